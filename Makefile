@@ -1,0 +1,44 @@
+# make demo: the whole pipeline on the demo head.  make test: all tests.  make lint: all checks.
+PYTHON ?= python3
+BIN := .venv/bin
+CORES ?= $(shell getconf _NPROCESSORS_ONLN)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+.venv/.run: requirements.txt constraints.txt
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("splatrig needs Python 3.11 or newer, got " + sys.version.split()[0] + "; name another with make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --disable-pip-version-check --quiet -r requirements.txt -c constraints.txt
+	touch $@
+
+.venv/.dev: .venv/.run requirements-dev.txt
+	$(BIN)/pip install --disable-pip-version-check --quiet -r requirements-dev.txt -c constraints.txt
+	touch $@
+
+demo: .venv/.run ## run the whole pipeline on the demo head and write report.html
+	snakemake --cores $(CORES) --resources gpu=1
+	snakemake --cores 1 --report results/demo/report.html
+	@workflow/scripts/summary.sh results/demo
+
+test: .venv/.dev ## unit tests, property tests and one end-to-end run
+	pytest
+
+lint: .venv/.dev ## ruff, mypy, snakefmt, snakemake --lint
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check Snakefile workflow/rules
+	snakemake --lint
+
+format: .venv/.dev ## rewrite the sources in the house format
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile workflow/rules
+
+clean: ## remove what the demo computed
+	rm -rf results/demo .snakemake

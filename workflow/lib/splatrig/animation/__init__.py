@@ -1,0 +1,1 @@
+"""Evaluate a rig: coefficients to Gaussians, cameras to pictures."""

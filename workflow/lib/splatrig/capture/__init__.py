@@ -1,0 +1,1 @@
+"""Multi-view captures in the Multiface layout, and the demo capture."""

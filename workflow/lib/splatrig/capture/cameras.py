@@ -1,0 +1,111 @@
+"""The calibrated cameras of a capture, and the file that holds them (`dataset/cameras.json`)."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.errors import InputError
+from splatrig.files import atomic_path
+
+
+@dataclass(frozen=True)
+class Cameras:
+    """Calibrated pinhole cameras (OpenCV axes: x right, y down, z forward)."""
+
+    names: tuple[str, ...]
+    """C camera names, sorted."""
+    viewmats: NDArray[np.float64]  # [C, 4, 4]
+    """Rigid transforms into each camera, millimetres: from the capture's world, or, after
+    `in_head_space`, from the head space of one frame."""
+    Ks: NDArray[np.float64]  # [C, 3, 3]
+    """Intrinsics in pixels; the centre of pixel (row i, column j) is (j+.5, i+.5)."""
+    width: int
+    """Image width in pixels, the same for all cameras."""
+    height: int
+    """Image height in pixels, the same for all cameras."""
+    held_out: NDArray[np.bool_]  # [C]
+    """Cameras that measure and never train."""
+
+    def __post_init__(self) -> None:
+        count = len(self.names)
+        for name, array, shape in (
+            ("viewmats", self.viewmats, (count, 4, 4)),
+            ("Ks", self.Ks, (count, 3, 3)),
+            ("held_out", self.held_out, (count,)),
+        ):
+            if array.shape != shape:
+                raise InputError(f"Cameras.{name}: expected shape {shape} for {count} names, got {array.shape}.")
+            if not np.isfinite(array).all():
+                raise InputError(f"Cameras.{name}: expected finite numbers, got NaN or infinity.")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def select(self, indices: Sequence[int] | NDArray[np.int64] | NDArray[np.bool_]) -> "Cameras":
+        """Return the cameras at `indices` (integers or a boolean mask), in that order."""
+        rows = np.arange(len(self))[np.asarray(indices)]
+        return Cameras(
+            names=tuple(self.names[row] for row in rows),
+            viewmats=self.viewmats[rows],
+            Ks=self.Ks[rows],
+            width=self.width,
+            height=self.height,
+            held_out=self.held_out[rows],
+        )
+
+    @property
+    def train(self) -> "Cameras":
+        """The cameras whose photographs are fitted."""
+        return self.select(~self.held_out)
+
+    def in_head_space(self, head_to_world: NDArray[np.float64]) -> "Cameras":
+        """Return these cameras with `viewmats` from the head space of one frame.
+
+        `head_to_world` [3, 4] is that frame's `_transform.txt`, [R|t] in millimetres.
+        """
+        pose = np.vstack([head_to_world, [0.0, 0.0, 0.0, 1.0]])
+        return Cameras(self.names, self.viewmats @ pose, self.Ks, self.width, self.height, self.held_out)
+
+    def scaled(self, scale: float) -> "Cameras":
+        """Return the cameras of images resized by `scale` (rounded to whole pixels, each axis by its own factor)."""
+        width, height = max(1, round(self.width * scale)), max(1, round(self.height * scale))
+        factors = np.diag([width / self.width, height / self.height, 1.0])
+        return Cameras(self.names, self.viewmats, factors @ self.Ks, width, height, self.held_out)
+
+
+def write_cameras(path: str | Path, cameras: Cameras) -> None:
+    """Write `cameras.json`: image size and, per camera, name, held_out, K and the world-to-camera matrix."""
+    document = {
+        "width": cameras.width,
+        "height": cameras.height,
+        "convention": "OpenCV axes, millimetres, world_to_camera",
+        "cameras": [
+            {"name": name, "held_out": bool(held_out), "K": K.tolist(), "world_to_camera": viewmat.tolist()}
+            for name, held_out, K, viewmat in zip(
+                cameras.names, cameras.held_out, cameras.Ks, cameras.viewmats, strict=True
+            )
+        ],
+    }
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def read_cameras(path: str | Path) -> Cameras:
+    """Read `cameras.json`; raise InputError naming the file when a key is missing or malformed."""
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        rows = document["cameras"]
+        return Cameras(
+            names=tuple(row["name"] for row in rows),
+            viewmats=np.array([row["world_to_camera"] for row in rows], dtype=np.float64).reshape(-1, 4, 4),
+            Ks=np.array([row["K"] for row in rows], dtype=np.float64).reshape(-1, 3, 3),
+            width=int(document["width"]),
+            height=int(document["height"]),
+            held_out=np.array([row["held_out"] for row in rows], dtype=bool),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: not a cameras file of splatrig ({error}); delete it and run again.") from error

@@ -1,0 +1,1 @@
+"""Deformation components of fitted frames: PCA, sparse PCA, SLDC, upsampling."""

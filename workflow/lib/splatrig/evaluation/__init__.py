@@ -1,0 +1,1 @@
+"""Tables and figures that say how good a fit or a rig is."""

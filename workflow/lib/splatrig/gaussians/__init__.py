@@ -1,0 +1,1 @@
+"""The Gaussians value type, its activations, and the files that hold it."""

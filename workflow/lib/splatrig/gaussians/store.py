@@ -1,0 +1,69 @@
+"""The frame store: fitted frames of one expression in HDF5 (`gaussians/{expression}.h5`)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from splatrig import __version__
+from splatrig.errors import InputError
+from splatrig.files import atomic_path
+from splatrig.gaussians.gaussians import SHAPES, Gaussians
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class FittedFrames:
+    """Fitted frames of one expression with how well each was fitted."""
+
+    expression: str
+    frames: tuple[str, ...]
+    """F frame names, in time order."""
+    gaussians: tuple[Gaussians, ...]
+    """F rows, one per frame."""
+    metrics: pd.DataFrame
+    """Long table: frame, camera, split (train, held_out), region (mask, image), psnr (dB), ssim, lpips (NaN when
+    its weights are absent)."""
+    attributes: dict[str, str | int | float]
+    """Provenance: recipe as JSON, seconds, machine, input hashes."""
+
+
+def write_fitted_frames(path: str | Path, fitted: FittedFrames) -> None:
+    """Write raw parameters as float32 datasets [F, N, ...], metrics as a CSV string, provenance as attributes."""
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["format"] = "splatrig fitted frames"
+        file.attrs["format_version"] = FORMAT_VERSION
+        file.attrs["splatrig_version"] = __version__
+        file.attrs["units"] = "millimetres, log scales, logit opacities, quaternions wxyz, head space"
+        file.attrs["expression"] = fitted.expression
+        for name, value in fitted.attributes.items():
+            file.attrs[name] = value
+        file.create_dataset("frames", data=list(fitted.frames), dtype=h5py.string_dtype())
+        file.create_dataset("metrics_csv", data=fitted.metrics.to_csv(index=False), dtype=h5py.string_dtype())
+        for name in SHAPES:
+            file[name] = np.stack([getattr(frame, name) for frame in fitted.gaussians]).astype(np.float32, copy=False)
+
+
+def read_fitted_frames(path: str | Path, frames: Sequence[str] | None = None) -> FittedFrames:
+    """Read fitted frames, all of them or those named; raise InputError naming the file when it is not a store."""
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != "splatrig fitted frames":
+                raise InputError(f"{path}: expected fitted frames of splatrig, got another HDF5 file.")
+            names = tuple(file["frames"].asstr()[:])
+            wanted = tuple(names if frames is None else frames)
+            missing = [name for name in wanted if name not in names]
+            if missing:
+                raise InputError(f"{path}: frame {missing[0]} is not in this file, which has {', '.join(names)}.")
+            rows = [names.index(name) for name in wanted]
+            gaussians = tuple(Gaussians(**{name: file[name][row] for name in SHAPES}) for row in rows)
+            metrics = pd.read_csv(StringIO(file["metrics_csv"].asstr()[()]), dtype={"frame": str, "camera": str})
+            attributes = {key: file.attrs[key] for key in file.attrs}
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read as HDF5 ({error}); delete it and run again.") from error
+    return FittedFrames(str(attributes["expression"]), wanted, gaussians, metrics, attributes)

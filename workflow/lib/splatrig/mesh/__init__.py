@@ -1,0 +1,1 @@
+"""Mesh topology, subdivision, masks, geodesics and mesh files."""

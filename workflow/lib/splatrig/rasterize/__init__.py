@@ -1,0 +1,1 @@
+"""One rasterisation function, several back ends."""

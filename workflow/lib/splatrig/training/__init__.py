@@ -1,0 +1,1 @@
+"""Fit Gaussians to photographs."""
