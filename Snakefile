@@ -1,0 +1,30 @@
+"""splatrig: from a multi-view capture of a face to a rig of structured 3D Gaussians."""
+
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "lib"))
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/demo.smk"
+include: "workflow/rules/capture.smk"
+include: "workflow/rules/template.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/attributes.smk"
+include: "workflow/rules/components.smk"
+include: "workflow/rules/rendering.smk"
+include: "workflow/rules/evaluation.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        targets(),

@@ -1,0 +1,92 @@
+# What every stage uses: the typed configuration, paths, names, and digests of library code.
+
+import shutil
+
+import yaml
+
+from splatrig.config import check_config, level_names, load_config, to_mapping
+from splatrig.digest import library_digest
+from splatrig.errors import InputError
+
+ROOT = Path(workflow.basedir)
+
+
+def _expressions(capture):
+    """The segments to use: a list, the preset of that name, or all that the capture has."""
+    if not isinstance(capture.expressions, str):
+        return capture.expressions
+    if capture.expressions == "all":
+        folder = Path(capture.root) / "tracked_mesh"
+        if not folder.is_dir():
+            raise InputError(
+                f"capture.expressions: all needs the folder {folder}, which does not exist; list the segments instead."
+            )
+        return sorted(path.name for path in folder.iterdir() if path.is_dir())
+    preset = ROOT / "resources" / "expressions" / f"{capture.expressions}.yaml"
+    if not preset.is_file():
+        known = ", ".join(sorted(path.stem for path in preset.parent.glob("*.yaml")))
+        raise InputError(
+            f"capture.expressions: no preset named {capture.expressions!r}; there are {known}, or give a list, or all."
+        )
+    return list(yaml.safe_load(preset.read_text(encoding="utf-8")))
+
+
+def _configure():
+    """The typed configuration, its expressions, checked; bad input ends here, before anything is written."""
+    try:
+        schema = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
+        typed = load_config(config, schema)
+        expressions = _expressions(typed.capture)
+        check_config(typed, expressions, None)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    return typed, expressions
+
+
+CFG, EXPRESSIONS = _configure()
+LEVELS = level_names(CFG.mesh.subdivisions)
+FINEST = LEVELS[-1]
+
+
+wildcard_constraints:
+    expression="[A-Za-z0-9][A-Za-z0-9_.-]*",
+    level="|".join(LEVELS),
+    attribute="xyz|f_dc|rotation|scale",
+    support="gauss|trapezoid",
+
+
+def capture_path(path):
+    """A path in the raw capture."""
+    return f"{CFG.capture.root}/{path}"
+
+
+def results(path):
+    """A path in the results of this subject."""
+    return f"results/{CFG.subject}/{path}"
+
+
+def logs(path):
+    """The path of a log."""
+    return f"logs/{CFG.subject}/{path}"
+
+
+def benchmarks(path):
+    """The path of a benchmark table."""
+    return f"logs/{CFG.subject}/benchmarks/{path}"
+
+
+def lib(script):
+    """The digest of all library code that a script uses: an edited module reruns what it feeds."""
+    return library_digest(ROOT / "workflow" / "scripts" / script)
+
+
+def gpu():
+    """How many GPUs a rule that can use one asks for."""
+    if CFG.device == "auto":
+        return int(shutil.which("nvidia-smi") is not None)
+    return int(CFG.device == "cuda")
+
+
+def targets():
+    """Everything that a complete run makes."""
+    return [results("frames.csv")]
