@@ -1,0 +1,104 @@
+"""Topology of triangle meshes: edges, boundary, adjacency, pieces, and pruning of unreferenced vertices.
+
+Nothing here looks at positions: vertices are who they are by index, never by where they lie.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from splatrig.errors import InputError
+
+
+def checked_faces(faces: ArrayLike, vertex_count: int) -> NDArray[np.int64]:
+    """Return `faces` as int64 [T, 3]; raise InputError when a corner is not one of `vertex_count` vertices."""
+    array = np.asarray(faces)
+    if array.ndim != 2 or array.shape[1] != 3 or not np.issubdtype(array.dtype, np.integer):
+        raise InputError(f"faces: expected integers of shape [T, 3], got {array.dtype} of shape {array.shape}.")
+    array = array.astype(np.int64)
+    outside = (array < 0) | (array >= vertex_count)
+    if outside.any():
+        row = int(np.flatnonzero(outside.any(axis=1))[0])
+        raise InputError(f"faces: face {row} is {array[row].tolist()}, but there are {vertex_count} vertices.")
+    return array
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The undirected edges of a triangle mesh."""
+
+    ends: NDArray[np.int64]  # [E, 2]
+    """Vertex pairs, smaller index first, in sorted (lexicographic) order."""
+    of_face: NDArray[np.int64]  # [T, 3]
+    """Edge of each face's corner k to corner k+1."""
+    face_count: NDArray[np.int64]  # [E]
+    """How many faces share each edge: 1 on the boundary, 2 inside, more where the mesh is not a manifold."""
+
+
+def unique_edges(faces: NDArray[np.int64]) -> Edges:
+    """Return the edges of `faces` [T, 3], each once, in sorted order."""
+    if len(faces) == 0:
+        return Edges(np.empty((0, 2), np.int64), np.empty((0, 3), np.int64), np.empty(0, np.int64))
+    directed = np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1).reshape(-1, 2)
+    ends, inverse, count = np.unique(np.sort(directed, axis=1), axis=0, return_inverse=True, return_counts=True)
+    return Edges(ends, inverse.reshape(-1, 3), count)
+
+
+def boundary_edges(faces: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the edges [B, 2] that belong to a single face."""
+    edges = unique_edges(faces)
+    return edges.ends[edges.face_count == 1]
+
+
+def euler_characteristic(faces: NDArray[np.int64]) -> int:
+    """Return V - E + T, counting the vertices that some face references."""
+    return len(np.unique(faces)) - len(unique_edges(faces).ends) + len(faces)
+
+
+def vertex_adjacency(faces: NDArray[np.int64], vertex_count: int) -> csr_array:
+    """Return the symmetric adjacency matrix [V, V] of the vertices, ones along the edges."""
+    ends = unique_edges(faces).ends
+    rows, columns = np.concatenate([ends, ends[:, ::-1]]).T
+    return csr_array((np.ones(len(rows)), (rows, columns)), shape=(vertex_count, vertex_count))
+
+
+def pieces(faces: NDArray[np.int64], vertex_count: int) -> NDArray[np.int64]:
+    """Return the connected piece [V] of every vertex, numbered from 0; -1 for vertices that no face references."""
+    _, labels = connected_components(vertex_adjacency(faces, vertex_count), directed=False)
+    referenced = np.zeros(vertex_count, dtype=bool)
+    referenced[faces] = True
+    numbers = np.full(vertex_count, -1, dtype=np.int64)
+    numbers[referenced] = np.unique(labels[referenced], return_inverse=True)[1]
+    return numbers
+
+
+def mean_edge_lengths(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the mean length [V] of the edges at each vertex, in the unit of `vertices` [V, 3]; 0 without edges."""
+    ends = unique_edges(faces).ends
+    lengths = np.linalg.norm(vertices[ends[:, 0]] - vertices[ends[:, 1]], axis=1)
+    total = np.bincount(ends.ravel(), np.repeat(lengths, 2), minlength=len(vertices))
+    degree = np.bincount(ends.ravel(), minlength=len(vertices))
+    return total / np.maximum(degree, 1)
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """A mesh without its unreferenced vertices, and the way back."""
+
+    kept: NDArray[np.int64]  # [V_kept]
+    """Original index of every kept vertex, increasing: `vertices[kept]` prunes any frame in the same way."""
+    faces: NDArray[np.int64]  # [T, 3]
+    """The faces in the new numbering."""
+    new_index: NDArray[np.int64]  # [V]
+    """New index of every original vertex; -1 where it was dropped."""
+
+
+def prune_unreferenced(faces: NDArray[np.int64], vertex_count: int) -> Pruning:
+    """Return the pruning that drops the vertices which no face of `faces` [T, 3] references; order is kept."""
+    kept = np.unique(faces)
+    new_index = np.full(vertex_count, -1, dtype=np.int64)
+    new_index[kept] = np.arange(len(kept))
+    return Pruning(kept, new_index[faces], new_index)
