@@ -1,0 +1,125 @@
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from splatrig.config import Config, check_config, from_mapping, held_out_cameras, load_config, to_mapping
+from splatrig.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[1]
+RAW = yaml.safe_load((ROOT / "config.yaml").read_text())
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+EXPRESSIONS = ["E001_Neutral_Eyes_Open", *(f"E{i:03d}_Something" for i in range(2, 13))]
+CAMERAS = [f"4000{i:02d}" for i in range(16)]
+
+
+def changed(dotted: str, value: object) -> dict:
+    raw = copy.deepcopy(RAW)
+    *parents, last = dotted.split(".")
+    section = raw
+    for key in parents:
+        section = section[key]
+    section[last] = value
+    return raw
+
+
+def sections(schema: dict, prefix: str = "") -> list[tuple[str, dict]]:
+    found = []
+    for key, part in schema.get("properties", {}).items():
+        found.append((prefix + key, part))
+        found += sections(part, f"{prefix}{key}.")
+    return found
+
+
+def test_shipped_config_is_valid_and_names_every_key():
+    config = load_config(RAW, SCHEMA)
+    assert isinstance(config, Config)
+    assert to_mapping(config) == RAW
+
+
+def test_defaults_fill_what_is_left_out():
+    config = load_config({"subject": "x", "capture": {"root": "somewhere"}}, SCHEMA)
+    assert (
+        config.components.sldc.gauss.sigma
+        == SCHEMA["properties"]["components"]["properties"]["sldc"]["properties"]["gauss"]["properties"]["sigma"][
+            "default"
+        ]
+    )
+
+
+def test_every_object_of_the_schema_rejects_unknown_keys():
+    for name, part in sections(SCHEMA):
+        if part.get("type") == "object":
+            assert part["additionalProperties"] is False, name
+            with pytest.raises(InputError, match="unknown key 'nonsense'"):
+                load_config(changed(f"{name}.nonsense", 1), SCHEMA)
+
+
+def test_mapping_round_trip_keeps_python_keywords():
+    sldc = load_config(RAW, SCHEMA).components.sldc
+    assert to_mapping(sldc)["lambda"] == sldc.lambda_
+    assert from_mapping(type(sldc), to_mapping(sldc)) == sldc
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("capture.frames_per_expresion", 3, "did you mean frames_per_expression?"),
+        ("seed", "x", "seed: got 'x', expected integer"),
+        ("capture.image_scale", 0, "capture.image_scale: got 0, expected number"),
+        ("training.recipe", "hot", "training.recipe: got 'hot', expected one of warm, seed"),
+        ("capture.held_out.cameras", "every other", "capture.held_out.cameras: got 'every other'"),
+        ("components.sldc.lambda", -1, "components.sldc.lambda: got -1, expected number (at least 0)"),
+    ],
+)
+def test_one_sentence_names_key_value_and_expectation(key, value, sentence):
+    with pytest.raises(InputError) as error:
+        load_config(changed(key, value), SCHEMA)
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("components.pca.k", 1000, "components.pca.k: got 1000, expected at most the number of training frames, 36"),
+        ("components.sldc.k", 37, "components.sldc.k: got 37"),
+        ("capture.neutral", "E999_No", "capture.neutral: E999_No is not among the expressions"),
+        ("capture.held_out.expressions", ["E999_No"], "E999_No is not among the expressions"),
+        ("capture.held_out.expressions", ["E001_Neutral_Eyes_Open"], "cannot be held out"),
+        ("capture.held_out.cameras", ["nope"], "camera nope does not exist"),
+        ("capture.held_out.cameras", CAMERAS, "all 16 cameras are held out"),
+        ("capture.cameras", ["400001", "nope"], "capture.cameras: camera nope does not exist"),
+        ("capture.frames_per_expression", 4, "expected at most demo.frames = 3"),
+        ("capture.source", "multiface", "capture.entity: got null"),
+        ("mesh.subdivisions", 1, "subd1 is the finest level already"),
+        ("mesh.subdivisions", 0, "components.upsample: got subd1"),
+        ("components.sldc.trapezoid.d_min", 0.7, "must be below d_max"),
+        ("evaluation.ks", [25], "evaluation.ks: got 25"),
+        ("rendering.components", 15, "expected at most 10, the smallest k"),
+    ],
+)
+def test_cross_field_mistakes_are_named(key, value, sentence):
+    config = load_config(changed(key, value), SCHEMA)
+    with pytest.raises(InputError) as error:
+        check_config(config, EXPRESSIONS, CAMERAS)
+    assert sentence in str(error.value)
+
+
+def test_held_out_expressions_do_not_count_as_training_frames():
+    config = load_config(RAW, SCHEMA)
+    held_out = replace(config.capture.held_out, expressions=EXPRESSIONS[1:10])
+    config = replace(config, capture=replace(config.capture, held_out=held_out))
+    with pytest.raises(InputError, match="training frames, 9 "):
+        check_config(config, EXPRESSIONS, CAMERAS)
+
+
+@given(st.integers(1, 40), st.integers(1, 12))
+def test_every_nth_camera_starts_with_the_first_of_the_sorted_names(count, step):
+    names = [f"c{i:02d}" for i in range(count)]
+    chosen = held_out_cameras(f"every {step}th", names[::-1])
+    assert chosen == names[::step]
