@@ -1,0 +1,107 @@
+"""A copy of the project in a scratch folder, run once from end to end on a tiny capture."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = Path(__file__).with_name("tiny.yaml")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A working copy of splatrig in which tests may edit anything."""
+
+    directory: Path
+
+    def snakemake(self, *arguments: str, config: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Call snakemake in this copy with the tiny configuration."""
+        return subprocess.run(
+            [sys.executable, "-m", "snakemake", "--configfile", str(config or self.config), "--cores", "2", *arguments],
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        )
+
+    @property
+    def config(self) -> Path:
+        """The configuration file of this copy."""
+        return self.directory / "tiny.yaml"
+
+    @property
+    def results(self) -> Path:
+        """Where this copy's results are."""
+        return self.directory / "results" / "tiny"
+
+    def pending(self, *arguments: str) -> dict[str, int]:
+        """Return how many jobs of each rule a run would start now."""
+        done = self.snakemake("--dry-run", *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        text = done.stdout + done.stderr
+        table = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\n\n", text, re.S)
+        if table is None:
+            assert "Nothing to be done" in text, text
+            return {}
+        rows = (line.split() for line in table[1].splitlines())
+        return {rule: int(count) for rule, count in rows if rule not in ("all", "total")}
+
+    @contextmanager
+    def changed_config(self, dotted: str, value: object) -> Iterator[None]:
+        """Set one key of the configuration for the time of a block."""
+        before = self.config.read_text()
+        raw = yaml.safe_load(before)
+        *parents, last = dotted.split(".")
+        section = raw
+        for key in parents:
+            section = section.setdefault(key, {})
+        section[last] = value
+        self.config.write_text(yaml.safe_dump(raw))
+        try:
+            yield
+        finally:
+            self.config.write_text(before)
+
+    @contextmanager
+    def edited(self, path: str) -> Iterator[None]:
+        """Append a comment to a source file for the time of a block."""
+        file = self.directory / path
+        before, stamp = file.read_bytes(), file.stat()
+        file.write_bytes(before + b"\n# edited by a test\n")
+        try:
+            yield
+        finally:
+            file.write_bytes(before)
+            os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+
+
+def copy_project(directory: Path) -> Project:
+    """Copy the sources (and what was retrieved from the network) into `directory`."""
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy2(ROOT / name, directory / name)
+    for name in ("workflow", "envs", "profiles", "resources/expressions"):
+        shutil.copytree(ROOT / name, directory / name)
+    retrieved = ROOT / "resources" / "retrieved"
+    if retrieved.is_dir():
+        shutil.copytree(retrieved, directory / "resources" / "retrieved")
+    shutil.copy2(CONFIG, directory / "tiny.yaml")
+    return Project(directory)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project after one complete run."""
+    project = copy_project(tmp_path_factory.mktemp("project"))
+    done = project.snakemake()
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-10000:]
+    return project

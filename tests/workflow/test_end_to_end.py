@@ -1,0 +1,45 @@
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.workflow
+
+
+def test_every_family_keeps_the_invariant_of_the_component_file(finished):
+    """frame ≈ MEAN + STD * (offset + W @ C), with an error no larger than what the method left out."""
+    files = sorted((finished.results / "components").rglob("*.h5"))
+    assert {path.stem.split("_")[0] for path in files} >= {"pca", "mbspca", "sldc", "upsampled"}
+    for path in files:
+        with h5py.File(path, "r") as file:
+            family = next(name for name in ("pca", "mbspca", "sldc", "joint") if f"{name}_W" in file)
+            W, C = file[f"{family}_W"][:], file[f"{family}_C"][:]
+            rows = file["dataMat"][:] if "dataMat" in file else None
+            offset = file[f"{family}_offset"][:] if f"{family}_offset" in file else 0.0
+            reconstruction = offset + W @ C.reshape(len(C), -1)
+        assert np.isfinite(reconstruction).all(), path
+        if rows is not None:
+            residual = ((rows - reconstruction) ** 2).sum()
+            assert residual < ((rows - offset) ** 2).sum(), path
+
+
+def test_held_out_cameras_are_measured_in_both_regions(finished):
+    fit = pd.read_csv(finished.results / "evaluation" / "fit.csv")
+    assert set(fit["split"]) == {"train", "held_out"}
+    assert set(fit["region"]) == {"mask", "image"}
+    assert np.isfinite(fit["psnr"]).all()
+
+
+def test_pictures_open(finished):
+    pictures = list(finished.results.rglob("*.png"))
+    assert pictures
+    for path in pictures:
+        with Image.open(path) as picture:
+            picture.load()
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    done = finished.snakemake()
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout + done.stderr
