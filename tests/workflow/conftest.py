@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +85,7 @@ class Project:
             os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
 
 
-def copy_project(directory: Path) -> Project:
+def _copy_project(directory: Path) -> Project:
     """Copy the sources (and what was retrieved from the network) into `directory`."""
     for name in ("Snakefile", "config.yaml"):
         shutil.copy2(ROOT / name, directory / name)
@@ -99,9 +99,15 @@ def copy_project(directory: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
+def copy_project() -> Callable[[Path], Project]:
+    """Return the function that makes a working copy in a folder."""
+    return _copy_project
+
+
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The project after one complete run."""
-    project = copy_project(tmp_path_factory.mktemp("project"))
+    project = _copy_project(tmp_path_factory.mktemp("project"))
     done = project.snakemake()
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-10000:]
     return project

@@ -1,13 +1,12 @@
 """Bad configuration ends at parse time: one sentence, exit 1, nothing written."""
 
 import pytest
-from workflow.conftest import copy_project
 
 pytestmark = pytest.mark.workflow
 
 
 @pytest.fixture(scope="module")
-def fresh(tmp_path_factory):
+def fresh(copy_project, tmp_path_factory):
     return copy_project(tmp_path_factory.mktemp("fresh"))
 
 
