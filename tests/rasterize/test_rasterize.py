@@ -1,0 +1,74 @@
+import pytest
+import torch
+
+from rasterize.scenes import Scene, random_scene
+from splatrig.errors import InputError
+from splatrig.rasterize import backends, rasterize
+
+
+def with_changed(scene: Scene, name: str, value) -> Scene:
+    return Scene(**{**scene.__dict__, name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("means", lambda t: t[:, :2], r"means of shape \[60, 3\], got \[60, 2\]"),
+        ("quats", lambda t: t[1:], r"quats of shape \[60, 4\], got \[59, 4\]"),
+        ("scales", lambda t: t[:, 0], r"scales of shape \[60, 3\]"),
+        ("opacities", lambda t: t[:, None], r"opacities of shape \[60\]"),
+        ("colors", lambda t: t[:, None].expand(-1, 16, -1), r"colors of shape \[60, 3\].*sh_degree"),
+        ("scales", lambda t: t.float(), r"scales are torch.float32.*one dtype and device"),
+        ("viewmats", lambda t: t[0], r"viewmats of shape"),
+        ("Ks", lambda t: t.repeat(2, 1, 1), r"Ks of shape \[1, 3, 3\], got \[2, 3, 3\]"),
+        ("width", lambda _: 0, r"0x35"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_named(name, change, message):
+    scene = random_scene()
+    with pytest.raises(InputError, match=message):
+        rasterize(*with_changed(scene, name, change(getattr(scene, name))).arguments)
+
+
+def test_integer_and_half_gaussians_are_refused():
+    scene = random_scene(dtype=torch.float16)
+    with pytest.raises(InputError, match=r"torch.float16; convert the Gaussians to float32"):
+        rasterize(*scene.arguments)
+
+
+@pytest.mark.parametrize(("degree", "message"), [(4, "sh_degree is 4"), (-1, "sh_degree is -1"), (3, "needs 16")])
+def test_degrees_that_do_not_fit_are_refused(degree, message):
+    with pytest.raises(InputError, match=message):
+        rasterize(*random_scene(sh_bases=9).arguments, sh_degree=degree)
+
+
+def test_backgrounds_need_one_colour_a_camera():
+    with pytest.raises(InputError, match=r"backgrounds of shape \[1, 3\], got \[3\]"):
+        rasterize(*random_scene().arguments, backgrounds=torch.zeros(3, dtype=torch.float64))
+
+
+def test_cameras_that_require_gradients_are_refused():
+    scene = random_scene()
+    with pytest.raises(InputError, match="no back end computes"):
+        rasterize(*with_changed(scene, "viewmats", scene.viewmats.requires_grad_()).arguments)
+
+
+def test_an_unknown_back_end_is_answered_with_the_known_ones():
+    with pytest.raises(InputError, match=r"'opengl' is unknown; expected auto, .*numba"):
+        rasterize(*random_scene().arguments, backend="opengl")
+
+
+def test_auto_picks_by_device():
+    assert backends.choose_backend("auto", "cpu") == "numba"
+
+
+def test_a_back_end_is_refused_for_tensors_of_another_device():
+    with pytest.raises(InputError, match="numba takes cpu tensors, got cuda tensors"):
+        backends.choose_backend("numba", "cuda")
+
+
+def test_a_missing_package_is_answered_with_how_to_install_it(monkeypatch):
+    missing = backends.Backend("splatrig.rasterize.nowhere", "no_such_package", "cpu", "pip install no-such-package")
+    monkeypatch.setitem(backends.BACKENDS, "nowhere", missing)
+    with pytest.raises(InputError, match=r"needs the package no_such_package; install it: pip install no-such-package"):
+        rasterize(*random_scene().arguments, backend="nowhere")

@@ -1,0 +1,62 @@
+"""The table of rasterisers, and the choice among them.
+
+To add one: write a module with `render(splats: Splats, views: Views) -> (images [C, H, W, 3], alphas [C, H, W, 1])`,
+differentiable with respect to the Gaussians and backgrounds, and add a row to `BACKENDS`. Modules are imported when
+they are first used, so a row may need packages that this machine lacks.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+
+from torch import Tensor
+
+from splatrig.errors import InputError
+from splatrig.rasterize.scene import Splats, Views
+
+Render = Callable[[Splats, Views], tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One rasteriser."""
+
+    module: str
+    """Module of this package that has `render`."""
+    package: str
+    """The import it needs."""
+    device: str
+    """Where its tensors live: cpu or cuda."""
+    install: str
+    """What to do when `package` is missing."""
+
+
+BACKENDS = {
+    "numba": Backend("splatrig.rasterize.numba_backend", "numba", "cpu", "pip install numba"),
+}
+"""Name of the back end (`training.rasterizer` of the config) to what it is."""
+
+
+def choose_backend(name: str, device: str) -> str:
+    """Return the back end for tensors on `device` (cpu or cuda): `name`, or the default one when it is `auto`."""
+    if name == "auto":
+        name = "gsplat" if device == "cuda" else "numba"
+    if name not in BACKENDS:
+        raise InputError(f"rasterizer: {name!r} is unknown; expected auto, {', '.join(BACKENDS)}.")
+    backend = BACKENDS[name]
+    if backend.device != device:
+        raise InputError(
+            f"rasterizer: {name} takes {backend.device} tensors, got {device} tensors; "
+            f"move them, or use auto, which picks a back end by device."
+        )
+    return name
+
+
+def load_backend(name: str) -> Render:
+    """Import the `render` of the back end `name`; raise InputError that says how to install what is missing."""
+    backend = BACKENDS[name]
+    if find_spec(backend.package) is None:
+        raise InputError(f"rasterizer: {name} needs the package {backend.package}; install it: {backend.install}.")
+    render: Render = import_module(backend.module).render
+    return render

@@ -1,0 +1,94 @@
+"""What every back end takes: Gaussians ready for rendering and the views to render them from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from splatrig.errors import InputError
+
+
+@dataclass(frozen=True)
+class Splats:
+    """N activated Gaussians in head space."""
+
+    means: Tensor  # [N, 3]
+    """Centres in millimetres."""
+    quats: Tensor  # [N, 4]
+    """Rotations, wxyz; back ends normalise them."""
+    scales: Tensor  # [N, 3]
+    """Standard deviations along the rotated axes, millimetres."""
+    opacities: Tensor  # [N]
+    """In [0, 1]."""
+    colors: Tensor  # [N, 3] or [N, K, 3]
+    """RGB, or spherical-harmonic coefficients when `sh_degree` is given."""
+    sh_degree: int | None = None
+    """Degree to evaluate, (sh_degree + 1)² <= K; None: `colors` are RGB."""
+
+    def __post_init__(self) -> None:
+        count = len(self.means)
+        _check("means", self.means, (count, 3), self.means)
+        _check("quats", self.quats, (count, 4), self.means)
+        _check("scales", self.scales, (count, 3), self.means)
+        _check("opacities", self.opacities, (count,), self.means)
+        if self.means.dtype not in (torch.float32, torch.float64):
+            raise InputError(f"rasterize: means are {self.means.dtype}; convert the Gaussians to float32 or float64.")
+        if self.sh_degree is None:
+            _check("colors", self.colors, (count, 3), self.means, "; spherical harmonics need sh_degree")
+            return
+        if not 0 <= self.sh_degree <= 3:
+            raise InputError(f"rasterize: sh_degree is {self.sh_degree}; expected 0, 1, 2 or 3.")
+        bases = self.colors.shape[1] if self.colors.ndim == 3 else 0
+        _check("colors", self.colors, (count, bases, 3), self.means, f" (sh_degree is {self.sh_degree})")
+        if bases < (self.sh_degree + 1) ** 2:
+            raise InputError(
+                f"rasterize: sh_degree {self.sh_degree} needs {(self.sh_degree + 1) ** 2} coefficients a channel, "
+                f"colors have {bases}; lower sh_degree or pass more coefficients."
+            )
+
+    def __len__(self) -> int:
+        return len(self.means)
+
+
+@dataclass(frozen=True)
+class Views:
+    """C pinhole cameras of one image size (OpenCV axes; not differentiated)."""
+
+    viewmats: Tensor  # [C, 4, 4]
+    """Head space to camera, rigid, millimetres."""
+    Ks: Tensor  # [C, 3, 3]
+    """Intrinsics in pixels; the centre of pixel (row i, column j) is (j+.5, i+.5)."""
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    backgrounds: Tensor | None = None  # [C, 3]
+    """RGB behind everything; None is black."""
+
+    def __post_init__(self) -> None:
+        count = len(self.viewmats)
+        _check("viewmats", self.viewmats, (count, 4, 4), self.viewmats)
+        _check("Ks", self.Ks, (count, 3, 3), self.viewmats)
+        if self.backgrounds is not None:
+            _check("backgrounds", self.backgrounds, (count, 3), self.viewmats)
+        if self.width < 1 or self.height < 1:
+            raise InputError(
+                f"rasterize: the image is {self.width}x{self.height}; both sides must be at least 1 pixel."
+            )
+        if self.viewmats.requires_grad or self.Ks.requires_grad:
+            raise InputError("rasterize: viewmats or Ks require gradients, which no back end computes; detach them.")
+
+    def __len__(self) -> int:
+        return len(self.viewmats)
+
+
+def _check(name: str, tensor: Tensor, shape: Sequence[int], like: Tensor, hint: str = "") -> None:
+    """Raise InputError unless `tensor` has `shape` and the dtype and device of `like`."""
+    if tuple(tensor.shape) != tuple(shape):
+        raise InputError(f"rasterize: expected {name} of shape {list(shape)}, got {list(tensor.shape)}{hint}.")
+    if tensor.dtype != like.dtype or tensor.device != like.device:
+        raise InputError(
+            f"rasterize: {name} are {tensor.dtype} on {tensor.device}, others {like.dtype} on {like.device}; "
+            "convert them to one dtype and device."
+        )
