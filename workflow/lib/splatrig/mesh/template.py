@@ -3,15 +3,22 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from splatrig import __version__
 from splatrig.errors import InputError
 from splatrig.files import atomic_path
+from splatrig.mesh.mask import nearest_vertices, nose_tip, refine_mask
+from splatrig.mesh.subdivision import identity_step, subdivide
+from splatrig.mesh.topology import checked_faces
 
 LEVEL_NAMES = ("base", "subd1", "subd2", "subd3")
 """Subdivision levels by name; level l has the vertices of level l-1 first, then one per edge."""
+
+FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -37,18 +44,88 @@ class Template:
         return list(self.levels)[-1]
 
     def between(self, coarse: str, fine: str) -> csr_array:
-        """Return the midpoint operator [V_fine, V_coarse] from one level to a finer one.
+        """Return the midpoint operator [V_fine, V_coarse] from one level to a finer one (or to itself).
 
         Coarse vertices are the first rows of every finer level, so the operator is the product of the steps.
+        Raises InputError when a level is missing or `fine` is the coarser one.
         """
-        raise NotImplementedError  # written by the mesh room
+        names = list(self.levels)
+        for name in (coarse, fine):
+            if name not in names:
+                raise InputError(f"template: level {name} does not exist; there are {', '.join(names)}.")
+        first, last = names.index(coarse), names.index(fine)
+        if last < first:
+            raise InputError(f"template: expected a level finer than {coarse}, got {fine}; swap the two.")
+        operator = identity_step(len(self.levels[coarse].vertices))
+        for name in names[first + 1 : last + 1]:
+            operator = self.levels[name].step @ operator
+        return csr_array(operator)
+
+
+def build_template(
+    vertices: NDArray[np.float64],  # [V, 3] neutral, head space, millimetres, no unreferenced vertices
+    faces: NDArray[np.int64],  # [T, 3]
+    subdivisions: int,
+    *,
+    center_vertex: int | str = "auto",
+    fraction: float = 0.57,
+) -> Template:
+    """Return the template of a neutral mesh: `subdivisions` midpoint levels above it, each with its face mask.
+
+    The mask holds the share `fraction` of the base vertices nearest to `center_vertex` (`auto`: the nose tip).
+    Raises InputError when the centre is not a vertex.
+    """
+    faces = checked_faces(faces, len(vertices))
+    center = nose_tip(vertices, faces) if center_vertex == "auto" else int(center_vertex)
+    mask = nearest_vertices(vertices, center, fraction)
+    levels = {LEVEL_NAMES[0]: Level(vertices, faces, identity_step(len(vertices)), mask)}
+    for name in LEVEL_NAMES[1 : subdivisions + 1]:
+        subdivision = subdivide(faces, len(vertices))
+        vertices, faces = subdivision.step @ vertices, subdivision.faces
+        mask = refine_mask(mask, subdivision.step)
+        levels[name] = Level(vertices, faces, subdivision.step, mask)
+    return Template(levels)
 
 
 def write_template(path: str | Path, template: Template) -> None:
     """Write the template as HDF5 (vertices, faces, mask and the operator's CSR parts of each level)."""
-    raise NotImplementedError
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["format"] = "splatrig template"
+        file.attrs["format_version"] = FORMAT_VERSION
+        file.attrs["splatrig_version"] = __version__
+        file.attrs["units"] = "millimetres, head space"
+        file.attrs["levels"] = list(template.levels)
+        for name, level in template.levels.items():
+            group = file.create_group(name)
+            group["vertices"] = level.vertices
+            group["faces"] = level.faces
+            group["mask"] = level.mask
+            step = group.create_group("step")
+            step.attrs["layout"] = "CSR"
+            step.attrs["shape"] = level.step.shape
+            for part in ("data", "indices", "indptr"):
+                step[part] = getattr(level.step, part)
 
 
 def read_template(path: str | Path) -> Template:
     """Read a template; raise InputError naming the file when it is not one."""
-    raise NotImplementedError
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != "splatrig template":
+                raise InputError(f"{path}: expected a template of splatrig, got another HDF5 file.")
+            return Template({name: _read_level(file[name]) for name in file.attrs["levels"]})
+    except (OSError, KeyError) as error:
+        raise InputError(f"{path}: cannot be read as a template ({error}); delete it and run again.") from error
+
+
+def _read_level(group: h5py.Group) -> Level:
+    """Read one level."""
+    step = group["step"]
+    rows, columns = (int(size) for size in step.attrs["shape"])
+    parts = tuple(step[part][:] for part in ("data", "indices", "indptr"))
+    return Level(
+        vertices=group["vertices"][:],
+        faces=group["faces"][:],
+        step=csr_array(parts, shape=(rows, columns)),
+        mask=group["mask"][:],
+    )

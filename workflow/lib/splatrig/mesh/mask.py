@@ -1,0 +1,64 @@
+"""The face mask: the share of a head's vertices nearest to the tip of its nose."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from splatrig.errors import InputError
+from splatrig.mesh.topology import unique_edges
+
+_CENTRAL_WIDTH = 0.15
+"""The nose lies within this share of the head's width from its middle."""
+_CENTRAL_HEIGHT = (0.15, 0.85)
+"""…and between these shares of its height: a chin, a quiff or a collar may stick out farther."""
+
+
+def nose_tip(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> int:
+    """Return the vertex at the tip of the nose of a head in head space (y up, nose towards +z).
+
+    The foremost vertex of the head's central region; a lone vertex that sticks out counts no farther than its
+    foremost neighbour, so a spike of the tracking is not taken for a nose. `vertices` is [V, 3], `faces` [T, 3].
+    """
+    ends = unique_edges(faces).ends
+    z = vertices[:, 2]
+    neighbour = np.full(len(vertices), -np.inf)
+    np.maximum.at(neighbour, ends[:, 0], z[ends[:, 1]])
+    np.maximum.at(neighbour, ends[:, 1], z[ends[:, 0]])
+    used = np.isfinite(neighbour)
+    low, high = np.percentile(vertices[used], [1, 99], axis=0)
+    x_share = np.abs(vertices[:, 0] - 0.5 * (low[0] + high[0])) / max(high[0] - low[0], 1e-9)
+    y_share = (vertices[:, 1] - low[1]) / max(high[1] - low[1], 1e-9)
+    central = used & (x_share <= _CENTRAL_WIDTH) & (y_share >= _CENTRAL_HEIGHT[0]) & (y_share <= _CENTRAL_HEIGHT[1])
+    candidates = np.flatnonzero(central if central.any() else used)
+    reach = np.minimum(z, neighbour)[candidates]
+    return int(candidates[np.lexsort((z[candidates], reach))[-1]])
+
+
+def nearest_vertices(vertices: NDArray[np.float64], center: int, fraction: float) -> NDArray[np.bool_]:
+    """Return the mask [V] of the share `fraction` of `vertices` [V, 3] nearest to vertex `center`, itself included.
+
+    Raises InputError when the centre is not a vertex.
+    """
+    if not 0 <= center < len(vertices):
+        raise InputError(
+            f"mesh.mask.center_vertex: vertex {center} does not exist, the pruned tracked mesh has {len(vertices)} "
+            "vertices; give a smaller number or `auto`."
+        )
+    count = min(len(vertices), max(1, round(fraction * len(vertices))))
+    nearest = np.argsort(np.linalg.norm(vertices - vertices[center], axis=1), kind="stable")[:count]
+    mask = np.zeros(len(vertices), dtype=bool)
+    mask[nearest] = True
+    return mask
+
+
+def refine_mask(mask: NDArray[np.bool_], step: csr_array) -> NDArray[np.bool_]:
+    """Return the mask of the next level: the vertices whose operator row lies wholly inside `mask`.
+
+    A new vertex is in when both ends of its edge are, so the masked faces cover the same surface at every level.
+    """
+    return np.asarray(step @ mask.astype(np.float64)) > 1.0 - 1e-9
+
+
+def faces_inside(faces: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the faces with all three corners in the mask."""
+    return faces[mask[faces].all(axis=1)]

@@ -1,0 +1,64 @@
+"""Triangle meshes with normals and colours as binary PLY files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from plyfile import PlyData, PlyElement, PlyParseError
+
+from splatrig.errors import InputError
+from splatrig.files import atomic_path
+
+
+@dataclass(frozen=True)
+class PlyMesh:
+    """The content of a mesh PLY."""
+
+    vertices: NDArray[np.float32]  # [V, 3]
+    faces: NDArray[np.int64]  # [T, 3]
+    normals: NDArray[np.float32] | None = None  # [V, 3] unit length
+    colors: NDArray[np.uint8] | None = None  # [V, 3] sRGB
+
+
+_POSITION, _NORMAL, _COLOR = ("x", "y", "z"), ("nx", "ny", "nz"), ("red", "green", "blue")
+
+
+def write_ply(path: str | Path, mesh: PlyMesh) -> None:
+    """Write `mesh` as binary little-endian PLY: x y z [nx ny nz] [red green blue], and triangles."""
+    columns = [(_POSITION, mesh.vertices, "f4"), (_NORMAL, mesh.normals, "f4"), (_COLOR, mesh.colors, "u1")]
+    present = [(names, values, kind) for names, values, kind in columns if values is not None]
+    table = np.empty(len(mesh.vertices), dtype=[(name, kind) for names, _, kind in present for name in names])
+    for names, values, _ in present:
+        for column, name in enumerate(names):
+            table[name] = values[:, column]
+    triangles = np.empty(len(mesh.faces), dtype=[("vertex_indices", "i4", (3,))])
+    triangles["vertex_indices"] = mesh.faces
+    document = PlyData([PlyElement.describe(table, "vertex"), PlyElement.describe(triangles, "face")], byte_order="<")
+    with atomic_path(path) as temporary:
+        document.write(str(temporary))
+
+
+def read_ply(path: str | Path) -> PlyMesh:
+    """Read a triangle mesh PLY by property names; raise InputError naming the file when it is not one."""
+    try:
+        document = PlyData.read(str(path), known_list_len={"face": {"vertex_indices": 3}})
+        table, triangles = document["vertex"].data, document["face"].data["vertex_indices"]
+        vertices = _stacked(table, _POSITION, np.float32)
+    except (PlyParseError, KeyError, ValueError, OSError) as error:
+        raise InputError(f"{path}: not a triangle mesh PLY ({error}).") from error
+    if vertices is None:
+        raise InputError(f"{path}: expected vertex properties x, y, z, got {', '.join(table.dtype.names)}.")
+    return PlyMesh(
+        vertices=vertices,
+        faces=np.asarray(triangles, dtype=np.int64).reshape(-1, 3),
+        normals=_stacked(table, _NORMAL, np.float32),
+        colors=_stacked(table, _COLOR, np.uint8),
+    )
+
+
+def _stacked(table: NDArray, names: tuple[str, ...], kind: type) -> NDArray | None:
+    """Return the named columns as one array [V, len(names)], or None when any is absent."""
+    if not set(names) <= set(table.dtype.names or ()):
+        return None
+    return np.stack([table[name] for name in names], axis=1).astype(kind)
