@@ -1,0 +1,100 @@
+# Fit the Gaussians: the neutral frame first, then every expression from it.
+
+import re
+from dataclasses import replace
+
+from splatrig.config import Steps
+
+
+def training_of_neutral():
+    """The training section without what only the other frames depend on."""
+    steps = Steps(neutral=CFG.training.steps.neutral, frame=CFG.training.steps.neutral)
+    return to_mapping(replace(CFG.training, steps=steps, frame_rate_factor=1.0))
+
+
+def stage_plates():
+    """The photographs of the empty stage, where the capture has them."""
+    return [results("dataset_plates")] if CFG.capture.background == "plate" else []
+
+
+rule fit_neutral:
+    input:
+        template=results("template/template.h5"),
+        cameras=results("dataset/cameras.json"),
+        frames=results(f"frames/{CFG.capture.neutral}.csv"),
+        photographs=results(f"dataset/{CFG.capture.neutral}"),
+        plates=stage_plates(),
+    output:
+        gaussians=results("gaussians/neutral.h5"),
+        picture=report(
+            results("renders/fit/neutral.png"),
+            caption="../report/fit.rst",
+            category="Fits",
+            labels={"expression": "neutral"},
+        ),
+        events=directory(results("tensorboard/neutral")),
+    log:
+        logs("fit/neutral.log"),
+    benchmark:
+        benchmarks("fit/neutral.tsv")
+    conda:
+        "../../envs/training.yaml"
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime=60,
+        gpu=gpu(),
+    params:
+        training=training_of_neutral(),
+        background=CFG.capture.background,
+        expression=CFG.capture.neutral,
+        seed=CFG.seed,
+        device=CFG.device,
+        lib=lib("fit_neutral.py"),
+    message:
+        "Fit the neutral frame"
+    script:
+        "../scripts/fit_neutral.py"
+
+
+rule fit_expression:
+    input:
+        neutral=results("gaussians/neutral.h5"),
+        template=results("template/template.h5"),
+        cameras=results("dataset/cameras.json"),
+        frames=results("frames/{expression}.csv"),
+        photographs=results("dataset/{expression}"),
+        plates=stage_plates(),
+    output:
+        gaussians=results("gaussians/{expression}.h5"),
+        picture=report(
+            results("renders/fit/{expression}.png"),
+            caption="../report/fit.rst",
+            category="Fits",
+            labels={"expression": "{expression}"},
+        ),
+        events=directory(results("tensorboard/{expression}")),
+    log:
+        logs("fit/{expression}.log"),
+    benchmark:
+        benchmarks("fit/{expression}.tsv")
+    wildcard_constraints:
+        expression="|".join(map(re.escape, EXPRESSIONS)),
+    conda:
+        "../../envs/training.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+        gpu=gpu(),
+    params:
+        training=to_mapping(CFG.training),
+        background=CFG.capture.background,
+        expression="{expression}",
+        seed=CFG.seed,
+        device=CFG.device,
+        lib=lib("fit_expression.py"),
+    message:
+        "Fit the frames of {wildcards.expression}"
+    script:
+        "../scripts/fit_expression.py"

@@ -98,6 +98,17 @@ class Rates:
 
 
 @dataclass(frozen=True)
+class InitialShape:
+    """How large, flat and opaque the first Gaussians of the neutral are."""
+
+    tangent_scale: float
+    """Standard deviation along the surface, in mean edge lengths."""
+    normal_scale: float
+    """Standard deviation along the normal, in mean edge lengths."""
+    opacity: float
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """`training`: the recipe of the fits."""
 
@@ -106,6 +117,11 @@ class TrainingConfig:
     steps: Steps
     rates: Rates
     frame_rate_factor: float
+    final_rate: float
+    sh_degree: int
+    backdrop: str
+    initial: InitialShape
+    seed_steps: int
     lambda_dssim: float
     drift_weight: float
     size_weight: float

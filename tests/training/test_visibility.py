@@ -1,0 +1,59 @@
+import numpy as np
+
+from splatrig.mesh.normals import vertex_normals
+from splatrig.training.visibility import depth_buffer, project, vertex_colors
+from training import tiny
+
+
+def test_projection_puts_a_point_on_the_axis_at_the_principal_point():
+    K = np.array([[500.0, 0, 31.5], [0, 510.0, 20.25], [0, 0, 1]])
+    pixels, depths = project(np.array([[0.0, 0, 10], [0, 0, -10]]), np.eye(4), K)
+    np.testing.assert_allclose(pixels[0], [31.5, 20.25])
+    assert np.isnan(pixels[1]).all()
+    np.testing.assert_allclose(depths, [10, -10])
+
+
+def test_depth_buffer_of_a_tilted_plane_is_the_plane():
+    K = np.array([[40.0, 0, 16], [0, 40.0, 16], [0, 0, 1]])
+    vertices = np.array([[-9.0, -9, 12], [9, -9, 12], [9, 9, 18], [-9, 9, 18]])
+    faces = np.array([[0, 1, 2], [0, 2, 3]])
+    pixels, depths = project(vertices, np.eye(4), K)
+    buffer = depth_buffer(pixels, depths, faces, 32, 32)
+    covered = np.isfinite(buffer)
+    assert covered.sum() > 300
+    rows = np.nonzero(covered)[0]
+    depth = buffer[covered]
+    y = (rows + 0.5 - 16) / 40 * depth
+    np.testing.assert_allclose(depth, 15 + y / 3, atol=1e-9)
+
+
+def test_nearer_triangle_wins_whatever_the_order():
+    K = np.array([[40.0, 0, 16], [0, 40.0, 16], [0, 0, 1]])
+    triangle = np.array([[-9.0, -9, 0], [9, -9, 0], [0, 9, 0]])
+    vertices = np.concatenate([np.add(triangle, [0, 0, 10]), np.add(triangle, [0, 0, 20])])
+    pixels, depths = project(vertices, np.eye(4), K)
+    faces = np.array([[0, 1, 2], [3, 4, 5]])
+    first = depth_buffer(pixels, depths, faces, 32, 32)
+    np.testing.assert_array_equal(first, depth_buffer(pixels, depths, faces[::-1].copy(), 32, 32))
+    np.testing.assert_allclose(first[np.isfinite(first)], 10.0, rtol=1e-12)
+
+
+def test_front_vertices_get_the_colour_of_the_photographs_and_the_back_is_unseen():
+    frame = tiny.frame_data()
+    faces = tiny.template().levels["subd1"].faces
+    images = np.zeros(frame.images.shape, np.uint8)
+    images[...] = [255, 51, 0, 255]
+    colors, seen = vertex_colors(frame.vertices, vertex_normals(frame.vertices, faces), faces, frame.cameras, images)
+    assert seen[np.argmax(frame.vertices[:, 2])]
+    assert not seen[np.argmin(frame.vertices[:, 2])]
+    np.testing.assert_allclose(colors, np.broadcast_to([1.0, 0.2, 0.0], colors.shape), atol=1e-6)
+
+
+def test_pixels_outside_the_silhouette_have_no_vote():
+    frame = tiny.frame_data()
+    faces = tiny.template().levels["subd1"].faces
+    images = np.zeros(frame.images.shape, np.uint8)
+    images[0] = [0, 255, 0, 255]
+    images[1:] = [255, 0, 0, 0]
+    colors, seen = vertex_colors(frame.vertices, vertex_normals(frame.vertices, faces), faces, frame.cameras, images)
+    np.testing.assert_allclose(colors[seen], np.broadcast_to([0.0, 1.0, 0.0], colors[seen].shape), atol=1e-6)

@@ -1,0 +1,73 @@
+"""Measure a fitted frame against every photograph of it, and picture it beside one."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from splatrig.gaussians.activation import activate_gaussians
+from splatrig.gaussians.gaussians import Gaussians
+from splatrig.training.dataset import FrameData
+from splatrig.training.metrics import measure
+from splatrig.training.recipe import Plan
+from splatrig.training.trainer import render_view, views_of
+
+COLUMNS = ("frame", "camera", "split", "region", "psnr", "ssim", "lpips")
+ERROR_GAIN = 4.0
+"""The error picture shows absolute differences times this."""
+
+
+@torch.no_grad()
+def measure_frame(gaussians: Gaussians, frame: FrameData, plan: Plan) -> pd.DataFrame:
+    """Return the metrics of every camera and region, whole pictures over black (or the plate); columns `COLUMNS`."""
+    rows = []
+    views = views_of(frame, cropped=False)
+    activated = activate_gaussians(gaussians, frame.images.device)
+    for view, held_out in zip(views, frame.cameras.held_out, strict=True):
+        rendered, photographed = render_view(activated, view, _measuring(plan), _black(frame))
+        for region, values in measure(rendered, photographed, view.image[..., 3] > 127).items():
+            split = "held_out" if held_out else "train"
+            rows.append((frame.frame, view.camera, split, region, values.psnr, values.ssim, values.lpips))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+@torch.no_grad()
+def comparison(gaussians: Gaussians, frame: FrameData, plan: Plan, camera: int) -> NDArray[np.uint8]:  # [h, 3w, 3]
+    """Return render | photograph | error (times `ERROR_GAIN`) of one camera, cropped to the silhouette."""
+    view = views_of(frame, cropped=True)[camera]
+    activated = activate_gaussians(gaussians, frame.images.device)
+    rendered, photographed = render_view(activated, view, _measuring(plan), _black(frame))
+    error = (rendered - photographed).abs() * ERROR_GAIN
+    strip = torch.cat([rendered, photographed, error], dim=1).clamp(0.0, 1.0)
+    return (strip * 255.0).round().to(torch.uint8).cpu().numpy()
+
+
+def stacked(strips: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:  # [H, W, 3]
+    """Return pictures of different sizes one below the other, black to their right."""
+    width = max(strip.shape[1] for strip in strips)
+    return np.concatenate([np.pad(strip, ((0, 0), (0, width - strip.shape[1]), (0, 0))) for strip in strips])
+
+
+def measuring_camera(frame: FrameData) -> int:
+    """Return the index of the first held-out camera, or 0 when none is held out."""
+    return int(np.argmax(frame.cameras.held_out))
+
+
+def summary(metrics: pd.DataFrame, split: str = "held_out") -> dict[str, float]:
+    """Return the mean metrics of a split inside the mask (of all cameras when the split is empty)."""
+    rows = metrics[(metrics["split"] == split) & (metrics["region"] == "mask")]
+    if rows.empty:
+        rows = metrics[metrics["region"] == "mask"]
+    return {name: float(rows[name].mean()) for name in ("psnr", "ssim", "lpips")}
+
+
+def _measuring(plan: Plan) -> Plan:
+    """All recipes are measured alike: over black, or over the plate where the capture has one."""
+    return plan if plan.backdrop == "plate" else replace(plan, backdrop="black")
+
+
+def _black(frame: FrameData) -> Tensor:  # [3]
+    return torch.zeros(3, device=frame.images.device)

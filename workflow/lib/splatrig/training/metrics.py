@@ -1,0 +1,90 @@
+"""How well a render matches a photograph, in a region of the picture."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from splatrig.training.ssim import measured_ssim
+
+REGIONS = ("mask", "image")
+"""`mask`: pixels whose photograph is more than half covered by the silhouette; `image`: the whole picture."""
+
+
+@dataclass(frozen=True)
+class ImageMetrics:
+    """The agreement of one render with one photograph in one region."""
+
+    psnr: float
+    """Peak signal-to-noise ratio in dB for peak 1; infinite for equal images."""
+    ssim: float
+    """Mean of the SSIM map (`splatrig.training.ssim`) over the region."""
+    lpips: float
+    """LPIPS (AlexNet) of the pictures, black outside the region; NaN when its weights are not on this machine."""
+
+
+def psnr(
+    rendered: Tensor,  # [H, W, 3] in [0, 1]
+    photographed: Tensor,  # [H, W, 3]
+    region: Tensor | None = None,  # [H, W] bool
+) -> float:
+    """Return the PSNR in dB over the pixels of `region` (None: all)."""
+    squared = (rendered - photographed).square()
+    error = squared.mean() if region is None else squared[region].mean()
+    return float(-10.0 * torch.log10(error))
+
+
+def measure(
+    rendered: Tensor,  # [H, W, 3] over the same background as the photograph
+    photographed: Tensor,  # [H, W, 3]
+    inside: Tensor,  # [H, W] bool, the region `mask`
+) -> dict[str, ImageMetrics]:
+    """Return the metrics of each of `REGIONS`; NaN in a region without pixels."""
+    rendered = rendered.clamp(0.0, 1.0)
+    similarity = measured_ssim(rendered, photographed)
+    masks = {"mask": inside, "image": torch.ones_like(inside)}
+    result = {}
+    for name in REGIONS:
+        region = masks[name]
+        if not bool(region.any()):
+            result[name] = ImageMetrics(float("nan"), float("nan"), float("nan"))
+            continue
+        result[name] = ImageMetrics(
+            psnr=psnr(rendered, photographed, region),
+            ssim=float(similarity[region].mean()),
+            lpips=lpips(rendered, photographed, region),
+        )
+    return result
+
+
+def lpips(
+    rendered: Tensor,  # [H, W, 3]
+    photographed: Tensor,  # [H, W, 3]
+    region: Tensor,  # [H, W] bool
+) -> float:
+    """Return LPIPS with both pictures black outside `region`, or NaN when the weights are not on disk."""
+    network = _lpips_network(str(rendered.device))
+    if network is None:
+        return float("nan")
+    first, second = (torch.where(region[..., None], image, 0.0) for image in (rendered, photographed))
+    with torch.no_grad():
+        return float(network(first.permute(2, 0, 1)[None], second.permute(2, 0, 1)[None]))
+
+
+def lpips_available() -> bool:
+    """Return whether LPIPS can be computed here; nothing is ever downloaded for it."""
+    weights = Path(torch.hub.get_dir()) / "checkpoints"
+    return any(weights.glob("alexnet-*.pth")) and find_spec("torchvision") is not None
+
+
+@cache
+def _lpips_network(device: str) -> Callable[[Tensor, Tensor], Tensor] | None:
+    if not lpips_available():
+        return None
+    from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+    return LearnedPerceptualImagePatchSimilarity(net_type="alex", normalize=True).eval().to(device)

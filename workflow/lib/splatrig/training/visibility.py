@@ -1,0 +1,115 @@
+"""Which vertices a camera sees, and the colours that the photographs give them."""
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.capture.cameras import Cameras
+
+
+def project(
+    points: NDArray[np.float64],  # [N, 3]
+    viewmat: NDArray[np.float64],  # [4, 4]
+    K: NDArray[np.float64],  # [3, 3]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return pixel coordinates [N, 2] (x, y; NaN behind the camera) and depths [N] in millimetres."""
+    in_camera = points @ viewmat[:3, :3].T + viewmat[:3, 3]
+    depths = in_camera[:, 2]
+    homogeneous = in_camera @ K.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pixels = np.where(depths[:, None] > 0, homogeneous[:, :2] / depths[:, None], np.nan)
+    return pixels, depths
+
+
+@numba.njit(cache=True, error_model="numpy")
+def depth_buffer(
+    pixels: NDArray[np.float64],  # [V, 2]
+    depths: NDArray[np.float64],  # [V]
+    faces: NDArray[np.int64],  # [T, 3]
+    height: int,
+    width: int,
+) -> NDArray[np.float64]:  # [height, width]
+    """Return the depth of the nearest triangle at each pixel's centre; infinite where none is.
+
+    `pixels` and `depths` are those of `project`. Inverse depth is linear on the screen.
+    """
+    buffer = np.full((height, width), np.inf)
+    for face in range(faces.shape[0]):
+        a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
+        if not (depths[a] > 0 and depths[b] > 0 and depths[c] > 0):
+            continue
+        ax, ay = pixels[a]
+        bx, by = pixels[b]
+        cx, cy = pixels[c]
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if area == 0.0:
+            continue
+        first_row = max(0, int(np.ceil(min(ay, by, cy) - 0.5)))
+        last_row = min(height - 1, int(np.floor(max(ay, by, cy) - 0.5)))
+        first_column = max(0, int(np.ceil(min(ax, bx, cx) - 0.5)))
+        last_column = min(width - 1, int(np.floor(max(ax, bx, cx) - 0.5)))
+        for row in range(first_row, last_row + 1):
+            y = row + 0.5
+            for column in range(first_column, last_column + 1):
+                x = column + 0.5
+                weight_a = ((bx - x) * (cy - y) - (by - y) * (cx - x)) / area
+                weight_b = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) / area
+                weight_c = 1.0 - weight_a - weight_b
+                if weight_a < 0.0 or weight_b < 0.0 or weight_c < 0.0:
+                    continue
+                depth = 1.0 / (weight_a / depths[a] + weight_b / depths[b] + weight_c / depths[c])
+                buffer[row, column] = min(buffer[row, column], depth)
+    return buffer
+
+
+def vertex_colors(
+    vertices: NDArray[np.float64],  # [V, 3]
+    normals: NDArray[np.float64],  # [V, 3] unit, outward
+    faces: NDArray[np.int64],  # [T, 3]
+    cameras: Cameras,
+    images: NDArray[np.uint8],  # [C, H, W, 4]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return each vertex's mean colour [V, 3] in [0, 1] over the cameras that see it, and who is seen [V].
+
+    A camera's vote weighs the squared cosine between its ray and the normal, times the photograph's alpha; a vertex
+    hidden behind the mesh by more than an edge length gets no vote. Unseen vertices get the mean of the seen ones.
+    """
+    tolerance = float(np.median(np.linalg.norm(vertices[faces[:, 0]] - vertices[faces[:, 1]], axis=1)))
+    total = np.zeros((len(vertices), 3))
+    weight_total = np.zeros(len(vertices))
+    for camera in range(len(cameras)):
+        viewmat, K = cameras.viewmats[camera], cameras.Ks[camera]
+        pixels, depths = project(vertices, viewmat, K)
+        buffer = depth_buffer(pixels, depths, faces, cameras.height, cameras.width)
+        inside = (depths > 0) & (pixels >= 0.5).all(axis=1)
+        inside &= (pixels[:, 0] < cameras.width - 0.5) & (pixels[:, 1] < cameras.height - 0.5)
+        seen = np.flatnonzero(inside)
+        columns, rows = np.floor(pixels[seen]).astype(np.int64).T
+        rays = vertices[seen] + viewmat[:3, :3].T @ viewmat[:3, 3]
+        cosine = -np.einsum("vi,vi->v", rays, normals[seen]) / np.linalg.norm(rays, axis=1)
+        hidden = depths[seen] > buffer[rows, columns] + tolerance
+        samples = _bilinear(images[camera], pixels[seen])
+        weights = np.where(hidden, 0.0, np.maximum(cosine, 0.0) ** 2) * samples[:, 3]
+        total[seen] += weights[:, None] * samples[:, :3]
+        weight_total[seen] += weights
+    known = weight_total > 0.05
+    colors = np.full((len(vertices), 3), 0.5)
+    colors[known] = total[known] / weight_total[known, None]
+    if known.any():
+        colors[~known] = colors[known].mean(axis=0)
+    return colors.astype(np.float32), known
+
+
+def _bilinear(
+    image: NDArray[np.uint8],  # [H, W, 4]
+    pixels: NDArray[np.float64],  # [N, 2] x, y, at least half a pixel inside
+) -> NDArray[np.float64]:  # [N, 4] in [0, 1]
+    height, width = image.shape[:2]
+    corner = pixels - 0.5
+    columns = np.clip(np.floor(corner[:, 0]).astype(np.int64), 0, max(width - 2, 0))
+    rows = np.clip(np.floor(corner[:, 1]).astype(np.int64), 0, max(height - 2, 0))
+    right, below = np.minimum(columns + 1, width - 1), np.minimum(rows + 1, height - 1)
+    fx, fy = (corner[:, 0] - columns)[:, None], (corner[:, 1] - rows)[:, None]
+    top = (1 - fx) * image[rows, columns] + fx * image[rows, right]
+    bottom = (1 - fx) * image[below, columns] + fx * image[below, right]
+    return ((1 - fy) * top + fy * bottom) / 255.0

@@ -1,0 +1,22 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+import pandas as pd  # noqa: E402
+from PIL import Image  # noqa: E402
+
+from splatrig.files import atomic_path  # noqa: E402
+from splatrig.gaussians.store import read_fitted_frames, write_fitted_frames  # noqa: E402
+from splatrig.progress import track  # noqa: E402
+from splatrig.training.fitting import as_stored, fit_expression, open_studio  # noqa: E402
+from splatrig.training.measurement import stacked  # noqa: E402
+
+expression = snakemake.params.expression
+studio = open_studio(snakemake.input, snakemake.params, snakemake.threads)
+frames = pd.read_csv(snakemake.input.frames, dtype={"frame": str})["frame"].tolist()
+neutral = read_fitted_frames(snakemake.input.neutral)
+results = fit_expression(studio, expression, frames, neutral, snakemake.output.events)
+fitted = list(track(results, expression, unit="frame", total=len(frames)))
+with atomic_path(snakemake.output.picture) as picture:
+    Image.fromarray(stacked([frame.strip for frame in fitted])).save(picture)
+write_fitted_frames(snakemake.output.gaussians, as_stored(studio, expression, fitted))
