@@ -28,7 +28,7 @@ rule fit_neutral:
         gaussians=results("gaussians/neutral.h5"),
         picture=report(
             results("renders/fit/neutral.png"),
-            caption="../report/fit.rst",
+            caption="../report/fitted_frames.rst",
             category="Fits",
             labels={"expression": "neutral"},
         ),
@@ -69,7 +69,7 @@ rule fit_expression:
         gaussians=results("gaussians/{expression}.h5"),
         picture=report(
             results("renders/fit/{expression}.png"),
-            caption="../report/fit.rst",
+            caption="../report/fitted_frames.rst",
             category="Fits",
             labels={"expression": "{expression}"},
         ),

@@ -1,0 +1,96 @@
+"""Splat files: Gaussians as the PLY that 3D Gaussian splatting viewers open.
+
+Properties are read by name. Values are raw (log scales, logit opacities, quaternions wxyz in `rot_0..3`); `f_rest` is
+channel-major (all coefficients of red, then green, then blue), unlike `Gaussians.shN`.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from plyfile import PlyData, PlyElement, PlyParseError
+
+from splatrig.errors import InputError
+from splatrig.files import atomic_path
+from splatrig.gaussians.gaussians import Gaussians
+
+LOGIT_LIMIT = 20.0
+"""Opacities beyond this logit (files in the wild hold ±inf) are clipped to it: 2e-9 from 0 or 1."""
+
+_REST = 15
+_REQUIRED = (
+    *("x", "y", "z"),
+    *(f"f_dc_{channel}" for channel in range(3)),
+    "opacity",
+    *(f"scale_{axis}" for axis in range(3)),
+    *(f"rot_{part}" for part in range(4)),
+)
+
+
+def write_splats(
+    path: str | Path,
+    gaussians: Gaussians,
+    normals: NDArray[np.floating] | None = None,  # [N, 3]
+) -> None:
+    """Write a binary splat file in the layout of Kerbl et al. 2023; normals are zeros unless given."""
+    columns: dict[str, NDArray[np.float32]] = {}
+    columns |= dict(zip(("x", "y", "z"), gaussians.means.T, strict=True))
+    directions = np.zeros((len(gaussians), 3)) if normals is None else normals
+    columns |= dict(zip(("nx", "ny", "nz"), np.asarray(directions).T, strict=True))
+    columns |= {f"f_dc_{channel}": gaussians.sh0[:, 0, channel] for channel in range(3)}
+    by_channel = gaussians.shN.transpose(0, 2, 1).reshape(len(gaussians), 3 * _REST)
+    columns |= {f"f_rest_{index}": by_channel[:, index] for index in range(3 * _REST)}
+    columns["opacity"] = gaussians.logit_opacities
+    columns |= {f"scale_{axis}": gaussians.log_scales[:, axis] for axis in range(3)}
+    columns |= {f"rot_{part}": gaussians.quats[:, part] for part in range(4)}
+    rows = np.empty(len(gaussians), dtype=[(name, "<f4") for name in columns])
+    for name, values in columns.items():
+        rows[name] = values
+    with atomic_path(path) as temporary:
+        PlyData([PlyElement.describe(rows, "vertex")], text=False, byte_order="<").write(str(temporary))
+
+
+def read_splats(path: str | Path) -> Gaussians:
+    """Read a splat file; normals are ignored, missing `f_rest` bands are zero, infinite opacities are clipped.
+
+    Raises InputError naming the file when it is not a PLY, lacks a property, has another number of `f_rest` than 0, 9,
+    24 or 45, or holds numbers that are not finite.
+    """
+    try:
+        rows = PlyData.read(str(path))["vertex"].data
+    except (PlyParseError, KeyError, OSError, ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as a splat file ({error}).") from error
+    missing = [name for name in _REQUIRED if name not in (rows.dtype.names or ())]
+    if missing:
+        raise InputError(f"{path}: expected a splat file, but property {missing[0]} is missing; export it again.")
+
+    def columns(*names: str) -> NDArray[np.float32]:
+        return np.stack([rows[name].astype(np.float32) for name in names], axis=-1)
+
+    opacities = rows["opacity"].astype(np.float32)
+    quats = columns(*(f"rot_{part}" for part in range(4)))
+    lengths = np.linalg.norm(quats, axis=1, keepdims=True)
+    arrays = {
+        "means": columns("x", "y", "z"),
+        "quats": np.where(lengths > 0, quats / np.maximum(lengths, 1e-12), np.array([1, 0, 0, 0], np.float32)),
+        "log_scales": columns("scale_0", "scale_1", "scale_2"),
+        "logit_opacities": np.clip(opacities, -LOGIT_LIMIT, LOGIT_LIMIT),
+        "sh0": columns("f_dc_0", "f_dc_1", "f_dc_2")[:, None, :],
+        "shN": _rest(rows, path),
+    }
+    for name, values in arrays.items():
+        if not np.isfinite(values).all():
+            raise InputError(f"{path}: {name} are not all finite; export it again.")
+    return Gaussians(**{name: np.ascontiguousarray(values, np.float32) for name, values in arrays.items()})
+
+
+def _rest(rows: NDArray[np.void], path: str | Path) -> NDArray[np.float32]:  # [N, 15, 3]
+    names = [name for name in (rows.dtype.names or ()) if name.startswith("f_rest_")]
+    if len(names) not in (0, 9, 24, 45):
+        raise InputError(f"{path}: expected 0, 9, 24 or 45 f_rest properties, got {len(names)}; export it again.")
+    bands = len(names) // 3
+    rest = np.zeros((len(rows), _REST, 3), np.float32)
+    for channel in range(3):
+        for band in range(bands):
+            rest[:, band, channel] = rows[f"f_rest_{channel * bands + band}"]
+    return rest
