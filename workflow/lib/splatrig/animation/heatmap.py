@@ -130,7 +130,8 @@ def color_bar(height: int, largest: float, unit: str, *, colors: str = COLORS, t
     picture[: len(title)] = title
     top = len(title) + text_size // 2
     shares = np.linspace(1.0, 0.0, room)
-    picture[top : top + room, :bar_wide] = (colormaps[colors](_trim(shares))[:, None, :3] * 255.0 + 0.5).astype(np.uint8)
+    rgb = colormaps[colors](_trim(shares))[:, None, :3]
+    picture[top : top + room, :bar_wide] = (rgb * 255.0 + 0.5).astype(np.uint8)
     for share in np.linspace(0.0, 1.0, 5):
         tick = text_block(f"{share * largest:.3g}", width=tick_wide, size=text_size)
         row = top + round((1.0 - share) * (room - 1))

@@ -26,7 +26,7 @@ def write_png(path: str | Path, picture: Picture) -> None:
 
 
 def label(picture: Picture, text: str, *, size: int = 14, ink: tuple[int, int, int] = INK) -> Picture:
-    """Return the picture with a line of text on paper added below it (several lines with `\\n`)."""
+    """Return the picture with a line of text on paper added below it."""
     strip = text_block(text, width=picture.shape[1], size=size, ink=ink)
     return np.concatenate([picture, strip], axis=0)
 
