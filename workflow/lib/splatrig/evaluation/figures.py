@@ -189,16 +189,15 @@ def draw_locality(table: pd.DataFrame) -> Figure:
 
 
 @styled
-def draw_images(table: pd.DataFrame, fitted: pd.DataFrame) -> Figure:
+def draw_images(table: pd.DataFrame, fitted: dict[str, float]) -> Figure:
     """Return PSNR and SSIM of rendered reconstructions from held-out cameras against k, with the fits themselves."""
     figure, axes = panels(1, 2)
     table = table[~table["method"].str.startswith("upsampled")]
-    for ax, metric, unit in ((axes[0, 0], "image_psnr", "PSNR (dB)"), (axes[0, 1], "image_ssim", "SSIM (0 to 1)")):
+    for ax, metric, unit in ((axes[0, 0], "psnr", "PSNR (dB)"), (axes[0, 1], "ssim", "SSIM (0 to 1)")):
         title = f"{unit.split(' ')[0]} inside the silhouette, cameras held out"
-        method_curves(ax, table, metric, unit=unit, title=title, split="train")
-        own = pick(fitted, metric)
-        if not own.empty:
-            ax.axhline(own["value"].iloc[0], color="#555555", linestyle=":", label="fitted frames themselves")
+        method_curves(ax, table, f"image_{metric}", unit=unit, title=title, split="train")
+        if np.isfinite(fitted[metric]):
+            ax.axhline(fitted[metric], color="#555555", linestyle=":", label="fitted frames themselves")
     shared_legend(figure, axes, 5)
     return figure
 

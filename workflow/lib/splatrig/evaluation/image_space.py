@@ -1,16 +1,20 @@
 """Reconstructions as pictures: how far a rig's renders are from the photographs of cameras it never saw."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
+import pandas as pd
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from splatrig.animation.render import render
+from splatrig.animation.rig import Rig
 from splatrig.capture.cameras import Cameras
+from splatrig.components.file import Components
+from splatrig.evaluation.reconstruction import by_energy, rebuild, standardise, usable_ks
+from splatrig.evaluation.rows import AttributeRows
 from splatrig.gaussians.gaussians import Gaussians
+from splatrig.progress import track
 from splatrig.training.dataset import FrameSource
 from splatrig.training.metrics import psnr
 from splatrig.training.ssim import ssim_map
@@ -39,29 +43,53 @@ def load_views(source: FrameSource, name: str) -> Views:
 
 @dataclass(frozen=True)
 class ViewScore:
-    """Agreement with the photographs inside of the silhouette, averaged over the cameras of one frame."""
+    """Agreement of one render with one photograph inside of the silhouette."""
 
+    camera: str
     psnr: float
-    """dB"""
+    """dB; infinite for equal pictures."""
     ssim: float
 
 
-def score(gaussians: Gaussians, views: Views, device: str = "cpu") -> ViewScore:
-    """Render `gaussians` from the cameras of `views` onto black and compare inside of the silhouette."""
+@torch.no_grad()
+def score(gaussians: Gaussians, views: Views, device: str = "cpu") -> list[ViewScore]:
+    """Render `gaussians` from the cameras of `views` onto black; compare those that see the head."""
     images = torch.from_numpy(render(gaussians, views.cameras, device=device)[0])
-    psnrs, ssims = [], []
-    for image, photograph, inside in zip(images, views.photographs, views.inside, strict=True):
-        if bool(inside.any()):
-            psnrs.append(psnr(image, photograph, inside))
-            ssims.append(float(ssim_map(image, photograph)[inside].mean()))
-    return ViewScore(float(np.mean(psnrs)), float(np.mean(ssims)))
+    return [
+        ViewScore(name, psnr(image, photograph, inside), float(ssim_map(image, photograph)[inside].mean()))
+        for name, image, photograph, inside in zip(
+            views.cameras.names, images, views.photographs, views.inside, strict=True
+        )
+        if bool(inside.any())
+    ]
 
 
-def score_rows(
-    gaussians_of: Callable[[NDArray], Gaussians],
-    rows: NDArray,  # [F, D]
-    views: Sequence[Views],
+def score_method(
+    components: Components,
+    neutral: Gaussians,
+    data: AttributeRows,
+    source: FrameSource,
+    ks: Iterable[int],
     device: str = "cpu",
-) -> list[ViewScore]:
-    """Score each row against the views of its frame."""
-    return [score(gaussians_of(row), seen, device) for row, seen in zip(rows, views, strict=True)]
+) -> pd.DataFrame:
+    """Return the scores of the rebuilt peak frame of every expression, per number of components and camera.
+
+    Columns: k, expression, frame, role, camera, psnr (dB), ssim. The peak frame of an expression is the one farthest
+    from the neutral.
+    """
+    rig = Rig(components, neutral)
+    chosen = data.peaks()
+    views = [load_views(source, data.frames[row]) for row in track(chosen, "photographs", unit="frame")]
+    standard = standardise(data.X[chosen], components)
+    order = by_energy(components)
+    scores = []
+    for k in track(usable_ks(ks, rig.count), "numbers of components", unit="k"):
+        estimates = rebuild(components, standard, order[:k])
+        for row, estimate, seen in zip(chosen, estimates, views, strict=True):
+            expression, frame = data.frames[row].split("/")
+            role = "train" if data.train[row] else "held_out"
+            scores += [
+                (k, expression, frame, role, found.camera, found.psnr, found.ssim)
+                for found in score(rig.from_row(estimate), seen, device)
+            ]
+    return pd.DataFrame(scores, columns=["k", "expression", "frame", "role", "camera", "psnr", "ssim"])

@@ -21,9 +21,6 @@ from splatrig.evaluation.measures import (
 from splatrig.evaluation.rows import AttributeRows
 from splatrig.evaluation.table import MethodTable
 
-SPECIFICITY_SAMPLES = 200
-"""Random faces drawn for the specificity."""
-
 
 @dataclass(frozen=True)
 class Standardised:
@@ -43,8 +40,10 @@ def standardise(X: NDArray[np.float32], components: Components) -> Standardised:
 
 
 def weight_bounds(components: Components) -> tuple[float, float] | None:
-    """Return the bounds of the family's weights: [0, 1] for SLDC (Neumann et al. 2013, eq. 4), none otherwise."""
-    return (0.0, 1.0) if components.family == "sldc" else None
+    """Return the bounds of the family's weights: for SLDC (Neumann et al. 2013) [0, 1], or [-1, 1] if it was signed."""
+    if components.family != "sldc":
+        return None
+    return (-1.0, 1.0) if components.W.min(initial=0.0) < 0 else (0.0, 1.0)
 
 
 def by_energy(components: Components) -> NDArray[np.int64]:  # [K]
@@ -124,39 +123,3 @@ def displacements(components: Components) -> NDArray[np.float32]:  # [K, N, 3] m
             scaled = components.C[:, first:end] * components.std[first:end]
             return scaled.reshape(len(scaled), -1, 3)
     return np.zeros((len(components.C), len(components.face_mask), 3), dtype=np.float32)
-
-
-def add_specificity(
-    table: MethodTable,
-    components: Components,
-    data: AttributeRows,
-    ks: Iterable[int],
-    generator: np.random.Generator,
-) -> None:
-    """Add the specificity (Davies 2002, §4.3.3): RMS distance in mm from random faces to the nearest training frame.
-
-    Random faces draw every weight on its own from the fitted weights of that component, for all families alike.
-    """
-    columns = next((slice(first, end) for name, first, end in components.dim_info if name == "xyz"), None)
-    if columns is None:
-        return
-    standard = standardise(data.X[data.train], components)
-    order = by_energy(components)
-    frames = (data.X[data.train, columns] - standard.rest[columns]).astype(np.float64)
-    count = frames.shape[1] // 3
-    for k in usable_ks(ks, len(components.C)):
-        C = components.C[order[:k]]
-        weights = fit_weights(standard.X, C, bounds=weight_bounds(components))
-        rows = generator.integers(len(weights), size=(SPECIFICITY_SAMPLES, k))
-        drawn = np.take_along_axis(weights, rows, axis=0).astype(np.float64)
-        basis = (C[:, columns] * components.std[columns]).astype(np.float64)
-        # ‖s - x‖² through small Gram matrices, since the samples lie in the span of the basis
-        squared = (
-            np.einsum("sk,kl,sl->s", drawn, basis @ basis.T, drawn)[:, None]
-            - 2.0 * drawn @ (basis @ frames.T)
-            + np.square(frames).sum(axis=1)
-        )
-        nearest = np.sqrt(np.maximum(squared, 0.0).min(axis=1) / count)
-        half = 1.96 * nearest.std(ddof=1) / np.sqrt(len(nearest))
-        interval = (nearest.mean() - half, nearest.mean() + half)
-        table.add("specificity_xyz", nearest.mean(), "mm", len(nearest), k=k, interval=interval)

@@ -1,15 +1,19 @@
-"""Generalisation: leave one expression out, learn PCA from the rest, and rebuild what was left out."""
+"""Shape-model standards (Davies 2002): specificity, and generalisation by leaving one expression out."""
 
 from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from splatrig.animation.rig import fit_weights
 from splatrig.components.file import Components
 from splatrig.evaluation.measures import bootstrap_interval
-from splatrig.evaluation.reconstruction import standardise
+from splatrig.evaluation.reconstruction import by_energy, standardise, usable_ks, weight_bounds
 from splatrig.evaluation.rows import AttributeRows
 from splatrig.evaluation.table import MethodTable
+
+SPECIFICITY_SAMPLES = 200
+"""Random faces drawn for the specificity."""
 
 GRAM_BLOCK = 65536
 """Columns held in float64 at a time."""
@@ -87,3 +91,39 @@ def add_pca_generalisation(
             split="left_out",
             interval=(interval.low, interval.high),
         )
+
+
+def add_specificity(
+    table: MethodTable,
+    components: Components,
+    data: AttributeRows,
+    ks: Iterable[int],
+    generator: np.random.Generator,
+) -> None:
+    """Add the specificity (Davies 2002, §4.3.3): RMS distance in mm from random faces to the nearest training frame.
+
+    Random faces draw every weight on its own from the fitted weights of that component, for all families alike.
+    """
+    columns = next((slice(first, end) for name, first, end in components.dim_info if name == "xyz"), None)
+    if columns is None:
+        return
+    standard = standardise(data.X[data.train], components)
+    order = by_energy(components)
+    frames = (data.X[data.train, columns] - standard.rest[columns]).astype(np.float64)
+    count = frames.shape[1] // 3
+    for k in usable_ks(ks, len(components.C)):
+        C = components.C[order[:k]]
+        weights = fit_weights(standard.X, C, bounds=weight_bounds(components))
+        rows = generator.integers(len(weights), size=(SPECIFICITY_SAMPLES, k))
+        drawn = np.take_along_axis(weights, rows, axis=0).astype(np.float64)
+        basis = (C[:, columns] * components.std[columns]).astype(np.float64)
+        # ‖s - x‖² through small Gram matrices, since the samples lie in the span of the basis
+        squared = (
+            np.einsum("sk,kl,sl->s", drawn, basis @ basis.T, drawn)[:, None]
+            - 2.0 * drawn @ (basis @ frames.T)
+            + np.square(frames).sum(axis=1)
+        )
+        nearest = np.sqrt(np.maximum(squared, 0.0).min(axis=1) / count)
+        half = 1.96 * nearest.std(ddof=1) / np.sqrt(len(nearest))
+        interval = (nearest.mean() - half, nearest.mean() + half)
+        table.add("specificity_xyz", nearest.mean(), "mm", len(nearest), k=k, interval=interval)

@@ -135,3 +135,17 @@ def write_html(path: str | Path, title: str, table: pd.DataFrame, note: str = ""
     )
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
+
+
+def write_markdown(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table as Markdown, numbers aligned to the right."""
+    numeric = [pd.api.types.is_numeric_dtype(table[column]) for column in table.columns]
+    lines = [
+        "| " + " | ".join(str(column) for column in table.columns) + " |",
+        "|" + "|".join(" ---: " if number else " --- " for number in numeric) + "|",
+    ]
+    for _, row in table.iterrows():
+        cells = [show(float(value) if isinstance(value, np.floating) else value) for value in row]
+        lines.append("| " + " | ".join(cells) + " |")
+    with atomic_path(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from splatrig.components.file import Components
 from splatrig.errors import InputError
 
 
@@ -71,3 +72,11 @@ def explained_by_components(weights: NDArray, truth: TrueWeights) -> NDArray[np.
     fitted = design @ np.linalg.lstsq(design, truth.weights, rcond=None)[0]
     spread = np.square(truth.weights - truth.weights.mean(axis=0)).sum(axis=0)
     return 1.0 - np.square(truth.weights - fitted).sum(axis=0) / spread
+
+
+def compare_with_truth(components: Components, path: str | Path) -> pd.DataFrame:
+    """Return `match_units` of a component file with R² of each unit from all its weights, and frames as n."""
+    truth = read_truth(path, components.frames)
+    signed = bool(components.W.min(initial=0.0) < 0)
+    table = match_units(components.W, truth, signed=signed)
+    return table.assign(r_squared=explained_by_components(components.W, truth), n=len(components.frames))
