@@ -73,7 +73,7 @@ def components(
     frames: int = 12,
     seed: int = 1,
 ) -> Components:
-    """Planted components around the neutral: weights in [0, 1] for sldc, of both signs otherwise; frame 0 is neutral."""
+    """Planted components around the neutral (frame 0): weights in [0, 1] for sldc, of both signs otherwise."""
     generator = np.random.default_rng(seed)
     rest = row_of(made.neutral, attributes)
     info = dim_info(len(made.neutral), attributes)

@@ -1,7 +1,7 @@
 import numpy as np
-import planted
 import pytest
 
+import planted
 from splatrig.animation.family import displacement_mm, frontal_order, picture_family, swing_of
 from splatrig.animation.heatmap import look
 from splatrig.animation.render import picture_cameras, render, to_bytes
@@ -79,11 +79,12 @@ def test_family_pictures_hold_every_component_and_camera(made):
     parts = planted.components(made)
     cameras = planted.cameras(2)
     view = look(made.vertices, made.faces, cameras)
-    pictures = picture_family(
-        Rig(parts, made.neutral), cameras, view, components=[0, 2], deviations=2.0, frames=5
-    )
+    pictures = picture_family(Rig(parts, made.neutral), cameras, view, components=[0, 2], deviations=2.0, frames=5)
     assert sorted(pictures.stills) == [
-        "component_01_cam0.png", "component_01_cam1.png", "component_03_cam0.png", "component_03_cam1.png",
+        "component_01_cam0.png",
+        "component_01_cam1.png",
+        "component_03_cam0.png",
+        "component_03_cam1.png",
     ]
     assert len(pictures.animation) == 5
     assert len({frame.shape for frame in pictures.animation}) == 1

@@ -1,8 +1,8 @@
 import numpy as np
-import planted
 import pytest
 from matplotlib import colormaps
 
+import planted
 from splatrig.animation.heatmap import COLORS, color_bar, look, nice_ceiling, vertex_normals
 
 
@@ -64,7 +64,9 @@ def test_color_bar_has_the_asked_height():
     assert color_bar(200, 5.0, "mm").shape[0] == 200
 
 
-@pytest.mark.parametrize(("value", "expected"), [(0.0, 1.0), (1.0, 1.0), (1.01, 1.5), (7.2, 8.0), (83.0, 100.0), (0.031, 0.04)])
+@pytest.mark.parametrize(
+    ("value", "expected"), [(0.0, 1.0), (1.0, 1.0), (1.01, 1.5), (7.2, 8.0), (83.0, 100.0), (0.031, 0.04)]
+)
 def test_nice_ceiling(value, expected):
     assert nice_ceiling(value) == pytest.approx(expected)
 

@@ -1,8 +1,8 @@
 import numpy as np
-import planted
 import pytest
 from scipy.optimize import lsq_linear, nnls
 
+import planted
 from splatrig.animation.rig import Rig, fit_weights
 from splatrig.errors import InputError
 
@@ -85,7 +85,9 @@ def test_repeated_and_empty_components_do_not_break_the_fit():
     C = np.array([[1.0, 0.0, 2.0], [1.0, 0.0, 2.0], [0.0, 0.0, 0.0]])
     weights = fit_weights(np.array([[2.0, 0.0, 4.0]]), C)
     np.testing.assert_allclose(weights, [[1.0, 1.0, 0.0]], atol=1e-6)
-    np.testing.assert_allclose(fit_weights(np.array([[2.0, 0.0, 4.0]]), C, bounds=(0.0, 3.0)) @ C, [[2.0, 0.0, 4.0]], atol=1e-5)
+    np.testing.assert_allclose(
+        fit_weights(np.array([[2.0, 0.0, 4.0]]), C, bounds=(0.0, 3.0)) @ C, [[2.0, 0.0, 4.0]], atol=1e-5
+    )
 
 
 def test_coarse_components_on_a_fine_neutral_are_refused(made):

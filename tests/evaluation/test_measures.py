@@ -1,8 +1,8 @@
 import numpy as np
-import planted
 import pytest
 import torch
 
+import planted
 from splatrig.evaluation.measures import (
     attribute_error,
     bootstrap_interval,
@@ -24,7 +24,7 @@ def test_identical_rows_have_no_error():
 
 def test_a_known_shift_gives_that_shift_in_mm():
     rest = np.random.default_rng(0).normal(size=(4, 6, 3))
-    assert rms(attribute_error("xyz", rest + [3.0, 4.0, 0.0], rest)) == pytest.approx(5.0)
+    assert rms(attribute_error("xyz", rest + np.array([3.0, 4.0, 0.0]), rest)) == pytest.approx(5.0)
 
 
 @pytest.mark.parametrize("angle", [0.01, 30.0, 179.0])

@@ -1,10 +1,10 @@
 from dataclasses import replace
 
 import numpy as np
-import planted
 import pytest
 from sklearn.decomposition import PCA
 
+import planted
 from splatrig.evaluation.method import evaluate_method
 from splatrig.evaluation.reconstruction import by_energy, rebuild, standardise, usable_ks, weight_bounds
 from splatrig.evaluation.shape_model import gram, pca_left_out_errors

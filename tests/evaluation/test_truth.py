@@ -1,9 +1,10 @@
-import numpy as np
-import pandas as pd
-import planted
-import pytest
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
+import pytest
+
+import planted
 from splatrig.errors import InputError
 from splatrig.evaluation.truth import TrueWeights, compare_with_truth, correlations, match_units, read_truth
 

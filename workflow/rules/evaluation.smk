@@ -207,7 +207,7 @@ rule draw_figures:
         fit=results("evaluation/fit.csv"),
     output:
         **({"truth": figure("truth", "4 Methods", "recovered face units")} if HAS_TRUTH else {}),
-        fit=figure("fit", "2 Fits", "per expression"),
+        fit=figure("fit_quality", "2 Fits", "every frame"),
         reconstruction=figure("reconstruction", "4 Methods", "reconstruction, compactness, generalisation, specificity"),
         attributes=figure("attributes", "4 Methods", "attributes of the joint PCA"),
         locality=figure("locality", "4 Methods", "sparsity and support"),

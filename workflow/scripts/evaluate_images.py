@@ -5,7 +5,6 @@ log_to(snakemake.log[0])
 from pathlib import Path  # noqa: E402
 
 import numba  # noqa: E402
-from splatrig.training.dataset import FrameSource  # noqa: E402
 
 from splatrig.animation.render import pick_device  # noqa: E402
 from splatrig.capture.cameras import read_cameras  # noqa: E402
@@ -15,6 +14,7 @@ from splatrig.evaluation.rows import read_attribute_rows  # noqa: E402
 from splatrig.evaluation.table import write_table  # noqa: E402
 from splatrig.gaussians.store import read_fitted_frames  # noqa: E402
 from splatrig.mesh.template import read_template  # noqa: E402
+from splatrig.training.dataset import FrameSource  # noqa: E402
 
 numba.set_num_threads(snakemake.threads)
 params = snakemake.params

@@ -5,7 +5,6 @@ log_to(snakemake.log[0])
 from pathlib import Path  # noqa: E402
 
 import numba  # noqa: E402
-from splatrig.training.dataset import read_pose  # noqa: E402
 
 from splatrig.animation.family import frontal_order, open_rig, picture_family  # noqa: E402
 from splatrig.animation.heatmap import look  # noqa: E402
@@ -14,6 +13,7 @@ from splatrig.animation.render import pick_device, picture_cameras  # noqa: E402
 from splatrig.capture.cameras import read_cameras  # noqa: E402
 from splatrig.config import RenderingConfig, from_mapping  # noqa: E402
 from splatrig.files import atomic_directory  # noqa: E402
+from splatrig.training.dataset import read_pose  # noqa: E402
 
 numba.set_num_threads(snakemake.threads)
 rendering = from_mapping(RenderingConfig, snakemake.params.rendering)
