@@ -192,6 +192,7 @@ class RenderingConfig:
     components: int
     deviations: float
     families: list[str]
+    image_height: int
     animation_frames: int
 
 
