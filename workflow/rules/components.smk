@@ -1,0 +1,124 @@
+# Stage 6: deformation components of the training frames.
+
+
+def _attributes(wildcards):
+    """The attributes side by side in a component file: all of the joint matrix, or one."""
+    return CFG.components.attributes if wildcards.attribute == "all" else [wildcards.attribute]
+
+
+rule pca:
+    input:
+        attributes=results("attributes/{level}.h5"),
+    output:
+        results("components/{level}/pca_{attribute}.h5"),
+    log:
+        logs("pca/{level}_{attribute}.log"),
+    benchmark:
+        benchmarks("pca/{level}_{attribute}.tsv")
+    wildcard_constraints:
+        attribute="all|xyz|f_dc|rotation|scale",
+    conda:
+        "../../envs/components.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        attributes=_attributes,
+        pca=to_mapping(CFG.components.pca),
+        rest=CFG.components.rest,
+        data_matrix=CFG.components.data_matrix,
+        lib=lib("pca.py"),
+    message:
+        "PCA of {wildcards.attribute} at level {wildcards.level}"
+    script:
+        "../scripts/pca.py"
+
+
+rule mbspca:
+    input:
+        attributes=results("attributes/{level}.h5"),
+    output:
+        results("components/{level}/mbspca_{attribute}.h5"),
+    log:
+        logs("mbspca/{level}_{attribute}.log"),
+    benchmark:
+        benchmarks("mbspca/{level}_{attribute}.tsv")
+    conda:
+        "../../envs/components.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        attributes=_attributes,
+        mbspca=to_mapping(CFG.components.mbspca),
+        rest=CFG.components.rest,
+        data_matrix=CFG.components.data_matrix,
+        seed=CFG.seed,
+        lib=lib("mbspca.py"),
+    message:
+        "Sparse PCA of {wildcards.attribute} at level {wildcards.level}"
+    script:
+        "../scripts/mbspca.py"
+
+
+rule sldc:
+    input:
+        **({"pca": results("components/{level}/pca_{attribute}.h5")} if CFG.components.data_matrix == "link" else {}),
+        attributes=results("attributes/{level}.h5"),
+        template=results("template/template.h5"),
+    output:
+        results("components/{level}/sldc_{support}_{attribute}.h5"),
+    log:
+        logs("sldc/{level}_{support}_{attribute}.log"),
+    benchmark:
+        benchmarks("sldc/{level}_{support}_{attribute}.tsv")
+    wildcard_constraints:
+        attribute="all|xyz|f_dc|rotation|scale",
+    conda:
+        "../../envs/components.yaml"
+    threads: 2
+    resources:
+        mem_mb=12000,
+        runtime=60,
+    params:
+        attributes=_attributes,
+        support="{support}",
+        sldc=to_mapping(CFG.components.sldc),
+        rest=CFG.components.rest,
+        data_matrix=CFG.components.data_matrix,
+        lib=lib("sldc.py"),
+    message:
+        "Sparse localized components of {wildcards.attribute} at level {wildcards.level}, support {wildcards.support}"
+    script:
+        "../scripts/sldc.py"
+
+
+rule upsampling:
+    input:
+        components=results("components/{level}/pca_all.h5"),
+        attributes=results(f"attributes/{FINEST}.h5"),
+        template=results("template/template.h5"),
+    output:
+        results("components/{level}/upsampled_pca_all.h5"),
+    log:
+        logs("upsampling/{level}.log"),
+    benchmark:
+        benchmarks("upsampling/{level}.tsv")
+    conda:
+        "../../envs/components.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        level="{level}",
+        finest=FINEST,
+        rest=CFG.components.rest,
+        data_matrix=CFG.components.data_matrix,
+        lib=lib("upsampling.py"),
+    message:
+        "Carrying the PCA of level {wildcards.level} to level {FINEST}"
+    script:
+        "../scripts/upsampling.py"

@@ -132,6 +132,7 @@ class PcaConfig:
     """`components.pca`."""
 
     k: int
+    weights: str
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,15 @@ class TrapezoidSupport:
 
 
 @dataclass(frozen=True)
+class AdmmConfig:
+    """`components.sldc.admm`: how the components are updated for given weights."""
+
+    rho: float
+    iterations: int
+    tolerance: float
+
+
+@dataclass(frozen=True)
 class SldcConfig:
     """`components.sldc`."""
 
@@ -169,8 +179,10 @@ class SldcConfig:
     distance: str
     gauss: GaussSupport
     trapezoid: TrapezoidSupport
+    weights: str
     max_iterations: int
     tolerance: float
+    admm: AdmmConfig
 
 
 @dataclass(frozen=True)
@@ -179,6 +191,7 @@ class ComponentsConfig:
 
     rest: str
     attributes: list[str]
+    data_matrix: str
     pca: PcaConfig
     mbspca: MbspcaConfig
     sldc: SldcConfig
@@ -192,7 +205,6 @@ class RenderingConfig:
     components: int
     deviations: float
     families: list[str]
-    image_height: int
     animation_frames: int
 
 

@@ -1,10 +1,33 @@
-"""The component file: deformation components of any family, with everything needed to use them."""
+"""The component file: deformation components of any family, with everything needed to use them.
 
+Datasets: `dataMat` (F, D) standardised rows (or an external link to them, or absent), `MEAN` (D), `STD` (D), `dim_info`
+(first and end column of each attribute, with the attribute `list_attrName`), `tris`, `faceMask`, `frames`, `names`,
+`<family>_W` (F, K), `<family>_C` (K, D), `<family>_offset` (D; absent when zero) and the family's extras. `sldc_C` is
+(K, N, numbers a Gaussian): a row of it is one Gaussian's share of a component.
+"""
+
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
+
+from splatrig import __version__
+from splatrig.errors import InputError
+from splatrig.files import atomic_path
+
+FORMAT = "splatrig components"
+FORMAT_VERSION = 1
+UNITS = "millimetres, log scales, quaternions wxyz, SH coefficients; W and C in standardised units; head space"
+
+DimInfo = tuple[tuple[str, int, int], ...]
+"""(attribute name, first column, end column) in column order; columns of one attribute are (N, d) row-major."""
+
+_FIXED = ("dataMat", "MEAN", "STD", "dim_info", "tris", "faceMask", "frames", "names")
 
 
 @dataclass(frozen=True)
@@ -26,7 +49,7 @@ class Components:
     """Standard deviation of the centred data, one number an attribute, repeated."""
     offset: NDArray[np.float32] | None  # [D]
     """The rest shape in standardised units; None when the rest shape is the mean."""
-    dim_info: tuple[tuple[str, int, int], ...]
+    dim_info: DimInfo
     """(attribute name, first column, end column) in column order; columns of one attribute are (N, d) row-major."""
     faces: NDArray[np.int64]  # [T, 3]
     """Triangles over the N Gaussians."""
@@ -38,6 +61,23 @@ class Components:
     """subject, level, rest, method parameters, input SHA-256, splatrig version."""
     extras: dict[str, NDArray] = field(default_factory=dict)
     """Family-specific arrays by dataset name: pca_explained_variance [K], sldc_objective [iterations], …"""
+    names: tuple[str, ...] = ()
+    """K readable names, `SLDC 04 · mouth left · E010_Smile_Stretched`; empty when nobody named them."""
+
+    def __post_init__(self) -> None:
+        frames, count = self.W.shape
+        columns = self.dim_info[-1][2]
+        expected: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+            "C": (self.C.shape, (count, columns)),
+            "mean": (self.mean.shape, (columns,)),
+            "std": (self.std.shape, (columns,)),
+            "offset": ((columns,) if self.offset is None else self.offset.shape, (columns,)),
+            "frames": ((len(self.frames),), (frames,)),
+            "names": ((len(self.names) or count,), (count,)),
+        }
+        for name, (shape, wanted) in expected.items():
+            if shape != wanted:
+                raise InputError(f"components ({self.family}): {name} has shape {shape}, expected {wanted}.")
 
     def rows(self, W: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """Return frames [F, D] in stored units for weights `W` [F, K] (default: the training frames')."""
@@ -46,12 +86,132 @@ class Components:
             standardised += self.offset
         return self.mean + self.std * standardised
 
+    def standardise(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what `rows` [F, D] in stored units leave for `W @ C`: standardised, less the rest shape."""
+        standardised = (rows - self.mean) / self.std
+        if self.offset is not None:
+            standardised -= self.offset
+        return standardised
 
-def write_components(path: str | Path, components: Components) -> None:
-    """Write the component file of DESIGN §3 atomically."""
-    raise NotImplementedError
+    def by_gaussian(self) -> NDArray[np.float32]:
+        """Return C as [K, N, d]: for each Gaussian its d numbers, attributes in the order of `dim_info`."""
+        return by_gaussian(self.C, self.dim_info, len(self.face_mask))
+
+
+def by_gaussian(columns: NDArray[np.float32], dim_info: DimInfo, count: int) -> NDArray[np.float32]:
+    """Return `columns` [..., D] as [..., N, d] for N = `count` Gaussians; inverse of `by_column`."""
+    parts = [columns[..., start:stop].reshape(*columns.shape[:-1], count, -1) for _, start, stop in dim_info]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+
+
+def by_column(numbers: NDArray[np.float32], dim_info: DimInfo) -> NDArray[np.float32]:
+    """Return `numbers` [..., N, d] in the column order [..., D] of `dim_info`; inverse of `by_gaussian`."""
+    count = numbers.shape[-2]
+    parts, first = [], 0
+    for _, start, stop in dim_info:
+        width = (stop - start) // count
+        parts.append(numbers[..., first : first + width].reshape(*numbers.shape[:-2], stop - start))
+        first += width
+    return np.concatenate(parts, axis=-1)
+
+
+class DataMatrix(Protocol):
+    """The standardised rows (F, D) as a stream of column blocks."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(F, D)."""
+        ...
+
+    def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Iterate over (columns, rows [F, width])."""
+        ...
+
+
+def write_components(
+    path: str | Path, components: Components, data_matrix: DataMatrix | h5py.ExternalLink | None = None
+) -> None:
+    """Write the component file of DESIGN §3 atomically.
+
+    `data_matrix` becomes `dataMat`: the standardised rows, streamed; a link to the rows in another file; or nothing.
+    """
+    family = components.family
+    C = components.by_gaussian() if family == "sldc" else components.C
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["format"] = FORMAT
+        file.attrs["format_version"] = FORMAT_VERSION
+        file.attrs["splatrig_version"] = __version__
+        file.attrs["units"] = UNITS
+        file.attrs["family"] = family
+        for name, value in components.attributes.items():
+            file.attrs[name] = value
+        _write_data_matrix(file, data_matrix)
+        file["MEAN"], file["STD"] = components.mean, components.std
+        file["dim_info"] = np.array([columns for _, *columns in components.dim_info], dtype=np.int64)
+        file["dim_info"].attrs["list_attrName"] = [name for name, *_ in components.dim_info]
+        file["tris"], file["faceMask"] = components.faces, components.face_mask
+        file.create_dataset("frames", data=list(components.frames), dtype=h5py.string_dtype())
+        file.create_dataset("names", data=list(components.names), dtype=h5py.string_dtype())
+        file[f"{family}_W"], file[f"{family}_C"] = components.W, C
+        if components.offset is not None:
+            file[f"{family}_offset"] = components.offset
+        for name, array in components.extras.items():
+            file[name] = array
+
+
+def _write_data_matrix(file: h5py.File, data_matrix: DataMatrix | h5py.ExternalLink | None) -> None:
+    if data_matrix is None:
+        return
+    if isinstance(data_matrix, h5py.ExternalLink):
+        file["dataMat"] = data_matrix
+        return
+    dataset = file.create_dataset("dataMat", shape=data_matrix.shape, dtype=np.float32)
+    for columns, rows in data_matrix.blocks():
+        dataset[:, columns] = rows
 
 
 def read_components(path: str | Path) -> Components:
     """Read a component file; raise InputError naming the file when it is not one."""
-    raise NotImplementedError
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT:
+                raise InputError(f"{path}: expected deformation components of splatrig, got another HDF5 file.")
+            if file.attrs["format_version"] != FORMAT_VERSION:
+                raise InputError(
+                    f"{path}: has format version {file.attrs['format_version']}, expected {FORMAT_VERSION}; "
+                    "delete it and run again."
+                )
+            return _components(file)
+    except (OSError, KeyError) as error:
+        raise InputError(f"{path}: cannot be read as a component file ({error}); delete it and run again.") from error
+
+
+def _components(file: h5py.File) -> Components:
+    family = str(file.attrs["family"])
+    names = [str(name) for name in file["dim_info"].attrs["list_attrName"]]
+    dim_info = tuple(
+        (name, int(start), int(stop)) for name, (start, stop) in zip(names, file["dim_info"][:], strict=True)
+    )
+    C = file[f"{family}_C"][:]
+    own = {*_FIXED, f"{family}_W", f"{family}_C", f"{family}_offset"}
+    return Components(
+        family=family,
+        W=file[f"{family}_W"][:],
+        C=by_column(C, dim_info) if C.ndim == 3 else C,
+        mean=file["MEAN"][:],
+        std=file["STD"][:],
+        offset=file[f"{family}_offset"][:] if f"{family}_offset" in file else None,
+        dim_info=dim_info,
+        faces=file["tris"][:],
+        face_mask=file["faceMask"][:],
+        frames=tuple(file["frames"].asstr()[:]),
+        attributes={key: _plain(value) for key, value in file.attrs.items()},
+        extras={name: file[name][()] for name in file if name not in own},
+        names=tuple(file["names"].asstr()[:]),
+    )
+
+
+def _plain(value: object) -> str | int | float:
+    """Return an HDF5 attribute as a plain Python value."""
+    plain = value.item() if isinstance(value, np.generic) else value
+    return plain if isinstance(plain, str | int | float) else json.dumps(np.asarray(plain).tolist())

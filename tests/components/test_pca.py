@@ -1,0 +1,179 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.decomposition import PCA
+
+from components.synthetic import export_small_capture, random_matrix
+from splatrig.components.assemble import assemble, data_matrix
+from splatrig.components.file import Components, read_components, write_components
+from splatrig.components.matrix import StandardisedRows, in_memory
+from splatrig.components.pca import principal_components, transform
+from splatrig.errors import InputError
+
+FLOAT32_ROWS = 2e-5
+"""Relative: the components and the rows they rebuild are float32."""
+
+
+def components_of(matrix, found) -> Components:
+    standardisation = found.standardisation
+    return Components(
+        family="pca",
+        W=found.W,
+        C=found.C,
+        mean=standardisation.mean,
+        std=standardisation.std,
+        offset=standardisation.offset,
+        dim_info=standardisation.dim_info,
+        faces=np.zeros((0, 3), np.int64),
+        face_mask=np.ones(matrix.sources[0].shape[1] // 3, bool),
+        frames=tuple(map(str, range(len(matrix.rows)))),
+    )
+
+
+def raw_rows(matrix) -> np.ndarray:
+    return np.concatenate(matrix.sources, axis=1)[matrix.rows]
+
+
+@pytest.mark.parametrize("rest", ["neutral", "mean"])
+def test_all_components_rebuild_every_frame(rest):
+    matrix = random_matrix()
+    found = principal_components(matrix, 12, rest)
+    rebuilt = components_of(matrix, found).rows()
+    std = found.standardisation.std
+    np.testing.assert_allclose(rebuilt / std, raw_rows(matrix) / std, atol=1e-3, rtol=FLOAT32_ROWS)
+    assert found.C.shape[0] == 11
+
+
+def test_coefficient_zero_is_the_neutral_frame():
+    matrix = random_matrix()
+    components = components_of(matrix, principal_components(matrix, 5, "neutral"))
+    rest = components.rows(np.zeros((1, 5), np.float32))[0]
+    np.testing.assert_allclose(rest, raw_rows(matrix)[0], rtol=1e-6, atol=1e-5)
+    np.testing.assert_allclose(components.W[0], 0.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("rest", ["neutral", "mean"])
+def test_agrees_with_sklearn(rest):
+    matrix = random_matrix(frames=20, gaussians=400)
+    found = principal_components(matrix, 5, rest)
+    rows = StandardisedRows(matrix, found.standardisation).less_rest().astype(np.float64)
+    if rest == "mean":
+        oracle = PCA(5, svd_solver="full").fit(rows)
+        variances, C = oracle.explained_variance_, oracle.components_
+        ratio = found.explained_variance / found.total_variance
+        np.testing.assert_allclose(ratio, oracle.explained_variance_ratio_, rtol=1e-5)
+    else:  # about the neutral row there is no centring: singular vectors of the rows themselves
+        _, singular, right = np.linalg.svd(rows, full_matrices=False)
+        variances, C = singular[:5] ** 2 / 19, right[:5]
+    np.testing.assert_allclose(found.explained_variance, variances, rtol=1e-5)
+    cosines = np.abs(np.einsum("kd,kd->k", found.C.astype(np.float64), C))
+    np.testing.assert_allclose(cosines, 1.0, atol=1e-8)
+    np.testing.assert_allclose(np.abs(found.W), np.abs(rows @ C.T), atol=1e-3)
+
+
+def test_components_are_orthonormal_and_their_largest_entry_is_positive():
+    found = principal_components(random_matrix(), 5)
+    np.testing.assert_allclose(found.C @ found.C.T, np.eye(5), atol=1e-5)
+    assert (found.C[np.arange(5), np.abs(found.C).argmax(axis=1)] > 0).all()
+
+
+def test_transform_and_rows_are_inverse():
+    matrix = random_matrix()
+    components = components_of(matrix, principal_components(matrix, 5))
+    W = np.random.default_rng(3).normal(size=(4, 5)).astype(np.float32)
+    np.testing.assert_allclose(transform(components, components.rows(W)), W, atol=2e-3)
+    np.testing.assert_allclose(transform(components, raw_rows(matrix)), components.W, atol=2e-3)
+
+
+def test_frame_order_does_not_matter():
+    matrix = random_matrix()
+    order = np.random.default_rng(0).permutation(12)
+    shuffled = in_memory(
+        {name: source[order] for name, source in zip(matrix.names, matrix.sources, strict=True)},
+        neutral=int(np.flatnonzero(order == 0)[0]),
+    )
+    a, b = principal_components(matrix, 5), principal_components(shuffled, 5)
+    np.testing.assert_allclose(b.W, a.W[order], atol=1e-3)
+    np.testing.assert_allclose(b.C, a.C, atol=1e-5)
+
+
+def test_thread_count_changes_no_bit():
+    matrix = random_matrix(frames=9, gaussians=9000)
+    one, two = (principal_components(matrix, 4, threads=threads) for threads in (1, 2))
+    np.testing.assert_array_equal(one.C, two.C)
+    np.testing.assert_array_equal(one.W, two.W)
+
+
+def test_a_mask_gives_the_pca_of_its_gaussians_and_lets_the_others_follow():
+    matrix = random_matrix(noise=0.0)
+    mask = np.arange(90) < 40
+    found = principal_components(matrix, 3, weights=mask.astype(np.float32))
+    inside = in_memory(
+        {
+            name: source.reshape(12, 90, -1)[:, mask].reshape(12, -1)
+            for name, source in zip(matrix.names, matrix.sources, strict=True)
+        }
+    )
+    rows = StandardisedRows(matrix, found.standardisation).less_rest()
+    per_column = np.concatenate([np.repeat(mask, source.shape[1] // 90) for source in matrix.sources])
+    _, singular, right = np.linalg.svd(rows[:, per_column].astype(np.float64), full_matrices=False)
+    np.testing.assert_allclose(found.explained_variance, singular[:3] ** 2 / 11, rtol=1e-4)
+    cosines = np.abs(np.einsum("kd,kd->k", found.C[:, per_column], right[:3]))
+    np.testing.assert_allclose(cosines, 1.0, atol=1e-5)
+    outside = np.linalg.lstsq(found.W, rows[:, ~per_column], rcond=None)[0]
+    np.testing.assert_allclose(found.C[:, ~per_column], outside, atol=1e-3)
+    assert inside.shape[1] == per_column.sum()
+
+
+def test_an_empty_mask_is_refused():
+    with pytest.raises(InputError, match="is the mask empty"):
+        principal_components(random_matrix(), 3, weights=np.zeros(90, np.float32))
+
+
+@pytest.mark.parametrize("k", [0, 13])
+def test_k_out_of_bounds_is_refused(k):
+    with pytest.raises(InputError, match=f"expected 1 to 12 for 12 training frames, got {k}"):
+        principal_components(random_matrix(), k)
+
+
+def test_equal_frames_are_refused():
+    constant = in_memory({"xyz": np.tile(np.linspace(-90, 300, 60, dtype=np.float32), (5, 1))})
+    with pytest.raises(InputError, match="all 5 training frames are equal"):
+        principal_components(constant, 2)
+
+
+@pytest.mark.parametrize("rest", ["neutral", "mean"])
+def test_two_identical_frames_cost_one_component_and_give_no_nan(rest):
+    matrix = random_matrix(frames=6)
+    for source in matrix.sources:
+        source[3] = source[4]
+    found = principal_components(matrix, 5, rest)
+    assert found.C.shape[0] == 4
+    assert np.isfinite(found.C).all()
+    np.testing.assert_allclose(found.W[3], found.W[4], atol=1e-4)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(3, 15), st.integers(1, 40), st.integers(0, 2**16))
+def test_the_error_of_k_components_is_the_variance_that_is_left(frames, gaussians, seed):
+    matrix = random_matrix(frames, gaussians, seed, noise=0.3)
+    found = principal_components(matrix, min(3, frames - 1))
+    rows = StandardisedRows(matrix, found.standardisation).less_rest().astype(np.float64)
+    left = ((rows - found.W.astype(np.float64) @ found.C) ** 2).sum() / (frames - 1)
+    expected = found.total_variance - found.explained_variance.sum()
+    assert abs(left - expected) <= 1e-4 * found.total_variance
+
+
+def test_the_component_file_of_an_exported_capture_rebuilds_its_frames(tmp_path):
+    exported = export_small_capture(tmp_path)
+    with exported.reader("subd1") as reader:
+        matrix = reader.train_matrix(["xyz", "f_dc", "rotation", "scale"])
+        found = principal_components(matrix, 11)
+        components = assemble(reader, "pca", found.W, found.C, found.standardisation, {"k": 11})
+        write_components(tmp_path / "pca.h5", components, data_matrix("store", matrix, found.standardisation))
+        read = read_components(tmp_path / "pca.h5")
+        raw = np.concatenate([reader.rows(name) for name in matrix.names], axis=1)[reader.train_rows]
+        np.testing.assert_allclose(read.rows() / read.std, raw / read.std, atol=1e-3)
+        assert read.frames == reader.train_frames
+        assert read.attributes["input_sha256"] == reader.sha256

@@ -1,0 +1,56 @@
+"""Put what a method found together with what it was computed from: the value that the component file holds."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.components.attributes import AttributeReader
+from splatrig.components.file import Components, DataMatrix
+from splatrig.components.matrix import AttributeMatrix, Standardisation, StandardisedRows
+
+
+def assemble(
+    reader: AttributeReader,
+    family: str,
+    W: NDArray[np.float32],  # [F, K]
+    C: NDArray[np.float32],  # [K, D]
+    standardisation: Standardisation,
+    parameters: Mapping[str, Any],
+    extras: dict[str, NDArray] | None = None,
+) -> Components:
+    """Return the components of the reader's training frames with their provenance; `parameters` are the method's."""
+    return Components(
+        family=family,
+        W=W,
+        C=C,
+        mean=standardisation.mean,
+        std=standardisation.std,
+        offset=standardisation.offset,
+        dim_info=standardisation.dim_info,
+        faces=reader.faces,
+        face_mask=reader.face_mask,
+        frames=reader.train_frames,
+        attributes={
+            "subject": reader.subject,
+            "level": reader.level,
+            "rest": "mean" if standardisation.offset is None else "neutral",
+            "parameters": json.dumps(dict(parameters), sort_keys=True),
+            "input_sha256": reader.sha256,
+        },
+        extras=extras or {},
+    )
+
+
+def data_matrix(
+    how: str, matrix: AttributeMatrix, standardisation: Standardisation, sibling: str | None = None
+) -> DataMatrix | h5py.ExternalLink | None:
+    """Return what to write as `dataMat`, for `how` of config: store, omit, or link to `sibling` (store without one)."""
+    if how == "omit":
+        return None
+    if how == "link" and sibling is not None:
+        return h5py.ExternalLink(sibling, "/dataMat")
+    return StandardisedRows(matrix, standardisation)

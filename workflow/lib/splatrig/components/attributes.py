@@ -1,0 +1,90 @@
+"""The attribute store `attributes/{level}.h5`: every frame as one row of raw numbers per attribute.
+
+`xyz` millimetres, `normal` unit vectors, `rgb` linear in the degree-0 SH, `f_dc` and `f_rest` SH coefficients,
+`opacity` logits, `scale` log millimetres, `rotation` unit quaternions wxyz. Each is (F, N·d) float32, Gaussian by
+Gaussian; `f_rest` holds the (15, 3) coefficients of a Gaussian row-major (coefficient by coefficient, then colour).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.components.matrix import AttributeMatrix
+from splatrig.errors import InputError
+
+FORMAT = "splatrig attributes"
+FORMAT_VERSION = 1
+
+SOFT_LINKS = {"normals": "normal", "rgbs": "rgb", "opacities": "opacity", "scales": "scale"}
+"""Plural names that the original project's files use."""
+
+
+class AttributeReader:
+    """An open attribute store; rows stay on disk until a block of them is asked for. Use as a context manager."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Open `path`; raise InputError naming it when it is not an attribute store."""
+        self.path = Path(path)
+        try:
+            self._file = h5py.File(path, "r")
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read as HDF5 ({error}); delete it and run again.") from error
+        if self._file.attrs.get("format") != FORMAT:
+            self._file.close()
+            raise InputError(f"{path}: expected the attribute store of splatrig, got another HDF5 file.")
+        self.frames: tuple[str, ...] = tuple(self._file["frames"].asstr()[:])
+        """`expression/frame` of every row."""
+        self.roles: tuple[str, ...] = tuple(self._file["role"].asstr()[:])
+        """train or held_out, of every row."""
+        self.neutral_row = int(self._file.attrs["neutral_row"])
+        """Row of the neutral frame."""
+        self.faces: NDArray[np.int64] = self._file["faces"][:]  # [T, 3]
+        self.face_mask: NDArray[np.bool_] = self._file["face_mask"][:]  # [N]
+        self.subject = str(self._file.attrs["subject"])
+        self.level = str(self._file.attrs["level"])
+        self.sha256 = str(self._file.attrs["content_sha256"])
+        """SHA-256 of all rows of the fitted frames, computed when they were exported."""
+
+    def __enter__(self) -> "AttributeReader":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    @property
+    def count(self) -> int:
+        """Number of Gaussians N."""
+        return len(self.face_mask)
+
+    @property
+    def train_rows(self) -> NDArray[np.int64]:
+        """Rows whose role is train, in file order: the only ones that enter components."""
+        return np.flatnonzero(np.array(self.roles) == "train")
+
+    @property
+    def train_frames(self) -> tuple[str, ...]:
+        """`expression/frame` of the training rows."""
+        return tuple(self.frames[row] for row in self.train_rows)
+
+    def rows(self, attribute: str, rows: NDArray[np.int64] | slice = slice(None)) -> NDArray[np.float32]:
+        """Read whole rows [R, N·d] of one attribute."""
+        return self._file[attribute][rows]
+
+    def train_matrix(self, attributes: Sequence[str]) -> AttributeMatrix:
+        """Return the training rows of `attributes` side by side, streamed from this open file."""
+        rows = self.train_rows
+        neutral = np.flatnonzero(rows == self.neutral_row)
+        if len(neutral) != 1:
+            raise InputError(f"{self.path}: the neutral frame {self.frames[self.neutral_row]} is not a training frame.")
+        return AttributeMatrix(
+            names=tuple(attributes),
+            sources=tuple(self._file[name] for name in attributes),
+            rows=rows,
+            neutral=int(neutral[0]),
+        )

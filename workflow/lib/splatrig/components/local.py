@@ -1,0 +1,100 @@
+"""SLDC of an attribute matrix on a template level, as the configuration asks for it."""
+
+import logging
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.components.file import by_column
+from splatrig.components.matrix import DIMENSIONS, AttributeMatrix, Standardisation, StandardisedRows, standardise
+from splatrig.components.sldc import LocalComponents, SldcOptions, sparse_localized_components
+from splatrig.components.sldc_cpu import AdmmOptions, CpuEngine
+from splatrig.components.support import GaussMap, Locality, SupportMap, TrapezoidMap, largest_distance_mm
+from splatrig.config import SldcConfig
+from splatrig.errors import InputError
+from splatrig.mesh.geodesic import GeodesicSolver
+from splatrig.mesh.template import Level
+
+logger = logging.getLogger(__name__)
+
+COLUMNS_IN_CACHE = 1536
+"""Columns of a block of Gaussians: 50 components of them are 300 kB, which the second-level cache holds."""
+
+
+@dataclass(frozen=True)
+class FoundLocal:
+    """Local components in the column order of the component file."""
+
+    W: NDArray[np.float32]  # [F, K]
+    C: NDArray[np.float32]  # [K, D]
+    standardisation: Standardisation
+    extras: dict[str, NDArray]
+    """sldc_centers [K], sldc_objective [iterations], sldc_converged, sldc_reseeded, sldc_distance_unit_mm."""
+
+
+def support_map(config: SldcConfig, support: str) -> SupportMap:
+    """Return the support map that the configuration describes under the name `support`."""
+    if support == "gauss":
+        return GaussMap(config.gauss.sigma)
+    return TrapezoidMap(config.trapezoid.d_min, config.trapezoid.d_max)
+
+
+def sldc_options(config: SldcConfig) -> SldcOptions:
+    """Return the options of the minimisation that the configuration describes."""
+    return SldcOptions(
+        k=config.k,
+        lambda_=config.lambda_,
+        signed=config.weights == "signed",
+        max_iterations=config.max_iterations,
+        tolerance=config.tolerance,
+        admm=AdmmOptions(rho=config.admm.rho, iterations=config.admm.iterations, tolerance=config.admm.tolerance),
+    )
+
+
+def local_components(
+    matrix: AttributeMatrix, level: Level, config: SldcConfig, support: str, rest: str, threads: int = 1
+) -> FoundLocal:
+    """Run SLDC on the standardised rows of `matrix` with geodesics on the neutral mesh `level`.
+
+    Several attributes share one locality: a Gaussian's numbers are penalised, and vanish, together.
+    """
+    started = time.perf_counter()
+    standardisation = standardise(matrix, rest, threads)
+    width = sum(DIMENSIONS[name] for name in matrix.names)
+    if matrix.shape[1] != width * len(level.vertices):
+        raise InputError(
+            f"SLDC: the rows hold {matrix.shape[1] // width} Gaussians, the mesh {len(level.vertices)} vertices."
+        )
+    blocks = StandardisedRows(matrix, standardisation).gaussian_blocks(COLUMNS_IN_CACHE // width)
+    engine = CpuEngine(blocks, config.k, threads)
+    solver = GeodesicSolver(level.vertices, level.faces)
+    unit = largest_distance_mm(solver, int(level.faces[0, 0])) if config.distance == "relative" else 1.0
+    locality = Locality(solver, support_map(config, support), unit)
+    found = sparse_localized_components(engine, locality.rows, sldc_options(config))
+    _report(found, time.perf_counter() - started)
+    return FoundLocal(
+        W=found.W,
+        C=by_column(found.C, matrix.dim_info),
+        standardisation=standardisation,
+        extras={
+            "sldc_centers": found.centers,
+            "sldc_objective": found.objective,
+            "sldc_converged": np.array(found.converged),
+            "sldc_reseeded": np.array(found.reseeded),
+            "sldc_distance_unit_mm": np.array(unit),
+        },
+    )
+
+
+def _report(found: LocalComponents, seconds: float) -> None:
+    zero_rows = float((~found.C.any(axis=2)).mean())
+    logger.info(
+        "%d iterations in %.1f s, %s, %d reseeded; %.1f %% of the rows are zero",
+        len(found.objective),
+        seconds,
+        "converged" if found.converged else "stopped before convergence",
+        found.reseeded,
+        100 * zero_rows,
+    )

@@ -1,0 +1,226 @@
+"""The matrix that components decompose: attributes side by side, standardised, streamed in column blocks.
+
+Standardised means (row - MEAN) / STD with one STD an attribute, of the centred data: the root mean square, over frames
+and Gaussians, of what moves. (The standard deviation of raw coordinates would measure the size of the head.)
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.components.blocks import map_blocks, spans
+from splatrig.components.file import DimInfo
+from splatrig.errors import InputError
+
+DIMENSIONS = {
+    "xyz": 3,
+    "normal": 3,
+    "rgb": 3,
+    "f_dc": 3,
+    "f_rest": 45,
+    "opacity": 1,
+    "scale": 3,
+    "rotation": 4,
+}
+"""Numbers a Gaussian of each attribute, in the order of the attribute store."""
+
+BLOCK_WIDTH = 12288
+"""Columns a block: a multiple of 3 and 4, so a Gaussian is never cut; 330 frames of them are 16 MB."""
+
+
+class Block(NamedTuple):
+    """Consecutive columns of one attribute."""
+
+    attribute: int
+    """Index into the names of the matrix."""
+    local: slice
+    """Columns within the attribute."""
+    columns: slice
+    """Columns within the matrix."""
+
+
+@dataclass(frozen=True)
+class AttributeMatrix:
+    """Raw rows (F, D) of several attributes side by side, on disk or in memory."""
+
+    names: tuple[str, ...]
+    """Attribute names, in column order."""
+    sources: tuple[h5py.Dataset | NDArray[np.float32], ...]
+    """One (F_all, N·d) array or dataset an attribute."""
+    rows: NDArray[np.int64]  # [F]
+    """The rows that count, increasing."""
+    neutral: int
+    """Which of `rows` is the neutral frame."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(F, D)."""
+        return len(self.rows), sum(source.shape[1] for source in self.sources)
+
+    @property
+    def dim_info(self) -> DimInfo:
+        """(attribute name, first column, end column) in column order."""
+        ends = np.cumsum([0, *(source.shape[1] for source in self.sources)]).tolist()
+        return tuple(zip(self.names, ends[:-1], ends[1:], strict=True))
+
+    def blocks(self) -> list[Block]:
+        """Return the blocks that cover the matrix, in column order; none spans two attributes."""
+        return [
+            Block(number, local, slice(start + local.start, start + local.stop))
+            for number, (_, start, stop) in enumerate(self.dim_info)
+            for local in spans(0, stop - start, BLOCK_WIDTH)
+        ]
+
+    def read(self, block: Block) -> NDArray[np.float32]:
+        """Return the raw numbers [F, width] of a block, a copy; raise InputError when one is not finite."""
+        source = self.sources[block.attribute]
+        if isinstance(source, np.ndarray):
+            raw = np.array(source[:, block.local], dtype=np.float32)
+        else:
+            raw = np.empty((source.shape[0], block.local.stop - block.local.start), dtype=np.float32)
+            source.read_direct(raw, np.s_[:, block.local])
+        if len(self.rows) != len(raw):
+            raw = raw[self.rows]
+        if not np.isfinite(raw).all():
+            row = int(np.flatnonzero(~np.isfinite(raw).all(axis=1))[0])
+            raise InputError(
+                f"attribute {self.names[block.attribute]}: training row {row} has a number that is not finite."
+            )
+        return raw
+
+
+@dataclass(frozen=True)
+class Standardisation:
+    """What turns raw rows into the rows that are decomposed: (row - mean) / std - offset."""
+
+    mean: NDArray[np.float32]  # [D]
+    scales: NDArray[np.float32]  # [number of attributes]
+    """Standard deviation of each attribute's centred data; 1 for an attribute that never changes."""
+    offset: NDArray[np.float32] | None  # [D]
+    dim_info: DimInfo
+
+    @property
+    def std(self) -> NDArray[np.float32]:  # [D]
+        """`scales`, repeated over the columns of their attributes."""
+        return np.repeat(self.scales, [stop - start for _, start, stop in self.dim_info])
+
+
+class CentredBlock(NamedTuple):
+    """A block with its column means taken off."""
+
+    block: Block
+    mean: NDArray[np.float32]  # [width]
+    rows: NDArray[np.float32]  # [F, width]
+
+
+def centred(matrix: AttributeMatrix, block: Block, mean: NDArray[np.float32] | None = None) -> CentredBlock:
+    """Read a block and subtract its column means (taken in float64, or `mean` [D] where known)."""
+    raw = matrix.read(block)
+    taken = raw.mean(axis=0, dtype=np.float64).astype(np.float32) if mean is None else mean[block.columns]
+    return CentredBlock(block, taken, np.subtract(raw, taken, out=raw))
+
+
+def scale_of(sum_of_squares: float, count: int, magnitude: float) -> np.float32:
+    """Return the standard deviation of `count` centred numbers, 1 when they are equal but for float32 rounding.
+
+    `magnitude` is the largest mean, whose rounding is all that a constant attribute shows.
+    """
+    deviation = float(np.sqrt(sum_of_squares / count))
+    return np.float32(deviation if deviation > np.finfo(np.float32).eps * max(magnitude, 1e-30) else 1.0)
+
+
+def standardise(matrix: AttributeMatrix, rest: str, threads: int = 1) -> Standardisation:
+    """Measure MEAN, STD and, for `rest` neutral, the offset of a matrix in one pass."""
+    mean = np.empty(matrix.shape[1], dtype=np.float32)
+    neutral = np.empty_like(mean)
+    squares = np.zeros(len(matrix.names))
+
+    def measure(block: Block) -> tuple[CentredBlock, float]:
+        part = centred(matrix, block)
+        return part, float(np.einsum("ij,ij->", part.rows, part.rows, dtype=np.float64))
+
+    for (block, means, rows), square in map_blocks(measure, matrix.blocks(), threads):
+        mean[block.columns], neutral[block.columns] = means, rows[matrix.neutral]
+        squares[block.attribute] += square
+    return finish_standardisation(matrix, mean, neutral if rest == "neutral" else None, squares)
+
+
+def finish_standardisation(
+    matrix: AttributeMatrix,
+    mean: NDArray[np.float32],  # [D]
+    neutral: NDArray[np.float32] | None,  # [D] centred neutral row; None for rest = mean
+    squares: NDArray[np.float64],  # [number of attributes] sums of squares of the centred numbers
+) -> Standardisation:
+    """Return the standardisation that sums over all blocks amount to."""
+    scales = np.array(
+        [
+            scale_of(square, len(matrix.rows) * (stop - start), float(np.abs(mean[start:stop]).max(initial=0.0)))
+            for square, (_, start, stop) in zip(squares, matrix.dim_info, strict=True)
+        ],
+        dtype=np.float32,
+    )
+    standardisation = Standardisation(mean, scales, None, matrix.dim_info)
+    if neutral is None:
+        return standardisation
+    return Standardisation(mean, scales, neutral / standardisation.std, matrix.dim_info)
+
+
+@dataclass(frozen=True)
+class StandardisedRows:
+    """The standardised rows of a matrix as a stream (`dataMat`), or read whole for methods that need them at once."""
+
+    matrix: AttributeMatrix
+    standardisation: Standardisation
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(F, D)."""
+        return self.matrix.shape
+
+    def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Iterate over (columns, standardised rows [F, width])."""
+        for block in self.matrix.blocks():
+            rows = centred(self.matrix, block, self.standardisation.mean).rows
+            yield block.columns, rows / self.standardisation.scales[block.attribute]
+
+    def gaussian_blocks(self, size: int) -> Iterator[NDArray[np.float32]]:
+        """Iterate over blocks [F, d, B] of `size` Gaussians with all d numbers of each, less the rest shape.
+
+        The numbers are in the order of `dim_info`; the last block is smaller.
+        """
+        offset = self.standardisation.offset
+        widths = [DIMENSIONS[name] for name in self.matrix.names]
+        count = self.matrix.sources[0].shape[1] // widths[0]
+        for span in spans(0, count, size):
+            parts = []
+            for number, ((_, start, _), width) in enumerate(zip(self.matrix.dim_info, widths, strict=True)):
+                local = slice(span.start * width, span.stop * width)
+                block = Block(number, local, slice(start + local.start, start + local.stop))
+                rows = centred(self.matrix, block, self.standardisation.mean).rows
+                rows /= self.standardisation.scales[number]
+                if offset is not None:
+                    rows -= offset[block.columns]
+                parts.append(rows.reshape(len(rows), -1, width).swapaxes(1, 2))
+            yield np.ascontiguousarray(np.concatenate(parts, axis=1))
+
+    def less_rest(self) -> NDArray[np.float32]:
+        """Return all rows [F, D] standardised and less the rest shape: the matrix that is decomposed."""
+        result = np.empty(self.shape, dtype=np.float32)
+        for columns, rows in self.blocks():
+            result[:, columns] = rows
+        if self.standardisation.offset is not None:
+            result -= self.standardisation.offset
+        return result
+
+
+def in_memory(
+    arrays: dict[str, NDArray[np.float32]], neutral: int = 0, rows: Sequence[int] | None = None
+) -> AttributeMatrix:
+    """Return the matrix over `arrays` (attribute name to [F, N·d]) that are already in memory."""
+    count = len(next(iter(arrays.values())))
+    chosen = np.arange(count) if rows is None else np.asarray(rows, dtype=np.int64)
+    return AttributeMatrix(tuple(arrays), tuple(arrays.values()), chosen, neutral)

@@ -1,0 +1,180 @@
+"""Sparse localized deformation components (Neumann et al. 2013, "Sparse Localized Deformation Components").
+
+Minimise over weights W [F, K] and components C [K, N, d]
+
+    ‖X - W C‖² + Σ_k Σ_i λ s(d_ki) ‖c_ki‖₂,    w_k in [0, 1] with maximum 1 (or in [-1, 1])
+
+where d_ki is the geodesic distance of Gaussian i to the centre of component k and s a support map in [0, 1]. The two
+blocks alternate: W by coordinate descent through C Cᵀ and X Cᵀ (never the residual), C by ADMM. After every update
+of C, the centre of a component is the Gaussian that it moves most.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from splatrig.components.sldc_cpu import AdmmOptions, CpuEngine
+from splatrig.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+DEAD = 1e-8
+"""A component whose squared length is below this moves nothing (rows are standardised)."""
+
+MAX_RESEEDS = 2
+"""How often one component may be started anew."""
+
+Locate = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+"""Support maps [K, N] around the Gaussians [K]."""
+
+
+@dataclass(frozen=True)
+class SldcOptions:
+    """What to minimise and when to stop."""
+
+    k: int
+    lambda_: float
+    signed: bool = False
+    """Weights in [-1, 1] instead of [0, 1]."""
+    max_iterations: int = 100
+    tolerance: float = 1e-4
+    """Stop when the objective changes by less than this share of itself."""
+    reseed: bool = True
+    """Start dead components anew from the residual."""
+    admm: AdmmOptions = field(default_factory=AdmmOptions)
+
+
+@dataclass(frozen=True)
+class LocalComponents:
+    """What `sparse_localized_components` found, most moving component first."""
+
+    W: NDArray[np.float32]  # [F, K]
+    C: NDArray[np.float32]  # [K, N, d]
+    centers: NDArray[np.int64]  # [K] Gaussian around which the support lies
+    objective: NDArray[np.float64]  # [iterations] after every iteration
+    converged: bool
+    reseeded: int
+    """How many times a dead component was started anew."""
+
+
+def sparse_localized_components(engine: CpuEngine, locate: Locate, options: SldcOptions) -> LocalComponents:
+    """Run SLDC on the rows that `engine` holds.
+
+    Raises InputError when there is nothing to decompose (all frames equal the rest shape).
+    """
+    with threadpool_limits(limits=1):
+        return _minimise(engine, locate, options)
+
+
+def _minimise(engine: CpuEngine, locate: Locate, options: SldcOptions) -> LocalComponents:
+    energies = engine.energies()
+    total = float(energies.sum())
+    if not total > 0:
+        raise InputError("SLDC: all training frames equal the rest shape; there is nothing to decompose.")
+    W = np.zeros((engine.frames, options.k))
+    centers = np.zeros(options.k, dtype=np.int64)
+    for k in range(options.k):
+        energies = _seed(engine, locate, options, W, centers, k, energies)
+    state = engine.products()
+    objective: list[float] = []
+    reseeds = np.zeros(options.k, dtype=np.int64)
+    converged = False
+    while len(objective) < options.max_iterations and not converged:
+        update_weights(W, state.gram, state.projection, signed=options.signed)
+        alive = state.heights > 0
+        centers[alive] = state.peaks[alive]
+        state = engine.improve(W, options.lambda_ * locate(centers), options.admm)
+        residual = total - 2 * float(np.vdot(W, state.projection)) + float(np.vdot(W.T @ W, state.gram))
+        objective.append(residual + state.penalty)
+        logger.info("iteration %d: objective %.6g, %.1f ADMM steps", len(objective), objective[-1], state.steps)
+        if options.reseed and 2 * len(objective) < options.max_iterations:
+            dead = np.flatnonzero(((np.diag(state.gram) <= DEAD) | ~W.any(axis=0)) & (reseeds < MAX_RESEEDS))
+            reseeds[dead] += 1
+            for k in dead.tolist():
+                engine.clear(k)
+                W[:, k] = 0
+                _seed(engine, locate, options, W, centers, k, engine.residual_energies(W))
+            if len(dead):
+                state = engine.products()
+                continue
+        if len(objective) > 1:
+            converged = abs(objective[-2] - objective[-1]) <= options.tolerance * objective[-1]
+    return _ordered(engine, W, state.gram, centers, objective, converged, int(reseeds.sum()))
+
+
+def _seed(
+    engine: CpuEngine,
+    locate: Locate,
+    options: SldcOptions,
+    W: NDArray[np.float64],  # [F, K], column k is written
+    centers: NDArray[np.int64],  # [K], entry k is written
+    k: int,
+    energies: NDArray[np.float64],  # [N] of the residual without component k
+) -> NDArray[np.float64]:
+    """Start component `k` at the Gaussian with the largest residual; return the residual's energies after it.
+
+    The weights are the first singular vector of that Gaussian's residual, on the side with more of it.
+    """
+    center = int(energies.argmax())
+    residual = engine.column(center) - W @ engine.component_at(center)
+    left, singular, _ = np.linalg.svd(residual, full_matrices=False)
+    w = left[:, 0] * singular[0]
+    w, other = project_weights(w, signed=options.signed), project_weights(-w, signed=options.signed)
+    w = max(w, other, key=lambda side: float(side @ side))
+    centers[k] = center
+    if not w.any():
+        return energies
+    fall = engine.seed(k, w, W, 1 - locate(centers[[k]])[0])
+    W[:, k] = w
+    return (energies - fall).clip(min=0.0)
+
+
+def project_weights(w: NDArray[np.float64], *, signed: bool) -> NDArray[np.float64]:
+    """Return `w` [F] with its negative part cut off (unless `signed`) and its largest magnitude made 1 (or all 0)."""
+    allowed = w if signed else np.maximum(w, 0.0)
+    largest = np.abs(allowed).max()
+    return allowed / largest if largest > 0 else np.zeros_like(w)
+
+
+def update_weights(
+    W: NDArray[np.float64],  # [F, K]
+    gram: NDArray[np.float64],  # [K, K] C Cᵀ
+    projection: NDArray[np.float64],  # [F, K] X Cᵀ
+    *,
+    signed: bool,
+) -> None:
+    """Update the columns of `W` in place, one after the other, each to its least-squares optimum, projected.
+
+    With R the residual without component k, the optimum is R c_k / c_kᵀc_k, and R c_k = X c_k - Σ_(j≠k) w_j c_jᵀc_k.
+    """
+    for k in range(W.shape[1]):
+        length = gram[k, k]
+        if length <= DEAD:
+            W[:, k] = 0.0
+            continue
+        W[:, k] = project_weights((projection[:, k] - W @ gram[:, k]) / length + W[:, k], signed=signed)
+
+
+def _ordered(
+    engine: CpuEngine,
+    W: NDArray[np.float64],
+    gram: NDArray[np.float64],
+    centers: NDArray[np.int64],
+    objective: list[float],
+    converged: bool,
+    reseeded: int,
+) -> LocalComponents:
+    """Sort the components by how much they move in all frames together, most first."""
+    order = np.argsort(-(W**2).sum(axis=0) * np.diag(gram), kind="stable")
+    return LocalComponents(
+        W=W[:, order].astype(np.float32),
+        C=engine.components()[order].astype(np.float32, copy=False),
+        centers=centers[order],
+        objective=np.array(objective),
+        converged=converged,
+        reseeded=reseeded,
+    )

@@ -1,0 +1,198 @@
+"""The heavy half of SLDC on the CPU: everything of size K × N and F × N, in blocks of Gaussians.
+
+With the weights fixed, the component update separates over Gaussians. So a block of them goes through all its ADMM
+iterations while it is in the cache, stops when *it* has converged, and leaves behind the two small products that the
+weight update needs. Blocks are [., d, B]: the d numbers of a Gaussian are the middle axis, which keeps the group norms
+vectorised. X is [F, d, B], components Z and scaled duals U are [K, d, B].
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.components.blocks import map_blocks
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class AdmmOptions:
+    """How the component update is solved."""
+
+    rho: float = 10.0
+    """Penalty of the splitting."""
+    relaxation: float = 1.6
+    """Over-relaxation in [1, 1.8]; 1 is plain ADMM."""
+    iterations: int = 10
+    """At most so many, warm-started from the previous update."""
+    tolerance: float = 1e-3
+    """Stop a block when primal and dual residuals fall below this share of its least-squares solution."""
+
+
+class Products(NamedTuple):
+    """What the weight update and the objective need to know of the components."""
+
+    gram: NDArray[np.float64]  # [K, K] C Cᵀ
+    projection: NDArray[np.float64]  # [F, K] X Cᵀ
+    penalty: float
+    """Sum of λ·s·‖c‖ over components and Gaussians."""
+    peaks: NDArray[np.int64]  # [K] the Gaussian that each component moves most
+    heights: NDArray[np.float64]  # [K] how far it moves that Gaussian, in standardised units
+    steps: float
+    """Mean number of ADMM iterations a block took."""
+
+
+class _Block(NamedTuple):
+    """Consecutive Gaussians."""
+
+    span: slice
+    X: Floats  # [F, d, B]
+    Z: Floats  # [K, d, B]
+    U: Floats  # [K, d, B]
+
+
+class CpuEngine:
+    """X, the components and their duals in blocks of Gaussians; dtype and block size are those of the rows given."""
+
+    def __init__(self, blocks: Iterable[Floats], k: int, threads: int = 1) -> None:
+        """Take the rows X less the rest shape as blocks [F, d, B] in Gaussian order; start from `k` zero components."""
+        self._threads = threads
+        self._blocks: list[_Block] = []
+        first = 0
+        for X in blocks:
+            zeros = np.zeros((k, *X.shape[1:]), X.dtype)
+            self._blocks.append(_Block(slice(first, first + X.shape[2]), X, zeros, zeros.copy()))
+            first += X.shape[2]
+        self.k, self.count = k, first
+        self.frames, self.width = self._blocks[0].X.shape[:2]
+
+    def energies(self) -> NDArray[np.float64]:
+        """Return the sum of squares [N] of each Gaussian's column."""
+        parts = map_blocks(lambda b: np.einsum("fdb,fdb->b", b.X, b.X, dtype=np.float64), self._blocks, self._threads)
+        return np.concatenate(list(parts))
+
+    def column(self, gaussian: int) -> NDArray[np.float64]:
+        """Return X at one Gaussian, [F, d]."""
+        block = self._blocks[gaussian // self._blocks[0].X.shape[2]]
+        return block.X[:, :, gaussian - block.span.start].astype(np.float64)
+
+    def component_at(self, gaussian: int) -> NDArray[np.float64]:
+        """Return all components at one Gaussian, [K, d]."""
+        block = self._blocks[gaussian // self._blocks[0].X.shape[2]]
+        return block.Z[:, :, gaussian - block.span.start].astype(np.float64)
+
+    def seed(
+        self, k: int, w: NDArray[np.float64], W: NDArray[np.float64], reach: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Set component `k` to the least-squares fit of `w` [F] to the residual X - W C, times `reach` [N].
+
+        Return by how much [N] each Gaussian's residual energy falls.
+        """
+        overlap = w @ W
+        squared = float(w @ w)
+
+        def fit(block: _Block) -> NDArray[np.float64]:
+            frames, width, size = block.X.shape
+            flat = w.astype(block.X.dtype) @ block.X.reshape(frames, -1)
+            flat -= overlap.astype(block.X.dtype) @ block.Z.reshape(self.k, -1)
+            residual = flat.reshape(width, size)
+            block.Z[k] = residual * reach[block.span] / squared
+            block.U[k] = 0
+            return np.einsum("db,db->b", block.Z[k], 2 * residual - squared * block.Z[k], dtype=np.float64)
+
+        return np.concatenate(list(map_blocks(fit, self._blocks, self._threads)))
+
+    def clear(self, k: int) -> None:
+        """Set component `k` to zero."""
+        for block in self._blocks:
+            block.Z[k], block.U[k] = 0, 0
+
+    def residual_energies(self, W: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sum of squares [N] of each Gaussian's residual X - W C."""
+
+        def measure(block: _Block) -> NDArray[np.float64]:
+            residual = block.X - np.tensordot(W.astype(block.X.dtype), block.Z, 1)
+            return np.einsum("fdb,fdb->b", residual, residual, dtype=np.float64)
+
+        return np.concatenate(list(map_blocks(measure, self._blocks, self._threads)))
+
+    def products(self) -> Products:
+        """Return the products of the components as they are, with no penalty."""
+        return self._gathered(lambda block: _products(block, np.zeros((self.k, 1), block.X.dtype), 0))
+
+    def improve(self, W: NDArray[np.float64], thresholds: NDArray[np.float32], options: AdmmOptions) -> Products:
+        """Move the components towards argmin ‖X - W C‖² + Σ thresholds·‖c‖ by ADMM; `thresholds` is [K, N]."""
+        solver = np.linalg.inv(2 * W.T @ W + options.rho * np.eye(self.k))
+        dtype = self._blocks[0].X.dtype
+        inverse, double = solver.astype(dtype), (2 * W.T).astype(dtype)
+
+        def update(block: _Block) -> Products:
+            limits = thresholds[:, block.span].astype(dtype)
+            start = (double @ block.X.reshape(self.frames, -1)).reshape(block.Z.shape)
+            return _products(block, limits, _admm(block, start, inverse, limits, options))
+
+        return self._gathered(update)
+
+    def _gathered(self, function: Callable[[_Block], Products]) -> Products:
+        """Return the sum of the blocks' products, and the highest of their peaks."""
+        gram, projection = np.zeros((self.k, self.k)), np.zeros((self.frames, self.k))
+        penalty, steps = 0.0, 0.0
+        peaks, heights = np.zeros(self.k, np.int64), np.full(self.k, -1.0)
+        for part in map_blocks(function, self._blocks, self._threads):
+            gram += part.gram
+            projection += part.projection
+            penalty += part.penalty
+            steps += part.steps
+            higher = part.heights > heights
+            peaks[higher], heights[higher] = part.peaks[higher], part.heights[higher]
+        return Products(gram, projection, penalty, peaks, heights, steps / len(self._blocks))
+
+    def components(self) -> Floats:
+        """Return the components [K, N, d]."""
+        return np.concatenate([block.Z.swapaxes(1, 2) for block in self._blocks], axis=1)
+
+
+def _products(block: _Block, limits: Floats, steps: int) -> Products:
+    """Return the products of one block, after `steps` ADMM iterations with thresholds `limits` [K, B]."""
+    k, flat = len(block.Z), block.Z.reshape(len(block.Z), -1)
+    norms = np.sqrt(np.einsum("kdb,kdb->kb", block.Z, block.Z))
+    peaks = norms.argmax(axis=1)
+    return Products(
+        gram=(flat @ flat.T).astype(np.float64),
+        projection=(block.X.reshape(len(block.X), -1) @ flat.T).astype(np.float64),
+        penalty=float((norms * limits).sum(dtype=np.float64)),
+        peaks=peaks + block.span.start,
+        heights=norms[np.arange(k), peaks].astype(np.float64),
+        steps=float(steps),
+    )
+
+
+def _admm(block: _Block, start: Floats, inverse: Floats, limits: Floats, options: AdmmOptions) -> int:
+    """Iterate the block's Z and U in place; return the iterations taken.
+
+    `start` is 2 Wᵀ X [K, d, B], `inverse` is (2 WᵀW + ρ I)⁻¹, `limits` are λ·s [K, B].
+    """
+    k, shape = len(inverse), block.Z.shape
+    Z, U = block.Z, block.U
+    base = inverse @ start.reshape(k, -1)
+    coupling = inverse * options.rho
+    shrink = limits / options.rho
+    small = options.tolerance**2 * float(np.vdot(base, base))
+    tiny = np.finfo(Z.dtype).tiny
+    for step in range(1, options.iterations + 1):
+        A = (base + coupling @ (Z - U).reshape(k, -1)).reshape(shape)
+        V = options.relaxation * A + (1 - options.relaxation) * Z + U
+        norms = np.sqrt(np.einsum("kdb,kdb->kb", V, V))
+        factors = np.maximum(norms - shrink, 0) / np.maximum(norms, tiny)
+        previous = Z.copy()
+        np.multiply(V, factors[:, None, :], out=Z)
+        np.subtract(V, Z, out=U)
+        if options.tolerance > 0:
+            A -= Z
+            previous -= Z
+            if np.vdot(A, A) <= small and np.vdot(previous, previous) <= small:
+                return step
+    return options.iterations

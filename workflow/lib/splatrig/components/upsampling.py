@@ -1,0 +1,71 @@
+"""Carry the components of a coarse level to the finest one through the midpoint operators.
+
+Attribute by attribute: what a coarse component moves, in stored units, is interpolated to the new Gaussians and
+divided by the fine level's STD. Exact for fields that are linear along edges, position or not. Interpolated components
+are no longer orthonormal, so a thin SVD of the rank-K product W C gives new ones with the same product.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from threadpoolctl import threadpool_limits
+
+from splatrig.components.file import Components
+from splatrig.components.matrix import Standardisation
+from splatrig.errors import InputError
+
+
+def upsample(
+    coarse: Components,
+    operator: csr_array,  # [N_fine, N_coarse]
+    fine: Standardisation,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
+    """Return W [F, K], orthonormal C [K, D_fine] and the variances [K] of `coarse` on the finer level.
+
+    Raises InputError when attributes or sizes of the two levels do not belong together.
+    """
+    names, fine_names = [name for name, *_ in coarse.dim_info], [name for name, *_ in fine.dim_info]
+    if names != fine_names:
+        raise InputError(f"upsampling: the coarse components are of {names}, the fine rows of {fine_names}.")
+    new, old = operator.shape
+    C = np.empty((len(coarse.C), fine.dim_info[-1][2]), dtype=np.float32)
+    with threadpool_limits(limits=1):
+        for number, ((_, first, last), (name, start, stop)) in enumerate(
+            zip(coarse.dim_info, fine.dim_info, strict=True)
+        ):
+            width = (last - first) // old
+            if (last - first, stop - start) != (old * width, new * width):
+                raise InputError(
+                    f"upsampling {name}: the operator is for {old} to {new} Gaussians, the components have "
+                    f"{(last - first) / width:g} and the fine rows {(stop - start) / width:g}."
+                )
+            moved = (coarse.C[:, first:last] * coarse.std[first:last]).reshape(-1, old, width)
+            for k, field in enumerate(moved):
+                C[k, start:stop] = (operator @ field).ravel() / fine.scales[number]
+        return orthonormal(coarse.W, C)
+
+
+def orthonormal(
+    W: NDArray[np.float32],  # [F, K]
+    C: NDArray[np.float32],  # [K, D]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
+    """Return W', C' with W' C' = W C, orthonormal rows of C', variances [K'] decreasing, largest entries positive.
+
+    Directions that W C does not have are dropped, so K' may be less than K.
+    """
+    gram = sum(
+        (part @ part.T for part in np.array_split(C.astype(np.float64), max(1, C.shape[1] // 65536), axis=1)),
+        start=np.zeros((len(C), len(C))),
+    )
+    values, vectors = np.linalg.eigh(gram)
+    root = vectors * np.sqrt(values.clip(min=0.0))  # gram = root rootᵀ
+    left, singular, right = np.linalg.svd(W.astype(np.float64) @ root, full_matrices=False)
+    kept = int(np.count_nonzero(singular > 1e-6 * singular[0])) if singular[0] > 0 else 0
+    if kept == 0:
+        raise InputError("upsampling: the coarse components move nothing.")
+    inverse_root = np.where(values > 1e-12 * values[-1], 1 / np.sqrt(values.clip(min=1e-300)), 0.0)
+    new = ((right[:kept] * inverse_root) @ vectors.T).astype(np.float32) @ C
+    signs = np.sign(new[np.arange(kept), np.abs(new).argmax(axis=1)])
+    scores = left[:, :kept] * singular[:kept]
+    variances = singular[:kept] ** 2 / (len(W) - 1)
+    return (scores * signs).astype(np.float32), new * signs[:, None], variances

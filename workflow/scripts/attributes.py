@@ -1,0 +1,16 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+from pathlib import Path  # noqa: E402
+
+import pandas as pd  # noqa: E402
+
+from splatrig.components.export import FrameRow, export_attributes  # noqa: E402
+from splatrig.mesh.template import read_template  # noqa: E402
+
+table = pd.read_csv(snakemake.input.frames, dtype={"expression": str, "frame": str})
+frames = [FrameRow(row.expression, row.frame, row.role, bool(row.neutral)) for row in table.itertuples()]
+stores = dict(zip(snakemake.params.expressions, map(Path, snakemake.input.gaussians), strict=True))
+outputs = {level: Path(path) for level, path in snakemake.output.items()}
+export_attributes(frames, stores, read_template(snakemake.input.template), outputs, snakemake.params.subject)

@@ -1,0 +1,18 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+from splatrig.components.assemble import assemble, data_matrix  # noqa: E402
+from splatrig.components.attributes import AttributeReader  # noqa: E402
+from splatrig.components.file import write_components  # noqa: E402
+from splatrig.components.matrix import StandardisedRows, standardise  # noqa: E402
+from splatrig.components.mbspca import sparse_components  # noqa: E402
+
+params = snakemake.params
+with AttributeReader(snakemake.input.attributes) as reader:
+    matrix = reader.train_matrix(params.attributes)
+    standardisation = standardise(matrix, params.rest, snakemake.threads)
+    rows = StandardisedRows(matrix, standardisation).less_rest()
+    W, C = sparse_components(rows, params.mbspca["k"], params.mbspca["alpha"], params.seed)
+    components = assemble(reader, "mbspca", W, C, standardisation, params.mbspca)
+    write_components(snakemake.output[0], components, data_matrix(params.data_matrix, matrix, standardisation))

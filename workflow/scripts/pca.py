@@ -1,0 +1,22 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+import numpy as np  # noqa: E402
+
+from splatrig.components.assemble import assemble, data_matrix  # noqa: E402
+from splatrig.components.attributes import AttributeReader  # noqa: E402
+from splatrig.components.file import write_components  # noqa: E402
+from splatrig.components.pca import principal_components  # noqa: E402
+
+params = snakemake.params
+with AttributeReader(snakemake.input.attributes) as reader:
+    matrix = reader.train_matrix(params.attributes)
+    weights = reader.face_mask.astype(np.float32) if params.pca["weights"] == "face" else None
+    found = principal_components(matrix, params.pca["k"], params.rest, weights, snakemake.threads)
+    extras = {
+        "pca_explained_variance": found.explained_variance,
+        "pca_explained_variance_ratio": found.explained_variance / found.total_variance,
+    }
+    components = assemble(reader, "pca", found.W, found.C, found.standardisation, params.pca, extras)
+    write_components(snakemake.output[0], components, data_matrix(params.data_matrix, matrix, found.standardisation))

@@ -1,0 +1,26 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+from pathlib import Path  # noqa: E402
+
+from splatrig.components.assemble import assemble, data_matrix  # noqa: E402
+from splatrig.components.attributes import AttributeReader  # noqa: E402
+from splatrig.components.file import write_components  # noqa: E402
+from splatrig.components.local import local_components  # noqa: E402
+from splatrig.config import SldcConfig, from_mapping  # noqa: E402
+from splatrig.mesh.template import read_template  # noqa: E402
+
+params = snakemake.params
+config = from_mapping(SldcConfig, params.sldc)
+with AttributeReader(snakemake.input.attributes) as reader:
+    matrix = reader.train_matrix(params.attributes)
+    template = read_template(snakemake.input.template)
+    found = local_components(
+        matrix, template.levels[reader.level], config, params.support, params.rest, snakemake.threads
+    )
+    components = assemble(reader, "sldc", found.W, found.C, found.standardisation, params.sldc, found.extras)
+    link = Path(snakemake.input.pca).name if params.data_matrix == "link" else None
+    write_components(
+        snakemake.output[0], components, data_matrix(params.data_matrix, matrix, found.standardisation, link)
+    )
