@@ -3,6 +3,8 @@ import torch
 
 from rasterize.brute_force import brute_force
 from rasterize.scenes import Scene, random_scene
+from splatrig.errors import InputError
+from splatrig.gaussians.sh import sh_to_rgb, view_directions
 from splatrig.rasterize import rasterize
 
 FLOAT64 = 1e-12  # of the largest value: sums of some hundred terms in another order
@@ -192,6 +194,41 @@ def test_shifting_the_principal_point_by_whole_pixels_shifts_the_image():
     scene.Ks[:, 1, 2] -= 3
     shifted, _ = by_numba(scene)
     torch.testing.assert_close(shifted[:, 5:-5, 5:-5], image[:, 8:-2, :-10], rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("degree", [0, 1, 2, 3])
+def test_spherical_harmonics_and_their_gradients_equal_brute_force(degree):
+    scene = random_scene(sh_bases=16, cameras=2, seed=degree)
+    scene.colors[:10, 0] = -4  # some colours are clamped at zero
+
+    def by_brute_force_with_sh(leaves: Scene):
+        views = []
+        for viewmat, K in zip(leaves.viewmats, leaves.Ks, strict=True):
+            rgb = sh_to_rgb(leaves.colors, view_directions(leaves.means, viewmat), degree)
+            views.append(brute_force(*leaves.gaussians[:4], rgb, viewmat, K, leaves.width, leaves.height))
+        return tuple(torch.stack(parts) for parts in zip(*views, strict=True))
+
+    def by_numba_with_sh(leaves: Scene):
+        return rasterize(*leaves.arguments, sh_degree=degree, backend="numba")
+
+    expected = gradients(scene, by_brute_force_with_sh)
+    assert_agree(gradients(scene, by_numba_with_sh), expected, FLOAT64)
+
+
+@pytest.mark.parametrize(("name", "value"), [("means", float("nan")), ("scales", float("inf")), ("quats", 0.0)])
+def test_a_gaussian_that_is_not_finite_is_named(name, value):
+    scene = random_scene()
+    getattr(scene, name)[17] = value
+    with pytest.raises(InputError, match=r"Gaussian 17 has a value that is not finite or a quaternion of length zero"):
+        by_numba(scene)
+
+
+def test_tensors_need_not_be_contiguous():
+    scene = random_scene()
+    strided = Scene(*(t.T.contiguous().T if t.ndim == 2 else t for t in scene.gaussians), *scene.arguments[5:])
+    assert not strided.means.is_contiguous()
+    found, expected = gradients(strided, by_numba), gradients(scene, by_numba)
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
 
 
 def test_spherical_harmonics_of_degree_zero_are_plain_colors():

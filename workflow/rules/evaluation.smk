@@ -1,0 +1,269 @@
+# Tables and figures: one job a method, a merge, the figures from the tables alone.
+
+
+def compared():
+    """The methods side by side, as (method, level): the original's four, sparse PCA, and carried-up coarse PCA."""
+    attribute = CFG.components.sldc.attribute
+    methods = [("pca_all", FINEST), (f"pca_{attribute}", FINEST)]
+    methods += [(f"sldc_{support}_{attribute}", FINEST) for support in CFG.components.sldc.supports]
+    methods += [(f"mbspca_{attribute}", CFG.components.mbspca.level)]
+    methods += [("upsampled_pca_all", level) for level in CFG.components.upsample]
+    return methods
+
+
+COMPARED = compared()
+HAS_TRUTH = CFG.capture.source == "demo"
+
+
+def evaluated_level(wildcards):
+    """The level whose frames a method rebuilds: its own, or the finest once it was carried up."""
+    return FINEST if wildcards.method.startswith("upsampled_") else wildcards.level
+
+
+def per_method(path):
+    """`path` for every method and level that are compared."""
+    return [results(path).format(method=method, level=level) for method, level in COMPARED]
+
+
+def per_pictured_method(path):
+    """`path` for the methods whose components move every Gaussian of the finest level."""
+    return [
+        results(path).format(method=method, level=level)
+        for method, level in COMPARED
+        if level == FINEST or method.startswith("upsampled_")
+    ]
+
+
+wildcard_constraints:
+    method="(upsampled_)?(pca|mbspca|sldc_gauss|sldc_trapezoid)_[a-z_]+",
+    family="(pca|mbspca|sldc_gauss|sldc_trapezoid|joint)_[a-z_]+",
+
+
+rule evaluate_fit:
+    input:
+        gaussians=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
+    output:
+        fit=results("evaluation/fit.csv"),
+        summary=report(
+            results("evaluation/fit_summary.csv"),
+            caption="../report/fit_summary.rst",
+            category="2 Fits",
+            labels={"content": "means, table"},
+        ),
+    log:
+        logs("evaluate_fit.log"),
+    benchmark:
+        benchmarks("evaluate_fit.tsv")
+    conda:
+        "../../envs/evaluation.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        lib=lib("evaluate_fit.py"),
+        seed=CFG.seed,
+    message:
+        "Collecting how well the frames were fitted"
+    script:
+        "../scripts/evaluate_fit.py"
+
+
+rule evaluate_method:
+    input:
+        components=results("components/{level}/{method}.h5"),
+        attributes=lambda wildcards: results(f"attributes/{evaluated_level(wildcards)}.h5"),
+    output:
+        table=results("evaluation/methods/{level}/{method}.csv"),
+    log:
+        logs("evaluate_method/{level}/{method}.log"),
+    benchmark:
+        benchmarks("evaluate_method/{level}/{method}.tsv")
+    conda:
+        "../../envs/evaluation.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        lib=lib("evaluate_method.py"),
+        method="{method}",
+        level="{level}",
+        ks=CFG.evaluation.ks,
+        seed=CFG.seed,
+    message:
+        "Measuring {wildcards.method} ({wildcards.level})"
+    script:
+        "../scripts/evaluate_method.py"
+
+
+rule evaluate_images:
+    input:
+        components=results("components/{level}/{method}.h5"),
+        attributes=results(f"attributes/{FINEST}.h5"),
+        neutral=results("gaussians/neutral.h5"),
+        template=results("template/template.h5"),
+        cameras=results("dataset/cameras.json"),
+        frames=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
+    output:
+        table=results("evaluation/images/{level}/{method}.csv"),
+    log:
+        logs("evaluate_images/{level}/{method}.log"),
+    benchmark:
+        benchmarks("evaluate_images/{level}/{method}.tsv")
+    conda:
+        "../../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        gpu=gpu(),
+    params:
+        lib=lib("evaluate_images.py"),
+        dataset=results("dataset"),
+        method="{method}",
+        level="{level}",
+        ks=CFG.evaluation.ks,
+        device=CFG.device,
+    message:
+        "Rendering reconstructions of {wildcards.method} ({wildcards.level}) for held-out cameras"
+    script:
+        "../scripts/evaluate_images.py"
+
+
+rule evaluate_truth:
+    input:
+        components=[results(f"components/{level}/{method}.h5") for method, level in COMPARED],
+        truth=capture_path("truth.csv"),
+    output:
+        table=report(
+            results("evaluation/truth.csv"),
+            caption="../report/truth.rst",
+            category="4 Methods",
+            labels={"content": "recovered face units, table"},
+        ),
+    log:
+        logs("evaluate_truth.log"),
+    benchmark:
+        benchmarks("evaluate_truth.tsv")
+    conda:
+        "../../envs/evaluation.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        lib=lib("evaluate_truth.py"),
+        methods=[method for method, _ in COMPARED],
+        levels=[level for _, level in COMPARED],
+    message:
+        "Comparing weights with the face units that made the demo"
+    script:
+        "../scripts/evaluate_truth.py"
+
+
+rule merge_methods:
+    input:
+        tables=per_method("evaluation/methods/{level}/{method}.csv"),
+        images=per_pictured_method("evaluation/images/{level}/{method}.csv"),
+    output:
+        methods=report(
+            results("evaluation/methods.csv"),
+            caption="../report/methods.rst",
+            category="4 Methods",
+            labels={"content": "every number, table"},
+        ),
+        images=results("evaluation/images.csv"),
+    log:
+        logs("merge_methods.log"),
+    benchmark:
+        benchmarks("merge_methods.tsv")
+    conda:
+        "../../envs/evaluation.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        lib=lib("merge_methods.py"),
+        seed=CFG.seed,
+    message:
+        "Merging the tables of all methods"
+    script:
+        "../scripts/merge_methods.py"
+
+
+def figure(name, category, content):
+    """A figure of the report."""
+    return report(
+        results(f"evaluation/figures/{name}.png"),
+        caption=f"../report/{name}.rst",
+        category=category,
+        labels={"content": content},
+    )
+
+
+rule draw_figures:
+    input:
+        **({"truth": results("evaluation/truth.csv")} if HAS_TRUTH else {}),
+        methods=results("evaluation/methods.csv"),
+        images=results("evaluation/images.csv"),
+        fit=results("evaluation/fit.csv"),
+    output:
+        **({"truth": figure("truth", "4 Methods", "recovered face units")} if HAS_TRUTH else {}),
+        fit=figure("fit_quality", "2 Fits", "every frame"),
+        reconstruction=figure("reconstruction", "4 Methods", "reconstruction, compactness, generalisation, specificity"),
+        attributes=figure("attributes", "4 Methods", "attributes of the joint PCA"),
+        locality=figure("locality", "4 Methods", "sparsity and support"),
+        images=figure("images", "4 Methods", "pictures from held-out cameras"),
+        upsampling=figure("upsampling", "5 Upsampling", "coarse components carried up"),
+    log:
+        logs("draw_figures.log"),
+    benchmark:
+        benchmarks("draw_figures.tsv")
+    conda:
+        "../../envs/evaluation.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        lib=lib("draw_figures.py"),
+    message:
+        "Drawing the figures"
+    script:
+        "../scripts/draw_figures.py"
+
+
+rule summarise_evaluation:
+    input:
+        **({"truth": results("evaluation/truth.csv")} if HAS_TRUTH else {}),
+        fit=results("evaluation/fit_summary.csv"),
+        methods=results("evaluation/methods.csv"),
+    output:
+        summary=results("evaluation/summary.csv"),
+        summary_html=report(
+            results("evaluation/summary.html"),
+            caption="../report/summary.rst",
+            category="1 Summary",
+            labels={"content": "the numbers that matter"},
+        ),
+        comparison=results("evaluation/comparison.csv"),
+        comparison_html=report(
+            results("evaluation/comparison.html"),
+            caption="../report/comparison.rst",
+            category="1 Summary",
+            labels={"content": "methods side by side"},
+        ),
+        comparison_markdown=results("evaluation/comparison.md"),
+    log:
+        logs("summarise_evaluation.log"),
+    benchmark:
+        benchmarks("summarise_evaluation.tsv")
+    conda:
+        "../../envs/evaluation.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        lib=lib("summarise_evaluation.py"),
+        subject=CFG.subject,
+    message:
+        "Summing up"
+    script:
+        "../scripts/summarise_evaluation.py"

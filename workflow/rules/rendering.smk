@@ -1,0 +1,60 @@
+# Pictures of what the components do.
+
+
+def family_level(family):
+    """The level at which a family is learned and shown."""
+    return CFG.components.mbspca.level if family.startswith("mbspca_") else FINEST
+
+
+def component_file(wildcards):
+    """The component file of a family at its level."""
+    return results(f"components/{family_level(wildcards.family)}/{wildcards.family}.h5")
+
+
+rule render_family:
+    input:
+        components=component_file,
+        neutral=results("gaussians/neutral.h5"),
+        template=results("template/template.h5"),
+        cameras=results("dataset/cameras.json"),
+        dataset=results(f"dataset/{CFG.capture.neutral}"),
+    output:
+        sheet=report(
+            results("renders/{family}/contact_sheet.png"),
+            caption="../report/contact_sheet.rst",
+            category="3 Components",
+            labels={"family": "{family}", "picture": "contact sheet"},
+        ),
+        heat=report(
+            results("renders/{family}/heat_maps.png"),
+            caption="../report/heat_maps.rst",
+            category="3 Components",
+            labels={"family": "{family}", "picture": "where they act"},
+        ),
+        gif=report(
+            results("renders/{family}/animation.gif"),
+            caption="../report/animation.rst",
+            category="3 Components",
+            labels={"family": "{family}", "picture": "animation"},
+        ),
+        mp4=results("renders/{family}/animation.mp4"),
+        stills=directory(results("renders/{family}/stills")),
+    log:
+        logs("render_family/{family}.log"),
+    benchmark:
+        benchmarks("render_family/{family}.tsv")
+    conda:
+        "../../envs/evaluation.yaml"
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime=30,
+        gpu=gpu(),
+    params:
+        lib=lib("render_family.py"),
+        rendering=to_mapping(CFG.rendering),
+        device=CFG.device,
+    message:
+        "Picturing the components of {wildcards.family}"
+    script:
+        "../scripts/render_family.py"

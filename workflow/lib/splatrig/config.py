@@ -205,6 +205,7 @@ class RenderingConfig:
     components: int
     deviations: float
     families: list[str]
+    image_height: int
     animation_frames: int
 
 

@@ -27,7 +27,7 @@ def rasterize(
 
     Differentiable with respect to the Gaussians and the backgrounds. `colors` are RGB, or with `sh_degree`
     spherical-harmonic coefficients, of which the colour is max(0, value + 0.5) along the view direction. Conventions
-    are those of gsplat 1.5.3: see `splatrig.rasterize.projection` and `splatrig.rasterize.numba_kernels`.
+    are those of gsplat 1.5.3: see `splatrig.rasterize.scene` and `splatrig.rasterize.numba_compositing`.
 
     Args:
         means: centres, head space, millimetres.

@@ -1,4 +1,4 @@
-"""The CPU back end: projection and spherical harmonics in torch, compositing in numba.
+"""The CPU back end: compiled projection, spherical harmonics and compositing, with hand-derived gradients.
 
 Uses as many threads as torch does (`torch.set_num_threads`); results are the same bits for any number.
 """
@@ -6,24 +6,33 @@ Uses as many threads as torch does (`torch.set_num_threads`); results are the sa
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from splatrig.gaussians.sh import sh_to_rgb, view_directions
-from splatrig.rasterize import numba_kernels as kernels
-from splatrig.rasterize.projection import project
-from splatrig.rasterize.scene import Splats, Views
+from splatrig.errors import InputError
+from splatrig.rasterize import numba_compositing as compositing
+from splatrig.rasterize import numba_projection as projection
+from splatrig.rasterize.numba_compositing import Frame, Tiles
+from splatrig.rasterize.numba_projection import Camera, Gaussians
+from splatrig.rasterize.scene import EPS_2D, FRUSTUM_MARGIN, NEAR, Splats, Views
 
-_CHUNKS_PER_THREAD = 4  # tiles differ in work: finer shares even it out
+T = TypeVar("T")
+
+_TILE_PARTS = 4  # per thread: tiles differ in work, finer shares even it out
 
 
 def render(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
     """Render on the CPU; see `splatrig.rasterize.rasterize`."""
-    rendered = [_render_view(splats, views, view) for view in range(len(views))]
+    degree = projection.NO_SH if splats.sh_degree is None else splats.sh_degree
+    gaussians = (splats.means, splats.quats, splats.scales, splats.opacities, splats.colors)
+    rendered = [
+        _RenderView.apply(*gaussians, degree, _camera(views, view), views.width, views.height)
+        for view in range(len(views))
+    ]
     if not rendered:
         shape = (0, views.height, views.width)
         return splats.means.new_zeros(*shape, 3), splats.means.new_zeros(*shape, 1)
@@ -33,81 +42,106 @@ def render(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
     return images, alphas
 
 
-def _render_view(splats: Splats, views: Views, view: int) -> tuple[Tensor, Tensor]:
-    """Render one view on black; return image [H, W, 3] and alpha [H, W, 1]."""
-    viewmat = views.viewmats[view]
-    colors = splats.colors
-    if splats.sh_degree is not None:
-        colors = sh_to_rgb(colors, view_directions(splats.means, viewmat), splats.sh_degree)
-    projected = project(splats.means, splats.quats, splats.scales, viewmat, views.Ks[view], views.width, views.height)
-    # the splat ends where its alpha falls below MIN_ALPHA: sigma = ln(opacity / MIN_ALPHA)
-    reach = (2 * (splats.opacities.detach() / kernels.MIN_ALPHA).clamp_min(1).log()).sqrt()
-    extents = reach[:, None] * projected.covariances[:, ::2].detach().sqrt()
-    records = torch.cat([projected.means2d, projected.conics, splats.opacities[:, None], colors, extents], dim=1)
-    return _Composite.apply(records, projected.depths, views.width, views.height)
+def _camera(views: Views, view: int) -> Camera:
+    """Return one view as the kernels take it."""
+    viewmat = views.viewmats[view].numpy().astype(np.float64)
+    K = views.Ks[view].tolist()
+    (fx, _, cx), (_, fy, cy) = K[0], K[1]
+    W, t = np.ascontiguousarray(viewmat[:3, :3]), np.ascontiguousarray(viewmat[:3, 3])
+    beside, above = FRUSTUM_MARGIN * views.width, FRUSTUM_MARGIN * views.height
+    return Camera(
+        W=W,
+        t=t,
+        center=-W.T @ t,
+        fx=fx,
+        fy=fy,
+        cx=cx,
+        cy=cy,
+        u_limits=(-(cx + beside) / fx, (views.width - cx + beside) / fx),
+        v_limits=(-(cy + above) / fy, (views.height - cy + above) / fy),
+        near=NEAR,
+        eps_2d=EPS_2D,
+    )
 
 
-class _Composite(torch.autograd.Function):
-    """Splat records [N, 11] (columns of `numba_kernels`) and depths [N] to image [H, W, 3] and alpha [H, W, 1]."""
-
-    @staticmethod
-    def forward(ctx: Any, records: Tensor, depths: Tensor, width: int, height: int) -> tuple[Tensor, Tensor]:
-        splats = np.ascontiguousarray(records.detach().numpy())
-        tiles = _sort_into_tiles(splats, depths.detach().numpy(), width, height)
-        image = np.empty((height, width, 3), splats.dtype)
-        transmittance = np.empty((height, width), splats.dtype)
-
-        def composite(first: int, step: int) -> None:
-            kernels.composite_tiles(first, step, (width, height), *tiles[:2], splats, image, transmittance)
-
-        _share(composite)
-        ctx.saved = (splats, tiles, image, transmittance)
-        return torch.from_numpy(image), torch.from_numpy(1 - transmittance)[..., None]
+class _RenderView(torch.autograd.Function):
+    """Gaussians (means, quats, scales, opacities, colors) to image [H, W, 3] on black and alpha [H, W, 1]."""
 
     @staticmethod
-    def backward(ctx: Any, image_grad: Tensor, alpha_grad: Tensor) -> tuple[Tensor | None, ...]:
-        splats, tiles, image, transmittance = ctx.saved
-        pairs, first_slots = tiles[1], tiles[3]
-        height, width = transmittance.shape
-        incoming = (image_grad.contiguous().numpy(), alpha_grad[..., 0].contiguous().numpy())
-        slots = np.zeros((len(pairs), kernels.RECORD_COLUMNS), splats.dtype)
-
-        def reverse(first: int, step: int) -> None:
-            kernels.composite_tiles_backward(
-                first, step, (width, height), tiles, splats, image, transmittance, *incoming, slots
+    def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
+        *tensors, degree, camera, width, height = arguments
+        gaussians = Gaussians(*(tensor.detach().contiguous().numpy() for tensor in tensors))
+        if degree == projection.NO_SH:
+            gaussians = gaussians._replace(colors=gaussians.colors[:, None, :])
+        real = gaussians.means.dtype
+        splats = np.empty(len(gaussians.means), compositing.splat_dtype(real))
+        depths = np.empty(len(splats), real)
+        bad = max(
+            _share(lambda *part: projection.project(*part, gaussians, camera, degree, splats, depths), per_thread=1)
+        )
+        if bad >= 0:
+            raise InputError(
+                f"rasterize: Gaussian {bad} has a value that is not finite or a quaternion of length zero; "
+                "lower the learning rates or check the input."
             )
+        tiles = _sort_into_tiles(splats, depths, width, height)
+        frame = Frame(np.empty((height, width, 3), real), np.empty((height, width), real))
+        _share(lambda *part: compositing.composite_tiles(*part, tiles, splats, frame), _TILE_PARTS)
+        ctx.rendered = gaussians, camera, degree, splats, tiles, frame
+        return torch.from_numpy(frame.image), torch.from_numpy(1 - frame.transmittance)[..., None]
 
-        _share(reverse)
-        grads = np.zeros_like(splats)
-        kernels.sum_records(0, len(splats), first_slots, slots, splats, grads)
-        return torch.from_numpy(grads), None, None, None
+    @staticmethod
+    def backward(ctx: Any, *output_grads: Tensor) -> tuple[Tensor | None, ...]:
+        gaussians, camera, degree, splats, tiles, frame = ctx.rendered
+        image_grad, alpha_grad = (grad.contiguous().numpy() for grad in output_grads)
+        frame_grad = Frame(image_grad, alpha_grad[..., 0])
+        real = gaussians.means.dtype
+        records = np.zeros((len(tiles.pairs), compositing.RECORD_COLUMNS), real)
+        _share(
+            lambda *part: compositing.composite_tiles_backward(*part, tiles, splats, frame, frame_grad, records),
+            _TILE_PARTS,
+        )
+        splat_grads = np.zeros_like(splats)
+        grads = Gaussians(*(np.empty_like(array) for array in gaussians))
+
+        def gather(part: int, parts: int) -> None:
+            compositing.sum_records(part, parts, tiles.first_slots, records, splats, splat_grads)
+            projection.project_backward(part, parts, gaussians, camera, degree, splats, splat_grads, grads)
+
+        _share(gather, per_thread=1)
+        if degree == projection.NO_SH:
+            grads = grads._replace(colors=grads.colors[:, 0, :])
+        return *(torch.from_numpy(array) for array in grads), None, None, None, None
 
 
-def _sort_into_tiles(
-    splats: NDArray[np.floating], depths: NDArray[np.floating], width: int, height: int
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
-    """Return (offsets, pairs, boxes, first_slots) of `numba_kernels`: the splats of each tile, front to back."""
+def _sort_into_tiles(splats: NDArray[np.void], depths: NDArray[np.floating], width: int, height: int) -> Tiles:
+    """Return the splats of each tile, front to back; equal depths in the order of the Gaussians."""
+    columns, rows = -(-width // compositing.TILE), -(-height // compositing.TILE)
     boxes = np.empty((len(splats), 4), np.int32)
     first_slots = np.empty(len(splats) + 1, np.int64)
-    kernels.find_tiles(splats, depths, width, height, boxes, first_slots)
-    visible = np.flatnonzero(np.diff(first_slots))
-    order = visible[np.argsort(depths[visible], kind="stable")]
-    columns, rows = -(-width // kernels.TILE), -(-height // kernels.TILE)
-    offsets = np.empty(columns * rows + 1, np.int64)
-    pairs = np.empty(first_slots[-1], np.int32)
-    kernels.fill_tiles(order, boxes, columns, offsets, pairs)
-    return offsets, pairs, boxes, first_slots
+    compositing.find_tiles(splats, width, height, boxes, first_slots)
+    tiles = Tiles(np.empty(columns * rows + 1, np.int64), np.empty(first_slots[-1], np.int32), boxes, first_slots)
+    compositing.fill_tiles(_by_depth(np.flatnonzero(np.diff(first_slots)), depths), columns, tiles)
+    return tiles
 
 
-def _share(work: Callable[[int, int], None]) -> None:
-    """Call work(first, step) so that all of 0, 1, 2, … is covered, on as many threads as torch uses."""
+def _by_depth(visible: NDArray[np.intp], depths: NDArray[np.floating]) -> NDArray[np.intp]:
+    """Return `visible` sorted by depth, stably."""
+    if depths.dtype != np.float32:
+        return visible[np.argsort(depths[visible], kind="stable")]
+    # positive floats sort like their bits; with the index below them an unstable integer sort, 10 times faster, will do
+    keys = (depths[visible].view(np.uint32).astype(np.uint64) << np.uint64(32)) | visible.astype(np.uint64)
+    keys.sort()
+    return (keys & np.uint64(0xFFFFFFFF)).astype(np.intp)
+
+
+def _share(work: Callable[[int, int], T], per_thread: int) -> list[T]:
+    """Return work(part, parts) for every part, done on as many threads as torch uses."""
     threads = torch.get_num_threads()
     if threads == 1:
-        work(0, 1)
-        return
-    step = threads * _CHUNKS_PER_THREAD
-    for done in [_pool(threads).submit(work, first, step) for first in range(step)]:
-        done.result()
+        return [work(0, 1)]
+    parts = threads * per_thread
+    return list(_pool(threads).map(work, range(parts), [parts] * parts))
 
 
 @cache

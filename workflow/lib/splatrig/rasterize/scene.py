@@ -1,4 +1,9 @@
-"""What every back end takes: Gaussians ready for rendering and the views to render them from."""
+"""What every back end takes: Gaussians ready for rendering and the views to render them from.
+
+The projection is EWA splatting (Zwicker et al. 2002) with gsplat's conventions: a Gaussian with centre m and covariance
+Σ becomes a splat at the projection of m with covariance J W Σ Wᵀ Jᵀ + EPS_2D I, W the camera's rotation and J the
+Jacobian of the perspective division at m.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +12,13 @@ import torch
 from torch import Tensor
 
 from splatrig.errors import InputError
+
+EPS_2D = 0.3
+"""Pixels², added to both variances of a splat: none is thinner than about a pixel."""
+NEAR = 0.01
+"""Millimetres of depth; Gaussians nearer than this are not drawn."""
+FRUSTUM_MARGIN = 0.15
+"""Of the image size. Where m lies farther outside the image, J is taken at this distance: it grows without bound."""
 
 
 @dataclass(frozen=True)

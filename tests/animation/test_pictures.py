@@ -1,0 +1,74 @@
+import imageio.v2 as imageio
+import numpy as np
+import pytest
+from PIL import Image
+
+from splatrig.animation.pictures import GAP, beside, contact_sheet, label, text_block, write_gif, write_mp4, write_png
+from splatrig.errors import InputError
+
+
+def flat(value, height=20, width=30):
+    return np.full((height, width, 3), value, dtype=np.uint8)
+
+
+def test_contact_sheet_puts_every_picture_in_its_cell():
+    pictures = [[flat(10), flat(20), flat(30)], [flat(40), flat(50), flat(60)]]
+    sheet = contact_sheet(pictures)
+    assert sheet.shape == (2 * (20 + GAP) + GAP, 3 * (30 + GAP) + GAP, 3)
+    for row in range(2):
+        for column in range(3):
+            top, left = GAP + row * (20 + GAP), GAP + column * (30 + GAP)
+            np.testing.assert_array_equal(sheet[top : top + 20, left : left + 30], pictures[row][column])
+    assert np.all(sheet[:GAP] == 255)
+
+
+def test_titles_and_captions_add_room_and_ink():
+    plain = contact_sheet([[flat(10)]])
+    dressed = contact_sheet([[flat(10)]], row_titles=["a"], column_titles=["b"], captions=[["c"]], title_width=40)
+    assert dressed.shape[1] == plain.shape[1] + 40
+    assert dressed.shape[0] > plain.shape[0]
+    title = dressed[: dressed.shape[0] - 20 - GAP, 40:]
+    assert title.min() < 128
+
+
+def test_uneven_contact_sheets_are_refused():
+    with pytest.raises(InputError, match="contact sheet"):
+        contact_sheet([[flat(1)], [flat(2), flat(3)]])
+    with pytest.raises(InputError, match="contact sheet"):
+        contact_sheet([[flat(1), flat(2, height=5)]])
+
+
+def test_label_and_text_block_keep_the_width():
+    assert label(flat(0, width=120), "two\nlines").shape[1] == 120
+    assert text_block("x", width=50, height=33).shape == (33, 50, 3)
+
+
+def test_beside_fills_shorter_pictures_with_paper():
+    joined = beside([flat(0, height=10), flat(0, height=4)])
+    assert joined.shape == (10, 60, 3)
+    assert np.all(joined[4:, 30:] == 255)
+
+
+def test_gif_opens_again_with_its_frames(tmp_path):
+    frames = [flat(value, 24, 36) for value in (0, 100, 200, 250, 90)]
+    write_gif(tmp_path / "a.gif", frames)
+    with Image.open(tmp_path / "a.gif") as opened:
+        assert opened.n_frames == 5
+        assert opened.size == (36, 24)
+        opened.seek(2)
+        assert abs(int(np.asarray(opened.convert("RGB")).mean()) - 200) <= 4
+
+
+def test_mp4_opens_again_with_its_frames(tmp_path):
+    frames = [flat(value, 49, 65) for value in np.linspace(0, 255, 7).astype(int)]
+    write_mp4(tmp_path / "a.mp4", frames)
+    read = list(imageio.get_reader(tmp_path / "a.mp4").iter_data())
+    assert len(read) == 7
+    assert read[0].shape == (48, 64, 3)
+    assert read[0].mean() < 20 < 230 < read[-1].mean()
+
+
+def test_png_round_trip(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (7, 9, 3)).astype(np.uint8)
+    write_png(tmp_path / "a.png", picture)
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.png")), picture)

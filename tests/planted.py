@@ -1,0 +1,135 @@
+"""A synthetic head whose components are known: an icosphere, planted bumps, and everything built by hand from them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import trimesh
+from numpy.typing import NDArray
+
+from splatrig.animation.rig import ATTRIBUTE_FIELDS
+from splatrig.capture.cameras import Cameras
+from splatrig.components.file import Components
+from splatrig.evaluation.rows import AttributeRows
+from splatrig.gaussians.gaussians import SHAPES, Gaussians
+
+RADIUS_MM = 90.0
+JOINT = ("xyz", "f_dc", "rotation", "scale")
+
+
+@dataclass(frozen=True)
+class Head:
+    """A sphere of Gaussians that looks along +z."""
+
+    vertices: NDArray  # [N, 3]
+    faces: NDArray  # [T, 3]
+    neutral: Gaussians
+
+
+def head(subdivisions: int = 2, seed: int = 0) -> Head:
+    generator = np.random.default_rng(seed)
+    sphere = trimesh.creation.icosphere(subdivisions=subdivisions, radius=RADIUS_MM)
+    vertices = np.asarray(sphere.vertices)
+    count = len(vertices)
+    spacing = RADIUS_MM * np.sqrt(4 * np.pi / count)
+    quats = np.tile([1.0, 0.0, 0.0, 0.0], (count, 1)) + 0.1 * generator.normal(size=(count, 4))
+    neutral = Gaussians(
+        means=vertices.astype(np.float32),
+        quats=(quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float32),
+        log_scales=np.full((count, 3), np.log(spacing / 2), dtype=np.float32),
+        logit_opacities=np.full(count, 3.0, dtype=np.float32),
+        sh0=generator.normal(size=(count, 1, 3)).astype(np.float32),
+        shN=(0.02 * generator.normal(size=(count, 15, 3))).astype(np.float32),
+    )
+    return Head(vertices, np.asarray(sphere.faces, dtype=np.int64), neutral)
+
+
+def row_of(gaussians: Gaussians, attributes: tuple[str, ...]) -> NDArray[np.float32]:
+    return np.concatenate([getattr(gaussians, ATTRIBUTE_FIELDS[name]).reshape(-1) for name in attributes])
+
+
+def dim_info(count: int, attributes: tuple[str, ...]) -> tuple[tuple[str, int, int], ...]:
+    info, first = [], 0
+    for name in attributes:
+        end = first + count * int(np.prod(SHAPES[ATTRIBUTE_FIELDS[name]], dtype=int))
+        info.append((name, first, end))
+        first = end
+    return tuple(info)
+
+
+def bumps(vertices: NDArray, count: int, width_mm: float = 25.0) -> NDArray[np.float32]:  # [K, N, 3]
+    """Outward bumps of 10 mm around spread-out vertices, exactly zero beyond three widths."""
+    centers = vertices[np.linspace(0, len(vertices) - 1, count).astype(int)]
+    distance = np.linalg.norm(vertices[None] - centers[:, None], axis=2)
+    height = 10.0 * np.exp(-0.5 * (distance / width_mm) ** 2) * (distance < 3 * width_mm)
+    return (height[..., None] * (vertices / RADIUS_MM)).astype(np.float32)
+
+
+def components(
+    made: Head,
+    *,
+    family: str = "sldc",
+    attributes: tuple[str, ...] = ("xyz",),
+    count: int = 3,
+    frames: int = 12,
+    seed: int = 1,
+) -> Components:
+    """Planted components around the neutral (frame 0): weights in [0, 1] for sldc, of both signs otherwise."""
+    generator = np.random.default_rng(seed)
+    rest = row_of(made.neutral, attributes)
+    info = dim_info(len(made.neutral), attributes)
+    C = np.zeros((count, len(rest)), dtype=np.float32)
+    std = np.ones(len(rest), dtype=np.float32)
+    for name, first, end in info:
+        if name == "xyz":
+            std[first:end] = 2.0
+            C[:, first:end] = bumps(made.vertices, count).reshape(count, -1) / 2.0
+        else:
+            std[first:end] = 0.1
+            C[:, first:end] = 0.2 * generator.normal(size=(count, end - first))
+    W = generator.random((frames, count)).astype(np.float32)
+    if family != "sldc":
+        W = 2 * W - 1
+    W[0] = 0.0
+    mean = rest + std * (W @ C).mean(axis=0)
+    return Components(
+        family=family,
+        W=W,
+        C=C,
+        mean=mean.astype(np.float32),
+        std=std,
+        offset=((rest - mean) / std).astype(np.float32),
+        dim_info=info,
+        faces=made.faces,
+        face_mask=made.vertices[:, 2] > 0,
+        frames=tuple(f"E{frame // 3:03d}/{frame:06d}" for frame in range(frames)),
+    )
+
+
+def rows(planted: Components, X: NDArray | None = None, held_out: int = 0) -> AttributeRows:
+    """The frames that the components make, or `X`, the last `held_out` of them held out."""
+    matrix = planted.rows() if X is None else X
+    train = np.ones(len(matrix), dtype=bool)
+    if held_out:
+        train[-held_out:] = False
+    return AttributeRows(matrix.astype(np.float32), planted.frames, train, 0)
+
+
+def cameras(count: int = 3, width: int = 40, height: int = 60) -> Cameras:
+    """Cameras around the head at 600 mm, the first held out and in front of the face; off-centre principal points."""
+    viewmats = []
+    for angle in np.linspace(0.0, 1.0, count):
+        z = np.array([np.sin(angle), 0.0, np.cos(angle)])
+        rotation = np.stack([np.cross([0.0, -1.0, 0.0], -z), [0.0, -1.0, 0.0], -z])
+        viewmat = np.eye(4)
+        viewmat[:3, :3] = rotation
+        viewmat[:3, 3] = -rotation @ (600.0 * z)
+        viewmats.append(viewmat)
+    K = np.array([[110.0, 0.0, width / 2 + 1.5], [0.0, 110.0, height / 2 - 2.0], [0.0, 0.0, 1.0]])
+    return Cameras(
+        names=tuple(f"cam{index}" for index in range(count)),
+        viewmats=np.stack(viewmats),
+        Ks=np.tile(K, (count, 1, 1)),
+        width=width,
+        height=height,
+        held_out=np.arange(count) == 0,
+    )

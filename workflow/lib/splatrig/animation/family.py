@@ -1,0 +1,194 @@
+"""How a family of components is shown: which weights, which pictures, which labels."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.animation.heatmap import MeshView, color_bar, nice_ceiling
+from splatrig.animation.pictures import Picture, beside, contact_sheet
+from splatrig.animation.render import render_sequence
+from splatrig.animation.rig import Rig
+from splatrig.capture.cameras import Cameras
+from splatrig.components.file import Components, read_components
+from splatrig.errors import InputError
+from splatrig.gaussians.gaussians import Gaussians
+from splatrig.gaussians.store import read_fitted_frames
+from splatrig.mesh.template import Template, read_template
+
+ONE_SIDED = 1e-6
+"""Weights count as one-sided when none is below minus this share of the largest."""
+
+
+@dataclass(frozen=True)
+class Swing:
+    """How far one component is moved in its pictures, from the rest face (weight 0)."""
+
+    component: int
+    low: float
+    """Smallest weight shown; 0 for one-sided weights."""
+    high: float
+    """Largest weight shown."""
+    low_label: str
+    high_label: str
+
+    def stops(self) -> list[tuple[float, str]]:
+        """Return (weight, label) of the stills, left to right; the rest face stands in the middle of three.
+
+        A one-sided component has no negative side, so its rest face comes first and a half-way weight second.
+        """
+        rest = (0.0, "neutral, w = 0")
+        if self.low == 0.0:
+            return [rest, (self.high / 2, f"half of it, w = {self.high / 2:.3g}"), (self.high, self.high_label)]
+        return [(self.low, self.low_label), rest, (self.high, self.high_label)]
+
+    def path(self, frames: int) -> NDArray[np.float64]:  # [frames]
+        """Return weights of a loop through rest, high, rest, low (one-sided: rest, high), smooth at the turns."""
+        phase = 2.0 * np.pi * np.arange(frames) / frames
+        if self.low == 0.0:
+            return self.high * (1.0 - np.cos(phase)) / 2.0
+        wave = np.sin(phase)
+        return np.where(wave > 0, self.high * wave, -self.low * wave)
+
+
+def swing_of(weights: NDArray, component: int, deviations: float) -> Swing:
+    """Return how far to move a component whose fitted weights over the frames are `weights` [F].
+
+    Two-sided weights go to ± `deviations` standard deviations; one-sided ones (SLDC) from 0 to their largest, since a
+    negative or larger weight is outside of what the model allows.
+    """
+    largest, smallest = float(weights.max(initial=0.0)), float(weights.min(initial=0.0))
+    if smallest >= -ONE_SIDED * max(largest, 1e-12):
+        return Swing(component, 0.0, largest, "", f"largest, w = {largest:.3g}")
+    reach = deviations * float(weights.std())
+    return Swing(
+        component, -reach, reach, f"-{deviations:g} std, w = {-reach:.3g}", f"+{deviations:g} std, w = {reach:.3g}"
+    )
+
+
+def weights_at(rig: Rig, component: int, weight: float) -> NDArray[np.float32]:  # [K]
+    """Return all weights zero but one."""
+    weights = np.zeros(rig.count, dtype=np.float32)
+    weights[component] = weight
+    return weights
+
+
+def displacement_mm(rig: Rig, swing: Swing) -> NDArray[np.float32]:  # [N]
+    """Return how far each Gaussian's centre moves from the rest face at the largest weight shown, in mm."""
+    there = rig.gaussians(weights_at(rig, swing.component, swing.high)).means
+    here = rig.gaussians(np.zeros(rig.count)).means
+    return np.linalg.norm(there - here, axis=1)
+
+
+def open_rig(components: str | Path, neutral: str | Path, template: str | Path, dataset: Path) -> tuple[Rig, Path]:
+    """Read a family, carried up when it was learned on a coarse level, and the neutral that it moves.
+
+    Returns the rig and where `dataset`, the restructured folder of the neutral's expression, has its head pose.
+    """
+    fitted = read_fitted_frames(neutral)
+    rest = fitted.gaussians[0]
+    parts = read_components(components)
+    if len(parts.face_mask) < len(rest):
+        parts = carry_xyz(parts, read_template(template), rest)
+    frame = fitted.frames[0]
+    return Rig(parts, rest), dataset / frame / f"{frame}_transform.txt"
+
+
+def carry_xyz(components: Components, template: Template, rest: Gaussians) -> Components:
+    """Return the displacements of coarse `components` on the finest level, around the face `rest`.
+
+    Displacements go up through the midpoint operators; all that is not xyz stays the neutral's.
+    """
+    coarse = next(
+        (name for name, level in template.levels.items() if len(level.vertices) == len(components.face_mask)), None
+    )
+    span = next(((first, end) for name, first, end in components.dim_info if name == "xyz"), None)
+    if coarse is None or span is None:
+        raise InputError(
+            f"components of {len(components.face_mask)} Gaussians: expected xyz at a level of the template, which has "
+            f"{', '.join(str(len(level.vertices)) for level in template.levels.values())} vertices."
+        )
+    finest = template.levels[template.finest]
+    operator = template.between(coarse, template.finest)
+    moved = components.C[:, slice(*span)] * components.std[slice(*span)]
+    fine = np.stack([operator @ field.reshape(-1, 3) for field in moved])
+    columns = len(rest) * 3
+    return replace(
+        components,
+        C=fine.reshape(len(fine), columns).astype(np.float32),
+        mean=rest.means.reshape(-1),
+        std=np.ones(columns, dtype=np.float32),
+        offset=None,
+        dim_info=(("xyz", 0, columns),),
+        faces=finest.faces,
+        face_mask=finest.mask,
+    )
+
+
+def frontal_order(cameras: Cameras, means: NDArray) -> NDArray[np.int64]:  # [C]
+    """Return camera indices, the one that looks most squarely into the face (head space +z) first."""
+    centers = -np.einsum("cji,cj->ci", cameras.viewmats[:, :3, :3], cameras.viewmats[:, :3, 3])
+    away = centers - means.mean(axis=0)
+    return np.argsort(-away[:, 2] / np.linalg.norm(away, axis=1), kind="stable")
+
+
+@dataclass(frozen=True)
+class FamilyPictures:
+    """Everything that is shown of one family."""
+
+    stills: dict[str, Picture]
+    """File name to a labelled row of one component: its stops from one camera, side by side."""
+    sheet: Picture
+    """One row a component: stops, and where it moves the head."""
+    animation: list[Picture]
+    """All components side by side, each through its loop."""
+    heat: Picture
+    """One heat map a component on one scale, with the bar."""
+    largest_mm: float
+    """The end of the heat maps' scale."""
+
+
+def picture_family(
+    rig: Rig,
+    cameras: Cameras,  # in the head space of the neutral
+    view: MeshView,
+    *,
+    components: list[int],
+    deviations: float,
+    frames: int,
+    device: str = "cpu",
+) -> FamilyPictures:
+    """Render `components` from `cameras` (stills: all of them; sheet and animation: the first)."""
+    swings = [swing_of(rig.components.W[:, k], k, deviations) for k in components]
+    first = cameras.select([0])
+    stills, rows, captions, titles = {}, [], [], []
+    fields = [displacement_mm(rig, swing) for swing in swings]
+    largest = nice_ceiling(max(float(field.max()) for field in fields))
+    maps = [view.paint(field, largest) for field in fields]
+    for swing, painted in zip(swings, maps, strict=True):
+        stops = swing.stops()
+        faces = [rig.gaussians(weights_at(rig, swing.component, weight)) for weight, _ in stops]
+        seen = render_sequence(faces, cameras, device=device)
+        labels = [text for _, text in stops]
+        for camera, name in enumerate(cameras.names):
+            stills[f"component_{swing.component + 1:02d}_{name}.png"] = contact_sheet(
+                [list(seen[:, camera])], captions=[labels]
+            )
+        rows.append([*seen[:, 0], painted])
+        captions.append([*labels, "displacement"])
+        titles.append(f"component\n{swing.component + 1}")
+    bar = color_bar(view.face_at.shape[0] // view.samples, largest, "mm")
+    sheet = beside([contact_sheet(rows, row_titles=titles, captions=captions), bar])
+    heat = beside([contact_sheet([maps], column_titles=[title.replace("\n", " ") for title in titles]), bar])
+    moving = [
+        render_sequence(
+            [rig.gaussians(weights_at(rig, swing.component, weight)) for weight in swing.path(frames)],
+            first,
+            device=device,
+        )[:, 0]
+        for swing in swings
+    ]
+    heads = [title.replace("\n", " ") for title in titles]
+    animation = [contact_sheet([list(pictures)], column_titles=heads) for pictures in zip(*moving, strict=True)]
+    return FamilyPictures(stills, sheet, animation, heat, largest)

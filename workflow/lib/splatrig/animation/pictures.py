@@ -1,0 +1,133 @@
+"""Contact sheets, labels, GIF and MP4: pictures [H, W, 3] uint8 in, files and larger pictures out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import imageio.v2 as imageio
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from splatrig.errors import InputError
+from splatrig.files import atomic_path
+
+Picture = NDArray[np.uint8]
+
+PAPER = (255, 255, 255)
+INK = (32, 32, 32)
+GAP = 6
+"""Pixels between the cells of a contact sheet."""
+
+
+def write_png(path: str | Path, picture: Picture) -> None:
+    """Write a picture [H, W, 3 or 4] as PNG."""
+    with atomic_path(path) as temporary:
+        Image.fromarray(picture).save(temporary, format="PNG")
+
+
+def label(picture: Picture, text: str, *, size: int = 14, ink: tuple[int, int, int] = INK) -> Picture:
+    """Return the picture with a line of text on paper added below it."""
+    strip = text_block(text, width=picture.shape[1], size=size, ink=ink)
+    return np.concatenate([picture, strip], axis=0)
+
+
+def text_block(
+    text: str, *, width: int, size: int = 14, height: int | None = None, ink: tuple[int, int, int] = INK
+) -> Picture:
+    """Return `text`, centred on paper, `width` pixels wide and as high as it needs (or `height`, then centred)."""
+    font = ImageFont.load_default(size=size)
+    probe = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    left, top, right, bottom = probe.multiline_textbbox((0, 0), text, font=font, align="center")
+    high = height if height is not None else int(np.ceil(bottom - top)) + size // 2 + 4
+    sheet = Image.new("RGB", (width, high), PAPER)
+    at = ((width - (right - left)) / 2 - left, (high - (bottom - top)) / 2 - top)
+    ImageDraw.Draw(sheet).multiline_text(at, text, font=font, fill=ink, align="center")
+    return np.asarray(sheet)
+
+
+def contact_sheet(
+    rows: Sequence[Sequence[Picture]],
+    *,
+    row_titles: Sequence[str] = (),
+    column_titles: Sequence[str] = (),
+    captions: Sequence[Sequence[str]] = (),
+    text_size: int = 14,
+    title_width: int = 110,
+) -> Picture:
+    """Return one picture with `rows` of equally large pictures on paper, with titles and a caption below each cell.
+
+    The sheet is rows · (H + caption) high and columns · W wide, plus `GAP` around every cell and the titles.
+    """
+    shape = rows[0][0].shape
+    if any(picture.shape != shape for row in rows for picture in row) or len({len(row) for row in rows}) != 1:
+        raise InputError(f"contact sheet: expected rows of equally many pictures of shape {shape}.")
+    high, wide = shape[:2]
+    caption_high = 0
+    if captions:
+        caption_high = max(len(text_block(text, width=wide, size=text_size)) for row in captions for text in row)
+    title_high = max((len(text_block(text, width=wide, size=text_size)) for text in column_titles), default=0)
+    title_wide = title_width if row_titles else 0
+    cell_high, cell_wide = high + caption_high + GAP, wide + GAP
+    sheet = np.full((title_high + len(rows) * cell_high + GAP, title_wide + len(rows[0]) * cell_wide + GAP, 3), 255)
+    sheet = sheet.astype(np.uint8)
+    for column, text in enumerate(column_titles):
+        left = title_wide + GAP + column * cell_wide
+        sheet[:title_high, left : left + wide] = text_block(text, width=wide, size=text_size, height=title_high)
+    for index, row in enumerate(rows):
+        top = title_high + GAP + index * cell_high
+        if row_titles:
+            sheet[top : top + high, :title_wide] = text_block(
+                row_titles[index], width=title_wide, size=text_size, height=high
+            )
+        for column, picture in enumerate(row):
+            left = title_wide + GAP + column * cell_wide
+            sheet[top : top + high, left : left + wide] = picture
+            if captions:
+                sheet[top + high : top + high + caption_high, left : left + wide] = text_block(
+                    captions[index][column], width=wide, size=text_size, height=caption_high
+                )
+    return sheet
+
+
+def beside(pictures: Sequence[Picture]) -> Picture:
+    """Return pictures side by side, shorter ones filled with paper at the bottom."""
+    high = max(len(picture) for picture in pictures)
+    return np.concatenate(
+        [np.pad(p, ((0, high - len(p)), (0, 0), (0, 0)), constant_values=PAPER[0]) for p in pictures], axis=1
+    )
+
+
+def write_gif(path: str | Path, frames: Sequence[Picture], *, frames_per_second: float = 12.0) -> None:
+    """Write a looping GIF with one palette for all frames, so that colours do not flicker."""
+    stack = np.concatenate([frame[::4, ::4] for frame in frames], axis=0)
+    palette = Image.fromarray(stack).quantize(colors=255, method=Image.Quantize.MEDIANCUT)
+    images = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    with atomic_path(path) as temporary:
+        images[0].save(
+            temporary,
+            format="GIF",
+            save_all=True,
+            append_images=images[1:],
+            duration=round(1000 / frames_per_second),
+            loop=0,
+            disposal=1,
+            optimize=False,
+        )
+
+
+def write_mp4(path: str | Path, frames: Sequence[Picture], *, frames_per_second: float = 12.0) -> None:
+    """Write an H.264 MP4 that browsers play; odd sizes lose their last row or column (4:2:0 needs even ones)."""
+    high, wide = frames[0].shape[0] // 2 * 2, frames[0].shape[1] // 2 * 2
+    with atomic_path(path) as temporary:
+        writer = imageio.get_writer(
+            temporary,
+            format="FFMPEG",
+            mode="I",
+            fps=frames_per_second,
+            codec="libx264",
+            macro_block_size=1,
+            ffmpeg_params=["-crf", "20", "-movflags", "+faststart", "-threads", "1"],
+        )
+        with writer:
+            for frame in frames:
+                writer.append_data(np.ascontiguousarray(frame[:high, :wide]))

@@ -1,0 +1,280 @@
+"""Figures from the tables alone: matplotlib, colours of Okabe & Ito (2008), units on every axis."""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from splatrig.evaluation.table import label_of, pick
+from splatrig.files import atomic_path
+
+P = ParamSpec("P")
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe-Ito, told apart by every kind of colour vision."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+ORDER = ("pca_all", "pca_xyz", "sldc_gauss_xyz", "sldc_trapezoid_xyz", "mbspca_xyz", "joint_global", "joint_local")
+"""Methods keep their colour and marker whatever else is in the table."""
+
+STYLE: Any = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "figure.dpi": 130,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5,
+}
+
+ATTRIBUTE_TITLES = {
+    "xyz": "centre",
+    "f_dc": "colour",
+    "rotation": "rotation",
+    "scale": "size",
+}
+
+
+def look_of(method: str) -> dict[str, object]:
+    """Return colour and marker of a method."""
+    index = ORDER.index(method) if method in ORDER else len(ORDER) - 1
+    return {"color": COLORS[index], "marker": MARKERS[index]}
+
+
+def save(path: str | Path, figure: Figure) -> None:
+    """Write a figure as PNG without a time stamp, so that equal figures are equal files."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", bbox_inches="tight", metadata={"Software": None})
+
+
+def panels(rows: int, columns: int, *, width: float = 5.0, height: float = 3.6) -> tuple[Figure, np.ndarray]:
+    """Return a figure of `rows` × `columns` axes, each `width` × `height` inches."""
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw in the house style without touching matplotlib's global settings."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def curve(axes: Axes, rows: pd.DataFrame, **style: object) -> None:
+    """Draw value against k, with the interval as a band where there is one."""
+    ordered = rows.sort_values("k")
+    axes.plot(ordered["k"], ordered["value"], **style)  # type: ignore[arg-type]
+    bounded = ordered.dropna(subset=["low", "high"])
+    if not bounded.empty:
+        axes.fill_between(bounded["k"], bounded["low"], bounded["high"], color=style["color"], alpha=0.15, linewidth=0)
+
+
+def method_curves(
+    axes: Axes, table: pd.DataFrame, metric: str, *, unit: str, title: str, scale: float = 1.0, **where: object
+) -> None:
+    """Draw one curve a method of `metric` against the number of components."""
+    rows = pick(table, metric, **where)
+    rows = rows.assign(**{column: rows[column] * scale for column in ("value", "low", "high")})
+    for method in [name for name in ORDER if name in set(rows["method"])]:
+        curve(axes, rows[rows["method"] == method], label=label_of(method), **look_of(method))
+    axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold")
+    axes.set_xlabel("components k")
+    axes.set_ylabel(unit)
+    axes.set_xlim(left=0)
+    if rows.empty:
+        axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color="#777777")
+
+
+def shared_legend(figure: Figure, axes: np.ndarray, columns: int = 4) -> None:
+    """Put one legend for all `axes` below the figure."""
+    entries: dict[str, Any] = {}
+    for ax in axes.flat:
+        handles, labels = ax.get_legend_handles_labels()
+        entries.update(zip(labels, handles, strict=True))
+    if entries:
+        figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=columns, frameon=False)
+
+
+@styled
+def draw_reconstruction(table: pd.DataFrame) -> Figure:
+    """Return reconstruction, compactness, generalisation and specificity against k."""
+    figure, axes = panels(2, 2)
+    table = table[~table["method"].str.startswith("upsampled")]
+    method_curves(
+        axes[0, 0],
+        table,
+        "rmse_xyz",
+        unit="RMSE of centres (mm)",
+        title="Reconstruction of fitted frames",
+        region="head",
+        split="train",
+    )
+    method_curves(
+        axes[0, 1], table, "compactness", unit="explained (%)", title="Compactness", scale=100.0, split="train"
+    )
+    method_curves(
+        axes[1, 0],
+        table,
+        "generalisation_xyz",
+        unit="RMSE of centres (mm)",
+        title="Generalisation (leave one expression out)",
+    )
+    method_curves(
+        axes[1, 1], table, "specificity_xyz", unit="RMSE to nearest frame (mm)", title="Specificity: random faces"
+    )
+    for ax in axes.flat:
+        ax.set_ylim(bottom=0)
+    shared_legend(figure, axes, 5)
+    return figure
+
+
+@styled
+def draw_attributes(table: pd.DataFrame) -> Figure:
+    """Return the RMSE of every attribute of the joint PCA against k, each in its own unit."""
+    names = [name for name in ATTRIBUTE_TITLES if not pick(table, f"rmse_{name}", method="pca_all").empty]
+    figure, axes = panels(1, max(len(names), 1), width=3.2, height=3.0)
+    for ax, name in zip(axes[0], names, strict=False):
+        for region, dashes in (("head", "-"), ("face", "--")):
+            rows = pick(table, f"rmse_{name}", method="pca_all", region=region, split="train")
+            curve(ax, rows, label=region, color=COLORS[0], marker="o", linestyle=dashes)
+        ax.set_title(ATTRIBUTE_TITLES[name], loc="left", fontweight="bold", fontsize=10.5)
+        unit = rows["unit"].iloc[0]
+        ax.set_ylabel(f"RMSE ({unit})")
+        ax.set_xlabel("components k")
+        ax.set_ylim(bottom=0)
+        ax.set_xlim(left=0)
+    shared_legend(figure, axes, 2)
+    return figure
+
+
+@styled
+def draw_locality(table: pd.DataFrame) -> Figure:
+    """Return what components are like: share of zero rows, Hoyer sparsity, support radius, largest jump."""
+    quantities = (
+        ("zero_rows", "share of zero rows (%)", 100.0),
+        ("hoyer", "Hoyer sparsity (0 to 1)", 1.0),
+        ("support_radius", "support radius (mm)", 1.0),
+        ("jump", "largest step over an edge (% of peak)", 100.0),
+    )
+    methods = [name for name in ORDER if name in set(table["method"])]
+    figure, axes = panels(1, len(quantities), width=3.3, height=0.5 + 0.42 * max(len(methods), 3))
+    places = np.arange(len(methods))[::-1]
+    for index, (ax, (metric, title, scale)) in enumerate(zip(axes[0], quantities, strict=True)):
+        rows = pick(table, metric).set_index("method")
+        rows = rows[~rows.index.duplicated()]
+        for place, method in zip(places, methods, strict=True):
+            if method not in rows.index:
+                continue
+            row = rows.loc[method]
+            ax.plot([row["low"] * scale, row["high"] * scale], [place, place], color="#bbbbbb", linewidth=4, zorder=1)
+            ax.plot(row["value"] * scale, place, linestyle="none", markersize=8, zorder=2, **look_of(method))
+        ax.set_yticks(places, [label_of(name) for name in methods] if index == 0 else [""] * len(methods))
+        ax.set_ylim(-0.6, len(methods) - 0.4)
+        ax.set_xlabel(title)
+        ax.set_xlim(left=0)
+        ax.grid(axis="y", visible=False)
+    return figure
+
+
+@styled
+def draw_images(table: pd.DataFrame, fitted: dict[str, float]) -> Figure:
+    """Return PSNR and SSIM of rendered reconstructions from held-out cameras against k, with the fits themselves."""
+    figure, axes = panels(1, 2)
+    table = table[~table["method"].str.startswith("upsampled")]
+    for ax, metric, unit in ((axes[0, 0], "psnr", "PSNR (dB)"), (axes[0, 1], "ssim", "SSIM (0 to 1)")):
+        title = f"{unit.split(' ')[0]} inside the silhouette, cameras held out"
+        method_curves(ax, table, f"image_{metric}", unit=unit, title=title, split="train")
+        if np.isfinite(fitted[metric]):
+            ax.axhline(fitted[metric], color="#555555", linestyle=":", label="fitted frames themselves")
+    shared_legend(figure, axes, 5)
+    return figure
+
+
+@styled
+def draw_upsampling(table: pd.DataFrame) -> Figure:
+    """Return what carrying coarse components up costs, in mm and in dB, against k."""
+    figure, axes = panels(1, 2)
+    finest = table[table["method"] == "pca_all"]
+    carried = table[table["method"] == "upsampled_pca_all"]
+    for ax, metric, unit, title in (
+        (axes[0, 0], "rmse_xyz", "RMSE of centres (mm)", "Geometry"),
+        (axes[0, 1], "image_psnr", "PSNR (dB)", "Pictures from held-out cameras"),
+    ):
+        level = finest["level"].iloc[0] if len(finest) else ""
+        rows = pick(finest, metric, region="head", split="train")
+        curve(ax, rows, label=f"learned at {level}", color=COLORS[0], marker="o")
+        for place, (name, group) in enumerate(carried.groupby("level", sort=True), start=1):
+            rows = pick(group, metric, region="head", split="train")
+            curve(ax, rows, label=f"learned at {name}, carried up", color=COLORS[place], marker=MARKERS[place])
+        ax.set_title(title, loc="left", fontweight="bold", fontsize=10.5)
+        ax.set_xlabel("components k")
+        ax.set_ylabel(unit)
+        ax.set_xlim(left=0)
+    axes[0, 0].set_ylim(bottom=0)
+    shared_legend(figure, axes, 3)
+    return figure
+
+
+@styled
+def draw_truth(truth: pd.DataFrame) -> Figure:
+    """Return the correlation of every true face unit with its matched component, per method, with numbers."""
+    methods = [name for name in ORDER if name in set(truth["method"])]
+    grid = truth.pivot_table(index="unit", columns="method", values="correlation", sort=False)[methods]
+    figure, axes = panels(1, 1, width=1.6 + 1.15 * len(methods), height=1.2 + 0.27 * len(grid))
+    ax = axes[0, 0]
+    ax.grid(visible=False)
+    values = grid.to_numpy(dtype=float)
+    image = ax.imshow(values, cmap="cividis", vmin=0.0, vmax=1.0, aspect="auto")
+    for row, column in np.ndindex(grid.shape):
+        value = float(values[row, column])
+        ax.text(column, row, f"{value:.2f}", ha="center", va="center", color="black" if value > 0.55 else "white")
+    ax.set_xticks(range(len(methods)), [label_of(name).replace(" (", "\n(") for name in methods], fontsize=8.5)
+    ax.set_yticks(range(len(grid)), list(grid.index))
+    ax.xaxis.tick_top()
+    ax.set_ylabel("face unit of the synthesised capture")
+    figure.colorbar(image, ax=ax, label="correlation of weights over frames (0 to 1)", shrink=0.8)
+    return figure
+
+
+@styled
+def draw_fit(fit: pd.DataFrame) -> Figure:
+    """Return PSNR and SSIM inside the silhouette per expression, a point a frame, training and held-out cameras."""
+    figure, axes = panels(1, 2, width=5.2, height=1.0 + 0.27 * fit["expression"].nunique())
+    names = list(dict.fromkeys(fit["expression"]))
+    places = np.arange(len(names))[::-1]
+    inside = fit[fit["region"] == "mask"]
+    looks = {
+        "train": (COLORS[5], "o", 0.14, "training cameras"),
+        "held_out": (COLORS[1], "D", -0.14, "held out"),
+    }
+    for ax, metric, unit in ((axes[0, 0], "psnr", "PSNR (dB)"), (axes[0, 1], "ssim", "SSIM (0 to 1)")):
+        for split, (color, marker, shift, text) in looks.items():
+            rows = inside[inside["split"] == split]
+            means = rows[np.isfinite(rows[metric])].groupby(["expression", "frame"], sort=False)[metric].mean()
+            heights = [places[names.index(expression)] + shift for expression, _ in means.index]
+            ax.plot(
+                means.to_numpy(),
+                heights,
+                linestyle="none",
+                marker=marker,
+                color=color,
+                label=text,
+                alpha=0.85,
+                markeredgewidth=0,
+            )
+        ax.set_yticks(places, names if metric == "psnr" else [""] * len(names))
+        ax.set_xlabel(f"{unit} inside the silhouette, mean over cameras")
+    shared_legend(figure, axes, 2)
+    return figure

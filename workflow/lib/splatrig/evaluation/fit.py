@@ -1,0 +1,50 @@
+"""How well the frames were fitted: one long table from the stores of all expressions, and its summaries."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from splatrig.evaluation.measures import bootstrap_interval
+from splatrig.gaussians.store import read_fitted_frames
+
+FIT_COLUMNS = ("expression", "frame", "camera", "split", "region", "psnr", "ssim", "lpips")
+"""Columns of `fit.csv`: psnr in dB over the region (mask: inside the silhouette; image: everywhere), ssim averaged
+over it, lpips empty where its weights are absent; split says whether the camera trained."""
+
+
+def merge_fit_metrics(stores: Iterable[str | Path]) -> pd.DataFrame:
+    """Return the metrics of all fitted frames as one long table, in the order of `stores`, each frame once."""
+    tables = []
+    for path in stores:
+        fitted = read_fitted_frames(path)
+        tables.append(fitted.metrics.assign(expression=fitted.expression))
+    merged = pd.concat(tables, ignore_index=True)
+    if "lpips" not in merged:
+        merged["lpips"] = np.nan
+    return merged.drop_duplicates(["expression", "frame", "camera", "region"], keep="last")[list(FIT_COLUMNS)]
+
+
+def summarise_fit(fit: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
+    """Return mean PSNR and SSIM by split and region, over frames, with bootstrap intervals over frames.
+
+    Columns: split, region, metric, unit, value, low, high, n (frames). Cameras of one frame are averaged first.
+    Equal images have infinite PSNR; they are left out of the mean and counted out of n.
+    """
+    rows = []
+    for (split, region), group in fit.groupby(["split", "region"], sort=True):
+        for metric, unit in (("psnr", "dB"), ("ssim", "0 to 1"), ("lpips", "distance")):
+            finite = group[np.isfinite(group[metric])]
+            if finite.empty:
+                continue
+            per_frame = finite.groupby(["expression", "frame"])[metric].mean().to_numpy()
+            interval = bootstrap_interval(per_frame, generator)
+            rows.append((split, region, metric, unit, interval.mean, interval.low, interval.high, interval.count))
+    return pd.DataFrame(rows, columns=["split", "region", "metric", "unit", "value", "low", "high", "n"])
+
+
+def worst_views(fit: pd.DataFrame, count: int, *, region: str = "mask", split: str = "held_out") -> pd.DataFrame:
+    """Return the `count` (frame, camera) pairs of lowest PSNR, worst first."""
+    chosen = fit[(fit["region"] == region) & (fit["split"] == split)]
+    return chosen.sort_values(["psnr", "expression", "frame", "camera"], kind="stable").head(count)

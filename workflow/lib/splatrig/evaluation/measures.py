@@ -1,0 +1,114 @@
+"""Numbers about reconstructions and components: arrays in, one number out, each with its unit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+RGB_PER_F_DC = 0.5 / np.sqrt(np.pi)
+"""The constant spherical harmonic: rgb = 0.5 + this · f_dc. Here without torch, so that table jobs start fast."""
+
+UNITS = {"xyz": "mm", "f_dc": "rgb", "f_rest": "SH", "opacity": "logit", "scale": "ln mm", "rotation": "degree"}
+"""Unit in which the error of each attribute is reported."""
+
+ZERO_SHARE = 1e-6
+"""A row of a component is zero when it is not longer than this share of the component's longest row."""
+
+SUPPORT_SHARE = 0.95
+"""The support holds this share of a component's squared displacement."""
+
+
+def attribute_error(name: str, estimate: NDArray, truth: NDArray) -> NDArray[np.float64]:  # [F, N]
+    """Return the error of one attribute per frame and Gaussian, from raw rows `estimate` and `truth` [F, N, d].
+
+    xyz: Euclidean distance in mm; rotation: angle between the two rotations in degrees; f_dc: length of the
+    difference of the RGB colours (in [0, 1] each); all others: length of the difference of the raw numbers.
+    """
+    estimate, truth = np.asarray(estimate, dtype=np.float64), np.asarray(truth, dtype=np.float64)
+    if name == "rotation":
+        estimate = estimate / np.linalg.norm(estimate, axis=-1, keepdims=True)
+        truth = truth / np.linalg.norm(truth, axis=-1, keepdims=True)
+        # 4 asin(|p - q| / 2) is the rotation angle, accurate for small angles where acos(p · q) is not
+        nearest = np.where(np.sum(estimate * truth, axis=-1, keepdims=True) < 0, -truth, truth)
+        half_chord = np.linalg.norm(estimate - nearest, axis=-1) / 2
+        return np.degrees(4 * np.arcsin(np.minimum(half_chord, 1.0)))
+    scale = RGB_PER_F_DC if name == "f_dc" else 1.0
+    return scale * np.linalg.norm(estimate - truth, axis=-1)
+
+
+def rms(errors: NDArray) -> float:
+    """Return the root mean square; NaN of nothing."""
+    return float(np.sqrt(np.mean(np.square(errors, dtype=np.float64)))) if errors.size else float("nan")
+
+
+def zero_rows(magnitudes: NDArray) -> float:
+    """Return the share of zero entries of row lengths `magnitudes` [K, N]."""
+    longest = magnitudes.max(axis=1, keepdims=True)
+    return float(np.mean(magnitudes <= ZERO_SHARE * longest))
+
+
+def hoyer(magnitudes: NDArray) -> NDArray[np.float64]:  # [K]
+    """Return the sparsity of Hoyer (2004), eq. 3.1, of each component's row lengths [K, N].
+
+    0 when all rows are equally long, 1 when a single row is not zero; NaN for a component that is zero.
+    """
+    count = magnitudes.shape[1]
+    l1 = magnitudes.sum(axis=1, dtype=np.float64)
+    l2 = np.sqrt(np.square(magnitudes, dtype=np.float64).sum(axis=1))
+    with np.errstate(invalid="ignore"):
+        return (np.sqrt(count) - l1 / l2) / (np.sqrt(count) - 1)
+
+
+def support_radius(magnitudes: NDArray, vertices: NDArray) -> NDArray[np.float64]:  # [K] mm
+    """Return how far around its peak a component acts.
+
+    The radius in mm of the ball around the vertex that moves most which holds 95 % of the squared displacement, for
+    row lengths [K, N] on neutral `vertices` [N, 3]; NaN for a component that is zero.
+    """
+    radii = np.full(len(magnitudes), np.nan)
+    for k, lengths in enumerate(np.square(magnitudes, dtype=np.float64)):
+        total = lengths.sum()
+        if total == 0:
+            continue
+        distances = np.linalg.norm(vertices - vertices[lengths.argmax()], axis=1)
+        order = np.argsort(distances, kind="stable")
+        held = np.cumsum(lengths[order]) / total
+        radii[k] = distances[order[np.searchsorted(held, SUPPORT_SHARE)]]
+    return radii
+
+
+def jump(vectors: NDArray, edges: NDArray[np.int64]) -> NDArray[np.float64]:  # [K]
+    """Return the largest change of a component across an edge, as a share of its longest row.
+
+    `vectors` [K, N, d], `edges` [E, 2]. A support that ends in a step tears the surface: 1 is a full tear, and unlike
+    a slope it does not shrink as the mesh is refined. NaN for a component that is zero.
+    """
+    jumps = np.full(len(vectors), np.nan)
+    for k, vector in enumerate(vectors):
+        peak = np.linalg.norm(vector, axis=1).max()
+        if peak > 0:
+            jumps[k] = np.linalg.norm(vector[edges[:, 0]] - vector[edges[:, 1]], axis=1).max() / peak
+    return jumps
+
+
+def unique_edges(faces: NDArray[np.int64]) -> NDArray[np.int64]:  # [E, 2]
+    """Return the undirected edges of triangles [T, 3], each once, in ascending order."""
+    return np.unique(np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its 95 % confidence interval."""
+
+    mean: float
+    low: float
+    high: float
+    count: int
+
+
+def bootstrap_interval(values: NDArray, generator: np.random.Generator, draws: int = 2000) -> Interval:
+    """Return the mean of `values` [n] with the percentile bootstrap interval (Efron 1979) over them."""
+    values = np.asarray(values, dtype=np.float64)
+    samples = values[generator.integers(len(values), size=(draws, len(values)))].mean(axis=1)
+    low, high = np.percentile(samples, [2.5, 97.5])
+    return Interval(float(values.mean()), float(low), float(high), len(values))

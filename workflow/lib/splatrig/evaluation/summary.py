@@ -1,0 +1,151 @@
+"""The numbers that matter, as a table, as HTML and as Markdown."""
+
+import html
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from splatrig.evaluation.table import label_of, pick
+from splatrig.files import atomic_path
+
+HEAD = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title><style>
+body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 64rem; padding: 0 1rem; color: #202020; }}
+table {{ border-collapse: collapse; width: 100%; }}
+th, td {{ text-align: left; padding: .45rem .7rem; border-bottom: 1px solid #d8d8d8; vertical-align: top; }}
+th {{ border-bottom: 2px solid #202020; }}
+td.number {{ text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }}
+tr:hover td {{ background: #f4f7fb; }}
+</style></head><body>
+"""
+
+
+def last_k(table: pd.DataFrame, metric: str, method: str, **where: object) -> pd.Series | None:
+    """Return the row of the largest k of one metric of one method, or None."""
+    rows = pick(table, metric, method=method, **where)
+    return None if rows.empty else rows.sort_values("k").iloc[-1]
+
+
+def key_numbers(fit_summary: pd.DataFrame, methods: pd.DataFrame, truth: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the numbers that matter: question, answer, value, unit, low, high, n."""
+    rows: list[dict[str, object]] = []
+
+    def add(question: str, row: pd.Series | None, unit: str, note: str) -> None:
+        if row is not None:
+            bounds = {"low": row["low"], "high": row["high"]}
+            rows.append(
+                {"question": question, "value": row["value"], "unit": unit, **bounds, "n": row["n"], "how": note}
+            )
+
+    seen = fit_summary[(fit_summary["split"] == "held_out") & (fit_summary["region"] == "mask")]
+    for metric, unit in (("psnr", "dB"), ("ssim", "0 to 1")):
+        own = seen[seen["metric"] == metric]
+        if not own.empty:
+            add(
+                "How close are the fitted heads to photographs of cameras they never saw?",
+                own.iloc[0],
+                unit,
+                f"{metric.upper()} inside the silhouette, mean over frames",
+            )
+    for method in ("pca_all", "sldc_gauss_xyz"):
+        row = last_k(methods, "rmse_xyz", method, region="head", split="train")
+        zero = last_k(methods, "zero_rows", method)
+        if row is not None:
+            sparse = "" if zero is None or zero["value"] < 0.005 else f", {100 * zero['value']:.0f} % of rows zero"
+            add(
+                f"How well do {row['k']} components of {label_of(method)} rebuild the frames?",
+                row,
+                "mm",
+                f"RMSE of Gaussian centres{sparse}",
+            )
+    add(
+        "How well does the global model express an expression that it never saw?",
+        last_k(methods, "generalisation_xyz", "pca_all"),
+        "mm",
+        "RMSE of centres, leaving one expression out, mean over expressions",
+    )
+    if truth is not None and not truth.empty:
+        local = truth[truth["method"] == "sldc_gauss_xyz"]
+        if not local.empty:
+            value = float(local["correlation"].median())
+            series = pd.Series({"value": value, "low": np.nan, "high": np.nan, "n": len(local)})
+            add(
+                "Do local components find the face units that made the demo?",
+                series,
+                "0 to 1",
+                "median over units of the correlation with the matched component",
+            )
+    return pd.DataFrame(rows, columns=["question", "value", "unit", "low", "high", "n", "how"])
+
+
+def comparison(methods: pd.DataFrame, truth: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the main table: one row a method at its largest k, one column a quantity with its unit."""
+    wanted: tuple[tuple[str, str, dict[str, str]], ...] = (
+        ("RMSE, head (mm)", "rmse_xyz", {"region": "head", "split": "train"}),
+        ("RMSE, face (mm)", "rmse_xyz", {"region": "face", "split": "train"}),
+        ("explained (0 to 1)", "compactness", {"split": "train"}),
+        ("left-out RMSE (mm)", "generalisation_xyz", {}),
+        ("specificity (mm)", "specificity_xyz", {}),
+        ("PSNR (dB)", "image_psnr", {"split": "train"}),
+        ("SSIM (0 to 1)", "image_ssim", {"split": "train"}),
+        ("zero rows (0 to 1)", "zero_rows", {}),
+        ("Hoyer (0 to 1)", "hoyer", {}),
+        ("support (mm)", "support_radius", {}),
+        ("jump (of peak)", "jump", {}),
+        ("converged (1 yes)", "converged", {}),
+    )
+    rows = []
+    for (method, level), group in methods.groupby(["method", "level"], sort=False):
+        row: dict[str, object] = {"method": label_of(str(method)), "level": level, "k": int(group["k"].max())}
+        for title, metric, where in wanted:
+            found = last_k(group, metric, str(method), **where)
+            row[title] = np.nan if found is None else found["value"]
+        if truth is not None:
+            own = truth[(truth["method"] == method) & (truth["level"] == level)]
+            row["units found (median r)"] = own["correlation"].median() if len(own) else np.nan
+        rows.append(row)
+    return pd.DataFrame(rows).dropna(axis=1, how="all")
+
+
+def show(value: object) -> str:
+    """Return a number with three significant digits, text as it is, nothing for an absent number."""
+    if isinstance(value, float):
+        return "" if np.isnan(value) else f"{value:.3g}"
+    return str(value)
+
+
+def write_html(path: str | Path, title: str, table: pd.DataFrame, note: str = "") -> None:
+    """Write a table as one HTML page that needs no other file."""
+    head = "".join(f"<th>{html.escape(str(column))}</th>" for column in table.columns)
+    body = []
+    for _, row in table.iterrows():
+        cells = []
+        for value in row:
+            number = isinstance(value, (int, float, np.integer, np.floating))
+            text = show(float(value) if isinstance(value, np.floating) else value)
+            cells.append(f'<td class="number">{text}</td>' if number else f"<td>{html.escape(text)}</td>")
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    page = HEAD.format(title=html.escape(title)) + f"<h1>{html.escape(title)}</h1>\n"
+    if note:
+        page += f"<p>{html.escape(note)}</p>\n"
+    page += (
+        f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(body) + "\n</tbody></table>\n</body></html>\n"
+    )
+    with atomic_path(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def write_markdown(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table as Markdown, numbers aligned to the right."""
+    numeric = [pd.api.types.is_numeric_dtype(table[column]) for column in table.columns]
+    lines = [
+        "| " + " | ".join(str(column) for column in table.columns) + " |",
+        "|" + "|".join(" ---: " if number else " --- " for number in numeric) + "|",
+    ]
+    for _, row in table.iterrows():
+        cells = [show(float(value) if isinstance(value, np.floating) else value) for value in row]
+        lines.append("| " + " | ".join(cells) + " |")
+    with atomic_path(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")

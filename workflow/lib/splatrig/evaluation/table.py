@@ -1,0 +1,104 @@
+"""The long table of methods: one number a row, with unit and sample count."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from splatrig.errors import InputError
+from splatrig.files import atomic_path
+
+METHOD_COLUMNS = ("method", "level", "k", "metric", "region", "split", "unit", "value", "low", "high", "n")
+"""Columns of `methods.csv`: `k` components, `region` head or face, `split` of the frames (train, held_out,
+left_out), 95 % interval `low`..`high` where there is one, and `n` numbers that `value` is taken over."""
+
+LABELS = {
+    "pca_all": "global (joint PCA)",
+    "pca_xyz": "COG-PCA",
+    "sldc_gauss_xyz": "local (Gaussian SLDC)",
+    "sldc_trapezoid_xyz": "T-SLDC",
+    "mbspca_xyz": "MBSPCA",
+    "joint_global": "joint global",
+    "joint_local": "joint local",
+}
+"""Method, which is the name of its component file, to what figures and tables call it."""
+
+
+def label_of(method: str) -> str:
+    """Return what figures call a method."""
+    return LABELS.get(method, method.replace("_", " "))
+
+
+class MethodTable:
+    """Collects rows of one method at one level."""
+
+    def __init__(self, method: str, level: str) -> None:
+        self.method = method
+        self.level = level
+        self._rows: list[dict[str, object]] = []
+
+    def add(
+        self,
+        metric: str,
+        value: float,
+        unit: str,
+        n: int,
+        *,
+        k: int,
+        region: str = "head",
+        split: str = "train",
+        interval: tuple[float, float] | None = None,
+    ) -> None:
+        """Add one number over `n` samples."""
+        low, high = interval if interval is not None else (float("nan"), float("nan"))
+        self._rows.append(
+            {
+                "method": self.method,
+                "level": self.level,
+                "k": k,
+                "metric": metric,
+                "region": region,
+                "split": split,
+                "unit": unit,
+                "value": float(value),
+                "low": low,
+                "high": high,
+                "n": int(n),
+            }
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """Return the rows in the order in which they came."""
+        return pd.DataFrame(self._rows, columns=list(METHOD_COLUMNS))
+
+
+def write_table(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV; six significant digits, infinity as `inf`, absent numbers empty."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g")
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a CSV table; names of frames and cameras stay text."""
+    text = dict.fromkeys(("frame", "camera", "method", "level", "expression", "unit", "split", "region"), str)
+    return pd.read_csv(path, dtype=text)
+
+
+def merge_tables(paths: Iterable[str | Path], columns: Sequence[str] = METHOD_COLUMNS) -> pd.DataFrame:
+    """Concatenate long tables in the order given; raise InputError naming a file that lacks a column."""
+    tables = []
+    for path in paths:
+        table = read_table(path)
+        missing = [name for name in columns if name not in table.columns]
+        if missing:
+            raise InputError(f"{path}: expected a column {missing[0]!r}, got {', '.join(table.columns)}.")
+        tables.append(table[list(columns)])
+    return pd.concat(tables, ignore_index=True)
+
+
+def pick(table: pd.DataFrame, metric: str, **where: object) -> pd.DataFrame:
+    """Return the rows of one metric, narrowed by further columns."""
+    rows = table[table["metric"] == metric]
+    for column, value in where.items():
+        rows = rows[rows[column] == value]
+    return rows

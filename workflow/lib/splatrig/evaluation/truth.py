@@ -1,0 +1,82 @@
+"""How well components recover the face units that made the demo (the evaluation alone sees them)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from splatrig.components.file import Components
+from splatrig.errors import InputError
+
+
+@dataclass(frozen=True)
+class TrueWeights:
+    """The weights that the synthesiser used."""
+
+    weights: NDArray[np.float64]  # [F, U]
+    """Row order of the frames asked for."""
+    units: tuple[str, ...]
+    """U face units that are not constant over those frames."""
+
+
+def read_truth(path: str | Path, frames: tuple[str, ...]) -> TrueWeights:
+    """Read `truth.csv` (expression, frame, unit, weight) for `frames` (`expression/frame`); absent pairs are 0."""
+    table = pd.read_csv(path, dtype={"expression": str, "frame": str, "unit": str})
+    missing = {"expression", "frame", "unit", "weight"} - set(table.columns)
+    if missing:
+        raise InputError(f"{path}: expected a column {min(missing)!r}, got {', '.join(table.columns)}.")
+    table["name"] = table["expression"] + "/" + table["frame"]
+    wide = table.pivot_table(index="name", columns="unit", values="weight", aggfunc="sum", fill_value=0.0)
+    wide = wide.reindex(index=list(frames), fill_value=0.0).sort_index(axis=1)
+    moving = [unit for unit in wide.columns if np.ptp(wide[unit].to_numpy()) > 0]
+    return TrueWeights(wide[moving].to_numpy(dtype=np.float64), tuple(moving))
+
+
+def correlations(weights: NDArray, truth: NDArray) -> NDArray[np.float64]:  # [U, K]
+    """Return the Pearson correlation over frames of true weights [F, U] with fitted ones [F, K]; 0 for constants."""
+    left = truth - truth.mean(axis=0)
+    right = weights - weights.mean(axis=0)
+    norms = np.linalg.norm(left, axis=0)[:, None] * np.linalg.norm(right, axis=0)[None]
+    return np.divide(left.T @ right, norms, out=np.zeros((left.shape[1], right.shape[1])), where=norms > 1e-12)
+
+
+def match_units(weights: NDArray, truth: TrueWeights, *, signed: bool) -> pd.DataFrame:
+    """Return, per face unit, its own component: the one-to-one assignment of largest summed correlation.
+
+    Kuhn's Hungarian method (1955). `signed` weights (PCA) may match with either sign, since a component's sign is
+    arbitrary. Columns: unit, component (-1 when there are fewer components than units), correlation, best (of any
+    component, shared ones too).
+    """
+    table = correlations(np.asarray(weights, dtype=np.float64), truth.weights)
+    score = np.abs(table) if signed else np.maximum(table, 0.0)
+    rows, columns = linear_sum_assignment(-score)
+    assigned = dict(zip(rows.tolist(), columns.tolist(), strict=True))
+    return pd.DataFrame(
+        {
+            "unit": truth.units,
+            "component": [assigned.get(unit, -1) for unit in range(len(truth.units))],
+            "correlation": [
+                score[unit, assigned[unit]] if unit in assigned else 0.0 for unit in range(len(truth.units))
+            ],
+            "best": score.max(axis=1, initial=0.0),
+        }
+    )
+
+
+def explained_by_components(weights: NDArray, truth: TrueWeights) -> NDArray[np.float64]:  # [U]
+    """Return the share R² of each unit's variance over frames that an affine map of the fitted weights explains."""
+    design = np.column_stack([np.ones(len(weights)), np.asarray(weights, dtype=np.float64)])
+    fitted = design @ np.linalg.lstsq(design, truth.weights, rcond=None)[0]
+    spread = np.square(truth.weights - truth.weights.mean(axis=0)).sum(axis=0)
+    return 1.0 - np.square(truth.weights - fitted).sum(axis=0) / spread
+
+
+def compare_with_truth(components: Components, path: str | Path) -> pd.DataFrame:
+    """Return `match_units` of a component file with R² of each unit from all its weights, and frames as n."""
+    truth = read_truth(path, components.frames)
+    signed = bool(components.W.min(initial=0.0) < 0)
+    table = match_units(components.W, truth, signed=signed)
+    return table.assign(r_squared=explained_by_components(components.W, truth), n=len(components.frames))

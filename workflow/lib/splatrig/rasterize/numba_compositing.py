@@ -1,0 +1,382 @@
+"""Compiled loops of the CPU rasteriser: sorting splats into tiles, compositing them, and the reverse.
+
+The image is cut into tiles of 16×16 pixels. Each tile blends its splats front to back (Porter and Duff 1984; Kerbl et
+al. 2023, equations 2-3):
+
+    alpha_i = min(MAX_ALPHA, o_i exp(-sigma_i)),  sigma = (a dx² + c dy²) / 2 + b dx dy
+    color   = Σ_i w_i c_i,  w_i = alpha_i T_i,  T_{i+1} = T_i (1 - alpha_i)
+
+A splat is skipped at pixels where alpha < MIN_ALPHA; a pixel is closed, for good, by the first splat that would bring
+its transmittance T to MIN_TRANSMITTANCE or below. These are gsplat's rules.
+
+Results do not depend on the number of threads: a tile is done by one thread, and a splat's gradient contributions are
+kept one record per tile and summed in tile order. Written for speed, generic over float32 and float64: tile rows are
+16 numbers wide, so that the innermost loops become a few vector instructions; the state of a tile is one flat array
+with unsigned constant offsets, so that the compiler knows what cannot overlap or wrap around (numba arrays of two
+dimensions cost a hundred overlap tests a row).
+
+numba's on-disk cache notices changes of the file of a kernel alone: constants and helpers of these kernels live here,
+and layouts shared with other files are dtypes and named tuples, which are part of a kernel's signature.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import njit, types
+from numba.extending import intrinsic, overload
+from numpy.typing import DTypeLike
+
+TILE = 16
+MIN_ALPHA = 1 / 255
+MAX_ALPHA = 0.999
+MIN_TRANSMITTANCE = 1e-4
+
+Array = Any
+"""A numpy array whose precision numba infers."""
+
+
+class Tiles(NamedTuple):
+    """Which splats each tile blends, in which order."""
+
+    offsets: Array  # [tiles + 1] int64
+    """Tile t, counted row by row, has `pairs[offsets[t]:offsets[t + 1]]`."""
+    pairs: Array  # [P] int32
+    """Splat indices, front to back within a tile."""
+    boxes: Array  # [N, 4] int32
+    """First column, first row, end column, end row of the tiles that a splat touches."""
+    first_slots: Array  # [N + 1] int64
+    """Splat g owns the gradient records first_slots[g] … first_slots[g + 1], one per tile of its box."""
+
+
+class Frame(NamedTuple):
+    """A rendered view on black, or the loss gradients of one."""
+
+    image: Array  # [H, W, 3]
+    transmittance: Array  # [H, W]
+    """What is left of the background; of gradients, that of alpha = 1 - transmittance."""
+
+
+def splat_dtype(real: DTypeLike) -> np.dtype[np.void]:
+    """Return the record of a splat in pixels of a view: centre, conic (inverse covariance), opacity, colour.
+
+    `half_height` is filled in by `find_tiles`. The same record holds gradients.
+    """
+    names = ("x", "y", "a", "b", "c", "opacity", "red", "green", "blue", "half_height")
+    return np.dtype([(name, real) for name in names])
+
+
+# Columns of a gradient record: Σ p, Σ p dx, Σ p dy, Σ p dx², Σ p dx dy, Σ p dy² over pixels of p = -dL/dsigma; colour.
+_P, _P_X, _P_Y, _P_XX, _P_XY, _P_YY, _RED, _GREEN, _BLUE = range(9)
+RECORD_COLUMNS = 9
+
+_ALIVE_EVERY = 16  # splats between two looks for rows whose pixels are all closed
+
+# A tile row's channels lie one after the other, 16 numbers each.
+_LANES = np.uint64(TILE)
+_AT_1, _AT_2, _AT_3, _AT_4, _AT_5 = (np.uint64(channel * TILE) for channel in range(1, 6))
+_FORWARD_ROW, _BACKWARD_ROW = np.uint64(4 * TILE), np.uint64(6 * TILE)
+
+_FAST = {"nnan", "nsz", "arcp", "contract", "afn", "reassoc"}  # not "ninf"
+_kernel: Any = njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+
+
+@intrinsic
+def _float_from_bits(typing_context, bits):  # type: ignore[no-untyped-def]  # noqa: ARG001
+    """Reinterpret an int32 as a float32."""
+
+    def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]  # noqa: ARG001
+        return builder.bitcast(arguments[0], ir.FloatType())
+
+    return types.float32(types.int32), generate
+
+
+def exp_negative(x: float) -> float:
+    """Return exp(x) for x <= 0; in float32 by a polynomial that the compiler can vectorise (relative error 1e-7)."""
+    return math.exp(x)
+
+
+@overload(exp_negative, inline="always")
+def _exp_negative(x):  # type: ignore[no-untyped-def]
+    if x != types.float32:
+        return lambda x: math.exp(x)
+
+    def polynomial(x):  # type: ignore[no-untyped-def]
+        """Cephes expf: x = n ln 2 + r, exp(x) = 2^n exp(r), ln 2 in two parts."""
+        x = max(x, np.float32(-87.0))
+        n = np.int32(x * np.float32(1.44269504) - np.float32(0.5))
+        r = (x - np.float32(n) * np.float32(0.693359375)) + np.float32(n) * np.float32(2.12194440e-4)
+        p = np.float32(1.9875691500e-4) * r + np.float32(1.3981999507e-3)
+        p = p * r + np.float32(8.3334519073e-3)
+        p = p * r + np.float32(4.1665795894e-2)
+        p = p * r + np.float32(1.6666665459e-1)
+        p = p * r + np.float32(5.0000001201e-1)
+        p = p * r * r + r + np.float32(1.0)
+        return p * _float_from_bits((n + np.int32(127)) << np.int32(23))  # type: ignore[call-arg]
+
+    return polynomial
+
+
+@_kernel
+def find_tiles(splats: Array, width: int, height: int, boxes: Array, first_slots: Array) -> None:
+    """Find the tiles that each splat touches: fill `boxes`, `first_slots` (see `Tiles`) and `splats.half_height`.
+
+    A splat ends where its alpha falls below MIN_ALPHA, that is at sigma = ln(opacity / MIN_ALPHA); this ellipse
+    reaches sqrt(2 sigma variance) from the centre along each axis. Those that touch nothing get an empty box.
+    """
+    columns, rows = -(-width // TILE), -(-height // TILE)
+    first_slots[0] = 0
+    for g in range(len(splats)):
+        splat, box = splats[g], boxes[g]
+        box[:] = 0
+        splat.half_height = 0
+        if splat.opacity >= MIN_ALPHA:
+            det = splat.a * splat.c - splat.b * splat.b
+            reach = 2 * math.log(splat.opacity / MIN_ALPHA) / det
+            half_width, half_height = math.sqrt(reach * splat.c), math.sqrt(reach * splat.a)
+            x, y = splat.x, splat.y
+            if -half_width < x < width + half_width and -half_height < y < height + half_height:
+                box[0] = max(0, math.floor((x - half_width) / TILE))
+                box[1] = max(0, math.floor((y - half_height) / TILE))
+                box[2] = min(columns, math.floor((x + half_width) / TILE) + 1)
+                box[3] = min(rows, math.floor((y + half_height) / TILE) + 1)
+                splat.half_height = half_height
+        first_slots[g + 1] = first_slots[g] + (box[2] - box[0]) * (box[3] - box[1])
+
+
+@_kernel
+def fill_tiles(order: Array, columns: int, tiles: Tiles) -> None:
+    """List the splats of each tile front to back: write `tiles.offsets` and `tiles.pairs` from `tiles.boxes`.
+
+    `order` [visible] holds the splats that touch a tile, by depth.
+    """
+    offsets, pairs, boxes = tiles.offsets, tiles.pairs, tiles.boxes
+    offsets[:] = 0
+    for g in order:
+        for row in range(boxes[g, 1], boxes[g, 3]):
+            for column in range(boxes[g, 0], boxes[g, 2]):
+                offsets[row * columns + column + 1] += 1
+    for tile in range(1, len(offsets)):
+        offsets[tile] += offsets[tile - 1]
+    ends = offsets.copy()
+    for g in order:
+        for row in range(boxes[g, 1], boxes[g, 3]):
+            for column in range(boxes[g, 0], boxes[g, 2]):
+                tile = row * columns + column
+                pairs[ends[tile]] = g
+                ends[tile] += 1
+
+
+@_kernel
+def _open_tile(state: Array, alive: Array, row_stride: int, rows: int, columns: int) -> None:
+    """Set T to 1 inside the image and to closed (negative) beyond its right border; zero the other channels."""
+    state[:] = 0
+    for y in range(rows):
+        alive[y] = True
+        for x in range(TILE):
+            state[y * row_stride + x] = 1 if x < columns else -1
+
+
+@_kernel
+def _any_alive(state: Array, alive: Array, row_stride: int, rows: int) -> bool:
+    """Note which rows still have an open pixel; return whether any has."""
+    any_alive = False
+    for y in range(rows):
+        if alive[y]:
+            largest = state[y * row_stride]
+            for x in range(1, TILE):
+                largest = max(largest, state[y * row_stride + x])
+            alive[y] = largest > 0
+            any_alive = any_alive or alive[y]
+    return any_alive
+
+
+@_kernel
+def _rows_of(splat: Any, y0: int, rows: int) -> tuple[int, int]:
+    """Return the first and the end row of the tile at y0 whose pixel centres `splat` may reach."""
+    center, reach = splat.y - y0 - 0.5, splat.half_height + 0.01  # the slack is against rounding
+    return max(0, math.ceil(center - reach)), min(rows, math.floor(center + reach) + 1)
+
+
+@_kernel
+def composite_tiles(part: int, parts: int, tiles: Tiles, splats: Array, frame: Frame) -> None:
+    """Blend the tiles part, part + parts, … into `frame`."""
+    height, width = frame.transmittance.shape
+    columns = -(-width // TILE)
+    row_stride = 4 * TILE
+    state = np.empty(TILE * row_stride, frame.image.dtype)  # per row: T (negative once closed), red, green, blue
+    alive = np.zeros(TILE, np.bool_)
+    for tile in range(part, len(tiles.offsets) - 1, parts):
+        x0, y0 = tile % columns * TILE, tile // columns * TILE
+        tile_rows, tile_columns = min(TILE, height - y0), min(TILE, width - x0)
+        _open_tile(state, alive, row_stride, tile_rows, tile_columns)
+        start, end = tiles.offsets[tile], tiles.offsets[tile + 1]
+        for k in range(start, end):
+            due = (k - start) % _ALIVE_EVERY == _ALIVE_EVERY - 1
+            if due and not _any_alive(state, alive, row_stride, tile_rows):
+                break
+            _blend(state, alive, splats[tiles.pairs[k]], x0, y0, tile_rows)
+        for y in range(tile_rows):
+            for x in range(tile_columns):
+                at = y * row_stride + x
+                frame.transmittance[y0 + y, x0 + x] = abs(state[at])
+                for channel in range(3):
+                    frame.image[y0 + y, x0 + x, channel] = state[at + (1 + channel) * TILE]
+
+
+@_kernel
+def _blend(state: Array, alive: Array, splat: Any, x0: int, y0: int, tile_rows: int) -> None:
+    """Blend `splat` behind what the tile at (x0, y0) holds."""
+    real = state.dtype.type
+    half, one, zero = real(0.5), real(1), real(0)
+    min_alpha, max_alpha, min_transmittance = real(MIN_ALPHA), real(MAX_ALPHA), real(MIN_TRANSMITTANCE)
+    mean_x, mean_y = splat.x - real(x0) - half, splat.y - real(y0) - half
+    half_a, b, half_c, opacity = half * splat.a, splat.b, half * splat.c, splat.opacity
+    red, green, blue = splat.red, splat.green, splat.blue
+    first_row, end_row = _rows_of(splat, y0, tile_rows)
+    for y in range(first_row, end_row):
+        if not alive[y]:
+            continue
+        dy = real(y) - mean_y
+        row_sigma, row_slope = half_c * dy * dy, b * dy
+        row = np.uint64(y) * _FORWARD_ROW
+        for x in range(_LANES):
+            dx = real(x) - mean_x
+            sigma = (half_a * dx + row_slope) * dx + row_sigma
+            alpha = min(max_alpha, opacity * exp_negative(-sigma))
+            T = state[row + x]
+            next_T = T * (one - alpha)
+            touched = (alpha >= min_alpha) & (sigma >= zero)
+            blended = touched & (next_T > min_transmittance)
+            weight = alpha * T if blended else zero
+            state[row + x + _AT_1] += weight * red
+            state[row + x + _AT_2] += weight * green
+            state[row + x + _AT_3] += weight * blue
+            state[row + x] = next_T if blended else (-abs(T) if touched else T)
+
+
+@_kernel
+def composite_tiles_backward(
+    part: int, parts: int, tiles: Tiles, splats: Array, frame: Frame, frame_grad: Frame, records: Array
+) -> None:
+    """Write into `records` [P, 9] what each (splat, tile) pair adds to the gradients; reverse of `composite_tiles`.
+
+    Front to back again, with S the part of dL/dcolor · color + dL/dalpha · alpha that comes from the current splat
+    and those behind it: dL/dalpha_i = T_i q_i - S_{i+1} / (1 - alpha_i), q_i = dL/dcolor · c_i + dL/dalpha,
+    S_{i+1} = S_i - w_i q_i.
+    """
+    height, width = frame.transmittance.shape
+    columns = -(-width // TILE)
+    row_stride = 6 * TILE
+    state = np.empty(TILE * row_stride, frame.image.dtype)  # per row: T, S, dL/d red, green, blue, alpha
+    lanes = np.empty(6 * TILE, frame.image.dtype)  # sums over the rows, per column of the tile
+    alive = np.zeros(TILE, np.bool_)
+    for tile in range(part, len(tiles.offsets) - 1, parts):
+        tile_column, tile_row = tile % columns, tile // columns
+        x0, y0 = tile_column * TILE, tile_row * TILE
+        tile_rows, tile_columns = min(TILE, height - y0), min(TILE, width - x0)
+        _open_tile(state, alive, row_stride, tile_rows, tile_columns)
+        for y in range(tile_rows):
+            for x in range(tile_columns):
+                at, d_alpha = y * row_stride + x, frame_grad.transmittance[y0 + y, x0 + x]
+                remaining = d_alpha * (1 - frame.transmittance[y0 + y, x0 + x])
+                for channel in range(3):
+                    d_color = frame_grad.image[y0 + y, x0 + x, channel]
+                    remaining += d_color * frame.image[y0 + y, x0 + x, channel]
+                    state[at + (2 + channel) * TILE] = d_color
+                state[at + TILE] = remaining
+                state[at + 5 * TILE] = d_alpha
+        start, end = tiles.offsets[tile], tiles.offsets[tile + 1]
+        for k in range(start, end):
+            due = (k - start) % _ALIVE_EVERY == _ALIVE_EVERY - 1
+            if due and not _any_alive(state, alive, row_stride, tile_rows):
+                break
+            g = tiles.pairs[k]
+            box = tiles.boxes[g]
+            slot = tiles.first_slots[g] + (tile_row - box[1]) * (box[2] - box[0]) + tile_column - box[0]
+            mean_x = _unblend(state, alive, lanes, splats[g], x0, y0, tile_rows)
+            _sum_lanes(lanes, mean_x, records[slot])
+
+
+@_kernel
+def _unblend(state: Array, alive: Array, lanes: Array, splat: Any, x0: int, y0: int, tile_rows: int) -> float:
+    """Advance the tile past `splat`, leave its gradient sums per column in `lanes`; return its x in the tile."""
+    real = state.dtype.type
+    half, one, zero = real(0.5), real(1), real(0)
+    min_alpha, max_alpha, min_transmittance = real(MIN_ALPHA), real(MAX_ALPHA), real(MIN_TRANSMITTANCE)
+    mean_x, mean_y = splat.x - real(x0) - half, splat.y - real(y0) - half
+    half_a, b, half_c, opacity = half * splat.a, splat.b, half * splat.c, splat.opacity
+    red, green, blue = splat.red, splat.green, splat.blue
+    lanes[:] = 0
+    first_row, end_row = _rows_of(splat, y0, tile_rows)
+    for y in range(first_row, end_row):
+        if not alive[y]:
+            continue
+        dy = real(y) - mean_y
+        row_sigma, row_slope = half_c * dy * dy, b * dy
+        row = np.uint64(y) * _BACKWARD_ROW
+        for x in range(_LANES):
+            dx = real(x) - mean_x
+            sigma = (half_a * dx + row_slope) * dx + row_sigma
+            unclamped = opacity * exp_negative(-sigma)
+            alpha = min(max_alpha, unclamped)
+            T = state[row + x]
+            next_T = T * (one - alpha)
+            touched = (alpha >= min_alpha) & (sigma >= zero)
+            blended = touched & (next_T > min_transmittance)
+            weight = alpha * T if blended else zero
+            d_red, d_green, d_blue = state[row + x + _AT_2], state[row + x + _AT_3], state[row + x + _AT_4]
+            q = state[row + x + _AT_5] + d_red * red + d_green * green + d_blue * blue
+            behind = state[row + x + _AT_1] - weight * q
+            d_alpha = T * q - behind / (one - alpha)
+            p = unclamped * d_alpha if blended & (unclamped <= max_alpha) else zero
+            lanes[x] += p
+            lanes[x + _AT_1] += p * dy
+            lanes[x + _AT_2] += p * dy * dy
+            lanes[x + _AT_3] += weight * d_red
+            lanes[x + _AT_4] += weight * d_green
+            lanes[x + _AT_5] += weight * d_blue
+            state[row + x + _AT_1] = behind
+            state[row + x] = next_T if blended else (-abs(T) if touched else T)
+    return mean_x
+
+
+@_kernel
+def _sum_lanes(lanes: Array, mean_x: float, record: Array) -> None:
+    """Sum the per-column sums of `_unblend` into one gradient record."""
+    real = lanes.dtype.type
+    p = p_x = p_y = p_xx = p_xy = p_yy = d_red = d_green = d_blue = real(0)
+    for x in range(_LANES):
+        dx = real(x) - mean_x
+        p += lanes[x]
+        p_x += lanes[x] * dx
+        p_xx += lanes[x] * dx * dx
+        p_y += lanes[x + _AT_1]
+        p_xy += lanes[x + _AT_1] * dx
+        p_yy += lanes[x + _AT_2]
+        d_red += lanes[x + _AT_3]
+        d_green += lanes[x + _AT_4]
+        d_blue += lanes[x + _AT_5]
+    record[_P], record[_P_X], record[_P_Y] = p, p_x, p_y
+    record[_P_XX], record[_P_XY], record[_P_YY] = p_xx, p_xy, p_yy
+    record[_RED], record[_GREEN], record[_BLUE] = d_red, d_green, d_blue
+
+
+@_kernel
+def sum_records(part: int, parts: int, first_slots: Array, records: Array, splats: Array, grads: Array) -> None:
+    """Write the gradients of one part of the splats (`splat_dtype`) from their records."""
+    count = len(splats)
+    for g in range(count * part // parts, count * (part + 1) // parts):
+        splat, grad, first = splats[g], grads[g], first_slots[g]
+        if first == first_slots[g + 1]:
+            continue
+        total = records[first]
+        for slot in range(first + 1, first_slots[g + 1]):
+            for column in range(RECORD_COLUMNS):
+                total[column] += records[slot, column]
+        grad.x = splat.a * total[_P_X] + splat.b * total[_P_Y]
+        grad.y = splat.b * total[_P_X] + splat.c * total[_P_Y]
+        grad.a, grad.b, grad.c = -0.5 * total[_P_XX], -total[_P_XY], -0.5 * total[_P_YY]
+        grad.opacity = total[_P] / splat.opacity
+        grad.red, grad.green, grad.blue = total[_RED], total[_GREEN], total[_BLUE]

@@ -1,0 +1,21 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+from splatrig.evaluation import figures  # noqa: E402
+from splatrig.evaluation.images import fitted_like  # noqa: E402
+from splatrig.evaluation.table import read_table  # noqa: E402
+
+methods, fit, images = (read_table(snakemake.input[name]) for name in ("methods", "fit", "images"))
+drawn = {
+    "reconstruction": figures.draw_reconstruction(methods),
+    "attributes": figures.draw_attributes(methods),
+    "locality": figures.draw_locality(methods),
+    "images": figures.draw_images(methods, fitted_like(fit, images)),
+    "upsampling": figures.draw_upsampling(methods),
+    "fit": figures.draw_fit(fit),
+}
+if "truth" in snakemake.output.keys():  # noqa: SIM118 (named outputs are no mapping)
+    drawn["truth"] = figures.draw_truth(read_table(snakemake.input.truth))
+for name, figure in drawn.items():
+    figures.save(snakemake.output[name], figure)

@@ -1,0 +1,12 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+import numpy as np  # noqa: E402
+
+from splatrig.evaluation.fit import merge_fit_metrics, summarise_fit  # noqa: E402
+from splatrig.evaluation.table import write_table  # noqa: E402
+
+fit = merge_fit_metrics(snakemake.input.gaussians)
+write_table(snakemake.output.fit, fit)
+write_table(snakemake.output.summary, summarise_fit(fit, np.random.default_rng(snakemake.params.seed)))

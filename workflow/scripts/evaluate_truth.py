@@ -1,0 +1,17 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+import pandas as pd  # noqa: E402
+
+from splatrig.components.file import read_components  # noqa: E402
+from splatrig.evaluation.table import write_table  # noqa: E402
+from splatrig.evaluation.truth import compare_with_truth  # noqa: E402
+
+tables = []
+for path, method, level in zip(
+    snakemake.input.components, snakemake.params.methods, snakemake.params.levels, strict=True
+):
+    table = compare_with_truth(read_components(path), snakemake.input.truth)
+    tables.append(table.assign(method=method, level=level))
+write_table(snakemake.output.table, pd.concat(tables, ignore_index=True))

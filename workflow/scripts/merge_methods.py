@@ -1,0 +1,14 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+
+from splatrig.evaluation.images import IMAGE_COLUMNS, summarise_images  # noqa: E402
+from splatrig.evaluation.table import merge_tables, write_table  # noqa: E402
+
+images = merge_tables(snakemake.input.images, IMAGE_COLUMNS)
+summary = summarise_images(images, np.random.default_rng(snakemake.params.seed))
+write_table(snakemake.output.images, images)
+write_table(snakemake.output.methods, pd.concat([merge_tables(snakemake.input.tables), summary], ignore_index=True))

@@ -1,0 +1,43 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+from pathlib import Path  # noqa: E402
+
+import numba  # noqa: E402
+
+from splatrig.animation.family import frontal_order, open_rig, picture_family  # noqa: E402
+from splatrig.animation.heatmap import look  # noqa: E402
+from splatrig.animation.pictures import write_gif, write_mp4, write_png  # noqa: E402
+from splatrig.animation.render import pick_device, picture_cameras  # noqa: E402
+from splatrig.capture.cameras import read_cameras  # noqa: E402
+from splatrig.config import RenderingConfig, from_mapping  # noqa: E402
+from splatrig.files import atomic_directory  # noqa: E402
+from splatrig.training.dataset import read_pose  # noqa: E402
+
+numba.set_num_threads(snakemake.threads)
+rendering = from_mapping(RenderingConfig, snakemake.params.rendering)
+rig, pose_file = open_rig(
+    snakemake.input.components, snakemake.input.neutral, snakemake.input.template, Path(snakemake.input.dataset)
+)
+cameras = picture_cameras(read_cameras(snakemake.input.cameras), rendering.image_height)
+cameras = cameras.in_head_space(read_pose(pose_file))
+cameras = cameras.select(frontal_order(cameras, rig.neutral.means))
+shown = cameras.select(cameras.held_out) if cameras.held_out.any() else cameras
+view = look(rig.neutral.means, rig.components.faces, cameras)
+pictures = picture_family(
+    rig,
+    shown,
+    view,
+    components=list(range(min(rendering.components, rig.count))),
+    deviations=rendering.deviations,
+    frames=rendering.animation_frames,
+    device=pick_device(snakemake.params.device),
+)
+write_png(snakemake.output.sheet, pictures.sheet)
+write_png(snakemake.output.heat, pictures.heat)
+write_gif(snakemake.output.gif, pictures.animation)
+write_mp4(snakemake.output.mp4, pictures.animation)
+with atomic_directory(snakemake.output.stills) as folder:
+    for name, picture in pictures.stills.items():
+        write_png(folder / name, picture)
