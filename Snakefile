@@ -20,6 +20,7 @@ include: "workflow/rules/template.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/attributes.smk"
 include: "workflow/rules/components.smk"
+include: "workflow/rules/methods.smk"
 include: "workflow/rules/rendering.smk"
 include: "workflow/rules/evaluation.smk"
 

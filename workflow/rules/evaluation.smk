@@ -1,44 +1,6 @@
 # Tables and figures: one job a method, a merge, the figures from the tables alone.
 
 
-def compared():
-    """The methods side by side, as (method, level): the original's four, sparse PCA, and carried-up coarse PCA."""
-    attribute = CFG.components.sldc.attribute
-    methods = [("pca_all", FINEST), (f"pca_{attribute}", FINEST)]
-    methods += [(f"sldc_{support}_{attribute}", FINEST) for support in CFG.components.sldc.supports]
-    methods += [(f"mbspca_{attribute}", CFG.components.mbspca.level)]
-    methods += [("upsampled_pca_all", level) for level in CFG.components.upsample]
-    return methods
-
-
-COMPARED = compared()
-HAS_TRUTH = CFG.capture.source == "demo"
-
-
-def evaluated_level(wildcards):
-    """The level whose frames a method rebuilds: its own, or the finest once it was carried up."""
-    return FINEST if wildcards.method.startswith("upsampled_") else wildcards.level
-
-
-def per_method(path):
-    """`path` for every method and level that are compared."""
-    return [results(path).format(method=method, level=level) for method, level in COMPARED]
-
-
-def per_pictured_method(path):
-    """`path` for the methods whose components move every Gaussian of the finest level."""
-    return [
-        results(path).format(method=method, level=level)
-        for method, level in COMPARED
-        if level == FINEST or method.startswith("upsampled_")
-    ]
-
-
-wildcard_constraints:
-    method="(upsampled_)?(pca|mbspca|sldc_gauss|sldc_trapezoid)_[a-z_]+",
-    family="(pca|mbspca|sldc_gauss|sldc_trapezoid|joint)_[a-z_]+",
-
-
 rule evaluate_fit:
     input:
         gaussians=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
@@ -118,7 +80,7 @@ rule evaluate_images:
         gpu=gpu(),
     params:
         lib=lib("evaluate_images.py"),
-        dataset=results("dataset"),
+        dataset=lambda wildcards, input: str(Path(input.cameras).parent),
         method="{method}",
         level="{level}",
         ks=CFG.evaluation.ks,
@@ -131,7 +93,7 @@ rule evaluate_images:
 
 rule evaluate_truth:
     input:
-        components=[results(f"components/{level}/{method}.h5") for method, level in COMPARED],
+        components=[results(f"components/{level}/{method}.h5") for method, level in LEARNED],
         truth=capture_path("truth.csv"),
     output:
         table=report(
@@ -151,8 +113,8 @@ rule evaluate_truth:
         runtime=10,
     params:
         lib=lib("evaluate_truth.py"),
-        methods=[method for method, _ in COMPARED],
-        levels=[level for _, level in COMPARED],
+        methods=[method for method, _ in LEARNED],
+        levels=[level for _, level in LEARNED],
     message:
         "Comparing weights with the face units that made the demo"
     script:
@@ -187,16 +149,6 @@ rule merge_methods:
         "Merging the tables of all methods"
     script:
         "../scripts/merge_methods.py"
-
-
-def figure(name, category, content):
-    """A figure of the report."""
-    return report(
-        results(f"evaluation/figures/{name}.png"),
-        caption=f"../report/{name}.rst",
-        category=category,
-        labels={"content": content},
-    )
 
 
 rule draw_figures:

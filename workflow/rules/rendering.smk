@@ -1,16 +1,6 @@
 # Pictures of what the components do.
 
 
-def family_level(family):
-    """The level at which a family is learned and shown."""
-    return CFG.components.mbspca.level if family.startswith("mbspca_") else FINEST
-
-
-def component_file(wildcards):
-    """The component file of a family at its level."""
-    return results(f"components/{family_level(wildcards.family)}/{wildcards.family}.h5")
-
-
 rule render_family:
     input:
         components=component_file,
