@@ -1,0 +1,107 @@
+# The demo capture: a CC0 head, ray-traced into the raw layout of a Multiface entity.
+
+if CFG.capture.source == "demo":
+
+    HEAD = "resources/retrieved/makehuman_head.npz"
+
+    from splatrig.capture.demo.expressions import load_expressions, peak_weights
+
+    try:
+        DEMO_EXPRESSIONS = load_expressions(ROOT / "resources" / "expressions" / "demo.yaml")
+        DEMO_PEAKS = {segment: dict(peak_weights(DEMO_EXPRESSIONS, segment)) for segment in EXPRESSIONS}
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+    rule retrieve_head:
+        output:
+            head=HEAD,
+            license="resources/retrieved/makehuman_LICENSE.md",
+        params:
+            lib=lib("retrieve_head.py"),
+        log:
+            "logs/retrieve_head.log",
+        benchmark:
+            "logs/benchmarks/retrieve_head.tsv"
+        resources:
+            mem_mb=500,
+            runtime=10,
+        conda:
+            "../../envs/capture.yaml"
+        message:
+            "Retrieve the CC0 MakeHuman head and its ARKit face units"
+        script:
+            "../scripts/retrieve_head.py"
+
+    rule demo_rig:
+        input:
+            head=HEAD,
+        output:
+            krt=capture_path("KRT"),
+            tex_mean=capture_path("tex_mean.png"),
+            rig=capture_path("demo_rig.npz"),
+        params:
+            lib=lib("demo_rig.py"),
+            demo=to_mapping(CFG.demo),
+            seed=CFG.seed,
+        log:
+            logs("demo_rig.log"),
+        benchmark:
+            benchmarks("demo_rig.tsv")
+        resources:
+            mem_mb=2000,
+            runtime=10,
+        conda:
+            "../../envs/capture.yaml"
+        message:
+            "Set up the demo's cameras, stage, skin and tracked mesh"
+        script:
+            "../scripts/demo_rig.py"
+
+    rule demo_frames:
+        output:
+            frame_list=capture_path("frame_list.txt"),
+            truth=capture_path("truth.csv"),
+        params:
+            lib=lib("demo_frames.py"),
+            expressions=DEMO_PEAKS,
+            segments=EXPRESSIONS,
+            frames=CFG.demo.frames,
+        log:
+            logs("demo_frames.log"),
+        benchmark:
+            benchmarks("demo_frames.tsv")
+        resources:
+            mem_mb=500,
+            runtime=5,
+        conda:
+            "../../envs/capture.yaml"
+        message:
+            "List the demo's frames and their true weights"
+        script:
+            "../scripts/demo_frames.py"
+
+    rule demo_segment:
+        input:
+            head=HEAD,
+            rig=rules.demo_rig.output.rig,
+        output:
+            images=directory(capture_path("images/{expression}")),
+            tracked_mesh=directory(capture_path("tracked_mesh/{expression}")),
+        params:
+            lib=lib("demo_segment.py"),
+            demo=to_mapping(CFG.demo),
+            seed=CFG.seed,
+            peak=lambda wildcards: DEMO_PEAKS[wildcards.expression],
+        log:
+            logs("demo_segment/{expression}.log"),
+        benchmark:
+            benchmarks("demo_segment/{expression}.tsv")
+        resources:
+            mem_mb=1500,
+            runtime=60,
+        conda:
+            "../../envs/capture.yaml"
+        message:
+            "Photograph {wildcards.expression}"
+        script:
+            "../scripts/demo_segment.py"

@@ -1,0 +1,156 @@
+"""Light of the stage on a posed head: soft shadows and occlusion, cast once a frame and kept at the vertices."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from embreex import rtcore_scene
+from numpy.typing import NDArray
+
+from splatrig.capture.demo.head import FineHead
+from splatrig.capture.demo.rig import REST_POSE
+
+LIFT_MM = 0.4
+"""Shadow rays start this far above the surface."""
+DIFFUSION_STEPS = (5, 2, 1)
+"""Light seeps through skin: smoothing steps of red, green, blue along the vertices."""
+
+
+@dataclass(frozen=True)
+class Lamp:
+    """A group of light directions that share a colour; the first `glossy` ones make highlights."""
+
+    azimuth: float
+    """Degrees around the head, 0 in front, positive towards the person's left."""
+    elevation: float
+    radius: float
+    """Degrees from the middle to the rim."""
+    colour: tuple[float, float, float]
+    """Irradiance of a surface that faces it."""
+    samples: int
+    highlight: bool
+
+
+LAMPS = (
+    Lamp(-38.0, 36.0, 13.0, (2.05, 1.95, 1.78), 7, True),
+    Lamp(52.0, 12.0, 16.0, (0.62, 0.66, 0.74), 5, True),
+    Lamp(150.0, 40.0, 10.0, (0.75, 0.80, 0.90), 3, True),
+    Lamp(-140.0, 25.0, 10.0, (0.55, 0.52, 0.48), 3, True),
+)
+DOME_SAMPLES = 20
+DOME_TOP, DOME_BOTTOM = np.array([0.62, 0.66, 0.72]), np.array([0.30, 0.26, 0.23])
+"""Irradiance by the dome from above and from below."""
+
+
+@dataclass(frozen=True)
+class Lights:
+    """Directions towards the light in the world, with colour and, for highlights, the lamp they belong to."""
+
+    directions: NDArray[np.float64]  # [l, 3]
+    colours: NDArray[np.float64]  # [l, 3]
+    lamps: NDArray[np.int64]  # [l]
+    """Index among `highlights`, or -1."""
+    highlights: NDArray[np.float64]  # [h, 3]
+    highlight_colours: NDArray[np.float64]  # [h, 3]
+
+
+@dataclass(frozen=True)
+class Illumination:
+    """Light at the vertices of a posed head."""
+
+    irradiance: NDArray[np.float32]  # [m, 3]
+    main: NDArray[np.float32]  # [m, 3]
+    """Mean direction towards the light times its amount, in head space: how the irradiance turns with the normal."""
+    visible: NDArray[np.float32]  # [m, h]
+    """Share of each highlight's lamp that is not in shadow."""
+
+
+def stage_lights() -> Lights:
+    """Return the lights of the stage in the world."""
+    to_world = REST_POSE[:, :3]
+    directions, colours, lamps, middles = [], [], [], []
+    for index, lamp in enumerate(LAMPS):
+        middle = _direction(lamp.azimuth, lamp.elevation)
+        side = np.cross(middle, [0.0, 1.0, 0.0])
+        side /= np.linalg.norm(side)
+        up = np.cross(side, middle)
+        for sample in range(lamp.samples):
+            reach = np.tan(np.radians(lamp.radius)) * np.sqrt((sample + 0.5) / lamp.samples)
+            turn = 2.399963 * sample
+            point = middle + reach * (np.cos(turn) * side + np.sin(turn) * up)
+            directions.append(point / np.linalg.norm(point))
+            colours.append(np.array(lamp.colour) / lamp.samples)
+            lamps.append(index if lamp.highlight else -1)
+        middles.append(middle)
+    for sample in range(DOME_SAMPLES):
+        height = 1.0 - 2.0 * (sample + 0.5) / DOME_SAMPLES
+        turn = 2.399963 * sample
+        across = np.sqrt(1.0 - height**2)
+        directions.append(np.array([across * np.cos(turn), height, across * np.sin(turn)]))
+        share = 0.5 + 0.5 * height
+        colours.append((share * DOME_TOP + (1.0 - share) * DOME_BOTTOM) * 2.0 / (0.5 * DOME_SAMPLES))
+        lamps.append(-1)
+    return Lights(
+        directions=np.array(directions) @ to_world.T,
+        colours=np.array(colours),
+        lamps=np.array(lamps),
+        highlights=np.array(middles) @ to_world.T,
+        highlight_colours=np.array([lamp.colour for lamp in LAMPS]),
+    )
+
+
+def illuminate(
+    fine: FineHead,
+    scene: rtcore_scene.EmbreeScene,
+    vertices: NDArray[np.float64],  # [m, 3]
+    normals: NDArray[np.float64],  # [m, 3]
+    lights: Lights,
+    head_to_world: NDArray[np.float64],  # [3, 4]
+) -> tuple[Illumination, int]:
+    """Cast the shadow rays of a posed head; return the light at its vertices and the number of rays.
+
+    Rays start at the vertices of the last subdivision level but one and their light is interpolated to the finest.
+    """
+    count = fine.spread.shape[1]
+    directions = (lights.directions @ head_to_world[:, :3]).astype(np.float32)
+    points, upward = vertices[:count], normals[:count]
+    starts = (points + LIFT_MM * upward).astype(np.float32)
+    cosines = upward.astype(np.float32) @ directions.T
+    vertex, light = np.nonzero(cosines > 0.0)
+    open_sky = scene.run(starts[vertex], directions[light], query="OCCLUDED") < 0
+    lit = np.zeros(cosines.shape, dtype=np.float32)
+    lit[vertex, light] = open_sky
+
+    colours = lights.colours.astype(np.float32)
+    irradiance = (lit * cosines) @ colours
+    main = lit @ (colours.mean(axis=1)[:, None] * directions)
+    visible = np.zeros((count, len(lights.highlights)), dtype=np.float32)
+    for lamp in range(visible.shape[1]):
+        visible[:, lamp] = lit[:, lights.lamps == lamp].mean(axis=1)
+    irradiance = _diffuse(fine, irradiance)
+    spread = fine.spread.astype(np.float32)
+    return Illumination(spread @ irradiance, spread @ main, spread @ visible), len(vertex)
+
+
+def _diffuse(fine: FineHead, irradiance: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Smooth the irradiance [k, 3] along the surface, red more than green and blue."""
+    average = diffusion(fine)
+    seeped = irradiance.copy()
+    for channel, steps in enumerate(DIFFUSION_STEPS):
+        for _ in range(steps):
+            seeped[:, channel] = average @ seeped[:, channel]
+    return seeped
+
+
+def diffusion(fine: FineHead) -> sp.csr_matrix:
+    """Return one smoothing step [k, k] among the vertices of the last level but one."""
+    count = fine.spread.shape[1]
+    shared = fine.spread[count:]
+    together = (shared.T @ shared).astype(np.float32).tocsr()
+    return sp.diags(1.0 / np.asarray(together.sum(axis=1)).ravel()).astype(np.float32) @ together
+
+
+def _direction(azimuth: float, elevation: float) -> NDArray[np.float64]:
+    """Return the direction at these degrees in the rest head's frame (x left of the person, y up, z front)."""
+    a, e = np.radians([azimuth, elevation])
+    return np.array([np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e)])

@@ -1,0 +1,120 @@
+"""The rig of the demo: cameras as in a Multiface entity, and a head that moves in front of them.
+
+The world is the frame of camera 400029, which looks at the face from the front, 1.07 m away.
+"""
+
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from splatrig.capture.cameras import Cameras
+
+WORLD_CAMERA = "400029"
+WIDE_CAMERAS = ("400009", "400023")
+OTHER_CAMERAS = tuple(
+    f"4000{number:02d}"
+    for number in (
+        *(2, 4, 6, 7, 12, 13, 14, 15, 16, 17, 18, 19, 24, 26, 27, 28, 30, 31, 37, 39, 41, 42, 48, 49, 50, 51, 53, 59),
+        *(60, 61, 63, 64, 69, 1, 3, 5, 8, 10, 11, 20, 21, 22, 25, 32, 33, 34, 35, 36, 38, 40, 43, 44, 45, 46, 47, 52),
+        *(54, 55, 56, 57, 58),
+    )
+)
+FULL_WIDTH, FULL_HEIGHT = 1334, 2048
+DISTANCE_MM = 1070.0
+FOCAL_PX, WIDE_FOCAL_PX = (7660.0, 7840.0), (5040.0, 5100.0)
+"""Ranges at the full resolution."""
+AZIMUTH_DEG, ELEVATION_DEG = 112.0, (-22.0, 48.0)
+"""How far around the head cameras stand."""
+HEAD_CENTER_MM = np.array([0.0, 2.0, 20.0])
+"""What the cameras aim at, in head space."""
+REST_POSE = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.0, 2.0], [0.0, 0.0, -1.0, DISTANCE_MM + 20.0]])
+"""Head to world when the head does not move: y up becomes y down, the nose points to the world's camera."""
+
+
+def build_cameras(count: int, image_height: int, seed: int) -> Cameras:
+    """Return `count` cameras with names sorted, at an image size in Multiface's proportions."""
+    generator = np.random.default_rng([seed, 1])
+    names = sorted([WORLD_CAMERA, *WIDE_CAMERAS, *OTHER_CAMERAS[: count - 3]])
+    width = round(FULL_WIDTH * image_height / FULL_HEIGHT)
+    scale = np.diag([width / FULL_WIDTH, image_height / FULL_HEIGHT, 1.0])
+    head_in_world = REST_POSE[:, :3] @ HEAD_CENTER_MM + REST_POSE[:, 3]
+    viewmats, Ks = [], []
+    places = _places(count, names.index(WORLD_CAMERA), generator)
+    for name, (azimuth, elevation) in zip(names, places, strict=True):
+        if name == WORLD_CAMERA:
+            viewmats.append(np.eye(4))
+        else:
+            aim = head_in_world + generator.normal(0.0, 4.0, 3)
+            distance = DISTANCE_MM * generator.uniform(0.97, 1.03)
+            viewmats.append(_look_at(aim, azimuth, elevation, distance, generator.normal(0.0, 1.5)))
+        focal = generator.uniform(*(WIDE_FOCAL_PX if name in WIDE_CAMERAS else FOCAL_PX))
+        K = np.array([[focal, 0.0, FULL_WIDTH / 2], [0.0, focal * generator.uniform(0.996, 1.004), FULL_HEIGHT / 2]])
+        in_camera = viewmats[-1][:3, :3] @ head_in_world + viewmats[-1][:3, 3]
+        wanted = np.array([FULL_WIDTH / 2, FULL_HEIGHT / 2]) + generator.normal(0.0, (20.0, 35.0))
+        K[:, 2] = wanted - K[:, :2] @ in_camera[:2] / in_camera[2]
+        off_centre = generator.normal(0.0, (35.0, 60.0))
+        K[:, 2] += off_centre
+        viewmats[-1] = _shift_view(viewmats[-1], -off_centre, focal, name == WORLD_CAMERA)
+        if name == WORLD_CAMERA:
+            K[:, 2] -= off_centre
+        Ks.append(scale @ np.vstack([K, [0.0, 0.0, 1.0]]))
+    return Cameras(
+        tuple(names), np.array(viewmats), np.array(Ks), width, image_height, held_out=np.zeros(count, dtype=bool)
+    )
+
+
+def head_poses(segment: str, frame_count: int, seed: int) -> NDArray[np.float64]:  # [frame_count, 3, 4]
+    """Return head-to-world matrices of a segment: a pose of its own that drifts from frame to frame."""
+    generator = np.random.default_rng([seed, 2, zlib.crc32(segment.encode())])
+    angles = generator.normal(0.0, (2.5, 3.5, 1.2)) + np.cumsum(
+        generator.normal(0.0, (0.7, 1.0, 0.4), (frame_count, 3)), axis=0
+    )
+    shifts = generator.normal(0.0, (3.0, 2.5, 4.0)) + np.cumsum(
+        generator.normal(0.0, (0.8, 0.6, 1.0), (frame_count, 3)), axis=0
+    )
+    poses = np.repeat(REST_POSE[None], frame_count, axis=0)
+    poses[:, :, :3] = REST_POSE[:, :3] @ Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
+    poses[:, :, 3] += shifts
+    return poses
+
+
+def _places(count: int, front: int, generator: np.random.Generator) -> NDArray[np.float64]:  # [count, 2]
+    """Spread azimuths and elevations (degrees) evenly, in random order, with the `front` one at the face's front."""
+    index = np.arange(count)
+    azimuths = AZIMUTH_DEG * (2.0 * ((index + 0.5) / count) - 1.0)
+    turns = (index * 0.6180339887498949 + generator.uniform()) % 1.0
+    elevations = ELEVATION_DEG[0] + (ELEVATION_DEG[1] - ELEVATION_DEG[0]) * turns
+    places = np.column_stack([azimuths, elevations])
+    middle = int(np.argmin(np.abs(places[:, 0])))
+    places = np.delete(places, middle, axis=0)[generator.permutation(count - 1)]
+    return np.insert(places, front, (0.0, 0.0), axis=0)
+
+
+def _look_at(
+    aim: NDArray[np.float64], azimuth: float, elevation: float, distance: float, roll: float
+) -> NDArray[np.float64]:
+    """Return the world-to-camera matrix [4, 4] of a camera around `aim`; angles in degrees, 0, 0 is the front."""
+    turn = Rotation.from_euler("yx", [azimuth, -elevation], degrees=True)
+    backward = turn.apply([0.0, 0.0, -1.0])
+    forward = -backward
+    right = np.cross([0.0, 1.0, 0.0], forward)
+    right /= np.linalg.norm(right)
+    axes = Rotation.from_euler("z", roll, degrees=True).as_matrix() @ np.array([right, np.cross(forward, right), forward])
+    view = np.eye(4)
+    view[:3, :3] = axes
+    view[:3, 3] = -axes @ (aim + distance * backward)
+    return view
+
+
+def _shift_view(
+    view: NDArray[np.float64], shift_px: NDArray[np.float64], focal: float, fixed: bool
+) -> NDArray[np.float64]:
+    """Turn a camera so that its picture moves by `shift_px` at the full resolution."""
+    if fixed:
+        return view
+    tilt = Rotation.from_euler("xy", [-shift_px[1] / focal, shift_px[0] / focal]).as_matrix()
+    turned = view.copy()
+    turned[:3] = tilt @ view[:3]
+    return turned

@@ -1,0 +1,189 @@
+"""Synthesise the demo capture: the rig once, then each segment's pictures and tracked meshes on their own."""
+
+import logging
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+from embreex import rtcore_scene
+from embreex.mesh_construction import TriangleMesh
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from splatrig.capture.cameras import Cameras
+from splatrig.capture.demo.atlas import Atlas, build_atlas, texel_hits
+from splatrig.capture.demo.expressions import frame_names, frame_weights
+from splatrig.capture.demo.head import FineHead, HeadModel, load_head, refine, vertex_normals
+from splatrig.capture.demo.lighting import illuminate, stage_lights
+from splatrig.capture.demo.raw import krt_text, to_raw, write_png, write_tracked_frame
+from splatrig.capture.demo.render import develop, pose_head, render
+from splatrig.capture.demo.rig import REST_POSE, build_cameras, head_poses
+from splatrig.capture.demo.stage import background
+from splatrig.capture.demo.tracked import TrackedMesh, build_tracked_mesh, tracking_noise
+from splatrig.config import DemoConfig
+from splatrig.files import atomic_directory, atomic_path
+from splatrig.progress import track
+
+TEXTURE_SIZE = 1024
+"""Of `tex_mean.png`, as in Multiface."""
+SENSOR_NOISE = (0.0012, 0.00035)
+"""Standard deviation in the dark, and variance by signal, of raw values in 0..1."""
+REACH_MM = 14.0
+"""How far the head's surface may lie from the tracked mesh when `tex_mean.png` is read off it."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Rig:
+    """What all segments share."""
+
+    cameras: Cameras
+    backgrounds: NDArray[np.float32]  # [C, H, W, 3]
+    """Linear radiance of the stage."""
+    atlas: Atlas
+    mesh: TrackedMesh
+
+
+def build_rig(head: HeadModel, fine: FineHead, config: DemoConfig, seed: int) -> Rig:
+    """Build cameras, stage, texture and the topology of the tracked mesh."""
+    cameras = build_cameras(config.cameras, config.image_height, seed)
+    surface = (fine.operator @ head.neutral)[: len(head.neutral)]
+    size = int(np.clip(4 * config.image_height, 512, 4096))
+    return Rig(
+        cameras=cameras,
+        backgrounds=np.stack([background(cameras, index, seed) for index in range(len(cameras))]),
+        atlas=build_atlas(head, fine, size, seed),
+        mesh=build_tracked_mesh(head, surface, config.tracked_vertices),
+    )
+
+
+def write_rig(head_path: str | Path, config: DemoConfig, seed: int, outputs: dict[str, str]) -> None:
+    """Write `KRT`, `tex_mean.png` and the rig for `write_segment` to outputs["krt"], ["tex_mean"], ["rig"]."""
+    head = load_head(head_path)
+    fine = refine(head)
+    rig = build_rig(head, fine, config, seed)
+    order = np.random.default_rng([seed, 5]).permutation(len(rig.cameras))
+    with atomic_path(outputs["krt"]) as temporary:
+        temporary.write_text(krt_text(rig.cameras, order), encoding="ascii")
+    with atomic_path(outputs["tex_mean"]) as temporary:
+        write_png(temporary, mean_texture(head, fine, rig)[::-1])
+    with atomic_path(outputs["rig"]) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **_to_arrays(rig))  # type: ignore[arg-type]
+    logger.info("%d cameras of %d x %d", len(rig.cameras), rig.cameras.width, rig.cameras.height)
+    logger.info("tracked mesh: %d vertices, %d faces", len(rig.mesh.offsets), len(rig.mesh.faces))
+
+
+def write_segment(
+    head_path: str | Path,
+    rig_path: str | Path,
+    segment: str,
+    peak: dict[str, float],
+    config: DemoConfig,
+    seed: int,
+    outputs: dict[str, str],
+) -> None:
+    """Write a segment's pictures to the folder outputs["images"] and its meshes to outputs["tracked_mesh"]."""
+    head, rig = load_head(head_path), load_rig(rig_path)
+    fine, lights = refine(head), stage_lights()
+    names, poses = frame_names(segment, config.frames), head_poses(segment, config.frames, seed)
+    generator = np.random.default_rng([seed, 6, zlib.crc32(segment.encode())])
+    errors = tracking_noise(rig.mesh, config.frames, config.tracking_noise_mm, generator)
+    primary = shadow = 0
+    with atomic_directory(outputs["images"]) as pictures, atomic_directory(outputs["tracked_mesh"]) as meshes:
+        for camera in rig.cameras.names:
+            (pictures / camera).mkdir()
+        frames = zip(names, poses, errors, frame_weights(peak, config.frames), strict=True)
+        for frame, pose, error, weights in track(frames, segment, unit="frame", total=config.frames):
+            vertices = fine.operator @ head.posed(weights)
+            write_tracked_frame(meshes, frame, rig.mesh, rig.mesh.positions(vertices) + error, pose)
+            posed = pose_head(fine, vertices, lights, pose)
+            shadow += posed.shadow_rays
+            cameras = rig.cameras.in_head_space(pose)
+            for index, camera in enumerate(cameras.names):
+                seen, rays = render(posed, rig.atlas, cameras, index, config.samples)
+                primary += rays
+                raw = to_raw(develop(seen[..., :3] + (1.0 - seen[..., 3:]) * rig.backgrounds[index]))
+                write_png(pictures / camera / f"{frame}.png", raw, sensor_noise(raw, generator))
+    logger.info("%d pictures, %d camera rays, %d shadow rays", config.frames * len(rig.cameras), primary, shadow)
+
+
+def sensor_noise(
+    raw: NDArray[np.float32],  # [H, W, 3]
+    generator: np.random.Generator,
+) -> NDArray[np.float32]:  # [H, W, 3]
+    """Draw read and shot noise for raw values in 0..1."""
+    dark, shot = SENSOR_NOISE
+    return generator.standard_normal(raw.shape, dtype=np.float32) * np.sqrt(dark**2 + shot * raw)
+
+
+def mean_texture(head: HeadModel, fine: FineHead, rig: Rig) -> NDArray[np.float32]:
+    """Return raw colours [S, S, 3] for the tracked mesh's UVs (first row at v = 0), read off the lit neutral head."""
+    vertices = fine.operator @ head.neutral
+    normals = vertex_normals(vertices, fine.triangles)
+    scene = rtcore_scene.EmbreeScene()
+    TriangleMesh(scene, vertices.astype(np.float32), fine.triangles)
+    light, _ = illuminate(fine, scene, vertices, normals, stage_lights(), REST_POSE)
+
+    coarse = rig.mesh.positions(vertices)
+    upward = vertex_normals(coarse, rig.mesh.faces)
+    row, column, face, weights = texel_hits(rig.mesh.uvs[rig.mesh.face_uvs], TEXTURE_SIZE)
+    corners = rig.mesh.faces[face]
+    normal = np.einsum("kc,kcd->kd", weights, upward[corners]).astype(np.float32)
+    start = np.einsum("kc,kcd->kd", weights, coarse[corners]).astype(np.float32) + REACH_MM * normal
+    hits = scene.run(start, -normal, output=True)
+    met = (hits["primID"] >= 0) & (hits["tfar"] < 2.0 * REACH_MM)
+    triangle = hits["primID"][met]
+    u, v = hits["u"][met], hits["v"][met]
+    weights = np.stack([1.0 - u - v, u, v], axis=1)
+    uvs = np.einsum("kc,kcd->kd", weights, fine.triangle_uvs[triangle])
+    size = len(rig.atlas.albedo)
+    texel = np.clip((uvs * size).astype(int), 0, size - 1)
+    albedo = np.square(rig.atlas.albedo[texel[:, 1], texel[:, 0]] / np.float32(255.0))
+    received = np.einsum("kc,kcd->kd", weights, light.irradiance[fine.triangles[triangle]])
+    image = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE, 3), dtype=np.float32)
+    image[row[met], column[met]] = to_raw(develop(albedo * received))
+    empty = np.ones((TEXTURE_SIZE, TEXTURE_SIZE), dtype=bool)
+    empty[row[met], column[met]] = False
+    nearest = ndimage.distance_transform_edt(empty, return_distances=False, return_indices=True)
+    return image[tuple(nearest)]
+
+
+def _to_arrays(rig: Rig) -> dict[str, NDArray]:
+    carrier = rig.mesh.carrier.tocsr()
+    return {
+        "names": np.array(rig.cameras.names),
+        "viewmats": rig.cameras.viewmats,
+        "Ks": rig.cameras.Ks,
+        "backgrounds": rig.backgrounds.astype(np.float16),
+        "albedo": rig.atlas.albedo,
+        "shine": rig.atlas.shine,
+        "bump": rig.atlas.bump,
+        "carrier_data": carrier.data,
+        "carrier_indices": carrier.indices,
+        "carrier_indptr": carrier.indptr,
+        "carrier_shape": np.array(carrier.shape),
+        "offsets": rig.mesh.offsets,
+        "faces": rig.mesh.faces,
+        "uvs": rig.mesh.uvs,
+        "face_uvs": rig.mesh.face_uvs,
+    }
+
+
+def load_rig(path: str | Path) -> Rig:
+    """Read what `write_rig` wrote."""
+    with np.load(path) as data:
+        backgrounds = data["backgrounds"].astype(np.float32)
+        count, height, width = backgrounds.shape[:3]
+        names = tuple(data["names"].tolist())
+        cameras = Cameras(names, data["viewmats"], data["Ks"], width, height, np.zeros(count, dtype=bool))
+        pieces = (data["carrier_data"], data["carrier_indices"], data["carrier_indptr"])
+        carrier = sp.csr_matrix(pieces, shape=tuple(data["carrier_shape"]))
+        return Rig(
+            cameras=cameras,
+            backgrounds=backgrounds,
+            atlas=Atlas(data["albedo"], data["shine"], data["bump"]),
+            mesh=TrackedMesh(carrier, data["offsets"], data["faces"], data["uvs"], data["face_uvs"]),
+        )

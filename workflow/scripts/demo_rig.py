@@ -1,0 +1,13 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+from splatrig.capture.demo.synthesise import write_rig
+from splatrig.config import DemoConfig, from_mapping
+
+write_rig(
+    snakemake.input.head,
+    from_mapping(DemoConfig, snakemake.params.demo),
+    snakemake.params.seed,
+    dict(snakemake.output.items()),
+)

@@ -1,0 +1,16 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+from splatrig.capture.demo.synthesise import write_segment
+from splatrig.config import DemoConfig, from_mapping
+
+write_segment(
+    snakemake.input.head,
+    snakemake.input.rig,
+    snakemake.wildcards.expression,
+    snakemake.params.peak,
+    from_mapping(DemoConfig, snakemake.params.demo),
+    snakemake.params.seed,
+    dict(snakemake.output.items()),
+)
