@@ -16,17 +16,17 @@ if CFG.capture.source == "demo":
         output:
             head=HEAD,
             license="resources/retrieved/makehuman_LICENSE.md",
-        params:
-            lib=lib("retrieve_head.py"),
         log:
             "logs/retrieve_head.log",
         benchmark:
             "logs/benchmarks/retrieve_head.tsv"
+        conda:
+            "../../envs/capture.yaml"
         resources:
             mem_mb=500,
             runtime=10,
-        conda:
-            "../../envs/capture.yaml"
+        params:
+            lib=lib("retrieve_head.py"),
         message:
             "Retrieve the CC0 MakeHuman head and its ARKit face units"
         script:
@@ -39,19 +39,19 @@ if CFG.capture.source == "demo":
             krt=capture_path("KRT"),
             tex_mean=capture_path("tex_mean.png"),
             rig=capture_path("demo_rig.npz"),
-        params:
-            lib=lib("demo_rig.py"),
-            demo=to_mapping(CFG.demo),
-            seed=CFG.seed,
         log:
             logs("demo_rig.log"),
         benchmark:
             benchmarks("demo_rig.tsv")
+        conda:
+            "../../envs/capture.yaml"
         resources:
             mem_mb=2000,
             runtime=10,
-        conda:
-            "../../envs/capture.yaml"
+        params:
+            lib=lib("demo_rig.py"),
+            demo=to_mapping(CFG.demo),
+            seed=CFG.seed,
         message:
             "Set up the demo's cameras, stage, skin and tracked mesh"
         script:
@@ -61,20 +61,20 @@ if CFG.capture.source == "demo":
         output:
             frame_list=capture_path("frame_list.txt"),
             truth=capture_path("truth.csv"),
+        log:
+            logs("demo_frames.log"),
+        benchmark:
+            benchmarks("demo_frames.tsv")
+        conda:
+            "../../envs/capture.yaml"
+        resources:
+            mem_mb=500,
+            runtime=5,
         params:
             lib=lib("demo_frames.py"),
             expressions=DEMO_PEAKS,
             segments=EXPRESSIONS,
             frames=CFG.demo.frames,
-        log:
-            logs("demo_frames.log"),
-        benchmark:
-            benchmarks("demo_frames.tsv")
-        resources:
-            mem_mb=500,
-            runtime=5,
-        conda:
-            "../../envs/capture.yaml"
         message:
             "List the demo's frames and their true weights"
         script:
@@ -87,20 +87,20 @@ if CFG.capture.source == "demo":
         output:
             images=directory(capture_path("images/{expression}")),
             tracked_mesh=directory(capture_path("tracked_mesh/{expression}")),
+        log:
+            logs("demo_segment/{expression}.log"),
+        benchmark:
+            benchmarks("demo_segment/{expression}.tsv")
+        conda:
+            "../../envs/capture.yaml"
+        resources:
+            mem_mb=1500,
+            runtime=60,
         params:
             lib=lib("demo_segment.py"),
             demo=to_mapping(CFG.demo),
             seed=CFG.seed,
             peak=lambda wildcards: DEMO_PEAKS[wildcards.expression],
-        log:
-            logs("demo_segment/{expression}.log"),
-        benchmark:
-            benchmarks("demo_segment/{expression}.tsv")
-        resources:
-            mem_mb=1500,
-            runtime=60,
-        conda:
-            "../../envs/capture.yaml"
         message:
             "Photograph {wildcards.expression}"
         script:

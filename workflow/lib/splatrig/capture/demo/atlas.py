@@ -65,7 +65,7 @@ def texel_hits(
     TriangleMesh(scene, flat, np.arange(len(flat), dtype=np.int32).reshape(-1, 3))
     row, column = np.divmod(np.arange(size * size), size)
     origins = np.stack([column + 0.5, row + 0.5, np.full(size * size, 1.0)], axis=1).astype(np.float32)
-    directions = np.tile(np.float32([0.0, 0.0, -1.0]), (size * size, 1))
+    directions = np.tile(np.array([0.0, 0.0, -1.0], dtype=np.float32), (size * size, 1))
     hits = scene.run(origins, directions, output=True)
     inside = hits["primID"] >= 0
     u, v = hits["u"][inside].astype(float), hits["v"][inside].astype(float)

@@ -62,7 +62,5 @@ def subdivide_corners(corners: NDArray[np.floating]) -> NDArray[np.floating]:  #
     return children.reshape(-1, 4, corners.shape[-1])
 
 
-def _rows(
-    rows: NDArray[np.int64], columns: NDArray[np.int64], value: float, shape: tuple[int, int]
-) -> sp.csr_matrix:
+def _rows(rows: NDArray[np.int64], columns: NDArray[np.int64], value: float, shape: tuple[int, int]) -> sp.csr_matrix:
     return sp.csr_matrix((np.full(len(rows), value), (rows, columns)), shape=shape)

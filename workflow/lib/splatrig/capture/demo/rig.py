@@ -101,7 +101,8 @@ def _look_at(
     forward = -backward
     right = np.cross([0.0, 1.0, 0.0], forward)
     right /= np.linalg.norm(right)
-    axes = Rotation.from_euler("z", roll, degrees=True).as_matrix() @ np.array([right, np.cross(forward, right), forward])
+    upright = np.array([right, np.cross(forward, right), forward])
+    axes = Rotation.from_euler("z", roll, degrees=True).as_matrix() @ upright
     view = np.eye(4)
     view[:3, :3] = axes
     view[:3, 3] = -axes @ (aim + distance * backward)

@@ -1,4 +1,4 @@
-"""Paint the demo person: skin, brows, lips, hair, stubble, eyes, teeth, as functions of the place on the neutral head."""
+"""Paint the demo person: skin, brows, lips, hair, stubble, eyes, teeth, by the place on the neutral head."""
 
 from dataclasses import dataclass
 
@@ -142,7 +142,8 @@ def _paint_skin(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray, 
     for side, eye in zip((-1.0, 1.0), eyes, strict=True):
         blush += 0.40 * _near(positions, (side * 46.0, eye[1] - 38.0, eye[2]), 17.0)
         blush += 0.30 * _near(positions, (side * 84.0, 0.0, 0.0), 20.0)
-        hollow = _near(positions, eye + [0.0, -13.0, 12.0], 8.0) + 0.8 * _near(positions, eye + [-6 * side, 4.0, 8.0], 8.0)
+        hollow = _near(positions, eye + np.array([0.0, -13.0, 12.0]), 8.0)
+        hollow += 0.8 * _near(positions, eye + np.array([-6.0 * side, 4.0, 8.0]), 8.0)
         painted.cover(rows, (0.30, 0.16, 0.13), 0.34 * np.minimum(hollow, 1.0))
     blush *= 1.0 + 0.5 * noise(positions, 5.0)
     painted.cover(rows, BLOOD, np.clip(0.45 * blush, 0.0, 0.6))
@@ -203,7 +204,9 @@ def _paint_hair(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray, 
     painted.cover(rows, STUBBLE, np.clip(jaw * (0.26 + 0.36 * points), 0.0, 1.0))
 
 
-def _paint_brows(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray, generator: np.random.Generator) -> None:
+def _paint_brows(
+    head: HeadModel, texels: Texels, painted: Paint, rows: NDArray, generator: np.random.Generator
+) -> None:
     positions = texels.positions[rows]
     for side, eye in zip((-1.0, 1.0), eye_centres(head), strict=True):
         along = generator.uniform(0.0, 1.0, 330)
@@ -217,10 +220,12 @@ def _paint_brows(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray,
         strokes_x = middle_x + steps * length * np.cos(lean)
         strokes_y = middle_y + across * thickness + steps * length * np.sin(lean) * 0.8
         tree = cKDTree(np.column_stack([strokes_x.ravel(), strokes_y.ravel()]))
-        box = (side * positions[:, 0] > 4.0) & (np.abs(positions[:, 1] - eye[1] - 18.0) < 22.0) & (positions[:, 2] > 50.0)
+        box = (
+            (side * positions[:, 0] > 4.0) & (np.abs(positions[:, 1] - eye[1] - 18.0) < 22.0) & (positions[:, 2] > 50.0)
+        )
         near = np.flatnonzero(box)
         distance, _ = tree.query(np.column_stack([side * positions[near, 0], positions[near, 1]]), workers=1)
-        painted.cover(rows[near], HAIR, 0.88 * (1.0 - smoothstep(0.18, 0.75, distance)))
+        painted.cover(rows[near], HAIR, 0.88 * (1.0 - smoothstep(0.18, 0.75, np.asarray(distance))))
 
 
 def _paint_lids(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray) -> None:

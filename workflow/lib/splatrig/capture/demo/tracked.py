@@ -160,7 +160,7 @@ class _Filler:
     def points(self) -> tuple[sp.csr_matrix, NDArray[np.float64]]:
         """Return carrier and offsets of the surface's own vertices and then of the added points."""
         count = len(self.surface)
-        carrier = sp.vstack([sp.identity(count), sp.csr_matrix(np.array(self.rows))]).tocsr()
+        carrier = sp.csr_matrix(sp.vstack([sp.identity(count), sp.csr_matrix(np.array(self.rows))]))
         return carrier, np.concatenate([np.zeros((count, 3)), np.array(self.offsets)])
 
     def _add(self, members: NDArray[np.int64], shares: NDArray[np.float64], offset: NDArray[np.float64]) -> int:
@@ -231,7 +231,9 @@ class _Filler:
             [
                 one[0],
                 *(
-                    self._add(np.array(pair), half, np.array([0.0, 0.0, -POCKET_DEPTH_MM * np.sin(np.pi * step) ** 0.5]))
+                    self._add(
+                        np.array(pair), half, np.array([0.0, 0.0, -POCKET_DEPTH_MM * np.sin(np.pi * step) ** 0.5])
+                    )
                     for *pair, step in zip(one[1:-1], other[1:-1], steps[1:-1], strict=True)
                 ),
                 one[-1],
@@ -263,7 +265,9 @@ def _detail_centres(head: HeadModel) -> list[tuple[NDArray[np.float64], float]]:
         for loop in boundary_loops(head.quads[head.outer])
         if abs(head.neutral[loop, 0].mean()) < 10.0 and head.neutral[loop, 2].mean() > 90.0
     )
-    fronts = [own[own[:, 2] > np.median(own[:, 2])].mean(axis=0) for own in (eyes[eyes[:, 0] < 0], eyes[eyes[:, 0] > 0])]
+    fronts = [
+        own[own[:, 2] > np.median(own[:, 2])].mean(axis=0) for own in (eyes[eyes[:, 0] < 0], eyes[eyes[:, 0] > 0])
+    ]
     return [
         *((front, MAGNIFIED_MM["eye"]) for front in fronts),
         (mouth, MAGNIFIED_MM["mouth"]),
