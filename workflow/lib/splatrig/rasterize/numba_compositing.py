@@ -1,6 +1,6 @@
 """Compiled loops of the CPU rasteriser: sorting splats into tiles, compositing them, and the reverse.
 
-The image is cut into tiles of 16×16 pixels. Each tile blends its splats front to back (Porter and Duff 1984; Kerbl et
+The image is cut into tiles of 32×32 pixels. Each tile blends its splats front to back (Porter and Duff 1984; Kerbl et
 al. 2023, equations 2-3):
 
     alpha_i = min(MAX_ALPHA, o_i exp(-sigma_i)),  sigma = (a dx² + c dy²) / 2 + b dx dy
@@ -10,10 +10,13 @@ A splat is skipped at pixels where alpha < MIN_ALPHA; a pixel is closed, for goo
 its transmittance T to MIN_TRANSMITTANCE or below. These are gsplat's rules.
 
 Results do not depend on the number of threads: a tile is done by one thread, and a splat's gradient contributions are
-kept one record per tile and summed in tile order. Written for speed, generic over float32 and float64: tile rows are
-16 numbers wide, so that the innermost loops become a few vector instructions; the state of a tile is one flat array
-with unsigned constant offsets, so that the compiler knows what cannot overlap or wrap around (numba arrays of two
-dimensions cost a hundred overlap tests a row).
+kept one record per tile and summed in tile order.
+
+Written for speed, generic over float32 and float64. A tile is divided into blocks of 4×4 pixels; a splat visits only
+blocks within its reach that are not closed. The 16 numbers of a block are what one vector instruction takes, and the
+innermost loops over them compile to some 70 instructions without a branch. For that the state of a tile is one flat
+array with unsigned offsets, so that the compiler sees what cannot overlap or wrap around: with numba arrays of more
+dimensions it puts a hundred tests of overlap before every loop.
 
 numba's on-disk cache notices changes of the file of a kernel alone: constants and helpers of these kernels live here,
 and layouts shared with other files are dtypes and named tuples, which are part of a kernel's signature.
@@ -28,7 +31,7 @@ from numba import njit, types
 from numba.extending import intrinsic, overload
 from numpy.typing import DTypeLike
 
-TILE = 16
+TILE = 32
 MIN_ALPHA = 1 / 255
 MAX_ALPHA = 0.999
 MIN_TRANSMITTANCE = 1e-4
@@ -63,7 +66,7 @@ def splat_dtype(real: DTypeLike) -> np.dtype[np.void]:
 
     `half_height` is filled in by `find_tiles`. The same record holds gradients.
     """
-    names = ("x", "y", "a", "b", "c", "opacity", "red", "green", "blue", "half_height")
+    names = ("x", "y", "a", "b", "c", "opacity", "red", "green", "blue", "half_width", "half_height")
     return np.dtype([(name, real) for name in names])
 
 
@@ -73,10 +76,13 @@ RECORD_COLUMNS = 9
 
 _ALIVE_EVERY = 16  # splats between two looks for rows whose pixels are all closed
 
-# A tile row's channels lie one after the other, 16 numbers each.
-_LANES = np.uint64(TILE)
-_AT_1, _AT_2, _AT_3, _AT_4, _AT_5 = (np.uint64(channel * TILE) for channel in range(1, 6))
-_FORWARD_ROW, _BACKWARD_ROW = np.uint64(4 * TILE), np.uint64(6 * TILE)
+# A tile is BLOCKS × BLOCKS blocks of SIDE × SIDE pixels; of a block, the channels lie one after the other.
+SIDE = 4
+LANES = SIDE * SIDE
+BLOCKS = TILE // SIDE
+_SIDE, _LANES = np.uint64(SIDE), np.uint64(LANES)
+_AT_1, _AT_2, _AT_3, _AT_4, _AT_5, _AT_6, _AT_7, _AT_8 = (np.uint64(channel * LANES) for channel in range(1, 9))
+_FORWARD_BLOCK, _BACKWARD_BLOCK = np.uint64(4 * LANES), np.uint64(6 * LANES)
 
 _FAST = {"nnan", "nsz", "arcp", "contract", "afn", "reassoc"}  # not "ninf"
 _kernel: Any = njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
@@ -130,7 +136,7 @@ def find_tiles(splats: Array, width: int, height: int, boxes: Array, first_slots
     for g in range(len(splats)):
         splat, box = splats[g], boxes[g]
         box[:] = 0
-        splat.half_height = 0
+        splat.half_width = splat.half_height = 0
         if splat.opacity >= MIN_ALPHA:
             det = splat.a * splat.c - splat.b * splat.b
             reach = 2 * math.log(splat.opacity / MIN_ALPHA) / det
@@ -141,7 +147,7 @@ def find_tiles(splats: Array, width: int, height: int, boxes: Array, first_slots
                 box[1] = max(0, math.floor((y - half_height) / TILE))
                 box[2] = min(columns, math.floor((x + half_width) / TILE) + 1)
                 box[3] = min(rows, math.floor((y + half_height) / TILE) + 1)
-                splat.half_height = half_height
+                splat.half_width, splat.half_height = half_width, half_height
         first_slots[g + 1] = first_slots[g] + (box[2] - box[0]) * (box[3] - box[1])
 
 
@@ -169,34 +175,43 @@ def fill_tiles(order: Array, columns: int, tiles: Tiles) -> None:
 
 
 @_kernel
-def _open_tile(state: Array, alive: Array, row_stride: int, rows: int, columns: int) -> None:
-    """Set T to 1 inside the image and to closed (negative) beyond its right border; zero the other channels."""
+def _open_tile(state: Array, alive: Array, channels: int, rows: int, columns: int) -> None:
+    """Set T to 1 inside the image and to closed (negative) outside; zero the other channels."""
     state[:] = 0
-    for y in range(rows):
-        alive[y] = True
+    alive[:] = True
+    for y in range(TILE):
         for x in range(TILE):
-            state[y * row_stride + x] = 1 if x < columns else -1
+            state[_place(y, x, channels)] = 1 if y < rows and x < columns else -1
 
 
 @_kernel
-def _any_alive(state: Array, alive: Array, row_stride: int, rows: int) -> bool:
-    """Note which rows still have an open pixel; return whether any has."""
+def _place(y: int, x: int, channels: int) -> int:
+    """Return where in a tile's state pixel (y, x) has its T; its next channels follow at steps of LANES."""
+    block = y // SIDE * BLOCKS + x // SIDE
+    return block * channels * LANES + y % SIDE * SIDE + x % SIDE
+
+
+@_kernel
+def _any_alive(state: Array, alive: Array, channels: int) -> bool:
+    """Note which blocks still have an open pixel; return whether any has."""
     any_alive = False
-    for y in range(rows):
-        if alive[y]:
-            largest = state[y * row_stride]
-            for x in range(1, TILE):
-                largest = max(largest, state[y * row_stride + x])
-            alive[y] = largest > 0
-            any_alive = any_alive or alive[y]
+    for block in range(BLOCKS * BLOCKS):
+        if alive[block]:
+            start = block * channels * LANES
+            largest = state[start]
+            for lane in range(1, LANES):
+                largest = max(largest, state[start + lane])
+            alive[block] = largest > 0
+            any_alive = any_alive or alive[block]
     return any_alive
 
 
 @_kernel
-def _rows_of(splat: Any, y0: int, rows: int) -> tuple[int, int]:
-    """Return the first and the end row of the tile at y0 whose pixel centres `splat` may reach."""
-    center, reach = splat.y - y0 - 0.5, splat.half_height + 0.01  # the slack is against rounding
-    return max(0, math.ceil(center - reach)), min(rows, math.floor(center + reach) + 1)
+def _block_range(center: float, reach: float) -> tuple[int, int]:
+    """Return the first and the end block, along one axis of a tile, with pixel centres within `reach` of `center`."""
+    slack = 0.01  # pixels, against rounding
+    first, last = math.ceil(center - reach - slack), math.floor(center + reach + slack)
+    return max(0, first // SIDE), min(BLOCKS, last // SIDE + 1)
 
 
 @_kernel
@@ -204,29 +219,28 @@ def composite_tiles(part: int, parts: int, tiles: Tiles, splats: Array, frame: F
     """Blend the tiles part, part + parts, … into `frame`."""
     height, width = frame.transmittance.shape
     columns = -(-width // TILE)
-    row_stride = 4 * TILE
-    state = np.empty(TILE * row_stride, frame.image.dtype)  # per row: T (negative once closed), red, green, blue
-    alive = np.zeros(TILE, np.bool_)
+    channels = 4  # T (negative once closed), red, green, blue
+    state = np.empty(TILE * TILE * channels, frame.image.dtype)
+    alive = np.empty(BLOCKS * BLOCKS, np.bool_)
     for tile in range(part, len(tiles.offsets) - 1, parts):
         x0, y0 = tile % columns * TILE, tile // columns * TILE
         tile_rows, tile_columns = min(TILE, height - y0), min(TILE, width - x0)
-        _open_tile(state, alive, row_stride, tile_rows, tile_columns)
+        _open_tile(state, alive, channels, tile_rows, tile_columns)
         start, end = tiles.offsets[tile], tiles.offsets[tile + 1]
         for k in range(start, end):
-            due = (k - start) % _ALIVE_EVERY == _ALIVE_EVERY - 1
-            if due and not _any_alive(state, alive, row_stride, tile_rows):
+            if (k - start) % _ALIVE_EVERY == 0 and not _any_alive(state, alive, channels):
                 break
-            _blend(state, alive, splats[tiles.pairs[k]], x0, y0, tile_rows)
+            _blend(state, alive, splats[tiles.pairs[k]], x0, y0)
         for y in range(tile_rows):
             for x in range(tile_columns):
-                at = y * row_stride + x
+                at = _place(y, x, channels)
                 frame.transmittance[y0 + y, x0 + x] = abs(state[at])
                 for channel in range(3):
-                    frame.image[y0 + y, x0 + x, channel] = state[at + (1 + channel) * TILE]
+                    frame.image[y0 + y, x0 + x, channel] = state[at + (1 + channel) * LANES]
 
 
 @_kernel
-def _blend(state: Array, alive: Array, splat: Any, x0: int, y0: int, tile_rows: int) -> None:
+def _blend(state: Array, alive: Array, splat: Any, x0: int, y0: int) -> None:
     """Blend `splat` behind what the tile at (x0, y0) holds."""
     real = state.dtype.type
     half, one, zero = real(0.5), real(1), real(0)
@@ -234,26 +248,28 @@ def _blend(state: Array, alive: Array, splat: Any, x0: int, y0: int, tile_rows: 
     mean_x, mean_y = splat.x - real(x0) - half, splat.y - real(y0) - half
     half_a, b, half_c, opacity = half * splat.a, splat.b, half * splat.c, splat.opacity
     red, green, blue = splat.red, splat.green, splat.blue
-    first_row, end_row = _rows_of(splat, y0, tile_rows)
-    for y in range(first_row, end_row):
-        if not alive[y]:
-            continue
-        dy = real(y) - mean_y
-        row_sigma, row_slope = half_c * dy * dy, b * dy
-        row = np.uint64(y) * _FORWARD_ROW
-        for x in range(_LANES):
-            dx = real(x) - mean_x
-            sigma = (half_a * dx + row_slope) * dx + row_sigma
-            alpha = min(max_alpha, opacity * exp_negative(-sigma))
-            T = state[row + x]
-            next_T = T * (one - alpha)
-            touched = (alpha >= min_alpha) & (sigma >= zero)
-            blended = touched & (next_T > min_transmittance)
-            weight = alpha * T if blended else zero
-            state[row + x + _AT_1] += weight * red
-            state[row + x + _AT_2] += weight * green
-            state[row + x + _AT_3] += weight * blue
-            state[row + x] = next_T if blended else (-abs(T) if touched else T)
+    first_row, end_row = _block_range(mean_y, splat.half_height)
+    first_column, end_column = _block_range(mean_x, splat.half_width)
+    for row in range(first_row, end_row):
+        for column in range(first_column, end_column):
+            block = row * BLOCKS + column
+            if not alive[block]:
+                continue
+            left, top = real(column * SIDE) - mean_x, real(row * SIDE) - mean_y
+            at = np.uint64(block) * _FORWARD_BLOCK
+            for lane in range(_LANES):
+                dx, dy = real(lane % _SIDE) + left, real(lane // _SIDE) + top
+                sigma = (half_a * dx + b * dy) * dx + half_c * dy * dy
+                alpha = min(max_alpha, opacity * exp_negative(-sigma))
+                T = state[at + lane]
+                next_T = T * (one - alpha)
+                touched = (alpha >= min_alpha) & (sigma >= zero)
+                blended = touched & (next_T > min_transmittance)
+                weight = alpha * T if blended else zero
+                state[at + lane + _AT_1] += weight * red
+                state[at + lane + _AT_2] += weight * green
+                state[at + lane + _AT_3] += weight * blue
+                state[at + lane] = next_T if blended else (-abs(T) if touched else T)
 
 
 @_kernel
@@ -268,40 +284,39 @@ def composite_tiles_backward(
     """
     height, width = frame.transmittance.shape
     columns = -(-width // TILE)
-    row_stride = 6 * TILE
-    state = np.empty(TILE * row_stride, frame.image.dtype)  # per row: T, S, dL/d red, green, blue, alpha
-    lanes = np.empty(6 * TILE, frame.image.dtype)  # sums over the rows, per column of the tile
-    alive = np.zeros(TILE, np.bool_)
+    channels = 6  # T, S, dL/d red, green, blue, alpha
+    state = np.empty(TILE * TILE * channels, frame.image.dtype)
+    lanes = np.empty(RECORD_COLUMNS * LANES, frame.image.dtype)  # sums over the blocks, per pixel of a block
+    alive = np.empty(BLOCKS * BLOCKS, np.bool_)
     for tile in range(part, len(tiles.offsets) - 1, parts):
         tile_column, tile_row = tile % columns, tile // columns
         x0, y0 = tile_column * TILE, tile_row * TILE
         tile_rows, tile_columns = min(TILE, height - y0), min(TILE, width - x0)
-        _open_tile(state, alive, row_stride, tile_rows, tile_columns)
+        _open_tile(state, alive, channels, tile_rows, tile_columns)
         for y in range(tile_rows):
             for x in range(tile_columns):
-                at, d_alpha = y * row_stride + x, frame_grad.transmittance[y0 + y, x0 + x]
+                at, d_alpha = _place(y, x, channels), frame_grad.transmittance[y0 + y, x0 + x]
                 remaining = d_alpha * (1 - frame.transmittance[y0 + y, x0 + x])
                 for channel in range(3):
                     d_color = frame_grad.image[y0 + y, x0 + x, channel]
                     remaining += d_color * frame.image[y0 + y, x0 + x, channel]
-                    state[at + (2 + channel) * TILE] = d_color
-                state[at + TILE] = remaining
-                state[at + 5 * TILE] = d_alpha
+                    state[at + (2 + channel) * LANES] = d_color
+                state[at + LANES] = remaining
+                state[at + 5 * LANES] = d_alpha
         start, end = tiles.offsets[tile], tiles.offsets[tile + 1]
         for k in range(start, end):
-            due = (k - start) % _ALIVE_EVERY == _ALIVE_EVERY - 1
-            if due and not _any_alive(state, alive, row_stride, tile_rows):
+            if (k - start) % _ALIVE_EVERY == 0 and not _any_alive(state, alive, channels):
                 break
             g = tiles.pairs[k]
             box = tiles.boxes[g]
             slot = tiles.first_slots[g] + (tile_row - box[1]) * (box[2] - box[0]) + tile_column - box[0]
-            mean_x = _unblend(state, alive, lanes, splats[g], x0, y0, tile_rows)
-            _sum_lanes(lanes, mean_x, records[slot])
+            _unblend(state, alive, lanes, splats[g], x0, y0)
+            _sum_lanes(lanes, records[slot])
 
 
 @_kernel
-def _unblend(state: Array, alive: Array, lanes: Array, splat: Any, x0: int, y0: int, tile_rows: int) -> float:
-    """Advance the tile past `splat`, leave its gradient sums per column in `lanes`; return its x in the tile."""
+def _unblend(state: Array, alive: Array, lanes: Array, splat: Any, x0: int, y0: int) -> None:
+    """Advance the tile past `splat` and leave its gradient sums, per lane, in `lanes`."""
     real = state.dtype.type
     half, one, zero = real(0.5), real(1), real(0)
     min_alpha, max_alpha, min_transmittance = real(MIN_ALPHA), real(MAX_ALPHA), real(MIN_TRANSMITTANCE)
@@ -309,58 +324,51 @@ def _unblend(state: Array, alive: Array, lanes: Array, splat: Any, x0: int, y0: 
     half_a, b, half_c, opacity = half * splat.a, splat.b, half * splat.c, splat.opacity
     red, green, blue = splat.red, splat.green, splat.blue
     lanes[:] = 0
-    first_row, end_row = _rows_of(splat, y0, tile_rows)
-    for y in range(first_row, end_row):
-        if not alive[y]:
-            continue
-        dy = real(y) - mean_y
-        row_sigma, row_slope = half_c * dy * dy, b * dy
-        row = np.uint64(y) * _BACKWARD_ROW
-        for x in range(_LANES):
-            dx = real(x) - mean_x
-            sigma = (half_a * dx + row_slope) * dx + row_sigma
-            unclamped = opacity * exp_negative(-sigma)
-            alpha = min(max_alpha, unclamped)
-            T = state[row + x]
-            next_T = T * (one - alpha)
-            touched = (alpha >= min_alpha) & (sigma >= zero)
-            blended = touched & (next_T > min_transmittance)
-            weight = alpha * T if blended else zero
-            d_red, d_green, d_blue = state[row + x + _AT_2], state[row + x + _AT_3], state[row + x + _AT_4]
-            q = state[row + x + _AT_5] + d_red * red + d_green * green + d_blue * blue
-            behind = state[row + x + _AT_1] - weight * q
-            d_alpha = T * q - behind / (one - alpha)
-            p = unclamped * d_alpha if blended & (unclamped <= max_alpha) else zero
-            lanes[x] += p
-            lanes[x + _AT_1] += p * dy
-            lanes[x + _AT_2] += p * dy * dy
-            lanes[x + _AT_3] += weight * d_red
-            lanes[x + _AT_4] += weight * d_green
-            lanes[x + _AT_5] += weight * d_blue
-            state[row + x + _AT_1] = behind
-            state[row + x] = next_T if blended else (-abs(T) if touched else T)
-    return mean_x
+    first_row, end_row = _block_range(mean_y, splat.half_height)
+    first_column, end_column = _block_range(mean_x, splat.half_width)
+    for row in range(first_row, end_row):
+        for column in range(first_column, end_column):
+            block = row * BLOCKS + column
+            if not alive[block]:
+                continue
+            left, top = real(column * SIDE) - mean_x, real(row * SIDE) - mean_y
+            at = np.uint64(block) * _BACKWARD_BLOCK
+            for lane in range(_LANES):
+                dx, dy = real(lane % _SIDE) + left, real(lane // _SIDE) + top
+                sigma = (half_a * dx + b * dy) * dx + half_c * dy * dy
+                unclamped = opacity * exp_negative(-sigma)
+                alpha = min(max_alpha, unclamped)
+                T = state[at + lane]
+                next_T = T * (one - alpha)
+                touched = (alpha >= min_alpha) & (sigma >= zero)
+                blended = touched & (next_T > min_transmittance)
+                weight = alpha * T if blended else zero
+                d_red, d_green, d_blue = state[at + lane + _AT_2], state[at + lane + _AT_3], state[at + lane + _AT_4]
+                q = state[at + lane + _AT_5] + d_red * red + d_green * green + d_blue * blue
+                behind = state[at + lane + _AT_1] - weight * q
+                d_alpha = T * q - behind / (one - alpha)
+                p = unclamped * d_alpha if blended & (unclamped <= max_alpha) else zero
+                lanes[lane] += p
+                lanes[lane + _AT_1] += p * dx
+                lanes[lane + _AT_2] += p * dy
+                lanes[lane + _AT_3] += p * dx * dx
+                lanes[lane + _AT_4] += p * dx * dy
+                lanes[lane + _AT_5] += p * dy * dy
+                lanes[lane + _AT_6] += weight * d_red
+                lanes[lane + _AT_7] += weight * d_green
+                lanes[lane + _AT_8] += weight * d_blue
+                state[at + lane + _AT_1] = behind
+                state[at + lane] = next_T if blended else (-abs(T) if touched else T)
 
 
 @_kernel
-def _sum_lanes(lanes: Array, mean_x: float, record: Array) -> None:
-    """Sum the per-column sums of `_unblend` into one gradient record."""
-    real = lanes.dtype.type
-    p = p_x = p_y = p_xx = p_xy = p_yy = d_red = d_green = d_blue = real(0)
-    for x in range(_LANES):
-        dx = real(x) - mean_x
-        p += lanes[x]
-        p_x += lanes[x] * dx
-        p_xx += lanes[x] * dx * dx
-        p_y += lanes[x + _AT_1]
-        p_xy += lanes[x + _AT_1] * dx
-        p_yy += lanes[x + _AT_2]
-        d_red += lanes[x + _AT_3]
-        d_green += lanes[x + _AT_4]
-        d_blue += lanes[x + _AT_5]
-    record[_P], record[_P_X], record[_P_Y] = p, p_x, p_y
-    record[_P_XX], record[_P_XY], record[_P_YY] = p_xx, p_xy, p_yy
-    record[_RED], record[_GREEN], record[_BLUE] = d_red, d_green, d_blue
+def _sum_lanes(lanes: Array, record: Array) -> None:
+    """Sum `lanes` into one gradient record."""
+    for column in range(RECORD_COLUMNS):
+        total = lanes.dtype.type(0)
+        for lane in range(LANES):
+            total += lanes[column * LANES + lane]
+        record[column] = total
 
 
 @_kernel
