@@ -13,6 +13,7 @@ from typing import Any, TypeVar, get_type_hints
 
 import jsonschema
 
+from splatrig.config_joint import JointConfig
 from splatrig.errors import InputError
 
 LEVEL_NAMES = ("base", "subd1", "subd2", "subd3")
@@ -228,6 +229,7 @@ class Config:
     mesh: MeshConfig
     training: TrainingConfig
     components: ComponentsConfig
+    joint: JointConfig
     rendering: RenderingConfig
     evaluation: EvaluationConfig
 
@@ -374,6 +376,7 @@ def _check_component_sizes(config: Config, train_expressions: int) -> None:
         "components.pca.k": components.pca.k,
         "components.mbspca.k": components.mbspca.k,
         "components.sldc.k": components.sldc.k,
+        "joint.k": config.joint.k,
     }
     for key, k in sizes.items():
         if k > frames:

@@ -1,0 +1,78 @@
+"""Blending components for a batch of frames: one matrix product, dense or inside supports only."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Supports:
+    """Which Gaussians each component may move, as M (Gaussian, component) pairs sorted by Gaussian, then component."""
+
+    gaussians: Tensor  # [M] int64
+    components: Tensor  # [M] int64
+    starts: Tensor  # [N] int64, first pair of each Gaussian
+    count: int
+    """Number of components K."""
+
+    @classmethod
+    def from_mask(cls, mask: Tensor) -> "Supports":  # [K, N] bool
+        """Return the supports in which `mask` is True."""
+        gaussians, components = mask.T.nonzero(as_tuple=True)
+        sizes = mask.sum(dim=0)
+        return cls(gaussians, components, sizes.cumsum(0) - sizes, len(mask))
+
+    def gather(self, dense: Tensor) -> Tensor:
+        """Return the entries [M, A] of a dense basis [K, N, A] that lie inside the supports."""
+        return dense[self.components, self.gaussians]
+
+    def scatter(self, values: Tensor) -> Tensor:
+        """Return the dense basis [K, N, A] of `values` [M, A], zero outside the supports."""
+        dense = values.new_zeros((self.count, len(self.starts), values.shape[-1]))
+        dense[self.components, self.gaussians] = values
+        return dense
+
+
+def blend(
+    weights: Tensor,  # [B, K]
+    values: Tensor,  # [K, N, A], or [M, A] inside supports
+    supports: Supports | None,
+) -> Tensor:  # [B, N, A]
+    """Return `weights @ basis` for a batch of frames; differentiable in both."""
+    if supports is None:
+        count, gaussians, numbers = values.shape
+        return (weights @ values.reshape(count, gaussians * numbers)).reshape(-1, gaussians, numbers)
+    return _BlendInside.apply(weights, values, supports)
+
+
+class _BlendInside(torch.autograd.Function):
+    """The sparse product: each Gaussian sums the components that reach it, and nothing else is touched."""
+
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, values: Tensor, supports: Supports) -> Tensor:
+        batch, pairs = len(weights), len(values)
+        shares = weights.index_select(1, supports.components)  # [B, M]
+        frames = torch.arange(batch, device=values.device)[:, None] * pairs
+        blended = torch.nn.functional.embedding_bag(
+            torch.arange(pairs, device=values.device).repeat(batch),
+            values,
+            (supports.starts + frames).reshape(-1),
+            mode="sum",
+            per_sample_weights=shares.reshape(-1),
+        )
+        ctx.supports = supports
+        ctx.save_for_backward(weights, values)
+        return blended.reshape(batch, len(supports.starts), values.shape[-1])
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:
+        weights, values = ctx.saved_tensors
+        supports: Supports = ctx.supports
+        shares = weights.index_select(1, supports.components)
+        arriving = upstream.index_select(1, supports.gaussians)  # [B, M, A]
+        to_values = (arriving * shares[..., None]).sum(dim=0)
+        along = (arriving * values).sum(dim=-1)  # [B, M]
+        to_weights = torch.zeros_like(weights).index_add_(1, supports.components, along)
+        return to_weights, to_values, None

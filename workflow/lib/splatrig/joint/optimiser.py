@@ -1,0 +1,121 @@
+"""Adam for a rig: one step for base and basis, another per frame for weights; then the constraints."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from splatrig.errors import InputError
+from splatrig.joint.model import JointRig
+from splatrig.joint.plan import JointPlan
+from splatrig.training.trainer import ADAM_BETAS, ADAM_EPSILON
+
+
+@dataclass
+class RowAdam:
+    """Adam on single rows of a matrix: a frame that was not seen neither moves nor ages."""
+
+    matrix: Tensor  # [F, K]
+    first_moments: Tensor  # [F, K]
+    second_moments: Tensor  # [F, K]
+    ages: Tensor  # [F] steps that each row has made
+
+    @classmethod
+    def of(cls, matrix: Tensor) -> "RowAdam":
+        """Return the optimiser of `matrix` before its first step."""
+        zeros = torch.zeros_like(matrix, requires_grad=False)
+        return cls(matrix, zeros, zeros.clone(), torch.zeros(len(matrix), device=matrix.device))
+
+    def step(self, seen: Tensor, gradients: Tensor, rate: float) -> None:
+        """Move the rows where `seen` [F] is above 0 down their `gradients` [F, K]."""
+        beta_1, beta_2 = ADAM_BETAS
+        with torch.no_grad():
+            moving = seen[:, None] > 0
+            self.first_moments.lerp_(gradients, (1 - beta_1) * moving)
+            self.second_moments.lerp_(gradients.square(), (1 - beta_2) * moving)
+            self.ages += seen > 0
+            ages = self.ages.clamp_min(1)[:, None]
+            corrected = self.first_moments / (1 - beta_1**ages)
+            spread = (self.second_moments / (1 - beta_2**ages)).sqrt()
+            self.matrix -= rate * moving * corrected / (spread + ADAM_EPSILON)
+
+
+class RigOptimiser:
+    """All state that a step changes beside the rig itself."""
+
+    def __init__(self, rig: JointRig, plan: JointPlan) -> None:
+        """Prepare to optimise `rig` by `plan`; raise InputError when a rate of a driven field is not above 0."""
+        for name in rig.driven:
+            if not getattr(plan.rates, name) > 0:
+                raise InputError(f"training.rates.{name}: got 0, expected more than 0, since joint components move it.")
+        self.rig, self.plan = rig, plan
+        groups = [
+            {"params": [parameter], "name": f"base_{name}", "first_rate": getattr(plan.rates, name) * plan.train_base}
+            for name, parameter in rig.base.items()
+        ]
+        groups += [{"params": [block.values], "name": "basis", "first_rate": 1.0} for block in rig.blocks]
+        self.adam = torch.optim.Adam(groups, lr=0.0, betas=ADAM_BETAS, eps=ADAM_EPSILON, fused=True)
+        self.rows = RowAdam.of(rig.weights)
+
+    def step(self, step: int, seen: Tensor, weight_gradients: Tensor) -> None:
+        """Apply the gradients on the rig's tensors, and `weight_gradients` [F, K] where `seen` [F] is above 0."""
+        share = self.plan.share(step)
+        for group in self.adam.param_groups:
+            group["lr"] = group["first_rate"] * share
+        self.adam.step()
+        self.rig.normalise_quaternions()
+        if self.plan.sparsity > 0:
+            for block in self.rig.blocks:
+                shrink_rows(block.values, block.penalty, share * self.plan.sparsity)
+        if self.rig.count:
+            self.rows.step(seen, weight_gradients, self.plan.weight_rate * share)
+            self.constrain()
+
+    def constrain(self) -> None:
+        """Fix the gauge: the neutral at zero, weights in [0, 1] or of unit root mean square a component."""
+        weights = self.rig.weights
+        with torch.no_grad():
+            weights[self.rig.neutral_row] = 0.0
+            if self.plan.bounded:
+                weights.clamp_(0.0, 1.0)
+            else:
+                weights.div_(weights.square().mean(dim=0).sqrt().clamp_min(1e-8))
+
+    def state(self) -> dict[str, Tensor]:
+        """Return every tensor that a later run needs to go on exactly, by name."""
+        tensors = {f"rig/{name}": tensor for name, tensor in self.rig.parameters().items()}
+        for index, group in enumerate(self.adam.param_groups):
+            for name, value in self.adam.state.get(group["params"][0], {}).items():
+                tensors[f"adam/{index}/{name}"] = torch.as_tensor(value)
+        rows = {
+            "first_moments": self.rows.first_moments,
+            "second_moments": self.rows.second_moments,
+            "ages": self.rows.ages,
+        }
+        return tensors | {f"rows/{name}": tensor for name, tensor in rows.items()}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Put back what `state` returned."""
+        with torch.no_grad():
+            for name, parameter in self.rig.parameters().items():
+                parameter.copy_(tensors[f"rig/{name}"])
+            for name in ("first_moments", "second_moments", "ages"):
+                getattr(self.rows, name).copy_(tensors[f"rows/{name}"])
+        for index, group in enumerate(self.adam.param_groups):
+            prefix = f"adam/{index}/"
+            saved = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+            if saved:
+                parameter = group["params"][0]
+                self.adam.state[parameter] = {name: value.to(parameter.device).clone() for name, value in saved.items()}
+
+
+def shrink_rows(values: Tensor, penalty: Tensor | None, pull: float) -> None:
+    """Shorten each row [..., A] of `values` by `pull * penalty`, to zero at most, in place.
+
+    The proximal step of the group lasso, sum of `penalty` times the length of a row (Neumann et al. 2013, equation 6),
+    with lengths in units of one step of Adam.
+    """
+    with torch.no_grad():
+        lengths = values.norm(dim=-1, keepdim=True)
+        threshold = pull if penalty is None else pull * penalty
+        values.mul_((1.0 - threshold / lengths.clamp_min(1e-12)).clamp_min(0.0))

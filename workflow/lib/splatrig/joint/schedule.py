@@ -1,0 +1,98 @@
+"""Which (frame, camera) pairs a step sees: random, reproducible, resumable from the step's number alone."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from splatrig.errors import InputError
+
+Pair = tuple[int, int]
+"""(frame, camera), indices into the frames and cameras of a source."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The size of one step."""
+
+    frames: int
+    """Frames a step, over all processes."""
+    cameras: int
+    """Cameras of each of these frames."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Pairs that are in memory together, and the steps made from them."""
+
+    pairs: tuple[Pair, ...]
+    """All pairs of the window, in the order of first use."""
+    steps: tuple[tuple[tuple[Pair, ...], ...], ...]
+    """[step][group] of pairs: a group is one frame with its cameras."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """An endless random order of pairs.
+
+    The cameras of a frame are dealt into groups; groups are dealt to `shards` (one a process), and each shard's to
+    windows of `window_pairs` pairs (None: all fit). A window is passed over `passes` times, each time in another
+    order, before the next one; a new cycle deals anew. With all pairs in one window a pass is an epoch.
+    """
+
+    pairs: Sequence[Pair]
+    batch: Batch
+    seed: int
+    shards: int = 1
+    window_pairs: int | None = None
+    passes: int = 1
+
+    def __post_init__(self) -> None:
+        if self.batch.frames % self.shards:
+            raise InputError(
+                f"joint.batch.frames: got {self.batch.frames}, expected a multiple of the {self.shards} processes."
+            )
+        if not self.pairs:
+            raise InputError("joint: there is no pair of a training frame and a training camera; check the split.")
+
+    def windows(self, shard: int) -> Iterator[Window]:
+        """Yield the windows of one shard, for ever."""
+        cycle = 0
+        while True:
+            groups = self._groups(cycle)[shard :: self.shards]
+            per_step = self.batch.frames // self.shards
+            size = len(groups)
+            if self.window_pairs is not None:
+                size = max(per_step, self.window_pairs // max(1, self.batch.cameras))
+            for index, first in enumerate(range(0, len(groups), size)):
+                yield self._window(groups[first : first + size], per_step, (cycle, index, shard))
+            cycle += 1
+
+    def _groups(self, cycle: int) -> list[tuple[Pair, ...]]:
+        """Deal the cameras of every frame into groups, and the groups into a random order."""
+        generator = np.random.default_rng([self.seed, 0, cycle])
+        by_frame: dict[int, list[int]] = {}
+        for frame, camera in self.pairs:
+            by_frame.setdefault(frame, []).append(camera)
+        groups: list[tuple[Pair, ...]] = []
+        for frame, cameras in by_frame.items():
+            order = generator.permutation(cameras)
+            groups += [
+                tuple((frame, int(camera)) for camera in order[first : first + self.batch.cameras])
+                for first in range(0, len(order), self.batch.cameras)
+            ]
+        shuffled = [groups[index] for index in generator.permutation(len(groups))]
+        short = -len(shuffled) % self.shards
+        return shuffled + shuffled[:short]
+
+    def _window(self, groups: Sequence[tuple[Pair, ...]], per_step: int, key: tuple[int, int, int]) -> Window:
+        generator = np.random.default_rng([self.seed, 1, *key])
+        steps = []
+        for number in range(self.passes):
+            order = np.arange(len(groups)) if number == 0 else generator.permutation(len(groups))
+            for first in range(0, len(order), per_step):
+                chosen = order[first : first + per_step]
+                # a step is always full, so that all processes make the same number of steps
+                chosen = np.resize(chosen, per_step) if len(chosen) < per_step else chosen
+                steps.append(tuple(groups[index] for index in chosen))
+        return Window(tuple(pair for group in groups for pair in group), tuple(steps))

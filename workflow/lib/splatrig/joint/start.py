@@ -1,0 +1,103 @@
+"""Where learning starts: components of meshes or of fitted rows, put on the neutral fit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.components.file import Components
+from splatrig.errors import InputError
+from splatrig.gaussians.gaussians import SHAPES, Gaussians
+from splatrig.joint.model import ATTRIBUTES, NUMBERS, BlockStart, RigStart
+
+RANDOM_WEIGHT = 0.1
+"""Standard deviation of the first weights of components that start from nothing."""
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A small block of components of its own for opacity or higher spherical harmonics."""
+
+    attributes: tuple[str, ...]
+    k: int
+
+
+def start_from_components(
+    components: Components,
+    base: Gaussians,
+    attributes: tuple[str, ...],
+    neutral_row: int,
+    *,
+    bounded: bool,
+    support: NDArray[np.bool_] | None = None,  # [K, N]
+    penalty: NDArray[np.float32] | None = None,  # [K, N]
+) -> RigStart:
+    """Return the rig of `components` on `base`: what they do not move yet, of `attributes`, starts at zero.
+
+    Components are rescaled so that weights have a maximum of 1 (`bounded`) or a root mean square of 1.
+    """
+    W = np.asarray(components.W, dtype=np.float32).copy()
+    count = len(base)
+    known = {
+        name: (components.C[:, first:end] * components.std[first:end]).reshape(len(components.C), count, -1)
+        for name, first, end in components.dim_info
+    }
+    scale = weight_scale(W, bounded=bounded)
+    deltas = {}
+    for name in attributes:
+        field = ATTRIBUTES[name]
+        delta = known.get(name)
+        if delta is None:
+            delta = np.zeros((len(components.C), count, NUMBERS[field]), np.float32)
+        deltas[field] = (delta * scale[:, None, None]).astype(np.float32)
+    fields = tuple(ATTRIBUTES[name] for name in attributes)
+    return RigStart(base, W / scale, (BlockStart(fields, deltas, support, penalty),), neutral_row)
+
+
+def weight_scale(W: NDArray[np.float32], *, bounded: bool) -> NDArray[np.float32]:  # [K]
+    """Return the maximum (`bounded`) or root mean square of each component's weights `W` [F, K], or 1 where it is 0."""
+    scale = np.abs(W).max(axis=0) if bounded else np.sqrt(np.square(W, dtype=np.float64).mean(axis=0))
+    return np.where(scale > 0, scale, 1.0).astype(np.float32)
+
+
+def random_start(
+    base: Gaussians,
+    attributes: tuple[str, ...],
+    shape: tuple[int, int],  # (F, K)
+    neutral_row: int,
+    generator: np.random.Generator,
+) -> RigStart:
+    """Return a rig whose components do nothing yet and whose weights are random: the start of an ablation."""
+    frames, k = shape
+    fields = tuple(ATTRIBUTES[name] for name in attributes)
+    deltas = {field: np.zeros((k, len(base), NUMBERS[field]), np.float32) for field in fields}
+    weights = generator.standard_normal((frames, k), dtype=np.float32)
+    return RigStart(base, weights, (BlockStart(fields, deltas),), neutral_row)
+
+
+def with_extra(start: RigStart, extra: Extra, generator: np.random.Generator, *, bounded: bool) -> RigStart:
+    """Return the start with one more block, of zero components and small random weights."""
+    fields = tuple(ATTRIBUTES[name] for name in extra.attributes)
+    for name in fields:
+        if any(name in block.fields for block in start.blocks):
+            raise InputError(f"joint.appearance.attributes: {name} is moved by the other components already.")
+    deltas = {field: np.zeros((extra.k, len(start.base), NUMBERS[field]), np.float32) for field in fields}
+    weights = RANDOM_WEIGHT * generator.standard_normal((len(start.weights), extra.k), dtype=np.float32)
+    weights = np.abs(weights) if bounded else weights
+    joined = np.concatenate([start.weights, weights], axis=1)
+    return RigStart(start.base, joined, (*start.blocks, BlockStart(fields, deltas)), start.neutral_row)
+
+
+def moved_gaussians(components: Components) -> NDArray[np.bool_]:  # [K, N]
+    """Return which Gaussians each component moves: its support."""
+    return np.any(components.by_gaussian() != 0, axis=2)
+
+
+def rest_gaussians(components: Components, neutral: Gaussians) -> Gaussians:
+    """Return the rest row of any component file as Gaussians; what it lacks is the neutral's."""
+    rest = components.mean + components.std * (0.0 if components.offset is None else components.offset)
+    fields = dict(neutral.items())
+    for name, first, end in components.dim_info:
+        field = ATTRIBUTES[name]
+        fields[field] = rest[first:end].reshape(len(neutral), *SHAPES[field]).astype(np.float32)
+    return Gaussians(**fields)

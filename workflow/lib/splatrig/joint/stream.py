@@ -1,0 +1,204 @@
+"""Photographs of (frame, camera) pairs, decoded ahead of their use and kept in memory while they are needed."""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from splatrig.capture.cameras import Cameras
+from splatrig.joint.schedule import Pair, Schedule, Window
+from splatrig.training.dataset import read_photograph, silhouette_box
+from splatrig.training.trainer import View
+
+BYTES_A_PIXEL = 4
+"""Photographs are RGBA of 8 bits a channel."""
+
+
+@dataclass(frozen=True)
+class FrameViews:
+    """One frame as the joint fit takes it: where its photographs are and what its cameras see."""
+
+    expression: str
+    frame: str
+    folder: Path
+    """Holds `{camera}.png`."""
+    cameras: Cameras
+    """In this frame's head space."""
+
+    @property
+    def name(self) -> str:
+        """`expression/frame`, as in tables and messages."""
+        return f"{self.expression}/{self.frame}"
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One photograph to be matched."""
+
+    frame: int
+    """Row of the weights."""
+    view: View
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """A photograph cropped to the silhouette, in host memory."""
+
+    image: Tensor  # [h, w, 4] uint8
+    top: int
+    left: int
+
+
+class Photographs:
+    """Decode photographs in threads, on demand or ahead of time; hold what was asked to be held."""
+
+    def __init__(
+        self,
+        frames: Sequence[FrameViews],
+        device: torch.device | str = "cpu",
+        *,
+        plates: Path | None = None,
+        cropped: bool = True,
+        workers: int | None = None,
+    ) -> None:
+        """Serve photographs of `frames` as views on `device`, cropped to the silhouette or whole.
+
+        `plates` is the folder of the photographs of the empty stage, `{camera}.png`, where the capture has them;
+        `workers` is the number of decoding threads (default: the cores).
+        """
+        self.frames = tuple(frames)
+        self.device = torch.device(device)
+        self.plates, self.cropped = plates, cropped
+        self._stage: dict[int, Tensor] = {}
+        self._pool = ThreadPoolExecutor(workers or min(16, os.cpu_count() or 1))
+        self._held: dict[Pair, Future[_Decoded]] = {}
+        self.waited_seconds = 0.0
+        """How long callers have waited for photographs that were not decoded yet."""
+
+    def close(self) -> None:
+        """Stop decoding."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def __enter__(self) -> "Photographs":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def hold(self, pairs: Sequence[Pair]) -> None:
+        """Begin to decode `pairs`, in this order, and keep them until they are dropped."""
+        for pair in pairs:
+            if pair not in self._held:
+                self._held[pair] = self._pool.submit(self._decode, pair)
+
+    def drop(self, pairs: Sequence[Pair]) -> None:
+        """Forget `pairs`; those not decoded yet never will be."""
+        for pair in pairs:
+            future = self._held.pop(pair, None)
+            if future is not None:
+                future.cancel()
+
+    def view(self, pair: Pair) -> View:
+        """Return a pair's photograph and camera on the device; raise InputError naming an unreadable file."""
+        begin = time.perf_counter()
+        held = self._held.get(pair)
+        decoded = self._decode(pair) if held is None else held.result()
+        self.waited_seconds += time.perf_counter() - begin
+        cameras, camera = self.frames[pair[0]].cameras, pair[1]
+        K = cameras.Ks[camera].copy()
+        K[:2, 2] -= (decoded.left, decoded.top)
+        return View(
+            camera=cameras.names[camera],
+            image=decoded.image.to(self.device, non_blocking=True),
+            plate=None if self.plates is None else self._plate(self.plates, camera, decoded),
+            viewmats=_small(cameras.viewmats[camera][None], self.device),
+            Ks=_small(K[None], self.device),
+        )
+
+    def _plate(self, folder: Path, camera: int, decoded: _Decoded) -> Tensor:  # [h, w, 3] uint8
+        """Return the part of a camera's empty stage that lies behind a cropped photograph."""
+        if camera not in self._stage:
+            cameras = self.frames[0].cameras
+            pixels = read_photograph(folder / f"{cameras.names[camera]}.png", cameras.width, cameras.height)
+            self._stage[camera] = torch.from_numpy(pixels[..., :3].copy()).to(self.device)
+        height, width = decoded.image.shape[:2]
+        return self._stage[camera][decoded.top : decoded.top + height, decoded.left : decoded.left + width]
+
+    def _decode(self, pair: Pair) -> _Decoded:
+        frame, camera = pair
+        views = self.frames[frame]
+        cameras = views.cameras
+        pixels = read_photograph(views.folder / f"{cameras.names[camera]}.png", cameras.width, cameras.height)
+        top, bottom, left, right = 0, cameras.height, 0, cameras.width
+        if self.cropped:
+            top, bottom, left, right = silhouette_box(pixels[..., 3])
+        image = torch.from_numpy(pixels[top:bottom, left:right].copy())
+        return _Decoded(image.pin_memory() if self.device.type == "cuda" else image, top, left)
+
+
+def _small(array: NDArray[np.float64], device: torch.device) -> Tensor:
+    """Return a camera matrix as float32 on the device, without making the device wait."""
+    tensor = torch.as_tensor(array, dtype=torch.float32)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+
+
+def pairs_in_memory(cameras: Cameras, memory_gib: float) -> int:
+    """Return how many whole photographs fit into `memory_gib`, at least one."""
+    return max(1, int(memory_gib * 2**30 / (cameras.width * cameras.height * BYTES_A_PIXEL)))
+
+
+def stream(
+    photographs: Photographs, schedule: Schedule, shard: int = 0, first_step: int = 0
+) -> Iterator[list[list[Shot]]]:
+    """Yield the shots of each step of one shard, grouped by frame, beginning with step `first_step`, for ever.
+
+    The next window is decoded while the current one is being used. On a GPU the next step's photographs are copied
+    while the current step computes.
+    """
+    shots = _host_steps(photographs, schedule, shard, first_step)
+    if photographs.device.type != "cuda":
+        yield from shots
+        return
+    side = torch.cuda.Stream(photographs.device)
+    while True:
+        with torch.cuda.stream(side):
+            following = next(shots)
+        torch.cuda.current_stream(photographs.device).wait_stream(side)
+        for group in following:
+            for shot in group:
+                for tensor in (shot.view.image, shot.view.viewmats, shot.view.Ks):
+                    tensor.record_stream(torch.cuda.current_stream(photographs.device))
+        yield following
+
+
+def _host_steps(
+    photographs: Photographs, schedule: Schedule, shard: int, first_step: int
+) -> Iterator[list[list[Shot]]]:
+    windows = _from_step(schedule.windows(shard), first_step)
+    window, skipped = next(windows)
+    photographs.hold(window.pairs)
+    while True:
+        following, _ = next(windows)
+        photographs.hold(following.pairs)
+        for step in window.steps[skipped:]:
+            yield [[Shot(pair[0], photographs.view(pair)) for pair in group] for group in step]
+        kept = set(following.pairs)
+        photographs.drop([pair for pair in window.pairs if pair not in kept])
+        window, skipped = following, 0
+
+
+def _from_step(windows: Iterator[Window], first_step: int) -> Iterator[tuple[Window, int]]:
+    """Yield windows from the one that holds `first_step`, each with the number of its steps to skip."""
+    for window in windows:
+        if first_step >= len(window.steps):
+            first_step -= len(window.steps)
+            continue
+        yield window, first_step
+        first_step = 0

@@ -1,0 +1,135 @@
+# Rigs learned through the rasteriser: neutral fit, components of the tracked meshes, joint optimisation.
+# No frame but the neutral has to be fitted for them.
+
+JOINT_START = {
+    "mesh": {"global": "mesh_pca", "local": "mesh_sldc"},
+    "rows": {"global": "pca_all", "local": f"sldc_{CFG.joint.local.map}_xyz"},
+}.get(CFG.joint.start, {})
+
+
+def joint_training():
+    """What joint rigs take from the training section: neither steps nor the factor of single frames."""
+    return to_mapping(replace(CFG.training, steps=Steps(neutral=1, frame=1), frame_rate_factor=1.0, seed_steps=1))
+
+
+def joint_start(wildcards):
+    """The component file that a family starts from; none for a random start."""
+    name = JOINT_START.get(wildcards.family)
+    return [results(f"components/{FINEST}/{name}.h5")] if name else []
+
+
+rule mesh_components:
+    input:
+        neutral=results("gaussians/neutral.h5"),
+        template=results("template/template.h5"),
+        cameras=results("dataset/cameras.json"),
+        frames=results("frames.csv"),
+        photographs=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
+    output:
+        components=results(f"components/{FINEST}/mesh_{{method}}.h5"),
+    log:
+        logs("mesh_components/{method}.log"),
+    benchmark:
+        benchmarks("mesh_components/{method}.tsv")
+    wildcard_constraints:
+        method="pca|sldc",
+    conda:
+        "../../envs/training.yaml"
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        method="{method}",
+        k=CFG.joint.k,
+        local=to_mapping(CFG.joint.local),
+        sldc=to_mapping(CFG.components.sldc),
+        subject=CFG.subject,
+        lib=lib("mesh_components.py"),
+    message:
+        "Components of the tracked meshes: {wildcards.method}"
+    script:
+        "../scripts/mesh_components.py"
+
+
+rule joint:
+    input:
+        neutral=results("gaussians/neutral.h5"),
+        template=results("template/template.h5"),
+        cameras=results("dataset/cameras.json"),
+        frames=results("frames.csv"),
+        photographs=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
+        plates=stage_plates(),
+        start=joint_start,
+    output:
+        components=results(f"components/{FINEST}/joint_{{family}}.h5"),
+    log:
+        logs("joint/{family}.log"),
+    benchmark:
+        benchmarks("joint/{family}.tsv")
+    wildcard_constraints:
+        family="global|local",
+    conda:
+        "../../envs/training.yaml"
+    threads: 2
+    resources:
+        mem_mb=int(4000 + 1500 * CFG.joint.memory_gib),
+        runtime=120,
+        gpu=gpu(),
+    params:
+        family="{family}",
+        joint=to_mapping(CFG.joint),
+        sldc=to_mapping(CFG.components.sldc),
+        training=joint_training(),
+        background=CFG.capture.background,
+        seed=CFG.seed,
+        device=CFG.device,
+        lib=lib("joint.py"),
+    message:
+        "Learning the {wildcards.family} rig through the rasteriser"
+    script:
+        "../scripts/joint.py"
+
+
+rule evaluate_joint:
+    input:
+        neutral=results("gaussians/neutral.h5"),
+        template=results("template/template.h5"),
+        cameras=results("dataset/cameras.json"),
+        frames=results("frames.csv"),
+        photographs=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
+        plates=stage_plates(),
+        gaussians=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
+        pca=results(f"components/{FINEST}/pca_all.h5"),
+        joint=expand(results(f"components/{FINEST}/joint_{{family}}.h5"), family=CFG.joint.families),
+    output:
+        table=results("evaluation/joint.csv"),
+        summary=report(
+            results("evaluation/joint_summary.csv"),
+            caption="../report/joint.rst",
+            category="4 Joint rigs",
+            labels={"content": "means, table"},
+        ),
+    log:
+        logs("evaluate_joint.log"),
+    benchmark:
+        benchmarks("evaluate_joint.tsv")
+    conda:
+        "../../envs/evaluation.yaml"
+    threads: 2
+    resources:
+        mem_mb=6000,
+        runtime=120,
+        gpu=gpu(),
+    params:
+        families=CFG.joint.families,
+        k=CFG.joint.k,
+        solve=to_mapping(CFG.joint.solve),
+        training=joint_training(),
+        background=CFG.capture.background,
+        device=CFG.device,
+        lib=lib("evaluate_joint.py"),
+    message:
+        "Measuring the learned rigs beside the fits and their PCA"
+    script:
+        "../scripts/evaluate_joint.py"

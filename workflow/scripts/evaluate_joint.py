@@ -1,0 +1,27 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+import numba  # noqa: E402
+
+from splatrig.components.file import read_components  # noqa: E402
+from splatrig.config import TrainingConfig, from_mapping  # noqa: E402
+from splatrig.config_joint import JointSolve  # noqa: E402
+from splatrig.files import atomic_path  # noqa: E402
+from splatrig.joint.compare import Comparison, compare, read_fits, summary  # noqa: E402
+from splatrig.joint.stage import Subject  # noqa: E402
+from splatrig.training.fitting import choose_device  # noqa: E402
+from splatrig.training.recipe import plan_for  # noqa: E402
+
+params, inputs = snakemake.params, snakemake.input
+device = choose_device(params.device, 1)
+numba.set_num_threads(min(snakemake.threads, numba.config.NUMBA_NUM_THREADS))
+files = {"pca": inputs.pca} | {f"joint_{name}": path for name, path in zip(params.families, inputs.joint, strict=True)}
+view = plan_for(from_mapping(TrainingConfig, params.training), "frame", params.background)
+subject = Subject.open(inputs)
+comparison = Comparison(subject, view, from_mapping(JointSolve, params.solve), device)
+components = {name: read_components(path) for name, path in files.items()}
+table = compare(comparison, components, read_fits(subject, inputs.gaussians), params.k)
+for path, content in ((snakemake.output.table, table), (snakemake.output.summary, summary(table))):
+    with atomic_path(path) as temporary:
+        content.to_csv(temporary, index=False, float_format="%.5f")

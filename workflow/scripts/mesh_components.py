@@ -1,0 +1,23 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+from splatrig.components.file import write_components  # noqa: E402
+from splatrig.config import SldcConfig, from_mapping  # noqa: E402
+from splatrig.config_joint import JointLocal  # noqa: E402
+from splatrig.joint.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes, with_k  # noqa: E402
+from splatrig.joint.stage import Subject  # noqa: E402
+
+params, threads = snakemake.params, snakemake.threads
+subject = Subject.open(snakemake.input)
+names = subject.names("train")
+meshes = read_meshes(subject.dataset, names, subject.template)
+rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names))
+level = subject.template.levels[subject.template.finest]
+if params.method == "pca":
+    components = mesh_pca(rows, params.k, level, threads)
+else:
+    local = from_mapping(JointLocal, params.local)
+    config = with_k(from_mapping(SldcConfig, params.sldc), params.k, local.lambda_)
+    components = mesh_sldc(rows, config, local.map, level, threads)
+write_components(snakemake.output.components, components)
