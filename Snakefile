@@ -29,4 +29,21 @@ include: "workflow/rules/evaluation.smk"
 rule all:
     default_target: True
     input:
-        targets(),
+        results("frames.csv"),
+        results("template/mask.png"),
+        expand(results("components/{level}/pca_all.h5"), level=LEVELS),
+        expand(results(f"components/{FINEST}/pca_{{attribute}}.h5"), attribute=CFG.components.attributes),
+        expand(
+            results(f"components/{CFG.components.mbspca.level}/mbspca_{{attribute}}.h5"),
+            attribute=CFG.components.attributes,
+        ),
+        expand(
+            results(f"components/{FINEST}/sldc_{{support}}_{CFG.components.sldc.attribute}.h5"),
+            support=CFG.components.sldc.supports,
+        ),
+        expand(results("components/{level}/upsampled_pca_all.h5"), level=CFG.components.upsample),
+        expand(results("renders/{family}/contact_sheet.png"), family=CFG.rendering.families),
+        results("evaluation/fit.csv"),
+        results("evaluation/methods.csv"),
+        results("evaluation/summary.html"),
+        results("evaluation/figures/reconstruction.png"),

@@ -1,0 +1,131 @@
+# Stage 2: from the raw capture to the data set, in head space, with cameras and the table of frames.
+
+
+def _if_present(name):
+    """A raw file that a user's own folder may lack; every other source has it."""
+    path = capture_path(name)
+    return [] if CFG.capture.source == "local" and not Path(path).is_file() else path
+
+
+rule cameras:
+    input:
+        krt=capture_path("KRT"),
+        images=capture_path(f"images/{CFG.capture.neutral}"),
+    output:
+        cameras=results("dataset/cameras.json"),
+    log:
+        logs("cameras.log"),
+    benchmark:
+        benchmarks("cameras.tsv")
+    conda:
+        "../../envs/capture.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        lib=lib("cameras.py"),
+        root=CFG.capture.root,
+        segment=CFG.capture.neutral,
+        cameras=CFG.capture.cameras,
+        held_out=CFG.capture.held_out.cameras,
+        image_scale=CFG.capture.image_scale,
+    message:
+        "Calibrating the cameras of {params.root}"
+    script:
+        "../scripts/cameras.py"
+
+
+rule restructure:
+    input:
+        cameras=results("dataset/cameras.json"),
+        images=capture_path("images/{expression}"),
+        meshes=capture_path("tracked_mesh/{expression}"),
+        neutral=capture_path(f"tracked_mesh/{CFG.capture.neutral}"),
+        frame_list=_if_present("frame_list.txt"),
+        tex_mean=_if_present("tex_mean.png"),
+    output:
+        dataset=directory(results("dataset/{expression}")),
+        frames=results("frames/{expression}.csv"),
+    log:
+        logs("restructure/{expression}.log"),
+    benchmark:
+        benchmarks("restructure/{expression}.tsv")
+    wildcard_constraints:
+        expression="|".join(re.escape(name) for name in EXPRESSIONS),
+    conda:
+        "../../envs/capture.yaml"
+    threads: 1 if CFG.capture.source == "demo" else 4
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        lib=lib("restructure.py"),
+        root=CFG.capture.root,
+        expression="{expression}",
+        options=lambda wildcards: {
+            "neutral": CFG.capture.neutral,
+            "role": "held_out" if wildcards.expression in CFG.capture.held_out.expressions else "train",
+            "frames_per_expression": CFG.capture.frames_per_expression,
+            "frame_selection": CFG.capture.frame_selection,
+            "holes": CFG.capture.holes,
+            "image_scale": CFG.capture.image_scale,
+            "color": CFG.capture.color,
+            "silhouettes": CFG.capture.background == "mask",
+            "subdivisions": CFG.mesh.subdivisions,
+        },
+    message:
+        "Restructuring {wildcards.expression}: head space, levels, photographs with silhouettes"
+    script:
+        "../scripts/restructure.py"
+
+
+rule frames:
+    input:
+        tables=expand(results("frames/{expression}.csv"), expression=EXPRESSIONS),
+    output:
+        frames=results("frames.csv"),
+    log:
+        logs("frames.log"),
+    benchmark:
+        benchmarks("frames.tsv")
+    conda:
+        "../../envs/capture.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        lib=lib("frames.py"),
+    message:
+        "Listing the frames of all expressions"
+    script:
+        "../scripts/frames.py"
+
+
+rule plates:
+    input:
+        datasets=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
+        cameras=results("dataset/cameras.json"),
+        frames=results("frames.csv"),
+    output:
+        plates=directory(results("dataset_plates")),
+    log:
+        logs("plates.log"),
+    benchmark:
+        benchmarks("plates.tsv")
+    conda:
+        "../../envs/capture.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        lib=lib("plates.py"),
+        expressions=EXPRESSIONS,
+        margin=CFG.capture.plate.margin,
+        most_frames=CFG.capture.plate.frames,
+    message:
+        "Making a background plate for every camera"
+    script:
+        "../scripts/plates.py"

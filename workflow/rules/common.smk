@@ -85,8 +85,3 @@ def gpu():
     if CFG.device == "auto":
         return int(shutil.which("nvidia-smi") is not None)
     return int(CFG.device == "cuda")
-
-
-def targets():
-    """Everything that a complete run makes."""
-    return [results("frames.csv")]

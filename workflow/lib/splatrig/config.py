@@ -32,6 +32,14 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
+class PlateConfig:
+    """`capture.plate`: how the background of each camera is found."""
+
+    frames: int
+    margin: float
+
+
+@dataclass(frozen=True)
 class CaptureConfig:
     """`capture`: where the photographs and tracked meshes come from and which of them are used."""
 
@@ -47,6 +55,8 @@ class CaptureConfig:
     image_scale: float
     color: str
     background: str
+    plate: PlateConfig
+    holes: str
     held_out: HeldOut
 
 

@@ -1,10 +1,14 @@
 """The face mask: the share of a head's vertices nearest to the tip of its nose."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from splatrig.errors import InputError
+from splatrig.files import atomic_path
 from splatrig.mesh.topology import unique_edges
 
 _CENTRAL_WIDTH = 0.15
@@ -32,6 +36,11 @@ def nose_tip(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> int:
     candidates = np.flatnonzero(central if central.any() else used)
     reach = np.minimum(z, neighbour)[candidates]
     return int(candidates[np.lexsort((z[candidates], reach))[-1]])
+
+
+def mask_center(vertices: NDArray[np.float64], faces: NDArray[np.int64], center_vertex: int | str) -> int:
+    """Return the vertex around which the mask lies: the one given or, for `auto`, the tip of the nose."""
+    return nose_tip(vertices, faces) if center_vertex == "auto" else int(center_vertex)
 
 
 def nearest_vertices(vertices: NDArray[np.float64], center: int, fraction: float) -> NDArray[np.bool_]:
@@ -62,3 +71,9 @@ def refine_mask(mask: NDArray[np.bool_], step: csr_array) -> NDArray[np.bool_]:
 def faces_inside(faces: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return the faces with all three corners in the mask."""
     return faces[mask[faces].all(axis=1)]
+
+
+def write_mask(path: str | Path, masks: Mapping[str, NDArray[np.bool_]], center: int) -> None:
+    """Write `mask.npz`: the mask [V] of every level under its name, and `center_vertex`."""
+    with atomic_path(path) as temporary:
+        np.savez_compressed(temporary, allow_pickle=False, center_vertex=np.int64(center), **masks)

@@ -3,6 +3,7 @@
 Each pixel is sampled on a regular grid of 8 × 8 points. Every row of samples of a triangle is one span; spans are
 set as bits, and coverage is the share of bits that any triangle has set: no depth, no sorting, no order. An edge's
 crossing with a row is computed from its two vertices in one fixed order, so triangles that share an edge leave no gap.
+The kernels are cached on disk, which notices changes of this file alone: their constants live here.
 """
 
 import numba
@@ -36,7 +37,7 @@ def silhouette(
     return _coverage(bits, height, width)
 
 
-@numba.njit(nogil=True)
+@numba.njit(nogil=True, cache=True)
 def _fill_mesh(camera, faces, projection, bits):  # type: ignore[no-untyped-def]
     """Set the bits [H·8, W] of all samples under the triangles; `camera` [V, 3] is in camera space."""
     fx, fy, cx, cy = projection
@@ -61,7 +62,7 @@ def _fill_mesh(camera, faces, projection, bits):  # type: ignore[no-untyped-def]
             _fill_triangle(xs[0], ys[0], xs[k], ys[k], xs[k + 1], ys[k + 1], bits)
 
 
-@numba.njit(nogil=True)
+@numba.njit(nogil=True, cache=True)
 def _fill_triangle(ax, ay, bx, by, cx, cy, bits):  # type: ignore[no-untyped-def]
     """Set the bits of the samples under one triangle, corners in sample units."""
     if by < ay or (by == ay and bx < ax):
@@ -86,7 +87,7 @@ def _fill_triangle(ax, ay, bx, by, cx, cy, bits):  # type: ignore[no-untyped-def
             _fill_span(bits, row, start, stop)
 
 
-@numba.njit(nogil=True, inline="always")
+@numba.njit(nogil=True, cache=True, inline="always")
 def _fill_span(bits, row, start, stop):  # type: ignore[no-untyped-def]
     """Set the bits start … stop-1 of a row of samples."""
     first, last = start >> 3, (stop - 1) >> 3
@@ -101,7 +102,7 @@ def _fill_span(bits, row, start, stop):  # type: ignore[no-untyped-def]
     bits[row, last] |= tail
 
 
-@numba.njit(nogil=True)
+@numba.njit(nogil=True, cache=True)
 def _coverage(bits, height, width):  # type: ignore[no-untyped-def]
     """Return the share of set bits of each pixel, 0 to 255, rounded."""
     result = np.empty((height, width), dtype=np.uint8)

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from splatrig import __version__
 from splatrig.errors import InputError
 from splatrig.files import atomic_path
-from splatrig.mesh.mask import nearest_vertices, nose_tip, refine_mask
+from splatrig.mesh.mask import mask_center, nearest_vertices, refine_mask
 from splatrig.mesh.subdivision import identity_step, subdivide
 from splatrig.mesh.topology import checked_faces
 
@@ -76,8 +76,7 @@ def build_template(
     Raises InputError when the centre is not a vertex.
     """
     faces = checked_faces(faces, len(vertices))
-    center = nose_tip(vertices, faces) if center_vertex == "auto" else int(center_vertex)
-    mask = nearest_vertices(vertices, center, fraction)
+    mask = nearest_vertices(vertices, mask_center(vertices, faces, center_vertex), fraction)
     levels = {LEVEL_NAMES[0]: Level(vertices, faces, identity_step(len(vertices)), mask)}
     for name in LEVEL_NAMES[1 : subdivisions + 1]:
         subdivision = subdivide(faces, len(vertices))

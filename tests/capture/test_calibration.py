@@ -1,0 +1,71 @@
+"""Which cameras are used, and what is said when they do not fit the images."""
+
+import shutil
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from PIL import Image
+
+from capture.raw import HEIGHT, WIDTH, stage_cameras
+from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, raw_image_size
+from splatrig.capture.krt import read_krt
+from splatrig.capture.layout import CaptureLayout
+from splatrig.errors import InputError
+
+SEGMENT = "E001_Neutral"
+
+
+def choose(raw, wanted):
+    layout = CaptureLayout(raw.root)
+    return choose_camera_names(layout, SEGMENT, wanted, set(read_krt(layout.krt)))
+
+
+def test_all_means_calibrated_and_pictured(raw):
+    assert choose(raw, "all") == ["400002", "400017", "400030"]
+    shutil.rmtree(raw.image(SEGMENT, "400017", "x").parent)
+    raw.image(SEGMENT, "999999", "x").parent.mkdir()
+    assert choose(raw, "all") == ["400002", "400030"]
+
+
+def test_named_cameras_must_be_calibrated_and_pictured(raw):
+    assert choose(raw, ["400030", "400002"]) == ["400002", "400030"]
+    with pytest.raises(InputError, match="KRT: camera 123456"):
+        choose(raw, ["123456"])
+    shutil.rmtree(raw.image(SEGMENT, "400017", "x").parent)
+    with pytest.raises(InputError, match=r"camera 400017 of capture\.cameras has no images"):
+        choose(raw, ["400017"])
+
+
+def test_no_common_camera_is_a_sentence(raw):
+    for camera in raw.cameras:
+        raw.image(SEGMENT, camera, "x").parent.rename(raw.root / "images" / SEGMENT / f"9{camera}")
+    with pytest.raises(InputError, match="no camera has both"):
+        choose(raw, "all")
+
+
+def test_image_sizes_must_agree(raw):
+    layout = CaptureLayout(raw.root)
+    assert raw_image_size(layout, SEGMENT, raw.cameras) == (WIDTH, HEIGHT)
+    Image.new("RGB", (30, 36)).save(raw.image(SEGMENT, "400017", "000100"))
+    with pytest.raises(InputError, match="30×36 pixels"):
+        raw_image_size(layout, SEGMENT, raw.cameras)
+
+
+def test_cameras_are_sorted_and_project_as_the_krt_says(raw):
+    krt = read_krt(raw.root / "KRT")
+    cameras = calibrated_cameras(krt, ["400030", "400002"], ["400002"], WIDTH, HEIGHT)
+    assert cameras.names == ("400002", "400030")
+    assert_array_equal(cameras.held_out, [True, False])
+    truth = {camera.name: camera for camera in stage_cameras(raw.cameras)}
+    for name, viewmat, K in zip(cameras.names, cameras.viewmats, cameras.Ks, strict=True):
+        assert_array_equal(viewmat, np.vstack([truth[name].extrinsics, [0, 0, 0, 1]]))
+        assert_array_equal(K, truth[name].K)
+
+
+def test_something_must_be_left_to_train(raw):
+    krt = read_krt(raw.root / "KRT")
+    with pytest.raises(InputError, match="none is left to train"):
+        calibrated_cameras(krt, ["400030"], ["400030"], WIDTH, HEIGHT)
+    with pytest.raises(InputError, match="camera 7 has no calibration"):
+        calibrated_cameras(krt, ["7"], [], WIDTH, HEIGHT)

@@ -1,0 +1,204 @@
+"""Restructuring a tiny capture: what is written, what is refused, and that threads do not matter."""
+
+import filecmp
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
+
+from capture.raw import HEAD, HEIGHT, STAGE, UNREFERENCED, WIDTH, RawCapture, stage_cameras
+from splatrig.capture.calibration import calibrated_cameras
+from splatrig.capture.color import correction_table
+from splatrig.capture.krt import read_krt
+from splatrig.capture.layout import CaptureLayout
+from splatrig.capture.pose import read_pose
+from splatrig.capture.restructure import RestructureOptions, restructure
+from splatrig.errors import InputError
+from splatrig.mesh.normals import vertex_normals
+from splatrig.mesh.obj import read_obj, write_obj
+from splatrig.mesh.ply import read_ply
+from splatrig.mesh.subdivision import subdivide
+
+NEUTRAL, SMILE = "E001_Neutral", "E002_Smile"
+OPTIONS = RestructureOptions(
+    neutral=NEUTRAL,
+    role="train",
+    frames_per_expression=2,
+    frame_selection="spread",
+    holes="skip",
+    image_scale=1.0,
+    color="none",
+    silhouettes=True,
+    subdivisions=2,
+)
+
+
+def cameras_of(raw, scale=1.0):
+    names = sorted(raw.cameras)
+    return calibrated_cameras(read_krt(raw.root / "KRT"), names, names[:1], WIDTH, HEIGHT).scaled(scale)
+
+
+def run(raw, target, expression=SMILE, threads=1, **changes):
+    options = replace(OPTIONS, **changes)
+    cameras = cameras_of(raw, options.image_scale)
+    return restructure(CaptureLayout(raw.root), expression, cameras, options, target, threads=threads)
+
+
+def test_meshes_poses_and_levels_are_those_of_the_capture(raw, tmp_path):
+    rows = run(raw, tmp_path / "out")
+    assert [row.frame for row in rows] == ["000100", "000109"]
+    for row in rows:
+        folder, frame = tmp_path / "out" / row.frame, row.frame
+        head = raw.head[SMILE, frame][UNREFERENCED:]
+        mesh = read_obj(folder / f"{frame}.obj")
+        assert_allclose(mesh.vertices, head, atol=1e-6)
+        assert_array_equal(mesh.faces, raw.faces - UNREFERENCED)
+        assert mesh.uv_faces is not None
+        assert_array_equal(read_pose(folder / f"{frame}_transform.txt"), raw.poses[SMILE, frame])
+        vertices, faces = head, mesh.faces
+        for suffix in ("", "_subd", "_subd2"):
+            ply = read_ply(folder / f"{frame}{suffix}.ply")
+            assert_allclose(ply.vertices, vertices, atol=1e-4)
+            assert_array_equal(ply.faces, faces)
+            assert_allclose(ply.normals, vertex_normals(vertices, faces), atol=1e-6)
+            assert ply.colors is not None
+            step = subdivide(faces, len(vertices))
+            vertices, faces = step.step @ vertices, step.faces
+
+
+def test_photographs_carry_the_silhouette_of_the_tracked_mesh(raw, tmp_path):
+    run(raw, tmp_path / "out")
+    for camera in stage_cameras(raw.cameras):
+        rgba = np.asarray(Image.open(tmp_path / "out" / "000109" / f"{camera.name}.png"))
+        assert rgba.shape == (HEIGHT, WIDTH, 4)
+        truth = raw.true_silhouette(SMILE, "000109", camera)
+        assert_allclose(rgba[..., 3].astype(int), truth.astype(int), atol=8)
+        assert_array_equal(rgba[..., :3], np.asarray(Image.open(raw.image(SMILE, camera.name, "000109"))))
+        assert 50 < (rgba[..., 3] > 0).sum() < WIDTH * HEIGHT - 50
+
+
+def test_without_silhouettes_photographs_are_opaque_and_colours_are_corrected(raw, tmp_path):
+    run(raw, tmp_path / "out", silhouettes=False, color="multiface_gamma")
+    rgba = np.asarray(Image.open(tmp_path / "out" / "000100" / "400002.png"))
+    table = correction_table("multiface_gamma")
+    assert_array_equal(rgba[..., 3], 255)
+    assert_array_equal(rgba[0, 0, :3], table[STAGE, [0, 1, 2]])
+    assert_array_equal(rgba[HEIGHT // 2, WIDTH // 2, :3], table[HEAD, [0, 1, 2]])
+
+
+def test_scaled_photographs_and_silhouettes_stay_aligned(raw, tmp_path):
+    run(raw, tmp_path / "out", image_scale=0.5)
+    rgba = np.asarray(Image.open(tmp_path / "out" / "000100" / "400017.png")).astype(float)
+    assert rgba.shape == (HEIGHT // 2, WIDTH // 2, 4)
+    alpha = rgba[..., 3:] / 255
+    assert_allclose(rgba[..., :3], alpha * HEAD + (1 - alpha) * STAGE, atol=6)  # 4 of 64 samples
+
+
+def test_rows_say_where_things_came_from_and_which_frame_is_neutral(raw, tmp_path):
+    rows = run(raw, tmp_path / "a", NEUTRAL)
+    assert [row.neutral for row in rows] == [True, False]
+    assert rows[0].mesh == f"tracked_mesh/{NEUTRAL}/000100.obj"
+    assert rows[0].pose == f"tracked_mesh/{NEUTRAL}/000100_transform.txt"
+    assert {row.image_count for row in rows} == {3}
+    rows = run(raw, tmp_path / "b", role="held_out")
+    assert not any(row.neutral for row in rows)
+    assert {row.role for row in rows} == {"held_out"}
+
+
+def test_the_number_of_threads_changes_nothing(raw, tmp_path):
+    assert run(raw, tmp_path / "one", threads=1) == run(raw, tmp_path / "three", threads=3)
+    comparison = filecmp.dircmp(tmp_path / "one", tmp_path / "three")
+    assert comparison.common_dirs == ["000100", "000109"]
+    for sub in comparison.subdirs.values():
+        assert not sub.left_only + sub.right_only
+        _, different, errors = filecmp.cmpfiles(sub.left, sub.right, sub.common_files, shallow=False)
+        assert not different + errors
+
+
+def test_holes_are_counted_and_skipped(raw, tmp_path, caplog):
+    raw.tracked(SMILE, "000100.obj").unlink()
+    raw.tracked(SMILE, "000103_transform.txt").unlink()
+    raw.image(SMILE, "400017", "000106").unlink()
+    with caplog.at_level(logging.WARNING):
+        rows = run(raw, tmp_path / "out")
+    assert [(row.frame, row.image_count) for row in rows] == [("000106", 2), ("000109", 3)]
+    assert not (tmp_path / "out" / "000106" / "400017.png").exists()
+    assert "E002_Smile/000100: no mesh; left out" in caplog.text
+
+
+def test_holes_can_be_refused(raw, tmp_path):
+    raw.image(SMILE, "400017", "000106").unlink()
+    with pytest.raises(InputError, match="frame E002_Smile/000106 has no images of 1 cameras"):
+        run(raw, tmp_path / "out", holes="refuse")
+
+
+def test_a_frame_without_training_images_is_left_out_and_an_expression_without_any_is_a_sentence(raw, tmp_path):
+    for frame in raw.frames(SMILE):
+        for camera in ("400017", "400030"):  # 400002 is held out
+            raw.image(SMILE, camera, frame).unlink()
+    with pytest.raises(InputError, match="none of the 4 frames of E002_Smile has a mesh, a pose and an image"):
+        run(raw, tmp_path / "out")
+
+
+def test_frames_come_from_the_meshes_where_there_is_no_list(raw, tmp_path):
+    (raw.root / "frame_list.txt").unlink()
+    (raw.root / "tex_mean.png").unlink()
+    rows = run(raw, tmp_path / "out")
+    assert [row.frame for row in rows] == ["000100", "000109"]
+    assert read_ply(tmp_path / "out" / "000100" / "000100.ply").colors is None
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda raw: truncate(raw.image(SMILE, "400017", "000109")), r"400017/000109\.png: cannot be read"),
+        (lambda raw: raw.image(SMILE, "400017", "000109").write_bytes(b""), r"400017/000109\.png: cannot be read"),
+        (
+            lambda raw: Image.new("RGB", (23, 36)).save(raw.image(SMILE, "400030", "000100")),
+            r"400030/000100\.png: expected .* 24×36 .* got 23×36",
+        ),
+        (
+            lambda raw: Image.new("I;16", (24, 36)).save(raw.image(SMILE, "400030", "000100")),
+            r"400030/000100\.png: expected an 8-bit",
+        ),
+        (
+            lambda raw: raw.tracked(SMILE, "000109_transform.txt").write_text("1 0 0 nan\n0 1 0 0\n0 0 1 0\n"),
+            "000109_transform.txt line 1: head pose: expected finite",
+        ),
+        (
+            lambda raw: write_obj(raw.tracked(SMILE, "000109.obj"), np.zeros((167, 3)), raw.faces[::-1]),
+            r"000109\.obj: another topology than .*E001_Neutral/000100\.obj",
+        ),
+    ],
+)
+def test_bad_input_is_named(raw, tmp_path, spoil, words):
+    spoil(raw)
+    with pytest.raises(InputError, match=words):
+        run(raw, tmp_path / "out", threads=2)
+
+
+def test_an_expression_that_is_not_there_or_not_listed_is_a_sentence(raw, tmp_path):
+    with pytest.raises(InputError, match="segment E003 has no tracked meshes"):
+        run(raw, tmp_path / "out", "E003")
+    raw.tracked("E003", "").mkdir()
+    with pytest.raises(InputError, match="segment E003 is not listed"):
+        run(raw, tmp_path / "out", "E003")
+
+
+@pytest.mark.parametrize(("space", "with_bin"), [("head", True), ("world", False), ("head", False)])
+def test_captures_in_either_space_give_the_same_data_set(raw, tmp_path, space, with_bin):
+    other = RawCapture(tmp_path / "other", space=space, with_bin=with_bin).write()
+    assert run(raw, tmp_path / "a") == run(other, tmp_path / "b")
+    for name in ("000109/000109_subd2.ply",):
+        a, b = read_ply(tmp_path / "a" / name), read_ply(tmp_path / "b" / name)
+        assert_allclose(a.vertices, b.vertices, atol=1e-4)
+    for camera in raw.cameras:
+        pictures = [np.asarray(Image.open(tmp_path / x / "000109" / f"{camera}.png")).astype(int) for x in "ab"]
+        assert_allclose(pictures[0], pictures[1], atol=8)

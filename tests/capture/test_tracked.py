@@ -1,0 +1,120 @@
+"""Tracked meshes: into head space from either space, pruned alike, and refused when they do not fit together."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from capture.raw import UNREFERENCED, RawCapture
+from splatrig.capture.layout import CaptureLayout
+from splatrig.capture.pose import to_world
+from splatrig.capture.tracked import Tracking, read_topology, space_by_pose
+from splatrig.errors import InputError
+from splatrig.mesh.obj import read_obj, write_obj
+
+SEGMENT = "E002_Smile"
+
+
+def frames_of(raw):
+    return CaptureLayout(raw.root).frames(SEGMENT, raw.cameras)
+
+
+@pytest.mark.parametrize("space", ["world", "head"])
+@pytest.mark.parametrize("with_bin", [True, False])
+def test_all_ways_of_writing_a_capture_give_the_same_head(tmp_path, space, with_bin):
+    raw = RawCapture(tmp_path / "raw", space=space, with_bin=with_bin).write()
+    files = frames_of(raw)
+    tracking = Tracking(read_topology(files[0]))
+    for item in files:
+        expected = raw.head[SEGMENT, item.frame][UNREFERENCED:]
+        tracked = tracking.read(item)
+        assert_allclose(tracked.vertices, expected, atol=1e-5)
+        assert_array_equal(tracked.head_to_world, raw.poses[SEGMENT, item.frame])
+        assert_allclose(tracking.positions(item), expected, atol=1e-5)
+
+
+def test_unreferenced_vertices_are_dropped_and_order_is_kept(raw):
+    topology = read_topology(frames_of(raw)[0])
+    assert_array_equal(topology.pruning.faces, raw.faces - UNREFERENCED)
+    assert_array_equal(topology.pruning.kept, np.arange(UNREFERENCED, raw.faces.max() + 1))
+
+
+def test_an_unreferenced_vertex_may_be_nan_in_the_bin(raw):
+    item = frames_of(raw)[0]
+    head = raw.head[SEGMENT, item.frame].copy()
+    head[0] = np.nan
+    item.positions.write_bytes(head.astype("<f4").tobytes())
+    assert np.isfinite(Tracking(read_topology(item)).read(item).vertices).all()
+
+
+def test_the_space_follows_from_the_pose_where_nothing_else_tells():
+    rng = np.random.default_rng(0)
+    head = rng.normal(scale=70.0, size=(200, 3)) + np.array([5.0, -20.0, 10.0])
+    pose = np.column_stack([np.eye(3), [40.0, -300.0, 1000.0]])
+    assert space_by_pose(to_world(head, pose), pose) == "world"
+    assert space_by_pose(head, pose) == "head"
+
+
+def spoil_vertices(path: Path):
+    mesh = read_obj(path)
+    write_obj(path, np.concatenate([mesh.vertices, mesh.vertices[:1]]), mesh.faces)
+
+
+def spoil_faces(path: Path):
+    mesh = read_obj(path)
+    write_obj(path, mesh.vertices, np.roll(mesh.faces, 1, axis=1))
+
+
+def spoil_count(path: Path):
+    mesh = read_obj(path)
+    write_obj(path, mesh.vertices, mesh.faces[:-2])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (spoil_vertices, "168 vertices, not 167"),
+        (spoil_count, "318 triangles, not 320"),
+        (spoil_faces, "320 other triangles, the first at 1"),
+    ],
+)
+def test_another_topology_names_the_frame_and_what_differs(raw, spoil, words):
+    first, second, *_ = frames_of(raw)
+    spoil(second.mesh)
+    with pytest.raises(InputError, match=words) as caught:
+        Tracking(read_topology(first)).read(second)
+    assert str(second.mesh) in str(caught.value)
+    assert str(first.mesh) in str(caught.value)
+
+
+def test_a_bin_of_another_size_is_named(raw):
+    first, second, *_ = frames_of(raw)
+    second.positions.write_bytes(second.positions.read_bytes()[:-12])
+    with pytest.raises(InputError, match=r"000103\.bin: expected 167 vertices"):
+        Tracking(read_topology(first)).positions(second)
+
+
+def test_a_nan_in_a_bin_is_named(raw):
+    item = frames_of(raw)[0]
+    head = raw.head[SEGMENT, item.frame].copy()
+    head[-1] = np.nan
+    item.positions.write_bytes(head.astype("<f4").tobytes())
+    with pytest.raises(InputError, match=r"000100\.bin: expected finite positions, got NaN or infinity at 1 vert"):
+        Tracking(read_topology(item)).read(item)
+
+
+def test_an_obj_of_another_frame_is_found_out(raw):
+    first, second, *_ = frames_of(raw)
+    first.mesh.write_bytes(second.mesh.read_bytes())
+    with pytest.raises(InputError, match=r"000100\.obj: the OBJ fits neither"):
+        Tracking(read_topology(first)).read(first)
+
+
+def test_spaces_that_change_within_a_segment_are_refused(raw):
+    first, second, *_ = frames_of(raw)
+    write_obj(second.mesh, raw.head[SEGMENT, second.frame], raw.faces)
+    tracking = Tracking(read_topology(first))
+    tracking.read(first)
+    with pytest.raises(InputError, match="must be in one space"):
+        tracking.read(second)

@@ -1,0 +1,101 @@
+"""Which frames of a segment are used, and the table that says so (`frames.csv`)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from splatrig.errors import InputError
+from splatrig.files import atomic_path
+
+
+@dataclass(frozen=True)
+class FrameRow:
+    """One row of `frames.csv`."""
+
+    expression: str
+    frame: str
+    role: str
+    """`train`, or `held_out`: measured, and kept out of every component."""
+    image_count: int
+    """How many of the cameras have an image of this frame."""
+    mesh: str
+    """Path of the tracked mesh, relative to the capture."""
+    pose: str
+    """Path of the head pose, relative to the capture."""
+    neutral: bool
+    """True for exactly one row: the frame that everything is measured from."""
+
+
+COLUMNS = [field.name for field in fields(FrameRow)]
+
+
+def select_frames(
+    count: int, available: int, selection: str, positions: Callable[[int], NDArray[np.float64]]
+) -> list[int]:
+    """Return `count` of `available` frames (all, if there are fewer) as increasing indices.
+
+    `first` takes the first ones, `uniform` equal steps from the first to the last, `spread` the first and then, one
+    after the other, the frame whose mesh is farthest from all chosen ones (Gonzalez 1985). `positions(i)` [V, 3] are
+    the head-space vertices of frame i; only `spread` calls it.
+    """
+    count = min(count, available)
+    if selection == "first":
+        return list(range(count))
+    if selection == "uniform":
+        return sorted({int(i) for i in np.round(np.linspace(0, available - 1, count))})
+    if selection != "spread":
+        raise InputError(f"capture.frame_selection: expected first, uniform or spread, got {selection!r}.")
+    if count == available or count == 1:
+        return list(range(count))
+    return _farthest_points(np.stack([positions(i).astype(np.float32).ravel() for i in range(available)]), count)
+
+
+def _farthest_points(rows: NDArray[np.float32], count: int) -> list[int]:
+    """Return `count` rows of [F, D], the first and then always the one farthest from those chosen, in order."""
+    chosen = [0]
+    distance = np.full(len(rows), np.inf)
+    while len(chosen) < count:
+        distance = np.minimum(distance, np.linalg.norm(rows - rows[chosen[-1]], axis=1))
+        distance[chosen] = -1.0  # identical frames: never the same one twice
+        chosen.append(int(np.argmax(distance)))
+    return sorted(chosen)
+
+
+def write_frames(path: str | Path, rows: Sequence[FrameRow]) -> None:
+    """Write rows of `frames.csv` in their order."""
+    table = pd.DataFrame([asdict(row) for row in rows], columns=COLUMNS)
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def read_frames(path: str | Path) -> pd.DataFrame:
+    """Read `frames.csv` (or one expression's part of it); names stay text, `000102` keeps its zeros.
+
+    Raises InputError naming the file when a column is missing.
+    """
+    try:
+        table = pd.read_csv(path, dtype={"expression": str, "frame": str, "role": str, "mesh": str, "pose": str})
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a table of frames ({error}); delete it and run again.") from error
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise InputError(f"{path}: expected the columns {', '.join(COLUMNS)}; {missing[0]} is missing.")
+    return table[COLUMNS]
+
+
+def merge_frames(paths: Sequence[str | Path]) -> list[FrameRow]:
+    """Return the rows of several tables, in the order given; raise InputError unless exactly one is the neutral."""
+    rows = []
+    for path in paths:
+        rows += [FrameRow(**{str(k): v for k, v in record.items()}) for record in read_frames(path).to_dict("records")]
+    neutral = [row for row in rows if row.neutral]
+    if len(neutral) != 1:
+        raise InputError(
+            f"frames: expected exactly one neutral frame, got {len(neutral)} in {len(rows)} frames; "
+            "capture.neutral must be one of capture.expressions."
+        )
+    return rows

@@ -1,0 +1,104 @@
+"""Where a raw capture in the Multiface layout keeps its files, and which of them are there."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from splatrig.capture.frame_list import read_frame_list
+from splatrig.errors import InputError
+
+
+@dataclass(frozen=True)
+class FrameFiles:
+    """What a capture has of one frame; None where a file is missing."""
+
+    segment: str
+    frame: str
+    mesh: Path | None
+    """`tracked_mesh/{segment}/{frame}.obj`."""
+    positions: Path | None
+    """`….bin`: head-space positions, little-endian float32."""
+    pose: Path | None
+    """`…_transform.txt`: head to world."""
+    cameras: tuple[str, ...]
+    """The cameras, of those asked for, that have an image of this frame."""
+
+
+@dataclass(frozen=True)
+class CaptureLayout:
+    """A raw capture below one folder: KRT, frame_list.txt, tex_mean.png, images/ and tracked_mesh/."""
+
+    root: Path
+
+    @property
+    def krt(self) -> Path:
+        """Camera calibration."""
+        return self.root / "KRT"
+
+    @property
+    def frame_list(self) -> Path:
+        """List of frames; a capture may lack it."""
+        return self.root / "frame_list.txt"
+
+    @property
+    def tex_mean(self) -> Path:
+        """Mean texture; a capture may lack it."""
+        return self.root / "tex_mean.png"
+
+    def image(self, segment: str, camera: str, frame: str) -> Path:
+        """One photograph."""
+        return self.root / "images" / segment / camera / f"{frame}.png"
+
+    def cameras(self, segment: str) -> tuple[str, ...]:
+        """Return the names of the cameras that have a folder of images of a segment, sorted."""
+        folder = self.root / "images" / segment
+        if not folder.is_dir():
+            raise InputError(f"{folder}: segment {segment} has no images; check capture.root and capture.expressions.")
+        return tuple(sorted(entry.name for entry in os.scandir(folder) if entry.is_dir()))
+
+    def frames(self, segment: str, cameras: Sequence[str]) -> tuple[FrameFiles, ...]:
+        """Return what there is of every listed frame of a segment, in time order.
+
+        Frames come from frame_list.txt or, where the capture has none, from the tracked meshes. Raises InputError
+        when the segment has no tracked meshes, or a frame list does not know it.
+        """
+        folder = self.root / "tracked_mesh" / segment
+        if not folder.is_dir():
+            raise InputError(
+                f"{folder}: segment {segment} has no tracked meshes; check capture.root and capture.expressions."
+            )
+        tracked = {entry.name for entry in os.scandir(folder)}
+        pictured = {camera: _file_names(self.root / "images" / segment / camera) for camera in cameras}
+
+        def present(name: str) -> Path | None:
+            return folder / name if name in tracked else None
+
+        return tuple(
+            FrameFiles(
+                segment=segment,
+                frame=frame,
+                mesh=present(f"{frame}.obj"),
+                positions=present(f"{frame}.bin"),
+                pose=present(f"{frame}_transform.txt"),
+                cameras=tuple(camera for camera in cameras if f"{frame}.png" in pictured[camera]),
+            )
+            for frame in self._frame_names(segment, tracked)
+        )
+
+    def _frame_names(self, segment: str, tracked: set[str]) -> tuple[str, ...]:
+        """Return the names of a segment's frames in time order."""
+        if not self.frame_list.is_file():
+            return tuple(sorted(name.removesuffix(".obj") for name in tracked if name.endswith(".obj")))
+        segments = read_frame_list(self.frame_list)
+        if segment not in segments:
+            raise InputError(
+                f"{self.frame_list}: segment {segment} is not listed; it has {len(segments)} others, "
+                f"{min(segments)} to {max(segments)}. Remove the list to take the frames from tracked_mesh/."
+            )
+        return segments[segment]
+
+
+def _file_names(folder: Path) -> frozenset[str]:
+    """Return the names in a folder, none if it does not exist."""
+    return frozenset(entry.name for entry in os.scandir(folder)) if folder.is_dir() else frozenset()

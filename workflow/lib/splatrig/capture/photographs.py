@@ -1,0 +1,69 @@
+"""Photographs: read and checked, scaled, colour-corrected, and written with a silhouette in the alpha channel."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from splatrig.capture.color import corrected
+from splatrig.errors import InputError
+
+_PNG_LEVEL = 1
+"""Of zlib: photographs are noise, level 6 takes three times as long to save a twentieth."""
+
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+"""What PIL raises for broken files."""
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return width and height in pixels from an image's header; raise InputError naming the file if it has none."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except _UNREADABLE as error:
+        raise InputError(f"{path}: cannot be read as an image ({error}); copy or download it again.") from error
+
+
+def read_image(path: Path) -> Image.Image:
+    """Read an 8-bit image as RGB; raise InputError naming the file when it is truncated, damaged or not 8-bit."""
+    try:
+        with Image.open(path) as image:
+            if image.mode not in ("RGB", "RGBA", "L", "P"):
+                raise InputError(f"{path}: expected an 8-bit RGB image, got mode {image.mode}; convert it.")
+            return image.convert("RGB")
+    except InputError:
+        raise
+    except _UNREADABLE as error:
+        raise InputError(f"{path}: cannot be read as an image ({error}); copy or download it again.") from error
+
+
+def scaled_size(width: int, height: int, scale: float) -> tuple[int, int]:
+    """Return the size of an image resized by `scale`, as `Cameras.scaled` has it."""
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def read_photograph(
+    path: Path, width: int, height: int, scale: float, table: NDArray[np.uint8]
+) -> NDArray[np.uint8]:  # [H, W, 3]
+    """Read one photograph at `width` × `height` pixels after scaling by `scale`, colours looked up in `table` [256, 3].
+
+    It is scaled by area averages of the raw values, which are proportional to light, then corrected. Raises InputError
+    naming the file when it is damaged or of another size than the calibrated cameras.
+    """
+    image = read_image(path)
+    if scaled_size(*image.size, scale) != (width, height):
+        raise InputError(
+            f"{path}: expected an image that gives {width}×{height} pixels at capture.image_scale {scale:g}, "
+            f"got {image.size[0]}×{image.size[1]}; all images of a capture have one size."
+        )
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BOX)
+    return corrected(np.asarray(image), table)
+
+
+def write_photograph(path: Path, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> None:
+    """Write `rgb` [H, W, 3] with `alpha` [H, W] as an 8-bit RGBA PNG."""
+    Image.fromarray(np.dstack([rgb, alpha])).save(path, compress_level=_PNG_LEVEL)

@@ -1,0 +1,102 @@
+"""Background plates: what each camera sees behind the head, from the frames themselves."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import scipy.ndimage
+from numpy.typing import NDArray
+from PIL import Image
+
+from splatrig.capture.cameras import Cameras
+from splatrig.capture.photographs import read_image
+from splatrig.capture.pose import read_pose
+from splatrig.errors import InputError
+from splatrig.mesh.ply import read_ply
+from splatrig.mesh.silhouette import silhouette
+from splatrig.progress import track
+
+_STRIP = 64
+"""Image rows whose median is taken at once, to bound memory."""
+
+
+def temporal_median(
+    photographs: NDArray[np.uint8],  # [F, H, W, 3]
+    hidden: NDArray[np.bool_],  # [F, H, W] True where the head is, or may be
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:  # [H, W, 3], [H, W]
+    """Return the median over frames of the pixels that are not hidden, and where there is any."""
+    frames, height, width = hidden.shape
+    plate = np.zeros((height, width, 3), dtype=np.uint8)
+    seen = np.asarray((~hidden).any(axis=0))
+    for start in range(0, height, _STRIP):
+        rows = slice(start, start + _STRIP)
+        values = np.where(hidden[:, rows, :, None], np.uint16(256), photographs[:, rows].astype(np.uint16))
+        values.sort(axis=0)  # hidden ones last
+        count = np.maximum((~hidden[:, rows]).sum(axis=0), 1)[None, :, :, None]
+        lower = np.take_along_axis(values, (count - 1) // 2, axis=0)[0]
+        upper = np.take_along_axis(values, np.minimum(count // 2, frames - 1), axis=0)[0]
+        middle = ((lower + upper + 1) // 2).astype(np.uint8)
+        plate[rows] = np.where(seen[rows, :, None], middle, 0)
+    return plate, seen
+
+
+def filled(plate: NDArray[np.uint8], seen: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return `plate` [H, W, 3] with each unseen pixel replaced by the nearest seen one; black if there is none."""
+    if not seen.any():
+        return np.zeros_like(plate)
+    nearest = scipy.ndimage.distance_transform_edt(~seen, return_distances=False, return_indices=True)
+    return plate[nearest[0], nearest[1]]
+
+
+@dataclass(frozen=True)
+class PlateFrame:
+    """One frame that plates are made from."""
+
+    folder: Path
+    """`dataset/{expression}/{frame}`."""
+
+    def image(self, camera: str) -> Path:
+        """Return the path of one camera's photograph."""
+        return self.folder / f"{camera}.png"
+
+
+def write_plates(
+    frames: list[PlateFrame], cameras: Cameras, margin: float, most_frames: int, target: Path, *, threads: int = 1
+) -> None:
+    """Write `{camera}.png` below `target`: each camera's temporal median outside the dilated silhouettes.
+
+    At most `most_frames` of `frames`, equally spaced, are used. The silhouettes are dilated by `margin` of the image's
+    height, for hair and for errors of the tracking. Raises InputError when a camera has no image.
+    """
+    picked = [
+        frames[i] for i in sorted({int(i) for i in np.linspace(0, len(frames) - 1, min(most_frames, len(frames)))})
+    ]
+    meshes = [read_ply(frame.folder / f"{frame.folder.name}.ply") for frame in picked]
+    views = [cameras.in_head_space(read_pose(f.folder / f"{f.folder.name}_transform.txt")) for f in picked]
+    width, height = cameras.width, cameras.height
+
+    def write_one(row: int) -> None:
+        camera = cameras.names[row]
+        used = [i for i, frame in enumerate(picked) if frame.image(camera).is_file()]
+        if not used:
+            raise InputError(f"plates: camera {camera} has no image in the {len(picked)} frames looked at.")
+        photographs = np.stack([np.asarray(read_image(picked[i].image(camera))) for i in used])
+        hidden = np.empty(photographs.shape[:3], dtype=bool)
+        for k, i in enumerate(used):
+            view = views[i]
+            vertices = meshes[i].vertices.astype(np.float64)
+            alpha = silhouette(vertices, meshes[i].faces, view.viewmats[row], view.Ks[row], width, height)
+            hidden[k] = dilated(alpha > 0, margin * height)
+        Image.fromarray(filled(*temporal_median(photographs, hidden))).save(target / f"{camera}.png")
+
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        for _ in track(pool.map(write_one, range(len(cameras))), "plates", unit="camera", total=len(cameras)):
+            pass
+
+
+def dilated(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
+    """Return `mask` [H, W] grown by `radius` pixels, round at its corners."""
+    if not mask.any():
+        return mask
+    return np.asarray(scipy.ndimage.distance_transform_edt(~mask)) <= radius

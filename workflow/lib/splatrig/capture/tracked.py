@@ -1,0 +1,170 @@
+"""The tracked mesh of a frame, checked and brought into head space."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.capture.layout import FrameFiles
+from splatrig.capture.pose import read_pose, to_head, to_world
+from splatrig.errors import InputError
+from splatrig.mesh.obj import ObjMesh, read_obj
+from splatrig.mesh.topology import Pruning, prune_unreferenced
+
+_log = logging.getLogger(__name__)
+
+SPACE_TOLERANCE_MM = 0.1
+"""How far obj may lie from R·bin + t (or from bin): text with four decimals of metres-long vectors passes."""
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The mesh that all frames share, as one frame's OBJ file has it."""
+
+    source: Path
+    """The OBJ file."""
+    mesh: ObjMesh
+    """Its content; positions are of no interest."""
+    pruning: Pruning
+    """The way to the vertices that faces reference."""
+
+
+def read_topology(files: FrameFiles) -> Topology:
+    """Read the topology from the OBJ file of one frame, which must be there."""
+    assert files.mesh is not None
+    mesh = read_obj(files.mesh)
+    pruning = prune_unreferenced(mesh.faces, len(mesh.vertices))
+    return Topology(files.mesh, mesh, pruning)
+
+
+def check_topology(path: Path, mesh: ObjMesh, expected: Topology) -> None:
+    """Raise InputError naming `path` and the first thing in which its mesh differs from the expected topology."""
+    reference = expected.mesh
+    differences = []
+    if len(mesh.vertices) != len(reference.vertices):
+        differences.append(f"{len(mesh.vertices)} vertices, not {len(reference.vertices)}")
+    if len(mesh.faces) != len(reference.faces):
+        differences.append(f"{len(mesh.faces)} triangles, not {len(reference.faces)}")
+    else:
+        rows = np.flatnonzero((mesh.faces != reference.faces).any(axis=1))
+        if rows.size:
+            face, other = mesh.faces[rows[0]] + 1, reference.faces[rows[0]] + 1
+            differences.append(
+                f"{rows.size} other triangles, the first at {rows[0] + 1}: {face.tolist()}, not {other.tolist()}"
+            )
+    if differences:
+        raise InputError(
+            f"{path}: another topology than {expected.source}: {'; '.join(differences)}. "
+            "All frames must share one mesh; leave this frame out or track it again."
+        )
+
+
+@dataclass(frozen=True)
+class TrackedFrame:
+    """One frame of the tracking, in head space."""
+
+    vertices: NDArray[np.float64]  # [V, 3] millimetres, pruned
+    head_to_world: NDArray[np.float64]  # [3, 4]
+
+
+class Tracking:
+    """Reads tracked frames of one topology and finds out in which space their OBJ files are."""
+
+    def __init__(self, topology: Topology) -> None:
+        """Expect every frame to have `topology`."""
+        self.topology = topology
+        self._spaces: dict[str, Path] = {}
+
+    def read(self, files: FrameFiles) -> TrackedFrame:
+        """Read one frame completely: topology, positions, pose, and the space of the OBJ, which is checked.
+
+        Where the frame has a .bin (head space by definition), positions are taken from it and obj ≈ R·bin + t (world)
+        or obj ≈ bin (head) must hold; otherwise the OBJ's space follows from the pose. Raises InputError naming the
+        file for another topology, a bad number, or an OBJ that fits neither space or not that of other frames.
+        """
+        assert files.mesh is not None and files.pose is not None
+        pose = read_pose(files.pose)
+        mesh = read_obj(files.mesh)
+        check_topology(files.mesh, mesh, self.topology)
+        kept = self.topology.pruning.kept
+        positions = mesh.vertices[kept]
+        if files.positions is None:
+            space = space_by_pose(positions, pose)
+            head = to_head(positions, pose) if space == "world" else positions
+        else:
+            head = read_positions(files.positions, len(mesh.vertices))[kept]
+            _check_finite(files.positions, head)
+            space = space_by_check(files.mesh, positions, head, pose)
+        self._agree(space, files)
+        return TrackedFrame(head, pose)
+
+    def positions(self, files: FrameFiles) -> NDArray[np.float64]:
+        """Return the head-space positions [V, 3] of one frame, from the .bin alone where there is one."""
+        if files.positions is None:
+            return self.read(files).vertices
+        head = read_positions(files.positions, len(self.topology.mesh.vertices))[self.topology.pruning.kept]
+        _check_finite(files.positions, head)
+        return head
+
+    def _agree(self, space: str, files: FrameFiles) -> None:
+        """Log how the space was decided, once; raise InputError when frames disagree."""
+        assert files.mesh is not None
+        if space == "either":
+            return
+        if space not in self._spaces:
+            how = "its pose alone (no .bin)" if files.positions is None else "the check of obj against R·bin + t"
+            _log.info("%s: the OBJ files are in %s space, by %s", files.mesh, space, how)
+        self._spaces.setdefault(space, files.mesh)
+        if len(self._spaces) > 1:
+            places = " but ".join(f"{path} is in {name} space" for name, path in self._spaces.items())
+            raise InputError(f"tracked meshes: {places}; all OBJ files of a segment must be in one space.")
+
+
+def read_positions(path: Path, vertex_count: int) -> NDArray[np.float64]:
+    """Read a .bin of head-space positions [V, 3], little-endian float32; raise InputError when its size is wrong."""
+    content = path.read_bytes()
+    if len(content) != 12 * vertex_count:
+        raise InputError(
+            f"{path}: expected {vertex_count} vertices × 12 bytes = {12 * vertex_count}, got {len(content)} bytes; "
+            "is the file cut short, or of another topology?"
+        )
+    return np.frombuffer(content, dtype="<f4").reshape(-1, 3).astype(np.float64)
+
+
+def _check_finite(path: Path, positions: NDArray[np.float64]) -> None:
+    """Raise InputError when a referenced position is NaN or infinite."""
+    bad = np.flatnonzero(~np.isfinite(positions).all(axis=1))
+    if bad.size:
+        raise InputError(f"{path}: expected finite positions, got NaN or infinity at {bad.size} vertices.")
+
+
+def space_by_check(
+    path: Path, positions: NDArray[np.float64], head: NDArray[np.float64], pose: NDArray[np.float64]
+) -> str:
+    """Return `world`, `head` or `either`: where OBJ `positions` [V, 3] lie, given the head-space truth.
+
+    Raises InputError naming `path` with both distances when they lie in neither.
+    """
+    world_error = float(np.abs(positions - to_world(head, pose)).max())
+    head_error = float(np.abs(positions - head).max())
+    if world_error > SPACE_TOLERANCE_MM < head_error:
+        raise InputError(
+            f"{path}: the OBJ fits neither R·bin + t (off by {world_error:.3g} mm) nor bin (off by {head_error:.3g} "
+            f"mm), expected one of them within {SPACE_TOLERANCE_MM} mm; .obj, .bin and _transform.txt are of different "
+            "frames or units."
+        )
+    if world_error <= SPACE_TOLERANCE_MM and head_error <= SPACE_TOLERANCE_MM:
+        return "either"
+    return "world" if world_error <= SPACE_TOLERANCE_MM else "head"
+
+
+def space_by_pose(positions: NDArray[np.float64], pose: NDArray[np.float64]) -> str:
+    """Return `world` or `head`: where OBJ `positions` [V, 3] lie, when there is no .bin to check against.
+
+    A head's centre lies near the origin of head space, which the pose puts at t in the world: whichever of the two is
+    nearer. A pose that moves the head by less than the head is off-centre decides nothing; then the documented world.
+    """
+    center = positions.mean(axis=0)
+    return "world" if np.linalg.norm(center - pose[:, 3]) <= np.linalg.norm(center) else "head"

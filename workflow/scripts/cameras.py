@@ -1,0 +1,20 @@
+# ruff: noqa: E402 (the log is opened before anything else can speak)
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+from pathlib import Path
+
+from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, raw_image_size
+from splatrig.capture.cameras import write_cameras
+from splatrig.capture.krt import read_krt
+from splatrig.capture.layout import CaptureLayout
+from splatrig.config import held_out_cameras
+
+params = snakemake.params
+layout = CaptureLayout(Path(params.root))
+krt = read_krt(layout.krt)
+names = choose_camera_names(layout, params.segment, params.cameras, set(krt))
+width, height = raw_image_size(layout, params.segment, names)
+cameras = calibrated_cameras(krt, names, held_out_cameras(params.held_out, names), width, height)
+write_cameras(snakemake.output.cameras, cameras.scaled(params.image_scale))

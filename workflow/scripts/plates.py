@@ -1,0 +1,25 @@
+# ruff: noqa: E402 (the log is opened before anything else can speak)
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+from pathlib import Path
+
+from splatrig.capture.cameras import read_cameras
+from splatrig.capture.frames import read_frames
+from splatrig.capture.plates import PlateFrame, write_plates
+from splatrig.files import atomic_directory
+
+params = snakemake.params
+folders = dict(zip(params.expressions, snakemake.input.datasets, strict=True))
+table = read_frames(snakemake.input.frames)
+frames = [PlateFrame(Path(folders[row.expression]) / row.frame) for row in table.itertuples()]
+with atomic_directory(snakemake.output.plates) as target:
+    write_plates(
+        frames,
+        read_cameras(snakemake.input.cameras),
+        params.margin,
+        params.most_frames,
+        target,
+        threads=snakemake.threads,
+    )

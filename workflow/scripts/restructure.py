@@ -1,0 +1,25 @@
+# ruff: noqa: E402 (the log is opened before anything else can speak)
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+from pathlib import Path
+
+from splatrig.capture.cameras import read_cameras
+from splatrig.capture.frames import write_frames
+from splatrig.capture.layout import CaptureLayout
+from splatrig.capture.restructure import RestructureOptions, restructure
+from splatrig.config import from_mapping
+from splatrig.files import atomic_directory
+
+params = snakemake.params
+with atomic_directory(snakemake.output.dataset) as target:
+    rows = restructure(
+        CaptureLayout(Path(params.root)),
+        params.expression,
+        read_cameras(snakemake.input.cameras),
+        from_mapping(RestructureOptions, params.options),
+        target,
+        threads=snakemake.threads,
+    )
+write_frames(snakemake.output.frames, rows)

@@ -1,0 +1,33 @@
+# ruff: noqa: E402 (the log is opened before anything else can speak)
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+import logging
+from pathlib import Path
+
+from splatrig.capture.frames import read_frames
+from splatrig.mesh.mask import faces_inside, mask_center, write_mask
+from splatrig.mesh.mask_picture import draw_mask
+from splatrig.mesh.obj import read_obj, write_obj
+from splatrig.mesh.template import build_template, write_template
+from splatrig.mesh.topology import prune_unreferenced
+
+params, output = snakemake.params, snakemake.output
+table = read_frames(snakemake.input.frames)
+frame = table.loc[table["neutral"], "frame"].item()
+mesh = read_obj(Path(snakemake.input.dataset) / frame / f"{frame}.obj")
+center = mask_center(mesh.vertices, mesh.faces, params.center_vertex)
+template = build_template(
+    mesh.vertices, mesh.faces, params.subdivisions, center_vertex=center, fraction=params.fraction
+)
+write_template(output.template, template)
+write_mask(output.mask, {name: level.mask for name, level in template.levels.items()}, center)
+for (name, level), path in zip(template.levels.items(), output.objs, strict=True):
+    pruning = prune_unreferenced(faces_inside(level.faces, level.mask), len(level.vertices))
+    write_obj(path, level.vertices[pruning.kept], pruning.faces)
+    vertices, masked = len(level.vertices), int(level.mask.sum())
+    logging.info("%s: %d vertices, %d faces; %d vertices in the mask", name, vertices, len(level.faces), masked)
+base = template.levels["base"]
+title = f"face mask: {base.mask.sum()} of {len(base.mask)} vertices nearest to vertex {center}"
+draw_mask(output.picture, template.levels[params.pictured], title)
