@@ -17,7 +17,7 @@ from splatrig.errors import InputError
 from splatrig.gaussians.activation import activate
 from splatrig.joint.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from splatrig.joint.model import JointRig
-from splatrig.joint.optimiser import RigOptimiser
+from splatrig.joint.optimiser import SELECTING, RigOptimiser
 from splatrig.joint.parallel import World
 from splatrig.joint.plan import JointPlan
 from splatrig.joint.schedule import Pair, Schedule
@@ -233,7 +233,8 @@ class JointFit:
         self.history.append((self.steps_done, seconds, float(self.losses[0]) / max(1, since), value))
         self.losses[0] = 0.0
         _LOG.info("step %d: loss %.5f, validation %.3f dB", *self.history[-1][:1], self.history[-1][2], value)
-        if value > self.best_psnr + IMPROVEMENT_DB or not self.best:
+        selecting = self.plan.sparsity > 0 and self.steps_done <= SELECTING * self.plan.steps
+        if not selecting and (value > self.best_psnr + IMPROVEMENT_DB or not self.best):
             self.best_psnr, self.best_step = value, self.steps_done
             self.best = {name: tensor.detach().clone() for name, tensor in self.rig.parameters().items()}
 
@@ -252,7 +253,7 @@ class JointFit:
             return psnr(rendered.clamp(0.0, 1.0), photographed, view.image[..., 3] > 127)
 
     def _stale_checks(self) -> int:
-        return sum(row[0] > self.best_step for row in self.history)
+        return sum(row[0] > self.best_step for row in self.history) if self.best else 0
 
     def _take_best(self) -> None:
         """Go back to the best rig that was measured; without a measurement stay where the steps ended."""

@@ -11,6 +11,10 @@ from splatrig.joint.plan import JointPlan
 from splatrig.training.trainer import ADAM_BETAS, ADAM_EPSILON
 
 
+SELECTING = 0.6
+"""Share of the steps in which a sparsity penalty acts; after them the supports are fixed."""
+
+
 @dataclass
 class RowAdam:
     """Adam on single rows of a matrix: a frame that was not seen neither moves nor ages."""
@@ -56,20 +60,39 @@ class RigOptimiser:
         groups += [{"params": [block.values], "name": "basis", "first_rate": 1.0} for block in rig.blocks]
         self.adam = torch.optim.Adam(groups, lr=0.0, betas=ADAM_BETAS, eps=ADAM_EPSILON, fused=True)
         self.rows = RowAdam.of(rig.weights)
+        self.alive: list[Tensor] = []
 
     def step(self, step: int, seen: Tensor, weight_gradients: Tensor) -> None:
         """Apply the gradients on the rig's tensors, and `weight_gradients` [F, K] where `seen` [F] is above 0."""
         share = self.plan.share(step)
         for group in self.adam.param_groups:
             group["lr"] = group["first_rate"] * share
+        self._look(step)
         self.adam.step()
         self.rig.normalise_quaternions()
         if self.plan.sparsity > 0:
-            for block in self.rig.blocks:
-                shrink_rows(block.values, block.penalty, share * self.plan.sparsity)
+            self._sparsify(step, share)
         if self.rig.count:
             self.rows.step(seen, weight_gradients, self.plan.weight_rate * share)
             self.constrain()
+
+    def _sparsify(self, step: int, share: float) -> None:
+        """Shrink rows during the first part of the steps; then keep what has vanished at zero and pull no more.
+
+        The second part undoes the shrinkage of the rows that stay, as the refit after a lasso does.
+        """
+        if step < SELECTING * self.plan.steps:
+            for block in self.rig.blocks:
+                shrink_rows(block.values, block.penalty, share * self.plan.sparsity)
+            return
+        with torch.no_grad():
+            for block, alive in zip(self.rig.blocks, self.alive, strict=True):
+                block.values.mul_(alive)
+
+    def _look(self, step: int) -> None:
+        """Remember, before `step` moves them, which rows of the bases are not zero."""
+        if self.plan.sparsity > 0 and step >= SELECTING * self.plan.steps and not self.alive:
+            self.alive = [block.values.detach().any(dim=-1, keepdim=True) for block in self.rig.blocks]
 
     def constrain(self) -> None:
         """Fix the gauge: the neutral at zero, weights in [0, 1] or of unit root mean square a component."""

@@ -1,0 +1,62 @@
+from collections import Counter
+from itertools import islice
+
+import pytest
+
+from splatrig.errors import InputError
+from splatrig.joint.schedule import Batch, Schedule
+
+PAIRS = [(frame, camera) for frame in range(6) for camera in range(5)]
+
+
+def steps_of(schedule: Schedule, count: int, shard: int = 0) -> list:
+    return list(islice((step for window in schedule.windows(shard) for step in window.steps), count))
+
+
+def test_every_pair_is_seen_once_an_epoch() -> None:
+    schedule = Schedule(PAIRS, Batch(frames=3, cameras=1), seed=0)
+    seen = Counter(pair for step in steps_of(schedule, 10) for group in step for pair in group)
+    assert seen == Counter(PAIRS)
+
+
+def test_a_group_is_one_frame_with_different_cameras() -> None:
+    for step in steps_of(Schedule(PAIRS, Batch(frames=2, cameras=3), seed=0), 20):
+        assert len(step) == 2
+        for group in step:
+            assert len({frame for frame, _ in group}) == 1
+            assert len(set(group)) == len(group)
+
+
+def test_the_order_depends_on_the_seed_alone() -> None:
+    orders = [steps_of(Schedule(PAIRS, Batch(2, 2), seed=seed), 30) for seed in (1, 1, 2)]
+    assert orders[0] == orders[1] != orders[2]
+
+
+def test_windows_hold_no_more_pairs_than_memory_and_together_all() -> None:
+    schedule = Schedule(PAIRS, Batch(2, 1), seed=0, window_pairs=8, passes=3)
+    windows = list(islice(schedule.windows(0), 4))
+    assert max(len(window.pairs) for window in windows) <= 8
+    assert Counter(pair for window in windows for pair in window.pairs) == Counter(PAIRS)
+    for window in windows:
+        seen = Counter(pair for step in window.steps for group in step for pair in group)
+        assert set(seen) == set(window.pairs)
+        assert min(seen.values()) >= 3
+
+
+def test_shards_share_the_pairs_and_make_equally_many_steps() -> None:
+    schedule = Schedule(PAIRS[:-1], Batch(frames=4, cameras=1), seed=0, shards=2)
+    first, second = (next(schedule.windows(shard)) for shard in range(2))
+    assert len(first.steps) == len(second.steps)
+    assert set(first.pairs) | set(second.pairs) == set(PAIRS[:-1])
+    assert len(set(first.pairs) & set(second.pairs)) <= 1
+    assert all(len(step) == 2 for step in (*first.steps, *second.steps))
+
+
+def test_frames_a_step_must_divide_among_the_processes() -> None:
+    with pytest.raises(InputError, match="multiple of the 2 processes"):
+        Schedule(PAIRS, Batch(3, 1), seed=0, shards=2)
+
+
+def test_no_pairs_is_an_error() -> None:
+    with pytest.raises(InputError, match="no pair"):
+        Schedule([], Batch(1, 1), seed=0)
