@@ -39,6 +39,20 @@ class PlateConfig:
 
 
 @dataclass(frozen=True)
+class DownloadConfig:
+    """`capture.download`: how archives are fetched; it changes no byte of them."""
+
+    parallel: int
+    retries: int
+    timeout: float
+    max_archive_gb: float
+    keep_archives: bool
+    extra_assets: list[str]
+    links: str | None
+    checksums: str
+
+
+@dataclass(frozen=True)
 class CaptureConfig:
     """`capture`: where the photographs and tracked meshes come from and which of them are used."""
 
@@ -56,6 +70,7 @@ class CaptureConfig:
     background: str
     plate: PlateConfig
     holes: str
+    download: DownloadConfig
     held_out: HeldOut
 
 
