@@ -15,6 +15,7 @@ configfile: str(Path(workflow.basedir) / "config.yaml")
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/demo.smk"
+include: "workflow/rules/download.smk"
 include: "workflow/rules/capture.smk"
 include: "workflow/rules/template.smk"
 include: "workflow/rules/training.smk"

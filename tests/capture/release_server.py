@@ -87,7 +87,9 @@ def miniature(image_bytes: int = 60_000, frames: Iterable[str] = ("000102", "000
     for segment in SEGMENTS:
         base = f"{FOLDER}/tracked_mesh/{segment}"
         kinds = (".obj", ".bin", "_transform.txt")
-        meshes = {f"{base}/{frame}{kind}": content(f"{base}/{frame}{kind}", 3_000) for frame in frames for kind in kinds}
+        meshes = {
+            f"{base}/{frame}{kind}": content(f"{base}/{frame}{kind}", 3_000) for frame in frames for kind in kinds
+        }
         archives[f"tracked_mesh--{segment}.tar"] = tar_of(meshes)
         for asset in ("images", "unwrapped_uv_1024"):
             views = {}
@@ -152,9 +154,11 @@ class _Handler(BaseHTTPRequestHandler):
             if asked:
                 release.ranges.append((name, asked))
         if fault.isdecimal():
-            return self._refuse(int(fault))
+            self._refuse(int(fault))
+            return
         if name not in release.files:
-            return self._refuse(404)
+            self._refuse(404)
+            return
         data = self._data(name, fault)
         tag = f'"{hashlib.md5(data).hexdigest()}"'
         condition = self.headers.get("If-Range")
@@ -162,7 +166,8 @@ class _Handler(BaseHTTPRequestHandler):
         if asked and fault != "ignore range" and (condition in (None, tag) or fault == "other part"):
             start, status = int(asked.removeprefix("bytes=").rstrip("-")), 206
         if status == 206 and start >= len(data):
-            return self._refuse(416)
+            self._refuse(416)
+            return
         if fault == "shifted" and status == 206:
             start -= 1
         self.send_response(status)

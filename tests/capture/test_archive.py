@@ -3,6 +3,7 @@ import tarfile
 from pathlib import Path, PurePosixPath
 
 import pytest
+
 from capture.release_server import tar_of
 from splatrig.capture.archive import below, of_cameras, top_level, unpack
 from splatrig.errors import InputError

@@ -3,6 +3,7 @@ import time
 from dataclasses import replace
 
 import pytest
+
 from capture.release_server import content, serve
 from splatrig.capture.download import Client, MissingError
 from splatrig.config import DownloadConfig
@@ -225,7 +226,7 @@ def test_progress_counts_every_byte_once(release, tmp_path):
     assert sum(counts) == len(DATA)
 
 
-def test_sizes_are_asked_for_without_bodies(release, tmp_path):
+def test_sizes_are_asked_for_without_bodies(release):
     client = Client(SETTINGS)
     assert client.size(f"{release.url}/{NAME}") == len(DATA)
     with pytest.raises(MissingError, match=r"other\.tar"):

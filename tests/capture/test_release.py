@@ -3,13 +3,15 @@ from pathlib import Path
 
 import pytest
 import yaml
-from capture.release_server import listings, miniature
 from hypothesis import given
 from hypothesis import strategies as st
+
+from capture.release_server import listings, miniature
 from splatrig.capture.release import (
     AVERAGE,
     SEGMENT_ASSETS,
     Archive,
+    available_segments,
     choose_segments,
     make_release,
     parse_archive_name,
@@ -193,7 +195,9 @@ def names(archives):
 
 
 def test_a_plan_has_exactly_the_chosen_segments_and_assets(archives):
-    chosen = plan(archives, ["E074_Blink", "SEN_a_voice_spoke_near-at-hand"], ("images", "tracked_mesh", "metadata"), "all")
+    chosen = plan(
+        archives, ["E074_Blink", "SEN_a_voice_spoke_near-at-hand"], ("images", "tracked_mesh", "metadata"), "all"
+    )
     assert names(chosen) == [
         "metadata.tar",
         "images--E074_Blink.tar",
@@ -244,14 +248,26 @@ def test_a_release_without_metadata_is_refused(archives):
 
 def test_segments_are_chosen_by_name_by_preset_or_all():
     available = ["E001_Neutral", "E003_Closed", "E074_Blink"]
-    assert choose_segments("all", [], reversed(available)) == available
+    assert choose_segments("all", [], available[::-1]) == available
     assert choose_segments("multiface_v1", ["E074_Blink", "E002_Swallow", "E001_Neutral"], available) == [
         "E074_Blink",
         "E001_Neutral",
     ]
     assert choose_segments(["E074_Blink"], [], available) == ["E074_Blink"]
-    with pytest.raises(InputError, match=r"the entity has no E074_blink; did you mean E074_Blink"):
+    with pytest.raises(InputError, match=r"the capture has no E074_blink; did you mean E074_Blink"):
         choose_segments(["E074_blink"], [], available)
+
+
+def test_available_segments_come_from_links_then_an_earlier_listing_then_the_committed_entity(tmp_path):
+    entity, release, links = tmp_path / "entity.yaml", tmp_path / "release.csv", tmp_path / "links"
+    assert available_segments(entity, release, str(links)) is None
+    entity.write_bytes((ROOT / "resources" / "multiface" / "6795937.yaml").read_bytes())
+    assert len(available_segments(entity, release, None)) == 185
+    listed = [Archive(f"{asset}--E074_Blink.tar", asset, "E074_Blink") for asset in ("images", "tracked_mesh")]
+    write_release(release, [*listed, Archive("images--E002_Swallow.tar", "images", "E002_Swallow")])
+    assert available_segments(entity, release, None) == ["E074_Blink"], "a segment without meshes is of no use"
+    links.write_text(links_of("5067077"))
+    assert len(available_segments(entity, release, str(links))) == 81
 
 
 @pytest.mark.parametrize(("name", "count"), [("multiface_v1", 66), ("multiface_v2", 22)])

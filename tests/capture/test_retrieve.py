@@ -3,6 +3,7 @@ import json
 from dataclasses import replace
 
 import pytest
+
 from capture.release_server import (
     CAMERAS,
     FOLDER,
@@ -57,9 +58,7 @@ def layout(folder):
 
 
 def expected(frames=("000102", "000105"), cameras=CAMERAS):
-    paths = [
-        f"images/{segment}/{camera}/{frame}.png" for segment in SEGMENTS for camera in cameras for frame in frames
-    ]
+    paths = [f"images/{segment}/{camera}/{frame}.png" for segment in SEGMENTS for camera in cameras for frame in frames]
     kinds = (".obj", ".bin", "_transform.txt")
     meshes = [f"tracked_mesh/{segment}/{frame}{kind}" for segment in SEGMENTS for frame in frames for kind in kinds]
     return {path: content(f"{FOLDER}/{path}", 60_000) for path in paths} | {

@@ -249,9 +249,9 @@ def _suggest(name: str, known: Iterable[str | None]) -> str:
 
 
 def choose_segments(requested: str | Sequence[str], preset: Sequence[str], available: Sequence[str]) -> list[str]:
-    """Return the segments to use of those that an entity has, in the order asked for.
+    """Return the segments to use of those that a capture has, in the order asked for.
 
-    `requested`: `all`, a preset's name (its segments in `preset`, those that the entity lacks are left out: no entity
+    `requested`: `all`, a preset's name (its segments in `preset`; those that the capture lacks are left out: no entity
     has every segment of the script), or names, which must all exist.
     """
     if requested == "all":
@@ -261,5 +261,23 @@ def choose_segments(requested: str | Sequence[str], preset: Sequence[str], avail
         return [name for name in preset if name in known]
     for name in requested:
         if name not in known:
-            raise InputError(f"capture.expressions: the entity has no {name}; {_suggest(name, available)}.")
+            raise InputError(f"capture.expressions: the capture has no {name}; {_suggest(name, available)}.")
     return list(requested)
+
+
+def available_segments(entity: str | Path, release: str | Path, links: str | None) -> list[str] | None:
+    """Return the segments with images and tracked meshes, None if nothing tells them before the first download.
+
+    Read from the list `links` if it is given, else from the table `release` of an earlier download, else from the
+    committed description `entity`.
+    """
+    if links is not None and Path(links).is_file():
+        archives = make_release(parse_links(Path(links).read_text(encoding="utf-8"), ""), {})
+    elif Path(release).is_file():
+        archives = read_release(release)
+    elif Path(entity).is_file():
+        return read_entity(entity).segments
+    else:
+        return None
+    have = {asset: {item.segment for item in archives if item.asset == asset} for asset in ("images", "tracked_mesh")}
+    return sorted(name for name in have["images"] & have["tracked_mesh"] if name is not None)

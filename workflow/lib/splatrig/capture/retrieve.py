@@ -10,10 +10,12 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from splatrig.capture import archive as tar
 from splatrig.capture.download import Client, MissingError
@@ -26,7 +28,7 @@ from splatrig.capture.release import (
     parse_index,
     parse_links,
 )
-from splatrig.config import DownloadConfig
+from splatrig.config import DownloadConfig, load_config
 from splatrig.errors import InputError
 from splatrig.files import atomic_directory, atomic_path
 from splatrig.progress import track_bytes
@@ -35,6 +37,16 @@ _HEAD_REQUESTS = 16
 """Questions for sizes at a time; they carry no data."""
 
 _log = logging.getLogger(__name__)
+
+
+def read_settings(raw: Mapping[str, Any], scripts: str | Path) -> DownloadConfig:
+    """Return `capture.download` of a workflow's whole configuration, read by a script in the folder `scripts`.
+
+    Scripts take these settings from here and not from the params of their rule: how bytes are fetched does not change
+    them, and a changed param would have all of them fetched again.
+    """
+    schema = Path(scripts).parent / "schemas" / "config.schema.yaml"
+    return load_config(raw, yaml.safe_load(schema.read_text(encoding="utf-8"))).capture.download
 
 
 def fetch_release(url: str, folder: str | Path, settings: DownloadConfig, names: Sequence[str]) -> list[Archive]:
