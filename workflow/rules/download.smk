@@ -48,10 +48,9 @@ if CFG.capture.source == "multiface":
     rule multiface_plan:
         input:
             release=ancient(capture_path("archives/release.csv")),
+        # no output and no benchmark: it tells the state of this moment, every time it is asked
         log:
             logs("multiface_plan.log"),
-        benchmark:
-            benchmarks("multiface_plan.tsv")
         conda:
             "../../envs/capture.yaml"
         resources:

@@ -32,6 +32,8 @@ _PROGRESS = 16 << 20
 _WHOLE_FETCHES = 2
 """How often a file is fetched to its end before a wrong sum is reported."""
 _LONGEST_PAUSE_S = 60.0
+HEAD_REQUESTS = 16
+"""Questions for sizes at a time; they carry no data."""
 _CONNECT_S = 30.0
 _SPARE_BYTES = 256 << 20
 """Disk space that a transfer leaves free."""
@@ -276,7 +278,7 @@ class Client:
             proxy = urllib.request.getproxies().get(parts.scheme)
         if proxy not in self._pools:
             timeout = urllib3.Timeout(connect=min(_CONNECT_S, self._settings.timeout), read=self._settings.timeout)
-            size = self._settings.parallel
+            size = max(self._settings.parallel, HEAD_REQUESTS)
             if proxy is None:
                 self._pools[proxy] = urllib3.PoolManager(maxsize=size, block=False, timeout=timeout)
             else:

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from splatrig.capture import archive as tar
-from splatrig.capture.download import Client, MissingError
+from splatrig.capture.download import HEAD_REQUESTS, Client, MissingError
 from splatrig.capture.release import (
     AVERAGE,
     LICENCE,
@@ -32,9 +32,6 @@ from splatrig.config import DownloadConfig, load_config
 from splatrig.errors import InputError
 from splatrig.files import atomic_directory, atomic_path
 from splatrig.progress import track_bytes
-
-_HEAD_REQUESTS = 16
-"""Questions for sizes at a time; they carry no data."""
 
 _log = logging.getLogger(__name__)
 
@@ -234,7 +231,7 @@ def _link(path: Path, goal: Path) -> None:
 def sizes(archives: Sequence[Archive], settings: DownloadConfig) -> list[int | None]:
     """Ask for the lengths of archives in bytes (HEAD requests, several at a time)."""
     client = Client(settings)
-    with ThreadPoolExecutor(max_workers=_HEAD_REQUESTS) as pool:
+    with ThreadPoolExecutor(max_workers=HEAD_REQUESTS) as pool:
         return list(pool.map(lambda item: client.size(item.url), archives))
 
 
