@@ -2,6 +2,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
+
 from capture.raw import RawCapture
 
 
