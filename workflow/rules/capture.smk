@@ -25,13 +25,12 @@ rule cameras:
         runtime=10,
     params:
         lib=lib("cameras.py"),
-        root=CFG.capture.root,
         segment=CFG.capture.neutral,
         cameras=CFG.capture.cameras,
         held_out=CFG.capture.held_out.cameras,
         image_scale=CFG.capture.image_scale,
     message:
-        "Calibrating the cameras of {params.root}"
+        "Calibrating the cameras of {input.krt}"
     script:
         "../scripts/cameras.py"
 
@@ -61,7 +60,6 @@ rule restructure:
         runtime=120,
     params:
         lib=lib("restructure.py"),
-        root=CFG.capture.root,
         expression="{expression}",
         options=lambda wildcards: {
             "neutral": CFG.capture.neutral,

@@ -13,7 +13,7 @@ from splatrig.capture.layout import CaptureLayout
 from splatrig.config import held_out_cameras
 
 params = snakemake.params
-layout = CaptureLayout(Path(params.root))
+layout = CaptureLayout(Path(snakemake.input.krt).parent)
 krt = read_krt(layout.krt)
 names = choose_camera_names(layout, params.segment, params.cameras, set(krt))
 width, height = raw_image_size(layout, params.segment, names)
