@@ -13,10 +13,10 @@ from splatrig.capture.demo.atlas import GRADIENT_STEP, Atlas
 from splatrig.capture.demo.head import FineHead, vertex_normals
 from splatrig.capture.demo.lighting import Illumination, Lights, illuminate
 
-EXPOSURE = 0.62
-ROUND_HIGHLIGHT = (14.0, 0.055)
+EXPOSURE = 0.72
+ROUND_HIGHLIGHT = (16.0, 0.075)
 """Exponent and strength of the broad highlight of skin."""
-WET_HIGHLIGHT = (420.0, 0.85)
+WET_HIGHLIGHT = (420.0, 2.2)
 """Exponent and strength of the sharp highlight of eyes, lips, teeth."""
 
 

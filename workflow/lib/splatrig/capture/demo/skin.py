@@ -8,6 +8,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from splatrig.capture.demo.head import (
+    BASE,
     EYES,
     FACE,
     MOUTH,
@@ -16,21 +17,21 @@ from splatrig.capture.demo.head import (
     TEETH,
     TONGUE,
     HeadModel,
+    boundary_loops,
     tile,
 )
-from splatrig.capture.demo.tracked import boundary_loops
 
 Colour = tuple[float, float, float]
 
-SKIN: Colour = (0.47, 0.285, 0.205)
+SKIN: Colour = (0.49, 0.275, 0.18)
 BLOOD: Colour = (0.42, 0.16, 0.12)
 LIP: Colour = (0.38, 0.15, 0.13)
-HAIR: Colour = (0.030, 0.021, 0.016)
+HAIR: Colour = (0.022, 0.014, 0.010)
 STUBBLE: Colour = (0.12, 0.10, 0.095)
 FRECKLE: Colour = (0.22, 0.11, 0.06)
-SCLERA: Colour = (0.70, 0.66, 0.62)
-IRIS: Colour = (0.17, 0.16, 0.075)
-IRIS_INNER: Colour = (0.26, 0.14, 0.045)
+SCLERA: Colour = (0.68, 0.63, 0.58)
+IRIS: Colour = (0.105, 0.105, 0.06)
+IRIS_INNER: Colour = (0.17, 0.085, 0.03)
 TOOTH: Colour = (0.72, 0.66, 0.53)
 GUM: Colour = (0.45, 0.17, 0.16)
 IRIS_RADIUS_MM, PUPIL_RADIUS_MM = 6.1, 2.2
@@ -209,13 +210,13 @@ def _paint_brows(
 ) -> None:
     positions = texels.positions[rows]
     for side, eye in zip((-1.0, 1.0), eye_centres(head), strict=True):
-        along = generator.uniform(0.0, 1.0, 330)
-        across = generator.uniform(-1.0, 1.0, 330)
+        along = generator.uniform(0.0, 1.0, 240)
+        across = generator.uniform(-1.0, 1.0, 240)
         middle_x = 11.0 + 42.0 * along
         middle_y = eye[1] + 14.5 + 8.0 * np.sin(2.3 * along) - 5.5 * along**2
         thickness = 3.9 * np.sqrt(1.02 - along) + 0.7
         lean = np.radians(68.0 - 75.0 * along**0.6 - 14.0 * across)
-        length = generator.uniform(4.0, 7.0, 330)
+        length = generator.uniform(4.0, 7.0, 240)
         steps = np.linspace(0.0, 1.0, 16)[:, None]
         strokes_x = middle_x + steps * length * np.cos(lean)
         strokes_y = middle_y + across * thickness + steps * length * np.sin(lean) * 0.8
@@ -225,7 +226,7 @@ def _paint_brows(
         )
         near = np.flatnonzero(box)
         distance, _ = tree.query(np.column_stack([side * positions[near, 0], positions[near, 1]]), workers=1)
-        painted.cover(rows[near], HAIR, 0.88 * (1.0 - smoothstep(0.18, 0.75, np.asarray(distance))))
+        painted.cover(rows[near], HAIR, 0.92 * (1.0 - smoothstep(0.05, 0.8, np.asarray(distance))))
 
 
 def _paint_lids(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray) -> None:
@@ -239,7 +240,7 @@ def _paint_lids(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray) 
         near = np.flatnonzero(_near(positions, points.mean(axis=0), 15.0) > 0.05)
         distance, index = cKDTree(dense).query(positions[near], workers=1)
         upper = dense[index, 1] > points[:, 1].mean()
-        reach = np.where(upper, 1.7, 0.9)
+        reach = np.where(upper, 3.0, 1.3)
         painted.cover(rows[near], HAIR, np.where(upper, 0.9, 0.5) * (1.0 - smoothstep(0.3, 1.0, distance / reach)))
 
 
@@ -252,6 +253,8 @@ def _paint_inside(head: HeadModel, texels: Texels, painted: Paint, noise: SolidN
     rows = np.flatnonzero(texels.parts == TONGUE)
     painted.albedo[rows] = np.array((0.42, 0.15, 0.14)) * (1.0 + 0.2 * noise(texels.positions[rows], 1.5))[:, None]
     painted.shine[rows] = (0.4, 0.35)
+    rows = np.flatnonzero(texels.parts == BASE)
+    painted.albedo[rows] = np.array((0.045, 0.05, 0.06)) * (1.0 + 0.3 * noise(texels.positions[rows], 2.0))[:, None]
     rows = np.flatnonzero(texels.parts == SOCKETS)
     painted.cover(rows, (0.40, 0.17, 0.15), 0.7)
 

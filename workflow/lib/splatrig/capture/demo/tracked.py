@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from splatrig.capture.demo.head import EYES, TEETH, HeadModel, tile
+from splatrig.capture.demo.head import EYES, TEETH, HeadModel, boundary_loops, tile
 
 POCKET_DEPTH_MM = 7.0
 """How far the surface between the lips lies behind them."""
@@ -101,22 +101,6 @@ def tracking_noise(
         share = FRAME_CORRELATION if frame else 0.0
         errors[frame] = share * errors[frame - 1] + np.sqrt(1.0 - share**2) * fresh
     return noise_mm * errors
-
-
-def boundary_loops(quads: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Return the boundary loops of a quad mesh, each a cyclic list of vertices in the direction of its quads."""
-    ends = np.concatenate([quads[:, [corner, (corner + 1) % 4]] for corner in range(4)])
-    present = {(int(a), int(b)) for a, b in ends}
-    following = {a: b for a, b in sorted(present) if (b, a) not in present}
-    loops = []
-    while following:
-        start = next(iter(following))
-        loop, vertex = [], start
-        while vertex in following:
-            loop.append(vertex)
-            vertex = following.pop(vertex)
-        loops.append(np.array(loop))
-    return loops
 
 
 def _closed_shell(head: HeadModel, surface: NDArray[np.float64]) -> _Shell:
