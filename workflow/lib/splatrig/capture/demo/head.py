@@ -142,7 +142,7 @@ def refine(head: HeadModel, levels: int = 2) -> FineHead:
         spread = sp.vstack([keep, step[coarse:]]).tocsr()
         operator, uvs, parts = step @ operator, subdivide_corners(uvs), np.repeat(parts, 4)
     rim = max(boundary_loops(quads[np.isin(parts, (FACE, NECK))]), key=len)
-    base, base_uvs, close = _base(rim, operator @ head.neutral)
+    base, base_uvs, close = _base(rim, np.asarray(operator @ head.neutral))
     operator, spread = sp.csr_matrix(close @ operator), sp.csr_matrix(close @ spread)
     halves = ([0, 1, 2], [0, 2, 3])
     return FineHead(
