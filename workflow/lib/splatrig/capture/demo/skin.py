@@ -172,7 +172,7 @@ def _paint_freckles(texels: Texels, painted: Paint, rows: NDArray, generator: np
 
 def _paint_lips(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray, noise: SolidNoise) -> None:
     share = _mask(head, "lips", texels.uvs[rows]) * (texels.parts[rows] == FACE)
-    share = smoothstep(0.15, 0.85, share)
+    rows, share = rows[share > 0.15], smoothstep(0.15, 0.85, share[share > 0.15])
     positions = texels.positions[rows]
     creases = noise(positions * np.array([1.0, 0.22, 0.22]), 1.1)
     painted.cover(rows, LIP, 0.85 * share)
@@ -191,10 +191,12 @@ def _paint_hair(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray, 
     ears = _mask(head, "ears", texels.uvs[rows]) * (texels.parts[rows] == FACE)
     share = smoothstep(-1.5, 5.0, above) * (1.0 - smoothstep(0.1, 0.5, ears))
     strands = 0.5 + 0.5 * noise(positions * np.array([1.0, 0.35, 1.0]), 0.9)
-    density = np.clip(share * (0.62 + 0.45 * strands + 0.12 * noise(positions, 6.0)), 0.0, 1.0)
-    painted.cover(rows, np.array(HAIR)[None] * (0.7 + 1.1 * strands[:, None]), density)
-    painted.shine[rows, 0] *= 1.0 - 0.6 * share
-    painted.bump[rows] += (0.30 * share)[:, None] * noise.gradient(positions * np.array([1.0, 0.4, 1.0]), 1.0)
+    density = np.clip(share * (0.74 + 0.26 * strands + 0.10 * noise(positions, 6.0)), 0.0, 1.0)
+    painted.cover(rows, np.array(HAIR)[None] * (0.8 + 0.8 * strands[:, None]), density)
+    painted.shine[rows, 0] *= 1.0 - 0.8 * share
+    hairy = share > 0.0
+    relief = noise.gradient(positions[hairy] * np.array([1.0, 0.4, 1.0]), 1.0)
+    painted.bump[rows[hairy]] += (0.30 * share[hairy])[:, None] * relief
 
     jaw = smoothstep(-22.0, -34.0, y - 0.0012 * (x - 30.0) * np.abs(x - 30.0)) * smoothstep(8.0, 34.0, z)
     jaw *= smoothstep(-118.0, -96.0, y + 0.35 * (z - 60.0))
