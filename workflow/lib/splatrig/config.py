@@ -239,6 +239,8 @@ class EvaluationConfig:
     """`evaluation`: sizes of the sweeps."""
 
     ks: list[int]
+    lambdas: list[float]
+    level: str
 
 
 @dataclass(frozen=True)
@@ -418,6 +420,7 @@ def _check_component_sizes(config: Config, train_expressions: int) -> None:
     levels = level_names(config.mesh.subdivisions)
     for key, level in [
         ("components.mbspca.level", components.mbspca.level),
+        ("evaluation.level", config.evaluation.level),
         *[("components.upsample", name) for name in components.upsample],
     ]:
         if level not in levels:
