@@ -190,6 +190,7 @@ rule summarise_evaluation:
         **({"truth": results("evaluation/truth.csv")} if HAS_TRUTH else {}),
         fit=results("evaluation/fit_summary.csv"),
         methods=results("evaluation/methods.csv"),
+        sweeps=results("evaluation/sweeps.csv"),
     output:
         summary=results("evaluation/summary.csv"),
         summary_html=report(
