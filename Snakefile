@@ -47,3 +47,5 @@ rule all:
         results("evaluation/methods.csv"),
         results("evaluation/summary.html"),
         results("evaluation/figures/reconstruction.png"),
+        results("evaluation/figures/worst_views.png"),
+        results("evaluation/figures/where_they_act.png"),
