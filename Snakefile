@@ -15,6 +15,7 @@ configfile: str(Path(workflow.basedir) / "config.yaml")
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/demo.smk"
+include: "workflow/rules/download.smk"
 include: "workflow/rules/capture.smk"
 include: "workflow/rules/template.smk"
 include: "workflow/rules/training.smk"
@@ -47,3 +48,5 @@ rule all:
         results("evaluation/methods.csv"),
         results("evaluation/summary.html"),
         results("evaluation/figures/reconstruction.png"),
+        results("evaluation/figures/worst_views.png"),
+        results("evaluation/figures/where_they_act.png"),

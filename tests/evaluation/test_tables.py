@@ -6,7 +6,7 @@ import planted
 from splatrig.errors import InputError
 from splatrig.evaluation.fit import merge_fit_metrics, summarise_fit, worst_views
 from splatrig.evaluation.images import IMAGE_COLUMNS, fitted_like, summarise_images
-from splatrig.evaluation.summary import comparison, key_numbers, write_html, write_markdown
+from splatrig.evaluation.summary import comparison, key_numbers, write_html, write_latex, write_markdown
 from splatrig.evaluation.table import MethodTable, label_of, merge_tables, pick, read_table, write_table
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 
@@ -111,8 +111,14 @@ def methods():
     return pd.concat([table.frame(), local.frame()], ignore_index=True)
 
 
+def sweeps():
+    table = MethodTable("pca_xyz", "base")
+    table.add("generalisation_xyz", 1.0, "mm", 9, k=5, split="left_out", interval=(0.5, 1.5))
+    return table.frame().assign(**{"lambda": np.nan, "sweep": "left_out"})
+
+
 def test_key_numbers_take_the_largest_k_and_say_how(fit):
-    numbers = key_numbers(summarise_fit(fit, np.random.default_rng(0)), methods(), None)
+    numbers = key_numbers(summarise_fit(fit, np.random.default_rng(0)), methods(), sweeps(), None)
     assert numbers["value"].tolist() == pytest.approx([28.0, 0.9, 0.5, 0.7, 1.0])
     assert numbers["unit"].tolist() == ["dB", "0 to 1", "mm", "mm", "mm"]
     assert "82 %" in numbers["how"].iloc[3]
@@ -120,14 +126,14 @@ def test_key_numbers_take_the_largest_k_and_say_how(fit):
 
 
 def test_comparison_has_a_row_a_method_and_no_empty_column():
-    table = comparison(methods(), None)
+    table = comparison(methods(), sweeps(), None)
     assert table["method"].tolist() == ["global (joint PCA)", "local (Gaussian SLDC)"]
     assert table["RMSE, head (mm)"].tolist() == [0.5, 0.7]
     assert "PSNR (dB)" not in table.columns
 
 
 def test_html_and_markdown_hold_every_number(tmp_path):
-    table = comparison(methods(), None)
+    table = comparison(methods(), sweeps(), None)
     write_html(tmp_path / "a.html", "Title & <more>", table)
     page = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "Title &amp; &lt;more&gt;" in page
@@ -137,6 +143,15 @@ def test_html_and_markdown_hold_every_number(tmp_path):
     lines = (tmp_path / "a.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 4
     assert "| global (joint PCA) | subd2 | 5 | 0.5 |" in lines[2]
+
+
+def test_latex_escapes_and_aligns(tmp_path):
+    write_latex(tmp_path / "a.tex", pd.DataFrame({"a_b": ["50 %"], "x": [0.5]}), "R&D")
+    text = (tmp_path / "a.tex").read_text(encoding="utf-8")
+    assert r"\caption{R\&D}" in text
+    assert r"\begin{tabular}{lr}" in text
+    assert r"50 \% & 0.5 \\" in text
+    assert text.count(r"\begin") == text.count(r"\end")
 
 
 def test_unknown_methods_are_called_by_their_file():

@@ -5,7 +5,7 @@ from rasterize.brute_force import brute_force
 from rasterize.scenes import Scene, random_scene
 from splatrig.errors import InputError
 from splatrig.gaussians.sh import sh_to_rgb, view_directions
-from splatrig.rasterize import rasterize
+from splatrig.rasterize import numba_compositing, numba_projection, rasterize
 
 FLOAT64 = 1e-12  # of the largest value: sums of some hundred terms in another order
 FLOAT32 = 5e-6  # the same in float32; a 7-term polynomial for exp
@@ -214,12 +214,31 @@ def test_spherical_harmonics_and_their_gradients_equal_brute_force(degree):
     assert_agree(gradients(scene, by_numba_with_sh), expected, FLOAT64)
 
 
-@pytest.mark.parametrize(("name", "value"), [("means", float("nan")), ("scales", float("inf")), ("quats", 0.0)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("means", float("nan")), ("scales", float("inf")), ("quats", 0.0), ("colors", float("nan"))],
+)
 def test_a_gaussian_that_is_not_finite_is_named(name, value):
     scene = random_scene()
     getattr(scene, name)[17] = value
     with pytest.raises(InputError, match=r"Gaussian 17 has a value that is not finite or a quaternion of length zero"):
         by_numba(scene)
+
+
+def test_kernels_compile_once_a_precision_whatever_is_rendered():
+    for dtype in (torch.float32, torch.float64):
+        for count, size, cameras in ((50, 40, 2), (1, 1, 1), (0, 16, 1)):
+            for bases, degree in ((None, None), (1, 0), (16, 3)):
+                scene = random_scene(count, size, size, cameras, bases, dtype).requiring_gradients()
+                image, alpha = rasterize(*scene.arguments, sh_degree=degree)
+                (image[..., 0].mean() + alpha.mean()).backward()
+    entry_points = (
+        *(numba_projection.project, numba_projection.project_backward, numba_compositing.find_tiles),
+        *(numba_compositing.composite_tiles, numba_compositing.composite_tiles_backward),
+        *(numba_compositing.fill_tiles, numba_compositing.sum_records),
+    )
+    counts = {kernel.py_func.__name__: len(kernel.signatures) for kernel in entry_points}
+    assert counts == dict.fromkeys(counts, 2) | {"fill_tiles": 1}
 
 
 def test_tensors_need_not_be_contiguous():

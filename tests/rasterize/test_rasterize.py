@@ -1,9 +1,13 @@
+import sys
+from importlib import import_module
+
 import pytest
 import torch
 
 from rasterize.scenes import Scene, random_scene
 from splatrig.errors import InputError
-from splatrig.rasterize import backends, rasterize
+from splatrig.rasterize import Splats, Views, backends, gsplat_backend, rasterize
+from splatrig.rasterize.scene import blank
 
 
 def with_changed(scene: Scene, name: str, value) -> Scene:
@@ -60,6 +64,36 @@ def test_an_unknown_back_end_is_answered_with_the_known_ones():
 
 def test_auto_picks_by_device():
     assert backends.choose_backend("auto", "cpu") == "numba"
+    assert backends.choose_backend("auto", "cuda") == "gsplat"
+
+
+@pytest.mark.parametrize("name", ["gsplat", "diff_gaussian_rasterization"])
+def test_cuda_back_ends_are_refused_for_cpu_tensors_without_importing_them(name):
+    with pytest.raises(InputError, match=f"{name} takes cuda tensors, got cpu tensors"):
+        rasterize(*random_scene().arguments, backend=name)
+    assert name not in sys.modules
+
+
+def test_every_back_end_module_can_be_imported_without_its_package():
+    for backend in backends.BACKENDS.values():
+        assert callable(import_module(backend.module).render)
+    assert "gsplat" not in sys.modules and "diff_gaussian_rasterization" not in sys.modules
+
+
+def test_gaussians_in_double_precision_are_refused_by_back_ends_that_lack_it():
+    scene = random_scene()
+    splats = Splats(*scene.gaussians)
+    with pytest.raises(InputError, match=r"gsplat computes in float32, got torch.float64"):
+        gsplat_backend.render(splats, Views(scene.viewmats, scene.Ks, scene.width, scene.height))
+
+
+def test_blank_views_show_the_background_and_pass_empty_gradients():
+    scene = random_scene(count=0, cameras=2).requiring_gradients()
+    backgrounds = torch.rand(2, 3, dtype=torch.float64)
+    images, alphas = blank(Splats(*scene.gaussians), Views(scene.viewmats, scene.Ks, 5, 4, backgrounds))
+    assert torch.equal(images, backgrounds[:, None, None].expand(2, 4, 5, 3)) and not alphas.any()
+    (images.sum() + alphas.sum()).backward()
+    assert scene.means.grad.shape == (0, 3)
 
 
 def test_a_back_end_is_refused_for_tensors_of_another_device():

@@ -1,10 +1,9 @@
 # Stage 2: from the raw capture to the data set, in head space, with cameras and the table of frames.
-
-
-def _if_present(name):
-    """A raw file that a user's own folder may lack; every other source has it."""
-    path = capture_path(name)
-    return [] if CFG.capture.source == "local" and not Path(path).is_file() else path
+# A user's own folder (source: local) may lack the frame list and the mean texture; every other source has them.
+OPTIONAL_RAW = {
+    name: [] if CFG.capture.source == "local" and not Path(capture_path(name)).is_file() else capture_path(name)
+    for name in ("frame_list.txt", "tex_mean.png")
+}
 
 
 rule cameras:
@@ -25,13 +24,12 @@ rule cameras:
         runtime=10,
     params:
         lib=lib("cameras.py"),
-        root=CFG.capture.root,
         segment=CFG.capture.neutral,
         cameras=CFG.capture.cameras,
         held_out=CFG.capture.held_out.cameras,
         image_scale=CFG.capture.image_scale,
     message:
-        "Calibrating the cameras of {params.root}"
+        "Calibrating the cameras of {input.krt}"
     script:
         "../scripts/cameras.py"
 
@@ -42,8 +40,8 @@ rule restructure:
         images=capture_path("images/{expression}"),
         meshes=capture_path("tracked_mesh/{expression}"),
         neutral=capture_path(f"tracked_mesh/{CFG.capture.neutral}"),
-        frame_list=_if_present("frame_list.txt"),
-        tex_mean=_if_present("tex_mean.png"),
+        frame_list=OPTIONAL_RAW["frame_list.txt"],
+        tex_mean=OPTIONAL_RAW["tex_mean.png"],
     output:
         dataset=directory(results("dataset/{expression}")),
         frames=results("frames/{expression}.csv"),
@@ -61,7 +59,6 @@ rule restructure:
         runtime=120,
     params:
         lib=lib("restructure.py"),
-        root=CFG.capture.root,
         expression="{expression}",
         options=lambda wildcards: {
             "neutral": CFG.capture.neutral,

@@ -4,6 +4,7 @@ import shutil
 
 import yaml
 
+from splatrig.capture.release import available_segments, choose_segments
 from splatrig.config import check_config, level_names, load_config, to_mapping
 from splatrig.digest import library_digest
 from splatrig.errors import InputError
@@ -11,24 +12,41 @@ from splatrig.errors import InputError
 ROOT = Path(workflow.basedir)
 
 
-def _expressions(capture):
-    """The segments to use: a list, the preset of that name, or all that the capture has."""
-    if not isinstance(capture.expressions, str):
-        return capture.expressions
-    if capture.expressions == "all":
-        folder = Path(capture.root) / "tracked_mesh"
-        if not folder.is_dir():
-            raise InputError(
-                f"capture.expressions: all needs the folder {folder}, which does not exist; list the segments instead."
-            )
-        return sorted(path.name for path in folder.iterdir() if path.is_dir())
-    preset = ROOT / "resources" / "expressions" / f"{capture.expressions}.yaml"
-    if not preset.is_file():
-        known = ", ".join(sorted(path.stem for path in preset.parent.glob("*.yaml")))
-        raise InputError(
-            f"capture.expressions: no preset named {capture.expressions!r}; there are {known}, or give a list, or all."
+def _available(capture):
+    """The segments that there are to choose from, or None when nothing tells them before the run."""
+    if capture.source == "multiface":
+        return available_segments(
+            ROOT / "resources" / "multiface" / f"{capture.entity}.yaml",
+            Path(capture.root) / "archives" / "release.csv",
+            capture.download.links,
         )
-    return list(yaml.safe_load(preset.read_text(encoding="utf-8")))
+    folder = Path(capture.root) / "tracked_mesh"
+    if capture.source == "local" and folder.is_dir():
+        return sorted(path.name for path in folder.iterdir() if path.is_dir())
+    return None
+
+
+def _expressions(capture):
+    """The segments to use: a list, those of a preset that the capture has, or all that it has."""
+    available = _available(capture)
+    if capture.expressions == "all":
+        if available is None:
+            raise InputError(
+                f"capture.expressions: all needs to know what the capture has, and {capture.root}/tracked_mesh "
+                "does not exist; list the segments instead."
+            )
+        return available
+    if isinstance(capture.expressions, str):
+        path = ROOT / "resources" / "expressions" / f"{capture.expressions}.yaml"
+        if not path.is_file():
+            known = ", ".join(sorted(other.stem for other in path.parent.glob("*.yaml")))
+            raise InputError(
+                f"capture.expressions: no preset named {capture.expressions!r}; there are {known}, or give a list, or all."
+            )
+        preset = list(yaml.safe_load(path.read_text(encoding="utf-8")))
+    else:
+        preset = capture.expressions
+    return preset if available is None else choose_segments(capture.expressions, preset, available)
 
 
 def _configure():

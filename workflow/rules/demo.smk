@@ -46,7 +46,7 @@ if CFG.capture.source == "demo":
         conda:
             "../../envs/capture.yaml"
         resources:
-            mem_mb=2000,
+            mem_mb=3000,
             runtime=10,
         params:
             lib=lib("demo_rig.py"),

@@ -156,12 +156,15 @@ rule draw_figures:
         **({"truth": results("evaluation/truth.csv")} if HAS_TRUTH else {}),
         methods=results("evaluation/methods.csv"),
         images=results("evaluation/images.csv"),
+        sweeps=results("evaluation/sweeps.csv"),
         fit=results("evaluation/fit.csv"),
     output:
         **({"truth": figure("truth", "4 Methods", "recovered face units")} if HAS_TRUTH else {}),
         fit=figure("fit_quality", "2 Fits", "every frame"),
         reconstruction=figure("reconstruction", "4 Methods", "reconstruction, compactness, generalisation, specificity"),
         attributes=figure("attributes", "4 Methods", "attributes of the joint PCA"),
+        matched=figure("matched", "4 Methods", "learned anew at every k"),
+        tradeoff=figure("tradeoff", "4 Methods", "sparsity against error"),
         locality=figure("locality", "4 Methods", "sparsity and support"),
         images=figure("images", "4 Methods", "pictures from held-out cameras"),
         upsampling=figure("upsampling", "5 Upsampling", "coarse components carried up"),
@@ -187,6 +190,7 @@ rule summarise_evaluation:
         **({"truth": results("evaluation/truth.csv")} if HAS_TRUTH else {}),
         fit=results("evaluation/fit_summary.csv"),
         methods=results("evaluation/methods.csv"),
+        sweeps=results("evaluation/sweeps.csv"),
     output:
         summary=results("evaluation/summary.csv"),
         summary_html=report(
@@ -203,6 +207,7 @@ rule summarise_evaluation:
             labels={"content": "methods side by side"},
         ),
         comparison_markdown=results("evaluation/comparison.md"),
+        comparison_latex=results("evaluation/comparison.tex"),
     log:
         logs("summarise_evaluation.log"),
     benchmark:
@@ -219,3 +224,128 @@ rule summarise_evaluation:
         "Summing up"
     script:
         "../scripts/summarise_evaluation.py"
+
+
+rule sweep_method:
+    input:
+        attributes=results(f"attributes/{CFG.evaluation.level}.h5"),
+        template=results("template/template.h5"),
+    output:
+        table=results("evaluation/sweeps/{method}.csv"),
+        runtimes=results("evaluation/runtimes/{method}.csv"),
+    log:
+        logs("sweep_method/{method}.log"),
+    benchmark:
+        benchmarks("sweep_method/{method}.tsv")
+    conda:
+        "../../envs/evaluation.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        lib=lib("sweep_method.py"),
+        components=to_mapping(CFG.components),
+        method="{method}",
+        level=CFG.evaluation.level,
+        ks=lambda wildcards: sweep_ks(wildcards.method),
+        left_out_ks=lambda wildcards: sweep_ks(wildcards.method),
+        lambdas=CFG.evaluation.lambdas,
+        seed=CFG.seed,
+    message:
+        "Learning {wildcards.method} anew at every k, every sparsity weight, and without one expression at a time"
+    script:
+        "../scripts/sweep_method.py"
+
+
+rule merge_sweeps:
+    input:
+        tables=expand(results("evaluation/sweeps/{method}.csv"), method=SWEPT),
+        runtimes=expand(results("evaluation/runtimes/{method}.csv"), method=SWEPT),
+    output:
+        sweeps=report(
+            results("evaluation/sweeps.csv"),
+            caption="../report/sweeps.rst",
+            category="4 Methods",
+            labels={"content": "learned anew, table"},
+        ),
+        runtimes=results("evaluation/runtimes.csv"),
+    log:
+        logs("merge_sweeps.log"),
+    benchmark:
+        benchmarks("merge_sweeps.tsv")
+    conda:
+        "../../envs/evaluation.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        lib=lib("merge_sweeps.py"),
+    message:
+        "Merging the sweeps"
+    script:
+        "../scripts/merge_sweeps.py"
+
+
+rule show_worst:
+    input:
+        fit=results("evaluation/fit.csv"),
+        gaussians=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
+        frames=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
+        cameras=results("dataset/cameras.json"),
+        template=results("template/template.h5"),
+    output:
+        picture=figure("worst_views", "2 Fits", "worst views"),
+        cameras=report(
+            results("evaluation/cameras.csv"),
+            caption="../report/cameras.rst",
+            category="2 Fits",
+            labels={"content": "per camera, table"},
+        ),
+    log:
+        logs("show_worst.log"),
+    benchmark:
+        benchmarks("show_worst.tsv")
+    conda:
+        "../../envs/evaluation.yaml"
+    resources:
+        mem_mb=3000,
+        runtime=10,
+    params:
+        lib=lib("show_worst.py"),
+        dataset=lambda wildcards, input: str(Path(input.cameras).parent),
+        expressions=EXPRESSIONS,
+        views=5,
+        image_height=CFG.rendering.image_height,
+        device=CFG.device,
+    message:
+        "Showing the worst fits"
+    script:
+        "../scripts/show_worst.py"
+
+
+rule compare_heat_maps:
+    input:
+        components=[results(f"components/{level}/{method}.h5") for method, level in LEARNED],
+        neutral=results("gaussians/neutral.h5"),
+        template=results("template/template.h5"),
+        cameras=results("dataset/cameras.json"),
+        dataset=results(f"dataset/{CFG.capture.neutral}"),
+    output:
+        picture=figure("where_they_act", "3 Components", "where they act, all methods"),
+    log:
+        logs("compare_heat_maps.log"),
+    benchmark:
+        benchmarks("compare_heat_maps.tsv")
+    conda:
+        "../../envs/evaluation.yaml"
+    resources:
+        mem_mb=3000,
+        runtime=10,
+    params:
+        lib=lib("compare_heat_maps.py"),
+        methods=[method for method, _ in LEARNED],
+        rendering=to_mapping(CFG.rendering),
+    message:
+        "Showing where the components of all methods act"
+    script:
+        "../scripts/compare_heat_maps.py"

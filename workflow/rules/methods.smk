@@ -23,7 +23,13 @@ def compared():
 
 COMPARED = compared()
 LEARNED = [(method, level) for method, level in COMPARED if not method.startswith("upsampled_")]
+SWEPT = [method for method, _ in LEARNED if method.endswith("_xyz")]
 HAS_TRUTH = CFG.capture.source == "demo"
+
+
+def sweep_ks(method):
+    """The numbers of components at which a method is learned anew; sparse PCA, being slow, up to its own."""
+    return [k for k in CFG.evaluation.ks if k <= CFG.components.mbspca.k or not method.startswith("mbspca_")]
 
 
 def evaluated_level(wildcards):

@@ -2,14 +2,16 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.evaluation import figures  # noqa: E402
+from splatrig.evaluation import figures, sweep_figures  # noqa: E402
 from splatrig.evaluation.images import fitted_like  # noqa: E402
 from splatrig.evaluation.table import read_table  # noqa: E402
 
-methods, fit, images = (read_table(snakemake.input[name]) for name in ("methods", "fit", "images"))
+methods, fit, images, sweeps = (read_table(snakemake.input[name]) for name in ("methods", "fit", "images", "sweeps"))
 drawn = {
     "reconstruction": figures.draw_reconstruction(methods),
     "attributes": figures.draw_attributes(methods),
+    "matched": sweep_figures.draw_matched(sweeps),
+    "tradeoff": sweep_figures.draw_tradeoff(sweeps),
     "locality": figures.draw_locality(methods),
     "images": figures.draw_images(methods, fitted_like(fit, images)),
     "upsampling": figures.draw_upsampling(methods),

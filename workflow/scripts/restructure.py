@@ -15,7 +15,7 @@ from splatrig.files import atomic_directory
 params = snakemake.params
 with atomic_directory(snakemake.output.dataset) as target:
     rows = restructure(
-        CaptureLayout(Path(params.root)),
+        CaptureLayout(Path(snakemake.input.meshes).parent.parent),
         params.expression,
         read_cameras(snakemake.input.cameras),
         from_mapping(RestructureOptions, params.options),

@@ -40,6 +40,20 @@ class PlateConfig:
 
 
 @dataclass(frozen=True)
+class DownloadConfig:
+    """`capture.download`: how archives are fetched; it changes no byte of them."""
+
+    parallel: int
+    retries: int
+    timeout: float
+    max_archive_gb: float
+    keep_archives: bool
+    extra_assets: list[str]
+    links: str | None
+    checksums: str
+
+
+@dataclass(frozen=True)
 class CaptureConfig:
     """`capture`: where the photographs and tracked meshes come from and which of them are used."""
 
@@ -57,6 +71,7 @@ class CaptureConfig:
     background: str
     plate: PlateConfig
     holes: str
+    download: DownloadConfig
     held_out: HeldOut
 
 
@@ -225,6 +240,8 @@ class EvaluationConfig:
     """`evaluation`: sizes of the sweeps."""
 
     ks: list[int]
+    lambdas: list[float]
+    level: str
 
 
 @dataclass(frozen=True)
@@ -406,6 +423,7 @@ def _check_component_sizes(config: Config, train_expressions: int) -> None:
     levels = level_names(config.mesh.subdivisions)
     for key, level in [
         ("components.mbspca.level", components.mbspca.level),
+        ("evaluation.level", config.evaluation.level),
         *[("components.upsample", name) for name in components.upsample],
     ]:
         if level not in levels:

@@ -1,5 +1,6 @@
 """How a family of components is shown: which weights, which pictures, which labels."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -192,3 +193,32 @@ def picture_family(
     heads = [title.replace("\n", " ") for title in titles]
     animation = [contact_sheet([list(pictures)], column_titles=heads) for pictures in zip(*moving, strict=True)]
     return FamilyPictures(stills, sheet, animation, heat, largest)
+
+
+def compare_heat(rigs: Mapping[str, Rig], view: MeshView, components: int, deviations: float) -> Picture:
+    """Return where the first `components` of several families act: a row a family, one scale in mm for all.
+
+    Cells are empty where a family has fewer components.
+    """
+    fields = {
+        title: [
+            displacement_mm(rig, swing_of(rig.components.W[:, k], k, deviations))
+            for k in range(min(components, rig.count))
+        ]
+        for title, rig in rigs.items()
+    }
+    largest = nice_ceiling(max(float(field.max()) for own in fields.values() for field in own))
+    nothing = np.full_like(view.paint(np.zeros(len(next(iter(rigs.values())).neutral)), 1.0), 255)
+    rows = [
+        [view.paint(field, largest) for field in own] + [nothing] * (components - len(own)) for own in fields.values()
+    ]
+    sheet = contact_sheet(
+        rows,
+        row_titles=[title.replace(" (", "\n(") for title in fields],
+        column_titles=[f"component {k + 1}" for k in range(components)],
+        captions=[
+            [f"up to {field.max():.3g} mm" for field in own] + [""] * (components - len(own)) for own in fields.values()
+        ],
+        title_width=150,
+    )
+    return beside([sheet, color_bar(len(rows[0][0]), largest, "mm")])

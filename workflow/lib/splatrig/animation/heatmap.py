@@ -13,6 +13,9 @@ from splatrig.capture.cameras import Cameras
 COLORS = "magma_r"
 """Matplotlib's name of the colour map: its lightness falls evenly, so it survives colour blindness and grey print."""
 
+USED_SHARE = 0.88
+"""Share of the colour map that is used: on the darkest colours no shading can be seen."""
+
 NEAR_MM = 1.0
 """Triangles with a corner nearer to the camera are not drawn."""
 
@@ -37,16 +40,11 @@ class MeshView:
     def paint(self, values: NDArray, largest: float, colors: str = COLORS) -> Picture:
         """Return the mesh [H, W, 3] coloured by `values` [V] from 0 to `largest`, on white."""
         share = np.clip(self.interpolate(values) / max(largest, 1e-12), 0.0, 1.0)
-        rgb = colormaps[colors](_trim(share))[..., :3] * self.light[..., None]
+        rgb = colormaps[colors](USED_SHARE * share)[..., :3] * self.light[..., None]
         rgb[self.face_at < 0] = 1.0
         high, wide = np.array(self.face_at.shape) // self.samples
         averaged = rgb.reshape(high, self.samples, wide, self.samples, 3).mean(axis=(1, 3))
         return (averaged * 255.0 + 0.5).astype(np.uint8)
-
-
-def _trim(share: NDArray) -> NDArray:
-    """Leave out the darkest colours, on which shading cannot be seen."""
-    return 0.88 * share
 
 
 def look(
@@ -121,7 +119,15 @@ def _z_buffer(pixels, depths, faces, height, width):  # type: ignore[no-untyped-
     return face_at, corners_at
 
 
-def color_bar(height: int, largest: float, unit: str, *, colors: str = COLORS, text_size: int = 14) -> Picture:
+def color_bar(
+    height: int,
+    largest: float,
+    unit: str,
+    *,
+    colors: str = COLORS,
+    used_share: float = USED_SHARE,
+    text_size: int = 14,
+) -> Picture:
     """Return a vertical colour bar [height, W, 3] from 0 (bottom) to `largest` with five ticks and the unit."""
     bar_wide, tick_wide = max(10, height // 28), text_size * 5
     title = text_block(unit, width=bar_wide + tick_wide, size=text_size)
@@ -130,7 +136,7 @@ def color_bar(height: int, largest: float, unit: str, *, colors: str = COLORS, t
     picture[: len(title)] = title
     top = len(title) + text_size // 2
     shares = np.linspace(1.0, 0.0, room)
-    rgb = colormaps[colors](_trim(shares))[:, None, :3]
+    rgb = colormaps[colors](used_share * shares)[:, None, :3]
     picture[top : top + room, :bar_wide] = (rgb * 255.0 + 0.5).astype(np.uint8)
     for share in np.linspace(0.0, 1.0, 5):
         tick = text_block(f"{share * largest:.3g}", width=tick_wide, size=text_size)

@@ -204,8 +204,9 @@ def _write_photographs(
 ) -> int:
     """Write all photographs of the chosen frames, `threads` at a time; return their number.
 
-    The silhouette is that of the base mesh: midpoint subdivision does not move the surface. It is not dilated: a pixel
-    of stage inside the mask costs more than a pixel of head outside it.
+    The silhouette is that of the base mesh: midpoint subdivision does not move the surface. It is not dilated: on
+    the demo head 0.14 % of the masked area is then stage and 0.6 % of the head is left out; one pixel more would let
+    in 1.1 % of stage.
     """
     table = correction_table(options.color)
     in_head = [cameras.in_head_space(frame.head_to_world) for frame in tracked]

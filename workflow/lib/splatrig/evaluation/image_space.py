@@ -1,19 +1,23 @@
 """Reconstructions as pictures: how far a rig's renders are from the photographs of cameras it never saw."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pandas as pd
 import torch
 from torch import Tensor
 
+from splatrig.animation.pictures import Picture
 from splatrig.animation.render import render
 from splatrig.animation.rig import Rig
 from splatrig.capture.cameras import Cameras
 from splatrig.components.file import Components
 from splatrig.evaluation.reconstruction import by_energy, rebuild, standardise, usable_ks
 from splatrig.evaluation.rows import AttributeRows
+from splatrig.evaluation.worst import worst_row
 from splatrig.gaussians.gaussians import Gaussians
+from splatrig.gaussians.store import read_fitted_frames
 from splatrig.progress import track
 from splatrig.training.dataset import FrameSource
 from splatrig.training.metrics import psnr
@@ -93,3 +97,27 @@ def score_method(
                 for found in score(rig.from_row(estimate), seen, device)
             ]
     return pd.DataFrame(scores, columns=["k", "expression", "frame", "role", "camera", "psnr", "ssim"])
+
+
+def picture_worst(
+    chosen: pd.DataFrame,
+    stores: Mapping[str, str | Path],
+    source: FrameSource,
+    height: int,
+    device: str = "cpu",
+) -> tuple[list[list[Picture]], list[str]]:
+    """Return rows of pictures and titles for the views `chosen` of `fit.csv` (expression, frame, camera, psnr, ssim).
+
+    `stores` maps an expression to its fitted frames.
+    """
+    rows, titles = [], []
+    for view in chosen.itertuples(index=False):
+        index = source.cameras.names.index(str(view.camera))
+        one = replace(source, cameras=source.cameras.select([index]))
+        views = load_views(one, f"{view.expression}/{view.frame}")
+        gaussians = read_fitted_frames(stores[str(view.expression)], [str(view.frame)]).gaussians[0]
+        image = render(gaussians, views.cameras, device=device)[0][0]
+        rows.append(worst_row(image, views.photographs[0].numpy(), views.inside[0].numpy(), height))
+        name = str(view.expression).replace("_", " ")
+        titles.append(f"{name}\nframe {view.frame}\ncamera {view.camera}\n{view.psnr:.2f} dB, SSIM {view.ssim:.3f}")
+    return rows, titles

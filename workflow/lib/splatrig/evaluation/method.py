@@ -6,18 +6,15 @@ import numpy as np
 import pandas as pd
 
 from splatrig.components.file import Components
-from splatrig.evaluation.reconstruction import describe_components, split_attributes, sweep_reconstruction
+from splatrig.evaluation.reconstruction import (
+    add_convergence,
+    describe_components,
+    split_attributes,
+    sweep_reconstruction,
+)
 from splatrig.evaluation.rows import AttributeRows
 from splatrig.evaluation.shape_model import add_pca_generalisation, add_specificity
 from splatrig.evaluation.table import MethodTable
-
-
-def add_convergence(table: MethodTable, components: Components) -> None:
-    """Add whether the solver says that it converged, and after how many iterations, for families that iterate."""
-    k = len(components.C)
-    for name, unit in (("converged", "1 yes, 0 no"), ("iterations", "iterations"), ("seconds", "s")):
-        if name in components.attributes:
-            table.add(name, float(components.attributes[name]), unit, 1, k=k)
 
 
 def evaluate_method(

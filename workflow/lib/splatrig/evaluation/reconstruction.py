@@ -123,3 +123,12 @@ def displacements(components: Components) -> NDArray[np.float32]:  # [K, N, 3] m
             scaled = components.C[:, first:end] * components.std[first:end]
             return scaled.reshape(len(scaled), -1, 3)
     return np.zeros((len(components.C), len(components.face_mask), 3), dtype=np.float32)
+
+
+def add_convergence(table: MethodTable, components: Components) -> None:
+    """Add whether the solver says that it converged, and after how many iterations, for families that iterate."""
+    k, family = len(components.C), components.family
+    if f"{family}_converged" in components.extras:
+        table.add("converged", float(components.extras[f"{family}_converged"]), "1 yes, 0 no", 1, k=k)
+    if f"{family}_objective" in components.extras:
+        table.add("iterations", len(components.extras[f"{family}_objective"]), "iterations", 1, k=k)

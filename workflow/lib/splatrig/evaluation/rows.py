@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.errors import InputError
+from splatrig.components.attributes import AttributeReader
 
 
 @dataclass(frozen=True)
@@ -40,16 +39,8 @@ class AttributeRows:
 
 
 def read_attribute_rows(path: str | Path, attributes: Sequence[str]) -> AttributeRows:
-    """Read `attributes` of `attributes/{level}.h5`; raise InputError naming the file and what it lacks."""
-    try:
-        with h5py.File(path, "r") as file:
-            missing = [name for name in (*attributes, "frames", "role") if name not in file]
-            if missing:
-                raise InputError(f"{path}: expected a dataset {missing[0]!r}, got {', '.join(file)}.")
-            X = np.concatenate([file[name][:].astype(np.float32, copy=False) for name in attributes], axis=1)
-            frames = tuple(file["frames"].asstr()[:])
-            train = file["role"].asstr()[:] == "train"
-            neutral = int(file.attrs["neutral_row"])
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read as HDF5 ({error}); delete it and run again.") from error
-    return AttributeRows(X, frames, train, neutral)
+    """Read `attributes` of `attributes/{level}.h5`; raise InputError naming the file when it is not such a store."""
+    with AttributeReader(path) as reader:
+        X = np.concatenate([reader.rows(name) for name in attributes], axis=1)
+        train = np.array(reader.roles) == "train"
+        return AttributeRows(X, reader.frames, train, reader.neutral_row)

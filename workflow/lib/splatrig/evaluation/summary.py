@@ -28,7 +28,9 @@ def last_k(table: pd.DataFrame, metric: str, method: str, **where: object) -> pd
     return None if rows.empty else rows.sort_values("k").iloc[-1]
 
 
-def key_numbers(fit_summary: pd.DataFrame, methods: pd.DataFrame, truth: pd.DataFrame | None) -> pd.DataFrame:
+def key_numbers(
+    fit_summary: pd.DataFrame, methods: pd.DataFrame, sweeps: pd.DataFrame, truth: pd.DataFrame | None
+) -> pd.DataFrame:
     """Return the numbers that matter: question, answer, value, unit, low, high, n."""
     rows: list[dict[str, object]] = []
 
@@ -60,12 +62,15 @@ def key_numbers(fit_summary: pd.DataFrame, methods: pd.DataFrame, truth: pd.Data
                 "mm",
                 f"RMSE of Gaussian centres{sparse}",
             )
-    add(
-        "How well does the global model express an expression that it never saw?",
-        last_k(methods, "generalisation_xyz", "pca_all"),
-        "mm",
-        "RMSE of centres, leaving one expression out, mean over expressions",
-    )
+    for method in ("pca_xyz", "sldc_gauss_xyz"):
+        row = last_k(sweeps, "generalisation_xyz", method, region="head", sweep="left_out")
+        if row is not None:
+            add(
+                f"How well do {row['k']} components of {label_of(method)} make an expression that they never saw?",
+                row,
+                "mm",
+                f"RMSE of centres at level {row['level']}, leaving one expression out, mean over expressions",
+            )
     if truth is not None and not truth.empty:
         local = truth[truth["method"] == "sldc_gauss_xyz"]
         if not local.empty:
@@ -80,13 +85,15 @@ def key_numbers(fit_summary: pd.DataFrame, methods: pd.DataFrame, truth: pd.Data
     return pd.DataFrame(rows, columns=["question", "value", "unit", "low", "high", "n", "how"])
 
 
-def comparison(methods: pd.DataFrame, truth: pd.DataFrame | None) -> pd.DataFrame:
-    """Return the main table: one row a method at its largest k, one column a quantity with its unit."""
+def comparison(methods: pd.DataFrame, sweeps: pd.DataFrame, truth: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the main table: one row a method at its largest k, one column a quantity with its unit.
+
+    The error on left-out expressions is that of the components learned anew, at the level of the sweeps.
+    """
     wanted: tuple[tuple[str, str, dict[str, str]], ...] = (
         ("RMSE, head (mm)", "rmse_xyz", {"region": "head", "split": "train"}),
         ("RMSE, face (mm)", "rmse_xyz", {"region": "face", "split": "train"}),
         ("explained (0 to 1)", "compactness", {"split": "train"}),
-        ("left-out RMSE (mm)", "generalisation_xyz", {}),
         ("specificity (mm)", "specificity_xyz", {}),
         ("PSNR (dB)", "image_psnr", {"split": "train"}),
         ("SSIM (0 to 1)", "image_ssim", {"split": "train"}),
@@ -102,6 +109,8 @@ def comparison(methods: pd.DataFrame, truth: pd.DataFrame | None) -> pd.DataFram
         for title, metric, where in wanted:
             found = last_k(group, metric, str(method), **where)
             row[title] = np.nan if found is None else found["value"]
+        left_out = last_k(sweeps, "generalisation_xyz", str(method), region="head", sweep="left_out")
+        row["RMSE, left out (mm)"] = np.nan if left_out is None else left_out["value"]
         if truth is not None:
             own = truth[(truth["method"] == method) & (truth["level"] == level)]
             row["units found (median r)"] = own["correlation"].median() if len(own) else np.nan
@@ -149,3 +158,29 @@ def write_markdown(path: str | Path, table: pd.DataFrame) -> None:
         lines.append("| " + " | ".join(cells) + " |")
     with atomic_path(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_latex(path: str | Path, table: pd.DataFrame, caption: str) -> None:
+    """Write a table as a LaTeX `table` with booktabs rules, numbers aligned to the right."""
+    numeric = [pd.api.types.is_numeric_dtype(table[column]) for column in table.columns]
+    lines = [
+        "\\begin{table}",
+        "\\centering",
+        f"\\caption{{{_escape_latex(caption)}}}",
+        f"\\begin{{tabular}}{{{''.join('r' if number else 'l' for number in numeric)}}}",
+        "\\toprule",
+        " & ".join(_escape_latex(str(column)) for column in table.columns) + r" \\",
+        "\\midrule",
+    ]
+    for _, row in table.iterrows():
+        cells = [_escape_latex(show(float(value) if isinstance(value, np.floating) else value)) for value in row]
+        lines.append(" & ".join(cells) + r" \\")
+    lines += ["\\bottomrule", "\\end{tabular}", "\\end{table}"]
+    with atomic_path(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _escape_latex(text: str) -> str:
+    for character in "&%$#_{}":
+        text = text.replace(character, "\\" + character)
+    return text

@@ -12,6 +12,13 @@ METHOD_COLUMNS = ("method", "level", "k", "metric", "region", "split", "unit", "
 """Columns of `methods.csv`: `k` components, `region` head or face, `split` of the frames (train, held_out,
 left_out), 95 % interval `low`..`high` where there is one, and `n` numbers that `value` is taken over."""
 
+SWEEP_COLUMNS = (*METHOD_COLUMNS, "lambda", "sweep")
+"""Columns of `sweeps.csv`: those of `methods.csv`, SLDC's sparsity weight, and which sweep a row belongs to (k, lambda,
+left_out)."""
+
+RUNTIME_COLUMNS = ("method", "level", "k", "lambda", "frames", "seconds")
+"""Columns of `runtimes.csv`; apart from the other tables because no two runs agree on them."""
+
 LABELS = {
     "pca_all": "global (joint PCA)",
     "pca_xyz": "COG-PCA",

@@ -43,6 +43,6 @@ def _painted(
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     order = np.argsort(turned[faces, 2].mean(axis=1), kind="stable")
     order = order[normals[order, 2] > 0]
-    shade = 0.35 + 0.65 * np.clip(normals[order] @ _TO_LIGHT, 0, 1)
+    shade = 0.5 + 0.5 * np.clip(normals[order] @ _TO_LIGHT, 0, 1)
     colors = np.where(inside[order, None], _FACE_COLOR, _HEAD_COLOR) * shade[:, None]
     return PolyCollection(turned[faces[order], :2], facecolors=colors, edgecolors=colors, linewidths=0.3)

@@ -34,6 +34,19 @@ class Backend:
 
 BACKENDS = {
     "numba": Backend("splatrig.rasterize.numba_backend", "numba", "cpu", "pip install numba"),
+    "gsplat": Backend(
+        "splatrig.rasterize.gsplat_backend",
+        "gsplat",
+        "cuda",
+        "pip install gsplat==1.5.3 packaging, beside a CUDA build of torch; its first use compiles it with nvcc",
+    ),
+    "diff_gaussian_rasterization": Backend(
+        "splatrig.rasterize.inria_backend",
+        "diff_gaussian_rasterization",
+        "cuda",
+        "pip install --no-build-isolation git+https://github.com/graphdeco-inria/diff-gaussian-rasterization, beside a "
+        "CUDA build of torch, with nvcc (its licence allows research only)",
+    ),
 }
 """Name of the back end (`training.rasterizer` of the config) to what it is."""
 

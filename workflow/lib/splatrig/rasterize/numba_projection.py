@@ -86,17 +86,20 @@ def project(
         splat.a, splat.b, splat.c = yy / det, -xy / det, xx / det
         splat.opacity = gaussians.opacities[g]
         color = gaussians.colors[g]
-        if degree == NO_SH:
-            splat.red, splat.green, splat.blue = color[0, 0], color[0, 1], color[0, 2]
-        else:
+        red, green, blue = color[0, 0], color[0, 1], color[0, 2]
+        if degree != NO_SH:
             _basis(_direction(gaussians.means, g, camera.center)[0], degree, basis)
             red = green = blue = basis.dtype.type(0.5)
             for k in range((degree + 1) ** 2):
                 red += basis[k] * color[k, 0]
                 green += basis[k] * color[k, 1]
                 blue += basis[k] * color[k, 2]
+        if not math.isfinite(red + green + blue):
+            bad = g
+        if degree != NO_SH:
             zero = basis.dtype.type(0)
-            splat.red, splat.green, splat.blue = max(red, zero), max(green, zero), max(blue, zero)
+            red, green, blue = max(red, zero), max(green, zero), max(blue, zero)
+        splat.red, splat.green, splat.blue = red, green, blue
     return bad
 
 

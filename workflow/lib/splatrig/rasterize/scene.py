@@ -95,6 +95,21 @@ class Views:
         return len(self.viewmats)
 
 
+def blank(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
+    """Return images and alphas of the views without any Gaussian, for back ends that refuse to draw nothing."""
+    nothing = splats.means.sum() * 0  # so that gradients exist, and are empty
+    alphas = nothing.expand(len(views), views.height, views.width, 1)
+    if views.backgrounds is None:
+        return alphas.expand(-1, -1, -1, 3), alphas
+    return alphas + views.backgrounds[:, None, None, :], alphas
+
+
+def check_float32(backend: str, splats: Splats) -> None:
+    """Raise InputError unless the Gaussians are float32."""
+    if splats.means.dtype != torch.float32:
+        raise InputError(f"rasterizer: {backend} computes in float32, got {splats.means.dtype}; convert the Gaussians.")
+
+
 def _check(name: str, tensor: Tensor, shape: Sequence[int], like: Tensor, hint: str = "") -> None:
     """Raise InputError unless `tensor` has `shape` and the dtype and device of `like`."""
     if tuple(tensor.shape) != tuple(shape):

@@ -193,6 +193,6 @@ def as_stored(studio: Studio, expression: str, fitted: Sequence[Fitted]) -> Fitt
             "recipe": json.dumps(to_mapping(studio.config), sort_keys=True),
             "seed": studio.seed,
             "device": torch.cuda.get_device_name() if studio.device.type == "cuda" else platform.machine(),
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
         },
     )

@@ -14,15 +14,17 @@ from splatrig.errors import InputError
 
 SCALE = 1.03
 """From MakeHuman's millimetres to ours: pupils 61 mm apart."""
-CUT_HEIGHT_MM = -132.0
-"""The neck ends in the plane y = CUT_HEIGHT_MM + CUT_SLOPE * z of head space."""
-CUT_SLOPE = -0.12
+CUT_HEIGHT_MM = -126.0
+"""The neck ends in the surface y = CUT_HEIGHT_MM + CUT_SLOPE * z + CUT_BEND * x² of head space."""
+CUT_SLOPE, CUT_BEND = -0.12, 0.0042
+
+RIM_SMOOTHING_STEPS = 6
 
 EYE_MAP_ANGLE = 1.9
 """Radians from the front of an eyeball that its tile of the atlas shows; the rest is never seen."""
 
-FACE, NECK, MOUTH, SOCKETS, EYES, TEETH, TONGUE = range(7)
-"""What a quad belongs to."""
+FACE, NECK, MOUTH, SOCKETS, EYES, TEETH, TONGUE, BASE = range(8)
+"""What a quad or triangle belongs to; the base closes the cut neck."""
 _PART_OF_GROUP = {1: EYES, 2: EYES, 3: TEETH, 4: TEETH, 5: TONGUE}
 
 _TILES = {
@@ -139,14 +141,33 @@ def refine(head: HeadModel, levels: int = 2) -> FineHead:
         keep = sp.identity(coarse, format="csr")
         spread = sp.vstack([keep, step[coarse:]]).tocsr()
         operator, uvs, parts = step @ operator, subdivide_corners(uvs), np.repeat(parts, 4)
+    rim = max(boundary_loops(quads[np.isin(parts, (FACE, NECK))]), key=len)
+    base, base_uvs, close = _base(rim, np.asarray(operator @ head.neutral))
+    operator, spread = sp.csr_matrix(close @ operator), sp.csr_matrix(close @ spread)
     halves = ([0, 1, 2], [0, 2, 3])
     return FineHead(
-        operator=operator.tocsr(),
-        triangles=np.concatenate([quads[:, half] for half in halves]).astype(np.int32),
-        triangle_uvs=np.concatenate([uvs[:, half] for half in halves]).astype(np.float32),
-        triangle_parts=np.concatenate([parts, parts]),
+        operator=operator,
+        triangles=np.concatenate([*(quads[:, half] for half in halves), base]).astype(np.int32),
+        triangle_uvs=np.concatenate([*(uvs[:, half] for half in halves), base_uvs]).astype(np.float32),
+        triangle_parts=np.concatenate([parts, parts, np.full(len(base), BASE)]),
         spread=spread,
     )
+
+
+def boundary_loops(quads: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Return the boundary loops of a quad mesh, each a cyclic list of vertices in the direction of its quads."""
+    ends = np.concatenate([quads[:, [corner, (corner + 1) % 4]] for corner in range(4)])
+    present = {(int(a), int(b)) for a, b in ends}
+    following = {a: b for a, b in sorted(present) if (b, a) not in present}
+    loops = []
+    while following:
+        start = next(iter(following))
+        loop, vertex = [], start
+        while vertex in following:
+            loop.append(vertex)
+            vertex = following.pop(vertex)
+        loops.append(np.array(loop))
+    return loops
 
 
 def vertex_normals(
@@ -160,6 +181,25 @@ def vertex_normals(
         [np.bincount(triangles.ravel(), np.repeat(areas[:, axis], 3), len(vertices)) for axis in range(3)], axis=1
     )
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+
+
+def _base(
+    rim: NDArray[np.int64],  # [r]
+    vertices: NDArray[np.float64],  # [m, 3]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], sp.csr_matrix]:
+    """Close the neck's rim: triangles [r, 3], their UVs, and the matrix [m + r + 1, m] that appends their vertices.
+
+    The rim's vertices are repeated so that the edge is sharp; the last vertex is the rim's mean.
+    """
+    count, around = len(vertices), len(rim)
+    repeat = sp.csr_matrix((np.ones(around), (np.arange(around), rim)), shape=(around, count))
+    centre = sp.csr_matrix(np.full((1, around), 1.0 / around)) @ repeat
+    own = count + np.arange(around)
+    triangles = np.stack([np.roll(own, -1), own, np.full(around, count + around)], axis=1)
+    flat = np.concatenate([vertices[rim], vertices[rim].mean(axis=0, keepdims=True)])[:, [0, 2]]
+    corner, size = tile("base")
+    uvs = corner + size.min() * (flat - flat.min(axis=0)) / np.ptp(flat, axis=0).max()
+    return triangles, uvs[triangles - count], sp.csr_matrix(sp.vstack([sp.identity(count), repeat, centre]))
 
 
 def _charts(quad_uvs: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -204,8 +244,9 @@ def _origin(
 def _cut_neck(
     vertices: NDArray[np.float64], quads: NDArray[np.int64], parts: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Cut the neck by a plane: return vertices with the rim moved onto it, and the indices of the kept quads."""
-    height = vertices[:, 1] - CUT_HEIGHT_MM - CUT_SLOPE * vertices[:, 2]
+    """Cut the neck: return vertices with the rim moved onto the cut, and the indices of the kept quads."""
+    end = CUT_HEIGHT_MM + CUT_SLOPE * vertices[:, 2] + CUT_BEND * vertices[:, 0] ** 2
+    height = vertices[:, 1] - end
     above = height > 3.0
     kept = np.flatnonzero(above[quads].any(axis=1) | ~np.isin(parts, (FACE, NECK)))
     ends = np.concatenate([quads[kept][:, [corner, (corner + 1) % 4]] for corner in range(4)])
@@ -221,7 +262,11 @@ def _cut_neck(
         moved[counts > 0, axis] = sums[counts > 0] / counts[counts > 0]
     orphans = np.setdiff1d(np.unique(quads[kept][np.isin(parts[kept], (FACE, NECK))]), np.flatnonzero(above))
     orphans = orphans[counts[orphans] == 0]
-    moved[orphans, 1] = CUT_HEIGHT_MM + CUT_SLOPE * moved[orphans, 2]
+    moved[orphans, 1] = end[orphans]
+    rims = boundary_loops(quads[kept][np.isin(parts[kept], (FACE, NECK))])
+    rim = max(rims, key=len)
+    for _ in range(RIM_SMOOTHING_STEPS):
+        moved[rim] = 0.5 * moved[rim] + 0.25 * (moved[np.roll(rim, 1)] + moved[np.roll(rim, -1)])
     return moved, kept
 
 
@@ -258,5 +303,7 @@ def _eye_uvs(
     away = corners - corners.reshape(-1, 3).mean(axis=0)
     across = np.linalg.norm(away[..., :2], axis=-1)
     angle = np.arctan2(across, away[..., 2])
-    radius = np.minimum(angle / EYE_MAP_ANGLE, 1.0) / np.maximum(across, 1e-9)
-    return corner + 0.5 * size * (1.0 + radius[..., None] * away[..., :2])
+    radius = angle / EYE_MAP_ANGLE / np.maximum(across, 1e-9)
+    placed = corner + 0.5 * size * (1.0 + radius[..., None] * away[..., :2])
+    placed[angle.max(axis=1) > EYE_MAP_ANGLE] = corner
+    return placed

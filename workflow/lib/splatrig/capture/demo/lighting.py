@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from embreex import rtcore_scene
 from numpy.typing import NDArray
 
-from splatrig.capture.demo.head import FineHead
+from splatrig.capture.demo.head import FACE, NECK, FineHead
 from splatrig.capture.demo.rig import REST_POSE
 
 LIFT_MM = 0.4
@@ -32,13 +32,14 @@ class Lamp:
 
 
 LAMPS = (
-    Lamp(-38.0, 36.0, 13.0, (2.05, 1.95, 1.78), 7, True),
-    Lamp(52.0, 12.0, 16.0, (0.62, 0.66, 0.74), 5, True),
+    Lamp(-36.0, 26.0, 13.0, (2.75, 2.62, 2.42), 7, True),
+    Lamp(52.0, 12.0, 16.0, (0.62, 0.63, 0.66), 5, True),
+    Lamp(-15.0, 7.0, 5.0, (0.40, 0.40, 0.40), 2, True),
     Lamp(150.0, 40.0, 10.0, (0.75, 0.80, 0.90), 3, True),
     Lamp(-140.0, 25.0, 10.0, (0.55, 0.52, 0.48), 3, True),
 )
 DOME_SAMPLES = 20
-DOME_TOP, DOME_BOTTOM = np.array([0.62, 0.66, 0.72]), np.array([0.30, 0.26, 0.23])
+DOME_TOP, DOME_BOTTOM = np.array([0.50, 0.50, 0.51]), np.array([0.22, 0.20, 0.185])
 """Irradiance by the dome from above and from below."""
 
 
@@ -133,12 +134,16 @@ def illuminate(
 
 
 def _diffuse(fine: FineHead, irradiance: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Smooth the irradiance [k, 3] along the surface, red more than green and blue."""
+    """Smooth the irradiance [k, 3] along the skin, red more than green and blue."""
     average = diffusion(fine)
+    skin = fine.triangles[np.isin(fine.triangle_parts, (FACE, NECK))]
+    outside = np.ones(len(irradiance), dtype=bool)
+    outside[skin[skin < len(irradiance)]] = False
     seeped = irradiance.copy()
     for channel, steps in enumerate(DIFFUSION_STEPS):
         for _ in range(steps):
             seeped[:, channel] = average @ seeped[:, channel]
+    seeped[outside] = irradiance[outside]
     return seeped
 
 

@@ -13,10 +13,10 @@ from splatrig.capture.demo.atlas import GRADIENT_STEP, Atlas
 from splatrig.capture.demo.head import FineHead, vertex_normals
 from splatrig.capture.demo.lighting import Illumination, Lights, illuminate
 
-EXPOSURE = 0.62
-ROUND_HIGHLIGHT = (14.0, 0.055)
+EXPOSURE = 0.72
+ROUND_HIGHLIGHT = (16.0, 0.075)
 """Exponent and strength of the broad highlight of skin."""
-WET_HIGHLIGHT = (420.0, 0.85)
+WET_HIGHLIGHT = (420.0, 2.2)
 """Exponent and strength of the sharp highlight of eyes, lips, teeth."""
 
 
@@ -102,10 +102,12 @@ def render(
 
 
 def sample_offsets(samples: int) -> NDArray[np.float32]:  # [samples, 2]
-    """Return sub-pixel places in 0..1 that fill the pixel evenly (the R2 sequence of M. Roberts, 2018)."""
-    plastic = 1.32471795724474602596
-    steps = np.array([1.0 / plastic, 1.0 / plastic**2])
-    return ((0.5 + np.arange(samples)[:, None] * steps) % 1.0).astype(np.float32)
+    """Return sub-pixel places in 0..1 that fill the pixel evenly around its centre (a golden-ratio lattice)."""
+    index = np.arange(samples)
+    rows = (index * 0.6180339887498949) % 1.0
+    places = np.column_stack([(index + 0.5) / samples, rows])
+    places[:, 1] += 0.5 - places[:, 1].mean()
+    return (places % 1.0).astype(np.float32)
 
 
 def develop(linear: NDArray[np.float32]) -> NDArray[np.float32]:  # [..., 3] -> [..., 3]

@@ -22,14 +22,17 @@ OTHER_CAMERAS = tuple(
     )
 )
 FULL_WIDTH, FULL_HEIGHT = 1334, 2048
+MIDDLE_PX = np.array([FULL_WIDTH / 2, FULL_HEIGHT / 2])
+PRINCIPAL_SPREAD_PX, WANTED_SPREAD_PX = np.array([40.0, 70.0]), np.array([20.0, 35.0])
+"""How far principal points, and pictures of the head's centre, stray from the middle at the full resolution."""
 DISTANCE_MM = 1070.0
 FOCAL_PX, WIDE_FOCAL_PX = (7660.0, 7840.0), (5040.0, 5100.0)
 """Ranges at the full resolution."""
 AZIMUTH_DEG, ELEVATION_DEG = 112.0, (-22.0, 48.0)
 """How far around the head cameras stand."""
-HEAD_CENTER_MM = np.array([0.0, 2.0, 20.0])
+HEAD_CENTER_MM = np.array([0.0, 2.0, 42.0])
 """What the cameras aim at, in head space."""
-REST_POSE = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.0, 2.0], [0.0, 0.0, -1.0, DISTANCE_MM + 20.0]])
+REST_POSE = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.0, 2.0], [0.0, 0.0, -1.0, DISTANCE_MM + 42.0]])
 """Head to world when the head does not move: y up becomes y down, the nose points to the world's camera."""
 
 
@@ -43,23 +46,19 @@ def build_cameras(count: int, image_height: int, seed: int) -> Cameras:
     viewmats, Ks = [], []
     places = _places(count, names.index(WORLD_CAMERA), generator)
     for name, (azimuth, elevation) in zip(names, places, strict=True):
-        if name == WORLD_CAMERA:
-            viewmats.append(np.eye(4))
-        else:
-            aim = head_in_world + generator.normal(0.0, 4.0, 3)
-            distance = DISTANCE_MM * generator.uniform(0.97, 1.03)
-            viewmats.append(_look_at(aim, azimuth, elevation, distance, generator.normal(0.0, 1.5)))
         focal = generator.uniform(*(WIDE_FOCAL_PX if name in WIDE_CAMERAS else FOCAL_PX))
-        K = np.array([[focal, 0.0, FULL_WIDTH / 2], [0.0, focal * generator.uniform(0.996, 1.004), FULL_HEIGHT / 2]])
-        in_camera = viewmats[-1][:3, :3] @ head_in_world + viewmats[-1][:3, 3]
-        wanted = np.array([FULL_WIDTH / 2, FULL_HEIGHT / 2]) + generator.normal(0.0, (20.0, 35.0))
-        K[:, 2] = wanted - K[:, :2] @ in_camera[:2] / in_camera[2]
-        off_centre = generator.normal(0.0, (35.0, 60.0))
-        K[:, 2] += off_centre
-        viewmats[-1] = _shift_view(viewmats[-1], -off_centre, focal, name == WORLD_CAMERA)
+        focals = np.array([focal, focal * generator.uniform(0.996, 1.004)])
+        wanted = MIDDLE_PX + generator.normal(0.0, WANTED_SPREAD_PX)
+        principal = MIDDLE_PX + generator.normal(0.0, PRINCIPAL_SPREAD_PX)
+        view = np.eye(4)
         if name == WORLD_CAMERA:
-            K[:, 2] -= off_centre
-        Ks.append(scale @ np.vstack([K, [0.0, 0.0, 1.0]]))
+            principal = wanted - focals * head_in_world[:2] / head_in_world[2]
+        else:
+            distance = DISTANCE_MM * generator.uniform(0.97, 1.03)
+            view = _look_at(head_in_world, azimuth, elevation, distance, generator.normal(0.0, 1.5))
+            view = _aimed(view, (wanted - principal) / focals)
+        viewmats.append(view)
+        Ks.append(scale @ np.array([[focals[0], 0.0, principal[0]], [0.0, focals[1], principal[1]], [0.0, 0.0, 1.0]]))
     return Cameras(
         tuple(names), np.array(viewmats), np.array(Ks), width, image_height, held_out=np.zeros(count, dtype=bool)
     )
@@ -109,13 +108,13 @@ def _look_at(
     return view
 
 
-def _shift_view(
-    view: NDArray[np.float64], shift_px: NDArray[np.float64], focal: float, fixed: bool
+def _aimed(
+    view: NDArray[np.float64],  # [4, 4]
+    place: NDArray[np.float64],  # [2]
 ) -> NDArray[np.float64]:
-    """Turn a camera so that its picture moves by `shift_px` at the full resolution."""
-    if fixed:
-        return view
-    tilt = Rotation.from_euler("xy", [-shift_px[1] / focal, shift_px[0] / focal]).as_matrix()
+    """Turn a camera about its centre so that what it looked at appears at `place` of the plane z = 1."""
+    ray = np.append(place, 1.0) / np.hypot(1.0, np.linalg.norm(place))
+    turn, _ = Rotation.align_vectors(ray[None], [[0.0, 0.0, 1.0]])
     turned = view.copy()
-    turned[:3] = tilt @ view[:3]
+    turned[:3] = turn.as_matrix() @ view[:3]
     return turned

@@ -8,6 +8,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from splatrig.capture.demo.head import (
+    BASE,
     EYES,
     FACE,
     MOUTH,
@@ -16,21 +17,21 @@ from splatrig.capture.demo.head import (
     TEETH,
     TONGUE,
     HeadModel,
+    boundary_loops,
     tile,
 )
-from splatrig.capture.demo.tracked import boundary_loops
 
 Colour = tuple[float, float, float]
 
-SKIN: Colour = (0.47, 0.285, 0.205)
+SKIN: Colour = (0.49, 0.275, 0.18)
 BLOOD: Colour = (0.42, 0.16, 0.12)
 LIP: Colour = (0.38, 0.15, 0.13)
-HAIR: Colour = (0.030, 0.021, 0.016)
+HAIR: Colour = (0.022, 0.014, 0.010)
 STUBBLE: Colour = (0.12, 0.10, 0.095)
 FRECKLE: Colour = (0.22, 0.11, 0.06)
-SCLERA: Colour = (0.70, 0.66, 0.62)
-IRIS: Colour = (0.17, 0.16, 0.075)
-IRIS_INNER: Colour = (0.26, 0.14, 0.045)
+SCLERA: Colour = (0.68, 0.63, 0.58)
+IRIS: Colour = (0.105, 0.105, 0.06)
+IRIS_INNER: Colour = (0.17, 0.085, 0.03)
 TOOTH: Colour = (0.72, 0.66, 0.53)
 GUM: Colour = (0.45, 0.17, 0.16)
 IRIS_RADIUS_MM, PUPIL_RADIUS_MM = 6.1, 2.2
@@ -171,7 +172,7 @@ def _paint_freckles(texels: Texels, painted: Paint, rows: NDArray, generator: np
 
 def _paint_lips(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray, noise: SolidNoise) -> None:
     share = _mask(head, "lips", texels.uvs[rows]) * (texels.parts[rows] == FACE)
-    share = smoothstep(0.15, 0.85, share)
+    rows, share = rows[share > 0.15], smoothstep(0.15, 0.85, share[share > 0.15])
     positions = texels.positions[rows]
     creases = noise(positions * np.array([1.0, 0.22, 0.22]), 1.1)
     painted.cover(rows, LIP, 0.85 * share)
@@ -190,10 +191,12 @@ def _paint_hair(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray, 
     ears = _mask(head, "ears", texels.uvs[rows]) * (texels.parts[rows] == FACE)
     share = smoothstep(-1.5, 5.0, above) * (1.0 - smoothstep(0.1, 0.5, ears))
     strands = 0.5 + 0.5 * noise(positions * np.array([1.0, 0.35, 1.0]), 0.9)
-    density = np.clip(share * (0.62 + 0.45 * strands + 0.12 * noise(positions, 6.0)), 0.0, 1.0)
-    painted.cover(rows, np.array(HAIR)[None] * (0.7 + 1.1 * strands[:, None]), density)
-    painted.shine[rows, 0] *= 1.0 - 0.6 * share
-    painted.bump[rows] += (0.30 * share)[:, None] * noise.gradient(positions * np.array([1.0, 0.4, 1.0]), 1.0)
+    density = np.clip(share * (0.74 + 0.26 * strands + 0.10 * noise(positions, 6.0)), 0.0, 1.0)
+    painted.cover(rows, np.array(HAIR)[None] * (0.8 + 0.8 * strands[:, None]), density)
+    painted.shine[rows, 0] *= 1.0 - 0.8 * share
+    hairy = share > 0.0
+    relief = noise.gradient(positions[hairy] * np.array([1.0, 0.4, 1.0]), 1.0)
+    painted.bump[rows[hairy]] += (0.30 * share[hairy])[:, None] * relief
 
     jaw = smoothstep(-22.0, -34.0, y - 0.0012 * (x - 30.0) * np.abs(x - 30.0)) * smoothstep(8.0, 34.0, z)
     jaw *= smoothstep(-118.0, -96.0, y + 0.35 * (z - 60.0))
@@ -209,13 +212,13 @@ def _paint_brows(
 ) -> None:
     positions = texels.positions[rows]
     for side, eye in zip((-1.0, 1.0), eye_centres(head), strict=True):
-        along = generator.uniform(0.0, 1.0, 330)
-        across = generator.uniform(-1.0, 1.0, 330)
+        along = generator.uniform(0.0, 1.0, 240)
+        across = generator.uniform(-1.0, 1.0, 240)
         middle_x = 11.0 + 42.0 * along
         middle_y = eye[1] + 14.5 + 8.0 * np.sin(2.3 * along) - 5.5 * along**2
         thickness = 3.9 * np.sqrt(1.02 - along) + 0.7
         lean = np.radians(68.0 - 75.0 * along**0.6 - 14.0 * across)
-        length = generator.uniform(4.0, 7.0, 330)
+        length = generator.uniform(4.0, 7.0, 240)
         steps = np.linspace(0.0, 1.0, 16)[:, None]
         strokes_x = middle_x + steps * length * np.cos(lean)
         strokes_y = middle_y + across * thickness + steps * length * np.sin(lean) * 0.8
@@ -225,7 +228,7 @@ def _paint_brows(
         )
         near = np.flatnonzero(box)
         distance, _ = tree.query(np.column_stack([side * positions[near, 0], positions[near, 1]]), workers=1)
-        painted.cover(rows[near], HAIR, 0.88 * (1.0 - smoothstep(0.18, 0.75, np.asarray(distance))))
+        painted.cover(rows[near], HAIR, 0.92 * (1.0 - smoothstep(0.05, 0.8, np.asarray(distance))))
 
 
 def _paint_lids(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray) -> None:
@@ -239,7 +242,7 @@ def _paint_lids(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray) 
         near = np.flatnonzero(_near(positions, points.mean(axis=0), 15.0) > 0.05)
         distance, index = cKDTree(dense).query(positions[near], workers=1)
         upper = dense[index, 1] > points[:, 1].mean()
-        reach = np.where(upper, 1.7, 0.9)
+        reach = np.where(upper, 3.0, 1.3)
         painted.cover(rows[near], HAIR, np.where(upper, 0.9, 0.5) * (1.0 - smoothstep(0.3, 1.0, distance / reach)))
 
 
@@ -252,6 +255,8 @@ def _paint_inside(head: HeadModel, texels: Texels, painted: Paint, noise: SolidN
     rows = np.flatnonzero(texels.parts == TONGUE)
     painted.albedo[rows] = np.array((0.42, 0.15, 0.14)) * (1.0 + 0.2 * noise(texels.positions[rows], 1.5))[:, None]
     painted.shine[rows] = (0.4, 0.35)
+    rows = np.flatnonzero(texels.parts == BASE)
+    painted.albedo[rows] = np.array((0.045, 0.05, 0.06)) * (1.0 + 0.3 * noise(texels.positions[rows], 2.0))[:, None]
     rows = np.flatnonzero(texels.parts == SOCKETS)
     painted.cover(rows, (0.40, 0.17, 0.15), 0.7)
 

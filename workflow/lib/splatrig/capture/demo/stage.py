@@ -47,4 +47,4 @@ def _dome(points: NDArray[np.float64], generator: np.random.Generator) -> NDArra
     lit = lamps[key]
     disc = lit * np.clip((LAMP_DEG - away) / 0.12 + 0.5, 0.0, 1.0)
     halo = lit * 0.12 * np.exp(-(away**2) / (2.0 * (1.8 * LAMP_DEG) ** 2))
-    return colour + (0.55 * disc + halo)[..., None] * np.array([1.0, 0.97, 0.9])
+    return colour + (2.2 * disc + halo)[..., None] * np.array([1.0, 0.97, 0.9])

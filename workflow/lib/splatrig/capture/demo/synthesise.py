@@ -51,7 +51,7 @@ def build_rig(head: HeadModel, fine: FineHead, config: DemoConfig, seed: int) ->
     """Build cameras, stage, texture and the topology of the tracked mesh."""
     cameras = build_cameras(config.cameras, config.image_height, seed)
     surface = (fine.operator @ head.neutral)[: len(head.neutral)]
-    size = int(np.clip(4 * config.image_height, 512, 4096))
+    size = int(np.clip(4 * config.image_height, 512, 2048))
     return Rig(
         cameras=cameras,
         backgrounds=np.stack([background(cameras, index, seed) for index in range(len(cameras))]),

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from splatrig.capture.demo.head import EYES, TEETH, HeadModel, tile
+from splatrig.capture.demo.head import EYES, TEETH, HeadModel, boundary_loops, tile
 
 POCKET_DEPTH_MM = 7.0
 """How far the surface between the lips lies behind them."""
@@ -19,6 +19,8 @@ MAGNIFIED_MM = {"eye": 17.0, "mouth": 24.0, "nose": 20.0}
 """Radius in which the decimation sees the surface magnified, so that lids and lips keep their vertices."""
 MAGNIFICATION = 1.0
 SMOOTHING_STEPS = 12
+SEAM_REACH = 2.0
+"""A face wider in UV than this many times what its size in space suggests would span a seam."""
 FRAME_CORRELATION = 0.6
 """Of tracking noise, from one frame to the next."""
 
@@ -92,31 +94,17 @@ def tracking_noise(
     ends = np.concatenate([ends, ends[:, ::-1]])
     adjacency = sp.csr_matrix((np.ones(len(ends)), ends.T), shape=(count, count)) + sp.identity(count)
     average = sp.diags(1.0 / np.asarray(adjacency.sum(axis=1)).ravel()) @ adjacency
+    surface = np.zeros((count, 1), dtype=bool)
+    surface[np.unique(mesh.faces)] = True
     errors = np.zeros((frame_count, count, 3))
     for frame in range(frame_count):
         rough, smooth = generator.standard_normal((2, count, 3))
         for _ in range(SMOOTHING_STEPS):
             smooth = average @ smooth
-        fresh = 0.95 * smooth / smooth.std(axis=0) + 0.31 * rough
+        fresh = np.where(surface, 0.95 * smooth / smooth.std(axis=0, where=surface) + 0.31 * rough, rough)
         share = FRAME_CORRELATION if frame else 0.0
         errors[frame] = share * errors[frame - 1] + np.sqrt(1.0 - share**2) * fresh
     return noise_mm * errors
-
-
-def boundary_loops(quads: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Return the boundary loops of a quad mesh, each a cyclic list of vertices in the direction of its quads."""
-    ends = np.concatenate([quads[:, [corner, (corner + 1) % 4]] for corner in range(4)])
-    present = {(int(a), int(b)) for a, b in ends}
-    following = {a: b for a, b in sorted(present) if (b, a) not in present}
-    loops = []
-    while following:
-        start = next(iter(following))
-        loop, vertex = [], start
-        while vertex in following:
-            loop.append(vertex)
-            vertex = following.pop(vertex)
-        loops.append(np.array(loop))
-    return loops
 
 
 def _closed_shell(head: HeadModel, surface: NDArray[np.float64]) -> _Shell:
@@ -306,35 +294,52 @@ def _face_uvs(points: NDArray[np.float64], faces: NDArray[np.int64], shell: _She
 
     A corner that has no UV in its face's chart, or only one across a seam, takes that of the nearest point that has.
     """
-    flat_points = shell.triangles.ravel()
-    flat_charts = np.repeat(shell.triangle_charts, 3)
-    flat_uvs = shell.triangle_uvs.reshape(-1, 2)
-    entries = np.unique(np.column_stack([flat_points, flat_charts, flat_uvs.round(6)]), axis=0)
-    options: dict[int, dict[int, list[NDArray]]] = {}
+    entries = np.column_stack(
+        [shell.triangles.ravel(), np.repeat(shell.triangle_charts, 3), shell.triangle_uvs.reshape(-1, 2).round(6)]
+    )
+    entries = np.unique(entries, axis=0)
+    options: dict[int, dict[int, list[NDArray[np.float64]]]] = {}
     for point, chart, *uv in entries:
         options.setdefault(int(point), {}).setdefault(int(chart), []).append(np.array(uv))
-    by_chart = {chart: entries[entries[:, 1] == chart] for chart in np.unique(entries[:, 1]).astype(int)}
+    by_chart = {chart: entries[entries[:, 1] == chart] for chart in np.unique(shell.triangle_charts).tolist()}
+    scales = _chart_scales(points, shell)
     result = np.zeros((len(faces), 3, 2))
     for row, face in enumerate(faces):
         charts = [chart for point in face for chart in options[int(point)]]
         chart = max(sorted(set(charts)), key=charts.count)
-        known = by_chart[chart]
-        anchor = next(options[int(point)][chart][0] for point in face if chart in options[int(point)])
-        reach = 3.0 * _uv_reach(points, face, known)
-        for corner, point in enumerate(face):
-            candidates = options[int(point)].get(chart, [])
-            near = [uv for uv in candidates if np.linalg.norm(uv - anchor) <= reach]
-            if near:
-                result[row, corner] = min(near, key=lambda uv: float(np.linalg.norm(uv - anchor)))
-            else:
-                local = known[np.linalg.norm(known[:, 2:] - anchor, axis=1) <= reach]
-                gaps = np.linalg.norm(points[local[:, 0].astype(int)] - points[point], axis=1)
-                result[row, corner] = local[np.argmin(gaps), 2:]
+        own = [options[int(point)].get(chart, []) for point in face]
+        edges = points[face] - np.roll(points[face], 1, axis=0)
+        reach = SEAM_REACH * scales[chart] * np.linalg.norm(edges, axis=1).max()
+        layouts = [_around(anchor, own, reach, by_chart[chart], points, face) for uvs in own for anchor in uvs]
+        result[row] = min(layouts, key=lambda uvs: float(np.linalg.norm(uvs - np.roll(uvs, 1, axis=0), axis=1).sum()))
     return result
 
 
-def _uv_reach(points: NDArray[np.float64], face: NDArray[np.int64], known: NDArray[np.float64]) -> float:
-    """Estimate the size of a face in UV from its size in space and the chart's scale."""
-    own = points[known[:, 0].astype(int)]
-    scale = np.ptp(known[:, 2:], axis=0).max() / max(np.ptp(own, axis=0).max(), 1e-9)
-    return float(scale * np.ptp(points[face], axis=0).max()) + 1e-6
+def _around(
+    anchor: NDArray[np.float64],  # [2]
+    own: list[list[NDArray[np.float64]]],
+    reach: float,
+    known: NDArray[np.float64],  # [e, 4]
+    points: NDArray[np.float64],  # [p, 3]
+    face: NDArray[np.int64],  # [3]
+) -> NDArray[np.float64]:  # [3, 2]
+    """Return UVs of a face's corners within `reach` of `anchor`: their own if near, else a near point's."""
+    uvs = []
+    for point, candidates in zip(face, own, strict=True):
+        away = [float(np.linalg.norm(uv - anchor)) for uv in candidates]
+        if away and min(away) <= reach:
+            uvs.append(candidates[int(np.argmin(away))])
+        else:
+            local = known[np.linalg.norm(known[:, 2:] - anchor, axis=1) <= reach]
+            gaps = np.linalg.norm(points[local[:, 0].astype(int)] - points[point], axis=1)
+            uvs.append(local[np.argmin(gaps), 2:])
+    return np.array(uvs)
+
+
+def _chart_scales(points: NDArray[np.float64], shell: _Shell) -> dict[int, float]:
+    """Return the median size in UV of a millimetre, by chart."""
+    sides = np.linalg.norm(np.diff(points[shell.triangles][:, :2], axis=1)[:, 0], axis=1)
+    uv_sides = np.linalg.norm(np.diff(shell.triangle_uvs[:, :2], axis=1)[:, 0], axis=1)
+    ratios = uv_sides / np.maximum(sides, 1e-9)
+    charts = shell.triangle_charts
+    return {chart: float(np.median(ratios[charts == chart])) for chart in np.unique(charts).tolist()}

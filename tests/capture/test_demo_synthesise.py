@@ -1,0 +1,152 @@
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from demo_head import head_path
+from splatrig.capture.demo.expressions import frame_weights
+from splatrig.capture.demo.head import load_head, refine
+from splatrig.capture.demo.lighting import stage_lights
+from splatrig.capture.demo.render import pose_head, render, sample_offsets
+from splatrig.capture.demo.rig import head_poses
+from splatrig.capture.demo.synthesise import load_rig, write_rig, write_segment
+from splatrig.config import DemoConfig
+
+SMALL = DemoConfig(cameras=4, image_height=64, samples=2, frames=2, tracked_vertices=400, tracking_noise_mm=0.15)
+SEGMENT, PEAK = "E006_Jaw_Drop_Brows_Up", {"jawOpen": 0.8, "browInnerUp": 1.0}
+
+
+def _write_rig(folder, seed):
+    outputs = {"krt": str(folder / "KRT"), "tex_mean": str(folder / "tex_mean.png"), "rig": str(folder / "rig.npz")}
+    write_rig(head_path(), SMALL, seed, outputs)
+
+
+def _write_segment(folder, out, seed):
+    outputs = {"images": str(out / "images" / SEGMENT), "tracked_mesh": str(out / "tracked_mesh" / SEGMENT)}
+    write_segment(head_path(), folder / "rig.npz", SEGMENT, PEAK, SMALL, seed, outputs)
+
+
+@pytest.fixture(scope="module")
+def capture(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("capture")
+    _write_rig(folder, seed=0)
+    _write_segment(folder, folder, seed=0)
+    return folder
+
+
+def _obj(path):
+    rows = {"v": [], "vt": [], "f": []}
+    for line in path.read_text().splitlines():
+        kind, *words = line.split()
+        rows[kind].append([float(word) for word in words] if kind != "f" else [w.split("/") for w in words])
+    return np.array(rows["v"]), np.array(rows["vt"]), np.array(rows["f"], dtype=int)
+
+
+def test_layout_is_that_of_a_multiface_entity(capture):
+    names = sorted(path.name for path in (capture / "images" / SEGMENT).iterdir())
+    assert len(names) == 4 and all(re.fullmatch(r"4000\d\d", name) for name in names)
+    frames = ["002052", "002055"]
+    for name in names:
+        assert sorted(path.name for path in (capture / "images" / SEGMENT / name).iterdir()) == [
+            f"{frame}.png" for frame in frames
+        ]
+    meshes = {path.name for path in (capture / "tracked_mesh" / SEGMENT).iterdir()}
+    assert meshes == {f"{frame}{end}" for frame in frames for end in (".obj", ".bin", "_transform.txt")}
+    with Image.open(capture / "tex_mean.png") as image:
+        assert image.size == (1024, 1024)
+
+
+def test_krt_has_blocks_of_nine_lines_unsorted_and_round_trips(capture):
+    text = (capture / "KRT").read_text()
+    assert text.endswith("\n\n")
+    blocks = text.strip().split("\n\n")
+    assert [len(block.splitlines()) for block in blocks] == [8] * 4
+    names = [block.splitlines()[0] for block in blocks]
+    assert names != sorted(names)
+    cameras = load_rig(capture / "rig.npz").cameras
+    for block in blocks:
+        name, *rows = block.splitlines()
+        numbers = [[float(word) for word in row.split()] for row in rows]
+        index = cameras.names.index(name)
+        np.testing.assert_allclose(numbers[:3], cameras.Ks[index], atol=1e-7)
+        assert numbers[3] == [0.0] * 5
+        np.testing.assert_allclose(numbers[4:], cameras.viewmats[index][:3], atol=1e-9)
+
+
+def test_obj_is_the_posed_bin_with_one_topology_and_seams(capture):
+    topologies = []
+    for frame in ("002052", "002055"):
+        stem = capture / "tracked_mesh" / SEGMENT / frame
+        vertices, uvs, faces = _obj(stem.with_suffix(".obj"))
+        head_space = np.fromfile(stem.with_suffix(".bin"), dtype="<f4").reshape(-1, 3)
+        pose = np.loadtxt(f"{stem}_transform.txt")
+        assert pose.shape == (3, 4)
+        np.testing.assert_allclose(vertices, head_space @ pose[:, :3].T + pose[:, 3], atol=2e-4)
+        assert len(uvs) > len(np.unique(faces[..., 0])) and len(np.unique(faces[..., 0])) < len(vertices)
+        topologies.append((uvs, faces))
+    np.testing.assert_array_equal(topologies[0][1], topologies[1][1])
+    np.testing.assert_array_equal(topologies[0][0], topologies[1][0])
+
+
+def test_meshes_are_linear_in_the_true_weights_up_to_the_noise(capture):
+    head = load_head(head_path())
+    fine, mesh = refine(head), load_rig(capture / "rig.npz").mesh
+    rest = mesh.positions(fine.operator @ head.neutral)
+    directions = {name: mesh.positions(fine.operator @ head.posed({name: 1.0})) - rest for name in PEAK}
+    for frame, weights in zip(("002052", "002055"), frame_weights(PEAK, 2), strict=True):
+        tracked = np.fromfile(capture / "tracked_mesh" / SEGMENT / f"{frame}.bin", dtype="<f4").reshape(-1, 3)
+        expected = rest + sum(weights[name] * directions[name] for name in PEAK)
+        assert (tracked - expected).std() == pytest.approx(0.15, rel=0.2)
+
+
+def test_pictures_show_a_bright_head_before_a_stage(capture):
+    rig = load_rig(capture / "rig.npz")
+    for index, name in enumerate(rig.cameras.names):
+        with Image.open(capture / "images" / SEGMENT / name / "002052.png") as image:
+            picture = np.asarray(image)
+        assert picture.shape == (64, rig.cameras.width, 3) and picture.dtype == np.uint8
+        assert picture.mean() > 15 and picture.std() > 10
+        K = rig.cameras.Ks[index]
+        middle = rig.cameras.viewmats[index] @ np.append(head_poses(SEGMENT, 2, 0)[0][:, 3], 1.0)
+        column, row, _ = (K @ middle[:3] / middle[2]).astype(int)
+        assert picture[row, column, 0] > 30
+
+
+def test_equal_seeds_give_equal_bytes_and_other_seeds_do_not(capture, tmp_path):
+    _write_segment(capture, tmp_path / "same", seed=0)
+    _write_segment(capture, tmp_path / "other", seed=1)
+    written = [*(capture / "images").rglob("*.png"), *(capture / "tracked_mesh").rglob("*.bin")]
+    assert written
+    for path in written:
+        again = tmp_path / "same" / path.relative_to(capture)
+        other = tmp_path / "other" / path.relative_to(capture)
+        assert path.read_bytes() == again.read_bytes() != other.read_bytes()
+
+
+def test_the_picture_agrees_with_projected_vertices(capture):
+    """The silhouette of the traced picture is the set of pixels where the dense surface's vertices project."""
+    head = load_head(head_path())
+    fine, rig = refine(head), load_rig(capture / "rig.npz")
+    vertices = fine.operator @ head.neutral
+    pose = head_poses(SEGMENT, 1, 0)[0]
+    cameras = rig.cameras.in_head_space(pose)
+    posed = pose_head(fine, vertices, stage_lights(), pose)
+    for index in range(len(cameras)):
+        picture, rays = render(posed, rig.atlas, cameras, index, 4)
+        assert 0 < rays <= 4 * cameras.width * cameras.height
+        in_camera = vertices @ cameras.viewmats[index, :3, :3].T + cameras.viewmats[index, :3, 3]
+        pixels = in_camera @ cameras.Ks[index].T
+        columns, rows = np.floor(pixels[:, :2] / pixels[:, 2:]).astype(int).T
+        inside = (columns >= 0) & (columns < cameras.width) & (rows >= 0) & (rows < cameras.height)
+        covered = np.zeros((cameras.height, cameras.width), dtype=bool)
+        covered[rows[inside], columns[inside]] = True
+        seen = picture[..., 3] > 0
+        assert (covered & ~seen).sum() <= 0.03 * covered.sum()
+        assert (seen & ~covered).sum() <= 0.03 * covered.sum()
+
+
+def test_samples_fill_the_pixel_evenly():
+    offsets = sample_offsets(16)
+    assert offsets.min() >= 0.0 and offsets.max() < 1.0
+    np.testing.assert_allclose(offsets.mean(axis=0), 0.5, atol=0.05)

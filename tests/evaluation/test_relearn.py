@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+from scipy.sparse import csr_array, eye_array
+
+import planted
+from splatrig.config import (
+    AdmmConfig,
+    ComponentsConfig,
+    GaussSupport,
+    MbspcaConfig,
+    PcaConfig,
+    SldcConfig,
+    TrapezoidSupport,
+)
+from splatrig.evaluation.relearn import Learner, Sweeps
+from splatrig.evaluation.table import RUNTIME_COLUMNS, SWEEP_COLUMNS, pick
+from splatrig.mesh.template import Level
+
+
+def configuration():
+    sldc = SldcConfig(
+        k=3,
+        lambda_=0.5,
+        attribute="xyz",
+        supports=["gauss", "trapezoid"],
+        distance="relative",
+        gauss=GaussSupport(0.2),
+        trapezoid=TrapezoidSupport(0.1, 0.6),
+        weights="nonnegative",
+        max_iterations=15,
+        tolerance=1e-4,
+        admm=AdmmConfig(10.0, 10, 1e-3),
+    )
+    return ComponentsConfig(
+        rest="neutral",
+        attributes=["xyz"],
+        data_matrix="omit",
+        pca=PcaConfig(3, "uniform"),
+        mbspca=MbspcaConfig(3, 1.0, "base"),
+        sldc=sldc,
+        upsample=[],
+    )
+
+
+@pytest.fixture(scope="module")
+def learner():
+    made = planted.head()
+    level = Level(made.vertices, made.faces, csr_array(eye_array(len(made.vertices))), made.vertices[:, 2] > 0)
+    return Learner(configuration(), level, 0)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return planted.rows(planted.components(planted.head(), frames=15))
+
+
+@pytest.mark.parametrize("method", ["pca_xyz", "mbspca_xyz", "sldc_gauss_xyz", "sldc_trapezoid_xyz"])
+def test_every_family_is_learned_around_the_neutral(learner, data, method):
+    components = learner.learn(method, data, np.arange(15), 2)
+    assert len(components.C) == 2
+    assert components.frames == data.frames
+    rest = components.mean + components.std * components.offset
+    np.testing.assert_allclose(rest, data.X[0], atol=1e-3)
+
+
+def test_a_planted_subspace_generalises_and_fewer_components_do_worse(learner, data):
+    sweeps = Sweeps(learner, "pca_xyz", "base", data)
+    sweeps.leave_one_expression_out([1, 3])
+    table = sweeps.frame()
+    assert tuple(table.columns) == SWEEP_COLUMNS
+    found = pick(table, "generalisation_xyz", region="head").set_index("k")
+    assert found.loc[3, "value"] == pytest.approx(0.0, abs=0.02)
+    assert found.loc[1, "value"] > 0.5
+    assert found.loc[1, "n"] == 4
+    assert found.loc[1, "low"] <= found.loc[1, "value"] <= found.loc[1, "high"]
+
+
+def test_more_sparsity_weight_gives_more_zero_rows_and_more_error(learner, data):
+    sweeps = Sweeps(learner, "sldc_gauss_xyz", "base", data)
+    sweeps.against_lambda([0.05, 50.0], 3)
+    table = sweeps.frame()
+    zero = pick(table, "zero_rows").set_index("lambda")["value"]
+    error = pick(table, "rmse_xyz", region="head").set_index("lambda")["value"]
+    assert zero[50.0] > zero[0.05]
+    assert error[50.0] > error[0.05]
+    assert set(pick(table, "converged")["value"]) <= {0.0, 1.0}
+
+
+def test_the_curve_against_k_falls_and_has_no_lambda_for_pca(learner, data):
+    sweeps = Sweeps(learner, "pca_xyz", "base", data)
+    sweeps.against_k([1, 2, 3, 99])
+    table = sweeps.frame()
+    error = pick(table, "rmse_xyz", region="head").set_index("k")["value"]
+    assert error.index.tolist() == [1, 2, 3]
+    assert error.is_monotonic_decreasing
+    assert table["lambda"].isna().all()
+    runtimes = sweeps.runtimes()
+    assert tuple(runtimes.columns) == RUNTIME_COLUMNS
+    assert (runtimes["seconds"] > 0).all()
+
+
+def test_held_out_frames_enter_no_learning(learner):
+    parts = planted.components(planted.head(), frames=15)
+    X = parts.rows()
+    spoiled = X.copy()
+    spoiled[-3:] += 40.0
+    tables = []
+    for rows in (X, spoiled):
+        sweeps = Sweeps(learner, "pca_xyz", "base", planted.rows(parts, rows, held_out=3))
+        sweeps.against_k([2])
+        tables.append(pick(sweeps.frame(), "rmse_xyz", region="head").set_index("split")["value"])
+    assert tables[0]["train"] == tables[1]["train"]
+    assert tables[1]["held_out"] > tables[0]["held_out"] + 10

@@ -1,0 +1,368 @@
+"""Fetch files over HTTP so that what arrives is whole and right, or nothing is there.
+
+A file grows as `NAME.part` beside its target, with `NAME.part.json` naming the version it is a part of. A broken
+transfer goes on from its last byte (RFC 9110 §14: `Range` with `If-Range`, so a file that changed meanwhile starts
+anew), MD5 is taken of the bytes as they pass, and the target appears by a rename once its sum is right.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import urllib3
+
+from splatrig.config import DownloadConfig
+from splatrig.errors import InputError
+from splatrig.files import atomic_path
+
+_CHUNK = 1 << 20
+_PROGRESS = 16 << 20
+"""An attempt that brings this many bytes wipes the count of failed ones."""
+_WHOLE_FETCHES = 2
+"""How often a file is fetched to its end before a wrong sum is reported."""
+_LONGEST_PAUSE_S = 60.0
+HEAD_REQUESTS = 16
+"""Questions for sizes at a time; they carry no data."""
+_CONNECT_S = 30.0
+_SPARE_BYTES = 256 << 20
+"""Disk space that a transfer leaves free."""
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+
+_log = logging.getLogger(__name__)
+
+
+class MissingError(InputError):
+    """The server has no such file, or does not give it."""
+
+
+class _BrokenError(Exception):
+    """A transfer that is worth another attempt, after `wait_s` seconds if the server asks for them."""
+
+    def __init__(self, reason: str, wait_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.wait_s = wait_s
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a server sends: the bytes of a version of a file from `start` on."""
+
+    start: int
+    total: int | None
+    """Length of the whole file in bytes, if it is told."""
+    version: str | None
+    """A strong ETag, or Last-Modified; None: nothing names the version, so no later answer can continue this one."""
+    read: Callable[[], bytes]
+    """Returns the next bytes, none at the end."""
+
+
+@dataclass
+class _Part:
+    """The part of a file that is on disk."""
+
+    path: Path
+    url: str
+    md5: str | None
+    version: str | None = None
+    total: int | None = None
+    size: int = 0
+    digest: Any = field(default_factory=lambda: hashlib.md5(usedforsecurity=False))
+
+    @property
+    def record(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.json")
+
+    @property
+    def complete(self) -> bool:
+        return self.total is not None and self.size == self.total
+
+    def load(self) -> None:
+        """Take up what an earlier run left if it is a part of this very file; else remove it."""
+        try:
+            known = json.loads(self.record.read_text(encoding="utf-8"))
+            if (known["url"], known["md5"]) != (self.url, self.md5) or not known["version"]:
+                raise ValueError("a part of another file")
+            with self.path.open("rb") as stream:
+                while chunk := stream.read(_CHUNK):
+                    self.digest.update(chunk)
+                    self.size += len(chunk)
+            self.version, self.total = known["version"], known["total"]
+        except (OSError, ValueError, KeyError, TypeError):
+            self.restart()
+
+    def restart(self) -> None:
+        """Forget all bytes."""
+        self.version, self.total, self.size = None, None, 0
+        self.digest = hashlib.md5(usedforsecurity=False)
+        self.path.unlink(missing_ok=True)
+        self.record.unlink(missing_ok=True)
+
+    def begin(self, answer: _Answer) -> None:
+        """Note which version the bytes to come belong to."""
+        self.total = answer.total
+        self.version = answer.version or self.version
+        values = {"url": self.url, "md5": self.md5, "version": self.version, "total": self.total}
+        with atomic_path(self.record) as temporary:
+            temporary.write_text(json.dumps(values), encoding="utf-8")
+
+    def append(self, chunks: Iterator[bytes], limit: int) -> Iterator[int]:
+        """Write chunks to disk, yielding their lengths; raise InputError beyond `limit` bytes."""
+        with self.path.open("ab") as stream:
+            for chunk in chunks:
+                self.size += len(chunk)
+                _check_limit(self.url, self.size, limit)
+                stream.write(chunk)
+                self.digest.update(chunk)
+                yield len(chunk)
+
+    def finish(self, target: Path) -> None:
+        """Move the file into place, its bytes on disk before its name."""
+        with self.path.open("rb") as stream:
+            os.fsync(stream.fileno())
+        self.path.replace(target)
+        self.record.unlink(missing_ok=True)
+
+
+class Client:
+    """Fetches files as `settings` says; safe to use from several threads. `file://` URLs are copied."""
+
+    def __init__(self, settings: DownloadConfig, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._settings = settings
+        self._sleep = sleep
+        self._limit = round(settings.max_archive_gb * 1e9)
+        self._pools: dict[str | None, urllib3.PoolManager] = {}
+
+    def size(self, url: str) -> int | None:
+        """Return a file's length in bytes by a HEAD request, None if the server does not tell it."""
+        if urlsplit(url).scheme == "file":
+            return _local(url).stat().st_size
+        retries = urllib3.Retry(
+            self._settings.retries, backoff_factor=0.5, status_forcelist=_TRANSIENT, raise_on_status=False
+        )
+        try:
+            response = self._pool(url).request("HEAD", url, headers=_headers(), retries=retries)
+            if response.status in (405, 501):
+                return None
+            _check_status(url, response)
+        except (urllib3.exceptions.HTTPError, _BrokenError) as error:
+            raise InputError(f"{url}: its size cannot be asked for ({_reason(error)}); try again later.") from error
+        return _length(response)
+
+    def fetch(
+        self, url: str, target: str | Path, md5: str | None, on_bytes: Callable[[int], Any] = lambda _: None
+    ) -> int:
+        """Bring the file at `url` to `target`, whole and with the sum `md5` (None: unchecked); return bytes fetched.
+
+        A target that is there with the right sum is left alone. Raises InputError, naming the file, for one that the
+        server lacks, that is too large for the bound or the disk, whose sum stays wrong, or that does not get through.
+        """
+        path = Path(target)
+        if path.exists():
+            if md5 is None or md5_of_file(path) == md5:
+                return 0
+            _log.warning("%s: what is on disk has another MD5; fetching it again", path.name)
+            path.unlink()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = _Part(path.with_name(f"{path.name}.part"), url, md5)
+        part.load()
+        if part.size:
+            _log.info("%s: going on after %d bytes of an earlier run", path.name, part.size)
+        fetched = 0
+        got = ""
+        for _ in range(_WHOLE_FETCHES):
+            fetched += self._complete(part, on_bytes)
+            got = part.digest.hexdigest()
+            if md5 is None or got == md5:
+                part.finish(path)
+                return fetched
+            _log.warning("%s: MD5 is %s, expected %s; fetching it again", path.name, got, md5)
+            on_bytes(-part.size)
+            part.restart()
+        raise InputError(
+            f"{url}: fetched {_WHOLE_FETCHES} times, and its MD5 is {got}, expected {md5} by CHECKSUM; "
+            "nothing of it is kept. Try another time, or ask who publishes it."
+        )
+
+    def _complete(self, part: _Part, on_bytes: Callable[[int], Any]) -> int:
+        """Make attempts until the part is the whole file; return how many bytes came."""
+        failures = fetched = 0
+        while not part.complete:
+            came = 0
+            try:
+                for count in self._attempt(part, on_bytes):
+                    came += count
+                    on_bytes(count)
+                return fetched + came
+            except (urllib3.exceptions.HTTPError, _BrokenError) as error:
+                fetched += came
+                failures = 1 if came >= _PROGRESS else failures + 1
+                if failures >= self._settings.retries:
+                    raise InputError(
+                        f"{part.url}: {failures} attempts in a row failed, the last one with: {_reason(error)}. "
+                        f"{part.size} of {part.total or 'unknown'} bytes are kept; run again to go on from there."
+                    ) from error
+                pause = min(_LONGEST_PAUSE_S, max(2.0 ** (failures - 1), getattr(error, "wait_s", 0.0)))
+                _log.info("%s: %s; attempt %d in %g s", part.url, _reason(error), failures + 1, pause)
+                self._sleep(pause)
+        return fetched
+
+    def _attempt(self, part: _Part, on_bytes: Callable[[int], Any]) -> Iterator[int]:
+        """Ask for what is missing and append it, yielding counts of bytes; raise _BrokenError if it ends early."""
+        with self._open(part) as answer:
+            changed = answer.total != part.total or answer.version not in (None, part.version)
+            if part.size and (answer.start != part.size or changed):
+                _log.info("%s: cannot be continued, starting anew", part.url)
+                on_bytes(-part.size)
+                part.restart()
+            if answer.start != part.size:
+                raise _BrokenError(f"the server sent bytes from {answer.start} on, asked for {part.size}")
+            part.begin(answer)
+            if answer.total is not None:
+                _check_limit(part.url, answer.total, self._limit)
+                _check_disk(part.path.parent, part.url, answer.total - part.size)
+            yield from part.append(iter(answer.read, b""), self._limit)
+        if part.total is not None and part.size != part.total:
+            if part.size > part.total:
+                part.restart()
+            raise _BrokenError(f"the transfer ended at {part.size} of {part.total} bytes")
+        part.total = part.size
+
+    @contextmanager
+    def _open(self, part: _Part) -> Iterator[_Answer]:
+        """Ask for the file from the end of the part on."""
+        if urlsplit(part.url).scheme == "file":
+            path = _local(part.url)
+            with path.open("rb") as stream:
+                stat = os.fstat(stream.fileno())
+                stream.seek(part.size)
+                version = f"{stat.st_size}-{stat.st_mtime_ns}"
+                yield _Answer(part.size, stat.st_size, version, lambda: stream.read(_CHUNK))
+            return
+        headers = _headers()
+        if part.size and part.version:
+            headers |= {"Range": f"bytes={part.size}-", "If-Range": part.version}
+        once = urllib3.Retry(5, connect=0, read=0, status=0, other=0, redirect=5)
+        response = self._pool(part.url).request(
+            "GET", part.url, headers=headers, preload_content=False, decode_content=False, retries=once
+        )
+        try:
+            if response.status == 416:
+                part.restart()
+                raise _BrokenError("the server has fewer bytes than an earlier version")
+            _check_status(part.url, response)
+            yield _answer(response)
+        except BaseException:
+            response.close()
+            raise
+        response.release_conn()
+
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        """Return the connections for a URL: direct, or through the proxy that the environment names for it."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InputError(f"{url}: expected an http://, https:// or file:// address; check capture.url.")
+        proxy = None
+        if not urllib.request.proxy_bypass(parts.hostname):
+            proxy = urllib.request.getproxies().get(parts.scheme)
+        if proxy not in self._pools:
+            timeout = urllib3.Timeout(connect=min(_CONNECT_S, self._settings.timeout), read=self._settings.timeout)
+            size = max(self._settings.parallel, HEAD_REQUESTS)
+            if proxy is None:
+                self._pools[proxy] = urllib3.PoolManager(maxsize=size, block=False, timeout=timeout)
+            else:
+                login = urlsplit(proxy)
+                name = f"{unquote(login.username)}:{unquote(login.password or '')}" if login.username else None
+                self._pools[proxy] = urllib3.ProxyManager(
+                    proxy,
+                    maxsize=size,
+                    timeout=timeout,
+                    proxy_headers=urllib3.make_headers(proxy_basic_auth=name) if name else None,
+                )
+        return self._pools[proxy]
+
+
+def md5_of_file(path: str | Path) -> str:
+    """Return the MD5 of a file's content as 32 hexadecimal digits."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def _headers() -> dict[str, str]:
+    return {"User-Agent": "splatrig", "Accept-Encoding": "identity"}
+
+
+def _local(url: str) -> Path:
+    """Return the path of a `file://` URL, of a file that exists."""
+    path = Path(unquote(urlsplit(url).path))
+    if not path.is_file():
+        raise MissingError(f"{url}: there is no such file; check capture.url and capture.entity.")
+    return path
+
+
+def _answer(response: urllib3.BaseHTTPResponse) -> _Answer:
+    """Read the headers of a 200 or 206 answer."""
+    start, total = 0, _length(response)
+    if response.status == 206:
+        match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if match is None:
+            raise _BrokenError(f"a part without a valid Content-Range ({response.headers.get('Content-Range')!r})")
+        start, total = int(match[1]), None if match[2] == "*" else int(match[2])
+    tag = response.headers.get("ETag", "")
+    version = tag if tag.startswith('"') else response.headers.get("Last-Modified")
+    return _Answer(start, total, version, lambda: response.read1(_CHUNK, decode_content=False))
+
+
+def _length(response: urllib3.BaseHTTPResponse) -> int | None:
+    text = response.headers.get("Content-Length", "")
+    return int(text) if text.isdecimal() else None
+
+
+def _check_status(url: str, response: urllib3.BaseHTTPResponse) -> None:
+    """Raise for everything but a file or a part of it."""
+    status = response.status
+    if status in (200, 206):
+        return
+    if status in _TRANSIENT:
+        wait = response.headers.get("Retry-After", "")
+        raise _BrokenError(f"the server answered {status}", float(wait) if wait.isdecimal() else 0.0)
+    if status in (401, 403, 404, 410):
+        raise MissingError(
+            f"{url}: the server answered {status}, it does not have the file or does not give it; "
+            "check capture.url and capture.entity."
+        )
+    raise InputError(f"{url}: the server answered {status}, expected 200; check capture.url.")
+
+
+def _check_limit(url: str, size: int, limit: int) -> None:
+    if size > limit:
+        raise InputError(
+            f"{url}: has {size} bytes or more, more than capture.download.max_archive_gb "
+            f"= {limit / 1e9:g} allows; raise it if the file is what it should be."
+        )
+
+
+def _check_disk(folder: Path, url: str, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed + _SPARE_BYTES > free:
+        raise InputError(
+            f"{url}: needs {needed / 1e9:.2f} GB in {folder}, where {free / 1e9:.2f} GB are free; make room "
+            "or set capture.root to a larger disk."
+        )
+
+
+def _reason(error: Exception) -> str:
+    """Say in a few words what went wrong, the innermost cause of urllib3's wrapping."""
+    inner = getattr(error, "reason", None) or error
+    return f"{type(inner).__name__}: {inner}" if not isinstance(inner, _BrokenError) else str(inner)

@@ -1,0 +1,263 @@
+"""Bring archives of a release to disk: fetched, verified, unpacked, each on its own, and joined to segments.
+
+Below the folder `archives/`, an archive `X.tar` becomes the folder `X/` and the record `X.json` of what was unpacked
+and with which MD5. Both stay, so a stopped download loses at most the file under way, a second run finds everything
+done, and one more camera costs one more archive. Segments are made of hard links to these files.
+"""
+
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from splatrig.capture import archive as tar
+from splatrig.capture.download import HEAD_REQUESTS, Client, MissingError
+from splatrig.capture.release import (
+    AVERAGE,
+    LICENCE,
+    Archive,
+    make_release,
+    parse_checksums,
+    parse_index,
+    parse_links,
+)
+from splatrig.config import DownloadConfig, load_config
+from splatrig.errors import InputError
+from splatrig.files import atomic_directory, atomic_path
+from splatrig.progress import track_bytes
+
+_log = logging.getLogger(__name__)
+
+
+def read_settings(raw: Mapping[str, Any], scripts: str | Path) -> DownloadConfig:
+    """Return `capture.download` of a workflow's whole configuration, read by a script in the folder `scripts`.
+
+    Scripts take these settings from here and not from the params of their rule: how bytes are fetched does not change
+    them, and a changed param would have all of them fetched again.
+    """
+    schema = Path(scripts).parent / "schemas" / "config.schema.yaml"
+    return load_config(raw, yaml.safe_load(schema.read_text(encoding="utf-8"))).capture.download
+
+
+def fetch_release(url: str, folder: str | Path, settings: DownloadConfig, names: Sequence[str]) -> list[Archive]:
+    """Fetch the listings of the entity at `url` into `folder` and return its archives.
+
+    What exists is read from `settings.links` if that is set, else from `index.html`, else (the server has none) from
+    `names`, else from CHECKSUM itself. Raises InputError if no archive is listed, or one has no sum and must have.
+    """
+    client, where, base = Client(settings), Path(folder), url.rstrip("/")
+    try:
+        sums = parse_checksums(_listing(client, base, where, "CHECKSUM"), f"{base}/CHECKSUM")
+    except MissingError:
+        if settings.checksums == "required":
+            raise
+        sums = {}
+    if settings.links is not None:
+        if not Path(settings.links).is_file():
+            raise InputError(f"capture.download.links: there is no file {settings.links}; name one, or null.")
+        links = parse_links(Path(settings.links).read_text(encoding="utf-8"), base)
+    else:
+        try:
+            links = parse_index(_listing(client, base, where, "index.html"), base)
+        except MissingError as error:
+            _log.info("%s The archives are read from other lists.", error)
+            links = parse_links("\n".join(names or sums), base)
+    archives = make_release(links, sums)
+    if not archives:
+        raise InputError(f"{base}: no archive of a Multiface release is listed there; check capture.url.")
+    _log.info("%s: %d archives, %d with a sum", base, len(archives), sum(item.md5 is not None for item in archives))
+    return archives
+
+
+def _listing(client: Client, base: str, folder: Path, name: str) -> str:
+    """Fetch a listing anew and return its text."""
+    path = folder / name
+    path.unlink(missing_ok=True)
+    client.fetch(f"{base}/{name}", path, None)
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{base}/{name}: is not text ({error.reason}); check capture.url.") from error
+
+
+def retrieve(
+    archives: Sequence[Archive],
+    folder: str | Path,
+    cameras: str | Sequence[str],
+    settings: DownloadConfig,
+    *,
+    at_once: int,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[Path]:
+    """Fetch, verify and unpack archives below `folder`, `at_once` at a time; return their folders.
+
+    Of an archive of all cameras only those of `cameras` (`all` or names) are unpacked. What is there already is left
+    alone. When one archive fails no further one is begun; after those under way the InputError names all that failed.
+    """
+    where = Path(folder)
+    wanted = None if isinstance(cameras, str) else set(cameras)
+    unsummed = [item.name for item in archives if item.md5 is None]
+    if unsummed and settings.checksums == "required":
+        raise InputError(
+            f"{unsummed[0]}: CHECKSUM has no sum for it{f' and {len(unsummed) - 1} more' if unsummed[1:] else ''}; "
+            "set capture.download.checksums: if_listed to take them as they come."
+        )
+    missing = [item for item in archives if not _is_done(item, where, wanted)]
+    _log.info("%d archives, %d of them to fetch; %s", len(archives), len(missing), LICENCE)
+    client = Client(settings, sleep)
+    failures: list[str] = []
+    start = time.monotonic()
+    with track_bytes("fetching") as on_bytes:
+
+        def work(item: Archive) -> int:
+            if failures:
+                return 0
+            try:
+                return _bring(client, item, where, wanted, settings, on_bytes)
+            except InputError as error:
+                failures.append(str(error))
+                return 0
+
+        with ThreadPoolExecutor(max_workers=at_once) as pool:
+            fetched = sum(pool.map(work, missing))
+    if failures:
+        raise InputError("\n".join(failures))
+    seconds = time.monotonic() - start
+    _log.info(
+        "fetched %.3f GB in %.1f s (%.1f MB/s, unpacking included)", fetched / 1e9, seconds, fetched / 1e6 / seconds
+    )
+    return [where / item.stem for item in archives]
+
+
+def _bring(
+    client: Client,
+    item: Archive,
+    folder: Path,
+    cameras: set[str] | None,
+    settings: DownloadConfig,
+    on_bytes: Callable[[int], Any],
+) -> int:
+    """Fetch, verify and unpack one archive; return the bytes fetched."""
+    path = folder / item.name
+    for stale in folder.glob(f".{item.stem}-*"):  # of a killed run; one job alone works on an archive
+        shutil.rmtree(stale, ignore_errors=True)
+    fetched = client.fetch(item.url, path, item.md5, on_bytes)
+    size = path.stat().st_size
+    files = tar.unpack(path, folder / item.stem, _selection(item, cameras), round(settings.max_archive_gb * 1e9))
+    narrowed = _narrowed(item, cameras)
+    record = {
+        "url": item.url,
+        "md5": item.md5,
+        "bytes": size,
+        "files": files,
+        "cameras": sorted(narrowed) if narrowed is not None else None,
+        "licence": LICENCE,
+    }
+    with atomic_path(folder / f"{item.stem}.json") as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    if not settings.keep_archives:
+        path.unlink()
+    return fetched
+
+
+def _narrowed(item: Archive, cameras: set[str] | None) -> set[str] | None:
+    """Return the cameras to unpack of an archive, None for all that it has."""
+    return cameras if item.camera is None and item.asset in ("images", "unwrapped_uv_1024") else None
+
+
+def _is_done(item: Archive, folder: Path, cameras: set[str] | None) -> bool:
+    """Say whether an archive was unpacked before, with the sum it has now and all cameras wanted now."""
+    try:
+        record = json.loads((folder / f"{item.stem}.json").read_text(encoding="utf-8"))
+        have = record["cameras"]
+        same = record["md5"] == item.md5
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    enough = have is None or (cameras is not None and cameras <= set(have))
+    return same and enough and (folder / item.stem).is_dir()
+
+
+def _selection(item: Archive, cameras: set[str] | None) -> tar.Selection:
+    """Return which members of an archive are wanted, and where they go below its folder."""
+    if item.asset == "metadata":
+        return tar.top_level
+    if item.asset == "audio" or item.segment is None:
+        return tar.below(item.asset)
+    select = tar.below(item.asset, item.segment)
+    if item.camera is not None:
+        return tar.of_cameras(select, {item.camera})
+    narrowed = _narrowed(item, cameras)
+    return select if narrowed is None else tar.of_cameras(select, narrowed | {AVERAGE})
+
+
+def assemble(folders: Sequence[Path], target: str | Path, cameras: str | Sequence[str]) -> int:
+    """Make the folder `target` of hard links to the files in `folders` (else copies); return their number.
+
+    `cameras`: `all`, or the names of the first folders that are wanted.
+    """
+    wanted = None if isinstance(cameras, str) else {*cameras, AVERAGE}
+    count = 0
+    with atomic_directory(target) as temporary:
+        for folder in folders:
+            for path in sorted(folder.rglob("*")):
+                inner = path.relative_to(folder)
+                if path.is_dir() or (wanted is not None and inner.parts[0] not in wanted):
+                    continue
+                goal = temporary / inner
+                goal.parent.mkdir(parents=True, exist_ok=True)
+                _link(path, goal)
+                count += 1
+    return count
+
+
+def _link(path: Path, goal: Path) -> None:
+    try:
+        os.link(path, goal)
+    except FileExistsError as error:
+        raise InputError(
+            f"{goal.name}: two archives hold it; remove the folder {path.parent} and run again."
+        ) from error
+    except OSError:
+        shutil.copyfile(path, goal)
+
+
+def sizes(archives: Sequence[Archive], settings: DownloadConfig) -> list[int | None]:
+    """Ask for the lengths of archives in bytes (HEAD requests, several at a time)."""
+    client = Client(settings)
+    with ThreadPoolExecutor(max_workers=HEAD_REQUESTS) as pool:
+        return list(pool.map(lambda item: client.size(item.url), archives))
+
+
+def describe_plan(
+    archives: Sequence[Archive], lengths: Sequence[int | None], folder: str | Path, cameras: str | Sequence[str]
+) -> str:
+    """Say in a few lines what a download would bring: how many archives and bytes, where to, and on what terms."""
+    where = Path(folder)
+    wanted = None if isinstance(cameras, str) else set(cameras)
+    done = [_is_done(item, where, wanted) for item in archives]
+    known = [
+        (item, length) for item, length, ready in zip(archives, lengths, done, strict=True) if not ready and length
+    ]
+    unknown = sum(length is None and not ready for length, ready in zip(lengths, done, strict=True))
+    total = sum(length for _, length in known)
+    lines = [f"{'asset':<20}{'archives':>10}{'there':>10}{'GB to fetch':>14}"]
+    for asset in sorted({item.asset for item in archives}):
+        here = [ready for item, ready in zip(archives, done, strict=True) if item.asset == asset]
+        size = sum(length for item, length in known if item.asset == asset)
+        lines.append(f"{asset:<20}{len(here):>10}{sum(here):>10}{size / 1e9:>14.3f}")
+    existing = next(parent for parent in [where.absolute(), *where.absolute().parents] if parent.exists())
+    lines += [
+        f"{'all':<20}{len(archives):>10}{sum(done):>10}{total / 1e9:>14.3f}",
+        *([f"{unknown} archives of unknown size come on top."] if unknown else []),
+        f"to          {where.absolute().parent}",
+        f"free there  {shutil.disk_usage(existing).free / 1e9:.3f} GB; unpacked files take about what is fetched",
+        f"licence     {LICENCE}",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,197 @@
+"""Learn components anew: at every number of components, every sparsity weight, and without one expression at a time.
+
+Reading the first k of K components says little of a method that is not nested (SLDC), so curves against k learn k
+components each. All of it happens at one, usually coarse, level, on the centres alone.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from splatrig.components.file import Components
+from splatrig.components.local import local_components
+from splatrig.components.matrix import (
+    AttributeMatrix,
+    Standardisation,
+    StandardisedRows,
+    in_memory,
+)
+from splatrig.components.matrix import standardise as measure_scales
+from splatrig.components.mbspca import sparse_components
+from splatrig.components.pca import principal_components
+from splatrig.config import ComponentsConfig
+from splatrig.evaluation.measures import attribute_error, bootstrap_interval, rms
+from splatrig.evaluation.reconstruction import (
+    add_convergence,
+    by_energy,
+    describe_components,
+    rebuild,
+    split_attributes,
+    standardise,
+)
+from splatrig.evaluation.rows import AttributeRows
+from splatrig.evaluation.table import RUNTIME_COLUMNS, SWEEP_COLUMNS, MethodTable
+from splatrig.mesh.template import Level
+from splatrig.progress import track
+
+
+@dataclass(frozen=True)
+class Learner:
+    """Learns components of any family from rows in memory."""
+
+    config: ComponentsConfig
+    level: Level
+    seed: int
+
+    def learn(
+        self, method: str, data: AttributeRows, rows: NDArray[np.int64], k: int, lambda_: float | None = None
+    ) -> Components:
+        """Return `k` components of `method` (the name of a component file) from the `rows` of `data`.
+
+        The neutral must be among the rows. `lambda_` replaces the configured weight of SLDC's penalty.
+        """
+        attribute = method.rsplit("_", 1)[1]
+        neutral = int(np.flatnonzero(rows == data.neutral_row)[0])
+        matrix = in_memory({attribute: data.X}, neutral, rows.tolist())
+        family = method.split("_")[0]
+        learners = {"pca": self._pca, "mbspca": self._mbspca, "sldc": self._sldc}
+        W, C, scales, extras = learners[family](method, matrix, k, lambda_)
+        return Components(
+            family=family,
+            W=W,
+            C=C,
+            mean=scales.mean,
+            std=scales.std,
+            offset=scales.offset,
+            dim_info=scales.dim_info,
+            faces=self.level.faces,
+            face_mask=self.level.mask,
+            frames=tuple(data.frames[row] for row in rows),
+            extras=extras,
+        )
+
+    def _pca(self, _method: str, matrix: AttributeMatrix, k: int, _lambda: float | None) -> "_Found":
+        found = principal_components(matrix, k, self.config.rest)
+        return found.W, found.C, found.standardisation, {}
+
+    def _mbspca(self, _method: str, matrix: AttributeMatrix, k: int, _lambda: float | None) -> "_Found":
+        scales = measure_scales(matrix, self.config.rest)
+        rows = StandardisedRows(matrix, scales).less_rest()
+        return *sparse_components(rows, k, self.config.mbspca.alpha, self.seed), scales, {}
+
+    def _sldc(self, method: str, matrix: AttributeMatrix, k: int, lambda_: float | None) -> "_Found":
+        config = replace(self.config.sldc, k=k)
+        if lambda_ is not None:
+            config = replace(config, lambda_=lambda_)
+        found = local_components(matrix, self.level, config, method.split("_")[1], self.config.rest)
+        return found.W, found.C, found.standardisation, found.extras
+
+
+_Found = tuple[NDArray[np.float32], NDArray[np.float32], Standardisation, dict[str, NDArray]]
+
+
+class Sweeps:
+    """Collects the sweeps of one method and how long every learning took."""
+
+    def __init__(self, learner: Learner, method: str, level_name: str, data: AttributeRows) -> None:
+        self.learner = learner
+        self.method = method
+        self.level_name = level_name
+        self.data = data
+        self._tables: list[pd.DataFrame] = []
+        self._runtimes: list[tuple[str, str, int, float, int, float]] = []
+
+    def against_k(self, ks: Iterable[int]) -> None:
+        """Learn k components for every k; add errors and what the components are like."""
+        train = np.flatnonzero(self.data.train)
+        for k in track([k for k in ks if k <= len(train)], "numbers of components", unit="k"):
+            self._add_learned("k", train, k, None)
+
+    def against_lambda(self, lambdas: Iterable[float], k: int) -> None:
+        """Learn k components of SLDC for every weight of its penalty."""
+        train = np.flatnonzero(self.data.train)
+        for lambda_ in track(lambdas, "sparsity weights", unit="lambda"):
+            self._add_learned("lambda", train, k, lambda_)
+
+    def leave_one_expression_out(self, ks: Iterable[int]) -> None:
+        """Learn from all expressions but one, rebuild that one; mean RMSE and bootstrap interval over expressions.
+
+        Generalisation as in Davies (2002, §4.3.2). The neutral's expression stays in every fold: it is the rest face.
+        """
+        data, generator = self.data, np.random.default_rng(self.learner.seed)
+        expressions = data.expressions
+        folds = sorted(set(expressions[data.train]) - {expressions[data.neutral_row]})
+        for k in ks:
+            errors: dict[str, list[float]] = {"head": [], "face": []}
+            for name in track(folds, f"left out, k = {k}", unit="fold"):
+                kept = np.flatnonzero(data.train & (expressions != name))
+                if k > len(kept):
+                    continue
+                components = self._learn(kept, k, None)
+                out = np.flatnonzero(data.train & (expressions == name))
+                error = _errors(components, data, out)
+                errors["head"].append(rms(error))
+                errors["face"].append(rms(error[:, components.face_mask]))
+            table = MethodTable(self.method, self.level_name)
+            for region, values in errors.items():
+                if values:
+                    found = bootstrap_interval(np.array(values), generator)
+                    bounds = (found.low, found.high)
+                    table.add(
+                        "generalisation_xyz", found.mean, "mm", found.count,
+                        k=k, region=region, split="left_out", interval=bounds,
+                    )  # fmt: skip
+            self._keep(table, "left_out", None)
+
+    def frame(self) -> pd.DataFrame:
+        """Return the long table of all sweeps."""
+        return pd.concat(self._tables, ignore_index=True)[list(SWEEP_COLUMNS)]
+
+    def runtimes(self) -> pd.DataFrame:
+        """Return how long every learning took, one thread, in seconds."""
+        return pd.DataFrame(self._runtimes, columns=list(RUNTIME_COLUMNS))
+
+    def _lambda(self, lambda_: float | None) -> float:
+        if not self.method.startswith("sldc_"):
+            return float("nan")
+        return self.learner.config.sldc.lambda_ if lambda_ is None else lambda_
+
+    def _learn(self, rows: NDArray[np.int64], k: int, lambda_: float | None) -> Components:
+        started = time.perf_counter()
+        components = self.learner.learn(self.method, self.data, rows, k, lambda_)
+        seconds = time.perf_counter() - started
+        self._runtimes.append((self.method, self.level_name, k, self._lambda(lambda_), len(rows), seconds))
+        return components
+
+    def _keep(self, table: MethodTable, sweep: str, lambda_: float | None) -> None:
+        frame = table.frame()
+        frame["lambda"] = self._lambda(lambda_)
+        frame["sweep"] = sweep
+        self._tables.append(frame)
+
+    def _add_learned(self, sweep: str, rows: NDArray[np.int64], k: int, lambda_: float | None) -> None:
+        components = self._learn(rows, k, lambda_)
+        table = MethodTable(self.method, self.level_name)
+        for split, chosen in (("train", rows), ("held_out", np.flatnonzero(~self.data.train))):
+            if len(chosen):
+                error = _errors(components, self.data, chosen)
+                table.add("rmse_xyz", rms(error), "mm", error.size, k=k, split=split)
+                face = error[:, components.face_mask]
+                table.add("rmse_xyz", rms(face), "mm", face.size, k=k, region="face", split=split)
+        xyz = split_attributes(self.data.X[[self.data.neutral_row]], components)["xyz"][0]
+        describe_components(table, components, xyz)
+        add_convergence(table, components)
+        self._keep(table, sweep, lambda_)
+
+
+def _errors(components: Components, data: AttributeRows, rows: NDArray[np.int64]) -> NDArray[np.float64]:  # [R, N]
+    """Return the distance in mm of every centre of the rebuilt `rows` from the fitted one."""
+    standard = standardise(data.X[rows], components)
+    estimate = rebuild(components, standard, by_energy(components))
+    return attribute_error(
+        "xyz", split_attributes(estimate, components)["xyz"], split_attributes(data.X[rows], components)["xyz"]
+    )

@@ -1,0 +1,84 @@
+"""The worst fits, looked at: photograph, fitted picture, error, and the spot where the error is largest."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import uniform_filter
+
+from splatrig.animation.heatmap import color_bar
+from splatrig.animation.pictures import Picture, beside, contact_sheet
+from splatrig.animation.render import to_bytes
+
+ERROR_RANGE = 0.25
+"""Absolute colour difference (mean over channels) at which the error map's scale ends."""
+
+ERROR_COLORS = "magma"
+"""Lightness rises evenly with the error."""
+
+
+def error_map(image: NDArray, photograph: NDArray, inside: NDArray[np.bool_]) -> tuple[NDArray[np.float64], Picture]:
+    """Return the absolute difference [H, W] of two pictures [H, W, 3] inside of the silhouette, also as a picture."""
+    difference = np.abs(image.astype(np.float64) - photograph).mean(axis=2) * inside
+    painted = colormaps[ERROR_COLORS](np.clip(difference / ERROR_RANGE, 0.0, 1.0))[..., :3]
+    return difference, to_bytes(painted)
+
+
+def worst_spot(difference: NDArray, size: int) -> tuple[slice, slice]:
+    """Return rows and columns of the `size` × `size` window with the largest mean error, inside of the picture."""
+    height, width = difference.shape
+    size = min(size, height, width)
+    means = uniform_filter(difference, size, mode="constant")
+    half = size // 2
+    valid = means[half : height - size + half + 1, half : width - size + half + 1]
+    top, left = np.unravel_index(int(valid.argmax()), valid.shape)
+    return slice(int(top), int(top) + size), slice(int(left), int(left) + size)
+
+
+def enlarge(picture: Picture, height: int) -> Picture:
+    """Return a picture scaled to `height` pixels, its width in proportion."""
+    width = round(picture.shape[1] * height / picture.shape[0])
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
+
+
+def worst_row(image: NDArray, photograph: NDArray, inside: NDArray[np.bool_], height: int) -> list[Picture]:
+    """Return photograph, fitted picture, error map and the two crops of the worst spot, all as large as each other."""
+    difference, painted = error_map(image, photograph, inside)
+    rows, columns = worst_spot(difference, max(8, image.shape[0] // 5))
+    whole = [enlarge(picture, height) for picture in (to_bytes(photograph), to_bytes(image), painted)]
+    width = whole[0].shape[1]
+    crops = []
+    for source in (photograph, image):
+        crop = Image.fromarray(to_bytes(source[rows, columns])).resize((width, width), Image.Resampling.BICUBIC)
+        canvas = np.full((height, width, 3), 255, dtype=np.uint8)
+        top = max(0, (height - width) // 2)
+        canvas[top : top + width] = np.asarray(crop)[: height - top]
+        crops.append(canvas)
+    return [*whole, *crops]
+
+
+def worst_sheet(rows: Sequence[list[Picture]], titles: Sequence[str]) -> Picture:
+    """Return the sheet of all worst views, with the scale of the error map."""
+    sheet = contact_sheet(
+        rows,
+        row_titles=titles,
+        column_titles=["photographed", "fitted", "error", "worst spot, photographed", "worst spot, fitted"],
+        title_width=230,
+    )
+    bar = color_bar(rows[0][0].shape[0], ERROR_RANGE, "RGB error", colors=ERROR_COLORS, used_share=1.0)
+    return beside([sheet, bar])
+
+
+def camera_table(fit: pd.DataFrame) -> pd.DataFrame:
+    """Return mean PSNR and SSIM inside of the silhouette per camera over frames, worst first.
+
+    Columns: camera, split, psnr (dB), ssim, worst_psnr (dB), frames.
+    """
+    inside = fit[(fit["region"] == "mask") & np.isfinite(fit["psnr"])]
+    table = inside.groupby(["camera", "split"], sort=True).agg(
+        psnr=("psnr", "mean"), ssim=("ssim", "mean"), worst_psnr=("psnr", "min"), frames=("psnr", "size")
+    )
+    return table.reset_index().sort_values(["psnr", "camera"], kind="stable", ignore_index=True)

@@ -1,0 +1,26 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+from pathlib import Path  # noqa: E402
+
+from splatrig.animation.family import compare_heat, frontal_order, open_rig  # noqa: E402
+from splatrig.animation.heatmap import look  # noqa: E402
+from splatrig.animation.pictures import write_png  # noqa: E402
+from splatrig.animation.render import picture_cameras  # noqa: E402
+from splatrig.capture.cameras import read_cameras  # noqa: E402
+from splatrig.config import RenderingConfig, from_mapping  # noqa: E402
+from splatrig.evaluation.table import label_of  # noqa: E402
+from splatrig.training.dataset import read_pose  # noqa: E402
+
+rendering = from_mapping(RenderingConfig, snakemake.params.rendering)
+rigs = {}
+for path, method in zip(snakemake.input.components, snakemake.params.methods, strict=True):
+    rigs[label_of(method)], pose_file = open_rig(
+        path, snakemake.input.neutral, snakemake.input.template, Path(snakemake.input.dataset)
+    )
+rig = next(iter(rigs.values()))
+cameras = picture_cameras(read_cameras(snakemake.input.cameras), rendering.image_height)
+cameras = cameras.in_head_space(read_pose(pose_file))
+view = look(rig.neutral.means, rig.components.faces, cameras.select(frontal_order(cameras, rig.neutral.means)))
+write_png(snakemake.output.picture, compare_heat(rigs, view, rendering.components, rendering.deviations))

@@ -1,0 +1,21 @@
+import os
+
+terminal = os.fdopen(os.dup(2), "w", encoding="utf-8")  # the one script whose result is meant for the eye
+
+from splatrig.logs import log_to  # noqa: E402
+
+log_to(snakemake.log[0])
+
+from pathlib import Path  # noqa: E402
+
+from splatrig.capture.release import plan, read_release  # noqa: E402
+from splatrig.capture.retrieve import describe_plan, read_settings, sizes  # noqa: E402
+
+params = snakemake.params
+archives = plan(read_release(snakemake.input.release), params.segments, params.assets, params.cameras)
+lengths = sizes(archives, read_settings(snakemake.config, snakemake.scriptdir))
+text = describe_plan(archives, lengths, Path(snakemake.input.release).parent, params.cameras)
+title = f"entity {params.entity}, {len(params.segments)} segments"
+with terminal:
+    terminal.write(f"{title}\n{text}\n")
+print(f"{title}\n{text}")  # noqa: T201 — into the log

@@ -1,0 +1,20 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+import logging  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from splatrig.capture.release import plan, read_release  # noqa: E402
+from splatrig.capture.retrieve import assemble, read_settings, retrieve  # noqa: E402
+
+expression, cameras = snakemake.params.expression, snakemake.params.cameras
+folder = Path(snakemake.input.release).parent
+outputs = dict(snakemake.output.items())
+archives = plan(read_release(snakemake.input.release), [expression], list(outputs), cameras)
+settings = read_settings(snakemake.config, snakemake.scriptdir)
+retrieve(archives, folder, cameras, settings, at_once=snakemake.resources.downloads)
+for asset, target in outputs.items():
+    folders = [folder / archive.stem for archive in archives if archive.asset == asset]
+    count = assemble(folders, target, "all" if asset == "tracked_mesh" else cameras)
+    logging.getLogger(__name__).info("%s: %d files", target, count)
