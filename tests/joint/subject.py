@@ -1,4 +1,4 @@
-"""A subject on disk: five frames of an ellipsoid whose left and right bulge and change colour."""
+"""A subject on disk: frames of an ellipsoid whose left and right side bulge and brighten."""
 
 from pathlib import Path
 
@@ -66,11 +66,15 @@ def joint_config(**changes: object) -> JointConfig:
     return JointConfig(**(values | changes))
 
 
+def sides_of(vertices: np.ndarray) -> np.ndarray:  # [2, V]
+    """Return how much each vertex belongs to the left and to the right side."""
+    return np.clip(np.stack([vertices[:, 0], -vertices[:, 0]]) / 60.0 - 0.3, 0, 1)
+
+
 def bulged(vertices: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the vertices with the left and the right side pushed outwards by up to 12 mm."""
-    sides = np.clip(np.stack([vertices[:, 0], -vertices[:, 0]]) / 60.0 - 0.3, 0, 1)
     direction = vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
-    return vertices + 12.0 * (weights @ sides)[:, None] * direction
+    return vertices + 12.0 * (weights @ sides_of(vertices))[:, None] * direction
 
 
 def write_subject(root: Path) -> Subject:
@@ -87,7 +91,8 @@ def write_subject(root: Path) -> Subject:
         vertices = bulged(base.vertices, weights)
         write_obj(folder / f"{frame}.obj", vertices, base.faces)
         np.savetxt(folder / f"{frame}_transform.txt", POSE)
-        colors = neutral.sh0 + np.float32(0.4) * weights[0].astype(np.float32)
+        flush = 0.8 * (weights @ sides_of(fine.vertices))[:, None, None]
+        colors = (neutral.sh0 + flush).astype(np.float32)
         offsets = (up @ vertices - fine.vertices).astype(np.float32)
         moved = Gaussians(**(dict(neutral.items()) | {"means": neutral.means + offsets, "sh0": colors}))
         pictures = tiny.photographed(moved, cameras.in_head_space(POSE))

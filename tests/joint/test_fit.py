@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from joint.planted import Planted
 from splatrig.errors import InputError
 from splatrig.joint import fit as fit_module
 from splatrig.joint.fit import JointFit, Saving, segment_laplacian
-from splatrig.joint.model import BlockStart, JointRig, RigStart
+from splatrig.joint.model import JointRig, RigStart
 from splatrig.joint.plan import JointPlan
 from splatrig.joint.schedule import Batch, Schedule, Window
 from splatrig.rasterize import rasterize
@@ -111,7 +112,8 @@ def test_a_checkpoint_of_another_fit_is_not_used(truth: Planted, tmp_path: Path)
 class _TrainerOrder(Schedule):
     """The cameras of one frame in the order in which the trainer of single frames takes them."""
 
-    def windows(self, shard: int):
+    def windows(self, shard: int) -> Iterator[Window]:
+        assert shard == 0
         views = 7
         order = camera_order(frame_generator(self.seed, "E000/000000"), views, 40)
         cameras = [camera for camera in range(8) if camera != planted.HELD_OUT]
@@ -195,7 +197,7 @@ def test_one_bad_picture_changes_nothing_and_many_stop_the_fit(truth: Planted, m
     assert all(np.isfinite(array).all() for array in arrays(rig).values())
     calls.clear()
     bad = set(range(3, 20))
-    with pytest.raises(InputError, match="lower joint.rate_factor"):
+    with pytest.raises(InputError, match=r"lower joint\.rate_factor"):
         learn(truth, planted.disturbed(truth, 0, local=False), planted.plan(20, check_every=10))
 
 

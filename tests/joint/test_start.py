@@ -54,9 +54,7 @@ def test_the_start_makes_the_rows_of_the_components(components: Components, boun
     np.testing.assert_allclose(
         rows["means"].detach().reshape(FRAMES, -1), expected[:, : 3 * COUNT], rtol=1e-4, atol=1e-4
     )
-    np.testing.assert_allclose(
-        rows["sh0"].detach().reshape(FRAMES, -1), expected[:, 3 * COUNT :], rtol=1e-4, atol=1e-4
-    )
+    np.testing.assert_allclose(rows["sh0"].detach().reshape(FRAMES, -1), expected[:, 3 * COUNT :], rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(rows["quats"].detach()[3], BASE.quats)
     size = start.weights.max(axis=0) if bounded else np.sqrt((start.weights**2).mean(axis=0))
     np.testing.assert_allclose(size, 1, rtol=1e-6)
@@ -88,7 +86,7 @@ def test_an_extra_block_moves_nothing_at_first(components: Components) -> None:
 def test_an_attribute_cannot_be_in_two_blocks(components: Components) -> None:
     start = start_from_components(components, BASE, ("xyz",), 0, bounded=False)
     start = with_extra(start, Extra(("opacity",), 1), np.random.default_rng(0), bounded=False)
-    with pytest.raises(InputError, match="joint.appearance.attributes"):
+    with pytest.raises(InputError, match=r"joint\.appearance\.attributes"):
         with_extra(start, Extra(("opacity",), 1), np.random.default_rng(0), bounded=False)
 
 

@@ -25,6 +25,7 @@ rule mesh_components:
         cameras=results("dataset/cameras.json"),
         frames=results("frames.csv"),
         photographs=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
+        plates=stage_plates(),
     output:
         components=results(f"components/{FINEST}/mesh_{{method}}.h5"),
     log:

@@ -133,9 +133,10 @@ def _orthonormal(W: NDArray[np.float64], C: NDArray[np.float32]) -> tuple[NDArra
         return W, C
     values, vectors = np.linalg.eigh((C @ C.T).astype(np.float64))
     root = np.sqrt(values.clip(min=1e-12 * max(values.max(), 1e-30)))
-    left, singular, right = np.linalg.svd(W @ vectors * root, full_matrices=False)
+    scaled = W @ vectors * root
+    right = np.linalg.svd(scaled, full_matrices=False)[2]
     fixed = ((right / root) @ vectors.T @ C.astype(np.float64)).astype(np.float32)
-    scores = left * singular
+    scores = scaled @ right.T  # and not the left vectors: rows of zeros stay exactly zero
     signs = np.sign(fixed[np.arange(len(fixed)), np.abs(fixed).argmax(axis=1)])
     signs[signs == 0] = 1.0
     return scores * signs, fixed * signs[:, None].astype(np.float32)

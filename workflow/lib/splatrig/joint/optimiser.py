@@ -10,7 +10,6 @@ from splatrig.joint.model import JointRig
 from splatrig.joint.plan import JointPlan
 from splatrig.training.trainer import ADAM_BETAS, ADAM_EPSILON
 
-
 SELECTING = 0.6
 """Share of the steps in which a sparsity penalty acts; after them the supports are fixed."""
 
