@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from splatrig.evaluation.table import label_of, pick
 from splatrig.files import atomic_path
@@ -92,9 +93,20 @@ def method_curves(
     axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold")
     axes.set_xlabel("components k")
     axes.set_ylabel(unit)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlim(left=0)
     if rows.empty:
         axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color="#777777")
+
+
+def from_zero(axes: Axes, *, vertical: bool = True) -> None:
+    """Let the value axis begin at zero and leave room above the largest value; marks at zero are drawn whole."""
+    limits = axes.dataLim
+    largest = limits.y1 if vertical else limits.x1
+    end = 1.08 * largest if np.isfinite(largest) and largest > 0 else 1.0
+    (axes.set_ylim if vertical else axes.set_xlim)(0.0, end)
+    for line in axes.lines:
+        line.set_clip_on(False)
 
 
 def shared_legend(figure: Figure, axes: np.ndarray, columns: int = 4) -> None:
@@ -135,7 +147,7 @@ def draw_reconstruction(table: pd.DataFrame) -> Figure:
         axes[1, 1], table, "specificity_xyz", unit="RMSE to nearest frame (mm)", title="Specificity: random faces"
     )
     for ax in axes.flat:
-        ax.set_ylim(bottom=0)
+        from_zero(ax)
     shared_legend(figure, axes, 5)
     return figure
 
@@ -153,7 +165,8 @@ def draw_attributes(table: pd.DataFrame) -> Figure:
         unit = rows["unit"].iloc[0]
         ax.set_ylabel(f"RMSE ({unit})")
         ax.set_xlabel("components k")
-        ax.set_ylim(bottom=0)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        from_zero(ax)
         ax.set_xlim(left=0)
     shared_legend(figure, axes, 2)
     return figure
@@ -183,7 +196,7 @@ def draw_locality(table: pd.DataFrame) -> Figure:
         ax.set_yticks(places, [label_of(name) for name in methods] if index == 0 else [""] * len(methods))
         ax.set_ylim(-0.6, len(methods) - 0.4)
         ax.set_xlabel(title)
-        ax.set_xlim(left=0)
+        from_zero(ax, vertical=False)
         ax.grid(axis="y", visible=False)
     return figure
 
@@ -222,7 +235,8 @@ def draw_upsampling(table: pd.DataFrame) -> Figure:
         ax.set_xlabel("components k")
         ax.set_ylabel(unit)
         ax.set_xlim(left=0)
-    axes[0, 0].set_ylim(bottom=0)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    from_zero(axes[0, 0])
     shared_legend(figure, axes, 3)
     return figure
 

@@ -42,15 +42,15 @@ def key_numbers(
             )
 
     seen = fit_summary[(fit_summary["split"] == "held_out") & (fit_summary["region"] == "mask")]
-    for metric, unit in (("psnr", "dB"), ("ssim", "0 to 1")):
-        own = seen[seen["metric"] == metric]
-        if not own.empty:
-            add(
-                "How close are the fitted heads to photographs of cameras they never saw?",
-                own.iloc[0],
-                unit,
-                f"{metric.upper()} inside the silhouette, mean over frames",
-            )
+    found = {metric: seen[seen["metric"] == metric] for metric in ("psnr", "ssim")}
+    if not found["psnr"].empty:
+        similarity = "" if found["ssim"].empty else f"; SSIM {found['ssim']['value'].iloc[0]:.3f}"
+        add(
+            "How close are the fitted heads to photographs of cameras that they never saw?",
+            found["psnr"].iloc[0],
+            "dB",
+            f"PSNR inside the silhouette, mean over frames{similarity}",
+        )
     for method in ("pca_all", "sldc_gauss_xyz"):
         row = last_k(methods, "rmse_xyz", method, region="head", split="train")
         zero = last_k(methods, "zero_rows", method)
@@ -62,15 +62,18 @@ def key_numbers(
                 "mm",
                 f"RMSE of Gaussian centres{sparse}",
             )
-    for method in ("pca_xyz", "sldc_gauss_xyz"):
-        row = last_k(sweeps, "generalisation_xyz", method, region="head", sweep="left_out")
-        if row is not None:
-            add(
-                f"How well do {row['k']} components of {label_of(method)} make an expression that they never saw?",
-                row,
-                "mm",
-                f"RMSE of centres at level {row['level']}, leaving one expression out, mean over expressions",
-            )
+    unseen, cog = (
+        last_k(sweeps, "generalisation_xyz", method, region="head", sweep="left_out")
+        for method in ("sldc_gauss_xyz", "pca_xyz")
+    )
+    if unseen is not None:
+        beside = "" if cog is None else f"; {label_of('pca_xyz')} {cog['value']:.3g} mm"
+        add(
+            f"How well do {unseen['k']} components of {label_of('sldc_gauss_xyz')} make an expression never seen?",
+            unseen,
+            "mm",
+            f"RMSE of centres at level {unseen['level']}, one expression left out, mean over expressions{beside}",
+        )
     if truth is not None and not truth.empty:
         local = truth[truth["method"] == "sldc_gauss_xyz"]
         if not local.empty:

@@ -25,6 +25,7 @@ LABELS = {
     "sldc_gauss_xyz": "local (Gaussian SLDC)",
     "sldc_trapezoid_xyz": "T-SLDC",
     "mbspca_xyz": "MBSPCA",
+    "upsampled_pca_all": "joint PCA, carried up",
     "joint_global": "joint global",
     "joint_local": "joint local",
 }
