@@ -208,3 +208,32 @@ def test_joint_numbers_vanish_together():
     C = run(joint, locality_of(sheet).rows, 5).C
     assert C.shape[2] == 7
     np.testing.assert_array_equal((C != 0).all(axis=2), (C != 0).any(axis=2))
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def test_the_torch_engine_agrees_with_the_cpu_engine(device):
+    torch = pytest.importorskip("torch")
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    from splatrig.components.sldc_torch import TorchEngine
+
+    sheet = sheet_with_bumps(size=15, frames=20)
+    X = standardised(sheet, 0.1)[0].astype(np.float64)
+    locate = locality_of(sheet).rows
+    options = SldcOptions(6, 1.0, max_iterations=8, tolerance=0.0, admm=AdmmOptions(tolerance=0.0))
+    a = sparse_localized_components(CpuEngine(planar(X), 6), locate, options)
+    b = sparse_localized_components(TorchEngine(planar(X), 6, device), locate, options)
+    np.testing.assert_allclose(b.objective, a.objective, rtol=1e-9)
+    np.testing.assert_allclose(b.W, a.W, atol=1e-6)
+    np.testing.assert_allclose(b.C, a.C, atol=1e-6)
+
+
+def test_the_torch_engine_starts_dead_components_anew_and_stops_early():
+    pytest.importorskip("torch")
+    from splatrig.components.sldc_torch import TorchEngine
+
+    X, _ = standardised(sheet_with_bumps(), 0.05)
+    nothing = lambda centers: np.ones((len(centers), X.shape[1]), np.float32)  # noqa: E731
+    found = sparse_localized_components(TorchEngine(planar(X), 3, "cpu"), nothing, SldcOptions(3, 1e6))
+    assert found.reseeded == 6
+    np.testing.assert_array_equal(found.C, 0.0)

@@ -12,12 +12,13 @@ of C, the centre of a component is the Gaussian that it moves most.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from splatrig.components.sldc_cpu import AdmmOptions, CpuEngine
+from splatrig.components.sldc_cpu import AdmmOptions, Products
 from splatrig.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,26 @@ MAX_RESEEDS = 2
 
 Locate = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 """Support maps [K, N] around the Gaussians [K]."""
+
+
+class Engine(Protocol):
+    """Who holds the rows and the components: `sldc_cpu.CpuEngine` or `sldc_torch.TorchEngine`."""
+
+    frames: int
+
+    def energies(self) -> NDArray[np.float64]: ...  # noqa: D102
+    def column(self, gaussian: int) -> NDArray[np.float64]: ...  # noqa: D102
+    def component_at(self, gaussian: int) -> NDArray[np.float64]: ...  # noqa: D102
+    def seed(  # noqa: D102
+        self, k: int, w: NDArray[np.float64], W: NDArray[np.float64], reach: NDArray[np.float32]
+    ) -> NDArray[np.float64]: ...
+    def clear(self, k: int) -> None: ...  # noqa: D102
+    def residual_energies(self, W: NDArray[np.float64]) -> NDArray[np.float64]: ...  # noqa: D102
+    def products(self) -> Products: ...  # noqa: D102
+    def improve(  # noqa: D102
+        self, W: NDArray[np.float64], thresholds: NDArray[np.float32], options: AdmmOptions
+    ) -> Products: ...
+    def components(self) -> NDArray[np.floating]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -61,7 +82,7 @@ class LocalComponents:
     """How many times a dead component was started anew."""
 
 
-def sparse_localized_components(engine: CpuEngine, locate: Locate, options: SldcOptions) -> LocalComponents:
+def sparse_localized_components(engine: Engine, locate: Locate, options: SldcOptions) -> LocalComponents:
     """Run SLDC on the rows that `engine` holds.
 
     Raises InputError when there is nothing to decompose (all frames equal the rest shape).
@@ -70,7 +91,7 @@ def sparse_localized_components(engine: CpuEngine, locate: Locate, options: Sldc
         return _minimise(engine, locate, options)
 
 
-def _minimise(engine: CpuEngine, locate: Locate, options: SldcOptions) -> LocalComponents:
+def _minimise(engine: Engine, locate: Locate, options: SldcOptions) -> LocalComponents:
     energies = engine.energies()
     total = float(energies.sum())
     if not total > 0:
@@ -107,7 +128,7 @@ def _minimise(engine: CpuEngine, locate: Locate, options: SldcOptions) -> LocalC
 
 
 def _seed(
-    engine: CpuEngine,
+    engine: Engine,
     locate: Locate,
     options: SldcOptions,
     W: NDArray[np.float64],  # [F, K], column k is written
@@ -160,7 +181,7 @@ def update_weights(
 
 
 def _ordered(
-    engine: CpuEngine,
+    engine: Engine,
     W: NDArray[np.float64],
     gram: NDArray[np.float64],
     centers: NDArray[np.int64],
