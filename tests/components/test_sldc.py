@@ -48,7 +48,8 @@ def test_equal_steps_give_the_objective_of_the_published_algorithm(support, sign
     X = standardised(sheet, 0.1)[0].astype(np.float64)
     locality = locality_of(sheet, support)
     W, C, objectives = plain_sldc(X, lambda i: locality.rows(np.array([i]))[0], 6, 1.0, 8, signed=signed)
-    found = run(X, locality.rows, 6, admm=PLAIN, max_iterations=8, tolerance=0.0, reseed=False, signed=signed)
+    published = {"admm": PLAIN, "sweeps": 1, "momentum": 0.0, "reseed": False}
+    found = run(X, locality.rows, 6, **published, max_iterations=8, tolerance=0.0, signed=signed)
     np.testing.assert_allclose(found.objective, objectives, rtol=1e-9)
     order = np.argsort(-(W**2).sum(axis=0) * (C**2).sum(axis=(1, 2)), kind="stable")
     np.testing.assert_allclose(found.W, W[:, order], atol=1e-6)
@@ -119,6 +120,14 @@ def test_the_objective_falls_and_the_run_converges():
     assert found.objective[-1] < found.objective[0]
     residual = ((X - np.tensordot(found.W, found.C, 1)) ** 2).sum()
     assert residual < found.objective[-1]
+
+
+def test_momentum_and_sweeps_reach_a_lower_objective_in_as_many_iterations():
+    sheet = sheet_with_bumps(bumps=9, frames=60)
+    X, _ = standardised(sheet, 0.1)
+    quick = run(X, locality_of(sheet).rows, 12, 0.3, max_iterations=15, tolerance=0.0)
+    published = run(X, locality_of(sheet).rows, 12, 0.3, max_iterations=15, tolerance=0.0, sweeps=1, momentum=0.0)
+    assert quick.objective[-1] < published.objective[-1]
 
 
 def test_over_relaxation_and_early_stopping_reach_the_objective_of_many_plain_steps():

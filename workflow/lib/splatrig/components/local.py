@@ -75,7 +75,7 @@ def local_components(
             f"SLDC: the rows hold {matrix.shape[1] // width} Gaussians, the mesh {len(level.vertices)} vertices."
         )
     blocks = StandardisedRows(matrix, standardisation).gaussian_blocks(COLUMNS_IN_CACHE // width)
-    engine = _engine(blocks, config.k, threads, device)
+    engine = make_engine(blocks, config.k, threads, device)
     solver = GeodesicSolver(level.vertices, level.faces)
     unit = largest_distance_mm(solver, int(level.faces[0, 0])) if config.distance == "relative" else 1.0
     locality = Locality(solver, support_map(config, support), unit)
@@ -95,7 +95,7 @@ def local_components(
     )
 
 
-def _engine(blocks: Iterable[NDArray[np.float32]], k: int, threads: int, device: str) -> Engine:
+def make_engine(blocks: Iterable[NDArray[np.float32]], k: int, threads: int, device: str) -> Engine:
     """Return the engine for `device`; torch is imported only for CUDA, since it costs seconds."""
     if device == "cpu":
         return CpuEngine(blocks, k, threads)

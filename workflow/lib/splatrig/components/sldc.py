@@ -6,7 +6,8 @@ Minimise over weights W [F, K] and components C [K, N, d]
 
 where d_ki is the geodesic distance of Gaussian i to the centre of component k and s a support map in [0, 1]. The two
 blocks alternate: W by coordinate descent through C Cᵀ and X Cᵀ (never the residual), C by ADMM. After every update
-of C, the centre of a component is the Gaussian that it moves most.
+of C, the centre of a component is the Gaussian that it moves most. Beyond the paper, W is extrapolated along its last
+change before C is updated (inertial block coordinate descent, Xu and Yin 2013), which takes a third of the iterations.
 """
 
 import logging
@@ -25,6 +26,12 @@ logger = logging.getLogger(__name__)
 
 DEAD = 1e-8
 """A component whose squared length is below this moves nothing (rows are standardised)."""
+
+WINDOW = 3
+"""Iterations over which convergence is judged: with momentum, one alone may stand still at a turning point."""
+
+MOMENTUM_GROWTH, MOMENTUM_LIMIT = 1.02, 0.95
+"""How the extrapolation grows an iteration, and how far."""
 
 MAX_RESEEDS = 2
 """How often one component may be started anew."""
@@ -63,7 +70,11 @@ class SldcOptions:
     """Weights in [-1, 1] instead of [0, 1]."""
     max_iterations: int = 100
     tolerance: float = 1e-4
-    """Stop when the objective changes by less than this share of itself."""
+    """Stop when the objective changes by less than this share of itself an iteration, over `WINDOW` iterations."""
+    sweeps: int = 3
+    """Passes over the columns of W in every weight update; the paper's is 1."""
+    momentum: float = 0.7
+    """First extrapolation of W, growing while the objective falls; 0, the paper's, is none."""
     reseed: bool = True
     """Start dead components anew from the residual."""
     admm: AdmmOptions = field(default_factory=AdmmOptions)
@@ -103,15 +114,20 @@ def _minimise(engine: Engine, locate: Locate, options: SldcOptions) -> LocalComp
     state = engine.products()
     objective: list[float] = []
     reseeds = np.zeros(options.k, dtype=np.int64)
-    converged = False
-    while len(objective) < options.max_iterations and not converged:
-        update_weights(W, state.gram, state.projection, signed=options.signed)
+    inertia = _Inertia(options)
+    since = 0  # first iteration after the last intervention
+    while len(objective) < options.max_iterations and not _converged(objective[since:], options.tolerance):
+        for _ in range(options.sweeps):
+            update_weights(W, state.gram, state.projection, signed=options.signed)
+        inertia.extrapolate(W)
         alive = state.heights > 0
         centers[alive] = state.peaks[alive]
         state = engine.improve(W, options.lambda_ * locate(centers), options.admm)
         residual = total - 2 * float(np.vdot(W, state.projection)) + float(np.vdot(W.T @ W, state.gram))
         objective.append(residual + state.penalty)
         logger.info("iteration %d: objective %.6g, %.1f ADMM steps", len(objective), objective[-1], state.steps)
+        if len(objective) > 1 and objective[-1] > objective[-2]:
+            inertia.restart()
         if options.reseed and 2 * len(objective) < options.max_iterations:
             dead = np.flatnonzero(((np.diag(state.gram) <= DEAD) | ~W.any(axis=0)) & (reseeds < MAX_RESEEDS))
             reseeds[dead] += 1
@@ -121,10 +137,39 @@ def _minimise(engine: Engine, locate: Locate, options: SldcOptions) -> LocalComp
                 _seed(engine, locate, options, W, centers, k, engine.residual_energies(W))
             if len(dead):
                 state = engine.products()
-                continue
-        if len(objective) > 1:
-            converged = abs(objective[-2] - objective[-1]) <= options.tolerance * objective[-1]
+                inertia.restart()
+                since = len(objective)
+    converged = _converged(objective[since:], options.tolerance)
     return _ordered(engine, W, state.gram, centers, objective, converged, int(reseeds.sum()))
+
+
+class _Inertia:
+    """The extrapolation of the weights along their last change."""
+
+    def __init__(self, options: SldcOptions) -> None:
+        self._options = options
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget the last change and begin with the first momentum again."""
+        self._momentum = self._options.momentum
+        self._last: NDArray[np.float64] | None = None
+
+    def extrapolate(self, W: NDArray[np.float64]) -> None:
+        """Move `W` [F, K] in place beyond where its update took it, keeping it allowed."""
+        updated = W.copy()
+        if self._last is not None and self._momentum > 0:
+            W += self._momentum * (updated - self._last)
+            for k in range(W.shape[1]):
+                W[:, k] = project_weights(W[:, k], signed=self._options.signed)
+            self._momentum = min(self._momentum * MOMENTUM_GROWTH, MOMENTUM_LIMIT)
+        self._last = updated
+
+
+def _converged(objective: list[float], tolerance: float) -> bool:
+    """Say whether the last `WINDOW` iterations changed the objective by less than `tolerance` of it each."""
+    last = objective[-1 - WINDOW :]
+    return len(last) > WINDOW and max(last) - min(last) <= WINDOW * tolerance * abs(last[-1])
 
 
 def _seed(
