@@ -204,7 +204,9 @@ def bench_rig(threads: int) -> None:
 
     count, rng = 87_652, np.random.default_rng(0)
     neutral = Gaussians(**{name: np.ones((count, *shape), np.float32) for name, shape in SHAPES.items()})
-    joint = tuple(zip(JOINT, (0, 3 * count, 6 * count, 10 * count), (3 * count, 6 * count, 10 * count, 13 * count)))
+    joint = tuple(
+        zip(JOINT, (0, 3 * count, 6 * count, 10 * count), (3 * count, 6 * count, 10 * count, 13 * count), strict=True)
+    )
 
     def rig_of(C: np.ndarray, dim_info: tuple[tuple[str, int, int], ...]) -> Rig:
         columns = C.shape[1]
