@@ -1,6 +1,8 @@
 """The demo capture, packed as a release and served on loopback, through the whole download."""
 
+import resource
 import shutil
+from pathlib import Path
 
 import pytest
 import yaml
@@ -9,6 +11,8 @@ from capture.release_server import serve, tar_of
 
 pytestmark = pytest.mark.workflow
 
+ROOT = Path(__file__).resolve().parents[2]
+DRY_RUN_S = 5.0
 ENTITY = "1234567"
 FOLDER = f"m--20180227--0000--{ENTITY}--GHS"
 NEUTRAL, SMILE = "E001_Neutral_Eyes_Open", "E008_Smile_Mouth_Closed"
@@ -185,3 +189,15 @@ def test_a_segment_that_the_listing_lacks_ends_the_run_with_one_sentence(project
     assert code == 1
     assert "error: capture.expressions: the capture has no E008_Smile; did you mean E008_Smile_Mouth_Closed" in text
     assert "Traceback" not in text
+
+
+def test_a_full_capture_of_66_expressions_dry_runs_in_time(tmp_path, copy_project):
+    """Processor time of the dry run, which does not depend on what else the machine does."""
+    project = copy_project(tmp_path)
+    shutil.copytree(ROOT / "resources" / "multiface", tmp_path / "resources" / "multiface")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    pending = project.pending(config=ROOT / "docs" / "examples" / "multiface.yaml")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert pending["multiface_segment"] == pending["restructure"] == 66
+    assert pending["multiface_release"] == pending["multiface_metadata"] == 1
+    assert after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime < DRY_RUN_S
