@@ -79,7 +79,7 @@ def curve(axes: Axes, rows: pd.DataFrame, **style: object) -> None:
     axes.plot(ordered["k"], ordered["value"], **style)  # type: ignore[arg-type]
     bounded = ordered.dropna(subset=["low", "high"])
     if not bounded.empty:
-        axes.fill_between(bounded["k"], bounded["low"], bounded["high"], color=style["color"], alpha=0.15, linewidth=0)
+        axes.fill_between(bounded["k"], bounded["low"], bounded["high"], color=style["color"], alpha=0.1, linewidth=0)
 
 
 def method_curves(
@@ -93,7 +93,7 @@ def method_curves(
     axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold")
     axes.set_xlabel("components k")
     axes.set_ylabel(unit)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.set_xlim(left=0)
     if rows.empty:
         axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color="#777777")
@@ -165,7 +165,7 @@ def draw_attributes(table: pd.DataFrame) -> Figure:
         unit = rows["unit"].iloc[0]
         ax.set_ylabel(f"RMSE ({unit})")
         ax.set_xlabel("components k")
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         from_zero(ax)
         ax.set_xlim(left=0)
     shared_legend(figure, axes, 2)
@@ -235,7 +235,7 @@ def draw_upsampling(table: pd.DataFrame) -> Figure:
         ax.set_xlabel("components k")
         ax.set_ylabel(unit)
         ax.set_xlim(left=0)
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     from_zero(axes[0, 0])
     shared_legend(figure, axes, 3)
     return figure
@@ -243,9 +243,13 @@ def draw_upsampling(table: pd.DataFrame) -> Figure:
 
 @styled
 def draw_truth(truth: pd.DataFrame) -> Figure:
-    """Return the correlation of every true face unit with its matched component, per method, with numbers."""
+    """Return the correlation of every true face unit with its matched component, per method, with numbers.
+
+    Units beyond the number of components have none of their own: a dash.
+    """
     methods = [name for name in ORDER if name in set(truth["method"])]
-    grid = truth.pivot_table(index="unit", columns="method", values="correlation", sort=False)[methods]
+    own = truth.assign(correlation=truth["correlation"].where(truth["component"] >= 0))
+    grid = own.set_index(["unit", "method"])["correlation"].unstack()[methods]  # noqa: PD010 (nothing to aggregate)
     figure, axes = panels(1, 1, width=1.6 + 1.15 * len(methods), height=1.2 + 0.27 * len(grid))
     ax = axes[0, 0]
     ax.grid(visible=False)
@@ -253,7 +257,8 @@ def draw_truth(truth: pd.DataFrame) -> Figure:
     image = ax.imshow(values, cmap="cividis", vmin=0.0, vmax=1.0, aspect="auto")
     for row, column in np.ndindex(grid.shape):
         value = float(values[row, column])
-        ax.text(column, row, f"{value:.2f}", ha="center", va="center", color="black" if value > 0.55 else "white")
+        text, ink = ("–", "#777777") if np.isnan(value) else (f"{value:.2f}", "black" if value > 0.55 else "white")
+        ax.text(column, row, text, ha="center", va="center", color=ink)
     ax.set_xticks(range(len(methods)), [label_of(name).replace(" (", "\n(") for name in methods], fontsize=8.5)
     ax.set_yticks(range(len(grid)), list(grid.index))
     ax.xaxis.tick_top()
@@ -289,6 +294,6 @@ def draw_fit(fit: pd.DataFrame) -> Figure:
                 markeredgewidth=0,
             )
         ax.set_yticks(places, names if metric == "psnr" else [""] * len(names))
-        ax.set_xlabel(f"{unit} inside the silhouette, mean over cameras")
+        ax.set_xlabel(f"{metric.upper()} inside the silhouette ({unit.split(' (')[1]}")
     shared_legend(figure, axes, 2)
     return figure

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from splatrig.evaluation.table import label_of, pick
+from splatrig.evaluation.truth import FOUND, count_found
 from splatrig.files import atomic_path
 
 HEAD = """<!doctype html>
@@ -77,13 +78,13 @@ def key_numbers(
     if truth is not None and not truth.empty:
         local = truth[truth["method"] == "sldc_gauss_xyz"]
         if not local.empty:
-            value = float(local["correlation"].median())
-            series = pd.Series({"value": value, "low": np.nan, "high": np.nan, "n": len(local)})
+            components = local.loc[local["component"] >= 0, "component"].nunique()
+            series = pd.Series({"value": count_found(local), "low": np.nan, "high": np.nan, "n": len(local)})
             add(
                 "Do local components find the face units that made the demo?",
                 series,
-                "0 to 1",
-                "median over units of the correlation with the matched component",
+                f"of {len(local)} units",
+                f"have a component of their own, of {components}, that follows them (r ≥ {FOUND:g})",
             )
     return pd.DataFrame(rows, columns=["question", "value", "unit", "low", "high", "n", "how"])
 
@@ -116,7 +117,7 @@ def comparison(methods: pd.DataFrame, sweeps: pd.DataFrame, truth: pd.DataFrame 
         row["RMSE, left out (mm)"] = np.nan if left_out is None else left_out["value"]
         if truth is not None:
             own = truth[(truth["method"] == method) & (truth["level"] == level)]
-            row["units found (median r)"] = own["correlation"].median() if len(own) else np.nan
+            row[f"units found (of {truth['unit'].nunique()})"] = count_found(own) if len(own) else np.nan
         rows.append(row)
     return pd.DataFrame(rows).dropna(axis=1, how="all")
 

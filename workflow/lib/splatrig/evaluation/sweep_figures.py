@@ -50,9 +50,14 @@ def draw_tradeoff(sweeps: pd.DataFrame) -> Figure:
             above = method.startswith("sldc_gauss")
             for lambda_, at_x, at_y in zip(lambdas, x, y, strict=True) if metric == "rmse_xyz" else ():
                 ax.annotate(
-                    f"λ {lambda_:g}", (at_x, at_y), xytext=(0, 6 if above else -13), textcoords="offset points",
-                    fontsize=7.5, ha="center", color=look_of(method)["color"],
-                )  # fmt: skip
+                    f"λ {lambda_:g}",
+                    (at_x, at_y),
+                    xytext=(-5, 5) if above else (5, -11),
+                    textcoords="offset points",
+                    fontsize=7.5,
+                    ha="right" if above else "left",
+                    color=look_of(method)["color"],
+                )
         ax.set_xlabel("zero rows (%)")
         ax.set_ylabel(unit)
         ax.margins(x=0.08)
