@@ -2,8 +2,8 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.evaluation.summary import comparison, key_numbers, write_html, write_latex, write_markdown  # noqa: E402
-from splatrig.evaluation.table import read_table, write_table  # noqa: E402
+from splatrig.evaluation.summary import comparison, key_numbers, write_html, write_latex, write_markdown
+from splatrig.evaluation.table import read_table, write_table
 
 fit, methods, sweeps = (read_table(snakemake.input[name]) for name in ("fit", "methods", "sweeps"))
 truth = read_table(snakemake.input.truth) if snakemake.input.get("truth") else None
