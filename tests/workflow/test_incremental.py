@@ -46,7 +46,12 @@ def test_an_edited_module_that_only_sldc_uses_does_the_same(finished):
         ("capture.held_out.cameras", "every 2nd", {"cameras", "fit_neutral"}, CAPTURE),
         ("capture.frames_per_expression", 1, {"restructure", "fit_neutral"}, CAPTURE | {"cameras"}),
         ("demo.tracking_noise_mm", 0.3, {"demo_rig", "demo_segment", "restructure", "fit_neutral"}, {"retrieve_head"}),
-        ("evaluation.ks", [1, 2], {"evaluate_method", "draw_figures"}, CAPTURE | DATA | FITS | {"attributes", "pca", "sldc"}),
+        (
+            "evaluation.ks",
+            [1, 2],
+            {"evaluate_method", "draw_figures"},
+            CAPTURE | DATA | FITS | {"attributes", "pca", "sldc"},
+        ),
     ],
 )
 def test_a_changed_value_reruns_its_dependents_and_no_others(finished, key, value, reruns, leaves):
