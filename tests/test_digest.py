@@ -18,8 +18,8 @@ def test_digest_follows_imports_through_modules(tmp_path):
 
 def test_lazy_and_named_imports_count(tmp_path):
     script = tmp_path / "script.py"
-    script.write_text("def f():\n    import splatrig.errors\n    g('splatrig.progress')\n")
-    assert digest.modules_used_by(script) == ["splatrig.errors", "splatrig.progress"]
+    script.write_text("def f():\n    import splatrig.errors\n    g('splatrig.files')\n")
+    assert digest.modules_used_by(script) == ["splatrig.errors", "splatrig.files"]
 
 
 def test_digest_changes_with_a_used_module_only(tmp_path, monkeypatch):
@@ -54,4 +54,4 @@ def test_digest_of_a_script_covers_every_module_it_loads(script):
         text=True,
         check=True,
     ).stdout.split()
-    assert set(loaded) <= set(digest.modules_used_by(script))
+    assert set(loaded) - digest.WITHOUT_RESULTS <= set(digest.modules_used_by(script))

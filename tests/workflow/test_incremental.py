@@ -36,7 +36,7 @@ def test_an_edited_module_that_only_sldc_uses_does_the_same(finished):
     ("key", "value", "reruns", "leaves"),
     [
         ("rendering.deviations", 1.5, {"render_family"}, CAPTURE | DATA | FITS | {"attributes", "pca", "sldc"}),
-        ("components.pca.k", 2, {"pca", "upsampling"}, CAPTURE | DATA | FITS | {"attributes", "sldc", "mbspca"}),
+        ("components.pca.k", 4, {"pca", "upsampling"}, CAPTURE | DATA | FITS | {"attributes", "sldc", "mbspca"}),
         ("components.mbspca.alpha", 2.0, {"mbspca"}, CAPTURE | DATA | FITS | {"attributes", "pca", "sldc"}),
         ("components.rest", "mean", {"pca", "mbspca", "sldc"}, CAPTURE | DATA | FITS | {"attributes"}),
         ("training.steps.frame", 5, {"fit_expression", "attributes", "pca"}, CAPTURE | DATA | {"fit_neutral"}),

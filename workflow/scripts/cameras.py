@@ -9,7 +9,7 @@ from splatrig.capture.calibration import calibrated_cameras, choose_camera_names
 from splatrig.capture.cameras import write_cameras
 from splatrig.capture.krt import read_krt
 from splatrig.capture.layout import CaptureLayout
-from splatrig.config import held_out_cameras
+from splatrig.capture.cameras import held_out_cameras
 
 params = snakemake.params
 layout = CaptureLayout(Path(snakemake.input.krt).parent)

@@ -6,13 +6,13 @@ more than one key. A key that is a Python keyword gets a trailing underscore (`l
 
 import copy
 import difflib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
 import jsonschema
 
+from splatrig.capture.cameras import held_out_cameras
 from splatrig.errors import InputError
 
 LEVEL_NAMES = ("base", "subd1", "subd2", "subd3")
@@ -276,22 +276,6 @@ def to_mapping(config: Any) -> dict[str, Any]:
         field.name.rstrip("_"): to_mapping(value) if is_dataclass(value := getattr(config, field.name)) else value
         for field in fields(config)
     }
-
-
-def held_out_cameras(rule: str | Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return the held-out cameras: every n-th of the sorted names beginning with the first, or those named."""
-    ordered = sorted(names)
-    if isinstance(rule, str):
-        match = re.fullmatch(r"every (\d+)(?:st|nd|rd|th)", rule)
-        if match is None:
-            raise InputError(f"capture.held_out.cameras: expected `every 8th` or a list of names, got {rule!r}.")
-        return ordered[:: int(match[1])]
-    unknown = [name for name in rule if name not in ordered]
-    if unknown:
-        raise InputError(
-            f"capture.held_out.cameras: camera {unknown[0]} does not exist; the capture has {', '.join(ordered)}."
-        )
-    return sorted(rule)
 
 
 def load_config(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
