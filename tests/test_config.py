@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from splatrig.capture.cameras import held_out_cameras
-from splatrig.config import Config, check_config, from_mapping, load_config, to_mapping
+from splatrig.config import Config, from_mapping, to_mapping
+from splatrig.config_checks import check_config, load_config
 from splatrig.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -7,7 +7,8 @@ import yaml
 from splatrig.capture.release import available_segments, choose_segments
 from splatrig.capture.demo.rig import camera_names
 from splatrig.capture.krt import read_krt
-from splatrig.config import check_config, level_names, load_config, to_mapping
+from splatrig.config import level_names, to_mapping
+from splatrig.config_checks import check_config, load_config
 from splatrig.digest import library_digest
 from splatrig.errors import InputError
 
