@@ -86,7 +86,8 @@ def key_numbers(
                 f"of {len(local)} units",
                 f"have a component of their own, of {components}, that follows them (r ≥ {FOUND:g})",
             )
-    return pd.DataFrame(rows, columns=["question", "value", "unit", "low", "high", "n", "how"])
+    table = pd.DataFrame(rows, columns=["question", "value", "unit", "low", "high", "n", "how"])
+    return table.astype({"n": int})
 
 
 def comparison(methods: pd.DataFrame, sweeps: pd.DataFrame, truth: pd.DataFrame | None) -> pd.DataFrame:
