@@ -1,7 +1,7 @@
 """The validated configuration as frozen dataclasses, one a stage.
 
 Keys, types, bounds and defaults live in `workflow/schemas/config.schema.yaml` alone, the checks of
-a run's configuration in `splatrig.config_checks`. A key that is a Python keyword gets a trailing underscore (`lambda_`).
+a run's configuration in `splatrig.config_checks`. A key that is a Python keyword gets a trailing underscore.
 """
 
 from collections.abc import Mapping
