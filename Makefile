@@ -23,7 +23,11 @@ help: ## this list
 demo: .venv/.run ## run the whole pipeline on the demo head and write report.html
 	snakemake --cores $(CORES) --resources gpu=1
 	snakemake --cores 1 --report results/demo/report.html
-	@workflow/scripts/summary.sh results/demo
+	@echo
+	@echo "Done. Open in a browser:  $(CURDIR)/results/demo/report.html"
+	@echo "Fitted | photographed:    results/demo/renders/fit/*.png"
+	@echo "Components, moved:        results/demo/renders/*/contact_sheet.png, animation.mp4"
+	@echo "Tables and figures:       results/demo/evaluation/summary.html, figures/*.png"
 
 test: .venv/.dev ## unit tests, property tests and one end-to-end run
 	pytest

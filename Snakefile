@@ -13,6 +13,9 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "lib"))
 configfile: str(Path(workflow.basedir) / "config.yaml")
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/demo.smk"
 include: "workflow/rules/download.smk"

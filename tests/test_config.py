@@ -7,7 +7,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splatrig.config import Config, check_config, from_mapping, held_out_cameras, load_config, to_mapping
+from splatrig.capture.cameras import held_out_cameras
+from splatrig.config import Config, from_mapping, to_mapping
+from splatrig.config_checks import check_config, load_config
 from splatrig.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]

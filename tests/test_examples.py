@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from splatrig.capture.release import choose_segments, read_entity
-from splatrig.config import check_config, load_config
+from splatrig.config_checks import check_config, load_config
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.yaml"))

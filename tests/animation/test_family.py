@@ -62,6 +62,12 @@ def test_one_sided_weights_never_leave_what_was_fitted():
     assert path.max() == pytest.approx(0.8)
 
 
+def test_weights_that_are_all_negative_are_one_sided_too():
+    swing = swing_of(np.array([0.0, -300.0, -500.0]), 0, 2.0)
+    assert [weight for weight, _ in swing.stops()] == [0.0, -250.0, -500.0]
+    assert swing.path(10).max() == 0.0
+
+
 def test_displacement_is_that_of_the_planted_bump(made):
     parts = planted.components(made)
     rig = Rig(parts, made.neutral)

@@ -59,6 +59,18 @@ def test_gif_opens_again_with_its_frames(tmp_path):
         assert abs(int(np.asarray(opened.convert("RGB")).mean()) - 200) <= 4
 
 
+def test_gif_keeps_the_colour_of_small_things(tmp_path):
+    generator = np.random.default_rng(0)
+    skin = np.array([200, 150, 120]) + generator.integers(-30, 30, (5, 120, 160, 3))
+    frames = list(skin.astype(np.uint8))
+    for frame in frames:
+        frame[40:48, 40:48] = (60, 120, 80)
+    write_gif(tmp_path / "a.gif", frames)
+    with Image.open(tmp_path / "a.gif") as opened:
+        eye = np.asarray(opened.convert("RGB"))[44, 44].astype(int)
+    assert np.abs(eye - (60, 120, 80)).max() <= 8
+
+
 def test_mp4_opens_again_with_its_frames(tmp_path):
     frames = [flat(value, 49, 65) for value in np.linspace(0, 255, 7).astype(int)]
     write_mp4(tmp_path / "a.mp4", frames)

@@ -35,7 +35,7 @@ class Release:
     sent: Counter[str] = field(default_factory=Counter)
     """Body bytes by name."""
     ranges: list[tuple[str, str]] = field(default_factory=list)
-    """(name, Range) of requests that asked for a part."""
+    """(Range, If-Range) of requests that asked for a part."""
     stall_s: float = 1.0
     versions: bool = True
     """Whether answers carry an ETag."""
@@ -152,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
             fault = release.faults[name].pop(0) if body and release.faults[name] else ""
             asked = self.headers.get("Range", "")
             if asked:
-                release.ranges.append((name, asked))
+                release.ranges.append((asked, self.headers.get("If-Range", "")))
         if fault.isdecimal():
             self._refuse(int(fault))
             return

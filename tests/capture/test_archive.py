@@ -47,13 +47,17 @@ HOSTILE = {
 }
 
 
+REASONS = {"link": "a link to", "path": "its path leads out", "device": "a device", "pipe": "a device or pipe"}
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_archive_is_refused_by_name_and_touches_nothing(tmp_path, name):
     inside = tmp_path / "inside"
     inside.mkdir()
     hostile = archive_of(inside / f"images--{SEGMENT}.tar", HOSTILE[name])
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(InputError, match=rf"images--{SEGMENT}\.tar, member .*refused"):
+    reason = next(words for kind, words in REASONS.items() if kind in name)
+    with pytest.raises(InputError, match=rf"images--{SEGMENT}\.tar, member .*{reason}.*refused"):
         unpack(hostile, inside / "target", IMAGES, LIMIT)
     assert sorted(tmp_path.rglob("*")) == before
     assert not Path("/tmp/evil.png").exists()
@@ -73,19 +77,19 @@ def test_the_bound_counts_what_is_left_out_too(tmp_path):
 
 
 def test_a_sparse_file_is_refused(tmp_path):
-    """A sparse member claims terabytes in a few bytes of archive."""
+    """A sparse member becomes larger on disk than it is in the archive."""
     info = member(f"{FOLDER}/images/{SEGMENT}/400002/000105.png", size=512)
     info.pax_headers = {
         "GNU.sparse.major": "0",
         "GNU.sparse.minor": "1",
         "GNU.sparse.map": "0,512",
-        "GNU.sparse.size": "1000000000000",
+        "GNU.sparse.size": "100000",
         "GNU.sparse.numblocks": "1",
     }
     path = tmp_path / "images.tar"
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:
         tar.addfile(info, io.BytesIO(bytes(512)))
-    with pytest.raises(InputError, match=r"refused"):
+    with pytest.raises(InputError, match=r"a sparse file, expected plain ones"):
         unpack(path, tmp_path / "target", IMAGES, LIMIT)
     assert not (tmp_path / "target").exists()
 

@@ -1,10 +1,15 @@
 import hashlib
+import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from capture.release_server import content, serve
+from splatrig.capture import download
 from splatrig.capture.download import Client, MissingError
 from splatrig.config import DownloadConfig
 from splatrig.errors import InputError
@@ -99,8 +104,9 @@ def test_a_misbehaving_server_changes_nothing_in_what_arrives(release, tmp_path,
 def test_a_broken_transfer_goes_on_from_its_last_byte(release, tmp_path):
     release.faults[NAME] = ["drop", "drop"]
     fetch(release, tmp_path)
-    starts = [int(text.removeprefix("bytes=").rstrip("-")) for _, text in release.ranges]
+    starts = [int(text.removeprefix("bytes=").rstrip("-")) for text, _ in release.ranges]
     assert len(starts) == 2
+    assert {version for _, version in release.ranges} == {f'"{MD5}"'}, "If-Range names the version to go on with"
     assert 0 < starts[0] < starts[1] < len(DATA)
     assert release.sent[NAME] == len(DATA)
 
@@ -117,6 +123,27 @@ def test_a_second_run_goes_on_where_the_first_gave_up(release, tmp_path):
     assert release.sent[NAME] == len(DATA)
 
 
+def test_a_killed_process_leaves_a_part_that_the_next_one_goes_on_from(release, tmp_path):
+    release.faults[NAME], release.stall_s = ["stall"], 30.0
+    code = (
+        "from splatrig.capture.download import Client; from splatrig.config import DownloadConfig; "
+        "Client(DownloadConfig(1, 1, 60.0, 1.0, False, [], None, 'required'))"
+        f".fetch({release.url + '/' + NAME!r}, {str(tmp_path / NAME)!r}, {MD5!r})"
+    )
+    library = str(Path(download.__file__).parents[2])
+    process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": library})
+    part = tmp_path / f"{NAME}.part"
+    deadline = time.monotonic() + 60
+    while not (part.exists() and part.stat().st_size > len(DATA) // 4) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    kept = part.stat().st_size
+    assert not (tmp_path / NAME).exists()
+    assert fetch(release, tmp_path) == len(DATA) - kept
+    assert (tmp_path / NAME).read_bytes() == DATA
+
+
 def test_a_file_that_changed_between_two_runs_is_not_spliced(release, tmp_path):
     release.faults[NAME] = ["drop", "503", "503", "503"]
     with pytest.raises(InputError):
@@ -125,6 +152,13 @@ def test_a_file_that_changed_between_two_runs_is_not_spliced(release, tmp_path):
     release.files[NAME] = newer
     fetch(release, tmp_path, md5=None)
     assert (tmp_path / NAME).read_bytes() == newer
+
+
+def test_a_part_of_another_version_is_not_spliced_even_without_a_sum(release, tmp_path):
+    release.faults[NAME] = ["drop", "other part"]
+    fetch(release, tmp_path, md5=None)
+    assert (tmp_path / NAME).read_bytes() == DATA
+    assert not release.faults[NAME]
 
 
 def test_a_part_that_was_damaged_on_disk_is_noticed(release, tmp_path):

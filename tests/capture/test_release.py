@@ -151,8 +151,9 @@ def test_links_are_absolute_relative_quoted_and_in_any_case():
 
 def test_checksums_take_the_forms_of_md5sum():
     text = "D41D8CD98F00B204E9800998ECF8427E  images--A.tar\r\n\nd41d8cd98f00b204e9800998ecf8427e *./sub/audio.tar\n"
+    text += "d41d8cd98f00b204e9800998ecf8427e 123456 metadata.tar"
     assert parse_checksums(text, "CHECKSUM") == dict.fromkeys(
-        ("images--A.tar", "audio.tar"), "d41d8cd98f00b204e9800998ecf8427e"
+        ("images--A.tar", "audio.tar", "metadata.tar"), "d41d8cd98f00b204e9800998ecf8427e"
     )
 
 

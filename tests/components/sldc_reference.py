@@ -5,6 +5,7 @@ the components, centres at the largest displacement. Objective: ‖X - W C‖² 
 """
 
 import numpy as np
+from scipy.linalg import cho_factor, cho_solve
 
 
 def project(w, signed=False):
@@ -40,11 +41,11 @@ def plain_sldc(X, support, k, lam, outer, rho=10.0, admm=10, signed=False):
             R -= np.multiply.outer(W[:, j], C[j])
         centers = np.linalg.norm(C, axis=2).argmax(axis=1)
         Lambda = lam * np.array([support(center) for center in centers], dtype=np.float64)
-        system = 2 * W.T @ W + rho * np.eye(k)
+        factor = cho_factor(2 * W.T @ W + rho * np.eye(k))
         WtX = np.tensordot(W.T, X, 1)
         Z = C
         for _ in range(admm):
-            A = np.linalg.solve(system, (2 * WtX + rho * (Z - U)).reshape(k, -1)).reshape(C.shape)
+            A = cho_solve(factor, (2 * WtX + rho * (Z - U)).reshape(k, -1)).reshape(C.shape)
             V = A + U
             norms = np.linalg.norm(V, axis=2)
             with np.errstate(divide="ignore", invalid="ignore"):

@@ -48,7 +48,8 @@ def test_equal_steps_give_the_objective_of_the_published_algorithm(support, sign
     X = standardised(sheet, 0.1)[0].astype(np.float64)
     locality = locality_of(sheet, support)
     W, C, objectives = plain_sldc(X, lambda i: locality.rows(np.array([i]))[0], 6, 1.0, 8, signed=signed)
-    found = run(X, locality.rows, 6, admm=PLAIN, max_iterations=8, tolerance=0.0, reseed=False, signed=signed)
+    published = {"admm": PLAIN, "sweeps": 1, "momentum": 0.0, "reseed": False}
+    found = run(X, locality.rows, 6, **published, max_iterations=8, tolerance=0.0, signed=signed)
     np.testing.assert_allclose(found.objective, objectives, rtol=1e-9)
     order = np.argsort(-(W**2).sum(axis=0) * (C**2).sum(axis=(1, 2)), kind="stable")
     np.testing.assert_allclose(found.W, W[:, order], atol=1e-6)
@@ -119,6 +120,14 @@ def test_the_objective_falls_and_the_run_converges():
     assert found.objective[-1] < found.objective[0]
     residual = ((X - np.tensordot(found.W, found.C, 1)) ** 2).sum()
     assert residual < found.objective[-1]
+
+
+def test_momentum_and_sweeps_reach_a_lower_objective_in_as_many_iterations():
+    sheet = sheet_with_bumps(bumps=9, frames=60)
+    X, _ = standardised(sheet, 0.1)
+    quick = run(X, locality_of(sheet).rows, 12, 0.3, max_iterations=15, tolerance=0.0)
+    published = run(X, locality_of(sheet).rows, 12, 0.3, max_iterations=15, tolerance=0.0, sweeps=1, momentum=0.0)
+    assert quick.objective[-1] < published.objective[-1]
 
 
 def test_over_relaxation_and_early_stopping_reach_the_objective_of_many_plain_steps():
@@ -208,3 +217,32 @@ def test_joint_numbers_vanish_together():
     C = run(joint, locality_of(sheet).rows, 5).C
     assert C.shape[2] == 7
     np.testing.assert_array_equal((C != 0).all(axis=2), (C != 0).any(axis=2))
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def test_the_torch_engine_agrees_with_the_cpu_engine(device):
+    torch = pytest.importorskip("torch")
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    from splatrig.components.sldc_torch import TorchEngine
+
+    sheet = sheet_with_bumps(size=15, frames=20)
+    X = standardised(sheet, 0.1)[0].astype(np.float64)
+    locate = locality_of(sheet).rows
+    options = SldcOptions(6, 1.0, max_iterations=8, tolerance=0.0, admm=AdmmOptions(tolerance=0.0))
+    a = sparse_localized_components(CpuEngine(planar(X), 6), locate, options)
+    b = sparse_localized_components(TorchEngine(planar(X), 6, device), locate, options)
+    np.testing.assert_allclose(b.objective, a.objective, rtol=1e-9)
+    np.testing.assert_allclose(b.W, a.W, atol=1e-6)
+    np.testing.assert_allclose(b.C, a.C, atol=1e-6)
+
+
+def test_the_torch_engine_starts_dead_components_anew_and_stops_early():
+    pytest.importorskip("torch")
+    from splatrig.components.sldc_torch import TorchEngine
+
+    X, _ = standardised(sheet_with_bumps(), 0.05)
+    nothing = lambda centers: np.ones((len(centers), X.shape[1]), np.float32)  # noqa: E731
+    found = sparse_localized_components(TorchEngine(planar(X), 3, "cpu"), nothing, SldcOptions(3, 1e6))
+    assert found.reseeded == 6
+    np.testing.assert_array_equal(found.C, 0.0)

@@ -52,18 +52,19 @@ def test_every_axis_says_what_and_in_which_unit(methods):
     assert "degree" in drawn[1].axes[2].get_ylabel()
 
 
-def test_truth_figure_prints_every_correlation():
+def test_truth_figure_prints_every_correlation_and_a_dash_for_units_without_a_component():
     truth = pd.DataFrame(
         [
-            ("pca_all", "jaw", 0.25),
-            ("pca_all", "brow", 0.5),
-            ("sldc_gauss_xyz", "jaw", 0.75),
-            ("sldc_gauss_xyz", "brow", 1.0),
+            ("pca_all", "jaw", 0.25, 0),
+            ("pca_all", "brow", 0.0, -1),
+            ("sldc_gauss_xyz", "jaw", 0.75, 1),
+            ("sldc_gauss_xyz", "brow", 1.0, 0),
         ],
-        columns=["method", "unit", "correlation"],
+        columns=["method", "unit", "correlation", "component"],
     )
-    texts = [text.get_text() for text in figures.draw_truth(truth).axes[0].texts]
-    assert texts == ["0.25", "0.75", "0.50", "1.00"]
+    axes = figures.draw_truth(truth).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["brow", "jaw"]
+    assert [text.get_text() for text in axes.texts] == ["–", "1.00", "0.25", "0.75"]
 
 
 def test_equal_figures_are_equal_files(methods, tmp_path):

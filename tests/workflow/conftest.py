@@ -44,9 +44,9 @@ class Project:
         """Where this copy's results are."""
         return self.directory / "results" / "tiny"
 
-    def pending(self, *arguments: str) -> dict[str, int]:
+    def pending(self, *arguments: str, config: Path | None = None) -> dict[str, int]:
         """Return how many jobs of each rule a run would start now."""
-        done = self.snakemake("--dry-run", *arguments)
+        done = self.snakemake("--dry-run", *arguments, config=config)
         assert done.returncode == 0, done.stdout + done.stderr
         text = done.stdout + done.stderr
         table = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\n\n", text, re.S)

@@ -71,10 +71,10 @@ def one_node(folder: Path) -> Iterator[None]:
         shutil.chown(path, "munge", "munge")
     if subprocess.run("munge -n | unmunge", shell=True, capture_output=True).returncode != 0:
         subprocess.run(["runuser", "-u", "munge", "--", shutil.which("munged") or "munged"], check=True)
-    daemons = []
+    commands = (["slurmctld", "-D", "-c"], ["slurmd", "-D"])
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    daemons = [subprocess.Popen(command, **quiet) for command in commands]
     try:
-        for command in (["slurmctld", "-D", "-c"], ["slurmd", "-D"]):
-            daemons.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         _wait_until_idle(folder)
         yield
     finally:

@@ -5,7 +5,10 @@ import shutil
 import yaml
 
 from splatrig.capture.release import available_segments, choose_segments
-from splatrig.config import check_config, level_names, load_config, to_mapping
+from splatrig.capture.demo.rig import camera_names
+from splatrig.capture.krt import read_krt
+from splatrig.config import level_names, to_mapping
+from splatrig.config_checks import check_config, load_config
 from splatrig.digest import library_digest
 from splatrig.errors import InputError
 
@@ -49,13 +52,21 @@ def _expressions(capture):
     return preset if available is None else choose_segments(capture.expressions, preset, available)
 
 
+def _camera_names(typed):
+    """The names of all cameras where they are known before the run, else None."""
+    krt = Path(typed.capture.root) / "KRT"
+    if typed.capture.source == "demo":
+        return camera_names(typed.demo.cameras)
+    return list(read_krt(krt)) if krt.is_file() else None
+
+
 def _configure():
     """The typed configuration, its expressions, checked; bad input ends here, before anything is written."""
     try:
         schema = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
         typed = load_config(config, schema)
         expressions = _expressions(typed.capture)
-        check_config(typed, expressions, None)
+        check_config(typed, expressions, _camera_names(typed))
     except InputError as error:
         sys.exit(f"error: {error}")
     return typed, expressions

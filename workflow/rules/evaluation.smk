@@ -237,6 +237,7 @@ rule sweep_method:
         logs("sweep_method/{method}.log"),
     benchmark:
         benchmarks("sweep_method/{method}.tsv")
+    priority: 10  # the longest jobs of the evaluation begin first
     conda:
         "../../envs/evaluation.yaml"
     resources:

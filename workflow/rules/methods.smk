@@ -62,5 +62,5 @@ def figure(name, category, content):
 
 
 wildcard_constraints:
-    method="(upsampled_)?(pca|mbspca|sldc_gauss|sldc_trapezoid)_[a-z_]+",
+    method="(upsampled_)?(pca|mbspca|sldc_gauss|sldc_trapezoid|joint)_[a-z_]+",
     family="(pca|mbspca|sldc_gauss|sldc_trapezoid|joint)_[a-z_]+",

@@ -11,7 +11,7 @@ rule template:
         objs=expand(results("template/mask_{level}.obj"), level=LEVELS),
         picture=report(
             results("template/mask.png"),
-            category="Capture",
+            category="6 Capture",
             caption="../report/mask.rst",
             labels={"picture": "face mask"},
         ),

@@ -29,7 +29,7 @@ rule fit_neutral:
         picture=report(
             results("renders/fit/neutral.png"),
             caption="../report/fitted_frames.rst",
-            category="Fits",
+            category="2 Fits",
             labels={"expression": "neutral"},
         ),
         events=directory(results("tensorboard/neutral")),
@@ -70,7 +70,7 @@ rule fit_expression:
         picture=report(
             results("renders/fit/{expression}.png"),
             caption="../report/fitted_frames.rst",
-            category="Fits",
+            category="2 Fits",
             labels={"expression": "{expression}"},
         ),
         events=directory(results("tensorboard/{expression}")),

@@ -2,12 +2,12 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from pathlib import Path  # noqa: E402
+from pathlib import Path
 
-import pandas as pd  # noqa: E402
+import pandas as pd
 
-from splatrig.components.export import FrameRow, export_attributes  # noqa: E402
-from splatrig.mesh.template import read_template  # noqa: E402
+from splatrig.components.export import FrameRow, export_attributes
+from splatrig.mesh.template import read_template
 
 table = pd.read_csv(snakemake.input.frames, dtype={"expression": str, "frame": str})
 frames = [FrameRow(row.expression, row.frame, row.role, bool(row.neutral)) for row in table.itertuples()]

@@ -1,4 +1,3 @@
-# ruff: noqa: E402 (the log is opened before anything else can speak)
 from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
@@ -7,10 +6,9 @@ import logging
 from pathlib import Path
 
 from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, raw_image_size
-from splatrig.capture.cameras import write_cameras
+from splatrig.capture.cameras import held_out_cameras, write_cameras
 from splatrig.capture.krt import read_krt
 from splatrig.capture.layout import CaptureLayout
-from splatrig.config import held_out_cameras
 
 params = snakemake.params
 layout = CaptureLayout(Path(snakemake.input.krt).parent)

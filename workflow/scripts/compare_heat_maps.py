@@ -2,16 +2,16 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from pathlib import Path  # noqa: E402
+from pathlib import Path
 
-from splatrig.animation.family import compare_heat, frontal_order, open_rig  # noqa: E402
-from splatrig.animation.heatmap import look  # noqa: E402
-from splatrig.animation.pictures import write_png  # noqa: E402
-from splatrig.animation.render import picture_cameras  # noqa: E402
-from splatrig.capture.cameras import read_cameras  # noqa: E402
-from splatrig.config import RenderingConfig, from_mapping  # noqa: E402
-from splatrig.evaluation.table import label_of  # noqa: E402
-from splatrig.training.dataset import read_pose  # noqa: E402
+from splatrig.animation.family import compare_heat, frontal_order, open_rig
+from splatrig.animation.heatmap import look
+from splatrig.animation.pictures import write_png
+from splatrig.animation.render import picture_cameras
+from splatrig.capture.cameras import read_cameras
+from splatrig.config import RenderingConfig, from_mapping
+from splatrig.evaluation.table import label_of
+from splatrig.training.dataset import read_pose
 
 rendering = from_mapping(RenderingConfig, snakemake.params.rendering)
 rigs = {}

@@ -2,10 +2,10 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-import pandas as pd  # noqa: E402
+import pandas as pd
 
-from splatrig.capture.demo.expressions import frame_list_text, truth_rows  # noqa: E402
-from splatrig.files import atomic_path  # noqa: E402
+from splatrig.capture.demo.expressions import frame_list_text, truth_rows
+from splatrig.files import atomic_path
 
 segments, frames = snakemake.params.segments, snakemake.params.frames
 with atomic_path(snakemake.output.frame_list) as temporary:

@@ -2,8 +2,8 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.capture.demo.synthesise import write_rig  # noqa: E402
-from splatrig.config import DemoConfig, from_mapping  # noqa: E402
+from splatrig.capture.demo.synthesise import write_rig
+from splatrig.config import DemoConfig, from_mapping
 
 write_rig(
     snakemake.input.head,

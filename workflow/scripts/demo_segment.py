@@ -2,8 +2,8 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.capture.demo.synthesise import write_segment  # noqa: E402
-from splatrig.config import DemoConfig, from_mapping  # noqa: E402
+from splatrig.capture.demo.synthesise import write_segment
+from splatrig.config import DemoConfig, from_mapping
 
 write_segment(
     snakemake.input.head,

@@ -2,13 +2,13 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-import shutil  # noqa: E402
-from pathlib import Path  # noqa: E402
+import shutil
+from pathlib import Path
 
-from splatrig.capture.release import plan, read_release  # noqa: E402
-from splatrig.capture.retrieve import assemble, read_settings, retrieve  # noqa: E402
-from splatrig.errors import InputError  # noqa: E402
-from splatrig.files import atomic_path  # noqa: E402
+from splatrig.capture.release import plan, read_release
+from splatrig.capture.retrieve import assemble, read_settings, retrieve
+from splatrig.errors import InputError
+from splatrig.files import atomic_path
 
 assets = ["metadata", *(["audio"] if hasattr(snakemake.output, "audio") else [])]
 archives = plan(read_release(snakemake.input.release), [], assets, "all")

@@ -2,14 +2,14 @@ import os
 
 terminal = os.fdopen(os.dup(2), "w", encoding="utf-8")  # the one script whose result is meant for the eye
 
-from splatrig.logs import log_to  # noqa: E402
+from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from pathlib import Path  # noqa: E402
+from pathlib import Path
 
-from splatrig.capture.release import plan, read_release  # noqa: E402
-from splatrig.capture.retrieve import describe_plan, read_settings, sizes  # noqa: E402
+from splatrig.capture.release import plan, read_release
+from splatrig.capture.retrieve import describe_plan, read_settings, sizes
 
 params = snakemake.params
 archives = plan(read_release(snakemake.input.release), params.segments, params.assets, params.cameras)

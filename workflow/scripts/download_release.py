@@ -2,10 +2,10 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from pathlib import Path  # noqa: E402
+from pathlib import Path
 
-from splatrig.capture.release import read_entity, write_release  # noqa: E402
-from splatrig.capture.retrieve import fetch_release, read_settings  # noqa: E402
+from splatrig.capture.release import read_entity, write_release
+from splatrig.capture.retrieve import fetch_release, read_settings
 
 entity = Path(snakemake.params.entity)
 names = read_entity(entity).archive_names() if entity.is_file() else []

@@ -2,11 +2,11 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-import logging  # noqa: E402
-from pathlib import Path  # noqa: E402
+import logging
+from pathlib import Path
 
-from splatrig.capture.release import plan, read_release  # noqa: E402
-from splatrig.capture.retrieve import assemble, read_settings, retrieve  # noqa: E402
+from splatrig.capture.release import plan, read_release
+from splatrig.capture.retrieve import assemble, read_settings, retrieve
 
 expression, cameras = snakemake.params.expression, snakemake.params.cameras
 folder = Path(snakemake.input.release).parent

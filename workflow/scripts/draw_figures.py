@@ -2,9 +2,9 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.evaluation import figures, sweep_figures  # noqa: E402
-from splatrig.evaluation.images import fitted_like  # noqa: E402
-from splatrig.evaluation.table import read_table  # noqa: E402
+from splatrig.evaluation import figures, sweep_figures
+from splatrig.evaluation.images import fitted_like
+from splatrig.evaluation.table import read_table
 
 methods, fit, images, sweeps = (read_table(snakemake.input[name]) for name in ("methods", "fit", "images", "sweeps"))
 drawn = {

@@ -2,10 +2,10 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from splatrig.evaluation.fit import merge_fit_metrics, summarise_fit  # noqa: E402
-from splatrig.evaluation.table import write_table  # noqa: E402
+from splatrig.evaluation.fit import merge_fit_metrics, summarise_fit
+from splatrig.evaluation.table import write_table
 
 fit = merge_fit_metrics(snakemake.input.gaussians)
 write_table(snakemake.output.fit, fit)

@@ -2,19 +2,19 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from pathlib import Path  # noqa: E402
+from pathlib import Path
 
-import numba  # noqa: E402
+import numba
 
-from splatrig.animation.render import pick_device  # noqa: E402
-from splatrig.capture.cameras import read_cameras  # noqa: E402
-from splatrig.components.file import read_components  # noqa: E402
-from splatrig.evaluation.image_space import score_method  # noqa: E402
-from splatrig.evaluation.rows import read_attribute_rows  # noqa: E402
-from splatrig.evaluation.table import write_table  # noqa: E402
-from splatrig.gaussians.store import read_fitted_frames  # noqa: E402
-from splatrig.mesh.template import read_template  # noqa: E402
-from splatrig.training.dataset import FrameSource  # noqa: E402
+from splatrig.animation.render import pick_device
+from splatrig.capture.cameras import read_cameras
+from splatrig.components.file import read_components
+from splatrig.evaluation.image_space import score_method
+from splatrig.evaluation.rows import read_attribute_rows
+from splatrig.evaluation.table import write_table
+from splatrig.gaussians.store import read_fitted_frames
+from splatrig.mesh.template import read_template
+from splatrig.training.dataset import FrameSource
 
 numba.set_num_threads(snakemake.threads)
 params = snakemake.params

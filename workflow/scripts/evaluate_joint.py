@@ -2,16 +2,16 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-import numba  # noqa: E402
+import numba
 
-from splatrig.components.file import read_components  # noqa: E402
-from splatrig.config import TrainingConfig, from_mapping  # noqa: E402
-from splatrig.config_joint import JointSolve  # noqa: E402
-from splatrig.files import atomic_path  # noqa: E402
-from splatrig.joint.compare import Comparison, compare, read_fits, summary  # noqa: E402
-from splatrig.joint.stage import Subject  # noqa: E402
-from splatrig.training.fitting import choose_device  # noqa: E402
-from splatrig.training.recipe import plan_for  # noqa: E402
+from splatrig.components.file import read_components
+from splatrig.config import TrainingConfig, from_mapping
+from splatrig.config_joint import JointSolve
+from splatrig.files import atomic_path
+from splatrig.joint.compare import Comparison, compare, read_fits, summary
+from splatrig.joint.stage import Subject
+from splatrig.training.fitting import choose_device
+from splatrig.training.recipe import plan_for
 
 params, inputs = snakemake.params, snakemake.input
 device = choose_device(params.device, 1)

@@ -2,10 +2,10 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.components.file import read_components  # noqa: E402
-from splatrig.evaluation.method import evaluate_method  # noqa: E402
-from splatrig.evaluation.rows import read_attribute_rows  # noqa: E402
-from splatrig.evaluation.table import write_table  # noqa: E402
+from splatrig.components.file import read_components
+from splatrig.evaluation.method import evaluate_method
+from splatrig.evaluation.rows import read_attribute_rows
+from splatrig.evaluation.table import write_table
 
 components = read_components(snakemake.input.components)
 data = read_attribute_rows(snakemake.input.attributes, [name for name, _, _ in components.dim_info])

@@ -2,11 +2,11 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-import pandas as pd  # noqa: E402
+import pandas as pd
 
-from splatrig.components.file import read_components  # noqa: E402
-from splatrig.evaluation.table import write_table  # noqa: E402
-from splatrig.evaluation.truth import compare_with_truth  # noqa: E402
+from splatrig.components.file import read_components
+from splatrig.evaluation.table import write_table
+from splatrig.evaluation.truth import compare_with_truth
 
 tables = []
 for path, method, level in zip(

@@ -2,14 +2,14 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-import pandas as pd  # noqa: E402
-from PIL import Image  # noqa: E402
+import pandas as pd
+from PIL import Image
 
-from splatrig.files import atomic_path  # noqa: E402
-from splatrig.gaussians.store import read_fitted_frames, write_fitted_frames  # noqa: E402
-from splatrig.progress import track  # noqa: E402
-from splatrig.training.fitting import as_stored, fit_expression, open_studio  # noqa: E402
-from splatrig.training.measurement import stacked  # noqa: E402
+from splatrig.files import atomic_path
+from splatrig.gaussians.store import read_fitted_frames, write_fitted_frames
+from splatrig.progress import track
+from splatrig.training.fitting import as_stored, fit_expression, open_studio
+from splatrig.training.measurement import stacked
 
 expression = snakemake.params.expression
 studio = open_studio(snakemake.input, snakemake.params, snakemake.threads)

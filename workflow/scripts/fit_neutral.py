@@ -2,12 +2,12 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-import pandas as pd  # noqa: E402
-from PIL import Image  # noqa: E402
+import pandas as pd
+from PIL import Image
 
-from splatrig.files import atomic_path  # noqa: E402
-from splatrig.gaussians.store import write_fitted_frames  # noqa: E402
-from splatrig.training.fitting import as_stored, fit_neutral, open_studio  # noqa: E402
+from splatrig.files import atomic_path
+from splatrig.gaussians.store import write_fitted_frames
+from splatrig.training.fitting import as_stored, fit_neutral, open_studio
 
 studio = open_studio(snakemake.input, snakemake.params, snakemake.threads)
 table = pd.read_csv(snakemake.input.frames, dtype={"frame": str})

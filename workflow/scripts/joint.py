@@ -2,15 +2,15 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from pathlib import Path  # noqa: E402
+from pathlib import Path
 
-import numba  # noqa: E402
+import numba
 
-from splatrig.components.file import write_components  # noqa: E402
-from splatrig.config import SldcConfig, TrainingConfig, from_mapping  # noqa: E402
-from splatrig.config_joint import JointConfig  # noqa: E402
-from splatrig.joint.fit import Saving  # noqa: E402
-from splatrig.joint.stage import (  # noqa: E402
+from splatrig.components.file import write_components
+from splatrig.config import SldcConfig, TrainingConfig, from_mapping
+from splatrig.config_joint import JointConfig
+from splatrig.joint.fit import Saving
+from splatrig.joint.stage import (
     Subject,
     as_components,
     digest_of,
@@ -19,7 +19,7 @@ from splatrig.joint.stage import (  # noqa: E402
     read_start,
     rig_start,
 )
-from splatrig.training.fitting import choose_device  # noqa: E402
+from splatrig.training.fitting import choose_device
 
 params, inputs = snakemake.params, snakemake.input
 device = choose_device(params.device, 1)  # one torch thread: results do not depend on the number of cores

@@ -2,11 +2,11 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.components.assemble import assemble, data_matrix  # noqa: E402
-from splatrig.components.attributes import AttributeReader  # noqa: E402
-from splatrig.components.file import write_components  # noqa: E402
-from splatrig.components.matrix import StandardisedRows, standardise  # noqa: E402
-from splatrig.components.mbspca import sparse_components  # noqa: E402
+from splatrig.components.assemble import assemble, data_matrix
+from splatrig.components.attributes import AttributeReader
+from splatrig.components.file import write_components
+from splatrig.components.matrix import StandardisedRows, standardise
+from splatrig.components.mbspca import sparse_components
 
 params = snakemake.params
 with AttributeReader(snakemake.input.attributes) as reader:

@@ -2,11 +2,11 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
+import numpy as np
+import pandas as pd
 
-from splatrig.evaluation.images import IMAGE_COLUMNS, summarise_images  # noqa: E402
-from splatrig.evaluation.table import merge_tables, write_table  # noqa: E402
+from splatrig.evaluation.images import IMAGE_COLUMNS, summarise_images
+from splatrig.evaluation.table import merge_tables, write_table
 
 images = merge_tables(snakemake.input.images, IMAGE_COLUMNS)
 summary = summarise_images(images, np.random.default_rng(snakemake.params.seed))

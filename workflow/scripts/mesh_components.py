@@ -2,11 +2,11 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.components.file import write_components  # noqa: E402
-from splatrig.config import SldcConfig, from_mapping  # noqa: E402
-from splatrig.config_joint import JointLocal  # noqa: E402
-from splatrig.joint.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes, with_k  # noqa: E402
-from splatrig.joint.stage import Subject  # noqa: E402
+from splatrig.components.file import write_components
+from splatrig.config import SldcConfig, from_mapping
+from splatrig.config_joint import JointLocal
+from splatrig.joint.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes, with_k
+from splatrig.joint.stage import Subject
 
 params, threads = snakemake.params, snakemake.threads
 subject = Subject.open(snakemake.input)

@@ -2,12 +2,12 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from splatrig.components.assemble import assemble, data_matrix  # noqa: E402
-from splatrig.components.attributes import AttributeReader  # noqa: E402
-from splatrig.components.file import write_components  # noqa: E402
-from splatrig.components.pca import principal_components  # noqa: E402
+from splatrig.components.assemble import assemble, data_matrix
+from splatrig.components.attributes import AttributeReader
+from splatrig.components.file import write_components
+from splatrig.components.pca import principal_components
 
 params = snakemake.params
 with AttributeReader(snakemake.input.attributes) as reader:

@@ -1,4 +1,3 @@
-# ruff: noqa: E402 (the log is opened before anything else can speak)
 from splatrig.logs import log_to
 
 log_to(snakemake.log[0])

@@ -2,18 +2,18 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from pathlib import Path  # noqa: E402
+from pathlib import Path
 
-import numba  # noqa: E402
+import numba
 
-from splatrig.animation.family import frontal_order, open_rig, picture_family  # noqa: E402
-from splatrig.animation.heatmap import look  # noqa: E402
-from splatrig.animation.pictures import write_gif, write_mp4, write_png  # noqa: E402
-from splatrig.animation.render import pick_device, picture_cameras  # noqa: E402
-from splatrig.capture.cameras import read_cameras  # noqa: E402
-from splatrig.config import RenderingConfig, from_mapping  # noqa: E402
-from splatrig.files import atomic_directory  # noqa: E402
-from splatrig.training.dataset import read_pose  # noqa: E402
+from splatrig.animation.family import frontal_order, open_rig, picture_family
+from splatrig.animation.heatmap import look
+from splatrig.animation.pictures import write_gif, write_mp4, write_png
+from splatrig.animation.render import pick_device, picture_cameras
+from splatrig.capture.cameras import read_cameras
+from splatrig.config import RenderingConfig, from_mapping
+from splatrig.files import atomic_directory
+from splatrig.training.dataset import read_pose
 
 numba.set_num_threads(snakemake.threads)
 rendering = from_mapping(RenderingConfig, snakemake.params.rendering)

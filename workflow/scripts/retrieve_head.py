@@ -2,6 +2,6 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.capture.demo.retrieve import retrieve_head  # noqa: E402
+from splatrig.capture.demo.retrieve import retrieve_head
 
 retrieve_head(snakemake.output.head, snakemake.output.license)

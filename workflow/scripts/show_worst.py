@@ -2,19 +2,19 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from pathlib import Path  # noqa: E402
+from pathlib import Path
 
-import numba  # noqa: E402
+import numba
 
-from splatrig.animation.pictures import write_png  # noqa: E402
-from splatrig.animation.render import pick_device  # noqa: E402
-from splatrig.capture.cameras import read_cameras  # noqa: E402
-from splatrig.evaluation.fit import worst_views  # noqa: E402
-from splatrig.evaluation.image_space import picture_worst  # noqa: E402
-from splatrig.evaluation.table import read_table, write_table  # noqa: E402
-from splatrig.evaluation.worst import camera_table, worst_sheet  # noqa: E402
-from splatrig.mesh.template import read_template  # noqa: E402
-from splatrig.training.dataset import FrameSource  # noqa: E402
+from splatrig.animation.pictures import write_png
+from splatrig.animation.render import pick_device
+from splatrig.capture.cameras import read_cameras
+from splatrig.evaluation.fit import worst_views
+from splatrig.evaluation.image_space import picture_worst
+from splatrig.evaluation.table import read_table, write_table
+from splatrig.evaluation.worst import camera_table, worst_sheet
+from splatrig.mesh.template import read_template
+from splatrig.training.dataset import FrameSource
 
 numba.set_num_threads(snakemake.threads)
 params = snakemake.params

@@ -2,14 +2,14 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from pathlib import Path  # noqa: E402
+from pathlib import Path
 
-from splatrig.components.assemble import assemble, data_matrix  # noqa: E402
-from splatrig.components.attributes import AttributeReader  # noqa: E402
-from splatrig.components.file import write_components  # noqa: E402
-from splatrig.components.local import local_components  # noqa: E402
-from splatrig.config import SldcConfig, from_mapping  # noqa: E402
-from splatrig.mesh.template import read_template  # noqa: E402
+from splatrig.components.assemble import assemble, data_matrix
+from splatrig.components.attributes import AttributeReader
+from splatrig.components.file import write_components
+from splatrig.components.local import local_components
+from splatrig.config import SldcConfig, from_mapping
+from splatrig.mesh.template import read_template
 
 params = snakemake.params
 config = from_mapping(SldcConfig, params.sldc)

@@ -2,11 +2,11 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.config import ComponentsConfig, from_mapping  # noqa: E402
-from splatrig.evaluation.relearn import Learner, Sweeps  # noqa: E402
-from splatrig.evaluation.rows import read_attribute_rows  # noqa: E402
-from splatrig.evaluation.table import write_table  # noqa: E402
-from splatrig.mesh.template import read_template  # noqa: E402
+from splatrig.config import ComponentsConfig, from_mapping
+from splatrig.evaluation.relearn import Learner, Sweeps
+from splatrig.evaluation.rows import read_attribute_rows
+from splatrig.evaluation.table import write_table
+from splatrig.mesh.template import read_template
 
 params = snakemake.params
 data = read_attribute_rows(snakemake.input.attributes, ["xyz"])

@@ -2,12 +2,12 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.components.assemble import assemble, data_matrix  # noqa: E402
-from splatrig.components.attributes import AttributeReader  # noqa: E402
-from splatrig.components.file import read_components, write_components  # noqa: E402
-from splatrig.components.matrix import standardise  # noqa: E402
-from splatrig.components.upsampling import upsample  # noqa: E402
-from splatrig.mesh.template import read_template  # noqa: E402
+from splatrig.components.assemble import assemble, data_matrix
+from splatrig.components.attributes import AttributeReader
+from splatrig.components.file import read_components, write_components
+from splatrig.components.matrix import standardise
+from splatrig.components.upsampling import upsample
+from splatrig.mesh.template import read_template
 
 params = snakemake.params
 coarse = read_components(snakemake.input.components)

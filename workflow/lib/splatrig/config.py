@@ -1,23 +1,17 @@
 """The validated configuration as frozen dataclasses, one a stage.
 
-Keys, types, bounds and defaults live in `workflow/schemas/config.schema.yaml` alone; here are the checks that need
-more than one key. A key that is a Python keyword gets a trailing underscore (`lambda_`).
+Keys, types, bounds and defaults live in `workflow/schemas/config.schema.yaml` alone, the checks of
+a run's configuration in `splatrig.config_checks`. A key that is a Python keyword gets a trailing underscore.
 """
 
-import copy
-import difflib
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
-import jsonschema
-
 from splatrig.config_joint import JointConfig
-from splatrig.errors import InputError
 
 LEVEL_NAMES = ("base", "subd1", "subd2", "subd3")
-"""Subdivision levels by name; the vertices of one level are the first of the next."""
+"""Subdivision levels by name; level l has the vertices of level l-1 first, then one per edge."""
 
 T = TypeVar("T")
 
@@ -278,180 +272,6 @@ def to_mapping(config: Any) -> dict[str, Any]:
         field.name.rstrip("_"): to_mapping(value) if is_dataclass(value := getattr(config, field.name)) else value
         for field in fields(config)
     }
-
-
-def held_out_cameras(rule: str | Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return the held-out cameras: every n-th of the sorted names beginning with the first, or those named."""
-    ordered = sorted(names)
-    if isinstance(rule, str):
-        match = re.fullmatch(r"every (\d+)(?:st|nd|rd|th)", rule)
-        if match is None:
-            raise InputError(f"capture.held_out.cameras: expected `every 8th` or a list of names, got {rule!r}.")
-        return ordered[:: int(match[1])]
-    unknown = [name for name in rule if name not in ordered]
-    if unknown:
-        raise InputError(
-            f"capture.held_out.cameras: camera {unknown[0]} does not exist; the capture has {', '.join(ordered)}."
-        )
-    return sorted(rule)
-
-
-def load_config(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
-    """Check a raw configuration against the schema, fill in defaults and return it typed.
-
-    Raises InputError with one sentence that names the key, the value and what was expected.
-    """
-    complete = _with_defaults(copy.deepcopy(dict(raw)), schema, schema)
-    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(complete))
-    if error is not None:
-        raise InputError(_sentence(error))
-    return from_mapping(Config, complete)
-
-
-def _with_defaults(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
-    """Fill in the defaults of an object's missing keys, depth first."""
-    if not isinstance(value, dict):
-        return value
-    for key, part in schema.get("properties", {}).items():
-        if key not in value and "default" in part:
-            value[key] = copy.deepcopy(part["default"])
-        if key in value:
-            value[key] = _with_defaults(value[key], part, root)
-    return value
-
-
-def _sentence(error: jsonschema.ValidationError) -> str:
-    """Put a schema error into one sentence with the dotted key."""
-    key = ".".join(str(part) for part in error.absolute_path) or "the top level"
-    if error.validator == "additionalProperties":
-        known = list(error.schema["properties"])
-        unknown = [name for name in error.instance if name not in known]
-        close = difflib.get_close_matches(unknown[0], known, n=1)
-        hint = f" did you mean {close[0]}?" if close else ""
-        return f"config.yaml, {key}: unknown key {unknown[0]!r};{hint} known keys are {', '.join(known)}."
-    if error.validator == "required":
-        missing = [name for name in error.validator_value if name not in error.instance]
-        return f"config.yaml, {key}: the key {missing[0]!r} is missing; add it."
-    return f"config.yaml, {key}: got {error.instance!r}, expected {_expectation(error.schema)}."
-
-
-def _expectation(schema: Mapping[str, Any]) -> str:
-    """Say in words what a leaf of the schema accepts."""
-    if "enum" in schema:
-        return "one of " + ", ".join(map(str, schema["enum"]))
-    if "const" in schema:
-        return f"{schema['const']!r}"
-    if "anyOf" in schema:
-        return " or ".join(_expectation(part) for part in schema["anyOf"])
-    kinds = schema.get("type", "a value")
-    words = " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
-    bounds = {
-        "minimum": "at least {}",
-        "maximum": "at most {}",
-        "exclusiveMinimum": "more than {}",
-        "minItems": "with {} or more items",
-        "pattern": "matching {}",
-        "minLength": "with {} or more characters",
-    }
-    parts = [text.format(schema[name]) for name, text in bounds.items() if name in schema]
-    return " ".join([words, *(["(" + ", ".join(parts) + ")"] if parts else [])])
-
-
-def check_config(config: Config, expressions: Sequence[str], cameras: Sequence[str] | None) -> None:
-    """Check what needs more than one key; raise InputError naming key, value and bound.
-
-    `expressions`: the resolved list; `cameras`: all camera names when they are known before the run, else None.
-    """
-    capture, components = config.capture, config.components
-    listed = ", ".join(expressions)
-    if capture.neutral not in expressions:
-        raise InputError(
-            f"capture.neutral: {capture.neutral} is not among the expressions ({listed}); "
-            "add it to capture.expressions or name another."
-        )
-    for name in capture.held_out.expressions:
-        if name not in expressions:
-            raise InputError(f"capture.held_out.expressions: {name} is not among the expressions ({listed}).")
-        if name == capture.neutral:
-            raise InputError(
-                f"capture.held_out.expressions: the neutral {name} cannot be held out; every fit starts from it."
-            )
-    if capture.source == "multiface" and capture.entity is None:
-        raise InputError(
-            'capture.entity: got null, expected an entity such as "6795937" for capture.source: multiface.'
-        )
-    if capture.source == "demo" and capture.frames_per_expression > config.demo.frames:
-        raise InputError(
-            f"capture.frames_per_expression: got {capture.frames_per_expression}, "
-            f"expected at most demo.frames = {config.demo.frames}."
-        )
-    _check_component_sizes(config, len(expressions) - len(capture.held_out.expressions))
-    trapezoid = components.sldc.trapezoid
-    if trapezoid.d_min >= trapezoid.d_max:
-        raise InputError(
-            f"components.sldc.trapezoid: d_min = {trapezoid.d_min} must be below d_max = {trapezoid.d_max}."
-        )
-    if cameras is not None:
-        _check_cameras(config, cameras)
-
-
-def _check_component_sizes(config: Config, train_expressions: int) -> None:
-    """Check numbers of components against the number of training frames, and levels against the subdivisions."""
-    components = config.components
-    frames = train_expressions * config.capture.frames_per_expression
-    sizes = {
-        "components.pca.k": components.pca.k,
-        "components.mbspca.k": components.mbspca.k,
-        "components.sldc.k": components.sldc.k,
-        "joint.k": config.joint.k,
-    }
-    for key, k in sizes.items():
-        if k > frames:
-            raise InputError(
-                f"{key}: got {k}, expected at most the number of training frames, {frames} "
-                f"({train_expressions} expressions × {config.capture.frames_per_expression} frames)."
-            )
-    if max(config.evaluation.ks) > components.pca.k:
-        raise InputError(
-            f"evaluation.ks: got {max(config.evaluation.ks)}, expected at most components.pca.k = {components.pca.k}."
-        )
-    smallest = min(sizes.values())
-    if config.rendering.components > smallest:
-        raise InputError(
-            f"rendering.components: got {config.rendering.components}, expected at most {smallest}, the smallest k."
-        )
-    levels = level_names(config.mesh.subdivisions)
-    for key, level in [
-        ("components.mbspca.level", components.mbspca.level),
-        ("evaluation.level", config.evaluation.level),
-        *[("components.upsample", name) for name in components.upsample],
-    ]:
-        if level not in levels:
-            raise InputError(
-                f"{key}: got {level}, but mesh.subdivisions = {config.mesh.subdivisions} gives {', '.join(levels)}."
-            )
-    if levels[-1] in components.upsample:
-        raise InputError(
-            f"components.upsample: {levels[-1]} is the finest level already; "
-            f"name coarser ones ({', '.join(levels[:-1])})."
-        )
-
-
-def _check_cameras(config: Config, cameras: Sequence[str]) -> None:
-    """Check the camera selection against the cameras that exist."""
-    used = list(cameras)
-    if not isinstance(config.capture.cameras, str):
-        unknown = [name for name in config.capture.cameras if name not in cameras]
-        if unknown:
-            raise InputError(
-                f"capture.cameras: camera {unknown[0]} does not exist; the capture has {', '.join(sorted(cameras))}."
-            )
-        used = list(config.capture.cameras)
-    held_out = held_out_cameras(config.capture.held_out.cameras, used)
-    if len(held_out) >= len(used):
-        raise InputError(
-            f"capture.held_out.cameras: all {len(used)} cameras are held out; leave at least one to train."
-        )
 
 
 def level_names(subdivisions: int) -> list[str]:

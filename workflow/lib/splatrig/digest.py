@@ -8,18 +8,19 @@ from pathlib import Path
 _PACKAGE = Path(__file__).resolve().parent
 _ROOT = _PACKAGE.parent
 
+WITHOUT_RESULTS = frozenset({"splatrig", "splatrig.config", "splatrig.logs", "splatrig.progress"})
+"""Modules that change no result, and so rerun nothing: the version enters provenance, the configuration's values
+reach a rule through its params, and logs and progress bars are for people."""
+
 
 @cache
 def _modules() -> dict[str, Path]:
-    """Return every module of the package by dotted name.
-
-    The top `__init__` is left out: it holds the version, which enters provenance and changes no result.
-    """
+    """Return every module of the package that can change a result, by dotted name."""
     modules = {}
     for path in sorted(_PACKAGE.rglob("*.py")):
         parts = path.relative_to(_ROOT).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        if name != _PACKAGE.name:
+        if name not in WITHOUT_RESULTS:
             modules[name] = path
     return modules
 

@@ -19,7 +19,7 @@ from splatrig.gaussians.store import read_fitted_frames
 from splatrig.mesh.template import Template, read_template
 
 ONE_SIDED = 1e-6
-"""Weights count as one-sided when none is below minus this share of the largest."""
+"""Weights count as one-sided when none on the other side is longer than this share of the largest."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Swing:
     low: float
     """Smallest weight shown; 0 for one-sided weights."""
     high: float
-    """Largest weight shown."""
+    """Largest weight shown; the one farthest from 0 for one-sided weights, which may all be negative."""
     low_label: str
     high_label: str
 
@@ -60,8 +60,9 @@ def swing_of(weights: NDArray, component: int, deviations: float) -> Swing:
     negative or larger weight is outside of what the model allows.
     """
     largest, smallest = float(weights.max(initial=0.0)), float(weights.min(initial=0.0))
-    if smallest >= -ONE_SIDED * max(largest, 1e-12):
-        return Swing(component, 0.0, largest, "", f"largest, w = {largest:.3g}")
+    farthest, other = (largest, smallest) if largest >= -smallest else (smallest, largest)
+    if abs(other) <= ONE_SIDED * max(abs(farthest), 1e-12):
+        return Swing(component, 0.0, farthest, "", f"largest, w = {farthest:.3g}")
     reach = deviations * float(weights.std())
     return Swing(
         component, -reach, reach, f"-{deviations:g} std, w = {-reach:.3g}", f"+{deviations:g} std, w = {reach:.3g}"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.ticker import MaxNLocator
 from numba import njit
 from numpy.typing import NDArray
 
@@ -128,19 +129,20 @@ def color_bar(
     used_share: float = USED_SHARE,
     text_size: int = 14,
 ) -> Picture:
-    """Return a vertical colour bar [height, W, 3] from 0 (bottom) to `largest` with five ticks and the unit."""
+    """Return a vertical colour bar [height, W, 3] from 0 (bottom) to `largest` with round ticks and the unit."""
     bar_wide, tick_wide = max(10, height // 28), text_size * 5
     title = text_block(unit, width=bar_wide + tick_wide, size=text_size)
-    room = height - len(title) - 2 * text_size
+    room = max(height - len(title) - 3 * text_size, 2)
     picture = np.full((height, bar_wide + tick_wide, 3), 255, dtype=np.uint8)
     picture[: len(title)] = title
-    top = len(title) + text_size // 2
+    top = len(title) + text_size
     shares = np.linspace(1.0, 0.0, room)
     rgb = colormaps[colors](used_share * shares)[:, None, :3]
     picture[top : top + room, :bar_wide] = (rgb * 255.0 + 0.5).astype(np.uint8)
-    for share in np.linspace(0.0, 1.0, 5):
-        tick = text_block(f"{share * largest:.3g}", width=tick_wide, size=text_size)
-        row = top + round((1.0 - share) * (room - 1))
+    ticks = np.asarray(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]).tick_values(0.0, largest))
+    for value in ticks[(ticks >= 0.0) & (ticks <= largest * (1 + 1e-9))]:
+        tick = text_block(f"{value:.3g}", width=tick_wide, size=text_size)
+        row = top + round((1.0 - value / largest) * (room - 1))
         picture[row, :bar_wide] = 64
         first = min(max(row - len(tick) // 2, 0), height - len(tick))
         picture[first : first + len(tick), bar_wide:] = tick

@@ -99,8 +99,7 @@ def beside(pictures: Sequence[Picture]) -> Picture:
 
 def write_gif(path: str | Path, frames: Sequence[Picture], *, frames_per_second: float = 12.0) -> None:
     """Write a looping GIF with one palette for all frames, so that colours do not flicker."""
-    stack = np.concatenate([frame[::4, ::4] for frame in frames], axis=0)
-    palette = Image.fromarray(stack).quantize(colors=255, method=Image.Quantize.MEDIANCUT)
+    palette = Image.fromarray(_palette_sample(frames)).quantize(colors=255, method=Image.Quantize.MEDIANCUT)
     images = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     with atomic_path(path) as temporary:
         images[0].save(
@@ -113,6 +112,18 @@ def write_gif(path: str | Path, frames: Sequence[Picture], *, frames_per_second:
             disposal=1,
             optimize=False,
         )
+
+
+def _palette_sample(frames: Sequence[Picture]) -> Picture:
+    """Return pixels to choose a palette from: every sixteenth, and as many again spread evenly over distinct colours.
+
+    Without the second half the eyes, few pixels in colours of their own, turn to skin.
+    """
+    pixels = np.concatenate([frame[::4, ::4].reshape(-1, 3) for frame in frames])
+    distinct = np.unique(pixels >> 3, axis=0) << 3
+    spread = np.tile(distinct, (max(1, len(pixels) // (2 * len(distinct))), 1))
+    sample = np.concatenate([pixels, spread])
+    return np.resize(sample, (-(-len(sample) // 256), 256, 3))
 
 
 def write_mp4(path: str | Path, frames: Sequence[Picture], *, frames_per_second: float = 12.0) -> None:

@@ -1,6 +1,7 @@
 """The calibrated cameras of a capture, and the file that holds them (`dataset/cameras.json`)."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,22 @@ class Cameras:
         width, height = max(1, round(self.width * scale)), max(1, round(self.height * scale))
         factors = np.diag([width / self.width, height / self.height, 1.0])
         return Cameras(self.names, self.viewmats, factors @ self.Ks, width, height, self.held_out)
+
+
+def held_out_cameras(rule: str | Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the held-out cameras: every n-th of the sorted names beginning with the first, or those named."""
+    ordered = sorted(names)
+    if isinstance(rule, str):
+        match = re.fullmatch(r"every (\d+)(?:st|nd|rd|th)", rule)
+        if match is None:
+            raise InputError(f"capture.held_out.cameras: expected `every 8th` or a list of names, got {rule!r}.")
+        return ordered[:: int(match[1])]
+    unknown = [name for name in rule if name not in ordered]
+    if unknown:
+        raise InputError(
+            f"capture.held_out.cameras: camera {unknown[0]} does not exist; the capture has {', '.join(ordered)}."
+        )
+    return sorted(rule)
 
 
 def write_cameras(path: str | Path, cameras: Cameras) -> None:

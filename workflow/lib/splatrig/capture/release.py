@@ -145,18 +145,18 @@ def _by_name(targets: Iterable[str], base_url: str) -> dict[str, str]:
 
 
 def parse_checksums(text: str, where: str) -> dict[str, str]:
-    """Return the lines `md5 name` of a CHECKSUM file as {name: md5}; raise InputError for a line of another form."""
+    """Return the lines `md5 … name` of a CHECKSUM file as {name: md5}; raise InputError for a line of another form."""
     sums: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         parts = line.split()
         if not parts:
             continue
-        if len(parts) != 2 or not _MD5.fullmatch(parts[0]):
+        if len(parts) < 2 or not _MD5.fullmatch(parts[0]):
             raise InputError(
                 f"{where}, line {number}: expected 32 hexadecimal digits and a file name, got {line[:80]!r}; "
                 "the listing is damaged, remove it and fetch it again."
             )
-        name, md5 = parts[1].lstrip("*").rsplit("/", 1)[-1], parts[0].lower()
+        name, md5 = parts[-1].lstrip("*").rsplit("/", 1)[-1], parts[0].lower()
         if sums.setdefault(name, md5) != md5:
             raise InputError(f"{where}, line {number}: a second, different sum for {name}; ask who publishes it.")
     return sums

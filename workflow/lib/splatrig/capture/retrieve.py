@@ -28,7 +28,8 @@ from splatrig.capture.release import (
     parse_index,
     parse_links,
 )
-from splatrig.config import DownloadConfig, load_config
+from splatrig.config import DownloadConfig
+from splatrig.config_checks import load_config
 from splatrig.errors import InputError
 from splatrig.files import atomic_directory, atomic_path
 from splatrig.progress import track_bytes

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from splatrig.components.file import by_column
 from splatrig.components.matrix import DIMENSIONS, AttributeMatrix, Standardisation, StandardisedRows, standardise
-from splatrig.components.sldc import LocalComponents, SldcOptions, sparse_localized_components
+from splatrig.components.sldc import Engine, LocalComponents, SldcOptions, sparse_localized_components
 from splatrig.components.sldc_cpu import AdmmOptions, CpuEngine
 from splatrig.components.support import GaussMap, Locality, SupportMap, TrapezoidMap, largest_distance_mm
 from splatrig.config import SldcConfig
@@ -54,9 +55,15 @@ def sldc_options(config: SldcConfig) -> SldcOptions:
 
 
 def local_components(
-    matrix: AttributeMatrix, level: Level, config: SldcConfig, support: str, rest: str, threads: int = 1
+    matrix: AttributeMatrix,
+    level: Level,
+    config: SldcConfig,
+    support: str,
+    rest: str,
+    threads: int = 1,
+    device: str = "cpu",
 ) -> FoundLocal:
-    """Run SLDC on the standardised rows of `matrix` with geodesics on the neutral mesh `level`.
+    """Run SLDC on the standardised rows of `matrix` with geodesics on the neutral mesh `level`, on `device`.
 
     Several attributes share one locality: a Gaussian's numbers are penalised, and vanish, together.
     """
@@ -68,7 +75,7 @@ def local_components(
             f"SLDC: the rows hold {matrix.shape[1] // width} Gaussians, the mesh {len(level.vertices)} vertices."
         )
     blocks = StandardisedRows(matrix, standardisation).gaussian_blocks(COLUMNS_IN_CACHE // width)
-    engine = CpuEngine(blocks, config.k, threads)
+    engine = make_engine(blocks, config.k, threads, device)
     solver = GeodesicSolver(level.vertices, level.faces)
     unit = largest_distance_mm(solver, int(level.faces[0, 0])) if config.distance == "relative" else 1.0
     locality = Locality(solver, support_map(config, support), unit)
@@ -86,6 +93,15 @@ def local_components(
             "sldc_distance_unit_mm": np.array(unit),
         },
     )
+
+
+def make_engine(blocks: Iterable[NDArray[np.float32]], k: int, threads: int, device: str) -> Engine:
+    """Return the engine for `device`; torch is imported only for CUDA, since it costs seconds."""
+    if device == "cpu":
+        return CpuEngine(blocks, k, threads)
+    from splatrig.components.sldc_torch import TorchEngine
+
+    return TorchEngine(blocks, k, device)
 
 
 def _report(found: LocalComponents, seconds: float) -> None:

@@ -6,18 +6,20 @@ Minimise over weights W [F, K] and components C [K, N, d]
 
 where d_ki is the geodesic distance of Gaussian i to the centre of component k and s a support map in [0, 1]. The two
 blocks alternate: W by coordinate descent through C Cᵀ and X Cᵀ (never the residual), C by ADMM. After every update
-of C, the centre of a component is the Gaussian that it moves most.
+of C, the centre of a component is the Gaussian that it moves most. Beyond the paper, W is extrapolated along its last
+change before C is updated (inertial block coordinate descent, Xu and Yin 2013), which takes a third of the iterations.
 """
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from splatrig.components.sldc_cpu import AdmmOptions, CpuEngine
+from splatrig.components.sldc_cpu import AdmmOptions, Products
 from splatrig.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -25,11 +27,37 @@ logger = logging.getLogger(__name__)
 DEAD = 1e-8
 """A component whose squared length is below this moves nothing (rows are standardised)."""
 
+WINDOW = 3
+"""Iterations over which convergence is judged: with momentum, one alone may stand still at a turning point."""
+
+MOMENTUM_GROWTH, MOMENTUM_LIMIT = 1.02, 0.95
+"""How the extrapolation grows an iteration, and how far."""
+
 MAX_RESEEDS = 2
 """How often one component may be started anew."""
 
 Locate = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 """Support maps [K, N] around the Gaussians [K]."""
+
+
+class Engine(Protocol):
+    """Who holds the rows and the components: `sldc_cpu.CpuEngine` or `sldc_torch.TorchEngine`."""
+
+    frames: int
+
+    def energies(self) -> NDArray[np.float64]: ...  # noqa: D102
+    def column(self, gaussian: int) -> NDArray[np.float64]: ...  # noqa: D102
+    def component_at(self, gaussian: int) -> NDArray[np.float64]: ...  # noqa: D102
+    def seed(  # noqa: D102
+        self, k: int, w: NDArray[np.float64], W: NDArray[np.float64], reach: NDArray[np.float32]
+    ) -> NDArray[np.float64]: ...
+    def clear(self, k: int) -> None: ...  # noqa: D102
+    def residual_energies(self, W: NDArray[np.float64]) -> NDArray[np.float64]: ...  # noqa: D102
+    def products(self) -> Products: ...  # noqa: D102
+    def improve(  # noqa: D102
+        self, W: NDArray[np.float64], thresholds: NDArray[np.float32], options: AdmmOptions
+    ) -> Products: ...
+    def components(self) -> NDArray[np.floating]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -42,7 +70,11 @@ class SldcOptions:
     """Weights in [-1, 1] instead of [0, 1]."""
     max_iterations: int = 100
     tolerance: float = 1e-4
-    """Stop when the objective changes by less than this share of itself."""
+    """Stop when the objective changes by less than this share of itself an iteration, over `WINDOW` iterations."""
+    sweeps: int = 3
+    """Passes over the columns of W in every weight update; the paper's is 1."""
+    momentum: float = 0.7
+    """First extrapolation of W, growing while the objective falls; 0, the paper's, is none."""
     reseed: bool = True
     """Start dead components anew from the residual."""
     admm: AdmmOptions = field(default_factory=AdmmOptions)
@@ -61,7 +93,7 @@ class LocalComponents:
     """How many times a dead component was started anew."""
 
 
-def sparse_localized_components(engine: CpuEngine, locate: Locate, options: SldcOptions) -> LocalComponents:
+def sparse_localized_components(engine: Engine, locate: Locate, options: SldcOptions) -> LocalComponents:
     """Run SLDC on the rows that `engine` holds.
 
     Raises InputError when there is nothing to decompose (all frames equal the rest shape).
@@ -70,7 +102,7 @@ def sparse_localized_components(engine: CpuEngine, locate: Locate, options: Sldc
         return _minimise(engine, locate, options)
 
 
-def _minimise(engine: CpuEngine, locate: Locate, options: SldcOptions) -> LocalComponents:
+def _minimise(engine: Engine, locate: Locate, options: SldcOptions) -> LocalComponents:
     energies = engine.energies()
     total = float(energies.sum())
     if not total > 0:
@@ -82,15 +114,20 @@ def _minimise(engine: CpuEngine, locate: Locate, options: SldcOptions) -> LocalC
     state = engine.products()
     objective: list[float] = []
     reseeds = np.zeros(options.k, dtype=np.int64)
-    converged = False
-    while len(objective) < options.max_iterations and not converged:
-        update_weights(W, state.gram, state.projection, signed=options.signed)
+    inertia = _Inertia(options)
+    since = 0  # first iteration after the last intervention
+    while len(objective) < options.max_iterations and not _converged(objective[since:], options.tolerance):
+        for _ in range(options.sweeps):
+            update_weights(W, state.gram, state.projection, signed=options.signed)
+        inertia.extrapolate(W)
         alive = state.heights > 0
         centers[alive] = state.peaks[alive]
         state = engine.improve(W, options.lambda_ * locate(centers), options.admm)
         residual = total - 2 * float(np.vdot(W, state.projection)) + float(np.vdot(W.T @ W, state.gram))
         objective.append(residual + state.penalty)
         logger.info("iteration %d: objective %.6g, %.1f ADMM steps", len(objective), objective[-1], state.steps)
+        if len(objective) > 1 and objective[-1] > objective[-2]:
+            inertia.restart()
         if options.reseed and 2 * len(objective) < options.max_iterations:
             dead = np.flatnonzero(((np.diag(state.gram) <= DEAD) | ~W.any(axis=0)) & (reseeds < MAX_RESEEDS))
             reseeds[dead] += 1
@@ -100,14 +137,43 @@ def _minimise(engine: CpuEngine, locate: Locate, options: SldcOptions) -> LocalC
                 _seed(engine, locate, options, W, centers, k, engine.residual_energies(W))
             if len(dead):
                 state = engine.products()
-                continue
-        if len(objective) > 1:
-            converged = abs(objective[-2] - objective[-1]) <= options.tolerance * objective[-1]
+                inertia.restart()
+                since = len(objective)
+    converged = _converged(objective[since:], options.tolerance)
     return _ordered(engine, W, state.gram, centers, objective, converged, int(reseeds.sum()))
 
 
+class _Inertia:
+    """The extrapolation of the weights along their last change."""
+
+    def __init__(self, options: SldcOptions) -> None:
+        self._options = options
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget the last change and begin with the first momentum again."""
+        self._momentum = self._options.momentum
+        self._last: NDArray[np.float64] | None = None
+
+    def extrapolate(self, W: NDArray[np.float64]) -> None:
+        """Move `W` [F, K] in place beyond where its update took it, keeping it allowed."""
+        updated = W.copy()
+        if self._last is not None and self._momentum > 0:
+            W += self._momentum * (updated - self._last)
+            for k in range(W.shape[1]):
+                W[:, k] = project_weights(W[:, k], signed=self._options.signed)
+            self._momentum = min(self._momentum * MOMENTUM_GROWTH, MOMENTUM_LIMIT)
+        self._last = updated
+
+
+def _converged(objective: list[float], tolerance: float) -> bool:
+    """Say whether the last `WINDOW` iterations changed the objective by less than `tolerance` of it each."""
+    last = objective[-1 - WINDOW :]
+    return len(last) > WINDOW and max(last) - min(last) <= WINDOW * tolerance * abs(last[-1])
+
+
 def _seed(
-    engine: CpuEngine,
+    engine: Engine,
     locate: Locate,
     options: SldcOptions,
     W: NDArray[np.float64],  # [F, K], column k is written
@@ -160,7 +226,7 @@ def update_weights(
 
 
 def _ordered(
-    engine: CpuEngine,
+    engine: Engine,
     W: NDArray[np.float64],
     gram: NDArray[np.float64],
     centers: NDArray[np.int64],

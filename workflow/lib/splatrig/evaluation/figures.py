@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from splatrig.evaluation.table import label_of, pick
 from splatrig.files import atomic_path
@@ -78,7 +79,7 @@ def curve(axes: Axes, rows: pd.DataFrame, **style: object) -> None:
     axes.plot(ordered["k"], ordered["value"], **style)  # type: ignore[arg-type]
     bounded = ordered.dropna(subset=["low", "high"])
     if not bounded.empty:
-        axes.fill_between(bounded["k"], bounded["low"], bounded["high"], color=style["color"], alpha=0.15, linewidth=0)
+        axes.fill_between(bounded["k"], bounded["low"], bounded["high"], color=style["color"], alpha=0.1, linewidth=0)
 
 
 def method_curves(
@@ -92,9 +93,20 @@ def method_curves(
     axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold")
     axes.set_xlabel("components k")
     axes.set_ylabel(unit)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.set_xlim(left=0)
     if rows.empty:
         axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color="#777777")
+
+
+def from_zero(axes: Axes, *, vertical: bool = True) -> None:
+    """Let the value axis begin at zero and leave room above the largest value; marks at zero are drawn whole."""
+    limits = axes.dataLim
+    largest = limits.y1 if vertical else limits.x1
+    end = 1.08 * largest if np.isfinite(largest) and largest > 0 else 1.0
+    (axes.set_ylim if vertical else axes.set_xlim)(0.0, end)
+    for line in axes.lines:
+        line.set_clip_on(False)
 
 
 def shared_legend(figure: Figure, axes: np.ndarray, columns: int = 4) -> None:
@@ -135,7 +147,7 @@ def draw_reconstruction(table: pd.DataFrame) -> Figure:
         axes[1, 1], table, "specificity_xyz", unit="RMSE to nearest frame (mm)", title="Specificity: random faces"
     )
     for ax in axes.flat:
-        ax.set_ylim(bottom=0)
+        from_zero(ax)
     shared_legend(figure, axes, 5)
     return figure
 
@@ -153,7 +165,8 @@ def draw_attributes(table: pd.DataFrame) -> Figure:
         unit = rows["unit"].iloc[0]
         ax.set_ylabel(f"RMSE ({unit})")
         ax.set_xlabel("components k")
-        ax.set_ylim(bottom=0)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        from_zero(ax)
         ax.set_xlim(left=0)
     shared_legend(figure, axes, 2)
     return figure
@@ -183,7 +196,7 @@ def draw_locality(table: pd.DataFrame) -> Figure:
         ax.set_yticks(places, [label_of(name) for name in methods] if index == 0 else [""] * len(methods))
         ax.set_ylim(-0.6, len(methods) - 0.4)
         ax.set_xlabel(title)
-        ax.set_xlim(left=0)
+        from_zero(ax, vertical=False)
         ax.grid(axis="y", visible=False)
     return figure
 
@@ -222,16 +235,21 @@ def draw_upsampling(table: pd.DataFrame) -> Figure:
         ax.set_xlabel("components k")
         ax.set_ylabel(unit)
         ax.set_xlim(left=0)
-    axes[0, 0].set_ylim(bottom=0)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    from_zero(axes[0, 0])
     shared_legend(figure, axes, 3)
     return figure
 
 
 @styled
 def draw_truth(truth: pd.DataFrame) -> Figure:
-    """Return the correlation of every true face unit with its matched component, per method, with numbers."""
+    """Return the correlation of every true face unit with its matched component, per method, with numbers.
+
+    Units beyond the number of components have none of their own: a dash.
+    """
     methods = [name for name in ORDER if name in set(truth["method"])]
-    grid = truth.pivot_table(index="unit", columns="method", values="correlation", sort=False)[methods]
+    own = truth.assign(correlation=truth["correlation"].where(truth["component"] >= 0))
+    grid = own.set_index(["unit", "method"])["correlation"].unstack()[methods]  # noqa: PD010 (nothing to aggregate)
     figure, axes = panels(1, 1, width=1.6 + 1.15 * len(methods), height=1.2 + 0.27 * len(grid))
     ax = axes[0, 0]
     ax.grid(visible=False)
@@ -239,7 +257,8 @@ def draw_truth(truth: pd.DataFrame) -> Figure:
     image = ax.imshow(values, cmap="cividis", vmin=0.0, vmax=1.0, aspect="auto")
     for row, column in np.ndindex(grid.shape):
         value = float(values[row, column])
-        ax.text(column, row, f"{value:.2f}", ha="center", va="center", color="black" if value > 0.55 else "white")
+        text, ink = ("–", "#777777") if np.isnan(value) else (f"{value:.2f}", "black" if value > 0.55 else "white")
+        ax.text(column, row, text, ha="center", va="center", color=ink)
     ax.set_xticks(range(len(methods)), [label_of(name).replace(" (", "\n(") for name in methods], fontsize=8.5)
     ax.set_yticks(range(len(grid)), list(grid.index))
     ax.xaxis.tick_top()
@@ -275,6 +294,6 @@ def draw_fit(fit: pd.DataFrame) -> Figure:
                 markeredgewidth=0,
             )
         ax.set_yticks(places, names if metric == "psnr" else [""] * len(names))
-        ax.set_xlabel(f"{unit} inside the silhouette, mean over cameras")
+        ax.set_xlabel(f"{metric.upper()} inside the silhouette ({unit.split(' (')[1]}")
     shared_legend(figure, axes, 2)
     return figure

@@ -45,6 +45,7 @@ def summarise_fit(fit: pd.DataFrame, generator: np.random.Generator) -> pd.DataF
 
 
 def worst_views(fit: pd.DataFrame, count: int, *, region: str = "mask", split: str = "held_out") -> pd.DataFrame:
-    """Return the `count` (frame, camera) pairs of lowest PSNR, worst first."""
+    """Return the view (frame, camera) of lowest PSNR of the `count` worst expressions, worst first."""
     chosen = fit[(fit["region"] == region) & (fit["split"] == split)]
-    return chosen.sort_values(["psnr", "expression", "frame", "camera"], kind="stable").head(count)
+    ordered = chosen.sort_values(["psnr", "expression", "frame", "camera"], kind="stable")
+    return ordered.drop_duplicates("expression").head(count)

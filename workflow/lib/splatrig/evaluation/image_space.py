@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import fill
 
 import pandas as pd
 import torch
@@ -118,6 +119,6 @@ def picture_worst(
         gaussians = read_fitted_frames(stores[str(view.expression)], [str(view.frame)]).gaussians[0]
         image = render(gaussians, views.cameras, device=device)[0][0]
         rows.append(worst_row(image, views.photographs[0].numpy(), views.inside[0].numpy(), height))
-        name = str(view.expression).replace("_", " ")
+        name = fill(str(view.expression).replace("_", " "), 24)
         titles.append(f"{name}\nframe {view.frame}\ncamera {view.camera}\n{view.psnr:.2f} dB, SSIM {view.ssim:.3f}")
     return rows, titles

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from splatrig.evaluation.table import label_of, pick
+from splatrig.evaluation.truth import FOUND, count_found
 from splatrig.files import atomic_path
 
 HEAD = """<!doctype html>
@@ -42,15 +43,15 @@ def key_numbers(
             )
 
     seen = fit_summary[(fit_summary["split"] == "held_out") & (fit_summary["region"] == "mask")]
-    for metric, unit in (("psnr", "dB"), ("ssim", "0 to 1")):
-        own = seen[seen["metric"] == metric]
-        if not own.empty:
-            add(
-                "How close are the fitted heads to photographs of cameras they never saw?",
-                own.iloc[0],
-                unit,
-                f"{metric.upper()} inside the silhouette, mean over frames",
-            )
+    found = {metric: seen[seen["metric"] == metric] for metric in ("psnr", "ssim")}
+    if not found["psnr"].empty:
+        similarity = "" if found["ssim"].empty else f"; SSIM {found['ssim']['value'].iloc[0]:.3f}"
+        add(
+            "How close are the fitted heads to photographs of cameras that they never saw?",
+            found["psnr"].iloc[0],
+            "dB",
+            f"PSNR inside the silhouette, mean over frames{similarity}",
+        )
     for method in ("pca_all", "sldc_gauss_xyz"):
         row = last_k(methods, "rmse_xyz", method, region="head", split="train")
         zero = last_k(methods, "zero_rows", method)
@@ -62,27 +63,31 @@ def key_numbers(
                 "mm",
                 f"RMSE of Gaussian centres{sparse}",
             )
-    for method in ("pca_xyz", "sldc_gauss_xyz"):
-        row = last_k(sweeps, "generalisation_xyz", method, region="head", sweep="left_out")
-        if row is not None:
-            add(
-                f"How well do {row['k']} components of {label_of(method)} make an expression that they never saw?",
-                row,
-                "mm",
-                f"RMSE of centres at level {row['level']}, leaving one expression out, mean over expressions",
-            )
+    unseen, cog = (
+        last_k(sweeps, "generalisation_xyz", method, region="head", sweep="left_out")
+        for method in ("sldc_gauss_xyz", "pca_xyz")
+    )
+    if unseen is not None:
+        beside = "" if cog is None else f"; {label_of('pca_xyz')} {cog['value']:.3g} mm"
+        add(
+            f"How well do {unseen['k']} components of {label_of('sldc_gauss_xyz')} make an expression never seen?",
+            unseen,
+            "mm",
+            f"RMSE of centres at level {unseen['level']}, one expression left out, mean over expressions{beside}",
+        )
     if truth is not None and not truth.empty:
         local = truth[truth["method"] == "sldc_gauss_xyz"]
         if not local.empty:
-            value = float(local["correlation"].median())
-            series = pd.Series({"value": value, "low": np.nan, "high": np.nan, "n": len(local)})
+            components = local.loc[local["component"] >= 0, "component"].nunique()
+            series = pd.Series({"value": count_found(local), "low": np.nan, "high": np.nan, "n": len(local)})
             add(
                 "Do local components find the face units that made the demo?",
                 series,
-                "0 to 1",
-                "median over units of the correlation with the matched component",
+                f"of {len(local)} units",
+                f"have a component of their own, of {components}, that follows them (r ≥ {FOUND:g})",
             )
-    return pd.DataFrame(rows, columns=["question", "value", "unit", "low", "high", "n", "how"])
+    table = pd.DataFrame(rows, columns=["question", "value", "unit", "low", "high", "n", "how"])
+    return table.astype({"n": int})
 
 
 def comparison(methods: pd.DataFrame, sweeps: pd.DataFrame, truth: pd.DataFrame | None) -> pd.DataFrame:
@@ -113,7 +118,7 @@ def comparison(methods: pd.DataFrame, sweeps: pd.DataFrame, truth: pd.DataFrame 
         row["RMSE, left out (mm)"] = np.nan if left_out is None else left_out["value"]
         if truth is not None:
             own = truth[(truth["method"] == method) & (truth["level"] == level)]
-            row["units found (median r)"] = own["correlation"].median() if len(own) else np.nan
+            row[f"units found (of {truth['unit'].nunique()})"] = count_found(own) if len(own) else np.nan
         rows.append(row)
     return pd.DataFrame(rows).dropna(axis=1, how="all")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from splatrig.evaluation.figures import ORDER, look_of, method_curves, panels, shared_legend, styled
+from splatrig.evaluation.figures import ORDER, from_zero, look_of, method_curves, panels, shared_legend, styled
 from splatrig.evaluation.table import label_of, pick
 
 
@@ -24,7 +24,7 @@ def draw_matched(sweeps: pd.DataFrame) -> Figure:
     method_curves(axes[1, 0], against_k, "zero_rows", unit="zero rows (%)", title="Sparsity", scale=100.0)
     method_curves(axes[1, 1], against_k, "support_radius", unit="support radius (mm)", title="Locality")
     for ax in axes.flat:
-        ax.set_ylim(bottom=0)
+        from_zero(ax)
     shared_legend(figure, axes, 4)
     return figure
 
@@ -48,14 +48,19 @@ def draw_tradeoff(sweeps: pd.DataFrame) -> Figure:
             y = np.array([found[method, lambda_] for lambda_ in lambdas])
             ax.plot(x, y, label=label_of(method), **look_of(method))
             above = method.startswith("sldc_gauss")
-            for lambda_, at_x, at_y in zip(lambdas, x, y, strict=True):
+            for lambda_, at_x, at_y in zip(lambdas, x, y, strict=True) if metric == "rmse_xyz" else ():
                 ax.annotate(
-                    f"λ {lambda_:g}", (at_x, at_y), xytext=(0, 6 if above else -13), textcoords="offset points",
-                    fontsize=7.5, ha="center", color=look_of(method)["color"],
-                )  # fmt: skip
+                    f"λ {lambda_:g}",
+                    (at_x, at_y),
+                    xytext=(-5, 5) if above else (5, -11),
+                    textcoords="offset points",
+                    fontsize=7.5,
+                    ha="right" if above else "left",
+                    color=look_of(method)["color"],
+                )
         ax.set_xlabel("zero rows (%)")
         ax.set_ylabel(unit)
-        ax.set_ylim(bottom=0)
-        ax.margins(x=0.08, y=0.12)
+        ax.margins(x=0.08)
+        from_zero(ax)
     shared_legend(figure, axes, 2)
     return figure

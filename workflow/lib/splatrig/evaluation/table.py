@@ -25,6 +25,7 @@ LABELS = {
     "sldc_gauss_xyz": "local (Gaussian SLDC)",
     "sldc_trapezoid_xyz": "T-SLDC",
     "mbspca_xyz": "MBSPCA",
+    "upsampled_pca_all": "joint PCA, carried up",
     "joint_global": "joint global",
     "joint_local": "joint local",
 }
@@ -79,10 +80,10 @@ class MethodTable:
         return pd.DataFrame(self._rows, columns=list(METHOD_COLUMNS))
 
 
-def write_table(path: str | Path, table: pd.DataFrame) -> None:
-    """Write a table as CSV; six significant digits, infinity as `inf`, absent numbers empty."""
+def write_table(path: str | Path, table: pd.DataFrame, digits: int = 6) -> None:
+    """Write a table as CSV; `digits` significant digits, infinity as `inf`, absent numbers empty."""
     with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
+        table.to_csv(temporary, index=False, float_format=f"%.{digits}g")
 
 
 def read_table(path: str | Path) -> pd.DataFrame:

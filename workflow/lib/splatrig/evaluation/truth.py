@@ -11,6 +11,9 @@ from scipy.optimize import linear_sum_assignment
 from splatrig.components.file import Components
 from splatrig.errors import InputError
 
+FOUND = 0.8
+"""A unit counts as found when the correlation with its own component is at least this."""
+
 
 @dataclass(frozen=True)
 class TrueWeights:
@@ -72,6 +75,11 @@ def explained_by_components(weights: NDArray, truth: TrueWeights) -> NDArray[np.
     fitted = design @ np.linalg.lstsq(design, truth.weights, rcond=None)[0]
     spread = np.square(truth.weights - truth.weights.mean(axis=0)).sum(axis=0)
     return 1.0 - np.square(truth.weights - fitted).sum(axis=0) / spread
+
+
+def count_found(table: pd.DataFrame) -> int:
+    """Return how many units have a component of their own that follows them closely (`FOUND`)."""
+    return int((table["correlation"] >= FOUND).sum())
 
 
 def compare_with_truth(components: Components, path: str | Path) -> pd.DataFrame:

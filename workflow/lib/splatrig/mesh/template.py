@@ -9,14 +9,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from splatrig import __version__
+from splatrig.config import LEVEL_NAMES
 from splatrig.errors import InputError
 from splatrig.files import atomic_path
 from splatrig.mesh.mask import mask_center, nearest_vertices, refine_mask
 from splatrig.mesh.subdivision import identity_step, subdivide
 from splatrig.mesh.topology import checked_faces
-
-LEVEL_NAMES = ("base", "subd1", "subd2", "subd3")
-"""Subdivision levels by name; level l has the vertices of level l-1 first, then one per edge."""
 
 FORMAT_VERSION = 1
 

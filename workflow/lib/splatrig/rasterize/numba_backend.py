@@ -36,7 +36,10 @@ def render(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
     if not rendered:
         shape = (0, views.height, views.width)
         return splats.means.new_zeros(*shape, 3), splats.means.new_zeros(*shape, 1)
-    images, alphas = (torch.stack(parts) for parts in zip(*rendered, strict=True))
+    if len(rendered) == 1:  # the step of a fit: no copy
+        images, alphas = (part[None] for part in rendered[0])
+    else:
+        images, alphas = (torch.stack(parts) for parts in zip(*rendered, strict=True))
     if views.backgrounds is not None:
         images = images + (1 - alphas) * views.backgrounds[:, None, None, :]
     return images, alphas

@@ -14,10 +14,12 @@ from splatrig.capture.demo.head import FineHead, vertex_normals
 from splatrig.capture.demo.lighting import Illumination, Lights, illuminate
 
 EXPOSURE = 0.72
-ROUND_HIGHLIGHT = (16.0, 0.075)
-"""Exponent and strength of the broad highlight of skin."""
+ROUND_STRENGTH = 0.53
+"""Strength of the broad highlight of skin; its exponent is 16, four squarings."""
 WET_HIGHLIGHT = (420.0, 2.2)
 """Exponent and strength of the sharp highlight of eyes, lips, teeth."""
+WET_FROM = 0.97
+"""Cosine under which the sharp highlight is below 1e-5 and skipped."""
 
 
 @dataclass(frozen=True)
@@ -220,9 +222,12 @@ def _shade(shaded, samples, hits, directions, mesh, light, lamps, atlas):  # typ
                 half /= np.sqrt(length)
                 if half <= 0.0:
                     continue
-                gloss = fresnel * ROUND_HIGHLIGHT[1] * (ROUND_HIGHLIGHT[0] + 2.0) / 8.0 * half ** ROUND_HIGHLIGHT[0]
-                gloss *= 3.14159 * shine[0] / 255.0
-                gloss += WET_HIGHLIGHT[1] * shine[1] / 255.0 * half ** WET_HIGHLIGHT[0]
+                lobe = half * half
+                lobe *= lobe
+                lobe *= lobe
+                gloss = fresnel * np.float32(ROUND_STRENGTH / 255.0) * shine[0] * lobe * lobe
+                if half > WET_FROM and shine[1] > 0.0:
+                    gloss += np.float32(WET_HIGHLIGHT[1] / 255.0) * shine[1] * half ** np.float32(WET_HIGHLIGHT[0])
                 for channel in range(3):
                     radiance[channel] += gloss * seen * lamp_colours[lamp, channel]
         pixel = ray // samples

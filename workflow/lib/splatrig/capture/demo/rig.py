@@ -36,10 +36,15 @@ REST_POSE = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.0, 2.0], [0.0, 0.0, -1
 """Head to world when the head does not move: y up becomes y down, the nose points to the world's camera."""
 
 
+def camera_names(count: int) -> list[str]:
+    """Return the names of the demo's first `count` cameras, sorted."""
+    return sorted([WORLD_CAMERA, *WIDE_CAMERAS, *OTHER_CAMERAS[: count - 3]])
+
+
 def build_cameras(count: int, image_height: int, seed: int) -> Cameras:
     """Return `count` cameras with names sorted, at an image size in Multiface's proportions."""
     generator = np.random.default_rng([seed, 1])
-    names = sorted([WORLD_CAMERA, *WIDE_CAMERAS, *OTHER_CAMERAS[: count - 3]])
+    names = camera_names(count)
     width = round(FULL_WIDTH * image_height / FULL_HEIGHT)
     scale = np.diag([width / FULL_WIDTH, image_height / FULL_HEIGHT, 1.0])
     head_in_world = REST_POSE[:, :3] @ HEAD_CENTER_MM + REST_POSE[:, 3]

@@ -1,0 +1,112 @@
+"""The heavy half of SLDC in torch, for CUDA: the functions of `sldc_cpu.CpuEngine` on whole arrays.
+
+A GPU needs no blocks for its cache, so all Gaussians iterate together and stop together. X is [F, d, N], components Z
+and scaled duals U are [K, d, N], in the dtype of the rows given.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from splatrig.components.sldc_cpu import AdmmOptions, Floats, Products
+
+
+class TorchEngine:
+    """X, the components and their duals on one device."""
+
+    def __init__(self, blocks: Iterable[Floats], k: int, device: str) -> None:
+        """Take the rows X less the rest shape as blocks [F, d, B] in Gaussian order; start from `k` zero components."""
+        self._X = torch.cat([torch.as_tensor(block, device=device) for block in blocks], dim=2)
+        self.frames, self.width, self.count = self._X.shape
+        self.k = k
+        self._Z = self._X.new_zeros(k, self.width, self.count)
+        self._U = torch.zeros_like(self._Z)
+
+    def energies(self) -> NDArray[np.float64]:
+        """Return the sum of squares [N] of each Gaussian's column."""
+        total = torch.zeros(self.count, dtype=torch.float64, device=self._X.device)
+        for frame in self._X:
+            total += frame.square().sum(dim=0)
+        return total.cpu().numpy()
+
+    def column(self, gaussian: int) -> NDArray[np.float64]:
+        """Return X at one Gaussian, [F, d]."""
+        return self._X[:, :, gaussian].double().cpu().numpy()
+
+    def component_at(self, gaussian: int) -> NDArray[np.float64]:
+        """Return all components at one Gaussian, [K, d]."""
+        return self._Z[:, :, gaussian].double().cpu().numpy()
+
+    def seed(
+        self, k: int, w: NDArray[np.float64], W: NDArray[np.float64], reach: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Set component `k` to the least-squares fit of `w` [F] to the residual X - W C, times `reach` [N].
+
+        Return by how much [N] each Gaussian's residual energy falls.
+        """
+        squared = float(w @ w)
+        residual = torch.tensordot(self._as_tensor(w), self._X, 1)
+        residual -= torch.tensordot(self._as_tensor(w @ W), self._Z, 1)
+        self._Z[k] = residual * self._as_tensor(reach) / squared
+        self._U[k] = 0
+        return (self._Z[k] * (2 * residual - squared * self._Z[k])).sum(dim=0).double().cpu().numpy()
+
+    def clear(self, k: int) -> None:
+        """Set component `k` to zero."""
+        self._Z[k], self._U[k] = 0, 0
+
+    def residual_energies(self, W: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sum of squares [N] of each Gaussian's residual X - W C."""
+        total = torch.zeros(self.count, dtype=torch.float64, device=self._X.device)
+        for frame, weights in zip(self._X, self._as_tensor(W), strict=True):
+            total += (frame - torch.tensordot(weights, self._Z, 1)).square().sum(dim=0)
+        return total.cpu().numpy()
+
+    def products(self) -> Products:
+        """Return the products of the components as they are, with no penalty."""
+        return self._products(self._Z.new_zeros(self.k, 1), 0)
+
+    def improve(self, W: NDArray[np.float64], thresholds: NDArray[np.float32], options: AdmmOptions) -> Products:
+        """Move the components towards argmin ‖X - W C‖² + Σ thresholds·‖c‖ by ADMM; `thresholds` is [K, N]."""
+        inverse = self._as_tensor(np.linalg.inv(2 * W.T @ W + options.rho * np.eye(self.k)))
+        limits = self._as_tensor(thresholds)
+        base = inverse @ (self._as_tensor(2 * W.T) @ self._X.reshape(self.frames, -1))
+        coupling, shrink = inverse * options.rho, limits / options.rho
+        small = options.tolerance * torch.linalg.vector_norm(base)
+        tiny = torch.finfo(self._Z.dtype).tiny
+        steps = 0
+        while steps < options.iterations:
+            steps += 1
+            A = (base + coupling @ (self._Z - self._U).reshape(self.k, -1)).reshape(self._Z.shape)
+            V = options.relaxation * A + (1 - options.relaxation) * self._Z + self._U
+            norms = torch.linalg.vector_norm(V, dim=1)
+            previous = self._Z
+            self._Z = V * ((norms - shrink).clamp_min(0) / norms.clamp_min(tiny))[:, None]
+            self._U = V - self._Z
+            residuals = torch.stack([torch.dist(A, self._Z), torch.dist(previous, self._Z)])
+            if options.tolerance > 0 and bool((residuals <= small).all()):
+                break
+        return self._products(limits, steps)
+
+    def components(self) -> Floats:
+        """Return the components [K, N, d]."""
+        return self._Z.transpose(1, 2).contiguous().cpu().numpy()
+
+    def _products(self, limits: Tensor, steps: int) -> Products:
+        flat, rows = self._Z.reshape(self.k, -1), self._X.reshape(self.frames, -1)
+        norms = torch.linalg.vector_norm(self._Z, dim=1)
+        heights, peaks = norms.max(dim=1)
+        return Products(
+            gram=(flat @ flat.T).double().cpu().numpy(),
+            projection=(rows @ flat.T).double().cpu().numpy(),
+            penalty=float((norms * limits).sum(dtype=torch.float64)),
+            peaks=peaks.cpu().numpy(),
+            heights=heights.double().cpu().numpy(),
+            steps=float(steps),
+        )
+
+    def _as_tensor(self, array: NDArray) -> Tensor:
+        return torch.as_tensor(array, dtype=self._X.dtype, device=self._X.device)
