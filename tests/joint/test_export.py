@@ -8,8 +8,9 @@ from joint import planted
 from splatrig.components.file import Components, read_components, write_components
 from splatrig.errors import InputError
 from splatrig.gaussians.gaussians import SHAPES
-from splatrig.joint.export import Provenance, base_gaussians, export_rig
-from splatrig.joint.model import FIELDS, BlockStart, JointRig, RigStart
+from splatrig.joint.base import FIELDS, base_gaussians, base_of
+from splatrig.joint.export import Provenance, export_rig
+from splatrig.joint.model import BlockStart, JointRig, RigStart
 
 COUNT, FRAMES, K = 15, 8, 3
 FLOAT32 = 2e-4
@@ -93,6 +94,13 @@ def test_the_base_travels_through_the_file(tmp_path: Path, extra: bool) -> None:
     np.testing.assert_array_equal(read.rows(), components.rows())
     for name, array in learned.gaussians(np.zeros(learned.count)).items():
         np.testing.assert_array_equal(getattr(base_gaussians(read), name), array, err_msg=name)
+
+
+def test_other_families_move_the_neutral() -> None:
+    neutral = planted.ball(np.random.default_rng(5), COUNT)
+    components = exported(rig())
+    assert base_of(replace(components, family="pca"), neutral) is neutral
+    np.testing.assert_array_equal(base_of(components, neutral).shN, rig().gaussians(np.zeros(K)).shN)
 
 
 def test_only_joint_components_carry_a_base() -> None:

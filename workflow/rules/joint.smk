@@ -18,6 +18,22 @@ def joint_start(wildcards):
     return [results(f"components/{FINEST}/{name}.h5")] if name else []
 
 
+def learned_rigs():
+    """What a complete run makes of the joint section: the rigs and how they compare with fits and their PCA."""
+    return [results("evaluation/joint.csv"), *learned_rig_files()] if CFG.joint.families else []
+
+
+def learned_rig_files():
+    """The component files of the learned rigs."""
+    return expand(results(f"components/{FINEST}/joint_{{family}}.h5"), family=CFG.joint.families)
+
+
+rule joint_rigs:
+    # the short way: neutral fit, tracked meshes, joint rigs, and no fit of any other frame
+    input:
+        learned_rig_files(),
+
+
 rule mesh_components:
     input:
         neutral=results("gaussians/neutral.h5"),
@@ -102,14 +118,14 @@ rule evaluate_joint:
         plates=stage_plates(),
         gaussians=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
         pca=results(f"components/{FINEST}/pca_all.h5"),
-        joint=expand(results(f"components/{FINEST}/joint_{{family}}.h5"), family=CFG.joint.families),
+        joint=learned_rig_files(),
     output:
         table=results("evaluation/joint.csv"),
         summary=report(
             results("evaluation/joint_summary.csv"),
             caption="../report/joint.rst",
-            category="4 Joint rigs",
-            labels={"content": "means, table"},
+            category="4 Methods",
+            labels={"content": "learned rigs, table"},
         ),
     log:
         logs("evaluate_joint.log"),

@@ -8,7 +8,9 @@ from pathlib import Path
 _PACKAGE = Path(__file__).resolve().parent
 _ROOT = _PACKAGE.parent
 
-WITHOUT_RESULTS = frozenset({"splatrig", "splatrig.config", "splatrig.logs", "splatrig.progress"})
+WITHOUT_RESULTS = frozenset(
+    {"splatrig", "splatrig.config", "splatrig.config_joint", "splatrig.logs", "splatrig.progress"}
+)
 """Modules that change no result, and so rerun nothing: the version enters provenance, the configuration's values
 reach a rule through its params, and logs and progress bars are for people."""
 

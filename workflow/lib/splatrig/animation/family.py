@@ -16,6 +16,7 @@ from splatrig.components.file import Components, read_components
 from splatrig.errors import InputError
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
+from splatrig.joint.base import base_of
 from splatrig.mesh.template import Template, read_template
 
 ONE_SIDED = 1e-6
@@ -94,7 +95,7 @@ def open_rig(components: str | Path, neutral: str | Path, template: str | Path, 
     if len(parts.face_mask) < len(rest):
         parts = carry_xyz(parts, read_template(template), rest)
     frame = fitted.frames[0]
-    return Rig(parts, rest), dataset / frame / f"{frame}_transform.txt"
+    return Rig(parts, base_of(parts, rest)), dataset / frame / f"{frame}_transform.txt"
 
 
 def carry_xyz(components: Components, template: Template, rest: Gaussians) -> Components:

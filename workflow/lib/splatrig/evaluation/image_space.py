@@ -19,6 +19,7 @@ from splatrig.evaluation.rows import AttributeRows
 from splatrig.evaluation.worst import worst_row
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
+from splatrig.joint.base import base_of
 from splatrig.progress import track
 from splatrig.training.dataset import FrameSource
 from splatrig.training.metrics import psnr
@@ -82,7 +83,7 @@ def score_method(
     Columns: k, expression, frame, role, camera, psnr (dB), ssim. The peak frame of an expression is the one farthest
     from the neutral.
     """
-    rig = Rig(components, neutral)
+    rig = Rig(components, base_of(components, neutral))
     chosen = data.peaks()
     views = [load_views(source, data.frames[row]) for row in track(chosen, "photographs", unit="frame")]
     standard = standardise(data.X[chosen], components)

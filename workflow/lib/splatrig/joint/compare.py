@@ -16,7 +16,7 @@ from splatrig.errors import InputError
 from splatrig.gaussians.activation import Activated, activate_gaussians
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
-from splatrig.joint.export import base_gaussians
+from splatrig.joint.base import base_gaussians
 from splatrig.joint.mesh_components import read_meshes
 from splatrig.joint.model import JointRig
 from splatrig.joint.solve import SolvePlan, weights_from_displacements, weights_from_photographs

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from splatrig.components.file import Components
 from splatrig.components.matrix import scale_of
-from splatrig.errors import InputError
-from splatrig.gaussians.gaussians import SHAPES, Gaussians
-from splatrig.joint.model import ATTRIBUTES, FIELDS, NUMBERS, JointRig
+from splatrig.gaussians.gaussians import Gaussians
+from splatrig.joint.base import FIELDS, NUMBERS
+from splatrig.joint.model import JointRig
 
 
 @dataclass(frozen=True)
@@ -68,21 +68,6 @@ def export_rig(rig: JointRig, provenance: Provenance, *, bounded: bool, history:
         attributes=provenance.attributes | {"rest": "neutral"},
         extras=extras,
     )
-
-
-def base_gaussians(components: Components) -> Gaussians:
-    """Return the base of a joint component file, raw; raise InputError for another family."""
-    if components.family != "joint":
-        raise InputError(f"components of family {components.family}: only joint components carry their own base.")
-    count = len(components.face_mask)
-    columns = {ATTRIBUTES[name]: slice(first, end) for name, first, end in components.dim_info}
-    fields = {
-        name: components.extras["joint_base"][columns[name]].reshape(count, *shape)
-        if name in columns
-        else components.extras[f"joint_{FIELDS[name]}"]
-        for name, shape in SHAPES.items()
-    }
-    return Gaussians(**{name: np.asarray(fields[name], dtype=np.float32) for name in SHAPES})
 
 
 @dataclass(frozen=True)

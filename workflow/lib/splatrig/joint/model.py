@@ -17,23 +17,8 @@ from splatrig.config import Rates
 from splatrig.errors import InputError
 from splatrig.gaussians.activation import Activated, activate
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
+from splatrig.joint.base import NUMBERS
 from splatrig.joint.basis import Supports, blend
-
-NUMBERS = {name: int(np.prod(shape, dtype=int)) for name, shape in SHAPES.items()}
-"""Numbers a Gaussian of each field."""
-
-ATTRIBUTES = {
-    "xyz": "means",
-    "f_dc": "sh0",
-    "rotation": "quats",
-    "scale": "log_scales",
-    "opacity": "logit_opacities",
-    "f_rest": "shN",
-}
-"""Attribute of component files to field of `Gaussians`."""
-
-FIELDS = {field: attribute for attribute, field in ATTRIBUTES.items()}
-"""The inverse of `ATTRIBUTES`."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
 from torch import Tensor
 
-from splatrig.joint.model import NUMBERS, JointRig
+from splatrig.joint.base import NUMBERS
+from splatrig.joint.model import JointRig
 from splatrig.joint.schedule import Pair
 from splatrig.joint.stream import Photographs
 from splatrig.training.losses import photometric_loss

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from splatrig.components.file import Components
 from splatrig.errors import InputError
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
-from splatrig.joint.model import ATTRIBUTES, NUMBERS, BlockStart, RigStart
+from splatrig.joint.base import ATTRIBUTES, NUMBERS
+from splatrig.joint.model import BlockStart, RigStart
 
 RANDOM_WEIGHT = 0.1
 """Standard deviation of the first weights of components that start from nothing."""
