@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -72,3 +74,10 @@ def test_compiled_kernels_agree_with_the_convolution(dtype, tolerance, size):
 def test_gradient_agrees_with_finite_differences():
     first, second = _pair(torch.float64, 7, 6)
     assert torch.autograd.gradcheck(lambda x: ssim.mean_ssim(x, second), first.requires_grad_(), eps=1e-6, atol=1e-7)
+
+
+def test_without_triton_the_log_says_so(monkeypatch, caplog):
+    monkeypatch.delitem(sys.modules, "splatrig.training.ssim_triton", raising=False)
+    monkeypatch.setitem(sys.modules, "triton", None)
+    assert ssim._fused_mean_ssim.__wrapped__(torch.device("cpu")) is None
+    assert "Triton cannot start" in caplog.text

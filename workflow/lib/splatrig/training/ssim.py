@@ -6,8 +6,10 @@ by zeros. In the interior, five pixels from the border, it equals torchmetrics' 
 border padding changes it.
 """
 
+import logging
 from collections.abc import Callable
 from functools import cache
+from subprocess import CalledProcessError
 from typing import Any
 
 import numba
@@ -26,6 +28,8 @@ C2 = 0.03**2
 """Keeps the contrast term finite where both images are flat."""
 
 _RADIUS = WINDOW // 2
+
+_LOG = logging.getLogger(__name__)
 
 
 def window() -> NDArray[np.float64]:  # [11]
@@ -83,20 +87,25 @@ def mean_ssim(
     """Return the mean SSIM over pixels and channels, differentiable in `first`, by the fastest way the device has."""
     if first.device.type == "cpu":
         return _MeanSsim.apply(first.contiguous(), second.contiguous())
-    fused = _fused_ssim()
-    if fused is not None:
-        return fused(first.permute(2, 0, 1)[None], second.permute(2, 0, 1)[None])
-    return ssim_map(first, second).mean()
+    fused = _fused_mean_ssim(first.device) if first.dtype == torch.float32 else None
+    return ssim_map(first, second).mean() if fused is None else fused(first, second)
 
 
 @cache
-def _fused_ssim() -> Callable[[Tensor, Tensor], Tensor] | None:
-    """Return the fused CUDA kernel of the fused-ssim package, or None when it is not installed."""
+def _fused_mean_ssim(device: torch.device) -> Callable[[Tensor, Tensor], Tensor] | None:
+    """Return the Triton kernels' mean SSIM, or None where they cannot start; one pixel tries them.
+
+    Triton comes with torch on Linux, yet builds its launchers with a C compiler and Python's headers.
+    """
     try:
-        from fused_ssim import fused_ssim
-    except ImportError:
+        from splatrig.training.ssim_triton import mean_ssim as fused
+
+        pixel = torch.zeros((1, 1, 3), device=device)
+        fused(pixel, pixel)
+    except (ImportError, RuntimeError, OSError, CalledProcessError) as error:
+        _LOG.warning("SSIM on %s: Triton cannot start (%s); the slower convolutions of torch step in", device, error)
         return None
-    return fused_ssim
+    return fused
 
 
 @torch.no_grad()
