@@ -1,0 +1,31 @@
+# Which learned rigs are made, and what they start from.
+
+from dataclasses import replace
+
+from splatrig.config import Steps
+
+JOINT_START = {
+    "mesh": {"global": "mesh_pca", "local": "mesh_sldc"},
+    "rows": {"global": "pca_all", "local": f"sldc_{CFG.joint.local.map}_xyz"},
+}.get(CFG.joint.start, {})
+
+
+def joint_training():
+    """What joint rigs take from the training section: neither steps nor the factor of single frames."""
+    return to_mapping(replace(CFG.training, steps=Steps(neutral=1, frame=1), frame_rate_factor=1.0, seed_steps=1))
+
+
+def joint_start(wildcards):
+    """The component file that a family starts from; none for a random start."""
+    name = JOINT_START.get(wildcards.family)
+    return [results(f"components/{FINEST}/{name}.h5")] if name else []
+
+
+def learned_rigs():
+    """What a complete run makes of the joint section: the rigs and how they compare with fits and their PCA."""
+    return [results("evaluation/joint.csv"), *learned_rig_files()] if CFG.joint.families else []
+
+
+def learned_rig_files():
+    """The component files of the learned rigs."""
+    return expand(results(f"components/{FINEST}/joint_{{family}}.h5"), family=CFG.joint.families)
