@@ -234,7 +234,7 @@ class JointFit:
         self.losses[0] = 0.0
         _LOG.info("step %d: loss %.5f, validation %.3f dB", *self.history[-1][:1], self.history[-1][2], value)
         selecting = self.plan.sparsity > 0 and self.steps_done <= SELECTING * self.plan.steps
-        if not selecting and (value > self.best_psnr + IMPROVEMENT_DB or not self.best):
+        if not selecting and (value > self.best_psnr or not self.best):
             self.best_psnr, self.best_step = value, self.steps_done
             self.best = {name: tensor.detach().clone() for name, tensor in self.rig.parameters().items()}
 
@@ -253,7 +253,13 @@ class JointFit:
             return psnr(rendered.clamp(0.0, 1.0), photographed, view.image[..., 3] > 127)
 
     def _stale_checks(self) -> int:
-        return sum(row[0] > self.best_step for row in self.history) if self.best else 0
+        """Return how many measurements have passed since the last that was better by `IMPROVEMENT_DB`."""
+        reference, stale = -np.inf, 0
+        for step, _, _, value in self.history:
+            selecting = self.plan.sparsity > 0 and step <= SELECTING * self.plan.steps
+            better = value > reference + IMPROVEMENT_DB
+            reference, stale = (value, 0) if better or selecting else (reference, stale + 1)
+        return stale
 
     def _take_best(self) -> None:
         """Go back to the best rig that was measured; without a measurement stay where the steps ended."""
