@@ -12,6 +12,10 @@ from splatrig.rasterize import rasterize
 # Arithmetic in another order flips a pixel's decision at alpha = 1/255 or transmittance = 1e-4 now and then: the bulk
 # must agree closely, single values may jump by a few times 1/255. Values and gradients are relative to the largest.
 MEAN, P999, MAX = 1e-5, 1e-4, 2e-2
+# The original clamps the projection's Jacobian symmetrically about the optical axis where the others follow the
+# image's borders, so splats that reach over a border differ, the more the further the principal point is off-centre
+# (seen on an H100: mean 4e-5, p99.9 7e-3, max 2e-2).
+ORIGINAL = (1e-4, 1e-2, 5e-2)
 
 NAMES = ("image", "alpha", "means", "quats", "scales", "opacities", "colors")
 
@@ -46,16 +50,19 @@ def run(scene: Scene, backend: str, sh_degree: int | None, backgrounds: torch.Te
     image_weight = torch.randn(image.shape, generator=generator).to(device)
     alpha_weight = torch.randn(alpha.shape, generator=generator).to(device)
     ((image * image_weight).sum() + (alpha * alpha_weight).sum()).backward()
-    values = [image.detach(), alpha.detach(), *(tensor.grad for tensor in moved.gaussians)]
+    gradients = (torch.zeros_like(tensor) if tensor.grad is None else tensor.grad for tensor in moved.gaussians)
+    values = [image.detach(), alpha.detach(), *gradients]
     return {name: value.cpu() for name, value in zip(NAMES, values, strict=True)}
 
 
-def assert_agree(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
+def assert_agree(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], backend: str = "gsplat") -> None:
+    bounds = ORIGINAL if backend == "diff_gaussian_rasterization" else (MEAN, P999, MAX)
     for name, value in expected.items():
         difference = (found[name] - value).abs().flatten() / value.abs().max().clamp_min(1e-3)
         mean, p999 = difference.mean().item(), torch.quantile(difference[:10_000_000], 0.999).item()
         largest = difference.max().item()
-        assert mean < MEAN and p999 < P999 and largest < MAX, f"{name}: mean {mean} p99.9 {p999} max {largest}"
+        within = all(value < bound for value, bound in zip((mean, p999, largest), bounds, strict=True))
+        assert within, f"{name}: mean {mean} p99.9 {p999} max {largest}"
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -66,7 +73,7 @@ def test_images_and_gradients_agree_with_the_cpu(backend, sh_degree, seed):
     scene = random_scene(1500, 203, 150, cameras=2, sh_bases=bases, dtype=torch.float32, seed=seed, scale_mm=3)
     backgrounds = torch.tensor([[0.1, 0.5, 0.9], [0.0, 0.3, 0.2]])
     scene = moderate(scene)
-    assert_agree(run(scene, backend, sh_degree, backgrounds), run(scene, "numba", sh_degree, backgrounds))
+    assert_agree(run(scene, backend, sh_degree, backgrounds), run(scene, "numba", sh_degree, backgrounds), backend)
 
 
 @needs("gsplat")
@@ -91,7 +98,7 @@ def test_principal_points_far_from_the_centre_agree(backend):
     scene = moderate(random_scene(800, 150, 203, dtype=torch.float32, seed=7, scale_mm=3))
     scene.Ks[:, 0, 2] += 40
     scene.Ks[:, 1, 2] -= 30
-    assert_agree(run(scene, backend, None, None), run(scene, "numba", None, None))
+    assert_agree(run(scene, backend, None, None), run(scene, "numba", None, None), backend)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -1,13 +1,15 @@
 # What every stage uses: the typed configuration, paths, names, and digests of library code.
 
+import re
 import shutil
+from dataclasses import replace
 
 import yaml
 
 from splatrig.capture.release import available_segments, choose_segments
 from splatrig.capture.demo.rig import camera_names
 from splatrig.capture.krt import read_krt
-from splatrig.config import level_names, to_mapping
+from splatrig.config import Steps, level_names, to_mapping
 from splatrig.config_checks import check_config, load_config
 from splatrig.digest import library_digest
 from splatrig.errors import InputError
@@ -114,3 +116,19 @@ def gpu():
     if CFG.device == "auto":
         return int(shutil.which("nvidia-smi") is not None)
     return int(CFG.device == "cuda")
+
+
+def training_of_neutral():
+    """The training section without what only the other frames depend on."""
+    steps = Steps(neutral=CFG.training.steps.neutral, frame=CFG.training.steps.neutral)
+    return to_mapping(replace(CFG.training, steps=steps, frame_rate_factor=1.0))
+
+
+def stage_plates():
+    """The photographs of the empty stage, where the capture has them."""
+    return [results("dataset_plates")] if CFG.capture.background == "plate" else []
+
+
+def attributes_side_by_side(wildcards):
+    """The attributes side by side in a component file: all of the joint matrix, or one."""
+    return CFG.components.attributes if wildcards.attribute == "all" else [wildcards.attribute]

@@ -1,11 +1,6 @@
 # Stage 6: deformation components of the training frames.
 
 
-def _attributes(wildcards):
-    """The attributes side by side in a component file: all of the joint matrix, or one."""
-    return CFG.components.attributes if wildcards.attribute == "all" else [wildcards.attribute]
-
-
 rule pca:
     input:
         attributes=results("attributes/{level}.h5"),
@@ -24,7 +19,7 @@ rule pca:
         mem_mb=4000,
         runtime=30,
     params:
-        attributes=_attributes,
+        attributes=attributes_side_by_side,
         pca=to_mapping(CFG.components.pca),
         rest=CFG.components.rest,
         data_matrix=CFG.components.data_matrix,
@@ -51,7 +46,7 @@ rule mbspca:
         mem_mb=4000,
         runtime=120,
     params:
-        attributes=_attributes,
+        attributes=attributes_side_by_side,
         mbspca=to_mapping(CFG.components.mbspca),
         rest=CFG.components.rest,
         data_matrix=CFG.components.data_matrix,
@@ -83,7 +78,7 @@ rule sldc:
         mem_mb=12000,
         runtime=60,
     params:
-        attributes=_attributes,
+        attributes=attributes_side_by_side,
         support="{support}",
         sldc=to_mapping(CFG.components.sldc),
         rest=CFG.components.rest,

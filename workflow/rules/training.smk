@@ -1,21 +1,5 @@
 # Fit the Gaussians: the neutral frame first, then every expression from it.
 
-import re
-from dataclasses import replace
-
-from splatrig.config import Steps
-
-
-def training_of_neutral():
-    """The training section without what only the other frames depend on."""
-    steps = Steps(neutral=CFG.training.steps.neutral, frame=CFG.training.steps.neutral)
-    return to_mapping(replace(CFG.training, steps=steps, frame_rate_factor=1.0))
-
-
-def stage_plates():
-    """The photographs of the empty stage, where the capture has them."""
-    return [results("dataset_plates")] if CFG.capture.background == "plate" else []
-
 
 rule fit_neutral:
     input:
