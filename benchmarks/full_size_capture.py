@@ -1,0 +1,401 @@
+"""Synthesise a restructured capture of any size: python benchmarks/full_size_capture.py FOLDER [--small].
+
+A head-like surface moves through expressions and is photographed by a renderer of its own: a z-buffer with 2×2
+samples a pixel, procedural texture from centimetres down to half a millimetre, three lamps fixed in the world,
+shading and a specular lobe, sensor noise. It shares no code with the splat rasterisers that are measured on it. The
+tracked mesh is coarser than the surface and noisy, as tracked meshes are. FOLDER gets what the rules before the fits
+leave: frames/, dataset/ and template/ (DESIGN: `results/{subject}`). All follows from the seed.
+"""
+
+import argparse
+import math
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
+from scipy.spatial.transform import Rotation
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
+
+from splatrig.capture.cameras import Cameras, write_cameras
+from splatrig.capture.frames import FrameRow, write_frames
+from splatrig.capture.photographs import write_photograph
+from splatrig.capture.pose import write_pose
+from splatrig.mesh.normals import vertex_normals
+from splatrig.mesh.obj import write_obj
+from splatrig.mesh.silhouette import silhouette
+from splatrig.mesh.template import Template, build_template, write_template
+
+NEUTRAL = "E000_Neutral"
+TEXELS = 1024
+"""Side of each of the six faces of the texture cube: 0.16 mm on the head."""
+NOISE_LEVELS = 1.0
+"""Standard deviation of the sensor's noise, of 255."""
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the capture is."""
+
+    base_vertices: int
+    """Of the tracked mesh, a closed one: V, 4V - 6, 16V - 30 vertices by level."""
+    cameras: int
+    width: int
+    height: int
+    expressions: int
+    """Beside the neutral, which has one frame."""
+    frames: int
+    """Of each expression, from half to whole."""
+
+
+FULL = Size(base_vertices=5478, cameras=38, width=1334, height=2048, expressions=5, frames=2)
+"""87,618 vertices at the finest level, 11 frames, 418 photographs."""
+SMALL = Size(base_vertices=120, cameras=9, width=54, height=82, expressions=2, frames=2)
+
+
+def head_directions(count: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return `count` evenly spread unit vectors [V, 3] and the outward faces [2V - 4, 3] of their hull."""
+    rank = np.arange(count) + 0.5
+    height = 1 - 2 * rank / count
+    angle = rank * math.pi * (3 - math.sqrt(5))
+    ring = np.sqrt(1 - height**2)
+    directions = np.stack([ring * np.cos(angle), height, ring * np.sin(angle)], axis=1)
+    faces = ConvexHull(directions).simplices.astype(np.int64)
+    a, b, c = directions[faces].transpose(1, 0, 2)
+    inward = np.einsum("ti,ti->t", np.cross(b - a, c - a), a) < 0
+    faces[inward] = faces[inward][:, ::-1]
+    return directions, faces
+
+
+def _bump(directions: NDArray[np.float64], center: tuple[float, float, float], width: float) -> NDArray[np.float64]:
+    """Return a smooth bump [V] around a direction, 1 at its middle."""
+    middle = np.array(center) / np.linalg.norm(center)
+    return np.exp(-((1 - directions @ middle) / width**2))
+
+
+def head_surface(directions: NDArray[np.float64], expression: int, weight: float) -> NDArray[np.float64]:  # [V, 3]
+    """Return the surface over unit directions [V, 3] (y up, z ahead), millimetres, in an expression of some weight."""
+    points = directions * [76.0, 112.0, 92.0]
+    d = directions
+    points = points + d * (18 * _bump(d, (0, -0.1, 1), 0.16) - 7 * _bump(d, (0.38, 0.2, 1), 0.14))[:, None]
+    points = points + d * (-7 * _bump(d, (-0.38, 0.2, 1), 0.14) + 4 * _bump(d, (0, -0.5, 1), 0.15))[:, None]
+    # skin relief that the coarse tracked mesh cannot follow, deeper in strong expressions
+    waves = np.sin(d @ [55.0, 21.0, 13.0]) * np.sin(d @ [-17.0, 60.0, 9.0]) + 0.5 * np.sin(d @ [90.0, -70.0, 40.0])
+    points = points + d * ((0.15 + 0.15 * weight) * waves)[:, None]
+    moves = [
+        [(0, -0.75, 1, 0.45, 0, -14, -3)],
+        [(0.35, -0.4, 1, 0.25, 7, 5, -4), (-0.35, -0.4, 1, 0.25, -7, 5, -4)],
+        [(0.3, 0.45, 1, 0.3, 0, 6, 1), (-0.3, 0.45, 1, 0.3, 0, 6, 1)],
+        [(0, -0.45, 1, 0.22, 0, 0, 8), (0.3, -0.45, 1, 0.2, -5, 0, 2), (-0.3, -0.45, 1, 0.2, 5, 0, 2)],
+        [(0.6, -0.4, 0.8, 0.35, 8, 0, 4), (-0.6, -0.4, 0.8, 0.35, -8, 0, 4)],
+    ]
+    for x, y, z, width, *shift in moves[(expression - 1) % len(moves)] if expression else []:
+        points = points + weight * _bump(directions, (x, y, z), width)[:, None] * np.array(shift)
+    return points
+
+
+def capture_cameras(size: Size) -> Cameras:
+    """Return cameras on the front of a sphere of 1 m, heads upright, principal points off centre."""
+    generator = np.random.default_rng([SEED, 1])
+    order = generator.permutation(size.cameras)
+    pitch = np.radians(35) * np.sin(2.4 * np.arange(size.cameras))
+    yaw = np.radians(np.linspace(-100, 100, size.cameras))
+    viewmats, Ks = [], []
+    for turn, lift in zip(yaw[order], pitch[order], strict=True):
+        center = 1000 * np.array([math.sin(turn) * math.cos(lift), math.sin(lift), math.cos(turn) * math.cos(lift)])
+        forward = -center / 1000
+        right = np.cross(forward, [0.0, 1.0, 0.0])
+        right /= np.linalg.norm(right)
+        rotation = np.stack([right, np.cross(forward, right), forward])
+        viewmats.append(np.block([[rotation, -(rotation @ center)[:, None]], [np.zeros((1, 3)), np.ones((1, 1))]]))
+        focal = 3.15 * size.height * generator.uniform(0.98, 1.02)
+        middle = np.array([size.width, size.height]) * (0.5 + generator.uniform(-0.02, 0.02, 2))
+        Ks.append([[focal, 0, middle[0]], [0, focal * 1.001, middle[1]], [0, 0, 1]])
+    return Cameras(
+        names=tuple(f"{400002 + index}" for index in range(size.cameras)),
+        viewmats=np.array(viewmats),
+        Ks=np.array(Ks),
+        width=size.width,
+        height=size.height,
+        held_out=np.arange(size.cameras) % 8 == 0,
+    )
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _hash(x, y, z, seed):  # type: ignore[no-untyped-def]
+    """Return a number in [0, 1) that belongs to a cell of the lattice."""
+    value = np.uint32(x * 0x8DA6B343 ^ y * 0xD8163841 ^ z * 0xCB1AB31F ^ seed * 0x165667B1)
+    value = np.uint32((value ^ (value >> 15)) * 0x2C1B3C6D)
+    value = np.uint32((value ^ (value >> 12)) * 0x297A2D39)
+    return ((value ^ (value >> 15)) >> 8) / 16777216.0
+
+
+@numba.njit(cache=True, nogil=True)
+def _value_noise(x, y, z, seed):  # type: ignore[no-untyped-def]
+    """Return smooth noise in [-1, 1] at a point, one lattice cell a unit."""
+    cx, cy, cz = math.floor(x), math.floor(y), math.floor(z)
+    fx, fy, fz = x - cx, y - cy, z - cz
+    fx, fy, fz = fx * fx * (3 - 2 * fx), fy * fy * (3 - 2 * fy), fz * fz * (3 - 2 * fz)
+    total = 0.0
+    for corner in range(8):
+        i, j, k = corner & 1, (corner >> 1) & 1, corner >> 2
+        share = (fx if i else 1 - fx) * (fy if j else 1 - fy) * (fz if k else 1 - fz)
+        total += share * _hash(cx + i + 4096, cy + j + 4096, cz + k + 4096, seed)
+    return 2 * total - 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _paint(face, texture):  # type: ignore[no-untyped-def]
+    """Paint one face of the texture cube [TEXELS, TEXELS, 3]: skin, lips, brows, freckles, noise of five sizes."""
+    side = texture.shape[0]
+    sign = 1.0 if face % 2 == 0 else -1.0
+    for row in range(side):
+        v = 2 * (row + 0.5) / side - 1
+        for column in range(side):
+            u = 2 * (column + 0.5) / side - 1
+            if face < 2:
+                x, y, z = sign, u, v
+            elif face < 4:
+                x, y, z = u, sign, v
+            else:
+                x, y, z = u, v, sign
+            length = math.sqrt(x * x + y * y + z * z)
+            x, y, z = x / length, y / length, z / length
+            tone, amplitude, size = 0.0, 0.10, 30.0
+            for octave in range(5):
+                scale = 95.0 / size
+                tone += amplitude * _value_noise(x * scale, y * scale, z * scale, octave)
+                amplitude *= 0.75
+                size *= 0.36
+            red = _value_noise(x * 9, y * 9, z * 9, 11)
+            lips = math.exp(-(((y + 0.45) / 0.06) ** 2) - (x / 0.22) ** 4) if z > 0 else 0.0
+            brows = math.exp(-(((y - 0.33) / 0.035) ** 2) - ((abs(x) - 0.3) / 0.14) ** 4) if z > 0 else 0.0
+            hair = 1 / (1 + math.exp(-12 * (y - 0.62 - 0.35 * z))) if y > 0 else 0.0
+            dark = 1 - 0.6 * max(brows, hair)
+            texture[row, column, 0] = max(0.02, (0.62 + 0.03 * red + tone + 0.1 * lips) * dark)
+            texture[row, column, 1] = max(0.02, (0.43 - 0.05 * red + tone - 0.15 * lips) * dark)
+            texture[row, column, 2] = max(0.02, (0.34 - 0.04 * red + tone - 0.1 * lips) * dark)
+
+
+def painted_texture(threads: int, texels: int = TEXELS) -> NDArray[np.float32]:
+    """Return the reflectance on the faces +x -x +y -y +z -z of a cube around the head: [6, texels, texels, 3]."""
+    texture = np.empty((6, texels, texels, 3), np.float32)
+    with ThreadPoolExecutor(min(6, threads)) as pool:
+        list(pool.map(_paint, range(6), texture))
+    return texture
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _visible_faces(screen, inverse_depths, faces, nearest, owners):  # type: ignore[no-untyped-def]
+    """Write the inverse depth [h, w] and the index [h, w] of the face in front at every sample; `screen` in samples."""
+    height, width = nearest.shape
+    for face in range(faces.shape[0]):
+        a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
+        (ax, ay), (bx, by), (cx, cy) = screen[a], screen[b], screen[c]
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if area == 0.0:
+            continue
+        for row in range(max(0, math.ceil(min(ay, by, cy) - 0.5)), min(height - 1, int(max(ay, by, cy) - 0.5)) + 1):
+            y = row + 0.5
+            first = max(0, math.ceil(min(ax, bx, cx) - 0.5))
+            for column in range(first, min(width - 1, int(max(ax, bx, cx) - 0.5)) + 1):
+                x = column + 0.5
+                wa = ((bx - x) * (cy - y) - (by - y) * (cx - x)) / area
+                wb = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) / area
+                wc = 1.0 - wa - wb
+                if wa < 0.0 or wb < 0.0 or wc < 0.0:
+                    continue
+                inverse = wa * inverse_depths[a] + wb * inverse_depths[b] + wc * inverse_depths[c]
+                if inverse > nearest[row, column]:
+                    nearest[row, column] = inverse
+                    owners[row, column] = face
+
+
+@numba.njit(cache=True, nogil=True)
+def _looked_up(texture, x, y, z, color):  # type: ignore[no-untyped-def]
+    """Write the texture in a direction to `color` [3], bilinear within a face of the cube."""
+    ax, ay, az = abs(x), abs(y), abs(z)
+    if ax >= ay and ax >= az:
+        face, u, v = (0 if x > 0 else 1), y / ax, z / ax
+    elif ay >= az:
+        face, u, v = (2 if y > 0 else 3), x / ay, z / ay
+    else:
+        face, u, v = (4 if z > 0 else 5), x / az, y / az
+    side = texture.shape[1]
+    column = min(max((u + 1) * 0.5 * side - 0.5, 0.0), side - 1.001)
+    row = min(max((v + 1) * 0.5 * side - 0.5, 0.0), side - 1.001)
+    i, j = int(row), int(column)
+    f, g = row - i, column - j
+    for channel in range(3):
+        top = (1 - g) * texture[face, i, j, channel] + g * texture[face, i, j + 1, channel]
+        low = (1 - g) * texture[face, i + 1, j, channel] + g * texture[face, i + 1, j + 1, channel]
+        color[channel] = (1 - f) * top + f * low
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _shade(owners, faces, screen, inverse_depths, points, normals, rest, eye, lamps, texture, image):  # type: ignore[no-untyped-def]
+    """Add each covered sample's colour to `image` [H, W, 3] (linear light, a quarter each) over a dim stage."""
+    color, p, n, r = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    for row in range(owners.shape[0]):
+        y = row + 0.5
+        for column in range(owners.shape[1]):
+            face = owners[row, column]
+            pixel = image[row >> 1, column >> 1]
+            if face < 0:
+                for channel in range(3):
+                    pixel[channel] += 0.25 * (0.03 + 0.02 * channel + 0.05 * row / owners.shape[0])
+                continue
+            x = column + 0.5
+            a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
+            (ax, ay), (bx, by), (cx, cy) = screen[a], screen[b], screen[c]
+            area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+            wa = ((bx - x) * (cy - y) - (by - y) * (cx - x)) / area * inverse_depths[a]
+            wb = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) / area * inverse_depths[b]
+            wc = inverse_depths[c] * (1.0 - wa / inverse_depths[a] - wb / inverse_depths[b])
+            whole = wa + wb + wc
+            wa, wb, wc = wa / whole, wb / whole, wc / whole
+            for k in range(3):
+                p[k] = wa * points[a, k] + wb * points[b, k] + wc * points[c, k]
+                n[k] = wa * normals[a, k] + wb * normals[b, k] + wc * normals[c, k]
+                r[k] = wa * rest[a, k] + wb * rest[b, k] + wc * rest[c, k]
+            n /= math.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2])
+            _looked_up(texture, r[0], r[1], r[2], color)
+            to_eye = eye - p
+            to_eye /= math.sqrt(to_eye[0] ** 2 + to_eye[1] ** 2 + to_eye[2] ** 2)
+            light, gloss = 0.28, 0.0
+            for lamp in range(lamps.shape[0]):
+                facing = n[0] * lamps[lamp, 0] + n[1] * lamps[lamp, 1] + n[2] * lamps[lamp, 2]
+                if facing <= 0.0:
+                    continue
+                light += lamps[lamp, 3] * facing
+                half = to_eye + lamps[lamp, :3]
+                aligned = (half[0] * n[0] + half[1] * n[1] + half[2] * n[2]) / math.sqrt((half * half).sum())
+                gloss += lamps[lamp, 3] * 0.22 * max(aligned, 0.0) ** 24
+            for channel in range(3):
+                pixel[channel] += 0.25 * min(1.0, color[channel] * light + gloss)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One frame of the head."""
+
+    expression: str
+    frame: str
+    tracked: NDArray[np.float64]  # [V, 3] head space
+    surface: NDArray[np.float64]  # [N, 3] head space
+    normals: NDArray[np.float64]  # [N, 3] of the surface, head space
+    head_to_world: NDArray[np.float64]  # [3, 4]
+
+
+LAMPS = np.array([[0.5, 0.7, 0.5, 0.45], [-0.7, 0.3, 0.65, 0.35], [0.1, -0.5, 0.85, 0.15]])
+"""Direction in the world and strength."""
+
+
+def photograph(
+    scene: Scene, camera: int, cameras: Cameras, template: Template, rest: NDArray[np.float64], texture: NDArray
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return what a camera sees of a frame [H, W, 3], and the coverage of the tracked mesh [H, W]."""
+    fine = template.levels[template.finest].faces
+    rotation, shift = scene.head_to_world[:, :3], scene.head_to_world[:, 3]
+    points = scene.surface @ rotation.T + shift
+    viewmat, K = cameras.viewmats[camera], cameras.Ks[camera]
+    seen = points @ viewmat[:3, :3].T + viewmat[:3, 3]
+    screen = 2 * (seen[:, :2] / seen[:, 2:] * [K[0, 0], K[1, 1]] + K[:2, 2])
+    shape = (2 * cameras.height, 2 * cameras.width)
+    nearest, owners = np.zeros(shape, np.float32), np.full(shape, -1, np.int32)
+    _visible_faces(screen, 1 / seen[:, 2], fine, nearest, owners)
+    normals = scene.normals @ rotation.T
+    lamps = LAMPS.copy()
+    lamps[:, :3] /= np.linalg.norm(lamps[:, :3], axis=1, keepdims=True)
+    eye = -viewmat[:3, :3].T @ viewmat[:3, 3]
+    image = np.zeros((cameras.height, cameras.width, 3))
+    _shade(owners, fine, screen, 1 / seen[:, 2], points, normals, rest, eye, lamps, texture, image)
+    generator = np.random.default_rng([SEED, camera, int(scene.frame)])
+    image = 255 * np.sqrt(image) + NOISE_LEVELS * generator.standard_normal(image.shape, np.float32)
+    base = template.levels["base"].faces
+    alpha = silhouette(scene.tracked @ rotation.T + shift, base, viewmat, K, cameras.width, cameras.height)
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8), alpha
+
+
+def scenes(
+    size: Size, directions: NDArray[np.float64], fine_directions: NDArray[np.float64], fine: NDArray[np.int64]
+) -> list[Scene]:
+    """Return all frames: the neutral, then each expression from weak to strong; the head moves, tracking is noisy."""
+    generator = np.random.default_rng([SEED, 2])
+    result = []
+    for expression in range(size.expressions + 1):
+        name = f"E{expression:03d}_Moved" if expression else NEUTRAL
+        for number in range(size.frames if expression else 1):
+            weight = (number + 1) / size.frames if expression else 0.0
+            noise = generator.normal(scale=0.1, size=directions.shape)
+            surface = head_surface(fine_directions, expression, weight)
+            turn = Rotation.from_rotvec(generator.normal(scale=0.02, size=3)).as_matrix()
+            result.append(
+                Scene(
+                    expression=name,
+                    frame=f"{1000 * expression + 10 * number + 10:06d}",
+                    tracked=np.round(head_surface(directions, expression, weight) + noise, 6),
+                    surface=surface,
+                    normals=vertex_normals(surface, fine),
+                    head_to_world=np.hstack([turn, generator.normal(scale=4.0, size=(3, 1))]),
+                )
+            )
+    return result
+
+
+def write_capture(folder: Path, size: Size, threads: int) -> list[str]:
+    """Write the capture below `folder`; return its expressions, the neutral first."""
+    begin = time.perf_counter()
+    directions, faces = head_directions(size.base_vertices)
+    cameras = capture_cameras(size)
+    spread = build_template(directions, faces, 2).levels["subd2"]
+    fine_directions = spread.vertices / np.linalg.norm(spread.vertices, axis=1, keepdims=True)
+    frames = scenes(size, directions, fine_directions, spread.faces)
+    template = build_template(frames[0].tracked, faces, 2)
+    write_template(folder / "template" / "template.h5", template)
+    write_cameras(folder / "dataset" / "cameras.json", cameras)
+    texture = painted_texture(threads, TEXELS if size == FULL else 128)
+    for expression in dict.fromkeys(scene.expression for scene in frames):
+        own = [scene for scene in frames if scene.expression == expression]
+        write_frames(
+            folder / "frames" / f"{expression}.csv",
+            [FrameRow(expression, s.frame, "train", size.cameras, "", "", expression == NEUTRAL) for s in own],
+        )
+    for scene in frames:
+        place = folder / "dataset" / scene.expression / scene.frame
+        place.mkdir(parents=True, exist_ok=True)
+        write_obj(place / f"{scene.frame}.obj", scene.tracked, faces)
+        write_pose(place / f"{scene.frame}_transform.txt", scene.head_to_world)
+
+    def write_one(scene: Scene, camera: int) -> None:
+        path = folder / "dataset" / scene.expression / scene.frame / f"{cameras.names[camera]}.png"
+        write_photograph(path, *photograph(scene, camera, cameras, template, fine_directions, texture))
+
+    with ThreadPoolExecutor(threads) as pool:  # the kernels, zlib and large array operations let other threads run
+        tasks = [pool.submit(write_one, scene, camera) for scene in frames for camera in range(size.cameras)]
+        for number, task in enumerate(as_completed(tasks), start=1):
+            task.result()
+            if number % 100 == 0 or number == len(tasks):
+                print(f"  {number} of {len(tasks)} photographs, {time.perf_counter() - begin:.1f} s", flush=True)
+    return list(dict.fromkeys(scene.expression for scene in frames))
+
+
+def main() -> None:
+    """Write the capture that the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--small", action="store_true", help="9 cameras of 54×82 pixels, 1,890 vertices")
+    options = parser.parse_args()
+    write_capture(options.folder, SMALL if options.small else FULL, len(os.sched_getaffinity(0)))
+
+
+if __name__ == "__main__":
+    main()
