@@ -27,6 +27,8 @@ ADAM_BETAS = (0.9, 0.999)
 CHECK_INTERVAL = 64
 """Steps between two looks at the recorded losses on a GPU, where each look waits for the device."""
 
+_ADVICE = "lower training.rates or look at this camera's photograph."
+
 
 @dataclass(frozen=True)
 class Surface:
@@ -221,8 +223,9 @@ class _Optimization:
         try:
             rendered, photographed = render_view(activated, view, self.plan, self.backgrounds[step])
         except InputError as error:
-            message = f"{self.frame.name}: step {step}, camera {view.camera}: no loss can be computed: {error}"
-            raise InputError(message) from error
+            names = [name for name, values in activated._asdict().items() if not bool(values.isfinite().all())]
+            what = f"{', '.join(names)} not finite; {_ADVICE}" if names else str(error)
+            raise InputError(f"{self.frame.name}: step {step}, camera {view.camera}: {what}") from error
         loss = photometric_loss(rendered, photographed, self.plan.lambda_dssim)
         if self.plan.drift_weight > 0:
             drift = drift_loss(activated.means, self.anchors, self.inverse_edges)
@@ -248,10 +251,8 @@ class _Optimization:
             names = ["the loss", *(f"the gradient of {name}" for name in SHAPES)]
             what = ", ".join(name for name, flag in zip(names, bad[step], strict=True) if flag)
             step += self.checked
-            raise InputError(
-                f"{self.frame.name}: step {step}, camera {self.views[self.order[step]].camera}: {what} is not finite; "
-                "lower training.rates or look at this camera's photograph."
-            )
+            camera = self.views[self.order[step]].camera
+            raise InputError(f"{self.frame.name}: step {step}, camera {camera}: {what} not finite; {_ADVICE}")
         self.checked = end
 
     def current(self) -> Gaussians:

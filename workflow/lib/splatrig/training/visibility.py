@@ -3,8 +3,14 @@
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csc_array, diags_array
+from scipy.sparse.linalg import splu
 
 from splatrig.capture.cameras import Cameras
+from splatrig.mesh.topology import vertex_adjacency
+
+_PULL = 1e-6
+"""Weight of the mean colour at a vertex that no camera sees, against one for each neighbour."""
 
 
 def project(
@@ -72,7 +78,7 @@ def vertex_colors(
     """Return each vertex's mean colour [V, 3] in [0, 1] over the cameras that see it, and who is seen [V].
 
     A camera's vote weighs the squared cosine between its ray and the normal, times the photograph's alpha; a vertex
-    hidden behind the mesh by more than an edge length gets no vote. Unseen vertices get the mean of the seen ones.
+    hidden behind the mesh by more than an edge length gets no vote. Unseen vertices blend the seen ones around them.
     """
     tolerance = float(np.median(np.linalg.norm(vertices[faces[:, 0]] - vertices[faces[:, 1]], axis=1)))
     total = np.zeros((len(vertices), 3))
@@ -96,8 +102,25 @@ def vertex_colors(
     colors = np.full((len(vertices), 3), 0.5)
     colors[known] = total[known] / weight_total[known, None]
     if known.any():
-        colors[~known] = colors[known].mean(axis=0)
+        colors[~known] = _spread(colors[known], known, faces)
     return colors.astype(np.float32), known
+
+
+def _spread(
+    values: NDArray[np.float64],  # [S, 3]
+    known: NDArray[np.bool_],  # [V], S of them True
+    faces: NDArray[np.int64],  # [T, 3]
+) -> NDArray[np.float64]:  # [V - S, 3]
+    """Return the harmonic continuation of the known vertices' values: each unknown one is its neighbours' mean.
+
+    A weak pull towards the mean of all decides for pieces of the mesh where nothing is known.
+    """
+    adjacency = vertex_adjacency(faces, len(known))[~known]
+    degree = np.asarray(adjacency.sum(axis=1)).ravel()
+    system = diags_array(degree + _PULL) - adjacency[:, ~known]
+    target = adjacency[:, known] @ values + _PULL * values.mean(axis=0)
+    solve = splu(csc_array(system), permc_spec="MMD_AT_PLUS_A")
+    return solve.solve(np.asarray(target))
 
 
 def _bilinear(
