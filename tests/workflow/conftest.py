@@ -15,6 +15,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = Path(__file__).with_name("tiny.yaml")
+_SNAKEMAKE = [sys.executable, "-m", "snakemake"]
+_ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,16 @@ class Project:
 
     def snakemake(self, *arguments: str, config: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Call snakemake in this copy with the tiny configuration."""
+        command = [*_SNAKEMAKE, "--configfile", str(config or self.config), "--cores", "2", *arguments]
         return subprocess.run(
-            [sys.executable, "-m", "snakemake", "--configfile", str(config or self.config), "--cores", "2", *arguments],
-            cwd=self.directory,
-            capture_output=True,
-            text=True,
-            timeout=900,
-            env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+            command, cwd=self.directory, capture_output=True, text=True, timeout=900, env=_ENVIRONMENT
         )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start snakemake in this copy, without `--cores`, and return at once; its words come together on stdout."""
+        command = [*_SNAKEMAKE, "--configfile", str(self.config), *arguments]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return subprocess.Popen(command, cwd=self.directory, text=True, env=_ENVIRONMENT, **pipes)
 
     @property
     def config(self) -> Path:
@@ -87,6 +91,7 @@ class Project:
 
 def _copy_project(directory: Path) -> Project:
     """Copy the sources (and what was retrieved from the network) into `directory`."""
+    directory.mkdir(parents=True, exist_ok=True)
     for name in ("Snakefile", "config.yaml"):
         shutil.copy2(ROOT / name, directory / name)
     for name in ("workflow", "envs", "profiles", "resources/expressions"):
