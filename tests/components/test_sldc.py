@@ -4,9 +4,10 @@ from scipy.optimize import linear_sum_assignment
 
 from components.sldc_reference import plain_sldc
 from components.synthetic import sheet_with_bumps
+from splatrig.components.centers import CenterPriors
 from splatrig.components.matrix import StandardisedRows, standardise
 from splatrig.components.pca import principal_components
-from splatrig.components.sldc import SldcOptions, project_weights, sparse_localized_components, update_weights
+from splatrig.components.sldc import SldcOptions, Start, project_weights, sparse_localized_components, update_weights
 from splatrig.components.sldc_cpu import AdmmOptions, CpuEngine
 from splatrig.components.support import GaussMap, Locality, TrapezoidMap
 from splatrig.errors import InputError
@@ -85,7 +86,7 @@ def test_planted_bumps_are_recovered_and_pca_does_not_recover_them(support, nois
     found = run(X, locality_of(sheet, support).rows, 5)
     assert matched_correlations(found.C, sheet.components).min() >= least
     spacing = np.linalg.norm(sheet.vertices[1] - sheet.vertices[0])
-    for center in found.centers:
+    for center in found.places.vertices:
         assert np.linalg.norm(sheet.vertices[sheet.centers] - sheet.vertices[center], axis=1).min() <= 1.5 * spacing
     pca = principal_components(sheet.matrix(noise_mm), 5)
     assert matched_correlations(pca.C, sheet.components).min() < 0.9
@@ -246,3 +247,45 @@ def test_the_torch_engine_starts_dead_components_anew_and_stops_early():
     found = sparse_localized_components(TorchEngine(planar(X), 3, "cpu"), nothing, SldcOptions(3, 1e6))
     assert found.reseeded == 6
     np.testing.assert_array_equal(found.C, 0.0)
+
+
+def test_a_run_that_starts_from_a_result_stays_there():
+    sheet = sheet_with_bumps()
+    X, _ = standardised(sheet, 0.1)
+    locate = locality_of(sheet).rows
+    first = run(X, locate, 5, max_iterations=200)
+    options = SldcOptions(5, 1.0, max_iterations=4, tolerance=0.0)
+    again = sparse_localized_components(
+        CpuEngine(planar(X), 5), locate, options, start=Start(first.W, first.C, first.places)
+    )
+    np.testing.assert_allclose(again.objective[-1], first.objective[-1], rtol=1e-2)
+    np.testing.assert_array_equal(np.sort(again.places.vertices), np.sort(first.places.vertices))
+
+
+def test_fixed_centres_stay_and_the_others_find_their_own():
+    sheet = sheet_with_bumps()
+    X, _ = standardised(sheet)
+    asked = (int(sheet.centers[3]), 7)
+    options = SldcOptions(6, 1.0)
+    engine = CpuEngine(planar(X), 6)
+    found = sparse_localized_components(engine, locality_of(sheet).rows, options, CenterPriors(asked))
+    assert set(found.places.vertices[found.places.fixed]) == set(asked)
+    assert found.places.fixed.sum() == 2
+    assert matched_correlations(found.C, sheet.components).min() > 0.9
+
+
+def test_symmetric_components_are_centred_opposite_each_other():
+    sheet = sheet_with_bumps()
+    X, _ = standardised(sheet, 0.05)
+    grid = np.arange(25 * 25).reshape(25, 25)
+    mirror = grid[::-1].ravel().copy()
+    mirror[grid[11:14].ravel()] = grid[11:14].ravel()
+    found = sparse_localized_components(
+        CpuEngine(planar(X), 7), locality_of(sheet).rows, SldcOptions(7, 1.0), CenterPriors(mirror=mirror)
+    )
+    vertices, partner, _ = found.places
+    paired = partner >= 0
+    assert paired.sum() >= 4
+    np.testing.assert_array_equal(partner[partner[paired]], np.flatnonzero(paired))
+    leads = mirror[vertices[paired]] == vertices[partner[paired]]
+    assert (leads | leads[np.searchsorted(np.flatnonzero(paired), partner[paired])]).all()

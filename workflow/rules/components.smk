@@ -1,9 +1,18 @@
 # Stage 6: deformation components of the training frames.
 
 
+def _units():
+    """The file of known face units that components are named after, as an input, if there is one."""
+    if CFG.components.units != "auto":
+        return {} if CFG.components.units is None else {"units": CFG.components.units}
+    return {"units": capture_path("truth.csv")} if CFG.capture.source == "demo" else {}
+
+
 rule pca:
     input:
         attributes=results("attributes/{level}.h5"),
+        template=results("template/template.h5"),
+        **_units(),
     output:
         results("components/{level}/pca_{attribute}.h5"),
     log:
@@ -33,6 +42,8 @@ rule pca:
 rule mbspca:
     input:
         attributes=results("attributes/{level}.h5"),
+        template=results("template/template.h5"),
+        **_units(),
     output:
         results("components/{level}/mbspca_{attribute}.h5"),
     log:
@@ -63,6 +74,7 @@ rule sldc:
         **({"pca": results("components/{level}/pca_{attribute}.h5")} if CFG.components.data_matrix == "link" else {}),
         attributes=results("attributes/{level}.h5"),
         template=results("template/template.h5"),
+        **_units(),
     output:
         results("components/{level}/sldc_{support}_{attribute}.h5"),
     log:
@@ -72,11 +84,12 @@ rule sldc:
     wildcard_constraints:
         attribute="all|xyz|f_dc|rotation|scale",
     conda:
-        "../../envs/components.yaml"
+        "../../envs/training.yaml" if gpu() else "../../envs/components.yaml"
     threads: 2
     resources:
         mem_mb=12000,
         runtime=60,
+        gpu=gpu(),
     params:
         attributes=attributes_side_by_side,
         support="{support}",
@@ -95,6 +108,7 @@ rule upsampling:
         components=results("components/{level}/pca_all.h5"),
         attributes=results(f"attributes/{FINEST}.h5"),
         template=results("template/template.h5"),
+        **_units(),
     output:
         results("components/{level}/upsampled_pca_all.h5"),
     log:

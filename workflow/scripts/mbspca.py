@@ -2,11 +2,12 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.components.assemble import assemble, data_matrix
+from splatrig.components.assemble import assemble, data_matrix, named
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.file import write_components
 from splatrig.components.matrix import StandardisedRows, standardise
 from splatrig.components.mbspca import sparse_components
+from splatrig.mesh.template import read_template
 
 params = snakemake.params
 with AttributeReader(snakemake.input.attributes) as reader:
@@ -15,4 +16,6 @@ with AttributeReader(snakemake.input.attributes) as reader:
     rows = StandardisedRows(matrix, standardisation).less_rest()
     W, C = sparse_components(rows, params.mbspca["k"], params.mbspca["alpha"], params.seed)
     components = assemble(reader, "mbspca", W, C, standardisation, params.mbspca)
+    level = read_template(snakemake.input.template).levels[reader.level]
+    components = named(components, level, snakemake.input.get("units"))
     write_components(snakemake.output[0], components, data_matrix(params.data_matrix, matrix, standardisation))

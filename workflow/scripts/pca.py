@@ -4,10 +4,11 @@ log_to(snakemake.log[0])
 
 import numpy as np
 
-from splatrig.components.assemble import assemble, data_matrix
+from splatrig.components.assemble import assemble, data_matrix, named
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.file import write_components
 from splatrig.components.pca import principal_components
+from splatrig.mesh.template import read_template
 
 params = snakemake.params
 with AttributeReader(snakemake.input.attributes) as reader:
@@ -19,4 +20,6 @@ with AttributeReader(snakemake.input.attributes) as reader:
         "pca_explained_variance_ratio": found.explained_variance / found.total_variance,
     }
     components = assemble(reader, "pca", found.W, found.C, found.standardisation, params.pca, extras)
+    level = read_template(snakemake.input.template).levels[reader.level]
+    components = named(components, level, snakemake.input.get("units"))
     write_components(snakemake.output[0], components, data_matrix(params.data_matrix, matrix, found.standardisation))

@@ -4,10 +4,10 @@ log_to(snakemake.log[0])
 
 from pathlib import Path
 
-from splatrig.components.assemble import assemble, data_matrix
+from splatrig.components.assemble import assemble, data_matrix, named
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.file import write_components
-from splatrig.components.local import local_components
+from splatrig.components.local import CoarseStart, local_components
 from splatrig.config import SldcConfig, from_mapping
 from splatrig.mesh.template import read_template
 
@@ -16,10 +16,20 @@ config = from_mapping(SldcConfig, params.sldc)
 with AttributeReader(snakemake.input.attributes) as reader:
     matrix = reader.train_matrix(params.attributes)
     template = read_template(snakemake.input.template)
+    level = template.levels[reader.level]
+    start = config.start_level
     found = local_components(
-        matrix, template.levels[reader.level], config, params.support, params.rest, snakemake.threads
+        matrix,
+        level,
+        config,
+        params.support,
+        params.rest,
+        snakemake.threads,
+        device="cuda" if snakemake.resources.get("gpu") else "cpu",
+        coarse=CoarseStart(template.levels[start], template.between(start, reader.level)) if start else None,
     )
     components = assemble(reader, "sldc", found.W, found.C, found.standardisation, params.sldc, found.extras)
+    components = named(components, level, snakemake.input.get("units"))
     link = Path(snakemake.input.pca).name if params.data_matrix == "link" else None
     write_components(
         snakemake.output[0], components, data_matrix(params.data_matrix, matrix, found.standardisation, link)

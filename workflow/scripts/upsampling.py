@@ -2,7 +2,7 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.components.assemble import assemble, data_matrix
+from splatrig.components.assemble import assemble, data_matrix, named
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.file import read_components, write_components
 from splatrig.components.matrix import standardise
@@ -11,11 +11,13 @@ from splatrig.mesh.template import read_template
 
 params = snakemake.params
 coarse = read_components(snakemake.input.components)
-operator = read_template(snakemake.input.template).between(params.level, params.finest)
+template = read_template(snakemake.input.template)
+operator = template.between(params.level, params.finest)
 with AttributeReader(snakemake.input.attributes) as reader:
     matrix = reader.train_matrix([name for name, *_ in coarse.dim_info])
     standardisation = standardise(matrix, params.rest, snakemake.threads)
     W, C, variances = upsample(coarse, operator, standardisation)
     parameters = {"upsampled_from": params.level, "k": len(C)}
     components = assemble(reader, "pca", W, C, standardisation, parameters, {"pca_explained_variance": variances})
+    components = named(components, template.levels[params.finest], snakemake.input.get("units"))
     write_components(snakemake.output[0], components, data_matrix(params.data_matrix, matrix, standardisation))

@@ -183,7 +183,8 @@ class TrapezoidSupport:
 class AdmmConfig:
     """`components.sldc.admm`: how the components are updated for given weights."""
 
-    rho: float
+    rho: str | float
+    """Penalty of the splitting, or `auto`."""
     iterations: int
     tolerance: float
 
@@ -200,6 +201,9 @@ class SldcConfig:
     gauss: GaussSupport
     trapezoid: TrapezoidSupport
     weights: str
+    centers: list[int]
+    symmetric: bool
+    start_level: str | None
     max_iterations: int
     tolerance: float
     admm: AdmmConfig
@@ -212,6 +216,7 @@ class ComponentsConfig:
     rest: str
     attributes: list[str]
     data_matrix: str
+    units: str | None
     pca: PcaConfig
     mbspca: MbspcaConfig
     sldc: SldcConfig

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import h5py
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.file import Components, DataMatrix
 from splatrig.components.matrix import AttributeMatrix, Standardisation, StandardisedRows
+from splatrig.components.names import best_units, component_names, read_units
+from splatrig.mesh.template import Level
 
 
 def assemble(
@@ -43,6 +46,16 @@ def assemble(
         },
         extras=extras or {},
     )
+
+
+def named(components: Components, level: Level, units_path: str | None = None) -> Components:
+    """Return the components with readable names and, where known units are given, the best of them for each."""
+    if units_path is None:
+        return replace(components, names=component_names(components, level))
+    units = read_units(units_path, components.frames)
+    best, correlation = best_units(components, units)
+    found = {"unit_best": np.array(best, dtype=object), "unit_correlation": correlation}
+    return replace(components, names=component_names(components, level, units), extras={**components.extras, **found})
 
 
 def data_matrix(

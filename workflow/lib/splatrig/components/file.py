@@ -156,7 +156,8 @@ def write_components(
         if components.offset is not None:
             file[f"{family}_offset"] = components.offset
         for name, array in components.extras.items():
-            file[name] = array
+            text = {"dtype": h5py.string_dtype()} if array.dtype == object else {}
+            file.create_dataset(name, data=array, **text)
 
 
 def _write_data_matrix(file: h5py.File, data_matrix: DataMatrix | h5py.ExternalLink | None) -> None:
@@ -206,9 +207,14 @@ def _components(file: h5py.File) -> Components:
         face_mask=file["faceMask"][:],
         frames=tuple(file["frames"].asstr()[:]),
         attributes={key: _plain(value) for key, value in file.attrs.items()},
-        extras={name: file[name][()] for name in file if name not in own},
+        extras={name: _array(file[name]) for name in file if name not in own},
         names=tuple(file["names"].asstr()[:]),
     )
+
+
+def _array(dataset: h5py.Dataset) -> NDArray:
+    """Return a dataset as an array, text as Python strings."""
+    return dataset.asstr()[()] if h5py.check_string_dtype(dataset.dtype) else dataset[()]
 
 
 def _plain(value: object) -> str | int | float:

@@ -7,10 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
+from splatrig.components.centers import CenterPriors, mirror_map
 from splatrig.components.file import by_column
 from splatrig.components.matrix import DIMENSIONS, AttributeMatrix, Standardisation, StandardisedRows, standardise
-from splatrig.components.sldc import Engine, LocalComponents, SldcOptions, sparse_localized_components
+from splatrig.components.sldc import (
+    Engine,
+    LocalComponents,
+    Locate,
+    SldcOptions,
+    Start,
+    sparse_localized_components,
+)
 from splatrig.components.sldc_cpu import AdmmOptions, CpuEngine
 from splatrig.components.support import GaussMap, Locality, SupportMap, TrapezoidMap, largest_distance_mm
 from splatrig.config import SldcConfig
@@ -44,14 +53,25 @@ def support_map(config: SldcConfig, support: str) -> SupportMap:
 
 def sldc_options(config: SldcConfig) -> SldcOptions:
     """Return the options of the minimisation that the configuration describes."""
+    admm = config.admm
     return SldcOptions(
         k=config.k,
         lambda_=config.lambda_,
         signed=config.weights == "signed",
         max_iterations=config.max_iterations,
         tolerance=config.tolerance,
-        admm=AdmmOptions(rho=config.admm.rho, iterations=config.admm.iterations, tolerance=config.admm.tolerance),
+        admm=AdmmOptions(
+            rho=None if isinstance(admm.rho, str) else admm.rho, iterations=admm.iterations, tolerance=admm.tolerance
+        ),
     )
+
+
+@dataclass(frozen=True)
+class CoarseStart:
+    """A coarser level to find the components on first: a sixteenth of the work two levels down."""
+
+    level: Level
+    operator: csr_array  # [V, V_coarse] midpoint operator to the level of the rows
 
 
 def local_components(
@@ -62,10 +82,12 @@ def local_components(
     rest: str,
     threads: int = 1,
     device: str = "cpu",
+    coarse: CoarseStart | None = None,
 ) -> FoundLocal:
     """Run SLDC on the standardised rows of `matrix` with geodesics on the neutral mesh `level`, on `device`.
 
-    Several attributes share one locality: a Gaussian's numbers are penalised, and vanish, together.
+    Several attributes share one locality: a Gaussian's numbers are penalised, and vanish, together. With `coarse`, the
+    components are found on the coarser level first, carried up by its midpoint operator, and refined.
     """
     started = time.perf_counter()
     standardisation = standardise(matrix, rest, threads)
@@ -74,25 +96,49 @@ def local_components(
         raise InputError(
             f"SLDC: the rows hold {matrix.shape[1] // width} Gaussians, the mesh {len(level.vertices)} vertices."
         )
-    blocks = StandardisedRows(matrix, standardisation).gaussian_blocks(COLUMNS_IN_CACHE // width)
-    engine = make_engine(blocks, config.k, threads, device)
-    solver = GeodesicSolver(level.vertices, level.faces)
-    unit = largest_distance_mm(solver, int(level.faces[0, 0])) if config.distance == "relative" else 1.0
-    locality = Locality(solver, support_map(config, support), unit)
-    found = sparse_localized_components(engine, locality.rows, sldc_options(config))
+    rows = StandardisedRows(matrix, standardisation)
+    locate, unit = _locality(level, config, support)
+    options, size = sldc_options(config), COLUMNS_IN_CACHE // width
+    mirror = mirror_map(level.vertices) if config.symmetric else None
+    start = None
+    if coarse is not None:
+        start = _found_on(coarse, rows.gaussian_blocks(size, len(coarse.level.vertices)), config, support, threads)
+    engine = make_engine(rows.gaussian_blocks(size), config.k, threads, device)
+    found = sparse_localized_components(engine, locate, options, CenterPriors(tuple(config.centers), mirror), start)
     _report(found, time.perf_counter() - started)
     return FoundLocal(
         W=found.W,
         C=by_column(found.C, matrix.dim_info),
         standardisation=standardisation,
         extras={
-            "sldc_centers": found.centers,
+            "sldc_centers": found.places.vertices,
+            "sldc_partner": found.places.partner,
             "sldc_objective": found.objective,
             "sldc_converged": np.array(found.converged),
             "sldc_reseeded": np.array(found.reseeded),
             "sldc_distance_unit_mm": np.array(unit),
         },
     )
+
+
+def _locality(level: Level, config: SldcConfig, support: str) -> tuple[Locate, float]:
+    """Return the support maps on a level, and the unit of its distances in millimetres."""
+    solver = GeodesicSolver(level.vertices, level.faces)
+    unit = largest_distance_mm(solver, int(level.faces[0, 0])) if config.distance == "relative" else 1.0
+    return Locality(solver, support_map(config, support), unit).rows, unit
+
+
+def _found_on(
+    coarse: CoarseStart, blocks: Iterable[NDArray[np.float32]], config: SldcConfig, support: str, threads: int
+) -> Start:
+    """Return what SLDC finds on the coarse level, carried to the fine one. Coarse vertices keep their numbers."""
+    mirror = mirror_map(coarse.level.vertices) if config.symmetric else None
+    priors = CenterPriors(tuple(config.centers), mirror)
+    locate, _ = _locality(coarse.level, config, support)
+    found = sparse_localized_components(CpuEngine(blocks, config.k, threads), locate, sldc_options(config), priors)
+    logger.info("coarse level: %d iterations, objective %.6g", len(found.objective), found.objective[-1])
+    C = np.stack([coarse.operator @ component for component in found.C]).astype(np.float32)
+    return Start(found.W, C, found.places)
 
 
 def make_engine(blocks: Iterable[NDArray[np.float32]], k: int, threads: int, device: str) -> Engine:

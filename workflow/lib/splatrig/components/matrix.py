@@ -187,14 +187,15 @@ class StandardisedRows:
             rows = centred(self.matrix, block, self.standardisation.mean).rows
             yield block.columns, rows / self.standardisation.scales[block.attribute]
 
-    def gaussian_blocks(self, size: int) -> Iterator[NDArray[np.float32]]:
+    def gaussian_blocks(self, size: int, count: int | None = None) -> Iterator[NDArray[np.float32]]:
         """Iterate over blocks [F, d, B] of `size` Gaussians with all d numbers of each, less the rest shape.
 
-        The numbers are in the order of `dim_info`; the last block is smaller.
+        The numbers are in the order of `dim_info`; the last block is smaller. `count` keeps the first Gaussians alone:
+        those of a coarser level.
         """
         offset = self.standardisation.offset
         widths = [DIMENSIONS[name] for name in self.matrix.names]
-        count = self.matrix.sources[0].shape[1] // widths[0]
+        count = count or self.matrix.sources[0].shape[1] // widths[0]
         for span in spans(0, count, size):
             parts = []
             for number, ((_, start, _), width) in enumerate(zip(self.matrix.dim_info, widths, strict=True)):

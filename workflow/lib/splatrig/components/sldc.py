@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from splatrig.components.centers import CenterPriors, Centers, Places
 from splatrig.components.sldc_cpu import AdmmOptions, Products
 from splatrig.errors import InputError
 
@@ -44,6 +45,7 @@ class Engine(Protocol):
     """Who holds the rows and the components: `sldc_cpu.CpuEngine` or `sldc_torch.TorchEngine`."""
 
     frames: int
+    count: int
 
     def energies(self) -> NDArray[np.float64]: ...  # noqa: D102
     def column(self, gaussian: int) -> NDArray[np.float64]: ...  # noqa: D102
@@ -55,9 +57,10 @@ class Engine(Protocol):
     def residual_energies(self, W: NDArray[np.float64]) -> NDArray[np.float64]: ...  # noqa: D102
     def products(self) -> Products: ...  # noqa: D102
     def improve(  # noqa: D102
-        self, W: NDArray[np.float64], thresholds: NDArray[np.float32], options: AdmmOptions
+        self, W: NDArray[np.float64], thresholds: NDArray[np.float32], rho: float, options: AdmmOptions
     ) -> Products: ...
     def components(self) -> NDArray[np.floating]: ...  # noqa: D102
+    def load(self, components: NDArray[np.floating]) -> None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -86,31 +89,50 @@ class LocalComponents:
 
     W: NDArray[np.float32]  # [F, K]
     C: NDArray[np.float32]  # [K, N, d]
-    centers: NDArray[np.int64]  # [K] Gaussian around which the support lies
+    places: Places
+    """Where the supports lie."""
     objective: NDArray[np.float64]  # [iterations] after every iteration
     converged: bool
     reseeded: int
     """How many times a dead component was started anew."""
 
 
-def sparse_localized_components(engine: Engine, locate: Locate, options: SldcOptions) -> LocalComponents:
-    """Run SLDC on the rows that `engine` holds.
+@dataclass(frozen=True)
+class Start:
+    """Where to start from instead of the residual: what another run found, on this run's Gaussians."""
+
+    W: NDArray[np.floating]  # [F, K]
+    C: NDArray[np.floating]  # [K, N, d]
+    places: Places
+
+
+def sparse_localized_components(
+    engine: Engine, locate: Locate, options: SldcOptions, priors: CenterPriors | None = None, start: Start | None = None
+) -> LocalComponents:
+    """Run SLDC on the rows that `engine` holds, from `start` or from scratch, centres as `priors` ask.
 
     Raises InputError when there is nothing to decompose (all frames equal the rest shape).
     """
     with threadpool_limits(limits=1):
-        return _minimise(engine, locate, options)
+        return _minimise(engine, locate, options, priors or CenterPriors(), start)
 
 
-def _minimise(engine: Engine, locate: Locate, options: SldcOptions) -> LocalComponents:
+def _minimise(
+    engine: Engine, locate: Locate, options: SldcOptions, priors: CenterPriors, start: Start | None
+) -> LocalComponents:
     energies = engine.energies()
     total = float(energies.sum())
     if not total > 0:
         raise InputError("SLDC: all training frames equal the rest shape; there is nothing to decompose.")
-    W = np.zeros((engine.frames, options.k))
-    centers = np.zeros(options.k, dtype=np.int64)
-    for k in range(options.k):
-        energies = _seed(engine, locate, options, W, centers, k, energies)
+    if start is None:
+        W = np.zeros((engine.frames, options.k))
+        centers = Centers(options.k, priors, engine.count)
+        for k in range(options.k):
+            energies = _seed(engine, locate, options, W, centers, k, energies)
+    else:
+        W, centers = start.W.astype(np.float64), Centers(options.k, priors, engine.count, start.places)
+        engine.load(start.C)
+    rho = options.admm.rho or max(0.2 * float((W**2).sum(axis=0).mean()), 1e-3)
     state = engine.products()
     objective: list[float] = []
     reseeds = np.zeros(options.k, dtype=np.int64)
@@ -120,9 +142,8 @@ def _minimise(engine: Engine, locate: Locate, options: SldcOptions) -> LocalComp
         for _ in range(options.sweeps):
             update_weights(W, state.gram, state.projection, signed=options.signed)
         inertia.extrapolate(W)
-        alive = state.heights > 0
-        centers[alive] = state.peaks[alive]
-        state = engine.improve(W, options.lambda_ * locate(centers), options.admm)
+        centers.follow(state.peaks, state.heights)
+        state = engine.improve(W, options.lambda_ * locate(centers.vertices), rho, options.admm)
         residual = total - 2 * float(np.vdot(W, state.projection)) + float(np.vdot(W.T @ W, state.gram))
         objective.append(residual + state.penalty)
         logger.info("iteration %d: objective %.6g, %.1f ADMM steps", len(objective), objective[-1], state.steps)
@@ -177,24 +198,25 @@ def _seed(
     locate: Locate,
     options: SldcOptions,
     W: NDArray[np.float64],  # [F, K], column k is written
-    centers: NDArray[np.int64],  # [K], entry k is written
+    centers: Centers,
     k: int,
     energies: NDArray[np.float64],  # [N] of the residual without component k
 ) -> NDArray[np.float64]:
-    """Start component `k` at the Gaussian with the largest residual; return the residual's energies after it.
+    """Start component `k` at the Gaussian with the largest residual (or where the priors want it).
+
+    Return the residual's energies after it.
 
     The weights are the first singular vector of that Gaussian's residual, on the side with more of it.
     """
-    center = int(energies.argmax())
+    center = centers.place(k, energies)
     residual = engine.column(center) - W @ engine.component_at(center)
     left, singular, _ = np.linalg.svd(residual, full_matrices=False)
     w = left[:, 0] * singular[0]
     w, other = project_weights(w, signed=options.signed), project_weights(-w, signed=options.signed)
     w = max(w, other, key=lambda side: float(side @ side))
-    centers[k] = center
     if not w.any():
         return energies
-    fall = engine.seed(k, w, W, 1 - locate(centers[[k]])[0])
+    fall = engine.seed(k, w, W, 1 - locate(np.array([center]))[0])
     W[:, k] = w
     return (energies - fall).clip(min=0.0)
 
@@ -229,7 +251,7 @@ def _ordered(
     engine: Engine,
     W: NDArray[np.float64],
     gram: NDArray[np.float64],
-    centers: NDArray[np.int64],
+    centers: Centers,
     objective: list[float],
     converged: bool,
     reseeded: int,
@@ -239,7 +261,7 @@ def _ordered(
     return LocalComponents(
         W=W[:, order].astype(np.float32),
         C=engine.components()[order].astype(np.float32, copy=False),
-        centers=centers[order],
+        places=centers.places(order),
         objective=np.array(objective),
         converged=converged,
         reseeded=reseeded,

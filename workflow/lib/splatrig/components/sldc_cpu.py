@@ -22,11 +22,11 @@ Floats = NDArray[np.floating]
 class AdmmOptions:
     """How the component update is solved."""
 
-    rho: float = 10.0
-    """Penalty of the splitting."""
+    rho: float | None = None
+    """Penalty of the splitting; None for a tenth of the mean diagonal of 2 WᵀW at the start."""
     relaxation: float = 1.6
     """Over-relaxation in [1, 1.8]; 1 is plain ADMM."""
-    iterations: int = 10
+    iterations: int = 20
     """At most so many, warm-started from the previous update."""
     tolerance: float = 1e-3
     """Stop a block when primal and dual residuals fall below this share of its least-squares solution."""
@@ -123,16 +123,18 @@ class CpuEngine:
         """Return the products of the components as they are, with no penalty."""
         return self._gathered(lambda block: _products(block, np.zeros((self.k, 1), block.X.dtype), 0))
 
-    def improve(self, W: NDArray[np.float64], thresholds: NDArray[np.float32], options: AdmmOptions) -> Products:
+    def improve(
+        self, W: NDArray[np.float64], thresholds: NDArray[np.float32], rho: float, options: AdmmOptions
+    ) -> Products:
         """Move the components towards argmin ‖X - W C‖² + Σ thresholds·‖c‖ by ADMM; `thresholds` is [K, N]."""
-        solver = np.linalg.inv(2 * W.T @ W + options.rho * np.eye(self.k))
+        solver = np.linalg.inv(2 * W.T @ W + rho * np.eye(self.k))
         dtype = self._blocks[0].X.dtype
         inverse, double = solver.astype(dtype), (2 * W.T).astype(dtype)
 
         def update(block: _Block) -> Products:
             limits = thresholds[:, block.span].astype(dtype)
             start = (double @ block.X.reshape(self.frames, -1)).reshape(block.Z.shape)
-            return _products(block, limits, _admm(block, start, inverse, limits, options))
+            return _products(block, limits, _admm(block, start, (inverse, rho), limits, options))
 
         return self._gathered(update)
 
@@ -149,6 +151,12 @@ class CpuEngine:
             higher = part.heights > heights
             peaks[higher], heights[higher] = part.peaks[higher], part.heights[higher]
         return Products(gram, projection, penalty, peaks, heights, steps / len(self._blocks))
+
+    def load(self, components: Floats) -> None:
+        """Set the components [K, N, d] and forget the duals."""
+        for block in self._blocks:
+            block.Z[:] = components[:, block.span].swapaxes(1, 2)
+            block.U[:] = 0
 
     def components(self) -> Floats:
         """Return the components [K, N, d]."""
@@ -170,16 +178,17 @@ def _products(block: _Block, limits: Floats, steps: int) -> Products:
     )
 
 
-def _admm(block: _Block, start: Floats, inverse: Floats, limits: Floats, options: AdmmOptions) -> int:
+def _admm(block: _Block, start: Floats, system: tuple[Floats, float], limits: Floats, options: AdmmOptions) -> int:
     """Iterate the block's Z and U in place; return the iterations taken.
 
-    `start` is 2 Wᵀ X [K, d, B], `inverse` is (2 WᵀW + ρ I)⁻¹, `limits` are λ·s [K, B].
+    `start` is 2 Wᵀ X [K, d, B], `system` is (2 WᵀW + ρ I)⁻¹ and ρ, `limits` are λ·s [K, B].
     """
+    inverse, rho = system
     k, shape = len(inverse), block.Z.shape
     Z, U = block.Z, block.U
     base = inverse @ start.reshape(k, -1)
-    coupling = inverse * options.rho
-    shrink = limits / options.rho
+    coupling = inverse * rho
+    shrink = limits / rho
     small = options.tolerance**2 * float(np.vdot(base, base))
     tiny = np.finfo(Z.dtype).tiny
     for step in range(1, options.iterations + 1):

@@ -69,12 +69,14 @@ class TorchEngine:
         """Return the products of the components as they are, with no penalty."""
         return self._products(self._Z.new_zeros(self.k, 1), 0)
 
-    def improve(self, W: NDArray[np.float64], thresholds: NDArray[np.float32], options: AdmmOptions) -> Products:
+    def improve(
+        self, W: NDArray[np.float64], thresholds: NDArray[np.float32], rho: float, options: AdmmOptions
+    ) -> Products:
         """Move the components towards argmin ‖X - W C‖² + Σ thresholds·‖c‖ by ADMM; `thresholds` is [K, N]."""
-        inverse = self._as_tensor(np.linalg.inv(2 * W.T @ W + options.rho * np.eye(self.k)))
+        inverse = self._as_tensor(np.linalg.inv(2 * W.T @ W + rho * np.eye(self.k)))
         limits = self._as_tensor(thresholds)
         base = inverse @ (self._as_tensor(2 * W.T) @ self._X.reshape(self.frames, -1))
-        coupling, shrink = inverse * options.rho, limits / options.rho
+        coupling, shrink = inverse * rho, limits / rho
         small = options.tolerance * torch.linalg.vector_norm(base)
         tiny = torch.finfo(self._Z.dtype).tiny
         steps = 0
@@ -90,6 +92,11 @@ class TorchEngine:
             if options.tolerance > 0 and bool((residuals <= small).all()):
                 break
         return self._products(limits, steps)
+
+    def load(self, components: Floats) -> None:
+        """Set the components [K, N, d] and forget the duals."""
+        self._Z = self._as_tensor(components).transpose(1, 2).contiguous()
+        self._U = torch.zeros_like(self._Z)
 
     def components(self) -> Floats:
         """Return the components [K, N, d]."""

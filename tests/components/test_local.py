@@ -1,0 +1,134 @@
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from scipy.optimize import linear_sum_assignment
+
+from components.synthetic import export_small_capture
+from components.test_names import demo_level
+from components.test_sldc import matched_correlations
+from splatrig.components.assemble import assemble, data_matrix
+from splatrig.components.file import read_components, write_components
+from splatrig.components.local import CoarseStart, local_components
+from splatrig.components.matrix import in_memory
+from splatrig.components.pca import principal_components, transform
+from splatrig.config import SldcConfig, from_mapping
+from splatrig.mesh.template import build_template
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def config(**changes) -> SldcConfig:
+    """Return the SLDC section of the project's config.yaml with a few changes."""
+    values = yaml.safe_load((ROOT / "config.yaml").read_text())["components"]["sldc"]
+    return dataclasses.replace(from_mapping(SldcConfig, values), **changes)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    return export_small_capture(tmp_path_factory.mktemp("capture"))
+
+
+@pytest.mark.parametrize("support", ["gauss", "trapezoid"])
+@pytest.mark.parametrize("attributes", [["xyz"], ["xyz", "f_dc", "rotation", "scale"]])
+def test_the_component_file_rebuilds_what_w_and_c_say_and_keeps_its_neutral(exported, tmp_path, support, attributes):
+    with exported.reader("subd1") as reader:
+        matrix = reader.train_matrix(attributes)
+        level = exported.template.levels["subd1"]
+        found = local_components(matrix, level, config(k=6, lambda_=0.1, max_iterations=15), support, "neutral")
+        components = assemble(reader, "sldc", found.W, found.C, found.standardisation, {}, found.extras)
+        write_components(tmp_path / "c.h5", components, data_matrix("store", matrix, found.standardisation))
+        raw = np.concatenate([reader.rows(name) for name in attributes], axis=1)[reader.train_rows]
+    read = read_components(tmp_path / "c.h5")
+    rest = read.rows(np.zeros((1, 6), np.float32))[0]
+    np.testing.assert_allclose(rest / read.std, raw[0] / read.std, atol=1e-3)
+    left = ((raw - read.rows()) / read.std) ** 2
+    assert left.sum() < found.extras["sldc_objective"][-1]
+    assert left.sum() < 0.95 * (read.standardise(raw) ** 2).sum()
+    assert read.extras["sldc_centers"].shape == (6,)
+    assert len(read.extras["sldc_objective"]) <= 15
+
+
+def test_a_coarse_start_ends_where_the_fine_level_ends(exported):
+    template = exported.template
+    level, base = template.levels["subd1"], template.levels["base"]
+    rng = np.random.default_rng(0)
+    centers = level.vertices[[5, 40, 90]]
+    profiles = [np.exp(-((level.vertices - center) ** 2).sum(axis=1) / (2 * 30.0**2)) for center in centers]
+    fields = np.stack([profile[:, None] * rng.normal(size=3) * 5 for profile in profiles])
+    W = rng.uniform(size=(20, 3)) * (rng.uniform(size=(20, 3)) < 0.5)
+    W[0] = 0
+    rows = (level.vertices + np.tensordot(W, fields, 1)).reshape(20, -1).astype(np.float32)
+    matrix = in_memory({"xyz": rows})
+    options = config(k=3, lambda_=0.3)
+    direct = local_components(matrix, level, options, "gauss", "neutral")
+    start = CoarseStart(base, template.between("base", "subd1"))
+    carried = local_components(matrix, level, options, "gauss", "neutral", coarse=start)
+    assert len(carried.extras["sldc_objective"]) <= len(direct.extras["sldc_objective"])
+    np.testing.assert_allclose(carried.extras["sldc_objective"][-1], direct.extras["sldc_objective"][-1], rtol=0.02)
+    assert matched_correlations(carried.C, fields.reshape(3, -1)).min() > 0.95
+
+
+def test_distances_in_millimetres_and_relative_ones_agree_when_they_say_the_same(exported):
+    with exported.reader("base") as reader:
+        matrix = reader.train_matrix(["xyz"])
+        level = exported.template.levels["base"]
+        relative = local_components(matrix, level, config(k=3, max_iterations=5), "gauss", "neutral")
+        unit = float(relative.extras["sldc_distance_unit_mm"])
+        assert unit > 300  # half way round a head 240 mm high
+        sigma = dataclasses.replace(config().gauss, sigma=config().gauss.sigma * unit)
+        absolute = config(k=3, max_iterations=5, distance="mm", gauss=sigma)
+        found = local_components(matrix, level, absolute, "gauss", "neutral")
+    np.testing.assert_allclose(found.C, relative.C, atol=1e-3)
+
+
+LOCAL_UNITS = (
+    "jawOpen",
+    "browOuterUpLeft",
+    "browOuterUpRight",
+    "eyeBlinkLeft",
+    "eyeBlinkRight",
+    "noseSneerRight",
+    "mouthSmileLeft",
+    "mouthSmileRight",
+)
+
+
+def planted_demo_head(frames: int = 40, noise_mm: float = 0.0):
+    """Return a level and rows of the demo head moved by local face units of equal size, the units, the weights.
+
+    cheekPuff and its like are not among them: a motion in two places is two local components.
+    """
+    level, units = demo_level()
+    template = build_template(level.vertices, level.faces, 0)
+    fields = np.stack([8.0 * units[name] / np.linalg.norm(units[name], axis=1).max() for name in LOCAL_UNITS])
+    count = len(LOCAL_UNITS)
+    rng = np.random.default_rng(3)
+    W = rng.uniform(size=(frames, count)) * (rng.uniform(size=(frames, count)) < 0.4)
+    W[0] = 0
+    W[np.arange(1, count + 1), np.arange(count)] = 1.0
+    rows = level.vertices + np.tensordot(W, fields, 1)
+    noise = noise_mm * rng.normal(size=rows.shape)
+    noise[0] = 0
+    return template.levels["base"], in_memory({"xyz": (rows + noise).reshape(frames, -1).astype(np.float32)}), fields, W
+
+
+@pytest.mark.parametrize("noise_mm", [0.0, 0.15])
+def test_face_units_of_the_demo_head_are_recovered_by_sldc_and_not_by_pca(noise_mm):
+    level, matrix, fields, W = planted_demo_head(noise_mm=noise_mm)
+    found = local_components(matrix, level, config(k=len(fields), lambda_=2.0), "gauss", "neutral")
+    assert matched_correlations(found.C, fields).min() >= 0.95
+    cosines = np.abs((W / np.linalg.norm(W, axis=0)).T @ (found.W / np.linalg.norm(found.W, axis=0)))
+    assert cosines[linear_sum_assignment(-cosines)].min() >= 0.95
+    assert matched_correlations(principal_components(matrix, len(fields)).C, fields).min() < 0.9
+
+
+def test_weights_of_any_family_are_found_again_by_transform(exported):
+    with exported.reader("base") as reader:
+        matrix = reader.train_matrix(["xyz"])
+        found = local_components(matrix, exported.template.levels["base"], config(k=4, lambda_=0.1), "gauss", "neutral")
+        components = assemble(reader, "sldc", found.W, found.C, found.standardisation, {})
+    W = np.random.default_rng(0).uniform(size=(3, 4)).astype(np.float32)
+    np.testing.assert_allclose(transform(components, components.rows(W)), W, atol=1e-2)

@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+
+from demo_head import head_path
+from splatrig.capture.demo.head import load_head
+from splatrig.components.assemble import named
+from splatrig.components.file import Components, read_components, write_components
+from splatrig.components.names import (
+    REGIONS,
+    Units,
+    best_units,
+    component_names,
+    expression_names,
+    face_regions,
+    place_names,
+    read_units,
+)
+from splatrig.errors import InputError
+from splatrig.mesh.mask import nearest_vertices, nose_tip
+from splatrig.mesh.template import Level, identity_step
+from splatrig.mesh.topology import prune_unreferenced
+
+FRAMES = ("E001_Neutral/000102", "E010_Smile/000200", "E010_Smile/000203", "E040_Jaw/000300", "E065_Brow/000400")
+
+
+def demo_level() -> tuple[Level, dict[str, np.ndarray]]:
+    """Return the outer surface of the demo head and its face units on it, [V, 3] millimetres."""
+    head = load_head(head_path())
+    quads = head.quads[head.outer]
+    pruning = prune_unreferenced(np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]), len(head.neutral))
+    vertices = head.neutral[pruning.kept]
+    mask = nearest_vertices(vertices, nose_tip(vertices, pruning.faces), 0.57)
+    level = Level(vertices, pruning.faces, identity_step(len(vertices)), mask)
+    return level, {name: unit[pruning.kept] for name, unit in head.units.items()}
+
+
+def components_of(fields: np.ndarray, W: np.ndarray, family: str = "sldc") -> Components:
+    """Return components whose unit weight moves the vertices by `fields` [K, V, 3] millimetres."""
+    columns = fields.shape[1] * 3
+    return Components(
+        family=family,
+        W=W.astype(np.float32),
+        C=(fields.reshape(len(fields), -1) / 2).astype(np.float32),
+        mean=np.zeros(columns, np.float32),
+        std=np.full(columns, 2, np.float32),
+        offset=None,
+        dim_info=(("xyz", 0, columns),),
+        faces=np.zeros((0, 3), np.int64),
+        face_mask=np.ones(fields.shape[1], bool),
+        frames=FRAMES[: len(W)],
+    )
+
+
+@pytest.mark.parametrize(
+    ("unit", "place"),
+    [
+        ("browOuterUpLeft", "brow left"),
+        ("browOuterUpRight", "brow right"),
+        ("browInnerUp", "brow"),
+        ("eyeBlinkLeft", "eye left"),
+        ("eyeBlinkRight", "eye right"),
+        ("cheekSquintLeft", "cheek left"),
+        ("mouthSmileLeft", "mouth left"),
+        ("mouthSmileRight", "mouth right"),
+        ("mouthPucker", "mouth"),
+        ("mouthShrugLower", "mouth"),
+    ],
+)
+def test_face_units_of_the_demo_head_are_placed_where_their_names_say(unit, place):
+    level, units = demo_level()
+    assert place_names((units[unit] ** 2).sum(axis=1)[None], level) == [place]
+
+
+def test_every_region_exists_on_the_demo_head():
+    level, _ = demo_level()
+    assert set(face_regions(level)) == set(range(len(REGIONS)))
+
+
+def test_a_motion_of_everything_is_the_whole_head_and_none_is_still():
+    level, _ = demo_level()
+    moved = np.stack([np.ones(len(level.vertices)), np.zeros(len(level.vertices))])
+    assert place_names(moved, level) == ["whole head", "still"]
+
+
+def test_the_expressions_that_use_a_component_most_are_named():
+    W = np.array([[0, 0, 0], [0.1, 0.2, 0], [0.3, 1.0, 0], [1.0, 0.9, 0], [0, 0, 0]], np.float32)
+    assert expression_names(W, FRAMES) == ["E040_Jaw", "E010_Smile, E040_Jaw", "no expression"]
+
+
+def test_negative_weights_count_as_use():
+    W = np.array([[0.0], [0.1], [-0.9], [0.5], [0.0]], np.float32)
+    assert expression_names(W, FRAMES) == ["E010_Smile"]
+
+
+def test_a_name_says_family_number_place_expression_and_unit():
+    level, units = demo_level()
+    fields = np.stack([units["mouthSmileLeft"], units["browOuterUpRight"]])
+    W = np.array([[0, 0], [0.5, 0], [1, 0], [0, 0], [0, 1]])
+    components = components_of(fields, W)
+    assert component_names(components, level) == (
+        "SLDC 01 · mouth left · E010_Smile",
+        "SLDC 02 · brow right · E065_Brow",
+    )
+    known = Units(tuple(units), shapes=np.stack(list(units.values())))
+    assert component_names(components, level, known) == (
+        "SLDC 01 · mouth left · E010_Smile · mouthSmileLeft 1.00",
+        "SLDC 02 · brow right · E065_Brow · browOuterUpRight 1.00",
+    )
+
+
+def test_units_are_matched_by_weights_over_frames_too(tmp_path):
+    level, units = demo_level()
+    W = np.array([[0, 0], [0.5, 0.1], [1, 0], [0, 0.1], [0, 1]])
+    table = ["expression,frame,unit,weight"]
+    for frame, (smile, brow) in zip(FRAMES, W, strict=True):
+        expression, number = frame.split("/")
+        table += [f"{expression},{number},smile,{smile}", f"{expression},{number},brow,{brow}"]
+    (tmp_path / "truth.csv").write_text("\n".join(table))
+    components = components_of(np.stack([units["mouthSmileLeft"], units["browOuterUpRight"]]), W)
+    names, correlation = best_units(components, read_units(tmp_path / "truth.csv", FRAMES))
+    assert names == ["smile", "brow"]
+    np.testing.assert_allclose(correlation, 1.0)
+    written = named(components, level, str(tmp_path / "truth.csv"))
+    write_components(tmp_path / "c.h5", written)
+    read = read_components(tmp_path / "c.h5")
+    assert read.names == written.names
+    assert read.names[0].endswith("smile 1.00")
+    assert list(read.extras["unit_best"]) == ["smile", "brow"]
+
+
+def test_the_sign_of_pca_does_not_matter_and_that_of_sldc_does():
+    _, units = demo_level()
+    fields, W = -units["jawOpen"][None], np.zeros((5, 1))
+    known = Units(("jawOpen",), shapes=units["jawOpen"][None])
+    assert best_units(components_of(fields, W, "pca"), known)[0] == ["jawOpen"]
+    names, correlation = best_units(components_of(fields, W, "sldc"), known)
+    assert (names, correlation.tolist()) == ([""], [0.0])
+
+
+def test_tables_and_shapes_that_are_not_units_are_refused_by_name(tmp_path):
+    (tmp_path / "t.csv").write_text("expression,frame,weight\n")
+    with pytest.raises(InputError, match=r"t\.csv: expected a column 'unit'"):
+        read_units(tmp_path / "t.csv", FRAMES)
+    np.savez(tmp_path / "s.npz", names=np.array(["a"]))
+    with pytest.raises(InputError, match=r"s\.npz: expected the arrays names"):
+        read_units(tmp_path / "s.npz", FRAMES)
+    with pytest.raises(InputError, match="more than the 7 Gaussians"):
+        best_units(components_of(np.ones((1, 7, 3)), np.ones((5, 1))), Units(("a",), shapes=np.ones((1, 8, 3))))

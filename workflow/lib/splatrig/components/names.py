@@ -1,0 +1,212 @@
+"""Readable names of components, from what they do: `SLDC 04 · mouth left · E010_Smile_Stretched`.
+
+Region and side come from where a component moves the neutral head, expressions from the frames that use it most, and,
+where the true face units of a capture or shapes of a user are given, the unit that it resembles most.
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.components.file import Components, by_gaussian
+from splatrig.errors import InputError
+from splatrig.mesh.mask import nose_tip
+from splatrig.mesh.template import Level
+
+REGIONS = ("forehead", "brow", "eye", "temple", "nose", "cheek", "mouth", "jaw", "chin", "neck", "back of the head")
+
+WIDE = 0.4
+"""A component whose motion spreads evenly over more than this share of the surface moves the whole head."""
+
+ALONE, TOGETHER = 0.5, 0.6
+"""A region names a component when it holds this share of the motion; two name it when they hold that share."""
+
+ONE_SIDED = 0.4
+"""A component is left or right when the sides differ by this share of its motion."""
+
+ALMOST = 0.8
+"""A second expression is named when it uses a component at least this much as the first."""
+
+
+def face_regions(level: Level) -> NDArray[np.int64]:
+    """Return the index [V] into REGIONS of every vertex of a head in head space (y up, nose towards +z).
+
+    Bounds are in units of half the width of the face mask, from the tip of the nose. They were set on a human head of
+    average proportions (pupils 0.5 above, mouth 0.45 below), for names and for nothing else.
+    """
+    tip = level.vertices[nose_tip(level.vertices, level.faces)]
+    face = level.vertices[level.mask] if level.mask.any() else level.vertices
+    low, high = face.min(axis=0), face.max(axis=0)
+    unit = max(0.5 * float(high[0] - low[0]), 1e-9)
+    x = np.abs(level.vertices[:, 0] - 0.5 * (low[0] + high[0])) / unit
+    y, z = ((level.vertices[:, axis] - tip[axis]) / unit for axis in (1, 2))
+    cases = [
+        ("neck", y <= -1.15),
+        ("back of the head", z <= -1.35),
+        ("forehead", y > 1.05),
+        ("brow", y > 0.66),
+        ("nose", (x <= 0.25) & (y > -0.22)),
+        ("temple", (y > 0.28) & (x > 0.9)),
+        ("eye", y > 0.28),
+        ("cheek", y > -0.25),
+        ("jaw", x > 0.6),
+        ("mouth", y > -0.78),
+    ]
+    return np.select(
+        [condition for _, condition in cases],
+        [REGIONS.index(name) for name, _ in cases],
+        default=REGIONS.index("chin"),
+    )
+
+
+def motion(components: Components) -> NDArray[np.float64]:
+    """Return how much [K, N] a unit weight changes each Gaussian: squared millimetres where positions change.
+
+    Components without positions are measured by the squares of all their standardised numbers.
+    """
+    names = [name for name, *_ in components.dim_info]
+    count = len(components.face_mask)
+    if "xyz" not in names:
+        return (by_gaussian(components.C, components.dim_info, count).astype(np.float64) ** 2).sum(axis=2)
+    _, start, stop = components.dim_info[names.index("xyz")]
+    moved = (components.C[:, start:stop] * components.std[start:stop]).astype(np.float64)
+    return (moved.reshape(len(moved), count, 3) ** 2).sum(axis=2)
+
+
+def place_names(moved: NDArray[np.float64], level: Level) -> list[str]:
+    """Return `region side` of each row of `moved` [K, V]: the regions and the side that hold most of it."""
+    regions = face_regions(level)
+    areas = _vertex_areas(level)
+    middle = level.vertices[nose_tip(level.vertices, level.faces), 0]
+    side = np.sign(level.vertices[:, 0] - middle)  # +x is the head's own left
+    return [_place(row, areas, regions, side) for row in moved]
+
+
+def _place(
+    moved: NDArray[np.float64], areas: NDArray[np.float64], regions: NDArray[np.int64], side: NDArray[np.float64]
+) -> str:
+    energy = moved * areas
+    total = float(energy.sum())
+    if total == 0.0:
+        return "still"
+    if total**2 > WIDE * float(areas.sum()) * float(energy @ moved):
+        return "whole head"
+    shares = np.bincount(regions, energy, minlength=len(REGIONS)) / total
+    first, second = np.argsort(-shares, kind="stable")[:2]
+    if shares[first] >= ALONE:
+        where = REGIONS[first]
+    elif shares[first] + shares[second] >= TOGETHER:
+        where = f"{REGIONS[first]} and {REGIONS[second]}"
+    else:
+        return "whole head"
+    balance = float(side @ energy) / total
+    if abs(balance) < ONE_SIDED:
+        return where
+    return f"{where} {'left' if balance > 0 else 'right'}"
+
+
+def _vertex_areas(level: Level) -> NDArray[np.float64]:
+    """Return the area [V] around every vertex, a third of its faces."""
+    corners = level.vertices[level.faces]
+    doubled = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    areas = np.bincount(level.faces.ravel(), np.repeat(doubled / 6, 3), minlength=len(level.vertices))
+    return areas.astype(np.float64)
+
+
+def expression_names(W: NDArray[np.float32], frames: Sequence[str]) -> list[str]:
+    """Return, for each column of `W` [F, K], the expressions (at most two) whose frames use it most."""
+    expressions = [frame.split("/")[0] for frame in frames]
+    names = list(dict.fromkeys(expressions))
+    belongs = np.array(expressions)
+    use = np.array([np.abs(W[belongs == name]).max(axis=0) for name in names])
+    result = []
+    for column in use.T:
+        order = np.argsort(-column, kind="stable")[:2]
+        chosen = [names[i] for i in order if column[i] > 0 and column[i] >= ALMOST * column[order[0]]]
+        result.append(", ".join(chosen) or "no expression")
+    return result
+
+
+@dataclass(frozen=True)
+class Units:
+    """Known face units to compare components with: their weights in the training frames, or their shapes."""
+
+    names: tuple[str, ...]
+    weights: NDArray[np.float64] | None = None  # [F, U]
+    shapes: NDArray[np.float64] | None = None  # [U, V_base, 3] millimetres
+
+
+def read_units(path: str | Path, frames: Sequence[str]) -> Units:
+    """Read known units: a table of weights (.csv: expression, frame, unit, weight) or shapes (.npz: names, shapes).
+
+    `shapes` [U, V, 3] are displacements in millimetres of the first V vertices (the tracked mesh). Raises InputError
+    naming the file for anything else.
+    """
+    path = Path(path)
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as archive:
+            if not {"names", "shapes"} <= set(archive.files) or archive["shapes"].ndim != 3:
+                raise InputError(f"{path}: expected the arrays names [U] and shapes [U, V, 3], got {archive.files}.")
+            return Units(tuple(map(str, archive["names"])), shapes=archive["shapes"].astype(np.float64))
+    with path.open(newline="", encoding="utf-8") as stream:
+        table = csv.DictReader(stream)
+        missing = {"expression", "frame", "unit", "weight"} - set(table.fieldnames or ())
+        if missing:
+            raise InputError(f"{path}: expected a column {min(missing)!r}, got {', '.join(table.fieldnames or ())}.")
+        values = {(f"{row['expression']}/{row['frame']}", row["unit"]): float(row["weight"]) for row in table}
+    names = tuple(sorted({unit for _, unit in values}))
+    weights = np.array([[values.get((frame, unit), 0.0) for unit in names] for frame in frames])
+    return Units(names, weights=weights.reshape(len(frames), len(names)))
+
+
+def best_units(components: Components, units: Units) -> tuple[list[str], NDArray[np.float64]]:
+    """Return each component's best-matching unit and the correlation [K] with it.
+
+    With weights it is the correlation over frames, with shapes the cosine of the displacements. PCA's sign is
+    arbitrary and so is left out; a component that no unit resembles gets the empty name and 0.
+    """
+    table = _correlations(components, units)
+    scores = np.abs(table) if components.family == "pca" else table
+    best = scores.argmax(axis=1)
+    values = scores[np.arange(len(best)), best].clip(min=0.0)
+    return [units.names[i] if value > 0 else "" for i, value in zip(best, values, strict=True)], values
+
+
+def _correlations(components: Components, units: Units) -> NDArray[np.float64]:
+    """Return the correlations [K, U] of components and units."""
+    if units.shapes is not None:
+        columns = next((rest for name, *rest in components.dim_info if name == "xyz"), None)
+        if columns is None:
+            return np.zeros((len(components.C), len(units.names)))
+        fields = components.C[:, columns[0] : columns[0] + 3 * units.shapes.shape[1]]
+        if fields.shape[1] != 3 * units.shapes.shape[1] or columns[0] + fields.shape[1] > columns[1]:
+            raise InputError(
+                f"unit shapes: have {units.shapes.shape[1]} vertices, more than the {len(components.face_mask)} "
+                "Gaussians; give shapes of the tracked mesh."
+            )
+        left, right = fields.astype(np.float64), units.shapes.reshape(len(units.names), -1)
+    else:
+        assert units.weights is not None
+        left = (components.W - components.W.mean(axis=0)).T.astype(np.float64)
+        right = (units.weights - units.weights.mean(axis=0)).T
+    norms = np.linalg.norm(left, axis=1)[:, None] * np.linalg.norm(right, axis=1)
+    return np.divide(left @ right.T, norms, out=np.zeros_like(norms), where=norms > 1e-12)
+
+
+def component_names(components: Components, level: Level, units: Units | None = None) -> tuple[str, ...]:
+    """Return each component's name: family and number (from 1), place, expressions, best unit where units are known."""
+    places = place_names(motion(components), level)
+    expressions = expression_names(components.W, components.frames)
+    label = components.family.upper()
+    names = [
+        f"{label} {number:02d} · {place} · {expression}"
+        for number, (place, expression) in enumerate(zip(places, expressions, strict=True), start=1)
+    ]
+    if units is None:
+        return tuple(names)
+    matches = zip(names, *best_units(components, units), strict=True)
+    return tuple(f"{name} · {unit} {value:.2f}" if unit else name for name, unit, value in matches)
