@@ -8,7 +8,7 @@ peak memory is the highest resident size during a measurement (Linux).
     full       SLDC at 87,652, K = 50, to convergence
     joint      SLDC of all 13 numbers at 87,652, K = 50
     rig        evaluating a rig: 50 dense global components, 20 local ones
-    cuda       SLDC at 87,652 on a CUDA device
+    cuda       SLDC at 87,652 on a CUDA device; cuda_joint: of all 13 numbers
 """
 
 import argparse
@@ -133,14 +133,14 @@ def _xyz(folder: Path, level: str) -> Path:
     return path
 
 
-def bench_plain(folder: Path, threads: int) -> None:
+def bench_plain(folder: Path, threads: int, quick: bool = False) -> None:
     """SLDC against the published algorithm at the base level, equal steps, float64."""
     with AttributeReader(_xyz(folder, "base")) as reader:
         matrix = reader.train_matrix(["xyz"])
         X = StandardisedRows(matrix, standardise(matrix, "neutral")).less_rest().astype(np.float64)
     X = X.reshape(FRAMES, -1, 3)
     locality = _locality("base", GaussMap(0.2))
-    for k, outer in [(50, 10), (330, 2)]:
+    for k, outer in [(50, 10), (330, 2)][: 1 if quick else 2]:
         size = COLUMNS_IN_CACHE // 3
         options = SldcOptions(k, 1.0, False, outer, 0.0, sweeps=1, momentum=0.0, reseed=False, admm=PLAIN)
 
@@ -170,7 +170,7 @@ def bench_full(folder: Path, threads: int, attributes: list[str], device: str, k
     mesh = template().levels["subd2"]
     bar = f"{device} {'xyz' if attributes == ['xyz'] else 'joint'}"
 
-    def run() -> object:
+    def run(spent: dict[str, float], started: float) -> object:
         solver = GeodesicSolver(mesh.vertices, mesh.faces)
         locality = Locality(solver, GaussMap(0.2), largest_distance_mm(solver, 0))
         with AttributeReader(path) as reader:
@@ -184,7 +184,7 @@ def bench_full(folder: Path, threads: int, attributes: list[str], device: str, k
     for attempt in range(2 if device == "cuda" else 1):
         spent: dict[str, float] = {}
         started = time.perf_counter()
-        found, seconds, peak = measured(run)
+        found, seconds, peak = measured(lambda spent=spent, started=started: run(spent, started))
         label = "to convergence" if attempt == 0 else "to convergence, second run"
         report(bar, f"reading and standardising, factoring geodesics, run {attempt + 1}", spent["read"], "s")
         report(bar, label, seconds, "s", "<= 10" if device == "cuda" else "<= plain K=50")
@@ -193,8 +193,6 @@ def bench_full(folder: Path, threads: int, attributes: list[str], device: str, k
     report(bar, "objective", found.objective[-1], "")
     report(bar, "zero rows", float((~found.C.any(axis=2)).mean()), "")
     report(bar, "peak memory", peak, "GiB", "<= 12")
-    if attributes == ["xyz"]:
-        np.savez(folder / "sldc_full.npz", W=found.W, C=found.C)
 
 
 def bench_rig(threads: int) -> None:
@@ -243,9 +241,12 @@ def bench_rig(threads: int) -> None:
 def main() -> None:
     """Run the named benchmarks and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="+", choices=["pca", "plain", "full", "joint", "rig", "cuda", "all"])
+    parser.add_argument(
+        "what", nargs="+", choices=["pca", "plain", "full", "joint", "rig", "cuda", "cuda_joint", "all"]
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--columns", type=int, help="only the first so many Gaussians, for machines under 16 GiB")
+    parser.add_argument("--quick", action="store_true", help="plain: K = 50 alone")
     parser.add_argument("--folder", type=Path, help="where the synthetic stores are kept (default: a temporary one)")
     parser.add_argument("--out", type=Path, help="CSV to write")
     options = parser.parse_args()
@@ -255,11 +256,12 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         jobs: dict[str, Callable[[], None]] = {
             "pca": lambda: bench_pca(folder, options.threads, options.columns),
-            "plain": lambda: bench_plain(folder, options.threads),
+            "plain": lambda: bench_plain(folder, options.threads, options.quick),
             "full": lambda: bench_full(folder, options.threads, ["xyz"], "cpu"),
             "joint": lambda: bench_full(folder, options.threads, JOINT, "cpu"),
             "rig": lambda: bench_rig(options.threads),
             "cuda": lambda: bench_full(folder, options.threads, ["xyz"], "cuda"),
+            "cuda_joint": lambda: bench_full(folder, options.threads, JOINT, "cuda"),
         }
         for name in chosen:
             jobs[name]()

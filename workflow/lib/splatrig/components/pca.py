@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from splatrig.components.blocks import map_blocks
+from splatrig.components.blocks import map_blocks, spans
 from splatrig.components.file import Components
 from splatrig.components.matrix import AttributeMatrix, Block, Standardisation, centred, finish_standardisation
 from splatrig.errors import InputError
@@ -21,6 +21,10 @@ logger = logging.getLogger(__name__)
 
 NEGLIGIBLE = 1e-10
 """Variances below this share of the largest one are rounding of the float32 rows, not components."""
+
+
+WIDE_COLUMNS = 2048
+"""Columns widened to float64 at a time: few enough to stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +105,14 @@ def _gram_pass(
 
     def measure(block: Block) -> tuple[NDArray[np.float32], NDArray[np.float32], float, NDArray[np.float64]]:
         _, means, rows = centred(matrix, block)
-        wide = rows.astype(np.float64)
-        square = float(np.vdot(wide, wide))
-        if root_weights is not None:
-            wide *= root_weights[block.attribute][block.local]
-        return means, rows[matrix.neutral], square, wide @ wide.T
+        square, gram = 0.0, np.zeros((frames, frames))
+        for part in spans(0, rows.shape[1], WIDE_COLUMNS):
+            wide = rows[:, part].astype(np.float64)
+            square += float(np.vdot(wide, wide))
+            if root_weights is not None:
+                wide *= root_weights[block.attribute][block.local][part]
+            gram += wide @ wide.T
+        return means, rows[matrix.neutral], square, gram
 
     blocks = matrix.blocks()
     for block, (means, row, square, gram) in zip(blocks, map_blocks(measure, blocks, threads), strict=True):
