@@ -10,9 +10,9 @@ def _units():
 
 rule pca:
     input:
+        **_units(),
         attributes=results("attributes/{level}.h5"),
         template=results("template/template.h5"),
-        **_units(),
     output:
         results("components/{level}/pca_{attribute}.h5"),
     log:
@@ -41,9 +41,9 @@ rule pca:
 
 rule mbspca:
     input:
+        **_units(),
         attributes=results("attributes/{level}.h5"),
         template=results("template/template.h5"),
-        **_units(),
     output:
         results("components/{level}/mbspca_{attribute}.h5"),
     log:
@@ -72,9 +72,9 @@ rule mbspca:
 rule sldc:
     input:
         **({"pca": results("components/{level}/pca_{attribute}.h5")} if CFG.components.data_matrix == "link" else {}),
+        **_units(),
         attributes=results("attributes/{level}.h5"),
         template=results("template/template.h5"),
-        **_units(),
     output:
         results("components/{level}/sldc_{support}_{attribute}.h5"),
     log:
@@ -105,10 +105,10 @@ rule sldc:
 
 rule upsampling:
     input:
+        **_units(),
         components=results("components/{level}/pca_all.h5"),
         attributes=results(f"attributes/{FINEST}.h5"),
         template=results("template/template.h5"),
-        **_units(),
     output:
         results("components/{level}/upsampled_pca_all.h5"),
     log:
