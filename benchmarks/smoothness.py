@@ -127,7 +127,7 @@ def main() -> None:
     table = measure()
     table.to_csv(options.out.with_suffix(".csv"), index=False, float_format="%.5f")
     draw(table, options.out.with_suffix(".png"))
-    print(table.groupby(["map", "lambda", "level"])["jump"].mean().unstack().to_string(float_format="%.3f"))
+    print(table.pivot_table("jump", ["map", "lambda"], "level").to_string(float_format="%.3f"))
 
 
 if __name__ == "__main__":

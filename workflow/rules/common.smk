@@ -132,3 +132,10 @@ def stage_plates():
 def attributes_side_by_side(wildcards):
     """The attributes side by side in a component file: all of the joint matrix, or one."""
     return CFG.components.attributes if wildcards.attribute == "all" else [wildcards.attribute]
+
+
+def named_units():
+    """The file of known face units that components are named after, as an input, if there is one."""
+    if CFG.components.units != "auto":
+        return {} if CFG.components.units is None else {"units": CFG.components.units}
+    return {"units": capture_path("truth.csv")} if CFG.capture.source == "demo" else {}

@@ -1,16 +1,9 @@
 # Stage 6: deformation components of the training frames.
 
 
-def _units():
-    """The file of known face units that components are named after, as an input, if there is one."""
-    if CFG.components.units != "auto":
-        return {} if CFG.components.units is None else {"units": CFG.components.units}
-    return {"units": capture_path("truth.csv")} if CFG.capture.source == "demo" else {}
-
-
 rule pca:
     input:
-        **_units(),
+        **named_units(),
         attributes=results("attributes/{level}.h5"),
         template=results("template/template.h5"),
     output:
@@ -41,7 +34,7 @@ rule pca:
 
 rule mbspca:
     input:
-        **_units(),
+        **named_units(),
         attributes=results("attributes/{level}.h5"),
         template=results("template/template.h5"),
     output:
@@ -72,7 +65,7 @@ rule mbspca:
 rule sldc:
     input:
         **({"pca": results("components/{level}/pca_{attribute}.h5")} if CFG.components.data_matrix == "link" else {}),
-        **_units(),
+        **named_units(),
         attributes=results("attributes/{level}.h5"),
         template=results("template/template.h5"),
     output:
@@ -105,7 +98,7 @@ rule sldc:
 
 rule upsampling:
     input:
-        **_units(),
+        **named_units(),
         components=results("components/{level}/pca_all.h5"),
         attributes=results(f"attributes/{FINEST}.h5"),
         template=results("template/template.h5"),
