@@ -1,5 +1,8 @@
 """Bad configuration ends at parse time: one sentence, exit 1, nothing written."""
 
+import shutil
+from contextlib import ExitStack
+
 import pytest
 
 pytestmark = pytest.mark.workflow
@@ -32,3 +35,49 @@ def test_one_sentence_exit_1_nothing_written(fresh, key, value, sentence):
     assert [path for path in after if "__pycache__" not in path.parts] == [
         path for path in before if "__pycache__" not in path.parts
     ]
+
+
+def _swap_a_face(path):
+    lines = path.read_text().splitlines()
+    first = next(index for index, line in enumerate(lines) if line.startswith("f "))
+    corners = lines[first].split()
+    lines[first] = " ".join([corners[0], corners[2], corners[1], *corners[3:]])
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _put_nan(path):
+    words = path.read_text().split(maxsplit=1)
+    path.write_text(f"nan {words[1]}")
+
+
+def _truncate(path):
+    path.write_bytes(path.read_bytes()[:200])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "damage"),
+    [
+        ("tracked_mesh/{expression}/*.obj", _swap_a_face),
+        ("tracked_mesh/{expression}/*_transform.txt", _put_nan),
+        ("images/{expression}/*/*.png", _truncate),
+    ],
+    ids=["another topology", "NaN in a pose", "unreadable image"],
+)
+def test_a_damaged_file_is_named_and_no_output_is_left(finished, tmp_path, pattern, damage):
+    expression = "E012_Jaw_Open_Huge_Smile"
+    capture = tmp_path / "capture"
+    shutil.copytree(finished.directory / "resources/captures/tiny", capture)
+    damaged = sorted(capture.glob(pattern.format(expression=expression)))[-1]
+    damage(damaged)
+    target = finished.directory / "results/damaged/dataset" / expression
+    values = {"subject": "damaged", "capture.source": "local", "capture.root": str(capture)}
+    with ExitStack() as changes:
+        for key, value in values.items():
+            changes.enter_context(finished.changed_config(key, value))
+        done = finished.snakemake(str(target.relative_to(finished.directory)))
+    message = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert damaged.name in message or f"{damaged.parent.name}/{damaged.name}" in message, message[-3000:]
+    assert "Traceback (most recent call last)" not in message.split("Logfile")[1]
+    assert not target.exists()
+    assert not list(target.parent.glob(f".{expression}*"))

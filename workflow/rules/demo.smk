@@ -7,8 +7,9 @@ if CFG.capture.source == "demo":
     from splatrig.capture.demo.expressions import load_expressions, peak_weights
 
     try:
-        DEMO_EXPRESSIONS = load_expressions(ROOT / "resources" / "expressions" / "demo.yaml")
-        DEMO_PEAKS = {segment: dict(peak_weights(DEMO_EXPRESSIONS, segment)) for segment in EXPRESSIONS}
+        # of every segment that there is, so that using one more of them changes no file
+        DEMO_PEAKS = load_expressions(ROOT / "resources" / "expressions" / "demo.yaml")
+        DEMO_USED = {segment: dict(peak_weights(DEMO_PEAKS, segment)) for segment in EXPRESSIONS}
     except InputError as error:
         sys.exit(f"error: {error}")
 
@@ -72,8 +73,8 @@ if CFG.capture.source == "demo":
             runtime=5,
         params:
             lib=lib("demo_frames.py"),
-            expressions=DEMO_PEAKS,
-            segments=EXPRESSIONS,
+            expressions={segment: dict(peak) for segment, peak in DEMO_PEAKS.items()},
+            segments=list(DEMO_PEAKS),
             frames=CFG.demo.frames,
         message:
             "List the demo's frames and their true weights"
@@ -100,7 +101,7 @@ if CFG.capture.source == "demo":
             lib=lib("demo_segment.py"),
             demo=to_mapping(CFG.demo),
             seed=CFG.seed,
-            peak=lambda wildcards: DEMO_PEAKS[wildcards.expression],
+            peak=lambda wildcards: DEMO_USED[wildcards.expression],
         message:
             "Photograph {wildcards.expression}"
         script:

@@ -127,20 +127,14 @@ def fit_neutral(studio: Studio, expression: str, frame: str, events: str | Path)
 def fit_expression(
     studio: Studio, expression: str, frames: Sequence[str], neutral: FittedFrames, events: str | Path
 ) -> Iterator[Fitted]:
-    """Yield the fitted frames of an expression in order; the neutral frame, if it is among them, is copied.
+    """Yield the fitted frames of an expression in order. While one is fitted, the next one's photographs are decoded.
 
-    While a frame is fitted, the photographs of the next one are decoded.
+    The neutral frame is fitted again like any other: its row must have gone as far from the common start as the rest,
+    or the way that all frames but one have gone would be the first component.
     """
     rest = neutral.gaussians[0]
-    rest_name = (neutral.expression, neutral.frames[0])
-    wanted = [frame for frame in frames if (expression, frame) != rest_name]
-    stream = studio.source.stream(expression, wanted)
     with Logbook(events) as logbook:
-        for frame in frames:
-            if (expression, frame) == rest_name:
-                yield _copied(studio, neutral)
-                continue
-            data = next(stream)
+        for data in studio.source.stream(expression, frames):
             if studio.config.recipe == "seed":
                 start, reference = first_gaussians(studio, data), rest.quats
             else:
@@ -173,13 +167,6 @@ def _measured(data: FrameData, result: FitResult, plan: Plan, logbook: Logbook) 
         means["ssim"],
     )
     return Fitted(data.frame, result.gaussians, metrics, strip, result.seconds)
-
-
-def _copied(studio: Studio, neutral: FittedFrames) -> Fitted:
-    """Return the neutral as it was fitted, with a fresh picture."""
-    data = studio.source.load(neutral.expression, neutral.frames[0]).to(studio.device)
-    strip = comparison(neutral.gaussians[0], data, studio.plan("neutral"), measuring_camera(data))
-    return Fitted(neutral.frames[0], neutral.gaussians[0], neutral.metrics, strip, 0.0)
 
 
 def as_stored(studio: Studio, expression: str, fitted: Sequence[Fitted]) -> FittedFrames:

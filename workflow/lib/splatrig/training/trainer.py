@@ -218,7 +218,11 @@ class _Optimization:
         self.optimizer.zero_grad(set_to_none=True)
         activated = activate(**self.parameters)
         view = self.views[self.order[step]]
-        rendered, photographed = render_view(activated, view, self.plan, self.backgrounds[step])
+        try:
+            rendered, photographed = render_view(activated, view, self.plan, self.backgrounds[step])
+        except InputError as error:
+            message = f"{self.frame.name}: step {step}, camera {view.camera}: no loss can be computed: {error}"
+            raise InputError(message) from error
         loss = photometric_loss(rendered, photographed, self.plan.lambda_dssim)
         if self.plan.drift_weight > 0:
             drift = drift_loss(activated.means, self.anchors, self.inverse_edges)
