@@ -47,6 +47,30 @@ def blend(
     return _BlendInside.apply(weights, values, supports)
 
 
+def pull(
+    weights: Tensor,  # [B, K]
+    values: Tensor,  # [K, N, A], or [M, A] inside supports
+    supports: Supports | None,
+    upstream: Tensor,  # [B, N, A]
+    to_values: Tensor,
+) -> Tensor:  # [B, K]
+    """Return the gradient of a blend with respect to `weights`; write the one with respect to `values` to `to_values`.
+
+    `upstream` is the gradient with respect to the blended rows. The large gradient goes into a tensor that is kept
+    from step to step: allocating it anew costs as much as computing it.
+    """
+    if supports is None:
+        count = len(values)
+        flat = upstream.reshape(len(weights), -1)
+        torch.mm(weights.T, flat, out=to_values.view(count, flat.shape[1]))
+        return flat @ values.reshape(count, flat.shape[1]).T
+    shares = weights.index_select(1, supports.components)
+    arriving = upstream.index_select(1, supports.gaussians)  # [B, M, A]
+    torch.sum(arriving * shares[..., None], dim=0, out=to_values)
+    along = (arriving * values).sum(dim=-1)  # [B, M]
+    return torch.zeros_like(weights).index_add_(1, supports.components, along)
+
+
 class _BlendInside(torch.autograd.Function):
     """The sparse product: each Gaussian sums the components that reach it, and nothing else is touched."""
 
@@ -69,10 +93,5 @@ class _BlendInside(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:
         weights, values = ctx.saved_tensors
-        supports: Supports = ctx.supports
-        shares = weights.index_select(1, supports.components)
-        arriving = upstream.index_select(1, supports.gaussians)  # [B, M, A]
-        to_values = (arriving * shares[..., None]).sum(dim=0)
-        along = (arriving * values).sum(dim=-1)  # [B, M]
-        to_weights = torch.zeros_like(weights).index_add_(1, supports.components, along)
-        return to_weights, to_values, None
+        to_values = torch.empty_like(values)
+        return pull(weights, values, ctx.supports, upstream, to_values), to_values, None

@@ -154,22 +154,24 @@ class JointFit:
 
         A gradient entry that is not finite is left out, so that one degenerate Gaussian cannot poison the rig.
         """
-        for parameter in self.rig.parameters().values():
+        for parameter in self.rig.base.values():
             parameter.grad = None
         frames = [group[0].frame for group in groups]
-        weights = self.rig.weights.detach()[frames].requires_grad_()
-        blended = self.rig.rows(weights)
+        weights = self.rig.weights.detach()[frames]
+        with torch.no_grad():
+            blended = self.rig.rows(weights)
         gradients: dict[str, list[Tensor]] = {name: [] for name in blended}
         total = torch.zeros((), device=self.rig.device)
         background = self._background(step)
         for index, group in enumerate(groups):
-            leaves = {name: rows[index].detach().requires_grad_() for name, rows in blended.items()}
+            leaves = {name: rows[index].requires_grad_() for name, rows in blended.items()}
             total += self._descend(leaves, group, background, 1.0 / len(groups))
             for name, leaf in leaves.items():
                 gradients[name].append(_finite(leaf.grad, leaf))
-        if blended:
-            torch.autograd.backward(list(blended.values()), [torch.stack(parts) for parts in gradients.values()])
-        self._apply(step, frames, weights, total)
+        for parameter in self.rig.base.values():
+            parameter.grad = _finite(parameter.grad, parameter)
+        slopes = self.rig.pull(weights, {name: torch.stack(parts) for name, parts in gradients.items()})
+        self._apply(step, frames, slopes, total)
 
     def _descend(self, leaves: dict[str, Tensor], group: list[Shot], background: Tensor, share: float) -> Tensor:
         """Add the gradients of one frame's shots to its `leaves` and to shared parameters; return its loss."""
@@ -184,17 +186,14 @@ class JointFit:
         (share * loss).backward()
         return share * loss.detach()
 
-    def _apply(self, step: int, frames: list[int], weights: Tensor, total: Tensor) -> None:
+    def _apply(self, step: int, frames: list[int], weight_slopes: Tensor, total: Tensor) -> None:
         """Average gradients over the processes and let the optimiser step."""
         trained = [parameter for name, parameter in self.rig.parameters().items() if name != "weights"]
-        for parameter in trained:
-            parameter.grad = _finite(parameter.grad, parameter)
         slopes = torch.zeros_like(self.rig.weights, requires_grad=False)
         seen = torch.zeros(len(slopes), device=slopes.device)
         rows = torch.tensor(frames, device=slopes.device)
-        if weights.grad is not None:
-            # times the number of frames: a frame's own loss does not depend on how many others the step has
-            slopes.index_add_(0, rows, weights.grad * len(frames))
+        # times the number of frames: a frame's own loss does not depend on how many others the step has
+        slopes.index_add_(0, rows, weight_slopes * len(frames))
         seen.index_add_(0, rows, torch.ones_like(rows, dtype=seen.dtype))
         bad = torch.stack([torch.nan_to_num(total, 0.0, 0.0, 0.0), (~total.isfinite()).float()])
         self.world.average([*[_gradient(parameter) for parameter in trained], bad])
@@ -291,7 +290,7 @@ class JointFit:
 
 def _finite(gradient: Tensor | None, like: Tensor) -> Tensor:
     """Return a gradient with entries that are not finite set to zero; zeros when there is none."""
-    return torch.zeros_like(like) if gradient is None else torch.nan_to_num(gradient, 0.0, 0.0, 0.0)
+    return torch.zeros_like(like) if gradient is None else torch.nan_to_num_(gradient, 0.0, 0.0, 0.0)
 
 
 def _gradient(parameter: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from splatrig.errors import InputError
 from splatrig.gaussians.activation import Activated, activate
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.joint.base import NUMBERS
-from splatrig.joint.basis import Supports, blend
+from splatrig.joint.basis import Supports, blend, pull
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,26 @@ class JointRig:
             for name, part in zip(block.fields, moved.split([NUMBERS[name] for name in block.fields], -1), strict=True):
                 rows[name] = self.base[name] + part.reshape(len(weights), *self.base[name].shape)
         return rows
+
+    def pull(self, weights: Tensor, upstream: dict[str, Tensor]) -> Tensor:  # [B, K]
+        """Turn the gradients of `rows(weights)`, by field [B, N, ...], into those of the rig; return the weights'.
+
+        Gradients of the base's driven fields and of the bases are put where an optimiser finds them, overwriting.
+        """
+        slopes = torch.zeros_like(weights)
+        with torch.no_grad():
+            for block in self.blocks:
+                parts = [upstream[name].reshape(len(weights), len(self), NUMBERS[name]) for name in block.fields]
+                arriving = torch.cat(parts, dim=-1) * block.unit
+                if block.values.grad is None:
+                    block.values.grad = torch.empty_like(block.values)
+                columns = weights[:, block.columns]
+                slopes[:, block.columns] = pull(
+                    columns, block.values.detach(), block.supports, arriving, block.values.grad
+                )
+                for name in block.fields:
+                    self.base[name].grad = upstream[name].sum(dim=0)
+        return slopes
 
     def activated(self, weights: Tensor) -> Activated:  # [1, K]
         """Return the rasteriser-ready Gaussians of one row of weights; differentiable."""
