@@ -176,6 +176,8 @@ class Bench:
             "expression": expression,
             "seed": 0,
             "device": "auto",
+            "progress": str(self.folder / "progress" / expression),
+            "lib": "",
         }
 
     def studio(self, **training: Any) -> Studio:
@@ -272,7 +274,7 @@ class Sitting:
 
 def load_frame(studio: Studio, expression: str, frame: str) -> tuple[FrameData, FrameData]:
     """Return a frame on the device, and its held-out cameras alone."""
-    data = next(studio.source.stream(expression, [frame])).to(studio.device)
+    data = studio.source.load(expression, frame).to(studio.device)
     rows = np.flatnonzero(data.cameras.held_out)
     images = data.images[torch.as_tensor(rows, device=data.images.device)]
     held_out = replace(data, cameras=data.cameras.select(rows), images=images, crops=data.crops[rows])

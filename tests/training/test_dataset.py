@@ -14,18 +14,7 @@ FRAME = "000100"
 
 @pytest.fixture
 def source(tmp_path: Path) -> FrameSource:
-    """Two frames on disk as the restructuring leaves them."""
-    shape, rig = tiny.template(), tiny.cameras()
-    for frame, offset in ((FRAME, 0.0), ("000103", 1.0)):
-        folder = tmp_path / "E001_Tiny" / frame
-        folder.mkdir(parents=True)
-        base = shape.levels["base"]
-        write_obj(folder / f"{frame}.obj", base.vertices + offset, base.faces)
-        pose = np.column_stack([np.eye(3), [offset, 2.0, 3.0]])
-        np.savetxt(folder / f"{frame}_transform.txt", pose)
-        for name, pixels in zip(rig.names, tiny.frame_data(offset).images.numpy(), strict=True):
-            Image.fromarray(pixels).save(folder / f"{name}.png")
-    return FrameSource(tmp_path, rig, shape)
+    return tiny.write_dataset(tmp_path, {FRAME: 0.0, "000103": 1.0})
 
 
 def _file(source: FrameSource, name: str) -> Path:
@@ -38,13 +27,13 @@ def test_a_frame_comes_with_its_finest_mesh_and_cameras_in_head_space(source):
     np.testing.assert_allclose(frame.vertices, expected.vertices, atol=1e-5)
     np.testing.assert_array_equal(frame.images.numpy(), expected.images.numpy())
     point = np.array([1.0, 2.0, 3.0])
-    world = np.append(np.add(point, [0.0, 2.0, 3.0]), 1.0)
+    world = np.append(np.add(point, tiny.HEAD_SHIFT), 1.0)
     for ours, theirs in zip(frame.cameras.viewmats, source.cameras.viewmats, strict=True):
         np.testing.assert_allclose(ours @ np.append(point, 1.0), theirs @ world, atol=1e-9)
 
 
 def test_streamed_frames_are_those_loaded_one_by_one(source):
-    streamed = list(source.stream("E001_Tiny", [FRAME, "000103"], workers=2))
+    streamed = list(source.stream("E001_Tiny", [FRAME, "000103"], lambda frame: frame, workers=2))
     for frame in streamed:
         alone = source.load("E001_Tiny", frame.frame)
         np.testing.assert_array_equal(frame.images.numpy(), alone.images.numpy())
@@ -94,7 +83,7 @@ def test_a_mesh_of_another_topology_is_named(source):
 def test_an_error_in_a_streamed_frame_reaches_the_caller(source):
     (source.dataset / "E001_Tiny" / "000103" / "400004.png").unlink()
     with pytest.raises(InputError, match=r"000103/400004\.png"):
-        list(source.stream("E001_Tiny", [FRAME, "000103"]))
+        list(source.stream("E001_Tiny", [FRAME, "000103"], lambda frame: frame))
 
 
 def test_the_crop_holds_the_silhouette_with_a_margin_inside_the_picture():

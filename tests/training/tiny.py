@@ -1,22 +1,29 @@
-"""A tiny capture with a known answer: coloured Gaussians on a bumpy ellipsoid, photographed by the rasteriser."""
+"""A tiny capture with a known answer: coloured Gaussians on an ellipsoid, photographed by the rasteriser."""
+
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from splatrig.capture.cameras import Cameras
-from splatrig.config import InitialShape, Rates, Steps, TrainingConfig
+from splatrig.config import InitialShape, Rates, Refit, Steps, TrainingConfig
 from splatrig.gaussians.activation import activate_gaussians
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.mesh.normals import tangent_frames
+from splatrig.mesh.obj import write_obj
 from splatrig.mesh.template import Template, build_template
 from splatrig.mesh.topology import mean_edge_lengths
 from splatrig.rasterize import rasterize
-from splatrig.training.dataset import FrameData, silhouette_box
+from splatrig.training.dataset import FrameData, FrameSource, silhouette_box
 from splatrig.training.initialize import gaussians_on_mesh
 from splatrig.training.trainer import Surface
 
 WIDTH, HEIGHT = 40, 48
+HEAD_SHIFT = (0.0, 2.0, 3.0)
+"""Where the head of `write_dataset` is in the world."""
 
 
 def config(**changes: object) -> TrainingConfig:
@@ -32,6 +39,9 @@ def config(**changes: object) -> TrainingConfig:
         "backdrop": "black",
         "initial": InitialShape(tangent_scale=0.5, normal_scale=0.15, opacity=0.9),
         "seed_steps": 5,
+        "plateau": 0.0,
+        "refit": Refit(below_db=0.0, steps_factor=3.0),
+        "checkpoint_steps": 0,
         "lambda_dssim": 0.4,
         "drift_weight": 0.01,
         "size_weight": 0.01,
@@ -119,3 +129,19 @@ def surface(frame: FrameData) -> Surface:
     """The mesh of a frame of the tiny capture."""
     fine = template().levels["subd1"]
     return Surface(frame.vertices, mean_edge_lengths(fine.vertices, fine.faces))
+
+
+def write_dataset(folder: Path, frames: dict[str, float]) -> FrameSource:
+    """Write frames as the restructuring leaves them; each mesh is moved by so many millimetres in every direction."""
+    shape, rig = template(), cameras()
+    pose = np.column_stack([np.eye(3), HEAD_SHIFT])
+    for frame, offset in frames.items():
+        target = folder / "E001_Tiny" / frame
+        target.mkdir(parents=True)
+        base = shape.levels["base"]
+        write_obj(target / f"{frame}.obj", base.vertices + offset, base.faces)
+        np.savetxt(target / f"{frame}_transform.txt", pose)
+        for name, pixels in zip(rig.names, frame_data(offset).images.numpy(), strict=True):
+            Image.fromarray(pixels).save(target / f"{name}.png")
+    head_to_world = np.vstack([pose, [0, 0, 0, 1]])
+    return FrameSource(folder, replace(rig, viewmats=rig.viewmats @ np.linalg.inv(head_to_world)), shape)

@@ -9,7 +9,7 @@ import yaml
 from splatrig.capture.release import available_segments, choose_segments
 from splatrig.capture.demo.rig import camera_names
 from splatrig.capture.krt import read_krt
-from splatrig.config import Steps, level_names, to_mapping
+from splatrig.config import Refit, Steps, level_names, to_mapping
 from splatrig.config_checks import check_config, load_config
 from splatrig.digest import library_digest
 from splatrig.errors import InputError
@@ -121,7 +121,7 @@ def gpu():
 def training_of_neutral():
     """The training section without what only the other frames depend on."""
     steps = Steps(neutral=CFG.training.steps.neutral, frame=CFG.training.steps.neutral)
-    return to_mapping(replace(CFG.training, steps=steps, frame_rate_factor=1.0))
+    return to_mapping(replace(CFG.training, steps=steps, frame_rate_factor=1.0, refit=Refit(0.0, 1.0)))
 
 
 def stage_plates():

@@ -34,6 +34,7 @@ rule fit_neutral:
         expression=CFG.capture.neutral,
         seed=CFG.seed,
         device=CFG.device,
+        progress=results("progress/fit/neutral"),
         lib=lib("fit_neutral.py"),
     message:
         "Fit the neutral frame"
@@ -77,6 +78,7 @@ rule fit_expression:
         expression="{expression}",
         seed=CFG.seed,
         device=CFG.device,
+        progress=results("progress/fit/{expression}"),
         lib=lib("fit_expression.py"),
     message:
         "Fit the frames of {wildcards.expression}"

@@ -2,21 +2,24 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+import shutil
+from pathlib import Path
+
 import pandas as pd
 from PIL import Image
 
 from splatrig.files import atomic_path
 from splatrig.gaussians.store import read_fitted_frames, write_fitted_frames
-from splatrig.progress import track
 from splatrig.training.fitting import as_stored, fit_expression, open_studio
 from splatrig.training.measurement import stacked
 
 expression = snakemake.params.expression
-studio = open_studio(snakemake.input, snakemake.params, snakemake.threads)
+progress = Path(snakemake.params.progress)
+studio = open_studio(snakemake.input, snakemake.params, snakemake.threads, progress)
 frames = pd.read_csv(snakemake.input.frames, dtype={"frame": str})["frame"].tolist()
 neutral = read_fitted_frames(snakemake.input.neutral)
-results = fit_expression(studio, expression, frames, neutral, snakemake.output.events)
-fitted = list(track(results, expression, unit="frame", total=len(frames)))
+fitted = fit_expression(studio, expression, frames, neutral, snakemake.output.events)
 with atomic_path(snakemake.output.picture) as picture:
     Image.fromarray(stacked([frame.strip for frame in fitted])).save(picture)
 write_fitted_frames(snakemake.output.gaussians, as_stored(studio, expression, fitted))
+shutil.rmtree(progress, ignore_errors=True)

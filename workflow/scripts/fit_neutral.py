@@ -2,6 +2,9 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+import shutil
+from pathlib import Path
+
 import pandas as pd
 from PIL import Image
 
@@ -9,10 +12,12 @@ from splatrig.files import atomic_path
 from splatrig.gaussians.store import write_fitted_frames
 from splatrig.training.fitting import as_stored, fit_neutral, open_studio
 
-studio = open_studio(snakemake.input, snakemake.params, snakemake.threads)
+progress = Path(snakemake.params.progress)
+studio = open_studio(snakemake.input, snakemake.params, snakemake.threads, progress)
 table = pd.read_csv(snakemake.input.frames, dtype={"frame": str})
 frame = table.loc[table["neutral"], "frame"].item()
 fitted = fit_neutral(studio, snakemake.params.expression, frame, snakemake.output.events)
 with atomic_path(snakemake.output.picture) as picture:
     Image.fromarray(fitted.strip).save(picture)
 write_fitted_frames(snakemake.output.gaussians, as_stored(studio, snakemake.params.expression, [fitted]))
+shutil.rmtree(progress, ignore_errors=True)

@@ -129,6 +129,16 @@ class InitialShape:
 
 
 @dataclass(frozen=True)
+class Refit:
+    """When a frame is fitted once more because it came out far worse than the others of its expression."""
+
+    below_db: float
+    """Training-camera PSNR in the mask below the median of the others by more than this; 0: never."""
+    steps_factor: float
+    """Times the steps of other frames."""
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """`training`: the recipe of the fits."""
 
@@ -142,6 +152,9 @@ class TrainingConfig:
     backdrop: str
     initial: InitialShape
     seed_steps: int
+    plateau: float
+    refit: Refit
+    checkpoint_steps: int
     lambda_dssim: float
     drift_weight: float
     size_weight: float

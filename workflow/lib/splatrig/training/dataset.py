@@ -2,11 +2,12 @@
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +21,8 @@ from splatrig.mesh.obj import read_obj
 from splatrig.mesh.template import Template
 
 _LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 CROP_MARGIN = 16
 """Pixels kept around the silhouette: more than the SSIM window and the softness of the edge need."""
@@ -116,20 +119,26 @@ class FrameSource:
         list(map(decode, indices) if pool is None else pool.map(decode, indices))
         return images
 
-    def stream(self, expression: str, frames: Sequence[str], workers: int | None = None) -> Iterator[FrameData]:
-        """Yield the frames in order, each decoded by `workers` threads while its predecessor is being used."""
-        workers = workers or min(8, os.cpu_count() or 1)
-        with ThreadPoolExecutor(workers) as decoders, ThreadPoolExecutor(1) as ahead:
-            pending: Future[FrameData] | None = None
-            for index, _ in enumerate(frames):
-                current = pending.result() if pending else self.load(expression, frames[index], decoders)
-                following = index + 1
-                pending = (
-                    ahead.submit(self.load, expression, frames[following], decoders)
-                    if following < len(frames)
-                    else None
-                )
-                yield current
+    def stream(
+        self,
+        expression: str,
+        frames: Sequence[str],
+        prepare: Callable[[FrameData], T],
+        workers: int | None = None,
+    ) -> Iterator[T]:
+        """Yield `prepare(frame)` in order, each read by `workers` threads while its predecessor is being used."""
+        with ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1)) as decoders, ThreadPoolExecutor(1) as ahead:
+
+            def submit(frame: str) -> Future[T]:
+                return ahead.submit(lambda: prepare(self.load(expression, frame, decoders)))
+
+            pending = submit(frames[0]) if frames else None
+            for following in [*frames[1:], None]:
+                if pending is None:
+                    return
+                result = pending.result()
+                pending = None if following is None else submit(following)
+                yield result
 
 
 def read_photograph(path: Path, width: int, height: int) -> NDArray[np.uint8]:  # [H, W, 4]

@@ -4,9 +4,11 @@ import json
 import logging
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +20,19 @@ from scipy.spatial import cKDTree
 
 from splatrig.capture.cameras import read_cameras
 from splatrig.config import InitialShape, TrainingConfig, from_mapping, to_mapping
-from splatrig.gaussians.gaussians import Gaussians
+from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.gaussians.store import FittedFrames
 from splatrig.mesh.normals import tangent_frames, vertex_rotations
 from splatrig.mesh.template import read_template
 from splatrig.mesh.topology import mean_edge_lengths
+from splatrig.progress import track
+from splatrig.training.checkpoint import Arrays, Checkpoints, key_of
 from splatrig.training.dataset import FrameData, FrameSource
 from splatrig.training.initialize import gaussians_on_mesh, moved_by_mesh
 from splatrig.training.logbook import Logbook
 from splatrig.training.measurement import comparison, measure_frame, measuring_camera, summary
 from splatrig.training.recipe import SEED_OPACITY, Plan, plan_for
-from splatrig.training.trainer import FitResult, Surface, fit
+from splatrig.training.trainer import Surface, fit
 from splatrig.training.visibility import vertex_colors
 
 _LOG = logging.getLogger(__name__)
@@ -44,6 +48,10 @@ class Studio:
     """`capture.background`."""
     seed: int
     device: torch.device
+    progress: Path | None = None
+    """Folder for what a killed job goes on from; None: nothing is kept."""
+    library: str = ""
+    """Digest of the code that fits, so that an edited library starts over."""
 
     @property
     def faces(self) -> NDArray[np.int64]:  # [T, 3]
@@ -57,11 +65,33 @@ class Studio:
 
     def surface(self, frame: FrameData) -> Surface:
         """Return the tracked mesh of a frame with the neutral's edge lengths."""
-        return Surface(frame.vertices, mean_edge_lengths(self.neutral_vertices, self.faces))
+        return Surface(frame.vertices, self.edge_lengths)
+
+    @cached_property
+    def edge_lengths(self) -> NDArray[np.float64]:  # [N]
+        """Mean edge length at each vertex of the neutral, millimetres."""
+        return mean_edge_lengths(self.neutral_vertices, self.faces)
 
     def plan(self, kind: str) -> Plan:
         """Return the plan of the `neutral` or of any other `frame`."""
         return plan_for(self.config, kind, self.background)
+
+    def checkpoints(self, expression: str, start: Mapping[str, NDArray[Any]]) -> Checkpoints | None:
+        """Return what this job has kept so far; nothing that was kept for another input is ever read."""
+        if self.progress is None:
+            return None
+        folders = [self.source.dataset / expression, *([self.source.plates] if self.source.plates else [])]
+        settings = {
+            "training": to_mapping(self.config),
+            "background": self.background,
+            "seed": self.seed,
+            "device": self.device.type,
+            "library": self.library,
+            "cameras": self.source.cameras.names,
+        }
+        cameras = self.source.cameras
+        arrays = dict(start) | {"viewmats": cameras.viewmats, "Ks": cameras.Ks, "held_out": cameras.held_out}
+        return Checkpoints(self.progress, key_of(settings, arrays | {"neutral": self.neutral_vertices}, folders))
 
 
 @dataclass(frozen=True)
@@ -72,11 +102,35 @@ class Fitted:
     gaussians: Gaussians
     metrics: pd.DataFrame
     strip: NDArray[np.uint8]  # [h, 3w, 3]
-    seconds: float
+    losses: NDArray[np.float32]  # [steps]
+
+    @property
+    def train_psnr(self) -> float:
+        """Mean PSNR of the training cameras in the mask, dB."""
+        return summary(self.metrics, "train")["psnr"]
+
+    def as_arrays(self) -> Arrays:
+        """Return everything but the frame's name as arrays, for a checkpoint."""
+        own: Arrays = {
+            "strip": self.strip,
+            "losses": self.losses,
+            "metrics": np.array(self.metrics.to_csv(index=False)),
+        }
+        return own | dict(self.gaussians.items())
+
+    @classmethod
+    def from_arrays(cls, frame: str, arrays: Arrays) -> "Fitted":
+        """Return the frame that `as_arrays` kept."""
+        metrics = pd.read_csv(StringIO(str(arrays["metrics"])), dtype={"frame": str, "camera": str})
+        gaussians = Gaussians(**{name: arrays[name] for name in SHAPES})
+        return cls(frame, gaussians, metrics, arrays["strip"], arrays["losses"])
 
 
-def open_studio(inputs: Any, params: Any, threads: int) -> Studio:
-    """Return the studio of a job from the named inputs and params of its rule (see `workflow/rules/training.smk`)."""
+def open_studio(inputs: Any, params: Any, threads: int, progress: str | Path | None = None) -> Studio:
+    """Return the studio of a job from the named inputs and params of its rule (see `workflow/rules/training.smk`).
+
+    `progress` is the folder of what a killed job goes on from.
+    """
     source = FrameSource(
         dataset=Path(inputs.photographs).parent,
         cameras=read_cameras(inputs.cameras),
@@ -84,7 +138,9 @@ def open_studio(inputs: Any, params: Any, threads: int) -> Studio:
         plates=Path(inputs.plates[0] if isinstance(inputs.plates, list) else inputs.plates) if inputs.plates else None,
     )
     config = from_mapping(TrainingConfig, params.training)
-    return Studio(source, config, params.background, params.seed, choose_device(params.device, threads))
+    device = choose_device(params.device, threads)
+    keep = None if progress is None else Path(progress)
+    return Studio(source, config, params.background, params.seed, device, keep, params.lib)
 
 
 def choose_device(device: str, threads: int) -> torch.device:
@@ -113,60 +169,137 @@ def first_gaussians(studio: Studio, frame: FrameData) -> Gaussians:
     return gaussians_on_mesh(vertices, frames, spacing, colors, round_shape)
 
 
+def warm_gaussians(studio: Studio, frame: FrameData, neutral: Gaussians) -> Gaussians:
+    """Return the neutral's Gaussians carried to a frame by the tracked mesh."""
+    rotations = vertex_rotations(studio.neutral_vertices, frame.vertices, studio.faces)
+    return moved_by_mesh(neutral, studio.neutral_vertices, frame.vertices, rotations)
+
+
 def fit_neutral(studio: Studio, expression: str, frame: str, events: str | Path) -> Fitted:
     """Fit the neutral frame from the mesh and its photographs."""
+    checkpoints = studio.checkpoints(expression, {})
     with ThreadPoolExecutor(4) as pool:
         data = studio.source.load(expression, frame, pool)
     start = first_gaussians(studio, data)
-    data = data.to(studio.device)
     with Logbook(events) as logbook:
-        result = fit(start, data, studio.surface(data), studio.plan("neutral"), studio.seed)
-        return _measured(data, result, studio.plan("neutral"), logbook)
+        fitted = _fitted(studio, data.to(studio.device), start, start.quats, studio.plan("neutral"), checkpoints)
+        _log(fitted, logbook, len(data.cameras))
+    return fitted
 
 
 def fit_expression(
     studio: Studio, expression: str, frames: Sequence[str], neutral: FittedFrames, events: str | Path
-) -> Iterator[Fitted]:
-    """Yield the fitted frames of an expression in order. While one is fitted, the next one's photographs are decoded.
+) -> list[Fitted]:
+    """Fit the frames of an expression in order. While one is fitted, the next one is read and its start computed.
 
     The neutral frame is fitted again like any other: its row must have gone as far from the common start as the rest,
-    or the way that all frames but one have gone would be the first component.
+    or the way that all frames but one have gone would be the first component. A frame that ends far worse than the
+    others (`training.refit`) is fitted once more with more steps. A killed job keeps its finished frames.
     """
     rest = neutral.gaussians[0]
+    checkpoints = studio.checkpoints(expression, dict(rest.items()))
+    kept = {frame: arrays for frame in frames if checkpoints and (arrays := checkpoints.read(frame)) is not None}
+
+    def prepare(data: FrameData) -> tuple[FrameData, Gaussians]:
+        alone = studio.config.recipe == "seed"
+        start = first_gaussians(studio, data) if alone else warm_gaussians(studio, data, rest)
+        return data.to(studio.device), start
+
+    plan = studio.plan("frame")
+    ahead = studio.source.stream(expression, [frame for frame in frames if frame not in kept], prepare)
+    fitted = []
     with Logbook(events) as logbook:
-        for data in studio.source.stream(expression, frames):
-            if studio.config.recipe == "seed":
-                start, reference = first_gaussians(studio, data), rest.quats
+        for frame in track(frames, expression, unit="frame"):
+            if frame in kept:
+                fitted.append(Fitted.from_arrays(frame, kept[frame]))
             else:
-                rotations = vertex_rotations(studio.neutral_vertices, data.vertices, studio.faces)
-                start = moved_by_mesh(rest, studio.neutral_vertices, data.vertices, rotations)
-                reference = rest.quats
-            data = data.to(studio.device)
-            plan = studio.plan("frame")
-            result = fit(start, data, studio.surface(data), plan, studio.seed, reference_quats=reference)
-            yield _measured(data, result, plan, logbook)
+                data, start = next(ahead)
+                fitted.append(_fitted(studio, data, start, rest.quats, plan, checkpoints))
+                if checkpoints:
+                    checkpoints.write(frame, fitted[-1].as_arrays())
+                    checkpoints.drop(f"{frame}.partial")
+            _log(fitted[-1], logbook, len(studio.source.cameras))
+        for index in stragglers([frame.train_psnr for frame in fitted], studio.config.refit.below_db):
+            data, start = prepare(studio.source.load(expression, frames[index]))
+            again = _refitted(studio, data, start, rest.quats, fitted[index])
+            _log(again, logbook, len(data.cameras))
+            fitted[index] = again
+    return fitted
 
 
-def _measured(data: FrameData, result: FitResult, plan: Plan, logbook: Logbook) -> Fitted:
-    """Measure one result, write it to TensorBoard and to the log."""
+def stragglers(psnrs: Sequence[float], below_db: float) -> list[int]:
+    """Return which values lie more than `below_db` (0: none do) below the median of all others."""
+    if below_db == 0 or len(psnrs) < 2:
+        return []
+    others = [float(np.median([*psnrs[:index], *psnrs[index + 1 :]])) for index in range(len(psnrs))]
+    return [index for index, psnr in enumerate(psnrs) if psnr < others[index] - below_db]
+
+
+def _refitted(
+    studio: Studio, data: FrameData, start: Gaussians, reference: NDArray[np.float32], first: Fitted
+) -> Fitted:
+    """Fit a frame that ended far worse than its neighbours with more steps; return the better of the two fits."""
+    plan = studio.plan("frame")
+    longer = replace(plan, steps=round(plan.steps * studio.config.refit.steps_factor), plateau=0.0)
+    second = _fitted(studio, data, start, reference, longer, None)
+    better = second if second.train_psnr > first.train_psnr else first
+    _LOG.warning(
+        "%s: %.2f dB on training cameras, far below the expression's other frames; %d steps instead of %d gave "
+        "%.2f dB, so the %s fit is kept: look at this frame's tracked mesh and photographs",
+        data.name,
+        first.train_psnr,
+        longer.steps,
+        plan.steps,
+        second.train_psnr,
+        "second" if better is second else "first",
+    )
+    return better
+
+
+def _fitted(
+    studio: Studio,
+    data: FrameData,
+    start: Gaussians,
+    reference: NDArray[np.float32],  # [N, 4]
+    plan: Plan,
+    checkpoints: Checkpoints | None,
+) -> Fitted:
+    """Fit and measure one frame whose photographs are on the device."""
+    slot = None if checkpoints is None else checkpoints.slot(f"{data.frame}.partial", studio.config.checkpoint_steps)
+    result = fit(start, data, studio.surface(data), plan, studio.seed, reference_quats=reference, slot=slot)
     begin = time.perf_counter()
-    metrics = measure_frame(result.gaussians, data, plan)
-    strip = comparison(result.gaussians, data, plan, measuring_camera(data))
-    means = summary(metrics)
-    logbook.curve(f"loss/{data.frame}", result.losses, every=len(data.cameras))
-    logbook.scalars(int(data.frame) if data.frame.isdigit() else 0, {f"held_out/{k}": v for k, v in means.items()})
-    logbook.picture(plan.steps, f"fitted, photographed, error/{data.frame}", strip)
+    fitted = Fitted(
+        frame=data.frame,
+        gaussians=result.gaussians,
+        metrics=measure_frame(result.gaussians, data, plan),
+        strip=comparison(result.gaussians, data, plan, measuring_camera(data)),
+        losses=result.losses,
+    )
     _LOG.info(
-        "%s: %d steps in %.2f s (%.1f steps/s), measured in %.2f s: %.2f dB, SSIM %.4f on held-out cameras in the mask",
+        "%s: %d steps in %.2f s (%.1f steps/s), measured in %.2f s",
         data.name,
         len(result.losses),
         result.seconds,
         len(result.losses) / result.seconds,
         time.perf_counter() - begin,
+    )
+    return fitted
+
+
+def _log(fitted: Fitted, logbook: Logbook, epoch: int) -> None:
+    """Write one fitted frame to TensorBoard and its figures to the log."""
+    means = summary(fitted.metrics)
+    logbook.curve(f"loss/{fitted.frame}", fitted.losses, every=epoch)
+    number = int(fitted.frame) if fitted.frame.isdigit() else 0
+    logbook.scalars(number, {f"held_out/{name}": value for name, value in means.items()})
+    logbook.picture(len(fitted.losses), f"fitted, photographed, error/{fitted.frame}", fitted.strip)
+    _LOG.info(
+        "%s: %.2f dB, SSIM %.4f on held-out cameras in the mask, %.2f dB on training cameras",
+        fitted.frame,
         means["psnr"],
         means["ssim"],
+        fitted.train_psnr,
     )
-    return Fitted(data.frame, result.gaussians, metrics, strip, result.seconds)
 
 
 def as_stored(studio: Studio, expression: str, fitted: Sequence[Fitted]) -> FittedFrames:
@@ -179,6 +312,7 @@ def as_stored(studio: Studio, expression: str, fitted: Sequence[Fitted]) -> Fitt
         attributes={
             "recipe": json.dumps(to_mapping(studio.config), sort_keys=True),
             "seed": studio.seed,
+            "steps": json.dumps([len(frame.losses) for frame in fitted]),
             "device": torch.cuda.get_device_name() if studio.device.type == "cuda" else platform.machine(),
             "torch": str(torch.__version__),
         },

@@ -18,6 +18,8 @@ from splatrig.training.trainer import render_view, views_of
 COLUMNS = ("frame", "camera", "split", "region", "psnr", "ssim", "lpips")
 ERROR_GAIN = 4.0
 """The error picture shows absolute differences times this."""
+PICTURE_HEIGHT = 512
+"""Comparisons are shrunk by a whole number until they are at most this high: they are looked at, not measured."""
 
 
 @torch.no_grad()
@@ -36,12 +38,15 @@ def measure_frame(gaussians: Gaussians, frame: FrameData, plan: Plan) -> pd.Data
 
 @torch.no_grad()
 def comparison(gaussians: Gaussians, frame: FrameData, plan: Plan, camera: int) -> NDArray[np.uint8]:  # [h, 3w, 3]
-    """Return render | photograph | error (times `ERROR_GAIN`) of one camera, cropped to the silhouette."""
+    """Return render | photograph | error (times `ERROR_GAIN`) of one camera, cropped to the silhouette, for the eye."""
     view = views_of(frame, cropped=True)[camera]
     activated = activate_gaussians(gaussians, frame.images.device)
     rendered, photographed = render_view(activated, view, _measuring(plan), _black(frame))
     error = (rendered - photographed).abs() * ERROR_GAIN
     strip = torch.cat([rendered, photographed, error], dim=1).clamp(0.0, 1.0)
+    shrink = -(-strip.shape[0] // PICTURE_HEIGHT)
+    if shrink > 1:
+        strip = torch.nn.functional.avg_pool2d(strip.permute(2, 0, 1), shrink).permute(1, 2, 0)
     return (strip * 255.0).round().to(torch.uint8).cpu().numpy()
 
 

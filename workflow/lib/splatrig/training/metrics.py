@@ -32,10 +32,9 @@ def psnr(
     photographed: Tensor,  # [H, W, 3]
     region: Tensor | None = None,  # [H, W] bool
 ) -> float:
-    """Return the PSNR in dB over the pixels of `region` (None: all)."""
-    squared = (rendered - photographed).square()
-    error = squared.mean() if region is None else squared[region].mean()
-    return float(-10.0 * torch.log10(error))
+    """Return the PSNR in dB over the pixels of `region` (None: all); NaN without pixels, infinite for equal images."""
+    everywhere = torch.ones_like(rendered[..., 0], dtype=torch.bool)
+    return float(_decibels(_mean((rendered - photographed).square(), everywhere if region is None else region)))
 
 
 def measure(
@@ -43,22 +42,29 @@ def measure(
     photographed: Tensor,  # [H, W, 3]
     inside: Tensor,  # [H, W] bool, the region `mask`
 ) -> dict[str, ImageMetrics]:
-    """Return the metrics of each of `REGIONS`; NaN in a region without pixels."""
+    """Return the metrics of each of `REGIONS`; NaN in a region without pixels. Waits once for the device."""
     rendered = rendered.clamp(0.0, 1.0)
+    squared = (rendered - photographed).square()
     similarity = measured_ssim(rendered, photographed)
     masks = {"mask": inside, "image": torch.ones_like(inside)}
-    result = {}
-    for name in REGIONS:
-        region = masks[name]
-        if not bool(region.any()):
-            result[name] = ImageMetrics(float("nan"), float("nan"), float("nan"))
-            continue
-        result[name] = ImageMetrics(
-            psnr=psnr(rendered, photographed, region),
-            ssim=float(similarity[region].mean()),
-            lpips=lpips(rendered, photographed, region),
-        )
-    return result
+    regions = [masks[name] for name in REGIONS]
+    values = torch.stack([torch.stack([_decibels(_mean(squared, m)), _mean(similarity, m)]) for m in regions]).tolist()
+    return {
+        name: ImageMetrics(psnr_value, ssim_value, lpips(rendered, photographed, masks[name]))
+        for name, (psnr_value, ssim_value) in zip(REGIONS, values, strict=True)
+    }
+
+
+def _mean(
+    values: Tensor,  # [H, W, 3]
+    region: Tensor,  # [H, W] bool
+) -> Tensor:  # [] float64
+    """Return the mean over a region without asking the device how large it is; NaN for an empty one."""
+    return torch.where(region[..., None], values, 0.0).sum(dtype=torch.float64) / (values.shape[-1] * region.sum())
+
+
+def _decibels(squared_error: Tensor) -> Tensor:
+    return -10.0 * torch.log10(squared_error)
 
 
 def lpips(
@@ -68,7 +74,7 @@ def lpips(
 ) -> float:
     """Return LPIPS with both pictures black outside `region`, or NaN when the weights are not on disk."""
     network = _lpips_network(str(rendered.device))
-    if network is None:
+    if network is None or not bool(region.any()):
         return float("nan")
     first, second = (torch.where(region[..., None], image, 0.0) for image in (rendered, photographed))
     with torch.no_grad():

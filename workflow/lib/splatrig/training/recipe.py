@@ -36,6 +36,9 @@ class Plan:
     sh_degree: int
     rasterizer: str
     """Back end of `splatrig.rasterize`."""
+    plateau: float = 0.0
+    """Relative fall of the loss, over the epochs that `trainer.PLATEAU_EPOCHS` counts, below which the rest of the fit
+    is left out up to the last quarter of its schedule; 0: never."""
 
     def rates_at(self, step: int) -> dict[str, float]:
         """Return each parameter's rate at `step`, counted from 0."""
@@ -77,4 +80,5 @@ def plan_for(config: TrainingConfig, kind: str, background: str) -> Plan:
         backdrop="plate" if background == "plate" else config.backdrop,
         sh_degree=config.sh_degree,
         rasterizer=config.rasterizer,
+        plateau=config.plateau,
     )

@@ -3,7 +3,6 @@
 import logging
 import time
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ from splatrig.errors import InputError
 from splatrig.gaussians.activation import Activated, activate
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.rasterize import rasterize
+from splatrig.training.checkpoint import Arrays, Slot
 from splatrig.training.dataset import FrameData
 from splatrig.training.losses import composite, drift_loss, photometric_loss, size_loss
 from splatrig.training.recipe import Plan
@@ -26,6 +26,11 @@ ADAM_EPSILON = 1e-15
 ADAM_BETAS = (0.9, 0.999)
 CHECK_INTERVAL = 64
 """Steps between two looks at the recorded losses on a GPU, where each look waits for the device."""
+
+PLATEAU_EPOCHS = 2
+"""A plateau is seen between the mean losses of this many epochs and of as many before them."""
+TAIL = 0.75
+"""Where on its schedule a fit goes on from a plateau: the last quarter lets the rates fall to their end."""
 
 _ADVICE = "lower training.rates or look at this camera's photograph."
 
@@ -46,8 +51,9 @@ class FitResult:
 
     gaussians: Gaussians
     losses: NDArray[np.float32]  # [steps]
-    """The loss of every step, on that step's camera."""
+    """The loss of every step that was taken, on that step's camera."""
     seconds: float
+    """Wall time, of this process alone if the fit was resumed."""
 
 
 @dataclass(frozen=True)
@@ -103,28 +109,32 @@ def fit(
     seed: int,
     *,
     reference_quats: NDArray[np.float32] | None = None,  # [N, 4]
-    after_step: Callable[[int, Callable[[], Gaussians]], None] | None = None,
+    slot: Slot | None = None,
 ) -> FitResult:
     """Fit `start` to the training cameras of `frame` (photographs on the device that shall do the work).
 
     Cameras come in random order, each once an epoch; the order and random backdrops follow from `seed` and the
     frame's name alone. `reference_quats` (default: the start's) fix the hemisphere of the quaternions.
-    `after_step(step, current)` is called after every step; `current()` copies the Gaussians from the device.
+    With a `slot` the state is kept there every so many steps, and an interrupted fit goes on from it, on the CPU to
+    the same bits. A plateau of the loss (`plan.plateau`) shortens the fit.
 
     Raises InputError when the start or a step is not finite, naming frame, step, camera and parameter.
     """
     begin = time.perf_counter()
     _check_finite_start(start, frame.name)
     optimization = _Optimization(start, frame, surface, plan, seed)
-    for step in range(plan.steps):
+    step = optimization.resume(slot)
+    while step < optimization.end:
         optimization.step(step)
-        if after_step is not None:
-            after_step(step, optimization.current)
-    optimization.check(plan.steps)
+        step += 1
+        optimization.watch(step)
+        if slot is not None and step % slot.every == 0 and step < optimization.end:
+            slot.write(optimization.state(step))
+    optimization.check(step)
     reference = start.quats if reference_quats is None else reference_quats
     return FitResult(
         gaussians=normalized(optimization.current(), reference),
-        losses=optimization.history[:, 0].cpu().numpy(),
+        losses=optimization.history[:step, 0].cpu().numpy(),
         seconds=time.perf_counter() - begin,
     )
 
@@ -212,10 +222,18 @@ class _Optimization:
         self.anchors = torch.as_tensor(surface.vertices, dtype=torch.float32, device=device)
         self.history = torch.zeros((plan.steps, 1 + len(SHAPES)), device=device)
         self.checked = 0
+        self.skipped = 0
+
+    @property
+    def end(self) -> int:
+        """Steps to take in all: the plan's, less those that a plateau made needless."""
+        return self.plan.steps - self.skipped
 
     def step(self, step: int) -> None:
         """Render one camera, go down its gradient, record what the step was made of."""
-        for group, rate in zip(self.optimizer.param_groups, self.plan.rates_at(step).values(), strict=True):
+        for group, rate in zip(
+            self.optimizer.param_groups, self.plan.rates_at(step + self.skipped).values(), strict=True
+        ):
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         activated = activate(**self.parameters)
@@ -254,6 +272,51 @@ class _Optimization:
             camera = self.views[self.order[step]].camera
             raise InputError(f"{self.frame.name}: step {step}, camera {camera}: {what} not finite; {_ADVICE}")
         self.checked = end
+
+    def watch(self, done: int) -> None:
+        """Go on with the last quarter of the schedule when the loss has stopped to fall; looks once an epoch."""
+        epoch = len(self.views)
+        tail = round(TAIL * self.plan.steps)
+        span = PLATEAU_EPOCHS * epoch
+        if self.plan.plateau == 0 or self.skipped or done % epoch or not 2 * span <= done < tail:
+            return
+        losses = self.history[done - 2 * span : done, 0].cpu().numpy()
+        before, after = losses[:span].mean(), losses[span:].mean()
+        if before - after < self.plan.plateau * before:
+            self.skipped = tail - done
+            _LOG.info("%s: plateau after step %d; %d steps are left out", self.frame.name, done, self.skipped)
+
+    def state(self, done: int) -> Arrays:
+        """Return all that the steps after the first `done` depend on."""
+        arrays: Arrays = {
+            "done": np.array(done),
+            "skipped": np.array(self.skipped),
+            "history": self.history[:done].cpu().numpy(),
+        }
+        for name, parameter in self.parameters.items():
+            moments = self.optimizer.state[parameter]
+            arrays[name] = parameter.detach().cpu().numpy()
+            arrays |= {f"{name}.{key}": moments[key].cpu().numpy() for key in ("step", "exp_avg", "exp_avg_sq")}
+        return arrays
+
+    def resume(self, slot: Slot | None) -> int:
+        """Take up the state that an interrupted fit left, if any; return how many steps it had done."""
+        arrays = None if slot is None else slot.read()
+        if arrays is None:
+            return 0
+        done = int(arrays["done"])
+        self.skipped = int(arrays["skipped"])
+        self.history[:done] = torch.as_tensor(arrays["history"], device=self.device)
+        self.checked = done
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter.copy_(torch.as_tensor(arrays[name]))
+                self.optimizer.state[parameter] = {
+                    key: torch.tensor(arrays[f"{name}.{key}"], dtype=torch.float32, device=self.device)
+                    for key in ("step", "exp_avg", "exp_avg_sq")
+                }
+        _LOG.info("%s: going on after step %d", self.frame.name, done)
+        return done
 
     def current(self) -> Gaussians:
         """Copy the Gaussians from the device."""
