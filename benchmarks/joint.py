@@ -1,6 +1,6 @@
 """Measure rigs learned through the rasteriser: `python benchmarks/joint.py FOLDER --out OUT`.
 
-FOLDER holds what the rules before the fits leave (`results/{subject}`: frames/, dataset/, template/). Instead of FOLDER,
+FOLDER holds what the rules before the fits leave (`results/{subject}`: frames/, dataset/, template/). Instead of it,
 `--synthesise small|full` makes a capture with benchmarks/full_size_capture.py: full is 87,618 Gaussians, 26 frames in 6
 expressions, 38 cameras of 1334×2048.
 

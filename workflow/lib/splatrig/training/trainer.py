@@ -17,6 +17,7 @@ from splatrig.rasterize import rasterize
 from splatrig.training.checkpoint import Arrays, Slot
 from splatrig.training.dataset import FrameData
 from splatrig.training.losses import composite, drift_loss, photometric_loss, size_loss
+from splatrig.training.optimizer import Adam
 from splatrig.training.recipe import Plan
 
 _LOG = logging.getLogger(__name__)
@@ -210,13 +211,7 @@ class _Optimization:
             name: torch.tensor(values, dtype=torch.float32, device=device, requires_grad=True)
             for name, values in start.items()
         }
-        self.optimizer = torch.optim.Adam(
-            [{"params": [parameter], "name": name} for name, parameter in self.parameters.items()],
-            lr=0.0,
-            betas=ADAM_BETAS,
-            eps=ADAM_EPSILON,
-            fused=True,
-        )
+        self.optimizer = Adam(self.parameters, ADAM_BETAS, ADAM_EPSILON)
         unit = surface.edge_lengths if plan.regularizer_unit == "edge" else np.ones(len(start))
         self.inverse_edges = torch.as_tensor(1.0 / unit, dtype=torch.float32, device=device)[:, None]
         self.anchors = torch.as_tensor(surface.vertices, dtype=torch.float32, device=device)
@@ -231,11 +226,7 @@ class _Optimization:
 
     def step(self, step: int) -> None:
         """Render one camera, go down its gradient, record what the step was made of."""
-        for group, rate in zip(
-            self.optimizer.param_groups, self.plan.rates_at(step + self.skipped).values(), strict=True
-        ):
-            group["lr"] = rate
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.forget_gradients()
         activated = activate(**self.parameters)
         view = self.views[self.order[step]]
         try:
@@ -252,7 +243,7 @@ class _Optimization:
             loss = loss + self.plan.size_weight * size_loss(activated.scales, self.inverse_edges)
         loss.backward()
         self._record(step, loss.detach())
-        self.optimizer.step()
+        self.optimizer.step(self.plan.rates_at(step + self.skipped))
 
     def _record(self, step: int, loss: Tensor) -> None:
         sums = [torch.zeros_like(loss) if p.grad is None else p.grad.sum() for p in self.parameters.values()]
@@ -294,9 +285,9 @@ class _Optimization:
             "history": self.history[:done].cpu().numpy(),
         }
         for name, parameter in self.parameters.items():
-            moments = self.optimizer.state[parameter]
             arrays[name] = parameter.detach().cpu().numpy()
-            arrays |= {f"{name}.{key}": moments[key].cpu().numpy() for key in ("step", "exp_avg", "exp_avg_sq")}
+            moments = vars(self.optimizer.moments[name])
+            arrays |= {f"{name}.{key}": values.cpu().numpy() for key, values in moments.items()}
         return arrays
 
     def resume(self, slot: Slot | None) -> int:
@@ -311,10 +302,8 @@ class _Optimization:
         with torch.no_grad():
             for name, parameter in self.parameters.items():
                 parameter.copy_(torch.as_tensor(arrays[name]))
-                self.optimizer.state[parameter] = {
-                    key: torch.tensor(arrays[f"{name}.{key}"], dtype=torch.float32, device=self.device)
-                    for key in ("step", "exp_avg", "exp_avg_sq")
-                }
+                for key, values in vars(self.optimizer.moments[name]).items():
+                    values.copy_(torch.as_tensor(arrays[f"{name}.{key}"]))
         _LOG.info("%s: going on after step %d", self.frame.name, done)
         return done
 
