@@ -160,7 +160,7 @@ def single_fits(bench: Bench) -> tuple[dict[str, Gaussians], float]:
     rows = bench.subject.frames
     for expression, group in rows.groupby("expression", sort=False):
         wanted = [frame for frame in group["frame"] if f"{expression}/{frame}" not in fits]
-        for data in studio.source.stream(str(expression), wanted):
+        for data in studio.source.stream(str(expression), wanted, lambda data: data):
             turns = vertex_rotations(level.vertices, data.vertices, level.faces)
             start = moved_by_mesh(neutral, level.vertices, data.vertices, turns)
             moved = data.to(bench.device)
