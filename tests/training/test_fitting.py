@@ -121,6 +121,13 @@ def test_losses_metrics_and_pictures_are_in_the_event_files(studio, neutral, tmp
     assert len(events.Tags()["images"]) == 2
 
 
+@pytest.mark.parametrize("background", ["mask", "plate"])
+def test_the_rehearsal_fits_and_measures_a_patch(studio, background):
+    metrics = fitting.rehearse(replace(studio, background=background))
+    assert metrics["camera"].tolist() == ["rehearsal", "rehearsal"]
+    assert np.isfinite(metrics["psnr"]).all()
+
+
 def test_stragglers_are_far_below_the_median_of_the_others():
     assert stragglers([30.0, 30.5, 26.0, 29.5], 3.0) == [2]
     assert stragglers([30.0, 30.5, 28.0, 29.5], 3.0) == []

@@ -126,19 +126,26 @@ class FrameSource:
         prepare: Callable[[FrameData], T],
         workers: int | None = None,
     ) -> Iterator[T]:
-        """Yield `prepare(frame)` in order, each read by `workers` threads while its predecessor is being used."""
-        with ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1)) as decoders, ThreadPoolExecutor(1) as ahead:
+        """Return an iterator over `prepare(frame)` in order, each read by `workers` threads ahead of its use.
 
-            def submit(frame: str) -> Future[T]:
-                return ahead.submit(lambda: prepare(self.load(expression, frame, decoders)))
+        The first frame is read from this call on, any other from when its predecessor is handed out.
+        """
+        decoders = ThreadPoolExecutor(workers or min(16, os.cpu_count() or 1))
+        ahead = ThreadPoolExecutor(1)
 
-            pending = submit(frames[0]) if frames else None
-            for following in [*frames[1:], None]:
-                if pending is None:
-                    return
-                result = pending.result()
-                pending = None if following is None else submit(following)
-                yield result
+        def submit(frame: str) -> Future[T]:
+            return ahead.submit(lambda: prepare(self.load(expression, frame, decoders)))
+
+        def results(pending: Future[T] | None) -> Iterator[T]:
+            with decoders, ahead:
+                for following in [*frames[1:], None]:
+                    if pending is None:
+                        return
+                    result = pending.result()
+                    pending = None if following is None else submit(following)
+                    yield result
+
+        return results(submit(frames[0]) if frames else None)
 
 
 def read_photograph(path: Path, width: int, height: int) -> NDArray[np.uint8]:  # [H, W, 4]

@@ -5,7 +5,6 @@ import logging
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from io import StringIO
@@ -18,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from splatrig.capture.cameras import read_cameras
+from splatrig.capture.cameras import Cameras, read_cameras
 from splatrig.config import InitialShape, TrainingConfig, from_mapping, to_mapping
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.gaussians.store import FittedFrames
@@ -178,11 +177,17 @@ def warm_gaussians(studio: Studio, frame: FrameData, neutral: Gaussians) -> Gaus
 def fit_neutral(studio: Studio, expression: str, frame: str, events: str | Path) -> Fitted:
     """Fit the neutral frame from the mesh and its photographs."""
     checkpoints = studio.checkpoints(expression, {})
-    with ThreadPoolExecutor(4) as pool:
-        data = studio.source.load(expression, frame, pool)
-    start = first_gaussians(studio, data)
+
+    def prepare(data: FrameData) -> tuple[FrameData, Gaussians]:
+        start = first_gaussians(studio, data)
+        return data.to(studio.device), start
+
+    ahead = studio.source.stream(expression, [frame], prepare)
+    if studio.device.type == "cuda":
+        rehearse(studio)
+    data, start = next(ahead)
     with Logbook(events) as logbook:
-        fitted = _fitted(studio, data.to(studio.device), start, start.quats, studio.plan("neutral"), checkpoints)
+        fitted = _fitted(studio, data, start, start.quats, studio.plan("neutral"), checkpoints)
         _log(fitted, logbook, len(data.cameras))
     return fitted
 
@@ -207,6 +212,8 @@ def fit_expression(
 
     plan = studio.plan("frame")
     ahead = studio.source.stream(expression, [frame for frame in frames if frame not in kept], prepare)
+    if studio.device.type == "cuda":
+        rehearse(studio)
     fitted = []
     with Logbook(events) as logbook:
         for frame in track(frames, expression, unit="frame"):
@@ -225,6 +232,23 @@ def fit_expression(
             _log(again, logbook, len(data.cameras))
             fitted[index] = again
     return fitted
+
+
+def rehearse(studio: Studio) -> pd.DataFrame:
+    """Fit and measure a patch of grey, which loads all kernels while the first photographs are decoded."""
+    vertices = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    colors = np.full((3, 3), 0.5, np.float32)
+    start = gaussians_on_mesh(vertices, np.tile(np.eye(3), (3, 1, 1)), np.ones(3), colors, studio.config.initial)
+    K = np.array([[32.0, 0.0, 16.0], [0.0, 32.0, 16.0], [0.0, 0.0, 1.0]])
+    viewmat = np.eye(4)
+    viewmat[2, 3] = 4.0
+    camera = Cameras(("rehearsal",), viewmat[None], K[None], 32, 32, np.zeros(1, dtype=bool))
+    images = torch.full((1, 32, 32, 4), 128, dtype=torch.uint8)
+    crops = np.array([[0, 32, 0, 32]])
+    data = FrameData("rehearsal", "0", vertices, camera, images, crops, images[..., :3]).to(studio.device)
+    plan = replace(studio.plan("frame"), steps=1)
+    result = fit(start, data, Surface(vertices, np.ones(3)), plan, studio.seed)
+    return measure_frame(result.gaussians, data, plan)
 
 
 def stragglers(psnrs: Sequence[float], below_db: float) -> list[int]:
