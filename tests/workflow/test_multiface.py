@@ -25,6 +25,7 @@ BASE = {
     },
     "demo": {"cameras": 6, "image_height": 64, "samples": 1, "frames": 2, "tracked_vertices": 300},
     "components": {"pca": {"k": 2}, "mbspca": {"k": 2}, "sldc": {"k": 2}},
+    "joint": {"k": 2},
     "rendering": {"components": 2},
     "evaluation": {"ks": [1, 2]},
 }
