@@ -6,9 +6,10 @@ peak memory is the highest resident size during a measurement (Linux).
     pca        joint PCA, K = 50, against sklearn's on the same file        (--columns N: only the first N Gaussians)
     plain      SLDC at 5,509 against the published algorithm, K = 50 and 330, same iterations, float64
     full       SLDC at 87,652, K = 50, to convergence
+    coarse     the same, started on the base level
     joint      SLDC of all 13 numbers at 87,652, K = 50
     rig        evaluating a rig: 50 dense global components, 20 local ones
-    cuda       SLDC at 87,652 on a CUDA device; cuda_joint: of all 13 numbers
+    cuda       SLDC at 87,652 on a CUDA device; cuda_coarse, cuda_joint: started on the base level, all 13 numbers
 """
 
 import argparse
@@ -28,22 +29,30 @@ sys.path[:0] = [str(ROOT / "workflow" / "lib"), str(ROOT / "tests" / "components
 import h5py  # noqa: E402
 import numpy as np  # noqa: E402
 import scipy  # noqa: E402
+import yaml  # noqa: E402
 from component_data import template, write_store  # noqa: E402
 from sldc_reference import plain_sldc  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
 from splatrig.components.attributes import AttributeReader  # noqa: E402
-from splatrig.components.file import Components, by_column  # noqa: E402
-from splatrig.components.local import COLUMNS_IN_CACHE, make_engine  # noqa: E402
+from splatrig.components.file import Components, by_column, by_gaussian  # noqa: E402
+from splatrig.components.local import (  # noqa: E402
+    COLUMNS_IN_CACHE,
+    CoarseStart,
+    FoundLocal,
+    local_components,
+    make_engine,
+)
 from splatrig.components.matrix import StandardisedRows, standardise  # noqa: E402
 from splatrig.components.pca import principal_components  # noqa: E402
 from splatrig.components.sldc import AdmmOptions, SldcOptions, sparse_localized_components  # noqa: E402
 from splatrig.components.support import GaussMap, Locality, largest_distance_mm  # noqa: E402
+from splatrig.config import SldcConfig, from_mapping  # noqa: E402
 from splatrig.mesh.geodesic import GeodesicSolver  # noqa: E402
 
 FRAMES = 330
 JOINT = ["xyz", "f_dc", "rotation", "scale"]
-PLAIN = AdmmOptions(relaxation=1.0, iterations=10, tolerance=0.0)
+PLAIN = AdmmOptions(rho=10.0, relaxation=1.0, iterations=10, tolerance=0.0)
 ROWS: list[dict[str, object]] = []
 
 
@@ -142,7 +151,7 @@ def bench_plain(folder: Path, threads: int, quick: bool = False) -> None:
     locality = _locality("base", GaussMap(0.2))
     for k, outer in [(50, 10), (330, 2)][: 1 if quick else 2]:
         size = COLUMNS_IN_CACHE // 3
-        options = SldcOptions(k, 1.0, False, outer, 0.0, sweeps=1, momentum=0.0, reseed=False, admm=PLAIN)
+        options = SldcOptions(k, 1.0, False, outer, 0.0, sweeps=1, momentum=0.0, slack=0.0, reseed=False, admm=PLAIN)
 
         def ours(k: int = k, size: int = size, options: SldcOptions = options) -> object:
             blocks = (np.ascontiguousarray(X[:, i : i + size].swapaxes(1, 2)) for i in range(0, X.shape[1], size))
@@ -162,36 +171,33 @@ def bench_plain(folder: Path, threads: int, quick: bool = False) -> None:
         report(bar, "largest relative difference of the objective", difference, "", "<= 1e-6")
 
 
-def bench_full(folder: Path, threads: int, attributes: list[str], device: str, k: int = 50) -> None:
-    """SLDC at the finest level to convergence."""
+def bench_full(folder: Path, threads: int, attributes: list[str], device: str, start: str | None = None) -> None:
+    """SLDC at the finest level to convergence: reading, standardising, geodesics and all."""
     path = _xyz(folder, "subd2") if attributes == ["xyz"] else folder / "joint.h5"
     if not path.exists():
         write_store(path, template(), "subd2", FRAMES, JOINT)
-    mesh = template().levels["subd2"]
-    bar = f"{device} {'xyz' if attributes == ['xyz'] else 'joint'}"
+    mesh = template()
+    values = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["components"]["sldc"]
+    config = from_mapping(SldcConfig, {**values, "k": 50})
+    coarse = CoarseStart(mesh.levels[start], mesh.between(start, "subd2")) if start else None
+    bar = f"{device} {'xyz' if attributes == ['xyz'] else 'joint'}{' from ' + start if start else ''}"
+    wanted = {"cuda": "<= 10", "cpu": "<= plain K=50"}[device] if attributes == ["xyz"] else ""
 
-    def run(spent: dict[str, float], started: float) -> object:
-        solver = GeodesicSolver(mesh.vertices, mesh.faces)
-        locality = Locality(solver, GaussMap(0.2), largest_distance_mm(solver, 0))
+    def run() -> FoundLocal:
         with AttributeReader(path) as reader:
             matrix = reader.train_matrix(attributes)
-            rows = StandardisedRows(matrix, standardise(matrix, "neutral", threads))
-            width = matrix.shape[1] // reader.count
-            engine = make_engine(rows.gaussian_blocks(COLUMNS_IN_CACHE // width), k, threads, device)
-        spent["read"] = time.perf_counter() - started
-        return sparse_localized_components(engine, locality.rows, SldcOptions(k, 1.0))
+            return local_components(
+                matrix, mesh.levels["subd2"], config, "gauss", "neutral", threads, device=device, coarse=coarse
+            )
 
     for attempt in range(2 if device == "cuda" else 1):
-        spent: dict[str, float] = {}
-        started = time.perf_counter()
-        found, seconds, peak = measured(lambda spent=spent, started=started: run(spent, started))
-        label = "to convergence" if attempt == 0 else "to convergence, second run"
-        report(bar, f"reading and standardising, factoring geodesics, run {attempt + 1}", spent["read"], "s")
-        report(bar, label, seconds, "s", "<= 10" if device == "cuda" else "<= plain K=50")
-    report(bar, "iterations", len(found.objective), "")
-    report(bar, "converged", float(found.converged), "")
-    report(bar, "objective", found.objective[-1], "")
-    report(bar, "zero rows", float((~found.C.any(axis=2)).mean()), "")
+        found, seconds, peak = measured(run)
+        report(bar, f"to convergence, run {attempt + 1}", seconds, "s", wanted)
+    report(bar, "iterations at the finest level", len(found.extras["sldc_objective"]), "")
+    report(bar, "converged", float(found.extras["sldc_converged"]), "")
+    report(bar, "objective", found.extras["sldc_objective"][-1], "")
+    rows = by_gaussian(found.C, found.standardisation.dim_info, len(mesh.levels["subd2"].vertices))
+    report(bar, "zero rows", float((~rows.any(axis=2)).mean()), "")
     report(bar, "peak memory", peak, "GiB", "<= 12")
 
 
@@ -242,7 +248,9 @@ def main() -> None:
     """Run the named benchmarks and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "what", nargs="+", choices=["pca", "plain", "full", "joint", "rig", "cuda", "cuda_joint", "all"]
+        "what",
+        nargs="+",
+        choices=["pca", "plain", "full", "coarse", "joint", "rig", "cuda", "cuda_coarse", "cuda_joint", "all"],
     )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--columns", type=int, help="only the first so many Gaussians, for machines under 16 GiB")
@@ -250,7 +258,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the synthetic stores are kept (default: a temporary one)")
     parser.add_argument("--out", type=Path, help="CSV to write")
     options = parser.parse_args()
-    chosen = ["pca", "plain", "full", "rig"] if "all" in options.what else options.what
+    chosen = ["pca", "plain", "full", "coarse", "rig"] if "all" in options.what else options.what
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
@@ -258,9 +266,11 @@ def main() -> None:
             "pca": lambda: bench_pca(folder, options.threads, options.columns),
             "plain": lambda: bench_plain(folder, options.threads, options.quick),
             "full": lambda: bench_full(folder, options.threads, ["xyz"], "cpu"),
+            "coarse": lambda: bench_full(folder, options.threads, ["xyz"], "cpu", "base"),
             "joint": lambda: bench_full(folder, options.threads, JOINT, "cpu"),
             "rig": lambda: bench_rig(options.threads),
             "cuda": lambda: bench_full(folder, options.threads, ["xyz"], "cuda"),
+            "cuda_coarse": lambda: bench_full(folder, options.threads, ["xyz"], "cuda", "base"),
             "cuda_joint": lambda: bench_full(folder, options.threads, JOINT, "cuda"),
         }
         for name in chosen:

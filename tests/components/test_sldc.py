@@ -49,7 +49,7 @@ def test_equal_steps_give_the_objective_of_the_published_algorithm(support, sign
     X = standardised(sheet, 0.1)[0].astype(np.float64)
     locality = locality_of(sheet, support)
     W, C, objectives = plain_sldc(X, lambda i: locality.rows(np.array([i]))[0], 6, 1.0, 8, signed=signed)
-    published = {"admm": PLAIN, "sweeps": 1, "momentum": 0.0, "reseed": False}
+    published = {"admm": PLAIN, "sweeps": 1, "momentum": 0.0, "slack": 0.0, "reseed": False}
     found = run(X, locality.rows, 6, **published, max_iterations=8, tolerance=0.0, signed=signed)
     np.testing.assert_allclose(found.objective, objectives, rtol=1e-9)
     order = np.argsort(-(W**2).sum(axis=0) * (C**2).sum(axis=(1, 2)), kind="stable")

@@ -17,7 +17,7 @@ with AttributeReader(snakemake.input.attributes) as reader:
     matrix = reader.train_matrix(params.attributes)
     template = read_template(snakemake.input.template)
     level = template.levels[reader.level]
-    start = config.start_level
+    start = config.start_level if config.start_level != reader.level else None
     found = local_components(
         matrix,
         level,

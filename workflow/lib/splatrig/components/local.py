@@ -102,8 +102,9 @@ def local_components(
     mirror = mirror_map(level.vertices) if config.symmetric else None
     start = None
     if coarse is not None:
-        start = _found_on(coarse, rows.gaussian_blocks(size, len(coarse.level.vertices)), config, support, threads)
-    engine = make_engine(rows.gaussian_blocks(size), config.k, threads, device)
+        blocks = rows.gaussian_blocks(size, threads, len(coarse.level.vertices))
+        start = _found_on(coarse, make_engine(blocks, config.k, threads, device), config, support)
+    engine = make_engine(rows.gaussian_blocks(size, threads), config.k, threads, device)
     found = sparse_localized_components(engine, locate, options, CenterPriors(tuple(config.centers), mirror), start)
     _report(found, time.perf_counter() - started)
     return FoundLocal(
@@ -128,14 +129,12 @@ def _locality(level: Level, config: SldcConfig, support: str) -> tuple[Locate, f
     return Locality(solver, support_map(config, support), unit).rows, unit
 
 
-def _found_on(
-    coarse: CoarseStart, blocks: Iterable[NDArray[np.float32]], config: SldcConfig, support: str, threads: int
-) -> Start:
+def _found_on(coarse: CoarseStart, engine: Engine, config: SldcConfig, support: str) -> Start:
     """Return what SLDC finds on the coarse level, carried to the fine one. Coarse vertices keep their numbers."""
     mirror = mirror_map(coarse.level.vertices) if config.symmetric else None
     priors = CenterPriors(tuple(config.centers), mirror)
     locate, _ = _locality(coarse.level, config, support)
-    found = sparse_localized_components(CpuEngine(blocks, config.k, threads), locate, sldc_options(config), priors)
+    found = sparse_localized_components(engine, locate, sldc_options(config), priors)
     logger.info("coarse level: %d iterations, objective %.6g", len(found.objective), found.objective[-1])
     C = np.stack([coarse.operator @ component for component in found.C]).astype(np.float32)
     return Start(found.W, C, found.places)

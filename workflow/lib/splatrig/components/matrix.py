@@ -187,26 +187,29 @@ class StandardisedRows:
             rows = centred(self.matrix, block, self.standardisation.mean).rows
             yield block.columns, rows / self.standardisation.scales[block.attribute]
 
-    def gaussian_blocks(self, size: int, count: int | None = None) -> Iterator[NDArray[np.float32]]:
+    def gaussian_blocks(self, size: int, threads: int = 1, count: int | None = None) -> Iterator[NDArray[np.float32]]:
         """Iterate over blocks [F, d, B] of `size` Gaussians with all d numbers of each, less the rest shape.
 
         The numbers are in the order of `dim_info`; the last block is smaller. `count` keeps the first Gaussians alone:
         those of a coarser level.
         """
+        total = self.matrix.sources[0].shape[1] // DIMENSIONS[self.matrix.names[0]]
+        return map_blocks(self._gaussians, spans(0, count or total, size), threads)
+
+    def _gaussians(self, span: slice) -> NDArray[np.float32]:
+        """Return the Gaussians of `span` [F, d, B], standardised, less the rest shape."""
         offset = self.standardisation.offset
-        widths = [DIMENSIONS[name] for name in self.matrix.names]
-        count = count or self.matrix.sources[0].shape[1] // widths[0]
-        for span in spans(0, count, size):
-            parts = []
-            for number, ((_, start, _), width) in enumerate(zip(self.matrix.dim_info, widths, strict=True)):
-                local = slice(span.start * width, span.stop * width)
-                block = Block(number, local, slice(start + local.start, start + local.stop))
-                rows = centred(self.matrix, block, self.standardisation.mean).rows
-                rows /= self.standardisation.scales[number]
-                if offset is not None:
-                    rows -= offset[block.columns]
-                parts.append(rows.reshape(len(rows), -1, width).swapaxes(1, 2))
-            yield np.ascontiguousarray(np.concatenate(parts, axis=1))
+        parts = []
+        for number, (name, start, _) in enumerate(self.matrix.dim_info):
+            width = DIMENSIONS[name]
+            local = slice(span.start * width, span.stop * width)
+            block = Block(number, local, slice(start + local.start, start + local.stop))
+            rows = centred(self.matrix, block, self.standardisation.mean).rows
+            rows /= self.standardisation.scales[number]
+            if offset is not None:
+                rows -= offset[block.columns]
+            parts.append(rows.reshape(len(rows), -1, width).swapaxes(1, 2))
+        return np.ascontiguousarray(np.concatenate(parts, axis=1))
 
     def less_rest(self) -> NDArray[np.float32]:
         """Return all rows [F, D] standardised and less the rest shape: the matrix that is decomposed."""

@@ -78,6 +78,9 @@ class SldcOptions:
     """Passes over the columns of W in every weight update; the paper's is 1."""
     momentum: float = 0.7
     """First extrapolation of W, growing while the objective falls; 0, the paper's, is none."""
+    slack: float = 0.02
+    """A centre moves when its support map at the new place is above this: nearer ones would change nothing but the map.
+    The paper's is 0."""
     reseed: bool = True
     """Start dead components anew from the residual."""
     admm: AdmmOptions = field(default_factory=AdmmOptions)
@@ -142,7 +145,8 @@ def _minimise(
         for _ in range(options.sweeps):
             update_weights(W, state.gram, state.projection, signed=options.signed)
         inertia.extrapolate(W)
-        centers.follow(state.peaks, state.heights)
+        away = locate(centers.vertices)[np.arange(options.k), state.peaks] > options.slack
+        centers.follow(state.peaks, np.where(away, state.heights, 0.0))
         state = engine.improve(W, options.lambda_ * locate(centers.vertices), rho, options.admm)
         residual = total - 2 * float(np.vdot(W, state.projection)) + float(np.vdot(W.T @ W, state.gram))
         objective.append(residual + state.penalty)

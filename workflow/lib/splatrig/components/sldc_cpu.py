@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.components.blocks import map_blocks
+from splatrig.components.sldc_kernels import shrink_step
 
 Floats = NDArray[np.floating]
 
@@ -26,9 +27,9 @@ class AdmmOptions:
     """Penalty of the splitting; None for a tenth of the mean diagonal of 2 WᵀW at the start."""
     relaxation: float = 1.6
     """Over-relaxation in [1, 1.8]; 1 is plain ADMM."""
-    iterations: int = 20
+    iterations: int = 10
     """At most so many, warm-started from the previous update."""
-    tolerance: float = 1e-3
+    tolerance: float = 5e-3
     """Stop a block when primal and dual residuals fall below this share of its least-squares solution."""
 
 
@@ -185,23 +186,15 @@ def _admm(block: _Block, start: Floats, system: tuple[Floats, float], limits: Fl
     """
     inverse, rho = system
     k, shape = len(inverse), block.Z.shape
-    Z, U = block.Z, block.U
-    base = inverse @ start.reshape(k, -1)
+    base = (inverse @ start.reshape(k, -1)).reshape(shape)
     coupling = inverse * rho
     shrink = limits / rho
+    difference = block.Z - block.U
+    A = np.empty_like(base)
     small = options.tolerance**2 * float(np.vdot(base, base))
-    tiny = np.finfo(Z.dtype).tiny
     for step in range(1, options.iterations + 1):
-        A = (base + coupling @ (Z - U).reshape(k, -1)).reshape(shape)
-        V = options.relaxation * A + (1 - options.relaxation) * Z + U
-        norms = np.sqrt(np.einsum("kdb,kdb->kb", V, V))
-        factors = np.maximum(norms - shrink, 0) / np.maximum(norms, tiny)
-        previous = Z.copy()
-        np.multiply(V, factors[:, None, :], out=Z)
-        np.subtract(V, Z, out=U)
-        if options.tolerance > 0:
-            A -= Z
-            previous -= Z
-            if np.vdot(A, A) <= small and np.vdot(previous, previous) <= small:
-                return step
+        np.matmul(coupling, difference.reshape(k, -1), out=A.reshape(k, -1))
+        residuals = shrink_step(A, base, block.Z, block.U, difference, shrink, options.relaxation)
+        if options.tolerance > 0 and max(residuals) <= small:
+            return step
     return options.iterations
