@@ -137,11 +137,12 @@ def ablations(bench: Bench, base: JointConfig, starts: dict[str, Components]) ->
             steps = max(1, base.steps * base.batch.frames * base.batch.cameras // (frames * cameras))
             label = f"batch: {frames} frames x {cameras} cameras, same pairs"
             yield label, "global", replace(base, batch=batch, steps=steps), start
-    for factor in (0.05, 0.3, 0.6):
+    for factor in (0.04, 0.4, 1.0):
         yield f"rate_factor: {factor}", "global", replace(base, rate_factor=factor), start
     for rate in (0.0, 0.005, 0.08):
         yield f"weight_rate: {rate}", "global", replace(base, weight_rate=rate), start
-    yield "base: fixed", "global", replace(base, base="fixed"), start
+    for factor in (0.0, 0.1, 0.3, 2.0):
+        yield f"base_rate_factor: {factor}", "global", replace(base, base_rate_factor=factor), start
     yield "attributes: xyz", "global", replace(base, attributes=["xyz"]), start
     yield "attributes: xyz, f_dc", "global", replace(base, attributes=["xyz", "f_dc"]), start
     for attributes in (["f_rest"], ["opacity"], ["opacity", "f_rest"]):
@@ -195,12 +196,12 @@ def part_scaling(bench: Bench) -> None:
 
     def measure_one(what: str, value: int, subject: Subject, k: int) -> None:
         config = replace(bench.joint, k=k, steps=steps, check_every=steps, validation_pairs=0)
-        generator_start = rig_start(config, bench.config.components.sldc, subject, None, "global", 0)
-        plan = joint_plan(config, bench.config.training, "mask", "global")
-        learn(generator_start, subject, replace(config, steps=5), replace(plan, steps=5), 0, bench.device)
+        start = rig_start(config, bench.config.components.sldc, subject, None, "global", 0)
+        plan = joint_plan(config, bench.config.training, "mask", "global", start)
+        learn(start, subject, replace(config, steps=5), replace(plan, steps=5), 0, bench.device)
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
-        learned = learn(generator_start, subject, config, plan, 0, bench.device)
+        learned = learn(start, subject, config, plan, 0, bench.device)
         peak = torch.cuda.max_memory_reserved() / 2**30 if torch.cuda.is_available() else float("nan")
         busy = learned.report.seconds - learned.report.waited_seconds
         rows.append({"against": what, "value": value, "ms_a_step": 1e3 * busy / steps, "peak_gib": peak})

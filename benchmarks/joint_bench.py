@@ -222,8 +222,8 @@ class Run:
 
 def learned_rig(bench: Bench, config: JointConfig, family: str, start: Components | None) -> Run:
     """Learn one rig."""
-    plan = joint_plan(config, bench.config.training, "mask", family)
     rig = rig_start(config, bench.config.components.sldc, bench.subject, start, family, bench.seed)
+    plan = joint_plan(config, bench.config.training, "mask", family, rig)
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     begin, cpu = time.perf_counter(), time.process_time()

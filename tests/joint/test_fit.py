@@ -125,7 +125,7 @@ class _TrainerOrder(Schedule):
 def test_no_components_equals_fitting_the_base_alone(truth: Planted) -> None:
     """The trainer of single frames is the reference; quaternions rest, since only the joint fit renormalises them."""
     rates = replace(planted.RATES, quats=0.0)
-    plan = planted.plan(40, rates=rates, final_rate=0.1, check_every=1000)
+    plan = planted.plan(40, rates=rates, base_rates=rates, final_rate=0.1, check_every=1000)
     base = planted.disturbed(truth, 0, local=False).base
     start = RigStart(base, np.zeros((1, 0), np.float32), (), neutral_row=0)
     schedule = _TrainerOrder([(0, 0)], Batch(1, 1), seed=5)
@@ -202,7 +202,7 @@ def test_one_bad_picture_changes_nothing_and_many_stop_the_fit(truth: Planted, m
 
 
 def test_the_fit_stops_when_held_out_cameras_no_longer_improve(truth: Planted) -> None:
-    plan = planted.plan(400, check_every=5, patience=2, rates=replace(planted.RATES, sh0=3.0))
+    plan = planted.plan(400, check_every=5, patience=2, base_rates=replace(planted.RATES, sh0=3.0))
     rig, joint = learn(truth, truth.start(), plan)
     assert joint.steps_done < 400
     assert joint.best_step == max(joint.history, key=lambda row: row[3])[0]

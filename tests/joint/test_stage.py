@@ -21,6 +21,7 @@ from splatrig.joint.stage import (
     training_schedule,
     validation_pairs,
 )
+from splatrig.training.recipe import plan_for
 from training import tiny
 
 CPU = torch.device("cpu")
@@ -46,8 +47,8 @@ def test_a_learned_rig_beats_the_mesh_components_it_started_from(
 ) -> None:
     """A side that bulges brightens too, which meshes cannot know."""
     config = small.joint_config()
-    plan = joint_plan(config, tiny.config(), "mask", family)
     start = rig_start(config, small.sldc_config(), subject, starts[family], family, seed=0)
+    plan = joint_plan(config, tiny.config(), "mask", family, start)
     learned = learn(start, subject, config, plan, 0, CPU)
     path = tmp_path / f"joint_{family}.h5"
     write_components(path, as_components(learned, subject, family, {"k": 2}))
@@ -67,8 +68,8 @@ def test_a_learned_rig_beats_the_mesh_components_it_started_from(
 
 def test_the_same_seed_learns_the_same_bits(subject: Subject, starts: dict) -> None:
     config = small.joint_config(steps=6)
-    plan = joint_plan(config, tiny.config(), "mask", "global")
     start = rig_start(config, small.sldc_config(), subject, starts["global"], "global", seed=0)
+    plan = joint_plan(config, tiny.config(), "mask", "global", start)
     first, second = (
         as_components(learn(start, subject, config, plan, 3, CPU), subject, "global", {}) for _ in range(2)
     )
@@ -80,8 +81,8 @@ def test_windows_of_too_little_memory_learn_too(subject: Subject, starts: dict) 
     config = small.joint_config(steps=8, memory_gib=tiny.WIDTH * tiny.HEIGHT * 4 * 8 / 2**30)
     schedule = training_schedule(config, subject, 5, 0, World())
     assert schedule.window_pairs == 4
-    plan = joint_plan(config, tiny.config(), "mask", "global")
     start = rig_start(config, small.sldc_config(), subject, starts["global"], "global", seed=0)
+    plan = joint_plan(config, tiny.config(), "mask", "global", start)
     learned = learn(start, subject, config, plan, 3, CPU)
     assert np.isfinite(learned.report.history["psnr"]).all()
 
@@ -98,8 +99,8 @@ def test_a_soft_support_may_grow_and_is_penalised_with_distance(subject: Subject
 
 def test_appearance_can_have_components_of_its_own(subject: Subject, starts: dict) -> None:
     config = small.joint_config(steps=4, appearance=JointAppearance(["opacity", "f_rest"], 2))
-    plan = joint_plan(config, tiny.config(), "mask", "global")
     start = rig_start(config, small.sldc_config(), subject, starts["global"], "global", seed=0)
+    plan = joint_plan(config, tiny.config(), "mask", "global", start)
     components = as_components(learn(start, subject, config, plan, 0, CPU), subject, "global", {})
     assert components.W.shape[1] == 4
     assert [name for name, *_ in components.dim_info][-2:] == ["opacity", "f_rest"]
@@ -126,8 +127,7 @@ def test_validation_pairs_are_held_out_cameras_of_training_frames(subject: Subje
 
 
 def test_a_few_cameras_suffice_for_weights(subject: Subject, starts: dict) -> None:
-    plan = joint_plan(small.joint_config(), tiny.config(), "mask", "global")
-    comparison = Comparison(subject, plan.view, JointSolve(20, 0.05), CPU)
+    comparison = Comparison(subject, plan_for(tiny.config(), "frame", "mask"), JointSolve(20, 0.05), CPU)
     method = method_of("mesh", starts["global"], subject.neutral, 2, CPU)
     for cameras in (1, 2):
         weights = unseen_weights(comparison, method, subject.names("held_out"), cameras)
@@ -135,8 +135,7 @@ def test_a_few_cameras_suffice_for_weights(subject: Subject, starts: dict) -> No
 
 
 def test_a_perfect_fit_measures_as_one(subject: Subject) -> None:
-    plan = joint_plan(small.joint_config(), tiny.config(), "mask", "global")
-    comparison = Comparison(subject, plan.view, JointSolve(1, 0.05), CPU)
+    comparison = Comparison(subject, plan_for(tiny.config(), "frame", "mask"), JointSolve(1, 0.05), CPU)
     table = measured_fits(comparison, subject.names("train")[:1], "train", [subject.neutral])
     assert table.loc[table["region"] == "mask", "psnr"].item() > 40
 
@@ -150,3 +149,16 @@ def test_a_digest_follows_parameters_files_and_folders(tmp_path: Path) -> None:
     assert first != digest_of({"k": 2}, [file, folder])
     file.write_text("2")
     assert first != digest_of({"k": 1}, [file, folder])
+
+
+def test_components_that_share_a_gaussian_share_the_rate(subject: Subject, starts: dict) -> None:
+    config = small.joint_config(rate_factor=0.5)
+    training = tiny.config()
+    for family, expected in (("global", 0.5 / np.sqrt(2)), ("local", None)):
+        start = rig_start(config, small.sldc_config(), subject, starts[family], family, seed=0)
+        plan = joint_plan(config, training, "mask", family, start)
+        support = start.blocks[0].support
+        reaching = 2 if support is None else support.sum() / support.any(axis=0).sum()
+        assert plan.rates.means == pytest.approx(0.5 / np.sqrt(reaching) * training.rates.means)
+        assert expected is None or plan.rates.means == pytest.approx(expected * training.rates.means)
+        assert plan.base_rates.means == pytest.approx(config.base_rate_factor * training.rates.means)

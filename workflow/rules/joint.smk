@@ -62,7 +62,7 @@ rule joint:
         family="global|local",
     conda:
         "../../envs/training.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=int(4000 + 1500 * CFG.joint.memory_gib),
         runtime=120,
@@ -107,7 +107,7 @@ rule evaluate_joint:
         benchmarks("evaluate_joint.tsv")
     conda:
         "../../envs/evaluation.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=6000,
         runtime=120,

@@ -30,7 +30,7 @@ start_file = next(iter([inputs.start] if isinstance(inputs.start, str) else inpu
 start = rig_start(
     config, from_mapping(SldcConfig, params.sldc), subject, read_start(start_file), params.family, params.seed
 )
-plan = joint_plan(config, training, params.background, params.family)
+plan = joint_plan(config, training, params.background, params.family, start)
 output = Path(snakemake.output.components)
 saving = Saving(output.with_name(f".{output.stem}.checkpoint.h5"), digest_of(dict(params.items()), sorted(inputs)))
 learned = learn(start, subject, config, plan, params.seed, device, saving)

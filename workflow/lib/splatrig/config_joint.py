@@ -46,10 +46,10 @@ class JointConfig:
     start: str
     attributes: list[str]
     appearance: JointAppearance
-    base: str
     steps: int
     batch: JointBatch
     rate_factor: float
+    base_rate_factor: float
     weight_rate: float
     final_rate: float
     ridge: float

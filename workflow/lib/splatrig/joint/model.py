@@ -50,6 +50,16 @@ class RigStart:
     neutral_row: int
     """The frame whose weights are zero and stay so: coefficient 0 is the neutral face."""
 
+    @property
+    def components_a_gaussian(self) -> float:
+        """How many components of the first block reach a Gaussian: the mean over those that any reaches, at least 1."""
+        if not self.blocks:
+            return 1.0
+        support = self.blocks[0].support
+        if support is None:
+            return float(max(1, self.blocks[0].count))
+        return float(support.sum() / max(1, support.any(axis=0).sum()))
+
     def __post_init__(self) -> None:
         count = sum(block.count for block in self.blocks)
         if self.weights.ndim != 2 or self.weights.shape[1] != count:

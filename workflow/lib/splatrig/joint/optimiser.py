@@ -53,7 +53,7 @@ class RigOptimiser:
                 raise InputError(f"training.rates.{name}: got 0, expected more than 0, since joint components move it.")
         self.rig, self.plan = rig, plan
         groups = [
-            {"params": [parameter], "name": f"base_{name}", "first_rate": getattr(plan.rates, name) * plan.train_base}
+            {"params": [parameter], "name": f"base_{name}", "first_rate": getattr(plan.base_rates, name)}
             for name, parameter in rig.base.items()
         ]
         groups += [{"params": [block.values], "name": "basis", "first_rate": 1.0} for block in rig.blocks]

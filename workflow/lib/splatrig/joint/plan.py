@@ -15,12 +15,13 @@ class JointPlan:
     steps: int
     batch: Batch
     rates: Rates
-    """Adam's rates at the first step for base and basis, in raw units."""
+    """Adam's rates at the first step for the basis, in raw units."""
+    base_rates: Rates
+    """The same for the base, which all frames and cameras inform: it may go faster."""
     weight_rate: float
     """Adam's rate at the first step for weights, which are of order 1."""
     final_rate: float
     """Share of every first rate that is left at the last step, at the end of half a cosine."""
-    train_base: bool
     bounded: bool
     """True: weights in [0, 1] (local components). False: any sign, unit root mean square a component (global)."""
     ridge: float

@@ -103,16 +103,22 @@ class Subject:
         return mean_edge_lengths(level.vertices, level.faces)
 
 
-def joint_plan(config: JointConfig, training: TrainingConfig, background: str, family: str) -> JointPlan:
-    """Return the plan of a family (`global` or `local`)."""
+def joint_plan(
+    config: JointConfig, training: TrainingConfig, background: str, family: str, start: RigStart
+) -> JointPlan:
+    """Return the plan of a family (`global` or `local`) that starts from `start`.
+
+    The components that reach a Gaussian share `rate_factor`: were n of them to go one step in independent directions,
+    the Gaussian would move by the root of n steps.
+    """
     view = plan_for(training, "frame", background)
     return JointPlan(
         steps=config.steps,
         batch=Batch(config.batch.frames, config.batch.cameras),
-        rates=scaled(training.rates, config.rate_factor),
+        rates=scaled(training.rates, config.rate_factor / np.sqrt(start.components_a_gaussian)),
+        base_rates=scaled(training.rates, config.base_rate_factor),
         weight_rate=config.weight_rate,
         final_rate=config.final_rate,
-        train_base=config.base == "trained",
         bounded=family == "local",
         ridge=config.ridge,
         smoothness=config.smoothness,
