@@ -32,12 +32,14 @@ demo: .venv/.run ## run the whole pipeline on the demo head and write report.htm
 test: .venv/.dev ## unit tests, property tests and one end-to-end run
 	pytest
 
-lint: .venv/.dev ## ruff, mypy, snakefmt, snakemake --lint
+lint: .venv/.dev ## ruff, mypy, import directions, snakefmt, snakemake --lint, documentation
 	ruff check .
 	ruff format --check .
 	mypy
+	PYTHONPATH=workflow/lib lint-imports --no-logo
 	snakefmt --check Snakefile workflow/rules
 	snakemake --lint
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 
 format: .venv/.dev ## rewrite the sources in the house format
 	ruff check --fix .

@@ -1,0 +1,29 @@
+"""Make the page performance.md of the tables that lie beside the benchmarks."""
+
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+HEADER = """# Performance
+
+Everything here was measured, by the script of `benchmarks/` that each part names, on the machine that it names. Machines are
+noisy: ratios were taken in one run, medians of several; what was missed is said.
+"""
+
+
+def page() -> str:
+    """Return the tables of all benchmarks under one heading, their own headings one level down."""
+    parts = [HEADER]
+    for path in sorted(BENCHMARKS.glob("*.md")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        parts += ["", *(f"#{line}" if line.startswith("#") else line for line in lines)]
+    return "\n".join(parts) + "\n"
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the page; MkDocs calls this (`hooks` of mkdocs.yml)."""
+    files.append(File.generated(config, "performance.md", content=page()))
+    return files
