@@ -9,7 +9,7 @@ BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
 HEADER = """# Performance
 
-Everything here was measured, by the script of `benchmarks/` that each part names, on the machine that it names. Machines
+Everything here was measured, by the script of `benchmarks/` that each part names, on the machine that it names. They
 are noisy: ratios were taken in one run, medians of several; what was missed is said.
 """
 
