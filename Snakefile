@@ -29,6 +29,7 @@ include: "workflow/rules/joint.smk"
 include: "workflow/rules/methods.smk"
 include: "workflow/rules/rendering.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/control.smk"
 
 
 rule all:
@@ -55,3 +56,4 @@ rule all:
         results("evaluation/figures/reconstruction.png"),
         results("evaluation/figures/worst_views.png"),
         results("evaluation/figures/where_they_act.png"),
+        control_files(),

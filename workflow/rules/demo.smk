@@ -9,7 +9,9 @@ if CFG.capture.source == "demo":
     try:
         # of every segment that there is, so that using one more of them changes no file
         DEMO_PEAKS = load_expressions(ROOT / "resources" / "expressions" / "demo.yaml")
-        DEMO_USED = {segment: dict(peak_weights(DEMO_PEAKS, segment)) for segment in EXPRESSIONS}
+        DEMO_USED = {
+            segment: dict(peak_weights(DEMO_PEAKS, segment)) for segment in [*EXPRESSIONS, *CFG.control.segments]
+        }
     except InputError as error:
         sys.exit(f"error: {error}")
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
+from splatrig.config_control import ControlConfig
 from splatrig.config_joint import JointConfig
 
 LEVEL_NAMES = ("base", "subd1", "subd2", "subd3")
@@ -271,6 +272,7 @@ class Config:
     joint: JointConfig
     rendering: RenderingConfig
     evaluation: EvaluationConfig
+    control: ControlConfig
 
 
 def from_mapping(cls: type[T], values: Mapping[str, Any]) -> T:

@@ -9,7 +9,14 @@ _PACKAGE = Path(__file__).resolve().parent
 _ROOT = _PACKAGE.parent
 
 WITHOUT_RESULTS = frozenset(
-    {"splatrig", "splatrig.config", "splatrig.config_joint", "splatrig.logs", "splatrig.progress"}
+    {
+        "splatrig",
+        "splatrig.config",
+        "splatrig.config_control",
+        "splatrig.config_joint",
+        "splatrig.logs",
+        "splatrig.progress",
+    }
 )
 """Modules that change no result, and so rerun nothing: the version enters provenance, the configuration's values
 reach a rule through its params, and logs and progress bars are for people."""

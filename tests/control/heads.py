@@ -1,0 +1,33 @@
+"""Heads with planted components for tests of control."""
+
+import numpy as np
+
+import planted
+from splatrig.animation.rig import Rig
+from splatrig.control.head import Family, Head, head_of
+from splatrig.control.panel import panel_of
+from splatrig.mesh.template import Template, build_template
+
+
+def template(made: planted.Head) -> Template:
+    return build_template(made.vertices, made.faces, 0, center_vertex=int(made.vertices[:, 2].argmax()))
+
+
+def family(made: planted.Head, name: str, **options: object) -> Family:
+    components = planted.components(made, **options)
+    level = template(made).levels["base"]
+    panel = panel_of(name, components, level, subject="planted", neutral_frame=components.frames[0])
+    return Family(Rig(components, made.neutral), panel)
+
+
+def head(subdivisions: int = 2) -> Head:
+    made = planted.head(subdivisions)
+    families = {
+        "pca_all": family(made, "pca_all", family="pca", attributes=planted.JOINT, count=4, seed=3),
+        "sldc_gauss_xyz": family(made, "sldc_gauss_xyz", count=5),
+    }
+    return head_of("planted", families, template(made))
+
+
+def zeros(made: Head) -> dict[str, np.ndarray]:
+    return {name: np.zeros(panel.count) for name, panel in made.panels.items()}

@@ -1,0 +1,105 @@
+import json
+
+import numpy as np
+import pytest
+
+import planted
+from control import heads
+from splatrig.control.coefficients import coefficients_text, parse_coefficients, read_coefficients, write_coefficients
+from splatrig.control.panel import plausible, read_panel, weight_ranges, write_panel
+from splatrig.errors import InputError
+
+HEAD = heads.head(1)
+
+
+def test_a_panel_comes_back_from_its_file(tmp_path):
+    panel = HEAD.panels["sldc_gauss_xyz"]
+    write_panel(tmp_path / "panel.json", panel)
+    back = read_panel(tmp_path / "panel.json")
+    assert (back.names, back.limits, back.family, back.subject) == (
+        panel.names, panel.limits, panel.family, panel.subject
+    )  # fmt: skip
+    for key in ("low", "high", "mean", "covariance", "neutral"):
+        assert np.array_equal(getattr(back, key), getattr(panel, key)), key
+    assert {name: list(weights) for name, weights in back.presets.items()} == {
+        name: list(weights) for name, weights in panel.presets.items()
+    }
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "nonsense", '{"format": "splatrig panel", "format_version": 1}'])
+def test_another_file_is_no_panel(tmp_path, text):
+    (tmp_path / "panel.json").write_text(text)
+    with pytest.raises(InputError, match=r"panel\.json"):
+        read_panel(tmp_path / "panel.json")
+
+
+def test_ranges_come_from_the_frames_that_use_a_component():
+    W = np.zeros((100, 3))
+    W[:4, 0] = [0.2, 0.4, 0.6, 0.8]
+    W[:, 1] = np.linspace(-2, 1, 100)
+    low, high = weight_ranges(W, (0, 100))
+    assert np.allclose(low[:2], [0, -2]) and np.allclose(high[:2], [0.8, 1])
+    assert low[2] == -1 and high[2] == pytest.approx(0.9)  # nobody uses it: the range of the others
+    low, high = weight_ranges(W, (25, 75))
+    assert high[0] == pytest.approx(0.65)
+    low, high = weight_ranges(np.zeros((5, 1)), (0, 100))
+    assert high[0] > low[0]
+
+
+def test_limits_follow_the_model():
+    assert HEAD.panels["pca_all"].limits is None
+    assert HEAD.panels["sldc_gauss_xyz"].limits == (0.0, 1.0)
+
+
+def test_a_preset_is_the_frame_farthest_from_the_neutral():
+    family = HEAD.families["sldc_gauss_xyz"]
+    away = np.linalg.norm(family.rig.components.W @ family.rig.components.C, axis=1)
+    for number, (name, weights) in enumerate(family.panel.presets.items()):
+        rows = range(3 * number, 3 * number + 3)
+        assert name == f"E{number:03d}"
+        assert np.allclose(weights, family.rig.components.W[max(rows, key=lambda row: away[row])])
+
+
+def test_random_faces_are_plausible():
+    panel = HEAD.panels["pca_all"]
+    generator = np.random.default_rng(0)
+    drawn = np.array([plausible(panel, generator) for _ in range(4000)])
+    assert (drawn >= panel.low).all() and (drawn <= panel.high).all()
+    inside = np.array([panel.low < panel.mean - 0.5, panel.high > panel.mean + 0.5]).all(axis=0)
+    assert np.abs(drawn.mean(axis=0) - panel.mean)[inside].max() < 0.15
+    correlation = np.corrcoef(drawn.T) - np.corrcoef(HEAD.families["pca_all"].rig.components.W.T)
+    assert np.abs(correlation).max() < 0.25
+    assert np.array_equal(plausible(panel, np.random.default_rng(7)), plausible(panel, np.random.default_rng(7)))
+
+
+def test_a_pose_comes_back_from_its_file(tmp_path):
+    pose = {name: np.random.default_rng(1).normal(size=panel.count) for name, panel in HEAD.panels.items()}
+    write_coefficients(tmp_path / "pose.json", "planted", HEAD.panels, pose)
+    back = read_coefficients(tmp_path / "pose.json", HEAD.panels)
+    assert all(np.array_equal(back[name], pose[name]) for name in pose)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda d: d.update(format="x"), "key 'format': expected 'splatrig coefficients', got 'x'"),
+        (lambda d: d.update(format_version=3), "key 'format_version': expected 1, got 3"),
+        (lambda d: d.update(families=[]), "key 'families': expected an object"),
+        (lambda d: d["families"].update(joint_x={}), "key 'joint_x': this head has no such family"),
+        (lambda d: d["families"].update(pca_all=1), "key 'pca_all': expected an object of components, got 1"),
+        (lambda d: d["families"]["pca_all"].update(nobody=1), "component 'nobody' does not exist"),
+        (lambda d: d["families"].update(pca_all={HEAD.panels["pca_all"].names[0]: "much"}), "got 'much'"),
+    ],
+)
+def test_a_malformed_pose_is_refused_in_one_sentence(change, sentence):
+    document = json.loads(coefficients_text("planted", HEAD.panels, heads.zeros(HEAD)))
+    change(document)
+    with pytest.raises(InputError) as error:
+        parse_coefficients(json.dumps(document), HEAD.panels, "pose.json")
+    assert sentence in str(error.value) and str(error.value).startswith("pose.json")
+
+
+def test_components_without_names_get_some():
+    names = HEAD.panels["pca_all"].names
+    assert len(set(names)) == 4 and names[0].startswith("PCA 01 · ")
+    assert planted.components(planted.head(1)).names == ()

@@ -1,0 +1,1 @@
+"""Pose and animate: tracks of weights, retargeting, dragging points, the live viewer."""

@@ -1,0 +1,105 @@
+"""What is done to tracks before they are played: another pace, less jitter, bounds, one after the other."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+from scipy.signal import savgol_filter
+
+from splatrig.control.panel import Panel
+from splatrig.control.track import Track
+from splatrig.errors import InputError
+
+SAVGOL_ORDER = 2
+"""Degree of the polynomial: keeps slopes and peaks."""
+
+EVEN = 1e-6
+"""Times count as evenly spaced when their steps differ by less than this share."""
+
+
+def resampled(track: Track, rate: float) -> Track:
+    """Return the track at `rate` rows a second from its first time on, linear between rows, its last row included."""
+    if not rate > 0:
+        raise InputError(f"resampling: expected a positive rate in rows a second, got {rate}.")
+    steps = int(np.floor(track.duration_s * rate * (1 + 1e-12) + 1e-9))
+    times = track.times[0] + np.arange(steps + 1) / rate
+    if track.times[-1] - times[-1] > 1e-6 / rate:
+        times = np.append(times, track.times[-1])
+    return _at(track, times)
+
+
+def _at(track: Track, times: NDArray[np.float64]) -> Track:
+    weights = np.stack([np.interp(times, track.times, column) for column in track.weights.T], axis=1)
+    return replace(track, times=times, weights=weights)
+
+
+def smoothed(track: Track, method: str, width_s: float) -> Track:
+    """Return the track with less jitter; constants and (away from the ends) straight lines stay what they are.
+
+    `gaussian`: `width_s` is the standard deviation. `savgol`: the window over which a parabola is fitted (Savitzky and
+    Golay 1964). `none` returns the track. Uneven times are resampled at their median step and back.
+    """
+    if method == "none" or width_s == 0 or len(track) < 3:
+        return track
+    steps = np.diff(track.times)
+    step = float(np.median(steps))
+    if np.ptp(steps) > EVEN * step:
+        even = smoothed(resampled(track, 1 / step), method, width_s)
+        return _at(even, track.times)
+    if method == "gaussian":
+        weights = gaussian_filter1d(track.weights, width_s / step, axis=0, mode="nearest")
+    elif method == "savgol":
+        largest = len(track) if len(track) % 2 else len(track) - 1
+        window = min(largest, max(3, 2 * round(width_s / step / 2) + 1))
+        weights = savgol_filter(track.weights, window, min(SAVGOL_ORDER, window - 1), axis=0, mode="interp")
+    else:
+        raise InputError(f"smoothing: expected none, gaussian or savgol, got {method!r}.")
+    return replace(track, weights=weights)
+
+
+def limited(track: Track, low: NDArray, high: NDArray) -> Track:
+    """Return the track with every weight kept between `low` [K] and `high` [K]."""
+    return replace(track, weights=np.clip(track.weights, low, high))
+
+
+def retimed(track: Track, seconds: float) -> Track:
+    """Return the track stretched to last `seconds`, beginning at 0."""
+    if len(track) < 2 or not seconds > 0:
+        raise InputError(f"retiming: expected 2 rows or more and a positive duration, got {len(track)} and {seconds}.")
+    return replace(track, times=(track.times - track.times[0]) * (seconds / track.duration_s))
+
+
+def through(
+    poses: Sequence[NDArray],
+    like: Track,
+    *,
+    rate: float,
+    move_s: float,
+    hold_s: float,
+) -> Track:
+    """Return a track at `rate` rows a second through `poses` ([K] each): each held, the way between them eased.
+
+    The easing 3u² - 2u³ starts and ends without a jerk. Names, family and subject are those of `like`.
+    """
+    if not poses:
+        raise InputError("a track through poses: expected at least one pose, got none.")
+    keys = np.asarray(poses, dtype=np.float64)
+    leg = hold_s + move_s
+    count = round(((len(keys) - 1) * leg + hold_s) * rate) + 1
+    times = np.arange(count) / rate
+    at = np.minimum((times + 1e-9) // leg, len(keys) - 1).astype(int)
+    u = np.clip((times - at * leg - hold_s) / move_s, 0.0, 1.0)
+    eased = (u * u * (3 - 2 * u))[:, None]
+    weights = keys[at] * (1 - eased) + keys[np.minimum(at + 1, len(keys) - 1)] * eased
+    return replace(like, times=times, weights=weights)
+
+
+def tour(panel: Panel, *, rate: float, move_s: float, hold_s: float) -> Track:
+    """Return a track from the neutral through every expression of a panel and back to the neutral."""
+    poses = [panel.neutral, *panel.presets.values(), panel.neutral]
+    like = Track(
+        np.zeros(1), panel.names, panel.neutral[None], panel.family, panel.subject, "a tour of all expressions"
+    )
+    return through(poses, like, rate=rate, move_s=move_s, hold_s=hold_s)

@@ -1,0 +1,104 @@
+"""Tracks from data: fitted frames, tracked meshes of segments that nothing was learned from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.animation.rig import Rig, fit_weights
+from splatrig.capture.layout import CaptureLayout
+from splatrig.capture.tracked import Tracking, read_topology
+from splatrig.control.panel import Panel
+from splatrig.control.track import Track
+from splatrig.errors import InputError
+from splatrig.gaussians.gaussians import Gaussians
+from splatrig.mesh.template import Template
+
+
+def frame_times(frames: Sequence[str], numbers_per_second: float) -> NDArray[np.float64]:  # [T]
+    """Return the seconds of frames since the first, from their numbers; names that are none are counted."""
+    numbers = [int(frame) for frame in frames] if all(frame.isdecimal() for frame in frames) else []
+    if len(numbers) != len(frames) or any(np.diff(numbers) <= 0):
+        numbers = list(range(len(frames)))
+    return (np.array(numbers, dtype=np.float64) - numbers[0]) / numbers_per_second
+
+
+def weights_of_gaussians(
+    rig: Rig, panel: Panel, frames: Sequence[Gaussians], neutral: Gaussians, *, ridge: float
+) -> NDArray[np.float64]:  # [T, K]
+    """Return the weights within the model's limits that come nearest to fitted `frames`.
+
+    Components of fitted frames are compared by whole rows, in standardised units. A learned rig has a base and
+    colours of its own, which single fits do not share, so its weights follow how far the centres have moved from those
+    of the fitted `neutral` (on the demo 0.2 mm from the weights that it learned; by whole rows 1.3 to 4 mm).
+    """
+    if rig.components.family == "joint":
+        moved = np.stack([frame.means - neutral.means for frame in frames])
+        return weights_of_displacements(rig, panel, moved, ridge=ridge)
+    rows = np.stack([rig.row_of(frame) for frame in frames])
+    return rig.fit(rows, ridge=ridge, bounds=panel.limits).astype(np.float64)
+
+
+def positions(rig: Rig) -> NDArray[np.float32]:  # [K, N·3]
+    """Return how far each component moves the centres, millimetres per unit of weight; InputError without xyz."""
+    span = next(((first, end) for name, first, end in rig.components.dim_info if name == "xyz"), None)
+    if span is None:
+        names = ", ".join(name for name, _, _ in rig.components.dim_info)
+        raise InputError(f"components of {names}: expected xyz among them; only components that move can be fitted.")
+    return rig.components.C[:, slice(*span)] * rig.components.std[slice(*span)]
+
+
+def weights_of_displacements(
+    rig: Rig,
+    panel: Panel,
+    displacements: NDArray,  # [T, N, 3] millimetres from the rest face
+    *,
+    ridge: float,
+    mask: NDArray[np.bool_] | None = None,  # [N]
+) -> NDArray[np.float64]:  # [T, K]
+    """Return the weights that move the centres most like `displacements`, in millimetres, within the model's limits.
+
+    `mask` leaves out Gaussians that are False.
+    """
+    basis = positions(rig)
+    targets = np.asarray(displacements, dtype=np.float32).reshape(len(displacements), -1)
+    if mask is not None:
+        columns = np.repeat(mask, 3)
+        basis, targets = basis[:, columns], targets[:, columns]
+    return fit_weights(targets, basis, ridge=ridge, bounds=panel.limits).astype(np.float64)
+
+
+def tracked_displacements(
+    root: str | Path, segment: str, neutral_segment: str, template: Template
+) -> tuple[tuple[str, ...], NDArray[np.float64]]:  # T names, [T, N, 3]
+    """Read the tracked meshes of a raw segment: frame names, and displacements from the neutral in millimetres.
+
+    Meshes are brought to head space (the pose removed), pruned like the template's and subdivided to its finest level.
+    Raises InputError naming the file for another topology or a segment without meshes.
+    """
+    layout = CaptureLayout(Path(root))
+    reference = next((files for files in layout.frames(neutral_segment, ()) if files.mesh and files.pose), None)
+    if reference is None:
+        raise InputError(f"{root}/tracked_mesh/{neutral_segment}: the neutral segment has no tracked frame.")
+    tracking = Tracking(read_topology(reference))
+    usable = [files for files in layout.frames(segment, ()) if files.mesh and files.pose]
+    if not usable:
+        raise InputError(f"{root}/tracked_mesh/{segment}: expected tracked meshes with their poses, found none.")
+    base = next(iter(template.levels.values())).vertices
+    up = template.between(next(iter(template.levels)), template.finest)
+    moved = []
+    for files in usable:
+        vertices = tracking.read(files).vertices
+        if vertices.shape != base.shape:
+            raise InputError(
+                f"{files.mesh}: expected {len(base)} used vertices as in the template, got {len(vertices)}; "
+                "the segment must have the subject's topology."
+            )
+        moved.append((up @ (vertices - base)).astype(np.float32))
+    return tuple(files.frame for files in usable), np.stack(moved)
+
+
+def track_of(panel: Panel, times: NDArray[np.float64], weights: NDArray[np.float64], source: str) -> Track:
+    """Return `weights` [T, K] at `times` [T] as a track of the panel's family."""
+    return Track(times, panel.names, weights, panel.family, panel.subject, source)

@@ -1,0 +1,188 @@
+"""What a control panel shows of a family: names, ranges from the data, presets, and how weights vary together."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.components.file import Components
+from splatrig.components.names import Units, component_names
+from splatrig.errors import InputError
+from splatrig.files import atomic_path
+from splatrig.mesh.template import Level
+
+FORMAT = "splatrig panel"
+FORMAT_VERSION = 1
+
+USED = 1e-3
+"""A frame uses a component when its weight is at least this share of the component's largest."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The controls of one family of K components; weight 0 everywhere is the rest face."""
+
+    family: str
+    """Stem of the component file."""
+    subject: str
+    names: tuple[str, ...]
+    """K readable names."""
+    low: NDArray[np.float64]  # [K]
+    """Where sliders begin: a low percentile of the fitted weights, never above 0."""
+    high: NDArray[np.float64]  # [K]
+    """Where sliders end: a high percentile of the fitted weights, never below 0."""
+    limits: tuple[float, float] | None
+    """Bounds of the model, (0, 1) for non-negative local components; None for free weights."""
+    mean: NDArray[np.float64]  # [K]
+    """Mean of the fitted weights."""
+    covariance: NDArray[np.float64]  # [K, K]
+    """Covariance of the fitted weights."""
+    neutral: NDArray[np.float64]  # [K]
+    """Weights of the neutral face; zeros unless the rest face is the mean."""
+    presets: dict[str, NDArray[np.float64]]
+    """Expression to the weights [K] of its frame that is farthest from the neutral."""
+
+    @property
+    def count(self) -> int:
+        """Number of components K."""
+        return len(self.names)
+
+
+def panel_of(
+    family: str,
+    components: Components,
+    level: Level,
+    *,
+    subject: str,
+    neutral_frame: str,
+    percentiles: tuple[float, float] = (1.0, 99.0),
+    units: Units | None = None,
+) -> Panel:
+    """Return the panel of a component file; components that nobody named get names from what they do.
+
+    `neutral_frame` is `expression/frame`; `units` are known face units to name components after.
+    """
+    W = components.W.astype(np.float64)
+    low, high = weight_ranges(W, percentiles)
+    zeros = np.zeros(W.shape[1])
+    neutral = W[components.frames.index(neutral_frame)] if neutral_frame in components.frames else zeros
+    return Panel(
+        family=family,
+        subject=subject,
+        names=components.names or component_names(components, level, units),
+        low=low,
+        high=high,
+        limits=weight_limits(components),
+        mean=W.mean(axis=0),
+        covariance=np.cov(W, rowvar=False).reshape(W.shape[1], W.shape[1]) if len(W) > 1 else np.diag(zeros),
+        neutral=zeros if components.attributes.get("rest") == "neutral" else neutral,
+        presets=_presets(components, W, neutral),
+    )
+
+
+def weight_ranges(
+    W: NDArray[np.float64],  # [F, K]
+    percentiles: tuple[float, float],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ends [K] of sliders: percentiles over the frames that use a component, widened to hold 0.
+
+    Frames that leave a sparse component alone say nothing of how far it goes. A component that no frame uses gets
+    the range of those that are used.
+    """
+    low, high = np.zeros(W.shape[1]), np.zeros(W.shape[1])
+    for k, weights in enumerate(W.T):
+        used = weights[np.abs(weights) >= USED * max(np.abs(weights).max(initial=0.0), 1e-300)]
+        if used.size:
+            low[k], high[k] = (
+                np.minimum(np.percentile(used, percentiles[0]), 0),
+                max(np.percentile(used, percentiles[1]), 0),
+            )
+    still = high - low <= 0
+    if (~still).any():
+        low[still], high[still] = low[~still].mean(), high[~still].mean()
+    else:
+        high[:] = 1.0
+    return low, high
+
+
+def weight_limits(components: Components) -> tuple[float, float] | None:
+    """Return the bounds that a model puts on its weights: of one sign or two for local components, none for global."""
+    if components.family != "sldc" and components.attributes.get("weights") != "bounded":
+        return None
+    return (-1.0 if components.W.min(initial=0.0) < 0 else 0.0), 1.0
+
+
+def _presets(
+    components: Components, W: NDArray[np.float64], neutral: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    gram = (components.C @ components.C.T).astype(np.float64)
+    away = W - neutral
+    energy = np.einsum("fk,kl,fl->f", away, gram, away)
+    expressions = [frame.rpartition("/")[0] for frame in components.frames]
+    presets = {}
+    for name in dict.fromkeys(expressions):
+        rows = [row for row, expression in enumerate(expressions) if expression == name]
+        presets[name] = W[max(rows, key=lambda row: energy[row])]
+    return presets
+
+
+def plausible(panel: Panel, generator: np.random.Generator) -> NDArray[np.float64]:  # [K]
+    """Return weights of a random plausible face: a Gaussian with their mean and covariance, clipped to the ranges."""
+    values, vectors = np.linalg.eigh(panel.covariance)
+    drawn = vectors @ (np.sqrt(values.clip(min=0)) * generator.standard_normal(panel.count))
+    return np.clip(panel.mean + drawn, panel.low, panel.high)
+
+
+def write_panel(path: str | Path, panel: Panel) -> None:
+    """Write a panel as JSON; `read_panel` gives back the same bits."""
+    document = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "family": panel.family,
+        "subject": panel.subject,
+        "names": list(panel.names),
+        "low": panel.low.tolist(),
+        "high": panel.high.tolist(),
+        "limits": None if panel.limits is None else list(panel.limits),
+        "mean": panel.mean.tolist(),
+        "covariance": panel.covariance.tolist(),
+        "neutral": panel.neutral.tolist(),
+        "presets": {name: weights.tolist() for name, weights in panel.presets.items()},
+    }
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def read_panel(path: str | Path) -> Panel:
+    """Read a panel; raise InputError naming the file when it is not one."""
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(document, Mapping) or document.get("format") != FORMAT:
+            raise InputError(f"{path}: expected a panel of splatrig, got another file.")
+        if document["format_version"] != FORMAT_VERSION:
+            raise InputError(
+                f"{path}: has format version {document['format_version']}, expected {FORMAT_VERSION}; "
+                "delete it and run again."
+            )
+        limits = document["limits"]
+        count = len(document["names"])
+        return Panel(
+            family=str(document["family"]),
+            subject=str(document["subject"]),
+            names=tuple(document["names"]),
+            limits=None if limits is None else (float(limits[0]), float(limits[1])),
+            covariance=np.array(document["covariance"], dtype=np.float64).reshape(count, count),
+            presets={name: _numbers(weights, count) for name, weights in document["presets"].items()},
+            **{key: _numbers(document[key], count) for key in ("low", "high", "mean", "neutral")},
+        )
+    except (OSError, KeyError, TypeError, IndexError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: cannot be read as a panel ({error}); delete it and run again.") from error
+
+
+def _numbers(values: object, count: int) -> NDArray[np.float64]:
+    return np.array(values, dtype=np.float64).reshape(count)

@@ -1,0 +1,22 @@
+"""Weights of one frame from its photographs, through the rasteriser."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.components.file import Components
+from splatrig.errors import InputError
+from splatrig.joint.compare import Comparison, method_of, unseen_weights
+
+
+def weights_from_frame_photographs(
+    comparison: Comparison, components: Components, name: str
+) -> NDArray[np.float64]:  # [K]
+    """Return the weights of the frame `expression/frame` from its photographs in the training cameras.
+
+    They start from the frame's tracked mesh and are refined through the rasteriser (see `splatrig.joint.solve`).
+    """
+    known = [*comparison.subject.names("train"), *comparison.subject.names("held_out")]
+    if name not in known:
+        raise InputError(f"frame {name}: is not in frames.csv, which has {known[0]} and {len(known) - 1} others.")
+    method = method_of("photographs", components, comparison.subject.neutral, len(components.C), comparison.device)
+    return (unseen_weights(comparison, method, [name])[0] * method.scale).astype(np.float64)

@@ -1,0 +1,148 @@
+# Stage 8: what people pose and animate the head with. Panels (names, ranges, presets), and tracks of weights over time.
+
+
+def control_files():
+    """What a complete run makes for control: per family its panel, and tracks of all frames and asked-for segments."""
+    tracks = ["tour", *EXPRESSIONS, *(f"mesh/{segment}" for segment in CFG.control.segments)]
+    return expand(results("control/panels/{family}.json"), family=CFG.control.families) + expand(
+        results("control/tracks/{family}/{track}.csv"), family=CFG.control.families, track=tracks
+    )
+
+
+def control_inputs():
+    """What every rule about a family's weights reads."""
+    return {
+        "components": component_file,
+        "neutral": results("gaussians/neutral.h5"),
+        "template": results("template/template.h5"),
+        "panel": results("control/panels/{family}.json"),
+    }
+
+
+rule control_panel:
+    input:
+        **named_units(),
+        components=component_file,
+        template=results("template/template.h5"),
+        neutral=results("gaussians/neutral.h5"),
+        frames=results("frames.csv"),
+    output:
+        panel=results("control/panels/{family}.json"),
+        tour=results("control/tracks/{family}/tour.csv"),
+    log:
+        logs("control_panel/{family}.log"),
+    benchmark:
+        benchmarks("control_panel/{family}.tsv")
+    conda:
+        "../../envs/control.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=10,
+    params:
+        family="{family}",
+        subject=CFG.subject,
+        percentiles=CFG.control.percentiles,
+        tour=to_mapping(CFG.control.tour),
+        rate=CFG.control.rate,
+        lib=lib("control_panel.py"),
+    message:
+        "Names, ranges and presets of {wildcards.family}, and a track through its expressions"
+    script:
+        "../scripts/control_panel.py"
+
+
+rule track_frames:
+    # all expressions in one job: to start one takes longer than to fit one
+    input:
+        **control_inputs(),
+        gaussians=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
+    output:
+        tracks=expand(results("control/tracks/{{family}}/{expression}.csv"), expression=EXPRESSIONS),
+    log:
+        logs("track_frames/{family}.log"),
+    benchmark:
+        benchmarks("track_frames/{family}.tsv")
+    conda:
+        "../../envs/control.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        expressions=EXPRESSIONS,
+        ridge=CFG.control.ridge,
+        numbers_per_second=CFG.control.frame_numbers_per_second,
+        smoothing=to_mapping(CFG.control.smoothing),
+        lib=lib("track_frames.py"),
+    message:
+        "Weights of {wildcards.family} in the fitted frames"
+    script:
+        "../scripts/track_frames.py"
+
+
+rule track_meshes:
+    input:
+        **control_inputs(),
+        meshes=capture_path("tracked_mesh/{expression}"),
+        neutral_meshes=capture_path(f"tracked_mesh/{CFG.capture.neutral}"),
+        frame_list=OPTIONAL_RAW["frame_list.txt"],
+    output:
+        track=results("control/tracks/{family}/mesh/{expression}.csv"),
+    log:
+        logs("track_meshes/{family}/{expression}.log"),
+    benchmark:
+        benchmarks("track_meshes/{family}/{expression}.tsv")
+    conda:
+        "../../envs/control.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=30,
+    params:
+        segment="{expression}",
+        neutral=CFG.capture.neutral,
+        ridge=CFG.control.ridge,
+        numbers_per_second=CFG.control.frame_numbers_per_second,
+        smoothing=to_mapping(CFG.control.smoothing),
+        lib=lib("track_meshes.py"),
+    message:
+        "Weights of {wildcards.family} in the tracked meshes of {wildcards.expression}"
+    script:
+        "../scripts/track_meshes.py"
+
+
+rule track_photographs:
+    # the weights of one frame, from its photographs; asked for by name
+    input:
+        **control_inputs(),
+        cameras=results("dataset/cameras.json"),
+        frames=results("frames.csv"),
+        photographs=results("dataset/{expression}"),
+        plates=stage_plates(),
+    output:
+        track=results("control/tracks/{family}/photographs/{expression}/{frame}.csv"),
+    log:
+        logs("track_photographs/{family}/{expression}/{frame}.log"),
+    benchmark:
+        benchmarks("track_photographs/{family}/{expression}/{frame}.tsv")
+    wildcard_constraints:
+        frame="[A-Za-z0-9_]+",
+    conda:
+        "../../envs/control.yaml"
+    threads: 2
+    resources:
+        mem_mb=6000,
+        runtime=30,
+        gpu=gpu(),
+    params:
+        name="{expression}/{frame}",
+        solve=to_mapping(CFG.joint.solve),
+        training=joint_training(),
+        background=CFG.capture.background,
+        device=CFG.device,
+        lib=lib("track_photographs.py"),
+    message:
+        "Weights of {wildcards.family} from the photographs of {wildcards.expression}/{wildcards.frame}"
+    script:
+        "../scripts/track_photographs.py"

@@ -1,0 +1,34 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+from pathlib import Path
+
+from splatrig.animation.family import open_rig
+from splatrig.capture.frames import read_frames
+from splatrig.components.names import read_units
+from splatrig.control.filters import tour
+from splatrig.control.panel import panel_of, write_panel
+from splatrig.control.track import write_track
+from splatrig.mesh.template import read_template
+
+inputs, params = snakemake.input, snakemake.params
+rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path())
+frames = read_frames(inputs.frames)
+neutral = frames[frames["neutral"]].iloc[0]
+template = read_template(inputs.template)
+units = inputs.get("units")
+panel = panel_of(
+    params.family,
+    rig.components,
+    template.levels[template.finest],
+    subject=params.subject,
+    neutral_frame=f"{neutral['expression']}/{neutral['frame']}",
+    percentiles=tuple(params.percentiles),
+    units=read_units(units, rig.components.frames) if units else None,
+)
+write_panel(snakemake.output.panel, panel)
+write_track(
+    snakemake.output.tour,
+    tour(panel, rate=params.rate, move_s=params.tour["move_s"], hold_s=params.tour["hold_s"]),
+)

@@ -1,0 +1,24 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+from pathlib import Path
+
+from splatrig.animation.family import open_rig
+from splatrig.control.filters import smoothed
+from splatrig.control.fit import frame_times, track_of, weights_of_gaussians
+from splatrig.control.panel import read_panel
+from splatrig.control.track import write_track
+from splatrig.gaussians.store import read_fitted_frames
+
+inputs, params = snakemake.input, snakemake.params
+rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path())
+panel = read_panel(inputs.panel)
+smoothing = params.smoothing
+neutral = read_fitted_frames(inputs.neutral).gaussians[0]
+for path, store in zip(snakemake.output.tracks, inputs.gaussians, strict=True):
+    fitted = read_fitted_frames(store)
+    weights = weights_of_gaussians(rig, panel, fitted.gaussians, neutral, ridge=params.ridge)
+    times = frame_times(fitted.frames, params.numbers_per_second)
+    track = track_of(panel, times, weights, f"fitted frames of {fitted.expression}")
+    write_track(path, smoothed(track, smoothing["method"], smoothing["width_s"]))
