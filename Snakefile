@@ -29,6 +29,7 @@ include: "workflow/rules/joint.smk"
 include: "workflow/rules/methods.smk"
 include: "workflow/rules/rendering.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/tracks.smk"
 include: "workflow/rules/control.smk"
 
 

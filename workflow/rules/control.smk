@@ -1,24 +1,6 @@
 # Stage 8: what people pose and animate the head with. Panels (names, ranges, presets), and tracks of weights over time.
 
 
-def control_files():
-    """What a complete run makes for control: per family its panel, and tracks of all frames and asked-for segments."""
-    tracks = ["tour", *EXPRESSIONS, *(f"mesh/{segment}" for segment in CFG.control.segments)]
-    return expand(results("control/panels/{family}.json"), family=CFG.control.families) + expand(
-        results("control/tracks/{family}/{track}.csv"), family=CFG.control.families, track=tracks
-    )
-
-
-def control_inputs():
-    """What every rule about a family's weights reads."""
-    return {
-        "components": component_file,
-        "neutral": results("gaussians/neutral.h5"),
-        "template": results("template/template.h5"),
-        "panel": results("control/panels/{family}.json"),
-    }
-
-
 rule control_panel:
     input:
         **named_units(),
