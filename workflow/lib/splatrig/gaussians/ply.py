@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from plyfile import PlyData, PlyElement, PlyParseError
 
 from splatrig.errors import InputError
-from splatrig.files import atomic_path
 from splatrig.gaussians.gaussians import Gaussians
+from splatrig.ply import read_ply_table, write_ply_table
 
 LOGIT_LIMIT = 20.0
 """Opacities beyond this logit (files in the wild hold ±inf) are clipped to it: 2e-9 from 0 or 1."""
@@ -46,8 +45,7 @@ def write_splats(
     rows = np.empty(len(gaussians), dtype=[(name, "<f4") for name in columns])
     for name, values in columns.items():
         rows[name] = values
-    with atomic_path(path) as temporary:
-        PlyData([PlyElement.describe(rows, "vertex")], text=False, byte_order="<").write(str(temporary))
+    write_ply_table(path, rows)
 
 
 def read_splats(path: str | Path) -> Gaussians:
@@ -56,10 +54,7 @@ def read_splats(path: str | Path) -> Gaussians:
     Raises InputError naming the file when it is not a PLY, lacks a property, has another number of `f_rest` than 0, 9,
     24 or 45, or holds numbers that are not finite.
     """
-    try:
-        rows = PlyData.read(str(path))["vertex"].data
-    except (PlyParseError, KeyError, OSError, ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a splat file ({error}).") from error
+    rows, _ = read_ply_table(path)
     missing = [name for name in _REQUIRED if name not in (rows.dtype.names or ())]
     if missing:
         raise InputError(f"{path}: expected a splat file, but property {missing[0]} is missing; export it again.")

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from plyfile import PlyData, PlyElement, PlyParseError
 
 from splatrig.errors import InputError
-from splatrig.files import atomic_path
+from splatrig.ply import read_ply_table, write_ply_table
 
 
 @dataclass(frozen=True)
@@ -32,26 +31,20 @@ def write_ply(path: str | Path, mesh: PlyMesh) -> None:
     for names, values, _ in present:
         for column, name in enumerate(names):
             table[name] = values[:, column]
-    triangles = np.empty(len(mesh.faces), dtype=[("vertex_indices", "i4", (3,))])
-    triangles["vertex_indices"] = mesh.faces
-    document = PlyData([PlyElement.describe(table, "vertex"), PlyElement.describe(triangles, "face")], byte_order="<")
-    with atomic_path(path) as temporary:
-        document.write(str(temporary))
+    write_ply_table(path, table, mesh.faces)
 
 
 def read_ply(path: str | Path) -> PlyMesh:
     """Read a triangle mesh PLY by property names; raise InputError naming the file when it is not one."""
-    try:
-        document = PlyData.read(str(path), known_list_len={"face": {"vertex_indices": 3}})
-        table, triangles = document["vertex"].data, document["face"].data["vertex_indices"]
-        vertices = _stacked(table, _POSITION, np.float32)
-    except (PlyParseError, KeyError, ValueError, OSError) as error:
-        raise InputError(f"{path}: not a triangle mesh PLY ({error}).") from error
+    table, faces = read_ply_table(path)
+    if faces is None:
+        raise InputError(f"{path}: expected a triangle mesh PLY, got one without faces.")
+    vertices = _stacked(table, _POSITION, np.float32)
     if vertices is None:
-        raise InputError(f"{path}: expected vertex properties x, y, z, got {', '.join(table.dtype.names)}.")
+        raise InputError(f"{path}: expected vertex properties x, y, z, got {', '.join(table.dtype.names or ())}.")
     return PlyMesh(
         vertices=vertices,
-        faces=np.asarray(triangles, dtype=np.int64).reshape(-1, 3),
+        faces=faces,
         normals=_stacked(table, _NORMAL, np.float32),
         colors=_stacked(table, _COLOR, np.uint8),
     )
