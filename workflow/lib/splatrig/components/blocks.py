@@ -7,17 +7,24 @@ always taken in the same order.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from typing import TypeVar
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+@cache
+def _blas() -> ThreadpoolController:
+    """Return the handles of the loaded linear algebra libraries; finding them takes milliseconds."""
+    return ThreadpoolController()
+
+
 def map_blocks(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
     """Yield `function(item)` in the order of `items`, computed by `threads` threads, at most two results ahead each."""
-    with threadpool_limits(limits=1), ThreadPoolExecutor(max_workers=threads) as pool:
+    with _blas().limit(limits=1), ThreadPoolExecutor(max_workers=threads) as pool:
         waiting: deque[Future[Result]] = deque()
         for item in items:
             waiting.append(pool.submit(function, item))

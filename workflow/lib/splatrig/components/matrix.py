@@ -124,6 +124,11 @@ def centred(matrix: AttributeMatrix, block: Block, mean: NDArray[np.float32] | N
     return CentredBlock(block, taken, np.subtract(raw, taken, out=raw))
 
 
+def sum_of_squares(rows: NDArray[np.float32]) -> float:  # [F, width]
+    """Return the sum of squares of all numbers: float32 down each column of a few hundred, float64 across them."""
+    return float(np.einsum("ij,ij->j", rows, rows).sum(dtype=np.float64))
+
+
 def scale_of(sum_of_squares: float, count: int, magnitude: float) -> np.float32:
     """Return the standard deviation of `count` centred numbers, 1 when they are equal but for float32 rounding.
 
@@ -141,7 +146,7 @@ def standardise(matrix: AttributeMatrix, rest: str, threads: int = 1) -> Standar
 
     def measure(block: Block) -> tuple[CentredBlock, float]:
         part = centred(matrix, block)
-        return part, float(np.einsum("ij,ij->", part.rows, part.rows, dtype=np.float64))
+        return part, sum_of_squares(part.rows)
 
     for (block, means, rows), square in map_blocks(measure, matrix.blocks(), threads):
         mean[block.columns], neutral[block.columns] = means, rows[matrix.neutral]

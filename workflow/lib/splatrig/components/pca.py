@@ -2,7 +2,9 @@
 
 One pass over the columns gives MEAN, STD and the Gram matrix of every attribute at once: the Gram matrix of centred
 columns is additive over columns, STD² is its trace, standardising divides it, and changing the rest shape is a
-projection of it. A second pass gives the components. Nothing of size F × D is ever held.
+projection of it. Products are float32 over a few thousand columns and summed in float64, so the K leading eigenvectors
+V are good to float32. A second pass gives Vᵀ X, and its K × K Gram matrix in float64 turns V into the components:
+Rayleigh-Ritz, whose variances err by the square of the error of V. Nothing of size F × D is ever held.
 """
 
 import logging
@@ -14,17 +16,23 @@ from threadpoolctl import threadpool_limits
 
 from splatrig.components.blocks import map_blocks, spans
 from splatrig.components.file import Components
-from splatrig.components.matrix import AttributeMatrix, Block, Standardisation, centred, finish_standardisation
+from splatrig.components.matrix import (
+    AttributeMatrix,
+    Block,
+    Standardisation,
+    centred,
+    finish_standardisation,
+    sum_of_squares,
+)
 from splatrig.errors import InputError
 
 logger = logging.getLogger(__name__)
 
 NEGLIGIBLE = 1e-10
-"""Variances below this share of the largest one are rounding of the float32 rows, not components."""
+"""Variances below this share of the sum of all are rounding of the float32 rows, not components."""
 
-
-WIDE_COLUMNS = 2048
-"""Columns widened to float64 at a time: few enough to stay in the cache."""
+SUMMED_COLUMNS = 2048
+"""Columns summed in float32 at a time: few enough for 6 digits, and to stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -62,42 +70,47 @@ def principal_components(
         raise InputError(f"components.pca.k: expected 1 to {bound} for {frames} training frames, got {k}.")
     root_weights = None if weights is None else _root_weights(matrix, weights)
     with threadpool_limits(limits=1):
-        gram, standardisation = _gram_pass(matrix, rest, root_weights, threads)
-        values, vectors = np.linalg.eigh(gram)
-        values, vectors = values[::-1].clip(min=0.0), vectors[:, ::-1]
-        kept = min(k, int(np.count_nonzero(values > NEGLIGIBLE * values[0])))
+        gram, unrested, standardisation = _gram_pass(matrix, rest, root_weights, threads)
+        vectors = np.linalg.eigh(gram)[1][:, ::-1][:, :k]
+        projection = vectors.T.copy()
+        if rest == "neutral":
+            projection[:, matrix.neutral] -= projection.sum(axis=1)
+        else:  # as the Gram matrix
+            projection -= projection.mean(axis=1, keepdims=True)
+        C, small = _component_pass(matrix, standardisation, projection, root_weights, threads)
+        squares, turn = np.linalg.eigh(small)
+        squares, turn = squares[::-1], turn[:, ::-1]
+        kept = int(np.count_nonzero(squares > NEGLIGIBLE * unrested))
         if kept == 0:
             raise InputError(f"PCA of {', '.join(matrix.names)}: all {frames} training frames are equal.")
         if kept < k:
             logger.warning("the %d training frames have only %d components; %d were asked for", frames, kept, k)
-        singular = np.sqrt(values[:kept])
-        projection = vectors[:, :kept].T / singular[:, None]
-        if rest == "neutral":
-            projection[:, matrix.neutral] -= projection.sum(axis=1)
-        C = _component_pass(matrix, standardisation, projection, threads)
-    signs = np.sign(C[np.arange(kept), np.abs(C).argmax(axis=1)])
-    C *= signs[:, None]
+        singular, turn = np.sqrt(squares[:kept]), turn[:, :kept]
+        C, signs = _turned(C, (turn / singular).T, matrix, threads)
     return PrincipalComponents(
-        W=(vectors[:, :kept] * singular * signs).astype(np.float32),
+        W=(vectors @ turn * singular * signs).astype(np.float32),
         C=C,
-        explained_variance=values[:kept] / (frames - 1),
-        total_variance=float(values.sum() / (frames - 1)),
+        explained_variance=squares[:kept] / (frames - 1),
+        total_variance=float(np.trace(gram) / (frames - 1)),
         standardisation=standardisation,
     )
 
 
-def _root_weights(matrix: AttributeMatrix, weights: NDArray[np.float32]) -> list[NDArray[np.float64]]:
+def _root_weights(matrix: AttributeMatrix, weights: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """Return the square roots of the Gaussians' weights, repeated over the columns of each attribute."""
     if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
         raise InputError("PCA weights: expected finite weights of 0 or more, at least one above 0; is the mask empty?")
     widths = [source.shape[1] // len(weights) for source in matrix.sources]
-    return [np.repeat(np.sqrt(weights, dtype=np.float64), width) for width in widths]
+    return [np.repeat(np.sqrt(weights, dtype=np.float32), width) for width in widths]
 
 
 def _gram_pass(
-    matrix: AttributeMatrix, rest: str, root_weights: list[NDArray[np.float64]] | None, threads: int
-) -> tuple[NDArray[np.float64], Standardisation]:
-    """Return the Gram matrix [F, F] of the standardised rows less the rest shape, and the standardisation."""
+    matrix: AttributeMatrix, rest: str, root_weights: list[NDArray[np.float32]] | None, threads: int
+) -> tuple[NDArray[np.float64], float, Standardisation]:
+    """Return the Gram matrix [F, F] of the standardised rows less the rest, its trace before, and the standardisation.
+
+    The trace is what rounding is to be compared with: equal frames leave nothing but rounding once the rest is off.
+    """
     frames, columns = matrix.shape
     mean, neutral = np.empty(columns, np.float32), np.empty(columns, np.float32)
     grams = np.zeros((len(matrix.names), frames, frames))
@@ -105,14 +118,13 @@ def _gram_pass(
 
     def measure(block: Block) -> tuple[NDArray[np.float32], NDArray[np.float32], float, NDArray[np.float64]]:
         _, means, rows = centred(matrix, block)
-        square, gram = 0.0, np.zeros((frames, frames))
-        for part in spans(0, rows.shape[1], WIDE_COLUMNS):
-            wide = rows[:, part].astype(np.float64)
-            square += float(np.vdot(wide, wide))
-            if root_weights is not None:
-                wide *= root_weights[block.attribute][block.local][part]
-            gram += wide @ wide.T
-        return means, rows[matrix.neutral], square, gram
+        square, row = sum_of_squares(rows), rows[matrix.neutral].copy()
+        if root_weights is not None:
+            rows *= root_weights[block.attribute][block.local]
+        gram = np.zeros((frames, frames))
+        for part in spans(0, rows.shape[1], SUMMED_COLUMNS):
+            gram += rows[:, part] @ rows[:, part].T
+        return means, row, square, gram
 
     blocks = matrix.blocks()
     for block, (means, row, square, gram) in zip(blocks, map_blocks(measure, blocks, threads), strict=True):
@@ -121,29 +133,63 @@ def _gram_pass(
         grams[block.attribute] += gram
     standardisation = finish_standardisation(matrix, mean, neutral if rest == "neutral" else None, squares)
     gram = np.einsum("a,aij->ij", standardisation.scales.astype(np.float64) ** -2, grams)
+    unrested = float(np.trace(gram))
     if rest == "neutral":
         gram -= gram[matrix.neutral]
         gram -= gram[:, [matrix.neutral]]
     else:  # MEAN is rounded to float32; without this the rounding would show as one more component
         gram -= gram.mean(axis=0)
         gram -= gram.mean(axis=1, keepdims=True)
-    return gram, standardisation
+    return gram, unrested, standardisation
 
 
 def _component_pass(
-    matrix: AttributeMatrix, standardisation: Standardisation, projection: NDArray[np.float64], threads: int
-) -> NDArray[np.float32]:
-    """Return `projection` [K, F] @ standardised rows, [K, D]."""
-    C = np.empty((len(projection), matrix.shape[1]), dtype=np.float32)
+    matrix: AttributeMatrix,
+    standardisation: Standardisation,
+    projection: NDArray[np.float64],  # [K, F]
+    root_weights: list[NDArray[np.float32]] | None,
+    threads: int,
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return `projection` @ standardised rows, [K, D], and the (weighted) Gram matrix [K, K] of that."""
+    count = len(projection)
+    C, gram = np.empty((count, matrix.shape[1]), dtype=np.float32), np.zeros((count, count))
     scaled = [(projection / scale).astype(np.float32) for scale in standardisation.scales.astype(np.float64)]
 
-    def project(block: Block) -> None:
+    def project(block: Block) -> NDArray[np.float64]:
         rows = centred(matrix, block, standardisation.mean).rows
-        C[:, block.columns] = scaled[block.attribute] @ rows
+        projected = scaled[block.attribute] @ rows
+        C[:, block.columns] = projected
+        wide = projected.astype(np.float64)
+        if root_weights is not None:
+            wide *= root_weights[block.attribute][block.local]
+        return wide @ wide.T
 
-    for _ in map_blocks(project, matrix.blocks(), threads):
-        pass
-    return C
+    for part in map_blocks(project, matrix.blocks(), threads):
+        gram += part
+    return C, gram
+
+
+def _turned(
+    C: NDArray[np.float32],  # [K, D], overwritten
+    turn: NDArray[np.float64],  # [K', K], K' <= K
+    matrix: AttributeMatrix,
+    threads: int,
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return `turn` @ C [K', D], the largest entry of every row positive, and the signs [K'] that made it so."""
+    kept, narrow = len(turn), turn.astype(np.float32)
+
+    def rotate(block: Block) -> NDArray[np.float32]:
+        turned = narrow @ C[:, block.columns]
+        C[:kept, block.columns] = turned
+        return turned[np.arange(kept), np.abs(turned).argmax(axis=1)]
+
+    peaks = np.zeros(kept, dtype=np.float32)
+    for part in map_blocks(rotate, matrix.blocks(), threads):
+        peaks = np.where(np.abs(part) > np.abs(peaks), part, peaks)
+    C = C if kept == len(C) else C[:kept].copy()
+    for k in np.flatnonzero(peaks < 0):
+        np.negative(C[k], out=C[k])
+    return C, np.where(peaks < 0, -1.0, 1.0)
 
 
 def transform(

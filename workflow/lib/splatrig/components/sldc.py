@@ -56,9 +56,8 @@ class Engine(Protocol):
     def clear(self, k: int) -> None: ...  # noqa: D102
     def residual_energies(self, W: NDArray[np.float64]) -> NDArray[np.float64]: ...  # noqa: D102
     def products(self) -> Products: ...  # noqa: D102
-    def improve(  # noqa: D102
-        self, W: NDArray[np.float64], thresholds: NDArray[np.float32], rho: float, options: AdmmOptions
-    ) -> Products: ...
+    def limit(self, which: NDArray[np.int64], thresholds: NDArray[np.float32]) -> None: ...  # noqa: D102
+    def improve(self, W: NDArray[np.float64], rho: float, options: AdmmOptions) -> Products: ...  # noqa: D102
     def components(self) -> NDArray[np.floating]: ...  # noqa: D102
     def load(self, components: NDArray[np.floating]) -> None: ...  # noqa: D102
 
@@ -139,15 +138,17 @@ def _minimise(
     state = engine.products()
     objective: list[float] = []
     reseeds = np.zeros(options.k, dtype=np.int64)
+    supports = _Supports(engine, locate, options)
     inertia = _Inertia(options)
     since = 0  # first iteration after the last intervention
     while len(objective) < options.max_iterations and not _converged(objective[since:], options.tolerance):
         for _ in range(options.sweeps):
             update_weights(W, state.gram, state.projection, signed=options.signed)
         inertia.extrapolate(W)
-        away = locate(centers.vertices)[np.arange(options.k), state.peaks] > options.slack
-        centers.follow(state.peaks, np.where(away, state.heights, 0.0))
-        state = engine.improve(W, options.lambda_ * locate(centers.vertices), rho, options.admm)
+        supports.move(centers.vertices)
+        centers.follow(state.peaks, np.where(supports.at(state.peaks) > options.slack, state.heights, 0.0))
+        supports.move(centers.vertices)
+        state = engine.improve(W, rho, options.admm)
         residual = total - 2 * float(np.vdot(W, state.projection)) + float(np.vdot(W.T @ W, state.gram))
         objective.append(residual + state.penalty)
         logger.info("iteration %d: objective %.6g, %.1f ADMM steps", len(objective), objective[-1], state.steps)
@@ -166,6 +167,27 @@ def _minimise(
                 since = len(objective)
     converged = _converged(objective[since:], options.tolerance)
     return _ordered(engine, W, state.gram, centers, objective, converged, int(reseeds.sum()))
+
+
+class _Supports:
+    """The support maps around the present centres; the engine is told of those that changed alone."""
+
+    def __init__(self, engine: Engine, locate: Locate, options: SldcOptions) -> None:
+        self._engine, self._locate, self._lambda = engine, locate, options.lambda_
+        self._centers = np.full(options.k, -1, dtype=np.int64)
+        self._maps = np.zeros((options.k, engine.count), dtype=np.float32)
+
+    def move(self, centers: NDArray[np.int64]) -> None:
+        """Put the supports around the Gaussians `centers` [K]."""
+        changed = np.flatnonzero(centers != self._centers)
+        if len(changed):
+            self._maps[changed] = self._locate(centers[changed])
+            self._engine.limit(changed, self._lambda * self._maps[changed])
+            self._centers[changed] = centers[changed]
+
+    def at(self, gaussians: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the value [K] of each component's support map at its one of `gaussians` [K]."""
+        return self._maps[np.arange(len(gaussians)), gaussians]
 
 
 class _Inertia:

@@ -53,6 +53,7 @@ class _Block(NamedTuple):
     X: Floats  # [F, d, B]
     Z: Floats  # [K, d, B]
     U: Floats  # [K, d, B]
+    limits: Floats  # [K, B] λ·s
 
 
 class CpuEngine:
@@ -65,7 +66,8 @@ class CpuEngine:
         first = 0
         for X in blocks:
             zeros = np.zeros((k, *X.shape[1:]), X.dtype)
-            self._blocks.append(_Block(slice(first, first + X.shape[2]), X, zeros, zeros.copy()))
+            limits = np.zeros((k, X.shape[2]), X.dtype)
+            self._blocks.append(_Block(slice(first, first + X.shape[2]), X, zeros, zeros.copy(), limits))
             first += X.shape[2]
         self.k, self.count = k, first
         self.frames, self.width = self._blocks[0].X.shape[:2]
@@ -121,21 +123,23 @@ class CpuEngine:
         return np.concatenate(list(map_blocks(measure, self._blocks, self._threads)))
 
     def products(self) -> Products:
-        """Return the products of the components as they are, with no penalty."""
-        return self._gathered(lambda block: _products(block, np.zeros((self.k, 1), block.X.dtype), 0))
+        """Return the products of the components as they are."""
+        return self._gathered(lambda block: _products(block, 0))
 
-    def improve(
-        self, W: NDArray[np.float64], thresholds: NDArray[np.float32], rho: float, options: AdmmOptions
-    ) -> Products:
-        """Move the components towards argmin ‖X - W C‖² + Σ thresholds·‖c‖ by ADMM; `thresholds` is [K, N]."""
+    def limit(self, which: NDArray[np.int64], thresholds: NDArray[np.float32]) -> None:
+        """Set the thresholds λ·s of the components `which` [M] to `thresholds` [M, N]; they are 0 at first."""
+        for block in self._blocks:
+            block.limits[which] = thresholds[:, block.span]
+
+    def improve(self, W: NDArray[np.float64], rho: float, options: AdmmOptions) -> Products:
+        """Move the components towards argmin ‖X - W C‖² + Σ λ·s·‖c‖ by ADMM."""
         solver = np.linalg.inv(2 * W.T @ W + rho * np.eye(self.k))
         dtype = self._blocks[0].X.dtype
         inverse, double = solver.astype(dtype), (2 * W.T).astype(dtype)
 
         def update(block: _Block) -> Products:
-            limits = thresholds[:, block.span].astype(dtype)
             start = (double @ block.X.reshape(self.frames, -1)).reshape(block.Z.shape)
-            return _products(block, limits, _admm(block, start, (inverse, rho), limits, options))
+            return _products(block, _admm(block, start, (inverse, rho), options))
 
         return self._gathered(update)
 
@@ -164,31 +168,31 @@ class CpuEngine:
         return np.concatenate([block.Z.swapaxes(1, 2) for block in self._blocks], axis=1)
 
 
-def _products(block: _Block, limits: Floats, steps: int) -> Products:
-    """Return the products of one block, after `steps` ADMM iterations with thresholds `limits` [K, B]."""
+def _products(block: _Block, steps: int) -> Products:
+    """Return the products of one block, after `steps` ADMM iterations."""
     k, flat = len(block.Z), block.Z.reshape(len(block.Z), -1)
     norms = np.sqrt(np.einsum("kdb,kdb->kb", block.Z, block.Z))
     peaks = norms.argmax(axis=1)
     return Products(
         gram=(flat @ flat.T).astype(np.float64),
         projection=(block.X.reshape(len(block.X), -1) @ flat.T).astype(np.float64),
-        penalty=float((norms * limits).sum(dtype=np.float64)),
+        penalty=float((norms * block.limits).sum(dtype=np.float64)),
         peaks=peaks + block.span.start,
         heights=norms[np.arange(k), peaks].astype(np.float64),
         steps=float(steps),
     )
 
 
-def _admm(block: _Block, start: Floats, system: tuple[Floats, float], limits: Floats, options: AdmmOptions) -> int:
+def _admm(block: _Block, start: Floats, system: tuple[Floats, float], options: AdmmOptions) -> int:
     """Iterate the block's Z and U in place; return the iterations taken.
 
-    `start` is 2 Wᵀ X [K, d, B], `system` is (2 WᵀW + ρ I)⁻¹ and ρ, `limits` are λ·s [K, B].
+    `start` is 2 Wᵀ X [K, d, B], `system` is (2 WᵀW + ρ I)⁻¹ and ρ.
     """
     inverse, rho = system
     k, shape = len(inverse), block.Z.shape
     base = (inverse @ start.reshape(k, -1)).reshape(shape)
     coupling = inverse * rho
-    shrink = limits / rho
+    shrink = block.limits / rho
     difference = block.Z - block.U
     A = np.empty_like(base)
     small = options.tolerance**2 * float(np.vdot(base, base))

@@ -13,6 +13,9 @@ from torch import Tensor
 
 from splatrig.components.sldc_cpu import AdmmOptions, Floats, Products
 
+SUMMED_COLUMNS = 32768
+"""Columns of a product that are summed in the precision of the rows; sums of these are float64."""
+
 
 class TorchEngine:
     """X, the components and their duals on one device."""
@@ -24,6 +27,7 @@ class TorchEngine:
         self.k = k
         self._Z = self._X.new_zeros(k, self.width, self.count)
         self._U = torch.zeros_like(self._Z)
+        self._limits = self._X.new_zeros(k, self.count)
 
     def energies(self) -> NDArray[np.float64]:
         """Return the sum of squares [N] of each Gaussian's column."""
@@ -66,32 +70,35 @@ class TorchEngine:
         return total.cpu().numpy()
 
     def products(self) -> Products:
-        """Return the products of the components as they are, with no penalty."""
-        return self._products(self._Z.new_zeros(self.k, 1), 0)
+        """Return the products of the components as they are."""
+        return self._products(0)
 
-    def improve(
-        self, W: NDArray[np.float64], thresholds: NDArray[np.float32], rho: float, options: AdmmOptions
-    ) -> Products:
-        """Move the components towards argmin ‖X - W C‖² + Σ thresholds·‖c‖ by ADMM; `thresholds` is [K, N]."""
+    def limit(self, which: NDArray[np.int64], thresholds: NDArray[np.float32]) -> None:
+        """Set the thresholds λ·s of the components `which` [M] to `thresholds` [M, N]; they are 0 at first."""
+        self._limits[torch.as_tensor(which, device=self._X.device)] = self._as_tensor(thresholds)
+
+    def improve(self, W: NDArray[np.float64], rho: float, options: AdmmOptions) -> Products:
+        """Move the components towards argmin ‖X - W C‖² + Σ λ·s·‖c‖ by ADMM."""
         inverse = self._as_tensor(np.linalg.inv(2 * W.T @ W + rho * np.eye(self.k)))
-        limits = self._as_tensor(thresholds)
         base = inverse @ (self._as_tensor(2 * W.T) @ self._X.reshape(self.frames, -1))
-        coupling, shrink = inverse * rho, limits / rho
+        coupling, shrink = inverse * rho, self._limits / rho
         small = options.tolerance * torch.linalg.vector_norm(base)
         tiny = torch.finfo(self._Z.dtype).tiny
         steps = 0
         while steps < options.iterations:
             steps += 1
-            A = (base + coupling @ (self._Z - self._U).reshape(self.k, -1)).reshape(self._Z.shape)
-            V = options.relaxation * A + (1 - options.relaxation) * self._Z + self._U
+            difference = (self._Z - self._U).reshape(self.k, -1)
+            A = torch.addmm(base, coupling, difference).reshape(self._Z.shape)
+            V = torch.add(self._U, A, alpha=options.relaxation).add_(self._Z, alpha=1 - options.relaxation)
             norms = torch.linalg.vector_norm(V, dim=1)
             previous = self._Z
-            self._Z = V * ((norms - shrink).clamp_min(0) / norms.clamp_min(tiny))[:, None]
-            self._U = V - self._Z
-            residuals = torch.stack([torch.dist(A, self._Z), torch.dist(previous, self._Z)])
-            if options.tolerance > 0 and bool((residuals <= small).all()):
-                break
-        return self._products(limits, steps)
+            self._Z = V * ((norms - shrink).clamp_min_(0) / norms.clamp_min(tiny))[:, None]
+            self._U = V.sub_(self._Z)
+            if options.tolerance > 0:
+                residuals = torch.stack([torch.dist(A, self._Z), torch.dist(previous, self._Z)])
+                if bool((residuals <= small).all()):
+                    break
+        return self._products(steps)
 
     def load(self, components: Floats) -> None:
         """Set the components [K, N, d] and forget the duals."""
@@ -102,14 +109,14 @@ class TorchEngine:
         """Return the components [K, N, d]."""
         return self._Z.transpose(1, 2).contiguous().cpu().numpy()
 
-    def _products(self, limits: Tensor, steps: int) -> Products:
-        flat, rows = self._Z.reshape(self.k, -1), self._X.reshape(self.frames, -1)
+    def _products(self, steps: int) -> Products:
+        flat = self._Z.reshape(self.k, -1)
         norms = torch.linalg.vector_norm(self._Z, dim=1)
         heights, peaks = norms.max(dim=1)
         return Products(
-            gram=(flat @ flat.T).double().cpu().numpy(),
-            projection=(rows @ flat.T).double().cpu().numpy(),
-            penalty=float((norms * limits).sum(dtype=torch.float64)),
+            gram=_summed(flat, flat).cpu().numpy(),
+            projection=_summed(self._X.reshape(self.frames, -1), flat).cpu().numpy(),
+            penalty=float((norms * self._limits).sum(dtype=torch.float64)),
             peaks=peaks.cpu().numpy(),
             heights=heights.double().cpu().numpy(),
             steps=float(steps),
@@ -117,3 +124,11 @@ class TorchEngine:
 
     def _as_tensor(self, array: NDArray) -> Tensor:
         return torch.as_tensor(array, dtype=self._X.dtype, device=self._X.device)
+
+
+def _summed(left: Tensor, right: Tensor) -> Tensor:  # [I, C], [J, C] to [I, J]
+    """Return left @ rightᵀ in float64, summed in the given precision over `SUMMED_COLUMNS` at a time."""
+    total = left.new_zeros(len(left), len(right), dtype=torch.float64)
+    for a, b in zip(left.split(SUMMED_COLUMNS, dim=1), right.split(SUMMED_COLUMNS, dim=1), strict=True):
+        total += a @ b.T
+    return total
