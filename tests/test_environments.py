@@ -1,13 +1,22 @@
 """Versions agree wherever they are written."""
 
+import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from splatrig.digest import modules_used_by
+
 ROOT = Path(__file__).resolve().parents[1]
 CONDA_NAMES = {"pytorch": "torch"}
+PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn", "torch": "pytorch", "yaml": "pyyaml"}
+"""Conda packages that are not called what they are imported as."""
+
+CUDA_ONLY = {"gsplat", "diff_gaussian_rasterization", "simple_knn", "triton", "fussim"}
+"""What a user with a GPU installs beside an environment."""
 
 
 def pins(name: str) -> dict[str, str]:
@@ -40,3 +49,52 @@ def test_conda_environments_agree_with_the_requirements(env):
     for dependency in dependencies[1:]:
         name, version = dependency.split("=")
         assert REQUIREMENTS[CONDA_NAMES.get(name, name)] == version, dependency
+
+
+def rules_with_environments() -> list[tuple[str, list[str], Path]]:
+    """Return name, environments (alternatives) and script of every rule that has both."""
+    found = []
+    for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
+        for body in re.split(r"^ *(?=rule )", path.read_text(), flags=re.MULTILINE)[1:]:
+            script = re.search(r"scripts/(\w+\.py)\"", body.split("script:")[-1])
+            if script:
+                environments = re.findall(r"envs/(\w+)\.yaml", body)
+                found.append((body.split(":")[0].split()[1], environments, ROOT / "workflow" / "scripts" / script[1]))
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """Return the packages that a file imports anywhere, as conda calls them, but for the standard library."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module.split(".")[0])
+    return {PACKAGES.get(name, name) for name in names - sys.stdlib_module_names - CUDA_ONLY - {"splatrig"}}
+
+
+def packages_of(environment: str) -> set[str]:
+    dependencies = yaml.safe_load((ROOT / "envs" / f"{environment}.yaml").read_text())["dependencies"]
+    return {dependency.split("=")[0].replace("-", "_") for dependency in dependencies}
+
+
+RULES = rules_with_environments()
+
+
+def test_every_script_belongs_to_a_rule_with_an_environment():
+    assert {script.name for *_, script in RULES} == {path.name for path in (ROOT / "workflow" / "scripts").glob("*.py")}
+    assert all(environments for _, environments, _ in RULES)
+
+
+@pytest.mark.parametrize(("rule", "environments", "script"), RULES, ids=[rule for rule, *_ in RULES])
+def test_an_environment_has_all_that_its_rules_can_import(rule, environments, script):
+    """Where a rule has one environment for CPUs and one for GPUs, they count together."""
+    library = ROOT / "workflow" / "lib"
+    sources = [script]
+    for name in modules_used_by(script):
+        path = library.joinpath(*name.split("."))
+        sources.append(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
+    offered = [packages_of(environment) for environment in environments]
+    needed = {name.replace("-", "_") for path in sources for name in imports(path)}
+    assert needed - set.union(*offered) == set(), rule

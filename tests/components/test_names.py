@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ from splatrig.components.names import (
 )
 from splatrig.errors import InputError
 from splatrig.mesh.mask import nearest_vertices, nose_tip
-from splatrig.mesh.template import Level, identity_step
+from splatrig.mesh.template import Level, Template, build_template, identity_step
 from splatrig.mesh.topology import prune_unreferenced
 
 FRAMES = ("E001_Neutral/000102", "E010_Smile/000200", "E010_Smile/000203", "E040_Jaw/000300", "E065_Brow/000400")
@@ -48,6 +50,7 @@ def components_of(fields: np.ndarray, W: np.ndarray, family: str = "sldc") -> Co
         faces=np.zeros((0, 3), np.int64),
         face_mask=np.ones(fields.shape[1], bool),
         frames=FRAMES[: len(W)],
+        attributes={"level": "base"},
     )
 
 
@@ -117,10 +120,11 @@ def test_units_are_matched_by_weights_over_frames_too(tmp_path):
         table += [f"{expression},{number},smile,{smile}", f"{expression},{number},brow,{brow}"]
     (tmp_path / "truth.csv").write_text("\n".join(table))
     components = components_of(np.stack([units["mouthSmileLeft"], units["browOuterUpRight"]]), W)
-    names, correlation = best_units(components, read_units(tmp_path / "truth.csv", FRAMES))
+    template = Template({"base": level})
+    names, correlation = best_units(components, read_units(tmp_path / "truth.csv", FRAMES, len(level.vertices)))
     assert names == ["smile", "brow"]
     np.testing.assert_allclose(correlation, 1.0)
-    written = named(components, level, str(tmp_path / "truth.csv"))
+    written = named(components, template, str(tmp_path / "truth.csv"))
     write_components(tmp_path / "c.h5", written)
     read = read_components(tmp_path / "c.h5")
     assert read.names == written.names
@@ -137,12 +141,31 @@ def test_the_sign_of_pca_does_not_matter_and_that_of_sldc_does():
     assert (names, correlation.tolist()) == ([""], [0.0])
 
 
+def test_a_users_own_shapes_of_the_tracked_mesh_name_components_of_a_finer_level(tmp_path):
+    level, units = demo_level()
+    template = build_template(level.vertices, level.faces, 1)
+    chosen = ["jawOpen", "mouthSmileLeft"]
+    np.savez(tmp_path / "mine.npz", names=np.array(chosen), shapes=np.stack([units[name] for name in chosen]))
+    fields = np.stack([template.between("base", "subd1") @ units[name] for name in reversed(chosen)])
+    components = components_of(fields, np.array([[0, 0], [1, 0], [1, 0], [0, 1], [0, 0]]))
+    fine = named(replace(components, attributes={"level": "subd1"}), template, str(tmp_path / "mine.npz"))
+    assert fine.names == (
+        "SLDC 01 · mouth left · E010_Smile · mouthSmileLeft 1.00",
+        "SLDC 02 · chin and mouth · E040_Jaw · jawOpen 1.00",
+    )
+    np.testing.assert_allclose(fine.extras["unit_correlation"], 1.0)
+
+
 def test_tables_and_shapes_that_are_not_units_are_refused_by_name(tmp_path):
     (tmp_path / "t.csv").write_text("expression,frame,weight\n")
     with pytest.raises(InputError, match=r"t\.csv: expected a column 'unit'"):
-        read_units(tmp_path / "t.csv", FRAMES)
+        read_units(tmp_path / "t.csv", FRAMES, 7)
     np.savez(tmp_path / "s.npz", names=np.array(["a"]))
     with pytest.raises(InputError, match=r"s\.npz: expected the arrays names"):
-        read_units(tmp_path / "s.npz", FRAMES)
-    with pytest.raises(InputError, match="more than the 7 Gaussians"):
-        best_units(components_of(np.ones((1, 7, 3)), np.ones((5, 1))), Units(("a",), shapes=np.ones((1, 8, 3))))
+        read_units(tmp_path / "s.npz", FRAMES, 7)
+    np.savez(tmp_path / "raw.npz", names=np.array(["a"]), shapes=np.zeros((1, 9, 3)))
+    with pytest.raises(InputError, match=r"raw\.npz: expected shapes of shape \(1, 7, 3\).*got \(1, 9, 3\)"):
+        read_units(tmp_path / "raw.npz", FRAMES, 7)
+    np.savez(tmp_path / "nan.npz", names=np.array(["a"]), shapes=np.full((1, 7, 3), np.nan))
+    with pytest.raises(InputError, match=r"nan\.npz: expected finite"):
+        read_units(tmp_path / "nan.npz", FRAMES, 7)

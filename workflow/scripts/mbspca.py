@@ -6,16 +6,16 @@ from splatrig.components.assemble import assemble, data_matrix, named
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.file import write_components
 from splatrig.components.matrix import StandardisedRows, standardise
-from splatrig.components.mbspca import sparse_components
+from splatrig.components.mbspca import refuse_large, sparse_components
 from splatrig.mesh.template import read_template
 
 params = snakemake.params
 with AttributeReader(snakemake.input.attributes) as reader:
     matrix = reader.train_matrix(params.attributes)
+    refuse_large(*matrix.shape)
     standardisation = standardise(matrix, params.rest, snakemake.threads)
     rows = StandardisedRows(matrix, standardisation).less_rest()
     W, C = sparse_components(rows, params.mbspca["k"], params.mbspca["alpha"], params.seed)
     components = assemble(reader, "mbspca", W, C, standardisation, params.mbspca)
-    level = read_template(snakemake.input.template).levels[reader.level]
-    components = named(components, level, snakemake.input.get("units"))
+    components = named(components, read_template(snakemake.input.template), snakemake.input.get("units"))
     write_components(snakemake.output[0], components, data_matrix(params.data_matrix, matrix, standardisation))

@@ -20,6 +20,5 @@ with AttributeReader(snakemake.input.attributes) as reader:
         "pca_explained_variance_ratio": found.explained_variance / found.total_variance,
     }
     components = assemble(reader, "pca", found.W, found.C, found.standardisation, params.pca, extras)
-    level = read_template(snakemake.input.template).levels[reader.level]
-    components = named(components, level, snakemake.input.get("units"))
+    components = named(components, read_template(snakemake.input.template), snakemake.input.get("units"))
     write_components(snakemake.output[0], components, data_matrix(params.data_matrix, matrix, found.standardisation))

@@ -29,7 +29,7 @@ with AttributeReader(snakemake.input.attributes) as reader:
         coarse=CoarseStart(template.levels[start], template.between(start, reader.level)) if start else None,
     )
     components = assemble(reader, "sldc", found.W, found.C, found.standardisation, params.sldc, found.extras)
-    components = named(components, level, snakemake.input.get("units"))
+    components = named(components, template, snakemake.input.get("units"))
     link = Path(snakemake.input.pca).name if params.data_matrix == "link" else None
     write_components(
         snakemake.output[0], components, data_matrix(params.data_matrix, matrix, found.standardisation, link)

@@ -19,5 +19,5 @@ with AttributeReader(snakemake.input.attributes) as reader:
     W, C, variances = upsample(coarse, operator, standardisation)
     parameters = {"upsampled_from": params.level, "k": len(C)}
     components = assemble(reader, "pca", W, C, standardisation, parameters, {"pca_explained_variance": variances})
-    components = named(components, template.levels[params.finest], snakemake.input.get("units"))
+    components = named(components, template, snakemake.input.get("units"))
     write_components(snakemake.output[0], components, data_matrix(params.data_matrix, matrix, standardisation))

@@ -13,7 +13,7 @@ from splatrig.components.attributes import AttributeReader
 from splatrig.components.file import Components, DataMatrix
 from splatrig.components.matrix import AttributeMatrix, Standardisation, StandardisedRows
 from splatrig.components.names import best_units, component_names, read_units
-from splatrig.mesh.template import Level
+from splatrig.mesh.template import Template
 
 
 def assemble(
@@ -48,11 +48,13 @@ def assemble(
     )
 
 
-def named(components: Components, level: Level, units_path: str | None = None) -> Components:
+def named(components: Components, template: Template, units_path: str | None = None) -> Components:
     """Return the components with readable names and, where known units are given, the best of them for each."""
+    level = template.levels[str(components.attributes["level"])]
     if units_path is None:
         return replace(components, names=component_names(components, level))
-    units = read_units(units_path, components.frames)
+    base = next(iter(template.levels.values()))
+    units = read_units(units_path, components.frames, len(base.vertices))
     best, correlation = best_units(components, units)
     found = {"unit_best": np.array(best, dtype=object), "unit_correlation": correlation}
     return replace(components, names=component_names(components, level, units), extras={**components.extras, **found})

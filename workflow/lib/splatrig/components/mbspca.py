@@ -20,6 +20,15 @@ MAX_ENTRIES = 30_000_000
 """Largest F · D accepted: half a gigabyte of working memory, minutes of work."""
 
 
+def refuse_large(frames: int, columns: int) -> None:
+    """Raise InputError when the method would take too long for a matrix of this size; ask before reading it."""
+    if frames * columns > MAX_ENTRIES:
+        raise InputError(
+            f"components.mbspca: {frames} frames × {columns} numbers are more than {MAX_ENTRIES}; "
+            "set components.mbspca.level to a coarser level."
+        )
+
+
 def sparse_components(
     rows: NDArray[np.float32],  # [F, D]
     k: int,
@@ -33,11 +42,7 @@ def sparse_components(
     Raises InputError when `k` exceeds the frames or the matrix is too large.
     """
     frames, columns = rows.shape
-    if rows.size > MAX_ENTRIES:
-        raise InputError(
-            f"components.mbspca: {frames} frames × {columns} numbers are more than {MAX_ENTRIES}; "
-            "set components.mbspca.level to a coarser level."
-        )
+    refuse_large(frames, columns)
     if not 1 <= k <= frames:
         raise InputError(f"components.mbspca.k: expected 1 to {frames} (the training frames), got {k}.")
     with threadpool_limits(limits=1):

@@ -140,18 +140,15 @@ class Units:
     shapes: NDArray[np.float64] | None = None  # [U, V_base, 3] millimetres
 
 
-def read_units(path: str | Path, frames: Sequence[str]) -> Units:
+def read_units(path: str | Path, frames: Sequence[str], vertex_count: int) -> Units:
     """Read known units: a table of weights (.csv: expression, frame, unit, weight) or shapes (.npz: names, shapes).
 
-    `shapes` [U, V, 3] are displacements in millimetres of the first V vertices (the tracked mesh). Raises InputError
-    naming the file for anything else.
+    `shapes` [U, V, 3] are displacements in millimetres of the `vertex_count` vertices of the template's base level: the
+    tracked mesh without the vertices that no face uses. Raises InputError naming the file for anything else.
     """
     path = Path(path)
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
-            if not {"names", "shapes"} <= set(archive.files) or archive["shapes"].ndim != 3:
-                raise InputError(f"{path}: expected the arrays names [U] and shapes [U, V, 3], got {archive.files}.")
-            return Units(tuple(map(str, archive["names"])), shapes=archive["shapes"].astype(np.float64))
+        return _read_shapes(path, vertex_count)
     with path.open(newline="", encoding="utf-8") as stream:
         table = csv.DictReader(stream)
         missing = {"expression", "frame", "unit", "weight"} - set(table.fieldnames or ())
@@ -161,6 +158,22 @@ def read_units(path: str | Path, frames: Sequence[str]) -> Units:
     names = tuple(sorted({unit for _, unit in values}))
     weights = np.array([[values.get((frame, unit), 0.0) for unit in names] for frame in frames])
     return Units(names, weights=weights.reshape(len(frames), len(names)))
+
+
+def _read_shapes(path: Path, vertex_count: int) -> Units:
+    """Read an .npz of names and shapes."""
+    with np.load(path, allow_pickle=False) as archive:
+        if not {"names", "shapes"} <= set(archive.files):
+            raise InputError(f"{path}: expected the arrays names [U] and shapes [U, V, 3], got {archive.files}.")
+        names, shapes = tuple(map(str, archive["names"])), archive["shapes"]
+    if shapes.shape != (len(names), vertex_count, 3):
+        raise InputError(
+            f"{path}: expected shapes of shape {(len(names), vertex_count, 3)}, a row a vertex of the template's base "
+            f"level, got {shapes.shape}; leave out the vertices that no face uses."
+        )
+    if not np.isfinite(shapes).all():
+        raise InputError(f"{path}: expected finite displacements, got some that are not; check the array shapes.")
+    return Units(names, shapes=shapes.astype(np.float64))
 
 
 def best_units(components: Components, units: Units) -> tuple[list[str], NDArray[np.float64]]:
@@ -182,12 +195,7 @@ def _correlations(components: Components, units: Units) -> NDArray[np.float64]:
         columns = next((rest for name, *rest in components.dim_info if name == "xyz"), None)
         if columns is None:
             return np.zeros((len(components.C), len(units.names)))
-        fields = components.C[:, columns[0] : columns[0] + 3 * units.shapes.shape[1]]
-        if fields.shape[1] != 3 * units.shapes.shape[1] or columns[0] + fields.shape[1] > columns[1]:
-            raise InputError(
-                f"unit shapes: have {units.shapes.shape[1]} vertices, more than the {len(components.face_mask)} "
-                "Gaussians; give shapes of the tracked mesh."
-            )
+        fields = components.C[:, columns[0] : columns[0] + 3 * units.shapes.shape[1]]  # the base level comes first
         left, right = fields.astype(np.float64), units.shapes.reshape(len(units.names), -1)
     else:
         assert units.weights is not None
