@@ -49,7 +49,7 @@ rule all:
             support=CFG.components.sldc.supports,
         ),
         expand(results("components/{level}/upsampled_pca_all.h5"), level=CFG.components.upsample),
-        learned_rigs(),
+        learned_rig_files(),
         expand(results("renders/{family}/contact_sheet.png"), family=CFG.rendering.families),
         results("evaluation/fit.csv"),
         results("evaluation/methods.csv"),

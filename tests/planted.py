@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from splatrig.animation.rig import ATTRIBUTE_FIELDS
 from splatrig.capture.cameras import Cameras
 from splatrig.components.file import Components
-from splatrig.evaluation.rows import AttributeRows
+from splatrig.evaluation.rows import AttributeRows, reach_of
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 
 RADIUS_MM = 90.0
@@ -111,7 +111,9 @@ def rows(planted: Components, X: NDArray | None = None, held_out: int = 0) -> At
     train = np.ones(len(matrix), dtype=bool)
     if held_out:
         train[-held_out:] = False
-    return AttributeRows(matrix.astype(np.float32), planted.frames, train, 0)
+    matrix = matrix.astype(np.float32)
+    centres = slice(0, 3 * len(planted.face_mask))
+    return AttributeRows(matrix, planted.frames, train, 0, reach_of(matrix[:, centres], 0))
 
 
 def cameras(count: int = 3, width: int = 40, height: int = 60) -> Cameras:

@@ -13,28 +13,40 @@ def rows_of(matrix) -> np.ndarray:
 
 def test_weights_are_the_best_for_the_components_and_rebuild_the_rows():
     rows = rows_of(random_matrix(noise=0.0))
-    W, C = sparse_components(rows, 6, 0.1, seed=0)
+    found = sparse_components(rows, 6, 0.1, seed=0)
+    W, C = found.W, found.C
     np.testing.assert_allclose(W, np.linalg.lstsq(C.T, rows.T, rcond=None)[0].T, atol=1e-3)
     assert ((rows - W @ C) ** 2).sum() < 0.02 * (rows**2).sum()
 
 
 def test_more_alpha_makes_more_zeros():
     rows = rows_of(random_matrix())
-    zeros = [(sparse_components(rows, 4, alpha, seed=0)[1] == 0).mean() for alpha in (0.1, 1.0, 2.0)]
+    zeros = [(sparse_components(rows, 4, alpha, seed=0).C == 0).mean() for alpha in (0.1, 1.0, 2.0)]
     assert zeros[0] < zeros[1] < zeros[2]
 
 
 def test_the_same_seed_gives_the_same_bits():
     rows = rows_of(random_matrix())
-    for a, b in zip(sparse_components(rows, 4, 1.0, 7), sparse_components(rows, 4, 1.0, 7), strict=True):
-        np.testing.assert_array_equal(a, b)
+    first, second = (sparse_components(rows, 4, 1.0, 7) for _ in range(2))
+    np.testing.assert_array_equal(first.W, second.W)
+    np.testing.assert_array_equal(first.C, second.C)
+
+
+def test_it_says_whether_it_converged(monkeypatch):
+    rows = rows_of(random_matrix())
+    found = sparse_components(rows, 4, 1.0, 7)
+    assert found.converged
+    assert 1 <= found.passes < 20
+    monkeypatch.setattr("splatrig.components.mbspca.MAX_PASSES", found.passes)
+    assert not sparse_components(rows, 4, 1.0, 7).converged
+    assert found.extras["mbspca_converged"]
 
 
 def test_equal_frames_give_zero_weights_and_no_nan():
     matrix = in_memory({"xyz": np.ones((5, 30), np.float32)})
-    W, C = sparse_components(rows_of(matrix), 2, 1.0, 0)
-    np.testing.assert_array_equal(W, 0.0)
-    assert np.isfinite(C).all()
+    found = sparse_components(rows_of(matrix), 2, 1.0, 0)
+    np.testing.assert_array_equal(found.W, 0.0)
+    assert np.isfinite(found.C).all()
 
 
 def test_a_matrix_that_is_too_large_is_refused_with_the_way_out():

@@ -129,6 +129,11 @@ def stage_plates():
     return [results("dataset_plates")] if CFG.capture.background == "plate" else []
 
 
+def sldc_with(support):
+    """The SLDC section for one support map: with another one beside it, nothing changes for this one."""
+    return to_mapping(replace(CFG.components.sldc, supports=[support]))
+
+
 def attributes_side_by_side(wildcards):
     """The attributes side by side in a component file: all of the joint matrix, or one."""
     return CFG.components.attributes if wildcards.attribute == "all" else [wildcards.attribute]

@@ -86,7 +86,7 @@ rule sldc:
     params:
         attributes=attributes_side_by_side,
         support="{support}",
-        sldc=to_mapping(CFG.components.sldc),
+        sldc=lambda wildcards: sldc_with(wildcards.support),
         rest=CFG.components.rest,
         data_matrix=CFG.components.data_matrix,
         lib=lib("sldc.py"),

@@ -34,43 +34,17 @@ rule evaluate_method:
     input:
         components=results("components/{level}/{method}.h5"),
         attributes=lambda wildcards: results(f"attributes/{evaluated_level(wildcards)}.h5"),
-    output:
-        table=results("evaluation/methods/{level}/{method}.csv"),
-    log:
-        logs("evaluate_method/{level}/{method}.log"),
-    benchmark:
-        benchmarks("evaluate_method/{level}/{method}.tsv")
-    conda:
-        "../../envs/evaluation.yaml"
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    params:
-        lib=lib("evaluate_method.py"),
-        method="{method}",
-        level="{level}",
-        ks=CFG.evaluation.ks,
-        seed=CFG.seed,
-    message:
-        "Measuring {wildcards.method} ({wildcards.level})"
-    script:
-        "../scripts/evaluate_method.py"
-
-
-rule evaluate_images:
-    input:
-        components=results("components/{level}/{method}.h5"),
-        attributes=results(f"attributes/{FINEST}.h5"),
         neutral=results("gaussians/neutral.h5"),
         template=results("template/template.h5"),
         cameras=results("dataset/cameras.json"),
         frames=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
     output:
-        table=results("evaluation/images/{level}/{method}.csv"),
+        table=results("evaluation/methods/{level}/{method}.csv"),
+        images=results("evaluation/images/{level}/{method}.csv"),
     log:
-        logs("evaluate_images/{level}/{method}.log"),
+        logs("evaluate_method/{level}/{method}.log"),
     benchmark:
-        benchmarks("evaluate_images/{level}/{method}.tsv")
+        benchmarks("evaluate_method/{level}/{method}.tsv")
     conda:
         "../../envs/evaluation.yaml"
     threads: 1
@@ -79,16 +53,17 @@ rule evaluate_images:
         runtime=60,
         gpu=gpu(),
     params:
-        lib=lib("evaluate_images.py"),
+        lib=lib("evaluate_method.py"),
         dataset=lambda wildcards, input: str(Path(input.cameras).parent),
         method="{method}",
         level="{level}",
         ks=CFG.evaluation.ks,
+        seed=CFG.seed,
         device=CFG.device,
     message:
-        "Rendering reconstructions of {wildcards.method} ({wildcards.level}) for held-out cameras"
+        "Measuring {wildcards.method} ({wildcards.level}), in mm and in pictures from held-out cameras"
     script:
-        "../scripts/evaluate_images.py"
+        "../scripts/evaluate_method.py"
 
 
 rule evaluate_truth:
@@ -124,7 +99,10 @@ rule evaluate_truth:
 rule merge_methods:
     input:
         tables=per_method("evaluation/methods/{level}/{method}.csv"),
-        images=per_pictured_method("evaluation/images/{level}/{method}.csv"),
+        images=pictures_compared(),
+        fit=results("evaluation/fit.csv"),
+        sweeps=expand(results("evaluation/sweeps/{method}.csv"), method=SWEPT),
+        runtimes=expand(results("evaluation/runtimes/{method}.csv"), method=SWEPT),
     output:
         methods=report(
             results("evaluation/methods.csv"),
@@ -133,6 +111,13 @@ rule merge_methods:
             labels={"content": "every number, table"},
         ),
         images=results("evaluation/images.csv"),
+        sweeps=report(
+            results("evaluation/sweeps.csv"),
+            caption="../report/sweeps.rst",
+            category="4 Methods",
+            labels={"content": "learned anew, table"},
+        ),
+        runtimes=results("evaluation/runtimes.csv"),
     log:
         logs("merge_methods.log"),
     benchmark:
@@ -145,6 +130,8 @@ rule merge_methods:
     params:
         lib=lib("merge_methods.py"),
         seed=CFG.seed,
+        level=FINEST,
+        jobs=learning_jobs(),
     message:
         "Merging the tables of all methods"
     script:
@@ -155,14 +142,14 @@ rule draw_figures:
     input:
         **({"truth": results("evaluation/truth.csv")} if HAS_TRUTH else {}),
         methods=results("evaluation/methods.csv"),
-        images=results("evaluation/images.csv"),
         sweeps=results("evaluation/sweeps.csv"),
         fit=results("evaluation/fit.csv"),
     output:
         **({"truth": figure("truth", "4 Methods", "recovered face units")} if HAS_TRUTH else {}),
         fit=figure("fit_quality", "2 Fits", "every frame"),
-        reconstruction=figure("reconstruction", "4 Methods", "reconstruction, compactness, generalisation, specificity"),
-        attributes=figure("attributes", "4 Methods", "attributes of the joint PCA"),
+        reconstruction=figure("reconstruction", "4 Methods", "reconstruction, generalisation, specificity"),
+        influence=figure("influence", "4 Methods", "influence of the components"),
+        attributes=figure("attributes", "4 Methods", "error of every attribute"),
         matched=figure("matched", "4 Methods", "learned anew at every k"),
         tradeoff=figure("tradeoff", "4 Methods", "sparsity against error"),
         locality=figure("locality", "4 Methods", "sparsity and support"),
@@ -229,9 +216,13 @@ rule summarise_evaluation:
 rule sweep_method:
     input:
         attributes=results(f"attributes/{CFG.evaluation.level}.h5"),
+        neutral=results("gaussians/neutral.h5"),
         template=results("template/template.h5"),
+        cameras=results("dataset/cameras.json"),
+        frames=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
     output:
         table=results("evaluation/sweeps/{method}.csv"),
+        images=results("evaluation/images/left_out/{method}.csv"),
         runtimes=results("evaluation/runtimes/{method}.csv"),
     log:
         logs("sweep_method/{method}.log"),
@@ -240,51 +231,28 @@ rule sweep_method:
     priority: 10  # the longest jobs of the evaluation begin first
     conda:
         "../../envs/evaluation.yaml"
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=60,
+        gpu=gpu(),
     params:
         lib=lib("sweep_method.py"),
-        components=to_mapping(CFG.components),
+        dataset=lambda wildcards, input: str(Path(input.cameras).parent),
+        rest=CFG.components.rest,
+        sldc=lambda wildcards: swept_section(wildcards.method, "sldc"),
+        mbspca=lambda wildcards: swept_section(wildcards.method, "mbspca"),
         method="{method}",
         level=CFG.evaluation.level,
         ks=lambda wildcards: sweep_ks(wildcards.method),
-        left_out_ks=lambda wildcards: sweep_ks(wildcards.method),
-        lambdas=CFG.evaluation.lambdas,
+        left_out_ks=lambda wildcards: left_out_ks(wildcards.method),
+        lambdas=lambda wildcards: CFG.evaluation.lambdas if wildcards.method.startswith("sldc_") else [],
         seed=CFG.seed,
+        device=CFG.device,
     message:
         "Learning {wildcards.method} anew at every k, every sparsity weight, and without one expression at a time"
     script:
         "../scripts/sweep_method.py"
-
-
-rule merge_sweeps:
-    input:
-        tables=expand(results("evaluation/sweeps/{method}.csv"), method=SWEPT),
-        runtimes=expand(results("evaluation/runtimes/{method}.csv"), method=SWEPT),
-    output:
-        sweeps=report(
-            results("evaluation/sweeps.csv"),
-            caption="../report/sweeps.rst",
-            category="4 Methods",
-            labels={"content": "learned anew, table"},
-        ),
-        runtimes=results("evaluation/runtimes.csv"),
-    log:
-        logs("merge_sweeps.log"),
-    benchmark:
-        benchmarks("merge_sweeps.tsv")
-    conda:
-        "../../envs/evaluation.yaml"
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        lib=lib("merge_sweeps.py"),
-    message:
-        "Merging the sweeps"
-    script:
-        "../scripts/merge_sweeps.py"
 
 
 rule show_worst:

@@ -34,7 +34,7 @@ rule mesh_components:
         method="{method}",
         k=CFG.joint.k,
         local=to_mapping(CFG.joint.local),
-        sldc=to_mapping(CFG.components.sldc),
+        sldc=sldc_with(CFG.joint.local.map),
         subject=CFG.subject,
         lib=lib("mesh_components.py"),
     message:
@@ -69,8 +69,8 @@ rule joint:
         gpu=gpu(),
     params:
         family="{family}",
-        joint=to_mapping(CFG.joint),
-        sldc=to_mapping(CFG.components.sldc),
+        joint=lambda wildcards: to_mapping(replace(CFG.joint, families=[wildcards.family])),
+        sldc=sldc_with(CFG.joint.local.map),
         training=joint_training(),
         background=CFG.capture.background,
         seed=CFG.seed,
@@ -83,6 +83,7 @@ rule joint:
 
 
 rule evaluate_joint:
+    # only where the capture holds out expressions: how rigs show what nothing was learned from
     input:
         neutral=results("gaussians/neutral.h5"),
         template=results("template/template.h5"),
@@ -94,13 +95,7 @@ rule evaluate_joint:
         pca=results(f"components/{FINEST}/pca_all.h5"),
         joint=learned_rig_files(),
     output:
-        table=results("evaluation/joint.csv"),
-        summary=report(
-            results("evaluation/joint_summary.csv"),
-            caption="../report/joint.rst",
-            category="4 Methods",
-            labels={"content": "learned rigs, table"},
-        ),
+        images=results("evaluation/images/unseen.csv"),
     log:
         logs("evaluate_joint.log"),
     benchmark:
@@ -114,6 +109,7 @@ rule evaluate_joint:
         gpu=gpu(),
     params:
         families=CFG.joint.families,
+        level=FINEST,
         k=CFG.joint.k,
         solve=to_mapping(CFG.joint.solve),
         training=joint_training(),
@@ -121,6 +117,6 @@ rule evaluate_joint:
         device=CFG.device,
         lib=lib("evaluate_joint.py"),
     message:
-        "Measuring the learned rigs beside the fits and their PCA"
+        "Showing the rigs in expressions that nothing was learned from"
     script:
         "../scripts/evaluate_joint.py"

@@ -12,11 +12,15 @@ def component_file(wildcards):
 
 
 def compared():
-    """The methods side by side, as (method, level): the original's four, sparse PCA, and carried-up coarse PCA."""
+    """The methods side by side, as (method, level).
+
+    The original's four, sparse PCA, rigs learned through the rasteriser, and coarse PCA carried up.
+    """
     attribute = CFG.components.sldc.attribute
     methods = [("pca_all", FINEST), (f"pca_{attribute}", FINEST)]
     methods += [(f"sldc_{support}_{attribute}", FINEST) for support in CFG.components.sldc.supports]
     methods += [(f"mbspca_{attribute}", CFG.components.mbspca.level)]
+    methods += [(f"joint_{family}", FINEST) for family in CFG.joint.families]
     methods += [("upsampled_pca_all", level) for level in CFG.components.upsample]
     return methods
 
@@ -32,6 +36,19 @@ def sweep_ks(method):
     return [k for k in CFG.evaluation.ks if k <= CFG.components.mbspca.k or not method.startswith("mbspca_")]
 
 
+def left_out_ks(method):
+    """Those of them at which it is also learned without one expression at a time; of sparse PCA the two largest."""
+    ks = sorted(sweep_ks(method))
+    return ks[-2:] if method.startswith("mbspca_") else ks
+
+
+def swept_section(method, family):
+    """What learning a method anew takes from the configuration of its family; nothing from another family."""
+    if not method.startswith(f"{family}_"):
+        return {}
+    return sldc_with(method.split("_")[1]) if family == "sldc" else to_mapping(getattr(CFG.components, family))
+
+
 def evaluated_level(wildcards):
     """The level whose frames a method rebuilds: its own, or the finest once it was carried up."""
     return FINEST if wildcards.method.startswith("upsampled_") else wildcards.level
@@ -42,13 +59,25 @@ def per_method(path):
     return [results(path).format(method=method, level=level) for method, level in COMPARED]
 
 
-def per_pictured_method(path):
-    """`path` for the methods whose components move every Gaussian of the finest level."""
-    return [
-        results(path).format(method=method, level=level)
-        for method, level in COMPARED
-        if level == FINEST or method.startswith("upsampled_")
-    ]
+def pictures_compared():
+    """The tables of rendered reconstructions: of every method, of left-out expressions, of held-out expressions."""
+    tables = per_method("evaluation/images/{level}/{method}.csv")
+    tables += expand(results("evaluation/images/left_out/{method}.csv"), method=SWEPT)
+    return tables + ([results("evaluation/images/unseen.csv")] if CFG.capture.held_out.expressions else [])
+
+
+def learning_jobs():
+    """Method, level, k and the benchmarks of the jobs that make it: what its run time is read from."""
+    components, joint = CFG.components, CFG.joint
+    sizes = {"pca": components.pca.k, "mbspca": components.mbspca.k, "sldc": components.sldc.k, "joint": joint.k}
+    jobs = [{"method": "fits", "level": FINEST, "k": 0, "benchmarks": expand("fit/{name}.tsv", name=EXPRESSIONS)}]
+    for method, level in COMPARED:
+        family, _, rest = method.partition("_")
+        name = {"upsampled": f"upsampling/{level}.tsv", "joint": f"joint/{rest}.tsv"}.get(
+            family, f"{family}/{level}_{rest}.tsv"
+        )
+        jobs += [{"method": method, "level": level, "k": sizes.get(family, sizes["pca"]), "benchmarks": [name]}]
+    return [{**job, "benchmarks": [benchmarks(name) for name in job["benchmarks"]]} for job in jobs]
 
 
 def figure(name, category, content):

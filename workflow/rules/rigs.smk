@@ -21,11 +21,6 @@ def joint_start(wildcards):
     return [results(f"components/{FINEST}/{name}.h5")] if name else []
 
 
-def learned_rigs():
-    """What a complete run makes of the joint section: the rigs and how they compare with fits and their PCA."""
-    return [results("evaluation/joint.csv"), *learned_rig_files()] if CFG.joint.families else []
-
-
 def learned_rig_files():
     """The component files of the learned rigs."""
     return expand(results(f"components/{FINEST}/joint_{{family}}.h5"), family=CFG.joint.families)

@@ -3,17 +3,17 @@ from splatrig.logs import log_to
 log_to(snakemake.log[0])
 
 from splatrig.evaluation import figures, sweep_figures
-from splatrig.evaluation.images import fitted_like
 from splatrig.evaluation.table import read_table
 
-methods, fit, images, sweeps = (read_table(snakemake.input[name]) for name in ("methods", "fit", "images", "sweeps"))
+methods, fit, sweeps = (read_table(snakemake.input[name]) for name in ("methods", "fit", "sweeps"))
 drawn = {
-    "reconstruction": figures.draw_reconstruction(methods),
+    "reconstruction": figures.draw_reconstruction(methods, sweeps),
+    "influence": figures.draw_influence(methods),
     "attributes": figures.draw_attributes(methods),
     "matched": sweep_figures.draw_matched(sweeps),
     "tradeoff": sweep_figures.draw_tradeoff(sweeps),
     "locality": figures.draw_locality(methods),
-    "images": figures.draw_images(methods, fitted_like(fit, images)),
+    "images": figures.draw_images(methods),
     "upsampling": figures.draw_upsampling(methods),
     "fit": figures.draw_fit(fit),
 }

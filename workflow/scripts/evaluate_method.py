@@ -2,14 +2,20 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+import numba
+
 from splatrig.components.file import read_components
-from splatrig.evaluation.method import evaluate_method
+from splatrig.evaluation.image_space import open_stage
+from splatrig.evaluation.method import MethodEvaluation
 from splatrig.evaluation.rows import read_attribute_rows
 from splatrig.evaluation.table import write_table
+from splatrig.mesh.template import read_template
 
-components = read_components(snakemake.input.components)
-data = read_attribute_rows(snakemake.input.attributes, [name for name, _, _ in components.dim_info])
-params = snakemake.params
-write_table(
-    snakemake.output.table, evaluate_method(params.method, params.level, components, data, params.ks, params.seed)
-)
+numba.set_num_threads(snakemake.threads)
+params, inputs = snakemake.params, snakemake.input
+components, template = read_components(inputs.components), read_template(inputs.template)
+data = read_attribute_rows(inputs.attributes, [name for name, _, _ in components.dim_info])
+evaluation = MethodEvaluation(params.method, params.level, components, data, params.ks, params.seed)
+write_table(snakemake.output.table, evaluation.table())
+stage = open_stage(inputs, params.dataset, template, params.device)
+write_table(snakemake.output.images, evaluation.pictures(stage))

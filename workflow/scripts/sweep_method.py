@@ -2,20 +2,32 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.config import ComponentsConfig, from_mapping
+import numba
+
+from splatrig.config import MbspcaConfig, SldcConfig, from_mapping
+from splatrig.evaluation.image_space import open_stage
 from splatrig.evaluation.relearn import Learner, Sweeps
 from splatrig.evaluation.rows import read_attribute_rows
 from splatrig.evaluation.table import write_table
 from splatrig.mesh.template import read_template
 
-params = snakemake.params
-data = read_attribute_rows(snakemake.input.attributes, ["xyz"])
-level = read_template(snakemake.input.template).levels[params.level]
-learner = Learner(from_mapping(ComponentsConfig, params.components), level, params.seed)
+numba.set_num_threads(snakemake.threads)
+params, inputs = snakemake.params, snakemake.input
+data = read_attribute_rows(inputs.attributes, ["xyz"])
+template = read_template(inputs.template)
+learner = Learner(
+    params.rest,
+    template.levels[params.level],
+    params.seed,
+    sldc=from_mapping(SldcConfig, params.sldc) if params.sldc else None,
+    mbspca=from_mapping(MbspcaConfig, params.mbspca) if params.mbspca else None,
+)
 sweeps = Sweeps(learner, params.method, params.level, data)
 sweeps.against_k(params.ks)
-if params.method.startswith("sldc_"):
+if params.sldc:
     sweeps.against_lambda(params.lambdas, max(params.ks))
-sweeps.leave_one_expression_out(params.left_out_ks)
+stage = open_stage(inputs, params.dataset, template, params.device)
+sweeps.leave_one_expression_out(params.left_out_ks, stage)
 write_table(snakemake.output.table, sweeps.frame())
+write_table(snakemake.output.images, stage.frame(params.method, params.level))
 write_table(snakemake.output.runtimes, sweeps.runtimes())

@@ -23,7 +23,14 @@ def _blas() -> ThreadpoolController:
 
 
 def map_blocks(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """Yield `function(item)` in the order of `items`, computed by `threads` threads, at most two results ahead each."""
+    """Yield `function(item)` in the order of `items`, computed by `threads` threads, at most two results ahead each.
+
+    One thread is this one: starting another costs more than a small block.
+    """
+    if threads == 1:
+        with _blas().limit(limits=1):
+            yield from map(function, items)
+        return
     with _blas().limit(limits=1), ThreadPoolExecutor(max_workers=threads) as pool:
         waiting: deque[Future[Result]] = deque()
         for item in items:

@@ -7,6 +7,7 @@ sparsity is per number, not per Gaussian, and knows nothing of where a Gaussian 
 """
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,26 @@ from splatrig.errors import InputError
 
 MAX_ENTRIES = 30_000_000
 """Largest F · D accepted: half a gigabyte of working memory, minutes of work."""
+
+MAX_PASSES = 20
+"""Over all columns; scikit-learn stops earlier when the components change little or the objective stays."""
+
+
+@dataclass(frozen=True)
+class SparseComponents:
+    """What was found."""
+
+    W: NDArray[np.float32]  # [F, K]
+    C: NDArray[np.float32]  # [K, D]
+    passes: int
+    """Over all columns."""
+    converged: bool
+    """Stopped by its own rule and not by `MAX_PASSES`."""
+
+    @property
+    def extras(self) -> dict[str, NDArray]:
+        """What the component file says of the solver."""
+        return {"mbspca_converged": np.array(self.converged), "mbspca_iterations": np.array(self.passes)}
 
 
 def refuse_large(frames: int, columns: int) -> None:
@@ -34,8 +55,8 @@ def sparse_components(
     k: int,
     alpha: float,
     seed: int,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return weights W [F, K] and sparse components C [K, D] of standardised rows less the rest shape.
+) -> SparseComponents:
+    """Return sparse components of standardised rows less the rest shape, and the weights of the rows.
 
     `alpha` is the L1 penalty. The components have unit length (or are zero) and come in order of decreasing
     contribution; W is the least-squares fit of the rows to them, so W @ C is as near to the rows as C allows.
@@ -47,7 +68,7 @@ def sparse_components(
         raise InputError(f"components.mbspca.k: expected 1 to {frames} (the training frames), got {k}.")
     with threadpool_limits(limits=1):
         model = MiniBatchSparsePCA(
-            n_components=k, alpha=alpha, batch_size=256, max_iter=20, method="cd", random_state=seed
+            n_components=k, alpha=alpha, batch_size=256, max_iter=MAX_PASSES, method="cd", random_state=seed
         )
         with warnings.catch_warnings():  # single columns that stop short of the last digits do no harm
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -56,4 +77,9 @@ def sparse_components(
     energy = (W**2).sum(axis=0) * (C**2).sum(axis=1)
     order = np.argsort(-energy, kind="stable")
     signs = np.where(C[np.arange(k), np.abs(C).argmax(axis=1)] < 0, -1.0, 1.0)
-    return (W * signs)[:, order].astype(np.float32), (C * signs[:, None])[order].astype(np.float32)
+    return SparseComponents(
+        W=(W * signs)[:, order].astype(np.float32),
+        C=(C * signs[:, None])[order].astype(np.float32),
+        passes=int(model.n_iter_),
+        converged=model.n_iter_ < MAX_PASSES,
+    )

@@ -76,6 +76,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 def curve(axes: Axes, rows: pd.DataFrame, **style: object) -> None:
     """Draw value against k, with the interval as a band where there is one."""
     ordered = rows.sort_values("k")
+    style.setdefault("markevery", max(1, len(ordered) // 8))
     axes.plot(ordered["k"], ordered["value"], **style)  # type: ignore[arg-type]
     bounded = ordered.dropna(subset=["low", "high"])
     if not bounded.empty:
@@ -90,7 +91,8 @@ def method_curves(
     rows = rows.assign(**{column: rows[column] * scale for column in ("value", "low", "high")})
     for method in [name for name in ORDER if name in set(rows["method"])]:
         curve(axes, rows[rows["method"] == method], label=label_of(method), **look_of(method))
-    axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold")
+    if title:
+        axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold")
     axes.set_xlabel("components k")
     axes.set_ylabel(unit)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
@@ -119,56 +121,65 @@ def shared_legend(figure: Figure, axes: np.ndarray, columns: int = 4) -> None:
         figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=columns, frameon=False)
 
 
+TESTS = (
+    ("surface_xyz", "image", "train", "Reconstruction"),
+    ("generalisation_surface", "generalisation", "left_out", "Generalisation: expressions left out"),
+    ("specificity_surface", "specificity", "train", "Specificity: random faces"),
+)
+"""Metric in mm, first half of the metrics of pictures, split of the frames, title."""
+
+
 @styled
-def draw_reconstruction(table: pd.DataFrame) -> Figure:
-    """Return reconstruction, compactness, generalisation and specificity against k."""
-    figure, axes = panels(2, 2)
+def draw_reconstruction(methods: pd.DataFrame, sweeps: pd.DataFrame) -> Figure:
+    """Return reconstruction, generalisation and specificity against k: above on the surface, below in pictures.
+
+    Expressions are left out of components learned anew (`sweeps`), and of the joint PCA.
+    """
+    figure, axes = panels(2, len(TESTS), width=4.4, height=3.5)
+    table = methods[~methods["method"].str.startswith("upsampled")]
+    anew = sweeps[sweeps["sweep"] == "left_out"]
+    for column, (metric, pictures, split, title) in enumerate(TESTS):
+        joint = table[(table["split"] != "left_out") | ~table["method"].isin(anew["method"])]
+        rows = pd.concat([joint, anew], ignore_index=True) if split == "left_out" else table
+        method_curves(axes[0, column], rows, metric, unit="RMS distance from surface (mm)", title=title, split=split)
+        method_curves(axes[1, column], table, f"{pictures}_psnr", unit="PSNR (dB)", title="", split=split)
+        from_zero(axes[0, column])
+    fits = pick(methods, "image_psnr", method="fits", split="train")
+    if not fits.empty:
+        axes[1, 0].axhline(fits["value"].iloc[0], color="#555555", linestyle=":", label=label_of("fits"))
+    shared_legend(figure, axes, 4)
+    return figure
+
+
+@styled
+def draw_influence(table: pd.DataFrame) -> Figure:
+    """Return the influence of the components: the share of the frames' deviation from the rest face that k explain."""
+    figure, axes = panels(1, 2)
     table = table[~table["method"].str.startswith("upsampled")]
-    method_curves(
-        axes[0, 0],
-        table,
-        "rmse_xyz",
-        unit="RMSE of centres (mm)",
-        title="Reconstruction of fitted frames",
-        region="head",
-        split="train",
-    )
-    method_curves(
-        axes[0, 1], table, "compactness", unit="explained (%)", title="Compactness", scale=100.0, split="train"
-    )
-    method_curves(
-        axes[1, 0],
-        table,
-        "generalisation_xyz",
-        unit="RMSE of centres (mm)",
-        title="Generalisation (leave one expression out)",
-    )
-    method_curves(
-        axes[1, 1], table, "specificity_xyz", unit="RMSE to nearest frame (mm)", title="Specificity: random faces"
-    )
-    for ax in axes.flat:
+    whole = table[table["method"].isin(set(pick(table, "rmse_scale")["method"]))]
+    for ax, rows, metric, title in (
+        (axes[0, 0], table, "explained_xyz", "Displacement of the centres"),
+        (axes[0, 1], whole, "compactness", "All attributes, standardised"),
+    ):
+        method_curves(ax, rows, metric, unit="explained (%)", title=title, scale=100.0, split="train")
         from_zero(ax)
-    shared_legend(figure, axes, 5)
+    shared_legend(figure, axes, 4)
     return figure
 
 
 @styled
 def draw_attributes(table: pd.DataFrame) -> Figure:
-    """Return the RMSE of every attribute of the joint PCA against k, each in its own unit."""
-    names = [name for name in ATTRIBUTE_TITLES if not pick(table, f"rmse_{name}", method="pca_all").empty]
+    """Return the RMSE of every attribute against k, each in its own unit, of the methods that move more than centres."""
+    table = table[~table["method"].str.startswith("upsampled")]
+    whole = table[table["method"].isin(set(pick(table, "rmse_scale")["method"]))]
+    names = [name for name in ATTRIBUTE_TITLES if not pick(whole, f"rmse_{name}").empty]
     figure, axes = panels(1, max(len(names), 1), width=3.2, height=3.0)
     for ax, name in zip(axes[0], names, strict=False):
-        for region, dashes in (("head", "-"), ("face", "--")):
-            rows = pick(table, f"rmse_{name}", method="pca_all", region=region, split="train")
-            curve(ax, rows, label=region, color=COLORS[0], marker="o", linestyle=dashes)
-        ax.set_title(ATTRIBUTE_TITLES[name], loc="left", fontweight="bold", fontsize=10.5)
-        unit = rows["unit"].iloc[0]
-        ax.set_ylabel(f"RMSE ({unit})")
-        ax.set_xlabel("components k")
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        unit = pick(whole, f"rmse_{name}")["unit"].iloc[0]
+        title = ATTRIBUTE_TITLES[name]
+        method_curves(ax, whole, f"rmse_{name}", unit=f"RMSE ({unit})", title=title, region="head", split="train")
         from_zero(ax)
-        ax.set_xlim(left=0)
-    shared_legend(figure, axes, 2)
+    shared_legend(figure, axes, 4)
     return figure
 
 
@@ -202,16 +213,23 @@ def draw_locality(table: pd.DataFrame) -> Figure:
 
 
 @styled
-def draw_images(table: pd.DataFrame, fitted: dict[str, float]) -> Figure:
-    """Return PSNR and SSIM of rendered reconstructions from held-out cameras against k, with the fits themselves."""
-    figure, axes = panels(1, 2)
+def draw_images(table: pd.DataFrame) -> Figure:
+    """Return PSNR and SSIM of rendered frames from held-out cameras against k, with the fits themselves.
+
+    A row of panels for the frames that were learned from; one more for held-out expressions, where there are any.
+    """
+    names = {"train": "frames learned from", "held_out": "expressions held out"}
     table = table[~table["method"].str.startswith("upsampled")]
-    for ax, metric, unit in ((axes[0, 0], "psnr", "PSNR (dB)"), (axes[0, 1], "ssim", "SSIM (0 to 1)")):
-        title = f"{unit.split(' ')[0]} inside the silhouette, cameras held out"
-        method_curves(ax, table, f"image_{metric}", unit=unit, title=title, split="train")
-        if np.isfinite(fitted[metric]):
-            ax.axhline(fitted[metric], color="#555555", linestyle=":", label="fitted frames themselves")
-    shared_legend(figure, axes, 5)
+    found = [split for split in names if not pick(table, "image_psnr", split=split).empty]
+    figure, axes = panels(max(len(found), 1), 2)
+    for row, split in enumerate(found or ["train"]):
+        for ax, metric, unit in ((axes[row, 0], "psnr", "PSNR (dB)"), (axes[row, 1], "ssim", "SSIM (0 to 1)")):
+            title = f"{unit.split(' ')[0]}, {names[split]}"
+            method_curves(ax, table, f"image_{metric}", unit=unit, title=title, split=split)
+            fits = pick(table, f"image_{metric}", method="fits", split=split)
+            if not fits.empty:
+                ax.axhline(fits["value"].iloc[0], color="#555555", linestyle=":", label=label_of("fits"))
+    shared_legend(figure, axes, 4)
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Summaries of picture scores: from one row a frame, camera and k to one number a method and k."""
+"""Picture scores: from one row a picture to one number a method and k."""
 
 import numpy as np
 import pandas as pd
@@ -6,28 +6,43 @@ import pandas as pd
 from splatrig.evaluation.measures import bootstrap_interval
 from splatrig.evaluation.table import MethodTable
 
-IMAGE_COLUMNS = ("method", "level", "k", "expression", "frame", "role", "camera", "psnr", "ssim")
-"""Columns of `images.csv`: scores inside of the silhouette of held-out cameras, psnr in dB."""
+IMAGE_COLUMNS = (
+    *("method", "level", "k", "test", "weights", "sample", "expression", "frame", "role", "camera"),
+    *("psnr", "ssim", "lpips"),
+)
+"""Columns of `images.csv`: scores inside of the silhouette of held-out cameras, psnr in dB, lpips empty where its
+weights are absent. `test` says what was rendered: reconstruction (a frame), generalisation (a frame of an expression
+that was left out when the components were learned) or specificity (random face `sample`, against its nearest frame).
+`weights` says where its weights are from: rows (the closest to the fitted row), own (learned with the components),
+photographs (found from training cameras); fit: no weights, the frame was fitted on its own."""
+
+METRICS = (("psnr", "dB"), ("ssim", "0 to 1"), ("lpips", "distance"))
+
+NAMES = {"reconstruction": "image", "generalisation": "generalisation", "specificity": "specificity"}
+"""Test to the first half of its metrics' names: image_psnr, generalisation_psnr, specificity_psnr."""
+
+FITS = "fits"
+"""What the frames that were fitted one by one are called in place of a method."""
 
 
 def summarise_images(images: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
-    """Return mean PSNR and SSIM per method, level, k and role as rows of `methods.csv`.
+    """Return mean PSNR, SSIM and LPIPS per method, level, test, k and role as rows of `methods.csv`.
 
-    Cameras of one frame are averaged first; the interval is a bootstrap over frames, n counts frames. Infinite PSNR
-    (equal pictures) is left out of the mean and of n.
+    Cameras of one frame (or random face) are averaged first; the interval is a bootstrap over frames, n counts them.
+    Infinite PSNR (equal pictures) and absent LPIPS are left out of the mean and of n.
     """
     tables = []
     for (method, level), own in images.groupby(["method", "level"], sort=False):
         table = MethodTable(str(method), str(level))
-        for (role, k), rows in own.groupby(["role", "k"], sort=True):
-            for metric, unit in (("psnr", "dB"), ("ssim", "0 to 1")):
+        for (test, role, k), rows in own.groupby(["test", "role", "k"], sort=True):
+            for metric, unit in METRICS:
                 finite = rows[np.isfinite(rows[metric])]
                 if finite.empty:
                     continue
-                per_frame = finite.groupby(["expression", "frame"])[metric].mean().to_numpy()
+                per_frame = finite.groupby(["expression", "frame", "sample"])[metric].mean().to_numpy()
                 interval = bootstrap_interval(per_frame, generator)
                 table.add(
-                    f"image_{metric}",
+                    f"{NAMES[str(test)]}_{metric}",
                     interval.mean,
                     unit,
                     interval.count,
@@ -39,9 +54,27 @@ def summarise_images(images: pd.DataFrame, generator: np.random.Generator) -> pd
     return pd.concat(tables, ignore_index=True)
 
 
-def fitted_like(fit: pd.DataFrame, images: pd.DataFrame) -> dict[str, float]:
-    """Return mean PSNR and SSIM of the fitted frames themselves, over the very frames and cameras of `images`."""
+def fitted_pictures(fit: pd.DataFrame, images: pd.DataFrame, level: str) -> pd.DataFrame:
+    """Return the scores of the fitted frames themselves, from `fit.csv`, over the frames and cameras that were rebuilt.
+
+    They come as the method `FITS` with k = 0, so that they stand beside the others wherever those are shown.
+    """
     keys = ["expression", "frame", "camera"]
-    pairs = images.loc[images["role"] == "train", keys].drop_duplicates()
-    same = fit[fit["region"] == "mask"].merge(pairs, on=keys)
-    return {metric: float(same[np.isfinite(same[metric])][metric].mean()) for metric in ("psnr", "ssim")}
+    rebuilt = images.loc[(images["test"] == "reconstruction") & (images["weights"] != "photographs")]
+    rebuilt = rebuilt.loc[rebuilt["method"] != FITS, [*keys, "role"]].drop_duplicates()
+    same = fit[fit["region"] == "mask"].merge(rebuilt, on=keys)
+    told = same.assign(method=FITS, level=level, k=0, test="reconstruction", weights="fit", sample=0)
+    return told[list(IMAGE_COLUMNS)]
+
+
+def unseen_pictures(compared: pd.DataFrame, level: str) -> pd.DataFrame:
+    """Return `splatrig.joint.compare.compare` of held-out expressions as rows of `images.csv`.
+
+    Weights were found from photographs of training cameras; the frames' own fits are called `FITS`, with k = 0.
+    """
+    inside = compared[compared["region"] == "mask"]
+    weights = np.where(inside["method"] == FITS, "fit", "photographs")
+    told = inside.assign(
+        role=inside["split"], level=level, test="reconstruction", weights=weights, sample=0, lpips=np.nan
+    )
+    return told[list(IMAGE_COLUMNS)]

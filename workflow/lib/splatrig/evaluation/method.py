@@ -6,29 +6,97 @@ import numpy as np
 import pandas as pd
 
 from splatrig.components.file import Components
+from splatrig.evaluation.image_space import Place, Stage
 from splatrig.evaluation.reconstruction import (
+    Projection,
     add_convergence,
+    add_influence,
     describe_components,
     split_attributes,
     sweep_reconstruction,
+    usable_ks,
 )
 from splatrig.evaluation.rows import AttributeRows
-from splatrig.evaluation.shape_model import add_pca_generalisation, add_specificity
+from splatrig.evaluation.shape_model import LeftOut, RandomFaces, add_specificity
 from splatrig.evaluation.table import MethodTable
+from splatrig.progress import track
+
+PICTURED_FACES = 12
+"""Random faces a number of components that are rendered."""
+
+
+class MethodEvaluation:
+    """The numbers of one component file on the rows of all frames, and, on a stage, its pictures."""
+
+    def __init__(
+        self, method: str, level: str, components: Components, data: AttributeRows, ks: Iterable[int], seed: int
+    ) -> None:
+        self.method, self.level, self.components, self.data = method, level, components, data
+        self.ks = list(ks)
+        self._generator = np.random.default_rng(seed)
+        self._projection = Projection(components, data.X)
+        self._carried = method.startswith("upsampled")
+        self._left_out: LeftOut | None = None
+        self._random: dict[int, RandomFaces] = {}
+
+    def table(self) -> pd.DataFrame:
+        """Return everything that the long table says of the component file but what needs pictures."""
+        table = MethodTable(self.method, self.level)
+        components, data = self.components, self.data
+        sweep_reconstruction(table, self._projection, data, self.ks)
+        add_influence(table, self._projection, data)
+        describe_components(table, components, split_attributes(data.X[[data.neutral_row]], components)["xyz"][0])
+        self._random = add_specificity(table, self._projection, data, self.ks, self._generator)
+        if components.family == "pca" and not self._carried:
+            self._left_out = LeftOut(components, data, self.ks)
+            self._left_out.add_to(table, self._generator)
+        add_convergence(table, components)
+        return table.frame()
+
+    def pictures(self, stage: Stage) -> pd.DataFrame:
+        """Render what `table` measured, from the cameras of the stage; call it after `table`.
+
+        Rebuilt are the peaks of the expressions that were learned from. A learned rig shows them with its own weights,
+        found with it in training cameras: it was not made to follow the fitted rows. With fewer than K components, its
+        weights are those that come closest to its own frames.
+        """
+        data, pose = self.data, stage.posing(self.components)
+        peaks = np.array([row for row in data.peaks() if data.train[row]])
+        projection, chosen, weights = self._projection, peaks, "rows"
+        if self.components.family == "joint":
+            frames = list(self.components.frames)
+            chosen = np.array([frames.index(data.frames[row]) for row in peaks])
+            projection, weights = Projection(self.components, self.components.rows()), "own"
+        for k in track(usable_ks(self.ks, projection.count), "numbers of components", unit="k"):
+            for row, estimate in zip(peaks, projection.estimate(k)[chosen], strict=True):
+                stage.compare(Place("reconstruction", k, data.frames[row], "train", weights), pose(estimate))
+        if not self._carried:
+            self._show_random(stage)
+        if self._left_out is not None and self.method.endswith("_all"):
+            self._show_left_out(stage, self._left_out)
+        return stage.frame(self.method, self.level)
+
+    def _show_random(self, stage: Stage) -> None:
+        """Compare random faces with the nearest frame, for the fewest, the median and all components."""
+        pose, ks = stage.posing(self.components), sorted(self._random)
+        for k in sorted({ks[0], ks[len(ks) // 2], ks[-1]} if ks else set()):
+            faces = self._random[k]
+            for sample, row in enumerate(faces.rows(slice(PICTURED_FACES))):
+                place = Place("specificity", k, self.data.frames[faces.nearest[sample]], "train", sample=sample)
+                stage.compare(place, pose(row))
+
+    def _show_left_out(self, stage: Stage, left_out: LeftOut) -> None:
+        """Compare the peaks of the expressions that were left out with their photographs."""
+        pose, data = stage.posing(self.components), self.data
+        peaks = set(data.peaks().tolist())
+        chosen = [i for i, row in enumerate(left_out.rows) if row in peaks and left_out.groups[i] in left_out.folds]
+        for k in left_out.mixtures:
+            for index, row in zip(chosen, left_out.estimate(k, np.array(chosen)), strict=True):
+                stage.compare(Place("generalisation", k, data.frames[left_out.rows[index]], "left_out"), pose(row))
 
 
 def evaluate_method(
     method: str, level: str, components: Components, data: AttributeRows, ks: Iterable[int], seed: int
 ) -> pd.DataFrame:
-    """Return everything that the long table says of one component file on the rows `data`."""
-    table = MethodTable(method, level)
-    ks = list(ks)
-    generator = np.random.default_rng(seed)
-    sweep_reconstruction(table, components, data, ks)
-    xyz = split_attributes(data.X[[data.neutral_row]], components)["xyz"][0]
-    describe_components(table, components, xyz)
-    add_specificity(table, components, data, ks, generator)
-    if components.family == "pca" and not method.startswith("upsampled"):
-        add_pca_generalisation(table, components, data, ks, generator)
-    add_convergence(table, components)
-    return table.frame()
+    """Return everything that the long table says of one component file on the rows `data`, without pictures."""
+    return MethodEvaluation(method, level, components, data, ks, seed).table()

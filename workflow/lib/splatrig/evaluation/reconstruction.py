@@ -19,6 +19,7 @@ from splatrig.evaluation.measures import (
     zero_rows,
 )
 from splatrig.evaluation.rows import AttributeRows
+from splatrig.evaluation.surface import SurfaceWalk
 from splatrig.evaluation.table import MethodTable
 
 
@@ -40,7 +41,12 @@ def standardise(X: NDArray[np.float32], components: Components) -> Standardised:
 
 
 def weight_bounds(components: Components) -> tuple[float, float] | None:
-    """Return the bounds of the family's weights: for SLDC (Neumann et al. 2013) [0, 1], or [-1, 1] if it was signed."""
+    """Return the bounds of the family's weights, or None when any will do.
+
+    [0, 1] for SLDC (Neumann et al. 2013) and for local learned rigs, [-1, 1] for signed SLDC.
+    """
+    if components.attributes.get("weights") == "bounded":
+        return (0.0, 1.0)
     if components.family != "sldc":
         return None
     return (-1.0, 1.0) if components.W.min(initial=0.0) < 0 else (0.0, 1.0)
@@ -70,29 +76,104 @@ def rebuild(components: Components, standard: Standardised, order: NDArray[np.in
     return standard.rest + standard.std * (weights @ C)
 
 
-def sweep_reconstruction(table: MethodTable, components: Components, data: AttributeRows, ks: Iterable[int]) -> None:
-    """Add, per k and split, the RMSE of every attribute and the share of the deviation from rest that is explained."""
-    standard = standardise(data.X, components)
-    order = by_energy(components)
+class Projection:
+    """Rows, as nearly as the first k components of a family (in the order of `by_energy`) can make them.
+
+    Everything that depends on k happens in coordinates of the components' span, of K numbers a row, so that a sweep
+    over k reads the D columns once.
+    """
+
+    def __init__(self, components: Components, X: NDArray[np.float32]) -> None:
+        """Take the rows `X` [F, D] in stored units."""
+        self.components = components
+        self.standard = standardise(X, components)
+        self.order = by_energy(components)
+        self.C = components.C[self.order]
+        """[K, D] in the order in which components enter."""
+        values, vectors = np.linalg.eigh((self.C @ self.C.T).astype(np.float64))
+        used = values > 1e-10 * max(float(values.max(initial=0.0)), 1e-30)
+        root = np.sqrt(values[used])
+        self._coordinates = vectors[:, used] * root  # [K, R]
+        self._targets = (self.standard.X @ self.C.T).astype(np.float64) @ (vectors[:, used] / root)  # [F, R]
+        self._squares = np.square(self.standard.X, dtype=np.float64).sum(axis=1)
+
+    @property
+    def count(self) -> int:
+        """K."""
+        return len(self.C)
+
+    def weights(self, k: int) -> NDArray[np.float32]:  # [F, k]
+        """Return the weights of the first `k` components that come closest to the rows, within the family's bounds."""
+        return fit_weights(self._targets, self._coordinates[:k], bounds=weight_bounds(self.components))
+
+    def estimate(self, k: int) -> NDArray[np.float32]:  # [F, D]
+        """Return the rows made of those weights, in stored units."""
+        return self.standard.rest + self.standard.std * (self.weights(k) @ self.C[:k])
+
+    def left(self, k: int) -> NDArray[np.float64]:  # [F]
+        """Return the squared norm of what the first `k` components miss, in standardised units."""
+        inside = np.square(self._targets).sum(axis=1)
+        missed = np.square(self._targets - self.weights(k) @ self._coordinates[:k]).sum(axis=1)
+        return np.maximum(self._squares - inside, 0.0) + missed
+
+    def total(self) -> NDArray[np.float64]:  # [F]
+        """Return the squared norm of the deviation from the rest face, in standardised units."""
+        return self._squares
+
+
+def splits(data: AttributeRows) -> list[tuple[str, NDArray[np.bool_]]]:
+    """Return (train or held_out, frames [F]) for the splits that have frames."""
+    return [(name, chosen) for name, chosen in (("train", data.train), ("held_out", ~data.train)) if chosen.any()]
+
+
+def sweep_reconstruction(table: MethodTable, projection: Projection, data: AttributeRows, ks: Iterable[int]) -> None:
+    """Add, per k and split, the RMSE of every attribute in its own unit, and of the centres from the fitted surface."""
+    components = projection.components
     truth = split_attributes(data.X, components)
-    total = np.square(standard.X, dtype=np.float64).sum(axis=1)
-    inverse = np.divide(1.0, components.std, out=np.zeros_like(components.std), where=components.std > 0)
-    for k in usable_ks(ks, len(components.C)):
-        estimate = rebuild(components, standard, order[:k])
-        left = np.square((estimate - data.X) * inverse, dtype=np.float64).sum(axis=1)
-        parts = split_attributes(estimate, components)
+    walk = SurfaceWalk(components.faces)
+    for k in usable_ks(ks, projection.count):
+        parts = split_attributes(projection.estimate(k), components)
         errors = {name: attribute_error(name, parts[name], truth[name]) for name in parts}
-        for split, chosen in (("train", data.train), ("held_out", ~data.train)):
-            if not chosen.any():
-                continue
-            frames = int(chosen.sum())
+        away = walk.of_frames(parts["xyz"], truth["xyz"]) if "xyz" in parts else None
+        for split, chosen in splits(data):
             for name, error in errors.items():
                 for region, vertices in (("head", slice(None)), ("face", components.face_mask)):
                     here = error[chosen][:, vertices]
                     table.add(f"rmse_{name}", rms(here), UNITS[name], here.size, k=k, region=region, split=split)
-            table.add("max_xyz", errors["xyz"][chosen].max(), "mm", frames, k=k, split=split)
-            explained = 1.0 - left[chosen].sum() / total[chosen].sum()
-            table.add("compactness", explained, "share", frames, k=k, split=split)
+            if away is not None:
+                table.add("max_xyz", errors["xyz"][chosen].max(), "mm", int(chosen.sum()), k=k, split=split)
+                table.add("surface_xyz", rms(away[chosen]), "mm", away[chosen].size, k=k, split=split)
+
+
+def add_influence(table: MethodTable, projection: Projection, data: AttributeRows) -> None:
+    """Add, for every k up to K, the share of the deviation from the rest face that k components explain.
+
+    `compactness` counts all attributes in the units of the decomposition, `explained_xyz` the squared displacement
+    of the centres alone, which compares families that move other attributes with those that do not.
+    """
+    total = projection.total()
+    columns = next((slice(first, end) for name, first, end in projection.components.dim_info if name == "xyz"), None)
+    if columns is not None:
+        X, C = projection.standard.X[:, columns], projection.C[:, columns]
+        squares = np.square(X, dtype=np.float64).sum(axis=1)
+        moments, gram = (X @ C.T).astype(np.float64), (C @ C.T).astype(np.float64)
+    for k in range(1, projection.count + 1):
+        left = projection.left(k)
+        if columns is not None:
+            W = projection.weights(k).astype(np.float64)
+            crossed = np.einsum("fk,fk->f", W, moments[:, :k])
+            left_xyz = squares - 2.0 * crossed + np.einsum("fk,kl,fl->f", W, gram[:k, :k], W)
+        for split, chosen in splits(data):
+            n = int(chosen.sum())
+            table.add("compactness", explained(left[chosen], total[chosen]), "share", n, k=k, split=split)
+            if columns is not None:
+                share = explained(left_xyz[chosen], squares[chosen])
+                table.add("explained_xyz", share, "share", n, k=k, split=split)
+
+
+def explained(left: NDArray[np.float64], total: NDArray[np.float64]) -> float:
+    """Return the share of `total` that is not `left`; NaN when there is nothing to explain."""
+    return 1.0 - float(left.sum() / total.sum()) if total.sum() > 0 else float("nan")
 
 
 def describe_components(table: MethodTable, components: Components, neutral_xyz: NDArray) -> None:
@@ -125,10 +206,27 @@ def displacements(components: Components) -> NDArray[np.float32]:  # [K, N, 3] m
     return np.zeros((len(components.C), len(components.face_mask), 3), dtype=np.float32)
 
 
+SETTLED_DB = 0.05
+"""A learned rig has converged when the last quarter of its measurements gained less than this, in dB."""
+
+
 def add_convergence(table: MethodTable, components: Components) -> None:
-    """Add whether the solver says that it converged, and after how many iterations, for families that iterate."""
-    k, family = len(components.C), components.family
-    if f"{family}_converged" in components.extras:
-        table.add("converged", float(components.extras[f"{family}_converged"]), "1 yes, 0 no", 1, k=k)
-    if f"{family}_objective" in components.extras:
-        table.add("iterations", len(components.extras[f"{family}_objective"]), "iterations", 1, k=k)
+    """Add whether the solver converged, and after how many iterations, for families that iterate.
+
+    SLDC and sparse PCA say so themselves. A learned rig has when the last quarter of its steps raised the PSNR in
+    held-out cameras by less than `SETTLED_DB`.
+    """
+    k, family, extras = len(components.C), components.family, components.extras
+    converged, iterations = extras.get(f"{family}_converged"), extras.get(f"{family}_iterations")
+    if f"{family}_objective" in extras:
+        iterations = np.array(len(extras[f"{family}_objective"]))
+    if "joint_history" in extras and len(extras["joint_history"]) > 1:
+        history = extras["joint_history"]
+        early = history[:, 0] <= 0.75 * history[-1, 0]
+        iterations = history[-1, 0]
+        if early.any() and not early.all():
+            converged = history[~early, 2].max() - history[early, 2].max() < SETTLED_DB
+    if converged is not None:
+        table.add("converged", float(converged), "1 yes, 0 no", 1, k=k)
+    if iterations is not None:
+        table.add("iterations", float(iterations), "iterations", 1, k=k)

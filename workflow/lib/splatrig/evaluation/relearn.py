@@ -6,7 +6,7 @@ components each. All of it happens at one, usually coarse, level, on the centres
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -21,9 +21,9 @@ from splatrig.components.matrix import (
     in_memory,
 )
 from splatrig.components.matrix import standardise as measure_scales
-from splatrig.components.mbspca import sparse_components
 from splatrig.components.pca import principal_components
-from splatrig.config import ComponentsConfig
+from splatrig.config import MbspcaConfig, SldcConfig
+from splatrig.evaluation.image_space import Place, Stage
 from splatrig.evaluation.measures import attribute_error, bootstrap_interval, rms
 from splatrig.evaluation.reconstruction import (
     add_convergence,
@@ -34,6 +34,7 @@ from splatrig.evaluation.reconstruction import (
     standardise,
 )
 from splatrig.evaluation.rows import AttributeRows
+from splatrig.evaluation.surface import SurfaceWalk
 from splatrig.evaluation.table import RUNTIME_COLUMNS, SWEEP_COLUMNS, MethodTable
 from splatrig.mesh.template import Level
 from splatrig.progress import track
@@ -43,9 +44,14 @@ from splatrig.progress import track
 class Learner:
     """Learns components of any family from rows in memory."""
 
-    config: ComponentsConfig
+    rest: str
+    """neutral or mean."""
     level: Level
     seed: int
+    sldc: SldcConfig | None = None
+    """For methods of that family."""
+    mbspca: MbspcaConfig | None = None
+    """For methods of that family."""
 
     def learn(
         self, method: str, data: AttributeRows, rows: NDArray[np.int64], k: int, lambda_: float | None = None
@@ -75,19 +81,23 @@ class Learner:
         )
 
     def _pca(self, _method: str, matrix: AttributeMatrix, k: int, _lambda: float | None) -> "_Found":
-        found = principal_components(matrix, k, self.config.rest)
+        found = principal_components(matrix, k, self.rest)
         return found.W, found.C, found.standardisation, {}
 
     def _mbspca(self, _method: str, matrix: AttributeMatrix, k: int, _lambda: float | None) -> "_Found":
-        scales = measure_scales(matrix, self.config.rest)
-        rows = StandardisedRows(matrix, scales).less_rest()
-        return *sparse_components(rows, k, self.config.mbspca.alpha, self.seed), scales, {}
+        from splatrig.components.mbspca import sparse_components  # scikit-learn takes half a second
+
+        assert self.mbspca is not None
+        scales = measure_scales(matrix, self.rest)
+        found = sparse_components(StandardisedRows(matrix, scales).less_rest(), k, self.mbspca.alpha, self.seed)
+        return found.W, found.C, scales, found.extras
 
     def _sldc(self, method: str, matrix: AttributeMatrix, k: int, lambda_: float | None) -> "_Found":
-        config = replace(self.config.sldc, k=k)
+        assert self.sldc is not None
+        config = replace(self.sldc, k=k)
         if lambda_ is not None:
             config = replace(config, lambda_=lambda_)
-        found = local_components(matrix, self.level, config, method.split("_")[1], self.config.rest)
+        found = local_components(matrix, self.level, config, method.split("_")[1], self.rest)
         return found.W, found.C, found.standardisation, found.extras
 
 
@@ -103,7 +113,7 @@ class Sweeps:
         self.level_name = level_name
         self.data = data
         self._tables: list[pd.DataFrame] = []
-        self._runtimes: list[tuple[str, str, int, float, int, float]] = []
+        self._runtimes: list[tuple[str, str, int, float, int, str, float]] = []
 
     def against_k(self, ks: Iterable[int]) -> None:
         """Learn k components for every k; add errors and what the components are like."""
@@ -117,34 +127,31 @@ class Sweeps:
         for lambda_ in track(lambdas, "sparsity weights", unit="lambda"):
             self._add_learned("lambda", train, k, lambda_)
 
-    def leave_one_expression_out(self, ks: Iterable[int]) -> None:
+    def leave_one_expression_out(self, ks: Iterable[int], stage: Stage | None = None) -> None:
         """Learn from all expressions but one, rebuild that one; mean RMSE and bootstrap interval over expressions.
 
         Generalisation as in Davies (2002, §4.3.2). The neutral's expression stays in every fold: it is the rest face.
+        On a `stage`, the peak of what was left out is also rendered.
         """
         data, generator = self.data, np.random.default_rng(self.learner.seed)
-        expressions = data.expressions
+        expressions, peaks = data.expressions, set(data.peaks().tolist())
         folds = sorted(set(expressions[data.train]) - {expressions[data.neutral_row]})
         for k in ks:
-            errors: dict[str, list[float]] = {"head": [], "face": []}
+            table, errors = MethodTable(self.method, self.level_name), _FoldErrors()
             for name in track(folds, f"left out, k = {k}", unit="fold"):
                 kept = np.flatnonzero(data.train & (expressions != name))
                 if k > len(kept):
                     continue
                 components = self._learn(kept, k, None)
                 out = np.flatnonzero(data.train & (expressions == name))
-                error = _errors(components, data, out)
-                errors["head"].append(rms(error))
-                errors["face"].append(rms(error[:, components.face_mask]))
-            table = MethodTable(self.method, self.level_name)
-            for region, values in errors.items():
-                if values:
-                    found = bootstrap_interval(np.array(values), generator)
-                    bounds = (found.low, found.high)
-                    table.add(
-                        "generalisation_xyz", found.mean, "mm", found.count,
-                        k=k, region=region, split="left_out", interval=bounds,
-                    )  # fmt: skip
+                estimate = _rebuilt(components, data, out)
+                errors.add(components, data, out, estimate)
+                if stage is not None:
+                    pose = stage.posing(components)
+                    for row, rebuilt in zip(out.tolist(), estimate, strict=True):
+                        if row in peaks:
+                            stage.compare(Place("generalisation", k, data.frames[row], "left_out"), pose(rebuilt))
+            errors.add_to(table, k, generator)
             self._keep(table, "left_out", None)
 
     def frame(self) -> pd.DataFrame:
@@ -158,13 +165,14 @@ class Sweeps:
     def _lambda(self, lambda_: float | None) -> float:
         if not self.method.startswith("sldc_"):
             return float("nan")
-        return self.learner.config.sldc.lambda_ if lambda_ is None else lambda_
+        assert self.learner.sldc is not None
+        return self.learner.sldc.lambda_ if lambda_ is None else lambda_
 
     def _learn(self, rows: NDArray[np.int64], k: int, lambda_: float | None) -> Components:
         started = time.perf_counter()
         components = self.learner.learn(self.method, self.data, rows, k, lambda_)
         seconds = time.perf_counter() - started
-        self._runtimes.append((self.method, self.level_name, k, self._lambda(lambda_), len(rows), seconds))
+        self._runtimes.append((self.method, self.level_name, k, self._lambda(lambda_), len(rows), "learning", seconds))
         return components
 
     def _keep(self, table: MethodTable, sweep: str, lambda_: float | None) -> None:
@@ -178,7 +186,7 @@ class Sweeps:
         table = MethodTable(self.method, self.level_name)
         for split, chosen in (("train", rows), ("held_out", np.flatnonzero(~self.data.train))):
             if len(chosen):
-                error = _errors(components, self.data, chosen)
+                error = _errors(components, self.data, chosen, _rebuilt(components, self.data, chosen))
                 table.add("rmse_xyz", rms(error), "mm", error.size, k=k, split=split)
                 face = error[:, components.face_mask]
                 table.add("rmse_xyz", rms(face), "mm", face.size, k=k, region="face", split=split)
@@ -188,10 +196,44 @@ class Sweeps:
         self._keep(table, sweep, lambda_)
 
 
-def _errors(components: Components, data: AttributeRows, rows: NDArray[np.int64]) -> NDArray[np.float64]:  # [R, N]
-    """Return the distance in mm of every centre of the rebuilt `rows` from the fitted one."""
-    standard = standardise(data.X[rows], components)
-    estimate = rebuild(components, standard, by_energy(components))
-    return attribute_error(
-        "xyz", split_attributes(estimate, components)["xyz"], split_attributes(data.X[rows], components)["xyz"]
-    )
+@dataclass
+class _FoldErrors:
+    """RMSE in mm, one number a fold."""
+
+    head: list[float] = field(default_factory=list)
+    face: list[float] = field(default_factory=list)
+    surface: list[float] = field(default_factory=list)
+
+    def add(self, components: Components, data: AttributeRows, rows: NDArray[np.int64], estimate: NDArray) -> None:
+        """Add what the fold with the left-out `rows` misses."""
+        error = _errors(components, data, rows, estimate)
+        self.head.append(rms(error))
+        self.face.append(rms(error[:, components.face_mask]))
+        truth = data.X[rows].reshape(len(rows), -1, 3)
+        away = SurfaceWalk(components.faces).of_frames(estimate.reshape(truth.shape), truth)
+        self.surface.append(rms(away))
+
+    def add_to(self, table: MethodTable, k: int, generator: np.random.Generator) -> None:
+        """Add mean and interval over the folds."""
+        for metric, region, values in (
+            ("generalisation_xyz", "head", self.head),
+            ("generalisation_xyz", "face", self.face),
+            ("generalisation_surface", "head", self.surface),
+        ):
+            if values:
+                found = bootstrap_interval(np.array(values), generator)
+                bounds = (found.low, found.high)
+                table.add(metric, found.mean, "mm", found.count, k=k, region=region, split="left_out", interval=bounds)
+
+
+def _rebuilt(components: Components, data: AttributeRows, rows: NDArray[np.int64]) -> NDArray[np.float32]:  # [R, D]
+    """Return `rows` of the data as nearly as the components can make them."""
+    return rebuild(components, standardise(data.X[rows], components), by_energy(components))
+
+
+def _errors(
+    components: Components, data: AttributeRows, rows: NDArray[np.int64], estimate: NDArray
+) -> NDArray[np.float64]:  # [R, N]
+    """Return the distance in mm of every centre of the rebuilt rows `estimate` [R, D] from the fitted one."""
+    truth = split_attributes(data.X[rows], components)["xyz"]
+    return attribute_error("xyz", split_attributes(estimate, components)["xyz"], truth)

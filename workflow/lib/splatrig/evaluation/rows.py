@@ -22,6 +22,8 @@ class AttributeRows:
     """True for the frames that components are learned from."""
     neutral_row: int
     """Row of the neutral frame."""
+    reach: NDArray[np.floating]  # [F]
+    """How far the centres of each frame are from the neutral's, root mean square in mm, whatever X holds."""
 
     @property
     def expressions(self) -> NDArray[np.str_]:  # [F]
@@ -29,11 +31,10 @@ class AttributeRows:
         return np.array([name.split("/")[0] for name in self.frames])
 
     def peaks(self) -> NDArray[np.int64]:
-        """Return, per expression, the row farthest from the neutral, in row order."""
-        distance = np.linalg.norm(self.X - self.X[self.neutral_row], axis=1)
+        """Return, per expression, the row whose centres are farthest from the neutral's, in row order."""
         expressions = self.expressions
         rows = [
-            np.flatnonzero(expressions == name)[distance[expressions == name].argmax()] for name in set(expressions)
+            np.flatnonzero(expressions == name)[self.reach[expressions == name].argmax()] for name in set(expressions)
         ]
         return np.sort(rows)
 
@@ -43,4 +44,12 @@ def read_attribute_rows(path: str | Path, attributes: Sequence[str]) -> Attribut
     with AttributeReader(path) as reader:
         X = np.concatenate([reader.rows(name) for name in attributes], axis=1)
         train = np.array(reader.roles) == "train"
-        return AttributeRows(X, reader.frames, train, reader.neutral_row)
+        return AttributeRows(
+            X, reader.frames, train, reader.neutral_row, reach_of(reader.rows("xyz"), reader.neutral_row)
+        )
+
+
+def reach_of(centres: NDArray[np.float32], neutral_row: int) -> NDArray[np.floating]:  # [F]
+    """Return the root mean square distance in mm of `centres` [F, 3 N] from those of the neutral row."""
+    moved = centres - centres[neutral_row]
+    return np.sqrt(np.einsum("fd,fd->f", moved, moved) / (moved.shape[1] / 3))

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.animation.rig import fit_weights
 from splatrig.components.file import Components
 from splatrig.evaluation.measures import bootstrap_interval
-from splatrig.evaluation.reconstruction import by_energy, standardise, usable_ks, weight_bounds
+from splatrig.evaluation.reconstruction import Projection, standardise, usable_ks
 from splatrig.evaluation.rows import AttributeRows
+from splatrig.evaluation.surface import SurfaceWalk
 from splatrig.evaluation.table import MethodTable
 
 SPECIFICITY_SAMPLES = 200
@@ -19,32 +19,32 @@ GRAM_BLOCK = 65536
 """Columns held in float64 at a time."""
 
 
-def pca_left_out_errors(
-    X: NDArray,  # [F, D] standardised, relative to the rest face
+def pca_left_out_mixtures(
+    whole: NDArray,  # [F, F] the Gram matrix of standardised rows relative to the rest face
     groups: NDArray,  # [F]
     ks: Iterable[int],
-    measured: slice = slice(None),
 ) -> dict[int, NDArray[np.float64]]:
-    """Return, per k, the squared norm [F] over the columns `measured` of what PCA of the other groups misses.
+    """Return, per k, the mixture [F, F] of the other groups' rows that PCA of them makes of every row.
 
-    Every fold is solved inside the F × F Gram matrix, X never being factored again: with G = X Xᵀ and U, S the
-    eigenpairs of the fold's block, a left-out row x projects on the first k axes with coefficients x Xᵀ U S^-1/2.
+    Every fold is solved inside the F × F Gram matrix G = X Xᵀ, X never being factored again: with U, S the eigenpairs
+    of the fold's block, a left-out row x becomes x Vᵀ V with V = S^-1/2 Uᵀ X, which is (x Xᵀ U S⁻¹ Uᵀ) X.
     """
-    whole = gram(X)
-    part = gram(X[:, measured])
-    errors = {k: np.full(len(X), np.nan) for k in ks}
+    mixtures = {k: np.zeros_like(whole, dtype=np.float64) for k in ks}
     for group in np.unique(groups):
         out, kept = np.flatnonzero(groups == group), np.flatnonzero(groups != group)
         values, vectors = np.linalg.eigh(whole[np.ix_(kept, kept)])
         positive = np.argsort(-values, kind="stable")[: np.sum(values > 1e-10 * values.max())]
-        for k, squared in errors.items():
-            chosen = positive[:k]
-            # rebuilt = x Vᵀ V with V = S^-1/2 Uᵀ X: a mixture of the kept rows, its distance again a matter of Grams
-            mixture = (whole[np.ix_(out, kept)] @ vectors[:, chosen] / values[chosen]) @ vectors[:, chosen].T
-            crossed = np.einsum("ok,ok->o", mixture, part[np.ix_(out, kept)])
-            rebuilt = np.einsum("ok,kl,ol->o", mixture, part[np.ix_(kept, kept)], mixture)
-            squared[out] = np.maximum(part[out, out] - 2.0 * crossed + rebuilt, 0.0)
-    return errors
+        for k, mixture in mixtures.items():
+            axes = vectors[:, positive[:k]]
+            scores = whole[np.ix_(out, kept)] @ axes / values[positive[:k]]
+            mixture[np.ix_(out, kept)] = scores @ axes.T
+    return mixtures
+
+
+def left_out_errors(mixture: NDArray, part: NDArray) -> NDArray[np.float64]:  # [F]
+    """Return the squared norm of what `mixture` [F, F] misses of every row, `part` being their Gram matrix."""
+    crossed = np.einsum("fg,fg->f", mixture, part)
+    return np.maximum(np.diag(part) - 2.0 * crossed + np.einsum("fg,gh,fh->f", mixture, part, mixture), 0.0)
 
 
 def gram(X: NDArray) -> NDArray[np.float64]:  # [F, F]
@@ -56,74 +56,105 @@ def gram(X: NDArray) -> NDArray[np.float64]:  # [F, F]
     return total
 
 
-def add_pca_generalisation(
-    table: MethodTable,
-    components: Components,
-    data: AttributeRows,
-    ks: Iterable[int],
-    generator: np.random.Generator,
-) -> None:
-    """Add the generalisation (Davies 2002, §4.3.2): RMSE in mm of left-out expressions, mean and interval over folds.
+class LeftOut:
+    """All training frames as PCA of the other expressions rebuilds them (Davies 2002, §4.3.2).
 
-    Mean and scale stay those of the component file: they carry no direction. The fold of the neutral's expression
-    is left out of the average, the neutral being the rest face.
+    Mean and scale stay those of the component file: they carry no direction. The neutral's expression is no fold, the
+    neutral being the rest face.
     """
-    xyz = next((slice(first, end) for name, first, end in components.dim_info if name == "xyz"), None)
-    if xyz is None:
-        return
-    trained = data.X[data.train]
-    standard = standardise(trained, components)
-    groups = data.expressions[data.train]
-    neutral = data.expressions[data.neutral_row]
-    folds = [name for name in np.unique(groups) if name != neutral]
-    count = (xyz.stop - xyz.start) // 3
-    unit = float(np.square(components.std[xyz]).mean())
-    usable = sorted({k for k in ks if k < len(trained)})
-    for k, squared in pca_left_out_errors(standard.X, groups, usable, xyz).items():
-        per_fold = np.array([np.sqrt(unit * squared[groups == name].mean() / count) for name in folds])
-        interval = bootstrap_interval(per_fold, generator)
-        table.add(
-            "generalisation_xyz",
-            interval.mean,
-            "mm",
-            interval.count,
-            k=k,
-            split="left_out",
-            interval=(interval.low, interval.high),
-        )
+
+    def __init__(self, components: Components, data: AttributeRows, ks: Iterable[int]) -> None:
+        self.data, self.components = data, components
+        self.rows = np.flatnonzero(data.train)
+        """[F] the training frames."""
+        self.standard = standardise(data.X[self.rows], components)
+        self.groups = data.expressions[self.rows]
+        self.folds = [name for name in np.unique(self.groups) if name != data.expressions[data.neutral_row]]
+        usable = sorted({k for k in ks if k < len(self.rows)})
+        self.mixtures = pca_left_out_mixtures(gram(self.standard.X), self.groups, usable)
+
+    def estimate(self, k: int, chosen: NDArray, columns: slice = slice(None)) -> NDArray[np.float32]:
+        """Return the rebuilt rows of the frames `chosen` (indices into `rows`), in stored units."""
+        mixed = self.mixtures[k][chosen].astype(np.float32) @ self.standard.X[:, columns]
+        return self.standard.rest[columns] + self.standard.std[columns] * mixed
+
+    def add_to(self, table: MethodTable, generator: np.random.Generator) -> None:
+        """Add the RMSE in mm of corresponding centres and of distances from the surface: mean, interval over folds."""
+        xyz = xyz_columns(self.components)
+        if xyz is None or not self.folds:
+            return
+        count, unit = (xyz.stop - xyz.start) // 3, float(np.square(self.components.std[xyz]).mean())
+        part, walk = gram(self.standard.X[:, xyz]), SurfaceWalk(self.components.faces)
+        truth = self.data.X[self.rows, xyz].reshape(len(self.rows), count, 3)
+        for k, mixture in self.mixtures.items():
+            squared = unit * left_out_errors(mixture, part) / count
+            estimate = self.estimate(k, np.arange(len(self.rows)), xyz).reshape(truth.shape)
+            away = np.square(walk.of_frames(estimate, truth)).mean(axis=1)
+            for metric, per_frame in (("generalisation_xyz", squared), ("generalisation_surface", away)):
+                per_fold = np.array([np.sqrt(per_frame[self.groups == name].mean()) for name in self.folds])
+                found = bootstrap_interval(per_fold, generator)
+                bounds = (found.low, found.high)
+                table.add(metric, found.mean, "mm", found.count, k=k, split="left_out", interval=bounds)
 
 
-def add_specificity(
-    table: MethodTable,
-    components: Components,
-    data: AttributeRows,
-    ks: Iterable[int],
-    generator: np.random.Generator,
-) -> None:
-    """Add the specificity (Davies 2002, §4.3.3): RMS distance in mm from random faces to the nearest training frame.
+def xyz_columns(components: Components) -> slice | None:
+    """Return the columns of the centres, or None when the components do not move them."""
+    return next((slice(first, end) for name, first, end in components.dim_info if name == "xyz"), None)
 
-    Random faces draw every weight on its own from the fitted weights of that component, for all families alike.
-    """
-    columns = next((slice(first, end) for name, first, end in components.dim_info if name == "xyz"), None)
-    if columns is None:
-        return
-    standard = standardise(data.X[data.train], components)
-    order = by_energy(components)
-    frames = (data.X[data.train, columns] - standard.rest[columns]).astype(np.float64)
-    count = frames.shape[1] // 3
-    for k in usable_ks(ks, len(components.C)):
-        C = components.C[order[:k]]
-        weights = fit_weights(standard.X, C, bounds=weight_bounds(components))
+
+class RandomFaces:
+    """Random faces of k components: every weight is drawn on its own from those fitted to the training frames."""
+
+    def __init__(self, projection: Projection, data: AttributeRows, k: int, generator: np.random.Generator) -> None:
+        """Draw `SPECIFICITY_SAMPLES` faces; the components must move the centres."""
+        train = np.flatnonzero(data.train)
+        weights = projection.weights(k)[train]
         rows = generator.integers(len(weights), size=(SPECIFICITY_SAMPLES, k))
-        drawn = np.take_along_axis(weights, rows, axis=0).astype(np.float64)
-        basis = (C[:, columns] * components.std[columns]).astype(np.float64)
+        self._C, self._standard = projection.C[:k], projection.standard
+        self._columns = xyz_columns(projection.components)
+        assert self._columns is not None
+        self.weights = np.take_along_axis(weights, rows, axis=0)
+        """[S, k]"""
+        frames = (data.X[train, self._columns] - self._standard.rest[self._columns]).astype(np.float64)
+        basis = (self._C[:, self._columns] * self._standard.std[self._columns]).astype(np.float64)
         # ‖s - x‖² through small Gram matrices, since the samples lie in the span of the basis
+        drawn = self.weights.astype(np.float64)
         squared = (
             np.einsum("sk,kl,sl->s", drawn, basis @ basis.T, drawn)[:, None]
             - 2.0 * drawn @ (basis @ frames.T)
             + np.square(frames).sum(axis=1)
         )
-        nearest = np.sqrt(np.maximum(squared, 0.0).min(axis=1) / count)
-        half = 1.96 * nearest.std(ddof=1) / np.sqrt(len(nearest))
-        interval = (nearest.mean() - half, nearest.mean() + half)
-        table.add("specificity_xyz", nearest.mean(), "mm", len(nearest), k=k, interval=interval)
+        self.distances = np.sqrt(np.maximum(squared, 0.0).min(axis=1) / (frames.shape[1] / 3))
+        """[S] RMS distance in mm of corresponding centres from the nearest training frame."""
+        self.nearest = train[squared.argmin(axis=1)]
+        """[S] the row of that frame."""
+
+    def rows(self, chosen: slice, columns: slice = slice(None)) -> NDArray[np.float32]:
+        """Return the chosen faces as rows in stored units."""
+        mixed = self.weights[chosen] @ self._C[:, columns]
+        return self._standard.rest[columns] + self._standard.std[columns] * mixed
+
+    def surface_distances(self, data: AttributeRows, walk: SurfaceWalk) -> NDArray[np.float64]:  # [S] mm
+        """Return the RMS distance in mm of each face's centres from the surface of its nearest training frame."""
+        columns = self._columns
+        assert columns is not None
+        faces = self.rows(slice(None), columns).reshape(len(self.weights), -1, 3)
+        nearest = data.X[self.nearest, columns].reshape(faces.shape)
+        return np.sqrt(np.square(walk.of_frames(faces, nearest)).mean(axis=1))
+
+
+def add_specificity(
+    table: MethodTable, projection: Projection, data: AttributeRows, ks: Iterable[int], generator: np.random.Generator
+) -> dict[int, RandomFaces]:
+    """Add the specificity (Davies 2002, §4.3.3) in mm, mean and 95 % interval over random faces; return those by k."""
+    if xyz_columns(projection.components) is None:
+        return {}
+    walk, drawn = SurfaceWalk(projection.components.faces), {}
+    for k in usable_ks(ks, projection.count):
+        faces = drawn[k] = RandomFaces(projection, data, k, generator)
+        surface = faces.surface_distances(data, walk)
+        for metric, values in (("specificity_xyz", faces.distances), ("specificity_surface", surface)):
+            half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
+            bounds = (values.mean() - half, values.mean() + half)
+            table.add(metric, values.mean(), "mm", len(values), k=k, interval=bounds)
+    return drawn

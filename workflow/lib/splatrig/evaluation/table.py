@@ -16,8 +16,10 @@ SWEEP_COLUMNS = (*METHOD_COLUMNS, "lambda", "sweep")
 """Columns of `sweeps.csv`: those of `methods.csv`, SLDC's sparsity weight, and which sweep a row belongs to (k, lambda,
 left_out)."""
 
-RUNTIME_COLUMNS = ("method", "level", "k", "lambda", "frames", "seconds")
-"""Columns of `runtimes.csv`; apart from the other tables because no two runs agree on them."""
+RUNTIME_COLUMNS = ("method", "level", "k", "lambda", "frames", "what", "seconds")
+"""Columns of `runtimes.csv`, apart from the other tables because no two runs agree on them. `what` was timed:
+`learning` k components from `frames` frames with one thread, or the whole `job` that made the component file, reading
+and writing too."""
 
 LABELS = {
     "pca_all": "global (joint PCA)",
@@ -28,6 +30,7 @@ LABELS = {
     "upsampled_pca_all": "joint PCA, carried up",
     "joint_global": "joint global",
     "joint_local": "joint local",
+    "fits": "frames fitted one by one",
 }
 """Method, which is the name of its component file, to what figures and tables call it."""
 

@@ -68,7 +68,11 @@ class Comparison:
 
 
 def compare(
-    comparison: Comparison, components: Mapping[str, Components], fits: Mapping[str, Gaussians], k: int
+    comparison: Comparison,
+    components: Mapping[str, Components],
+    fits: Mapping[str, Gaussians],
+    k: int,
+    splits: Sequence[str] = ("train", "held_out"),
 ) -> pd.DataFrame:
     """Return the table of all methods: single fits (k = 0) and component files, in held-out cameras.
 
@@ -76,7 +80,7 @@ def compare(
     the training cameras. Component files are cut to their first `k` components.
     """
     tables = []
-    for split in ("train", "held_out"):
+    for split in splits:
         names = comparison.subject.names(split)
         if not names:
             continue
