@@ -9,11 +9,17 @@ min_version("9.0")
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "lib"))
 
+from splatrig.logs import last_words
+
 
 configfile: str(Path(workflow.basedir) / "config.yaml")
 
 
 report: "workflow/report/workflow.rst"
+
+
+onerror:
+    sys.stderr.write(f"\n{last_words(log)}\n")
 
 
 include: "workflow/rules/common.smk"

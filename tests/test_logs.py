@@ -1,8 +1,11 @@
+import errno
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from splatrig.logs import last_words
 
 LIB = Path(__file__).resolve().parents[1] / "workflow/lib"
 
@@ -37,3 +40,57 @@ def test_bad_input_is_one_sentence_and_a_bug_keeps_its_traceback(tmp_path, error
     assert done.returncode == 1
     assert "KRT line 27: expected 4 numbers, got 3" in log.read_text()
     assert ("Traceback" in log.read_text()) is traceback
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "No space left on device; make room there"),
+        (errno.EROFS, "Read-only file system; make the folder writable"),
+        (errno.ESTALE, "Stale file handle; see that the file server answers"),
+    ],
+)
+def test_trouble_with_the_machine_is_one_sentence(tmp_path, number, words):
+    log, target = tmp_path / "x.log", tmp_path / "out.h5"
+    done = run(
+        "import os; from splatrig.files import atomic_path\n"
+        f"with atomic_path({str(target)!r}): raise OSError({number}, os.strerror({number}))",
+        log,
+    )
+    assert done.returncode == 1
+    text = log.read_text()
+    assert f"error: while writing {target}: {words}, then run the same command again." in text
+    assert "Traceback" not in text
+
+
+WORKFLOW_LOG = """
+[Mon Nov 23 01:45:12 2026]
+Error in rule restructure:
+    message: None
+    jobid: 7
+    output: results/a
+    log: {first}, {missing} (check log file(s) for error details)
+Shutting down, this might take some time.
+"""
+
+
+def test_the_last_words_of_failed_jobs_come_with_their_paths(tmp_path):
+    first, missing, workflow = tmp_path / "first.log", tmp_path / "missing.log", tmp_path / "snakemake.log"
+    first.write_text("".join(f"step {number}\n\n" for number in range(100)) + "bar: 0%\rbar: 100%\nerror: too bad\n")
+    workflow.write_text(WORKFLOW_LOG.format(first=first, missing=missing) * 2)
+    said = last_words([workflow], lines=4)
+    assert said.splitlines()[:5] == [
+        f"Logfile {first} ends:",
+        "    step 99",
+        "    bar: 0%",
+        "    bar: 100%",
+        "    error: too bad",
+    ]
+    assert said.count(str(first)) == 1
+    assert f"Logfile {missing} ends:\n    (cannot be read: No such file or directory)" in said
+
+
+def test_a_run_without_failed_jobs_has_no_last_words(tmp_path):
+    workflow = tmp_path / "snakemake.log"
+    workflow.write_text("Building DAG of jobs...\n")
+    assert last_words([workflow]) == ""

@@ -16,7 +16,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = Path(__file__).with_name("tiny.yaml")
 _SNAKEMAKE = [sys.executable, "-m", "snakemake"]
-_ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "SPLATRIG_CACHE"} | {
+    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+}
 
 
 @dataclass(frozen=True)
@@ -24,19 +26,26 @@ class Project:
     """A working copy of splatrig in which tests may edit anything."""
 
     directory: Path
+    cache: Path | None = None
+    """The cache that this copy shares with others, if any."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of snakemake in this copy."""
+        return _ENVIRONMENT | ({"SPLATRIG_CACHE": str(self.cache)} if self.cache else {})
 
     def snakemake(self, *arguments: str, config: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Call snakemake in this copy with the tiny configuration."""
         command = [*_SNAKEMAKE, "--configfile", str(config or self.config), "--cores", "2", *arguments]
         return subprocess.run(
-            command, cwd=self.directory, capture_output=True, text=True, timeout=900, env=_ENVIRONMENT
+            command, cwd=self.directory, capture_output=True, text=True, timeout=900, env=self.environment
         )
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start snakemake in this copy, without `--cores`, and return at once; its words come together on stdout."""
         command = [*_SNAKEMAKE, "--configfile", str(self.config), *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        return subprocess.Popen(command, cwd=self.directory, text=True, env=_ENVIRONMENT, **pipes)
+        return subprocess.Popen(command, cwd=self.directory, text=True, env=self.environment, **pipes)
 
     @property
     def config(self) -> Path:
@@ -89,7 +98,7 @@ class Project:
             os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
 
 
-def _copy_project(directory: Path) -> Project:
+def _copy_project(directory: Path, cache: Path | None = None) -> Project:
     """Copy the sources (and what was retrieved from the network) into `directory`."""
     directory.mkdir(parents=True, exist_ok=True)
     for name in ("Snakefile", "config.yaml"):
@@ -100,19 +109,19 @@ def _copy_project(directory: Path) -> Project:
     if retrieved.is_dir():
         shutil.copytree(retrieved, directory / "resources" / "retrieved")
     shutil.copy2(CONFIG, directory / "tiny.yaml")
-    return Project(directory)
+    return Project(directory, cache)
 
 
 @pytest.fixture(scope="session")
-def copy_project() -> Callable[[Path], Project]:
+def copy_project() -> Callable[..., Project]:
     """Return the function that makes a working copy in a folder."""
     return _copy_project
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project after one complete run."""
-    project = _copy_project(tmp_path_factory.mktemp("project"))
+    """The project after one complete run, which left its costly results in a cache."""
+    project = _copy_project(tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("cache"))
     done = project.snakemake()
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-10000:]
     return project

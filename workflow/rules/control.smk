@@ -128,3 +128,37 @@ rule track_photographs:
         "Weights of {wildcards.family} from the photographs of {wildcards.expression}/{wildcards.frame}"
     script:
         "../scripts/track_photographs.py"
+
+
+rule retarget:
+    # a track of another subject (or of another family of this one), played on this one; asked for by name
+    input:
+        **control_inputs(),
+        source_track="results/{source}/control/tracks/{source_family}/{track}.csv",
+        source_panel="results/{source}/control/panels/{source_family}.json",
+        source_components=lambda wildcards: f"results/{wildcards.source}/components/{family_level(wildcards.source_family)}/{wildcards.source_family}.h5",
+        source_neutral="results/{source}/gaussians/neutral.h5",
+        source_template="results/{source}/template/template.h5",
+    output:
+        track=results("control/tracks/{family}/from_{source}/{source_family}/{track}.csv"),
+    log:
+        logs("retarget/{family}/from_{source}/{source_family}/{track}.log"),
+    benchmark:
+        benchmarks("retarget/{family}/from_{source}/{source_family}/{track}.tsv")
+    wildcard_constraints:
+        source="[A-Za-z0-9][A-Za-z0-9_.-]*",
+        source_family="(pca|mbspca|sldc_gauss|sldc_trapezoid|joint)_[a-z_]+",
+        track="[A-Za-z0-9_./-]+",
+    conda:
+        "../../envs/control.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        ridge=CFG.control.ridge,
+        lib=lib("retarget.py"),
+    message:
+        "Playing {wildcards.track} of {wildcards.source} with {wildcards.family}"
+    script:
+        "../scripts/retarget.py"

@@ -2,6 +2,10 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+from splatrig.cache import reuse
+
+entry = reuse(snakemake, __file__)
+
 from splatrig.capture.demo.synthesise import write_segment
 from splatrig.config import DemoConfig, from_mapping
 
@@ -14,3 +18,4 @@ write_segment(
     snakemake.params.seed,
     dict(snakemake.output.items()),
 )
+entry.keep()

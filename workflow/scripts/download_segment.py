@@ -2,6 +2,10 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+from splatrig.cache import reuse
+
+entry = reuse(snakemake, __file__)
+
 import logging
 from pathlib import Path
 
@@ -18,3 +22,5 @@ for asset, target in outputs.items():
     folders = [folder / archive.stem for archive in archives if archive.asset == asset]
     count = assemble(folders, target, "all" if asset == "tracked_mesh" else cameras)
     logging.getLogger(__name__).info("%s: %d files", target, count)
+if all(archive.md5 for archive in archives):  # else the same listing may stand for other bytes
+    entry.keep()

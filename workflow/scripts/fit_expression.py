@@ -2,6 +2,10 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+from splatrig.cache import reuse
+
+entry = reuse(snakemake, __file__, apart_from=["progress"])
+
 import shutil
 from pathlib import Path
 
@@ -23,3 +27,4 @@ with atomic_path(snakemake.output.picture) as picture:
     Image.fromarray(stacked([frame.strip for frame in fitted])).save(picture)
 write_fitted_frames(snakemake.output.gaussians, as_stored(studio, expression, fitted))
 shutil.rmtree(progress, ignore_errors=True)
+entry.keep()

@@ -2,6 +2,10 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+from splatrig.cache import reuse
+
+entry = reuse(snakemake, __file__)
+
 from pathlib import Path
 
 from splatrig.capture.cameras import read_cameras
@@ -22,3 +26,4 @@ with atomic_directory(snakemake.output.dataset) as target:
         threads=snakemake.threads,
     )
 write_frames(snakemake.output.frames, rows)
+entry.keep()

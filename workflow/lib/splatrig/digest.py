@@ -11,15 +11,17 @@ _ROOT = _PACKAGE.parent
 WITHOUT_RESULTS = frozenset(
     {
         "splatrig",
+        "splatrig.cache",
         "splatrig.config",
         "splatrig.config_control",
         "splatrig.config_joint",
+        "splatrig.lifeline",
         "splatrig.logs",
         "splatrig.progress",
     }
 )
 """Modules that change no result, and so rerun nothing: the version enters provenance, the configuration's values
-reach a rule through its params, and logs and progress bars are for people."""
+reach a rule through its params, logs and progress bars are for people, the cache hands on what was made."""
 
 
 @cache

@@ -1,18 +1,36 @@
 """Where a job's words go: all of them to the rule's log, and bad input as one sentence."""
 
+import errno
 import logging
 import os
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 from splatrig.errors import InputError
+from splatrig.lifeline import end_with_workflow
+
+_SURROUNDINGS = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room in your quota",
+    errno.EROFS: "make the folder writable",
+    errno.EACCES: "give yourself the right to it",
+    errno.ESTALE: "see that the file server answers",
+    errno.EIO: "see that the disk is sound",
+}
+"""What to do about errors that come from the machine, and not from splatrig."""
+
+_FAILED_LOG = re.compile(r"^ +log: (.+) \(check log file\(s\) for error details\)$", re.MULTILINE)
 
 
 def log_to(path: str | Path) -> None:
     """Send this process's stdout, stderr (of C libraries too), logging and uncaught errors to the file `path`.
 
-    An `InputError` ends the job with its sentence alone; any other exception keeps its traceback.
+    An `InputError` ends the job with its sentence alone, as do a full disk and the like; any other exception keeps
+    its traceback. The job also ends
+    when the workflow that started it does.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -25,10 +43,30 @@ def log_to(path: str | Path) -> None:
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True
     )
     sys.excepthook = _report
+    end_with_workflow()
+
+
+def last_words(workflow_logs: Sequence[str | Path], lines: int = 12) -> str:
+    """Return the last lines of the logs of all jobs that failed, each with its path, given Snakemake's own logs."""
+    named = [path for log in workflow_logs for path in _FAILED_LOG.findall(Path(log).read_text(encoding="utf-8"))]
+    blocks = []
+    for path in dict.fromkeys(name for group in named for name in group.split(", ")):
+        try:
+            said = Path(path).read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
+        except OSError as error:
+            said = [f"(cannot be read: {error.strerror})"]
+        kept = [line for line in said if line.strip()][-lines:]
+        blocks.append("\n".join([f"Logfile {path} ends:", *(f"    {line}" for line in kept or ["(empty)"])]))
+    return "\n\n".join(blocks)
 
 
 def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if issubclass(kind, InputError):
-        logging.getLogger(__name__).error("error: %s", error)
+    log = logging.getLogger(__name__)
+    if isinstance(error, InputError):
+        log.error("error: %s", error)
+    elif isinstance(error, OSError) and error.errno in _SURROUNDINGS:
+        where = error.filename or " ".join(getattr(error, "__notes__", [])) or "somewhere"
+        what, advice = os.strerror(error.errno), _SURROUNDINGS[error.errno]
+        log.error("error: %s: %s; %s, then run the same command again.", where, what, advice)
     else:
         sys.__excepthook__(kind, error, trace)

@@ -146,10 +146,22 @@ def fit_weights(
     """
     gram = (C @ C.T).astype(np.float64)
     moments = (np.asarray(targets, dtype=C.dtype) @ C.T).astype(np.float64)
+    return solve_weights(gram, moments, ridge=ridge, bounds=bounds).astype(np.float32)
+
+
+def solve_weights(
+    gram: NDArray[np.float64],  # [K, K]
+    moments: NDArray[np.float64],  # [F, K]
+    *,
+    ridge: float = 0.0,
+    bounds: tuple[float, float] | None = None,
+) -> NDArray[np.float64]:  # [F, K]
+    """Return the weights of `fit_weights` from the products C Cᵀ and targets · Cᵀ."""
+    gram = gram.copy()
     gram[np.diag_indices_from(gram)] += ridge * np.trace(gram) / max(len(gram), 1)
     free = moments @ np.linalg.pinv(gram, rcond=1e-10, hermitian=True)
     if bounds is None:
-        return free.astype(np.float32)
+        return free
     low, high = bounds
     weights = np.clip(free, low, high)
     for _ in range(SWEEPS):
@@ -160,4 +172,4 @@ def fit_weights(
             weights[:, k] = step
         if np.all(largest_step <= FIT_TOLERANCE * np.abs(weights).max(initial=1e-12)):
             break
-    return weights.astype(np.float32)
+    return weights

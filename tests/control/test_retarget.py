@@ -1,0 +1,87 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import planted
+from control import heads
+from splatrig.animation.rig import Rig
+from splatrig.control.fit import positions
+from splatrig.control.head import Family
+from splatrig.control.retarget import retargeted
+from splatrig.control.track import Track
+from splatrig.errors import InputError
+
+A_HEAD = planted.head(2)
+A = heads.family(A_HEAD, "pca_all", family="pca", attributes=planted.JOINT, count=4)
+
+
+def another_subject(mixed: bool, kind: str = "pca") -> Family:
+    """A wider, longer head of the same topology whose components mix A's, or are the bumps of its own shape."""
+    made = planted.head(2, seed=5)
+    vertices = made.vertices * [1.1, 1.25, 0.9] + [0.0, 5.0, -3.0]
+    made = replace(made, vertices=vertices, neutral=replace(made.neutral, means=vertices.astype(np.float32)))
+    family = heads.family(made, f"{kind}_b", family=kind, count=4)
+    if not mixed:
+        return family
+    mixing = np.random.default_rng(0).normal(size=(4, 4))
+    C = (mixing @ positions(A.rig)) / family.rig.components.std
+    return replace(family, rig=Rig(replace(family.rig.components, C=C.astype(np.float32)), made.neutral))
+
+
+def a_track(family: Family, rows: int = 5) -> Track:
+    weights = np.random.default_rng(1).uniform(0.1, 0.9, size=(rows, family.panel.count))
+    return Track(np.arange(rows) / 30, family.panel.names, weights, family.panel.family, "planted", "made by hand")
+
+
+def moved(family: Family, track: Track) -> np.ndarray:
+    return track.weights @ positions(family.rig).astype(np.float64)
+
+
+def test_displacements_in_millimetres_are_the_same_where_the_other_head_can():
+    B = another_subject(mixed=True)
+    track = a_track(A)
+    played = retargeted(track, A, B, ridge=0.0)
+    assert np.allclose(moved(B, played), moved(A, track), atol=2e-3)
+    assert (played.family, played.names) == (B.panel.family, B.panel.names)
+    assert np.array_equal(played.times, track.times)
+    back = retargeted(played, B, A, ridge=0.0)
+    assert np.allclose(back.weights, track.weights, atol=1e-3)
+
+
+def test_elsewhere_they_are_the_nearest():
+    B = another_subject(mixed=False)
+    track = a_track(A)
+    played = retargeted(track, A, B, ridge=0.0)
+    expected = np.linalg.lstsq(positions(B.rig).T.astype(np.float64), moved(A, track).T, rcond=None)[0].T
+    assert np.allclose(played.weights, expected, atol=1e-4)
+
+
+def test_local_components_of_the_other_head_only_push():
+    B = another_subject(mixed=False, kind="sldc")
+    track = replace(a_track(A), weights=np.random.default_rng(2).normal(size=(5, 4)))
+    played = retargeted(track, A, B, ridge=0.0)
+    assert played.weights.min() >= 0.0 and played.weights.max() <= 1.0
+    free = retargeted(track, A, replace(B, panel=replace(B.panel, limits=None)), ridge=0.0)
+    assert free.weights.min() < 0.0
+
+    def residual(track_: Track) -> float:
+        return float(np.square(moved(B, track_) - moved(A, track)).sum())
+
+    assert residual(free) <= residual(played) <= residual(replace(played, weights=np.clip(free.weights, 0, 1))) + 1e-6
+
+
+def test_a_mask_lets_only_the_face_speak():
+    B = another_subject(mixed=False)
+    mask = A_HEAD.vertices[:, 2] > 0
+    assert not np.allclose(
+        retargeted(a_track(A), A, B, ridge=0.0, mask=mask).weights, retargeted(a_track(A), A, B, ridge=0.0).weights
+    )
+
+
+def test_other_topologies_and_tracks_of_others_are_refused():
+    with pytest.raises(InputError, match="expected one topology, got 162 and 42 Gaussians"):
+        retargeted(a_track(A), A, heads.family(planted.head(1), "pca_all", family="pca"), ridge=0.0)
+    B = another_subject(mixed=False, kind="sldc")
+    with pytest.raises(InputError, match="made for another rig"):
+        retargeted(a_track(B), A, B, ridge=0.0)

@@ -1,0 +1,210 @@
+"""Drag a point of the head, and the weights follow (Lewis and Anjyo, Direct Manipulation Blendshapes, 2010).
+
+With x the change of the weights since the drag began, in units of what is usual for each component, and R the rows of
+the basis at the pinned points, the solve minimises
+
+    ‖R x - t‖² + Σ_k p_k x_k²     low ≤ w + s x ≤ high
+
+over the components of all families at once. t is how far each pin has to go: the dragged point to the pointer, other
+pins back to where they were set. p is the ridge, and for local components grows with the geodesic distance from the
+dragged point to where the component is centred, so that what is near moves first. Free components have generous bounds
+around the data; local ones have their model's, non-negative ones included.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from splatrig.control.fit import positions
+from splatrig.control.head import Head, Pose
+from splatrig.errors import InputError
+from splatrig.mesh.geodesic import GeodesicSolver
+
+FREE, AT_LOW, AT_HIGH, STUCK = 0, 1, 2, 3
+"""Where a component is in the solve; stuck: its bounds leave it no room."""
+
+STEPS_A_COMPONENT = 6
+"""Bound on steps of one solve, in numbers of components; less than one a component suffices in practice."""
+
+ROUNDING = 1e-11
+"""Relative size below which steps and slopes are noise."""
+
+
+@dataclass(frozen=True)
+class DragOptions:
+    """How willing components are."""
+
+    ridge: float = 3e-5
+    """Penalty of one usual weight, relative to the squared millimetres that all usual weights together move a pin."""
+    locality_mm: float = 40.0
+    """Local components whose centre is this far from the dragged point are penalised twice as much, then steeply."""
+    reach: float = 1.5
+    """Free weights stay within their range times this."""
+    global_cost: float = 1.0
+    """Penalty of free components relative to local ones that are near."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is known of a family before any point is clicked."""
+
+    basis: NDArray[np.float32]  # [K, N, 3] millimetres per unit of weight
+    usual: NDArray[np.float64]  # [K] s: root mean square of the fitted weights
+    low: NDArray[np.float64]  # [K]
+    high: NDArray[np.float64]  # [K]
+    distances: NDArray[np.float32] | None  # [K, N] mm from each component's centre; None for free weights
+
+
+class DragSolver:
+    """Families of a head, made ready for dragging; a drag then touches only the rows of its pins."""
+
+    def __init__(self, head: Head, options: DragOptions | None = None) -> None:
+        """Find centres and geodesic distances of local components (on the tracked mesh, carried to the Gaussians)."""
+        self.head = head
+        self.options = options or DragOptions()
+        base = next(iter(head.template.levels.values()))
+        geodesics = GeodesicSolver(base.vertices, base.faces)
+        up = head.template.between(next(iter(head.template.levels)), head.template.finest)
+        self._parts = {name: self._part(name, geodesics, up, len(base.vertices)) for name in head.families}
+
+    def _part(self, name: str, geodesics: GeodesicSolver, up: csr_array, base_count: int) -> _Part:
+        family = self.head.families[name]
+        panel = family.panel
+        basis = positions(family.rig).reshape(panel.count, -1, 3)
+        usual = np.sqrt(np.diag(panel.covariance) + panel.mean**2)
+        usual = np.where(usual > 0, usual, np.where(usual.any(), usual.mean(), 1.0))
+        if panel.limits is None:
+            reach = self.options.reach
+            return _Part(basis, usual, panel.low * reach, panel.high * reach, None)
+        centers = np.square(basis[:, :base_count]).sum(axis=2).argmax(axis=1)
+        near = geodesics.distances(centers).astype(np.float64)
+        largest = near[np.isfinite(near)].max(initial=0.0)
+        carried = np.stack([up @ row for row in np.where(np.isfinite(near), near, 10 * largest)])
+        low, high = (np.full(panel.count, bound) for bound in panel.limits)
+        return _Part(basis, usual, low, high, carried.astype(np.float32))
+
+    def point(self, vertex: int, pose: Pose) -> NDArray[np.float64]:  # [3]
+        """Return where a Gaussian's centre is in a pose, millimetres in head space."""
+        moved = self.head.base.means[vertex].astype(np.float64)
+        for name, weights in pose.items():
+            moved = moved + np.asarray(weights, dtype=np.float64) @ self._parts[name].basis[:, vertex]
+        return moved
+
+    def start(
+        self, pose: Pose, dragged: int, pins: Mapping[int, NDArray] | None = None, families: tuple[str, ...] = ()
+    ) -> "Drag":
+        """Begin to drag the Gaussian `dragged` from a pose.
+
+        `pins` are other Gaussians with the places [3] where they shall stay; `families` are those that may move
+        (default: all). Raises InputError for a Gaussian or a family that does not exist.
+        """
+        names = families or tuple(self._parts)
+        count = next(iter(self._parts.values())).basis.shape[1]
+        unknown = [name for name in names if name not in self._parts]
+        if unknown:
+            raise InputError(f"dragging: no family {unknown[0]}; this head has {', '.join(self._parts)}.")
+        for vertex in (dragged, *(pins or {})):
+            if not 0 <= vertex < count:
+                raise InputError(f"dragging: Gaussian {vertex} does not exist; there are {count}.")
+        return Drag(
+            self, {name: np.asarray(w, np.float64) for name, w in pose.items()}, dragged, dict(pins or {}), names
+        )
+
+
+class Drag:
+    """One drag: from the click on a point until it is let go."""
+
+    def __init__(
+        self,
+        solver: DragSolver,
+        pose: dict[str, NDArray[np.float64]],
+        dragged: int,
+        pins: dict[int, NDArray],
+        families: tuple[str, ...],
+    ) -> None:
+        """Gather the rows of the pins; see `DragSolver.start`."""
+        pins.pop(dragged, None)
+        vertices = [dragged, *pins]
+        parts = [solver._parts[name] for name in families]
+        self._pose = pose
+        ends = np.cumsum([0, *(len(part.basis) for part in parts)])
+        self._columns = {name: slice(*ends[i : i + 2]) for i, name in enumerate(families)}
+        weights = [pose.get(name, np.zeros(len(part.basis))) for name, part in zip(families, parts, strict=True)]
+        self._weights = np.concatenate(weights)
+        self._usual = np.concatenate([part.usual for part in parts])
+        rows = np.concatenate([part.basis[:, vertices].reshape(len(part.basis), -1) for part in parts]).T
+        self._R = rows.astype(np.float64) * self._usual  # [3·pins, K]
+        low, high = (np.concatenate([getattr(part, end) for part in parts]) for end in ("low", "high"))
+        self._low = (np.minimum(low, self._weights) - self._weights) / self._usual
+        self._high = (np.maximum(high, self._weights) - self._weights) / self._usual
+        options = solver.options
+        costs = [
+            np.full(len(part.basis), options.global_cost)
+            if part.distances is None
+            else (1.0 + (part.distances[:, dragged].astype(np.float64) / options.locality_mm) ** 2) ** 2
+            for part in parts
+        ]
+        scale = max(float(np.square(self._R[:3]).sum()), 1e-12)
+        self._penalty = options.ridge * scale * np.concatenate(costs)
+        self._from = np.concatenate([solver.point(vertex, pose) for vertex in vertices])
+        self._kept = [np.asarray(place, dtype=np.float64) for place in pins.values()]
+
+    def to(self, target: NDArray) -> dict[str, NDArray[np.float64]]:
+        """Return the pose in which the dragged point comes nearest to `target` [3], millimetres in head space."""
+        places = np.concatenate([np.asarray(target, dtype=np.float64), *self._kept])
+        x = bounded_ridge(self._R, places - self._from, self._penalty, self._low, self._high)
+        weights = self._weights + self._usual * x
+        return self._pose | {name: weights[columns] for name, columns in self._columns.items()}
+
+
+def bounded_ridge(
+    R: NDArray[np.float64],  # [M, K]
+    t: NDArray[np.float64],  # [M]
+    penalty: NDArray[np.float64],  # [K] positive
+    low: NDArray[np.float64],  # [K] at most 0
+    high: NDArray[np.float64],  # [K] at least 0
+) -> NDArray[np.float64]:  # [K]
+    """Return x in [low, high] minimising ‖R x - t‖² + Σ penalty x², for M much smaller than K.
+
+    Primal active-set method (Nocedal and Wright 2006, algorithm 16.3): the cost falls with every step, and what is
+    free is solved for in M dimensions.
+    """
+    side = np.where(high - low <= 0, STUCK, FREE)
+    slope = -(R.T @ t)
+    side[(side == FREE) & (low >= 0) & (slope > 0)] = AT_LOW
+    side[(side == FREE) & (high <= 0) & (slope < 0)] = AT_HIGH
+    x = np.zeros(len(side))
+    for _ in range(STEPS_A_COMPONENT * len(side)):
+        free = np.flatnonzero(side == FREE)
+        wanted = _free_optimum(R[:, free], t - R @ np.where(side == FREE, 0.0, x), penalty[free])
+        step = wanted - x[free]
+        room = np.where(step < 0, low[free] - x[free], high[free] - x[free])
+        share = np.divide(room, step, out=np.full(len(step), np.inf), where=np.abs(step) > ROUNDING)
+        first = int(share.argmin()) if len(share) else -1
+        if first >= 0 and share[first] < 1.0:
+            x[free] += max(float(share[first]), 0.0) * step
+            blocking = free[first]
+            side[blocking] = AT_LOW if step[first] < 0 else AT_HIGH
+            x[blocking] = low[blocking] if step[first] < 0 else high[blocking]
+            continue
+        x[free] = wanted
+        slope = penalty * x + R.T @ (R @ x - t)
+        gain = np.where(side == AT_LOW, -slope, np.where(side == AT_HIGH, slope, 0.0))
+        best = int(gain.argmax())
+        if gain[best] <= ROUNDING * (1.0 + np.abs(R.T @ t).max(initial=0.0)):
+            break
+        side[best] = FREE
+    return np.clip(x, low, high)
+
+
+def _free_optimum(
+    R: NDArray[np.float64],  # [M, K]
+    t: NDArray[np.float64],  # [M]
+    penalty: NDArray[np.float64],  # [K]
+) -> NDArray[np.float64]:  # [K]
+    """Return x = P⁻¹ Rᵀ (R P⁻¹ Rᵀ + 1)⁻¹ t, which minimises ‖R x - t‖² + Σ penalty x²."""
+    weighted = R / penalty
+    return np.linalg.solve(weighted @ R.T + np.eye(len(t)), t) @ weighted
