@@ -56,7 +56,7 @@ rule all:
         ),
         expand(results("components/{level}/upsampled_pca_all.h5"), level=CFG.components.upsample),
         learned_rig_files(),
-        expand(results("renders/{family}/contact_sheet.png"), family=CFG.rendering.families),
+        expand(results("renders/{family}/contact_sheet.png"), family=pictured()),
         results("evaluation/fit.csv"),
         results("evaluation/methods.csv"),
         results("evaluation/summary.html"),

@@ -6,6 +6,7 @@ from PIL import Image
 import planted
 from splatrig.evaluation import figures
 from splatrig.evaluation.method import evaluate_method
+from splatrig.evaluation.table import MethodTable, pick
 
 
 @pytest.fixture(scope="module")
@@ -16,31 +17,63 @@ def methods():
         parts = planted.components(made, family=family, attributes=planted.JOINT if family == "pca" else ("xyz",))
         tables.append(evaluate_method(method, "subd2", parts, planted.rows(parts), [1, 2, 3], 0))
     carried = tables[0].assign(method="upsampled_pca_all", level="base")
-    return pd.concat([*tables, carried], ignore_index=True)
+    fits = MethodTable("fits", "subd2")
+    fits.add("image_psnr", 30.0, "dB", 12, k=0)
+    for name in ("image_psnr", "generalisation_psnr", "specificity_psnr"):
+        rows = MethodTable("pca_all", "subd2")
+        for k in (1, 3):
+            split = "left_out" if name.startswith("gen") else "train"
+            rows.add(name, 28.0 + k, "dB", 12, k=k, split=split, interval=(27.0, 33.0))
+        tables.append(rows.frame())
+    return pd.concat([*tables, carried, fits.frame()], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def sweeps():
+    table = MethodTable("sldc_gauss_xyz", "base")
+    for k in (1, 3):
+        table.add("generalisation_surface", 1.0 / k, "mm", 9, k=k, split="left_out", interval=(0.1, 1.2))
+    return table.frame().assign(**{"lambda": 1.0, "sweep": "left_out"})
 
 
 def curves_of(axes):
     return {line.get_label(): line.get_xydata() for line in axes.lines}
 
 
-def test_reconstruction_curves_show_the_table(methods):
-    figure = figures.draw_reconstruction(methods)
+def test_reconstruction_curves_show_the_table(methods, sweeps):
+    figure = figures.draw_reconstruction(methods, sweeps)
     found = curves_of(figure.axes[0])
     assert set(found) == {"global (joint PCA)", "local (Gaussian SLDC)"}
-    rows = methods[(methods["metric"] == "rmse_xyz") & (methods["method"] == "pca_all") & (methods["region"] == "head")]
+    rows = pick(methods, "surface_xyz", method="pca_all")
     np.testing.assert_allclose(found["global (joint PCA)"], rows[["k", "value"]])
+    left_out = curves_of(figure.axes[1])
+    np.testing.assert_allclose(left_out["local (Gaussian SLDC)"], [[1.0, 1.0], [3.0, 1.0 / 3.0]])
+    assert "frames fitted one by one" in curves_of(figure.axes[3])
 
 
-def test_every_axis_says_what_and_in_which_unit(methods):
+def test_influence_compares_all_methods_by_displacement_and_only_whole_ones_by_all_attributes(methods):
+    displacement, everything = figures.draw_influence(methods).axes
+    assert set(curves_of(displacement)) == {"global (joint PCA)", "local (Gaussian SLDC)"}
+    assert set(curves_of(everything)) == {"global (joint PCA)"}
+
+
+def test_pictures_of_held_out_expressions_get_their_own_row(methods):
+    assert len(figures.draw_images(methods).axes) == 2
+    rows = methods[methods["metric"].str.startswith("image_")].assign(split="held_out")
+    assert len(figures.draw_images(pd.concat([methods, rows])).axes) == 4
+
+
+def test_every_axis_says_what_and_in_which_unit(methods, sweeps):
     fit = pd.DataFrame(
         [("E1", "1", "c", split, "mask", 30.0, 0.9, np.nan) for split in ("train", "held_out")],
         columns=["expression", "frame", "camera", "split", "region", "psnr", "ssim", "lpips"],
     )
     drawn = [
-        figures.draw_reconstruction(methods),
+        figures.draw_reconstruction(methods, sweeps),
+        figures.draw_influence(methods),
         figures.draw_attributes(methods),
         figures.draw_locality(methods),
-        figures.draw_images(methods, {"psnr": 30.0, "ssim": 0.9}),
+        figures.draw_images(methods),
         figures.draw_upsampling(methods),
         figures.draw_fit(fit),
     ]
@@ -48,8 +81,8 @@ def test_every_axis_says_what_and_in_which_unit(methods):
         for axes in figure.axes:
             assert axes.get_xlabel()
         assert figure.axes[0].get_ylabel() or figure.axes[0].get_yticklabels()
-    assert "mm" in drawn[1].axes[0].get_ylabel()
-    assert "degree" in drawn[1].axes[2].get_ylabel()
+    assert "mm" in drawn[2].axes[0].get_ylabel()
+    assert "degree" in drawn[2].axes[2].get_ylabel()
 
 
 def test_truth_figure_prints_every_correlation_and_a_dash_for_units_without_a_component():

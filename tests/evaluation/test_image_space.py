@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,10 +8,13 @@ import torch
 import planted
 from splatrig.animation.render import render
 from splatrig.animation.rig import Rig
-from splatrig.evaluation.image_space import load_views, score, score_method
+from splatrig.evaluation.image_space import Photographs, Place, Stage, load_views, score
+from splatrig.evaluation.images import IMAGE_COLUMNS
+from splatrig.evaluation.method import PICTURED_FACES, MethodEvaluation
+from splatrig.mesh.template import build_template
 
 
-class Photographs:
+class Source:
     """Stands for the restructured dataset: photographs are renders of the true frames, posed as head space."""
 
     def __init__(self, rig, data, cameras):
@@ -32,7 +36,7 @@ def scene():
     parts = planted.components(made, frames=6)
     data = planted.rows(parts)
     rig = Rig(parts, made.neutral)
-    return made, parts, data, Photographs(rig, data, planted.cameras(2))
+    return made, parts, data, Source(rig, data, planted.cameras(2))
 
 
 def test_photographs_are_composited_onto_black(scene):
@@ -55,10 +59,80 @@ def test_the_true_frame_scores_high_and_another_one_lower(scene):
     assert max(found.ssim for found in other) < min(found.ssim for found in own)
 
 
+def evaluated(scene, parts, data, method="sldc_gauss_xyz"):
+    made, _, _, source = scene
+    evaluation = MethodEvaluation(method, "base", parts, data, [1, 3], 0)
+    evaluation.table()
+    return evaluation.pictures(Stage(made.neutral, None, Photographs(source)))
+
+
 def test_all_planted_components_score_best(scene):
-    made, parts, data, source = scene
-    table = score_method(parts, made.neutral, data, source, [1, 3])
-    assert set(table["k"]) == {1, 3}
-    assert len(table) == 2 * 2 * 2  # two k, the peaks of two expressions, two cameras
-    means = table.groupby("k")["psnr"].mean()
+    _, parts, data, _ = scene
+    table = evaluated(scene, parts, data)
+    assert tuple(table.columns) == IMAGE_COLUMNS
+    rebuilt = table[table["test"] == "reconstruction"]
+    assert set(rebuilt["weights"]) == {"rows"}
+    assert len(rebuilt) == 2 * 2 * 2  # two k, the peaks of two expressions, two cameras
+    means = rebuilt.groupby("k")["psnr"].mean()
     assert means[3] > 40.0 > means[1]
+
+
+def test_random_faces_are_compared_with_their_nearest_frame(scene):
+    _, parts, data, _ = scene
+    table = evaluated(scene, parts, data)
+    random = table[table["test"] == "specificity"]
+    assert random.groupby("k").size().to_dict() == {1: 2 * PICTURED_FACES, 3: 2 * PICTURED_FACES}
+    assert np.isfinite(random["psnr"]).all()
+
+
+def test_learned_rigs_are_shown_with_their_own_weights(scene):
+    _, parts, data, _ = scene
+    extras = {"joint_base": parts.mean + parts.std * parts.offset}
+    neutral = scene[0].neutral
+    names = ("f_dc", "rotation", "scale", "opacity", "f_rest")
+    fields = (neutral.sh0, neutral.quats, neutral.log_scales, neutral.logit_opacities, neutral.shN)
+    extras |= {f"joint_{name}": field for name, field in zip(names, fields, strict=True)}
+    learned = replace(parts, family="joint", attributes={"weights": "bounded"}, extras=extras)
+    spoiled = planted.rows(parts, data.X + np.float32(20.0))
+    table = evaluated(scene, learned, spoiled, "joint_local")
+    rebuilt = table[(table["test"] == "reconstruction") & (table["k"] == 3)]
+    assert set(rebuilt["weights"]) == {"own"}
+    assert rebuilt["psnr"].min() > 40.0
+
+
+def test_left_out_expressions_of_the_joint_matrix_are_rendered(scene):
+    made, _, _, source = scene
+    parts = planted.components(made, family="pca", frames=6)
+    data = planted.rows(parts)
+    evaluation = MethodEvaluation("pca_all", "base", parts, data, [1], 0)
+    evaluation.table()
+    table = evaluation.pictures(Stage(made.neutral, None, Photographs(source)))
+    left_out = table[table["test"] == "generalisation"]
+    assert set(left_out["expression"]) == {"E001"}
+    assert set(left_out["role"]) == {"left_out"}
+
+
+def test_rows_of_a_coarse_level_are_carried_to_the_finest():
+    template = build_template(planted.head(1).vertices, planted.head(1).faces, 1)
+    fine = template.levels[template.finest].vertices
+    neutral = planted.head(2).neutral
+    neutral = type(neutral)(**{**dict(neutral.items()), "means": fine.astype(np.float32)})
+    parts = planted.components(planted.head(1))
+    pose = Stage(neutral, template, None).posing(parts)
+    row = parts.mean + parts.std * parts.offset
+    shifted = (row.reshape(-1, 3) + np.float32([1.0, 2.0, 2.0])).reshape(-1)
+    np.testing.assert_allclose(pose(shifted).means - fine, np.tile([1.0, 2.0, 2.0], (len(fine), 1)), atol=1e-4)
+    np.testing.assert_array_equal(pose(shifted).sh0, neutral.sh0)
+
+
+def test_equal_pictures_are_infinitely_alike_and_still_in_the_table(scene, monkeypatch):
+    made, _, data, source = scene
+    photographs = Photographs(source)
+    views = photographs.of(data.frames[1])
+    assert photographs.of(data.frames[1]) is views
+    monkeypatch.setattr("splatrig.evaluation.image_space.render", lambda *_, **__: (views.photographs.numpy(), None))
+    stage = Stage(made.neutral, None, photographs)
+    stage.compare(Place("reconstruction", 1, data.frames[1], "train"), made.neutral)
+    table = stage.frame("m", "base")
+    assert np.isinf(table["psnr"]).all()
+    assert table["ssim"].to_numpy() == pytest.approx(1.0)

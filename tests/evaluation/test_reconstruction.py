@@ -6,8 +6,8 @@ from sklearn.decomposition import PCA
 
 import planted
 from splatrig.evaluation.method import evaluate_method
-from splatrig.evaluation.reconstruction import by_energy, rebuild, standardise, usable_ks, weight_bounds
-from splatrig.evaluation.shape_model import gram, pca_left_out_errors
+from splatrig.evaluation.reconstruction import Projection, by_energy, rebuild, standardise, usable_ks, weight_bounds
+from splatrig.evaluation.shape_model import RandomFaces, gram, left_out_errors, pca_left_out_mixtures
 from splatrig.evaluation.table import METHOD_COLUMNS, pick
 
 
@@ -117,8 +117,10 @@ def test_left_out_errors_equal_those_of_scikit_learn():
     generator = np.random.default_rng(0)
     X = generator.normal(size=(12, 4)) @ generator.normal(size=(4, 90)) + 0.1 * generator.normal(size=(12, 90))
     groups = np.repeat(np.arange(4), 3)
-    errors = pca_left_out_errors(X.astype(np.float32), groups, [1, 3, 6], slice(0, 30))
-    for k, found in errors.items():
+    mixtures = pca_left_out_mixtures(gram(X), groups, [1, 3, 6])
+    for k, mixture in mixtures.items():
+        found = left_out_errors(mixture, gram(X[:, :30]))
+        np.testing.assert_allclose(found, np.square(X - mixture @ X)[:, :30].sum(axis=1), rtol=1e-8)
         for group in range(4):
             kept, out = X[groups != group], X[groups == group]
             model = PCA(k, svd_solver="full")
@@ -143,3 +145,74 @@ def test_gram_does_not_depend_on_blocks(monkeypatch):
     whole = gram(X)
     monkeypatch.setattr("splatrig.evaluation.shape_model.GRAM_BLOCK", 7)
     np.testing.assert_allclose(gram(X), whole, rtol=1e-12)
+
+
+@pytest.mark.parametrize("family", ["pca", "sldc"])
+def test_a_projection_makes_what_rebuilding_from_all_columns_makes(made, family):
+    parts = planted.components(made, family=family)
+    data = planted.rows(parts, 1.3 * parts.rows() + np.float32(0.5))
+    projection = Projection(parts, data.X)
+    for k in (1, 2, 3):
+        order = by_energy(parts)[:k]
+        wanted = rebuild(parts, standardise(data.X, parts), order)
+        np.testing.assert_allclose(projection.estimate(k), wanted, atol=2e-3)
+        left = np.square((wanted - data.X) / parts.std, dtype=np.float64).sum(axis=1)
+        np.testing.assert_allclose(projection.left(k), left, rtol=1e-3)
+
+
+def test_influence_of_planted_orthogonal_components_is_their_share_of_displacement(made):
+    parts = planted.components(made, family="pca", attributes=planted.JOINT)
+    columns = parts.dim_info[0][2]
+    C = np.zeros_like(parts.C)
+    C[0, 0], C[1, 5], C[2, 9] = 4.0, 2.0, 1.0
+    C[:, columns:] = np.eye(3, C.shape[1] - columns) * [[1.0], [2.0], [8.0]]
+    W = np.zeros_like(parts.W)
+    for k in range(3):
+        W[k + 1 :: 3, k] = 1.0
+    parts = replace(parts, C=C, W=W)
+    uses = np.square(W).sum(axis=0)
+    table = evaluate_method("pca_all", "subd2", parts, planted.rows(parts), [3], 0)
+    whole = uses * np.square(C).sum(axis=1)
+    order = np.argsort(-whole)
+    for metric, energy in (("compactness", whole), ("explained_xyz", uses * np.array([16.0, 4.0, 1.0]))):
+        wanted = np.cumsum(energy[order]) / energy.sum()
+        found = pick(table, metric, split="train").sort_values("k")["value"]
+        np.testing.assert_allclose(found, wanted, rtol=1e-3)
+
+
+def test_random_faces_are_no_farther_than_the_change_of_the_other_weights(made):
+    parts = planted.components(made, count=2, frames=9)
+    data = planted.rows(parts)
+    faces = RandomFaces(Projection(parts, data.X), data, 2, np.random.default_rng(0))
+    lengths = np.sqrt(np.square(planted.bumps(made.vertices, 2)).sum(axis=(1, 2)) / len(made.vertices))
+    farthest = np.ptp(parts.W, axis=0) * lengths
+    assert faces.distances.max() <= farthest[1:].sum() + farthest[:1].sum()
+    # a face shares its first weight with some frame, so only the other weight can keep it away, and the other way round
+    assert faces.distances.max() <= farthest.min() + 1e-3
+    rows = faces.rows(slice(None))
+    nearest = data.X[faces.nearest]
+    measured = np.sqrt(np.square(rows - nearest).sum(axis=1) / len(made.vertices))
+    np.testing.assert_allclose(measured, faces.distances, atol=2e-3)
+
+
+def test_local_learned_rigs_keep_their_weights_in_bounds(made):
+    parts = replace(planted.components(made), family="joint", attributes={"weights": "bounded"})
+    assert weight_bounds(parts) == (0.0, 1.0)
+    assert weight_bounds(replace(parts, attributes={"weights": "free"})) is None
+
+
+@pytest.mark.parametrize(("last", "converged"), [(30.01, 1.0), (31.0, 0.0)])
+def test_learned_rigs_have_converged_when_the_last_quarter_gains_little(made, last, converged):
+    history = np.array([[100.0, 0.1, 25.0], [200.0, 0.1, 29.0], [300.0, 0.1, 30.0], [400.0, 0.1, last]])
+    parts = replace(planted.components(made), family="joint", extras={"joint_history": history})
+    table = evaluate_method("joint_global", "subd2", parts, planted.rows(parts), [3], 0)
+    assert value(table, "converged", 3) == converged
+    assert value(table, "iterations", 3) == 400.0
+
+
+def test_distance_from_the_surface_is_never_above_that_of_the_centres(made):
+    parts = planted.components(made, family="pca")
+    table = evaluate_method("pca_xyz", "base", parts, planted.rows(parts), [1, 3], 0)
+    for surface, centres in (("surface_xyz", "rmse_xyz"), ("generalisation_surface", "generalisation_xyz")):
+        assert value(table, surface, 1) <= value(table, centres, 1, region="head") + 1e-6
+    assert value(table, "surface_xyz", 3) == pytest.approx(0.0, abs=1e-3)

@@ -5,10 +5,8 @@ from scipy.sparse import csr_array, eye_array
 import planted
 from splatrig.config import (
     AdmmConfig,
-    ComponentsConfig,
     GaussSupport,
     MbspcaConfig,
-    PcaConfig,
     SldcConfig,
     TrapezoidSupport,
 )
@@ -18,7 +16,7 @@ from splatrig.mesh.template import Level
 
 
 def configuration():
-    sldc = SldcConfig(
+    return SldcConfig(
         k=3,
         lambda_=0.5,
         attribute="xyz",
@@ -34,23 +32,13 @@ def configuration():
         tolerance=1e-4,
         admm=AdmmConfig(10.0, 10, 1e-3),
     )
-    return ComponentsConfig(
-        rest="neutral",
-        attributes=["xyz"],
-        data_matrix="omit",
-        units=None,
-        pca=PcaConfig(3, "uniform"),
-        mbspca=MbspcaConfig(3, 1.0, "base"),
-        sldc=sldc,
-        upsample=[],
-    )
 
 
 @pytest.fixture(scope="module")
 def learner():
     made = planted.head()
     level = Level(made.vertices, made.faces, csr_array(eye_array(len(made.vertices))), made.vertices[:, 2] > 0)
-    return Learner(configuration(), level, 0)
+    return Learner("neutral", level, 0, sldc=configuration(), mbspca=MbspcaConfig(3, 1.0, "base"))
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +65,9 @@ def test_a_planted_subspace_generalises_and_fewer_components_do_worse(learner, d
     assert found.loc[1, "value"] > 0.5
     assert found.loc[1, "n"] == 4
     assert found.loc[1, "low"] <= found.loc[1, "value"] <= found.loc[1, "high"]
+    surface = pick(table, "generalisation_surface").set_index("k")["value"]
+    assert (surface <= found["value"] + 1e-9).all()
+    assert surface[1] > 0.1
 
 
 def test_more_sparsity_weight_gives_more_zero_rows_and_more_error(learner, data):
@@ -115,3 +106,27 @@ def test_held_out_frames_enter_no_learning(learner):
         tables.append(pick(sweeps.frame(), "rmse_xyz", region="head").set_index("split")["value"])
     assert tables[0]["train"] == tables[1]["train"]
     assert tables[1]["held_out"] > tables[0]["held_out"] + 10
+
+
+class Recorder:
+    """Stands for the stage: remembers what would be rendered."""
+
+    def __init__(self):
+        self.places, self.rows = [], []
+
+    def posing(self, _components):
+        return lambda row: row
+
+    def compare(self, place, row):
+        self.places.append(place)
+        self.rows.append(row)
+
+
+def test_the_peak_of_every_left_out_expression_is_rendered(learner, data):
+    recorder = Recorder()
+    Sweeps(learner, "pca_xyz", "base", data).leave_one_expression_out([3], recorder)
+    peaks = [data.frames[row] for row in data.peaks() if data.expressions[row] != data.expressions[data.neutral_row]]
+    assert [place.frame for place in recorder.places] == peaks
+    assert {(place.test, place.k, place.role) for place in recorder.places} == {("generalisation", 3, "left_out")}
+    truth = np.stack([data.X[data.frames.index(name)] for name in peaks])
+    np.testing.assert_allclose(np.stack(recorder.rows), truth, atol=0.1)

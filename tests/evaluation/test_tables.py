@@ -5,9 +5,18 @@ import pytest
 import planted
 from splatrig.errors import InputError
 from splatrig.evaluation.fit import merge_fit_metrics, summarise_fit, worst_views
-from splatrig.evaluation.images import IMAGE_COLUMNS, fitted_like, summarise_images
-from splatrig.evaluation.summary import comparison, key_numbers, write_html, write_latex, write_markdown
-from splatrig.evaluation.table import MethodTable, label_of, merge_tables, pick, read_table, write_table
+from splatrig.evaluation.images import FITS, IMAGE_COLUMNS, fitted_pictures, summarise_images, unseen_pictures
+from splatrig.evaluation.summary import COMPARISON_COLUMNS, comparison, key_numbers, remarks, side_by_side
+from splatrig.evaluation.table import (
+    RUNTIME_COLUMNS,
+    MethodTable,
+    label_of,
+    merge_tables,
+    pick,
+    read_table,
+    write_table,
+)
+from splatrig.evaluation.text_tables import write_html, write_latex, write_markdown
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 
 
@@ -48,7 +57,14 @@ def test_fit_summary_is_the_mean_over_frames(fit):
     assert row["value"] == pytest.approx(28.0)
     assert row["n"] == 3
     assert row["low"] <= 28.0 <= row["high"]
-    assert "lpips" not in set(table["metric"])
+
+
+def test_what_could_not_be_measured_is_said_to_be_absent(fit):
+    table = summarise_fit(fit, np.random.default_rng(0))
+    absent = table[table["metric"] == "lpips"]
+    assert len(absent) == 4
+    assert absent["value"].isna().all()
+    assert (absent["n"] == 0).all()
 
 
 def test_infinite_psnr_is_left_out_and_counted_out(fit):
@@ -59,8 +75,14 @@ def test_infinite_psnr_is_left_out_and_counted_out(fit):
     assert row["n"] == 2
 
 
-def test_worst_views_are_one_an_expression_worst_first(fit):
-    assert worst_views(fit, 2)[["expression", "frame"]].to_numpy().tolist() == [["E002", "000006"], ["E001", "000102"]]
+def test_worst_views_are_of_the_worst_expressions_and_then_of_the_worst_cameras(fit):
+    fit.loc[fit["camera"] == "400004", "psnr"] -= 5.0
+    chosen = worst_views(fit, 2)
+    assert chosen[["expression", "frame", "camera", "why"]].to_numpy().tolist() == [
+        ["E002", "000006", "400002", "expression"],
+        ["E001", "000102", "400002", "expression"],
+        ["E002", "000006", "400004", "camera"],
+    ]
 
 
 def test_tables_merge_in_order_and_name_the_file_that_lacks_a_column(tmp_path):
@@ -78,7 +100,21 @@ def test_tables_merge_in_order_and_name_the_file_that_lacks_a_column(tmp_path):
 
 def picture_scores():
     rows = [
-        ("pca_all", "subd2", k, "E002", frame, "train", camera, 20.0 + k + shift, 0.8)
+        (
+            "pca_all",
+            "subd2",
+            k,
+            "reconstruction",
+            "rows",
+            0,
+            "E002",
+            frame,
+            "train",
+            camera,
+            20.0 + k + shift,
+            0.8,
+            np.nan,
+        )
         for k in (1, 5)
         for frame, shift in (("000003", 0.0), ("000006", 2.0))
         for camera in ("400002", "400004")
@@ -92,12 +128,50 @@ def test_picture_scores_become_means_over_frames():
     assert row["value"] == pytest.approx(26.0)
     assert row["n"] == 2
     assert row["unit"] == "dB"
+    assert "image_lpips" not in set(table["metric"])
 
 
-def test_the_fits_are_averaged_over_the_same_pictures(fit):
+def test_random_faces_and_left_out_frames_have_metrics_of_their_own():
+    scores = picture_scores()
+    random = scores.assign(test="specificity", sample=np.arange(len(scores)) // 2)
+    left_out = scores.assign(test="generalisation", role="left_out")
+    table = summarise_images(pd.concat([scores, random, left_out]), np.random.default_rng(0))
+    assert pick(table, "specificity_psnr", k=1)["n"].tolist() == [2]
+    assert pick(table, "generalisation_psnr", k=1)["split"].tolist() == ["left_out"]
+
+
+def test_equal_pictures_are_left_out_of_the_mean_and_counted_out():
+    scores = picture_scores()
+    scores.loc[scores["frame"] == "000003", "psnr"] = np.inf
+    row = pick(summarise_images(scores, np.random.default_rng(0)), "image_psnr", k=1).iloc[0]
+    assert row["value"] == pytest.approx(23.0)
+    assert row["n"] == 1
+
+
+def test_the_fits_stand_beside_the_methods_over_the_same_pictures(fit):
     images = picture_scores()
     images = images[images["camera"] == "400002"]
-    assert fitted_like(fit, images)["psnr"] == pytest.approx(27.0)
+    fits = fitted_pictures(fit, images, "subd2")
+    assert tuple(fits.columns) == IMAGE_COLUMNS
+    assert fits["method"].unique().tolist() == [FITS]
+    assert fits["psnr"].tolist() == [28.0, 26.0]
+    assert fitted_pictures(fit, pd.concat([images, fits]), "subd2")["psnr"].tolist() == [28.0, 26.0]
+
+
+def test_held_out_expressions_are_told_from_their_photographs():
+    rows = [
+        (method, k, "held_out", "E003", "000001", "400002", region, 25.0, 0.8)
+        for method, k in ((FITS, 0), ("joint_local", 20))
+        for region in ("mask", "image")
+    ]
+    compared = pd.DataFrame(
+        rows, columns=["method", "k", "split", "expression", "frame", "camera", "region", "psnr", "ssim"]
+    )
+    table = unseen_pictures(compared, "subd2")
+    assert tuple(table.columns) == IMAGE_COLUMNS
+    assert table[["method", "weights"]].to_numpy().tolist() == [[FITS, "fit"], ["joint_local", "photographs"]]
+    summary = summarise_images(table, np.random.default_rng(0))
+    assert pick(summary, "image_psnr", method="joint_local", split="held_out")["value"].iloc[0] == pytest.approx(25.0)
 
 
 def methods():
@@ -108,7 +182,28 @@ def methods():
     local = MethodTable("sldc_gauss_xyz", "subd2")
     local.add("rmse_xyz", 0.7, "mm", 100, k=5)
     local.add("zero_rows", 0.82, "share", 100, k=5)
-    return pd.concat([table.frame(), local.frame()], ignore_index=True)
+    for part in (table, local):
+        part.add("compactness", 0.9, "share", 10, k=5)
+    local.add("converged", 0.0, "1 yes, 0 no", 1, k=5)
+    local.add("iterations", 200.0, "iterations", 1, k=5)
+    rig, fits = MethodTable("joint_global", "subd2"), MethodTable(FITS, "subd2")
+    rig.add("compactness", 0.9, "share", 10, k=5)
+    rig.add("image_psnr", 31.0, "dB", 12, k=5, interval=(30.5, 31.5))
+    fits.add("image_psnr", 30.0, "dB", 12, k=0, interval=(29.5, 30.5))
+    return pd.concat([part.frame() for part in (table, local, rig, fits)], ignore_index=True)
+
+
+def runtimes():
+    rows = [
+        ("sldc_gauss_xyz", "base", 5, 1.0, 30, "learning", 0.2),
+        ("sldc_gauss_xyz", "base", 5, 1.0, 30, "learning", 0.4),
+        ("sldc_gauss_xyz", "subd2", 5, np.nan, np.nan, "job", 2.5),
+    ]
+    return pd.DataFrame(rows, columns=list(RUNTIME_COLUMNS))
+
+
+def main_table():
+    return comparison(methods(), sweeps(), runtimes(), None)
 
 
 def sweeps():
@@ -122,30 +217,77 @@ def sweeps():
 
 def test_key_numbers_take_the_largest_k_and_say_how(fit):
     numbers = key_numbers(summarise_fit(fit, np.random.default_rng(0)), methods(), sweeps(), None)
-    assert numbers["value"].tolist() == pytest.approx([28.0, 0.5, 0.7, 0.9])
-    assert numbers["unit"].tolist() == ["dB", "mm", "mm", "mm"]
+    assert numbers["value"].tolist() == pytest.approx([28.0, 31.0, 0.7, 0.9])
+    assert numbers["unit"].tolist() == ["dB", "dB", "mm", "mm"]
+    assert "frames fitted one by one 30.00 dB" in numbers["how"].iloc[1]
     assert "82 %" in numbers["how"].iloc[2]
     assert (numbers["n"] > 0).all()
 
 
-def test_comparison_has_a_row_a_method_and_no_empty_column():
-    table = comparison(methods(), sweeps(), None)
-    assert table["method"].tolist() == ["global (joint PCA)", "local (Gaussian SLDC)"]
-    assert table["RMSE, head (mm)"].tolist() == [0.5, 0.7]
-    assert "PSNR (dB)" not in table.columns
+def test_key_numbers_do_without_learned_rigs(fit):
+    without = methods()
+    without = without[~without["method"].isin(["joint_global", FITS])]
+    numbers = key_numbers(summarise_fit(fit, np.random.default_rng(0)), without, sweeps(), None)
+    assert numbers["value"].tolist() == pytest.approx([28.0, 0.7, 0.9])
+
+
+def test_the_main_table_has_a_number_a_row_with_unit_and_count():
+    table = main_table()
+    assert tuple(table.columns) == COMPARISON_COLUMNS
+    error = table[table["quantity"] == "rebuilt frames, centres of the head, RMSE"].set_index("method")
+    assert error["value"].to_dict() == {"pca_all": 0.5, "sldc_gauss_xyz": 0.7}
+    assert set(error["unit"]) == {"mm"}
+    assert (table["n"] > 0).all()
+    seconds = table[table["unit"] == "s"].set_index("quantity")["value"]
+    assert seconds.to_dict() == {"run time, whole job": 2.5, "run time, learning at base, median": pytest.approx(0.3)}
+
+
+def test_the_table_for_people_has_a_column_a_method_and_says_intervals():
+    wide = side_by_side(main_table()).set_index("quantity")
+    assert wide.columns.tolist() == [
+        *("unit", "n", "global (joint PCA)", "local (Gaussian SLDC)", "joint global", "frames fitted one by one")
+    ]
+    assert wide.loc["pictures, held-out cameras, PSNR", "joint global"] == "31 [30.5, 31.5]"
+    assert wide.loc["pictures, held-out cameras, PSNR", "global (joint PCA)"] == ""
+    assert wide.loc["rows of zeros", "local (Gaussian SLDC)"] == "82"
+    assert wide.loc["components k", "joint global"] == "5"
+
+
+def test_a_method_that_did_not_converge_is_said_to_and_so_is_an_absent_metric(fit):
+    table = main_table()
+    assert side_by_side(table).set_index("quantity").loc["converged"].tolist()[2:4] == [
+        "closed form",
+        "NO (200 iterations)",
+    ]
+    said = remarks(summarise_fit(fit, np.random.default_rng(0)), table)
+    assert "Did not converge: local (Gaussian SLDC)." in said
+    assert "LPIPS was not measured" in said
+    assert remarks(summarise_fit(fit.assign(lpips=0.1), np.random.default_rng(0)), table.iloc[:1]) == ""
+
+
+def test_methods_at_two_levels_are_told_apart():
+    carried = MethodTable("upsampled_pca_all", "base"), MethodTable("upsampled_pca_all", "subd1")
+    for part in carried:
+        part.add("compactness", 0.5, "share", 10, k=5)
+    table = comparison(pd.concat([part.frame() for part in carried]), sweeps(), runtimes(), None)
+    assert side_by_side(table).columns.tolist()[3:] == [
+        "joint PCA, carried up from base",
+        "joint PCA, carried up from subd1",
+    ]
 
 
 def test_html_and_markdown_hold_every_number(tmp_path):
-    table = comparison(methods(), sweeps(), None)
-    write_html(tmp_path / "a.html", "Title & <more>", table)
+    wide = side_by_side(main_table())
+    write_html(tmp_path / "a.html", "Title & <more>", wide, "a remark")
     page = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "Title &amp; &lt;more&gt;" in page
-    assert page.count("<tr>") == 3
-    assert "0.82" in page
-    write_markdown(tmp_path / "a.md", table)
+    assert "a remark" in page
+    assert page.count("<tr>") == len(wide) + 1
+    assert "31 [30.5, 31.5]" in page
+    write_markdown(tmp_path / "a.md", wide)
     lines = (tmp_path / "a.md").read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 4
-    assert "| global (joint PCA) | subd2 | 5 | 0.5 |" in lines[2]
+    assert len(lines) == len(wide) + 2
+    assert "| rebuilt frames, centres of the head, RMSE | mm | 100 | 0.5 | 0.7 |" in "\n".join(lines)
 
 
 def test_latex_escapes_and_aligns(tmp_path):

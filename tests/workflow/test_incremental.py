@@ -29,7 +29,7 @@ def test_an_edited_module_that_only_sldc_uses_does_the_same(finished):
         by_code = finished.pending()
     assert by_code["sldc"] == 2
     assert not by_code.keys() & (CAPTURE | DATA | FITS | {"attributes", "pca", "mbspca", "upsampling"})
-    assert by_value.keys() - by_code.keys() <= {"sweep_method", "merge_sweeps"}
+    assert by_value.keys() - by_code.keys() <= {"sweep_method"}
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,31 @@ def test_an_edited_module_reruns_what_it_feeds(finished, module, reruns, leaves)
         pending = finished.pending()
     assert reruns <= pending.keys()
     assert not pending.keys() & leaves
+
+
+MERGES = {"merge_methods", "evaluate_truth", "compare_heat_maps", "draw_figures", "summarise_evaluation"}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "jobs"),
+    [
+        ("components.upsample", ["base", "subd1"], {"upsampling": 1, "evaluate_method": 1}),
+        ("rendering.families", ["pca_all", "joint_local", "sldc_trapezoid_xyz"], {"render_family": 1}),
+    ],
+)
+def test_one_more_method_starts_its_own_jobs_and_the_merges(finished, key, value, jobs):
+    with finished.changed_config(key, value):
+        pending = finished.pending()
+    assert {rule: count for rule, count in pending.items() if rule not in MERGES} == jobs
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("components.sldc.supports", ["gauss"]),
+        ("components.upsample", []),
+    ],
+)
+def test_one_method_less_starts_nothing_but_the_merges(finished, key, value):
+    with finished.changed_config(key, value):
+        assert finished.pending().keys() <= MERGES

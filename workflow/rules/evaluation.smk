@@ -178,6 +178,7 @@ rule summarise_evaluation:
         fit=results("evaluation/fit_summary.csv"),
         methods=results("evaluation/methods.csv"),
         sweeps=results("evaluation/sweeps.csv"),
+        runtimes=results("evaluation/runtimes.csv"),
     output:
         summary=results("evaluation/summary.csv"),
         summary_html=report(
@@ -283,7 +284,7 @@ rule show_worst:
         lib=lib("show_worst.py"),
         dataset=lambda wildcards, input: str(Path(input.cameras).parent),
         expressions=EXPRESSIONS,
-        views=5,
+        views=4,
         image_height=CFG.rendering.image_height,
         device=CFG.device,
     message:

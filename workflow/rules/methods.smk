@@ -49,6 +49,12 @@ def swept_section(method, family):
     return sldc_with(method.split("_")[1]) if family == "sldc" else to_mapping(getattr(CFG.components, family))
 
 
+def pictured():
+    """The families whose components are pictured; of learned rigs those that are made."""
+    absent = {f"joint_{family}" for family in ("global", "local")} - {method for method, _ in COMPARED}
+    return [family for family in CFG.rendering.families if family not in absent]
+
+
 def evaluated_level(wildcards):
     """The level whose frames a method rebuilds: its own, or the finest once it was carried up."""
     return FINEST if wildcards.method.startswith("upsampled_") else wildcards.level

@@ -2,16 +2,18 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.evaluation.summary import comparison, key_numbers, write_html, write_latex, write_markdown
+from splatrig.evaluation.summary import comparison, key_numbers, remarks, side_by_side
 from splatrig.evaluation.table import read_table, write_table
+from splatrig.evaluation.text_tables import write_html, write_latex, write_markdown
 
-fit, methods, sweeps = (read_table(snakemake.input[name]) for name in ("fit", "methods", "sweeps"))
-truth = read_table(snakemake.input.truth) if snakemake.input.get("truth") else None
-numbers = key_numbers(fit, methods, sweeps, truth)
-table = comparison(methods, sweeps, truth)
-write_table(snakemake.output.summary, numbers, digits=4)
-write_html(snakemake.output.summary_html, f"{snakemake.params.subject}: the numbers that matter", numbers)
-write_table(snakemake.output.comparison, table, digits=4)
-write_html(snakemake.output.comparison_html, f"{snakemake.params.subject}: methods side by side", table)
-write_markdown(snakemake.output.comparison_markdown, table)
-write_latex(snakemake.output.comparison_latex, table, f"Methods side by side on subject {snakemake.params.subject}.")
+inputs, output, subject = snakemake.input, snakemake.output, snakemake.params.subject
+fit, methods, sweeps, runtimes = (read_table(inputs[name]) for name in ("fit", "methods", "sweeps", "runtimes"))
+truth = read_table(inputs.truth) if inputs.get("truth") else None
+numbers, table = key_numbers(fit, methods, sweeps, truth), comparison(methods, sweeps, runtimes, truth)
+wide, note = side_by_side(table), remarks(fit, table)
+write_table(output.summary, numbers, digits=4)
+write_html(output.summary_html, f"{subject}: the numbers that matter", numbers, note)
+write_table(output.comparison, table, digits=4)
+write_html(output.comparison_html, f"{subject}: methods side by side", wide, note)
+write_markdown(output.comparison_markdown, wide)
+write_latex(output.comparison_latex, wide, f"Methods side by side on subject {subject}. {note}")

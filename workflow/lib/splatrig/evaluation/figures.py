@@ -169,7 +169,7 @@ def draw_influence(table: pd.DataFrame) -> Figure:
 
 @styled
 def draw_attributes(table: pd.DataFrame) -> Figure:
-    """Return the RMSE of every attribute against k, each in its own unit, of the methods that move more than centres."""
+    """Return the RMSE of every attribute, in its own unit, against k, of methods that move more than centres."""
     table = table[~table["method"].str.startswith("upsampled")]
     whole = table[table["method"].isin(set(pick(table, "rmse_scale")["method"]))]
     names = [name for name in ATTRIBUTE_TITLES if not pick(whole, f"rmse_{name}").empty]

@@ -27,16 +27,18 @@ def merge_fit_metrics(stores: Iterable[str | Path]) -> pd.DataFrame:
 
 
 def summarise_fit(fit: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
-    """Return mean PSNR and SSIM by split and region, over frames, with bootstrap intervals over frames.
+    """Return mean PSNR, SSIM and LPIPS by split and region, over frames, with bootstrap intervals over frames.
 
     Columns: split, region, metric, unit, value, low, high, n (frames). Cameras of one frame are averaged first.
-    Equal images have infinite PSNR; they are left out of the mean and counted out of n.
+    Equal images have infinite PSNR; they are left out of the mean and counted out of n. What could not be measured
+    (LPIPS without its weights) has no value and n = 0.
     """
     rows = []
     for (split, region), group in fit.groupby(["split", "region"], sort=True):
         for metric, unit in (("psnr", "dB"), ("ssim", "0 to 1"), ("lpips", "distance")):
             finite = group[np.isfinite(group[metric])]
             if finite.empty:
+                rows.append((split, region, metric, unit, np.nan, np.nan, np.nan, 0))
                 continue
             per_frame = finite.groupby(["expression", "frame"])[metric].mean().to_numpy()
             interval = bootstrap_interval(per_frame, generator)
@@ -44,8 +46,17 @@ def summarise_fit(fit: pd.DataFrame, generator: np.random.Generator) -> pd.DataF
     return pd.DataFrame(rows, columns=["split", "region", "metric", "unit", "value", "low", "high", "n"])
 
 
-def worst_views(fit: pd.DataFrame, count: int, *, region: str = "mask", split: str = "held_out") -> pd.DataFrame:
-    """Return the view (frame, camera) of lowest PSNR of the `count` worst expressions, worst first."""
-    chosen = fit[(fit["region"] == region) & (fit["split"] == split)]
-    ordered = chosen.sort_values(["psnr", "expression", "frame", "camera"], kind="stable")
-    return ordered.drop_duplicates("expression").head(count)
+def worst_views(fit: pd.DataFrame, count: int, *, region: str = "mask") -> pd.DataFrame:
+    """Return the views (frame, camera) to look at, worst first: `count` expressions, then `count` cameras.
+
+    Of the expressions with the lowest PSNR in a held-out camera each its worst view there; of the cameras, held out or
+    not, with the lowest mean PSNR each its worst view, unless it is already among the first.
+    """
+    inside = fit[fit["region"] == region]
+    ordered = inside.sort_values(["psnr", "expression", "frame", "camera"], kind="stable")
+    expressions = ordered[ordered["split"] == "held_out"].drop_duplicates("expression").head(count)
+    means = inside[np.isfinite(inside["psnr"])].groupby("camera")["psnr"].mean()
+    worst = means.sort_values(kind="stable").index[:count].tolist()
+    cameras = ordered.drop_duplicates("camera").set_index("camera", drop=False).reindex(worst)
+    chosen = pd.concat([expressions.assign(why="expression"), cameras.assign(why="camera")], ignore_index=True)
+    return chosen.drop_duplicates(["expression", "frame", "camera"], ignore_index=True)

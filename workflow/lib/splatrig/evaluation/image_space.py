@@ -173,7 +173,7 @@ def picture_worst(
     height: int,
     device: str = "cpu",
 ) -> tuple[list[list[Picture]], list[str]]:
-    """Return rows of pictures and titles for the views `chosen` of `fit.csv` (expression, frame, camera, psnr, ssim).
+    """Return rows of pictures and titles for the views `chosen` by `worst_views`.
 
     `stores` maps an expression to its fitted frames.
     """
@@ -186,5 +186,7 @@ def picture_worst(
         image = render(gaussians, views.cameras, device=device)[0][0]
         rows.append(worst_row(image, views.photographs[0].numpy(), views.inside[0].numpy(), height))
         name = fill(str(view.expression).replace("_", " "), 24)
-        titles.append(f"{name}\nframe {view.frame}\ncamera {view.camera}\n{view.psnr:.2f} dB, SSIM {view.ssim:.3f}")
+        camera = f"camera {view.camera} ({str(view.split).replace('_', ' ')})"
+        score = f"{view.psnr:.2f} dB, SSIM {view.ssim:.3f}"
+        titles.append(f"worst {view.why}s\n{name}\nframe {view.frame}\n{camera}\n{score}")
     return rows, titles

@@ -1,26 +1,56 @@
-"""The numbers that matter, as a table, as HTML and as Markdown."""
+"""The numbers that matter, and the main table: all methods side by side."""
 
-import html
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
+from splatrig.evaluation.images import FITS
 from splatrig.evaluation.table import label_of, pick
+from splatrig.evaluation.text_tables import show
 from splatrig.evaluation.truth import FOUND, count_found
-from splatrig.files import atomic_path
 
-HEAD = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title><style>
-body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 64rem; padding: 0 1rem; color: #202020; }}
-table {{ border-collapse: collapse; width: 100%; }}
-th, td {{ text-align: left; padding: .45rem .7rem; border-bottom: 1px solid #d8d8d8; vertical-align: top; }}
-th {{ border-bottom: 2px solid #202020; }}
-td.number {{ text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }}
-tr:hover td {{ background: #f4f7fb; }}
-</style></head><body>
-"""
+COMPARISON_COLUMNS = ("quantity", "unit", "method", "level", "value", "low", "high", "n", "text")
+"""Columns of `comparison.csv`: one number a row; `text` is what the table for people says, for words the number too."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A row of the main table."""
+
+    title: str
+    unit: str
+    metric: str
+    where: dict[str, str] = field(default_factory=dict)
+    interval: bool = False
+    """Say the 95 % confidence interval too."""
+    scale: float = 1.0
+
+
+HEAD_TRAIN = {"region": "head", "split": "train"}
+QUANTITIES = (
+    Quantity("rebuilt frames, centres of the head, RMSE", "mm", "rmse_xyz", HEAD_TRAIN),
+    Quantity("rebuilt frames, centres of the face, RMSE", "mm", "rmse_xyz", {"region": "face", "split": "train"}),
+    Quantity("rebuilt frames, distance from the surface, RMS", "mm", "surface_xyz", {"split": "train"}),
+    Quantity("rebuilt frames, colour, RMSE", "rgb", "rmse_f_dc", HEAD_TRAIN),
+    Quantity("rebuilt frames, rotation, RMSE", "degree", "rmse_rotation", HEAD_TRAIN),
+    Quantity("rebuilt frames, size, RMSE", "ln mm", "rmse_scale", HEAD_TRAIN),
+    Quantity("displacement explained", "%", "explained_xyz", {"split": "train"}, scale=100.0),
+    Quantity("pictures, held-out cameras, PSNR", "dB", "image_psnr", {"split": "train"}, interval=True),
+    Quantity("pictures, held-out cameras, SSIM", "0 to 1", "image_ssim", {"split": "train"}),
+    Quantity("pictures, held-out cameras, LPIPS", "distance", "image_lpips", {"split": "train"}),
+    Quantity("pictures, held-out expressions, PSNR", "dB", "image_psnr", {"split": "held_out"}, interval=True),
+    Quantity("expressions left out, centres, RMSE", "mm", "generalisation_xyz", {"region": "head"}, interval=True),
+    Quantity("expressions left out, distance from the surface", "mm", "generalisation_surface", interval=True),
+    Quantity("expressions left out, pictures, PSNR", "dB", "generalisation_psnr", interval=True),
+    Quantity("random faces, centres, RMSE", "mm", "specificity_xyz", interval=True),
+    Quantity("random faces, distance from the surface", "mm", "specificity_surface", interval=True),
+    Quantity("random faces, pictures, PSNR", "dB", "specificity_psnr", interval=True),
+    Quantity("rows of zeros", "%", "zero_rows", scale=100.0),
+    Quantity("Hoyer sparsity", "0 to 1", "hoyer"),
+    Quantity("support radius", "mm", "support_radius"),
+    Quantity("largest step over an edge", "% of peak", "jump", scale=100.0),
+)
 
 
 def last_k(table: pd.DataFrame, metric: str, method: str, **where: object) -> pd.Series | None:
@@ -32,160 +62,196 @@ def last_k(table: pd.DataFrame, metric: str, method: str, **where: object) -> pd
 def key_numbers(
     fit_summary: pd.DataFrame, methods: pd.DataFrame, sweeps: pd.DataFrame, truth: pd.DataFrame | None
 ) -> pd.DataFrame:
-    """Return the numbers that matter: question, answer, value, unit, low, high, n."""
-    rows: list[dict[str, object]] = []
-
-    def add(question: str, row: pd.Series | None, unit: str, note: str) -> None:
-        if row is not None:
-            bounds = {"low": row["low"], "high": row["high"]}
-            rows.append(
-                {"question": question, "value": row["value"], "unit": unit, **bounds, "n": row["n"], "how": note}
-            )
-
-    seen = fit_summary[(fit_summary["split"] == "held_out") & (fit_summary["region"] == "mask")]
-    found = {metric: seen[seen["metric"] == metric] for metric in ("psnr", "ssim")}
-    if not found["psnr"].empty:
-        similarity = "" if found["ssim"].empty else f"; SSIM {found['ssim']['value'].iloc[0]:.3f}"
-        add(
-            "How close are the fitted heads to photographs of cameras that they never saw?",
-            found["psnr"].iloc[0],
-            "dB",
-            f"PSNR inside the silhouette, mean over frames{similarity}",
-        )
-    for method in ("pca_all", "sldc_gauss_xyz"):
-        row = last_k(methods, "rmse_xyz", method, region="head", split="train")
-        zero = last_k(methods, "zero_rows", method)
-        if row is not None:
-            sparse = "" if zero is None or zero["value"] < 0.005 else f", {100 * zero['value']:.0f} % of rows zero"
-            add(
-                f"How well do {row['k']} components of {label_of(method)} rebuild the frames?",
-                row,
-                "mm",
-                f"RMSE of Gaussian centres{sparse}",
-            )
-    unseen, cog = (
-        last_k(sweeps, "generalisation_xyz", method, region="head", sweep="left_out")
-        for method in ("sldc_gauss_xyz", "pca_xyz")
+    """Return the five numbers that matter: question, value, unit, low, high, n, how; those that were measured."""
+    rows = [
+        _of_fits(fit_summary),
+        _of_learned_rigs(methods),
+        _of_local_components(methods),
+        _of_unseen_expressions(sweeps),
+        None if truth is None else _of_truth(truth),
+    ]
+    table = pd.DataFrame(
+        [row for row in rows if row is not None], columns=["question", "value", "unit", "low", "high", "n", "how"]
     )
-    if unseen is not None:
-        beside = "" if cog is None else f"; {label_of('pca_xyz')} {cog['value']:.3g} mm"
-        add(
-            f"How well do {unseen['k']} components of {label_of('sldc_gauss_xyz')} make an expression never seen?",
-            unseen,
-            "mm",
-            f"RMSE of centres at level {unseen['level']}, one expression left out, mean over expressions{beside}",
-        )
-    if truth is not None and not truth.empty:
-        local = truth[truth["method"] == "sldc_gauss_xyz"]
-        if not local.empty:
-            components = local.loc[local["component"] >= 0, "component"].nunique()
-            series = pd.Series({"value": count_found(local), "low": np.nan, "high": np.nan, "n": len(local)})
-            add(
-                "Do local components find the face units that made the demo?",
-                series,
-                f"of {len(local)} units",
-                f"have a component of their own, of {components}, that follows them (r ≥ {FOUND:g})",
-            )
-    table = pd.DataFrame(rows, columns=["question", "value", "unit", "low", "high", "n", "how"])
     return table.astype({"n": int})
 
 
-def comparison(methods: pd.DataFrame, sweeps: pd.DataFrame, truth: pd.DataFrame | None) -> pd.DataFrame:
-    """Return the main table: one row a method at its largest k, one column a quantity with its unit.
+def _answer(question: str, row: pd.Series, unit: str, how: str) -> dict[str, object]:
+    bounds = {"low": row["low"], "high": row["high"]}
+    return {"question": question, "value": row["value"], "unit": unit, **bounds, "n": row["n"], "how": how}
 
-    The error on left-out expressions is that of the components learned anew, at the level of the sweeps.
-    """
-    wanted: tuple[tuple[str, str, dict[str, str]], ...] = (
-        ("RMSE, head (mm)", "rmse_xyz", {"region": "head", "split": "train"}),
-        ("RMSE, face (mm)", "rmse_xyz", {"region": "face", "split": "train"}),
-        ("explained (0 to 1)", "compactness", {"split": "train"}),
-        ("specificity (mm)", "specificity_xyz", {}),
-        ("PSNR (dB)", "image_psnr", {"split": "train"}),
-        ("SSIM (0 to 1)", "image_ssim", {"split": "train"}),
-        ("zero rows (0 to 1)", "zero_rows", {}),
-        ("Hoyer (0 to 1)", "hoyer", {}),
-        ("support (mm)", "support_radius", {}),
-        ("jump (of peak)", "jump", {}),
-        ("converged (1 yes)", "converged", {}),
+
+def _of_fits(fit_summary: pd.DataFrame) -> dict[str, object] | None:
+    seen = fit_summary[(fit_summary["split"] == "held_out") & (fit_summary["region"] == "mask")]
+    found = {metric: seen[seen["metric"] == metric] for metric in ("psnr", "ssim")}
+    if found["psnr"].empty:
+        return None
+    similarity = "" if found["ssim"].empty else f"; SSIM {found['ssim']['value'].iloc[0]:.3f}"
+    return _answer(
+        "How close are frames fitted one by one to photographs of cameras that they never saw?",
+        found["psnr"].iloc[0],
+        "dB",
+        f"PSNR inside the silhouette, mean over frames{similarity}",
     )
-    rows = []
-    for (method, level), group in methods.groupby(["method", "level"], sort=False):
-        row: dict[str, object] = {"method": label_of(str(method)), "level": level, "k": int(group["k"].max())}
-        for title, metric, where in wanted:
-            found = last_k(group, metric, str(method), **where)
-            row[title] = np.nan if found is None else found["value"]
-        left_out = last_k(sweeps, "generalisation_xyz", str(method), region="head", sweep="left_out")
-        row["RMSE, left out (mm)"] = np.nan if left_out is None else left_out["value"]
+
+
+def _of_learned_rigs(methods: pd.DataFrame) -> dict[str, object] | None:
+    """Of the rigs learned through the rasteriser the best, with what it competes with in the same pictures."""
+    found = {
+        name: row
+        for name in ("joint_global", "joint_local", "pca_all", FITS)
+        if (row := last_k(methods, "image_psnr", name, split="train")) is not None
+    }
+    learned = [name for name in ("joint_global", "joint_local") if name in found]
+    if not learned:
+        return None
+    best = max(learned, key=lambda name: found[name]["value"])
+    others = "; ".join(f"{label_of(name)} {row['value']:.2f} dB" for name, row in found.items() if name != best)
+    return _answer(
+        f"How close is one rig of {found[best]['k']} components, learned through the rasteriser ({label_of(best)})?",
+        found[best],
+        "dB",
+        f"the same over the peak frame of every expression; in the same pictures {others}",
+    )
+
+
+def _of_local_components(methods: pd.DataFrame) -> dict[str, object] | None:
+    row = last_k(methods, "rmse_xyz", "sldc_gauss_xyz", region="head", split="train")
+    if row is None:
+        return None
+    zero, dense = last_k(methods, "zero_rows", "sldc_gauss_xyz"), last_k(methods, "rmse_xyz", "pca_xyz", **HEAD_TRAIN)
+    sparse = "" if zero is None else f"; {100 * zero['value']:.0f} % of their rows are zero"
+    beside = "" if dense is None else f"; {label_of('pca_xyz')}, which has none, {dense['value']:.3g} mm"
+    return _answer(
+        f"How well do {row['k']} components of {label_of('sldc_gauss_xyz')} rebuild the fitted frames?",
+        row,
+        "mm",
+        f"RMSE of Gaussian centres{sparse}{beside}",
+    )
+
+
+def _of_unseen_expressions(sweeps: pd.DataFrame) -> dict[str, object] | None:
+    unseen, dense = (
+        last_k(sweeps, "generalisation_xyz", method, region="head", sweep="left_out")
+        for method in ("sldc_gauss_xyz", "pca_xyz")
+    )
+    if unseen is None:
+        return None
+    beside = "" if dense is None else f"; {label_of('pca_xyz')} {dense['value']:.3g} mm"
+    return _answer(
+        f"How well do {unseen['k']} of them make an expression that they were not learned from?",
+        unseen,
+        "mm",
+        f"RMSE of centres at level {unseen['level']}, one expression left out, mean over expressions{beside}",
+    )
+
+
+def _of_truth(truth: pd.DataFrame) -> dict[str, object] | None:
+    local = truth[truth["method"] == "sldc_gauss_xyz"]
+    if local.empty:
+        return None
+    components = local.loc[local["component"] >= 0, "component"].nunique()
+    learned = truth[truth["method"] == "joint_local"]
+    beside = f"; {label_of('joint_local')} {count_found(learned)}" if len(learned) else ""
+    row = pd.Series({"value": count_found(local), "low": np.nan, "high": np.nan, "n": len(local)})
+    how = f"have a component of their own, of {components}, that follows them (r ≥ {FOUND:g}){beside}"
+    return _answer("Do local components find the face units that made the demo?", row, f"of {len(local)} units", how)
+
+
+def comparison(
+    methods: pd.DataFrame, sweeps: pd.DataFrame, runtimes: pd.DataFrame, truth: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Return the main table with `COMPARISON_COLUMNS`: every quantity of every method at its largest k.
+
+    Errors on left-out expressions are those of components learned anew at the level of the sweeps, where there are.
+    """
+    anew = sweeps[sweeps["sweep"] == "left_out"]
+    rows: list[tuple[object, ...]] = []
+    for (name, level), group in methods.groupby(["method", "level"], sort=False):
+        method = str(name)
+        told = (method, level)
+        learned = group[group["method"] != FITS]
+        if len(learned):
+            k = int(pick(learned, "compactness")["k"].max())
+            rows.append(("components k", "", *told, k, np.nan, np.nan, 1, str(k)))
+        for quantity in QUANTITIES:
+            found = last_k(anew, quantity.metric, method, **quantity.where)
+            found = last_k(group, quantity.metric, method, **quantity.where) if found is None else found
+            if found is not None:
+                value, low, high = (quantity.scale * float(found[key]) for key in ("value", "low", "high"))
+                text = show(value) + (f" [{show(low)}, {show(high)}]" if quantity.interval and np.isfinite(low) else "")
+                rows.append((quantity.title, quantity.unit, *told, value, low, high, int(found["n"]), text))
         if truth is not None:
             own = truth[(truth["method"] == method) & (truth["level"] == level)]
-            row[f"units found (of {truth['unit'].nunique()})"] = count_found(own) if len(own) else np.nan
-        rows.append(row)
-    return pd.DataFrame(rows).dropna(axis=1, how="all")
+            if len(own):
+                count = count_found(own)
+                rows.append(
+                    (f"face units found (of {len(own)})", "", *told, count, np.nan, np.nan, len(own), str(count))
+                )
+        rows += [(*row[:2], *told, *row[2:]) for row in _run(group, runtimes, method, str(level))]
+    return _in_order(pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)))
 
 
-def show(value: object) -> str:
-    """Return a number with three significant digits, text as it is, nothing for an absent number."""
-    if isinstance(value, float):
-        return "" if np.isnan(value) else f"{value:.3g}"
-    return str(value)
+def _run(group: pd.DataFrame, runtimes: pd.DataFrame, method: str, level: str) -> list[tuple[object, ...]]:
+    """Return (quantity, unit, value, low, high, n, text) of convergence and run times of one method."""
+    rows: list[tuple[object, ...]] = []
+    flag, steps = last_k(group, "converged", method), last_k(group, "iterations", method)
+    taken = "" if steps is None else f" ({steps['value']:.0f} iterations)"
+    if flag is not None:
+        text = f"yes{taken}" if flag["value"] > 0 else f"NO{taken}"
+        rows.append(("converged", "", flag["value"], np.nan, np.nan, 1, text))
+    elif method.startswith(("pca_", "upsampled_")):
+        rows.append(("converged", "", 1.0, np.nan, np.nan, 1, "closed form"))
+    own = runtimes[runtimes["method"] == method]
+    jobs = own[(own["what"] == "job") & (own["level"] == level)]
+    if len(jobs):
+        seconds = float(jobs["seconds"].sum())
+        rows.append(("run time, whole job", "s", seconds, np.nan, np.nan, len(jobs), show(seconds)))
+    learned = own[(own["what"] == "learning") & (own["k"] == own["k"].max())]
+    if len(learned):
+        seconds = float(learned["seconds"].median())
+        title = f"run time, learning at {learned['level'].iloc[0]}, median"
+        rows.append((title, "s", seconds, np.nan, np.nan, len(learned), show(seconds)))
+    return rows
 
 
-def write_html(path: str | Path, title: str, table: pd.DataFrame, note: str = "") -> None:
-    """Write a table as one HTML page that needs no other file."""
-    head = "".join(f"<th>{html.escape(str(column))}</th>" for column in table.columns)
-    body = []
-    for _, row in table.iterrows():
-        cells = []
-        for value in row:
-            number = isinstance(value, (int, float, np.integer, np.floating))
-            text = show(float(value) if isinstance(value, np.floating) else value)
-            cells.append(f'<td class="number">{text}</td>' if number else f"<td>{html.escape(text)}</td>")
-        body.append(f"<tr>{''.join(cells)}</tr>")
-    page = HEAD.format(title=html.escape(title)) + f"<h1>{html.escape(title)}</h1>\n"
-    if note:
-        page += f"<p>{html.escape(note)}</p>\n"
-    page += (
-        f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(body) + "\n</tbody></table>\n</body></html>\n"
-    )
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows sorted by quantity, in the order of the main table; methods stay in theirs."""
+    first = ["components k", *(quantity.title for quantity in QUANTITIES)]
+    others = [title for title in dict.fromkeys(table["quantity"]) if title not in first]
+    rank = {title: place for place, title in enumerate([*first, *others])}
+    return table.sort_values("quantity", key=lambda titles: titles.map(rank), kind="stable", ignore_index=True)
 
 
-def write_markdown(path: str | Path, table: pd.DataFrame) -> None:
-    """Write a table as Markdown, numbers aligned to the right."""
-    numeric = [pd.api.types.is_numeric_dtype(table[column]) for column in table.columns]
-    lines = [
-        "| " + " | ".join(str(column) for column in table.columns) + " |",
-        "|" + "|".join(" ---: " if number else " --- " for number in numeric) + "|",
-    ]
-    for _, row in table.iterrows():
-        cells = [show(float(value) if isinstance(value, np.floating) else value) for value in row]
-        lines.append("| " + " | ".join(cells) + " |")
-    with atomic_path(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+def side_by_side(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the main table for people: a row a quantity with unit and sample count, a column a method, words in cells.
+
+    Where methods differ in their sample counts (they are learned at other levels), the smallest and largest are told.
+    """
+    levels = table.groupby("method", sort=False)["level"].nunique()
+    wide: dict[str, dict[str, str]] = {}
+    columns: dict[str, None] = {}
+    for row in table.itertuples(index=False):
+        name = label_of(str(row.method))
+        name += f" from {row.level}" if levels[str(row.method)] > 1 or str(row.method).startswith("upsampled") else ""
+        columns[name] = None
+        wide.setdefault(str(row.quantity), {"unit": str(row.unit)})[name] = str(row.text)
+    counts = {str(title): sorted(set(rows["n"])) for title, rows in table.groupby("quantity")}
+    lines = []
+    for quantity, cells in wide.items():
+        low, high = counts[quantity][0], counts[quantity][-1]
+        n = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+        lines.append([quantity, cells["unit"], n, *(cells.get(name, "") for name in columns)])
+    return pd.DataFrame(lines, columns=["quantity", "unit", "n", *columns])
 
 
-def write_latex(path: str | Path, table: pd.DataFrame, caption: str) -> None:
-    """Write a table as a LaTeX `table` with booktabs rules, numbers aligned to the right."""
-    numeric = [pd.api.types.is_numeric_dtype(table[column]) for column in table.columns]
-    lines = [
-        "\\begin{table}",
-        "\\centering",
-        f"\\caption{{{_escape_latex(caption)}}}",
-        f"\\begin{{tabular}}{{{''.join('r' if number else 'l' for number in numeric)}}}",
-        "\\toprule",
-        " & ".join(_escape_latex(str(column)) for column in table.columns) + r" \\",
-        "\\midrule",
-    ]
-    for _, row in table.iterrows():
-        cells = [_escape_latex(show(float(value) if isinstance(value, np.floating) else value)) for value in row]
-        lines.append(" & ".join(cells) + r" \\")
-    lines += ["\\bottomrule", "\\end{tabular}", "\\end{table}"]
-    with atomic_path(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _escape_latex(text: str) -> str:
-    for character in "&%$#_{}":
-        text = text.replace(character, "\\" + character)
-    return text
+def remarks(fit_summary: pd.DataFrame, table: pd.DataFrame) -> str:
+    """Return what a reader of the main table must be told: what did not converge, what could not be measured."""
+    said = []
+    stuck = table[(table["quantity"] == "converged") & (table["value"] == 0)]
+    if len(stuck):
+        said.append(f"Did not converge: {', '.join(label_of(name) for name in stuck['method'])}.")
+    perceptual = fit_summary[fit_summary["metric"] == "lpips"]
+    if perceptual.empty or (perceptual["n"] == 0).all():
+        said.append("LPIPS was not measured: its AlexNet weights are not on this machine.")
+    return " ".join(said)

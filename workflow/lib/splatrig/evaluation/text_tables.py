@@ -1,0 +1,89 @@
+"""Tables for people: HTML, Markdown and LaTeX."""
+
+import html
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from splatrig.files import atomic_path
+
+HEAD = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title><style>
+body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 64rem; padding: 0 1rem; color: #202020; }}
+table {{ border-collapse: collapse; width: 100%; }}
+th, td {{ text-align: left; padding: .45rem .7rem; border-bottom: 1px solid #d8d8d8; vertical-align: top; }}
+th {{ border-bottom: 2px solid #202020; }}
+td.number {{ text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }}
+tr:hover td {{ background: #f4f7fb; }}
+</style></head><body>
+"""
+
+
+def show(value: object) -> str:
+    """Return a number with three significant digits, text as it is, nothing for an absent number."""
+    if isinstance(value, float):
+        return "" if np.isnan(value) else f"{value:.3g}"
+    return str(value)
+
+
+def write_html(path: str | Path, title: str, table: pd.DataFrame, note: str = "") -> None:
+    """Write a table as one HTML page that needs no other file."""
+    head = "".join(f"<th>{html.escape(str(column))}</th>" for column in table.columns)
+    body = []
+    for _, row in table.iterrows():
+        cells = []
+        for value in row:
+            number = isinstance(value, (int, float, np.integer, np.floating))
+            text = show(float(value) if isinstance(value, np.floating) else value)
+            cells.append(f'<td class="number">{text}</td>' if number else f"<td>{html.escape(text)}</td>")
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    page = HEAD.format(title=html.escape(title)) + f"<h1>{html.escape(title)}</h1>\n"
+    if note:
+        page += f"<p>{html.escape(note)}</p>\n"
+    page += (
+        f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(body) + "\n</tbody></table>\n</body></html>\n"
+    )
+    with atomic_path(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def write_markdown(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table as Markdown, numbers aligned to the right."""
+    numeric = [pd.api.types.is_numeric_dtype(table[column]) for column in table.columns]
+    lines = [
+        "| " + " | ".join(str(column) for column in table.columns) + " |",
+        "|" + "|".join(" ---: " if number else " --- " for number in numeric) + "|",
+    ]
+    for _, row in table.iterrows():
+        cells = [show(float(value) if isinstance(value, np.floating) else value) for value in row]
+        lines.append("| " + " | ".join(cells) + " |")
+    with atomic_path(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_latex(path: str | Path, table: pd.DataFrame, caption: str) -> None:
+    """Write a table as a LaTeX `table` with booktabs rules, numbers aligned to the right."""
+    numeric = [pd.api.types.is_numeric_dtype(table[column]) for column in table.columns]
+    lines = [
+        "\\begin{table}",
+        "\\centering",
+        f"\\caption{{{_escape_latex(caption)}}}",
+        f"\\begin{{tabular}}{{{''.join('r' if number else 'l' for number in numeric)}}}",
+        "\\toprule",
+        " & ".join(_escape_latex(str(column)) for column in table.columns) + r" \\",
+        "\\midrule",
+    ]
+    for _, row in table.iterrows():
+        cells = [_escape_latex(show(float(value) if isinstance(value, np.floating) else value)) for value in row]
+        lines.append(" & ".join(cells) + r" \\")
+    lines += ["\\bottomrule", "\\end{tabular}", "\\end{table}"]
+    with atomic_path(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _escape_latex(text: str) -> str:
+    for character in "&%$#_{}":
+        text = text.replace(character, "\\" + character)
+    return text
