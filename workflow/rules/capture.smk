@@ -20,7 +20,7 @@ rule cameras:
         "../../envs/capture.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=10,
     params:
         lib=lib("cameras.py"),
@@ -55,7 +55,7 @@ rule restructure:
         "../../envs/capture.yaml"
     threads: 1 if CFG.capture.source == "demo" else 4
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=120,
     params:
         lib=lib("restructure.py"),
@@ -90,7 +90,7 @@ rule frames:
         "../../envs/capture.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=10,
     params:
         lib=lib("frames.py"),
@@ -115,7 +115,7 @@ rule plates:
         "../../envs/capture.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=120,
     params:
         lib=lib("plates.py"),

@@ -119,6 +119,11 @@ def gpu():
     return int(CFG.device == "cuda")
 
 
+def memory(mib):
+    """Memory for the first attempt; a retried job gets as much again, for running out of it is the usual reason."""
+    return lambda wildcards, attempt: attempt * mib
+
+
 def training_of_neutral():
     """The training section without what only the other frames depend on."""
     steps = Steps(neutral=CFG.training.steps.neutral, frame=CFG.training.steps.neutral)

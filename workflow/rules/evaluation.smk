@@ -19,7 +19,7 @@ rule evaluate_fit:
     conda:
         "../../envs/evaluation.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         lib=lib("evaluate_fit.py"),
@@ -43,7 +43,7 @@ rule evaluate_method:
     conda:
         "../../envs/evaluation.yaml"
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=30,
     params:
         lib=lib("evaluate_method.py"),
@@ -75,7 +75,7 @@ rule evaluate_images:
         "../../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=60,
         gpu=gpu(),
     params:
@@ -109,7 +109,7 @@ rule evaluate_truth:
     conda:
         "../../envs/evaluation.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         lib=lib("evaluate_truth.py"),
@@ -140,7 +140,7 @@ rule merge_methods:
     conda:
         "../../envs/evaluation.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         lib=lib("merge_methods.py"),
@@ -175,7 +175,7 @@ rule draw_figures:
     conda:
         "../../envs/evaluation.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         lib=lib("draw_figures.py"),
@@ -215,7 +215,7 @@ rule summarise_evaluation:
     conda:
         "../../envs/evaluation.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         lib=lib("summarise_evaluation.py"),
@@ -241,7 +241,7 @@ rule sweep_method:
     conda:
         "../../envs/evaluation.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=60,
     params:
         lib=lib("sweep_method.py"),
@@ -277,7 +277,7 @@ rule merge_sweeps:
     conda:
         "../../envs/evaluation.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         lib=lib("merge_sweeps.py"),
@@ -309,7 +309,7 @@ rule show_worst:
     conda:
         "../../envs/evaluation.yaml"
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
         runtime=10,
     params:
         lib=lib("show_worst.py"),
@@ -340,7 +340,7 @@ rule compare_heat_maps:
     conda:
         "../../envs/evaluation.yaml"
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
         runtime=10,
     params:
         lib=lib("compare_heat_maps.py"),

@@ -7,6 +7,7 @@ the last time.
 
 import hashlib
 import json
+import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -140,7 +141,8 @@ def _first_line(log: str | None) -> str | None:
     if log is None or not Path(log).is_file():
         return None
     with open(log, encoding="utf-8", errors="replace") as stream:
-        return stream.readline().strip() or None
+        line = stream.readline().strip()
+    return line if re.match(r"[\d:]+ \d{4}-\d\d-\d\d on ", line) else None
 
 
 def _read(path: Path) -> dict[str, Any]:
