@@ -6,10 +6,36 @@ OPTIONAL_RAW = {
 }
 
 
-rule cameras:
+rule calibration:
     input:
         krt=capture_path("KRT"),
         images=capture_path(f"images/{CFG.capture.neutral}"),
+    output:
+        calibration=results("dataset/calibration.json"),
+    log:
+        logs("calibration.log"),
+    benchmark:
+        benchmarks("calibration.tsv")
+    conda:
+        "../../envs/capture.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        lib=lib("calibration.py"),
+        segment=CFG.capture.neutral,
+        cameras=CFG.capture.cameras,
+        image_scale=CFG.capture.image_scale,
+    message:
+        "Calibrating the cameras of {input.krt}"
+    script:
+        "../scripts/calibration.py"
+
+
+rule cameras:
+    input:
+        calibration=results("dataset/calibration.json"),
     output:
         cameras=results("dataset/cameras.json"),
     log:
@@ -24,19 +50,16 @@ rule cameras:
         runtime=10,
     params:
         lib=lib("cameras.py"),
-        segment=CFG.capture.neutral,
-        cameras=CFG.capture.cameras,
         held_out=CFG.capture.held_out.cameras,
-        image_scale=CFG.capture.image_scale,
     message:
-        "Calibrating the cameras of {input.krt}"
+        "Holding out cameras"
     script:
         "../scripts/cameras.py"
 
 
 rule restructure:
     input:
-        cameras=results("dataset/cameras.json"),
+        calibration=results("dataset/calibration.json"),
         images=capture_path("images/{expression}"),
         meshes=capture_path("tracked_mesh/{expression}"),
         neutral=capture_path(f"tracked_mesh/{CFG.capture.neutral}"),
@@ -60,9 +83,8 @@ rule restructure:
     params:
         lib=lib("restructure.py"),
         expression="{expression}",
-        options=lambda wildcards: {
+        options={
             "neutral": CFG.capture.neutral,
-            "role": "held_out" if wildcards.expression in CFG.capture.held_out.expressions else "train",
             "frames_per_expression": CFG.capture.frames_per_expression,
             "frame_selection": CFG.capture.frame_selection,
             "holes": CFG.capture.holes,
@@ -94,6 +116,7 @@ rule frames:
         runtime=10,
     params:
         lib=lib("frames.py"),
+        held_out=CFG.capture.held_out.expressions,
     message:
         "Listing the frames of all expressions"
     script:
