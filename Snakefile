@@ -18,6 +18,10 @@ configfile: str(Path(workflow.basedir) / "config.yaml")
 report: "workflow/report/workflow.rst"
 
 
+onsuccess:
+    record_provenance()
+
+
 onerror:
     sys.stderr.write(f"\n{last_words(log)}\n")
 

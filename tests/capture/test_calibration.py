@@ -54,9 +54,10 @@ def test_image_sizes_must_agree(raw):
 
 def test_cameras_are_sorted_and_project_as_the_krt_says(raw):
     krt = read_krt(raw.root / "KRT")
-    cameras = calibrated_cameras(krt, ["400030", "400002"], ["400002"], WIDTH, HEIGHT)
+    cameras = calibrated_cameras(krt, ["400030", "400002"], WIDTH, HEIGHT)
     assert cameras.names == ("400002", "400030")
-    assert_array_equal(cameras.held_out, [True, False])
+    assert_array_equal(cameras.held_out, [False, False])
+    assert_array_equal(cameras.split(["400002"]).held_out, [True, False])
     truth = {camera.name: camera for camera in stage_cameras(raw.cameras)}
     for name, viewmat, K in zip(cameras.names, cameras.viewmats, cameras.Ks, strict=True):
         assert_array_equal(viewmat, np.vstack([truth[name].extrinsics, [0, 0, 0, 1]]))
@@ -66,6 +67,6 @@ def test_cameras_are_sorted_and_project_as_the_krt_says(raw):
 def test_something_must_be_left_to_train(raw):
     krt = read_krt(raw.root / "KRT")
     with pytest.raises(InputError, match="none is left to train"):
-        calibrated_cameras(krt, ["400030"], ["400030"], WIDTH, HEIGHT)
+        calibrated_cameras(krt, ["400030"], WIDTH, HEIGHT).split("every 8th")
     with pytest.raises(InputError, match="camera 7 has no calibration"):
-        calibrated_cameras(krt, ["7"], [], WIDTH, HEIGHT)
+        calibrated_cameras(krt, ["7"], WIDTH, HEIGHT)

@@ -225,10 +225,10 @@ def test_pauses_grow_and_are_few(release, tmp_path):
 
 
 def test_a_stalled_server_costs_the_timeout(release, tmp_path):
-    release.faults[NAME], release.stall_s = ["stall"], 5.0
+    release.faults[NAME], release.stall_s = ["stall"], 120.0
     start = time.monotonic()
     fetch(release, tmp_path)
-    assert time.monotonic() - start < 4.0
+    assert time.monotonic() - start < 100.0  # and not the 120 s that the server stalls
 
 
 def test_no_server_at_all_is_said(tmp_path):

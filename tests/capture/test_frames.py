@@ -1,11 +1,13 @@
 """Frame selection and the table of frames."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splatrig.capture.frames import FrameRow, merge_frames, read_frames, select_frames, write_frames
+from splatrig.capture.frames import ChosenFrame, FrameRow, merge_frames, read_frames, select_frames, write_frames
 from splatrig.errors import InputError
 
 
@@ -50,17 +52,21 @@ def test_spread_is_the_greedy_farthest_point_sequence():
 
 
 def row(expression, frame, neutral=False):
-    return FrameRow(expression, frame, "train", 3, f"tracked_mesh/{expression}/{frame}.obj", "p.txt", neutral)
+    return ChosenFrame(expression, frame, 3, f"tracked_mesh/{expression}/{frame}.obj", "p.txt", neutral)
 
 
 def test_tables_come_back_with_their_zeros_and_merge_in_order(tmp_path):
     first, second = [row("E001", "000102", True), row("E001", "000105")], [row("E000", "000001")]
     write_frames(tmp_path / "a.csv", first)
     write_frames(tmp_path / "b.csv", second)
-    assert merge_frames([tmp_path / "a.csv", tmp_path / "b.csv"]) == first + second
-    table = read_frames(tmp_path / "a.csv")
-    assert list(table["frame"]) == ["000102", "000105"]
-    assert list(table["neutral"]) == [True, False]
+    merged = merge_frames([tmp_path / "a.csv", tmp_path / "b.csv"], held_out=["E000"])
+    roles = ["train", "train", "held_out"]
+    assert merged == [FrameRow(**asdict(r), role=role) for r, role in zip(first + second, roles, strict=True)]
+    write_frames(tmp_path / "frames.csv", merged)
+    table = read_frames(tmp_path / "frames.csv")
+    assert list(table["frame"]) == ["000102", "000105", "000001"]
+    assert list(table["neutral"]) == [True, False, False]
+    assert list(table["role"]) == ["train", "train", "held_out"]
 
 
 @pytest.mark.parametrize("neutrals", [0, 2])

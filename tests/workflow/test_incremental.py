@@ -5,7 +5,7 @@ import pytest
 pytestmark = pytest.mark.workflow
 
 CAPTURE = {"demo_rig", "demo_segment", "demo_frames"}
-DATA = {"cameras", "restructure", "frames", "template"}
+DATA = {"calibration", "cameras", "restructure", "frames", "template"}
 FITS = {"fit_neutral", "fit_expression"}
 SLDC_ONWARDS = {"sldc", "evaluate_method", "evaluate_truth", "merge_methods", "draw_figures", "summarise_evaluation"}
 
@@ -43,7 +43,13 @@ def test_an_edited_module_that_only_sldc_uses_does_the_same(finished):
         ("training.steps.neutral", 21, {"fit_neutral", "fit_expression", "attributes"}, CAPTURE | DATA),
         ("mesh.mask.fraction", 0.4, {"template", "attributes"}, CAPTURE | {"cameras", "restructure", "frames"}),
         ("capture.color", "none", {"restructure", "fit_neutral"}, CAPTURE | {"cameras"}),
-        ("capture.held_out.cameras", "every 2nd", {"cameras", "fit_neutral"}, CAPTURE),
+        ("capture.held_out.cameras", "every 2nd", {"cameras", "fit_neutral"}, CAPTURE | {"calibration", "restructure"}),
+        (
+            "capture.held_out.expressions",
+            ["E042_Mouth_Nose_Left"],
+            {"frames", "attributes", "pca"},
+            CAPTURE | FITS | {"calibration", "cameras", "restructure"},
+        ),
         ("capture.frames_per_expression", 1, {"restructure", "fit_neutral"}, CAPTURE | {"cameras"}),
         ("demo.tracking_noise_mm", 0.3, {"demo_rig", "demo_segment", "restructure", "fit_neutral"}, {"retrieve_head"}),
         (

@@ -1,7 +1,9 @@
 """The same DAG through a real one-node SLURM gives the same results as a local run, and survives a killed job."""
 
+import re
 import subprocess
 import time
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -15,16 +17,18 @@ pytestmark = [
     pytest.mark.skipif(slurm_node.missing() is not None, reason=f"no SLURM here: {slurm_node.missing()}"),
 ]
 
-PROFILE = {
-    "executor": "slurm",
+PROFILE = Path(__file__).resolve().parents[2] / "profiles" / "slurm" / "config.yaml"
+HERE = {
     "jobs": 2,
     "latency-wait": 5,
     "retries": 1,
     "slurm-status-command": "squeue",  # without accounting, sacct waits for ever
     "slurm-init-seconds-before-status-checks": 1,
-    "slurm-logdir": "logs/slurm",
-    "default-resources": {"slurm_partition": "cpu", "slurm_account": "none", "mem_mb": 200, "runtime": 5},
+    "config": ["device=cpu"],
+    "default-resources": {"slurm_account": "none", "mem_mb": "200 * attempt", "runtime": 5},
 }
+"""What of the profile differs on one small node without a GPU."""
+MEMORY = r"MinMemoryNode=(\d+)M"
 TARGETS = ["results/tiny/gaussians/E012_Jaw_Open_Huge_Smile.h5"]
 
 
@@ -50,11 +54,16 @@ def test_a_slurm_run_with_a_killed_job_equals_a_local_run(finished, copy_project
     project = copy_project(tmp_path / "cluster")
     profile = project.directory / "profiles" / "slurm_test"
     profile.mkdir()
-    (profile / "config.yaml").write_text(yaml.safe_dump(PROFILE))
+    (profile / "config.yaml").write_text(yaml.safe_dump(yaml.safe_load(PROFILE.read_text()) | HERE))
     with slurm_node.one_node(tmp_path / "slurm"):
         run = project.start("--profile", str(profile), *TARGETS)
         killed = _kill_the_first("fit_neutral")
         output, _ = run.communicate(timeout=600)
+        jobs = subprocess.run(["scontrol", "show", "jobs", "-o"], capture_output=True, text=True).stdout.splitlines()
+    memory = [int(found[1]) for job in jobs if "fit_neutral" in job and (found := re.search(MEMORY, job))]
+    assert sorted(memory) == [3000, 6000], jobs  # the second attempt asked for more
+    assert all("Partition=cpu" in job for job in jobs)
+    assert len([job for job in jobs if "photograph" in job]) == 1, "the segments go into one job"
     assert killed
     assert run.returncode == 0, output[-5000:]
     assert "Trying to restart job" in output

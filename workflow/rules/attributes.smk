@@ -16,7 +16,7 @@ rule attributes:
         "../../envs/components.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=60,
     params:
         expressions=EXPRESSIONS,

@@ -6,10 +6,36 @@ OPTIONAL_RAW = {
 }
 
 
-rule cameras:
+rule calibration:
     input:
         krt=capture_path("KRT"),
         images=capture_path(f"images/{CFG.capture.neutral}"),
+    output:
+        calibration=results("dataset/calibration.json"),
+    log:
+        logs("calibration.log"),
+    benchmark:
+        benchmarks("calibration.tsv")
+    conda:
+        "../../envs/capture.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        lib=lib("calibration.py"),
+        segment=CFG.capture.neutral,
+        cameras=CFG.capture.cameras,
+        image_scale=CFG.capture.image_scale,
+    message:
+        "Calibrating the cameras of {input.krt}"
+    script:
+        "../scripts/calibration.py"
+
+
+rule cameras:
+    input:
+        calibration=results("dataset/calibration.json"),
     output:
         cameras=results("dataset/cameras.json"),
     log:
@@ -20,23 +46,20 @@ rule cameras:
         "../../envs/capture.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=10,
     params:
         lib=lib("cameras.py"),
-        segment=CFG.capture.neutral,
-        cameras=CFG.capture.cameras,
         held_out=CFG.capture.held_out.cameras,
-        image_scale=CFG.capture.image_scale,
     message:
-        "Calibrating the cameras of {input.krt}"
+        "Holding out cameras"
     script:
         "../scripts/cameras.py"
 
 
 rule restructure:
     input:
-        cameras=results("dataset/cameras.json"),
+        calibration=results("dataset/calibration.json"),
         images=capture_path("images/{expression}"),
         meshes=capture_path("tracked_mesh/{expression}"),
         neutral=capture_path(f"tracked_mesh/{CFG.capture.neutral}"),
@@ -55,14 +78,13 @@ rule restructure:
         "../../envs/capture.yaml"
     threads: 1 if CFG.capture.source == "demo" else 4
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=120,
     params:
         lib=lib("restructure.py"),
         expression="{expression}",
-        options=lambda wildcards: {
+        options={
             "neutral": CFG.capture.neutral,
-            "role": "held_out" if wildcards.expression in CFG.capture.held_out.expressions else "train",
             "frames_per_expression": CFG.capture.frames_per_expression,
             "frame_selection": CFG.capture.frame_selection,
             "holes": CFG.capture.holes,
@@ -90,10 +112,11 @@ rule frames:
         "../../envs/capture.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=10,
     params:
         lib=lib("frames.py"),
+        held_out=CFG.capture.held_out.expressions,
     message:
         "Listing the frames of all expressions"
     script:
@@ -115,7 +138,7 @@ rule plates:
         "../../envs/capture.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=120,
     params:
         lib=lib("plates.py"),

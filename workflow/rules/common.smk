@@ -13,6 +13,7 @@ from splatrig.config import Refit, Steps, level_names, to_mapping
 from splatrig.config_checks import check_config, load_config
 from splatrig.digest import library_digest
 from splatrig.errors import InputError
+from splatrig.provenance import Job, run_description, write_provenance
 
 ROOT = Path(workflow.basedir)
 
@@ -118,6 +119,11 @@ def gpu():
     return int(CFG.device == "cuda")
 
 
+def memory(mib):
+    """Memory for the first attempt; a retried job gets as much again, for running out of it is the usual reason."""
+    return lambda wildcards, attempt: attempt * mib
+
+
 def training_of_neutral():
     """The training section without what only the other frames depend on."""
     steps = Steps(neutral=CFG.training.steps.neutral, frame=CFG.training.steps.neutral)
@@ -144,3 +150,21 @@ def named_units():
     if CFG.components.units != "auto":
         return {} if CFG.components.units is None else {"units": CFG.components.units}
     return {"units": capture_path("truth.csv")} if CFG.capture.source == "demo" else {}
+
+
+def record_provenance():
+    """Write where every result of the run that just ended comes from."""
+    jobs = [
+        Job(
+            job.rule.name,
+            job.wildcards_dict,
+            dict(job.params.items()),
+            tuple(map(str, job.input)),
+            tuple(map(str, job.output)),
+            str(job.log[0]) if job.log else None,
+        )
+        for job in workflow.dag.jobs
+        if job.output
+    ]
+    about = run_description(ROOT, CFG.subject, to_mapping(CFG))
+    write_provenance(results("provenance.json"), jobs, about, f".snakemake/splatrig/{CFG.subject}.json")

@@ -18,7 +18,7 @@ rule pca:
         "../../envs/components.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=30,
     params:
         attributes=attributes_side_by_side,
@@ -47,7 +47,7 @@ rule mbspca:
         "../../envs/components.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=120,
     params:
         attributes=attributes_side_by_side,
@@ -80,7 +80,7 @@ rule sldc:
         "../../envs/training.yaml" if gpu() else "../../envs/components.yaml"
     threads: 2
     resources:
-        mem_mb=12000,
+        mem_mb=memory(12000),
         runtime=60,
         gpu=gpu(),
     params:
@@ -112,7 +112,7 @@ rule upsampling:
         "../../envs/components.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=30,
     params:
         level="{level}",

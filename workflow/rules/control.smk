@@ -19,7 +19,7 @@ rule control_panel:
         "../../envs/control.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
         runtime=10,
     params:
         family="{family}",
@@ -49,7 +49,7 @@ rule track_frames:
         "../../envs/control.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
         runtime=30,
     params:
         expressions=EXPRESSIONS,
@@ -79,7 +79,7 @@ rule track_meshes:
         "../../envs/control.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
+        mem_mb=memory(8000),
         runtime=30,
     params:
         segment="{expression}",
@@ -114,7 +114,7 @@ rule track_photographs:
         "../../envs/control.yaml"
     threads: 2
     resources:
-        mem_mb=6000,
+        mem_mb=memory(6000),
         runtime=30,
         gpu=gpu(),
     params:
@@ -153,7 +153,7 @@ rule retarget:
         "../../envs/control.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=10,
     params:
         ridge=CFG.control.ridge,

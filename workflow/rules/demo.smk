@@ -26,7 +26,7 @@ if CFG.capture.source == "demo":
         conda:
             "../../envs/capture.yaml"
         resources:
-            mem_mb=500,
+            mem_mb=memory(500),
             runtime=10,
         params:
             lib=lib("retrieve_head.py"),
@@ -49,7 +49,7 @@ if CFG.capture.source == "demo":
         conda:
             "../../envs/capture.yaml"
         resources:
-            mem_mb=3000,
+            mem_mb=memory(3000),
             runtime=10,
         params:
             lib=lib("demo_rig.py"),
@@ -71,7 +71,7 @@ if CFG.capture.source == "demo":
         conda:
             "../../envs/capture.yaml"
         resources:
-            mem_mb=500,
+            mem_mb=memory(500),
             runtime=5,
         params:
             lib=lib("demo_frames.py"),
@@ -97,7 +97,7 @@ if CFG.capture.source == "demo":
         conda:
             "../../envs/capture.yaml"
         resources:
-            mem_mb=1500,
+            mem_mb=memory(1500),
             runtime=60,
         params:
             lib=lib("demo_segment.py"),

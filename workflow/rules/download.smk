@@ -34,7 +34,7 @@ if CFG.capture.source == "multiface":
         conda:
             "../../envs/capture.yaml"
         resources:
-            mem_mb=500,
+            mem_mb=memory(500),
             runtime=30,
         params:
             url=f"{CFG.capture.url.rstrip('/')}/{CFG.capture.entity}",
@@ -54,7 +54,7 @@ if CFG.capture.source == "multiface":
         conda:
             "../../envs/capture.yaml"
         resources:
-            mem_mb=500,
+            mem_mb=memory(500),
             runtime=30,
         params:
             entity=CFG.capture.entity,
@@ -81,7 +81,7 @@ if CFG.capture.source == "multiface":
         conda:
             "../../envs/capture.yaml"
         resources:
-            mem_mb=500,
+            mem_mb=memory(500),
             runtime=60,
             downloads=min(2, PARALLEL),
         params:
@@ -111,7 +111,7 @@ if CFG.capture.source == "multiface":
         conda:
             "../../envs/capture.yaml"
         resources:
-            mem_mb=1000,
+            mem_mb=memory(1000),
             runtime=1440,
             # a whole segment is two archives; with few segments each takes a larger share
             downloads=max(min(2, PARALLEL), PARALLEL // len(EXPRESSIONS)),

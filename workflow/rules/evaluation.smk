@@ -19,7 +19,7 @@ rule evaluate_fit:
     conda:
         "../../envs/evaluation.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         lib=lib("evaluate_fit.py"),
@@ -49,7 +49,7 @@ rule evaluate_method:
         "../../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=60,
         gpu=gpu(),
     params:
@@ -84,7 +84,7 @@ rule evaluate_truth:
     conda:
         "../../envs/evaluation.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         lib=lib("evaluate_truth.py"),
@@ -125,7 +125,7 @@ rule merge_methods:
     conda:
         "../../envs/evaluation.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         lib=lib("merge_methods.py"),
@@ -162,7 +162,7 @@ rule draw_figures:
     conda:
         "../../envs/evaluation.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         lib=lib("draw_figures.py"),
@@ -203,7 +203,7 @@ rule summarise_evaluation:
     conda:
         "../../envs/evaluation.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=10,
     params:
         lib=lib("summarise_evaluation.py"),
@@ -234,7 +234,7 @@ rule sweep_method:
         "../../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=60,
         gpu=gpu(),
     params:
@@ -278,7 +278,7 @@ rule show_worst:
     conda:
         "../../envs/evaluation.yaml"
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
         runtime=10,
     params:
         lib=lib("show_worst.py"),
@@ -309,7 +309,7 @@ rule compare_heat_maps:
     conda:
         "../../envs/evaluation.yaml"
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
         runtime=10,
     params:
         lib=lib("compare_heat_maps.py"),

@@ -28,7 +28,7 @@ rule mesh_components:
         "../../envs/training.yaml"
     threads: 2
     resources:
-        mem_mb=8000,
+        mem_mb=memory(8000),
         runtime=60,
     params:
         method="{method}",
@@ -64,7 +64,7 @@ rule joint:
         "../../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=int(4000 + 1500 * CFG.joint.memory_gib),
+        mem_mb=memory(int(4000 + 1500 * CFG.joint.memory_gib)),
         runtime=120,
         gpu=gpu(),
     params:
@@ -104,7 +104,7 @@ rule evaluate_joint:
         "../../envs/evaluation.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=memory(6000),
         runtime=120,
         gpu=gpu(),
     params:

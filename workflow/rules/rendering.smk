@@ -37,7 +37,7 @@ rule render_family:
         "../../envs/evaluation.yaml"
     threads: 2
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
         runtime=30,
         gpu=gpu(),
     params:

@@ -23,7 +23,7 @@ rule template:
         "../../envs/capture.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=20,
     params:
         lib=lib("template.py"),

@@ -25,7 +25,7 @@ rule fit_neutral:
         "../../envs/training.yaml"
     threads: 2
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
         runtime=60,
         gpu=gpu(),
     params:
@@ -69,7 +69,7 @@ rule fit_expression:
         "../../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
         runtime=120,
         gpu=gpu(),
     params:

@@ -18,6 +18,7 @@ frames = read_frames(inputs.frames)
 neutral = frames[frames["neutral"]].iloc[0]
 template = read_template(inputs.template)
 units = inputs.get("units")
+tracked = next(iter(template.levels.values())).vertices
 panel = panel_of(
     params.family,
     rig.components,
@@ -25,7 +26,7 @@ panel = panel_of(
     subject=params.subject,
     neutral_frame=f"{neutral['expression']}/{neutral['frame']}",
     percentiles=tuple(params.percentiles),
-    units=read_units(units, rig.components.frames) if units else None,
+    units=read_units(units, rig.components.frames, len(tracked)) if units else None,
 )
 write_panel(snakemake.output.panel, panel)
 write_track(

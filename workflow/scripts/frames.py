@@ -6,6 +6,11 @@ import logging
 
 from splatrig.capture.frames import merge_frames, write_frames
 
-rows = merge_frames(snakemake.input.tables)
+rows = merge_frames(snakemake.input.tables, snakemake.params.held_out)
 write_frames(snakemake.output.frames, rows)
-logging.info("%d frames of %d expressions", len(rows), len(snakemake.input.tables))
+logging.info(
+    "%d frames of %d expressions, held out: %s",
+    len(rows),
+    len(snakemake.input.tables),
+    ", ".join(snakemake.params.held_out) or "none",
+)

@@ -20,7 +20,7 @@ with atomic_directory(snakemake.output.dataset) as target:
     rows = restructure(
         CaptureLayout(Path(snakemake.input.meshes).parent.parent),
         params.expression,
-        read_cameras(snakemake.input.cameras),
+        read_cameras(snakemake.input.calibration),
         from_mapping(RestructureOptions, params.options),
         target,
         threads=snakemake.threads,

@@ -20,34 +20,14 @@ import tempfile
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from splatrig import __version__
 from splatrig.errors import InputError
 from splatrig.files import atomic_directory, atomic_path, sha256_of_file
+from splatrig.software import software
 
 VARIABLE = "SPLATRIG_CACHE"
-COMPUTING = (
-    "diff-gaussian-rasterization",
-    "embreex",
-    "fast-simplification",
-    "gsplat",
-    "h5py",
-    "numba",
-    "numpy",
-    "pandas",
-    "pillow",
-    "plyfile",
-    "potpourri3d",
-    "scipy",
-    "torch",
-    "torchmetrics",
-    "trimesh",
-)
-"""Packages whose versions can change the bytes of a cached result."""
-
 _FORMAT = 1
 _MANIFEST = "manifest.json"
 _STAMP = ".snakemake_timestamp"
@@ -143,17 +123,6 @@ def entry_of(job: Any, script: str | Path, apart_from: Collection[str] = ()) -> 
     }
     key = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
     return Entry(Path(root) / key[:2] / key, description, outputs)
-
-
-def software() -> dict[str, str]:
-    """Return the versions of Python, of splatrig and of the installed packages that compute."""
-    found = {"python": platform.python_version(), "splatrig": __version__, "machine": platform.machine()}
-    for name in COMPUTING:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def contents(path: str | Path) -> Contents:

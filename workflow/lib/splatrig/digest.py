@@ -18,6 +18,8 @@ WITHOUT_RESULTS = frozenset(
         "splatrig.lifeline",
         "splatrig.logs",
         "splatrig.progress",
+        "splatrig.provenance",
+        "splatrig.software",
     }
 )
 """Modules that change no result, and so rerun nothing: the version enters provenance, the configuration's values

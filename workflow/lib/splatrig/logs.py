@@ -1,16 +1,20 @@
 """Where a job's words go: all of them to the rule's log, and bad input as one sentence."""
 
+import atexit
 import errno
 import logging
 import os
 import re
+import resource
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 from splatrig.errors import InputError
 from splatrig.lifeline import end_with_workflow
+from splatrig.software import here
 
 _SURROUNDINGS = {
     errno.ENOSPC: "make room there",
@@ -29,8 +33,8 @@ def log_to(path: str | Path) -> None:
     """Send this process's stdout, stderr (of C libraries too), logging and uncaught errors to the file `path`.
 
     An `InputError` ends the job with its sentence alone, as do a full disk and the like; any other exception keeps
-    its traceback. The job also ends
-    when the workflow that started it does.
+    its traceback. The first line says where the job runs with which versions, the last one how long it took and how
+    much memory. The job also ends when the workflow that started it does.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +47,18 @@ def log_to(path: str | Path) -> None:
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True
     )
     sys.excepthook = _report
+    log = logging.getLogger(__name__)
+    log.info("%s %s", time.strftime("%Y-%m-%d"), here())
+    atexit.register(_farewell, log, time.monotonic())
     end_with_workflow()
+
+
+def _farewell(log: logging.Logger, start: float) -> None:
+    """Say what the job has cost, its children that were waited for included."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    processor = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    seconds, memory = time.monotonic() - start, max(usage.ru_maxrss for usage in usages) / 1024
+    log.info("ended after %.1f s, %.1f s of processor time, at most %.0f MiB of memory", seconds, processor, memory)
 
 
 def last_words(workflow_logs: Sequence[str | Path], lines: int = 12) -> str:

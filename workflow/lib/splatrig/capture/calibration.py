@@ -59,23 +59,16 @@ def raw_image_size(layout: CaptureLayout, segment: str, cameras: Sequence[str]) 
     return next(iter(sizes))
 
 
-def calibrated_cameras(
-    krt: dict[str, KrtCamera], names: Sequence[str], held_out: Sequence[str], width: int, height: int
-) -> Cameras:
-    """Return the cameras `names` of a KRT file, sorted, for images of `width` × `height` pixels.
+def calibrated_cameras(krt: dict[str, KrtCamera], names: Sequence[str], width: int, height: int) -> Cameras:
+    """Return the cameras `names` of a KRT file, sorted, for images of `width` × `height` pixels, none held out.
 
     `viewmats` go from the capture's world. Distortion is not modelled: a camera with any is named in the log.
-    Raises InputError when a camera is not in the KRT file or none is left to train.
+    Raises InputError when a camera is not in the KRT file.
     """
     ordered = sorted(names)
     missing = [name for name in ordered if name not in krt]
     if missing:
         raise InputError(f"KRT: camera {missing[0]} has no calibration; the file has {', '.join(sorted(krt))}.")
-    if set(ordered) <= set(held_out):
-        raise InputError(
-            f"capture.held_out.cameras: all {len(ordered)} cameras are held out and none is left to train; "
-            "hold out fewer."
-        )
     for name in ordered:
         if np.any(krt[name].distortion):
             _log.warning("camera %s has lens distortion %s, which is ignored", name, krt[name].distortion.tolist())
@@ -86,5 +79,5 @@ def calibrated_cameras(
         Ks=np.stack([krt[name].K for name in ordered]),
         width=width,
         height=height,
-        held_out=np.array([name in held_out for name in ordered], dtype=bool),
+        held_out=np.zeros(len(ordered), dtype=bool),
     )

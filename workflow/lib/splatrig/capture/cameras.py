@@ -1,4 +1,8 @@
-"""The calibrated cameras of a capture, and the file that holds them (`dataset/cameras.json`)."""
+"""The calibrated cameras of a capture, and the files that hold them.
+
+`dataset/calibration.json` has them without a split, so that another one makes no photograph anew;
+`dataset/cameras.json` says which of them are held out.
+"""
 
 import json
 import re
@@ -62,6 +66,20 @@ class Cameras:
     def train(self) -> "Cameras":
         """The cameras whose photographs are fitted."""
         return self.select(~self.held_out)
+
+    def split(self, held_out: str | Sequence[str]) -> "Cameras":
+        """Return these cameras with others held out: `every 8th`, or names (see `held_out_cameras`).
+
+        Raises InputError when none is left to train.
+        """
+        names = held_out_cameras(held_out, self.names)
+        chosen = np.array([name in names for name in self.names], dtype=bool)
+        if chosen.all():
+            raise InputError(
+                f"capture.held_out.cameras: all {len(self)} cameras are held out and none is left to train; "
+                "hold out fewer."
+            )
+        return Cameras(self.names, self.viewmats, self.Ks, self.width, self.height, chosen)
 
     def in_head_space(self, head_to_world: NDArray[np.float64]) -> "Cameras":
         """Return these cameras with `viewmats` from the head space of one frame.

@@ -1,6 +1,6 @@
-"""Which frames of a segment are used, and the table that says so (`frames.csv`)."""
+"""Which frames of a segment are used (`frames/{segment}.csv`), and how all of them are split (`frames.csv`)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -13,13 +13,11 @@ from splatrig.files import atomic_path
 
 
 @dataclass(frozen=True)
-class FrameRow:
-    """One row of `frames.csv`."""
+class ChosenFrame:
+    """One row of a segment's table."""
 
     expression: str
     frame: str
-    role: str
-    """`train`, or `held_out`: measured, and kept out of every component."""
     image_count: int
     """How many of the cameras have an image of this frame."""
     mesh: str
@@ -30,7 +28,16 @@ class FrameRow:
     """True for exactly one row: the frame that everything is measured from."""
 
 
-COLUMNS = [field.name for field in fields(FrameRow)]
+@dataclass(frozen=True)
+class FrameRow(ChosenFrame):
+    """One row of `frames.csv`."""
+
+    role: str
+    """`train`, or `held_out`: measured, and kept out of every component."""
+
+
+CHOSEN_COLUMNS = [field.name for field in fields(ChosenFrame)]
+COLUMNS = ["expression", "frame", "role", *CHOSEN_COLUMNS[2:]]
 
 
 def select_frames(
@@ -65,33 +72,44 @@ def _farthest_points(rows: NDArray[np.float32], count: int) -> list[int]:
     return sorted(chosen)
 
 
-def write_frames(path: str | Path, rows: Sequence[FrameRow]) -> None:
-    """Write rows of `frames.csv` in their order."""
-    table = pd.DataFrame([asdict(row) for row in rows], columns=COLUMNS)
+def write_frames(path: str | Path, rows: Sequence[ChosenFrame]) -> None:
+    """Write rows of `frames.csv`, or of one segment's table, in their order."""
+    split = any(isinstance(row, FrameRow) for row in rows)
+    table = pd.DataFrame([asdict(row) for row in rows], columns=COLUMNS if split else CHOSEN_COLUMNS)
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False)
 
 
 def read_frames(path: str | Path) -> pd.DataFrame:
-    """Read `frames.csv` (or one expression's part of it); names stay text, `000102` keeps its zeros.
+    """Read `frames.csv`; names stay text, `000102` keeps its zeros.
 
     Raises InputError naming the file when a column is missing.
     """
+    return _table(path, COLUMNS)
+
+
+def _table(path: str | Path, columns: list[str]) -> pd.DataFrame:
+    """Read a table of frames that must have `columns`."""
     try:
         table = pd.read_csv(path, dtype={"expression": str, "frame": str, "role": str, "mesh": str, "pose": str})
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a table of frames ({error}); delete it and run again.") from error
-    missing = [name for name in COLUMNS if name not in table.columns]
+    missing = [name for name in columns if name not in table.columns]
     if missing:
-        raise InputError(f"{path}: expected the columns {', '.join(COLUMNS)}; {missing[0]} is missing.")
-    return table[COLUMNS]
+        raise InputError(f"{path}: expected the columns {', '.join(columns)}; {missing[0]} is missing.")
+    return table[columns]
 
 
-def merge_frames(paths: Sequence[str | Path]) -> list[FrameRow]:
-    """Return the rows of several tables, in the order given; raise InputError unless exactly one is the neutral."""
+def merge_frames(paths: Sequence[str | Path], held_out: Collection[str] = ()) -> list[FrameRow]:
+    """Return the rows of several segments' tables, in the order given, those of the segments `held_out` as such.
+
+    Raises InputError unless exactly one is the neutral.
+    """
     rows = []
     for path in paths:
-        rows += [FrameRow(**{str(k): v for k, v in record.items()}) for record in read_frames(path).to_dict("records")]
+        for record in _table(path, CHOSEN_COLUMNS).to_dict("records"):
+            role = "held_out" if record["expression"] in held_out else "train"
+            rows.append(FrameRow(**{str(key): value for key, value in record.items()}, role=role))
     neutral = [row for row in rows if row.neutral]
     if len(neutral) != 1:
         raise InputError(

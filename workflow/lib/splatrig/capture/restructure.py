@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 
 from splatrig.capture.cameras import Cameras
 from splatrig.capture.color import corrected, correction_table
-from splatrig.capture.frames import FrameRow, select_frames
+from splatrig.capture.frames import ChosenFrame, select_frames
 from splatrig.capture.layout import CaptureLayout, FrameFiles
 from splatrig.capture.photographs import read_image, read_photograph, write_photograph
 from splatrig.capture.pose import write_pose
@@ -39,8 +39,6 @@ class RestructureOptions:
 
     neutral: str
     """The expression whose first chosen frame is the neutral and whose topology all frames share."""
-    role: str
-    """Of this expression: `train` or `held_out`."""
     frames_per_expression: int
     frame_selection: str
     """`first`, `uniform` or `spread`."""
@@ -70,10 +68,10 @@ def restructure(
     target: Path,
     *,
     threads: int = 1,
-) -> list[FrameRow]:
-    """Write one expression's data set below `target` and return its rows of `frames.csv`.
+) -> list[ChosenFrame]:
+    """Write one expression's data set below `target` and return the rows of its table.
 
-    `cameras` are those of `cameras.json`: selected, scaled, world to camera. Each chosen frame gets a folder with
+    `cameras` are those of `calibration.json`: selected, scaled, world to camera. Each chosen frame gets a folder with
     mesh, levels, pose and photographs. The result does not depend on `threads`. Raises InputError naming the file.
     """
     started = time.perf_counter()
@@ -106,10 +104,9 @@ def restructure(
         expression, len(chosen), meshed - started, images, seconds, 1e3 * seconds / max(images, 1), threads,
     )  # fmt: skip
     return [
-        FrameRow(
+        ChosenFrame(
             expression=expression,
             frame=files.frame,
-            role=options.role,
             image_count=len(files.cameras),
             mesh=str(files.mesh.relative_to(layout.root)) if files.mesh else "",
             pose=str(files.pose.relative_to(layout.root)) if files.pose else "",
@@ -120,15 +117,14 @@ def restructure(
 
 
 def _usable_frames(layout: CaptureLayout, expression: str, cameras: Cameras, holes: str) -> list[FrameFiles]:
-    """Return the frames with mesh, pose and an image of a training camera; log or refuse the others."""
+    """Return the frames with mesh, pose and an image; log or refuse the others."""
     frames = layout.frames(expression, cameras.names)
-    train = set(cameras.train.names)
     usable = []
     for files in frames:
         missing = [name for name, path in (("mesh", files.mesh), ("pose", files.pose)) if path is None]
         lacking = [camera for camera in cameras.names if camera not in files.cameras]
-        if lacking and not train & set(files.cameras):
-            missing.append("image of a training camera")
+        if not files.cameras:
+            missing.append("image")
         if missing or lacking:
             what = " and ".join(
                 [*missing, *([f"images of {len(lacking)} cameras ({lacking[0]} …)"] if lacking else [])]
@@ -144,7 +140,7 @@ def _usable_frames(layout: CaptureLayout, expression: str, cameras: Cameras, hol
     if not usable:
         raise InputError(
             f"{layout.root}: none of the {len(frames)} frames of {expression} has a mesh, a pose and an image of a "
-            f"training camera ({', '.join(sorted(train))}); complete the capture or leave the expression out."
+            f"camera ({', '.join(cameras.names)}); complete the capture or leave the expression out."
         )
     return usable
 

@@ -1,0 +1,176 @@
+"""Killed, cut off from its disk, out of step with the clock: after the documented recovery, the same bytes.
+
+The campaign of random kills is benchmarks/faults.py; here are a few of each kind, over a copy of a finished run.
+"""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from splatrig.components.attributes import AttributeReader
+from splatrig.components.file import read_components
+from splatrig.errors import InputError
+from splatrig.gaussians.store import read_fitted_frames
+from splatrig.mesh.template import read_template
+
+pytestmark = pytest.mark.workflow
+
+ROOT = Path(__file__).resolve().parents[2]
+SMILE = "E012_Jaw_Open_Huge_Smile"
+SINCE_NOW = "find results resources -newermt now -exec touch -h {} +"
+
+
+def _campaign():
+    """The module benchmarks/faults.py."""
+    spec = importlib.util.spec_from_file_location("faults", ROOT / "benchmarks" / "faults.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["faults"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+faults = _campaign()
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of the finished run, time stamps and Snakemake's memory included; returns a function from targets."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished.directory, folder, ignore=shutil.ignore_patterns("log", "scripts"))
+
+    def run(*targets):
+        command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", "--cores", "2", *targets]
+        environment = {name: value for name, value in finished.environment.items() if name != "SPLATRIG_CACHE"}
+        return faults.Run(folder, command, environment)
+
+    return run
+
+
+def remove(folder, *patterns):
+    for path in [path for pattern in patterns for path in folder.glob(pattern)]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def words(run):
+    return (run.folder / "snakemake.out").read_text()
+
+
+def test_kills_and_a_vanished_file_leave_the_same_bytes(finished, copied):
+    run = copied("results/tiny/components/subd2/pca_xyz.h5")
+    results = run.folder / "results/tiny"
+    remove(results, f"frames/{SMILE}.csv", f"dataset/{SMILE}", "gaussians/*.h5", "attributes/*.h5")
+    remove(results, "components/subd2/pca_xyz.h5")
+    run.durations = {"restructure": 1.0, "fit_neutral": 2.0, "fit_expression": 2.0}
+    killed = []
+    for kind, moment in [("restructure", 0.4), (None, 5.0), ("fit_neutral", 0.6), (None, 6.0), ("fit_expression", 0.5)]:
+        if kind is None:
+            killed.append(run.kill_snakemake(moment))
+        else:
+            killed.append(run.kill_job(lambda name, kind=kind: name == kind, moment) == kind)
+        run.recover()
+    assert all(killed)
+    assert "is gone; the job ends" in "".join(
+        path.read_text() for path in run.folder.glob("logs/tiny/**/*.log")
+    ) or not list(run.folder.glob("results/tiny/gaussians/*.h5"))
+    (results / f"frames/{SMILE}.csv").unlink()  # as a file server may lose one that was there
+    run.undisturbed()
+    assert faults.differences(finished.directory / "results", run.folder / "results") == []
+
+
+@contextmanager
+def small_disk(folder, kilobytes):
+    """A file system of its own at `folder`, for the time of a block; skips the test where that is not allowed."""
+    folder.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        yield lambda options: subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_and_a_read_only_disk_are_named_and_leave_nothing_half(finished, copied):
+    run = copied(f"results/tiny/frames/{SMILE}.csv")
+    results = run.folder / "results"
+    shutil.rmtree(results)
+    with small_disk(results, 400) as remount:
+        assert run.start().wait() == 1
+        said = words(run)
+        assert "No space left on device; make room there, then run the same command again." in said
+        assert "Traceback" not in said.split(" ends:")[1]
+        assert not list(results.glob("tiny/dataset/E*")), "nothing that could be taken for a whole result"
+        assert not faults.leftovers(results)
+
+        remount("size=100m,ro")
+        (run.folder / "snakemake.out").unlink()
+        assert run.start().wait() == 1
+        assert "Read-only file system" in words(run)
+
+        remount("rw")
+        run.recover()
+        run.undisturbed()
+        differing = faults.differences(finished.directory / "results", results)
+        assert [line for line in differing if f"/{SMILE}" in line and "dataset/" in line] == []
+        assert (results / "tiny/dataset" / SMILE).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("path", "read"),
+    [
+        ("template/template.h5", read_template),
+        ("gaussians/neutral.h5", read_fitted_frames),
+        ("attributes/base.h5", AttributeReader),
+        ("components/base/pca_all.h5", read_components),
+    ],
+)
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
+def test_a_truncated_hdf5_is_named_with_what_to_do(finished, tmp_path, path, read, share):
+    content = (finished.results / path).read_bytes()
+    damaged = tmp_path / "damaged.h5"
+    damaged.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(InputError, match=r"damaged\.h5: cannot be read as .*; delete it and run again\.$"):
+        read(damaged)
+
+
+def test_a_truncated_hdf5_left_by_a_crash_is_mended_by_deleting_it(finished, copied):
+    run = copied("results/tiny/components/base/pca_all.h5")
+    damaged = run.folder / "results/tiny/attributes/base.h5"
+    os.truncate(damaged, damaged.stat().st_size // 2)
+    assert run.start().wait() == 1
+    last = words(run).rpartition("ends:")[2]
+    assert "attributes/base.h5: cannot be read as HDF5" in last
+    assert "delete it and run again" in last
+    damaged.unlink()
+    run.undisturbed()
+    assert faults.differences(finished.directory / "results", run.folder / "results") == []
+
+
+@pytest.mark.parametrize("hours", [-5, 5], ids=["behind", "ahead"])
+def test_a_clock_that_was_wrong_costs_a_rerun_and_no_result(finished, copied, hours):
+    run = copied("results/tiny/components/subd2/pca_xyz.h5")
+    skewed = time.time() + 3600 * hours
+    name = "attributes/subd2.h5" if hours > 0 else "components/subd2/pca_xyz.h5"
+    os.utime(run.folder / "results/tiny" / name, (skewed, skewed))
+    code = run.start().wait()
+    if hours > 0:
+        assert code == 1
+        assert "could indicate a clock skew problem" in words(run)
+        subprocess.run(SINCE_NOW, shell=True, cwd=run.folder, check=True)
+        run.undisturbed()
+    else:
+        assert code == 0
+    assert faults.differences(finished.directory / "results", run.folder / "results") == []
+    assert (
+        "Nothing to be done"
+        in subprocess.run(
+            [*run.command, "--dry-run"], cwd=run.folder, env=run.environment, capture_output=True, text=True
+        ).stdout
+    )
