@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import planted
-from splatrig.animation.family import displacement_mm, frontal_order, picture_family, swing_of
+from splatrig.animation.family import acts_on, displacement_mm, frontal_order, picture_family, swing_of
 from splatrig.animation.heatmap import look
 from splatrig.animation.render import picture_cameras, render, to_bytes
 from splatrig.animation.rig import Rig
@@ -96,3 +98,12 @@ def test_family_pictures_hold_every_component_and_camera(made):
     assert len({frame.shape for frame in pictures.animation}) == 1
     assert not np.array_equal(pictures.animation[0], pictures.animation[2])
     assert pictures.largest_mm == 10.0
+
+
+def test_components_are_labelled_by_place_and_unit_of_their_name(made):
+    parts = planted.components(made)
+    assert acts_on(Rig(parts, made.neutral), 0) == ""
+    names = ("SLDC 01 · chin · E006, E007 · jawOpen 0.99", "SLDC 02 · mouth left · E008", "SLDC 03 · nose · E009")
+    rig = Rig(replace(parts, names=names), made.neutral)
+    assert acts_on(rig, 0) == "chin\njawOpen 0.99\n"
+    assert acts_on(rig, 1) == "mouth left\n"

@@ -45,6 +45,7 @@ rule mesh_components:
 
 rule joint:
     input:
+        **named_units(),
         neutral=results("gaussians/neutral.h5"),
         template=results("template/template.h5"),
         cameras=results("dataset/cameras.json"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numba
 
+from splatrig.components.assemble import named
 from splatrig.components.file import write_components
 from splatrig.config import SldcConfig, TrainingConfig, from_mapping
 from splatrig.config_joint import JointConfig
@@ -34,5 +35,6 @@ plan = joint_plan(config, training, params.background, params.family, start)
 output = Path(snakemake.output.components)
 saving = Saving(output.with_name(f".{output.stem}.checkpoint.h5"), digest_of(dict(params.items()), sorted(inputs)))
 learned = learn(start, subject, config, plan, params.seed, device, saving)
-write_components(output, as_components(learned, subject, params.family, params.joint))
+components = as_components(learned, subject, params.family, params.joint)
+write_components(output, named(components, subject.template, inputs.get("units")))
 saving.path.unlink(missing_ok=True)

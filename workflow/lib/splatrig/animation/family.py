@@ -182,7 +182,8 @@ def picture_family(
         captions.append([*labels, "displacement"])
         titles.append(f"component\n{swing.component + 1}")
     bar = color_bar(view.face_at.shape[0] // view.samples, largest, "mm")
-    sheet = beside([contact_sheet(rows, row_titles=titles, captions=captions), bar])
+    places = [f"{title}\n{acts_on(rig, swing.component)}" for title, swing in zip(titles, swings, strict=True)]
+    sheet = beside([contact_sheet(rows, row_titles=places, captions=captions, title_width=150), bar])
     heat = beside([contact_sheet([maps], column_titles=[title.replace("\n", " ") for title in titles]), bar])
     moving = [
         render_sequence(
@@ -195,6 +196,17 @@ def picture_family(
     heads = [title.replace("\n", " ") for title in titles]
     animation = [contact_sheet([list(pictures)], column_titles=heads) for pictures in zip(*moving, strict=True)]
     return FamilyPictures(stills, sheet, animation, heat, largest)
+
+
+def acts_on(rig: Rig, component: int) -> str:
+    """Return where a component acts and the face unit that it resembles, from its name; a line each, maybe none.
+
+    Names are `SLDC 04 · mouth left · E010_Smile_Stretched · mouthSmileLeft 0.91`.
+    """
+    if not rig.components.names:
+        return ""
+    _, place, _, *unit = rig.components.names[component].split(" · ")
+    return "".join(f"{line}\n" for line in (place, *unit))
 
 
 def compare_heat(rigs: Mapping[str, Rig], view: MeshView, components: int, deviations: float) -> Picture:
@@ -219,7 +231,9 @@ def compare_heat(rigs: Mapping[str, Rig], view: MeshView, components: int, devia
         row_titles=[title.replace(" (", "\n(") for title in fields],
         column_titles=[f"component {k + 1}" for k in range(components)],
         captions=[
-            [f"up to {field.max():.3g} mm" for field in own] + [""] * (components - len(own)) for own in fields.values()
+            [f"{acts_on(rigs[title], k)}up to {field.max():.3g} mm" for k, field in enumerate(own)]
+            + [""] * (components - len(own))
+            for title, own in fields.items()
         ],
         title_width=150,
     )

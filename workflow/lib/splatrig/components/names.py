@@ -179,11 +179,13 @@ def _read_shapes(path: Path, vertex_count: int) -> Units:
 def best_units(components: Components, units: Units) -> tuple[list[str], NDArray[np.float64]]:
     """Return each component's best-matching unit and the correlation [K] with it.
 
-    With weights it is the correlation over frames, with shapes the cosine of the displacements. PCA's sign is
-    arbitrary and so is left out; a component that no unit resembles gets the empty name and 0.
+    With weights it is the correlation over frames, with shapes the cosine of the displacements. The sign of PCA, and
+    of learned rigs with free weights, is arbitrary and so is left out; a component that no unit resembles gets the
+    empty name and 0.
     """
     table = _correlations(components, units)
-    scores = np.abs(table) if components.family == "pca" else table
+    either_sign = components.family == "pca" or components.attributes.get("weights") == "free"
+    scores = np.abs(table) if either_sign else table
     best = scores.argmax(axis=1)
     values = scores[np.arange(len(best)), best].clip(min=0.0)
     return [units.names[i] if value > 0 else "" for i, value in zip(best, values, strict=True)], values
