@@ -216,3 +216,26 @@ def test_distance_from_the_surface_is_never_above_that_of_the_centres(made):
     for surface, centres in (("surface_xyz", "rmse_xyz"), ("generalisation_surface", "generalisation_xyz")):
         assert value(table, surface, 1) <= value(table, centres, 1, region="head") + 1e-6
     assert value(table, "surface_xyz", 3) == pytest.approx(0.0, abs=1e-3)
+
+
+def test_learned_rigs_are_measured_with_their_own_weights(made):
+    parts = planted.components(made, count=2, frames=6)
+    fitted = parts.rows() + np.float32([0.0, 3.0, 4.0] * len(made.vertices))
+    W = parts.W[:, ::-1].copy()
+    learned = replace(parts, family="joint", W=W)
+    table = evaluate_method("joint_global", "subd2", learned, planted.rows(parts, fitted), [2], 0)
+    difference = (parts.W - W) @ (parts.C * parts.std) + np.float32([0.0, 3.0, 4.0] * len(made.vertices))
+    wanted = np.sqrt(np.square(difference).sum() / (6 * len(made.vertices)))
+    assert value(table, "rmse_xyz", 2, region="head") == pytest.approx(wanted, rel=1e-3)
+    assert value(table, "compactness", 2) == pytest.approx(1.0, abs=1e-5)
+    moved = parts.W @ (parts.C * parts.std)
+    share = 1 - np.square((parts.W - W) @ (parts.C * parts.std)).sum() / np.square(moved).sum()
+    assert value(table, "explained_xyz", 2) == pytest.approx(share, abs=1e-3)
+
+
+def test_a_perfect_learned_rig_explains_everything_whatever_its_rest_face(made):
+    parts = planted.components(made, frames=6)
+    learned = replace(parts, family="joint", mean=parts.mean + np.float32(2.0))
+    table = evaluate_method("joint_local", "subd2", learned, planted.rows(parts), [3], 0)
+    assert value(table, "explained_xyz", 3) == pytest.approx(1.0, abs=1e-4)
+    assert value(table, "rmse_xyz", 3, region="head") == pytest.approx(2.0 * np.sqrt(3), rel=1e-3)

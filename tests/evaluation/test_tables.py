@@ -247,9 +247,9 @@ def test_the_table_for_people_has_a_column_a_method_and_says_intervals():
     assert wide.columns.tolist() == [
         *("unit", "n", "global (joint PCA)", "local (Gaussian SLDC)", "joint global", "frames fitted one by one")
     ]
-    assert wide.loc["pictures, held-out cameras, PSNR", "joint global"] == "31 [30.5, 31.5]"
+    assert wide.loc["pictures, held-out cameras, PSNR", "joint global"] == "31.00 [30.50, 31.50]"
     assert wide.loc["pictures, held-out cameras, PSNR", "global (joint PCA)"] == ""
-    assert wide.loc["rows of zeros", "local (Gaussian SLDC)"] == "82"
+    assert wide.loc["rows of zeros", "local (Gaussian SLDC)"] == "82.0"
     assert wide.loc["components k", "joint global"] == "5"
 
 
@@ -263,6 +263,15 @@ def test_a_method_that_did_not_converge_is_said_to_and_so_is_an_absent_metric(fi
     assert "Did not converge: local (Gaussian SLDC)." in said
     assert "LPIPS was not measured" in said
     assert remarks(summarise_fit(fit.assign(lpips=0.1), np.random.default_rng(0)), table.iloc[:1]) == ""
+
+
+def test_pictures_of_components_learned_anew_stand_in_the_column_of_their_method():
+    anew = MethodTable("sldc_gauss_xyz", "base")
+    anew.add("generalisation_psnr", 27.0, "dB", 9, k=5, split="left_out")
+    table = comparison(pd.concat([methods(), anew.frame()]), sweeps(), runtimes(), None)
+    wide = side_by_side(table).set_index("quantity")
+    assert wide.loc["expressions left out, pictures, PSNR", "local (Gaussian SLDC)"] == "27.00"
+    assert "local (Gaussian SLDC) from base" not in wide.columns
 
 
 def test_methods_at_two_levels_are_told_apart():
@@ -283,11 +292,11 @@ def test_html_and_markdown_hold_every_number(tmp_path):
     assert "Title &amp; &lt;more&gt;" in page
     assert "a remark" in page
     assert page.count("<tr>") == len(wide) + 1
-    assert "31 [30.5, 31.5]" in page
+    assert "31.00 [30.50, 31.50]" in page
     write_markdown(tmp_path / "a.md", wide)
     lines = (tmp_path / "a.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) == len(wide) + 2
-    assert "| rebuilt frames, centres of the head, RMSE | mm | 100 | 0.5 | 0.7 |" in "\n".join(lines)
+    assert "| rebuilt frames, centres of the head, RMSE | mm | 100 | 0.500 | 0.700 |" in "\n".join(lines)
 
 
 def test_latex_escapes_and_aligns(tmp_path):

@@ -1,0 +1,28 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+import numba
+
+from splatrig.components.file import read_components
+from splatrig.config import TrainingConfig, from_mapping
+from splatrig.config_joint import JointSolve
+from splatrig.evaluation.images import unseen_pictures
+from splatrig.evaluation.table import write_table
+from splatrig.joint.compare import Comparison, compare, read_fits
+from splatrig.joint.stage import Subject
+from splatrig.training.fitting import choose_device
+from splatrig.training.recipe import plan_for
+
+params, inputs = snakemake.params, snakemake.input
+device = choose_device(params.device, 1)
+numba.set_num_threads(min(snakemake.threads, numba.config.NUMBA_NUM_THREADS))
+files = {"pca_all": inputs.pca} | {
+    f"joint_{name}": path for name, path in zip(params.families, inputs.joint, strict=True)
+}
+view = plan_for(from_mapping(TrainingConfig, params.training), "frame", params.background)
+subject = Subject.open(inputs)
+comparison = Comparison(subject, view, from_mapping(JointSolve, params.solve), device)
+components = {name: read_components(path) for name, path in files.items()}
+table = compare(comparison, components, read_fits(subject, inputs.gaussians), params.k, splits=["held_out"])
+write_table(snakemake.output.images, unseen_pictures(table, params.level))

@@ -5,10 +5,17 @@ log_to(snakemake.log[0])
 import numpy as np
 import pandas as pd
 
-from splatrig.evaluation.images import IMAGE_COLUMNS, summarise_images
-from splatrig.evaluation.table import merge_tables, write_table
+from splatrig.evaluation.images import IMAGE_COLUMNS, fitted_pictures, summarise_images
+from splatrig.evaluation.runtimes import job_seconds
+from splatrig.evaluation.table import RUNTIME_COLUMNS, SWEEP_COLUMNS, merge_tables, read_table, write_table
 
-images = merge_tables(snakemake.input.images, IMAGE_COLUMNS)
-summary = summarise_images(images, np.random.default_rng(snakemake.params.seed))
-write_table(snakemake.output.images, images)
-write_table(snakemake.output.methods, pd.concat([merge_tables(snakemake.input.tables), summary], ignore_index=True))
+params, inputs, output = snakemake.params, snakemake.input, snakemake.output
+images = merge_tables(inputs.images, IMAGE_COLUMNS)
+fits = fitted_pictures(read_table(inputs.fit), images, params.level)
+images = pd.concat([images, fits], ignore_index=True)
+summary = summarise_images(images, np.random.default_rng(params.seed))
+write_table(output.images, images)
+write_table(output.methods, pd.concat([merge_tables(inputs.tables), summary], ignore_index=True))
+write_table(output.sweeps, merge_tables(inputs.sweeps, SWEEP_COLUMNS))
+learned = merge_tables(inputs.runtimes, RUNTIME_COLUMNS)
+write_table(output.runtimes, pd.concat([learned, job_seconds(params.jobs)], ignore_index=True))

@@ -107,7 +107,8 @@ def from_zero(axes: Axes, *, vertical: bool = True) -> None:
     largest = limits.y1 if vertical else limits.x1
     end = 1.08 * largest if np.isfinite(largest) and largest > 0 else 1.0
     (axes.set_ylim if vertical else axes.set_xlim)(0.0, end)
-    for line in axes.lines:
+    smallest = limits.y0 if vertical else limits.x0
+    for line in axes.lines if smallest >= 0 else ():
         line.set_clip_on(False)
 
 

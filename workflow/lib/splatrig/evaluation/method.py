@@ -1,6 +1,7 @@
 """All numbers of one component file."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -31,10 +32,19 @@ class MethodEvaluation:
     def __init__(
         self, method: str, level: str, components: Components, data: AttributeRows, ks: Iterable[int], seed: int
     ) -> None:
-        self.method, self.level, self.components, self.data = method, level, components, data
+        """Take a component file and the fitted rows at its level.
+
+        What the components shall make are the fitted rows. A learned rig was not made to follow them: it makes the
+        training frames with its own weights, found with it in training cameras (with fewer than K components, those
+        that come closest to that), and how far these are from the fitted rows is measured.
+        """
+        own = components.family == "joint"
+        self.method, self.level, self.components = method, level, components
+        self.data = data.chosen([data.frames.index(name) for name in components.frames]) if own else data
+        self._targets = replace(self.data, X=components.rows()) if own else self.data
         self.ks = list(ks)
         self._generator = np.random.default_rng(seed)
-        self._projection = Projection(components, data.X)
+        self._projection = Projection(components, self._targets.X)
         self._carried = method.startswith("upsampled")
         self._left_out: LeftOut | None = None
         self._random: dict[int, RandomFaces] = {}
@@ -46,7 +56,7 @@ class MethodEvaluation:
         sweep_reconstruction(table, self._projection, data, self.ks)
         add_influence(table, self._projection, data)
         describe_components(table, components, split_attributes(data.X[[data.neutral_row]], components)["xyz"][0])
-        self._random = add_specificity(table, self._projection, data, self.ks, self._generator)
+        self._random = add_specificity(table, self._projection, self._targets, self.ks, self._generator)
         if components.family == "pca" and not self._carried:
             self._left_out = LeftOut(components, data, self.ks)
             self._left_out.add_to(table, self._generator)
@@ -56,19 +66,13 @@ class MethodEvaluation:
     def pictures(self, stage: Stage) -> pd.DataFrame:
         """Render what `table` measured, from the cameras of the stage; call it after `table`.
 
-        Rebuilt are the peaks of the expressions that were learned from. A learned rig shows them with its own weights,
-        found with it in training cameras: it was not made to follow the fitted rows. With fewer than K components, its
-        weights are those that come closest to its own frames.
+        Rebuilt are the peaks of the expressions that were learned from.
         """
         data, pose = self.data, stage.posing(self.components)
         peaks = np.array([row for row in data.peaks() if data.train[row]])
-        projection, chosen, weights = self._projection, peaks, "rows"
-        if self.components.family == "joint":
-            frames = list(self.components.frames)
-            chosen = np.array([frames.index(data.frames[row]) for row in peaks])
-            projection, weights = Projection(self.components, self.components.rows()), "own"
-        for k in track(usable_ks(self.ks, projection.count), "numbers of components", unit="k"):
-            for row, estimate in zip(peaks, projection.estimate(k)[chosen], strict=True):
+        weights = "own" if self.components.family == "joint" else "rows"
+        for k in track(usable_ks(self.ks, self._projection.count), "numbers of components", unit="k"):
+            for row, estimate in zip(peaks, self._projection.estimate(k)[peaks], strict=True):
                 stage.compare(Place("reconstruction", k, data.frames[row], "train", weights), pose(estimate))
         if not self._carried:
             self._show_random(stage)

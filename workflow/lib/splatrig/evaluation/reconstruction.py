@@ -149,12 +149,15 @@ def add_influence(table: MethodTable, projection: Projection, data: AttributeRow
     """Add, for every k up to K, the share of the deviation from the rest face that k components explain.
 
     `compactness` counts all attributes in the units of the decomposition, `explained_xyz` the squared displacement
-    of the centres alone, which compares families that move other attributes with those that do not.
+    of the centres alone, which compares families that move other attributes with those that do not. Learned rigs have
+    a rest face of their own: their displacement from it is compared with that of the fitted frames from the neutral.
     """
     total = projection.total()
     columns = next((slice(first, end) for name, first, end in projection.components.dim_info if name == "xyz"), None)
     if columns is not None:
         X, C = projection.standard.X[:, columns], projection.C[:, columns]
+        if projection.components.family == "joint":
+            X = (data.X[:, columns] - data.X[data.neutral_row, columns]) / projection.standard.std[columns]
         squares = np.square(X, dtype=np.float64).sum(axis=1)
         moments, gram = (X @ C.T).astype(np.float64), (C @ C.T).astype(np.float64)
     for k in range(1, projection.count + 1):

@@ -30,6 +30,16 @@ class AttributeRows:
         """The expression of each frame."""
         return np.array([name.split("/")[0] for name in self.frames])
 
+    def chosen(self, rows: Sequence[int]) -> "AttributeRows":
+        """Return these rows alone, in that order; the neutral must be among them."""
+        return AttributeRows(
+            self.X[rows],
+            tuple(self.frames[row] for row in rows),
+            self.train[rows],
+            list(rows).index(self.neutral_row),
+            self.reach[rows],
+        )
+
     def peaks(self) -> NDArray[np.int64]:
         """Return, per expression, the row whose centres are farthest from the neutral's, in row order."""
         expressions = self.expressions

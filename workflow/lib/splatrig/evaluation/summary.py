@@ -7,7 +7,7 @@ import pandas as pd
 
 from splatrig.evaluation.images import FITS
 from splatrig.evaluation.table import label_of, pick
-from splatrig.evaluation.text_tables import show
+from splatrig.evaluation.text_tables import fixed, show
 from splatrig.evaluation.truth import FOUND, count_found
 
 COMPARISON_COLUMNS = ("quantity", "unit", "method", "level", "value", "low", "high", "n", "text")
@@ -25,6 +25,15 @@ class Quantity:
     interval: bool = False
     """Say the 95 % confidence interval too."""
     scale: float = 1.0
+    digits: int = 3
+    """Significant ones that people are shown."""
+
+    def say(self, value: float, low: float, high: float) -> str:
+        """Return the number for people, with its interval where it has one."""
+        text = fixed(value, self.digits)
+        if not self.interval or not np.isfinite(low):
+            return text
+        return f"{text} [{fixed(low, self.digits)}, {fixed(high, self.digits)}]"
 
 
 HEAD_TRAIN = {"region": "head", "split": "train"}
@@ -36,16 +45,18 @@ QUANTITIES = (
     Quantity("rebuilt frames, rotation, RMSE", "degree", "rmse_rotation", HEAD_TRAIN),
     Quantity("rebuilt frames, size, RMSE", "ln mm", "rmse_scale", HEAD_TRAIN),
     Quantity("displacement explained", "%", "explained_xyz", {"split": "train"}, scale=100.0),
-    Quantity("pictures, held-out cameras, PSNR", "dB", "image_psnr", {"split": "train"}, interval=True),
+    Quantity("pictures, held-out cameras, PSNR", "dB", "image_psnr", {"split": "train"}, interval=True, digits=4),
     Quantity("pictures, held-out cameras, SSIM", "0 to 1", "image_ssim", {"split": "train"}),
     Quantity("pictures, held-out cameras, LPIPS", "distance", "image_lpips", {"split": "train"}),
-    Quantity("pictures, held-out expressions, PSNR", "dB", "image_psnr", {"split": "held_out"}, interval=True),
+    Quantity(
+        "pictures, held-out expressions, PSNR", "dB", "image_psnr", {"split": "held_out"}, interval=True, digits=4
+    ),
     Quantity("expressions left out, centres, RMSE", "mm", "generalisation_xyz", {"region": "head"}, interval=True),
     Quantity("expressions left out, distance from the surface", "mm", "generalisation_surface", interval=True),
-    Quantity("expressions left out, pictures, PSNR", "dB", "generalisation_psnr", interval=True),
+    Quantity("expressions left out, pictures, PSNR", "dB", "generalisation_psnr", interval=True, digits=4),
     Quantity("random faces, centres, RMSE", "mm", "specificity_xyz", interval=True),
     Quantity("random faces, distance from the surface", "mm", "specificity_surface", interval=True),
-    Quantity("random faces, pictures, PSNR", "dB", "specificity_psnr", interval=True),
+    Quantity("random faces, pictures, PSNR", "dB", "specificity_psnr", interval=True, digits=4),
     Quantity("rows of zeros", "%", "zero_rows", scale=100.0),
     Quantity("Hoyer sparsity", "0 to 1", "hoyer"),
     Quantity("support radius", "mm", "support_radius"),
@@ -169,18 +180,21 @@ def comparison(
     rows: list[tuple[object, ...]] = []
     for (name, level), group in methods.groupby(["method", "level"], sort=False):
         method = str(name)
-        told = (method, level)
-        learned = group[group["method"] != FITS]
-        if len(learned):
-            k = int(pick(learned, "compactness")["k"].max())
+        told, sizes = (method, level), pick(group, "compactness")["k"]
+        if sizes.empty and method != FITS:
+            continue  # pictures of components learned anew at another level; they are found below
+        if len(sizes):
+            k = int(sizes.max())
             rows.append(("components k", "", *told, k, np.nan, np.nan, 1, str(k)))
+        others = methods[(methods["method"] == method) & (methods["split"] == "left_out")]
+        group = group if method.startswith("upsampled") else pd.concat([others, group], ignore_index=True)
         for quantity in QUANTITIES:
             found = last_k(anew, quantity.metric, method, **quantity.where)
             found = last_k(group, quantity.metric, method, **quantity.where) if found is None else found
             if found is not None:
                 value, low, high = (quantity.scale * float(found[key]) for key in ("value", "low", "high"))
-                text = show(value) + (f" [{show(low)}, {show(high)}]" if quantity.interval and np.isfinite(low) else "")
-                rows.append((quantity.title, quantity.unit, *told, value, low, high, int(found["n"]), text))
+                said = quantity.say(value, low, high)
+                rows.append((quantity.title, quantity.unit, *told, value, low, high, int(found["n"]), said))
         if truth is not None:
             own = truth[(truth["method"] == method) & (truth["level"] == level)]
             if len(own):

@@ -28,6 +28,11 @@ def show(value: object) -> str:
     return str(value)
 
 
+def fixed(value: float, digits: int) -> str:
+    """Return a number with that many significant digits, zeros at its end too; 0 as it is."""
+    return f"{value:#.{digits}g}".rstrip(".") if value else "0"
+
+
 def write_html(path: str | Path, title: str, table: pd.DataFrame, note: str = "") -> None:
     """Write a table as one HTML page that needs no other file."""
     head = "".join(f"<th>{html.escape(str(column))}</th>" for column in table.columns)
