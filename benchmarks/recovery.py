@@ -1,7 +1,7 @@
 """How well planted components are found again under noise: `python benchmarks/recovery.py --out recovery.csv`.
 
-Two sets of known local motions: five bumps of 22 mm radius and 3 mm height on a sheet 100 mm wide (40 frames), and eight
-face units of the demo head, 8 mm high (40 frames). Independent noise moves every vertex of every frame. Reported is the
+Two sets of known local motions: five bumps of 22 mm radius and 3 mm height on a sheet 100 mm wide, 40 frames, and eight
+face units of the demo head, 8 mm high, 40 frames. Independent noise moves every vertex of every frame. Reported is the
 correlation of each planted component with its partner (Hungarian assignment, either sign): the least and the mean.
 """
 
