@@ -69,4 +69,4 @@ rule all:
         results("evaluation/figures/worst_views.png"),
         results("evaluation/figures/where_they_act.png"),
         control_files(),
-        results("control/head.html"),
+        web_head(),

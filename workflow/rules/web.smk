@@ -2,13 +2,18 @@
 
 from types import SimpleNamespace
 
-WEB = ROOT / "web"
+WEB = ROOT / "workflow" / "web"
 WEB_SOURCES = [str(WEB / "index.html"), str(WEB / "style.css"), *map(str, sorted((WEB / "src").glob("*.js")))]
 
 
 def of_every_family(pattern):
     """A file of control for each family that moves the head together."""
     return expand(results(pattern), family=CFG.control.families)
+
+
+def web_head():
+    """The web head, if it is wanted: it needs the npm registry once."""
+    return [results("control/head.html")] if CFG.control.web_head else []
 
 
 def notice():
@@ -31,7 +36,7 @@ rule retrieve_renderer:
         "../../envs/control.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=10,
     params:
         lib=lib("retrieve_renderer.py"),
@@ -68,7 +73,7 @@ rule web_head:
         "../../envs/control.yaml"
     threads: 2
     resources:
-        mem_mb=6000,
+        mem_mb=memory(6000),
         runtime=30,
         gpu=gpu(),
     params:

@@ -1,4 +1,4 @@
-// The head on the CPU: unpacks what Python packed, and places Gaussians (= vertices of the mesh) for picking and solving.
+// The head on the CPU: unpacks what Python packed, places Gaussians (= vertices of the mesh) to pick and solve.
 
 const ARRAYS = { u8: Uint8Array, i8: Int8Array, u16: Uint16Array, i16: Int16Array, u32: Uint32Array, f32: Float32Array };
 
@@ -65,6 +65,27 @@ export class Rig {
       for (let i = 0; i < count * 3; i++) positions[i] += scale * xyz[first + i];
     }
     return positions;
+  }
+
+  /** Return where a component acts most, at rest, in millimetres. */
+  centerOf(component) {
+    if (this.centers === undefined) {
+      this.centers = this.steps.map((_, k) => {
+        let [most, vertex] = [-1, 0];
+        for (let i = 0; i < this.count; i++) {
+          const at = 3 * (k * this.count + i);
+          const moved = this.xyz[at] ** 2 + this.xyz[at + 1] ** 2 + this.xyz[at + 2] ** 2;
+          if (moved > most) [most, vertex] = [moved, i];
+        }
+        return this.means.subarray(3 * vertex, 3 * vertex + 3);
+      });
+    }
+    return this.centers[component];
+  }
+
+  /** Return where a point of the surface is when all weights are 0. */
+  restAt({ vertices, mix }) {
+    return [0, 1, 2].map((axis) => vertices.reduce((sum, v, corner) => sum + mix[corner] * this.means[3 * v + axis], 0));
   }
 
   /** Return where a point of the surface is: `vertices` [3] mixed by `mix` [3]. */

@@ -8,7 +8,8 @@ import { parseFile, poseText, trackAt } from "./track.js";
 import { View } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
-const RIDGE_SHARE = 1e-3; // pull to the weights before the drag, relative to how far components move the point
+const RIDGE_SHARE = 1e-4; // pull to the weights before the drag, relative to how far components move the point
+const LOCALITY_MM = 40; // local components centred this far from the dragged point are penalised twice as much
 const SHORT_TRACK_S = 0.5; // tracks of a few frames start slowed down, there and back
 
 /** Start the page on the packed head; return what a script can do with it. */
@@ -229,7 +230,8 @@ class Drag {
 
   hold(found) {
     const point = this.rig.pointAt(found);
-    this.held = { ...found, from: point, target: point, start: Float64Array.from(this.rig.weights) };
+    const rest = this.rig.restAt(found);
+    this.held = { ...found, rest, from: point, target: point, start: Float64Array.from(this.rig.weights) };
   }
 
   move(event) {
@@ -243,7 +245,7 @@ class Drag {
     const { rig, held } = this;
     held.target = target;
     const allowed = new Set($("drag-with").value === "all" ? rig.families.map((f) => f.name) : [$("drag-with").value]);
-    const spread = new Float64Array(rig.components);
+    const spread = new Float64Array(rig.components); // how far each weight usually goes; less for what is far away
     const [low, high] = [new Float64Array(rig.components), new Float64Array(rig.components)];
     for (const family of rig.families) {
       family.names.forEach((_, k) => {
@@ -251,7 +253,8 @@ class Drag {
         const [least, most] = rig.limits[index];
         low[index] = Math.min(least, held.start[index]);
         high[index] = Math.max(most, held.start[index]);
-        spread[index] = allowed.has(family.name) ? 0.5 * (most - least) : 0;
+        const far = family.limits ? distance(rig.centerOf(index), held.rest) / LOCALITY_MM : 0;
+        spread[index] = allowed.has(family.name) ? (0.5 * (most - least)) / Math.sqrt(1 + far ** 4) : 0;
       });
     }
     const A = [];
@@ -286,6 +289,8 @@ class Drag {
     return { pins: this.pins.map((pin) => project(pin.target)), drag };
   }
 }
+
+const distance = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
 
 /** Connect the buttons. */
 function wire({ rig, view, player, drag, header, pose, redraw }) {
@@ -329,7 +334,8 @@ function wire({ rig, view, player, drag, header, pose, redraw }) {
   });
   $("save").addEventListener("click", () => {
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([poseText(header.subject, rig.families, rig.weights)], { type: "application/json" }));
+    const text = poseText(header.subject, rig.families, rig.weights);
+    link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
     link.download = `${header.subject}_pose.json`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
