@@ -240,10 +240,27 @@ def _looked_up(texture, x, y, z, color):  # type: ignore[no-untyped-def]
         color[channel] = (1 - f) * top + f * low
 
 
+@numba.njit(cache=True, nogil=True, inline="always")
+def _mixed(rows, a, b, c, wa, wb, wc):  # type: ignore[no-untyped-def]
+    """Return three rows of an array [V, 3] mixed by their shares."""
+    return (
+        wa * rows[a, 0] + wb * rows[b, 0] + wc * rows[c, 0],
+        wa * rows[a, 1] + wb * rows[b, 1] + wc * rows[c, 1],
+        wa * rows[a, 2] + wb * rows[b, 2] + wc * rows[c, 2],
+    )
+
+
+@numba.njit(cache=True, nogil=True, inline="always", error_model="numpy")
+def _unit(x, y, z):  # type: ignore[no-untyped-def]
+    """Return a vector at length 1."""
+    length = math.sqrt(x * x + y * y + z * z)
+    return x / length, y / length, z / length
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _shade(owners, faces, screen, inverse_depths, points, normals, rest, eye, lamps, texture, image):  # type: ignore[no-untyped-def]
     """Add each covered sample's colour to `image` [H, W, 3] (linear light, a quarter each) over a dim stage."""
-    color, p, n, r = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    color = np.empty(3)
     for row in range(owners.shape[0]):
         y = row + 0.5
         for column in range(owners.shape[1]):
@@ -255,30 +272,29 @@ def _shade(owners, faces, screen, inverse_depths, points, normals, rest, eye, la
                 continue
             x = column + 0.5
             a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
-            (ax, ay), (bx, by), (cx, cy) = screen[a], screen[b], screen[c]
+            ax, ay, bx, by, cx, cy = screen[a, 0], screen[a, 1], screen[b, 0], screen[b, 1], screen[c, 0], screen[c, 1]
             area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
             wa = ((bx - x) * (cy - y) - (by - y) * (cx - x)) / area * inverse_depths[a]
             wb = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) / area * inverse_depths[b]
             wc = inverse_depths[c] * (1.0 - wa / inverse_depths[a] - wb / inverse_depths[b])
             whole = wa + wb + wc
             wa, wb, wc = wa / whole, wb / whole, wc / whole
-            for k in range(3):
-                p[k] = wa * points[a, k] + wb * points[b, k] + wc * points[c, k]
-                n[k] = wa * normals[a, k] + wb * normals[b, k] + wc * normals[c, k]
-                r[k] = wa * rest[a, k] + wb * rest[b, k] + wc * rest[c, k]
-            n /= math.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2])
-            _looked_up(texture, r[0], r[1], r[2], color)
-            to_eye = eye - p
-            to_eye /= math.sqrt(to_eye[0] ** 2 + to_eye[1] ** 2 + to_eye[2] ** 2)
+            # scalars: arrays here would be allocated at every sample
+            nx, ny, nz = _mixed(normals, a, b, c, wa, wb, wc)
+            nx, ny, nz = _unit(nx, ny, nz)
+            rx, ry, rz = _mixed(rest, a, b, c, wa, wb, wc)
+            _looked_up(texture, rx, ry, rz, color)
+            px, py, pz = _mixed(points, a, b, c, wa, wb, wc)
+            ex, ey, ez = _unit(eye[0] - px, eye[1] - py, eye[2] - pz)
             light, gloss = 0.28, 0.0
             for lamp in range(lamps.shape[0]):
-                facing = n[0] * lamps[lamp, 0] + n[1] * lamps[lamp, 1] + n[2] * lamps[lamp, 2]
+                lx, ly, lz = lamps[lamp, 0], lamps[lamp, 1], lamps[lamp, 2]
+                facing = nx * lx + ny * ly + nz * lz
                 if facing <= 0.0:
                     continue
                 light += lamps[lamp, 3] * facing
-                half = to_eye + lamps[lamp, :3]
-                aligned = (half[0] * n[0] + half[1] * n[1] + half[2] * n[2]) / math.sqrt((half * half).sum())
-                gloss += lamps[lamp, 3] * 0.22 * max(aligned, 0.0) ** 24
+                hx, hy, hz = _unit(ex + lx, ey + ly, ez + lz)
+                gloss += lamps[lamp, 3] * 0.22 * max(hx * nx + hy * ny + hz * nz, 0.0) ** 24
             for channel in range(3):
                 pixel[channel] += 0.25 * min(1.0, color[channel] * light + gloss)
 
@@ -362,7 +378,7 @@ def write_capture(folder: Path, size: Size, threads: int) -> list[str]:
     template = build_template(frames[0].tracked, faces, 2)
     write_template(folder / "template" / "template.h5", template)
     write_cameras(folder / "dataset" / "cameras.json", cameras)
-    texture = painted_texture(threads, TEXELS if size == FULL else 128)
+    texture = painted_texture(threads, TEXELS if size.width >= FULL.width else 128)
     for expression in dict.fromkeys(scene.expression for scene in frames):
         own = [scene for scene in frames if scene.expression == expression]
         write_frames(
