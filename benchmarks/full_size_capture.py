@@ -13,8 +13,9 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
@@ -28,6 +29,7 @@ from splatrig.capture.cameras import Cameras, write_cameras
 from splatrig.capture.frames import FrameRow, write_frames
 from splatrig.capture.photographs import write_photograph
 from splatrig.capture.pose import write_pose
+from splatrig.files import atomic_path
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.obj import write_obj
 from splatrig.mesh.silhouette import silhouette
@@ -39,6 +41,7 @@ TEXELS = 1024
 NOISE_LEVELS = 1.0
 """Standard deviation of the sensor's noise, of 255."""
 SEED = 0
+MESHES_WRITTEN = "  all but the photographs is written"
 
 
 @dataclass(frozen=True)
@@ -316,9 +319,12 @@ LAMPS = np.array([[0.5, 0.7, 0.5, 0.45], [-0.7, 0.3, 0.65, 0.35], [0.1, -0.5, 0.
 
 
 def photograph(
-    scene: Scene, camera: int, cameras: Cameras, template: Template, rest: NDArray[np.float64], texture: NDArray
+    scene: Scene, camera: int, cameras: Cameras, template: Template, rest: NDArray[np.float64], texture: Any
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return what a camera sees of a frame [H, W, 3], and the coverage of the tracked mesh [H, W]."""
+    """Return what a camera sees of a frame [H, W, 3], and the coverage of the tracked mesh [H, W].
+
+    `texture` is an array, or a torch tensor on the device that shall shade.
+    """
     fine = template.levels[template.finest].faces
     rotation, shift = scene.head_to_world[:, :3], scene.head_to_world[:, 3]
     points = scene.surface @ rotation.T + shift
@@ -332,10 +338,17 @@ def photograph(
     lamps = LAMPS.copy()
     lamps[:, :3] /= np.linalg.norm(lamps[:, :3], axis=1, keepdims=True)
     eye = -viewmat[:3, :3].T @ viewmat[:3, 3]
-    image = np.zeros((cameras.height, cameras.width, 3))
-    _shade(owners, fine, screen, 1 / seen[:, 2], points, normals, rest, eye, lamps, texture, image)
     generator = np.random.default_rng([SEED, camera, int(scene.frame)])
-    image = 255 * np.sqrt(image) + NOISE_LEVELS * generator.standard_normal(image.shape, np.float32)
+    noise = generator.standard_normal((cameras.height, cameras.width, 3), np.float32)
+    surface = (owners, fine, screen, 1 / seen[:, 2], points, normals, rest, eye, lamps)
+    if isinstance(texture, np.ndarray):
+        image = np.zeros((cameras.height, cameras.width, 3))
+        _shade(*surface, texture, image)
+    else:
+        from shading_on_gpu import shaded
+
+        image = shaded(*surface, texture).cpu().numpy()
+    image = 255 * np.sqrt(image) + NOISE_LEVELS * noise
     base = template.levels["base"].faces
     alpha = silhouette(scene.tracked @ rotation.T + shift, base, viewmat, K, cameras.width, cameras.height)
     return np.clip(np.rint(image), 0, 255).astype(np.uint8), alpha
@@ -367,8 +380,12 @@ def scenes(
     return result
 
 
-def write_capture(folder: Path, size: Size, threads: int) -> list[str]:
-    """Write the capture below `folder`; return its expressions, the neutral first."""
+def write_capture(folder: Path, size: Size, threads: int, device: str = "cpu") -> list[str]:
+    """Write the capture below `folder`; return its expressions, the neutral first.
+
+    Photographs come last, frame by frame, each moved into place when it is whole, so that another process can begin
+    with the first frames. `device` is where they are shaded.
+    """
     begin = time.perf_counter()
     directions, faces = head_directions(size.base_vertices)
     cameras = capture_cameras(size)
@@ -390,10 +407,19 @@ def write_capture(folder: Path, size: Size, threads: int) -> list[str]:
         place.mkdir(parents=True, exist_ok=True)
         write_obj(place / f"{scene.frame}.obj", scene.tracked, faces)
         write_pose(place / f"{scene.frame}_transform.txt", scene.head_to_world)
+    print(MESHES_WRITTEN, flush=True)
+
+    paint: Any = texture
+    if device != "cpu":
+        import torch
+
+        paint = torch.as_tensor(texture).to(device)
 
     def write_one(scene: Scene, camera: int) -> None:
         path = folder / "dataset" / scene.expression / scene.frame / f"{cameras.names[camera]}.png"
-        write_photograph(path, *photograph(scene, camera, cameras, template, fine_directions, texture))
+        whole = photograph(scene, camera, cameras, template, fine_directions, paint)
+        with atomic_path(path) as temporary:
+            write_photograph(temporary, *whole)
 
     with ThreadPoolExecutor(threads) as pool:  # the kernels, zlib and large array operations let other threads run
         tasks = [pool.submit(write_one, scene, camera) for scene in frames for camera in range(size.cameras)]
@@ -409,8 +435,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--small", action="store_true", help="9 cameras of 54×82 pixels, 1,890 vertices")
+    parser.add_argument("--frames", type=int, help="of each expression")
+    parser.add_argument("--device", default="cpu", help="where photographs are shaded: cpu or cuda")
     options = parser.parse_args()
-    write_capture(options.folder, SMALL if options.small else FULL, len(os.sched_getaffinity(0)))
+    size = SMALL if options.small else FULL
+    size = replace(size, frames=options.frames or size.frames)
+    write_capture(options.folder, size, len(os.sched_getaffinity(0)), options.device)
 
 
 if __name__ == "__main__":
