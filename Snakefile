@@ -41,6 +41,7 @@ include: "workflow/rules/rendering.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/tracks.smk"
 include: "workflow/rules/control.smk"
+include: "workflow/rules/web.smk"
 
 
 rule all:
@@ -68,3 +69,4 @@ rule all:
         results("evaluation/figures/worst_views.png"),
         results("evaluation/figures/where_they_act.png"),
         control_files(),
+        web_head(),

@@ -13,8 +13,9 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
@@ -28,6 +29,7 @@ from splatrig.capture.cameras import Cameras, write_cameras
 from splatrig.capture.frames import FrameRow, write_frames
 from splatrig.capture.photographs import write_photograph
 from splatrig.capture.pose import write_pose
+from splatrig.files import atomic_path
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.obj import write_obj
 from splatrig.mesh.silhouette import silhouette
@@ -39,6 +41,7 @@ TEXELS = 1024
 NOISE_LEVELS = 1.0
 """Standard deviation of the sensor's noise, of 255."""
 SEED = 0
+MESHES_WRITTEN = "  all but the photographs is written"
 
 
 @dataclass(frozen=True)
@@ -240,10 +243,27 @@ def _looked_up(texture, x, y, z, color):  # type: ignore[no-untyped-def]
         color[channel] = (1 - f) * top + f * low
 
 
+@numba.njit(cache=True, nogil=True, inline="always")
+def _mixed(rows, a, b, c, wa, wb, wc):  # type: ignore[no-untyped-def]
+    """Return three rows of an array [V, 3] mixed by their shares."""
+    return (
+        wa * rows[a, 0] + wb * rows[b, 0] + wc * rows[c, 0],
+        wa * rows[a, 1] + wb * rows[b, 1] + wc * rows[c, 1],
+        wa * rows[a, 2] + wb * rows[b, 2] + wc * rows[c, 2],
+    )
+
+
+@numba.njit(cache=True, nogil=True, inline="always", error_model="numpy")
+def _unit(x, y, z):  # type: ignore[no-untyped-def]
+    """Return a vector at length 1."""
+    length = math.sqrt(x * x + y * y + z * z)
+    return x / length, y / length, z / length
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _shade(owners, faces, screen, inverse_depths, points, normals, rest, eye, lamps, texture, image):  # type: ignore[no-untyped-def]
     """Add each covered sample's colour to `image` [H, W, 3] (linear light, a quarter each) over a dim stage."""
-    color, p, n, r = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
+    color = np.empty(3)
     for row in range(owners.shape[0]):
         y = row + 0.5
         for column in range(owners.shape[1]):
@@ -255,30 +275,29 @@ def _shade(owners, faces, screen, inverse_depths, points, normals, rest, eye, la
                 continue
             x = column + 0.5
             a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
-            (ax, ay), (bx, by), (cx, cy) = screen[a], screen[b], screen[c]
+            ax, ay, bx, by, cx, cy = screen[a, 0], screen[a, 1], screen[b, 0], screen[b, 1], screen[c, 0], screen[c, 1]
             area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
             wa = ((bx - x) * (cy - y) - (by - y) * (cx - x)) / area * inverse_depths[a]
             wb = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) / area * inverse_depths[b]
             wc = inverse_depths[c] * (1.0 - wa / inverse_depths[a] - wb / inverse_depths[b])
             whole = wa + wb + wc
             wa, wb, wc = wa / whole, wb / whole, wc / whole
-            for k in range(3):
-                p[k] = wa * points[a, k] + wb * points[b, k] + wc * points[c, k]
-                n[k] = wa * normals[a, k] + wb * normals[b, k] + wc * normals[c, k]
-                r[k] = wa * rest[a, k] + wb * rest[b, k] + wc * rest[c, k]
-            n /= math.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2])
-            _looked_up(texture, r[0], r[1], r[2], color)
-            to_eye = eye - p
-            to_eye /= math.sqrt(to_eye[0] ** 2 + to_eye[1] ** 2 + to_eye[2] ** 2)
+            # scalars: arrays here would be allocated at every sample
+            nx, ny, nz = _mixed(normals, a, b, c, wa, wb, wc)
+            nx, ny, nz = _unit(nx, ny, nz)
+            rx, ry, rz = _mixed(rest, a, b, c, wa, wb, wc)
+            _looked_up(texture, rx, ry, rz, color)
+            px, py, pz = _mixed(points, a, b, c, wa, wb, wc)
+            ex, ey, ez = _unit(eye[0] - px, eye[1] - py, eye[2] - pz)
             light, gloss = 0.28, 0.0
             for lamp in range(lamps.shape[0]):
-                facing = n[0] * lamps[lamp, 0] + n[1] * lamps[lamp, 1] + n[2] * lamps[lamp, 2]
+                lx, ly, lz = lamps[lamp, 0], lamps[lamp, 1], lamps[lamp, 2]
+                facing = nx * lx + ny * ly + nz * lz
                 if facing <= 0.0:
                     continue
                 light += lamps[lamp, 3] * facing
-                half = to_eye + lamps[lamp, :3]
-                aligned = (half[0] * n[0] + half[1] * n[1] + half[2] * n[2]) / math.sqrt((half * half).sum())
-                gloss += lamps[lamp, 3] * 0.22 * max(aligned, 0.0) ** 24
+                hx, hy, hz = _unit(ex + lx, ey + ly, ez + lz)
+                gloss += lamps[lamp, 3] * 0.22 * max(hx * nx + hy * ny + hz * nz, 0.0) ** 24
             for channel in range(3):
                 pixel[channel] += 0.25 * min(1.0, color[channel] * light + gloss)
 
@@ -300,9 +319,12 @@ LAMPS = np.array([[0.5, 0.7, 0.5, 0.45], [-0.7, 0.3, 0.65, 0.35], [0.1, -0.5, 0.
 
 
 def photograph(
-    scene: Scene, camera: int, cameras: Cameras, template: Template, rest: NDArray[np.float64], texture: NDArray
+    scene: Scene, camera: int, cameras: Cameras, template: Template, rest: NDArray[np.float64], texture: Any
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return what a camera sees of a frame [H, W, 3], and the coverage of the tracked mesh [H, W]."""
+    """Return what a camera sees of a frame [H, W, 3], and the coverage of the tracked mesh [H, W].
+
+    `texture` is an array, or a torch tensor on the device that shall shade.
+    """
     fine = template.levels[template.finest].faces
     rotation, shift = scene.head_to_world[:, :3], scene.head_to_world[:, 3]
     points = scene.surface @ rotation.T + shift
@@ -316,10 +338,17 @@ def photograph(
     lamps = LAMPS.copy()
     lamps[:, :3] /= np.linalg.norm(lamps[:, :3], axis=1, keepdims=True)
     eye = -viewmat[:3, :3].T @ viewmat[:3, 3]
-    image = np.zeros((cameras.height, cameras.width, 3))
-    _shade(owners, fine, screen, 1 / seen[:, 2], points, normals, rest, eye, lamps, texture, image)
     generator = np.random.default_rng([SEED, camera, int(scene.frame)])
-    image = 255 * np.sqrt(image) + NOISE_LEVELS * generator.standard_normal(image.shape, np.float32)
+    noise = generator.standard_normal((cameras.height, cameras.width, 3), np.float32)
+    surface = (owners, fine, screen, 1 / seen[:, 2], points, normals, rest, eye, lamps)
+    if isinstance(texture, np.ndarray):
+        image = np.zeros((cameras.height, cameras.width, 3))
+        _shade(*surface, texture, image)
+    else:
+        from shading_on_gpu import shaded
+
+        image = shaded(*surface, texture).cpu().numpy()
+    image = 255 * np.sqrt(image) + NOISE_LEVELS * noise
     base = template.levels["base"].faces
     alpha = silhouette(scene.tracked @ rotation.T + shift, base, viewmat, K, cameras.width, cameras.height)
     return np.clip(np.rint(image), 0, 255).astype(np.uint8), alpha
@@ -351,8 +380,12 @@ def scenes(
     return result
 
 
-def write_capture(folder: Path, size: Size, threads: int) -> list[str]:
-    """Write the capture below `folder`; return its expressions, the neutral first."""
+def write_capture(folder: Path, size: Size, threads: int, device: str = "cpu") -> list[str]:
+    """Write the capture below `folder`; return its expressions, the neutral first.
+
+    Photographs come last, frame by frame, each moved into place when it is whole, so that another process can begin
+    with the first frames. `device` is where they are shaded.
+    """
     begin = time.perf_counter()
     directions, faces = head_directions(size.base_vertices)
     cameras = capture_cameras(size)
@@ -362,7 +395,7 @@ def write_capture(folder: Path, size: Size, threads: int) -> list[str]:
     template = build_template(frames[0].tracked, faces, 2)
     write_template(folder / "template" / "template.h5", template)
     write_cameras(folder / "dataset" / "cameras.json", cameras)
-    texture = painted_texture(threads, TEXELS if size == FULL else 128)
+    texture = painted_texture(threads, TEXELS if size.width >= FULL.width else 128)
     for expression in dict.fromkeys(scene.expression for scene in frames):
         own = [scene for scene in frames if scene.expression == expression]
         write_frames(
@@ -374,10 +407,19 @@ def write_capture(folder: Path, size: Size, threads: int) -> list[str]:
         place.mkdir(parents=True, exist_ok=True)
         write_obj(place / f"{scene.frame}.obj", scene.tracked, faces)
         write_pose(place / f"{scene.frame}_transform.txt", scene.head_to_world)
+    print(MESHES_WRITTEN, flush=True)
+
+    paint: Any = texture
+    if device != "cpu":
+        import torch
+
+        paint = torch.as_tensor(texture).to(device)
 
     def write_one(scene: Scene, camera: int) -> None:
         path = folder / "dataset" / scene.expression / scene.frame / f"{cameras.names[camera]}.png"
-        write_photograph(path, *photograph(scene, camera, cameras, template, fine_directions, texture))
+        whole = photograph(scene, camera, cameras, template, fine_directions, paint)
+        with atomic_path(path) as temporary:
+            write_photograph(temporary, *whole)
 
     with ThreadPoolExecutor(threads) as pool:  # the kernels, zlib and large array operations let other threads run
         tasks = [pool.submit(write_one, scene, camera) for scene in frames for camera in range(size.cameras)]
@@ -393,8 +435,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--small", action="store_true", help="9 cameras of 54×82 pixels, 1,890 vertices")
+    parser.add_argument("--frames", type=int, help="of each expression")
+    parser.add_argument("--device", default="cpu", help="where photographs are shaded: cpu or cuda")
     options = parser.parse_args()
-    write_capture(options.folder, SMALL if options.small else FULL, len(os.sched_getaffinity(0)))
+    size = SMALL if options.small else FULL
+    size = replace(size, frames=options.frames or size.frames)
+    write_capture(options.folder, size, len(os.sched_getaffinity(0)), options.device)
 
 
 if __name__ == "__main__":

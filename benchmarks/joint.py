@@ -11,6 +11,7 @@ Parts, by `--parts` (default: bars):
   ablation  joint rigs with one setting changed at a time: start, steps, batch, rates, base, appearance, support, K
   cameras   PSNR of unseen frames against the number of cameras that their weights are found from
   scaling   seconds a step and peak memory against K, frames and Gaussians
+  stream    decoding alone, and how long steps wait for photographs when few of them fit into memory
 
 Results are printed as they come and written to OUT/joint_*.csv. PSNR in dB inside the silhouette, mean over pictures.
 """
@@ -24,6 +25,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -60,16 +62,18 @@ BARS = {
 
 def part_bars(bench: Bench) -> None:
     """Compare at convergence, and say which bars are met."""
-    fits, fit_seconds = single_fits(bench)
-    report(f"all {len(fits)} frames fitted: {fit_seconds:.1f} s of steps")
     k = bench.joint.k
-    files = {"pca": pca_of_fits(bench, fits, k)}
-    costs = [("fits", fit_seconds, float("nan"), float("nan"), 0.0)]
+    starts = {}
     for family in ("global", "local"):
         begin = time.perf_counter()
-        start = mesh_start(bench, family, k, bench.joint.local.lambda_)
-        files[f"mesh_{family}"] = start
+        starts[family] = mesh_start(bench, family, k, bench.joint.local.lambda_)
         report(f"mesh components, {family}: {time.perf_counter() - begin:.1f} s")
+    fits, fit_seconds = single_fits(bench)
+    report(f"all {len(fits)} frames fitted: {fit_seconds:.1f} s of steps")
+    files = {"pca": pca_of_fits(bench, fits, k)}
+    costs = [("fits", fit_seconds, float("nan"), float("nan"), 0.0)]
+    for family, start in starts.items():
+        files[f"mesh_{family}"] = start
         run = learned_rig(bench, bench.joint, family, start)
         files[f"joint_{family}"] = run.components
         zero = float(run.components.attributes["zero_rows"])
@@ -195,7 +199,8 @@ def part_scaling(bench: Bench) -> None:
     steps = 60
 
     def measure_one(what: str, value: int, subject: Subject, k: int) -> None:
-        config = replace(bench.joint, k=k, steps=steps, check_every=steps, validation_pairs=0)
+        level = bench.joint.level if bench.joint.level in subject.template.levels else subject.template.finest
+        config = replace(bench.joint, k=k, level=level, steps=steps, check_every=steps, validation_pairs=0)
         start = rig_start(config, bench.config.components.sldc, subject, None, "global", 0)
         plan = joint_plan(config, bench.config.training, "mask", "global", start)
         learn(start, subject, replace(config, steps=5), replace(plan, steps=5), 0, bench.device)
@@ -210,10 +215,11 @@ def part_scaling(bench: Bench) -> None:
     names = bench.subject.names("train")
     for k in (10, 20, 50):
         measure_one("K", k, bench.subject, k)
-    for frames in (5, 10, 25, 50, 100):
-        if frames <= len(names):
-            kept = bench.subject.frames[bench.subject.frames["role"] == "train"].head(frames)
-            measure_one("frames", frames, replace(bench.subject, frames=kept), bench.joint.k)
+    rows_of_frames = bench.subject.frames[bench.subject.frames["role"] == "train"]
+    for frames in (25, 50, 100):
+        # a frame that comes twice has weights and photographs of its own each time
+        repeated = pd.concat([rows_of_frames] * -(-frames // len(names))).head(frames)
+        measure_one("frames", frames, replace(bench.subject, frames=repeated), bench.joint.k)
     for level in bench.subject.template.levels:
         measure_one(
             "Gaussians", len(bench.subject.template.levels[level].vertices), at_level(bench, level), bench.joint.k
@@ -221,8 +227,33 @@ def part_scaling(bench: Bench) -> None:
     bench.save("scaling", pd.DataFrame(rows))
 
 
+def part_stream(bench: Bench) -> None:
+    """Measure how fast photographs are decoded, and whether the GPU waits when few of them fit into memory."""
+    names = bench.subject.names("train")
+    train = np.flatnonzero(~bench.subject.cameras.held_out)
+    pairs = [(frame, int(camera)) for frame in range(len(names)) for camera in train][:400]
+    begin = time.perf_counter()
+    with bench.subject.photographs(names, bench.device) as photographs:
+        photographs.hold(pairs)
+        for pair in pairs:
+            photographs.view(pair)
+            photographs.drop([pair])
+    rate = len(pairs) / (time.perf_counter() - begin)
+    report(f"decoding alone: {rate:.0f} photographs a second")
+    rows = []
+    for gib in (bench.joint.memory_gib, 1.5):
+        config = replace(bench.joint, memory_gib=gib, steps=500, check_every=500, validation_pairs=0, k=bench.joint.k)
+        run = learned_rig(bench, config, "global", None)
+        waited = run.learned.report.waited_seconds
+        row = {"memory_gib": gib, "seconds": run.learned.report.seconds, "waited": waited, "gpu_peak_gib": run.peak_gib}
+        rows.append(row | {"gpu_percent": run.utilisation, "decoded_a_second": rate})
+        report("  ".join(f"{key} {value:.2f}" for key, value in rows[-1].items()))
+    bench.save("stream", pd.DataFrame(rows))
+
+
 PARTS: dict[str, Callable[[Bench], None]] = {
     "bars": part_bars,
+    "stream": part_stream,
     "ablation": part_ablation,
     "cameras": part_cameras,
     "scaling": part_scaling,
@@ -237,14 +268,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("benchmarks"))
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=["bars"])
     parser.add_argument("--held-out", nargs="*", default=[], help="expressions that are not learned from")
-    parser.add_argument("--k", type=int, default=20)
-    parser.add_argument("--steps", type=int, default=4000, help="of a joint rig")
-    parser.add_argument("--batch", type=int, default=2, help="frames a step")
-    parser.add_argument("--fit-steps", type=int, default=1000, help="of every single fit")
-    parser.add_argument("--neutral-steps", type=int, default=3000, help="where the neutral is not there yet")
-    parser.add_argument("--solve-steps", type=int, default=200, help="of the weights of an unseen frame")
-    parser.add_argument("--local-lambda", type=float, default=2.0)
-    parser.add_argument("--memory-gib", type=float, default=16.0, help="for decoded photographs")
+    parser.add_argument("--config", type=Path, help="a configuration; without it the schema's defaults")
+    parser.add_argument("--k", type=int)
+    parser.add_argument("--steps", type=int, help="of a joint rig")
+    parser.add_argument("--batch", type=int, help="frames a step")
+    parser.add_argument("--fit-steps", type=int, help="of every single fit")
+    parser.add_argument("--neutral-steps", type=int)
+    parser.add_argument("--solve-steps", type=int, help="of the weights of an unseen frame")
+    parser.add_argument("--local-lambda", type=float)
+    parser.add_argument("--memory-gib", type=float, help="for decoded photographs")
     parser.add_argument("--frames", type=int, default=5, help="of an expression that is synthesised")
     return parser.parse_args()
 
@@ -258,16 +290,21 @@ def main() -> None:
     config = configuration(options)
     report(machine())
     with tempfile.TemporaryDirectory() as temporary:
-        folder = options.folder or synthesised(options.synthesise, options.frames, Path(temporary) / "capture")
-        subject = open_subject(folder, options.held_out, config, device)
+        folder, making = options.folder, None
+        if folder is None:
+            folder = Path(temporary) / "capture"
+            making = synthesised(options.synthesise, options.frames, folder)
+        subject = open_subject(folder, options.held_out, config, device, making)
         report(
             f"{len(subject.neutral)} Gaussians, {len(subject.names('train'))} training frames, "
             f"{len(subject.names('held_out'))} held out, {len(subject.cameras)} cameras of "
             f"{subject.cameras.width}×{subject.cameras.height}, {int(subject.cameras.held_out.sum())} held out"
         )
-        bench = Bench(folder, options.out, config, subject, device)
+        bench = Bench(folder, options.out, config, subject, device, making)
         for part in options.parts:
             report(f"part {part}")
+            if part != "bars":  # which fits the first frames while the last are being made
+                bench.arrived([*subject.names("train"), *subject.names("held_out")])
             PARTS[part](bench)
 
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,6 +69,8 @@ class Bench:
     config: Config
     subject: Subject
     device: torch.device
+    making: subprocess.Popen[str] | None = None
+    """The process that still writes photographs, if any."""
     seed: int = 0
 
     @property
@@ -79,6 +81,10 @@ class Bench:
     def comparison(self) -> Comparison:
         """Return what all measurements share."""
         return Comparison(self.subject, self.view, self.joint.solve, self.device)
+
+    def arrived(self, names: list[str]) -> None:
+        """Wait until the photographs of the frames `expression/frame` are there."""
+        wait_for(self.making, [self.folder / "dataset" / name for name in names], self.subject.cameras.names)
 
     @property
     def view(self) -> Plan:
@@ -94,20 +100,50 @@ class Bench:
 
 
 def configuration(options: Any) -> Config:
-    """Return the schema's defaults (which are meant for captures of full size) with what the command line changes."""
+    """Return a configuration with what the command line changes; without `--config` the schema's defaults.
+
+    Those are meant for captures of full size.
+    """
     schema = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
-    joint: dict[str, Any] = {"k": options.k, "steps": options.steps, "memory_gib": options.memory_gib, "patience": 0}
-    joint["batch"] = {"frames": options.batch, "cameras": 1}
-    joint["check_every"] = max(1, options.steps // 8)
-    joint["local"] = {"lambda": options.local_lambda}
-    joint["solve"] = {"steps": options.solve_steps}
-    training = {"steps": {"neutral": options.neutral_steps, "frame": options.fit_steps}}
-    raw = {"subject": "benchmark", "capture": {"root": "none"}, "joint": joint, "training": training}
-    raw["components"] = {"pca": {"k": options.k}}
-    return load_config(raw, schema)
+    raw: dict[str, Any] = {"subject": "benchmark", "capture": {"root": "none"}}
+    if options.config is not None:
+        raw = yaml.safe_load(options.config.read_text(encoding="utf-8"))
+    changes = {
+        "joint.k": options.k,
+        "components.pca.k": options.k,
+        "joint.steps": options.steps,
+        "joint.batch.frames": options.batch,
+        "joint.memory_gib": options.memory_gib,
+        "joint.local.lambda": options.local_lambda,
+        "joint.solve.steps": options.solve_steps,
+        "joint.patience": 0,
+        "training.steps.neutral": options.neutral_steps,
+        "training.steps.frame": options.fit_steps,
+    }
+    for key, value in changes.items():
+        place, *path = raw, *key.split(".")
+        for name in path[:-1]:
+            place = place.setdefault(name, {})
+        if value is not None:
+            place[path[-1]] = value
+    raw.setdefault("evaluation", {}).setdefault("ks", [1])
+    config = load_config(raw, schema)
+    checks = replace(config.joint, check_every=max(1, config.joint.steps // 8))
+    return replace(config, joint=checks)
 
 
-def open_subject(folder: Path, held_out: list[str], config: Config, device: torch.device) -> Subject:
+def wait_for(making: subprocess.Popen[str] | None, folders: list[Path], cameras: Sequence[str]) -> None:
+    """Wait until every camera's photograph is in every folder, as long as the process that makes them runs."""
+    for path in (folder / f"{camera}.png" for folder in folders for camera in cameras):
+        while making is not None and not path.exists():
+            if making.poll():
+                sys.exit(f"full_size_capture.py ended with {making.returncode}")
+            time.sleep(0.05)
+
+
+def open_subject(
+    folder: Path, held_out: list[str], config: Config, device: torch.device, making: subprocess.Popen[str] | None
+) -> Subject:
     """Read the capture, with the roles of frames decided here, and fit its neutral anew."""
     frames = pd.concat([pd.read_csv(path, dtype={"frame": str}) for path in sorted((folder / "frames").glob("*.csv"))])
     unknown = set(held_out) - set(frames["expression"])
@@ -118,6 +154,8 @@ def open_subject(folder: Path, held_out: list[str], config: Config, device: torc
         frames.to_csv(stream, index=False)
     neutral = Path(stream.name).with_suffix(".h5")
     row = frames[frames["neutral"]].iloc[0]
+    cameras = read_cameras(folder / "dataset" / "cameras.json").names
+    wait_for(making, [folder / "dataset" / row["expression"] / row["frame"]], cameras)
     begin = time.perf_counter()
     fitted = fit_first(studio_of(folder, config, device), row["expression"], row["frame"])
     empty = pd.DataFrame(columns=["frame", "camera", "split", "region", "psnr", "ssim", "lpips"])
@@ -160,6 +198,7 @@ def single_fits(bench: Bench) -> tuple[dict[str, Gaussians], float]:
     rows = bench.subject.frames
     for expression, group in rows.groupby("expression", sort=False):
         wanted = [frame for frame in group["frame"] if f"{expression}/{frame}" not in fits]
+        bench.arrived([f"{expression}/{frame}" for frame in wanted])
         for data in studio.source.stream(str(expression), wanted, lambda data: data):
             turns = vertex_rotations(level.vertices, data.vertices, level.faces)
             start = moved_by_mesh(neutral, level.vertices, data.vertices, turns)
@@ -274,12 +313,22 @@ def at_level(bench: Bench, level: str) -> Subject:
     return replace(subject, template=type(subject.template)(levels), neutral=neutral)
 
 
-def synthesised(size: str, frames: int, folder: Path) -> Path:
-    """Write a synthetic capture."""
-    from full_size_capture import FULL, SMALL, write_capture
+def synthesised(size: str, frames: int, folder: Path) -> subprocess.Popen[str]:
+    """Start to write a synthetic capture; return the process when only photographs are missing."""
+    from full_size_capture import MESHES_WRITTEN
 
-    begin = time.perf_counter()
-    chosen = replace(FULL if size == "full" else SMALL, frames=frames)
-    write_capture(folder, chosen, len(os.sched_getaffinity(0)))
-    report(f"synthesised in {time.perf_counter() - begin:.1f} s")
-    return folder
+    script = Path(__file__).with_name("full_size_capture.py")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    command = [sys.executable, str(script), str(folder), "--frames", str(frames), "--device", device]
+    process = subprocess.Popen(
+        command + (["--small"] if size == "small" else []), stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    assert process.stdout is not None
+    lines = process.stdout
+    for line in lines:
+        if line.rstrip() == MESHES_WRITTEN:
+            break
+    else:
+        sys.exit(f"full_size_capture.py ended with {process.wait()}")
+    threading.Thread(target=lambda: [report(line.strip()) for line in lines], daemon=True).start()
+    return process

@@ -24,6 +24,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
+from PIL import Image  # noqa: E402
 
 from splatrig.capture.demo.head import load_head  # noqa: E402
 from splatrig.components.local import COLUMNS_IN_CACHE, make_engine  # noqa: E402
@@ -102,7 +103,7 @@ def measure() -> pd.DataFrame:
 
 def draw(table: pd.DataFrame, path: Path) -> None:
     """Draw the maps, and the mean jump against λ on both meshes."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     distance = np.linspace(0, 0.8, 801)
     colors = dict(zip([*MAPS, "the motions themselves"], ["C0", "C1", "C3", "0.5"], strict=True))
     for label, support in MAPS.items():
@@ -116,7 +117,8 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         right.plot(means.index, 100 * means, style, color=colors[label], marker="o", label=f"{label}{suffix}")
     right.set(xscale="log", xlabel="λ", ylabel="largest step over an edge (% of peak), mean", title="jumps")
     right.legend(fontsize=7)
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=90)
+    Image.open(path).quantize(32).save(path, optimize=True)
 
 
 def main() -> None:

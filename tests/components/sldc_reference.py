@@ -1,7 +1,8 @@
 """The SLDC algorithm of Neumann et al. 2013 written out plainly, with the full residual: slow, an oracle.
 
 The stages are those of the paper's section 4: deflation for the start, block coordinate descent on the weights, ADMM on
-the components, centres at the largest displacement. Objective: ‖X - W C‖² + Σ λ s ‖c‖.
+the components, centres at the largest displacement. Objective: ‖X - W C‖² + Σ λ s ‖c‖. The start takes the side of a
+singular vector that holds more of it; the authors' program scales both sides to maximum 1 before it compares them.
 """
 
 import numpy as np
@@ -21,8 +22,8 @@ def plain_sldc(X, support, k, lam, outer, rho=10.0, admm=10, signed=False):
     for _ in range(k):
         center = (R**2).sum(axis=(0, 2)).argmax()
         u, s, _ = np.linalg.svd(R[:, center], full_matrices=False)
-        sides = [project(side * s[0] * u[:, 0], signed) for side in (1, -1)]
-        w = max(sides, key=lambda side: side @ side)
+        side = max(u[:, 0], -u[:, 0], key=lambda side: (np.maximum(side, 0) ** 2).sum())
+        w = project(s[0] * side, signed)
         c = (1 - support(center))[:, None] * np.tensordot(w, R, 1) / (w @ w)
         R -= np.multiply.outer(w, c)
         W.append(w)

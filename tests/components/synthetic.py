@@ -6,13 +6,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import trimesh
+from scipy.optimize import linear_sum_assignment
 
+from demo_head import head_path
+from splatrig.capture.demo.head import load_head
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.export import FrameRow, export_attributes
 from splatrig.components.matrix import AttributeMatrix, in_memory
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
-from splatrig.mesh.template import Template, build_template
+from splatrig.mesh.mask import nearest_vertices, nose_tip
+from splatrig.mesh.template import Level, Template, build_template, identity_step
+from splatrig.mesh.topology import prune_unreferenced
 
 
 def small_template(subdivisions: int = 1) -> Template:
@@ -140,3 +145,55 @@ def sheet_with_bumps(size: int = 25, bumps: int = 5, frames: int = 40, radius: f
     weights[0] = 0.0
     weights[np.arange(1, bumps + 1), np.arange(bumps)] = 1.0
     return Sheet(vertices, faces, components, weights, centers)
+
+
+def demo_level() -> tuple[Level, dict[str, np.ndarray]]:
+    """Return the outer surface of the demo head and its face units on it, [V, 3] millimetres."""
+    head = load_head(head_path())
+    quads = head.quads[head.outer]
+    pruning = prune_unreferenced(np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]), len(head.neutral))
+    vertices = head.neutral[pruning.kept]
+    mask = nearest_vertices(vertices, nose_tip(vertices, pruning.faces), 0.57)
+    level = Level(vertices, pruning.faces, identity_step(len(vertices)), mask)
+    return level, {name: unit[pruning.kept] for name, unit in head.units.items()}
+
+
+LOCAL_UNITS = (
+    "jawOpen",
+    "browOuterUpLeft",
+    "browOuterUpRight",
+    "eyeBlinkLeft",
+    "eyeBlinkRight",
+    "noseSneerRight",
+    "mouthSmileLeft",
+    "mouthSmileRight",
+)
+
+
+def planted_demo_head(frames: int = 40, noise_mm: float = 0.0):
+    """Return a level and rows of the demo head moved by local face units of equal size, the units, the weights.
+
+    cheekPuff and its like are not among them: a motion in two places is two local components.
+    """
+    level, units = demo_level()
+    template = build_template(level.vertices, level.faces, 0)
+    fields = np.stack([8.0 * units[name] / np.linalg.norm(units[name], axis=1).max() for name in LOCAL_UNITS])
+    count = len(LOCAL_UNITS)
+    rng = np.random.default_rng(3)
+    W = rng.uniform(size=(frames, count)) * (rng.uniform(size=(frames, count)) < 0.4)
+    W[0] = 0
+    W[np.arange(1, count + 1), np.arange(count)] = 1.0
+    rows = level.vertices + np.tensordot(W, fields, 1)
+    noise = noise_mm * rng.normal(size=rows.shape)
+    noise[0] = 0
+    return template.levels["base"], in_memory({"xyz": (rows + noise).reshape(frames, -1).astype(np.float32)}), fields, W
+
+
+def matched_correlations(found: np.ndarray, planted: np.ndarray) -> np.ndarray:
+    """Return the correlations of planted components [B, ...] with their best partners among found ones [K, ...]."""
+    a, b = found.reshape(len(found), -1), planted.reshape(len(planted), -1)
+    a = a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-12)
+    b = b / np.linalg.norm(b, axis=1, keepdims=True)
+    cosines = np.abs(b @ a.T)
+    rows, columns = linear_sum_assignment(-cosines)
+    return cosines[rows, columns]

@@ -102,12 +102,16 @@ def test_an_attribute_that_never_changes_has_std_one_and_zero_rows():
     np.testing.assert_allclose(StandardisedRows(matrix, found).less_rest(), 0.0, atol=1e-4)
 
 
-def test_gaussian_blocks_are_the_rows_in_another_order():
+@pytest.mark.parametrize("at_once", [1, 16, 40, 4096])
+def test_gaussian_blocks_are_the_rows_in_another_order(at_once, monkeypatch):
+    monkeypatch.setattr("splatrig.components.matrix.GAUSSIANS_AT_ONCE", at_once)
     rng = np.random.default_rng(0)
     arrays = {name: rng.normal(size=(4, 50 * DIMENSIONS[name])).astype(np.float32) for name in ("xyz", "rotation")}
     matrix = in_memory(arrays, neutral=2)
     rows = StandardisedRows(matrix, standardise(matrix, "neutral"))
-    blocks = np.concatenate(list(rows.gaussian_blocks(16)), axis=2)
+    blocks = list(rows.gaussian_blocks(16))
+    assert [block.shape[2] for block in blocks] == [16, 16, 16, 2]
+    blocks = np.concatenate(blocks, axis=2)
     whole = rows.less_rest()
     expected = np.concatenate([whole[:, :150].reshape(4, 50, 3), whole[:, 150:].reshape(4, 50, 4)], axis=2)
     np.testing.assert_array_equal(blocks.swapaxes(1, 2), expected)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from components.test_names import demo_level
+from components.synthetic import demo_level
 from splatrig.components.centers import CenterPriors, Centers, Places, mirror_map
 from splatrig.errors import InputError
 

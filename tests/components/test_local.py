@@ -6,16 +6,13 @@ import pytest
 import yaml
 from scipy.optimize import linear_sum_assignment
 
-from components.synthetic import export_small_capture
-from components.test_names import demo_level
-from components.test_sldc import matched_correlations
+from components.synthetic import export_small_capture, matched_correlations, planted_demo_head
 from splatrig.components.assemble import assemble, data_matrix
 from splatrig.components.file import read_components, write_components
 from splatrig.components.local import CoarseStart, local_components
 from splatrig.components.matrix import in_memory
 from splatrig.components.pca import principal_components, transform
 from splatrig.config import SldcConfig, from_mapping
-from splatrig.mesh.template import build_template
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -84,35 +81,36 @@ def test_distances_in_millimetres_and_relative_ones_agree_when_they_say_the_same
     np.testing.assert_allclose(found.C, relative.C, atol=1e-3)
 
 
-LOCAL_UNITS = (
-    "jawOpen",
-    "browOuterUpLeft",
-    "browOuterUpRight",
-    "eyeBlinkLeft",
-    "eyeBlinkRight",
-    "noseSneerRight",
-    "mouthSmileLeft",
-    "mouthSmileRight",
-)
+def test_symmetric_pairs_of_the_configuration_are_centred_opposite_each_other_on_the_demo_head():
+    level, matrix, *_ = planted_demo_head()
+    found = local_components(matrix, level, config(k=8, lambda_=2.0, symmetric=True), "gauss", "neutral")
+    centers, partner = found.extras["sldc_centers"], found.extras["sldc_partner"]
+    pairs = [(k, other) for k, other in enumerate(partner) if other > k]
+    assert len(pairs) >= 3
+    for k, other in pairs:
+        image = level.vertices[centers[k]] * [-1.0, 1.0, 1.0]
+        assert np.linalg.norm(level.vertices[centers[other]] - image) < 10.0
+    free = local_components(matrix, level, config(k=8, lambda_=2.0), "gauss", "neutral")
+    assert (free.extras["sldc_partner"] == -1).all()
 
 
-def planted_demo_head(frames: int = 40, noise_mm: float = 0.0):
-    """Return a level and rows of the demo head moved by local face units of equal size, the units, the weights.
+def test_centres_of_the_configuration_stay_where_they_were_asked_for():
+    level, matrix, *_ = planted_demo_head()
+    asked = [100, 700]
+    found = local_components(matrix, level, config(k=6, centers=asked, max_iterations=10), "gauss", "neutral")
+    assert set(asked) <= set(found.extras["sldc_centers"].tolist())
 
-    cheekPuff and its like are not among them: a motion in two places is two local components.
-    """
-    level, units = demo_level()
-    template = build_template(level.vertices, level.faces, 0)
-    fields = np.stack([8.0 * units[name] / np.linalg.norm(units[name], axis=1).max() for name in LOCAL_UNITS])
-    count = len(LOCAL_UNITS)
-    rng = np.random.default_rng(3)
-    W = rng.uniform(size=(frames, count)) * (rng.uniform(size=(frames, count)) < 0.4)
-    W[0] = 0
-    W[np.arange(1, count + 1), np.arange(count)] = 1.0
-    rows = level.vertices + np.tensordot(W, fields, 1)
-    noise = noise_mm * rng.normal(size=rows.shape)
-    noise[0] = 0
-    return template.levels["base"], in_memory({"xyz": (rows + noise).reshape(frames, -1).astype(np.float32)}), fields, W
+
+def test_signed_weights_of_the_configuration_describe_both_directions_of_a_motion():
+    level, matrix, *_ = planted_demo_head()
+    rest = matrix.sources[0][:1]
+    both = in_memory({"xyz": np.concatenate([matrix.sources[0], 2 * rest - matrix.sources[0][1:]])})
+    signed = local_components(both, level, config(k=8, weights="signed"), "gauss", "neutral")
+    assert signed.W.min() < -0.9
+    assert np.abs(signed.W).max() <= 1 + 1e-6
+    nonnegative = local_components(both, level, config(k=8), "gauss", "neutral")
+    assert nonnegative.W.min() >= 0
+    assert signed.extras["sldc_objective"][-1] < nonnegative.extras["sldc_objective"][-1]
 
 
 @pytest.mark.parametrize("noise_mm", [0.0, 0.15])

@@ -3,8 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from demo_head import head_path
-from splatrig.capture.demo.head import load_head
+from components.synthetic import demo_level
 from splatrig.components.assemble import named
 from splatrig.components.file import Components, read_components, write_components
 from splatrig.components.names import (
@@ -18,22 +17,9 @@ from splatrig.components.names import (
     read_units,
 )
 from splatrig.errors import InputError
-from splatrig.mesh.mask import nearest_vertices, nose_tip
-from splatrig.mesh.template import Level, Template, build_template, identity_step
-from splatrig.mesh.topology import prune_unreferenced
+from splatrig.mesh.template import Template, build_template
 
 FRAMES = ("E001_Neutral/000102", "E010_Smile/000200", "E010_Smile/000203", "E040_Jaw/000300", "E065_Brow/000400")
-
-
-def demo_level() -> tuple[Level, dict[str, np.ndarray]]:
-    """Return the outer surface of the demo head and its face units on it, [V, 3] millimetres."""
-    head = load_head(head_path())
-    quads = head.quads[head.outer]
-    pruning = prune_unreferenced(np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]), len(head.neutral))
-    vertices = head.neutral[pruning.kept]
-    mask = nearest_vertices(vertices, nose_tip(vertices, pruning.faces), 0.57)
-    level = Level(vertices, pruning.faces, identity_step(len(vertices)), mask)
-    return level, {name: unit[pruning.kept] for name, unit in head.units.items()}
 
 
 def components_of(fields: np.ndarray, W: np.ndarray, family: str = "sldc") -> Components:

@@ -126,6 +126,53 @@ def test_a_mask_gives_the_pca_of_its_gaussians_and_lets_the_others_follow():
     assert inside.shape[1] == per_column.sum()
 
 
+@pytest.mark.parametrize("names", [("xyz",), ("rotation",), ("f_dc", "scale"), ("scale", "xyz", "rotation")])
+@pytest.mark.parametrize("masked", [False, True])
+def test_any_subset_of_attributes_in_any_order_is_the_pca_of_its_own_columns(names, masked):
+    everything = random_matrix(frames=20, gaussians=60)
+    sources = dict(zip(everything.names, everything.sources, strict=True))
+    matrix = in_memory({name: sources[name] for name in names})
+    weights = np.random.default_rng(1).uniform(size=60).astype(np.float32) if masked else np.ones(60, np.float32)
+    found = principal_components(matrix, 4, "mean", weights if masked else None)
+    rows = StandardisedRows(matrix, found.standardisation).less_rest().astype(np.float64)
+    per_column = np.concatenate([np.repeat(weights, sources[name].shape[1] // 60) for name in names])
+    oracle = PCA(4, svd_solver="full").fit(rows * np.sqrt(per_column))
+    np.testing.assert_allclose(found.explained_variance, oracle.explained_variance_, rtol=1e-5)
+    ratio = found.explained_variance / found.total_variance
+    np.testing.assert_allclose(ratio, oracle.explained_variance_ratio_, rtol=1e-5)
+    cosines = np.einsum("kd,kd->k", found.C * np.sqrt(per_column), oracle.components_)
+    np.testing.assert_allclose(np.abs(cosines), 1.0, atol=1e-6)
+    assert [name for name, *_ in found.standardisation.dim_info] == list(names)
+
+
+def test_small_components_are_as_exact_as_large_ones():
+    """The Gram matrix is summed in float32, so its own eigenvalues would be off by its rounding."""
+    rng = np.random.default_rng(0)
+    scores, _ = np.linalg.qr(rng.normal(size=(60, 6)))
+    directions, _ = np.linalg.qr(rng.normal(size=(30_000, 6)))
+    rows = (scores * 10.0 ** np.array([4, 3, 2, 1.75, 1.5, 1.25])) @ directions.T
+    matrix = in_memory({"xyz": rows.astype(np.float32)})
+    found = principal_components(matrix, 6, "mean")
+    whole = StandardisedRows(matrix, found.standardisation).less_rest().astype(np.float64)
+    singular = np.linalg.svd(whole - whole.mean(axis=0), compute_uv=False)[:6]
+    assert singular[0] / singular[5] > 500
+    np.testing.assert_allclose(found.explained_variance, singular**2 / 59, rtol=1e-5)
+
+
+def test_rigid_motion_of_the_input_turns_the_components_and_keeps_the_weights():
+    rng = np.random.default_rng(0)
+    still, fields = 80.0 * rng.normal(size=(50, 3)), rng.normal(size=(4, 50, 3))
+    frames = still + np.tensordot(rng.normal(size=(12, 4)) * [4.0, 3.0, 2.0, 1.0], fields, 1)
+    rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    moved = frames @ rotation.T + np.array([5.0, -300.0, 70.0])
+    a, b = (principal_components(in_memory({"xyz": x.reshape(12, -1).astype(np.float32)}), 4) for x in (frames, moved))
+    np.testing.assert_allclose(b.explained_variance, a.explained_variance, rtol=1e-4)
+    turned = (a.C.reshape(4, 50, 3) @ rotation.T).reshape(4, -1)
+    signs = np.sign(np.einsum("kd,kd->k", turned, b.C))  # the largest entry, which fixes the sign, is another one
+    np.testing.assert_allclose(b.C * signs[:, None], turned, atol=1e-3)
+    np.testing.assert_allclose(b.W * signs, a.W, atol=2e-2)
+
+
 def test_an_empty_mask_is_refused():
     with pytest.raises(InputError, match="is the mask empty"):
         principal_components(random_matrix(), 3, weights=np.zeros(90, np.float32))

@@ -3,7 +3,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from components.sldc_reference import plain_sldc
-from components.synthetic import sheet_with_bumps
+from components.synthetic import matched_correlations, sheet_with_bumps
 from splatrig.components.centers import CenterPriors
 from splatrig.components.matrix import StandardisedRows, standardise
 from splatrig.components.pca import principal_components
@@ -68,16 +68,6 @@ def test_the_weight_update_is_that_of_the_full_residual():
     np.testing.assert_allclose(W, expected, atol=1e-12)
 
 
-def matched_correlations(found: np.ndarray, planted: np.ndarray) -> np.ndarray:
-    """Return the correlations of planted components [B, ...] with their best partners among found ones [K, ...]."""
-    a, b = found.reshape(len(found), -1), planted.reshape(len(planted), -1)
-    a = a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-12)
-    b = b / np.linalg.norm(b, axis=1, keepdims=True)
-    cosines = np.abs(b @ a.T)
-    rows, columns = linear_sum_assignment(-cosines)
-    return cosines[rows, columns]
-
-
 @pytest.mark.parametrize("support", [GaussMap(15.0), TrapezoidMap(5.0, 40.0)])
 @pytest.mark.parametrize(("noise_mm", "least"), [(0.0, 0.95), (0.15, 0.95)])
 def test_planted_bumps_are_recovered_and_pca_does_not_recover_them(support, noise_mm, least):
@@ -121,6 +111,47 @@ def test_the_objective_falls_and_the_run_converges():
     assert found.objective[-1] < found.objective[0]
     residual = ((X - np.tensordot(found.W, found.C, 1)) ** 2).sum()
     assert residual < found.objective[-1]
+
+
+def test_the_objective_never_rises_while_centres_stay_and_nothing_is_extrapolated():
+    sheet = sheet_with_bumps()
+    X = standardised(sheet, 0.1)[0].astype(np.float64)
+    asked = tuple(int(center) for center in sheet.centers)
+    options = SldcOptions(
+        5, 1.0, max_iterations=25, tolerance=0.0, momentum=0.0, admm=AdmmOptions(iterations=100, tolerance=0.0)
+    )
+    found = sparse_localized_components(CpuEngine(planar(X), 5), locality_of(sheet).rows, options, CenterPriors(asked))
+    assert len(found.objective) == 25
+    assert (np.diff(found.objective) <= 1e-6 * found.objective[0]).all()
+
+
+def test_with_momentum_and_moving_centres_the_run_ends_at_its_lowest_objective():
+    sheet = sheet_with_bumps(bumps=9, frames=60)
+    X, _ = standardised(sheet, 0.1)
+    objective = run(X, locality_of(sheet).rows, 12, 0.3, max_iterations=200).objective
+    assert objective[-1] <= 1.001 * objective.min()
+    assert (np.diff(objective) <= 0.05 * objective[:-1]).all()
+
+
+def test_a_component_starts_on_the_side_that_moves_and_not_on_evenly_small_noise():
+    """The authors' program scales both sides to maximum 1 and then prefers the noise, which has more frames."""
+    rng = np.random.default_rng(0)
+    X = np.zeros((40, 9, 3))
+    X[:4, 4, 0] = [10.0, 7.0, 4.0, 1.0]
+    X[4:, 4, 0] = -1e-9 * rng.uniform(0.8, 1.0, size=36)
+    found = run(X, lambda centers: np.zeros((len(centers), 9), np.float32), 1, 1e-3, max_iterations=1)
+    np.testing.assert_allclose(found.W[:4, 0], [1.0, 0.7, 0.4, 0.1], atol=1e-6)
+    np.testing.assert_allclose(found.W[4:, 0], 0.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_rounding_of_the_input_does_not_decide_what_is_found(seed):
+    sheet = sheet_with_bumps(bumps=9, frames=60, seed=seed)
+    X = standardised(sheet, 0.05)[0].astype(np.float64)
+    nudged = X * (1 + 1e-12 * np.random.default_rng(seed).normal(size=X.shape))
+    options = {"max_iterations": 10, "tolerance": 0.0}
+    a, b = (run(rows, locality_of(sheet).rows, 15, 0.3, **options) for rows in (X, nudged))
+    np.testing.assert_allclose(b.objective, a.objective, rtol=1e-7)
 
 
 def test_momentum_and_sweeps_reach_a_lower_objective_in_as_many_iterations():

@@ -13,6 +13,7 @@ from splatrig.config import Rates
 from splatrig.gaussians.activation import activate_gaussians
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.joint.fit import Surroundings, segment_laplacian
+from splatrig.joint.hiding import ALL, Hiding
 from splatrig.joint.model import BlockStart, JointRig, RigStart
 from splatrig.joint.plan import JointPlan
 from splatrig.joint.schedule import Batch, Pair, Schedule
@@ -160,6 +161,7 @@ def plan(steps: int = 600, *, local: bool = False, **changes: object) -> JointPl
         "ridge": 0.0,
         "smoothness": 0.0,
         "sparsity": 0.0,
+        "hiding": Hiding(ALL, 0.0),
         "check_every": 100,
         "patience": 0,
         "view": VIEW,
@@ -185,7 +187,9 @@ def validation_pairs(planted: Planted) -> list[Pair]:
 def surroundings(planted: Planted) -> Surroundings:
     """Return what a fit of the planted rig reads beside photographs."""
     names = [view.name for view in planted.frames]
-    return Surroundings(np.full(len(planted.base), 8.0), segment_laplacian(names), tuple(validation_pairs(planted)))
+    outward = planted.base.means / np.linalg.norm(planted.base.means, axis=1, keepdims=True)
+    edges = np.full(len(planted.base), 8.0)
+    return Surroundings(edges, outward, segment_laplacian(names), tuple(validation_pairs(planted)))
 
 
 def schedule(planted: Planted, batch: Batch | None = None, **changes: int) -> Schedule:

@@ -11,6 +11,7 @@ from joint.planted import Planted
 from splatrig.errors import InputError
 from splatrig.joint import fit as fit_module
 from splatrig.joint.fit import JointFit, Saving, segment_laplacian
+from splatrig.joint.hiding import Hiding
 from splatrig.joint.model import JointRig, RigStart
 from splatrig.joint.plan import JointPlan
 from splatrig.joint.schedule import Batch, Schedule, Window
@@ -82,7 +83,7 @@ def test_the_group_lasso_shrinks_supports_that_are_too_wide(truth: Planted) -> N
 
 
 def test_a_killed_fit_goes_on_to_the_same_bits(truth: Planted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    start, plan = planted.disturbed(truth, 1, local=False), planted.plan(30, check_every=10)
+    start, plan = planted.disturbed(truth, 1, local=False), planted.plan(30, check_every=10, hiding=Hiding(0.5, 0.1))
     undisturbed, _ = learn(truth, start, plan)
     saving = Saving(tmp_path / "checkpoint.h5", "digest", every_seconds=0.0)
     step = JointFit.step

@@ -31,3 +31,4 @@ class ControlConfig:
     tour: ControlTour
     smoothing: ControlSmoothing
     segments: list[str]
+    web_head: bool

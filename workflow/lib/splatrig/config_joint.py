@@ -44,6 +44,7 @@ class JointConfig:
     families: list[str]
     k: int
     start: str
+    level: str
     attributes: list[str]
     appearance: JointAppearance
     steps: int
@@ -54,6 +55,8 @@ class JointConfig:
     final_rate: float
     ridge: float
     smoothness: float
+    back_faces: float
+    dropout: float
     check_every: int
     patience: int
     validation_pairs: int

@@ -6,6 +6,7 @@ and Gaussians, of what moves. (The standard deviation of raw coordinates would m
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import h5py
@@ -30,6 +31,9 @@ DIMENSIONS = {
 
 BLOCK_WIDTH = 12288
 """Columns a block: a multiple of 3 and 4, so a Gaussian is never cut; 330 frames of them are 16 MB."""
+
+GAUSSIANS_AT_ONCE = 2048
+"""Gaussians read together, whatever the size of the blocks they are cut into: short reads are slow."""
 
 
 class Block(NamedTuple):
@@ -199,12 +203,17 @@ class StandardisedRows:
         those of a coarser level.
         """
         total = self.matrix.sources[0].shape[1] // DIMENSIONS[self.matrix.names[0]]
-        return map_blocks(self._gaussians, spans(0, count or total, size), threads)
+        several = size * max(1, GAUSSIANS_AT_ONCE // size)
 
-    def _gaussians(self, span: slice) -> NDArray[np.float32]:
-        """Return the Gaussians of `span` [F, d, B], standardised, less the rest shape."""
+        def read(span: slice) -> list[NDArray[np.float32]]:
+            return self._gaussians(span, size)
+
+        return chain.from_iterable(map_blocks(read, spans(0, count or total, several), threads))
+
+    def _gaussians(self, span: slice, size: int) -> list[NDArray[np.float32]]:
+        """Return the Gaussians of `span`, standardised, less the rest shape, in blocks [F, d, B] of `size`."""
         offset = self.standardisation.offset
-        parts = []
+        attributes = []
         for number, (name, start, _) in enumerate(self.matrix.dim_info):
             width = DIMENSIONS[name]
             local = slice(span.start * width, span.stop * width)
@@ -213,8 +222,11 @@ class StandardisedRows:
             rows /= self.standardisation.scales[number]
             if offset is not None:
                 rows -= offset[block.columns]
-            parts.append(rows.reshape(len(rows), -1, width).swapaxes(1, 2))
-        return np.ascontiguousarray(np.concatenate(parts, axis=1))
+            attributes.append(rows.reshape(len(rows), -1, width).swapaxes(1, 2))
+        parts = spans(0, span.stop - span.start, size)
+        return [
+            np.ascontiguousarray(np.concatenate([rows[:, :, part] for rows in attributes], axis=1)) for part in parts
+        ]
 
     def less_rest(self) -> NDArray[np.float32]:
         """Return all rows [F, D] standardised and less the rest shape: the matrix that is decomposed."""

@@ -4,7 +4,8 @@ One pass over the columns gives MEAN, STD and the Gram matrix of every attribute
 columns is additive over columns, STD² is its trace, standardising divides it, and changing the rest shape is a
 projection of it. Products are float32 over a few thousand columns and summed in float64, so the K leading eigenvectors
 V are good to float32. A second pass gives Vᵀ X, and its K × K Gram matrix in float64 turns V into the components:
-Rayleigh-Ritz, whose variances err by the square of the error of V. Nothing of size F × D is ever held.
+Rayleigh-Ritz, whose variances err by the square of the error of V: 1e-5 at most for those above a millionth of the
+largest. Nothing of size F × D is ever held.
 """
 
 import logging

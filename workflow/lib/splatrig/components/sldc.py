@@ -232,14 +232,15 @@ def _seed(
 
     Return the residual's energies after it.
 
-    The weights are the first singular vector of that Gaussian's residual, on the side with more of it.
+    The weights are the first singular vector of that Gaussian's residual, on the side with more of it. (The authors'
+    program compares the sides after scaling each to maximum 1, and so prefers a side of evenly small noise.)
     """
     center = centers.place(k, energies)
     residual = engine.column(center) - W @ engine.component_at(center)
     left, singular, _ = np.linalg.svd(residual, full_matrices=False)
     w = left[:, 0] * singular[0]
-    w, other = project_weights(w, signed=options.signed), project_weights(-w, signed=options.signed)
-    w = max(w, other, key=lambda side: float(side @ side))
+    w = max(w, -w, key=lambda side: float((side.clip(min=0.0) ** 2).sum()))
+    w = project_weights(w, signed=options.signed)
     if not w.any():
         return energies
     fall = engine.seed(k, w, W, 1 - locate(np.array([center]))[0])

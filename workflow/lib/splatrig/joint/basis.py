@@ -1,9 +1,11 @@
 """Blending components for a batch of frames: one matrix product, dense or inside supports only."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 
 
@@ -33,6 +35,59 @@ class Supports:
         dense = values.new_zeros((self.count, len(self.starts), values.shape[-1]))
         dense[self.components, self.gaussians] = values
         return dense
+
+
+@dataclass(frozen=True)
+class Carry:
+    """A sparse linear map from the vertices of a coarser level to the Gaussians, and its transpose."""
+
+    matrix: Tensor  # [N, V] sparse
+    transposed: Tensor  # [V, N] sparse
+
+    @classmethod
+    def of(cls, matrix: csr_array, device: torch.device) -> "Carry":
+        """Return the map of `matrix` [N, V] on a device."""
+        return cls(_sparse(matrix, device), _sparse(csr_array(matrix.T), device))
+
+    def up(self, rows: Tensor) -> Tensor:
+        """Return `rows` [B, V, A] at the Gaussians [B, N, A]; differentiable."""
+        return _Carried.apply(rows, self.matrix, self.transposed)
+
+    def down(self, rows: Tensor) -> Tensor:
+        """Return the gradient [B, V, A] of `rows` at the Gaussians [B, N, A]."""
+        return _mapped(self.transposed, rows)
+
+
+def _sparse(matrix: csr_array, device: torch.device) -> Tensor:
+    matrix = matrix.copy()
+    matrix.sum_duplicates()  # which also sorts the columns of every row
+    first, columns = torch.as_tensor(matrix.indptr).long(), torch.as_tensor(matrix.indices).long()
+    values = torch.as_tensor(matrix.data, dtype=torch.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # torch calls its compressed rows a beta feature
+        return torch.sparse_csr_tensor(first, columns, values, matrix.shape, check_invariants=True).to(device)
+
+
+def _mapped(matrix: Tensor, rows: Tensor) -> Tensor:
+    """Return the product of a sparse matrix [P, Q] with every one of `rows` [B, Q, A]: [B, P, A]."""
+    if len(rows) == 1:
+        return (matrix @ rows[0])[None]
+    batch, _, numbers = rows.shape
+    product = matrix @ rows.permute(1, 0, 2).reshape(rows.shape[1], batch * numbers)
+    return product.reshape(-1, batch, numbers).permute(1, 0, 2)
+
+
+class _Carried(torch.autograd.Function):
+    """A sparse product and its gradient, with the transpose that is there already."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, matrix: Tensor, transposed: Tensor) -> Tensor:
+        ctx.transposed = transposed
+        return _mapped(matrix, rows)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
+        return _mapped(ctx.transposed, upstream), None, None
 
 
 def blend(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from splatrig.errors import InputError
-from splatrig.gaussians.activation import activate
+from splatrig.gaussians.activation import Activated, activate
 from splatrig.joint.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from splatrig.joint.model import JointRig
 from splatrig.joint.optimiser import SELECTING, RigOptimiser
@@ -40,6 +40,7 @@ class Surroundings:
     """What a fit reads beside photographs."""
 
     edge_lengths: NDArray[np.float64]  # [N] of the neutral, millimetres
+    normals: NDArray[np.float64]  # [N, 3] of the neutral, unit length
     neighbours: NDArray[np.float64]  # [F, F] Laplacian of frames in their segments (`segment_laplacian`)
     validation: tuple[Pair, ...]
     """Pairs that are measured and never trained."""
@@ -110,6 +111,7 @@ class JointFit:
         self.inverse_edges = torch.as_tensor(1.0 / surroundings.edge_lengths, dtype=torch.float32, device=device)[
             :, None
         ]
+        self.normals = torch.as_tensor(surroundings.normals, dtype=torch.float32, device=device)
         self.neighbours = torch.as_tensor(surroundings.neighbours, dtype=torch.float32, device=device)
         self.background = torch.zeros(3, device=device)
         self.losses = torch.zeros(2, device=device)  # sum of finite losses since the last check, steps that were bad
@@ -165,7 +167,7 @@ class JointFit:
         background = self._background(step)
         for index, group in enumerate(groups):
             leaves = {name: rows[index].requires_grad_() for name, rows in blended.items()}
-            total += self._descend(leaves, group, background, 1.0 / len(groups))
+            total += self._descend(leaves, group, background, step, 1.0 / len(groups))
             for name, leaf in leaves.items():
                 gradients[name].append(_finite(leaf.grad, leaf))
         for parameter in self.rig.base.values():
@@ -173,18 +175,27 @@ class JointFit:
         slopes = self.rig.pull(weights, {name: torch.stack(parts) for name, parts in gradients.items()})
         self._apply(step, frames, slopes, total)
 
-    def _descend(self, leaves: dict[str, Tensor], group: list[Shot], background: Tensor, share: float) -> Tensor:
+    def _descend(
+        self, leaves: dict[str, Tensor], group: list[Shot], background: Tensor, step: int, share: float
+    ) -> Tensor:
         """Add the gradients of one frame's shots to its `leaves` and to shared parameters; return its loss."""
         activated = activate(**(self.rig.base | leaves))
         losses = []
-        for shot in group:
-            rendered, photographed = render_view(activated, shot.view, self.plan.view, background)
+        for number, shot in enumerate(group):
+            shown = self._shown(activated, shot, (step, shot.frame, number))
+            rendered, photographed = render_view(shown, shot.view, self.plan.view, background)
             losses.append(photometric_loss(rendered, photographed, self.plan.view.lambda_dssim))
         loss = torch.stack(losses).mean()
         if self.plan.view.size_weight > 0:
             loss = loss + self.plan.view.size_weight * size_loss(activated.scales, self.inverse_edges)
         (share * loss).backward()
         return share * loss.detach()
+
+    def _shown(self, activated: Activated, shot: Shot, key: tuple[int, ...]) -> Activated:
+        """Return the Gaussians with those that this step hides from a camera made transparent."""
+        seeds = (self.schedule.seed, 6, *key)
+        shown = self.plan.hiding.shown(activated.means, self.normals, shot.view.viewmats[0], seeds)
+        return activated if shown is None else activated._replace(opacities=activated.opacities * shown)
 
     def _apply(self, step: int, frames: list[int], weight_slopes: Tensor, total: Tensor) -> None:
         """Average gradients over the processes and let the optimiser step."""

@@ -6,11 +6,12 @@ so that one tensor with one rate serves all attributes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from splatrig.config import Rates
@@ -18,7 +19,7 @@ from splatrig.errors import InputError
 from splatrig.gaussians.activation import Activated, activate
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.joint.base import NUMBERS
-from splatrig.joint.basis import Supports, blend, pull
+from splatrig.joint.basis import Carry, Supports, blend, pull
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class BlockStart:
     """Where the components may act; None: everywhere."""
     penalty: NDArray[np.float32] | None = None  # [K, N]
     """Relative weight of the sparsity penalty of every row; None: 1 everywhere."""
+    carry: csr_array | None = None  # [N, V]
+    """From the V vertices of the coarser level that the components live on, in all of the above, to the Gaussians."""
 
     @property
     def count(self) -> int:
@@ -66,9 +69,33 @@ class RigStart:
             raise InputError(f"joint start: expected weights of {count} components, got shape {self.weights.shape}.")
         for block in self.blocks:
             for name in block.fields:
-                expected = (block.count, len(self.base), NUMBERS[name])
+                size = len(self.base) if block.carry is None else block.carry.shape[1]
+                expected = (block.count, size, NUMBERS[name])
                 if block.deltas[name].shape != expected:
                     raise InputError(f"joint start: {name} has shape {block.deltas[name].shape}, expected {expected}.")
+
+
+def on_level(start: RigStart, carry: csr_array) -> RigStart:
+    """Return a start whose components live on the coarser level that `carry` [N, V] brings to the Gaussians.
+
+    The vertices of a coarser level are the first of every finer one, and keep what their Gaussians had.
+    """
+    coarse = carry.shape[1]
+
+    def cut(rows: NDArray | None) -> NDArray | None:
+        return None if rows is None else rows[:, :coarse]
+
+    blocks = tuple(
+        replace(
+            block,
+            deltas={name: delta[:, :coarse] for name, delta in block.deltas.items()},
+            support=cut(block.support),
+            penalty=cut(block.penalty),
+            carry=carry,
+        )
+        for block in start.blocks
+    )
+    return replace(start, blocks=blocks)
 
 
 @dataclass
@@ -82,11 +109,27 @@ class Block:
     supports: Supports | None
     unit: Tensor  # [A]
     penalty: Tensor | None  # [K, N, 1] or [M, 1]
+    carry: Carry | None
+    """To the Gaussians from the coarser level where the components live, if they do."""
 
     def dense(self) -> Tensor:  # [K, N, A]
         """Return the basis in raw units, zeros included."""
         values = self.values.detach() * self.unit
-        return values if self.supports is None else self.supports.scatter(values)
+        values = values if self.supports is None else self.supports.scatter(values)
+        return values if self.carry is None else self.carry.up(values)
+
+    def blend(self, weights: Tensor) -> Tensor:  # [B, N, A]
+        """Return what the components add to the base for `weights` [B, K of this block], in raw units."""
+        moved = blend(weights, self.values, self.supports)
+        return (moved if self.carry is None else self.carry.up(moved)) * self.unit
+
+    def pull(self, weights: Tensor, upstream: Tensor) -> Tensor:  # [B, K]
+        """Return the gradient with respect to `weights` from that of their blend [B, N, A]; keep the basis's."""
+        if self.values.grad is None:
+            self.values.grad = torch.empty_like(self.values)
+        arriving = upstream * self.unit
+        arriving = arriving if self.carry is None else self.carry.down(arriving)
+        return pull(weights, self.values.detach(), self.supports, arriving, self.values.grad)
 
 
 class JointRig:
@@ -127,7 +170,7 @@ class JointRig:
         """Return the raw fields [B, N, ...] of `weights` [B, K], of those fields that components move."""
         rows = {}
         for block in self.blocks:
-            moved = blend(weights[:, block.columns], block.values, block.supports) * block.unit
+            moved = block.blend(weights[:, block.columns])
             for name, part in zip(block.fields, moved.split([NUMBERS[name] for name in block.fields], -1), strict=True):
                 rows[name] = self.base[name] + part.reshape(len(weights), *self.base[name].shape)
         return rows
@@ -141,13 +184,7 @@ class JointRig:
         with torch.no_grad():
             for block in self.blocks:
                 parts = [upstream[name].reshape(len(weights), len(self), NUMBERS[name]) for name in block.fields]
-                arriving = torch.cat(parts, dim=-1) * block.unit
-                if block.values.grad is None:
-                    block.values.grad = torch.empty_like(block.values)
-                columns = weights[:, block.columns]
-                slopes[:, block.columns] = pull(
-                    columns, block.values.detach(), block.supports, arriving, block.values.grad
-                )
+                slopes[:, block.columns] = block.pull(weights[:, block.columns], torch.cat(parts, dim=-1))
                 for name in block.fields:
                     self.base[name].grad = upstream[name].sum(dim=0)
         return slopes
@@ -189,4 +226,5 @@ def _to_device(start: BlockStart, columns: slice, rates: Rates, device: torch.de
         supports = Supports.from_mask(torch.as_tensor(start.support).to(device))
         values = supports.gather(values)
         penalty = None if penalty is None else supports.gather(penalty)
-    return Block(start.fields, columns, values.requires_grad_(), supports, unit, penalty)
+    carry = None if start.carry is None else Carry.of(start.carry, device)
+    return Block(start.fields, columns, values.requires_grad_(), supports, unit, penalty, carry)

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from splatrig.config import Rates
+from splatrig.joint.hiding import Hiding
 from splatrig.joint.schedule import Batch
 from splatrig.training.recipe import Plan
 
@@ -30,6 +31,8 @@ class JointPlan:
     """Weight of the mean squared difference of weights between neighbours in a segment, per frame number."""
     sparsity: float
     """Group-lasso pull on a row of the basis, in shares of one step of Adam; 0: none."""
+    hiding: Hiding
+    """What every step does without."""
     check_every: int
     """Steps between two measurements on the validation pairs."""
     patience: int

@@ -25,13 +25,15 @@ from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.joint.export import Provenance, export_rig
 from splatrig.joint.fit import FitReport, JointFit, Saving, Surroundings, segment_laplacian
-from splatrig.joint.model import JointRig, RigStart
+from splatrig.joint.hiding import Hiding
+from splatrig.joint.model import JointRig, RigStart, on_level
 from splatrig.joint.parallel import World
 from splatrig.joint.plan import JointPlan, scaled
 from splatrig.joint.schedule import Batch, Pair, Schedule
 from splatrig.joint.start import Extra, moved_gaussians, random_start, start_from_components, with_extra
 from splatrig.joint.stream import FrameViews, Photographs, pairs_in_memory
 from splatrig.mesh.geodesic import GeodesicSolver
+from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.template import Template, read_template
 from splatrig.mesh.topology import mean_edge_lengths
 from splatrig.training.dataset import read_pose
@@ -102,6 +104,12 @@ class Subject:
         level = self.template.levels[self.template.finest]
         return mean_edge_lengths(level.vertices, level.faces)
 
+    @property
+    def normals(self) -> NDArray[np.float64]:  # [N, 3]
+        """Unit normals of the neutral mesh at each Gaussian."""
+        level = self.template.levels[self.template.finest]
+        return vertex_normals(level.vertices, level.faces)
+
 
 def joint_plan(
     config: JointConfig, training: TrainingConfig, background: str, family: str, start: RigStart
@@ -123,6 +131,7 @@ def joint_plan(
         ridge=config.ridge,
         smoothness=config.smoothness,
         sparsity=config.local.sparsity if family == "local" else 0.0,
+        hiding=Hiding(config.back_faces, config.dropout),
         check_every=config.check_every,
         patience=config.patience,
         view=replace(view, backdrop="black") if view.backdrop == "leak" else view,
@@ -146,6 +155,8 @@ def rig_start(
         start = start_from_components(
             components, subject.neutral, attributes, neutral_row, bounded=bounded, support=support, penalty=penalty
         )
+    if family == "global" and config.level != subject.template.finest:
+        start = on_level(start, subject.template.between(config.level, subject.template.finest))
     if config.appearance.attributes:
         extra = Extra(tuple(config.appearance.attributes), config.appearance.k)
         start = with_extra(start, extra, np.random.default_rng([seed, 4]), bounded=bounded)
@@ -220,6 +231,7 @@ def learn(
             training_schedule(config, subject, len(names), seed, world),
             Surroundings(
                 subject.edge_lengths,
+                subject.normals,
                 segment_laplacian(names),
                 validation_pairs(subject, names, config.validation_pairs, seed),
             ),

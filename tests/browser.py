@@ -1,0 +1,26 @@
+"""A headless Chromium with software WebGL, for tests of pages."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+SOFTWARE_GL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist", "--no-sandbox")
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Yield a browser of playwright; skip, with the line that installs what is missing, where there is none."""
+    program = next((path for path in map(shutil.which, NAMES) if path), None)
+    if program is None:
+        pytest.skip("no Chromium: apt-get install -y chromium")
+    driver = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install -r requirements-dev.txt")
+    with driver.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=list(SOFTWARE_GL))
+        try:
+            yield browser
+        finally:
+            browser.close()

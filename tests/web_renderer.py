@@ -1,0 +1,31 @@
+"""What draws the web head, for tests: kept below resources/retrieved, as the workflow keeps it."""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from splatrig.control.web.retrieve import retrieve_renderer
+from splatrig.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ROOT / "workflow" / "web"
+ARCHIVE = ROOT / "resources" / "retrieved" / "web_renderer.zip"
+
+
+@cache
+def _missing() -> str | None:
+    if not ARCHIVE.is_file():
+        try:
+            retrieve_renderer(SOURCES / "package-lock.json", ARCHIVE)
+        except InputError as error:
+            return str(error)
+    return None
+
+
+def renderer_path() -> Path:
+    """Return the path of the retrieved renderer; skip the test, saying why, when it cannot be had."""
+    reason = _missing()
+    if reason is not None:
+        pytest.skip(reason)
+    return ARCHIVE

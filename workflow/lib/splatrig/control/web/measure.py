@@ -1,0 +1,97 @@
+"""What the page's precision costs: millimetres between centres, decibels between pictures."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.animation.render import render
+from splatrig.capture.cameras import Cameras
+from splatrig.control.head import Head, Pose
+from splatrig.control.web.pack import PackedHead
+
+INSIDE = 0.5
+"""Pixels at least this opaque are the head."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Differences between a head and its packed form."""
+
+    poses_moved: int
+    """Poses over which centres are compared: at rest, every expression, every component at its end."""
+    largest_mm: float
+    mean_mm: float
+    pictures: int
+    """Pictures that are compared: at rest and every expression, from each of the cameras."""
+    cameras: tuple[str, ...]
+    worst_db: float
+    """PSNR inside the silhouette of the worst picture."""
+    mean_db: float
+    """PSNR of the mean squared error over all pictures."""
+
+    def as_mapping(self) -> dict[str, object]:
+        """Return the fields for JSON."""
+        return asdict(self)
+
+    def sentence(self) -> str:
+        """Return what people read."""
+        return (
+            f"Stored in 8 and 16 bits: over {self.poses_moved} poses, centres are at most {self.largest_mm:.3f} mm "
+            f"(mean {self.mean_mm:.4f} mm) from the unquantised head; inside the silhouette its {self.pictures} "
+            f"pictures have a PSNR of {self.worst_db:.1f} dB or better, {self.mean_db:.1f} dB together."
+        )
+
+
+def expression_poses(head: Head) -> list[dict[str, NDArray[np.float64]]]:
+    """Return the rest pose and every expression with each family."""
+    presets = [{name: weights} for name, family in head.families.items() for weights in family.panel.presets.values()]
+    return [{}, *presets]
+
+
+def end_poses(head: Head) -> list[dict[str, NDArray[np.float64]]]:
+    """Return every component alone at both ends of its slider, but not at 0."""
+    return [
+        {name: np.where(np.arange(family.panel.count) == k, end, 0.0)}
+        for name, family in head.families.items()
+        for ends in (family.panel.low, family.panel.high)
+        for k, end in enumerate(ends)
+        if end != 0.0
+    ]
+
+
+def cost_of(
+    head: Head,
+    packed: PackedHead,
+    cameras: Cameras,  # in head space
+    device: str = "cpu",
+) -> Cost:
+    """Measure what packing costs, with the rasteriser that the head was learned with, on black."""
+    shown = expression_poses(head)
+    distances = [moved_mm(head, packed, pose) for pose in [*shown, *end_poses(head)]]
+    errors = []
+    for pose in shown:
+        exact, alpha = render(head.gaussians(pose), cameras, device=device)
+        packed_pictures, _ = render(packed.gaussians(pose), cameras, device=device)
+        inside = alpha[..., 0] >= INSIDE
+        squares = ((exact - packed_pictures) ** 2).mean(axis=-1)
+        errors += [float(square[where].mean()) for square, where in zip(squares, inside, strict=True) if where.any()]
+    return Cost(
+        poses_moved=len(distances),
+        largest_mm=float(max(distance.max() for distance in distances)),
+        mean_mm=float(np.mean([distance.mean() for distance in distances])),
+        pictures=len(errors),
+        cameras=cameras.names,
+        worst_db=psnr(max(errors)),
+        mean_db=psnr(float(np.mean(errors))),
+    )
+
+
+def moved_mm(head: Head, packed: PackedHead, pose: Pose) -> NDArray[np.float32]:  # [N]
+    """Return how far each centre is from where it should be, in millimetres."""
+    return np.linalg.norm(head.gaussians(pose).means - packed.gaussians(pose).means, axis=1)
+
+
+def psnr(mean_squared_error: float) -> float:
+    """Return the PSNR in dB of pictures in [0, 1]; 120 dB where they are the same in float32."""
+    return float(-10.0 * np.log10(max(mean_squared_error, 1e-12)))

@@ -1,0 +1,192 @@
+"""The page: packed head, scripts and licences in one HTML file."""
+
+import base64
+import gzip
+import html
+import json
+import re
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig import __version__
+from splatrig.capture.cameras import Cameras
+from splatrig.control.head import Head
+from splatrig.control.track import Track
+from splatrig.control.web.measure import Cost
+from splatrig.control.web.pack import PackedHead
+from splatrig.errors import InputError
+
+RENDERER_MODULES = {
+    "three": "three/build/three.module.js",
+    "three/core": "three/build/three.core.js",
+    "three/addons/controls/OrbitControls.js": "three/examples/jsm/controls/OrbitControls.js",
+    "three/addons/postprocessing/Pass.js": "three/examples/jsm/postprocessing/Pass.js",
+    "@sparkjsdev/spark": "@sparkjsdev/spark/dist/spark.module.min.js",
+}
+"""Name that scripts import to member of the renderer's archive."""
+
+LICENCES = ("three", "@sparkjsdev/spark", "fflate")
+
+OWN_MODULES = ("main", "panel", "rig", "solve", "splats", "track", "view")
+
+MARGIN = 1.1
+"""Height of the first view, relative to the head's."""
+
+_DTYPES = {np.uint8: "u8", np.int8: "i8", np.uint16: "u16", np.int16: "i16", np.uint32: "u32", np.float32: "f32"}
+_SIBLING = re.compile(r"""(from\s*|import\s*)(["'])\./([\w.]+)\.js\2""")
+
+
+def write_blob(arrays: Mapping[str, NDArray]) -> tuple[dict[str, dict[str, Any]], bytes]:
+    """Return where each array lies (dtype, offset in bytes, count) and the bytes, each array at a multiple of 4."""
+    places, parts, offset = {}, [], 0
+    for name, array in arrays.items():
+        data = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()
+        places[name] = {"dtype": _DTYPES[array.dtype.type], "offset": offset, "count": array.size}
+        parts.append(data + bytes(-len(data) % 4))
+        offset += len(parts[-1])
+    return places, b"".join(parts)
+
+
+def header_of(
+    head: Head,
+    packed: PackedHead,
+    cameras: Cameras,  # in head space
+    tracks: Mapping[str, Track],
+) -> tuple[dict[str, Any], bytes]:
+    """Return the page's header, which describes everything, and the bytes of the arrays.
+
+    `tracks` have titles as keys, and the families of the head.
+    """
+    level = head.template.levels[head.template.finest]
+    arrays: dict[str, NDArray] = {name: columns.steps for name, columns in packed.base.items()}
+    arrays |= {"shN": packed.shN, "faces": head.faces.astype(np.uint32), "mask": level.mask.astype(np.uint8)}
+    arrays |= {"xyz": packed.xyz, "fine": packed.fine}
+    places, blob = write_blob(arrays)
+    low, high = head.base.means.min(axis=0), head.base.means.max(axis=0)
+    families = []
+    for name, family in head.families.items():
+        panel = family.panel
+        families.append(
+            {
+                "name": name,
+                "title": title_of(name),
+                "names": list(panel.names),
+                "first": packed.first[name],
+                "low": _short(panel.low),
+                "high": _short(panel.high),
+                "limits": None if panel.limits is None else list(panel.limits),
+                "presets": {expression: _short(weights) for expression, weights in panel.presets.items()},
+            }
+        )
+    header = {
+        "subject": head.subject,
+        "gaussians": len(head.base),
+        "arrays": places,
+        "columns": {
+            name: {"low": columns.low.tolist(), "step": columns.step.tolist()} for name, columns in packed.base.items()
+        },
+        "shN_step": packed.shN_step.tolist(),
+        "steps": packed.steps.tolist(),
+        "families": families,
+        "center": ((low + high) / 2).tolist(),
+        "height_mm": float(MARGIN * (high - low)[1]),
+        "image_size": [cameras.width, cameras.height],
+        "cameras": [
+            {"name": name, "K": K.ravel().tolist(), "viewmat": viewmat.ravel().tolist()}
+            for name, K, viewmat in zip(cameras.names, cameras.Ks, cameras.viewmats, strict=True)
+        ],
+        "tracks": [
+            {
+                "title": title,
+                "family": track.family,
+                "times": _short(track.times - track.times[0]),
+                "weights": [_short(row) for row in track.ordered(head.panels[track.family].names).weights],
+            }
+            for title, track in tracks.items()
+        ],
+    }
+    return header, blob
+
+
+def footer_of(head: Head, packed: PackedHead, cost: Cost, notice: str) -> list[str]:
+    """Return the lines below the controls: what this is, what its precision costs, and on what terms it is shown."""
+    lines = [
+        f"{len(head.base):,} Gaussians, {len(packed.steps)} components, spherical harmonics of degree 3. "
+        "Nothing is sent or fetched: the page works offline.",
+        cost.sentence(),
+    ]
+    if packed.left_out:
+        lines.append(f"Components also move {', '.join(packed.left_out)}, which stay at rest here.")
+    return [*lines, *([notice] if notice else []), f"Made by splatrig {__version__}; drawn by three.js and Spark."]
+
+
+def title_of(family: str) -> str:
+    """Return a family's name for people: `global, learned` for joint_global."""
+    kind = {"joint_global": "global, learned", "joint_local": "local, learned", "pca_all": "global, PCA"}
+    return kind.get(family) or family.replace("_", " ")
+
+
+def _short(numbers: NDArray[np.floating]) -> list[float]:
+    """Return numbers with the seven digits that float32 holds."""
+    return [float(f"{number:.7g}") for number in np.asarray(numbers).ravel()]
+
+
+def build_page(
+    header: Mapping[str, Any],
+    blob: bytes,
+    *,
+    title: str,
+    footer: Sequence[str],
+    sources: str | Path,
+    renderer: str | Path,
+) -> str:
+    """Return the HTML: `sources` is the folder workflow/web, `renderer` what `retrieve_renderer` wrote.
+
+    Nothing in it refers to another file; text that people wrote (names, titles) is escaped.
+    """
+    folder = Path(sources)
+    with zipfile.ZipFile(renderer) as archive:
+        try:
+            modules = {name: archive.read(member).decode() for name, member in RENDERER_MODULES.items()}
+            licences = {name: archive.read(f"{name}/LICENSE").decode() for name in LICENCES}
+        except KeyError as error:
+            raise InputError(f"{renderer}: {error.args[0]}; delete it and run again.") from error
+    modules |= {
+        f"splatrig/{name}.js": (folder / "src" / f"{name}.js").read_text(encoding="utf-8") for name in OWN_MODULES
+    }
+    scripts = [
+        f'<script type="text/plain" id="module{number}" data-module="{html.escape(name)}">'
+        f"{_packed(_with_names(source, name).encode())}</script>"
+        for number, (name, source) in enumerate(modules.items())
+    ]
+    parts = {
+        "version": __version__,
+        "title": html.escape(title),
+        "style": (folder / "style.css").read_text(encoding="utf-8"),
+        "footer": "\n".join(f"<p>{html.escape(line)}</p>" for line in footer),
+        "licences": "\n".join(
+            f"<pre>{html.escape(name)}\n\n{html.escape(text)}</pre>" for name, text in licences.items()
+        ),
+        "header": json.dumps(header, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
+        "head": _packed(blob),
+        "modules": "\n".join(scripts),
+        "boot": (folder / "src" / "boot.js").read_text(encoding="utf-8"),
+    }
+    template = (folder / "index.html").read_text(encoding="utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
+
+
+def _with_names(source: str, module: str) -> str:
+    """Return a module whose imports of siblings (`./rig.js`) name them as the import map does."""
+    names = {"three.core": "three/core"} if module.startswith("three") else {}
+    return _SIBLING.sub(lambda match: f'{match[1]}"{names.get(match[3], f"splatrig/{match[3]}.js")}"', source)
+
+
+def _packed(data: bytes) -> str:
+    """Return bytes compressed, as text; the same bytes always give the same text."""
+    return base64.b64encode(gzip.compress(data, compresslevel=9, mtime=0)).decode()

@@ -1,0 +1,62 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+import json
+from pathlib import Path
+
+import numba
+
+from splatrig.animation.family import frontal_order, open_rig
+from splatrig.animation.render import pick_device
+from splatrig.capture.cameras import read_cameras
+from splatrig.control.head import Family, head_of
+from splatrig.control.panel import read_panel
+from splatrig.control.track import read_track
+from splatrig.control.web.measure import cost_of
+from splatrig.control.web.pack import pack_head
+from splatrig.control.web.page import build_page, footer_of, header_of, title_of
+from splatrig.files import atomic_path
+from splatrig.mesh.template import read_template
+from splatrig.training.dataset import read_pose
+
+numba.set_num_threads(snakemake.threads)
+inputs, params = snakemake.input, snakemake.params
+families = {}
+for name, components, panel in zip(params.families, inputs.components, inputs.panels, strict=True):
+    rig, pose_file = open_rig(components, inputs.neutral, inputs.template, Path(inputs.dataset))
+    families[name] = Family(rig, read_panel(panel))
+head = head_of(params.subject, families, read_template(inputs.template))
+cameras = read_cameras(inputs.cameras).in_head_space(read_pose(pose_file))
+cameras = cameras.select(frontal_order(cameras, head.base.means))
+tracks = {}
+for path in inputs.tracks:
+    track = read_track(path)
+    tracks[f"{Path(path).stem} · {title_of(track.family)}"] = track
+packed = pack_head(head)
+shown = cameras.select(cameras.held_out) if cameras.held_out.any() else cameras
+cost = cost_of(head, packed, shown.select(range(min(len(shown), params.measured_cameras))), pick_device(params.device))
+header, blob = header_of(head, packed, cameras, tracks)
+footer = footer_of(head, packed, cost, params.notice)
+page = build_page(
+    header,
+    blob,
+    title=f"splatrig · {params.subject}",
+    footer=footer,
+    sources=Path(inputs.sources[0]).parent,
+    renderer=inputs.renderer,
+)
+with atomic_path(snakemake.output.page) as temporary:
+    temporary.write_text(page, encoding="utf-8")
+numbers = {
+    "subject": params.subject,
+    "families": params.families,
+    "gaussians": len(head.base),
+    "components": len(packed.steps),
+    "page_bytes": len(page.encode()),
+    "head_bytes": len(blob),
+    "left_out": list(packed.left_out),
+    "quantisation": cost.as_mapping(),
+}
+with atomic_path(snakemake.output.numbers) as temporary:
+    temporary.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")

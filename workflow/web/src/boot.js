@@ -1,0 +1,37 @@
+// Unpack what the file carries and start: every module becomes a blob that an import map names, so that nothing is
+// ever asked of a server, and file:// is as good as any other place.
+
+(async () => {
+  const fail = (text) => {
+    const message = document.getElementById("message");
+    message.textContent = text;
+    message.className = "error";
+  };
+  const unpack = async (id) => {
+    const text = document.getElementById(id).textContent.trim();
+    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  };
+  try {
+    if (!document.createElement("canvas").getContext("webgl2")) {
+      throw new Error("This browser has no WebGL 2; open the page in a current Firefox, Chrome, Edge or Safari.");
+    }
+    const imports = {};
+    for (const element of document.querySelectorAll("script[data-module]")) {
+      const source = await unpack(element.id);
+      imports[element.dataset.module] = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+    }
+    const map = document.createElement("script");
+    map.type = "importmap";
+    map.textContent = JSON.stringify({ imports });
+    document.head.append(map);
+    const header = JSON.parse(document.getElementById("header").textContent);
+    const { start } = await import("splatrig/main.js");
+    window.splatrig = await start(header, await unpack("head"));
+    document.body.dataset.state = "ready";
+  } catch (error) {
+    fail(error.message);
+    document.body.dataset.state = "failed";
+    throw error;
+  }
+})();

@@ -1,0 +1,150 @@
+// The head on the CPU: unpacks what Python packed, places Gaussians (= vertices of the mesh) to pick and solve.
+
+const ARRAYS = { u8: Uint8Array, i8: Int8Array, u16: Uint16Array, i16: Int16Array, u32: Uint32Array, f32: Float32Array };
+
+/** Return the typed array `name` of the packed bytes, as the header describes it. */
+export function unpackArray(header, buffer, name) {
+  const { dtype, offset, count } = header.arrays[name];
+  return new ARRAYS[dtype](buffer, offset, count);
+}
+
+/** Return `columns` numbers a Gaussian, stored as 16-bit steps between the least and largest value of each column. */
+function unpackColumns(header, buffer, name) {
+  const packed = unpackArray(header, buffer, name);
+  const { low, step } = header.columns[name];
+  const columns = low.length;
+  const values = new Float32Array(packed.length);
+  for (let i = 0; i < packed.length; i++) values[i] = low[i % columns] + step[i % columns] * packed[i];
+  return values;
+}
+
+export class Rig {
+  constructor(header, buffer) {
+    this.header = header;
+    this.count = header.gaussians;
+    this.means = unpackColumns(header, buffer, "means"); // [N, 3] millimetres
+    this.quats = unpackColumns(header, buffer, "quats"); // [N, 4] wxyz
+    this.logScales = unpackColumns(header, buffer, "log_scales"); // [N, 3]
+    this.opacities = unpackColumns(header, buffer, "opacities"); // [N] in (0, 1)
+    this.sh0 = unpackColumns(header, buffer, "sh0"); // [N, 3]
+    this.shN = unpackArray(header, buffer, "shN"); // [N, 15, 3] steps
+    this.shNStep = header.shN_step; // [15][3]
+    this.faces = unpackArray(header, buffer, "faces"); // [T, 3]
+    this.mask = unpackArray(header, buffer, "mask"); // [N] 1 on the face
+    this.xyz = unpackArray(header, buffer, "xyz"); // [K, N, 3] steps of every component of every family
+    this.fine = unpackArray(header, buffer, "fine"); // [K, N, 10] steps of f_dc, rotation, scale
+    this.steps = header.steps; // [K][4]: value of a step of xyz, f_dc, rotation, scale
+    this.families = header.families; // name, title, names, low, high, limits, presets, first
+    this.components = this.steps.length;
+    this.weights = new Float64Array(this.components);
+    this.low = new Float64Array(this.components);
+    this.high = new Float64Array(this.components);
+    this.limits = []; // what a solver may use of each component
+    for (const family of this.families) {
+      family.names.forEach((_, k) => {
+        const index = family.first + k;
+        this.low[index] = family.low[k];
+        this.high[index] = family.high[k];
+        this.limits.push([
+          family.limits ? Math.max(family.limits[0], Math.min(family.low[k], 0)) : family.low[k],
+          family.limits ? Math.min(family.limits[1], Math.max(family.high[k], 0)) : family.high[k],
+        ]);
+      });
+    }
+    this.positions = new Float32Array(this.means);
+  }
+
+  /** Place every Gaussian for the present weights; return `positions` [N, 3] in millimetres. */
+  place() {
+    const { positions, xyz, count } = this;
+    positions.set(this.means);
+    for (let k = 0; k < this.components; k++) {
+      if (this.weights[k] === 0) continue;
+      const scale = this.weights[k] * this.steps[k][0];
+      const first = k * count * 3;
+      for (let i = 0; i < count * 3; i++) positions[i] += scale * xyz[first + i];
+    }
+    return positions;
+  }
+
+  /** Return where a component acts most, at rest, in millimetres. */
+  centerOf(component) {
+    if (this.centers === undefined) {
+      this.centers = this.steps.map((_, k) => {
+        let [most, vertex] = [-1, 0];
+        for (let i = 0; i < this.count; i++) {
+          const at = 3 * (k * this.count + i);
+          const moved = this.xyz[at] ** 2 + this.xyz[at + 1] ** 2 + this.xyz[at + 2] ** 2;
+          if (moved > most) [most, vertex] = [moved, i];
+        }
+        return this.means.subarray(3 * vertex, 3 * vertex + 3);
+      });
+    }
+    return this.centers[component];
+  }
+
+  /** Return where a point of the surface is when all weights are 0. */
+  restAt({ vertices, mix }) {
+    return [0, 1, 2].map((axis) => vertices.reduce((sum, v, corner) => sum + mix[corner] * this.means[3 * v + axis], 0));
+  }
+
+  /** Return where a point of the surface is: `vertices` [3] mixed by `mix` [3]. */
+  pointAt({ vertices, mix }) {
+    const point = [0, 0, 0];
+    for (let axis = 0; axis < 3; axis++) {
+      for (let corner = 0; corner < 3; corner++) {
+        const column = 3 * vertices[corner] + axis;
+        let value = this.means[column];
+        for (let k = 0; k < this.components; k++) {
+          if (this.weights[k] !== 0) {
+            value += this.weights[k] * this.steps[k][0] * this.xyz[k * this.count * 3 + column];
+          }
+        }
+        point[axis] += mix[corner] * value;
+      }
+    }
+    return point;
+  }
+
+  /** Return millimetres per unit of every weight at a point of the surface, [3][K]. */
+  jacobianAt({ vertices, mix }) {
+    return [0, 1, 2].map((axis) => {
+      const row = new Float64Array(this.components);
+      for (let k = 0; k < this.components; k++) {
+        for (let corner = 0; corner < 3; corner++) {
+          row[k] += mix[corner] * this.steps[k][0] * this.xyz[(k * this.count + vertices[corner]) * 3 + axis];
+        }
+      }
+      return row;
+    });
+  }
+}
+
+/**
+ * Return the foremost point of the surface under (x, y): triangle, vertices and their mix, or null.
+ * `project(point [3])` gives [x, y, depth] in the same units as x and y; depth grows away from the viewer.
+ */
+export function pick(rig, x, y, project) {
+  const { faces, positions } = rig;
+  const seen = new Float32Array(rig.count * 3);
+  for (let i = 0; i < rig.count; i++) {
+    seen.set(project([positions[3 * i], positions[3 * i + 1], positions[3 * i + 2]]), 3 * i);
+  }
+  let best = null;
+  for (let t = 0; t < faces.length; t += 3) {
+    const a = 3 * faces[t], b = 3 * faces[t + 1], c = 3 * faces[t + 2];
+    if (seen[a + 2] <= 0 || seen[b + 2] <= 0 || seen[c + 2] <= 0) continue;
+    const bx = seen[b] - seen[a], by = seen[b + 1] - seen[a + 1];
+    const cx = seen[c] - seen[a], cy = seen[c + 1] - seen[a + 1];
+    const area = bx * cy - by * cx;
+    if (area === 0) continue;
+    const px = x - seen[a], py = y - seen[a + 1];
+    const v = (px * cy - py * cx) / area, w = (bx * py - by * px) / area;
+    if (v < 0 || w < 0 || v + w > 1) continue;
+    const depth = (1 - v - w) * seen[a + 2] + v * seen[b + 2] + w * seen[c + 2];
+    if (best === null || depth < best.depth) {
+      best = { depth, vertices: [faces[t], faces[t + 1], faces[t + 2]], mix: [1 - v - w, v, w] };
+    }
+  }
+  return best;
+}

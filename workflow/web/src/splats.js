@@ -1,0 +1,244 @@
+// The head on the GPU: Spark draws it, and asks this for every Gaussian; components are blended here, in the shader.
+
+import * as THREE from "three";
+import { SparkRenderer, SplatMesh, dyno } from "@sparkjsdev/spark";
+
+const { Dyno, Gsplat, defineGsplat, dynoInt, dynoSampler2D, dynoSampler2DArray, dynoUsampler2DArray } = dyno;
+
+const BACKGROUND = 0x16181c;
+const WIDTH = 2048; // texels a row
+const BASE_TEXELS = 4; // mean + opacity, quaternion, log scale, sh0
+const SH_TEXELS = 3; // 45 steps of 8 bits
+
+const GLSL = `
+int head_low16(uint word) { return int(word << 16u) >> 16; }
+int head_high16(uint word) { return int(word) >> 16; }
+float head_byte(uint word, uint at) { return float(int(word << (24u - 8u * at)) >> 24); }
+
+ivec3 head_texel(int index, int layer) { return ivec3(index & ${WIDTH - 1}, index / ${WIDTH}, layer); }
+
+// real spherical harmonics of degrees 1 to 3, Condon-Shortley phase, the order of 3D Gaussian splatting
+void head_harmonics(vec3 d, out float Y[15]) {
+  float xx = d.x * d.x, yy = d.y * d.y, zz = d.z * d.z;
+  Y[0] = -0.4886025119029199 * d.y;
+  Y[1] = 0.4886025119029199 * d.z;
+  Y[2] = -0.4886025119029199 * d.x;
+  Y[3] = 1.0925484305920792 * d.x * d.y;
+  Y[4] = -1.0925484305920792 * d.y * d.z;
+  Y[5] = 0.31539156525252005 * (2.0 * zz - xx - yy);
+  Y[6] = -1.0925484305920792 * d.x * d.z;
+  Y[7] = 0.5462742152960396 * (xx - yy);
+  Y[8] = -0.5900435899266435 * d.y * (3.0 * xx - yy);
+  Y[9] = 2.890611442640554 * d.x * d.y * d.z;
+  Y[10] = -0.4570457994644658 * d.y * (4.0 * zz - xx - yy);
+  Y[11] = 0.3731763325901154 * d.z * (2.0 * zz - 3.0 * xx - 3.0 * yy);
+  Y[12] = -0.4570457994644658 * d.x * (4.0 * zz - xx - yy);
+  Y[13] = 1.445305721320277 * d.z * (xx - yy);
+  Y[14] = -0.5900435899266435 * d.x * (xx - 3.0 * yy);
+}
+
+Gsplat head_gaussian(
+  int index, vec3 eye, sampler2DArray base, usampler2DArray harmonics, usampler2DArray components, sampler2D weights,
+  sampler2D harmonicSteps, int used
+) {
+  vec4 place = texelFetch(base, head_texel(index, 0), 0);
+  vec4 quat = texelFetch(base, head_texel(index, 1), 0);
+  vec3 logScale = texelFetch(base, head_texel(index, 2), 0).xyz;
+  vec3 color = texelFetch(base, head_texel(index, 3), 0).xyz;
+  vec3 center = place.xyz;
+  for (int a = 0; a < used; ++a) {
+    vec4 w = texelFetch(weights, ivec2(0, a), 0); // weight times step of xyz, f_dc, rotation, scale
+    int component = int(texelFetch(weights, ivec2(1, a), 0).x);
+    uvec4 t = texelFetch(components, head_texel(index, component), 0);
+    center += w.x * vec3(head_low16(t.x), head_high16(t.x), head_low16(t.y));
+    color += w.y * vec3(head_byte(t.y, 2u), head_byte(t.y, 3u), head_byte(t.z, 0u));
+    quat += w.z * vec4(head_byte(t.z, 1u), head_byte(t.z, 2u), head_byte(t.z, 3u), head_byte(t.w, 0u));
+    logScale += w.w * vec3(head_byte(t.w, 1u), head_byte(t.w, 2u), head_byte(t.w, 3u));
+  }
+  vec3 rgb = 0.5 + 0.28209479177387814 * color;
+  float Y[15];
+  head_harmonics(normalize(center - eye), Y);
+  for (int texel = 0; texel < ${SH_TEXELS}; ++texel) {
+    uvec4 t = texelFetch(harmonics, head_texel(index, texel), 0);
+    for (int row = 0; row < 5; ++row) {
+      int first = 3 * row;
+      int band = 5 * texel + row;
+      vec3 steps = vec3(
+        head_byte(t[first >> 2], uint(first & 3)),
+        head_byte(t[(first + 1) >> 2], uint((first + 1) & 3)),
+        head_byte(t[(first + 2) >> 2], uint((first + 2) & 3))
+      );
+      rgb += Y[band] * steps * texelFetch(harmonicSteps, ivec2(band, 0), 0).xyz;
+    }
+  }
+  Gsplat gsplat;
+  gsplat.flags = GSPLAT_FLAG_ACTIVE;
+  gsplat.index = index;
+  gsplat.center = center;
+  gsplat.scales = exp(logScale);
+  gsplat.quaternion = normalize(quat).yzwx; // xyzw there
+  gsplat.rgba = vec4(max(rgb, 0.0), place.w);
+  return gsplat;
+}`;
+
+class BlendedGaussian extends Dyno {
+  constructor() {
+    super({
+      inTypes: {
+        index: "int",
+        eye: "vec3",
+        base: "sampler2DArray",
+        harmonics: "usampler2DArray",
+        components: "usampler2DArray",
+        weights: "sampler2D",
+        harmonicSteps: "sampler2D",
+        used: "int",
+      },
+      outTypes: { gsplat: Gsplat },
+      globals: () => [defineGsplat, GLSL],
+      statements: ({ inputs, outputs }) => [
+        `${outputs.gsplat} = head_gaussian(${inputs.index}, ${inputs.eye}, ${inputs.base}, ${inputs.harmonics}, ` +
+          `${inputs.components}, ${inputs.weights}, ${inputs.harmonicSteps}, ${inputs.used});`,
+      ],
+    });
+  }
+}
+
+/** What Spark asks for Gaussians: the interface `SplatSource` of its documentation. */
+class HeadSource {
+  constructor(rig) {
+    this.rig = rig;
+    const rows = Math.ceil(rig.count / WIDTH);
+    this.weightData = new Float32Array(8 * Math.max(rig.components, 1));
+    this.weightTexture = floatTexture(new THREE.DataTexture(this.weightData, 2, Math.max(rig.components, 1)));
+    this.used = dynoInt(0);
+    this.inputs = {
+      base: dynoSampler2DArray(baseTexture(rig, rows)),
+      harmonics: dynoUsampler2DArray(harmonicsTexture(rig, rows)),
+      components: dynoUsampler2DArray(componentsTexture(rig, rows)),
+      weights: dynoSampler2D(this.weightTexture),
+      harmonicSteps: dynoSampler2D(stepsTexture(rig)),
+      used: this.used,
+    };
+    this.blend = new BlendedGaussian();
+  }
+
+  /** Take over the rig's weights; components at 0 cost nothing. */
+  setWeights() {
+    let used = 0;
+    this.rig.weights.forEach((weight, k) => {
+      if (weight === 0) return;
+      this.weightData.set(this.rig.steps[k].map((step) => step * weight), 8 * used);
+      this.weightData[8 * used + 4] = k;
+      used += 1;
+    });
+    this.used.value = used;
+    this.weightTexture.needsUpdate = true;
+  }
+
+  prepareFetchSplat() {}
+  dispose() {}
+  getNumSplats() {
+    return this.rig.count;
+  }
+  hasRgbDir() {
+    return true;
+  }
+  getNumSh() {
+    return 3;
+  }
+  setMaxSh() {}
+  fetchSplat({ index, viewOrigin }) {
+    return this.blend.apply({ index, eye: viewOrigin, ...this.inputs }).gsplat;
+  }
+  forEachSplat() {}
+}
+
+function floatTexture(texture) {
+  texture.format = THREE.RGBAFormat;
+  texture.type = THREE.FloatType;
+  texture.internalFormat = "RGBA32F";
+  texture.needsUpdate = true;
+  return texture;
+}
+
+function integerTexture(words, rows, layers) {
+  const texture = new THREE.DataArrayTexture(words, WIDTH, rows, layers);
+  texture.format = THREE.RGBAIntegerFormat;
+  texture.type = THREE.UnsignedIntType;
+  texture.internalFormat = "RGBA32UI";
+  texture.needsUpdate = true;
+  return texture;
+}
+
+function baseTexture(rig, rows) {
+  const data = new Float32Array(4 * WIDTH * rows * BASE_TEXELS);
+  for (let i = 0; i < rig.count; i++) {
+    const at = (layer) => 4 * (layer * WIDTH * rows + i);
+    data.set(rig.means.subarray(3 * i, 3 * i + 3), at(0));
+    data[at(0) + 3] = rig.opacities[i];
+    data.set(rig.quats.subarray(4 * i, 4 * i + 4), at(1));
+    data.set(rig.logScales.subarray(3 * i, 3 * i + 3), at(2));
+    data.set(rig.sh0.subarray(3 * i, 3 * i + 3), at(3));
+  }
+  return floatTexture(new THREE.DataArrayTexture(data, WIDTH, rows, BASE_TEXELS));
+}
+
+function harmonicsTexture(rig, rows) {
+  const bytes = new Int8Array(16 * WIDTH * rows * SH_TEXELS);
+  for (let i = 0; i < rig.count; i++) {
+    for (let texel = 0; texel < SH_TEXELS; texel++) {
+      const first = 45 * i + 15 * texel;
+      bytes.set(rig.shN.subarray(first, first + 15), 16 * (texel * WIDTH * rows + i));
+    }
+  }
+  return integerTexture(new Uint32Array(bytes.buffer), rows, SH_TEXELS);
+}
+
+function componentsTexture(rig, rows) {
+  const layers = Math.max(rig.components, 1);
+  const bytes = new Int8Array(16 * WIDTH * rows * layers);
+  const pairs = new Int16Array(bytes.buffer);
+  for (let k = 0; k < rig.components; k++) {
+    for (let i = 0; i < rig.count; i++) {
+      const from = k * rig.count + i;
+      const to = 16 * (k * WIDTH * rows + i);
+      for (let axis = 0; axis < 3; axis++) pairs[to / 2 + axis] = rig.xyz[3 * from + axis];
+      for (let column = 0; column < 10; column++) bytes[to + 6 + column] = rig.fine[10 * from + column];
+    }
+  }
+  return integerTexture(new Uint32Array(bytes.buffer), rows, layers);
+}
+
+function stepsTexture(rig) {
+  const data = new Float32Array(4 * 15);
+  rig.shNStep.forEach((steps, band) => data.set(steps, 4 * band));
+  return floatTexture(new THREE.DataTexture(data, 15, 1));
+}
+
+/** Return the renderer, its scene with the head in it, and what changes the weights. */
+export function drawHead(canvas, rig) {
+  const renderer = new THREE.WebGLRenderer({ canvas, antialias: false, alpha: false });
+  renderer.setClearColor(BACKGROUND);
+  const scene = new THREE.Scene();
+  // as in the rasteriser that the head was learned with: 0.3 px² added to the covariance, opacity kept, order by depth
+  const spark = new SparkRenderer({
+    renderer,
+    preBlurAmount: 0.3,
+    blurAmount: 0,
+    maxStdDev: 3.33, // where an opaque Gaussian falls below 1/255
+    minAlpha: 1 / 255,
+    accumExtSplats: true,
+    sortRadial: false,
+    enableLod: false,
+  });
+  scene.add(spark);
+  const source = new HeadSource(rig);
+  const mesh = new SplatMesh({ splats: source });
+  scene.add(mesh);
+  const setWeights = () => {
+    source.setWeights();
+    mesh.updateVersion();
+  };
+  return { renderer, scene, spark, setWeights };
+}

@@ -1,0 +1,94 @@
+// Where the head is seen from: an orbit around it, or one of the capture's calibrated cameras.
+
+import * as THREE from "three";
+import { OrbitControls } from "three/addons/controls/OrbitControls.js";
+
+const FIELD_OF_VIEW = 24; // degrees, of the orbit
+
+export class View {
+  constructor(header, canvas, onChange) {
+    this.cameras = header.cameras; // name, K [9], viewmat [16] (head space to OpenCV camera)
+    this.imageSize = header.image_size; // [width, height] of the calibrated pictures
+    this.orbit = new THREE.PerspectiveCamera(FIELD_OF_VIEW, 1, 10, 10000);
+    this.fixed = new THREE.PerspectiveCamera();
+    this.fixed.matrixAutoUpdate = false;
+    this.fixed.matrixWorldAutoUpdate = false;
+    this.chosen = null;
+    this.controls = new OrbitControls(this.orbit, canvas);
+    this.controls.target.fromArray(header.center);
+    this.distance = (0.5 * header.height_mm) / Math.tan((0.5 * FIELD_OF_VIEW * Math.PI) / 180);
+    this.controls.minDistance = 0.2 * this.distance;
+    this.controls.maxDistance = 5 * this.distance;
+    this.controls.addEventListener("change", () => {
+      this.chosen = null;
+      onChange();
+    });
+    this.front();
+  }
+
+  get camera() {
+    return this.chosen === null ? this.orbit : this.fixed;
+  }
+
+  /** Look into the face. */
+  front() {
+    this.chosen = null;
+    const target = this.controls.target;
+    this.orbit.position.set(target.x, target.y, target.z + this.distance);
+    this.controls.update();
+  }
+
+  /** Take a calibrated camera by name; null goes back to the orbit. */
+  choose(name) {
+    this.chosen = this.cameras.find((camera) => camera.name === name) ?? null;
+  }
+
+  /** Fit the projection to a canvas of `width` × `height`. */
+  resize(width, height) {
+    if (this.chosen === null) {
+      this.orbit.aspect = width / height;
+      this.orbit.updateProjectionMatrix();
+      this.orbit.updateMatrixWorld();
+      return;
+    }
+    const [W, H] = this.imageSize;
+    const [fx, , cx, , fy, cy] = this.chosen.K;
+    const scale = Math.min(width / W, height / H); // the whole picture is seen, in the middle
+    const left = 0.5 * (width - scale * W), top = 0.5 * (height - scale * H);
+    const near = 10, far = 10000;
+    const x0 = (-near * (scale * cx + left)) / (scale * fx), x1 = (near * (width - scale * cx - left)) / (scale * fx);
+    const y1 = (near * (scale * cy + top)) / (scale * fy), y0 = (-near * (height - scale * cy - top)) / (scale * fy);
+    this.fixed.projectionMatrix.makePerspective(x0, x1, y1, y0, near, far);
+    this.fixed.projectionMatrixInverse.copy(this.fixed.projectionMatrix).invert();
+    // OpenCV looks along +z with y down, WebGL along -z with y up
+    const toCamera = new THREE.Matrix4().set(...this.chosen.viewmat).premultiply(new THREE.Matrix4().makeScale(1, -1, -1));
+    this.fixed.matrixWorld.copy(toCamera).invert();
+    this.fixed.matrix.copy(this.fixed.matrixWorld);
+    this.fixed.matrixWorldInverse.copy(toCamera);
+    [this.fixed.near, this.fixed.far] = [near, far];
+  }
+
+  /** Return a function from head space to [x, y, depth]: pixels of a `width` × `height` canvas, millimetres. */
+  projector(width, height) {
+    const camera = this.camera;
+    const world = camera.matrixWorldInverse.elements;
+    const clip = new THREE.Matrix4().multiplyMatrices(camera.projectionMatrix, camera.matrixWorldInverse).elements;
+    return ([x, y, z]) => {
+      const w = clip[3] * x + clip[7] * y + clip[11] * z + clip[15];
+      const u = (clip[0] * x + clip[4] * y + clip[8] * z + clip[12]) / w;
+      const v = (clip[1] * x + clip[5] * y + clip[9] * z + clip[13]) / w;
+      const depth = -(world[2] * x + world[6] * y + world[10] * z + world[14]);
+      return [0.5 * (u + 1) * width, 0.5 * (1 - v) * height, depth];
+    };
+  }
+
+  /** Return the point under pixel (x, y) in the plane through `point` that faces the viewer, in head space. */
+  dragTo(point, x, y, width, height) {
+    const camera = this.camera;
+    const seen = new THREE.Vector3(...point).applyMatrix4(camera.matrixWorldInverse);
+    const depth = seen.z;
+    const ray = new THREE.Vector3((2 * x) / width - 1, 1 - (2 * y) / height, 0.5).applyMatrix4(camera.projectionMatrixInverse);
+    ray.multiplyScalar(depth / ray.z).applyMatrix4(camera.matrixWorld);
+    return ray.toArray();
+  }
+}
