@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splatrig.capture.frames import ChosenFrame, FrameRow, merge_frames, read_frames, select_frames, write_frames
+from splatrig.capture.frames import (
+    ChosenFrame,
+    FrameRow,
+    merge_frames,
+    read_chosen_frames,
+    read_frames,
+    select_frames,
+    write_frames,
+)
 from splatrig.errors import InputError
 
 
@@ -59,6 +67,7 @@ def test_tables_come_back_with_their_zeros_and_merge_in_order(tmp_path):
     first, second = [row("E001", "000102", True), row("E001", "000105")], [row("E000", "000001")]
     write_frames(tmp_path / "a.csv", first)
     write_frames(tmp_path / "b.csv", second)
+    assert list(read_chosen_frames(tmp_path / "a.csv")["frame"]) == ["000102", "000105"]
     merged = merge_frames([tmp_path / "a.csv", tmp_path / "b.csv"], held_out=["E000"])
     roles = ["train", "train", "held_out"]
     assert merged == [FrameRow(**asdict(r), role=role) for r, role in zip(first + second, roles, strict=True)]

@@ -5,7 +5,7 @@ log_to(snakemake.log[0])
 import logging
 from pathlib import Path
 
-from splatrig.capture.frames import read_frames
+from splatrig.capture.frames import read_chosen_frames
 from splatrig.mesh.mask import faces_inside, mask_center, write_mask
 from splatrig.mesh.mask_picture import draw_mask
 from splatrig.mesh.obj import read_obj, write_obj
@@ -13,7 +13,7 @@ from splatrig.mesh.template import build_template, write_template
 from splatrig.mesh.topology import prune_unreferenced
 
 params, output = snakemake.params, snakemake.output
-table = read_frames(snakemake.input.frames)
+table = read_chosen_frames(snakemake.input.frames)
 frame = table.loc[table["neutral"], "frame"].item()
 mesh = read_obj(Path(snakemake.input.dataset) / frame / f"{frame}.obj")
 center = mask_center(mesh.vertices, mesh.faces, params.center_vertex)

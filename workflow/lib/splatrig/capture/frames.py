@@ -88,6 +88,11 @@ def read_frames(path: str | Path) -> pd.DataFrame:
     return _table(path, COLUMNS)
 
 
+def read_chosen_frames(path: str | Path) -> pd.DataFrame:
+    """Read the table of one segment, which knows no roles yet; otherwise as `read_frames`."""
+    return _table(path, CHOSEN_COLUMNS)
+
+
 def _table(path: str | Path, columns: list[str]) -> pd.DataFrame:
     """Read a table of frames that must have `columns`."""
     try:
@@ -107,7 +112,7 @@ def merge_frames(paths: Sequence[str | Path], held_out: Collection[str] = ()) ->
     """
     rows = []
     for path in paths:
-        for record in _table(path, CHOSEN_COLUMNS).to_dict("records"):
+        for record in read_chosen_frames(path).to_dict("records"):
             role = "held_out" if record["expression"] in held_out else "train"
             rows.append(FrameRow(**{str(key): value for key, value in record.items()}, role=role))
     neutral = [row for row in rows if row.neutral]
