@@ -111,3 +111,12 @@ def test_colours_differ_between_methods():
     looks = [figures.look_of(name) for name in figures.ORDER]
     assert len({look["color"] for look in looks}) == len(looks)
     assert len({look["marker"] for look in looks}) == len(looks)
+
+
+def test_upsampling_says_on_how_many_gaussians_components_were_learned(methods):
+    sizes = [
+        {"method": method, "level": level, "metric": "gaussians", "value": count, "k": 3}
+        for method, level, count in (("pca_all", "subd2", 15970.0), ("upsampled_pca_all", "base", 1000.0))
+    ]
+    figure = figures.draw_upsampling(pd.concat([methods, pd.DataFrame(sizes)], ignore_index=True))
+    assert set(curves_of(figure.axes[0])) == {"learned on 15,970 Gaussians", "learned on 1,000 Gaussians, carried up"}

@@ -16,7 +16,7 @@ from splatrig.evaluation.table import (
     read_table,
     write_table,
 )
-from splatrig.evaluation.text_tables import write_html, write_latex, write_markdown
+from splatrig.evaluation.text_tables import fixed, write_html, write_latex, write_markdown
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 
 
@@ -310,3 +310,9 @@ def test_latex_escapes_and_aligns(tmp_path):
 
 def test_unknown_methods_are_called_by_their_file():
     assert label_of("sldc_gauss_scale") == "sldc gauss scale"
+
+
+def test_numbers_for_people_keep_their_digits():
+    assert [fixed(value, 3) for value in (0.38, 174.2, 27.0, 15970.0, 0.0, 0.04999)] == [
+        *("0.380", "174", "27.0", "15970", "0", "0.0500")
+    ]

@@ -16,6 +16,6 @@ params, inputs = snakemake.params, snakemake.input
 components, template = read_components(inputs.components), read_template(inputs.template)
 data = read_attribute_rows(inputs.attributes, [name for name, _, _ in components.dim_info])
 evaluation = MethodEvaluation(params.method, params.level, components, data, params.ks, params.seed)
-write_table(snakemake.output.table, evaluation.table())
+write_table(snakemake.output.table, evaluation.table(len(template.levels[params.level].vertices)))
 stage = open_stage(inputs, params.dataset, template, params.device)
 write_table(snakemake.output.images, evaluation.pictures(stage))

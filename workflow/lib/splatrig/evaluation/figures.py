@@ -244,12 +244,11 @@ def draw_upsampling(table: pd.DataFrame) -> Figure:
         (axes[0, 0], "rmse_xyz", "RMSE of centres (mm)", "Geometry"),
         (axes[0, 1], "image_psnr", "PSNR (dB)", "Pictures from held-out cameras"),
     ):
-        level = finest["level"].iloc[0] if len(finest) else ""
         rows = pick(finest, metric, region="head", split="train")
-        curve(ax, rows, label=f"learned at {level}", color=COLORS[0], marker="o")
-        for place, (name, group) in enumerate(carried.groupby("level", sort=True), start=1):
+        curve(ax, rows, label=f"learned on {_size(finest)}", color=COLORS[0], marker="o")
+        for place, (_, group) in enumerate(carried.groupby("level", sort=True), start=1):
             rows = pick(group, metric, region="head", split="train")
-            curve(ax, rows, label=f"learned at {name}, carried up", color=COLORS[place], marker=MARKERS[place])
+            curve(ax, rows, label=f"learned on {_size(group)}, carried up", color=COLORS[place], marker=MARKERS[place])
         ax.set_title(title, loc="left", fontweight="bold", fontsize=10.5)
         ax.set_xlabel("components k")
         ax.set_ylabel(unit)
@@ -258,6 +257,12 @@ def draw_upsampling(table: pd.DataFrame) -> Figure:
     from_zero(axes[0, 0])
     shared_legend(figure, axes, 3)
     return figure
+
+
+def _size(rows: pd.DataFrame) -> str:
+    """Return how many Gaussians the components of one level were learned on, or the level's name."""
+    found = pick(rows, "gaussians")["value"]
+    return f"{found.iloc[0]:,.0f} Gaussians" if len(found) else ", ".join(rows["level"].unique())
 
 
 @styled

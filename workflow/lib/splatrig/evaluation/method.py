@@ -49,10 +49,15 @@ class MethodEvaluation:
         self._left_out: LeftOut | None = None
         self._random: dict[int, RandomFaces] = {}
 
-    def table(self) -> pd.DataFrame:
-        """Return everything that the long table says of the component file but what needs pictures."""
+    def table(self, learned_on: int | None = None) -> pd.DataFrame:
+        """Return everything that the long table says of the component file but what needs pictures.
+
+        `learned_on` is how many Gaussians the components were learned on, where that is known.
+        """
         table = MethodTable(self.method, self.level)
         components, data = self.components, self.data
+        if learned_on is not None:
+            table.add("gaussians", learned_on, "Gaussians", 1, k=len(components.C))
         sweep_reconstruction(table, self._projection, data, self.ks)
         add_influence(table, self._projection, data)
         describe_components(table, components, split_attributes(data.X[[data.neutral_row]], components)["xyz"][0])

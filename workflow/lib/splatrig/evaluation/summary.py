@@ -38,6 +38,7 @@ class Quantity:
 
 HEAD_TRAIN = {"region": "head", "split": "train"}
 QUANTITIES = (
+    Quantity("learned on", "Gaussians", "gaussians"),
     Quantity("rebuilt frames, centres of the head, RMSE", "mm", "rmse_xyz", HEAD_TRAIN),
     Quantity("rebuilt frames, centres of the face, RMSE", "mm", "rmse_xyz", {"region": "face", "split": "train"}),
     Quantity("rebuilt frames, distance from the surface, RMS", "mm", "surface_xyz", {"split": "train"}),

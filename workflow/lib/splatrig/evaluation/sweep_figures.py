@@ -7,6 +7,9 @@ from matplotlib.figure import Figure
 from splatrig.evaluation.figures import ORDER, from_zero, look_of, method_curves, panels, shared_legend, styled
 from splatrig.evaluation.table import label_of, pick
 
+LABEL_APART = 9.0
+"""Least distance of two labels, in percent of zero rows."""
+
 
 @styled
 def draw_matched(sweeps: pd.DataFrame) -> Figure:
@@ -48,7 +51,11 @@ def draw_tradeoff(sweeps: pd.DataFrame) -> Figure:
             y = np.array([found[method, lambda_] for lambda_ in lambdas])
             ax.plot(x, y, label=label_of(method), **look_of(method))
             above = method.startswith("sldc_gauss")
+            labelled = -np.inf  # where labels would overlap, the smaller weight has one
             for lambda_, at_x, at_y in zip(lambdas, x, y, strict=True) if metric == "rmse_xyz" else ():
+                if at_x - labelled < LABEL_APART:
+                    continue
+                labelled = at_x
                 ax.annotate(
                     f"λ {lambda_:g}",
                     (at_x, at_y),

@@ -30,7 +30,8 @@ def show(value: object) -> str:
 
 def fixed(value: float, digits: int) -> str:
     """Return a number with that many significant digits, zeros at its end too; 0 as it is."""
-    return f"{value:#.{digits}g}".rstrip(".") if value else "0"
+    text = f"{value:#.{digits}g}" if value else "0"
+    return f"{value:.0f}" if abs(value) >= 10 ** (digits - 1) else text.rstrip(".")
 
 
 def write_html(path: str | Path, title: str, table: pd.DataFrame, note: str = "") -> None:
