@@ -31,6 +31,32 @@ def test_held_out_cameras_are_measured_in_both_regions(finished):
     assert np.isfinite(fit["psnr"]).all()
 
 
+def test_every_method_is_in_the_tables_with_units_and_counts(finished):
+    folder = finished.results / "evaluation"
+    methods, images = pd.read_csv(folder / "methods.csv"), pd.read_csv(folder / "images.csv")
+    learned = {
+        "pca_all",
+        "pca_xyz",
+        "sldc_gauss_xyz",
+        "sldc_trapezoid_xyz",
+        "mbspca_xyz",
+        "joint_global",
+        "joint_local",
+    }
+    assert set(methods["method"]) == learned | {"upsampled_pca_all", "fits"}
+    assert set(images["method"]) == set(methods["method"])
+    assert set(images["test"]) == {"reconstruction", "generalisation", "specificity"}
+    assert methods["unit"].notna().all()
+    assert (methods["n"] > 0).all()
+    assert np.isfinite(methods["value"]).all()
+    table = pd.read_csv(folder / "comparison.csv")
+    assert set(table.loc[table["quantity"] == "pictures, held-out cameras, PSNR", "method"]) == set(methods["method"])
+    assert set(table.loc[table["quantity"] == "converged", "text"]) >= {"closed form"}
+    summary = pd.read_csv(folder / "summary.csv")
+    assert len(summary) == 5
+    assert summary["question"].str.contains("learned through the rasteriser").any()
+
+
 def test_pictures_open(finished):
     pictures = list(finished.results.rglob("*.png"))
     assert pictures
