@@ -130,7 +130,7 @@ def main() -> None:
     arguments = parser.parse_args()
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
           f"Python {platform.python_version()}")  # fmt: skip
-    with tempfile.TemporaryDirectory(dir=".") as name:
+    with tempfile.TemporaryDirectory(dir=tempfile.gettempdir()) as name:
         folder, mesh = Path(name), head()
         rig = build_cameras(arguments.cameras, arguments.height, SEED)
         segments = write_capture(folder / "raw", rig, mesh)
