@@ -11,6 +11,7 @@ from splatrig.animation.heatmap import MeshView, color_bar, nice_ceiling
 from splatrig.animation.pictures import Picture, beside, contact_sheet
 from splatrig.animation.render import render_sequence
 from splatrig.animation.rig import Rig
+from splatrig.animation.surface import surface_of
 from splatrig.capture.cameras import Cameras
 from splatrig.components.file import Components, read_components
 from splatrig.errors import InputError
@@ -84,18 +85,24 @@ def displacement_mm(rig: Rig, swing: Swing) -> NDArray[np.float32]:  # [N]
     return np.linalg.norm(there - here, axis=1)
 
 
-def open_rig(components: str | Path, neutral: str | Path, template: str | Path, dataset: Path) -> tuple[Rig, Path]:
+def open_rig(
+    components: str | Path, neutral: str | Path, template: str | Path, dataset: Path, *, follow: bool = True
+) -> tuple[Rig, Path]:
     """Read a family, carried up when it was learned on a coarse level, and the neutral that it moves.
 
-    Returns the rig and where `dataset`, the restructured folder of the neutral's expression, has its head pose.
+    With `follow`, Gaussians of families that move centres alone turn and grow with the skin. Returns the rig and where
+    `dataset`, the restructured folder of the neutral's expression, has its head pose.
     """
     fitted = read_fitted_frames(neutral)
     rest = fitted.gaussians[0]
     parts = read_components(components)
+    levels = read_template(template)
     if len(parts.face_mask) < len(rest):
-        parts = carry_xyz(parts, read_template(template), rest)
+        parts = carry_xyz(parts, levels, rest)
+    finest = levels.levels[levels.finest]
     frame = fitted.frames[0]
-    return Rig(parts, base_of(parts, rest)), dataset / frame / f"{frame}_transform.txt"
+    surface = surface_of(finest.vertices, finest.faces) if follow else None
+    return Rig(parts, base_of(parts, rest), surface), dataset / frame / f"{frame}_transform.txt"
 
 
 def carry_xyz(components: Components, template: Template, rest: Gaussians) -> Components:

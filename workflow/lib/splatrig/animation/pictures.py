@@ -40,7 +40,8 @@ def text_block(
     left, top, right, bottom = probe.multiline_textbbox((0, 0), text, font=font, align="center")
     high = height if height is not None else int(np.ceil(bottom - top)) + size // 2 + 4
     sheet = Image.new("RGB", (width, high), PAPER)
-    at = ((width - (right - left)) / 2 - left, (high - (bottom - top)) / 2 - top)
+    # whole pixels: at negative fractions Pillow cuts the first rows off
+    at = (round((width - (right - left)) / 2 - left), round((high - (bottom - top)) / 2 - top))
     ImageDraw.Draw(sheet).multiline_text(at, text, font=font, fill=ink, align="center")
     return np.asarray(sheet)
 
