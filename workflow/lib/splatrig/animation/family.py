@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from numpy.typing import NDArray
@@ -187,10 +188,11 @@ def picture_family(
             )
         rows.append([*seen[:, 0], painted])
         captions.append([*labels, "displacement"])
-        titles.append(f"component\n{swing.component + 1}")
+        titles.append(component_title(rig, swing.component))
     bar = color_bar(view.face_at.shape[0] // view.samples, largest, "mm")
-    sheet = beside([contact_sheet(rows, row_titles=titles, captions=captions), bar])
-    heat = beside([contact_sheet([maps], column_titles=[title.replace("\n", " ") for title in titles]), bar])
+    sheet = beside([contact_sheet(rows, row_titles=titles, captions=captions, title_width=150), bar])
+    heads = [fill(title.replace("\n", " "), max(12, maps[0].shape[1] // 8)) for title in titles]
+    heat = beside([contact_sheet([maps], column_titles=heads), bar])
     moving = [
         render_sequence(
             [rig.gaussians(weights_at(rig, swing.component, weight)) for weight in swing.path(frames)],
@@ -199,9 +201,16 @@ def picture_family(
         )[:, 0]
         for swing in swings
     ]
-    heads = [title.replace("\n", " ") for title in titles]
     animation = [contact_sheet([list(pictures)], column_titles=heads) for pictures in zip(*moving, strict=True)]
     return FamilyPictures(stills, sheet, animation, heat, largest)
+
+
+def component_title(rig: Rig, component: int) -> str:
+    """Return a component's name over several lines, `SLDC 04`, where it acts, in which expressions; or its number."""
+    if not rig.components.names:
+        return f"component\n{component + 1}"
+    parts = rig.components.names[component].replace("_", " ").split(" · ")
+    return "\n".join(fill(part, 20) for part in parts)
 
 
 def compare_heat(rigs: Mapping[str, Rig], view: MeshView, components: int, deviations: float) -> Picture:

@@ -1,8 +1,8 @@
 """The head as a glTF mesh: vertex colours, one named morph target a component, animations.
 
-Weight 1 of a target is the end of its component's range in the data, so that sliders from 0 to 1 do what one expects; -1
-is the same way back, for components of both signs. Opens in Blender, three.js and whatever else reads glTF 2.0; names
-are in `extras.targetNames`, where these two look for them.
+Weight 1 of a target is the end of its component's range in the data, so that sliders from 0 to 1 do what one expects;
+-1 is the same way back, for components of both signs. Opens in Blender, three.js and whatever else reads glTF 2.0;
+names are in `extras.targetNames`, where these two look for them.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from splatrig.animation.rig import Rig
 from splatrig.errors import InputError
@@ -63,8 +64,8 @@ def morph_head(
     count = len(level.vertices)
     units = np.where(np.asarray(high) >= -np.asarray(low), high, low).astype(np.float64)
     units = np.where(units == 0, 1.0, units)
-    basis = rig.basis[:, span[0] : span[1]]
-    moved = np.asarray(basis.todense() if hasattr(basis, "todense") else basis)
+    basis = rig.basis.toarray() if isinstance(rig.basis, csr_array) else rig.basis
+    moved = basis[:, span[0] : span[1]]
     targets = (moved.reshape(rig.count, -1, 3)[:, :count] * units[:, None, None]).astype(np.float32)
     rest = rig.gaussians(np.zeros(rig.count))
     vertices = level.vertices + (rest.means - rig.neutral.means)[:count]

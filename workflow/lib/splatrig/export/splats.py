@@ -34,7 +34,9 @@ def write_splat_glb(path: str | Path, gaussians: Gaussians, *, name: str = "head
         "POSITION": glb.add(moved.means, target=ARRAY_BUFFER, bounds=True),
         "COLOR_0": glb.add(_fallback(moved, opacities), target=ARRAY_BUFFER, normalized=True),
         f"{EXTENSION}:ROTATION": glb.add(np.roll(quats, -1, axis=1).astype(np.float32), target=ARRAY_BUFFER),
-        f"{EXTENSION}:SCALE": glb.add(np.exp(moved.log_scales.astype(np.float64)).astype(np.float32), target=ARRAY_BUFFER),
+        f"{EXTENSION}:SCALE": glb.add(
+            np.exp(moved.log_scales.astype(np.float64)).astype(np.float32), target=ARRAY_BUFFER
+        ),
         f"{EXTENSION}:OPACITY": glb.add(opacities.astype(np.float32), target=ARRAY_BUFFER),
     }
     for semantic, band in _coefficients():
@@ -77,7 +79,9 @@ def read_splat_glb(path: str | Path) -> Gaussians:
             for semantic, _ in _coefficients()
         ]
     except (KeyError, IndexError) as error:
-        raise InputError(f"{path}: expected splats of {EXTENSION} in the first primitive; {error} is missing.") from error
+        raise InputError(
+            f"{path}: expected splats of {EXTENSION} in the first primitive; {error} is missing."
+        ) from error
     opacities = np.clip(fields["OPACITY"], 1e-9, 1.0 - 1e-9)
     arrays = {
         "means": means,

@@ -15,7 +15,7 @@ from splatrig.gaussians.gaussians import Gaussians
 METRE = 1000.0
 """Millimetres."""
 
-_ODD_IN = "y z x xy yz . xz . y xyz y z x z x".split()
+_ODD_IN = ["y", "z", "x", "xy", "yz", ".", "xz", ".", "y", "xyz", "y", "z", "x", "z", "x"]
 """Which axes each function of degrees 1 to 3 is odd in, in the order of `Gaussians.shN` (`splatrig.gaussians.sh`)."""
 
 FRAMES: Mapping[str, tuple[float, tuple[int, int, int]]] = {
@@ -43,7 +43,9 @@ def _moved(gaussians: Gaussians, scale: float, signs: NDArray[np.int64]) -> Gaus
 
     A half turn about an axis flips the quaternion's numbers of the two others, up to the sign of the whole.
     """
-    flips = np.array([np.prod([sign for axis, sign in zip("xyz", signs, strict=True) if axis in odd]) for odd in _ODD_IN])
+    flips = np.array(
+        [np.prod([sign for axis, sign in zip("xyz", signs, strict=True) if axis in odd]) for odd in _ODD_IN]
+    )
     return replace(
         gaussians,
         means=(gaussians.means.astype(np.float64) * scale * signs).astype(np.float32),

@@ -26,8 +26,8 @@ MAGIC = 0x5053474E  # "NGSP"
 VERSION = 3
 SH_DEGREE = 3
 SH_BITS = (8, 8)
-"""Bits of each coefficient of degree 1 and of degrees 2 and 3. Niantic's library writes (5, 4): a third smaller on the demo, 43 dB
-after rendering instead of 55."""
+"""Bits of each coefficient of degree 1 and of degrees 2 and 3. Niantic's library writes (5, 4): a third smaller on the
+demo, 43 dB after rendering instead of 55."""
 
 _HEADER = struct.Struct("<IIIBBBB")
 _MOST_FRACTION_BITS = 23
@@ -111,12 +111,14 @@ def _byte(values: NDArray) -> NDArray[np.uint8]:
 
 def _from_fixed(bytes_: NDArray[np.uint8]) -> NDArray[np.float64]:  # [N, 3] from [N, 3, 3]
     """Return 24-bit little-endian two's complement numbers."""
-    values = bytes_[..., 0].astype(np.int64) | bytes_[..., 1].astype(np.int64) << 8 | bytes_[..., 2].astype(np.int64) << 16
+    values = (
+        bytes_[..., 0].astype(np.int64) | bytes_[..., 1].astype(np.int64) << 8 | bytes_[..., 2].astype(np.int64) << 16
+    )
     return np.where(values >= 2**23, values - 2**24, values).astype(np.float64)
 
 
 def _pack_quats(quats: NDArray[np.float32]) -> NDArray[np.uint8]:  # [N, 4] bytes
-    """Pack as the index of the largest number (2 bits, order xyzw), then sign and magnitude (1 + 9 bits) of the others."""
+    """Pack as 2 bits, which number is largest (order xyzw), then sign and magnitude of the others (1 + 9 bits)."""
     xyzw = np.roll(quats.astype(np.float64), -1, axis=1)
     xyzw /= np.linalg.norm(xyzw, axis=1, keepdims=True)
     largest = np.abs(xyzw).argmax(axis=1)
