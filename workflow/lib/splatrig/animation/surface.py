@@ -1,12 +1,13 @@
 """Gaussians that turn and grow with the skin they sit on, for components that move nothing but centres.
 
 Around vertex i the moved mesh is the rest mesh under a linear map: f1, f2, the images of the tangents t1, t2, are the
-least-squares fit over the edges at i, and the normal goes to n' = f1 × f2 / |f1 × f2|. The Gaussian takes the rotation
-that is left of [f1 f2] without its stretch (the polar decomposition, in closed form for two columns), and each of its
-axes grows as the map stretches it. f1 and f2 are linear in the vertices: one sparse product a pose, on CPU and GPU.
+least-squares fit over the edges at i, and the normal goes to n' = f1 × f2 / |f1 × f2|; all is relative to the same
+three at rest. The Gaussian takes the rotation that is left of [f1 f2] without its stretch (the polar decomposition, in
+closed form for two columns), and each of its axes grows as the map stretches it. f1 and f2 are linear in the vertices:
+one sparse product a pose, on CPU and GPU.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -29,12 +30,14 @@ class Surface:
     """The skin at rest, as float32 tensors on one device."""
 
     vertices: Tensor  # [N, 3] millimetres
-    frames: Tensor  # [N, 3, 3] tangent, bitangent, normal as columns
     tangents: Tensor  # [2N, N] sparse: vertices to f1 (rows 0 to N-1) and f2 (rows N to 2N-1)
+    frames: Tensor  # [N, 3, 3] f1, f2 and n' at rest without their stretch; on curved skin not quite t1, t2 and n
+    inverses: Tensor  # [N, 3, 3] of f1, f2 and n' at rest
+    usable: Tensor  # [N] bool: the surroundings have an area at rest
 
     def to(self, device: str | torch.device) -> "Surface":
         """Return the surface on `device`."""
-        return Surface(self.vertices.to(device), self.frames.to(device), self.tangents.to(device))
+        return Surface(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
     def follow(
         self,
@@ -49,21 +52,17 @@ class Surface:
         """
         images = self.images(moves)
         turned, usable = _without_stretch(images)
+        usable = usable & self.usable
         turns = turned @ self.frames.transpose(-1, -2)
         rotated = quat_product(quats_of(turns), quats)
-        lengths = (images @ self.frames.transpose(-1, -2) @ rotation_matrices(quats)).norm(dim=-2)
+        lengths = (images @ (self.inverses @ rotation_matrices(quats))).norm(dim=-2)
         grown = lengths.clamp(1.0, MOST_STRETCH).log()
         rotated = torch.where(usable[..., None], rotated, quats)
         return rotated, log_scales + torch.where(usable[..., None], grown, torch.zeros_like(grown))
 
     def images(self, moves: Tensor) -> Tensor:  # [B, N, 3, 3]
         """Return where tangent, bitangent and normal of every vertex go: f1, f2 and n' as columns."""
-        batch, count = moves.shape[:2]
-        moved = (self.vertices + moves).permute(1, 0, 2).reshape(count, -1)
-        both = torch.sparse.mm(self.tangents, moved).reshape(2, count, batch, 3)
-        first, second = both[0].transpose(0, 1), both[1].transpose(0, 1)
-        normals = torch.nn.functional.normalize(torch.linalg.cross(first, second), dim=-1)
-        return torch.stack([first, second, normals], dim=-1)
+        return _images(self.tangents, self.vertices + moves)
 
 
 def surface_of(vertices: NDArray, faces: NDArray[np.int64]) -> Surface:
@@ -84,9 +83,20 @@ def surface_of(vertices: NDArray, faces: NDArray[np.int64]) -> Surface:
     tangents = torch.sparse_coo_tensor(
         indices, torch.as_tensor(summed.data, dtype=torch.float32), summed.shape, check_invariants=True
     ).coalesce()
-    return Surface(
-        torch.as_tensor(vertices, dtype=torch.float32), torch.as_tensor(frames, dtype=torch.float32), tangents
-    )
+    rest = torch.as_tensor(vertices, dtype=torch.float32)
+    images = _images(tangents, rest[None])[0]
+    turned, usable = _without_stretch(images)
+    nothing = torch.eye(3).expand_as(images)
+    inverses = torch.linalg.inv(torch.where(usable[:, None, None], images, nothing))
+    return Surface(rest, tangents, turned, inverses, usable)
+
+
+def _images(tangents: Tensor, moved: Tensor) -> Tensor:  # [B, N, 3, 3] from [2N, N] and [B, N, 3]
+    batch, count = moved.shape[:2]
+    both = torch.sparse.mm(tangents, moved.permute(1, 0, 2).reshape(count, -1)).reshape(2, count, batch, 3)
+    first, second = both[0].transpose(0, 1), both[1].transpose(0, 1)
+    normals = torch.nn.functional.normalize(torch.linalg.cross(first, second), dim=-1)
+    return torch.stack([first, second, normals], dim=-1)
 
 
 def _without_stretch(images: Tensor) -> tuple[Tensor, Tensor]:  # [..., 3, 3], [...] bool
