@@ -68,7 +68,7 @@ def test_names_presets_and_weights_of_the_frames_are_in_it(rig, file):
 def test_the_example_poses_the_rig(rig, file):
     command = [sys.executable, str(EXAMPLE), str(file), "E001", "SLDC 02=0.25"]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    weights = rig.components.W[3].astype(float) + [0, 0.25, 0]
+    weights = rig.components.W[3].astype(float) + np.array([0, 0.25, 0])
     for name, array in rig.gaussians(weights).items():
         np.testing.assert_allclose(np.array(found[name]), array, atol=2e-5)
 
