@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import planted
-from splatrig.animation.camera_path import eased, fixed, orbit, path_about, through
+from splatrig.animation.camera_path import eased, fixed, orbit, path_about, through, zoomed
 from splatrig.config import VideoConfig, from_mapping
 from splatrig.errors import InputError
 
@@ -100,7 +100,7 @@ def test_paths_come_from_the_configuration():
     cameras = planted.cameras()
     values = {
         "family": "pca_all", "tracks": ["tour"], "path": "fixed", "cameras": [cameras.names[1]], "height": 64,
-        "orbit": {"degrees": 40.0, "elevation": 0.0, "turns": 1.0}, "fps": 24.0, "background": [0.0, 0.0, 0.0],
+        "zoom": 1.0, "orbit": {"degrees": 40.0, "elevation": 0.0, "turns": 1.0}, "fps": 24.0, "background": [0.0, 0.0, 0.0],
         "captions": True, "gif_height": 32, "gif_fps": 12.0,
     }  # fmt: skip
     path = path_about(cameras, 5, np.zeros(3), from_mapping(VideoConfig, values))
@@ -111,6 +111,16 @@ def test_paths_come_from_the_configuration():
     np.testing.assert_allclose(between.viewmats[0], cameras.viewmats[0])
     with pytest.raises(InputError, match=r"video\.cameras: camera nobody"):
         path_about(cameras, 5, np.zeros(3), from_mapping(VideoConfig, values | {"cameras": ["nobody"]}))
+
+
+def test_zooming_magnifies_about_the_middle_of_the_picture():
+    cameras = planted.cameras()
+    wide = zoomed(cameras, 0.5)
+    point = np.array([20.0, 30.0, 40.0])
+    pixels = [np.einsum("cij,cj->ci", c.Ks, seen(c, point)) for c in (cameras, wide)]
+    places = [p[:, :2] / p[:, 2:] for p in pixels]
+    middle = [cameras.width / 2, cameras.height / 2]
+    np.testing.assert_allclose(places[1] - middle, 0.5 * (places[0] - middle), atol=1e-9)
 
 
 def test_one_camera_makes_no_path():

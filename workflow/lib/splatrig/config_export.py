@@ -21,6 +21,7 @@ class VideoConfig:
     path: str
     cameras: list[str]
     orbit: VideoOrbit
+    zoom: float
     height: int
     fps: float
     background: list[float]

@@ -1,5 +1,7 @@
 """Camera paths about the head: one camera a frame of a film."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
@@ -104,6 +106,15 @@ def _film(like: Cameras, viewmats: NDArray, Ks: NDArray) -> Cameras:
     return Cameras(names, viewmats, Ks, like.width, like.height, np.zeros(len(viewmats), dtype=bool))
 
 
+def zoomed(cameras: Cameras, zoom: float) -> Cameras:
+    """Return cameras whose pictures are magnified about their middles by `zoom`; below 1 they show more."""
+    middle = np.array([cameras.width / 2.0, cameras.height / 2.0])
+    Ks = cameras.Ks.copy()
+    Ks[:, :2] *= zoom
+    Ks[:, :2, 2] += (1.0 - zoom) * middle
+    return replace(cameras, Ks=Ks)
+
+
 def path_about(
     cameras: Cameras,  # in head space, the most frontal first
     frames: int,
@@ -116,6 +127,7 @@ def path_about(
         raise InputError(
             f"video.cameras: camera {missing[0]} does not exist; the capture has {', '.join(sorted(cameras.names))}."
         )
+    cameras = zoomed(cameras, video.zoom)
     chosen = cameras.select([cameras.names.index(name) for name in video.cameras]) if video.cameras else cameras
     if video.path == "fixed":
         return fixed(chosen, frames)
