@@ -100,8 +100,8 @@ def test_paths_come_from_the_configuration():
     cameras = planted.cameras()
     values = {
         "family": "pca_all", "tracks": ["tour"], "path": "fixed", "cameras": [cameras.names[1]], "height": 64,
-        "zoom": 1.0, "orbit": {"degrees": 40.0, "elevation": 0.0, "turns": 1.0}, "fps": 24.0, "background": [0.0, 0.0, 0.0],
-        "captions": True, "gif_height": 32, "gif_fps": 12.0,
+        "zoom": 1.0, "orbit": {"degrees": 40.0, "elevation": 0.0, "turns": 1.0}, "fps": 24.0,
+        "background": [0.0, 0.0, 0.0], "captions": True, "gif_height": 32, "gif_fps": 12.0,
     }  # fmt: skip
     path = path_about(cameras, 5, np.zeros(3), from_mapping(VideoConfig, values))
     np.testing.assert_allclose(path.viewmats, np.tile(cameras.viewmats[1], (5, 1, 1)))
