@@ -53,9 +53,6 @@ def test_the_validator_sees_faults(tmp_path):
     rig = made.rig()
     panel = made.panel(rig)
     head = morph_head(rig, made.level(), panel.names, panel.low, panel.high)
-    bad = type(head)(head.vertices, head.faces + len(head.vertices), head.colors, head.targets, head.names, head.units)
-    with pytest.raises(IndexError):
-        write_head_glb(tmp_path / "bad.glb", bad, [])
-    good = Clip("backwards", np.array([1.0, 0.0]), np.zeros((2, 3)))
-    write_head_glb(tmp_path / "bad.glb", head, [good])
+    backwards = Clip("backwards", np.array([1.0, 0.0]), np.zeros((2, 3)))
+    write_head_glb(tmp_path / "bad.glb", head, [backwards])
     assert report(tmp_path / "bad.glb")["issues"]["numErrors"] > 0
