@@ -42,6 +42,9 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/tracks.smk"
 include: "workflow/rules/control.smk"
 include: "workflow/rules/web.smk"
+include: "workflow/rules/shown.smk"
+include: "workflow/rules/video.smk"
+include: "workflow/rules/export.smk"
 
 
 rule all:
@@ -70,3 +73,5 @@ rule all:
         results("evaluation/figures/where_they_act.png"),
         control_files(),
         web_head(),
+        video_files(),
+        export_files(),

@@ -1,4 +1,4 @@
-"""Synthesise a restructured capture of any size: python benchmarks/full_size_capture.py FOLDER [--small].
+"""Synthesise a restructured capture of any size: python benchmarks/full_size_capture.py FOLDER [--size SIZE].
 
 A head-like surface moves through expressions and is photographed by a renderer of its own: a z-buffer with 2×2
 samples a pixel, procedural texture from centimetres down to half a millimetre, three lamps fixed in the world,
@@ -26,7 +26,7 @@ from scipy.spatial.transform import Rotation
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
 
 from splatrig.capture.cameras import Cameras, write_cameras
-from splatrig.capture.frames import FrameRow, write_frames
+from splatrig.capture.frames import ChosenFrame, write_frames
 from splatrig.capture.photographs import write_photograph
 from splatrig.capture.pose import write_pose
 from splatrig.files import atomic_path
@@ -61,7 +61,11 @@ class Size:
 
 FULL = Size(base_vertices=5478, cameras=38, width=1334, height=2048, expressions=5, frames=2)
 """87,618 vertices at the finest level, 11 frames, 418 photographs."""
+MEDIUM = Size(base_vertices=700, cameras=20, width=200, height=307, expressions=5, frames=5)
+"""11,170 vertices, 26 frames, 520 photographs: what a CPU can fit in some minutes."""
 SMALL = Size(base_vertices=120, cameras=9, width=54, height=82, expressions=2, frames=2)
+
+SIZES = {"full": FULL, "medium": MEDIUM, "small": SMALL}
 
 
 def head_directions(count: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -400,7 +404,17 @@ def write_capture(folder: Path, size: Size, threads: int, device: str = "cpu") -
         own = [scene for scene in frames if scene.expression == expression]
         write_frames(
             folder / "frames" / f"{expression}.csv",
-            [FrameRow(expression, s.frame, "train", size.cameras, "", "", expression == NEUTRAL) for s in own],
+            [
+                ChosenFrame(
+                    expression=expression,
+                    frame=s.frame,
+                    image_count=size.cameras,
+                    mesh="",
+                    pose="",
+                    neutral=expression == NEUTRAL,
+                )
+                for s in own
+            ],
         )
     for scene in frames:
         place = folder / "dataset" / scene.expression / scene.frame
@@ -434,11 +448,11 @@ def main() -> None:
     """Write the capture that the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--small", action="store_true", help="9 cameras of 54×82 pixels, 1,890 vertices")
+    parser.add_argument("--size", choices=list(SIZES), default="full")
     parser.add_argument("--frames", type=int, help="of each expression")
     parser.add_argument("--device", default="cpu", help="where photographs are shaded: cpu or cuda")
     options = parser.parse_args()
-    size = SMALL if options.small else FULL
+    size = SIZES[options.size]
     size = replace(size, frames=options.frames or size.frames)
     write_capture(options.folder, size, len(os.sched_getaffinity(0)), options.device)
 

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,9 +32,9 @@ from splatrig.config import Config
 from splatrig.config_checks import load_config
 from splatrig.config_joint import JointConfig
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
-from splatrig.gaussians.store import FittedFrames, write_fitted_frames
+from splatrig.gaussians.store import FittedFrames, read_fitted_frames, write_fitted_frames
 from splatrig.joint.base import ATTRIBUTES
-from splatrig.joint.compare import Comparison
+from splatrig.joint.compare import Comparison, read_fits
 from splatrig.joint.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes, with_k
 from splatrig.joint.stage import Learned, Subject, as_components, joint_plan, learn, rig_start
 from splatrig.mesh.normals import vertex_rotations
@@ -61,6 +61,19 @@ def machine() -> str:
 
 
 @dataclass(frozen=True)
+class Run:
+    """One learned rig and what it cost."""
+
+    components: Components
+    learned: Learned
+    seconds: float
+    cpu_seconds: float
+    peak_gib: float
+    utilisation: float
+    """Percent of the time in which the GPU had work (nvidia-smi, every 0.2 s); NaN without one."""
+
+
+@dataclass(frozen=True)
 class Bench:
     """The capture, the configuration and where results go."""
 
@@ -71,7 +84,11 @@ class Bench:
     device: torch.device
     making: subprocess.Popen[str] | None = None
     """The process that still writes photographs, if any."""
+    fits: Path | None = None
+    """Folder of fitted frames that are taken as they are, `neutral.h5` and `{expression}.h5`."""
     seed: int = 0
+    learned: dict[str, Run] = field(default_factory=dict)
+    """Rigs that an earlier part learned, by family."""
 
     @property
     def joint(self) -> JointConfig:
@@ -142,9 +159,15 @@ def wait_for(making: subprocess.Popen[str] | None, folders: list[Path], cameras:
 
 
 def open_subject(
-    folder: Path, held_out: list[str], config: Config, device: torch.device, making: subprocess.Popen[str] | None
+    folder: Path,
+    held_out: list[str],
+    config: Config,
+    device: torch.device,
+    *,
+    making: subprocess.Popen[str] | None = None,
+    fits: Path | None = None,
 ) -> Subject:
-    """Read the capture, with the roles of frames decided here, and fit its neutral anew."""
+    """Read the capture, with the roles of frames decided here, and fit its neutral anew or read it from `fits`."""
     frames = pd.concat([pd.read_csv(path, dtype={"frame": str}) for path in sorted((folder / "frames").glob("*.csv"))])
     unknown = set(held_out) - set(frames["expression"])
     if unknown:
@@ -157,7 +180,10 @@ def open_subject(
     cameras = read_cameras(folder / "dataset" / "cameras.json").names
     wait_for(making, [folder / "dataset" / row["expression"] / row["frame"]], cameras)
     begin = time.perf_counter()
-    fitted = fit_first(studio_of(folder, config, device), row["expression"], row["frame"])
+    if fits is None:
+        fitted = fit_first(studio_of(folder, config, device), row["expression"], row["frame"])
+    else:
+        fitted = read_fitted_frames(fits / "neutral.h5").gaussians[0]
     empty = pd.DataFrame(columns=["frame", "camera", "split", "region", "psnr", "ssim", "lpips"])
     write_fitted_frames(neutral, FittedFrames(row["expression"], (row["frame"],), (fitted,), empty, {}))
     report(f"neutral: {config.training.steps.neutral} steps, {time.perf_counter() - begin:.1f} s with decoding")
@@ -190,6 +216,9 @@ def fit_first(studio: Studio, expression: str, frame: str) -> Gaussians:
 
 def single_fits(bench: Bench) -> tuple[dict[str, Gaussians], float]:
     """Fit every frame on its own from the neutral, as the rules do; return the fits and the seconds of their steps."""
+    if bench.fits is not None:
+        stores = sorted(path for path in bench.fits.glob("*.h5") if path.name != "neutral.h5")
+        return read_fits(bench.subject, stores), float("nan")
     studio = studio_of(bench.folder, bench.config, bench.device)
     level = bench.subject.template.levels[bench.subject.template.finest]
     edges = mean_edge_lengths(level.vertices, level.faces)
@@ -244,19 +273,6 @@ def mesh_start(bench: Bench, family: str, k: int, lambda_: float) -> Components:
         return mesh_pca(rows, min(k, len(names) - 1), level, os.cpu_count() or 1)
     config = with_k(bench.config.components.sldc, min(k, len(names) - 1), lambda_)
     return mesh_sldc(rows, config, bench.joint.local.map, level, os.cpu_count() or 1)
-
-
-@dataclass(frozen=True)
-class Run:
-    """One learned rig and what it cost."""
-
-    components: Components
-    learned: Learned
-    seconds: float
-    cpu_seconds: float
-    peak_gib: float
-    utilisation: float
-    """Percent of the time in which the GPU had work (nvidia-smi, every 0.2 s); NaN without one."""
 
 
 def learned_rig(bench: Bench, config: JointConfig, family: str, start: Components | None) -> Run:
@@ -319,10 +335,8 @@ def synthesised(size: str, frames: int, folder: Path) -> subprocess.Popen[str]:
 
     script = Path(__file__).with_name("full_size_capture.py")
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    command = [sys.executable, str(script), str(folder), "--frames", str(frames), "--device", device]
-    process = subprocess.Popen(
-        command + (["--small"] if size == "small" else []), stdout=subprocess.PIPE, text=True, bufsize=1
-    )
+    command = [sys.executable, str(script), str(folder), "--size", size, "--frames", str(frames), "--device", device]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1)
     assert process.stdout is not None
     lines = process.stdout
     for line in lines:

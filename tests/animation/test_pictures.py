@@ -3,7 +3,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from splatrig.animation.pictures import GAP, beside, contact_sheet, label, text_block, write_gif, write_mp4, write_png
+from splatrig.animation.pictures import (
+    GAP,
+    beside,
+    contact_sheet,
+    label,
+    reduced,
+    text_block,
+    write_gif,
+    write_mp4,
+    write_png,
+)
 from splatrig.errors import InputError
 
 
@@ -84,3 +94,29 @@ def test_png_round_trip(tmp_path):
     picture = np.random.default_rng(0).integers(0, 256, (7, 9, 3)).astype(np.uint8)
     write_png(tmp_path / "a.png", picture)
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.png")), picture)
+
+
+def test_letters_without_ascenders_are_not_cut_off():
+    """The unit above colour bars, mm, lost its first rows to a negative fraction of a pixel."""
+    for text in ("mm", "rg", "none", "svd"):
+        tight, roomy = text_block(text, width=80), text_block(text, width=80, height=91)
+        ink = [np.flatnonzero((block < 255).any(axis=(1, 2))) for block in (tight, roomy)]
+        assert len(ink[0]) == len(ink[1])
+        assert ink[0][0] > 0
+        assert ink[0][-1] < len(tight) - 1
+
+
+def test_mp4_takes_frames_as_they_come_and_refuses_none(tmp_path):
+    write_mp4(tmp_path / "a.mp4", (flat(value, 24, 37) for value in (0, 120, 250)), frames_per_second=3, threads=2)
+    with imageio.get_reader(tmp_path / "a.mp4") as reader:
+        values = [float(np.asarray(frame).mean()) for frame in reader]
+    np.testing.assert_allclose(values, [0, 120, 250], atol=4)
+    with pytest.raises(InputError, match="at least one frame"):
+        write_mp4(tmp_path / "b.mp4", iter(()))
+    assert not (tmp_path / "b.mp4").exists()
+
+
+def test_reduced_pictures_keep_their_shape_and_colour():
+    assert reduced(flat(90, 40, 60), 10).shape == (10, 15, 3)
+    assert reduced(flat(90, 40, 60), 10).mean() == pytest.approx(90, abs=0.5)
+    assert reduced(flat(90, 40, 60), 80).shape == (40, 60, 3)

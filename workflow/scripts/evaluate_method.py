@@ -17,5 +17,5 @@ components, template = read_components(inputs.components), read_template(inputs.
 data = read_attribute_rows(inputs.attributes, [name for name, _, _ in components.dim_info])
 evaluation = MethodEvaluation(params.method, params.level, components, data, params.ks, params.seed)
 write_table(snakemake.output.table, evaluation.table(len(template.levels[params.level].vertices)))
-stage = open_stage(inputs, params.dataset, template, params.device)
+stage = open_stage(inputs, params.dataset, template, params.device, follow=params.follow_skin)
 write_table(snakemake.output.images, evaluation.pictures(stage))

@@ -13,18 +13,25 @@ from splatrig.animation.render import pick_device, picture_cameras
 from splatrig.capture.cameras import read_cameras
 from splatrig.config import RenderingConfig, from_mapping
 from splatrig.files import atomic_directory
+from splatrig.mesh.template import read_template
 from splatrig.training.dataset import read_pose
 
 numba.set_num_threads(snakemake.threads)
 rendering = from_mapping(RenderingConfig, snakemake.params.rendering)
 rig, pose_file = open_rig(
-    snakemake.input.components, snakemake.input.neutral, snakemake.input.template, Path(snakemake.input.dataset)
+    snakemake.input.components,
+    snakemake.input.neutral,
+    snakemake.input.template,
+    Path(snakemake.input.dataset),
+    follow=rendering.follow_skin,
 )
+template = read_template(snakemake.input.template)
 cameras = picture_cameras(read_cameras(snakemake.input.cameras), rendering.image_height)
 cameras = cameras.in_head_space(read_pose(pose_file))
 cameras = cameras.select(frontal_order(cameras, rig.neutral.means))
 shown = cameras.select(cameras.held_out) if cameras.held_out.any() else cameras
-view = look(rig.neutral.means, rig.components.faces, cameras)
+finest = template.levels[template.finest]
+view = look(finest.vertices, finest.faces, cameras)
 pictures = picture_family(
     rig,
     shown,

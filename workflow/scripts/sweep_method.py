@@ -26,7 +26,7 @@ sweeps = Sweeps(learner, params.method, params.level, data)
 sweeps.against_k(params.ks)
 if params.sldc:
     sweeps.against_lambda(params.lambdas, max(params.ks))
-stage = open_stage(inputs, params.dataset, template, params.device)
+stage = open_stage(inputs, params.dataset, template, params.device, follow=params.follow_skin)
 sweeps.leave_one_expression_out(params.left_out_ks, stage)
 write_table(snakemake.output.table, sweeps.frame())
 write_table(snakemake.output.images, stage.frame(params.method, params.level))

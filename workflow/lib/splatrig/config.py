@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
 from splatrig.config_control import ControlConfig
+from splatrig.config_export import ExportConfig, VideoConfig
 from splatrig.config_joint import JointConfig
 
 LEVEL_NAMES = ("base", "subd1", "subd2", "subd3")
@@ -246,6 +247,7 @@ class RenderingConfig:
     families: list[str]
     image_height: int
     animation_frames: int
+    follow_skin: bool
 
 
 @dataclass(frozen=True)
@@ -273,6 +275,8 @@ class Config:
     rendering: RenderingConfig
     evaluation: EvaluationConfig
     control: ControlConfig
+    video: VideoConfig
+    export: ExportConfig
 
 
 def from_mapping(cls: type[T], values: Mapping[str, Any]) -> T:

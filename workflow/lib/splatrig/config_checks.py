@@ -110,6 +110,12 @@ def check_config(config: Config, expressions: Sequence[str], cameras: Sequence[s
         raise InputError(
             f"components.sldc.trapezoid: d_min = {trapezoid.d_min} must be below d_max = {trapezoid.d_max}."
         )
+    for key, family in (("video.family", config.video.family), ("export.family", config.export.family)):
+        if family.startswith("joint_") and family.removeprefix("joint_") not in config.joint.families:
+            raise InputError(
+                f"{key}: {family} is not made, since joint.families is [{', '.join(config.joint.families)}]; "
+                "add it there, or name another family, such as pca_all."
+            )
     if cameras is not None:
         _check_cameras(config, cameras)
 
@@ -146,6 +152,7 @@ def _check_component_sizes(config: Config, train_expressions: int) -> None:
         ("joint.level", config.joint.level),
         ("components.sldc.start_level", components.sldc.start_level or levels[0]),
         *[("components.upsample", name) for name in components.upsample],
+        ("export.mesh_level", config.export.mesh_level or levels[0]),
     ]:
         if level not in levels:
             raise InputError(
@@ -161,6 +168,11 @@ def _check_component_sizes(config: Config, train_expressions: int) -> None:
 def _check_cameras(config: Config, cameras: Sequence[str]) -> None:
     """Check the camera selection against the cameras that exist."""
     used = list(cameras)
+    for name in config.video.cameras:
+        if name not in cameras:
+            raise InputError(
+                f"video.cameras: camera {name} does not exist; the capture has {', '.join(sorted(cameras))}."
+            )
     if not isinstance(config.capture.cameras, str):
         unknown = [name for name in config.capture.cameras if name not in cameras]
         if unknown:

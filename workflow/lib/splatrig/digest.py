@@ -14,6 +14,7 @@ WITHOUT_RESULTS = frozenset(
         "splatrig.cache",
         "splatrig.config",
         "splatrig.config_control",
+        "splatrig.config_export",
         "splatrig.config_joint",
         "splatrig.lifeline",
         "splatrig.logs",

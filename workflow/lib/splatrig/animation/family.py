@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from splatrig.animation.heatmap import MeshView, color_bar, nice_ceiling
 from splatrig.animation.pictures import Picture, beside, contact_sheet
 from splatrig.animation.render import render_sequence
 from splatrig.animation.rig import Rig
+from splatrig.animation.surface import surface_of
 from splatrig.capture.cameras import Cameras
 from splatrig.components.file import Components, read_components
 from splatrig.errors import InputError
@@ -84,18 +86,24 @@ def displacement_mm(rig: Rig, swing: Swing) -> NDArray[np.float32]:  # [N]
     return np.linalg.norm(there - here, axis=1)
 
 
-def open_rig(components: str | Path, neutral: str | Path, template: str | Path, dataset: Path) -> tuple[Rig, Path]:
+def open_rig(
+    components: str | Path, neutral: str | Path, template: str | Path, dataset: Path, *, follow: bool = True
+) -> tuple[Rig, Path]:
     """Read a family, carried up when it was learned on a coarse level, and the neutral that it moves.
 
-    Returns the rig and where `dataset`, the restructured folder of the neutral's expression, has its head pose.
+    With `follow`, Gaussians of families that move centres alone turn and grow with the skin. Returns the rig and where
+    `dataset`, the restructured folder of the neutral's expression, has its head pose.
     """
     fitted = read_fitted_frames(neutral)
     rest = fitted.gaussians[0]
     parts = read_components(components)
+    levels = read_template(template)
     if len(parts.face_mask) < len(rest):
-        parts = carry_xyz(parts, read_template(template), rest)
+        parts = carry_xyz(parts, levels, rest)
+    finest = levels.levels[levels.finest]
     frame = fitted.frames[0]
-    return Rig(parts, base_of(parts, rest)), dataset / frame / f"{frame}_transform.txt"
+    surface = surface_of(finest.vertices, finest.faces) if follow else None
+    return Rig(parts, base_of(parts, rest), surface), dataset / frame / f"{frame}_transform.txt"
 
 
 def carry_xyz(components: Components, template: Template, rest: Gaussians) -> Components:
@@ -180,11 +188,11 @@ def picture_family(
             )
         rows.append([*seen[:, 0], painted])
         captions.append([*labels, "displacement"])
-        titles.append(f"component\n{swing.component + 1}")
+        titles.append(component_title(rig, swing.component))
     bar = color_bar(view.face_at.shape[0] // view.samples, largest, "mm")
-    places = [f"{title}\n{acts_on(rig, swing.component)}" for title, swing in zip(titles, swings, strict=True)]
-    sheet = beside([contact_sheet(rows, row_titles=places, captions=captions, title_width=150), bar])
-    heat = beside([contact_sheet([maps], column_titles=[title.replace("\n", " ") for title in titles]), bar])
+    sheet = beside([contact_sheet(rows, row_titles=titles, captions=captions, title_width=150), bar])
+    heads = [fill(title.replace("\n", " "), max(12, maps[0].shape[1] // 8)) for title in titles]
+    heat = beside([contact_sheet([maps], column_titles=heads), bar])
     moving = [
         render_sequence(
             [rig.gaussians(weights_at(rig, swing.component, weight)) for weight in swing.path(frames)],
@@ -193,7 +201,6 @@ def picture_family(
         )[:, 0]
         for swing in swings
     ]
-    heads = [title.replace("\n", " ") for title in titles]
     animation = [contact_sheet([list(pictures)], column_titles=heads) for pictures in zip(*moving, strict=True)]
     return FamilyPictures(stills, sheet, animation, heat, largest)
 
@@ -207,6 +214,14 @@ def acts_on(rig: Rig, component: int) -> str:
         return ""
     _, place, _, *unit = rig.components.names[component].split(" · ")
     return "".join(f"{line}\n" for line in (place, *unit))
+
+
+def component_title(rig: Rig, component: int) -> str:
+    """Return a component's name over several lines, `SLDC 04`, where it acts, in which expressions; or its number."""
+    if not rig.components.names:
+        return f"component\n{component + 1}"
+    parts = rig.components.names[component].replace("_", " ").split(" · ")
+    return "\n".join(fill(part, 20) for part in parts)
 
 
 def compare_heat(rigs: Mapping[str, Rig], view: MeshView, components: int, deviations: float) -> Picture:

@@ -1,6 +1,6 @@
 """Contact sheets, labels, GIF and MP4: pictures [H, W, 3] uint8 in, files and larger pictures out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import imageio.v2 as imageio
@@ -40,7 +40,8 @@ def text_block(
     left, top, right, bottom = probe.multiline_textbbox((0, 0), text, font=font, align="center")
     high = height if height is not None else int(np.ceil(bottom - top)) + size // 2 + 4
     sheet = Image.new("RGB", (width, high), PAPER)
-    at = ((width - (right - left)) / 2 - left, (high - (bottom - top)) / 2 - top)
+    # whole pixels: at negative fractions Pillow cuts the first rows off
+    at = (round((width - (right - left)) / 2 - left), round((high - (bottom - top)) / 2 - top))
     ImageDraw.Draw(sheet).multiline_text(at, text, font=font, fill=ink, align="center")
     return np.asarray(sheet)
 
@@ -126,9 +127,13 @@ def _palette_sample(frames: Sequence[Picture]) -> Picture:
     return np.resize(sample, (-(-len(sample) // 256), 256, 3))
 
 
-def write_mp4(path: str | Path, frames: Sequence[Picture], *, frames_per_second: float = 12.0) -> None:
-    """Write an H.264 MP4 that browsers play; odd sizes lose their last row or column (4:2:0 needs even ones)."""
-    high, wide = frames[0].shape[0] // 2 * 2, frames[0].shape[1] // 2 * 2
+def write_mp4(
+    path: str | Path, frames: Iterable[Picture], *, frames_per_second: float = 12.0, threads: int = 1
+) -> None:
+    """Write an H.264 MP4 that browsers play, frame by frame as they come.
+
+    Odd sizes lose their last row or column (4:2:0 needs even ones). Raises InputError when there is no frame.
+    """
     with atomic_path(path) as temporary:
         writer = imageio.get_writer(
             temporary,
@@ -137,8 +142,21 @@ def write_mp4(path: str | Path, frames: Sequence[Picture], *, frames_per_second:
             fps=frames_per_second,
             codec="libx264",
             macro_block_size=1,
-            ffmpeg_params=["-crf", "20", "-movflags", "+faststart", "-threads", "1"],
+            ffmpeg_params=["-crf", "20", "-movflags", "+faststart", "-threads", str(threads)],
         )
+        written = 0
         with writer:
             for frame in frames:
+                high, wide = frame.shape[0] // 2 * 2, frame.shape[1] // 2 * 2
                 writer.append_data(np.ascontiguousarray(frame[:high, :wide]))
+                written += 1
+        if not written:
+            raise InputError(f"{path}: expected at least one frame, got none.")
+
+
+def reduced(picture: Picture, height: int) -> Picture:
+    """Return a picture [H, W, 3] made `height` pixels high, or as it is when it is not higher."""
+    if picture.shape[0] <= height:
+        return picture
+    size = (max(1, round(picture.shape[1] * height / picture.shape[0])), height)
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))

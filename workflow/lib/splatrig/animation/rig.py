@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from splatrig.animation.surface import Surface
 from splatrig.components.file import Components
 from splatrig.errors import InputError
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
@@ -36,11 +38,14 @@ FIT_TOLERANCE = 1e-7
 class Rig:
     """The Gaussians of `neutral`, moved by `components`: row(w) = mean + std * (offset + w @ C).
 
-    Attributes that the components lack (opacity, higher spherical harmonics, or all but xyz) stay the neutral's.
+    Attributes that the components lack (opacity, higher spherical harmonics, or all but xyz) stay the neutral's; with
+    `surface`, Gaussians whose components move centres but neither turn nor scale them follow the skin instead.
     """
 
     components: Components
     neutral: Gaussians
+    surface: Surface | None = None
+    """The skin at rest, on the CPU."""
 
     def __post_init__(self) -> None:
         count = len(self.neutral)
@@ -60,6 +65,12 @@ class Rig:
     def count(self) -> int:
         """Number of components K."""
         return len(self.components.C)
+
+    @property
+    def follows(self) -> bool:
+        """Whether rotation and scale of the Gaussians follow the skin: there is one, and no component drives them."""
+        names = {name for name, _, _ in self.components.dim_info}
+        return self.surface is not None and "xyz" in names and names.isdisjoint(("rotation", "scale"))
 
     @cached_property
     def rest(self) -> NDArray[np.float32]:  # [D]
@@ -96,6 +107,12 @@ class Rig:
             moved[field] = row[first:end].reshape(len(self.neutral), *SHAPES[field])
         quats = moved["quats"]
         moved["quats"] = quats / np.linalg.norm(quats, axis=-1, keepdims=True)
+        if self.follows and self.surface is not None:
+            moves = torch.as_tensor(moved["means"] - self.neutral.means)[None]
+            turned, grown = self.surface.follow(
+                moves, torch.as_tensor(moved["quats"]), torch.as_tensor(self.neutral.log_scales)
+            )
+            moved["quats"], moved["log_scales"] = turned[0].numpy(), grown[0].numpy()
         return Gaussians(**moved)
 
     def row_of(self, gaussians: Gaussians) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ from splatrig.animation.family import carry_xyz
 from splatrig.animation.pictures import Picture
 from splatrig.animation.render import pick_device, render
 from splatrig.animation.rig import Rig
+from splatrig.animation.surface import Surface, surface_of
 from splatrig.capture.cameras import Cameras, read_cameras
 from splatrig.components.file import Components
 from splatrig.evaluation.images import IMAGE_COLUMNS
@@ -112,8 +113,17 @@ class Stage:
     Collects one row a picture, `IMAGE_COLUMNS` without method and level.
     """
 
-    def __init__(self, neutral: Gaussians, template: Template, photographs: Photographs, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        neutral: Gaussians,
+        template: Template,
+        photographs: Photographs,
+        device: str = "cpu",
+        surface: Surface | None = None,
+    ) -> None:
+        """With `surface`, the skin of the finest level, Gaussians whose centres alone are moved follow it."""
         self._neutral, self._template, self._photographs, self._device = neutral, template, photographs, device
+        self._surface = surface
         self._rows: list[tuple[object, ...]] = []
 
     def posing(self, components: Components) -> Callable[[NDArray[np.float32]], Gaussians]:
@@ -122,9 +132,9 @@ class Stage:
         Displacements go up through the midpoint operators; what the components do not move stays the neutral's.
         """
         if len(components.face_mask) == len(self._neutral):
-            return Rig(components, base_of(components, self._neutral)).from_row
+            return Rig(components, base_of(components, self._neutral), self._surface).from_row
         lifted = carry_xyz(components, self._template, self._neutral)
-        rig = Rig(lifted, self._neutral)
+        rig = Rig(lifted, self._neutral, self._surface)
         coarse = next(
             name for name, level in self._template.levels.items() if len(level.vertices) == len(components.face_mask)
         )
@@ -155,15 +165,18 @@ class Stage:
         return table
 
 
-def open_stage(inputs: Any, dataset: str | Path, template: Template, device: str) -> Stage:
+def open_stage(inputs: Any, dataset: str | Path, template: Template, device: str, *, follow: bool) -> Stage:
     """Return the stage of a rule's inputs (neutral, cameras): held-out cameras, or all where none is held out.
 
-    `device` is the configuration's.
+    `device` is the configuration's; with `follow`, Gaussians whose centres alone are moved follow the skin.
     """
     cameras = read_cameras(inputs.cameras)
     cameras = cameras.select(cameras.held_out) if cameras.held_out.any() else cameras
     neutral = read_fitted_frames(inputs.neutral).gaussians[0]
-    return Stage(neutral, template, Photographs(FrameSource(Path(dataset), cameras, template)), pick_device(device))
+    finest = template.levels[template.finest]
+    surface = surface_of(finest.vertices, finest.faces) if follow else None
+    photographs = Photographs(FrameSource(Path(dataset), cameras, template))
+    return Stage(neutral, template, photographs, pick_device(device), surface)
 
 
 def picture_worst(

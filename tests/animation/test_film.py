@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+import torch
+
+import planted
+from splatrig.animation.camera_path import fixed, orbit
+from splatrig.animation.captions import captioned, strongest
+from splatrig.animation.film import device_rig, film, film_on_device
+from splatrig.animation.render import render, to_bytes
+from splatrig.animation.rig import Rig
+from splatrig.animation.surface import surface_of
+from splatrig.errors import InputError
+
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
+
+
+@pytest.fixture(scope="module")
+def made():
+    return planted.head()
+
+
+def rigs(made):
+    surface = surface_of(made.vertices, made.faces)
+    return {
+        "centres alone": Rig(planted.components(made), made.neutral),
+        "centres that skin follows": Rig(planted.components(made), made.neutral, surface),
+        "all attributes": Rig(planted.components(made, family="pca", attributes=planted.JOINT), made.neutral),
+    }
+
+
+@pytest.mark.parametrize("name", ["centres alone", "centres that skin follows", "all attributes"])
+@pytest.mark.parametrize("device", DEVICES)
+def test_batches_on_a_device_are_the_poses_of_the_rig(made, name, device):
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    rig = rigs(made)[name]
+    weights = np.array([[0.0, 0.0, 0.0], [1.0, 0.2, 0.0], [0.3, 0.0, 0.9], [0.1, 0.8, 0.4], [0.0, 1.0, 1.0]])
+    path = orbit(planted.cameras().select([0]), 5, np.zeros(3))
+    color = np.array([0.2, 0.4, 0.6])
+    batches = list(film_on_device(device_rig(rig, device), weights, path, color, 2))
+    assert [len(batch) for batch in batches] == [2, 2, 1]
+    pictures = torch.cat(batches).cpu().numpy()
+    for frame, row in enumerate(weights):
+        expected, _ = render(rig.gaussians(row), path.select([frame]), background=color)
+        difference = np.abs(pictures[frame].astype(int) - to_bytes(expected[0]).astype(int))
+        assert difference.mean() < 0.05
+        assert np.percentile(difference, 99.9) <= 1
+
+
+def test_a_film_has_a_picture_a_row_and_moves(made):
+    rig = rigs(made)["all attributes"]
+    weights = np.linspace(0, 1, 4)[:, None] * np.ones(3)
+    pictures = list(film(rig, weights, fixed(planted.cameras(), 4), background=(1.0, 1.0, 1.0)))
+    assert len(pictures) == 4
+    assert pictures[0].shape == (60, 40, 3)
+    assert pictures[0].dtype == np.uint8
+    assert np.all(pictures[0][0, 0] == 255)
+    assert np.abs(pictures[0].astype(int) - pictures[3]).mean() > 0.5
+
+
+def test_rows_and_cameras_go_together(made):
+    rig = rigs(made)["centres alone"]
+    with pytest.raises(InputError, match="a camera for each of 3 rows"):
+        list(film(rig, np.zeros((3, 3)), fixed(planted.cameras(), 2)))
+
+
+def test_captions_name_what_moves_most_along_its_range():
+    weights = np.array([[0.0, 0.0], [0.5, 4.0], [0.9, 4.0], [-0.2, 0.0]])
+    names = ["jaw_open · chin", "smile"]
+    found = strongest(weights, names, low=np.array([-0.2, 0.0]), high=np.array([1.0, 8.0]))
+    assert found == ["", "jaw open · chin", "jaw open · chin", "jaw open · chin"]
+    assert strongest(weights[1:2], names, np.zeros(2), np.array([10.0, 8.0])) == ["smile"]
+
+
+def test_captioned_pictures_are_equally_high():
+    picture = np.zeros((30, 90, 3), np.uint8)
+    plain, named = captioned(picture, ""), captioned(picture, "a very long name that cannot fit into ninety pixels")
+    assert plain.shape == named.shape
+    assert np.all(plain[30:] == 255)
+    assert named[30:].min() < 128
+    np.testing.assert_array_equal(named[:30], picture)

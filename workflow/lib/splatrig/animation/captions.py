@@ -1,0 +1,36 @@
+"""What is written below the frames of a film."""
+
+from collections.abc import Sequence
+from textwrap import shorten
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.animation.pictures import Picture, text_block
+
+QUIET = 0.05
+"""Below this share of its range no component is named."""
+
+LETTER_SHARE = 0.55
+"""Mean width of a letter in shares of the text's size."""
+
+
+def strongest(
+    weights: NDArray,  # [T, K]
+    names: Sequence[str],
+    low: NDArray,  # [K] ends of the ranges, never above 0
+    high: NDArray,  # [K] never below 0
+) -> list[str]:
+    """Return for each row of `weights` the name of the component that is farthest along its range, or nothing."""
+    span = np.where(weights >= 0, high, -np.asarray(low))
+    shares = np.abs(weights) / np.where(span > 0, span, np.inf)
+    best = shares.argmax(axis=1)
+    return [names[k].replace("_", " ") if share[k] >= QUIET else "" for k, share in zip(best, shares, strict=True)]
+
+
+def captioned(picture: Picture, text: str, *, size: int = 14) -> Picture:
+    """Return the picture with one line of `text` below it, cut to fit; the strip is as high without any text."""
+    wide = picture.shape[1]
+    fitting = shorten(text, max(8, int(wide / (LETTER_SHARE * size))), placeholder=" …") if text else " "
+    strip = text_block(fitting, width=wide, size=size, height=2 * size)
+    return np.concatenate([picture, strip], axis=0)

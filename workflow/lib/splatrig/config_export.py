@@ -1,0 +1,42 @@
+"""The sections `video` and `export` of the configuration; see `splatrig.config`."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class VideoOrbit:
+    """`video.orbit`: how the camera goes around the head."""
+
+    degrees: float
+    elevation: float
+    turns: float
+
+
+@dataclass(frozen=True)
+class VideoConfig:
+    """`video`: the film of a track."""
+
+    family: str
+    tracks: list[str]
+    path: str
+    cameras: list[str]
+    orbit: VideoOrbit
+    zoom: float
+    height: int
+    fps: float
+    background: list[float]
+    captions: bool
+    gif_height: int
+    gif_fps: float
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """`export`: files for other programs."""
+
+    family: str
+    poses: list[str]
+    ply_axes: str
+    spz_sh_bits: list[int]
+    mesh_level: str | None
+    half_precision: bool

@@ -1,0 +1,61 @@
+"""What an exported file loses: read it, render it, compare with renders of what was exported."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from splatrig.animation.render import render
+from splatrig.capture.cameras import Cameras
+from splatrig.errors import InputError
+from splatrig.export.splats import read_splat_glb
+from splatrig.gaussians.axes import from_frame
+from splatrig.gaussians.gaussians import Gaussians
+from splatrig.gaussians.ply import read_splats
+from splatrig.gaussians.spz import read_spz
+
+READERS = {".ply": read_splats, ".spz": read_spz, ".glb": read_splat_glb}
+CAMERAS = 4
+"""Most frontal cameras that poses are compared from."""
+BEST_DB = 150.0
+"""Equal renders have no PSNR; they are given this one."""
+
+
+def read_exported(path: str | Path, ply_axes: str) -> Gaussians:
+    """Read a pose back into head space, by suffix; `ply_axes` are those of PLY files (`splatrig.gaussians.axes`)."""
+    path = Path(path)
+    if path.suffix not in READERS:
+        raise InputError(f"{path}: expected a pose as {', '.join(READERS)}, got {path.suffix or 'no suffix'}.")
+    gaussians = READERS[path.suffix](path)
+    frame = {".ply": ply_axes, ".spz": "metres", ".glb": "head"}[path.suffix]
+    return from_frame(gaussians, frame)
+
+
+def measure(
+    originals: Mapping[str, Gaussians],
+    files: Mapping[str, list[str]],
+    cameras: Cameras,  # in head space
+    ply_axes: str,
+    device: str = "cpu",
+) -> pd.DataFrame:
+    """Return a table of pose, file, bytes, camera and PSNR (dB) inside of the head and over the whole image.
+
+    `files` maps a pose to its files; the reference is a render of the Gaussians that were exported.
+    """
+    rows = []
+    for pose, gaussians in originals.items():
+        reference, alphas = render(gaussians, cameras, device=device)
+        for path in files[pose]:
+            images, _ = render(read_exported(path, ply_axes), cameras, device=device)
+            size = Path(path).stat().st_size
+            for index, camera in enumerate(cameras.names):
+                error = (images[index] - reference[index]).astype(np.float64) ** 2
+                inside = alphas[index, ..., 0] > 0.5
+                rows.append((pose, Path(path).suffix[1:], size, camera, _psnr(error[inside]), _psnr(error)))
+    return pd.DataFrame(rows, columns=["pose", "file", "bytes", "camera", "psnr_head", "psnr_image"])
+
+
+def _psnr(squares: np.ndarray) -> float:
+    mean = float(squares.mean()) if squares.size else 0.0
+    return min(BEST_DB, -10.0 * np.log10(mean)) if mean > 0 else BEST_DB

@@ -1,0 +1,116 @@
+"""Gaussians as glTF points with the Khronos extension KHR_gaussian_splatting, ellipse kernel.
+
+Follows the release candidate text of 15 April 2026 (KhronosGroup/glTF, extensions/2.0/Khronos); the registry has since
+listed the extension as ratified, with the same names. Attributes are activated: scales linear, opacities in [0, 1],
+rotations xyzw. Programs without the extension show coloured points.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.errors import InputError
+from splatrig.export.glb import ARRAY_BUFFER, Glb, read_glb
+from splatrig.gaussians.activation import SH_C0
+from splatrig.gaussians.axes import from_frame, to_frame
+from splatrig.gaussians.gaussians import Gaussians
+
+EXTENSION = "KHR_gaussian_splatting"
+DEGREES = 3
+SMALLEST_SCALE = 1e-12
+"""Metres; what a scale of zero is read as."""
+_POINTS = 0
+
+
+def write_splat_glb(path: str | Path, gaussians: Gaussians, *, name: str = "head") -> None:
+    """Write Gaussians of head space as a GLB, in glTF's metres with y up; colours are display-referred sRGB."""
+    moved = to_frame(gaussians, "metres")
+    opacities = 1.0 / (1.0 + np.exp(-moved.logit_opacities.astype(np.float64)))
+    quats = moved.quats.astype(np.float64)
+    quats /= np.linalg.norm(quats, axis=1, keepdims=True)
+    glb = Glb()
+    attributes = {
+        "POSITION": glb.add(moved.means, target=ARRAY_BUFFER, bounds=True),
+        "COLOR_0": glb.add(_fallback(moved, opacities), target=ARRAY_BUFFER, normalized=True),
+        f"{EXTENSION}:ROTATION": glb.add(np.roll(quats, -1, axis=1).astype(np.float32), target=ARRAY_BUFFER),
+        f"{EXTENSION}:SCALE": glb.add(
+            np.exp(moved.log_scales.astype(np.float64)).astype(np.float32), target=ARRAY_BUFFER
+        ),
+        f"{EXTENSION}:OPACITY": glb.add(opacities.astype(np.float32), target=ARRAY_BUFFER),
+    }
+    for semantic, band in _coefficients():
+        values = moved.sh0[:, 0] if band is None else moved.shN[:, band]
+        attributes[semantic] = glb.add(np.ascontiguousarray(values), target=ARRAY_BUFFER)
+    primitive = {
+        "attributes": attributes,
+        "mode": _POINTS,
+        "extensions": {EXTENSION: {"kernel": "ellipse", "colorSpace": "srgb_rec709_display"}},
+    }
+    glb.document |= {
+        "extensionsUsed": [EXTENSION],
+        "scene": 0,
+        "scenes": [{"nodes": [0]}],
+        "nodes": [{"name": name, "mesh": 0}],
+        "meshes": [{"name": name, "primitives": [primitive]}],
+    }
+    glb.write(path)
+
+
+def read_splat_glb(path: str | Path) -> Gaussians:
+    """Read the Gaussians of a GLB that `write_splat_glb` wrote, raw and in head space.
+
+    Raises InputError naming the file when its first primitive does not hold splats as floats.
+    """
+    opened = read_glb(path)
+    try:
+        primitive = opened.document["meshes"][0]["primitives"][0]
+        attributes = primitive["attributes"]
+        kernel = primitive["extensions"][EXTENSION]["kernel"]
+        if kernel != "ellipse":
+            raise InputError(f"{path}: expected the kernel ellipse of {EXTENSION}, got {kernel}.")
+        fields = {
+            key: opened.array(attributes[f"{EXTENSION}:{key}"]).astype(np.float64)
+            for key in ("ROTATION", "SCALE", "OPACITY")
+        }
+        means = opened.array(attributes["POSITION"])
+        bands = [
+            opened.array(attributes[semantic]) if semantic in attributes else np.zeros_like(means)
+            for semantic, _ in _coefficients()
+        ]
+    except (KeyError, IndexError) as error:
+        raise InputError(
+            f"{path}: expected splats of {EXTENSION} in the first primitive; {error} is missing."
+        ) from error
+    opacities = np.clip(fields["OPACITY"], 1e-9, 1.0 - 1e-9)
+    arrays = {
+        "means": means,
+        "quats": np.roll(fields["ROTATION"], 1, axis=1),
+        "log_scales": np.log(np.maximum(fields["SCALE"], SMALLEST_SCALE)),
+        "logit_opacities": np.log(opacities / (1.0 - opacities)),
+        "sh0": bands[0][:, None],
+        "shN": np.stack(bands[1:], axis=1),
+    }
+    gaussians = Gaussians(**{key: np.ascontiguousarray(array, np.float32) for key, array in arrays.items()})
+    return from_frame(gaussians, "metres")
+
+
+def _coefficients() -> list[tuple[str, int | None]]:
+    """Return the attributes of all spherical harmonics, with their row of `shN`; None is `sh0`."""
+    orders = [(degree, order) for degree in range(1, DEGREES + 1) for order in range(2 * degree + 1)]
+    return [
+        (f"{EXTENSION}:SH_DEGREE_0_COEF_0", None),
+        *[(f"{EXTENSION}:SH_DEGREE_{degree}_COEF_{order}", row) for row, (degree, order) in enumerate(orders)],
+    ]
+
+
+def _fallback(gaussians: Gaussians, opacities: NDArray) -> NDArray[np.uint16]:  # [N, 4]
+    """Return colours of points for programs without the extension: linear, with opacity."""
+    colors = linear_colors(gaussians)
+    return np.rint(np.concatenate([colors, opacities[:, None]], axis=1) * 65535.0).astype(np.uint16)
+
+
+def linear_colors(gaussians: Gaussians) -> NDArray[np.float64]:  # [N, 3]
+    """Return the colours without any view dependence, clipped to [0, 1] and decoded from sRGB, as glTF wants them."""
+    shown = np.clip(0.5 + SH_C0 * gaussians.sh0[:, 0].astype(np.float64), 0.0, 1.0)
+    return np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4)

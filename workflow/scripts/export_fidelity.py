@@ -1,0 +1,31 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+from pathlib import Path
+
+import numba
+
+from splatrig.animation.family import frontal_order, open_rig
+from splatrig.animation.render import pick_device
+from splatrig.capture.cameras import read_cameras
+from splatrig.control.panel import read_panel
+from splatrig.evaluation.table import write_table
+from splatrig.export.fidelity import CAMERAS, measure
+from splatrig.export.poses import track_of_pose, weights_of_pose
+from splatrig.training.dataset import read_pose
+
+inputs, params = snakemake.input, snakemake.params
+numba.set_num_threads(snakemake.threads)
+rig, pose_file = open_rig(
+    inputs.components, inputs.neutral, inputs.template, Path(inputs.dataset), follow=params.follow_skin
+)
+panel = read_panel(inputs.panel)
+named = [(pose, track_of_pose(pose, params.expressions)) for pose in params.poses]
+given = [inputs.tracks] if isinstance(inputs.tracks, str) else list(inputs.tracks)
+tracks = dict(zip([pose for pose, track in named if track], given, strict=True))
+originals = {pose: rig.gaussians(weights_of_pose(pose, panel, tracks.get(pose))) for pose in params.poses}
+files = {pose: [path for path in inputs.files if Path(path).stem == pose] for pose in params.poses}
+cameras = read_cameras(inputs.cameras).in_head_space(read_pose(pose_file))
+cameras = cameras.select(frontal_order(cameras, rig.neutral.means)[:CAMERAS])
+write_table(snakemake.output.table, measure(originals, files, cameras, params.ply_axes, pick_device(params.device)))

@@ -1,0 +1,20 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+from pathlib import Path
+
+from splatrig.animation.family import open_rig
+from splatrig.control.panel import read_panel
+from splatrig.control.track import read_track
+from splatrig.export.head import Clip, component_clip, morph_head, write_head_glb
+from splatrig.mesh.template import read_template
+
+inputs, params = snakemake.input, snakemake.params
+rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path())
+panel = read_panel(inputs.panel)
+level = read_template(inputs.template).levels[params.level]
+head = morph_head(rig, level, panel.names, panel.low, panel.high)
+track = read_track(inputs.track).ordered(panel.names)
+tour = Clip("expressions", track.times - track.times[0], track.weights / head.units)
+write_head_glb(snakemake.output.glb, head, [tour, component_clip(head)], name=params.name)

@@ -1,0 +1,50 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+from pathlib import Path
+
+import numba
+
+from splatrig.animation.camera_path import path_about
+from splatrig.animation.captions import captioned, strongest
+from splatrig.animation.family import frontal_order, open_rig
+from splatrig.animation.film import film
+from splatrig.animation.pictures import reduced, write_gif, write_mp4
+from splatrig.animation.render import pick_device, picture_cameras
+from splatrig.capture.cameras import read_cameras
+from splatrig.config import VideoConfig, from_mapping
+from splatrig.control.filters import resampled
+from splatrig.control.panel import read_panel
+from splatrig.control.track import read_track
+from splatrig.progress import track as progress
+from splatrig.training.dataset import read_pose
+
+inputs, params = snakemake.input, snakemake.params
+numba.set_num_threads(snakemake.threads)
+video = from_mapping(VideoConfig, params.video)
+rig, pose_file = open_rig(
+    inputs.components, inputs.neutral, inputs.template, Path(inputs.dataset), follow=params.follow_skin
+)
+panel = read_panel(inputs.panel)
+track = resampled(read_track(inputs.track).ordered(panel.names), video.fps)
+cameras = picture_cameras(read_cameras(inputs.cameras), video.height).in_head_space(read_pose(pose_file))
+cameras = cameras.select(frontal_order(cameras, rig.neutral.means))
+path = path_about(cameras, len(track), rig.neutral.means.mean(axis=0), video)
+pictures = film(rig, track.weights, path, background=tuple(video.background), device=pick_device(params.device))
+names = strongest(track.weights, panel.names, panel.low, panel.high) if video.captions else None
+every = max(1, round(video.fps / video.gif_fps))
+small = []
+
+
+def frames():
+    """Yield the finished frames, keeping small ones for the GIF."""
+    for number, picture in enumerate(progress(pictures, "video", total=len(track), unit="frame")):
+        finished = captioned(picture, names[number]) if names else picture
+        if number % every == 0:
+            small.append(reduced(finished, video.gif_height))
+        yield finished
+
+
+write_mp4(snakemake.output.mp4, frames(), frames_per_second=video.fps, threads=snakemake.threads)
+write_gif(snakemake.output.gif, small, frames_per_second=video.fps / every)
