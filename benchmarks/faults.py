@@ -22,7 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -34,7 +34,10 @@ TIMED = re.compile(r"evaluation/(runtimes(/|\.)|figures/runtime)|tensorboard/|pr
 PARTIAL = re.compile(r"\..+-[a-z0-9_]{8}(\.\w+)?")
 """Names of unfinished files, which `splatrig.files` moves into place when they are whole."""
 _SCRIPT = re.compile(r"\.snakemake/scripts/tmp\w+\.(\w+)\.py")
+_ENDED = re.compile(r"ended after ([\d.]+) s")
 _POLL_S = 0.02
+SNAKEMAKE = 0.3
+"""Share of the kills that are meant for snakemake itself."""
 _NOT_COPIED = (
     ".git",
     ".venv",
@@ -77,15 +80,13 @@ def leftovers(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob(".*") if PARTIAL.fullmatch(path.name))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Run:
     """One working copy, and the command that brings it up to date."""
 
     folder: Path
     command: list[str]
     environment: dict[str, str]
-    durations: dict[str, float] = field(default_factory=dict)
-    """Seconds that a job of a kind (the name of its script) was seen to take."""
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start snakemake; its words go to the file `snakemake.out`."""
@@ -96,27 +97,29 @@ class Run:
 
     def recover(self) -> None:
         """Do what is documented for after a crash: unlock the folder. Then the same command goes on."""
-        subprocess.run(
-            [*self.command, "--unlock"], cwd=self.folder, env=self.environment, check=True, capture_output=True
-        )
+        unlock = [*self.command, "--unlock"]
+        done = subprocess.run(unlock, cwd=self.folder, env=self.environment, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(done.stdout + done.stderr)
 
     def undisturbed(self) -> None:
-        """Run to the end, noting how long jobs take; raise RuntimeError with the last words if that fails."""
-        workflow = self.start()
-        begun: dict[int, tuple[str, float]] = {}
-        ended: dict[str, float] = {}
-        while workflow.poll() is None:
-            now = time.monotonic()
-            running = {job.pid: kind for job, kind in _jobs(workflow.pid)}
-            for pid in [pid for pid in begun if pid not in running]:
-                kind, start = begun.pop(pid)
-                ended[kind] = max(ended.get(kind, 0.0), now - start)
-            for pid, kind in running.items():
-                begun.setdefault(pid, (kind, now))
-            time.sleep(_POLL_S)
-        self.durations |= ended
-        if workflow.returncode != 0:
+        """Run to the end; raise RuntimeError with the last words if that fails."""
+        if self.start().wait() != 0:
             raise RuntimeError((self.folder / "snakemake.out").read_text()[-3000:])
+
+    def is_complete(self) -> bool:
+        """Say whether nothing is left to be done."""
+        command = [*self.command, "--dry-run", "--quiet"]
+        done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
+        return "Nothing to be done" in done.stdout + done.stderr
+
+    def seconds_of(self, kind: str) -> float:
+        """Return how long the last finished job of a rule took, by the logs; 2 s if none has finished."""
+        for log in self.folder.glob("logs/*/**/*.log"):
+            text = log.read_text(errors="replace")
+            if f"rule {kind}" in text and (found := _ENDED.search(text)):
+                return float(found[1])
+        return 2.0
 
     def kill_snakemake(self, after_s: float) -> bool:
         """Run, and kill snakemake after some seconds; return whether it was still running."""
@@ -141,7 +144,7 @@ class Run:
             if chosen:
                 job, kind = chosen
                 waiting = False
-                time.sleep(share * self.durations.get(kind, 2.0))
+                time.sleep(share * self.seconds_of(kind))
                 with suppress(psutil.NoSuchProcess):
                     job.kill()
                     killed = kind
@@ -173,45 +176,39 @@ def copy_project(folder: Path) -> Run:
     return Run(folder, command, environment)
 
 
-def campaign(kills: int, seed: int, folder: Path) -> tuple[Counter[str], list[str], int]:
-    """Return how often each kind was killed, what differed afterwards, and how many unfinished files were left."""
-    generator = random.Random(seed)
-    reference = copy_project(folder / "undisturbed")
-    begin = time.monotonic()
-    reference.undisturbed()
-    total = time.monotonic() - begin
-    print(f"undisturbed: {total:.0f} s, {len(reference.durations)} kinds of jobs", flush=True)
+def campaign(kills: int, seed: int, folder: Path, reference: Path | None) -> tuple[Counter[str], list[str], int]:
+    """Return how often each kind was killed, what differed afterwards, and how many unfinished files were left.
 
+    `reference`: the results of an undisturbed run of the same sources, if there are any already.
+    """
+    if reference is None:
+        undisturbed = copy_project(folder / "undisturbed")
+        undisturbed.undisturbed()
+        reference = undisturbed.folder / "results"
     run = copy_project(folder / "disturbed")
-    run.durations = reference.durations
+    generator = random.Random(seed)
     counts: Counter[str] = Counter()
     found: list[str] = []
-    partial = 0
+    partial = level = 0
     while counts.total() < kills:
-        if generator.random() < 0.4:
-            kind = "snakemake" if run.kill_snakemake(generator.uniform(0.5, max(8.0, 0.15 * total))) else None
-        else:
-            least = min(counts[name] for name in run.durations)
-            kind = run.kill_job(lambda name, least=least: counts[name] <= least, generator.random())
+        if generator.random() < SNAKEMAKE:
+            kind = "snakemake" if run.kill_snakemake(generator.uniform(2.0, 30.0)) else None
+        else:  # a kind that was killed least so far
+            kind = run.kill_job(lambda name, most=level: counts[name] <= most, generator.random())
         if kind is not None:
             counts[kind] += 1
             print(f"{counts.total():3d} {kind}", flush=True)
         run.recover()
-        if counts.total() == kills or _is_complete(run):
-            run.undisturbed()
-            found += differences(reference.folder / "results", run.folder / "results")
-            partial += len(leftovers(run.folder))
-            print(f"complete after {counts.total()} kills; {len(found)} differences so far", flush=True)
-            for part in ("results", "resources/captures", "logs", ".snakemake"):
-                shutil.rmtree(run.folder / part, ignore_errors=True)
+        if counts.total() < kills and not run.is_complete():
+            continue
+        run.undisturbed()
+        found += differences(reference, run.folder / "results")
+        partial += len(leftovers(run.folder))
+        print(f"complete after {counts.total()} kills; {len(found)} differences so far", flush=True)
+        level += 1
+        for part in ("results", "resources/captures", "logs", ".snakemake"):
+            shutil.rmtree(run.folder / part, ignore_errors=True)
     return counts, found, partial
-
-
-def _is_complete(run: Run) -> bool:
-    done = subprocess.run(
-        [*run.command, "--dry-run", "--quiet"], cwd=run.folder, env=run.environment, capture_output=True, text=True
-    )
-    return "Nothing to be done" in done.stdout + done.stderr
 
 
 def main() -> None:
@@ -220,10 +217,14 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="where to work; default: a temporary folder, removed afterwards")
+    parser.add_argument(
+        "--reference", type=Path, help="results of an undisturbed run of these sources; default: make it"
+    )
     arguments = parser.parse_args()
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
-        counts, found, partial = campaign(arguments.kills, arguments.seed, arguments.folder or Path(temporary))
+        folder = arguments.folder or Path(temporary)
+        counts, found, partial = campaign(arguments.kills, arguments.seed, folder, arguments.reference)
     print(f"\n{counts.total()} kills (seed {arguments.seed}) in {(time.monotonic() - begin) / 60:.1f} min on")
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}.")
     print(f"Results that differ: {len(found)}. Unfinished files left behind: {partial}.\n")

@@ -61,7 +61,6 @@ def dry_run(folder: Path, *arguments: str) -> Graph:
         "--dry-run",
         "--quiet",
         "rules",
-        "progress",
         "--cores",
         "8",
         *arguments,

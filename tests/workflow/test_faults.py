@@ -67,7 +67,6 @@ def test_kills_and_a_vanished_file_leave_the_same_bytes(finished, copied):
     results = run.folder / "results/tiny"
     remove(results, f"frames/{SMILE}.csv", f"dataset/{SMILE}", "gaussians/*.h5", "attributes/*.h5")
     remove(results, "components/subd2/pca_xyz.h5")
-    run.durations = {"restructure": 1.0, "fit_neutral": 2.0, "fit_expression": 2.0}
     killed = []
     for kind, moment in [("restructure", 0.4), (None, 5.0), ("fit_neutral", 0.6), (None, 6.0), ("fit_expression", 0.5)]:
         if kind is None:
