@@ -107,12 +107,6 @@ class Run:
         if self.start().wait() != 0:
             raise RuntimeError((self.folder / "snakemake.out").read_text()[-3000:])
 
-    def is_complete(self) -> bool:
-        """Say whether nothing is left to be done."""
-        command = [*self.command, "--dry-run", "--quiet"]
-        done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
-        return "Nothing to be done" in done.stdout + done.stderr
-
     def seconds_of(self, kind: str) -> float:
         """Return how long the last finished job of a rule took, by the logs; 2 s if none has finished."""
         for log in self.folder.glob("logs/*/**/*.log"):
@@ -121,21 +115,22 @@ class Run:
                 return float(found[1])
         return 2.0
 
-    def kill_snakemake(self, after_s: float) -> bool:
-        """Run, and kill snakemake after some seconds; return whether it was still running."""
+    def kill_snakemake(self, after_s: float) -> tuple[str | None, bool]:
+        """Run, and kill snakemake some seconds after its first job began; return as `kill_job`."""
         workflow = self.start()
+        while workflow.poll() is None and not any(_jobs(workflow.pid)):
+            time.sleep(_POLL_S)
         try:
-            workflow.wait(timeout=after_s)
+            return None, workflow.wait(timeout=after_s) == 0
         except subprocess.TimeoutExpired:
             workflow.kill()
             workflow.wait()
-            return True
-        return False
+            return "snakemake", False
 
-    def kill_job(self, wanted: Callable[[str], bool], share: float) -> str | None:
-        """Run, and kill the first job of a wanted kind when this share of its usual time is over; return its kind.
+    def kill_job(self, wanted: Callable[[str], bool], share: float) -> tuple[str | None, bool]:
+        """Run, and kill the first job of a wanted kind when this share of its usual time is over.
 
-        None: the run ended, or the job did, before it could be killed.
+        Return its kind (None: the run ended, or the job did, before it could be killed), and whether all is done.
         """
         workflow = self.start()
         killed, waiting = None, True
@@ -149,7 +144,7 @@ class Run:
                     job.kill()
                     killed = kind
             time.sleep(_POLL_S)
-        return killed
+        return killed, workflow.returncode == 0
 
 
 def _jobs(workflow: int) -> Iterator[tuple[psutil.Process, str]]:
@@ -192,14 +187,15 @@ def campaign(kills: int, seed: int, folder: Path, reference: Path | None) -> tup
     partial = level = 0
     while counts.total() < kills:
         if generator.random() < SNAKEMAKE:
-            kind = "snakemake" if run.kill_snakemake(generator.uniform(2.0, 30.0)) else None
+            kind, complete = run.kill_snakemake(generator.uniform(0.0, 15.0))
         else:  # a kind that was killed least so far
-            kind = run.kill_job(lambda name, most=level: counts[name] <= most, generator.random())
+            kind, complete = run.kill_job(lambda name, most=level: counts[name] <= most, generator.random())
         if kind is not None:
             counts[kind] += 1
             print(f"{counts.total():3d} {kind}", flush=True)
-        run.recover()
-        if counts.total() < kills and not run.is_complete():
+        if kind == "snakemake":
+            run.recover()
+        if counts.total() < kills and not complete:
             continue
         run.undisturbed()
         found += differences(reference, run.folder / "results")
