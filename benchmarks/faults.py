@@ -10,19 +10,21 @@ Equal means: the same files, byte for byte. Left out are what holds times of day
 """
 
 import argparse
+import atexit
+import json
 import os
 import platform
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import psutil
@@ -35,7 +37,7 @@ PARTIAL = re.compile(r"\..+-[a-z0-9_]{8}(\.\w+)?")
 """Names of unfinished files, which `splatrig.files` moves into place when they are whole."""
 _SCRIPT = re.compile(r"\.snakemake/scripts/tmp\w+\.(\w+)\.py")
 _ENDED = re.compile(r"ended after ([\d.]+) s")
-_POLL_S = 0.02
+_POLL_S = 0.05
 SNAKEMAKE = 0.3
 """Share of the kills that are meant for snakemake itself."""
 _NOT_COPIED = (
@@ -89,11 +91,13 @@ class Run:
     environment: dict[str, str]
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start snakemake; its words go to the file `snakemake.out`."""
+        """Start snakemake; its words go to the file `snakemake.out`. It does not outlive this process."""
         with open(self.folder / "snakemake.out", "ab") as words:
-            return subprocess.Popen(
+            workflow = subprocess.Popen(
                 self.command, cwd=self.folder, env=self.environment, stdout=words, stderr=subprocess.STDOUT
             )
+        atexit.register(workflow.kill)
+        return workflow
 
     def recover(self) -> None:
         """Do what is documented for after a crash: unlock the folder. Then the same command goes on."""
@@ -171,40 +175,60 @@ def copy_project(folder: Path) -> Run:
     return Run(folder, command, environment)
 
 
-def campaign(kills: int, seed: int, folder: Path, reference: Path | None) -> tuple[Counter[str], list[str], int]:
-    """Return how often each kind was killed, what differed afterwards, and how many unfinished files were left.
+@dataclass
+class Tally:
+    """What came of a campaign so far; kept in its folder, so that a stopped one goes on."""
+
+    kills: dict[str, int] = field(default_factory=dict)
+    rounds: int = 0
+    """Complete runs whose results were compared."""
+    differing: list[str] = field(default_factory=list)
+    partial: int = 0
+    """Unfinished files that were left behind."""
+
+    @property
+    def total(self) -> int:
+        """Kills of any kind."""
+        return sum(self.kills.values())
+
+
+def campaign(kills: int, seed: int, folder: Path, reference: Path | None) -> Tally:
+    """Kill until the number is reached and the last run complete, and compare each complete run.
 
     `reference`: the results of an undisturbed run of the same sources, if there are any already.
     """
+    state, place = folder / "tally.json", folder / "disturbed"
+    tally = Tally(**json.loads(state.read_text())) if state.is_file() else Tally()
+    fresh = not place.is_dir()
+    run = copy_project(place)
+    if not fresh:
+        run.recover()
     if reference is None:
         undisturbed = copy_project(folder / "undisturbed")
         undisturbed.undisturbed()
         reference = undisturbed.folder / "results"
-    run = copy_project(folder / "disturbed")
-    generator = random.Random(seed)
-    counts: Counter[str] = Counter()
-    found: list[str] = []
-    partial = level = 0
-    while counts.total() < kills:
+    while tally.total < kills:
+        generator = random.Random(f"{seed} {tally.total}")
         if generator.random() < SNAKEMAKE:
             kind, complete = run.kill_snakemake(generator.uniform(0.0, 15.0))
         else:  # a kind that was killed least so far
-            kind, complete = run.kill_job(lambda name, most=level: counts[name] <= most, generator.random())
+            kind, complete = run.kill_job(lambda name: tally.kills.get(name, 0) <= tally.rounds, generator.random())
         if kind is not None:
-            counts[kind] += 1
-            print(f"{counts.total():3d} {kind}", flush=True)
+            tally.kills[kind] = tally.kills.get(kind, 0) + 1
+            print(f"{tally.total:3d} {kind}", flush=True)
+            state.write_text(json.dumps(asdict(tally)))
         if kind == "snakemake":
             run.recover()
-        if counts.total() < kills and not complete:
-            continue
-        run.undisturbed()
-        found += differences(reference, run.folder / "results")
-        partial += len(leftovers(run.folder))
-        print(f"complete after {counts.total()} kills; {len(found)} differences so far", flush=True)
-        level += 1
-        for part in ("results", "resources/captures", "logs", ".snakemake"):
-            shutil.rmtree(run.folder / part, ignore_errors=True)
-    return counts, found, partial
+        if complete or tally.total == kills:
+            run.undisturbed()
+            tally.differing += differences(reference, run.folder / "results")
+            tally.partial += len(leftovers(run.folder))
+            tally.rounds += 1
+            print(f"complete after {tally.total} kills; {len(tally.differing)} differences so far", flush=True)
+            for part in ("results", "resources/captures", "logs", ".snakemake"):
+                shutil.rmtree(run.folder / part, ignore_errors=True)
+            state.write_text(json.dumps(asdict(tally)))
+    return tally
 
 
 def main() -> None:
@@ -212,24 +236,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder", type=Path, help="where to work; default: a temporary folder, removed afterwards")
+    parser.add_argument("--folder", type=Path, help="where to work, and go on; default: a temporary folder")
     parser.add_argument(
         "--reference", type=Path, help="results of an undisturbed run of these sources; default: make it"
     )
     arguments = parser.parse_args()
-    begin = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
-        counts, found, partial = campaign(arguments.kills, arguments.seed, folder, arguments.reference)
-    print(f"\n{counts.total()} kills (seed {arguments.seed}) in {(time.monotonic() - begin) / 60:.1f} min on")
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}.")
-    print(f"Results that differ: {len(found)}. Unfinished files left behind: {partial}.\n")
+        tally = campaign(arguments.kills, arguments.seed, folder, arguments.reference)
+    print(
+        f"\n{tally.total} kills (seed {arguments.seed}), {tally.rounds} complete runs, on {platform.machine()},",
+        end=" ",
+    )
+    print(f"{os.cpu_count()} cores, Python {platform.python_version()}.")
+    print(f"Results that differ: {len(tally.differing)}. Unfinished files left behind: {tally.partial}.\n")
     print("| killed | times |\n|---|---|")
-    for kind, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+    for kind, count in sorted(tally.kills.items(), key=lambda item: (-item[1], item[0])):
         print(f"| {kind} | {count} |")
-    for line in found:
+    for line in tally.differing:
         print(line)
-    sys.exit(bool(found))
+    sys.exit(bool(tally.differing))
 
 
 if __name__ == "__main__":
