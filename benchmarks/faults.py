@@ -167,8 +167,9 @@ def _jobs(workflow: int) -> Iterator[tuple[psutil.Process, str]]:
 
 
 def copy_project(folder: Path) -> Run:
-    """Copy the sources (and what was retrieved from the network) into a folder."""
-    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*_NOT_COPIED), dirs_exist_ok=True)
+    """Copy the sources (and what was retrieved from the network) into a folder, unless it is there already."""
+    if not folder.is_dir():
+        shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*_NOT_COPIED))
     command = [sys.executable, "-m", "snakemake", "--configfile", str(CONFIG), "--cores", "2"]
     environment = {name: value for name, value in os.environ.items() if name != "SPLATRIG_CACHE"}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
