@@ -37,7 +37,7 @@ PARTIAL = re.compile(r"\..+-[a-z0-9_]{8}(\.\w+)?")
 """Names of unfinished files, which `splatrig.files` moves into place when they are whole."""
 _SCRIPT = re.compile(r"\.snakemake/scripts/tmp\w+\.(\w+)\.py")
 _ENDED = re.compile(r"ended after ([\d.]+) s")
-_POLL_S = 0.05
+_POLL_S = 0.2
 SNAKEMAKE = 0.3
 """Share of the kills that are meant for snakemake itself."""
 _NOT_COPIED = (

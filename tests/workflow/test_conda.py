@@ -23,7 +23,7 @@ OUTPUTS = ("frames.csv", "gaussians/E012_Jaw_Open_Huge_Smile.h5", "components/ba
 
 def test_every_rule_runs_in_its_own_environment_to_the_same_bytes(finished, tmp_path):
     folder = tmp_path / "copy"
-    shutil.copytree(finished.directory, folder, ignore=shutil.ignore_patterns("log", "scripts"))
+    shutil.copytree(finished.directory, folder, ignore=shutil.ignore_patterns("log"))
     targets = [f"results/tiny/{name}" for name in OUTPUTS]
     for target in targets:
         (folder / target).unlink()

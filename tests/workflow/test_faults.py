@@ -43,7 +43,7 @@ faults = _campaign()
 def copied(finished, tmp_path):
     """A copy of the finished run, time stamps and Snakemake's memory included; returns a function from targets."""
     folder = tmp_path / "copy"
-    shutil.copytree(finished.directory, folder, ignore=shutil.ignore_patterns("log", "scripts"))
+    shutil.copytree(finished.directory, folder, ignore=shutil.ignore_patterns("log"))
 
     def run(*targets):
         command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", "--cores", "2", *targets]
