@@ -38,8 +38,6 @@ PARTIAL = re.compile(r"\..+-[a-z0-9_]{8}(\.\w+)?")
 _SCRIPT = re.compile(r"\.snakemake/scripts/tmp\w+\.(\w+)\.py")
 _ENDED = re.compile(r"ended after ([\d.]+) s")
 _POLL_S = 0.2
-SNAKEMAKE = 0.3
-"""Share of the kills that are meant for snakemake itself."""
 _NOT_COPIED = (
     ".git",
     ".venv",
@@ -119,34 +117,28 @@ class Run:
                 return float(found[1])
         return 2.0
 
-    def kill_snakemake(self, after_s: float) -> tuple[str | None, bool]:
-        """Run, and kill snakemake some seconds after its first job began; return as `kill_job`."""
-        workflow = self.start()
-        while workflow.poll() is None and not any(_jobs(workflow.pid)):
-            time.sleep(_POLL_S)
-        try:
-            return None, workflow.wait(timeout=after_s) == 0
-        except subprocess.TimeoutExpired:
-            workflow.kill()
-            workflow.wait()
-            return "snakemake", False
+    def disturb(self, moment: Callable[[str], float | None], most: int) -> tuple[list[str], bool]:
+        """Run, and kill jobs until `most` of them are killed, then snakemake itself.
 
-    def kill_job(self, wanted: Callable[[str], bool], share: float) -> tuple[str | None, bool]:
-        """Run, and kill the first job of a wanted kind when this share of its usual time is over.
-
-        Return its kind (None: the run ended, or the job did, before it could be killed), and whether all is done.
+        `moment` says for a kind of job after which share of its usual time it is killed, None: not at all. Return the
+        kinds that were killed, in order, and whether the run ended well instead. Killed jobs are retried meanwhile.
         """
         workflow = self.start()
-        killed, waiting = None, True
+        killed: list[str] = []
+        seen: set[int] = set()
         while workflow.poll() is None:
-            chosen = next((item for item in _jobs(workflow.pid) if waiting and wanted(item[1])), None)
-            if chosen:
-                job, kind = chosen
-                waiting = False
-                time.sleep(share * self.seconds_of(kind))
-                with suppress(psutil.NoSuchProcess):
-                    job.kill()
-                    killed = kind
+            for job, kind in list(_jobs(workflow.pid)):
+                share = None if job.pid in seen or len(killed) == most else moment(kind)
+                seen.add(job.pid)
+                if share is not None:
+                    time.sleep(share * self.seconds_of(kind))
+                    with suppress(psutil.NoSuchProcess):
+                        job.kill()
+                        killed.append(kind)
+            if len(killed) == most:
+                workflow.kill()
+                workflow.wait()
+                return [*killed, "snakemake"], False
             time.sleep(_POLL_S)
         return killed, workflow.returncode == 0
 
@@ -170,7 +162,7 @@ def copy_project(folder: Path) -> Run:
     """Copy the sources (and what was retrieved from the network) into a folder, unless it is there already."""
     if not folder.is_dir():
         shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*_NOT_COPIED))
-    command = [sys.executable, "-m", "snakemake", "--configfile", str(CONFIG), "--cores", "2"]
+    command = [sys.executable, "-m", "snakemake", "--configfile", str(CONFIG), "--cores", "2", "--retries", "3"]
     environment = {name: value for name, value in os.environ.items() if name != "SPLATRIG_CACHE"}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     return Run(folder, command, environment)
@@ -210,17 +202,19 @@ def campaign(kills: int, seed: int, folder: Path, reference: Path | None) -> Tal
         reference = undisturbed.folder / "results"
     while tally.total < kills:
         generator = random.Random(f"{seed} {tally.total}")
-        if generator.random() < SNAKEMAKE:
-            kind, complete = run.kill_snakemake(generator.uniform(0.0, 15.0))
-        else:  # a kind that was killed least so far
-            kind, complete = run.kill_job(lambda name: tally.kills.get(name, 0) <= tally.rounds, generator.random())
-        if kind is not None:
+
+        def moment(kind: str, generator: random.Random = generator) -> float | None:
+            fresh = tally.kills.get(kind, 0) <= tally.rounds
+            return generator.random() if fresh and generator.random() < 0.7 else None
+
+        killed, complete = run.disturb(moment, min(generator.randint(1, 5), kills - tally.total))
+        for kind in killed:
             tally.kills[kind] = tally.kills.get(kind, 0) + 1
             print(f"{tally.total:3d} {kind}", flush=True)
-            state.write_text(json.dumps(asdict(tally)))
-        if kind == "snakemake":
+        state.write_text(json.dumps(asdict(tally)))
+        if not complete:
             run.recover()
-        if complete or tally.total == kills:
+        if complete or tally.total >= kills:
             run.undisturbed()
             tally.differing += differences(reference, run.folder / "results")
             tally.partial += len(leftovers(run.folder))

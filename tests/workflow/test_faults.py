@@ -46,7 +46,8 @@ def copied(finished, tmp_path):
     shutil.copytree(finished.directory, folder, ignore=shutil.ignore_patterns("log"))
 
     def run(*targets):
-        command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", "--cores", "2", *targets]
+        command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", "--cores", "2", "--retries", "2"]
+        command += targets
         environment = {name: value for name, value in finished.environment.items() if name != "SPLATRIG_CACHE"}
         return faults.Run(folder, command, environment)
 
@@ -67,14 +68,13 @@ def test_kills_and_a_vanished_file_leave_the_same_bytes(finished, copied):
     results = run.folder / "results/tiny"
     remove(results, f"frames/{SMILE}.csv", f"dataset/{SMILE}", "gaussians/*.h5", "attributes/*.h5")
     remove(results, "components/subd2/pca_xyz.h5")
-    killed = []
-    for kind, moment in [("restructure", 0.4), (None, 1.0), ("fit_neutral", 0.6), (None, 3.0), ("fit_expression", 0.5)]:
-        if kind is None:
-            killed.append(run.kill_snakemake(moment)[0])
-            run.recover()
-        else:
-            killed.append(run.kill_job(lambda name, kind=kind: name == kind, moment)[0])
-    assert killed == ["restructure", "snakemake", "fit_neutral", "snakemake", "fit_expression"]
+    shares = {"restructure": 0.4, "fit_neutral": 0.6, "fit_expression": 0.5}
+    killed, complete = run.disturb(lambda kind: shares.pop(kind, None), most=2)
+    assert (killed, complete) == (["restructure", "fit_neutral", "snakemake"], False)
+    run.recover()
+    killed, complete = run.disturb(lambda kind: shares.pop(kind, None), most=1)
+    assert (killed, complete) == (["fit_expression", "snakemake"], False)
+    run.recover()
     (results / f"frames/{SMILE}.csv").unlink()  # as a file server may lose one that was there
     run.undisturbed()
     assert faults.differences(finished.directory / "results", run.folder / "results") == []
