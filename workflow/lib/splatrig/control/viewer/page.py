@@ -63,11 +63,15 @@ class Page:
         self.show = Show()
         self.photographs = Photographs(results, 480)
         first = heads[self.controlled]
-        self.stage = Stage(server, first.base.means, first.template)
+        self.stage = Stage(server, first.base.means)
         self.updates = 0
         """How many poses were sent to the browsers."""
         self._followers: dict[tuple[str, str], Follower] = {}
+        self.held: int | None = None
+        """The Gaussian that was clicked and carries the ball."""
         self._running = threading.Event()
+        self.apart_mm = 0.0
+        """How far the controlled head stands to the left while another one stands beside it."""
         self.picture: viser.GuiImageHandle
         """Photograph and render, side by side; the tab that compares makes it."""
         server.gui.configure_theme(dark_mode=True, control_width="large", show_logo=False, show_share_button=False)
@@ -178,7 +182,7 @@ class Page:
         """Send the present pose."""
         method, pose = self.method, self.session.pose
         layout = self.show.layout if self.show.compared in self.methods else "controlled"
-        apart = 0.65 * self.stage.width_mm if layout == "side by side" else 0.0
+        self.apart_mm = apart = 0.65 * self.stage.width_mm if layout == "side by side" else 0.0
         if layout != "compared":
             self._send("head", method, pose, -apart)
         else:
@@ -196,8 +200,8 @@ class Page:
             method.blender.look_from(self.show.eye - [offset_mm, 0.0, 0.0], method.head.base.means)
         splats = method.blender.splats(pose, self._heat(method))
         self.stage.show(name, splats, offset_mm)
-        if name == "head":
-            self.stage.move_surface(splats.centers)
+        if name == "head" and self.held is not None:
+            self.stage.move_handle(splats.centers[self.held] + np.array([offset_mm, 0.0, 0.0]))
 
     def _heat(self, method: _Method) -> NDArray[np.uint8] | None:
         """Return the heat map's colours where one is asked for and the method has that component."""

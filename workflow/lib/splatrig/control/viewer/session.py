@@ -21,6 +21,10 @@ FOLLOW_RIDGE = 1e-3
 """Pull to zero of the pose of the other method, relative to the mean squared length of its components."""
 
 
+HIT_MM, MISS_MM = 2.0, 12.0
+"""A ray meets Gaussians whose centres it passes this near; where there is none, the nearest within the second."""
+
+
 @dataclass
 class Recording:
     """Poses as they come, with seconds since the first."""
@@ -94,9 +98,16 @@ class Session:
             raise InputError(f"{family}: has no weights of {name}, which is not among its {len(frames)} frames.")
         self.set(self.neutral() | {family: first.rig.components.W[frames.index(name)]})
 
-    def nearest(self, point: NDArray) -> int:
-        """Return the Gaussian whose centre is nearest to `point` [3] in the present pose."""
-        return int(np.linalg.norm(self.head.gaussians(self.pose).means - np.asarray(point), axis=1).argmin())
+    def hit(self, origin: NDArray, direction: NDArray) -> int | None:
+        """Return the Gaussian that a ray from `origin` [3] along the unit `direction` [3] meets first, if any."""
+        away = self.head.gaussians(self.pose).means - np.asarray(origin, dtype=np.float64)
+        depth = away @ np.asarray(direction, dtype=np.float64)
+        beside = np.linalg.norm(away - depth[:, None] * direction, axis=1)
+        met = np.flatnonzero((depth > 0) & (beside < max(HIT_MM, 1.01 * beside.min())) & (beside < MISS_MM))
+        if not met.size:
+            return None
+        front = met[depth[met] < depth[met].min() + MISS_MM]
+        return int(front[beside[front].argmin()])
 
     def start_drag(self, vertex: int, families: tuple[str, ...] = ()) -> NDArray[np.float64]:  # [3]
         """Take hold of a Gaussian and return where it is."""
@@ -105,6 +116,12 @@ class Session:
                 self._solver = DragSolver(self.head)
             self._drag = self._solver.start(self.pose, vertex, self._pins, families)
             return self._solver.point(vertex, self._pose)
+
+    @property
+    def dragging(self) -> bool:
+        """Whether a point is held."""
+        with self.lock:
+            return self._drag is not None
 
     def drag_to(self, place: NDArray) -> None:
         """Let the point that is held go to `place` [3], as far as the components can."""
@@ -117,10 +134,14 @@ class Session:
         with self.lock:
             self._drag = None
 
+    def place(self, vertex: int) -> NDArray[np.float64]:  # [3]
+        """Return where a Gaussian is in the present pose."""
+        return self.head.gaussians(self.pose).means[vertex].astype(np.float64)
+
     def pin(self, vertex: int) -> None:
         """Let later drags leave a Gaussian where it is now."""
         with self.lock:
-            self._pins[vertex] = self.head.gaussians(self.pose).means[vertex].astype(np.float64)
+            self._pins[vertex] = self.place(vertex)
 
     def release_pins(self) -> None:
         """Forget all pins."""

@@ -17,10 +17,18 @@ OPEN = 12
 
 
 def short_name(name: str) -> str:
-    """Return what fits beside a slider: number and place, `04 mouth left` of `SLDC 04 · mouth left · E010 · …`."""
-    parts = name.split(" · ")
-    number = parts[0].rpartition(" ")[2]
-    return f"{number} {parts[1]}" if len(parts) > 1 else name
+    """Return what fits beside a slider: number and place, `04 mouth left` of `SLDC 04 · mouth left · E010_Smile`.
+
+    Of a component that moves the whole head, the face unit or expression says more than the place.
+    """
+    number, *parts = name.split(" · ")
+    number = number.rpartition(" ")[2]
+    if not parts:
+        return name
+    if parts[0] not in ("whole head", "still") or len(parts) < 2:
+        return f"{number} {parts[0]}"
+    told = parts[2].rpartition(" ")[0] if len(parts) > 2 else parts[1].split(",")[0].partition("_")[2]
+    return f"{number} {told.replace('_', ' ') or parts[0]}"
 
 
 class Sliders:

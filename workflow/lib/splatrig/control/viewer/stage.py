@@ -1,4 +1,4 @@
-"""The three-dimensional part of the page: splats, the surface that the pointer takes hold of, pins, the camera."""
+"""The three-dimensional part of the page: splats, the ball that people drag, pins, the camera."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,13 +10,12 @@ from viser.transforms import SO3
 
 from splatrig.capture.cameras import Cameras
 from splatrig.control.viewer.splats import Splats
-from splatrig.mesh.template import Template
 
 SCALE = 0.01
 """Scene units a millimetre: the browser's near and far planes suit a head of a few units."""
 
-INSET_MM = 4.0
-"""The surface for the pointer lies this far below the skin, so that it never hides a splat."""
+HANDLE_MM = 3.0
+"""Radius of the ball that people drag."""
 
 START_MM = 620.0
 """Distance of the first view from the middle of the head."""
@@ -29,12 +28,11 @@ PIN_COLOR, HELD_COLOR = (80, 200, 255), (255, 160, 40)
 class Stage:
     """What is shown, in millimetres of head space; viser's units stay inside."""
 
-    def __init__(self, server: viser.ViserServer, means: NDArray[np.float32], template: Template) -> None:
+    def __init__(self, server: viser.ViserServer, means: NDArray[np.float32]) -> None:
         """Look at a head whose Gaussians lie at `means` [N, 3] from the front."""
         self._server = server
         self._splats: dict[str, viser.GaussianSplatHandle] = {}
-        self._surface: viser.MeshHandle | None = None
-        self._template = template
+        self._handle: Any = None
         self._marks: list[Any] = []
         center = np.median(means, axis=0).astype(np.float64)
         self.width_mm = float(np.ptp(means[:, 0]))
@@ -67,43 +65,44 @@ class Stage:
         if handle is not None:
             handle.remove()
 
-    def hold_surface(self, means: NDArray[np.float32], callback: Callable[..., Any]) -> None:
-        """Let the pointer take hold of the head: `callback` gets viser's drag events, in scene units."""
-        self.release_surface()
-        vertices, faces = self._below(means)
-        self._surface = self._server.scene.add_mesh_simple(
-            "/surface", vertices, faces, opacity=0.0, scale=SCALE, cast_shadow=False, receive_shadow=False
+    def hold(self, place: NDArray, dragged: Callable[[str, NDArray], None]) -> None:
+        """Put a ball at `place` [3] that people drag, in the plane of the picture.
+
+        `dragged` gets the phase (start, update, end) and how far the pointer has moved since the start [3].
+        """
+        self.release()
+        self._handle = self._server.scene.add_icosphere(
+            "/handle", radius=HANDLE_MM * SCALE, color=HELD_COLOR, subdivisions=3, position=tuple(place * SCALE)
         )
-        self._surface.on_drag(callback)
+        begun: list[NDArray[np.float64]] = []
 
-    def move_surface(self, means: NDArray[np.float32]) -> None:
-        """Let the surface follow the pose."""
-        if self._surface is not None:
-            self._surface.vertices = self._below(means)[0]
+        @self._handle.on_drag("left")
+        async def _(event: viser.SceneNodeDragEvent) -> None:  # async: viser keeps the order of these events
+            if event.phase == "start":
+                begun[:] = [np.array(event.start_position)]
+            if begun:
+                dragged(event.phase, (np.array(event.end_position) - begun[0]) / SCALE)
 
-    def release_surface(self) -> None:
-        """Let the pointer turn the view again wherever it is."""
-        if self._surface is not None:
-            self._surface.remove()
-            self._surface = None
+    def move_handle(self, place: NDArray) -> None:
+        """Put the ball where its point is."""
+        if self._handle is not None:
+            self._handle.position = tuple(place * SCALE)
 
-    def _below(self, means: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        level = next(iter(self._template.levels.values()))
-        vertices = means[: len(level.vertices)].astype(np.float64)
-        inward = vertices - vertices.mean(axis=0)
-        length = np.linalg.norm(inward, axis=1, keepdims=True)
-        return (vertices - INSET_MM * inward / np.maximum(length, 1e-9)).astype(np.float32), level.faces
+    def release(self) -> None:
+        """Take the ball away."""
+        if self._handle is not None:
+            self._handle.remove()
+            self._handle = None
 
-    def mark(self, pins: NDArray[np.float64], held: NDArray[np.float64] | None) -> None:
-        """Show pins [P, 3] and the point that is held [3] as small balls."""
+    def mark(self, pins: NDArray[np.float64]) -> None:
+        """Show pins [P, 3] as small balls."""
         for handle in self._marks:
             handle.remove()
-        places = [(place, PIN_COLOR) for place in pins] + ([] if held is None else [(held, HELD_COLOR)])
         self._marks = [
             self._server.scene.add_icosphere(
-                f"/marks/{number}", radius=2.0 * SCALE, color=color, subdivisions=2, position=tuple(place * SCALE)
+                f"/pins/{number}", radius=2.0 * SCALE, color=PIN_COLOR, subdivisions=2, position=tuple(place * SCALE)
             )
-            for number, (place, color) in enumerate(places)
+            for number, place in enumerate(pins)
         ]
 
     def eye(self, client: viser.ClientHandle) -> NDArray[np.float64]:  # [3]

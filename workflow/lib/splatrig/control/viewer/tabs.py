@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import viser
+from numpy.typing import NDArray
 
 from splatrig.control.coefficients import coefficients_text, parse_coefficients
 from splatrig.control.track import Track, parse_csv, parse_json, read_track, write_track
@@ -81,50 +82,46 @@ def drag_tab(page: Page) -> None:
     """Dragging of points on and off, what may move, and pins."""
     gui = page.server.gui
     gui.add_markdown(
-        "Switch on, then press on the face and drag. Beside the head the pointer turns the view as usual. A pin keeps "
-        "the point that was dragged last where it is."
+        "Switch on, click a point of the face, and drag the orange ball that appears there. A pin keeps the point "
+        "where it is when others are dragged."
     )
     active = gui.add_checkbox("Drag points", initial_value=False)
     families = gui.add_dropdown("Moves", [ALL, *page.method.head.families], initial_value=ALL)
-    pins = gui.add_button_group("Pins", ["pin last point", "release all"])
-    held: dict[str, np.ndarray | int] = {}
+    pins = gui.add_button_group("Pins", ["pin this point", "release all"])
+    place = np.zeros(3)
 
-    def marks() -> None:
-        place = held.get("place")
-        pinned = np.array(list(page.session.pins.values())).reshape(-1, 3)
-        page.stage.mark(pinned, None if place is None else np.asarray(place))
-
-    async def on_drag(event: viser.SceneNodeDragEvent) -> None:  # async: viser keeps their order
+    def dragged(phase: str, moved: NDArray) -> None:
         session = page.session
-        if event.phase == "start":
-            begin = np.array(event.start_position) / SCALE
+        if phase == "start" and page.held is not None:
             chosen = () if families.value not in session.head.families else (families.value,)
-            held["vertex"] = session.nearest(begin)
-            held["from"] = session.start_drag(int(held["vertex"]), chosen)
-            held["begin"] = begin
-        elif "begin" in held:
-            held["place"] = held["from"] + np.array(event.end_position) / SCALE - held["begin"]
-            session.drag_to(np.asarray(held["place"]))
-            marks()
-        if event.phase == "end":
+            place[:] = session.start_drag(page.held, chosen)
+        session.drag_to(place + moved)
+        if phase == "end":
             session.end_drag()
-            held.pop("place", None)
-            marks()
+
+    @page.server.scene.on_click()
+    def _(event: viser.SceneClickEvent) -> None:
+        if not active.value:
+            return
+        aside = np.array([page.apart_mm, 0.0, 0.0])
+        vertex = page.session.hit(np.array(event.ray_origin) / SCALE + aside, np.array(event.ray_direction))
+        if vertex is not None:
+            page.held = vertex
+            page.stage.hold(page.session.place(vertex) - aside, dragged)
 
     @active.on_update
     def _(_: viser.GuiEvent) -> None:
-        if active.value:
-            page.stage.hold_surface(page.method.head.gaussians(page.session.pose).means, on_drag)
-        else:
-            page.stage.release_surface()
+        if not active.value:
+            page.held = None
+            page.stage.release()
 
     @pins.on_click
     def _(_: viser.GuiEvent) -> None:
         if pins.value == "release all":
             page.session.release_pins()
-        elif "vertex" in held:
-            page.session.pin(int(held["vertex"]))
-        marks()
+        elif page.held is not None:
+            page.session.pin(page.held)
+        page.stage.mark(np.array(list(page.session.pins.values())).reshape(-1, 3))
 
 
 def compare_tab(page: Page) -> None:
