@@ -78,7 +78,8 @@ def a_run(folder: Path) -> Path:
     expression, frame = FRAME
     cameras = planted.cameras()
     write_cameras(folder / "dataset" / "cameras.json", cameras)
-    write_frames(folder / "frames.csv", [FrameRow(expression, frame, "train", 3, "", "", True)])
+    row = FrameRow(expression=expression, frame=frame, role="train", image_count=3, mesh="", pose="", neutral=True)
+    write_frames(folder / "frames.csv", [row])
     place = folder / "dataset" / expression / frame
     place.mkdir(parents=True)
     write_pose(place / f"{frame}_transform.txt", np.eye(4)[:3])
