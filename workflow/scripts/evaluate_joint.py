@@ -10,7 +10,7 @@ from splatrig.config_joint import JointSolve
 from splatrig.files import atomic_path
 from splatrig.joint.compare import Comparison, compare, read_fits, summary
 from splatrig.joint.stage import Subject
-from splatrig.training.fitting import choose_device
+from splatrig.training.device import choose_device
 from splatrig.training.recipe import plan_for
 
 params, inputs = snakemake.params, snakemake.input
