@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
 
 from full_size_capture import NEUTRAL
 
-from splatrig.capture.frames import read_frames
+from splatrig.capture.frames import read_chosen_frames
 from splatrig.training.decoding import cores
 from splatrig.training.fitting import Studio, open_studio
 
@@ -134,7 +134,7 @@ class Bench:
 
     def frames(self, expression: str) -> list[str]:
         """Return the frames of an expression."""
-        return read_frames(self.folder / "frames" / f"{expression}.csv")["frame"].tolist()
+        return read_chosen_frames(self.folder / "frames" / f"{expression}.csv")["frame"].tolist()
 
     def studio(self, **training: Any) -> Studio:
         """Return the studio of this process."""

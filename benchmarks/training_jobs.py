@@ -13,7 +13,7 @@ import yaml
 from full_size_capture import NEUTRAL
 from training_bench import PERFORMANCE, ROOT, SUBJECT, Bench
 
-from splatrig.capture.frames import FrameRow, read_frames, write_frames
+from splatrig.capture.frames import ChosenFrame, read_chosen_frames, write_frames
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.training.measurement import summary
 
@@ -31,12 +31,12 @@ def add_performance(folder: Path, synthesised: list[str], count: int) -> None:
             target.mkdir(parents=True)
             for path in (folder / "dataset" / source / old).iterdir():
                 (target / path.name.replace(old, new)).symlink_to(path.resolve())
-            rows.append(FrameRow(expression, new, "train", 0, "", "", False))
+            rows.append(ChosenFrame(expression, new, 0, "", "", False))
         write_frames(folder / "frames" / f"{expression}.csv", rows)
 
 
 def _frames(folder: Path, expression: str) -> list[str]:
-    return read_frames(folder / "frames" / f"{expression}.csv")["frame"].tolist()
+    return read_chosen_frames(folder / "frames" / f"{expression}.csv")["frame"].tolist()
 
 
 def snakemake(bench: Bench, names: list[str], at_once: int) -> float:
@@ -61,27 +61,10 @@ def snakemake(bench: Bench, names: list[str], at_once: int) -> float:
     path = bench.work / "bench.yaml"
     path.write_text(yaml.safe_dump(config))
     targets = [f"results/{SUBJECT}/gaussians/{name}.h5" for name in names]
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--snakefile",
-        str(ROOT / "Snakefile"),
-        "--directory",
-        str(bench.work),
-    ]
-    command += [
-        "--configfile",
-        str(path),
-        "--cores",
-        "16",
-        "--resources",
-        f"gpu={at_once}",
-        "--quiet",
-        "all",
-        "--force",
-    ]
-    command += [*targets, "--allowed-rules", "fit_neutral", "fit_expression"]
+    cores = "16" if bench.device == "cuda" else str(at_once)
+    command = [sys.executable, "-m", "snakemake", *targets, "--force", "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--directory", str(bench.work), "--configfile", str(path), "--cores", cores]
+    command += ["--resources", f"gpu={at_once}", "--allowed-rules", "fit_neutral", "fit_expression"]
     begin = time.perf_counter()
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     seconds = time.perf_counter() - begin
