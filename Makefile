@@ -5,7 +5,7 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clean
+.PHONY: help demo viewer test lint format clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -27,7 +27,11 @@ demo: .venv/.run ## run the whole pipeline on the demo head and write report.htm
 	@echo "Done. Open in a browser:  $(CURDIR)/results/demo/report.html"
 	@echo "Fitted | photographed:    results/demo/renders/fit/*.png"
 	@echo "Components, moved:        results/demo/renders/*/contact_sheet.png, animation.mp4"
+	@echo "Films, files for others:  results/demo/video/, results/demo/export/"
 	@echo "Tables and figures:       results/demo/evaluation/summary.html, figures/*.png"
+
+viewer: .venv/.run ## open the head in a browser: sliders, dragging, tracks (RESULTS=results/demo PORT=8080)
+	PYTHONPATH=workflow/lib python -m splatrig.control.viewer $(or $(RESULTS),results/demo) --port $(or $(PORT),8080)
 
 test: .venv/.dev ## unit tests, property tests and one end-to-end run
 	pytest

@@ -39,6 +39,7 @@ include: "workflow/rules/joint.smk"
 include: "workflow/rules/methods.smk"
 include: "workflow/rules/rendering.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/coherence.smk"
 include: "workflow/rules/tracks.smk"
 include: "workflow/rules/control.smk"
 include: "workflow/rules/web.smk"
@@ -70,6 +71,7 @@ rule all:
         results("evaluation/summary.html"),
         results("evaluation/figures/reconstruction.png"),
         results("evaluation/figures/worst_views.png"),
+        results("evaluation/figures/coherence.png"),
         results("evaluation/figures/where_they_act.png"),
         control_files(),
         web_head(),

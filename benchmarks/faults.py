@@ -10,19 +10,21 @@ Equal means: the same files, byte for byte. Left out are what holds times of day
 """
 
 import argparse
+import atexit
+import json
 import os
 import platform
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import psutil
@@ -34,7 +36,8 @@ TIMED = re.compile(r"evaluation/(runtimes(/|\.)|figures/runtime)|tensorboard/|pr
 PARTIAL = re.compile(r"\..+-[a-z0-9_]{8}(\.\w+)?")
 """Names of unfinished files, which `splatrig.files` moves into place when they are whole."""
 _SCRIPT = re.compile(r"\.snakemake/scripts/tmp\w+\.(\w+)\.py")
-_POLL_S = 0.02
+_ENDED = re.compile(r"ended after ([\d.]+) s")
+_POLL_S = 0.2
 _NOT_COPIED = (
     ".git",
     ".venv",
@@ -77,76 +80,67 @@ def leftovers(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob(".*") if PARTIAL.fullmatch(path.name))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Run:
     """One working copy, and the command that brings it up to date."""
 
     folder: Path
     command: list[str]
     environment: dict[str, str]
-    durations: dict[str, float] = field(default_factory=dict)
-    """Seconds that a job of a kind (the name of its script) was seen to take."""
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start snakemake; its words go to the file `snakemake.out`."""
+        """Start snakemake; its words go to the file `snakemake.out`. It does not outlive this process."""
         with open(self.folder / "snakemake.out", "ab") as words:
-            return subprocess.Popen(
+            workflow = subprocess.Popen(
                 self.command, cwd=self.folder, env=self.environment, stdout=words, stderr=subprocess.STDOUT
             )
+        atexit.register(workflow.kill)
+        return workflow
 
     def recover(self) -> None:
         """Do what is documented for after a crash: unlock the folder. Then the same command goes on."""
-        subprocess.run(
-            [*self.command, "--unlock"], cwd=self.folder, env=self.environment, check=True, capture_output=True
-        )
+        unlock = [*self.command, "--unlock"]
+        done = subprocess.run(unlock, cwd=self.folder, env=self.environment, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise RuntimeError(done.stdout + done.stderr)
 
     def undisturbed(self) -> None:
-        """Run to the end, noting how long jobs take; raise RuntimeError with the last words if that fails."""
-        workflow = self.start()
-        begun: dict[int, tuple[str, float]] = {}
-        ended: dict[str, float] = {}
-        while workflow.poll() is None:
-            now = time.monotonic()
-            running = {job.pid: kind for job, kind in _jobs(workflow.pid)}
-            for pid in [pid for pid in begun if pid not in running]:
-                kind, start = begun.pop(pid)
-                ended[kind] = max(ended.get(kind, 0.0), now - start)
-            for pid, kind in running.items():
-                begun.setdefault(pid, (kind, now))
-            time.sleep(_POLL_S)
-        self.durations |= ended
-        if workflow.returncode != 0:
+        """Run to the end; raise RuntimeError with the last words if that fails."""
+        if self.start().wait() != 0:
             raise RuntimeError((self.folder / "snakemake.out").read_text()[-3000:])
 
-    def kill_snakemake(self, after_s: float) -> bool:
-        """Run, and kill snakemake after some seconds; return whether it was still running."""
-        workflow = self.start()
-        try:
-            workflow.wait(timeout=after_s)
-        except subprocess.TimeoutExpired:
-            workflow.kill()
-            workflow.wait()
-            return True
-        return False
+    def seconds_of(self, kind: str) -> float:
+        """Return how long the last finished job of a rule took, by the logs; 2 s if none has finished."""
+        for log in self.folder.glob("logs/*/**/*.log"):
+            text = log.read_text(errors="replace")
+            if f"rule {kind}" in text and (found := _ENDED.search(text)):
+                return float(found[1])
+        return 2.0
 
-    def kill_job(self, wanted: Callable[[str], bool], share: float) -> str | None:
-        """Run, and kill the first job of a wanted kind when this share of its usual time is over; return its kind.
+    def disturb(self, moment: Callable[[str], float | None], most: int) -> tuple[list[str], bool]:
+        """Run, and kill jobs until `most` of them are killed, then snakemake itself.
 
-        None: the run ended, or the job did, before it could be killed.
+        `moment` says for a kind of job after which share of its usual time it is killed, None: not at all. Return the
+        kinds that were killed, in order, and whether the run ended well instead. Killed jobs are retried meanwhile.
         """
         workflow = self.start()
-        killed, waiting = None, True
+        killed: list[str] = []
+        seen: set[int] = set()
         while workflow.poll() is None:
-            chosen = next((item for item in _jobs(workflow.pid) if waiting and wanted(item[1])), None)
-            if chosen:
-                job, kind = chosen
-                waiting = False
-                time.sleep(share * self.durations.get(kind, 2.0))
-                with suppress(psutil.NoSuchProcess):
-                    job.kill()
-                    killed = kind
+            for job, kind in list(_jobs(workflow.pid)):
+                share = None if job.pid in seen or len(killed) == most else moment(kind)
+                seen.add(job.pid)
+                if share is not None:
+                    time.sleep(share * self.seconds_of(kind))
+                    with suppress(psutil.NoSuchProcess):
+                        job.kill()
+                        killed.append(kind)
+            if len(killed) == most:
+                workflow.kill()
+                workflow.wait()
+                return [*killed, "snakemake"], False
             time.sleep(_POLL_S)
-        return killed
+        return killed, workflow.returncode == 0
 
 
 def _jobs(workflow: int) -> Iterator[tuple[psutil.Process, str]]:
@@ -165,53 +159,71 @@ def _jobs(workflow: int) -> Iterator[tuple[psutil.Process, str]]:
 
 
 def copy_project(folder: Path) -> Run:
-    """Copy the sources (and what was retrieved from the network) into a folder."""
-    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*_NOT_COPIED), dirs_exist_ok=True)
-    command = [sys.executable, "-m", "snakemake", "--configfile", str(CONFIG), "--cores", "2"]
+    """Copy the sources (and what was retrieved from the network) into a folder, unless it is there already."""
+    if not folder.is_dir():
+        shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+    command = [sys.executable, "-m", "snakemake", "--configfile", str(CONFIG), "--cores", "2", "--retries", "3"]
     environment = {name: value for name, value in os.environ.items() if name != "SPLATRIG_CACHE"}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     return Run(folder, command, environment)
 
 
-def campaign(kills: int, seed: int, folder: Path) -> tuple[Counter[str], list[str], int]:
-    """Return how often each kind was killed, what differed afterwards, and how many unfinished files were left."""
-    generator = random.Random(seed)
-    reference = copy_project(folder / "undisturbed")
-    begin = time.monotonic()
-    reference.undisturbed()
-    total = time.monotonic() - begin
-    print(f"undisturbed: {total:.0f} s, {len(reference.durations)} kinds of jobs", flush=True)
+@dataclass
+class Tally:
+    """What came of a campaign so far; kept in its folder, so that a stopped one goes on."""
 
-    run = copy_project(folder / "disturbed")
-    run.durations = reference.durations
-    counts: Counter[str] = Counter()
-    found: list[str] = []
-    partial = 0
-    while counts.total() < kills:
-        if generator.random() < 0.4:
-            kind = "snakemake" if run.kill_snakemake(generator.uniform(0.5, max(8.0, 0.15 * total))) else None
-        else:
-            least = min(counts[name] for name in run.durations)
-            kind = run.kill_job(lambda name, least=least: counts[name] <= least, generator.random())
-        if kind is not None:
-            counts[kind] += 1
-            print(f"{counts.total():3d} {kind}", flush=True)
+    kills: dict[str, int] = field(default_factory=dict)
+    rounds: int = 0
+    """Complete runs whose results were compared."""
+    differing: list[str] = field(default_factory=list)
+    partial: int = 0
+    """Unfinished files that were left behind."""
+
+    @property
+    def total(self) -> int:
+        """Kills of any kind."""
+        return sum(self.kills.values())
+
+
+def campaign(kills: int, seed: int, folder: Path, reference: Path | None) -> Tally:
+    """Kill until the number is reached and the last run complete, and compare each complete run.
+
+    `reference`: the results of an undisturbed run of the same sources, if there are any already.
+    """
+    state, place = folder / "tally.json", folder / "disturbed"
+    tally = Tally(**json.loads(state.read_text())) if state.is_file() else Tally()
+    fresh = not place.is_dir()
+    run = copy_project(place)
+    if not fresh:
         run.recover()
-        if counts.total() == kills or _is_complete(run):
+    if reference is None:
+        undisturbed = copy_project(folder / "undisturbed")
+        undisturbed.undisturbed()
+        reference = undisturbed.folder / "results"
+    while tally.total < kills:
+        generator = random.Random(f"{seed} {tally.total}")
+
+        def moment(kind: str, generator: random.Random = generator) -> float | None:
+            fresh = tally.kills.get(kind, 0) <= tally.rounds
+            return generator.random() if fresh and generator.random() < 0.7 else None
+
+        killed, complete = run.disturb(moment, min(generator.randint(1, 5), kills - tally.total))
+        for kind in killed:
+            tally.kills[kind] = tally.kills.get(kind, 0) + 1
+            print(f"{tally.total:3d} {kind}", flush=True)
+        state.write_text(json.dumps(asdict(tally)))
+        if not complete:
+            run.recover()
+        if complete or tally.total >= kills:
             run.undisturbed()
-            found += differences(reference.folder / "results", run.folder / "results")
-            partial += len(leftovers(run.folder))
-            print(f"complete after {counts.total()} kills; {len(found)} differences so far", flush=True)
+            tally.differing += differences(reference, run.folder / "results")
+            tally.partial += len(leftovers(run.folder))
+            tally.rounds += 1
+            print(f"complete after {tally.total} kills; {len(tally.differing)} differences so far", flush=True)
             for part in ("results", "resources/captures", "logs", ".snakemake"):
                 shutil.rmtree(run.folder / part, ignore_errors=True)
-    return counts, found, partial
-
-
-def _is_complete(run: Run) -> bool:
-    done = subprocess.run(
-        [*run.command, "--dry-run", "--quiet"], cwd=run.folder, env=run.environment, capture_output=True, text=True
-    )
-    return "Nothing to be done" in done.stdout + done.stderr
+            state.write_text(json.dumps(asdict(tally)))
+    return tally
 
 
 def main() -> None:
@@ -219,20 +231,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder", type=Path, help="where to work; default: a temporary folder, removed afterwards")
+    parser.add_argument("--folder", type=Path, help="where to work, and go on; default: a temporary folder")
+    parser.add_argument(
+        "--reference", type=Path, help="results of an undisturbed run of these sources; default: make it"
+    )
     arguments = parser.parse_args()
-    begin = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     with tempfile.TemporaryDirectory() as temporary:
-        counts, found, partial = campaign(arguments.kills, arguments.seed, arguments.folder or Path(temporary))
-    print(f"\n{counts.total()} kills (seed {arguments.seed}) in {(time.monotonic() - begin) / 60:.1f} min on")
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}.")
-    print(f"Results that differ: {len(found)}. Unfinished files left behind: {partial}.\n")
+        folder = arguments.folder or Path(temporary)
+        tally = campaign(arguments.kills, arguments.seed, folder, arguments.reference)
+    print(
+        f"\n{tally.total} kills (seed {arguments.seed}), {tally.rounds} complete runs, on {platform.machine()},",
+        end=" ",
+    )
+    print(f"{os.cpu_count()} cores, Python {platform.python_version()}.")
+    print(f"Results that differ: {len(tally.differing)}. Unfinished files left behind: {tally.partial}.\n")
     print("| killed | times |\n|---|---|")
-    for kind, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+    for kind, count in sorted(tally.kills.items(), key=lambda item: (-item[1], item[0])):
         print(f"| {kind} | {count} |")
-    for line in found:
+    for line in tally.differing:
         print(line)
-    sys.exit(bool(found))
+    sys.exit(bool(tally.differing))
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ from splatrig.components.file import Components
 from splatrig.config_joint import JointAppearance, JointBatch, JointConfig, JointSolve
 from splatrig.joint.compare import compare, measured_method, method_of, summary, unseen_weights
 from splatrig.joint.stage import Subject, joint_plan, learn, rig_start
-from splatrig.training.fitting import choose_device
+from splatrig.training.device import choose_device
 
 BARS = {
     ("joint_global", "pca", "train"): 1.5,

@@ -228,7 +228,7 @@ def single_fits(bench: Bench) -> tuple[dict[str, Gaussians], float]:
     for expression, group in rows.groupby("expression", sort=False):
         wanted = [frame for frame in group["frame"] if f"{expression}/{frame}" not in fits]
         bench.arrived([f"{expression}/{frame}" for frame in wanted])
-        for data in studio.source.stream(str(expression), wanted, lambda data: data):
+        for data in studio.source.stream(str(expression), wanted, lambda _: None, lambda data, _: data, workers=8):
             turns = vertex_rotations(level.vertices, data.vertices, level.faces)
             start = moved_by_mesh(neutral, level.vertices, data.vertices, turns)
             moved = data.to(bench.device)

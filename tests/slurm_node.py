@@ -48,7 +48,7 @@ def _configuration(folder: Path, host: str, memory_mb: int) -> str:
         "ReturnToService": "2",
         "AccountingStorageType": "accounting_storage/none",
         "JobAcctGatherType": "jobacct_gather/none",
-        "MinJobAge": "300",  # squeue must still know a job that ended between two looks
+        "MinJobAge": "3600",  # squeue must still know a job that ended between two looks, and the test after the run
         "KillWait": "3",
         "NodeName": f"{host} NodeAddr=127.0.0.1 CPUs={os.cpu_count()} RealMemory={memory_mb} State=UNKNOWN",
         "PartitionName": f"cpu Nodes={host} Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO",

@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,20 @@ def test_an_environment_has_all_that_its_rules_can_import(rule, environments, sc
     offered = [packages_of(environment) for environment in environments]
     needed = {name.replace("-", "_") for path in sources for name in imports(path)}
     assert needed - set.union(*offered) == set(), rule
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "apptainer.def"])
+def test_a_container_has_the_python_of_the_environments_and_the_pinned_requirements(name):
+    text = (ROOT / name).read_text()
+    python = re.search(r"python:(\d+\.\d+)-", text)[1]
+    for path in (ROOT / "envs").glob("*.yaml"):
+        assert yaml.safe_load(path.read_text())["dependencies"][0] == f"python={python}", path
+    assert re.search(r"pip install .*-r \S*/requirements\.txt -c \S*/constraints\.txt", text)
+
+
+def test_the_python_of_the_environments_is_one_that_the_project_supports():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    version = settings["tool"]["mypy"]["python_version"]
+    assert settings["tool"]["ruff"]["target-version"] == f"py{version.replace('.', '')}"
+    for path in (ROOT / "envs").glob("*.yaml"):
+        assert yaml.safe_load(path.read_text())["dependencies"][0] == f"python={version}", path

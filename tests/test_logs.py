@@ -1,4 +1,5 @@
 import errno
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -94,3 +95,33 @@ def test_a_run_without_failed_jobs_has_no_last_words(tmp_path):
     workflow = tmp_path / "snakemake.log"
     workflow.write_text("Building DAG of jobs...\n")
     assert last_words([workflow]) == ""
+
+
+JOB = """
+from types import SimpleNamespace
+class Named(dict):
+    pass
+snakemake = SimpleNamespace(rule="pca", wildcards=Named(level="base"), threads=2, input={inputs}, output={outputs})
+from splatrig.logs import log_to
+log_to({log!r})
+open({outputs}[0], "w").write("x" * 1234)
+"""
+
+
+def test_a_log_says_where_it_ran_what_was_read_and_written_and_what_it_cost(tmp_path):
+    log, output = tmp_path / "x.log", str(tmp_path / "out.h5")
+    inputs = [str(tmp_path / f"{number}.csv") for number in range(8)]
+    Path(inputs[0]).write_text("a,b\n")
+    done = subprocess.run(
+        [sys.executable, "-c", JOB.format(inputs=inputs, outputs=[output], log=str(log))],
+        env={"PYTHONPATH": str(LIB), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    first, second, *_, wrote, last = log.read_text().splitlines()
+    assert re.match(r"[\d:]{8} \d{4}-\d\d-\d\d on .*: python 3\.\d+\.\d+, splatrig ", first)
+    assert f"rule pca (level base), threads 2, reads {inputs[0]} (4 bytes), {inputs[1]} (not there)" in second
+    assert second.endswith("and 2 more")
+    assert wrote.endswith(f"outputs: {output} (1,234 bytes)")
+    assert re.search(r"ended after [\d.]+ s, [\d.]+ s of processor time, at most \d+ MiB of memory$", last)

@@ -6,7 +6,8 @@ from PIL import Image
 
 from splatrig.errors import InputError
 from splatrig.mesh.obj import write_obj
-from splatrig.training.dataset import CROP_MARGIN, FrameSource, silhouette_box
+from splatrig.training.dataset import FrameSource
+from splatrig.training.decoding import CROP_MARGIN, silhouette_box
 from training import tiny
 
 FRAME = "000100"
@@ -15,6 +16,10 @@ FRAME = "000100"
 @pytest.fixture
 def source(tmp_path: Path) -> FrameSource:
     return tiny.write_dataset(tmp_path, {FRAME: 0.0, "000103": 1.0})
+
+
+def _both(frame, placed):
+    return frame, placed
 
 
 def _file(source: FrameSource, name: str) -> Path:
@@ -33,8 +38,11 @@ def test_a_frame_comes_with_its_finest_mesh_and_cameras_in_head_space(source):
 
 
 def test_streamed_frames_are_those_loaded_one_by_one(source):
-    streamed = list(source.stream("E001_Tiny", [FRAME, "000103"], lambda frame: frame, workers=2))
-    for frame in streamed:
+    means = source.stream("E001_Tiny", [FRAME, "000103"], lambda vertices: vertices.mean(), _both, workers=2)
+    streamed = []
+    for frame, mean in means:
+        streamed.append(frame)
+        assert mean == frame.vertices.mean()
         alone = source.load("E001_Tiny", frame.frame)
         np.testing.assert_array_equal(frame.images.numpy(), alone.images.numpy())
         np.testing.assert_array_equal(frame.vertices, alone.vertices)
@@ -83,7 +91,7 @@ def test_a_mesh_of_another_topology_is_named(source):
 def test_an_error_in_a_streamed_frame_reaches_the_caller(source):
     (source.dataset / "E001_Tiny" / "000103" / "400004.png").unlink()
     with pytest.raises(InputError, match=r"000103/400004\.png"):
-        list(source.stream("E001_Tiny", [FRAME, "000103"], lambda frame: frame))
+        list(source.stream("E001_Tiny", [FRAME, "000103"], lambda _: None, _both, workers=2))
 
 
 def test_the_crop_holds_the_silhouette_with_a_margin_inside_the_picture():

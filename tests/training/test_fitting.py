@@ -25,8 +25,8 @@ class KilledError(Exception):
 def studio(tmp_path_factory) -> Studio:
     folder = tmp_path_factory.mktemp("dataset")
     source = tiny.write_dataset(folder, dict(zip(FRAMES, (0.0, 2.0, 4.0), strict=True)))
-    config = tiny.config(steps=Steps(neutral=30, frame=12), backdrop="random", checkpoint_steps=5)
-    return Studio(source, config, "mask", 0, torch.device("cpu"))
+    config = tiny.config(steps=Steps(neutral=30, frame=12), backdrop="random")
+    return Studio(source, config, "mask", 0, torch.device("cpu"), checkpoint_steps=5)
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ needs_device = pytest.mark.skipif(INTERPRETED, reason="not for the interpreter")
 
 # Eleven-term sums of values near 1 and differences of squares in float32; gradients relative to the largest.
 VALUE_TOLERANCE, GRADIENT_TOLERANCE = 2e-6, 2e-5
+MAP_TOLERANCE = 1e-10  # of sums in double precision, in another order
 
 SIZES = [(1, 1), (7, 5), (16, 16), (33, 47), (3, 50), (203, 150), pytest.param((1334, 2048), marks=needs_device)]
 
@@ -90,6 +91,16 @@ def test_black_images_are_alike_and_at_rest():
     value, gradient = fused(black, black)
     assert value.item() == pytest.approx(1.0, abs=1e-6)
     assert not gradient.any()
+
+
+@pytest.mark.parametrize(("make", "size"), [(pair, (33, 47)), (pair, (1, 1)), (smooth_pair, (40, 45))])
+def test_the_map_that_is_measured_agrees_with_the_convolutions_in_double_precision(make, size):
+    from splatrig.training.ssim_triton import ssim_map
+
+    first, second = (image.double() for image in make(*size))
+    similarity = ssim_map(first, second)
+    assert similarity.dtype == torch.float64
+    torch.testing.assert_close(similarity, ssim.ssim_map(first, second), atol=MAP_TOLERANCE, rtol=0)
 
 
 def test_images_of_other_shape_or_type_are_refused():

@@ -17,7 +17,8 @@ from splatrig.mesh.obj import write_obj
 from splatrig.mesh.template import Template, build_template
 from splatrig.mesh.topology import mean_edge_lengths
 from splatrig.rasterize import rasterize
-from splatrig.training.dataset import FrameData, FrameSource, silhouette_box
+from splatrig.training.dataset import FrameData, FrameSource
+from splatrig.training.decoding import silhouette_box
 from splatrig.training.initialize import gaussians_on_mesh
 from splatrig.training.trainer import Surface
 

@@ -17,13 +17,19 @@ pytestmark = [
     pytest.mark.skipif(conda_stub.missing() is not None, reason=f"no stub of conda here: {conda_stub.missing()}"),
 ]
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
-SCRIPTS = {"frames": "capture", "pca": "components", "fit_expression": "training", "evaluate_fit": "evaluation"}
+SCRIPTS = {
+    "frames": "capture",
+    "fit_expression": "training",
+    "attributes": "components",
+    "pca": "components",
+    "evaluate_fit": "evaluation",
+}
 OUTPUTS = ("frames.csv", "gaussians/E012_Jaw_Open_Huge_Smile.h5", "components/base/pca_all.h5", "evaluation/fit.csv")
 
 
 def test_every_rule_runs_in_its_own_environment_to_the_same_bytes(finished, tmp_path):
     folder = tmp_path / "copy"
-    shutil.copytree(finished.directory, folder, ignore=shutil.ignore_patterns("log", "scripts"))
+    shutil.copytree(finished.directory, folder, ignore=shutil.ignore_patterns("log"))
     targets = [f"results/tiny/{name}" for name in OUTPUTS]
     for target in targets:
         (folder / target).unlink()

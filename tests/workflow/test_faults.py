@@ -43,10 +43,11 @@ faults = _campaign()
 def copied(finished, tmp_path):
     """A copy of the finished run, time stamps and Snakemake's memory included; returns a function from targets."""
     folder = tmp_path / "copy"
-    shutil.copytree(finished.directory, folder, ignore=shutil.ignore_patterns("log", "scripts"))
+    shutil.copytree(finished.directory, folder, ignore=shutil.ignore_patterns("log"))
 
     def run(*targets):
-        command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", "--cores", "2", *targets]
+        command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", "--cores", "2", "--retries", "2"]
+        command += targets
         environment = {name: value for name, value in finished.environment.items() if name != "SPLATRIG_CACHE"}
         return faults.Run(folder, command, environment)
 
@@ -67,18 +68,13 @@ def test_kills_and_a_vanished_file_leave_the_same_bytes(finished, copied):
     results = run.folder / "results/tiny"
     remove(results, f"frames/{SMILE}.csv", f"dataset/{SMILE}", "gaussians/*.h5", "attributes/*.h5")
     remove(results, "components/subd2/pca_xyz.h5")
-    run.durations = {"restructure": 1.0, "fit_neutral": 2.0, "fit_expression": 2.0}
-    killed = []
-    for kind, moment in [("restructure", 0.4), (None, 5.0), ("fit_neutral", 0.6), (None, 6.0), ("fit_expression", 0.5)]:
-        if kind is None:
-            killed.append(run.kill_snakemake(moment))
-        else:
-            killed.append(run.kill_job(lambda name, kind=kind: name == kind, moment) == kind)
-        run.recover()
-    assert all(killed)
-    assert "is gone; the job ends" in "".join(
-        path.read_text() for path in run.folder.glob("logs/tiny/**/*.log")
-    ) or not list(run.folder.glob("results/tiny/gaussians/*.h5"))
+    shares = {"restructure": 0.4, "fit_neutral": 0.6, "fit_expression": 0.5}
+    killed, complete = run.disturb(lambda kind: shares.pop(kind, None), most=2)
+    assert (killed, complete) == (["restructure", "fit_neutral", "snakemake"], False)
+    run.recover()
+    killed, complete = run.disturb(lambda kind: shares.pop(kind, None), most=1)
+    assert (killed, complete) == (["fit_expression", "snakemake"], False)
+    run.recover()
     (results / f"frames/{SMILE}.csv").unlink()  # as a file server may lose one that was there
     run.undisturbed()
     assert faults.differences(finished.directory / "results", run.folder / "results") == []

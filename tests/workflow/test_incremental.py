@@ -67,6 +67,11 @@ def test_a_changed_value_reruns_its_dependents_and_no_others(finished, key, valu
     assert not pending.keys() & leaves
 
 
+def test_how_often_a_fit_keeps_its_state_reruns_nothing(finished):
+    with finished.changed_config("training.checkpoint_steps", 3):
+        assert finished.pending() == {}
+
+
 def test_a_new_expression_is_fitted_alone(finished):
     expressions = ["E001_Neutral_Eyes_Open", "E012_Jaw_Open_Huge_Smile", "E042_Mouth_Nose_Left", "E057_Cheeks_Puffed"]
     with finished.changed_config("capture.expressions", expressions):

@@ -20,7 +20,7 @@ rule calibration:
         "../../envs/capture.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=memory(500),
         runtime=10,
     params:
         lib=lib("calibration.py"),

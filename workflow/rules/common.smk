@@ -76,6 +76,8 @@ def _configure():
 
 
 CFG, EXPRESSIONS = _configure()
+# No result depends on it, so it is in no params: scripts read it here, where its default must not be missing.
+config.setdefault("training", {})["checkpoint_steps"] = CFG.training.checkpoint_steps
 LEVELS = level_names(CFG.mesh.subdivisions)
 FINEST = LEVELS[-1]
 
@@ -124,10 +126,20 @@ def memory(mib):
     return lambda wildcards, attempt: attempt * mib
 
 
+def fit_threads(cpu):
+    """Cores of a fit: on a GPU for decoding photographs, on the CPU `cpu`."""
+    return 5 if gpu() else cpu
+
+
+def training_params(training=CFG.training):
+    """The training section without what no result depends on."""
+    return to_mapping(replace(training, checkpoint_steps=0))
+
+
 def training_of_neutral():
     """The training section without what only the other frames depend on."""
     steps = Steps(neutral=CFG.training.steps.neutral, frame=CFG.training.steps.neutral)
-    return to_mapping(replace(CFG.training, steps=steps, frame_rate_factor=1.0, refit=Refit(0.0, 1.0)))
+    return training_params(replace(CFG.training, steps=steps, frame_rate_factor=1.0, refit=Refit(0.0, 1.0)))
 
 
 def stage_plates():

@@ -12,7 +12,7 @@ JOINT_START = {
 
 def joint_training():
     """What joint rigs take from the training section: neither steps nor the factor of single frames."""
-    return to_mapping(replace(CFG.training, steps=Steps(neutral=1, frame=1), frame_rate_factor=1.0, seed_steps=1))
+    return training_params(replace(CFG.training, steps=Steps(neutral=1, frame=1), frame_rate_factor=1.0, seed_steps=1))
 
 
 def joint_start(wildcards):

@@ -23,7 +23,7 @@ rule fit_neutral:
         benchmarks("fit/neutral.tsv")
     conda:
         "../../envs/training.yaml"
-    threads: 2
+    threads: fit_threads(2)
     resources:
         mem_mb=memory(3000),
         runtime=60,
@@ -67,13 +67,13 @@ rule fit_expression:
         expression="|".join(map(re.escape, EXPRESSIONS)),
     conda:
         "../../envs/training.yaml"
-    threads: 1
+    threads: fit_threads(1)
     resources:
         mem_mb=memory(3000),
         runtime=120,
         gpu=gpu(),
     params:
-        training=to_mapping(CFG.training),
+        training=training_params(),
         background=CFG.capture.background,
         expression="{expression}",
         seed=CFG.seed,

@@ -2,6 +2,7 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+import logging
 from pathlib import Path
 
 from splatrig.animation.family import compare_heat, frontal_order, open_rig
@@ -24,3 +25,6 @@ cameras = picture_cameras(read_cameras(snakemake.input.cameras), rendering.image
 cameras = cameras.in_head_space(read_pose(pose_file))
 view = look(rig.neutral.means, rig.components.faces, cameras.select(frontal_order(cameras, rig.neutral.means)))
 write_png(snakemake.output.picture, compare_heat(rigs, view, rendering.components, rendering.deviations))
+logging.info(
+    "%d methods, %d components each, moved by %.1f deviations", len(rigs), rendering.components, rendering.deviations
+)

@@ -2,6 +2,8 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+import logging
+
 import pandas as pd
 
 from splatrig.capture.demo.expressions import frame_list_text, truth_rows
@@ -13,3 +15,4 @@ with atomic_path(snakemake.output.frame_list) as temporary:
 rows = truth_rows(snakemake.params.expressions, segments, frames)
 with atomic_path(snakemake.output.truth) as temporary:
     pd.DataFrame(rows, columns=["expression", "frame", "unit", "weight"]).to_csv(temporary, index=False)
+logging.info("%d segments of %d frames; %d true weights", len(segments), frames, len(rows))

@@ -11,7 +11,7 @@ from splatrig.evaluation.images import unseen_pictures
 from splatrig.evaluation.table import write_table
 from splatrig.joint.compare import Comparison, compare, read_fits
 from splatrig.joint.stage import Subject
-from splatrig.training.fitting import choose_device
+from splatrig.training.device import choose_device
 from splatrig.training.recipe import plan_for
 
 params, inputs = snakemake.params, snakemake.input

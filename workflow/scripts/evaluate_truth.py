@@ -2,6 +2,8 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+import logging
+
 import pandas as pd
 
 from splatrig.components.file import read_components
@@ -14,4 +16,7 @@ for path, method, level in zip(
 ):
     table = compare_with_truth(read_components(path), snakemake.input.truth)
     tables.append(table.assign(method=method, level=level))
+    logging.info(
+        "%s (%s): mean correlation %.2f, mean R² %.2f", method, level, table["best"].mean(), table["r_squared"].mean()
+    )
 write_table(snakemake.output.table, pd.concat(tables, ignore_index=True))

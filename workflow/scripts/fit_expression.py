@@ -19,7 +19,8 @@ from splatrig.training.measurement import stacked
 
 expression = snakemake.params.expression
 progress = Path(snakemake.params.progress)
-studio = open_studio(snakemake.input, snakemake.params, snakemake.threads, progress)
+checkpoint_steps = snakemake.config["training"]["checkpoint_steps"]  # no param: no result depends on it
+studio = open_studio(snakemake.input, snakemake.params, snakemake.threads, progress, checkpoint_steps)
 frames = pd.read_csv(snakemake.input.frames, dtype={"frame": str})["frame"].tolist()
 neutral = read_fitted_frames(snakemake.input.neutral)
 fitted = fit_expression(studio, expression, frames, neutral, snakemake.output.events)

@@ -17,7 +17,8 @@ from splatrig.gaussians.store import write_fitted_frames
 from splatrig.training.fitting import as_stored, fit_neutral, open_studio
 
 progress = Path(snakemake.params.progress)
-studio = open_studio(snakemake.input, snakemake.params, snakemake.threads, progress)
+checkpoint_steps = snakemake.config["training"]["checkpoint_steps"]  # no param: no result depends on it
+studio = open_studio(snakemake.input, snakemake.params, snakemake.threads, progress, checkpoint_steps)
 table = pd.read_csv(snakemake.input.frames, dtype={"frame": str})
 frame = table.loc[table["neutral"], "frame"].item()
 fitted = fit_neutral(studio, snakemake.params.expression, frame, snakemake.output.events)

@@ -20,7 +20,7 @@ from splatrig.joint.stage import (
     read_start,
     rig_start,
 )
-from splatrig.training.fitting import choose_device
+from splatrig.training.device import choose_device
 
 params, inputs = snakemake.params, snakemake.input
 device = choose_device(params.device, 1)  # one torch thread: results do not depend on the number of cores

@@ -2,6 +2,8 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+import logging
+
 import numpy as np
 import pandas as pd
 
@@ -15,7 +17,9 @@ fits = fitted_pictures(read_table(inputs.fit), images, params.level)
 images = pd.concat([images, fits], ignore_index=True)
 summary = summarise_images(images, np.random.default_rng(params.seed))
 write_table(output.images, images)
-write_table(output.methods, pd.concat([merge_tables(inputs.tables), summary], ignore_index=True))
+methods = pd.concat([merge_tables(inputs.tables), summary], ignore_index=True)
+write_table(output.methods, methods)
 write_table(output.sweeps, merge_tables(inputs.sweeps, SWEEP_COLUMNS))
 learned = merge_tables(inputs.runtimes, RUNTIME_COLUMNS)
 write_table(output.runtimes, pd.concat([learned, job_seconds(params.jobs)], ignore_index=True))
+logging.info("%d numbers of %d methods; %d of pictures", len(methods), methods["method"].nunique(), len(images))

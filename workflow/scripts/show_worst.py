@@ -2,6 +2,7 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+import logging
 from pathlib import Path
 
 import numba
@@ -21,6 +22,7 @@ params = snakemake.params
 fit = read_table(snakemake.input.fit)
 cameras, template = read_cameras(snakemake.input.cameras), read_template(snakemake.input.template)
 chosen = worst_views(fit, params.views)
+logging.info("worst views:\n%s", chosen[["expression", "frame", "camera", "psnr"]].to_string(index=False))
 stores = dict(zip(params.expressions, snakemake.input.gaussians, strict=True))
 source = FrameSource(Path(params.dataset), cameras, template)
 rows, titles = picture_worst(chosen, stores, source, params.image_height, pick_device(params.device))

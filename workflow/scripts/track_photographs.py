@@ -16,7 +16,7 @@ from splatrig.control.photographs import weights_from_frame_photographs
 from splatrig.control.track import write_track
 from splatrig.joint.compare import Comparison
 from splatrig.joint.stage import Subject
-from splatrig.training.fitting import choose_device
+from splatrig.training.device import choose_device
 from splatrig.training.recipe import plan_for
 
 inputs, params = snakemake.input, snakemake.params

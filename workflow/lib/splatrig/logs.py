@@ -8,7 +8,7 @@ import re
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -33,8 +33,8 @@ def log_to(path: str | Path) -> None:
     """Send this process's stdout, stderr (of C libraries too), logging and uncaught errors to the file `path`.
 
     An `InputError` ends the job with its sentence alone, as do a full disk and the like; any other exception keeps
-    its traceback. The first line says where the job runs with which versions, the last one how long it took and how
-    much memory. The job also ends when the workflow that started it does.
+    its traceback. The first lines say where the job runs with which versions, and what it reads; the last ones what it
+    wrote, how long it took and how much memory. The job also ends when the workflow that started it does.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -49,12 +49,30 @@ def log_to(path: str | Path) -> None:
     sys.excepthook = _report
     log = logging.getLogger(__name__)
     log.info("%s %s", time.strftime("%Y-%m-%d"), here())
-    atexit.register(_farewell, log, time.monotonic())
+    job = getattr(sys.modules["__main__"], "snakemake", None)  # absent outside of a script of Snakemake
+    if job is not None:
+        wildcards = ", ".join(f"{name} {value}" for name, value in job.wildcards.items())
+        which = f"{job.rule} ({wildcards})" if wildcards else job.rule
+        log.info("rule %s, threads %d, reads %s", which, job.threads, _sizes(job.input))
+    atexit.register(_farewell, log, time.monotonic(), [] if job is None else list(job.output))
     end_with_workflow()
 
 
-def _farewell(log: logging.Logger, start: float) -> None:
-    """Say what the job has cost, its children that were waited for included."""
+def _sizes(paths: Iterable[str], most: int = 6) -> str:
+    """Return paths with the sizes of those that are files, the first `most` of them."""
+    named = []
+    for path in paths:
+        place = Path(path)
+        size = f" ({place.stat().st_size:,} bytes)" if place.is_file() else "" if place.exists() else " (not there)"
+        named.append(f"{path}{size}")
+    more = f" and {len(named) - most} more" if len(named) > most else ""
+    return ", ".join(named[:most]) + more if named else "nothing"
+
+
+def _farewell(log: logging.Logger, start: float, outputs: Sequence[str]) -> None:
+    """Say what the job wrote and what it cost, its children that were waited for included."""
+    if outputs:
+        log.info("outputs: %s", _sizes(outputs))
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     processor = sum(usage.ru_utime + usage.ru_stime for usage in usages)
     seconds, memory = time.monotonic() - start, max(usage.ru_maxrss for usage in usages) / 1024

@@ -191,7 +191,7 @@ def picture_family(
         titles.append(component_title(rig, swing.component))
     bar = color_bar(view.face_at.shape[0] // view.samples, largest, "mm")
     sheet = beside([contact_sheet(rows, row_titles=titles, captions=captions, title_width=150), bar])
-    heads = [fill(title.replace("\n", " "), max(12, maps[0].shape[1] // 8)) for title in titles]
+    heads = [fill(component_name(rig, swing.component), max(12, maps[0].shape[1] // 8)) for swing in swings]
     heat = beside([contact_sheet([maps], column_titles=heads), bar])
     moving = [
         render_sequence(
@@ -216,12 +216,15 @@ def acts_on(rig: Rig, component: int) -> str:
     return "".join(f"{line}\n" for line in (place, *unit))
 
 
+def component_name(rig: Rig, component: int) -> str:
+    """Return a component's readable name, or its number where nobody named it."""
+    names = rig.components.names
+    return names[component].replace("_", " ") if names else f"component {component + 1}"
+
+
 def component_title(rig: Rig, component: int) -> str:
-    """Return a component's name over several lines, `SLDC 04`, where it acts, in which expressions; or its number."""
-    if not rig.components.names:
-        return f"component\n{component + 1}"
-    parts = rig.components.names[component].replace("_", " ").split(" · ")
-    return "\n".join(fill(part, 20) for part in parts)
+    """Return a component's name over several lines: which it is, where it acts, in which expressions."""
+    return "\n".join(fill(part, 20) for part in component_name(rig, component).split(" · "))
 
 
 def compare_heat(rigs: Mapping[str, Rig], view: MeshView, components: int, deviations: float) -> Picture:

@@ -27,7 +27,7 @@ def render(
     activated = activate_gaussians(gaussians, device)
     backgrounds = None
     if background is not None:
-        filled = np.ascontiguousarray(np.broadcast_to(background, (len(cameras), 3)), dtype=np.float32)
+        filled = np.array(np.broadcast_to(background, (len(cameras), 3)), dtype=np.float32)
         backgrounds = torch.as_tensor(filled, device=device)
     with torch.no_grad():
         images, alphas = rasterize(

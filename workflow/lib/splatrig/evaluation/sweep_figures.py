@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from splatrig.evaluation.figures import ORDER, from_zero, look_of, method_curves, panels, shared_legend, styled
 from splatrig.evaluation.table import label_of, pick
 
-LABEL_APART = 9.0
+LABEL_APART = 5.5
 """Least distance of two labels, in percent of zero rows."""
 
 
@@ -59,10 +59,10 @@ def draw_tradeoff(sweeps: pd.DataFrame) -> Figure:
                 ax.annotate(
                     f"λ {lambda_:g}",
                     (at_x, at_y),
-                    xytext=(-5, 5) if above else (5, -11),
+                    xytext=(-5 if above and at_x > 10 else 4, 6 if above else -12),
                     textcoords="offset points",
                     fontsize=7.5,
-                    ha="right" if above else "left",
+                    ha="right" if above and at_x > 10 else "left",
                     color=look_of(method)["color"],
                 )
         ax.set_xlabel("zero rows (%)")

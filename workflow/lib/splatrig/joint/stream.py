@@ -14,7 +14,7 @@ from torch import Tensor
 
 from splatrig.capture.cameras import Cameras
 from splatrig.joint.schedule import Pair, Schedule, Window
-from splatrig.training.dataset import read_photograph, silhouette_box
+from splatrig.training.decoding import read_photograph, silhouette_box
 from splatrig.training.trainer import View
 
 BYTES_A_PIXEL = 4

@@ -1,31 +1,26 @@
 """Read the photographs, the mesh and the cameras of one restructured frame."""
 
-import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from splatrig.capture.cameras import Cameras
 from splatrig.errors import InputError
 from splatrig.mesh.obj import read_obj
 from splatrig.mesh.template import Template
+from splatrig.training.decoding import Decoders, FrameFiles, cores
 
-_LOG = logging.getLogger(__name__)
-
+B = TypeVar("B")
+P = TypeVar("P")
 T = TypeVar("T")
-
-CROP_MARGIN = 16
-"""Pixels kept around the silhouette: more than the SSIM window and the softness of the edge need."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +46,28 @@ class FrameData:
         return f"{self.expression}/{self.frame}"
 
     def to(self, device: torch.device | str) -> "FrameData":
-        """Return the same frame with its photographs on `device` (uint8; through pinned memory to a GPU)."""
-        if torch.device(device).type == "cpu":
+        """Return the same frame with its photographs on `device` (uint8); waits for the copies, which may be dropped.
+
+        The copies to a GPU run on a stream of their own, beside what the device is doing.
+        """
+        device = torch.device(device)
+        if device.type == "cpu":
             return self
-        moved = [
-            None if tensor is None else tensor.pin_memory().to(device, non_blocking=True)
-            for tensor in (self.images, self.plates)
-        ]
+        side = _copying_stream(device)
+        with torch.cuda.stream(side):
+            moved = [None if tensor is None else tensor.to(device) for tensor in (self.images, self.plates)]
+        side.synchronize()
+        for tensor in moved:
+            if tensor is not None:
+                tensor.record_stream(torch.cuda.default_stream(device))
         images, plates = moved
         assert images is not None  # only plates may be absent
         return FrameData(self.expression, self.frame, self.vertices, self.cameras, images, self.crops, plates)
+
+
+@cache
+def _copying_stream(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)
 
 
 @dataclass(frozen=True)
@@ -75,94 +82,88 @@ class FrameSource:
     plates: Path | None = None
     """The folder of the photographs of the empty stage, `{camera}.png`, if the capture has them."""
 
-    def load(self, expression: str, frame: str, pool: ThreadPoolExecutor | None = None) -> FrameData:
+    def load(self, expression: str, frame: str) -> FrameData:
         """Read one frame; raise InputError naming the file that is missing, unreadable or malformed."""
-        folder = self.dataset / expression / frame
-        pose = read_pose(folder / f"{frame}_transform.txt")
+        with self._decoders(self._mesh) as decoders:
+            files = decoders.read(self.dataset / expression / frame)
+        return self._assembled(expression, frame, files, files.beside)
+
+    def _mesh(self, folder: Path) -> NDArray[np.float64]:  # [V, 3]
+        """Read the tracked mesh of a frame; return the vertices of its finest level."""
         levels = list(self.template.levels)
         base = self.template.levels[levels[0]]
-        mesh_path = folder / f"{frame}.obj"
-        vertices = read_obj(mesh_path).vertices
+        path = folder / f"{folder.name}.obj"
+        vertices = read_obj(path).vertices
         if vertices.shape != base.vertices.shape:
-            raise InputError(
-                f"{mesh_path}: expected {len(base.vertices)} vertices as in the template, got {len(vertices)}."
-            )
+            raise InputError(f"{path}: expected {len(base.vertices)} vertices as in the template, got {len(vertices)}.")
         if not np.isfinite(vertices).all():
-            raise InputError(f"{mesh_path}: expected finite vertices, got NaN or infinity; track this frame again.")
-        fine = self.template.between(levels[0], levels[-1]) @ vertices
-        images = self._photographs(folder, pool)
-        stage = None if self.plates is None else self._stage
-        crops = np.array([silhouette_box(image[..., 3]) for image in images])
+            raise InputError(f"{path}: expected finite vertices, got NaN or infinity; track this frame again.")
+        return self.template.between(levels[0], levels[-1]) @ vertices
+
+    def _assembled(
+        self, expression: str, frame: str, files: FrameFiles[Any], vertices: NDArray[np.float64]
+    ) -> FrameData:
+        pose = read_pose(self.dataset / expression / frame / f"{frame}_transform.txt")
         return FrameData(
             expression=expression,
             frame=frame,
-            vertices=fine,
+            vertices=vertices,
             cameras=self.cameras.in_head_space(pose),
-            images=torch.from_numpy(images),
-            crops=crops,
-            plates=stage,
+            images=torch.from_numpy(files.images),
+            crops=files.crops,
+            plates=None if self.plates is None else self._stage,
         )
 
     @cached_property
     def _stage(self) -> Tensor:  # [C, H, W, 3] uint8
         assert self.plates is not None  # asked only where there are plates
-        return torch.from_numpy(self._photographs(self.plates, None)[..., :3].copy())
+        with self._decoders(lambda _: None, cores()) as decoders:
+            return torch.from_numpy(decoders.read(self.plates).images[..., :3].copy())
 
-    def _photographs(self, folder: Path, pool: ThreadPoolExecutor | None) -> NDArray[np.uint8]:  # [C, H, W, 4]
-        images = np.empty((len(self.cameras), self.cameras.height, self.cameras.width, 4), np.uint8)
-
-        def decode(index: int) -> None:
-            path = folder / f"{self.cameras.names[index]}.png"
-            images[index] = read_photograph(path, self.cameras.width, self.cameras.height)
-
-        indices = range(len(self.cameras))
-        list(map(decode, indices) if pool is None else pool.map(decode, indices))
-        return images
+    def _decoders(self, beside: Callable[[Path], B], workers: int = 1, *, processes: bool = False) -> Decoders[B]:
+        cameras = self.cameras
+        return Decoders(cameras.names, (cameras.width, cameras.height), beside, workers, processes=processes)
 
     def stream(
         self,
         expression: str,
         frames: Sequence[str],
-        prepare: Callable[[FrameData], T],
-        workers: int | None = None,
+        place: Callable[[NDArray[np.float64]], P],
+        prepare: Callable[[FrameData, P], T],
+        *,
+        workers: int,
+        processes: bool = False,
     ) -> Iterator[T]:
-        """Return an iterator over `prepare(frame)` in order, each read by `workers` threads ahead of its use.
+        """Return an iterator over `prepare(frame, place(its vertices))` in order, each read ahead by `workers`.
 
-        The first frame is read from this call on, any other from when its predecessor is handed out.
+        The first frame is read from this call on, any other from when its predecessor is handed out; `place` is
+        called while the photographs are decoded. With `processes` the next frame's photographs overwrite this one's,
+        so `prepare` must copy them elsewhere, and what `place` returns is pickled; see `splatrig.training.decoding`.
         """
-        decoders = ThreadPoolExecutor(workers or min(16, os.cpu_count() or 1))
+
+        def beside(folder: Path) -> tuple[NDArray[np.float64], P]:
+            vertices = self._mesh(folder)
+            return vertices, place(vertices)
+
+        if not frames:
+            return iter(())
+        decoders = self._decoders(beside, workers, processes=processes)
         ahead = ThreadPoolExecutor(1)
 
-        def submit(frame: str) -> Future[T]:
-            return ahead.submit(lambda: prepare(self.load(expression, frame, decoders)))
+        def read(frame: str) -> T:
+            files = decoders.read(self.dataset / expression / frame)
+            vertices, placed = files.beside
+            return prepare(self._assembled(expression, frame, files, vertices), placed)
 
-        def results(pending: Future[T] | None) -> Iterator[T]:
+        def results(pending: Future[T]) -> Iterator[T]:
             with decoders, ahead:
-                for following in [*frames[1:], None]:
-                    if pending is None:
-                        return
+                for following in frames[1:]:
                     result = pending.result()
-                    pending = None if following is None else submit(following)
+                    pending = ahead.submit(read, following)
                     yield result
+                yield pending.result()
 
-        return results(submit(frames[0]) if frames else None)
-
-
-def read_photograph(path: Path, width: int, height: int) -> NDArray[np.uint8]:  # [H, W, 4]
-    """Decode an RGBA picture of the expected size; an RGB one is opaque everywhere."""
-    try:
-        with Image.open(path) as image:
-            pixels = np.asarray(image.convert("RGBA"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: the photograph is missing; restructure this frame again.") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path}: the photograph cannot be read ({error}); replace it.") from error
-    if pixels.shape != (height, width, 4):
-        raise InputError(
-            f"{path}: expected a picture of {width}×{height} pixels as in cameras.json, "
-            f"got {pixels.shape[1]}×{pixels.shape[0]}."
-        )
-    return pixels
+        return results(ahead.submit(read, frames[0]))
 
 
 def read_pose(path: Path) -> NDArray[np.float64]:  # [3, 4]
@@ -176,20 +177,3 @@ def read_pose(path: Path) -> NDArray[np.float64]:  # [3, 4]
     if not np.isfinite(pose).all():
         raise InputError(f"{path}: expected finite numbers in the head pose, got NaN or infinity; leave it out.")
     return pose
-
-
-def silhouette_box(alpha: NDArray[np.uint8]) -> tuple[int, int, int, int]:
-    """Return top, bottom, left, right of the covered pixels of `alpha` [H, W] with `CROP_MARGIN` around them.
-
-    A picture without any coverage gives the whole picture: the Gaussians must learn to be absent there.
-    """
-    height, width = alpha.shape
-    rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
-    if len(rows) == 0:
-        return 0, height, 0, width
-    return (
-        max(0, int(rows[0]) - CROP_MARGIN),
-        min(height, int(rows[-1]) + 1 + CROP_MARGIN),
-        max(0, int(columns[0]) - CROP_MARGIN),
-        min(width, int(columns[-1]) + 1 + CROP_MARGIN),
-    )

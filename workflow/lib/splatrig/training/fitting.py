@@ -4,18 +4,18 @@ import json
 import logging
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from splatrig.capture.cameras import Cameras, read_cameras
 from splatrig.config import InitialShape, TrainingConfig, from_mapping, to_mapping
@@ -27,14 +27,20 @@ from splatrig.mesh.topology import mean_edge_lengths
 from splatrig.progress import track
 from splatrig.training.checkpoint import Arrays, Checkpoints, key_of
 from splatrig.training.dataset import FrameData, FrameSource
+from splatrig.training.device import choose_device
 from splatrig.training.initialize import gaussians_on_mesh, moved_by_mesh
 from splatrig.training.logbook import Logbook
 from splatrig.training.measurement import comparison, measure_frame, measuring_camera, summary
 from splatrig.training.recipe import SEED_OPACITY, Plan, plan_for
 from splatrig.training.trainer import Surface, fit
-from splatrig.training.visibility import vertex_colors
 
 _LOG = logging.getLogger(__name__)
+
+P = TypeVar("P")
+T = TypeVar("T")
+
+Placed = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Means [N, 3] and quats [N, 4] of Gaussians that the tracked mesh has carried to a frame."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,10 @@ class Studio:
     """Folder for what a killed job goes on from; None: nothing is kept."""
     library: str = ""
     """Digest of the code that fits, so that an edited library starts over."""
+    checkpoint_steps: int = 0
+    """Steps between two states of a fit that are kept; 0: only finished frames are. No result depends on it."""
+    workers: int = 1
+    """How many photographs are decoded at a time."""
 
     @property
     def faces(self) -> NDArray[np.int64]:  # [T, 3]
@@ -125,10 +135,12 @@ class Fitted:
         return cls(frame, gaussians, metrics, arrays["strip"], arrays["losses"])
 
 
-def open_studio(inputs: Any, params: Any, threads: int, progress: str | Path | None = None) -> Studio:
+def open_studio(
+    inputs: Any, params: Any, threads: int, progress: str | Path | None = None, checkpoint_steps: int = 0
+) -> Studio:
     """Return the studio of a job from the named inputs and params of its rule (see `workflow/rules/training.smk`).
 
-    `progress` is the folder of what a killed job goes on from.
+    `progress` is the folder of what a killed job goes on from, `checkpoint_steps` how often a fit leaves its state.
     """
     source = FrameSource(
         dataset=Path(inputs.photographs).parent,
@@ -139,20 +151,13 @@ def open_studio(inputs: Any, params: Any, threads: int, progress: str | Path | N
     config = from_mapping(TrainingConfig, params.training)
     device = choose_device(params.device, threads)
     keep = None if progress is None else Path(progress)
-    return Studio(source, config, params.background, params.seed, device, keep, params.lib)
-
-
-def choose_device(device: str, threads: int) -> torch.device:
-    """Return the device of `auto`, `cuda` or `cpu`; on the CPU torch uses `threads` threads."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cpu":
-        torch.set_num_threads(threads)
-    return torch.device(device)
+    return Studio(source, config, params.background, params.seed, device, keep, params.lib, checkpoint_steps, threads)
 
 
 def first_gaussians(studio: Studio, frame: FrameData) -> Gaussians:
     """Return the Gaussians that a frame fitted on its own starts from: on its mesh, coloured by its photographs."""
+    from splatrig.training.visibility import vertex_colors  # compiled kernels, which no other fit needs
+
     vertices, faces = frame.vertices, studio.faces
     frames = tangent_frames(vertices, faces)
     train = np.flatnonzero(~frame.cameras.held_out)
@@ -162,29 +167,29 @@ def first_gaussians(studio: Studio, frame: FrameData) -> Gaussians:
     lengths = mean_edge_lengths(vertices, faces)
     if studio.config.recipe != "seed":
         return gaussians_on_mesh(vertices, frames, lengths, colors, studio.config.initial)
+    from scipy.spatial import cKDTree
+
     distances = np.asarray(cKDTree(vertices).query(vertices, k=4)[0])
     spacing = np.sqrt(np.square(distances[:, 1:]).mean(axis=1))
     round_shape = InitialShape(tangent_scale=1.0, normal_scale=1.0, opacity=SEED_OPACITY)
     return gaussians_on_mesh(vertices, frames, spacing, colors, round_shape)
 
 
-def warm_gaussians(studio: Studio, frame: FrameData, neutral: Gaussians) -> Gaussians:
-    """Return the neutral's Gaussians carried to a frame by the tracked mesh."""
-    rotations = vertex_rotations(studio.neutral_vertices, frame.vertices, studio.faces)
-    return moved_by_mesh(neutral, studio.neutral_vertices, frame.vertices, rotations)
+def warm_gaussians(studio: Studio, vertices: NDArray[np.float64], neutral: Gaussians) -> Gaussians:
+    """Return the neutral's Gaussians carried by the tracked mesh to a frame whose finest vertices [N, 3] are given."""
+    rotations = vertex_rotations(studio.neutral_vertices, vertices, studio.faces)
+    return moved_by_mesh(neutral, studio.neutral_vertices, vertices, rotations)
 
 
 def fit_neutral(studio: Studio, expression: str, frame: str, events: str | Path) -> Fitted:
     """Fit the neutral frame from the mesh and its photographs."""
     checkpoints = studio.checkpoints(expression, {})
 
-    def prepare(data: FrameData) -> tuple[FrameData, Gaussians]:
+    def prepare(data: FrameData, _: None) -> tuple[FrameData, Gaussians]:
         start = first_gaussians(studio, data)
         return data.to(studio.device), start
 
-    ahead = studio.source.stream(expression, [frame], prepare)
-    if studio.device.type == "cuda":
-        rehearse(studio)
+    ahead = _read_ahead(studio, expression, [frame], lambda _: None, prepare)
     data, start = next(ahead)
     with Logbook(events) as logbook:
         fitted = _fitted(studio, data, start, start.quats, studio.plan("neutral"), checkpoints)
@@ -205,33 +210,84 @@ def fit_expression(
     checkpoints = studio.checkpoints(expression, dict(rest.items()))
     kept = {frame: arrays for frame in frames if checkpoints and (arrays := checkpoints.read(frame)) is not None}
 
-    def prepare(data: FrameData) -> tuple[FrameData, Gaussians]:
-        alone = studio.config.recipe == "seed"
-        start = first_gaussians(studio, data) if alone else warm_gaussians(studio, data, rest)
-        return data.to(studio.device), start
+    def place(vertices: NDArray[np.float64]) -> Placed | None:
+        if studio.config.recipe == "seed":
+            return None
+        moved = warm_gaussians(studio, vertices, rest)
+        return moved.means, moved.quats
+
+    def prepare(data: FrameData, placed: Placed | None) -> tuple[FrameData, Gaussians]:
+        if placed is None:
+            return data.to(studio.device), first_gaussians(studio, data)
+        means, quats = placed
+        return data.to(studio.device), replace(rest, means=means, quats=quats)
 
     plan = studio.plan("frame")
-    ahead = studio.source.stream(expression, [frame for frame in frames if frame not in kept], prepare)
-    if studio.device.type == "cuda":
-        rehearse(studio)
+    ahead = _read_ahead(studio, expression, [frame for frame in frames if frame not in kept], place, prepare)
     fitted = []
-    with Logbook(events) as logbook:
+    with Logbook(events) as logbook, _Afterwards() as afterwards:
         for frame in track(frames, expression, unit="frame"):
             if frame in kept:
                 fitted.append(Fitted.from_arrays(frame, kept[frame]))
             else:
+                begin = time.perf_counter()
                 data, start = next(ahead)
+                _LOG.info("%s/%s: waited %.2f s for its photographs", expression, frame, time.perf_counter() - begin)
                 fitted.append(_fitted(studio, data, start, rest.quats, plan, checkpoints))
                 if checkpoints:
-                    checkpoints.write(frame, fitted[-1].as_arrays())
-                    checkpoints.drop(f"{frame}.partial")
-            _log(fitted[-1], logbook, len(studio.source.cameras))
+                    afterwards.do(_keep, checkpoints, fitted[-1])
+            afterwards.do(_log, fitted[-1], logbook, len(studio.source.cameras))
         for index in stragglers([frame.train_psnr for frame in fitted], studio.config.refit.below_db):
-            data, start = prepare(studio.source.load(expression, frames[index]))
+            read = studio.source.load(expression, frames[index])
+            data, start = prepare(read, place(read.vertices))
             again = _refitted(studio, data, start, rest.quats, fitted[index])
-            _log(again, logbook, len(data.cameras))
+            afterwards.do(_log, again, logbook, len(data.cameras))
             fitted[index] = again
     return fitted
+
+
+class _Afterwards:
+    """One thread for what is left to do with a frame, in order, while the next one is fitted."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1)
+        self._tasks: list[Future[None]] = []
+
+    def do(self, task: Callable[..., None], *arguments: Any) -> None:
+        """Call `task` when all before it are done; raise what one that is done has raised."""
+        for done in [other for other in self._tasks if other.done()]:
+            done.result()
+        self._tasks.append(self._thread.submit(task, *arguments))
+
+    def __enter__(self) -> "_Afterwards":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._thread.shutdown(wait=True)
+        if kind is None:
+            for task in self._tasks:
+                task.result()
+
+
+def _read_ahead(
+    studio: Studio,
+    expression: str,
+    frames: Sequence[str],
+    place: Callable[[NDArray[np.float64]], P],
+    prepare: Callable[[FrameData, P], T],
+) -> Iterator[T]:
+    """Return an iterator over prepared frames; on a GPU all kernels are loaded while the first one is read."""
+    on_gpu = studio.device.type == "cuda"
+    ahead = studio.source.stream(expression, frames, place, prepare, workers=studio.workers, processes=on_gpu)
+    if on_gpu:
+        rehearse(studio)
+    return ahead
+
+
+def _keep(checkpoints: Checkpoints, fitted: Fitted) -> None:
+    """Keep a finished frame, and no longer the state inside its fit."""
+    checkpoints.write(fitted.frame, fitted.as_arrays())
+    checkpoints.drop(f"{fitted.frame}.partial")
 
 
 def rehearse(studio: Studio) -> pd.DataFrame:
@@ -289,7 +345,7 @@ def _fitted(
     checkpoints: Checkpoints | None,
 ) -> Fitted:
     """Fit and measure one frame whose photographs are on the device."""
-    slot = None if checkpoints is None else checkpoints.slot(f"{data.frame}.partial", studio.config.checkpoint_steps)
+    slot = None if checkpoints is None else checkpoints.slot(f"{data.frame}.partial", studio.checkpoint_steps)
     result = fit(start, data, studio.surface(data), plan, studio.seed, reference_quats=reference, slot=slot)
     begin = time.perf_counter()
     fitted = Fitted(
@@ -328,16 +384,21 @@ def _log(fitted: Fitted, logbook: Logbook, epoch: int) -> None:
 
 def as_stored(studio: Studio, expression: str, fitted: Sequence[Fitted]) -> FittedFrames:
     """Return fitted frames with their provenance, as `splatrig.gaussians.store` writes them."""
+    attributes: dict[str, str | int | float] = {
+        "recipe": json.dumps(to_mapping(studio.config), sort_keys=True),
+        "seed": studio.seed,
+        "steps": json.dumps([len(frame.losses) for frame in fitted]),
+        "device": platform.machine(),
+        "torch": str(torch.__version__),
+    }
+    if studio.device.type == "cuda":
+        peak = {"allocated": torch.cuda.max_memory_allocated(), "reserved": torch.cuda.max_memory_reserved()}
+        attributes["device"] = torch.cuda.get_device_name()
+        attributes["gpu_memory_gib"] = json.dumps({kind: round(size / 2**30, 3) for kind, size in peak.items()})
     return FittedFrames(
         expression=expression,
         frames=tuple(frame.frame for frame in fitted),
         gaussians=tuple(frame.gaussians for frame in fitted),
         metrics=pd.concat([frame.metrics for frame in fitted], ignore_index=True),
-        attributes={
-            "recipe": json.dumps(to_mapping(studio.config), sort_keys=True),
-            "seed": studio.seed,
-            "steps": json.dumps([len(frame.losses) for frame in fitted]),
-            "device": torch.cuda.get_device_name() if studio.device.type == "cuda" else platform.machine(),
-            "torch": str(torch.__version__),
-        },
+        attributes=attributes,
     )

@@ -11,7 +11,7 @@ from torch import Tensor
 from splatrig.gaussians.activation import activate_gaussians
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.training.dataset import FrameData
-from splatrig.training.metrics import measure
+from splatrig.training.metrics import as_metrics, measured
 from splatrig.training.recipe import Plan
 from splatrig.training.trainer import render_view, views_of
 
@@ -25,14 +25,18 @@ PICTURE_HEIGHT = 512
 @torch.no_grad()
 def measure_frame(gaussians: Gaussians, frame: FrameData, plan: Plan) -> pd.DataFrame:
     """Return the metrics of every camera and region, whole pictures over black (or the plate); columns `COLUMNS`."""
-    rows = []
     views = views_of(frame, cropped=False)
     activated = activate_gaussians(gaussians, frame.images.device)
-    for view, held_out in zip(views, frame.cameras.held_out, strict=True):
+    pending = []
+    for view in views:
         rendered, photographed = render_view(activated, view, _measuring(plan), _black(frame))
-        for region, values in measure(rendered, photographed, view.image[..., 3] > 127).items():
-            split = "held_out" if held_out else "train"
-            rows.append((frame.frame, view.camera, split, region, values.psnr, values.ssim, values.lpips))
+        pending.append(measured(rendered, photographed, view.image[..., 3] > 127))
+    rows = []
+    values = torch.stack(pending).tolist()  # the device is waited for once
+    for view, held_out, own in zip(views, frame.cameras.held_out, values, strict=True):
+        split = "held_out" if held_out else "train"
+        for region, metrics in as_metrics(own).items():
+            rows.append((frame.frame, view.camera, split, region, metrics.psnr, metrics.ssim, metrics.lpips))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -43,16 +43,33 @@ def measure(
     inside: Tensor,  # [H, W] bool, the region `mask`
 ) -> dict[str, ImageMetrics]:
     """Return the metrics of each of `REGIONS`; NaN in a region without pixels. Waits once for the device."""
+    return as_metrics(measured(rendered, photographed, inside).tolist())
+
+
+def as_metrics(values: list[list[float]]) -> dict[str, ImageMetrics]:
+    """Return what `measured` returned, by region."""
+    return {name: ImageMetrics(*row) for name, row in zip(REGIONS, values, strict=True)}
+
+
+def measured(
+    rendered: Tensor,  # [H, W, 3] over the same background as the photograph
+    photographed: Tensor,  # [H, W, 3]
+    inside: Tensor,  # [H, W] bool, the region `mask`
+) -> Tensor:  # [R, 3] float64
+    """Return PSNR, SSIM and LPIPS in each of `REGIONS` without waiting for the device (but for LPIPS, if it is there).
+
+    NaN in a region without pixels.
+    """
     rendered = rendered.clamp(0.0, 1.0)
     squared = (rendered - photographed).square()
     similarity = measured_ssim(rendered, photographed)
     masks = {"mask": inside, "image": torch.ones_like(inside)}
-    regions = [masks[name] for name in REGIONS]
-    values = torch.stack([torch.stack([_decibels(_mean(squared, m)), _mean(similarity, m)]) for m in regions]).tolist()
-    return {
-        name: ImageMetrics(psnr_value, ssim_value, lpips(rendered, photographed, masks[name]))
-        for name, (psnr_value, ssim_value) in zip(REGIONS, values, strict=True)
-    }
+    rows = []
+    for name in REGIONS:
+        decibels, mean = _decibels(_mean(squared, masks[name])), _mean(similarity, masks[name])
+        perceptual = lpips(rendered, photographed, masks[name])
+        rows.append(torch.stack([decibels, mean, torch.full_like(mean, perceptual)]))
+    return torch.stack(rows)
 
 
 def _mean(

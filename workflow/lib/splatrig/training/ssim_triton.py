@@ -76,11 +76,15 @@ def _similarity_kernel(
     scale: tl.tensor,
     STRIP: tl.constexpr,
     BAND: tl.constexpr,
+    SLOPES: tl.constexpr,
 ) -> None:
-    """Write SSIM's sums and slopes; x² + y² is filtered as one, since SSIM knows only the sum of the variances."""
+    """Write SSIM's sums and slopes; x² + y² is filtered as one, since SSIM knows only the sum of the variances.
+
+    Without `SLOPES` it writes the SSIM of each pixel instead, to `slopes_mean`, and neither slopes nor sums.
+    """
     column = tl.program_id(0) * STRIP + tl.arange(0, STRIP)
     top = tl.program_id(1) * BAND
-    zero = tl.zeros([STRIP], tl.float32)
+    zero = tl.zeros([STRIP], x.dtype.element_ty)
     total = zero
     means_x, means_y, squares, products = _no_sums(zero), _no_sums(zero), _no_sums(zero), _no_sums(zero)
     for step in range(BAND + 2 * _REACH):
@@ -109,15 +113,19 @@ def _similarity_kernel(
         inverse_luminance, inverse_contrast = 1.0 / luminance_scale, 1.0 / contrast_scale
         inverse = inverse_luminance * inverse_contrast
         similarity = luminance * contrast * inverse
-        slope_mean = mean_y * (contrast - luminance) * inverse
-        slope_mean += similarity * mean_x * (inverse_contrast - inverse_luminance)
         owned = (finished >= top) & (finished < height) & (column < length)
-        tl.store(_row(slopes_mean, finished, column, length), 2.0 * slope_mean, mask=owned)
-        tl.store(_row(slopes_square, finished, column, length), -similarity * inverse_contrast, mask=owned)
-        tl.store(_row(slopes_product, finished, column, length), 2.0 * luminance * inverse, mask=owned)
-        total += tl.where(owned, similarity, 0.0)
-    program = tl.program_id(1) * tl.num_programs(0) + tl.program_id(0)
-    tl.store(totals + program, tl.sum(total, axis=0) * scale)
+        if SLOPES:
+            slope_mean = mean_y * (contrast - luminance) * inverse
+            slope_mean += similarity * mean_x * (inverse_contrast - inverse_luminance)
+            tl.store(_row(slopes_mean, finished, column, length), 2.0 * slope_mean, mask=owned)
+            tl.store(_row(slopes_square, finished, column, length), -similarity * inverse_contrast, mask=owned)
+            tl.store(_row(slopes_product, finished, column, length), 2.0 * luminance * inverse, mask=owned)
+            total += tl.where(owned, similarity, 0.0)
+        else:
+            tl.store(_row(slopes_mean, finished, column, length), similarity, mask=owned)
+    if SLOPES:
+        program = tl.program_id(1) * tl.num_programs(0) + tl.program_id(0)
+        tl.store(totals + program, tl.sum(total, axis=0) * scale)
 
 
 @triton.jit(do_not_specialize=_SIZES)
@@ -173,7 +181,9 @@ class _MeanSsim(torch.autograd.Function):
         slopes = [torch.empty_like(first) for _ in range(3)]
         totals = first.new_empty(grid[0] * grid[1])
         with torch.cuda.device_of(first):
-            _similarity_kernel[grid](first, second, *slopes, totals, *_size(first), 1.0 / first.numel(), _STRIP, _BAND)
+            _similarity_kernel[grid](
+                first, second, *slopes, totals, *_size(first), 1.0 / first.numel(), _STRIP, _BAND, SLOPES=True
+            )
         ctx.save_for_backward(first, second, *slopes)
         return totals.sum()
 
@@ -215,3 +225,18 @@ def mean_ssim(
                 f"{list(image.shape)} beside {list(first.shape)}; convert or crop the images alike"
             )
     return _MeanSsim.apply(first.contiguous(), second.contiguous())
+
+
+def ssim_map(
+    first: Tensor,  # [H, W, 3] float32 or float64 on a CUDA device
+    second: Tensor,  # [H, W, 3] as `first`
+) -> Tensor:  # [H, W, 3]
+    """Return the SSIM of each pixel and channel in the precision of the images, without a gradient."""
+    first, second = first.contiguous(), second.contiguous()
+    similarity = torch.empty_like(first)
+    unused = (similarity, similarity, similarity)
+    with torch.cuda.device_of(first):
+        _similarity_kernel[_grid(first)](
+            first, second, similarity, *unused, *_size(first), 1.0, _STRIP, _BAND, SLOPES=False
+        )
+    return similarity

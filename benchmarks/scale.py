@@ -1,0 +1,176 @@
+"""How splatrig scales to whole captures and to the whole Multiface release, by dry runs and by arithmetic.
+
+    python benchmarks/scale.py
+
+prints the table of docs/operations.md. The graphs are real: `snakemake --dry-run` over docs/examples/multiface.yaml
+with more segments, and over thirteen subjects at once, each a module of one workflow. Bytes follow from the formats of
+the files, GPU time from what benchmarks/training.md measured on one H100.
+"""
+
+import argparse
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from faults import copy_project
+
+ROOT = Path(__file__).resolve().parents[1]
+ENTITY = "6795937"
+SUBJECTS = 13
+FRAMES = 5
+GAUSSIANS = {"base": 5_509, "subd1": 21_954, "subd2": 87_652}
+CAMERAS = 38
+FLOAT = 4  # bytes
+
+PHOTOGRAPH = 1469e6 / (11 * CAMERAS)
+"""Bytes of a restructured photograph of 1334×2048 with its silhouette (benchmarks/training.md, 11 frames)."""
+MESHES = 30e6
+"""Bytes of a frame's meshes: OBJ and three PLY files with 87,652 vertices at the finest level."""
+PARAMETERS = 3 + 4 + 3 + 1 + 3 + 45
+"""Numbers of a Gaussian."""
+COLUMNS = PARAMETERS + 3 + 3
+"""Numbers of a Gaussian in the attribute store: with normal and colour."""
+JOINT_COLUMNS = 13
+COMPONENTS = 50
+JOB_START_S, FRAME_S, NEUTRAL_S = 11.1, 2.2, 43.0
+"""Seconds of one H100: start-up of a job, a frame with everything, the neutral's job (benchmarks/training.md)."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What a dry run says and costs."""
+
+    jobs: int
+    seconds: float
+    processor_s: float
+    memory_mib: float
+
+
+def dry_run(folder: Path, *arguments: str) -> Graph:
+    """Dry-run a workflow in `folder` and return its size and what that took."""
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--dry-run",
+        "--quiet",
+        "rules",
+        "--cores",
+        "8",
+        *arguments,
+    ]
+    before = os.times().elapsed
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        words = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    # the graph is complete and counted before messages are printed, which modules cannot (they name CFG)
+    found = re.search(r"^total +(\d+)$", words, re.MULTILINE)
+    if found is None:
+        raise RuntimeError(words[-3000:])
+    elapsed = os.times().elapsed - before
+    return Graph(int(found[1]), elapsed, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def configuration(subject: str, expressions: str) -> dict[str, object]:
+    """Return the whole configuration of a Multiface subject: the example over the defaults."""
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
+    example = yaml.safe_load((ROOT / "docs" / "examples" / "multiface.yaml").read_text())
+    merged = _merged(raw, example)
+    merged["subject"] = subject
+    merged["capture"] |= {"expressions": expressions, "root": f"resources/captures/{subject}"}
+    return merged
+
+
+def _merged(base: object, changes: object) -> dict:
+    if not (isinstance(base, dict) and isinstance(changes, dict)):
+        return changes
+    return base | {key: _merged(base.get(key), value) for key, value in changes.items()}
+
+
+def many_subjects(folder: Path, count: int) -> Path:
+    """Write a workflow of `count` subjects, each the whole workflow as a module, and return its path."""
+    lines = ["import yaml", ""]
+    for index in range(count):
+        path = folder / f"subject_{index}.yaml"
+        path.write_text(yaml.safe_dump(configuration(f"subject_{index}", "all")))
+        lines += [
+            f"module subject_{index}:",
+            '    snakefile: "Snakefile"',
+            f"    config: yaml.safe_load(open({str(path)!r}))",
+            f"use rule * from subject_{index} as subject_{index}_*",
+            "",
+        ]
+    inputs = ", ".join(f"rules.subject_{index}_all.input" for index in range(count))
+    lines += ["rule everything:", "    default_target: True", f"    input: {inputs}"]
+    snakefile = folder / "many.smk"
+    snakefile.write_text("\n".join(lines) + "\n")
+    return snakefile
+
+
+def gigabytes(segments: int) -> dict[str, float]:
+    """Return the bytes on disk of a subject by stage, in GB."""
+    frames, finest, all_levels = segments * FRAMES, GAUSSIANS["subd2"], sum(GAUSSIANS.values())
+    rows = frames + COMPONENTS + 2  # standardised rows, components, MEAN and STD
+    joint = rows * JOINT_COLUMNS * FLOAT
+    components = (
+        joint * all_levels  # pca_all of every level
+        + joint * finest  # pca of every attribute
+        + joint * 2 * finest  # carried up from two levels
+        + rows * 3 * FLOAT * 2 * finest  # SLDC with two support maps
+        + rows * JOINT_COLUMNS * FLOAT * GAUSSIANS["base"]  # sparse PCA
+        + 2 * (COMPONENTS + 10) * JOINT_COLUMNS * FLOAT * finest  # learned rigs
+    )
+    stages = {
+        "dataset": frames * (CAMERAS * PHOTOGRAPH + MESHES),
+        "gaussians": frames * PARAMETERS * FLOAT * finest,
+        "attributes": frames * COLUMNS * FLOAT * all_levels,
+        "components": components,
+    }
+    return {name: size / 1e9 for name, size in stages.items()}
+
+
+def gpu_hours(segments: int) -> float:
+    """Return the hours of one H100 that the fits of a subject take."""
+    return (NEUTRAL_S + segments * (JOB_START_S + FRAMES * FRAME_S)) / 3600
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--subjects", type=int, default=SUBJECTS)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "project"
+        copy_project(folder)
+        rows = []
+        for name, expressions, segments in (("the 66 of the script", "multiface_v1", 66), ("all segments", "all", 185)):
+            path = folder / "one.yaml"
+            path.write_text(yaml.safe_dump(configuration(ENTITY, expressions)))
+            rows.append((f"{name}: {segments}", dry_run(folder, "--configfile", str(path)), segments, 1))
+        many = many_subjects(folder, arguments.subjects)
+        graph = dry_run(folder, "--snakefile", str(many))
+        rows.append((f"{arguments.subjects} subjects × 185 in one workflow", graph, 185, arguments.subjects))
+    stages = gigabytes(1)
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
+    print(
+        "| segments | jobs | dry run, s of processor | memory, MiB |",
+        *(f"{stage}, GB |" for stage in stages),
+        "GPU hours |",
+    )
+    print("|---|" + "---|" * (4 + len(stages)))
+    for name, graph, segments, subjects in rows:
+        sizes = " | ".join(f"{subjects * size:,.0f}" for size in gigabytes(segments).values())
+        cost = f"{graph.jobs:,} | {graph.processor_s:.1f} | {graph.memory_mib:.0f}"
+        print(f"| {name} | {cost} | {sizes} | {subjects * gpu_hours(segments):.1f} |")
+
+
+if __name__ == "__main__":
+    main()

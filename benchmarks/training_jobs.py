@@ -1,0 +1,122 @@
+"""The part of benchmarks/training.py that runs the rules through Snakemake: seconds, memory and quality of the jobs."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from full_size_capture import NEUTRAL
+from training_bench import PERFORMANCE, ROOT, SUBJECT, Bench
+
+from splatrig.capture.frames import ChosenFrame, read_chosen_frames, write_frames
+from splatrig.gaussians.store import read_fitted_frames
+from splatrig.training.measurement import summary
+
+
+def add_performance(folder: Path, synthesised: list[str], count: int) -> None:
+    """Make `count` expressions of five frames, from links to those of others, each in another order."""
+    sources = [(name, frame) for name in synthesised for frame in _frames(folder, name)]
+    for number in range(count):
+        expression = f"P{number:03d}_Performed"
+        rows = []
+        for place in range(PERFORMANCE[1]):
+            source, old = sources[(number + place) % len(sources)]
+            new = f"{100 * number + place + 1:06d}"
+            target = folder / "dataset" / expression / new
+            target.mkdir(parents=True)
+            for path in (folder / "dataset" / source / old).iterdir():
+                (target / path.name.replace(old, new)).symlink_to(path.resolve())
+            rows.append(ChosenFrame(expression, new, 0, "", "", False))
+        write_frames(folder / "frames" / f"{expression}.csv", rows)
+
+
+def _frames(folder: Path, expression: str) -> list[str]:
+    return read_chosen_frames(folder / "frames" / f"{expression}.csv")["frame"].tolist()
+
+
+def snakemake(bench: Bench, names: list[str], at_once: int) -> float:
+    """Fit the frames of `names` by the real rules, `at_once` jobs at a time; return the wall seconds of the call."""
+    config = {
+        "subject": SUBJECT,
+        "device": bench.device,
+        "capture": {
+            "source": "local",
+            "root": "raw",
+            "expressions": [NEUTRAL, *bench.synthesised, *bench.performed],
+            "neutral": NEUTRAL,
+            "background": "mask",
+        },
+        "training": bench.training,
+        # checked though unused: as many components as few expressions have frames for
+        "components": {"pca": {"k": 3}, "mbspca": {"k": 3}, "sldc": {"k": 3}},
+        "joint": {"k": 3},
+        "rendering": {"components": 3},
+        "evaluation": {"ks": [1, 3]},
+    }
+    path = bench.work / "bench.yaml"
+    path.write_text(yaml.safe_dump(config))
+    targets = [f"results/{SUBJECT}/gaussians/{name}.h5" for name in names]
+    cores = "16" if bench.device == "cuda" else str(at_once)
+    command = [sys.executable, "-m", "snakemake", *targets, "--force", "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--directory", str(bench.work), "--configfile", str(path), "--cores", cores]
+    command += ["--resources", f"gpu={at_once}", "--allowed-rules", "fit_neutral", "fit_expression"]
+    begin = time.perf_counter()
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    seconds = time.perf_counter() - begin
+    if done.returncode:
+        sys.exit(f"snakemake ended with {done.returncode}:\n{done.stdout[-4000:]}{done.stderr[-8000:]}")
+    return seconds
+
+
+def job_seconds(bench: Bench, name: str) -> float:
+    """Return the wall seconds of the last job that fitted `name`, as Snakemake's benchmark has them."""
+    table = pd.read_csv(bench.work / "logs" / SUBJECT / "benchmarks" / "fit" / f"{name}.tsv", sep="\t")
+    return float(table["s"].iloc[0])
+
+
+def report_job(bench: Bench, name: str) -> None:
+    """Report seconds, quality and memory of the last job that fitted `name`, and what its log says of each frame."""
+    log = (bench.work / "logs" / SUBJECT / "fit" / f"{name}.log").read_text(encoding="utf-8")
+    for line in log.splitlines():
+        if re.search(r"waited|steps in", line):
+            bench.report.say(f"    {line[:200]}")
+    fitted = read_fitted_frames(bench.folder / "gaussians" / f"{name}.h5")
+    bench.report.add("jobs", f"{name}: {len(fitted.frames)} frames", job_seconds(bench, name), "s")
+    bench.report.add("jobs", f"{name}: held-out PSNR in the mask", summary(fitted.metrics)["psnr"], "dB")
+    for kind, gib in json.loads(str(fitted.attributes.get("gpu_memory_gib", "{}"))).items():
+        bench.report.add("jobs", f"{name}: peak GPU memory {kind}", gib, "GiB")
+
+
+def part_jobs(bench: Bench, at_once: tuple[int, ...]) -> None:
+    """Run the jobs through Snakemake, one at a time and several at once on one card, and extrapolate."""
+    report = bench.report
+    neutral = snakemake(bench, ["neutral"], 1)
+    report_job(bench, "neutral")
+    report.add("jobs", "neutral, Snakemake included", neutral, "s")
+    short, long = bench.synthesised[:1], bench.performed
+    for number in at_once:
+        names = [*short, *long[:2]] if number == 1 else long
+        wall = snakemake(bench, names, number)
+        jobs = {name: job_seconds(bench, name) for name in names}
+        for name in names:
+            report_job(bench, name)
+        report.add("jobs", f"{len(names)} expressions, {number} at once, Snakemake included", wall, "s")
+        frames = len(bench.frames(long[0]))
+        five = float(np.mean([jobs[name] for name in names if name in long]))
+        if number == 1:
+            few = len(bench.frames(short[0]))
+            frame = (five - jobs[short[0]]) / (frames - few)
+            report.add("jobs", "a warm frame, everything included", frame, "s")
+            report.add("jobs", "start-up and end of a job", five - frames * frame, "s")
+            report.add("jobs", "Snakemake's own time", wall - sum(jobs.values()), "s")
+            an_expression = five + (wall - sum(jobs.values())) / len(names)
+        else:
+            an_expression = wall / len(names)
+        minutes = (neutral + PERFORMANCE[0] * an_expression) / 60
+        what = f"{PERFORMANCE[0]} × {PERFORMANCE[1]} frames extrapolated, {number} at once"
+        report.add("jobs", what, minutes, "min")

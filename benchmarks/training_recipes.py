@@ -1,0 +1,187 @@
+"""The parts of benchmarks/training.py that fit single frames in one process: speed, curves, the seed's variants."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from full_size_capture import NEUTRAL
+from original_step import original_steps
+from training_bench import PERFORMANCE, Bench
+
+from splatrig.gaussians.gaussians import Gaussians
+from splatrig.gaussians.store import read_fitted_frames
+from splatrig.mesh.normals import vertex_rotations
+from splatrig.training.dataset import FrameData
+from splatrig.training.fitting import Studio, first_gaussians
+from splatrig.training.initialize import moved_by_mesh
+from splatrig.training.measurement import measure_frame, summary
+from splatrig.training.recipe import Plan
+from splatrig.training.trainer import fit
+
+OPAQUE_LOGIT = 9.0
+"""Opacity 0.9999: what `fixed to 1` means where opacities are logits."""
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """A moved frame on the device and what its fits start from."""
+
+    data: FrameData
+    held_out: FrameData
+    """The same with its held-out cameras alone."""
+    studio: Studio
+    warm_start: Gaussians
+
+
+def load_frame(studio: Studio, expression: str, frame: str) -> tuple[FrameData, FrameData]:
+    """Return a frame on the device, and its held-out cameras alone."""
+    data = studio.source.load(expression, frame).to(studio.device)
+    rows = np.flatnonzero(data.cameras.held_out)
+    images = data.images[torch.as_tensor(rows, device=data.images.device)]
+    held_out = replace(data, cameras=data.cameras.select(rows), images=images, crops=data.crops[rows])
+    return data, held_out
+
+
+def seat(bench: Bench, **training: Any) -> Sitting:
+    """Load the strongest frame of the first expression and carry the neutral there."""
+    studio = bench.studio(**training)
+    expression = bench.synthesised[0]
+    data, held_out = load_frame(studio, expression, bench.frames(expression)[-1])
+    rest = read_fitted_frames(bench.folder / "gaussians" / "neutral.h5").gaussians[0]
+    turns = vertex_rotations(studio.neutral_vertices, data.vertices, studio.faces)
+    return Sitting(data, held_out, studio, moved_by_mesh(rest, studio.neutral_vertices, data.vertices, turns))
+
+
+def psnr_of(gaussians: Gaussians, held_out: FrameData, plan: Plan) -> float:
+    """Return the held-out PSNR in the mask, dB."""
+    return summary(measure_frame(gaussians, held_out, plan))["psnr"]
+
+
+def steps_a_second(fitted: Callable[[int], None], lengths: tuple[int, int]) -> float:
+    """Return the rate of steps from the difference of two runs; a first short run compiles."""
+    fitted(lengths[0])
+    seconds = []
+    for steps in lengths:
+        _wait()
+        begin = time.perf_counter()
+        fitted(steps)
+        _wait()
+        seconds.append(time.perf_counter() - begin)
+    return (lengths[1] - lengths[0]) / (seconds[1] - seconds[0])
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def peak_of(call: Callable[[], float]) -> tuple[float, float]:
+    """Return the value of `call` and the GiB of GPU memory that it brought the allocator to at most."""
+    if not torch.cuda.is_available():
+        return call(), 0.0
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    value = call()
+    return value, torch.cuda.max_memory_allocated() / 2**30
+
+
+def part_speed(bench: Bench) -> None:
+    """Time the steps of both recipes, and of the original's own step, in one process."""
+    report, lengths = bench.report, bench.lengths
+    sitting = seat(bench)
+    data, surface = sitting.data, sitting.studio.surface(sitting.data)
+
+    def rate(what: str, start: Gaussians, plan: Plan) -> None:
+        def fitted(steps: int) -> None:
+            fit(start, data, surface, replace(plan, steps=steps), 0)
+
+        value, peak = peak_of(lambda: steps_a_second(fitted, lengths.timed))
+        report.add("speed", what, value, f"steps/s ({plan.rasterizer}, peak {peak:.2f} GiB)")
+
+    rate("warm", sitting.warm_start, sitting.studio.plan("frame"))
+    seed = bench.studio(recipe="seed", rasterizer=original_rasterizer())
+    start = first_gaussians(seed, data)
+    rate("seed recipe in splatrig", start, seed.plan("frame"))
+    if not torch.cuda.is_available():
+        report.add("speed", "the original's own step", None, "needs a GPU and diff_gaussian_rasterization")
+        return
+    value, peak = peak_of(lambda: steps_a_second(lambda steps: original_steps(start, data, steps), lengths.timed))
+    report.add("speed", "the original's own step", value, f"steps/s (peak {peak:.2f} GiB, images as uint8)")
+    frames = PERFORMANCE[0] * PERFORMANCE[1]
+    minutes = frames * 10_000 / value / 60
+    report.add("speed", f"{frames} frames by the original, 10,000 steps each, steps alone", minutes, "min")
+    ours = min((row[2] for row in report.rows if "extrapolated" in row[1] and row[2]), default=None)
+    if ours:
+        report.add("speed", "ratio to the warm recipe with everything", minutes / ours, "times")
+
+
+def original_rasterizer() -> str:
+    """Return the seed's back end on a GPU; on a CPU the only one there is."""
+    return "diff_gaussian_rasterization" if torch.cuda.is_available() else "auto"
+
+
+def seed_variants(start: Gaussians, plan: Plan) -> dict[str, tuple[Gaussians, Plan]]:
+    """Return every variant of the seed recipe: what it starts from and its plan."""
+    opaque = replace(start, logit_opacities=np.full_like(start.logit_opacities, OPAQUE_LOGIT))
+    still = replace(plan, rates=replace(plan.rates, logit_opacities=0.0))
+    variants = {}
+    for name, gaussians, own in (("opacity as released", start, plan), ("opacity fixed to 1", opaque, still)):
+        for backdrop in ("leak", "random", "black"):
+            variants[f"{name}, {backdrop}"] = (gaussians, replace(own, backdrop=backdrop))
+    return variants
+
+
+def part_variants(bench: Bench, full: int) -> None:
+    """Fit one frame by every variant of the seed recipe; or (`full`) by the best and the released at full length."""
+    report = bench.report
+    studio = bench.studio(recipe="seed", rasterizer="auto")
+    expression = bench.synthesised[0]
+    name = bench.frames(expression)[-1]
+    data, held_out = load_frame(studio, expression, name)
+    variants = seed_variants(first_gaussians(studio, data), studio.plan("frame"))
+    warm = read_fitted_frames(bench.folder / "gaussians" / f"{expression}.h5").metrics
+    mean = summary(warm[warm["frame"].astype(str).str.zfill(6) == name])["psnr"]
+    measured = {what.rsplit(", ", 1)[0]: value for part, what, value, _ in report.rows if part == "variants"}
+    jobs = [(what, bench.lengths.variants, "auto") for what in variants]
+    if full:
+        report.add("seed", f"warm on {expression}/{name}", mean, "dB")
+        best = max(measured, key=lambda what: measured[what] or 0.0, default="opacity fixed to 1, random")
+        steps = studio.plan("frame").steps
+        jobs = [(best, steps, "auto"), (next(iter(variants)), steps, "auto")][:full]
+    for what, steps, rasterizer in jobs:
+        start, plan = variants[what]
+        plan = replace(plan, steps=steps, rasterizer=rasterizer)
+        result = fit(start, data, studio.surface(data), plan, 0)
+        unit = f"dB ({result.seconds:.1f} s, {steps / result.seconds:.0f} steps/s)"
+        value = psnr_of(result.gaussians, held_out, plan)
+        report.add("seed" if full else "variants", f"{what}, {steps} steps", value, unit)
+        if full:
+            report.add("seed", f"warm against {what}, {steps} steps", mean - value, "dB")
+
+
+def part_curves(bench: Bench) -> None:
+    """Fit the neutral and a warm frame with several numbers of steps."""
+    report = bench.report
+    sitting = seat(bench)
+    plan = sitting.studio.plan("frame")
+    for steps in bench.lengths.frame_curve:
+        own = replace(plan, steps=steps)
+        result = fit(sitting.warm_start, sitting.data, sitting.studio.surface(sitting.data), own, 0)
+        value = psnr_of(result.gaussians, sitting.held_out, own)
+        report.add("curves", f"warm frame, {steps} steps", value, f"dB ({result.seconds:.2f} s)")
+    del sitting
+    studio = bench.studio()
+    data, held_out = load_frame(studio, NEUTRAL, bench.frames(NEUTRAL)[0])
+    start = first_gaussians(studio, data)
+    for steps in bench.lengths.neutral_curve:
+        own = replace(studio.plan("neutral"), steps=steps)
+        result = fit(start, data, studio.surface(data), own, 0)
+        report.add(
+            "curves",
+            f"neutral, {steps} steps",
+            psnr_of(result.gaussians, held_out, own),
+            f"dB ({result.seconds:.2f} s)",
+        )

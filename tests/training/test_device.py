@@ -1,0 +1,61 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from splatrig.training.device import choose_device
+
+ROOT = Path(__file__).resolve().parents[2]
+_JOB = """
+import os, sys
+from pathlib import Path
+from splatrig.training.device import claim_card
+claim_card(Path(sys.argv[1]))
+print(os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
+sys.stdin.read()
+"""
+
+
+class Job:
+    """A process that has claimed one of the cards, until it is ended."""
+
+    def __init__(self, folder: Path, cards: str) -> None:
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": cards, "PYTHONPATH": str(ROOT / "workflow" / "lib")}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self.process = subprocess.Popen([sys.executable, "-c", _JOB, str(folder)], env=environment, text=True, **pipes)
+        self.card = self.process.stdout.readline().strip()
+
+    def end(self) -> None:
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+
+
+def test_jobs_spread_over_the_cards_and_take_the_place_of_one_that_ended(tmp_path):
+    jobs = [Job(tmp_path, "3,5") for _ in range(4)]
+    assert sorted(job.card for job in jobs[:2]) == ["3", "5"]
+    assert sorted(job.card for job in jobs[2:]) == ["3", "5"]
+    gone = jobs.pop(0)
+    gone.process.kill()
+    gone.end()
+    jobs.append(Job(tmp_path, "3,5"))
+    assert jobs[-1].card == gone.card
+    for job in jobs:
+        job.end()
+
+
+def test_a_job_that_sees_one_card_or_none_claims_nothing(tmp_path):
+    for cards in ("GPU-7f", ""):
+        job = Job(tmp_path / "claims", cards)
+        assert job.card == cards
+        job.end()
+    assert not (tmp_path / "claims").exists()
+
+
+def test_the_cpu_is_taken_when_asked_for_with_its_threads(monkeypatch):
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: threads.append(count))
+    threads: list[int] = []
+    assert choose_device("cpu", 3).type == "cpu"
+    assert threads == [3]

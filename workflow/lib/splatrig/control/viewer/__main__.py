@@ -1,0 +1,80 @@
+"""`python -m splatrig.control.viewer results/demo`: open the head of a finished run in a browser.
+
+This is a command and no rule: it ends when a person ends it, and it makes nothing that another rule needs.
+"""
+
+import argparse
+import logging
+import sys
+import time
+from pathlib import Path
+
+import viser
+
+from splatrig.control.head import Head, component_path, open_head
+from splatrig.control.viewer.page import Page
+from splatrig.errors import InputError
+from splatrig.mesh.template import read_template
+
+METHODS = ("joint_global+joint_local", "pca_all+sldc_gauss_xyz", "pca_all+sldc_trapezoid_xyz")
+"""What is opened when nothing is named, as far as the run has it; the first one is under control at the start."""
+
+
+def open_methods(results: Path, wanted: list[str]) -> dict[str, Head]:
+    """Open the methods `wanted` (families joined by +), or those of METHODS that the run has.
+
+    Raises InputError when one that was named is missing, or the run has none.
+    """
+    template = results / "template" / "template.h5"
+    if not template.is_file():
+        raise InputError(f"{results}: {template.name} is missing; run snakemake first, or name results/{{subject}}.")
+    levels = list(read_template(template).levels)
+
+    def has(method: str) -> bool:
+        try:
+            return all(component_path(results, name, levels) for name in method.split("+"))
+        except InputError:
+            return False
+
+    names = wanted or [method for method in METHODS if has(method)]
+    if not names:
+        raise InputError(f"{results}: has none of the methods {', '.join(METHODS)}; run snakemake first.")
+    return {method: open_head(results, method.split("+")) for method in names}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve the page until interrupted; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m splatrig.control.viewer", description=__doc__.split("\n")[0])
+    parser.add_argument("results", type=Path, nargs="?", default=Path("results/demo"), help="results/{subject}")
+    parser.add_argument("--method", action="append", default=[], help="families joined by +, may be repeated")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; other machines see 0.0.0.0")
+    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--seed", type=int, default=0, help="of random faces")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("websockets").setLevel(logging.WARNING)
+    try:
+        heads = open_methods(options.results, options.method)
+    except InputError as error:
+        logging.getLogger(__name__).error("error: %s", error)
+        return 1
+    page = Page(
+        viser.ViserServer(host=options.host, port=options.port, label="splatrig", verbose=False),
+        options.results,
+        heads,
+        options.seed,
+    )
+    page.start()
+    logging.getLogger(__name__).info(
+        "Open http://%s:%d in a browser; ctrl-c ends.", options.host, page.server.get_port()
+    )
+    try:
+        while True:
+            time.sleep(1.0)
+    except KeyboardInterrupt:
+        page.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""How alike fitted frames are: how far each has gone from the neutral, and how few components they lie in.
+
+Both say whether the rows of a performance can be compared Gaussian by Gaussian, which is what components need.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from splatrig.errors import InputError
+from splatrig.evaluation.figures import COLORS, MARKERS, panels, styled
+from splatrig.gaussians.activation import SH_C0
+from splatrig.gaussians.gaussians import Gaussians
+from splatrig.gaussians.store import read_fitted_frames
+
+DISTANCES = {
+    "centre": "mm",
+    "rotation": "degrees",
+    "size": "log scale",
+    "opacity": "logit",
+    "colour": "colour in [0, 1]",
+    "view dependence": "SH coefficient",
+}
+"""What is measured, with its unit: per Gaussian the Euclidean distance of centres, the angle between rotations, the
+difference of opacities, and the root mean square difference over the three log scales, the three channels of the
+degree-0 colour, and the 45 higher coefficients of spherical harmonics."""
+COHERENCE_COLUMNS = ("recipe", "expression", "frame", "attribute", "unit", "median", "p95", "n")
+SPECTRUM_COLUMNS = ("recipe", "attribute", "k", "explained", "frames")
+"""`explained`: share of the variance about the mean that the first k components explain."""
+
+ROWS = {"xyz": "means", "f_dc": "sh0", "rotation": "quats", "scale": "log_scales"}
+"""The attributes of the joint matrix, and what they are of Gaussians."""
+_BLOCK = 1 << 16
+"""Columns summed at a time in float64."""
+
+
+def distances(frame: Gaussians, neutral: Gaussians) -> dict[str, NDArray[np.float64]]:
+    """Return how far each Gaussian [N] of a frame is from the neutral's, by the names of `DISTANCES`."""
+    if len(frame) != len(neutral):
+        raise InputError(f"coherence: expected {len(neutral)} Gaussians as in the neutral, got {len(frame)}.")
+    apart = {name: values.astype(np.float64) - getattr(neutral, name) for name, values in frame.items()}
+    return {
+        "centre": np.linalg.norm(apart["means"], axis=1),
+        "rotation": _degrees_between(frame.quats, neutral.quats),
+        "size": _root_mean_square(apart["log_scales"]),
+        "opacity": np.abs(apart["logit_opacities"]),
+        "colour": _root_mean_square(SH_C0 * apart["sh0"]),
+        "view dependence": _root_mean_square(apart["shN"]),
+    }
+
+
+def _degrees_between(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:  # [N]
+    """Return the angles of the rotations between quaternions [N, 4] of any length and sign, precise for small ones."""
+    a, b = (quats / np.linalg.norm(quats.astype(np.float64), axis=1, keepdims=True) for quats in (first, second))
+    apart, together = np.linalg.norm(a - b, axis=1), np.linalg.norm(a + b, axis=1)
+    return np.degrees(4 * np.arctan2(np.minimum(apart, together), np.maximum(apart, together)))
+
+
+def _root_mean_square(values: NDArray[np.float64]) -> NDArray[np.float64]:  # [N]
+    return np.sqrt(np.square(values.reshape(len(values), -1)).mean(axis=1))
+
+
+def coherence_table(recipe: str, stores: Iterable[str | Path], neutral: Gaussians) -> pd.DataFrame:
+    """Return median and 95th percentile over the Gaussians of every fitted frame; columns `COHERENCE_COLUMNS`."""
+    rows = []
+    for path in stores:
+        fitted = read_fitted_frames(path)
+        for frame, gaussians in zip(fitted.frames, fitted.gaussians, strict=True):
+            for name, values in distances(gaussians, neutral).items():
+                middle, high = np.percentile(values, [50, 95])
+                rows.append((recipe, fitted.expression, frame, name, DISTANCES[name], middle, high, len(values)))
+    return pd.DataFrame(rows, columns=list(COHERENCE_COLUMNS))
+
+
+def spectrum_table(recipe: str, stores: Sequence[str | Path]) -> pd.DataFrame:
+    """Return how much the first k principal components explain, of each attribute and of all; `SPECTRUM_COLUMNS`.
+
+    Every attribute is divided by its standard deviation, so that each counts as much in the joint spectrum.
+    """
+    grams = {name: _gram(_rows(stores, field)) for name, field in ROWS.items()}
+    standardised = {name: gram / trace for name, gram in grams.items() if (trace := np.trace(gram)) > 0}
+    rows = []
+    joint = {"joint": np.sum(list(standardised.values()), axis=0)} if standardised else {}
+    for name, gram in (joint | standardised).items():
+        variances = np.clip(np.linalg.eigvalsh(gram)[::-1], 0.0, None)
+        for k, share in enumerate(np.cumsum(variances) / variances.sum(), start=1):
+            rows.append((recipe, name, k, min(share, 1.0), len(gram)))
+    return pd.DataFrame(rows, columns=list(SPECTRUM_COLUMNS))
+
+
+def _rows(stores: Sequence[str | Path], field: str) -> NDArray[np.float32]:  # [F, N·d]
+    """Return one attribute of all frames, a row each."""
+    frames = (gaussians for path in stores for gaussians in read_fitted_frames(path).gaussians)
+    return np.stack([getattr(frame, field).ravel() for frame in frames])
+
+
+def _gram(rows: NDArray[np.float32]) -> NDArray[np.float64]:  # [F, F]
+    """Return the inner products of the rows less their mean."""
+    gram = np.zeros((len(rows), len(rows)))
+    for first in range(0, rows.shape[1], _BLOCK):
+        block = rows[:, first : first + _BLOCK].astype(np.float64)
+        block -= block.mean(axis=0)
+        gram += block @ block.T
+    return gram
+
+
+@styled
+def draw_coherence(coherence: pd.DataFrame, spectrum: pd.DataFrame) -> Figure:
+    """Return the distances of all frames from the neutral, a panel an attribute, and the joint spectrum."""
+    figure, axes = panels(2, 4, width=3.9, height=3.2)
+    recipes = list(dict.fromkeys(coherence["recipe"]))
+    for ax, (attribute, unit) in zip(axes.flat, DISTANCES.items(), strict=False):
+        for recipe, color in zip(recipes, COLORS, strict=False):
+            rows = coherence[(coherence["recipe"] == recipe) & (coherence["attribute"] == attribute)]
+            x = np.arange(len(rows))
+            ax.fill_between(x, rows["median"], rows["p95"], color=color, alpha=0.2, linewidth=0)
+            ax.plot(x, rows["median"], color=color, label=recipe)
+            starts = np.flatnonzero(~rows["expression"].duplicated().to_numpy())
+            names = rows["expression"].iloc[starts].str.split("_").str[0]
+            every = -(-len(starts) // 12)
+            ax.set_xticks(starts[::every], names[::every], rotation=90, fontsize=7)
+        ax.set_ylim(bottom=0)
+        ax.set_title(attribute)
+        ax.set_ylabel(f"from the neutral ({unit})")
+    ax = axes[1, 2]
+    for recipe, color, marker in zip(recipes, COLORS, MARKERS, strict=False):
+        rows = spectrum[(spectrum["recipe"] == recipe) & (spectrum["attribute"] == "joint")]
+        ax.plot(rows["k"], 100 * rows["explained"], color=color, marker=marker, markersize=3, label=recipe)
+    ax.set_ylim(0, 102)
+    ax.set_title("joint PCA of the rows")
+    ax.set_xlabel("components")
+    ax.set_ylabel("variance explained (%)")
+    for recipe, rows in _by_recipe(spectrum):
+        for name, color, marker in zip(ROWS, COLORS, MARKERS, strict=False):
+            own = rows[rows["attribute"] == name]
+            line = "-" if recipe == recipes[0] else "--"
+            label = name if len(recipes) == 1 else f"{name}, {recipe}"
+            axes[1, 3].plot(
+                own["k"], 100 * own["explained"], line, color=color, marker=marker, markersize=3, label=label
+            )
+    axes[1, 3].set_ylim(0, 102)
+    axes[1, 3].set_title("PCA of each attribute")
+    axes[1, 3].set_xlabel("components")
+    axes[1, 3].legend(fontsize=7, loc="lower right")
+    if len(recipes) > 1:
+        ax.legend(loc="lower right")
+        axes[0, 0].legend(loc="upper left")
+    return figure
+
+
+def _by_recipe(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    for recipe in dict.fromkeys(table["recipe"]):
+        yield recipe, table[table["recipe"] == recipe]
+
+
+def summarised(coherence: pd.DataFrame, spectrum: pd.DataFrame, psnr: Mapping[str, float]) -> pd.DataFrame:
+    """Return what tells recipes apart, a row each: held-out PSNR (dB), mean distances, shares of few components."""
+    rows = []
+    for recipe, group in _by_recipe(coherence):
+        row: dict[str, object] = {"recipe": recipe, "psnr": psnr[recipe]}
+        row |= {
+            f"{name} ({unit})": group[group["attribute"] == name]["median"].mean() for name, unit in DISTANCES.items()
+        }
+        joint = spectrum[(spectrum["recipe"] == recipe) & (spectrum["attribute"] == "joint")].set_index("k")[
+            "explained"
+        ]
+        row |= {f"explained by {k}": joint[k] for k in (1, 3, 5) if k in joint.index}
+        rows.append(row)
+    return pd.DataFrame(rows)
