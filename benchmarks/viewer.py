@@ -1,17 +1,20 @@
 """How many poses a second reach the screen of a browser: `PYTHONPATH=workflow/lib python benchmarks/viewer.py`.
 
 A synthetic head of N Gaussians and K components (half of them local) is moved as fast as it goes for some seconds:
-one slider at a time, then all of them. Counted in the browser: uploads of the whole head to its GPU, and frames drawn.
-Without a GPU the browser draws in software, which then sets the pace: the first columns say what the rest takes.
+one slider at a time, then all of them. Counted at the other end: poses that arrive over the socket (a plain client that
+draws nothing), or, with `--browser`, uploads of the whole head to the browser's GPU, and frames drawn. Without a GPU a
+browser draws in software, which then sets the pace.
 """
 
 import argparse
+import multiprocessing
 import time
 
 import numpy as np
 import trimesh
 import viser
 from playwright.sync_api import sync_playwright
+from websockets.sync.client import connect
 
 from splatrig.animation.rig import Rig
 from splatrig.components.file import Components
@@ -107,40 +110,80 @@ def move(head: Head, stage: Stage, seconds: float, *, everything: bool, rate: fl
     return sent, 1e3 * spent / sent
 
 
+def arriving(port: int, big: int, stop: object, counted: object) -> None:
+    """Count messages of at least `big` bytes that the viewer sends, like a browser that draws nothing."""
+    protocol = f"viser-v{viser.__version__}"
+    with connect(f"ws://127.0.0.1:{port}", subprotocols=[protocol], max_size=None, compression=None) as socket:
+        while not stop.is_set():
+            try:
+                counted.value += len(socket.recv(timeout=0.2)) > big
+            except TimeoutError:
+                continue
+
+
+def over_the_socket(head: Head, server: viser.ViserServer, stage: Stage, options: argparse.Namespace) -> None:
+    """Print poses a second that arrive at a client that draws nothing."""
+    context = multiprocessing.get_context("spawn")
+    for everything in (False, True):
+        stop, counted = context.Event(), context.Value("i", 0)
+        size = 30 * len(head.base)
+        client = context.Process(target=arriving, args=(server.get_port(), size, stop, counted))
+        client.start()
+        while counted.value == 0:
+            time.sleep(0.1)
+        counted.value = 0
+        sent, milliseconds = move(head, stage, options.seconds, everything=everything, rate=options.rate)
+        arrived = counted.value
+        stop.set()
+        client.join()
+        print(
+            f"{len(head.base):9d}  {'all' if everything else 'one':>5}  {milliseconds:7.1f}"
+            f"  {sent / options.seconds:12.1f}  {arrived / options.seconds:9.1f} arrived"
+        )
+
+
+def in_a_browser(server: viser.ViserServer, head: Head, stage: Stage, options: argparse.Namespace) -> None:
+    """Print poses a second that reach the browser's GPU, and frames that it draws."""
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=options.browser, headless=True, args=BROWSER)
+        page = browser.new_page(viewport={"width": options.size[0], "height": options.size[1]})
+        page.add_init_script(COUNT)
+        page.goto(f"http://127.0.0.1:{server.get_port()}/")
+        page.wait_for_function("window.counted.uploads > 0", timeout=120_000)
+        page.wait_for_timeout(2000)
+        for everything in (False, True):
+            page.evaluate("window.counted = {uploads: 0, frames: 0}")
+            begin = time.perf_counter()
+            sent, milliseconds = move(head, stage, options.seconds, everything=everything, rate=options.rate)
+            counted = page.evaluate("window.counted")
+            took = time.perf_counter() - begin
+            print(
+                f"{len(head.base):9d}  {'all' if everything else 'one':>5}  {milliseconds:7.1f}  {sent / took:12.1f}"
+                f"  {counted['uploads'] / took:9.1f} uploaded  {counted['frames'] / took:6.1f} drawn"
+            )
+        browser.close()
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--gaussians", type=int, nargs="*", default=[15_970, 87_652])
     parser.add_argument("--components", type=int, default=50)
-    parser.add_argument("--seconds", type=float, default=8.0)
-    parser.add_argument("--rate", type=float, default=30.0, help="poses a second that are asked for")
-    parser.add_argument("--size", type=int, nargs=2, default=[320, 240], help="of the window, pixels")
-    parser.add_argument("--browser", default="/usr/bin/chromium")
+    parser.add_argument("--seconds", type=float, default=6.0)
+    parser.add_argument("--rate", type=float, default=200.0, help="poses a second that are asked for")
+    parser.add_argument("--size", type=int, nargs=2, default=[320, 240], help="of the browser's window, pixels")
+    parser.add_argument("--browser", nargs="?", const="/usr/bin/chromium", default=None)
     options = parser.parse_args()
-    print("gaussians  moved  pose ms  poses sent/s  reached the GPU/s  frames drawn/s")
+    print("gaussians  moved  pose ms  poses sent/s  a second at the other end")
     for count in options.gaussians:
         head = synthetic(count, options.components)
         server = viser.ViserServer(host="127.0.0.1", port=0, verbose=False)
-        stage = Stage(server, head.base.means, head.template)
+        stage = Stage(server, head.base.means)
         stage.show("head", Blender(head).splats({}))
-        with sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=options.browser, headless=True, args=BROWSER)
-            page = browser.new_page(viewport={"width": options.size[0], "height": options.size[1]})
-            page.add_init_script(COUNT)
-            page.goto(f"http://127.0.0.1:{server.get_port()}/")
-            page.wait_for_function("window.counted.uploads > 0", timeout=120_000)
-            page.wait_for_timeout(2000)
-            for everything in (False, True):
-                page.evaluate("window.counted = {uploads: 0, frames: 0}")
-                begin = time.perf_counter()
-                sent, milliseconds = move(head, stage, options.seconds, everything=everything, rate=options.rate)
-                counted = page.evaluate("window.counted")
-                took = time.perf_counter() - begin
-                print(
-                    f"{count:9d}  {'all' if everything else 'one':>5}  {milliseconds:7.1f}  {sent / took:12.1f}"
-                    f"  {counted['uploads'] / took:17.1f}  {counted['frames'] / took:14.1f}"
-                )
-            browser.close()
+        if options.browser is None:
+            over_the_socket(head, server, stage, options)
+        else:
+            in_a_browser(server, head, stage, options)
         server.stop()
 
 

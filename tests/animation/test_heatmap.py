@@ -3,7 +3,8 @@ import pytest
 from matplotlib import colormaps
 
 import planted
-from splatrig.animation.heatmap import COLORS, color_bar, look, nice_ceiling, vertex_normals
+from splatrig.animation.heatmap import COLORS, color_bar, look, nice_ceiling
+from splatrig.mesh.normals import vertex_normals
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,9 @@ from demo_head import head_path
 from splatrig.capture.demo import retrieve
 from splatrig.capture.demo.catmull_clark import subdivide, subdivide_corners
 from splatrig.capture.demo.expressions import load_expressions
-from splatrig.capture.demo.head import EYES, FACE, boundary_loops, load_head, refine, vertex_normals
+from splatrig.capture.demo.head import EYES, FACE, boundary_loops, load_head, refine
 from splatrig.errors import InputError
+from splatrig.mesh.normals import vertex_normals
 
 CUBE = np.array([[x, y, z] for z in (0.0, 1.0) for y in (0.0, 1.0) for x in (0.0, 1.0)])
 CUBE_QUADS = np.array([[0, 2, 3, 1], [4, 5, 7, 6], [0, 1, 5, 4], [2, 6, 7, 3], [0, 4, 6, 2], [1, 3, 7, 5]])

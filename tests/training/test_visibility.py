@@ -1,7 +1,7 @@
 import numpy as np
 
 from splatrig.mesh.normals import vertex_normals
-from splatrig.training.visibility import _spread, depth_buffer, project, vertex_colors
+from splatrig.training.visibility import _spread, project, vertex_colors
 from training import tiny
 
 
@@ -11,31 +11,6 @@ def test_projection_puts_a_point_on_the_axis_at_the_principal_point():
     np.testing.assert_allclose(pixels[0], [31.5, 20.25])
     assert np.isnan(pixels[1]).all()
     np.testing.assert_allclose(depths, [10, -10])
-
-
-def test_depth_buffer_of_a_tilted_plane_is_the_plane():
-    K = np.array([[40.0, 0, 16], [0, 40.0, 16], [0, 0, 1]])
-    vertices = np.array([[-9.0, -9, 12], [9, -9, 12], [9, 9, 18], [-9, 9, 18]])
-    faces = np.array([[0, 1, 2], [0, 2, 3]])
-    pixels, depths = project(vertices, np.eye(4), K)
-    buffer = depth_buffer(pixels, depths, faces, 32, 32)
-    covered = np.isfinite(buffer)
-    assert covered.sum() > 300
-    rows = np.nonzero(covered)[0]
-    depth = buffer[covered]
-    y = (rows + 0.5 - 16) / 40 * depth
-    np.testing.assert_allclose(depth, 15 + y / 3, atol=1e-9)
-
-
-def test_nearer_triangle_wins_whatever_the_order():
-    K = np.array([[40.0, 0, 16], [0, 40.0, 16], [0, 0, 1]])
-    triangle = np.array([[-9.0, -9, 0], [9, -9, 0], [0, 9, 0]])
-    vertices = np.concatenate([np.add(triangle, [0, 0, 10]), np.add(triangle, [0, 0, 20])])
-    pixels, depths = project(vertices, np.eye(4), K)
-    faces = np.array([[0, 1, 2], [3, 4, 5]])
-    first = depth_buffer(pixels, depths, faces, 32, 32)
-    np.testing.assert_array_equal(first, depth_buffer(pixels, depths, faces[::-1].copy(), 32, 32))
-    np.testing.assert_allclose(first[np.isfinite(first)], 10.0, rtol=1e-12)
 
 
 def test_front_vertices_get_the_colour_of_the_photographs_and_the_back_is_unseen():

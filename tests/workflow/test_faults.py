@@ -70,7 +70,7 @@ def test_kills_and_a_vanished_file_leave_the_same_bytes(finished, copied):
     remove(results, "components/subd2/pca_xyz.h5")
     shares = {"restructure": 0.4, "fit_neutral": 0.6, "fit_expression": 0.5}
     killed, complete = run.disturb(lambda kind: shares.pop(kind, None), most=2)
-    assert (killed, complete) == (["restructure", "fit_neutral", "snakemake"], False)
+    assert (sorted(killed), complete) == (["fit_neutral", "restructure", "snakemake"], False)
     run.recover()
     killed, complete = run.disturb(lambda kind: shares.pop(kind, None), most=1)
     assert (killed, complete) == (["fit_expression", "snakemake"], False)
@@ -149,24 +149,20 @@ def test_a_truncated_hdf5_left_by_a_crash_is_mended_by_deleting_it(finished, cop
     assert faults.differences(finished.directory / "results", run.folder / "results") == []
 
 
-@pytest.mark.parametrize("hours", [-5, 5], ids=["behind", "ahead"])
-def test_a_clock_that_was_wrong_costs_a_rerun_and_no_result(finished, copied, hours):
+def test_a_clock_that_was_ahead_costs_a_rerun_and_no_result(finished, copied):
     run = copied("results/tiny/components/subd2/pca_xyz.h5")
-    skewed = time.time() + 3600 * hours
-    name = "attributes/subd2.h5" if hours > 0 else "components/subd2/pca_xyz.h5"
-    os.utime(run.folder / "results/tiny" / name, (skewed, skewed))
-    code = run.start().wait()
-    if hours > 0:
-        assert code == 1
-        assert "could indicate a clock skew problem" in words(run)
-        subprocess.run(SINCE_NOW, shell=True, cwd=run.folder, check=True)
-        run.undisturbed()
-    else:
-        assert code == 0
+    later = time.time() + 5 * 3600
+    os.utime(run.folder / "results/tiny/attributes/subd2.h5", (later, later))
+    assert run.start().wait() == 1
+    assert "could indicate a clock skew problem" in words(run)
+    subprocess.run(SINCE_NOW, shell=True, cwd=run.folder, check=True)
+    run.undisturbed()
     assert faults.differences(finished.directory / "results", run.folder / "results") == []
-    assert (
-        "Nothing to be done"
-        in subprocess.run(
-            [*run.command, "--dry-run"], cwd=run.folder, env=run.environment, capture_output=True, text=True
-        ).stdout
-    )
+
+
+def test_a_clock_that_was_behind_costs_a_rerun_and_no_result(finished, copied):
+    run = copied("results/tiny/components/subd2/pca_xyz.h5")
+    earlier = time.time() - 5 * 3600
+    os.utime(run.folder / "results/tiny/components/subd2/pca_xyz.h5", (earlier, earlier))
+    run.undisturbed()
+    assert faults.differences(finished.directory / "results", run.folder / "results") == []

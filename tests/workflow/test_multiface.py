@@ -140,6 +140,20 @@ def test_the_demo_gives_the_same_through_a_folder_and_through_a_misbehaving_serv
     assert not release.requests, "what was unpacked once is linked again, not fetched"
 
 
+def test_a_second_directory_with_the_same_cache_fetches_no_archive(release, copy_project, tmp_path):
+    fetched, made = [], []
+    for name in ("first", "second"):
+        desk = copy_project(tmp_path / name, cache=tmp_path / "cache")
+        release.requests.clear()
+        code, text = run(desk, by_server(desk, release), "multiface_download")
+        assert code == 0, text
+        fetched.append({path for method, path in release.requests if method == "GET" and "--" in path})
+        made.append(files(desk.directory / "resources" / "captures" / "served" / "images"))
+    assert len(fetched[0]) > 3
+    assert fetched[1] == set()
+    assert made[0] == made[1]
+
+
 def test_a_missing_archive_fails_by_name_and_the_next_run_goes_on(project, release):
     missing = sorted(name for name in release.files if name.startswith(f"images--{SMILE}"))[-1]
     body = release.files.pop(missing)

@@ -63,7 +63,7 @@ def test_a_slurm_run_with_a_killed_job_equals_a_local_run(finished, copy_project
     memory = [int(found[1]) for job in jobs if "fit_neutral" in job and (found := re.search(MEMORY, job))]
     assert sorted(memory) == [3000, 6000], jobs  # the second attempt asked for more
     assert all("Partition=cpu" in job for job in jobs)
-    assert len([job for job in jobs if "photograph" in job]) == 1, "the segments go into one job"
+    assert len([job for job in jobs if "prepare" in job]) == 1, "calibration and cameras go into one job"
     assert killed
     assert run.returncode == 0, output[-5000:]
     assert "Trying to restart job" in output

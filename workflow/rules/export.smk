@@ -22,7 +22,7 @@ rule export_pose:
         "../../envs/export.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
         runtime=10,
     params:
         lib=lib("export_pose.py"),
@@ -53,7 +53,7 @@ rule export_head:
         "../../envs/export.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
         runtime=10,
     params:
         lib=lib("export_head.py"),
@@ -81,7 +81,7 @@ rule export_rig:
         "../../envs/export.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
         runtime=10,
     params:
         lib=lib("export_rig.py"),
@@ -121,7 +121,7 @@ rule export_fidelity:
         "../../envs/export.yaml"
     threads: 2
     resources:
-        mem_mb=3000,
+        mem_mb=memory(3000),
         runtime=20,
         gpu=gpu(),
     params:

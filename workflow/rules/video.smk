@@ -28,7 +28,7 @@ rule video:
         "../../envs/evaluation.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=60,
         gpu=gpu(),
     params:

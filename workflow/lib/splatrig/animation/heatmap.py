@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.ticker import MaxNLocator
-from numba import njit
 from numpy.typing import NDArray
 
 from splatrig.animation.pictures import Picture, text_block
 from splatrig.capture.cameras import Cameras
+from splatrig.mesh.normals import vertex_normals
+from splatrig.mesh.z_buffer import nearest_faces
 
 COLORS = "magma_r"
 """Matplotlib's name of the colour map: its lightness falls evenly, so it survives colour blindness and grey print."""
@@ -60,64 +61,14 @@ def look(
     seen = vertices @ viewmat[:3, :3].T + viewmat[:3, 3]
     pixels = (seen @ K.T)[:, :2] / np.maximum(seen[:, 2:], NEAR_MM) * samples
     shape = (cameras.height * samples, cameras.width * samples)
-    face_at, corners_at = _z_buffer(pixels, seen[:, 2], np.ascontiguousarray(faces), shape[0], shape[1])
+    faces = np.ascontiguousarray(faces, dtype=np.int64)
+    face_at, corners_at, _ = nearest_faces(pixels, seen[:, 2].copy(), faces, *shape, NEAR_MM)
     normals = vertex_normals(seen, faces)
     corners = normals[faces[np.maximum(face_at, 0)]]
     smooth = np.einsum("hwcx,hwc->hwx", corners, corners_at)
     facing = np.abs(smooth[..., 2]) / np.maximum(np.linalg.norm(smooth, axis=-1), 1e-9)
     light = (0.45 + 0.55 * facing).astype(np.float32)
     return MeshView(np.asarray(faces), face_at, corners_at, light, samples)
-
-
-def vertex_normals(vertices: NDArray, faces: NDArray[np.int64]) -> NDArray[np.float64]:  # [V, 3]
-    """Return area-weighted unit normals; zero where no triangle meets."""
-    a, b, c = (vertices[faces[:, corner]] for corner in range(3))
-    per_face = np.cross(b - a, c - a)
-    normals = np.stack(
-        [
-            np.bincount(faces.ravel(), weights=np.repeat(per_face[:, axis], 3), minlength=len(vertices))
-            for axis in range(3)
-        ],
-        axis=-1,
-    )
-    return normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-12)
-
-
-@njit(cache=True)
-def _z_buffer(pixels, depths, faces, height, width):  # type: ignore[no-untyped-def]
-    """Fill (face index, barycentric coordinates) per sample; the nearest triangle wins, ties go to the lower index."""
-    face_at = np.full((height, width), -1, dtype=np.int32)
-    corners_at = np.zeros((height, width, 3), dtype=np.float32)
-    nearest = np.full((height, width), np.inf)
-    for face in range(faces.shape[0]):
-        i, j, k = faces[face, 0], faces[face, 1], faces[face, 2]
-        if min(depths[i], depths[j], depths[k]) < NEAR_MM:
-            continue
-        xi, yi, xj, yj, xk, yk = pixels[i, 0], pixels[i, 1], pixels[j, 0], pixels[j, 1], pixels[k, 0], pixels[k, 1]
-        area = (xj - xi) * (yk - yi) - (xk - xi) * (yj - yi)
-        if area == 0.0:
-            continue
-        first_column = max(0, int(np.floor(min(xi, xj, xk) - 0.5)))
-        last_column = min(width - 1, int(np.ceil(max(xi, xj, xk) - 0.5)))
-        first_row = max(0, int(np.floor(min(yi, yj, yk) - 0.5)))
-        last_row = min(height - 1, int(np.ceil(max(yi, yj, yk) - 0.5)))
-        for row in range(first_row, last_row + 1):
-            y = row + 0.5
-            for column in range(first_column, last_column + 1):
-                x = column + 0.5
-                u = ((xj - x) * (yk - y) - (xk - x) * (yj - y)) / area
-                v = ((xk - x) * (yi - y) - (xi - x) * (yk - y)) / area
-                w = 1.0 - u - v
-                if u < 0.0 or v < 0.0 or w < 0.0:
-                    continue
-                inverse = u / depths[i] + v / depths[j] + w / depths[k]
-                if 1.0 / inverse < nearest[row, column]:
-                    nearest[row, column] = 1.0 / inverse
-                    face_at[row, column] = face
-                    corners_at[row, column, 0] = u / depths[i] / inverse
-                    corners_at[row, column, 1] = v / depths[j] / inverse
-                    corners_at[row, column, 2] = w / depths[k] / inverse
-    return face_at, corners_at
 
 
 def color_bar(

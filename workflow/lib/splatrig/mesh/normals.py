@@ -11,13 +11,13 @@ _IDENTITY_PULL = 1e-9
 """Share of the identity mixed into a vertex's moment: decides the turns that its neighbours leave open."""
 
 
-def face_normals(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:
+def face_normals(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> NDArray[np.float64]:
     """Return the normals [T, 3] of counter-clockwise faces, twice the face's area long."""
     corners = vertices[faces]
     return np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
 
 
-def vertex_normals(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:
+def vertex_normals(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> NDArray[np.float64]:
     """Return unit normals [V, 3], the area-weighted mean of the faces at each vertex.
 
     A vertex without any area around it (unreferenced, or only slivers) gets (0, 0, 1).
@@ -77,7 +77,7 @@ def vertex_rotations(
     return Rotation.from_matrix(left @ right).as_quat(canonical=True, scalar_first=True)
 
 
-def _area_normals(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:
+def _area_normals(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> NDArray[np.float64]:
     """Return the sum [V, 3] of the area-long normals of the faces at each vertex."""
     rows, columns = faces.ravel(), np.repeat(np.arange(len(faces)), 3)
     gather = csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(vertices), len(faces)))

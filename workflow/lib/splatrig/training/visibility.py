@@ -1,6 +1,5 @@
 """Which vertices a camera sees, and the colours that the photographs give them."""
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_array, diags_array
@@ -8,6 +7,10 @@ from scipy.sparse.linalg import splu
 
 from splatrig.capture.cameras import Cameras
 from splatrig.mesh.topology import vertex_adjacency
+from splatrig.mesh.z_buffer import nearest_faces
+
+NEAR_MM = 1.0
+"""Faces with a corner nearer to the camera hide nothing."""
 
 _PULL = 1e-6
 """Weight of the mean colour at a vertex that no camera sees, against one for each neighbour."""
@@ -25,47 +28,6 @@ def project(
     with np.errstate(divide="ignore", invalid="ignore"):
         pixels = np.where(depths[:, None] > 0, homogeneous[:, :2] / depths[:, None], np.nan)
     return pixels, depths
-
-
-@numba.njit(cache=True, error_model="numpy")
-def depth_buffer(
-    pixels: NDArray[np.float64],  # [V, 2]
-    depths: NDArray[np.float64],  # [V]
-    faces: NDArray[np.int64],  # [T, 3]
-    height: int,
-    width: int,
-) -> NDArray[np.float64]:  # [height, width]
-    """Return the depth of the nearest triangle at each pixel's centre; infinite where none is.
-
-    `pixels` and `depths` are those of `project`. Inverse depth is linear on the screen.
-    """
-    buffer = np.full((height, width), np.inf)
-    for face in range(faces.shape[0]):
-        a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
-        if not (depths[a] > 0 and depths[b] > 0 and depths[c] > 0):
-            continue
-        ax, ay = pixels[a]
-        bx, by = pixels[b]
-        cx, cy = pixels[c]
-        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if area == 0.0:
-            continue
-        first_row = max(0, int(np.ceil(min(ay, by, cy) - 0.5)))
-        last_row = min(height - 1, int(np.floor(max(ay, by, cy) - 0.5)))
-        first_column = max(0, int(np.ceil(min(ax, bx, cx) - 0.5)))
-        last_column = min(width - 1, int(np.floor(max(ax, bx, cx) - 0.5)))
-        for row in range(first_row, last_row + 1):
-            y = row + 0.5
-            for column in range(first_column, last_column + 1):
-                x = column + 0.5
-                weight_a = ((bx - x) * (cy - y) - (by - y) * (cx - x)) / area
-                weight_b = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) / area
-                weight_c = 1.0 - weight_a - weight_b
-                if weight_a < 0.0 or weight_b < 0.0 or weight_c < 0.0:
-                    continue
-                depth = 1.0 / (weight_a / depths[a] + weight_b / depths[b] + weight_c / depths[c])
-                buffer[row, column] = min(buffer[row, column], depth)
-    return buffer
 
 
 def vertex_colors(
@@ -86,7 +48,7 @@ def vertex_colors(
     for camera in range(len(cameras)):
         viewmat, K = cameras.viewmats[camera], cameras.Ks[camera]
         pixels, depths = project(vertices, viewmat, K)
-        buffer = depth_buffer(pixels, depths, faces, cameras.height, cameras.width)
+        _, _, buffer = nearest_faces(pixels, depths, faces, cameras.height, cameras.width, NEAR_MM)
         inside = (depths > 0) & (pixels >= 0.5).all(axis=1)
         inside &= (pixels[:, 0] < cameras.width - 0.5) & (pixels[:, 1] < cameras.height - 0.5)
         seen = np.flatnonzero(inside)

@@ -8,8 +8,9 @@ from embreex.mesh_construction import TriangleMesh
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from splatrig.capture.demo.head import FineHead, HeadModel, vertex_normals
+from splatrig.capture.demo.head import FineHead, HeadModel
 from splatrig.capture.demo.skin import Paint, Texels, paint
+from splatrig.mesh.normals import vertex_normals
 
 GRADIENT_STEP = 1.0 / 64.0
 """Unit of the stored bump gradients."""

@@ -170,19 +170,6 @@ def boundary_loops(quads: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     return loops
 
 
-def vertex_normals(
-    vertices: NDArray[np.floating],  # [n, 3]
-    triangles: NDArray[np.integer],  # [t, 3]
-) -> NDArray[np.float64]:
-    """Return area-weighted unit normals [n, 3]; zero where a vertex has no triangle."""
-    corners = vertices[triangles]
-    areas = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals = np.stack(
-        [np.bincount(triangles.ravel(), np.repeat(areas[:, axis], 3), len(vertices)) for axis in range(3)], axis=1
-    )
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
-
-
 def _base(
     rim: NDArray[np.int64],  # [r]
     vertices: NDArray[np.float64],  # [m, 3]

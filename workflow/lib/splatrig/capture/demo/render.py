@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from splatrig.capture.cameras import Cameras
 from splatrig.capture.demo.atlas import GRADIENT_STEP, Atlas
-from splatrig.capture.demo.head import FineHead, vertex_normals
+from splatrig.capture.demo.head import FineHead
 from splatrig.capture.demo.lighting import Illumination, Lights, illuminate
+from splatrig.mesh.normals import vertex_normals
 
 EXPOSURE = 0.72
 ROUND_STRENGTH = 0.53

@@ -15,7 +15,7 @@ from scipy import ndimage
 from splatrig.capture.cameras import Cameras
 from splatrig.capture.demo.atlas import Atlas, build_atlas, texel_hits
 from splatrig.capture.demo.expressions import frame_names, frame_weights
-from splatrig.capture.demo.head import FineHead, HeadModel, load_head, refine, vertex_normals
+from splatrig.capture.demo.head import FineHead, HeadModel, load_head, refine
 from splatrig.capture.demo.lighting import illuminate, stage_lights
 from splatrig.capture.demo.raw import krt_text, to_raw, write_png, write_tracked_frame
 from splatrig.capture.demo.render import develop, pose_head, render
@@ -24,6 +24,7 @@ from splatrig.capture.demo.stage import background
 from splatrig.capture.demo.tracked import TrackedMesh, build_tracked_mesh, tracking_noise
 from splatrig.config import DemoConfig
 from splatrig.files import atomic_directory, atomic_path
+from splatrig.mesh.normals import vertex_normals
 from splatrig.progress import track
 
 TEXTURE_SIZE = 1024
