@@ -6,7 +6,7 @@ import planted
 from splatrig.errors import InputError
 from splatrig.evaluation.fit import merge_fit_metrics, summarise_fit, worst_views
 from splatrig.evaluation.images import FITS, IMAGE_COLUMNS, fitted_pictures, summarise_images, unseen_pictures
-from splatrig.evaluation.summary import COMPARISON_COLUMNS, comparison, key_numbers, remarks, side_by_side
+from splatrig.evaluation.summary import COMPARISON_COLUMNS, comparison, headline, key_numbers, remarks, side_by_side
 from splatrig.evaluation.table import (
     RUNTIME_COLUMNS,
     MethodTable,
@@ -222,6 +222,13 @@ def test_key_numbers_take_the_largest_k_and_say_how(fit):
     assert "frames fitted one by one 30.00 dB" in numbers["how"].iloc[1]
     assert "82 %" in numbers["how"].iloc[2]
     assert (numbers["n"] > 0).all()
+
+
+def test_the_headline_says_number_unit_interval_and_count(fit):
+    numbers = key_numbers(summarise_fit(fit, np.random.default_rng(0)), methods(), sweeps(), None)
+    answers = headline(numbers)["answer"]
+    assert answers[1].startswith("31 dB [30.5, 31.5], n = 12: the same")
+    assert answers[2].startswith("0.7 mm, n = 100: RMSE")
 
 
 def test_key_numbers_do_without_learned_rigs(fit):

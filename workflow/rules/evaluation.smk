@@ -182,6 +182,7 @@ rule summarise_evaluation:
         runtimes=results("evaluation/runtimes.csv"),
     output:
         summary=results("evaluation/summary.csv"),
+        headline=results("evaluation/headline.csv"),
         summary_html=report(
             results("evaluation/summary.html"),
             caption="../report/summary.rst",

@@ -88,6 +88,15 @@ def key_numbers(
     return table.astype({"n": int})
 
 
+def headline(numbers: pd.DataFrame) -> pd.DataFrame:
+    """Return `key_numbers` in two columns, for a page's first screen: question, and answer in words."""
+    answers = []
+    for row in numbers.to_dict("records"):
+        bounds = f" [{row['low']:.4g}, {row['high']:.4g}]" if np.isfinite(row["low"]) else ""
+        answers.append(f"{row['value']:.4g} {row['unit']}{bounds}, n = {row['n']:,}: {row['how']}")
+    return pd.DataFrame({"question": numbers["question"], "answer": answers})
+
+
 def _answer(question: str, row: pd.Series, unit: str, how: str) -> dict[str, object]:
     bounds = {"low": row["low"], "high": row["high"]}
     return {"question": question, "value": row["value"], "unit": unit, **bounds, "n": row["n"], "how": how}
