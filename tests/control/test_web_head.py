@@ -125,7 +125,7 @@ def opened(tmp_path_factory):
     path = tmp_path_factory.mktemp("web") / "head.html"
     write_page(HEAD, path)
     with browser.chromium() as chromium:
-        page = chromium.new_page(viewport={"width": 760 + 380, "height": 600}, offline=True)
+        page = chromium.new_page(viewport={"width": 760 + 420, "height": 600}, offline=True)
         page.set_default_timeout(60_000)
         found = Opened(page)
         page.on("console", lambda said: found.errors.append(said.text) if said.type == "error" else None)
@@ -139,6 +139,7 @@ def opened(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def at_rest(opened):
     opened.page.locator("#reset").click()
+    opened.page.locator("#drag-with").select_option(LOCAL)
     opened.call("(head) => { head.view.front(); head.resize(760, 600, 1); }")
 
 
