@@ -30,7 +30,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIG = ROOT / "tests" / "workflow" / "tiny.yaml"
+CONFIG = "tests/workflow/tiny.yaml"
 TIMED = re.compile(r"evaluation/(runtimes(/|\.)|figures/runtime)|tensorboard/|progress/")
 """Results that hold times: how long methods took, TensorBoard's events, checkpoints of unfinished fits."""
 PARTIAL = re.compile(r"\..+-[a-z0-9_]{8}(\.\w+)?")
@@ -162,7 +162,7 @@ def copy_project(folder: Path) -> Run:
     """Copy the sources (and what was retrieved from the network) into a folder, unless it is there already."""
     if not folder.is_dir():
         shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*_NOT_COPIED))
-    command = [sys.executable, "-m", "snakemake", "--configfile", str(CONFIG), "--cores", "2", "--retries", "3"]
+    command = [sys.executable, "-m", "snakemake", "--configfile", CONFIG, "--cores", "2", "--retries", "3"]
     environment = {name: value for name, value in os.environ.items() if name != "SPLATRIG_CACHE"}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     return Run(folder, command, environment)

@@ -59,8 +59,10 @@ def planted_head() -> Head:
 
 
 HEAD = planted_head()
-CAMERAS = planted.cameras(3, width=40, height=60).scaled(6)
+CAMERAS = planted.cameras(3, width=40, height=60).scaled(4)
 TRACK = tour(HEAD.panels["pca_all"], rate=10, move_s=0.3, hold_s=0.1)
+STAGE, PANEL = 320, 420
+"""Pixels: the side of the picture, and the width of what is beside it (style.css)."""
 READY = "body[data-state=ready], body[data-state=failed]"
 
 SAME_DB = 40.0
@@ -125,7 +127,7 @@ def opened(tmp_path_factory):
     path = tmp_path_factory.mktemp("web") / "head.html"
     write_page(HEAD, path)
     with browser.chromium() as chromium:
-        page = chromium.new_page(viewport={"width": 760 + 380, "height": 600}, offline=True)
+        page = chromium.new_page(viewport={"width": STAGE + PANEL, "height": STAGE}, offline=True)
         page.set_default_timeout(60_000)
         found = Opened(page)
         page.on("console", lambda said: found.errors.append(said.text) if said.type == "error" else None)
@@ -139,7 +141,8 @@ def opened(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def at_rest(opened):
     opened.page.locator("#reset").click()
-    opened.call("(head) => { head.view.front(); head.resize(760, 600, 1); }")
+    opened.page.locator("#drag-with").select_option(LOCAL)
+    opened.call("(head, side) => { head.view.front(); head.resize(side, side, 1); }", STAGE)
 
 
 def test_the_page_opens_from_disk_without_a_network_and_without_errors(opened):
@@ -237,7 +240,7 @@ def test_the_solver_agrees_with_scipy(opened, seed):
 
 
 DRAG = """(head, point, by) => {
-    const found = head.drag.find(...head.view.projector(600, 600)(point).slice(0, 2));
+    const found = head.drag.find(...head.view.projector(320, 320)(point).slice(0, 2));
     head.drag.hold(found);
     const from = head.drag.held.from;
     const target = from.map((value, axis) => value + by[axis]);
@@ -256,7 +259,6 @@ def missed(done: dict[str, list[float]]) -> float:
 
 @pytest.mark.parametrize("by", [[4.0, 0.0, 0.0], [-3.0, 5.0, 0.0], [0.0, -6.0, 0.0]])
 def test_a_dragged_point_follows_where_the_components_can_take_it(opened, by):
-    opened.call("(head) => head.resize(600, 600, 1)")
     done = opened.call(DRAG, CENTERS_MM[0].tolist(), by)
     np.testing.assert_allclose(done["from"], CENTERS_MM[0], atol=4.0)
     assert missed(done) < 0.05
@@ -267,7 +269,6 @@ def test_a_dragged_point_follows_where_the_components_can_take_it(opened, by):
 
 
 def test_a_drag_out_of_reach_goes_as_far_as_the_components_go(opened):
-    opened.call("(head) => head.resize(600, 600, 1)")
     done = opened.call(DRAG, CENTERS_MM[0].tolist(), [40.0, 0.0, 0.0])
     assert missed(done) > 0.5
     weights = opened.weights()[HEAD.panels["pca_all"].count :]
@@ -276,10 +277,9 @@ def test_a_drag_out_of_reach_goes_as_far_as_the_components_go(opened):
 
 
 def test_a_pinned_point_stays_where_a_free_one_is_taken_along(opened):
-    opened.call("(head) => head.resize(600, 600, 1)")
     beside = (CENTERS_MM[0] + [12.0, 0.0, 3.0]).tolist()
     find = """(head, point) => {
-        head.found = head.drag.find(...head.view.projector(600, 600)(point).slice(0, 2));
+        head.found = head.drag.find(...head.view.projector(320, 320)(point).slice(0, 2));
         return head.rig.pointAt(head.found);
     }"""
     before = opened.call(find, beside)
@@ -300,23 +300,23 @@ def test_a_pinned_point_stays_where_a_free_one_is_taken_along(opened):
 
 def test_the_mouse_drags_the_face_and_turns_the_head_beside_it(opened):
     box = opened.page.locator("#view").bounding_box()
-    x, y, _ = opened.call("(head, point) => head.view.projector(760, 600)(point)", CENTERS_MM[1].tolist())
+    x, y, _ = opened.call("(head, point) => head.view.projector(320, 320)(point)", CENTERS_MM[1].tolist())
     view = opened.call("(head) => head.view.orbit.position.toArray()")
     opened.page.mouse.move(box["x"] + x, box["y"] + y)
     opened.page.mouse.down()
-    opened.page.mouse.move(box["x"] + x + 10, box["y"] + y - 14, steps=3)
+    opened.page.mouse.move(box["x"] + x + 6, box["y"] + y - 8, steps=3)
     done = opened.call(
         "(head) => ({ from: head.drag.held.from, to: head.rig.pointAt(head.drag.held), target: head.drag.held.target })"
     )
     opened.page.mouse.up()
     assert missed(done) < 0.05
-    seen = opened.call("(head, point) => head.view.projector(760, 600)(point)", done["target"])
-    np.testing.assert_allclose(seen[:2], [x + 10, y - 14], atol=3.0)
+    seen = opened.call("(head, point) => head.view.projector(320, 320)(point)", done["target"])
+    np.testing.assert_allclose(seen[:2], [x + 6, y - 8], atol=2.0)
     held = opened.weights()
     assert held.any()
     opened.page.mouse.move(box["x"] + 10, box["y"] + 10)
     opened.page.mouse.down()
-    opened.page.mouse.move(box["x"] + 80, box["y"] + 10, steps=3)
+    opened.page.mouse.move(box["x"] + 60, box["y"] + 10, steps=3)
     opened.page.mouse.up()
     assert np.array_equal(opened.weights(), held)
     assert np.linalg.norm(np.subtract(opened.call("(head) => head.view.orbit.position.toArray()"), view)) > 10

@@ -1,3 +1,5 @@
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,20 @@ def test_streamed_frames_are_those_loaded_one_by_one(source):
         np.testing.assert_array_equal(frame.images.numpy(), alone.images.numpy())
         np.testing.assert_array_equal(frame.vertices, alone.vertices)
     assert [frame.frame for frame in streamed] == [FRAME, "000103"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
+def test_processes_read_the_same_frames(source):
+    def copied(frame, placed):
+        return replace(frame, images=frame.images.clone()), placed
+
+    names = [FRAME, "000103", FRAME]
+    read = source.stream("E001_Tiny", names, lambda vertices: 2 * vertices, copied, workers=2, processes=True)
+    for name, (frame, placed) in zip(names, read, strict=True):
+        alone = source.load("E001_Tiny", name)
+        np.testing.assert_array_equal(frame.images.numpy(), alone.images.numpy())
+        np.testing.assert_array_equal(frame.crops, alone.crops)
+        np.testing.assert_array_equal(placed, 2 * alone.vertices)
 
 
 def test_a_photograph_that_cannot_be_read_is_named(source):

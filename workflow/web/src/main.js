@@ -8,7 +8,7 @@ import { parseFile, poseText, trackAt } from "./track.js";
 import { View } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
-const RIDGE_SHARE = 1e-4; // pull to the weights before the drag, relative to how far components move the point
+const RIDGE_SHARE = 3e-5; // pull to the weights before the drag, relative to how far components move the point
 const LOCALITY_MM = 40; // local components centred this far from the dragged point are penalised twice as much
 const SHORT_TRACK_S = 0.5; // tracks of a few frames start slowed down, there and back
 
@@ -240,8 +240,14 @@ class Drag {
     this.to(this.view.dragTo(this.held.from, x, y, ...this.size()));
   }
 
-  /** Bring the held point as near to `target` [3] (head space, millimetres) as the components can. */
+  /** Bring the held point as near to `target` [3] (head space, millimetres) as the components can, and show it. */
   to(target) {
+    this.solve(target);
+    this.onSolved();
+  }
+
+  /** Set the weights that bring the held point to `target` [3]. */
+  solve(target) {
     const { rig, held } = this;
     held.target = target;
     const allowed = new Set($("drag-with").value === "all" ? rig.families.map((f) => f.name) : [$("drag-with").value]);
@@ -270,7 +276,6 @@ class Drag {
     const reach = A.slice(0, 3).reduce((sum, row) => sum + row.reduce((part, a, k) => part + (a * spread[k]) ** 2, 0), 0);
     const ridge = Math.max(RIDGE_SHARE * reach, 1e-9);
     rig.weights.set(solveBounded(A, b, { start: held.start, spread, low, high, ridge }));
-    this.onSolved();
   }
 
   release() {
@@ -314,7 +319,6 @@ function wire({ rig, view, player, drag, header, pose, redraw }) {
     redraw();
   });
   for (const family of rig.families) $("drag-with").add(new Option(family.title, family.name));
-  if (rig.families.length > 1) $("drag-with").value = rig.families[rig.families.length - 1].name;
   listTracks(player.tracks, 0);
   $("track").addEventListener("change", () => player.choose(Number($("track").value)));
   $("play").addEventListener("click", () => (player.playing ? player.stop() : player.play()));
