@@ -100,6 +100,7 @@ def test_one_sentence_names_key_value_and_expectation(key, value, sentence):
         ("capture.source", "multiface", "capture.entity: got null"),
         ("mesh.subdivisions", 1, "subd1 is the finest level already"),
         ("mesh.subdivisions", 0, "components.upsample: got subd1"),
+        ("joint.level", "subd3", "joint.level: got subd3"),
         ("components.sldc.trapezoid.d_min", 0.7, "must be below d_max"),
         ("evaluation.ks", [25], "evaluation.ks: got 25"),
         ("rendering.components", 15, "expected at most 10, the smallest k"),
