@@ -2,7 +2,10 @@
 
 import sys
 from dataclasses import replace
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,17 +13,26 @@ import pytest
 import torch
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-import full_size_capture as capture
+def script(name: str) -> ModuleType:
+    """Import a script of benchmarks/ by its path; with the folder on sys.path others would hide packages of tests."""
+    spec = spec_from_file_location(name, Path(__file__).parents[1] / "benchmarks" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+script("shading_on_gpu")
+capture: Any = script("full_size_capture")
 
 
 @pytest.fixture(scope="module")
-def size() -> capture.Size:
+def size() -> Any:
     return replace(capture.SMALL, cameras=2, expressions=1, frames=2, width=60, height=90)
 
 
-def test_the_capture_has_what_the_rules_before_the_fits_leave(size: capture.Size, tmp_path: Path) -> None:
+def test_the_capture_has_what_the_rules_before_the_fits_leave(size: Any, tmp_path: Path) -> None:
     expressions = capture.write_capture(tmp_path, size, threads=2)
     assert expressions[0] == capture.NEUTRAL
     tables = [pd.read_csv(tmp_path / "frames" / f"{name}.csv", dtype={"frame": str}) for name in expressions]
@@ -36,7 +48,7 @@ def test_the_capture_has_what_the_rules_before_the_fits_leave(size: capture.Size
         assert 0.2 < (pixels[..., 3] > 127).mean() < 0.8
 
 
-def test_shading_in_torch_equals_the_compiled_loop(size: capture.Size) -> None:
+def test_shading_in_torch_equals_the_compiled_loop(size: Any) -> None:
     directions, faces = capture.head_directions(size.base_vertices)
     cameras = capture.capture_cameras(size)
     fine = capture.build_template(directions, faces, 2).levels["subd2"]
