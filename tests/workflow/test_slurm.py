@@ -32,7 +32,7 @@ MEMORY = r"MinMemoryNode=(\d+)M"
 TARGETS = ["results/tiny/gaussians/E012_Jaw_Open_Huge_Smile.h5"]
 
 
-def _kill_the_first(rule: str, seconds: float = 240) -> bool:
+def _kill_the_first(rule: str, seconds: float = 600) -> bool:
     """Cancel the first running job of a rule; return whether one was seen."""
     for _ in range(int(seconds * 5)):
         listing = subprocess.run(["squeue", "-h", "-t", "R", "-o", "%i %k"], capture_output=True, text=True).stdout
@@ -60,11 +60,11 @@ def test_a_slurm_run_with_a_killed_job_equals_a_local_run(finished, copy_project
         killed = _kill_the_first("fit_neutral")
         output, _ = run.communicate(timeout=600)
         jobs = subprocess.run(["scontrol", "show", "jobs", "-o"], capture_output=True, text=True).stdout.splitlines()
+    assert killed, output[-5000:]
     memory = [int(found[1]) for job in jobs if "fit_neutral" in job and (found := re.search(MEMORY, job))]
     assert sorted(memory) == [3000, 6000], jobs  # the second attempt asked for more
     assert all("Partition=cpu" in job for job in jobs)
     assert len([job for job in jobs if "prepare" in job]) == 1, "calibration and cameras go into one job"
-    assert killed
     assert run.returncode == 0, output[-5000:]
     assert "Trying to restart job" in output
     for target in TARGETS:
