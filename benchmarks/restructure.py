@@ -132,7 +132,7 @@ def main() -> None:
           f"Python {platform.python_version()}")  # fmt: skip
     with tempfile.TemporaryDirectory(dir=tempfile.gettempdir()) as name:
         folder, mesh = Path(name), head()
-        rig = build_cameras(arguments.cameras, arguments.height, SEED)
+        rig = build_cameras(max(3, arguments.cameras), arguments.height, SEED).select(range(arguments.cameras))
         segments = write_capture(folder / "raw", rig, mesh)
         layout = CaptureLayout(folder / "raw")
         cameras = calibrated_cameras(read_krt(layout.krt), rig.names, rig.width, rig.height)
