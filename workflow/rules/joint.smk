@@ -26,7 +26,7 @@ rule mesh_components:
         method="pca|sldc",
     conda:
         "../../envs/training.yaml"
-    threads: 2
+    threads: 1 if CFG.capture.source == "demo" else 2  # small jobs run side by side
     resources:
         mem_mb=memory(8000),
         runtime=60,
