@@ -25,7 +25,8 @@ def found_by(method: str, matrix: AttributeMatrix, level: Level, k: int) -> tupl
         pca = principal_components(matrix, k)
         return pca.W, pca.C
     if method == "mbspca":
-        return sparse_components(StandardisedRows(matrix, standardise(matrix, "neutral")).less_rest(), k, 0.5, 0)
+        found = sparse_components(StandardisedRows(matrix, standardise(matrix, "neutral")).less_rest(), k, 0.5, 0)
+        return found.W, found.C
     local = local_components(matrix, level, config(k=k, max_iterations=20), method.removeprefix("sldc_"), "neutral")
     return local.W, local.C
 

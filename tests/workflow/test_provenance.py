@@ -20,7 +20,8 @@ def test_every_result_has_its_job_inputs_and_digest(finished):
     assert orphans == ["results/tiny/provenance.json"]
     for path, row in outputs.items():
         assert found["files"].keys() >= {path, *row["inputs"]}
-        assert "python 3" in row["ran_on"], row
+        if path.startswith("results/"):  # what was retrieved lay there before
+            assert "python 3" in row["ran_on"], row
     fit = "results/tiny/gaussians/E012_Jaw_Open_Huge_Smile.h5"
     assert outputs[fit]["wildcards"] == {"expression": "E012_Jaw_Open_Huge_Smile"}
     assert found["files"][fit]["sha256"] == sha256_of_file(finished.directory / fit)
