@@ -6,23 +6,6 @@ WEB = ROOT / "workflow" / "web"
 WEB_SOURCES = [str(WEB / "index.html"), str(WEB / "style.css"), *map(str, sorted((WEB / "src").glob("*.js")))]
 
 
-def of_every_family(pattern):
-    """A file of control for each family that moves the head together."""
-    return expand(results(pattern), family=CFG.control.families)
-
-
-def web_head():
-    """The web head, if it is wanted: it needs the npm registry once."""
-    return [results("control/head.html")] if CFG.control.web_head else []
-
-
-def notice():
-    """What the terms of the data ask to be said wherever a head learned from it is shown."""
-    if CFG.capture.source == "multiface":
-        return "Learned from Multiface (Meta), CC BY-NC 4.0: not for commercial use."
-    return ""
-
-
 rule retrieve_renderer:
     input:
         lock=str(WEB / "package-lock.json"),
