@@ -14,7 +14,8 @@ ARCHIVE = ROOT / "resources" / "retrieved" / "web_renderer.zip"
 
 
 @cache
-def _missing() -> str | None:
+def renderer_missing() -> str | None:
+    """Return why the renderer cannot be had (no way to the npm registry), None when it is there."""
     if not ARCHIVE.is_file():
         try:
             retrieve_renderer(SOURCES / "package-lock.json", ARCHIVE)
@@ -25,7 +26,7 @@ def _missing() -> str | None:
 
 def renderer_path() -> Path:
     """Return the path of the retrieved renderer; skip the test, saying why, when it cannot be had."""
-    reason = _missing()
+    reason = renderer_missing()
     if reason is not None:
         pytest.skip(reason)
     return ARCHIVE

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from web_renderer import renderer_missing
+
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = Path(__file__).with_name("tiny.yaml")
 _SNAKEMAKE = [sys.executable, "-m", "snakemake"]
@@ -100,6 +102,7 @@ class Project:
 
 def _copy_project(directory: Path, cache: Path | None = None) -> Project:
     """Copy the sources (and what was retrieved from the network) into `directory`."""
+    missing = renderer_missing()  # else it is there to be copied
     directory.mkdir(parents=True, exist_ok=True)
     for name in ("Snakefile", "config.yaml"):
         shutil.copy2(ROOT / name, directory / name)
@@ -109,6 +112,9 @@ def _copy_project(directory: Path, cache: Path | None = None) -> Project:
     if retrieved.is_dir():
         shutil.copytree(retrieved, directory / "resources" / "retrieved")
     shutil.copy2(CONFIG, directory / "tiny.yaml")
+    if missing:
+        with (directory / "tiny.yaml").open("a") as file:
+            file.write("control: {web_head: false}\n")
     return Project(directory, cache)
 
 
