@@ -10,9 +10,9 @@ from splatrig.evaluation.measures import (
     jump,
     rms,
     support_radius,
-    unique_edges,
     zero_rows,
 )
+from splatrig.mesh.topology import unique_edges
 
 
 def test_identical_rows_have_no_error():
@@ -95,7 +95,7 @@ def test_refining_the_mesh_halves_a_slope_and_keeps_a_step():
 
 def test_unique_edges_follow_euler():
     made = planted.head(1)
-    edges = unique_edges(made.faces)
+    edges = unique_edges(made.faces).ends
     assert len(made.vertices) - len(edges) + len(made.faces) == 2
     assert np.all(edges[:, 0] < edges[:, 1])
 

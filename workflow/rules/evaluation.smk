@@ -317,7 +317,7 @@ rule compare_heat_maps:
     params:
         lib=lib("compare_heat_maps.py"),
         methods=[method for method, _ in LEARNED],
-        rendering=to_mapping(CFG.rendering),
+        rendering=RENDERING,
     message:
         "Showing where the components of all methods act"
     script:

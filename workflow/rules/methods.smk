@@ -29,6 +29,8 @@ COMPARED = compared()
 LEARNED = [(method, level) for method, level in COMPARED if not method.startswith("upsampled_")]
 SWEPT = [method for method, _ in LEARNED if method.endswith("_xyz")]
 HAS_TRUTH = CFG.capture.source == "demo"
+# how a picture is made; it does not depend on which families are pictured
+RENDERING = to_mapping(replace(CFG.rendering, families=[]))
 
 
 def sweep_ks(method):

@@ -42,7 +42,7 @@ rule render_family:
         gpu=gpu(),
     params:
         lib=lib("render_family.py"),
-        rendering=to_mapping(replace(CFG.rendering, families=[])),  # one family does not depend on the others
+        rendering=RENDERING,
         device=CFG.device,
     message:
         "Picturing the components of {wildcards.family}"

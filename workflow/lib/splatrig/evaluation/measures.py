@@ -91,11 +91,6 @@ def jump(vectors: NDArray, edges: NDArray[np.int64]) -> NDArray[np.float64]:  # 
     return jumps
 
 
-def unique_edges(faces: NDArray[np.int64]) -> NDArray[np.int64]:  # [E, 2]
-    """Return the undirected edges of triangles [T, 3], each once, in ascending order."""
-    return np.unique(np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0)
-
-
 @dataclass(frozen=True)
 class Interval:
     """A mean and its 95 % confidence interval."""

@@ -15,12 +15,12 @@ from splatrig.evaluation.measures import (
     jump,
     rms,
     support_radius,
-    unique_edges,
     zero_rows,
 )
 from splatrig.evaluation.rows import AttributeRows
 from splatrig.evaluation.surface import SurfaceWalk
 from splatrig.evaluation.table import MethodTable
+from splatrig.mesh.topology import unique_edges
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def describe_components(table: MethodTable, components: Components, neutral_xyz:
     moved, lengths = moved[alive], lengths[alive]
     n = len(moved)
     table.add("zero_rows", zero_rows(lengths), "share", lengths.size, k=k)
-    edges = unique_edges(components.faces)
+    edges = unique_edges(components.faces).ends
     for name, values, unit in (
         ("hoyer", hoyer(lengths), "0 to 1"),
         ("support_radius", support_radius(lengths, neutral_xyz), "mm"),
