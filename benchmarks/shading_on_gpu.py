@@ -1,4 +1,4 @@
-"""The formulas of `full_size_capture._shade` in torch, for machines whose GPU is idle while a capture is made."""
+"""The formulas of `shading_on_cpu.shade` in torch, for machines whose GPU is idle while a capture is made."""
 
 import numpy as np
 import torch
