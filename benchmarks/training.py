@@ -5,8 +5,8 @@ mean nothing. `--full` is the measurement: 87,618 Gaussians, 38 cameras of 1334Ã
 diff-gaussian-rasterization installed. `benchmarks/full_size_capture.py` synthesises the photographs.
 
 Parts, in the order of their importance; one that would not fit into the budget is left out, and said to be:
-  jobs      the real rules through Snakemake: the neutral; an expression of 2 frames and two of 5, one at a time; six
-            of 5 frames, several at a time on one card; seconds with start-up, held-out PSNR, peak GPU memory
+  jobs      the real rules through Snakemake: the neutral; an expression of 2 frames and two of 5, one at a time; twice
+            as many of 5 frames as run at a time; seconds with start-up, held-out PSNR, peak GPU memory
   speed     steps a second, warm and seed, and of the original's own step (one call of its rasteriser, SSIM by full
             11Ã—11 convolutions, Adam that is not fused), in this same process
   variants  the seed recipe with initial opacity .1 as released or opacity fixed to 1, over the backdrops leak (as
@@ -70,9 +70,13 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=540.0, help="seconds; parts that would not fit are left out")
     parser.add_argument("--capture", type=Path, help="keep the capture here, and use it if it is there")
     parser.add_argument("--expressions", type=int, help="of two frames, to synthesise; default 5")
-    parser.add_argument("--performed", type=int, default=6, help="expressions of five frames, made of those")
+    parser.add_argument(
+        "--performed", type=int, default=6, help="expressions of five frames, made of those: twice the most at once"
+    )
     parser.add_argument("--only", nargs="+", default=[], help="names of parts (all need the jobs' neutral.h5)")
-    parser.add_argument("--at-once", nargs="+", type=int, default=[1, 2], help="jobs that share the card, one run each")
+    parser.add_argument(
+        "--at-once", nargs="+", type=int, default=[1, 2], help="jobs at a time on all cards, one run each"
+    )
     parser.add_argument("--seed-fits", type=int, default=2, help="1: the best variant alone at full length")
     parser.add_argument("--steps-neutral", type=int, help="default: that of the configuration's schema")
     parser.add_argument("--steps-frame", type=int, help="default: that of the configuration's schema")

@@ -15,6 +15,7 @@ from training_bench import PERFORMANCE, ROOT, SUBJECT, Bench
 
 from splatrig.capture.frames import ChosenFrame, read_chosen_frames, write_frames
 from splatrig.gaussians.store import read_fitted_frames
+from splatrig.training.decoding import cores
 from splatrig.training.measurement import summary
 
 
@@ -61,9 +62,9 @@ def snakemake(bench: Bench, names: list[str], at_once: int) -> float:
     path = bench.work / "bench.yaml"
     path.write_text(yaml.safe_dump(config))
     targets = [f"results/{SUBJECT}/gaussians/{name}.h5" for name in names]
-    cores = "16" if bench.device == "cuda" else str(at_once)
+    given = str(cores()) if bench.device == "cuda" else str(at_once)
     command = [sys.executable, "-m", "snakemake", *targets, "--force", "--snakefile", str(ROOT / "Snakefile")]
-    command += ["--directory", str(bench.work), "--configfile", str(path), "--cores", cores]
+    command += ["--directory", str(bench.work), "--configfile", str(path), "--cores", given]
     command += ["--resources", f"gpu={at_once}", "--allowed-rules", "fit_neutral", "fit_expression"]
     begin = time.perf_counter()
     done = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -83,7 +84,7 @@ def report_job(bench: Bench, name: str) -> None:
     """Report seconds, quality and memory of the last job that fitted `name`, and what its log says of each frame."""
     log = (bench.work / "logs" / SUBJECT / "fit" / f"{name}.log").read_text(encoding="utf-8")
     for line in log.splitlines():
-        if re.search(r"waited|steps in", line):
+        if re.search(r"takes card|waited|steps in", line):
             bench.report.say(f"    {line[:200]}")
     fitted = read_fitted_frames(bench.folder / "gaussians" / f"{name}.h5")
     bench.report.add("jobs", f"{name}: {len(fitted.frames)} frames", job_seconds(bench, name), "s")
@@ -93,14 +94,15 @@ def report_job(bench: Bench, name: str) -> None:
 
 
 def part_jobs(bench: Bench, at_once: tuple[int, ...]) -> None:
-    """Run the jobs through Snakemake, one at a time and several at once on one card, and extrapolate."""
+    """Run the jobs through Snakemake, one at a time and several at once in two waves each, and extrapolate."""
     report = bench.report
-    neutral = snakemake(bench, ["neutral"], 1)
+    if not (bench.folder / "gaussians" / "neutral.h5").exists():  # a kept capture may have it
+        snakemake(bench, ["neutral"], 1)
     report_job(bench, "neutral")
-    report.add("jobs", "neutral, Snakemake included", neutral, "s")
+    neutral = job_seconds(bench, "neutral")
     short, long = bench.synthesised[:1], bench.performed
     for number in at_once:
-        names = [*short, *long[:2]] if number == 1 else long
+        names = [*short, *long[:2]] if number == 1 else long[: 2 * number]
         wall = snakemake(bench, names, number)
         jobs = {name: job_seconds(bench, name) for name in names}
         for name in names:

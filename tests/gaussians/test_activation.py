@@ -2,7 +2,7 @@ import numpy as np
 import torch
 
 from gaussians.random_gaussians import random_gaussians
-from splatrig.gaussians.activation import SH_C0, activate, activate_gaussians
+from splatrig.gaussians.activation import SH_C0, activate, activate_for_rasterizer, activate_gaussians
 
 
 def test_activated_values_are_what_the_rasteriser_takes():
@@ -29,6 +29,12 @@ def test_the_length_of_a_quaternion_does_not_matter():
     tensors = {name: torch.as_tensor(values) for name, values in gaussians.items()}
     longer = activate(**(tensors | {"quats": tensors["quats"] * 3}))
     torch.testing.assert_close(longer.quats, activate(**tensors).quats)
+
+
+def test_quaternions_keep_their_lengths_where_the_rasteriser_takes_them_off():
+    tensors = {name: torch.as_tensor(values) for name, values in random_gaussians(5).items()}
+    longer = 3 * tensors["quats"]
+    assert activate_for_rasterizer(**(tensors | {"quats": longer})).quats is longer
 
 
 def test_the_constant_harmonic_integrates_to_one_over_the_sphere():

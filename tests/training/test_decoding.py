@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from splatrig.errors import InputError
-from splatrig.training.decoding import Decoders
+from splatrig.training.decoding import NICENESS, Decoders
 from training import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,10 +47,20 @@ def test_a_process_names_the_photograph_that_is_missing_and_goes_on(folders):
 
 
 @linux
+def test_processes_leave_the_cores_to_the_fit(folders):
+    def priority(_: Path) -> int:
+        return os.getpriority(os.PRIO_PROCESS, 0)
+
+    rig = tiny.cameras()
+    with Decoders(rig.names, (rig.width, rig.height), priority, 1, processes=True) as processes:
+        assert processes.read(folders[0]).beside == min(19, priority(folders[0]) + NICENESS)
+
+
+@linux
 def test_decoding_processes_die_with_a_killed_job():
     program = """
 import multiprocessing, time
-from splatrig.training.decoding import Decoders
+from splatrig.training.decoding import NICENESS, Decoders
 decoders = Decoders(["400001"], (8, 8), str, 2, processes=True)
 print(*(process.pid for process in multiprocessing.active_children()), flush=True)
 time.sleep(60)

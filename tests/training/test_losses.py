@@ -39,6 +39,15 @@ def test_size_grows_with_the_fourth_power():
     assert float(size_loss(2 * scales, inverse_edges)) == pytest.approx(16 * float(size_loss(scales, inverse_edges)))
 
 
+def test_regularizers_are_the_stated_means():
+    generator = torch.Generator().manual_seed(5)
+    means, anchors = torch.randn((2, 30, 3), generator=generator, dtype=torch.float64)
+    inverse_edges = torch.rand((30, 1), generator=generator, dtype=torch.float64) + 0.5
+    expected = ((means - anchors) * inverse_edges).square().sum(dim=-1).square().mean()
+    torch.testing.assert_close(drift_loss(means, anchors, inverse_edges), expected)
+    torch.testing.assert_close(size_loss(means - anchors, inverse_edges), expected)
+
+
 def test_regularizer_gradients_agree_with_finite_differences():
     generator = torch.Generator().manual_seed(4)
     means, anchors, scales = torch.rand((3, 5, 3), generator=generator, dtype=torch.float64)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from splatrig.errors import InputError
-from splatrig.training import ssim
+from splatrig.training import losses, ssim
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cpu" if INTERPRETED else "cuda"
@@ -93,6 +93,23 @@ def test_black_images_are_alike_and_at_rest():
     assert not gradient.any()
 
 
+@pytest.mark.parametrize("weight", [0.4, 1.0])
+def test_the_loss_in_one_kernel_is_the_stated_mixture(weight):
+    from splatrig.training.ssim_triton import photometric_loss
+
+    first, second = pair(33, 47)
+    first[:3] = second[:3]  # where the slope of |x - y| is none
+    leaf = first.clone().requires_grad_()
+    value = photometric_loss(leaf, second, weight)
+    (gradient,) = torch.autograd.grad(3 * value, leaf)
+    reference = first.double().requires_grad_()
+    absolute = (reference - second.double()).abs().mean()
+    expected = (1 - weight) * absolute + weight * (1 - ssim.ssim_map(reference, second.double()).mean())
+    (slope,) = torch.autograd.grad(3 * expected, reference)
+    assert value.item() == pytest.approx(expected.item(), abs=VALUE_TOLERANCE)
+    assert float((gradient - slope).abs().max()) <= GRADIENT_TOLERANCE * float(slope.abs().max())
+
+
 @pytest.mark.parametrize(("make", "size"), [(pair, (33, 47)), (pair, (1, 1)), (smooth_pair, (40, 45))])
 def test_the_map_that_is_measured_agrees_with_the_convolutions_in_double_precision(make, size):
     from splatrig.training.ssim_triton import ssim_map
@@ -127,6 +144,14 @@ def test_training_uses_the_kernels_without_waiting_for_the_device():
         torch.cuda.set_sync_debug_mode(mode)
     assert torch.equal(value, expected)
     assert torch.equal(gradient, expected_gradient)
+
+
+@needs_device
+def test_fits_use_the_loss_in_one_kernel(monkeypatch):
+    first, second = pair(20, 17)
+    expected = losses.photometric_loss(first, second, 0.4)
+    monkeypatch.setattr(losses, "mean_ssim", None)
+    assert torch.equal(losses.photometric_loss(first, second, 0.4), expected)
 
 
 @needs_device

@@ -65,6 +65,20 @@ def test_pictures_open(finished):
             picture.load()
 
 
+def test_the_original_recipe_is_compared_on_request(finished):
+    done = finished.snakemake("compare_recipes")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+    folder = finished.results / "recipes"
+    summary = pd.read_csv(folder / "summary.csv")
+    assert summary["recipe"].tolist() == ["warm", "seed"]
+    assert np.isfinite(summary["psnr"]).all()
+    spectrum = pd.read_csv(folder / "spectrum.csv")
+    assert (spectrum["frames"] == 6).all()  # of three expressions, by either recipe
+    assert set(spectrum["recipe"]) == {"warm", "seed"}
+    with Image.open(folder / "coherence.png") as picture:
+        picture.load()
+
+
 def test_a_second_run_has_nothing_to_do(finished):
     done = finished.snakemake()
     assert done.returncode == 0

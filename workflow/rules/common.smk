@@ -127,8 +127,13 @@ def memory(mib):
 
 
 def fit_threads(cpu):
-    """Cores of a fit: on a GPU for decoding photographs, on the CPU `cpu`."""
-    return 5 if gpu() else cpu
+    """Cores of a fit: on the CPU `cpu`; on a GPU, for decoding photographs, its share of those that this call has."""
+    if not gpu():
+        return cpu
+    given = {name: resource.value for name, resource in workflow.global_resources.items()}
+    if "gpu" not in given or given["_cores"] is None:  # a cluster's job, which has its cores to itself
+        return 8
+    return max(2, min(16, given["_cores"] // max(1, given["gpu"])))
 
 
 def training_params(training=CFG.training):

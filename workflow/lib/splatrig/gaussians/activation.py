@@ -30,9 +30,25 @@ def activate(
     shN: Tensor,  # [N, 15, 3]
 ) -> Activated:
     """Apply exp to scales, the logistic function to opacities, unit length to quaternions; join the SH bands."""
+    unit = torch.nn.functional.normalize(quats, dim=-1)
+    return activate_for_rasterizer(means, unit, log_scales, logit_opacities, sh0, shN)
+
+
+def activate_for_rasterizer(
+    means: Tensor,  # [N, 3]
+    quats: Tensor,  # [N, 4]
+    log_scales: Tensor,  # [N, 3]
+    logit_opacities: Tensor,  # [N]
+    sh0: Tensor,  # [N, 1, 3]
+    shN: Tensor,  # [N, 15, 3]
+) -> Activated:
+    """Do what `activate` does, but leave the quaternions' lengths to the rasteriser, which takes them off itself.
+
+    For fits: on a GPU, taking them off twice is a tenth of the operations that a step starts.
+    """
     return Activated(
         means=means,
-        quats=torch.nn.functional.normalize(quats, dim=-1),
+        quats=quats,
         scales=log_scales.exp(),
         opacities=logit_opacities.sigmoid(),
         sh=torch.cat([sh0, shN], dim=-2),

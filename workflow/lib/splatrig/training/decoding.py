@@ -27,6 +27,9 @@ from splatrig.errors import InputError
 CROP_MARGIN = 16
 """Pixels kept around the silhouette: more than the SSIM window and the softness of the edge need."""
 
+NICENESS = 10
+"""Of the processes: one thread starts every operation of a fit, and must not wait for a core behind decoders."""
+
 _PR_SET_PDEATHSIG = 1
 
 B = TypeVar("B")
@@ -124,9 +127,10 @@ class Decoders(Generic[B]):
 
 
 def _begin_process(work: _Work, parent: int) -> None:
-    """Take up the work; die when the fit dies, however it dies, and leave an interrupt to it."""
+    """Take up the work, behind the fit; die when it dies, however it dies, and leave an interrupt to it."""
     global _work
     _work = work
+    os.nice(NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before it could be asked to take its children along

@@ -1,6 +1,7 @@
 """Where a job computes: on the CPU, or on the GPU that the fewest other jobs use."""
 
 import fcntl
+import logging
 import os
 import tempfile
 from contextlib import ExitStack
@@ -8,6 +9,8 @@ from io import TextIOWrapper
 from pathlib import Path
 
 import torch
+
+_LOG = logging.getLogger(__name__)
 
 SLOTS = 32
 """Jobs of one user on one card that are told apart; more than that are not counted."""
@@ -53,6 +56,7 @@ def claim_card(folder: Path | None = None) -> None:
             number = free[card][0].fileno()
             _claims.append(os.fdopen(os.dup(number), "w"))  # the copy keeps the lock when the original is closed
     os.environ["CUDA_VISIBLE_DEVICES"] = card
+    _LOG.info("takes card %s of %s, which %d other jobs have claimed", card, ", ".join(cards), SLOTS - len(free[card]))
 
 
 def _lock(path: Path) -> TextIOWrapper | None:

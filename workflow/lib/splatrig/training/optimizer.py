@@ -44,14 +44,14 @@ class Adam:
     @torch.no_grad()
     def step(self, rates: Mapping[str, float]) -> None:
         """Move every parameter that has a gradient by one step at its rate."""
-        for name, parameter in self.parameters.items():
-            if parameter.grad is None:
-                continue
+        gradients = {name: p.grad for name, p in self.parameters.items() if p.grad is not None}
+        if gradients:
+            torch._foreach_add_([self.moments[name].steps for name in gradients], 1.0)  # one kernel for all
+        for name, gradient in gradients.items():
             moments = self.moments[name]
-            moments.steps.add_(1.0)
             torch._fused_adam_(
-                [parameter],
-                [parameter.grad],
+                [self.parameters[name]],
+                [gradient],
                 [moments.mean],
                 [moments.square],
                 [],

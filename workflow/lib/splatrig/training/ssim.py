@@ -89,11 +89,16 @@ def mean_ssim(
     """Return the mean SSIM over pixels and channels, differentiable in `first`, by the fastest way the device has."""
     if first.device.type == "cpu":
         return _MeanSsim.apply(first.contiguous(), second.contiguous())
-    if first.dtype == torch.float32 and _triton_starts(first.device):
+    if has_kernels(first):
         from splatrig.training.ssim_triton import mean_ssim as fused
 
         return fused(first, second)
     return ssim_map(first, second).mean()
+
+
+def has_kernels(image: Tensor) -> bool:
+    """Return whether `splatrig.training.ssim_triton` can do this image: float32 on a device where Triton starts."""
+    return image.device.type != "cpu" and image.dtype == torch.float32 and _triton_starts(image.device)
 
 
 @cache

@@ -1,6 +1,7 @@
-"""Mean SSIM and its gradient on a CUDA device, each in one pass over the images: Triton kernels.
+"""Mean SSIM, mixed with mean absolute differences, and the gradient, each in one pass over the images: Triton kernels.
 
-The variant of `splatrig.training.ssim`. An image [H, W, 3] is read as rows of L = 3W numbers, in which neighbours of
+The variant of `splatrig.training.ssim`. Differences are mixed in here because every operation of torch on so small an
+image costs more to start than to do. An image [H, W, 3] is read as rows of L = 3W numbers, in which neighbours of
 the same channel are three apart. A program owns a strip of `_STRIP` columns and `_BAND` rows, one column a thread, and
 walks down its strip: each row is filtered along itself (the eleven loads of neighbours meet in the cache) and added at
 once to the eleven output rows that it reaches, whose sums wait in registers. So no filtered image is ever written: the
@@ -70,10 +71,11 @@ def _similarity_kernel(
     slopes_mean: tl.tensor,  # [H, L] written: slopes of the SSIM of each pixel in its windowed mean of x,
     slopes_square: tl.tensor,  # [H, L] of x²,
     slopes_product: tl.tensor,  # [H, L] and of xy
-    totals: tl.tensor,  # [bands · strips] written: sums of the SSIM of each program's pixels, times `scale`
+    totals: tl.tensor,  # [bands · strips] written: each program's sum of share_ssim · SSIM + share_l1 · |x - y|
     height: tl.tensor,
     length: tl.tensor,
-    scale: tl.tensor,
+    share_ssim: tl.tensor,
+    share_l1: tl.tensor,
     STRIP: tl.constexpr,
     BAND: tl.constexpr,
     SLOPES: tl.constexpr,
@@ -120,12 +122,14 @@ def _similarity_kernel(
             tl.store(_row(slopes_mean, finished, column, length), 2.0 * slope_mean, mask=owned)
             tl.store(_row(slopes_square, finished, column, length), -similarity * inverse_contrast, mask=owned)
             tl.store(_row(slopes_product, finished, column, length), 2.0 * luminance * inverse, mask=owned)
-            total += tl.where(owned, similarity, 0.0)
+            a = tl.load(_row(x, finished, column, length), mask=owned, other=0.0)
+            b = tl.load(_row(y, finished, column, length), mask=owned, other=0.0)
+            total += tl.where(owned, share_ssim * similarity + share_l1 * tl.abs(a - b), 0.0)
         else:
             tl.store(_row(slopes_mean, finished, column, length), similarity, mask=owned)
     if SLOPES:
         program = tl.program_id(1) * tl.num_programs(0) + tl.program_id(0)
-        tl.store(totals + program, tl.sum(total, axis=0) * scale)
+        tl.store(totals + program, tl.sum(total, axis=0))
 
 
 @triton.jit(do_not_specialize=_SIZES)
@@ -139,14 +143,18 @@ def _gradient_kernel(
     gradient: tl.tensor,  # [H, L] written
     height: tl.tensor,
     length: tl.tensor,
-    scale: tl.tensor,
+    share_ssim: tl.tensor,
+    share_l1: tl.tensor,
     STRIP: tl.constexpr,
     BAND: tl.constexpr,
 ) -> None:
-    """Write upstream · scale · (G*slopes_mean + 2x · G*slopes_square + y · G*slopes_product), G the window."""
+    """Write the gradient in x of upstream times the sum of all `totals` of `_similarity_kernel`.
+
+    That of SSIM is G*slopes_mean + 2x · G*slopes_square + y · G*slopes_product, G the window.
+    """
     column = tl.program_id(0) * STRIP + tl.arange(0, STRIP)
     top = tl.program_id(1) * BAND
-    factor = tl.load(upstream) * scale
+    factor = tl.load(upstream)
     zero = tl.zeros([STRIP], tl.float32)
     means, squares, products = _no_sums(zero), _no_sums(zero), _no_sums(zero)
     for step in range(BAND + 2 * _REACH):
@@ -168,35 +176,37 @@ def _gradient_kernel(
         owned = (finished >= top) & (finished < height) & (column < length)
         a = tl.load(_row(x, finished, column, length), mask=owned, other=0.0)
         b = tl.load(_row(y, finished, column, length), mask=owned, other=0.0)
-        value = factor * (means[0] + 2.0 * a * squares[0] + b * products[0])
-        tl.store(_row(gradient, finished, column, length), value, mask=owned)
+        value = share_ssim * (means[0] + 2.0 * a * squares[0] + b * products[0])
+        value += share_l1 * (tl.where(a > b, 1.0, 0.0) - tl.where(a < b, 1.0, 0.0))
+        tl.store(_row(gradient, finished, column, length), factor * value, mask=owned)
 
 
-class _MeanSsim(torch.autograd.Function):
-    """Mean SSIM; the slopes of the forward pass wait for the backward pass."""
+class _Mixture(torch.autograd.Function):
+    """Mean of share_ssim · SSIM + share_l1 · |x - y|; the slopes of the forward pass wait for the backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, first: Tensor, second: Tensor) -> Tensor:
+    def forward(ctx: Any, first: Tensor, second: Tensor, share_ssim: float, share_l1: float) -> Tensor:
         grid = _grid(first)
         slopes = [torch.empty_like(first) for _ in range(3)]
         totals = first.new_empty(grid[0] * grid[1])
+        ctx.shares = share_ssim / first.numel(), share_l1 / first.numel()
         with torch.cuda.device_of(first):
             _similarity_kernel[grid](
-                first, second, *slopes, totals, *_size(first), 1.0 / first.numel(), _STRIP, _BAND, SLOPES=True
+                first, second, *slopes, totals, *_size(first), *ctx.shares, _STRIP, _BAND, SLOPES=True
             )
         ctx.save_for_backward(first, second, *slopes)
         return totals.sum()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None, None]:
         first, second, *slopes = ctx.saved_tensors
         gradient = torch.empty_like(first)
         with torch.cuda.device_of(first):
             _gradient_kernel[_grid(first)](
-                first, second, *slopes, upstream, gradient, *_size(first), 1.0 / first.numel(), _STRIP, _BAND
+                first, second, *slopes, upstream, gradient, *_size(first), *ctx.shares, _STRIP, _BAND
             )
-        return gradient, None
+        return gradient, None, None, None
 
 
 def _size(image: Tensor) -> tuple[int, int]:
@@ -218,13 +228,27 @@ def mean_ssim(
 
     Raises InputError where the images differ in shape or type: the kernels would read past the end of one.
     """
+    return _Mixture.apply(*_checked(first, second), 1.0, 0.0)
+
+
+def photometric_loss(
+    first: Tensor,  # [H, W, 3] float32 on a CUDA device, differentiated
+    second: Tensor,  # [H, W, 3] as `first`, constant
+    lambda_dssim: float,
+) -> Tensor:  # []
+    """Return (1 - λ) L1 + λ (1 - SSIM), once differentiable in `first`; raises as `mean_ssim` does."""
+    return _Mixture.apply(*_checked(first, second), -lambda_dssim, 1.0 - lambda_dssim) + lambda_dssim
+
+
+def _checked(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both images as the kernels read them."""
     for name, image in (("first", first), ("second", second)):
         if image.dtype != torch.float32 or image.shape != first.shape or image.ndim != 3 or image.shape[-1] != 3:
             raise InputError(
                 f"SSIM, {name} image: expected float32 of shape [H, W, 3], equal for both, got {image.dtype} of shape "
                 f"{list(image.shape)} beside {list(first.shape)}; convert or crop the images alike"
             )
-    return _MeanSsim.apply(first.contiguous(), second.contiguous())
+    return first.contiguous(), second.contiguous()
 
 
 def ssim_map(
@@ -237,6 +261,6 @@ def ssim_map(
     unused = (similarity, similarity, similarity)
     with torch.cuda.device_of(first):
         _similarity_kernel[_grid(first)](
-            first, second, similarity, *unused, *_size(first), 1.0, _STRIP, _BAND, SLOPES=False
+            first, second, similarity, *unused, *_size(first), 1.0, 0.0, _STRIP, _BAND, SLOPES=False
         )
     return similarity

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from splatrig.errors import InputError
-from splatrig.gaussians.activation import Activated, activate
+from splatrig.gaussians.activation import Activated, activate_for_rasterizer
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.rasterize import rasterize
 from splatrig.training.checkpoint import Arrays, Slot
@@ -227,7 +227,7 @@ class _Optimization:
     def step(self, step: int) -> None:
         """Render one camera, go down its gradient, record what the step was made of."""
         self.optimizer.forget_gradients()
-        activated = activate(**self.parameters)
+        activated = activate_for_rasterizer(**self.parameters)
         view = self.views[self.order[step]]
         try:
             rendered, photographed = render_view(activated, view, self.plan, self.backgrounds[step])
@@ -246,8 +246,8 @@ class _Optimization:
         self.optimizer.step(self.plan.rates_at(step + self.skipped))
 
     def _record(self, step: int, loss: Tensor) -> None:
-        sums = [torch.zeros_like(loss) if p.grad is None else p.grad.sum() for p in self.parameters.values()]
-        self.history[step] = torch.stack([loss, *sums])
+        gradients = [loss if p.grad is None else p.grad for p in self.parameters.values()]
+        torch.stack([loss, *torch._foreach_norm(gradients, 1)], out=self.history[step])
         if self.device.type == "cpu" or (step + 1) % CHECK_INTERVAL == 0:
             self.check(step + 1)
 
