@@ -21,7 +21,7 @@ help: ## this list
 	touch $@
 
 demo: .venv/.run ## run the whole pipeline on the demo head and write report.html
-	snakemake --cores $(CORES) --resources gpu=1
+	snakemake --cores $(CORES)
 	snakemake --cores 1 --report results/demo/report.html
 	@echo
 	@echo "Done. Open in a browser:  $(CURDIR)/results/demo/report.html"
