@@ -5,7 +5,8 @@ from scipy.spatial.transform import Rotation
 
 import planted
 from splatrig.animation.rig import Rig
-from splatrig.animation.surface import MOST_STRETCH, quat_product, quats_of, rotation_matrices, surface_of
+from splatrig.animation.surface import MOST_STRETCH, surface_of
+from splatrig.animation.surface_torch import device_surface, quat_product, quats_of, rotation_matrices
 from splatrig.mesh.normals import vertex_rotations
 
 
@@ -20,11 +21,8 @@ def surface(made):
 
 
 def follow(surface, made, moved):
-    moves = torch.as_tensor(np.asarray(moved) - made.vertices, dtype=torch.float32)[None]
-    quats, log_scales = surface.follow(
-        moves, torch.as_tensor(made.neutral.quats), torch.as_tensor(made.neutral.log_scales)
-    )
-    return quats[0].numpy(), log_scales[0].numpy()
+    moves = (np.asarray(moved) - made.vertices).astype(np.float32)
+    return surface.follow(moves, made.neutral.quats, made.neutral.log_scales)
 
 
 def degrees(a, b):
@@ -36,8 +34,17 @@ def degrees(a, b):
 
 def test_nothing_changes_at_rest(made, surface):
     quats, log_scales = follow(surface, made, made.vertices)
-    assert degrees(quats, made.neutral.quats).max() < 0.1
-    np.testing.assert_allclose(log_scales, made.neutral.log_scales, atol=1e-4)
+    np.testing.assert_array_equal(quats, made.neutral.quats)
+    np.testing.assert_array_equal(log_scales, made.neutral.log_scales)
+
+
+def test_what_is_far_from_a_move_stays_to_the_bit(made, surface):
+    near = np.linalg.norm(made.vertices - made.vertices[5], axis=1) < 20
+    quats, log_scales = follow(surface, made, made.vertices * np.where(near, 1.1, 1.0)[:, None])
+    far = np.linalg.norm(made.vertices - made.vertices[5], axis=1) > 45
+    np.testing.assert_array_equal(quats[far], made.neutral.quats[far])
+    np.testing.assert_array_equal(log_scales[far], made.neutral.log_scales[far])
+    assert degrees(quats[near], made.neutral.quats[near]).max() > 1
 
 
 def test_gaussians_turn_rigidly_with_the_head(made, surface):
@@ -69,6 +76,28 @@ def test_a_collapsed_skin_leaves_gaussians_as_they_are(made, surface):
     quats, log_scales = follow(surface, made, np.zeros_like(made.vertices))
     np.testing.assert_array_equal(quats, made.neutral.quats)
     np.testing.assert_array_equal(log_scales, made.neutral.log_scales)
+
+
+def test_quaternions_of_any_length_give_the_same_rotation(made, surface):
+    moves = (0.2 * made.vertices * np.sin(made.vertices[:, :1] / 30)).astype(np.float32)
+    quats, log_scales = surface.follow(moves, made.neutral.quats, made.neutral.log_scales)
+    longer, same = surface.follow(moves, 3.0 * made.neutral.quats, made.neutral.log_scales)
+    assert degrees(longer, quats).max() < 1e-3
+    np.testing.assert_allclose(same, log_scales, atol=1e-6)
+
+
+def test_batches_of_tensors_agree_with_one_pose_at_a_time(made, surface):
+    generator = np.random.default_rng(4)
+    moves = generator.normal(0, 3, size=(3, *made.vertices.shape)).astype(np.float32)
+    moves[1] = -made.vertices  # flat
+    moves[2, made.vertices[:, 0] > 0] = 0
+    quats, log_scales = device_surface(surface, "cpu").follow(
+        torch.as_tensor(moves), torch.as_tensor(made.neutral.quats), torch.as_tensor(made.neutral.log_scales)
+    )
+    for pose in range(3):
+        one, grown = surface.follow(moves[pose], made.neutral.quats, made.neutral.log_scales)
+        assert degrees(quats[pose].numpy(), one).max() < 0.01
+        np.testing.assert_allclose(log_scales[pose].numpy(), grown, atol=1e-5)
 
 
 def test_small_turns_agree_with_those_of_warm_starts(made, surface):

@@ -4,6 +4,7 @@ import numpy as np
 
 import planted
 from splatrig.animation.rig import Rig
+from splatrig.animation.surface import surface_of
 from splatrig.control.head import Family, Head, head_of
 from splatrig.control.panel import panel_of
 from splatrig.mesh.template import Template, build_template
@@ -13,18 +14,20 @@ def template(made: planted.Head) -> Template:
     return build_template(made.vertices, made.faces, 0, center_vertex=int(made.vertices[:, 2].argmax()))
 
 
-def family(made: planted.Head, name: str, **options: object) -> Family:
+def family(made: planted.Head, name: str, *, skin: bool = False, **options: object) -> Family:
     components = planted.components(made, **options)
     level = template(made).levels["base"]
     panel = panel_of(name, components, level, subject="planted", neutral_frame=components.frames[0])
-    return Family(Rig(components, made.neutral), panel)
+    surface = surface_of(made.vertices, made.faces) if skin else None
+    return Family(Rig(components, made.neutral, surface), panel)
 
 
-def head(subdivisions: int = 2) -> Head:
+def head(subdivisions: int = 2, *, skin: bool = False) -> Head:
+    """A head of two families, of which the second moves centres alone; with `skin`, Gaussians follow it there."""
     made = planted.head(subdivisions)
     families = {
-        "pca_all": family(made, "pca_all", family="pca", attributes=planted.JOINT, count=4, seed=3),
-        "sldc_gauss_xyz": family(made, "sldc_gauss_xyz", count=5),
+        "pca_all": family(made, "pca_all", family="pca", skin=skin, attributes=planted.JOINT, count=4, seed=3),
+        "sldc_gauss_xyz": family(made, "sldc_gauss_xyz", skin=skin, count=5),
     }
     return head_of("planted", families, template(made))
 

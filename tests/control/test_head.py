@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -6,16 +8,40 @@ from splatrig.control.head import head_of, open_head
 from splatrig.errors import InputError
 
 HEAD = heads.head(1)
+SKIN = heads.head(2, skin=True)
+LOCAL = "sldc_gauss_xyz"
 
 
-def test_one_family_alone_is_its_rig():
-    for name, family in HEAD.families.items():
-        alone = head_of("planted", {name: family}, HEAD.template)
-        weights = np.random.default_rng(0).random(family.rig.count)
+@pytest.mark.parametrize("head", [HEAD, SKIN], ids=["plain", "with skin"])
+@pytest.mark.parametrize("rest", ["neutral", "mean"])
+def test_one_family_alone_is_its_rig(head, rest):
+    for name, family in head.families.items():
+        rig = family.rig if rest == "neutral" else replace(family.rig, components=at_mean(family.rig.components))
+        alone = head_of("planted", {name: replace(family, rig=rig)}, head.template)
+        weights = np.random.default_rng(0).random(rig.count)
         for (field, array), (_, expected) in zip(
-            alone.gaussians({name: weights}).items(), family.rig.gaussians(weights).items(), strict=True
+            alone.gaussians({name: weights}).items(), rig.gaussians(weights).items(), strict=True
         ):
             assert np.allclose(array, expected, atol=1e-5), field
+
+
+def at_mean(components):
+    return replace(components, offset=None)
+
+
+def test_gaussians_follow_the_skin_that_families_of_centres_move_and_no_other():
+    assert SKIN.surface is not None and HEAD.surface is None
+    weights = {LOCAL: np.ones(5)}
+    alone = SKIN.families[LOCAL].rig.gaussians(weights[LOCAL])
+    assert np.abs(alone.quats - SKIN.base.quats).max() > 0.01
+    assert np.allclose(SKIN.gaussians(weights).log_scales, alone.log_scales, atol=1e-5)
+    other = {"pca_all": np.array([0.5, -0.5, 0.2, 0.1])}
+    unfollowed = SKIN.families["pca_all"].rig.gaussians(other["pca_all"])
+    assert np.allclose(SKIN.gaussians(other).quats, unfollowed.quats, atol=1e-6)
+    both, still = SKIN.gaussians(weights | other), SKIN.gaussians(other | {LOCAL: np.zeros(5)})
+    turned, grown = SKIN.surface.follow(alone.means - SKIN.base.means, still.quats, still.log_scales)
+    assert np.allclose(both.quats, turned, atol=1e-5)
+    assert np.allclose(both.log_scales, grown, atol=1e-5)
 
 
 def test_displacements_of_families_add_up():

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from control import heads
@@ -7,6 +8,7 @@ from splatrig.gaussians.activation import activate_gaussians
 from splatrig.gaussians.sh import sh_to_rgb, view_directions
 
 HEAD = heads.head(1)
+SKIN = heads.head(1, skin=True)
 
 
 def a_pose(seed: int = 0) -> dict[str, np.ndarray]:
@@ -14,9 +16,10 @@ def a_pose(seed: int = 0) -> dict[str, np.ndarray]:
     return {name: generator.random(panel.count) for name, panel in HEAD.panels.items()}
 
 
-def test_splats_are_the_activated_gaussians_of_the_pose():
-    splats = Blender(HEAD).splats(a_pose())
-    expected = HEAD.gaussians(a_pose())
+@pytest.mark.parametrize("head", [HEAD, SKIN], ids=["plain", "with skin"])
+def test_splats_are_the_activated_gaussians_of_the_pose(head):
+    splats = Blender(head).splats(a_pose())
+    expected = head.gaussians(a_pose())
     activated = activate_gaussians(expected)
     w, x, y, z = activated.quats.double().unbind(-1)
     rotation = torch.stack(

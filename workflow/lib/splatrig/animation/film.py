@@ -15,7 +15,7 @@ from torch import Tensor
 
 from splatrig.animation.render import SH_DEGREE, render, to_bytes
 from splatrig.animation.rig import ATTRIBUTE_FIELDS, Rig
-from splatrig.animation.surface import Surface
+from splatrig.animation.surface_torch import DeviceSurface, device_surface
 from splatrig.capture.cameras import Cameras
 from splatrig.errors import InputError
 from splatrig.rasterize.poses import Poses, render_poses
@@ -34,7 +34,7 @@ class DeviceRig:
     """Raw parameters of the base, [N, …] by field of `Gaussians`."""
     spans: tuple[tuple[str, int, int], ...]
     """Field, first and end column of what the components move."""
-    surface: Surface | None
+    surface: DeviceSurface | None
     """The skin that Gaussians follow, if they do."""
 
     def poses(self, weights: Tensor) -> Poses:  # [B, K]
@@ -66,7 +66,7 @@ def device_rig(rig: Rig, device: str | torch.device) -> DeviceRig:
         basis=torch.as_tensor(basis, device=device),
         fields={name: torch.as_tensor(array, device=device) for name, array in rig.neutral.items()},
         spans=tuple((ATTRIBUTE_FIELDS[name], first, end) for name, first, end in rig.components.dim_info),
-        surface=rig.surface.to(device) if rig.follows and rig.surface is not None else None,
+        surface=device_surface(rig.surface, device) if rig.follows and rig.surface is not None else None,
     )
 
 

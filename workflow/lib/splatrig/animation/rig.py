@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
@@ -45,7 +44,7 @@ class Rig:
     components: Components
     neutral: Gaussians
     surface: Surface | None = None
-    """The skin at rest, on the CPU."""
+    """The skin at rest."""
 
     def __post_init__(self) -> None:
         count = len(self.neutral)
@@ -101,19 +100,20 @@ class Rig:
 
     def from_row(self, row: NDArray[np.float32]) -> Gaussians:
         """Return the raw Gaussians of one row [D] in stored units, quaternions of unit length."""
+        moved = self.fields(row)
+        if self.follows and self.surface is not None:
+            moves = moved["means"] - self.neutral.means
+            moved["quats"], moved["log_scales"] = self.surface.follow(moves, moved["quats"], moved["log_scales"])
+        moved["quats"] = moved["quats"] / np.linalg.norm(moved["quats"], axis=-1, keepdims=True)
+        return Gaussians(**moved)
+
+    def fields(self, row: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Return one row [D] in stored units by field of `Gaussians`; nothing follows the skin, quaternions as stored."""
         moved = dict(self.neutral.items())
         for name, first, end in self.components.dim_info:
             field = ATTRIBUTE_FIELDS[name]
             moved[field] = row[first:end].reshape(len(self.neutral), *SHAPES[field])
-        quats = moved["quats"]
-        moved["quats"] = quats / np.linalg.norm(quats, axis=-1, keepdims=True)
-        if self.follows and self.surface is not None:
-            moves = torch.as_tensor(moved["means"] - self.neutral.means)[None]
-            turned, grown = self.surface.follow(
-                moves, torch.as_tensor(moved["quats"]), torch.as_tensor(self.neutral.log_scales)
-            )
-            moved["quats"], moved["log_scales"] = turned[0].numpy(), grown[0].numpy()
-        return Gaussians(**moved)
+        return moved
 
     def row_of(self, gaussians: Gaussians) -> NDArray[np.float32]:
         """Return the row [D], in stored units, of the attributes that the components drive."""

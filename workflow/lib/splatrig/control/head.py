@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from splatrig.animation.family import open_rig
 from splatrig.animation.rig import ATTRIBUTE_FIELDS, Rig
+from splatrig.animation.surface import Surface
 from splatrig.capture.frames import read_frames
 from splatrig.control.panel import Panel, panel_of, read_panel
 from splatrig.errors import InputError
@@ -29,13 +31,17 @@ class Family:
 
 @dataclass(frozen=True)
 class Head:
-    """The base of the first family, and what every family adds to it; displacements of families add up."""
+    """The base of the first family, and what every family adds to it; displacements of families add up.
+
+    Where families move centres alone and have a skin (`Rig.follows`), rotations and scales of the Gaussians follow the
+    skin that these families move, after what the other families add to them.
+    """
 
     subject: str
     families: dict[str, Family]
     template: Template
     base: Gaussians
-    """All weights zero."""
+    """All weights zero, before anything follows the skin; quaternions as stored, of nearly unit length."""
 
     @property
     def faces(self) -> NDArray[np.int64]:
@@ -47,23 +53,41 @@ class Head:
         """The controls of every family."""
         return {name: family.panel for name, family in self.families.items()}
 
-    def changes(self, pose: Pose) -> dict[str, NDArray[np.float32]]:
-        """Return the sum of what all families add to the base, by field of `Gaussians`, of those that they move."""
-        moved: dict[str, NDArray[np.float32]] = {}
-        for name, weights in pose.items():
-            rig = self.families[name].rig
-            row = np.asarray(weights, dtype=np.float32) @ rig.basis
-            for field, part in split_row(rig, row).items():
-                moved[field] = moved[field] + part if field in moved else part
-        return moved
+    @cached_property
+    def surface(self) -> Surface | None:
+        """The skin that Gaussians follow; None where no family moves centres alone."""
+        return next((family.rig.surface for family in self.families.values() if family.rig.follows), None)
 
     def gaussians(self, pose: Pose) -> Gaussians:
         """Return the raw Gaussians of a pose, quaternions of unit length."""
-        fields = dict(self.base.items())
-        for field, part in self.changes(pose).items():
-            fields[field] = fields[field] + part
+        changes = {
+            name: np.asarray(weights, dtype=np.float32) @ self.families[name].rig.basis
+            for name, weights in pose.items()
+        }
+        fields = self.moved(changes)
         fields["quats"] = fields["quats"] / np.linalg.norm(fields["quats"], axis=-1, keepdims=True)
         return Gaussians(**fields)
+
+    def moved(self, changes: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        """Return the raw fields of `Gaussians` for what families change, a row [D] each; quaternions of any length."""
+        fields = dict(self.base.items())
+        skin = self._skin_of_base
+        for name, row in changes.items():
+            rig = self.families[name].rig
+            for field, part in split_row(rig, row).items():
+                fields[field] = fields[field] + part
+                if field == "means" and rig.follows:
+                    skin = part if skin is None else skin + part
+        if self.surface is not None and skin is not None:
+            fields["quats"], fields["log_scales"] = self.surface.follow(skin, fields["quats"], fields["log_scales"])
+        return fields
+
+    @cached_property
+    def _skin_of_base(self) -> NDArray[np.float32] | None:
+        """How far the skin of the base is from the neutral's [N, 3]; None where it is the neutral's."""
+        first = next(iter(self.families.values())).rig
+        moves = self.base.means - first.neutral.means
+        return moves if first.follows and moves.any() else None
 
 
 def split_row(rig: Rig, row: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
@@ -85,10 +109,11 @@ def component_path(results: Path, family: str, levels: Sequence[str]) -> Path:
     raise InputError(f"{results}: has no components of family {family}; it has {', '.join(known) or 'none'}.")
 
 
-def open_head(results: str | Path, families: Sequence[str]) -> Head:
+def open_head(results: str | Path, families: Sequence[str], *, follow: bool = True) -> Head:
     """Open the head of a finished run, `results/{subject}`, with the named families; the first gives the base.
 
-    Panels are read where the run has made them. Raises InputError naming what is missing.
+    Panels are read where the run has made them. With `follow`, Gaussians of families that move centres alone turn and
+    grow with the skin. Raises InputError naming what is missing.
     """
     results = Path(results)
     for name in ("template/template.h5", "gaussians/neutral.h5", "frames.csv"):
@@ -100,7 +125,8 @@ def open_head(results: str | Path, families: Sequence[str]) -> Head:
     opened = {}
     for name in families:
         path = component_path(results, name, list(template.levels))
-        rig, _ = open_rig(path, results / "gaussians" / "neutral.h5", results / "template" / "template.h5", results)
+        neutral_file, template_file = results / "gaussians" / "neutral.h5", results / "template" / "template.h5"
+        rig, _ = open_rig(path, neutral_file, template_file, results, follow=follow)
         panel_file = results / "control" / "panels" / f"{name}.json"
         panel = (
             read_panel(panel_file)
@@ -126,4 +152,4 @@ def head_of(subject: str, families: Mapping[str, Family], template: Template) ->
     if not families:
         raise InputError("a head: expected at least one family of components, got none.")
     first = next(iter(families.values())).rig
-    return Head(subject, dict(families), template, first.gaussians(np.zeros(first.count)))
+    return Head(subject, dict(families), template, Gaussians(**first.fields(first.rest)))

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from splatrig.animation.rig import Rig
 from splatrig.control.fit import positions
-from splatrig.control.head import Head, Pose, split_row
+from splatrig.control.head import Head, Pose
 from splatrig.gaussians.sh import C0, MAX_DEGREE, sh_basis
 
 REFRESH = 400
@@ -50,13 +50,7 @@ class Blender:
 
     def fields(self, pose: Pose) -> dict[str, NDArray[np.float32]]:
         """Return the raw fields of a pose, as `Head.gaussians` but with quaternions of any length."""
-        fields = dict(self.head.base.items())
-        for name, row in self._rows.items():
-            weights = pose.get(name)
-            if weights is not None:
-                for field, part in split_row(self.head.families[name].rig, row.at(weights)).items():
-                    fields[field] = fields[field] + part
-        return fields
+        return self.head.moved({name: row.at(pose[name]) for name, row in self._rows.items() if name in pose})
 
     def splats(self, pose: Pose, rgbs: NDArray[np.uint8] | None = None) -> Splats:
         """Return the splats of a pose, coloured by the head or by `rgbs` [N, 3]."""
