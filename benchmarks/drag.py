@@ -6,14 +6,18 @@ of a finished run, how closely a point follows when it is dragged to where an ex
 
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from splatrig.control.drag import DragOptions, DragSolver, _Part
+from splatrig.config_checks import read_config
+from splatrig.control.drag import STEPS_A_COMPONENT, DragSolver, _Part, _step_to_optimum
 from splatrig.control.head import open_head
 
 POINTS, K = 87_652, 50
+ROOT = Path(__file__).resolve().parents[1]
+DRAG = read_config([ROOT / "config.yaml"], ROOT / "workflow" / "schemas" / "config.schema.yaml").control.drag
 
 
 class Synthetic(DragSolver):
@@ -21,7 +25,7 @@ class Synthetic(DragSolver):
 
     def __init__(self) -> None:
         generator = np.random.default_rng(0)
-        self.options = DragOptions()
+        self.options = DRAG
         self.places = generator.normal(size=(POINTS, 3)) * 90
         half = K // 2
         basis = generator.normal(size=(K, POINTS, 3)).astype(np.float32)
@@ -42,9 +46,11 @@ def synthetic() -> None:
     solver = Synthetic()
     generator = np.random.default_rng(1)
     pose = {"global": np.zeros(K // 2), "local": np.zeros(K // 2)}
-    print(f"K = {K} on {POINTS} points, one core; milliseconds: median, 99 % and worst of 1000 solves; and of a click")
+    print(f"K = {K} on {POINTS} points, one core; milliseconds: median, 99 % and worst of 1000 solves; the worst of")
+    print("their processor times; processor time of the most steps that a solve may take; a click")
+    solver.start(pose, 0).to(solver.places[0])
     for pins in (1, 2, 5):
-        solves, clicks = [], []
+        solves, busy, clicks = [], [], []
         for _ in range(50):
             vertices = generator.integers(0, POINTS, pins)
             begin = time.perf_counter()
@@ -52,17 +58,33 @@ def synthetic() -> None:
             clicks.append(time.perf_counter() - begin)
             for step in np.linspace(0.5, 10, 20):
                 target = solver.places[vertices[0]] + step * generator.normal(size=3)
-                begin = time.perf_counter()
+                begin, used = time.perf_counter(), time.thread_time()
                 drag.to(target)
+                busy.append(time.thread_time() - used)
                 solves.append(time.perf_counter() - begin)
         middle, late = 1e3 * np.quantile(solves, [0.5, 0.99])
-        print(f"  {pins} pins: {middle:.3f}, {late:.3f}, {1e3 * max(solves):.3f}; {1e3 * np.median(clicks):.3f}")
+        print(
+            f"  {pins} pins: {middle:.3f}, {late:.3f}, {1e3 * max(solves):.3f}; {1e3 * max(busy):.3f}; "
+            f"{most_steps(pins):.3f}; {1e3 * np.median(clicks):.3f}"
+        )
+
+
+def most_steps(pins: int) -> float:
+    """Return the milliseconds of as many steps, all components free, as a solve may take at most."""
+    generator = np.random.default_rng(2)
+    R, t = generator.normal(size=(K, 3 * pins)), np.ones(3 * pins)
+    given = R, t, np.ones(K), np.zeros(K, np.int64), np.zeros(K), np.zeros(K)
+    _step_to_optimum(*given)
+    used = time.thread_time()
+    for _ in range(STEPS_A_COMPONENT * K):
+        _step_to_optimum(*given)
+    return 1e3 * (time.thread_time() - used)
 
 
 def follows(results: str) -> None:
     """Print how closely dragged points follow."""
     head = open_head(results, ["joint_global", "joint_local"])
-    solver = DragSolver(head)
+    solver = DragSolver(head, DRAG)
     zero = {name: np.zeros(panel.count) for name, panel in head.panels.items()}
     print(f"{results}: miss as a share of the drag, points that move 1 mm or more, to where an expression has them")
     for families in (("joint_local",), ("joint_global",), ("joint_global", "joint_local")):

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from splatrig.capture.cameras import held_out_cameras
 from splatrig.config import Config, from_mapping, to_mapping
-from splatrig.config_checks import check_config, load_config
+from splatrig.config_checks import check_config, load_config, read_config
 from splatrig.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 RAW = yaml.safe_load((ROOT / "config.yaml").read_text())
-SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+SCHEMA_FILE = ROOT / "workflow/schemas/config.schema.yaml"
+SCHEMA = yaml.safe_load(SCHEMA_FILE.read_text())
 EXPRESSIONS = ["E001_Neutral_Eyes_Open", *(f"E{i:03d}_Something" for i in range(2, 13))]
 CAMERAS = [f"4000{i:02d}" for i in range(16)]
 
@@ -41,6 +42,25 @@ def test_shipped_config_is_valid_and_names_every_key():
     config = load_config(RAW, SCHEMA)
     assert isinstance(config, Config)
     assert to_mapping(config) == RAW
+
+
+def test_later_files_replace_what_earlier_ones_said_key_by_key(tmp_path):
+    (tmp_path / "my.yaml").write_text("subject: mine\ncontrol: {drag: {reach: 2.0}}\n", encoding="utf-8")
+    config = read_config([ROOT / "config.yaml", tmp_path / "my.yaml"], SCHEMA_FILE)
+    expected = load_config(RAW, SCHEMA)
+    assert (config.subject, config.control.drag.reach) == ("mine", 2.0)
+    assert replace(config.control.drag, reach=1.5) == expected.control.drag
+    assert config.training == expected.training
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("a: [", "cannot be read as a configuration"), ("- 1", "expected keys and values")]
+)
+def test_a_file_that_is_no_configuration_is_named(tmp_path, text, words):
+    (tmp_path / "my.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=words) as found:
+        read_config([tmp_path / "my.yaml"], SCHEMA_FILE)
+    assert "my.yaml" in str(found.value)
 
 
 def test_defaults_fill_what_is_left_out():

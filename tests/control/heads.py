@@ -5,9 +5,12 @@ import numpy as np
 import planted
 from splatrig.animation.rig import Rig
 from splatrig.animation.surface import surface_of
+from splatrig.config_control import ControlDrag
 from splatrig.control.head import Family, Head, head_of
 from splatrig.control.panel import panel_of
 from splatrig.mesh.template import Template, build_template
+
+DRAG = ControlDrag(ridge=3e-5, locality_mm=40.0, reach=1.5, global_cost=1.0)
 
 
 def template(made: planted.Head) -> Template:

@@ -1,3 +1,6 @@
+import time
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,12 +9,12 @@ from scipy.optimize import lsq_linear
 
 import planted
 from control import heads
-from splatrig.control.drag import DragOptions, DragSolver, bounded_ridge
+from splatrig.control.drag import DragSolver, bounded_ridge
 from splatrig.control.head import head_of
 from splatrig.errors import InputError
 
 HEAD = heads.head(2)
-SOLVER = DragSolver(HEAD)
+SOLVER = DragSolver(HEAD, heads.DRAG)
 ZERO = heads.zeros(HEAD)
 LOCAL = HEAD.families["sldc_gauss_xyz"]
 FOLLOWS = 0.05
@@ -38,6 +41,20 @@ def test_the_solve_agrees_with_a_slow_reference(seed, pins, count, ridge):
     assert (x >= low - 1e-12).all() and (x <= high + 1e-12).all()
     assert cost(x) <= cost(expected) * (1 + 1e-6) + 1e-9
     assert np.allclose(x, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("pins", [1, 5])
+def test_hard_solves_of_50_components_take_less_than_10_ms_of_a_core(pins):
+    generator = np.random.default_rng(pins)
+    K, times = 50, []
+    for _ in range(200):  # far targets and a small ridge: many components end at their bounds
+        R, t = generator.normal(size=(3 * pins, K)) * generator.random(K), 30 * generator.normal(size=3 * pins)
+        low = np.where(np.arange(K) < K // 2, -2.0, 0.0)
+        begun = time.thread_time()
+        x = bounded_ridge(R, t, 1e-5 * (1 + 100 * generator.random(K)), low, np.ones(K))
+        times.append(time.thread_time() - begun)
+        assert np.all((x >= low) & (x <= 1))
+    assert max(times) < 0.010
 
 
 @pytest.mark.parametrize("families", [("sldc_gauss_xyz",), ("pca_all",), ()])
@@ -96,7 +113,9 @@ def test_what_is_near_moves_first():
     centers = np.square(C).sum(axis=2).argmax(axis=1)
     dragged = int(centers[1])
     C[[0, 2, 3, 4, 5], dragged] = 0.9 * C[1, dragged]  # every component can move the point
-    solver = DragSolver(head_of("planted", {"sldc_gauss_xyz": family}, heads.template(made)), DragOptions(ridge=1e-2))
+    solver = DragSolver(
+        head_of("planted", {"sldc_gauss_xyz": family}, heads.template(made)), replace(heads.DRAG, ridge=1e-2)
+    )
     start = solver.head.base.means[dragged]
     pose = solver.start({"sldc_gauss_xyz": np.zeros(6)}, dragged).to(start + C[1, dragged] * 0.8)
     weights = pose["sldc_gauss_xyz"]

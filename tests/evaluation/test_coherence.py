@@ -17,8 +17,7 @@ from splatrig.evaluation.coherence import (
     spectrum_table,
     summarised,
 )
-from splatrig.gaussians.activation import SH_C0
-from splatrig.gaussians.gaussians import SHAPES, Gaussians
+from splatrig.gaussians.gaussians import SH_C0, SHAPES, Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 
 COUNT, FRAMES = 40, 7

@@ -2,7 +2,8 @@ import numpy as np
 import torch
 
 from gaussians.random_gaussians import random_gaussians
-from splatrig.gaussians.activation import SH_C0, activate, activate_for_rasterizer, activate_gaussians
+from splatrig.gaussians.activation import activate, activate_for_rasterizer, activate_gaussians
+from splatrig.gaussians.gaussians import SH_C0
 
 
 def test_activated_values_are_what_the_rasteriser_takes():

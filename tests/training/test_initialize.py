@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from splatrig.gaussians.activation import SH_C0, activate_gaussians
-from splatrig.gaussians.gaussians import Gaussians
+from splatrig.gaussians.activation import activate_gaussians
+from splatrig.gaussians.gaussians import SH_C0, Gaussians
 from splatrig.mesh.normals import tangent_frames, vertex_rotations
 from splatrig.training.initialize import gaussians_on_mesh, moved_by_mesh
 from training import tiny

@@ -5,10 +5,11 @@ log_to(snakemake.log[0])
 import logging
 from pathlib import Path
 
-from splatrig.animation.family import compare_heat, frontal_order, open_rig
+from splatrig.animation.family import compare_heat, frontal_order
 from splatrig.animation.heatmap import look
 from splatrig.animation.pictures import write_png
 from splatrig.animation.render import picture_cameras
+from splatrig.animation.rig_file import open_rig
 from splatrig.capture.cameras import read_cameras
 from splatrig.config import RenderingConfig, from_mapping
 from splatrig.evaluation.table import label_of

@@ -4,7 +4,7 @@ log_to(snakemake.log[0])
 
 from pathlib import Path
 
-from splatrig.animation.family import open_rig
+from splatrig.animation.rig_file import open_rig
 from splatrig.capture.frames import read_frames
 from splatrig.components.names import read_units
 from splatrig.control.filters import tour

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numba
 
-from splatrig.animation.family import frontal_order, open_rig
+from splatrig.animation.family import frontal_order
 from splatrig.animation.render import pick_device
+from splatrig.animation.rig_file import open_rig
 from splatrig.capture.cameras import read_cameras
 from splatrig.control.panel import read_panel
 from splatrig.evaluation.table import write_table

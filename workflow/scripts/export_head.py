@@ -4,7 +4,7 @@ log_to(snakemake.log[0])
 
 from pathlib import Path
 
-from splatrig.animation.family import open_rig
+from splatrig.animation.rig_file import open_rig
 from splatrig.control.panel import read_panel
 from splatrig.control.track import read_track
 from splatrig.export.head import Clip, component_clip, morph_head, write_head_glb

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from splatrig.animation.family import open_rig
+from splatrig.animation.rig_file import open_rig
 from splatrig.control.panel import read_panel
 from splatrig.export.bundle import Coefficients, write_bundle
 

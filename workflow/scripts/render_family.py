@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numba
 
-from splatrig.animation.family import frontal_order, open_rig, picture_family
+from splatrig.animation.family import frontal_order, picture_family
 from splatrig.animation.heatmap import look
 from splatrig.animation.pictures import write_gif, write_mp4, write_png
 from splatrig.animation.render import pick_device, picture_cameras
+from splatrig.animation.rig_file import open_rig
 from splatrig.capture.cameras import read_cameras
 from splatrig.config import RenderingConfig, from_mapping
 from splatrig.files import atomic_directory

@@ -7,7 +7,7 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from splatrig.animation.family import open_rig
+from splatrig.animation.rig_file import open_rig
 from splatrig.config import TrainingConfig, from_mapping
 from splatrig.config_joint import JointSolve
 from splatrig.control.fit import track_of

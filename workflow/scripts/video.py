@@ -8,10 +8,11 @@ import numba
 
 from splatrig.animation.camera_path import path_about
 from splatrig.animation.captions import captioned, strongest
-from splatrig.animation.family import frontal_order, open_rig
+from splatrig.animation.family import frontal_order
 from splatrig.animation.film import film
 from splatrig.animation.pictures import reduced, write_gif, write_mp4
 from splatrig.animation.render import pick_device, picture_cameras
+from splatrig.animation.rig_file import open_rig
 from splatrig.capture.cameras import read_cameras
 from splatrig.config import VideoConfig, from_mapping
 from splatrig.control.filters import resampled

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numba
 
-from splatrig.animation.family import frontal_order, open_rig
+from splatrig.animation.family import frontal_order
 from splatrig.animation.render import pick_device
+from splatrig.animation.rig_file import open_rig
 from splatrig.capture.cameras import read_cameras
+from splatrig.config import from_mapping
+from splatrig.config_control import ControlDrag
 from splatrig.control.head import Family, head_of
 from splatrig.control.panel import read_panel
 from splatrig.control.track import read_track
@@ -24,7 +27,9 @@ numba.set_num_threads(snakemake.threads)
 inputs, params = snakemake.input, snakemake.params
 families = {}
 for name, components, panel in zip(params.families, inputs.components, inputs.panels, strict=True):
-    rig, pose_file = open_rig(components, inputs.neutral, inputs.template, Path(inputs.dataset))
+    rig, pose_file = open_rig(
+        components, inputs.neutral, inputs.template, Path(inputs.dataset), follow=params.follow_skin
+    )
     families[name] = Family(rig, read_panel(panel))
 head = head_of(params.subject, families, read_template(inputs.template))
 cameras = read_cameras(inputs.cameras).in_head_space(read_pose(pose_file))
@@ -36,7 +41,7 @@ for path in inputs.tracks:
 packed = pack_head(head)
 shown = cameras.select(cameras.held_out) if cameras.held_out.any() else cameras
 cost = cost_of(head, packed, shown.select(range(min(len(shown), params.measured_cameras))), pick_device(params.device))
-header, blob = header_of(head, packed, cameras, tracks)
+header, blob = header_of(head, packed, cameras, tracks, from_mapping(ControlDrag, params.drag))
 footer = footer_of(head, packed, cost, params.notice)
 page = build_page(
     header,

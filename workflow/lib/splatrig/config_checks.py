@@ -1,14 +1,16 @@
 """Check a configuration when the workflow is parsed: the schema's keys, types and bounds, and what spans several keys.
 
-Only the Snakefile uses this module; jobs receive values that were checked.
+The Snakefile and the viewer use this module; jobs receive values that were checked.
 """
 
 import copy
 import difflib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jsonschema
+import yaml
 
 from splatrig.capture.cameras import held_out_cameras
 from splatrig.config import Config, from_mapping, level_names
@@ -25,6 +27,33 @@ def load_config(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     if error is not None:
         raise InputError(_sentence(error))
     return from_mapping(Config, complete)
+
+
+def read_config(paths: Sequence[str | Path], schema: str | Path) -> Config:
+    """Read configuration files as the workflow does: what later ones name replaces what earlier ones said.
+
+    Raises InputError naming the file, or the key as `load_config` does.
+    """
+    raw: dict[str, Any] = {}
+    for path in paths:
+        try:
+            given = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise InputError(f"{path}: cannot be read as a configuration ({' '.join(str(error).split())}).") from error
+        if not isinstance(given, Mapping):
+            raise InputError(f"{path}: expected keys and values as in config.yaml, got {given!r:.60}.")
+        raw = _merged(raw, given)
+    return load_config(raw, yaml.safe_load(Path(schema).read_text(encoding="utf-8")))
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `old` with what `new` says, section by section."""
+    both = {
+        key: _merged(old[key], new[key])
+        for key in new
+        if isinstance(new[key], Mapping) and isinstance(old.get(key), Mapping)
+    }
+    return {**old, **new, **both}
 
 
 def _with_defaults(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:

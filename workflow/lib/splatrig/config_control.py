@@ -20,6 +20,20 @@ class ControlSmoothing:
 
 
 @dataclass(frozen=True)
+class ControlDrag:
+    """`control.drag`: how willing components are when a point is dragged."""
+
+    ridge: float
+    """Penalty of one usual weight, relative to the squared millimetres that all usual weights together move a pin."""
+    locality_mm: float
+    """Distance at which the penalty of a local component is four times that of one centred at the point."""
+    reach: float
+    """Weights without limits stay within their slider's range times this."""
+    global_cost: float
+    """Penalty of components of weights without limits, relative to local ones that are centred at the point."""
+
+
+@dataclass(frozen=True)
 class ControlConfig:
     """`control`: how people pose and animate the head."""
 
@@ -30,5 +44,6 @@ class ControlConfig:
     ridge: float
     tour: ControlTour
     smoothing: ControlSmoothing
+    drag: ControlDrag
     segments: list[str]
     web_head: bool

@@ -8,8 +8,6 @@ import { parseFile, poseText, trackAt } from "./track.js";
 import { View } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
-const RIDGE_SHARE = 3e-5; // pull to the weights before the drag, relative to how far components move the point
-const LOCALITY_MM = 40; // local components centred this far from the dragged point are penalised twice as much
 const SHORT_TRACK_S = 0.5; // tracks of a few frames start slowed down, there and back
 
 /** Start the page on the packed head; return what a script can do with it. */
@@ -249,9 +247,10 @@ class Drag {
   /** Set the weights that bring the held point to `target` [3]. */
   solve(target) {
     const { rig, held } = this;
+    const options = rig.header.drag; // `control.drag` of the configuration
     held.target = target;
     const allowed = new Set($("drag-with").value === "all" ? rig.families.map((f) => f.name) : [$("drag-with").value]);
-    const spread = new Float64Array(rig.components); // how far each weight usually goes; less for what is far away
+    const spread = new Float64Array(rig.components); // how far each weight usually goes; less for what is unwilling
     const [low, high] = [new Float64Array(rig.components), new Float64Array(rig.components)];
     for (const family of rig.families) {
       family.names.forEach((_, k) => {
@@ -259,8 +258,9 @@ class Drag {
         const [least, most] = rig.limits[index];
         low[index] = Math.min(least, held.start[index]);
         high[index] = Math.max(most, held.start[index]);
-        const far = family.limits ? distance(rig.centerOf(index), held.rest) / LOCALITY_MM : 0;
-        spread[index] = allowed.has(family.name) ? (0.5 * (most - least)) / Math.sqrt(1 + far ** 4) : 0;
+        const far = distance(rig.centerOf(index), held.rest) / options.locality_mm;
+        const willing = family.limits ? 1 / (1 + far ** 2) : 1 / Math.sqrt(options.global_cost);
+        spread[index] = allowed.has(family.name) ? willing * family.usual[k] : 0;
       });
     }
     const A = [];
@@ -273,8 +273,9 @@ class Drag {
         b.push(point.target[axis] - place[axis] + now);
       });
     }
-    const reach = A.slice(0, 3).reduce((sum, row) => sum + row.reduce((part, a, k) => part + (a * spread[k]) ** 2, 0), 0);
-    const ridge = Math.max(RIDGE_SHARE * reach, 1e-9);
+    const usual = rig.families.flatMap((family) => family.usual.map((value) => (allowed.has(family.name) ? value : 0)));
+    const reach = A.slice(0, 3).reduce((sum, row) => sum + row.reduce((part, a, k) => part + (a * usual[k]) ** 2, 0), 0);
+    const ridge = options.ridge * Math.max(reach, 1e-12);
     rig.weights.set(solveBounded(A, b, { start: held.start, spread, low, high, ridge }));
   }
 

@@ -39,15 +39,15 @@ export class Rig {
     this.weights = new Float64Array(this.components);
     this.low = new Float64Array(this.components);
     this.high = new Float64Array(this.components);
-    this.limits = []; // what a solver may use of each component
+    this.limits = []; // how far a drag may take each component
     for (const family of this.families) {
       family.names.forEach((_, k) => {
         const index = family.first + k;
         this.low[index] = family.low[k];
         this.high[index] = family.high[k];
         this.limits.push([
-          family.limits ? Math.max(family.limits[0], Math.min(family.low[k], 0)) : family.low[k],
-          family.limits ? Math.min(family.limits[1], Math.max(family.high[k], 0)) : family.high[k],
+          family.limits ? family.limits[0] : family.low[k] * header.drag.reach,
+          family.limits ? family.limits[1] : family.high[k] * header.drag.reach,
         ]);
       });
     }

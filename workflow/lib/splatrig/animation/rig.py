@@ -108,7 +108,7 @@ class Rig:
         return Gaussians(**moved)
 
     def fields(self, row: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        """Return one row [D] in stored units by field of `Gaussians`; nothing follows the skin, quaternions as stored."""
+        """Return one row [D] in stored units by field of `Gaussians`, quaternions as stored; no skin is followed."""
         moved = dict(self.neutral.items())
         for name, first, end in self.components.dim_info:
             field = ATTRIBUTE_FIELDS[name]

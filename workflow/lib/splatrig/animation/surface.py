@@ -121,7 +121,7 @@ def _frames_at_rest(rest, frames, stretched):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _quaternion(t1, t2, normal, frame):  # type: ignore[no-untyped-def]
-    """Return the unit quaternion wxyz that turns `frame` [3, 3] into (t1, t2, normal), by the largest of its numbers."""
+    """Return the unit quaternion wxyz that turns `frame` [3, 3] into (t1, t2, normal), by its largest number."""
     a, b, c = t1, t2, normal
     xx = a[0] * frame[0, 0] + b[0] * frame[0, 1] + c[0] * frame[0, 2]
     yy = a[1] * frame[1, 0] + b[1] * frame[1, 1] + c[1] * frame[1, 2]

@@ -16,14 +16,11 @@ from splatrig.components.attributes import FORMAT, FORMAT_VERSION, SOFT_LINKS
 from splatrig.components.matrix import DIMENSIONS
 from splatrig.errors import InputError
 from splatrig.files import atomic_path
-from splatrig.gaussians.gaussians import Gaussians
+from splatrig.gaussians.gaussians import SH_C0, Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.template import Level, Template
 from splatrig.progress import track
-
-SH_C0 = 0.28209479177387814
-"""The constant spherical harmonic, 1 / (2 sqrt(pi))."""
 
 UNITS = (
     "xyz millimetres in head space; f_dc and f_rest SH coefficients, f_rest a row-major (15, 3) a Gaussian; "

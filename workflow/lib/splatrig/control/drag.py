@@ -15,11 +15,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from splatrig.config_control import ControlDrag
 from splatrig.control.fit import positions
 from splatrig.control.head import Head, Pose
+from splatrig.control.panel import Panel
 from splatrig.errors import InputError
 from splatrig.mesh.geodesic import GeodesicSolver
 
@@ -34,20 +37,6 @@ ROUNDING = 1e-11
 
 
 @dataclass(frozen=True)
-class DragOptions:
-    """How willing components are."""
-
-    ridge: float = 3e-5
-    """Penalty of one usual weight, relative to the squared millimetres that all usual weights together move a pin."""
-    locality_mm: float = 40.0
-    """Local components whose centre is this far from the dragged point are penalised twice as much, then steeply."""
-    reach: float = 1.5
-    """Free weights stay within their range times this."""
-    global_cost: float = 1.0
-    """Penalty of free components relative to local ones that are near."""
-
-
-@dataclass(frozen=True)
 class _Part:
     """What is known of a family before any point is clicked."""
 
@@ -58,24 +47,31 @@ class _Part:
     distances: NDArray[np.float32] | None  # [K, N] mm from each component's centre; None for free weights
 
 
+def usual_weights(panel: Panel) -> NDArray[np.float64]:  # [K]
+    """Return the root mean square of each component's fitted weights; of one that no frame uses, the others' mean."""
+    usual = np.sqrt(np.diag(panel.covariance) + panel.mean**2)
+    return np.where(usual > 0, usual, np.where(usual.any(), usual.mean(), 1.0))
+
+
 class DragSolver:
     """Families of a head, made ready for dragging; a drag then touches only the rows of its pins."""
 
-    def __init__(self, head: Head, options: DragOptions | None = None) -> None:
+    def __init__(self, head: Head, options: ControlDrag) -> None:
         """Find centres and geodesic distances of local components (on the tracked mesh, carried to the Gaussians)."""
         self.head = head
-        self.options = options or DragOptions()
+        self.options = options
         base = next(iter(head.template.levels.values()))
         geodesics = GeodesicSolver(base.vertices, base.faces)
         up = head.template.between(next(iter(head.template.levels)), head.template.finest)
         self._parts = {name: self._part(name, geodesics, up, len(base.vertices)) for name in head.families}
+        one = np.ones(1)
+        bounded_ridge(np.zeros((3, 1)), np.zeros(3), one, -one, one)  # so that no drag waits for the compiler
 
     def _part(self, name: str, geodesics: GeodesicSolver, up: csr_array, base_count: int) -> _Part:
         family = self.head.families[name]
         panel = family.panel
         basis = positions(family.rig).reshape(panel.count, -1, 3)
-        usual = np.sqrt(np.diag(panel.covariance) + panel.mean**2)
-        usual = np.where(usual > 0, usual, np.where(usual.any(), usual.mean(), 1.0))
+        usual = usual_weights(panel)
         if panel.limits is None:
             reach = self.options.reach
             return _Part(basis, usual, panel.low * reach, panel.high * reach, None)
@@ -170,41 +166,80 @@ def bounded_ridge(
     """Return x in [low, high] minimising ‖R x - t‖² + Σ penalty x², for M much smaller than K.
 
     Primal active-set method (Nocedal and Wright 2006, algorithm 16.3): the cost falls with every step, and what is
-    free is solved for in M dimensions.
+    free is solved for in M dimensions. Compiled, and at most `STEPS_A_COMPONENT` · K steps of K · M² operations, so
+    the time of a solve has a bound; x is feasible wherever it stops.
     """
-    side = np.where(high - low <= 0, STUCK, FREE)
-    slope = -(R.T @ t)
-    side[(side == FREE) & (low >= 0) & (slope > 0)] = AT_LOW
-    side[(side == FREE) & (high <= 0) & (slope < 0)] = AT_HIGH
-    x = np.zeros(len(side))
-    for _ in range(STEPS_A_COMPONENT * len(side)):
-        free = np.flatnonzero(side == FREE)
-        wanted = _free_optimum(R[:, free], t - R @ np.where(side == FREE, 0.0, x), penalty[free])
-        step = wanted - x[free]
-        room = np.where(step < 0, low[free] - x[free], high[free] - x[free])
-        share = np.divide(room, step, out=np.full(len(step), np.inf), where=np.abs(step) > ROUNDING)
-        first = int(share.argmin()) if len(share) else -1
-        if first >= 0 and share[first] < 1.0:
-            x[free] += max(float(share[first]), 0.0) * step
-            blocking = free[first]
-            side[blocking] = AT_LOW if step[first] < 0 else AT_HIGH
-            x[blocking] = low[blocking] if step[first] < 0 else high[blocking]
+    return _active_set(
+        np.ascontiguousarray(np.asarray(R, np.float64).T), *(np.asarray(a, np.float64) for a in (t, penalty, low, high))
+    )
+
+
+@njit(cache=True)
+def _active_set(R, t, penalty, low, high):  # type: ignore[no-untyped-def]
+    """Do what `bounded_ridge` says, with R transposed [K, M]."""
+    K = len(R)
+    side, x, step = np.zeros(K, np.int64), np.zeros(K), np.zeros(K)
+    largest_slope = 0.0
+    for k in range(K):
+        slope = -(R[k] * t).sum()
+        largest_slope = max(largest_slope, abs(slope))
+        if high[k] - low[k] <= 0:
+            side[k] = STUCK
+        elif low[k] >= 0 and slope > 0:
+            side[k] = AT_LOW
+        elif high[k] <= 0 and slope < 0:
+            side[k] = AT_HIGH
+    for _ in range(STEPS_A_COMPONENT * K):
+        _step_to_optimum(R, t, penalty, side, x, step)
+        first, share = -1, 1.0
+        for k in range(K):
+            if side[k] == FREE and abs(step[k]) > ROUNDING:
+                room = (low[k] if step[k] < 0 else high[k]) - x[k]
+                if room / step[k] < share:
+                    first, share = k, max(room / step[k], 0.0)
+        for k in range(K):
+            if side[k] == FREE:
+                x[k] += share * step[k]
+        if first >= 0:
+            side[first] = AT_LOW if step[first] < 0 else AT_HIGH
+            x[first] = low[first] if step[first] < 0 else high[first]
             continue
-        x[free] = wanted
-        slope = penalty * x + R.T @ (R @ x - t)
-        gain = np.where(side == AT_LOW, -slope, np.where(side == AT_HIGH, slope, 0.0))
-        best = int(gain.argmax())
-        if gain[best] <= ROUNDING * (1.0 + np.abs(R.T @ t).max(initial=0.0)):
+        missed = -t
+        for k in range(K):
+            missed += R[k] * x[k]
+        best, gain = -1, ROUNDING * (1.0 + largest_slope)
+        for k in range(K):
+            if side[k] == AT_LOW or side[k] == AT_HIGH:
+                slope = penalty[k] * x[k] + (R[k] * missed).sum()
+                downhill = -slope if side[k] == AT_LOW else slope
+                if downhill > gain:
+                    best, gain = k, downhill
+        if best < 0:
             break
         side[best] = FREE
-    return np.clip(x, low, high)
+    return np.minimum(np.maximum(x, low), high)
 
 
-def _free_optimum(
-    R: NDArray[np.float64],  # [M, K]
-    t: NDArray[np.float64],  # [M]
-    penalty: NDArray[np.float64],  # [K]
-) -> NDArray[np.float64]:  # [K]
-    """Return x = P⁻¹ Rᵀ (R P⁻¹ Rᵀ + 1)⁻¹ t, which minimises ‖R x - t‖² + Σ penalty x²."""
-    weighted = R / penalty
-    return np.linalg.solve(weighted @ R.T + np.eye(len(t)), t) @ weighted
+@njit(cache=True)
+def _step_to_optimum(R, t, penalty, side, x, step):  # type: ignore[no-untyped-def]
+    """Fill `step` [K] of free components: to P⁻¹ Rᵀ (R P⁻¹ Rᵀ + 1)⁻¹ t', with t' what the others leave of t."""
+    K, M = R.shape
+    left, matrix = t.copy(), np.eye(M)
+    for k in range(K):
+        if side[k] != FREE:
+            left -= R[k] * x[k]
+            continue
+        for m in range(M):
+            weighted = R[k, m] / penalty[k]
+            for n in range(m + 1):
+                matrix[m, n] += weighted * R[k, n]
+    for m in range(M):  # Cholesky's factor takes the place of the matrix, the solution that of `left`
+        for n in range(m + 1):
+            value = matrix[m, n] - (matrix[m, :n] * matrix[n, :n]).sum()
+            matrix[m, n] = np.sqrt(value) if m == n else value / matrix[n, n]
+        left[m] = (left[m] - (matrix[m, :m] * left[:m]).sum()) / matrix[m, m]
+    for m in range(M - 1, -1, -1):
+        left[m] = (left[m] - (matrix[m + 1 :, m] * left[m + 1 :]).sum()) / matrix[m, m]
+    for k in range(K):
+        if side[k] == FREE:
+            step[k] = (R[k] * left).sum() / penalty[k] - x[k]

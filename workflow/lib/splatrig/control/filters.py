@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
-from scipy.signal import savgol_filter
 
 from splatrig.control.panel import Panel
 from splatrig.control.track import Track
@@ -53,6 +52,8 @@ def smoothed(track: Track, method: str, width_s: float) -> Track:
     elif method == "savgol":
         largest = len(track) if len(track) % 2 else len(track) - 1
         window = min(largest, max(3, 2 * round(width_s / step / 2) + 1))
+        from scipy.signal import savgol_filter  # here, because it takes as long to load as all else together
+
         weights = savgol_filter(track.weights, window, min(SAVGOL_ORDER, window - 1), axis=0, mode="interp")
     else:
         raise InputError(f"smoothing: expected none, gaussian or savgol, got {method!r}.")

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.animation.family import open_rig
 from splatrig.animation.rig import ATTRIBUTE_FIELDS, Rig
+from splatrig.animation.rig_file import open_rig
 from splatrig.animation.surface import Surface
 from splatrig.capture.frames import read_frames
 from splatrig.control.panel import Panel, panel_of, read_panel

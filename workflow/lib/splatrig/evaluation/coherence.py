@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from splatrig.errors import InputError
 from splatrig.evaluation.figures import COLORS, MARKERS, panels, styled
-from splatrig.gaussians.activation import SH_C0
-from splatrig.gaussians.gaussians import Gaussians
+from splatrig.gaussians.gaussians import SH_C0, Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 
 DISTANCES = {

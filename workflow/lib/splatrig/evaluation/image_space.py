@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from splatrig.animation.family import carry_xyz
 from splatrig.animation.pictures import Picture
 from splatrig.animation.render import pick_device, render
 from splatrig.animation.rig import Rig
+from splatrig.animation.rig_file import carry_xyz
 from splatrig.animation.surface import Surface, surface_of
 from splatrig.capture.cameras import Cameras, read_cameras
 from splatrig.components.file import Components

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from splatrig.errors import InputError
 from splatrig.export.glb import ARRAY_BUFFER, Glb, read_glb
-from splatrig.gaussians.activation import SH_C0
 from splatrig.gaussians.axes import from_frame, to_frame
-from splatrig.gaussians.gaussians import Gaussians
+from splatrig.gaussians.gaussians import SH_C0, Gaussians
 
 EXTENSION = "KHR_gaussian_splatting"
 DEGREES = 3

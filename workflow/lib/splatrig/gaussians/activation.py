@@ -7,9 +7,6 @@ from torch import Tensor
 
 from splatrig.gaussians.gaussians import Gaussians
 
-SH_C0 = 0.28209479177387814
-"""The constant spherical harmonic, 1 / (2 sqrt(pi))."""
-
 
 class Activated(NamedTuple):
     """Rasteriser-ready Gaussians, in the argument order of `splatrig.rasterize.rasterize`."""

@@ -22,6 +22,9 @@ SHAPES: dict[str, tuple[int, ...]] = {
 
 shN has (degree + 1)² - 1 rows; 15 is degree 3, the degree that files hold."""
 
+SH_C0 = 0.28209479177387814
+"""The constant spherical harmonic, 1 / (2 sqrt(pi)): a colour is 0.5 + SH_C0 sh0 where shN is zero."""
+
 
 @dataclass(frozen=True)
 class Gaussians:

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from splatrig.errors import InputError
+from splatrig.gaussians.gaussians import SH_C0
 
 MAX_DEGREE = 3
 
-C0 = 0.28209479177387814  # sqrt(1 / pi) / 2
 C1 = 0.4886025119029199  # sqrt(3 / pi) / 2
 C2_XY = 1.0925484305920792  # sqrt(15 / pi) / 2; also yz, xz
 C2_ZZ = 0.31539156525252005  # sqrt(5 / pi) / 4
@@ -28,7 +28,7 @@ def sh_basis(directions: Tensor, degree: int) -> Tensor:
     if not 0 <= degree <= MAX_DEGREE:
         raise InputError(f"spherical harmonics: degree {degree} is not supported; expected 0 to {MAX_DEGREE}.")
     x, y, z = directions.unbind(-1)
-    basis = [torch.full_like(x, C0)]
+    basis = [torch.full_like(x, SH_C0)]
     if degree >= 1:
         basis += [-C1 * y, C1 * z, -C1 * x]
     if degree >= 2:

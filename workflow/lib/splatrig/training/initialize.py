@@ -5,8 +5,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from splatrig.config import InitialShape
-from splatrig.gaussians.activation import SH_C0
-from splatrig.gaussians.gaussians import SHAPES, Gaussians
+from splatrig.gaussians.gaussians import SH_C0, SHAPES, Gaussians
 
 
 def gaussians_on_mesh(

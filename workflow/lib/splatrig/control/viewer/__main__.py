@@ -11,17 +11,21 @@ from pathlib import Path
 
 import viser
 
+from splatrig.config_checks import read_config
 from splatrig.control.head import Head, component_path, open_head
 from splatrig.control.viewer.page import Page
 from splatrig.errors import InputError
 from splatrig.mesh.template import read_template
 
+WORKFLOW = Path(__file__).resolve().parents[4]
+CONFIG, SCHEMA = WORKFLOW.parent / "config.yaml", WORKFLOW / "schemas" / "config.schema.yaml"
+
 METHODS = ("joint_global+joint_local", "pca_all+sldc_gauss_xyz", "pca_all+sldc_trapezoid_xyz")
 """What is opened when nothing is named, as far as the run has it; the first one is under control at the start."""
 
 
-def open_methods(results: Path, wanted: list[str]) -> dict[str, Head]:
-    """Open the methods `wanted` (families joined by +), or those of METHODS that the run has.
+def open_methods(results: Path, wanted: list[str], *, follow: bool = True) -> dict[str, Head]:
+    """Open the methods `wanted` (families joined by +), or those of METHODS that the run has; `follow`: `open_head`'s.
 
     Raises InputError when one that was named is missing, or the run has none.
     """
@@ -39,7 +43,7 @@ def open_methods(results: Path, wanted: list[str]) -> dict[str, Head]:
     names = wanted or [method for method in METHODS if has(method)]
     if not names:
         raise InputError(f"{results}: has none of the methods {', '.join(METHODS)}; run snakemake first.")
-    return {method: open_head(results, method.split("+")) for method in names}
+    return {method: open_head(results, method.split("+"), follow=follow) for method in names}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,6 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m splatrig.control.viewer", description=__doc__.split("\n")[0])
     parser.add_argument("results", type=Path, nargs="?", default=Path("results/demo"), help="results/{subject}")
     parser.add_argument("--method", action="append", default=[], help="families joined by +, may be repeated")
+    parser.add_argument("--configfile", action="append", default=[], help="as the run's; control.drag counts here")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; other machines see 0.0.0.0")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--seed", type=int, default=0, help="of random faces")
@@ -54,7 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("websockets").setLevel(logging.WARNING)
     try:
-        heads = open_methods(options.results, options.method)
+        config = read_config([CONFIG, *options.configfile], SCHEMA)
+        heads = open_methods(options.results, options.method, follow=config.rendering.follow_skin)
     except InputError as error:
         logging.getLogger(__name__).error("error: %s", error)
         return 1
@@ -62,6 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
         viser.ViserServer(host=options.host, port=options.port, label="splatrig", verbose=False),
         options.results,
         heads,
+        config.control.drag,
         options.seed,
     )
     page.start()

@@ -11,6 +11,7 @@ import numpy as np
 import viser
 from numpy.typing import NDArray
 
+from splatrig.config_control import ControlDrag
 from splatrig.control.head import Head
 from splatrig.control.viewer.photographs import Photographs
 from splatrig.control.viewer.session import Follower, Session
@@ -55,10 +56,12 @@ class Show:
 class Page:
     """The viewer of one subject for everyone who opens the page; they share one pose."""
 
-    def __init__(self, server: viser.ViserServer, results: Path, heads: dict[str, Head], seed: int = 0) -> None:
+    def __init__(
+        self, server: viser.ViserServer, results: Path, heads: dict[str, Head], drag: ControlDrag, seed: int = 0
+    ) -> None:
         """Build the page for the methods `heads`; the first is controlled at the start."""
         self.server, self.results = server, results
-        self.methods = {name: _Method(head, Session(head, seed), Blender(head)) for name, head in heads.items()}
+        self.methods = {name: _Method(head, Session(head, drag, seed), Blender(head)) for name, head in heads.items()}
         self.controlled = next(iter(heads))
         self.show = Show()
         self.photographs = Photographs(results, 480)

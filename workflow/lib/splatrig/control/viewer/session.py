@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.animation.rig import solve_weights
+from splatrig.config_control import ControlDrag
 from splatrig.control.drag import Drag, DragSolver
 from splatrig.control.fit import positions
 from splatrig.control.head import Head
@@ -37,12 +38,13 @@ class Recording:
 class Session:
     """One head under control; every public method may be called from any thread."""
 
-    def __init__(self, head: Head, seed: int = 0) -> None:
-        """Start at the neutral face."""
+    def __init__(self, head: Head, drag: ControlDrag, seed: int = 0) -> None:
+        """Start at the neutral face; `drag` says how dragged points move components."""
         self.head = head
         self.lock = threading.RLock()
         self.changed = threading.Event()
         """Set whenever the pose is another one; the page clears it."""
+        self._drag_options = drag
         self._solver: DragSolver | None = None
         self._drag: Drag | None = None
         self._pins: dict[int, NDArray[np.float64]] = {}
@@ -113,7 +115,7 @@ class Session:
         """Take hold of a Gaussian and return where it is."""
         with self.lock:
             if self._solver is None:
-                self._solver = DragSolver(self.head)
+                self._solver = DragSolver(self.head, self._drag_options)
             self._drag = self._solver.start(self.pose, vertex, self._pins, families)
             return self._solver.point(vertex, self._pose)
 

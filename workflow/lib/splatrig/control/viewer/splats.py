@@ -12,7 +12,8 @@ from scipy.sparse import csr_array
 from splatrig.animation.rig import Rig
 from splatrig.control.fit import positions
 from splatrig.control.head import Head, Pose
-from splatrig.gaussians.sh import C0, MAX_DEGREE, sh_basis
+from splatrig.gaussians.gaussians import SH_C0
+from splatrig.gaussians.sh import MAX_DEGREE, sh_basis
 
 REFRESH = 400
 """After this many small changes the row is computed anew, so that rounding does not add up."""
@@ -58,7 +59,7 @@ class Blender:
         covariances = np.empty((len(fields["means"]), 3, 3), dtype=np.float32)
         _covariances(fields["quats"], fields["log_scales"], covariances)
         if rgbs is None:
-            color = fields["sh0"][:, 0] * np.float32(C0) + self._view_rgb + np.float32(0.5)
+            color = fields["sh0"][:, 0] * np.float32(SH_C0) + self._view_rgb + np.float32(0.5)
             rgbs = (np.clip(color, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
         return Splats(fields["means"], covariances, rgbs, self._opacities)
 

@@ -7,6 +7,7 @@ import json
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 from splatrig import __version__
 from splatrig.capture.cameras import Cameras
+from splatrig.config_control import ControlDrag
+from splatrig.control.drag import usual_weights
 from splatrig.control.head import Head
 from splatrig.control.track import Track
 from splatrig.control.web.measure import Cost
@@ -57,6 +60,7 @@ def header_of(
     packed: PackedHead,
     cameras: Cameras,  # in head space
     tracks: Mapping[str, Track],
+    drag: ControlDrag,
 ) -> tuple[dict[str, Any], bytes]:
     """Return the page's header, which describes everything, and the bytes of the arrays.
 
@@ -80,6 +84,7 @@ def header_of(
                 "low": _short(panel.low),
                 "high": _short(panel.high),
                 "limits": None if panel.limits is None else list(panel.limits),
+                "usual": _short(usual_weights(panel)),
                 "presets": {expression: _short(weights) for expression, weights in panel.presets.items()},
             }
         )
@@ -93,6 +98,7 @@ def header_of(
         "shN_step": packed.shN_step.tolist(),
         "steps": packed.steps.tolist(),
         "families": families,
+        "drag": asdict(drag),
         "center": ((low + high) / 2).tolist(),
         "height_mm": float(MARGIN * (high - low)[1]),
         "image_size": [cameras.width, cameras.height],
