@@ -6,6 +6,7 @@ from splatrig.capture.demo import retrieve
 from splatrig.capture.demo.catmull_clark import subdivide, subdivide_corners
 from splatrig.capture.demo.expressions import load_expressions
 from splatrig.capture.demo.head import EYES, FACE, boundary_loops, load_head, refine
+from splatrig.capture.demo.identity import SECOND
 from splatrig.errors import InputError
 from splatrig.mesh.normals import vertex_normals
 
@@ -113,3 +114,25 @@ def test_being_offline_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch)
         retrieve.retrieve_head(tmp_path / "out" / "head.npz", tmp_path / "out" / "LICENSE.md")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_second_person_has_another_shape_and_the_first_ones_topology_and_face_units(head):
+    other = load_head(head_path(), SECOND)
+    np.testing.assert_array_equal(other.quads, head.quads)
+    np.testing.assert_array_equal(other.corner_uvs, head.corner_uvs)
+    assert list(other.units) == list(head.units)
+    apart = np.linalg.norm(other.neutral - head.neutral, axis=1)
+    assert 2.0 < np.median(apart) < 15.0
+    # more than a change of size: what the best affine map leaves
+    flat = np.column_stack([head.neutral, np.ones(len(apart))])
+    left = other.neutral - flat @ np.linalg.lstsq(flat, other.neutral, rcond=None)[0]
+    assert np.linalg.norm(left, axis=1).mean() > 0.5
+    np.testing.assert_allclose(other.units["jawOpen"], head.units["jawOpen"] * SECOND.proportions)
+
+
+def test_no_face_of_the_second_person_is_turned_over(head):
+    other = load_head(head_path(), SECOND)
+    fine = refine(other)
+    np.testing.assert_array_equal(fine.triangles, refine(head).triangles)
+    one, two = (vertex_normals(fine.operator @ person.neutral, fine.triangles) for person in (head, other))
+    assert np.mean(np.einsum("nx,nx->n", one, two) > 0.5) > 0.995

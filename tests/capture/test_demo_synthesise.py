@@ -13,7 +13,9 @@ from splatrig.capture.demo.rig import head_poses
 from splatrig.capture.demo.synthesise import load_rig, write_rig, write_segment
 from splatrig.config import DemoConfig
 
-SMALL = DemoConfig(cameras=4, image_height=64, samples=2, frames=2, tracked_vertices=400, tracking_noise_mm=0.15)
+SMALL = DemoConfig(
+    person="first", cameras=4, image_height=64, samples=2, frames=2, tracked_vertices=400, tracking_noise_mm=0.15
+)
 SEGMENT, PEAK = "E006_Jaw_Drop_Brows_Up", {"jawOpen": 0.8, "browInnerUp": 1.0}
 
 

@@ -73,8 +73,9 @@ class CaptureConfig:
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """`demo`: the size of the synthesised capture."""
+    """`demo`: who is synthesised, and the size of the capture."""
 
+    person: str
     cameras: int
     image_height: int
     samples: int

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from splatrig.capture.demo.catmull_clark import subdivide, subdivide_corners
-from splatrig.capture.demo.identity import IDENTITY
+from splatrig.capture.demo.identity import FIRST, Complexion, Person
 from splatrig.errors import InputError
 
 SCALE = 1.03
@@ -56,6 +56,7 @@ class HeadModel:
     units: Mapping[str, NDArray[np.float64]]  # name -> [n, 3]
     masks: Mapping[str, NDArray[np.float64]]  # name -> [h, w]
     """Regions `lips` and `ears` in 0..1 over the face's tile of the atlas, first row at its bottom."""
+    complexion: Complexion
 
     def posed(self, weights: Mapping[str, float]) -> NDArray[np.float64]:
         """Return the vertices [n, 3] with face units added: neutral + sum of weight * unit."""
@@ -88,21 +89,28 @@ def tile(name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return np.array([left, bottom]), np.array([right - left, top - bottom])
 
 
-def load_head(path: str | Path) -> HeadModel:
-    """Build the demo person from the retrieved head file."""
+def load_head(path: str | Path, person: Person = FIRST) -> HeadModel:
+    """Build one of the demo's people from the retrieved head file.
+
+    All are the first one with its targets' weights changed, cut where the first is cut, so all share its topology.
+    """
     with np.load(path) as data:
         vertices, quads, groups = data["vertices"].astype(float), data["quads"].astype(int), data["groups"]
         uvs, quad_uvs = data["uvs"].astype(float), data["quad_uvs"].astype(int)
         targets = dict(zip(data["target_names"].tolist(), data["targets"].astype(float), strict=True))
         masks = {name: data[name][::-1] / 255.0 for name in ("lips", "ears")}
-    for name, weight in IDENTITY.items():
-        vertices = vertices + weight * targets.pop(name)
+    other = np.zeros_like(vertices)
+    for name, weight in FIRST.targets.items():
+        offsets = targets.pop(name)
+        vertices = vertices + weight * offsets
+        other = other + (person.targets[name] - weight) * offsets
 
     parts = np.array([_PART_OF_GROUP.get(int(group), FACE) for group in groups])
     charts = _charts(quad_uvs)
     parts[parts == FACE] = _body_parts(vertices, quads, charts, parts)[parts == FACE]
-    eyes = [vertices[np.unique(quads[groups == group])].mean(axis=0) for group in (1, 2)]
-    vertices = SCALE * (vertices - _origin(vertices, quads, parts, eyes))
+    origin, other_origin = (_origin(shape, quads, groups, parts) for shape in (vertices, vertices + other))
+    other = SCALE * (other - (other_origin - origin))
+    vertices = SCALE * (vertices - origin)
     units = {name: SCALE * offsets for name, offsets in targets.items()}
 
     vertices, kept = _cut_neck(vertices, quads, parts)
@@ -112,12 +120,13 @@ def load_head(path: str | Path) -> HeadModel:
     corner_uvs = _atlas_uvs(base_uvs, charts[kept], parts, vertices[quads])
     used, quads = np.unique(quads, return_inverse=True)
     return HeadModel(
-        neutral=vertices[used],
+        neutral=(vertices + other)[used] * person.proportions,
         quads=quads.reshape(-1, 4),
         corner_uvs=corner_uvs,
         parts=parts,
-        units={name: offsets[used] for name, offsets in units.items()},
+        units={name: offsets[used] * person.proportions for name, offsets in units.items()},
         masks={name: _crop(mask, face_uvs.min(axis=0), face_uvs.max(axis=0)) for name, mask in masks.items()},
+        complexion=person.complexion,
     )
 
 
@@ -219,11 +228,12 @@ def _body_parts(
 
 
 def _origin(
-    vertices: NDArray[np.float64], quads: NDArray[np.int64], parts: NDArray[np.int64], eyes: list[NDArray[np.float64]]
+    vertices: NDArray[np.float64], quads: NDArray[np.int64], groups: NDArray[np.int64], parts: NDArray[np.int64]
 ) -> NDArray[np.float64]:
     """Return the origin of head space: midway between the ears in depth, 20 mm below the eyes."""
     face = vertices[np.unique(quads[parts == FACE])]
     ear_depth = face[np.abs(face[:, 0]) > 0.97 * np.abs(face[:, 0]).max(), 2].mean()
+    eyes = [vertices[np.unique(quads[groups == group])].mean(axis=0) for group in (1, 2)]
     height = np.mean([eye[1] for eye in eyes]) - 20.0
     return np.array([0.0, height, ear_depth])
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from splatrig.capture.demo.identity import IDENTITY
+from splatrig.capture.demo.identity import FIRST
 from splatrig.errors import InputError
 from splatrig.files import atomic_path, sha256_of_file
 
@@ -102,7 +102,7 @@ def extract_head(wheel: str | Path) -> tuple[dict[str, NDArray], str]:
         rows = np.full(len(vertices), -1)
         rows[used] = np.arange(len(used))
         names, offsets = [], []
-        for name in IDENTITY:
+        for name in FIRST.targets:
             names.append(name)
             offsets.append(_read_target(archive, f"{TARGETS}{name}.target.gz", rows))
         for member in sorted(archive.namelist()):

@@ -20,18 +20,10 @@ from splatrig.capture.demo.head import (
     boundary_loops,
     tile,
 )
+from splatrig.capture.demo.identity import Colour
 
-Colour = tuple[float, float, float]
-
-SKIN: Colour = (0.49, 0.275, 0.18)
-BLOOD: Colour = (0.42, 0.16, 0.12)
-LIP: Colour = (0.38, 0.15, 0.13)
-HAIR: Colour = (0.022, 0.014, 0.010)
-STUBBLE: Colour = (0.12, 0.10, 0.095)
 FRECKLE: Colour = (0.22, 0.11, 0.06)
 SCLERA: Colour = (0.68, 0.63, 0.58)
-IRIS: Colour = (0.105, 0.105, 0.06)
-IRIS_INNER: Colour = (0.17, 0.085, 0.03)
 TOOTH: Colour = (0.72, 0.66, 0.53)
 GUM: Colour = (0.45, 0.17, 0.16)
 IRIS_RADIUS_MM, PUPIL_RADIUS_MM = 6.1, 2.2
@@ -136,7 +128,7 @@ def _paint_skin(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray, 
     positions = texels.positions[rows]
     tone = 1.0 + 0.07 * noise(positions, 22.0) + 0.06 * noise(positions, 7.0) + 0.05 * noise(positions, 2.2)
     tone += 0.07 * noise(positions, 1.1)
-    painted.albedo[rows] = np.array(SKIN) * tone[:, None]
+    painted.albedo[rows] = np.array(head.complexion.skin) * tone[:, None]
     eyes = eye_centres(head)
     tip = positions[np.argmax(positions[:, 2])]
     blush = 0.55 * _near(positions, tip, 11.0)
@@ -147,7 +139,7 @@ def _paint_skin(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray, 
         hollow += 0.8 * _near(positions, eye + np.array([-6.0 * side, 4.0, 8.0]), 8.0)
         painted.cover(rows, (0.30, 0.16, 0.13), 0.34 * np.minimum(hollow, 1.0))
     blush *= 1.0 + 0.5 * noise(positions, 5.0)
-    painted.cover(rows, BLOOD, np.clip(0.45 * blush, 0.0, 0.6))
+    painted.cover(rows, head.complexion.blood, np.clip(0.45 * blush, 0.0, 0.6))
     painted.shine[rows, 0] = 0.55 + 0.25 * _near(positions, tip, 25.0) + 0.12 * noise(positions, 4.0)
     painted.bump[rows] = 0.06 * noise.gradient(positions, 1.3) + 0.05 * noise.gradient(positions, 3.4)
 
@@ -175,7 +167,7 @@ def _paint_lips(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray, 
     rows, share = rows[share > 0.15], smoothstep(0.15, 0.85, share[share > 0.15])
     positions = texels.positions[rows]
     creases = noise(positions * np.array([1.0, 0.22, 0.22]), 1.1)
-    painted.cover(rows, LIP, 0.85 * share)
+    painted.cover(rows, head.complexion.lip, 0.85 * share)
     painted.albedo[rows] *= (1.0 + 0.22 * creases * share)[:, None]
     painted.shine[rows, 0] += 0.3 * share
     painted.shine[rows, 1] += 0.10 * share
@@ -192,7 +184,7 @@ def _paint_hair(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray, 
     share = smoothstep(-1.5, 5.0, above) * (1.0 - smoothstep(0.1, 0.5, ears))
     strands = 0.5 + 0.5 * noise(positions * np.array([1.0, 0.35, 1.0]), 0.9)
     density = np.clip(share * (0.74 + 0.26 * strands + 0.10 * noise(positions, 6.0)), 0.0, 1.0)
-    painted.cover(rows, np.array(HAIR)[None] * (0.8 + 0.8 * strands[:, None]), density)
+    painted.cover(rows, np.array(head.complexion.hair)[None] * (0.8 + 0.8 * strands[:, None]), density)
     painted.shine[rows, 0] *= 1.0 - 0.8 * share
     hairy = share > 0.0
     relief = noise.gradient(positions[hairy] * np.array([1.0, 0.4, 1.0]), 1.0)
@@ -204,7 +196,7 @@ def _paint_hair(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray, 
     jaw *= 1.0 - smoothstep(0.05, 0.4, lip)
     jaw *= 1.0 - 0.75 * np.exp(-(((x - 44.0) / 12.0) ** 2 + ((y + 38.0) / 14.0) ** 2))
     points = smoothstep(-0.1, 0.7, noise(positions, 0.8))
-    painted.cover(rows, STUBBLE, np.clip(jaw * (0.26 + 0.36 * points), 0.0, 1.0))
+    painted.cover(rows, head.complexion.stubble, np.clip(jaw * (0.26 + 0.36 * points), 0.0, 1.0))
 
 
 def _paint_brows(
@@ -228,7 +220,7 @@ def _paint_brows(
         )
         near = np.flatnonzero(box)
         distance, _ = tree.query(np.column_stack([side * positions[near, 0], positions[near, 1]]), workers=1)
-        painted.cover(rows[near], HAIR, 0.92 * (1.0 - smoothstep(0.05, 0.8, np.asarray(distance))))
+        painted.cover(rows[near], head.complexion.hair, 0.92 * (1.0 - smoothstep(0.05, 0.8, np.asarray(distance))))
 
 
 def _paint_lids(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray) -> None:
@@ -243,14 +235,16 @@ def _paint_lids(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray) 
         distance, index = cKDTree(dense).query(positions[near], workers=1)
         upper = dense[index, 1] > points[:, 1].mean()
         reach = np.where(upper, 3.0, 1.3)
-        painted.cover(rows[near], HAIR, np.where(upper, 0.9, 0.5) * (1.0 - smoothstep(0.3, 1.0, distance / reach)))
+        painted.cover(
+            rows[near], head.complexion.hair, np.where(upper, 0.9, 0.5) * (1.0 - smoothstep(0.3, 1.0, distance / reach))
+        )
 
 
 def _paint_inside(head: HeadModel, texels: Texels, painted: Paint, noise: SolidNoise) -> None:
     rows = np.flatnonzero(texels.parts == MOUTH)
     painted.albedo[rows] = np.array((0.27, 0.075, 0.065))
     lips = texels.positions[rows, 2] > 100.0
-    painted.cover(rows, LIP, 0.7 * lips)
+    painted.cover(rows, head.complexion.lip, 0.7 * lips)
     painted.shine[rows] = (0.4, 0.3)
     rows = np.flatnonzero(texels.parts == TONGUE)
     painted.albedo[rows] = np.array((0.42, 0.15, 0.14)) * (1.0 + 0.2 * noise(texels.positions[rows], 1.5))[:, None]
@@ -287,9 +281,9 @@ def _paint_eyes(head: HeadModel, texels: Texels, painted: Paint, noise: SolidNoi
     painted.albedo[rows] = np.array(SCLERA)
     painted.cover(rows, (0.62, 0.36, 0.30), 0.18 * smoothstep(7.0, 14.0, radius) + 0.25 * veins)
     inside = 1.0 - smoothstep(IRIS_RADIUS_MM - 0.5, IRIS_RADIUS_MM + 0.3, radius)
-    painted.cover(rows, np.array(IRIS) * (1.0 + 0.5 * rays)[:, None], inside)
+    painted.cover(rows, np.array(head.complexion.iris) * (1.0 + 0.5 * rays)[:, None], inside)
     ring = (1.0 - smoothstep(2.4, 4.3, radius)) * (0.8 + 0.2 * rays)
-    painted.cover(rows, IRIS_INNER, 0.75 * np.clip(ring, 0.0, 1.0))
+    painted.cover(rows, head.complexion.iris_inner, 0.75 * np.clip(ring, 0.0, 1.0))
     limbus = np.exp(-(((radius - IRIS_RADIUS_MM + 0.2) / 0.6) ** 2))
     painted.cover(rows, (0.03, 0.03, 0.03), 0.7 * limbus)
     painted.cover(rows, (0.006, 0.006, 0.006), 1.0 - smoothstep(PUPIL_RADIUS_MM - 0.3, PUPIL_RADIUS_MM + 0.25, radius))

@@ -16,6 +16,7 @@ from splatrig.capture.cameras import Cameras
 from splatrig.capture.demo.atlas import Atlas, build_atlas, texel_hits
 from splatrig.capture.demo.expressions import frame_names, frame_weights
 from splatrig.capture.demo.head import FineHead, HeadModel, load_head, refine
+from splatrig.capture.demo.identity import PEOPLE
 from splatrig.capture.demo.lighting import illuminate, stage_lights
 from splatrig.capture.demo.raw import krt_text, to_raw, write_png, write_tracked_frame
 from splatrig.capture.demo.render import develop, pose_head, render
@@ -48,24 +49,24 @@ class Rig:
     mesh: TrackedMesh
 
 
-def build_rig(head: HeadModel, fine: FineHead, config: DemoConfig, seed: int) -> Rig:
-    """Build cameras, stage, texture and the topology of the tracked mesh."""
+def build_rig(head: HeadModel, fine: FineHead, first: HeadModel, config: DemoConfig, seed: int) -> Rig:
+    """Build cameras, stage, texture, and the tracked mesh with the topology that it has on the `first` person."""
     cameras = build_cameras(config.cameras, config.image_height, seed)
-    surface = (fine.operator @ head.neutral)[: len(head.neutral)]
+    surface = (fine.operator @ first.neutral)[: len(first.neutral)]
     size = int(np.clip(4 * config.image_height, 512, 2048))
     return Rig(
         cameras=cameras,
         backgrounds=np.stack([background(cameras, index, seed) for index in range(len(cameras))]),
         atlas=build_atlas(head, fine, size, seed),
-        mesh=build_tracked_mesh(head, surface, config.tracked_vertices),
+        mesh=build_tracked_mesh(first, surface, config.tracked_vertices),
     )
 
 
 def write_rig(head_path: str | Path, config: DemoConfig, seed: int, outputs: dict[str, str]) -> None:
     """Write `KRT`, `tex_mean.png` and the rig for `write_segment` to outputs["krt"], ["tex_mean"], ["rig"]."""
-    head = load_head(head_path)
+    head = load_head(head_path, PEOPLE[config.person])
     fine = refine(head)
-    rig = build_rig(head, fine, config, seed)
+    rig = build_rig(head, fine, load_head(head_path), config, seed)
     order = np.random.default_rng([seed, 5]).permutation(len(rig.cameras))
     with atomic_path(outputs["krt"]) as temporary:
         temporary.write_text(krt_text(rig.cameras, order), encoding="ascii")
@@ -87,7 +88,7 @@ def write_segment(
     outputs: dict[str, str],
 ) -> None:
     """Write a segment's pictures to the folder outputs["images"] and its meshes to outputs["tracked_mesh"]."""
-    head, rig = load_head(head_path), load_rig(rig_path)
+    head, rig = load_head(head_path, PEOPLE[config.person]), load_rig(rig_path)
     fine, lights = refine(head), stage_lights()
     names, poses = frame_names(segment, config.frames), head_poses(segment, config.frames, seed)
     generator = np.random.default_rng([seed, 6, zlib.crc32(segment.encode())])

@@ -1,0 +1,124 @@
+"""A planted head as a web head, opened from disk in a headless Chromium without a network."""
+
+import base64
+import io
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+import planted
+import web_renderer
+from control import heads
+from splatrig.animation.rig import Rig
+from splatrig.control.filters import tour
+from splatrig.control.head import Family, Head, head_of
+from splatrig.control.panel import panel_of
+from splatrig.control.web.measure import cost_of
+from splatrig.control.web.pack import pack_head
+from splatrig.control.web.page import build_page, footer_of, header_of
+
+LOCAL = "sldc_gauss_xyz"
+CENTERS_MM = np.array([[-30.0, 20.0, 82.0], [30.0, -15.0, 83.0]])
+"""Where local components act: on the side of the sphere that looks at the viewer."""
+DIRECTIONS = np.array([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, -1.0, 0.0]])
+WIDTH_MM = 20.0
+
+
+def local_family(made: planted.Head) -> Family:
+    """Around each centre, four components that only push: right, left, up and down, 10 mm at most."""
+    distance = np.linalg.norm(made.vertices[None] - CENTERS_MM[:, None], axis=2)
+    falloff = np.exp(-0.5 * (distance / WIDTH_MM) ** 2) * (distance < 2.5 * WIDTH_MM)
+    fields = 10.0 * falloff[:, None, :, None] * DIRECTIONS[None, :, None, :]  # [2, 4, N, 3]
+    parts = planted.components(made, count=8)
+    parts = replace(parts, C=(fields.reshape(8, -1) / parts.std).astype(np.float32))
+    level = heads.template(made).levels["base"]
+    return Family(
+        Rig(parts, made.neutral), panel_of(LOCAL, parts, level, subject="planted", neutral_frame=parts.frames[0])
+    )
+
+
+def planted_head() -> Head:
+    made = planted.head(3)
+    families = {
+        "pca_all": heads.family(made, "pca_all", family="pca", attributes=planted.JOINT, count=4, seed=3),
+        LOCAL: local_family(made),
+    }
+    return head_of("planted", families, heads.template(made))
+
+
+HEAD = planted_head()
+CAMERAS = planted.cameras(3, width=40, height=60).scaled(4)
+TRACK = tour(HEAD.panels["pca_all"], rate=10, move_s=0.3, hold_s=0.1)
+STAGE, PANEL = 320, 420
+"""Pixels: the side of the picture, and the width of what is beside it (style.css)."""
+READY = "body[data-state=ready], body[data-state=failed]"
+
+
+@dataclass
+class Opened:
+    """The page, and all that it said and asked for."""
+
+    page: Any
+    errors: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def call(self, expression: str, *arguments: object) -> Any:
+        """Evaluate a function in the page; `head` is what the page offers to scripts."""
+        return self.page.evaluate(f"(given) => (({expression}))(window.splatrig, ...given)", list(arguments))
+
+    def picture(self, camera: str | None = None) -> NDArray[np.float64]:  # [H, W, 3]
+        """Return the picture in [0, 1] at the size of the calibrated cameras, on black."""
+        url = self.call(
+            """async (head, name, width, height) => {
+                if (name) head.view.choose(name);
+                head.resize(width, height, 1);
+                head.setBackground(0);
+                return head.snapshot();
+            }""",
+            camera,
+            CAMERAS.width,
+            CAMERAS.height,
+        )
+        with Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))) as image:
+            return np.asarray(image.convert("RGB"), dtype=np.float64) / 255
+
+    def weights(self) -> NDArray[np.float64]:
+        """Return all weights, families one after the other."""
+        return np.array(self.call("(head) => Array.from(head.rig.weights)"))
+
+    def to_rest(self) -> None:
+        """Undo what others did: weights, pins, the view, its size and what a drag may move."""
+        self.call(
+            """(head, side, family) => {
+                document.getElementById("reset").click();
+                document.getElementById("drag-with").value = family;
+                head.view.front();
+                if (document.getElementById("view").width !== side) head.resize(side, side, 1);
+            }""",
+            STAGE,
+            LOCAL,
+        )
+
+    def message(self) -> tuple[str, bool]:
+        """Return what the page says, and whether as an error."""
+        line = self.page.locator("#message")
+        return line.inner_text(), line.get_attribute("class") == "error"
+
+
+def write_page(head: Head, path: Path) -> None:
+    packed = pack_head(head)
+    header, blob = header_of(head, packed, CAMERAS, {"tour": TRACK}, heads.DRAG)
+    footer = footer_of(head, packed, cost_of(head, packed, CAMERAS.select([0])), "")
+    page = build_page(
+        header,
+        blob,
+        title="planted",
+        footer=footer,
+        sources=web_renderer.SOURCES,
+        renderer=web_renderer.renderer_path(),
+    )
+    path.write_text(page, encoding="utf-8")
