@@ -265,7 +265,6 @@ rule show_worst:
         gaussians=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
         frames=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
         cameras=results("dataset/cameras.json"),
-        template=results("template/template.h5"),
     output:
         picture=figure("worst_views", "2 Fits", "worst views"),
         cameras=report(

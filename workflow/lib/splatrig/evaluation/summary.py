@@ -47,6 +47,7 @@ QUANTITIES = (
     Quantity("rebuilt frames, size, RMSE", "ln mm", "rmse_scale", HEAD_TRAIN),
     Quantity("displacement explained", "%", "explained_xyz", {"split": "train"}, scale=100.0),
     Quantity("pictures, held-out cameras, PSNR", "dB", "image_psnr", {"split": "train"}, interval=True, digits=4),
+    Quantity("the same, Gaussians not following the skin", "dB", "unfollowed_psnr", interval=True, digits=4),
     Quantity("pictures, held-out cameras, SSIM", "0 to 1", "image_ssim", {"split": "train"}),
     Quantity("pictures, held-out cameras, LPIPS", "distance", "image_lpips", {"split": "train"}),
     Quantity(
