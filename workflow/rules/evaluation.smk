@@ -99,6 +99,7 @@ rule evaluate_truth:
 
 rule merge_methods:
     input:
+        **({"folds": results("evaluation/folds.csv")} if FOLDS else {}),
         tables=per_method("evaluation/methods/{level}/{method}.csv"),
         images=pictures_compared(),
         fit=results("evaluation/fit.csv"),

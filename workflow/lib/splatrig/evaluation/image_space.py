@@ -91,7 +91,7 @@ def agreement(
     photographed: NDArray[np.float32],  # [H, W, 3]
     inside: NDArray[np.bool_],  # [H, W] somewhere True
 ) -> tuple[float, float]:
-    """Return PSNR (dB; infinite for equal pictures) and SSIM where `inside`, as `splatrig.training.metrics` has them."""
+    """Return PSNR (dB, infinite for equal pictures) and SSIM where `inside`, as in `splatrig.training.metrics`."""
     error = float(np.square(rendered - photographed)[inside].mean(dtype=np.float64))
     similarity = similarity_map(rendered.astype(np.float64), photographed.astype(np.float64))
     return -10.0 * math.log10(error) if error > 0 else math.inf, float(similarity[inside].mean())
