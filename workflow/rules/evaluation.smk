@@ -177,6 +177,7 @@ rule draw_figures:
 rule summarise_evaluation:
     input:
         **({"truth": results("evaluation/truth.csv")} if HAS_TRUTH else {}),
+        views=results("evaluation/fit.csv"),
         fit=results("evaluation/fit_summary.csv"),
         methods=results("evaluation/methods.csv"),
         sweeps=results("evaluation/sweeps.csv"),
