@@ -113,6 +113,7 @@ def test_one_sentence_names_key_value_and_expectation(key, value, sentence):
         ("capture.neutral", "E999_No", "capture.neutral: E999_No is not among the expressions"),
         ("capture.held_out.expressions", ["E999_No"], "E999_No is not among the expressions"),
         ("capture.held_out.expressions", ["E001_Neutral_Eyes_Open"], "cannot be held out"),
+        ("evaluation.joint_folds", 12, "expected at most 11, the expressions to learn from without the neutral's"),
         ("capture.held_out.cameras", ["nope"], "camera nope does not exist"),
         ("capture.held_out.cameras", CAMERAS, "all 16 cameras are held out"),
         ("capture.cameras", ["400001", "nope"], "capture.cameras: camera nope does not exist"),
@@ -131,6 +132,20 @@ def test_cross_field_mistakes_are_named(key, value, sentence):
     with pytest.raises(InputError) as error:
         check_config(config, EXPRESSIONS, CAMERAS)
     assert sentence in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("joint", "sentence"),
+    [
+        ({"start": "rows"}, "with joint.start: rows rigs start from components of all fitted frames"),
+        ({"k": 34}, "without one expression there are 33 training frames, fewer than joint.k = 34"),
+    ],
+)
+def test_rigs_that_cannot_be_learned_without_an_expression_are_refused(joint, sentence):
+    raw = changed("evaluation.joint_folds", 1)
+    raw["joint"] = raw["joint"] | joint
+    with pytest.raises(InputError, match=sentence):
+        check_config(load_config(raw, SCHEMA), EXPRESSIONS, CAMERAS)
 
 
 def test_held_out_expressions_do_not_count_as_training_frames():

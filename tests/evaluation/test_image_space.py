@@ -1,47 +1,46 @@
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import planted
 from splatrig.animation.render import render
 from splatrig.animation.rig import Rig
-from splatrig.evaluation.image_space import Photographs, Place, Stage, load_views, score
+from splatrig.animation.surface import surface_of
+from splatrig.evaluation.image_space import Photographs, Place, Stage, Views, agreement, score
 from splatrig.evaluation.images import IMAGE_COLUMNS
 from splatrig.evaluation.method import PICTURED_FACES, MethodEvaluation
 from splatrig.mesh.template import build_template
+from splatrig.training.metrics import measure
 
 
-class Source:
-    """Stands for the restructured dataset: photographs are renders of the true frames, posed as head space."""
-
-    def __init__(self, rig, data, cameras):
-        self._frames = {name: rig.from_row(row) for name, row in zip(data.frames, data.X, strict=True)}
-        self._cameras = cameras
-
-    def load(self, expression, frame):
-        images, alphas = render(self._frames[f"{expression}/{frame}"], self._cameras)
-        straight = images / np.maximum(alphas, 1e-3)
-        pixels = np.concatenate([straight, alphas], axis=-1)
-        return SimpleNamespace(
-            cameras=self._cameras, images=torch.from_numpy((pixels.clip(0, 1) * 255).round().astype(np.uint8))
-        )
+def write_capture(dataset, rig, data, cameras):
+    """A restructured dataset whose photographs are renders of the true frames, posed as head space."""
+    for name, row in zip(data.frames, data.X, strict=True):
+        folder = dataset / name
+        folder.mkdir(parents=True)
+        images, alphas = render(rig.from_row(row), cameras)
+        pixels = np.concatenate([images / np.maximum(alphas, 1e-3), alphas], axis=-1).clip(0, 1)
+        for camera, picture in zip(cameras.names, (pixels * 255).round().astype(np.uint8), strict=True):
+            Image.fromarray(picture, "RGBA").save(folder / f"{camera}.png")
+        np.savetxt(folder / f"{folder.name}_transform.txt", np.eye(3, 4))
 
 
 @pytest.fixture(scope="module")
-def scene():
+def scene(tmp_path_factory):
     made = planted.head()
     parts = planted.components(made, frames=6)
     data = planted.rows(parts)
-    rig = Rig(parts, made.neutral)
-    return made, parts, data, Source(rig, data, planted.cameras(2))
+    dataset, cameras = tmp_path_factory.mktemp("dataset"), planted.cameras(2)
+    write_capture(dataset, Rig(parts, made.neutral), data, cameras)
+    return made, parts, data, Photographs(dataset, cameras)
 
 
 def test_photographs_are_composited_onto_black(scene):
-    _, _, data, source = scene
-    views = load_views(source, data.frames[1])
+    _, _, data, photographs = scene
+    views = photographs.of(data.frames[1])
     assert views.photographs.shape == (2, 60, 40, 3)
     assert float(views.photographs[~views.inside].max()) < 0.9
     assert float(views.photographs[0, 0, 0].max()) == 0.0
@@ -49,9 +48,9 @@ def test_photographs_are_composited_onto_black(scene):
 
 
 def test_the_true_frame_scores_high_and_another_one_lower(scene):
-    made, parts, data, source = scene
+    made, parts, data, photographs = scene
     rig = Rig(parts, made.neutral)
-    views = load_views(source, data.frames[4])
+    views = photographs.of(data.frames[4])
     own, other = score(rig.from_row(data.X[4]), views), score(rig.from_row(data.X[0]), views)
     assert [found.camera for found in own] == ["cam0", "cam1"]
     assert min(found.psnr for found in own) > 40.0
@@ -59,11 +58,32 @@ def test_the_true_frame_scores_high_and_another_one_lower(scene):
     assert max(found.ssim for found in other) < min(found.ssim for found in own)
 
 
+@pytest.mark.parametrize(
+    "box", [(slice(20, 31), slice(5, 19)), (slice(0, 60), slice(0, 40)), (slice(59, 60), slice(0, 1))]
+)
+def test_scores_inside_are_those_of_the_fits(scene, box):
+    _, _, data, photographs = scene
+    first, second = photographs.of(data.frames[4]).photographs[0], photographs.of(data.frames[0]).photographs[0]
+    inside = torch.zeros((60, 40), dtype=torch.bool)
+    inside[box] = True
+    expected = measure(first, second, inside)["mask"]
+    views = Views("E001/000001", photographs.of(data.frames[0]).cameras.select([0]), second[None], inside[None])
+    found = agreement(*(picture[views.boxes[0]].numpy() for picture in (first, second, inside)))
+    assert found == pytest.approx((expected.psnr, expected.ssim), rel=1e-9)
+
+
+def test_cameras_that_see_no_head_give_no_score(scene):
+    made, _, data, photographs = scene
+    seen = photographs.of(data.frames[1])
+    views = replace(seen, inside=seen.inside & torch.tensor([False, True])[:, None, None])
+    assert [found.camera for found in score(made.neutral, views)] == ["cam1"]
+
+
 def evaluated(scene, parts, data, method="sldc_gauss_xyz"):
-    made, _, _, source = scene
+    made, _, _, photographs = scene
     evaluation = MethodEvaluation(method, "base", parts, data, [1, 3], 0)
     evaluation.table()
-    return evaluation.pictures(Stage(made.neutral, None, Photographs(source)))
+    return evaluation.pictures(Stage(made.neutral, None, photographs))
 
 
 def test_all_planted_components_score_best(scene):
@@ -101,15 +121,26 @@ def test_learned_rigs_are_shown_with_their_own_weights(scene):
 
 
 def test_left_out_expressions_of_the_joint_matrix_are_rendered(scene):
-    made, _, _, source = scene
+    made, _, _, photographs = scene
     parts = planted.components(made, family="pca", frames=6)
     data = planted.rows(parts)
     evaluation = MethodEvaluation("pca_all", "base", parts, data, [1], 0)
     evaluation.table()
-    table = evaluation.pictures(Stage(made.neutral, None, Photographs(source)))
+    table = evaluation.pictures(Stage(made.neutral, None, photographs))
     left_out = table[table["test"] == "generalisation"]
     assert set(left_out["expression"]) == {"E001"}
     assert set(left_out["role"]) == {"left_out"}
+
+
+def test_components_of_centres_are_also_shown_without_following_the_skin(scene):
+    made, parts, data, photographs = scene
+    evaluation = MethodEvaluation("sldc_gauss_xyz", "base", parts, data, [1, 3], 0)
+    evaluation.table()
+    surface = surface_of(made.vertices, made.faces)
+    table = evaluation.pictures(Stage(made.neutral, None, photographs, surface=surface))
+    means = table[table["k"] == 3].groupby("test")["psnr"].mean()
+    assert means["unfollowed"] > means["reconstruction"] + 1.0  # these photographs are of Gaussians that do not follow
+    assert "unfollowed" not in set(evaluated(scene, parts, data)["test"])
 
 
 def test_rows_of_a_coarse_level_are_carried_to_the_finest():
@@ -126,8 +157,7 @@ def test_rows_of_a_coarse_level_are_carried_to_the_finest():
 
 
 def test_equal_pictures_are_infinitely_alike_and_still_in_the_table(scene, monkeypatch):
-    made, _, data, source = scene
-    photographs = Photographs(source)
+    made, _, data, photographs = scene
     views = photographs.of(data.frames[1])
     assert photographs.of(data.frames[1]) is views
     monkeypatch.setattr("splatrig.evaluation.image_space.render", lambda *_, **__: (views.photographs.numpy(), None))

@@ -6,7 +6,15 @@ import planted
 from splatrig.errors import InputError
 from splatrig.evaluation.fit import merge_fit_metrics, summarise_fit, worst_views
 from splatrig.evaluation.images import FITS, IMAGE_COLUMNS, fitted_pictures, summarise_images, unseen_pictures
-from splatrig.evaluation.summary import COMPARISON_COLUMNS, comparison, headline, key_numbers, remarks, side_by_side
+from splatrig.evaluation.summary import (
+    COMPARISON_COLUMNS,
+    comparison,
+    headline,
+    key_numbers,
+    remarks,
+    side_by_side,
+    what_was_measured,
+)
 from splatrig.evaluation.table import (
     RUNTIME_COLUMNS,
     MethodTable,
@@ -226,9 +234,10 @@ def test_key_numbers_take_the_largest_k_and_say_how(fit):
 
 def test_the_headline_says_number_unit_interval_and_count(fit):
     numbers = key_numbers(summarise_fit(fit, np.random.default_rng(0)), methods(), sweeps(), None)
-    answers = headline(numbers)["answer"]
-    assert answers[1].startswith("31 dB [30.5, 31.5], n = 12: the same")
-    assert answers[2].startswith("0.7 mm, n = 100: RMSE")
+    answers = headline(numbers, what_was_measured(fit, methods()))["answer"]
+    assert answers[0].startswith("3 frames of 2 expressions from 1 training cameras and 1 that were held out")
+    assert answers[2].startswith("31 dB [30.5, 31.5], n = 12: the same")
+    assert answers[3].startswith("0.7 mm, n = 100: RMSE")
 
 
 def test_key_numbers_do_without_learned_rigs(fit):

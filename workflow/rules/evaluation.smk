@@ -99,6 +99,7 @@ rule evaluate_truth:
 
 rule merge_methods:
     input:
+        **({"folds": results("evaluation/folds.csv")} if FOLDS else {}),
         tables=per_method("evaluation/methods/{level}/{method}.csv"),
         images=pictures_compared(),
         fit=results("evaluation/fit.csv"),
@@ -176,6 +177,7 @@ rule draw_figures:
 rule summarise_evaluation:
     input:
         **({"truth": results("evaluation/truth.csv")} if HAS_TRUTH else {}),
+        views=results("evaluation/fit.csv"),
         fit=results("evaluation/fit_summary.csv"),
         methods=results("evaluation/methods.csv"),
         sweeps=results("evaluation/sweeps.csv"),
@@ -265,7 +267,6 @@ rule show_worst:
         gaussians=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
         frames=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
         cameras=results("dataset/cameras.json"),
-        template=results("template/template.h5"),
     output:
         picture=figure("worst_views", "2 Fits", "worst views"),
         cameras=report(

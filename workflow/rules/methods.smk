@@ -33,6 +33,33 @@ HAS_TRUTH = CFG.capture.source == "demo"
 RENDERING = to_mapping(replace(CFG.rendering, families=[]))
 
 
+def folds():
+    """The expressions that learned rigs are learned without, one at a time, spread over those that can be left out."""
+    held_out = {CFG.capture.neutral, *CFG.capture.held_out.expressions}
+    candidates = [name for name in EXPRESSIONS if name not in held_out]
+    count = CFG.evaluation.joint_folds if CFG.joint.families else 0
+    return [candidates[index * len(candidates) // count] for index in range(count)]
+
+
+FOLDS = folds()
+
+
+def every_fold(path):
+    """`path` for every fold and learned rig."""
+    return expand(results(path), fold=FOLDS, family=CFG.joint.families)
+
+
+def photographs_without(wildcards):
+    """The photographs and tracked meshes of all expressions but the one left out."""
+    return [results(f"dataset/{name}") for name in EXPRESSIONS if name != wildcards.fold]
+
+
+def start_without(wildcards):
+    """The components of the tracked meshes that a rig of a fold starts from; none for a random start."""
+    name = JOINT_START.get(wildcards.family)
+    return [results(f"evaluation/folds/{wildcards.fold}/{name}.h5")] if name else []
+
+
 def sweep_ks(method):
     """The numbers of components at which a method is learned anew; sparse PCA, being slow, up to its own."""
     return [k for k in CFG.evaluation.ks if k <= CFG.components.mbspca.k or not method.startswith("mbspca_")]
@@ -71,6 +98,7 @@ def pictures_compared():
     """The tables of rendered reconstructions: of every method, of left-out expressions, of held-out expressions."""
     tables = per_method("evaluation/images/{level}/{method}.csv")
     tables += expand(results("evaluation/images/left_out/{method}.csv"), method=SWEPT)
+    tables += every_fold("evaluation/images/folds/{fold}/joint_{family}.csv")
     return tables + ([results("evaluation/images/unseen.csv")] if CFG.capture.held_out.expressions else [])
 
 
@@ -100,4 +128,5 @@ def figure(name, category, content):
 
 wildcard_constraints:
     method="(upsampled_)?(pca|mbspca|sldc_gauss|sldc_trapezoid|joint)_[a-z_]+",
+    fold="[A-Za-z0-9][A-Za-z0-9_.-]*",
     family="(pca|mbspca|sldc_gauss|sldc_trapezoid|joint)_[a-z_]+",

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from splatrig.evaluation.images import IMAGE_COLUMNS, fitted_pictures, summarise_images
+from splatrig.evaluation.left_out import paired_gains, summarise_folds
 from splatrig.evaluation.runtimes import job_seconds
 from splatrig.evaluation.table import RUNTIME_COLUMNS, SWEEP_COLUMNS, merge_tables, read_table, write_table
 
@@ -15,9 +16,12 @@ params, inputs, output = snakemake.params, snakemake.input, snakemake.output
 images = merge_tables(inputs.images, IMAGE_COLUMNS)
 fits = fitted_pictures(read_table(inputs.fit), images, params.level)
 images = pd.concat([images, fits], ignore_index=True)
-summary = summarise_images(images, np.random.default_rng(params.seed))
+generator = np.random.default_rng(params.seed)
+tables = [merge_tables(inputs.tables), summarise_images(images, generator)]
+if inputs.get("folds"):
+    tables += [summarise_folds(read_table(inputs.folds), generator), paired_gains(images, generator)]
 write_table(output.images, images)
-methods = pd.concat([merge_tables(inputs.tables), summary], ignore_index=True)
+methods = pd.concat(tables, ignore_index=True)
 write_table(output.methods, methods)
 write_table(output.sweeps, merge_tables(inputs.sweeps, SWEEP_COLUMNS))
 learned = merge_tables(inputs.runtimes, RUNTIME_COLUMNS)

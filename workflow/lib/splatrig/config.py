@@ -258,6 +258,8 @@ class EvaluationConfig:
     ks: list[int]
     lambdas: list[float]
     level: str
+    joint_folds: int
+    """Expressions that learned rigs are learned without, one at a time."""
 
 
 @dataclass(frozen=True)

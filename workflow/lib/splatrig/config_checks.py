@@ -134,6 +134,7 @@ def check_config(config: Config, expressions: Sequence[str], cameras: Sequence[s
             f"expected at most demo.frames = {config.demo.frames}."
         )
     _check_component_sizes(config, len(expressions) - len(capture.held_out.expressions))
+    _check_folds(config, len(expressions) - len(capture.held_out.expressions))
     trapezoid = components.sldc.trapezoid
     if trapezoid.d_min >= trapezoid.d_max:
         raise InputError(
@@ -191,6 +192,26 @@ def _check_component_sizes(config: Config, train_expressions: int) -> None:
         raise InputError(
             f"components.upsample: {levels[-1]} is the finest level already; "
             f"name coarser ones ({', '.join(levels[:-1])})."
+        )
+
+
+def _check_folds(config: Config, train_expressions: int) -> None:
+    """Check that learned rigs can be learned without one expression, as often as asked."""
+    count, frames = config.evaluation.joint_folds, (train_expressions - 1) * config.capture.frames_per_expression
+    if count > train_expressions - 1:
+        raise InputError(
+            f"evaluation.joint_folds: got {count}, expected at most {train_expressions - 1}, the expressions to learn "
+            "from without the neutral's, which is never left out."
+        )
+    if count and config.joint.start == "rows":
+        raise InputError(
+            f"evaluation.joint_folds: got {count}, but with joint.start: rows rigs start from components of all fitted "
+            "frames, those left out among them; set joint.start to mesh, or evaluation.joint_folds to 0."
+        )
+    if count and config.joint.k > frames:
+        raise InputError(
+            f"evaluation.joint_folds: got {count}, but without one expression there are {frames} training frames, "
+            f"fewer than joint.k = {config.joint.k}; lower joint.k, or set evaluation.joint_folds to 0."
         )
 
 

@@ -144,6 +144,7 @@ def draw_coherence(coherence: pd.DataFrame, spectrum: pd.DataFrame) -> Figure:
     axes[1, 3].set_ylim(0, 102)
     axes[1, 3].set_title("PCA of each attribute")
     axes[1, 3].set_xlabel("components")
+    axes[1, 3].set_ylabel("variance explained (%)")
     axes[1, 3].legend(fontsize=7, loc="lower right")
     if len(recipes) > 1:
         ax.legend(loc="lower right")

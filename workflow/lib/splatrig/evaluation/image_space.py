@@ -1,9 +1,10 @@
 """Rows of components as pictures: how far their renders are from the photographs of cameras that never trained."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import astuple, dataclass, replace
+import math
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from functools import cached_property
 from pathlib import Path
-from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from splatrig.animation.pictures import Picture
 from splatrig.animation.render import pick_device, render
 from splatrig.animation.rig import Rig
 from splatrig.animation.rig_file import carry_xyz
@@ -20,13 +20,15 @@ from splatrig.animation.surface import Surface, surface_of
 from splatrig.capture.cameras import Cameras, read_cameras
 from splatrig.components.file import Components
 from splatrig.evaluation.images import IMAGE_COLUMNS
-from splatrig.evaluation.worst import worst_row
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.joint.base import base_of
 from splatrig.mesh.template import Template
-from splatrig.training.dataset import FrameSource
-from splatrig.training.metrics import measure
+from splatrig.training.dataset import read_pose
+from splatrig.training.decoding import read_photograph
+from splatrig.training.metrics import lpips
+from splatrig.training.ssim import WINDOW
+from splatrig.training.ssim_numba import similarity_map
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,23 @@ class Views:
     photographs: Tensor  # [C, H, W, 3] in [0, 1]
     inside: Tensor  # [C, H, W] bool
 
+    @cached_property
+    def boxes(self) -> list[tuple[slice, slice] | None]:
+        """Rows and columns that enter the SSIM of the silhouette, a camera each; None where nothing is seen."""
+        return [_box(inside.numpy()) if bool(inside.any()) else None for inside in self.inside]
 
-def load_views(source: FrameSource, name: str) -> Views:
-    """Read the photographs of the frame `expression/frame` from all cameras of `source`."""
-    expression, frame = name.split("/")
-    data = source.load(expression, frame)
-    pixels = data.images.to(torch.float32) / 255.0
+
+def load_views(dataset: Path, cameras: Cameras, name: str) -> Views:
+    """Read what `cameras` (in world space) see of the frame `expression/frame` below `dataset`.
+
+    Raises InputError naming the photograph or the pose that is missing or malformed.
+    """
+    folder = dataset / name
+    pictures = [read_photograph(folder / f"{camera}.png", cameras.width, cameras.height) for camera in cameras.names]
+    pixels = torch.from_numpy(np.stack(pictures)).to(torch.float32) / 255.0
+    pose = read_pose(folder / f"{folder.name}_transform.txt")
     alpha = pixels[..., 3:]
-    return Views(name, data.cameras, pixels[..., :3] * alpha, alpha[..., 0] > 0.5)
+    return Views(name, cameras.in_head_space(pose), pixels[..., :3] * alpha, alpha[..., 0] > 0.5)
 
 
 @dataclass(frozen=True)
@@ -66,27 +77,45 @@ class ViewScore:
 def score(gaussians: Gaussians, views: Views, device: str = "cpu") -> list[ViewScore]:
     """Render `gaussians` from the cameras of `views` onto black; compare those that see the head."""
     images = torch.from_numpy(render(gaussians, views.cameras, device=device)[0])
-    scores = []
-    for name, image, photograph, inside in zip(
-        views.cameras.names, images, views.photographs, views.inside, strict=True
-    ):
-        if bool(inside.any()):
-            found = measure(image, photograph, inside)["mask"]
-            scores.append(ViewScore(name, found.psnr, found.ssim, found.lpips))
-    return scores
+    found = []
+    for camera, box in enumerate(views.boxes):
+        if box is not None:
+            image, photograph, inside = images[camera], views.photographs[camera], views.inside[camera]
+            decibels, similarity = agreement(image[box].numpy(), photograph[box].numpy(), inside[box].numpy())
+            found.append(ViewScore(views.cameras.names[camera], decibels, similarity, lpips(image, photograph, inside)))
+    return found
+
+
+def agreement(
+    rendered: NDArray[np.float32],  # [H, W, 3] in [0, 1]
+    photographed: NDArray[np.float32],  # [H, W, 3]
+    inside: NDArray[np.bool_],  # [H, W] somewhere True
+) -> tuple[float, float]:
+    """Return PSNR (dB, infinite for equal pictures) and SSIM where `inside`, as in `splatrig.training.metrics`."""
+    error = float(np.square(rendered - photographed)[inside].mean(dtype=np.float64))
+    similarity = similarity_map(rendered.astype(np.float64), photographed.astype(np.float64))
+    return -10.0 * math.log10(error) if error > 0 else math.inf, float(similarity[inside].mean())
+
+
+def _box(inside: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Return the rows and columns of a silhouette with the reach of the SSIM window around them."""
+    spans = [np.flatnonzero(inside.any(axis=other))[[0, -1]] for other in (1, 0)]
+    first, second = (slice(max(0, int(low) - WINDOW // 2), int(high) + 1 + WINDOW // 2) for low, high in spans)
+    return first, second
 
 
 class Photographs:
     """The photographs of frames, read when they are first asked for."""
 
-    def __init__(self, source: FrameSource) -> None:
-        self._source = source
+    def __init__(self, dataset: Path, cameras: Cameras) -> None:
+        """From the folder that holds `{expression}/{frame}/` and `cameras` in the capture's world space."""
+        self._dataset, self._cameras = dataset, cameras
         self._views: dict[str, Views] = {}
 
     def of(self, name: str) -> Views:
         """Return the views of the frame `expression/frame`."""
         if name not in self._views:
-            self._views[name] = load_views(self._source, name)
+            self._views[name] = load_views(self._dataset, self._cameras, name)
         return self._views[name]
 
 
@@ -95,7 +124,7 @@ class Place:
     """What a picture is of."""
 
     test: str
-    """reconstruction, generalisation or specificity."""
+    """One of `splatrig.evaluation.images.NAMES`."""
     k: int
     frame: str
     """`expression/frame` of the photographs."""
@@ -126,15 +155,22 @@ class Stage:
         self._surface = surface
         self._rows: list[tuple[object, ...]] = []
 
-    def posing(self, components: Components) -> Callable[[NDArray[np.float32]], Gaussians]:
+    def follows(self, components: Components) -> bool:
+        """Return whether Gaussians of `components` turn and grow with the skin here, nothing else turning them."""
+        moved = {name for name, _, _ in components.dim_info}
+        return self._surface is not None and moved.isdisjoint(("rotation", "scale"))
+
+    def posing(self, components: Components, *, follow: bool = True) -> Callable[[NDArray[np.float32]], Gaussians]:
         """Return what makes Gaussians of a row of `components`; rows of a coarse level are carried to the finest.
 
-        Displacements go up through the midpoint operators; what the components do not move stays the neutral's.
+        Displacements go up through the midpoint operators; what the components do not move stays the neutral's, and
+        without `follow` so do rotation and size of Gaussians that would follow the skin.
         """
+        surface = self._surface if follow else None
         if len(components.face_mask) == len(self._neutral):
-            return Rig(components, base_of(components, self._neutral), self._surface).from_row
+            return Rig(components, base_of(components, self._neutral), surface).from_row
         lifted = carry_xyz(components, self._template, self._neutral)
-        rig = Rig(lifted, self._neutral, self._surface)
+        rig = Rig(lifted, self._neutral, surface)
         coarse = next(
             name for name, level in self._template.levels.items() if len(level.vertices) == len(components.face_mask)
         )
@@ -175,31 +211,4 @@ def open_stage(inputs: Any, dataset: str | Path, template: Template, device: str
     neutral = read_fitted_frames(inputs.neutral).gaussians[0]
     finest = template.levels[template.finest]
     surface = surface_of(finest.vertices, finest.faces) if follow else None
-    photographs = Photographs(FrameSource(Path(dataset), cameras, template))
-    return Stage(neutral, template, photographs, pick_device(device), surface)
-
-
-def picture_worst(
-    chosen: pd.DataFrame,
-    stores: Mapping[str, str | Path],
-    source: FrameSource,
-    height: int,
-    device: str = "cpu",
-) -> tuple[list[list[Picture]], list[str]]:
-    """Return rows of pictures and titles for the views `chosen` by `worst_views`.
-
-    `stores` maps an expression to its fitted frames.
-    """
-    rows, titles = [], []
-    for view in chosen.itertuples(index=False):
-        index = source.cameras.names.index(str(view.camera))
-        one = replace(source, cameras=source.cameras.select([index]))
-        views = load_views(one, f"{view.expression}/{view.frame}")
-        gaussians = read_fitted_frames(stores[str(view.expression)], [str(view.frame)]).gaussians[0]
-        image = render(gaussians, views.cameras, device=device)[0][0]
-        rows.append(worst_row(image, views.photographs[0].numpy(), views.inside[0].numpy(), height))
-        name = fill(str(view.expression).replace("_", " "), 24)
-        camera = f"camera {view.camera} ({str(view.split).replace('_', ' ')})"
-        score = f"{view.psnr:.2f} dB, SSIM {view.ssim:.3f}"
-        titles.append(f"worst {view.why}s\n{name}\nframe {view.frame}\n{camera}\n{score}")
-    return rows, titles
+    return Stage(neutral, template, Photographs(Path(dataset), cameras), pick_device(device), surface)

@@ -79,6 +79,10 @@ class MethodEvaluation:
         for k in track(usable_ks(self.ks, self._projection.count), "numbers of components", unit="k"):
             for row, estimate in zip(peaks, self._projection.estimate(k)[peaks], strict=True):
                 stage.compare(Place("reconstruction", k, data.frames[row], "train", weights), pose(estimate))
+        if stage.follows(self.components):
+            pose, k = stage.posing(self.components, follow=False), self._projection.count
+            for row, estimate in zip(peaks, self._projection.estimate(k)[peaks], strict=True):
+                stage.compare(Place("unfollowed", k, data.frames[row], "train", weights), pose(estimate))
         if not self._carried:
             self._show_random(stage)
         if self._left_out is not None and self.method.endswith("_all"):

@@ -6,7 +6,7 @@ components each. All of it happens at one, usually coarse, level, on the centres
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,8 @@ from splatrig.components.matrix import standardise as measure_scales
 from splatrig.components.pca import principal_components
 from splatrig.config import MbspcaConfig, SldcConfig
 from splatrig.evaluation.image_space import Place, Stage
-from splatrig.evaluation.measures import attribute_error, bootstrap_interval, rms
+from splatrig.evaluation.left_out import add_folds, fold_errors
+from splatrig.evaluation.measures import attribute_error, rms
 from splatrig.evaluation.reconstruction import (
     add_convergence,
     by_energy,
@@ -34,7 +35,6 @@ from splatrig.evaluation.reconstruction import (
     standardise,
 )
 from splatrig.evaluation.rows import AttributeRows
-from splatrig.evaluation.surface import SurfaceWalk
 from splatrig.evaluation.table import RUNTIME_COLUMNS, SWEEP_COLUMNS, MethodTable
 from splatrig.mesh.template import Level
 from splatrig.progress import track
@@ -137,7 +137,7 @@ class Sweeps:
         expressions, peaks = data.expressions, set(data.peaks().tolist())
         folds = sorted(set(expressions[data.train]) - {expressions[data.neutral_row]})
         for k in ks:
-            table, errors = MethodTable(self.method, self.level_name), _FoldErrors()
+            table, errors = MethodTable(self.method, self.level_name), []
             for name in track(folds, f"left out, k = {k}", unit="fold"):
                 kept = np.flatnonzero(data.train & (expressions != name))
                 if k > len(kept):
@@ -145,13 +145,13 @@ class Sweeps:
                 components = self._learn(kept, k, None)
                 out = np.flatnonzero(data.train & (expressions == name))
                 estimate = _rebuilt(components, data, out)
-                errors.add(components, data, out, estimate)
+                errors.append(fold_errors(components, data.X[out], estimate))
                 if stage is not None:
                     pose = stage.posing(components)
                     for row, rebuilt in zip(out.tolist(), estimate, strict=True):
                         if row in peaks:
                             stage.compare(Place("generalisation", k, data.frames[row], "left_out"), pose(rebuilt))
-            errors.add_to(table, k, generator)
+            add_folds(table, k, errors, generator)
             self._keep(table, "left_out", None)
 
     def frame(self) -> pd.DataFrame:
@@ -194,36 +194,6 @@ class Sweeps:
         describe_components(table, components, xyz)
         add_convergence(table, components)
         self._keep(table, sweep, lambda_)
-
-
-@dataclass
-class _FoldErrors:
-    """RMSE in mm, one number a fold."""
-
-    head: list[float] = field(default_factory=list)
-    face: list[float] = field(default_factory=list)
-    surface: list[float] = field(default_factory=list)
-
-    def add(self, components: Components, data: AttributeRows, rows: NDArray[np.int64], estimate: NDArray) -> None:
-        """Add what the fold with the left-out `rows` misses."""
-        error = _errors(components, data, rows, estimate)
-        self.head.append(rms(error))
-        self.face.append(rms(error[:, components.face_mask]))
-        truth = data.X[rows].reshape(len(rows), -1, 3)
-        away = SurfaceWalk(components.faces).of_frames(estimate.reshape(truth.shape), truth)
-        self.surface.append(rms(away))
-
-    def add_to(self, table: MethodTable, k: int, generator: np.random.Generator) -> None:
-        """Add mean and interval over the folds."""
-        for metric, region, values in (
-            ("generalisation_xyz", "head", self.head),
-            ("generalisation_xyz", "face", self.face),
-            ("generalisation_surface", "head", self.surface),
-        ):
-            if values:
-                found = bootstrap_interval(np.array(values), generator)
-                bounds = (found.low, found.high)
-                table.add(metric, found.mean, "mm", found.count, k=k, region=region, split="left_out", interval=bounds)
 
 
 def _rebuilt(components: Components, data: AttributeRows, rows: NDArray[np.int64]) -> NDArray[np.float32]:  # [R, D]

@@ -47,6 +47,7 @@ QUANTITIES = (
     Quantity("rebuilt frames, size, RMSE", "ln mm", "rmse_scale", HEAD_TRAIN),
     Quantity("displacement explained", "%", "explained_xyz", {"split": "train"}, scale=100.0),
     Quantity("pictures, held-out cameras, PSNR", "dB", "image_psnr", {"split": "train"}, interval=True, digits=4),
+    Quantity("the same, Gaussians not following the skin", "dB", "unfollowed_psnr", interval=True, digits=4),
     Quantity("pictures, held-out cameras, SSIM", "0 to 1", "image_ssim", {"split": "train"}),
     Quantity("pictures, held-out cameras, LPIPS", "distance", "image_lpips", {"split": "train"}),
     Quantity(
@@ -55,6 +56,7 @@ QUANTITIES = (
     Quantity("expressions left out, centres, RMSE", "mm", "generalisation_xyz", {"region": "head"}, interval=True),
     Quantity("expressions left out, distance from the surface", "mm", "generalisation_surface", interval=True),
     Quantity("expressions left out, pictures, PSNR", "dB", "generalisation_psnr", interval=True, digits=4),
+    Quantity("the same, above the joint PCA's in the same pictures", "dB", "generalisation_psnr_gain", interval=True),
     Quantity("random faces, centres, RMSE", "mm", "specificity_xyz", interval=True),
     Quantity("random faces, distance from the surface", "mm", "specificity_surface", interval=True),
     Quantity("random faces, pictures, PSNR", "dB", "specificity_psnr", interval=True, digits=4),
@@ -88,13 +90,26 @@ def key_numbers(
     return table.astype({"n": int})
 
 
-def headline(numbers: pd.DataFrame) -> pd.DataFrame:
-    """Return `key_numbers` in two columns, for a page's first screen: question, and answer in words."""
+def headline(numbers: pd.DataFrame, measured_on: str) -> pd.DataFrame:
+    """Return what was measured and `key_numbers` for a first screen, in two columns: question, answer in words."""
     answers = []
     for row in numbers.to_dict("records"):
         bounds = f" [{row['low']:.4g}, {row['high']:.4g}]" if np.isfinite(row["low"]) else ""
         answers.append(f"{row['value']:.4g} {row['unit']}{bounds}, n = {row['n']:,}: {row['how']}")
-    return pd.DataFrame({"question": numbers["question"], "answer": answers})
+    questions = ["What was measured?", *numbers["question"]]
+    return pd.DataFrame({"question": questions, "answer": [measured_on, *answers]})
+
+
+def what_was_measured(fit: pd.DataFrame, methods: pd.DataFrame) -> str:
+    """Return in words how many frames, cameras and Gaussians there are, from `fit.csv` and `methods.csv`."""
+    frames = len(fit[["expression", "frame"]].drop_duplicates())
+    cameras = fit.groupby("split")["camera"].nunique()
+    sizes = pick(methods, "gaussians")["value"]
+    gaussians = f", {sizes.max():,.0f} Gaussians" if len(sizes) else ""
+    return (
+        f"{frames} frames of {fit['expression'].nunique()} expressions from {cameras.get('train', 0)} training cameras "
+        f"and {cameras.get('held_out', 0)} that were held out{gaussians}"
+    )
 
 
 def _answer(question: str, row: pd.Series, unit: str, how: str) -> dict[str, object]:
@@ -277,5 +292,5 @@ def remarks(fit_summary: pd.DataFrame, table: pd.DataFrame) -> str:
         said.append(f"Did not converge: {', '.join(label_of(name) for name in stuck['method'])}.")
     perceptual = fit_summary[fit_summary["metric"] == "lpips"]
     if perceptual.empty or (perceptual["n"] == 0).all():
-        said.append("LPIPS was not measured: its AlexNet weights are not on this machine.")
+        said.append("LPIPS was not measured: torchvision, or its AlexNet weights, are not on this machine.")
     return " ".join(said)

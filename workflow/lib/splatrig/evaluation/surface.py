@@ -32,7 +32,7 @@ class SurfaceWalk:
         `at` [P] are the vertices that the points belong to, by default the first P.
         """
         starts = np.arange(len(points)) if at is None else np.asarray(at, dtype=np.int64)
-        points, vertices = (np.ascontiguousarray(array, dtype=np.float64) for array in (points, vertices))
+        points, vertices = np.ascontiguousarray(points, dtype=np.float64), np.ascontiguousarray(vertices)
         return _walk(points, starts, vertices, self._faces, self._around, self._first)
 
     def of_frames(self, estimates: NDArray, truths: NDArray) -> NDArray[np.float64]:  # [F, P] mm
@@ -73,21 +73,23 @@ def _walk(points, starts, vertices, faces, around, first):  # type: ignore[no-un
         if at + 1 < len(first):
             for entry in range(first[at], first[at + 1]):
                 face = around[entry]
-                best = min(best, _triangle(points[i], vertices, faces[face, 0], faces[face, 1], faces[face, 2]))
+                corners = vertices[faces[face, 0]], vertices[faces[face, 1]], vertices[faces[face, 2]]
+                best = min(best, _triangle(points[i], *corners))
         out[i] = np.sqrt(best)
     return out
 
 
 @numba.njit(cache=True)
-def _triangle(p, vertices, a, b, c):  # type: ignore[no-untyped-def]
+def _triangle(p, a, b, c):  # type: ignore[no-untyped-def]
     """Return the squared distance of a point from a triangle: Ericson, Real-Time Collision Detection (2005), §5.1.5."""
-    ab0, ab1, ab2 = vertices[b, 0] - vertices[a, 0], vertices[b, 1] - vertices[a, 1], vertices[b, 2] - vertices[a, 2]
-    ac0, ac1, ac2 = vertices[c, 0] - vertices[a, 0], vertices[c, 1] - vertices[a, 1], vertices[c, 2] - vertices[a, 2]
-    ap0, ap1, ap2 = p[0] - vertices[a, 0], p[1] - vertices[a, 1], p[2] - vertices[a, 2]
+    a0, a1, a2 = np.float64(a[0]), np.float64(a[1]), np.float64(a[2])
+    ab0, ab1, ab2 = b[0] - a0, b[1] - a1, b[2] - a2
+    ac0, ac1, ac2 = c[0] - a0, c[1] - a1, c[2] - a2
+    ap0, ap1, ap2 = p[0] - a0, p[1] - a1, p[2] - a2
     d1, d2 = ab0 * ap0 + ab1 * ap1 + ab2 * ap2, ac0 * ap0 + ac1 * ap1 + ac2 * ap2
-    bp0, bp1, bp2 = ap0 - ab0, ap1 - ab1, ap2 - ab2
+    bp0, bp1, bp2 = p[0] - b[0], p[1] - b[1], p[2] - b[2]
     d3, d4 = ab0 * bp0 + ab1 * bp1 + ab2 * bp2, ac0 * bp0 + ac1 * bp1 + ac2 * bp2
-    cp0, cp1, cp2 = ap0 - ac0, ap1 - ac1, ap2 - ac2
+    cp0, cp1, cp2 = p[0] - c[0], p[1] - c[1], p[2] - c[2]
     d5, d6 = ab0 * cp0 + ab1 * cp1 + ab2 * cp2, ac0 * cp0 + ac1 * cp1 + ac2 * cp2
     va, vb, vc = d3 * d6 - d5 * d4, d5 * d2 - d1 * d6, d1 * d4 - d3 * d2
     if d1 <= 0 and d2 <= 0:

@@ -1,6 +1,8 @@
 """The worst fits, looked at: photograph, fitted picture, error, and the spot where the error is largest."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,10 @@ from scipy.ndimage import uniform_filter
 
 from splatrig.animation.heatmap import color_bar
 from splatrig.animation.pictures import Picture, beside, contact_sheet
-from splatrig.animation.render import to_bytes
+from splatrig.animation.render import render, to_bytes
+from splatrig.capture.cameras import Cameras
+from splatrig.evaluation.image_space import load_views
+from splatrig.gaussians.store import read_fitted_frames
 
 ERROR_RANGE = 0.25
 """Absolute colour difference (mean over channels) at which the error map's scale ends."""
@@ -58,6 +63,32 @@ def worst_row(image: NDArray, photograph: NDArray, inside: NDArray[np.bool_], he
         canvas[top : top + width] = np.asarray(crop)[: height - top]
         crops.append(canvas)
     return [*whole, *crops]
+
+
+def picture_worst(
+    chosen: pd.DataFrame,
+    stores: Mapping[str, str | Path],
+    dataset: Path,
+    cameras: Cameras,
+    height: int,
+    device: str = "cpu",
+) -> tuple[list[list[Picture]], list[str]]:
+    """Return rows of pictures and titles for the views `chosen` by `worst_views`.
+
+    `stores` maps an expression to its fitted frames, `cameras` are all of the capture, in world space.
+    """
+    rows, titles = [], []
+    for view in chosen.itertuples(index=False):
+        camera = cameras.select([cameras.names.index(str(view.camera))])
+        views = load_views(dataset, camera, f"{view.expression}/{view.frame}")
+        gaussians = read_fitted_frames(stores[str(view.expression)], [str(view.frame)]).gaussians[0]
+        image = render(gaussians, views.cameras, device=device)[0][0]
+        rows.append(worst_row(image, views.photographs[0].numpy(), views.inside[0].numpy(), height))
+        name = fill(str(view.expression).replace("_", " "), 24)
+        seen_by = f"camera {view.camera} ({str(view.split).replace('_', ' ')})"
+        score = f"{view.psnr:.2f} dB, SSIM {view.ssim:.3f}"
+        titles.append(f"worst {view.why}s\n{name}\nframe {view.frame}\n{seen_by}\n{score}")
+    return rows, titles
 
 
 def worst_sheet(rows: Sequence[list[Picture]], titles: Sequence[str]) -> Picture:

@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.spatial.transform import Rotation
 
 from splatrig.mesh.topology import unique_edges
 
@@ -74,6 +73,8 @@ def vertex_rotations(
     left, _, right = np.linalg.svd(moments)
     flip = np.sign(np.linalg.det(left @ right))
     left[:, :, 2] *= flip[:, None]
+    from scipy.spatial.transform import Rotation  # 0.2 s, and most users of this module turn nothing
+
     return Rotation.from_matrix(left @ right).as_quat(canonical=True, scalar_first=True)
 
 

@@ -1,0 +1,58 @@
+"""A rig learned without one expression, shown in its frames: weights from photographs in training cameras."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from splatrig.components.file import Components
+from splatrig.evaluation.image_space import Place, Stage
+from splatrig.evaluation.left_out import fold_errors, fold_table
+from splatrig.evaluation.rows import AttributeRows
+from splatrig.joint.compare import Comparison, method_of, unseen_weights
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What one expression is left out of."""
+
+    method: str
+    level: str
+    components: Components
+    """Learned without any frame of it."""
+    data: AttributeRows
+    """Fitted rows of all frames, of the attributes that the components move."""
+    expression: str
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The rows of `data` that were left out."""
+        return np.flatnonzero(self.data.expressions == self.expression)
+
+    def solve(self, comparison: Comparison) -> NDArray[np.float32]:  # [R, D] in stored units
+        """Return the left-out frames as the rig makes them.
+
+        Weights begin with those that follow the tracked mesh and are improved through the rasteriser, on photographs
+        of the training cameras.
+        """
+        parts = self.components
+        method = method_of(self.method, parts, comparison.subject.neutral, len(parts.C), comparison.device)
+        names = [self.data.frames[row] for row in self.rows]
+        return parts.rows(unseen_weights(comparison, method, names) * method.scale)
+
+    def numbers(self, solved: NDArray[np.float32]) -> pd.DataFrame:
+        """Return how far the `solved` rows [R, D] are from the fitted ones, as `left_out.FOLD_COLUMNS`."""
+        errors = fold_errors(self.components, self.data.X[self.rows], solved)
+        return fold_table(self.method, self.level, len(self.components.C), self.expression, errors, len(solved))
+
+    def pictures(self, solved: NDArray[np.float32], stage: Stage) -> pd.DataFrame:
+        """Render the peak of the expression from the cameras of the stage; return rows of `images.csv`."""
+        peaks, pose = set(self.data.peaks().tolist()), stage.posing(self.components)
+        for row, made in zip(self.rows.tolist(), solved, strict=True):
+            if row in peaks:
+                place = Place(
+                    "generalisation", len(self.components.C), self.data.frames[row], "left_out", "photographs"
+                )
+                stage.compare(place, pose(made))
+        return stage.frame(self.method, self.level)

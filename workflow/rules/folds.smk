@@ -1,0 +1,135 @@
+# How learned rigs generalise: learned anew without one expression at a time, evaluation.joint_folds times.
+
+
+use rule mesh_components as mesh_components_without with:
+    input:
+        neutral=results("gaussians/neutral.h5"),
+        template=results("template/template.h5"),
+        cameras=results("dataset/cameras.json"),
+        frames=results("evaluation/folds/{fold}/frames.csv"),
+        photographs=photographs_without,
+        plates=stage_plates(),
+    output:
+        components=results("evaluation/folds/{fold}/mesh_{method}.h5"),
+    log:
+        logs("mesh_components_without/{fold}_{method}.log"),
+    benchmark:
+        benchmarks("mesh_components_without/{fold}_{method}.tsv")
+    message:
+        "Components of the tracked meshes without {wildcards.fold}: {wildcards.method}"
+
+
+use rule joint as joint_without with:
+    input:
+        neutral=results("gaussians/neutral.h5"),
+        template=results("template/template.h5"),
+        cameras=results("dataset/cameras.json"),
+        frames=results("evaluation/folds/{fold}/frames.csv"),
+        photographs=photographs_without,
+        plates=stage_plates(),
+        start=start_without,
+    output:
+        components=results("evaluation/folds/{fold}/joint_{family}.h5"),
+    log:
+        logs("joint_without/{fold}_{family}.log"),
+    benchmark:
+        benchmarks("joint_without/{fold}_{family}.tsv")
+    message:
+        "Learning the {wildcards.family} rig without {wildcards.fold}"
+
+
+rule joint_generalisation:
+    # the folds alone, without the rest of the evaluation
+    input:
+        results("evaluation/folds.csv") if FOLDS else [],
+
+
+rule leave_out:
+    input:
+        frames=results("frames.csv"),
+    output:
+        frames=results("evaluation/folds/{fold}/frames.csv"),
+    log:
+        logs("leave_out/{fold}.log"),
+    benchmark:
+        benchmarks("leave_out/{fold}.tsv")
+    conda:
+        "../../envs/evaluation.yaml"
+    resources:
+        mem_mb=memory(500),
+        runtime=5,
+    params:
+        fold="{fold}",
+        lib=lib("leave_out.py"),
+    message:
+        "Leaving {wildcards.fold} out"
+    script:
+        "../scripts/leave_out.py"
+
+
+rule evaluate_fold:
+    input:
+        components=results("evaluation/folds/{fold}/joint_{family}.h5"),
+        frames=results("evaluation/folds/{fold}/frames.csv"),
+        attributes=results(f"attributes/{FINEST}.h5"),
+        neutral=results("gaussians/neutral.h5"),
+        template=results("template/template.h5"),
+        cameras=results("dataset/cameras.json"),
+        photographs=results("dataset/{fold}"),
+        plates=stage_plates(),
+    output:
+        table=results("evaluation/folds/{fold}/{family}.csv"),
+        images=results("evaluation/images/folds/{fold}/joint_{family}.csv"),
+    log:
+        logs("evaluate_fold/{fold}_{family}.log"),
+    benchmark:
+        benchmarks("evaluate_fold/{fold}_{family}.tsv")
+    wildcard_constraints:
+        family="global|local",
+    conda:
+        "../../envs/evaluation.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(6000),
+        runtime=120,
+        gpu=gpu(),
+    params:
+        fold="{fold}",
+        method="joint_{family}",
+        level=FINEST,
+        solve=to_mapping(CFG.joint.solve),
+        training=joint_training(),
+        background=CFG.capture.background,
+        device=CFG.device,
+        lib=lib("evaluate_fold.py"),
+    message:
+        "Showing the {wildcards.family} rig in {wildcards.fold}, which it was learned without"
+    script:
+        "../scripts/evaluate_fold.py"
+
+
+rule merge_folds:
+    input:
+        tables=every_fold("evaluation/folds/{fold}/{family}.csv"),
+    output:
+        folds=report(
+            results("evaluation/folds.csv"),
+            caption="../report/folds.rst",
+            category="4 Methods",
+            labels={"content": "learned rigs without one expression, table"},
+        ),
+    log:
+        logs("merge_folds.log"),
+    benchmark:
+        benchmarks("merge_folds.tsv")
+    conda:
+        "../../envs/evaluation.yaml"
+    resources:
+        mem_mb=memory(500),
+        runtime=5,
+    params:
+        lib=lib("merge_folds.py"),
+    message:
+        "Merging what learned rigs make of expressions left out"
+    script:
+        "../scripts/merge_folds.py"

@@ -1,0 +1,29 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+import numba
+
+from splatrig.components.file import read_components
+from splatrig.config import TrainingConfig, from_mapping
+from splatrig.config_joint import JointSolve
+from splatrig.evaluation.image_space import open_stage
+from splatrig.evaluation.joint_folds import Fold
+from splatrig.evaluation.rows import read_attribute_rows
+from splatrig.evaluation.table import write_table
+from splatrig.joint.compare import Comparison
+from splatrig.joint.stage import Subject
+from splatrig.training.device import choose_device
+from splatrig.training.recipe import plan_for
+
+params, inputs, output = snakemake.params, snakemake.input, snakemake.output
+device = choose_device(params.device, 1)
+numba.set_num_threads(min(snakemake.threads, numba.config.NUMBA_NUM_THREADS))
+components, subject = read_components(inputs.components), Subject.open(inputs)
+data = read_attribute_rows(inputs.attributes, [name for name, _, _ in components.dim_info])
+view = plan_for(from_mapping(TrainingConfig, params.training), "frame", params.background)
+fold = Fold(params.method, params.level, components, data, params.fold)
+solved = fold.solve(Comparison(subject, view, from_mapping(JointSolve, params.solve), device))
+write_table(output.table, fold.numbers(solved))
+stage = open_stage(inputs, subject.dataset, subject.template, params.device, follow=False)
+write_table(output.images, fold.pictures(solved, stage))
