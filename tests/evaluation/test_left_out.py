@@ -9,7 +9,14 @@ from splatrig.components.file import Components
 from splatrig.evaluation.image_space import Photographs, Stage
 from splatrig.evaluation.images import IMAGE_COLUMNS
 from splatrig.evaluation.joint_folds import Fold
-from splatrig.evaluation.left_out import FOLD_COLUMNS, fold_errors, fold_table, paired_gains, summarise_folds
+from splatrig.evaluation.left_out import (
+    FOLD_COLUMNS,
+    fold_errors,
+    fold_table,
+    paired_gains,
+    solved_baseline,
+    summarise_folds,
+)
 from splatrig.evaluation.rows import AttributeRows, reach_of
 from splatrig.evaluation.table import METHOD_COLUMNS, pick
 from splatrig.joint.base import ATTRIBUTES
@@ -37,7 +44,9 @@ def folds():
 
 def test_folds_become_their_mean_with_an_interval_over_expressions():
     assert tuple(folds().columns) == FOLD_COLUMNS
-    table = summarise_folds(folds(), np.random.default_rng(0))
+    together = pd.concat([folds(), folds().assign(method="pca_all")])
+    table = summarise_folds(together, np.random.default_rng(0))
+    assert table["method"].tolist() == ["joint_global"]
     assert tuple(table.columns) == METHOD_COLUMNS
     row = table.iloc[0]
     assert (row["value"], row["n"], row["k"], row["split"], row["unit"]) == (3.0, 3, 4, "left_out", "mm")
@@ -53,22 +62,25 @@ def pictures(method, level, psnr, weights, expressions=("E1", "E2")):
     return pd.DataFrame(rows, columns=list(IMAGE_COLUMNS))
 
 
-def test_gains_are_over_the_same_pictures_of_the_joint_pca():
+def test_gains_are_over_the_same_pictures_of_the_joint_pca_with_weights_from_photographs():
     images = [
-        pictures("pca_all", "subd2", 30.0, "rows", ("E1", "E2", "E3")),
+        pictures("pca_all", "subd2", 20.0, "rows", ("E1", "E2", "E3")),
+        pictures("pca_all", "subd2", 30.0, "photographs"),
         pictures("joint_global", "subd2", 31.5, "photographs"),
         pictures("pca_xyz", "base", 25.0, "rows"),
     ]
-    table = paired_gains(pd.concat(images, ignore_index=True), np.random.default_rng(0))
+    together = pd.concat(images, ignore_index=True)
+    table = paired_gains(together, np.random.default_rng(0))
     assert table["method"].tolist() == ["joint_global"]
     row = table.iloc[0]
     assert (row["value"], row["low"], row["high"], row["n"]) == pytest.approx((1.5, 1.5, 1.5, 2))
+    assert together[solved_baseline(together)]["psnr"].tolist() == images[1]["psnr"].tolist()
 
 
 def test_without_a_baseline_of_as_many_components_nothing_is_said():
     alone = pictures("joint_global", "subd2", 31.5, "photographs")
     assert paired_gains(alone, np.random.default_rng(0)).empty
-    other = pictures("pca_all", "subd2", 30.0, "rows").assign(k=9)
+    other = pictures("pca_all", "subd2", 30.0, "photographs").assign(k=9)
     assert paired_gains(pd.concat([alone, other]), np.random.default_rng(0)).empty
 
 

@@ -46,6 +46,7 @@ def test_rigs_are_shown_in_expressions_that_nothing_was_learned_from(asked):
 
 def test_a_fold_is_measured_in_millimetres_and_in_pictures(asked):
     table = read(asked, FOLDS)
+    assert set(table["method"]) == {"pca_all", "joint_global"}
     assert set(table["expression"]) == {LEFT_OUT}
     assert set(table["metric"]) == {"generalisation_xyz", "generalisation_surface"}
     assert set(table["n"]) == {2}
@@ -68,6 +69,7 @@ def test_the_rig_of_a_fold_was_learned_without_its_expression(asked):
 def test_asking_for_folds_starts_them_and_the_merges_alone(finished):
     with finished.changed_config("evaluation.joint_folds", 1):
         pending = finished.pending()
-    folds = {"leave_out": 1, "mesh_components_without": 2, "joint_without": 2, "evaluate_fold": 2, "merge_folds": 1}
+    folds = {"leave_out": 1, "mesh_components_without": 2, "joint_without": 2, "pca_without": 1, "evaluate_fold": 3}
+    folds |= {"merge_folds": 1}
     merges = {"merge_methods", "draw_figures", "summarise_evaluation"}
     assert {rule: count for rule, count in pending.items() if rule not in merges} == folds

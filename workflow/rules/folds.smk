@@ -67,9 +67,37 @@ rule leave_out:
         "../scripts/leave_out.py"
 
 
+rule pca_without:
+    # what learned rigs are compared with, shown in the same way: weights from photographs
+    input:
+        attributes=results(f"attributes/{FINEST}.h5"),
+    output:
+        components=results("evaluation/folds/{fold}/pca_all.h5"),
+    log:
+        logs("pca_without/{fold}.log"),
+    benchmark:
+        benchmarks("pca_without/{fold}.tsv")
+    conda:
+        "../../envs/components.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=30,
+    params:
+        fold="{fold}",
+        attributes=CFG.components.attributes,
+        pca=to_mapping(replace(CFG.components.pca, k=CFG.joint.k)),
+        rest=CFG.components.rest,
+        lib=lib("pca_without.py"),
+    message:
+        "PCA without {wildcards.fold}"
+    script:
+        "../scripts/pca_without.py"
+
+
 rule evaluate_fold:
     input:
-        components=results("evaluation/folds/{fold}/joint_{family}.h5"),
+        components=results("evaluation/folds/{fold}/{method}.h5"),
         frames=results("evaluation/folds/{fold}/frames.csv"),
         attributes=results(f"attributes/{FINEST}.h5"),
         neutral=results("gaussians/neutral.h5"),
@@ -78,14 +106,14 @@ rule evaluate_fold:
         photographs=results("dataset/{fold}"),
         plates=stage_plates(),
     output:
-        table=results("evaluation/folds/{fold}/{family}.csv"),
-        images=results("evaluation/images/folds/{fold}/joint_{family}.csv"),
+        table=results("evaluation/folds/{fold}/{method}.csv"),
+        images=results("evaluation/images/folds/{fold}/{method}.csv"),
     log:
-        logs("evaluate_fold/{fold}_{family}.log"),
+        logs("evaluate_fold/{fold}_{method}.log"),
     benchmark:
-        benchmarks("evaluate_fold/{fold}_{family}.tsv")
+        benchmarks("evaluate_fold/{fold}_{method}.tsv")
     wildcard_constraints:
-        family="global|local",
+        method="joint_global|joint_local|pca_all",
     conda:
         "../../envs/evaluation.yaml"
     threads: 1
@@ -95,7 +123,7 @@ rule evaluate_fold:
         gpu=gpu(),
     params:
         fold="{fold}",
-        method="joint_{family}",
+        method="{method}",
         level=FINEST,
         solve=to_mapping(CFG.joint.solve),
         training=joint_training(),
@@ -103,14 +131,14 @@ rule evaluate_fold:
         device=CFG.device,
         lib=lib("evaluate_fold.py"),
     message:
-        "Showing the {wildcards.family} rig in {wildcards.fold}, which it was learned without"
+        "Showing {wildcards.method} in {wildcards.fold}, which it was learned without"
     script:
         "../scripts/evaluate_fold.py"
 
 
 rule merge_folds:
     input:
-        tables=every_fold("evaluation/folds/{fold}/{family}.csv"),
+        tables=every_fold("evaluation/folds/{fold}/{method}.csv"),
     output:
         folds=report(
             results("evaluation/folds.csv"),

@@ -45,8 +45,8 @@ FOLDS = folds()
 
 
 def every_fold(path):
-    """`path` for every fold and learned rig."""
-    return expand(results(path), fold=FOLDS, family=CFG.joint.families)
+    """`path` for every fold, of every learned rig and of the joint PCA, which is shown in the same way."""
+    return expand(results(path), fold=FOLDS, method=["pca_all", *(f"joint_{name}" for name in CFG.joint.families)])
 
 
 def photographs_without(wildcards):
@@ -98,7 +98,7 @@ def pictures_compared():
     """The tables of rendered reconstructions: of every method, of left-out expressions, of held-out expressions."""
     tables = per_method("evaluation/images/{level}/{method}.csv")
     tables += expand(results("evaluation/images/left_out/{method}.csv"), method=SWEPT)
-    tables += every_fold("evaluation/images/folds/{fold}/joint_{family}.csv")
+    tables += every_fold("evaluation/images/folds/{fold}/{method}.csv")
     return tables + ([results("evaluation/images/unseen.csv")] if CFG.capture.held_out.expressions else [])
 
 

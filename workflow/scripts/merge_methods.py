@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from splatrig.evaluation.images import IMAGE_COLUMNS, fitted_pictures, summarise_images
-from splatrig.evaluation.left_out import paired_gains, summarise_folds
+from splatrig.evaluation.left_out import paired_gains, solved_baseline, summarise_folds
 from splatrig.evaluation.runtimes import job_seconds
 from splatrig.evaluation.table import RUNTIME_COLUMNS, SWEEP_COLUMNS, merge_tables, read_table, write_table
 
@@ -17,7 +17,7 @@ images = merge_tables(inputs.images, IMAGE_COLUMNS)
 fits = fitted_pictures(read_table(inputs.fit), images, params.level)
 images = pd.concat([images, fits], ignore_index=True)
 generator = np.random.default_rng(params.seed)
-tables = [merge_tables(inputs.tables), summarise_images(images, generator)]
+tables = [merge_tables(inputs.tables), summarise_images(images[~solved_baseline(images)], generator)]
 if inputs.get("folds"):
     tables += [summarise_folds(read_table(inputs.folds), generator), paired_gains(images, generator)]
 write_table(output.images, images)

@@ -72,6 +72,11 @@ class AttributeReader:
         """`expression/frame` of the training rows."""
         return tuple(self.frames[row] for row in self.train_rows)
 
+    def leave_out(self, expression: str) -> None:
+        """Take every frame of an expression for held out, whatever its role."""
+        own = [name.split("/")[0] == expression for name in self.frames]
+        self.roles = tuple("held_out" if out else role for out, role in zip(own, self.roles, strict=True))
+
     def rows(self, attribute: str, rows: NDArray[np.int64] | slice = slice(None)) -> NDArray[np.float32]:
         """Read whole rows [R, N·d] of one attribute."""
         return self._file[attribute][rows]

@@ -74,12 +74,14 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def curve(axes: Axes, rows: pd.DataFrame, **style: object) -> None:
-    """Draw value against k, with the interval as a band where there is one."""
+    """Draw value against k, with the interval as a band where there is one, as a bar at a single point."""
     ordered = rows.sort_values("k")
     style.setdefault("markevery", max(1, len(ordered) // 8))
     axes.plot(ordered["k"], ordered["value"], **style)  # type: ignore[arg-type]
     bounded = ordered.dropna(subset=["low", "high"])
-    if not bounded.empty:
+    if len(ordered) == 1:
+        axes.vlines(bounded["k"], bounded["low"], bounded["high"], color=style["color"], linewidth=1.2)
+    elif not bounded.empty:
         axes.fill_between(bounded["k"], bounded["low"], bounded["high"], color=style["color"], alpha=0.1, linewidth=0)
 
 

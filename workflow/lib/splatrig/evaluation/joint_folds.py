@@ -1,4 +1,4 @@
-"""A rig learned without one expression, shown in its frames: weights from photographs in training cameras."""
+"""Components learned without one expression, shown in its frames: weights from photographs in training cameras."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class Fold:
         return np.flatnonzero(self.data.expressions == self.expression)
 
     def solve(self, comparison: Comparison) -> NDArray[np.float32]:  # [R, D] in stored units
-        """Return the left-out frames as the rig makes them.
+        """Return the left-out frames as the components make them.
 
         Weights begin with those that follow the tracked mesh and are improved through the rasteriser, on photographs
         of the training cameras.

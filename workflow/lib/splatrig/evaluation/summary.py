@@ -56,7 +56,7 @@ QUANTITIES = (
     Quantity("expressions left out, centres, RMSE", "mm", "generalisation_xyz", {"region": "head"}, interval=True),
     Quantity("expressions left out, distance from the surface", "mm", "generalisation_surface", interval=True),
     Quantity("expressions left out, pictures, PSNR", "dB", "generalisation_psnr", interval=True, digits=4),
-    Quantity("the same, above the joint PCA's in the same pictures", "dB", "generalisation_psnr_gain", interval=True),
+    Quantity("the same, above joint PCA, weights from photographs", "dB", "generalisation_psnr_gain", interval=True),
     Quantity("random faces, centres, RMSE", "mm", "specificity_xyz", interval=True),
     Quantity("random faces, distance from the surface", "mm", "specificity_surface", interval=True),
     Quantity("random faces, pictures, PSNR", "dB", "specificity_psnr", interval=True, digits=4),

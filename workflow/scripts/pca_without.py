@@ -1,0 +1,19 @@
+from splatrig.logs import log_to
+
+log_to(snakemake.log[0])
+
+import numpy as np
+
+from splatrig.components.assemble import assemble
+from splatrig.components.attributes import AttributeReader
+from splatrig.components.file import write_components
+from splatrig.components.pca import principal_components
+
+params = snakemake.params
+with AttributeReader(snakemake.input.attributes) as reader:
+    reader.leave_out(params.fold)
+    weights = reader.face_mask.astype(np.float32) if params.pca["weights"] == "face" else None
+    matrix = reader.train_matrix(params.attributes)
+    found = principal_components(matrix, params.pca["k"], params.rest, weights, snakemake.threads)
+    components = assemble(reader, "pca", found.W, found.C, found.standardisation, params.pca)
+    write_components(snakemake.output.components, components)
