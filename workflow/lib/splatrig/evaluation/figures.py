@@ -74,15 +74,18 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def curve(axes: Axes, rows: pd.DataFrame, **style: object) -> None:
-    """Draw value against k, with the interval as a band where there is one, as a bar at a single point."""
+    """Draw value against k, with the interval as a band where there is one, as a bar with n at a single point."""
     ordered = rows.sort_values("k")
     style.setdefault("markevery", max(1, len(ordered) // 8))
     axes.plot(ordered["k"], ordered["value"], **style)  # type: ignore[arg-type]
-    bounded = ordered.dropna(subset=["low", "high"])
+    bounded, color = ordered.dropna(subset=["low", "high"]), str(style["color"])
     if len(ordered) == 1:
-        axes.vlines(bounded["k"], bounded["low"], bounded["high"], color=style["color"], linewidth=1.2)
+        axes.vlines(bounded["k"], bounded["low"], bounded["high"], color=color, linewidth=1.2)
+        for k, value, n in bounded[["k", "value", "n"]].to_numpy().tolist():
+            look: Any = {"xytext": (-6, 0), "textcoords": "offset points", "ha": "right", "va": "center", "fontsize": 8}
+            axes.annotate(f"n = {n:.0f}", (k, value), color=color, **look)
     elif not bounded.empty:
-        axes.fill_between(bounded["k"], bounded["low"], bounded["high"], color=style["color"], alpha=0.1, linewidth=0)
+        axes.fill_between(bounded["k"], bounded["low"], bounded["high"], color=color, alpha=0.1, linewidth=0)
 
 
 def method_curves(
