@@ -127,3 +127,9 @@ def test_python_on_a_page_runs(page, finished):
         env=finished.environment | {"PYTHONPATH": str(finished.directory / "workflow" / "lib")},
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_the_picture_of_the_rules_shows_the_rules(finished):
+    drawn = re.findall(r"<text[^>]*>([a-z_]+)</text>", (ROOT / "docs" / "images" / "rules.svg").read_text())
+    done = _snakemake(finished, "--rulegraph")
+    assert sorted(drawn) == sorted(re.findall(r'label = "([a-z_]+)"', done.stdout))
