@@ -18,6 +18,13 @@ configfile: str(Path(workflow.basedir) / "config.yaml")
 report: "workflow/report/workflow.rst"
 
 
+onstart:
+    # Snakemake 9's limit of jobs a second starts a timer at each look at the queue, and each timer looks again: a local
+    # run of a hundred jobs ends with a hundred looks a second. Clusters keep the limit, for their controllers.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+
+
 onsuccess:
     record_provenance()
 

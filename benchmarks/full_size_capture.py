@@ -4,7 +4,7 @@ A head-like surface moves through expressions and is photographed by a renderer 
 samples a pixel, procedural texture from centimetres down to half a millimetre, three lamps fixed in the world,
 shading and a specular lobe, sensor noise. It shares no code with the splat rasterisers that are measured on it. The
 tracked mesh is coarser than the surface and noisy, as tracked meshes are. FOLDER gets what the rules before the fits
-leave: frames/, dataset/ and template/ (DESIGN: `results/{subject}`). All follows from the seed.
+leave: frames/, dataset/ and template/ (as below `results/{subject}`). All follows from the seed.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 import copy
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 import yaml
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from splatrig.capture.cameras import held_out_cameras
-from splatrig.config import Config, from_mapping, to_mapping
+from splatrig.components.support import SUPPORT_MAPS
+from splatrig.config import Config, SldcConfig, from_mapping, to_mapping
 from splatrig.config_checks import check_config, load_config, read_config
 from splatrig.errors import InputError
 
@@ -79,6 +81,13 @@ def test_every_object_of_the_schema_rejects_unknown_keys():
             assert part["additionalProperties"] is False, name
             with pytest.raises(InputError, match="unknown key 'nonsense'"):
                 load_config(changed(f"{name}.nonsense", 1), SCHEMA)
+
+
+def test_every_support_map_has_its_name_in_the_schema_and_its_parameters_in_the_configuration():
+    assert SCHEMA["$defs"]["support"]["enum"] == list(SUPPORT_MAPS)
+    hints = get_type_hints(SldcConfig)
+    for name, support in SUPPORT_MAPS.items():
+        assert set(get_type_hints(hints[name])) == {field.name for field in fields(support)}
 
 
 def test_mapping_round_trip_keeps_python_keywords():

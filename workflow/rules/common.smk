@@ -16,6 +16,8 @@ from splatrig.errors import InputError
 from splatrig.provenance import Job, run_description, write_provenance
 
 ROOT = Path(workflow.basedir)
+SCHEMA = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
+ATTRIBUTES = "|".join(SCHEMA["$defs"]["attribute"]["enum"])
 
 
 def _available(capture):
@@ -66,8 +68,7 @@ def _camera_names(typed):
 def _configure():
     """The typed configuration, its expressions, checked; bad input ends here, before anything is written."""
     try:
-        schema = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
-        typed = load_config(config, schema)
+        typed = load_config(config, SCHEMA)
         expressions = _expressions(typed.capture)
         check_config(typed, expressions, _camera_names(typed))
     except InputError as error:
@@ -85,8 +86,8 @@ FINEST = LEVELS[-1]
 wildcard_constraints:
     expression="[A-Za-z0-9][A-Za-z0-9_.-]*",
     level="|".join(LEVELS),
-    attribute="xyz|f_dc|rotation|scale",
-    support="gauss|trapezoid",
+    attribute=ATTRIBUTES,
+    support="[a-z]+",
 
 
 def capture_path(path):

@@ -147,7 +147,7 @@ rule retarget:
         benchmarks("retarget/{family}/from_{source}/{source_family}/{track}.tsv")
     wildcard_constraints:
         source="[A-Za-z0-9][A-Za-z0-9_.-]*",
-        source_family="(pca|mbspca|sldc_gauss|sldc_trapezoid|joint)_[a-z_]+",
+        source_family="(pca|mbspca|sldc|joint)_[a-z_]+",
         track="[A-Za-z0-9_./-]+",
     conda:
         "../../envs/control.yaml"

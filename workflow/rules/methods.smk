@@ -127,6 +127,6 @@ def figure(name, category, content):
 
 
 wildcard_constraints:
-    method="(upsampled_)?(pca|mbspca|sldc_gauss|sldc_trapezoid|joint)_[a-z_]+",
+    method="(upsampled_)?(pca|mbspca|sldc|joint)_[a-z_]+",
     fold="[A-Za-z0-9][A-Za-z0-9_.-]*",
-    family="(pca|mbspca|sldc_gauss|sldc_trapezoid|joint)_[a-z_]+",
+    family="(pca|mbspca|sldc|joint)_[a-z_]+",

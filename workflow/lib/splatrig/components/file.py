@@ -131,7 +131,7 @@ class DataMatrix(Protocol):
 def write_components(
     path: str | Path, components: Components, data_matrix: DataMatrix | h5py.ExternalLink | None = None
 ) -> None:
-    """Write the component file of DESIGN §3 atomically.
+    """Write a component file, in the layout of this module's description, in one step.
 
     `data_matrix` becomes `dataMat`: the standardised rows, streamed; a link to the rows in another file; or nothing.
     """

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from splatrig.components.sldc import (
     sparse_localized_components,
 )
 from splatrig.components.sldc_cpu import AdmmOptions, CpuEngine
-from splatrig.components.support import GaussMap, Locality, SupportMap, TrapezoidMap, largest_distance_mm
+from splatrig.components.support import SUPPORT_MAPS, Locality, SupportMap, largest_distance_mm
 from splatrig.config import SldcConfig
 from splatrig.errors import InputError
 from splatrig.mesh.geodesic import GeodesicSolver
@@ -45,10 +45,13 @@ class FoundLocal:
 
 
 def support_map(config: SldcConfig, support: str) -> SupportMap:
-    """Return the support map that the configuration describes under the name `support`."""
-    if support == "gauss":
-        return GaussMap(config.gauss.sigma)
-    return TrapezoidMap(config.trapezoid.d_min, config.trapezoid.d_max)
+    """Return the support map that the configuration describes under the name `support`.
+
+    Raises InputError for a name that no map has.
+    """
+    if support not in SUPPORT_MAPS:
+        raise InputError(f"SLDC: got the support map {support!r}, expected one of {', '.join(SUPPORT_MAPS)}.")
+    return SUPPORT_MAPS[support](**asdict(getattr(config, support)))
 
 
 def sldc_options(config: SldcConfig) -> SldcOptions:

@@ -7,7 +7,7 @@ normalised, so the same λ means the same sparsity:
 - Gaussian (smooth sparsity): 1 - exp(-d² / 2σ²).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +51,10 @@ class GaussMap:
     def __call__(self, distances: NDArray[np.floating]) -> NDArray[np.floating]:
         """Return the support map at `distances`."""
         return -np.expm1(-0.5 * (distances / self.sigma) ** 2)
+
+
+SUPPORT_MAPS: Mapping[str, Callable[..., SupportMap]] = {"gauss": GaussMap, "trapezoid": TrapezoidMap}
+"""By the name that they have in the configuration (`components.sldc.supports`) and in file names."""
 
 
 class Locality:

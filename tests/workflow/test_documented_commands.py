@@ -1,0 +1,135 @@
+"""What the README and the guides tell people to type is run here, or as good as run: dry, where it would take hours."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.workflow
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PROGRAMS = ("snakemake", "make", "pytest", "python", "PYTHONPATH=workflow/lib")
+
+
+def _commands() -> list[str]:
+    """Every line of an indented block, and every inline piece of code, that begins with one of the programs."""
+    found = set()
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        lines = re.findall(r"^ {4}(\S.*)$", text, re.M) + re.findall(r"`([^`\n]+)`", text)
+        found |= {line.split("  #")[0].strip() for line in lines if line.split(" ")[0] in PROGRAMS and " " in line}
+    return sorted(found)
+
+
+def _starting(program: str) -> list[str]:
+    return [command for command in _commands() if command.startswith(program)]
+
+
+def test_the_pages_name_commands_of_every_program():
+    assert all(_starting(program) for program in PROGRAMS)
+    assert len(_starting("snakemake")) >= 10
+
+
+def _filled(command: str) -> list[str]:
+    """The words after `snakemake`; placeholders become a rule, a subject, a configuration, a file."""
+    fillings = {"RULE": "sldc", "{subject}": "demo", "…": "frames.csv", "my.yaml": "tiny.yaml", "{yours}": "gauss"}
+    for placeholder, value in fillings.items():
+        command = command.replace(placeholder, value)
+    examples = str(ROOT / "docs" / "examples")
+    return [word.replace("docs/examples", examples) for word in shlex.split(command)[1:]]
+
+
+def _snakemake(project, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "snakemake", *words]
+    return subprocess.run(
+        command, cwd=project.directory, capture_output=True, text=True, timeout=300, env=project.environment
+    )
+
+
+FILES = [command for command in _starting("snakemake") if re.fullmatch(r"snakemake( --cores \d)? results/\S+", command)]
+
+
+def test_every_file_that_a_page_asks_for_can_be_made(finished):
+    assert len(FILES) >= 5
+    done = _snakemake(finished, "--dry-run", "--cores", "2", *sorted({_filled(command)[-1] for command in FILES}))
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+@pytest.mark.parametrize("command", [command for command in _starting("snakemake") if command not in FILES])
+def test_snakemake_understands(command, finished):
+    words = _filled(command)
+    if {"--unlock", "--report"} & set(words):  # these are run; all others would compute
+        words += ["--cores", "2", "--configfile", str(finished.config)]
+    else:
+        words += ["--dry-run"] + (["--cores", "2"] if not {"--cores", "--profile"} & set(words) else [])
+    done = _snakemake(finished, *words)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    if "--report" in words:
+        report = finished.directory / words[words.index("--report") + 1]
+        assert report.stat().st_size > 100_000
+        report.unlink()
+
+
+@pytest.mark.parametrize("command", _starting("make"))
+def test_make_has_the_target(command):
+    words = command.split()
+    assert subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("command", _starting("pytest"))
+def test_pytest_has_the_folder_or_the_marker(command, request):
+    words = [word for word in shlex.split(command)[1:] if word not in ("-m", "-q")]
+    markers = {line.split(":")[0] for line in request.config.getini("markers")}
+    assert words
+    assert all((ROOT / word).exists() or word.removeprefix("not ") in markers for word in words)
+
+
+@pytest.mark.parametrize("command", _starting("python benchmarks/") + _starting("PYTHONPATH"))
+def test_a_program_knows_the_options(command):
+    words = [word for word in shlex.split(command) if "=" not in word or word.startswith("-")][1:]
+    target = words[:2] if words[0] == "-m" else words[:1]
+    done = subprocess.run(
+        [sys.executable, *target, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "workflow" / "lib")},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    for option in (word.split("=")[0] for word in words if word.startswith("--")):
+        assert option in done.stdout, f"{option} of {command}"
+
+
+def test_the_results_that_the_readme_lists_are_there(finished):
+    table = (ROOT / "README.md").read_text(encoding="utf-8").split("## What it makes")[1].split("##")[0]
+    paths = re.findall(r"`([a-z./]+)`", "\n".join(line.split("|")[1] for line in table.splitlines() if "| `" in line))
+    assert len(paths) >= 10
+    assert [path for path in paths if not (finished.results / path).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if "```python" in page.read_text()], ids=lambda page: page.stem
+)
+def test_python_on_a_page_runs(page, finished):
+    """With the results of the tiny capture in place of the demo's."""
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S))
+    code = code.replace("results/demo", "results/tiny").replace("joint_global", "joint_local")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=finished.directory,
+        capture_output=True,
+        text=True,
+        env=finished.environment | {"PYTHONPATH": str(finished.directory / "workflow" / "lib")},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_the_picture_of_the_rules_shows_the_rules(finished):
+    drawn = re.findall(r"<text[^>]*>([a-z_]+)</text>", (ROOT / "docs" / "images" / "rules.svg").read_text())
+    done = _snakemake(finished, "--rulegraph")
+    assert sorted(drawn) == sorted(re.findall(r'label = "([a-z_]+)"', done.stdout))
