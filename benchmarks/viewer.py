@@ -25,6 +25,8 @@ from splatrig.control.viewer.stage import Stage
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.mesh.template import build_template
 
+WORDS = 8
+"""Of 32 bits a Gaussian in viser's updates."""
 BROWSER = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox"]
 COUNT = """
 window.counted = {uploads: 0, frames: 0};
@@ -110,35 +112,47 @@ def move(head: Head, stage: Stage, seconds: float, *, everything: bool, rate: fl
     return sent, 1e3 * spent / sent
 
 
-def arriving(port: int, big: int, stop: object, counted: object) -> None:
-    """Count messages of at least `big` bytes that the viewer sends, like a browser that draws nothing."""
+def arriving(port: int, gaussians: int, stop: object, counted: object, received: object) -> None:
+    """Count the updates of a head that the viewer sends, and their bytes; decode each as the browser does.
+
+    An update ends with 8 words of 32 bits a Gaussian: three of its centre, one unused, three of two 16-bit entries of
+    its covariance, and its colour.
+    """
     protocol = f"viser-v{viser.__version__}"
     with connect(f"ws://127.0.0.1:{port}", subprotocols=[protocol], max_size=None, compression=None) as socket:
         while not stop.is_set():
             try:
-                counted.value += len(socket.recv(timeout=0.2)) > big
+                message = socket.recv(timeout=0.2)
             except TimeoutError:
                 continue
+            if len(message) < WORDS * 4 * gaussians:
+                continue
+            words = np.frombuffer(message[-WORDS * 4 * gaussians :], dtype="<u4").reshape(gaussians, WORDS)
+            centers = np.ascontiguousarray(words[:, :3]).view(np.float32)
+            covariances = np.ascontiguousarray(words[:, 4:7]).view(np.float16).astype(np.float32)
+            if not (np.isfinite(centers).all() and np.isfinite(covariances).all()):
+                raise ValueError("an update of the head holds numbers that are none")
+            counted.value += 1
+            received.value += len(message)
 
 
 def over_the_socket(head: Head, server: viser.ViserServer, stage: Stage, options: argparse.Namespace) -> None:
     """Print poses a second that arrive at a client that draws nothing."""
     context = multiprocessing.get_context("spawn")
     for everything in (False, True):
-        stop, counted = context.Event(), context.Value("i", 0)
-        size = 30 * len(head.base)
-        client = context.Process(target=arriving, args=(server.get_port(), size, stop, counted))
+        stop, counted, received = context.Event(), context.Value("i", 0), context.Value("q", 0)
+        client = context.Process(target=arriving, args=(server.get_port(), len(head.base), stop, counted, received))
         client.start()
         while counted.value == 0:
             time.sleep(0.1)
-        counted.value = 0
+        counted.value = received.value = 0
         sent, milliseconds = move(head, stage, options.seconds, everything=everything, rate=options.rate)
-        arrived = counted.value
+        arrived, size = counted.value, received.value / max(counted.value, 1) / len(head.base)
         stop.set()
         client.join()
         print(
             f"{len(head.base):9d}  {'all' if everything else 'one':>5}  {milliseconds:7.1f}"
-            f"  {sent / options.seconds:12.1f}  {arrived / options.seconds:9.1f} arrived"
+            f"  {sent / options.seconds:12.1f}  {arrived / options.seconds:9.1f} arrived, {size:.2f} bytes a Gaussian"
         )
 
 

@@ -3,32 +3,39 @@ from pathlib import Path
 import pytest
 import yaml
 
+from splatrig.capture.demo.rig import camera_names
 from splatrig.capture.release import choose_segments, read_entity
-from splatrig.config_checks import check_config, load_config
+from splatrig.config_checks import check_config, read_config
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.yaml"))
 
 
-def merged(base, changes):
-    """Snakemake's merge of configuration files."""
-    if not (isinstance(base, dict) and isinstance(changes, dict)):
-        return changes
-    return base | {key: merged(base.get(key), value) for key, value in changes.items()}
+def read(path):
+    return read_config([ROOT / "config.yaml", path], ROOT / "workflow" / "schemas" / "config.schema.yaml")
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_configuration_is_valid_and_names_what_its_entity_has(path):
-    schema = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text())
-    raw = merged(yaml.safe_load((ROOT / "config.yaml").read_text()), yaml.safe_load(path.read_text()))
-    config = load_config(raw, schema)
+def preset_of(capture):
+    if not isinstance(capture.expressions, str):
+        return []
+    return yaml.safe_load((ROOT / "resources" / "expressions" / f"{capture.expressions}.yaml").read_text())
+
+
+@pytest.mark.parametrize("path", [path for path in EXAMPLES if "multiface" in path.stem], ids=lambda path: path.stem)
+def test_a_multiface_configuration_is_valid_and_names_what_its_entity_has(path):
+    config = read(path)
     entity = read_entity(ROOT / "resources" / "multiface" / f"{config.capture.entity}.yaml")
-    preset = []
-    if isinstance(config.capture.expressions, str):
-        text = (ROOT / "resources" / "expressions" / f"{config.capture.expressions}.yaml").read_text()
-        preset = yaml.safe_load(text)
-    expressions = choose_segments(config.capture.expressions, preset, entity.segments)
+    expressions = choose_segments(config.capture.expressions, preset_of(config.capture), entity.segments)
     check_config(config, expressions, entity.cameras)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in EXAMPLES if "multiface" not in path.stem], ids=lambda path: path.stem
+)
+def test_a_demo_configuration_is_valid_and_keeps_its_files_apart_from_the_demos(path):
+    config, demo = read(path), read(ROOT / "config.yaml")
+    check_config(config, list(preset_of(config.capture)), camera_names(config.demo.cameras))
+    assert config.subject != demo.subject and config.capture.root != demo.capture.root
 
 
 def test_there_are_examples():

@@ -114,8 +114,8 @@ def test_the_other_method_moves_its_centres_alike():
     ("name", "short"),
     [
         ("SLDC 04 · mouth left · E010_Smile_Stretched", "04 mouth left"),
-        ("PCA 02 · whole head · E003_Neutral_Eyes_Closed, E001_X · eyeWideLeft 0.24", "02 eyeWideLeft"),
-        ("JOINT 11 · whole head · E020_Lower_Eyebrows", "11 Lower Eyebrows"),
+        ("PCA 02 · whole head · E003_Neutral_Eyes_Closed, E001_X · eyeWideLeft 0.24", "02 eye wide left"),
+        ("JOINT 11 · whole head · E020_Lower_Eyebrows", "11 lower eyebrows"),
         ("smile", "smile"),
     ],
 )

@@ -126,6 +126,13 @@ def test_cost_terms_and_licences_are_in_the_page(renderer):
     assert "Licence of &lt;three&gt;" in page
 
 
+def test_that_gaussians_do_not_follow_the_skin_is_said_where_they_would(renderer):
+    assert "keep their rotation and size" not in page_of(HEAD, renderer)
+    assert "Gaussians that sldc gauss xyz moves keep their rotation and size" in page_of(
+        heads.head(1, skin=True), renderer
+    )
+
+
 def test_an_archive_without_a_member_is_refused(tmp_path):
     path = tmp_path / "renderer.zip"
     zipfile.ZipFile(path, "w").close()

@@ -1,5 +1,6 @@
 """Sliders of all components of a head, in both directions: they set the pose, and follow it."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ OPEN = 12
 def short_name(name: str) -> str:
     """Return what fits beside a slider: number and place, `04 mouth left` of `SLDC 04 · mouth left · E010_Smile`.
 
-    Of a component that moves the whole head, the face unit or expression says more than the place.
+    Of a component that moves the whole head, the face unit or expression says more than the place: `02 eye blink left`.
     """
     number, *parts = name.split(" · ")
     number = number.rpartition(" ")[2]
@@ -28,7 +29,8 @@ def short_name(name: str) -> str:
     if parts[0] not in ("whole head", "still") or len(parts) < 2:
         return f"{number} {parts[0]}"
     told = parts[2].rpartition(" ")[0] if len(parts) > 2 else parts[1].split(",")[0].partition("_")[2]
-    return f"{number} {told.replace('_', ' ') or parts[0]}"
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", told.replace("_", " ")).lower()
+    return f"{number} {words or parts[0]}"
 
 
 class Sliders:

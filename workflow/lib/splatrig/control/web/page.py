@@ -128,6 +128,12 @@ def footer_of(head: Head, packed: PackedHead, cost: Cost, notice: str) -> list[s
     ]
     if packed.left_out:
         lines.append(f"Components also move {', '.join(packed.left_out)}, which stay at rest here.")
+    still = [title_of(name) for name, family in head.families.items() if family.rig.follows]
+    if still:
+        lines.append(
+            f"Gaussians that {', '.join(still)} moves keep their rotation and size here; in the pictures and films of "
+            "the run they follow the skin, which the decibels above count."
+        )
     return [*lines, *([notice] if notice else []), f"Made by splatrig {__version__}; drawn by three.js and Spark."]
 
 
