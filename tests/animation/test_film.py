@@ -6,7 +6,7 @@ import planted
 from splatrig.animation.camera_path import fixed, orbit
 from splatrig.animation.captions import captioned, strongest
 from splatrig.animation.film import device_rig, film, film_on_device
-from splatrig.animation.render import render, to_bytes
+from splatrig.animation.render import lens_blur, render, to_bytes, widened
 from splatrig.animation.rig import Rig
 from splatrig.animation.surface import surface_of
 from splatrig.errors import InputError
@@ -37,11 +37,11 @@ def test_batches_on_a_device_are_the_poses_of_the_rig(made, name, device):
     weights = np.array([[0.0, 0.0, 0.0], [1.0, 0.2, 0.0], [0.3, 0.0, 0.9], [0.1, 0.8, 0.4], [0.0, 1.0, 1.0]])
     path = orbit(planted.cameras().select([0]), 5, np.zeros(3))
     color = np.array([0.2, 0.4, 0.6])
-    batches = list(film_on_device(device_rig(rig, device), weights, path, color, 2))
+    batches = list(film_on_device(device_rig(rig, device, 1.5), weights, path, color, 2))
     assert [len(batch) for batch in batches] == [2, 2, 1]
     pictures = torch.cat(batches).cpu().numpy()
     for frame, row in enumerate(weights):
-        expected, _ = render(rig.gaussians(row), path.select([frame]), background=color)
+        expected, _ = render(widened(rig.gaussians(row), 1.5), path.select([frame]), background=color)
         difference = np.abs(pictures[frame].astype(int) - to_bytes(expected[0]).astype(int))
         assert difference.mean() < 0.05
         assert np.percentile(difference, 99.9) <= 1
@@ -79,3 +79,27 @@ def test_captioned_pictures_are_equally_high():
     assert np.all(plain[30:] == 255)
     assert named[30:].min() < 128
     np.testing.assert_array_equal(named[:30], picture)
+
+
+def test_a_film_nearer_than_the_photographs_is_their_picture_enlarged(made):
+    rig = rigs(made)["all attributes"]
+    photographed = planted.cameras().select([0])
+    shown = photographed.scaled(4)
+    widen = lens_blur(photographed, np.zeros(3), shown)
+    (small,) = film(rig, np.zeros((1, 3)), photographed)
+    large = {amount: next(film(rig, np.zeros((1, 3)), shown, widen_mm2=amount)) for amount in (0.0, widen)}
+    height, width = small.shape[:2]
+    apart = {
+        amount: np.abs(picture.reshape(height, 4, width, 4, 3).mean(axis=(1, 3)) - small).mean()
+        for amount, picture in large.items()
+    }
+    assert apart[widen] < 0.7 * apart[0.0]
+    assert lens_blur(photographed, np.zeros(3), photographed) == 0.0
+    assert lens_blur(shown, np.zeros(3), photographed) == 0.0
+    assert lens_blur(photographed, np.zeros(3)) == pytest.approx(0.3 * (600 / 110) ** 2, rel=1e-6)
+
+
+def test_widened_gaussians_have_more_variance_along_every_axis(made):
+    wide = widened(made.neutral, 2.0)
+    np.testing.assert_allclose(np.exp(2 * wide.log_scales), np.exp(2 * made.neutral.log_scales) + 2.0, rtol=1e-5)
+    assert widened(made.neutral, 0.0) is made.neutral

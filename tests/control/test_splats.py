@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from control import heads
+from splatrig.animation.render import widened
 from splatrig.control.viewer.splats import Blender, heat_colors, reach_mm
 from splatrig.gaussians.activation import activate_gaussians
 from splatrig.gaussians.sh import sh_to_rgb, view_directions
@@ -18,8 +19,8 @@ def a_pose(seed: int = 0) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("head", [HEAD, SKIN], ids=["plain", "with skin"])
 def test_splats_are_the_activated_gaussians_of_the_pose(head):
-    splats = Blender(head).splats(a_pose())
-    expected = head.gaussians(a_pose())
+    splats = Blender(head, 3.0).splats(a_pose())
+    expected = widened(head.gaussians(a_pose()), 3.0)
     activated = activate_gaussians(expected)
     w, x, y, z = activated.quats.double().unbind(-1)
     rotation = torch.stack(

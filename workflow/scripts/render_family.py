@@ -9,7 +9,7 @@ import numba
 from splatrig.animation.family import frontal_order, picture_family
 from splatrig.animation.heatmap import look
 from splatrig.animation.pictures import write_gif, write_mp4, write_png
-from splatrig.animation.render import pick_device, picture_cameras
+from splatrig.animation.render import lens_blur, pick_device, picture_cameras
 from splatrig.animation.rig_file import open_rig
 from splatrig.capture.cameras import read_cameras
 from splatrig.config import RenderingConfig, from_mapping
@@ -27,8 +27,8 @@ rig, pose_file = open_rig(
     follow=rendering.follow_skin,
 )
 template = read_template(snakemake.input.template)
-cameras = picture_cameras(read_cameras(snakemake.input.cameras), rendering.image_height)
-cameras = cameras.in_head_space(read_pose(pose_file))
+photographed = read_cameras(snakemake.input.cameras).in_head_space(read_pose(pose_file))
+cameras = picture_cameras(photographed, rendering.image_height)
 cameras = cameras.select(frontal_order(cameras, rig.neutral.means))
 shown = cameras.select(cameras.held_out) if cameras.held_out.any() else cameras
 finest = template.levels[template.finest]
@@ -41,6 +41,7 @@ pictures = picture_family(
     deviations=rendering.deviations,
     frames=rendering.animation_frames,
     device=pick_device(snakemake.params.device),
+    widen_mm2=lens_blur(photographed, rig.neutral.means.mean(axis=0), cameras),
 )
 write_png(snakemake.output.sheet, pictures.sheet)
 write_png(snakemake.output.heat, pictures.heat)

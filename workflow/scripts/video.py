@@ -11,7 +11,7 @@ from splatrig.animation.captions import captioned, strongest
 from splatrig.animation.family import frontal_order
 from splatrig.animation.film import film
 from splatrig.animation.pictures import reduced, write_gif, write_mp4
-from splatrig.animation.render import pick_device, picture_cameras
+from splatrig.animation.render import lens_blur, pick_device, picture_cameras
 from splatrig.animation.rig_file import open_rig
 from splatrig.capture.cameras import read_cameras
 from splatrig.config import VideoConfig, from_mapping
@@ -29,10 +29,19 @@ rig, pose_file = open_rig(
 )
 panel = read_panel(inputs.panel)
 track = resampled(read_track(inputs.track).ordered(panel.names), video.fps)
-cameras = picture_cameras(read_cameras(inputs.cameras), video.height).in_head_space(read_pose(pose_file))
+photographed = read_cameras(inputs.cameras).in_head_space(read_pose(pose_file))
+cameras = picture_cameras(photographed, video.height)
 cameras = cameras.select(frontal_order(cameras, rig.neutral.means))
-path = path_about(cameras, len(track), rig.neutral.means.mean(axis=0), video)
-pictures = film(rig, track.weights, path, background=tuple(video.background), device=pick_device(params.device))
+center = rig.neutral.means.mean(axis=0)
+path = path_about(cameras, len(track), center, video)
+pictures = film(
+    rig,
+    track.weights,
+    path,
+    background=tuple(video.background),
+    device=pick_device(params.device),
+    widen_mm2=lens_blur(photographed, center, path),
+)
 names = strongest(track.weights, panel.names, panel.low, panel.high) if video.captions else None
 every = max(1, round(video.fps / video.gif_fps))
 small = []

@@ -14,7 +14,7 @@ const SHORT_TRACK_S = 0.5; // tracks of a few frames start slowed down, there an
 export async function start(header, buffer) {
   const canvas = $("view");
   const rig = new Rig(header, buffer);
-  const { renderer, scene, spark, setWeights } = drawHead(canvas, rig);
+  const { renderer, scene, spark, setWeights, soften } = drawHead(canvas, rig);
   const stage = document.querySelector("#stage");
   let stale = true;
   let size = [1, 1];
@@ -59,6 +59,7 @@ export async function start(header, buffer) {
 
   function render() {
     view.resize(...size);
+    soften(view.magnification(...size) * renderer.getPixelRatio());
     renderer.render(scene, view.camera);
     const project = view.projector(...size);
     const marks = drag.marks(project);

@@ -6,6 +6,7 @@ import { SparkRenderer, SplatMesh, dyno } from "@sparkjsdev/spark";
 const { Dyno, Gsplat, defineGsplat, dynoInt, dynoSampler2D, dynoSampler2DArray, dynoUsampler2DArray } = dyno;
 
 const BACKGROUND = 0x16181c;
+const BLUR = 0.3; // px², added to the covariance of every projected Gaussian
 const WIDTH = 2048; // texels a row
 const BASE_TEXELS = 4; // mean + opacity, quaternion, log scale, sh0
 const SH_TEXELS = 3; // 45 steps of 8 bits
@@ -224,7 +225,7 @@ export function drawHead(canvas, rig) {
   // as in the rasteriser that the head was learned with: 0.3 px² added to the covariance, opacity kept, order by depth
   const spark = new SparkRenderer({
     renderer,
-    preBlurAmount: 0.3,
+    preBlurAmount: BLUR,
     blurAmount: 0,
     maxStdDev: 3.33, // where an opaque Gaussian falls below 1/255
     minAlpha: 1 / 255,
@@ -240,5 +241,10 @@ export function drawHead(canvas, rig) {
     source.setWeights();
     mesh.updateVersion();
   };
-  return { renderer, scene, spark, setWeights };
+  // What was learned is a picture blurred by 0.3 px² of the photographs: nearer, that blur grows with everything else;
+  // without it Gaussians much smaller than those pixels, which no photograph could see alone, become dots.
+  const soften = (magnification) => {
+    spark.preBlurAmount = BLUR * Math.max(1, magnification) ** 2;
+  };
+  return { renderer, scene, spark, setWeights, soften };
 }

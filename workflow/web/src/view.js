@@ -5,6 +5,9 @@ import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 
 const FIELD_OF_VIEW = 24; // degrees, of the orbit
 
+const depthOf = ([x, y, z], m) => m[8] * x + m[9] * y + m[10] * z + m[11];
+const median = (numbers) => numbers.sort((a, b) => a - b)[numbers.length >> 1];
+
 export class View {
   constructor(header, canvas, onChange) {
     this.cameras = header.cameras; // name, K [9], viewmat [16] (head space to OpenCV camera)
@@ -14,6 +17,7 @@ export class View {
     this.fixed.matrixAutoUpdate = false;
     this.fixed.matrixWorldAutoUpdate = false;
     this.chosen = null;
+    this.calibrated = median(header.cameras.map(({ K, viewmat }) => K[4] / depthOf(header.center, viewmat))); // px a mm
     this.controls = new OrbitControls(this.orbit, canvas);
     this.controls.target.fromArray(header.center);
     this.distance = (0.5 * header.height_mm) / Math.tan((0.5 * FIELD_OF_VIEW * Math.PI) / 180);
@@ -66,6 +70,15 @@ export class View {
     this.fixed.matrix.copy(this.fixed.matrixWorld);
     this.fixed.matrixWorldInverse.copy(toCamera);
     [this.fixed.near, this.fixed.far] = [near, far];
+  }
+
+  /** Return how many pixels of a `width` × `height` canvas one pixel of the calibrated pictures becomes. */
+  magnification(width, height) {
+    const [W, H] = this.imageSize;
+    if (this.chosen !== null) return Math.min(width / W, height / H);
+    const distance = this.orbit.position.distanceTo(this.controls.target);
+    const here = (0.5 * height) / Math.tan((0.5 * FIELD_OF_VIEW * Math.PI) / 180) / distance;
+    return here / this.calibrated;
   }
 
   /** Return a function from head space to [x, y, depth]: pixels of a `width` × `height` canvas, millimetres. */

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from splatrig.animation.heatmap import MeshView, color_bar, nice_ceiling
 from splatrig.animation.pictures import Picture, beside, contact_sheet
-from splatrig.animation.render import render_sequence
+from splatrig.animation.render import render_sequence, widened
 from splatrig.animation.rig import Rig
 from splatrig.capture.cameras import Cameras
+from splatrig.gaussians.gaussians import Gaussians
 
 ONE_SIDED = 1e-6
 """Weights count as one-sided when none on the other side is longer than this share of the largest."""
@@ -110,8 +111,16 @@ def picture_family(
     deviations: float,
     frames: int,
     device: str = "cpu",
+    widen_mm2: float = 0.0,
 ) -> FamilyPictures:
-    """Render `components` from `cameras` (stills: all of them; sheet and animation: the first)."""
+    """Render `components` from `cameras` (stills: all of them; sheet and animation: the first).
+
+    Gaussians are `widened` by `widen_mm2`.
+    """
+
+    def posed(component: int, weight: float) -> Gaussians:
+        return widened(rig.gaussians(weights_at(rig, component, weight)), widen_mm2)
+
     swings = [swing_of(rig.components.W[:, k], k, deviations) for k in components]
     first = cameras.select([0])
     stills, rows, captions, titles = {}, [], [], []
@@ -120,7 +129,7 @@ def picture_family(
     maps = [view.paint(field, largest) for field in fields]
     for swing, painted in zip(swings, maps, strict=True):
         stops = swing.stops()
-        faces = [rig.gaussians(weights_at(rig, swing.component, weight)) for weight, _ in stops]
+        faces = [posed(swing.component, weight) for weight, _ in stops]
         seen = render_sequence(faces, cameras, device=device)
         labels = [text for _, text in stops]
         for camera, name in enumerate(cameras.names):
@@ -136,7 +145,7 @@ def picture_family(
     heat = beside([contact_sheet([maps], column_titles=heads), bar])
     moving = [
         render_sequence(
-            [rig.gaussians(weights_at(rig, swing.component, weight)) for weight in swing.path(frames)],
+            [posed(swing.component, weight) for weight in swing.path(frames)],
             first,
             device=device,
         )[:, 0]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from splatrig.animation.render import SH_DEGREE, render, to_bytes
+from splatrig.animation.render import SH_DEGREE, render, to_bytes, widened
 from splatrig.animation.rig import ATTRIBUTE_FIELDS, Rig
 from splatrig.animation.surface_torch import DeviceSurface, device_surface
 from splatrig.capture.cameras import Cameras
@@ -36,6 +36,8 @@ class DeviceRig:
     """Field, first and end column of what the components move."""
     surface: DeviceSurface | None
     """The skin that Gaussians follow, if they do."""
+    widen_mm2: float = 0.0
+    """Added to the variance of every axis; see `render.lens_blur`."""
 
     def poses(self, weights: Tensor) -> Poses:  # [B, K]
         """Return the activated Gaussians of B poses."""
@@ -52,14 +54,14 @@ class DeviceRig:
         return Poses(
             means=raw["means"],
             quats=raw["quats"],  # of any length: back ends normalise
-            scales=raw["log_scales"].exp(),
+            scales=(raw["log_scales"].mul(2.0).exp() + self.widen_mm2).sqrt(),
             opacities=raw["logit_opacities"].sigmoid(),
             sh=torch.cat([raw["sh0"], raw["shN"]], dim=-2),
         )
 
 
-def device_rig(rig: Rig, device: str | torch.device) -> DeviceRig:
-    """Return the rig on `device`, with its whole basis: K · D · 4 bytes."""
+def device_rig(rig: Rig, device: str | torch.device, widen_mm2: float = 0.0) -> DeviceRig:
+    """Return the rig on `device`, with its whole basis: K · D · 4 bytes; see `widened` for `widen_mm2`."""
     basis = rig.basis.toarray() if isinstance(rig.basis, csr_array) else rig.basis
     return DeviceRig(
         rest=torch.as_tensor(rig.rest, device=device),
@@ -67,6 +69,7 @@ def device_rig(rig: Rig, device: str | torch.device) -> DeviceRig:
         fields={name: torch.as_tensor(array, device=device) for name, array in rig.neutral.items()},
         spans=tuple((ATTRIBUTE_FIELDS[name], first, end) for name, first, end in rig.components.dim_info),
         surface=device_surface(rig.surface, device) if rig.follows and rig.surface is not None else None,
+        widen_mm2=widen_mm2,
     )
 
 
@@ -78,8 +81,9 @@ def film(
     background: tuple[float, float, float] = (0.0, 0.0, 0.0),
     device: str = "cpu",
     batch: int = BATCH,
+    widen_mm2: float = 0.0,
 ) -> Iterator[NDArray[np.uint8]]:  # [H, W, 3]
-    """Yield the pictures of a film before `background`, RGB in [0, 1].
+    """Yield the pictures of a film before `background`, RGB in [0, 1], of Gaussians that are `widened` by `widen_mm2`.
 
     Raises InputError unless there is one camera a row of `weights`.
     """
@@ -88,10 +92,10 @@ def film(
     color = np.array(background, dtype=np.float32)
     if torch.device(device).type == "cpu":
         for frame, row in enumerate(weights):
-            images, _ = render(rig.gaussians(row), cameras.select([frame]), background=color)
+            images, _ = render(widened(rig.gaussians(row), widen_mm2), cameras.select([frame]), background=color)
             yield to_bytes(images[0])
         return
-    ready = device_rig(rig, device)
+    ready = device_rig(rig, device, widen_mm2)
     for pictures in film_on_device(ready, weights, cameras, color, batch):
         yield from pictures.cpu().numpy()
 

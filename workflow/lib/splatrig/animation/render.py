@@ -1,6 +1,7 @@
 """Gaussians and cameras become pictures."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -10,6 +11,9 @@ from splatrig.capture.cameras import Cameras
 from splatrig.gaussians.activation import activate_gaussians
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.rasterize import rasterize
+
+BLUR_PX2 = 0.3
+"""What every back end adds to the variances of a projected Gaussian, in pixels squared."""
 
 SH_DEGREE = 3
 """Spherical-harmonic degree that stored Gaussians hold."""
@@ -45,6 +49,29 @@ def render(
             backend=backend,
         )
     return images.clamp(0.0, 1.0).cpu().numpy(), alphas.cpu().numpy()
+
+
+def lens_blur(photographed: Cameras, center: NDArray, shown: Cameras | None = None) -> float:
+    """Return by how much to widen Gaussians, in mm², that are shown nearer than they were photographed.
+
+    A rig was learned as a picture in which every Gaussian has `BLUR_PX2` more variance: around `center` [3],
+    `BLUR_PX2` · (distance / focal length)² in mm². Nearer, the rasteriser's own blur is less than that, and Gaussians
+    smaller than a pixel of the photographs, which none of them could see alone, would show as dots (the
+    three-dimensional filter of Yu et al., Mip-Splatting, 2024). The rasteriser's share in `shown` is taken off.
+    """
+    eyes = -np.einsum("cji,cj->ci", photographed.viewmats[:, :3, :3], photographed.viewmats[:, :3, 3])
+    distance = float(np.median(np.linalg.norm(eyes - center, axis=1)))
+    there = float(np.median(photographed.Ks[:, 1, 1]))
+    here = np.inf if shown is None else float(np.median(shown.Ks[:, 1, 1]))
+    return max(0.0, BLUR_PX2 * distance**2 * (there**-2 - here**-2))
+
+
+def widened(gaussians: Gaussians, variance_mm2: float) -> Gaussians:
+    """Return Gaussians with `variance_mm2` added to the variance of each of their axes; opacities stay."""
+    if variance_mm2 == 0.0:
+        return gaussians
+    variances = np.exp(2.0 * gaussians.log_scales.astype(np.float64)) + variance_mm2
+    return replace(gaussians, log_scales=(0.5 * np.log(variances)).astype(np.float32))
 
 
 def render_sequence(

@@ -61,10 +61,17 @@ class Page:
     ) -> None:
         """Build the page for the methods `heads`; the first is controlled at the start."""
         self.server, self.results = server, results
-        self.methods = {name: _Method(head, Session(head, drag, seed), Blender(head)) for name, head in heads.items()}
+        self.photographs = Photographs(results, 480)
+        self.methods = {
+            name: _Method(
+                head,
+                Session(head, drag, seed),
+                Blender(head, self.photographs.blur_mm2(head.base.means.mean(axis=0))),
+            )
+            for name, head in heads.items()
+        }
         self.controlled = next(iter(heads))
         self.show = Show()
-        self.photographs = Photographs(results, 480)
         first = heads[self.controlled]
         self.stage = Stage(server, first.base.means)
         self.updates = 0

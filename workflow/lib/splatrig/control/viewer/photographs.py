@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from splatrig.animation.render import picture_cameras, render, to_bytes
+from splatrig.animation.render import lens_blur, picture_cameras, render, to_bytes
 from splatrig.capture.cameras import Cameras, read_cameras
 from splatrig.capture.frames import read_frames
 from splatrig.errors import InputError
@@ -21,18 +21,25 @@ class Photographs:
         """Read cameras and the list of frames; pictures become at most `height` pixels high."""
         self.folder = results / "dataset"
         cameras = read_cameras(self.folder / "cameras.json")
+        self._full = cameras
         self.cameras: Cameras = picture_cameras(cameras, min(height, cameras.height))
         table = read_frames(results / "frames.csv")
         self.frames = [f"{row.expression}/{row.frame}" for row in table.itertuples()]
         neutral = table[table["neutral"]].iloc[0]
         self.neutral = f"{neutral['expression']}/{neutral['frame']}"
 
+    def blur_mm2(self, center: NDArray) -> float:
+        """Return how far to widen Gaussians around `center` [3] that are seen from any distance; see `lens_blur`."""
+        return lens_blur(self._full.in_head_space(self._pose(self.neutral)), center)
+
     def camera(self, frame: str, name: str) -> Cameras:
         """Return one camera in the head space of a frame `expression/frame`."""
         if frame not in self.frames or name not in self.cameras.names:
             raise InputError(f"photographs: there is no frame {frame} or no camera {name}.")
-        pose = read_pose(self.folder / frame / f"{frame.rpartition('/')[2]}_transform.txt")
-        return self.cameras.select([self.cameras.names.index(name)]).in_head_space(pose)
+        return self.cameras.select([self.cameras.names.index(name)]).in_head_space(self._pose(frame))
+
+    def _pose(self, frame: str) -> NDArray[np.float64]:  # [3, 4]
+        return read_pose(self.folder / frame / f"{frame.rpartition('/')[2]}_transform.txt")
 
     def photograph(self, frame: str, name: str) -> NDArray[np.uint8]:  # [H, W, 3]
         """Return a photograph, black outside of the head where the run knows its silhouette."""

@@ -37,8 +37,9 @@ class Splats:
 class Blender:
     """The splats of one head; keeps the last pose, so that one moved slider costs one component."""
 
-    def __init__(self, head: Head) -> None:
-        """Prepare what no pose changes: opacities, and colours that depend on the view."""
+    def __init__(self, head: Head, widen_mm2: float = 0.0) -> None:
+        """Prepare what no pose changes: opacities, and colours that depend on the view; `widen_mm2`: see `widened`."""
+        self._widen = np.float32(widen_mm2)
         self.head = head
         self._rows = {name: _Row(family.rig) for name, family in head.families.items()}
         opacity = 1.0 / (1.0 + np.exp(-head.base.logit_opacities.astype(np.float64)))
@@ -57,7 +58,7 @@ class Blender:
         """Return the splats of a pose, coloured by the head or by `rgbs` [N, 3]."""
         fields = self.fields(pose)
         covariances = np.empty((len(fields["means"]), 3, 3), dtype=np.float32)
-        _covariances(fields["quats"], fields["log_scales"], covariances)
+        _covariances(fields["quats"], fields["log_scales"], self._widen, covariances)
         if rgbs is None:
             color = fields["sh0"][:, 0] * np.float32(SH_C0) + self._view_rgb + np.float32(0.5)
             rgbs = (np.clip(color, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
@@ -106,8 +107,8 @@ def heat_colors(length_mm: NDArray, largest_mm: float) -> NDArray[np.uint8]:  # 
 
 
 @njit(cache=True)
-def _covariances(quats, log_scales, out):  # type: ignore[no-untyped-def]
-    """Fill R diag(s²) Rᵀ [N, 3, 3] for quaternions wxyz of any length and log scales."""
+def _covariances(quats, log_scales, widen, out):  # type: ignore[no-untyped-def]
+    """Fill R diag(s² + widen) Rᵀ [N, 3, 3] for quaternions wxyz of any length and log scales."""
     for n in range(len(quats)):
         w, x, y, z = quats[n, 0], quats[n, 1], quats[n, 2], quats[n, 3]
         inverse = np.float32(1.0) / np.sqrt(w * w + x * x + y * y + z * z)
@@ -116,9 +117,9 @@ def _covariances(quats, log_scales, out):  # type: ignore[no-untyped-def]
         a = ((1 - 2 * (y * y + z * z)) * sx, 2 * (x * y - w * z) * sy, 2 * (x * z + w * y) * sz)
         b = (2 * (x * y + w * z) * sx, (1 - 2 * (x * x + z * z)) * sy, 2 * (y * z - w * x) * sz)
         c = (2 * (x * z - w * y) * sx, 2 * (y * z + w * x) * sy, (1 - 2 * (x * x + y * y)) * sz)
-        out[n, 0, 0] = a[0] * a[0] + a[1] * a[1] + a[2] * a[2]
-        out[n, 1, 1] = b[0] * b[0] + b[1] * b[1] + b[2] * b[2]
-        out[n, 2, 2] = c[0] * c[0] + c[1] * c[1] + c[2] * c[2]
+        out[n, 0, 0] = a[0] * a[0] + a[1] * a[1] + a[2] * a[2] + widen
+        out[n, 1, 1] = b[0] * b[0] + b[1] * b[1] + b[2] * b[2] + widen
+        out[n, 2, 2] = c[0] * c[0] + c[1] * c[1] + c[2] * c[2] + widen
         out[n, 0, 1] = out[n, 1, 0] = a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
         out[n, 0, 2] = out[n, 2, 0] = a[0] * c[0] + a[1] * c[1] + a[2] * c[2]
         out[n, 1, 2] = out[n, 2, 1] = b[0] * c[0] + b[1] * c[1] + b[2] * c[2]
