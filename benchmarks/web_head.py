@@ -115,8 +115,12 @@ def drags(page: object, head: Head, family: str) -> list[str]:
     done = page.evaluate(DRAGS, [family, 2.0])
     chosen = list(head.families) if family == "all" else [family]
     moves = np.concatenate([positions(head.families[name].rig).reshape(-1, len(head.base), 3) for name in chosen])
-    low = np.concatenate([head.panels[name].low for name in chosen])
-    high = np.concatenate([head.panels[name].high for name in chosen])
+    panels = [head.panels[name] for name in chosen]
+    reach = page.evaluate("splatrig.rig.header.drag.reach")
+    low, high = (
+        np.concatenate([np.full(p.count, p.limits[end]) if p.limits else reach * (p.low, p.high)[end] for p in panels])
+        for end in (0, 1)
+    )
     missed, best = [], []
     for row in done:
         jacobian = np.einsum("c,kcx->xk", row["mix"], moves[:, row["vertices"]]).astype(np.float64)
@@ -142,6 +146,7 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--seconds", type=float, default=10.0, help="of playing, at each size")
     parser.add_argument("--screenshots", type=Path)
+    parser.add_argument("--drags", action="store_true", help="measure nothing but drags")
     options = parser.parse_args()
     numbers = json.loads((options.results / "control" / "head.json").read_text())
     head = open_head(options.results, numbers["families"])
@@ -153,11 +158,13 @@ def main() -> None:
         page.goto((options.results / "control" / "head.html").resolve().as_uri())
         page.wait_for_selector("body[data-state=ready], body[data-state=failed]")
         print(f"| opened and drawn | {time.monotonic() - begun:.1f} s, {numbers['page_bytes'] / 1e6:.1f} MB |")
-        for width, height in ((400, 400), (800, 800)):
+        for width, height in () if options.drags else ((400, 400), (800, 800)):
             rate = page.evaluate(PLAY, [width, height, options.seconds])
             print(f"| playing at {width}×{height}, Chromium {browser.version}, SwiftShader | {rate:.1f} frames/s |")
         for family in (*head.families, "all"):
             print("\n".join(drags(page, head, family)))
+        if options.drags:
+            return
         values = fidelity(page, head, cameras)
         print(
             f"| page against rasteriser, {len(values)} pictures of {cameras.width}×{cameras.height} "
