@@ -330,5 +330,5 @@ def test_unknown_methods_are_called_by_their_file():
 
 def test_numbers_for_people_keep_their_digits():
     assert [fixed(value, 3) for value in (0.38, 174.2, 27.0, 15970.0, 0.0, 0.04999)] == [
-        *("0.380", "174", "27.0", "15970", "0", "0.0500")
+        *("0.380", "174", "27.0", "15,970", "0", "0.0500")
     ]

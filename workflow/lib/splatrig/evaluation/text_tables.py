@@ -12,10 +12,11 @@ HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><style>
 body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem; color: #202020; }}
-table {{ border-collapse: collapse; width: 100%; }}
-th, td {{ text-align: left; padding: .45rem .7rem; border-bottom: 1px solid #d8d8d8; vertical-align: top; }}
+table {{ border-collapse: collapse; width: 100%; font-size: .9rem; line-height: 1.35; }}
+th, td {{ text-align: left; padding: .4rem .55rem; border-bottom: 1px solid #d8d8d8; vertical-align: top; }}
 th {{ border-bottom: 2px solid #202020; }}
 td.number {{ text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }}
+th:first-child, td:first-child {{ position: sticky; left: 0; min-width: 15rem; background: #fff; }}
 tr:hover td {{ background: #f4f7fb; }}
 </style></head><body>
 """
@@ -29,9 +30,9 @@ def show(value: object) -> str:
 
 
 def fixed(value: float, digits: int) -> str:
-    """Return a number with that many significant digits, zeros at its end too; 0 as it is."""
+    """Return a number with that many significant digits, zeros at its end too; 0 as it is, thousands apart."""
     text = f"{value:#.{digits}g}" if value else "0"
-    return f"{value:.0f}" if abs(value) >= 10 ** (digits - 1) else text.rstrip(".")
+    return f"{value:,.0f}" if abs(value) >= 10 ** (digits - 1) else text.rstrip(".")
 
 
 def write_html(path: str | Path, title: str, table: pd.DataFrame, note: str = "") -> None:
