@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_array, eye_array
 
@@ -10,7 +13,9 @@ from splatrig.config import (
     SldcConfig,
     TrapezoidSupport,
 )
+from splatrig.evaluation.method import evaluate_method
 from splatrig.evaluation.relearn import Learner, Sweeps
+from splatrig.evaluation.summary import comparison, remarks, side_by_side
 from splatrig.evaluation.table import RUNTIME_COLUMNS, SWEEP_COLUMNS, pick
 from splatrig.mesh.template import Level
 
@@ -130,3 +135,16 @@ def test_the_peak_of_every_left_out_expression_is_rendered(learner, data):
     assert {(place.test, place.k, place.role) for place in recorder.places} == {("generalisation", 3, "left_out")}
     truth = np.stack([data.X[data.frames.index(name)] for name in peaks])
     np.testing.assert_allclose(np.stack(recorder.rows), truth, atol=0.1)
+
+
+def test_a_solver_that_was_stopped_early_is_said_to_not_have_converged_in_the_main_table(learner, data):
+    assert learner.sldc is not None
+    short = replace(learner, sldc=replace(learner.sldc, max_iterations=1, tolerance=1e-12))
+    stopped = short.learn("sldc_gauss_xyz", data, np.arange(15), 2)
+    methods = evaluate_method("sldc_gauss_xyz", "base", stopped, data, [2], 0)
+    sweeps = Sweeps(short, "sldc_gauss_xyz", "base", data)
+    sweeps.against_k([2])
+    table = comparison(methods, sweeps.frame(), sweeps.runtimes(), None)
+    wide = side_by_side(table).set_index("quantity")
+    assert wide.loc["converged", "local (Gaussian SLDC)"] == "NO (1 iterations)"
+    assert "Did not converge: local (Gaussian SLDC)." in remarks(pd.DataFrame(columns=["metric", "n"]), table)
