@@ -23,7 +23,7 @@ LEARNED = ("E006_Jaw_Drop_Brows_Up", "E012_Jaw_Open_Huge_Smile", "E024_Kiss_Lips
 UNSEEN = {"E006_Jaw_Drop_Brows_Up": 0.5, "E042_Mouth_Nose_Left": 0.6, "E012_Jaw_Open_Huge_Smile": 0.2}
 """A face that no frame shows: shares of expressions that were learned from."""
 
-SAME_FACE = 0.12
+SAME_FACE = 0.05
 """Share of the motion by which a retargeted face may differ from the same face units on the other person. It is not 0
 because millimetres are kept, and the second head's units are up to 6 % longer or shorter."""
 
