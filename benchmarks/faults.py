@@ -3,15 +3,18 @@
     python benchmarks/faults.py --kills 50
 
 copies the project to a scratch folder, runs the tiny capture of the tests once undisturbed and then again under
-SIGKILLs, each followed by the recovery of docs/operations.md (`snakemake --unlock`, then the same command again), until
-the number of kills is reached. When a disturbed run is complete, its results are compared and it starts over.
+SIGKILLs: of one to five jobs, then of snakemake, then the recovery of docs/operations.md (`snakemake --unlock`, the
+same command again), until the number of kills is reached. What is in place after each kill of snakemake is compared,
+and all results when the disturbed run is complete. Each kill and comparison is a line of `kills.csv` in `--folder`,
+where the same command goes on if it was stopped.
 
-Equal means: the same files, byte for byte. Left out are what holds times of day or durations, by name (`TIMED`).
+Equal means: the same files, byte for byte. Left out are what holds times of day or durations, by name (`TIMED`), and
+the lines of the comparison of methods that tell run times.
 """
 
 import argparse
 import atexit
-import json
+import csv
 import os
 import platform
 import random
@@ -22,9 +25,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -57,10 +62,16 @@ def differences(reference: Path, other: Path) -> list[str]:
     here, there = _results(reference), _results(other)
     only = [f"only in one: {name}" for name in sorted(here ^ there)]
     return only + [
-        f"differs: {name}"
-        for name in sorted(here & there)
-        if (reference / name).read_bytes() != (other / name).read_bytes()
+        f"differs: {name}" for name in sorted(here & there) if _content(reference / name) != _content(other / name)
     ]
+
+
+def _content(path: Path) -> bytes:
+    """Return the bytes of a result; of a comparison of methods without the lines that tell run times."""
+    content = path.read_bytes()
+    if path.stem != "comparison":
+        return content
+    return b"".join(line for line in content.splitlines(keepends=True) if b"run time" not in line)
 
 
 def _results(folder: Path) -> set[str]:
@@ -117,28 +128,37 @@ class Run:
                 return float(found[1])
         return 2.0
 
-    def disturb(self, moment: Callable[[str], float | None], most: int) -> tuple[list[str], bool]:
+    def disturb(
+        self, moment: Callable[[str], float | None], most: int, note: Callable[[str], None] | None = None
+    ) -> tuple[list[str], bool]:
         """Run, and kill jobs until `most` of them are killed, then snakemake itself.
 
-        `moment` says for a kind of job after which share of its usual time it is killed, None: not at all. Return the
-        kinds that were killed, in order, and whether the run ended well instead. Killed jobs are retried meanwhile.
+        `moment` says for a kind of job after which share of its usual time it is killed, None: not at all; `note` is
+        told of each kill. Return the kinds that were killed, in order, and whether the run ended well instead. Killed
+        jobs are retried meanwhile.
         """
         workflow = self.start()
         killed: list[str] = []
         seen: set[int] = set()
+
+        def kill(process: psutil.Process, kind: str) -> None:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+                killed.append(kind)
+                if note:
+                    note(kind)
+
         while workflow.poll() is None:
             for job, kind in list(_jobs(workflow.pid)):
                 share = None if job.pid in seen or len(killed) == most else moment(kind)
                 seen.add(job.pid)
                 if share is not None:
                     time.sleep(share * self.seconds_of(kind))
-                    with suppress(psutil.NoSuchProcess):
-                        job.kill()
-                        killed.append(kind)
+                    kill(job, kind)
             if len(killed) == most:
-                workflow.kill()
+                kill(psutil.Process(workflow.pid), "snakemake")
                 workflow.wait()
-                return [*killed, "snakemake"], False
+                return killed, False
             time.sleep(_POLL_S)
         return killed, workflow.returncode == 0
 
@@ -168,30 +188,52 @@ def copy_project(folder: Path) -> Run:
     return Run(folder, command, environment)
 
 
-@dataclass
-class Tally:
-    """What came of a campaign so far; kept in its folder, so that a stopped one goes on."""
+class Record:
+    """What came of a campaign so far: a table to which each event is appended, so that a stopped campaign goes on.
 
-    kills: dict[str, int] = field(default_factory=dict)
-    rounds: int = 0
-    """Complete runs whose results were compared."""
-    differing: list[str] = field(default_factory=list)
-    partial: int = 0
-    """Unfinished files that were left behind."""
+    An event is a kill (of a kind of job, or `snakemake`) or a comparison with the undisturbed run: `interrupted`, of
+    what was in place after a kill of snakemake, or `complete`, of a run that came to its end.
+    """
+
+    COLUMNS = ("time", "event", "files", "differing", "names")
+
+    def __init__(self, path: Path):
+        self.path = path
+        if not path.is_file():
+            path.write_text(",".join(self.COLUMNS) + "\n")
 
     @property
-    def total(self) -> int:
-        """Kills of any kind."""
-        return sum(self.kills.values())
+    def rows(self) -> list[dict[str, str]]:
+        """All events, the first first."""
+        with self.path.open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    def add(self, event: str, files: int | None = None, differing: Sequence[str] = ()) -> None:
+        """Append one event; `files` is how many were compared."""
+        row = [f"{datetime.now():%F %T}", event]
+        row += [] if files is None else [str(files), str(len(differing)), "; ".join(differing)]
+        with self.path.open("a", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerow(row)
+
+    def comparisons(self, event: str) -> list[dict[str, str]]:
+        """Return the events of one kind of comparison."""
+        return [row for row in self.rows if row["event"] == event]
+
+    def kills(self, compared: bool = False, this_round: bool = False) -> Counter[str]:
+        """Count the kills by kind: all, those that a complete run was compared after, or those since the last one."""
+        events = [row["event"] for row in self.rows]
+        last = max((at for at, event in enumerate(events) if event == "complete"), default=-1)
+        chosen = events[: last + 1] if compared else events[last + 1 if this_round else 0 :]
+        return Counter(event for event in chosen if event not in ("interrupted", "complete"))
 
 
-def campaign(kills: int, seed: int, folder: Path, reference: Path | None) -> Tally:
+def campaign(kills: int, seed: int, folder: Path, reference: Path | None) -> Record:
     """Kill until the number is reached and the last run complete, and compare each complete run.
 
     `reference`: the results of an undisturbed run of the same sources, if there are any already.
     """
-    state, place = folder / "tally.json", folder / "disturbed"
-    tally = Tally(**json.loads(state.read_text())) if state.is_file() else Tally()
+    folder.mkdir(parents=True, exist_ok=True)
+    record, place = Record(folder / "kills.csv"), folder / "disturbed"
     fresh = not place.is_dir()
     run = copy_project(place)
     if not fresh:
@@ -200,30 +242,34 @@ def campaign(kills: int, seed: int, folder: Path, reference: Path | None) -> Tal
         undisturbed = copy_project(folder / "undisturbed")
         undisturbed.undisturbed()
         reference = undisturbed.folder / "results"
-    while tally.total < kills:
-        generator = random.Random(f"{seed} {tally.total}")
-
-        def moment(kind: str, generator: random.Random = generator) -> float | None:
-            fresh = tally.kills.get(kind, 0) <= tally.rounds
-            return generator.random() if fresh and generator.random() < 0.7 else None
-
-        killed, complete = run.disturb(moment, min(generator.randint(1, 5), kills - tally.total))
-        for kind in killed:
-            tally.kills[kind] = tally.kills.get(kind, 0) + 1
-            print(f"{tally.total:3d} {kind}", flush=True)
-        state.write_text(json.dumps(asdict(tally)))
-        if not complete:
-            run.recover()
-        if complete or tally.total >= kills:
+    mine = run.folder / "results"
+    while record.kills(compared=True).total() < kills:
+        left = kills - record.kills().total()
+        if left <= 0:
             run.undisturbed()
-            tally.differing += differences(reference, run.folder / "results")
-            tally.partial += len(leftovers(run.folder))
-            tally.rounds += 1
-            print(f"complete after {tally.total} kills; {len(tally.differing)} differences so far", flush=True)
-            for part in ("results", "resources/captures", "logs", ".snakemake"):
-                shutil.rmtree(run.folder / part, ignore_errors=True)
-            state.write_text(json.dumps(asdict(tally)))
-    return tally
+        elif not _disturb(run, record, left, random.Random(f"{seed} {left}")):
+            run.recover()
+            record.add("interrupted", len(_results(mine)), _wrong(reference, mine))
+            continue
+        record.add("complete", len(_results(mine)), differences(reference, mine))
+        for part in ("results", "resources/captures", "logs", ".snakemake"):
+            shutil.rmtree(run.folder / part, ignore_errors=True)
+    return record
+
+
+def _disturb(run: Run, record: Record, left: int, generator: random.Random) -> bool:
+    """Kill one to five jobs, each kind at most twice a round, and snakemake; return whether the run ended instead."""
+
+    def moment(kind: str) -> float | None:
+        spared = record.kills(this_round=True)[kind] >= 2 or generator.random() < 0.3
+        return None if spared else generator.random()
+
+    return run.disturb(moment, min(generator.randint(1, 5), left), record.add)[1]
+
+
+def _wrong(reference: Path, part: Path) -> list[str]:
+    """Return what of an unfinished run's results the undisturbed run has not, byte for byte."""
+    return [line for line in differences(reference, part) if (part / line.partition(": ")[2]).is_file()]
 
 
 def main() -> None:
@@ -238,20 +284,27 @@ def main() -> None:
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.folder or Path(temporary)
-        tally = campaign(arguments.kills, arguments.seed, folder, arguments.reference)
-    print(
-        f"\n{tally.total} kills (seed {arguments.seed}), {tally.rounds} complete runs, on {platform.machine()},",
-        end=" ",
-    )
-    print(f"{os.cpu_count()} cores, Python {platform.python_version()}.")
-    print(f"Results that differ: {len(tally.differing)}. Unfinished files left behind: {tally.partial}.\n")
-    print("| killed | times |\n|---|---|")
-    for kind, count in sorted(tally.kills.items(), key=lambda item: (-item[1], item[0])):
-        print(f"| {kind} | {count} |")
-    for line in tally.differing:
-        print(line)
-    sys.exit(bool(tally.differing))
+        record = campaign(arguments.kills, arguments.seed, arguments.folder or Path(temporary), arguments.reference)
+    print(summary(record))
+    sys.exit(any(row["names"] for row in record.rows))
+
+
+def summary(record: Record) -> str:
+    """Return kills and comparisons as Markdown."""
+    compared, interrupted = (record.comparisons(event) for event in ("complete", "interrupted"))
+    total = [sum(int(row[name]) for row in rows) for rows in (compared, interrupted) for name in ("files", "differing")]
+    kills = record.kills(compared=True)
+    lines = [
+        f"{kills.total()} kills in {len(compared)} runs that were then completed and compared ({platform.machine()}, "
+        f"{os.cpu_count()} cores, Python {platform.python_version()}):\n",
+        "| compared with the undisturbed run | times | files | files that differ |\n|---|---|---|---|",
+        f"| the complete results | {len(compared)} | {total[0]:,} | {total[1]} |",
+        f"| what was in place after a kill of snakemake | {len(interrupted)} | {total[2]:,} | {total[3]} |",
+        "\n| killed | times |\n|---|---|",
+        *(f"| `{kind}` | {count} |" for kind, count in sorted(kills.items(), key=lambda item: (-item[1], item[0]))),
+        *(row["names"] for row in record.rows if row["names"]),
+    ]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

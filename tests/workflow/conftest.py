@@ -43,11 +43,14 @@ class Project:
             command, cwd=self.directory, capture_output=True, text=True, timeout=900, env=self.environment
         )
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start snakemake in this copy, without `--cores`, and return at once; its words come together on stdout."""
-        command = [*_SNAKEMAKE, "--configfile", str(self.config), *arguments]
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start snakemake in this copy, without `--cores`, and return at once; its words come together on stdout.
+
+        It ends with this process, however that ends.
+        """
+        command = ["setpriv", "--pdeathsig", "TERM", "--", *_SNAKEMAKE, "--configfile", str(self.config), *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        return subprocess.Popen(command, cwd=self.directory, text=True, env=self.environment, **pipes)
+        return subprocess.Popen(command, cwd=self.directory, text=True, env=self.environment | environment, **pipes)
 
     @property
     def config(self) -> Path:
@@ -71,17 +74,22 @@ class Project:
         rows = (line.split() for line in table[1].splitlines())
         return {rule: int(count) for rule, count in rows if rule not in ("all", "total")}
 
-    @contextmanager
-    def changed_config(self, dotted: str, value: object) -> Iterator[None]:
-        """Set one key of the configuration for the time of a block."""
-        before = self.config.read_text()
-        raw = yaml.safe_load(before)
+    def config_with(self, dotted: str, value: object, path: Path) -> Path:
+        """Write a configuration that differs in one key; return its path."""
+        raw = yaml.safe_load(self.config.read_text())
         *parents, last = dotted.split(".")
         section = raw
         for key in parents:
             section = section.setdefault(key, {})
         section[last] = value
-        self.config.write_text(yaml.safe_dump(raw))
+        path.write_text(yaml.safe_dump(raw))
+        return path
+
+    @contextmanager
+    def changed_config(self, dotted: str, value: object) -> Iterator[None]:
+        """Set one key of the configuration for the time of a block."""
+        before = self.config.read_text()
+        self.config_with(dotted, value, self.config)
         try:
             yield
         finally:

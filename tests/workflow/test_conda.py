@@ -17,17 +17,27 @@ pytestmark = [
     pytest.mark.skipif(conda_stub.missing() is not None, reason=f"no stub of conda here: {conda_stub.missing()}"),
 ]
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
-SCRIPTS = {
+FAMILY_OF_RULE = {
     "frames": "capture",
     "fit_expression": "training",
-    "attributes": "components",
     "pca": "components",
     "evaluate_fit": "evaluation",
+    "control_panel": "control",
+    "export_rig": "export",
 }
-OUTPUTS = ("frames.csv", "gaussians/E012_Jaw_Open_Huge_Smile.h5", "components/base/pca_all.h5", "evaluation/fit.csv")
+"""A rule of each environment; its script has its name."""
+OUTPUTS = (
+    "frames.csv",
+    "gaussians/E012_Jaw_Open_Huge_Smile.h5",
+    "components/base/pca_all.h5",
+    "evaluation/fit.csv",
+    "control/panels/joint_local.json",
+    "export/joint_local/rig.safetensors",
+)
 
 
-def test_every_rule_runs_in_its_own_environment_to_the_same_bytes(finished, tmp_path):
+def test_a_rule_of_each_family_runs_in_its_own_environment_to_the_same_bytes(finished, tmp_path):
+    assert set(FAMILY_OF_RULE.values()) == {path.stem for path in ENVIRONMENTS}
     folder = tmp_path / "copy"
     shutil.copytree(finished.directory, folder, ignore=shutil.ignore_patterns("log"))
     targets = [f"results/tiny/{name}" for name in OUTPUTS]
@@ -36,7 +46,7 @@ def test_every_rule_runs_in_its_own_environment_to_the_same_bytes(finished, tmp_
     tools = conda_stub.install(tmp_path / "conda", ENVIRONMENTS)
     environment = {name: value for name, value in finished.environment.items() if name != "SPLATRIG_CACHE"}
     command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", "--cores", "2", "--sdm", "conda"]
-    command += ["--rerun-triggers", "mtime", "--", *targets]  # that the software is another one now is known
+    command += ["--rerun-triggers", "mtime", "--allowed-rules", *FAMILY_OF_RULE, "--", *targets]
     environment["PATH"] = f"{tools}{os.pathsep}{environment['PATH']}"
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -45,8 +55,8 @@ def test_every_rule_runs_in_its_own_environment_to_the_same_bytes(finished, tmp_
 
     calls = [line.split(" ", 1) for line in (tmp_path / "conda" / "record").read_text().splitlines()]
     prefixes = {found[1]: prefix for prefix, words in calls if (found := re.search(r"tmp\w+\.(\w+)\.py", words))}
-    assert prefixes.keys() == SCRIPTS.keys()
-    for script, name in SCRIPTS.items():
+    assert prefixes.keys() == FAMILY_OF_RULE.keys()
+    for script, name in FAMILY_OF_RULE.items():
         source = Path(f"{prefixes[script]}.yaml").read_text()
         assert source == (ROOT / "envs" / f"{name}.yaml").read_text(), script
         stubs = {path.name: path.read_text() for path in Path(prefixes[script]).glob("share/stub/*")}

@@ -77,9 +77,3 @@ def test_the_original_recipe_is_compared_on_request(finished):
     assert set(spectrum["recipe"]) == {"warm", "seed"}
     with Image.open(folder / "coherence.png") as picture:
         picture.load()
-
-
-def test_a_second_run_has_nothing_to_do(finished):
-    done = finished.snakemake()
-    assert done.returncode == 0
-    assert "Nothing to be done" in done.stdout + done.stderr

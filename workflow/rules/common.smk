@@ -170,6 +170,11 @@ def named_units():
     return {"units": capture_path("truth.csv")} if CFG.capture.source == "demo" else {}
 
 
+def _from_here(path):
+    """A path relative to the working directory where that is above it: the same name on every machine."""
+    return str(path).removeprefix(f"{Path.cwd()}/")
+
+
 def record_provenance():
     """Write where every result of the run that just ended comes from."""
     jobs = [
@@ -177,8 +182,8 @@ def record_provenance():
             job.rule.name,
             job.wildcards_dict,
             dict(job.params.items()),
-            tuple(map(str, job.input)),
-            tuple(map(str, job.output)),
+            tuple(map(_from_here, job.input)),
+            tuple(map(_from_here, job.output)),
             str(job.log[0]) if job.log else None,
         )
         for job in workflow.dag.jobs

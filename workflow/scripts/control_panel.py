@@ -2,6 +2,7 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+import logging
 from pathlib import Path
 
 from splatrig.animation.rig_file import open_rig
@@ -28,6 +29,7 @@ panel = panel_of(
     percentiles=tuple(params.percentiles),
     units=read_units(units, rig.components.frames, len(tracked)) if units else None,
 )
+logging.info("%d sliders: %s; presets: %s", len(panel.names), ", ".join(panel.names), ", ".join(panel.presets))
 write_panel(snakemake.output.panel, panel)
 write_track(
     snakemake.output.tour,

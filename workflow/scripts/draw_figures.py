@@ -2,6 +2,8 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+import logging
+
 from splatrig.evaluation import figures, sweep_figures
 from splatrig.evaluation.table import read_table
 
@@ -19,5 +21,6 @@ drawn = {
 }
 if "truth" in snakemake.output.keys():  # noqa: SIM118 (named outputs are no mapping)
     drawn["truth"] = figures.draw_truth(read_table(snakemake.input.truth))
+logging.info("%d rows of methods, %d of sweeps, %d of fits: %s", len(methods), len(sweeps), len(fit), ", ".join(drawn))
 for name, figure in drawn.items():
     figures.save(snakemake.output[name], figure)

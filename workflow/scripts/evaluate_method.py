@@ -2,6 +2,8 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+import logging
+
 import numba
 
 from splatrig.components.file import read_components
@@ -16,6 +18,9 @@ params, inputs = snakemake.params, snakemake.input
 components, template = read_components(inputs.components), read_template(inputs.template)
 data = read_attribute_rows(inputs.attributes, [name for name, _, _ in components.dim_info])
 evaluation = MethodEvaluation(params.method, params.level, components, data, params.ks, params.seed)
-write_table(snakemake.output.table, evaluation.table(len(template.levels[params.level].vertices)))
+numbers = evaluation.table(len(template.levels[params.level].vertices))
+write_table(snakemake.output.table, numbers)
 stage = open_stage(inputs, params.dataset, template, params.device, follow=params.follow_skin)
-write_table(snakemake.output.images, evaluation.pictures(stage))
+pictures = evaluation.pictures(stage)
+logging.info("%s: %d numbers, %d of pictures", params.method, len(numbers), len(pictures))
+write_table(snakemake.output.images, pictures)

@@ -2,6 +2,8 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+import logging
+
 import pandas as pd
 
 from splatrig.evaluation.coherence import coherence_table, draw_coherence, spectrum_table, summarised
@@ -20,5 +22,7 @@ for recipe, paths in stores.items():
     psnr[recipe] = metrics[(metrics["split"] == "held_out") & (metrics["region"] == "mask")]["psnr"].mean()
 write_table(snakemake.output.coherence, coherence)
 write_table(snakemake.output.spectrum, spectrum)
-write_table(snakemake.output.summary, summarised(coherence, spectrum, psnr))
+summary = summarised(coherence, spectrum, psnr)
+logging.info("\n%s", summary.to_string(index=False))
+write_table(snakemake.output.summary, summary)
 save(snakemake.output.figure, draw_coherence(coherence, spectrum))

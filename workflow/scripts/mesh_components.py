@@ -2,6 +2,8 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+import logging
+
 from splatrig.components.file import write_components
 from splatrig.config import SldcConfig, from_mapping
 from splatrig.config_joint import JointLocal
@@ -20,4 +22,5 @@ else:
     local = from_mapping(JointLocal, params.local)
     config = with_k(from_mapping(SldcConfig, params.sldc), params.k, local.lambda_)
     components = mesh_sldc(rows, config, local.map, level, threads)
+logging.info("%s: %d components of %d tracked meshes", components.family, len(components.C), len(names))
 write_components(snakemake.output.components, components)

@@ -2,6 +2,7 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+import logging
 from pathlib import Path
 
 import numba
@@ -43,6 +44,7 @@ pictures = picture_family(
     device=pick_device(snakemake.params.device),
     widen_mm2=lens_blur(photographed, rig.neutral.means.mean(axis=0), cameras),
 )
+logging.info("%d stills of cameras %s", len(pictures.stills), ", ".join(shown.names))
 write_png(snakemake.output.sheet, pictures.sheet)
 write_png(snakemake.output.heat, pictures.heat)
 write_gif(snakemake.output.gif, pictures.animation)

@@ -2,6 +2,8 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+import logging
+
 from splatrig.evaluation.summary import comparison, headline, key_numbers, remarks, side_by_side, what_was_measured
 from splatrig.evaluation.table import read_table, write_table
 from splatrig.evaluation.text_tables import write_html, write_latex, write_markdown
@@ -12,7 +14,9 @@ truth = read_table(inputs.truth) if inputs.get("truth") else None
 numbers, table = key_numbers(fit, methods, sweeps, truth), comparison(methods, sweeps, runtimes, truth)
 wide, note = side_by_side(table), remarks(fit, table)
 write_table(output.summary, numbers, digits=4)
-write_table(output.headline, headline(numbers, what_was_measured(read_table(inputs.views), methods)))
+shown = headline(numbers, what_was_measured(read_table(inputs.views), methods))
+logging.info("\n%s", shown.to_string(index=False))
+write_table(output.headline, shown)
 write_html(output.summary_html, f"{subject}: the numbers that matter", numbers, note)
 write_table(output.comparison, table, digits=4)
 write_html(output.comparison_html, f"{subject}: methods side by side", wide, note)

@@ -2,6 +2,8 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+import logging
+
 import numba
 
 from splatrig.config import MbspcaConfig, SldcConfig, from_mapping
@@ -28,6 +30,8 @@ if params.sldc:
     sweeps.against_lambda(params.lambdas, max(params.ks))
 stage = open_stage(inputs, params.dataset, template, params.device, follow=params.follow_skin)
 sweeps.leave_one_expression_out(params.left_out_ks, stage)
-write_table(snakemake.output.table, sweeps.frame())
+numbers = sweeps.frame()
+logging.info("%s: %d numbers", params.method, len(numbers))
+write_table(snakemake.output.table, numbers)
 write_table(snakemake.output.images, stage.frame(params.method, params.level))
 write_table(snakemake.output.runtimes, sweeps.runtimes())

@@ -2,6 +2,7 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+import logging
 from pathlib import Path
 
 from splatrig.animation.rig_file import open_rig
@@ -21,4 +22,5 @@ for path, store in zip(snakemake.output.tracks, inputs.gaussians, strict=True):
     weights = weights_of_gaussians(rig, panel, fitted.gaussians, neutral, ridge=params.ridge)
     times = frame_times(fitted.frames, params.numbers_per_second)
     track = track_of(panel, times, weights, f"fitted frames of {fitted.expression}")
+    logging.info("%s: %d frames", fitted.expression, len(times))
     write_track(path, smoothed(track, smoothing["method"], smoothing["width_s"]))

@@ -2,6 +2,7 @@ from splatrig.logs import log_to
 
 log_to(snakemake.log[0])
 
+import logging
 from pathlib import Path
 
 import numba
@@ -32,6 +33,7 @@ track = resampled(read_track(inputs.track).ordered(panel.names), video.fps)
 photographed = read_cameras(inputs.cameras).in_head_space(read_pose(pose_file))
 cameras = picture_cameras(photographed, video.height)
 cameras = cameras.select(frontal_order(cameras, rig.neutral.means))
+logging.info("%d frames of %d x %d, %g a second", len(track), cameras.width, cameras.height, video.fps)
 center = rig.neutral.means.mean(axis=0)
 path = path_about(cameras, len(track), center, video)
 pictures = film(

@@ -3,6 +3,7 @@ from splatrig.logs import log_to
 log_to(snakemake.log[0])
 
 import json
+import logging
 from pathlib import Path
 
 import numba
@@ -63,5 +64,6 @@ numbers = {
     "left_out": list(packed.left_out),
     "quantisation": cost.as_mapping(),
 }
+logging.info("%s", json.dumps(numbers))
 with atomic_path(snakemake.output.numbers) as temporary:
     temporary.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")

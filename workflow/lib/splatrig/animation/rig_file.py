@@ -1,5 +1,6 @@
 """Rigs from the files of a run. Nothing here renders, so jobs that only move numbers start without PyTorch."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.joint.base import base_of
 from splatrig.mesh.template import Template, read_template
+
+_LOG = logging.getLogger(__name__)
 
 
 def open_rig(
@@ -31,6 +34,7 @@ def open_rig(
         parts = carry_xyz(parts, levels, rest)
     finest = levels.levels[levels.finest]
     frame = fitted.frames[0]
+    _LOG.info("%s: %d components that move %d Gaussians", parts.family, len(parts.C), len(rest))
     surface = surface_of(finest.vertices, finest.faces) if follow else None
     return Rig(parts, base_of(parts, rest), surface), dataset / frame / f"{frame}_transform.txt"
 

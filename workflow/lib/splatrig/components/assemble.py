@@ -1,6 +1,7 @@
 """Put what a method found together with what it was computed from: the value that the component file holds."""
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,8 @@ from splatrig.components.matrix import AttributeMatrix, Standardisation, Standar
 from splatrig.components.names import best_units, component_names, read_units
 from splatrig.mesh.template import Template
 
+logger = logging.getLogger(__name__)
+
 
 def assemble(
     reader: AttributeReader,
@@ -26,6 +29,9 @@ def assemble(
     extras: dict[str, NDArray] | None = None,
 ) -> Components:
     """Return the components of the reader's training frames with their provenance; `parameters` are the method's."""
+    names = ", ".join(name for name, *_ in standardisation.dim_info)
+    frames = len(reader.train_frames)
+    logger.info("%s: %d components of %s at %s, of %d training frames", family, len(C), names, reader.level, frames)
     return Components(
         family=family,
         W=W,
