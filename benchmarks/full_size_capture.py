@@ -163,27 +163,28 @@ def photograph(
     viewmat, K = cameras.viewmats[camera], cameras.Ks[camera]
     seen = points @ viewmat[:3, :3].T + viewmat[:3, 3]
     screen = 2 * (seen[:, :2] / seen[:, 2:] * [K[0, 0], K[1, 1]] + K[:2, 2])
-    shape = (2 * cameras.height, 2 * cameras.width)
-    nearest, owners = np.zeros(shape, np.float32), np.full(shape, -1, np.int32)
-    visible_faces(screen, 1 / seen[:, 2], fine, nearest, owners)
     normals = scene.normals @ rotation.T
     lamps = LAMPS.copy()
     lamps[:, :3] /= np.linalg.norm(lamps[:, :3], axis=1, keepdims=True)
     eye = -viewmat[:3, :3].T @ viewmat[:3, 3]
-    generator = np.random.default_rng([SEED, camera, int(scene.frame)])
-    noise = generator.standard_normal((cameras.height, cameras.width, 3), np.float32)
-    surface = (owners, fine, screen, 1 / seen[:, 2], points, normals, rest, eye, lamps)
+    surface = (fine, screen, 1 / seen[:, 2], points, normals, rest, eye, lamps)
+    key = np.random.SeedSequence([SEED, camera, int(scene.frame)])
     if isinstance(texture, np.ndarray):
+        shape = (2 * cameras.height, 2 * cameras.width)
+        nearest, owners = np.zeros(shape, np.float32), np.full(shape, -1, np.int32)
+        visible_faces(screen, 1 / seen[:, 2], fine, nearest, owners)
         image = np.zeros((cameras.height, cameras.width, 3))
-        shade(*surface, texture, image)
+        shade(owners, *surface, texture, image)
+        noise = np.random.default_rng(key).standard_normal(image.shape, np.float32)
+        pixels = np.clip(np.rint(255 * np.sqrt(image) + NOISE_LEVELS * noise), 0, 255).astype(np.uint8)
     else:
-        from shading_on_gpu import shaded
+        from shading_on_gpu import photographed
 
-        image = shaded(*surface, texture).cpu().numpy()
-    image = 255 * np.sqrt(image) + NOISE_LEVELS * noise
+        seed = int(key.generate_state(1)[0])
+        pixels = photographed(surface, texture, (cameras.height, cameras.width), NOISE_LEVELS, seed)
     base = template.levels["base"].faces
     alpha = silhouette(scene.tracked @ rotation.T + shift, base, viewmat, K, cameras.width, cameras.height)
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8), alpha
+    return pixels, alpha
 
 
 def scenes(

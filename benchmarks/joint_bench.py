@@ -2,6 +2,7 @@
 
 # ruff: noqa: E402 (the library is found after the path is set)
 
+import gc
 import os
 import platform
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,14 +26,14 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "workflow" / "lib"), str(Path(__file__).parent)]
 
 from splatrig.capture.cameras import read_cameras
-from splatrig.components.file import Components
+from splatrig.components.file import Components, read_components, write_components
 from splatrig.components.matrix import in_memory
 from splatrig.components.pca import principal_components
 from splatrig.config import Config
 from splatrig.config_checks import load_config
 from splatrig.config_joint import JointConfig
-from splatrig.gaussians.gaussians import SHAPES, Gaussians
-from splatrig.gaussians.store import FittedFrames, read_fitted_frames, write_fitted_frames
+from splatrig.gaussians.gaussians import Gaussians
+from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 from splatrig.joint.base import ATTRIBUTES
 from splatrig.joint.compare import Comparison, read_fits
 from splatrig.joint.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes, with_k
@@ -41,6 +42,7 @@ from splatrig.mesh.normals import vertex_rotations
 from splatrig.mesh.template import read_template
 from splatrig.mesh.topology import mean_edge_lengths
 from splatrig.training.dataset import FrameSource
+from splatrig.training.device import choose_device
 from splatrig.training.fitting import Studio, first_gaussians
 from splatrig.training.initialize import moved_by_mesh
 from splatrig.training.recipe import Plan, plan_for
@@ -66,11 +68,9 @@ class Run:
 
     components: Components
     learned: Learned
-    seconds: float
-    cpu_seconds: float
-    peak_gib: float
-    utilisation: float
-    """Percent of the time in which the GPU had work (nvidia-smi, every 0.2 s); NaN without one."""
+    costs: dict[str, float]
+    """Seconds in all, in steps, of waiting for photographs and of the processor; GiB of the GPU; percent of the time in
+    which it had work (nvidia-smi, every 0.2 s); share of zero rows. NaN without a GPU."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +79,18 @@ class Bench:
 
     folder: Path
     out: Path
+    keep: Path
+    """What takes long is kept here and read by later calls: neutral.h5, fits/, mesh_*.h5, joint_*.h5."""
     config: Config
     subject: Subject
     device: torch.device
+    options: Any
+    """The command line: processes that help open the same."""
+    seed: int = 0
     making: subprocess.Popen[str] | None = None
     """The process that still writes photographs, if any."""
-    fits: Path | None = None
-    """Folder of fitted frames that are taken as they are, `neutral.h5` and `{expression}.h5`."""
-    seed: int = 0
-    learned: dict[str, Run] = field(default_factory=dict)
-    """Rigs that an earlier part learned, by family."""
+    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Tables that grow row by row."""
 
     @property
     def joint(self) -> JointConfig:
@@ -107,6 +109,21 @@ class Bench:
     def view(self) -> Plan:
         """How pictures are rendered and compared."""
         return plan_for(self.config.training, "frame", "mask")
+
+    def kept(self, name: str, make: Callable[[], Components]) -> Components:
+        """Return components that an earlier call kept, or make and keep them."""
+        path = self.keep / f"{name}.h5"
+        if not path.exists():
+            write_components(path, make())
+        return read_components(path)
+
+    def record(self, name: str, row: dict[str, Any]) -> None:
+        """Add a row to a table, write the table and print the row."""
+        rows = self.rows.setdefault(name, [])
+        rows.append(row)
+        self.save(name, pd.DataFrame(rows), shown=False)
+        shown = [f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items()]
+        report("  ".join(shown))
 
     def save(self, name: str, table: pd.DataFrame, *, shown: bool = True) -> None:
         """Write a table and print it."""
@@ -158,43 +175,41 @@ def wait_for(making: subprocess.Popen[str] | None, folders: list[Path], cameras:
             time.sleep(0.05)
 
 
-def open_subject(
-    folder: Path,
-    held_out: list[str],
-    config: Config,
-    device: torch.device,
-    *,
-    making: subprocess.Popen[str] | None = None,
-    fits: Path | None = None,
-) -> Subject:
-    """Read the capture, with the roles of frames decided here, and fit its neutral anew or read it from `fits`."""
+def open_bench(options: Any, folder: Path, keep: Path, making: subprocess.Popen[str] | None = None) -> Bench:
+    """Read the capture, with the roles of frames decided here; fit its neutral unless it was fitted before."""
+    config, device = configuration(options), choose_device("auto", 1)
     frames = pd.concat([pd.read_csv(path, dtype={"frame": str}) for path in sorted((folder / "frames").glob("*.csv"))])
-    unknown = set(held_out) - set(frames["expression"])
+    unknown = set(options.held_out) - set(frames["expression"])
     if unknown:
         sys.exit(f"--held-out: {', '.join(sorted(unknown))} is not in {folder}")
-    frames["role"] = np.where(frames["expression"].isin(held_out), "held_out", "train")
-    with tempfile.NamedTemporaryFile("w", suffix=".csv", delete=False) as stream:
-        frames.to_csv(stream, index=False)
-    neutral = Path(stream.name).with_suffix(".h5")
-    row = frames[frames["neutral"]].iloc[0]
-    cameras = read_cameras(folder / "dataset" / "cameras.json").names
-    wait_for(making, [folder / "dataset" / row["expression"] / row["frame"]], cameras)
-    begin = time.perf_counter()
-    if fits is None:
+    frames["role"] = np.where(frames["expression"].isin(options.held_out), "held_out", "train")
+    neutral = (options.fits or keep) / "neutral.h5"
+    cameras = read_cameras(folder / "dataset" / "cameras.json")
+    if not neutral.exists():
+        row = frames[frames["neutral"]].iloc[0]
+        wait_for(making, [folder / "dataset" / row["expression"] / row["frame"]], cameras.names)
+        begin = time.perf_counter()
         fitted = fit_first(studio_of(folder, config, device), row["expression"], row["frame"])
-    else:
-        fitted = read_fitted_frames(fits / "neutral.h5").gaussians[0]
+        keep.mkdir(parents=True, exist_ok=True)
+        write_fitted_frames(neutral, as_store(row["expression"], {row["frame"]: fitted}))
+        report(f"neutral: {config.training.steps.neutral} steps, {time.perf_counter() - begin:.1f} s with decoding")
+    with tempfile.NamedTemporaryFile("w", suffix=".csv") as stream:
+        frames.to_csv(stream.name, index=False)
+        paths = SimpleNamespace(
+            cameras=str(folder / "dataset" / "cameras.json"),
+            template=str(folder / "template" / "template.h5"),
+            neutral=str(neutral),
+            frames=stream.name,
+            plates=[],
+        )
+        subject = Subject.open(paths)
+    return Bench(folder, options.out, keep, config, subject, device, options, making=making)
+
+
+def as_store(expression: str, fits: dict[str, Gaussians]) -> FittedFrames:
+    """Return fits by frame as a file holds them, without metrics."""
     empty = pd.DataFrame(columns=["frame", "camera", "split", "region", "psnr", "ssim", "lpips"])
-    write_fitted_frames(neutral, FittedFrames(row["expression"], (row["frame"],), (fitted,), empty, {}))
-    report(f"neutral: {config.training.steps.neutral} steps, {time.perf_counter() - begin:.1f} s with decoding")
-    paths = SimpleNamespace(
-        cameras=str(folder / "dataset" / "cameras.json"),
-        template=str(folder / "template" / "template.h5"),
-        neutral=str(neutral),
-        frames=stream.name,
-        plates=[],
-    )
-    return Subject.open(paths)
+    return FittedFrames(expression, tuple(fits), tuple(fits.values()), empty, {})
 
 
 def studio_of(folder: Path, config: Config, device: torch.device) -> Studio:
@@ -214,28 +229,37 @@ def fit_first(studio: Studio, expression: str, frame: str) -> Gaussians:
     return fit(start, data.to(studio.device), studio.surface(data), studio.plan("neutral"), 0).gaussians
 
 
-def single_fits(bench: Bench) -> tuple[dict[str, Gaussians], float]:
-    """Fit every frame on its own from the neutral, as the rules do; return the fits and the seconds of their steps."""
-    if bench.fits is not None:
-        stores = sorted(path for path in bench.fits.glob("*.h5") if path.name != "neutral.h5")
-        return read_fits(bench.subject, stores), float("nan")
+def single_fits(bench: Bench) -> dict[str, Gaussians]:
+    """Return every frame fitted on its own from the neutral, as the rules do, by `expression/frame`."""
+    folder = bench.options.fits or bench.keep / "fits"
     studio = studio_of(bench.folder, bench.config, bench.device)
     level = bench.subject.template.levels[bench.subject.template.finest]
     edges = mean_edge_lengths(level.vertices, level.faces)
-    plan, neutral = studio.plan("frame"), bench.subject.neutral
-    fits, seconds = {bench.subject.neutral_name: neutral}, 0.0
-    rows = bench.subject.frames
-    for expression, group in rows.groupby("expression", sort=False):
-        wanted = [frame for frame in group["frame"] if f"{expression}/{frame}" not in fits]
-        bench.arrived([f"{expression}/{frame}" for frame in wanted])
-        for data in studio.source.stream(str(expression), wanted, lambda _: None, lambda data, _: data, workers=8):
+    plan, neutral, seconds = studio.plan("frame"), bench.subject.neutral, 0.0
+    for expression, group in bench.subject.frames.groupby("expression", sort=False):
+        path = folder / f"{expression}.h5"
+        if path.exists():
+            continue
+        bench.arrived([f"{expression}/{frame}" for frame in group["frame"]])
+        fits = {}
+        prepared = studio.source.stream(
+            str(expression), list(group["frame"]), lambda _: None, lambda data, _: data, workers=8
+        )
+        for data in prepared:
+            if data.name == bench.subject.neutral_name:
+                fits[data.frame] = neutral
+                continue
             turns = vertex_rotations(level.vertices, data.vertices, level.faces)
             start = moved_by_mesh(neutral, level.vertices, data.vertices, turns)
             moved = data.to(bench.device)
             done = fit(start, moved, Surface(data.vertices, edges), plan, 0, reference_quats=neutral.quats)
-            fits[data.name], seconds = done.gaussians, seconds + done.seconds
-        report(f"fitted {expression}: {plan.steps} steps a frame, {seconds:.1f} s until here")
-    return fits, seconds
+            fits[data.frame], seconds = done.gaussians, seconds + done.seconds
+        folder.mkdir(parents=True, exist_ok=True)
+        write_fitted_frames(path, as_store(str(expression), fits))
+        bench.record("fits", {"fitted": str(expression), "steps": plan.steps, "step_seconds_until_here": seconds})
+    return read_fits(
+        bench.subject, sorted(folder / f"{name}.h5" for name in bench.subject.frames["expression"].unique())
+    )
 
 
 def pca_of_fits(bench: Bench, fits: dict[str, Gaussians], k: int) -> Components:
@@ -263,47 +287,88 @@ def pca_of_fits(bench: Bench, fits: dict[str, Gaussians], k: int) -> Components:
     )
 
 
-def mesh_start(bench: Bench, family: str, k: int, lambda_: float) -> Components:
-    """Return the components of the tracked meshes."""
+def mesh_start(bench: Bench, config: JointConfig, family: str) -> Components:
+    """Return the components of the tracked meshes that a family of `config` starts from."""
     subject, names = bench.subject, bench.subject.names("train")
     meshes = read_meshes(subject.dataset, names, subject.template)
-    rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names))
-    level = subject.template.levels[subject.template.finest]
+    row, threads = subject.neutral_row(names), os.cpu_count() or 1
+    rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, row, config.level)
+    level, k = subject.template.levels[config.level], min(config.k, len(names) - 1)
     if family == "global":
-        return mesh_pca(rows, min(k, len(names) - 1), level, os.cpu_count() or 1)
-    config = with_k(bench.config.components.sldc, min(k, len(names) - 1), lambda_)
-    return mesh_sldc(rows, config, bench.joint.local.map, level, os.cpu_count() or 1)
+        return mesh_pca(rows, k, level, threads)
+    sldc = with_k(bench.config.components.sldc, k, config.local.lambda_)
+    return mesh_sldc(rows, sldc, config.local.map, level, threads)
 
 
-def learned_rig(bench: Bench, config: JointConfig, family: str, start: Components | None) -> Run:
+def kept_start(bench: Bench, family: str) -> Components:
+    """Return the components that the configured rig of a family starts from."""
+
+    def make() -> Components:
+        begin = time.perf_counter()
+        start = mesh_start(bench, bench.joint, family)
+        report(f"mesh components, {family}: {time.perf_counter() - begin:.1f} s")
+        return start
+
+    return bench.kept(f"mesh_{family}", make)
+
+
+def kept_rig(bench: Bench, family: str) -> Components:
+    """Return the configured rig of a family; when it is learned now, record what it costs."""
+
+    def make() -> Components:
+        start = kept_start(bench, family)
+        bench.arrived(bench.subject.names("train"))
+        run = learned_rig(bench, bench.joint, family, start)
+        print(run.learned.report.history.to_string(index=False), flush=True)
+        bench.record("costs", {"rig": family, "steps": bench.joint.steps} | run.costs)
+        return run.components
+
+    return bench.kept(f"joint_{family}", make)
+
+
+def learned_rig(bench: Bench, config: JointConfig, family: str, start: Components | None, seed: int = 0) -> Run:
     """Learn one rig."""
-    rig = rig_start(config, bench.config.components.sldc, bench.subject, start, family, bench.seed)
+    rig = rig_start(config, bench.config.components.sldc, bench.subject, start, family, seed)
     plan = joint_plan(config, bench.config.training, "mask", family, rig)
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
+    forget_peak()
     begin, cpu = time.perf_counter(), time.process_time()
     with gpu_utilisation() as samples:
-        learned = learn(rig, bench.subject, config, plan, bench.seed, bench.device)
-    peak = torch.cuda.max_memory_reserved() / 2**30 if torch.cuda.is_available() else float("nan")
-    return Run(
-        as_components(learned, bench.subject, family, {}),
-        learned,
-        time.perf_counter() - begin,
-        time.process_time() - cpu,
-        peak,
-        float(np.mean(samples)) if samples else float("nan"),
-    )
+        learned = learn(rig, bench.subject, config, plan, seed, bench.device)
+    costs = {
+        "seconds": time.perf_counter() - begin,
+        "step_seconds": learned.report.seconds,
+        "waited_seconds": learned.report.waited_seconds,
+        "cpu_seconds": time.process_time() - cpu,
+        "gpu_percent": float(np.mean(samples)) if samples else float("nan"),
+        "peak_gib": peak_gib(),
+    }
+    components = as_components(learned, bench.subject, family, {})
+    return Run(components, learned, costs | {"zero_rows": float(components.attributes["zero_rows"])})
+
+
+def forget_peak() -> None:
+    """Give back the GPU memory that nothing uses, and begin to watch its peak."""
+    if torch.cuda.is_available():
+        gc.collect()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def peak_gib() -> float:
+    """Return the most GPU memory that torch had reserved since `forget_peak`; the context's 0.5 GiB are not in it."""
+    return torch.cuda.max_memory_reserved() / 2**30 if torch.cuda.is_available() else float("nan")
 
 
 @contextmanager
 def gpu_utilisation() -> Iterator[list[float]]:
-    """Sample how busy the GPU is while the block runs."""
+    """Sample how busy this process's GPU is while the block runs, in percent."""
     samples: list[float] = []
     if not torch.cuda.is_available():
         yield samples
         return
-    command = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "-lms", "200"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    card = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[torch.cuda.current_device()]
+    query = ["--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", "-lms", "200", "-i", card]
+    process = subprocess.Popen(["nvidia-smi", *query], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     lines = process.stdout
     reader = threading.Thread(target=lambda: samples.extend(float(line) for line in lines), daemon=True)
@@ -319,13 +384,9 @@ def gpu_utilisation() -> Iterator[list[float]]:
 def at_level(bench: Bench, level: str) -> Subject:
     """Return the subject with its Gaussians and template cut to a coarser level: the first rows of everything."""
     subject = bench.subject
-    levels = {}
-    for name, value in subject.template.levels.items():
-        levels[name] = value
-        if name == level:
-            break
-    count = len(levels[level].vertices)
-    neutral = Gaussians(**{name: getattr(subject.neutral, name)[:count] for name in SHAPES})
+    names = list(subject.template.levels)
+    levels = {name: subject.template.levels[name] for name in names[: names.index(level) + 1]}
+    neutral = subject.neutral.first(len(levels[level].vertices))
     return replace(subject, template=type(subject.template)(levels), neutral=neutral)
 
 

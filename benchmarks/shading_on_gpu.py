@@ -1,4 +1,7 @@
-"""The formulas of `shading_on_cpu.shade` in torch, for machines whose GPU is idle while a capture is made."""
+"""What shading_on_cpu.py does, in torch, for machines whose GPU is idle while a capture is made."""
+
+from threading import Semaphore
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,9 +11,63 @@ from torch import Tensor
 SHARPNESS = 24
 """Exponent of the highlight."""
 
+AT_ONCE = Semaphore(3)
+"""How many threads may use the device at a time: a picture of full size takes gigabytes of it."""
+LAST = 2**31 - 1
+
+
+def photographed(
+    surface: tuple[Any, ...],  # faces, screen, inverse_depths, points, normals, rest, eye, lamps: see `shaded`
+    texture: Tensor,  # [6, texels, texels, 3] on the device
+    size: tuple[int, int],  # (H, W)
+    noise_levels: float,
+    seed: int,
+) -> NDArray[np.uint8]:  # [H, W, 3]
+    """Return the photograph of a surface, with the sensor's gamma and noise."""
+    with AT_ONCE:
+        owners = nearest_faces(*surface[:3], (2 * size[0], 2 * size[1]), texture.device)
+        generator = torch.Generator(texture.device).manual_seed(seed)
+        noise = torch.randn((*size, 3), generator=generator, device=texture.device)
+        image = 255 * shaded(owners, *surface, texture).sqrt() + noise_levels * noise
+        return image.round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+
+
+def nearest_faces(
+    faces: NDArray[np.int64],  # [T, 3]
+    screen: NDArray[np.float64],  # [N, 2] in samples
+    inverse_depths: NDArray[np.float64],  # [N]
+    shape: tuple[int, int],
+    device: torch.device,
+) -> Tensor:  # [2H, 2W] int64
+    """Return the face in front at every sample, -1 for none: all faces' samples at once, then the largest of each."""
+    corners = torch.as_tensor(faces).to(device)
+    at = torch.as_tensor(screen).to(device)[corners]  # [T, 3, 2]
+    last = torch.tensor([shape[1] - 1, shape[0] - 1], device=device)
+    low = (at.amin(dim=1) - 0.5).ceil().long().clamp_min(0)
+    extent = (torch.minimum((at.amax(dim=1) - 0.5).floor().long(), last) - low + 1).clamp_min(0)
+    counts = extent.prod(dim=1)
+    face = torch.repeat_interleave(torch.arange(len(corners), device=device), counts)
+    number = torch.arange(len(face), device=device) - (counts.cumsum(0) - counts)[face]
+    column = low[face, 0] + number % extent[face, 0]
+    row = low[face, 1] + torch.div(number, extent[face, 0], rounding_mode="floor")
+    (ax, ay), (bx, by), (cx, cy) = (at[:, k].unbind(-1) for k in range(3))
+    area = ((bx - ax) * (cy - ay) - (by - ay) * (cx - ax))[face]
+    x, y = column + 0.5, row + 0.5
+    wa = ((bx[face] - x) * (cy[face] - y) - (by[face] - y) * (cx[face] - x)) / area
+    wb = ((cx[face] - x) * (ay[face] - y) - (cy[face] - y) * (ax[face] - x)) / area
+    inside = (wa >= 0) & (wb >= 0) & (wa + wb <= 1)
+    face, place = face[inside], (row * shape[1] + column)[inside]
+    shares = torch.stack([wa[inside], wb[inside], 1 - wa[inside] - wb[inside]], dim=1)
+    inverse = (shares * torch.as_tensor(inverse_depths).to(device)[corners[face]]).sum(dim=1).float()
+    # bits of positive floats are in their order; the first of equally near faces wins
+    ranked = (inverse.view(torch.int32).long() << 32) | (LAST - face)
+    best = torch.zeros(shape[0] * shape[1], dtype=torch.int64, device=device)
+    best.scatter_reduce_(0, place, ranked, "amax")
+    return torch.where(best == 0, -1, LAST - (best & LAST)).reshape(shape)
+
 
 def shaded(
-    owners: NDArray[np.int32],  # [2H, 2W] face in front at every sample, -1: none
+    owners: Tensor,  # [2H, 2W] face in front at every sample, -1: none
     faces: NDArray[np.int64],  # [T, 3]
     screen: NDArray[np.float64],  # [N, 2] in samples
     inverse_depths: NDArray[np.float64],  # [N]
@@ -28,11 +85,11 @@ def shaded(
         return torch.as_tensor(array).to(device, torch.float32)
 
     height, width = owners.shape
-    owner = torch.as_tensor(owners).to(device).reshape(-1)
+    owner = owners.reshape(-1)
     stage = 0.03 + 0.02 * torch.arange(3, device=device) + 0.05 * torch.arange(height, device=device)[:, None] / height
     samples = stage[:, None, :].expand(height, width, 3).reshape(-1, 3).clone()
     covered = (owner >= 0).nonzero()[:, 0]
-    corners = torch.as_tensor(faces).to(device)[owner[covered].long()]  # [S, 3]
+    corners = torch.as_tensor(faces).to(device)[owner[covered]]  # [S, 3]
     x, y = (covered % width) + 0.5, torch.div(covered, width, rounding_mode="floor") + 0.5
     at = torch.as_tensor(screen).to(device)  # float64: areas of small faces far from the origin
     (ax, ay), (bx, by), (cx, cy) = (at[corners[:, k]].unbind(-1) for k in range(3))

@@ -49,7 +49,10 @@ def test_the_capture_has_what_the_rules_before_the_fits_leave(size: Any, tmp_pat
         assert 0.2 < (pixels[..., 3] > 127).mean() < 0.8
 
 
-def test_shading_in_torch_equals_the_compiled_loop(size: Any) -> None:
+def test_photographs_by_torch_equal_those_of_the_compiled_loops_but_for_noise(
+    size: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture, "NOISE_LEVELS", 0.0)
     directions, faces = capture.head_directions(size.base_vertices)
     cameras = capture.capture_cameras(size)
     fine = capture.build_template(directions, faces, 2).levels["subd2"]

@@ -5,7 +5,7 @@ from scipy.sparse import csr_array
 
 from joint import planted
 from splatrig.joint.basis import Carry, Supports, blend
-from splatrig.joint.model import BlockStart, JointRig, RigStart, on_level
+from splatrig.joint.model import BlockStart, JointRig, RigStart
 
 
 @pytest.fixture
@@ -76,11 +76,11 @@ def test_components_on_a_coarser_level_are_those_of_the_gaussians_carried_there(
     operator = midpoints()
     generator = np.random.default_rng(0)
     base = planted.ball(generator, 9)
-    coarse = {"means": generator.standard_normal((2, 5, 3)), "sh0": generator.standard_normal((2, 5, 3))}
+    coarse = {name: generator.standard_normal((2, 5, 3)).astype(np.float32) for name in ("means", "sh0")}
     fine = {name: np.stack([operator @ rows for rows in delta]).astype(np.float32) for name, delta in coarse.items()}
     weights = generator.standard_normal((4, 2)).astype(np.float32)
-    dense = RigStart(base, weights, (BlockStart(("means", "sh0"), fine),), 0)
-    rigs = [JointRig(start, planted.RATES) for start in (dense, on_level(dense, operator))]
+    blocks = [BlockStart(("means", "sh0"), fine), BlockStart(("means", "sh0"), coarse, carry=operator)]
+    rigs = [JointRig(RigStart(base, weights, (block,), 0), planted.RATES) for block in blocks]
     assert rigs[1].blocks[0].values.shape == (2, 5, 6)
     np.testing.assert_allclose(rigs[1].blocks[0].dense(), rigs[0].blocks[0].dense(), atol=1e-5)
     asked = torch.as_tensor(weights[1:3])

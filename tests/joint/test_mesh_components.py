@@ -27,7 +27,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
 def rows(subject: Subject) -> MeshRows:
     names = subject.names("train")
     meshes = read_meshes(subject.dataset, names, subject.template)
-    return carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names))
+    return carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names), "subd1")
 
 
 def test_the_neutral_keeps_its_gaussians_and_the_others_follow_the_mesh(subject: Subject, rows: MeshRows) -> None:

@@ -52,6 +52,13 @@ def test_shards_share_the_pairs_and_make_equally_many_steps() -> None:
     assert all(len(step) == 2 for step in (*first.steps, *second.steps))
 
 
+def test_a_process_keeps_its_pairs_from_cycle_to_cycle() -> None:
+    schedule = Schedule(PAIRS, Batch(frames=2, cameras=2), seed=0, shards=2)
+    first, second, third = (set(window.pairs) for window in islice(schedule.windows(1), 3))
+    assert first == second == third
+    assert len(first) == len(PAIRS) // 2
+
+
 def test_frames_a_step_must_divide_among_the_processes() -> None:
     with pytest.raises(InputError, match="multiple of the 2 processes"):
         Schedule(PAIRS, Batch(3, 1), seed=0, shards=2)

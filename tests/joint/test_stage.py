@@ -36,7 +36,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
 def starts(subject: Subject) -> dict:
     names = subject.names("train")
     meshes = read_meshes(subject.dataset, names, subject.template)
-    rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names))
+    rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names), "subd1")
     level = subject.template.levels[subject.template.finest]
     return {"global": mesh_pca(rows, 2, level), "local": mesh_sldc(rows, small.sldc_config(), "gauss", level)}
 

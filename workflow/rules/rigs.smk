@@ -18,7 +18,8 @@ def joint_training():
 def joint_start(wildcards):
     """The component file that a family starts from; none for a random start."""
     name = JOINT_START.get(wildcards.family)
-    return [results(f"components/{FINEST}/{name}.h5")] if name else []
+    level = CFG.joint.level if CFG.joint.start == "mesh" else FINEST
+    return [results(f"components/{level}/{name}.h5")] if name else []
 
 
 def learned_rig_files():

@@ -52,6 +52,10 @@ class Gaussians:
     def __len__(self) -> int:
         return len(self.means)
 
+    def first(self, count: int) -> "Gaussians":
+        """Return the first `count` Gaussians: those of a coarser level."""
+        return Gaussians(**{name: array[:count] for name, array in self.items()})
+
     def items(self) -> Iterator[tuple[str, FloatArray]]:
         """Iterate over (name, raw array) in the order of `SHAPES`."""
         return ((field.name, getattr(self, field.name)) for field in fields(self))

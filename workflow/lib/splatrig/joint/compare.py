@@ -140,14 +140,18 @@ def measured(
     subject = comparison.subject
     background = torch.zeros(3, device=comparison.device)
     rows = []
+    cameras = [int(camera) for camera in np.flatnonzero(subject.cameras.held_out)]
     with subject.photographs(names, comparison.device, cropped=False) as photographs, torch.no_grad():
         for index, (name, activated) in enumerate(zip(names, frames, strict=True)):
             place = (*label, split, *name.split("/"))
-            for camera in np.flatnonzero(subject.cameras.held_out):
-                view = photographs.view((index, int(camera)))
+            ahead = range(index, min(index + 2, len(names)))  # the next frame is decoded while this one is measured
+            photographs.hold([(frame, camera) for frame in ahead for camera in cameras])
+            for camera in cameras:
+                view = photographs.view((index, camera))
                 rendered, photographed = render_view(activated, view, comparison.view, background)
                 metrics = measure(rendered, photographed, view.image[..., 3] > 127)
                 rows += [(*place, view.camera, region, m.psnr, m.ssim) for region, m in metrics.items()]
+            photographs.drop([(index, camera) for camera in cameras])
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -1,7 +1,7 @@
 """Components of the tracked meshes alone: no frame has to be fitted before a rig is learned.
 
-Positions follow the mesh at the finest level. Each Gaussian also turns as its surroundings turn on the mesh: that part
-is not decomposed but regressed on the weights that the positions gave.
+Positions follow the mesh at the level that the components live on. Each Gaussian also turns as its surroundings turn on
+the mesh: that part is not decomposed but regressed on the weights that the positions gave.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ REGRESSION_RIDGE = 1e-6
 
 @dataclass(frozen=True)
 class MeshRows:
-    """The neutral's Gaussians carried by the tracked mesh of every training frame."""
+    """The neutral's Gaussians at the vertices of a level, carried by the tracked mesh of every training frame."""
 
     frames: tuple[str, ...]
     """F names `expression/frame`."""
@@ -62,10 +62,15 @@ def carried_by_meshes(
     template: Template,
     frames: Sequence[str],
     neutral_row: int,
+    level: str,
 ) -> MeshRows:
-    """Return the neutral's Gaussians moved and turned by each mesh; the neutral frame keeps its own."""
-    finest = template.levels[template.finest]
-    up = template.between(next(iter(template.levels)), template.finest)
+    """Return the neutral's Gaussians at the vertices of `level`, moved and turned by each mesh.
+
+    The neutral frame keeps its own.
+    """
+    rest = template.levels[level]
+    up = template.between(next(iter(template.levels)), level)
+    neutral = neutral.first(len(rest.vertices))
     xyz = np.empty((len(meshes), len(neutral) * 3), np.float32)
     rotation = np.empty((len(meshes), len(neutral) * 4), np.float32)
     for row, mesh in enumerate(meshes):
@@ -73,8 +78,8 @@ def carried_by_meshes(
             xyz[row], rotation[row] = neutral.means.reshape(-1), neutral.quats.reshape(-1)
             continue
         vertices = up @ mesh
-        turns = vertex_rotations(finest.vertices, vertices, finest.faces)
-        moved = moved_by_mesh(neutral, finest.vertices, vertices, turns)
+        turns = vertex_rotations(rest.vertices, vertices, rest.faces)
+        moved = moved_by_mesh(neutral, rest.vertices, vertices, turns)
         xyz[row], rotation[row] = moved.means.reshape(-1), moved.quats.reshape(-1)
     return MeshRows(tuple(frames), xyz, rotation, neutral_row)
 

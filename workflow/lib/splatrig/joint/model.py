@@ -6,7 +6,7 @@ so that one tensor with one rate serves all attributes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -73,29 +73,6 @@ class RigStart:
                 expected = (block.count, size, NUMBERS[name])
                 if block.deltas[name].shape != expected:
                     raise InputError(f"joint start: {name} has shape {block.deltas[name].shape}, expected {expected}.")
-
-
-def on_level(start: RigStart, carry: csr_array) -> RigStart:
-    """Return a start whose components live on the coarser level that `carry` [N, V] brings to the Gaussians.
-
-    The vertices of a coarser level are the first of every finer one, and keep what their Gaussians had.
-    """
-    coarse = carry.shape[1]
-
-    def cut(rows: NDArray | None) -> NDArray | None:
-        return None if rows is None else rows[:, :coarse]
-
-    blocks = tuple(
-        replace(
-            block,
-            deltas={name: delta[:, :coarse] for name, delta in block.deltas.items()},
-            support=cut(block.support),
-            penalty=cut(block.penalty),
-            carry=carry,
-        )
-        for block in start.blocks
-    )
-    return replace(start, blocks=blocks)
 
 
 @dataclass

@@ -35,9 +35,10 @@ class Window:
 class Schedule:
     """An endless random order of pairs.
 
-    The cameras of a frame are dealt into groups; groups are dealt to `shards` (one a process), and each shard's to
-    windows of `window_pairs` pairs (None: all fit). A window is passed over `passes` times, each time in another
-    order, before the next one; a new cycle deals anew. With all pairs in one window a pass is an epoch.
+    Pairs are dealt to `shards` (one a process) once, so that no process decodes another's photographs. In each a
+    frame's cameras are dealt into groups, and groups to windows of `window_pairs` pairs (None: all fit). A window is
+    passed over `passes` times, each time in another order, before the next one; a new cycle deals groups and windows
+    anew. With all pairs in one window a pass is an epoch.
     """
 
     pairs: Sequence[Pair]
@@ -57,9 +58,9 @@ class Schedule:
 
     def windows(self, shard: int) -> Iterator[Window]:
         """Yield the windows of one shard, for ever."""
-        cycle = 0
+        cycle, pairs = 0, self._dealt(shard)
         while True:
-            groups = self._groups(cycle)[shard :: self.shards]
+            groups = self._groups(pairs, (cycle, shard))
             per_step = self.batch.frames // self.shards
             size = len(groups)
             if self.window_pairs is not None:
@@ -68,11 +69,17 @@ class Schedule:
                 yield self._window(groups[first : first + size], per_step, (cycle, index, shard))
             cycle += 1
 
-    def _groups(self, cycle: int) -> list[tuple[Pair, ...]]:
+    def _dealt(self, shard: int) -> list[Pair]:
+        """Return the pairs of one shard; the last ones are in two shards where they do not divide."""
+        order = np.random.default_rng([self.seed, 7]).permutation(len(self.pairs))
+        order = np.resize(order, len(order) + -len(order) % self.shards)
+        return [self.pairs[index] for index in sorted(order[shard :: self.shards])]
+
+    def _groups(self, pairs: Sequence[Pair], key: tuple[int, int]) -> list[tuple[Pair, ...]]:
         """Deal the cameras of every frame into groups, and the groups into a random order."""
-        generator = np.random.default_rng([self.seed, 0, cycle])
+        generator = np.random.default_rng([self.seed, 0, *key])
         by_frame: dict[int, list[int]] = {}
-        for frame, camera in self.pairs:
+        for frame, camera in pairs:
             by_frame.setdefault(frame, []).append(camera)
         groups: list[tuple[Pair, ...]] = []
         for frame, cameras in by_frame.items():
@@ -81,9 +88,7 @@ class Schedule:
                 tuple((frame, int(camera)) for camera in order[first : first + self.batch.cameras])
                 for first in range(0, len(order), self.batch.cameras)
             ]
-        shuffled = [groups[index] for index in generator.permutation(len(groups))]
-        short = -len(shuffled) % self.shards
-        return shuffled + shuffled[:short]
+        return [groups[index] for index in generator.permutation(len(groups))]
 
     def _window(self, groups: Sequence[tuple[Pair, ...]], per_step: int, key: tuple[int, int, int]) -> Window:
         generator = np.random.default_rng([self.seed, 1, *key])

@@ -26,7 +26,7 @@ from splatrig.gaussians.store import read_fitted_frames
 from splatrig.joint.export import Provenance, export_rig
 from splatrig.joint.fit import FitReport, JointFit, Saving, Surroundings, segment_laplacian
 from splatrig.joint.hiding import Hiding
-from splatrig.joint.model import JointRig, RigStart, on_level
+from splatrig.joint.model import JointRig, RigStart
 from splatrig.joint.parallel import World
 from splatrig.joint.plan import JointPlan, scaled
 from splatrig.joint.schedule import Batch, Pair, Schedule
@@ -144,19 +144,25 @@ def rig_start(
     """Return the rig that a family starts from; `components` is None for a random start."""
     names = subject.names("train")
     neutral_row, bounded = subject.neutral_row(names), family == "local"
-    attributes = tuple(config.attributes)
+    attributes, template = tuple(config.attributes), subject.template
+    carry = None if config.level == template.finest else template.between(config.level, template.finest)
     if components is None:
         generator = np.random.default_rng([seed, 3])
-        start = random_start(subject.neutral, attributes, (len(names), config.k), neutral_row, generator)
+        start = random_start(subject.neutral, attributes, (len(names), config.k), neutral_row, generator, carry)
     else:
         if components.frames != tuple(names):
             raise InputError("joint: the components to start from are of other training frames; compute them again.")
-        support, penalty = (None, None) if family == "global" else _locality(config, sldc, subject, components)
+        support, penalty = _locality(config, sldc, subject, components) if bounded else (None, None)
         start = start_from_components(
-            components, subject.neutral, attributes, neutral_row, bounded=bounded, support=support, penalty=penalty
+            components,
+            subject.neutral,
+            attributes,
+            neutral_row,
+            bounded=bounded,
+            support=support,
+            penalty=penalty,
+            carry=carry,
         )
-    if family == "global" and config.level != subject.template.finest:
-        start = on_level(start, subject.template.between(config.level, subject.template.finest))
     if config.appearance.attributes:
         extra = Extra(tuple(config.appearance.attributes), config.appearance.k)
         start = with_extra(start, extra, np.random.default_rng([seed, 4]), bounded=bounded)
@@ -165,14 +171,15 @@ def rig_start(
 
 def _locality(
     config: JointConfig, sldc: SldcConfig, subject: Subject, components: Components
-) -> tuple[NDArray[np.bool_], NDArray[np.float32] | None]:
-    """Return where local components may act, and how much they are penalised there.
+) -> tuple[NDArray[np.bool_], NDArray[np.float32] | None]:  # [K, M] each
+    """Return where local components of M vertices may act, and how much they are penalised there.
 
     Hard: inside the supports that they start with. Soft: wherever their support map is below 1, penalised by it.
     """
     if config.local.support == "hard":
         return moved_gaussians(components), None
-    level = subject.template.levels[subject.template.finest]
+    count = len(components.face_mask)
+    level = next(level for level in subject.template.levels.values() if len(level.vertices) == count)
     solver = GeodesicSolver(level.vertices, level.faces)
     locality = Locality(solver, support_map(sldc, config.local.map), float(components.extras["sldc_distance_unit_mm"]))
     penalty = locality.rows(components.extras["sldc_centers"])

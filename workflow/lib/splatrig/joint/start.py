@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from splatrig.components.file import Components
 from splatrig.errors import InputError
@@ -30,15 +31,19 @@ def start_from_components(
     neutral_row: int,
     *,
     bounded: bool,
-    support: NDArray[np.bool_] | None = None,  # [K, N]
-    penalty: NDArray[np.float32] | None = None,  # [K, N]
+    support: NDArray[np.bool_] | None = None,  # [K, M]
+    penalty: NDArray[np.float32] | None = None,  # [K, M]
+    carry: csr_array | None = None,  # [N, V]
 ) -> RigStart:
     """Return the rig of `components` on `base`: what they do not move yet, of `attributes`, starts at zero.
 
-    Components are rescaled so that weights have a maximum of 1 (`bounded`) or a root mean square of 1.
+    Components are rescaled so that weights have a maximum of 1 (`bounded`) or a root mean square of 1. With `carry`
+    they live on a coarser level of V vertices, the first of the M that they are given for, and are carried to the
+    Gaussians.
     """
     W = np.asarray(components.W, dtype=np.float32).copy()
-    count = len(base)
+    count = len(components.face_mask)
+    kept = count if carry is None else carry.shape[1]
     known = {
         name: (components.C[:, first:end] * components.std[first:end]).reshape(len(components.C), count, -1)
         for name, first, end in components.dim_info
@@ -50,9 +55,11 @@ def start_from_components(
         delta = known.get(name)
         if delta is None:
             delta = np.zeros((len(components.C), count, NUMBERS[field]), np.float32)
-        deltas[field] = (delta * scale[:, None, None]).astype(np.float32)
+        deltas[field] = (delta[:, :kept] * scale[:, None, None]).astype(np.float32)
     fields = tuple(ATTRIBUTES[name] for name in attributes)
-    return RigStart(base, W / scale, (BlockStart(fields, deltas, support, penalty),), neutral_row)
+    support = None if support is None else support[:, :kept]
+    penalty = None if penalty is None else penalty[:, :kept]
+    return RigStart(base, W / scale, (BlockStart(fields, deltas, support, penalty, carry),), neutral_row)
 
 
 def weight_scale(W: NDArray[np.float32], *, bounded: bool) -> NDArray[np.float32]:  # [K]
@@ -67,13 +74,15 @@ def random_start(
     shape: tuple[int, int],  # (F, K)
     neutral_row: int,
     generator: np.random.Generator,
+    carry: csr_array | None = None,  # [N, V]
 ) -> RigStart:
     """Return a rig whose components do nothing yet and whose weights are random: the start of an ablation."""
     frames, k = shape
+    count = len(base) if carry is None else carry.shape[1]
     fields = tuple(ATTRIBUTES[name] for name in attributes)
-    deltas = {field: np.zeros((k, len(base), NUMBERS[field]), np.float32) for field in fields}
+    deltas = {field: np.zeros((k, count, NUMBERS[field]), np.float32) for field in fields}
     weights = generator.standard_normal((frames, k), dtype=np.float32)
-    return RigStart(base, weights, (BlockStart(fields, deltas),), neutral_row)
+    return RigStart(base, weights, (BlockStart(fields, deltas, carry=carry),), neutral_row)
 
 
 def with_extra(start: RigStart, extra: Extra, generator: np.random.Generator, *, bounded: bool) -> RigStart:

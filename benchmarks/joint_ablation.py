@@ -1,0 +1,152 @@
+"""The ablation of rigs learned through the rasteriser: a table of variants, each the configuration with few changes."""
+
+import multiprocessing
+import re
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from joint_bench import Bench, learned_rig, mesh_start, open_bench, pca_of_fits, report, single_fits
+
+from splatrig.components.file import Components
+from splatrig.config_joint import JointConfig
+from splatrig.joint.compare import measured_method, method_of, unseen_weights
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the table."""
+
+    label: str
+    family: str = "global"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of the section `joint` (`local.support`) and their values; of `steps` the factor."""
+    start: str = "mesh"
+    """mesh, rows (PCA of fitted frames) or random."""
+    seed: int = 0
+
+
+def _changed(*rows: tuple[str, dict[str, Any]], family: str = "global") -> list[Variant]:
+    return [Variant(label, family, changes) for label, changes in rows]
+
+
+VARIANTS = [
+    Variant("default"),
+    Variant("default, seed 1", seed=1),
+    Variant("default, seed 2", seed=2),
+    Variant("start: PCA of fitted rows", start="rows"),
+    Variant("start: random", start="random"),
+    Variant("steps x 4", changes={"steps": 4.0}),
+    *_changed(
+        ("steps x 0.4", {"steps": 0.4}),
+        ("steps x 2", {"steps": 2.0}),
+        ("batch: 2 frames, as many photographs", {"batch.frames": 2, "steps": 0.5}),
+        ("batch: 2 frames", {"batch.frames": 2}),
+        ("batch: 2 cameras of a frame", {"batch.cameras": 2}),
+        ("rate_factor 0.06", {"rate_factor": 0.06}),
+        ("rate_factor 0.3", {"rate_factor": 0.3}),
+        ("base_rate_factor 0.3", {"base_rate_factor": 0.3}),
+        ("base fixed at the neutral fit", {"base_rate_factor": 0.0}),
+        ("weights fixed", {"weight_rate": 0.0}),
+        ("weight_rate 0.08", {"weight_rate": 0.08}),
+        ("smoothness 0.001", {"smoothness": 0.001}),
+        ("level subd1", {"level": "subd1"}),
+        ("level subd2", {"level": "subd2"}),
+        ("nothing hidden", {"back_faces": 1.0, "dropout": 0.0}),
+        ("back faces hidden, no dropout", {"dropout": 0.0}),
+        ("dropout, back faces shown", {"back_faces": 1.0}),
+        ("moves xyz", {"attributes": ["xyz"]}),
+        ("moves xyz, f_dc", {"attributes": ["xyz", "f_dc"]}),
+        ("4 components of f_rest besides", {"appearance.attributes": ["f_rest"]}),
+        ("4 components of opacity besides", {"appearance.attributes": ["opacity"]}),
+        ("K = 5", {"k": 5}),
+        ("K = 10", {"k": 10}),
+        ("K = 30", {"k": 30}),
+        ("K = 35", {"k": 35}),
+    ),
+    *_changed(
+        ("default", {}),
+        ("lambda of the SLDC 1", {"local.lambda": 1.0}),
+        ("lambda of the SLDC 4", {"local.lambda": 4.0}),
+        ("lambda of the SLDC 8", {"local.lambda": 8.0}),
+        ("trapezoid map", {"local.map": "trapezoid"}),
+        ("hard support, group lasso 0.3", {"local.sparsity": 0.3}),
+        ("hard support, group lasso 1", {"local.sparsity": 1.0}),
+        ("soft support, no group lasso", {"local.support": "soft"}),
+        ("soft support, group lasso 0.3", {"local.support": "soft", "local.sparsity": 0.3}),
+        ("soft support, group lasso 1", {"local.support": "soft", "local.sparsity": 1.0}),
+        ("level subd2", {"level": "subd2"}),
+        ("K = 30", {"k": 30}),
+        family="local",
+    ),
+]
+
+
+def configured(base: JointConfig, changes: Mapping[str, Any]) -> JointConfig:
+    """Return the section with changes applied; nothing is chosen on held-out views, which are seen at the end."""
+    config = replace(base, validation_pairs=0, check_every=10**6)
+    for key, value in changes.items():
+        section, _, name = key.rpartition(".")
+        name = "lambda_" if name == "lambda" else name
+        if key == "steps":
+            config = replace(config, steps=max(1, round(value * base.steps)))
+        elif section:
+            config = replace(config, **{section: replace(getattr(config, section), **{name: value})})
+        else:
+            config = replace(config, **{name: value})
+    return config
+
+
+def row_of(bench: Bench, variant: Variant) -> dict[str, Any]:
+    """Learn one variant and measure it."""
+    config = configured(bench.joint, variant.changes)
+    start: Components | None = None
+    if variant.start == "rows":
+        start = pca_of_fits(bench, single_fits(bench), config.k)
+    elif variant.start == "mesh":
+        start = mesh_start(bench, config, variant.family)
+    run = learned_rig(bench, config, variant.family, start, variant.seed)
+    method = method_of(variant.label, run.components, bench.subject.neutral, 10**6, bench.device)
+    row: dict[str, Any] = {"setting": variant.label, "family": variant.family}
+    for split in ("train", "held_out"):
+        names = bench.subject.names(split)
+        if names:
+            weights = method.weights if split == "train" else unseen_weights(bench.comparison(), method, names)
+            table = measured_method(bench.comparison(), names, split, method, weights)
+            row[f"psnr_{split}"] = table.loc[table["region"] == "mask", "psnr"].mean()
+    return row | {name: run.costs[name] for name in ("zero_rows", "seconds", "cpu_seconds")}
+
+
+def part_ablation(bench: Bench) -> None:
+    """Learn every variant that `--only` finds, `--jobs` at a time."""
+    chosen = [v for v in VARIANTS if re.search(bench.options.only, f"{v.family}: {v.label}")]
+    if bench.options.jobs == 1:
+        for variant in chosen:
+            bench.record("ablation", row_of(bench, variant))
+        return
+    context = multiprocessing.get_context("spawn")
+    arguments = (bench.options, bench.folder, bench.keep)
+    with ProcessPoolExecutor(bench.options.jobs, context, _open, arguments) as pool:
+        tasks = {pool.submit(_row, variant): variant for variant in chosen}
+        for task in as_completed(tasks):
+            if task.exception() is None:
+                bench.record("ablation", task.result())
+            else:
+                report(f"{tasks[task].family}: {tasks[task].label}: {task.exception()!r}")
+
+
+_bench: Bench | None = None
+"""In a helping process: what it measures with."""
+
+
+def _open(*arguments: Any) -> None:
+    global _bench
+    torch.set_num_threads(1)
+    _bench = open_bench(*arguments)
+
+
+def _row(variant: Variant) -> dict[str, Any]:
+    assert _bench is not None  # `_open` ran first
+    return row_of(_bench, variant)
