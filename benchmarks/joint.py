@@ -38,22 +38,23 @@ from joint_ablation import part_ablation
 from joint_bench import (
     Bench,
     at_level,
+    begun,
     forget_peak,
     kept_rig,
     learned_rig,
     machine,
+    now,
     open_bench,
-    pca_of_fits,
     peak_gib,
     report,
-    single_fits,
     synthesised,
 )
-from joint_cards import part_cards
+from joint_cards import part_cards, visible_cards
+from joint_fits import pca_of_fits, single_fits
 
 from splatrig.config_joint import JointConfig, JointSolve
 from splatrig.joint.compare import compare, measured_method, method_of, summary, unseen_weights
-from splatrig.joint.stage import Subject, joint_plan, learn, rig_start
+from splatrig.joint.stage import Subject
 
 BARS = {
     ("joint_global", "pca", "train"): 1.5,
@@ -113,21 +114,22 @@ def part_cameras(bench: Bench) -> None:
 
 
 def part_scaling(bench: Bench) -> None:
-    """Measure milliseconds a step and memory against K, frames and Gaussians, in few steps each."""
-    steps, on_gpu = 60, torch.cuda.is_available()
+    """Measure milliseconds a step, when all photographs have been decoded, and memory."""
+    timed, on_gpu = 60, torch.cuda.is_available()
+    few = np.flatnonzero(np.arange(len(bench.subject.cameras)) % 4 == 1)  # photographs, not what a step costs
 
     def measure_one(what: str, value: int, subject: Subject, config: JointConfig) -> None:
         forget_peak()
-        config = replace(config, steps=steps, check_every=steps, validation_pairs=0)
-        start = rig_start(config, bench.config.components.sldc, subject, None, "global", 0)
-        plan = joint_plan(config, bench.config.training, "mask", "global", start)
-        seconds = []
-        for count in (5, 5, steps):  # the first loads kernels
-            begin = time.thread_time()
-            learned = learn(start, subject, replace(config, steps=count), replace(plan, steps=count), 0, bench.device)
-            own = time.thread_time() - begin  # on a CPU: not of decoding threads, nor of other jobs
-            seconds.append(learned.report.seconds - learned.report.waited_seconds if on_gpu else own)
-        per_step = 1e3 * (seconds[2] - seconds[1]) / (steps - 5)
+        subject = replace(subject, cameras=subject.cameras.select(few))
+        pairs = len(subject.names("train")) * int((~subject.cameras.held_out).sum())
+        clock = now if on_gpu else time.thread_time  # on a CPU: not of decoding threads, nor of other jobs
+        with begun(bench, subject, replace(config, validation_pairs=0), None) as (fit, (shots,)):
+            untimed = 1 + pairs // config.batch.frames if on_gpu else 5
+            for step in range(untimed + timed):
+                if step == untimed:
+                    begin = clock()
+                fit.step(step, next(shots))
+            per_step = 1e3 * (clock() - begin) / timed
         bench.record("scaling", {"against": what, "value": value, "ms_a_step": per_step, "peak_gib": peak_gib()})
 
     joint, finest = bench.joint, bench.subject.template.finest
@@ -215,9 +217,7 @@ def main() -> None:
     options = arguments()
     if (options.folder is None) == (options.synthesise is None):
         sys.exit("give either FOLDER or --synthesise")
-    if options.gpu_gib is not None:
-        total = torch.cuda.get_device_properties(0).total_memory / 2**30
-        torch.cuda.set_per_process_memory_fraction(options.gpu_gib / total)
+    options.cards = visible_cards()
     report(machine())
     with tempfile.TemporaryDirectory() as temporary:
         keep = options.keep or Path(temporary)

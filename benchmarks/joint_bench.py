@@ -27,28 +27,33 @@ sys.path[:0] = [str(ROOT / "workflow" / "lib"), str(Path(__file__).parent)]
 
 from splatrig.capture.cameras import read_cameras
 from splatrig.components.file import Components, read_components, write_components
-from splatrig.components.matrix import in_memory
-from splatrig.components.pca import principal_components
 from splatrig.config import Config
 from splatrig.config_checks import load_config
 from splatrig.config_joint import JointConfig
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
-from splatrig.joint.base import ATTRIBUTES
-from splatrig.joint.compare import Comparison, read_fits
+from splatrig.joint.compare import Comparison
+from splatrig.joint.fit import JointFit, Surroundings, segment_laplacian
 from splatrig.joint.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes, with_k
-from splatrig.joint.stage import Learned, Subject, as_components, joint_plan, learn, rig_start
-from splatrig.mesh.normals import vertex_rotations
+from splatrig.joint.model import JointRig
+from splatrig.joint.parallel import World
+from splatrig.joint.stage import (
+    Learned,
+    Subject,
+    as_components,
+    joint_plan,
+    learn,
+    rig_start,
+    training_schedule,
+    validation_pairs,
+)
+from splatrig.joint.stream import Shot, stream
 from splatrig.mesh.template import read_template
-from splatrig.mesh.topology import mean_edge_lengths
 from splatrig.training.dataset import FrameSource
 from splatrig.training.device import choose_device
 from splatrig.training.fitting import Studio, first_gaussians
-from splatrig.training.initialize import moved_by_mesh
 from splatrig.training.recipe import Plan, plan_for
-from splatrig.training.trainer import Surface, fit
-
-ATTRIBUTES_OF_FITS = ("xyz", "f_dc", "rotation", "scale")
+from splatrig.training.trainer import fit
 
 
 def report(text: str) -> None:
@@ -178,6 +183,9 @@ def wait_for(making: subprocess.Popen[str] | None, folders: list[Path], cameras:
 def open_bench(options: Any, folder: Path, keep: Path, making: subprocess.Popen[str] | None = None) -> Bench:
     """Read the capture, with the roles of frames decided here; fit its neutral unless it was fitted before."""
     config, device = configuration(options), choose_device("auto", 1)
+    if options.gpu_gib is not None:
+        total = torch.cuda.get_device_properties(device).total_memory / 2**30
+        torch.cuda.set_per_process_memory_fraction(options.gpu_gib / total)
     frames = pd.concat([pd.read_csv(path, dtype={"frame": str}) for path in sorted((folder / "frames").glob("*.csv"))])
     unknown = set(options.held_out) - set(frames["expression"])
     if unknown:
@@ -227,64 +235,6 @@ def fit_first(studio: Studio, expression: str, frame: str) -> Gaussians:
     data = studio.source.load(expression, frame)
     start = first_gaussians(studio, data)
     return fit(start, data.to(studio.device), studio.surface(data), studio.plan("neutral"), 0).gaussians
-
-
-def single_fits(bench: Bench) -> dict[str, Gaussians]:
-    """Return every frame fitted on its own from the neutral, as the rules do, by `expression/frame`."""
-    folder = bench.options.fits or bench.keep / "fits"
-    studio = studio_of(bench.folder, bench.config, bench.device)
-    level = bench.subject.template.levels[bench.subject.template.finest]
-    edges = mean_edge_lengths(level.vertices, level.faces)
-    plan, neutral, seconds = studio.plan("frame"), bench.subject.neutral, 0.0
-    for expression, group in bench.subject.frames.groupby("expression", sort=False):
-        path = folder / f"{expression}.h5"
-        if path.exists():
-            continue
-        bench.arrived([f"{expression}/{frame}" for frame in group["frame"]])
-        fits = {}
-        prepared = studio.source.stream(
-            str(expression), list(group["frame"]), lambda _: None, lambda data, _: data, workers=8
-        )
-        for data in prepared:
-            if data.name == bench.subject.neutral_name:
-                fits[data.frame] = neutral
-                continue
-            turns = vertex_rotations(level.vertices, data.vertices, level.faces)
-            start = moved_by_mesh(neutral, level.vertices, data.vertices, turns)
-            moved = data.to(bench.device)
-            done = fit(start, moved, Surface(data.vertices, edges), plan, 0, reference_quats=neutral.quats)
-            fits[data.frame], seconds = done.gaussians, seconds + done.seconds
-        folder.mkdir(parents=True, exist_ok=True)
-        write_fitted_frames(path, as_store(str(expression), fits))
-        bench.record("fits", {"fitted": str(expression), "steps": plan.steps, "step_seconds_until_here": seconds})
-    return read_fits(
-        bench.subject, sorted(folder / f"{name}.h5" for name in bench.subject.frames["expression"].unique())
-    )
-
-
-def pca_of_fits(bench: Bench, fits: dict[str, Gaussians], k: int) -> Components:
-    """Return the joint PCA of the fitted training frames about the neutral."""
-    names = bench.subject.names("train")
-    rows = {
-        name: np.stack([getattr(fits[frame], ATTRIBUTES[name]).reshape(-1) for frame in names])
-        for name in ATTRIBUTES_OF_FITS
-    }
-    matrix = in_memory(rows, bench.subject.neutral_row(names))
-    found = principal_components(matrix, min(k, len(names) - 1), "neutral", threads=os.cpu_count() or 1)
-    level = bench.subject.template.levels[bench.subject.template.finest]
-    parts = found.standardisation
-    return Components(
-        family="pca",
-        W=found.W,
-        C=found.C,
-        mean=parts.mean,
-        std=parts.std,
-        offset=parts.offset,
-        dim_info=parts.dim_info,
-        faces=level.faces,
-        face_mask=level.mask,
-        frames=tuple(names),
-    )
 
 
 def mesh_start(bench: Bench, config: JointConfig, family: str) -> Components:
@@ -344,6 +294,34 @@ def learned_rig(bench: Bench, config: JointConfig, family: str, start: Component
     }
     components = as_components(learned, bench.subject, family, {})
     return Run(components, learned, costs | {"zero_rows": float(components.attributes["zero_rows"])})
+
+
+@contextmanager
+def begun(
+    bench: Bench, subject: Subject, config: JointConfig, start: Components | None, shards: int = 1
+) -> Iterator[tuple[JointFit, list[Iterator[list[list[Shot]]]]]]:
+    """Give a global rig before its first step, and the shots of each step that fall to each of this process's shards.
+
+    Alone a process has all shards; among several it has one.
+    """
+    names, world = subject.names("train"), World.current()
+    rig = rig_start(config, bench.config.components.sldc, subject, start, "global", bench.seed)
+    plan = joint_plan(config, bench.config.training, "mask", "global", rig)
+    schedule = replace(training_schedule(config, subject, len(names), bench.seed, world), shards=shards)
+    checked = validation_pairs(subject, names, config.validation_pairs, bench.seed)
+    around = Surroundings(subject.edge_lengths, subject.normals, segment_laplacian(names), checked)
+    with subject.photographs(names, bench.device) as photographs:
+        fit = JointFit(JointRig(rig, plan.rates, bench.device), photographs, schedule, around, plan, world)
+        fit.optimiser.constrain()
+        own = range(shards) if world.size == 1 else [world.rank]
+        yield fit, [stream(photographs, schedule, shard) for shard in own]
+
+
+def now() -> float:
+    """Return the time at which the device has done all it was asked to, in seconds."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def forget_peak() -> None:

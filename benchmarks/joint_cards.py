@@ -1,7 +1,7 @@
 """One joint rig on two GPUs against one: how many pairs a second, and how far the two results are apart."""
 
+import os
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,11 @@ import numpy as np
 import torch
 import torch.distributed
 import torch.multiprocessing
-from joint_bench import Bench, kept_start, open_bench, report
+from joint_bench import Bench, begun, kept_start, now, open_bench, report
 from numpy.typing import NDArray
 
 from splatrig.config_joint import JointBatch, JointConfig
-from splatrig.joint.fit import JointFit, Surroundings, segment_laplacian
-from splatrig.joint.model import JointRig
-from splatrig.joint.parallel import World
-from splatrig.joint.stage import joint_plan, rig_start, training_schedule, validation_pairs
-from splatrig.joint.stream import stream
+from splatrig.joint.fit import JointFit
 
 PROCESSES = 2
 BATCHES = (4, 8)
@@ -28,7 +24,7 @@ COMPARED_STEPS = 50
 
 def part_cards(bench: Bench) -> None:
     """Learn with one process and with two, each on a GPU of its own where there are any."""
-    if torch.cuda.is_available() and torch.cuda.device_count() < PROCESSES:
+    if 0 < len(bench.options.cards) < PROCESSES:
         report("fewer than two GPUs are visible: left out")
         return
     kept_start(bench, "global")  # once, for all processes
@@ -48,6 +44,12 @@ def part_cards(bench: Bench) -> None:
         bench.record("cards_pairs_a_second", row)
 
 
+def visible_cards() -> list[str]:
+    """Return the GPUs that this process may use, if it is asked before it claims one of them."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return [str(card) for card in range(torch.cuda.device_count())] if visible is None else visible.split(",")
+
+
 def _spawned(bench: Bench, processes: int, batch: int, steps: int) -> dict[str, NDArray[Any]]:
     """Return what some processes learned together, and the seconds of the second half of their steps."""
     config = replace(bench.joint, batch=JointBatch(batch, 1), steps=steps)
@@ -60,31 +62,20 @@ def _spawned(bench: Bench, processes: int, batch: int, steps: int) -> dict[str, 
 def _learn(rank: int, processes: int, folder: Path, config: JointConfig, opened: tuple[Any, ...]) -> None:
     """Make the steps of `PROCESSES` shards as one of as many processes, or make those of all shards alone."""
     torch.set_num_threads(1)
+    if opened[0].cards:
+        os.environ["CUDA_VISIBLE_DEVICES"] = opened[0].cards[rank]
     on_gpu = torch.cuda.is_available()
-    if on_gpu:
-        torch.cuda.set_device(rank)
     torch.distributed.init_process_group(
         "nccl" if on_gpu else "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=processes
     )
     bench = open_bench(*opened)
-    subject, names, world = bench.subject, bench.subject.names("train"), World.current()
-    device = torch.device("cuda", rank) if on_gpu else bench.device
-    start = rig_start(config, bench.config.components.sldc, subject, kept_start(bench, "global"), "global", bench.seed)
-    plan = joint_plan(config, bench.config.training, "mask", "global", start)
-    schedule = replace(training_schedule(config, subject, len(names), 0, world), shards=PROCESSES)
-    checked = validation_pairs(subject, names, config.validation_pairs, 0)
-    around = Surroundings(subject.edge_lengths, subject.normals, segment_laplacian(names), checked)
-    with subject.photographs(names, device) as photographs:
-        fit = JointFit(JointRig(start, plan.rates, device), photographs, schedule, around, plan, world)
-        fit.optimiser.constrain()
-        before = _arrays(fit, "start/")
-        streams = [stream(photographs, schedule, shard) for shard in (range(PROCESSES) if processes == 1 else [rank])]
-        begin = 0.0
+    with begun(bench, bench.subject, config, kept_start(bench, "global"), PROCESSES) as (fit, streams):
+        before, begin = _arrays(fit, "start/"), 0.0
         for step in range(config.steps):
             if step == config.steps // 2:
-                begin = _now()
+                begin = now()
             fit.step(step, [group for groups in streams for group in next(groups)])
-        seconds = _now() - begin
+        seconds = now() - begin
         if rank == 0:
             np.savez(folder / "learned.npz", seconds=seconds, psnr=fit.validation_psnr(), **before, **_arrays(fit, ""))
     torch.distributed.destroy_process_group()
@@ -93,10 +84,3 @@ def _learn(rank: int, processes: int, folder: Path, config: JointConfig, opened:
 def _arrays(fit: JointFit, prefix: str) -> dict[str, NDArray[Any]]:
     tensors = fit.rig.parameters()
     return {f"{prefix}{name}": tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
-
-
-def _now() -> float:
-    """Return the time at which the device has done all it was asked to."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter()

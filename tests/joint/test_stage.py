@@ -10,6 +10,7 @@ from splatrig.config_joint import JointAppearance, JointLocal, JointSolve
 from splatrig.errors import InputError
 from splatrig.joint.compare import COLUMNS, Comparison, compare, measured_fits, method_of, summary, unseen_weights
 from splatrig.joint.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
+from splatrig.joint.model import JointRig
 from splatrig.joint.parallel import World
 from splatrig.joint.stage import (
     Subject,
@@ -95,6 +96,25 @@ def test_a_soft_support_may_grow_and_is_penalised_with_distance(subject: Subject
     assert block.support.sum() > starts["local"].by_gaussian().any(axis=2).sum()
     centers = starts["local"].extras["sldc_centers"]
     np.testing.assert_allclose(block.penalty[np.arange(2), centers], 0, atol=1e-6)
+
+
+def test_components_live_on_the_level_that_is_asked_for(subject: Subject, starts: dict) -> None:
+    """Found there or cut from a finer level, with supports and penalties, and carried to every Gaussian."""
+    names, base = subject.names("train"), subject.template.levels["base"]
+    meshes = read_meshes(subject.dataset, names, subject.template)
+    rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names), "base")
+    found = {"global": mesh_pca(rows, 2, base), "local": mesh_sldc(rows, small.sldc_config(), "gauss", base)}
+    count = len(base.vertices)
+    for family, components in (*found.items(), *starts.items()):
+        for support in ("hard", "soft"):
+            config = small.joint_config(level="base", local=JointLocal(0.5, "gauss", support, 0.5))
+            start = rig_start(config, small.sldc_config(), subject, components, family, seed=0)
+            (block,) = start.blocks
+            assert block.deltas["means"].shape == (2, count, 3)
+            assert JointRig(start, tiny.config().rates).gaussians(start.weights[2]).means.shape == (4 * count - 6, 3)
+            if family == "local" and support == "hard":
+                moved = components.by_gaussian()[:, :count].any(axis=2)
+                assert np.array_equal(block.support, moved)
 
 
 def test_appearance_can_have_components_of_its_own(subject: Subject, starts: dict) -> None:

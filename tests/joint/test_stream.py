@@ -93,10 +93,23 @@ def test_what_fits_is_decoded_once(frames: list, monkeypatch: pytest.MonkeyPatch
     assert sorted(decoded) == sorted(pairs())
 
 
-def test_an_unreadable_photograph_is_named(frames: list) -> None:
+def test_processes_decode_what_threads_decode(frames: list) -> None:
+    for cropped in (True, False):
+        with (
+            Photographs(frames, cropped=cropped, workers=2) as threads,
+            Photographs(frames, cropped=cropped, workers=2, processes=True) as processes,
+        ):
+            processes.hold(pairs())
+            for pair in pairs():
+                assert torch.equal(processes.view(pair).image, threads.view(pair).image)
+                assert torch.equal(processes.view(pair).Ks, threads.view(pair).Ks)
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_an_unreadable_photograph_is_named(frames: list, processes: bool) -> None:
     broken = frames[2].folder / f"{CAMERAS.names[0]}.png"
     broken.write_bytes(b"no picture")
-    with Photographs(frames, workers=1) as photographs:
+    with Photographs(frames, workers=1, processes=processes) as photographs:
         photographs.hold([(2, 0)])
         with pytest.raises(InputError, match=str(broken)):
             photographs.view((2, 0))

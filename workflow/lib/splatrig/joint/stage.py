@@ -230,8 +230,8 @@ def learn(
     """Learn a rig from all training frames and cameras, alone or with the other processes of the world."""
     world = World.current()
     names = subject.names("train")
-    rig = JointRig(start, plan.rates, device)
-    with subject.photographs(names, device) as photographs:
+    with subject.photographs(names, device) as photographs:  # first: its processes are forked before the GPU is used
+        rig = JointRig(start, plan.rates, device)
         fit = JointFit(
             rig,
             photographs,

@@ -1,11 +1,12 @@
 """Photographs of (frame, camera) pairs, decoded ahead of their use and kept in memory while they are needed."""
 
-import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from splatrig.capture.cameras import Cameras
 from splatrig.joint.schedule import Pair, Schedule, Window
-from splatrig.training.decoding import read_photograph, silhouette_box
+from splatrig.training.decoding import Crop, Decoders, cores, read_photograph, silhouette_box
 from splatrig.training.trainer import View
 
 BYTES_A_PIXEL = 4
@@ -57,7 +58,10 @@ class _Decoded:
 
 
 class Photographs:
-    """Decode photographs in threads, on demand or ahead of time; hold what was asked to be held."""
+    """Decode photographs on demand or ahead of time; hold what was asked to be held.
+
+    Where a GPU learns, processes decode (see `splatrig.training.decoding`): best made before the GPU is used.
+    """
 
     def __init__(
         self,
@@ -67,17 +71,28 @@ class Photographs:
         plates: Path | None = None,
         cropped: bool = True,
         workers: int | None = None,
+        processes: bool | None = None,
     ) -> None:
         """Serve photographs of `frames` as views on `device`, cropped to the silhouette or whole.
 
         `plates` is the folder of the photographs of the empty stage, `{camera}.png`, where the capture has them;
-        `workers` is the number of decoding threads (default: the cores).
+        `workers` is the number of photographs that are decoded at a time (default: the cores, 16 at most), in
+        `processes` (default: on a GPU) or in threads.
         """
         self.frames = tuple(frames)
         self.device = torch.device(device)
         self.plates, self.cropped = plates, cropped
         self._stage: dict[int, Tensor] = {}
-        self._pool = ThreadPoolExecutor(workers or min(16, os.cpu_count() or 1))
+        workers = workers or min(16, cores())
+        self._decoders: Decoders[None] | None = None
+        self._places: SimpleQueue[int] = SimpleQueue()
+        if self.frames and (self.device.type == "cuda" if processes is None else processes) and sys.platform == "linux":
+            places = [str(place) for place in range(workers)]
+            size = (self.frames[0].cameras.width, self.frames[0].cameras.height)
+            self._decoders = Decoders(places, size, lambda _: None, workers, processes=True)
+            for place in range(workers):
+                self._places.put(place)
+        self._pool = ThreadPoolExecutor(workers)
         self._held: dict[Pair, Future[_Decoded]] = {}
         self.waited_seconds = 0.0
         """How long callers have waited for photographs that were not decoded yet."""
@@ -85,6 +100,8 @@ class Photographs:
     def close(self) -> None:
         """Stop decoding."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._decoders is not None:
+            self._decoders.__exit__(None, None, None)
 
     def __enter__(self) -> "Photographs":
         return self
@@ -134,13 +151,23 @@ class Photographs:
     def _decode(self, pair: Pair) -> _Decoded:
         frame, camera = pair
         views = self.frames[frame]
-        cameras = views.cameras
-        pixels = read_photograph(views.folder / f"{cameras.names[camera]}.png", cameras.width, cameras.height)
-        top, bottom, left, right = 0, cameras.height, 0, cameras.width
-        if self.cropped:
-            top, bottom, left, right = silhouette_box(pixels[..., 3])
-        image = torch.from_numpy(pixels[top:bottom, left:right].copy())
-        return _Decoded(image.pin_memory() if self.device.type == "cuda" else image, top, left)
+        path = views.folder / f"{views.cameras.names[camera]}.png"
+        if self._decoders is None:
+            pixels = read_photograph(path, views.cameras.width, views.cameras.height)
+            return self._kept(pixels, silhouette_box(pixels[..., 3]))
+        place = self._places.get()
+        try:
+            return self._kept(*self._decoders.shared(place, path))
+        finally:
+            self._places.put(place)
+
+    def _kept(self, pixels: NDArray[np.uint8], crop: Crop) -> _Decoded:
+        """Return a copy of what is needed of a photograph [H, W, 4], in memory that a GPU reads directly."""
+        top, bottom, left, right = crop if self.cropped else (0, pixels.shape[0], 0, pixels.shape[1])
+        shape = (bottom - top, right - left, 4)
+        image = torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
+        np.copyto(image.numpy(), pixels[top:bottom, left:right])
+        return _Decoded(image, top, left)
 
 
 def _small(array: NDArray[np.float64], device: torch.device) -> Tensor:

@@ -125,6 +125,15 @@ class Decoders(Generic[B]):
             crops = list(self._pool.map(_decode_in_process, range(len(paths)), paths))
         return FrameFiles(work.images, np.array(crops, dtype=np.int64).reshape(-1, 4), beside.result())
 
+    def shared(self, index: int, path: Path) -> tuple[NDArray[np.uint8], Crop]:  # [H, W, 4]
+        """Return any photograph, decoded by a process into place `index`, and its crop; threads may ask side by side.
+
+        The next one that is decoded there overwrites it.
+        """
+        assert self._shared is not None  # only processes share their memory
+        crop = self._pool.submit(_decode_in_process, index, path).result()
+        return self._shared.images[index], crop
+
 
 def _begin_process(work: _Work, parent: int) -> None:
     """Take up the work, behind the fit; die when it dies, however it dies, and leave an interrupt to it."""
