@@ -101,7 +101,7 @@ class Photographs:
         """Stop decoding."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         if self._decoders is not None:
-            self._decoders.__exit__(None, None, None)
+            self._decoders.close()
 
     def __enter__(self) -> "Photographs":
         return self

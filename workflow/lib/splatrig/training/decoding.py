@@ -107,6 +107,10 @@ class Decoders(Generic[B]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the workers."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def read(self, folder: Path) -> FrameFiles[B]:
