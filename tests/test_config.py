@@ -119,6 +119,8 @@ def test_one_sentence_names_key_value_and_expectation(key, value, sentence):
     [
         ("components.pca.k", 1000, "components.pca.k: got 1000, expected at most the number of training frames, 36"),
         ("components.sldc.k", 37, "components.sldc.k: got 37"),
+        ("components.attributes", ["f_dc"], "components.attributes: got [f_dc], expected xyz among them"),
+        ("joint.attributes", ["f_dc", "scale"], "joint.attributes: got [f_dc, scale], expected xyz among them"),
         ("capture.neutral", "E999_No", "capture.neutral: E999_No is not among the expressions"),
         ("capture.held_out.expressions", ["E999_No"], "E999_No is not among the expressions"),
         ("capture.held_out.expressions", ["E001_Neutral_Eyes_Open"], "cannot be held out"),

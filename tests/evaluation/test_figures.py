@@ -120,3 +120,12 @@ def test_upsampling_says_on_how_many_gaussians_components_were_learned(methods):
     ]
     figure = figures.draw_upsampling(pd.concat([methods, pd.DataFrame(sizes)], ignore_index=True))
     assert set(curves_of(figure.axes[0])) == {"learned on 15,970 Gaussians", "learned on 1,000 Gaussians, carried up"}
+
+
+def test_a_method_that_nobody_knew_has_a_curve_of_its_own(methods):
+    unknown = methods[methods["method"] == "pca_all"].assign(method="sldc_cosine_f_dc")
+    both = pd.concat([methods, unknown], ignore_index=True)
+    drawn = curves_of(figures.draw_influence(both).axes[0])
+    assert {"global (joint PCA)", "sldc cosine f dc"} <= set(drawn)
+    assert figures.look_of("sldc_cosine_f_dc") not in [figures.look_of(name) for name in figures.ORDER]
+    assert not {"fits", "upsampled_pca_all"} & set(figures.in_order(both["method"]))

@@ -14,12 +14,13 @@ def component_file(wildcards):
 def compared():
     """The methods side by side, as (method, level).
 
-    The original's four, sparse PCA, rigs learned through the rasteriser, and coarse PCA carried up.
+    The original's four, sparse PCA, rigs learned through the rasteriser, and coarse PCA carried up. Local components are
+    those of the centres, or of all attributes with one locality; of another attribute they are made, and not compared.
     """
-    attribute = CFG.components.sldc.attribute
-    methods = [("pca_all", FINEST), (f"pca_{attribute}", FINEST)]
+    attribute = "all" if CFG.components.sldc.attribute == "all" else "xyz"  # tables need centres
+    methods = [("pca_all", FINEST), ("pca_xyz", FINEST)]
     methods += [(f"sldc_{support}_{attribute}", FINEST) for support in CFG.components.sldc.supports]
-    methods += [(f"mbspca_{attribute}", CFG.components.mbspca.level)]
+    methods += [("mbspca_xyz", CFG.components.mbspca.level)]
     methods += [(f"joint_{family}", FINEST) for family in CFG.joint.families]
     methods += [("upsampled_pca_all", level) for level in CFG.components.upsample]
     return methods
@@ -27,7 +28,8 @@ def compared():
 
 COMPARED = compared()
 LEARNED = [(method, level) for method, level in COMPARED if not method.startswith("upsampled_")]
-SWEPT = [method for method, _ in LEARNED if method.endswith("_xyz")]
+# what is learned anew for the curves against k and λ, and without one expression: of the centres, whatever is compared
+SWEPT = ["pca_xyz", *(f"sldc_{support}_xyz" for support in CFG.components.sldc.supports), "mbspca_xyz"]
 HAS_TRUTH = CFG.capture.source == "demo"
 # how a picture is made; it does not depend on which families are pictured
 RENDERING = to_mapping(replace(CFG.rendering, families=[]))

@@ -135,6 +135,12 @@ def check_config(config: Config, expressions: Sequence[str], cameras: Sequence[s
         )
     _check_component_sizes(config, len(expressions) - len(capture.held_out.expressions))
     _check_folds(config, len(expressions) - len(capture.held_out.expressions))
+    for key, attributes in (("components", components.attributes), ("joint", config.joint.attributes)):
+        if "xyz" not in attributes:
+            raise InputError(
+                f"{key}.attributes: got [{', '.join(attributes)}], expected xyz among them: rigs move centres, "
+                "and are measured by them."
+            )
     trapezoid = components.sldc.trapezoid
     if trapezoid.d_min >= trapezoid.d_max:
         raise InputError(

@@ -1,6 +1,6 @@
 """Figures from the tables alone: matplotlib, colours of Okabe & Ito (2008), units on every axis."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -20,6 +20,7 @@ P = ParamSpec("P")
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe-Ito, told apart by every kind of colour vision."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+OTHER_MARKERS = ("*", "<", ">", "h", "p", "8")
 ORDER = ("pca_all", "pca_xyz", "sldc_gauss_xyz", "sldc_trapezoid_xyz", "mbspca_xyz", "joint_global", "joint_local")
 """Methods keep their colour and marker whatever else is in the table."""
 
@@ -45,9 +46,20 @@ ATTRIBUTE_TITLES = {
 
 
 def look_of(method: str) -> dict[str, object]:
-    """Return colour and marker of a method."""
-    index = ORDER.index(method) if method in ORDER else len(ORDER) - 1
+    """Return colour and marker of a method; those outside `ORDER` are grey, told apart by the marker."""
+    if method not in ORDER:
+        return {"color": "#666666", "marker": OTHER_MARKERS[sum(method.encode()) % len(OTHER_MARKERS)]}
+    index = ORDER.index(method)
     return {"color": COLORS[index], "marker": MARKERS[index]}
+
+
+def in_order(methods: Iterable[str]) -> list[str]:
+    """Return the methods that have a curve of their own: those of `ORDER`, then all others by name.
+
+    The fits, which are what methods are held against, and what was carried up from coarse levels have none.
+    """
+    there = {name for name in methods if name != "fits" and not name.startswith("upsampled_")}
+    return [name for name in ORDER if name in there] + sorted(there - set(ORDER))
 
 
 def save(path: str | Path, figure: Figure) -> None:
@@ -94,7 +106,7 @@ def method_curves(
     """Draw one curve a method of `metric` against the number of components."""
     rows = pick(table, metric, **where)
     rows = rows.assign(**{column: rows[column] * scale for column in ("value", "low", "high")})
-    for method in [name for name in ORDER if name in set(rows["method"])]:
+    for method in in_order(rows["method"]):
         curve(axes, rows[rows["method"] == method], label=label_of(method), **look_of(method))
     if title:
         axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold")
@@ -198,7 +210,7 @@ def draw_locality(table: pd.DataFrame) -> Figure:
         ("support_radius", "support radius (mm)", 1.0),
         ("jump", "largest step over an edge (% of peak)", 100.0),
     )
-    methods = [name for name in ORDER if name in set(table["method"])]
+    methods = in_order(table["method"])
     figure, axes = panels(1, len(quantities), width=3.3, height=0.5 + 0.42 * max(len(methods), 3))
     places = np.arange(len(methods))[::-1]
     for index, (ax, (metric, title, scale)) in enumerate(zip(axes[0], quantities, strict=True)):
@@ -276,7 +288,7 @@ def draw_truth(truth: pd.DataFrame) -> Figure:
 
     Units beyond the number of components have none of their own: a dash.
     """
-    methods = [name for name in ORDER if name in set(truth["method"])]
+    methods = in_order(truth["method"])
     own = truth.assign(correlation=truth["correlation"].where(truth["component"] >= 0))
     grid = own.set_index(["unit", "method"])["correlation"].unstack()[methods]  # noqa: PD010 (nothing to aggregate)
     figure, axes = panels(1, 1, width=1.6 + 1.15 * len(methods), height=1.2 + 0.27 * len(grid))

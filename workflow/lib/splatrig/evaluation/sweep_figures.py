@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from splatrig.evaluation.figures import ORDER, from_zero, look_of, method_curves, panels, shared_legend, styled
+from splatrig.evaluation.figures import from_zero, in_order, look_of, method_curves, panels, shared_legend, styled
 from splatrig.evaluation.table import label_of, pick
 
 LABEL_APART = 5.5
@@ -45,7 +45,7 @@ def draw_tradeoff(sweeps: pd.DataFrame) -> Figure:
         (axes[0, 2], "jump", 100.0, "largest step over an edge (% of peak)"),
     ):
         found = pick(rows, metric, split="train", region="head").set_index(keys)["value"] * scale
-        for method in [name for name in ORDER if name in set(rows["method"])]:
+        for method in in_order(rows["method"]):
             lambdas = sorted(set(found.loc[method].index) & set(sparsity.loc[method].index))
             x = np.array([sparsity[method, lambda_] for lambda_ in lambdas])
             y = np.array([found[method, lambda_] for lambda_ in lambdas])
