@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import yaml
@@ -50,7 +51,8 @@ def install(folder: Path, environments: list[Path]) -> Path:
             _package(channel, name, f"{pinned}.0", {"bin/python": python})
         else:
             _package(channel, name, pinned, {f"share/stub/{name}": pinned})
-    asyncio.run(index_fs(channel))
+    with ThreadPoolExecutor(1) as elsewhere:  # a browser of other tests may have a loop running in this thread
+        elsewhere.submit(asyncio.run, index_fs(channel)).result()
     bin_folder = folder / "bin"
     bin_folder.mkdir()
     command = bin_folder / "conda"

@@ -36,7 +36,8 @@ KNOWN = "THREE.BufferGeometry.computeBoundingSphere(): Computed radius is NaN"
 """viser 1.1.1 says this for any Gaussian splats: their attribute `position` has two numbers a corner."""
 SIZE = {"width": 960, "height": 540}
 METHOD, LOCAL, GLOBAL = "pca_all+sldc_gauss_xyz", "sldc_gauss_xyz", "pca_all"
-HEAD_BOX, CORNER_BOX = (150, 100, 500, 450), (0, 500, 60, 540)
+HEAD_BOX, CORNER_BOX = (320, 100, 560, 450), (0, 500, 60, 540)
+"""The head, between viser's word on software rendering, which comes when it likes, and the panel; the empty stage."""
 FRAME = ("E000", "000000")
 
 
@@ -53,7 +54,9 @@ class Opened:
         return np.asarray(shot.crop(box)).astype(int)
 
     def settled(self) -> np.ndarray:
-        """The head, once two looks at it agree."""
+        """The head, coloured as seen from where the tab's camera is, once two looks at it agree."""
+        show = self.viewer.show
+        self.until(lambda: show.eye is not None and not show.eye_moved, "the tab does not say where its camera is")
         before = self.seen(HEAD_BOX)
         for _ in range(150):
             self.tab.wait_for_timeout(300)
