@@ -4,7 +4,7 @@
 
 prints the table of docs/operations.md. The graphs are real: `snakemake --dry-run` over docs/examples/multiface.yaml
 with more segments, and over thirteen subjects at once, each a module of one workflow. Bytes follow from the formats of
-the files, GPU time from what benchmarks/training.md measured on one H100.
+the files, GPU time from what benchmarks/training.md measured on one H200.
 """
 
 import argparse
@@ -19,6 +19,10 @@ from pathlib import Path
 
 import yaml
 from faults import copy_project
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
+
+from splatrig.config_checks import merged
 
 ROOT = Path(__file__).resolve().parents[1]
 ENTITY = "6795937"
@@ -38,8 +42,9 @@ COLUMNS = PARAMETERS + 3 + 3
 """Numbers of a Gaussian in the attribute store: with normal and colour."""
 JOINT_COLUMNS = 13
 COMPONENTS = 50
-JOB_START_S, FRAME_S, NEUTRAL_S = 11.1, 2.2, 43.0
-"""Seconds of one H100: start-up of a job, a frame with everything, the neutral's job (benchmarks/training.md)."""
+JOB_START_S, FRAME_S, NEUTRAL_S = 3.4, 1.24, 43.0
+"""Seconds of one H200, a job at a time: start-up of a job, a frame with everything (benchmarks/training.md). The
+neutral's job is an H100's."""
 
 
 @dataclass(frozen=True)
@@ -83,16 +88,8 @@ def configuration(subject: str, expressions: str) -> dict[str, object]:
     """Return the whole configuration of a Multiface subject: the example over the defaults."""
     raw = yaml.safe_load((ROOT / "config.yaml").read_text())
     example = yaml.safe_load((ROOT / "docs" / "examples" / "multiface.yaml").read_text())
-    merged = _merged(raw, example)
-    merged["subject"] = subject
-    merged["capture"] |= {"expressions": expressions, "root": f"resources/captures/{subject}"}
-    return merged
-
-
-def _merged(base: object, changes: object) -> dict:
-    if not (isinstance(base, dict) and isinstance(changes, dict)):
-        return changes
-    return base | {key: _merged(base.get(key), value) for key, value in changes.items()}
+    chosen = {"subject": subject, "capture": {"expressions": expressions, "root": f"resources/captures/{subject}"}}
+    return merged(merged(raw, example), chosen)
 
 
 def many_subjects(folder: Path, count: int) -> Path:
@@ -138,7 +135,7 @@ def gigabytes(segments: int) -> dict[str, float]:
 
 
 def gpu_hours(segments: int) -> float:
-    """Return the hours of one H100 that the fits of a subject take."""
+    """Return the hours of one H200 that the fits of a subject take."""
     return (NEUTRAL_S + segments * (JOB_START_S + FRAMES * FRAME_S)) / 3600
 
 

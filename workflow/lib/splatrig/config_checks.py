@@ -42,14 +42,14 @@ def read_config(paths: Sequence[str | Path], schema: str | Path) -> Config:
             raise InputError(f"{path}: cannot be read as a configuration ({' '.join(str(error).split())}).") from error
         if not isinstance(given, Mapping):
             raise InputError(f"{path}: expected keys and values as in config.yaml, got {given!r:.60}.")
-        raw = _merged(raw, given)
+        raw = merged(raw, given)
     return load_config(raw, yaml.safe_load(Path(schema).read_text(encoding="utf-8")))
 
 
-def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `old` with what `new` says, section by section."""
+def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a raw configuration with what another says, section by section, as Snakemake merges its files."""
     both = {
-        key: _merged(old[key], new[key])
+        key: merged(old[key], new[key])
         for key in new
         if isinstance(new[key], Mapping) and isinstance(old.get(key), Mapping)
     }
