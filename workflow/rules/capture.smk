@@ -76,7 +76,7 @@ rule restructure:
         expression="|".join(re.escape(name) for name in EXPRESSIONS),
     conda:
         "../../envs/capture.yaml"
-    threads: 1 if CFG.capture.source == "demo" else 4
+    threads: threads_of_large(4)
     resources:
         mem_mb=memory(2000),
         runtime=120,

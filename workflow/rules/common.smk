@@ -115,6 +115,11 @@ def lib(script):
     return library_digest(ROOT / "workflow" / "scripts" / script)
 
 
+def threads_of_large(count):
+    """Threads of a job that is worth `count` of them at full size; the demo's small jobs run side by side instead."""
+    return 1 if CFG.capture.source == "demo" else count
+
+
 def gpu():
     """How many GPUs a rule that can use one asks for."""
     if CFG.device == "auto":

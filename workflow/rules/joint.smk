@@ -26,7 +26,7 @@ rule mesh_components:
         method="pca|sldc",
     conda:
         "../../envs/training.yaml"
-    threads: 1 if CFG.capture.source == "demo" else 2  # small jobs run side by side
+    threads: threads_of_large(2)
     resources:
         mem_mb=memory(8000),
         runtime=60,

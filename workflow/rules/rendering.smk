@@ -35,7 +35,7 @@ rule render_family:
         benchmarks("render_family/{family}.tsv")
     conda:
         "../../envs/evaluation.yaml"
-    threads: 1 if CFG.capture.source == "demo" else 2  # small jobs run side by side
+    threads: threads_of_large(2)
     resources:
         mem_mb=memory(3000),
         runtime=30,
