@@ -63,16 +63,6 @@ def pca_of_fits(bench: Bench, fits: dict[str, Gaussians], k: int) -> Components:
     matrix = in_memory(rows, bench.subject.neutral_row(names))
     found = principal_components(matrix, min(k, len(names) - 1), "neutral", threads=os.cpu_count() or 1)
     level = bench.subject.template.levels[bench.subject.template.finest]
-    parts = found.standardisation
-    return Components(
-        family="pca",
-        W=found.W,
-        C=found.C,
-        mean=parts.mean,
-        std=parts.std,
-        offset=parts.offset,
-        dim_info=parts.dim_info,
-        faces=level.faces,
-        face_mask=level.mask,
-        frames=tuple(names),
+    return found.standardisation.components(
+        "pca", found.W, found.C, faces=level.faces, face_mask=level.mask, frames=names
     )

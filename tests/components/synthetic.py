@@ -12,7 +12,9 @@ from demo_head import head_path
 from splatrig.capture.demo.head import load_head
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.export import FrameRow, export_attributes
+from splatrig.components.file import Components
 from splatrig.components.matrix import AttributeMatrix, in_memory
+from splatrig.components.pca import PrincipalComponents
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 from splatrig.mesh.mask import nearest_vertices, nose_tip
@@ -197,3 +199,15 @@ def matched_correlations(found: np.ndarray, planted: np.ndarray) -> np.ndarray:
     cosines = np.abs(b @ a.T)
     rows, columns = linear_sum_assignment(-cosines)
     return cosines[rows, columns]
+
+
+def pca_components(matrix: AttributeMatrix, found: PrincipalComponents) -> Components:
+    """Return what PCA found in a matrix in memory as a component file has it, without faces."""
+    return found.standardisation.components(
+        "pca",
+        found.W,
+        found.C,
+        faces=np.zeros((0, 3), np.int64),
+        face_mask=np.ones(matrix.sources[0].shape[1] // 3, bool),
+        frames=[str(row) for row in range(len(matrix.rows))],
+    )

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from components.synthetic import small_template
-from splatrig.components.file import Components
+from components.synthetic import pca_components, small_template
 from splatrig.components.matrix import in_memory, standardise
 from splatrig.components.pca import principal_components
 from splatrig.components.upsampling import orthonormal, upsample
@@ -28,19 +27,9 @@ def two_levels():
     )
 
 
-def coarse_components(matrix, k: int) -> Components:
-    found = principal_components(matrix, k)
-    s = found.standardisation
-    names = tuple(map(str, range(len(matrix.rows))))
-    mask = np.ones(matrix.sources[0].shape[1] // 3, bool)
-    return Components(
-        "pca", found.W, found.C, s.mean, s.std, s.offset, s.dim_info, np.zeros((0, 3), np.int64), mask, names
-    )
-
-
 def test_linear_fields_are_carried_exactly():
     coarse_matrix, operator, fine_matrix = two_levels()
-    coarse = coarse_components(coarse_matrix, 8)
+    coarse = pca_components(coarse_matrix, principal_components(coarse_matrix, 8))
     fine = standardise(fine_matrix, "neutral")
     W, C, variances = upsample(coarse, operator, fine)
     rebuilt = fine.mean + fine.std * (fine.offset + W @ C)
@@ -56,7 +45,8 @@ def test_a_uniform_shift_stays_a_uniform_shift_in_millimetres():
     new, old = operator.shape
     shift = np.array([0.0, 1.0, 2.0, 3.0], np.float32)
     rows = {size: np.tile(shift[:, None, None], (1, size, 3)).reshape(4, -1) for size in (old, new)}
-    coarse = coarse_components(in_memory({"xyz": rows[old]}), 1)
+    matrix = in_memory({"xyz": rows[old]})
+    coarse = pca_components(matrix, principal_components(matrix, 1))
     fine = standardise(in_memory({"xyz": rows[new]}), "neutral")
     W, C, _ = upsample(coarse, operator, fine)
     np.testing.assert_allclose(fine.std * (W @ C), rows[new], atol=1e-5)
@@ -79,7 +69,7 @@ def test_components_that_move_nothing_are_refused():
 
 def test_levels_that_do_not_belong_together_are_refused():
     coarse_matrix, operator, fine_matrix = two_levels()
-    coarse = coarse_components(coarse_matrix, 3)
+    coarse = pca_components(coarse_matrix, principal_components(coarse_matrix, 3))
     with pytest.raises(InputError, match="the operator is for"):
         upsample(coarse, operator[:, :-1], standardise(fine_matrix, "neutral"))
     with pytest.raises(InputError, match="the fine rows of"):

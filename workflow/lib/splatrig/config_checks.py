@@ -160,6 +160,7 @@ def _check_component_sizes(config: Config, train_expressions: int) -> None:
     """Check numbers of components against the number of training frames, and levels against the subdivisions."""
     components = config.components
     frames = train_expressions * config.capture.frames_per_expression
+    product = f"{train_expressions} expressions × {config.capture.frames_per_expression} frames"
     sizes = {
         "components.pca.k": components.pca.k,
         "components.mbspca.k": components.mbspca.k,
@@ -168,9 +169,11 @@ def _check_component_sizes(config: Config, train_expressions: int) -> None:
     }
     for key, k in sizes.items():
         if k > frames:
+            raise InputError(f"{key}: got {k}, expected at most the number of training frames, {frames} ({product}).")
+        if k == frames and key in ("components.pca.k", "joint.k"):
             raise InputError(
-                f"{key}: got {k}, expected at most the number of training frames, {frames} "
-                f"({train_expressions} expressions × {config.capture.frames_per_expression} frames)."
+                f"{key}: got {k}, expected at most {frames - 1}: of {frames} training frames ({product}) the rest "
+                "shape takes one."
             )
     if max(config.evaluation.ks) > components.pca.k:
         raise InputError(
@@ -214,10 +217,11 @@ def _check_folds(config: Config, train_expressions: int) -> None:
             f"evaluation.joint_folds: got {count}, but with joint.start: rows rigs start from components of all fitted "
             "frames, those left out among them; set joint.start to mesh, or evaluation.joint_folds to 0."
         )
-    if count and config.joint.k > frames:
+    if count and config.joint.k >= frames:
         raise InputError(
             f"evaluation.joint_folds: got {count}, but without one expression there are {frames} training frames, "
-            f"fewer than joint.k = {config.joint.k}; lower joint.k, or set evaluation.joint_folds to 0."
+            f"of which the rest shape takes one, and joint.k is {config.joint.k}; lower joint.k to {frames - 1}, "
+            "or set evaluation.joint_folds to 0."
         )
 
 

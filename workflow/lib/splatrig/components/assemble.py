@@ -32,14 +32,10 @@ def assemble(
     names = ", ".join(name for name, *_ in standardisation.dim_info)
     frames = len(reader.train_frames)
     logger.info("%s: %d components of %s at %s, of %d training frames", family, len(C), names, reader.level, frames)
-    return Components(
-        family=family,
-        W=W,
-        C=C,
-        mean=standardisation.mean,
-        std=standardisation.std,
-        offset=standardisation.offset,
-        dim_info=standardisation.dim_info,
+    return standardisation.components(
+        family,
+        W,
+        C,
         faces=reader.faces,
         face_mask=reader.face_mask,
         frames=reader.train_frames,
@@ -50,7 +46,7 @@ def assemble(
             "parameters": json.dumps(dict(parameters), sort_keys=True),
             "input_sha256": reader.sha256,
         },
-        extras=extras or {},
+        extras=extras,
     )
 
 

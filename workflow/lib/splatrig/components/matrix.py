@@ -4,7 +4,7 @@ Standardised means (row - MEAN) / STD with one STD an attribute, of the centred 
 and Gaussians, of what moves. (The standard deviation of raw coordinates would measure the size of the head.)
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.components.blocks import map_blocks, spans
-from splatrig.components.file import DimInfo
+from splatrig.components.file import Components, DimInfo
 from splatrig.errors import InputError
 
 DIMENSIONS = {
@@ -111,6 +111,34 @@ class Standardisation:
     def std(self) -> NDArray[np.float32]:  # [D]
         """`scales`, repeated over the columns of their attributes."""
         return np.repeat(self.scales, [stop - start for _, start, stop in self.dim_info])
+
+    def components(
+        self,
+        family: str,
+        W: NDArray[np.float32],  # [F, K]
+        C: NDArray[np.float32],  # [K, D]
+        *,
+        faces: NDArray[np.int64],  # [T, 3]
+        face_mask: NDArray[np.bool_],  # [N]
+        frames: Sequence[str],
+        attributes: Mapping[str, str | int | float] | None = None,
+        extras: Mapping[str, NDArray] | None = None,
+    ) -> Components:
+        """Return what `family` found in the F rows standardised in this way as the value that its file holds."""
+        return Components(
+            family=family,
+            W=W,
+            C=C,
+            mean=self.mean,
+            std=self.std,
+            offset=self.offset,
+            dim_info=self.dim_info,
+            faces=faces,
+            face_mask=face_mask,
+            frames=tuple(frames),
+            attributes=dict(attributes or {}),
+            extras=dict(extras or {}),
+        )
 
 
 class CentredBlock(NamedTuple):

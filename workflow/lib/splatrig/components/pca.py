@@ -62,13 +62,19 @@ def principal_components(
 
     `rest` is `mean` (classical PCA) or `neutral` (singular vectors of the rows less the neutral row, so that
     coefficient 0 is the neutral face). `weights` say how much each Gaussian counts (a face mask as 0 and 1); Gaussians
-    of weight 0 follow the others by regression. Fewer than `k` components come back when the rows have no more.
-    The largest entry of every component is positive. Raises InputError for `k` out of bounds and for equal rows.
+    of weight 0 follow the others by regression. F frames have at most F - 1 components about either rest shape; fewer
+    than `k` come back, with a warning, when frames repeat each other. The largest entry of every component is positive.
+    Raises InputError for `k` out of bounds and for equal rows.
     """
     frames = len(matrix.rows)
-    bound = min(frames, matrix.shape[1])
+    bound = min(frames - 1, matrix.shape[1])
+    if frames < 2:
+        raise InputError(f"components.pca: expected 2 training frames or more, got {frames}; add some to the capture.")
     if not 1 <= k <= bound:
-        raise InputError(f"components.pca.k: expected 1 to {bound} for {frames} training frames, got {k}.")
+        raise InputError(
+            f"components.pca.k: expected 1 to {bound} for {frames} training frames, of which the rest shape takes one, "
+            f"got {k}."
+        )
     root_weights = None if weights is None else _root_weights(matrix, weights)
     with threadpool_limits(limits=1):
         gram, unrested, standardisation = _gram_pass(matrix, rest, root_weights, threads)

@@ -66,17 +66,13 @@ class Learner:
         family = method.split("_")[0]
         learners = {"pca": self._pca, "mbspca": self._mbspca, "sldc": self._sldc}
         W, C, scales, extras = learners[family](method, matrix, k, lambda_)
-        return Components(
-            family=family,
-            W=W,
-            C=C,
-            mean=scales.mean,
-            std=scales.std,
-            offset=scales.offset,
-            dim_info=scales.dim_info,
+        return scales.components(
+            family,
+            W,
+            C,
             faces=self.level.faces,
             face_mask=self.level.mask,
-            frames=tuple(data.frames[row] for row in rows),
+            frames=[data.frames[row] for row in rows],
             extras=extras,
         )
 

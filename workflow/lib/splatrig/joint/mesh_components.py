@@ -111,14 +111,10 @@ def _with_turns(
     count = len(level.vertices)
     support = np.any(C.reshape(len(C), count, 3) != 0, axis=2)
     C_turns = regressed(W, turns.reshape(len(W), count, 4), support)
-    return Components(
-        family=family,
-        W=W,
-        C=np.concatenate([C, C_turns.reshape(len(C), -1)], axis=1),
-        mean=standardisation.mean,
-        std=standardisation.std,
-        offset=standardisation.offset,
-        dim_info=both.dim_info,
+    return standardisation.components(
+        family,
+        W,
+        np.concatenate([C, C_turns.reshape(len(C), -1)], axis=1),
         faces=level.faces,
         face_mask=level.mask,
         frames=rows.frames,
