@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -90,6 +92,36 @@ def test_float32_is_close_to_float64_brute_force(seed):
     found = gradients(single, by_numba)
     assert all(value.dtype == torch.float32 for value in found.values())
     assert_agree(found, gradients(widened, by_brute_force), FLOAT32)
+
+
+@pytest.mark.parametrize("scale_mm", [1e6, 1e10, 1e19, 1e30])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_gaussians_of_any_size_cover_the_image(dtype, scale_mm):
+    """Their conics are too small for float32, and their reach for an integer."""
+    scene = random_scene(count=20, dtype=dtype)
+    scene.scales[:], scene.opacities[:] = scale_mm, 0.3
+    image, alpha = by_numba(scene)
+    weights = 0.3 * 0.7 ** torch.arange(20)
+    order = (scene.means @ scene.viewmats[0, 2, :3]).argsort()
+    torch.testing.assert_close(alpha, torch.full_like(alpha, 1 - 0.7**20), rtol=0, atol=1e-6)
+    expected = (weights[:, None] * scene.colors[order]).sum(0)
+    torch.testing.assert_close(image, expected.to(dtype).expand_as(image), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("degrees", [0, 30, 45])
+def test_needles_equal_brute_force(degrees):
+    """A thousand times as long as wide, longer than the image: a conic in float32 keeps three digits of its angle."""
+    scene = random_scene(count=1, width=90, height=60)
+    half = math.radians(degrees) / 2
+    scene.quats[:] = torch.tensor([math.cos(half), 0, 0, math.sin(half)], dtype=torch.float64)
+    scene.scales[:], scene.means[:] = torch.tensor([800.0, 0.8, 0.8], dtype=torch.float64), 0.0
+    scene.opacities[:] = 0.8
+    expected = gradients(scene, by_brute_force)
+    assert expected["alpha"].max() > 0.3
+    assert_agree(gradients(scene, by_numba), expected, 1e-8)
+    single = Scene(*(tensor.float() for tensor in scene.arguments[:7]), scene.width, scene.height)
+    found = gradients(single, by_numba)
+    assert_agree({**found, "quats": expected["quats"]}, expected, 5e-3)
 
 
 def test_gradients_are_those_of_finite_differences():
@@ -216,7 +248,7 @@ def test_spherical_harmonics_and_their_gradients_equal_brute_force(degree):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("means", float("nan")), ("scales", float("inf")), ("quats", 0.0), ("colors", float("nan"))],
+    [("means", float("nan")), ("scales", float("inf")), ("scales", 1e200), ("quats", 0.0), ("colors", float("nan"))],
 )
 def test_a_gaussian_that_is_not_finite_is_named(name, value):
     scene = random_scene()

@@ -29,6 +29,10 @@ def with_changed(scene: Scene, name: str, value) -> Scene:
         ("scales", lambda t: t.float(), r"scales are torch.float32.*one dtype and device"),
         ("viewmats", lambda t: t[0], r"viewmats of shape"),
         ("Ks", lambda t: t.repeat(2, 1, 1), r"Ks of shape \[1, 3, 3\], got \[2, 3, 3\]"),
+        ("Ks", lambda t: t * float("nan"), r"camera 0: expected finite intrinsics with fx, fy > 0"),
+        ("Ks", lambda t: -t, r"camera 0: expected finite intrinsics with fx, fy > 0"),
+        ("viewmats", lambda t: 2 * t, r"camera 0: expected a rigid transform"),
+        ("viewmats", lambda t: t * float("nan"), r"camera 0: expected a rigid transform"),
         ("width", lambda _: 0, r"0x35"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from splatrig.errors import InputError
 from splatrig.rasterize.backends import choose_backend, load_backend
 from splatrig.rasterize.scene import Splats, Views
 
@@ -53,4 +54,9 @@ def rasterize(
 
 def render(splats: Splats, views: Views, backend: str = "auto") -> tuple[Tensor, Tensor]:
     """Do what `rasterize` does, on bundled arguments."""
+    if splats.means.device != views.viewmats.device:
+        raise InputError(
+            f"rasterize: the Gaussians are on {splats.means.device}, the cameras on {views.viewmats.device}; "
+            "move them to one device."
+        )
     return load_backend(choose_backend(backend, splats.means.device.type))(splats, views)

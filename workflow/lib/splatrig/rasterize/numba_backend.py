@@ -3,6 +3,7 @@
 Uses as many threads as torch does (`torch.set_num_threads`); results are the same bits for any number.
 """
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -22,6 +23,8 @@ from splatrig.rasterize.scene import EPS_2D, FRUSTUM_MARGIN, NEAR, Splats, Views
 
 T = TypeVar("T")
 
+_ROTATION_TOLERANCE = 1e-3
+"""Largest entry of R Rᵀ - I."""
 _TILE_PARTS = 4  # per thread: tiles differ in work, finer shares even it out
 
 
@@ -41,15 +44,22 @@ def render(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
     else:
         images, alphas = (torch.stack(parts) for parts in zip(*rendered, strict=True))
     if views.backgrounds is not None:
-        images = images + (1 - alphas) * views.backgrounds[:, None, None, :]
+        images = images + (1 - alphas) * views.backgrounds[:, None, None, :].to(images.dtype)
     return images, alphas
 
 
 def _camera(views: Views, view: int) -> Camera:
-    """Return one view as the kernels take it."""
+    """Return one view as the kernels take it; raise InputError when it is no pinhole camera."""
     viewmat = views.viewmats[view].numpy().astype(np.float64)
     K = views.Ks[view].tolist()
     (fx, _, cx), (_, fy, cy) = K[0], K[1]
+    if not (0 < fx < math.inf and 0 < fy < math.inf and math.isfinite(cx + cy)):
+        raise InputError(f"rasterize: camera {view}: expected finite intrinsics with fx, fy > 0, got Ks {K}.")
+    if not np.abs(viewmat[:3, :3] @ viewmat[:3, :3].T - np.eye(3)).max() < _ROTATION_TOLERANCE:
+        raise InputError(
+            f"rasterize: camera {view}: expected a rigid transform from head space to camera, got viewmats "
+            f"{viewmat.tolist()}; take scales off it."
+        )
     W, t = np.ascontiguousarray(viewmat[:3, :3]), np.ascontiguousarray(viewmat[:3, 3])
     beside, above = FRUSTUM_MARGIN * views.width, FRUSTUM_MARGIN * views.height
     return Camera(
@@ -84,8 +94,8 @@ class _RenderView(torch.autograd.Function):
         )
         if bad >= 0:
             raise InputError(
-                f"rasterize: Gaussian {bad} has a value that is not finite or a quaternion of length zero; "
-                "lower the learning rates or check the input."
+                f"rasterize: Gaussian {bad} has a value that is not finite or a quaternion of length zero, or is too "
+                "large; lower the learning rates or check the input."
             )
         tiles = _sort_into_tiles(splats, depths, width, height)
         frame = Frame(np.empty((height, width, 3), real), np.empty((height, width), real))

@@ -62,9 +62,10 @@ class Frame(NamedTuple):
 
 
 def splat_dtype(real: DTypeLike) -> np.dtype[np.void]:
-    """Return the record of a splat in pixels of a view: centre, conic (inverse covariance), opacity, colour.
+    """Return the record of a splat in pixels of a view: centre, conic (inverse covariance), opacity, colour, extent.
 
-    `half_height` is filled in by `find_tiles`. The same record holds gradients.
+    `half_width` and `half_height` are standard deviations along the axes of the image until `find_tiles` makes the
+    splat's reach of them. The same record holds gradients.
     """
     names = ("x", "y", "a", "b", "c", "opacity", "red", "green", "blue", "half_width", "half_height")
     return np.dtype([(name, real) for name in names])
@@ -126,7 +127,7 @@ def _exp_negative(x):  # type: ignore[no-untyped-def]
 
 @_kernel
 def find_tiles(splats: Array, width: int, height: int, boxes: Array, first_slots: Array) -> None:
-    """Find the tiles that each splat touches: fill `boxes`, `first_slots` (see `Tiles`) and `splats.half_height`.
+    """Find the tiles that each splat touches: fill `boxes` and `first_slots` (see `Tiles`), and the splats' reach.
 
     A splat ends where its alpha falls below MIN_ALPHA, that is at sigma = ln(opacity / MIN_ALPHA); this ellipse
     reaches sqrt(2 sigma variance) from the centre along each axis. Those that touch nothing get an empty box.
@@ -136,18 +137,16 @@ def find_tiles(splats: Array, width: int, height: int, boxes: Array, first_slots
     for g in range(len(splats)):
         splat, box = splats[g], boxes[g]
         box[:] = 0
-        splat.half_width = splat.half_height = 0
         if splat.opacity >= MIN_ALPHA:
-            det = splat.a * splat.c - splat.b * splat.b
-            reach = 2 * math.log(splat.opacity / MIN_ALPHA) / det
-            half_width, half_height = math.sqrt(reach * splat.c), math.sqrt(reach * splat.a)
-            x, y = splat.x, splat.y
+            deviations = math.sqrt(2 * math.log(splat.opacity / MIN_ALPHA))
+            splat.half_width *= deviations
+            splat.half_height *= deviations
+            x, y, half_width, half_height = splat.x, splat.y, splat.half_width, splat.half_height
             if -half_width < x < width + half_width and -half_height < y < height + half_height:
-                box[0] = max(0, math.floor((x - half_width) / TILE))
-                box[1] = max(0, math.floor((y - half_height) / TILE))
-                box[2] = min(columns, math.floor((x + half_width) / TILE) + 1)
-                box[3] = min(rows, math.floor((y + half_height) / TILE) + 1)
-                splat.half_width, splat.half_height = half_width, half_height
+                box[0] = math.floor(max(0.0, x - half_width) / TILE)
+                box[1] = math.floor(max(0.0, y - half_height) / TILE)
+                box[2] = min(columns, math.floor(min(x + half_width, width) / TILE) + 1)
+                box[3] = min(rows, math.floor(min(y + half_height, height) / TILE) + 1)
         first_slots[g + 1] = first_slots[g] + (box[2] - box[0]) * (box[3] - box[1])
 
 
@@ -210,8 +209,9 @@ def _any_alive(state: Array, alive: Array, channels: int) -> bool:
 def _block_range(center: float, reach: float) -> tuple[int, int]:
     """Return the first and the end block, along one axis of a tile, with pixel centres within `reach` of `center`."""
     slack = 0.01  # pixels, against rounding
-    first, last = math.ceil(center - reach - slack), math.floor(center + reach + slack)
-    return max(0, first // SIDE), min(BLOCKS, last // SIDE + 1)
+    first = math.ceil(max(0.0, center - reach - slack))
+    last = math.floor(min(TILE - 1.0, center + reach + slack))
+    return first // SIDE, last // SIDE + 1
 
 
 @_kernel

@@ -59,7 +59,7 @@ def project(
 ) -> int:
     """Write `splats` and `depths` [N] of one part of the Gaussians; those nearer than `near` get opacity 0.
 
-    Returns the index of a Gaussian that is not finite or whose quaternion is zero, or -1.
+    Returns the index of a Gaussian that is not finite, too large for float64 or whose quaternion is zero, or -1.
     """
     count = len(depths)
     basis = np.empty(16, gaussians.colors.dtype)
@@ -78,12 +78,20 @@ def project(
         e0, e1, _, _ = _jacobian_rows((x, y, z), rotated, camera)
         j00, j01, j02 = e0[0] * s0, e0[1] * s1, e0[2] * s2
         j10, j11, j12 = e1[0] * s0, e1[1] * s1, e1[2] * s2
-        xx = j00 * j00 + j01 * j01 + j02 * j02 + camera.eps_2d
+        xx = j00 * j00 + j01 * j01 + j02 * j02
         xy = j00 * j10 + j01 * j11 + j02 * j12
-        yy = j10 * j10 + j11 * j11 + j12 * j12 + camera.eps_2d
-        det = xx * yy - xy * xy
+        yy = j10 * j10 + j11 * j11 + j12 * j12
+        # xx yy - xy² as a sum of squares (Cauchy-Binet): a difference would lose all digits of a needle's
+        minors = (j00 * j11 - j01 * j10) ** 2 + (j00 * j12 - j02 * j10) ** 2 + (j01 * j12 - j02 * j11) ** 2
+        det = minors + camera.eps_2d * (xx + yy + camera.eps_2d)
+        if not math.isfinite(det):
+            bad = g
+            continue
+        xx += camera.eps_2d
+        yy += camera.eps_2d
         splat.x, splat.y = camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy
         splat.a, splat.b, splat.c = yy / det, -xy / det, xx / det
+        splat.half_width, splat.half_height = math.sqrt(xx), math.sqrt(yy)
         splat.opacity = gaussians.opacities[g]
         color = gaussians.colors[g]
         red, green, blue = color[0, 0], color[0, 1], color[0, 2]
