@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from splatrig.components.attributes import FORMAT, FORMAT_VERSION
+from splatrig.components.attributes import FORMAT
 from splatrig.components.matrix import DIMENSIONS
 from splatrig.mesh.template import Template, build_template
 
@@ -63,7 +63,8 @@ def write_store(
     directions = rng.normal(size=(bumps, total))
     directions *= (8 / (1 + np.arange(bumps)) ** 0.5 / np.linalg.norm(directions, axis=1))[:, None]
     with h5py.File(path, "w") as file:
-        file.attrs.update({"format": FORMAT, "format_version": FORMAT_VERSION, "subject": "benchmark", "level": level})
+        FORMAT.stamp(file)
+        file.attrs.update({"subject": "benchmark", "level": level})
         file.attrs.update({"neutral_row": 0, "content_sha256": "0" * 64})
         file["faces"], file["face_mask"] = mesh.levels[level].faces, mesh.levels[level].mask
         names = [f"E{i // PER_EXPRESSION:03d}/{3 * (i % PER_EXPRESSION):06d}" for i in range(frames)]

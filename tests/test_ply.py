@@ -68,3 +68,22 @@ def test_quads_are_refused(tmp_path, table):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"none\.ply"):
         read_ply_table(tmp_path / "none.ply")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (b"format binary_little_endian 1.0\n", b"", "not a PLY header, got 'end_header'"),
+        (b"uchar red", b"uchar x", "property x appeared before"),
+        (b"uchar int", b"uchar ushort", r"\(uchar int\), got list u1 u2"),
+        (b"vertex_indices\n", b"vertex_indices\nproperty uchar flags\n", "got list u1 i4, u1"),
+        (b"\x03\x00\x00\x00\x00", b"\x03\xff\xff\xff\xff", "a face names a vertex that is not among"),
+    ],
+)
+def test_what_would_be_misread_is_refused(tmp_path, table, old, new, words):
+    write_ply_table(tmp_path / "a.ply", table, FACES)
+    content = (tmp_path / "a.ply").read_bytes()
+    assert old in content
+    (tmp_path / "a.ply").write_bytes(content.replace(old, new))
+    with pytest.raises(InputError, match=rf"a\.ply.*{words}"):
+        read_ply_table(tmp_path / "a.ply")

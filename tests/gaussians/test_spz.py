@@ -116,3 +116,12 @@ def test_positions_beyond_the_format_are_refused(tmp_path):
     far = type(one)(**dict(one.items()) | {"means": np.full((1, 3), 1e8, np.float32)})
     with pytest.raises(InputError, match="positions below"):
         write_spz(tmp_path / "a.spz", far)
+
+
+@pytest.mark.parametrize("name", ["quats", "logit_opacities", "shN"])
+def test_numbers_that_are_not_finite_are_refused_and_nothing_is_written(tmp_path, name):
+    gaussians = random_gaussians(9)
+    getattr(gaussians, name)[4] = np.nan
+    with pytest.raises(InputError, match=rf"a\.spz: {name} are not all finite, first of Gaussian 4"):
+        write_spz(tmp_path / "a.spz", gaussians)
+    assert not list(tmp_path.iterdir())

@@ -54,11 +54,20 @@ def test_a_frame_that_is_not_there_is_named(tmp_path):
 def test_another_hdf5_file_is_refused(tmp_path):
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file["x"] = 1
-    with pytest.raises(InputError, match="expected fitted frames of splatrig"):
+    with pytest.raises(InputError, match=r"b\.h5: cannot be read as fitted frames \(it is another HDF5 file\)"):
         read_fitted_frames(tmp_path / "b.h5")
 
 
 def test_a_file_that_is_no_hdf5_is_refused(tmp_path):
     (tmp_path / "c.h5").write_text("no")
-    with pytest.raises(InputError, match=r"c\.h5: cannot be read as HDF5"):
+    with pytest.raises(InputError, match=r"c\.h5: cannot be read as fitted frames"):
         read_fitted_frames(tmp_path / "c.h5")
+
+
+@pytest.mark.parametrize("name", ["frames", "means", "metrics_csv"])
+def test_a_store_that_lacks_something_is_refused(tmp_path, name):
+    write_fitted_frames(tmp_path / "a.h5", _fitted())
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        del file[name]
+    with pytest.raises(InputError, match=rf"a\.h5: cannot be read as .*{name}.*; delete it and run again"):
+        read_fitted_frames(tmp_path / "a.h5")

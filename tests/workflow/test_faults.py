@@ -140,7 +140,7 @@ def test_a_truncated_hdf5_left_by_a_crash_is_mended_by_deleting_it(finished, cop
     os.truncate(damaged, damaged.stat().st_size // 2)
     assert run.start().wait() == 1
     last = words(run).rpartition("ends:")[2]
-    assert "attributes/base.h5: cannot be read as HDF5" in last
+    assert "attributes/base.h5: cannot be read as attributes" in last
     assert "delete it and run again" in last
     damaged.unlink()
     run.undisturbed()

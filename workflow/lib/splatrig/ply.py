@@ -44,7 +44,8 @@ def write_ply_table(path: str | Path, vertices: NDArray[np.void], faces: NDArray
 def read_ply_table(path: str | Path) -> tuple[NDArray[np.void], NDArray[np.int64] | None]:
     """Return the vertices [V] of a binary PLY by property name, and its triangles [T, 3] where it has faces.
 
-    Raises InputError naming the file when it is not a binary PLY, is cut short, or has faces of other than 3 corners.
+    Raises InputError naming the file when it is not a binary PLY, is cut short, or has faces of other than 3 corners or
+    with a corner that is not a vertex.
     """
     try:
         with Path(path).open("rb") as file:
@@ -54,7 +55,7 @@ def read_ply_table(path: str | Path) -> tuple[NDArray[np.void], NDArray[np.int64
                 if name == "face":
                     faces = _triangles(file, path, order, count, properties)
                     continue
-                if any(kind == "list" for _, kind in properties):
+                if any(kind.startswith("list") for _, kind in properties):
                     break  # of unknown length, and so is what follows
                 rows = _rows(file, path, np.dtype([(field, order + kind) for field, kind in properties]), count, name)
                 vertices = rows if name == "vertex" else vertices
@@ -62,6 +63,8 @@ def read_ply_table(path: str | Path) -> tuple[NDArray[np.void], NDArray[np.int64
         raise InputError(f"{path}: cannot be read ({error}); export it again.") from error
     if vertices is None:
         raise InputError(f"{path}: expected a PLY with an element `vertex` of numbers; export it again.")
+    if faces is not None and faces.size and not 0 <= faces.min() <= faces.max() < len(vertices):
+        raise InputError(f"{path}: a face names a vertex that is not among the {len(vertices)}; export it again.")
     return vertices, faces
 
 
@@ -69,14 +72,17 @@ _Element = tuple[str, int, list[tuple[str, str]]]
 
 
 def _header(file: BinaryIO, path: str | Path) -> tuple[str, list[_Element]]:
-    """Return the byte order and the elements (name, count, properties (name, kind)); lists have the kind `list`."""
+    """Return the byte order and the elements (name, count, properties (name, kind)).
+
+    Numbers have numpy's kinds (`f4`), lists `list` and the kinds of their length and numbers (`list u1 i4`).
+    """
     if file.readline(8).strip() != b"ply":
         raise InputError(f"{path}: not a PLY file; its first line must be `ply`.")
     order, elements = "", list[_Element]()
     for number in range(2, _LONGEST_HEADER):
         words = file.readline(4096).decode("ascii", "replace").split()
         match words:
-            case ["end_header"]:
+            case ["end_header"] if order:
                 return order, elements
             case ["format", name, *_]:
                 if name not in _ORDERS:
@@ -84,9 +90,11 @@ def _header(file: BinaryIO, path: str | Path) -> tuple[str, list[_Element]]:
                 order = _ORDERS[name]
             case ["element", name, count] if count.isdigit():
                 elements.append((name, int(count), []))
-            case ["property", "list", _, _, name] if elements:
-                elements[-1][2].append((name, "list"))
+            case ["property", "list", length, kind, name] if {length, kind} <= _KINDS.keys() and elements:
+                elements[-1][2].append((name, f"list {_KINDS[length]} {_KINDS[kind]}"))
             case ["property", kind, name] if kind in _KINDS and elements:
+                if name in (other for other, _ in elements[-1][2]):
+                    raise InputError(f"{path} line {number}: property {name} appeared before; export it again.")
                 elements[-1][2].append((name, _KINDS[kind]))
             case ["comment" | "obj_info", *_]:
                 pass
@@ -99,8 +107,12 @@ def _triangles(
     file: BinaryIO, path: str | Path, order: str, count: int, properties: list[tuple[str, str]]
 ) -> NDArray[np.int64]:
     """Return faces [T, 3]; they are read as rows of one byte and three int32, and must be that."""
-    if [kind for _, kind in properties] != ["list"]:
-        raise InputError(f"{path}: expected faces of one list of vertex indices, got {len(properties)} properties.")
+    kinds = [kind for _, kind in properties]
+    if kinds not in (["list u1 i4"], ["list u1 u4"]):
+        raise InputError(
+            f"{path}: expected faces of one list of vertex indices (uchar int), got {', '.join(kinds) or 'nothing'}; "
+            "export it again."
+        )
     rows = _rows(file, path, np.dtype([("count", "u1"), ("corners", f"{order}i4", (3,))]), count, "face")
     if not (rows["count"] == 3).all():
         raise InputError(f"{path}: expected triangles, got a face of {rows['count'].max()} corners; triangulate it.")

@@ -9,15 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.components.matrix import AttributeMatrix
 from splatrig.errors import InputError
+from splatrig.hdf5 import Format
 
-FORMAT = "splatrig attributes"
-FORMAT_VERSION = 1
+FORMAT = Format(
+    "attributes",
+    1,
+    "xyz millimetres in head space; f_dc and f_rest SH coefficients, f_rest a row-major (15, 3) a Gaussian; "
+    "opacity logits; scale log millimetres; rotation unit quaternions wxyz on the neutral's hemisphere; "
+    "rgb = 0.5 + C0 f_dc",
+)
 
 SOFT_LINKS = {"normals": "normal", "rgbs": "rgb", "opacities": "opacity", "scales": "scale"}
 """Plural names that the original project's files use."""
@@ -29,25 +34,20 @@ class AttributeReader:
     def __init__(self, path: str | Path) -> None:
         """Open `path`; raise InputError naming it when it is not an attribute store."""
         self.path = Path(path)
-        try:
-            self._file = h5py.File(path, "r")
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read as HDF5 ({error}); delete it and run again.") from error
-        if self._file.attrs.get("format") != FORMAT:
-            self._file.close()
-            raise InputError(f"{path}: expected the attribute store of splatrig, got another HDF5 file.")
-        self.frames: tuple[str, ...] = tuple(self._file["frames"].asstr()[:])
-        """`expression/frame` of every row."""
-        self.roles: tuple[str, ...] = tuple(self._file["role"].asstr()[:])
-        """train or held_out, of every row."""
-        self.neutral_row = int(self._file.attrs["neutral_row"])
-        """Row of the neutral frame."""
-        self.faces: NDArray[np.int64] = self._file["faces"][:]  # [T, 3]
-        self.face_mask: NDArray[np.bool_] = self._file["face_mask"][:]  # [N]
-        self.subject = str(self._file.attrs["subject"])
-        self.level = str(self._file.attrs["level"])
-        self.sha256 = str(self._file.attrs["content_sha256"])
-        """SHA-256 of all rows of the fitted frames, computed when they were exported."""
+        with FORMAT.named_in_errors(path):
+            self._file = FORMAT.open(path)
+            self.frames: tuple[str, ...] = tuple(self._file["frames"].asstr()[:])
+            """`expression/frame` of every row."""
+            self.roles: tuple[str, ...] = tuple(self._file["role"].asstr()[:])
+            """train or held_out, of every row."""
+            self.neutral_row = int(self._file.attrs["neutral_row"])
+            """Row of the neutral frame."""
+            self.faces: NDArray[np.int64] = self._file["faces"][:]  # [T, 3]
+            self.face_mask: NDArray[np.bool_] = self._file["face_mask"][:]  # [N]
+            self.subject = str(self._file.attrs["subject"])
+            self.level = str(self._file.attrs["level"])
+            self.sha256 = str(self._file.attrs["content_sha256"])
+            """SHA-256 of all rows of the fitted frames, computed when they were exported."""
 
     def __enter__(self) -> "AttributeReader":
         return self

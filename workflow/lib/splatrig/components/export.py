@@ -11,8 +11,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig import __version__
-from splatrig.components.attributes import FORMAT, FORMAT_VERSION, SOFT_LINKS
+from splatrig.components.attributes import FORMAT, SOFT_LINKS
 from splatrig.components.matrix import DIMENSIONS
 from splatrig.errors import InputError
 from splatrig.files import atomic_path
@@ -21,12 +20,6 @@ from splatrig.gaussians.store import read_fitted_frames
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.template import Level, Template
 from splatrig.progress import track
-
-UNITS = (
-    "xyz millimetres in head space; f_dc and f_rest SH coefficients, f_rest a row-major (15, 3) a Gaussian; "
-    "opacity logits; scale log millimetres; rotation unit quaternions wxyz on the neutral's hemisphere; "
-    "rgb = 0.5 + C0 f_dc"
-)
 
 
 @dataclass(frozen=True)
@@ -134,19 +127,14 @@ def _read(stores: Mapping[str, Path], frames: list[FrameRow], template: Template
             raise InputError(
                 f"{path}: frame {frame.frame} has {len(gaussians)} Gaussians, the template {count} vertices."
             )
-        for name, array in gaussians.items():
-            if not np.isfinite(array).all():
-                raise InputError(f"{path}: frame {frame.frame}, {name} has a number that is not finite; fit it again.")
+        gaussians.check_finite(f"{path}: frame {frame.frame}")
     return fitted.gaussians
 
 
 def _create(file: h5py.File, frames: Iterable[FrameRow], level: Level, neutral_row: int) -> None:
     """Create the datasets of one level, with everything but the rows."""
     rows = list(frames)
-    file.attrs["format"] = FORMAT
-    file.attrs["format_version"] = FORMAT_VERSION
-    file.attrs["splatrig_version"] = __version__
-    file.attrs["units"] = UNITS
+    FORMAT.stamp(file)
     file.attrs["neutral_row"] = neutral_row
     for name, width in DIMENSIONS.items():
         file.create_dataset(name, shape=(len(rows), len(level.vertices) * width), dtype=np.float32)

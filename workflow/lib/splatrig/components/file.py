@@ -16,13 +16,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig import __version__
 from splatrig.errors import InputError
-from splatrig.files import atomic_path
+from splatrig.hdf5 import Format
 
-FORMAT = "splatrig components"
-FORMAT_VERSION = 1
-UNITS = "millimetres, log scales, quaternions wxyz, SH coefficients; W and C in standardised units; head space"
+FORMAT = Format(
+    "components",
+    1,
+    "millimetres, log scales, quaternions wxyz, SH coefficients; W and C in standardised units; head space",
+)
 
 DimInfo = tuple[tuple[str, int, int], ...]
 """(attribute name, first column, end column) in column order; columns of one attribute are (N, d) row-major."""
@@ -137,11 +138,7 @@ def write_components(
     """
     family = components.family
     C = components.by_gaussian() if family == "sldc" else components.C
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["format"] = FORMAT
-        file.attrs["format_version"] = FORMAT_VERSION
-        file.attrs["splatrig_version"] = __version__
-        file.attrs["units"] = UNITS
+    with FORMAT.writing(path) as file:
         file.attrs["family"] = family
         for name, value in components.attributes.items():
             file.attrs[name] = value
@@ -173,18 +170,8 @@ def _write_data_matrix(file: h5py.File, data_matrix: DataMatrix | h5py.ExternalL
 
 def read_components(path: str | Path) -> Components:
     """Read a component file; raise InputError naming the file when it is not one."""
-    try:
-        with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT:
-                raise InputError(f"{path}: expected deformation components of splatrig, got another HDF5 file.")
-            if file.attrs["format_version"] != FORMAT_VERSION:
-                raise InputError(
-                    f"{path}: has format version {file.attrs['format_version']}, expected {FORMAT_VERSION}; "
-                    "delete it and run again."
-                )
-            return _components(file)
-    except (OSError, KeyError) as error:
-        raise InputError(f"{path}: cannot be read as a component file ({error}); delete it and run again.") from error
+    with FORMAT.reading(path) as file:
+        return _components(file)
 
 
 def _components(file: h5py.File) -> Components:

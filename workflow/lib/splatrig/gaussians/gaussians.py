@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,13 @@ class Gaussians:
 
     def __len__(self) -> int:
         return len(self.means)
+
+    def check_finite(self, where: str | Path) -> None:
+        """Raise InputError naming `where` and the parameter when a number is NaN or infinite."""
+        for name, array in self.items():
+            bad = np.argwhere(~np.isfinite(array))
+            if bad.size:
+                raise InputError(f"{where}: {name} are not all finite, first of Gaussian {bad[0, 0]}; make it again.")
 
     def first(self, count: int) -> "Gaussians":
         """Return the first `count` Gaussians: those of a coarser level."""

@@ -31,7 +31,11 @@ def write_splats(
     gaussians: Gaussians,
     normals: NDArray[np.floating] | None = None,  # [N, 3]
 ) -> None:
-    """Write a binary splat file in the layout of Kerbl et al. 2023; normals are zeros unless given."""
+    """Write a binary splat file in the layout of Kerbl et al. 2023; normals are zeros unless given.
+
+    Raises InputError when a number is not finite.
+    """
+    gaussians.check_finite(path)
     columns: dict[str, NDArray[np.float32]] = {}
     columns |= dict(zip(("x", "y", "z"), gaussians.means.T, strict=True))
     directions = np.zeros((len(gaussians), 3)) if normals is None else normals
@@ -62,27 +66,28 @@ def read_splats(path: str | Path) -> Gaussians:
     def columns(*names: str) -> NDArray[np.float32]:
         return np.stack([rows[name].astype(np.float32) for name in names], axis=-1)
 
-    opacities = rows["opacity"].astype(np.float32)
     quats = columns(*(f"rot_{part}" for part in range(4)))
     lengths = np.linalg.norm(quats, axis=1, keepdims=True)
     arrays = {
         "means": columns("x", "y", "z"),
-        "quats": np.where(lengths > 0, quats / np.maximum(lengths, 1e-12), np.array([1, 0, 0, 0], np.float32)),
+        "quats": np.where(lengths == 0, np.array([1, 0, 0, 0], np.float32), quats / np.where(lengths == 0, 1, lengths)),
         "log_scales": columns("scale_0", "scale_1", "scale_2"),
-        "logit_opacities": np.clip(opacities, -LOGIT_LIMIT, LOGIT_LIMIT),
+        "logit_opacities": np.clip(rows["opacity"], -LOGIT_LIMIT, LOGIT_LIMIT),
         "sh0": columns("f_dc_0", "f_dc_1", "f_dc_2")[:, None, :],
         "shN": _rest(rows, path),
     }
-    for name, values in arrays.items():
-        if not np.isfinite(values).all():
-            raise InputError(f"{path}: {name} are not all finite; export it again.")
-    return Gaussians(**{name: np.ascontiguousarray(values, np.float32) for name, values in arrays.items()})
+    gaussians = Gaussians(**{name: np.ascontiguousarray(values, np.float32) for name, values in arrays.items()})
+    gaussians.check_finite(path)
+    return gaussians
 
 
 def _rest(rows: NDArray[np.void], path: str | Path) -> NDArray[np.float32]:  # [N, 15, 3]
-    names = [name for name in (rows.dtype.names or ()) if name.startswith("f_rest_")]
-    if len(names) not in (0, 9, 24, 45):
-        raise InputError(f"{path}: expected 0, 9, 24 or 45 f_rest properties, got {len(names)}; export it again.")
+    names = {name for name in (rows.dtype.names or ()) if name.startswith("f_rest_")}
+    if len(names) not in (0, 9, 24, 45) or names != {f"f_rest_{index}" for index in range(len(names))}:
+        raise InputError(
+            f"{path}: expected 0, 9, 24 or 45 properties f_rest_0, f_rest_1, …, got {len(names)}"
+            f"{' with other numbers' if len(names) in (9, 24, 45) else ''}; export it again."
+        )
     bands = len(names) // 3
     rest = np.zeros((len(rows), _REST, 3), np.float32)
     for channel in range(3):

@@ -41,9 +41,10 @@ _LEVELS = 511  # of the magnitude of one of the three smallest
 def write_spz(path: str | Path, gaussians: Gaussians, *, sh_bits: tuple[int, int] = SH_BITS) -> None:
     """Write an SPZ file of version 3 with spherical harmonics of degree 3; equal Gaussians give equal bytes.
 
-    Positions keep as many fractional bits as their extent leaves. Raises InputError when they are not finite or beyond
-    2^23 of the file's unit.
+    Positions keep as many fractional bits as their extent leaves. Raises InputError when a number is not finite or a
+    position beyond 2^23 of the file's unit.
     """
+    gaussians.check_finite(path)
     count = len(gaussians)
     extent = float(np.abs(gaussians.means).max(initial=0.0))
     if not extent < _LARGEST_FIXED:

@@ -9,12 +9,11 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from splatrig import __version__
 from splatrig.errors import InputError
-from splatrig.files import atomic_path
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
+from splatrig.hdf5 import Format
 
-FORMAT_VERSION = 1
+FORMAT = Format("fitted frames", 1, "millimetres, log scales, logit opacities, quaternions wxyz, head space")
 
 
 @dataclass(frozen=True)
@@ -35,11 +34,7 @@ class FittedFrames:
 
 def write_fitted_frames(path: str | Path, fitted: FittedFrames) -> None:
     """Write raw parameters as float32 datasets [F, N, ...], metrics as a CSV string, provenance as attributes."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["format"] = "splatrig fitted frames"
-        file.attrs["format_version"] = FORMAT_VERSION
-        file.attrs["splatrig_version"] = __version__
-        file.attrs["units"] = "millimetres, log scales, logit opacities, quaternions wxyz, head space"
+    with FORMAT.writing(path) as file:
         file.attrs["expression"] = fitted.expression
         for name, value in fitted.attributes.items():
             file.attrs[name] = value
@@ -51,19 +46,14 @@ def write_fitted_frames(path: str | Path, fitted: FittedFrames) -> None:
 
 def read_fitted_frames(path: str | Path, frames: Sequence[str] | None = None) -> FittedFrames:
     """Read fitted frames, all of them or those named; raise InputError naming the file when it is not a store."""
-    try:
-        with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != "splatrig fitted frames":
-                raise InputError(f"{path}: expected fitted frames of splatrig, got another HDF5 file.")
-            names = tuple(file["frames"].asstr()[:])
-            wanted = tuple(names if frames is None else frames)
-            missing = [name for name in wanted if name not in names]
-            if missing:
-                raise InputError(f"{path}: frame {missing[0]} is not in this file, which has {', '.join(names)}.")
-            rows = [names.index(name) for name in wanted]
-            gaussians = tuple(Gaussians(**{name: file[name][row] for name in SHAPES}) for row in rows)
-            metrics = pd.read_csv(StringIO(file["metrics_csv"].asstr()[()]), dtype={"frame": str, "camera": str})
-            attributes = {key: file.attrs[key] for key in file.attrs}
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read as HDF5 ({error}); delete it and run again.") from error
-    return FittedFrames(str(attributes["expression"]), wanted, gaussians, metrics, attributes)
+    with FORMAT.reading(path) as file:
+        names = tuple(file["frames"].asstr()[:])
+        wanted = names if frames is None else tuple(frames)
+        missing = [name for name in wanted if name not in names]
+        if missing:
+            raise InputError(f"frame {missing[0]} is not in this file, which has {', '.join(names)}.")
+        rows = [names.index(name) for name in wanted]
+        gaussians = tuple(Gaussians(**{name: file[name][row] for name in SHAPES}) for row in rows)
+        metrics = pd.read_csv(StringIO(file["metrics_csv"].asstr()[()]), dtype={"frame": str, "camera": str})
+        attributes = {key: file.attrs[key] for key in file.attrs}
+        return FittedFrames(str(attributes["expression"]), wanted, gaussians, metrics, attributes)

@@ -8,15 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from splatrig import __version__
 from splatrig.config import LEVEL_NAMES
 from splatrig.errors import InputError
-from splatrig.files import atomic_path
+from splatrig.hdf5 import Format
 from splatrig.mesh.mask import mask_center, nearest_vertices, refine_mask
 from splatrig.mesh.subdivision import identity_step, subdivide
 from splatrig.mesh.topology import checked_faces
 
-FORMAT_VERSION = 1
+FORMAT = Format("template", 1, "millimetres, head space")
 
 
 @dataclass(frozen=True)
@@ -86,11 +85,7 @@ def build_template(
 
 def write_template(path: str | Path, template: Template) -> None:
     """Write the template as HDF5 (vertices, faces, mask and the operator's CSR parts of each level)."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["format"] = "splatrig template"
-        file.attrs["format_version"] = FORMAT_VERSION
-        file.attrs["splatrig_version"] = __version__
-        file.attrs["units"] = "millimetres, head space"
+    with FORMAT.writing(path) as file:
         file.attrs["levels"] = list(template.levels)
         for name, level in template.levels.items():
             group = file.create_group(name)
@@ -106,13 +101,8 @@ def write_template(path: str | Path, template: Template) -> None:
 
 def read_template(path: str | Path) -> Template:
     """Read a template; raise InputError naming the file when it is not one."""
-    try:
-        with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != "splatrig template":
-                raise InputError(f"{path}: expected a template of splatrig, got another HDF5 file.")
-            return Template({name: _read_level(file[name]) for name in file.attrs["levels"]})
-    except (OSError, KeyError) as error:
-        raise InputError(f"{path}: cannot be read as a template ({error}); delete it and run again.") from error
+    with FORMAT.reading(path) as file:
+        return Template({name: _read_level(file[name]) for name in file.attrs["levels"]})
 
 
 def _read_level(group: h5py.Group) -> Level:
