@@ -49,12 +49,13 @@ from joint_bench import (
     report,
     synthesised,
 )
-from joint_cards import part_cards, visible_cards
+from joint_cards import part_cards
 from joint_fits import pca_of_fits, single_fits
 
 from splatrig.config_joint import JointConfig, JointSolve
 from splatrig.joint.compare import compare, measured_method, method_of, summary, unseen_weights
 from splatrig.joint.stage import Subject
+from splatrig.training.device import visible_cards
 
 BARS = {
     ("joint_global", "pca", "train"): 1.5,
@@ -123,7 +124,7 @@ def part_scaling(bench: Bench) -> None:
         subject = replace(subject, cameras=subject.cameras.select(few))
         pairs = len(subject.names("train")) * int((~subject.cameras.held_out).sum())
         clock = now if on_gpu else time.thread_time  # on a CPU: not of decoding threads, nor of other jobs
-        with begun(bench, subject, replace(config, validation_pairs=0), None) as (fit, (shots,)):
+        with begun(bench, subject, replace(config, validation_pairs=0), None) as (fit, shots):
             untimed = 1 + pairs // config.batch.frames if on_gpu else 5
             for step in range(untimed + timed):
                 if step == untimed:

@@ -298,23 +298,19 @@ def learned_rig(bench: Bench, config: JointConfig, family: str, start: Component
 
 @contextmanager
 def begun(
-    bench: Bench, subject: Subject, config: JointConfig, start: Components | None, shards: int = 1
-) -> Iterator[tuple[JointFit, list[Iterator[list[list[Shot]]]]]]:
-    """Give a global rig before its first step, and the shots of each step that fall to each of this process's shards.
-
-    Alone a process has all shards; among several it has one.
-    """
+    bench: Bench, subject: Subject, config: JointConfig, start: Components | None
+) -> Iterator[tuple[JointFit, Iterator[list[list[Shot]]]]]:
+    """Give a global rig before its first step, and the shots of each step that fall to this process."""
     names, world = subject.names("train"), World.current()
     rig = rig_start(config, bench.config.components.sldc, subject, start, "global", bench.seed)
     plan = joint_plan(config, bench.config.training, "mask", "global", rig)
-    schedule = replace(training_schedule(config, subject, len(names), bench.seed, world), shards=shards)
+    schedule = training_schedule(config, subject, len(names), bench.seed, world)
     checked = validation_pairs(subject, names, config.validation_pairs, bench.seed)
     around = Surroundings(subject.edge_lengths, subject.normals, segment_laplacian(names), checked)
-    with subject.photographs(names, bench.device) as photographs:
+    with subject.photographs(names, bench.device, sharing=world.size) as photographs:
         fit = JointFit(JointRig(rig, plan.rates, bench.device), photographs, schedule, around, plan, world)
         fit.optimiser.constrain()
-        own = range(shards) if world.size == 1 else [world.rank]
-        yield fit, [stream(photographs, schedule, shard) for shard in own]
+        yield fit, stream(photographs, schedule, world.lanes(config.batch.frames))
 
 
 def now() -> float:

@@ -1,84 +1,110 @@
 """One joint rig on two GPUs against one: how many pairs a second, and how far the two results are apart."""
 
-import os
 import tempfile
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed
-import torch.multiprocessing
 from joint_bench import Bench, begun, kept_start, now, open_bench, report
 from numpy.typing import NDArray
 
-from splatrig.config_joint import JointBatch, JointConfig
+from splatrig.config_joint import JointBatch
 from splatrig.joint.fit import JointFit
+from splatrig.joint.launch import run_together
+from splatrig.joint.parallel import World
 
-PROCESSES = 2
-BATCHES = (4, 8)
-"""Frames a step over all processes; the first is compared."""
+BATCHES = (2, 4, 8)
+"""Frames a step over all processes. One of each two neighbours on one card against the other on two: weak scaling."""
+COMPARED = 4
+"""Frames a step of the rigs that are compared."""
 COMPARED_STEPS = 50
+TIMED_STEPS = 100
+REDUCTIONS = 50
 
 
 def part_cards(bench: Bench) -> None:
     """Learn with one process and with two, each on a GPU of its own where there are any."""
-    if 0 < len(bench.options.cards) < PROCESSES:
+    if len(bench.options.cards) == 1:
         report("fewer than two GPUs are visible: left out")
         return
     kept_start(bench, "global")  # once, for all processes
-    two, one, again = (_spawned(bench, count, BATCHES[0], COMPARED_STEPS) for count in (PROCESSES, 1, 1))
+    for batch in BATCHES:
+        one, two = (_learned(bench, count, batch, TIMED_STEPS, timed=True) for count in (1, 2))
+        rates = [batch / float(value["seconds"]) for value in (one, two)]
+        row = {"frames_a_step": batch, "one": rates[0], "two": rates[1], "times": rates[1] / rates[0]}
+        row |= {"one_ms_a_step": 1e3 * float(one["seconds"]), "two_ms_a_step": 1e3 * float(two["seconds"])}
+        bench.record("cards_pairs_a_second", row | {"reduction_ms": 1e3 * float(two["reduction"])})
+    report(f"a step's message: {int(two['message']):,} bytes")
+    two, one, again = (_learned(bench, count, COMPARED, COMPARED_STEPS) for count in (2, 1, 1))
     bench.record("cards_psnr", {"one": float(one["psnr"]), "again": float(again["psnr"]), "two": float(two["psnr"])})
     for name in ("weights", "base_means", "base_sh0", "basis_0"):
         # in shares of how far the steps went
         went = float(np.linalg.norm(one[name] - one[f"start/{name}"]))
         apart = [float(np.linalg.norm(one[name] - other[name])) / went for other in (again, two)]
         bench.record("cards_apart", {"tensor": name, "one_and_again": apart[0], "one_and_two": apart[1]})
-    pairs = len(bench.subject.names("train")) * int((~bench.subject.cameras.held_out).sum())
-    for batch in BATCHES:
-        epoch = -(-pairs // batch)  # after one, all photographs are decoded; the next is timed
-        seconds = [float(_spawned(bench, count, batch, 2 * epoch)["seconds"]) for count in (1, PROCESSES)]
-        rates = [batch * epoch / value for value in seconds]
-        row = {"frames_a_step": batch, "one": rates[0], "two": rates[1], "times": rates[1] / rates[0]}
-        bench.record("cards_pairs_a_second", row)
 
 
-def visible_cards() -> list[str]:
-    """Return the GPUs that this process may use, if it is asked before it claims one of them."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return [str(card) for card in range(torch.cuda.device_count())] if visible is None else visible.split(",")
-
-
-def _spawned(bench: Bench, processes: int, batch: int, steps: int) -> dict[str, NDArray[Any]]:
-    """Return what some processes learned together, and the seconds of the second half of their steps."""
-    config = replace(bench.joint, batch=JointBatch(batch, 1), steps=steps)
+def _learned(bench: Bench, processes: int, batch: int, steps: int, *, timed: bool = False) -> dict[str, NDArray[Any]]:
+    """Return what some processes learned together, or with `timed` the seconds of a step and of its message."""
     with tempfile.TemporaryDirectory() as folder:
-        arguments = (processes, Path(folder), config, (bench.options, bench.folder, bench.keep))
-        torch.multiprocessing.spawn(_learn, arguments, nprocs=processes)
+        options = {name: value for name, value in vars(bench.options).items() if name != "cards"}
+        values = {"options": options, "folder": bench.folder, "keep": bench.keep, "out": folder}
+        values |= {"batch": batch, "steps": steps, "timed": timed}
+        run_together(learn_share, _plain(values), bench.options.cards[:processes] or [""] * processes)
         return dict(np.load(Path(folder) / "learned.npz"))
 
 
-def _learn(rank: int, processes: int, folder: Path, config: JointConfig, opened: tuple[Any, ...]) -> None:
-    """Make the steps of `PROCESSES` shards as one of as many processes, or make those of all shards alone."""
-    torch.set_num_threads(1)
-    if opened[0].cards:
-        os.environ["CUDA_VISIBLE_DEVICES"] = opened[0].cards[rank]
-    on_gpu = torch.cuda.is_available()
-    torch.distributed.init_process_group(
-        "nccl" if on_gpu else "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=processes
-    )
-    bench = open_bench(*opened)
-    with begun(bench, bench.subject, config, kept_start(bench, "global"), PROCESSES) as (fit, streams):
-        before, begin = _arrays(fit, "start/"), 0.0
-        for step in range(config.steps):
-            if step == config.steps // 2:
-                begin = now()
-            fit.step(step, [group for groups in streams for group in next(groups)])
-        seconds = now() - begin
-        if rank == 0:
-            np.savez(folder / "learned.npz", seconds=seconds, psnr=fit.validation_psnr(), **before, **_arrays(fit, ""))
-    torch.distributed.destroy_process_group()
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values with paths as text."""
+    return {
+        name: _plain(value) if isinstance(value, dict) else str(value) if isinstance(value, Path) else value
+        for name, value in values.items()
+    }
+
+
+def learn_share(values: dict[str, Any]) -> None:
+    """Make steps with the other processes; the first one writes what was learned, or how long a step took."""
+    options = Namespace(**values["options"])
+    for name in ("folder", "out", "keep", "config", "fits"):
+        text = getattr(options, name)
+        setattr(options, name, None if text is None else Path(text))
+    bench = open_bench(options, Path(values["folder"]), Path(values["keep"]))
+    subject = bench.subject
+    if values["timed"]:  # few photographs, not what a step costs
+        subject = replace(subject, cameras=subject.cameras.select(np.arange(1, len(subject.cameras), 4)))
+    config = replace(bench.joint, batch=JointBatch(values["batch"], 1))
+    with begun(bench, subject, config, kept_start(bench, "global")) as (fit, shots):
+        before = _arrays(fit, "start/")
+        if values["timed"]:
+            pairs = len(subject.names("train")) * int((~subject.cameras.held_out).sum())
+            _steps(fit, shots, 0, -(-pairs // values["batch"]) + 2)  # after which all photographs are decoded
+            found = {"seconds": _steps(fit, shots, 0, values["steps"])} | _reduction(fit)
+        else:
+            _steps(fit, shots, 0, values["steps"])
+            found = {"psnr": fit.validation_psnr(), **before, **_arrays(fit, "")}
+    if World.current().rank == 0:
+        np.savez(Path(values["out"]) / "learned.npz", **found)
+
+
+def _steps(fit: JointFit, shots: Any, first: int, count: int) -> float:
+    """Make steps; return the seconds that one took."""
+    begin = now()
+    for step in range(first, first + count):
+        fit.step(step, next(shots))
+    return (now() - begin) / count
+
+
+def _reduction(fit: JointFit) -> dict[str, float]:
+    """Return the bytes of a step's message, and the seconds that it takes when nothing else happens."""
+    tensors = [torch.zeros_like(tensor) for tensor in fit.rig.parameters().values()]
+    begin = now()
+    for _ in range(REDUCTIONS):
+        fit.world.reduce(means=tensors)
+    seconds = (now() - begin) / REDUCTIONS
+    return {"reduction": seconds, "message": 4.0 * sum(tensor.numel() for tensor in tensors)}
 
 
 def _arrays(fit: JointFit, prefix: str) -> dict[str, NDArray[Any]]:

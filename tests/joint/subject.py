@@ -52,6 +52,7 @@ def joint_config(**changes: object) -> JointConfig:
         "attributes": ["xyz", "f_dc", "rotation", "scale"],
         "appearance": JointAppearance([], 1),
         "steps": 60,
+        "devices": 1,
         "batch": JointBatch(2, 1),
         "rate_factor": 0.5,
         "base_rate_factor": 0.5,

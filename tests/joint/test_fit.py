@@ -113,12 +113,12 @@ def test_a_checkpoint_of_another_fit_is_not_used(truth: Planted, tmp_path: Path)
 class _TrainerOrder(Schedule):
     """The cameras of one frame in the order in which the trainer of single frames takes them."""
 
-    def windows(self, shard: int) -> Iterator[Window]:
-        assert shard == 0
+    def windows(self, lane: int) -> Iterator[Window]:
+        assert lane == 0
         views = 7
         order = camera_order(frame_generator(self.seed, "E000/000000"), views, 40)
         cameras = [camera for camera in range(8) if camera != planted.HELD_OUT]
-        steps = tuple((((0, cameras[index]),),) for index in order)
+        steps = tuple(((0, cameras[index]),) for index in order)
         while True:
             yield Window(tuple((0, camera) for camera in cameras), steps)
 

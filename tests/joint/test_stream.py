@@ -67,20 +67,30 @@ def test_a_plate_is_cropped_like_its_photograph(frames: list, tmp_path: Path) ->
 
 
 def test_the_stream_follows_the_schedule_and_resumes_anywhere(frames: list) -> None:
-    schedule = Schedule(pairs(), Batch(2, 1), seed=0, window_pairs=4, passes=2)
-    expected = [step for window in islice(schedule.windows(0), 8) for step in window.steps][:16]
+    schedule = Schedule(pairs(), Batch(2, 1), seed=0, window_pairs=2, passes=2)
+    lanes = [[group for window in islice(schedule.windows(lane), 8) for group in window.steps] for lane in range(2)]
+    expected = list(zip(*lanes, strict=True))[:16]
     with Photographs(frames, workers=2) as photographs:
-        got = shown(list(islice(stream(photographs, schedule), 16)))
+        got = shown(list(islice(stream(photographs, schedule, range(2)), 16)))
     assert got == [[[(frame, CAMERAS.names[camera]) for frame, camera in g] for g in step] for step in expected]
     for first in (1, 5, 11):
         with Photographs(frames, workers=2) as photographs:
-            assert shown(list(islice(stream(photographs, schedule, first_step=first), 4))) == got[first : first + 4]
+            resumed = stream(photographs, schedule, range(2), first)
+            assert shown(list(islice(resumed, 4))) == got[first : first + 4]
+
+
+def test_whoever_shares_the_lanes_the_steps_are_the_same(frames: list) -> None:
+    schedule = Schedule(pairs(), Batch(4, 1), seed=0)
+    with Photographs(frames, workers=2) as photographs:
+        together = shown(list(islice(stream(photographs, schedule, range(4)), 9)))
+        halves = [shown(list(islice(stream(photographs, schedule, own), 9))) for own in (range(2), range(2, 4))]
+    assert together == [first + second for first, second in zip(*halves, strict=True)]
 
 
 def test_no_more_than_two_windows_are_held(frames: list) -> None:
     schedule = Schedule(pairs(), Batch(1, 1), seed=0, window_pairs=3)
     with Photographs(frames, workers=2) as photographs:
-        for _ in islice(stream(photographs, schedule), 30):
+        for _ in islice(stream(photographs, schedule, [0]), 30):
             assert len(photographs._held) <= 6
 
 
@@ -89,7 +99,7 @@ def test_what_fits_is_decoded_once(frames: list, monkeypatch: pytest.MonkeyPatch
     original = Photographs._decode
     monkeypatch.setattr(Photographs, "_decode", lambda self, pair: decoded.append(pair) or original(self, pair))
     with Photographs(frames, workers=1) as photographs:
-        list(islice(stream(photographs, Schedule(pairs(), Batch(1, 1), seed=0)), 40))
+        list(islice(stream(photographs, Schedule(pairs(), Batch(1, 1), seed=0), [0]), 40))
     assert sorted(decoded) == sorted(pairs())
 
 

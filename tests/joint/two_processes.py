@@ -1,6 +1,9 @@
-"""One of two processes that learn a planted rig together; importable, so that a spawned process finds it."""
+"""What processes that `splatrig.joint.launch` starts do in tests; importable, so that they find it."""
 
+import os
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,36 +11,61 @@ import torch.distributed
 
 from joint import planted
 from joint.planted import Planted
-from splatrig.joint.fit import JointFit
+from splatrig.errors import InputError
+from splatrig.joint.fit import JointFit, Saving
 from splatrig.joint.model import JointRig
 from splatrig.joint.parallel import World
 from splatrig.joint.schedule import Batch
-from splatrig.joint.stream import stream
 
-STEPS = 4
+STEPS = 6
 PLAN = planted.plan(STEPS, local=True, check_every=2)
+DIES = 5
+"""The step before which a fit is interrupted, in all processes."""
 
 
-def one_of_two(rank: int, folder: str, truth: Planted) -> None:
-    """Learn with the other process and write what was learned to `rank{rank}.npz`."""
+class _Dies(JointFit):
+    def step(self, step: int, groups: list) -> None:
+        if step == DIES:
+            raise InterruptedError
+        super().step(step, groups)
+
+
+def learned(truth: Planted, kind: type[JointFit] = JointFit, saving: Saving | None = None) -> dict[str, np.ndarray]:
+    """Learn the planted rig from four frames a step, alone or with others; return its tensors and the measurements."""
     torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
     rig = JointRig(planted.disturbed(truth, 0, local=True), planted.RATES)
-    schedule = planted.schedule(truth, Batch(4, 1), shards=2)
+    schedule = planted.schedule(truth, Batch(4, 1))
     with planted.photographs(truth) as photographs:
-        JointFit(rig, photographs, schedule, planted.surroundings(truth), PLAN, World.current()).run()
-    np.savez(Path(folder) / f"rank{rank}.npz", **{name: t.detach().numpy() for name, t in rig.parameters().items()})
-    torch.distributed.destroy_process_group()
+        fit = kind(rig, photographs, schedule, planted.surroundings(truth), PLAN, World.current())
+        report = fit.run(saving)
+    tensors = {name: tensor.detach().numpy() for name, tensor in rig.parameters().items()}
+    return tensors | {"psnr": report.history["psnr"].to_numpy(), "loss": report.history["loss"].to_numpy()}
 
 
-def alone(truth: Planted) -> JointRig:
-    """Make the steps of both processes in one: every step has the groups of the first, then of the second."""
-    rig = JointRig(planted.disturbed(truth, 0, local=True), planted.RATES)
-    schedule = planted.schedule(truth, Batch(4, 1), shards=2)
-    with planted.photographs(truth) as photographs:
-        joint = JointFit(rig, photographs, schedule, planted.surroundings(truth), PLAN)
-        joint.optimiser.constrain()
-        streams = [stream(photographs, schedule, shard) for shard in range(2)]
-        for step in range(STEPS):
-            joint.step(step, [group for one in streams for group in next(one)])
-    return rig
+def learn_undisturbed_and_interrupted(values: dict[str, Any]) -> None:
+    """Learn once, and once more with an interruption; write what both gave to `{kind}{rank}.npz`."""
+    folder, rank = Path(values["folder"]), World.current().rank
+    truth = planted.plant(folder / f"photographs{rank}")
+    np.savez(folder / f"undisturbed{rank}.npz", **learned(truth))
+    saving = Saving(folder / "checkpoint.h5", "digest", every_seconds=0.0)
+    try:
+        learned(truth, _Dies, saving)
+    except InterruptedError:
+        torch.distributed.barrier()
+        np.savez(folder / f"interrupted{rank}.npz", **learned(truth, saving=saving))
+
+
+def stand_still(values: dict[str, Any]) -> None:
+    """Say which process this is; the first then waits for the others, who do nothing for a minute."""
+    rank = World.current().rank
+    (Path(values["folder"]) / f"{rank}.pid").write_text(str(os.getpid()))
+    if rank:
+        time.sleep(60)
+    torch.distributed.barrier()
+
+
+def fail_in_the_second(_: dict[str, Any]) -> None:
+    """Fail in the second process while the first waits for it."""
+    if World.current().rank == 1:
+        raise InputError("the second has read nonsense.")
+    torch.distributed.barrier()

@@ -120,11 +120,11 @@ def threads_of_large(count):
     return 1 if CFG.capture.source == "demo" else count
 
 
-def gpu():
-    """How many GPUs a rule that can use one asks for."""
+def gpu(count=1):
+    """How many GPUs a rule that can use `count` asks for."""
     if CFG.device == "auto":
-        return int(shutil.which("nvidia-smi") is not None)
-    return int(CFG.device == "cuda")
+        return count * int(shutil.which("nvidia-smi") is not None)
+    return count * int(CFG.device == "cuda")
 
 
 def memory(mib):

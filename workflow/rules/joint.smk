@@ -64,11 +64,12 @@ rule joint:
         family="global|local",
     conda:
         "../../envs/training.yaml"
-    threads: 1
+    threads: CFG.joint.devices * fit_threads(1)
     resources:
-        mem_mb=memory(int(4000 + 1500 * CFG.joint.memory_gib)),
+        mem_mb=memory(CFG.joint.devices * int(4000 + 1500 * CFG.joint.memory_gib)),
         runtime=120,
-        gpu=gpu(),
+        gpu=gpu(CFG.joint.devices),
+        nodes=1,
     params:
         family="{family}",
         joint=lambda wildcards: to_mapping(replace(CFG.joint, families=[wildcards.family])),

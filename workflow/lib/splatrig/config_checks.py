@@ -135,6 +135,11 @@ def check_config(config: Config, expressions: Sequence[str], cameras: Sequence[s
         )
     _check_component_sizes(config, len(expressions) - len(capture.held_out.expressions))
     _check_folds(config, len(expressions) - len(capture.held_out.expressions))
+    if config.joint.batch.frames % config.joint.devices:
+        raise InputError(
+            f"joint.batch.frames: got {config.joint.batch.frames}, expected a multiple of joint.devices = "
+            f"{config.joint.devices}: every device takes as many of a step's frames."
+        )
     for key, attributes in (("components", components.attributes), ("joint", config.joint.attributes)):
         if "xyz" not in attributes:
             raise InputError(

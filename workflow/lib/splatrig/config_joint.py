@@ -48,6 +48,7 @@ class JointConfig:
     attributes: list[str]
     appearance: JointAppearance
     steps: int
+    devices: int
     batch: JointBatch
     rate_factor: float
     base_rate_factor: float

@@ -1,11 +1,15 @@
 """A job ends when the workflow that started it is gone, so that a later run never meets a job of an earlier one."""
 
+import ctypes
 import logging
 import os
 import select
+import signal
+import sys
 import threading
 from pathlib import Path
 
+_PR_SET_PDEATHSIG = 1
 _SHELLS = frozenset({"bash", "dash", "sh", "zsh"})
 _LOG = logging.getLogger(__name__)
 
@@ -23,6 +27,14 @@ def end_with_workflow() -> None:
     except OSError:  # gone already, or of another process namespace
         return
     threading.Thread(target=_wait, args=(handle, parent), name="lifeline", daemon=True).start()
+
+
+def die_with(parent: int) -> None:
+    """Let the kernel kill this process as soon as `parent`, which started it, is gone, however it ends, on Linux."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before it could be asked to take its children along
+        os._exit(1)
 
 
 def _starter(parent: int) -> int:

@@ -43,9 +43,7 @@ def log_to(path: str | Path) -> None:
         os.dup2(stream.fileno(), 2)
     sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", closefd=False)
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True
-    )
+    log_as_starter(logging.INFO)
     sys.excepthook = _report
     log = logging.getLogger(__name__)
     log.info("%s %s", time.strftime("%Y-%m-%d"), here())
@@ -56,6 +54,13 @@ def log_to(path: str | Path) -> None:
         log.info("rule %s, threads %d, reads %s", which, job.threads, _sizes(job.input))
     atexit.register(_farewell, log, time.monotonic(), [] if job is None else list(job.output))
     end_with_workflow()
+
+
+def log_as_starter(level: int) -> None:
+    """Write what is logged at `level` or above to stderr, which a process has from the job that started it."""
+    logging.basicConfig(
+        stream=sys.stderr, level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True
+    )
 
 
 def _sizes(paths: Iterable[str], most: int = 6) -> str:
@@ -93,13 +98,20 @@ def last_words(workflow_logs: Sequence[str | Path], lines: int = 12) -> str:
     return "\n\n".join(blocks)
 
 
-def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    log = logging.getLogger(__name__)
+def plain_words(error: BaseException) -> str | None:
+    """Return the sentence that says what a user can do about an error, or None where only a traceback helps."""
     if isinstance(error, InputError):
-        log.error("error: %s", error)
-    elif isinstance(error, OSError) and error.errno in _SURROUNDINGS:
+        return str(error)
+    if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
         where = error.filename or " ".join(getattr(error, "__notes__", [])) or "somewhere"
         what, advice = os.strerror(error.errno), _SURROUNDINGS[error.errno]
-        log.error("error: %s: %s; %s, then run the same command again.", where, what, advice)
-    else:
+        return f"{where}: {what}; {advice}, then run the same command again."
+    return None
+
+
+def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    words = plain_words(error)
+    if words is None:
         sys.__excepthook__(kind, error, trace)
+    else:
+        logging.getLogger(__name__).error("error: %s", words)

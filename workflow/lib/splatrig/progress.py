@@ -10,9 +10,11 @@ from tqdm import tqdm
 T = TypeVar("T")
 
 
-def track(items: Iterable[T], description: str, *, unit: str = "it", total: int | None = None) -> Iterator[T]:
+def track(
+    items: Iterable[T], description: str, *, unit: str = "it", total: int | None = None, shown: bool = True
+) -> Iterator[T]:
     """Iterate over `items`, showing progress on stderr: a live bar on a terminal, a line a minute otherwise."""
-    yield from tqdm(items, desc=description, unit=unit, total=total, **_style())
+    yield from tqdm(items, desc=description, unit=unit, total=total, disable=not shown, **_style())
 
 
 @contextmanager

@@ -107,7 +107,7 @@ class JointFit:
         self.rig, self.photographs, self.schedule, self.plan = rig, photographs, schedule, plan
         self.world = world or World()
         self.optimiser = RigOptimiser(rig, plan)
-        self.validation = surroundings.validation
+        self.validation = surroundings.validation[self.world.rank :: self.world.size]
         self.inverse_edges = torch.as_tensor(1.0 / surroundings.edge_lengths, dtype=torch.float32, device=device)[
             :, None
         ]
@@ -126,10 +126,11 @@ class JointFit:
         self.optimiser.constrain()
         if saving is not None:
             self._resume(saving)
-        shots = stream(self.photographs, self.schedule, self.world.rank, self.steps_done)
+        lanes, leading = self.world.lanes(self.schedule.batch.frames), self.world.rank == 0
+        shots = stream(self.photographs, self.schedule, lanes, self.steps_done)
         self.photographs.hold(self.validation)
         stale = self._stale_checks()
-        for step in track(range(self.steps_done, self.plan.steps), "joint fit", unit="step"):
+        for step in track(range(self.steps_done, self.plan.steps), "joint fit", unit="step", shown=leading):
             if self.plan.patience and stale >= self.plan.patience:
                 _LOG.info("stopped at step %d: no improvement in %d checks", step, stale)
                 break
@@ -139,7 +140,7 @@ class JointFit:
                 self.check(time.perf_counter() - begin)
                 stale = self._stale_checks()
                 due = saving is not None and time.perf_counter() - last_saved >= saving.every_seconds
-                if saving is not None and due and self.world.rank == 0:
+                if saving is not None and due and leading:
                     write_checkpoint(saving.path, self._checkpoint(saving.digest))
                     last_saved = time.perf_counter()
         self._take_best()
@@ -207,8 +208,7 @@ class JointFit:
         slopes.index_add_(0, rows, weight_slopes * len(frames))
         seen.index_add_(0, rows, torch.ones_like(rows, dtype=seen.dtype))
         bad = torch.stack([torch.nan_to_num(total, 0.0, 0.0, 0.0), (~total.isfinite()).float()])
-        self.world.average([*[_gradient(parameter) for parameter in trained], bad])
-        self.world.total([slopes, seen])
+        self.world.reduce(means=[*[_gradient(parameter) for parameter in trained], bad], sums=[slopes, seen])
         self.losses += bad
         self.optimiser.step(step, seen, slopes + self._prior_slopes())
 
@@ -236,9 +236,7 @@ class JointFit:
                 f"joint fit: after step {self.steps_done} {bad} losses and {'no' if finite else 'some'} parameters "
                 "were not finite; lower joint.rate_factor, or look at the photographs."
             )
-        shared = torch.tensor([self.validation_psnr()], device=self.rig.device)
-        self.world.average([shared])  # all processes decide alike
-        value = float(shared)
+        value = self.validation_psnr()
         since = self.steps_done - (self.history[-1][0] if self.history else 0)
         self.history.append((self.steps_done, seconds, float(self.losses[0]) / max(1, since), value))
         self.losses[0] = 0.0
@@ -249,9 +247,14 @@ class JointFit:
             self.best = {name: tensor.detach().clone() for name, tensor in self.rig.parameters().items()}
 
     def validation_psnr(self) -> float:
-        """Return the mean PSNR in the silhouette over the validation pairs, in dB; NaN without any."""
+        """Return the mean PSNR in the silhouette over all processes' validation pairs, in dB; NaN without any.
+
+        All processes get the same number, and so decide alike.
+        """
         values = [self.measure(pair) for pair in self.validation]
-        return float(np.mean(values)) if values else float("nan")
+        sums = torch.tensor([sum(values), len(values)], dtype=torch.float64, device=self.rig.device)
+        self.world.reduce(sums=[sums])
+        return float(sums[0] / sums[1])
 
     def measure(self, pair: Pair) -> float:
         """Return the PSNR in the silhouette of one pair, in dB."""
@@ -286,6 +289,9 @@ class JointFit:
 
     def _resume(self, saving: Saving) -> None:
         checkpoint = read_checkpoint(saving.path, saving.digest)
+        steps_done = 0 if checkpoint is None else checkpoint.steps_done
+        if not self.world.agrees(steps_done, self.rig.device):
+            raise InputError(f"{saving.path}: the processes of the fit read different states; delete it and run again.")
         if checkpoint is None:
             return
         _LOG.info("going on from step %d of %s", checkpoint.steps_done, saving.path)

@@ -27,15 +27,16 @@ class Window:
 
     pairs: tuple[Pair, ...]
     """All pairs of the window, in the order of first use."""
-    steps: tuple[tuple[tuple[Pair, ...], ...], ...]
-    """[step][group] of pairs: a group is one frame with its cameras."""
+    steps: tuple[tuple[Pair, ...], ...]
+    """Of each step its group: one frame with some of its cameras."""
 
 
 @dataclass(frozen=True)
 class Schedule:
     """An endless random order of pairs.
 
-    Pairs are dealt to `shards` (one a process) once, so that no process decodes another's photographs. In each a
+    Pairs are dealt once to as many lanes as a step has frames, and each step takes a group of every lane: whichever
+    processes share the lanes make the same steps together, and none decodes another's photographs. In a lane a
     frame's cameras are dealt into groups, and groups to windows of `window_pairs` pairs (None: all fit). A window is
     passed over `passes` times, each time in another order, before the next one; a new cycle deals groups and windows
     anew. With all pairs in one window a pass is an epoch.
@@ -44,36 +45,31 @@ class Schedule:
     pairs: Sequence[Pair]
     batch: Batch
     seed: int
-    shards: int = 1
     window_pairs: int | None = None
     passes: int = 1
 
     def __post_init__(self) -> None:
-        if self.batch.frames % self.shards:
-            raise InputError(
-                f"joint.batch.frames: got {self.batch.frames}, expected a multiple of the {self.shards} processes."
-            )
         if not self.pairs:
             raise InputError("joint: there is no pair of a training frame and a training camera; check the split.")
 
-    def windows(self, shard: int) -> Iterator[Window]:
-        """Yield the windows of one shard, for ever."""
-        cycle, pairs = 0, self._dealt(shard)
+    def windows(self, lane: int) -> Iterator[Window]:
+        """Yield the windows of one lane, for ever."""
+        cycle, pairs = 0, self._dealt(lane)
         while True:
-            groups = self._groups(pairs, (cycle, shard))
-            per_step = self.batch.frames // self.shards
+            groups = self._groups(pairs, (cycle, lane))
             size = len(groups)
             if self.window_pairs is not None:
-                size = max(per_step, self.window_pairs // max(1, self.batch.cameras))
+                size = max(1, self.window_pairs // self.batch.cameras)
             for index, first in enumerate(range(0, len(groups), size)):
-                yield self._window(groups[first : first + size], per_step, (cycle, index, shard))
+                yield self._window(groups[first : first + size], (cycle, index, lane))
             cycle += 1
 
-    def _dealt(self, shard: int) -> list[Pair]:
-        """Return the pairs of one shard; the last ones are in two shards where they do not divide."""
+    def _dealt(self, lane: int) -> list[Pair]:
+        """Return the pairs of one lane; where they do not divide, the last ones are in two."""
+        lanes = self.batch.frames
         order = np.random.default_rng([self.seed, 7]).permutation(len(self.pairs))
-        order = np.resize(order, len(order) + -len(order) % self.shards)
-        return [self.pairs[index] for index in sorted(order[shard :: self.shards])]
+        order = np.resize(order, len(order) + -len(order) % lanes)
+        return [self.pairs[index] for index in sorted(order[lane::lanes])]
 
     def _groups(self, pairs: Sequence[Pair], key: tuple[int, int]) -> list[tuple[Pair, ...]]:
         """Deal the cameras of every frame into groups, and the groups into a random order."""
@@ -90,14 +86,9 @@ class Schedule:
             ]
         return [groups[index] for index in generator.permutation(len(groups))]
 
-    def _window(self, groups: Sequence[tuple[Pair, ...]], per_step: int, key: tuple[int, int, int]) -> Window:
+    def _window(self, groups: Sequence[tuple[Pair, ...]], key: tuple[int, int, int]) -> Window:
         generator = np.random.default_rng([self.seed, 1, *key])
-        steps = []
-        for number in range(self.passes):
-            order = np.arange(len(groups)) if number == 0 else generator.permutation(len(groups))
-            for first in range(0, len(order), per_step):
-                chosen = order[first : first + per_step]
-                # a step is always full, so that all processes make the same number of steps
-                chosen = np.resize(chosen, per_step) if len(chosen) < per_step else chosen
-                steps.append(tuple(groups[index] for index in chosen))
+        steps = list(groups)
+        for _ in range(self.passes - 1):
+            steps += [groups[index] for index in generator.permutation(len(groups))]
         return Window(tuple(pair for group in groups for pair in group), tuple(steps))

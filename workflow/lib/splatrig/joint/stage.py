@@ -37,6 +37,7 @@ from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.template import Template, read_template
 from splatrig.mesh.topology import mean_edge_lengths
 from splatrig.training.dataset import read_pose
+from splatrig.training.decoding import cores
 from splatrig.training.recipe import plan_for
 
 _LOG = logging.getLogger(__name__)
@@ -94,9 +95,12 @@ class Subject:
             views.append(FrameViews(expression, frame, folder, cameras))
         return views
 
-    def photographs(self, names: Sequence[str], device: torch.device, *, cropped: bool = True) -> Photographs:
-        """Return the photographs of frames as they are needed on a device."""
-        return Photographs(self.views(names), device, plates=self.plates, cropped=cropped)
+    def photographs(
+        self, names: Sequence[str], device: torch.device, *, cropped: bool = True, sharing: int = 1
+    ) -> Photographs:
+        """Return the photographs of frames as they are needed on a device, by one of `sharing` processes."""
+        workers = max(1, min(16, cores() // sharing))
+        return Photographs(self.views(names), device, plates=self.plates, cropped=cropped, workers=workers)
 
     @property
     def edge_lengths(self) -> NDArray[np.float64]:  # [N]
@@ -198,14 +202,13 @@ def training_schedule(config: JointConfig, subject: Subject, frames: int, seed: 
     """Return the order of all pairs of a training frame and a training camera, in windows when memory is short."""
     train = np.flatnonzero(~subject.cameras.held_out)
     pairs = [(frame, int(camera)) for frame in range(frames) for camera in train]
-    capacity = pairs_in_memory(subject.cameras, config.memory_gib)
+    capacity, lanes = pairs_in_memory(subject.cameras, config.memory_gib), len(world.lanes(config.batch.frames))
     fits = len(pairs) <= capacity * world.size
     return Schedule(
         pairs,
         Batch(config.batch.frames, config.batch.cameras),
         seed,
-        shards=world.size,
-        window_pairs=None if fits else max(1, capacity // 2),
+        window_pairs=None if fits else max(1, capacity // (2 * lanes)),
         passes=1 if fits else config.passes,
     )
 
@@ -230,7 +233,8 @@ def learn(
     """Learn a rig from all training frames and cameras, alone or with the other processes of the world."""
     world = World.current()
     names = subject.names("train")
-    with subject.photographs(names, device) as photographs:  # first: its processes are forked before the GPU is used
+    # first: its processes are forked before the GPU is used
+    with subject.photographs(names, device, sharing=world.size) as photographs:
         rig = JointRig(start, plan.rates, device)
         fit = JointFit(
             rig,

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -182,14 +183,14 @@ def pairs_in_memory(cameras: Cameras, memory_gib: float) -> int:
 
 
 def stream(
-    photographs: Photographs, schedule: Schedule, shard: int = 0, first_step: int = 0
+    photographs: Photographs, schedule: Schedule, lanes: Sequence[int], first_step: int = 0
 ) -> Iterator[list[list[Shot]]]:
-    """Yield the shots of each step of one shard, grouped by frame, beginning with step `first_step`, for ever.
+    """Yield the shots that each step takes from some lanes, a frame's from each, beginning with step `first_step`.
 
     The next window is decoded while the current one is being used. On a GPU the next step's photographs are copied
     while the current step computes.
     """
-    shots = _host_steps(photographs, schedule, shard, first_step)
+    shots = _host_steps(photographs, schedule, lanes, first_step)
     if photographs.device.type != "cuda":
         yield from shots
         return
@@ -206,16 +207,25 @@ def stream(
 
 
 def _host_steps(
-    photographs: Photographs, schedule: Schedule, shard: int, first_step: int
+    photographs: Photographs, schedule: Schedule, lanes: Sequence[int], first_step: int
 ) -> Iterator[list[list[Shot]]]:
-    windows = _from_step(schedule.windows(shard), first_step)
-    window, skipped = next(windows)
-    photographs.hold(window.pairs)
+    windows = [_from_step(schedule.windows(lane), first_step) for lane in lanes]
+    begun = [next(rest) for rest in windows]
+    for pairs in zip_longest(*[window.pairs for window, _ in begun]):  # in the order in which steps need them
+        photographs.hold([pair for pair in pairs if pair is not None])
+    shots = [_lane(photographs, *first, rest) for first, rest in zip(begun, windows, strict=True)]
+    yield from map(list, zip(*shots, strict=True))
+
+
+def _lane(
+    photographs: Photographs, window: Window, skipped: int, windows: Iterator[tuple[Window, int]]
+) -> Iterator[list[Shot]]:
+    """Yield the shots of each step of one lane, from step `skipped` of its window `window` on."""
     while True:
         following, _ = next(windows)
         photographs.hold(following.pairs)
         for step in window.steps[skipped:]:
-            yield [[Shot(pair[0], photographs.view(pair)) for pair in group] for group in step]
+            yield [Shot(pair[0], photographs.view(pair)) for pair in step]
         kept = set(following.pairs)
         photographs.drop([pair for pair in window.pairs if pair not in kept])
         window, skipped = following, 0

@@ -5,7 +5,6 @@ operation that it starts: decoding in threads beside such a fit slows it down. S
 into one piece of memory that they share with the fit. They are forked before the fit touches the GPU, and die with it.
 """
 
-import ctypes
 import mmap
 import multiprocessing
 import os
@@ -23,14 +22,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from splatrig.errors import InputError
+from splatrig.lifeline import die_with
 
 CROP_MARGIN = 16
 """Pixels kept around the silhouette: more than the SSIM window and the softness of the edge need."""
 
 NICENESS = 10
 """Of the processes: one thread starts every operation of a fit, and must not wait for a core behind decoders."""
-
-_PR_SET_PDEATHSIG = 1
 
 B = TypeVar("B")
 Crop = tuple[int, int, int, int]
@@ -145,9 +143,7 @@ def _begin_process(work: _Work, parent: int) -> None:
     _work = work
     os.nice(NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it died before it could be asked to take its children along
-        os._exit(1)
+    die_with(parent)
 
 
 def _decode_in_process(index: int, path: Path) -> Crop:

@@ -1,0 +1,80 @@
+"""Processes that compute one thing together, each on a device of its own: started, watched and ended as one."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from splatrig.errors import InputError
+from splatrig.joint import rank
+
+LOOK_SECONDS = 0.1
+"""Between two looks at the processes."""
+LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}
+"""All processes are on one machine: they listen to nobody else, and need no name of it."""
+
+
+class RankError(RuntimeError):
+    """A process failed by an error that nobody has put into words for users; its traceback is the message."""
+
+
+def run_together(target: Callable[[Any], None], argument: Mapping[str, Any], places: Sequence[str]) -> None:
+    """Call a module's function `target` with `argument` (plain values) in one process for each of `places`, and wait.
+
+    A place is the name of a GPU, which is all that its process sees, or "" for the CPU. In the processes
+    torch.distributed is initialised, with NCCL or gloo; they find each other through a file and listen on the loopback
+    interface alone. What the first one (rank 0) logs goes where this process logs, and of the others warnings.
+
+    When one fails all are ended, and its error is raised here: InputError with its sentence, or RankError. None
+    outlives this process, however it ends, nor this call.
+    """
+    with tempfile.TemporaryDirectory(prefix="splatrig-together-") as name:
+        folder = Path(name)
+        task = rank.Task(f"{target.__module__}:{target.__qualname__}", dict(argument), list(places), os.getpid())
+        rank.write_task(folder, task)
+        processes: list[subprocess.Popen[bytes]] = []
+        try:
+            processes += [_started(folder, number, place) for number, place in enumerate(places)]
+            while any(process.poll() is None for process in processes) and not any(p.returncode for p in processes):
+                time.sleep(LOOK_SECONDS)
+            codes = [process.poll() for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+        if any(codes):
+            raise cause(folder, codes, places)
+
+
+def _started(folder: Path, number: int, place: str) -> "subprocess.Popen[bytes]":
+    environment = {**LOOPBACK, **os.environ, "CUDA_VISIBLE_DEVICES": place}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    command = [sys.executable, "-m", rank.__name__, str(folder), str(number)]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
+
+
+def cause(folder: Path, codes: Sequence[int | None], places: Sequence[str]) -> Exception:
+    """Return the error of the process that failed first: others fail because it is gone.
+
+    `codes` are what the processes ended with, None for those that had not.
+    """
+    told: list[tuple[str, rank.Failure]] = []
+    for number, code in enumerate(codes):
+        if not code:
+            continue
+        name = f"process {number + 1} of {len(codes)} ({f'GPU {places[number]}' if places[number] else 'CPU'})"
+        failure = rank.read_failure(folder, number)
+        if failure is None:  # it had no time to say why
+            how = f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+            return InputError(
+                f"joint: {name} was {how}; where memory is short lower joint.memory_gib or joint.devices, or ask for "
+                "more, then run the same command again."
+            )
+        told.append((name, failure))
+    name, first = min(told, key=lambda pair: pair[1].time)
+    return InputError(first.text) if first.plain else RankError(f"{name} failed:\n{first.text}")
