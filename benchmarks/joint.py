@@ -12,8 +12,9 @@ Parts, by `--parts` (default: bars):
             out (`--held-out`), whose weights are found through the rasteriser; with the verdicts of the bars
   ablation  rigs with one setting changed at a time: the table is benchmarks/joint_ablation.py
   cameras   PSNR of unseen frames against the number of cameras that their weights are found from
+  step      what a step costs when its photographs are decoded: milliseconds, of which the GPU works; kernels
   scaling   milliseconds a step and peak memory against K, frames and Gaussians
-  stream    decoding alone, what the GPU does in a step, and how long steps wait when few photographs fit into memory
+  stream    decoding alone, and what whole fits cost when all photographs fit into memory and when few do
   cards     one rig on one and on two GPUs: pairs a second, and how far the two end apart (processes without GPUs)
 
 Results are printed as they come and written to OUT/joint_*.csv. What takes long is kept in `--keep` and read from there
@@ -28,33 +29,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-import torch
-
 sys.path.insert(0, str(Path(__file__).parent))
 
 from joint_ablation import part_ablation
-from joint_bench import (
-    Bench,
-    at_level,
-    begun,
-    forget_peak,
-    kept_rig,
-    learned_rig,
-    machine,
-    now,
-    open_bench,
-    peak_gib,
-    report,
-    synthesised,
-)
+from joint_bench import Bench, kept_rig, machine, open_bench, report, synthesised
 from joint_cards import part_cards
 from joint_fits import pca_of_fits, single_fits
+from joint_steps import part_scaling, part_step, part_stream
 
-from splatrig.config_joint import JointConfig, JointSolve
+from splatrig.config_joint import JointSolve
 from splatrig.joint.compare import compare, measured_method, method_of, summary, unseen_weights
-from splatrig.joint.stage import Subject
 from splatrig.training.device import visible_cards
 
 BARS = {
@@ -114,70 +98,11 @@ def part_cameras(bench: Bench) -> None:
         bench.record("cameras", {"from": label, "cameras": cameras, "psnr": psnr, "seconds_a_frame": seconds})
 
 
-def part_scaling(bench: Bench) -> None:
-    """Measure milliseconds a step, when all photographs have been decoded, and memory."""
-    timed, on_gpu = 60, torch.cuda.is_available()
-    few = np.flatnonzero(np.arange(len(bench.subject.cameras)) % 4 == 1)  # photographs, not what a step costs
-
-    def measure_one(what: str, value: int, subject: Subject, config: JointConfig) -> None:
-        forget_peak()
-        subject = replace(subject, cameras=subject.cameras.select(few))
-        pairs = len(subject.names("train")) * int((~subject.cameras.held_out).sum())
-        clock = now if on_gpu else time.thread_time  # on a CPU: not of decoding threads, nor of other jobs
-        with begun(bench, subject, replace(config, validation_pairs=0), None) as (fit, shots):
-            untimed = 1 + pairs // config.batch.frames if on_gpu else 5
-            for step in range(untimed + timed):
-                if step == untimed:
-                    begin = clock()
-                fit.step(step, next(shots))
-            per_step = 1e3 * (clock() - begin) / timed
-        bench.record("scaling", {"against": what, "value": value, "ms_a_step": per_step, "peak_gib": peak_gib()})
-
-    joint, finest = bench.joint, bench.subject.template.finest
-    for level in dict.fromkeys((joint.level, finest)):
-        for k in (10, 20, 50):
-            measure_one(f"K on {level}", k, bench.subject, replace(joint, k=k, level=level))
-    rows_of_frames = bench.subject.frames[bench.subject.frames["role"] == "train"]
-    for frames in (25, 50, 100):
-        # a frame that comes twice has weights and photographs of its own each time
-        repeated = pd.concat([rows_of_frames] * -(-frames // len(rows_of_frames))).head(frames)
-        measure_one("frames", frames, replace(bench.subject, frames=repeated), joint)
-    for level in list(bench.subject.template.levels):
-        subject = at_level(bench, level)
-        measure_one("Gaussians", len(subject.neutral), subject, joint)
-
-
-def part_stream(bench: Bench) -> None:
-    """Measure how fast photographs are decoded, and whether the GPU waits when few of them fit into memory."""
-    names = bench.subject.names("train")
-    train = np.flatnonzero(~bench.subject.cameras.held_out)
-    pairs = [(frame, int(camera)) for frame in range(len(names)) for camera in train][:400]
-    begin = time.perf_counter()
-    with bench.subject.photographs(names, bench.device) as photographs:
-        photographs.hold(pairs)
-        for pair in pairs:
-            photographs.view(pair)
-            photographs.drop([pair])
-    rate = len(pairs) / (time.perf_counter() - begin)
-    short = replace(bench.joint, steps=bench.options.stream_steps, check_every=10**6, validation_pairs=0)
-    if torch.cuda.is_available():
-        bench.record("busy", {"gpu_busy_ms_a_step": busy_ms(bench, replace(short, steps=60))})
-    for gib in (bench.joint.memory_gib, bench.joint.memory_gib / 8):
-        run = learned_rig(bench, replace(short, memory_gib=gib), "global", None)
-        bench.record("stream", {"memory_gib": gib, "decoded_a_second": rate, "steps": short.steps} | run.costs)
-
-
-def busy_ms(bench: Bench, config: JointConfig) -> float:
-    """Return for how many milliseconds a step the GPU computes or copies, by torch's profiler."""
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
-        learned_rig(bench, config, "global", None)
-    return sum(event.self_device_time_total for event in profile.key_averages()) / 1e3 / config.steps
-
-
 PARTS: dict[str, Callable[[Bench], None]] = {
     "rigs": part_rigs,
     "fits": part_fits,
     "bars": part_bars,
+    "step": part_step,
     "stream": part_stream,
     "cards": part_cards,
     "ablation": part_ablation,

@@ -63,3 +63,11 @@ def test_a_lane_keeps_its_pairs_from_cycle_to_cycle() -> None:
 def test_no_pairs_is_an_error() -> None:
     with pytest.raises(InputError, match="no pair"):
         Schedule([], Batch(1, 1), seed=0)
+
+
+def test_the_frames_of_all_lanes_are_known_at_every_step() -> None:
+    schedule = Schedule(PAIRS, Batch(frames=4, cameras=2), seed=1, window_pairs=6, passes=2)
+    lanes = [[group for window in islice(schedule.windows(lane), 20) for group in window.steps] for lane in range(4)]
+    expected = [sorted({group[0][0] for group in groups}) for groups in zip(*lanes, strict=False)]
+    for first in (0, 7):
+        assert list(islice(schedule.frames(first), 20)) == expected[first : first + 20]

@@ -1,7 +1,7 @@
 """Blending components for a batch of frames: one matrix product, dense or inside supports only."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ class Supports:
     starts: Tensor  # [N] int64, first pair of each Gaussian
     count: int
     """Number of components K."""
+    _bags: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def from_mask(cls, mask: Tensor) -> "Supports":  # [K, N] bool
@@ -25,6 +26,14 @@ class Supports:
         gaussians, components = mask.T.nonzero(as_tuple=True)
         sizes = mask.sum(dim=0)
         return cls(gaussians, components, sizes.cumsum(0) - sizes, len(mask))
+
+    def bags(self, batch: int) -> tuple[Tensor, Tensor]:  # [B·M], [B·N] int64
+        """Return the pairs of all Gaussians of each frame, and where each Gaussian's begin; made once a batch size."""
+        if batch not in self._bags:
+            pairs = torch.arange(len(self.gaussians), device=self.gaussians.device)
+            frames = torch.arange(batch, device=self.gaussians.device)[:, None] * len(pairs)
+            self._bags[batch] = pairs.repeat(batch), (self.starts + frames).reshape(-1)
+        return self._bags[batch]
 
     def gather(self, dense: Tensor) -> Tensor:
         """Return the entries [M, A] of a dense basis [K, N, A] that lie inside the supports."""
@@ -73,8 +82,8 @@ def _mapped(matrix: Tensor, rows: Tensor) -> Tensor:
     if len(rows) == 1:
         return (matrix @ rows[0])[None]
     batch, _, numbers = rows.shape
-    product = matrix @ rows.permute(1, 0, 2).reshape(rows.shape[1], batch * numbers)
-    return product.reshape(-1, batch, numbers).permute(1, 0, 2)
+    product = matrix @ rows.transpose(0, 1).reshape(rows.shape[1], batch * numbers)
+    return product.reshape(-1, batch, numbers).transpose(0, 1).contiguous()
 
 
 class _Carried(torch.autograd.Function):
@@ -131,19 +140,14 @@ class _BlendInside(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, weights: Tensor, values: Tensor, supports: Supports) -> Tensor:
-        batch, pairs = len(weights), len(values)
+        pairs, starts = supports.bags(len(weights))
         shares = weights.index_select(1, supports.components)  # [B, M]
-        frames = torch.arange(batch, device=values.device)[:, None] * pairs
         blended = torch.nn.functional.embedding_bag(
-            torch.arange(pairs, device=values.device).repeat(batch),
-            values,
-            (supports.starts + frames).reshape(-1),
-            mode="sum",
-            per_sample_weights=shares.reshape(-1),
+            pairs, values, starts, mode="sum", per_sample_weights=shares.reshape(-1)
         )
         ctx.supports = supports
         ctx.save_for_backward(weights, values)
-        return blended.reshape(batch, len(supports.starts), values.shape[-1])
+        return blended.reshape(len(weights), len(supports.starts), values.shape[-1])
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from splatrig.errors import InputError
-from splatrig.gaussians.activation import Activated, activate
 from splatrig.joint.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from splatrig.joint.model import JointRig
 from splatrig.joint.optimiser import SELECTING, RigOptimiser
 from splatrig.joint.parallel import World
+from splatrig.joint.pictures import activated_frames, hidden, pictures, repeated
 from splatrig.joint.plan import JointPlan
 from splatrig.joint.schedule import Pair, Schedule
 from splatrig.joint.stream import Photographs, Shot, stream
@@ -31,6 +31,10 @@ _LOG = logging.getLogger(__name__)
 
 BAD_SHARE = 0.01
 """The fit fails when more than this share of its steps had a loss that was not finite."""
+TOGETHER = 4
+"""Pictures that are rendered in one call: each takes memory, and four start too few kernels to keep a GPU waiting."""
+COLOURS = 64
+"""Random backdrops that are copied to the device at a time."""
 IMPROVEMENT_DB = 0.01
 """A measurement counts as an improvement when it is better by this much."""
 
@@ -114,7 +118,11 @@ class JointFit:
         self.normals = torch.as_tensor(surroundings.normals, dtype=torch.float32, device=device)
         self.neighbours = torch.as_tensor(surroundings.neighbours, dtype=torch.float32, device=device)
         self.background = torch.zeros(3, device=device)
-        self.losses = torch.zeros(2, device=device)  # sum of finite losses since the last check, steps that were bad
+        self.losses = torch.zeros(min(plan.check_every, plan.steps), device=device)  # of the steps since the last check
+        self.bad_steps = 0
+        self._known_shares: dict[tuple[float, tuple[int, ...]], Tensor] = {}
+        self._colours: tuple[int, Tensor] | None = None
+        self._frames_of_all: Iterator[list[int]] | None = None
         self.steps_done = 0
         self.best_psnr, self.best_step = -np.inf, 0
         self.best: dict[str, Tensor] = {}
@@ -149,97 +157,118 @@ class JointFit:
             best_step=self.best_step,
             seconds=time.perf_counter() - begin,
             waited_seconds=self.photographs.waited_seconds,
-            bad_steps=int(self.losses[1]),
+            bad_steps=self.bad_steps,
         )
 
     def step(self, step: int, groups: list[list[Shot]]) -> None:
         """Blend the frames of a step at once, render their cameras, go down the gradient of the mean loss.
 
         A gradient entry that is not finite is left out, so that one degenerate Gaussian cannot poison the rig.
+        On a GPU a step makes no copy from the host but the photographs', and waits once, in gsplat.
         """
         for parameter in self.rig.base.values():
             parameter.grad = None
         frames = [group[0].frame for group in groups]
-        weights = self.rig.weights.detach()[frames]
         with torch.no_grad():
+            weights = torch.stack([self.rig.weights[frame] for frame in frames])
             blended = self.rig.rows(weights)
         gradients: dict[str, list[Tensor]] = {name: [] for name in blended}
-        total = torch.zeros((), device=self.rig.device)
-        background = self._background(step)
-        for index, group in enumerate(groups):
-            leaves = {name: rows[index].requires_grad_() for name, rows in blended.items()}
-            total += self._descend(leaves, group, background, step, 1.0 / len(groups))
+        for part in self._parts(groups):
+            leaves = {name: rows[part].requires_grad_() for name, rows in blended.items()}
+            self._descend(leaves, groups[part], step, 1.0 / len(groups))
             for name, leaf in leaves.items():
                 gradients[name].append(_finite(leaf.grad, leaf))
         for parameter in self.rig.base.values():
             parameter.grad = _finite(parameter.grad, parameter)
-        slopes = self.rig.pull(weights, {name: torch.stack(parts) for name, parts in gradients.items()})
-        self._apply(step, frames, slopes, total)
+        joined = {name: parts[0] if len(parts) == 1 else torch.cat(parts) for name, parts in gradients.items()}
+        self._apply(step, frames, self.rig.pull(weights, joined))
 
-    def _descend(
-        self, leaves: dict[str, Tensor], group: list[Shot], background: Tensor, step: int, share: float
-    ) -> Tensor:
-        """Add the gradients of one frame's shots to its `leaves` and to shared parameters; return its loss."""
-        activated = activate(**(self.rig.base | leaves))
-        losses = []
-        for number, shot in enumerate(group):
-            shown = self._shown(activated, shot, (step, shot.frame, number))
-            rendered, photographed = render_view(shown, shot.view, self.plan.view, background)
-            losses.append(photometric_loss(rendered, photographed, self.plan.view.lambda_dssim))
-        loss = torch.stack(losses).mean()
+    def _parts(self, groups: list[list[Shot]]) -> list[slice]:
+        """Return the groups that are rendered together, so that the memory of a step does not grow with its batch."""
+        size = max(1, TOGETHER // max(len(group) for group in groups))
+        return [slice(first, first + size) for first in range(0, len(groups), size)]
+
+    def _descend(self, leaves: dict[str, Tensor], groups: list[list[Shot]], step: int, share: float) -> None:
+        """Add the gradients of some frames' shots to their `leaves` and to shared parameters; record the loss."""
+        frames = activated_frames(self.rig.base, leaves, len(groups))
+        shots = [shot for group in groups for shot in group]
+        viewmats = torch.cat([shot.view.viewmats for shot in shots])
+        poses = repeated(frames, [len(group) for group in groups])
+        keys = [
+            (self.schedule.seed, 6, step, shot.frame, number) for group in groups for number, shot in enumerate(group)
+        ]
+        poses = hidden(poses, self.plan.hiding.shown(poses.means, self.normals, viewmats, keys))
+        compared = pictures(poses, shots, viewmats, self.plan.view, self._background(step))
+        losses = [photometric_loss(*pair, self.plan.view.lambda_dssim) for pair in compared]
+        loss = torch.dot(torch.stack(losses), self._shares(share, tuple(len(group) for group in groups)))
         if self.plan.view.size_weight > 0:
-            loss = loss + self.plan.view.size_weight * size_loss(activated.scales, self.inverse_edges)
-        (share * loss).backward()
-        return share * loss.detach()
+            weight = self.plan.view.size_weight * len(groups) * share
+            loss = loss + weight * size_loss(frames.scales, self.inverse_edges)
+        loss.backward()
+        self.losses[step % len(self.losses)] += loss.detach()
 
-    def _shown(self, activated: Activated, shot: Shot, key: tuple[int, ...]) -> Activated:
-        """Return the Gaussians with those that this step hides from a camera made transparent."""
-        seeds = (self.schedule.seed, 6, *key)
-        shown = self.plan.hiding.shown(activated.means, self.normals, shot.view.viewmats[0], seeds)
-        return activated if shown is None else activated._replace(opacities=activated.opacities * shown)
+    def _shares(self, share: float, sizes: tuple[int, ...]) -> Tensor:
+        """Return what each shot's loss counts for when frames of so many shots count for `share` each."""
+        if (share, sizes) not in self._known_shares:
+            shares = [share / size for size in sizes for _ in range(size)]
+            self._known_shares[share, sizes] = torch.tensor(shares, device=self.rig.device)
+        return self._known_shares[share, sizes]
 
-    def _apply(self, step: int, frames: list[int], weight_slopes: Tensor, total: Tensor) -> None:
+    def _apply(self, step: int, frames: list[int], weight_slopes: Tensor) -> None:
         """Average gradients over the processes and let the optimiser step."""
-        trained = [parameter for name, parameter in self.rig.parameters().items() if name != "weights"]
         slopes = torch.zeros_like(self.rig.weights, requires_grad=False)
-        seen = torch.zeros(len(slopes), device=slopes.device)
-        rows = torch.tensor(frames, device=slopes.device)
-        # times the number of frames: a frame's own loss does not depend on how many others the step has
-        slopes.index_add_(0, rows, weight_slopes * len(frames))
-        seen.index_add_(0, rows, torch.ones_like(rows, dtype=seen.dtype))
-        bad = torch.stack([torch.nan_to_num(total, 0.0, 0.0, 0.0), (~total.isfinite()).float()])
-        self.world.reduce(means=[*[_gradient(parameter) for parameter in trained], bad], sums=[slopes, seen])
-        self.losses += bad
-        self.optimiser.step(step, seen, slopes + self._prior_slopes())
+        for frame, slope in zip(frames, weight_slopes, strict=True):
+            # times the number of frames: a frame's own loss does not depend on how many others the step has
+            slopes[frame].add_(slope, alpha=len(frames))
+        trained = [parameter for name, parameter in self.rig.parameters().items() if name != "weights"]
+        self.world.reduce(means=[_gradient(parameter) for parameter in trained], sums=[slopes])
+        self._add_prior_slopes(slopes)
+        self.optimiser.step(step, self._seen(step, frames), slopes)
 
-    def _prior_slopes(self) -> Tensor:  # [F, K]
-        """Return the gradient of ridge and smoothness with respect to the weights."""
+    def _seen(self, step: int, frames: list[int]) -> list[int]:
+        """Return the frames that this step sees in all processes; the order of pairs tells, without a message."""
+        if self.world.size == 1:
+            return sorted(set(frames))
+        if self._frames_of_all is None:
+            self._frames_of_all = self.schedule.frames(step)
+        return next(self._frames_of_all)
+
+    def _add_prior_slopes(self, slopes: Tensor) -> None:  # [F, K]
+        """Add the gradient of ridge and smoothness with respect to the weights."""
         weights = self.rig.weights.detach()
-        slopes = 2.0 * self.plan.ridge * weights
+        if self.plan.ridge > 0:
+            slopes.add_(weights, alpha=2.0 * self.plan.ridge)
         if self.plan.smoothness > 0:
-            slopes = slopes + 2.0 * self.plan.smoothness * (self.neighbours @ weights)
-        return slopes
+            slopes.addmm_(self.neighbours, weights, alpha=2.0 * self.plan.smoothness)
 
     def _background(self, step: int) -> Tensor:  # [3]
         """Return black, or with the backdrop `random` the colour of this step."""
         if self.plan.view.backdrop != "random":
             return self.background
-        color = np.random.default_rng([self.schedule.seed, 2, step]).random(3, np.float32)
-        return torch.as_tensor(color).to(self.rig.device)
+        block, row = divmod(step, COLOURS)
+        if self._colours is None or self._colours[0] != block:
+            keys = [[self.schedule.seed, 2, number] for number in range(block * COLOURS, (block + 1) * COLOURS)]
+            colours = np.stack([np.random.default_rng(key).random(3, np.float32) for key in keys])
+            self._colours = block, torch.as_tensor(colours, device=self.rig.device)
+        return self._colours[1][row]
 
     def check(self, seconds: float) -> None:
         """Measure the validation pairs, keep the rig if it is the best so far; raise InputError when it is broken."""
+        self.world.reduce(means=[self.losses])
+        losses = self.losses.tolist()
+        self.losses.zero_()
+        bad = np.logical_not(np.isfinite(losses))
+        self.bad_steps += int(bad.sum())
         finite = all(bool(tensor.isfinite().all()) for tensor in self.rig.parameters().values())
-        bad = int(self.losses[1])
-        if not finite or bad > max(1.0, BAD_SHARE * self.steps_done):
+        if not finite or self.bad_steps > max(1.0, BAD_SHARE * self.steps_done):
             raise InputError(
-                f"joint fit: after step {self.steps_done} {bad} losses and {'no' if finite else 'some'} parameters "
-                "were not finite; lower joint.rate_factor, or look at the photographs."
+                f"joint fit: after step {self.steps_done} {self.bad_steps} losses and {'no' if finite else 'some'} "
+                "parameters were not finite; lower joint.rate_factor, or look at the photographs."
             )
         value = self.validation_psnr()
         since = self.steps_done - (self.history[-1][0] if self.history else 0)
-        self.history.append((self.steps_done, seconds, float(self.losses[0]) / max(1, since), value))
-        self.losses[0] = 0.0
+        loss = float(np.where(bad, 0.0, losses).sum()) / max(1, since)
+        self.history.append((self.steps_done, seconds, loss, value))
         _LOG.info("step %d: loss %.5f, validation %.3f dB", *self.history[-1][:1], self.history[-1][2], value)
         selecting = self.plan.sparsity > 0 and self.steps_done <= SELECTING * self.plan.steps
         if not selecting and (value > self.best_psnr or not self.best):
@@ -283,8 +312,8 @@ class JointFit:
 
     def _checkpoint(self, digest: str) -> Checkpoint:
         tensors = self.optimiser.state() | {f"best/{name}": tensor for name, tensor in self.best.items()}
-        tensors["losses"] = self.losses
         arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+        arrays["bad_steps"] = np.array(self.bad_steps)
         return Checkpoint(digest, self.steps_done, self.best_psnr, self.best_step, np.array(self.history), arrays)
 
     def _resume(self, saving: Saving) -> None:
@@ -298,7 +327,7 @@ class JointFit:
         device = self.rig.device
         tensors = {name: torch.as_tensor(array).to(device) for name, array in checkpoint.arrays.items()}
         self.optimiser.restore(tensors)
-        self.losses.copy_(tensors["losses"])
+        self.bad_steps = int(checkpoint.arrays["bad_steps"])
         self.best = {name.removeprefix("best/"): tensor for name, tensor in tensors.items() if name.startswith("best/")}
         self.steps_done, self.best_step = checkpoint.steps_done, checkpoint.best_step
         self.best_psnr = checkpoint.best_psnr

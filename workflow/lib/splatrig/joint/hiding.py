@@ -5,6 +5,7 @@ front lacks, each for the cameras of its side; from another camera the same gaps
 at random cannot be relied on: the random backdrop of the fits, inside the silhouette.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,20 +27,24 @@ class Hiding:
 
     def shown(
         self,
-        means: Tensor,  # [N, 3]
+        means: Tensor,  # [S, N, 3]
         normals: Tensor,  # [N, 3] unit length
-        viewmat: Tensor,  # [4, 4] head space to camera
-        key: tuple[int, ...],
-    ) -> Tensor | None:  # [N]
-        """Return 1 for what a camera is shown and 0 for what is hidden, or None for all; chance follows from `key`."""
+        viewmats: Tensor,  # [S, 4, 4] head space to camera
+        keys: Sequence[tuple[int, ...]],
+    ) -> Tensor | None:  # [S, N] bool
+        """Return what each of S cameras is shown, or None for all; chance follows from the camera's key alone."""
         shown = None
         if self.back_faces < ALL:
-            eye = -(viewmat[:3, :3].T @ viewmat[:3, 3])
-            towards = torch.nn.functional.normalize(eye - means.detach(), dim=-1)
-            shown = ((normals * towards).sum(dim=-1) > -self.back_faces).to(means.dtype)
+            eyes = -(viewmats[:, :3, :3] * viewmats[:, :3, 3:]).sum(dim=1)  # -Rᵀ t
+            towards = eyes[:, None] - means.detach()
+            cosines = (towards * normals).sum(dim=-1)  # times the distance
+            shown = cosines.add_(torch.linalg.vector_norm(towards, dim=-1), alpha=self.back_faces) > 0
         if self.dropout > 0:
-            seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
-            generator = torch.Generator(means.device).manual_seed(seed)
-            kept = torch.rand(len(means), generator=generator, device=means.device, dtype=means.dtype) >= self.dropout
-            shown = kept.to(means.dtype) if shown is None else shown * kept
+            generator = torch.Generator(means.device)
+            chances = torch.empty(means.shape[:2], dtype=means.dtype, device=means.device)
+            for row, key in zip(chances, keys, strict=True):
+                generator.manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1))
+                torch.rand(row.shape, generator=generator, out=row)
+            kept = chances >= self.dropout
+            shown = kept if shown is None else shown.logical_and_(kept)
         return shown

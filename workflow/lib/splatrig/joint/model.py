@@ -97,16 +97,15 @@ class Block:
 
     def blend(self, weights: Tensor) -> Tensor:  # [B, N, A]
         """Return what the components add to the base for `weights` [B, K of this block], in raw units."""
-        moved = blend(weights, self.values, self.supports)
-        return (moved if self.carry is None else self.carry.up(moved)) * self.unit
+        moved = blend(weights, self.values, self.supports) * self.unit
+        return moved if self.carry is None else self.carry.up(moved)
 
     def pull(self, weights: Tensor, upstream: Tensor) -> Tensor:  # [B, K]
         """Return the gradient with respect to `weights` from that of their blend [B, N, A]; keep the basis's."""
         if self.values.grad is None:
             self.values.grad = torch.empty_like(self.values)
-        arriving = upstream * self.unit
-        arriving = arriving if self.carry is None else self.carry.down(arriving)
-        return pull(weights, self.values.detach(), self.supports, arriving, self.values.grad)
+        arriving = upstream if self.carry is None else self.carry.down(upstream)
+        return pull(weights, self.values.detach(), self.supports, arriving * self.unit, self.values.grad)
 
 
 class JointRig:
@@ -163,7 +162,8 @@ class JointRig:
                 parts = [upstream[name].reshape(len(weights), len(self), NUMBERS[name]) for name in block.fields]
                 slopes[:, block.columns] = block.pull(weights[:, block.columns], torch.cat(parts, dim=-1))
                 for name in block.fields:
-                    self.base[name].grad = upstream[name].sum(dim=0)
+                    several = len(weights) > 1
+                    self.base[name].grad = upstream[name].sum(dim=0) if several else upstream[name].squeeze(0)
         return slopes
 
     def activated(self, weights: Tensor) -> Activated:  # [1, K]
@@ -186,7 +186,7 @@ class JointRig:
     def normalise_quaternions(self) -> None:
         """Give the base's quaternions unit length, in place."""
         with torch.no_grad():
-            self.base["quats"].div_(self.base["quats"].norm(dim=-1, keepdim=True))
+            self.base["quats"].div_(torch.linalg.vector_norm(self.base["quats"], dim=-1, keepdim=True))
 
 
 def _to_device(start: BlockStart, columns: slice, rates: Rates, device: torch.device) -> Block:

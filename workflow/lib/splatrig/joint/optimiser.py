@@ -1,5 +1,6 @@
 """Adam for a rig: one step for base and basis, another per frame for weights; then the constraints."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 from splatrig.errors import InputError
 from splatrig.joint.model import JointRig
 from splatrig.joint.plan import JointPlan
+from splatrig.training.optimizer import Adam, Moments, move
 from splatrig.training.trainer import ADAM_BETAS, ADAM_EPSILON
 
 SELECTING = 0.6
@@ -29,18 +31,13 @@ class RowAdam:
         zeros = torch.zeros_like(matrix, requires_grad=False)
         return cls(matrix, zeros, zeros.clone(), torch.zeros(len(matrix), device=matrix.device))
 
-    def step(self, seen: Tensor, gradients: Tensor, rate: float) -> None:
-        """Move the rows where `seen` [F] is above 0 down their `gradients` [F, K]."""
-        beta_1, beta_2 = ADAM_BETAS
-        with torch.no_grad():
-            moving = seen[:, None] > 0
-            self.first_moments.lerp_(gradients, (1 - beta_1) * moving)
-            self.second_moments.lerp_(gradients.square(), (1 - beta_2) * moving)
-            self.ages += seen > 0
-            ages = self.ages.clamp_min(1)[:, None]
-            corrected = self.first_moments / (1 - beta_1**ages)
-            spread = (self.second_moments / (1 - beta_2**ages)).sqrt()
-            self.matrix -= rate * moving * corrected / (spread + ADAM_EPSILON)
+    @torch.no_grad()
+    def step(self, rows: Sequence[int], gradients: Tensor, rate: float) -> None:
+        """Move `rows` down their `gradients` [F, K]: two kernels for any number of rows."""
+        moments = [Moments(self.first_moments[row], self.second_moments[row], self.ages[row]) for row in rows]
+        torch._foreach_add_([remembered.steps for remembered in moments], 1.0)
+        matrix, slopes = [self.matrix[row] for row in rows], [gradients[row] for row in rows]
+        move(matrix, slopes, moments, rate, ADAM_BETAS, ADAM_EPSILON)
 
 
 class RigOptimiser:
@@ -52,22 +49,17 @@ class RigOptimiser:
             if not getattr(plan.rates, name) > 0:
                 raise InputError(f"training.rates.{name}: got 0, expected more than 0, since joint components move it.")
         self.rig, self.plan = rig, plan
-        groups = [
-            {"params": [parameter], "name": f"base_{name}", "first_rate": getattr(plan.base_rates, name)}
-            for name, parameter in rig.base.items()
-        ]
-        groups += [{"params": [block.values], "name": "basis", "first_rate": 1.0} for block in rig.blocks]
-        self.adam = torch.optim.Adam(groups, lr=0.0, betas=ADAM_BETAS, eps=ADAM_EPSILON, fused=True)
+        trained = {name: tensor for name, tensor in rig.parameters().items() if name != "weights"}
+        self.first_rates = {f"base_{name}": getattr(plan.base_rates, name) for name in rig.base}
+        self.adam = Adam(trained, ADAM_BETAS, ADAM_EPSILON)
         self.rows = RowAdam.of(rig.weights)
         self.alive: list[Tensor] = []
 
-    def step(self, step: int, seen: Tensor, weight_gradients: Tensor) -> None:
-        """Apply the gradients on the rig's tensors, and `weight_gradients` [F, K] where `seen` [F] is above 0."""
+    def step(self, step: int, seen: Sequence[int], weight_gradients: Tensor) -> None:
+        """Apply the gradients on the rig's tensors, and `weight_gradients` [F, K] to the rows `seen`."""
         share = self.plan.share(step)
-        for group in self.adam.param_groups:
-            group["lr"] = group["first_rate"] * share
         self._look(step)
-        self.adam.step()
+        self.adam.step({name: self.first_rates.get(name, 1.0) * share for name in self.adam.parameters})
         self.rig.normalise_quaternions()
         if self.plan.sparsity > 0:
             self._sparsify(step, share)
@@ -101,14 +93,14 @@ class RigOptimiser:
             if self.plan.bounded:
                 weights.clamp_(0.0, 1.0)
             else:
-                weights.div_(weights.square().mean(dim=0).sqrt().clamp_min(1e-8))
+                lengths = torch.linalg.vector_norm(weights, dim=0)
+                weights.div_(lengths.mul_(len(weights) ** -0.5).clamp_min_(1e-8))
 
     def state(self) -> dict[str, Tensor]:
-        """Return every tensor that a later run needs to go on exactly, by name."""
+        """Return every tensor that a later run needs to go on exactly, by name; they change with the next step."""
         tensors = {f"rig/{name}": tensor for name, tensor in self.rig.parameters().items()}
-        for index, group in enumerate(self.adam.param_groups):
-            for name, value in self.adam.state.get(group["params"][0], {}).items():
-                tensors[f"adam/{index}/{name}"] = torch.as_tensor(value)
+        for name, moments in self.adam.moments.items():
+            tensors |= {f"adam/{name}/{key}": value for key, value in vars(moments).items()}
         rows = {
             "first_moments": self.rows.first_moments,
             "second_moments": self.rows.second_moments,
@@ -116,19 +108,11 @@ class RigOptimiser:
         }
         return tensors | {f"rows/{name}": tensor for name, tensor in rows.items()}
 
-    def restore(self, tensors: dict[str, Tensor]) -> None:
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Put back what `state` returned."""
         with torch.no_grad():
-            for name, parameter in self.rig.parameters().items():
-                parameter.copy_(tensors[f"rig/{name}"])
-            for name in ("first_moments", "second_moments", "ages"):
-                getattr(self.rows, name).copy_(tensors[f"rows/{name}"])
-        for index, group in enumerate(self.adam.param_groups):
-            prefix = f"adam/{index}/"
-            saved = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-            if saved:
-                parameter = group["params"][0]
-                self.adam.state[parameter] = {name: value.to(parameter.device).clone() for name, value in saved.items()}
+            for name, tensor in self.state().items():
+                tensor.copy_(tensors[name])
 
 
 def shrink_rows(values: Tensor, penalty: Tensor | None, pull: float) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -63,6 +64,14 @@ class Schedule:
             for index, first in enumerate(range(0, len(groups), size)):
                 yield self._window(groups[first : first + size], (cycle, index, lane))
             cycle += 1
+
+    def frames(self, first_step: int) -> Iterator[list[int]]:
+        """Yield the frames that each step sees over all lanes, beginning with step `first_step`, for ever."""
+        lanes = (
+            (group for window in self.windows(lane) for group in window.steps) for lane in range(self.batch.frames)
+        )
+        for groups in islice(zip(*lanes, strict=True), first_step, None):
+            yield sorted({group[0][0] for group in groups})
 
     def _dealt(self, lane: int) -> list[Pair]:
         """Return the pairs of one lane; where they do not divide, the last ones are in two."""

@@ -54,6 +54,7 @@ class _Decoded:
     """A photograph cropped to the silhouette, in host memory."""
 
     image: Tensor  # [h, w, 4] uint8
+    camera: Tensor  # [25] viewmat, then intrinsics of the crop
     top: int
     left: int
 
@@ -129,15 +130,13 @@ class Photographs:
         held = self._held.get(pair)
         decoded = self._decode(pair) if held is None else held.result()
         self.waited_seconds += time.perf_counter() - begin
-        cameras, camera = self.frames[pair[0]].cameras, pair[1]
-        K = cameras.Ks[camera].copy()
-        K[:2, 2] -= (decoded.left, decoded.top)
+        camera = decoded.camera.to(self.device, non_blocking=True)
         return View(
-            camera=cameras.names[camera],
+            camera=self.frames[pair[0]].cameras.names[pair[1]],
             image=decoded.image.to(self.device, non_blocking=True),
-            plate=None if self.plates is None else self._plate(self.plates, camera, decoded),
-            viewmats=_small(cameras.viewmats[camera][None], self.device),
-            Ks=_small(K[None], self.device),
+            plate=None if self.plates is None else self._plate(self.plates, pair[1], decoded),
+            viewmats=camera[:16].view(1, 4, 4),
+            Ks=camera[16:].view(1, 3, 3),
         )
 
     def _plate(self, folder: Path, camera: int, decoded: _Decoded) -> Tensor:  # [h, w, 3] uint8
@@ -151,30 +150,28 @@ class Photographs:
 
     def _decode(self, pair: Pair) -> _Decoded:
         frame, camera = pair
-        views = self.frames[frame]
-        path = views.folder / f"{views.cameras.names[camera]}.png"
+        cameras = self.frames[frame].cameras
+        path = self.frames[frame].folder / f"{cameras.names[camera]}.png"
         if self._decoders is None:
-            pixels = read_photograph(path, views.cameras.width, views.cameras.height)
-            return self._kept(pixels, silhouette_box(pixels[..., 3]))
+            pixels = read_photograph(path, cameras.width, cameras.height)
+            return self._kept(pixels, silhouette_box(pixels[..., 3]), cameras, camera)
         place = self._places.get()
         try:
-            return self._kept(*self._decoders.shared(place, path))
+            return self._kept(*self._decoders.shared(place, path), cameras, camera)
         finally:
             self._places.put(place)
 
-    def _kept(self, pixels: NDArray[np.uint8], crop: Crop) -> _Decoded:
+    def _kept(self, pixels: NDArray[np.uint8], crop: Crop, cameras: Cameras, camera: int) -> _Decoded:
         """Return a copy of what is needed of a photograph [H, W, 4], in memory that a GPU reads directly."""
         top, bottom, left, right = crop if self.cropped else (0, pixels.shape[0], 0, pixels.shape[1])
-        shape = (bottom - top, right - left, 4)
-        image = torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
+        pinned = self.device.type == "cuda"
+        image = torch.empty((bottom - top, right - left, 4), dtype=torch.uint8, pin_memory=pinned)
         np.copyto(image.numpy(), pixels[top:bottom, left:right])
-        return _Decoded(image, top, left)
-
-
-def _small(array: NDArray[np.float64], device: torch.device) -> Tensor:
-    """Return a camera matrix as float32 on the device, without making the device wait."""
-    tensor = torch.as_tensor(array, dtype=torch.float32)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+        K = cameras.Ks[camera].copy()
+        K[:2, 2] -= (left, top)
+        numbers = torch.empty(25, pin_memory=pinned)
+        numbers.numpy()[:] = np.concatenate([cameras.viewmats[camera].reshape(-1), K.reshape(-1)])
+        return _Decoded(image, numbers, top, left)
 
 
 def pairs_in_memory(cameras: Cameras, memory_gib: float) -> int:

@@ -36,11 +36,12 @@ def render_batch(
     size: tuple[int, int],  # width, height
     sh_degree: int,
     backgrounds: Tensor,  # [B, 3]
-) -> Tensor:  # [B, H, W, 3]
-    """Render pose b from camera b, all in one call; see `splatrig.rasterize.poses.render_poses`."""
+) -> tuple[Tensor, Tensor]:  # [B, H, W, 3], [B, H, W, 1]
+    """Render pose b from camera b, all in one call; see `splatrig.rasterize.poses`."""
     gaussians = (poses.means, poses.quats, poses.scales, poses.opacities, poses.sh)
     views = _Cameras(viewmats[:, None], Ks[:, None], *size, backgrounds[:, None])
-    return _rasterized(gaussians, views, sh_degree)[0][:, 0]
+    images, alphas = _rasterized(gaussians, views, sh_degree)
+    return images.squeeze(1), alphas.squeeze(1)
 
 
 @dataclass(frozen=True)

@@ -45,25 +45,26 @@ def drift_loss(
 
 
 def size_loss(
-    scales: Tensor,  # [N, 3] millimetres, activated
+    scales: Tensor,  # [..., N, 3] millimetres, activated
     inverse_edges: Tensor,  # [N, 1]
 ) -> Tensor:  # []
-    """Return the mean of (|s| / edge)⁴ over the Gaussians."""
+    """Return the mean of (|s| / edge)⁴ over the Gaussians (of all frames)."""
     return _MeanFourthPower.apply(scales, inverse_edges)
 
 
 class _MeanFourthPower(torch.autograd.Function):
-    """Mean of |v u|⁴ over vectors v [N, 3] with units u [N, 1]; a third of the operations of torch's own derivative."""
+    """Mean of |v u|⁴ over vectors v [..., N, 3] with units u [N, 1]; a third of the operations of torch's own."""
 
     @staticmethod
     def forward(ctx: Any, vectors: Tensor, units: Tensor) -> Tensor:
         scaled = vectors * units
         squares = (scaled * scaled).sum(dim=-1, keepdim=True)
         ctx.save_for_backward(scaled, squares * units)
-        return torch.dot(squares[:, 0], squares[:, 0]) / len(vectors)
+        squares = squares.reshape(-1)
+        return torch.dot(squares, squares) / len(squares)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
         scaled, factors = ctx.saved_tensors
-        return scaled * (factors * (upstream * (4.0 / len(scaled)))), None
+        return scaled * (factors * (upstream * (4.0 / (scaled.numel() // 3)))), None

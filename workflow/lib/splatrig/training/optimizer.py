@@ -48,19 +48,30 @@ class Adam:
         if gradients:
             torch._foreach_add_([self.moments[name].steps for name in gradients], 1.0)  # one kernel for all
         for name, gradient in gradients.items():
-            moments = self.moments[name]
-            torch._fused_adam_(
-                [self.parameters[name]],
-                [gradient],
-                [moments.mean],
-                [moments.square],
-                [],
-                [moments.steps],
-                lr=rates[name],
-                beta1=self.betas[0],
-                beta2=self.betas[1],
-                weight_decay=0.0,
-                eps=self.epsilon,
-                amsgrad=False,
-                maximize=False,
-            )
+            move([self.parameters[name]], [gradient], [self.moments[name]], rates[name], self.betas, self.epsilon)
+
+
+def move(
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    moments: list[Moments],
+    rate: float,
+    betas: tuple[float, float],
+    epsilon: float,
+) -> None:
+    """Take one step of Adam for tensors of one rate, in one kernel; their counters have counted this step already."""
+    torch._fused_adam_(
+        parameters,
+        gradients,
+        [remembered.mean for remembered in moments],
+        [remembered.square for remembered in moments],
+        [],
+        [remembered.steps for remembered in moments],
+        lr=rate,
+        beta1=betas[0],
+        beta2=betas[1],
+        weight_decay=0.0,
+        eps=epsilon,
+        amsgrad=False,
+        maximize=False,
+    )

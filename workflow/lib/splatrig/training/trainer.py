@@ -142,7 +142,6 @@ def fit(
 
 def render_view(activated: Activated, view: View, plan: Plan, background: Tensor) -> tuple[Tensor, Tensor]:
     """Return render and photograph [h, w, 3] of a view, both over the plan's backdrop (`background` [3] or plate)."""
-    backdrop = torch.zeros_like(background) if plan.backdrop == "plate" else background
     images, alphas = rasterize(
         *activated,
         view.viewmats,
@@ -150,16 +149,32 @@ def render_view(activated: Activated, view: View, plan: Plan, background: Tensor
         view.width,
         view.height,
         sh_degree=plan.sh_degree,
-        backgrounds=backdrop[None],
+        backgrounds=behind_render(plan, background)[None],
         backend=plan.rasterizer,
     )
+    return over_backdrop(images.squeeze(0), alphas.squeeze(0), view, plan, background)
+
+
+def behind_render(plan: Plan, background: Tensor) -> Tensor:  # [3]
+    """Return the colour that the rasteriser puts behind the Gaussians: black where a plate follows."""
+    return torch.zeros_like(background) if plan.backdrop == "plate" else background
+
+
+def over_backdrop(
+    image: Tensor,  # [h, w, 3], over `behind_render`
+    alpha: Tensor,  # [h, w, 1]
+    view: View,
+    plan: Plan,
+    background: Tensor,  # [3]
+) -> tuple[Tensor, Tensor]:  # [h, w, 3] each
+    """Return what was rendered of a view and its photograph as the loss compares them."""
     if plan.backdrop in ("plate", "leak"):
         photographed = view.image[..., :3].to(torch.float32) * (1.0 / 255.0)
         if plan.backdrop == "leak":
-            return images[0], photographed
+            return image, photographed
         assert view.plate is not None  # the plan follows the capture
-        return images[0] + (1.0 - alphas[0]) * (view.plate.to(torch.float32) * (1.0 / 255.0)), photographed
-    return images[0], composite(view.image, background)
+        return image + (1.0 - alpha) * (view.plate.to(torch.float32) * (1.0 / 255.0)), photographed
+    return image, composite(view.image, background)
 
 
 def normalized(gaussians: Gaussians, reference_quats: NDArray[np.float32]) -> Gaussians:

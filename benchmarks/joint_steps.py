@@ -1,0 +1,100 @@
+"""What a step of a joint fit costs: time, kernels and memory, against the size of the rig and of the memory."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import torch
+from joint_bench import Bench, at_level, begun, forget_peak, learned_rig, now, peak_gib
+from torch.autograd import DeviceType
+
+from splatrig.config_joint import JointConfig
+from splatrig.joint.stage import Subject
+
+STEPS = 100
+
+
+def part_step(bench: Bench) -> None:
+    """Measure steps of one photograph, and of as many as configured, that are decoded."""
+    for batch in (1, bench.joint.batch.frames):
+        config = replace(bench.joint, batch=replace(bench.joint.batch, frames=batch))
+        bench.record("step", {"photographs": batch} | step_costs(bench, bench.subject, config, profiled=True))
+
+
+def step_costs(bench: Bench, subject: Subject, config: JointConfig, *, profiled: bool = False) -> dict[str, float]:
+    """Return milliseconds a step and peak memory when all photographs are decoded.
+
+    `profiled`: also what torch's profiler counts in as many further steps: milliseconds in which the GPU works, its
+    kernels and its copies.
+    """
+    few = np.flatnonzero(np.arange(len(subject.cameras)) % 4 == 1)  # photographs, not what a step costs
+    subject = replace(subject, cameras=subject.cameras.select(few))
+    pairs = len(subject.names("train")) * int((~subject.cameras.held_out).sum())
+    on_gpu = torch.cuda.is_available()
+    clock = now if on_gpu else time.thread_time  # on a CPU: not of decoding threads, nor of other jobs
+    forget_peak()
+    with begun(bench, subject, replace(config, validation_pairs=0), None) as (fit, shots):
+        steps = iter(range(10**9))
+
+        def take(count: int) -> None:
+            for _ in range(count):
+                fit.step(next(steps), next(shots))
+
+        take(1 + pairs // config.batch.frames if on_gpu else 5)
+        begin = clock()
+        take(STEPS if on_gpu else STEPS // 5)
+        costs = {"ms_a_step": 1e3 * (clock() - begin) / (STEPS if on_gpu else STEPS // 5), "peak_gib": peak_gib()}
+        if profiled and on_gpu:
+            with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+                take(STEPS)
+                now()
+            events = [event for event in profile.key_averages() if event.device_type == DeviceType.CUDA]
+            copies = sum(event.count for event in events if event.key.startswith("Mem"))
+            costs |= {
+                "gpu_ms_a_step": sum(event.self_device_time_total for event in events) / 1e3 / STEPS,
+                "kernels_a_step": sum(event.count for event in events) / STEPS - copies / STEPS,
+                "copies_a_step": copies / STEPS,
+            }
+            print(
+                profile.key_averages().table(sort_by="self_device_time_total", row_limit=70, max_name_column_width=70)
+            )
+    return costs
+
+
+def part_scaling(bench: Bench) -> None:
+    """Measure milliseconds a step and memory against K, frames and Gaussians."""
+
+    def measure(what: str, value: int, subject: Subject, config: JointConfig) -> None:
+        bench.record("scaling", {"against": what, "value": value} | step_costs(bench, subject, config))
+
+    joint, finest = bench.joint, bench.subject.template.finest
+    for level in dict.fromkeys((joint.level, finest)):
+        for k in (10, 20, 50):
+            measure(f"K on {level}", k, bench.subject, replace(joint, k=k, level=level))
+    rows = bench.subject.frames[bench.subject.frames["role"] == "train"]
+    for frames in (25, 50, 100):
+        # a frame that comes twice has weights and photographs of its own each time
+        repeated = pd.concat([rows] * -(-frames // len(rows))).head(frames)
+        measure("frames", frames, replace(bench.subject, frames=repeated), joint)
+    for level in list(bench.subject.template.levels):
+        subject = at_level(bench, level)
+        measure("Gaussians", len(subject.neutral), subject, joint)
+
+
+def part_stream(bench: Bench) -> None:
+    """Measure how fast photographs are decoded, and whether the GPU waits when few of them fit into memory."""
+    names = bench.subject.names("train")
+    train = np.flatnonzero(~bench.subject.cameras.held_out)
+    pairs = [(frame, int(camera)) for frame in range(len(names)) for camera in train][:400]
+    begin = time.perf_counter()
+    with bench.subject.photographs(names, bench.device) as photographs:
+        photographs.hold(pairs)
+        for pair in pairs:
+            photographs.view(pair)
+            photographs.drop([pair])
+    rate = len(pairs) / (time.perf_counter() - begin)
+    short = replace(bench.joint, steps=bench.options.stream_steps, check_every=10**6, validation_pairs=0)
+    for gib in (bench.joint.memory_gib, bench.joint.memory_gib / 8):
+        run = learned_rig(bench, replace(short, memory_gib=gib), "global", None)
+        bench.record("stream", {"memory_gib": gib, "decoded_a_second": rate, "steps": short.steps} | run.costs)
