@@ -95,7 +95,7 @@ def test_a_step_goes_down_the_gradient_of_the_mean_over_its_pictures(
 ) -> None:
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
-    view = replace(planted.VIEW, backdrop=backdrop, size_weight=0.3)
+    view = replace(planted.VIEW, backdrop=backdrop, size_weight=0.3, rasterizer="auto")
     plan = planted.plan(local=local, hiding=hiding, view=view)
     rig = JointRig(planted.disturbed(truth, 0, local=local), plan.rates, device)
     with Photographs(truth.frames, device, workers=2, processes=False) as photographs:
@@ -138,7 +138,7 @@ def test_a_gradient_that_is_not_finite_is_left_out_alone(truth: Planted, monkeyp
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_step_on_a_gpu_starts_few_kernels_and_waits_once(truth: Planted, recwarn: pytest.WarningsRecorder) -> None:
     """gsplat waits for the number of tiles that Gaussians cover; nothing else may."""
-    plan = planted.plan(hiding=Hiding(0.2, 0.1), view=replace(planted.VIEW, backdrop="random", size_weight=0.3))
+    plan = planted.plan(hiding=Hiding(0.2, 0.1), view=replace(planted.VIEW, backdrop="random", rasterizer="auto"))
     rig = JointRig(planted.disturbed(truth, 0, local=False), plan.rates, "cuda")
     with Photographs(truth.frames, "cuda", workers=2, processes=False) as photographs:
         fit = JointFit(rig, photographs, planted.schedule(truth), planted.surroundings(truth), plan)
