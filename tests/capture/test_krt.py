@@ -32,7 +32,7 @@ def cameras(draw):
 def test_cameras_come_back_to_the_last_bit_in_their_order(tmp_path_factory, written, newline, end):
     path = tmp_path_factory.mktemp("krt") / "KRT"
     write_krt(path, written)
-    path.write_bytes((path.read_text().rstrip("\n") + end).replace("\n", newline).encode())
+    path.write_bytes((path.read_text().rstrip("\n") + end).replace("\n", newline).encode("utf-8-sig"))
     again = read_krt(path)
     assert list(again) == [camera.name for camera in written]
     for camera in written:
@@ -59,7 +59,7 @@ def lines_of(tmp_path):
         (17, None, "line 16, camera 400002: the file ends after 6 of the 7 lines"),
         (2, "-120 0 12", "line 1, camera 400030: expected intrinsics"),
         (2, "120 3 12", "line 1, camera 400030: expected square axes"),
-        (6, "2 0 0 5", "line 1, camera 400030: expected a rotation"),
+        (6, "2 0 0 5", "line 1, camera 400030: extrinsics: expected a rotation"),
     ],
 )
 def test_faults_name_file_line_and_camera(tmp_path, line, text, words):

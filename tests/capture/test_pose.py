@@ -21,7 +21,7 @@ def some_pose(seed):
 def test_poses_come_back_to_the_last_bit(tmp_path_factory, seed, newline, square):
     path = tmp_path_factory.mktemp("pose") / "000102_transform.txt"
     write_pose(path, some_pose(seed))
-    path.write_bytes((path.read_text() + "0 0 0 1\n" * square).replace("\n", newline).encode())
+    path.write_bytes((path.read_text() + "0 0 0 1\n" * square).replace("\n", newline).encode("utf-8-sig"))
     assert_array_equal(read_pose(path), some_pose(seed))
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from capture.raw import HEAD, HEIGHT, STAGE, UNREFERENCED, WIDTH, RawCapture, stage_cameras
 from splatrig.capture.calibration import calibrated_cameras
 from splatrig.capture.color import correction_table
-from splatrig.capture.krt import read_krt
+from splatrig.capture.krt import read_krt, write_krt
 from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.pose import read_pose
 from splatrig.capture.restructure import RestructureOptions, restructure
@@ -128,7 +128,7 @@ def test_holes_are_counted_and_skipped(raw, tmp_path, caplog):
 
 def test_holes_can_be_refused(raw, tmp_path):
     raw.image(SMILE, "400017", "000106").unlink()
-    with pytest.raises(InputError, match="frame E002_Smile/000106 has no images of 1 cameras"):
+    with pytest.raises(InputError, match="frame E002_Smile/000106 has no image of camera 400017"):
         run(raw, tmp_path / "out", holes="refuse")
 
 
@@ -199,3 +199,21 @@ def test_captures_in_either_space_give_the_same_data_set(raw, tmp_path, space, w
     for camera in raw.cameras:
         pictures = [np.asarray(Image.open(tmp_path / x / "000109" / f"{camera}.png")).astype(int) for x in "ab"]
         assert_allclose(pictures[0], pictures[1], atol=8)
+
+
+@pytest.mark.parametrize("world_to_camera", [np.diag([1, 1, 1, 1e-3]), np.diag([1, -1, -1, 1])])
+def test_cameras_of_another_unit_or_convention_are_refused(raw, tmp_path, world_to_camera):
+    cameras = [
+        replace(camera, extrinsics=world_to_camera[:3, :3] @ camera.extrinsics * [1, 1, 1, world_to_camera[3, 3]])
+        for camera in stage_cameras(raw.cameras)
+    ]
+    write_krt(raw.root / "KRT", cameras)
+    with pytest.raises(InputError, match="E002_Smile/000100: no vertex of the tracked mesh is in the image of any"):
+        run(raw, tmp_path / "out")
+
+
+def test_a_camera_that_does_not_see_the_head_is_named(raw, tmp_path, caplog):
+    first, *others = stage_cameras(raw.cameras)
+    write_krt(raw.root / "KRT", [replace(first, K=first.K * [[1, 1, 30], [1, 1, 1], [1, 1, 1]]), *others])
+    run(raw, tmp_path / "out")
+    assert "E002_Smile/000100: camera 400030 does not see the head" in caplog.text

@@ -1,5 +1,6 @@
 """Tracked meshes: into head space from either space, pruned alike, and refused when they do not fit together."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from capture.raw import UNREFERENCED, RawCapture
 from splatrig.capture.layout import CaptureLayout
-from splatrig.capture.pose import to_world
+from splatrig.capture.pose import to_world, write_pose
 from splatrig.capture.tracked import Tracking, read_topology, space_by_pose
 from splatrig.errors import InputError
 from splatrig.mesh.obj import read_obj, write_obj
@@ -118,3 +119,36 @@ def test_spaces_that_change_within_a_segment_are_refused(raw):
     tracking.read(first)
     with pytest.raises(InputError, match="must be in one space"):
         tracking.read(second)
+
+
+def test_a_mesh_that_is_inside_out_is_turned_with_its_texture(raw, caplog):
+    item = frames_of(raw)[0]
+    mesh = read_obj(item.mesh)
+    write_obj(item.mesh, mesh.vertices, mesh.faces[:, ::-1], mesh.uvs, mesh.uv_faces[:, ::-1])
+    topology = read_topology(item)
+    assert_array_equal(topology.pruning.faces, raw.faces - UNREFERENCED)
+    assert_array_equal(topology.uv_faces, mesh.uv_faces)
+    assert "inside out (clockwise); they are turned" in caplog.text
+    assert np.isfinite(Tracking(topology).read(item).vertices).all()
+
+
+def test_faces_that_disagree_about_the_outside_are_counted(raw, caplog):
+    item = frames_of(raw)[0]
+    mesh = read_obj(item.mesh)
+    mesh.faces[7] = mesh.faces[7, ::-1]
+    write_obj(item.mesh, mesh.vertices, mesh.faces)
+    read_topology(item)
+    assert "0 edges have more than two triangles, 3 are passed in the same direction twice" in caplog.text
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e-1, 1e2])
+def test_other_units_than_millimetres_are_refused(raw, scale):
+    item = frames_of(raw)[0]
+    mesh = read_obj(item.mesh)
+    pose = raw.poses[SEGMENT, item.frame] * [1, 1, 1, scale]
+    write_pose(item.pose, pose)
+    item.positions.unlink()
+    head = raw.head[SEGMENT, item.frame] * scale
+    write_obj(item.mesh, to_world(head, pose), mesh.faces)
+    with pytest.raises(InputError, match=r"000100\.obj: the tracked mesh is .* mm from corner to corner, expected 50"):
+        Tracking(read_topology(item)).read(replace(item, positions=None))

@@ -109,3 +109,11 @@ def test_a_piece_of_zero_area_has_finite_distances():
 def test_bad_input_is_named(vertices, faces, sources, words):
     with pytest.raises(InputError, match=words):
         GeodesicSolver(vertices, faces).distances(sources)
+
+
+def test_a_piece_that_has_collapsed_to_a_point_has_zero_distances():
+    vertices, faces = np.random.default_rng(0).normal(size=(7, 3)), np.array([[0, 1, 2], [3, 4, 5], [5, 4, 6]])
+    vertices[3:] = [1.0, 2.0, 3.0]
+    distances = GeodesicSolver(vertices, faces).distances([4])[0]
+    assert_allclose(distances[3:], 0.0, atol=1e-30)
+    assert np.isinf(distances[:3]).all()

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.transform import Rotation
 
 from mesh.heads import ellipsoid_head
-from splatrig.mesh.normals import tangent_frames, vertex_normals, vertex_rotations
+from splatrig.mesh.normals import faces_outward, tangent_frames, vertex_normals, vertex_rotations
 
 ROTATION_TOLERANCE = 1e-7
 """Radians: the identity pull of 1e-9 and rounding."""
@@ -28,6 +28,14 @@ def test_normals_of_a_sphere_point_outwards_at_unit_length():
     normals = vertex_normals(np.asarray(sphere.vertices), np.asarray(sphere.faces))
     assert_allclose(np.linalg.norm(normals, axis=1), 1.0, atol=1e-12)
     assert np.sum(normals * sphere.vertices, axis=1).min() > 0.999
+
+
+def test_faces_look_outwards_or_inwards_wherever_the_head_is_and_also_when_it_is_open():
+    vertices, faces = ellipsoid_head(2)
+    front = faces[vertices[faces].mean(axis=1)[:, 2] > 20]
+    for part in (faces, front):
+        assert faces_outward(vertices + np.array([900, -400, 3000]), part) > 0.99
+        assert faces_outward(vertices, part[:, ::-1]) < -0.99
 
 
 def test_normals_agree_with_a_loop_over_faces():

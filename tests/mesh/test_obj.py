@@ -17,7 +17,8 @@ def meshes(draw):
     count = draw(st.integers(3, 10))
     vertices = draw(st.lists(st.tuples(coordinate, coordinate, coordinate), min_size=count, max_size=count))
     index = st.integers(0, count - 1)
-    faces = draw(st.lists(st.tuples(index, index, index), min_size=1, max_size=10))
+    face = st.lists(index, min_size=3, max_size=3, unique=True)
+    faces = draw(st.lists(face, min_size=1, max_size=10))
     return np.array(vertices), np.array(faces, dtype=np.int64)
 
 
@@ -104,3 +105,9 @@ def test_noise_is_read_or_refused_but_never_crashes(tmp_path_factory, content):
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"noise\.obj"):
         read_obj(path)
+
+
+def test_triangles_that_name_a_vertex_twice_are_left_out(tmp_path):
+    mesh = read(tmp_path, "\ufeff" + SQUARE + "f 1 2 2\nf 1 2 3 3\nf 1 1 3 4\n")
+    assert len(mesh.vertices) == 4
+    assert_array_equal(mesh.faces, [[0, 1, 2], [0, 2, 3]])

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from splatrig.errors import InputError
 from splatrig.mesh.topology import (
+    bad_edges,
     boundary_edges,
     checked_faces,
     euler_characteristic,
@@ -84,3 +85,16 @@ def test_mean_edge_lengths_of_a_right_triangle():
 def test_faces_outside_the_mesh_are_refused(faces, words):
     with pytest.raises(InputError, match=words):
         checked_faces(faces, 3)
+
+
+@pytest.mark.parametrize(
+    ("faces", "expected"),
+    [
+        ([[0, 1, 2], [2, 1, 3]], (0, 0)),
+        ([[0, 1, 2], [1, 2, 3]], (0, 1)),
+        ([[0, 1, 2], [2, 1, 3], [1, 2, 4]], (1, 0)),
+        ([[0, 1, 2], [0, 1, 2]], (0, 3)),
+    ],
+)
+def test_edges_that_no_surface_can_have_are_counted(faces, expected):
+    assert bad_edges(np.array(faces)) == expected

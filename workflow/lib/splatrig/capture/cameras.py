@@ -89,6 +89,14 @@ class Cameras:
         pose = np.vstack([head_to_world, [0.0, 0.0, 0.0, 1.0]])
         return Cameras(self.names, self.viewmats @ pose, self.Ks, self.width, self.height, self.held_out)
 
+    def see(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:  # [C]
+        """Return which cameras have any of `points` [N, 3], in the space that `viewmats` start from, in their image."""
+        x, y, z = np.moveaxis(points @ self.viewmats[:, :3, :3].mT + self.viewmats[:, None, :3, 3], -1, 0)  # [C, N]
+        depth = np.where(z > 0, z, np.nan)
+        (fx, cx), (fy, cy) = ((self.Ks[:, i, i, None], self.Ks[:, i, 2, None]) for i in range(2))
+        column, row = fx * x / depth + cx, fy * y / depth + cy
+        return ((column >= 0) & (column < self.width) & (row >= 0) & (row < self.height)).any(axis=1)
+
     def scaled(self, scale: float) -> "Cameras":
         """Return the cameras of images resized by `scale` (rounded to whole pixels, each axis by its own factor)."""
         width, height = max(1, round(self.width * scale)), max(1, round(self.height * scale))

@@ -4,7 +4,6 @@ Blocks of a camera name, three lines of intrinsics, one line of five distortion 
 [R|t] (world to camera, millimetres), and a blank line; in no particular order.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from splatrig.capture.plain_text import check_rotation, finite_numbers, read_lines
 from splatrig.errors import InputError
 from splatrig.files import atomic_path
 
 _ROWS = (("intrinsics", 3), ("intrinsics", 3), ("intrinsics", 3), ("distortion", 5)) + 3 * (("extrinsics", 4),)
-_ROTATION_TOLERANCE = 1e-3
-"""Largest entry of R Rᵀ - I: text with four decimals passes, a wrong matrix does not."""
 _SKEW_TOLERANCE = 1e-3
 """Pixels of skew that are taken for rounding; the rasterisers know no skew."""
 
@@ -33,16 +31,16 @@ class KrtCamera:
 
 
 def read_krt(path: str | Path) -> dict[str, KrtCamera]:
-    """Read the cameras of a KRT file by name, in the file's order; blank lines and CRLF do not matter.
+    """Read the cameras of a KRT file by name, in the file's order.
 
+    Blank lines, CRLF and a byte order mark do not matter.
     Raises InputError naming file, line and camera for a wrong count, a word that is no number, NaN, a matrix that is
     no camera's, a camera that appears twice or a block cut short.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: the capture has no KRT file (camera calibration); check capture.root.")
-    text = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    lines = [(number, line.split()) for number, line in enumerate(text, start=1) if line.strip()]
+    lines = read_lines(path)
     cameras: dict[str, KrtCamera] = {}
     for start in range(0, len(lines), 1 + len(_ROWS)):
         number, words = lines[start]
@@ -54,7 +52,10 @@ def read_krt(path: str | Path) -> dict[str, KrtCamera]:
                 f"{path} line {number}, camera {name}: this camera appeared before; remove one of the two."
             )
         block = lines[start + 1 : start + 1 + len(_ROWS)]
-        rows = [_row(path, name, *line, *expected) for line, expected in zip(block, _ROWS, strict=False)]
+        rows = [
+            finite_numbers(words, count, f"{path} line {number}, camera {name}: {kind}")
+            for (number, words), (kind, count) in zip(block, _ROWS, strict=False)
+        ]
         if len(block) < len(_ROWS):
             raise InputError(
                 f"{path} line {lines[-1][0]}, camera {name}: the file ends after {len(block)} of the "
@@ -67,30 +68,15 @@ def read_krt(path: str | Path) -> dict[str, KrtCamera]:
     return cameras
 
 
-def _row(path: Path, name: str, number: int, words: list[str], kind: str, count: int) -> list[float]:
-    """Return the numbers of one line of a block."""
-    where = f"{path} line {number}, camera {name}: {kind}"
-    if len(words) != count:
-        raise InputError(f"{where}: expected {count} numbers, got {len(words)}.")
-    try:
-        values = [float(word) for word in words]
-    except ValueError:
-        raise InputError(f"{where}: expected {count} numbers, got {' '.join(words)!r}.") from None
-    if not all(map(math.isfinite, values)):
-        raise InputError(f"{where}: expected finite numbers, got {' '.join(words)!r}.")
-    return values
-
-
 def _check_camera(path: Path, number: int, camera: KrtCamera) -> None:
     """Raise InputError when the numbers of a block are not those of a pinhole camera without skew."""
     where = f"{path} line {number}, camera {camera.name}"
-    K, rotation = camera.K, camera.extrinsics[:, :3]
+    K = camera.K
     if not (K[0, 0] > 0 and K[1, 1] > 0 and np.array_equal(K[2], [0, 0, 1]) and K[1, 0] == 0):
         raise InputError(f"{where}: expected intrinsics [fx 0 cx; 0 fy cy; 0 0 1] with fx, fy > 0, got {K.tolist()}.")
     if abs(K[0, 1]) > _SKEW_TOLERANCE:
         raise InputError(f"{where}: expected square axes (skew 0), got skew {K[0, 1]:g}; undistort the images first.")
-    if np.abs(rotation @ rotation.T - np.eye(3)).max() > _ROTATION_TOLERANCE or np.linalg.det(rotation) < 0:
-        raise InputError(f"{where}: expected a rotation in the extrinsics, got {rotation.tolist()}.")
+    check_rotation(camera.extrinsics[:, :3], f"{where}: extrinsics")
 
 
 def write_krt(path: str | Path, cameras: Iterable[KrtCamera]) -> None:

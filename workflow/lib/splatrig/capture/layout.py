@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from splatrig.capture.frame_list import read_frame_list
+from splatrig.capture.frame_list import in_time_order, read_frame_list
 from splatrig.errors import InputError
 
 
@@ -89,7 +89,7 @@ class CaptureLayout:
     def _frame_names(self, segment: str, tracked: set[str]) -> tuple[str, ...]:
         """Return the names of a segment's frames in time order."""
         if not self.frame_list.is_file():
-            return tuple(sorted(name.removesuffix(".obj") for name in tracked if name.endswith(".obj")))
+            return in_time_order(name.removesuffix(".obj") for name in tracked if name.endswith(".obj"))
         segments = read_frame_list(self.frame_list)
         if segment not in segments:
             raise InputError(

@@ -1,46 +1,28 @@
 """The head pose of a frame, `{frame}_transform.txt`: the rigid motion [R|t] from head space to the world."""
 
-import math
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from splatrig.capture.plain_text import check_rotation, finite_numbers, read_lines
 from splatrig.errors import InputError
 from splatrig.files import atomic_path
 
-_ROTATION_TOLERANCE = 1e-3
-"""Largest entry of R Rᵀ - I: text with four decimals passes, a wrong matrix does not."""
-
 
 def read_pose(path: str | Path) -> NDArray[np.float64]:
-    """Read the matrix head_to_world [3, 4], millimetres; blank lines and CRLF do not matter.
+    """Read the matrix head_to_world [3, 4], millimetres; blank lines, CRLF and a byte order mark do not matter.
 
     A fourth row `0 0 0 1` is allowed. Raises InputError naming file and line for a wrong count, a word that is no
     number or NaN, and naming the file for a matrix that is no rigid motion.
     """
-    rows: list[list[float]] = []
-    text = Path(path).read_text(encoding="utf-8", errors="replace").split("\n")
-    for number, words in ((number, line.split()) for number, line in enumerate(text, start=1)):
-        if not words:
-            continue
-        if len(words) != 4:
-            raise InputError(f"{path} line {number}: head pose: expected 4 numbers, got {len(words)}.")
-        try:
-            row = [float(word) for word in words]
-        except ValueError:
-            raise InputError(f"{path} line {number}: head pose: expected 4 numbers, got {' '.join(words)!r}.") from None
-        if not all(map(math.isfinite, row)):
-            raise InputError(f"{path} line {number}: head pose: expected finite numbers, got {' '.join(words)!r}.")
-        rows.append(row)
+    rows = [finite_numbers(words, 4, f"{path} line {number}: head pose") for number, words in read_lines(path)]
     if len(rows) == 4 and rows[3] == [0.0, 0.0, 0.0, 1.0]:
         rows.pop()
     if len(rows) != 3:
         raise InputError(f"{path}: head pose: expected 3 rows of 4 numbers, got {len(rows)}; is the file cut short?")
     pose = np.array(rows)
-    rotation = pose[:, :3]
-    if np.abs(rotation @ rotation.T - np.eye(3)).max() > _ROTATION_TOLERANCE or np.linalg.det(rotation) < 0:
-        raise InputError(f"{path}: head pose: expected a rotation in the first 3 columns, got {rotation.tolist()}.")
+    check_rotation(pose[:, :3], f"{path}: head pose")
     return pose
 
 

@@ -126,9 +126,8 @@ def _usable_frames(layout: CaptureLayout, expression: str, cameras: Cameras, hol
         if not files.cameras:
             missing.append("image")
         if missing or lacking:
-            what = " and ".join(
-                [*missing, *([f"images of {len(lacking)} cameras ({lacking[0]} …)"] if lacking else [])]
-            )
+            images = [f"image of camera {', '.join(lacking)}"] if files.cameras and lacking else []
+            what = " and ".join([*missing, *images])
             if holes == "refuse":
                 raise InputError(
                     f"{layout.root}: frame {expression}/{files.frame} has no {what}; complete the capture, or set "
@@ -165,11 +164,11 @@ def _levels(topology: Topology, options: RestructureOptions, tex_mean: Path) -> 
         all_faces.append(subdivision.faces)
         steps.append(subdivision.step)
     colors: list[NDArray[np.uint8]] | list[None] = [None] * len(all_faces)
-    if topology.mesh.uv_faces is None or not tex_mean.is_file():
+    if topology.uv_faces is None or not tex_mean.is_file():
         _log.info("no vertex colours: %s", "no texture coordinates" if tex_mean.is_file() else f"no {tex_mean}")
     else:
         texture = corrected(np.asarray(read_image(tex_mean)), correction_table(options.color))
-        colors = colors_of_levels(texture, topology.mesh.uvs, topology.mesh.uv_faces, all_faces)
+        colors = colors_of_levels(texture, topology.mesh.uvs, topology.uv_faces, all_faces)
     return [_LevelMesh(*parts) for parts in zip(all_faces, steps, colors, strict=True)]
 
 
@@ -178,7 +177,7 @@ def _write_meshes(
 ) -> None:
     """Write a frame's OBJ, PLYs and pose, in head space."""
     vertices = tracked.vertices
-    write_obj(folder / f"{frame}.obj", vertices, levels[0].faces, topology.mesh.uvs, topology.mesh.uv_faces)
+    write_obj(folder / f"{frame}.obj", vertices, levels[0].faces, topology.mesh.uvs, topology.uv_faces)
     write_pose(folder / f"{frame}_transform.txt", tracked.head_to_world)
     for level, suffix in zip(levels, PLY_SUFFIXES, strict=False):
         if level.step is not None:
@@ -186,6 +185,23 @@ def _write_meshes(
         normals = vertex_normals(vertices, level.faces).astype(np.float32)
         mesh = PlyMesh(vertices.astype(np.float32), level.faces, normals, level.colors)
         write_ply(folder / f"{frame}{suffix}.ply", mesh)
+
+
+def _check_views(
+    layout: CaptureLayout, chosen: Sequence[FrameFiles], tracked: Sequence[TrackedFrame], in_head: Sequence[Cameras]
+) -> None:
+    """Raise InputError for a frame that no camera sees; name cameras that do not see the head of a frame in the log."""
+    for files, frame, views in zip(chosen, tracked, in_head, strict=True):
+        seeing = views.see(frame.vertices)
+        if not seeing.any():
+            raise InputError(
+                f"{layout.root}: frame {files.segment}/{files.frame}: no vertex of the tracked mesh is in the image of "
+                f"any of {len(views)} cameras; KRT, poses and meshes must be of one capture, in millimetres, with "
+                "OpenCV cameras (x right, y down, z forward) and poses from head to world."
+            )
+        blind = [name for name, sees in zip(views.names, seeing, strict=True) if not sees]
+        if blind:
+            _log.warning("%s/%s: camera %s does not see the head", files.segment, files.frame, ", ".join(blind))
 
 
 def _write_photographs(
@@ -206,6 +222,7 @@ def _write_photographs(
     """
     table = correction_table(options.color)
     in_head = [cameras.in_head_space(frame.head_to_world) for frame in tracked]
+    _check_views(layout, chosen, tracked, in_head)
     jobs = [(f, camera) for f, files in enumerate(chosen) for camera in files.cameras]
 
     def write_one(job: tuple[int, str]) -> None:

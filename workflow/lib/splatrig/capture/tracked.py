@@ -10,13 +10,21 @@ from numpy.typing import NDArray
 from splatrig.capture.layout import FrameFiles
 from splatrig.capture.pose import read_pose, to_head, to_world
 from splatrig.errors import InputError
+from splatrig.mesh.normals import faces_outward
 from splatrig.mesh.obj import ObjMesh, read_obj
-from splatrig.mesh.topology import Pruning, prune_unreferenced
+from splatrig.mesh.topology import Pruning, bad_edges, prune_unreferenced
 
 _log = logging.getLogger(__name__)
 
 SPACE_TOLERANCE_MM = 0.1
 """How far obj may lie from R·bin + t (or from bin): text with four decimals of metres-long vectors passes."""
+
+
+_SIZES_MM = (50.0, 5000.0)
+"""Diagonals of what may be a tracked head: in metres or centimetres it is less."""
+
+_INSIDE_OUT = -0.2
+"""Below this balance of outward faces a mesh is inside out; the inside of a mouth or a socket costs little."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +36,31 @@ class Topology:
     mesh: ObjMesh
     """Its content; positions are of no interest."""
     pruning: Pruning
-    """The way to the vertices that faces reference."""
+    """The way to the vertices that faces reference; its faces look outwards."""
+    uv_faces: NDArray[np.int64] | None  # [T, 3]
+    """Corners of those faces into `mesh.uvs`, -1 where a face has none; None when no face has any."""
 
 
 def read_topology(files: FrameFiles) -> Topology:
-    """Read the topology from the OBJ file of one frame, which must be there."""
+    """Read the topology from the OBJ file of one frame, which must be there; turn it if it is inside out.
+
+    Edges at which no surface can be oriented are named in the log.
+    """
     assert files.mesh is not None
     mesh = read_obj(files.mesh)
-    pruning = prune_unreferenced(mesh.faces, len(mesh.vertices))
-    return Topology(files.mesh, mesh, pruning)
+    faces, uv_faces = mesh.faces, mesh.uv_faces
+    if faces_outward(mesh.vertices, faces) < _INSIDE_OUT:
+        _log.warning("%s: the faces are inside out (clockwise); they are turned", files.mesh)
+        faces, uv_faces = faces[:, ::-1], None if uv_faces is None else uv_faces[:, ::-1]
+    pruning = prune_unreferenced(faces, len(mesh.vertices))
+    manifold, oriented = bad_edges(pruning.faces)
+    if manifold or oriented:
+        _log.warning(
+            "%s: %d edges have more than two triangles, %d are passed in the same direction twice; normals there are "
+            "not to be relied on",
+            *(files.mesh, manifold, oriented),
+        )
+    return Topology(files.mesh, mesh, pruning, uv_faces)
 
 
 def check_topology(path: Path, mesh: ObjMesh, expected: Topology) -> None:
@@ -82,7 +106,8 @@ class Tracking:
 
         Where the frame has a .bin (head space by definition), positions are taken from it and obj ≈ R·bin + t (world)
         or obj ≈ bin (head) must hold; otherwise the OBJ's space follows from the pose. Raises InputError naming the
-        file for another topology, a bad number, or an OBJ that fits neither space or not that of other frames.
+        file for another topology, a bad number, another unit than millimetres, or an OBJ that fits neither space or not
+        that of other frames.
         """
         assert files.mesh is not None and files.pose is not None
         pose = read_pose(files.pose)
@@ -98,6 +123,7 @@ class Tracking:
             _check_finite(files.positions, head)
             space = space_by_check(files.mesh, positions, head, pose)
         self._agree(space, files)
+        _check_size(files.positions or files.mesh, head)
         return TrackedFrame(head, pose)
 
     def positions(self, files: FrameFiles) -> NDArray[np.float64]:
@@ -120,6 +146,16 @@ class Tracking:
         if len(self._spaces) > 1:
             places = " but ".join(f"{path} is in {name} space" for name, path in self._spaces.items())
             raise InputError(f"tracked meshes: {places}; all OBJ files of a segment must be in one space.")
+
+
+def _check_size(path: Path, vertices: NDArray[np.float64]) -> None:
+    """Raise InputError when a head cannot be of the size that its positions have in millimetres."""
+    size = float(np.linalg.norm(np.ptp(vertices, axis=0)))
+    if not _SIZES_MM[0] <= size <= _SIZES_MM[1]:
+        raise InputError(
+            f"{path}: the tracked mesh is {size:.3g} mm from corner to corner, expected {_SIZES_MM[0]:g} to "
+            f"{_SIZES_MM[1]:g}; meshes, .bin files, poses and KRT must be in millimetres."
+        )
 
 
 def read_positions(path: Path, vertex_count: int) -> NDArray[np.float64]:

@@ -21,7 +21,8 @@ class _Piece:
     """One connected piece of the mesh with its factored solver."""
 
     members: NDArray[np.int64]  # [M] vertex indices in the whole mesh
-    solver: potpourri3d.MeshHeatMethodDistanceSolver
+    solver: potpourri3d.MeshHeatMethodDistanceSolver | None
+    """None where all vertices lie at one place."""
     edge_lengths: csr_array  # [M, M] for the pieces on which the heat method fails
 
 
@@ -75,10 +76,11 @@ def _factor(points: NDArray[np.float64], triangles: NDArray[np.int64]) -> _Piece
     positions = points[pruning.kept]
     ends = unique_edges(pruning.faces).ends
     lengths = np.linalg.norm(positions[ends[:, 0]] - positions[ends[:, 1]], axis=1)
+    collapsed = not lengths.any()
     # csgraph takes a stored 0 for "no edge": two vertices at one place stay neighbours.
     lengths = np.maximum(lengths, np.finfo(np.float64).tiny)
     graph = csr_array((lengths, (ends[:, 0], ends[:, 1])), shape=(len(positions), len(positions)))
-    solver = potpourri3d.MeshHeatMethodDistanceSolver(positions, pruning.faces)
+    solver = None if collapsed else potpourri3d.MeshHeatMethodDistanceSolver(positions, pruning.faces)
     return _Piece(pruning.kept, solver, graph)
 
 
@@ -87,7 +89,8 @@ def _distances_in_piece(piece: _Piece, source: int) -> NDArray[np.float64]:
 
     A piece of zero area has no heat flow; its distances are taken along its edges.
     """
-    distances = np.asarray(piece.solver.compute_distance(source))
-    if not np.isfinite(distances).all():
-        distances = dijkstra(piece.edge_lengths, directed=False, indices=[source])[0]
-    return np.maximum(distances, 0.0)
+    if piece.solver is not None:
+        distances = np.asarray(piece.solver.compute_distance(source))
+        if np.isfinite(distances).all():
+            return np.maximum(distances, 0.0)
+    return dijkstra(piece.edge_lengths, directed=False, indices=[source])[0]

@@ -16,6 +16,16 @@ def face_normals(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> 
     return np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
 
 
+def faces_outward(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> float:
+    """Return the balance, from -1 to 1, of faces that look away from the middle of `vertices` and towards it.
+
+    1 for a convex surface, closed or open, -1 for the same with its faces turned inside out.
+    """
+    corners = vertices[faces]
+    volumes = np.einsum("td,td->t", corners.mean(axis=1) - corners.mean(axis=(0, 1)), face_normals(vertices, faces))
+    return float(volumes.sum() / max(np.abs(volumes).sum(), 1e-300))
+
+
 def vertex_normals(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> NDArray[np.float64]:
     """Return unit normals [V, 3], the area-weighted mean of the faces at each vertex.
 

@@ -21,7 +21,7 @@ class ObjMesh:
     vertices: NDArray[np.float64]  # [V, 3]
     """Positions, in the order of the file's `v` lines."""
     faces: NDArray[np.int64]  # [T, 3]
-    """Corners into `vertices`; polygons are cut into fans."""
+    """Corners into `vertices`; polygons are cut into fans, and triangles that name a vertex twice are left out."""
     uvs: NDArray[np.float64]  # [U, 2]
     """Texture coordinates, in the order of the file's `vt` lines."""
     uv_faces: NDArray[np.int64] | None  # [T, 3]
@@ -76,6 +76,8 @@ class _Lines:
             raise self.error("face: expected texture indices at all of its corners or at none")
         uvs = [self.index(part[1], len(self.uvs), "texture") for part in parts] if has_uv[0] else [-1] * len(parts)
         for k in range(1, len(corners) - 1):
+            if len({corners[0], corners[k], corners[k + 1]}) < 3:
+                continue
             self.corners.append((corners[0], corners[k], corners[k + 1]))
             self.uv_corners.append((uvs[0], uvs[k], uvs[k + 1]))
             self.face_lines.append(self.number)
@@ -88,7 +90,7 @@ def read_obj(path: str | Path) -> ObjMesh:
     file and line for a wrong count, a word that is no number, NaN, or an index that does not exist.
     """
     lines = _Lines(Path(path))
-    with open(path, encoding="utf-8", errors="replace") as stream:
+    with open(path, encoding="utf-8-sig", errors="replace") as stream:
         for number, line in enumerate(stream, start=1):
             words = line.split()
             if not words:

@@ -55,6 +55,14 @@ def boundary_edges(faces: NDArray[np.int64]) -> NDArray[np.int64]:
     return edges.ends[edges.face_count == 1]
 
 
+def bad_edges(faces: NDArray[np.int64]) -> tuple[int, int]:
+    """Return how many edges belong to more than two faces, and how many two faces pass in the same direction."""
+    edges = unique_edges(faces)
+    forward = np.bincount(edges.of_face[faces < np.roll(faces, -1, axis=1)], minlength=len(edges.ends))
+    same = (edges.face_count == 2) & (forward != 1)
+    return int(np.count_nonzero(edges.face_count > 2)), int(np.count_nonzero(same))
+
+
 def euler_characteristic(faces: NDArray[np.int64]) -> int:
     """Return V - E + T, counting the vertices that some face references."""
     return len(np.unique(faces)) - len(unique_edges(faces).ends) + len(faces)
