@@ -26,10 +26,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
 from splatrig.capture.calibration import calibrated_cameras
 from splatrig.capture.cameras import Cameras
 from splatrig.capture.color import correction_table
-from splatrig.capture.demo.raw import krt_text, write_tracked_frame
+from splatrig.capture.demo.raw import write_tracked_frame
 from splatrig.capture.demo.rig import build_cameras, head_poses
 from splatrig.capture.demo.tracked import TrackedMesh
-from splatrig.capture.krt import read_krt
+from splatrig.capture.krt import as_krt, read_krt, write_krt
 from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.photographs import read_image, read_photograph, write_photograph
 from splatrig.capture.restructure import RestructureOptions, restructure
@@ -61,7 +61,7 @@ def photograph(path: Path, cameras: Cameras) -> None:
 def write_capture(root: Path, cameras: Cameras, mesh: TrackedMesh) -> list[str]:
     """Write the raw layout, one picture linked under every name; return the segments."""
     root.mkdir()
-    (root / "KRT").write_text(krt_text(cameras, np.arange(len(cameras))), encoding="ascii")
+    write_krt(root / "KRT", as_krt(cameras))
     picture = root / "picture.png"
     photograph(picture, cameras)
     segments = [f"E{number:03d}_Segment" for number in range(1, SEGMENTS + 1)]

@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from capture.raw import HEIGHT, WIDTH, stage_cameras
@@ -60,8 +60,8 @@ def test_cameras_are_sorted_and_project_as_the_krt_says(raw):
     assert_array_equal(cameras.split(["400002"]).held_out, [True, False])
     truth = {camera.name: camera for camera in stage_cameras(raw.cameras)}
     for name, viewmat, K in zip(cameras.names, cameras.viewmats, cameras.Ks, strict=True):
-        assert_array_equal(viewmat, np.vstack([truth[name].extrinsics, [0, 0, 0, 1]]))
-        assert_array_equal(K, truth[name].K)
+        assert_allclose(viewmat, np.vstack([truth[name].extrinsics, [0, 0, 0, 1]]), rtol=0, atol=1e-12)
+        assert_allclose(K, truth[name].K, rtol=0, atol=1e-8)
 
 
 def test_something_must_be_left_to_train(raw):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from splatrig.capture.color import BLACK, GAIN, LIFT, SLOPE
 from splatrig.capture.demo.expressions import (
     frame_list_text,
     frame_names,
@@ -9,7 +10,7 @@ from splatrig.capture.demo.expressions import (
     peak_weights,
     truth_rows,
 )
-from splatrig.capture.demo.raw import BLACK, GAIN, LIFT, SLOPE, to_raw
+from splatrig.capture.demo.raw import to_raw
 from splatrig.capture.demo.rig import HEAD_CENTER_MM, REST_POSE, WIDE_CAMERAS, WORLD_CAMERA, build_cameras, head_poses
 from splatrig.capture.demo.stage import background
 from splatrig.errors import InputError

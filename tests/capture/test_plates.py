@@ -7,7 +7,7 @@ from PIL import Image
 
 from capture.raw import HEIGHT, STAGE, WIDTH
 from capture.test_restructure import SMILE, cameras_of, run
-from splatrig.capture.plates import PlateFrame, dilated, filled, temporal_median, write_plates
+from splatrig.capture.plates import dilated, filled, temporal_median, write_plates
 from splatrig.errors import InputError
 
 
@@ -51,7 +51,7 @@ def test_dilation_is_round():
 @pytest.fixture
 def data_set(raw, tmp_path):
     rows = run(raw, tmp_path / SMILE, frames_per_expression=4, silhouettes=False)
-    return [PlateFrame(tmp_path / SMILE / row.frame) for row in rows], cameras_of(raw)
+    return [tmp_path / SMILE / row.frame for row in rows], cameras_of(raw)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -68,7 +68,7 @@ def test_plates_show_the_stage_and_nothing_of_the_head(data_set, tmp_path, threa
 def test_a_camera_without_images_is_named(data_set, tmp_path):
     frames, cameras = data_set
     for frame in frames:
-        frame.image(cameras.names[1]).unlink()
+        (frame / f"{cameras.names[1]}.png").unlink()
     (tmp_path / "plates").mkdir()
     with pytest.raises(InputError, match=cameras.names[1]):
         write_plates(frames, cameras, 0.06, 9, tmp_path / "plates")

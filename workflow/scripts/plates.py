@@ -6,13 +6,13 @@ from pathlib import Path
 
 from splatrig.capture.cameras import read_cameras
 from splatrig.capture.frames import read_frames
-from splatrig.capture.plates import PlateFrame, write_plates
+from splatrig.capture.plates import write_plates
 from splatrig.files import atomic_directory
 
 params = snakemake.params
 folders = dict(zip(params.expressions, snakemake.input.datasets, strict=True))
 table = read_frames(snakemake.input.frames)
-frames = [PlateFrame(Path(folders[row.expression]) / row.frame) for row in table.itertuples()]
+frames = [Path(folders[row.expression]) / row.frame for row in table.itertuples()]
 with atomic_directory(snakemake.output.plates) as target:
     write_plates(
         frames,

@@ -248,5 +248,6 @@ def _check_cameras(config: Config, cameras: Sequence[str]) -> None:
     held_out = held_out_cameras(config.capture.held_out.cameras, used)
     if len(held_out) >= len(used):
         raise InputError(
-            f"capture.held_out.cameras: all {len(used)} cameras are held out; leave at least one to train."
+            f"capture.held_out.cameras: all {len(used)} cameras are held out; leave at least one to train, or set "
+            "it to [] to hold out none."
         )

@@ -77,7 +77,7 @@ class Cameras:
         if chosen.all():
             raise InputError(
                 f"capture.held_out.cameras: all {len(self)} cameras are held out and none is left to train; "
-                "hold out fewer."
+                "name fewer, or set it to [] to hold out none."
             )
         return Cameras(self.names, self.viewmats, self.Ks, self.width, self.height, chosen)
 

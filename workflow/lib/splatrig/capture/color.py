@@ -5,9 +5,11 @@ from numpy.typing import NDArray
 
 from splatrig.errors import InputError
 
-_GAIN = np.array([1.4, 1.1, 1.6]) / 1.1
-_BLACK = 3.0 / 255.0
-_GAMMA = 2.0
+GAIN = np.array([1.4, 1.1, 1.6]) / 1.1
+"""The correction of the Multiface release, in the order of `correction_table`'s formula."""
+BLACK = 3.0 / 255.0
+SLOPE = 0.95 / (1.0 - BLACK)
+LIFT = 15.0 / 255.0
 
 
 def correction_table(color: str) -> NDArray[np.uint8]:
@@ -20,8 +22,7 @@ def correction_table(color: str) -> NDArray[np.uint8]:
     if color == "none":
         corrected = raw
     elif color == "multiface_gamma":
-        light = np.maximum(raw * _GAIN - _BLACK, 0.0) * 0.95 / (1.0 - _BLACK)
-        corrected = light ** (1.0 / _GAMMA) - 15.0 / 255.0
+        corrected = np.sqrt(np.maximum(raw * GAIN - BLACK, 0.0) * SLOPE) - LIFT
     else:
         raise InputError(f"capture.color: expected none or multiface_gamma, got {color!r}.")
     return np.round(255.0 * np.clip(corrected, 0.0, 1.0)).astype(np.uint8)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from splatrig.capture.cameras import Cameras
 from splatrig.capture.plain_text import check_rotation, finite_numbers, read_lines
 from splatrig.errors import InputError
 from splatrig.files import atomic_path
@@ -79,11 +80,21 @@ def _check_camera(path: Path, number: int, camera: KrtCamera) -> None:
     check_rotation(camera.extrinsics[:, :3], f"{where}: extrinsics")
 
 
+def as_krt(cameras: Cameras) -> list[KrtCamera]:
+    """Return cameras of the world as blocks of a KRT file, without distortion."""
+    return [
+        KrtCamera(name, K, np.zeros(5), viewmat[:3])
+        for name, K, viewmat in zip(cameras.names, cameras.Ks, cameras.viewmats, strict=True)
+    ]
+
+
 def write_krt(path: str | Path, cameras: Iterable[KrtCamera]) -> None:
-    """Write a KRT file, cameras in the given order; what `read_krt` reads comes back to the last bit."""
-    lines = []
+    """Write a KRT file, cameras in the given order: intrinsics to 8 decimals, extrinsics to 12."""
+    blocks = []
     for camera in cameras:
-        rows = [*camera.K, camera.distortion, *camera.extrinsics]
-        lines += [camera.name, *(" ".join(repr(float(value)) for value in row) for row in rows), ""]
+        lines = [" ".join(f"{value:.8f}" for value in row) for row in camera.K]
+        lines += [" ".join(str(float(value)) for value in camera.distortion)]
+        lines += [" ".join(f"{value:.12f}" for value in row) for row in camera.extrinsics]
+        blocks.append("\n".join([camera.name, *lines]) + "\n\n")
     with atomic_path(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        temporary.write_text("".join(blocks), encoding="utf-8")

@@ -1,7 +1,7 @@
 """Background plates: what each camera sees behind the head, from the frames themselves."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -49,39 +49,28 @@ def filled(plate: NDArray[np.uint8], seen: NDArray[np.bool_]) -> NDArray[np.uint
     return plate[nearest[0], nearest[1]]
 
 
-@dataclass(frozen=True)
-class PlateFrame:
-    """One frame that plates are made from."""
-
-    folder: Path
-    """`dataset/{expression}/{frame}`."""
-
-    def image(self, camera: str) -> Path:
-        """Return the path of one camera's photograph."""
-        return self.folder / f"{camera}.png"
-
-
 def write_plates(
-    frames: list[PlateFrame], cameras: Cameras, margin: float, most_frames: int, target: Path, *, threads: int = 1
+    frames: Sequence[Path], cameras: Cameras, margin: float, most_frames: int, target: Path, *, threads: int = 1
 ) -> None:
     """Write `{camera}.png` below `target`: each camera's temporal median outside the dilated silhouettes.
 
-    At most `most_frames` of `frames`, equally spaced, are used. The silhouettes are dilated by `margin` of the image's
-    height, for hair and for errors of the tracking. Raises InputError when a camera has no image.
+    `frames` are folders of the data set, of which at most `most_frames`, equally spaced, are used. The silhouettes are
+    dilated by `margin` of the image's height, for hair and for errors of the tracking. Raises InputError when a camera
+    has no image.
     """
     picked = [
         frames[i] for i in sorted({int(i) for i in np.linspace(0, len(frames) - 1, min(most_frames, len(frames)))})
     ]
-    meshes = [read_ply(frame.folder / f"{frame.folder.name}.ply") for frame in picked]
-    views = [cameras.in_head_space(read_pose(f.folder / f"{f.folder.name}_transform.txt")) for f in picked]
+    meshes = [read_ply(frame / f"{frame.name}.ply") for frame in picked]
+    views = [cameras.in_head_space(read_pose(frame / f"{frame.name}_transform.txt")) for frame in picked]
     width, height = cameras.width, cameras.height
 
     def write_one(row: int) -> None:
         camera = cameras.names[row]
-        used = [i for i, frame in enumerate(picked) if frame.image(camera).is_file()]
+        used = [i for i, frame in enumerate(picked) if (frame / f"{camera}.png").is_file()]
         if not used:
             raise InputError(f"plates: camera {camera} has no image in the {len(picked)} frames looked at.")
-        photographs = np.stack([np.asarray(read_image(picked[i].image(camera))) for i in used])
+        photographs = np.stack([np.asarray(read_image(picked[i] / f"{camera}.png")) for i in used])
         hidden = np.empty(photographs.shape[:3], dtype=bool)
         for k, i in enumerate(used):
             view = views[i]

@@ -18,11 +18,12 @@ from splatrig.capture.demo.expressions import frame_names, frame_weights
 from splatrig.capture.demo.head import FineHead, HeadModel, load_head, refine
 from splatrig.capture.demo.identity import PEOPLE
 from splatrig.capture.demo.lighting import illuminate, stage_lights
-from splatrig.capture.demo.raw import krt_text, to_raw, write_png, write_tracked_frame
+from splatrig.capture.demo.raw import to_raw, write_png, write_tracked_frame
 from splatrig.capture.demo.render import develop, pose_head, render
 from splatrig.capture.demo.rig import REST_POSE, build_cameras, head_poses
 from splatrig.capture.demo.stage import background
 from splatrig.capture.demo.tracked import TrackedMesh, build_tracked_mesh, tracking_noise
+from splatrig.capture.krt import as_krt, write_krt
 from splatrig.config import DemoConfig
 from splatrig.files import atomic_directory, atomic_path
 from splatrig.mesh.normals import vertex_normals
@@ -68,8 +69,7 @@ def write_rig(head_path: str | Path, config: DemoConfig, seed: int, outputs: dic
     fine = refine(head)
     rig = build_rig(head, fine, load_head(head_path), config, seed)
     order = np.random.default_rng([seed, 5]).permutation(len(rig.cameras))
-    with atomic_path(outputs["krt"]) as temporary:
-        temporary.write_text(krt_text(rig.cameras, order), encoding="ascii")
+    write_krt(outputs["krt"], as_krt(rig.cameras.select(order)))
     with atomic_path(outputs["tex_mean"]) as temporary:
         write_png(temporary, mean_texture(head, fine, rig)[::-1])
     with atomic_path(outputs["rig"]) as temporary, temporary.open("wb") as stream:
