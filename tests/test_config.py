@@ -160,6 +160,12 @@ def test_rigs_that_cannot_be_learned_without_an_expression_are_refused(joint, se
         check_config(load_config(raw, SCHEMA), EXPRESSIONS, CAMERAS)
 
 
+@pytest.mark.parametrize("name", ["E 1", "Lächeln", "-E1", "a/b"])
+def test_a_segment_whose_name_no_path_should_have_is_refused(name):
+    with pytest.raises(InputError, match=f"the capture has a segment {name!r}"):
+        check_config(load_config(RAW, SCHEMA), [*EXPRESSIONS, name], CAMERAS)
+
+
 def test_held_out_expressions_do_not_count_as_training_frames():
     config = load_config(RAW, SCHEMA)
     held_out = replace(config.capture.held_out, expressions=EXPRESSIONS[1:10])

@@ -4,6 +4,8 @@ from dataclasses import replace
 import pytest
 
 from capture.raw import RawCapture
+from demo_head import head_path
+from splatrig.capture.demo.head import load_head, refine
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +18,15 @@ def raw(pristine, tmp_path):
     """A tiny raw capture of its own for every test, to spoil at will."""
     shutil.copytree(pristine.root, tmp_path / "raw")
     return replace(pristine, root=tmp_path / "raw")
+
+
+@pytest.fixture(scope="session")
+def head():
+    """The demo head."""
+    return load_head(head_path())
+
+
+@pytest.fixture(scope="session")
+def fine(head):
+    """The demo head, subdivided."""
+    return refine(head)

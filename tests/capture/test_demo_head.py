@@ -14,16 +14,6 @@ CUBE = np.array([[x, y, z] for z in (0.0, 1.0) for y in (0.0, 1.0) for x in (0.0
 CUBE_QUADS = np.array([[0, 2, 3, 1], [4, 5, 7, 6], [0, 1, 5, 4], [2, 6, 7, 3], [0, 4, 6, 2], [1, 3, 7, 5]])
 
 
-@pytest.fixture(scope="module")
-def head():
-    return load_head(head_path())
-
-
-@pytest.fixture(scope="module")
-def fine(head):
-    return refine(head)
-
-
 def test_subdivision_of_a_cube_follows_the_published_masks():
     operator, quads = subdivide(CUBE_QUADS, 8)
     points = operator @ CUBE

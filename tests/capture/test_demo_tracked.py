@@ -3,19 +3,7 @@ import pytest
 import trimesh
 from scipy.spatial import cKDTree
 
-from demo_head import head_path
-from splatrig.capture.demo.head import load_head, refine
 from splatrig.capture.demo.tracked import build_tracked_mesh, tracking_noise
-
-
-@pytest.fixture(scope="module")
-def head():
-    return load_head(head_path())
-
-
-@pytest.fixture(scope="module")
-def fine(head):
-    return refine(head)
 
 
 @pytest.fixture(scope="module")

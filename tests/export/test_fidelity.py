@@ -6,7 +6,7 @@ from export import made
 from splatrig.errors import InputError
 from splatrig.export.fidelity import BEST_DB, measure, read_exported
 from splatrig.export.splats import write_splat_glb
-from splatrig.gaussians.axes import to_frame
+from splatrig.gaussians.axes import to_axes
 from splatrig.gaussians.ply import write_splats
 from splatrig.gaussians.spz import write_spz
 
@@ -18,8 +18,8 @@ SPZ_DB = 45.0
 @pytest.mark.parametrize("axes", ["viewer", "metres", "head"])
 def test_exported_poses_rendered_again_are_what_was_exported(tmp_path, axes):
     gaussians = made.rig("pca", follow=True).gaussians(np.array([0.8, 0.1, 0.5]))
-    write_splats(tmp_path / "a.ply", to_frame(gaussians, axes))
-    write_spz(tmp_path / "a.spz", to_frame(gaussians, "metres"))
+    write_splats(tmp_path / "a.ply", to_axes(gaussians, axes))
+    write_spz(tmp_path / "a.spz", to_axes(gaussians, "metres"))
     write_splat_glb(tmp_path / "a.glb", gaussians)
     files = [str(tmp_path / f"a.{suffix}") for suffix in ("ply", "spz", "glb")]
     table = measure({"a": gaussians}, {"a": files}, planted.cameras(), axes)

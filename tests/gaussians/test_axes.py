@@ -4,7 +4,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from gaussians.random_gaussians import random_gaussians
-from splatrig.gaussians.axes import FRAMES, from_frame, to_frame
+from splatrig.gaussians.axes import AXES, from_axes, to_axes
 from splatrig.gaussians.sh import sh_to_rgb
 
 
@@ -13,19 +13,19 @@ def covariances(gaussians):
     return axes @ axes.transpose(0, 2, 1)
 
 
-@pytest.mark.parametrize("frame", FRAMES)
-def test_there_and_back_is_where_it_was(frame):
+@pytest.mark.parametrize("axes", AXES)
+def test_there_and_back_is_where_it_was(axes):
     gaussians = random_gaussians(30)
-    back = from_frame(to_frame(gaussians, frame), frame)
+    back = from_axes(to_axes(gaussians, axes), axes)
     for name, array in gaussians.items():
         np.testing.assert_allclose(getattr(back, name), array, rtol=2e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("frame", FRAMES)
-def test_places_shapes_and_colours_are_the_same_seen_from_the_other_frame(frame):
+@pytest.mark.parametrize("axes", AXES)
+def test_places_shapes_and_colours_are_the_same_seen_from_the_other_frame(axes):
     gaussians = random_gaussians(30)
-    moved = to_frame(gaussians, frame)
-    scale, signs = FRAMES[frame]
+    moved = to_axes(gaussians, axes)
+    scale, signs = AXES[axes]
     turn = np.diag(signs)
     assert np.linalg.det(turn) == pytest.approx(1)
     np.testing.assert_allclose(moved.means, scale * gaussians.means @ turn, rtol=1e-5)

@@ -30,7 +30,7 @@ def _available(capture):
         )
     folder = Path(capture.root) / "tracked_mesh"
     if capture.source == "local" and folder.is_dir():
-        return sorted(path.name for path in folder.iterdir() if path.is_dir())
+        return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     return None
 
 

@@ -13,6 +13,7 @@ import jsonschema
 import yaml
 
 from splatrig.capture.cameras import held_out_cameras
+from splatrig.capture.frame_list import NAME
 from splatrig.config import Config, from_mapping, level_names
 from splatrig.errors import InputError
 
@@ -112,6 +113,12 @@ def check_config(config: Config, expressions: Sequence[str], cameras: Sequence[s
     """
     capture, components = config.capture, config.components
     listed = ", ".join(expressions)
+    odd = next((name for name in expressions if NAME.fullmatch(name) is None), None)
+    if odd is not None:
+        raise InputError(
+            f"capture.expressions: the capture has a segment {odd!r}, expected letters, digits, `_`, `-` and `.`, "
+            "beginning with a letter or a digit; rename its folders, or list the segments to use."
+        )
     if capture.neutral not in expressions:
         raise InputError(
             f"capture.neutral: {capture.neutral} is not among the expressions ({listed}); "

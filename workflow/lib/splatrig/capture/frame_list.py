@@ -8,7 +8,8 @@ from splatrig.capture.plain_text import read_lines
 from splatrig.errors import InputError
 
 _DIGITS = re.compile(r"[0-9]+")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+"""Of a segment, a camera or a frame: what may stand in a path, on any system, without quoting."""
 
 
 def read_frame_list(path: str | Path) -> dict[str, tuple[str, ...]]:
@@ -24,7 +25,7 @@ def read_frame_list(path: str | Path) -> dict[str, tuple[str, ...]]:
                 f"{path} line {number}: expected `SEGMENT FRAME`, got {len(words)} words: {' '.join(words)!r}."
             )
         for word in words:
-            if _NAME.fullmatch(word) is None:
+            if NAME.fullmatch(word) is None:
                 raise InputError(f"{path} line {number}: expected the name of a segment and of a frame, got {word!r}.")
         segments.setdefault(words[0], set()).add(words[1])
     if not segments:

@@ -10,7 +10,7 @@ from splatrig.animation.render import render
 from splatrig.capture.cameras import Cameras
 from splatrig.errors import InputError
 from splatrig.export.splats import read_splat_glb
-from splatrig.gaussians.axes import from_frame
+from splatrig.gaussians.axes import from_axes
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.ply import read_splats
 from splatrig.gaussians.spz import read_spz
@@ -28,8 +28,7 @@ def read_exported(path: str | Path, ply_axes: str) -> Gaussians:
     if path.suffix not in READERS:
         raise InputError(f"{path}: expected a pose as {', '.join(READERS)}, got {path.suffix or 'no suffix'}.")
     gaussians = READERS[path.suffix](path)
-    frame = {".ply": ply_axes, ".spz": "metres", ".glb": "head"}[path.suffix]
-    return from_frame(gaussians, frame)
+    return from_axes(gaussians, {".ply": ply_axes, ".spz": "metres", ".glb": "head"}[path.suffix])
 
 
 def measure(

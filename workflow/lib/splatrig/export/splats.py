@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from splatrig.errors import InputError
 from splatrig.export.glb import ARRAY_BUFFER, Glb, read_glb
-from splatrig.gaussians.axes import from_frame, to_frame
+from splatrig.gaussians.axes import from_axes, to_axes
 from splatrig.gaussians.gaussians import SH_C0, Gaussians
 
 EXTENSION = "KHR_gaussian_splatting"
@@ -24,7 +24,7 @@ _POINTS = 0
 
 def write_splat_glb(path: str | Path, gaussians: Gaussians, *, name: str = "head") -> None:
     """Write Gaussians of head space as a GLB, in glTF's metres with y up; colours are display-referred sRGB."""
-    moved = to_frame(gaussians, "metres")
+    moved = to_axes(gaussians, "metres")
     opacities = 1.0 / (1.0 + np.exp(-moved.logit_opacities.astype(np.float64)))
     quats = moved.quats.astype(np.float64)
     quats /= np.linalg.norm(quats, axis=1, keepdims=True)
@@ -91,7 +91,7 @@ def read_splat_glb(path: str | Path) -> Gaussians:
         "shN": np.stack(bands[1:], axis=1),
     }
     gaussians = Gaussians(**{key: np.ascontiguousarray(array, np.float32) for key, array in arrays.items()})
-    return from_frame(gaussians, "metres")
+    return from_axes(gaussians, "metres")
 
 
 def _coefficients() -> list[tuple[str, int | None]]:

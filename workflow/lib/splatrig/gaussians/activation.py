@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -54,4 +55,5 @@ def activate_for_rasterizer(
 
 def activate_gaussians(gaussians: Gaussians, device: str | torch.device = "cpu") -> Activated:
     """Activate stored Gaussians as float32 tensors on `device`."""
-    return activate(**{name: torch.as_tensor(array, device=device) for name, array in gaussians.items()})
+    writable = {name: np.require(array, np.float32, "W") for name, array in gaussians.items()}  # as torch wants it
+    return activate(**{name: torch.as_tensor(array, device=device) for name, array in writable.items()})

@@ -18,7 +18,7 @@ METRE = 1000.0
 _ODD_IN = ["y", "z", "x", "xy", "yz", ".", "xz", ".", "y", "xyz", "y", "z", "x", "z", "x"]
 """Which axes each function of degrees 1 to 3 is odd in, in the order of `Gaussians.shN` (`splatrig.gaussians.sh`)."""
 
-FRAMES: Mapping[str, tuple[float, tuple[int, int, int]]] = {
+AXES: Mapping[str, tuple[float, tuple[int, int, int]]] = {
     "head": (1.0, (1, 1, 1)),
     "metres": (1.0 / METRE, (1, 1, 1)),
     "viewer": (1.0 / METRE, (1, -1, -1)),
@@ -26,15 +26,15 @@ FRAMES: Mapping[str, tuple[float, tuple[int, int, int]]] = {
 """Name to (units of the file per millimetre, signs of its axes): head space itself, glTF and SPZ, splat files."""
 
 
-def to_frame(gaussians: Gaussians, frame: str) -> Gaussians:
-    """Return Gaussians of head space in the units and axes of `FRAMES[frame]`."""
-    scale, signs = FRAMES[frame]
+def to_axes(gaussians: Gaussians, axes: str) -> Gaussians:
+    """Return Gaussians of head space in the units and axes of `AXES[axes]`."""
+    scale, signs = AXES[axes]
     return _moved(gaussians, scale, np.array(signs))
 
 
-def from_frame(gaussians: Gaussians, frame: str) -> Gaussians:
-    """Return Gaussians in head space; inverse of `to_frame`."""
-    scale, signs = FRAMES[frame]
+def from_axes(gaussians: Gaussians, axes: str) -> Gaussians:
+    """Return Gaussians in head space; inverse of `to_axes`."""
+    scale, signs = AXES[axes]
     return _moved(gaussians, 1.0 / scale, np.array(signs))
 
 
