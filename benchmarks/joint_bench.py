@@ -298,12 +298,12 @@ def learned_rig(bench: Bench, config: JointConfig, family: str, start: Component
 
 @contextmanager
 def begun(
-    bench: Bench, subject: Subject, config: JointConfig, start: Components | None
+    bench: Bench, subject: Subject, config: JointConfig, start: Components | None, family: str = "global"
 ) -> Iterator[tuple[JointFit, Iterator[list[list[Shot]]]]]:
-    """Give a global rig before its first step, and the shots of each step that fall to this process."""
+    """Give a rig before its first step, and the shots of each step that fall to this process."""
     names, world = subject.names("train"), World.current()
-    rig = rig_start(config, bench.config.components.sldc, subject, start, "global", bench.seed)
-    plan = joint_plan(config, bench.config.training, "mask", "global", rig)
+    rig = rig_start(config, bench.config.components.sldc, subject, start, family, bench.seed)
+    plan = joint_plan(config, bench.config.training, "mask", family, rig)
     schedule = training_schedule(config, subject, len(names), bench.seed, world)
     checked = validation_pairs(subject, names, config.validation_pairs, bench.seed)
     around = Surroundings(subject.edge_lengths, subject.normals, segment_laplacian(names), checked)

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import torch
-from joint_bench import Bench, at_level, begun, forget_peak, learned_rig, now, peak_gib
+from joint_bench import Bench, at_level, begun, forget_peak, kept_start, learned_rig, now, peak_gib
 from torch.autograd import DeviceType
 
+from splatrig.components.file import Components
 from splatrig.config_joint import JointConfig
 from splatrig.joint.stage import Subject
 
@@ -16,13 +17,24 @@ STEPS = 100
 
 
 def part_step(bench: Bench) -> None:
-    """Measure steps of one photograph, and of as many as configured, that are decoded."""
-    for batch in (1, bench.joint.batch.frames):
-        config = replace(bench.joint, batch=replace(bench.joint.batch, frames=batch))
-        bench.record("step", {"photographs": batch} | step_costs(bench, bench.subject, config, profiled=True))
+    """Measure steps of several numbers of photographs, all of them decoded, of either family."""
+    for family, batches in (("global", (1, 2, 4, 8)), ("local", (2,))):
+        start = kept_start(bench, family)
+        for batch in batches:
+            config = replace(bench.joint, batch=replace(bench.joint.batch, frames=batch))
+            costs = step_costs(bench, bench.subject, config, start, family, profiled=True)
+            bench.record("step", {"rig": family, "photographs": batch} | costs)
 
 
-def step_costs(bench: Bench, subject: Subject, config: JointConfig, *, profiled: bool = False) -> dict[str, float]:
+def step_costs(
+    bench: Bench,
+    subject: Subject,
+    config: JointConfig,
+    start: Components | None = None,
+    family: str = "global",
+    *,
+    profiled: bool = False,
+) -> dict[str, float]:
     """Return milliseconds a step and peak memory when all photographs are decoded.
 
     `profiled`: also what torch's profiler counts in as many further steps: milliseconds in which the GPU works, its
@@ -34,14 +46,14 @@ def step_costs(bench: Bench, subject: Subject, config: JointConfig, *, profiled:
     on_gpu = torch.cuda.is_available()
     clock = now if on_gpu else time.thread_time  # on a CPU: not of decoding threads, nor of other jobs
     forget_peak()
-    with begun(bench, subject, replace(config, validation_pairs=0), None) as (fit, shots):
+    with begun(bench, subject, replace(config, validation_pairs=0), start, family) as (fit, shots):
         steps = iter(range(10**9))
 
         def take(count: int) -> None:
             for _ in range(count):
                 fit.step(next(steps), next(shots))
 
-        take(1 + pairs // config.batch.frames if on_gpu else 5)
+        take(max(30, 1 + pairs // config.batch.frames) if on_gpu else 5)
         begin = clock()
         take(STEPS if on_gpu else STEPS // 5)
         costs = {"ms_a_step": 1e3 * (clock() - begin) / (STEPS if on_gpu else STEPS // 5), "peak_gib": peak_gib()}
@@ -56,9 +68,6 @@ def step_costs(bench: Bench, subject: Subject, config: JointConfig, *, profiled:
                 "kernels_a_step": sum(event.count for event in events) / STEPS - copies / STEPS,
                 "copies_a_step": copies / STEPS,
             }
-            print(
-                profile.key_averages().table(sort_by="self_device_time_total", row_limit=70, max_name_column_width=70)
-            )
     return costs
 
 

@@ -12,11 +12,18 @@ DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.cuda])]
 
 
 def scenes(device: str) -> list[Scene]:
-    """Return as many poses of some Gaussians, each with a camera, as there are sizes."""
+    """Return as many poses of Gaussians as there are sizes, each with a camera; far from the borders of all pictures.
+
+    Beyond the border of the largest picture, which those rendered together share, a Gaussian is flattened otherwise.
+    """
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
-    made = [random_scene(400, 203, 150, sh_bases=16, dtype=torch.float32, seed=seed) for seed in range(len(SIZES))]
-    return [Scene(*(t.to(device) for t in scene.arguments[:7]), scene.width, scene.height) for scene in made]
+    made = [
+        random_scene(400, 203, 150, sh_bases=16, dtype=torch.float32, seed=seed, scale_mm=3)
+        for seed in range(len(SIZES))
+    ]
+    inside = [Scene(0.25 * scene.means, *scene.arguments[1:]) for scene in made]
+    return [Scene(*(t.to(device) for t in scene.arguments[:7]), scene.width, scene.height) for scene in inside]
 
 
 def posed(found: list[Scene]) -> tuple[Poses, Tensor, Tensor, Tensor]:

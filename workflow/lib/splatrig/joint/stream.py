@@ -21,6 +21,8 @@ from splatrig.training.trainer import View
 
 BYTES_A_PIXEL = 4
 """Photographs are RGBA of 8 bits a channel."""
+CAMERA_BYTES = 128
+"""Before a photograph in memory: view matrix and intrinsics, 25 float32, and bytes that keep what follows aligned."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,10 @@ class Shot:
 
 @dataclass(frozen=True)
 class _Decoded:
-    """A photograph cropped to the silhouette, in host memory."""
+    """A photograph cropped to the silhouette and its camera, in one piece of host memory: one copy to a GPU."""
 
-    image: Tensor  # [h, w, 4] uint8
-    camera: Tensor  # [25] viewmat, then intrinsics of the crop
-    top: int
-    left: int
+    memory: Tensor  # [CAMERA_BYTES + h * w * 4] uint8
+    crop: Crop
 
 
 class Photographs:
@@ -130,23 +130,24 @@ class Photographs:
         held = self._held.get(pair)
         decoded = self._decode(pair) if held is None else held.result()
         self.waited_seconds += time.perf_counter() - begin
-        camera = decoded.camera.to(self.device, non_blocking=True)
+        memory = decoded.memory.to(self.device, non_blocking=True)
+        camera = memory[: 25 * 4].view(torch.float32)
+        top, bottom, left, right = decoded.crop
         return View(
             camera=self.frames[pair[0]].cameras.names[pair[1]],
-            image=decoded.image.to(self.device, non_blocking=True),
-            plate=None if self.plates is None else self._plate(self.plates, pair[1], decoded),
+            image=memory[CAMERA_BYTES:].view(bottom - top, right - left, BYTES_A_PIXEL),
+            plate=None if self.plates is None else self._plate(self.plates, pair[1])[top:bottom, left:right],
             viewmats=camera[:16].view(1, 4, 4),
             Ks=camera[16:].view(1, 3, 3),
         )
 
-    def _plate(self, folder: Path, camera: int, decoded: _Decoded) -> Tensor:  # [h, w, 3] uint8
-        """Return the part of a camera's empty stage that lies behind a cropped photograph."""
+    def _plate(self, folder: Path, camera: int) -> Tensor:  # [H, W, 3] uint8
+        """Return a camera's empty stage."""
         if camera not in self._stage:
             cameras = self.frames[0].cameras
             pixels = read_photograph(folder / f"{cameras.names[camera]}.png", cameras.width, cameras.height)
             self._stage[camera] = torch.from_numpy(pixels[..., :3].copy()).to(self.device)
-        height, width = decoded.image.shape[:2]
-        return self._stage[camera][decoded.top : decoded.top + height, decoded.left : decoded.left + width]
+        return self._stage[camera]
 
     def _decode(self, pair: Pair) -> _Decoded:
         frame, camera = pair
@@ -163,15 +164,16 @@ class Photographs:
 
     def _kept(self, pixels: NDArray[np.uint8], crop: Crop, cameras: Cameras, camera: int) -> _Decoded:
         """Return a copy of what is needed of a photograph [H, W, 4], in memory that a GPU reads directly."""
-        top, bottom, left, right = crop if self.cropped else (0, pixels.shape[0], 0, pixels.shape[1])
-        pinned = self.device.type == "cuda"
-        image = torch.empty((bottom - top, right - left, 4), dtype=torch.uint8, pin_memory=pinned)
-        np.copyto(image.numpy(), pixels[top:bottom, left:right])
+        top, bottom, left, right = crop = crop if self.cropped else (0, pixels.shape[0], 0, pixels.shape[1])
+        size = CAMERA_BYTES + (bottom - top) * (right - left) * BYTES_A_PIXEL
+        memory = torch.empty(size, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
         K = cameras.Ks[camera].copy()
         K[:2, 2] -= (left, top)
-        numbers = torch.empty(25, pin_memory=pinned)
-        numbers.numpy()[:] = np.concatenate([cameras.viewmats[camera].reshape(-1), K.reshape(-1)])
-        return _Decoded(image, numbers, top, left)
+        numbers = np.concatenate([cameras.viewmats[camera].reshape(-1), K.reshape(-1)]).astype(np.float32)
+        memory.numpy()[: numbers.nbytes] = numbers.view(np.uint8)
+        picture = memory.numpy()[CAMERA_BYTES:].reshape(bottom - top, right - left, BYTES_A_PIXEL)
+        np.copyto(picture, pixels[top:bottom, left:right])
+        return _Decoded(memory, crop)
 
 
 def pairs_in_memory(cameras: Cameras, memory_gib: float) -> int:
@@ -195,11 +197,10 @@ def stream(
     while True:
         with torch.cuda.stream(side):
             following = next(shots)
-        torch.cuda.current_stream(photographs.device).wait_stream(side)
-        for group in following:
-            for shot in group:
-                for tensor in (shot.view.image, shot.view.viewmats, shot.view.Ks):
-                    tensor.record_stream(torch.cuda.current_stream(photographs.device))
+        current = torch.cuda.current_stream(photographs.device)
+        current.wait_stream(side)
+        for shot in (shot for group in following for shot in group):
+            shot.view.image.record_stream(current)  # and with it the camera, which shares its memory
         yield following
 
 

@@ -74,7 +74,8 @@ def rasterize_poses(
     """Return image and alpha of pose b from camera b, each of its own size; differentiable in the Gaussians.
 
     gsplat renders all in one call, at the largest width and height: the step of a fit on a GPU waits for the processor
-    that starts kernels, and this way one photograph starts as many as several. Other back ends take one after the
+    that starts kernels, and this way one photograph starts as many as several. Gaussians beyond a picture's border are
+    then flattened as the largest picture's border has it (`scene.FRUSTUM_MARGIN`). Other back ends take one after the
     other. Raises InputError when there are not as many cameras, sizes and backgrounds as poses.
     """
     _check_counts(len(poses), len(viewmats), len(Ks), len(sizes), len(backgrounds))
