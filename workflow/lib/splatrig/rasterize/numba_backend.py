@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 _ROTATION_TOLERANCE = 1e-3
 """Largest entry of R Rᵀ - I."""
+_SKEW_TOLERANCE = 1e-2
+"""Pixels; splats know no skew."""
 _TILE_PARTS = 4  # per thread: tiles differ in work, finer shares even it out
 
 
@@ -52,9 +54,9 @@ def _camera(views: Views, view: int) -> Camera:
     """Return one view as the kernels take it; raise InputError when it is no pinhole camera."""
     viewmat = views.viewmats[view].numpy().astype(np.float64)
     K = views.Ks[view].tolist()
-    (fx, _, cx), (_, fy, cy) = K[0], K[1]
-    if not (0 < fx < math.inf and 0 < fy < math.inf and math.isfinite(cx + cy)):
-        raise InputError(f"rasterize: camera {view}: expected finite intrinsics with fx, fy > 0, got Ks {K}.")
+    (fx, skew, cx), (_, fy, cy) = K[0], K[1]
+    if not (0 < fx < math.inf and 0 < fy < math.inf and math.isfinite(cx + cy) and abs(skew) < _SKEW_TOLERANCE):
+        raise InputError(f"rasterize: camera {view}: expected finite intrinsics, fx, fy > 0, no skew, got Ks {K}.")
     if not np.abs(viewmat[:3, :3] @ viewmat[:3, :3].T - np.eye(3)).max() < _ROTATION_TOLERANCE:
         raise InputError(
             f"rasterize: camera {view}: expected a rigid transform from head space to camera, got viewmats "
