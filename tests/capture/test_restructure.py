@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from capture.raw import HEAD, HEIGHT, STAGE, UNREFERENCED, WIDTH, RawCapture, stage_cameras
-from splatrig.capture.calibration import calibrated_cameras
+from splatrig.capture.calibration import calibrated_cameras, raw_image_size
 from splatrig.capture.color import correction_table
 from splatrig.capture.krt import read_krt, write_krt
 from splatrig.capture.layout import CaptureLayout
@@ -143,6 +143,9 @@ def test_an_expression_without_any_image_is_a_sentence(raw, tmp_path):
 def test_frames_come_from_the_meshes_where_there_is_no_list(raw, tmp_path):
     (raw.root / "frame_list.txt").unlink()
     (raw.root / "tex_mean.png").unlink()
+    for path in [*raw.root.rglob("*.obj"), *raw.root.rglob("*.png")]:
+        path.with_name(f"._{path.name}").write_bytes(b"what macOS leaves on disks of others")
+    assert raw_image_size(CaptureLayout(raw.root), SMILE, raw.cameras) == (WIDTH, HEIGHT)
     rows = run(raw, tmp_path / "out")
     assert [row.frame for row in rows] == ["000100", "000109"]
     assert read_ply(tmp_path / "out" / "000100" / "000100.ply").colors is None

@@ -1,7 +1,6 @@
 """Which cameras are used, and their calibration for the images that the data set will have."""
 
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,10 +46,9 @@ def raw_image_size(layout: CaptureLayout, segment: str, cameras: Sequence[str]) 
     """Return width and height of the raw images, from one image a camera; raise InputError when they differ."""
     sizes: dict[tuple[int, int], Path] = {}
     for camera in cameras:
-        folder = layout.root / "images" / segment / camera
-        names = sorted(entry.name for entry in os.scandir(folder) if entry.name.endswith(".png"))
-        if names:
-            sizes.setdefault(image_size(folder / names[0]), folder / names[0])
+        first = next(iter(layout.images(segment, camera)), None)
+        if first is not None:
+            sizes.setdefault(image_size(first), first)
     if not sizes:
         raise InputError(f"{layout.root}/images/{segment}: expected PNG images, got none; check capture.root.")
     if len(sizes) > 1:

@@ -1,7 +1,6 @@
 """Where a raw capture in the Multiface layout keeps its files, and which of them are there."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,7 +54,12 @@ class CaptureLayout:
         folder = self.root / "images" / segment
         if not folder.is_dir():
             raise InputError(f"{folder}: segment {segment} has no images; check capture.root and capture.expressions.")
-        return tuple(sorted(entry.name for entry in os.scandir(folder) if entry.is_dir()))
+        return tuple(sorted(name for name in _names(folder) if (folder / name).is_dir()))
+
+    def images(self, segment: str, camera: str) -> tuple[Path, ...]:
+        """Return the photographs of one camera of a segment, sorted by name."""
+        folder = self.root / "images" / segment / camera
+        return tuple(folder / name for name in sorted(_names(folder)) if name.endswith(".png"))
 
     def frames(self, segment: str, cameras: Sequence[str]) -> tuple[FrameFiles, ...]:
         """Return what there is of every listed frame of a segment, in time order.
@@ -68,8 +72,8 @@ class CaptureLayout:
             raise InputError(
                 f"{folder}: segment {segment} has no tracked meshes; check capture.root and capture.expressions."
             )
-        tracked = {entry.name for entry in os.scandir(folder)}
-        pictured = {camera: _file_names(self.root / "images" / segment / camera) for camera in cameras}
+        tracked = _names(folder)
+        pictured = {camera: _names(self.root / "images" / segment / camera) for camera in cameras}
 
         def present(name: str) -> Path | None:
             return folder / name if name in tracked else None
@@ -86,7 +90,7 @@ class CaptureLayout:
             for frame in self._frame_names(segment, tracked)
         )
 
-    def _frame_names(self, segment: str, tracked: set[str]) -> tuple[str, ...]:
+    def _frame_names(self, segment: str, tracked: Collection[str]) -> tuple[str, ...]:
         """Return the names of a segment's frames in time order."""
         if not self.frame_list.is_file():
             return in_time_order(name.removesuffix(".obj") for name in tracked if name.endswith(".obj"))
@@ -99,6 +103,8 @@ class CaptureLayout:
         return segments[segment]
 
 
-def _file_names(folder: Path) -> frozenset[str]:
-    """Return the names in a folder, none if it does not exist."""
-    return frozenset(entry.name for entry in os.scandir(folder)) if folder.is_dir() else frozenset()
+def _names(folder: Path) -> frozenset[str]:
+    """Return the names in a folder, none if it does not exist, without hidden ones (as macOS leaves beside files)."""
+    if not folder.is_dir():
+        return frozenset()
+    return frozenset(path.name for path in folder.iterdir() if not path.name.startswith("."))
