@@ -75,6 +75,16 @@ def test_a_planted_subspace_generalises_and_fewer_components_do_worse(learner, d
     assert surface[1] > 0.1
 
 
+def test_more_components_than_frames_have_are_passed_over(learner, data):
+    """Without one of five expressions 12 frames are left: 11 principal components about the neutral."""
+    sweeps = Sweeps(learner, "pca_xyz", "base", data)
+    sweeps.against_k([14, 15])
+    sweeps.leave_one_expression_out([11, 12])
+    table = sweeps.frame()
+    assert set(table.loc[table["metric"] == "rmse_xyz", "k"]) == {14}
+    assert set(table.loc[table["sweep"] == "left_out", "k"]) == {11}
+
+
 def test_more_sparsity_weight_gives_more_zero_rows_and_more_error(learner, data):
     sweeps = Sweeps(learner, "sldc_gauss_xyz", "base", data)
     sweeps.against_lambda([0.05, 50.0], 3)

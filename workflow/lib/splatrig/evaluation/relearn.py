@@ -112,9 +112,9 @@ class Sweeps:
         self._runtimes: list[tuple[str, str, int, float, int, str, float]] = []
 
     def against_k(self, ks: Iterable[int]) -> None:
-        """Learn k components for every k; add errors and what the components are like."""
+        """Learn k components for every k that the frames allow; add errors and what the components are like."""
         train = np.flatnonzero(self.data.train)
-        for k in track([k for k in ks if k <= len(train)], "numbers of components", unit="k"):
+        for k in track([k for k in ks if k <= self._most_components(len(train))], "numbers of components", unit="k"):
             self._add_learned("k", train, k, None)
 
     def against_lambda(self, lambdas: Iterable[float], k: int) -> None:
@@ -126,7 +126,8 @@ class Sweeps:
     def leave_one_expression_out(self, ks: Iterable[int], stage: Stage | None = None) -> None:
         """Learn from all expressions but one, rebuild that one; mean RMSE and bootstrap interval over expressions.
 
-        Generalisation as in Davies (2002, §4.3.2). The neutral's expression stays in every fold: it is the rest face.
+        Generalisation as in Davies (2002, §4.3.2). The neutral's expression stays in every fold: it is the rest face. A
+        fold whose frames have no k components is left out of the mean.
         On a `stage`, the peak of what was left out is also rendered.
         """
         data, generator = self.data, np.random.default_rng(self.learner.seed)
@@ -136,7 +137,7 @@ class Sweeps:
             table, errors = MethodTable(self.method, self.level_name), []
             for name in track(folds, f"left out, k = {k}", unit="fold"):
                 kept = np.flatnonzero(data.train & (expressions != name))
-                if k > len(kept):
+                if k > self._most_components(len(kept)):
                     continue
                 components = self._learn(kept, k, None)
                 out = np.flatnonzero(data.train & (expressions == name))
@@ -157,6 +158,10 @@ class Sweeps:
     def runtimes(self) -> pd.DataFrame:
         """Return how long every learning took, one thread, in seconds."""
         return pd.DataFrame(self._runtimes, columns=list(RUNTIME_COLUMNS))
+
+    def _most_components(self, frames: int) -> int:
+        """Return how many components that many frames have: of PCA one less, since one of them is the rest shape."""
+        return frames - 1 if self.method.startswith("pca_") else frames
 
     def _lambda(self, lambda_: float | None) -> float:
         if not self.method.startswith("sldc_"):
