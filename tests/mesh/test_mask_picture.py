@@ -1,5 +1,7 @@
 """The picture of the mask shows the mask."""
 
+from dataclasses import replace
+
 import numpy as np
 from PIL import Image
 
@@ -14,11 +16,11 @@ def reddish(path):
 
 
 def test_more_mask_is_more_colour_and_none_is_none(tmp_path):
-    vertices, faces = ellipsoid_head(3)
+    level = build_template(*ellipsoid_head(3), 0).levels["base"]
+    order = level.vertices[:, 2].argsort().argsort() / len(level.vertices)
     shares = []
-    for fraction in (1e-6, 0.2, 0.6):
-        level = build_template(vertices, faces, 0, fraction=fraction).levels["base"]
-        draw_mask(tmp_path / "mask.png", level, "head")
+    for fraction in (0.0, 0.2, 0.6):
+        draw_mask(tmp_path / "mask.png", replace(level, mask=order > 1.0 - fraction), "head")
         shares.append(reddish(tmp_path / "mask.png").mean())
     assert shares[0] == 0
     assert 0.02 < shares[1] < shares[2]

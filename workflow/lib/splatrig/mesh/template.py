@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from splatrig.config import LEVEL_NAMES
 from splatrig.errors import InputError
 from splatrig.hdf5 import Format
-from splatrig.mesh.mask import mask_center, nearest_vertices, refine_mask
+from splatrig.mesh.mask import faces_inside, mask_center, nearest_vertices, refine_mask
 from splatrig.mesh.subdivision import identity_step, subdivide
 from splatrig.mesh.topology import checked_faces
 
@@ -70,10 +70,15 @@ def build_template(
     """Return the template of a neutral mesh: `subdivisions` midpoint levels above it, each with its face mask.
 
     The mask holds the share `fraction` of the base vertices nearest to `center_vertex` (`auto`: the nose tip).
-    Raises InputError when the centre is not a vertex.
+    Raises InputError when the centre is not a vertex, or the mask has no face.
     """
     faces = checked_faces(faces, len(vertices))
     mask = nearest_vertices(vertices, mask_center(vertices, faces, center_vertex), fraction)
+    if not len(faces_inside(faces, mask)):
+        raise InputError(
+            f"mesh.mask.fraction: {fraction:g} of {len(vertices)} vertices is {mask.sum()}, between which there is no "
+            "triangle; give a larger share."
+        )
     levels = {LEVEL_NAMES[0]: Level(vertices, faces, identity_step(len(vertices)), mask)}
     for name in LEVEL_NAMES[1 : subdivisions + 1]:
         subdivision = subdivide(faces, len(vertices))
