@@ -12,6 +12,9 @@ from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.photographs import image_size
 from splatrig.errors import InputError
 
+_NEGLIGIBLE_SHIFT_PX = 0.5
+"""By which a lens may move pixels at the border of the image."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -60,16 +63,20 @@ def raw_image_size(layout: CaptureLayout, segment: str, cameras: Sequence[str]) 
 def calibrated_cameras(krt: dict[str, KrtCamera], names: Sequence[str], width: int, height: int) -> Cameras:
     """Return the cameras `names` of a KRT file, sorted, for images of `width` × `height` pixels, none held out.
 
-    `viewmats` go from the capture's world. Distortion is not modelled: a camera with any is named in the log.
-    Raises InputError when a camera is not in the KRT file.
+    `viewmats` go from the capture's world. Raises InputError when a camera is not in the KRT file, or its lens
+    distorts: rasterisers know no distortion.
     """
     ordered = sorted(names)
     missing = [name for name in ordered if name not in krt]
     if missing:
         raise InputError(f"KRT: camera {missing[0]} has no calibration; the file has {', '.join(sorted(krt))}.")
     for name in ordered:
-        if np.any(krt[name].distortion):
-            _log.warning("camera %s has lens distortion %s, which is ignored", name, krt[name].distortion.tolist())
+        shift = largest_distortion(krt[name], width, height)
+        if shift > _NEGLIGIBLE_SHIFT_PX:
+            raise InputError(
+                f"KRT: camera {name}: its distortion {krt[name].distortion.tolist()} moves pixels by up to "
+                f"{shift:.3g}, which is not modelled; undistort the images and write five zeros, or leave it out."
+            )
     bottom = np.array([[0.0, 0.0, 0.0, 1.0]])
     return Cameras(
         names=tuple(ordered),
@@ -79,3 +86,23 @@ def calibrated_cameras(krt: dict[str, KrtCamera], names: Sequence[str], width: i
         height=height,
         held_out=np.zeros(len(ordered), dtype=bool),
     )
+
+
+def largest_distortion(camera: KrtCamera, width: int, height: int) -> float:
+    """Return by how many pixels, at most, a lens moves the border of images of `width` × `height`.
+
+    The five numbers are k1, k2, p1, p2, k3 of the radial and tangential model (Brown 1966, in OpenCV's order).
+    """
+    k1, k2, p1, p2, k3 = camera.distortion
+    along = np.linspace(0.0, 1.0, 33)
+    border = np.concatenate([np.stack([along, 0 * along + side], axis=1) for side in (0, 1)])
+    pixels = np.concatenate([border, border[:, ::-1]]) * [width, height]
+    focal, principal = np.diag(camera.K)[:2], camera.K[:2, 2]
+    x, y = ((pixels - principal) / focal).T
+    square = x * x + y * y
+    radial = square * (k1 + square * (k2 + square * k3))
+    moved = [
+        x * radial + 2 * p1 * x * y + p2 * (square + 2 * x * x),
+        y * radial + p1 * (square + 2 * y * y) + 2 * p2 * x * y,
+    ]
+    return float(np.linalg.norm(np.stack(moved, axis=1) * focal, axis=1).max())
