@@ -127,6 +127,20 @@ def gpu(count=1):
     return count * int(CFG.device == "cuda")
 
 
+def _check_gpus():
+    """Snakemake gives a job no more of a limited resource than there is, and says nothing: then two GPUs are one."""
+    limit = {name: resource.value for name, resource in workflow.global_resources.items()}.get("gpu")
+    wanted = gpu(CFG.joint.devices)
+    if workflow.is_main_process and limit is not None and limit < wanted:
+        sys.exit(
+            f"error: joint.devices: got {wanted}, but jobs of this run may use {limit} GPUs at a time; say so by "
+            f"--resources gpu={wanted} (or more), or lower joint.devices."
+        )
+
+
+_check_gpus()
+
+
 def memory(mib):
     """Memory for the first attempt; a retried job gets as much again, for running out of it is the usual reason."""
     return lambda wildcards, attempt: attempt * mib
