@@ -1,5 +1,6 @@
 """Processes that compute one thing together, each on a device of its own: started, watched and ended as one."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -13,8 +14,13 @@ from typing import Any
 from splatrig.errors import InputError
 from splatrig.joint import rank
 
+_LOG = logging.getLogger(__name__)
+
 LOOK_SECONDS = 0.1
 """Between two looks at the processes."""
+END_SECONDS = 30.0
+"""For a killed process to give back its GPU; then it is left to the kernel."""
+_PF_EXITING = 0x4  # Linux, include/linux/sched.h
 LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}
 """All processes are on one machine: they listen to nobody else, and need no name of it."""
 
@@ -40,15 +46,46 @@ def run_together(target: Callable[[Any], None], argument: Mapping[str, Any], pla
         processes: list[subprocess.Popen[bytes]] = []
         try:
             processes += [_started(folder, number, place) for number, place in enumerate(places)]
-            while any(process.poll() is None for process in processes) and not any(p.returncode for p in processes):
+            while not (gone := _gone(folder, processes)) and any(process.poll() is None for process in processes):
                 time.sleep(LOOK_SECONDS)
-            codes = [process.poll() for process in processes]
         finally:
-            for process in processes:
-                process.kill()
-                process.wait()
-        if any(codes):
-            raise cause(folder, codes, places)
+            _end(processes)
+        if gone:
+            raise cause(folder, {number: processes[number].returncode for number in gone}, places)
+
+
+def _gone(folder: Path, processes: Sequence["subprocess.Popen[bytes]"]) -> list[int]:
+    """Return which processes have failed: they say so, or they end.
+
+    It is not waited for that they have ended: the driver of a GPU may keep a process until a peer on another GPU, whose
+    kernels wait for it, has ended too.
+    """
+    return [
+        number
+        for number, process in enumerate(processes)
+        if rank.read_failure(folder, number)
+        or ((process.poll() is not None or _is_ending(process)) and not rank.has_done_it(folder, number))
+    ]
+
+
+def _is_ending(process: "subprocess.Popen[bytes]") -> bool:
+    """Return whether a process has begun to end, by itself or because it was killed."""
+    try:
+        stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8")
+    except OSError:  # not on Linux
+        return False
+    return bool(int(stat.rpartition(")")[2].split()[6]) & _PF_EXITING)
+
+
+def _end(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
+    """Kill all processes, then wait for them: one may be held until the others are gone."""
+    for process in processes:
+        process.kill()
+    for process in processes:
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            _LOG.warning("process %d was killed and has not ended within %.0f s", process.pid, END_SECONDS)
 
 
 def _started(folder: Path, number: int, place: str) -> "subprocess.Popen[bytes]":
@@ -58,22 +95,20 @@ def _started(folder: Path, number: int, place: str) -> "subprocess.Popen[bytes]"
     return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
 
 
-def cause(folder: Path, codes: Sequence[int | None], places: Sequence[str]) -> Exception:
+def cause(folder: Path, codes: Mapping[int, int | None], places: Sequence[str]) -> Exception:
     """Return the error of the process that failed first: others fail because it is gone.
 
-    `codes` are what the processes ended with, None for those that had not.
+    `codes` are what the processes that failed ended with, None for one that the kernel still holds.
     """
     told: list[tuple[str, rank.Failure]] = []
-    for number, code in enumerate(codes):
-        if not code:
-            continue
-        name = f"process {number + 1} of {len(codes)} ({f'GPU {places[number]}' if places[number] else 'CPU'})"
+    for number, code in codes.items():
+        name = f"process {number + 1} of {len(places)} ({f'GPU {places[number]}' if places[number] else 'CPU'})"
         failure = rank.read_failure(folder, number)
         if failure is None:  # it had no time to say why
-            how = f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+            how = f"by {signal.Signals(-code).name}" if code and code < 0 else f"with {code}" if code else "unseen"
             return InputError(
-                f"joint: {name} was {how}; where memory is short lower joint.memory_gib or joint.devices, or ask for "
-                "more, then run the same command again."
+                f"joint: {name} was ended {how}; where memory is short lower joint.memory_gib or joint.devices, or "
+                "ask for more, then run the same command again."
             )
         told.append((name, failure))
     name, first = min(told, key=lambda pair: pair[1].time)

@@ -62,6 +62,11 @@ def read_failure(folder: Path, number: int) -> Failure | None:
     return Failure(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
+def has_done_it(folder: Path, number: int) -> bool:
+    """Return whether process `number` has done its share, and has only to end."""
+    return (folder / f"done{number}").exists()
+
+
 def _failure_path(folder: Path, number: int) -> Path:
     return folder / f"failure{number}.json"
 
@@ -85,6 +90,7 @@ def main() -> None:
     log_as_starter(logging.INFO if number == 0 else logging.WARNING)
     try:
         _compute(folder, number, task)
+        (folder / f"done{number}").touch()
     except BaseException as error:
         leave_failure(folder, number, error)
         sys.stderr.flush()
