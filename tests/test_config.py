@@ -133,6 +133,7 @@ def test_one_sentence_names_key_value_and_expectation(key, value, sentence):
         ("capture.source", "multiface", "capture.entity: got null"),
         ("mesh.subdivisions", 1, "subd1 is the finest level already"),
         ("mesh.subdivisions", 0, "components.upsample: got subd1"),
+        ("joint.devices", 2, "joint.batch.frames: got 1, expected a multiple of joint.devices = 2"),
         ("joint.level", "subd3", "joint.level: got subd3"),
         ("components.sldc.trapezoid.d_min", 0.7, "must be below d_max"),
         ("evaluation.ks", [25], "evaluation.ks: got 25"),

@@ -1,11 +1,15 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import pytest
 import torch
 
-from splatrig.training.device import choose_device
+from splatrig.errors import InputError
+from splatrig.training import device
+from splatrig.training.device import choose_device, choose_places
 
 ROOT = Path(__file__).resolve().parents[2]
 _JOB = """
@@ -52,6 +56,28 @@ def test_a_job_that_sees_one_card_or_none_claims_nothing(tmp_path):
         assert job.card == cards
         job.end()
     assert not (tmp_path / "claims").exists()
+
+
+def test_processes_that_compute_together_get_a_card_each(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(device, "_claims", claims := [])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,GPU-5,7")
+    first = choose_places("auto", 2)
+    second = choose_places("cuda", 1)
+    assert sorted(first + second) == ["2", "7", "GPU-5"]
+    with pytest.raises(InputError, match=r"joint\.devices: got 4, but this job sees 3 GPUs \(2, GPU-5, 7\); lower"):
+        choose_places("auto", 4)
+    assert choose_places("cpu", 4) == ["", "", "", ""]
+    for claim in claims:
+        claim.close()
+
+
+def test_without_a_gpu_processes_share_the_cpu_unless_gpus_were_asked_for(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert choose_places("auto", 2) == ["", ""]
+    with pytest.raises(InputError, match=r"sees 0 GPUs \(none\).*or set device: cpu\.$"):
+        choose_places("cuda", 2)
 
 
 def test_the_cpu_is_taken_when_asked_for_with_its_threads(monkeypatch):

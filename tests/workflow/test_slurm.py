@@ -56,7 +56,7 @@ def _profile(project, changes: dict) -> list[str]:
     profile = project.directory / "profiles" / "slurm_test"
     profile.mkdir()
     (profile / "config.yaml").write_text(yaml.safe_dump(yaml.safe_load(PROFILE.read_text()) | HERE | changes))
-    return ["--profile", str(profile)]
+    return ["--workflow-profile", str(profile)]
 
 
 def _values(path):

@@ -1,0 +1,49 @@
+"""One rig of the pipeline, learned by several processes."""
+
+import shutil
+
+import numpy as np
+import pytest
+import yaml
+
+from splatrig.components.file import read_components
+
+pytestmark = pytest.mark.workflow
+
+TARGET = "results/tiny/components/subd2/joint_global.h5"
+
+
+def configured(path, **joint):
+    raw = yaml.safe_load(path.read_text())
+    raw["joint"] |= joint
+    path.write_text(yaml.safe_dump(raw))
+
+
+def test_two_processes_give_the_rig_that_one_gives(finished, tmp_path):
+    project = type(finished)(tmp_path / "copy")
+    shutil.copytree(finished.directory, project.directory)
+    found = {}
+    for devices in (1, 2):
+        configured(project.config, devices=devices, batch={"frames": 2})
+        done = project.snakemake(TARGET)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+        found[devices] = read_components(project.directory / TARGET)
+    rows = {devices: rig.extras["joint_base"] + rig.STD * (rig.W @ rig.C) for devices, rig in found.items()}
+    moved = np.abs(rows[1] - found[1].extras["joint_base"]).max()
+    np.testing.assert_allclose(rows[2], rows[1], atol=1e-3 * moved)
+    log = (project.directory / "logs/tiny/joint/global.log").read_text()
+    assert log.count("components, 4770 Gaussians") == 1
+    assert log.count("step 8: loss") == 1
+
+
+def test_it_asks_for_as_many_gpus_of_one_node_as_it_has_processes(finished, tmp_path):
+    config = finished.config_with("device", "cuda", tmp_path / "config.yaml")
+    configured(config, devices=4, batch={"frames": 4})
+    done = finished.snakemake("--dry-run", TARGET, config=config)
+    assert done.returncode == 1
+    said = "error: joint.devices: got 4, but jobs of this run may use 3 GPUs at a time; say so by --resources gpu=4"
+    assert said in done.stdout + done.stderr
+    done = finished.snakemake("--dry-run", "--resources", "gpu=4", "--", TARGET, config=config)
+    assert done.returncode == 0, done.stderr
+    job = (done.stdout + done.stderr).partition("Learning the global rig")[2]
+    assert {"gpu=4", "nodes=1"} <= set(job.partition("resources: ")[2].split("\n")[0].split(", "))
