@@ -37,7 +37,7 @@ def run_together(target: Callable[[Any], None], argument: Mapping[str, Any], pla
     interface alone. What the first one (rank 0) logs goes where this process logs, and of the others warnings.
 
     When one fails all are ended, and its error is raised here: InputError with its sentence, or RankError. None
-    outlives this process, however it ends, nor this call.
+    outlives this call, nor the calling thread (the main one, best), however its process ends.
     """
     with tempfile.TemporaryDirectory(prefix="splatrig-together-") as name:
         folder = Path(name)
@@ -63,8 +63,8 @@ def _gone(folder: Path, processes: Sequence["subprocess.Popen[bytes]"]) -> list[
     return [
         number
         for number, process in enumerate(processes)
-        if rank.read_failure(folder, number)
-        or ((process.poll() is not None or _is_ending(process)) and not rank.has_done_it(folder, number))
+        if (rank.read_failure(folder, number) or process.poll() is not None or _is_ending(process))
+        and not rank.has_done_it(folder, number)
     ]
 
 

@@ -78,6 +78,7 @@ def _compute(folder: Path, number: int, task: Task) -> None:
     torch.distributed.init_process_group(backend, init_method=store, rank=number, world_size=size)
     module, _, function = task.target.partition(":")
     getattr(importlib.import_module(module), function)(task.argument)
+    (folder / f"done{number}").touch()
     torch.distributed.destroy_process_group()
 
 
@@ -90,7 +91,6 @@ def main() -> None:
     log_as_starter(logging.INFO if number == 0 else logging.WARNING)
     try:
         _compute(folder, number, task)
-        (folder / f"done{number}").touch()
     except BaseException as error:
         leave_failure(folder, number, error)
         sys.stderr.flush()
