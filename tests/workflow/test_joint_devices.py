@@ -28,15 +28,17 @@ def test_two_processes_give_the_rig_that_one_gives(finished, tmp_path):
         done = project.snakemake(TARGET)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
         found[devices] = read_components(project.directory / TARGET)
-    rows = {devices: rig.extras["joint_base"] + rig.STD * (rig.W @ rig.C) for devices, rig in found.items()}
-    moved = np.abs(rows[1] - found[1].extras["joint_base"]).max()
-    np.testing.assert_allclose(rows[2], rows[1], atol=1e-3 * moved)
+    one, two = (found[devices].W @ found[devices].C for devices in (1, 2))
+    np.testing.assert_allclose(two, one, atol=1e-3 * np.abs(one).max())
+    base = found[1].extras["joint_base"]
+    np.testing.assert_allclose(found[2].extras["joint_base"], base, atol=1e-4 * np.abs(base).max())
     log = (project.directory / "logs/tiny/joint/global.log").read_text()
     assert log.count("components, 4770 Gaussians") == 1
     assert log.count("step 8: loss") == 1
 
 
-def test_it_asks_for_as_many_gpus_of_one_node_as_it_has_processes(finished, tmp_path):
+def test_fewer_gpus_than_it_asks_for_end_the_run_before_it_begins(finished, tmp_path):
+    """Snakemake would give the job fewer, and say nothing."""
     config = finished.config_with("device", "cuda", tmp_path / "config.yaml")
     configured(config, devices=4, batch={"frames": 4})
     done = finished.snakemake("--dry-run", TARGET, config=config)
@@ -45,5 +47,3 @@ def test_it_asks_for_as_many_gpus_of_one_node_as_it_has_processes(finished, tmp_
     assert said in done.stdout + done.stderr
     done = finished.snakemake("--dry-run", "--resources", "gpu=4", "--", TARGET, config=config)
     assert done.returncode == 0, done.stderr
-    job = (done.stdout + done.stderr).partition("Learning the global rig")[2]
-    assert {"gpu=4", "nodes=1"} <= set(job.partition("resources: ")[2].split("\n")[0].split(", "))
