@@ -69,7 +69,7 @@ def test_snakemake_understands(command, finished):
     if {"--unlock", "--report"} & set(words):  # these are run; all others would compute
         words += ["--cores", "2", "--configfile", str(finished.config)]
     else:
-        words += ["--dry-run"] + (["--cores", "2"] if not {"--cores", "--profile"} & set(words) else [])
+        words += ["--dry-run"] + (["--cores", "2"] if not {"--cores", "--workflow-profile"} & set(words) else [])
     demo = finished.directory / "results" / "demo"
     after_the_demo = "second_person" in command
     if after_the_demo:
