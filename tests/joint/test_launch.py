@@ -44,7 +44,8 @@ class Started:
 
     def __init__(self, folder: Path) -> None:
         command = [sys.executable, "-c", STARTER, json.dumps(sys.path), str(folder)]
-        self.starter = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        environment = os.environ | {"TMPDIR": str(folder)}  # one that is killed leaves its folder there
+        self.starter = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
         paths = [folder / f"{rank}.pid" for rank in range(2)]
         assert wait_for(lambda: all(path.exists() and path.read_text() for path in paths))
         self.ranks = [int(path.read_text()) for path in paths]
