@@ -64,11 +64,11 @@ def row(expression, frame, neutral=False):
 
 
 def test_tables_come_back_with_their_zeros_and_merge_in_order(tmp_path):
-    first, second = [row("E001", "000102", True), row("E001", "000105")], [row("E000", "000001")]
+    first, second = [row("E001", "000102", True), row("E001", "000105")], [row("NA", "000001")]
     write_frames(tmp_path / "a.csv", first)
     write_frames(tmp_path / "b.csv", second)
     assert list(read_chosen_frames(tmp_path / "a.csv")["frame"]) == ["000102", "000105"]
-    merged = merge_frames([tmp_path / "a.csv", tmp_path / "b.csv"], held_out=["E000"])
+    merged = merge_frames([tmp_path / "a.csv", tmp_path / "b.csv"], held_out=["NA"])
     roles = ["train", "train", "held_out"]
     assert merged == [FrameRow(**asdict(r), role=role) for r, role in zip(first + second, roles, strict=True)]
     write_frames(tmp_path / "frames.csv", merged)

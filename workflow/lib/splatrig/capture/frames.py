@@ -96,7 +96,8 @@ def read_chosen_frames(path: str | Path) -> pd.DataFrame:
 def _table(path: str | Path, columns: list[str]) -> pd.DataFrame:
     """Read a table of frames that must have `columns`."""
     try:
-        table = pd.read_csv(path, dtype={"expression": str, "frame": str, "role": str, "mesh": str, "pose": str})
+        text = dict.fromkeys(("expression", "frame", "role", "mesh", "pose"), str)
+        table = pd.read_csv(path, dtype=text, keep_default_na=False)  # a frame may be named NA
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a table of frames ({error}); delete it and run again.") from error
     missing = [name for name in columns if name not in table.columns]
