@@ -10,8 +10,9 @@ from scipy.optimize import linear_sum_assignment
 
 from demo_head import head_path
 from splatrig.capture.demo.head import load_head
+from splatrig.capture.frames import FrameRow
 from splatrig.components.attributes import AttributeReader
-from splatrig.components.export import FrameRow, export_attributes
+from splatrig.components.export import export_attributes
 from splatrig.components.file import Components
 from splatrig.components.matrix import AttributeMatrix, in_memory
 from splatrig.components.pca import PrincipalComponents
@@ -33,7 +34,13 @@ def frame_names(expressions: int, per_expression: int) -> list[FrameRow]:
     """Return frame rows of E000 (the neutral), E001, …; the last expression is held out."""
     return [
         FrameRow(
-            f"E{e:03d}", f"{6 * t:06d}", "held_out" if e == expressions - 1 else "train", neutral=e == 0 and t == 0
+            expression=f"E{e:03d}",
+            frame=f"{6 * t:06d}",
+            image_count=1,
+            mesh="",
+            pose="",
+            neutral=e == 0 and t == 0,
+            role="held_out" if e == expressions - 1 else "train",
         )
         for e in range(expressions)
         for t in range(per_expression)

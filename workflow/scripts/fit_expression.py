@@ -9,9 +9,9 @@ entry = reuse(snakemake, __file__, apart_from=["progress"])
 import shutil
 from pathlib import Path
 
-import pandas as pd
 from PIL import Image
 
+from splatrig.capture.frames import read_chosen_frames
 from splatrig.files import atomic_path
 from splatrig.gaussians.store import read_fitted_frames, write_fitted_frames
 from splatrig.training.fitting import as_stored, fit_expression, open_studio
@@ -21,7 +21,7 @@ expression = snakemake.params.expression
 progress = Path(snakemake.params.progress)
 checkpoint_steps = snakemake.config["training"]["checkpoint_steps"]  # no param: no result depends on it
 studio = open_studio(snakemake.input, snakemake.params, snakemake.threads, progress, checkpoint_steps)
-frames = pd.read_csv(snakemake.input.frames, dtype={"frame": str})["frame"].tolist()
+frames = read_chosen_frames(snakemake.input.frames)["frame"].tolist()
 neutral = read_fitted_frames(snakemake.input.neutral)
 fitted = fit_expression(studio, expression, frames, neutral, snakemake.output.events)
 with atomic_path(snakemake.output.picture) as picture:

@@ -9,9 +9,9 @@ entry = reuse(snakemake, __file__, apart_from=["progress"])
 import shutil
 from pathlib import Path
 
-import pandas as pd
 from PIL import Image
 
+from splatrig.capture.frames import read_chosen_frames
 from splatrig.files import atomic_path
 from splatrig.gaussians.store import write_fitted_frames
 from splatrig.training.fitting import as_stored, fit_neutral, open_studio
@@ -19,7 +19,7 @@ from splatrig.training.fitting import as_stored, fit_neutral, open_studio
 progress = Path(snakemake.params.progress)
 checkpoint_steps = snakemake.config["training"]["checkpoint_steps"]  # no param: no result depends on it
 studio = open_studio(snakemake.input, snakemake.params, snakemake.threads, progress, checkpoint_steps)
-table = pd.read_csv(snakemake.input.frames, dtype={"frame": str})
+table = read_chosen_frames(snakemake.input.frames)
 frame = table.loc[table["neutral"], "frame"].item()
 fitted = fit_neutral(studio, snakemake.params.expression, frame, snakemake.output.events)
 with atomic_path(snakemake.output.picture) as picture:

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from splatrig.capture.frames import FrameRow
 from splatrig.components.attributes import FORMAT, SOFT_LINKS
 from splatrig.components.matrix import DIMENSIONS
 from splatrig.errors import InputError
@@ -20,16 +20,6 @@ from splatrig.gaussians.store import read_fitted_frames
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.template import Level, Template
 from splatrig.progress import track
-
-
-@dataclass(frozen=True)
-class FrameRow:
-    """One row of frames.csv, as far as it matters here."""
-
-    expression: str
-    frame: str
-    role: str
-    neutral: bool
 
 
 def export_attributes(

@@ -69,11 +69,11 @@ def principal_components(
     frames = len(matrix.rows)
     bound = min(frames - 1, matrix.shape[1])
     if frames < 2:
-        raise InputError(f"components.pca: expected 2 training frames or more, got {frames}; add some to the capture.")
+        raise InputError(f"PCA: expected 2 training frames or more, got {frames}; add some to the capture.")
     if not 1 <= k <= bound:
         raise InputError(
-            f"components.pca.k: expected 1 to {bound} for {frames} training frames, of which the rest shape takes one, "
-            f"got {k}."
+            f"PCA: k: expected 1 to {bound} for {frames} training frames, of which the rest shape takes one, got {k}; "
+            "lower components.pca.k, or joint.k where it is a learned rig's."
         )
     root_weights = None if weights is None else _root_weights(matrix, weights)
     with threadpool_limits(limits=1):
