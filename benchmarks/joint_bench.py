@@ -242,8 +242,8 @@ def mesh_start(bench: Bench, config: JointConfig, family: str) -> Components:
     subject, names = bench.subject, bench.subject.names("train")
     meshes = read_meshes(subject.dataset, names, subject.template)
     row, threads = subject.neutral_row(names), os.cpu_count() or 1
-    rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, row, config.level)
-    level, k = subject.template.levels[config.level], min(config.k, len(names) - 1)
+    rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, row)
+    level, k = subject.template.base, min(config.k, len(names) - 1)
     if family == "global":
         return mesh_pca(rows, k, level, threads)
     sldc = with_k(bench.config.components.sldc, k, config.local.lambda_)
@@ -279,7 +279,7 @@ def kept_rig(bench: Bench, family: str) -> Components:
 def learned_rig(bench: Bench, config: JointConfig, family: str, start: Components | None, seed: int = 0) -> Run:
     """Learn one rig."""
     rig = rig_start(config, bench.config.components.sldc, bench.subject, start, family, seed)
-    plan = joint_plan(config, bench.config.training, "mask", family, rig)
+    plan = joint_plan(config, bench.config.training, "mask", family, rig, bench.subject.pixel_size)
     forget_peak()
     begin, cpu = time.perf_counter(), time.process_time()
     with gpu_utilisation() as samples:
@@ -303,7 +303,7 @@ def begun(
     """Give a rig before its first step, and the shots of each step that fall to this process."""
     names, world = subject.names("train"), World.current()
     rig = rig_start(config, bench.config.components.sldc, subject, start, family, bench.seed)
-    plan = joint_plan(config, bench.config.training, "mask", family, rig)
+    plan = joint_plan(config, bench.config.training, "mask", family, rig, subject.pixel_size)
     schedule = training_schedule(config, subject, len(names), bench.seed, world)
     checked = validation_pairs(subject, names, config.validation_pairs, bench.seed)
     around = Surroundings(subject.edge_lengths, subject.normals, segment_laplacian(names), checked)

@@ -78,7 +78,7 @@ def part_scaling(bench: Bench) -> None:
         bench.record("scaling", {"against": what, "value": value} | step_costs(bench, subject, config))
 
     joint, finest = bench.joint, bench.subject.template.finest
-    for level in dict.fromkeys((joint.level, finest)):
+    for level in dict.fromkeys(("base", finest)):
         for k in (10, 20, 50):
             measure(f"K on {level}", k, bench.subject, replace(joint, k=k, level=level))
     rows = bench.subject.frames[bench.subject.frames["role"] == "train"]

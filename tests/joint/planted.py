@@ -28,6 +28,7 @@ SIZE = 48
 HELD_OUT = 3
 """The camera that measures and never trains."""
 VIEW = Plan(
+    rate_unit="mm",
     steps=0,
     rates=RATES,
     schedule="cosine",

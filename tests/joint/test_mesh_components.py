@@ -27,20 +27,19 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
 def rows(subject: Subject) -> MeshRows:
     names = subject.names("train")
     meshes = read_meshes(subject.dataset, names, subject.template)
-    return carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names), "subd1")
+    return carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names))
 
 
 def test_the_neutral_keeps_its_gaussians_and_the_others_follow_the_mesh(subject: Subject, rows: MeshRows) -> None:
-    assert np.array_equal(rows.xyz[0], subject.neutral.means.reshape(-1))
-    fine = subject.template.levels[subject.template.finest].vertices
-    base = subject.template.levels["base"].vertices
-    moved = subject.template.between("base", subject.template.finest) @ small.bulged(base, small.WEIGHTS[1])
-    np.testing.assert_allclose((rows.xyz[1] - rows.xyz[0]).reshape(-1, 3), moved - fine, atol=1e-3)
+    assert np.array_equal(rows.xyz[0], subject.neutral.first(len(subject.template.base.vertices)).means.reshape(-1))
+    base = subject.template.base.vertices
+    moved = small.bulged(base, small.WEIGHTS[1])
+    np.testing.assert_allclose((rows.xyz[1] - rows.xyz[0]).reshape(-1, 3), moved - base, atol=1e-3)
     np.testing.assert_allclose(np.linalg.norm(rows.rotation.reshape(5, -1, 4), axis=2), 1, atol=1e-5)
 
 
 def test_pca_of_the_meshes_rebuilds_them_about_the_neutral(subject: Subject, rows: MeshRows) -> None:
-    level = subject.template.levels[subject.template.finest]
+    level = subject.template.base
     components = mesh_pca(rows, 2, level)
     rebuilt = components.rows()
     np.testing.assert_allclose(rebuilt[:, : rows.xyz.shape[1]], rows.xyz, atol=0.02)
@@ -50,7 +49,7 @@ def test_pca_of_the_meshes_rebuilds_them_about_the_neutral(subject: Subject, row
 
 
 def test_sldc_of_the_meshes_is_local_in_positions_and_turns(subject: Subject, rows: MeshRows) -> None:
-    level = subject.template.levels[subject.template.finest]
+    level = subject.template.base
     components = mesh_sldc(rows, small.sldc_config(lambda_=2.0), "gauss", level)
     positions = components.C[:, : rows.xyz.shape[1]].reshape(2, -1, 3).any(axis=2)
     turns = components.C[:, rows.xyz.shape[1] :].reshape(2, -1, 4).any(axis=2)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -5,9 +6,10 @@ import pytest
 import torch
 
 from joint import subject as small
-from splatrig.components.file import read_components, write_components
+from splatrig.components.file import Components, read_components, write_components
 from splatrig.config_joint import JointAppearance, JointLocal, JointSolve
 from splatrig.errors import InputError
+from splatrig.joint.base import ATTRIBUTES
 from splatrig.joint.compare import COLUMNS, Comparison, compare, measured_fits, method_of, summary, unseen_weights
 from splatrig.joint.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
 from splatrig.joint.model import JointRig
@@ -37,9 +39,34 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
 def starts(subject: Subject) -> dict:
     names = subject.names("train")
     meshes = read_meshes(subject.dataset, names, subject.template)
-    rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names), "subd1")
-    level = subject.template.levels[subject.template.finest]
+    rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names))
+    level = subject.template.base
     return {"global": mesh_pca(rows, 2, level), "local": mesh_sldc(rows, small.sldc_config(), "gauss", level)}
+
+
+def lifted(components: Components, subject: Subject) -> Components:
+    """Return components of the tracked vertices, in plain units about the neutral, for every Gaussian."""
+    level = subject.template.levels[subject.template.finest]
+    up = subject.template.between("base", subject.template.finest)
+    raw = components.C * components.std
+    parts, rest, info = [], [], []
+    for name, first, end in components.dim_info:
+        fields = raw[:, first:end].reshape(len(raw), up.shape[1], -1)
+        parts.append(np.stack([up @ field for field in fields]).reshape(len(raw), -1).astype(np.float32))
+        rest.append(getattr(subject.neutral, ATTRIBUTES[name]).reshape(-1))
+        start = info[-1][2] if info else 0
+        info.append((name, start, start + parts[-1].shape[1]))
+    mean = np.concatenate(rest)
+    return replace(
+        components,
+        C=np.concatenate(parts, axis=1),
+        mean=mean,
+        std=np.ones_like(mean),
+        offset=np.zeros_like(mean),
+        dim_info=tuple(info),
+        faces=level.faces,
+        face_mask=level.mask,
+    )
 
 
 @pytest.mark.parametrize("family", ["global", "local"])
@@ -49,11 +76,11 @@ def test_a_learned_rig_beats_the_mesh_components_it_started_from(
     """A side that bulges brightens too, which meshes cannot know."""
     config = small.joint_config()
     start = rig_start(config, small.sldc_config(), subject, starts[family], family, seed=0)
-    plan = joint_plan(config, tiny.config(), "mask", family, start)
+    plan = joint_plan(config, tiny.config(), "mask", family, start, subject.pixel_size)
     learned = learn(start, subject, config, plan, 0, CPU)
     path = tmp_path / f"joint_{family}.h5"
     write_components(path, as_components(learned, subject, family, {"k": 2}))
-    files = {"mesh": starts[family], "joint": read_components(path)}
+    files = {"mesh": lifted(starts[family], subject), "joint": read_components(path)}
     names = subject.names("train")
     comparison = Comparison(subject, plan.view, JointSolve(30, 0.05), CPU)
     fits = dict.fromkeys((*names, *subject.names("held_out")), subject.neutral)
@@ -70,7 +97,7 @@ def test_a_learned_rig_beats_the_mesh_components_it_started_from(
 def test_the_same_seed_learns_the_same_bits(subject: Subject, starts: dict) -> None:
     config = small.joint_config(steps=6)
     start = rig_start(config, small.sldc_config(), subject, starts["global"], "global", seed=0)
-    plan = joint_plan(config, tiny.config(), "mask", "global", start)
+    plan = joint_plan(config, tiny.config(), "mask", "global", start, subject.pixel_size)
     first, second = (
         as_components(learn(start, subject, config, plan, 3, CPU), subject, "global", {}) for _ in range(2)
     )
@@ -83,7 +110,7 @@ def test_windows_of_too_little_memory_learn_too(subject: Subject, starts: dict) 
     schedule = training_schedule(config, subject, 5, 0, World())
     assert schedule.window_pairs == 2, "in each of two lanes, and as many decoded ahead"
     start = rig_start(config, small.sldc_config(), subject, starts["global"], "global", seed=0)
-    plan = joint_plan(config, tiny.config(), "mask", "global", start)
+    plan = joint_plan(config, tiny.config(), "mask", "global", start, subject.pixel_size)
     learned = learn(start, subject, config, plan, 3, CPU)
     assert np.isfinite(learned.report.history["psnr"]).all()
 
@@ -98,29 +125,35 @@ def test_a_soft_support_may_grow_and_is_penalised_with_distance(subject: Subject
     np.testing.assert_allclose(block.penalty[np.arange(2), centers], 0, atol=1e-6)
 
 
-def test_components_live_on_the_level_that_is_asked_for(subject: Subject, starts: dict) -> None:
-    """Found there or cut from a finer level, with supports and penalties, and carried to every Gaussian."""
-    names, base = subject.names("train"), subject.template.levels["base"]
-    meshes = read_meshes(subject.dataset, names, subject.template)
-    rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names), "base")
-    found = {"global": mesh_pca(rows, 2, base), "local": mesh_sldc(rows, small.sldc_config(), "gauss", base)}
-    count = len(base.vertices)
-    for family, components in (*found.items(), *starts.items()):
-        for support in ("hard", "soft"):
-            config = small.joint_config(level="base", local=JointLocal(0.5, "gauss", support, 0.5))
-            start = rig_start(config, small.sldc_config(), subject, components, family, seed=0)
-            (block,) = start.blocks
-            assert block.deltas["means"].shape == (2, count, 3)
-            assert JointRig(start, tiny.config().rates).gaussians(start.weights[2]).means.shape == (4 * count - 6, 3)
-            if family == "local" and support == "hard":
-                moved = components.by_gaussian()[:, :count].any(axis=2)
-                assert np.array_equal(block.support, moved)
+@pytest.mark.parametrize("support", ["hard", "soft"])
+@pytest.mark.parametrize("family", ["global", "local"])
+@pytest.mark.parametrize("given", ["base", "subd1"])
+@pytest.mark.parametrize("level", ["base", "subd1"])
+def test_components_live_on_the_level_that_is_asked_for(
+    subject: Subject, starts: dict, level: str, given: str, family: str, support: str
+) -> None:
+    """Lifted to a finer level or cut to a coarser one, with supports and penalties, and carried to every Gaussian."""
+    template = subject.template
+    components = starts[family] if given == "base" else lifted(starts[family], subject)
+    config = small.joint_config(level=level, local=JointLocal(0.5, "gauss", support, 0.5))
+    start = rig_start(config, small.sldc_config(), subject, components, family, seed=0)
+    (block,) = start.blocks
+    count = len(template.levels[level].vertices)
+    assert block.deltas["means"].shape == (2, count, 3)
+    shown = JointRig(start, tiny.config().rates).gaussians(start.weights[2])
+    moved = starts[family].rows()[2] - starts[family].rows()[0]
+    everywhere = template.between("base", "subd1") @ moved[: 3 * len(template.base.vertices)].reshape(-1, 3)
+    np.testing.assert_allclose(shown.means - subject.neutral.means, everywhere, atol=2e-3)
+    if family == "local" and support == "hard":
+        acting = template.between("base", level) @ starts[family].by_gaussian().any(axis=2).T.astype(float)
+        assert np.array_equal(block.support, acting.T > 0)
+        assert not block.deltas["means"][~block.support].any()
 
 
 def test_appearance_can_have_components_of_its_own(subject: Subject, starts: dict) -> None:
     config = small.joint_config(steps=4, appearance=JointAppearance(["opacity", "f_rest"], 2))
     start = rig_start(config, small.sldc_config(), subject, starts["global"], "global", seed=0)
-    plan = joint_plan(config, tiny.config(), "mask", "global", start)
+    plan = joint_plan(config, tiny.config(), "mask", "global", start, subject.pixel_size)
     components = as_components(learn(start, subject, config, plan, 0, CPU), subject, "global", {})
     assert components.W.shape[1] == 4
     assert [name for name, *_ in components.dim_info][-2:] == ["opacity", "f_rest"]
@@ -148,7 +181,7 @@ def test_validation_pairs_are_held_out_cameras_of_training_frames(subject: Subje
 
 def test_a_few_cameras_suffice_for_weights(subject: Subject, starts: dict) -> None:
     comparison = Comparison(subject, plan_for(tiny.config(), "frame", "mask"), JointSolve(20, 0.05), CPU)
-    method = method_of("mesh", starts["global"], subject.neutral, 2, CPU)
+    method = method_of("mesh", lifted(starts["global"], subject), subject.neutral, 2, CPU)
     for cameras in (1, 2):
         weights = unseen_weights(comparison, method, subject.names("held_out"), cameras)
         assert weights.shape == (1, 2)
@@ -176,9 +209,10 @@ def test_components_that_share_a_gaussian_share_the_rate(subject: Subject, start
     training = tiny.config()
     for family, expected in (("global", 0.5 / np.sqrt(2)), ("local", None)):
         start = rig_start(config, small.sldc_config(), subject, starts[family], family, seed=0)
-        plan = joint_plan(config, training, "mask", family, start)
+        plan = joint_plan(config, training, "mask", family, start, pixel_size=2.0)
         support = start.blocks[0].support
         reaching = 2 if support is None else support.sum() / support.any(axis=0).sum()
-        assert plan.rates.means == pytest.approx(0.5 / np.sqrt(reaching) * training.rates.means)
-        assert expected is None or plan.rates.means == pytest.approx(expected * training.rates.means)
-        assert plan.base_rates.means == pytest.approx(config.base_rate_factor * training.rates.means)
+        assert plan.rates.means == pytest.approx(0.5 / np.sqrt(reaching) * 2.0 * training.rates.means)
+        assert expected is None or plan.rates.means == pytest.approx(expected * 2.0 * training.rates.means)
+        assert plan.rates.sh0 == pytest.approx(0.5 / np.sqrt(reaching) * training.rates.sh0)
+        assert plan.base_rates.means == pytest.approx(config.base_rate_factor * 2.0 * training.rates.means)

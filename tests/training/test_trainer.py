@@ -12,7 +12,7 @@ from splatrig.training.fitting import Studio, first_gaussians
 from splatrig.training.initialize import moved_by_mesh
 from splatrig.training.measurement import measure_frame, summary
 from splatrig.training.recipe import plan_for
-from splatrig.training.trainer import camera_order, fit, frame_generator
+from splatrig.training.trainer import Surface, camera_order, fit, frame_generator
 from training import tiny
 
 GAIN_DB = 4.0  # measured 5.8 dB in 60 steps
@@ -48,6 +48,23 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(frame, star
     first = fit(start, frame, surface, plan, seed=0).gaussians
     assert _equal(first, fit(start, frame, surface, plan, seed=0).gaussians)
     assert not _equal(first, fit(start, frame, surface, plan, seed=1).gaussians)
+
+
+def test_a_fit_does_not_depend_on_the_unit_of_length(frame, start):
+    """Doubled are the surface, the Gaussians on it and the distances of the cameras: the photographs stay the same."""
+    plan = replace(plan_for(tiny.config(), "neutral", "mask"), steps=10)
+    surface = tiny.surface(frame)
+    small = fit(start, frame, surface, plan, seed=0).gaussians
+    viewmats = frame.cameras.viewmats * np.array([1.0, 1.0, 1.0, 2.0])
+    viewmats[:, 3] = [0.0, 0.0, 0.0, 1.0]
+    doubled = replace(frame, vertices=2 * frame.vertices, cameras=replace(frame.cameras, viewmats=viewmats))
+    sized = Surface(2 * surface.vertices, 2 * surface.edge_lengths)
+    fields = {"means": 2 * start.means, "log_scales": start.log_scales + np.float32(np.log(2))}
+    large = fit(replace(start, **fields), doubled, sized, plan, seed=0).gaussians
+    moved = np.abs(small.means - start.means).max()
+    np.testing.assert_allclose(large.means / 2, small.means, atol=0.01 * moved)
+    np.testing.assert_allclose(large.log_scales - np.log(2), small.log_scales, atol=0.002)
+    np.testing.assert_allclose(large.sh0, small.sh0, atol=0.002)
 
 
 def test_one_and_two_threads_give_the_same_bits(frame, start):

@@ -33,7 +33,7 @@ def config(**changes: object) -> TrainingConfig:
         "recipe": "warm",
         "rasterizer": "auto",
         "steps": Steps(neutral=60, frame=20),
-        "rates": Rates(means=0.018, quats=0.005, log_scales=0.01, logit_opacities=0.05, sh0=0.02, shN=0.001),
+        "rates": Rates(means=0.0041, quats=0.005, log_scales=0.01, logit_opacities=0.05, sh0=0.02, shN=0.001),
         "frame_rate_factor": 0.5,
         "final_rate": 0.02,
         "sh_degree": 3,

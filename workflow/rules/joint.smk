@@ -17,7 +17,7 @@ rule mesh_components:
         photographs=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
         plates=stage_plates(),
     output:
-        components=results(f"components/{CFG.joint.level}/mesh_{{method}}.h5"),
+        components=results("components/base/mesh_{method}.h5"),
     log:
         logs("mesh_components/{method}.log"),
     benchmark:
@@ -32,7 +32,6 @@ rule mesh_components:
         runtime=60,
     params:
         method="{method}",
-        level=CFG.joint.level,
         k=CFG.joint.k,
         local=to_mapping(CFG.joint.local),
         sldc=sldc_with(CFG.joint.local.map),

@@ -18,7 +18,7 @@ def joint_training():
 def joint_start(wildcards):
     """The component file that a family starts from; none for a random start."""
     name = JOINT_START.get(wildcards.family)
-    level = CFG.joint.level if CFG.joint.start == "mesh" else FINEST
+    level = "base" if CFG.joint.start == "mesh" else FINEST
     return [results(f"components/{level}/{name}.h5")] if name else []
 
 

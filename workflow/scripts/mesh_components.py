@@ -14,8 +14,8 @@ params, threads = snakemake.params, snakemake.threads
 subject = Subject.open(snakemake.input)
 names = subject.names("train")
 meshes = read_meshes(subject.dataset, names, subject.template)
-rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names), params.level)
-level = subject.template.levels[params.level]
+rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names))
+level = subject.template.base
 if params.method == "pca":
     components = mesh_pca(rows, params.k, level, threads)
 else:

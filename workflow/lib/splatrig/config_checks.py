@@ -200,7 +200,7 @@ def _check_component_sizes(config: Config, train_expressions: int) -> None:
     for key, level in [
         ("components.mbspca.level", components.mbspca.level),
         ("evaluation.level", config.evaluation.level),
-        ("joint.level", config.joint.level),
+        ("joint.level", config.joint.level or levels[0]),
         ("components.sldc.start_level", components.sldc.start_level or levels[0]),
         *[("components.upsample", name) for name in components.upsample],
         ("export.mesh_level", config.export.mesh_level or levels[0]),

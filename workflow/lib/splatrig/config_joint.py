@@ -44,7 +44,7 @@ class JointConfig:
     families: list[str]
     k: int
     start: str
-    level: str
+    level: str | None
     attributes: list[str]
     appearance: JointAppearance
     steps: int

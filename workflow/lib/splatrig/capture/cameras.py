@@ -97,6 +97,21 @@ class Cameras:
         column, row = fx * x / depth + cx, fy * y / depth + cy
         return ((column >= 0) & (column < self.width) & (row >= 0) & (row < self.height)).any(axis=1)
 
+    def pixel_size(self, point: NDArray[np.float64]) -> float:  # [3]
+        """Return how many millimetres a pixel spans at `point`: depth over focal length, the median of the cameras.
+
+        Raises InputError when `point`, in the space that `viewmats` start from, is in front of no camera.
+        """
+        depths = self.viewmats[:, 2, :3] @ point + self.viewmats[:, 2, 3]
+        ahead = depths > 0
+        if not ahead.any():
+            raise InputError(
+                f"cameras: the head's centre is in front of none of the {len(self)} training cameras; check that "
+                "calibration and meshes have the same units and axes."
+            )
+        focal_lengths = np.sqrt(np.abs(self.Ks[:, 0, 0] * self.Ks[:, 1, 1]))
+        return float(np.median(depths[ahead] / focal_lengths[ahead]))
+
     def scaled(self, scale: float) -> "Cameras":
         """Return the cameras of images resized by `scale` (rounded to whole pixels, each axis by its own factor)."""
         width, height = max(1, round(self.width * scale)), max(1, round(self.height * scale))

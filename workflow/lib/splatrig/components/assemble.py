@@ -55,7 +55,7 @@ def named(components: Components, template: Template, units_path: str | None = N
     level = template.levels[str(components.attributes["level"])]
     if units_path is None:
         return replace(components, names=component_names(components, level))
-    base = next(iter(template.levels.values()))
+    base = template.base
     units = read_units(units_path, components.frames, len(base.vertices))
     best, correlation = best_units(components, units)
     found = {"unit_best": np.array(best, dtype=object), "unit_correlation": correlation}

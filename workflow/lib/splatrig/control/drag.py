@@ -60,7 +60,7 @@ class DragSolver:
         """Find centres and geodesic distances of local components (on the tracked mesh, carried to the Gaussians)."""
         self.head = head
         self.options = options
-        base = next(iter(head.template.levels.values()))
+        base = head.template.base
         geodesics = GeodesicSolver(base.vertices, base.faces)
         up = head.template.between(next(iter(head.template.levels)), head.template.finest)
         self._parts = {name: self._part(name, geodesics, up, len(base.vertices)) for name in head.families}

@@ -67,7 +67,7 @@ def learn_rig(job: JointJob, device: torch.device) -> None:
     family, seed, subject = params["family"], params["seed"], Subject.open(inputs)
     start_file = next(iter([inputs.start] if isinstance(inputs.start, str) else inputs.start), None)
     start = rig_start(config, from_mapping(SldcConfig, params["sldc"]), subject, read_start(start_file), family, seed)
-    plan = joint_plan(config, training, params["background"], family, start)
+    plan = joint_plan(config, training, params["background"], family, start, subject.pixel_size)
     output = Path(job.output)
     saving = Saving(output.with_name(f".{output.stem}.checkpoint.h5"), digest_of(params, job.files))
     learned = learn(start, subject, config, plan, seed, device, saving)

@@ -1,7 +1,7 @@
 """Components of the tracked meshes alone: no frame has to be fitted before a rig is learned.
 
-Positions follow the mesh at the level that the components live on. Each Gaussian also turns as its surroundings turn on
-the mesh: that part is not decomposed but regressed on the weights that the positions gave.
+Positions follow the tracked vertices; on finer levels a mesh has no more to say. Each Gaussian there also turns as its
+surroundings turn on the mesh: that part is not decomposed but regressed on the weights that the positions gave.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ REGRESSION_RIDGE = 1e-6
 
 @dataclass(frozen=True)
 class MeshRows:
-    """The neutral's Gaussians at the vertices of a level, carried by the tracked mesh of every training frame."""
+    """The neutral's Gaussians at the tracked vertices, carried by the tracked mesh of every training frame."""
 
     frames: tuple[str, ...]
     """F names `expression/frame`."""
@@ -43,7 +43,7 @@ def read_meshes(dataset: Path, frames: Sequence[str], template: Template) -> NDA
 
     Raises InputError naming the file whose number of vertices is not the template's or that is not finite.
     """
-    base = next(iter(template.levels.values()))
+    base = template.base
     meshes = np.empty((len(frames), *base.vertices.shape))
     for row, name in enumerate(frames):
         path = dataset / name / f"{name.rpartition('/')[2]}.obj"
@@ -62,22 +62,19 @@ def carried_by_meshes(
     template: Template,
     frames: Sequence[str],
     neutral_row: int,
-    level: str,
 ) -> MeshRows:
-    """Return the neutral's Gaussians at the vertices of `level`, moved and turned by each mesh.
+    """Return the neutral's Gaussians at the tracked vertices, moved and turned by each mesh.
 
     The neutral frame keeps its own.
     """
-    rest = template.levels[level]
-    up = template.between(next(iter(template.levels)), level)
+    rest = template.base
     neutral = neutral.first(len(rest.vertices))
     xyz = np.empty((len(meshes), len(neutral) * 3), np.float32)
     rotation = np.empty((len(meshes), len(neutral) * 4), np.float32)
-    for row, mesh in enumerate(meshes):
+    for row, vertices in enumerate(meshes):
         if row == neutral_row:
             xyz[row], rotation[row] = neutral.means.reshape(-1), neutral.quats.reshape(-1)
             continue
-        vertices = up @ mesh
         turns = vertex_rotations(rest.vertices, vertices, rest.faces)
         moved = moved_by_mesh(neutral, rest.vertices, vertices, turns)
         xyz[row], rotation[row] = moved.means.reshape(-1), moved.quats.reshape(-1)

@@ -30,7 +30,7 @@ from splatrig.joint.model import JointRig, RigStart
 from splatrig.joint.parallel import World
 from splatrig.joint.plan import JointPlan, scaled
 from splatrig.joint.schedule import Batch, Pair, Schedule
-from splatrig.joint.start import Extra, moved_gaussians, random_start, start_from_components, with_extra
+from splatrig.joint.start import Extra, Placement, moved_gaussians, random_start, start_from_components, with_extra
 from splatrig.joint.stream import FrameViews, Photographs, pairs_in_memory
 from splatrig.mesh.geodesic import GeodesicSolver
 from splatrig.mesh.normals import vertex_normals
@@ -38,7 +38,7 @@ from splatrig.mesh.template import Template, read_template
 from splatrig.mesh.topology import mean_edge_lengths
 from splatrig.training.dataset import read_pose
 from splatrig.training.decoding import cores
-from splatrig.training.recipe import plan_for
+from splatrig.training.recipe import in_millimetres, plan_for
 
 _LOG = logging.getLogger(__name__)
 
@@ -109,6 +109,12 @@ class Subject:
         return mean_edge_lengths(level.vertices, level.faces)
 
     @property
+    def pixel_size(self) -> float:
+        """Millimetres that a pixel of a training camera spans at the neutral's centre."""
+        neutral = self.views([self.neutral_name])[0].cameras.train
+        return neutral.pixel_size(self.template.levels[self.template.finest].vertices.mean(axis=0))
+
+    @property
     def normals(self) -> NDArray[np.float64]:  # [N, 3]
         """Unit normals of the neutral mesh at each Gaussian."""
         level = self.template.levels[self.template.finest]
@@ -116,19 +122,19 @@ class Subject:
 
 
 def joint_plan(
-    config: JointConfig, training: TrainingConfig, background: str, family: str, start: RigStart
+    config: JointConfig, training: TrainingConfig, background: str, family: str, start: RigStart, pixel_size: float
 ) -> JointPlan:
-    """Return the plan of a family (`global` or `local`) that starts from `start`.
+    """Return the plan of a family (`global` or `local`) that starts from `start`; `pixel_size` is the subject's.
 
     The components that reach a Gaussian share `rate_factor`: were n of them to go one step in independent directions,
     the Gaussian would move by the root of n steps.
     """
-    view = plan_for(training, "frame", background)
+    view, rates = plan_for(training, "frame", background), in_millimetres(training.rates, pixel_size)
     return JointPlan(
         steps=config.steps,
         batch=Batch(config.batch.frames, config.batch.cameras),
-        rates=scaled(training.rates, config.rate_factor / np.sqrt(start.components_a_gaussian)),
-        base_rates=scaled(training.rates, config.base_rate_factor),
+        rates=scaled(rates, config.rate_factor / np.sqrt(start.components_a_gaussian)),
+        base_rates=scaled(rates, config.base_rate_factor),
         weight_rate=config.weight_rate,
         final_rate=config.final_rate,
         bounded=family == "local",
@@ -149,8 +155,9 @@ def rig_start(
     names = subject.names("train")
     neutral_row, bounded = subject.neutral_row(names), family == "local"
     attributes, template = tuple(config.attributes), subject.template
-    carry = None if config.level == template.finest else template.between(config.level, template.finest)
+    level = config.level or template.finest
     if components is None:
+        carry = Placement.on(template, level).carry
         generator = np.random.default_rng([seed, 3])
         start = random_start(subject.neutral, attributes, (len(names), config.k), neutral_row, generator, carry)
     else:
@@ -165,7 +172,7 @@ def rig_start(
             bounded=bounded,
             support=support,
             penalty=penalty,
-            carry=carry,
+            placement=Placement.on(template, level, len(components.face_mask)),
         )
     if config.appearance.attributes:
         extra = Extra(tuple(config.appearance.attributes), config.appearance.k)

@@ -11,6 +11,7 @@ from splatrig.errors import InputError
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.joint.base import ATTRIBUTES, NUMBERS
 from splatrig.joint.model import BlockStart, RigStart
+from splatrig.mesh.template import Template
 
 RANDOM_WEIGHT = 0.1
 """Standard deviation of the first weights of components that start from nothing."""
@@ -24,6 +25,31 @@ class Extra:
     k: int
 
 
+@dataclass(frozen=True)
+class Placement:
+    """The level that components live on, between the one they are given for and the finest, or either of them."""
+
+    lift: csr_array | None = None  # [V, M]
+    """From the M vertices that components are given for to the V that they live on; None: the first V of the M."""
+    carry: csr_array | None = None  # [N, V]
+    """From the V vertices that components live on to the N Gaussians; None: they live on the Gaussians."""
+
+    @classmethod
+    def on(cls, template: Template, level: str, given: int | None = None) -> "Placement":
+        """Return the placement on `level` of components that are given for the first `given` vertices of the finest."""
+        carry = None if level == template.finest else template.between(level, template.finest)
+        sizes = {len(values.vertices): name for name, values in template.levels.items()}
+        if given is None or given >= len(template.levels[level].vertices):
+            return cls(None, carry)
+        return cls(template.between(sizes[given], level), carry)
+
+    def place(self, values: NDArray[np.float32]) -> NDArray[np.float32]:  # [K, M, A] to [K, V, A]
+        """Return values at the vertices that components live on."""
+        if self.lift is not None:
+            return np.stack([self.lift @ rows for rows in values]).astype(np.float32)
+        return values if self.carry is None else values[:, : self.carry.shape[1]]
+
+
 def start_from_components(
     components: Components,
     base: Gaussians,
@@ -33,17 +59,15 @@ def start_from_components(
     bounded: bool,
     support: NDArray[np.bool_] | None = None,  # [K, M]
     penalty: NDArray[np.float32] | None = None,  # [K, M]
-    carry: csr_array | None = None,  # [N, V]
+    placement: Placement = Placement(),
 ) -> RigStart:
     """Return the rig of `components` on `base`: what they do not move yet, of `attributes`, starts at zero.
 
-    Components are rescaled so that weights have a maximum of 1 (`bounded`) or a root mean square of 1. With `carry`
-    they live on a coarser level of V vertices, the first of the M that they are given for, and are carried to the
-    Gaussians.
+    Components are rescaled so that weights have a maximum of 1 (`bounded`) or a root mean square of 1. They, their
+    supports and penalties are given for M vertices and put where `placement` says.
     """
     W = np.asarray(components.W, dtype=np.float32).copy()
     count = len(components.face_mask)
-    kept = count if carry is None else carry.shape[1]
     known = {
         name: (components.C[:, first:end] * components.std[first:end]).reshape(len(components.C), count, -1)
         for name, first, end in components.dim_info
@@ -55,11 +79,14 @@ def start_from_components(
         delta = known.get(name)
         if delta is None:
             delta = np.zeros((len(components.C), count, NUMBERS[field]), np.float32)
-        deltas[field] = (delta[:, :kept] * scale[:, None, None]).astype(np.float32)
+        deltas[field] = (placement.place(delta) * scale[:, None, None]).astype(np.float32)
     fields = tuple(ATTRIBUTES[name] for name in attributes)
-    support = None if support is None else support[:, :kept]
-    penalty = None if penalty is None else penalty[:, :kept]
-    return RigStart(base, W / scale, (BlockStart(fields, deltas, support, penalty, carry),), neutral_row)
+    if support is not None:
+        support = placement.place(support[..., None].astype(np.float32))[..., 0] > 0
+    if penalty is not None:
+        penalty = placement.place(penalty[..., None])[..., 0]
+    block = BlockStart(fields, deltas, support, penalty, placement.carry)
+    return RigStart(base, W / scale, (block,), neutral_row)
 
 
 def weight_scale(W: NDArray[np.float32], *, bounded: bool) -> NDArray[np.float32]:  # [K]

@@ -36,6 +36,11 @@ class Template:
     """Level name to level, in the order of LEVEL_NAMES."""
 
     @property
+    def base(self) -> Level:
+        """The tracked mesh."""
+        return next(iter(self.levels.values()))
+
+    @property
     def finest(self) -> str:
         """Name of the finest level, the one that carries the Gaussians."""
         return list(self.levels)[-1]

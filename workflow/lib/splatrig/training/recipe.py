@@ -1,7 +1,7 @@
 """Recipes: everything that decides how one frame is optimised, as one frozen value."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from splatrig.config import Rates, TrainingConfig
 
@@ -21,6 +21,9 @@ class Plan:
     steps: int
     rates: Rates
     """Adam's rates at the first step."""
+    rate_unit: str
+    """Of the rate of centres: `pixel`, what a pixel spans at the head, so that a step is as large in the photographs of
+    every capture; `mm`: the original's plain millimetres."""
     schedule: str
     """`cosine`: every rate falls along half a cosine to `final_rate`; `seed`: only that of centres, exponentially."""
     final_rate: float
@@ -50,12 +53,18 @@ class Plan:
         return {name: rate * share for name, rate in first.items()}
 
 
+def in_millimetres(rates: Rates, pixel_size: float) -> Rates:
+    """Return `rates` whose centres move by pixels as rates whose centres move by millimetres, `pixel_size` each."""
+    return replace(rates, means=rates.means * pixel_size)
+
+
 def plan_for(config: TrainingConfig, kind: str, background: str) -> Plan:
     """Return the plan for `kind` (`neutral` or `frame`) of a capture whose `capture.background` is `background`."""
     if config.recipe == "seed":
         return Plan(
             steps=config.seed_steps,
             rates=SEED_RATES,
+            rate_unit="mm",
             schedule="seed",
             final_rate=1.0,
             lambda_dssim=config.lambda_dssim,
@@ -71,6 +80,7 @@ def plan_for(config: TrainingConfig, kind: str, background: str) -> Plan:
     return Plan(
         steps=config.steps.neutral if kind == "neutral" else config.steps.frame,
         rates=Rates(**scaled),
+        rate_unit="pixel",
         schedule="cosine",
         final_rate=config.final_rate,
         lambda_dssim=config.lambda_dssim,

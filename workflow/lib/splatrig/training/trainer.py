@@ -3,7 +3,7 @@
 import logging
 import time
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from splatrig.training.checkpoint import Arrays, Slot
 from splatrig.training.dataset import FrameData
 from splatrig.training.losses import composite, drift_loss, photometric_loss, size_loss
 from splatrig.training.optimizer import Adam
-from splatrig.training.recipe import Plan
+from splatrig.training.recipe import Plan, in_millimetres
 
 _LOG = logging.getLogger(__name__)
 
@@ -211,11 +211,15 @@ class _Optimization:
 
     def __init__(self, start: Gaussians, frame: FrameData, surface: Surface, plan: Plan, seed: int) -> None:
         device = frame.images.device
-        self.frame, self.plan, self.device = frame, plan, device
+        self.frame, self.device = frame, device
         views = views_of(frame, cropped=plan.backdrop != "leak")
         self.views = [view for view, held_out in zip(views, frame.cameras.held_out, strict=True) if not held_out]
         if not self.views:
             raise InputError(f"{frame.name}: every camera is held out; leave some for training.")
+        if plan.rate_unit == "pixel":
+            pixel_size = frame.cameras.train.pixel_size(surface.vertices.mean(axis=0))
+            plan = replace(plan, rates=in_millimetres(plan.rates, pixel_size))
+        self.plan = plan
         generator = frame_generator(seed, frame.name)
         self.order = camera_order(generator, len(self.views), plan.steps)
         self.backgrounds = torch.zeros((plan.steps, 3), device=device)

@@ -1,0 +1,17 @@
+import numpy as np
+import pytest
+
+from splatrig.errors import InputError
+from training import tiny
+
+
+def test_a_pixel_spans_depth_over_focal_length():
+    rig = tiny.cameras()
+    depths = np.linalg.norm(rig.viewmats[:, :3, 3], axis=1)  # the cameras look at the origin
+    assert rig.pixel_size(np.zeros(3)) == pytest.approx(np.median(depths) / np.sqrt(230.0 * 231.0))
+    assert rig.scaled(0.5).pixel_size(np.zeros(3)) == pytest.approx(2 * rig.pixel_size(np.zeros(3)))
+
+
+def test_cameras_that_all_look_away_are_named():
+    with pytest.raises(InputError, match="in front of none of the 5 training cameras"):
+        tiny.cameras().pixel_size(np.array([0.0, 0.0, 5000.0]))
