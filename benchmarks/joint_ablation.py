@@ -2,7 +2,7 @@
 
 import multiprocessing
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,7 +12,7 @@ from joint_bench import Bench, learned_rig, mesh_start, open_bench, report
 from joint_fits import pca_of_fits, single_fits
 
 from splatrig.components.file import Components
-from splatrig.config_joint import JointConfig
+from splatrig.config import Config
 from splatrig.joint.compare import measured_method, method_of, unseen_weights
 
 
@@ -23,7 +23,7 @@ class Variant:
     label: str
     family: str = "global"
     changes: Mapping[str, Any] = field(default_factory=dict)
-    """Keys of the section `joint` (`local.support`) and their values; of `steps` the factor."""
+    """Keys of the section `joint` (`local.support`) or `training.…` and their values; of `steps` the factor."""
     start: str = "mesh"
     """mesh, rows (PCA of fitted frames) or random."""
     seed: int = 0
@@ -48,16 +48,21 @@ VARIANTS = [
         ("batch: 2 cameras of a frame", {"batch.cameras": 2}),
         ("rate_factor 0.06", {"rate_factor": 0.06}),
         ("rate_factor 0.3", {"rate_factor": 0.3}),
+        ("centre rate 0.03 pixels", {"training.rates.means": 0.03}),
+        ("centre rate 0.3 pixels", {"training.rates.means": 0.3}),
         ("base_rate_factor 0.3", {"base_rate_factor": 0.3}),
         ("base fixed at the neutral fit", {"base_rate_factor": 0.0}),
         ("weights fixed", {"weight_rate": 0.0}),
         ("weight_rate 0.08", {"weight_rate": 0.08}),
         ("smoothness 0.001", {"smoothness": 0.001}),
+        ("level base", {"level": "base"}),
         ("level subd1", {"level": "subd1"}),
-        ("level subd2", {"level": "subd2"}),
+        ("level finest", {"level": None}),
         ("nothing hidden", {"back_faces": 1.0, "dropout": 0.0}),
-        ("back faces hidden, no dropout", {"dropout": 0.0}),
-        ("dropout, back faces shown", {"back_faces": 1.0}),
+        ("nothing hidden, level finest", {"back_faces": 1.0, "dropout": 0.0, "level": None}),
+        ("back faces hidden, no dropout", {"back_faces": 0.2, "dropout": 0.0}),
+        ("dropout, back faces shown", {"back_faces": 1.0, "dropout": 0.1}),
+        ("back faces hidden and dropout", {"back_faces": 0.2, "dropout": 0.1}),
         ("moves xyz", {"attributes": ["xyz"]}),
         ("moves xyz, f_dc", {"attributes": ["xyz", "f_dc"]}),
         ("4 components of f_rest besides", {"appearance.attributes": ["f_rest"]}),
@@ -78,31 +83,35 @@ VARIANTS = [
         ("soft support, no group lasso", {"local.support": "soft"}),
         ("soft support, group lasso 0.3", {"local.support": "soft", "local.sparsity": 0.3}),
         ("soft support, group lasso 1", {"local.support": "soft", "local.sparsity": 1.0}),
-        ("level subd2", {"level": "subd2"}),
+        ("level base", {"level": "base"}),
+        ("level finest", {"level": None}),
         ("K = 30", {"k": 30}),
         family="local",
     ),
 ]
 
 
-def configured(base: JointConfig, changes: Mapping[str, Any]) -> JointConfig:
-    """Return the section with changes applied; nothing is chosen on held-out views, which are seen at the end."""
-    config = replace(base, validation_pairs=0, check_every=10**6)
+def configured(base: Config, changes: Mapping[str, Any]) -> Config:
+    """Return the configuration with changes applied; nothing is chosen on held-out views, which are seen at the end."""
+    config = replace(base, joint=replace(base.joint, validation_pairs=0, check_every=10**6))
     for key, value in changes.items():
-        section, _, name = key.rpartition(".")
-        name = "lambda_" if name == "lambda" else name
-        if key == "steps":
-            config = replace(config, steps=max(1, round(value * base.steps)))
-        elif section:
-            config = replace(config, **{section: replace(getattr(config, section), **{name: value})})
-        else:
-            config = replace(config, **{name: value})
+        path = key.split(".") if key.startswith("training.") else ["joint", *key.split(".")]
+        value = max(1, round(value * base.joint.steps)) if key == "steps" else value
+        config = _changed_value(config, path, value)
     return config
+
+
+def _changed_value(section: Any, path: Sequence[str], value: Any) -> Any:
+    """Return nested dataclasses with the value at `path` replaced."""
+    name = "lambda_" if path[0] == "lambda" else path[0]
+    inner = value if len(path) == 1 else _changed_value(getattr(section, name), path[1:], value)
+    return replace(section, **{name: inner})
 
 
 def row_of(bench: Bench, variant: Variant) -> dict[str, Any]:
     """Learn one variant and measure it."""
-    config = configured(bench.joint, variant.changes)
+    bench = replace(bench, config=configured(bench.config, variant.changes))
+    config = bench.joint
     start: Components | None = None
     if variant.start == "rows":
         start = pca_of_fits(bench, single_fits(bench), config.k)
