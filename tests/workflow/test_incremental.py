@@ -30,7 +30,7 @@ CHANGES = [
         {"frames", "attributes", "pca"},
         CAPTURE | FITS | {"calibration", "cameras", "restructure"},
     ),
-    ("capture.frames_per_expression", 1, {"restructure", "fit_neutral"}, CAPTURE | {"cameras"}),
+    ("capture.frame_selection", "first", {"restructure", "fit_neutral"}, CAPTURE | {"cameras"}),
     ("demo.tracking_noise_mm", 0.3, {"demo_rig", "demo_segment", "restructure", "fit_neutral"}, {"retrieve_head"}),
     (
         "evaluation.ks",
