@@ -97,6 +97,16 @@ def test_a_name_says_family_number_place_expression_and_unit():
     )
 
 
+def test_units_that_always_go_together_are_told_apart_by_their_side():
+    level, units = demo_level()
+    W = np.array([[0, 0], [0.5, 0.5], [1, 1], [0, 0], [0, 0]])
+    components = components_of(np.stack([units["eyeBlinkRight"], units["eyeBlinkLeft"]]), W)
+    known = Units(("eyeBlinkLeft", "eyeBlinkRight", "jawOpen"), weights=np.column_stack([W, [0, 0, 1, 1, 0]]))
+    names, correlation = best_units(components, known, level)
+    assert names == ["eyeBlinkRight", "eyeBlinkLeft"]
+    np.testing.assert_allclose(correlation, 1.0)
+
+
 def test_units_are_matched_by_weights_over_frames_too(tmp_path):
     level, units = demo_level()
     W = np.array([[0, 0], [0.5, 0.1], [1, 0], [0, 0.1], [0, 1]])
@@ -107,7 +117,7 @@ def test_units_are_matched_by_weights_over_frames_too(tmp_path):
     (tmp_path / "truth.csv").write_text("\n".join(table))
     components = components_of(np.stack([units["mouthSmileLeft"], units["browOuterUpRight"]]), W)
     template = Template({"base": level})
-    names, correlation = best_units(components, read_units(tmp_path / "truth.csv", FRAMES, len(level.vertices)))
+    names, correlation = best_units(components, read_units(tmp_path / "truth.csv", FRAMES, len(level.vertices)), level)
     assert names == ["smile", "brow"]
     np.testing.assert_allclose(correlation, 1.0)
     written = named(components, template, str(tmp_path / "truth.csv"))
@@ -119,11 +129,11 @@ def test_units_are_matched_by_weights_over_frames_too(tmp_path):
 
 
 def test_the_sign_of_pca_does_not_matter_and_that_of_sldc_does():
-    _, units = demo_level()
+    level, units = demo_level()
     fields, W = -units["jawOpen"][None], np.zeros((5, 1))
     known = Units(("jawOpen",), shapes=units["jawOpen"][None])
-    assert best_units(components_of(fields, W, "pca"), known)[0] == ["jawOpen"]
-    names, correlation = best_units(components_of(fields, W, "sldc"), known)
+    assert best_units(components_of(fields, W, "pca"), known, level)[0] == ["jawOpen"]
+    names, correlation = best_units(components_of(fields, W, "sldc"), known, level)
     assert (names, correlation.tolist()) == ([""], [0.0])
 
 

@@ -57,7 +57,7 @@ def named(components: Components, template: Template, units_path: str | None = N
         return replace(components, names=component_names(components, level))
     base = template.base
     units = read_units(units_path, components.frames, len(base.vertices))
-    best, correlation = best_units(components, units)
+    best, correlation = best_units(components, units, level)
     found = {"unit_best": np.array(best, dtype=object), "unit_correlation": correlation}
     return replace(components, names=component_names(components, level, units), extras={**components.extras, **found})
 

@@ -28,6 +28,9 @@ ALONE, TOGETHER = 0.5, 0.6
 ONE_SIDED = 0.4
 """A component is left or right when the sides differ by this share of its motion."""
 
+SAME = 0.01
+"""Two units whose correlations with a component differ by less are not told apart by them."""
+
 ALMOST = 0.8
 """A second expression is named when it uses a component at least this much as the first."""
 
@@ -176,17 +179,23 @@ def _read_shapes(path: Path, vertex_count: int) -> Units:
     return Units(names, shapes=shapes.astype(np.float64))
 
 
-def best_units(components: Components, units: Units) -> tuple[list[str], NDArray[np.float64]]:
+def best_units(components: Components, units: Units, level: Level) -> tuple[list[str], NDArray[np.float64]]:
     """Return each component's best-matching unit and the correlation [K] with it.
 
     With weights it is the correlation over frames, with shapes the cosine of the displacements. The sign of PCA, and
     of learned rigs with free weights, is arbitrary and so is left out; a component that no unit resembles gets the
-    empty name and 0.
+    empty name and 0. Units whose frames cannot tell them apart, as two lids that always close together, are told apart
+    by the side that their names and the component's motion are on.
     """
     table = _correlations(components, units)
     either_sign = components.family == "pca" or components.attributes.get("weights") == "free"
     scores = np.abs(table) if either_sign else table
     best = scores.argmax(axis=1)
+    for k, place in enumerate(place_names(motion(components), level)):
+        side = place.rpartition(" ")[2]
+        alike = np.flatnonzero(scores[k] >= scores[k, best[k]] - SAME)
+        sided = [unit for unit in alike if side in ("left", "right") and side in units.names[unit].lower()]
+        best[k] = max(sided, key=lambda unit: scores[k, unit], default=best[k])
     values = scores[np.arange(len(best)), best].clip(min=0.0)
     return [units.names[i] if value > 0 else "" for i, value in zip(best, values, strict=True)], values
 
@@ -218,5 +227,5 @@ def component_names(components: Components, level: Level, units: Units | None = 
     ]
     if units is None:
         return tuple(names)
-    matches = zip(names, *best_units(components, units), strict=True)
+    matches = zip(names, *best_units(components, units, level), strict=True)
     return tuple(f"{name} · {unit} {value:.2f}" if unit else name for name, unit, value in matches)
