@@ -80,19 +80,19 @@ def learn_share(values: dict[str, Any]) -> None:
         before = _arrays(fit, "start/")
         if values["timed"]:
             pairs = len(subject.names("train")) * int((~subject.cameras.held_out).sum())
-            _steps(fit, shots, 0, -(-pairs // values["batch"]) + 2)  # after which all photographs are decoded
-            found = {"seconds": _steps(fit, shots, 0, values["steps"])} | _reduction(fit)
+            _steps(fit, shots, -(-pairs // values["batch"]) + 2)  # after which all photographs are decoded
+            found = {"seconds": _steps(fit, shots, values["steps"])} | _reduction(fit)
         else:
-            _steps(fit, shots, 0, values["steps"])
+            _steps(fit, shots, values["steps"])
             found = {"psnr": fit.validation_psnr(), **before, **_arrays(fit, "")}
     if World.current().rank == 0:
         np.savez(Path(values["out"]) / "learned.npz", **found)
 
 
-def _steps(fit: JointFit, shots: Any, first: int, count: int) -> float:
+def _steps(fit: JointFit, shots: Any, count: int) -> float:
     """Make steps; return the seconds that one took."""
     begin = now()
-    for step in range(first, first + count):
+    for step in range(count):
         fit.step(step, next(shots))
     return (now() - begin) / count
 

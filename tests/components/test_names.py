@@ -91,7 +91,7 @@ def test_a_name_says_family_number_place_expression_and_unit():
         "SLDC 02 · brow right · E065_Brow",
     )
     known = Units(tuple(units), shapes=np.stack(list(units.values())))
-    assert component_names(components, level, known) == (
+    assert component_names(components, level, best_units(components, known, level)) == (
         "SLDC 01 · mouth left · E010_Smile · mouthSmileLeft 1.00",
         "SLDC 02 · brow right · E065_Brow · browOuterUpRight 1.00",
     )

@@ -19,7 +19,7 @@ frames = read_frames(inputs.frames)
 neutral = frames[frames["neutral"]].iloc[0]
 template = read_template(inputs.template)
 units = inputs.get("units")
-tracked = next(iter(template.levels.values())).vertices
+tracked = template.base.vertices
 panel = panel_of(
     params.family,
     rig.components,

@@ -55,11 +55,10 @@ def named(components: Components, template: Template, units_path: str | None = N
     level = template.levels[str(components.attributes["level"])]
     if units_path is None:
         return replace(components, names=component_names(components, level))
-    base = template.base
-    units = read_units(units_path, components.frames, len(base.vertices))
-    best, correlation = best_units(components, units, level)
-    found = {"unit_best": np.array(best, dtype=object), "unit_correlation": correlation}
-    return replace(components, names=component_names(components, level, units), extras={**components.extras, **found})
+    units = read_units(units_path, components.frames, len(template.base.vertices))
+    best = best_units(components, units, level)
+    found = {"unit_best": np.array(best[0], dtype=object), "unit_correlation": best[1]}
+    return replace(components, names=component_names(components, level, best), extras={**components.extras, **found})
 
 
 def data_matrix(

@@ -216,8 +216,10 @@ def _correlations(components: Components, units: Units) -> NDArray[np.float64]:
     return np.divide(left @ right.T, norms, out=np.zeros_like(norms), where=norms > 1e-12)
 
 
-def component_names(components: Components, level: Level, units: Units | None = None) -> tuple[str, ...]:
-    """Return each component's name: family and number (from 1), place, expressions, best unit where units are known."""
+def component_names(
+    components: Components, level: Level, best: tuple[list[str], NDArray[np.float64]] | None = None
+) -> tuple[str, ...]:
+    """Return each component's name: family and number (from 1), place, expressions, and the unit of `best_units`."""
     places = place_names(motion(components), level)
     expressions = expression_names(components.W, components.frames)
     label = components.family.upper()
@@ -225,7 +227,7 @@ def component_names(components: Components, level: Level, units: Units | None = 
         f"{label} {number:02d} · {place} · {expression}"
         for number, (place, expression) in enumerate(zip(places, expressions, strict=True), start=1)
     ]
-    if units is None:
+    if best is None:
         return tuple(names)
-    matches = zip(names, *best_units(components, units, level), strict=True)
+    matches = zip(names, *best, strict=True)
     return tuple(f"{name} · {unit} {value:.2f}" if unit else name for name, unit, value in matches)

@@ -62,7 +62,7 @@ class DragSolver:
         self.options = options
         base = head.template.base
         geodesics = GeodesicSolver(base.vertices, base.faces)
-        up = head.template.between(next(iter(head.template.levels)), head.template.finest)
+        up = head.template.up
         self._parts = {name: self._part(name, geodesics, up, len(base.vertices)) for name in head.families}
         one = np.ones(1)
         bounded_ridge(np.zeros((3, 1)), np.zeros(3), one, -one, one)  # so that no drag waits for the compiler

@@ -85,8 +85,7 @@ def tracked_displacements(
     usable = [files for files in layout.frames(segment, ()) if files.mesh and files.pose]
     if not usable:
         raise InputError(f"{root}/tracked_mesh/{segment}: expected tracked meshes with their poses, found none.")
-    base = template.base.vertices
-    up = template.between(next(iter(template.levels)), template.finest)
+    base, up = template.base.vertices, template.up
     moved = []
     for files in usable:
         vertices = tracking.read(files).vertices

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.components.file import Components
-from splatrig.components.names import Units, component_names
+from splatrig.components.names import Units, best_units, component_names
 from splatrig.errors import InputError
 from splatrig.files import atomic_path
 from splatrig.mesh.template import Level
@@ -72,7 +72,8 @@ def panel_of(
     return Panel(
         family=family,
         subject=subject,
-        names=components.names or component_names(components, level, units),
+        names=components.names
+        or component_names(components, level, best_units(components, units, level) if units else None),
         low=low,
         high=high,
         limits=weight_limits(components),

@@ -171,9 +171,7 @@ class Stage:
             return Rig(components, base_of(components, self._neutral), surface).from_row
         lifted = carry_xyz(components, self._template, self._neutral)
         rig = Rig(lifted, self._neutral, surface)
-        coarse = next(
-            name for name, level in self._template.levels.items() if len(level.vertices) == len(components.face_mask)
-        )
+        coarse = self._template.level_of(len(components.face_mask))
         operator = self._template.between(coarse, self._template.finest)
         first, end = next((first, end) for name, first, end in components.dim_info if name == "xyz")
         offset = 0.0 if components.offset is None else components.offset

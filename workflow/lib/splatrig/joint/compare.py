@@ -129,7 +129,7 @@ def unseen_weights(
 def displacements(subject: Subject, names: Sequence[str]) -> NDArray[np.float64]:  # [F, N, 3]
     """Return how far the tracked mesh of each frame is from the neutral's, at the finest level, in millimetres."""
     finest = subject.template.levels[subject.template.finest]
-    up = subject.template.between(next(iter(subject.template.levels)), subject.template.finest)
+    up = subject.template.up
     return np.stack([up @ mesh - finest.vertices for mesh in read_meshes(subject.dataset, names, subject.template)])
 
 

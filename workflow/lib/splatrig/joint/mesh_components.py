@@ -16,11 +16,10 @@ from splatrig.components.local import local_components
 from splatrig.components.matrix import in_memory, standardise
 from splatrig.components.pca import principal_components
 from splatrig.config import SldcConfig
-from splatrig.errors import InputError
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.mesh.normals import vertex_rotations
-from splatrig.mesh.obj import read_obj
 from splatrig.mesh.template import Level, Template
+from splatrig.training.dataset import read_tracked_mesh
 from splatrig.training.initialize import moved_by_mesh
 
 REGRESSION_RIDGE = 1e-6
@@ -43,17 +42,7 @@ def read_meshes(dataset: Path, frames: Sequence[str], template: Template) -> NDA
 
     Raises InputError naming the file whose number of vertices is not the template's or that is not finite.
     """
-    base = template.base
-    meshes = np.empty((len(frames), *base.vertices.shape))
-    for row, name in enumerate(frames):
-        path = dataset / name / f"{name.rpartition('/')[2]}.obj"
-        vertices = read_obj(path).vertices
-        if vertices.shape != base.vertices.shape:
-            raise InputError(f"{path}: expected {len(base.vertices)} vertices as in the template, got {len(vertices)}.")
-        if not np.isfinite(vertices).all():
-            raise InputError(f"{path}: expected finite vertices, got NaN or infinity; track this frame again.")
-        meshes[row] = vertices
-    return meshes
+    return np.stack([read_tracked_mesh(dataset / name, template) for name in frames])
 
 
 def carried_by_meshes(

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from splatrig.capture.cameras import Cameras, read_cameras
+from splatrig.capture.frames import read_frames
 from splatrig.components.file import Components, read_components
 from splatrig.components.local import support_map
 from splatrig.components.support import Locality
@@ -65,7 +66,7 @@ class Subject:
             cameras=read_cameras(inputs.cameras),
             template=read_template(inputs.template),
             neutral=read_fitted_frames(inputs.neutral).gaussians[0],
-            frames=pd.read_csv(inputs.frames, dtype={"frame": str}),
+            frames=read_frames(inputs.frames),
         )
 
     def names(self, role: str) -> list[str]:
@@ -189,8 +190,7 @@ def _locality(
     """
     if config.local.support == "hard":
         return moved_gaussians(components), None
-    count = len(components.face_mask)
-    level = next(level for level in subject.template.levels.values() if len(level.vertices) == count)
+    level = subject.template.levels[subject.template.level_of(len(components.face_mask))]
     solver = GeodesicSolver(level.vertices, level.faces)
     locality = Locality(solver, support_map(sldc, config.local.map), float(components.extras["sldc_distance_unit_mm"]))
     penalty = locality.rows(components.extras["sldc_centers"])

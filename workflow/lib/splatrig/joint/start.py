@@ -38,10 +38,9 @@ class Placement:
     def on(cls, template: Template, level: str, given: int | None = None) -> "Placement":
         """Return the placement on `level` of components that are given for the first `given` vertices of the finest."""
         carry = None if level == template.finest else template.between(level, template.finest)
-        sizes = {len(values.vertices): name for name, values in template.levels.items()}
         if given is None or given >= len(template.levels[level].vertices):
             return cls(None, carry)
-        return cls(template.between(sizes[given], level), carry)
+        return cls(template.between(template.level_of(given), level), carry)
 
     def place(self, values: NDArray[np.float32]) -> NDArray[np.float32]:  # [K, M, A] to [K, V, A]
         """Return values at the vertices that components live on."""

@@ -45,6 +45,18 @@ class Template:
         """Name of the finest level, the one that carries the Gaussians."""
         return list(self.levels)[-1]
 
+    @property
+    def up(self) -> csr_array:  # [N, V]
+        """The midpoint operator from the tracked mesh to the finest level."""
+        return self.between(next(iter(self.levels)), self.finest)
+
+    def level_of(self, count: int) -> str:
+        """Return the name of the level of `count` vertices; raise InputError when there is none."""
+        sizes = {len(level.vertices): name for name, level in self.levels.items()}
+        if count not in sizes:
+            raise InputError(f"template: no level has {count} vertices; there are {', '.join(map(str, sizes))}.")
+        return sizes[count]
+
     def between(self, coarse: str, fine: str) -> csr_array:
         """Return the midpoint operator [V_fine, V_coarse] from one level to a finer one (or to itself).
 

@@ -90,15 +90,7 @@ class FrameSource:
 
     def _mesh(self, folder: Path) -> NDArray[np.float64]:  # [V, 3]
         """Read the tracked mesh of a frame; return the vertices of its finest level."""
-        levels = list(self.template.levels)
-        base = self.template.levels[levels[0]]
-        path = folder / f"{folder.name}.obj"
-        vertices = read_obj(path).vertices
-        if vertices.shape != base.vertices.shape:
-            raise InputError(f"{path}: expected {len(base.vertices)} vertices as in the template, got {len(vertices)}.")
-        if not np.isfinite(vertices).all():
-            raise InputError(f"{path}: expected finite vertices, got NaN or infinity; track this frame again.")
-        return self.template.between(levels[0], levels[-1]) @ vertices
+        return self.template.up @ read_tracked_mesh(folder, self.template)
 
     def _assembled(
         self, expression: str, frame: str, files: FrameFiles[Any], vertices: NDArray[np.float64]
@@ -164,6 +156,20 @@ class FrameSource:
                 yield pending.result()
 
         return results(ahead.submit(read, frames[0]))
+
+
+def read_tracked_mesh(folder: Path, template: Template) -> NDArray[np.float64]:  # [V, 3]
+    """Read the tracked vertices of the frame in `folder` of a data set, in head space and millimetres.
+
+    Raises InputError naming the file whose number of vertices is not the template's or that is not finite.
+    """
+    path, expected = folder / f"{folder.name}.obj", template.base.vertices
+    vertices = read_obj(path).vertices
+    if vertices.shape != expected.shape:
+        raise InputError(f"{path}: expected {len(expected)} vertices as in the template, got {len(vertices)}.")
+    if not np.isfinite(vertices).all():
+        raise InputError(f"{path}: expected finite vertices, got NaN or infinity; track this frame again.")
+    return vertices
 
 
 def read_pose(path: Path) -> NDArray[np.float64]:  # [3, 4]
