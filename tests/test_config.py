@@ -1,4 +1,5 @@
 import copy
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import get_type_hints
@@ -117,9 +118,10 @@ def test_one_sentence_names_key_value_and_expectation(key, value, sentence):
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("components.pca.k", 1000, "components.pca.k: got 1000, expected at most the number of training frames, 36"),
-        ("components.pca.k", 36, "components.pca.k: got 36, expected at most 35: of 36 training frames"),
-        ("components.sldc.k", 37, "components.sldc.k: got 37"),
+        ("components.pca.k", 1000, "components.pca.k: got 1000, expected at most 35, one less than there are training"),
+        ("components.pca.k", 36, "components.pca.k: got 36, expected at most 35, one less than there are training"),
+        ("joint.k", 36, "joint.k: got 36, expected at most 35"),
+        ("components.sldc.k", 37, "components.sldc.k: got 37, expected at most 36, the training frames"),
         ("components.attributes", ["f_dc"], "components.attributes: got [f_dc], expected xyz among them"),
         ("joint.attributes", ["f_dc", "scale"], "joint.attributes: got [f_dc, scale], expected xyz among them"),
         ("capture.neutral", "E999_No", "capture.neutral: E999_No is not among the expressions"),
@@ -171,8 +173,39 @@ def test_held_out_expressions_do_not_count_as_training_frames():
     config = load_config(RAW, SCHEMA)
     held_out = replace(config.capture.held_out, expressions=EXPRESSIONS[1:10])
     config = replace(config, capture=replace(config.capture, held_out=held_out))
-    with pytest.raises(InputError, match="training frames, 9 "):
+    with pytest.raises(InputError, match=r"components.sldc.k: got 20, expected at most 9.*3 expressions × 3 frames"):
         check_config(config, EXPRESSIONS, CAMERAS)
+
+
+def test_all_numbers_that_few_frames_do_not_allow_are_named_at_once():
+    with pytest.raises(InputError) as error:
+        check_config(load_config(RAW, SCHEMA), EXPRESSIONS[:1], CAMERAS)
+    bounds = {"components.pca.k": 2, "joint.k": 2, "components.mbspca.k": 3, "components.sldc.k": 3}
+    for key, most in (bounds | {"evaluation.ks": 2, "rendering.components": 2}).items():
+        assert re.search(rf"{key}: got \d+, expected at most {most}, ", str(error.value))
+
+
+def test_one_training_frame_is_refused():
+    config = load_config(changed("capture.frames_per_expression", 1), SCHEMA)
+    with pytest.raises(InputError, match=r"got 1 training frame .* expected 2 or more"):
+        check_config(config, EXPRESSIONS[:1], CAMERAS)
+
+
+def test_segments_with_fewer_tracked_frames_than_asked_for_count_as_those():
+    config = load_config(RAW, SCHEMA)
+    check_config(config, EXPRESSIONS, CAMERAS, dict.fromkeys(EXPRESSIONS, 100))
+    with pytest.raises(
+        InputError, match=r"components.pca.k: got 20, expected at most 11.*12 frames with a tracked mesh"
+    ):
+        check_config(config, EXPRESSIONS, CAMERAS, dict.fromkeys(EXPRESSIONS, 1))
+
+
+def test_rigs_that_are_not_learned_need_no_number_of_components():
+    raw = changed("joint.k", 99)
+    raw["joint"]["families"] = []
+    raw["control"]["families"] = raw["rendering"]["families"] = ["pca_all"]
+    raw["video"]["family"] = raw["export"]["family"] = "pca_all"
+    check_config(load_config(raw, SCHEMA), EXPRESSIONS, CAMERAS)
 
 
 @given(st.integers(1, 40), st.integers(1, 12))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from components.synthetic import random_matrix
-from splatrig.components.matrix import StandardisedRows, in_memory, standardise
+from splatrig.components.matrix import StandardisedRows, standardise
 from splatrig.components.mbspca import MAX_ENTRIES, sparse_components
 from splatrig.errors import InputError
 
@@ -40,13 +40,6 @@ def test_it_says_whether_it_converged(monkeypatch):
     monkeypatch.setattr("splatrig.components.mbspca.MAX_PASSES", found.passes)
     assert not sparse_components(rows, 4, 1.0, 7).converged
     assert found.extras["mbspca_converged"]
-
-
-def test_equal_frames_give_zero_weights_and_no_nan():
-    matrix = in_memory({"xyz": np.ones((5, 30), np.float32)})
-    found = sparse_components(rows_of(matrix), 2, 1.0, 0)
-    np.testing.assert_array_equal(found.W, 0.0)
-    assert np.isfinite(found.C).all()
 
 
 def test_a_matrix_that_is_too_large_is_refused_with_the_way_out():

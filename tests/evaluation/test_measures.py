@@ -109,6 +109,12 @@ def test_bootstrap_interval_holds_the_mean_and_is_reproducible():
     assert first.high - first.low == pytest.approx(2 * 1.96 / np.sqrt(60), rel=0.25)
 
 
+def test_a_single_value_has_no_interval():
+    found = bootstrap_interval(np.array([3.0]), np.random.default_rng(0))
+    assert (found.mean, found.count) == (3.0, 1)
+    assert np.isnan([found.low, found.high]).all()
+
+
 def test_psnr_of_equal_pictures_is_infinite():
     from splatrig.training.metrics import psnr
 

@@ -7,7 +7,7 @@ from sklearn.decomposition import PCA
 import planted
 from splatrig.evaluation.method import evaluate_method
 from splatrig.evaluation.reconstruction import Projection, by_energy, rebuild, standardise, usable_ks, weight_bounds
-from splatrig.evaluation.shape_model import RandomFaces, gram, left_out_errors, pca_left_out_mixtures
+from splatrig.evaluation.shape_model import LeftOut, RandomFaces, gram, left_out_errors, pca_left_out_mixtures
 from splatrig.evaluation.table import METHOD_COLUMNS, pick
 
 
@@ -117,7 +117,7 @@ def test_left_out_errors_equal_those_of_scikit_learn():
     generator = np.random.default_rng(0)
     X = generator.normal(size=(12, 4)) @ generator.normal(size=(4, 90)) + 0.1 * generator.normal(size=(12, 90))
     groups = np.repeat(np.arange(4), 3)
-    mixtures = pca_left_out_mixtures(gram(X), groups, [1, 3, 6])
+    mixtures = pca_left_out_mixtures(gram(X), groups, range(4), [1, 3, 6])
     for k, mixture in mixtures.items():
         found = left_out_errors(mixture, gram(X[:, :30]))
         np.testing.assert_allclose(found, np.square(X - mixture @ X)[:, :30].sum(axis=1), rtol=1e-8)
@@ -138,6 +138,25 @@ def test_a_planted_subspace_generalises_to_every_expression(made):
     assert left_out[left_out["k"] == 3]["value"].iloc[0] == pytest.approx(0.0, abs=1e-2)
     assert left_out[left_out["k"] == 1]["value"].iloc[0] > 0.5
     assert set(left_out["n"]) == {4}
+
+
+@pytest.mark.parametrize("frames", [2, 3])
+def test_one_expression_is_measured_without_leaving_it_out(made, frames):
+    parts = planted.components(made, family="pca", count=1, frames=frames)
+    table = evaluate_method("pca_xyz", "base", parts, planted.rows(parts), [1], 0)
+    assert value(table, "rmse_xyz", 1, region="head") < 1e-3
+    assert not table["metric"].str.startswith("generalisation").any()
+
+
+def test_no_more_components_are_left_out_than_the_other_frames_have(made):
+    """Of 3 + 3 + 1 frames, 4 are left without the second expression, and 6 without the third."""
+    parts = planted.components(made, family="pca", frames=7)
+    left_out = LeftOut(parts, planted.rows(parts), range(1, 9))
+    assert sorted(left_out.mixtures) == [1, 2, 3, 4, 5]
+    assert [left_out.folds(k) for k in (3, 4)] == [["E001", "E002"], ["E002"]]
+    rows = pick(evaluate_method("pca_xyz", "base", parts, planted.rows(parts), [3, 5], 0), "generalisation_xyz")
+    assert rows.set_index("k")["n"].to_dict() == {3: 2, 5: 1}
+    assert rows.set_index("k")["low"].isna().to_dict() == {3: False, 5: True}
 
 
 def test_gram_does_not_depend_on_blocks(monkeypatch):

@@ -85,6 +85,19 @@ def test_more_components_than_frames_have_are_passed_over(learner, data):
     assert set(table.loc[table["sweep"] == "left_out", "k"]) == {11}
 
 
+@pytest.mark.parametrize("method", ["pca_xyz", "mbspca_xyz", "sldc_gauss_xyz"])
+def test_folds_that_leave_the_neutral_alone_are_passed_over(learner, method):
+    """Two frames, one of them the neutral: nothing is left to learn from without the other."""
+    parts = planted.components(planted.head(), frames=4)
+    two = planted.rows(parts).chosen([0, 3])
+    sweeps = Sweeps(learner, method, "base", two)
+    sweeps.against_k([1])
+    sweeps.leave_one_expression_out([1])
+    table = sweeps.frame()
+    assert set(table["sweep"]) == {"k"}
+    assert table["value"].dtype == np.float64
+
+
 def test_more_sparsity_weight_gives_more_zero_rows_and_more_error(learner, data):
     sweeps = Sweeps(learner, "sldc_gauss_xyz", "base", data)
     sweeps.against_lambda([0.05, 50.0], 3)

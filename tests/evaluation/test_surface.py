@@ -42,6 +42,29 @@ def test_distances_are_those_to_the_nearest_of_all_triangles(made):
     np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "corner", [(0.0, 0.0, 0.0), (10.0, 0.0, 0.0), (4.0, 0.0, 0.0), (-3.0, 0.0, 0.0), (4.0, 1e-9, 0.0)]
+)
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_flat_triangles_are_their_edges(corner, kind):
+    """Tracked meshes have collapsed faces and slivers."""
+    vertices = np.array([(0.0, 0.0, 0.0), (10.0, 0.0, 0.0), corner], dtype=kind)
+    points = np.array([(2.0, 3.0, 4.0), (13.0, 0.0, 4.0), (-7.0, 3.0, 0.0)])
+    low, high = min(0.0, corner[0]), max(10.0, corner[0])
+    nearest = np.array([(x.clip(low, high), 0.0, 0.0) for x in points[:, 0]])
+    found = SurfaceWalk(np.array([[0, 1, 2]])).distances(points, vertices)
+    np.testing.assert_allclose(found, np.linalg.norm(points - nearest, axis=1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_distances_from_one_triangle_are_those_of_trimesh(seed):
+    generator = np.random.default_rng(seed)
+    vertices, points = generator.normal(size=(3, 3)), 2.0 * generator.normal(size=(3, 3))
+    nearest = trimesh.triangles.closest_point(np.tile(vertices, (3, 1, 1)), points)
+    found = SurfaceWalk(np.array([[0, 1, 2]])).distances(points, vertices)
+    np.testing.assert_allclose(found, np.linalg.norm(points - nearest, axis=1), rtol=1e-9)
+
+
 def test_vertices_without_a_triangle_are_points(made):
     vertices = np.concatenate([made.vertices, [[0.0, 0.0, 200.0]]])
     points = vertices + np.array([0.0, 3.0, 4.0])

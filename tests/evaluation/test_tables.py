@@ -93,6 +93,17 @@ def test_worst_views_are_of_the_worst_expressions_and_then_of_the_worst_cameras(
     ]
 
 
+def test_a_table_of_nothing_leaves_the_numbers_of_others_numbers(tmp_path):
+    """One expression has no left-out pictures: an empty file, whose columns have no type."""
+    write_table(tmp_path / "none.csv", MethodTable("a", "base").frame())
+    filled = MethodTable("b", "base")
+    filled.add("rmse_xyz", 1.5, "mm", 3, k=2)
+    write_table(tmp_path / "some.csv", filled.frame())
+    merged = merge_tables([tmp_path / "none.csv", tmp_path / "some.csv"])
+    assert np.isfinite(merged["value"]).tolist() == [True]
+    assert merge_tables([tmp_path / "none.csv"]).empty
+
+
 def test_tables_merge_in_order_and_name_the_file_that_lacks_a_column(tmp_path):
     for name in ("one", "two"):
         table = MethodTable(name, "base")

@@ -65,12 +65,20 @@ def _camera_names(typed):
     return list(read_krt(krt)) if krt.is_file() else None
 
 
+def _tracked(capture, expressions):
+    """How many tracked meshes there are of each expression, where the capture is there before the run."""
+    if capture.source != "local":
+        return {}
+    folders = {name: Path(capture.root) / "tracked_mesh" / name for name in expressions}
+    return {name: len(list(folder.glob("*.obj"))) for name, folder in folders.items() if folder.is_dir()}
+
+
 def _configure():
     """The typed configuration, its expressions, checked; bad input ends here, before anything is written."""
     try:
         typed = load_config(config, SCHEMA)
         expressions = _expressions(typed.capture)
-        check_config(typed, expressions, _camera_names(typed))
+        check_config(typed, expressions, _camera_names(typed), _tracked(typed.capture, expressions))
     except InputError as error:
         sys.exit(f"error: {error}")
     return typed, expressions

@@ -106,10 +106,16 @@ def _expectation(schema: Mapping[str, Any]) -> str:
     return " ".join([words, *(["(" + ", ".join(parts) + ")"] if parts else [])])
 
 
-def check_config(config: Config, expressions: Sequence[str], cameras: Sequence[str] | None) -> None:
+def check_config(
+    config: Config,
+    expressions: Sequence[str],
+    cameras: Sequence[str] | None,
+    tracked: Mapping[str, int] | None = None,
+) -> None:
     """Check what needs more than one key; raise InputError naming key, value and bound.
 
-    `expressions`: the resolved list; `cameras`: all camera names when they are known before the run, else None.
+    `expressions`: the resolved list; `cameras`: all camera names when they are known before the run, else None;
+    `tracked`: how many frames of an expression have a tracked mesh, where that is known before the run.
     """
     capture, components = config.capture, config.components
     listed = ", ".join(expressions)
@@ -140,8 +146,9 @@ def check_config(config: Config, expressions: Sequence[str], cameras: Sequence[s
             f"capture.frames_per_expression: got {capture.frames_per_expression}, "
             f"expected at most demo.frames = {config.demo.frames}."
         )
-    _check_component_sizes(config, len(expressions) - len(capture.held_out.expressions))
-    _check_folds(config, len(expressions) - len(capture.held_out.expressions))
+    train = [name for name in expressions if name not in capture.held_out.expressions]
+    _check_component_sizes(config, train, tracked or {})
+    _check_folds(config, len(train))
     if config.joint.batch.frames % config.joint.devices:
         raise InputError(
             f"joint.batch.frames: got {config.joint.batch.frames}, expected a multiple of joint.devices = "
@@ -168,34 +175,31 @@ def check_config(config: Config, expressions: Sequence[str], cameras: Sequence[s
         _check_cameras(config, cameras)
 
 
-def _check_component_sizes(config: Config, train_expressions: int) -> None:
+def _check_component_sizes(config: Config, train: Sequence[str], tracked: Mapping[str, int]) -> None:
     """Check numbers of components against the number of training frames, and levels against the subdivisions."""
-    components = config.components
-    frames = train_expressions * config.capture.frames_per_expression
-    product = f"{train_expressions} expressions × {config.capture.frames_per_expression} frames"
-    sizes = {
-        "components.pca.k": components.pca.k,
-        "components.mbspca.k": components.mbspca.k,
-        "components.sldc.k": components.sldc.k,
-        "joint.k": config.joint.k,
+    components, asked = config.components, config.capture.frames_per_expression
+    frames = sum(min(asked, tracked.get(name, asked)) for name in train)
+    counted = f"{len(train)} expressions × {asked} frames"
+    if frames < len(train) * asked:
+        counted = f"{frames} frames with a tracked mesh in {len(train)} expressions"
+    if frames < 2:
+        raise InputError(
+            f"capture.expressions: got {frames} training frame ({counted}), expected 2 or more, since one of them is "
+            "the rest shape; add expressions, or raise capture.frames_per_expression."
+        )
+    about_rest = (frames - 1, "one less than there are training frames, for the rest shape")
+    bounds = {
+        "components.pca.k": (components.pca.k, *about_rest),
+        **({"joint.k": (config.joint.k, *about_rest)} if config.joint.families else {}),
+        "components.mbspca.k": (components.mbspca.k, frames, "the training frames"),
+        "components.sldc.k": (components.sldc.k, frames, "the training frames"),
     }
-    for key, k in sizes.items():
-        if k > frames:
-            raise InputError(f"{key}: got {k}, expected at most the number of training frames, {frames} ({product}).")
-        if k == frames and key in ("components.pca.k", "joint.k"):
-            raise InputError(
-                f"{key}: got {k}, expected at most {frames - 1}: of {frames} training frames ({product}) the rest "
-                "shape takes one."
-            )
-    if max(config.evaluation.ks) > components.pca.k:
-        raise InputError(
-            f"evaluation.ks: got {max(config.evaluation.ks)}, expected at most components.pca.k = {components.pca.k}."
-        )
-    smallest = min(sizes.values())
-    if config.rendering.components > smallest:
-        raise InputError(
-            f"rendering.components: got {config.rendering.components}, expected at most {smallest}, the smallest k."
-        )
+    smallest = min(min(k, most) for k, most, _ in bounds.values())
+    bounds["evaluation.ks"] = (max(config.evaluation.ks), min(components.pca.k, frames - 1), "components.pca.k")
+    bounds["rendering.components"] = (config.rendering.components, smallest, "the smallest k")
+    large = [f"{key}: got {k}, expected at most {most}, {why}" for key, (k, most, why) in bounds.items() if k > most]
+    if large:
+        raise InputError(f"{'; '.join(large)} ({counted}).")
     levels = level_names(config.mesh.subdivisions)
     for key, level in [
         ("components.mbspca.level", components.mbspca.level),

@@ -266,6 +266,14 @@ class StandardisedRows:
         return result
 
 
+def equal_frames(method: str, frames: int) -> InputError:
+    """Return what a method that needs frames to differ raises when the training frames do not."""
+    return InputError(
+        f"{method}: all {frames} training frames are equal, so there is nothing to decompose; check the capture and "
+        "its tracking, or leave the attribute out of components.attributes."
+    )
+
+
 def in_memory(
     arrays: dict[str, NDArray[np.float32]], neutral: int = 0, rows: Sequence[int] | None = None
 ) -> AttributeMatrix:

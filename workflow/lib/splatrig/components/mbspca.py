@@ -15,6 +15,7 @@ from sklearn.decomposition import MiniBatchSparsePCA
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
+from splatrig.components.matrix import equal_frames
 from splatrig.errors import InputError
 
 MAX_ENTRIES = 30_000_000
@@ -60,12 +61,14 @@ def sparse_components(
 
     `alpha` is the L1 penalty. The components have unit length (or are zero) and come in order of decreasing
     contribution; W is the least-squares fit of the rows to them, so W @ C is as near to the rows as C allows.
-    Raises InputError when `k` exceeds the frames or the matrix is too large.
+    Raises InputError when `k` exceeds the frames, the matrix is too large, or all frames are equal.
     """
     frames, columns = rows.shape
     refuse_large(frames, columns)
     if not 1 <= k <= frames:
-        raise InputError(f"components.mbspca.k: expected 1 to {frames} (the training frames), got {k}.")
+        raise InputError(f"components.mbspca.k: expected 1 to {frames} (the training frames), got {k}; lower it.")
+    if not rows.any():
+        raise equal_frames("sparse PCA", frames)
     with threadpool_limits(limits=1):
         model = MiniBatchSparsePCA(
             n_components=k, alpha=alpha, batch_size=256, max_iter=MAX_PASSES, method="cd", random_state=seed

@@ -22,6 +22,7 @@ from splatrig.components.matrix import (
     Block,
     Standardisation,
     centred,
+    equal_frames,
     finish_standardisation,
     sum_of_squares,
 )
@@ -89,7 +90,7 @@ def principal_components(
         squares, turn = squares[::-1], turn[:, ::-1]
         kept = int(np.count_nonzero(squares > NEGLIGIBLE * unrested))
         if kept == 0:
-            raise InputError(f"PCA of {', '.join(matrix.names)}: all {frames} training frames are equal.")
+            raise equal_frames(f"PCA of {', '.join(matrix.names)}", frames)
         if kept < k:
             logger.warning("the %d training frames have only %d components; %d were asked for", frames, kept, k)
         singular, turn = np.sqrt(squares[:kept]), turn[:, :kept]

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from splatrig.components.centers import CenterPriors, Centers, Places
+from splatrig.components.matrix import equal_frames
 from splatrig.components.sldc_cpu import AdmmOptions, Products
-from splatrig.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ def sparse_localized_components(
 ) -> LocalComponents:
     """Run SLDC on the rows that `engine` holds, from `start` or from scratch, centres as `priors` ask.
 
-    Raises InputError when there is nothing to decompose (all frames equal the rest shape).
+    Raises InputError when all frames equal the rest shape.
     """
     with threadpool_limits(limits=1):
         return _minimise(engine, locate, options, priors or CenterPriors(), start)
@@ -125,7 +125,7 @@ def _minimise(
     energies = engine.energies()
     total = float(energies.sum())
     if not total > 0:
-        raise InputError("SLDC: all training frames equal the rest shape; there is nothing to decompose.")
+        raise equal_frames("SLDC", engine.frames)
     if start is None:
         W = np.zeros((engine.frames, options.k))
         centers = Centers(options.k, priors, engine.count)

@@ -93,7 +93,7 @@ def jump(vectors: NDArray, edges: NDArray[np.int64]) -> NDArray[np.float64]:  # 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its 95 % confidence interval."""
+    """A mean of `count` values and its 95 % confidence interval."""
 
     mean: float
     low: float
@@ -102,8 +102,13 @@ class Interval:
 
 
 def bootstrap_interval(values: NDArray, generator: np.random.Generator, draws: int = 2000) -> Interval:
-    """Return the mean of `values` [n] with the percentile bootstrap interval (Efron 1979) over them."""
+    """Return the mean of `values` [n] with the percentile bootstrap interval (Efron 1979) over them.
+
+    One value has none: its bounds are NaN.
+    """
     values = np.asarray(values, dtype=np.float64)
+    if len(values) == 1:
+        return Interval(float(values[0]), np.nan, np.nan, 1)
     samples = values[generator.integers(len(values), size=(draws, len(values)))].mean(axis=1)
     low, high = np.percentile(samples, [2.5, 97.5])
     return Interval(float(values.mean()), float(low), float(high), len(values))

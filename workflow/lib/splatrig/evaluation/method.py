@@ -102,8 +102,9 @@ class MethodEvaluation:
         """Compare the peaks of the expressions that were left out with their photographs."""
         pose, data = stage.posing(self.components), self.data
         peaks = set(data.peaks().tolist())
-        chosen = [i for i, row in enumerate(left_out.rows) if row in peaks and left_out.groups[i] in left_out.folds]
         for k in left_out.mixtures:
+            folds = left_out.folds(k)
+            chosen = [i for i, row in enumerate(left_out.rows) if row in peaks and left_out.groups[i] in folds]
             for index, row in zip(chosen, left_out.estimate(k, np.array(chosen)), strict=True):
                 stage.compare(Place("generalisation", k, data.frames[left_out.rows[index]], "left_out"), pose(row))
 

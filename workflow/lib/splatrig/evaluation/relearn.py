@@ -35,6 +35,7 @@ from splatrig.evaluation.reconstruction import (
     standardise,
 )
 from splatrig.evaluation.rows import AttributeRows
+from splatrig.evaluation.shape_model import most_components
 from splatrig.evaluation.table import RUNTIME_COLUMNS, SWEEP_COLUMNS, MethodTable
 from splatrig.mesh.template import Level
 from splatrig.progress import track
@@ -114,7 +115,7 @@ class Sweeps:
     def against_k(self, ks: Iterable[int]) -> None:
         """Learn k components for every k that the frames allow; add errors and what the components are like."""
         train = np.flatnonzero(self.data.train)
-        for k in track([k for k in ks if k <= self._most_components(len(train))], "numbers of components", unit="k"):
+        for k in track([k for k in ks if k <= most_components(len(train))], "numbers of components", unit="k"):
             self._add_learned("k", train, k, None)
 
     def against_lambda(self, lambdas: Iterable[float], k: int) -> None:
@@ -137,7 +138,7 @@ class Sweeps:
             table, errors = MethodTable(self.method, self.level_name), []
             for name in track(folds, f"left out, k = {k}", unit="fold"):
                 kept = np.flatnonzero(data.train & (expressions != name))
-                if k > self._most_components(len(kept)):
+                if k > most_components(len(kept)):
                     continue
                 components = self._learn(kept, k, None)
                 out = np.flatnonzero(data.train & (expressions == name))
@@ -158,10 +159,6 @@ class Sweeps:
     def runtimes(self) -> pd.DataFrame:
         """Return how long every learning took, one thread, in seconds."""
         return pd.DataFrame(self._runtimes, columns=list(RUNTIME_COLUMNS))
-
-    def _most_components(self, frames: int) -> int:
-        """Return how many components that many frames have: of PCA one less, since one of them is the rest shape."""
-        return frames - 1 if self.method.startswith("pca_") else frames
 
     def _lambda(self, lambda_: float | None) -> float:
         if not self.method.startswith("sldc_"):

@@ -22,23 +22,33 @@ GRAM_BLOCK = 65536
 def pca_left_out_mixtures(
     whole: NDArray,  # [F, F] the Gram matrix of standardised rows relative to the rest face
     groups: NDArray,  # [F]
+    folds: Iterable[object],
     ks: Iterable[int],
 ) -> dict[int, NDArray[np.float64]]:
-    """Return, per k, the mixture [F, F] of the other groups' rows that PCA of them makes of every row.
+    """Return, per k, the mixture [F, F] of the other groups' rows that PCA of them makes of every row of a fold.
 
-    Every fold is solved inside the F × F Gram matrix G = X Xᵀ, X never being factored again: with U, S the eigenpairs
-    of the fold's block, a left-out row x becomes x Vᵀ V with V = S^-1/2 Uᵀ X, which is (x Xᵀ U S⁻¹ Uᵀ) X.
+    `folds` are the groups to leave out, one at a time; rows of others, and of folds whose other groups have no k
+    components, stay zero. Every fold is solved inside the F × F Gram matrix G = X Xᵀ, X never being factored again:
+    with U, S the eigenpairs of the other rows' block, a left-out row x becomes x Vᵀ V with V = S^-1/2 Uᵀ X, which is
+    (x Xᵀ U S⁻¹ Uᵀ) X.
     """
     mixtures = {k: np.zeros_like(whole, dtype=np.float64) for k in ks}
-    for group in np.unique(groups):
-        out, kept = np.flatnonzero(groups == group), np.flatnonzero(groups != group)
+    for fold in folds:
+        out, kept = np.flatnonzero(groups == fold), np.flatnonzero(groups != fold)
         values, vectors = np.linalg.eigh(whole[np.ix_(kept, kept)])
-        positive = np.argsort(-values, kind="stable")[: np.sum(values > 1e-10 * values.max())]
+        positive = np.argsort(-values, kind="stable")[: np.sum(values > 1e-10 * values.max(initial=0.0))]
         for k, mixture in mixtures.items():
+            if k > most_components(len(kept)):
+                continue
             axes = vectors[:, positive[:k]]
             scores = whole[np.ix_(out, kept)] @ axes / values[positive[:k]]
             mixture[np.ix_(out, kept)] = scores @ axes.T
     return mixtures
+
+
+def most_components(frames: int) -> int:
+    """Return how many components that many frames have about the rest shape: one of them, or their mean."""
+    return frames - 1
 
 
 def left_out_errors(mixture: NDArray, part: NDArray) -> NDArray[np.float64]:  # [F]
@@ -60,7 +70,7 @@ class LeftOut:
     """All training frames as PCA of the other expressions rebuilds them (Davies 2002, §4.3.2).
 
     Mean and scale stay those of the component file: they carry no direction. The neutral's expression is no fold, the
-    neutral being the rest face.
+    neutral being the rest face; nor, for k components, is one without which fewer are left.
     """
 
     def __init__(self, components: Components, data: AttributeRows, ks: Iterable[int]) -> None:
@@ -69,9 +79,14 @@ class LeftOut:
         """[F] the training frames."""
         self.standard = standardise(data.X[self.rows], components)
         self.groups = data.expressions[self.rows]
-        self.folds = [name for name in np.unique(self.groups) if name != data.expressions[data.neutral_row]]
-        usable = sorted({k for k in ks if k < len(self.rows)})
-        self.mixtures = pca_left_out_mixtures(gram(self.standard.X), self.groups, usable)
+        folds = [name for name in np.unique(self.groups) if name != data.expressions[data.neutral_row]]
+        self._most = {name: most_components(int(np.sum(self.groups != name))) for name in folds}
+        usable = sorted({k for k in ks if k <= max(self._most.values(), default=0)})
+        self.mixtures = pca_left_out_mixtures(gram(self.standard.X), self.groups, folds, usable)
+
+    def folds(self, k: int) -> list[str]:
+        """Return the expressions without which the others have `k` components."""
+        return [name for name, most in self._most.items() if k <= most]
 
     def estimate(self, k: int, chosen: NDArray, columns: slice = slice(None)) -> NDArray[np.float32]:
         """Return the rebuilt rows of the frames `chosen` (indices into `rows`), in stored units."""
@@ -81,7 +96,7 @@ class LeftOut:
     def add_to(self, table: MethodTable, generator: np.random.Generator) -> None:
         """Add the RMSE in mm of corresponding centres and of distances from the surface: mean, interval over folds."""
         xyz = xyz_columns(self.components)
-        if xyz is None or not self.folds:
+        if xyz is None or not self.mixtures:
             return
         count, unit = (xyz.stop - xyz.start) // 3, float(np.square(self.components.std[xyz]).mean())
         part, walk = gram(self.standard.X[:, xyz]), SurfaceWalk(self.components.faces)
@@ -91,7 +106,7 @@ class LeftOut:
             estimate = self.estimate(k, np.arange(len(self.rows)), xyz).reshape(truth.shape)
             away = np.square(walk.of_frames(estimate, truth)).mean(axis=1)
             for metric, per_frame in (("generalisation_xyz", squared), ("generalisation_surface", away)):
-                per_fold = np.array([np.sqrt(per_frame[self.groups == name].mean()) for name in self.folds])
+                per_fold = np.array([np.sqrt(per_frame[self.groups == name].mean()) for name in self.folds(k)])
                 found = bootstrap_interval(per_fold, generator)
                 bounds = (found.low, found.high)
                 table.add(metric, found.mean, "mm", found.count, k=k, split="left_out", interval=bounds)

@@ -71,16 +71,17 @@ class MethodTable:
                 "region": region,
                 "split": split,
                 "unit": unit,
-                "value": float(value),
+                "value": value,
                 "low": low,
                 "high": high,
-                "n": int(n),
+                "n": n,
             }
         )
 
     def frame(self) -> pd.DataFrame:
         """Return the rows in the order in which they came."""
-        return pd.DataFrame(self._rows, columns=list(METHOD_COLUMNS))
+        numbers = {"k": int, "value": float, "low": float, "high": float, "n": int}
+        return pd.DataFrame(self._rows, columns=list(METHOD_COLUMNS)).astype(numbers)
 
 
 def write_table(path: str | Path, table: pd.DataFrame, digits: int = 6) -> None:
@@ -104,7 +105,8 @@ def merge_tables(paths: Iterable[str | Path], columns: Sequence[str] = METHOD_CO
         if missing:
             raise InputError(f"{path}: expected a column {missing[0]!r}, got {', '.join(table.columns)}.")
         tables.append(table[list(columns)])
-    return pd.concat(tables, ignore_index=True)
+    filled = [table for table in tables if len(table)]  # columns of nothing have no type, and would spoil the others'
+    return pd.concat(filled or tables, ignore_index=True)
 
 
 def pick(table: pd.DataFrame, metric: str, **where: object) -> pd.DataFrame:
