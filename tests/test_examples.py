@@ -5,14 +5,16 @@ import yaml
 
 from splatrig.capture.demo.rig import camera_names
 from splatrig.capture.release import choose_segments, read_entity
-from splatrig.config_checks import check_config, read_config
+from splatrig.config import to_mapping
+from splatrig.config_checks import check_config, load_config, read_config
 
 ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.yaml"))
 
 
 def read(path):
-    return read_config([ROOT / "config.yaml", path], ROOT / "workflow" / "schemas" / "config.schema.yaml")
+    return read_config([ROOT / "config.yaml", path], SCHEMA)
 
 
 def preset_of(capture):
@@ -21,7 +23,24 @@ def preset_of(capture):
     return yaml.safe_load((ROOT / "resources" / "expressions" / f"{capture.expressions}.yaml").read_text())
 
 
-@pytest.mark.parametrize("path", [path for path in EXAMPLES if "multiface" in path.stem], ids=lambda path: path.stem)
+def named(mapping, prefix=""):
+    """The dotted keys of a mapping that hold values."""
+    for key, value in mapping.items():
+        if isinstance(value, dict):
+            yield from named(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def examples(source):
+    chosen = [path for path in EXAMPLES if read(path).capture.source == source]
+    return pytest.mark.parametrize("path", chosen, ids=lambda path: path.stem)
+
+
+REAL = [path for path in EXAMPLES if read(path).capture.source != "demo"]
+
+
+@examples("multiface")
 def test_a_multiface_configuration_is_valid_and_names_what_its_entity_has(path):
     config = read(path)
     entity = read_entity(ROOT / "resources" / "multiface" / f"{config.capture.entity}.yaml")
@@ -29,14 +48,32 @@ def test_a_multiface_configuration_is_valid_and_names_what_its_entity_has(path):
     check_config(config, expressions, entity.cameras)
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in EXAMPLES if "multiface" not in path.stem], ids=lambda path: path.stem
-)
+@examples("local")
+def test_a_local_configuration_is_valid_for_a_folder_that_has_its_neutral(path):
+    config = read(path)
+    check_config(config, [config.capture.neutral, *(f"Segment_{number}" for number in range(5))], [f"cam{number:02d}" for number in range(9)])
+
+
+@examples("demo")
 def test_a_demo_configuration_is_valid_and_keeps_its_files_apart_from_the_demos(path):
     config, demo = read(path), read(ROOT / "config.yaml")
     check_config(config, list(preset_of(config.capture)), camera_names(config.demo.cameras))
     assert config.subject != demo.subject and config.capture.root != demo.capture.root
 
 
-def test_there_are_examples():
-    assert EXAMPLES
+@pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
+def test_an_example_of_a_real_capture_takes_no_number_of_fits_and_rigs_from_the_demo(path):
+    bare = {"subject": "bare", "capture": {"source": "local", "root": "bare", "expressions": ["A"], "neutral": "A"}}
+    defaults = dict(named(to_mapping(load_config(bare, yaml.safe_load(SCHEMA.read_text())))))
+    demo = dict(named(to_mapping(read(ROOT / "config.yaml"))))
+    of_the_demo = {
+        key
+        for key in defaults
+        if key.split(".")[0] in {"training", "components", "joint"} and demo[key] != defaults[key]
+    }
+    assert {"training.steps.frame", "joint.steps", "joint.level", "joint.back_faces"} <= of_the_demo
+    assert of_the_demo <= set(dict(named(yaml.safe_load(path.read_text())))), "say it, or it is the demo's"
+
+
+def test_there_are_examples_of_every_source():
+    assert {read(path).capture.source for path in EXAMPLES} == {"demo", "local", "multiface"}
