@@ -51,7 +51,8 @@ def test_a_multiface_configuration_is_valid_and_names_what_its_entity_has(path):
 @examples("local")
 def test_a_local_configuration_is_valid_for_a_folder_that_has_its_neutral(path):
     config = read(path)
-    check_config(config, [config.capture.neutral, *(f"Segment_{number}" for number in range(5))], [f"cam{number:02d}" for number in range(9)])
+    segments = [config.capture.neutral, *(f"Segment_{number}" for number in range(5))]
+    check_config(config, segments, [f"camera{number}" for number in range(9)])
 
 
 @examples("demo")

@@ -94,6 +94,17 @@ def test_a_learned_rig_beats_the_mesh_components_it_started_from(
     assert set(table["camera"]) == {"400000"}
 
 
+def test_a_comparison_without_held_out_cameras_or_frames_says_what_to_hold_out(subject: Subject) -> None:
+    view = plan_for(tiny.config(), "frame", "mask")
+    with pytest.raises(InputError, match=r"capture\.held_out\.expressions: got none"):
+        everything = replace(subject, frames=subject.frames.assign(role="train"))
+        compare(Comparison(everything, view, JointSolve(1, 0.05), CPU), {}, {}, k=2, splits=["held_out"])
+    with pytest.raises(InputError, match=r"capture\.held_out\.cameras: got none"):
+        cameras = replace(subject.cameras, held_out=np.zeros(len(subject.cameras), dtype=bool))
+        seen = replace(subject, cameras=cameras)
+        compare(Comparison(seen, view, JointSolve(1, 0.05), CPU), {}, {}, k=2)
+
+
 def test_the_same_seed_learns_the_same_bits(subject: Subject, starts: dict) -> None:
     config = small.joint_config(steps=6)
     start = rig_start(config, small.sldc_config(), subject, starts["global"], "global", seed=0)

@@ -78,15 +78,25 @@ def compare(
 
     Training frames have the weights of the file; the weights of held-out frames are found from their photographs in
     the training cameras. Component files are cut to their first `k` components.
+
+    Raises InputError where no camera was held out, or no frame belongs to `splits`.
     """
+    subject = comparison.subject
+    if not subject.cameras.held_out.any():
+        raise InputError("capture.held_out.cameras: got none, expected one or more, in which rigs are compared.")
+    if not any(subject.names(split) for split in splits):
+        raise InputError(
+            "capture.held_out.expressions: got none, expected one or more, in which rigs are compared that learned "
+            "nothing from them; name some and run again, which learns the rigs anew."
+        )
     tables = []
     for split in splits:
-        names = comparison.subject.names(split)
+        names = subject.names(split)
         if not names:
             continue
         tables.append(measured_fits(comparison, names, split, [fits[name] for name in names]))
         for label, file in components.items():
-            method = method_of(label, file, comparison.subject.neutral, k, comparison.device)
+            method = method_of(label, file, subject.neutral, k, comparison.device)
             weights = method.weights if split == "train" else unseen_weights(comparison, method, names)
             tables.append(measured_method(comparison, names, split, method, weights))
     return pd.concat(tables, ignore_index=True)
