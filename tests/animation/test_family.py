@@ -107,3 +107,11 @@ def test_components_are_labelled_by_place_and_unit_of_their_name(made):
     rig = Rig(replace(parts, names=names), made.neutral)
     assert acts_on(rig, 0) == "chin\njawOpen 0.99\n"
     assert acts_on(rig, 1) == "mouth left\n"
+
+
+def test_names_of_other_people_label_components_too(made):
+    names = ("smile, a very long name for one component", "lip · upper", "")
+    rig = Rig(replace(planted.components(made), names=names), made.neutral)
+    assert acts_on(rig, 0) == "smile, a very long …\n"
+    assert acts_on(rig, 1) == "lip · upper\n"
+    assert acts_on(rig, 2) == "\n"

@@ -113,7 +113,14 @@ def test_mp4_takes_frames_as_they_come_and_refuses_none(tmp_path):
     np.testing.assert_allclose(values, [0, 120, 250], atol=4)
     with pytest.raises(InputError, match="at least one frame"):
         write_mp4(tmp_path / "b.mp4", iter(()))
-    assert not (tmp_path / "b.mp4").exists()
+    with pytest.raises(InputError, match=r"expected frames of 2 x 2 pixels or more, got \(1, 9\)"):
+        write_mp4(tmp_path / "b.mp4", [flat(90, 1, 9)])
+    assert not list(tmp_path.glob("*b.mp4*"))
+
+
+def test_a_gif_of_no_frame_is_refused(tmp_path):
+    with pytest.raises(InputError, match="at least one frame"):
+        write_gif(tmp_path / "a.gif", [])
 
 
 def test_reduced_pictures_keep_their_shape_and_colour():

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import lsq_linear, nnls
@@ -55,7 +57,7 @@ def test_fit_recovers_the_weights_of_training_frames(made):
 def test_fit_over_a_mask_ignores_the_other_gaussians(made):
     parts = planted.components(made)
     rig = Rig(parts, made.neutral)
-    mask = np.abs(parts.by_gaussian() if hasattr(parts, "by_gaussian") else parts.C.reshape(3, -1, 3)).sum((0, 2)) > 0
+    mask = np.abs(parts.by_gaussian()).sum((0, 2)) > 0
     spoiled = parts.rows().reshape(len(parts.W), -1, 3)
     spoiled[:, ~mask] += 50.0
     fitted = rig.fit(spoiled.reshape(len(parts.W), -1), mask=mask, bounds=(0.0, 1.0))
@@ -98,3 +100,9 @@ def test_coarse_components_on_a_fine_neutral_are_refused(made):
 def test_a_wrong_number_of_weights_is_refused(made):
     with pytest.raises(InputError, match="expected 3 numbers"):
         Rig(planted.components(made), made.neutral).gaussians(np.zeros(4))
+
+
+def test_a_rig_without_components_is_refused(made):
+    parts = planted.components(made)
+    with pytest.raises(InputError, match=r"components \(sldc\): expected one or more, got none"):
+        Rig(replace(parts, W=parts.W[:, :0], C=parts.C[:0]), made.neutral)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from splatrig.control.filters import limited, resampled, retimed, smoothed, through, tour
+from splatrig.control.filters import resampled, smoothed, through, tour
 from splatrig.control.panel import Panel
 from splatrig.control.track import Track
 from splatrig.errors import InputError
@@ -57,14 +57,6 @@ def test_unknown_smoothing_is_refused():
         smoothed(a_track(), "median", 0.1)
 
 
-def test_limits_and_pace():
-    track = limited(a_track(), np.full(3, -0.5), np.full(3, 0.5))
-    assert track.weights.min() == -0.5 and track.weights.max() == 0.5
-    slow = retimed(a_track(), 4.0)
-    assert slow.times[0] == 0.0 and slow.duration_s == pytest.approx(4.0)
-    assert np.array_equal(slow.weights, a_track().weights)
-
-
 def test_a_tour_stands_still_at_every_expression():
     presets = {"E1": np.array([1.0, 0.0]), "E2": np.array([0.0, -2.0])}
     zeros = np.zeros(2)
@@ -80,3 +72,20 @@ def test_a_tour_stands_still_at_every_expression():
 def test_through_no_pose_is_refused():
     with pytest.raises(InputError, match="at least one pose"):
         through([], a_track(), rate=30.0, move_s=1.0, hold_s=0.0)
+
+
+@pytest.mark.parametrize("times", [{"move_s": 0.0, "hold_s": 1.0}, {"move_s": 1.0, "hold_s": -1.0}])
+def test_through_poses_takes_time(times):
+    with pytest.raises(InputError, match="expected a positive rate and move_s"):
+        through([np.zeros(3)], a_track(), rate=30.0, **times)
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, np.nan, np.inf, 1e9])
+def test_a_rate_that_gives_no_track_is_refused(rate):
+    with pytest.raises(InputError, match="are the times in seconds"):
+        resampled(a_track(), rate)
+
+
+def test_a_negative_width_is_refused():
+    with pytest.raises(InputError, match="expected a width of 0 seconds or more, got -0"):
+        smoothed(a_track(), "gaussian", -0.1)

@@ -6,7 +6,7 @@ import pytest
 import planted
 from control import heads
 from splatrig.control.coefficients import coefficients_text, parse_coefficients, read_coefficients, write_coefficients
-from splatrig.control.panel import plausible, read_panel, weight_ranges, write_panel
+from splatrig.control.panel import plausible, read_panel, usable_names, weight_ranges, write_panel
 from splatrig.errors import InputError
 
 HEAD = heads.head(1)
@@ -31,6 +31,35 @@ def test_another_file_is_no_panel(tmp_path, text):
     (tmp_path / "panel.json").write_text(text)
     with pytest.raises(InputError, match=r"panel\.json"):
         read_panel(tmp_path / "panel.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"low": [float("nan")] * 5}, "expected finite numbers, got NaN"),
+        ({"low": [0.1] * 5}, "expected every slider to hold 0"),
+        ({"names": ["a", "a", "b", "c", "d"]}, "expected one or more names that differ"),
+        (
+            {"names": [], "low": [], "high": [], "mean": [], "neutral": [], "covariance": [], "presets": {}},
+            "one or more",
+        ),
+        ({"presets": []}, "cannot be read as a panel"),
+    ],
+)
+def test_a_panel_that_makes_no_sliders_is_refused(tmp_path, change, sentence):
+    path = tmp_path / "panel.json"
+    write_panel(path, HEAD.panels["sldc_gauss_xyz"])
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(InputError, match=sentence) as error:
+        read_panel(path)
+    assert str(error.value).startswith(str(path))
+
+
+def test_names_become_one_line_each_and_differ():
+    assert usable_names(("a b", " a\n b", "", "a (4)", "a", "a", "\u2028x")) == (
+        "a b", "a b (2)", "component 3", "a (4)", "a", "a (6)", "x"
+    )  # fmt: skip
+    assert usable_names(("a (3)", "a", "a")) == ("a (3)", "a", "a (3) (3)")
 
 
 def test_ranges_come_from_the_frames_that_use_a_component():
@@ -89,6 +118,10 @@ def test_a_pose_comes_back_from_its_file(tmp_path):
         (lambda d: d["families"].update(pca_all=1), "key 'pca_all': expected an object of components, got 1"),
         (lambda d: d["families"]["pca_all"].update(nobody=1), "component 'nobody' does not exist"),
         (lambda d: d["families"].update(pca_all={HEAD.panels["pca_all"].names[0]: "much"}), "got 'much'"),
+        (
+            lambda d: d["families"].update(pca_all={HEAD.panels["pca_all"].names[0]: 10**400}),
+            "expected a finite number",
+        ),
     ],
 )
 def test_a_malformed_pose_is_refused_in_one_sentence(change, sentence):

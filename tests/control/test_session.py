@@ -8,7 +8,6 @@ from control import heads
 from splatrig.control.head import head_of
 from splatrig.control.track import Track
 from splatrig.control.viewer.session import Follower, Session
-from splatrig.control.viewer.sliders import short_name
 from splatrig.errors import InputError
 
 HEAD = heads.head(1)
@@ -108,16 +107,3 @@ def test_the_other_method_moves_its_centres_alike():
 
     assert missed(found) < missed(np.zeros(4))
     assert all(missed(found) <= missed(found + step) * 1.01 for step in 0.1 * np.eye(4))
-
-
-@pytest.mark.parametrize(
-    ("name", "short"),
-    [
-        ("SLDC 04 · mouth left · E010_Smile_Stretched", "04 mouth left"),
-        ("PCA 02 · whole head · E003_Neutral_Eyes_Closed, E001_X · eyeWideLeft 0.24", "02 eye wide left"),
-        ("JOINT 11 · whole head · E020_Lower_Eyebrows", "11 lower eyebrows"),
-        ("smile", "smile"),
-    ],
-)
-def test_sliders_have_short_names(name, short):
-    assert short_name(name) == short

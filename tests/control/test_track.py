@@ -35,7 +35,7 @@ def test_every_bit_comes_back(weights, suffix, tmp_path_factory):
         ("", "expected a line of column names"),
         ("# format: splatrig track 7\ntime_s,a\n0,1\n", "expected the format splatrig track 1, got 'splatrig track 7'"),
         ("seconds,a\n0,1\n", "x.csv line 1: expected the columns time_s"),
-        ("time_s,a\n", "expected rows of numbers below line 1, got none"),
+        ("time_s,a\n", "expected a line of column names and rows of numbers, got only a line of names"),
         ("time_s,a\n0,1\n1\n", "x.csv line 3: expected 2 numbers, got 1"),
         ("time_s,a\n0,one\n", "x.csv line 2, column 'a': expected a finite number, got 'one'"),
         ("time_s,a\n0,nan\n", "x.csv line 2, column 'a': expected a finite number, got 'nan'"),
@@ -114,3 +114,26 @@ def test_editors_that_add_a_byte_order_mark_and_crlf_do_no_harm(tmp_path: Path):
     text = (tmp_path / "t.csv").read_text(encoding="utf-8")
     (tmp_path / "t.csv").write_bytes(("\ufeff" + text.replace("\n", "\r\n")).encode())
     assert np.array_equal(read_track(tmp_path / "t.csv").weights, a_track().weights)
+
+
+def test_a_spreadsheet_that_fills_up_and_quotes_comments_does_no_harm(tmp_path: Path):
+    write_track(tmp_path / "t.csv", a_track())
+    lines = (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()
+    saved = [f'"{line}",,' if number == 1 else f"{line},," for number, line in enumerate(lines) if line[0] == "#"]
+    rows = [line for line in lines if line[0] != "#"]
+    (tmp_path / "t.csv").write_text("\n".join([*saved, *rows, ",,,", "# checked,,,"]) + "\n", encoding="utf-8")
+    read = read_track(tmp_path / "t.csv")
+    assert np.array_equal(read.weights, a_track().weights)
+    assert (read.family, read.subject, read.names) == (a_track().family, a_track().subject, a_track().names)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a": 1' + "0" * 5000 + "}"])
+def test_json_that_no_program_wrote_is_refused_like_any_other(text):
+    with pytest.raises(InputError, match=r"^x\.json: expected JSON, got "):
+        parse_json(text, "x.json")
+
+
+def test_numbers_beyond_floating_point_are_refused():
+    text = "{" + GOOD + '"names": ["a"], "times_s": [0], "weights": [[1' + "0" * 400 + "]]}"
+    with pytest.raises(InputError, match=r"key 'weights\[0\]\[0\]': expected a finite number, got 1000"):
+        parse_json(text, "x.json")

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from splatrig.errors import InputError
 from splatrig.export.glb import Glb, read_glb
 
 
@@ -39,3 +40,18 @@ def test_sparse_arrays_take_room_for_what_is_not_zero(tmp_path, moving):
     glb.write(tmp_path / "a.glb")
     assert sum(map(len, glb.parts)) <= 14 * moving + 4
     np.testing.assert_array_equal(read_glb(tmp_path / "a.glb").array(accessor), array)
+
+
+def test_what_is_no_glb_is_said_in_one_sentence(tmp_path):
+    path = tmp_path / "a.glb"
+    with pytest.raises(InputError, match=r"a\.glb: cannot be read as binary glTF \(No such file"):
+        read_glb(path)
+    path.write_bytes(b"glTF")
+    with pytest.raises(InputError, match=r"a\.glb: expected a binary glTF"):
+        read_glb(path)
+    glb = Glb()
+    glb.add(np.zeros((9, 3), np.float32))
+    glb.write(path)
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(InputError, match=r"^[^ ]*a\.glb: expected 108 bytes of arrays, got 100; copy it again\.$"):
+        read_glb(path)

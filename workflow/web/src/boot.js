@@ -14,7 +14,10 @@
   };
   try {
     if (!document.createElement("canvas").getContext("webgl2")) {
-      throw new Error("This browser has no WebGL 2; open the page in a current Firefox, Chrome, Edge or Safari.");
+      throw new Error("This browser has no WebGL 2; open the page in a current Firefox, Chrome, Edge or Safari, with graphics acceleration switched on.");
+    }
+    if (typeof DecompressionStream === "undefined") {
+      throw new Error("This browser is too old to unpack the page; open it in one of 2023 or later.");
     }
     const imports = {};
     for (const element of document.querySelectorAll("script[data-module]")) {

@@ -1,14 +1,17 @@
 // The page: state, what the user does to it, and drawing when something changed.
 
-import { buildPresets, buildSliders, drawMarks, listTracks, say } from "./panel.js";
-import { Rig, pick } from "./rig.js";
+import { Drag } from "./drag.js";
+import { History } from "./history.js";
+import { buildPresets, buildSliders, drawMarks, listTracks, readable, say } from "./panel.js";
+import { Player } from "./player.js";
+import { Rig } from "./rig.js";
 import { solveBounded } from "./solve.js";
 import { drawHead } from "./splats.js";
 import { parseFile, poseText, trackAt } from "./track.js";
 import { View } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
-const SHORT_TRACK_S = 0.5; // tracks of a few frames start slowed down, there and back
+const TURN = Math.PI / 36; // radians that an arrow key turns the head
 
 /** Start the page on the packed head; return what a script can do with it. */
 export async function start(header, buffer) {
@@ -23,10 +26,13 @@ export async function start(header, buffer) {
     stale = true;
   });
 
-  const showWeights = buildSliders(rig.families, rig, (index, value) => {
-    player.stop();
-    rig.weights[index] = value;
-    weightsChanged();
+  const showWeights = buildSliders(rig.families, rig, {
+    onInput: (index, value) => {
+      player.stop();
+      rig.weights[index] = value;
+      weightsChanged();
+    },
+    onChange: () => history.settled(),
   });
 
   function weightsChanged() {
@@ -44,10 +50,24 @@ export async function start(header, buffer) {
     weightsChanged();
   }
 
-  const player = new Player(header.tracks, (track, time) => pose({ [track.family]: trackAt(track, time) }));
-  const drag = new Drag(rig, view, canvas, () => size, () => {
-    player.stop();
+  const history = new History(rig.weights, (weights) => {
+    rig.weights.set(weights);
     weightsChanged();
+  });
+  const player = new Player(
+    header.tracks,
+    (track, time) => pose({ [track.family]: trackAt(track, time) }),
+    () => history.settled(),
+  );
+  const drag = new Drag(rig, view, canvas, () => size, {
+    onSolved: () => {
+      player.stop();
+      weightsChanged();
+    },
+    onRelease: () => {
+      weightsChanged();
+      history.settled();
+    },
   });
 
   function resize(width, height, ratio = Math.min(window.devicePixelRatio, 2)) {
@@ -95,9 +115,17 @@ export async function start(header, buffer) {
   buildPresets(rig.families, (family, expression) => {
     player.stop();
     pose({ [family.name]: family.presets[expression] });
-    say(`${expression}, with ${family.title}.`);
+    history.settled();
+    say(`${readable(expression)} (${family.title})`);
   });
-  wire({ rig, view, player, drag, header, pose, redraw: () => (stale = true) });
+  const redraw = () => (stale = true);
+  const setBackground = (color) => {
+    renderer.setClearColor(color);
+    redraw();
+  };
+  wire({ rig, view, player, drag, history, header, pose, redraw, snapshot });
+  wireKeys({ canvas, view, player, history, redraw });
+  followTheme(setBackground);
   new ResizeObserver(() => resize(stage.clientWidth, stage.clientHeight)).observe(stage);
   resize(stage.clientWidth, stage.clientHeight);
   weightsChanged();
@@ -105,208 +133,26 @@ export async function start(header, buffer) {
   await settled();
   say("Drag the face to pose it, drag beside it to turn it.");
   return {
-    rig, view, player, drag, pose, resize, settled, snapshot, solveBounded,
-    setBackground: (color) => ((scene.background = null), renderer.setClearColor(color), (stale = true)),
+    rig, view, player, drag, history, pose, resize, settled, snapshot, solveBounded, setBackground,
     framesDrawn: () => frames,
   };
 }
 
-/** Tracks over time. */
-class Player {
-  constructor(tracks, apply) {
-    this.tracks = tracks;
-    this.apply = apply;
-    this.chosen = 0;
-    this.time = 0;
-    this.direction = 1;
-    this.playing = false;
-    this.last = null;
-  }
-
-  get track() {
-    return this.tracks[this.chosen];
-  }
-  get duration() {
-    return this.track ? this.track.times[this.track.times.length - 1] : 0;
-  }
-
-  choose(index) {
-    this.chosen = index;
-    this.time = 0;
-    this.direction = 1;
-    if (this.duration < SHORT_TRACK_S) {
-      $("mode").value = "back";
-      $("speed").value = "0.1";
-    }
-    this.show();
-  }
-
-  play() {
-    if (!this.track) return;
-    if (this.time >= this.duration) this.time = 0;
-    this.direction = 1;
-    this.playing = true;
-    this.last = null;
-    $("play").textContent = "Pause";
-  }
-
-  stop() {
-    this.playing = false;
-    $("play").textContent = "Play";
-  }
-
-  /** Go to a time of the track, in seconds. */
-  seek(time) {
-    this.time = time;
-    this.show();
-  }
-
-  show() {
-    if (!this.track) return;
-    $("time").max = this.duration;
-    $("time").value = this.time;
-    $("seconds").textContent = `${this.time.toFixed(2)} of ${this.duration.toFixed(2)} s`;
-    this.apply(this.track, this.time);
-  }
-
-  advance(now) {
-    if (!this.playing) return;
-    if (this.last !== null) {
-      this.time += this.direction * ((now - this.last) / 1000) * Number($("speed").value);
-      if (this.time >= this.duration || this.time < 0) this.turn();
-      this.show();
-    }
-    this.last = now;
-  }
-
-  /** Go on from an end of the track as the user chose. */
-  turn() {
-    const mode = $("mode").value;
-    if (mode === "loop" && this.duration > 0) {
-      this.time %= this.duration;
-      return;
-    }
-    this.time = Math.min(Math.max(this.time, 0), this.duration);
-    if (mode === "back") this.direction = this.time === 0 ? 1 : -1;
-    else this.stop();
-  }
-}
-
-/** Points of the face that the user drags and pins. */
-class Drag {
-  constructor(rig, view, canvas, size, onSolved) {
-    Object.assign(this, { rig, view, canvas, size, onSolved });
-    this.pins = [];
-    this.held = null;
-    canvas.addEventListener("pointerdown", (event) => this.down(event), { capture: true });
-    canvas.addEventListener("pointermove", (event) => this.move(event));
-    for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => this.release());
-  }
-
-  /** Return the point of the surface under pixel (x, y) of the canvas, or null beside the face. */
-  find(x, y) {
-    this.rig.place();
-    const found = pick(this.rig, x, y, this.view.projector(...this.size()));
-    return found && found.vertices.every((vertex) => this.rig.mask[vertex]) ? found : null;
-  }
-
-  down(event) {
-    if (event.button !== 0 || event.ctrlKey) return;
-    const [x, y] = this.at(event);
-    const found = this.find(x, y);
-    if (!found) return;
-    event.stopImmediatePropagation(); // the orbit does not turn while the face is held
-    if (event.shiftKey) return this.pin(found);
-    this.canvas.setPointerCapture(event.pointerId);
-    this.hold(found);
-  }
-
-  pin(found) {
-    this.pins.push({ ...found, target: this.rig.pointAt(found) });
-    say(`${this.pins.length} pinned; "Remove pins" lets them go.`);
-    this.onSolved();
-  }
-
-  hold(found) {
-    const point = this.rig.pointAt(found);
-    const rest = this.rig.restAt(found);
-    this.held = { ...found, rest, from: point, target: point, start: Float64Array.from(this.rig.weights) };
-  }
-
-  move(event) {
-    if (!this.held) return;
-    const [x, y] = this.at(event);
-    this.to(this.view.dragTo(this.held.from, x, y, ...this.size()));
-  }
-
-  /** Bring the held point as near to `target` [3] (head space, millimetres) as the components can, and show it. */
-  to(target) {
-    this.solve(target);
-    this.onSolved();
-  }
-
-  /** Set the weights that bring the held point to `target` [3]. */
-  solve(target) {
-    const { rig, held } = this;
-    const options = rig.header.drag; // `control.drag` of the configuration
-    held.target = target;
-    const allowed = new Set($("drag-with").value === "all" ? rig.families.map((f) => f.name) : [$("drag-with").value]);
-    const spread = new Float64Array(rig.components); // how far each weight usually goes; less for what is unwilling
-    const [low, high] = [new Float64Array(rig.components), new Float64Array(rig.components)];
-    for (const family of rig.families) {
-      family.names.forEach((_, k) => {
-        const index = family.first + k;
-        const [least, most] = rig.limits[index];
-        low[index] = Math.min(least, held.start[index]);
-        high[index] = Math.max(most, held.start[index]);
-        const far = distance(rig.centerOf(index), held.rest) / options.locality_mm;
-        const willing = family.limits ? 1 / (1 + far ** 2) : 1 / Math.sqrt(options.global_cost);
-        spread[index] = allowed.has(family.name) ? willing * family.usual[k] : 0;
-      });
-    }
-    const A = [];
-    const b = [];
-    for (const point of [held, ...this.pins]) {
-      const place = rig.pointAt(point);
-      rig.jacobianAt(point).forEach((row, axis) => {
-        const now = row.reduce((sum, value, k) => sum + value * rig.weights[k], 0);
-        A.push(row);
-        b.push(point.target[axis] - place[axis] + now);
-      });
-    }
-    const usual = rig.families.flatMap((family) => family.usual.map((value) => (allowed.has(family.name) ? value : 0)));
-    const reach = A.slice(0, 3).reduce((sum, row) => sum + row.reduce((part, a, k) => part + (a * usual[k]) ** 2, 0), 0);
-    const ridge = options.ridge * Math.max(reach, 1e-12);
-    rig.weights.set(solveBounded(A, b, { start: held.start, spread, low, high, ridge }));
-  }
-
-  release() {
-    if (!this.held) return;
-    this.held = null;
-    this.onSolved();
-  }
-
-  at(event) {
-    const box = this.canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
-  }
-
-  marks(project) {
-    const drag = this.held && [project(this.rig.pointAt(this.held)), project(this.held.target)];
-    return { pins: this.pins.map((pin) => project(pin.target)), drag };
-  }
-}
-
-const distance = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
-
 /** Connect the buttons. */
-function wire({ rig, view, player, drag, header, pose, redraw }) {
+function wire({ rig, view, player, drag, history, header, pose, redraw, snapshot }) {
   $("reset").addEventListener("click", () => {
     player.stop();
     drag.pins.length = 0;
     pose({});
+    history.settled();
     say("At rest.");
   });
+  for (const step of ["undo", "redo"]) {
+    $(step).addEventListener("click", () => {
+      player.stop();
+      history[step]();
+    });
+  }
   $("front").addEventListener("click", () => {
     view.front();
     redraw();
@@ -316,36 +162,85 @@ function wire({ rig, view, player, drag, header, pose, redraw }) {
     view.choose($("camera").value);
     redraw();
   });
+  $("pin").addEventListener("click", () => {
+    drag.pinning = !drag.pinning;
+    $("pin").setAttribute("aria-pressed", drag.pinning);
+    say(drag.pinning ? "Press points of the face that shall stay; then switch off and drag." : "Drag the face to pose it.");
+  });
   $("unpin").addEventListener("click", () => {
     drag.pins.length = 0;
     redraw();
   });
   for (const family of rig.families) $("drag-with").add(new Option(family.title, family.name));
   listTracks(player.tracks, 0);
+  player.showTime();
   $("track").addEventListener("change", () => player.choose(Number($("track").value)));
   $("play").addEventListener("click", () => (player.playing ? player.stop() : player.play()));
   $("time").addEventListener("input", () => {
     player.stop();
     player.seek($("time").valueAsNumber);
   });
+  $("time").addEventListener("change", () => history.settled());
   $("open").addEventListener("change", async () => {
     const [file] = $("open").files;
     if (!file) return;
     try {
       take(parseFile(await file.text(), file.name, rig.families), file.name, { player, pose });
+      history.settled();
     } catch (error) {
       say(error.message, true);
     }
     $("open").value = "";
   });
   $("save").addEventListener("click", () => {
-    const link = document.createElement("a");
     const text = poseText(header.subject, rig.families, rig.weights);
-    link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-    link.download = `${header.subject}_pose.json`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+    const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+    download(url, `${header.subject}_pose.json`);
+    setTimeout(() => URL.revokeObjectURL(url), 1000);
   });
+  $("picture").addEventListener("click", async () => download(await snapshot(), `${header.subject}.png`));
+}
+
+function download(url, name) {
+  const link = document.createElement("a");
+  Object.assign(link, { href: url, download: name });
+  link.click();
+}
+
+/** Connect the keyboard: undo everywhere; on the picture, arrows turn, + and - zoom, space plays. */
+function wireKeys({ canvas, view, player, history, redraw }) {
+  document.addEventListener("keydown", (event) => {
+    const key = event.key.toLowerCase();
+    if (!(event.ctrlKey || event.metaKey) || (key !== "z" && key !== "y")) return;
+    event.preventDefault();
+    player.stop();
+    if (key === "y" || event.shiftKey) history.redo();
+    else history.undo();
+  });
+  const moves = {
+    ArrowLeft: () => view.turn(-TURN, 0),
+    ArrowRight: () => view.turn(TURN, 0),
+    ArrowUp: () => view.turn(0, TURN),
+    ArrowDown: () => view.turn(0, -TURN),
+    "+": () => view.zoom(1 / 1.1),
+    "-": () => view.zoom(1.1),
+    " ": () => (player.playing ? player.stop() : player.play()),
+  };
+  canvas.addEventListener("keydown", (event) => {
+    const move = moves[event.key === "=" ? "+" : event.key];
+    if (!move || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    move();
+    redraw();
+  });
+}
+
+/** Draw the head before the colour that style.css has for light or dark, and follow the system's choice. */
+function followTheme(setBackground) {
+  const light = window.matchMedia("(prefers-color-scheme: light)");
+  const show = () => setBackground(getComputedStyle(document.body).getPropertyValue("--stage").trim());
+  light.addEventListener("change", show);
+  show();
 }
 
 /** Use what a file holds: a pose at once, a track by playing it. */

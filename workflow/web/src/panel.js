@@ -8,51 +8,31 @@ export function say(text, isError = false) {
   $("message").className = isError ? "error" : "";
 }
 
-/** Return `PCA 04 · mouth left · E010_Smile · mouthSmileLeft 0.98` as `04 · mouth left · mouthSmileLeft`. */
-export function shortName(name) {
-  const parts = name.split(" · ");
-  if (parts.length < 3) return name;
-  const unit = parts[3] ? ` · ${parts[3].split(" ")[0]}` : "";
-  return `${parts[0].split(" ").pop()} · ${parts[1]}${unit}`;
-}
+/** Return `E010_Smile_Stretched` as `Smile Stretched`. */
+export const readable = (expression) => expression.replace(/^[A-Z]+\d+_/, "").replaceAll("_", " ");
 
-const readable = (expression) => expression.replace(/^[A-Z]+\d+_/, "").replaceAll("_", " ");
-
-/** Build the sliders of every family; `onInput(index, value)` hears of each move. Return how to show weights. */
-export function buildSliders(families, rig, onInput) {
+/** Build the sliders of every family; `onInput(index, value)` hears of each move, `onChange()` of its end. Return how
+    to show weights. */
+export function buildSliders(families, rig, { onInput, onChange }) {
   const shown = [];
   for (const family of families) {
     const section = document.createElement("details");
     section.open = true;
     section.dataset.family = family.name;
-    const summary = document.createElement("summary");
-    summary.textContent = family.title;
-    const zero = document.createElement("button");
-    zero.textContent = "to rest";
-    zero.title = `All of ${family.title} to rest`;
-    zero.addEventListener("click", (event) => {
-      event.preventDefault();
+    section.append(heading(family, () => {
       family.names.forEach((_, k) => onInput(family.first + k, 0));
-    });
-    summary.append(zero);
-    section.append(summary);
-    family.names.forEach((name, k) => {
-      const index = family.first + k;
-      const row = document.createElement("label");
-      row.className = "slider";
-      row.title = `${name}\n${rig.low[index].toPrecision(3)} to ${rig.high[index].toPrecision(3)} in the capture; double click: rest`;
-      const text = document.createElement("span");
-      text.textContent = shortName(name);
-      const input = document.createElement("input");
-      Object.assign(input, { type: "range", min: rig.low[index], max: rig.high[index], value: 0 });
-      input.step = (rig.high[index] - rig.low[index]) / 1000 || 1;
-      input.dataset.component = index;
-      const value = document.createElement("output");
-      input.addEventListener("input", () => onInput(index, input.valueAsNumber));
-      row.addEventListener("dblclick", () => onInput(index, 0));
-      row.append(text, input, value);
-      section.append(row);
-      shown[index] = { input, value };
+      onChange();
+    }));
+    const note = document.createElement("p");
+    note.className = "note";
+    note.textContent = family.limits
+      ? "Each moves one part of the face, from rest (left) to its end."
+      : "Each moves the whole face, from rest (the mark) to either side.";
+    section.append(note);
+    family.names.forEach((_, k) => {
+      const slider = sliderOf(family, k, rig, { onInput, onChange });
+      section.append(slider.row);
+      shown[family.first + k] = slider;
     });
     $("families").append(section);
   }
@@ -61,8 +41,59 @@ export function buildSliders(families, rig, onInput) {
       const { input, value } = shown[index];
       if (document.activeElement !== input || Math.abs(input.valueAsNumber - weight) > Number(input.step)) input.value = weight;
       value.textContent = weight === 0 ? "" : String(Number(weight.toPrecision(2)));
+      paint(input);
     });
   };
+}
+
+/** Return the line above a family's sliders, with the button that brings them to rest. */
+function heading(family, toRest) {
+  const summary = document.createElement("summary");
+  summary.textContent = family.title;
+  const zero = document.createElement("button");
+  Object.assign(zero, { textContent: "to rest", title: `All of ${family.title} to rest` });
+  zero.addEventListener("click", (event) => {
+    event.preventDefault(); // the family stays open
+    toRest();
+  });
+  summary.append(zero);
+  return summary;
+}
+
+/** Return one component's row, its slider and where its value is written. */
+function sliderOf(family, k, rig, { onInput, onChange }) {
+  const index = family.first + k;
+  const [low, high] = [rig.low[index], rig.high[index]];
+  const row = document.createElement("label");
+  row.className = "slider";
+  row.title = `${family.names[k]}\n${low.toPrecision(3)} to ${high.toPrecision(3)} in the capture; double click: rest`;
+  const [label, hint] = family.labels[k];
+  const text = document.createElement("span");
+  const detail = document.createElement("small");
+  text.textContent = label;
+  detail.textContent = hint;
+  text.append(" ", detail);
+  const input = document.createElement("input");
+  Object.assign(input, { type: "range", min: low, max: high, value: 0 });
+  input.step = (high - low) / 1000 || 1;
+  input.dataset.component = index;
+  const value = document.createElement("output");
+  input.addEventListener("input", () => onInput(index, input.valueAsNumber));
+  input.addEventListener("change", onChange);
+  row.addEventListener("dblclick", () => {
+    onInput(index, 0);
+    onChange();
+  });
+  row.append(text, input, value);
+  return { row, input, value };
+}
+
+/** Tell the style sheet where a slider's rest and value are, as shares of its length. */
+function paint(input) {
+  const [low, high] = [Number(input.min), Number(input.max)];
+  const share = (value) => (high > low ? (value - low) / (high - low) : 0);
+  input.style.setProperty("--rest", share(0));
+  input.style.setProperty("--value", share(input.valueAsNumber));
 }
 
 /** Build a button per expression of the chosen family; `onChoose(family, expression)` hears of a click. */

@@ -5,7 +5,6 @@ import { SparkRenderer, SplatMesh, dyno } from "@sparkjsdev/spark";
 
 const { Dyno, Gsplat, defineGsplat, dynoInt, dynoSampler2D, dynoSampler2DArray, dynoUsampler2DArray } = dyno;
 
-const BACKGROUND = 0x16181c;
 const BLUR = 0.3; // px², added to the covariance of every projected Gaussian
 const WIDTH = 2048; // texels a row
 const BASE_TEXELS = 4; // mean + opacity, quaternion, log scale, sh0
@@ -220,7 +219,6 @@ function stepsTexture(rig) {
 /** Return the renderer, its scene with the head in it, and what changes the weights. */
 export function drawHead(canvas, rig) {
   const renderer = new THREE.WebGLRenderer({ canvas, antialias: false, alpha: false });
-  renderer.setClearColor(BACKGROUND);
   const scene = new THREE.Scene();
   // as in the rasteriser that the head was learned with: 0.3 px² added to the covariance, opacity kept, order by depth
   const spark = new SparkRenderer({

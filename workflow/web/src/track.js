@@ -67,30 +67,33 @@ function parseTrack(document, name, families) {
 }
 
 function parseCsv(text, name, families) {
-  const lines = text.replace(/^\ufeff/, "").split(/\r?\n/);
-  const head = lines.findIndex((line) => line.trim() !== "" && !line.startsWith("#"));
-  if (head < 0) throw new Error(`${name}: expected a line of column names and rows of numbers, got neither.`);
+  const lines = text.replace(/^\ufeff/, "").split(/\r\n|\r|\n/);
+  const isComment = (line) => /^[" ]*#/.test(line); // spreadsheets quote them, and fill them up with commas
+  const rowsAt = [...lines.keys()].filter((at) => /[^," \t]/.test(lines[at]) && !isComment(lines[at]));
+  if (rowsAt.length === 0) throw new Error(`${name}: expected a line of column names and rows of numbers, got neither.`);
+  const head = rowsAt.shift();
   let family = "";
-  for (const line of lines.slice(0, head)) {
-    const [, key, value] = line.match(/^#\s*(\w+)\s*:\s*(.*?)\s*$/) ?? [];
+  for (const line of lines.filter(isComment)) {
+    const [, key, value] = line.match(/^[" ]*#\s*(\w+)\s*:\s*(.*?)[," \t]*$/) ?? [];
     if (key === "family") family = value;
     if (key === "format" && value !== `${TRACK} ${VERSION}`) {
       throw new Error(`${name}: expected the format ${TRACK} ${VERSION}, got '${value}'.`);
     }
   }
-  const columns = words(lines[head]);
-  if (columns[0].trim() !== "time_s" || columns.length < 2) {
-    throw new Error(`${name} line ${head + 1}: expected the columns time_s and one a component, got ${brief(lines[head])}.`);
+  const columns = words(lines[head]).map((word) => word.trim());
+  if (columns[0] !== "time_s" || columns.length < 2) {
+    throw new Error(
+      `${name} line ${head + 1}: expected the columns time_s and one a component, with commas between them, ` +
+        `got ${brief(lines[head])}.`,
+    );
   }
-  const table = [];
-  lines.slice(head + 1).forEach((line, index) => {
-    if (line.trim() === "") return;
-    const where = `${name} line ${head + 2 + index}`;
-    const cells = words(line);
+  const table = rowsAt.map((at) => {
+    const where = `${name} line ${at + 1}`;
+    const cells = words(lines[at]);
     if (cells.length !== columns.length) {
       throw new Error(`${where}: expected ${columns.length} numbers, got ${cells.length}.`);
     }
-    table.push(cells.map((cell, column) => finite(cell.trim() === "" ? NaN : Number(cell), where, columns[column], cell)));
+    return cells.map((cell, column) => finite(cell.trim() === "" ? NaN : Number(cell), where, columns[column], cell));
   });
   const rows = table.map((row) => row.slice(1));
   return made(name, family, columns.slice(1), table.map((row) => row[0]), rows, families);

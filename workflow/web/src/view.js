@@ -42,6 +42,22 @@ export class View {
     this.controls.update();
   }
 
+  /** Turn the view around the head by two angles in radians: to the side, and up. */
+  turn(side, up) {
+    const away = this.orbit.position.clone().sub(this.controls.target);
+    const place = new THREE.Spherical().setFromVector3(away);
+    place.theta += side;
+    place.phi -= up;
+    this.orbit.position.setFromSpherical(place.makeSafe()).add(this.controls.target);
+    this.controls.update();
+  }
+
+  /** Go `factor` times as far away. */
+  zoom(factor) {
+    this.orbit.position.sub(this.controls.target).multiplyScalar(factor).add(this.controls.target);
+    this.controls.update();
+  }
+
   /** Take a calibrated camera by name; null goes back to the orbit. */
   choose(name) {
     this.chosen = this.cameras.find((camera) => camera.name === name) ?? null;

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from textwrap import fill
+from textwrap import fill, shorten
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,12 +158,14 @@ def picture_family(
 def acts_on(rig: Rig, component: int) -> str:
     """Return where a component acts and the face unit that it resembles, from its name; a line each, maybe none.
 
-    Names are `SLDC 04 · mouth left · E010_Smile_Stretched · mouthSmileLeft 0.91`.
+    Names are `SLDC 04 · mouth left · E010_Smile_Stretched · mouthSmileLeft 0.91`; of others the first words.
     """
     if not rig.components.names:
         return ""
-    _, place, _, *unit = rig.components.names[component].split(" · ")
-    return "".join(f"{line}\n" for line in (place, *unit))
+    name = rig.components.names[component]
+    _, *parts = name.split(" · ")
+    lines = [parts[0], *parts[2:]] if len(parts) > 1 else [shorten(name, 24, placeholder=" …")]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def component_name(rig: Rig, component: int) -> str:

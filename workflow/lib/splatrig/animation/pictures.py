@@ -99,7 +99,9 @@ def beside(pictures: Sequence[Picture]) -> Picture:
 
 
 def write_gif(path: str | Path, frames: Sequence[Picture], *, frames_per_second: float = 12.0) -> None:
-    """Write a looping GIF with one palette for all frames, so that colours do not flicker."""
+    """Write a looping GIF with one palette for all frames, so that colours do not flicker; InputError for no frame."""
+    if not frames:
+        raise InputError(f"{path}: expected at least one frame, got none.")
     palette = Image.fromarray(_palette_sample(frames)).quantize(colors=255, method=Image.Quantize.MEDIANCUT)
     images = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     with atomic_path(path) as temporary:
@@ -132,7 +134,8 @@ def write_mp4(
 ) -> None:
     """Write an H.264 MP4 that browsers play, frame by frame as they come.
 
-    Odd sizes lose their last row or column (4:2:0 needs even ones). Raises InputError when there is no frame.
+    Odd sizes lose their last row or column (4:2:0 needs even ones). Raises InputError when there is no frame, or when
+    frames are a single pixel high or wide.
     """
     with atomic_path(path) as temporary:
         writer = imageio.get_writer(
@@ -148,6 +151,8 @@ def write_mp4(
         with writer:
             for frame in frames:
                 high, wide = frame.shape[0] // 2 * 2, frame.shape[1] // 2 * 2
+                if not (high and wide):
+                    raise InputError(f"{path}: expected frames of 2 x 2 pixels or more, got {frame.shape[:2]}.")
                 writer.append_data(np.ascontiguousarray(frame[:high, :wide]))
                 written += 1
         if not written:

@@ -47,6 +47,8 @@ class Rig:
     """The skin at rest."""
 
     def __post_init__(self) -> None:
+        if not self.count:
+            raise InputError(f"components ({self.components.family}): expected one or more, got none; learn some (k).")
         count = len(self.neutral)
         for name, first, end in self.components.dim_info:
             if name not in ATTRIBUTE_FIELDS:

@@ -8,7 +8,7 @@ import numpy as np
 
 from splatrig.animation.rig import Rig
 from splatrig.animation.surface import surface_of
-from splatrig.components.file import Components, read_components
+from splatrig.components.file import FORMAT, Components, read_components
 from splatrig.errors import InputError
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
@@ -24,19 +24,34 @@ def open_rig(
     """Read a family, carried up when it was learned on a coarse level, and the neutral that it moves.
 
     With `follow`, Gaussians of families that move centres alone turn and grow with the skin. Returns the rig and where
-    `dataset`, the restructured folder of the neutral's expression, has its head pose.
+    `dataset`, the restructured folder of the neutral's expression, has its head pose. Raises InputError naming the file
+    of components when it is damaged, holds NaN, or does not fit the neutral and the template.
     """
     fitted = read_fitted_frames(neutral)
     rest = fitted.gaussians[0]
     parts = read_components(components)
     levels = read_template(template)
-    if len(parts.face_mask) < len(rest):
-        parts = carry_xyz(parts, levels, rest)
     finest = levels.levels[levels.finest]
     frame = fitted.frames[0]
-    _LOG.info("%s: %d components that move %d Gaussians", parts.family, len(parts.C), len(rest))
-    surface = surface_of(finest.vertices, finest.faces) if follow else None
-    return Rig(parts, base_of(parts, rest), surface), dataset / frame / f"{frame}_transform.txt"
+    with FORMAT.named_in_errors(components):
+        if len(parts.face_mask) < len(rest):
+            parts = carry_xyz(parts, levels, rest)
+        _check_finite(parts)
+        rig = Rig(parts, base_of(parts, rest), surface_of(finest.vertices, finest.faces) if follow else None)
+    _LOG.info("%s: %d components that move %d Gaussians", parts.family, rig.count, len(rest))
+    return rig, dataset / frame / f"{frame}_transform.txt"
+
+
+def _check_finite(components: Components) -> None:
+    """Raise InputError, one that names the dataset, where a number is not finite or a triangle has no vertex."""
+    base = components.extras.get(f"{components.family}_base")
+    arrays = {"W": components.W, "C": components.C, "mean": components.mean, "std": components.std, "base": base}
+    broken = [name for name, array in arrays.items() if array is not None and not np.isfinite(array).all()]
+    if broken:
+        raise InputError(f"{broken[0]} of the components: expected finite numbers, got NaN or infinity; make it anew.")
+    count, faces = len(components.face_mask), components.faces
+    if faces.size and not 0 <= faces.min() <= faces.max() < count:
+        raise InputError(f"triangles: expected vertices 0 to {count - 1}, got {faces.min()} to {faces.max()}.")
 
 
 def carry_xyz(components: Components, template: Template, rest: Gaussians) -> Components:

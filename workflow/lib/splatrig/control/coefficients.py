@@ -1,13 +1,13 @@
 """One pose as a file: the weights of all families by name (JSON)."""
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from splatrig.control.documents import finite_number, parse_document, read_text
 from splatrig.control.panel import Panel
 from splatrig.errors import InputError
 from splatrig.files import atomic_path
@@ -35,10 +35,7 @@ def write_coefficients(
 
 def read_coefficients(path: str | Path, panels: Mapping[str, Panel]) -> dict[str, NDArray[np.float64]]:
     """Read a pose for the families of `panels`; see `parse_coefficients`."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as coefficients ({error}).") from error
+    text = read_text(path, "coefficients")
     return parse_coefficients(text, panels, str(path))
 
 
@@ -47,17 +44,7 @@ def parse_coefficients(text: str, panels: Mapping[str, Panel], where: str) -> di
 
     Raises InputError that names `where` and the key for anything malformed, unknown or not finite.
     """
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{where} line {error.lineno}: expected JSON, got {error.msg}.") from error
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        found = document.get("format", "nothing") if isinstance(document, dict) else f"a {type(document).__name__}"
-        raise InputError(f"{where}, key 'format': expected {FORMAT!r}, got {found!r}.")
-    if document.get("format_version") != FORMAT_VERSION:
-        raise InputError(
-            f"{where}, key 'format_version': expected {FORMAT_VERSION}, got {document.get('format_version')!r}."
-        )
+    document = parse_document(text, where, FORMAT, FORMAT_VERSION)
     families = document.get("families")
     if not isinstance(families, dict):
         raise InputError(f"{where}, key 'families': expected an object of families, got {families!r:.60}.")
@@ -76,7 +63,5 @@ def _weights(values: Mapping[str, object], panel: Panel, where: str) -> NDArray[
     for name, value in values.items():
         if name not in panel.names:
             raise InputError(f"{where}: component {name!r} does not exist; there are {panel.names[0]!r} and others.")
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-            raise InputError(f"{where}, component {name!r}: expected a finite number, got {value!r}.")
-        weights[panel.names.index(name)] = float(value)
+        weights[panel.names.index(name)] = finite_number(value, f"{where}, component {name!r}")
     return weights

@@ -1,4 +1,4 @@
-"""What is done to tracks before they are played: another pace, less jitter, bounds, one after the other."""
+"""What is done to tracks before they are played: another rate, less jitter, tracks through poses."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,14 +14,20 @@ from splatrig.errors import InputError
 SAVGOL_ORDER = 2
 """Degree of the polynomial: keeps slopes and peaks."""
 
+MOST_ROWS = 1_000_000
+"""More rows than this are not a track: nine hours at 30 a second."""
+
 EVEN = 1e-6
 """Times count as evenly spaced when their steps differ by less than this share."""
 
 
 def resampled(track: Track, rate: float) -> Track:
     """Return the track at `rate` rows a second from its first time on, linear between rows, its last row included."""
-    if not rate > 0:
-        raise InputError(f"resampling: expected a positive rate in rows a second, got {rate}.")
+    if not (rate > 0 and track.duration_s * rate < MOST_ROWS):
+        raise InputError(
+            f"resampling: expected a positive rate that gives fewer than {MOST_ROWS:,} rows, got {rate} rows a second "
+            f"over {track.duration_s:g} s; are the times in seconds?"
+        )
     steps = int(np.floor(track.duration_s * rate * (1 + 1e-12) + 1e-9))
     times = track.times[0] + np.arange(steps + 1) / rate
     if track.times[-1] - times[-1] > 1e-6 / rate:
@@ -38,8 +44,11 @@ def smoothed(track: Track, method: str, width_s: float) -> Track:
     """Return the track with less jitter; constants and (away from the ends) straight lines stay what they are.
 
     `gaussian`: `width_s` is the standard deviation. `savgol`: the window over which a parabola is fitted (Savitzky and
-    Golay 1964). `none` returns the track. Uneven times are resampled at their median step and back.
+    Golay 1964). `none` returns the track. Uneven times are resampled at their median step and back. Raises InputError
+    for another method or a negative width.
     """
+    if not width_s >= 0:
+        raise InputError(f"smoothing: expected a width of 0 seconds or more, got {width_s}.")
     if method == "none" or width_s == 0 or len(track) < 3:
         return track
     steps = np.diff(track.times)
@@ -60,18 +69,6 @@ def smoothed(track: Track, method: str, width_s: float) -> Track:
     return replace(track, weights=weights)
 
 
-def limited(track: Track, low: NDArray, high: NDArray) -> Track:
-    """Return the track with every weight kept between `low` [K] and `high` [K]."""
-    return replace(track, weights=np.clip(track.weights, low, high))
-
-
-def retimed(track: Track, seconds: float) -> Track:
-    """Return the track stretched to last `seconds`, beginning at 0."""
-    if len(track) < 2 or not seconds > 0:
-        raise InputError(f"retiming: expected 2 rows or more and a positive duration, got {len(track)} and {seconds}.")
-    return replace(track, times=(track.times - track.times[0]) * (seconds / track.duration_s))
-
-
 def through(
     poses: Sequence[NDArray],
     like: Track,
@@ -82,10 +79,16 @@ def through(
 ) -> Track:
     """Return a track at `rate` rows a second through `poses` ([K] each): each held, the way between them eased.
 
-    The easing 3u² - 2u³ starts and ends without a jerk. Names, family and subject are those of `like`.
+    The easing 3u² - 2u³ starts and ends without a jerk. Names, family and subject are those of `like`. Raises
+    InputError without a pose, or for times and a rate that are not positive (`hold_s` may be 0).
     """
     if not poses:
         raise InputError("a track through poses: expected at least one pose, got none.")
+    if not (rate > 0 and move_s > 0 and hold_s >= 0):
+        raise InputError(
+            f"a track through poses: expected a positive rate and move_s, and hold_s of 0 or more, got {rate}, "
+            f"{move_s} and {hold_s}."
+        )
     keys = np.asarray(poses, dtype=np.float64)
     leg = hold_s + move_s
     count = round(((len(keys) - 1) * leg + hold_s) * rate) + 1

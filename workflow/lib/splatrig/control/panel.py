@@ -1,7 +1,7 @@
 """What a control panel shows of a family: names, ranges from the data, presets, and how weights vary together."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,8 +72,10 @@ def panel_of(
     return Panel(
         family=family,
         subject=subject,
-        names=components.names
-        or component_names(components, level, best_units(components, units, level) if units else None),
+        names=usable_names(
+            components.names
+            or component_names(components, level, best_units(components, units, level) if units else None)
+        ),
         low=low,
         high=high,
         limits=weight_limits(components),
@@ -82,6 +84,17 @@ def panel_of(
         neutral=zeros if components.attributes.get("rest") == "neutral" else neutral,
         presets=_presets(components, W, neutral),
     )
+
+
+def usable_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names of one line each that differ: single blanks for white space, a number after what comes again."""
+    usable: list[str] = []
+    for number, name in enumerate(names, start=1):
+        plain = " ".join(name.split()) or f"component {number}"
+        while plain in usable:
+            plain = f"{plain} ({number})"
+        usable.append(plain)
+    return tuple(usable)
 
 
 def weight_ranges(
@@ -158,7 +171,7 @@ def write_panel(path: str | Path, panel: Panel) -> None:
 
 
 def read_panel(path: str | Path) -> Panel:
-    """Read a panel; raise InputError naming the file when it is not one."""
+    """Read a panel; raise InputError naming the file when it is not one, or its numbers make no sliders."""
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
         if not isinstance(document, Mapping) or document.get("format") != FORMAT:
@@ -170,19 +183,32 @@ def read_panel(path: str | Path) -> Panel:
             )
         limits = document["limits"]
         count = len(document["names"])
-        return Panel(
+        panel = Panel(
             family=str(document["family"]),
             subject=str(document["subject"]),
-            names=tuple(document["names"]),
+            names=tuple(map(str, document["names"])),
             limits=None if limits is None else (float(limits[0]), float(limits[1])),
             covariance=np.array(document["covariance"], dtype=np.float64).reshape(count, count),
             presets={name: _numbers(weights, count) for name, weights in document["presets"].items()},
             **{key: _numbers(document[key], count) for key in ("low", "high", "mean", "neutral")},
         )
-    except (OSError, KeyError, TypeError, IndexError, ValueError) as error:
+        _check(panel)
+    except (OSError, KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: cannot be read as a panel ({error}); delete it and run again.") from error
+    return panel
+
+
+def _check(panel: Panel) -> None:
+    """Raise ValueError unless names differ, numbers are finite and every slider holds 0."""
+    if not panel.names or len(set(panel.names)) != panel.count:
+        raise ValueError("expected one or more names that differ")
+    numbers = np.concatenate([panel.low, panel.high, panel.mean, panel.neutral, *panel.presets.values()])
+    if not (np.isfinite(numbers).all() and np.isfinite(panel.covariance).all()):
+        raise ValueError("expected finite numbers, got NaN or infinity")
+    if (panel.low > 0).any() or (panel.high < 0).any():
+        raise ValueError("expected every slider to hold 0, the rest face")
 
 
 def _numbers(values: object, count: int) -> NDArray[np.float64]:

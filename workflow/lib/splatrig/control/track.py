@@ -8,15 +8,15 @@ source, names, times_s [T], weights [T][K]`. Both keep every bit of the numbers.
 import csv
 import io
 import json
-import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from splatrig.control.documents import brief, finite_number, parse_document, read_text
 from splatrig.errors import InputError
 from splatrig.files import atomic_path
 
@@ -108,10 +108,7 @@ def read_track(path: str | Path) -> Track:
     Raises InputError naming file, line or key, what was found and what was expected, for anything malformed.
     """
     suffix = _suffix(path)
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a track ({error}).") from error
+    text = read_text(path, "a track")
     return parse_json(text, str(path)) if suffix == ".json" else parse_csv(text, str(path))
 
 
@@ -142,72 +139,53 @@ def _as_json(track: Track) -> str:
 
 
 def parse_csv(text: str, where: str) -> Track:
-    """Return the track of a CSV text; `where` names it in errors, which give the line, as in `read_track`."""
-    lines = text.removeprefix("\ufeff").splitlines()
-    head = next((number for number, line in enumerate(lines) if line.strip() and not line.startswith("#")), len(lines))
+    """Return the track of a CSV text; `where` names it in errors, which give the line, as in `read_track`.
+
+    Rows without anything and comments in any place are passed over, also as spreadsheets write them: quoted, and filled
+    up with commas.
+    """
+    lines = re.split(r"\r\n|\r|\n", text.removeprefix("\ufeff"))
+    table = [number for number, line in enumerate(lines) if line.strip(', "\t') and not _is_comment(line)]
     texts = dict.fromkeys(_TEXTS, "")
-    for line in lines[:head]:
-        key, _, value = line.removeprefix("#").partition(":")
+    for line in filter(_is_comment, lines):
+        key, _, value = line.strip(', "\t').removeprefix("#").partition(":")
         if key.strip() == "format" and value.strip() != f"{FORMAT} {FORMAT_VERSION}":
             raise InputError(f"{where}: expected the format {FORMAT} {FORMAT_VERSION}, got {value.strip()!r}.")
         if key.strip() in texts:
             texts[key.strip()] = value.strip()
-    if head == len(lines):
+    if len(table) < 2:
+        found = "only a line of names" if table else "neither"
+        raise InputError(f"{where}: expected a line of column names and rows of numbers, got {found}.")
+    names = [name.strip() for name in next(csv.reader([lines[table[0]]]))]
+    if names[0] != TIME_COLUMN or len(names) < 2:
         raise InputError(
-            f"{where}: expected a line of column names and rows of numbers, got {len(lines)} lines without any."
-        )
-    names = next(csv.reader([lines[head]]))
-    if names[0].strip() != TIME_COLUMN or len(names) < 2:
-        raise InputError(
-            f"{where} line {head + 1}: expected the columns {TIME_COLUMN} and one a component, "
-            f"got {lines[head][:80]!r}."
+            f"{where} line {table[0] + 1}: expected the columns {TIME_COLUMN} and one a component, with commas between "
+            f"them, got {lines[table[0]][:80]!r}."
         )
     rows = []
-    for number, line in enumerate(lines[head + 1 :], start=head + 2):
-        if not line.strip():
-            continue
-        words = next(csv.reader([line]))
+    for number in table[1:]:
+        words, line = next(csv.reader([lines[number]])), f"{where} line {number + 1}"
         if len(words) != len(names):
-            raise InputError(f"{where} line {number}: expected {len(names)} numbers, got {len(words)}.")
-        rows.append(
-            [_number(word, f"{where} line {number}, column {name!r}") for word, name in zip(words, names, strict=True)]
-        )
-    if not rows:
-        raise InputError(f"{where}: expected rows of numbers below line {head + 1}, got none.")
-    table = np.array(rows, dtype=np.float64)
-    return _made(where, table[:, 0], names[1:], table[:, 1:], texts)
+            raise InputError(f"{line}: expected {len(names)} numbers, got {len(words)}.")
+        rows.append([finite_number(word, f"{line}, column {name!r}") for word, name in zip(words, names, strict=True)])
+    numbers = np.array(rows, dtype=np.float64)
+    return _made(where, numbers[:, 0], names[1:], numbers[:, 1:], texts)
 
 
-def _number(value: Any, where: str) -> float:
-    """Return a finite number from a word or a JSON value; raise InputError naming the place."""
-    try:
-        number = float(value) if not isinstance(value, bool) else math.nan
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise InputError(f"{where}: expected a finite number, got {value!r}.")
-    return number
+def _is_comment(line: str) -> bool:
+    return line.lstrip('" ').startswith("#")
 
 
 def parse_json(text: str, where: str) -> Track:
     """Return the track of a JSON text; `where` names it in errors, which give the key, as in `read_track`."""
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{where} line {error.lineno}: expected JSON, got {error.msg}.") from error
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise InputError(f"{where}, key 'format': expected {FORMAT!r}, got {_brief(document, 'format')}.")
-    if document.get("format_version") != FORMAT_VERSION:
-        raise InputError(
-            f"{where}, key 'format_version': expected {FORMAT_VERSION}, got {_brief(document, 'format_version')}."
-        )
+    document = parse_document(text, where, FORMAT, FORMAT_VERSION)
     for key in ("names", "times_s", "weights"):
         if not isinstance(document.get(key), list):
-            raise InputError(f"{where}, key {key!r}: expected a list, got {_brief(document, key)}.")
+            raise InputError(f"{where}, key {key!r}: expected a list, got {brief(document, key)}.")
     names = document["names"]
     if not all(isinstance(name, str) for name in names):
         raise InputError(f"{where}, key 'names': expected names of components, got {names!r:.80}.")
-    times = [_number(value, f"{where}, key 'times_s[{row}]'") for row, value in enumerate(document["times_s"])]
+    times = [finite_number(value, f"{where}, key 'times_s[{row}]'") for row, value in enumerate(document["times_s"])]
     if len(document["weights"]) != len(times):
         raise InputError(
             f"{where}, key 'weights': expected {len(times)} rows, one a time, got {len(document['weights'])}."
@@ -217,16 +195,10 @@ def parse_json(text: str, where: str) -> Track:
         if not isinstance(values, list) or len(values) != len(names):
             found = f"{len(values)} numbers" if isinstance(values, list) else repr(values)
             raise InputError(f"{where}, key 'weights[{row}]': expected {len(names)} numbers, got {found}.")
-        rows.append([_number(value, f"{where}, key 'weights[{row}][{k}]'") for k, value in enumerate(values)])
+        rows.append([finite_number(value, f"{where}, key 'weights[{row}][{k}]'") for k, value in enumerate(values)])
     texts = {key: str(document.get(key, "")) for key in _TEXTS}
     weights = np.array(rows, dtype=np.float64).reshape(len(rows), len(names))
     return _made(where, np.array(times, dtype=np.float64), names, weights, texts)
-
-
-def _brief(document: Any, key: str) -> str:
-    if not isinstance(document, dict):
-        return f"a {type(document).__name__}"
-    return repr(document[key])[:60] if key in document else "nothing"
 
 
 def _made(

@@ -119,9 +119,8 @@ def read_bundle(path: str | Path) -> Bundle:
         description = json.loads(header["__metadata__"][KEY])
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as a rig of splatrig ({error}).") from error
-    if description.get("format") != FORMAT or description.get("format_version") != FORMAT_VERSION:
-        raise InputError(
-            f"{path}: expected {FORMAT} {FORMAT_VERSION}, got {description.get('format')} "
-            f"{description.get('format_version')}; export it again."
-        )
+    said = description if isinstance(description, dict) else {}
+    found = said.get("format"), said.get("format_version")
+    if found != (FORMAT, FORMAT_VERSION):
+        raise InputError(f"{path}: expected {FORMAT} {FORMAT_VERSION}, got {found[0]} {found[1]}; export it again.")
     return Bundle(arrays, description)

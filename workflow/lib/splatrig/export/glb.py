@@ -137,16 +137,19 @@ class OpenedGlb:
 
 def read_glb(path: str | Path) -> OpenedGlb:
     """Read a GLB with tightly packed arrays in one buffer; raise InputError naming the file when it is none."""
-    content = Path(path).read_bytes()
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read as binary glTF ({error.strerror}).") from error
     if len(content) < 20 or struct.unpack_from("<II", content) != (MAGIC, VERSION):
         raise InputError(f"{path}: expected a binary glTF 2.0 file.")
     try:
         length, _ = struct.unpack_from("<II", content, 12)
         document = json.loads(content[20 : 20 + length])
         size, _ = struct.unpack_from("<II", content, 20 + length)
-        binary = content[28 + length : 28 + length + size]
-        if len(binary) < size:
-            raise InputError(f"{path}: expected {size} bytes of arrays, got {len(binary)}; copy it again.")
     except (struct.error, ValueError) as error:
         raise InputError(f"{path}: cannot be read as binary glTF ({error}).") from error
+    binary = content[28 + length : 28 + length + size]
+    if len(binary) < size:
+        raise InputError(f"{path}: expected {size} bytes of arrays, got {len(binary)}; copy it again.")
     return OpenedGlb(document, binary)

@@ -1,6 +1,5 @@
 """Sliders of all components of a head, in both directions: they set the pose, and follow it."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 import viser
 
 from splatrig.control.head import Head, Pose
+from splatrig.control.labels import label_of
 from splatrig.control.panel import Panel
 
 STEPS = 200
@@ -15,22 +15,6 @@ STEPS = 200
 
 OPEN = 12
 """Families with more components than this show the rest in a folder that is closed at first."""
-
-
-def short_name(name: str) -> str:
-    """Return what fits beside a slider: number and place, `04 mouth left` of `SLDC 04 · mouth left · E010_Smile`.
-
-    Of a component that moves the whole head, the face unit or expression says more than the place: `02 eye blink left`.
-    """
-    number, *parts = name.split(" · ")
-    number = number.rpartition(" ")[2]
-    if not parts:
-        return name
-    if parts[0] not in ("whole head", "still") or len(parts) < 2:
-        return f"{number} {parts[0]}"
-    told = parts[2].rpartition(" ")[0] if len(parts) > 2 else parts[1].split(",")[0].partition("_")[2]
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", told.replace("_", " ")).lower()
-    return f"{number} {words or parts[0]}"
 
 
 class Sliders:
@@ -63,7 +47,7 @@ class Sliders:
         step = max(round((high - low) / STEPS, digits), 10.0**-digits)
         low, high = step * np.floor(low / step), step * np.ceil(high / step)
         handle = gui.add_slider(
-            short_name(panel.names[component]),
+            label_of(panel.names[component])[0],
             min=round(float(low), digits),
             max=round(float(high), digits),
             step=step,

@@ -13,8 +13,8 @@ import viser
 from numpy.typing import NDArray
 
 from splatrig.control.coefficients import coefficients_text, parse_coefficients
+from splatrig.control.labels import label_of
 from splatrig.control.track import Track, parse_csv, parse_json, read_track, write_track
-from splatrig.control.viewer.sliders import short_name
 from splatrig.control.viewer.stage import SCALE
 from splatrig.errors import InputError
 
@@ -130,7 +130,7 @@ def compare_tab(page: Page) -> None:
     compared = gui.add_dropdown("Compare with", [NOTHING, *page.methods], initial_value=NOTHING)
     layout = gui.add_dropdown("Show", ["side by side", "controlled", "compared"], initial_value="side by side")
     choices = {
-        f"{family} · {short_name(name)}": (family, number)
+        f"{family} · {label_of(name)[0]}": (family, number)
         for family, panel in page.method.head.panels.items()
         for number, name in enumerate(panel.names)
     }

@@ -19,6 +19,7 @@ from splatrig.capture.cameras import Cameras
 from splatrig.config_control import ControlDrag
 from splatrig.control.drag import usual_weights
 from splatrig.control.head import Head
+from splatrig.control.labels import label_of
 from splatrig.control.track import Track
 from splatrig.control.web.measure import Cost
 from splatrig.control.web.pack import PackedHead
@@ -35,7 +36,7 @@ RENDERER_MODULES = {
 
 LICENCES = ("three", "@sparkjsdev/spark", "fflate")
 
-OWN_MODULES = ("main", "panel", "rig", "solve", "splats", "track", "view")
+OWN_MODULES = ("drag", "history", "main", "panel", "player", "rig", "solve", "splats", "track", "view")
 
 MARGIN = 1.1
 """Height of the first view, relative to the head's."""
@@ -80,6 +81,7 @@ def header_of(
                 "name": name,
                 "title": title_of(name),
                 "names": list(panel.names),
+                "labels": [label_of(component) for component in panel.names],
                 "first": packed.first[name],
                 "low": _short(panel.low),
                 "high": _short(panel.high),

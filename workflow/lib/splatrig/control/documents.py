@@ -1,0 +1,51 @@
+"""Texts that people hand over: files read as UTF-8, JSON documents of a known format, finite numbers."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from splatrig.errors import InputError
+
+
+def read_text(path: str | Path, kind: str) -> str:
+    """Return a file as text; raise InputError naming it and the `kind` that was expected when it is none."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: cannot be read as {kind} ({error}); save it as UTF-8 text.") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read as {kind} ({error.strerror}).") from error
+
+
+def parse_document(text: str, where: str, format_: str, version: int) -> dict[str, Any]:
+    """Return a JSON object whose keys `format` and `format_version` are these; raise InputError naming `where`."""
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where} line {error.lineno}: expected JSON, got {error.msg}.") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: expected JSON, got {error}.") from error
+    if not isinstance(document, dict) or document.get("format") != format_:
+        raise InputError(f"{where}, key 'format': expected {format_!r}, got {brief(document, 'format')}.")
+    if document.get("format_version") != version:
+        raise InputError(f"{where}, key 'format_version': expected {version}, got {brief(document, 'format_version')}.")
+    return document
+
+
+def brief(document: object, key: str) -> str:
+    """Return what a document has under `key`, short enough for a sentence."""
+    if not isinstance(document, dict):
+        return f"a {type(document).__name__}"
+    return repr(document[key])[:60] if key in document else "nothing"
+
+
+def finite_number(value: object, where: str) -> float:
+    """Return a finite number from a word or a JSON value; raise InputError naming the place."""
+    try:
+        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+    except (ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{where}: expected a finite number, got {repr(value)[:60]}.")
+    return number

@@ -1,0 +1,40 @@
+"""What stands beside a slider: short words for the readable name of a component."""
+
+import re
+
+ALIKE = 0.5
+"""A face unit whose correlation with a component is below this says nothing of it."""
+
+SAYS_NOTHING = ("whole head", "still")
+"""Places that tell components apart worse than the unit or expression does."""
+
+
+def label_of(name: str) -> tuple[str, str]:
+    """Return what a component is called beside its slider, and one more hint, which may be empty.
+
+    `JOINT 04 · mouth left · E010_Smile_Stretched, E011_… · mouthSmileLeft 0.91` is `04 mouth left`, `smile stretched`.
+    Of a component that moves the whole head, the face unit that it resembles says more than the place, and where it
+    resembles none, the expression: `02 eye blink left`. A name that splatrig did not give stays as it is.
+    """
+    number, *parts = name.split(" · ")
+    if not parts:
+        return name, ""
+    number, place = number.rpartition(" ")[2], parts[0]
+    expression = _words(parts[1].split(",")[0].partition("_")[2]) if len(parts) > 1 else ""
+    if place not in SAYS_NOTHING:
+        return f"{number} {place}", expression
+    unit, _, alike = parts[2].rpartition(" ") if len(parts) > 2 else ("", "", "")
+    told = _words(unit) if unit and _number(alike) >= ALIKE else expression
+    return f"{number} {told or place}", place if told else ""
+
+
+def _words(name: str) -> str:
+    """Return `mouthSmileLeft` or `Smile_Stretched` as small words."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.replace("_", " ")).lower()
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
