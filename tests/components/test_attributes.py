@@ -1,3 +1,5 @@
+import shutil
+
 import h5py
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from splatrig.components.attributes import AttributeReader
 from splatrig.components.export import aligned_quats, export_attributes
 from splatrig.components.matrix import DIMENSIONS, StandardisedRows, in_memory, standardise
 from splatrig.errors import InputError
+from splatrig.evaluation.rows import read_attribute_rows
 from splatrig.gaussians.gaussians import SH_C0
 from splatrig.gaussians.store import read_fitted_frames, write_fitted_frames
 from splatrig.mesh.normals import vertex_normals
@@ -146,3 +149,56 @@ def test_another_file_is_refused_by_name(tmp_path):
         file["x"] = 1
     with pytest.raises(InputError, match=r"other\.h5"):
         AttributeReader(tmp_path / "other.h5")
+
+
+def _without(name):
+    return lambda file: file.__delitem__(name)
+
+
+def _replaced(name, array):
+    def change(file):
+        del file[name]
+        file[name] = array
+
+    return change
+
+
+def _spoil(row):
+    def change(file):
+        file["xyz"][row, 7] = np.nan
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (_without("frames"), "cannot be read as attributes .*frames.*; delete it and run again"),
+        (_without("f_dc"), "expected the attribute f_dc, got xyz, normal, .*; delete it and run again"),
+        (_replaced("xyz", np.zeros((15, 30), np.float32)), r"xyz is float32 \(15, 30\), expected numbers \(15, 486\)"),
+        (_replaced("xyz", np.zeros((3, 486), np.float32)), r"xyz is float32 \(3, 486\)"),
+        (_replaced("scale", np.zeros((15, 486), np.int32)), "scale is int32"),
+        (_replaced("role", np.array([b"train"] * 3)), "expected a role, train or held_out, of each of 15 frames"),
+        (_replaced("role", np.array([b"test"] * 15)), "expected a role, train or held_out"),
+        (_replaced("face_mask", np.ones(7, bool)), "triangles have corners 0 to 161 of 7 Gaussians"),
+        (_replaced("faces", np.arange(3)), r"expected triangles \[T, 3\], got \(3,\)"),
+        (lambda file: file.attrs.__setitem__("neutral_row", 99), "the neutral is row 99 of 15"),
+        (_spoil(4), "training frame E001/000006 is not finite"),
+    ],
+)
+def test_a_store_whose_parts_do_not_belong_together_is_refused(exported, tmp_path, change, sentence):
+    shutil.copy(exported.attributes["base"], tmp_path / "a.h5")
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        change(file)
+    with pytest.raises(InputError, match=sentence), AttributeReader(tmp_path / "a.h5") as reader:
+        matrix = reader.train_matrix(["xyz", "f_dc"])
+        for block in matrix.blocks():
+            matrix.read(block)
+
+
+def test_a_spoiled_held_out_row_is_named_when_it_is_read(exported, tmp_path):
+    shutil.copy(exported.attributes["base"], tmp_path / "a.h5")
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        _spoil(14)(file)
+    with pytest.raises(InputError, match=r"a\.h5: xyz of E004/000012 is not finite"):
+        read_attribute_rows(tmp_path / "a.h5", ["xyz"])

@@ -101,3 +101,44 @@ def test_a_shape_that_does_not_fit_is_refused():
     good = random_components()
     with pytest.raises(InputError, match=r"mean has shape \(3,\), expected \(35,\)"):
         Components(**{**vars(good), "mean": good.mean[:3]})
+
+
+def _put(name, index, value):
+    def change(file):
+        numbers = file[name][:]
+        numbers[index] = value
+        file[name][:] = numbers
+
+    return change
+
+
+def _replaced(name, array):
+    def change(file):
+        attributes = dict(file[name].attrs)
+        del file[name]
+        file[name] = array
+        file[name].attrs.update(attributes)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (_put("pca_C", (1, 2), np.nan), "C has numbers that are not finite"),
+        (_put("pca_W", (0, 0), np.inf), "W has numbers that are not finite"),
+        (_put("pca_offset", 3, np.nan), "offset has numbers that are not finite"),
+        (_put("STD", slice(0, 15), 0.0), "std has numbers that are not above 0"),
+        (_put("tris", 0, 5), "triangles have corners 2 to 5 of 5 Gaussians"),
+        (_replaced("tris", np.arange(3)), r"expected triangles \[T, 3\], got \(3,\)"),
+        (_replaced("pca_W", np.zeros(FRAMES, np.float32)), r"expected W \[F, K\]"),
+        (_replaced("dim_info", np.array([[0, 15], [10, 35]])), "does not divide the columns among attributes of 5"),
+        (_replaced("faceMask", np.ones(4, bool)), "does not divide the columns among attributes of 4 Gaussians"),
+    ],
+)
+def test_numbers_that_cannot_be_components_are_refused_by_the_file(tmp_path, change, sentence):
+    write_components(tmp_path / "c.h5", random_components())
+    with h5py.File(tmp_path / "c.h5", "r+") as file:
+        change(file)
+    with pytest.raises(InputError, match=rf"c\.h5: .*{sentence}"):
+        read_components(tmp_path / "c.h5")

@@ -8,15 +8,13 @@ from splatrig.components.assemble import named
 from splatrig.components.file import Components, read_components, write_components
 from splatrig.components.names import (
     REGIONS,
-    Units,
     best_units,
     component_names,
     expression_names,
     face_regions,
     place_names,
-    read_units,
 )
-from splatrig.errors import InputError
+from splatrig.components.units import Units, read_units
 from splatrig.mesh.template import Template, build_template
 
 FRAMES = ("E001_Neutral/000102", "E010_Smile/000200", "E010_Smile/000203", "E040_Jaw/000300", "E065_Brow/000400")
@@ -152,16 +150,8 @@ def test_a_users_own_shapes_of_the_tracked_mesh_name_components_of_a_finer_level
     np.testing.assert_allclose(fine.extras["unit_correlation"], 1.0)
 
 
-def test_tables_and_shapes_that_are_not_units_are_refused_by_name(tmp_path):
-    (tmp_path / "t.csv").write_text("expression,frame,weight\n")
-    with pytest.raises(InputError, match=r"t\.csv: expected a column 'unit'"):
-        read_units(tmp_path / "t.csv", FRAMES, 7)
-    np.savez(tmp_path / "s.npz", names=np.array(["a"]))
-    with pytest.raises(InputError, match=r"s\.npz: expected the arrays names"):
-        read_units(tmp_path / "s.npz", FRAMES, 7)
-    np.savez(tmp_path / "raw.npz", names=np.array(["a"]), shapes=np.zeros((1, 9, 3)))
-    with pytest.raises(InputError, match=r"raw\.npz: expected shapes of shape \(1, 7, 3\).*got \(1, 9, 3\)"):
-        read_units(tmp_path / "raw.npz", FRAMES, 7)
-    np.savez(tmp_path / "nan.npz", names=np.array(["a"]), shapes=np.full((1, 7, 3), np.nan))
-    with pytest.raises(InputError, match=r"nan\.npz: expected finite"):
-        read_units(tmp_path / "nan.npz", FRAMES, 7)
+def test_without_units_in_the_table_components_resemble_none():
+    level, units = demo_level()
+    components = components_of(units["jawOpen"][None], np.eye(5, 1))
+    names, correlation = best_units(components, Units((), weights=np.zeros((5, 0))), level)
+    assert (names, correlation.tolist()) == ([""], [0.0])

@@ -100,6 +100,24 @@ def test_truth_figure_prints_every_correlation_and_a_dash_for_units_without_a_co
     assert [text.get_text() for text in axes.texts] == ["–", "1.00", "0.25", "0.75"]
 
 
+def test_a_single_expression_without_held_out_cameras_is_drawn_inside_of_the_panel():
+    fit = pd.DataFrame(
+        [("E1", frame, "c", "train", "mask", 30.0, 0.9, np.nan) for frame in ("1", "2")],
+        columns=["expression", "frame", "camera", "split", "region", "psnr", "ssim", "lpips"],
+    )
+    figure = figures.draw_fit(fit)
+    low, high = figure.axes[0].get_ylim()
+    assert low < figure.axes[0].lines[0].get_ydata().min() <= figure.axes[0].lines[0].get_ydata().max() < high
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["training cameras"]
+
+
+def test_a_truth_without_moving_units_says_so():
+    truth = pd.DataFrame([], columns=["unit", "component", "correlation", "best", "r_squared", "n", "method", "level"])
+    axes = figures.draw_truth(truth).axes
+    assert [text.get_text() for text in axes[0].texts] == ["no face unit moves in the training frames"]
+    assert len(axes) == 1
+
+
 def test_equal_figures_are_equal_files(methods, tmp_path):
     for name in ("a.png", "b.png"):
         figures.save(tmp_path / name, figures.draw_locality(methods))

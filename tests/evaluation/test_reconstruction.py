@@ -5,6 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 import planted
+from splatrig.errors import InputError
 from splatrig.evaluation.method import evaluate_method
 from splatrig.evaluation.reconstruction import Projection, by_energy, rebuild, standardise, usable_ks, weight_bounds
 from splatrig.evaluation.shape_model import LeftOut, RandomFaces, gram, left_out_errors, pca_left_out_mixtures
@@ -80,6 +81,17 @@ def test_sldc_weights_stay_in_their_bounds(made):
     rebuilt = rebuild(parts, standard, by_energy(parts))
     reach = np.abs(rebuilt - standard.rest).max()
     assert reach <= np.abs(parts.C * parts.std).sum(axis=0).max() + 1e-4
+
+
+@pytest.mark.parametrize("family", ["pca", "joint"])
+def test_rows_of_another_capture_or_level_are_refused(made, family):
+    parts = replace(planted.components(made, family="pca"), family=family)
+    strangers = replace(planted.rows(parts), frames=tuple(f"Z/{row}" for row in range(12)))
+    with pytest.raises(InputError, match=r"E000/000000 to E003/000011 among them, got 486 numbers of Z/0 to Z/11"):
+        evaluate_method("m", "base", parts, strangers, [1], 0)
+    finer = planted.components(planted.head(3), family="pca")
+    with pytest.raises(InputError, match=r"expected rows of 486 numbers, .*, got 1926 numbers"):
+        evaluate_method("m", "base", parts, planted.rows(finer), [1], 0)
 
 
 def test_locality_numbers_of_planted_bumps(made):

@@ -170,4 +170,4 @@ def test_a_solver_that_was_stopped_early_is_said_to_not_have_converged_in_the_ma
     table = comparison(methods, sweeps.frame(), sweeps.runtimes(), None)
     wide = side_by_side(table).set_index("quantity")
     assert wide.loc["converged", "local (Gaussian SLDC)"] == "NO (1 iterations)"
-    assert "Did not converge: local (Gaussian SLDC)." in remarks(pd.DataFrame(columns=["metric", "n"]), table)
+    assert "Did not converge: local (Gaussian SLDC)." in remarks(pd.DataFrame(columns=["split", "metric", "n"]), table)

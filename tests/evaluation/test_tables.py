@@ -246,7 +246,7 @@ def test_key_numbers_take_the_largest_k_and_say_how(fit):
 def test_the_headline_says_number_unit_interval_and_count(fit):
     numbers = key_numbers(summarise_fit(fit, np.random.default_rng(0)), methods(), sweeps(), None)
     answers = headline(numbers, what_was_measured(fit, methods()))["answer"]
-    assert answers[0].startswith("3 frames of 2 expressions from 1 training cameras and 1 that were held out")
+    assert answers[0].startswith("3 frames of 2 expressions from 1 training camera and 1 held-out camera")
     assert answers[2].startswith("31 dB [30.5, 31.5], n = 12: the same")
     assert answers[3].startswith("0.7 mm, n = 100: RMSE")
 
@@ -290,6 +290,20 @@ def test_a_method_that_did_not_converge_is_said_to_and_so_is_an_absent_metric(fi
     assert "Did not converge: local (Gaussian SLDC)." in said
     assert "LPIPS was not measured" in said
     assert remarks(summarise_fit(fit.assign(lpips=0.1), np.random.default_rng(0)), table.iloc[:1]) == ""
+
+
+def test_without_held_out_cameras_pictures_are_called_those_of_training_cameras(fit):
+    seen = fit.assign(split="train")
+    summary = summarise_fit(seen, np.random.default_rng(0))
+    numbers = key_numbers(summary, methods(), sweeps(), None)
+    assert numbers["question"].iloc[0].endswith("photographs of the cameras that they were fitted to?")
+    assert numbers["value"].iloc[0] == 28.0
+    assert "No camera is held out" in remarks(summary, main_table())
+    assert "2 training cameras and no held-out cameras" in what_was_measured(seen, methods())
+    quantities = comparison(methods(), sweeps(), runtimes(), None, unseen=False)["quantity"].tolist()
+    assert "pictures, training cameras, PSNR" in quantities
+    assert not any("held-out cameras" in quantity for quantity in quantities)
+    assert len(worst_views(seen, 2)) > 2
 
 
 def test_pictures_of_components_learned_anew_stand_in_the_column_of_their_method():

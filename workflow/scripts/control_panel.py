@@ -7,7 +7,7 @@ from pathlib import Path
 
 from splatrig.animation.rig_file import open_rig
 from splatrig.capture.frames import read_frames
-from splatrig.components.names import read_units
+from splatrig.components.units import read_units
 from splatrig.control.filters import tour
 from splatrig.control.panel import panel_of, write_panel
 from splatrig.control.track import write_track

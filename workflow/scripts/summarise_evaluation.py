@@ -4,14 +4,23 @@ log_to(snakemake.log[0])
 
 import logging
 
-from splatrig.evaluation.summary import comparison, headline, key_numbers, remarks, side_by_side, what_was_measured
+from splatrig.evaluation.summary import (
+    cameras_held_out,
+    comparison,
+    headline,
+    key_numbers,
+    remarks,
+    side_by_side,
+    what_was_measured,
+)
 from splatrig.evaluation.table import read_table, write_table
 from splatrig.evaluation.text_tables import write_html, write_latex, write_markdown
 
 inputs, output, subject = snakemake.input, snakemake.output, snakemake.params.subject
 fit, methods, sweeps, runtimes = (read_table(inputs[name]) for name in ("fit", "methods", "sweeps", "runtimes"))
 truth = read_table(inputs.truth) if inputs.get("truth") else None
-numbers, table = key_numbers(fit, methods, sweeps, truth), comparison(methods, sweeps, runtimes, truth)
+numbers = key_numbers(fit, methods, sweeps, truth)
+table = comparison(methods, sweeps, runtimes, truth, unseen=cameras_held_out(fit))
 wide, note = side_by_side(table), remarks(fit, table)
 write_table(output.summary, numbers, digits=4)
 shown = headline(numbers, what_was_measured(read_table(inputs.views), methods))

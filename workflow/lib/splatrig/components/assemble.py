@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.file import Components, DataMatrix
 from splatrig.components.matrix import AttributeMatrix, Standardisation, StandardisedRows
-from splatrig.components.names import best_units, component_names, read_units
+from splatrig.components.names import best_units, component_names
+from splatrig.components.units import read_units
 from splatrig.mesh.template import Template
 
 logger = logging.getLogger(__name__)

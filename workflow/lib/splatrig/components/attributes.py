@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.components.matrix import AttributeMatrix
+from splatrig.components.file import check_triangles
+from splatrig.components.matrix import DIMENSIONS, AttributeMatrix
 from splatrig.errors import InputError
 from splatrig.hdf5 import Format
 
@@ -48,6 +50,20 @@ class AttributeReader:
             self.level = str(self._file.attrs["level"])
             self.sha256 = str(self._file.attrs["content_sha256"])
             """SHA-256 of all rows of the fitted frames, computed when they were exported."""
+            self._check()
+
+    def _check(self) -> None:
+        """Raise ValueError when the parts of the file do not belong together."""
+        frames = len(self.frames)
+        if len(self.roles) != frames or not set(self.roles) <= {"train", "held_out"}:
+            raise ValueError(f"expected a role, train or held_out, of each of {frames} frames")
+        if not 0 <= self.neutral_row < frames:
+            raise ValueError(f"the neutral is row {self.neutral_row} of {frames}")
+        check_triangles(self.faces, self.count)
+        for name in DIMENSIONS.keys() & self._file.keys():
+            expected, data = (frames, self.count * DIMENSIONS[name]), self._file[name]
+            if data.shape != expected or data.dtype.kind != "f":
+                raise ValueError(f"{name} is {data.dtype} {data.shape}, expected numbers {expected}")
 
     def __enter__(self) -> "AttributeReader":
         return self
@@ -78,8 +94,20 @@ class AttributeReader:
         self.roles = tuple("held_out" if out else role for out, role in zip(own, self.roles, strict=True))
 
     def rows(self, attribute: str, rows: NDArray[np.int64] | slice = slice(None)) -> NDArray[np.float32]:
-        """Read whole rows [R, N·d] of one attribute."""
-        return self._file[attribute][rows]
+        """Read whole rows [R, N·d] of one attribute; raise InputError when a number of them is not finite."""
+        read = self._data(attribute)[rows]
+        finite = np.isfinite(read).all(axis=-1)
+        if not finite.all():
+            frame = np.array(self.frames)[rows][~finite].flat[0]
+            raise InputError(f"{self.path}: {attribute} of {frame} is not finite; delete the file and run again.")
+        return read
+
+    def _data(self, attribute: str) -> h5py.Dataset:
+        """Return one attribute of all frames, on disk."""
+        if attribute not in self._file:
+            known = ", ".join(name for name in DIMENSIONS if name in self._file)
+            raise InputError(f"{self.path}: expected the attribute {attribute}, got {known}; delete it and run again.")
+        return self._file[attribute]
 
     def train_matrix(self, attributes: Sequence[str]) -> AttributeMatrix:
         """Return the training rows of `attributes` side by side, streamed from this open file."""
@@ -89,7 +117,8 @@ class AttributeReader:
             raise InputError(f"{self.path}: the neutral frame {self.frames[self.neutral_row]} is not a training frame.")
         return AttributeMatrix(
             names=tuple(attributes),
-            sources=tuple(self._file[name] for name in attributes),
+            sources=tuple(self._data(name) for name in attributes),
             rows=rows,
             neutral=int(neutral[0]),
+            frames=self.train_frames,
         )

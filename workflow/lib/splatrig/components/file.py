@@ -66,8 +66,16 @@ class Components:
     """K readable names, `SLDC 04 · mouth left · E010_Smile_Stretched`; empty when nobody named them."""
 
     def __post_init__(self) -> None:
+        if self.W.ndim != 2 or not self.dim_info:
+            raise InputError(f"components ({self.family}): expected W [F, K] of some attributes, got {self.W.shape}.")
         frames, count = self.W.shape
-        columns = self.dim_info[-1][2]
+        columns, gaussians = self.dim_info[-1][2], len(self.face_mask)
+        starts, ends = [0, *(stop for *_, stop in self.dim_info[:-1])], [start for _, start, _ in self.dim_info]
+        if starts != ends or any((stop - start) % max(gaussians, 1) for _, start, stop in self.dim_info):
+            raise InputError(
+                f"components ({self.family}): dim_info {self.dim_info} does not divide the columns among attributes "
+                f"of {gaussians} Gaussians."
+            )
         expected: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
             "C": (self.C.shape, (count, columns)),
             "mean": (self.mean.shape, (columns,)),
@@ -171,7 +179,28 @@ def _write_data_matrix(file: h5py.File, data_matrix: DataMatrix | h5py.ExternalL
 def read_components(path: str | Path) -> Components:
     """Read a component file; raise InputError naming the file when it is not one."""
     with FORMAT.reading(path) as file:
-        return _components(file)
+        components = _components(file)
+        _check_numbers(components)
+        return components
+
+
+def check_triangles(faces: NDArray[np.int64], count: int) -> None:
+    """Raise ValueError unless `faces` are triangles [T, 3] over `count` Gaussians."""
+    if faces.ndim != 2 or faces.shape[1] != 3:
+        raise ValueError(f"expected triangles [T, 3], got {faces.shape}")
+    if faces.size and not 0 <= faces.min() <= faces.max() < count:
+        raise ValueError(f"triangles have corners {faces.min()} to {faces.max()} of {count} Gaussians")
+
+
+def _check_numbers(components: Components) -> None:
+    """Raise ValueError where the numbers of a file cannot be components."""
+    check_triangles(components.faces, len(components.face_mask))
+    for name in ("W", "C", "mean", "std", "offset"):
+        array = getattr(components, name)
+        if array is not None and not np.isfinite(array).all():
+            raise ValueError(f"{name} has numbers that are not finite")
+    if not (components.std > 0).all():
+        raise ValueError("std has numbers that are not above 0")
 
 
 def _components(file: h5py.File) -> Components:

@@ -59,6 +59,8 @@ class AttributeMatrix:
     """The rows that count, increasing."""
     neutral: int
     """Which of `rows` is the neutral frame."""
+    frames: tuple[str, ...] = ()
+    """F names `expression/frame` for error messages; without them frames are called by their number."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -92,7 +94,8 @@ class AttributeMatrix:
         if not np.isfinite(raw).all():
             row = int(np.flatnonzero(~np.isfinite(raw).all(axis=1))[0])
             raise InputError(
-                f"attribute {self.names[block.attribute]}: training row {row} has a number that is not finite."
+                f"attribute {self.names[block.attribute]}: a number of training frame "
+                f"{self.frames[row] if self.frames else row} is not finite; delete the attribute store and run again."
             )
         return raw
 

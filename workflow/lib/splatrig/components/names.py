@@ -4,16 +4,13 @@ Region and side come from where a component moves the neutral head, expressions 
 where the true face units of a capture or shapes of a user are given, the unit that it resembles most.
 """
 
-import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.components.file import Components, by_gaussian
-from splatrig.errors import InputError
+from splatrig.components.units import Units, cosines
 from splatrig.mesh.mask import nose_tip
 from splatrig.mesh.template import Level
 
@@ -134,51 +131,6 @@ def expression_names(W: NDArray[np.float32], frames: Sequence[str]) -> list[str]
     return result
 
 
-@dataclass(frozen=True)
-class Units:
-    """Known face units to compare components with: their weights in the training frames, or their shapes."""
-
-    names: tuple[str, ...]
-    weights: NDArray[np.float64] | None = None  # [F, U]
-    shapes: NDArray[np.float64] | None = None  # [U, V_base, 3] millimetres
-
-
-def read_units(path: str | Path, frames: Sequence[str], vertex_count: int) -> Units:
-    """Read known units: a table of weights (.csv: expression, frame, unit, weight) or shapes (.npz: names, shapes).
-
-    `shapes` [U, V, 3] are displacements in millimetres of the `vertex_count` vertices of the template's base level: the
-    tracked mesh without the vertices that no face uses. Raises InputError naming the file for anything else.
-    """
-    path = Path(path)
-    if path.suffix == ".npz":
-        return _read_shapes(path, vertex_count)
-    with path.open(newline="", encoding="utf-8") as stream:
-        table = csv.DictReader(stream)
-        missing = {"expression", "frame", "unit", "weight"} - set(table.fieldnames or ())
-        if missing:
-            raise InputError(f"{path}: expected a column {min(missing)!r}, got {', '.join(table.fieldnames or ())}.")
-        values = {(f"{row['expression']}/{row['frame']}", row["unit"]): float(row["weight"]) for row in table}
-    names = tuple(sorted({unit for _, unit in values}))
-    weights = np.array([[values.get((frame, unit), 0.0) for unit in names] for frame in frames])
-    return Units(names, weights=weights.reshape(len(frames), len(names)))
-
-
-def _read_shapes(path: Path, vertex_count: int) -> Units:
-    """Read an .npz of names and shapes."""
-    with np.load(path, allow_pickle=False) as archive:
-        if not {"names", "shapes"} <= set(archive.files):
-            raise InputError(f"{path}: expected the arrays names [U] and shapes [U, V, 3], got {archive.files}.")
-        names, shapes = tuple(map(str, archive["names"])), archive["shapes"]
-    if shapes.shape != (len(names), vertex_count, 3):
-        raise InputError(
-            f"{path}: expected shapes of shape {(len(names), vertex_count, 3)}, a row a vertex of the template's base "
-            f"level, got {shapes.shape}; leave out the vertices that no face uses."
-        )
-    if not np.isfinite(shapes).all():
-        raise InputError(f"{path}: expected finite displacements, got some that are not; check the array shapes.")
-    return Units(names, shapes=shapes.astype(np.float64))
-
-
 def best_units(components: Components, units: Units, level: Level) -> tuple[list[str], NDArray[np.float64]]:
     """Return each component's best-matching unit and the correlation [K] with it.
 
@@ -187,6 +139,8 @@ def best_units(components: Components, units: Units, level: Level) -> tuple[list
     empty name and 0. Units whose frames cannot tell them apart, as two lids that always close together, are told apart
     by the side that their names and the component's motion are on.
     """
+    if not units.names:
+        return [""] * len(components.C), np.zeros(len(components.C))
     table = _correlations(components, units)
     either_sign = components.family == "pca" or components.attributes.get("weights") == "free"
     scores = np.abs(table) if either_sign else table
@@ -212,8 +166,7 @@ def _correlations(components: Components, units: Units) -> NDArray[np.float64]:
         assert units.weights is not None
         left = (components.W - components.W.mean(axis=0)).T.astype(np.float64)
         right = (units.weights - units.weights.mean(axis=0)).T
-    norms = np.linalg.norm(left, axis=1)[:, None] * np.linalg.norm(right, axis=1)
-    return np.divide(left @ right.T, norms, out=np.zeros_like(norms), where=norms > 1e-12)
+    return cosines(left, right)
 
 
 def component_names(

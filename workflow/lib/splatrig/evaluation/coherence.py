@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from splatrig.errors import InputError
@@ -29,7 +30,7 @@ difference of opacities, and the root mean square difference over the three log 
 degree-0 colour, and the 45 higher coefficients of spherical harmonics."""
 COHERENCE_COLUMNS = ("recipe", "expression", "frame", "attribute", "unit", "median", "p95", "n")
 SPECTRUM_COLUMNS = ("recipe", "attribute", "k", "explained", "frames")
-"""`explained`: share of the variance about the mean that the first k components explain."""
+"""`explained`: share of the variance about the mean that the first k components explain, of F - 1 at most."""
 
 ROWS = {"xyz": "means", "f_dc": "sh0", "rotation": "quats", "scale": "log_scales"}
 """The attributes of the joint matrix, and what they are of Gaussians."""
@@ -86,7 +87,7 @@ def spectrum_table(recipe: str, stores: Sequence[str | Path]) -> pd.DataFrame:
     joint = {"joint": np.sum(list(standardised.values()), axis=0)} if standardised else {}
     for name, gram in (joint | standardised).items():
         variances = np.clip(np.linalg.eigvalsh(gram)[::-1], 0.0, None)
-        for k, share in enumerate(np.cumsum(variances) / variances.sum(), start=1):
+        for k, share in enumerate((np.cumsum(variances) / variances.sum())[:-1], start=1):  # the mean takes one
             rows.append((recipe, name, k, min(share, 1.0), len(gram)))
     return pd.DataFrame(rows, columns=list(SPECTRUM_COLUMNS))
 
@@ -117,7 +118,7 @@ def draw_coherence(coherence: pd.DataFrame, spectrum: pd.DataFrame) -> Figure:
             rows = coherence[(coherence["recipe"] == recipe) & (coherence["attribute"] == attribute)]
             x = np.arange(len(rows))
             ax.fill_between(x, rows["median"], rows["p95"], color=color, alpha=0.2, linewidth=0)
-            ax.plot(x, rows["median"], color=color, label=recipe)
+            ax.plot(x, rows["median"], color=color, marker="o" if len(x) < 3 else None, label=recipe)
             starts = np.flatnonzero(~rows["expression"].duplicated().to_numpy())
             names = rows["expression"].iloc[starts].str.split("_").str[0]
             every = -(-len(starts) // 12)
@@ -125,14 +126,16 @@ def draw_coherence(coherence: pd.DataFrame, spectrum: pd.DataFrame) -> Figure:
         ax.set_ylim(bottom=0)
         ax.set_title(attribute)
         ax.set_ylabel(f"from the neutral ({unit})")
+    for ax, title in ((axes[1, 2], "joint PCA of the rows"), (axes[1, 3], "PCA of each attribute")):
+        ax.set_ylim(0, 102)
+        ax.set_title(title)
+        ax.set_xlabel("components")
+        ax.set_ylabel("variance explained (%)")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax = axes[1, 2]
     for recipe, color, marker in zip(recipes, COLORS, MARKERS, strict=False):
         rows = spectrum[(spectrum["recipe"] == recipe) & (spectrum["attribute"] == "joint")]
         ax.plot(rows["k"], 100 * rows["explained"], color=color, marker=marker, markersize=3, label=recipe)
-    ax.set_ylim(0, 102)
-    ax.set_title("joint PCA of the rows")
-    ax.set_xlabel("components")
-    ax.set_ylabel("variance explained (%)")
     for recipe, rows in _by_recipe(spectrum):
         for name, color, marker in zip(ROWS, COLORS, MARKERS, strict=False):
             own = rows[rows["attribute"] == name]
@@ -141,10 +144,6 @@ def draw_coherence(coherence: pd.DataFrame, spectrum: pd.DataFrame) -> Figure:
             axes[1, 3].plot(
                 own["k"], 100 * own["explained"], line, color=color, marker=marker, markersize=3, label=label
             )
-    axes[1, 3].set_ylim(0, 102)
-    axes[1, 3].set_title("PCA of each attribute")
-    axes[1, 3].set_xlabel("components")
-    axes[1, 3].set_ylabel("variance explained (%)")
     axes[1, 3].legend(fontsize=7, loc="lower right")
     if len(recipes) > 1:
         ax.legend(loc="lower right")

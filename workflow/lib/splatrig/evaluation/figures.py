@@ -115,7 +115,14 @@ def method_curves(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.set_xlim(left=0)
     if rows.empty:
-        axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color="#777777")
+        say_absent(axes, "not measured")
+
+
+def say_absent(axes: Axes, why: str) -> None:
+    """Say in the middle of axes that have nothing to show why that is, without a scale."""
+    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", color="#777777")
+    axes.set_xticks([])
+    axes.set_yticks([])
 
 
 def from_zero(axes: Axes, *, vertical: bool = True) -> None:
@@ -259,7 +266,7 @@ def draw_upsampling(table: pd.DataFrame) -> Figure:
     carried = table[table["method"] == "upsampled_pca_all"]
     for ax, metric, unit, title in (
         (axes[0, 0], "rmse_xyz", "RMSE of centres (mm)", "Geometry"),
-        (axes[0, 1], "image_psnr", "PSNR (dB)", "Pictures from held-out cameras"),
+        (axes[0, 1], "image_psnr", "PSNR (dB)", "Pictures, inside the silhouette"),
     ):
         rows = pick(finest, metric, region="head", split="train")
         curve(ax, rows, label=f"learned on {_size(finest)}", color=COLORS[0], marker="o")
@@ -291,8 +298,12 @@ def draw_truth(truth: pd.DataFrame) -> Figure:
     methods = in_order(truth["method"])
     own = truth.assign(correlation=truth["correlation"].where(truth["component"] >= 0))
     grid = own.set_index(["unit", "method"])["correlation"].unstack()[methods]  # noqa: PD010 (nothing to aggregate)
-    figure, axes = panels(1, 1, width=1.6 + 1.15 * len(methods), height=1.2 + 0.27 * len(grid))
+    figure, axes = panels(1, 1, width=1.6 + 1.15 * max(len(methods), 3), height=1.2 + 0.27 * len(grid))
     ax = axes[0, 0]
+    ax.set_ylabel("face unit of the synthesised capture")
+    if grid.empty:
+        say_absent(ax, "no face unit moves in the training frames")
+        return figure
     ax.grid(visible=False)
     values = grid.to_numpy(dtype=float)
     image = ax.imshow(values, cmap="cividis", vmin=0.0, vmax=1.0, aspect="auto")
@@ -303,7 +314,6 @@ def draw_truth(truth: pd.DataFrame) -> Figure:
     ax.set_xticks(range(len(methods)), [label_of(name).replace(" (", "\n(") for name in methods], fontsize=8.5)
     ax.set_yticks(range(len(grid)), list(grid.index))
     ax.xaxis.tick_top()
-    ax.set_ylabel("face unit of the synthesised capture")
     figure.colorbar(image, ax=ax, label="correlation of weights over frames (0 to 1)", shrink=0.8)
     return figure
 
@@ -322,6 +332,8 @@ def draw_fit(fit: pd.DataFrame) -> Figure:
     for ax, metric, unit in ((axes[0, 0], "psnr", "PSNR (dB)"), (axes[0, 1], "ssim", "SSIM (0 to 1)")):
         for split, (color, marker, shift, text) in looks.items():
             rows = inside[inside["split"] == split]
+            if rows.empty:
+                continue
             means = rows[np.isfinite(rows[metric])].groupby(["expression", "frame"], sort=False)[metric].mean()
             heights = [places[names.index(expression)] + shift for expression, _ in means.index]
             ax.plot(
@@ -335,6 +347,7 @@ def draw_fit(fit: pd.DataFrame) -> Figure:
                 markeredgewidth=0,
             )
         ax.set_yticks(places, names if metric == "psnr" else [""] * len(names))
+        ax.set_ylim(-0.6, len(names) - 0.4)
         ax.set_xlabel(f"{metric.upper()} inside the silhouette ({unit.split(' (')[1]}")
     shared_legend(figure, axes, 2)
     return figure

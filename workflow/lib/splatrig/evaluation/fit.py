@@ -49,12 +49,13 @@ def summarise_fit(fit: pd.DataFrame, generator: np.random.Generator) -> pd.DataF
 def worst_views(fit: pd.DataFrame, count: int, *, region: str = "mask") -> pd.DataFrame:
     """Return the views (frame, camera) to look at, worst first: `count` expressions, then `count` cameras.
 
-    Of the expressions with the lowest PSNR in a held-out camera each its worst view there; of the cameras, held out or
-    not, with the lowest mean PSNR each its worst view, unless it is already among the first.
+    Of the expressions with the lowest PSNR in a held-out camera (in any, where none is held out) each its worst view
+    there; of the cameras, held out or not, with the lowest mean PSNR each its worst view, unless it is there already.
     """
     inside = fit[fit["region"] == region]
     ordered = inside.sort_values(["psnr", "expression", "frame", "camera"], kind="stable")
-    expressions = ordered[ordered["split"] == "held_out"].drop_duplicates("expression").head(count)
+    unseen = ordered[ordered["split"] == "held_out"]
+    expressions = (ordered if unseen.empty else unseen).drop_duplicates("expression").head(count)
     means = inside[np.isfinite(inside["psnr"])].groupby("camera")["psnr"].mean()
     worst = means.sort_values(kind="stable").index[:count].tolist()
     cameras = ordered.drop_duplicates("camera").set_index("camera", drop=False).reindex(worst)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from splatrig.components.file import Components
+from splatrig.errors import InputError
 from splatrig.evaluation.image_space import Place, Stage
 from splatrig.evaluation.reconstruction import (
     Projection,
@@ -32,12 +33,18 @@ class MethodEvaluation:
     def __init__(
         self, method: str, level: str, components: Components, data: AttributeRows, ks: Iterable[int], seed: int
     ) -> None:
-        """Take a component file and the fitted rows at its level.
+        """Take a component file and the fitted rows at its level; raise InputError when they are not of one capture.
 
         What the components shall make are the fitted rows. A learned rig was not made to follow them: it makes the
         training frames with its own weights, found with it in training cameras (with fewer than K components, those
         that come closest to that), and how far these are from the fitted rows is measured.
         """
+        if data.X.shape[1] != components.C.shape[1] or not set(components.frames) <= set(data.frames):
+            raise InputError(
+                f"evaluation of {method}: expected rows of {components.C.shape[1]} numbers, {components.frames[0]} to "
+                f"{components.frames[-1]} among them, got {data.X.shape[1]} numbers of {data.frames[0]} to "
+                f"{data.frames[-1]}: components and attributes are not of the same capture and level; make both again."
+            )
         own = components.family == "joint"
         self.method, self.level, self.components = method, level, components
         self.data = data.chosen([data.frames.index(name) for name in components.frames]) if own else data

@@ -107,9 +107,14 @@ def what_was_measured(fit: pd.DataFrame, methods: pd.DataFrame) -> str:
     sizes = pick(methods, "gaussians")["value"]
     gaussians = f", {sizes.max():,.0f} Gaussians" if len(sizes) else ""
     return (
-        f"{frames} frames of {fit['expression'].nunique()} expressions from {cameras.get('train', 0)} training cameras "
-        f"and {cameras.get('held_out', 0)} that were held out{gaussians}"
+        f"{_counted(frames, 'frame')} of {_counted(fit['expression'].nunique(), 'expression')} from "
+        f"{_counted(cameras.get('train', 0), 'training camera')} and "
+        f"{_counted(cameras.get('held_out', 0), 'held-out camera')}{gaussians}"
     )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count or 'no'} {what}{'' if count == 1 else 's'}"
 
 
 def _answer(question: str, row: pd.Series, unit: str, how: str) -> dict[str, object]:
@@ -117,14 +122,22 @@ def _answer(question: str, row: pd.Series, unit: str, how: str) -> dict[str, obj
     return {"question": question, "value": row["value"], "unit": unit, **bounds, "n": row["n"], "how": how}
 
 
+def cameras_held_out(fit_summary: pd.DataFrame) -> bool:
+    """Return whether pictures are of cameras that never trained: of all cameras, where none is held out."""
+    return bool((fit_summary["split"] == "held_out").any())
+
+
 def _of_fits(fit_summary: pd.DataFrame) -> dict[str, object] | None:
-    seen = fit_summary[(fit_summary["split"] == "held_out") & (fit_summary["region"] == "mask")]
+    unseen = cameras_held_out(fit_summary)
+    split = "held_out" if unseen else "train"
+    seen = fit_summary[(fit_summary["split"] == split) & (fit_summary["region"] == "mask")]
     found = {metric: seen[seen["metric"] == metric] for metric in ("psnr", "ssim")}
     if found["psnr"].empty:
         return None
     similarity = "" if found["ssim"].empty else f"; SSIM {found['ssim']['value'].iloc[0]:.3f}"
+    cameras = "cameras that they never saw" if unseen else "the cameras that they were fitted to"
     return _answer(
-        "How close are frames fitted one by one to photographs of cameras that they never saw?",
+        f"How close are frames fitted one by one to photographs of {cameras}?",
         found["psnr"].iloc[0],
         "dB",
         f"PSNR inside the silhouette, mean over frames{similarity}",
@@ -195,11 +208,17 @@ def _of_truth(truth: pd.DataFrame) -> dict[str, object] | None:
 
 
 def comparison(
-    methods: pd.DataFrame, sweeps: pd.DataFrame, runtimes: pd.DataFrame, truth: pd.DataFrame | None
+    methods: pd.DataFrame,
+    sweeps: pd.DataFrame,
+    runtimes: pd.DataFrame,
+    truth: pd.DataFrame | None,
+    *,
+    unseen: bool = True,
 ) -> pd.DataFrame:
     """Return the main table with `COMPARISON_COLUMNS`: every quantity of every method at its largest k.
 
     Errors on left-out expressions are those of components learned anew at the level of the sweeps, where there are.
+    Unless cameras are held out (`unseen`), pictures are of training cameras, and called that.
     """
     anew = sweeps[sweeps["sweep"] == "left_out"]
     rows: list[tuple[object, ...]] = []
@@ -228,7 +247,8 @@ def comparison(
                     (f"face units found (of {len(own)})", "", *told, count, np.nan, np.nan, len(own), str(count))
                 )
         rows += [(*row[:2], *told, *row[2:]) for row in _run(group, runtimes, method, str(level))]
-    return _in_order(pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)))
+    table = _in_order(pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS)))
+    return table if unseen else table.replace({"quantity": {"held-out cameras": "training cameras"}}, regex=True)
 
 
 def _run(group: pd.DataFrame, runtimes: pd.DataFrame, method: str, level: str) -> list[tuple[object, ...]]:
@@ -287,6 +307,8 @@ def side_by_side(table: pd.DataFrame) -> pd.DataFrame:
 def remarks(fit_summary: pd.DataFrame, table: pd.DataFrame) -> str:
     """Return what a reader of the main table must be told: what did not converge, what could not be measured."""
     said = []
+    if not cameras_held_out(fit_summary):
+        said.append("No camera is held out: pictures are of the cameras that frames and rigs were fitted to.")
     stuck = table[(table["quantity"] == "converged") & (table["value"] == 0)]
     if len(stuck):
         said.append(f"Did not converge: {', '.join(label_of(name) for name in stuck['method'])}.")

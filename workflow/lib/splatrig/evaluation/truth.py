@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from splatrig.components.file import Components
-from splatrig.errors import InputError
+from splatrig.components.units import cosines, read_unit_weights
 
 FOUND = 0.8
 """A unit counts as found when the correlation with its own component is at least this."""
@@ -27,23 +27,14 @@ class TrueWeights:
 
 def read_truth(path: str | Path, frames: tuple[str, ...]) -> TrueWeights:
     """Read `truth.csv` (expression, frame, unit, weight) for `frames` (`expression/frame`); absent pairs are 0."""
-    table = pd.read_csv(path, dtype={"expression": str, "frame": str, "unit": str})
-    missing = {"expression", "frame", "unit", "weight"} - set(table.columns)
-    if missing:
-        raise InputError(f"{path}: expected a column {min(missing)!r}, got {', '.join(table.columns)}.")
-    table["name"] = table["expression"] + "/" + table["frame"]
-    wide = table.pivot_table(index="name", columns="unit", values="weight", aggfunc="sum", fill_value=0.0)
-    wide = wide.reindex(index=list(frames), fill_value=0.0).sort_index(axis=1)
-    moving = [unit for unit in wide.columns if np.ptp(wide[unit].to_numpy()) > 0]
-    return TrueWeights(wide[moving].to_numpy(dtype=np.float64), tuple(moving))
+    names, weights = read_unit_weights(path, frames)
+    moving = [unit for unit in range(len(names)) if np.ptp(weights[:, unit]) > 0]
+    return TrueWeights(weights[:, moving], tuple(names[unit] for unit in moving))
 
 
 def correlations(weights: NDArray, truth: NDArray) -> NDArray[np.float64]:  # [U, K]
     """Return the Pearson correlation over frames of true weights [F, U] with fitted ones [F, K]; 0 for constants."""
-    left = truth - truth.mean(axis=0)
-    right = weights - weights.mean(axis=0)
-    norms = np.linalg.norm(left, axis=0)[:, None] * np.linalg.norm(right, axis=0)[None]
-    return np.divide(left.T @ right, norms, out=np.zeros((left.shape[1], right.shape[1])), where=norms > 1e-12)
+    return cosines((truth - truth.mean(axis=0)).T, (weights - weights.mean(axis=0)).T)
 
 
 def match_units(weights: NDArray, truth: TrueWeights, *, signed: bool) -> pd.DataFrame:
