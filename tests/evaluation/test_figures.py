@@ -111,6 +111,28 @@ def test_a_single_expression_without_held_out_cameras_is_drawn_inside_of_the_pan
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["training cameras"]
 
 
+def test_methods_at_one_k_stand_side_by_side_and_those_without_locality_have_no_line(methods, sweeps):
+    once = methods[methods["k"] == 3]
+    points = curves_of(figures.draw_reconstruction(once, sweeps[sweeps["k"] == 3]).axes[0])
+    places = sorted(float(points[name][0, 0]) for name in points)
+    assert np.diff(places).min() > 0.05
+    assert np.mean(places) == pytest.approx(3.0)
+    pictured = methods[methods["metric"] == "image_psnr"].assign(method="sldc_trapezoid_xyz")
+    labels = figures.draw_locality(pd.concat([methods, pictured])).axes[0].get_yticklabels()
+    assert [label.get_text() for label in labels] == ["global (joint PCA)", "local (Gaussian SLDC)"]
+
+
+def test_attributes_are_those_that_there_are(methods):
+    titles = [axes.get_title(loc="left") for axes in figures.draw_attributes(methods).axes]
+    assert titles == ["centre", "colour", "rotation", "size"]
+    few = methods[~methods["metric"].isin(["rmse_rotation", "rmse_scale"])]
+    other = methods[methods["metric"] == "rmse_scale"].assign(metric="rmse_flatness")
+    titles = [axes.get_title(loc="left") for axes in figures.draw_attributes(pd.concat([few, other])).axes]
+    assert titles == ["centre", "colour", "flatness"]
+    centres = methods[methods["metric"] != "rmse_f_dc"][lambda rows: ~rows["metric"].str.contains("rotation|scale")]
+    assert figures.draw_attributes(centres).axes[0].texts[0].get_text() == "no method moves more than centres"
+
+
 def test_a_truth_without_moving_units_says_so():
     truth = pd.DataFrame([], columns=["unit", "component", "correlation", "best", "r_squared", "n", "method", "level"])
     axes = figures.draw_truth(truth).axes

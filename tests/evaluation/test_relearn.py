@@ -85,6 +85,20 @@ def test_more_components_than_frames_have_are_passed_over(learner, data):
     assert set(table.loc[table["sweep"] == "left_out", "k"]) == {11}
 
 
+@pytest.mark.parametrize("rest", ["neutral", "mean"])
+def test_folds_solved_in_one_gram_matrix_are_those_learned_anew(learner, rest):
+    parts = planted.components(planted.head(), family="pca", frames=15)
+    noise = np.random.default_rng(5).normal(size=parts.rows().shape)
+    data = planted.rows(parts, parts.rows() + 0.5 * noise)
+    anew = replace(learner, rest=rest)
+    sweeps = Sweeps(anew, "pca_xyz", "base", data)
+    sweeps.leave_one_expression_out([1, 2, 5])
+    table = evaluate_method("pca_xyz", "base", anew.learn("pca_xyz", data, np.arange(15), 5), data, [1, 2, 5], 0)
+    for metric in ("generalisation_xyz", "generalisation_surface"):
+        wanted, found = (pick(rows, metric, region="head").set_index("k")["value"] for rows in (sweeps.frame(), table))
+        np.testing.assert_allclose(found[[1, 2, 5]], wanted[[1, 2, 5]], rtol=1e-4)
+
+
 @pytest.mark.parametrize("method", ["pca_xyz", "mbspca_xyz", "sldc_gauss_xyz"])
 def test_folds_that_leave_the_neutral_alone_are_passed_over(learner, method):
     """Two frames, one of them the neutral: nothing is left to learn from without the other."""

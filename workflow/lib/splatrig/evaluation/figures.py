@@ -37,6 +37,9 @@ STYLE: Any = {
     "lines.markersize": 5,
 }
 
+APART = 0.04
+"""Distance, as a share of k, of methods that were measured at one k alone."""
+
 ATTRIBUTE_TITLES = {
     "xyz": "centre",
     "f_dc": "colour",
@@ -85,15 +88,18 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return drawn
 
 
-def curve(axes: Axes, rows: pd.DataFrame, **style: object) -> None:
-    """Draw value against k, with the interval as a band where there is one, as a bar with n at a single point."""
+def curve(axes: Axes, rows: pd.DataFrame, *, count: bool = False, **style: object) -> None:
+    """Draw value against k, with the interval as a band where there is one, at a single point as a bar.
+
+    With `count`, a single point says how many samples it is of.
+    """
     ordered = rows.sort_values("k")
     style.setdefault("markevery", max(1, len(ordered) // 8))
     axes.plot(ordered["k"], ordered["value"], **style)  # type: ignore[arg-type]
     bounded, color = ordered.dropna(subset=["low", "high"]), str(style["color"])
     if len(ordered) == 1:
         axes.vlines(bounded["k"], bounded["low"], bounded["high"], color=color, linewidth=1.2)
-        for k, value, n in bounded[["k", "value", "n"]].to_numpy().tolist():
+        for k, value, n in bounded[["k", "value", "n"]].to_numpy().tolist() if count else ():
             look: Any = {"xytext": (-6, 0), "textcoords": "offset points", "ha": "right", "va": "center", "fontsize": 8}
             axes.annotate(f"n = {n:.0f}", (k, value), color=color, **look)
     elif not bounded.empty:
@@ -106,8 +112,13 @@ def method_curves(
     """Draw one curve a method of `metric` against the number of components."""
     rows = pick(table, metric, **where)
     rows = rows.assign(**{column: rows[column] * scale for column in ("value", "low", "high")})
-    for method in in_order(rows["method"]):
-        curve(axes, rows[rows["method"] == method], label=label_of(method), **look_of(method))
+    methods = in_order(rows["method"])
+    one_k = len(set(rows.loc[rows["method"].isin(methods), "k"])) == 1
+    for place, method in enumerate(methods):
+        own = rows[rows["method"] == method]
+        if one_k:  # side by side, or their bars would hide each other
+            own = own.assign(k=own["k"] * (1 + APART * (place - (len(methods) - 1) / 2)))
+        curve(axes, own, label=label_of(method), count=not one_k, **look_of(method))
     if title:
         axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold")
     axes.set_xlabel("components k")
@@ -181,10 +192,9 @@ def draw_influence(table: pd.DataFrame) -> Figure:
     """Return the influence of the components: the share of the frames' deviation from the rest face that k explain."""
     figure, axes = panels(1, 2)
     table = table[~table["method"].str.startswith("upsampled")]
-    whole = table[table["method"].isin(set(pick(table, "rmse_scale")["method"]))]
     for ax, rows, metric, title in (
         (axes[0, 0], table, "explained_xyz", "Displacement of the centres"),
-        (axes[0, 1], whole, "compactness", "All attributes, standardised"),
+        (axes[0, 1], _beyond_centres(table), "compactness", "All attributes, standardised"),
     ):
         method_curves(ax, rows, metric, unit="explained (%)", title=title, scale=100.0, split="train")
         from_zero(ax)
@@ -192,16 +202,25 @@ def draw_influence(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def _beyond_centres(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of methods that move more than centres."""
+    more = table["metric"].str.startswith("rmse_") & (table["metric"] != "rmse_xyz")
+    return table[table["method"].isin(set(table.loc[more, "method"]))]
+
+
 @styled
 def draw_attributes(table: pd.DataFrame) -> Figure:
     """Return the RMSE of every attribute, in its own unit, against k, of methods that move more than centres."""
     table = table[~table["method"].str.startswith("upsampled")]
-    whole = table[table["method"].isin(set(pick(table, "rmse_scale")["method"]))]
-    names = [name for name in ATTRIBUTE_TITLES if not pick(whole, f"rmse_{name}").empty]
+    whole = _beyond_centres(table)
+    found = [metric.removeprefix("rmse_") for metric in whole["metric"].unique() if metric.startswith("rmse_")]
+    names = [*(name for name in ATTRIBUTE_TITLES if name in found), *sorted(set(found) - set(ATTRIBUTE_TITLES))]
     figure, axes = panels(1, max(len(names), 1), width=3.2, height=3.0)
+    if not names:
+        say_absent(axes[0, 0], "no method moves more than centres")
     for ax, name in zip(axes[0], names, strict=False):
         unit = pick(whole, f"rmse_{name}")["unit"].iloc[0]
-        title = ATTRIBUTE_TITLES[name]
+        title = ATTRIBUTE_TITLES.get(name, name)
         method_curves(ax, whole, f"rmse_{name}", unit=f"RMSE ({unit})", title=title, region="head", split="train")
         from_zero(ax)
     shared_legend(figure, axes, 4)
@@ -217,7 +236,7 @@ def draw_locality(table: pd.DataFrame) -> Figure:
         ("support_radius", "support radius (mm)", 1.0),
         ("jump", "largest step over an edge (% of peak)", 100.0),
     )
-    methods = in_order(table["method"])
+    methods = in_order(table.loc[table["metric"].isin([metric for metric, *_ in quantities]), "method"])
     figure, axes = panels(1, len(quantities), width=3.3, height=0.5 + 0.42 * max(len(methods), 3))
     places = np.arange(len(methods))[::-1]
     for index, (ax, (metric, title, scale)) in enumerate(zip(axes[0], quantities, strict=True)):

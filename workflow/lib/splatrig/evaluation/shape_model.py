@@ -24,25 +24,32 @@ def pca_left_out_mixtures(
     groups: NDArray,  # [F]
     folds: Iterable[object],
     ks: Iterable[int],
+    *,
+    rest: str = "neutral",
 ) -> dict[int, NDArray[np.float64]]:
     """Return, per k, the mixture [F, F] of the other groups' rows that PCA of them makes of every row of a fold.
 
     `folds` are the groups to leave out, one at a time; rows of others, and of folds whose other groups have no k
     components, stay zero. Every fold is solved inside the F × F Gram matrix G = X Xᵀ, X never being factored again:
     with U, S the eigenpairs of the other rows' block, a left-out row x becomes x Vᵀ V with V = S^-1/2 Uᵀ X, which is
-    (x Xᵀ U S⁻¹ Uᵀ) X.
+    (x Xᵀ U S⁻¹ Uᵀ) X. With `rest` mean, all of that is about the mean of the other rows.
     """
     mixtures = {k: np.zeros_like(whole, dtype=np.float64) for k in ks}
     for fold in folds:
         out, kept = np.flatnonzero(groups == fold), np.flatnonzero(groups != fold)
-        values, vectors = np.linalg.eigh(whole[np.ix_(kept, kept)])
+        block, crossed, weight = whole[np.ix_(kept, kept)], whole[np.ix_(out, kept)], 0.0
+        if rest == "mean":
+            mean, weight = block.mean(axis=0), 1.0 / len(kept)
+            crossed = crossed - crossed.mean(axis=1, keepdims=True) - mean + mean.mean()
+            block = block - mean - mean[:, None] + mean.mean()
+        values, vectors = np.linalg.eigh(block)
         positive = np.argsort(-values, kind="stable")[: np.sum(values > 1e-10 * values.max(initial=0.0))]
         for k, mixture in mixtures.items():
             if k > most_components(len(kept)):
                 continue
             axes = vectors[:, positive[:k]]
-            scores = whole[np.ix_(out, kept)] @ axes / values[positive[:k]]
-            mixture[np.ix_(out, kept)] = scores @ axes.T
+            scores = crossed @ axes / values[positive[:k]]
+            mixture[np.ix_(out, kept)] = scores @ axes.T + weight
     return mixtures
 
 
@@ -69,8 +76,8 @@ def gram(X: NDArray) -> NDArray[np.float64]:  # [F, F]
 class LeftOut:
     """All training frames as PCA of the other expressions rebuilds them (Davies 2002, §4.3.2).
 
-    Mean and scale stay those of the component file: they carry no direction. The neutral's expression is no fold, the
-    neutral being the rest face; nor, for k components, is one without which fewer are left.
+    Scales stay those of the component file: they carry no direction. The neutral's expression is no fold, the neutral
+    being the rest face; nor, for k components, is one without which fewer are left.
     """
 
     def __init__(self, components: Components, data: AttributeRows, ks: Iterable[int]) -> None:
@@ -82,7 +89,8 @@ class LeftOut:
         folds = [name for name in np.unique(self.groups) if name != data.expressions[data.neutral_row]]
         self._most = {name: most_components(int(np.sum(self.groups != name))) for name in folds}
         usable = sorted({k for k in ks if k <= max(self._most.values(), default=0)})
-        self.mixtures = pca_left_out_mixtures(gram(self.standard.X), self.groups, folds, usable)
+        rest = "mean" if components.offset is None else "neutral"
+        self.mixtures = pca_left_out_mixtures(gram(self.standard.X), self.groups, folds, usable, rest=rest)
 
     def folds(self, k: int) -> list[str]:
         """Return the expressions without which the others have `k` components."""
