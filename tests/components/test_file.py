@@ -125,12 +125,12 @@ def _replaced(name, array):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (_put("pca_C", (1, 2), np.nan), "C has numbers that are not finite"),
-        (_put("pca_W", (0, 0), np.inf), "W has numbers that are not finite"),
-        (_put("pca_offset", 3, np.nan), "offset has numbers that are not finite"),
-        (_put("STD", slice(0, 15), 0.0), "std has numbers that are not above 0"),
-        (_put("tris", 0, 5), "triangles have corners 2 to 5 of 5 Gaussians"),
-        (_replaced("tris", np.arange(3)), r"expected triangles \[T, 3\], got \(3,\)"),
+        (_put("pca_C", (1, 2), np.nan), "C of the components: expected finite numbers"),
+        (_put("pca_W", (0, 0), np.inf), "W of the components: expected finite"),
+        (_put("pca_offset", 3, np.nan), "offset of the components: expected finite"),
+        (_put("STD", slice(0, 15), 0.0), "std of the components: expected numbers above 0"),
+        (_put("tris", 0, 5), "triangles: expected vertices 0 to 4, got 2 to 5"),
+        (_replaced("tris", np.arange(3)), r"triangles: expected three vertices each, \[T, 3\], got \(3,\)"),
         (_replaced("pca_W", np.zeros(FRAMES, np.float32)), r"expected W \[F, K\]"),
         (_replaced("dim_info", np.array([[0, 15], [10, 35]])), "does not divide the columns among attributes of 5"),
         (_replaced("faceMask", np.ones(4, bool)), "does not divide the columns among attributes of 4 Gaussians"),

@@ -36,22 +36,9 @@ def open_rig(
     with FORMAT.named_in_errors(components):
         if len(parts.face_mask) < len(rest):
             parts = carry_xyz(parts, levels, rest)
-        _check_finite(parts)
         rig = Rig(parts, base_of(parts, rest), surface_of(finest.vertices, finest.faces) if follow else None)
     _LOG.info("%s: %d components that move %d Gaussians", parts.family, rig.count, len(rest))
     return rig, dataset / frame / f"{frame}_transform.txt"
-
-
-def _check_finite(components: Components) -> None:
-    """Raise InputError, one that names the dataset, where a number is not finite or a triangle has no vertex."""
-    base = components.extras.get(f"{components.family}_base")
-    arrays = {"W": components.W, "C": components.C, "mean": components.mean, "std": components.std, "base": base}
-    broken = [name for name, array in arrays.items() if array is not None and not np.isfinite(array).all()]
-    if broken:
-        raise InputError(f"{broken[0]} of the components: expected finite numbers, got NaN or infinity; make it anew.")
-    count, faces = len(components.face_mask), components.faces
-    if faces.size and not 0 <= faces.min() <= faces.max() < count:
-        raise InputError(f"triangles: expected vertices 0 to {count - 1}, got {faces.min()} to {faces.max()}.")
 
 
 def carry_xyz(components: Components, template: Template, rest: Gaussians) -> Components:

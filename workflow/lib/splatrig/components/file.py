@@ -185,22 +185,27 @@ def read_components(path: str | Path) -> Components:
 
 
 def check_triangles(faces: NDArray[np.int64], count: int) -> None:
-    """Raise ValueError unless `faces` are triangles [T, 3] over `count` Gaussians."""
+    """Raise InputError unless `faces` are triangles [T, 3] over `count` Gaussians."""
     if faces.ndim != 2 or faces.shape[1] != 3:
-        raise ValueError(f"expected triangles [T, 3], got {faces.shape}")
+        raise InputError(f"triangles: expected three vertices each, [T, 3], got {faces.shape}; make the file anew.")
     if faces.size and not 0 <= faces.min() <= faces.max() < count:
-        raise ValueError(f"triangles have corners {faces.min()} to {faces.max()} of {count} Gaussians")
+        raise InputError(
+            f"triangles: expected vertices 0 to {count - 1}, got {faces.min()} to {faces.max()}; make the file anew."
+        )
 
 
 def _check_numbers(components: Components) -> None:
-    """Raise ValueError where the numbers of a file cannot be components."""
+    """Raise InputError where the numbers of a file cannot be components."""
     check_triangles(components.faces, len(components.face_mask))
-    for name in ("W", "C", "mean", "std", "offset"):
-        array = getattr(components, name)
+    names, family = ("W", "C", "mean", "std", "offset"), components.family
+    arrays = {name: getattr(components, name) for name in names} | {"base": components.extras.get(f"{family}_base")}
+    for name, array in arrays.items():
         if array is not None and not np.isfinite(array).all():
-            raise ValueError(f"{name} has numbers that are not finite")
+            raise InputError(
+                f"{name} of the components: expected finite numbers, got NaN or infinity; make the file anew."
+            )
     if not (components.std > 0).all():
-        raise ValueError("std has numbers that are not above 0")
+        raise InputError("std of the components: expected numbers above 0, got others; make the file anew.")
 
 
 def _components(file: h5py.File) -> Components:
