@@ -34,7 +34,7 @@ from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 from splatrig.joint.compare import Comparison
 from splatrig.joint.fit import JointFit, Surroundings, segment_laplacian
-from splatrig.joint.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes, with_k
+from splatrig.joint.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
 from splatrig.joint.model import JointRig
 from splatrig.joint.parallel import World
 from splatrig.joint.stage import (
@@ -246,7 +246,7 @@ def mesh_start(bench: Bench, config: JointConfig, family: str) -> Components:
     level, k = subject.template.base, min(config.k, len(names) - 1)
     if family == "global":
         return mesh_pca(rows, k, level, threads)
-    sldc = with_k(bench.config.components.sldc, k, config.local.lambda_)
+    sldc = replace(bench.config.components.sldc, k=k, lambda_=config.local.lambda_)
     return mesh_sldc(rows, sldc, config.local.map, level, threads)
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,3 +17,20 @@ def test_a_pixel_spans_depth_over_focal_length():
 def test_cameras_that_all_look_away_are_named():
     with pytest.raises(InputError, match="in front of none of the 5 training cameras"):
         tiny.cameras().pixel_size(np.array([0.0, 0.0, 5000.0]))
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "sentence"),
+    [
+        ("viewmats", [[2.0, 1, 1, 1], [1, 2, 1, 1], [1, 1, 2, 1], [1, 1, 1, 1]], "expected a rigid transform"),
+        ("Ks", [[-1.0, 1, 1], [1, 1, 1], [1, 1, 1]], "expected finite intrinsics, fx, fy > 0, no skew"),
+        ("Ks", [[1.0, np.inf, 1], [1, 1, 1], [1, 1, 1]], "expected finite numbers"),
+    ],
+)
+def test_what_no_rasteriser_can_draw_is_refused_before_one_sees_it(field, change, sentence):
+    cameras = tiny.cameras()
+    changed = getattr(cameras, field).copy()
+    changed[1] *= change
+    with pytest.raises(InputError, match=sentence) as found:
+        replace(cameras, **{field: changed})
+    assert cameras.names[1] in str(found.value) or "NaN" in str(found.value)

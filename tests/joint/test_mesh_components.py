@@ -12,7 +12,6 @@ from splatrig.joint.mesh_components import (
     mesh_sldc,
     read_meshes,
     regressed,
-    with_k,
 )
 from splatrig.joint.stage import Subject
 from splatrig.mesh.obj import write_obj
@@ -68,12 +67,6 @@ def test_regression_inside_supports_equals_least_squares_over_those_components()
         expected = np.zeros((3, 2))
         expected[active] = np.linalg.lstsq(W[:, active], targets[:, gaussian], rcond=None)[0]
         np.testing.assert_allclose(found[:, gaussian], expected, atol=1e-4)
-
-
-def test_another_number_of_components_leaves_the_other_settings() -> None:
-    changed = with_k(small.sldc_config(), 7, 3.0)
-    assert (changed.k, changed.lambda_) == (7, 3.0)
-    assert changed.gauss == small.sldc_config().gauss
 
 
 def test_a_mesh_of_another_topology_is_named(subject: Subject, tmp_path: Path) -> None:

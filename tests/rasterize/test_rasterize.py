@@ -30,7 +30,7 @@ def with_changed(scene: Scene, name: str, value) -> Scene:
         ("viewmats", lambda t: t[0], r"viewmats of shape"),
         ("Ks", lambda t: t.repeat(2, 1, 1), r"Ks of shape \[1, 3, 3\], got \[2, 3, 3\]"),
         ("Ks", lambda t: t * float("nan"), r"camera 0: expected finite intrinsics, fx, fy > 0"),
-        ("Ks", lambda t: t + t.new_tensor([[0, 3, 0], [0, 0, 0], [0, 0, 0]]), r"no skew, got Ks"),
+        ("Ks", lambda t: t + t.new_tensor([[0, 3, 0], [0, 0, 0], [0, 0, 0]]), r"no skew, got K "),
         ("Ks", lambda t: -t, r"camera 0: expected finite intrinsics, fx, fy > 0"),
         ("viewmats", lambda t: 2 * t, r"camera 0: expected a rigid transform"),
         ("viewmats", lambda t: t * float("nan"), r"camera 0: expected a rigid transform"),

@@ -87,13 +87,19 @@ def test_a_photograph_of_another_size_is_named_with_both_sizes(source):
 def test_nan_in_a_pose_is_named(source):
     path = _file(source, f"{FRAME}_transform.txt")
     path.write_text("1 0 0 0\n0 1 0 nan\n0 0 1 0\n")
-    with pytest.raises(InputError, match=rf"{FRAME}_transform\.txt: expected finite numbers in the head pose"):
+    with pytest.raises(InputError, match=rf"{FRAME}_transform\.txt line 2: head pose: expected finite numbers"):
         source.load("E001_Tiny", FRAME)
 
 
 def test_a_pose_of_another_shape_is_named(source):
     _file(source, f"{FRAME}_transform.txt").write_text("1 0 0 0\n0 1 0 0\n")
-    with pytest.raises(InputError, match=r"expected a head pose of 3 rows of 4 numbers, got shape \(2, 4\)"):
+    with pytest.raises(InputError, match=r"head pose: expected 3 rows of 4 numbers, got 2"):
+        source.load("E001_Tiny", FRAME)
+
+
+def test_a_missing_pose_is_named(source):
+    _file(source, f"{FRAME}_transform.txt").unlink()
+    with pytest.raises(InputError, match=rf"{FRAME}_transform\.txt: expected a file, got none"):
         source.load("E001_Tiny", FRAME)
 
 

@@ -28,10 +28,16 @@ def _available(capture):
             Path(capture.root) / "archives" / "release.csv",
             capture.download.links,
         )
+    if capture.source != "local":
+        return None
+    missing = [name for name in ("KRT", "images", "tracked_mesh") if not (Path(capture.root) / name).exists()]
+    if missing:
+        raise InputError(
+            f"capture.root: {capture.root} has no {' and no '.join(missing)}, expected a capture in Multiface's layout "
+            "for capture.source: local; name its folder, or add what is missing (docs/captures.md)."
+        )
     folder = Path(capture.root) / "tracked_mesh"
-    if capture.source == "local" and folder.is_dir():
-        return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return None
+    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def _expressions(capture):
@@ -40,8 +46,8 @@ def _expressions(capture):
     if capture.expressions == "all":
         if available is None:
             raise InputError(
-                f"capture.expressions: all needs to know what the capture has, and {capture.root}/tracked_mesh "
-                "does not exist; list the segments instead."
+                f"capture.expressions: all needs a list of what there is, and capture.source: {capture.source} gives "
+                "none before the run; list the segments instead."
             )
         return available
     if isinstance(capture.expressions, str):
@@ -87,6 +93,7 @@ def _configure():
 CFG, EXPRESSIONS = _configure()
 # No result depends on it, so it is in no params: scripts read it here, where its default must not be missing.
 config.setdefault("training", {})["checkpoint_steps"] = CFG.training.checkpoint_steps
+_DEFAULT_SLDC = load_config({"subject": "any", "capture": {"root": "any"}}, SCHEMA).components.sldc
 LEVELS = level_names(CFG.mesh.subdivisions)
 FINEST = LEVELS[-1]
 
@@ -166,7 +173,8 @@ def fit_threads(cpu):
 
 def training_params(training=CFG.training):
     """The training section without what no result depends on."""
-    return to_mapping(replace(training, checkpoint_steps=0))
+    seed_steps = training.seed_steps if training.recipe == "seed" else 1
+    return to_mapping(replace(training, checkpoint_steps=0, seed_steps=seed_steps))
 
 
 def training_of_neutral():
@@ -180,9 +188,10 @@ def stage_plates():
     return [results("dataset_plates")] if CFG.capture.background == "plate" else []
 
 
-def sldc_with(support):
-    """The SLDC section for one support map: with another one beside it, nothing changes for this one."""
-    return to_mapping(replace(CFG.components.sldc, supports=[support]))
+def sldc_with(support, **changes):
+    """The SLDC section for one support map: with another one beside it, or another one changed, nothing changes."""
+    others = {name: getattr(_DEFAULT_SLDC, name) for name in SCHEMA["$defs"]["support"]["enum"] if name != support}
+    return to_mapping(replace(CFG.components.sldc, supports=[support], **others, **changes))
 
 
 def attributes_side_by_side(wildcards):

@@ -33,8 +33,7 @@ rule mesh_components:
     params:
         method="{method}",
         k=CFG.joint.k,
-        local=to_mapping(CFG.joint.local),
-        sldc=sldc_with(CFG.joint.local.map),
+        sldc=lambda wildcards: sldc_of_meshes() if wildcards.method == "sldc" else None,
         subject=CFG.subject,
         lib=lib("mesh_components.py"),
     message:
@@ -71,8 +70,8 @@ rule joint:
         nodes=1,
     params:
         family="{family}",
-        joint=lambda wildcards: to_mapping(replace(CFG.joint, families=[wildcards.family])),
-        sldc=sldc_with(CFG.joint.local.map),
+        joint=lambda wildcards: joint_params(wildcards.family),
+        sldc=lambda wildcards: sldc_of_meshes() if wildcards.family == "local" else None,
         training=joint_training(),
         background=CFG.capture.background,
         seed=CFG.seed,

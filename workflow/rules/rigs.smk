@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from splatrig.config import Steps
+from splatrig.config import Refit, Steps
+from splatrig.config_joint import JointLocal, JointSolve
 
 JOINT_START = {
     "mesh": {"global": "mesh_pca", "local": "mesh_sldc"},
@@ -11,8 +12,23 @@ JOINT_START = {
 
 
 def joint_training():
-    """What joint rigs take from the training section: neither steps nor the factor of single frames."""
-    return training_params(replace(CFG.training, steps=Steps(neutral=1, frame=1), frame_rate_factor=1.0, seed_steps=1))
+    """What joint rigs take from the training section: nothing that only single frames depend on."""
+    steps, refit = Steps(neutral=1, frame=1), Refit(below_db=0.0, steps_factor=1.0)
+    return training_params(replace(CFG.training, steps=steps, frame_rate_factor=1.0, seed_steps=1, refit=refit))
+
+
+def joint_params(family):
+    """The joint section without what the rig of a family does not depend on."""
+    joint = replace(CFG.joint, families=[family], solve=JointSolve(steps=1, rate=1.0))
+    if family == "global":
+        joint = replace(joint, local=JointLocal(lambda_=0.0, map="gauss", support="hard", sparsity=0.0))
+    return to_mapping(joint)
+
+
+def sldc_of_meshes():
+    """The SLDC section for what local rigs start from."""
+    joint = CFG.joint
+    return sldc_with(joint.local.map, k=joint.k, lambda_=joint.local.lambda_, attribute="xyz")
 
 
 def joint_start(wildcards):

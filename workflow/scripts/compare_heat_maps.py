@@ -11,9 +11,9 @@ from splatrig.animation.pictures import write_png
 from splatrig.animation.render import picture_cameras
 from splatrig.animation.rig_file import open_rig
 from splatrig.capture.cameras import read_cameras
+from splatrig.capture.pose import read_pose
 from splatrig.config import RenderingConfig, from_mapping
 from splatrig.evaluation.table import label_of
-from splatrig.training.dataset import read_pose
 
 rendering = from_mapping(RenderingConfig, snakemake.params.rendering)
 rigs = {}

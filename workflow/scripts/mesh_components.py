@@ -6,8 +6,7 @@ import logging
 
 from splatrig.components.file import write_components
 from splatrig.config import SldcConfig, from_mapping
-from splatrig.config_joint import JointLocal
-from splatrig.joint.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes, with_k
+from splatrig.joint.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
 from splatrig.joint.stage import Subject
 
 params, threads = snakemake.params, snakemake.threads
@@ -19,8 +18,7 @@ level = subject.template.base
 if params.method == "pca":
     components = mesh_pca(rows, params.k, level, threads)
 else:
-    local = from_mapping(JointLocal, params.local)
-    config = with_k(from_mapping(SldcConfig, params.sldc), params.k, local.lambda_)
-    components = mesh_sldc(rows, config, local.map, level, threads)
+    config = from_mapping(SldcConfig, params.sldc)
+    components = mesh_sldc(rows, config, config.supports[0], level, threads)
 logging.info("%s: %d components of %d tracked meshes", components.family, len(components.C), len(names))
 write_components(snakemake.output.components, components)

@@ -13,10 +13,10 @@ from splatrig.animation.pictures import write_gif, write_mp4, write_png
 from splatrig.animation.render import lens_blur, pick_device, picture_cameras
 from splatrig.animation.rig_file import open_rig
 from splatrig.capture.cameras import read_cameras
+from splatrig.capture.pose import read_pose
 from splatrig.config import RenderingConfig, from_mapping
 from splatrig.files import atomic_directory
 from splatrig.mesh.template import read_template
-from splatrig.training.dataset import read_pose
 
 numba.set_num_threads(snakemake.threads)
 rendering = from_mapping(RenderingConfig, snakemake.params.rendering)

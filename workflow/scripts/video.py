@@ -15,12 +15,12 @@ from splatrig.animation.pictures import reduced, write_gif, write_mp4
 from splatrig.animation.render import lens_blur, pick_device, picture_cameras
 from splatrig.animation.rig_file import open_rig
 from splatrig.capture.cameras import read_cameras
+from splatrig.capture.pose import read_pose
 from splatrig.config import VideoConfig, from_mapping
 from splatrig.control.filters import resampled
 from splatrig.control.panel import read_panel
 from splatrig.control.track import read_track
 from splatrig.progress import track as progress
-from splatrig.training.dataset import read_pose
 
 inputs, params = snakemake.input, snakemake.params
 numba.set_num_threads(snakemake.threads)

@@ -12,6 +12,7 @@ from splatrig.animation.family import frontal_order
 from splatrig.animation.render import pick_device
 from splatrig.animation.rig_file import open_rig
 from splatrig.capture.cameras import read_cameras
+from splatrig.capture.pose import read_pose
 from splatrig.config import from_mapping
 from splatrig.config_control import ControlDrag
 from splatrig.control.head import Family, head_of
@@ -22,7 +23,6 @@ from splatrig.control.web.pack import pack_head
 from splatrig.control.web.page import build_page, footer_of, header_of, title_of
 from splatrig.files import atomic_path
 from splatrig.mesh.template import read_template
-from splatrig.training.dataset import read_pose
 
 numba.set_num_threads(snakemake.threads)
 inputs, params = snakemake.input, snakemake.params

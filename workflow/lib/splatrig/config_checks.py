@@ -5,6 +5,8 @@ The Snakefile and the viewer use this module; jobs receive values that were chec
 
 import copy
 import difflib
+import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,36 @@ from splatrig.capture.cameras import held_out_cameras
 from splatrig.capture.frame_list import NAME
 from splatrig.config import Config, from_mapping, level_names
 from splatrig.errors import InputError
+from splatrig.export.poses import track_of_pose
+
+_KINDS = {
+    "object": "a section of keys",
+    "array": "a list",
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "a text",
+    "boolean": "true or false",
+    "null": "null",
+}
+"""Types of the schema in the words of a user."""
+
+
+def _is_number(_: object, value: object) -> bool:
+    """Return whether a value is a finite number: YAML's .nan passes every bound, as no comparison with it is true."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole_number(_: object, value: object) -> bool:
+    """Return whether a value counts something: 2.0 does in JSON, and in Python it does not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {"number": _is_number, "integer": _is_whole_number}
+    ),
+)
 
 
 def load_config(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
@@ -24,7 +56,7 @@ def load_config(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     Raises InputError with one sentence that names the key, the value and what was expected.
     """
     complete = _with_defaults(copy.deepcopy(dict(raw)), schema, schema)
-    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(complete))
+    error = jsonschema.exceptions.best_match(_Validator(schema).iter_errors(complete))
     if error is not None:
         raise InputError(_sentence(error))
     return from_mapping(Config, complete)
@@ -81,7 +113,24 @@ def _sentence(error: jsonschema.ValidationError) -> str:
     if error.validator == "required":
         missing = [name for name in error.validator_value if name not in error.instance]
         return f"config.yaml, {key}: the key {missing[0]!r} is missing; add it."
-    return f"config.yaml, {key}: got {error.instance!r}, expected {_expectation(error.schema)}."
+    return f"config.yaml, {key}: got {error.instance!r}, expected {_expectation(error.schema)}{_hint(error)}."
+
+
+def _hint(error: jsonschema.ValidationError) -> str:
+    """Return what to do about a value that YAML takes for something else than was meant, or nothing."""
+    value, kind = error.instance, error.schema.get("type")
+    if value is None and kind == "object":
+        return "; leave the line out where nothing is below it"
+    if isinstance(value, int | float) and kind == "string" and re.search(error.schema.get("pattern", ""), str(value)):
+        return f'; a name of digits stands in quotes: "{value}"'
+    if isinstance(value, str) and kind in ("number", "integer"):
+        try:
+            number = float(value)
+        except ValueError:
+            return ""
+        meant = int(number) if number.is_integer() and kind == "integer" else number
+        return f"; YAML takes it for a text: write {meant}"
+    return ""
 
 
 def _expectation(schema: Mapping[str, Any]) -> str:
@@ -92,13 +141,16 @@ def _expectation(schema: Mapping[str, Any]) -> str:
         return f"{schema['const']!r}"
     if "anyOf" in schema:
         return " or ".join(_expectation(part) for part in schema["anyOf"])
-    kinds = schema.get("type", "a value")
-    words = " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
+    kinds = schema.get("type", "value")
+    words = " or ".join(_KINDS.get(str(kind), str(kind)) for kind in (kinds if isinstance(kinds, list) else [kinds]))
     bounds = {
         "minimum": "at least {}",
         "maximum": "at most {}",
         "exclusiveMinimum": "more than {}",
+        "exclusiveMaximum": "less than {}",
         "minItems": "with {} or more items",
+        "maxItems": "with {} items at most",
+        "uniqueItems": "each of them once",
         "pattern": "matching {}",
         "minLength": "with {} or more characters",
     }
@@ -165,11 +217,24 @@ def check_config(
         raise InputError(
             f"components.sldc.trapezoid: d_min = {trapezoid.d_min} must be below d_max = {trapezoid.d_max}."
         )
-    for key, family in (("video.family", config.video.family), ("export.family", config.export.family)):
+    for key, family in (
+        ("video.family", config.video.family),
+        ("export.family", config.export.family),
+        *(("control.families", family) for family in config.control.families),
+    ):
         if family.startswith("joint_") and family.removeprefix("joint_") not in config.joint.families:
             raise InputError(
                 f"{key}: {family} is not made, since joint.families is [{', '.join(config.joint.families)}]; "
                 "add it there, or name another family, such as pca_all."
+            )
+    low, high = config.control.percentiles
+    if low >= high:
+        raise InputError(f"control.percentiles: got [{low}, {high}], expected the lower one first.")
+    for pose in config.export.poses:
+        if pose not in ("neutral", *expressions) and track_of_pose(pose) is None:
+            raise InputError(
+                f"export.poses: got {pose}, expected neutral, an expression ({listed}), or a moment of a track such as "
+                "tour-2.5s."
             )
     if cameras is not None:
         _check_cameras(config, cameras)
@@ -216,7 +281,7 @@ def _check_component_sizes(config: Config, train: Sequence[str], tracked: Mappin
     if levels[-1] in components.upsample:
         raise InputError(
             f"components.upsample: {levels[-1]} is the finest level already; "
-            f"name coarser ones ({', '.join(levels[:-1])})."
+            + (f"name coarser ones ({', '.join(levels[:-1])})." if levels[:-1] else "set it to [].")
         )
 
 

@@ -5,6 +5,7 @@
 """
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,26 @@ from numpy.typing import NDArray
 
 from splatrig.errors import InputError
 from splatrig.files import atomic_path
+
+_ROTATION_TOLERANCE = 1e-3
+"""Largest entry of R Rᵀ - I."""
+_SKEW_TOLERANCE = 1e-2
+"""Pixels; splats know no skew."""
+
+
+def check_pinhole(
+    viewmat: NDArray[np.floating],  # [4, 4]
+    K: NDArray[np.floating],  # [3, 3]
+    where: str,
+) -> None:
+    """Raise InputError beginning with `where` unless a camera is a rigid one without skew, as rasterisers take it."""
+    (fx, skew, cx), (_, fy, cy) = K[0].tolist(), K[1].tolist()
+    if not (0 < fx < math.inf and 0 < fy < math.inf and math.isfinite(cx + cy) and abs(skew) < _SKEW_TOLERANCE):
+        raise InputError(f"{where}: expected finite intrinsics, fx, fy > 0, no skew, got K {K.tolist()}.")
+    if not np.abs(viewmat[:3, :3] @ viewmat[:3, :3].T - np.eye(3)).max() < _ROTATION_TOLERANCE:
+        raise InputError(
+            f"{where}: expected a rigid transform to the camera, got {viewmat.tolist()}; take scales off it."
+        )
 
 
 @dataclass(frozen=True)
@@ -46,6 +67,8 @@ class Cameras:
                 raise InputError(f"Cameras.{name}: expected shape {shape} for {count} names, got {array.shape}.")
             if not np.isfinite(array).all():
                 raise InputError(f"Cameras.{name}: expected finite numbers, got NaN or infinity.")
+        for name, viewmat, K in zip(self.names, self.viewmats, self.Ks, strict=True):
+            check_pinhole(viewmat, K, f"camera {name}")
 
     def __len__(self) -> int:
         return len(self.names)

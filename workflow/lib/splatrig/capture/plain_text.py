@@ -13,9 +13,17 @@ _ROTATION_TOLERANCE = 1e-3
 
 
 def read_lines(path: str | Path) -> list[tuple[int, list[str]]]:
-    """Return number and words of every line that is not blank; a byte order mark and CRLF do not matter."""
-    text = Path(path).read_text(encoding="utf-8-sig", errors="replace").split("\n")
-    return [(number, line.split()) for number, line in enumerate(text, start=1) if line.strip()]
+    """Return number and words of every line that is not blank; a byte order mark and CRLF do not matter.
+
+    Raises InputError when there is no such file.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise InputError(
+            f"{path}: expected a file, got none; bring it back, or where splatrig made its folder delete that."
+        ) from error
+    return [(number, line.split()) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
 
 
 def finite_numbers(words: list[str], count: int, where: str) -> list[float]:

@@ -18,13 +18,13 @@ from splatrig.animation.rig import Rig
 from splatrig.animation.rig_file import carry_xyz
 from splatrig.animation.surface import Surface, surface_of
 from splatrig.capture.cameras import Cameras, read_cameras
+from splatrig.capture.pose import read_pose
 from splatrig.components.file import Components
 from splatrig.evaluation.images import IMAGE_COLUMNS
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.joint.base import base_of
 from splatrig.mesh.template import Template
-from splatrig.training.dataset import read_pose
 from splatrig.training.decoding import read_photograph
 from splatrig.training.metrics import lpips
 from splatrig.training.ssim import WINDOW

@@ -66,12 +66,15 @@ def learn_rig(job: JointJob, device: torch.device) -> None:
     config, training = from_mapping(JointConfig, params["joint"]), from_mapping(TrainingConfig, params["training"])
     family, seed, subject = params["family"], params["seed"], Subject.open(inputs)
     start_file = next(iter([inputs.start] if isinstance(inputs.start, str) else inputs.start), None)
-    start = rig_start(config, from_mapping(SldcConfig, params["sldc"]), subject, read_start(start_file), family, seed)
+    sldc = from_mapping(SldcConfig, params["sldc"]) if params["sldc"] else None  # only local rigs have one
+    start = rig_start(config, sldc, subject, read_start(start_file), family, seed)
     plan = joint_plan(config, training, params["background"], family, start, subject.pixel_size)
     output = Path(job.output)
     saving = Saving(output.with_name(f".{output.stem}.checkpoint.h5"), digest_of(params, job.files))
     learned = learn(start, subject, config, plan, seed, device, saving)
     if World.current().rank == 0:
-        components = as_components(learned, subject, family, params["joint"])
+        unused = {"solve"} | ({"local"} if family == "global" else set())
+        settings = {name: value for name, value in params["joint"].items() if name not in unused}
+        components = as_components(learned, subject, family, settings)
         write_components(output, named(components, subject.template, getattr(inputs, "units", None)))
         saving.path.unlink(missing_ok=True)

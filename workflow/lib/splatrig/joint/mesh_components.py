@@ -5,7 +5,7 @@ surroundings turn on the mesh: that part is not decomposed but regressed on the 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -126,8 +126,3 @@ def regressed(
     systems += np.eye(len(gram)) * (1.0 - active)[:, None, :]
     solved = np.linalg.solve(systems, moments * active[:, :, None])
     return solved.transpose(1, 0, 2).astype(np.float32)
-
-
-def with_k(config: SldcConfig, k: int, lambda_: float) -> SldcConfig:
-    """Return the SLDC settings with another number of components and another λ."""
-    return replace(config, k=k, lambda_=lambda_)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from splatrig.capture.cameras import Cameras, read_cameras
 from splatrig.capture.frames import read_frames
+from splatrig.capture.pose import read_pose
 from splatrig.components.file import Components, read_components
 from splatrig.components.local import support_map
 from splatrig.components.support import Locality
@@ -37,7 +38,6 @@ from splatrig.mesh.geodesic import GeodesicSolver
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.template import Template, read_template
 from splatrig.mesh.topology import mean_edge_lengths
-from splatrig.training.dataset import read_pose
 from splatrig.training.decoding import cores
 from splatrig.training.recipe import in_millimetres, plan_for
 
@@ -150,9 +150,14 @@ def joint_plan(
 
 
 def rig_start(
-    config: JointConfig, sldc: SldcConfig, subject: Subject, components: Components | None, family: str, seed: int
+    config: JointConfig,
+    sldc: SldcConfig | None,
+    subject: Subject,
+    components: Components | None,
+    family: str,
+    seed: int,
 ) -> RigStart:
-    """Return the rig that a family starts from; `components` is None for a random start."""
+    """Return the rig that a family starts from; `components` is None for a random start, `sldc` for global rigs."""
     names = subject.names("train")
     neutral_row, bounded = subject.neutral_row(names), family == "local"
     attributes, template = tuple(config.attributes), subject.template
@@ -182,7 +187,7 @@ def rig_start(
 
 
 def _locality(
-    config: JointConfig, sldc: SldcConfig, subject: Subject, components: Components
+    config: JointConfig, sldc: SldcConfig | None, subject: Subject, components: Components
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32] | None]:  # [K, M] each
     """Return where local components of M vertices may act, and how much they are penalised there.
 
@@ -190,6 +195,7 @@ def _locality(
     """
     if config.local.support == "hard":
         return moved_gaussians(components), None
+    assert sldc is not None  # local rigs have it
     level = subject.template.levels[subject.template.level_of(len(components.face_mask))]
     solver = GeodesicSolver(level.vertices, level.faces)
     locality = Locality(solver, support_map(sldc, config.local.map), float(components.extras["sldc_distance_unit_mm"]))

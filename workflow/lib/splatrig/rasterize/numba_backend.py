@@ -3,7 +3,6 @@
 Uses as many threads as torch does (`torch.set_num_threads`); results are the same bits for any number.
 """
 
-import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -14,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from splatrig.capture.cameras import check_pinhole
 from splatrig.errors import InputError
 from splatrig.rasterize import numba_compositing as compositing
 from splatrig.rasterize import numba_projection as projection
@@ -23,10 +23,6 @@ from splatrig.rasterize.scene import EPS_2D, FRUSTUM_MARGIN, NEAR, Splats, Views
 
 T = TypeVar("T")
 
-_ROTATION_TOLERANCE = 1e-3
-"""Largest entry of R Rᵀ - I."""
-_SKEW_TOLERANCE = 1e-2
-"""Pixels; splats know no skew."""
 _TILE_PARTS = 4  # per thread: tiles differ in work, finer shares even it out
 
 
@@ -53,15 +49,9 @@ def render(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
 def _camera(views: Views, view: int) -> Camera:
     """Return one view as the kernels take it; raise InputError when it is no pinhole camera."""
     viewmat = views.viewmats[view].numpy().astype(np.float64)
-    K = views.Ks[view].tolist()
-    (fx, skew, cx), (_, fy, cy) = K[0], K[1]
-    if not (0 < fx < math.inf and 0 < fy < math.inf and math.isfinite(cx + cy) and abs(skew) < _SKEW_TOLERANCE):
-        raise InputError(f"rasterize: camera {view}: expected finite intrinsics, fx, fy > 0, no skew, got Ks {K}.")
-    if not np.abs(viewmat[:3, :3] @ viewmat[:3, :3].T - np.eye(3)).max() < _ROTATION_TOLERANCE:
-        raise InputError(
-            f"rasterize: camera {view}: expected a rigid transform from head space to camera, got viewmats "
-            f"{viewmat.tolist()}; take scales off it."
-        )
+    K = views.Ks[view].numpy()
+    check_pinhole(viewmat, K, f"rasterize: camera {view}")
+    fx, fy, cx, cy = K[0, 0].item(), K[1, 1].item(), K[0, 2].item(), K[1, 2].item()
     W, t = np.ascontiguousarray(viewmat[:3, :3]), np.ascontiguousarray(viewmat[:3, 3])
     beside, above = FRUSTUM_MARGIN * views.width, FRUSTUM_MARGIN * views.height
     return Camera(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from splatrig.capture.cameras import Cameras
+from splatrig.capture.pose import read_pose
 from splatrig.errors import InputError
 from splatrig.mesh.obj import read_obj
 from splatrig.mesh.template import Template
@@ -170,16 +171,3 @@ def read_tracked_mesh(folder: Path, template: Template) -> NDArray[np.float64]: 
     if not np.isfinite(vertices).all():
         raise InputError(f"{path}: expected finite vertices, got NaN or infinity; track this frame again.")
     return vertices
-
-
-def read_pose(path: Path) -> NDArray[np.float64]:  # [3, 4]
-    """Read `_transform.txt`, the rigid map [R|t] from head to world space in millimetres."""
-    try:
-        pose = np.loadtxt(path, dtype=np.float64)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: the head pose cannot be read ({error}).") from error
-    if pose.shape != (3, 4):
-        raise InputError(f"{path}: expected a head pose of 3 rows of 4 numbers, got shape {pose.shape}.")
-    if not np.isfinite(pose).all():
-        raise InputError(f"{path}: expected finite numbers in the head pose, got NaN or infinity; leave it out.")
-    return pose

@@ -9,9 +9,9 @@ from PIL import Image
 from splatrig.animation.render import lens_blur, picture_cameras, render, to_bytes
 from splatrig.capture.cameras import Cameras, read_cameras
 from splatrig.capture.frames import read_frames
+from splatrig.capture.pose import read_pose
 from splatrig.errors import InputError
 from splatrig.gaussians.gaussians import Gaussians
-from splatrig.training.dataset import read_pose
 
 
 class Photographs:
