@@ -132,6 +132,14 @@ def test_left_out_expressions_of_the_joint_matrix_are_rendered(scene):
     assert set(left_out["role"]) == {"left_out"}
 
 
+def test_of_a_single_expression_nothing_is_left_out(scene):
+    made, _, _, photographs = scene
+    parts = planted.components(made, family="pca", frames=3)
+    evaluation = MethodEvaluation("pca_all", "base", parts, planted.rows(parts), [1], 0)
+    assert "generalisation_xyz" not in set(evaluation.table()["metric"])
+    assert "generalisation" not in set(evaluation.pictures(Stage(made.neutral, None, photographs))["test"])
+
+
 def test_components_of_centres_are_also_shown_without_following_the_skin(scene):
     made, parts, data, photographs = scene
     evaluation = MethodEvaluation("sldc_gauss_xyz", "base", parts, data, [1, 3], 0)

@@ -112,6 +112,9 @@ def test_tables_merge_in_order_and_name_the_file_that_lacks_a_column(tmp_path):
     merged = merge_tables([tmp_path / "two.csv", tmp_path / "one.csv"])
     assert merged["method"].tolist() == ["two", "one"]
     assert pick(merged, "rmse_xyz", method="one")["value"].iloc[0] == 1.5
+    write_table(tmp_path / "empty.csv", MethodTable("none", "base").frame())
+    assert merge_tables([tmp_path / "empty.csv", tmp_path / "one.csv"]).dtypes["value"] == np.float64
+    assert merge_tables([tmp_path / "empty.csv"]).empty
     (tmp_path / "bad.csv").write_text("method,level\na,b\n")
     with pytest.raises(InputError, match=r"bad\.csv.*'k'"):
         merge_tables([tmp_path / "bad.csv"])

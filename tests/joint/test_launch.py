@@ -43,6 +43,7 @@ class Started:
     """Two processes that stand still, and the one that started them."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
         command = [sys.executable, "-c", STARTER, json.dumps(sys.path), str(folder)]
         environment = os.environ | {"TMPDIR": str(folder)}  # one that is killed leaves its folder there
         self.starter = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
@@ -69,6 +70,27 @@ def test_no_process_outlives_the_one_that_started_it(started: Started, how: sign
     started.starter.send_signal(how)
     assert wait_for(lambda: not any(is_alive(rank) for rank in started.ranks), 10)
     started.end()
+
+
+def test_the_folder_of_a_killed_starter_is_removed_by_the_next_one(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(launch.tempfile, "tempdir", str(tmp_path))
+    killed, alive = Started(tmp_path / "killed"), Started(tmp_path / "alive")
+    killed.starter.kill()
+    killed.end()
+    folders = {name: next((tmp_path / name).glob("splatrig-together-*")) for name in ("killed", "alive")}
+    moved = {name: folder.rename(tmp_path / folder.name) for name, folder in folders.items()}
+    young = tmp_path / "splatrig-together-young"
+    young.mkdir()
+    for folder in moved.values():
+        os.utime(folder, (0, 0))
+    with launch._meeting_place() as folder:
+        assert folder.parent == tmp_path
+        assert not moved["killed"].exists()
+        assert moved["alive"].exists()
+        assert young.exists()
+    assert not folder.exists()
+    alive.starter.kill()
+    alive.end()
 
 
 def test_when_one_is_killed_the_others_end_and_it_is_named(started: Started) -> None:

@@ -1,13 +1,16 @@
 """Processes that compute one thing together, each on a device of its own: started, watched and ended as one."""
 
+import fcntl
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,10 @@ LOOK_SECONDS = 0.1
 END_SECONDS = 30.0
 """For a killed process to give back its GPU; then it is left to the kernel."""
 _PF_EXITING = 0x4  # Linux, include/linux/sched.h
+_FOLDER = "splatrig-together-"
+"""How the names of folders begin in which processes meet."""
+_SETTLED_SECONDS = 60.0
+"""After this a folder that nobody has locked belongs to nobody any more."""
 LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}
 """All processes are on one machine: they listen to nobody else, and need no name of it."""
 
@@ -39,8 +46,7 @@ def run_together(target: Callable[[Any], None], argument: Mapping[str, Any], pla
     When one fails all are ended, and its error is raised here: InputError with its sentence, or RankError. None
     outlives this call, nor the calling thread (the main one, best), however its process ends.
     """
-    with tempfile.TemporaryDirectory(prefix="splatrig-together-") as name:
-        folder = Path(name)
+    with _meeting_place() as folder:
         task = rank.Task(f"{target.__module__}:{target.__qualname__}", dict(argument), list(places), os.getpid())
         rank.write_task(folder, task)
         processes: list[subprocess.Popen[bytes]] = []
@@ -52,6 +58,40 @@ def run_together(target: Callable[[Any], None], argument: Mapping[str, Any], pla
             _end(processes)
         if gone:
             raise cause(folder, {number: processes[number].returncode for number in gone}, places)
+
+
+@contextmanager
+def _meeting_place() -> Iterator[Path]:
+    """Yield a folder in the temporary one, locked; remove those that killed processes have left there.
+
+    The kernel lifts a lock when the process that holds it ends, however it ends.
+    """
+    for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+        _remove_if_left(left)
+    with tempfile.TemporaryDirectory(prefix=_FOLDER) as name:
+        lock = os.open(name, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield Path(name)
+        finally:
+            os.close(lock)
+
+
+def _remove_if_left(folder: Path) -> None:
+    """Remove a meeting place that is this user's and nobody's process holds."""
+    try:
+        if time.time() - folder.stat().st_mtime < _SETTLED_SECONDS:
+            return
+        lock = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:  # gone meanwhile, or another user's
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(lock)
 
 
 def _gone(folder: Path, processes: Sequence["subprocess.Popen[bytes]"]) -> list[int]:
