@@ -24,7 +24,7 @@ def test_cameras_that_all_look_away_are_named():
     [
         ("viewmats", [[2.0, 1, 1, 1], [1, 2, 1, 1], [1, 1, 2, 1], [1, 1, 1, 1]], "expected a rigid transform"),
         ("Ks", [[-1.0, 1, 1], [1, 1, 1], [1, 1, 1]], "expected finite intrinsics, fx, fy > 0, no skew"),
-        ("Ks", [[1.0, np.inf, 1], [1, 1, 1], [1, 1, 1]], "expected finite numbers"),
+        ("Ks", [[1.0, 1, np.nan], [1, 1, 1], [1, 1, 1]], "expected finite numbers"),
     ],
 )
 def test_what_no_rasteriser_can_draw_is_refused_before_one_sees_it(field, change, sentence):

@@ -92,7 +92,7 @@ class MethodEvaluation:
                 stage.compare(Place("unfollowed", k, data.frames[row], "train", weights), pose(estimate))
         if not self._carried:
             self._show_random(stage)
-        if self._left_out is not None and self._left_out.folds and self.method.endswith("_all"):
+        if self._left_out is not None and self.method.endswith("_all"):
             self._show_left_out(stage, self._left_out)
         return stage.frame(self.method, self.level)
 
