@@ -59,11 +59,12 @@ class Size:
 
 FULL = Size(base_vertices=5478, cameras=38, width=1334, height=2048, expressions=5, frames=2)
 """87,618 vertices at the finest level, 11 frames, 418 photographs."""
+HALF = replace(FULL, width=667, height=1024)
 MEDIUM = Size(base_vertices=700, cameras=20, width=200, height=307, expressions=5, frames=5)
 """11,170 vertices, 26 frames, 520 photographs: what a CPU can fit in some minutes."""
 SMALL = Size(base_vertices=120, cameras=9, width=54, height=82, expressions=2, frames=2)
 
-SIZES = {"full": FULL, "medium": MEDIUM, "small": SMALL}
+SIZES = {"full": FULL, "half": HALF, "medium": MEDIUM, "small": SMALL}
 
 
 def head_directions(count: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -228,7 +229,7 @@ def write_capture(folder: Path, size: Size, threads: int, device: str = "cpu") -
     template = build_template(frames[0].tracked, faces, 2)
     write_template(folder / "template" / "template.h5", template)
     write_cameras(folder / "dataset" / "cameras.json", cameras)
-    texture = painted_texture(threads, TEXELS if size.width >= FULL.width else 128)
+    texture = painted_texture(threads, TEXELS if size.width >= HALF.width else 128)
     for expression in dict.fromkeys(scene.expression for scene in frames):
         own = [scene for scene in frames if scene.expression == expression]
         write_frames(

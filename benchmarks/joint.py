@@ -1,9 +1,9 @@
 """Measure rigs learned through the rasteriser: `python benchmarks/joint.py FOLDER --out OUT`.
 
 FOLDER holds what the rules before the fits leave (`results/{subject}`: frames/, dataset/, template/). Instead of it,
-`--synthesise small|medium|full` makes a capture with benchmarks/full_size_capture.py: full is 87,618 Gaussians, 26
-frames in 6 expressions, 38 cameras of 1334×2048; medium is 11,170 Gaussians, 26 frames, 20 cameras of 200×307; small
-proves that everything runs.
+`--synthesise small|medium|half|full` makes a capture with benchmarks/full_size_capture.py: full is 87,618 Gaussians, 26
+frames in 6 expressions, 38 cameras of 1334×2048; half has photographs of half the size; medium is 11,170 Gaussians, 26
+frames, 20 cameras of 200×307; small proves that everything runs.
 
 Parts, by `--parts` (default: bars):
   rigs      joint global and joint local, from the tracked meshes
@@ -53,7 +53,7 @@ FULL_SIZE_BARS = {
     ("joint_global", "pca", "train"): 1.0,
     ("joint_local", "joint_global", "train"): -1.0,
 }
-"""The same for `--synthesise full`, where many photographs leave single fits less to overfit."""
+"""The same for `--synthesise full` and `half`, where many photographs leave single fits less to overfit."""
 
 
 def part_rigs(bench: Bench) -> None:
@@ -78,7 +78,7 @@ def part_bars(bench: Bench) -> None:
     means = summary(table)
     bench.save("bars", means)
     psnr = means[means["region"] == "mask"].set_index(["method", "split"])["psnr"]
-    bars = FULL_SIZE_BARS if bench.options.synthesise == "full" else BARS
+    bars = FULL_SIZE_BARS if bench.options.synthesise in ("half", "full") else BARS
     for (method, other, split), wanted in bars.items():
         if (method, split) in psnr and (other, split) in psnr:
             gain = psnr[method, split] - psnr[other, split]
@@ -122,7 +122,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?", help="results/{subject} of a run")
-    parser.add_argument("--synthesise", choices=["small", "medium", "full"], help="make the capture instead")
+    parser.add_argument("--synthesise", choices=["small", "medium", "half", "full"], help="make the capture instead")
     parser.add_argument("--out", type=Path, default=Path("benchmarks"))
     parser.add_argument("--keep", type=Path, help="folder for what takes long; default: it is not kept")
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=["bars"])
