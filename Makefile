@@ -26,7 +26,7 @@ demo: .venv/.run ## run the whole pipeline on the demo head and write report.htm
 	@echo
 	@echo "Done. Open in a browser:  $(CURDIR)/results/demo/report.html"
 	@echo "Fitted | photographed:    results/demo/renders/fit/*.png"
-	@echo "Components, moved:        results/demo/renders/*/contact_sheet.png, animation.mp4"
+	@echo "Components, moved:        results/demo/renders/*/contact_sheet.jpg, animation.mp4"
 	@echo "Films, files for others:  results/demo/video/, results/demo/export/"
 	@echo "Pose it, in a browser:     results/demo/control/head.html, or: make viewer"
 	@echo "Tables and figures:       results/demo/evaluation/summary.html, figures/*.png"

@@ -73,7 +73,7 @@ rule all:
         ),
         expand(results("components/{level}/upsampled_pca_all.h5"), level=CFG.components.upsample),
         learned_rig_files(),
-        expand(results("renders/{family}/contact_sheet.png"), family=pictured()),
+        expand(results("renders/{family}/contact_sheet.jpg"), family=pictured()),
         results("evaluation/fit.csv"),
         results("evaluation/methods.csv"),
         results("evaluation/summary.html"),

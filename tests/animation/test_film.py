@@ -66,7 +66,7 @@ def test_rows_and_cameras_go_together(made):
 
 def test_captions_name_what_moves_most_along_its_range():
     weights = np.array([[0.0, 0.0], [0.5, 4.0], [0.9, 4.0], [-0.2, 0.0]])
-    names = ["jaw_open · chin", "smile"]
+    names = ["jaw open · chin", "smile"]
     found = strongest(weights, names, low=np.array([-0.2, 0.0]), high=np.array([1.0, 8.0]))
     assert found == ["", "jaw open · chin", "jaw open · chin", "jaw open · chin"]
     assert strongest(weights[1:2], names, np.zeros(2), np.array([10.0, 8.0])) == ["smile"]

@@ -11,6 +11,7 @@ from splatrig.animation.pictures import (
     reduced,
     text_block,
     write_gif,
+    write_jpeg,
     write_mp4,
     write_png,
 )
@@ -42,6 +43,9 @@ def test_titles_and_captions_add_room_and_ink():
 
 
 def test_uneven_contact_sheets_are_refused():
+    for nothing in ([], [[]]):
+        with pytest.raises(InputError, match="at least one picture"):
+            contact_sheet(nothing)
     with pytest.raises(InputError, match="contact sheet"):
         contact_sheet([[flat(1)], [flat(2), flat(3)]])
     with pytest.raises(InputError, match="contact sheet"):
@@ -94,6 +98,16 @@ def test_png_round_trip(tmp_path):
     picture = np.random.default_rng(0).integers(0, 256, (7, 9, 3)).astype(np.uint8)
     write_png(tmp_path / "a.png", picture)
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.png")), picture)
+
+
+def test_jpeg_loses_next_to_nothing(tmp_path):
+    """Of smooth colours, that is, as skin has them."""
+    x, y = np.meshgrid(np.linspace(0, 1, 64), np.linspace(0, 1, 48))
+    picture = (255 * np.stack([x, y, 1 - x], axis=-1)).astype(np.uint8)
+    write_jpeg(tmp_path / "a.jpg", picture)
+    with Image.open(tmp_path / "a.jpg") as opened:
+        assert opened.format == "JPEG"
+        assert np.abs(np.asarray(opened).astype(int) - picture).max() <= 6
 
 
 def test_letters_without_ascenders_are_not_cut_off():

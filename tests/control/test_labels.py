@@ -1,6 +1,6 @@
 import pytest
 
-from splatrig.control.labels import label_of
+from splatrig.control.labels import caption_of, label_of
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,8 @@ from splatrig.control.labels import label_of
 )
 def test_sliders_are_labelled_by_place_then_unit_then_expression(name, label, hint):
     assert label_of(name) == (label, hint)
+
+
+def test_captions_of_films_join_label_and_hint():
+    assert caption_of("SLDC 04 · mouth left · E010_Smile") == "04 mouth left · smile"
+    assert caption_of("smile") == "smile"

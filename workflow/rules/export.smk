@@ -111,7 +111,7 @@ rule export_fidelity:
             results("export/{family}/fidelity.csv"),
             caption="../report/export_fidelity.rst",
             category="3 Components",
-            labels={"family": "{family}", "picture": "what exported poses lose"},
+            labels={"family": "{family}", "content": "what exported poses lose"},
         ),
     log:
         logs("export_fidelity/{family}.log"),

@@ -10,24 +10,25 @@ rule render_family:
         dataset=results(f"dataset/{CFG.capture.neutral}"),
     output:
         sheet=report(
-            results("renders/{family}/contact_sheet.png"),
+            results("renders/{family}/contact_sheet.jpg"),
             caption="../report/contact_sheet.rst",
             category="3 Components",
-            labels={"family": "{family}", "picture": "contact sheet"},
+            labels={"family": "{family}", "content": "contact sheet"},
         ),
         heat=report(
             results("renders/{family}/heat_maps.png"),
             caption="../report/heat_maps.rst",
             category="3 Components",
-            labels={"family": "{family}", "picture": "where they act"},
+            labels={"family": "{family}", "content": "where they act"},
         ),
-        gif=report(
-            results("renders/{family}/animation.gif"),
+        page=report(
+            results("renders/{family}/animation.html"),
             caption="../report/animation.rst",
             category="3 Components",
-            labels={"family": "{family}", "picture": "animation"},
+            labels={"family": "{family}", "content": "animation"},
         ),
         mp4=results("renders/{family}/animation.mp4"),
+        gif=results("renders/{family}/animation.gif"),
         stills=directory(results("renders/{family}/stills")),
     log:
         logs("render_family/{family}.log"),

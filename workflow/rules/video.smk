@@ -12,11 +12,12 @@ rule video:
         track=results("control/tracks/{family}/{track}.csv"),
     output:
         mp4=results("video/{family}/{track}.mp4"),
-        gif=report(
-            results("video/{family}/{track}.gif"),
+        gif=results("video/{family}/{track}.gif"),
+        page=report(
+            results("video/{family}/{track}.html"),
             caption="../report/video.rst",
             category="3 Components",
-            labels={"family": "{family}", "picture": "film of the track {track}"},
+            labels={"family": "{family}", "content": "film of the track {track}"},
         ),
     log:
         logs("video/{family}/{track}.log"),

@@ -6,10 +6,12 @@ import logging
 from pathlib import Path
 
 import numba
+import numpy as np
 
 from splatrig.animation.family import frontal_order, picture_family
+from splatrig.animation.film_page import write_film_page
 from splatrig.animation.heatmap import look
-from splatrig.animation.pictures import write_gif, write_mp4, write_png
+from splatrig.animation.pictures import write_gif, write_jpeg, write_mp4, write_png
 from splatrig.animation.render import lens_blur, pick_device, picture_cameras
 from splatrig.animation.rig_file import open_rig
 from splatrig.capture.cameras import read_cameras
@@ -31,7 +33,7 @@ template = read_template(snakemake.input.template)
 photographed = read_cameras(snakemake.input.cameras).in_head_space(read_pose(pose_file))
 cameras = picture_cameras(photographed, rendering.image_height)
 cameras = cameras.select(frontal_order(cameras, rig.neutral.means))
-shown = cameras.select(cameras.held_out) if cameras.held_out.any() else cameras
+shown = cameras.select([0, *np.flatnonzero(cameras.held_out[1:]) + 1])  # into the face, and where nothing was learned
 finest = template.levels[template.finest]
 view = look(finest.vertices, finest.faces, cameras)
 pictures = picture_family(
@@ -45,10 +47,11 @@ pictures = picture_family(
     widen_mm2=lens_blur(photographed, rig.neutral.means.mean(axis=0), cameras),
 )
 logging.info("%d stills of cameras %s", len(pictures.stills), ", ".join(shown.names))
-write_png(snakemake.output.sheet, pictures.sheet)
+write_jpeg(snakemake.output.sheet, pictures.sheet)
 write_png(snakemake.output.heat, pictures.heat)
 write_gif(snakemake.output.gif, pictures.animation)
 write_mp4(snakemake.output.mp4, pictures.animation)
+write_film_page(snakemake.output.page, snakemake.output.mp4, f"{snakemake.wildcards.family}, component by component")
 with atomic_directory(snakemake.output.stills) as folder:
     for name, picture in pictures.stills.items():
         write_png(folder / name, picture)

@@ -11,6 +11,7 @@ from splatrig.animation.camera_path import path_about
 from splatrig.animation.captions import captioned, strongest
 from splatrig.animation.family import frontal_order
 from splatrig.animation.film import film
+from splatrig.animation.film_page import write_film_page
 from splatrig.animation.pictures import reduced, write_gif, write_mp4
 from splatrig.animation.render import lens_blur, pick_device, picture_cameras
 from splatrig.animation.rig_file import open_rig
@@ -18,6 +19,7 @@ from splatrig.capture.cameras import read_cameras
 from splatrig.capture.pose import read_pose
 from splatrig.config import VideoConfig, from_mapping
 from splatrig.control.filters import resampled
+from splatrig.control.labels import caption_of
 from splatrig.control.panel import read_panel
 from splatrig.control.track import read_track
 from splatrig.progress import track as progress
@@ -44,7 +46,8 @@ pictures = film(
     device=pick_device(params.device),
     widen_mm2=lens_blur(photographed, center, path),
 )
-names = strongest(track.weights, panel.names, panel.low, panel.high) if video.captions else None
+words = [caption_of(name) for name in panel.names]
+names = strongest(track.weights, words, panel.low, panel.high) if video.captions else None
 every = max(1, round(video.fps / video.gif_fps))
 small = []
 
@@ -59,4 +62,5 @@ def frames():
 
 
 write_mp4(snakemake.output.mp4, frames(), frames_per_second=video.fps, threads=snakemake.threads)
+write_film_page(snakemake.output.page, snakemake.output.mp4, f"{params.track} of {params.family}")
 write_gif(snakemake.output.gif, small, frames_per_second=video.fps / every)

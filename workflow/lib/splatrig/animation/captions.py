@@ -25,7 +25,7 @@ def strongest(
     span = np.where(weights >= 0, high, -np.asarray(low))
     shares = np.abs(weights) / np.where(span > 0, span, np.inf)
     best = shares.argmax(axis=1)
-    return [names[k].replace("_", " ") if share[k] >= QUIET else "" for k, share in zip(best, shares, strict=True)]
+    return [names[k] if share[k] >= QUIET else "" for k, share in zip(best, shares, strict=True)]
 
 
 def captioned(picture: Picture, text: str, *, size: int = 14) -> Picture:

@@ -127,7 +127,7 @@ def picture_family(
     fields = [displacement_mm(rig, swing) for swing in swings]
     largest = nice_ceiling(max(float(field.max()) for field in fields))
     maps = [view.paint(field, largest) for field in fields]
-    for swing, painted in zip(swings, maps, strict=True):
+    for swing, field, painted in zip(swings, fields, maps, strict=True):
         stops = swing.stops()
         faces = [posed(swing.component, weight) for weight, _ in stops]
         seen = render_sequence(faces, cameras, device=device)
@@ -137,7 +137,7 @@ def picture_family(
                 [list(seen[:, camera])], captions=[labels]
             )
         rows.append([*seen[:, 0], painted])
-        captions.append([*labels, "displacement"])
+        captions.append([*labels, f"moves up to {field.max():.3g} mm"])
         titles.append(component_title(rig, swing.component))
     bar = color_bar(view.face_at.shape[0] // view.samples, largest, "mm")
     sheet = beside([contact_sheet(rows, row_titles=titles, captions=captions, title_width=150), bar])

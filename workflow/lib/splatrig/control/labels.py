@@ -28,6 +28,11 @@ def label_of(name: str) -> tuple[str, str]:
     return f"{number} {told or place}", place if told else ""
 
 
+def caption_of(name: str) -> str:
+    """Return what is written below a film while a component moves: its label and hint, `04 mouth left · smile`."""
+    return " · ".join(filter(None, label_of(name)))
+
+
 def _words(name: str) -> str:
     """Return `mouthSmileLeft` or `Smile_Stretched` as small words."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.replace("_", " ")).lower()

@@ -1,0 +1,27 @@
+"""A film as a page: the report shows pages, where it offers films and GIFs for download alone."""
+
+import base64
+import html
+from pathlib import Path
+
+from splatrig.files import atomic_path
+
+PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>{title}</title>
+<style>
+body {{ margin: 0; background: #fff; color: #202020; font: 14px system-ui, sans-serif; text-align: center; }}
+video {{ max-width: 100%; max-height: 90vh; }}
+</style>
+<video controls autoplay loop muted playsinline src="data:video/mp4;base64,{film}"></video>
+<p>{title}</p>
+</html>
+"""
+
+
+def write_film_page(path: str | Path, film: str | Path, title: str) -> None:
+    """Write a page that holds the MP4 `film` and plays it again and again, with `title` below."""
+    text = PAGE.format(title=html.escape(title), film=base64.b64encode(Path(film).read_bytes()).decode())
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
