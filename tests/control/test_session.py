@@ -107,3 +107,23 @@ def test_the_other_method_moves_its_centres_alike():
 
     assert missed(found) < missed(np.zeros(4))
     assert all(missed(found) <= missed(found + step) * 1.01 for step in 0.1 * np.eye(4))
+
+
+def test_moves_are_undone_one_by_one_and_what_comes_fast_is_one(monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr("splatrig.control.viewer.session.time.monotonic", lambda: clock[0])
+    session = Session(HEAD, heads.DRAG)
+    session.undo()  # nothing yet
+    seen = [session.pose[LOCAL]]
+    for component in range(3):
+        clock[0] += 2.0
+        for weight in (0.1, 0.2, 0.3):
+            clock[0] += 0.1
+            session.set_weight(LOCAL, component, weight)
+        seen.append(session.pose[LOCAL])
+    for expected in seen[-2::-1]:
+        session.undo()
+        assert np.array_equal(session.pose[LOCAL], expected)
+    session.set_weight(LOCAL, 0, 0.7)  # at once after undoing: a move of its own
+    session.undo()
+    assert np.array_equal(session.pose[LOCAL], seen[0])

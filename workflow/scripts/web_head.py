@@ -16,11 +16,12 @@ from splatrig.capture.pose import read_pose
 from splatrig.config import from_mapping
 from splatrig.config_control import ControlDrag
 from splatrig.control.head import Family, head_of
+from splatrig.control.labels import title_of
 from splatrig.control.panel import read_panel
 from splatrig.control.track import read_track
 from splatrig.control.web.measure import cost_of
 from splatrig.control.web.pack import pack_head
-from splatrig.control.web.page import build_page, footer_of, header_of, title_of
+from splatrig.control.web.page import build_page, footer_of, header_of
 from splatrig.files import atomic_path
 from splatrig.mesh.template import read_template
 

@@ -1,4 +1,4 @@
-"""What stands beside a slider: short words for the readable name of a component."""
+"""Names for people: short words beside a slider, below a film, above a family."""
 
 import re
 
@@ -31,6 +31,12 @@ def label_of(name: str) -> tuple[str, str]:
 def caption_of(name: str) -> str:
     """Return what is written below a film while a component moves: its label and hint, `04 mouth left · smile`."""
     return " · ".join(filter(None, label_of(name)))
+
+
+def title_of(family: str) -> str:
+    """Return a family's name for people: `global, learned` for joint_global."""
+    kind = {"joint_global": "global, learned", "joint_local": "local, learned", "pca_all": "global, PCA"}
+    return kind.get(family) or family.replace("_", " ")
 
 
 def _words(name: str) -> str:

@@ -21,13 +21,14 @@ WORKFLOW = Path(__file__).resolve().parents[4]
 CONFIG, SCHEMA = WORKFLOW.parent / "config.yaml", WORKFLOW / "schemas" / "config.schema.yaml"
 
 METHODS = ("joint_global+joint_local", "pca_all+sldc_gauss_xyz", "pca_all+sldc_trapezoid_xyz")
-"""What is opened when nothing is named, as far as the run has it; the first one is under control at the start."""
+"""What is opened beside `control.families` when nothing is named, as far as the run has it."""
 
 
-def open_methods(results: Path, wanted: list[str], *, follow: bool = True) -> dict[str, Head]:
-    """Open the methods `wanted` (families joined by +), or those of METHODS that the run has; `follow`: `open_head`'s.
+def open_methods(results: Path, wanted: list[str], families: list[str], *, follow: bool = True) -> dict[str, Head]:
+    """Open the methods `wanted` (families joined by +); without any, `families` together and METHODS that the run has.
 
-    Raises InputError when one that was named is missing, or the run has none.
+    Of `families` that the run does not have all, those that it has; the first method is under control at the start.
+    `follow` is `open_head`'s. Raises InputError when a method that was named is missing, or the run has none.
     """
     template = results / "template" / "template.h5"
     if not template.is_file():
@@ -40,9 +41,13 @@ def open_methods(results: Path, wanted: list[str], *, follow: bool = True) -> di
         except InputError:
             return False
 
-    names = wanted or [method for method in METHODS if has(method)]
+    own = "+".join(family for family in families if has(family))
+    names = wanted or list(dict.fromkeys(method for method in (own, *METHODS) if method and has(method)))
     if not names:
-        raise InputError(f"{results}: has none of the methods {', '.join(METHODS)}; run snakemake first.")
+        raise InputError(
+            f"{results}: has none of the methods {', '.join(dict.fromkeys(['+'.join(families), *METHODS]))}; "
+            "run snakemake first, or name one that it has with --method."
+        )
     return {method: open_head(results, method.split("+"), follow=follow) for method in names}
 
 
@@ -60,7 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("websockets").setLevel(logging.WARNING)
     try:
         config = read_config([CONFIG, *options.configfile], SCHEMA)
-        heads = open_methods(options.results, options.method, follow=config.rendering.follow_skin)
+        heads = open_methods(
+            options.results, options.method, config.control.families, follow=config.rendering.follow_skin
+        )
     except InputError as error:
         logging.getLogger(__name__).error("error: %s", error)
         return 1

@@ -22,6 +22,9 @@ FOLLOW_RIDGE = 1e-3
 """Pull to zero of the pose of the other method, relative to the mean squared length of its components."""
 
 
+REST_S, MOST_MOVES = 0.5, 200
+"""Changes of the pose that follow each other faster than this are one move; so many moves can be undone."""
+
 HIT_MM, MISS_MM = 2.0, 12.0
 """A ray meets Gaussians whose centres it passes this near; where there is none, the nearest within the second."""
 
@@ -50,6 +53,10 @@ class Session:
         self._pins: dict[int, NDArray[np.float64]] = {}
         self._generator = np.random.default_rng(seed)
         self._recording: Recording | None = None
+        self._past: list[Weights] = []
+        """Poses before each move that can be undone."""
+        self._moved = -np.inf
+        """When the pose last changed."""
         self._pose: Weights = self.neutral()
 
     def neutral(self) -> Weights:
@@ -65,6 +72,9 @@ class Session:
     def set(self, pose: Mapping[str, NDArray]) -> None:
         """Take the weights of the families in `pose`; the others stay."""
         with self.lock:
+            if time.monotonic() - self._moved > REST_S:
+                self._past = [*self._past, self.pose][-MOST_MOVES:]
+            self._moved = time.monotonic()
             for name, weights in pose.items():
                 self._pose[name] = np.asarray(weights, dtype=np.float64).copy()
             if self._recording is not None:
@@ -78,6 +88,15 @@ class Session:
             weights = self._pose[family].copy()
             weights[component] = weight
             self.set({family: weights})
+
+    def undo(self) -> None:
+        """Go back to the pose before the last move, if there is one; changes without a rest between them are one."""
+        with self.lock:
+            if self._past:
+                before = self._past.pop()
+                self._moved = time.monotonic()  # what follows at once is no move of its own
+                self.set(before)
+                self._moved = -np.inf
 
     def reset(self) -> None:
         """Go back to the neutral face."""

@@ -7,7 +7,7 @@ import numpy as np
 import viser
 
 from splatrig.control.head import Head, Pose
-from splatrig.control.labels import label_of
+from splatrig.control.labels import label_of, title_of
 from splatrig.control.panel import Panel
 
 STEPS = 200
@@ -25,8 +25,7 @@ class Sliders:
         self._handles: dict[str, list[Any]] = {}  # viser types values of sliders as read-only; they can be set
         self._folders: list[Any] = []
         for name, family in head.families.items():
-            kind = "global" if family.panel.limits is None else "local"
-            folder = gui.add_folder(f"{name} · {kind}", expand_by_default=not self._folders)
+            folder = gui.add_folder(title_of(name), expand_by_default=not self._folders)
             self._folders.append(folder)
             with folder:
                 handles = [

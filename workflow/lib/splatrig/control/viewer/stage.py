@@ -105,10 +105,6 @@ class Stage:
             for number, place in enumerate(pins)
         ]
 
-    def eye(self, client: viser.ClientHandle) -> NDArray[np.float64]:  # [3]
-        """Return where a visitor looks from."""
-        return np.asarray(client.camera.position, dtype=np.float64) / SCALE
-
     def look_through(self, client: viser.ClientHandle, cameras: Cameras) -> None:
         """Put a visitor where the first of `cameras` (from head space) was, with its opening angle."""
         viewmat = cameras.viewmats[0]

@@ -13,7 +13,7 @@ import viser
 from numpy.typing import NDArray
 
 from splatrig.control.coefficients import coefficients_text, parse_coefficients
-from splatrig.control.labels import label_of
+from splatrig.control.labels import label_of, title_of
 from splatrig.control.track import Track, parse_csv, parse_json, read_track, write_track
 from splatrig.control.viewer.stage import SCALE
 from splatrig.errors import InputError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from splatrig.control.viewer.page import Page
 
 NOTHING = "(nothing)"
-ALL = "all families"
+ALL = "all sliders"
 
 
 def pose_tab(page: Page) -> None:
@@ -31,9 +31,9 @@ def pose_tab(page: Page) -> None:
     names = list(page.methods)
     method = gui.add_dropdown("Method", names, initial_value=page.controlled, hint="the families that the sliders move")
     expression = gui.add_dropdown("Expression", ["neutral", *_expressions(page)], initial_value="neutral")
-    act = gui.add_button_group("Face", ["neutral", "random"])
-    save = gui.add_button("Save coefficients", hint="JSON, by component name")
-    load = gui.add_upload_button("Load coefficients", mime_type=".json")
+    act = gui.add_button_group("Face", ["neutral", "random", "undo"], hint="undo: the pose before the last move")
+    save = gui.add_button("Save pose", hint="all sliders as a JSON file, by component name")
+    load = gui.add_upload_button("Open pose", mime_type=".json", hint="what Save pose wrote, here or in the web head")
 
     @method.on_update
     def _(_: viser.GuiEvent) -> None:
@@ -51,8 +51,11 @@ def pose_tab(page: Page) -> None:
     def _(_: viser.GuiEvent) -> None:
         if act.value == "neutral":
             page.session.reset()
-        else:
+        elif act.value == "random":
             page.session.randomise(page.first_family)
+        else:
+            page.show.stop.set()
+            page.session.undo()
 
     @save.on_click
     def _(event: viser.GuiEvent) -> None:
@@ -86,7 +89,9 @@ def drag_tab(page: Page) -> None:
         "where it is when others are dragged."
     )
     active = gui.add_checkbox("Drag points", initial_value=False)
-    families = gui.add_dropdown("Moves", [ALL, *page.method.head.families], initial_value=ALL)
+    families = gui.add_dropdown(
+        "With", [ALL, *page.method.head.families], initial_value=ALL, hint="whose sliders a drag may move"
+    )
     pins = gui.add_button_group("Pins", ["pin this point", "release all"])
     place = np.zeros(3)
 
@@ -128,13 +133,20 @@ def compare_tab(page: Page) -> None:
     """Another method, a heat map, a photograph."""
     gui = page.server.gui
     compared = gui.add_dropdown("Compare with", [NOTHING, *page.methods], initial_value=NOTHING)
-    layout = gui.add_dropdown("Show", ["side by side", "controlled", "compared"], initial_value="side by side")
+    layout = gui.add_dropdown(
+        "Show",
+        ["side by side", "controlled", "compared"],
+        initial_value="side by side",
+        hint="both heads, the one that the sliders move, or the other in its place",
+    )
     choices = {
-        f"{family} · {label_of(name)[0]}": (family, number)
+        f"{title_of(family)} · {label_of(name)[0]}": (family, number)
         for family, panel in page.method.head.panels.items()
         for number, name in enumerate(panel.names)
     }
-    heat = gui.add_dropdown("Heat map", [NOTHING, *choices], initial_value=NOTHING)
+    heat = gui.add_dropdown(
+        "Heat map", [NOTHING, *choices], initial_value=NOTHING, hint="how far a component moves each point, in mm"
+    )
     scale = gui.add_markdown("")
     shelf = page.photographs
     frame = gui.add_dropdown("Photograph", [NOTHING, *shelf.frames], initial_value=NOTHING)
@@ -177,12 +189,12 @@ def track_tab(page: Page) -> None:
     """Play tracks of the run or from a file, and record new ones."""
     gui = page.server.gui
     files = track_files(page.results, list(page.method.head.families))
-    chosen = gui.add_dropdown("Track", [NOTHING, *files], initial_value=NOTHING)
-    upload = gui.add_upload_button("Play a file", mime_type=".csv,.json")
+    chosen = gui.add_dropdown("Track", list(files) or [NOTHING], initial_value=next(iter(files), NOTHING))
+    upload = gui.add_upload_button("Play a file", mime_type=".csv,.json", hint="a track of weights, CSV or JSON")
     speed = gui.add_slider("Speed", min=0.1, max=3.0, step=0.1, initial_value=1.0)
-    loop = gui.add_checkbox("Again and again", initial_value=False)
-    act = gui.add_button_group("Track", ["play", "stop"])
-    record = gui.add_button_group("Record", ["start", "stop and save"])
+    loop = gui.add_checkbox("Loop", initial_value=False)
+    act = gui.add_button_group("Chosen track", ["play", "stop"])
+    record = gui.add_button_group("Record", ["start", "stop and save"], hint="every pose, as tracks of this run")
     said = gui.add_markdown("")
 
     def play(track_of: Callable[[], Track], client: viser.ClientHandle | None) -> None:
@@ -228,10 +240,11 @@ def track_tab(page: Page) -> None:
 
 
 def track_files(results: Path, families: list[str]) -> dict[str, Path]:
-    """Return the tracks that a run has made, by a readable name."""
+    """Return the tracks that a run has made, by a readable name, the tours through all expressions first."""
     folder = results / "control" / "tracks"
-    return {
-        str(path.relative_to(folder).with_suffix("")): path
-        for family in families
-        for path in sorted((folder / family).rglob("*.csv"))
-    }
+    paths = [path for family in families for path in sorted((folder / family).rglob("*.csv"))]
+    return {str(path.relative_to(folder).with_suffix("")): path for path in sorted(paths, key=_is_no_tour)}
+
+
+def _is_no_tour(path: Path) -> bool:
+    return path.stem != "tour"

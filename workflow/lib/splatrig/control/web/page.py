@@ -19,7 +19,7 @@ from splatrig.capture.cameras import Cameras
 from splatrig.config_control import ControlDrag
 from splatrig.control.drag import usual_weights
 from splatrig.control.head import Head
-from splatrig.control.labels import label_of
+from splatrig.control.labels import label_of, title_of
 from splatrig.control.track import Track
 from splatrig.control.web.measure import Cost
 from splatrig.control.web.pack import PackedHead
@@ -137,12 +137,6 @@ def footer_of(head: Head, packed: PackedHead, cost: Cost, notice: str) -> list[s
             "the run they follow the skin, which the decibels above count."
         )
     return [*lines, *([notice] if notice else []), f"Made by splatrig {__version__}; drawn by three.js and Spark."]
-
-
-def title_of(family: str) -> str:
-    """Return a family's name for people: `global, learned` for joint_global."""
-    kind = {"joint_global": "global, learned", "joint_local": "local, learned", "pca_all": "global, PCA"}
-    return kind.get(family) or family.replace("_", " ")
 
 
 def _short(numbers: NDArray[np.floating]) -> list[float]:
