@@ -10,6 +10,9 @@ import pytest
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SOFTWARE_GL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist", "--no-sandbox")
 
+_running: list[tuple[Any, list[Any]]] = []
+"""The driver and its browsers, while there are any: a thread can have no second driver."""
+
 
 @contextmanager
 def chromium() -> Iterator[Any]:
@@ -18,9 +21,16 @@ def chromium() -> Iterator[Any]:
     if program is None:
         pytest.skip("no Chromium: apt-get install -y chromium")
     driver = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install -r requirements-dev.txt")
-    with driver.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(SOFTWARE_GL))
-        try:
-            yield browser
-        finally:
-            browser.close()
+    if not _running:
+        _running.append((driver.sync_playwright().start(), []))
+    playwright, browsers = _running[0]
+    browser = playwright.chromium.launch(executable_path=program, args=list(SOFTWARE_GL))
+    browsers.append(browser)
+    try:
+        yield browser
+    finally:
+        browser.close()
+        browsers.remove(browser)
+        if not browsers:
+            _running.clear()
+            playwright.stop()

@@ -1,16 +1,17 @@
 """The page in a real browser: headless Chromium, software rendering, a planted head of 162 Gaussians."""
 
 import io
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import browser
 import planted
 from control import heads
 from splatrig.capture.cameras import write_cameras
@@ -21,17 +22,11 @@ from splatrig.control.coefficients import write_coefficients
 from splatrig.control.track import Track, write_track
 
 viser = pytest.importorskip("viser", reason="the viewer needs viser: pip install viser==1.1.1")
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -r requirements-dev.txt")
 
 from splatrig.control.viewer.page import Page  # noqa: E402
 from splatrig.control.viewer.stage import FOV_DEGREES, START_MM  # noqa: E402
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.skipif(BROWSER is None, reason="needs Chromium: apt-get install chromium"),
-    pytest.mark.timeout(600),
-]
-FLAGS = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox"]
+pytestmark = pytest.mark.timeout(600)
 KNOWN = "THREE.BufferGeometry.computeBoundingSphere(): Computed radius is NaN"
 """viser 1.1.1 says this for any Gaussian splats: their attribute `position` has two numbers a corner."""
 SIZE = {"width": 960, "height": 540}
@@ -46,7 +41,7 @@ class Opened:
     """A page in the browser."""
 
     viewer: Page
-    tab: "sync_api.Page"
+    tab: Any
     complaints: list[str] = field(default_factory=list)
 
     def seen(self, box: tuple[int, int, int, int]) -> np.ndarray:
@@ -97,9 +92,8 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     server = viser.ViserServer(host="127.0.0.1", port=0, verbose=False)
     viewer = Page(server, a_run(tmp_path_factory.mktemp("planted")), {METHOD: heads.head(2)}, heads.DRAG)
     viewer.start()
-    with sync_api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=BROWSER, headless=True, args=FLAGS)
-        tab = browser.new_page(viewport=SIZE)
+    with browser.chromium() as chromium:
+        tab = chromium.new_page(viewport=SIZE)
         tab.set_default_timeout(90_000)
         page = Opened(viewer, tab)
         tab.on("console", lambda said: page.complaints.append(said.text) if said.type == "error" else None)
@@ -109,7 +103,6 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
         page.until(lambda: np.ptp(page.seen(HEAD_BOX)) > 50, "no head appears")
         page.settled()
         yield page
-        browser.close()
     viewer.close()
 
 
