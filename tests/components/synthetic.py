@@ -208,6 +208,11 @@ def matched_correlations(found: np.ndarray, planted: np.ndarray) -> np.ndarray:
     return cosines[rows, columns]
 
 
+def weights_of(components: Components, rows: np.ndarray) -> np.ndarray:
+    """Return the weights [M, K] whose rows come closest to `rows` [M, D] in standardised units."""
+    return np.linalg.lstsq(components.C.T.astype(np.float64), components.standardise(rows).T, rcond=None)[0].T
+
+
 def pca_components(matrix: AttributeMatrix, found: PrincipalComponents) -> Components:
     """Return what PCA found in a matrix in memory as a component file has it, without faces."""
     return found.standardisation.components(

@@ -6,12 +6,12 @@ import pytest
 import yaml
 from scipy.optimize import linear_sum_assignment
 
-from components.synthetic import export_small_capture, matched_correlations, planted_demo_head
+from components.synthetic import export_small_capture, matched_correlations, planted_demo_head, weights_of
 from splatrig.components.assemble import assemble, data_matrix
 from splatrig.components.file import read_components, write_components
-from splatrig.components.local import CoarseStart, local_components
+from splatrig.components.local import CoarseStart, coarse_start, local_components
 from splatrig.components.matrix import in_memory
-from splatrig.components.pca import principal_components, transform
+from splatrig.components.pca import principal_components
 from splatrig.config import SldcConfig, from_mapping
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,10 +123,20 @@ def test_face_units_of_the_demo_head_are_recovered_by_sldc_and_not_by_pca(noise_
     assert matched_correlations(principal_components(matrix, len(fields)).C, fields).min() < 0.9
 
 
-def test_weights_of_any_family_are_found_again_by_transform(exported):
+def test_weights_of_any_family_are_found_again(exported):
     with exported.reader("base") as reader:
         matrix = reader.train_matrix(["xyz"])
         found = local_components(matrix, exported.template.levels["base"], config(k=4, lambda_=0.1), "gauss", "neutral")
         components = assemble(reader, "sldc", found.W, found.C, found.standardisation, {})
     W = np.random.default_rng(0).uniform(size=(3, 4)).astype(np.float32)
-    np.testing.assert_allclose(transform(components, components.rows(W)), W, atol=1e-2)
+    np.testing.assert_allclose(weights_of(components, components.rows(W)), W, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("start", "level", "coarse"), [("base", "subd1", True), ("subd1", "base", False), (None, "subd1", False)]
+)
+def test_components_are_found_first_on_coarser_levels_alone(exported, start, level, coarse):
+    found = coarse_start(exported.template, start, level)
+    assert (found is not None) == coarse
+    if found is not None:
+        assert found.operator.shape == tuple(len(exported.template.levels[name].vertices) for name in (level, start))

@@ -4,11 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
-from components.synthetic import export_small_capture, pca_components, random_matrix
+from components.synthetic import export_small_capture, pca_components, random_matrix, weights_of
 from splatrig.components.assemble import assemble, data_matrix
 from splatrig.components.file import read_components, write_components
 from splatrig.components.matrix import StandardisedRows, in_memory
-from splatrig.components.pca import principal_components, transform
+from splatrig.components.pca import principal_components
 from splatrig.errors import InputError
 
 FLOAT32_ROWS = 2e-5
@@ -62,12 +62,12 @@ def test_components_are_orthonormal_and_their_largest_entry_is_positive():
     assert (found.C[np.arange(5), np.abs(found.C).argmax(axis=1)] > 0).all()
 
 
-def test_transform_and_rows_are_inverse():
+def test_weights_and_rows_are_inverse():
     matrix = random_matrix()
     components = pca_components(matrix, principal_components(matrix, 5))
     W = np.random.default_rng(3).normal(size=(4, 5)).astype(np.float32)
-    np.testing.assert_allclose(transform(components, components.rows(W)), W, atol=2e-3)
-    np.testing.assert_allclose(transform(components, raw_rows(matrix)), components.W, atol=2e-3)
+    np.testing.assert_allclose(weights_of(components, components.rows(W)), W, atol=2e-3)
+    np.testing.assert_allclose(weights_of(components, raw_rows(matrix)), components.W, atol=2e-3)
 
 
 def test_frame_order_does_not_matter():

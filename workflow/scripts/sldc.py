@@ -7,7 +7,7 @@ from pathlib import Path
 from splatrig.components.assemble import assemble, data_matrix, named
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.file import write_components
-from splatrig.components.local import CoarseStart, local_components
+from splatrig.components.local import coarse_start, local_components
 from splatrig.config import SldcConfig, from_mapping
 from splatrig.mesh.template import read_template
 
@@ -17,7 +17,6 @@ with AttributeReader(snakemake.input.attributes) as reader:
     matrix = reader.train_matrix(params.attributes)
     template = read_template(snakemake.input.template)
     level = template.levels[reader.level]
-    start = config.start_level if config.start_level != reader.level else None
     found = local_components(
         matrix,
         level,
@@ -26,7 +25,7 @@ with AttributeReader(snakemake.input.attributes) as reader:
         params.rest,
         snakemake.threads,
         device="cuda" if snakemake.resources.get("gpu") else "cpu",
-        coarse=CoarseStart(template.levels[start], template.between(start, reader.level)) if start else None,
+        coarse=coarse_start(template, config.start_level, reader.level),
     )
     components = assemble(reader, "sldc", found.W, found.C, found.standardisation, params.sldc, found.extras)
     components = named(components, template, snakemake.input.get("units"))

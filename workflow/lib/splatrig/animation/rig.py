@@ -76,9 +76,7 @@ class Rig:
     @cached_property
     def rest(self) -> NDArray[np.float32]:  # [D]
         """The row of weights zero, in stored units."""
-        parts = self.components
-        offset = 0.0 if parts.offset is None else parts.offset
-        return np.asarray(parts.mean + parts.std * offset, dtype=np.float32)
+        return self.components.rest
 
     @cached_property
     def basis(self) -> NDArray[np.float32] | csr_array:  # [K, D]

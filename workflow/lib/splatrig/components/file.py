@@ -9,6 +9,7 @@ Datasets: `dataMat` (F, D) standardised rows (or an external link to them, or ab
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -88,19 +89,18 @@ class Components:
             if shape != wanted:
                 raise InputError(f"components ({self.family}): {name} has shape {shape}, expected {wanted}.")
 
+    @cached_property
+    def rest(self) -> NDArray[np.float32]:  # [D]
+        """The rest shape in stored units: the row of weights zero."""
+        return self.mean if self.offset is None else self.mean + self.std * self.offset
+
     def rows(self, W: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """Return frames [F, D] in stored units for weights `W` [F, K] (default: the training frames')."""
-        standardised = (self.W if W is None else W) @ self.C
-        if self.offset is not None:
-            standardised += self.offset
-        return self.mean + self.std * standardised
+        return self.rest + self.std * ((self.W if W is None else W) @ self.C)
 
     def standardise(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return what `rows` [F, D] in stored units leave for `W @ C`: standardised, less the rest shape."""
-        standardised = (rows - self.mean) / self.std
-        if self.offset is not None:
-            standardised -= self.offset
-        return standardised
+        """Return what `rows` [F, D] in stored units leave for `W @ C`: less the rest shape, standardised."""
+        return (rows - self.rest) / self.std
 
     def by_gaussian(self) -> NDArray[np.float32]:
         """Return C as [K, N, d]: for each Gaussian its d numbers, attributes in the order of `dim_info`."""

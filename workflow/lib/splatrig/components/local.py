@@ -25,7 +25,7 @@ from splatrig.components.support import SUPPORT_MAPS, Locality, SupportMap, larg
 from splatrig.config import SldcConfig
 from splatrig.errors import InputError
 from splatrig.mesh.geodesic import GeodesicSolver
-from splatrig.mesh.template import Level
+from splatrig.mesh.template import Level, Template
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +75,14 @@ class CoarseStart:
 
     level: Level
     operator: csr_array  # [V, V_coarse] midpoint operator to the level of the rows
+
+
+def coarse_start(template: Template, start: str | None, level: str) -> CoarseStart | None:
+    """Return the level `start` to find the components of `level` on first; None where it is no coarser one."""
+    names = list(template.levels)
+    if start is None or names.index(start) >= names.index(level):
+        return None
+    return CoarseStart(template.levels[start], template.between(start, level))
 
 
 def local_components(

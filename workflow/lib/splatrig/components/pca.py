@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from splatrig.components.blocks import map_blocks, spans
-from splatrig.components.file import Components
 from splatrig.components.matrix import (
     AttributeMatrix,
     Block,
@@ -198,22 +197,3 @@ def _turned(
     for k in np.flatnonzero(peaks < 0):
         np.negative(C[k], out=C[k])
     return C, np.where(peaks < 0, -1.0, 1.0)
-
-
-def transform(
-    components: Components,
-    rows: NDArray[np.float32],  # [M, D]
-    weights: NDArray[np.float32] | None = None,  # [N]
-) -> NDArray[np.float32]:
-    """Return the coefficients [M, K] of `rows` (stored units) that reconstruct them best; inverse: `Components.rows`.
-
-    Least squares, so it serves every family; `weights` say how much each Gaussian counts.
-    """
-    targets = components.standardise(rows)
-    C = components.C
-    if weights is not None:
-        per_column = [np.repeat(weights, (stop - start) // len(weights)) for _, start, stop in components.dim_info]
-        C = C * np.concatenate(per_column)
-    normal = C.astype(np.float64) @ components.C.T.astype(np.float64)
-    projections = targets.astype(np.float64) @ C.T.astype(np.float64)
-    return (projections @ np.linalg.pinv(normal, rcond=NEGLIGIBLE, hermitian=True)).astype(np.float32)

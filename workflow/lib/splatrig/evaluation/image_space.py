@@ -174,8 +174,7 @@ class Stage:
         coarse = self._template.level_of(len(components.face_mask))
         operator = self._template.between(coarse, self._template.finest)
         first, end = next((first, end) for name, first, end in components.dim_info if name == "xyz")
-        offset = 0.0 if components.offset is None else components.offset
-        rest = (components.mean + components.std * offset)[first:end].reshape(-1, 3)
+        rest = components.rest[first:end].reshape(-1, 3)
 
         def pose(row: NDArray[np.float32]) -> Gaussians:
             moved = operator @ (row[first:end].reshape(-1, 3) - rest)

@@ -1,7 +1,6 @@
 """How well k components of a family rebuild fitted frames, and what the components are like."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,23 +20,6 @@ from splatrig.evaluation.rows import AttributeRows
 from splatrig.evaluation.surface import SurfaceWalk
 from splatrig.evaluation.table import MethodTable
 from splatrig.mesh.topology import unique_edges
-
-
-@dataclass(frozen=True)
-class Standardised:
-    """Rows and components in the units in which the components were learned, relative to the rest face."""
-
-    X: NDArray[np.float32]  # [F, D]
-    rest: NDArray[np.float32]  # [D] in stored units
-    std: NDArray[np.float32]  # [D]
-
-
-def standardise(X: NDArray[np.float32], components: Components) -> Standardised:
-    """Return (X - mean) / std - offset with what leads back; columns that never vary count nothing."""
-    offset = 0.0 if components.offset is None else components.offset
-    rest = np.asarray(components.mean + components.std * offset, dtype=np.float32)
-    inverse = np.divide(1.0, components.std, out=np.zeros_like(components.std), where=components.std > 0)
-    return Standardised((X - rest) * inverse, rest, components.std)
 
 
 def weight_bounds(components: Components) -> tuple[float, float] | None:
@@ -69,11 +51,9 @@ def usable_ks(ks: Iterable[int], count: int) -> list[int]:
     return sorted({k for k in ks if k < count} | {count})
 
 
-def rebuild(components: Components, standard: Standardised, order: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the closest rows [F, D], in stored units, that the components `order` can make within their bounds."""
-    C = components.C[order]
-    weights = fit_weights(standard.X, C, bounds=weight_bounds(components))
-    return standard.rest + standard.std * (weights @ C)
+def rebuild(components: Components, X: NDArray[np.float32]) -> NDArray[np.float32]:  # [F, D]
+    """Return the rows closest to `X` [F, D] that all components can make within their bounds, both in stored units."""
+    return components.rows(fit_weights(components.standardise(X), components.C, bounds=weight_bounds(components)))
 
 
 class Projection:
@@ -86,7 +66,8 @@ class Projection:
     def __init__(self, components: Components, X: NDArray[np.float32]) -> None:
         """Take the rows `X` [F, D] in stored units."""
         self.components = components
-        self.standard = standardise(X, components)
+        self.X = components.standardise(X)
+        """[F, D] in standardised units, less the rest face."""
         self.order = by_energy(components)
         self.C = components.C[self.order]
         """[K, D] in the order in which components enter."""
@@ -94,8 +75,8 @@ class Projection:
         used = values > 1e-10 * max(float(values.max(initial=0.0)), 1e-30)
         root = np.sqrt(values[used])
         self._coordinates = vectors[:, used] * root  # [K, R]
-        self._targets = (self.standard.X @ self.C.T).astype(np.float64) @ (vectors[:, used] / root)  # [F, R]
-        self._squares = np.square(self.standard.X, dtype=np.float64).sum(axis=1)
+        self._targets = (self.X @ self.C.T).astype(np.float64) @ (vectors[:, used] / root)  # [F, R]
+        self._squares = np.square(self.X, dtype=np.float64).sum(axis=1)
 
     @property
     def count(self) -> int:
@@ -108,7 +89,7 @@ class Projection:
 
     def estimate(self, k: int) -> NDArray[np.float32]:  # [F, D]
         """Return the rows made of those weights, in stored units."""
-        return self.standard.rest + self.standard.std * (self.weights(k) @ self.C[:k])
+        return self.components.rest + self.components.std * (self.weights(k) @ self.C[:k])
 
     def left(self, k: int) -> NDArray[np.float64]:  # [F]
         """Return the squared norm of what the first `k` components miss, in standardised units."""
@@ -155,9 +136,9 @@ def add_influence(table: MethodTable, projection: Projection, data: AttributeRow
     total = projection.total()
     columns = next((slice(first, end) for name, first, end in projection.components.dim_info if name == "xyz"), None)
     if columns is not None:
-        X, C = projection.standard.X[:, columns], projection.C[:, columns]
+        X, C = projection.X[:, columns], projection.C[:, columns]
         if projection.components.family == "joint":
-            X = (data.X[:, columns] - data.X[data.neutral_row, columns]) / projection.standard.std[columns]
+            X = (data.X[:, columns] - data.X[data.neutral_row, columns]) / projection.components.std[columns]
         squares = np.square(X, dtype=np.float64).sum(axis=1)
         moments, gram = (X @ C.T).astype(np.float64), (C @ C.T).astype(np.float64)
     for k in range(1, projection.count + 1):

@@ -14,13 +14,7 @@ from numpy.typing import NDArray
 
 from splatrig.components.file import Components
 from splatrig.components.local import local_components
-from splatrig.components.matrix import (
-    AttributeMatrix,
-    Standardisation,
-    StandardisedRows,
-    in_memory,
-)
-from splatrig.components.matrix import standardise as measure_scales
+from splatrig.components.matrix import AttributeMatrix, Standardisation, StandardisedRows, in_memory, standardise
 from splatrig.components.pca import principal_components
 from splatrig.config import MbspcaConfig, SldcConfig
 from splatrig.evaluation.image_space import Place, Stage
@@ -28,11 +22,9 @@ from splatrig.evaluation.left_out import add_folds, fold_errors
 from splatrig.evaluation.measures import attribute_error, rms
 from splatrig.evaluation.reconstruction import (
     add_convergence,
-    by_energy,
     describe_components,
     rebuild,
     split_attributes,
-    standardise,
 )
 from splatrig.evaluation.rows import AttributeRows
 from splatrig.evaluation.shape_model import most_components
@@ -85,7 +77,7 @@ class Learner:
         from splatrig.components.mbspca import sparse_components  # scikit-learn takes half a second
 
         assert self.mbspca is not None
-        scales = measure_scales(matrix, self.rest)
+        scales = standardise(matrix, self.rest)
         found = sparse_components(StandardisedRows(matrix, scales).less_rest(), k, self.mbspca.alpha, self.seed)
         return found.W, found.C, scales, found.extras
 
@@ -142,7 +134,7 @@ class Sweeps:
                     continue
                 components = self._learn(kept, k, None)
                 out = np.flatnonzero(data.train & (expressions == name))
-                estimate = _rebuilt(components, data, out)
+                estimate = rebuild(components, data.X[out])
                 errors.append(fold_errors(components, data.X[out], estimate))
                 if stage is not None:
                     pose = stage.posing(components)
@@ -184,7 +176,7 @@ class Sweeps:
         table = MethodTable(self.method, self.level_name)
         for split, chosen in (("train", rows), ("held_out", np.flatnonzero(~self.data.train))):
             if len(chosen):
-                error = _errors(components, self.data, chosen, _rebuilt(components, self.data, chosen))
+                error = _errors(components, self.data.X[chosen], rebuild(components, self.data.X[chosen]))
                 table.add("rmse_xyz", rms(error), "mm", error.size, k=k, split=split)
                 face = error[:, components.face_mask]
                 table.add("rmse_xyz", rms(face), "mm", face.size, k=k, region="face", split=split)
@@ -194,14 +186,7 @@ class Sweeps:
         self._keep(table, sweep, lambda_)
 
 
-def _rebuilt(components: Components, data: AttributeRows, rows: NDArray[np.int64]) -> NDArray[np.float32]:  # [R, D]
-    """Return `rows` of the data as nearly as the components can make them."""
-    return rebuild(components, standardise(data.X[rows], components), by_energy(components))
-
-
-def _errors(
-    components: Components, data: AttributeRows, rows: NDArray[np.int64], estimate: NDArray
-) -> NDArray[np.float64]:  # [R, N]
-    """Return the distance in mm of every centre of the rebuilt rows `estimate` [R, D] from the fitted one."""
-    truth = split_attributes(data.X[rows], components)["xyz"]
-    return attribute_error("xyz", split_attributes(estimate, components)["xyz"], truth)
+def _errors(components: Components, X: NDArray, estimate: NDArray) -> NDArray[np.float64]:  # [R, N]
+    """Return the distance in mm of every centre of the rebuilt rows `estimate` [R, D] from the fitted `X` [R, D]."""
+    truth, made = (split_attributes(rows, components)["xyz"] for rows in (X, estimate))
+    return attribute_error("xyz", made, truth)

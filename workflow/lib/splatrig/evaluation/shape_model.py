@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from splatrig.components.file import Components
 from splatrig.evaluation.measures import bootstrap_interval
-from splatrig.evaluation.reconstruction import Projection, standardise, usable_ks
+from splatrig.evaluation.reconstruction import Projection, usable_ks
 from splatrig.evaluation.rows import AttributeRows
 from splatrig.evaluation.surface import SurfaceWalk
 from splatrig.evaluation.table import MethodTable
@@ -84,13 +84,14 @@ class LeftOut:
         self.data, self.components = data, components
         self.rows = np.flatnonzero(data.train)
         """[F] the training frames."""
-        self.standard = standardise(data.X[self.rows], components)
+        self.X = components.standardise(data.X[self.rows])
+        """[F, D] in standardised units, less the rest face."""
         self.groups = data.expressions[self.rows]
         folds = [name for name in np.unique(self.groups) if name != data.expressions[data.neutral_row]]
         self._most = {name: most_components(int(np.sum(self.groups != name))) for name in folds}
         usable = sorted({k for k in ks if k <= max(self._most.values(), default=0)})
         rest = "mean" if components.offset is None else "neutral"
-        self.mixtures = pca_left_out_mixtures(gram(self.standard.X), self.groups, folds, usable, rest=rest)
+        self.mixtures = pca_left_out_mixtures(gram(self.X), self.groups, folds, usable, rest=rest)
 
     def folds(self, k: int) -> list[str]:
         """Return the expressions without which the others have `k` components."""
@@ -98,8 +99,8 @@ class LeftOut:
 
     def estimate(self, k: int, chosen: NDArray, columns: slice = slice(None)) -> NDArray[np.float32]:
         """Return the rebuilt rows of the frames `chosen` (indices into `rows`), in stored units."""
-        mixed = self.mixtures[k][chosen].astype(np.float32) @ self.standard.X[:, columns]
-        return self.standard.rest[columns] + self.standard.std[columns] * mixed
+        mixed = self.mixtures[k][chosen].astype(np.float32) @ self.X[:, columns]
+        return self.components.rest[columns] + self.components.std[columns] * mixed
 
     def add_to(self, table: MethodTable, generator: np.random.Generator) -> None:
         """Add the RMSE in mm of corresponding centres and of distances from the surface: mean, interval over folds."""
@@ -107,7 +108,7 @@ class LeftOut:
         if xyz is None or not self.mixtures:
             return
         count, unit = (xyz.stop - xyz.start) // 3, float(np.square(self.components.std[xyz]).mean())
-        part, walk = gram(self.standard.X[:, xyz]), SurfaceWalk(self.components.faces)
+        part, walk = gram(self.X[:, xyz]), SurfaceWalk(self.components.faces)
         truth = self.data.X[self.rows, xyz].reshape(len(self.rows), count, 3)
         for k, mixture in self.mixtures.items():
             squared = unit * left_out_errors(mixture, part) / count
@@ -133,13 +134,13 @@ class RandomFaces:
         train = np.flatnonzero(data.train)
         weights = projection.weights(k)[train]
         rows = generator.integers(len(weights), size=(SPECIFICITY_SAMPLES, k))
-        self._C, self._standard = projection.C[:k], projection.standard
+        self._C, self._components = projection.C[:k], projection.components
         self._columns = xyz_columns(projection.components)
         assert self._columns is not None
         self.weights = np.take_along_axis(weights, rows, axis=0)
         """[S, k]"""
-        frames = (data.X[train, self._columns] - self._standard.rest[self._columns]).astype(np.float64)
-        basis = (self._C[:, self._columns] * self._standard.std[self._columns]).astype(np.float64)
+        frames = (data.X[train, self._columns] - self._components.rest[self._columns]).astype(np.float64)
+        basis = (self._C[:, self._columns] * self._components.std[self._columns]).astype(np.float64)
         # ‖s - x‖² through small Gram matrices, since the samples lie in the span of the basis
         drawn = self.weights.astype(np.float64)
         squared = (
@@ -155,7 +156,7 @@ class RandomFaces:
     def rows(self, chosen: slice, columns: slice = slice(None)) -> NDArray[np.float32]:
         """Return the chosen faces as rows in stored units."""
         mixed = self.weights[chosen] @ self._C[:, columns]
-        return self._standard.rest[columns] + self._standard.std[columns] * mixed
+        return self._components.rest[columns] + self._components.std[columns] * mixed
 
     def surface_distances(self, data: AttributeRows, walk: SurfaceWalk) -> NDArray[np.float64]:  # [S] mm
         """Return the RMS distance in mm of each face's centres from the surface of its nearest training frame."""

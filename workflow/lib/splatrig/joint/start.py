@@ -131,9 +131,8 @@ def moved_gaussians(components: Components) -> NDArray[np.bool_]:  # [K, N]
 
 def rest_gaussians(components: Components, neutral: Gaussians) -> Gaussians:
     """Return the rest row of any component file as Gaussians; what it lacks is the neutral's."""
-    rest = components.mean + components.std * (0.0 if components.offset is None else components.offset)
     fields = dict(neutral.items())
     for name, first, end in components.dim_info:
         field = ATTRIBUTES[name]
-        fields[field] = rest[first:end].reshape(len(neutral), *SHAPES[field]).astype(np.float32)
+        fields[field] = components.rest[first:end].reshape(len(neutral), *SHAPES[field]).astype(np.float32)
     return Gaussians(**fields)
