@@ -115,7 +115,7 @@ def test_methods_at_one_k_stand_side_by_side_and_those_without_locality_have_no_
     once = methods[methods["k"] == 3]
     points = curves_of(figures.draw_reconstruction(once, sweeps[sweeps["k"] == 3]).axes[0])
     places = sorted(float(points[name][0, 0]) for name in points)
-    assert np.diff(places).min() > 0.05
+    assert np.diff(places).min() > 0.05  # of k = 3
     assert np.mean(places) == pytest.approx(3.0)
     pictured = methods[methods["metric"] == "image_psnr"].assign(method="sldc_trapezoid_xyz")
     labels = figures.draw_locality(pd.concat([methods, pictured])).axes[0].get_yticklabels()

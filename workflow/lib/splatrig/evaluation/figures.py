@@ -31,13 +31,14 @@ STYLE: Any = {
     "axes.grid": True,
     "grid.color": "#dddddd",
     "axes.axisbelow": True,
+    "axes.formatter.useoffset": False,
     "legend.frameon": False,
     "figure.dpi": 130,
     "lines.linewidth": 1.8,
     "lines.markersize": 5,
 }
 
-APART = 0.04
+APART = 0.03
 """Distance, as a share of k, of methods that were measured at one k alone."""
 
 ATTRIBUTE_TITLES = {
@@ -121,12 +122,17 @@ def method_curves(
         curve(axes, own, label=label_of(method), count=not one_k, **look_of(method))
     if title:
         axes.set_title(title, loc="left", fontsize=10.5, fontweight="bold")
-    axes.set_xlabel("components k")
     axes.set_ylabel(unit)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    axes.set_xlim(left=0)
+    against_k(axes, rows["k"])
     if rows.empty:
         say_absent(axes, "not measured")
+
+
+def against_k(axes: Axes, ks: "pd.Series[int]") -> None:
+    """Let the horizontal axis count components from none to the most of `ks`, in whole numbers."""
+    axes.set_xlabel("components k")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    axes.set_xlim(0.0, 1.1 * max(ks, default=1))
 
 
 def say_absent(axes: Axes, why: str) -> None:
@@ -293,10 +299,8 @@ def draw_upsampling(table: pd.DataFrame) -> Figure:
             rows = pick(group, metric, region="head", split="train")
             curve(ax, rows, label=f"learned on {_size(group)}, carried up", color=COLORS[place], marker=MARKERS[place])
         ax.set_title(title, loc="left", fontweight="bold", fontsize=10.5)
-        ax.set_xlabel("components k")
         ax.set_ylabel(unit)
-        ax.set_xlim(left=0)
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        against_k(ax, finest["k"])
     from_zero(axes[0, 0])
     shared_legend(figure, axes, 3)
     return figure
