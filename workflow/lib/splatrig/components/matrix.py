@@ -29,6 +29,18 @@ DIMENSIONS = {
 }
 """Numbers a Gaussian of each attribute, in the order of the attribute store."""
 
+ERROR_UNITS = {
+    "xyz": "mm",
+    "normal": "unit length",
+    "rgb": "rgb",
+    "f_dc": "rgb",
+    "f_rest": "SH",
+    "opacity": "logit",
+    "scale": "ln mm",
+    "rotation": "degree",
+}
+"""Unit in which the evaluation tells errors of each attribute: of f_dc as colours, of rotations as angles."""
+
 BLOCK_WIDTH = 12288
 """Columns a block: a multiple of 3 and 4, so a Gaussian is never cut; 330 frames of them are 16 MB."""
 

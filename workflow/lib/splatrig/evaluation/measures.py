@@ -8,9 +8,6 @@ from numpy.typing import NDArray
 RGB_PER_F_DC = 0.5 / np.sqrt(np.pi)
 """The constant spherical harmonic: rgb = 0.5 + this · f_dc. Here without torch, so that table jobs start fast."""
 
-UNITS = {"xyz": "mm", "f_dc": "rgb", "f_rest": "SH", "opacity": "logit", "scale": "ln mm", "rotation": "degree"}
-"""Unit in which the error of each attribute is reported."""
-
 ZERO_SHARE = 1e-6
 """A row of a component is zero when it is not longer than this share of the component's longest row."""
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from splatrig.animation.rig import fit_weights
 from splatrig.components.file import Components
+from splatrig.components.matrix import ERROR_UNITS
 from splatrig.evaluation.measures import (
-    UNITS,
     attribute_error,
     hoyer,
     jump,
@@ -120,7 +120,7 @@ def sweep_reconstruction(table: MethodTable, projection: Projection, data: Attri
             for name, error in errors.items():
                 for region, vertices in (("head", slice(None)), ("face", components.face_mask)):
                     here = error[chosen][:, vertices]
-                    table.add(f"rmse_{name}", rms(here), UNITS[name], here.size, k=k, region=region, split=split)
+                    table.add(f"rmse_{name}", rms(here), ERROR_UNITS[name], here.size, k=k, region=region, split=split)
             if away is not None:
                 table.add("max_xyz", errors["xyz"][chosen].max(), "mm", int(chosen.sum()), k=k, split=split)
                 table.add("surface_xyz", rms(away[chosen]), "mm", away[chosen].size, k=k, split=split)
