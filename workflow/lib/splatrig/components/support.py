@@ -3,7 +3,7 @@
 The sparsity penalty of a component at Gaussian i is λ·s(d_i): free near the centre, full far away. Both maps are
 normalised, so the same λ means the same sparsity:
 
-- trapezoid (Neumann et al. 2013, equation 8): clip((d - d_min) / (d_max - d_min), 0, 1);
+- trapezoid (Neumann et al. 2013): clip((d - d_min) / (d_max - d_min), 0, 1);
 - Gaussian (smooth sparsity): 1 - exp(-d² / 2σ²).
 """
 

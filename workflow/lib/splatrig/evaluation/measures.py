@@ -45,7 +45,7 @@ def zero_rows(magnitudes: NDArray) -> float:
 
 
 def hoyer(magnitudes: NDArray) -> NDArray[np.float64]:  # [K]
-    """Return the sparsity of Hoyer (2004), eq. 3.1, of each component's row lengths [K, N].
+    """Return the sparsity of Hoyer (2004), (√N - ℓ₁/ℓ₂) / (√N - 1), of each component's row lengths [K, N].
 
     0 when all rows are equally long, 1 when a single row is not zero; NaN for a component that is zero.
     """
