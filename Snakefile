@@ -9,7 +9,7 @@ min_version("9.0")
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "lib"))
 
-from splatrig.logs import last_words
+from splatrig.logs import last_words, worth_a_look
 
 
 configfile: str(Path(workflow.basedir) / "config.yaml")
@@ -27,6 +27,8 @@ onstart:
 
 onsuccess:
     record_provenance()
+    if warned := worth_a_look(job_logs(), STARTED):
+        sys.stderr.write(f"\n{warned}\n")
 
 
 onerror:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from splatrig.logs import last_words
+from splatrig.logs import last_words, worth_a_look
 
 LIB = Path(__file__).resolve().parents[1] / "workflow/lib"
 
@@ -32,6 +32,21 @@ def test_everything_said_goes_to_the_log(tmp_path):
     text = log.read_text()
     for word in ("out", "err", "child", "measured 3"):
         assert word in text
+
+
+def test_warnings_of_this_run_are_told_and_nothing_else(tmp_path):
+    logs = [tmp_path / f"{name}.log" for name in ("a", "b", "absent")]
+    say = "import logging, sys; log = logging.getLogger('splatrig.x'); log.info('fine'); "
+    run(say + "log.warning('camera %s is dark', 'c'); logging.getLogger('other').warning('deprecated')", logs[0])
+    run(say + "print('12:00:00 no warning: this is print'); log.warning('a mesh has moved')", logs[1])
+    said = worth_a_look(logs, since=0.0)
+    assert said.splitlines() == [
+        "Worth a look:",
+        f"    {logs[0]}: camera c is dark",
+        f"    {logs[1]}: a mesh has moved",
+    ]
+    assert worth_a_look(logs, since=0.0, most=1).endswith("camera c is dark\n    and 1 more")
+    assert worth_a_look(logs, since=logs[1].stat().st_mtime + 1.0) == ""
 
 
 @pytest.mark.parametrize(("error", "traceback"), [("InputError", False), ("KeyError", True)])

@@ -115,15 +115,49 @@ def test_the_number_of_threads_changes_nothing(raw, tmp_path):
         assert not different + errors
 
 
-def test_holes_are_counted_and_skipped(raw, tmp_path, caplog):
+def test_frames_with_holes_are_left_out(raw, tmp_path, caplog):
     raw.tracked(SMILE, "000100.obj").unlink()
     raw.tracked(SMILE, "000103_transform.txt").unlink()
     raw.image(SMILE, "400017", "000106").unlink()
     with caplog.at_level(logging.WARNING):
         rows = run(raw, tmp_path / "out")
-    assert [(row.frame, row.image_count) for row in rows] == [("000106", 2), ("000109", 3)]
-    assert not (tmp_path / "out" / "000106" / "400017.png").exists()
+    assert [(row.frame, row.image_count) for row in rows] == [("000109", 3)]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["000109"]
     assert "E002_Smile/000100: no mesh; left out" in caplog.text
+    assert "E002_Smile/000106: no image of camera 400017; left out" in caplog.text
+
+
+def test_a_camera_without_an_image_of_a_segment_is_named(raw, tmp_path):
+    for frame in raw.frames(SMILE):
+        raw.image(SMILE, "400017", frame).unlink()
+    with pytest.raises(InputError, match=r"4 have no image of camera 400017\); .* leave out the camera"):
+        run(raw, tmp_path / "out")
+
+
+def test_a_head_that_moves_in_head_space_is_named_and_others_are_not(raw, tmp_path, caplog):
+    path = raw.tracked(SMILE, "000109.bin")
+    np.fromfile(path, "<f4").reshape(-1, 3).__add__([50.0, 0.0, 0.0]).astype("<f4").tofile(path)
+    raw.tracked(SMILE, "000109.obj").write_text(_moved(raw.tracked(SMILE, "000109.obj").read_text(), raw, "000109"))
+    with caplog.at_level(logging.WARNING):
+        rows = run(raw, tmp_path / "out")
+    assert "000109" in [row.frame for row in rows]
+    assert f"{SMILE}/000109: in head space the tracked head is moved by 50 mm and turned by 0°" in caplog.text
+    assert caplog.text.count("in head space") == 1
+
+
+def _moved(obj, raw, frame):
+    """An OBJ in world space whose head has moved by 50 mm along x in head space."""
+    step = raw.poses[SMILE, frame][:, :3] @ [50.0, 0.0, 0.0]
+    lines = [line.split() for line in obj.splitlines()]
+    moved = [["v", *(np.array(line[1:4], float) + step).astype(str)] if line[:1] == ["v"] else line for line in lines]
+    return "\n".join(" ".join(line) for line in moved) + "\n"
+
+
+def test_a_photograph_of_one_colour_is_named(raw, tmp_path):
+    path = raw.image(SMILE, "400017", "000109")
+    Image.new("RGB", (WIDTH, HEIGHT), (3, 3, 3)).save(path)
+    with pytest.raises(InputError, match=r"000109\.png: expected a photograph of the head, got one colour all over"):
+        run(raw, tmp_path / "out")
 
 
 def test_holes_can_be_refused(raw, tmp_path):

@@ -5,12 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.spatial.transform import Rotation
 
 from capture.raw import UNREFERENCED, RawCapture
+from mesh.heads import ellipsoid_head
 from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.pose import to_world, write_pose
-from splatrig.capture.tracked import Tracking, read_topology, space_by_pose
+from splatrig.capture.tracked import Tracking, read_topology, rigid_motion, space_by_pose
 from splatrig.errors import InputError
 from splatrig.mesh.obj import read_obj, write_obj
 
@@ -152,3 +157,14 @@ def test_other_units_than_millimetres_are_refused(raw, scale):
     write_obj(item.mesh, to_world(head, pose), mesh.faces)
     with pytest.raises(InputError, match=r"000100\.obj: the tracked mesh is .* mm from corner to corner, expected 50"):
         Tracking(read_topology(item)).read(replace(item, positions=None))
+
+
+@given(arrays(np.float64, 3, elements=st.floats(-1.0, 1.0)), arrays(np.float64, 3, elements=st.floats(-80.0, 80.0)))
+def test_rigid_motion_is_found_whatever_the_jaw_does(axis, shift):
+    rest = ellipsoid_head(2)[0]
+    turn = Rotation.from_rotvec(axis)
+    jaw = rest + np.where(rest[:, 1:2] < np.quantile(rest[:, 1], 0.3), [0.0, -30.0, 10.0], 0.0)
+    center = rest.mean(axis=0)
+    millimetres, degrees = rigid_motion(rest, turn.apply(jaw) + shift)
+    assert degrees == pytest.approx(np.degrees(np.linalg.norm(axis)), abs=1e-5)
+    assert millimetres == pytest.approx(np.linalg.norm(turn.apply(center) + shift - center), abs=1e-6)

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from splatrig.config import Refit, Steps
 from splatrig.errors import InputError
@@ -153,6 +154,22 @@ def test_a_straggler_is_fitted_again_with_more_steps_and_reported(studio, neutra
     assert fitted[1].train_psnr > 25
     assert "E001_Tiny/000103: " in caplog.text
     assert "24 steps instead of 12" in caplog.text
+
+
+def test_a_camera_with_wrong_exposure_is_named(studio, tmp_path, caplog):
+    source = tiny.write_dataset(tmp_path / "dataset", {"000100": 0.0})
+    path = Path(source.dataset / "E001_Tiny" / "000100" / "400002.png")
+    pixels = np.asarray(Image.open(path)).copy()
+    pixels[..., :3] //= 4
+    Image.fromarray(pixels).save(path)
+    fit_neutral(replace(studio, source=source), "E001_Tiny", "000100", tmp_path / "events")
+    assert "E001_Tiny: training camera 400002 is matched" in caplog.text
+    assert caplog.text.count("is matched") == 1
+
+
+def test_no_camera_of_a_sound_capture_is_named(studio, neutral, tmp_path, caplog):
+    fit_expression(studio, "E001_Tiny", FRAMES[:1], neutral, tmp_path)
+    assert "is matched" not in caplog.text
 
 
 def test_a_plateau_shortens_the_fit_and_costs_little(studio, tmp_path):

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import time
 from dataclasses import replace
 
 import yaml
@@ -15,6 +16,7 @@ from splatrig.digest import library_digest
 from splatrig.errors import InputError
 from splatrig.provenance import Job, run_description, write_provenance
 
+STARTED = time.time()
 ROOT = Path(workflow.basedir)
 SCHEMA = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
 ATTRIBUTES = "|".join(SCHEMA["$defs"]["attribute"]["enum"])
@@ -209,6 +211,11 @@ def named_units():
 def _from_here(path):
     """A path relative to the working directory where that is above it: the same name on every machine."""
     return str(path).removeprefix(f"{Path.cwd()}/")
+
+
+def job_logs():
+    """The logs of all jobs, in the order of their names."""
+    return sorted({str(path) for job in workflow.dag.jobs for path in job.log})
 
 
 def record_provenance():

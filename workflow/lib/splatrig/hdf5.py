@@ -1,5 +1,8 @@
 """The HDF5 files of splatrig: what each says of itself, and one sentence for those that cannot be used."""
 
+import os
+import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +13,40 @@ import h5py
 from splatrig import __version__
 from splatrig.errors import InputError
 from splatrig.files import atomic_path
+
+
+@contextmanager
+def new_file(path: str | Path) -> Iterator[h5py.File]:
+    """Yield a new HDF5 file; it takes the place of `path` if the block succeeds, and all of it was written."""
+    with atomic_path(path) as temporary, _heard(), h5py.File(temporary, "w") as file:
+        yield file
+        file.flush()
+
+
+@contextmanager
+def _heard() -> Iterator[None]:
+    """Raise, at the end of the block, the errors of the operating system that h5py has met and kept to itself.
+
+    A data set is written when its last object goes, where Python only prints what is raised: a full disk would leave
+    a file that has its size and lacks its content.
+    """
+    unheard: list[OSError] = []
+    say = sys.unraisablehook
+
+    def hear(ignored: "sys.UnraisableHookArgs") -> None:
+        number = re.search(r"errno = (\d+)", str(ignored.exc_value))
+        if number is None:
+            say(ignored)
+        else:
+            unheard.append(OSError(int(number[1]), os.strerror(int(number[1]))))
+
+    sys.unraisablehook = hear
+    try:
+        yield
+    finally:
+        sys.unraisablehook = say
+    if unheard:
+        raise unheard[0]
 
 
 @dataclass(frozen=True)
@@ -24,7 +61,7 @@ class Format:
     @contextmanager
     def writing(self, path: str | Path) -> Iterator[h5py.File]:
         """Yield a new file that says what it is; it takes the place of `path` if the block succeeds."""
-        with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        with new_file(path) as file:
             self.stamp(file)
             yield file
 

@@ -26,6 +26,8 @@ _SURROUNDINGS = {
 }
 """What to do about errors that come from the machine, and not from splatrig."""
 
+_WARNING = re.compile(r"^[\d:]{8} warning: (.+)$", re.MULTILINE)
+
 _FAILED_LOG = re.compile(r"^ +log: (.+) \(check log file\(s\) for error details\)$", re.MULTILINE)
 
 
@@ -58,9 +60,33 @@ def log_to(path: str | Path) -> None:
 
 def log_as_starter(level: int) -> None:
     """Write what is logged at `level` or above to stderr, which a process has from the job that started it."""
-    logging.basicConfig(
-        stream=sys.stderr, level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", force=True
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines(datefmt="%H:%M:%S"))
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+
+
+class _Lines(logging.Formatter):
+    """Time and message; splatrig's warnings marked, so that `worth_a_look` finds them."""
+
+    def usesTime(self) -> bool:  # noqa: N802  the name that logging asks for
+        return True
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the same
+        warns = record.levelno == logging.WARNING and record.name.startswith("splatrig")
+        return f"{record.asctime} {'warning: ' if warns else ''}{record.message}"
+
+
+def worth_a_look(logs: Iterable[str | Path], since: float, most: int = 20) -> str:
+    """Return the warnings in those of the jobs' logs that were written after `since` (seconds of the epoch), or "".
+
+    What a job could go on from is nobody's error, and in a log nobody reads it.
+    """
+    found = []
+    for path in map(Path, logs):
+        if path.is_file() and path.stat().st_mtime >= since:
+            found += [f"    {path}: {words}" for words in _WARNING.findall(path.read_text("utf-8", errors="replace"))]
+    more = [f"    and {len(found) - most} more"] if len(found) > most else []
+    return "\n".join(["Worth a look:", *found[:most], *more]) if found else ""
 
 
 def _sizes(paths: Iterable[str], most: int = 6) -> str:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from splatrig.capture.layout import CaptureLayout, FrameFiles
 from splatrig.capture.photographs import read_image, read_photograph, write_photograph
 from splatrig.capture.pose import write_pose
 from splatrig.capture.texture import colors_of_levels
-from splatrig.capture.tracked import Topology, TrackedFrame, Tracking, read_topology
+from splatrig.capture.tracked import Topology, TrackedFrame, Tracking, read_topology, rigid_motion
 from splatrig.errors import InputError
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.obj import write_obj
@@ -26,6 +27,9 @@ from splatrig.mesh.ply import PlyMesh, write_ply
 from splatrig.mesh.silhouette import silhouette
 from splatrig.mesh.subdivision import subdivide
 from splatrig.progress import track
+
+_MOTION_MM, _MOTION_DEGREES = 15.0, 10.0
+"""Heads that have moved and turned less than that in head space pass: trackers differ, and faces are not rigid."""
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +80,8 @@ def restructure(
     """
     started = time.perf_counter()
     usable = _usable_frames(layout, expression, cameras, options.holes)
-    topology = _shared_topology(layout, options.neutral, usable)
+    neutral = _neutral_files(layout, options.neutral, usable)
+    topology = read_topology(neutral)
     tracking = Tracking(topology)
     chosen = [
         usable[i]
@@ -96,6 +101,7 @@ def restructure(
         (target / files.frame).mkdir(parents=True)
         tracked.append(tracking.read(files))
         _write_meshes(target / files.frame, files.frame, tracked[-1], topology, levels)
+    _check_motion(chosen, tracked, tracking.positions(neutral))
     meshed = time.perf_counter()
     images = _write_photographs(layout, cameras, options, chosen, tracked, levels[0].faces, target, threads)
     seconds = time.perf_counter() - meshed
@@ -117,40 +123,58 @@ def restructure(
 
 
 def _usable_frames(layout: CaptureLayout, expression: str, cameras: Cameras, holes: str) -> list[FrameFiles]:
-    """Return the frames with mesh, pose and an image; log or refuse the others."""
+    """Return the frames with mesh, pose and an image of every camera; log or refuse the others."""
     frames = layout.frames(expression, cameras.names)
     usable = []
+    lacked: Counter[str] = Counter()
     for files in frames:
         missing = [name for name, path in (("mesh", files.mesh), ("pose", files.pose)) if path is None]
         lacking = [camera for camera in cameras.names if camera not in files.cameras]
-        if not files.cameras:
-            missing.append("image")
-        if missing or lacking:
-            images = [f"image of camera {', '.join(lacking)}"] if files.cameras and lacking else []
-            what = " and ".join([*missing, *images])
-            if holes == "refuse":
-                raise InputError(
-                    f"{layout.root}: frame {expression}/{files.frame} has no {what}; complete the capture, or set "
-                    "capture.holes to skip."
-                )
-            _log.warning("%s/%s: no %s%s", expression, files.frame, what, "; left out" if missing else "")
+        lacked.update([*missing, *(f"image of camera {camera}" for camera in lacking)])
+        if lacking:
+            missing.append(f"image of camera {', '.join(lacking)}" if files.cameras else "image")
         if not missing:
             usable.append(files)
+            continue
+        what = " and ".join(missing)
+        if holes == "refuse":
+            raise InputError(
+                f"{layout.root}: frame {expression}/{files.frame} has no {what}; complete the capture, or set "
+                "capture.holes to skip."
+            )
+        _log.warning("%s/%s: no %s; left out", expression, files.frame, what)
     if not usable:
+        most = ", ".join(f"{count} have no {what}" for what, count in lacked.most_common(4))
         raise InputError(
-            f"{layout.root}: none of the {len(frames)} frames of {expression} has a mesh, a pose and an image of a "
-            f"camera ({', '.join(cameras.names)}); complete the capture or leave the expression out."
+            f"{layout.root}: none of the {len(frames)} frames of {expression} has a mesh, a pose and an image of every "
+            f"camera ({most}); complete the capture, or leave out the camera (capture.cameras) or the expression."
         )
     return usable
 
 
-def _shared_topology(layout: CaptureLayout, neutral: str, usable: Sequence[FrameFiles]) -> Topology:
-    """Return the topology of the first tracked frame of the neutral expression."""
+def _neutral_files(layout: CaptureLayout, neutral: str, usable: Sequence[FrameFiles]) -> FrameFiles:
+    """Return the first tracked frame of the neutral expression, whose topology all frames share."""
     own = usable[0].segment == neutral
     candidates = usable if own else [files for files in layout.frames(neutral, ()) if files.mesh and files.pose]
     if not candidates:
         raise InputError(f"{layout.root}/tracked_mesh/{neutral}: the neutral expression has no tracked frame.")
-    return read_topology(candidates[0])
+    return candidates[0]
+
+
+def _check_motion(
+    chosen: Sequence[FrameFiles],
+    tracked: Sequence[TrackedFrame],
+    neutral: NDArray[np.float64],  # [V, 3]
+) -> None:
+    """Name in the log the frames whose head is not where the neutral's is: head space is there to take that away."""
+    for files, frame in zip(chosen, tracked, strict=True):
+        millimetres, degrees = rigid_motion(neutral, frame.vertices)
+        if millimetres > _MOTION_MM or degrees > _MOTION_DEGREES:
+            _log.warning(
+                "%s/%s: in head space the tracked head is moved by %.0f mm and turned by %.0f° against the neutral; "
+                "its mesh or its pose is wrong, and the motion enters the components: track it again or remove it",
+                *(files.segment, files.frame, millimetres, degrees),
+            )
 
 
 def _levels(topology: Topology, options: RestructureOptions, tex_mean: Path) -> list[_LevelMesh]:
@@ -189,8 +213,12 @@ def _write_meshes(
 
 def _check_views(
     layout: CaptureLayout, chosen: Sequence[FrameFiles], tracked: Sequence[TrackedFrame], in_head: Sequence[Cameras]
-) -> None:
-    """Raise InputError for a frame that no camera sees; name cameras that do not see the head of a frame in the log."""
+) -> NDArray[np.bool_]:  # [F, C]
+    """Return which cameras see the head of each frame; name in the log those that do not.
+
+    Raises InputError for a frame that no camera sees.
+    """
+    rows = []
     for files, frame, views in zip(chosen, tracked, in_head, strict=True):
         seeing = views.see(frame.vertices)
         if not seeing.any():
@@ -202,6 +230,8 @@ def _check_views(
         blind = [name for name, sees in zip(views.names, seeing, strict=True) if not sees]
         if blind:
             _log.warning("%s/%s: camera %s does not see the head", files.segment, files.frame, ", ".join(blind))
+        rows.append(seeing)
+    return np.array(rows)
 
 
 def _write_photographs(
@@ -222,7 +252,7 @@ def _write_photographs(
     """
     table = correction_table(options.color)
     in_head = [cameras.in_head_space(frame.head_to_world) for frame in tracked]
-    _check_views(layout, chosen, tracked, in_head)
+    seeing = _check_views(layout, chosen, tracked, in_head)
     jobs = [(f, camera) for f, files in enumerate(chosen) for camera in files.cameras]
 
     def write_one(job: tuple[int, str]) -> None:
@@ -230,6 +260,11 @@ def _write_photographs(
         files, row = chosen[f], cameras.names.index(camera)
         path = layout.image(files.segment, camera, files.frame)
         rgb = read_photograph(path, cameras.width, cameras.height, options.image_scale, table)
+        if seeing[f, row] and (rgb == rgb[0, 0]).all():
+            raise InputError(
+                f"{path}: expected a photograph of the head, got one colour all over; copy it again, or remove it, so "
+                "that capture.holes: skip leaves this frame out."
+            )
         alpha = np.full(rgb.shape[:2], 255, dtype=np.uint8)
         if options.silhouettes:
             views = in_head[f]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from splatrig.capture.layout import FrameFiles
 from splatrig.capture.pose import read_pose, to_head, to_world
@@ -22,6 +23,9 @@ SPACE_TOLERANCE_MM = 0.1
 
 _SIZES_MM = (50.0, 5000.0)
 """Diagonals of what may be a tracked head: in metres or centimetres it is less."""
+
+_TRIMMING_ROUNDS = 5
+"""Of fitting a rigid motion and keeping the half of the vertices that it fits best."""
 
 _INSIDE_OUT = -0.2
 """Below this balance of outward faces a mesh is inside out; the inside of a mouth or a socket costs little."""
@@ -146,6 +150,26 @@ class Tracking:
         if len(self._spaces) > 1:
             places = " but ".join(f"{path} is in {name} space" for name, path in self._spaces.items())
             raise InputError(f"tracked meshes: {places}; all OBJ files of a segment must be in one space.")
+
+
+def rigid_motion(
+    reference: NDArray[np.float64],  # [V, 3] millimetres
+    vertices: NDArray[np.float64],  # [V, 3]
+) -> tuple[float, float]:
+    """Return by how many millimetres and degrees a head is moved and turned against a reference.
+
+    It is the rigid motion of the half of the vertices that moves most alike (least trimmed squares, Rousseeuw 1984):
+    a jaw that opens, or cheeks, count for nothing.
+    """
+    kept = np.ones(len(reference), dtype=bool)
+    for _ in range(_TRIMMING_ROUNDS):
+        before, after = reference[kept].mean(axis=0), vertices[kept].mean(axis=0)
+        turn, _ = Rotation.align_vectors(vertices[kept] - after, reference[kept] - before)
+        misses = np.linalg.norm(vertices - after - turn.apply(reference - before), axis=1)
+        kept = misses <= np.median(misses)
+    center = reference.mean(axis=0)
+    moved = turn.apply(center - before) + after
+    return float(np.linalg.norm(moved - center)), float(np.degrees(turn.magnitude()))
 
 
 def _check_size(path: Path, vertices: NDArray[np.float64]) -> None:

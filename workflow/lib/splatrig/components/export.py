@@ -14,9 +14,9 @@ from splatrig.capture.frames import FrameRow
 from splatrig.components.attributes import FORMAT, SOFT_LINKS
 from splatrig.components.matrix import DIMENSIONS
 from splatrig.errors import InputError
-from splatrig.files import atomic_path
 from splatrig.gaussians.gaussians import SH_C0, Gaussians
 from splatrig.gaussians.store import read_fitted_frames
+from splatrig.hdf5 import new_file
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.template import Level, Template
 from splatrig.progress import track
@@ -40,8 +40,7 @@ def export_attributes(
     with ExitStack() as stack:
         files = {}
         for level, output in outputs.items():
-            temporary = stack.enter_context(atomic_path(output))
-            files[level] = stack.enter_context(h5py.File(temporary, "w"))
+            files[level] = stack.enter_context(new_file(output))
             _create(files[level], frames, template.levels[level], neutral_row)
             files[level].attrs.update({"subject": subject, "level": level})
         for row, gaussians in track(

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.files import atomic_path
+from splatrig.hdf5 import new_file
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Checkpoint:
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint in place of the last one."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_file(path) as file:
         for name in ("digest", "steps_done", "best_psnr", "best_step"):
             file.attrs[name] = getattr(checkpoint, name)
         file["history"] = checkpoint.history

@@ -30,7 +30,7 @@ from splatrig.training.dataset import FrameData, FrameSource
 from splatrig.training.device import choose_device
 from splatrig.training.initialize import gaussians_on_mesh, moved_by_mesh
 from splatrig.training.logbook import Logbook
-from splatrig.training.measurement import comparison, measure_frame, measuring_camera, summary
+from splatrig.training.measurement import comparison, measure_frame, measuring_camera, odd_cameras, summary
 from splatrig.training.recipe import SEED_OPACITY, Plan, plan_for
 from splatrig.training.trainer import Surface, fit
 
@@ -194,6 +194,7 @@ def fit_neutral(studio: Studio, expression: str, frame: str, events: str | Path)
     with Logbook(events) as logbook:
         fitted = _fitted(studio, data, start, start.quats, studio.plan("neutral"), checkpoints)
         _log(fitted, logbook, len(data.cameras))
+    _name_odd_cameras(expression, [fitted])
     return fitted
 
 
@@ -243,6 +244,7 @@ def fit_expression(
             again = _refitted(studio, data, start, rest.quats, fitted[index])
             afterwards.do(_log, again, logbook, len(data.cameras))
             fitted[index] = again
+    _name_odd_cameras(expression, fitted)
     return fitted
 
 
@@ -380,6 +382,15 @@ def _log(fitted: Fitted, logbook: Logbook, epoch: int) -> None:
         means["ssim"],
         fitted.train_psnr,
     )
+
+
+def _name_odd_cameras(expression: str, fitted: Sequence[Fitted]) -> None:
+    for camera, below in odd_cameras(pd.concat([frame.metrics for frame in fitted])).items():
+        _LOG.warning(
+            "%s: training camera %s is matched %.1f dB worse than the others; look at its calibration and photographs "
+            "(exposure, focus), or leave it out (capture.cameras)",
+            *(expression, camera, below),
+        )
 
 
 def as_stored(studio: Studio, expression: str, fitted: Sequence[Fitted]) -> FittedFrames:

@@ -18,6 +18,8 @@ from splatrig.training.trainer import render_view, views_of
 COLUMNS = ("frame", "camera", "split", "region", "psnr", "ssim", "lpips")
 ERROR_GAIN = 4.0
 """The error picture shows absolute differences times this."""
+CAMERA_BELOW_DB = 6.0
+"""A training camera this far below the median of all is worth a word: its exposure, focus or calibration is wrong."""
 PICTURE_HEIGHT = 512
 """Comparisons are shrunk by a whole number until they are at most this high: they are looked at, not measured."""
 
@@ -71,6 +73,14 @@ def summary(metrics: pd.DataFrame, split: str = "held_out") -> dict[str, float]:
     if rows.empty:
         rows = metrics[metrics["region"] == "mask"]
     return {name: float(rows[name].mean()) for name in ("psnr", "ssim", "lpips")}
+
+
+def odd_cameras(metrics: pd.DataFrame) -> dict[str, float]:
+    """Return the training cameras that are matched far worse than the others, with how many dB below their median."""
+    rows = metrics[(metrics["split"] == "train") & (metrics["region"] == "mask")]
+    means = rows.groupby("camera")["psnr"].mean()
+    below = means.median() - means
+    return {str(name): float(value) for name, value in below[below > CAMERA_BELOW_DB].items()}
 
 
 def _measuring(plan: Plan) -> Plan:
