@@ -1,20 +1,25 @@
 """What a change reruns, and what it leaves alone. Dry runs over one finished run."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.workflow
 
+ROOT = Path(__file__).resolve().parents[2]
 CAPTURE = {"demo_rig", "demo_segment", "demo_frames"}
 DATA = {"calibration", "cameras", "restructure", "frames", "template"}
 FITS = {"fit_neutral", "fit_expression"}
 SLDC_ONWARDS = {"sldc", "evaluate_method", "evaluate_truth", "merge_methods", "draw_figures", "summarise_evaluation"}
 BEFORE_SLDC = CAPTURE | DATA | FITS | {"attributes", "pca", "mbspca", "upsampling"}
+RIGS = {"mesh_components", "joint"}
+SHOWN = {"render_family", "control_panel", "video", "export_pose", "export_head", "export_rig"}
 MERGES = {"merge_methods", "evaluate_truth", "compare_heat_maps", "draw_figures", "summarise_evaluation"}
 
 CHANGES = [
-    ("components.sldc.lambda", 2.0, SLDC_ONWARDS, BEFORE_SLDC),
+    ("components.sldc.lambda", 2.0, SLDC_ONWARDS, BEFORE_SLDC | RIGS),
     ("rendering.deviations", 1.5, {"render_family"}, CAPTURE | DATA | FITS | {"attributes", "pca", "sldc"}),
     ("components.pca.k", 4, {"pca", "upsampling"}, CAPTURE | DATA | FITS | {"attributes", "sldc", "mbspca"}),
     ("components.mbspca.alpha", 2.0, {"mbspca"}, CAPTURE | DATA | FITS | {"attributes", "pca", "sldc"}),
@@ -38,17 +43,27 @@ CHANGES = [
         {"evaluate_method", "draw_figures"},
         CAPTURE | DATA | FITS | {"attributes", "pca", "sldc"},
     ),
+    ("training.refit.below_db", 2.0, {"fit_expression", "attributes"}, CAPTURE | DATA | RIGS | {"fit_neutral"}),
+    ("joint.steps", 9, {"joint"} | SHOWN, BEFORE_SLDC | {"sldc", "mesh_components"}),
+    ("joint.local.lambda", 3.0, RIGS | SHOWN, BEFORE_SLDC | {"sldc"}),
+    ("control.percentiles", [2, 98], {"control_panel", "video", "export_pose"}, BEFORE_SLDC | RIGS | {"render_family"}),
+    ("video.zoom", 1.0, {"video"}, BEFORE_SLDC | RIGS | SHOWN - {"video"}),
+    ("export.ply_axes", "metres", {"export_pose", "export_fidelity"}, BEFORE_SLDC | RIGS | SHOWN - {"export_pose"}),
 ]
 """Key, its value, rules that rerun (among others), rules that do not."""
 ONE_MORE = [
     ("components.upsample", ["base", "subd1"], {"upsampling": 1, "evaluate_method": 1}),
     ("rendering.families", ["pca_all", "joint_local", "sldc_trapezoid_xyz"], {"render_family": 1}),
+    ("video.tracks", ["tour", "E042_Mouth_Nose_Left"], {"video": 1}),
 ]
+ONE_SUPPORT = ("components.sldc.trapezoid.d_max", 0.5)
+ONE_FAMILY = ("joint.local.sparsity", 0.1)
 """One more method or family: its own jobs. Without one: none."""
 ONE_LESS = [("components.sldc.supports", ["gauss"]), ("components.upsample", [])]
-NO_MATTER = ("training.checkpoint_steps", 3)
+NO_MATTER = [("training.checkpoint_steps", 3), ("training.seed_steps", 4), ("joint.solve.steps", 5)]
 EXPRESSIONS = ["E001_Neutral_Eyes_Open", "E012_Jaw_Open_Huge_Smile", "E042_Mouth_Nose_Left", "E057_Cheeks_Puffed"]
 ONE_EXPRESSION_MORE = ("capture.expressions", EXPRESSIONS)
+ROWS = [*CHANGES, *ONE_MORE, *ONE_LESS, *NO_MATTER, ONE_SUPPORT, ONE_FAMILY, ONE_EXPRESSION_MORE]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +73,7 @@ def pending(finished, tmp_path_factory):
     All are dry runs of configurations of their own, made side by side.
     """
     folder = tmp_path_factory.mktemp("configurations")
-    changes = [row[:2] for row in (*CHANGES, *ONE_MORE, *ONE_LESS, NO_MATTER, ONE_EXPRESSION_MORE)]
+    changes = [row[:2] for row in ROWS]
     configs = [finished.config_with(*change, folder / f"{number}.yaml") for number, change in enumerate(changes)]
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(lambda config: finished.pending(config=config), configs))
@@ -72,8 +87,22 @@ def test_a_changed_value_reruns_its_dependents_and_no_others(pending, key, value
     assert not jobs.keys() & leaves
 
 
-def test_how_often_a_fit_keeps_its_state_reruns_nothing(pending):
-    assert pending(*NO_MATTER) == {}
+def test_every_section_of_the_configuration_has_a_row():
+    sections = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    tried = {row[0].partition(".")[0] for row in ROWS}
+    assert sections.keys() - tried == {"subject", "seed", "device"}
+
+
+@pytest.mark.parametrize("change", NO_MATTER)
+def test_what_no_result_depends_on_reruns_nothing(pending, change):
+    assert pending(*change) == {}
+
+
+def test_another_support_map_or_family_is_left_alone(pending):
+    by_support, by_family = pending(*ONE_SUPPORT), pending(*ONE_FAMILY)
+    assert by_support["sldc"] == by_family["joint"] == 1
+    assert not by_support.keys() & RIGS
+    assert "mesh_components" not in by_family
 
 
 def test_a_new_expression_is_fitted_alone(pending):

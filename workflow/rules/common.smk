@@ -85,6 +85,9 @@ def _configure():
     """The typed configuration, its expressions, checked; bad input ends here, before anything is written."""
     try:
         typed = load_config(config, SCHEMA)
+        for what, path in (("the folder of splatrig", ROOT), ("capture.root", typed.capture.root)):
+            if set(str(path)) & set("{}"):
+                raise InputError(f"{what}: {path} has braces, which are wildcards to Snakemake; rename or link it.")
         expressions = _expressions(typed.capture)
         check_config(typed, expressions, _camera_names(typed), _tracked(typed.capture, expressions))
     except InputError as error:

@@ -36,7 +36,7 @@ rule video:
         lib=lib("video.py"),
         family="{family}",
         track="{track}",
-        video=to_mapping(CFG.video),
+        video=to_mapping(replace(CFG.video, tracks=[])),
         follow_skin=CFG.rendering.follow_skin,
         device=CFG.device,
     message:
