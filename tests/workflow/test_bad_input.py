@@ -17,7 +17,9 @@ def fresh(copy_project, tmp_path_factory):
     ("key", "value", "sentence"),
     [
         ("capture.frames_per_expresion", 3, "unknown key 'frames_per_expresion'"),
-        ("components.pca.k", 400, "components.pca.k: got 400, expected at most the number of training frames"),
+        ("components.pca.k", 400, "components.pca.k: got 400, expected at most 5, one less than there are training"),
+        ("capture.root", "resources/a{b}", "capture.root: resources/a{b} has braces, which are wildcards to Snakemake"),
+        ("capture.source", "local", "capture.root: resources/captures/tiny has no KRT and no images and no"),
     ],
 )
 def test_one_sentence_exit_1_nothing_written(fresh, key, value, sentence):
