@@ -1,14 +1,17 @@
 """A synthetic head whose components are known: an icosphere, planted bumps, and everything built by hand from them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import trimesh
 from numpy.typing import NDArray
 
 from splatrig.animation.rig import ATTRIBUTE_FIELDS
 from splatrig.capture.cameras import Cameras
 from splatrig.components.file import Components
+from splatrig.evaluation.method import MethodEvaluation
 from splatrig.evaluation.rows import AttributeRows, reach_of
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 
@@ -114,6 +117,13 @@ def rows(planted: Components, X: NDArray | None = None, held_out: int = 0) -> At
     matrix = matrix.astype(np.float32)
     centres = slice(0, 3 * len(planted.face_mask))
     return AttributeRows(matrix, planted.frames, train, 0, reach_of(matrix[:, centres], 0))
+
+
+def evaluate_method(
+    method: str, level: str, components: Components, data: AttributeRows, ks: Iterable[int], seed: int
+) -> pd.DataFrame:
+    """Everything that the long table says of one component file on the rows `data`, without pictures."""
+    return MethodEvaluation(method, level, components, data, ks, seed).table()
 
 
 def cameras(count: int = 3, width: int = 40, height: int = 60) -> Cameras:

@@ -4,8 +4,8 @@ import pytest
 from PIL import Image
 
 import planted
+from planted import evaluate_method
 from splatrig.evaluation import figures
-from splatrig.evaluation.method import evaluate_method
 from splatrig.evaluation.table import MethodTable, pick
 
 

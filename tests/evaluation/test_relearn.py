@@ -6,6 +6,7 @@ import pytest
 from scipy.sparse import csr_array, eye_array
 
 import planted
+from planted import evaluate_method
 from splatrig.config import (
     AdmmConfig,
     GaussSupport,
@@ -13,7 +14,6 @@ from splatrig.config import (
     SldcConfig,
     TrapezoidSupport,
 )
-from splatrig.evaluation.method import evaluate_method
 from splatrig.evaluation.relearn import Learner, Sweeps
 from splatrig.evaluation.summary import comparison, remarks, side_by_side
 from splatrig.evaluation.table import RUNTIME_COLUMNS, SWEEP_COLUMNS, pick

@@ -46,8 +46,8 @@ def refuse_large(frames: int, columns: int) -> None:
     """Raise InputError when the method would take too long for a matrix of this size; ask before reading it."""
     if frames * columns > MAX_ENTRIES:
         raise InputError(
-            f"components.mbspca: {frames} frames × {columns} numbers are more than {MAX_ENTRIES}; "
-            "set components.mbspca.level to a coarser level."
+            f"components.mbspca: {frames} frames × {columns} numbers are more than {MAX_ENTRIES:,}; "
+            "set components.mbspca.level to a coarser level, and evaluation.level where it is learned anew."
         )
 
 

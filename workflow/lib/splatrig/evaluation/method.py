@@ -114,10 +114,3 @@ class MethodEvaluation:
             chosen = [i for i, row in enumerate(left_out.rows) if row in peaks and left_out.groups[i] in folds]
             for index, row in zip(chosen, left_out.estimate(k, np.array(chosen)), strict=True):
                 stage.compare(Place("generalisation", k, data.frames[left_out.rows[index]], "left_out"), pose(row))
-
-
-def evaluate_method(
-    method: str, level: str, components: Components, data: AttributeRows, ks: Iterable[int], seed: int
-) -> pd.DataFrame:
-    """Return everything that the long table says of one component file on the rows `data`, without pictures."""
-    return MethodEvaluation(method, level, components, data, ks, seed).table()

@@ -59,10 +59,10 @@ def draw_tradeoff(sweeps: pd.DataFrame) -> Figure:
                 ax.annotate(
                     f"λ {lambda_:g}",
                     (at_x, at_y),
-                    xytext=(-5 if above and at_x > 10 else 4, 6 if above else -12),
+                    xytext=(-5 if above and at_x > 15 else 4, 6 if above else -12),
                     textcoords="offset points",
                     fontsize=7.5,
-                    ha="right" if above and at_x > 10 else "left",
+                    ha="right" if above and at_x > 15 else "left",
                     color=look_of(method)["color"],
                 )
         ax.set_xlabel("zero rows (%)")
