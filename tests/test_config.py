@@ -146,6 +146,10 @@ def test_one_sentence_names_key_value_and_expectation(key, value, sentence):
         ("mesh.subdivisions", 1, "subd1 is the finest level already"),
         ("mesh.subdivisions", 0, "components.upsample: got subd1"),
         ("control.percentiles", [99, 1], "control.percentiles: got [99, 1], expected the lower one first"),
+        ("export.poses", ["nope-2s"], "export.poses: got nope-2s, expected neutral, an expression"),
+        ("export.family", "pca_f_dc", "export.family: pca_f_dc moves no centres"),
+        ("control.families", ["sldc_gauss_scale"], "control.families: sldc_gauss_scale moves no centres"),
+        ("video.tracks", ["tour", "nope"], "video.tracks: got nope, expected tour, an expression (E001"),
         ("export.poses", ["nope"], "export.poses: got nope, expected neutral, an expression (E001_Neutral_Eyes_Open, "),
         ("joint.families", ["local"], "control.families: joint_global is not made, since joint.families is [local]"),
         ("joint.devices", 2, "joint.batch.frames: got 1, expected a multiple of joint.devices = 2"),
@@ -160,6 +164,13 @@ def test_cross_field_mistakes_are_named(key, value, sentence):
     with pytest.raises(InputError) as error:
         check_config(config, EXPRESSIONS, CAMERAS)
     assert sentence in str(error.value)
+
+
+def test_a_path_of_cameras_needs_two():
+    raw = changed("video.cameras", CAMERAS[:1])
+    raw["video"]["path"] = "cameras"
+    with pytest.raises(InputError, match=r"video\.cameras: got only 4000\d+, expected two or more"):
+        check_config(load_config(raw, SCHEMA), EXPRESSIONS, CAMERAS)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ def test_a_moment_of_a_track_is_interpolated(panel, tmp_path):
     expected = np.empty(3)
     expected[list(order)] = (weights[1] + weights[2]) / 2
     np.testing.assert_allclose(found, expected)
+    with pytest.raises(InputError, match=r"pose tour-25s: expected a moment of the track, from 0 to 2 s, got 25 s"):
+        weights_of_pose("tour-25s", panel, tmp_path / "tour.csv")
 
 
 def test_an_unknown_pose_is_refused_with_those_that_there_are(panel):

@@ -217,25 +217,7 @@ def check_config(
         raise InputError(
             f"components.sldc.trapezoid: d_min = {trapezoid.d_min} must be below d_max = {trapezoid.d_max}."
         )
-    for key, family in (
-        ("video.family", config.video.family),
-        ("export.family", config.export.family),
-        *(("control.families", family) for family in config.control.families),
-    ):
-        if family.startswith("joint_") and family.removeprefix("joint_") not in config.joint.families:
-            raise InputError(
-                f"{key}: {family} is not made, since joint.families is [{', '.join(config.joint.families)}]; "
-                "add it there, or name another family, such as pca_all."
-            )
-    low, high = config.control.percentiles
-    if low >= high:
-        raise InputError(f"control.percentiles: got [{low}, {high}], expected the lower one first.")
-    for pose in config.export.poses:
-        if pose not in ("neutral", *expressions) and track_of_pose(pose) is None:
-            raise InputError(
-                f"export.poses: got {pose}, expected neutral, an expression ({listed}), or a moment of a track such as "
-                "tour-2.5s."
-            )
+    _check_shown(config, expressions)
     if cameras is not None:
         _check_cameras(config, cameras)
 
@@ -303,6 +285,41 @@ def _check_folds(config: Config, train_expressions: int) -> None:
             f"evaluation.joint_folds: got {count}, but without one expression there are {frames} training frames, "
             f"of which the rest shape takes one, and joint.k is {config.joint.k}; lower joint.k to {frames - 1}, "
             "or set evaluation.joint_folds to 0."
+        )
+
+
+def _check_shown(config: Config, expressions: Sequence[str]) -> None:
+    """Check what is posed, filmed and exported: families that are made and move centres, tracks, poses, cameras."""
+    families = [("video.family", config.video.family), ("export.family", config.export.family)]
+    families += [("control.families", family) for family in config.control.families]
+    for key, family in families:
+        if family.startswith("joint_") and family.removeprefix("joint_") not in config.joint.families:
+            raise InputError(
+                f"{key}: {family} is not made, since joint.families is [{', '.join(config.joint.families)}]; "
+                "add it there, or name another family, such as pca_all."
+            )
+        if key != "video.family" and not family.startswith("joint_") and not family.endswith(("_all", "_xyz")):
+            raise InputError(
+                f"{key}: {family} moves no centres, and only what moves can be dragged or become a morph target; name "
+                "another family, such as pca_all."
+            )
+    low, high = config.control.percentiles
+    if low >= high:
+        raise InputError(f"control.percentiles: got [{low}, {high}], expected the lower one first.")
+    listed = ", ".join(expressions)
+    for track in config.video.tracks:
+        if "/" not in track and track not in ("tour", *expressions):
+            raise InputError(f"video.tracks: got {track}, expected tour, an expression ({listed}), or mesh/SEGMENT.")
+    for pose in config.export.poses:
+        if pose not in ("neutral", *expressions) and track_of_pose(pose) not in ("tour", *expressions):
+            raise InputError(
+                f"export.poses: got {pose}, expected neutral, an expression ({listed}), or a moment of a track such as "
+                "tour-2.5s."
+            )
+    if config.video.path == "cameras" and len(config.video.cameras) == 1:
+        raise InputError(
+            f"video.cameras: got only {config.video.cameras[0]}, expected two or more for a path of cameras, or none: "
+            "then the four that look most squarely into the face."
         )
 
 

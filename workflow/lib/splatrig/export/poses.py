@@ -23,7 +23,7 @@ def track_of_pose(pose: str, presets: tuple[str, ...] | list[str] = ()) -> str |
 def weights_of_pose(pose: str, panel: Panel, track: str | Path | None = None) -> NDArray[np.float64]:  # [K]
     """Return the weights of `neutral`, a preset (an expression) of `panel`, or a moment `TRACK-SECONDSs` of `track`.
 
-    Raises InputError when there is no such preset.
+    Raises InputError when there is no such preset, or the track ends before that moment.
     """
     if pose == NEUTRAL:
         return panel.neutral
@@ -35,4 +35,11 @@ def weights_of_pose(pose: str, panel: Panel, track: str | Path | None = None) ->
             f"pose {pose}: expected neutral, a moment of a track such as tour-2.5s, "
             f"or one of {', '.join(panel.presets)}."
         )
-    return read_track(track).ordered(panel.names).at(float(match["seconds"]))
+    played = read_track(track).ordered(panel.names)
+    seconds = float(match["seconds"])
+    if not played.times[0] <= seconds <= played.times[-1]:
+        raise InputError(
+            f"pose {pose}: expected a moment of the track, from {played.times[0]:g} to {played.times[-1]:g} s, got "
+            f"{seconds:g} s."
+        )
+    return played.at(seconds)

@@ -124,7 +124,7 @@ def header_of(
 def footer_of(head: Head, packed: PackedHead, cost: Cost, notice: str) -> list[str]:
     """Return the lines below the controls: what this is, what its precision costs, and on what terms it is shown."""
     lines = [
-        f"{len(head.base):,} Gaussians, {len(packed.steps)} components, spherical harmonics of degree 3. "
+        f"{len(head.base):,} Gaussians, {_counted(len(packed.steps), 'component')}. "
         "Nothing is sent or fetched: the page works offline.",
         cost.sentence(),
     ]
@@ -137,6 +137,10 @@ def footer_of(head: Head, packed: PackedHead, cost: Cost, notice: str) -> list[s
             "the run they follow the skin, which the decibels above count."
         )
     return [*lines, *([notice] if notice else []), f"Made by splatrig {__version__}; drawn by three.js and Spark."]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _short(numbers: NDArray[np.floating]) -> list[float]:
