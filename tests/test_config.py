@@ -132,6 +132,7 @@ def test_one_sentence_names_key_value_and_expectation(key, value, sentence):
         ("components.pca.k", 36, "components.pca.k: got 36, expected at most 35, one less than there are training"),
         ("joint.k", 36, "joint.k: got 36, expected at most 35"),
         ("components.sldc.k", 37, "components.sldc.k: got 37, expected at most 36, the training frames"),
+        ("components.sldc.centers", list(range(21)), "got 21 vertices, expected at most components.sldc.k = 20"),
         ("components.attributes", ["f_dc"], "components.attributes: got [f_dc], expected xyz among them"),
         ("joint.attributes", ["f_dc", "scale"], "joint.attributes: got [f_dc, scale], expected xyz among them"),
         ("capture.neutral", "E999_No", "capture.neutral: E999_No is not among the expressions"),

@@ -247,6 +247,15 @@ def _check_component_sizes(config: Config, train: Sequence[str], tracked: Mappin
     large = [f"{key}: got {k}, expected at most {most}, {why}" for key, (k, most, why) in bounds.items() if k > most]
     if large:
         raise InputError(f"{'; '.join(large)} ({counted}).")
+    placed = {"components.sldc.k": components.sldc.k}
+    if "local" in config.joint.families:
+        placed["joint.k"] = config.joint.k
+    for key, k in placed.items():
+        if len(components.sldc.centers) > k:
+            raise InputError(
+                f"components.sldc.centers: got {len(components.sldc.centers)} vertices, expected at most {key} = {k}, "
+                "one a component; name fewer, or raise that."
+            )
     levels = level_names(config.mesh.subdivisions)
     for key, level in [
         ("components.mbspca.level", components.mbspca.level),

@@ -51,7 +51,8 @@ class Learner:
     ) -> Components:
         """Return `k` components of `method` (the name of a component file) from the `rows` of `data`.
 
-        The neutral must be among the rows. `lambda_` replaces the configured weight of SLDC's penalty.
+        The neutral must be among the rows. `lambda_` replaces the configured weight of SLDC's penalty; of its fixed
+        centres, fewer components have the first ones.
         """
         attribute = method.rsplit("_", 1)[1]
         neutral = int(np.flatnonzero(rows == data.neutral_row)[0])
@@ -83,7 +84,7 @@ class Learner:
 
     def _sldc(self, method: str, matrix: AttributeMatrix, k: int, lambda_: float | None) -> "_Found":
         assert self.sldc is not None
-        config = replace(self.sldc, k=k)
+        config = replace(self.sldc, k=k, centers=self.sldc.centers[:k])
         if lambda_ is not None:
             config = replace(config, lambda_=lambda_)
         found = local_components(matrix, self.level, config, method.split("_")[1], self.rest)
