@@ -59,7 +59,34 @@ def load_config(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     error = jsonschema.exceptions.best_match(_Validator(schema).iter_errors(complete))
     if error is not None:
         raise InputError(_sentence(error))
-    return from_mapping(Config, complete)
+    config = from_mapping(Config, complete)
+    _check_family_names(config, schema["$defs"])
+    return config
+
+
+def _check_family_names(config: Config, kinds: Mapping[str, Any]) -> None:
+    """Check that a rule makes every family that is named; raise InputError with the names that there are.
+
+    `kinds` are the definitions of the schema. Kinds of families that are not known here pass.
+    """
+    attributes, supports = kinds["attribute"]["enum"], kinds["support"]["enum"]
+    known = {
+        "pca": [*attributes, "all"],
+        "mbspca": attributes,
+        "sldc": [f"{support}_{attribute}" for support in supports for attribute in (*attributes, "all")],
+        "joint": ["global", "local"],
+    }
+    named = {
+        "rendering.families": config.rendering.families,
+        "control.families": config.control.families,
+        "video.family": [config.video.family],
+        "export.family": [config.export.family],
+    }
+    for key, family in ((key, family) for key, families in named.items() for family in families):
+        kind, _, rest = family.partition("_")
+        if kind in known and rest not in known[kind]:
+            names = ", ".join(f"{kind}_{name}" for name in known[kind])
+            raise InputError(f"config.yaml, {key}: got {family}, expected one of {names}.")
 
 
 def read_config(paths: Sequence[str | Path], schema: str | Path) -> Config:
