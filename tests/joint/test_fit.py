@@ -213,6 +213,26 @@ def test_the_fit_stops_when_held_out_cameras_no_longer_improve(truth: Planted) -
     assert rig.weights.requires_grad
 
 
+def test_without_held_out_cameras_the_last_step_is_kept_and_patience_waits(truth: Planted) -> None:
+    surroundings = replace(planted.surroundings(truth), validation=())
+    rig = JointRig(truth.start(), planted.RATES)
+    with planted.photographs(truth) as photographs:
+        plan = planted.plan(8, check_every=2, patience=1)
+        joint = JointFit(rig, photographs, planted.schedule(truth), surroundings, plan)
+        report = joint.run()
+    assert (joint.steps_done, report.best_step) == (8, 8)
+    assert report.history["psnr"].isna().all()
+
+
+def test_a_held_out_camera_that_sees_no_head_does_not_spoil_the_choice(truth: Planted, monkeypatch) -> None:
+    plain = JointFit.measure
+    blind = planted.surroundings(truth).validation[0]
+    monkeypatch.setattr(JointFit, "measure", lambda fit, pair: np.nan if pair == blind else plain(fit, pair))
+    _, joint = learn(truth, truth.start(), planted.plan(4, check_every=2))
+    assert all(np.isfinite(row[3]) for row in joint.history)
+    assert np.isfinite(joint.best_psnr)
+
+
 def test_the_laplacian_couples_neighbours_of_a_segment_by_their_distance_in_time() -> None:
     laplacian = segment_laplacian(["A/000010", "B/000003", "A/000004", "A/000020"])
     w = np.array([1.0, 5.0, 3.0, 2.0])

@@ -271,22 +271,23 @@ class JointFit:
         self.history.append((self.steps_done, seconds, loss, value))
         _LOG.info("step %d: loss %.5f, validation %.3f dB", *self.history[-1][:1], self.history[-1][2], value)
         selecting = self.plan.sparsity > 0 and self.steps_done <= SELECTING * self.plan.steps
-        if not selecting and (value > self.best_psnr or not self.best):
+        if not selecting and not value <= self.best_psnr:  # nothing to choose by (NaN): the last one
             self.best_psnr, self.best_step = value, self.steps_done
             self.best = {name: tensor.detach().clone() for name, tensor in self.rig.parameters().items()}
 
     def validation_psnr(self) -> float:
         """Return the mean PSNR in the silhouette over all processes' validation pairs, in dB; NaN without any.
 
-        All processes get the same number, and so decide alike.
+        Pairs whose camera does not see the head say nothing. All processes get the same number, and so decide alike.
         """
-        values = [self.measure(pair) for pair in self.validation]
+        measured = [self.measure(pair) for pair in self.validation]
+        values = [value for value in measured if not np.isnan(value)]
         sums = torch.tensor([sum(values), len(values)], dtype=torch.float64, device=self.rig.device)
         self.world.reduce(sums=[sums])
         return float(sums[0] / sums[1])
 
     def measure(self, pair: Pair) -> float:
-        """Return the PSNR in the silhouette of one pair, in dB."""
+        """Return the PSNR in the silhouette of one pair, in dB; NaN for an empty one."""
         frame = pair[0]
         with torch.no_grad():
             activated = self.rig.activated(self.rig.weights[frame : frame + 1])
@@ -295,11 +296,11 @@ class JointFit:
             return psnr(rendered.clamp(0.0, 1.0), photographed, view.image[..., 3] > 127)
 
     def _stale_checks(self) -> int:
-        """Return how many measurements have passed since the last that was better by `IMPROVEMENT_DB`."""
+        """Return how many measurements have passed since the last that was better by `IMPROVEMENT_DB`, or was none."""
         reference, stale = -np.inf, 0
         for step, _, _, value in self.history:
             selecting = self.plan.sparsity > 0 and step <= SELECTING * self.plan.steps
-            better = value > reference + IMPROVEMENT_DB
+            better = not value <= reference + IMPROVEMENT_DB
             reference, stale = (value, 0) if better or selecting else (reference, stale + 1)
         return stale
 
