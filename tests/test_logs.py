@@ -49,6 +49,13 @@ def test_warnings_of_this_run_are_told_and_nothing_else(tmp_path):
     assert worth_a_look(logs, since=logs[1].stat().st_mtime + 1.0) == ""
 
 
+def test_an_interrupt_is_one_sentence(tmp_path):
+    assert run("raise KeyboardInterrupt", tmp_path / "x.log").returncode != 0
+    said = (tmp_path / "x.log").read_text()
+    assert "error: interrupted; run the same command again to go on." in said
+    assert "Traceback" not in said
+
+
 @pytest.mark.parametrize(("error", "traceback"), [("InputError", False), ("KeyError", True)])
 def test_bad_input_is_one_sentence_and_a_bug_keeps_its_traceback(tmp_path, error, traceback):
     log = tmp_path / "x.log"

@@ -128,6 +128,8 @@ def plain_words(error: BaseException) -> str | None:
     """Return the sentence that says what a user can do about an error, or None where only a traceback helps."""
     if isinstance(error, InputError):
         return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted; run the same command again to go on."
     if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
         where = error.filename or " ".join(getattr(error, "__notes__", [])) or "somewhere"
         what, advice = os.strerror(error.errno), _SURROUNDINGS[error.errno]
