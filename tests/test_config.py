@@ -113,6 +113,8 @@ def test_mapping_round_trip_keeps_python_keywords():
         ("control.families", ["pca_al"], "control.families: got pca_al, expected one of pca_xyz, pca_f_dc"),
         ("video.family", "mbspca_all", "video.family: got mbspca_all, expected one of mbspca_xyz"),
         ("export.family", "joint_rows", "export.family: got joint_rows, expected one of joint_global, joint_local"),
+        ("components.sldc.attribute", "foo", "got 'foo', expected one of xyz, f_dc, rotation, scale or 'all'"),
+        ("export.mesh_level", "fine", "got 'fine', expected one of base, subd1, subd2, subd3 or null"),
         ("components.sldc.lambda", -1, "components.sldc.lambda: got -1, expected a number (at least 0)"),
         ("training.lambda_dssim", float("nan"), "training.lambda_dssim: got nan, expected a number (at least 0, at"),
         ("training.rates.means", float("inf"), "training.rates.means: got inf, expected a number"),

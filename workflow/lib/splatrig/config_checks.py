@@ -58,7 +58,7 @@ def load_config(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     complete = _with_defaults(copy.deepcopy(dict(raw)), schema, schema)
     error = jsonschema.exceptions.best_match(_Validator(schema).iter_errors(complete))
     if error is not None:
-        raise InputError(_sentence(error))
+        raise InputError(_sentence(error, schema["$defs"]))
     config = from_mapping(Config, complete)
     _check_family_names(config, schema["$defs"])
     return config
@@ -128,7 +128,7 @@ def _with_defaults(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any
     return value
 
 
-def _sentence(error: jsonschema.ValidationError) -> str:
+def _sentence(error: jsonschema.ValidationError, kinds: Mapping[str, Any]) -> str:
     """Put a schema error into one sentence with the dotted key."""
     key = ".".join(str(part) for part in error.absolute_path) or "the top level"
     if error.validator == "additionalProperties":
@@ -140,7 +140,7 @@ def _sentence(error: jsonschema.ValidationError) -> str:
     if error.validator == "required":
         missing = [name for name in error.validator_value if name not in error.instance]
         return f"config.yaml, {key}: the key {missing[0]!r} is missing; add it."
-    return f"config.yaml, {key}: got {error.instance!r}, expected {_expectation(error.schema)}{_hint(error)}."
+    return f"config.yaml, {key}: got {error.instance!r}, expected {_expectation(error.schema, kinds)}{_hint(error)}."
 
 
 def _hint(error: jsonschema.ValidationError) -> str:
@@ -160,14 +160,16 @@ def _hint(error: jsonschema.ValidationError) -> str:
     return ""
 
 
-def _expectation(schema: Mapping[str, Any]) -> str:
-    """Say in words what a leaf of the schema accepts."""
+def _expectation(schema: Mapping[str, Any], kinds: Mapping[str, Any]) -> str:
+    """Say in words what a leaf of the schema accepts; `kinds` are the definitions that it may refer to."""
+    if "$ref" in schema:
+        return _expectation(kinds[schema["$ref"].rpartition("/")[2]], kinds)
     if "enum" in schema:
         return "one of " + ", ".join(map(str, schema["enum"]))
     if "const" in schema:
         return f"{schema['const']!r}"
     if "anyOf" in schema:
-        return " or ".join(_expectation(part) for part in schema["anyOf"])
+        return " or ".join(_expectation(part, kinds) for part in schema["anyOf"])
     kinds = schema.get("type", "value")
     words = " or ".join(_KINDS.get(str(kind), str(kind)) for kind in (kinds if isinstance(kinds, list) else [kinds]))
     bounds = {

@@ -96,11 +96,16 @@ class Components:
 
     def rows(self, W: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """Return frames [F, D] in stored units for weights `W` [F, K] (default: the training frames')."""
-        return self.rest + self.std * ((self.W if W is None else W) @ self.C)
+        made = (self.W if W is None else W) @ self.C
+        made *= self.std
+        made += self.rest
+        return made
 
     def standardise(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what `rows` [F, D] in stored units leave for `W @ C`: less the rest shape, standardised."""
-        return (rows - self.rest) / self.std
+        left = rows - self.rest
+        left /= self.std
+        return left
 
     def by_gaussian(self) -> NDArray[np.float32]:
         """Return C as [K, N, d]: for each Gaussian its d numbers, attributes in the order of `dim_info`."""
