@@ -24,14 +24,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
 from splatrig.animation.camera_path import orbit
 from splatrig.animation.film import DeviceRig, device_rig, film_on_device
 from splatrig.animation.render import SH_DEGREE, render, to_bytes
-from splatrig.animation.rig import ATTRIBUTE_FIELDS, Rig
+from splatrig.animation.rig import Rig
 from splatrig.capture.cameras import Cameras
 from splatrig.components.file import Components
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
+from splatrig.joint.base import ATTRIBUTES
 from splatrig.rasterize.poses import render_poses
 
 HEAD_MM = np.array([78.0, 112.0, 95.0])
-ATTRIBUTES = ("xyz", "f_dc", "rotation", "scale")
+MOVED = ("xyz", "f_dc", "rotation", "scale")
 BLACK = np.zeros(3, dtype=np.float32)
 
 
@@ -59,8 +60,8 @@ def full_size_rig(count: int, components: int, generator: np.random.Generator) -
     """Return a rig of smooth bumps and small random changes of colour, rotation and size."""
     neutral = head(count, generator)
     parts, info, first = [], [], 0
-    for name in ATTRIBUTES:
-        field = ATTRIBUTE_FIELDS[name]
+    for name in MOVED:
+        field = ATTRIBUTES[name]
         width = count * int(np.prod(SHAPES[field], dtype=int))
         info.append((name, first, first + width))
         first += width
@@ -71,7 +72,7 @@ def full_size_rig(count: int, components: int, generator: np.random.Generator) -
             parts.append((np.stack(bumps)[:, :, None] * pushes).reshape(components, -1).astype(np.float32))
         else:
             parts.append(0.02 * generator.standard_normal((components, width), dtype=np.float32))
-    rest = np.concatenate([getattr(neutral, ATTRIBUTE_FIELDS[name]).reshape(-1) for name in ATTRIBUTES])
+    rest = np.concatenate([getattr(neutral, ATTRIBUTES[name]).reshape(-1) for name in MOVED])
     made = Components(
         family="pca", W=np.zeros((1, components), np.float32), C=np.concatenate(parts, axis=1), mean=rest,
         std=np.ones(first, np.float32), offset=None, dim_info=tuple(info), faces=np.zeros((0, 3), np.int64),

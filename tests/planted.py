@@ -8,12 +8,12 @@ import pandas as pd
 import trimesh
 from numpy.typing import NDArray
 
-from splatrig.animation.rig import ATTRIBUTE_FIELDS
 from splatrig.capture.cameras import Cameras
 from splatrig.components.file import Components
 from splatrig.evaluation.method import MethodEvaluation
 from splatrig.evaluation.rows import AttributeRows, reach_of
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
+from splatrig.joint.base import ATTRIBUTES
 
 RADIUS_MM = 90.0
 JOINT = ("xyz", "f_dc", "rotation", "scale")
@@ -47,13 +47,13 @@ def head(subdivisions: int = 2, seed: int = 0) -> Head:
 
 
 def row_of(gaussians: Gaussians, attributes: tuple[str, ...]) -> NDArray[np.float32]:
-    return np.concatenate([getattr(gaussians, ATTRIBUTE_FIELDS[name]).reshape(-1) for name in attributes])
+    return np.concatenate([getattr(gaussians, ATTRIBUTES[name]).reshape(-1) for name in attributes])
 
 
 def dim_info(count: int, attributes: tuple[str, ...]) -> tuple[tuple[str, int, int], ...]:
     info, first = [], 0
     for name in attributes:
-        end = first + count * int(np.prod(SHAPES[ATTRIBUTE_FIELDS[name]], dtype=int))
+        end = first + count * int(np.prod(SHAPES[ATTRIBUTES[name]], dtype=int))
         info.append((name, first, end))
         first = end
     return tuple(info)

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from export import made
+from splatrig.config_export import track_of_pose
 from splatrig.control.track import Track, write_track
 from splatrig.errors import InputError
-from splatrig.export.poses import track_of_pose, weights_of_pose
+from splatrig.export.poses import weights_of_pose
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ from splatrig.animation.render import pick_device
 from splatrig.animation.rig_file import open_rig
 from splatrig.capture.cameras import read_cameras
 from splatrig.capture.pose import read_pose
+from splatrig.config_export import track_of_pose
 from splatrig.control.panel import read_panel
 from splatrig.evaluation.table import write_table
 from splatrig.export.fidelity import CAMERAS, measure
-from splatrig.export.poses import track_of_pose, weights_of_pose
+from splatrig.export.poses import weights_of_pose
 
 inputs, params = snakemake.input, snakemake.params
 numba.set_num_threads(snakemake.threads)

@@ -17,8 +17,8 @@ import yaml
 from splatrig.capture.cameras import held_out_cameras
 from splatrig.capture.frame_list import NAME
 from splatrig.config import Config, from_mapping, level_names
+from splatrig.config_export import track_of_pose
 from splatrig.errors import InputError
-from splatrig.export.poses import track_of_pose
 
 _KINDS = {
     "object": "a section of keys",

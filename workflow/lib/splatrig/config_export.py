@@ -1,5 +1,7 @@
 """The sections `video` and `export` of the configuration; see `splatrig.config`."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -40,3 +42,14 @@ class ExportConfig:
     spz_sh_bits: list[int]
     mesh_level: str | None
     half_precision: bool
+
+
+NEUTRAL = "neutral"
+IN_TRACK = re.compile(r"(?P<track>.+)-(?P<seconds>\d+(?:\.\d+)?)s")
+"""A pose that is a moment of a track."""
+
+
+def track_of_pose(pose: str, presets: Sequence[str] = ()) -> str | None:
+    """Return the track that `pose` is a moment of (`tour-2.5s`: tour), or None for the neutral and presets."""
+    match = None if pose == NEUTRAL or pose in presets else IN_TRACK.fullmatch(pose)
+    return match["track"] if match else None

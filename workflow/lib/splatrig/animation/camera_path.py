@@ -44,7 +44,7 @@ def orbit(
     """
     phase = turns * np.arange(frames) / max(frames, 1)
     angles = 360.0 * phase if degrees >= 360.0 else degrees / 2.0 * np.sin(2.0 * np.pi * phase)
-    center = _centers(camera.viewmats[:1])[0]
+    center = camera.centers[0]
     side = np.cross(UP, center - target)
     norm = float(np.linalg.norm(side))
     axis = side / norm if norm > 1e-9 else np.array([1.0, 0.0, 0.0])
@@ -71,8 +71,7 @@ def through(cameras: Cameras, frames: int, target: NDArray, *, loop: bool = True
     share = np.linspace(0.0, legs, frames, endpoint=not loop)
     leg = np.minimum(share.astype(int), legs - 1)
     within = eased(share - leg)
-    centers = _centers(cameras.viewmats)
-    away = centers - target
+    away = cameras.centers - target
     lengths = np.linalg.norm(away, axis=1)
     viewmats = np.tile(np.eye(4), (frames, 1, 1))
     Ks = np.empty((frames, 3, 3))
@@ -84,10 +83,6 @@ def through(cameras: Cameras, frames: int, target: NDArray, *, loop: bool = True
         viewmats[frame, :3, :3], viewmats[frame, :3, 3] = turn, -turn @ center
         Ks[frame] = (1.0 - s) * cameras.Ks[a] + s * cameras.Ks[b]
     return _film(cameras, viewmats, Ks)
-
-
-def _centers(viewmats: NDArray) -> NDArray[np.float64]:  # [C, 3]
-    return -np.einsum("cji,cj->ci", viewmats[:, :3, :3], viewmats[:, :3, 3])
 
 
 def _slerp(a: NDArray, b: NDArray, share: float) -> NDArray[np.float64]:  # [3]

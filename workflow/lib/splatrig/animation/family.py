@@ -81,8 +81,7 @@ def displacement_mm(rig: Rig, swing: Swing) -> NDArray[np.float32]:  # [N]
 
 def frontal_order(cameras: Cameras, means: NDArray) -> NDArray[np.int64]:  # [C]
     """Return camera indices, the one that looks most squarely into the face (head space +z) first."""
-    centers = -np.einsum("cji,cj->ci", cameras.viewmats[:, :3, :3], cameras.viewmats[:, :3, 3])
-    away = centers - means.mean(axis=0)
+    away = cameras.centers - means.mean(axis=0)
     return np.argsort(-away[:, 2] / np.linalg.norm(away, axis=1), kind="stable")
 
 

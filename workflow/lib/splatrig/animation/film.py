@@ -14,10 +14,11 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from splatrig.animation.render import SH_DEGREE, render, to_bytes, widened
-from splatrig.animation.rig import ATTRIBUTE_FIELDS, Rig
+from splatrig.animation.rig import Rig
 from splatrig.animation.surface_torch import DeviceSurface, device_surface
 from splatrig.capture.cameras import Cameras
 from splatrig.errors import InputError
+from splatrig.joint.base import ATTRIBUTES
 from splatrig.rasterize.poses import Poses, render_poses
 
 BATCH = 16
@@ -67,7 +68,7 @@ def device_rig(rig: Rig, device: str | torch.device, widen_mm2: float = 0.0) -> 
         rest=torch.as_tensor(rig.rest, device=device),
         basis=torch.as_tensor(basis, device=device),
         fields={name: torch.as_tensor(array, device=device) for name, array in rig.neutral.items()},
-        spans=tuple((ATTRIBUTE_FIELDS[name], first, end) for name, first, end in rig.components.dim_info),
+        spans=tuple((ATTRIBUTES[name], first, end) for name, first, end in rig.components.dim_info),
         surface=device_surface(rig.surface, device) if rig.follows and rig.surface is not None else None,
         widen_mm2=widen_mm2,
     )

@@ -59,8 +59,7 @@ def lens_blur(photographed: Cameras, center: NDArray, shown: Cameras | None = No
     smaller than a pixel of the photographs, which none of them could see alone, would show as dots (the
     three-dimensional filter of Yu et al., Mip-Splatting, 2024). The rasteriser's share in `shown` is taken off.
     """
-    eyes = -np.einsum("cji,cj->ci", photographed.viewmats[:, :3, :3], photographed.viewmats[:, :3, 3])
-    distance = float(np.median(np.linalg.norm(eyes - center, axis=1)))
+    distance = float(np.median(np.linalg.norm(photographed.centers - center, axis=1)))
     there = float(np.median(photographed.Ks[:, 1, 1]))
     here = np.inf if shown is None else float(np.median(shown.Ks[:, 1, 1]))
     return max(0.0, BLUR_PX2 * distance**2 * (there**-2 - here**-2))

@@ -1,6 +1,5 @@
 """A rig: components and a neutral head become Gaussians for any weights, and weights for any Gaussians."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,16 +11,7 @@ from splatrig.animation.surface import Surface
 from splatrig.components.file import Components
 from splatrig.errors import InputError
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
-
-ATTRIBUTE_FIELDS: Mapping[str, str] = {
-    "xyz": "means",
-    "f_dc": "sh0",
-    "f_rest": "shN",
-    "opacity": "logit_opacities",
-    "scale": "log_scales",
-    "rotation": "quats",
-}
-"""Attribute of a component file to field of `Gaussians`; other attributes are derived and drive nothing."""
+from splatrig.joint.base import ATTRIBUTES
 
 DENSE_SHARE = 0.5
 """Bases with fewer non-zero entries than this share are kept sparse, so that only touched columns are computed."""
@@ -51,11 +41,11 @@ class Rig:
             raise InputError(f"components ({self.components.family}): expected one or more, got none; learn some (k).")
         count = len(self.neutral)
         for name, first, end in self.components.dim_info:
-            if name not in ATTRIBUTE_FIELDS:
+            if name not in ATTRIBUTES:
                 raise InputError(
-                    f"components of {name}: cannot drive Gaussians; expected one of {', '.join(ATTRIBUTE_FIELDS)}."
+                    f"components of {name}: cannot drive Gaussians; expected one of {', '.join(ATTRIBUTES)}."
                 )
-            numbers = int(np.prod(SHAPES[ATTRIBUTE_FIELDS[name]], dtype=int))
+            numbers = int(np.prod(SHAPES[ATTRIBUTES[name]], dtype=int))
             if end - first != count * numbers:
                 raise InputError(
                     f"components of {name}: expected {count * numbers} columns for {count} Gaussians of the neutral, "
@@ -111,13 +101,13 @@ class Rig:
         """Return one row [D] in stored units by field of `Gaussians`, quaternions as stored; no skin is followed."""
         moved = dict(self.neutral.items())
         for name, first, end in self.components.dim_info:
-            field = ATTRIBUTE_FIELDS[name]
+            field = ATTRIBUTES[name]
             moved[field] = row[first:end].reshape(len(self.neutral), *SHAPES[field])
         return moved
 
     def row_of(self, gaussians: Gaussians) -> NDArray[np.float32]:
         """Return the row [D], in stored units, of the attributes that the components drive."""
-        parts = [getattr(gaussians, ATTRIBUTE_FIELDS[name]).reshape(-1) for name, _, _ in self.components.dim_info]
+        parts = [getattr(gaussians, ATTRIBUTES[name]).reshape(-1) for name, _, _ in self.components.dim_info]
         return np.concatenate(parts)
 
     def fit(

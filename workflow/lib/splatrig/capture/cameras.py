@@ -86,6 +86,11 @@ class Cameras:
         )
 
     @property
+    def centers(self) -> NDArray[np.float64]:  # [C, 3]
+        """Where the cameras are, in the space that `viewmats` map from."""
+        return -np.einsum("cji,cj->ci", self.viewmats[:, :3, :3], self.viewmats[:, :3, 3])
+
+    @property
     def train(self) -> "Cameras":
         """The cameras whose photographs are fitted."""
         return self.select(~self.held_out)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from splatrig.animation.camera_path import eased
 from splatrig.control.panel import Panel
 from splatrig.control.track import Track
 from splatrig.errors import InputError
@@ -94,9 +95,8 @@ def through(
     count = round(((len(keys) - 1) * leg + hold_s) * rate) + 1
     times = np.arange(count) / rate
     at = np.minimum((times + 1e-9) // leg, len(keys) - 1).astype(int)
-    u = np.clip((times - at * leg - hold_s) / move_s, 0.0, 1.0)
-    eased = (u * u * (3 - 2 * u))[:, None]
-    weights = keys[at] * (1 - eased) + keys[np.minimum(at + 1, len(keys) - 1)] * eased
+    share = eased(np.clip((times - at * leg - hold_s) / move_s, 0.0, 1.0))[:, None]
+    weights = keys[at] * (1 - share) + keys[np.minimum(at + 1, len(keys) - 1)] * share
     return replace(like, times=times, weights=weights)
 
 

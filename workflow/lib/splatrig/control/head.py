@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.animation.rig import ATTRIBUTE_FIELDS, Rig
+from splatrig.animation.rig import Rig
 from splatrig.animation.rig_file import open_rig
 from splatrig.animation.surface import Surface
 from splatrig.capture.frames import read_frames
 from splatrig.control.panel import Panel, panel_of, read_panel
 from splatrig.errors import InputError
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
+from splatrig.joint.base import ATTRIBUTES
 from splatrig.mesh.template import Template, read_template
 
 Pose = Mapping[str, NDArray]
@@ -94,7 +95,7 @@ def split_row(rig: Rig, row: NDArray[np.float32]) -> dict[str, NDArray[np.float3
     """Return a row [D] of changes as fields of `Gaussians`, each in its shape."""
     count = len(rig.neutral)
     return {
-        ATTRIBUTE_FIELDS[name]: row[first:end].reshape(count, *SHAPES[ATTRIBUTE_FIELDS[name]])
+        ATTRIBUTES[name]: row[first:end].reshape(count, *SHAPES[ATTRIBUTES[name]])
         for name, first, end in rig.components.dim_info
     }
 

@@ -18,10 +18,11 @@ from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_array
 
 from splatrig import __version__
-from splatrig.animation.rig import ATTRIBUTE_FIELDS, Rig
+from splatrig.animation.rig import Rig
 from splatrig.errors import InputError
 from splatrig.files import atomic_path
 from splatrig.gaussians.gaussians import SHAPES
+from splatrig.joint.base import ATTRIBUTES
 
 FORMAT = "splatrig rig"
 FORMAT_VERSION = 1
@@ -64,7 +65,7 @@ def write_bundle(
     basis = rig.basis.toarray() if isinstance(rig.basis, csr_array) else rig.basis
     arrays: dict[str, NDArray[Any]] = {f"rest.{name}": array for name, array in rest.items()}
     for name, first, end in parts.dim_info:
-        field = ATTRIBUTE_FIELDS[name]
+        field = ATTRIBUTES[name]
         arrays[f"basis.{field}"] = basis[:, first:end].reshape(rig.count, count, *SHAPES[field]).astype(basis_dtype)
     arrays |= {
         "faces": parts.faces.astype(np.int32),

@@ -1,23 +1,14 @@
 """Which pose is meant by a name."""
 
-import re
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from splatrig.config_export import IN_TRACK, NEUTRAL
 from splatrig.control.panel import Panel
 from splatrig.control.track import read_track
 from splatrig.errors import InputError
-
-NEUTRAL = "neutral"
-_IN_TRACK = re.compile(r"(?P<track>.+)-(?P<seconds>\d+(?:\.\d+)?)s")
-
-
-def track_of_pose(pose: str, presets: tuple[str, ...] | list[str] = ()) -> str | None:
-    """Return the track that `pose` is a moment of (`tour-2.5s`: tour), or None for the neutral and presets."""
-    match = None if pose == NEUTRAL or pose in presets else _IN_TRACK.fullmatch(pose)
-    return match["track"] if match else None
 
 
 def weights_of_pose(pose: str, panel: Panel, track: str | Path | None = None) -> NDArray[np.float64]:  # [K]
@@ -29,7 +20,7 @@ def weights_of_pose(pose: str, panel: Panel, track: str | Path | None = None) ->
         return panel.neutral
     if pose in panel.presets:
         return panel.presets[pose]
-    match = _IN_TRACK.fullmatch(pose)
+    match = IN_TRACK.fullmatch(pose)
     if match is None or track is None:
         raise InputError(
             f"pose {pose}: expected neutral, a moment of a track such as tour-2.5s, "
