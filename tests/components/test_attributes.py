@@ -128,7 +128,7 @@ def test_a_store_of_another_topology_is_refused_and_leaves_no_output(exported, t
     bad = tmp_path / "E001.h5"
     write_fitted_frames(bad, type(fitted)(**{**vars(fitted), "gaussians": short, "attributes": {}}))
     outputs = {"base": tmp_path / "out" / "base.h5"}
-    with pytest.raises(InputError, match=r"E001\.h5: frame 000000 has 641 Gaussians, the template 642"):
+    with pytest.raises(InputError, match=r"E001\.h5: frame 000000 has 641 Gaussians, .*template has vertices, 642"):
         export_attributes(exported.frames, {**exported.stores, "E001": bad}, exported.template, outputs, "small")
     assert list((tmp_path / "out").iterdir()) == []
 

@@ -114,7 +114,10 @@ class AttributeReader:
         rows = self.train_rows
         neutral = np.flatnonzero(rows == self.neutral_row)
         if len(neutral) != 1:
-            raise InputError(f"{self.path}: the neutral frame {self.frames[self.neutral_row]} is not a training frame.")
+            raise InputError(
+                f"{self.path}: the neutral frame {self.frames[self.neutral_row]} is held out, and is the rest shape "
+                "of components; hold out another expression."
+            )
         return AttributeMatrix(
             names=tuple(attributes),
             sources=tuple(self._data(name) for name in attributes),

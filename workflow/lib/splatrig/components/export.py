@@ -93,7 +93,7 @@ def _unit(quats: NDArray[np.float32]) -> NDArray[np.float32]:
 def _neutral_row(frames: list[FrameRow]) -> int:
     rows = [row for row, frame in enumerate(frames) if frame.neutral]
     if len(rows) != 1:
-        raise InputError(f"frames.csv: expected exactly one neutral frame, got {len(rows)}.")
+        raise InputError(f"frames.csv: expected exactly one neutral frame, got {len(rows)}; delete it and run again.")
     return rows[0]
 
 
@@ -114,7 +114,8 @@ def _read(stores: Mapping[str, Path], frames: list[FrameRow], template: Template
     for frame, gaussians in zip(frames, fitted.gaussians, strict=True):
         if len(gaussians) != count:
             raise InputError(
-                f"{path}: frame {frame.frame} has {len(gaussians)} Gaussians, the template {count} vertices."
+                f"{path}: frame {frame.frame} has {len(gaussians)} Gaussians, expected as many as the template "
+                f"has vertices, {count}; delete the file and run again."
             )
         gaussians.check_finite(f"{path}: frame {frame.frame}")
     return fitted.gaussians
