@@ -19,6 +19,7 @@ def asked(finished, tmp_path_factory):
     with (
         project.changed_config("capture.held_out.expressions", [HELD_OUT]),
         project.changed_config("joint.families", ["global"]),
+        project.changed_config("control.families", ["joint_global"]),
         project.changed_config("joint.k", 1),  # two training frames are left, one of them the neutral
         project.changed_config("rendering.components", 1),
         project.changed_config("video.family", "pca_all"),
