@@ -162,7 +162,8 @@ def test_one_expression_is_measured_without_leaving_it_out(made, frames):
 def test_no_more_components_are_left_out_than_the_other_frames_have(made):
     """Of 3 + 3 + 1 frames, 4 are left without the second expression, and 6 without the third."""
     parts = planted.components(made, family="pca", frames=7)
-    left_out = LeftOut(parts, planted.rows(parts), range(1, 9))
+    data = planted.rows(parts)
+    left_out = LeftOut(Projection(parts, data.X), data, range(1, 9))
     assert sorted(left_out.mixtures) == [1, 2, 3, 4, 5]
     assert [left_out.folds(k) for k in (3, 4)] == [["E001", "E002"], ["E002"]]
     rows = pick(evaluate_method("pca_xyz", "base", parts, planted.rows(parts), [3, 5], 0), "generalisation_xyz")

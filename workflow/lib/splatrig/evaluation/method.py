@@ -70,7 +70,7 @@ class MethodEvaluation:
         describe_components(table, components, split_attributes(data.X[[data.neutral_row]], components)["xyz"][0])
         self._random = add_specificity(table, self._projection, self._targets, self.ks, self._generator)
         if components.family == "pca" and not self._carried:
-            self._left_out = LeftOut(components, data, self.ks)
+            self._left_out = LeftOut(self._projection, data, self.ks)
             self._left_out.add_to(table, self._generator)
         add_convergence(table, components)
         return table.frame()

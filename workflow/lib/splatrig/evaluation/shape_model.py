@@ -80,17 +80,18 @@ class LeftOut:
     being the rest face; nor, for k components, is one without which fewer are left.
     """
 
-    def __init__(self, components: Components, data: AttributeRows, ks: Iterable[int]) -> None:
-        self.data, self.components = data, components
+    def __init__(self, projection: Projection, data: AttributeRows, ks: Iterable[int]) -> None:
+        """Solve all folds of the frames `data`, which `projection` has standardised."""
+        self.data, self.components = data, projection.components
         self.rows = np.flatnonzero(data.train)
         """[F] the training frames."""
-        self.X = components.standardise(data.X[self.rows])
+        self.X = projection.X if data.train.all() else projection.X[self.rows]
         """[F, D] in standardised units, less the rest face."""
         self.groups = data.expressions[self.rows]
         folds = [name for name in np.unique(self.groups) if name != data.expressions[data.neutral_row]]
         self._most = {name: most_components(int(np.sum(self.groups != name))) for name in folds}
         usable = sorted({k for k in ks if k <= max(self._most.values(), default=0)})
-        rest = "mean" if components.offset is None else "neutral"
+        rest = "mean" if self.components.offset is None else "neutral"
         self.mixtures = pca_left_out_mixtures(gram(self.X), self.groups, folds, usable, rest=rest)
 
     def folds(self, k: int) -> list[str]:
