@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 
 import h5py
@@ -149,6 +150,17 @@ def test_another_file_is_refused_by_name(tmp_path):
         file["x"] = 1
     with pytest.raises(InputError, match=r"other\.h5"):
         AttributeReader(tmp_path / "other.h5")
+
+
+def test_a_frame_whose_head_is_elsewhere_is_warned_of(exported, tmp_path, caplog):
+    stores = dict(exported.stores)
+    stores["E002"] = tmp_path / "E002.h5"
+    fitted = read_fitted_frames(exported.stores["E002"])
+    lost = dataclasses.replace(fitted.gaussians[1], means=fitted.gaussians[1].means + np.float32([0, 300, 0]))
+    moved = (fitted.gaussians[0], lost, *fitted.gaussians[2:])
+    write_fitted_frames(stores["E002"], dataclasses.replace(fitted, gaussians=moved))
+    export_attributes(exported.frames, stores, exported.template, {"base": tmp_path / "a.h5"}, "small")
+    assert [record.getMessage()[:31] for record in caplog.records] == ["E002/000006 is 300 mm from the "]
 
 
 def _without(name):

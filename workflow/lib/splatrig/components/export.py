@@ -1,6 +1,7 @@
 """Fitted frames to attribute stores: one pass over the frames writes the row of every level."""
 
 import hashlib
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import groupby
@@ -20,6 +21,11 @@ from splatrig.hdf5 import new_file
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.template import Level, Template
 from splatrig.progress import track
+
+logger = logging.getLogger(__name__)
+
+LOST_MM = 30.0
+"""No expression moves a whole head so far on average, once its rigid motion is taken off."""
 
 
 def export_attributes(
@@ -48,12 +54,24 @@ def export_attributes(
         ):
             for array in dict(gaussians.items()).values():
                 digest.update(np.ascontiguousarray(array).data)
+            _warn_of_lost(frames[row], gaussians.means - neutral.means)
             quats = aligned_quats(gaussians.quats, hemisphere)
             for level, file in files.items():
                 for name, numbers in attribute_rows(gaussians, quats, template.levels[level]).items():
                     file[name][row] = numbers
         for file in files.values():
             file.attrs["content_sha256"] = digest.hexdigest()
+
+
+def _warn_of_lost(frame: FrameRow, moved: NDArray[np.float32]) -> None:  # [N, 3] mm
+    """Warn of a frame whose head is elsewhere: components would be about that."""
+    far = float(np.sqrt(np.einsum("nd,nd->", moved, moved, dtype=np.float64) / len(moved)))
+    if far > LOST_MM:
+        logger.warning(
+            "%s/%s is %.0f mm from the neutral, root mean square over the head, and will rule the components: if its "
+            "tracking or its pose is wrong, take its tracked mesh out of the capture",
+            *(frame.expression, frame.frame, far),
+        )
 
 
 def attribute_rows(
