@@ -16,7 +16,8 @@ from splatrig.joint import launch, rank
 from splatrig.joint.launch import RankError, run_together
 
 STARTER = """
-import json, os, sys
+import json, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs lack
 sys.path[:] = json.loads(sys.argv[1])
 from joint import two_processes
 from splatrig.joint.launch import run_together

@@ -85,3 +85,11 @@ def test_the_cpu_is_taken_when_asked_for_with_its_threads(monkeypatch):
     threads: list[int] = []
     assert choose_device("cpu", 3).type == "cpu"
     assert threads == [3]
+
+
+def test_a_gpu_that_is_not_there_is_said_in_a_sentence(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    with pytest.raises(InputError, match=r"^device: got cuda, but .* shows this job no GPU .* device: auto or cpu\.$"):
+        choose_device("cuda", 1)

@@ -28,7 +28,7 @@ def _heard() -> Iterator[None]:
     """Raise, at the end of the block, the errors of the operating system that h5py has met and kept to itself.
 
     A data set is written when its last object goes, where Python only prints what is raised: a full disk would leave
-    a file that has its size and lacks its content.
+    a file that has its size and lacks its content. For one thread at a time: Python has one place for such errors.
     """
     unheard: list[OSError] = []
     say = sys.unraisablehook

@@ -263,12 +263,13 @@ def learn(
             world,
         )
         report = fit.run(saving)
+    best = report.history["psnr"].max() if len(report.history) else float("nan")
     _LOG.info(
-        "%d components, %d Gaussians, %d frames: best %.3f dB at step %d; %.1f s, %.1f s waiting for photographs",
+        "%d components, %d Gaussians, %d frames: %s at step %d; %.1f s, %.1f s waiting for photographs",
         rig.count,
         len(rig),
         len(names),
-        report.history["psnr"].max() if len(report.history) else float("nan"),
+        f"best {best:.3f} dB" if np.isfinite(best) else "nothing to measure by",
         report.best_step,
         report.seconds,
         report.waited_seconds,

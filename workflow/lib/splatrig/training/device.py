@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import platform
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -26,11 +27,18 @@ def choose_device(device: str, threads: int) -> torch.device:
     """Return the device of `auto`, `cuda` or `cpu`; on the CPU torch uses `threads` threads.
 
     Of several cards the process sees only the one that it gets (`claim_card`), so call this before it uses CUDA.
+    Raises InputError where cuda is wanted and there is none.
     """
     if device != "cpu":
         claim_card()
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        built = f"is built for CUDA {torch.version.cuda}" if torch.version.cuda else "is built for CPUs"
+        raise InputError(
+            f"device: got cuda, but {platform.node()} shows this job no GPU (torch {torch.__version__} {built}); "
+            "install a CUDA build of torch and a driver, give the job a GPU, or set device: auto or cpu."
+        )
     if device == "cpu":
         torch.set_num_threads(threads)
     return torch.device(device)
