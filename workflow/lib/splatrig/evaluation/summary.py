@@ -157,7 +157,8 @@ def _of_learned_rigs(methods: pd.DataFrame) -> dict[str, object] | None:
     best = max(learned, key=lambda name: found[name]["value"])
     others = "; ".join(f"{label_of(name)} {row['value']:.2f} dB" for name, row in found.items() if name != best)
     return _answer(
-        f"How close is one rig of {found[best]['k']} components, learned through the rasteriser ({label_of(best)})?",
+        f"How close is one rig of {_counted(found[best]['k'], 'component')}, learned through the rasteriser "
+        f"({label_of(best)})?",
         found[best],
         "dB",
         f"the same over the peak frame of every expression; in the same pictures {others}",
@@ -172,7 +173,7 @@ def _of_local_components(methods: pd.DataFrame) -> dict[str, object] | None:
     sparse = "" if zero is None else f"; {100 * zero['value']:.0f} % of their rows are zero"
     beside = "" if dense is None else f"; {label_of('pca_xyz')}, which has none, {dense['value']:.3g} mm"
     return _answer(
-        f"How well do {row['k']} components of {label_of('sldc_gauss_xyz')} rebuild the fitted frames?",
+        f"How well are the fitted frames rebuilt by {_counted(row['k'], 'component')} of {label_of('sldc_gauss_xyz')}?",
         row,
         "mm",
         f"RMSE of Gaussian centres{sparse}{beside}",
@@ -188,7 +189,7 @@ def _of_unseen_expressions(sweeps: pd.DataFrame) -> dict[str, object] | None:
         return None
     beside = "" if dense is None else f"; {label_of('pca_xyz')} {dense['value']:.3g} mm"
     return _answer(
-        f"How well do {unseen['k']} of them make an expression that they were not learned from?",
+        f"How well is an expression rebuilt by {unseen['k']} of them that were learned without it?",
         unseen,
         "mm",
         f"RMSE of centres at level {unseen['level']}, one expression left out, mean over expressions{beside}",
