@@ -219,6 +219,11 @@ function stepsTexture(rig) {
 /** Return the renderer, its scene with the head in it, and what changes the weights. */
 export function drawHead(canvas, rig) {
   const renderer = new THREE.WebGLRenderer({ canvas, antialias: false, alpha: false });
+  const gl = renderer.getContext();
+  const most = gl.getParameter(gl.MAX_ARRAY_TEXTURE_LAYERS); // a layer a component; 256 everywhere, 2048 mostly
+  if (rig.components > most) {
+    throw new Error(`This head has ${rig.components} components, and this computer's graphics take ${most} at most.`);
+  }
   const scene = new THREE.Scene();
   // as in the rasteriser that the head was learned with: 0.3 px² added to the covariance, opacity kept, order by depth
   const spark = new SparkRenderer({
