@@ -128,7 +128,7 @@ def test_cost_terms_and_licences_are_in_the_page(renderer):
 
 def test_that_gaussians_do_not_follow_the_skin_is_said_where_they_would(renderer):
     assert "keep their rotation and size" not in page_of(HEAD, renderer)
-    assert "Gaussians that sldc gauss xyz moves keep their rotation and size" in page_of(
+    assert "What the sliders of “local, SLDC” move keeps its Gaussians" in page_of(
         heads.head(1, skin=True), renderer
     )
 

@@ -5,6 +5,15 @@ import re
 ALIKE = 0.5
 """A face unit whose correlation with a component is below this says nothing of it."""
 
+TITLES = {
+    "joint_global": "global, learned",
+    "joint_local": "local, learned",
+    "pca_all": "global, PCA",
+    "sldc_gauss_xyz": "local, SLDC",
+    "sldc_trapezoid_xyz": "local, T-SLDC",
+}
+"""Families as people call them."""
+
 SAYS_NOTHING = ("whole head", "still")
 """Places that tell components apart worse than the unit or expression does."""
 
@@ -35,8 +44,7 @@ def caption_of(name: str) -> str:
 
 def title_of(family: str) -> str:
     """Return a family's name for people: `global, learned` for joint_global."""
-    kind = {"joint_global": "global, learned", "joint_local": "local, learned", "pca_all": "global, PCA"}
-    return kind.get(family) or family.replace("_", " ")
+    return TITLES.get(family) or family.replace("_", " ")
 
 
 def _words(name: str) -> str:

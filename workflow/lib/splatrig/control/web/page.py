@@ -133,8 +133,8 @@ def footer_of(head: Head, packed: PackedHead, cost: Cost, notice: str) -> list[s
     still = [title_of(name) for name, family in head.families.items() if family.rig.follows]
     if still:
         lines.append(
-            f"Gaussians that {', '.join(still)} moves keep their rotation and size here; in the pictures and films of "
-            "the run they follow the skin, which the decibels above count."
+            f"What the sliders of “{'” and “'.join(still)}” move keeps its Gaussians' rotation and size here; in the "
+            "pictures and films of the run they follow the skin, which the decibels above count."
         )
     return [*lines, *([notice] if notice else []), f"Made by splatrig {__version__}; drawn by three.js and Spark."]
 
