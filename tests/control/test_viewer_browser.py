@@ -20,6 +20,7 @@ from splatrig.capture.photographs import write_photograph
 from splatrig.capture.pose import write_pose
 from splatrig.control.coefficients import write_coefficients
 from splatrig.control.track import Track, write_track
+from splatrig.errors import InputError
 
 viser = pytest.importorskip("viser", reason="the viewer needs viser: pip install viser==1.1.1")
 
@@ -181,6 +182,19 @@ def test_coefficients_come_from_a_file_and_a_malformed_one_is_refused_in_a_sente
     page.tab.locator("input[type=file]").first.set_input_files(tmp_path / "bad.json")
     page.tab.get_by_text("expected a finite number, got 'much'").wait_for(timeout=90_000)
     assert np.allclose(page.viewer.session.pose[LOCAL], pose[LOCAL])
+
+
+def test_bad_input_is_said_and_the_page_goes_on(page, monkeypatch):
+    def refuse() -> None:
+        monkeypatch.undo()
+        raise InputError("planted: nothing that can be shown.")
+
+    monkeypatch.setattr(page.viewer, "_refresh", refuse)
+    page.viewer.session.changed.set()
+    page.tab.get_by_text("planted: nothing that can be shown.").wait_for(timeout=90_000)
+    sent = page.viewer.updates
+    page.viewer.session.set_weight(LOCAL, 0, 0.5)
+    page.until(lambda: page.viewer.updates > sent, "the page stands still")
 
 
 def test_a_track_plays(page, tmp_path):

@@ -173,13 +173,15 @@ class Page:
         while self._running.is_set():
             if self.session.changed.wait(0.05):
                 self.session.changed.clear()
-                self._refresh()
+                with self.errors_shown():
+                    self._refresh()
                 self.show.photo_due = time.monotonic() + PHOTO_SECONDS
                 continue
             now = time.monotonic()
             if self.show.eye_moved and now - self.show.eye_moved > EYE_SECONDS:
                 self.show.eye_moved = 0.0
-                self._refresh()
+                with self.errors_shown():
+                    self._refresh()
             if self.show.photo is not None and self.show.photo_due and now > self.show.photo_due:
                 self.show.photo_due = 0.0
                 with self.errors_shown():

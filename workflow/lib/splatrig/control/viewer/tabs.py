@@ -36,8 +36,9 @@ def pose_tab(page: Page) -> None:
     load = gui.add_upload_button("Open pose", mime_type=".json", hint="what Save pose wrote, here or in the web head")
 
     @method.on_update
-    def _(_: viser.GuiEvent) -> None:
-        page.control(method.value)
+    def _(event: viser.GuiEvent) -> None:
+        with page.errors_shown(event.client):
+            page.control(method.value)
 
     @expression.on_update
     def _(event: viser.GuiEvent) -> None:
@@ -162,9 +163,12 @@ def compare_tab(page: Page) -> None:
         page.session.changed.set()
 
     @heat.on_update
-    def _(_: viser.GuiEvent) -> None:
-        page.show.heat = choices.get(heat.value)
-        scale.content = "" if page.show.heat is None else page.heat_caption(*page.show.heat)
+    def _(event: viser.GuiEvent) -> None:
+        page.show.heat = None
+        with page.errors_shown(event.client):
+            asked = choices.get(heat.value)
+            scale.content = "" if asked is None else page.heat_caption(*asked)
+            page.show.heat = asked
         page.session.changed.set()
 
     @frame.on_update
