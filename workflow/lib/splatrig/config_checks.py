@@ -86,7 +86,7 @@ def _check_family_names(config: Config, kinds: Mapping[str, Any]) -> None:
         kind, _, rest = family.partition("_")
         if kind in known and rest not in known[kind]:
             names = ", ".join(f"{kind}_{name}" for name in known[kind])
-            raise InputError(f"config.yaml, {key}: got {family}, expected one of {names}.")
+            raise InputError(f"configuration, {key}: got {family}, expected one of {names}.")
 
 
 def read_config(paths: Sequence[str | Path], schema: str | Path) -> Config:
@@ -136,11 +136,11 @@ def _sentence(error: jsonschema.ValidationError, kinds: Mapping[str, Any]) -> st
         unknown = [name for name in error.instance if name not in known]
         close = difflib.get_close_matches(unknown[0], known, n=1)
         hint = f" did you mean {close[0]}?" if close else ""
-        return f"config.yaml, {key}: unknown key {unknown[0]!r};{hint} known keys are {', '.join(known)}."
+        return f"configuration, {key}: unknown key {unknown[0]!r};{hint} known keys are {', '.join(known)}."
     if error.validator == "required":
         missing = [name for name in error.validator_value if name not in error.instance]
-        return f"config.yaml, {key}: the key {missing[0]!r} is missing; add it."
-    return f"config.yaml, {key}: got {error.instance!r}, expected {_expectation(error.schema, kinds)}{_hint(error)}."
+        return f"configuration, {key}: the key {missing[0]!r} is missing; add it."
+    return f"configuration, {key}: got {error.instance!r}, expected {_expectation(error.schema, kinds)}{_hint(error)}."
 
 
 def _hint(error: jsonschema.ValidationError) -> str:
