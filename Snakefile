@@ -9,7 +9,7 @@ min_version("9.0")
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "lib"))
 
-from splatrig.logs import last_words, worth_a_look
+from splatrig.jobs.logs import last_words, worth_a_look
 
 
 configfile: str(Path(workflow.basedir) / "config.yaml")

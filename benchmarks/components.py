@@ -40,7 +40,7 @@ from sldc_reference import plain_sldc  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
 from splatrig.components.attributes import AttributeReader  # noqa: E402
-from splatrig.components.file import Components, by_column, by_gaussian  # noqa: E402
+from splatrig.components.component_file import Components, by_column, by_gaussian  # noqa: E402
 from splatrig.components.local import (  # noqa: E402
     COLUMNS_IN_CACHE,
     CoarseStart,
@@ -53,7 +53,7 @@ from splatrig.components.mbspca import sparse_components  # noqa: E402
 from splatrig.components.pca import principal_components  # noqa: E402
 from splatrig.components.sldc import AdmmOptions, SldcOptions, sparse_localized_components  # noqa: E402
 from splatrig.components.support import GaussMap, Locality, largest_distance_mm  # noqa: E402
-from splatrig.config import SldcConfig, from_mapping  # noqa: E402
+from splatrig.config.models import SldcConfig, from_mapping  # noqa: E402
 from splatrig.mesh.geodesic import GeodesicSolver  # noqa: E402
 
 FRAMES = 330
@@ -219,7 +219,7 @@ def bench_sparse(folder: Path, threads: int) -> None:
 
 def bench_rig(threads: int) -> None:
     """Rows a second of a rig at full size."""
-    from splatrig.animation.rig import Rig
+    from splatrig.components.rig import Rig
     from splatrig.gaussians.gaussians import SHAPES, Gaussians
 
     count, rng = 87_652, np.random.default_rng(0)

@@ -30,7 +30,7 @@ from splatrig.capture.archive import below, unpack
 from splatrig.capture.download import Client
 from splatrig.capture.release import make_release, parse_links, plan, read_entity
 from splatrig.capture.retrieve import assemble
-from splatrig.config import DownloadConfig
+from splatrig.config.models import DownloadConfig
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = DownloadConfig(4, 4, 30.0, 64.0, False, [], None, "required")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from splatrig.config_checks import read_config
+from splatrig.config.checks import read_config
 from splatrig.control.drag import STEPS_A_COMPONENT, DragSolver, _Part, _step_to_optimum
 from splatrig.control.head import open_head
 

@@ -39,7 +39,7 @@ CONFIG = "tests/workflow/tiny.yaml"
 TIMED = re.compile(r"evaluation/(runtimes(/|\.)|figures/runtime)|tensorboard/|progress/")
 """Results that hold times: how long methods took, TensorBoard's events, checkpoints of unfinished fits."""
 PARTIAL = re.compile(r"\..+-[a-z0-9_]{8}(\.\w+)?")
-"""Names of unfinished files, which `splatrig.files` moves into place when they are whole."""
+"""Names of unfinished files, which `splatrig.io.files` moves into place when they are whole."""
 _SCRIPT = re.compile(r"\.snakemake/scripts/tmp\w+\.(\w+)\.py")
 _ENDED = re.compile(r"ended after ([\d.]+) s")
 _POLL_S = 0.2

@@ -25,11 +25,11 @@ from shading_on_cpu import TEXELS, painted_texture, shade, visible_faces
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
 
-from splatrig.capture.cameras import Cameras, write_cameras
-from splatrig.capture.frames import ChosenFrame, write_frames
 from splatrig.capture.photographs import write_photograph
-from splatrig.capture.pose import write_pose
-from splatrig.files import atomic_path
+from splatrig.dataset.cameras import Cameras, write_cameras
+from splatrig.dataset.frames import ChosenFrame, write_frames
+from splatrig.dataset.pose import write_pose
+from splatrig.io.files import atomic_path
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.obj import write_obj
 from splatrig.mesh.silhouette import silhouette

@@ -37,9 +37,9 @@ from joint_cards import part_cards
 from joint_fits import pca_of_fits, single_fits
 from joint_steps import part_scaling, part_step, part_stream
 
-from splatrig.config_joint import JointSolve
-from splatrig.joint.compare import compare, measured_method, method_of, summary, unseen_weights
-from splatrig.training.device import visible_cards
+from splatrig.config.models import JointSolve
+from splatrig.jobs.device import visible_cards
+from splatrig.learned.compare import compare, measured_method, method_of, summary, unseen_weights
 
 BARS = {
     ("joint_global", "pca", "train"): 1.5,

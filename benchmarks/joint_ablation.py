@@ -11,9 +11,9 @@ import torch
 from joint_bench import Bench, learned_rig, mesh_start, open_bench, report
 from joint_fits import pca_of_fits, single_fits
 
-from splatrig.components.file import Components
-from splatrig.config import Config
-from splatrig.joint.compare import measured_method, method_of, unseen_weights
+from splatrig.components.component_file import Components
+from splatrig.config.models import Config
+from splatrig.learned.compare import measured_method, method_of, unseen_weights
 
 
 @dataclass(frozen=True)

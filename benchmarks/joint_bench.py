@@ -25,19 +25,23 @@ import yaml
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "workflow" / "lib"), str(Path(__file__).parent)]
 
-from splatrig.capture.cameras import read_cameras
-from splatrig.components.file import Components, read_components, write_components
-from splatrig.config import Config
-from splatrig.config_checks import load_config
-from splatrig.config_joint import JointConfig
+from splatrig.components.component_file import Components, read_components, write_components
+from splatrig.config.checks import load_config
+from splatrig.config.models import Config, JointConfig
+from splatrig.dataset.cameras import read_cameras
+from splatrig.fitting.dataset import FrameSource
+from splatrig.fitting.fitting import Studio, first_gaussians
+from splatrig.fitting.recipe import Plan, plan_for
+from splatrig.fitting.trainer import fit
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
-from splatrig.joint.compare import Comparison
-from splatrig.joint.fit import JointFit, Surroundings, segment_laplacian
-from splatrig.joint.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
-from splatrig.joint.model import JointRig
-from splatrig.joint.parallel import World
-from splatrig.joint.stage import (
+from splatrig.jobs.device import choose_device
+from splatrig.learned.compare import Comparison
+from splatrig.learned.fit import JointFit, Surroundings, segment_laplacian
+from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
+from splatrig.learned.model import JointRig
+from splatrig.learned.parallel import World
+from splatrig.learned.stage import (
     Learned,
     Subject,
     as_components,
@@ -47,13 +51,8 @@ from splatrig.joint.stage import (
     training_schedule,
     validation_pairs,
 )
-from splatrig.joint.stream import Shot, stream
+from splatrig.learned.stream import Shot, stream
 from splatrig.mesh.template import read_template
-from splatrig.training.dataset import FrameSource
-from splatrig.training.device import choose_device
-from splatrig.training.fitting import Studio, first_gaussians
-from splatrig.training.recipe import Plan, plan_for
-from splatrig.training.trainer import fit
 
 
 def report(text: str) -> None:

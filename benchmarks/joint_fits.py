@@ -5,17 +5,17 @@ import os
 import numpy as np
 from joint_bench import Bench, as_store, studio_of
 
-from splatrig.components.file import Components
+from splatrig.components.component_file import Components
+from splatrig.components.fields import ATTRIBUTES
 from splatrig.components.matrix import in_memory
 from splatrig.components.pca import principal_components
+from splatrig.fitting.initialize import moved_by_mesh
+from splatrig.fitting.trainer import Surface, fit
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import write_fitted_frames
-from splatrig.joint.base import ATTRIBUTES
-from splatrig.joint.compare import read_fits
+from splatrig.learned.compare import read_fits
 from splatrig.mesh.normals import vertex_rotations
 from splatrig.mesh.topology import mean_edge_lengths
-from splatrig.training.initialize import moved_by_mesh
-from splatrig.training.trainer import Surface, fit
 
 ATTRIBUTES_OF_FITS = ("xyz", "f_dc", "rotation", "scale")
 

@@ -9,9 +9,9 @@ import torch
 from joint_bench import Bench, at_level, begun, forget_peak, kept_start, learned_rig, now, peak_gib
 from torch.autograd import DeviceType
 
-from splatrig.components.file import Components
-from splatrig.config_joint import JointConfig
-from splatrig.joint.stage import Subject
+from splatrig.components.component_file import Components
+from splatrig.config.models import JointConfig
+from splatrig.learned.stage import Subject
 
 STEPS = 100
 

@@ -8,11 +8,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
 
+from splatrig.fitting.dataset import FrameData
+from splatrig.fitting.recipe import SEED_RATES
+from splatrig.fitting.ssim_window import C1, C2, window
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.rasterize.inria_backend import projection_matrix
-from splatrig.training.dataset import FrameData
-from splatrig.training.recipe import SEED_RATES
-from splatrig.training.ssim import C1, C2, window
 
 
 def original_steps(start: Gaussians, data: FrameData, steps: int) -> None:

@@ -20,7 +20,7 @@ from synthetic import matched_correlations, planted_demo_head, sheet_with_bumps 
 from splatrig.components.local import local_components  # noqa: E402
 from splatrig.components.matrix import AttributeMatrix, in_memory  # noqa: E402
 from splatrig.components.pca import principal_components  # noqa: E402
-from splatrig.config import SldcConfig, from_mapping  # noqa: E402
+from splatrig.config.models import SldcConfig, from_mapping  # noqa: E402
 from splatrig.mesh.template import Level, identity_step  # noqa: E402
 
 NOISE_MM = (0.0, 0.05, 0.15, 0.5, 1.0)

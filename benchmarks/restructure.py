@@ -24,7 +24,6 @@ from scipy.sparse import csr_matrix
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
 
 from splatrig.capture.calibration import calibrated_cameras
-from splatrig.capture.cameras import Cameras
 from splatrig.capture.color import correction_table
 from splatrig.capture.demo.raw import write_tracked_frame
 from splatrig.capture.demo.rig import build_cameras, head_poses
@@ -33,6 +32,7 @@ from splatrig.capture.krt import as_krt, read_krt, write_krt
 from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.photographs import read_image, read_photograph, write_photograph
 from splatrig.capture.restructure import RestructureOptions, restructure
+from splatrig.dataset.cameras import Cameras
 from splatrig.mesh.silhouette import silhouette
 
 SEGMENTS, FRAMES = 66, 5

@@ -22,7 +22,7 @@ from faults import copy_project
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
 
-from splatrig.config_checks import merged
+from splatrig.config.checks import merged
 
 ROOT = Path(__file__).resolve().parents[1]
 ENTITY = "6795937"

@@ -18,7 +18,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
 
-from splatrig.training import ssim, ssim_triton
+from splatrig.fitting import ssim, ssim_triton
 
 SIZES = [(1334, 2048), (167, 256)]
 """Image heights and widths: a fit's at full resolution, and the demo's."""

@@ -30,7 +30,7 @@ from training_bench import Bench, Lengths, Report, machine, schema_defaults
 from training_jobs import add_performance, part_jobs
 from training_recipes import part_curves, part_speed, part_variants
 
-from splatrig.training.decoding import cores
+from splatrig.dataset.decoding import cores
 
 FULL_LENGTHS = Lengths((50, 450), 2000, (100, 300, 600, 1000, 2000, 3000), (1, 25, 50, 100, 150, 250, 400))
 SMALL_LENGTHS = Lengths((2, 12), 12, (10, 20), (1, 10))

@@ -18,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
 
 from full_size_capture import NEUTRAL
 
-from splatrig.capture.frames import read_chosen_frames
-from splatrig.training.decoding import cores
-from splatrig.training.fitting import Studio, open_studio
+from splatrig.dataset.decoding import cores
+from splatrig.dataset.frames import read_chosen_frames
+from splatrig.fitting.fitting import Studio, open_studio
 
 SUBJECT = "bench"
 ROOT = Path(__file__).parents[1]

@@ -13,10 +13,10 @@ import yaml
 from full_size_capture import NEUTRAL
 from training_bench import PERFORMANCE, ROOT, SUBJECT, Bench
 
-from splatrig.capture.frames import ChosenFrame, read_chosen_frames, write_frames
+from splatrig.dataset.decoding import cores
+from splatrig.dataset.frames import ChosenFrame, read_chosen_frames, write_frames
+from splatrig.fitting.measurement import summary
 from splatrig.gaussians.store import read_fitted_frames
-from splatrig.training.decoding import cores
-from splatrig.training.measurement import summary
 
 
 def add_performance(folder: Path, synthesised: list[str], count: int) -> None:

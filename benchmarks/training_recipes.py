@@ -11,15 +11,15 @@ from full_size_capture import NEUTRAL
 from original_step import original_steps
 from training_bench import PERFORMANCE, Bench
 
+from splatrig.fitting.dataset import FrameData
+from splatrig.fitting.fitting import Studio, first_gaussians
+from splatrig.fitting.initialize import moved_by_mesh
+from splatrig.fitting.measurement import measure_frame, summary
+from splatrig.fitting.recipe import Plan
+from splatrig.fitting.trainer import fit
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.mesh.normals import vertex_rotations
-from splatrig.training.dataset import FrameData
-from splatrig.training.fitting import Studio, first_gaussians
-from splatrig.training.initialize import moved_by_mesh
-from splatrig.training.measurement import measure_frame, summary
-from splatrig.training.recipe import Plan
-from splatrig.training.trainer import fit
 
 OPAQUE_LOGIT = 9.0
 """Opacity 0.9999: what `fixed to 1` means where opacities are logits."""

@@ -24,11 +24,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
 from splatrig.animation.camera_path import orbit
 from splatrig.animation.film import DeviceRig, device_rig, film_on_device
 from splatrig.animation.render import SH_DEGREE, render, to_bytes
-from splatrig.animation.rig import Rig
-from splatrig.capture.cameras import Cameras
-from splatrig.components.file import Components
+from splatrig.components.component_file import Components
+from splatrig.components.fields import ATTRIBUTES
+from splatrig.components.rig import Rig
+from splatrig.dataset.cameras import Cameras
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
-from splatrig.joint.base import ATTRIBUTES
 from splatrig.rasterize.poses import render_poses
 
 HEAD_MM = np.array([78.0, 112.0, 95.0])

@@ -16,8 +16,8 @@ import viser
 from playwright.sync_api import sync_playwright
 from websockets.sync.client import connect
 
-from splatrig.animation.rig import Rig
-from splatrig.components.file import Components
+from splatrig.components.component_file import Components
+from splatrig.components.rig import Rig
 from splatrig.control.head import Family, Head, head_of
 from splatrig.control.panel import panel_of
 from splatrig.control.viewer.splats import Blender

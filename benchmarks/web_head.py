@@ -24,11 +24,11 @@ from scipy.optimize import lsq_linear  # noqa: E402
 
 from browser import chromium  # noqa: E402
 from splatrig.animation.render import render  # noqa: E402
-from splatrig.capture.cameras import Cameras, read_cameras  # noqa: E402
-from splatrig.capture.pose import read_pose  # noqa: E402
 from splatrig.control.fit import positions  # noqa: E402
 from splatrig.control.head import Head, open_head  # noqa: E402
 from splatrig.control.web.measure import INSIDE, expression_poses, psnr  # noqa: E402
+from splatrig.dataset.cameras import Cameras, read_cameras  # noqa: E402
+from splatrig.dataset.pose import read_pose  # noqa: E402
 from splatrig.gaussians.store import read_fitted_frames  # noqa: E402
 
 SNAPSHOT = """async ([pose, name, width, height]) => {

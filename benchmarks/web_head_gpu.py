@@ -155,14 +155,14 @@ def make_page(path: Path, count: int, renderer: Path) -> None:
     import numpy as np
     from scipy.spatial import ConvexHull
 
-    from splatrig.animation.rig import Rig
-    from splatrig.capture.cameras import Cameras
-    from splatrig.components.file import Components
-    from splatrig.config_control import ControlDrag
+    from splatrig.components.component_file import Components
+    from splatrig.components.rig import Rig
+    from splatrig.config.models import ControlDrag
     from splatrig.control.head import Family, head_of
     from splatrig.control.panel import panel_of
     from splatrig.control.web.pack import pack_head
     from splatrig.control.web.page import build_page, header_of
+    from splatrig.dataset.cameras import Cameras
     from splatrig.gaussians.gaussians import Gaussians
     from splatrig.mesh.template import build_template
 

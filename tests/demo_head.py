@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from splatrig.capture.demo.retrieve import retrieve_head
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 FOLDER = Path(__file__).resolve().parents[1] / "resources" / "retrieved"
 HEAD, LICENSE = FOLDER / "makehuman_head.npz", FOLDER / "makehuman_LICENSE.md"

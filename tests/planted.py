@@ -8,12 +8,12 @@ import pandas as pd
 import trimesh
 from numpy.typing import NDArray
 
-from splatrig.capture.cameras import Cameras
-from splatrig.components.file import Components
+from splatrig.components.component_file import Components
+from splatrig.components.fields import ATTRIBUTES
+from splatrig.dataset.cameras import Cameras
 from splatrig.evaluation.method import MethodEvaluation
 from splatrig.evaluation.rows import AttributeRows, reach_of
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
-from splatrig.joint.base import ATTRIBUTES
 
 RADIUS_MM = 90.0
 JOINT = ("xyz", "f_dc", "rotation", "scale")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from splatrig.digest import modules_used_by
+from splatrig.jobs.digest import modules_used_by
 
 ROOT = Path(__file__).resolve().parents[1]
 CONDA_NAMES = {"pytorch": "torch"}

@@ -5,8 +5,8 @@ import yaml
 
 from splatrig.capture.demo.rig import camera_names
 from splatrig.capture.release import choose_segments, read_entity
-from splatrig.config import to_mapping
-from splatrig.config_checks import check_config, load_config, read_config
+from splatrig.config.checks import check_config, load_config, read_config
+from splatrig.config.models import to_mapping
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"

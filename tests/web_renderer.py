@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from splatrig.control.web.retrieve import retrieve_renderer
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "workflow" / "web"

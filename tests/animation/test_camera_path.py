@@ -3,8 +3,8 @@ import pytest
 
 import planted
 from splatrig.animation.camera_path import eased, fixed, orbit, path_about, through, zoomed
-from splatrig.config import VideoConfig, from_mapping
-from splatrig.errors import InputError
+from splatrig.config.models import VideoConfig, from_mapping
+from splatrig.io.errors import InputError
 
 TARGET = np.array([3.0, -4.0, 5.0])
 

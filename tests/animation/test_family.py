@@ -7,7 +7,7 @@ import planted
 from splatrig.animation.family import acts_on, displacement_mm, frontal_order, picture_family, swing_of
 from splatrig.animation.heatmap import look
 from splatrig.animation.render import picture_cameras, render, to_bytes
-from splatrig.animation.rig import Rig
+from splatrig.components.rig import Rig
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ from splatrig.animation.camera_path import fixed, orbit
 from splatrig.animation.captions import captioned, strongest
 from splatrig.animation.film import device_rig, film, film_on_device
 from splatrig.animation.render import lens_blur, render, to_bytes, widened
-from splatrig.animation.rig import Rig
-from splatrig.animation.surface import surface_of
-from splatrig.errors import InputError
+from splatrig.components.rig import Rig
+from splatrig.components.skin import surface_of
+from splatrig.io.errors import InputError
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
 

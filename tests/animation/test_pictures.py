@@ -15,7 +15,7 @@ from splatrig.animation.pictures import (
     write_mp4,
     write_png,
 )
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 
 def flat(value, height=20, width=30):

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from mesh.heads import ellipsoid_head
 from splatrig.capture.krt import KrtCamera, write_krt
-from splatrig.capture.pose import to_world, write_pose
+from splatrig.dataset.pose import to_world, write_pose
 from splatrig.mesh.obj import write_obj
 from splatrig.mesh.silhouette import silhouette
 

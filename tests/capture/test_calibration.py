@@ -12,7 +12,7 @@ from capture.raw import HEIGHT, WIDTH, stage_cameras
 from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, largest_distortion, raw_image_size
 from splatrig.capture.krt import read_krt
 from splatrig.capture.layout import CaptureLayout
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 SEGMENT = "E001_Neutral"
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from splatrig.capture.color import corrected, correction_table
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 
 def test_none_changes_nothing():

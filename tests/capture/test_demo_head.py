@@ -7,7 +7,7 @@ from splatrig.capture.demo.catmull_clark import subdivide, subdivide_corners
 from splatrig.capture.demo.expressions import load_expressions
 from splatrig.capture.demo.head import EYES, FACE, boundary_loops, load_head, refine
 from splatrig.capture.demo.identity import SECOND
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 from splatrig.mesh.normals import vertex_normals
 
 CUBE = np.array([[x, y, z] for z in (0.0, 1.0) for y in (0.0, 1.0) for x in (0.0, 1.0)])

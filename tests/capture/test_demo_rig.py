@@ -13,7 +13,7 @@ from splatrig.capture.demo.expressions import (
 from splatrig.capture.demo.raw import to_raw
 from splatrig.capture.demo.rig import HEAD_CENTER_MM, REST_POSE, WIDE_CAMERAS, WORLD_CAMERA, build_cameras, head_poses
 from splatrig.capture.demo.stage import background
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 
 @pytest.mark.parametrize(("count", "height"), [(3, 64), (16, 256), (64, 2048)])

@@ -11,7 +11,7 @@ from splatrig.capture.demo.lighting import stage_lights
 from splatrig.capture.demo.render import pose_head, render, sample_offsets
 from splatrig.capture.demo.rig import head_poses
 from splatrig.capture.demo.synthesise import load_rig, write_rig, write_segment
-from splatrig.config import DemoConfig
+from splatrig.config.models import DemoConfig
 
 SMALL = DemoConfig(
     person="first", cameras=4, image_height=64, samples=2, frames=2, tracked_vertices=400, tracking_noise_mm=0.15

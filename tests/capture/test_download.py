@@ -11,8 +11,8 @@ import pytest
 from capture.release_server import content, serve
 from splatrig.capture import download
 from splatrig.capture.download import Client, MissingError
-from splatrig.config import DownloadConfig
-from splatrig.errors import InputError
+from splatrig.config.models import DownloadConfig
+from splatrig.io.errors import InputError
 
 SETTINGS = DownloadConfig(
     parallel=4,
@@ -126,7 +126,7 @@ def test_a_second_run_goes_on_where_the_first_gave_up(release, tmp_path):
 def test_a_killed_process_leaves_a_part_that_the_next_one_goes_on_from(release, tmp_path):
     release.faults[NAME], release.stall_s = ["stall"], 30.0
     code = (
-        "from splatrig.capture.download import Client; from splatrig.config import DownloadConfig; "
+        "from splatrig.capture.download import Client; from splatrig.config.models import DownloadConfig; "
         "Client(DownloadConfig(1, 1, 60.0, 1.0, False, [], None, 'required'))"
         f".fetch({release.url + '/' + NAME!r}, {str(tmp_path / NAME)!r}, {MD5!r})"
     )

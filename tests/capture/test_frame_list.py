@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from splatrig.capture.frame_list import in_time_order, read_frame_list
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 segment = st.sampled_from(["E001_Neutral_Eyes_Open", "E074_Blink", "SEN_near-at-hand", "GAZ_g002_400356_x-led_24"])
 CODES = st.sampled_from(["utf-8", "utf-8-sig"])

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from capture.raw import stage_cameras
 from splatrig.capture.krt import KrtCamera, read_krt, write_krt
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 number = st.floats(-1e4, 1e4, allow_nan=False)
 

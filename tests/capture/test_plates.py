@@ -8,7 +8,7 @@ from PIL import Image
 from capture.raw import HEIGHT, STAGE, WIDTH
 from capture.test_restructure import SMILE, cameras_of, run
 from splatrig.capture.plates import dilated, filled, temporal_median, write_plates
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 
 def test_the_median_is_that_of_the_visible_values():

@@ -23,7 +23,7 @@ from splatrig.capture.release import (
     read_release,
     write_release,
 )
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTITIES = sorted((ROOT / "resources" / "multiface").glob("*.yaml"))

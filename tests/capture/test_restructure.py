@@ -14,9 +14,9 @@ from splatrig.capture.calibration import calibrated_cameras, raw_image_size
 from splatrig.capture.color import correction_table
 from splatrig.capture.krt import read_krt, write_krt
 from splatrig.capture.layout import CaptureLayout
-from splatrig.capture.pose import read_pose
 from splatrig.capture.restructure import RestructureOptions, restructure
-from splatrig.errors import InputError
+from splatrig.dataset.pose import read_pose
+from splatrig.io.errors import InputError
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.obj import read_obj, write_obj
 from splatrig.mesh.ply import read_ply

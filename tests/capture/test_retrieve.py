@@ -19,7 +19,7 @@ from capture.release_server import (
 from capture.test_download import SETTINGS, Pauses
 from splatrig.capture.release import plan
 from splatrig.capture.retrieve import assemble, describe_plan, fetch_release, retrieve, sizes
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 ASSETS = ("images", "tracked_mesh", "metadata")
 ARCHIVES = miniature()

@@ -14,9 +14,9 @@ from scipy.spatial.transform import Rotation
 from capture.raw import UNREFERENCED, RawCapture
 from mesh.heads import ellipsoid_head
 from splatrig.capture.layout import CaptureLayout
-from splatrig.capture.pose import to_world, write_pose
 from splatrig.capture.tracked import Tracking, read_topology, rigid_motion, space_by_pose
-from splatrig.errors import InputError
+from splatrig.dataset.pose import to_world, write_pose
+from splatrig.io.errors import InputError
 from splatrig.mesh.obj import read_obj, write_obj
 
 SEGMENT = "E002_Smile"

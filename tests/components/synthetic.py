@@ -10,12 +10,12 @@ from scipy.optimize import linear_sum_assignment
 
 from demo_head import head_path
 from splatrig.capture.demo.head import load_head
-from splatrig.capture.frames import FrameRow
+from splatrig.components.attribute_writer import export_attributes
 from splatrig.components.attributes import AttributeReader
-from splatrig.components.export import export_attributes
-from splatrig.components.file import Components
+from splatrig.components.component_file import Components
 from splatrig.components.matrix import AttributeMatrix, in_memory
 from splatrig.components.pca import PrincipalComponents
+from splatrig.dataset.frames import FrameRow
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 from splatrig.mesh.mask import nearest_vertices, nose_tip

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from components.synthetic import export_small_capture
+from splatrig.components.attribute_writer import aligned_quats, export_attributes
 from splatrig.components.attributes import AttributeReader
-from splatrig.components.export import aligned_quats, export_attributes
 from splatrig.components.matrix import DIMENSIONS, StandardisedRows, in_memory, standardise
-from splatrig.errors import InputError
 from splatrig.evaluation.rows import read_attribute_rows
 from splatrig.gaussians.gaussians import SH_C0
 from splatrig.gaussians.store import read_fitted_frames, write_fitted_frames
+from splatrig.io.errors import InputError
 from splatrig.mesh.normals import vertex_normals
 
 

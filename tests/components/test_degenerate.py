@@ -11,7 +11,7 @@ from splatrig.components.local import local_components
 from splatrig.components.matrix import AttributeMatrix, StandardisedRows, in_memory, standardise
 from splatrig.components.mbspca import sparse_components
 from splatrig.components.pca import principal_components
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 from splatrig.mesh.template import Level, identity_step
 
 

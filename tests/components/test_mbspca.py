@@ -4,7 +4,7 @@ import pytest
 from components.synthetic import random_matrix
 from splatrig.components.matrix import StandardisedRows, standardise
 from splatrig.components.mbspca import MAX_ENTRIES, sparse_components
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 
 def rows_of(matrix) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 
 from components.synthetic import demo_level
 from splatrig.components.assemble import named
-from splatrig.components.file import Components, read_components, write_components
+from splatrig.components.component_file import Components, read_components, write_components
 from splatrig.components.names import (
     REGIONS,
     best_units,

@@ -10,7 +10,7 @@ from splatrig.components.pca import principal_components
 from splatrig.components.sldc import SldcOptions, Start, project_weights, sparse_localized_components, update_weights
 from splatrig.components.sldc_cpu import AdmmOptions, CpuEngine
 from splatrig.components.support import GaussMap, Locality, TrapezoidMap
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 from splatrig.mesh.geodesic import GeodesicSolver
 
 PLAIN = AdmmOptions(rho=10.0, relaxation=1.0, iterations=10, tolerance=0.0)

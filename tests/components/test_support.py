@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from splatrig.components.support import GaussMap, Locality, TrapezoidMap, largest_distance_mm
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 from splatrig.mesh.geodesic import GeodesicSolver
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from splatrig.components.units import cosines, read_unit_weights, read_units
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 FRAMES = ("E/1", "E/2", "F/1")
 HEAD = "expression,frame,unit,weight\n"

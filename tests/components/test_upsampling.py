@@ -5,7 +5,7 @@ from components.synthetic import pca_components, small_template
 from splatrig.components.matrix import in_memory, standardise
 from splatrig.components.pca import principal_components
 from splatrig.components.upsampling import orthonormal, upsample
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 
 def two_levels():

@@ -3,9 +3,9 @@
 import numpy as np
 
 import planted
-from splatrig.animation.rig import Rig
-from splatrig.animation.surface import surface_of
-from splatrig.config_control import ControlDrag
+from splatrig.components.rig import Rig
+from splatrig.components.skin import surface_of
+from splatrig.config.models import ControlDrag
 from splatrig.control.head import Family, Head, head_of
 from splatrig.control.panel import panel_of
 from splatrig.mesh.template import Template, build_template

@@ -13,7 +13,7 @@ from PIL import Image
 import planted
 import web_renderer
 from control import heads
-from splatrig.animation.rig import Rig
+from splatrig.components.rig import Rig
 from splatrig.control.filters import tour
 from splatrig.control.head import Family, Head, head_of
 from splatrig.control.panel import panel_of

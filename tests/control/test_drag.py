@@ -11,7 +11,7 @@ import planted
 from control import heads
 from splatrig.control.drag import DragSolver, bounded_ridge
 from splatrig.control.head import head_of
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 HEAD = heads.head(2)
 SOLVER = DragSolver(HEAD, heads.DRAG)

@@ -6,7 +6,7 @@ import pytest
 from splatrig.control.filters import resampled, smoothed, through, tour
 from splatrig.control.panel import Panel
 from splatrig.control.track import Track
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 
 def a_track(rows: int = 31, step: float = 1 / 30) -> Track:

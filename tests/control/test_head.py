@@ -5,7 +5,7 @@ import pytest
 
 from control import heads
 from splatrig.control.head import head_of, open_head
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 HEAD = heads.head(1)
 SKIN = heads.head(2, skin=True)

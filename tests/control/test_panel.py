@@ -7,7 +7,7 @@ import planted
 from control import heads
 from splatrig.control.coefficients import coefficients_text, parse_coefficients, read_coefficients, write_coefficients
 from splatrig.control.panel import plausible, read_panel, usable_names, weight_ranges, write_panel
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 HEAD = heads.head(1)
 

@@ -5,12 +5,12 @@ import pytest
 
 import planted
 from control import heads
-from splatrig.animation.rig import Rig
+from splatrig.components.rig import Rig
 from splatrig.control.fit import positions
 from splatrig.control.head import Family
 from splatrig.control.retarget import retargeted
 from splatrig.control.track import Track
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 A_HEAD = planted.head(2)
 A = heads.family(A_HEAD, "pca_all", family="pca", attributes=planted.JOINT, count=4)

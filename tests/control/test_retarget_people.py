@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 import planted
 from control import heads
 from demo_head import head_path
-from splatrig.animation.rig import Rig
 from splatrig.capture.demo.expressions import load_expressions, peak_weights
 from splatrig.capture.demo.head import load_head, refine
 from splatrig.capture.demo.identity import FIRST, SECOND, Person
 from splatrig.capture.demo.tracked import build_tracked_mesh
+from splatrig.components.rig import Rig
 from splatrig.control.fit import positions, track_of, weights_of_displacements
 from splatrig.control.head import Family
 from splatrig.control.retarget import retargeted

@@ -8,7 +8,7 @@ from control import heads
 from splatrig.control.head import head_of
 from splatrig.control.track import Track
 from splatrig.control.viewer.session import Follower, Session
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 HEAD = heads.head(1)
 LOCAL, GLOBAL = "sldc_gauss_xyz", "pca_all"

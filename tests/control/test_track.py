@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from splatrig.control.track import FORMAT, Track, parse_csv, parse_json, read_track, write_track
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 NAMES = ("PCA 01 · chin, mouth", 'PCA 02 · "brow"', "PCA 03")
 

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 import planted
 from capture.raw import UNREFERENCED, RawCapture
 from control import heads
-from joint import subject as joint_subject
-from joint.planted import VIEW
-from splatrig.animation.rig import Rig
-from splatrig.components.file import Components
-from splatrig.config_joint import JointSolve
+from learned import subject as joint_subject
+from learned.planted import VIEW
+from splatrig.components.component_file import Components
+from splatrig.components.rig import Rig
+from splatrig.config.models import JointSolve
 from splatrig.control.fit import tracked_displacements, weights_of_displacements, weights_of_gaussians
 from splatrig.control.photographs import weights_from_frame_photographs
-from splatrig.errors import InputError
 from splatrig.gaussians.gaussians import Gaussians
-from splatrig.joint.compare import Comparison
+from splatrig.io.errors import InputError
+from splatrig.learned.compare import Comparison
 from splatrig.mesh.template import build_template
 
 NOISE_MM = 0.15

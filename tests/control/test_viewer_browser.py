@@ -14,13 +14,13 @@ from PIL import Image
 import browser
 import planted
 from control import heads
-from splatrig.capture.cameras import write_cameras
-from splatrig.capture.frames import FrameRow, write_frames
 from splatrig.capture.photographs import write_photograph
-from splatrig.capture.pose import write_pose
 from splatrig.control.coefficients import write_coefficients
 from splatrig.control.track import Track, write_track
-from splatrig.errors import InputError
+from splatrig.dataset.cameras import write_cameras
+from splatrig.dataset.frames import FrameRow, write_frames
+from splatrig.dataset.pose import write_pose
+from splatrig.io.errors import InputError
 
 viser = pytest.importorskip("viser", reason="the viewer needs viser: pip install viser==1.1.1")
 

@@ -7,7 +7,7 @@ viser = pytest.importorskip("viser", reason="the viewer needs viser: pip install
 from control import heads  # noqa: E402
 from splatrig.control.viewer import __main__ as viewer  # noqa: E402
 from splatrig.control.viewer.tabs import track_files  # noqa: E402
-from splatrig.errors import InputError  # noqa: E402
+from splatrig.io.errors import InputError  # noqa: E402
 from splatrig.mesh.template import write_template  # noqa: E402
 
 

@@ -10,7 +10,7 @@ from control import heads
 from control.page import HEAD, LOCAL, TRACK, Opened
 from splatrig.control.coefficients import coefficients_text, read_coefficients
 from splatrig.control.track import read_track, write_track
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 
 def choose(opened: Opened, path: Path) -> tuple[str, bool]:

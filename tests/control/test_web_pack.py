@@ -5,7 +5,7 @@ import pytest
 
 import planted
 from control import heads
-from splatrig.animation.rig import Rig
+from splatrig.components.rig import Rig
 from splatrig.control.head import Family, head_of
 from splatrig.control.web.measure import cost_of, end_poses, expression_poses, psnr
 from splatrig.control.web.pack import Columns, columns_of, pack_component, pack_head

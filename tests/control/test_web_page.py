@@ -24,7 +24,7 @@ from splatrig.control.web.page import (
     header_of,
     write_blob,
 )
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 HEAD = heads.head(1)
 NASTY = "PCA 01 · </script><b>left</b> & right"

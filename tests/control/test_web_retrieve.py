@@ -10,7 +10,7 @@ import pytest
 
 import web_renderer
 from splatrig.control.web.retrieve import MEMBERS, check, read_lock, retrieve_renderer
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 
 def archive(members: tuple[str, ...], content: bytes) -> bytes:

@@ -7,7 +7,6 @@ import pytest
 from scipy.spatial.transform import Rotation
 from sklearn.decomposition import PCA
 
-from splatrig.errors import InputError
 from splatrig.evaluation.coherence import (
     DISTANCES,
     ROWS,
@@ -19,6 +18,7 @@ from splatrig.evaluation.coherence import (
 )
 from splatrig.gaussians.gaussians import SH_C0, SHAPES, Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
+from splatrig.io.errors import InputError
 
 COUNT, FRAMES = 40, 7
 FLOAT32 = 1e-4  # of sums of float32 rows

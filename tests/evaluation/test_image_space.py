@@ -7,13 +7,13 @@ from PIL import Image
 
 import planted
 from splatrig.animation.render import render
-from splatrig.animation.rig import Rig
-from splatrig.animation.surface import surface_of
+from splatrig.components.rig import Rig
+from splatrig.components.skin import surface_of
 from splatrig.evaluation.image_space import Photographs, Place, Stage, Views, agreement, score
 from splatrig.evaluation.images import IMAGE_COLUMNS
 from splatrig.evaluation.method import PICTURED_FACES, MethodEvaluation
+from splatrig.fitting.metrics import measure
 from splatrig.mesh.template import build_template
-from splatrig.training.metrics import measure
 
 
 def write_capture(dataset, rig, data, cameras):

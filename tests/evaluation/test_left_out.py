@@ -4,8 +4,10 @@ import pytest
 import torch
 
 import planted
-from joint.subject import bulged, joint_config, sides_of, write_subject
-from splatrig.components.file import Components
+from fitting import tiny
+from learned.subject import bulged, joint_config, sides_of, write_subject
+from splatrig.components.component_file import Components
+from splatrig.components.fields import ATTRIBUTES
 from splatrig.evaluation.image_space import Photographs, Stage
 from splatrig.evaluation.images import IMAGE_COLUMNS
 from splatrig.evaluation.joint_folds import Fold
@@ -19,10 +21,8 @@ from splatrig.evaluation.left_out import (
 )
 from splatrig.evaluation.rows import AttributeRows, reach_of
 from splatrig.evaluation.table import METHOD_COLUMNS, pick
-from splatrig.joint.base import ATTRIBUTES
-from splatrig.joint.compare import Comparison
-from splatrig.training.recipe import plan_for
-from training import tiny
+from splatrig.fitting.recipe import plan_for
+from splatrig.learned.compare import Comparison
 
 
 def test_a_shift_is_that_error_in_millimetres():

@@ -42,7 +42,7 @@ def alexnet(*, weights):
 
 MEASURE = """
 import json, sys, torch
-from splatrig.training.metrics import lpips_available, measure
+from splatrig.fitting.metrics import lpips_available, measure
 first, noise = torch.rand((2, 64, 64, 3), generator=torch.Generator().manual_seed(1))
 inside = torch.zeros((64, 64), dtype=torch.bool)
 inside[8:56, 8:56] = True

@@ -116,7 +116,7 @@ def test_a_single_value_has_no_interval():
 
 
 def test_psnr_of_equal_pictures_is_infinite():
-    from splatrig.training.metrics import psnr
+    from splatrig.fitting.metrics import psnr
 
     picture = torch.rand(4, 5, 3)
     assert psnr(picture, picture) == np.inf

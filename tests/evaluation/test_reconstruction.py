@@ -6,10 +6,10 @@ from sklearn.decomposition import PCA
 
 import planted
 from planted import evaluate_method
-from splatrig.errors import InputError
 from splatrig.evaluation.reconstruction import Projection, by_energy, rebuild, usable_ks, weight_bounds
 from splatrig.evaluation.shape_model import LeftOut, RandomFaces, gram, left_out_errors, pca_left_out_mixtures
 from splatrig.evaluation.table import METHOD_COLUMNS, pick
+from splatrig.io.errors import InputError
 
 
 @pytest.fixture(scope="module")

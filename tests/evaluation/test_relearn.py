@@ -7,7 +7,7 @@ from scipy.sparse import csr_array, eye_array
 
 import planted
 from planted import evaluate_method
-from splatrig.config import (
+from splatrig.config.models import (
     AdmmConfig,
     GaussSupport,
     MbspcaConfig,

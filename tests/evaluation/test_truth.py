@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import planted
-from splatrig.errors import InputError
 from splatrig.evaluation.truth import TrueWeights, compare_with_truth, correlations, match_units, read_truth
+from splatrig.io.errors import InputError
 
 
 def write_truth(path, weights, frames, units):

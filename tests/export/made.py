@@ -3,8 +3,8 @@
 import numpy as np
 
 import planted
-from splatrig.animation.rig import Rig
-from splatrig.animation.surface import surface_of
+from splatrig.components.rig import Rig
+from splatrig.components.skin import surface_of
 from splatrig.control.panel import Panel
 from splatrig.mesh.template import Level, build_template
 

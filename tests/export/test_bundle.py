@@ -9,9 +9,9 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from export import made
-from splatrig.errors import InputError
 from splatrig.export.bundle import Coefficients, read_bundle, write_bundle
 from splatrig.gaussians.gaussians import SHAPES
+from splatrig.io.errors import InputError
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "load_rig.py"
 

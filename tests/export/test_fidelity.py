@@ -3,12 +3,12 @@ import pytest
 
 import planted
 from export import made
-from splatrig.errors import InputError
 from splatrig.export.fidelity import BEST_DB, measure, read_exported
 from splatrig.export.splats import write_splat_glb
 from splatrig.gaussians.axes import to_axes
 from splatrig.gaussians.ply import write_splats
 from splatrig.gaussians.spz import write_spz
+from splatrig.io.errors import InputError
 
 LOSSLESS_DB = 60.0
 SPZ_DB = 45.0

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from splatrig.errors import InputError
 from splatrig.export.glb import Glb, read_glb
+from splatrig.io.errors import InputError
 
 
 @settings(max_examples=25, deadline=None)

@@ -3,9 +3,9 @@ import pytest
 import trimesh
 
 from export import made
-from splatrig.errors import InputError
 from splatrig.export.glb import read_glb
 from splatrig.export.head import Clip, component_clip, morph_head, write_head_glb
+from splatrig.io.errors import InputError
 
 
 @pytest.fixture(scope="module", params=["sldc", "pca"])

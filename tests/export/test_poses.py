@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from export import made
-from splatrig.config_export import track_of_pose
+from splatrig.config.models import track_of_pose
 from splatrig.control.track import Track, write_track
-from splatrig.errors import InputError
 from splatrig.export.poses import weights_of_pose
+from splatrig.io.errors import InputError
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ import pytest
 import trimesh
 
 from gaussians.random_gaussians import random_gaussians
-from splatrig.errors import InputError
 from splatrig.export.glb import Glb, read_glb
 from splatrig.export.splats import EXTENSION, linear_colors, read_splat_glb, write_splat_glb
+from splatrig.io.errors import InputError
 
 
 def test_what_is_written_is_read_back(tmp_path):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from gaussians.random_gaussians import random_gaussians
-from splatrig.errors import InputError
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
+from splatrig.io.errors import InputError
 
 
 def test_items_come_in_the_order_of_the_shapes():

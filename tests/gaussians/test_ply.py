@@ -3,9 +3,9 @@ import pytest
 from plyfile import PlyData, PlyElement
 
 from gaussians.random_gaussians import random_gaussians
-from splatrig.errors import InputError
 from splatrig.gaussians.gaussians import SHAPES
 from splatrig.gaussians.ply import LOGIT_LIMIT, read_splats, write_splats
+from splatrig.io.errors import InputError
 
 
 def _edit(path, keep=lambda _: True, **values):

@@ -3,8 +3,8 @@ import pytest
 import torch
 from scipy.special import sph_harm_y
 
-from splatrig.errors import InputError
 from splatrig.gaussians.sh import sh_basis, sh_to_rgb, view_directions
+from splatrig.io.errors import InputError
 
 
 def random_directions(count: int, seed: int = 0) -> torch.Tensor:

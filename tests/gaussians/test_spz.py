@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from gaussians.random_gaussians import random_gaussians
-from splatrig.errors import InputError
 from splatrig.gaussians.spz import MAGIC, read_spz, write_spz
+from splatrig.io.errors import InputError
 
 
 def turned(a, b):

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from gaussians.random_gaussians import random_gaussians
-from splatrig.errors import InputError
 from splatrig.gaussians.gaussians import SHAPES
 from splatrig.gaussians.store import FittedFrames, read_fitted_frames, write_fitted_frames
+from splatrig.io.errors import InputError
 
 
 def _fitted() -> FittedFrames:

@@ -6,7 +6,7 @@ import pytest
 import trimesh
 from numpy.testing import assert_allclose, assert_array_equal
 
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 from splatrig.mesh.geodesic import GeodesicSolver
 
 HEAT_TOLERANCE = 0.05

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from mesh.heads import ellipsoid_head
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 from splatrig.mesh.mask import faces_inside, nearest_vertices, nose_tip
 
 

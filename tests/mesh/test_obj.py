@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 from splatrig.mesh.obj import read_obj, write_obj
 
 coordinate = st.floats(-1e5, 1e5, allow_nan=False, width=32)

@@ -6,7 +6,7 @@ import trimesh
 from numpy.testing import assert_array_equal
 
 from mesh.heads import ellipsoid_head
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.ply import PlyMesh, read_ply, write_ply
 

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from mesh.heads import ellipsoid_head
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 from splatrig.mesh.mask import faces_inside
 from splatrig.mesh.template import build_template, read_template, write_template
 from splatrig.mesh.topology import unique_edges

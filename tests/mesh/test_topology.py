@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 from splatrig.mesh.topology import (
     bad_edges,
     boundary_edges,

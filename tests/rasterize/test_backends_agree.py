@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rasterize.scenes import Scene, random_scene
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 from splatrig.rasterize import rasterize
 
 # Arithmetic in another order flips a pixel's decision at alpha = 1/255 or transmittance = 1e-4 now and then: the bulk

@@ -5,8 +5,8 @@ import torch
 
 from rasterize.brute_force import brute_force
 from rasterize.scenes import Scene, random_scene
-from splatrig.errors import InputError
 from splatrig.gaussians.sh import sh_to_rgb, view_directions
+from splatrig.io.errors import InputError
 from splatrig.rasterize import numba_compositing, numba_projection, rasterize
 
 FLOAT64 = 1e-12  # of the largest value: sums of some hundred terms in another order

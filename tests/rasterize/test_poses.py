@@ -3,9 +3,10 @@ import torch
 from torch import Tensor
 
 from rasterize.scenes import Scene, random_scene
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 from splatrig.rasterize import rasterize
-from splatrig.rasterize.poses import Poses, rasterize_poses, render_poses
+from splatrig.rasterize.poses import rasterize_poses, render_poses
+from splatrig.rasterize.scene import Poses
 
 SIZES = [(203, 110), (150, 150), (203, 150)]
 DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.cuda])]

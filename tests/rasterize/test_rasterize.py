@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rasterize.scenes import Scene, random_scene
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 from splatrig.rasterize import Splats, Views, backends, gsplat_backend, rasterize
 from splatrig.rasterize.scene import blank
 

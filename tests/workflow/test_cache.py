@@ -44,7 +44,7 @@ def test_what_differs_is_made_anew_and_the_rest_taken(finished, second):
     assert (fitted, taken) == ({f"fit/{SMILE}"}, set())  # all before it is still there
     assert (second.directory / FITS[0]).read_bytes() != (finished.directory / FITS[0]).read_bytes()
 
-    with second.edited("workflow/lib/splatrig/training/losses.py"):
+    with second.edited("workflow/lib/splatrig/fitting/losses.py"):
         fitted, taken = run(second, FITS[0])
     assert (fitted, taken) == ({"fit/neutral", f"fit/{SMILE}"}, set())
 

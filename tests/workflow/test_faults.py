@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from splatrig.components.attributes import AttributeReader
-from splatrig.components.file import read_components
-from splatrig.errors import InputError
+from splatrig.components.component_file import read_components
 from splatrig.gaussians.store import read_fitted_frames
+from splatrig.io.errors import InputError
 from splatrig.mesh.template import read_template
 
 pytestmark = pytest.mark.workflow

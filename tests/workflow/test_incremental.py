@@ -134,7 +134,7 @@ def test_an_edited_module_that_only_sldc_uses_reruns_what_its_lambda_does(finish
 @pytest.mark.parametrize(
     ("module", "reruns", "leaves"),
     [
-        ("training/losses.py", {"fit_neutral", "fit_expression"}, CAPTURE | DATA),
+        ("fitting/losses.py", {"fit_neutral", "fit_expression"}, CAPTURE | DATA),
         ("components/pca.py", {"pca"}, CAPTURE | DATA | FITS | {"attributes"}),
         ("evaluation/figures.py", {"draw_figures"}, CAPTURE | DATA | FITS | {"attributes", "pca", "sldc"}),
         ("capture/krt.py", {"cameras"}, {"demo_frames"}),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from splatrig.components.file import read_components
+from splatrig.components.component_file import read_components
 
 pytestmark = pytest.mark.workflow
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from splatrig.files import sha256_of_file
+from splatrig.io.files import sha256_of_file
 
 pytestmark = pytest.mark.workflow
 

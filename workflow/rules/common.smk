@@ -10,11 +10,11 @@ import yaml
 from splatrig.capture.release import available_segments, choose_segments
 from splatrig.capture.demo.rig import camera_names
 from splatrig.capture.krt import read_krt
-from splatrig.config import Refit, Steps, level_names, to_mapping
-from splatrig.config_checks import check_config, load_config
-from splatrig.digest import library_digest
-from splatrig.errors import InputError
-from splatrig.provenance import Job, run_description, write_provenance
+from splatrig.config.models import Refit, Steps, level_names, to_mapping
+from splatrig.config.checks import check_config, load_config
+from splatrig.jobs.digest import library_digest
+from splatrig.io.errors import InputError
+from splatrig.jobs.provenance import Job, run_description, write_provenance
 
 STARTED = time.time()
 ROOT = Path(workflow.basedir)

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from splatrig.config import Refit, Steps
-from splatrig.config_joint import JointLocal, JointSolve
+from splatrig.config.models import Refit, Steps
+from splatrig.config.models import JointLocal, JointSolve
 
 JOINT_START = {
     "mesh": {"global": "mesh_pca", "local": "mesh_sldc"},

@@ -1,6 +1,6 @@
 # Which films and which files for other programs are made, and what the rules about them read.
 
-from splatrig.config_export import track_of_pose
+from splatrig.config.models import track_of_pose
 
 POSE_SUFFIXES = ["ply", "spz", "glb"]
 

@@ -1,12 +1,12 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
 import logging
 from pathlib import Path
 
-from splatrig.capture.frames import FrameRow, read_frames
-from splatrig.components.export import export_attributes
+from splatrig.components.attribute_writer import export_attributes
+from splatrig.dataset.frames import FrameRow, read_frames
 from splatrig.mesh.template import read_template
 
 frames = [FrameRow(**row) for row in read_frames(snakemake.input.frames).to_dict("records")]

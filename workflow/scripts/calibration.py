@@ -1,4 +1,4 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
@@ -6,9 +6,9 @@ import logging
 from pathlib import Path
 
 from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, raw_image_size
-from splatrig.capture.cameras import write_cameras
 from splatrig.capture.krt import read_krt
 from splatrig.capture.layout import CaptureLayout
+from splatrig.dataset.cameras import write_cameras
 
 params = snakemake.params
 layout = CaptureLayout(Path(snakemake.input.krt).parent)

@@ -1,4 +1,4 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
@@ -9,10 +9,10 @@ from splatrig.animation.family import compare_heat, frontal_order
 from splatrig.animation.heatmap import look
 from splatrig.animation.pictures import write_png
 from splatrig.animation.render import picture_cameras
-from splatrig.animation.rig_file import open_rig
-from splatrig.capture.cameras import read_cameras
-from splatrig.capture.pose import read_pose
-from splatrig.config import RenderingConfig, from_mapping
+from splatrig.components.rig_file import open_rig
+from splatrig.config.models import RenderingConfig, from_mapping
+from splatrig.dataset.cameras import read_cameras
+from splatrig.dataset.pose import read_pose
 from splatrig.evaluation.table import label_of
 
 rendering = from_mapping(RenderingConfig, snakemake.params.rendering)

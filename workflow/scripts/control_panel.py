@@ -1,16 +1,16 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
 import logging
 from pathlib import Path
 
-from splatrig.animation.rig_file import open_rig
-from splatrig.capture.frames import read_frames
+from splatrig.components.rig_file import open_rig
 from splatrig.components.units import read_units
 from splatrig.control.filters import tour
 from splatrig.control.panel import panel_of, write_panel
 from splatrig.control.track import write_track
+from splatrig.dataset.frames import read_frames
 from splatrig.mesh.template import read_template
 
 inputs, params = snakemake.input, snakemake.params

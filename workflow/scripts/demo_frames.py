@@ -1,4 +1,4 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
@@ -7,7 +7,7 @@ import logging
 import pandas as pd
 
 from splatrig.capture.demo.expressions import frame_list_text, truth_rows
-from splatrig.files import atomic_path
+from splatrig.io.files import atomic_path
 
 segments, frames = snakemake.params.segments, snakemake.params.frames
 with atomic_path(snakemake.output.frame_list) as temporary:

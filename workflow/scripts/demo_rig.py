@@ -1,9 +1,9 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
 from splatrig.capture.demo.synthesise import write_rig
-from splatrig.config import DemoConfig, from_mapping
+from splatrig.config.models import DemoConfig, from_mapping
 
 write_rig(
     snakemake.input.head,

@@ -1,13 +1,13 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.cache import reuse
+from splatrig.jobs.cache import reuse
 
 entry = reuse(snakemake, __file__)
 
 from splatrig.capture.demo.synthesise import write_segment
-from splatrig.config import DemoConfig, from_mapping
+from splatrig.config.models import DemoConfig, from_mapping
 
 write_segment(
     snakemake.input.head,

@@ -1,4 +1,4 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from splatrig.capture.release import plan, read_release
 from splatrig.capture.retrieve import assemble, read_settings, retrieve
-from splatrig.errors import InputError
-from splatrig.files import atomic_path
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_path
 
 assets = ["metadata", *(["audio"] if hasattr(snakemake.output, "audio") else [])]
 archives = plan(read_release(snakemake.input.release), [], assets, "all")

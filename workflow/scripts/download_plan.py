@@ -2,7 +2,7 @@ import os
 
 terminal = os.fdopen(os.dup(2), "w", encoding="utf-8")  # the one script whose result is meant for the eye
 
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 

@@ -1,8 +1,8 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.cache import reuse
+from splatrig.jobs.cache import reuse
 
 entry = reuse(snakemake, __file__)
 

@@ -1,20 +1,19 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
 import numba
 
-from splatrig.components.file import read_components
-from splatrig.config import TrainingConfig, from_mapping
-from splatrig.config_joint import JointSolve
+from splatrig.components.component_file import read_components
+from splatrig.config.models import JointSolve, TrainingConfig, from_mapping
 from splatrig.evaluation.image_space import open_stage
 from splatrig.evaluation.joint_folds import Fold
 from splatrig.evaluation.rows import read_attribute_rows
 from splatrig.evaluation.table import write_table
-from splatrig.joint.compare import Comparison
-from splatrig.joint.stage import Subject
-from splatrig.training.device import choose_device
-from splatrig.training.recipe import plan_for
+from splatrig.fitting.recipe import plan_for
+from splatrig.jobs.device import choose_device
+from splatrig.learned.compare import Comparison
+from splatrig.learned.stage import Subject
 
 params, inputs, output = snakemake.params, snakemake.input, snakemake.output
 device = choose_device(params.device, 1)

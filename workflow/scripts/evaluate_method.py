@@ -1,4 +1,4 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
@@ -6,7 +6,7 @@ import logging
 
 import numba
 
-from splatrig.components.file import read_components
+from splatrig.components.component_file import read_components
 from splatrig.evaluation.image_space import open_stage
 from splatrig.evaluation.method import MethodEvaluation
 from splatrig.evaluation.rows import read_attribute_rows

@@ -1,4 +1,4 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
@@ -6,7 +6,7 @@ import logging
 
 import pandas as pd
 
-from splatrig.components.file import read_components
+from splatrig.components.component_file import read_components
 from splatrig.evaluation.table import write_table
 from splatrig.evaluation.truth import compare_with_truth
 

@@ -1,4 +1,4 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
@@ -8,11 +8,11 @@ import numba
 
 from splatrig.animation.family import frontal_order
 from splatrig.animation.render import pick_device
-from splatrig.animation.rig_file import open_rig
-from splatrig.capture.cameras import read_cameras
-from splatrig.capture.pose import read_pose
-from splatrig.config_export import track_of_pose
+from splatrig.components.rig_file import open_rig
+from splatrig.config.models import track_of_pose
 from splatrig.control.panel import read_panel
+from splatrig.dataset.cameras import read_cameras
+from splatrig.dataset.pose import read_pose
 from splatrig.evaluation.table import write_table
 from splatrig.export.fidelity import CAMERAS, measure
 from splatrig.export.poses import weights_of_pose

@@ -1,10 +1,10 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
 from pathlib import Path
 
-from splatrig.animation.rig_file import open_rig
+from splatrig.components.rig_file import open_rig
 from splatrig.control.panel import read_panel
 from splatrig.control.track import read_track
 from splatrig.export.head import Clip, component_clip, morph_head, write_head_glb

@@ -1,10 +1,10 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
 from pathlib import Path
 
-from splatrig.animation.rig_file import open_rig
+from splatrig.components.rig_file import open_rig
 from splatrig.control.panel import read_panel
 from splatrig.export.poses import weights_of_pose
 from splatrig.export.splats import write_splat_glb

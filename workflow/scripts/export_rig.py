@@ -1,4 +1,4 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from splatrig.animation.rig_file import open_rig
+from splatrig.components.rig_file import open_rig
 from splatrig.control.panel import read_panel
 from splatrig.export.bundle import Coefficients, write_bundle
 

@@ -1,8 +1,8 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.cache import reuse
+from splatrig.jobs.cache import reuse
 
 entry = reuse(snakemake, __file__, apart_from=["progress"])
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from splatrig.capture.frames import read_chosen_frames
-from splatrig.files import atomic_path
+from splatrig.dataset.frames import read_chosen_frames
+from splatrig.fitting.fitting import as_stored, fit_expression, open_studio
+from splatrig.fitting.measurement import stacked
 from splatrig.gaussians.store import read_fitted_frames, write_fitted_frames
-from splatrig.training.fitting import as_stored, fit_expression, open_studio
-from splatrig.training.measurement import stacked
+from splatrig.io.files import atomic_path
 
 expression = snakemake.params.expression
 progress = Path(snakemake.params.progress)

@@ -1,8 +1,8 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.cache import reuse
+from splatrig.jobs.cache import reuse
 
 entry = reuse(snakemake, __file__, apart_from=["progress"])
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from splatrig.capture.frames import read_chosen_frames
-from splatrig.files import atomic_path
+from splatrig.dataset.frames import read_chosen_frames
+from splatrig.fitting.fitting import as_stored, fit_neutral, open_studio
 from splatrig.gaussians.store import write_fitted_frames
-from splatrig.training.fitting import as_stored, fit_neutral, open_studio
+from splatrig.io.files import atomic_path
 
 progress = Path(snakemake.params.progress)
 checkpoint_steps = snakemake.config["training"]["checkpoint_steps"]  # no param: no result depends on it

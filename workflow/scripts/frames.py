@@ -1,10 +1,10 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
 import logging
 
-from splatrig.capture.frames import merge_frames, write_frames
+from splatrig.dataset.frames import merge_frames, write_frames
 
 rows = merge_frames(snakemake.input.tables, snakemake.params.held_out)
 write_frames(snakemake.output.frames, rows)

@@ -1,8 +1,8 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.capture.frames import read_frames
+from splatrig.dataset.frames import read_frames
 from splatrig.evaluation.table import write_table
 
 frames = read_frames(snakemake.input.frames)

@@ -1,13 +1,13 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
 import logging
 
-from splatrig.components.file import write_components
-from splatrig.config import SldcConfig, from_mapping
-from splatrig.joint.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
-from splatrig.joint.stage import Subject
+from splatrig.components.component_file import write_components
+from splatrig.config.models import SldcConfig, from_mapping
+from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
+from splatrig.learned.stage import Subject
 
 params, threads = snakemake.params, snakemake.threads
 subject = Subject.open(snakemake.input)

@@ -1,4 +1,4 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from splatrig.components.assemble import assemble, data_matrix, named
 from splatrig.components.attributes import AttributeReader
-from splatrig.components.file import write_components
+from splatrig.components.component_file import write_components
 from splatrig.components.pca import principal_components
 from splatrig.mesh.template import read_template
 

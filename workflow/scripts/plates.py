@@ -1,13 +1,13 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
 from pathlib import Path
 
-from splatrig.capture.cameras import read_cameras
-from splatrig.capture.frames import read_frames
 from splatrig.capture.plates import write_plates
-from splatrig.files import atomic_directory
+from splatrig.dataset.cameras import read_cameras
+from splatrig.dataset.frames import read_frames
+from splatrig.io.files import atomic_directory
 
 params = snakemake.params
 folders = dict(zip(params.expressions, snakemake.input.datasets, strict=True))

@@ -1,4 +1,4 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
@@ -13,11 +13,11 @@ from splatrig.animation.film_page import write_film_page
 from splatrig.animation.heatmap import look
 from splatrig.animation.pictures import write_gif, write_jpeg, write_mp4, write_png
 from splatrig.animation.render import lens_blur, pick_device, picture_cameras
-from splatrig.animation.rig_file import open_rig
-from splatrig.capture.cameras import read_cameras
-from splatrig.capture.pose import read_pose
-from splatrig.config import RenderingConfig, from_mapping
-from splatrig.files import atomic_directory
+from splatrig.components.rig_file import open_rig
+from splatrig.config.models import RenderingConfig, from_mapping
+from splatrig.dataset.cameras import read_cameras
+from splatrig.dataset.pose import read_pose
+from splatrig.io.files import atomic_directory
 from splatrig.mesh.template import read_template
 
 numba.set_num_threads(snakemake.threads)

@@ -1,19 +1,19 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.cache import reuse
+from splatrig.jobs.cache import reuse
 
 entry = reuse(snakemake, __file__)
 
 from pathlib import Path
 
-from splatrig.capture.cameras import read_cameras
-from splatrig.capture.frames import write_frames
 from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.restructure import RestructureOptions, restructure
-from splatrig.config import from_mapping
-from splatrig.files import atomic_directory
+from splatrig.config.models import from_mapping
+from splatrig.dataset.cameras import read_cameras
+from splatrig.dataset.frames import write_frames
+from splatrig.io.files import atomic_directory
 
 params = snakemake.params
 with atomic_directory(snakemake.output.dataset) as target:

@@ -1,4 +1,4 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
@@ -9,7 +9,7 @@ import numba
 
 from splatrig.animation.pictures import write_png
 from splatrig.animation.render import pick_device
-from splatrig.capture.cameras import read_cameras
+from splatrig.dataset.cameras import read_cameras
 from splatrig.evaluation.fit import worst_views
 from splatrig.evaluation.table import read_table, write_table
 from splatrig.evaluation.worst import camera_table, picture_worst, worst_sheet

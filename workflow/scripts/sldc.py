@@ -1,4 +1,4 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 from splatrig.components.assemble import assemble, data_matrix, named
 from splatrig.components.attributes import AttributeReader
-from splatrig.components.file import write_components
+from splatrig.components.component_file import write_components
 from splatrig.components.local import coarse_start, local_components
-from splatrig.config import SldcConfig, from_mapping
+from splatrig.config.models import SldcConfig, from_mapping
 from splatrig.mesh.template import read_template
 
 params = snakemake.params

@@ -1,4 +1,4 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
@@ -6,7 +6,7 @@ import logging
 
 import numba
 
-from splatrig.config import MbspcaConfig, SldcConfig, from_mapping
+from splatrig.config.models import MbspcaConfig, SldcConfig, from_mapping
 from splatrig.evaluation.image_space import open_stage
 from splatrig.evaluation.relearn import Learner, Sweeps
 from splatrig.evaluation.rows import read_attribute_rows

@@ -1,11 +1,11 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
 import logging
 from pathlib import Path
 
-from splatrig.capture.frames import read_chosen_frames
+from splatrig.dataset.frames import read_chosen_frames
 from splatrig.mesh.mask import faces_inside, mask_center, write_mask
 from splatrig.mesh.mask_picture import draw_mask
 from splatrig.mesh.obj import read_obj, write_obj

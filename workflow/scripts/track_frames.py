@@ -1,11 +1,11 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
 import logging
 from pathlib import Path
 
-from splatrig.animation.rig_file import open_rig
+from splatrig.components.rig_file import open_rig
 from splatrig.control.filters import smoothed
 from splatrig.control.fit import frame_times, track_of, weights_of_gaussians
 from splatrig.control.panel import read_panel

@@ -1,10 +1,10 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
 from pathlib import Path
 
-from splatrig.animation.rig_file import open_rig
+from splatrig.components.rig_file import open_rig
 from splatrig.control.filters import smoothed
 from splatrig.control.fit import frame_times, track_of, tracked_displacements, weights_of_displacements
 from splatrig.control.panel import read_panel

@@ -1,4 +1,4 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
@@ -7,17 +7,16 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from splatrig.animation.rig_file import open_rig
-from splatrig.config import TrainingConfig, from_mapping
-from splatrig.config_joint import JointSolve
+from splatrig.components.rig_file import open_rig
+from splatrig.config.models import JointSolve, TrainingConfig, from_mapping
 from splatrig.control.fit import track_of
 from splatrig.control.panel import read_panel
 from splatrig.control.photographs import weights_from_frame_photographs
 from splatrig.control.track import write_track
-from splatrig.joint.compare import Comparison
-from splatrig.joint.stage import Subject
-from splatrig.training.device import choose_device
-from splatrig.training.recipe import plan_for
+from splatrig.fitting.recipe import plan_for
+from splatrig.jobs.device import choose_device
+from splatrig.learned.compare import Comparison
+from splatrig.learned.stage import Subject
 
 inputs, params = snakemake.input, snakemake.params
 numba.set_num_threads(min(snakemake.threads, numba.config.NUMBA_NUM_THREADS))

@@ -1,10 +1,10 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
 from splatrig.components.assemble import assemble, data_matrix, named
 from splatrig.components.attributes import AttributeReader
-from splatrig.components.file import read_components, write_components
+from splatrig.components.component_file import read_components, write_components
 from splatrig.components.matrix import standardise
 from splatrig.components.upsampling import upsample
 from splatrig.mesh.template import read_template

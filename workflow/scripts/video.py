@@ -1,4 +1,4 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
@@ -14,15 +14,15 @@ from splatrig.animation.film import film
 from splatrig.animation.film_page import write_film_page
 from splatrig.animation.pictures import reduced, write_gif, write_mp4
 from splatrig.animation.render import lens_blur, pick_device, picture_cameras
-from splatrig.animation.rig_file import open_rig
-from splatrig.capture.cameras import read_cameras
-from splatrig.capture.pose import read_pose
-from splatrig.config import VideoConfig, from_mapping
+from splatrig.components.rig_file import open_rig
+from splatrig.config.models import VideoConfig, from_mapping
 from splatrig.control.filters import resampled
 from splatrig.control.labels import caption_of
 from splatrig.control.panel import read_panel
 from splatrig.control.track import read_track
-from splatrig.progress import track as progress
+from splatrig.dataset.cameras import read_cameras
+from splatrig.dataset.pose import read_pose
+from splatrig.jobs.progress import track as progress
 
 inputs, params = snakemake.input, snakemake.params
 numba.set_num_threads(snakemake.threads)

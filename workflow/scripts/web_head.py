@@ -1,4 +1,4 @@
-from splatrig.logs import log_to
+from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
@@ -10,11 +10,8 @@ import numba
 
 from splatrig.animation.family import frontal_order
 from splatrig.animation.render import pick_device
-from splatrig.animation.rig_file import open_rig
-from splatrig.capture.cameras import read_cameras
-from splatrig.capture.pose import read_pose
-from splatrig.config import from_mapping
-from splatrig.config_control import ControlDrag
+from splatrig.components.rig_file import open_rig
+from splatrig.config.models import ControlDrag, from_mapping
 from splatrig.control.head import Family, head_of
 from splatrig.control.labels import title_of
 from splatrig.control.panel import read_panel
@@ -22,7 +19,9 @@ from splatrig.control.track import read_track
 from splatrig.control.web.measure import cost_of
 from splatrig.control.web.pack import pack_head
 from splatrig.control.web.page import build_page, footer_of, header_of
-from splatrig.files import atomic_path
+from splatrig.dataset.cameras import read_cameras
+from splatrig.dataset.pose import read_pose
+from splatrig.io.files import atomic_path
 from splatrig.mesh.template import read_template
 
 numba.set_num_threads(snakemake.threads)

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
-from splatrig.capture.cameras import Cameras
-from splatrig.config import VideoConfig
-from splatrig.errors import InputError
+from splatrig.config.models import VideoConfig
+from splatrig.dataset.cameras import Cameras
+from splatrig.io.errors import InputError
 
 UP = np.array([0.0, 1.0, 0.0])
 """Of head space."""

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from splatrig.animation.heatmap import MeshView, color_bar, nice_ceiling
 from splatrig.animation.pictures import Picture, beside, contact_sheet
 from splatrig.animation.render import render_sequence, widened
-from splatrig.animation.rig import Rig
-from splatrig.capture.cameras import Cameras
+from splatrig.components.rig import Rig
+from splatrig.dataset.cameras import Cameras
 from splatrig.gaussians.gaussians import Gaussians
 
 ONE_SIDED = 1e-6

@@ -14,12 +14,13 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from splatrig.animation.render import SH_DEGREE, render, to_bytes, widened
-from splatrig.animation.rig import Rig
-from splatrig.animation.surface_torch import DeviceSurface, device_surface
-from splatrig.capture.cameras import Cameras
-from splatrig.errors import InputError
-from splatrig.joint.base import ATTRIBUTES
-from splatrig.rasterize.poses import Poses, render_poses
+from splatrig.components.fields import ATTRIBUTES
+from splatrig.components.rig import Rig
+from splatrig.components.skin_torch import DeviceSurface, device_surface
+from splatrig.dataset.cameras import Cameras
+from splatrig.io.errors import InputError
+from splatrig.rasterize.poses import render_poses
+from splatrig.rasterize.scene import Poses
 
 BATCH = 16
 """Poses in one call on a GPU: enough that launching kernels costs nothing beside running them."""

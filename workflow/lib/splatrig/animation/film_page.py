@@ -4,7 +4,7 @@ import base64
 import html
 from pathlib import Path
 
-from splatrig.files import atomic_path
+from splatrig.io.files import atomic_path
 
 PAGE = """<!doctype html>
 <html lang="en">

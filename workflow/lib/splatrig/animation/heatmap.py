@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from splatrig.animation.pictures import Picture, text_block
-from splatrig.capture.cameras import Cameras
+from splatrig.dataset.cameras import Cameras
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.z_buffer import nearest_faces
 

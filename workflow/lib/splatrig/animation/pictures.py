@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from splatrig.errors import InputError
-from splatrig.files import atomic_path
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_path
 
 Picture = NDArray[np.uint8]
 

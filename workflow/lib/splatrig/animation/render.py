@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from splatrig.capture.cameras import Cameras
+from splatrig.dataset.cameras import Cameras
 from splatrig.gaussians.activation import activate_gaussians
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.rasterize import rasterize

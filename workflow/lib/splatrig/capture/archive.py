@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from splatrig.errors import InputError
-from splatrig.files import atomic_directory
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_directory
 
 MEMBER_LIMIT = 2_000_000
 """More members than the largest segment of the release has, by a factor of ten."""

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from splatrig.capture.cameras import Cameras
 from splatrig.capture.krt import KrtCamera
 from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.photographs import image_size
-from splatrig.errors import InputError
+from splatrig.dataset.cameras import Cameras
+from splatrig.io.errors import InputError
 
 _NEGLIGIBLE_SHIFT_PX = 0.5
 """By which a lens may move pixels at the border of the image."""

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 GAIN = np.array([1.4, 1.1, 1.6]) / 1.1
 """The correction of the Multiface release, in the order of `correction_table`'s formula."""

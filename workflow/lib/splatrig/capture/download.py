@@ -22,9 +22,9 @@ from urllib.parse import unquote, urlsplit
 
 import urllib3
 
-from splatrig.config import DownloadConfig
-from splatrig.errors import InputError
-from splatrig.files import atomic_path
+from splatrig.config.models import DownloadConfig
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_path
 
 _CHUNK = 1 << 20
 _PROGRESS = 16 << 20

@@ -4,12 +4,11 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from splatrig.capture.plain_text import read_lines
-from splatrig.errors import InputError
+from splatrig.config.names import NAME
+from splatrig.io.errors import InputError
+from splatrig.io.plain_text import read_lines
 
 _DIGITS = re.compile(r"[0-9]+")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-"""Of a segment, a camera or a frame: what may stand in a path, on any system, without quoting."""
 
 
 def read_frame_list(path: str | Path) -> dict[str, tuple[str, ...]]:

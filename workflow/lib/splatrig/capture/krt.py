@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.capture.cameras import Cameras
-from splatrig.capture.plain_text import check_rotation, finite_numbers, read_lines
-from splatrig.errors import InputError
-from splatrig.files import atomic_path
+from splatrig.dataset.cameras import Cameras
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_path
+from splatrig.io.plain_text import check_rotation, finite_numbers, read_lines
 
 _ROWS = (("intrinsics", 3), ("intrinsics", 3), ("intrinsics", 3), ("distortion", 5)) + 3 * (("extrinsics", 4),)
 _SKEW_TOLERANCE = 1e-3

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from splatrig.capture.frame_list import in_time_order, read_frame_list
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 
 @dataclass(frozen=True)

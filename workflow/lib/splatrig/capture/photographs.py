@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from splatrig.capture.color import corrected
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 """What PIL raises for broken files."""

@@ -9,13 +9,13 @@ import scipy.ndimage
 from numpy.typing import NDArray
 from PIL import Image
 
-from splatrig.capture.cameras import Cameras
 from splatrig.capture.photographs import read_image
-from splatrig.capture.pose import read_pose
-from splatrig.errors import InputError
+from splatrig.dataset.cameras import Cameras
+from splatrig.dataset.pose import read_pose
+from splatrig.io.errors import InputError
+from splatrig.jobs.progress import track
 from splatrig.mesh.ply import read_ply
 from splatrig.mesh.silhouette import silhouette
-from splatrig.progress import track
 
 _STRIP = 64
 """Image rows whose median is taken at once, to bound memory."""

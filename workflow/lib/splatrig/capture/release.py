@@ -17,8 +17,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import yaml
 
-from splatrig.errors import InputError
-from splatrig.files import atomic_path
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_path
 
 SEGMENT_ASSETS = ("images", "tracked_mesh", "unwrapped_uv_1024")
 """What a segment consists of."""

@@ -12,21 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from splatrig.capture.cameras import Cameras
 from splatrig.capture.color import corrected, correction_table
-from splatrig.capture.frames import ChosenFrame, select_frames
 from splatrig.capture.layout import CaptureLayout, FrameFiles
 from splatrig.capture.photographs import read_image, read_photograph, write_photograph
-from splatrig.capture.pose import write_pose
 from splatrig.capture.texture import colors_of_levels
 from splatrig.capture.tracked import Topology, TrackedFrame, Tracking, read_topology, rigid_motion
-from splatrig.errors import InputError
+from splatrig.dataset.cameras import Cameras
+from splatrig.dataset.frames import ChosenFrame, select_frames
+from splatrig.dataset.pose import write_pose
+from splatrig.io.errors import InputError
+from splatrig.jobs.progress import track
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.obj import write_obj
 from splatrig.mesh.ply import PlyMesh, write_ply
 from splatrig.mesh.silhouette import silhouette
 from splatrig.mesh.subdivision import subdivide
-from splatrig.progress import track
 
 _MOTION_MM, _MOTION_DEGREES = 15.0, 10.0
 """Heads that have moved and turned less than that in head space pass: trackers differ, and faces are not rigid."""

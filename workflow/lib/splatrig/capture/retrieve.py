@@ -28,11 +28,11 @@ from splatrig.capture.release import (
     parse_index,
     parse_links,
 )
-from splatrig.config import DownloadConfig
-from splatrig.config_checks import load_config
-from splatrig.errors import InputError
-from splatrig.files import atomic_directory, atomic_path
-from splatrig.progress import track_bytes
+from splatrig.config.checks import load_config
+from splatrig.config.models import DownloadConfig
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_directory, atomic_path
+from splatrig.jobs.progress import track_bytes
 
 _log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from splatrig.capture.layout import FrameFiles
-from splatrig.capture.pose import read_pose, to_head, to_world
-from splatrig.errors import InputError
+from splatrig.dataset.pose import read_pose, to_head, to_world
+from splatrig.io.errors import InputError
 from splatrig.mesh.normals import faces_outward
 from splatrig.mesh.obj import ObjMesh, read_obj
 from splatrig.mesh.topology import Pruning, bad_edges, prune_unreferenced

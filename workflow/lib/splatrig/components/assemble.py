@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.components.attributes import AttributeReader
-from splatrig.components.file import Components, DataMatrix
+from splatrig.components.component_file import Components, DataMatrix
 from splatrig.components.matrix import AttributeMatrix, Standardisation, StandardisedRows
 from splatrig.components.names import best_units, component_names
 from splatrig.components.units import read_units

@@ -13,10 +13,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.components.file import check_triangles
+from splatrig.components.component_file import check_triangles
 from splatrig.components.matrix import DIMENSIONS, AttributeMatrix
-from splatrig.errors import InputError
-from splatrig.hdf5 import Format
+from splatrig.io.errors import InputError
+from splatrig.io.hdf5 import Format
 
 FORMAT = Format(
     "attributes",

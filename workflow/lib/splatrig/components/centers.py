@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 START_ANGLES = (0, -5, 5, -10, 10, -15, 15)
 """Degrees about the vertical axis at which the mirror plane may start."""

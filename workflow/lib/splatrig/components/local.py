@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from splatrig.components.centers import CenterPriors, mirror_map
-from splatrig.components.file import by_column
+from splatrig.components.component_file import by_column
 from splatrig.components.matrix import DIMENSIONS, AttributeMatrix, Standardisation, StandardisedRows, standardise
 from splatrig.components.sldc import (
     Engine,
@@ -22,8 +22,8 @@ from splatrig.components.sldc import (
 )
 from splatrig.components.sldc_cpu import AdmmOptions, CpuEngine
 from splatrig.components.support import SUPPORT_MAPS, Locality, SupportMap, largest_distance_mm
-from splatrig.config import SldcConfig
-from splatrig.errors import InputError
+from splatrig.config.models import SldcConfig
+from splatrig.io.errors import InputError
 from splatrig.mesh.geodesic import GeodesicSolver
 from splatrig.mesh.template import Level, Template
 

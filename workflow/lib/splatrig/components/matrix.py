@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.components.blocks import map_blocks, spans
-from splatrig.components.file import Components, DimInfo
-from splatrig.errors import InputError
+from splatrig.components.component_file import Components, DimInfo
+from splatrig.io.errors import InputError
 
 DIMENSIONS = {
     "xyz": 3,

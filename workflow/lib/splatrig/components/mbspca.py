@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from splatrig.components.matrix import equal_frames
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 MAX_ENTRIES = 30_000_000
 """Largest F · D accepted: half a gigabyte of working memory, minutes of work."""

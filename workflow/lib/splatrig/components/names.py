@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.components.file import Components, by_gaussian
+from splatrig.components.component_file import Components, by_gaussian
 from splatrig.components.units import Units, cosines
 from splatrig.mesh.mask import nose_tip
 from splatrig.mesh.template import Level

@@ -25,7 +25,7 @@ from splatrig.components.matrix import (
     finish_standardisation,
     sum_of_squares,
 )
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 from splatrig.mesh.geodesic import GeodesicSolver
 
 SupportMap = Callable[[NDArray[np.floating]], NDArray[np.floating]]

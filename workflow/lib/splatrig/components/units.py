@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 COLUMNS = ("expression", "frame", "unit", "weight")
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
-from splatrig.components.file import Components
+from splatrig.components.component_file import Components
 from splatrig.components.matrix import Standardisation
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 
 def upsample(

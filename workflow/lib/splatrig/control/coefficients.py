@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from splatrig.control.documents import finite_number, parse_document, read_text
 from splatrig.control.panel import Panel
-from splatrig.errors import InputError
-from splatrig.files import atomic_path
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_path
 
 FORMAT = "splatrig coefficients"
 FORMAT_VERSION = 1

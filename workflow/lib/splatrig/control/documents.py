@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 
 def read_text(path: str | Path, kind: str) -> str:

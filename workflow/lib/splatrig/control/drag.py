@@ -19,11 +19,11 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from splatrig.config_control import ControlDrag
+from splatrig.config.models import ControlDrag
 from splatrig.control.fit import positions
 from splatrig.control.head import Head, Pose
 from splatrig.control.panel import Panel
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 from splatrig.mesh.geodesic import GeodesicSolver
 
 FREE, AT_LOW, AT_HIGH, STUCK = 0, 1, 2, 3

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 from splatrig.animation.camera_path import eased
 from splatrig.control.panel import Panel
 from splatrig.control.track import Track
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 SAVGOL_ORDER = 2
 """Degree of the polynomial: keeps slopes and peaks."""

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.animation.rig import Rig, fit_weights
 from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.tracked import Tracking, read_topology
+from splatrig.components.rig import Rig, fit_weights
 from splatrig.control.panel import Panel
 from splatrig.control.track import Track
-from splatrig.errors import InputError
 from splatrig.gaussians.gaussians import Gaussians
+from splatrig.io.errors import InputError
 from splatrig.mesh.template import Template
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.animation.rig import Rig
-from splatrig.animation.rig_file import open_rig
-from splatrig.animation.surface import Surface
-from splatrig.capture.frames import read_frames
+from splatrig.components.fields import ATTRIBUTES
+from splatrig.components.rig import Rig
+from splatrig.components.rig_file import open_rig
+from splatrig.components.skin import Surface
 from splatrig.control.panel import Panel, panel_of, read_panel
-from splatrig.errors import InputError
+from splatrig.dataset.frames import read_frames
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
-from splatrig.joint.base import ATTRIBUTES
+from splatrig.io.errors import InputError
 from splatrig.mesh.template import Template, read_template
 
 Pose = Mapping[str, NDArray]

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.components.file import Components
+from splatrig.components.component_file import Components
 from splatrig.components.names import Units, best_units, component_names
-from splatrig.errors import InputError
-from splatrig.files import atomic_path
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_path
 from splatrig.mesh.template import Level
 
 FORMAT = "splatrig panel"

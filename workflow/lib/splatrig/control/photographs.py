@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.components.file import Components
-from splatrig.errors import InputError
-from splatrig.joint.compare import Comparison, method_of, unseen_weights
+from splatrig.components.component_file import Components
+from splatrig.io.errors import InputError
+from splatrig.learned.compare import Comparison, method_of, unseen_weights
 
 
 def weights_from_frame_photographs(
@@ -13,7 +13,7 @@ def weights_from_frame_photographs(
 ) -> NDArray[np.float64]:  # [K]
     """Return the weights of the frame `expression/frame` from its photographs in the training cameras.
 
-    They start from the frame's tracked mesh and are refined through the rasteriser (see `splatrig.joint.solve`).
+    They start from the frame's tracked mesh and are refined through the rasteriser (see `splatrig.learned.solve`).
     """
     known = [*comparison.subject.names("train"), *comparison.subject.names("held_out")]
     if name not in known:

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.animation.rig import solve_weights
+from splatrig.components.rig import solve_weights
 from splatrig.control.fit import positions
 from splatrig.control.head import Family
 from splatrig.control.track import Track
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 
 def retargeted(

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.control.documents import brief, finite_number, parse_document, read_text
-from splatrig.errors import InputError
-from splatrig.files import atomic_path
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_path
 
 FORMAT = "splatrig track"
 FORMAT_VERSION = 1

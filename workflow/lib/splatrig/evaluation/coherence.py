@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from splatrig.errors import InputError
 from splatrig.evaluation.figures import COLORS, MARKERS, panels, styled
 from splatrig.gaussians.gaussians import SH_C0, Gaussians
 from splatrig.gaussians.store import read_fitted_frames
+from splatrig.io.errors import InputError
 
 DISTANCES = {
     "centre": "mm",

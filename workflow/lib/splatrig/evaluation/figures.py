@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from splatrig.evaluation.table import label_of, pick
-from splatrig.files import atomic_path
+from splatrig.io.files import atomic_path
 
 P = ParamSpec("P")
 

@@ -14,21 +14,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from splatrig.animation.render import pick_device, render
-from splatrig.animation.rig import Rig
-from splatrig.animation.rig_file import carry_xyz
-from splatrig.animation.surface import Surface, surface_of
-from splatrig.capture.cameras import Cameras, read_cameras
-from splatrig.capture.pose import read_pose
-from splatrig.components.file import Components
+from splatrig.components.component_file import Components
+from splatrig.components.fields import base_of
+from splatrig.components.rig import Rig
+from splatrig.components.rig_file import carry_xyz
+from splatrig.components.skin import Surface, surface_of
+from splatrig.dataset.cameras import Cameras, read_cameras
+from splatrig.dataset.decoding import read_photograph
+from splatrig.dataset.pose import read_pose
 from splatrig.evaluation.images import IMAGE_COLUMNS
+from splatrig.fitting.metrics import lpips
+from splatrig.fitting.ssim_numba import similarity_map
+from splatrig.fitting.ssim_window import WINDOW
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
-from splatrig.joint.base import base_of
 from splatrig.mesh.template import Template
-from splatrig.training.decoding import read_photograph
-from splatrig.training.metrics import lpips
-from splatrig.training.ssim import WINDOW
-from splatrig.training.ssim_numba import similarity_map
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def agreement(
     photographed: NDArray[np.float32],  # [H, W, 3]
     inside: NDArray[np.bool_],  # [H, W] somewhere True
 ) -> tuple[float, float]:
-    """Return PSNR (dB, infinite for equal pictures) and SSIM where `inside`, as in `splatrig.training.metrics`."""
+    """Return PSNR (dB, infinite for equal pictures) and SSIM where `inside`, as in `splatrig.fitting.metrics`."""
     error = float(np.square(rendered - photographed)[inside].mean(dtype=np.float64))
     similarity = similarity_map(rendered.astype(np.float64), photographed.astype(np.float64))
     return -10.0 * math.log10(error) if error > 0 else math.inf, float(similarity[inside].mean())

@@ -75,7 +75,7 @@ def fitted_pictures(fit: pd.DataFrame, images: pd.DataFrame, level: str) -> pd.D
 
 
 def unseen_pictures(compared: pd.DataFrame, level: str) -> pd.DataFrame:
-    """Return `splatrig.joint.compare.compare` of held-out expressions as rows of `images.csv`.
+    """Return `splatrig.learned.compare.compare` of held-out expressions as rows of `images.csv`.
 
     Weights were found from photographs of training cameras; the frames' own fits are called `FITS`, with k = 0.
     """

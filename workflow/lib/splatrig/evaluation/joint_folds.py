@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from splatrig.components.file import Components
+from splatrig.components.component_file import Components
 from splatrig.evaluation.image_space import Place, Stage
 from splatrig.evaluation.left_out import fold_errors, fold_table
 from splatrig.evaluation.rows import AttributeRows
-from splatrig.joint.compare import Comparison, method_of, unseen_weights
+from splatrig.learned.compare import Comparison, method_of, unseen_weights
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from splatrig.components.file import Components
+from splatrig.components.component_file import Components
 from splatrig.evaluation.measures import attribute_error, bootstrap_interval, rms
 from splatrig.evaluation.reconstruction import split_attributes
 from splatrig.evaluation.surface import SurfaceWalk

@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from splatrig.components.file import Components
-from splatrig.errors import InputError
+from splatrig.components.component_file import Components
 from splatrig.evaluation.image_space import Place, Stage
 from splatrig.evaluation.reconstruction import (
     Projection,
@@ -21,7 +20,8 @@ from splatrig.evaluation.reconstruction import (
 from splatrig.evaluation.rows import AttributeRows
 from splatrig.evaluation.shape_model import LeftOut, RandomFaces, add_specificity
 from splatrig.evaluation.table import MethodTable
-from splatrig.progress import track
+from splatrig.io.errors import InputError
+from splatrig.jobs.progress import track
 
 PICTURED_FACES = 12
 """Random faces a number of components that are rendered."""

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.animation.rig import fit_weights
-from splatrig.components.file import Components
+from splatrig.components.component_file import Components
 from splatrig.components.matrix import ERROR_UNITS
+from splatrig.components.rig import fit_weights
 from splatrig.evaluation.measures import (
     attribute_error,
     hoyer,

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from splatrig.components.file import Components
+from splatrig.components.component_file import Components
 from splatrig.components.local import local_components
 from splatrig.components.matrix import AttributeMatrix, Standardisation, StandardisedRows, in_memory, standardise
 from splatrig.components.pca import principal_components
-from splatrig.config import MbspcaConfig, SldcConfig
+from splatrig.config.models import MbspcaConfig, SldcConfig
 from splatrig.evaluation.image_space import Place, Stage
 from splatrig.evaluation.left_out import add_folds, fold_errors
 from splatrig.evaluation.measures import attribute_error, rms
@@ -29,8 +29,8 @@ from splatrig.evaluation.reconstruction import (
 from splatrig.evaluation.rows import AttributeRows
 from splatrig.evaluation.shape_model import most_components
 from splatrig.evaluation.table import RUNTIME_COLUMNS, SWEEP_COLUMNS, MethodTable
+from splatrig.jobs.progress import track
 from splatrig.mesh.template import Level
-from splatrig.progress import track
 
 
 @dataclass(frozen=True)

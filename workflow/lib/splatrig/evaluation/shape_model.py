@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.components.file import Components
+from splatrig.components.component_file import Components
 from splatrig.evaluation.measures import bootstrap_interval
 from splatrig.evaluation.reconstruction import Projection, usable_ks
 from splatrig.evaluation.rows import AttributeRows

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from splatrig.errors import InputError
-from splatrig.files import atomic_path
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_path
 
 METHOD_COLUMNS = ("method", "level", "k", "metric", "region", "split", "unit", "value", "low", "high", "n")
 """Columns of `methods.csv`: `k` components, `region` head or face, `split` of the frames (train, held_out,

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from splatrig.components.file import Components
+from splatrig.components.component_file import Components
 from splatrig.components.units import cosines, read_unit_weights
 
 FOUND = 0.8

@@ -14,7 +14,7 @@ from scipy.ndimage import uniform_filter
 from splatrig.animation.heatmap import color_bar
 from splatrig.animation.pictures import Picture, beside, contact_sheet
 from splatrig.animation.render import render, to_bytes
-from splatrig.capture.cameras import Cameras
+from splatrig.dataset.cameras import Cameras
 from splatrig.evaluation.image_space import load_views
 from splatrig.gaussians.store import read_fitted_frames
 

@@ -18,11 +18,11 @@ from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_array
 
 from splatrig import __version__
-from splatrig.animation.rig import Rig
-from splatrig.errors import InputError
-from splatrig.files import atomic_path
+from splatrig.components.fields import ATTRIBUTES
+from splatrig.components.rig import Rig
 from splatrig.gaussians.gaussians import SHAPES
-from splatrig.joint.base import ATTRIBUTES
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_path
 
 FORMAT = "splatrig rig"
 FORMAT_VERSION = 1

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 
 from splatrig.animation.render import render
-from splatrig.capture.cameras import Cameras
-from splatrig.errors import InputError
+from splatrig.dataset.cameras import Cameras
 from splatrig.export.splats import read_splat_glb
 from splatrig.gaussians.axes import from_axes
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.ply import read_splats
 from splatrig.gaussians.spz import read_spz
+from splatrig.io.errors import InputError
 
 READERS = {".ply": read_splats, ".spz": read_spz, ".glb": read_splat_glb}
 CAMERAS = 4

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig import __version__
-from splatrig.errors import InputError
-from splatrig.files import atomic_path
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_path
 
 MAGIC, VERSION = 0x46546C67, 2
 _JSON, _BIN = 0x4E4F534A, 0x004E4942

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from splatrig.animation.rig import Rig
-from splatrig.errors import InputError
+from splatrig.components.rig import Rig
 from splatrig.export.glb import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, Glb
 from splatrig.export.splats import linear_colors
 from splatrig.gaussians.axes import METRE
+from splatrig.io.errors import InputError
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.template import Level
 

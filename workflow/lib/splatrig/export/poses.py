@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.config_export import IN_TRACK, NEUTRAL
+from splatrig.config.models import IN_TRACK, NEUTRAL
 from splatrig.control.panel import Panel
 from splatrig.control.track import read_track
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 
 def weights_of_pose(pose: str, panel: Panel, track: str | Path | None = None) -> NDArray[np.float64]:  # [K]

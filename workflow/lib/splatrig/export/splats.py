@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.errors import InputError
 from splatrig.export.glb import ARRAY_BUFFER, Glb, read_glb
 from splatrig.gaussians.axes import from_axes, to_axes
 from splatrig.gaussians.gaussians import SH_C0, Gaussians
+from splatrig.io.errors import InputError
 
 EXTENSION = "KHR_gaussian_splatting"
 DEGREES = 3

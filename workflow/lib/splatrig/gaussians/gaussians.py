@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 FloatArray = NDArray[np.float32]
 

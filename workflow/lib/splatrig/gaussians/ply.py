@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.errors import InputError
 from splatrig.gaussians.gaussians import Gaussians
-from splatrig.ply import read_ply_table, write_ply_table
+from splatrig.io.errors import InputError
+from splatrig.io.ply import read_ply_table, write_ply_table
 
 LOGIT_LIMIT = 20.0
 """Opacities beyond this logit (files in the wild hold ±inf) are clipped to it: 2e-9 from 0 or 1."""

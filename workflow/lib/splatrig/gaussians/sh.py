@@ -7,8 +7,8 @@ Basis k = l(l+1) + m holds Y_lm with the Condon-Shortley phase: for the unit dir
 import torch
 from torch import Tensor
 
-from splatrig.errors import InputError
 from splatrig.gaussians.gaussians import SH_C0
+from splatrig.io.errors import InputError
 
 MAX_DEGREE = 3
 

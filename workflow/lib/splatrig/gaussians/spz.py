@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.errors import InputError
-from splatrig.files import atomic_path
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.ply import LOGIT_LIMIT
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_path
 
 MAGIC = 0x5053474E  # "NGSP"
 VERSION = 3

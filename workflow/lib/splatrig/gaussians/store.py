@@ -9,9 +9,9 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from splatrig.errors import InputError
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
-from splatrig.hdf5 import Format
+from splatrig.io.errors import InputError
+from splatrig.io.hdf5 import Format
 
 FORMAT = Format("fitted frames", 1, "millimetres, log scales, logit opacities, quaternions wxyz, head space")
 

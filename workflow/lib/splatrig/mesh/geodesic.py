@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 from splatrig.mesh.topology import checked_faces, pieces, prune_unreferenced, unique_edges
 
 

@@ -7,7 +7,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from splatrig.files import atomic_path
+from splatrig.io.files import atomic_path
 from splatrig.mesh.normals import face_normals
 from splatrig.mesh.template import Level
 

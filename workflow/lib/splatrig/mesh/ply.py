@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.errors import InputError
-from splatrig.ply import read_ply_table, write_ply_table
+from splatrig.io.errors import InputError
+from splatrig.io.ply import read_ply_table, write_ply_table
 
 
 @dataclass(frozen=True)

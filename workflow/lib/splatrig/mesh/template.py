@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from splatrig.config import LEVEL_NAMES
-from splatrig.errors import InputError
-from splatrig.hdf5 import Format
+from splatrig.config.models import LEVEL_NAMES
+from splatrig.io.errors import InputError
+from splatrig.io.hdf5 import Format
 from splatrig.mesh.mask import faces_inside, mask_center, nearest_vertices, refine_mask
 from splatrig.mesh.subdivision import identity_step, subdivide
 from splatrig.mesh.topology import checked_faces

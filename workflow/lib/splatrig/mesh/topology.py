@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 
 def checked_faces(faces: ArrayLike, vertex_count: int) -> NDArray[np.int64]:

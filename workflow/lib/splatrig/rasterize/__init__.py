@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 from splatrig.rasterize.backends import choose_backend, load_backend
 from splatrig.rasterize.scene import Splats, Views
 

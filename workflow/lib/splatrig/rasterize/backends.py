@@ -12,7 +12,7 @@ from importlib.util import find_spec
 
 from torch import Tensor
 
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 from splatrig.rasterize.scene import Splats, Views
 
 Render = Callable[[Splats, Views], tuple[Tensor, Tensor]]

@@ -5,16 +5,12 @@ Imported only when it renders: on a machine with nvcc but no GPU importing gspla
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from splatrig.errors import InputError
-from splatrig.rasterize.scene import EPS_2D, NEAR, Splats, Views, blank, check_float32
-
-if TYPE_CHECKING:
-    from splatrig.rasterize.poses import Poses
+from splatrig.io.errors import InputError
+from splatrig.rasterize.scene import EPS_2D, NEAR, Poses, Splats, Views, blank, check_float32
 
 TILE = 16
 """Side in pixels of the squares of the image that share a list of Gaussians."""
@@ -30,7 +26,7 @@ def render(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
 
 
 def render_batch(
-    poses: "Poses",
+    poses: Poses,
     viewmats: Tensor,  # [B, 4, 4]
     Ks: Tensor,  # [B, 3, 3]
     size: tuple[int, int],  # width, height

@@ -12,7 +12,7 @@ black, a second call, whose backward pass runs only if alpha is used by the loss
 import torch
 from torch import Tensor
 
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 from splatrig.rasterize.scene import Splats, Views, blank, check_float32
 
 

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from splatrig.capture.cameras import check_pinhole
-from splatrig.errors import InputError
+from splatrig.dataset.cameras import check_pinhole
+from splatrig.io.errors import InputError
 from splatrig.rasterize import numba_compositing as compositing
 from splatrig.rasterize import numba_projection as projection
 from splatrig.rasterize.numba_compositing import Frame, Tiles

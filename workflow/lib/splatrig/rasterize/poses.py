@@ -1,40 +1,18 @@
 """Many poses of the same Gaussians in one call, each from a camera of its own."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from splatrig.errors import InputError
-from splatrig.gaussians.activation import Activated
+from splatrig.io.errors import InputError
 from splatrig.rasterize import rasterize
 from splatrig.rasterize.backends import choose_backend
+from splatrig.rasterize.scene import Poses
 
 _WARP = 32
 """Threads that gsplat lets add up gradients together, told apart by the Gaussian's index, but not by its pose."""
-
-
-@dataclass(frozen=True)
-class Poses:
-    """B poses of N activated Gaussians in head space."""
-
-    means: Tensor  # [B, N, 3] millimetres
-    quats: Tensor  # [B, N, 4] wxyz, of any length but zero
-    scales: Tensor  # [B, N, 3] millimetres
-    opacities: Tensor  # [B, N] in [0, 1]
-    sh: Tensor  # [B, N, K, 3]
-
-    def __len__(self) -> int:
-        return len(self.means)
-
-    def separate(self) -> list[Activated]:
-        """Return each pose's Gaussians; one alone without a copy of its gradients."""
-        fields = Activated(self.means, self.quats, self.scales, self.opacities, self.sh)
-        if len(self) == 1:
-            return [Activated(*(tensor.squeeze(0) for tensor in fields))]
-        return [Activated(*pose) for pose in zip(*(tensor.unbind() for tensor in fields), strict=True)]
 
 
 @torch.no_grad()

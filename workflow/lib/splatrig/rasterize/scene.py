@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from splatrig.errors import InputError
+from splatrig.gaussians.activation import Activated
+from splatrig.io.errors import InputError
 
 EPS_2D = 0.3
 """Pixels², added to both variances of a splat: none is thinner than about a pixel."""
@@ -93,6 +94,27 @@ class Views:
 
     def __len__(self) -> int:
         return len(self.viewmats)
+
+
+@dataclass(frozen=True)
+class Poses:
+    """B poses of N activated Gaussians in head space."""
+
+    means: Tensor  # [B, N, 3] millimetres
+    quats: Tensor  # [B, N, 4] wxyz, of any length but zero
+    scales: Tensor  # [B, N, 3] millimetres
+    opacities: Tensor  # [B, N] in [0, 1]
+    sh: Tensor  # [B, N, K, 3]
+
+    def __len__(self) -> int:
+        return len(self.means)
+
+    def separate(self) -> list[Activated]:
+        """Return each pose's Gaussians; one alone without a copy of its gradients."""
+        fields = Activated(self.means, self.quats, self.scales, self.opacities, self.sh)
+        if len(self) == 1:
+            return [Activated(*(tensor.squeeze(0) for tensor in fields))]
+        return [Activated(*pose) for pose in zip(*(tensor.unbind() for tensor in fields), strict=True)]
 
 
 def blank(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:

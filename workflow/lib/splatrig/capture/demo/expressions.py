@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 FRAME_STEP = 3
 FIRST_FRAME = 102

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from splatrig.capture.demo.catmull_clark import subdivide, subdivide_corners
 from splatrig.capture.demo.identity import FIRST, Complexion, Person
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 SCALE = 1.03
 """From MakeHuman's millimetres to ours: pupils 61 mm apart."""

@@ -8,10 +8,10 @@ from embreex.mesh_construction import TriangleMesh
 from numba import njit
 from numpy.typing import NDArray
 
-from splatrig.capture.cameras import Cameras
 from splatrig.capture.demo.atlas import GRADIENT_STEP, Atlas
 from splatrig.capture.demo.head import FineHead
 from splatrig.capture.demo.lighting import Illumination, Lights, illuminate
+from splatrig.dataset.cameras import Cameras
 from splatrig.mesh.normals import vertex_normals
 
 EXPOSURE = 0.72

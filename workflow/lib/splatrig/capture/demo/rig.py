@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from splatrig.capture.cameras import Cameras
+from splatrig.dataset.cameras import Cameras
 
 WORLD_CAMERA = "400029"
 WIDE_CAMERAS = ("400009", "400023")

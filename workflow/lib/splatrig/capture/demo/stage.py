@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.capture.cameras import Cameras
 from splatrig.capture.demo.rig import HEAD_CENTER_MM, REST_POSE
+from splatrig.dataset.cameras import Cameras
 
 DOME_RADIUS_MM = 2100.0
 PANEL_DEG = np.array([7.5, 6.0])

@@ -12,7 +12,6 @@ from embreex.mesh_construction import TriangleMesh
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from splatrig.capture.cameras import Cameras
 from splatrig.capture.demo.atlas import Atlas, build_atlas, texel_hits
 from splatrig.capture.demo.expressions import frame_names, frame_weights
 from splatrig.capture.demo.head import FineHead, HeadModel, load_head, refine
@@ -24,10 +23,11 @@ from splatrig.capture.demo.rig import REST_POSE, build_cameras, head_poses
 from splatrig.capture.demo.stage import background
 from splatrig.capture.demo.tracked import TrackedMesh, build_tracked_mesh, tracking_noise
 from splatrig.capture.krt import as_krt, write_krt
-from splatrig.config import DemoConfig
-from splatrig.files import atomic_directory, atomic_path
+from splatrig.config.models import DemoConfig
+from splatrig.dataset.cameras import Cameras
+from splatrig.io.files import atomic_directory, atomic_path
+from splatrig.jobs.progress import track
 from splatrig.mesh.normals import vertex_normals
-from splatrig.progress import track
 
 TEXTURE_SIZE = 1024
 """Of `tex_mean.png`, as in Multiface."""

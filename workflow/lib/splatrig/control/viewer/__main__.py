@@ -11,10 +11,10 @@ from pathlib import Path
 
 import viser
 
-from splatrig.config_checks import read_config
+from splatrig.config.checks import read_config
 from splatrig.control.head import Head, component_path, open_head
 from splatrig.control.viewer.page import Page
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 from splatrig.mesh.template import read_template
 
 WORKFLOW = Path(__file__).resolve().parents[4]

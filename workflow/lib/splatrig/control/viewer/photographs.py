@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from splatrig.animation.render import lens_blur, picture_cameras, render, to_bytes
-from splatrig.capture.cameras import Cameras, read_cameras
-from splatrig.capture.frames import read_frames
-from splatrig.capture.pose import read_pose
-from splatrig.errors import InputError
+from splatrig.dataset.cameras import Cameras, read_cameras
+from splatrig.dataset.frames import read_frames
+from splatrig.dataset.pose import read_pose
 from splatrig.gaussians.gaussians import Gaussians
+from splatrig.io.errors import InputError
 
 
 class Photographs:

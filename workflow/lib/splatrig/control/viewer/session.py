@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.animation.rig import solve_weights
-from splatrig.config_control import ControlDrag
+from splatrig.components.rig import solve_weights
+from splatrig.config.models import ControlDrag
 from splatrig.control.drag import Drag, DragSolver
 from splatrig.control.fit import positions
 from splatrig.control.head import Head
 from splatrig.control.panel import plausible
 from splatrig.control.track import Track
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
 Weights = dict[str, NDArray[np.float64]]
 FOLLOW_RIDGE = 1e-3

@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from splatrig.animation.rig import Rig
+from splatrig.components.rig import Rig
 from splatrig.control.fit import positions
 from splatrig.control.head import Head, Pose
 from splatrig.gaussians.gaussians import SH_C0

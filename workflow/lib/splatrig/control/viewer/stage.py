@@ -8,8 +8,8 @@ import viser
 from numpy.typing import NDArray
 from viser.transforms import SO3
 
-from splatrig.capture.cameras import Cameras
 from splatrig.control.viewer.splats import Splats
+from splatrig.dataset.cameras import Cameras
 
 SCALE = 0.01
 """Scene units a millimetre: the browser's near and far planes suit a head of a few units."""

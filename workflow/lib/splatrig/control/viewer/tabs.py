@@ -1,12 +1,9 @@
 """The tabs of the page: pose, drag, compare, tracks. Each function adds one and wires it."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import viser
@@ -15,17 +12,14 @@ from numpy.typing import NDArray
 from splatrig.control.coefficients import coefficients_text, parse_coefficients
 from splatrig.control.labels import label_of, title_of
 from splatrig.control.track import Track, parse_csv, parse_json, read_track, write_track
+from splatrig.control.viewer.shared_page import NOTHING, SharedPage
 from splatrig.control.viewer.stage import SCALE
-from splatrig.errors import InputError
+from splatrig.io.errors import InputError
 
-if TYPE_CHECKING:
-    from splatrig.control.viewer.page import Page
-
-NOTHING = "(nothing)"
 ALL = "all sliders"
 
 
-def pose_tab(page: Page) -> None:
+def pose_tab(page: SharedPage) -> None:
     """Neutral, random, expressions, save and load, and the place where sliders go."""
     gui = page.server.gui
     names = list(page.methods)
@@ -78,11 +72,11 @@ def _text(upload: viser.UploadedFile) -> str:
         raise InputError(f"{upload.name}: expected text, got bytes that are none ({error.reason}).") from error
 
 
-def _expressions(page: Page) -> list[str]:
+def _expressions(page: SharedPage) -> list[str]:
     return list(page.method.head.panels[page.first_family].presets)
 
 
-def drag_tab(page: Page) -> None:
+def drag_tab(page: SharedPage) -> None:
     """Dragging of points on and off, what may move, and pins."""
     gui = page.server.gui
     gui.add_markdown(
@@ -130,7 +124,7 @@ def drag_tab(page: Page) -> None:
         page.stage.mark(np.array(list(page.session.pins.values())).reshape(-1, 3))
 
 
-def compare_tab(page: Page) -> None:
+def compare_tab(page: SharedPage) -> None:
     """Another method, a heat map, a photograph."""
     gui = page.server.gui
     compared = gui.add_dropdown("Compare with", [NOTHING, *page.methods], initial_value=NOTHING)
@@ -189,7 +183,7 @@ def compare_tab(page: Page) -> None:
                 page.stage.look_through(event.client, shelf.camera(frame.value, camera.value))
 
 
-def track_tab(page: Page) -> None:
+def track_tab(page: SharedPage) -> None:
     """Play tracks of the run or from a file, and record new ones."""
     gui = page.server.gui
     files = track_files(page.results, list(page.method.head.families))

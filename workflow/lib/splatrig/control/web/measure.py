@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.animation.render import render
-from splatrig.capture.cameras import Cameras
 from splatrig.control.head import Head, Pose
 from splatrig.control.web.pack import PackedHead
+from splatrig.dataset.cameras import Cameras
 
 INSIDE = 0.5
 """Pixels at least this opaque are the head."""

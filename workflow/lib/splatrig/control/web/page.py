@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig import __version__
-from splatrig.capture.cameras import Cameras
-from splatrig.config_control import ControlDrag
+from splatrig.config.models import ControlDrag
 from splatrig.control.drag import usual_weights
 from splatrig.control.head import Head
 from splatrig.control.labels import label_of, title_of
 from splatrig.control.track import Track
 from splatrig.control.web.measure import Cost
 from splatrig.control.web.pack import PackedHead
-from splatrig.errors import InputError
+from splatrig.dataset.cameras import Cameras
+from splatrig.io.errors import InputError
 
 RENDERER_MODULES = {
     "three": "three/build/three.module.js",

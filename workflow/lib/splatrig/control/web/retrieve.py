@@ -20,8 +20,8 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
-from splatrig.errors import InputError
-from splatrig.files import atomic_path
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_path
 
 REGISTRY = "https://registry.npmjs.org"
 """Another one is taken from the environment variable NPM_CONFIG_REGISTRY."""

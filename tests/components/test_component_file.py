@@ -1,0 +1,144 @@
+import h5py
+import numpy as np
+import pytest
+
+from splatrig.components.component_file import Components, by_column, by_gaussian, read_components, write_components
+from splatrig.io.errors import InputError
+
+FRAMES, K, GAUSSIANS = 6, 3, 5
+DIM_INFO = (("xyz", 0, 15), ("rotation", 15, 35))
+
+
+def random_components(family: str = "pca", offset: bool = True) -> Components:
+    rng = np.random.default_rng(0)
+    columns = DIM_INFO[-1][2]
+
+    def normal(*shape: int) -> np.ndarray:
+        return rng.normal(size=shape).astype(np.float32)
+
+    return Components(
+        family=family,
+        W=normal(FRAMES, K),
+        C=normal(K, columns),
+        mean=normal(columns),
+        std=np.repeat(np.float32([2.0, 0.5]), [15, 20]),
+        offset=normal(columns) if offset else None,
+        dim_info=DIM_INFO,
+        faces=np.array([[0, 1, 2], [2, 3, 4]]),
+        face_mask=np.array([True, False, True, True, False]),
+        frames=tuple(f"E{i:03d}/000000" for i in range(FRAMES)),
+        attributes={"level": "base", "rest": "neutral", "lambda": 1.5, "k": 3},
+        extras={"pca_explained_variance": rng.uniform(size=K)},
+        names=tuple(f"component {k}" for k in range(K)),
+    )
+
+
+@pytest.mark.parametrize("family", ["pca", "mbspca", "sldc", "joint"])
+@pytest.mark.parametrize("offset", [True, False])
+def test_a_written_file_reads_back_the_same(tmp_path, family, offset):
+    written = random_components(family, offset)
+    write_components(tmp_path / "c.h5", written)
+    read = read_components(tmp_path / "c.h5")
+    for name in ("W", "C", "mean", "std", "faces", "face_mask"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(written, name))
+    if offset:
+        np.testing.assert_array_equal(read.offset, written.offset)
+    else:
+        assert read.offset is None
+    assert (read.family, read.dim_info, read.frames, read.names) == (
+        family,
+        written.dim_info,
+        written.frames,
+        written.names,
+    )
+    assert written.attributes.items() <= read.attributes.items()
+    np.testing.assert_array_equal(read.extras["pca_explained_variance"], written.extras["pca_explained_variance"])
+    np.testing.assert_array_equal(read.rows(), written.rows())
+
+
+def test_sldc_components_are_stored_gaussian_by_gaussian(tmp_path):
+    components = random_components("sldc")
+    write_components(tmp_path / "c.h5", components)
+    with h5py.File(tmp_path / "c.h5") as file:
+        assert file["sldc_C"].shape == (K, GAUSSIANS, 7)
+        np.testing.assert_array_equal(file["sldc_C"][1, 2, :3], components.C[1, 6:9])
+        np.testing.assert_array_equal(file["sldc_C"][1, 2, 3:], components.C[1, 15 + 8 : 15 + 12])
+
+
+def test_column_order_and_gaussian_order_are_inverse():
+    C = random_components().C
+    np.testing.assert_array_equal(by_column(by_gaussian(C, DIM_INFO, GAUSSIANS), DIM_INFO), C)
+
+
+def test_rows_do_not_change_the_offset():
+    components = random_components()
+    before = components.offset.copy()
+    components.rows()
+    components.standardise(components.rows())
+    np.testing.assert_array_equal(components.offset, before)
+
+
+def test_data_matrix_may_be_a_link(tmp_path):
+    components = random_components()
+    with h5py.File(tmp_path / "rows.h5", "w") as file:
+        file["dataMat"] = np.ones((FRAMES, 35), np.float32)
+    write_components(tmp_path / "c.h5", components, h5py.ExternalLink("rows.h5", "/dataMat"))
+    with h5py.File(tmp_path / "c.h5") as file:
+        np.testing.assert_array_equal(file["dataMat"][:], np.ones((FRAMES, 35)))
+    assert "dataMat" not in read_components(tmp_path / "c.h5").extras
+
+
+def test_another_file_is_refused_by_name(tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = 1
+    (tmp_path / "text.h5").write_text("not HDF5")
+    for name in ("other.h5", "text.h5", "absent.h5"):
+        with pytest.raises(InputError, match=name):
+            read_components(tmp_path / name)
+
+
+def test_a_shape_that_does_not_fit_is_refused():
+    good = random_components()
+    with pytest.raises(InputError, match=r"mean has shape \(3,\), expected \(35,\)"):
+        Components(**{**vars(good), "mean": good.mean[:3]})
+
+
+def _put(name, index, value):
+    def change(file):
+        numbers = file[name][:]
+        numbers[index] = value
+        file[name][:] = numbers
+
+    return change
+
+
+def _replaced(name, array):
+    def change(file):
+        attributes = dict(file[name].attrs)
+        del file[name]
+        file[name] = array
+        file[name].attrs.update(attributes)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (_put("pca_C", (1, 2), np.nan), "C of the components: expected finite numbers"),
+        (_put("pca_W", (0, 0), np.inf), "W of the components: expected finite"),
+        (_put("pca_offset", 3, np.nan), "offset of the components: expected finite"),
+        (_put("STD", slice(0, 15), 0.0), "std of the components: expected numbers above 0"),
+        (_put("tris", 0, 5), "triangles: expected vertices 0 to 4, got 2 to 5"),
+        (_replaced("tris", np.arange(3)), r"triangles: expected three vertices each, \[T, 3\], got \(3,\)"),
+        (_replaced("pca_W", np.zeros(FRAMES, np.float32)), r"expected W \[F, K\]"),
+        (_replaced("dim_info", np.array([[0, 15], [10, 35]])), "does not divide the columns among attributes of 5"),
+        (_replaced("faceMask", np.ones(4, bool)), "does not divide the columns among attributes of 4 Gaussians"),
+    ],
+)
+def test_numbers_that_cannot_be_components_are_refused_by_the_file(tmp_path, change, sentence):
+    write_components(tmp_path / "c.h5", random_components())
+    with h5py.File(tmp_path / "c.h5", "r+") as file:
+        change(file)
+    with pytest.raises(InputError, match=rf"c\.h5: .*{sentence}"):
+        read_components(tmp_path / "c.h5")

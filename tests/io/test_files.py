@@ -1,0 +1,51 @@
+import hashlib
+import stat
+
+import pytest
+
+from splatrig.io.files import atomic_directory, atomic_path, sha256_of_file
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_finished_write_replaces_the_file_and_is_readable_by_others(tmp_path):
+    target = tmp_path / "deep" / "a.png"
+    with atomic_path(target) as temporary:
+        assert temporary.suffix == ".png"
+        temporary.write_text("new")
+    assert target.read_text() == "new"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o644
+
+
+def test_a_failed_directory_leaves_the_old_one(tmp_path):
+    target = tmp_path / "d"
+    target.mkdir()
+    (target / "kept").touch()
+    with pytest.raises(RuntimeError), atomic_directory(target) as temporary:
+        (temporary / "half").touch()
+        raise RuntimeError
+    assert [path.name for path in target.iterdir()] == ["kept"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_finished_directory_replaces_the_old_one(tmp_path):
+    target = tmp_path / "d"
+    target.mkdir()
+    (target / "stale").touch()
+    with atomic_directory(target) as temporary:
+        (temporary / "new").touch()
+    assert [path.name for path in target.iterdir()] == ["new"]
+
+
+def test_sha256_is_that_of_the_content(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"abc" * 100_000)
+    assert sha256_of_file(path) == hashlib.sha256(b"abc" * 100_000).hexdigest()

@@ -1,0 +1,121 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from learned import two_processes
+from splatrig.io.errors import InputError
+from splatrig.jobs import launch, rank
+from splatrig.jobs.launch import RankError, run_together
+
+STARTER = """
+import json, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs lack
+sys.path[:] = json.loads(sys.argv[1])
+from learned import two_processes
+from splatrig.jobs.launch import run_together
+run_together(two_processes.stand_still, {"folder": sys.argv[2]}, ["", ""])
+"""
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> bool:
+    for _ in range(int(seconds * 20)):
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+class Started:
+    """Two processes that stand still, and the one that started them."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        command = [sys.executable, "-c", STARTER, json.dumps(sys.path), str(folder)]
+        environment = os.environ | {"TMPDIR": str(folder)}  # one that is killed leaves its folder there
+        self.starter = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+        paths = [folder / f"{rank}.pid" for rank in range(2)]
+        assert wait_for(lambda: all(path.exists() and path.read_text() for path in paths))
+        self.ranks = [int(path.read_text()) for path in paths]
+
+    def end(self) -> str:
+        """Return what the starter said in the end."""
+        return self.starter.communicate(timeout=30)[1]
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Started]:
+    processes = Started(tmp_path)
+    yield processes
+    processes.starter.kill()
+    processes.end()
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_process_outlives_the_one_that_started_it(started: Started, how: signal.Signals) -> None:
+    assert all(is_alive(rank) for rank in started.ranks)
+    started.starter.send_signal(how)
+    assert wait_for(lambda: not any(is_alive(rank) for rank in started.ranks), 10)
+    started.end()
+
+
+def test_the_folder_of_a_killed_starter_is_removed_by_the_next_one(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(launch.tempfile, "tempdir", str(tmp_path))
+    killed, alive = Started(tmp_path / "killed"), Started(tmp_path / "alive")
+    killed.starter.kill()
+    killed.end()
+    folders = {name: next((tmp_path / name).glob("splatrig-together-*")) for name in ("killed", "alive")}
+    moved = {name: folder.rename(tmp_path / folder.name) for name, folder in folders.items()}
+    young = tmp_path / "splatrig-together-young"
+    young.mkdir()
+    for folder in moved.values():
+        os.utime(folder, (0, 0))
+    with launch._meeting_place() as folder:
+        assert folder.parent == tmp_path
+        assert not moved["killed"].exists()
+        assert moved["alive"].exists()
+        assert young.exists()
+    assert not folder.exists()
+    alive.starter.kill()
+    alive.end()
+
+
+def test_when_one_is_killed_the_others_end_and_it_is_named(started: Started) -> None:
+    os.kill(started.ranks[1], signal.SIGKILL)
+    said = started.end()
+    assert "InputError: joint: process 2 of 2 (CPU) was ended by SIGKILL; where memory is short" in said
+    assert started.starter.returncode == 1
+    assert not any(is_alive(rank) for rank in started.ranks)
+
+
+def test_the_sentence_of_the_one_that_failed_is_what_its_starter_raises() -> None:
+    """Not that of the other, whose connection broke."""
+    with pytest.raises(InputError, match=r"^the second has read nonsense\.$"):
+        run_together(two_processes.fail_in_the_second, {}, ["", ""])
+
+
+def test_an_error_without_a_sentence_comes_with_its_traceback(tmp_path: Path) -> None:
+    try:
+        raise ZeroDivisionError("never mind")
+    except ZeroDivisionError as error:
+        rank.leave_failure(tmp_path, 1, error)
+    time.sleep(0.01)
+    rank.leave_failure(tmp_path, 0, InputError("connection lost"))
+    cause = launch.cause(tmp_path, {0: 1, 1: None}, ["3", "5"])
+    assert isinstance(cause, RankError)
+    assert re.match(r"(?s)process 2 of 2 \(GPU 5\) failed:\nTraceback.*ZeroDivisionError: never mind", str(cause))
+    assert str(launch.cause(tmp_path, {0: 1}, ["3", "5"])) == "connection lost"

@@ -1,0 +1,203 @@
+"""A rig that is known, photographed: a ball of Gaussians that three components move and colour."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from splatrig.config.models import Rates
+from splatrig.dataset.cameras import Cameras
+from splatrig.fitting.recipe import Plan
+from splatrig.gaussians.activation import activate_gaussians
+from splatrig.gaussians.gaussians import Gaussians
+from splatrig.learned.fit import Surroundings, segment_laplacian
+from splatrig.learned.hiding import ALL, Hiding
+from splatrig.learned.model import BlockStart, JointRig, RigStart
+from splatrig.learned.plan import JointPlan
+from splatrig.learned.schedule import Batch, Pair, Schedule
+from splatrig.learned.stream import FrameViews, Photographs
+from splatrig.rasterize import rasterize
+
+FIELDS = ("means", "sh0", "quats", "log_scales")
+RATES = Rates(means=0.05, quats=0.004, log_scales=0.01, logit_opacities=0.02, sh0=0.01, shN=0.0005)
+SIZE = 48
+"""Pixels of a side."""
+HELD_OUT = 3
+"""The camera that measures and never trains."""
+VIEW = Plan(
+    rate_unit="mm",
+    steps=0,
+    rates=RATES,
+    schedule="cosine",
+    final_rate=1.0,
+    lambda_dssim=0.2,
+    drift_weight=0.0,
+    size_weight=0.0,
+    regularizer_unit="edge",
+    backdrop="black",
+    sh_degree=3,
+    rasterizer="numba",
+)
+
+
+@dataclass(frozen=True)
+class Planted:
+    """The truth and where its photographs are."""
+
+    base: Gaussians
+    weights: NDArray[np.float32]  # [F, K]
+    deltas: dict[str, NDArray[np.float32]]  # field to [K, N, numbers]
+    support: NDArray[np.bool_]  # [K, N]
+    frames: list[FrameViews]
+
+    def start(self, *, local: bool = False) -> RigStart:
+        """Return the true rig itself."""
+        block = BlockStart(FIELDS, self.deltas, self.support if local else None)
+        return RigStart(self.base, self.weights, (block,), neutral_row=0)
+
+
+def ball(generator: np.random.Generator, count: int) -> Gaussians:
+    """Return `count` coloured discs on a ball of 60 mm radius."""
+    directions = generator.standard_normal((count, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    quats = generator.standard_normal((count, 4))
+    return Gaussians(
+        means=(60 * directions).astype(np.float32),
+        quats=(quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float32),
+        log_scales=np.log(generator.uniform(4, 8, (count, 3))).astype(np.float32),
+        logit_opacities=generator.uniform(0, 3, count).astype(np.float32),
+        sh0=generator.uniform(-1, 1, (count, 1, 3)).astype(np.float32),
+        shN=(0.05 * generator.standard_normal((count, 15, 3))).astype(np.float32),
+    )
+
+
+def cameras_around(count: int = 8) -> Cameras:
+    """Return cameras on an arc in front of the ball, 400 mm away."""
+    viewmats = []
+    for angle in np.linspace(-0.8, 0.8, count):
+        pose = np.eye(4)
+        pose[:3, :3] = [
+            [np.cos(angle), 0, np.sin(angle)],
+            [0, -1, 0],
+            [np.sin(angle), 0, -np.cos(angle)],
+        ]
+        pose[2, 3] = 400
+        viewmats.append(pose)
+    K = np.array([[110.0, 0, SIZE / 2 + 1], [0, 110.0, SIZE / 2 - 2], [0, 0, 1]])
+    names = tuple(f"4000{index:02d}" for index in range(count))
+    held_out = np.arange(count) == HELD_OUT
+    return Cameras(names, np.array(viewmats), np.tile(K, (count, 1, 1)), SIZE, SIZE, held_out)
+
+
+def plant(folder: Path, *, seed: int = 0, frames: int = 10, count: int = 250) -> Planted:
+    """Write the photographs of a random rig of three local components below `folder` and return the truth."""
+    generator = np.random.default_rng(seed)
+    base = ball(generator, count)
+    axis = base.means[:, 0]
+    edges = np.quantile(axis, [1 / 3, 2 / 3])
+    support = np.stack([axis < edges[0], (axis >= edges[0]) & (axis < edges[1]), axis >= edges[1]])
+    sizes = {"means": 5.0, "sh0": 0.3, "quats": 0.1, "log_scales": 0.1}
+    deltas = {}
+    for name, size in sizes.items():
+        width = getattr(base, name).reshape(count, -1).shape[1]
+        common = generator.standard_normal((3, 1, width)) * (name == "means")
+        noise = generator.standard_normal((3, count, width)) * (0.3 if name == "means" else 1.0)
+        deltas[name] = (size * (common + noise) * support[:, :, None]).astype(np.float32)
+    weights = generator.uniform(0, 1, (frames, 3)).astype(np.float32)
+    weights[0] = 0
+    weights[np.arange(1, 4), np.arange(3)] = 1
+    views = [
+        FrameViews(f"E{row // 2:03d}", f"{row:06d}", folder / f"E{row // 2:03d}" / f"{row:06d}", cameras_around())
+        for row in range(frames)
+    ]
+    planted = Planted(base, weights, deltas, support, views)
+    rig = JointRig(planted.start(), RATES)
+    for row, view in enumerate(views):
+        view.folder.mkdir(parents=True)
+        for camera, picture in enumerate(photographs_of(rig.gaussians(weights[row]), view.cameras)):
+            Image.fromarray(picture).save(view.folder / f"{view.cameras.names[camera]}.png")
+    return planted
+
+
+def photographs_of(gaussians: Gaussians, cameras: Cameras) -> NDArray[np.uint8]:  # [C, H, W, 4]
+    """Render Gaussians over black as opaque pictures."""
+    viewmats, Ks = (torch.as_tensor(array, dtype=torch.float32) for array in (cameras.viewmats, cameras.Ks))
+    images, _ = rasterize(*activate_gaussians(gaussians), viewmats, Ks, cameras.width, cameras.height, sh_degree=3)
+    pixels = (images.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    return np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], axis=-1)
+
+
+def disturbed(planted: Planted, seed: int, *, local: bool) -> RigStart:
+    """Return a poor start: a base that is off, centres' components with noise, nothing known of appearance."""
+    generator = np.random.default_rng([seed, 7])
+    base = {
+        "means": planted.base.means + generator.normal(0, 0.5, planted.base.means.shape),
+        "sh0": planted.base.sh0 + generator.normal(0, 0.15, planted.base.sh0.shape),
+        "shN": np.zeros_like(planted.base.shN),
+    }
+    base = {name: array.astype(np.float32) for name, array in base.items()}
+    deltas = {name: np.zeros_like(array) for name, array in planted.deltas.items()}
+    noise = generator.normal(0, 1.0, planted.deltas["means"].shape)
+    deltas["means"] = ((planted.deltas["means"] + noise) * planted.support[:, :, None]).astype(np.float32)
+    weights = planted.weights + generator.normal(0, 0.15, planted.weights.shape).astype(np.float32)
+    weights[0] = 0
+    weights = weights.clip(0, 1) if local else weights
+    block = BlockStart(FIELDS, deltas, planted.support if local else None)
+    return RigStart(Gaussians(**(dict(planted.base.items()) | base)), weights.astype(np.float32), (block,), 0)
+
+
+def plan(steps: int = 600, *, local: bool = False, **changes: object) -> JointPlan:
+    """Return a plan for the planted rig."""
+    values = {
+        "steps": steps,
+        "batch": Batch(frames=2, cameras=1),
+        "rates": RATES,
+        "base_rates": RATES,
+        "weight_rate": 0.02,
+        "final_rate": 0.02,
+        "bounded": local,
+        "ridge": 0.0,
+        "smoothness": 0.0,
+        "sparsity": 0.0,
+        "hiding": Hiding(ALL, 0.0),
+        "check_every": 100,
+        "patience": 0,
+        "view": VIEW,
+    }
+    return JointPlan(**(values | changes))
+
+
+def training_pairs(planted: Planted) -> list[Pair]:
+    """Return every frame with every camera that trains."""
+    return [
+        (frame, camera)
+        for frame, view in enumerate(planted.frames)
+        for camera in range(len(view.cameras))
+        if camera != HELD_OUT
+    ]
+
+
+def validation_pairs(planted: Planted) -> list[Pair]:
+    """Return every frame with the camera that never trains."""
+    return [(frame, HELD_OUT) for frame in range(len(planted.frames))]
+
+
+def surroundings(planted: Planted) -> Surroundings:
+    """Return what a fit of the planted rig reads beside photographs."""
+    names = [view.name for view in planted.frames]
+    outward = planted.base.means / np.linalg.norm(planted.base.means, axis=1, keepdims=True)
+    edges = np.full(len(planted.base), 8.0)
+    return Surroundings(edges, outward, segment_laplacian(names), tuple(validation_pairs(planted)))
+
+
+def schedule(planted: Planted, batch: Batch | None = None, **changes: int) -> Schedule:
+    """Return the order of the planted rig's training pairs."""
+    return Schedule(training_pairs(planted), batch or Batch(2, 1), seed=3, **changes)
+
+
+def photographs(planted: Planted) -> Photographs:
+    """Return the photographs of the planted rig."""
+    return Photographs(planted.frames, workers=2)

@@ -1,0 +1,136 @@
+"""A subject on disk: frames of an ellipsoid whose left and right side bulge and brighten."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from fitting import tiny
+from splatrig.config.models import (
+    AdmmConfig,
+    GaussSupport,
+    JointAppearance,
+    JointBatch,
+    JointConfig,
+    JointLocal,
+    JointSolve,
+    SldcConfig,
+    TrapezoidSupport,
+)
+from splatrig.dataset.cameras import write_cameras
+from splatrig.gaussians.gaussians import Gaussians
+from splatrig.gaussians.store import FittedFrames, write_fitted_frames
+from splatrig.learned.stage import Subject
+from splatrig.mesh.obj import write_obj
+from splatrig.mesh.template import write_template
+
+WEIGHTS = np.array([[0, 0], [1, 0], [0, 1], [0.5, 0.2], [0.3, 0.8], [0.7, 0.6]])
+"""Left and right bulge of each frame; the first is the neutral, the last is held out."""
+POSE = np.array([[1.0, 0, 0, 3.0], [0, 1.0, 0, -2.0], [0, 0, 1.0, 5.0]])
+
+
+def sldc_config(**changes: object) -> SldcConfig:
+    """Return settings of SLDC for the small mesh."""
+    values = {
+        "k": 2,
+        "lambda_": 0.5,
+        "attribute": "xyz",
+        "supports": ["gauss"],
+        "distance": "relative",
+        "gauss": GaussSupport(0.2),
+        "trapezoid": TrapezoidSupport(0.1, 0.6),
+        "weights": "nonnegative",
+        "centers": [],
+        "symmetric": False,
+        "start_level": None,
+        "max_iterations": 30,
+        "tolerance": 1e-4,
+        "admm": AdmmConfig(10.0, 10, 1e-3),
+    }
+    return SldcConfig(**(values | changes))
+
+
+def joint_config(**changes: object) -> JointConfig:
+    """Return settings of a short joint fit."""
+    values = {
+        "families": ["global", "local"],
+        "k": 2,
+        "start": "mesh",
+        "level": "subd1",
+        "attributes": ["xyz", "f_dc", "rotation", "scale"],
+        "appearance": JointAppearance([], 1),
+        "steps": 60,
+        "devices": 1,
+        "batch": JointBatch(2, 1),
+        "rate_factor": 0.5,
+        "base_rate_factor": 0.5,
+        "weight_rate": 0.02,
+        "final_rate": 0.05,
+        "ridge": 0.0,
+        "smoothness": 0.0,
+        "back_faces": 1.0,
+        "dropout": 0.0,
+        "check_every": 20,
+        "patience": 0,
+        "validation_pairs": 5,
+        "memory_gib": 1.0,
+        "passes": 2,
+        "local": JointLocal(0.5, "gauss", "hard", 0.0),
+        "solve": JointSolve(30, 0.05),
+    }
+    return JointConfig(**(values | changes))
+
+
+def sides_of(vertices: np.ndarray) -> np.ndarray:  # [2, V]
+    """Return how much each vertex belongs to the left and to the right side."""
+    return np.clip(np.stack([vertices[:, 0], -vertices[:, 0]]) / 60.0 - 0.3, 0, 1)
+
+
+def bulged(vertices: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the vertices with the left and the right side pushed outwards by up to 12 mm."""
+    direction = vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
+    return vertices + 12.0 * (weights @ sides_of(vertices))[:, None] * direction
+
+
+def write_subject(root: Path) -> Subject:
+    """Write dataset, template, neutral and frames.csv below `root`, and open them."""
+    template, cameras = tiny.template(), tiny.cameras()
+    base, fine = template.levels["base"], template.levels[template.finest]
+    up = template.between("base", template.finest)
+    neutral = tiny.truth(fine.vertices, fine.faces)
+    rows = []
+    for row, weights in enumerate(WEIGHTS):
+        expression, frame = f"E{row // 2:03d}", f"{3 * row:06d}"
+        folder = root / "dataset" / expression / frame
+        folder.mkdir(parents=True)
+        vertices = bulged(base.vertices, weights)
+        write_obj(folder / f"{frame}.obj", vertices, base.faces)
+        np.savetxt(folder / f"{frame}_transform.txt", POSE)
+        flush = 0.8 * (weights @ sides_of(fine.vertices))[:, None, None]
+        colors = (neutral.sh0 + flush).astype(np.float32)
+        offsets = (up @ vertices - fine.vertices).astype(np.float32)
+        moved = Gaussians(**(dict(neutral.items()) | {"means": neutral.means + offsets, "sh0": colors}))
+        pictures = tiny.photographed(moved, cameras.in_head_space(POSE))
+        for name, picture in zip(cameras.names, pictures, strict=True):
+            Image.fromarray(picture).save(folder / f"{name}.png")
+        role = "held_out" if row == len(WEIGHTS) - 1 else "train"
+        rows.append((expression, frame, role, len(cameras), "", "", row == 0))
+    write_cameras(root / "dataset" / "cameras.json", cameras)
+    write_template(root / "template.h5", template)
+    metrics = pd.DataFrame(columns=["frame", "camera", "split", "region", "psnr", "ssim", "lpips"])
+    write_fitted_frames(root / "neutral.h5", FittedFrames("E000", ("000000",), (neutral,), metrics, {}))
+    columns = ["expression", "frame", "role", "image_count", "mesh", "pose", "neutral"]
+    pd.DataFrame(rows, columns=columns).to_csv(root / "frames.csv", index=False)
+    return Subject.open(inputs(root))
+
+
+class inputs:  # noqa: N801 (stands for Snakemake's named inputs)
+    """The named inputs of a rule."""
+
+    def __init__(self, root: Path) -> None:
+        self.cameras = str(root / "dataset" / "cameras.json")
+        self.template = str(root / "template.h5")
+        self.neutral = str(root / "neutral.h5")
+        self.frames = str(root / "frames.csv")
+        self.plates: list[str] = []

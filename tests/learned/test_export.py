@@ -1,0 +1,108 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from learned import planted
+from splatrig.components.component_file import Components, read_components, write_components
+from splatrig.components.fields import FIELDS, base_gaussians, base_of
+from splatrig.gaussians.gaussians import SHAPES
+from splatrig.io.errors import InputError
+from splatrig.learned.export import Provenance, export_rig
+from splatrig.learned.model import BlockStart, JointRig, RigStart
+
+COUNT, FRAMES, K = 15, 8, 3
+FLOAT32 = 2e-4
+"""Relative to coordinates of 60 mm: sums of a few float32 products."""
+
+
+def rig(*, extra: bool = False, local: bool = False) -> JointRig:
+    generator = np.random.default_rng(0)
+    base = planted.ball(generator, COUNT)
+
+    def deltas(fields: tuple[str, ...], k: int) -> dict[str, np.ndarray]:
+        return {
+            name: 0.1 * generator.standard_normal((k, COUNT, int(np.prod(SHAPES[name], dtype=int)))).astype(np.float32)
+            for name in fields
+        }
+
+    support = generator.random((K, COUNT)) < 0.5 if local else None
+    blocks = [BlockStart(planted.FIELDS, deltas(planted.FIELDS, K), support)]
+    if extra:
+        blocks.append(BlockStart(("logit_opacities", "shN"), deltas(("logit_opacities", "shN"), 2)))
+    weights = generator.random((FRAMES, K + 2 * extra)).astype(np.float32)
+    return JointRig(RigStart(base, weights, tuple(blocks), neutral_row=0), planted.RATES)
+
+
+def exported(learned: JointRig, *, bounded: bool = False) -> Components:
+    provenance = Provenance(
+        frames=tuple(f"E000/{row:06d}" for row in range(FRAMES)),
+        faces=np.array([[0, 1, 2]]),
+        face_mask=np.ones(COUNT, bool),
+        attributes={"subject": "test"},
+    )
+    return export_rig(learned, provenance, bounded=bounded, history=np.zeros((1, 3)))
+
+
+@pytest.mark.parametrize(("bounded", "extra"), [(False, False), (False, True), (True, False), (True, True)])
+def test_rows_of_the_file_are_the_rigs_frames(bounded: bool, extra: bool) -> None:
+    learned = rig(extra=extra, local=bounded)
+    components = exported(learned, bounded=bounded)
+    weights = learned.weights.detach()
+    expected = learned.rows(weights)
+    rows = components.rows()
+    for name, first, end in components.dim_info:
+        field = next(field for field, attribute in FIELDS.items() if attribute == name)
+        np.testing.assert_allclose(
+            rows[:, first:end], expected[field].detach().numpy().reshape(FRAMES, -1), atol=FLOAT32, rtol=FLOAT32
+        )
+
+
+def test_weights_of_zero_give_the_base() -> None:
+    components = exported(rig())
+    np.testing.assert_array_equal(components.W[0], 0)
+    np.testing.assert_allclose(components.rows()[0], components.extras["joint_base"], atol=1e-4)
+
+
+def test_free_components_are_orthonormal_with_uncorrelated_scores_and_fixed_signs() -> None:
+    components = exported(rig())
+    np.testing.assert_allclose(components.C @ components.C.T, np.eye(K), atol=1e-5)
+    scatter = components.W.T @ components.W
+    np.testing.assert_allclose(scatter, np.diag(np.diag(scatter)), atol=1e-4 * scatter.max())
+    assert (np.diff(np.diag(scatter)) <= 0).all()
+    assert (components.C[np.arange(K), np.abs(components.C).argmax(axis=1)] > 0).all()
+
+
+def test_bounded_components_reach_one_and_keep_their_supports() -> None:
+    learned = rig(local=True)
+    components = exported(learned, bounded=True)
+    np.testing.assert_allclose(components.W.max(axis=0), 1, atol=1e-6)
+    assert components.W.min() >= 0
+    moving = components.by_gaussian().any(axis=2)
+    supports = learned.blocks[0].dense().any(dim=2).numpy()
+    assert sorted(map(tuple, moving)) == sorted(map(tuple, supports))
+
+
+@pytest.mark.parametrize("extra", [False, True])
+def test_the_base_travels_through_the_file(tmp_path: Path, extra: bool) -> None:
+    learned = rig(extra=extra)
+    components = exported(learned)
+    path = tmp_path / "joint_global.h5"
+    write_components(path, components)
+    read = read_components(path)
+    np.testing.assert_array_equal(read.rows(), components.rows())
+    for name, array in learned.gaussians(np.zeros(learned.count)).items():
+        np.testing.assert_array_equal(getattr(base_gaussians(read), name), array, err_msg=name)
+
+
+def test_other_families_move_the_neutral() -> None:
+    neutral = planted.ball(np.random.default_rng(5), COUNT)
+    components = exported(rig())
+    assert base_of(replace(components, family="pca"), neutral) is neutral
+    np.testing.assert_array_equal(base_of(components, neutral).shN, rig().gaussians(np.zeros(K)).shN)
+
+
+def test_only_joint_components_carry_a_base() -> None:
+    with pytest.raises(InputError, match="family pca"):
+        base_gaussians(replace(exported(rig()), family="pca"))

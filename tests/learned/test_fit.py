@@ -1,0 +1,251 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from learned import planted
+from learned.planted import Planted
+from splatrig.fitting.dataset import FrameData
+from splatrig.fitting.trainer import Surface, camera_order, fit, frame_generator
+from splatrig.io.errors import InputError
+from splatrig.learned import fit as fit_module
+from splatrig.learned.fit import JointFit, Saving, segment_laplacian
+from splatrig.learned.hiding import Hiding
+from splatrig.learned.model import JointRig, RigStart
+from splatrig.learned.plan import JointPlan
+from splatrig.learned.schedule import Batch, Schedule, Window
+from splatrig.rasterize import rasterize
+
+RECOVERED_DB = 40.0
+"""Held-out cameras; the issue's bar for a planted rig."""
+RECOVERED_CORRELATION = 0.95
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory: pytest.TempPathFactory) -> Planted:
+    return planted.plant(tmp_path_factory.mktemp("planted"))
+
+
+def learn(
+    truth: Planted, start: RigStart, plan: JointPlan, schedule: Schedule | None = None, saving: Saving | None = None
+) -> tuple[JointRig, JointFit]:
+    rig = JointRig(start, plan.rates)
+    with planted.photographs(truth) as photographs:
+        joint = JointFit(rig, photographs, schedule or planted.schedule(truth), planted.surroundings(truth), plan)
+        joint.run(saving)
+    return rig, joint
+
+
+def arrays(rig: JointRig) -> dict[str, np.ndarray]:
+    return {name: tensor.detach().numpy() for name, tensor in rig.parameters().items()}
+
+
+def test_a_planted_global_rig_is_recovered_up_to_its_gauge(truth: Planted) -> None:
+    rig, joint = learn(truth, planted.disturbed(truth, 0, local=False), planted.plan(400))
+    assert joint.best_psnr > RECOVERED_DB
+    weights = rig.weights.detach().numpy()
+    gauge, *_ = np.linalg.lstsq(weights, truth.weights, rcond=None)
+    for k in range(3):
+        assert np.corrcoef((weights @ gauge)[:, k], truth.weights[:, k])[0, 1] > RECOVERED_CORRELATION
+
+
+def test_a_planted_local_rig_is_recovered_inside_its_supports(truth: Planted) -> None:
+    rig, joint = learn(truth, planted.disturbed(truth, 0, local=True), planted.plan(400, local=True))
+    assert joint.best_psnr > RECOVERED_DB
+    weights = rig.weights.detach().numpy()
+    for k in range(3):
+        assert np.corrcoef(weights[:, k], truth.weights[:, k])[0, 1] > RECOVERED_CORRELATION
+    moving = rig.blocks[0].dense().any(dim=2).numpy()
+    assert not moving[~truth.support].any()
+    assert moving[truth.support].mean() > 0.9
+
+
+def test_the_group_lasso_shrinks_supports_that_are_too_wide(truth: Planted) -> None:
+    start = planted.disturbed(truth, 0, local=True)
+    wide = replace(start.blocks[0], support=np.ones_like(truth.support))
+    plan = planted.plan(300, local=True, sparsity=1.0)
+    rig, joint = learn(truth, replace(start, blocks=(wide,)), plan)
+    moving = rig.blocks[0].dense().any(dim=2).numpy()
+    assert moving[truth.support].mean() > 0.95
+    assert moving[~truth.support].mean() < 0.6
+    assert joint.best_psnr > RECOVERED_DB - 3
+
+
+def test_a_killed_fit_goes_on_to_the_same_bits(truth: Planted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, plan = planted.disturbed(truth, 1, local=False), planted.plan(30, check_every=10, hiding=Hiding(0.5, 0.1))
+    undisturbed, _ = learn(truth, start, plan)
+    saving = Saving(tmp_path / "checkpoint.h5", "digest", every_seconds=0.0)
+    step = JointFit.step
+
+    def dies(self: JointFit, number: int, groups: list) -> None:
+        if number == 17:
+            raise KeyboardInterrupt
+        step(self, number, groups)
+
+    monkeypatch.setattr(JointFit, "step", dies)
+    with pytest.raises(KeyboardInterrupt):
+        learn(truth, start, plan, saving=saving)
+    monkeypatch.setattr(JointFit, "step", step)
+    resumed, joint = learn(truth, start, plan, saving=saving)
+    assert [row[0] for row in joint.history] == [10, 20, 30]
+    for name, array in arrays(undisturbed).items():
+        assert np.array_equal(array, arrays(resumed)[name]), name
+
+
+def test_a_checkpoint_of_another_fit_is_not_used(truth: Planted, tmp_path: Path) -> None:
+    start, path = planted.disturbed(truth, 1, local=False), tmp_path / "checkpoint.h5"
+    learn(truth, start, planted.plan(4, check_every=2), saving=Saving(path, "one", every_seconds=0.0))
+    _, joint = learn(truth, start, planted.plan(4, check_every=2), saving=Saving(path, "other", every_seconds=1e9))
+    assert [row[0] for row in joint.history] == [2, 4]
+
+
+class _TrainerOrder(Schedule):
+    """The cameras of one frame in the order in which the trainer of single frames takes them."""
+
+    def windows(self, lane: int) -> Iterator[Window]:
+        assert lane == 0
+        views = 7
+        order = camera_order(frame_generator(self.seed, "E000/000000"), views, 40)
+        cameras = [camera for camera in range(8) if camera != planted.HELD_OUT]
+        steps = tuple(((0, cameras[index]),) for index in order)
+        while True:
+            yield Window(tuple((0, camera) for camera in cameras), steps)
+
+
+def test_no_components_equals_fitting_the_base_alone(truth: Planted) -> None:
+    """The trainer of single frames is the reference; quaternions rest, since only the joint fit renormalises them."""
+    rates = replace(planted.RATES, quats=0.0)
+    plan = planted.plan(40, rates=rates, base_rates=rates, final_rate=0.1, check_every=1000)
+    base = planted.disturbed(truth, 0, local=False).base
+    start = RigStart(base, np.zeros((1, 0), np.float32), (), neutral_row=0)
+    schedule = _TrainerOrder([(0, 0)], Batch(1, 1), seed=5)
+    rig = JointRig(start, rates)
+    single = Planted(truth.base, truth.weights[:1], truth.deltas, truth.support, truth.frames[:1])
+    surroundings = replace(planted.surroundings(single), validation=())
+    with planted.photographs(single) as photographs:
+        JointFit(rig, photographs, schedule, surroundings, plan).run()
+    view = truth.frames[0]
+    images = torch.from_numpy(planted.photographs_of(truth.base, view.cameras))
+    boxes = np.tile([0, planted.SIZE, 0, planted.SIZE], (8, 1))
+    frame = FrameData("E000", "000000", base.means.astype(np.float64), view.cameras, images, boxes)
+    reference_plan = replace(planted.VIEW, steps=40, rates=rates, final_rate=0.1)
+    surface = Surface(base.means.astype(np.float64), np.full(len(base), 8.0))
+    reference = fit(base, frame, surface, reference_plan, seed=5).gaussians
+    for name, array in rig.gaussians([]).items():
+        np.testing.assert_allclose(array, getattr(reference, name), rtol=1e-5, atol=2e-6, err_msg=name)
+
+
+def test_a_frame_without_weights_is_the_base(truth: Planted) -> None:
+    rig = JointRig(truth.start(), planted.RATES)
+    for name, array in rig.gaussians(np.zeros(3)).items():
+        np.testing.assert_allclose(array, getattr(truth.base, name), atol=1e-6)
+
+
+def test_gradients_of_the_blended_rig_agree_with_finite_differences(truth: Planted) -> None:
+    rig = JointRig(truth.start(local=True), planted.RATES)
+    rig.base = {name: tensor.detach().double().requires_grad_() for name, tensor in rig.base.items()}
+    rig.weights = rig.weights.detach().double().requires_grad_()
+    block = rig.blocks[0]
+    block.values, block.unit = block.values.detach().double().requires_grad_(), block.unit.double()
+    generator = torch.Generator().manual_seed(0)
+    probe = torch.randn(planted.SIZE, planted.SIZE, 3, generator=generator, dtype=torch.float64)
+    cameras = truth.frames[4].cameras
+    viewmats, Ks = torch.as_tensor(cameras.viewmats[:1]), torch.as_tensor(cameras.Ks[:1])
+
+    def value() -> torch.Tensor:
+        activated = rig.activated(rig.weights[4:5])
+        images, _ = rasterize(*activated, viewmats, Ks, planted.SIZE, planted.SIZE, sh_degree=3)
+        return (images[0] * probe).sum()
+
+    tensors = {"weights": rig.weights, "basis": block.values, "means": rig.base["means"], "sh0": rig.base["sh0"]}
+    gradients = torch.autograd.grad(value(), list(tensors.values()))
+    for (name, tensor), gradient in zip(tensors.items(), gradients, strict=True):
+        direction = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
+        size = 1e-6
+        with torch.no_grad():
+            tensor += size * direction
+            above = value()
+            tensor -= 2 * size * direction
+            below = value()
+            tensor += size * direction
+        expected = float((gradient * direction).sum())
+        assert float(above - below) / (2 * size) == pytest.approx(expected, rel=2e-3), name
+
+
+def test_one_bad_picture_changes_nothing_and_many_stop_the_fit(truth: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
+    original, calls = fit_module.photometric_loss, []
+
+    def sometimes_nan(rendered: torch.Tensor, photographed: torch.Tensor, weight: float) -> torch.Tensor:
+        calls.append(1)
+        loss = original(rendered, photographed, weight)
+        return loss * float("nan") if len(calls) in bad else loss
+
+    monkeypatch.setattr(fit_module, "photometric_loss", sometimes_nan)
+    bad = {5}
+    rig, joint = learn(truth, planted.disturbed(truth, 0, local=False), planted.plan(20, check_every=10))
+    assert joint.bad_steps == 1
+    assert all(np.isfinite(array).all() for array in arrays(rig).values())
+    calls.clear()
+    bad = set(range(3, 20))
+    with pytest.raises(InputError, match=r"lower joint\.rate_factor"):
+        learn(truth, planted.disturbed(truth, 0, local=False), planted.plan(20, check_every=10))
+
+
+def test_the_fit_stops_when_held_out_cameras_no_longer_improve(truth: Planted) -> None:
+    plan = planted.plan(400, check_every=5, patience=2, base_rates=replace(planted.RATES, sh0=3.0))
+    rig, joint = learn(truth, truth.start(), plan)
+    assert joint.steps_done < 400
+    assert joint.best_step == max(joint.history, key=lambda row: row[3])[0]
+    with planted.photographs(truth) as photographs:
+        joint.photographs = photographs
+        assert joint.validation_psnr() == pytest.approx(joint.best_psnr, abs=1e-4)
+    assert rig.weights.requires_grad
+
+
+def test_without_held_out_cameras_the_last_step_is_kept_and_patience_waits(truth: Planted) -> None:
+    surroundings = replace(planted.surroundings(truth), validation=())
+    rig = JointRig(truth.start(), planted.RATES)
+    with planted.photographs(truth) as photographs:
+        plan = planted.plan(8, check_every=2, patience=1)
+        joint = JointFit(rig, photographs, planted.schedule(truth), surroundings, plan)
+        report = joint.run()
+    assert (joint.steps_done, report.best_step) == (8, 8)
+    assert report.history["psnr"].isna().all()
+
+
+def test_a_held_out_camera_that_sees_no_head_does_not_spoil_the_choice(truth: Planted, monkeypatch) -> None:
+    plain = JointFit.measure
+    blind = planted.surroundings(truth).validation[0]
+    monkeypatch.setattr(JointFit, "measure", lambda fit, pair: np.nan if pair == blind else plain(fit, pair))
+    _, joint = learn(truth, truth.start(), planted.plan(4, check_every=2))
+    assert all(np.isfinite(row[3]) for row in joint.history)
+    assert np.isfinite(joint.best_psnr)
+
+
+def test_the_laplacian_couples_neighbours_of_a_segment_by_their_distance_in_time() -> None:
+    laplacian = segment_laplacian(["A/000010", "B/000003", "A/000004", "A/000020"])
+    w = np.array([1.0, 5.0, 3.0, 2.0])
+    assert w @ laplacian @ w == pytest.approx((1 - 3) ** 2 / 6 + (2 - 1) ** 2 / 10)
+    assert np.allclose(laplacian @ np.ones(4), 0)
+
+
+def test_smoothness_pulls_neighbouring_frames_together(truth: Planted) -> None:
+    start = planted.disturbed(truth, 0, local=True)
+    rough, _ = learn(truth, start, planted.plan(150, local=True))
+    smooth, _ = learn(truth, start, planted.plan(150, local=True, smoothness=10.0))
+    laplacian = planted.surroundings(truth).neighbours
+    roughness = [
+        float(np.trace(w.T @ laplacian @ w)) for w in (rig.weights.detach().numpy() for rig in (rough, smooth))
+    ]
+    assert roughness[1] < 0.6 * roughness[0]

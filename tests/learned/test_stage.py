@@ -1,0 +1,229 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fitting import tiny
+from learned import subject as small
+from splatrig.components.component_file import Components, read_components, write_components
+from splatrig.components.fields import ATTRIBUTES
+from splatrig.config.models import JointAppearance, JointLocal, JointSolve
+from splatrig.fitting.recipe import plan_for
+from splatrig.io.errors import InputError
+from splatrig.learned.compare import COLUMNS, Comparison, compare, measured_fits, method_of, summary, unseen_weights
+from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
+from splatrig.learned.model import JointRig
+from splatrig.learned.parallel import World
+from splatrig.learned.stage import (
+    Subject,
+    as_components,
+    digest_of,
+    joint_plan,
+    learn,
+    rig_start,
+    training_schedule,
+    validation_pairs,
+)
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    return small.write_subject(tmp_path_factory.mktemp("subject"))
+
+
+@pytest.fixture(scope="module")
+def starts(subject: Subject) -> dict:
+    names = subject.names("train")
+    meshes = read_meshes(subject.dataset, names, subject.template)
+    rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names))
+    level = subject.template.base
+    return {"global": mesh_pca(rows, 2, level), "local": mesh_sldc(rows, small.sldc_config(), "gauss", level)}
+
+
+def lifted(components: Components, subject: Subject) -> Components:
+    """Return components of the tracked vertices, in plain units about the neutral, for every Gaussian."""
+    level = subject.template.levels[subject.template.finest]
+    up = subject.template.between("base", subject.template.finest)
+    raw = components.C * components.std
+    parts, rest, info = [], [], []
+    for name, first, end in components.dim_info:
+        fields = raw[:, first:end].reshape(len(raw), up.shape[1], -1)
+        parts.append(np.stack([up @ field for field in fields]).reshape(len(raw), -1).astype(np.float32))
+        rest.append(getattr(subject.neutral, ATTRIBUTES[name]).reshape(-1))
+        start = info[-1][2] if info else 0
+        info.append((name, start, start + parts[-1].shape[1]))
+    mean = np.concatenate(rest)
+    return replace(
+        components,
+        C=np.concatenate(parts, axis=1),
+        mean=mean,
+        std=np.ones_like(mean),
+        offset=np.zeros_like(mean),
+        dim_info=tuple(info),
+        faces=level.faces,
+        face_mask=level.mask,
+    )
+
+
+@pytest.mark.parametrize("family", ["global", "local"])
+def test_a_learned_rig_beats_the_mesh_components_it_started_from(
+    subject: Subject, starts: dict, family: str, tmp_path: Path
+) -> None:
+    """A side that bulges brightens too, which meshes cannot know."""
+    config = small.joint_config()
+    start = rig_start(config, small.sldc_config(), subject, starts[family], family, seed=0)
+    plan = joint_plan(config, tiny.config(), "mask", family, start, subject.pixel_size)
+    learned = learn(start, subject, config, plan, 0, CPU)
+    path = tmp_path / f"joint_{family}.h5"
+    write_components(path, as_components(learned, subject, family, {"k": 2}))
+    files = {"mesh": lifted(starts[family], subject), "joint": read_components(path)}
+    names = subject.names("train")
+    comparison = Comparison(subject, plan.view, JointSolve(30, 0.05), CPU)
+    fits = dict.fromkeys((*names, *subject.names("held_out")), subject.neutral)
+    table = compare(comparison, files, fits, k=2)
+    assert tuple(table.columns) == COLUMNS
+    means = summary(table).set_index(["method", "split", "region"])["psnr"]
+    margin = {"global": 1.0, "local": 0.2}[family]  # dB after so few steps
+    for split in ("train", "held_out"):
+        assert means["joint", split, "mask"] > means["mesh", split, "mask"] + margin
+        assert means["joint", split, "mask"] > means["fits", split, "mask"] + margin
+    assert set(table["camera"]) == {"400000"}
+
+
+def test_a_comparison_without_held_out_cameras_or_frames_says_what_to_hold_out(subject: Subject) -> None:
+    view = plan_for(tiny.config(), "frame", "mask")
+    with pytest.raises(InputError, match=r"capture\.held_out\.expressions: got none"):
+        everything = replace(subject, frames=subject.frames.assign(role="train"))
+        compare(Comparison(everything, view, JointSolve(1, 0.05), CPU), {}, {}, k=2, splits=["held_out"])
+    with pytest.raises(InputError, match=r"capture\.held_out\.cameras: got none"):
+        cameras = replace(subject.cameras, held_out=np.zeros(len(subject.cameras), dtype=bool))
+        seen = replace(subject, cameras=cameras)
+        compare(Comparison(seen, view, JointSolve(1, 0.05), CPU), {}, {}, k=2)
+
+
+def test_the_same_seed_learns_the_same_bits(subject: Subject, starts: dict) -> None:
+    config = small.joint_config(steps=6)
+    start = rig_start(config, small.sldc_config(), subject, starts["global"], "global", seed=0)
+    plan = joint_plan(config, tiny.config(), "mask", "global", start, subject.pixel_size)
+    first, second = (
+        as_components(learn(start, subject, config, plan, 3, CPU), subject, "global", {}) for _ in range(2)
+    )
+    assert np.array_equal(first.C, second.C)
+    assert np.array_equal(first.W, second.W)
+
+
+def test_windows_of_too_little_memory_learn_too(subject: Subject, starts: dict) -> None:
+    config = small.joint_config(steps=8, memory_gib=tiny.WIDTH * tiny.HEIGHT * 4 * 8 / 2**30)
+    schedule = training_schedule(config, subject, 5, 0, World())
+    assert schedule.window_pairs == 2, "in each of two lanes, and as many decoded ahead"
+    start = rig_start(config, small.sldc_config(), subject, starts["global"], "global", seed=0)
+    plan = joint_plan(config, tiny.config(), "mask", "global", start, subject.pixel_size)
+    learned = learn(start, subject, config, plan, 3, CPU)
+    assert np.isfinite(learned.report.history["psnr"]).all()
+
+
+def test_a_soft_support_may_grow_and_is_penalised_with_distance(subject: Subject, starts: dict) -> None:
+    config = small.joint_config(local=JointLocal(0.5, "gauss", "soft", 0.5))
+    start = rig_start(config, small.sldc_config(), subject, starts["local"], "local", seed=0)
+    (block,) = start.blocks
+    assert block.support is not None and block.penalty is not None
+    assert block.support.sum() > starts["local"].by_gaussian().any(axis=2).sum()
+    centers = starts["local"].extras["sldc_centers"]
+    np.testing.assert_allclose(block.penalty[np.arange(2), centers], 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("support", ["hard", "soft"])
+@pytest.mark.parametrize("family", ["global", "local"])
+@pytest.mark.parametrize("given", ["base", "subd1"])
+@pytest.mark.parametrize("level", ["base", "subd1"])
+def test_components_live_on_the_level_that_is_asked_for(
+    subject: Subject, starts: dict, level: str, given: str, family: str, support: str
+) -> None:
+    """Lifted to a finer level or cut to a coarser one, with supports and penalties, and carried to every Gaussian."""
+    template = subject.template
+    components = starts[family] if given == "base" else lifted(starts[family], subject)
+    config = small.joint_config(level=level, local=JointLocal(0.5, "gauss", support, 0.5))
+    start = rig_start(config, small.sldc_config(), subject, components, family, seed=0)
+    (block,) = start.blocks
+    count = len(template.levels[level].vertices)
+    assert block.deltas["means"].shape == (2, count, 3)
+    shown = JointRig(start, tiny.config().rates).gaussians(start.weights[2])
+    moved = starts[family].rows()[2] - starts[family].rows()[0]
+    everywhere = template.between("base", "subd1") @ moved[: 3 * len(template.base.vertices)].reshape(-1, 3)
+    np.testing.assert_allclose(shown.means - subject.neutral.means, everywhere, atol=2e-3)
+    if family == "local" and support == "hard":
+        acting = template.between("base", level) @ starts[family].by_gaussian().any(axis=2).T.astype(float)
+        assert np.array_equal(block.support, acting.T > 0)
+        assert not block.deltas["means"][~block.support].any()
+
+
+def test_appearance_can_have_components_of_its_own(subject: Subject, starts: dict) -> None:
+    config = small.joint_config(steps=4, appearance=JointAppearance(["opacity", "f_rest"], 2))
+    start = rig_start(config, small.sldc_config(), subject, starts["global"], "global", seed=0)
+    plan = joint_plan(config, tiny.config(), "mask", "global", start, subject.pixel_size)
+    components = as_components(learn(start, subject, config, plan, 0, CPU), subject, "global", {})
+    assert components.W.shape[1] == 4
+    assert [name for name, *_ in components.dim_info][-2:] == ["opacity", "f_rest"]
+
+
+def test_a_random_start_needs_no_components(subject: Subject) -> None:
+    start = rig_start(small.joint_config(k=3), small.sldc_config(), subject, None, "global", seed=0)
+    assert start.weights.shape == (5, 3)
+
+
+def test_components_of_other_frames_are_refused(subject: Subject, starts: dict) -> None:
+    from dataclasses import replace
+
+    other = replace(starts["global"], frames=("a/1", "a/2", "a/3", "a/4", "a/5"))
+    with pytest.raises(InputError, match="other training frames"):
+        rig_start(small.joint_config(), small.sldc_config(), subject, other, "global", seed=0)
+
+
+def test_validation_pairs_are_held_out_cameras_of_training_frames(subject: Subject) -> None:
+    pairs = validation_pairs(subject, subject.names("train"), 3, seed=0)
+    assert len(pairs) == 3
+    assert {camera for _, camera in pairs} == {0}
+    assert len(validation_pairs(subject, subject.names("train"), 100, seed=0)) == 5
+
+
+def test_a_few_cameras_suffice_for_weights(subject: Subject, starts: dict) -> None:
+    comparison = Comparison(subject, plan_for(tiny.config(), "frame", "mask"), JointSolve(20, 0.05), CPU)
+    method = method_of("mesh", lifted(starts["global"], subject), subject.neutral, 2, CPU)
+    for cameras in (1, 2):
+        weights = unseen_weights(comparison, method, subject.names("held_out"), cameras)
+        assert weights.shape == (1, 2)
+
+
+def test_a_perfect_fit_measures_as_one(subject: Subject) -> None:
+    comparison = Comparison(subject, plan_for(tiny.config(), "frame", "mask"), JointSolve(1, 0.05), CPU)
+    table = measured_fits(comparison, subject.names("train")[:1], "train", [subject.neutral])
+    assert table.loc[table["region"] == "mask", "psnr"].item() > 40
+
+
+def test_a_digest_follows_parameters_files_and_folders(tmp_path: Path) -> None:
+    file, folder = tmp_path / "a.csv", tmp_path / "b"
+    file.write_text("1")
+    folder.mkdir()
+    first = digest_of({"k": 1}, [file, folder])
+    assert first == digest_of({"k": 1}, [file, folder])
+    assert first != digest_of({"k": 2}, [file, folder])
+    file.write_text("2")
+    assert first != digest_of({"k": 1}, [file, folder])
+
+
+def test_components_that_share_a_gaussian_share_the_rate(subject: Subject, starts: dict) -> None:
+    config = small.joint_config(rate_factor=0.5)
+    training = tiny.config()
+    for family, expected in (("global", 0.5 / np.sqrt(2)), ("local", None)):
+        start = rig_start(config, small.sldc_config(), subject, starts[family], family, seed=0)
+        plan = joint_plan(config, training, "mask", family, start, pixel_size=2.0)
+        support = start.blocks[0].support
+        reaching = 2 if support is None else support.sum() / support.any(axis=0).sum()
+        assert plan.rates.means == pytest.approx(0.5 / np.sqrt(reaching) * 2.0 * training.rates.means)
+        assert expected is None or plan.rates.means == pytest.approx(expected * 2.0 * training.rates.means)
+        assert plan.rates.sh0 == pytest.approx(0.5 / np.sqrt(reaching) * training.rates.sh0)
+        assert plan.base_rates.means == pytest.approx(config.base_rate_factor * 2.0 * training.rates.means)

@@ -1,0 +1,159 @@
+"""One step of the joint fit against the same step written plainly, one picture after the other, by autograd alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from learned import planted
+from learned.planted import Planted
+from splatrig.fitting.losses import photometric_loss, size_loss
+from splatrig.fitting.trainer import View, render_view
+from splatrig.learned import fit as fit_module
+from splatrig.learned.fit import JointFit
+from splatrig.learned.hiding import ALL, Hiding
+from splatrig.learned.model import JointRig
+from splatrig.learned.plan import JointPlan
+from splatrig.learned.schedule import Batch
+from splatrig.learned.stream import Photographs, Shot
+
+STEP = 3
+DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.cuda])]
+
+
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory: pytest.TempPathFactory) -> Planted:
+    return planted.plant(tmp_path_factory.mktemp("planted"))
+
+
+def taken(fit: JointFit, groups: list[list[Shot]], monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
+    """Make one step; return the gradients that reach its optimiser, by parameter, and the loss."""
+    found: dict[str, Tensor] = {}
+
+    def keep(step: int, seen: list[int], slopes: Tensor) -> None:
+        assert step == STEP
+        assert seen == sorted({group[0].frame for group in groups})
+        found.update({name: t.grad.clone() for name, t in fit.rig.parameters().items() if name != "weights"})
+        found["weights"] = slopes.clone()
+
+    monkeypatch.setattr(fit.optimiser, "step", keep)
+    fit.step(STEP, groups)
+    return found | {"loss": fit.losses.sum()}
+
+
+def plainly(fit: JointFit, groups: list[list[Shot]], plan: JointPlan) -> dict[str, Tensor]:
+    """Return what `taken` returns, by autograd through one picture after the other."""
+    rig, total = fit.rig, torch.zeros((), device=fit.rig.device)
+    background = fit._background(STEP)
+    for group in groups:
+        frame = group[0].frame
+        activated = rig.activated(rig.weights[frame : frame + 1])
+        for number, shot in enumerate(group):
+            key = (fit.schedule.seed, 6, STEP, frame, number)
+            shown = plan.hiding.shown(activated.means[None], fit.normals, shot.view.viewmats, [key])
+            seen = activated if shown is None else activated._replace(opacities=activated.opacities * shown[0])
+            rendered, photographed = render_view(seen, shot.view, plan.view, background)
+            loss = photometric_loss(rendered, photographed, plan.view.lambda_dssim)
+            total = total + loss / len(group) / len(groups)
+        total = total + plan.view.size_weight * size_loss(activated.scales, fit.inverse_edges) / len(groups)
+    names, parameters = zip(*rig.parameters().items(), strict=True)
+    gradients = dict(zip(names, torch.autograd.grad(total, parameters), strict=True))
+    gradients["weights"] = gradients["weights"] * len(groups)
+    return gradients | {"loss": total.detach()}
+
+
+def shots_of(photographs: Photographs, groups: list[list[tuple[int, int]]]) -> list[list[Shot]]:
+    return [[Shot(pair[0], photographs.view(pair)) for pair in group] for group in groups]
+
+
+def cropped_unequally(shot: Shot, rows: int, columns: int) -> Shot:
+    """Return a shot of the upper left part of its picture."""
+    view = View(shot.view.camera, shot.view.image[:rows, :columns].contiguous(), None, shot.view.viewmats, shot.view.Ks)
+    return Shot(shot.frame, view)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("local", [False, True])
+@pytest.mark.parametrize(
+    ("groups", "backdrop", "hiding"),
+    [
+        ([[(1, 0)]], "black", Hiding(ALL, 0.0)),
+        ([[(1, 0)], [(4, 2)]], "random", Hiding(0.2, 0.1)),
+        ([[(2, 0), (2, 5), (2, 1)], [(5, 6)], [(2, 4), (2, 7)], [(0, 1)]], "random", Hiding(0.2, 0.1)),
+    ],
+)
+def test_a_step_goes_down_the_gradient_of_the_mean_over_its_pictures(
+    truth: Planted,
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    local: bool,
+    groups: list[list[tuple[int, int]]],
+    backdrop: str,
+    hiding: Hiding,
+) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    view = replace(planted.VIEW, backdrop=backdrop, size_weight=0.3, rasterizer="auto")
+    plan = planted.plan(local=local, hiding=hiding, view=view)
+    rig = JointRig(planted.disturbed(truth, 0, local=local), plan.rates, device)
+    with Photographs(truth.frames, device, workers=2, processes=False) as photographs:
+        schedule = planted.schedule(truth, Batch(len(groups), 1))
+        fit = JointFit(rig, photographs, schedule, planted.surroundings(truth), plan)
+        shots = shots_of(photographs, groups)
+        if len(groups) > 1:
+            shots[1][0] = cropped_unequally(shots[1][0], 40, 37)
+        expected = plainly(fit, shots, plan)
+        found = taken(fit, shots, monkeypatch)
+    tolerance = 1e-5 if device == "cpu" else 1e-3  # a GPU adds up in another order in every call
+    for name, gradient in expected.items():
+        worst = float((found[name] - gradient).abs().max()) / float(gradient.abs().max())
+        assert worst < tolerance, f"{name}: {worst}"
+
+
+def test_a_gradient_that_is_not_finite_is_left_out_alone(truth: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = planted.plan()
+    rig = JointRig(planted.disturbed(truth, 0, local=False), plan.rates)
+    original = fit_module.activated_frames
+
+    def poisoned(*arguments: object) -> object:
+        poses = original(*arguments)
+        poses.means.register_hook(lambda slope: slope.index_fill(1, torch.tensor([5]), np.nan))
+        return poses
+
+    with planted.photographs(truth) as photographs:
+        fit = JointFit(rig, photographs, planted.schedule(truth), planted.surroundings(truth), plan)
+        shots = shots_of(photographs, [[(1, 0)], [(4, 2)]])
+        healthy = taken(fit, shots, monkeypatch)
+        monkeypatch.setattr(fit_module, "activated_frames", poisoned)
+        found = taken(fit, shots, monkeypatch)
+    others = torch.arange(len(rig)) != 5
+    assert not found["base_means"][5].any()
+    assert torch.equal(found["base_means"][others], healthy["base_means"][others])
+    assert all(bool(gradient.isfinite().all()) for gradient in found.values())
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_step_on_a_gpu_starts_few_kernels_and_waits_once(truth: Planted, recwarn: pytest.WarningsRecorder) -> None:
+    """gsplat waits for the number of tiles that Gaussians cover; nothing else may."""
+    plan = planted.plan(hiding=Hiding(0.2, 0.1), view=replace(planted.VIEW, backdrop="random", rasterizer="auto"))
+    rig = JointRig(planted.disturbed(truth, 0, local=False), plan.rates, "cuda")
+    with Photographs(truth.frames, "cuda", workers=2, processes=False) as photographs:
+        fit = JointFit(rig, photographs, planted.schedule(truth), planted.surroundings(truth), plan)
+        shots = shots_of(photographs, [[(1, 0)], [(4, 2)]])
+        fit.step(0, shots)
+        recwarn.clear()
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            fit.step(1, shots)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        waits = [str(warning.message) for warning in recwarn if "synchroniz" in str(warning.message)]
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+            fit.step(2, shots)
+            torch.cuda.synchronize()
+    assert len(waits) == 1, [(str(warning.filename), warning.lineno) for warning in recwarn]
+    events = [event for event in profile.key_averages() if event.device_type == torch.autograd.DeviceType.CUDA]
+    assert sum(event.count for event in events) < 200, profile.key_averages().table()

@@ -1,0 +1,71 @@
+"""What processes that `splatrig.jobs.launch` starts do in tests; importable, so that they find it."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed
+
+from learned import planted
+from learned.planted import Planted
+from splatrig.io.errors import InputError
+from splatrig.learned.fit import JointFit, Saving
+from splatrig.learned.model import JointRig
+from splatrig.learned.parallel import World
+from splatrig.learned.schedule import Batch
+
+STEPS = 6
+PLAN = planted.plan(STEPS, local=True, check_every=2)
+DIES = 5
+"""The step before which a fit is interrupted, in all processes."""
+
+
+class _Dies(JointFit):
+    def step(self, step: int, groups: list) -> None:
+        if step == DIES:
+            raise InterruptedError
+        super().step(step, groups)
+
+
+def learned(truth: Planted, kind: type[JointFit] = JointFit, saving: Saving | None = None) -> dict[str, np.ndarray]:
+    """Learn the planted rig from four frames a step, alone or with others; return its tensors and the measurements."""
+    torch.set_num_threads(1)
+    rig = JointRig(planted.disturbed(truth, 0, local=True), planted.RATES)
+    schedule = planted.schedule(truth, Batch(4, 1))
+    with planted.photographs(truth) as photographs:
+        fit = kind(rig, photographs, schedule, planted.surroundings(truth), PLAN, World.current())
+        report = fit.run(saving)
+    tensors = {name: tensor.detach().numpy() for name, tensor in rig.parameters().items()}
+    return tensors | {"psnr": report.history["psnr"].to_numpy(), "loss": report.history["loss"].to_numpy()}
+
+
+def learn_undisturbed_and_interrupted(values: dict[str, Any]) -> None:
+    """Learn once, and once more with an interruption; write what both gave to `{kind}{rank}.npz`."""
+    folder, rank = Path(values["folder"]), World.current().rank
+    truth = planted.plant(folder / f"photographs{rank}")
+    np.savez(folder / f"undisturbed{rank}.npz", **learned(truth))
+    saving = Saving(folder / "checkpoint.h5", "digest", every_seconds=0.0)
+    try:
+        learned(truth, _Dies, saving)
+    except InterruptedError:
+        torch.distributed.barrier()
+        np.savez(folder / f"interrupted{rank}.npz", **learned(truth, saving=saving))
+
+
+def stand_still(values: dict[str, Any]) -> None:
+    """Say which process this is; the first then waits for the others, who do nothing for a minute."""
+    rank = World.current().rank
+    (Path(values["folder"]) / f"{rank}.pid").write_text(str(os.getpid()))
+    if rank:
+        time.sleep(60)
+    torch.distributed.barrier()
+
+
+def fail_in_the_second(_: dict[str, Any]) -> None:
+    """Fail in the second process while the first waits for it."""
+    if World.current().rank == 1:
+        raise InputError("the second has read nonsense.")
+    torch.distributed.barrier()

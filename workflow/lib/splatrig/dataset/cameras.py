@@ -1,0 +1,181 @@
+"""The calibrated cameras of a capture, and the files that hold them.
+
+`dataset/calibration.json` has them without a split, so that another one makes no photograph anew;
+`dataset/cameras.json` says which of them are held out.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.config.names import held_out_cameras
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_path
+
+_ROTATION_TOLERANCE = 1e-3
+"""Largest entry of R Rᵀ - I."""
+_SKEW_TOLERANCE = 1e-2
+"""Pixels; splats know no skew."""
+
+
+def check_pinhole(
+    viewmat: NDArray[np.floating],  # [4, 4]
+    K: NDArray[np.floating],  # [3, 3]
+    where: str,
+) -> None:
+    """Raise InputError beginning with `where` unless a camera is a rigid one without skew, as rasterisers take it."""
+    (fx, skew, cx), (_, fy, cy) = K[0].tolist(), K[1].tolist()
+    if not (0 < fx < math.inf and 0 < fy < math.inf and math.isfinite(cx + cy) and abs(skew) < _SKEW_TOLERANCE):
+        raise InputError(f"{where}: expected finite intrinsics, fx, fy > 0, no skew, got K {K.tolist()}.")
+    if not np.abs(viewmat[:3, :3] @ viewmat[:3, :3].T - np.eye(3)).max() < _ROTATION_TOLERANCE:
+        raise InputError(
+            f"{where}: expected a rigid transform to the camera, got {viewmat.tolist()}; take scales off it."
+        )
+
+
+@dataclass(frozen=True)
+class Cameras:
+    """Calibrated pinhole cameras (OpenCV axes: x right, y down, z forward)."""
+
+    names: tuple[str, ...]
+    """C camera names, sorted."""
+    viewmats: NDArray[np.float64]  # [C, 4, 4]
+    """Rigid transforms into each camera, millimetres: from the capture's world, or, after
+    `in_head_space`, from the head space of one frame."""
+    Ks: NDArray[np.float64]  # [C, 3, 3]
+    """Intrinsics in pixels; the centre of pixel (row i, column j) is (j+.5, i+.5)."""
+    width: int
+    """Image width in pixels, the same for all cameras."""
+    height: int
+    """Image height in pixels, the same for all cameras."""
+    held_out: NDArray[np.bool_]  # [C]
+    """Cameras that measure and never train."""
+
+    def __post_init__(self) -> None:
+        count = len(self.names)
+        for name, array, shape in (
+            ("viewmats", self.viewmats, (count, 4, 4)),
+            ("Ks", self.Ks, (count, 3, 3)),
+            ("held_out", self.held_out, (count,)),
+        ):
+            if array.shape != shape:
+                raise InputError(f"Cameras.{name}: expected shape {shape} for {count} names, got {array.shape}.")
+            if not np.isfinite(array).all():
+                raise InputError(f"Cameras.{name}: expected finite numbers, got NaN or infinity.")
+        for name, viewmat, K in zip(self.names, self.viewmats, self.Ks, strict=True):
+            check_pinhole(viewmat, K, f"camera {name}")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def select(self, indices: Sequence[int] | NDArray[np.int64] | NDArray[np.bool_]) -> "Cameras":
+        """Return the cameras at `indices` (integers or a boolean mask), in that order."""
+        rows = np.arange(len(self))[np.asarray(indices)]
+        return Cameras(
+            names=tuple(self.names[row] for row in rows),
+            viewmats=self.viewmats[rows],
+            Ks=self.Ks[rows],
+            width=self.width,
+            height=self.height,
+            held_out=self.held_out[rows],
+        )
+
+    @property
+    def centers(self) -> NDArray[np.float64]:  # [C, 3]
+        """Where the cameras are, in the space that `viewmats` map from."""
+        return -np.einsum("cji,cj->ci", self.viewmats[:, :3, :3], self.viewmats[:, :3, 3])
+
+    @property
+    def train(self) -> "Cameras":
+        """The cameras whose photographs are fitted."""
+        return self.select(~self.held_out)
+
+    def split(self, held_out: str | Sequence[str]) -> "Cameras":
+        """Return these cameras with others held out: `every 8th`, or names (see `held_out_cameras`).
+
+        Raises InputError when none is left to train.
+        """
+        names = held_out_cameras(held_out, self.names)
+        chosen = np.array([name in names for name in self.names], dtype=bool)
+        if chosen.all():
+            raise InputError(
+                f"capture.held_out.cameras: all {len(self)} cameras are held out and none is left to train; "
+                "name fewer, or set it to [] to hold out none."
+            )
+        return Cameras(self.names, self.viewmats, self.Ks, self.width, self.height, chosen)
+
+    def in_head_space(self, head_to_world: NDArray[np.float64]) -> "Cameras":
+        """Return these cameras with `viewmats` from the head space of one frame.
+
+        `head_to_world` [3, 4] is that frame's `_transform.txt`, [R|t] in millimetres.
+        """
+        pose = np.vstack([head_to_world, [0.0, 0.0, 0.0, 1.0]])
+        return Cameras(self.names, self.viewmats @ pose, self.Ks, self.width, self.height, self.held_out)
+
+    def see(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:  # [C]
+        """Return which cameras have any of `points` [N, 3], in the space that `viewmats` start from, in their image."""
+        x, y, z = np.moveaxis(points @ self.viewmats[:, :3, :3].mT + self.viewmats[:, None, :3, 3], -1, 0)  # [C, N]
+        depth = np.where(z > 0, z, np.nan)
+        (fx, cx), (fy, cy) = ((self.Ks[:, i, i, None], self.Ks[:, i, 2, None]) for i in range(2))
+        column, row = fx * x / depth + cx, fy * y / depth + cy
+        return ((column >= 0) & (column < self.width) & (row >= 0) & (row < self.height)).any(axis=1)
+
+    def pixel_size(self, point: NDArray[np.float64]) -> float:  # [3]
+        """Return how many millimetres a pixel spans at `point`: depth over focal length, the median of the cameras.
+
+        Raises InputError when `point`, in the space that `viewmats` start from, is in front of no camera.
+        """
+        depths = self.viewmats[:, 2, :3] @ point + self.viewmats[:, 2, 3]
+        ahead = depths > 0
+        if not ahead.any():
+            raise InputError(
+                f"cameras: the head's centre is in front of none of the {len(self)} training cameras; check that "
+                "calibration and meshes have the same units and axes."
+            )
+        focal_lengths = np.sqrt(np.abs(self.Ks[:, 0, 0] * self.Ks[:, 1, 1]))
+        return float(np.median(depths[ahead] / focal_lengths[ahead]))
+
+    def scaled(self, scale: float) -> "Cameras":
+        """Return the cameras of images resized by `scale` (rounded to whole pixels, each axis by its own factor)."""
+        width, height = max(1, round(self.width * scale)), max(1, round(self.height * scale))
+        factors = np.diag([width / self.width, height / self.height, 1.0])
+        return Cameras(self.names, self.viewmats, factors @ self.Ks, width, height, self.held_out)
+
+
+def write_cameras(path: str | Path, cameras: Cameras) -> None:
+    """Write `cameras.json`: image size and, per camera, name, held_out, K and the world-to-camera matrix."""
+    document = {
+        "width": cameras.width,
+        "height": cameras.height,
+        "convention": "OpenCV axes, millimetres, world_to_camera",
+        "cameras": [
+            {"name": name, "held_out": bool(held_out), "K": K.tolist(), "world_to_camera": viewmat.tolist()}
+            for name, held_out, K, viewmat in zip(
+                cameras.names, cameras.held_out, cameras.Ks, cameras.viewmats, strict=True
+            )
+        ],
+    }
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def read_cameras(path: str | Path) -> Cameras:
+    """Read `cameras.json`; raise InputError naming the file when a key is missing or malformed."""
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        rows = document["cameras"]
+        return Cameras(
+            names=tuple(row["name"] for row in rows),
+            viewmats=np.array([row["world_to_camera"] for row in rows], dtype=np.float64).reshape(-1, 4, 4),
+            Ks=np.array([row["K"] for row in rows], dtype=np.float64).reshape(-1, 3, 3),
+            width=int(document["width"]),
+            height=int(document["height"]),
+            held_out=np.array([row["held_out"] for row in rows], dtype=bool),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: not a cameras file of splatrig ({error}); delete it and run again.") from error

@@ -1,0 +1,125 @@
+"""Which frames of a segment are used (`frames/{segment}.csv`), and how all of them are split (`frames.csv`)."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_path
+
+
+@dataclass(frozen=True)
+class ChosenFrame:
+    """One row of a segment's table."""
+
+    expression: str
+    frame: str
+    image_count: int
+    """How many of the cameras have an image of this frame."""
+    mesh: str
+    """Path of the tracked mesh, relative to the capture."""
+    pose: str
+    """Path of the head pose, relative to the capture."""
+    neutral: bool
+    """True for exactly one row: the frame that everything is measured from."""
+
+
+@dataclass(frozen=True)
+class FrameRow(ChosenFrame):
+    """One row of `frames.csv`."""
+
+    role: str
+    """`train`, or `held_out`: measured, and kept out of every component."""
+
+
+CHOSEN_COLUMNS = [field.name for field in fields(ChosenFrame)]
+COLUMNS = ["expression", "frame", "role", *CHOSEN_COLUMNS[2:]]
+
+
+def select_frames(
+    count: int, available: int, selection: str, positions: Callable[[int], NDArray[np.float64]]
+) -> list[int]:
+    """Return `count` of `available` frames (all, if there are fewer) as increasing indices.
+
+    `first` takes the first ones, `uniform` equal steps from the first to the last, `spread` the first and then, one
+    after the other, the frame whose mesh is farthest from all chosen ones (Gonzalez 1985). `positions(i)` [V, 3] are
+    the head-space vertices of frame i; only `spread` calls it.
+    """
+    count = min(count, available)
+    if selection == "first":
+        return list(range(count))
+    if selection == "uniform":
+        return sorted({int(i) for i in np.round(np.linspace(0, available - 1, count))})
+    if selection != "spread":
+        raise InputError(f"capture.frame_selection: expected first, uniform or spread, got {selection!r}.")
+    if count == available or count == 1:
+        return list(range(count))
+    return _farthest_points(np.stack([positions(i).astype(np.float32).ravel() for i in range(available)]), count)
+
+
+def _farthest_points(rows: NDArray[np.float32], count: int) -> list[int]:
+    """Return `count` rows of [F, D], the first and then always the one farthest from those chosen, in order."""
+    chosen = [0]
+    distance = np.full(len(rows), np.inf)
+    while len(chosen) < count:
+        distance = np.minimum(distance, np.linalg.norm(rows - rows[chosen[-1]], axis=1))
+        distance[chosen] = -1.0  # identical frames: never the same one twice
+        chosen.append(int(np.argmax(distance)))
+    return sorted(chosen)
+
+
+def write_frames(path: str | Path, rows: Sequence[ChosenFrame]) -> None:
+    """Write rows of `frames.csv`, or of one segment's table, in their order."""
+    split = any(isinstance(row, FrameRow) for row in rows)
+    table = pd.DataFrame([asdict(row) for row in rows], columns=COLUMNS if split else CHOSEN_COLUMNS)
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def read_frames(path: str | Path) -> pd.DataFrame:
+    """Read `frames.csv`; names stay text, `000102` keeps its zeros.
+
+    Raises InputError naming the file when a column is missing.
+    """
+    return _table(path, COLUMNS)
+
+
+def read_chosen_frames(path: str | Path) -> pd.DataFrame:
+    """Read the table of one segment, which knows no roles yet; otherwise as `read_frames`."""
+    return _table(path, CHOSEN_COLUMNS)
+
+
+def _table(path: str | Path, columns: list[str]) -> pd.DataFrame:
+    """Read a table of frames that must have `columns`."""
+    try:
+        text = dict.fromkeys(("expression", "frame", "role", "mesh", "pose"), str)
+        table = pd.read_csv(path, dtype=text, keep_default_na=False)  # a frame may be named NA
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a table of frames ({error}); delete it and run again.") from error
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise InputError(f"{path}: expected the columns {', '.join(columns)}; {missing[0]} is missing.")
+    return table[columns]
+
+
+def merge_frames(paths: Sequence[str | Path], held_out: Collection[str] = ()) -> list[FrameRow]:
+    """Return the rows of several segments' tables, in the order given, those of the segments `held_out` as such.
+
+    Raises InputError unless exactly one is the neutral.
+    """
+    rows = []
+    for path in paths:
+        for record in read_chosen_frames(path).to_dict("records"):
+            role = "held_out" if record["expression"] in held_out else "train"
+            rows.append(FrameRow(**{str(key): value for key, value in record.items()}, role=role))
+    neutral = [row for row in rows if row.neutral]
+    if len(neutral) != 1:
+        raise InputError(
+            f"frames: expected exactly one neutral frame, got {len(neutral)} in {len(rows)} frames; "
+            "capture.neutral must be one of capture.expressions."
+        )
+    return rows

@@ -1,0 +1,43 @@
+"""The head pose of a frame, `{frame}_transform.txt`: the rigid motion [R|t] from head space to the world."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_path
+from splatrig.io.plain_text import check_rotation, finite_numbers, read_lines
+
+
+def read_pose(path: str | Path) -> NDArray[np.float64]:
+    """Read the matrix head_to_world [3, 4], millimetres; blank lines, CRLF and a byte order mark do not matter.
+
+    A fourth row `0 0 0 1` is allowed. Raises InputError naming file and line for a wrong count, a word that is no
+    number or NaN, and naming the file for a matrix that is no rigid motion.
+    """
+    rows = [finite_numbers(words, 4, f"{path} line {number}: head pose") for number, words in read_lines(path)]
+    if len(rows) == 4 and rows[3] == [0.0, 0.0, 0.0, 1.0]:
+        rows.pop()
+    if len(rows) != 3:
+        raise InputError(f"{path}: head pose: expected 3 rows of 4 numbers, got {len(rows)}; is the file cut short?")
+    pose = np.array(rows)
+    check_rotation(pose[:, :3], f"{path}: head pose")
+    return pose
+
+
+def write_pose(path: str | Path, head_to_world: NDArray[np.float64]) -> None:
+    """Write head_to_world [3, 4]; what `read_pose` reads comes back to the last bit."""
+    with atomic_path(path) as temporary:
+        rows = (" ".join(repr(float(value)) for value in row) for row in head_to_world)
+        temporary.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def to_world(points: NDArray[np.float64], head_to_world: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return head-space `points` [N, 3] in the world: R v + t."""
+    return points @ head_to_world[:, :3].T + head_to_world[:, 3]
+
+
+def to_head(points: NDArray[np.float64], head_to_world: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return world `points` [N, 3] in head space: Rᵀ (v - t)."""
+    return (points - head_to_world[:, 3]) @ head_to_world[:, :3]

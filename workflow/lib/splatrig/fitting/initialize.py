@@ -1,0 +1,51 @@
+"""First Gaussians: the neutral's from mesh and photographs, every other frame's from the neutral's."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from splatrig.config.models import InitialShape
+from splatrig.gaussians.gaussians import SH_C0, SHAPES, Gaussians
+
+
+def gaussians_on_mesh(
+    vertices: NDArray[np.float64],  # [N, 3]
+    frames: NDArray[np.float64],  # [N, 3, 3] tangent, bitangent, normal as columns
+    edge_lengths: NDArray[np.float64],  # [N] millimetres
+    colors: NDArray[np.float32],  # [N, 3] in [0, 1]
+    shape: InitialShape,
+) -> Gaussians:
+    """Return one Gaussian per vertex: discs in the tangent planes, in the given colours."""
+    count = len(vertices)
+    extents = edge_lengths[:, None] * [shape.tangent_scale, shape.tangent_scale, shape.normal_scale]
+    arrays = {
+        "means": vertices,
+        "quats": Rotation.from_matrix(frames).as_quat(canonical=True, scalar_first=True),
+        "log_scales": np.log(np.maximum(extents, 1e-6)),
+        "logit_opacities": np.full(count, np.log(shape.opacity / (1.0 - shape.opacity))),
+        "sh0": (colors[:, None, :] - 0.5) / SH_C0,
+        "shN": np.zeros((count, *SHAPES["shN"])),
+    }
+    return Gaussians(**{name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()})
+
+
+def moved_by_mesh(
+    neutral: Gaussians,
+    neutral_vertices: NDArray[np.float64],  # [N, 3]
+    vertices: NDArray[np.float64],  # [N, 3]
+    rotations: NDArray[np.float64],  # [N, 4] wxyz
+) -> Gaussians:
+    """Return the neutral's Gaussians carried by the tracked mesh from the neutral to another frame.
+
+    A centre keeps its offset from its vertex in the vertex's local frame, and the Gaussian turns with that frame
+    (`rotations`, neutral to frame); everything else is copied. A rigid motion of the mesh moves the Gaussians rigidly.
+    """
+    turns = Rotation.from_quat(rotations, scalar_first=True)
+    means = vertices + turns.apply(neutral.means - neutral_vertices)
+    quats = (turns * Rotation.from_quat(neutral.quats, scalar_first=True)).as_quat(scalar_first=True)
+    opposite = (quats * neutral.quats).sum(axis=1, keepdims=True) < 0
+    fields = dict(neutral.items()) | {
+        "means": means.astype(np.float32),
+        "quats": np.where(opposite, -quats, quats).astype(np.float32),
+    }
+    return Gaussians(**fields)

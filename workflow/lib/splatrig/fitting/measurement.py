@@ -1,0 +1,92 @@
+"""Measure a fitted frame against every photograph of it, and picture it beside one."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from splatrig.fitting.dataset import FrameData
+from splatrig.fitting.metrics import as_metrics, measured
+from splatrig.fitting.recipe import Plan
+from splatrig.fitting.trainer import render_view, views_of
+from splatrig.gaussians.activation import activate_gaussians
+from splatrig.gaussians.gaussians import Gaussians
+
+COLUMNS = ("frame", "camera", "split", "region", "psnr", "ssim", "lpips")
+ERROR_GAIN = 4.0
+"""The error picture shows absolute differences times this."""
+CAMERA_BELOW_DB = 6.0
+"""A training camera this far below the median of all is worth a word: its exposure, focus or calibration is wrong."""
+PICTURE_HEIGHT = 512
+"""Comparisons are shrunk by a whole number until they are at most this high: they are looked at, not measured."""
+
+
+@torch.no_grad()
+def measure_frame(gaussians: Gaussians, frame: FrameData, plan: Plan) -> pd.DataFrame:
+    """Return the metrics of every camera and region, whole pictures over black (or the plate); columns `COLUMNS`."""
+    views = views_of(frame, cropped=False)
+    activated = activate_gaussians(gaussians, frame.images.device)
+    pending = []
+    for view in views:
+        rendered, photographed = render_view(activated, view, _measuring(plan), _black(frame))
+        pending.append(measured(rendered, photographed, view.image[..., 3] > 127))
+    rows = []
+    values = torch.stack(pending).tolist()  # the device is waited for once
+    for view, held_out, own in zip(views, frame.cameras.held_out, values, strict=True):
+        split = "held_out" if held_out else "train"
+        for region, metrics in as_metrics(own).items():
+            rows.append((frame.frame, view.camera, split, region, metrics.psnr, metrics.ssim, metrics.lpips))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+@torch.no_grad()
+def comparison(gaussians: Gaussians, frame: FrameData, plan: Plan, camera: int) -> NDArray[np.uint8]:  # [h, 3w, 3]
+    """Return render | photograph | error (times `ERROR_GAIN`) of one camera, cropped to the silhouette, for the eye."""
+    view = views_of(frame, cropped=True)[camera]
+    activated = activate_gaussians(gaussians, frame.images.device)
+    rendered, photographed = render_view(activated, view, _measuring(plan), _black(frame))
+    error = (rendered - photographed).abs() * ERROR_GAIN
+    strip = torch.cat([rendered, photographed, error], dim=1).clamp(0.0, 1.0)
+    shrink = -(-strip.shape[0] // PICTURE_HEIGHT)
+    if shrink > 1:
+        strip = torch.nn.functional.avg_pool2d(strip.permute(2, 0, 1), shrink).permute(1, 2, 0)
+    return (strip * 255.0).round().to(torch.uint8).cpu().numpy()
+
+
+def stacked(strips: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:  # [H, W, 3]
+    """Return pictures of different sizes one below the other, black to their right."""
+    width = max(strip.shape[1] for strip in strips)
+    return np.concatenate([np.pad(strip, ((0, 0), (0, width - strip.shape[1]), (0, 0))) for strip in strips])
+
+
+def measuring_camera(frame: FrameData) -> int:
+    """Return the index of the first held-out camera, or 0 when none is held out."""
+    return int(np.argmax(frame.cameras.held_out))
+
+
+def summary(metrics: pd.DataFrame, split: str = "held_out") -> dict[str, float]:
+    """Return the mean metrics of a split inside the mask (of all cameras when the split is empty)."""
+    rows = metrics[(metrics["split"] == split) & (metrics["region"] == "mask")]
+    if rows.empty:
+        rows = metrics[metrics["region"] == "mask"]
+    return {name: float(rows[name].mean()) for name in ("psnr", "ssim", "lpips")}
+
+
+def odd_cameras(metrics: pd.DataFrame) -> dict[str, float]:
+    """Return the training cameras that are matched far worse than the others, with how many dB below their median."""
+    rows = metrics[(metrics["split"] == "train") & (metrics["region"] == "mask")]
+    means = rows.groupby("camera")["psnr"].mean()
+    below = means.median() - means
+    return {str(name): float(value) for name, value in below[below > CAMERA_BELOW_DB].items()}
+
+
+def _measuring(plan: Plan) -> Plan:
+    """All recipes are measured alike: over black, or over the plate where the capture has one."""
+    return plan if plan.backdrop == "plate" else replace(plan, backdrop="black")
+
+
+def _black(frame: FrameData) -> Tensor:  # [3]
+    return torch.zeros(3, device=frame.images.device)

@@ -1,0 +1,94 @@
+"""Recipes: everything that decides how one frame is optimised, as one frozen value."""
+
+import math
+from dataclasses import dataclass, replace
+
+from splatrig.config.models import Rates, TrainingConfig
+
+MEANS_DECAY_OF_SEED = 0.01
+"""The original recipe lowers the rate of centres exponentially to this share; all other rates stay."""
+
+SEED_RATES = Rates(means=1.6e-6, quats=0.001, log_scales=0.005, logit_opacities=1e-4, sh0=0.0025, shN=0.0025 / 20)
+"""Learning rates of the original recipe."""
+SEED_OPACITY = 0.1
+"""Initial opacity of the original recipe."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one frame is fitted."""
+
+    steps: int
+    rates: Rates
+    """Adam's rates at the first step."""
+    rate_unit: str
+    """Of the rate of centres: `pixel`, what a pixel spans at the head, so that a step is as large in the photographs of
+    every capture; `mm`: the original's plain millimetres."""
+    schedule: str
+    """`cosine`: every rate falls along half a cosine to `final_rate`; `seed`: only that of centres, exponentially."""
+    final_rate: float
+    """Share of the first rate that is left at the last step."""
+    lambda_dssim: float
+    drift_weight: float
+    size_weight: float
+    regularizer_unit: str
+    """`edge`: lengths over the mean edge length at the Gaussian; `mm`: the original's plain millimetres."""
+    backdrop: str
+    """`black` or `random`: photograph and render are composited over it; `leak`: the original's, a random colour
+    behind the render of an unmasked photograph; `plate`: the render over the photographed stage."""
+    sh_degree: int
+    rasterizer: str
+    """Back end of `splatrig.rasterize`."""
+    plateau: float = 0.0
+    """Relative fall of the loss, over the epochs that `trainer.PLATEAU_EPOCHS` counts, below which the rest of the fit
+    is left out up to the last quarter of its schedule; 0: never."""
+
+    def rates_at(self, step: int) -> dict[str, float]:
+        """Return each parameter's rate at `step`, counted from 0."""
+        first = {name: getattr(self.rates, name) for name in Rates.__dataclass_fields__}
+        progress = step / max(1, self.steps)
+        if self.schedule == "seed":
+            return {**first, "means": first["means"] * MEANS_DECAY_OF_SEED**progress}
+        share = self.final_rate + (1 - self.final_rate) * 0.5 * (1 + math.cos(math.pi * progress))
+        return {name: rate * share for name, rate in first.items()}
+
+
+def in_millimetres(rates: Rates, pixel_size: float) -> Rates:
+    """Return `rates` whose centres move by pixels as rates whose centres move by millimetres, `pixel_size` each."""
+    return replace(rates, means=rates.means * pixel_size)
+
+
+def plan_for(config: TrainingConfig, kind: str, background: str) -> Plan:
+    """Return the plan for `kind` (`neutral` or `frame`) of a capture whose `capture.background` is `background`."""
+    if config.recipe == "seed":
+        return Plan(
+            steps=config.seed_steps,
+            rates=SEED_RATES,
+            rate_unit="mm",
+            schedule="seed",
+            final_rate=1.0,
+            lambda_dssim=config.lambda_dssim,
+            drift_weight=config.drift_weight,
+            size_weight=config.size_weight,
+            regularizer_unit="mm",
+            backdrop="leak",
+            sh_degree=3,
+            rasterizer=config.rasterizer,
+        )
+    factor = 1.0 if kind == "neutral" else config.frame_rate_factor
+    scaled = {name: getattr(config.rates, name) * factor for name in Rates.__dataclass_fields__}
+    return Plan(
+        steps=config.steps.neutral if kind == "neutral" else config.steps.frame,
+        rates=Rates(**scaled),
+        rate_unit="pixel",
+        schedule="cosine",
+        final_rate=config.final_rate,
+        lambda_dssim=config.lambda_dssim,
+        drift_weight=config.drift_weight,
+        size_weight=config.size_weight,
+        regularizer_unit="edge",
+        backdrop="plate" if background == "plate" else config.backdrop,
+        sh_degree=config.sh_degree,
+        rasterizer=config.rasterizer,
+        plateau=config.plateau,
+    )

@@ -1,0 +1,331 @@
+"""Fit the Gaussians of one frame to its photographs."""
+
+import logging
+import time
+import zlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from splatrig.fitting.checkpoint import Arrays, Slot
+from splatrig.fitting.dataset import FrameData
+from splatrig.fitting.losses import composite, drift_loss, photometric_loss, size_loss
+from splatrig.fitting.optimizer import Adam
+from splatrig.fitting.recipe import Plan, in_millimetres
+from splatrig.gaussians.activation import Activated, activate_for_rasterizer
+from splatrig.gaussians.gaussians import SHAPES, Gaussians
+from splatrig.io.errors import InputError
+from splatrig.rasterize import rasterize
+
+_LOG = logging.getLogger(__name__)
+
+ADAM_EPSILON = 1e-15
+"""Gradients of single Gaussians are tiny; Adam's usual 1e-8 would damp them (Kerbl et al. 2023, released code)."""
+ADAM_BETAS = (0.9, 0.999)
+CHECK_INTERVAL = 64
+"""Steps between two looks at the recorded losses on a GPU, where each look waits for the device."""
+
+PLATEAU_EPOCHS = 2
+"""A plateau is seen between the mean losses of this many epochs and of as many before them."""
+TAIL = 0.75
+"""Where on its schedule a fit goes on from a plateau: the last quarter lets the rates fall to their end."""
+
+_ADVICE = "lower training.rates or look at this camera's photograph."
+
+
+@dataclass(frozen=True)
+class Surface:
+    """The tracked mesh under the Gaussians of one frame."""
+
+    vertices: NDArray[np.float64]  # [N, 3]
+    """Where the centres are anchored, millimetres."""
+    edge_lengths: NDArray[np.float64]  # [N]
+    """Mean edge length at each vertex of the neutral, millimetres."""
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A fitted frame."""
+
+    gaussians: Gaussians
+    losses: NDArray[np.float32]  # [steps]
+    """The loss of every step that was taken, on that step's camera."""
+    seconds: float
+    """Wall time, of this process alone if the fit was resumed."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One camera's crop of one frame, on the device."""
+
+    camera: str
+    image: Tensor  # [h, w, 4] uint8
+    plate: Tensor | None  # [h, w, 3] uint8
+    viewmats: Tensor  # [1, 4, 4]
+    Ks: Tensor  # [1, 3, 3]
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return self.image.shape[1]
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return self.image.shape[0]
+
+
+def views_of(frame: FrameData, *, cropped: bool) -> list[View]:
+    """Return the cameras of a frame (whose photographs are on the device) as views, cropped or whole."""
+    device = frame.images.device
+    cameras = frame.cameras
+    Ks = cameras.Ks.copy()
+    boxes = [[0, cameras.height, 0, cameras.width]] * len(cameras)
+    if cropped:
+        boxes = frame.crops.tolist()
+        Ks[:, 0, 2] -= [left for _, _, left, _ in boxes]
+        Ks[:, 1, 2] -= [top for top, _, _, _ in boxes]
+    viewmats = torch.as_tensor(cameras.viewmats, dtype=torch.float32).to(device)
+    intrinsics = torch.as_tensor(Ks, dtype=torch.float32).to(device)
+    return [
+        View(
+            camera=cameras.names[index],
+            image=frame.images[index, top:bottom, left:right],
+            plate=None if frame.plates is None else frame.plates[index, top:bottom, left:right],
+            viewmats=viewmats[index : index + 1],
+            Ks=intrinsics[index : index + 1],
+        )
+        for index, (top, bottom, left, right) in enumerate(boxes)
+    ]
+
+
+def fit(
+    start: Gaussians,
+    frame: FrameData,
+    surface: Surface,
+    plan: Plan,
+    seed: int,
+    *,
+    reference_quats: NDArray[np.float32] | None = None,  # [N, 4]
+    slot: Slot | None = None,
+) -> FitResult:
+    """Fit `start` to the training cameras of `frame` (photographs on the device that shall do the work).
+
+    Cameras come in random order, each once an epoch; the order and random backdrops follow from `seed` and the
+    frame's name alone. `reference_quats` (default: the start's) fix the hemisphere of the quaternions.
+    With a `slot` the state is kept there every so many steps, and an interrupted fit goes on from it, on the CPU to
+    the same bits. A plateau of the loss (`plan.plateau`) shortens the fit.
+
+    Raises InputError when the start or a step is not finite, naming frame, step, camera and parameter.
+    """
+    begin = time.perf_counter()
+    _check_finite_start(start, frame.name)
+    optimization = _Optimization(start, frame, surface, plan, seed)
+    step = optimization.resume(slot)
+    while step < optimization.end:
+        optimization.step(step)
+        step += 1
+        optimization.watch(step)
+        if slot is not None and step % slot.every == 0 and step < optimization.end:
+            slot.write(optimization.state(step))
+    optimization.check(step)
+    reference = start.quats if reference_quats is None else reference_quats
+    return FitResult(
+        gaussians=normalized(optimization.current(), reference),
+        losses=optimization.history[:step, 0].cpu().numpy(),
+        seconds=time.perf_counter() - begin,
+    )
+
+
+def render_view(activated: Activated, view: View, plan: Plan, background: Tensor) -> tuple[Tensor, Tensor]:
+    """Return render and photograph [h, w, 3] of a view, both over the plan's backdrop (`background` [3] or plate)."""
+    images, alphas = rasterize(
+        *activated,
+        view.viewmats,
+        view.Ks,
+        view.width,
+        view.height,
+        sh_degree=plan.sh_degree,
+        backgrounds=behind_render(plan, background)[None],
+        backend=plan.rasterizer,
+    )
+    return over_backdrop(images.squeeze(0), alphas.squeeze(0), view, plan, background)
+
+
+def behind_render(plan: Plan, background: Tensor) -> Tensor:  # [3]
+    """Return the colour that the rasteriser puts behind the Gaussians: black where a plate follows."""
+    return torch.zeros_like(background) if plan.backdrop == "plate" else background
+
+
+def over_backdrop(
+    image: Tensor,  # [h, w, 3], over `behind_render`
+    alpha: Tensor,  # [h, w, 1]
+    view: View,
+    plan: Plan,
+    background: Tensor,  # [3]
+) -> tuple[Tensor, Tensor]:  # [h, w, 3] each
+    """Return what was rendered of a view and its photograph as the loss compares them."""
+    if plan.backdrop in ("plate", "leak"):
+        photographed = view.image[..., :3].to(torch.float32) * (1.0 / 255.0)
+        if plan.backdrop == "leak":
+            return image, photographed
+        assert view.plate is not None  # the plan follows the capture
+        return image + (1.0 - alpha) * (view.plate.to(torch.float32) * (1.0 / 255.0)), photographed
+    return image, composite(view.image, background)
+
+
+def normalized(gaussians: Gaussians, reference_quats: NDArray[np.float32]) -> Gaussians:
+    """Return the Gaussians with unit quaternions on the hemisphere of `reference_quats` [N, 4]."""
+    quats = gaussians.quats / np.linalg.norm(gaussians.quats, axis=1, keepdims=True)
+    opposite = (quats * reference_quats).sum(axis=1, keepdims=True) < 0
+    fields = dict(gaussians.items()) | {"quats": np.where(opposite, -quats, quats).astype(np.float32)}
+    return Gaussians(**fields)
+
+
+def _check_finite_start(start: Gaussians, frame: str) -> None:
+    for name, values in start.items():
+        bad = ~np.isfinite(values).reshape(len(start), -1).all(axis=1)
+        if bad.any():
+            raise InputError(
+                f"{frame}: the Gaussians to start from have {name} that are not finite, first of Gaussian "
+                f"{int(np.flatnonzero(bad)[0])}; fit the neutral again."
+            )
+
+
+def frame_generator(seed: int, frame: str) -> np.random.Generator:
+    """Return the generator of one frame: it depends on the seed and the frame's name, not on what was fitted before."""
+    return np.random.default_rng([seed, zlib.crc32(frame.encode())])
+
+
+def camera_order(generator: np.random.Generator, cameras: int, steps: int) -> NDArray[np.int64]:  # [steps]
+    """Return random camera indices without replacement within an epoch of `cameras` steps."""
+    epochs = -(-steps // cameras)
+    return np.concatenate([generator.permutation(cameras) for _ in range(epochs)])[:steps]
+
+
+class _Optimization:
+    """The state of one fit; a step makes no copy between host and device and waits for nothing."""
+
+    def __init__(self, start: Gaussians, frame: FrameData, surface: Surface, plan: Plan, seed: int) -> None:
+        device = frame.images.device
+        self.frame, self.device = frame, device
+        views = views_of(frame, cropped=plan.backdrop != "leak")
+        self.views = [view for view, held_out in zip(views, frame.cameras.held_out, strict=True) if not held_out]
+        if not self.views:
+            raise InputError(f"{frame.name}: every camera is held out; leave some for training.")
+        if plan.rate_unit == "pixel":
+            pixel_size = frame.cameras.train.pixel_size(surface.vertices.mean(axis=0))
+            plan = replace(plan, rates=in_millimetres(plan.rates, pixel_size))
+        self.plan = plan
+        generator = frame_generator(seed, frame.name)
+        self.order = camera_order(generator, len(self.views), plan.steps)
+        self.backgrounds = torch.zeros((plan.steps, 3), device=device)
+        if plan.backdrop in ("random", "leak"):
+            self.backgrounds = torch.as_tensor(generator.random((plan.steps, 3), np.float32), device=device)
+        # copies: the optimiser writes in place, and on the CPU a tensor would share the start's memory
+        self.parameters = {
+            name: torch.tensor(values, dtype=torch.float32, device=device, requires_grad=True)
+            for name, values in start.items()
+        }
+        self.optimizer = Adam(self.parameters, ADAM_BETAS, ADAM_EPSILON)
+        unit = surface.edge_lengths if plan.regularizer_unit == "edge" else np.ones(len(start))
+        self.inverse_edges = torch.as_tensor(1.0 / unit, dtype=torch.float32, device=device)[:, None]
+        self.anchors = torch.as_tensor(surface.vertices, dtype=torch.float32, device=device)
+        self.history = torch.zeros((plan.steps, 1 + len(SHAPES)), device=device)
+        self.checked = 0
+        self.skipped = 0
+
+    @property
+    def end(self) -> int:
+        """Steps to take in all: the plan's, less those that a plateau made needless."""
+        return self.plan.steps - self.skipped
+
+    def step(self, step: int) -> None:
+        """Render one camera, go down its gradient, record what the step was made of."""
+        self.optimizer.forget_gradients()
+        activated = activate_for_rasterizer(**self.parameters)
+        view = self.views[self.order[step]]
+        try:
+            rendered, photographed = render_view(activated, view, self.plan, self.backgrounds[step])
+        except InputError as error:
+            names = [name for name, values in activated._asdict().items() if not bool(values.isfinite().all())]
+            what = f"{', '.join(names)} not finite; {_ADVICE}" if names else str(error)
+            raise InputError(f"{self.frame.name}: step {step}, camera {view.camera}: {what}") from error
+        loss = photometric_loss(rendered, photographed, self.plan.lambda_dssim)
+        if self.plan.drift_weight > 0:
+            drift = drift_loss(activated.means, self.anchors, self.inverse_edges)
+            loss = loss + self.plan.drift_weight * drift
+        if self.plan.size_weight > 0:
+            loss = loss + self.plan.size_weight * size_loss(activated.scales, self.inverse_edges)
+        loss.backward()
+        self._record(step, loss.detach())
+        self.optimizer.step(self.plan.rates_at(step + self.skipped))
+
+    def _record(self, step: int, loss: Tensor) -> None:
+        gradients = [loss if p.grad is None else p.grad for p in self.parameters.values()]
+        torch.stack([loss, *torch._foreach_norm(gradients, 1)], out=self.history[step])
+        if self.device.type == "cpu" or (step + 1) % CHECK_INTERVAL == 0:
+            self.check(step + 1)
+
+    def check(self, end: int) -> None:
+        """Raise InputError when a step before `end` that was not looked at yet was not finite."""
+        rows = self.history[self.checked : end].isfinite()
+        if not bool(rows.all()):
+            bad = rows.logical_not().cpu().numpy()
+            step = int(np.flatnonzero(bad.any(axis=1))[0])
+            names = ["the loss", *(f"the gradient of {name}" for name in SHAPES)]
+            what = ", ".join(name for name, flag in zip(names, bad[step], strict=True) if flag)
+            step += self.checked
+            camera = self.views[self.order[step]].camera
+            raise InputError(f"{self.frame.name}: step {step}, camera {camera}: {what} not finite; {_ADVICE}")
+        self.checked = end
+
+    def watch(self, done: int) -> None:
+        """Go on with the last quarter of the schedule when the loss has stopped to fall; looks once an epoch."""
+        epoch = len(self.views)
+        tail = round(TAIL * self.plan.steps)
+        span = PLATEAU_EPOCHS * epoch
+        if self.plan.plateau == 0 or self.skipped or done % epoch or not 2 * span <= done < tail:
+            return
+        losses = self.history[done - 2 * span : done, 0].cpu().numpy()
+        before, after = losses[:span].mean(), losses[span:].mean()
+        if before - after < self.plan.plateau * before:
+            self.skipped = tail - done
+            _LOG.info("%s: plateau after step %d; %d steps are left out", self.frame.name, done, self.skipped)
+
+    def state(self, done: int) -> Arrays:
+        """Return all that the steps after the first `done` depend on."""
+        arrays: Arrays = {
+            "done": np.array(done),
+            "skipped": np.array(self.skipped),
+            "history": self.history[:done].cpu().numpy(),
+        }
+        for name, parameter in self.parameters.items():
+            arrays[name] = parameter.detach().cpu().numpy()
+            moments = vars(self.optimizer.moments[name])
+            arrays |= {f"{name}.{key}": values.cpu().numpy() for key, values in moments.items()}
+        return arrays
+
+    def resume(self, slot: Slot | None) -> int:
+        """Take up the state that an interrupted fit left, if any; return how many steps it had done."""
+        arrays = None if slot is None else slot.read()
+        if arrays is None:
+            return 0
+        done = int(arrays["done"])
+        self.skipped = int(arrays["skipped"])
+        self.history[:done] = torch.as_tensor(arrays["history"], device=self.device)
+        self.checked = done
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                parameter.copy_(torch.as_tensor(arrays[name]))
+                for key, values in vars(self.optimizer.moments[name]).items():
+                    values.copy_(torch.as_tensor(arrays[f"{name}.{key}"]))
+        _LOG.info("%s: going on after step %d", self.frame.name, done)
+        return done
+
+    def current(self) -> Gaussians:
+        """Copy the Gaussians from the device."""
+        return Gaussians(**{name: p.detach().cpu().numpy().copy() for name, p in self.parameters.items()})

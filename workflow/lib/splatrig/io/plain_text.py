@@ -1,0 +1,48 @@
+"""The plain-text files of a capture, line by line: what KRT, head poses and the list of frames have in common."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.io.errors import InputError
+
+_ROTATION_TOLERANCE = 1e-3
+"""Largest entry of R Rᵀ - I: text with four decimals passes, a wrong matrix does not."""
+
+
+def read_lines(path: str | Path) -> list[tuple[int, list[str]]]:
+    """Return number and words of every line that is not blank; a byte order mark and CRLF do not matter.
+
+    Raises InputError when there is no such file.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise InputError(
+            f"{path}: expected a file, got none; bring it back, or where splatrig made its folder delete that."
+        ) from error
+    return [(number, line.split()) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+
+
+def finite_numbers(words: list[str], count: int, where: str) -> list[float]:
+    """Return `words` as `count` finite numbers; raise InputError beginning with `where` when they are not that."""
+    if len(words) != count:
+        raise InputError(f"{where}: expected {count} numbers, got {len(words)}.")
+    try:
+        values = [float(word) for word in words]
+    except ValueError:
+        raise InputError(f"{where}: expected {count} numbers, got {' '.join(words)!r}.") from None
+    if not all(map(math.isfinite, values)):
+        raise InputError(f"{where}: expected finite numbers, got {' '.join(words)!r}.")
+    return values
+
+
+def check_rotation(matrix: NDArray[np.float64], where: str) -> None:
+    """Raise InputError beginning with `where` unless `matrix` [3, 3] is a rotation."""
+    if np.abs(matrix @ matrix.T - np.eye(3)).max() > _ROTATION_TOLERANCE or np.linalg.det(matrix) < 0:
+        raise InputError(
+            f"{where}: expected a rotation in the first 3 columns (R Rᵀ = 1, determinant 1), got {matrix.tolist()}; "
+            "take scale, shear or mirroring off it."
+        )

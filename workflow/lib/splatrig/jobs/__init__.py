@@ -1,0 +1,1 @@
+"""What every job needs: logs, progress, devices, processes, digests, provenance, the cache."""

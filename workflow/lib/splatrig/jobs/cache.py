@@ -1,0 +1,194 @@
+"""Share what costly rules made between working directories, by content.
+
+Snakemake's own `--cache` names a result by the steps that lead to it, not by what they read: it cannot hash the folders
+of a raw capture, does not see other versions of torch, shares the time stamp of a folder between workflows, and is
+refused for rules with `benchmark:`. Here the name is a digest of everything that a job reads: its script, all wildcards
+and params (with the digest of the library's code), the bytes of every input, the versions of the packages that compute,
+and the kind of device.
+
+The cache is a folder, named by the environment variable SPLATRIG_CACHE; without it nothing is shared.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_directory, atomic_path, sha256_of_file
+from splatrig.jobs.software import software
+
+VARIABLE = "SPLATRIG_CACHE"
+_FORMAT = 1
+_MANIFEST = "manifest.json"
+_STAMP = ".snakemake_timestamp"
+_LOG = logging.getLogger(__name__)
+
+Contents = dict[str, str]
+"""SHA-256 by path below a file or folder; a file's own path is the empty string."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one job would make, in the cache or not yet."""
+
+    folder: Path | None
+    """Where it is kept; None: nothing is shared."""
+    description: Mapping[str, Any]
+    """Everything that the result depends on."""
+    outputs: Mapping[str, Path]
+
+    def fetch(self) -> bool:
+        """Put what another working directory made in place; return False when there is nothing, or it is damaged."""
+        if self.folder is None or not (self.folder / _MANIFEST).is_file():
+            return False
+        try:
+            manifest = json.loads((self.folder / _MANIFEST).read_text(encoding="utf-8"))
+            for name, target in self.outputs.items():
+                _put(self.folder / name, target, manifest["outputs"][name])
+        except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
+            _LOG.warning("%s: the cached result is damaged (%s); it is removed and made anew", self.folder, error)
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return False
+        _LOG.info("taken from the cache: %s, made %s on %s", self.folder, manifest["made"], manifest["machine"])
+        return True
+
+    def keep(self) -> None:
+        """Put the finished outputs into the cache. A cache that is full or read-only costs a warning, not the job."""
+        if self.folder is None:
+            return
+        try:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(prefix=".partial-", dir=self.folder.parent))
+            try:
+                outputs = {name: _take(path, temporary / name) for name, path in self.outputs.items()}
+                manifest = {
+                    "made": time.strftime("%Y-%m-%d %H:%M:%S"),
+                    "machine": platform.node(),
+                    "outputs": outputs,
+                    "depends_on": self.description,
+                }
+                (temporary / _MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
+                temporary.chmod(0o755)
+                temporary.rename(self.folder)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+        except OSError as error:
+            if not (self.folder / _MANIFEST).is_file():  # else another job made the same meanwhile
+                _LOG.warning("%s: the result is not kept in the cache (%s)", self.folder, error)
+            return
+        _LOG.info("kept in the cache: %s", self.folder)
+
+
+def reuse(job: Any, script: str | Path, apart_from: Collection[str] = ()) -> Entry:
+    """End this job successfully here if its result is in the cache; else return where to `keep` it when it is made.
+
+    `job` is Snakemake's object of a script and `script` that file; `apart_from` names the params that do not change
+    the result.
+    """
+    entry = entry_of(job, script, apart_from)
+    if entry.fetch():
+        sys.exit(0)
+    return entry
+
+
+def entry_of(job: Any, script: str | Path, apart_from: Collection[str] = ()) -> Entry:
+    """Return the entry of a job of Snakemake. Raises InputError when SPLATRIG_CACHE is not a folder."""
+    outputs = {name: Path(path) for name, path in _named(job.output).items()}
+    root = os.environ.get(VARIABLE)
+    if not root:
+        return Entry(None, {}, outputs)
+    if Path(root).exists() and not Path(root).is_dir():
+        raise InputError(f"{VARIABLE}: {root} is not a folder; name one, or unset the variable to share nothing.")
+    params = {name: value for name, value in job.params.items() if name not in apart_from}
+    description = {
+        "format": _FORMAT,
+        "rule": job.rule,
+        "script": sha256_of_file(script),
+        "wildcards": dict(job.wildcards.items()),
+        "params": params,
+        "inputs": {name: _contents_of_all(value) for name, value in _named(job.input).items()},
+        "outputs": {name: path.suffix for name, path in outputs.items()},
+        "software": software(),
+        "device": _device(params.get("device")),
+    }
+    key = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
+    return Entry(Path(root) / key[:2] / key, description, outputs)
+
+
+def contents(path: str | Path) -> Contents:
+    """Return the SHA-256 of a file, or of every file below a folder, by relative path."""
+    root = Path(path)
+    if not root.is_dir():
+        return {"": sha256_of_file(root)}
+    files = sorted(file for file in root.rglob("*") if file.is_file() and file.name != _STAMP)
+    return {file.relative_to(root).as_posix(): sha256_of_file(file) for file in files}
+
+
+def _contents_of_all(paths: Any) -> list[Contents]:
+    """Return the contents of an input, which may be one path, several, or none."""
+    return [contents(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+
+
+def _named(files: Any) -> dict[str, Any]:
+    """Return inputs or outputs by name; all of them must have one, or what they are for is not known."""
+    named = dict(files.items())
+    if sum(1 if isinstance(value, str | Path) else len(value) for value in named.values()) != len(files):
+        raise ValueError("a rule whose results are shared must name all of its inputs and outputs")
+    return named
+
+
+def _device(device: str | None) -> str | None:
+    """Return what a device of the configuration means on this machine."""
+    if device != "auto":
+        return device
+    import torch  # two seconds, and only the fits compute on a device
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _take(path: Path, target: Path) -> Contents:
+    """Bring an output into the cache and return its contents. Files of a folder are linked, being never changed."""
+    found = contents(path)
+    for inner in found:
+        source, goal = path / inner, target / inner
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        if inner:
+            _link(source, goal)
+        else:
+            shutil.copyfile(source, goal)  # a link would share the time at which Snakemake looks
+    if path.is_dir():
+        target.mkdir(exist_ok=True)
+    return found
+
+
+def _put(source: Path, target: Path, expected: Contents) -> None:
+    """Bring an output out of the cache, in one step; raise ValueError when its content is not what it was."""
+    if contents(source) != expected:
+        raise ValueError(f"{source.name} has changed")
+    if not source.is_dir():
+        with atomic_path(target) as temporary:
+            shutil.copyfile(source, temporary)
+        return
+    with atomic_directory(target) as folder:
+        for inner in expected:
+            goal = folder / inner
+            goal.parent.mkdir(parents=True, exist_ok=True)
+            _link(source / inner, goal)
+
+
+def _link(source: Path, goal: Path) -> None:
+    """Link a file, or copy it where links are not possible."""
+    try:
+        os.link(source, goal)
+    except OSError:
+        shutil.copyfile(source, goal)

@@ -1,0 +1,112 @@
+"""Where a job computes: on the CPU, or on the GPUs that the fewest other jobs use."""
+
+import fcntl
+import logging
+import os
+import platform
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from io import TextIOWrapper
+from pathlib import Path
+
+import torch
+
+from splatrig.io.errors import InputError
+
+_LOG = logging.getLogger(__name__)
+
+SLOTS = 32
+"""Jobs of one user on one card that are told apart; more than that are not counted."""
+
+_claims: list[TextIOWrapper] = []
+"""Locks that this process holds until it ends."""
+
+
+def choose_device(device: str, threads: int) -> torch.device:
+    """Return the device of `auto`, `cuda` or `cpu`; on the CPU torch uses `threads` threads.
+
+    Of several cards the process sees only the one that it gets (`claim_card`), so call this before it uses CUDA.
+    Raises InputError where cuda is wanted and there is none.
+    """
+    if device != "cpu":
+        claim_card()
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        built = f"is built for CUDA {torch.version.cuda}" if torch.version.cuda else "is built for CPUs"
+        raise InputError(
+            f"device: got cuda, but {platform.node()} shows this job no GPU (torch {torch.__version__} {built}); "
+            "install a CUDA build of torch and a driver, give the job a GPU, or set device: auto or cpu."
+        )
+    if device == "cpu":
+        torch.set_num_threads(threads)
+    return torch.device(device)
+
+
+def choose_places(device: str, count: int) -> list[str]:
+    """Return where each of `count` processes computes: a GPU of its own, by name, or "" for the CPU.
+
+    The GPUs are claimed as by `claim_card`, for as long as this process lives. Raises InputError where `device` (auto,
+    cuda or cpu) wants GPUs and fewer are visible.
+    """
+    cards = visible_cards() if device != "cpu" and torch.cuda.device_count() else []
+    if device == "cpu" or (device == "auto" and not cards):
+        return [""] * count
+    if len(cards) < count:
+        raise InputError(
+            f"joint.devices: got {count}, but this job sees {len(cards)} GPU{'s' * (len(cards) != 1)} "
+            f"({', '.join(cards) or 'none'}); lower joint.devices, show it more GPUs (CUDA_VISIBLE_DEVICES, the "
+            "cluster's resource gpu), or set device: cpu."
+        )
+    return _claim(cards, count, None)
+
+
+def visible_cards() -> list[str]:
+    """Return the names of the GPUs that this process may use, without beginning to use one."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return [str(card) for card in range(torch.cuda.device_count())]
+    return [name.strip() for name in visible.split(",") if name.strip()]
+
+
+def claim_card(folder: Path | None = None) -> None:
+    """Hide all cards but the one that the fewest of this user's jobs have claimed; one card is shared by all.
+
+    A claim is a lock on a file in `folder` (default: in the machine's temporary folder), so the kernel lifts it when
+    the job ends, however it ends. A scheduler that shows each job a card of its own leaves nothing to choose.
+    """
+    cards = visible_cards()
+    if len(cards) >= 2:
+        os.environ["CUDA_VISIBLE_DEVICES"] = _claim(cards, 1, folder)[0]
+
+
+def _claim(cards: Sequence[str], count: int, folder: Path | None) -> list[str]:
+    """Claim the `count` of `cards` that the fewest jobs have claimed; return them."""
+    folder = folder or Path(tempfile.gettempdir()) / f"splatrig-cards-{os.getuid()}"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "mutex").open("w") as mutex, ExitStack() as unused:
+        fcntl.flock(mutex, fcntl.LOCK_EX)
+        free = {card: [lock for slot in range(SLOTS) if (lock := _lock(folder / f"{card}.{slot}"))] for card in cards}
+        for locks in free.values():
+            for lock in locks:
+                unused.enter_context(lock)
+        chosen = sorted(cards, key=lambda name: -len(free[name]))[:count]
+        for card in chosen:
+            if free[card]:
+                number = free[card][0].fileno()
+                _claims.append(os.fdopen(os.dup(number), "w"))  # the copy keeps the lock when the original is closed
+    claimed = ", ".join(f"{card} ({SLOTS - len(free[card])})" for card in chosen)
+    _LOG.info("takes card %s of %s; in brackets how many other jobs have claimed it", claimed, ", ".join(cards))
+    return chosen
+
+
+def _lock(path: Path) -> TextIOWrapper | None:
+    """Return the file at `path`, locked; None when another process has locked it."""
+    file = path.open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file

@@ -1,0 +1,72 @@
+"""Name library code by content, so that Snakemake reruns what an edited module feeds, and nothing else."""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_ROOT = _PACKAGE.parent
+
+WITHOUT_RESULTS = frozenset(
+    {
+        "splatrig",
+        "splatrig.config.models",
+        "splatrig.jobs.cache",
+        "splatrig.jobs.logs",
+        "splatrig.jobs.parent_watchdog",
+        "splatrig.jobs.progress",
+        "splatrig.jobs.provenance",
+        "splatrig.jobs.software",
+    }
+)
+"""Modules that change no result, and so rerun nothing: the version enters provenance, the configuration's values
+reach a rule through its params, logs and progress bars are for people, the cache hands on what was made."""
+
+
+@cache
+def _modules() -> dict[str, Path]:
+    """Return every module of the package that can change a result, by dotted name."""
+    modules = {}
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        parts = path.relative_to(_ROOT).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        if name not in WITHOUT_RESULTS:
+            modules[name] = path
+    return modules
+
+
+@cache
+def _imports(path: Path) -> frozenset[str]:
+    """Return the package's modules that a source file names: in imports anywhere, or as a string (lazy imports)."""
+    named = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=str(path))):
+        if isinstance(node, ast.Import):
+            named |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            named |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            named.add(node.value)
+    with_parents = {
+        ".".join(parts[:end]) for parts in (name.split(".") for name in named) for end in range(1, len(parts) + 1)
+    }
+    return frozenset(with_parents & _modules().keys())
+
+
+def modules_used_by(script: str | Path) -> list[str]:
+    """Return, sorted, the package's modules that a script imports, directly and through other modules."""
+    pending = set(_imports(Path(script)))
+    seen: set[str] = set()
+    while pending:
+        name = pending.pop()
+        seen.add(name)
+        pending |= _imports(_modules()[name]) - seen
+    return sorted(seen)
+
+
+def library_digest(script: str | Path) -> str:
+    """Return a SHA-256 over the source of every module of the package that `script` uses."""
+    digest = hashlib.sha256()
+    for name in modules_used_by(script):
+        digest.update(name.encode() + b"\0" + _modules()[name].read_bytes() + b"\0")
+    return digest.hexdigest()

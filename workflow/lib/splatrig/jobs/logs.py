@@ -1,0 +1,145 @@
+"""Where a job's words go: all of them to the rule's log, and bad input as one sentence."""
+
+import atexit
+import errno
+import logging
+import os
+import re
+import resource
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from splatrig.io.errors import InputError
+from splatrig.jobs.parent_watchdog import end_with_workflow
+from splatrig.jobs.software import here
+
+_SURROUNDINGS = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room in your quota",
+    errno.EROFS: "make the folder writable",
+    errno.EACCES: "give yourself the right to it",
+    errno.ESTALE: "see that the file server answers",
+    errno.EIO: "see that the disk is sound",
+}
+"""What to do about errors that come from the machine, and not from splatrig."""
+
+_WARNING = re.compile(r"^[\d:]{8} warning: (.+)$", re.MULTILINE)
+
+_FAILED_LOG = re.compile(r"^ +log: (.+) \(check log file\(s\) for error details\)$", re.MULTILINE)
+
+
+def log_to(path: str | Path) -> None:
+    """Send this process's stdout, stderr (of C libraries too), logging and uncaught errors to the file `path`.
+
+    An `InputError` ends the job with its sentence alone, as do a full disk and the like; any other exception keeps
+    its traceback. The first lines say where the job runs with which versions, and what it reads; the last ones what it
+    wrote, how long it took and how much memory. The job also ends when the workflow that started it does.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("w", encoding="utf-8") as stream:
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+    sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", closefd=False)
+    log_as_starter(logging.INFO)
+    sys.excepthook = _report
+    log = logging.getLogger(__name__)
+    log.info("%s %s", time.strftime("%Y-%m-%d"), here())
+    job = getattr(sys.modules["__main__"], "snakemake", None)  # absent outside of a script of Snakemake
+    if job is not None:
+        wildcards = ", ".join(f"{name} {value}" for name, value in job.wildcards.items())
+        which = f"{job.rule} ({wildcards})" if wildcards else job.rule
+        log.info("rule %s, threads %d, reads %s", which, job.threads, _sizes(job.input))
+    atexit.register(_farewell, log, time.monotonic(), [] if job is None else list(job.output))
+    end_with_workflow()
+
+
+def log_as_starter(level: int) -> None:
+    """Write what is logged at `level` or above to stderr, which a process has from the job that started it."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines(datefmt="%H:%M:%S"))
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+
+
+class _Lines(logging.Formatter):
+    """Time and message; splatrig's warnings marked, so that `worth_a_look` finds them."""
+
+    def usesTime(self) -> bool:  # noqa: N802  the name that logging asks for
+        return True
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the same
+        warns = record.levelno == logging.WARNING and record.name.startswith("splatrig")
+        return f"{record.asctime} {'warning: ' if warns else ''}{record.message}"
+
+
+def worth_a_look(logs: Iterable[str | Path], since: float, most: int = 20) -> str:
+    """Return the warnings in those of the jobs' logs that were written after `since` (seconds of the epoch), or "".
+
+    What a job could go on from is nobody's error, and in a log nobody reads it.
+    """
+    found = []
+    for path in map(Path, logs):
+        if path.is_file() and path.stat().st_mtime >= since:
+            found += [f"    {path}: {words}" for words in _WARNING.findall(path.read_text("utf-8", errors="replace"))]
+    more = [f"    and {len(found) - most} more"] if len(found) > most else []
+    return "\n".join(["Worth a look:", *found[:most], *more]) if found else ""
+
+
+def _sizes(paths: Iterable[str], most: int = 6) -> str:
+    """Return paths with the sizes of those that are files, the first `most` of them."""
+    named = []
+    for path in paths:
+        place = Path(path)
+        size = f" ({place.stat().st_size:,} bytes)" if place.is_file() else "" if place.exists() else " (not there)"
+        named.append(f"{path}{size}")
+    more = f" and {len(named) - most} more" if len(named) > most else ""
+    return ", ".join(named[:most]) + more if named else "nothing"
+
+
+def _farewell(log: logging.Logger, start: float, outputs: Sequence[str]) -> None:
+    """Say what the job wrote and what it cost, its children that were waited for included."""
+    if outputs:
+        log.info("outputs: %s", _sizes(outputs))
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    processor = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    seconds, memory = time.monotonic() - start, max(usage.ru_maxrss for usage in usages) / 1024
+    log.info("ended after %.1f s, %.1f s of processor time, at most %.0f MiB of memory", seconds, processor, memory)
+
+
+def last_words(workflow_logs: Sequence[str | Path], lines: int = 12) -> str:
+    """Return the last lines of the logs of all jobs that failed, each with its path, given Snakemake's own logs."""
+    named = [path for log in workflow_logs for path in _FAILED_LOG.findall(Path(log).read_text(encoding="utf-8"))]
+    blocks = []
+    for path in dict.fromkeys(name for group in named for name in group.split(", ")):
+        try:
+            said = Path(path).read_text(encoding="utf-8", errors="replace").replace("\r", "\n").splitlines()
+        except OSError as error:
+            said = [f"(cannot be read: {error.strerror})"]
+        kept = [line for line in said if line.strip()][-lines:]
+        blocks.append("\n".join([f"Logfile {path} ends:", *(f"    {line}" for line in kept or ["(empty)"])]))
+    return "\n\n".join(blocks)
+
+
+def plain_words(error: BaseException) -> str | None:
+    """Return the sentence that says what a user can do about an error, or None where only a traceback helps."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted; run the same command again to go on."
+    if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
+        where = error.filename or " ".join(getattr(error, "__notes__", [])) or "somewhere"
+        what, advice = os.strerror(error.errno), _SURROUNDINGS[error.errno]
+        return f"{where}: {what}; {advice}, then run the same command again."
+    return None
+
+
+def _report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    words = plain_words(error)
+    if words is None:
+        sys.__excepthook__(kind, error, trace)
+    else:
+        logging.getLogger(__name__).error("error: %s", words)

@@ -1,0 +1,153 @@
+"""Where every result of a subject comes from: `results/{subject}/provenance.json`.
+
+Written when a run ends well. It holds no time of its own and is replaced only when it would change, and no rule reads
+or makes it, so it never makes anything run again. Digests of files whose size and time are as they were are taken from
+the last time.
+"""
+
+import hashlib
+import json
+import re
+import subprocess
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from splatrig.io.files import atomic_path, sha256_of_file
+from splatrig.jobs.software import software
+
+_STAMP = ".snakemake_timestamp"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a workflow, as far as its results depend on it."""
+
+    rule: str
+    wildcards: Mapping[str, str]
+    params: Mapping[str, Any]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    log: str | None
+
+
+def describe(jobs: Iterable[Job], known: Mapping[str, Any], digests: "Digests") -> dict[str, Any]:
+    """Return the jobs by first output and the files that they read and made, with digests.
+
+    `known` is an earlier description: what it says of other jobs stays as long as their outputs are what they were.
+    """
+    rows: dict[str, dict[str, Any]] = {
+        job.outputs[0]: {
+            "rule": job.rule,
+            "wildcards": dict(job.wildcards),
+            "params_sha256": _digest_of(job.params),
+            "ran_on": _first_line(job.log),
+            "inputs": list(job.inputs),
+            "outputs": list(job.outputs),
+        }
+        for job in jobs
+        if all(Path(path).exists() for path in job.outputs)
+    }
+    old_files = known.get("files", {})
+    for name, row in known.get("jobs", {}).items():
+        if name not in rows and all(_is_as_it_was(path, old_files, digests) for path in row["outputs"]):
+            rows[name] = row
+    paths = {path for row in rows.values() for path in row["inputs"] + row["outputs"]}
+    files = {path: digests.of(path) for path in sorted(paths) if Path(path).exists()}
+    return {"jobs": dict(sorted(rows.items())), "files": files}
+
+
+def run_description(sources: Path, subject: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what holds for a whole run: the configuration, the versions of the software, the commit of the sources."""
+    command = ["git", "-C", str(sources), "describe", "--always", "--dirty"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        found = ""
+    return {
+        "subject": subject,
+        "config": dict(config),
+        "config_sha256": _digest_of(config),
+        "software": software(),
+        "commit": found or None,
+    }
+
+
+def write_provenance(path: str | Path, jobs: Iterable[Job], about: Mapping[str, Any], memory: str | Path) -> bool:
+    """Bring the provenance of a run at `path` up to date; return whether it changed.
+
+    `about` is what holds for the whole run: configuration, versions, commit. `memory` is a file for digests.
+    """
+    target = Path(path)
+    digests = Digests.load(memory)
+    description = {**about, **describe(jobs, _read(target), digests)}
+    digests.save(memory)
+    text = json.dumps(description, indent=1, sort_keys=True) + "\n"
+    if target.is_file() and target.read_text(encoding="utf-8") == text:
+        return False
+    with atomic_path(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return True
+
+
+class Digests:
+    """SHA-256 and size of files and folders; what has the size and the time of before is not read again."""
+
+    def __init__(self, known: Mapping[str, Any] | None = None) -> None:
+        self._known = dict(known or {})
+        self._used: dict[str, Any] = {}
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Digests":
+        """Return the digests that `save` kept; none if there are none, or they are damaged."""
+        return cls(_read(Path(path)))
+
+    def save(self, path: str | Path) -> None:
+        """Keep the digests that were asked for."""
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(self._used), encoding="utf-8")
+
+    def of(self, path: str) -> dict[str, Any]:
+        """Return `sha256` and `bytes` of a file; of a folder those of its list of files, and their number."""
+        root = Path(path)
+        if not root.is_dir():
+            return {"sha256": self._one(root), "bytes": root.stat().st_size}
+        files = sorted(file for file in root.rglob("*") if file.is_file() and file.name != _STAMP)
+        listing = {file.relative_to(root).as_posix(): self._one(file) for file in files}
+        size = sum(file.stat().st_size for file in files)
+        return {"sha256": _digest_of(listing), "bytes": size, "files": len(files)}
+
+    def _one(self, path: Path) -> str:
+        status = path.stat()
+        state = [status.st_size, status.st_mtime_ns]
+        kept = self._known.get(str(path))
+        if not isinstance(kept, list) or len(kept) != 3 or kept[:2] != state:
+            kept = [*state, sha256_of_file(path)]
+        self._used[str(path)] = kept
+        return str(kept[2])
+
+
+def _is_as_it_was(path: str, files: Mapping[str, Any], digests: Digests) -> bool:
+    return Path(path).exists() and digests.of(path) == files.get(path)
+
+
+def _digest_of(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _first_line(log: str | None) -> str | None:
+    """Return what a job said first: which machine and versions it ran on (`splatrig.jobs.logs`)."""
+    if log is None or not Path(log).is_file():
+        return None
+    with open(log, encoding="utf-8", errors="replace") as stream:
+        line = stream.readline().strip()
+    return line if re.match(r"[\d:]+ \d{4}-\d\d-\d\d on ", line) else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,185 @@
+"""Learned rigs beside fits and their PCA, in pictures: held-out cameras, and frames that nothing was learned from."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from splatrig.components.component_file import Components
+from splatrig.components.fields import base_gaussians
+from splatrig.config.models import JointSolve, Rates
+from splatrig.fitting.metrics import measure
+from splatrig.fitting.recipe import Plan
+from splatrig.fitting.trainer import render_view
+from splatrig.gaussians.activation import Activated, activate_gaussians
+from splatrig.gaussians.gaussians import Gaussians
+from splatrig.gaussians.store import read_fitted_frames
+from splatrig.io.errors import InputError
+from splatrig.jobs.progress import track
+from splatrig.learned.mesh_components import read_meshes
+from splatrig.learned.model import JointRig
+from splatrig.learned.solve import SolvePlan, weights_from_displacements, weights_from_photographs
+from splatrig.learned.stage import Subject
+from splatrig.learned.start import rest_gaussians, start_from_components, weight_scale
+
+COLUMNS = ("method", "k", "split", "expression", "frame", "camera", "region", "psnr", "ssim")
+PLAIN = Rates(means=1.0, quats=1.0, log_scales=1.0, logit_opacities=1.0, sh0=1.0, shN=1.0)
+"""Units of a rig that is used and not trained."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A family of components under a name."""
+
+    name: str
+    rig: JointRig
+    scale: NDArray[np.float32]  # [K]
+    """Weights of `rig` times this are weights of the component file."""
+    weights: NDArray[np.float32]  # [F, K] of the training frames, for `rig`
+    bounded: bool
+
+
+def method_of(name: str, components: Components, neutral: Gaussians, k: int, device: torch.device) -> Method:
+    """Return the first `k` components of a file, on its own base or on the neutral's opacity and view dependence."""
+    bounded = components.family == "sldc" or components.attributes.get("weights") == "bounded"
+    base = base_gaussians(components) if components.family == "joint" else rest_gaussians(components, neutral)
+    kept = replace(components, W=components.W[:, :k], C=components.C[:k], names=components.names[:k])
+    attributes = tuple(name for name, _, _ in kept.dim_info)
+    start = start_from_components(kept, base, attributes, 0, bounded=bounded)
+    rig = JointRig(start, PLAIN, device)
+    return Method(name, rig, weight_scale(kept.W, bounded=bounded), start.weights, bounded)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What all methods of a comparison share."""
+
+    subject: Subject
+    view: Plan
+    """How pictures are rendered and compared."""
+    solve: JointSolve
+    """How weights of unseen frames are found."""
+    device: torch.device
+
+
+def compare(
+    comparison: Comparison,
+    components: Mapping[str, Components],
+    fits: Mapping[str, Gaussians],
+    k: int,
+    splits: Sequence[str] = ("train", "held_out"),
+) -> pd.DataFrame:
+    """Return the table of all methods: single fits (k = 0) and component files, in held-out cameras.
+
+    Training frames have the weights of the file; the weights of held-out frames are found from their photographs in
+    the training cameras. Component files are cut to their first `k` components.
+
+    Raises InputError where no camera was held out, or no frame belongs to `splits`.
+    """
+    subject = comparison.subject
+    if not subject.cameras.held_out.any():
+        raise InputError("capture.held_out.cameras: got none, expected one or more, in which rigs are compared.")
+    if not any(subject.names(split) for split in splits):
+        raise InputError(
+            "capture.held_out.expressions: got none, expected one or more, in which rigs are compared that learned "
+            "nothing from them; name some and run again, which learns the rigs anew."
+        )
+    tables = []
+    for split in splits:
+        names = subject.names(split)
+        if not names:
+            continue
+        tables.append(measured_fits(comparison, names, split, [fits[name] for name in names]))
+        for label, file in components.items():
+            method = method_of(label, file, subject.neutral, k, comparison.device)
+            weights = method.weights if split == "train" else unseen_weights(comparison, method, names)
+            tables.append(measured_method(comparison, names, split, method, weights))
+    return pd.concat(tables, ignore_index=True)
+
+
+def read_fits(subject: Subject, stores: Sequence[str | Path]) -> dict[str, Gaussians]:
+    """Read the fitted frames of all expressions by `expression/frame`."""
+    fits: dict[str, Gaussians] = {}
+    for path in stores:
+        store = read_fitted_frames(path)
+        fits |= {f"{store.expression}/{frame}": fit for frame, fit in zip(store.frames, store.gaussians, strict=True)}
+    missing = [name for name in (*subject.names("train"), *subject.names("held_out")) if name not in fits]
+    if missing:
+        raise InputError(f"{missing[0]}: this frame is in frames.csv but was not fitted; fit its expression again.")
+    return fits
+
+
+def unseen_weights(
+    comparison: Comparison, method: Method, names: Sequence[str], cameras: int | None = None
+) -> NDArray[np.float32]:  # [F, K]
+    """Return the weights of frames from their photographs in training cameras, started from their tracked meshes.
+
+    `cameras` limits how many training cameras are used (spread over all of them); None: all.
+    """
+    subject = comparison.subject
+    plan = SolvePlan(comparison.solve.steps, comparison.solve.rate, method.bounded)
+    starts = weights_from_displacements(method.rig, displacements(subject, names), plan)
+    train = np.flatnonzero(~subject.cameras.held_out)
+    if cameras is not None:
+        train = train[np.linspace(0, len(train) - 1, cameras).round().astype(int)]
+    order = np.random.default_rng(0).permutation(train)
+    solved = []
+    with subject.photographs(names, comparison.device) as photographs:
+        for row, start in track(list(enumerate(starts)), f"weights of {method.name}", unit="frame"):
+            pairs = [(row, int(camera)) for camera in order]
+            solved.append(weights_from_photographs(method.rig, photographs, pairs, start, plan, comparison.view))
+    return np.array(solved, dtype=np.float32).reshape(len(names), method.rig.count)
+
+
+def displacements(subject: Subject, names: Sequence[str]) -> NDArray[np.float64]:  # [F, N, 3]
+    """Return how far the tracked mesh of each frame is from the neutral's, at the finest level, in millimetres."""
+    finest = subject.template.levels[subject.template.finest]
+    up = subject.template.up
+    return np.stack([up @ mesh - finest.vertices for mesh in read_meshes(subject.dataset, names, subject.template)])
+
+
+def measured(
+    comparison: Comparison, names: Sequence[str], split: str, label: tuple[str, int], frames: Iterable[Activated]
+) -> pd.DataFrame:
+    """Return the metrics of `frames` in all held-out cameras; `label` is (method, k); columns `COLUMNS`."""
+    subject = comparison.subject
+    background = torch.zeros(3, device=comparison.device)
+    rows = []
+    cameras = [int(camera) for camera in np.flatnonzero(subject.cameras.held_out)]
+    with subject.photographs(names, comparison.device, cropped=False) as photographs, torch.no_grad():
+        for index, (name, activated) in enumerate(zip(names, frames, strict=True)):
+            place = (*label, split, *name.split("/"))
+            ahead = range(index, min(index + 2, len(names)))  # the next frame is decoded while this one is measured
+            photographs.hold([(frame, camera) for frame in ahead for camera in cameras])
+            for camera in cameras:
+                view = photographs.view((index, camera))
+                rendered, photographed = render_view(activated, view, comparison.view, background)
+                metrics = measure(rendered, photographed, view.image[..., 3] > 127)
+                rows += [(*place, view.camera, region, m.psnr, m.ssim) for region, m in metrics.items()]
+            photographs.drop([(index, camera) for camera in cameras])
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def measured_method(
+    comparison: Comparison, names: Sequence[str], split: str, method: Method, weights: NDArray[np.float32]
+) -> pd.DataFrame:
+    """Return the metrics of a rig with the `weights` [F, K] of the named frames."""
+    rows = torch.as_tensor(weights, device=comparison.device)
+    frames = (method.rig.activated(row[None]) for row in rows)
+    return measured(comparison, names, split, (method.name, method.rig.count), frames)
+
+
+def measured_fits(comparison: Comparison, names: Sequence[str], split: str, fits: Sequence[Gaussians]) -> pd.DataFrame:
+    """Return the metrics of frames that were fitted each on its own (k = 0)."""
+    frames = (activate_gaussians(fit, comparison.device) for fit in fits)
+    return measured(comparison, names, split, ("fits", 0), frames)
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Return mean PSNR and SSIM by method, k, split and region, with the number of pictures."""
+    groups = table.groupby(["method", "k", "split", "region"], sort=False)
+    return groups.agg(psnr=("psnr", "mean"), ssim=("ssim", "mean"), pictures=("psnr", "size")).reset_index()

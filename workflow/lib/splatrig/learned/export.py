@@ -1,0 +1,147 @@
+"""A learned rig as a component file, and the base that it carries.
+
+The file holds, beside what every family has, `joint_base` [D] (the rest row in stored units), what the components do
+not move of the base (`joint_opacity` [N] logits, `joint_f_rest` [N, 15, 3], …) and `joint_history` [checks, 3] (step,
+loss, validation PSNR in dB).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.components.component_file import Components
+from splatrig.components.fields import FIELDS, NUMBERS
+from splatrig.components.matrix import scale_of
+from splatrig.gaussians.gaussians import Gaussians
+from splatrig.learned.model import JointRig
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a component file says of its origin."""
+
+    frames: tuple[str, ...]
+    faces: NDArray[np.int64]  # [T, 3]
+    face_mask: NDArray[np.bool_]  # [N]
+    attributes: dict[str, str | int | float]
+
+
+def export_rig(rig: JointRig, provenance: Provenance, *, bounded: bool, history: NDArray[np.float64]) -> Components:
+    """Return the components of a learned rig with its gauge fixed.
+
+    Free weights: components orthonormal in standardised units, largest variance first, largest entry positive.
+    Weights in [0, 1]: the largest weight of every component is 1, most moving component first.
+    """
+    base = rig.gaussians(np.zeros(rig.count))
+    parts = [
+        _block_parts(
+            block.dense().cpu().numpy(),
+            rig.weights.detach()[:, block.columns].cpu().numpy().astype(np.float64),
+            block.fields,
+            base,
+            bounded=bounded,
+        )
+        for block in rig.blocks
+    ]
+    dim_info, first = [], 0
+    for name in rig.driven:
+        end = first + len(rig) * NUMBERS[name]
+        dim_info.append((FIELDS[name], first, end))
+        first = end
+    extras: dict[str, NDArray] = {
+        f"joint_{FIELDS[name]}": array for name, array in base.items() if name not in rig.driven
+    }
+    extras["joint_base"] = np.concatenate([part.rest for part in parts])
+    extras["joint_history"] = history
+    return Components(
+        family="joint",
+        W=np.concatenate([part.W for part in parts], axis=1).astype(np.float32),
+        C=_block_diagonal([part.C for part in parts]),
+        mean=np.concatenate([part.mean for part in parts]).astype(np.float32),
+        std=np.concatenate([part.std for part in parts]).astype(np.float32),
+        offset=np.concatenate([(part.rest - part.mean) / part.std for part in parts]).astype(np.float32),
+        dim_info=tuple(dim_info),
+        faces=provenance.faces,
+        face_mask=provenance.face_mask,
+        frames=provenance.frames,
+        attributes=provenance.attributes | {"rest": "neutral"},
+        extras=extras,
+    )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The columns of one block."""
+
+    W: NDArray[np.float64]  # [F, K]
+    C: NDArray[np.float32]  # [K, D] standardised
+    mean: NDArray[np.float64]  # [D]
+    std: NDArray[np.float64]  # [D]
+    rest: NDArray[np.float64]  # [D]
+
+
+def _block_parts(
+    dense: NDArray[np.float32],  # [K, N, A] raw units
+    W: NDArray[np.float64],  # [F, K]
+    fields: tuple[str, ...],
+    base: Gaussians,
+    *,
+    bounded: bool,
+) -> _Part:
+    k, count, _ = dense.shape
+    centre = W.mean(axis=0)
+    covariance = (W - centre).T @ (W - centre)
+    columns, scales, rests, first = [], [], [], 0
+    for name in fields:
+        raw = dense[:, :, first : first + NUMBERS[name]].reshape(k, count * NUMBERS[name])
+        first += NUMBERS[name]
+        rest = getattr(base, name).reshape(-1).astype(np.float64)
+        squares = float((covariance * (raw.astype(np.float64) @ raw.T)).sum())
+        mean = rest + centre @ raw
+        scales.append(scale_of(squares, len(W) * count * NUMBERS[name], float(np.abs(mean).max(initial=0.0))))
+        columns.append(raw)
+        rests.append(rest)
+    std = np.repeat(np.array(scales, dtype=np.float64), [len(rest) for rest in rests])
+    C = (np.concatenate(columns, axis=1) / std).astype(np.float32)
+    fixed_W, fixed_C = _ordered_local(W, C) if bounded else _orthonormal(W, C)
+    rest = np.concatenate(rests)
+    return _Part(fixed_W, fixed_C, rest + std * (centre @ C), std, rest)
+
+
+def _orthonormal(W: NDArray[np.float64], C: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Return W', C' with the same product, C' orthonormal, scores uncorrelated about the rest, signs fixed.
+
+    Components that no frame uses come last and keep a unit length; there are no more components than frames.
+    """
+    if not len(C):
+        return W, C
+    values, vectors = np.linalg.eigh((C @ C.T).astype(np.float64))
+    root = np.sqrt(values.clip(min=1e-12 * max(values.max(), 1e-30)))
+    scaled = W @ vectors * root
+    right = np.linalg.svd(scaled, full_matrices=False)[2]
+    fixed = ((right / root) @ vectors.T @ C.astype(np.float64)).astype(np.float32)
+    scores = scaled @ right.T  # and not the left vectors: rows of zeros stay exactly zero
+    signs = np.sign(fixed[np.arange(len(fixed)), np.abs(fixed).argmax(axis=1)])
+    signs[signs == 0] = 1.0
+    return scores * signs, fixed * signs[:, None].astype(np.float32)
+
+
+def _ordered_local(W: NDArray[np.float64], C: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Return W', C' with the same product, largest weight 1, most moving component first."""
+    largest = W.max(axis=0, initial=0.0)
+    scale = np.where(largest > 0, largest, 1.0)
+    fixed_W, fixed_C = W / scale, C * scale[:, None].astype(np.float32)
+    energy = (fixed_W**2).sum(axis=0) * np.square(fixed_C, dtype=np.float64).sum(axis=1)
+    order = np.argsort(-energy, kind="stable")
+    return fixed_W[:, order], fixed_C[order]
+
+
+def _block_diagonal(blocks: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return the matrix with `blocks` [K_b, D_b] along its diagonal."""
+    total = np.zeros((sum(len(block) for block in blocks), sum(block.shape[1] for block in blocks)), np.float32)
+    row, column = 0, 0
+    for block in blocks:
+        total[row : row + len(block), column : column + block.shape[1]] = block
+        row, column = row + len(block), column + block.shape[1]
+    return total

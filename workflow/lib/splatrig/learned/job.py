@@ -1,0 +1,79 @@
+"""The rule `joint`: one rig from files to a component file, by one process or by several that learn it together."""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numba
+import torch
+
+from splatrig.components.assemble import named
+from splatrig.components.component_file import write_components
+from splatrig.config.models import JointConfig, SldcConfig, TrainingConfig, from_mapping
+from splatrig.jobs.device import choose_device, choose_places
+from splatrig.jobs.launch import run_together
+from splatrig.learned.fit import Saving
+from splatrig.learned.parallel import World
+from splatrig.learned.stage import Subject, as_components, digest_of, joint_plan, learn, read_start, rig_start
+
+
+@dataclass(frozen=True)
+class JointJob:
+    """One job, in plain values, so that other processes can be told of it."""
+
+    inputs: dict[str, str | list[str]]
+    """Files and folders by the rule's names."""
+    params: dict[str, Any]
+    """By the rule's names."""
+    output: str
+    """The component file."""
+    threads: int
+    """Over all processes."""
+
+    @property
+    def devices(self) -> int:
+        """How many processes learn the rig."""
+        return int(self.params["joint"]["devices"])
+
+    @property
+    def files(self) -> list[str]:
+        """All inputs, sorted."""
+        groups = ([value] if isinstance(value, str) else value for value in self.inputs.values())
+        return sorted(path for group in groups for path in group)
+
+
+def run(job: JointJob) -> None:
+    """Learn the rig of a job and write it: here, or by `joint.devices` processes together."""
+    if job.devices == 1:
+        learn_rig(job, choose_device(job.params["device"], 1))  # one torch thread: results do not depend on the cores
+        return
+    places = choose_places(job.params["device"], job.devices)
+    run_together(learn_share, asdict(replace(job, threads=max(1, job.threads // job.devices))), places)
+
+
+def learn_share(values: dict[str, Any]) -> None:
+    """Learn the rig of a job, given by its fields, together with the other processes."""
+    job = JointJob(**values)
+    learn_rig(job, choose_device("auto", 1))
+
+
+def learn_rig(job: JointJob, device: torch.device) -> None:
+    """Learn the rig of a job on a device; the first process writes it."""
+    numba.set_num_threads(min(job.threads, numba.get_num_threads()))  # results do not depend on their number
+    params, inputs = job.params, SimpleNamespace(**job.inputs)
+    config, training = from_mapping(JointConfig, params["joint"]), from_mapping(TrainingConfig, params["training"])
+    family, seed, subject = params["family"], params["seed"], Subject.open(inputs)
+    start_file = next(iter([inputs.start] if isinstance(inputs.start, str) else inputs.start), None)
+    sldc = from_mapping(SldcConfig, params["sldc"]) if params["sldc"] else None  # only local rigs have one
+    start = rig_start(config, sldc, subject, read_start(start_file), family, seed)
+    plan = joint_plan(config, training, params["background"], family, start, subject.pixel_size)
+    output = Path(job.output)
+    saving = Saving(output.with_name(f".{output.stem}.checkpoint.h5"), digest_of(params, job.files))
+    learned = learn(start, subject, config, plan, seed, device, saving)
+    if World.current().rank == 0:
+        unused = {"solve"} | ({"local"} if family == "global" else set())
+        settings = {name: value for name, value in params["joint"].items() if name not in unused}
+        components = as_components(learned, subject, family, settings)
+        write_components(output, named(components, subject.template, getattr(inputs, "units", None)))
+        saving.path.unlink(missing_ok=True)

@@ -1,0 +1,128 @@
+"""Components of the tracked meshes alone: no frame has to be fitted before a rig is learned.
+
+Positions follow the tracked vertices; on finer levels a mesh has no more to say. Each Gaussian there also turns as its
+surroundings turn on the mesh: that part is not decomposed but regressed on the weights that the positions gave.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.components.component_file import Components
+from splatrig.components.local import local_components
+from splatrig.components.matrix import in_memory, standardise
+from splatrig.components.pca import principal_components
+from splatrig.config.models import SldcConfig
+from splatrig.fitting.dataset import read_tracked_mesh
+from splatrig.fitting.initialize import moved_by_mesh
+from splatrig.gaussians.gaussians import Gaussians
+from splatrig.mesh.normals import vertex_rotations
+from splatrig.mesh.template import Level, Template
+
+REGRESSION_RIDGE = 1e-6
+"""Relative to the mean diagonal of WᵀW: decides between components whose weights repeat each other."""
+
+
+@dataclass(frozen=True)
+class MeshRows:
+    """The neutral's Gaussians at the tracked vertices, carried by the tracked mesh of every training frame."""
+
+    frames: tuple[str, ...]
+    """F names `expression/frame`."""
+    xyz: NDArray[np.float32]  # [F, N·3] millimetres
+    rotation: NDArray[np.float32]  # [F, N·4] wxyz, on the neutral's hemisphere
+    neutral_row: int
+
+
+def read_meshes(dataset: Path, frames: Sequence[str], template: Template) -> NDArray[np.float64]:  # [F, V_base, 3]
+    """Read the tracked meshes (head space, base level) of `expression/frame` names.
+
+    Raises InputError naming the file whose number of vertices is not the template's or that is not finite.
+    """
+    return np.stack([read_tracked_mesh(dataset / name, template) for name in frames])
+
+
+def carried_by_meshes(
+    neutral: Gaussians,
+    meshes: NDArray[np.float64],  # [F, V_base, 3]
+    template: Template,
+    frames: Sequence[str],
+    neutral_row: int,
+) -> MeshRows:
+    """Return the neutral's Gaussians at the tracked vertices, moved and turned by each mesh.
+
+    The neutral frame keeps its own.
+    """
+    rest = template.base
+    neutral = neutral.first(len(rest.vertices))
+    xyz = np.empty((len(meshes), len(neutral) * 3), np.float32)
+    rotation = np.empty((len(meshes), len(neutral) * 4), np.float32)
+    for row, vertices in enumerate(meshes):
+        if row == neutral_row:
+            xyz[row], rotation[row] = neutral.means.reshape(-1), neutral.quats.reshape(-1)
+            continue
+        turns = vertex_rotations(rest.vertices, vertices, rest.faces)
+        moved = moved_by_mesh(neutral, rest.vertices, vertices, turns)
+        xyz[row], rotation[row] = moved.means.reshape(-1), moved.quats.reshape(-1)
+    return MeshRows(tuple(frames), xyz, rotation, neutral_row)
+
+
+def mesh_pca(rows: MeshRows, k: int, level: Level, threads: int = 1) -> Components:
+    """Return the first `k` principal components of the positions about the neutral, with their turns."""
+    found = principal_components(in_memory({"xyz": rows.xyz}, rows.neutral_row), k, "neutral", threads=threads)
+    return _with_turns(rows, "pca", found.W, found.C, level, {"pca_explained_variance": found.explained_variance})
+
+
+def mesh_sldc(rows: MeshRows, config: SldcConfig, support: str, level: Level, threads: int = 1) -> Components:
+    """Return the sparse localised components of the positions about the neutral, with their turns."""
+    matrix = in_memory({"xyz": rows.xyz}, rows.neutral_row)
+    found = local_components(matrix, level, config, support, "neutral", threads)
+    return _with_turns(rows, "sldc", found.W, found.C, level, found.extras)
+
+
+def _with_turns(
+    rows: MeshRows,
+    family: str,
+    W: NDArray[np.float32],  # [F, K]
+    C: NDArray[np.float32],  # [K, N·3] standardised
+    level: Level,
+    extras: dict[str, NDArray],
+) -> Components:
+    both = in_memory({"xyz": rows.xyz, "rotation": rows.rotation}, rows.neutral_row)
+    standardisation = standardise(both, "neutral")
+    turns = (rows.rotation - rows.rotation[rows.neutral_row]) / standardisation.scales[1]
+    count = len(level.vertices)
+    support = np.any(C.reshape(len(C), count, 3) != 0, axis=2)
+    C_turns = regressed(W, turns.reshape(len(W), count, 4), support)
+    return standardisation.components(
+        family,
+        W,
+        np.concatenate([C, C_turns.reshape(len(C), -1)], axis=1),
+        faces=level.faces,
+        face_mask=level.mask,
+        frames=rows.frames,
+        attributes={"rest": "neutral", "source": "tracked meshes"},
+        extras=extras,
+    )
+
+
+def regressed(
+    W: NDArray[np.floating],  # [F, K]
+    targets: NDArray[np.floating],  # [F, N, d]
+    support: NDArray[np.bool_],  # [K, N]
+) -> NDArray[np.float32]:  # [K, N, d]
+    """Return C minimising ‖targets - W C‖², Gaussian by Gaussian over the components whose `support` it lies in."""
+    W = np.asarray(W, dtype=np.float64)
+    gram = W.T @ W
+    gram[np.diag_indices_from(gram)] += REGRESSION_RIDGE * np.trace(gram) / max(1, len(gram))
+    moments = np.einsum("fk,fnd->nkd", W, targets)
+    if support.all():
+        return np.linalg.solve(gram, moments).transpose(1, 0, 2).astype(np.float32)
+    active = support.T.astype(np.float64)  # [N, K]
+    systems = gram * active[:, :, None] * active[:, None, :]
+    systems += np.eye(len(gram)) * (1.0 - active)[:, None, :]
+    solved = np.linalg.solve(systems, moments * active[:, :, None])
+    return solved.transpose(1, 0, 2).astype(np.float32)

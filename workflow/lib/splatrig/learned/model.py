@@ -1,0 +1,207 @@
+"""The rig that is learned: a base, components in blocks of attributes, and a row of weights per frame.
+
+A frame's raw Gaussians are `base + unit * (weights @ basis)`. Basis entries are counted in physical steps: `unit` is
+how far one entry moves in one step of Adam at rate 1 (micrometres for centres, other numbers for other attributes),
+so that one tensor with one rate serves all attributes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from torch import Tensor
+
+from splatrig.components.fields import NUMBERS
+from splatrig.config.models import Rates
+from splatrig.gaussians.activation import Activated, activate
+from splatrig.gaussians.gaussians import SHAPES, Gaussians
+from splatrig.io.errors import InputError
+from splatrig.learned.basis import Carry, Supports, blend, pull
+
+
+@dataclass(frozen=True)
+class BlockStart:
+    """Components of some fields, before training."""
+
+    fields: tuple[str, ...]
+    """Fields of `Gaussians` that the components move, in order."""
+    deltas: dict[str, NDArray[np.float32]]  # field to [K, N, numbers]
+    """Change per unit of weight in raw units."""
+    support: NDArray[np.bool_] | None = None  # [K, N]
+    """Where the components may act; None: everywhere."""
+    penalty: NDArray[np.float32] | None = None  # [K, N]
+    """Relative weight of the sparsity penalty of every row; None: 1 everywhere."""
+    carry: csr_array | None = None  # [N, V]
+    """From the V vertices of the coarser level that the components live on, in all of the above, to the Gaussians."""
+
+    @property
+    def count(self) -> int:
+        """Number of components K."""
+        return len(self.deltas[self.fields[0]])
+
+
+@dataclass(frozen=True)
+class RigStart:
+    """A rig before training."""
+
+    base: Gaussians
+    weights: NDArray[np.float32]  # [F, K], K summed over the blocks
+    blocks: tuple[BlockStart, ...]
+    neutral_row: int
+    """The frame whose weights are zero and stay so: coefficient 0 is the neutral face."""
+
+    @property
+    def components_a_gaussian(self) -> float:
+        """How many components of the first block reach a Gaussian: the mean over those that any reaches, at least 1."""
+        if not self.blocks:
+            return 1.0
+        support = self.blocks[0].support
+        if support is None:
+            return float(max(1, self.blocks[0].count))
+        return float(support.sum() / max(1, support.any(axis=0).sum()))
+
+    def __post_init__(self) -> None:
+        count = sum(block.count for block in self.blocks)
+        if self.weights.ndim != 2 or self.weights.shape[1] != count:
+            raise InputError(f"joint start: expected weights of {count} components, got shape {self.weights.shape}.")
+        for block in self.blocks:
+            for name in block.fields:
+                size = len(self.base) if block.carry is None else block.carry.shape[1]
+                expected = (block.count, size, NUMBERS[name])
+                if block.deltas[name].shape != expected:
+                    raise InputError(f"joint start: {name} has shape {block.deltas[name].shape}, expected {expected}.")
+
+
+@dataclass
+class Block:
+    """Components of some fields on the device."""
+
+    fields: tuple[str, ...]
+    columns: slice
+    """Columns of the weights that belong to this block."""
+    values: Tensor  # [K, N, A], or [M, A] inside supports; in units of `unit`
+    supports: Supports | None
+    unit: Tensor  # [A]
+    penalty: Tensor | None  # [K, N, 1] or [M, 1]
+    carry: Carry | None
+    """To the Gaussians from the coarser level where the components live, if they do."""
+
+    def dense(self) -> Tensor:  # [K, N, A]
+        """Return the basis in raw units, zeros included."""
+        values = self.values.detach() * self.unit
+        values = values if self.supports is None else self.supports.scatter(values)
+        return values if self.carry is None else self.carry.up(values)
+
+    def blend(self, weights: Tensor) -> Tensor:  # [B, N, A]
+        """Return what the components add to the base for `weights` [B, K of this block], in raw units."""
+        moved = blend(weights, self.values, self.supports) * self.unit
+        return moved if self.carry is None else self.carry.up(moved)
+
+    def pull(self, weights: Tensor, upstream: Tensor) -> Tensor:  # [B, K]
+        """Return the gradient with respect to `weights` from that of their blend [B, N, A]; keep the basis's."""
+        if self.values.grad is None:
+            self.values.grad = torch.empty_like(self.values)
+        arriving = upstream if self.carry is None else self.carry.down(upstream)
+        return pull(weights, self.values.detach(), self.supports, arriving * self.unit, self.values.grad)
+
+
+class JointRig:
+    """Base, blocks of components and weights as torch tensors that an optimiser can write to."""
+
+    def __init__(self, start: RigStart, rates: Rates, device: torch.device | str = "cpu") -> None:
+        """Put `start` on `device`; `rates` are the physical steps of the fields in raw units."""
+        self.device = torch.device(device)
+        self.neutral_row = start.neutral_row
+        self.base = {
+            name: torch.tensor(array, dtype=torch.float32, device=device).requires_grad_()
+            for name, array in start.base.items()
+        }
+        self.weights = torch.tensor(start.weights, dtype=torch.float32, device=device)
+        self.weights[start.neutral_row] = 0.0
+        self.weights.requires_grad_()
+        self.blocks: list[Block] = []
+        first = 0
+        for block in start.blocks:
+            self.blocks.append(_to_device(block, slice(first, first + block.count), rates, self.device))
+            first += block.count
+
+    def __len__(self) -> int:
+        """Return the number of Gaussians N."""
+        return len(self.base["means"])
+
+    @property
+    def count(self) -> int:
+        """Number of components K over all blocks."""
+        return self.weights.shape[1]
+
+    @property
+    def driven(self) -> tuple[str, ...]:
+        """Fields that some block moves."""
+        return tuple(name for block in self.blocks for name in block.fields)
+
+    def rows(self, weights: Tensor) -> dict[str, Tensor]:
+        """Return the raw fields [B, N, ...] of `weights` [B, K], of those fields that components move."""
+        rows = {}
+        for block in self.blocks:
+            moved = block.blend(weights[:, block.columns])
+            for name, part in zip(block.fields, moved.split([NUMBERS[name] for name in block.fields], -1), strict=True):
+                rows[name] = self.base[name] + part.reshape(len(weights), *self.base[name].shape)
+        return rows
+
+    def pull(self, weights: Tensor, upstream: dict[str, Tensor]) -> Tensor:  # [B, K]
+        """Turn the gradients of `rows(weights)`, by field [B, N, ...], into those of the rig; return the weights'.
+
+        Gradients of the base's driven fields and of the bases are put where an optimiser finds them, overwriting.
+        """
+        slopes = torch.zeros_like(weights)
+        with torch.no_grad():
+            for block in self.blocks:
+                parts = [upstream[name].reshape(len(weights), len(self), NUMBERS[name]) for name in block.fields]
+                slopes[:, block.columns] = block.pull(weights[:, block.columns], torch.cat(parts, dim=-1))
+                for name in block.fields:
+                    several = len(weights) > 1
+                    self.base[name].grad = upstream[name].sum(dim=0) if several else upstream[name].squeeze(0)
+        return slopes
+
+    def activated(self, weights: Tensor) -> Activated:  # [1, K]
+        """Return the rasteriser-ready Gaussians of one row of weights; differentiable."""
+        return activate(**(self.base | {name: rows[0] for name, rows in self.rows(weights).items()}))
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Return every trained tensor by name."""
+        blocks = {f"basis_{index}": block.values for index, block in enumerate(self.blocks)}
+        return {f"base_{name}": tensor for name, tensor in self.base.items()} | blocks | {"weights": self.weights}
+
+    def gaussians(self, weights: Sequence[float] | NDArray | Tensor) -> Gaussians:
+        """Return the raw Gaussians of one row of weights [K], quaternions of unit length."""
+        row = torch.as_tensor(weights, dtype=torch.float32, device=self.device).reshape(1, -1)
+        with torch.no_grad():
+            raw = self.base | {name: rows[0] for name, rows in self.rows(row).items()}
+            raw["quats"] = torch.nn.functional.normalize(raw["quats"], dim=-1)
+            return Gaussians(**{name: raw[name].cpu().numpy().copy() for name in SHAPES})
+
+    def normalise_quaternions(self) -> None:
+        """Give the base's quaternions unit length, in place."""
+        with torch.no_grad():
+            self.base["quats"].div_(torch.linalg.vector_norm(self.base["quats"], dim=-1, keepdim=True))
+
+
+def _to_device(start: BlockStart, columns: slice, rates: Rates, device: torch.device) -> Block:
+    unit = torch.tensor(
+        np.concatenate([np.full(NUMBERS[name], getattr(rates, name)) for name in start.fields]),
+        dtype=torch.float32,
+        device=device,
+    )
+    dense = np.concatenate([start.deltas[name] for name in start.fields], axis=-1)
+    values = torch.as_tensor(dense, dtype=torch.float32).to(device) / unit
+    penalty = None if start.penalty is None else torch.as_tensor(start.penalty[..., None]).to(device)
+    supports = None
+    if start.support is not None:
+        supports = Supports.from_mask(torch.as_tensor(start.support).to(device))
+        values = supports.gather(values)
+        penalty = None if penalty is None else supports.gather(penalty)
+    carry = None if start.carry is None else Carry.of(start.carry, device)
+    return Block(start.fields, columns, values.requires_grad_(), supports, unit, penalty, carry)

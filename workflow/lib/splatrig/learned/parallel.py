@@ -1,0 +1,49 @@
+"""Several processes on one fit: each renders its share of a step's frames, then gradients are averaged."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.distributed
+from torch import Tensor
+
+from splatrig.io.errors import InputError
+
+
+@dataclass(frozen=True)
+class World:
+    """One process among those that fit together; alone it needs no torch.distributed."""
+
+    rank: int = 0
+    size: int = 1
+
+    @classmethod
+    def current(cls) -> "World":
+        """Return the initialised process group as a world, or one process."""
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            return cls(torch.distributed.get_rank(), torch.distributed.get_world_size())
+        return cls()
+
+    def lanes(self, frames: int) -> range:
+        """Return which of a step's `frames` are this process's; raise InputError where they cannot be shared evenly."""
+        if frames % self.size:
+            raise InputError(f"joint.batch.frames: got {frames}, expected a multiple of joint.devices = {self.size}.")
+        own = frames // self.size
+        return range(self.rank * own, (self.rank + 1) * own)
+
+    def reduce(self, means: Sequence[Tensor] = (), sums: Sequence[Tensor] = ()) -> None:
+        """Replace tensors by their means or their sums over all processes, in place, in one message."""
+        tensors = [*means, *sums]
+        if self.size == 1 or not tensors:
+            return
+        joined = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        torch.distributed.all_reduce(joined)
+        joined[: sum(tensor.numel() for tensor in means)] /= self.size
+        parts = joined.split([tensor.numel() for tensor in tensors])
+        torch._foreach_copy_(tensors, [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)])
+
+    def agrees(self, value: float, device: torch.device) -> bool:
+        """Return whether `value` is the same in all processes; all of them get the same answer."""
+        both = torch.tensor([value, value * value], dtype=torch.float64, device=device)
+        self.reduce(means=[both])
+        return bool(both[1] == both[0] ** 2)

@@ -1,0 +1,310 @@
+"""The joint jobs of the pipeline: from configuration and files to the value that is fitted, and back."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from splatrig.components.component_file import Components, read_components
+from splatrig.components.local import support_map
+from splatrig.components.support import Locality
+from splatrig.config.models import JointConfig, SldcConfig, TrainingConfig
+from splatrig.dataset.cameras import Cameras, read_cameras
+from splatrig.dataset.decoding import cores
+from splatrig.dataset.frames import read_frames
+from splatrig.dataset.pose import read_pose
+from splatrig.fitting.recipe import in_millimetres, plan_for
+from splatrig.gaussians.gaussians import Gaussians
+from splatrig.gaussians.store import read_fitted_frames
+from splatrig.io.errors import InputError
+from splatrig.io.files import sha256_of_file
+from splatrig.learned.export import Provenance, export_rig
+from splatrig.learned.fit import FitReport, JointFit, Saving, Surroundings, segment_laplacian
+from splatrig.learned.hiding import Hiding
+from splatrig.learned.model import JointRig, RigStart
+from splatrig.learned.parallel import World
+from splatrig.learned.plan import JointPlan, scaled
+from splatrig.learned.schedule import Batch, Pair, Schedule
+from splatrig.learned.start import Extra, Placement, moved_gaussians, random_start, start_from_components, with_extra
+from splatrig.learned.stream import FrameViews, Photographs, pairs_in_memory
+from splatrig.mesh.geodesic import GeodesicSolver
+from splatrig.mesh.normals import vertex_normals
+from splatrig.mesh.template import Template, read_template
+from splatrig.mesh.topology import mean_edge_lengths
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What all joint jobs of one subject read."""
+
+    dataset: Path
+    plates: Path | None
+    cameras: Cameras
+    template: Template
+    neutral: Gaussians
+    frames: pd.DataFrame
+    """Rows of frames.csv."""
+
+    @classmethod
+    def open(cls, inputs: Any) -> "Subject":
+        """Read the named inputs of a rule (see `workflow/rules/joint.smk`)."""
+        plates = inputs.plates if isinstance(inputs.plates, str) else next(iter(inputs.plates), None)
+        return cls(
+            dataset=Path(inputs.cameras).parent,
+            plates=None if not plates else Path(plates),
+            cameras=read_cameras(inputs.cameras),
+            template=read_template(inputs.template),
+            neutral=read_fitted_frames(inputs.neutral).gaussians[0],
+            frames=read_frames(inputs.frames),
+        )
+
+    def names(self, role: str) -> list[str]:
+        """Return `expression/frame` of the rows whose role is `train` or `held_out`, in order."""
+        rows = self.frames[self.frames["role"] == role]
+        return [f"{expression}/{frame}" for expression, frame in zip(rows["expression"], rows["frame"], strict=True)]
+
+    @property
+    def neutral_name(self) -> str:
+        """`expression/frame` of the neutral."""
+        row = self.frames[self.frames["neutral"]].iloc[0]
+        return f"{row['expression']}/{row['frame']}"
+
+    def neutral_row(self, names: Sequence[str]) -> int:
+        """Return where the neutral is among the training frames; raise InputError when it is not among them."""
+        if self.neutral_name not in names:
+            raise InputError(f"frames.csv: the neutral {self.neutral_name} is not a training frame; it must be one.")
+        return list(names).index(self.neutral_name)
+
+    def views(self, names: Sequence[str]) -> list[FrameViews]:
+        """Return what the cameras see of each frame, in its head space."""
+        views = []
+        for name in names:
+            expression, _, frame = name.rpartition("/")
+            folder = self.dataset / expression / frame
+            cameras = self.cameras.in_head_space(read_pose(folder / f"{frame}_transform.txt"))
+            views.append(FrameViews(expression, frame, folder, cameras))
+        return views
+
+    def photographs(
+        self, names: Sequence[str], device: torch.device, *, cropped: bool = True, sharing: int = 1
+    ) -> Photographs:
+        """Return the photographs of frames as they are needed on a device, by one of `sharing` processes."""
+        workers = max(1, min(16, cores() // sharing))
+        return Photographs(self.views(names), device, plates=self.plates, cropped=cropped, workers=workers)
+
+    @property
+    def edge_lengths(self) -> NDArray[np.float64]:  # [N]
+        """Mean edge length at each Gaussian of the neutral, millimetres."""
+        level = self.template.levels[self.template.finest]
+        return mean_edge_lengths(level.vertices, level.faces)
+
+    @property
+    def pixel_size(self) -> float:
+        """Millimetres that a pixel of a training camera spans at the neutral's centre."""
+        neutral = self.views([self.neutral_name])[0].cameras.train
+        return neutral.pixel_size(self.template.levels[self.template.finest].vertices.mean(axis=0))
+
+    @property
+    def normals(self) -> NDArray[np.float64]:  # [N, 3]
+        """Unit normals of the neutral mesh at each Gaussian."""
+        level = self.template.levels[self.template.finest]
+        return vertex_normals(level.vertices, level.faces)
+
+
+def joint_plan(
+    config: JointConfig, training: TrainingConfig, background: str, family: str, start: RigStart, pixel_size: float
+) -> JointPlan:
+    """Return the plan of a family (`global` or `local`) that starts from `start`; `pixel_size` is the subject's.
+
+    The components that reach a Gaussian share `rate_factor`: were n of them to go one step in independent directions,
+    the Gaussian would move by the root of n steps.
+    """
+    view, rates = plan_for(training, "frame", background), in_millimetres(training.rates, pixel_size)
+    return JointPlan(
+        steps=config.steps,
+        batch=Batch(config.batch.frames, config.batch.cameras),
+        rates=scaled(rates, config.rate_factor / np.sqrt(start.components_a_gaussian)),
+        base_rates=scaled(rates, config.base_rate_factor),
+        weight_rate=config.weight_rate,
+        final_rate=config.final_rate,
+        bounded=family == "local",
+        ridge=config.ridge,
+        smoothness=config.smoothness,
+        sparsity=config.local.sparsity if family == "local" else 0.0,
+        hiding=Hiding(config.back_faces, config.dropout),
+        check_every=config.check_every,
+        patience=config.patience,
+        view=replace(view, backdrop="black") if view.backdrop == "leak" else view,
+    )
+
+
+def rig_start(
+    config: JointConfig,
+    sldc: SldcConfig | None,
+    subject: Subject,
+    components: Components | None,
+    family: str,
+    seed: int,
+) -> RigStart:
+    """Return the rig that a family starts from; `components` is None for a random start, `sldc` for global rigs."""
+    names = subject.names("train")
+    neutral_row, bounded = subject.neutral_row(names), family == "local"
+    attributes, template = tuple(config.attributes), subject.template
+    level = config.level or template.finest
+    if components is None:
+        carry = Placement.on(template, level).carry
+        generator = np.random.default_rng([seed, 3])
+        start = random_start(subject.neutral, attributes, (len(names), config.k), neutral_row, generator, carry)
+    else:
+        if components.frames != tuple(names):
+            raise InputError("joint: the components to start from are of other training frames; compute them again.")
+        support, penalty = _locality(config, sldc, subject, components) if bounded else (None, None)
+        start = start_from_components(
+            components,
+            subject.neutral,
+            attributes,
+            neutral_row,
+            bounded=bounded,
+            support=support,
+            penalty=penalty,
+            placement=Placement.on(template, level, len(components.face_mask)),
+        )
+    if config.appearance.attributes:
+        extra = Extra(tuple(config.appearance.attributes), config.appearance.k)
+        start = with_extra(start, extra, np.random.default_rng([seed, 4]), bounded=bounded)
+    return start
+
+
+def _locality(
+    config: JointConfig, sldc: SldcConfig | None, subject: Subject, components: Components
+) -> tuple[NDArray[np.bool_], NDArray[np.float32] | None]:  # [K, M] each
+    """Return where local components of M vertices may act, and how much they are penalised there.
+
+    Hard: inside the supports that they start with. Soft: wherever their support map is below 1, penalised by it.
+    """
+    if config.local.support == "hard":
+        return moved_gaussians(components), None
+    assert sldc is not None  # local rigs have it
+    level = subject.template.levels[subject.template.level_of(len(components.face_mask))]
+    solver = GeodesicSolver(level.vertices, level.faces)
+    locality = Locality(solver, support_map(sldc, config.local.map), float(components.extras["sldc_distance_unit_mm"]))
+    penalty = locality.rows(components.extras["sldc_centers"])
+    return penalty < 1.0, penalty
+
+
+def validation_pairs(subject: Subject, names: Sequence[str], count: int, seed: int) -> tuple[Pair, ...]:
+    """Return up to `count` random pairs of a training frame and a held-out camera."""
+    held_out = np.flatnonzero(subject.cameras.held_out)
+    pairs = [(frame, int(camera)) for frame in range(len(names)) for camera in held_out]
+    chosen = np.random.default_rng([seed, 5]).permutation(len(pairs))[:count]
+    return tuple(pairs[index] for index in sorted(chosen))
+
+
+def training_schedule(config: JointConfig, subject: Subject, frames: int, seed: int, world: World) -> Schedule:
+    """Return the order of all pairs of a training frame and a training camera, in windows when memory is short."""
+    train = np.flatnonzero(~subject.cameras.held_out)
+    pairs = [(frame, int(camera)) for frame in range(frames) for camera in train]
+    capacity, lanes = pairs_in_memory(subject.cameras, config.memory_gib), len(world.lanes(config.batch.frames))
+    fits = len(pairs) <= capacity * world.size
+    return Schedule(
+        pairs,
+        Batch(config.batch.frames, config.batch.cameras),
+        seed,
+        window_pairs=None if fits else max(1, capacity // (2 * lanes)),
+        passes=1 if fits else config.passes,
+    )
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A learned rig and what happened."""
+
+    rig: JointRig
+    report: FitReport
+
+
+def learn(
+    start: RigStart,
+    subject: Subject,
+    config: JointConfig,
+    plan: JointPlan,
+    seed: int,
+    device: torch.device,
+    saving: Saving | None = None,
+) -> Learned:
+    """Learn a rig from all training frames and cameras, alone or with the other processes of the world."""
+    world = World.current()
+    names = subject.names("train")
+    # first: its processes are forked before the GPU is used
+    with subject.photographs(names, device, sharing=world.size) as photographs:
+        rig = JointRig(start, plan.rates, device)
+        fit = JointFit(
+            rig,
+            photographs,
+            training_schedule(config, subject, len(names), seed, world),
+            Surroundings(
+                subject.edge_lengths,
+                subject.normals,
+                segment_laplacian(names),
+                validation_pairs(subject, names, config.validation_pairs, seed),
+            ),
+            plan,
+            world,
+        )
+        report = fit.run(saving)
+    best = report.history["psnr"].max() if len(report.history) else float("nan")
+    _LOG.info(
+        "%d components, %d Gaussians, %d frames: %s at step %d; %.1f s, %.1f s waiting for photographs",
+        rig.count,
+        len(rig),
+        len(names),
+        f"best {best:.3f} dB" if np.isfinite(best) else "nothing to measure by",
+        report.best_step,
+        report.seconds,
+        report.waited_seconds,
+    )
+    return Learned(rig, report)
+
+
+def as_components(learned: Learned, subject: Subject, family: str, parameters: Mapping[str, Any]) -> Components:
+    """Return a learned rig as the component file holds it."""
+    level = subject.template.levels[subject.template.finest]
+    bounded = family == "local"
+    moving = sum(int(block.dense().any(dim=2).sum()) for block in learned.rig.blocks)
+    rows = max(1, learned.rig.count * len(learned.rig))
+    attributes: dict[str, str | int | float] = {
+        "subject": subject.dataset.parent.name,
+        "level": subject.template.finest,
+        "parameters": json.dumps(dict(parameters), sort_keys=True),
+        "best_step": learned.report.best_step,
+        "bad_steps": learned.report.bad_steps,
+        "weights": "bounded" if bounded else "free",
+        "zero_rows": 1.0 - moving / rows,
+    }
+    history = learned.report.history[["step", "loss", "psnr"]].to_numpy(np.float64)
+    provenance = Provenance(tuple(subject.names("train")), level.faces, level.mask, attributes)
+    return export_rig(learned.rig, provenance, bounded=bounded, history=history)
+
+
+def digest_of(parameters: Mapping[str, Any], files: Sequence[str | Path]) -> str:
+    """Return a SHA-256 over parameters, the contents of files and the times of folders: the identity of a fit."""
+    digest = hashlib.sha256(json.dumps(dict(parameters), sort_keys=True, default=str).encode())
+    for path in map(Path, files):
+        digest.update(path.name.encode())
+        digest.update(str(path.stat().st_mtime_ns).encode() if path.is_dir() else sha256_of_file(path).encode())
+    return digest.hexdigest()
+
+
+def read_start(path: str | None) -> Components | None:
+    """Read the components to start from, if any."""
+    return read_components(path) if path else None

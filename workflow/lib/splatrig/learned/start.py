@@ -1,0 +1,138 @@
+"""Where learning starts: components of meshes or of fitted rows, put on the neutral fit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from splatrig.components.component_file import Components
+from splatrig.components.fields import ATTRIBUTES, NUMBERS
+from splatrig.gaussians.gaussians import SHAPES, Gaussians
+from splatrig.io.errors import InputError
+from splatrig.learned.model import BlockStart, RigStart
+from splatrig.mesh.template import Template
+
+RANDOM_WEIGHT = 0.1
+"""Standard deviation of the first weights of components that start from nothing."""
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A small block of components of its own for opacity or higher spherical harmonics."""
+
+    attributes: tuple[str, ...]
+    k: int
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The level that components live on, between the one they are given for and the finest, or either of them."""
+
+    lift: csr_array | None = None  # [V, M]
+    """From the M vertices that components are given for to the V that they live on; None: the first V of the M."""
+    carry: csr_array | None = None  # [N, V]
+    """From the V vertices that components live on to the N Gaussians; None: they live on the Gaussians."""
+
+    @classmethod
+    def on(cls, template: Template, level: str, given: int | None = None) -> "Placement":
+        """Return the placement on `level` of components that are given for the first `given` vertices of the finest."""
+        carry = None if level == template.finest else template.between(level, template.finest)
+        if given is None or given >= len(template.levels[level].vertices):
+            return cls(None, carry)
+        return cls(template.between(template.level_of(given), level), carry)
+
+    def place(self, values: NDArray[np.float32]) -> NDArray[np.float32]:  # [K, M, A] to [K, V, A]
+        """Return values at the vertices that components live on."""
+        if self.lift is not None:
+            return np.stack([self.lift @ rows for rows in values]).astype(np.float32)
+        return values if self.carry is None else values[:, : self.carry.shape[1]]
+
+
+def start_from_components(
+    components: Components,
+    base: Gaussians,
+    attributes: tuple[str, ...],
+    neutral_row: int,
+    *,
+    bounded: bool,
+    support: NDArray[np.bool_] | None = None,  # [K, M]
+    penalty: NDArray[np.float32] | None = None,  # [K, M]
+    placement: Placement = Placement(),
+) -> RigStart:
+    """Return the rig of `components` on `base`: what they do not move yet, of `attributes`, starts at zero.
+
+    Components are rescaled so that weights have a maximum of 1 (`bounded`) or a root mean square of 1. They, their
+    supports and penalties are given for M vertices and put where `placement` says.
+    """
+    W = np.asarray(components.W, dtype=np.float32).copy()
+    count = len(components.face_mask)
+    known = {
+        name: (components.C[:, first:end] * components.std[first:end]).reshape(len(components.C), count, -1)
+        for name, first, end in components.dim_info
+    }
+    scale = weight_scale(W, bounded=bounded)
+    deltas = {}
+    for name in attributes:
+        field = ATTRIBUTES[name]
+        delta = known.get(name)
+        if delta is None:
+            delta = np.zeros((len(components.C), count, NUMBERS[field]), np.float32)
+        deltas[field] = (placement.place(delta) * scale[:, None, None]).astype(np.float32)
+    fields = tuple(ATTRIBUTES[name] for name in attributes)
+    if support is not None:
+        support = placement.place(support[..., None].astype(np.float32))[..., 0] > 0
+    if penalty is not None:
+        penalty = placement.place(penalty[..., None])[..., 0]
+    block = BlockStart(fields, deltas, support, penalty, placement.carry)
+    return RigStart(base, W / scale, (block,), neutral_row)
+
+
+def weight_scale(W: NDArray[np.float32], *, bounded: bool) -> NDArray[np.float32]:  # [K]
+    """Return the maximum (`bounded`) or root mean square of each component's weights `W` [F, K], or 1 where it is 0."""
+    scale = np.abs(W).max(axis=0) if bounded else np.sqrt(np.square(W, dtype=np.float64).mean(axis=0))
+    return np.where(scale > 0, scale, 1.0).astype(np.float32)
+
+
+def random_start(
+    base: Gaussians,
+    attributes: tuple[str, ...],
+    shape: tuple[int, int],  # (F, K)
+    neutral_row: int,
+    generator: np.random.Generator,
+    carry: csr_array | None = None,  # [N, V]
+) -> RigStart:
+    """Return a rig whose components do nothing yet and whose weights are random: the start of an ablation."""
+    frames, k = shape
+    count = len(base) if carry is None else carry.shape[1]
+    fields = tuple(ATTRIBUTES[name] for name in attributes)
+    deltas = {field: np.zeros((k, count, NUMBERS[field]), np.float32) for field in fields}
+    weights = generator.standard_normal((frames, k), dtype=np.float32)
+    return RigStart(base, weights, (BlockStart(fields, deltas, carry=carry),), neutral_row)
+
+
+def with_extra(start: RigStart, extra: Extra, generator: np.random.Generator, *, bounded: bool) -> RigStart:
+    """Return the start with one more block, of zero components and small random weights."""
+    fields = tuple(ATTRIBUTES[name] for name in extra.attributes)
+    for name in fields:
+        if any(name in block.fields for block in start.blocks):
+            raise InputError(f"joint.appearance.attributes: {name} is moved by the other components already.")
+    deltas = {field: np.zeros((extra.k, len(start.base), NUMBERS[field]), np.float32) for field in fields}
+    weights = RANDOM_WEIGHT * generator.standard_normal((len(start.weights), extra.k), dtype=np.float32)
+    weights = np.abs(weights) if bounded else weights
+    joined = np.concatenate([start.weights, weights], axis=1)
+    return RigStart(start.base, joined, (*start.blocks, BlockStart(fields, deltas)), start.neutral_row)
+
+
+def moved_gaussians(components: Components) -> NDArray[np.bool_]:  # [K, N]
+    """Return which Gaussians each component moves: its support."""
+    return np.any(components.by_gaussian() != 0, axis=2)
+
+
+def rest_gaussians(components: Components, neutral: Gaussians) -> Gaussians:
+    """Return the rest row of any component file as Gaussians; what it lacks is the neutral's."""
+    fields = dict(neutral.items())
+    for name, first, end in components.dim_info:
+        field = ATTRIBUTES[name]
+        fields[field] = components.rest[first:end].reshape(len(neutral), *SHAPES[field]).astype(np.float32)
+    return Gaussians(**fields)
