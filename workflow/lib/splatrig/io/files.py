@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,6 +55,16 @@ def _named_in_errors(target: Path) -> Iterator[None]:
         if not getattr(error, "__notes__", None):
             error.add_note(f"while writing {target}")
         raise
+
+
+def as_paths(given: str | Iterable[str]) -> list[str]:
+    """Return an input of a rule, which Snakemake gives as one path or as a list of paths, as a list."""
+    return [given] if isinstance(given, str) else list(given)
+
+
+def first_path(given: str | Iterable[str]) -> str | None:
+    """Return the path of an input that a rule may not have, or None."""
+    return next(iter(as_paths(given)), None)
 
 
 def sha256_of_file(path: str | Path) -> str:

@@ -1,4 +1,4 @@
-"""What a step compares: the Gaussians of several frames as their cameras show them, and the photographs."""
+"""The Gaussians of several frames as a step renders them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,11 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from splatrig.fitting.recipe import Plan
-from splatrig.fitting.trainer import behind_render, over_backdrop
 from splatrig.gaussians.activation import activate_for_rasterizer
-from splatrig.learned.stream import Shot
-from splatrig.rasterize.poses import rasterize_poses
 from splatrig.rasterize.scene import Poses
 
 
@@ -37,30 +33,6 @@ def repeated(poses: Poses, times: Sequence[int]) -> Poses:
         return torch.cat([row.expand(number, *row.shape[1:]) for row, number in rows])
 
     return Poses(*(repeat(getattr(poses, name)) for name in Poses.__dataclass_fields__))
-
-
-def pictures(
-    poses: Poses,  # S
-    shots: Sequence[Shot],  # S
-    viewmats: Tensor,  # [S, 4, 4] of the shots
-    plan: Plan,
-    background: Tensor,  # [3]
-) -> list[tuple[Tensor, Tensor]]:  # S of [h, w, 3] each
-    """Return each shot's render and photograph, both over the plan's backdrop (`background` or plate)."""
-    views = [shot.view for shot in shots]
-    rendered = rasterize_poses(
-        poses,
-        viewmats,
-        torch.cat([view.Ks for view in views]),
-        [(view.width, view.height) for view in views],
-        sh_degree=plan.sh_degree,
-        backgrounds=behind_render(plan, background).expand(len(views), 3),
-        backend=plan.rasterizer,
-    )
-    return [
-        over_backdrop(image, alpha, view, plan, background)
-        for (image, alpha), view in zip(rendered, views, strict=True)
-    ]
 
 
 def hidden(poses: Poses, shown: Tensor | None) -> Poses:  # shown [S, N] bool
