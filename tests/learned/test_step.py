@@ -54,7 +54,7 @@ def plainly(fit: JointFit, groups: list[list[Shot]], plan: JointPlan) -> dict[st
         for number, shot in enumerate(group):
             key = (fit.schedule.seed, 6, STEP, frame, number)
             shown = plan.occlusion.shown(activated.means[None], fit.normals, shot.view.viewmats, [key])
-            seen = activated if shown is None else activated._replace(opacities=activated.opacities * shown[0])
+            seen = activated if shown is None else replace(activated, opacities=activated.opacities * shown[0])
             rendered, photographed = render_view(seen, shot.view, plan.render, background)
             loss = photometric_loss(rendered, photographed, plan.render.lambda_dssim)
             total = total + loss / len(group) / len(groups)

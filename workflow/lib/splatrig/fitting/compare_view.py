@@ -8,10 +8,7 @@ from torch import Tensor
 
 from splatrig.dataset.photographs import View
 from splatrig.fitting.losses import composite
-from splatrig.gaussians.activation import Activated
-from splatrig.rasterize import rasterize
-from splatrig.rasterize.poses import rasterize_poses
-from splatrig.rasterize.scene import Poses
+from splatrig.rasterize import Splats, Views, rasterize, rasterize_each
 
 
 @dataclass(frozen=True)
@@ -34,42 +31,34 @@ class RenderOptions:
 
 
 def render_view(
-    activated: Activated,
+    splats: Splats,  # [N, *]
     view: View,
     options: RenderOptions,
     background: Tensor,  # [3]
 ) -> tuple[Tensor, Tensor]:  # [h, w, 3] each
     """Return rendering and photograph of a view, both over the backdrop (`background` or the view's plate)."""
-    images, alphas = rasterize(
-        *activated,
-        view.viewmats,
-        view.Ks,
-        view.width,
-        view.height,
-        sh_degree=options.sh_degree,
-        backgrounds=_behind(options, background)[None],
-        backend=options.rasterizer,
-    )
+    views = Views(view.viewmats, view.Ks, view.width, view.height, _behind(options, background)[None])
+    images, alphas = rasterize(replace(splats, sh_degree=options.sh_degree), views, options.rasterizer)
     return _compared(images.squeeze(0), alphas.squeeze(0), view, options, background)
 
 
 def render_views(
-    poses: Poses,  # S
+    poses: Splats,  # [S, N, *]
     views: Sequence[View],  # S
     viewmats: Tensor,  # [S, 4, 4] of the views
     options: RenderOptions,
     background: Tensor,  # [3]
 ) -> list[tuple[Tensor, Tensor]]:  # S of [h, w, 3] each
     """Return what `render_view` returns of several poses, each in a view of its own."""
-    rendered = rasterize_poses(
-        poses,
-        viewmats,
-        torch.cat([view.Ks for view in views]),
-        [(view.width, view.height) for view in views],
-        sh_degree=options.sh_degree,
-        backgrounds=_behind(options, background).expand(len(views), 3),
-        backend=options.rasterizer,
+    sizes = [(view.width, view.height) for view in views]
+    largest = Views(
+        viewmats[:, None],
+        torch.cat([view.Ks for view in views])[:, None],
+        width=max(width for width, _ in sizes),
+        height=max(height for _, height in sizes),
+        backgrounds=_behind(options, background).expand(len(views), 1, 3),
     )
+    rendered = rasterize_each(replace(poses, sh_degree=options.sh_degree), largest, sizes, options.rasterizer)
     return [
         _compared(image, alpha, view, options, background) for (image, alpha), view in zip(rendered, views, strict=True)
     ]

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from splatrig.fitting.compare_view import RenderOptions, render_view
 from splatrig.fitting.frame_data import FrameData
 from splatrig.fitting.metrics import as_metrics, measured
-from splatrig.gaussians.activation import activate_gaussians
 from splatrig.gaussians.gaussians import Gaussians
+from splatrig.rasterize import activate
 
 COLUMNS = ("frame", "camera", "split", "region", "psnr", "ssim", "lpips")
 ERROR_GAIN = 4.0
@@ -23,10 +23,10 @@ PICTURE_HEIGHT = 512
 @torch.no_grad()
 def measure_frame(gaussians: Gaussians, frame: FrameData, options: RenderOptions) -> pd.DataFrame:
     """Return the metrics of every camera and region, whole pictures over black (or the plate); columns `COLUMNS`."""
-    activated, black = activate_gaussians(gaussians, frame.device), torch.zeros(3, device=frame.device)
+    splats, black = activate(gaussians.to(frame.device)), torch.zeros(3, device=frame.device)
     pending = []
     for view in frame.views:
-        rendered, photographed = render_view(activated, view, options.measuring, black)
+        rendered, photographed = render_view(splats, view, options.measuring, black)
         pending.append(measured(rendered, photographed, view.inside))
     rows = []
     values = torch.stack(pending).tolist()  # the device is waited for once
@@ -43,8 +43,8 @@ def comparison(
 ) -> NDArray[np.uint8]:  # [h, 3w, 3]
     """Return render | photograph | error (times `ERROR_GAIN`) of one camera, cropped to the silhouette, for the eye."""
     view = frame.views[camera].silhouette
-    activated, black = activate_gaussians(gaussians, frame.device), torch.zeros(3, device=frame.device)
-    rendered, photographed = render_view(activated, view, options.measuring, black)
+    splats, black = activate(gaussians.to(frame.device)), torch.zeros(3, device=frame.device)
+    rendered, photographed = render_view(splats, view, options.measuring, black)
     error = (rendered - photographed).abs() * ERROR_GAIN
     strip = torch.cat([rendered, photographed, error], dim=1).clamp(0.0, 1.0)
     shrink = -(-strip.shape[0] // PICTURE_HEIGHT)

@@ -14,7 +14,6 @@ from splatrig.components.fields import base_gaussians
 from splatrig.config.models import JointSolve, Rates
 from splatrig.fitting.compare_view import RenderOptions, render_view
 from splatrig.fitting.metrics import measure
-from splatrig.gaussians.activation import Activated, activate_gaussians
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.io.errors import InputError
@@ -24,6 +23,7 @@ from splatrig.learned.model import JointRig
 from splatrig.learned.solve import SolvePlan, weights_from_displacements, weights_from_photographs
 from splatrig.learned.stage import Subject
 from splatrig.learned.start import rest_gaussians, start_from_components, weight_scale
+from splatrig.rasterize import Splats, activate
 
 COLUMNS = ("method", "k", "split", "expression", "frame", "camera", "region", "psnr", "ssim")
 PLAIN = Rates(means=1.0, quats=1.0, log_scales=1.0, logit_opacities=1.0, sh0=1.0, shN=1.0)
@@ -141,7 +141,7 @@ def displacements(subject: Subject, names: Sequence[str]) -> NDArray[np.float64]
 
 
 def measured(
-    comparison: Comparison, names: Sequence[str], split: str, label: tuple[str, int], frames: Iterable[Activated]
+    comparison: Comparison, names: Sequence[str], split: str, label: tuple[str, int], frames: Iterable[Splats]
 ) -> pd.DataFrame:
     """Return the metrics of `frames` in all held-out cameras; `label` is (method, k); columns `COLUMNS`."""
     subject = comparison.subject
@@ -173,7 +173,7 @@ def measured_method(
 
 def measured_fits(comparison: Comparison, names: Sequence[str], split: str, fits: Sequence[Gaussians]) -> pd.DataFrame:
     """Return the metrics of frames that were fitted each on its own (k = 0)."""
-    frames = (activate_gaussians(fit, comparison.device) for fit in fits)
+    frames = (activate(fit.to(comparison.device)) for fit in fits)
     return measured(comparison, names, split, ("fits", 0), frames)
 
 
