@@ -14,12 +14,12 @@ from splatrig.components.fields import base_gaussians
 from splatrig.config.models import JointSolve, Rates
 from splatrig.fitting.compare_view import RenderOptions, render_view
 from splatrig.fitting.metrics import measure
+from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.io.errors import InputError
 from splatrig.jobs.progress import track
 from splatrig.learned.mesh_components import read_meshes
-from splatrig.learned.model import JointRig
 from splatrig.learned.solve import SolvePlan, weights_from_displacements, weights_from_photographs
 from splatrig.learned.stage import Subject
 from splatrig.learned.start import rest_gaussians, start_from_components, weight_scale
@@ -35,7 +35,7 @@ class Method:
     """A family of components under a name."""
 
     name: str
-    rig: JointRig
+    rig: TrainableRig
     scale: NDArray[np.float32]  # [K]
     """Weights of `rig` times this are weights of the component file."""
     weights: NDArray[np.float32]  # [F, K] of the training frames, for `rig`
@@ -49,7 +49,7 @@ def method_of(name: str, components: Components, neutral: Gaussians, k: int, dev
     kept = replace(components, W=components.W[:, :k], C=components.C[:k], names=components.names[:k])
     attributes = tuple(name for name, _, _ in kept.dim_info)
     start = start_from_components(kept, base, attributes, 0, bounded=bounded)
-    rig = JointRig(start, PLAIN, device)
+    rig = TrainableRig(start, PLAIN, device)
     return Method(name, rig, weight_scale(kept.W, bounded=bounded), start.weights, bounded)
 
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from splatrig.components.component_file import Components
 from splatrig.components.fields import FIELDS, NUMBERS
 from splatrig.components.matrix import scale_of
+from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.gaussians.gaussians import Gaussians
-from splatrig.learned.model import JointRig
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Provenance:
     attributes: dict[str, str | int | float]
 
 
-def export_rig(rig: JointRig, provenance: Provenance, *, bounded: bool, history: NDArray[np.float64]) -> Components:
+def export_rig(rig: TrainableRig, provenance: Provenance, *, bounded: bool, history: NDArray[np.float64]) -> Components:
     """Return the components of a learned rig with its gauge fixed.
 
     Free weights: components orthonormal in standardised units, largest variance first, largest entry positive.

@@ -1,6 +1,5 @@
 """Weights of frames that a rig was not learned from: from photographs through the rasteriser, or from a mesh."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,8 +13,9 @@ from splatrig.components.fields import NUMBERS
 from splatrig.dataset.photographs import Pair, Photographs
 from splatrig.fitting.compare_view import RenderOptions, render_view
 from splatrig.fitting.losses import photometric_loss
-from splatrig.fitting.trainer import ADAM_EPSILON
-from splatrig.learned.model import JointRig
+from splatrig.fitting.optimizer import ADAM_EPSILON
+from splatrig.fitting.schedule import half_cosine
+from splatrig.fitting.trainable_rig import TrainableRig
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class SolvePlan:
 
 
 def weights_from_photographs(
-    rig: JointRig,
+    rig: TrainableRig,
     photographs: Photographs,
     pairs: Sequence[Pair],
     start: NDArray[np.float32],  # [K]
@@ -48,7 +48,7 @@ def weights_from_photographs(
     adam = torch.optim.Adam([weights], lr=plan.rate, eps=ADAM_EPSILON)
     background = torch.zeros(3, device=rig.device)
     for step in range(plan.steps):
-        adam.param_groups[0]["lr"] = plan.rate * 0.5 * (1.0 + math.cos(math.pi * step / plan.steps))
+        adam.param_groups[0]["lr"] = plan.rate * half_cosine(step, plan.steps)
         view = photographs.view(pairs[step % len(pairs)])
         rendered, photographed = render_view(rig.activated(weights), view, render, background)
         (weights.grad,) = torch.autograd.grad(photometric_loss(rendered, photographed, render.lambda_dssim), [weights])
@@ -62,7 +62,7 @@ def weights_from_photographs(
 
 
 def weights_from_displacements(
-    rig: JointRig,
+    rig: TrainableRig,
     displacements: NDArray[np.floating],  # [F, N, 3]
     plan: SolvePlan,
 ) -> NDArray[np.float32]:  # [F, K]
@@ -77,7 +77,7 @@ def weights_from_displacements(
     return _ridge(gram, moments, plan)
 
 
-def position_basis(rig: JointRig) -> Tensor:  # [K, N·3]
+def position_basis(rig: TrainableRig) -> Tensor:  # [K, N·3]
     """Return how far each component moves the centres, in millimetres per unit of weight."""
     basis = torch.zeros((rig.count, len(rig) * 3), device=rig.device)
     for block in rig.blocks:
