@@ -4,7 +4,7 @@ import numpy as np
 
 import planted
 from splatrig.components.rig import Rig
-from splatrig.components.skin import surface_of
+from splatrig.components.skin import skin_of
 from splatrig.config.models import ControlDrag
 from splatrig.control.head import Family, Head, head_of
 from splatrig.control.panel import panel_of
@@ -21,8 +21,8 @@ def family(made: planted.Head, name: str, *, skin: bool = False, **options: obje
     components = planted.components(made, **options)
     level = template(made).levels["base"]
     panel = panel_of(name, components, level, subject="planted", neutral_frame=components.frames[0])
-    surface = surface_of(made.vertices, made.faces) if skin else None
-    return Family(Rig(components, made.neutral, surface), panel)
+    worn = skin_of(made.vertices, made.faces) if skin else None
+    return Family(Rig.of(components, made.neutral, worn), panel)
 
 
 def head(subdivisions: int = 2, *, skin: bool = False) -> Head:

@@ -19,7 +19,7 @@ params, inputs, output = snakemake.params, snakemake.input, snakemake.output
 device = choose_device(params.device, 1)
 numba.set_num_threads(min(snakemake.threads, numba.config.NUMBA_NUM_THREADS))
 components, subject = read_components(inputs.components), Subject.open(inputs)
-data = read_attribute_rows(inputs.attributes, [name for name, _, _ in components.dim_info])
+data = read_attribute_rows(inputs.attributes, components.columns.names)
 view = plan_for(from_mapping(TrainingConfig, params.training), "frame", params.background)
 fold = Fold(params.method, params.level, components, data, params.fold)
 solved = fold.solve(Comparison(subject, view, from_mapping(JointSolve, params.solve), device))
