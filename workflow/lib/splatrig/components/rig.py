@@ -162,7 +162,7 @@ class Rig:
 
         return Rig(
             self.families,
-            Gaussians(**{name: put(array) for name, array in self.neutral.items()}),  # type: ignore[arg-type]
+            self.neutral.to(device),
             device_skin(self.skin, device) if isinstance(self.skin, Skin) else self.skin,
             tuple(put(basis) for basis in self.bases),
         )

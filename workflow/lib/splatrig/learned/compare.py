@@ -16,7 +16,6 @@ from splatrig.config.models import JointSolve
 from splatrig.fitting.metrics import measure
 from splatrig.fitting.recipe import Plan
 from splatrig.fitting.trainer import render_view
-from splatrig.gaussians.activation import Activated, activate_gaussians
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.io.errors import InputError
@@ -25,6 +24,7 @@ from splatrig.learned.mesh_components import read_meshes
 from splatrig.learned.solve import SolvePlan, weights_from_photographs
 from splatrig.learned.stage import Subject
 from splatrig.learned.start import weight_scale
+from splatrig.rasterize import Splats, activate
 
 COLUMNS = ("method", "k", "split", "expression", "frame", "camera", "region", "psnr", "ssim")
 MESH_RIDGE = 1e-3
@@ -125,7 +125,7 @@ def displacements(subject: Subject, names: Sequence[str]) -> NDArray[np.float64]
 
 
 def measured(
-    comparison: Comparison, names: Sequence[str], split: str, label: tuple[str, int], frames: Iterable[Activated]
+    comparison: Comparison, names: Sequence[str], split: str, label: tuple[str, int], frames: Iterable[Splats]
 ) -> pd.DataFrame:
     """Return the metrics of `frames` in all held-out cameras; `label` is (method, k); columns `COLUMNS`."""
     subject = comparison.subject
@@ -162,7 +162,7 @@ def measured_rig(
 
 def measured_fits(comparison: Comparison, names: Sequence[str], split: str, fits: Sequence[Gaussians]) -> pd.DataFrame:
     """Return the metrics of frames that were fitted each on its own (k = 0)."""
-    frames = (activate_gaussians(fit, comparison.device) for fit in fits)
+    frames = (activate(fit.to(comparison.device)) for fit in fits)
     return measured(comparison, names, split, ("fits", 0), frames)
 
 
