@@ -14,13 +14,12 @@ from splatrig.dataset.decoding import silhouette_box
 from splatrig.fitting.dataset import FrameData, FrameSource
 from splatrig.fitting.initialize import gaussians_on_mesh
 from splatrig.fitting.trainer import Surface
-from splatrig.gaussians.activation import activate_gaussians
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.mesh.normals import tangent_frames
 from splatrig.mesh.obj import write_obj
 from splatrig.mesh.template import Template, build_template
 from splatrig.mesh.topology import mean_edge_lengths
-from splatrig.rasterize import rasterize
+from splatrig.rasterize import Views, activate, rasterize
 
 WIDTH, HEIGHT = 40, 48
 HEAD_SHIFT = (0.0, 2.0, 3.0)
@@ -102,14 +101,7 @@ def truth(vertices: NDArray[np.float64], faces: NDArray[np.int64], seed: int = 0
 @torch.no_grad()
 def photographed(gaussians: Gaussians, rig: Cameras) -> NDArray[np.uint8]:  # [C, H, W, 4]
     """Photograph Gaussians on black; alpha is their coverage."""
-    images, alphas = rasterize(
-        *activate_gaussians(gaussians),
-        torch.as_tensor(rig.viewmats, dtype=torch.float32),
-        torch.as_tensor(rig.Ks, dtype=torch.float32),
-        rig.width,
-        rig.height,
-        sh_degree=3,
-    )
+    images, alphas = rasterize(activate(gaussians.to("cpu")), Views.of(rig))
     coverage = alphas.clamp_min(1e-6)
     rgba = torch.cat([(images / coverage).clamp(0, 1), alphas.clamp(0, 1)], dim=-1)
     return (rgba * 255).round().to(torch.uint8).numpy()

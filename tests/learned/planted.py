@@ -11,7 +11,6 @@ from PIL import Image
 from splatrig.config.models import Rates
 from splatrig.dataset.cameras import Cameras
 from splatrig.fitting.recipe import Plan
-from splatrig.gaussians.activation import activate_gaussians
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.learned.fit import Surroundings, segment_laplacian
 from splatrig.learned.hiding import ALL, Hiding
@@ -19,7 +18,7 @@ from splatrig.learned.model import BlockStart, JointRig, RigStart
 from splatrig.learned.plan import JointPlan
 from splatrig.learned.schedule import Batch, Pair, Schedule
 from splatrig.learned.stream import FrameViews, Photographs
-from splatrig.rasterize import rasterize
+from splatrig.rasterize import Views, activate, rasterize
 
 FIELDS = ("means", "sh0", "quats", "log_scales")
 RATES = Rates(means=0.05, quats=0.004, log_scales=0.01, logit_opacities=0.02, sh0=0.01, shN=0.0005)
@@ -124,8 +123,7 @@ def plant(folder: Path, *, seed: int = 0, frames: int = 10, count: int = 250) ->
 
 def photographs_of(gaussians: Gaussians, cameras: Cameras) -> NDArray[np.uint8]:  # [C, H, W, 4]
     """Render Gaussians over black as opaque pictures."""
-    viewmats, Ks = (torch.as_tensor(array, dtype=torch.float32) for array in (cameras.viewmats, cameras.Ks))
-    images, _ = rasterize(*activate_gaussians(gaussians), viewmats, Ks, cameras.width, cameras.height, sh_degree=3)
+    images, _ = rasterize(activate(gaussians.to("cpu")), Views.of(cameras))
     pixels = (images.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
     return np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], axis=-1)
 

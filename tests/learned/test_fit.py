@@ -17,7 +17,7 @@ from splatrig.learned.hiding import Hiding
 from splatrig.learned.model import JointRig, RigStart
 from splatrig.learned.plan import JointPlan
 from splatrig.learned.schedule import Batch, Schedule, Window
-from splatrig.rasterize import rasterize
+from splatrig.rasterize import Views, rasterize
 
 RECOVERED_DB = 40.0
 """Held-out cameras; the issue's bar for a planted rig."""
@@ -165,7 +165,7 @@ def test_gradients_of_the_blended_rig_agree_with_finite_differences(truth: Plant
 
     def value() -> torch.Tensor:
         activated = rig.activated(rig.weights[4:5])
-        images, _ = rasterize(*activated, viewmats, Ks, planted.SIZE, planted.SIZE, sh_degree=3)
+        images, _ = rasterize(activated, Views(viewmats, Ks, planted.SIZE, planted.SIZE))
         return (images[0] * probe).sum()
 
     tensors = {"weights": rig.weights, "basis": block.values, "means": rig.base["means"], "sh0": rig.base["sh0"]}

@@ -53,7 +53,7 @@ def plainly(fit: JointFit, groups: list[list[Shot]], plan: JointPlan) -> dict[st
         for number, shot in enumerate(group):
             key = (fit.schedule.seed, 6, STEP, frame, number)
             shown = plan.hiding.shown(activated.means[None], fit.normals, shot.view.viewmats, [key])
-            seen = activated if shown is None else activated._replace(opacities=activated.opacities * shown[0])
+            seen = activated if shown is None else replace(activated, opacities=activated.opacities * shown[0])
             rendered, photographed = render_view(seen, shot.view, plan.view, background)
             loss = photometric_loss(rendered, photographed, plan.view.lambda_dssim)
             total = total + loss / len(group) / len(groups)

@@ -4,7 +4,7 @@ A rig has one family of components, or several side by side, whose displacements
 the skin has vertices: vertices come first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -136,10 +136,10 @@ class Rig:
         fields: dict[str, Any] = dict(self.base.items())
         moves = self._moves_at_rest if self.follows else None
         for components, change in zip(self.families, changes, strict=True):
-            for field, part in components.columns.by_field(change).items():
-                fields[field] = fields[field] + part
-                if field == "means" and moves_centres_alone(components):
-                    moves = part if moves is None else moves + part
+            parts = components.columns.by_field(change)
+            fields |= displaced(fields, parts)
+            if moves_centres_alone(components):
+                moves = parts["means"] if moves is None else moves + parts["means"]
         if self.skin is not None and moves is not None:
             fields["quats"], fields["log_scales"] = self.skin.follow(moves, fields["quats"], fields["log_scales"])
         fields["quats"] = fields["quats"] / (fields["quats"] ** 2).sum(-1)[..., None] ** 0.5
@@ -162,10 +162,15 @@ class Rig:
 
         return Rig(
             self.families,
-            Gaussians(**{name: put(array) for name, array in self.neutral.items()}),  # type: ignore[arg-type]
+            self.neutral.to(device),
             device_skin(self.skin, device) if isinstance(self.skin, Skin) else self.skin,
             tuple(put(basis) for basis in self.bases),
         )
+
+
+def displaced(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields [..., N, *] of `base` [N, *] that `changes` [..., N, *] change; numpy or torch."""
+    return {field: base[field] + change for field, change in changes.items()}
 
 
 def moves_centres_alone(components: Components) -> bool:

@@ -12,8 +12,8 @@ from splatrig.fitting.dataset import FrameData
 from splatrig.fitting.metrics import as_metrics, measured
 from splatrig.fitting.recipe import Plan
 from splatrig.fitting.trainer import render_view, views_of
-from splatrig.gaussians.activation import activate_gaussians
 from splatrig.gaussians.gaussians import Gaussians
+from splatrig.rasterize import activate
 
 COLUMNS = ("frame", "camera", "split", "region", "psnr", "ssim", "lpips")
 ERROR_GAIN = 4.0
@@ -28,7 +28,7 @@ PICTURE_HEIGHT = 512
 def measure_frame(gaussians: Gaussians, frame: FrameData, plan: Plan) -> pd.DataFrame:
     """Return the metrics of every camera and region, whole pictures over black (or the plate); columns `COLUMNS`."""
     views = views_of(frame, cropped=False)
-    activated = activate_gaussians(gaussians, frame.images.device)
+    activated = activate(gaussians.to(frame.images.device))
     pending = []
     for view in views:
         rendered, photographed = render_view(activated, view, _measuring(plan), _black(frame))
@@ -46,7 +46,7 @@ def measure_frame(gaussians: Gaussians, frame: FrameData, plan: Plan) -> pd.Data
 def comparison(gaussians: Gaussians, frame: FrameData, plan: Plan, camera: int) -> NDArray[np.uint8]:  # [h, 3w, 3]
     """Return render | photograph | error (times `ERROR_GAIN`) of one camera, cropped to the silhouette, for the eye."""
     view = views_of(frame, cropped=True)[camera]
-    activated = activate_gaussians(gaussians, frame.images.device)
+    activated = activate(gaussians.to(frame.images.device))
     rendered, photographed = render_view(activated, view, _measuring(plan), _black(frame))
     error = (rendered - photographed).abs() * ERROR_GAIN
     strip = torch.cat([rendered, photographed, error], dim=1).clamp(0.0, 1.0)

@@ -15,10 +15,9 @@ from splatrig.fitting.dataset import FrameData
 from splatrig.fitting.losses import composite, drift_loss, photometric_loss, size_loss
 from splatrig.fitting.optimizer import Adam
 from splatrig.fitting.recipe import Plan, in_millimetres
-from splatrig.gaussians.activation import Activated, activate_for_rasterizer
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.io.errors import InputError
-from splatrig.rasterize import rasterize
+from splatrig.rasterize import Splats, Views, activate, rasterize
 
 _LOG = logging.getLogger(__name__)
 
@@ -140,18 +139,10 @@ def fit(
     )
 
 
-def render_view(activated: Activated, view: View, plan: Plan, background: Tensor) -> tuple[Tensor, Tensor]:
+def render_view(splats: Splats, view: View, plan: Plan, background: Tensor) -> tuple[Tensor, Tensor]:
     """Return render and photograph [h, w, 3] of a view, both over the plan's backdrop (`background` [3] or plate)."""
-    images, alphas = rasterize(
-        *activated,
-        view.viewmats,
-        view.Ks,
-        view.width,
-        view.height,
-        sh_degree=plan.sh_degree,
-        backgrounds=behind_render(plan, background)[None],
-        backend=plan.rasterizer,
-    )
+    views = Views(view.viewmats, view.Ks, view.width, view.height, behind_render(plan, background)[None])
+    images, alphas = rasterize(replace(splats, sh_degree=plan.sh_degree), views, plan.rasterizer)
     return over_backdrop(images.squeeze(0), alphas.squeeze(0), view, plan, background)
 
 
@@ -246,20 +237,20 @@ class _Optimization:
     def step(self, step: int) -> None:
         """Render one camera, go down its gradient, record what the step was made of."""
         self.optimizer.forget_gradients()
-        activated = activate_for_rasterizer(**self.parameters)
+        splats = activate(Gaussians(**self.parameters), unit_quats=False)
         view = self.views[self.order[step]]
         try:
-            rendered, photographed = render_view(activated, view, self.plan, self.backgrounds[step])
+            rendered, photographed = render_view(splats, view, self.plan, self.backgrounds[step])
         except InputError as error:
-            names = [name for name, values in activated._asdict().items() if not bool(values.isfinite().all())]
+            names = [name for name, values in splats.items() if not bool(values.isfinite().all())]
             what = f"{', '.join(names)} not finite; {_ADVICE}" if names else str(error)
             raise InputError(f"{self.frame.name}: step {step}, camera {view.camera}: {what}") from error
         loss = photometric_loss(rendered, photographed, self.plan.lambda_dssim)
         if self.plan.drift_weight > 0:
-            drift = drift_loss(activated.means, self.anchors, self.inverse_edges)
+            drift = drift_loss(splats.means, self.anchors, self.inverse_edges)
             loss = loss + self.plan.drift_weight * drift
         if self.plan.size_weight > 0:
-            loss = loss + self.plan.size_weight * size_loss(activated.scales, self.inverse_edges)
+            loss = loss + self.plan.size_weight * size_loss(splats.scales, self.inverse_edges)
         loss.backward()
         self._record(step, loss.detach())
         self.optimizer.step(self.plan.rates_at(step + self.skipped))
