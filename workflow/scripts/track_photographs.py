@@ -24,7 +24,7 @@ view = plan_for(from_mapping(TrainingConfig, params.training), "frame", params.b
 comparison = Comparison(
     Subject.open(inputs), view, from_mapping(JointSolve, params.solve), choose_device(params.device, snakemake.threads)
 )
-rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path())
+rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path(), follow=False)
 weights = weights_from_frame_photographs(comparison, rig.components, params.name)
 panel = read_panel(inputs.panel)
 write_track(snakemake.output.track, track_of(panel, np.zeros(1), weights[None], f"photographs of {params.name}"))

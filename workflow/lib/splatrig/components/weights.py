@@ -187,17 +187,17 @@ def _exact(gram, moment, low, high, w):  # type: ignore[no-untyped-def]
         free = np.flatnonzero(side == FREE)
         _step_to_optimum(gram, left, free, factor, step)
         first, fraction = -1, 1.0
-        for i, k in enumerate(free):
+        for i, component in enumerate(free):
             if abs(step[i]) > ROUNDING:
-                room = (low[k] if step[i] < 0 else high[k]) - w[k]
+                room = (low[component] if step[i] < 0 else high[component]) - w[component]
                 if room / step[i] < fraction:
                     first, fraction = i, max(room / step[i], 0.0)
-        for i, k in enumerate(free):
-            w[k] += fraction * step[i]
+        for i, component in enumerate(free):
+            w[component] += fraction * step[i]
         if first >= 0:
-            k = free[first]
-            side[k] = AT_LOW if step[first] < 0 else AT_HIGH
-            w[k] = low[k] if step[first] < 0 else high[k]
+            at_low = step[first] < 0
+            side[free[first]] = AT_LOW if at_low else AT_HIGH
+            w[free[first]] = low[free[first]] if at_low else high[free[first]]
         left = moment - gram @ w
         if first >= 0:
             continue

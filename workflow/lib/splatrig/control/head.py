@@ -37,6 +37,9 @@ class Head:
     families: dict[str, Family]
     template: Template
 
+    def __post_init__(self) -> None:
+        _ = self.rig  # which refuses a head without families
+
     @property
     def faces(self) -> NDArray[np.int64]:
         """Triangles [T, 3] over the Gaussians."""
