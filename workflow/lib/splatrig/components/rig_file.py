@@ -57,7 +57,7 @@ def read_rig(path: str | Path, neutral: Gaussians, template: Template, skin: Ski
 def carry_xyz(components: Components, template: Template, rest: Gaussians) -> Components:
     """Return the displacements of coarse `components` on the finest level, around the face `rest`.
 
-    Displacements go up through the midpoint operators; all that is not xyz stays the neutral's.
+    Displacements go up through the midpoint operators; all that is not xyz stays the neutral's, of learned rigs too.
     """
     count = components.columns.count
     coarse = next((name for name, level in template.levels.items() if len(level.vertices) == count), None)
@@ -79,4 +79,5 @@ def carry_xyz(components: Components, template: Template, rest: Gaussians) -> Co
         columns=columns,
         faces=finest.faces,
         face_mask=finest.mask,
+        base=None,
     )
