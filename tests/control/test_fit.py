@@ -5,7 +5,8 @@ import pytest
 
 import planted
 from control import heads
-from splatrig.control.fit import frame_times, track_of, weights_of_displacements, weights_of_gaussians
+from splatrig.components.weights import weights_of_displacements
+from splatrig.control.fit import frame_times, track_of, weights_of_gaussians
 
 HEAD = heads.head(2)
 

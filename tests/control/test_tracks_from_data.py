@@ -15,8 +15,9 @@ from learned import subject as joint_subject
 from learned.planted import VIEW
 from splatrig.components.component_file import Components
 from splatrig.components.rig import Rig
+from splatrig.components.weights import weights_of_displacements
 from splatrig.config.models import JointSolve
-from splatrig.control.fit import tracked_displacements, weights_of_displacements, weights_of_gaussians
+from splatrig.control.fit import tracked_displacements, weights_of_gaussians
 from splatrig.control.photographs import weights_from_frame_photographs
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.io.errors import InputError
