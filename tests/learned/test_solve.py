@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -64,6 +66,22 @@ def test_bounds_hold_where_the_free_solution_leaves_them(truth: Planted) -> None
 def test_the_position_basis_is_the_planted_one(truth: Planted) -> None:
     found = positions(components(truth, bounded=True))
     np.testing.assert_allclose(found, truth.deltas["means"], rtol=1e-5, atol=1e-5)
+
+
+def test_signed_components_find_negative_weights(truth: Planted) -> None:
+    """Signed SLDC has weights in [-1, 1]; those of a frame's photographs were held above 0."""
+    signed = replace(components(truth, bounded=False), limits=(-1.0, 1.0))
+    rig = Rig.of(signed, truth.base)
+    wanted = np.float32([-0.5, 0.4, -1.4])
+    within = np.clip(wanted, -1, 1)
+    moved = (rig.pose(wanted).means - truth.base.means)[None]
+    np.testing.assert_allclose(weights_of_displacements(signed, moved), [within], atol=1e-3)
+    with planted.photographs_in(truth, rig.pose(within)) as photographs:
+        pairs = [(0, camera) for camera in (0, 2, 4, 6)]
+        found = weights_from_photographs(
+            rig.to("cpu"), photographs, pairs, np.zeros(3), SolvePlan(80, 0.08), planted.VIEW
+        )
+    np.testing.assert_allclose(found, within, atol=0.05)
 
 
 def test_components_that_move_nothing_leave_the_start(truth: Planted) -> None:
