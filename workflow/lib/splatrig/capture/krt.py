@@ -11,14 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.dataset.cameras import Cameras
+from splatrig.dataset.cameras import SKEW_TOLERANCE, Cameras, check_rotation
 from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_path
-from splatrig.io.plain_text import check_rotation, finite_numbers, read_lines
+from splatrig.io.plain_text import finite_numbers, read_lines
 
 _ROWS = (("intrinsics", 3), ("intrinsics", 3), ("intrinsics", 3), ("distortion", 5)) + 3 * (("extrinsics", 4),)
-_SKEW_TOLERANCE = 1e-3
-"""Pixels of skew that are taken for rounding; the rasterisers know no skew."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ def _check_camera(path: Path, number: int, camera: KrtCamera) -> None:
     K = camera.K
     if not (K[0, 0] > 0 and K[1, 1] > 0 and np.array_equal(K[2], [0, 0, 1]) and K[1, 0] == 0):
         raise InputError(f"{where}: expected intrinsics [fx 0 cx; 0 fy cy; 0 0 1] with fx, fy > 0, got {K.tolist()}.")
-    if abs(K[0, 1]) > _SKEW_TOLERANCE:
+    if abs(K[0, 1]) > SKEW_TOLERANCE:
         raise InputError(f"{where}: expected square axes (skew 0), got skew {K[0, 1]:g}; undistort the images first.")
     check_rotation(camera.extrinsics[:, :3], f"{where}: extrinsics")
 
