@@ -6,9 +6,9 @@ import numba
 
 from splatrig.components.component_file import read_components
 from splatrig.config.models import JointSolve, TrainingConfig, from_mapping
+from splatrig.evaluation.attribute_rows import read_attribute_rows
 from splatrig.evaluation.image_space import open_stage
 from splatrig.evaluation.joint_folds import Fold
-from splatrig.evaluation.rows import read_attribute_rows
 from splatrig.evaluation.table import write_table
 from splatrig.fitting.recipe import plan_for
 from splatrig.jobs.device import choose_device

@@ -7,9 +7,9 @@ import logging
 import numba
 
 from splatrig.components.component_file import read_components
+from splatrig.evaluation.attribute_rows import read_attribute_rows
 from splatrig.evaluation.image_space import open_stage
 from splatrig.evaluation.method import MethodEvaluation
-from splatrig.evaluation.rows import read_attribute_rows
 from splatrig.evaluation.table import write_table
 from splatrig.mesh.template import read_template
 
