@@ -10,16 +10,13 @@ from numpy.typing import NDArray
 from splatrig.animation.pictures import Picture, text_block
 from splatrig.dataset.cameras import Cameras
 from splatrig.mesh.normals import vertex_normals
-from splatrig.mesh.z_buffer import nearest_faces
+from splatrig.mesh.z_buffer import NEAR_MM, nearest_faces
 
 COLORS = "magma_r"
 """Matplotlib's name of the colour map: its lightness falls evenly, so it survives colour blindness and grey print."""
 
 USED_SHARE = 0.88
 """Share of the colour map that is used: on the darkest colours no shading can be seen."""
-
-NEAR_MM = 1.0
-"""Triangles with a corner nearer to the camera are not drawn."""
 
 
 @dataclass(frozen=True)

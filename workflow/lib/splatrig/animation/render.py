@@ -11,9 +11,7 @@ from splatrig.dataset.cameras import Cameras
 from splatrig.gaussians.activation import activate_gaussians
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.rasterize import rasterize
-
-BLUR_PX2 = 0.3
-"""What every back end adds to the variances of a projected Gaussian, in pixels squared."""
+from splatrig.rasterize.scene import EPS_2D
 
 SH_DEGREE = 3
 """Spherical-harmonic degree that stored Gaussians hold."""
@@ -54,15 +52,15 @@ def render(
 def lens_blur(photographed: Cameras, center: NDArray, shown: Cameras | None = None) -> float:
     """Return by how much to widen Gaussians, in mm², that are shown nearer than they were photographed.
 
-    A rig was learned as a picture in which every Gaussian has `BLUR_PX2` more variance: around `center` [3],
-    `BLUR_PX2` · (distance / focal length)² in mm². Nearer, the rasteriser's own blur is less than that, and Gaussians
+    A rig was learned as a picture in which every Gaussian has `EPS_2D` more variance: around `center` [3],
+    `EPS_2D` · (distance / focal length)² in mm². Nearer, the rasteriser's own blur is less than that, and Gaussians
     smaller than a pixel of the photographs, which none of them could see alone, would show as dots (the
     three-dimensional filter of Yu et al., Mip-Splatting, 2024). The rasteriser's share in `shown` is taken off.
     """
     distance = float(np.median(np.linalg.norm(photographed.centers - center, axis=1)))
     there = float(np.median(photographed.Ks[:, 1, 1]))
     here = np.inf if shown is None else float(np.median(shown.Ks[:, 1, 1]))
-    return max(0.0, BLUR_PX2 * distance**2 * (there**-2 - here**-2))
+    return max(0.0, EPS_2D * distance**2 * (there**-2 - here**-2))
 
 
 def widened(gaussians: Gaussians, variance_mm2: float) -> Gaussians:

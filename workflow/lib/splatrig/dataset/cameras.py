@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from splatrig.config.names import held_out_cameras
 from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_path
+from splatrig.io.plain_text import ROTATION_TOLERANCE
 
-_ROTATION_TOLERANCE = 1e-3
-"""Largest entry of R Rᵀ - I."""
-_SKEW_TOLERANCE = 1e-2
-"""Pixels; splats know no skew."""
+SKEW_TOLERANCE = 1e-2
+"""Pixels of skew that are taken for rounding; the rasterisers know no skew."""
 
 
 def check_pinhole(
@@ -30,9 +29,9 @@ def check_pinhole(
 ) -> None:
     """Raise InputError beginning with `where` unless a camera is a rigid one without skew, as rasterisers take it."""
     (fx, skew, cx), (_, fy, cy) = K[0].tolist(), K[1].tolist()
-    if not (0 < fx < math.inf and 0 < fy < math.inf and math.isfinite(cx + cy) and abs(skew) < _SKEW_TOLERANCE):
+    if not (0 < fx < math.inf and 0 < fy < math.inf and math.isfinite(cx + cy) and abs(skew) < SKEW_TOLERANCE):
         raise InputError(f"{where}: expected finite intrinsics, fx, fy > 0, no skew, got K {K.tolist()}.")
-    if not np.abs(viewmat[:3, :3] @ viewmat[:3, :3].T - np.eye(3)).max() < _ROTATION_TOLERANCE:
+    if not np.abs(viewmat[:3, :3] @ viewmat[:3, :3].T - np.eye(3)).max() < ROTATION_TOLERANCE:
         raise InputError(
             f"{where}: expected a rigid transform to the camera, got {viewmat.tolist()}; take scales off it."
         )

@@ -7,10 +7,7 @@ from scipy.sparse.linalg import splu
 
 from splatrig.dataset.cameras import Cameras
 from splatrig.mesh.topology import vertex_adjacency
-from splatrig.mesh.z_buffer import nearest_faces
-
-NEAR_MM = 1.0
-"""Faces with a corner nearer to the camera hide nothing."""
+from splatrig.mesh.z_buffer import NEAR_MM, nearest_faces
 
 _PULL = 1e-6
 """Weight of the mean colour at a vertex that no camera sees, against one for each neighbour."""
