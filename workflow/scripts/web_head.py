@@ -10,10 +10,10 @@ import numba
 
 from splatrig.animation.family import frontal_order
 from splatrig.animation.render import pick_device
+from splatrig.components.labels import title_of
 from splatrig.components.rig_file import open_rig
 from splatrig.config.models import ControlDrag, from_mapping
 from splatrig.control.head import Family, head_of
-from splatrig.control.labels import title_of
 from splatrig.control.panel import read_panel
 from splatrig.control.track import read_track
 from splatrig.control.web.measure import cost_of
