@@ -24,5 +24,12 @@ view = plan_for(from_mapping(TrainingConfig, params.training), "frame", params.b
 fold = Fold(params.method, params.level, components, data, params.fold)
 solved = fold.solve(Comparison(subject, view, from_mapping(JointSolve, params.solve), device))
 write_table(output.table, fold.numbers(solved))
-stage = open_stage(inputs, subject.dataset, subject.template, params.device, follow=False)
+stage = open_stage(
+    neutral=inputs.neutral,
+    cameras=inputs.cameras,
+    dataset=subject.dataset,
+    template=subject.template,
+    device=device,
+    follow=False,
+)
 write_table(output.images, fold.pictures(solved, stage))

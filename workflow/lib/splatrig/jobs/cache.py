@@ -25,13 +25,14 @@ from typing import Any
 
 from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_directory, atomic_path, sha256_of_file
+from splatrig.jobs.device_kind import kind_of, torch_sees_gpu
 from splatrig.jobs.software import software
 
 VARIABLE = "SPLATRIG_CACHE"
 _FORMAT = 1
 _MANIFEST = "manifest.json"
 _STAMP = ".snakemake_timestamp"
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Contents = dict[str, str]
 """SHA-256 by path below a file or folder; a file's own path is the empty string."""
@@ -56,10 +57,10 @@ class Entry:
             for name, target in self.outputs.items():
                 _put(self.folder / name, target, manifest["outputs"][name])
         except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
-            _LOG.warning("%s: the cached result is damaged (%s); it is removed and made anew", self.folder, error)
+            logger.warning("%s: the cached result is damaged (%s); it is removed and made anew", self.folder, error)
             shutil.rmtree(self.folder, ignore_errors=True)
             return False
-        _LOG.info("taken from the cache: %s, made %s on %s", self.folder, manifest["made"], manifest["machine"])
+        logger.info("taken from the cache: %s, made %s on %s", self.folder, manifest["made"], manifest["machine"])
         return True
 
     def keep(self) -> None:
@@ -84,9 +85,9 @@ class Entry:
                 shutil.rmtree(temporary, ignore_errors=True)
         except OSError as error:
             if not (self.folder / _MANIFEST).is_file():  # else another job made the same meanwhile
-                _LOG.warning("%s: the result is not kept in the cache (%s)", self.folder, error)
+                logger.warning("%s: the result is not kept in the cache (%s)", self.folder, error)
             return
-        _LOG.info("kept in the cache: %s", self.folder)
+        logger.info("kept in the cache: %s", self.folder)
 
 
 def reuse(job: Any, script: str | Path, apart_from: Collection[str] = ()) -> Entry:
@@ -119,7 +120,7 @@ def entry_of(job: Any, script: str | Path, apart_from: Collection[str] = ()) -> 
         "inputs": {name: _contents_of_all(value) for name, value in _named(job.input).items()},
         "outputs": {name: path.suffix for name, path in outputs.items()},
         "software": software(),
-        "device": _device(params.get("device")),
+        "device": kind_of(params["device"], torch_sees_gpu) if "device" in params else None,
     }
     key = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
     return Entry(Path(root) / key[:2] / key, description, outputs)
@@ -145,15 +146,6 @@ def _named(files: Any) -> dict[str, Any]:
     if sum(1 if isinstance(value, str | Path) else len(value) for value in named.values()) != len(files):
         raise ValueError("a rule whose results are shared must name all of its inputs and outputs")
     return named
-
-
-def _device(device: str | None) -> str | None:
-    """Return what a device of the configuration means on this machine."""
-    if device != "auto":
-        return device
-    import torch  # two seconds, and only the fits compute on a device
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _take(path: Path, target: Path) -> Contents:
