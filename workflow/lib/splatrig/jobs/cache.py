@@ -18,13 +18,13 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_directory, atomic_path, sha256_of_file
+from splatrig.io.files import as_paths, atomic_directory, atomic_path, sha256_of_file
 from splatrig.jobs.device_kind import kind_of, torch_sees_gpu
 from splatrig.jobs.software import software
 
@@ -90,10 +90,30 @@ class Entry:
         logger.info("kept in the cache: %s", self.folder)
 
 
-def reuse(job: Any, script: str | Path, apart_from: Collection[str] = ()) -> Entry:
+class Named(Protocol):
+    """Files, params or wildcards of a rule by name."""
+
+    def __len__(self) -> int:
+        """Return how many there are, with and without a name."""
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """Return those that have a name."""
+
+
+class RunningJob(Protocol):
+    """Snakemake's object of a script, as far as a result depends on it."""
+
+    rule: str
+    wildcards: Named
+    params: Named
+    input: Named
+    output: Named
+
+
+def reuse(job: RunningJob, script: str | Path, apart_from: Collection[str] = ()) -> Entry:
     """End this job successfully here if its result is in the cache; else return where to `keep` it when it is made.
 
-    `job` is Snakemake's object of a script and `script` that file; `apart_from` names the params that do not change
+    `job` is what Snakemake calls `snakemake` in `script`, a file; `apart_from` names the params that do not change
     the result.
     """
     entry = entry_of(job, script, apart_from)
@@ -102,9 +122,9 @@ def reuse(job: Any, script: str | Path, apart_from: Collection[str] = ()) -> Ent
     return entry
 
 
-def entry_of(job: Any, script: str | Path, apart_from: Collection[str] = ()) -> Entry:
+def entry_of(job: RunningJob, script: str | Path, apart_from: Collection[str] = ()) -> Entry:
     """Return the entry of a job of Snakemake. Raises InputError when SPLATRIG_CACHE is not a folder."""
-    outputs = {name: Path(path) for name, path in _named(job.output).items()}
+    outputs = {name: path for name, [path] in _named(job.output).items()}
     root = os.environ.get(VARIABLE)
     if not root:
         return Entry(None, {}, outputs)
@@ -117,7 +137,7 @@ def entry_of(job: Any, script: str | Path, apart_from: Collection[str] = ()) -> 
         "script": sha256_of_file(script),
         "wildcards": dict(job.wildcards.items()),
         "params": params,
-        "inputs": {name: _contents_of_all(value) for name, value in _named(job.input).items()},
+        "inputs": {name: [contents(path) for path in paths] for name, paths in _named(job.input).items()},
         "outputs": {name: path.suffix for name, path in outputs.items()},
         "software": software(),
         "device": kind_of(params["device"], torch_sees_gpu) if "device" in params else None,
@@ -135,15 +155,10 @@ def contents(path: str | Path) -> Contents:
     return {file.relative_to(root).as_posix(): sha256_of_file(file) for file in files}
 
 
-def _contents_of_all(paths: Any) -> list[Contents]:
-    """Return the contents of an input, which may be one path, several, or none."""
-    return [contents(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
-
-
-def _named(files: Any) -> dict[str, Any]:
+def _named(files: Named) -> dict[str, list[Path]]:
     """Return inputs or outputs by name; all of them must have one, or what they are for is not known."""
-    named = dict(files.items())
-    if sum(1 if isinstance(value, str | Path) else len(value) for value in named.values()) != len(files):
+    named = {name: as_paths(value) for name, value in files.items()}
+    if sum(map(len, named.values())) != len(files):
         raise ValueError("a rule whose results are shared must name all of its inputs and outputs")
     return named
 
