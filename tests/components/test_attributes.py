@@ -9,7 +9,7 @@ from components.synthetic import export_small_capture
 from splatrig.components.attribute_writer import aligned_quats, export_attributes
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.matrix import DIMENSIONS, StandardisedRows, in_memory, standardise
-from splatrig.evaluation.rows import read_attribute_rows
+from splatrig.evaluation.attribute_rows import read_attribute_rows
 from splatrig.gaussians.gaussians import SH_C0
 from splatrig.gaussians.store import read_fitted_frames, write_fitted_frames
 from splatrig.io.errors import InputError

@@ -8,6 +8,7 @@ from fitting import tiny
 from learned.subject import bulged, joint_config, sides_of, write_subject
 from splatrig.components.component_file import Components
 from splatrig.components.fields import ATTRIBUTES
+from splatrig.evaluation.attribute_rows import AttributeRows, reach_of
 from splatrig.evaluation.image_space import Photographs, Stage
 from splatrig.evaluation.images import IMAGE_COLUMNS
 from splatrig.evaluation.joint_folds import Fold
@@ -19,7 +20,6 @@ from splatrig.evaluation.left_out import (
     solved_baseline,
     summarise_folds,
 )
-from splatrig.evaluation.rows import AttributeRows, reach_of
 from splatrig.evaluation.table import METHOD_COLUMNS, pick
 from splatrig.fitting.recipe import plan_for
 from splatrig.learned.compare import Comparison

@@ -6,9 +6,9 @@ import numba
 
 from splatrig.components.component_file import read_components
 from splatrig.config.models import JointSolve, TrainingConfig, from_mapping
+from splatrig.evaluation.attribute_rows import read_attribute_rows
 from splatrig.evaluation.image_space import open_stage
 from splatrig.evaluation.joint_folds import Fold
-from splatrig.evaluation.rows import read_attribute_rows
 from splatrig.evaluation.table import write_table
 from splatrig.fitting.recipe import plan_for
 from splatrig.jobs.device import choose_device
@@ -24,5 +24,12 @@ view = plan_for(from_mapping(TrainingConfig, params.training), "frame", params.b
 fold = Fold(params.method, params.level, components, data, params.fold)
 solved = fold.solve(Comparison(subject, view, from_mapping(JointSolve, params.solve), device))
 write_table(output.table, fold.numbers(solved))
-stage = open_stage(inputs, subject.dataset, subject.template, params.device, follow=False)
+stage = open_stage(
+    neutral=inputs.neutral,
+    cameras=inputs.cameras,
+    dataset=subject.dataset,
+    template=subject.template,
+    device=device,
+    follow=False,
+)
 write_table(output.images, fold.pictures(solved, stage))

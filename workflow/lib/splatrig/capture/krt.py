@@ -16,6 +16,8 @@ from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_path
 from splatrig.io.plain_text import finite_numbers, read_lines
 
+_SKEW_TOLERANCE = SKEW_TOLERANCE / 10
+"""Pixels of skew; a tenth of the rasterisers' tolerance, since images larger than the photographs enlarge skew, too."""
 _ROWS = (("intrinsics", 3), ("intrinsics", 3), ("intrinsics", 3), ("distortion", 5)) + 3 * (("extrinsics", 4),)
 
 
@@ -73,7 +75,7 @@ def _check_camera(path: Path, number: int, camera: KrtCamera) -> None:
     K = camera.K
     if not (K[0, 0] > 0 and K[1, 1] > 0 and np.array_equal(K[2], [0, 0, 1]) and K[1, 0] == 0):
         raise InputError(f"{where}: expected intrinsics [fx 0 cx; 0 fy cy; 0 0 1] with fx, fy > 0, got {K.tolist()}.")
-    if abs(K[0, 1]) > SKEW_TOLERANCE:
+    if abs(K[0, 1]) > _SKEW_TOLERANCE:
         raise InputError(f"{where}: expected square axes (skew 0), got skew {K[0, 1]:g}; undistort the images first.")
     check_rotation(camera.extrinsics[:, :3], f"{where}: extrinsics")
 

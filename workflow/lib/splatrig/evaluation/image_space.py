@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from splatrig.animation.render import pick_device, render
+from splatrig.animation.render import render
 from splatrig.components.component_file import Components
 from splatrig.components.fields import base_of
 from splatrig.components.rig import Rig
@@ -74,7 +73,7 @@ class ViewScore:
 
 
 @torch.no_grad()
-def score(gaussians: Gaussians, views: Views, device: str = "cpu") -> list[ViewScore]:
+def score(gaussians: Gaussians, views: Views, device: str | torch.device = "cpu") -> list[ViewScore]:
     """Render `gaussians` from the cameras of `views` onto black; compare those that see the head."""
     images = torch.from_numpy(render(gaussians, views.cameras, device=device)[0])
     found = []
@@ -147,7 +146,7 @@ class Stage:
         neutral: Gaussians,
         template: Template,
         photographs: Photographs,
-        device: str = "cpu",
+        device: str | torch.device = "cpu",
         surface: Surface | None = None,
     ) -> None:
         """With `surface`, the skin of the finest level, Gaussians whose centres alone are moved follow it."""
@@ -198,14 +197,23 @@ class Stage:
         return table
 
 
-def open_stage(inputs: Any, dataset: str | Path, template: Template, device: str, *, follow: bool) -> Stage:
-    """Return the stage of a rule's inputs (neutral, cameras): held-out cameras, or all where none is held out.
+def open_stage(
+    *,
+    neutral: str | Path,
+    cameras: str | Path,
+    dataset: str | Path,
+    template: Template,
+    device: str | torch.device,
+    follow: bool,
+) -> Stage:
+    """Return the stage of a subject: cameras held out, or all where none is held out.
 
-    `device` is the configuration's; with `follow`, Gaussians whose centres alone are moved follow the skin.
+    `neutral` are the fitted Gaussians of the neutral frame, `cameras` the data set's `cameras.json`. With `follow`,
+    Gaussians whose centres alone are moved follow the skin.
     """
-    cameras = read_cameras(inputs.cameras)
-    cameras = cameras.select(cameras.held_out) if cameras.held_out.any() else cameras
-    neutral = read_fitted_frames(inputs.neutral).gaussians[0]
+    shown = read_cameras(cameras)
+    shown = shown.select(shown.held_out) if shown.held_out.any() else shown
+    fitted = read_fitted_frames(neutral).gaussians[0]
     finest = template.levels[template.finest]
     surface = surface_of(finest.vertices, finest.faces) if follow else None
-    return Stage(neutral, template, Photographs(Path(dataset), cameras), pick_device(device), surface)
+    return Stage(fitted, template, Photographs(Path(dataset), shown), device, surface)
