@@ -62,6 +62,11 @@ def as_paths(files: str | Path | Iterable[str | Path]) -> list[Path]:
     return [Path(files)] if isinstance(files, str | Path) else [Path(file) for file in files]
 
 
+def first_path(files: str | Path | Iterable[str | Path]) -> Path | None:
+    """Return the file of a named input that a rule may not have, or None."""
+    return next(iter(as_paths(files)), None)
+
+
 def sha256_of_file(path: str | Path) -> str:
     """Return the SHA-256 of a file's content as 64 hexadecimal digits."""
     with open(path, "rb") as stream:
