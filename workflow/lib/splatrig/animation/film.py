@@ -82,7 +82,7 @@ def film(
     cameras: Cameras,  # T, one a frame, in head space
     *,
     background: tuple[float, float, float] = (0.0, 0.0, 0.0),
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     batch: int = BATCH,
     widen_mm2: float = 0.0,
 ) -> Iterator[NDArray[np.uint8]]:  # [H, W, 3]

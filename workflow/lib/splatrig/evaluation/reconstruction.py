@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from splatrig.components.component_file import Components
 from splatrig.components.matrix import ERROR_UNITS
 from splatrig.components.rig import fit_weights
+from splatrig.evaluation.attribute_rows import AttributeRows
 from splatrig.evaluation.measures import (
     attribute_error,
     hoyer,
@@ -16,7 +17,6 @@ from splatrig.evaluation.measures import (
     support_radius,
     zero_rows,
 )
-from splatrig.evaluation.rows import AttributeRows
 from splatrig.evaluation.surface import SurfaceWalk
 from splatrig.evaluation.table import MethodTable
 from splatrig.mesh.topology import unique_edges
