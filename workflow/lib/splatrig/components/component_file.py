@@ -188,6 +188,12 @@ class Components:
         left /= self.std
         return left
 
+    def unstandardise(
+        self, left: NDArray[np.float32], columns: slice = slice(None)
+    ) -> NDArray[np.float32]:  # [F, D], or as wide as `columns`
+        """Return the rows in stored units whose `columns` leave `left`; inverse of `standardise`."""
+        return self.rest[columns] + self.std[columns] * left
+
     def by_gaussian(self) -> NDArray[np.float32]:
         """Return C as [K, N, d]: for each Gaussian its d values, attributes in the order of `columns`."""
         return self.columns.by_gaussian(self.C)
@@ -197,17 +203,20 @@ class Components:
         return self.select(np.arange(min(k, len(self))))
 
     def select(self, order: NDArray[np.int64]) -> "Components":
-        """Return the components `order`, in that order."""
+        """Return the components `order`, in that order; one whose mirror image is not among them has none."""
         one_each: dict[str, Any] = {
             name: None if (values := getattr(self, name)) is None else values[order] for name in _ONE_PER_COMPONENT
         }
+        if self.partners is not None:
+            place = np.full(len(self) + 1, -1, dtype=self.partners.dtype)  # the last is where -1 leads
+            place[order] = np.arange(len(order))
+            one_each["partners"] = place[self.partners[order]]
         names = tuple(self.names[k] for k in order) if self.names else ()
         return replace(self, W=self.W[:, order], C=self.C[order], names=names, **one_each)
 
 
 _ONE_PER_COMPONENT = (
     "centers",
-    "partners",
     "explained_variance",
     "explained_variance_ratio",
     "unit_best",

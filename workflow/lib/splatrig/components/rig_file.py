@@ -20,13 +20,14 @@ logger = logging.getLogger(__name__)
 
 
 def open_rig(
-    components: str | Path, neutral: str | Path, template: str | Path, dataset: Path, *, follow: bool = True
+    components: str | Path, neutral: str | Path, template: str | Path | Template, dataset: Path, *, follow: bool = True
 ) -> tuple[Rig, Path]:
-    """Read a family and the neutral that it moves; see `read_rig`.
+    """Read a family and the neutral that it moves; see `read_rig`. `template` is a file, or what was read of it.
 
     Returns the rig and where `dataset`, the restructured folder of the neutral's expression, has its head pose.
     """
-    fitted, levels = read_fitted_frames(neutral), read_template(template)
+    fitted = read_fitted_frames(neutral)
+    levels = template if isinstance(template, Template) else read_template(template)
     rig = read_rig(components, fitted.gaussians[0], levels, skin_of_template(levels) if follow else None)
     frame = fitted.frames[0]
     return rig, dataset / frame / f"{frame}_transform.txt"
@@ -56,7 +57,7 @@ def read_rig(path: str | Path, neutral: Gaussians, template: Template, skin: Ski
 def carry_xyz(components: Components, template: Template, rest: Gaussians) -> Components:
     """Return the displacements of coarse `components` on the finest level, around the face `rest`.
 
-    Displacements go up through the midpoint operators; all that is not xyz stays the neutral's.
+    Displacements go up through the midpoint operators; all that is not xyz stays the neutral's, of learned rigs too.
     """
     count = components.columns.count
     coarse = next((name for name, level in template.levels.items() if len(level.vertices) == count), None)
@@ -78,4 +79,5 @@ def carry_xyz(components: Components, template: Template, rest: Gaussians) -> Co
         columns=columns,
         faces=finest.faces,
         face_mask=finest.mask,
+        base=None,
     )
