@@ -10,7 +10,7 @@ from splatrig.components.attribute_writer import aligned_quats, export_attribute
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.fields import ATTRIBUTES
 from splatrig.components.matrix import StandardisedRows, in_memory, standardise
-from splatrig.evaluation.rows import read_attribute_rows
+from splatrig.evaluation.attribute_rows import read_attribute_rows
 from splatrig.gaussians.gaussians import SH_C0
 from splatrig.gaussians.store import read_fitted_frames, write_fitted_frames
 from splatrig.io.errors import InputError

@@ -1,3 +1,6 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -41,7 +44,7 @@ def test_weights_of_a_frame_are_found_from_its_photographs(truth: Planted, bound
     with planted.photographs(truth) as photographs:
         pairs = [(5, camera) for camera in (0, 2, 4, 6)]
         plan = SolvePlan(steps=80, rate=0.08)
-        weights = weights_from_photographs(rig, photographs, pairs, np.full(3, 0.5, np.float32), plan, planted.VIEW)
+        weights = weights_from_photographs(rig, photographs, pairs, np.full(3, 0.5, np.float32), plan, planted.RENDER)
     np.testing.assert_allclose(weights, truth.weights[5], atol=0.05)
 
 
@@ -66,9 +69,27 @@ def test_the_position_basis_is_the_planted_one(truth: Planted) -> None:
     np.testing.assert_allclose(found, truth.deltas["means"], rtol=1e-5, atol=1e-5)
 
 
+def test_signed_components_find_negative_weights(truth: Planted, tmp_path: Path) -> None:
+    """Signed SLDC has weights in [-1, 1]; those of a frame's photographs were held above 0."""
+    signed = replace(components(truth, bounded=False), limits=(-1.0, 1.0))
+    rig = Rig.of(signed, truth.base)
+    wanted = np.float32([-0.5, 0.4, -1.4])
+    within = np.clip(wanted, -1, 1)
+    moved = (rig.pose(wanted).means - truth.base.means)[None]
+    np.testing.assert_allclose(weights_of_displacements(signed, moved), [within], atol=1e-3)
+    posed = replace(truth, frames=[replace(truth.frames[0], folder=tmp_path)])
+    planted.photograph(posed.frames[0], rig.pose(within))
+    with planted.photographs(posed) as photographs:
+        pairs = [(0, camera) for camera in (0, 2, 4, 6)]
+        found = weights_from_photographs(
+            rig.to("cpu"), photographs, pairs, np.zeros(3), SolvePlan(80, 0.08), planted.RENDER
+        )
+    np.testing.assert_allclose(found, within, atol=0.05)
+
+
 def test_components_that_move_nothing_leave_the_start(truth: Planted) -> None:
     rig = Rig.of(components(truth, bounded=False, moving=0.0), truth.base).to("cpu")
     with planted.photographs(truth) as photographs:
         plan, start = SolvePlan(steps=3, rate=0.1), np.float32([0.2, 0, 0])
-        weights = weights_from_photographs(rig, photographs, [(1, 0)], start, plan, planted.VIEW)
+        weights = weights_from_photographs(rig, photographs, [(1, 0)], start, plan, planted.RENDER)
     np.testing.assert_allclose(weights, [0.2, 0, 0], atol=1e-6)

@@ -18,7 +18,7 @@ from splatrig.rasterize.scene import EPS_2D
 class Renderer:
     """How rigs are shown."""
 
-    device: str = "cpu"
+    device: str | torch.device = "cpu"
     background: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """RGB in [0, 1] behind the head."""
     widen_mm2: float = 0.0

@@ -39,7 +39,7 @@ class Rig:
 
     families: tuple[Components, ...]
     """Families of components; their weights stand one after the other. The first gives the rest face."""
-    neutral: Gaussians
+    neutral: Gaussians[Any]
     """What goes with the skin at rest: a learned rig's own base, or else the neutral fit."""
     skin: "Skin | DeviceSkin | None" = None
     """The skin at rest; None: Gaussians do not follow it."""
@@ -72,7 +72,7 @@ class Rig:
         return self.given_bases or tuple(components.basis for components in self.families)
 
     @cached_property
-    def base(self) -> Gaussians:
+    def base(self) -> Gaussians[Any]:
         """All weights zero, before anything follows the skin; quaternions as stored, of nearly unit length."""
         first = self.families[0]
         rest = first.columns.by_field(first.rest.astype(np.float32))
@@ -120,7 +120,7 @@ class Rig:
         """Whether Gaussians follow the skin: there is one, and a family that moves centres alone."""
         return self.skin is not None and any(map(moves_centres_alone, self.families))
 
-    def pose(self, weights: Any) -> Gaussians:
+    def pose(self, weights: Any) -> Gaussians[Any]:
         """Return the raw Gaussians [..., N, *] of `weights` [..., K], quaternions of unit length.
 
         Tensors are differentiated in the weights. Raises InputError for another number of weights.
@@ -134,7 +134,7 @@ class Rig:
         changes = [blend(None, weights[..., span], basis) for span, basis in zip(self.spans, self.bases, strict=True)]
         return self.moved(changes)
 
-    def moved(self, changes: Sequence[Any]) -> Gaussians:
+    def moved(self, changes: Sequence[Any]) -> Gaussians[Any]:
         """Return the raw Gaussians of what each family adds to its columns, rows [..., D] in stored units."""
         fields: dict[str, Any] = dict(self.base.items())
         moves = self._moves_at_rest if self.follows else None

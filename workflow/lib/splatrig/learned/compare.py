@@ -13,9 +13,8 @@ from splatrig.components.component_file import Components
 from splatrig.components.rig import Rig
 from splatrig.components.weights import weights_of_displacements
 from splatrig.config.models import JointSolve
+from splatrig.fitting.compare_view import RenderOptions, render_view
 from splatrig.fitting.metrics import measure
-from splatrig.fitting.recipe import Plan
-from splatrig.fitting.trainer import render_view
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.io.errors import InputError
@@ -36,8 +35,7 @@ class Comparison:
     """What all methods of a comparison share."""
 
     subject: Subject
-    view: Plan
-    """How pictures are rendered and compared."""
+    render: RenderOptions
     solve: JointSolve
     """How weights of unseen frames are found."""
     device: torch.device
@@ -113,15 +111,15 @@ def unseen_weights(
     with subject.photographs(names, comparison.device) as photographs:
         for row, start in track(list(enumerate(starts)), f"weights of {components.family}", unit="frame"):
             pairs = [(row, int(camera)) for camera in order]
-            solved.append(weights_from_photographs(rig, photographs, pairs, start, plan, comparison.view, usual))
+            solved.append(weights_from_photographs(rig, photographs, pairs, start, plan, comparison.render, usual))
     return np.array(solved).reshape(len(names), len(components))
 
 
 def displacements(subject: Subject, names: Sequence[str]) -> NDArray[np.float64]:  # [F, N, 3]
     """Return how far the tracked mesh of each frame is from the neutral's, at the finest level, in millimetres."""
     finest = subject.template.levels[subject.template.finest]
-    up = subject.template.up
-    return np.stack([up @ mesh - finest.vertices for mesh in read_meshes(subject.dataset, names, subject.template)])
+    meshes = read_meshes(subject.dataset.folder, names, subject.template)
+    return np.stack([subject.template.up @ mesh - finest.vertices for mesh in meshes])
 
 
 def measured(
@@ -139,8 +137,8 @@ def measured(
             photographs.hold([(frame, camera) for frame in ahead for camera in cameras])
             for camera in cameras:
                 view = photographs.view((index, camera))
-                rendered, photographed = render_view(activated, view, comparison.view, background)
-                metrics = measure(rendered, photographed, view.image[..., 3] > 127)
+                rendered, photographed = render_view(activated, view, comparison.render, background)
+                metrics = measure(rendered, photographed, view.inside)
                 rows += [(*place, view.camera, region, m.psnr, m.ssim) for region, m in metrics.items()]
             photographs.drop([(index, camera) for camera in cameras])
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -1,4 +1,4 @@
-"""What a step compares: the Gaussians of several frames as their cameras show them, and the photographs."""
+"""The Gaussians of several frames as a step renders them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,11 +6,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from splatrig.fitting.recipe import Plan
-from splatrig.fitting.trainer import behind_render, over_backdrop
 from splatrig.gaussians.gaussians import Gaussians
-from splatrig.learned.stream import Shot
-from splatrig.rasterize import Splats, Views, activate, rasterize_each
+from splatrig.rasterize import Splats, activate
 
 
 def activated_frames(
@@ -36,30 +33,6 @@ def repeated(poses: Splats, times: Sequence[int]) -> Splats:
         return torch.cat([row.expand(number, *row.shape[1:]) for row, number in rows])
 
     return poses.map(repeat)
-
-
-def pictures(
-    poses: Splats,  # [S, N, *]
-    shots: Sequence[Shot],  # S
-    viewmats: Tensor,  # [S, 4, 4] of the shots
-    plan: Plan,
-    background: Tensor,  # [3]
-) -> list[tuple[Tensor, Tensor]]:  # S of [h, w, 3] each
-    """Return each shot's render and photograph, both over the plan's backdrop (`background` or plate)."""
-    views = [shot.view for shot in shots]
-    sizes = [(view.width, view.height) for view in views]
-    largest = Views(
-        viewmats[:, None],
-        torch.cat([view.Ks for view in views])[:, None],
-        width=max(width for width, _ in sizes),
-        height=max(height for _, height in sizes),
-        backgrounds=behind_render(plan, background).expand(len(views), 1, 3),
-    )
-    rendered = rasterize_each(replace(poses, sh_degree=plan.sh_degree), largest, sizes, plan.rasterizer)
-    return [
-        over_backdrop(image, alpha, view, plan, background)
-        for (image, alpha), view in zip(rendered, views, strict=True)
-    ]
 
 
 def hidden(poses: Splats, shown: Tensor | None) -> Splats:  # shown [S, N] bool

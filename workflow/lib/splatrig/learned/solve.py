@@ -9,12 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 from splatrig.components.rig import Rig
+from splatrig.dataset.photographs import Pair, Photographs
+from splatrig.fitting.compare_view import RenderOptions, render_view
 from splatrig.fitting.losses import photometric_loss
-from splatrig.fitting.recipe import Plan
-from splatrig.fitting.trainer import ADAM_EPSILON, render_view
-from splatrig.learned.schedule import Pair
-from splatrig.learned.stream import Photographs
-from splatrig.rasterize.activation import activate
+from splatrig.fitting.trainer import ADAM_EPSILON
+from splatrig.rasterize import activate
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ def weights_from_photographs(
     pairs: Sequence[Pair],
     start: NDArray[np.floating],  # [K]
     plan: SolvePlan,
-    view: Plan,
+    render: RenderOptions,
     usual: NDArray[np.floating] | None = None,  # [K]
 ) -> NDArray[np.float64]:  # [K]
     """Return the weights within the model's limits with which a rig of tensors matches photographs of a frame best.
@@ -50,10 +49,10 @@ def weights_from_photographs(
     background = torch.zeros(3, device=means.device)
     for step in range(plan.steps):
         adam.param_groups[0]["lr"] = plan.rate * 0.5 * (1.0 + math.cos(math.pi * step / plan.steps))
-        shot = photographs.view(pairs[step % len(pairs)])
+        view = photographs.view(pairs[step % len(pairs)])
         posed = activate(rig.pose((weights * units)[0]))
-        rendered, photographed = render_view(posed, shot, view, background)
-        (weights.grad,) = torch.autograd.grad(photometric_loss(rendered, photographed, view.lambda_dssim), [weights])
+        rendered, photographed = render_view(posed, view, render, background)
+        (weights.grad,) = torch.autograd.grad(photometric_loss(rendered, photographed, render.lambda_dssim), [weights])
         weights.grad = torch.nan_to_num(weights.grad, 0.0, 0.0, 0.0)
         adam.step()
         with torch.no_grad():
