@@ -20,7 +20,7 @@ def test_digest_follows_imports_through_modules(tmp_path):
 def test_lazy_and_named_imports_count(tmp_path):
     script = tmp_path / "script.py"
     script.write_text("def f():\n    import splatrig.io.errors\n    g('splatrig.io.files')\n")
-    assert digest.modules_used_by(script) == ["splatrig.io.errors", "splatrig.io.files"]
+    assert digest.modules_used_by(script) == ["splatrig.io", "splatrig.io.errors", "splatrig.io.files"]
 
 
 def test_digest_changes_with_a_used_module_only(tmp_path, monkeypatch):

@@ -9,17 +9,19 @@ from splatrig.animation.family import compare_heat, frontal_order
 from splatrig.animation.heatmap import look
 from splatrig.animation.pictures import write_png
 from splatrig.animation.render import picture_cameras
+from splatrig.components.labels import label_of
 from splatrig.components.rig_file import open_rig
 from splatrig.config.models import RenderingConfig, from_mapping
 from splatrig.dataset.cameras import read_cameras
 from splatrig.dataset.pose import read_pose
-from splatrig.evaluation.table import label_of
+from splatrig.mesh.template import read_template
 
 rendering = from_mapping(RenderingConfig, snakemake.params.rendering)
+template = read_template(snakemake.input.template)
 rigs = {}
 for path, method in zip(snakemake.input.components, snakemake.params.methods, strict=True):
     rigs[label_of(method)], pose_file = open_rig(
-        path, snakemake.input.neutral, snakemake.input.template, Path(snakemake.input.dataset), follow=False
+        path, snakemake.input.neutral, template, Path(snakemake.input.dataset), follow=False
     )  # maps show where centres go, whatever else follows
 rig = next(iter(rigs.values()))
 cameras = picture_cameras(read_cameras(snakemake.input.cameras), rendering.image_height)

@@ -6,9 +6,9 @@ import numba
 
 from splatrig.components.component_file import read_components
 from splatrig.config.models import JointSolve, TrainingConfig, from_mapping
+from splatrig.evaluation.attribute_rows import read_attribute_rows
 from splatrig.evaluation.image_space import open_stage
 from splatrig.evaluation.joint_folds import Fold
-from splatrig.evaluation.rows import read_attribute_rows
 from splatrig.evaluation.table import write_table
 from splatrig.fitting.recipe import render_options
 from splatrig.io.files import first_path
@@ -27,10 +27,17 @@ subject = Subject.open(
     frames=inputs.frames,
     plates=first_path(inputs.plates),
 )
-data = read_attribute_rows(inputs.attributes, [name for name, _, _ in components.dim_info])
+data = read_attribute_rows(inputs.attributes, components.columns.names)
 render = render_options(from_mapping(TrainingConfig, params.training), params.background)
 fold = Fold(params.method, params.level, components, data, params.fold)
 solved = fold.solve(Comparison(subject, render, from_mapping(JointSolve, params.solve), device))
 write_table(output.table, fold.numbers(solved))
-stage = open_stage(inputs, subject.dataset.folder, subject.template, params.device, follow=False)
+stage = open_stage(
+    neutral=inputs.neutral,
+    cameras=inputs.cameras,
+    dataset=subject.dataset.folder,
+    template=subject.template,
+    device=device,
+    follow=False,
+)
 write_table(output.images, fold.pictures(solved, stage))

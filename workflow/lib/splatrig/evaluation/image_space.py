@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,12 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from splatrig.animation.render import pick_device, render
+from splatrig.animation.render import render
 from splatrig.components.component_file import Components
-from splatrig.components.fields import base_of
-from splatrig.components.rig import Rig
-from splatrig.components.rig_file import carry_xyz
-from splatrig.components.skin import Surface, surface_of
+from splatrig.components.rig import Rig, moves_centres_alone
+from splatrig.components.rig_file import carry_xyz, skin_of_template
+from splatrig.components.skin import Skin
 from splatrig.dataset.cameras import Cameras, read_cameras
 from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.photographs import Photographs
@@ -74,7 +72,7 @@ class ViewScore:
 
 
 @torch.no_grad()
-def score(gaussians: Gaussians, views: Views, device: str = "cpu") -> list[ViewScore]:
+def score(gaussians: Gaussians, views: Views, device: str | torch.device = "cpu") -> list[ViewScore]:
     """Render `gaussians` from the cameras of `views` onto black; compare those that see the head."""
     images = torch.from_numpy(render(gaussians, views.cameras, device=device)[0])
     found = []
@@ -146,18 +144,17 @@ class Stage:
         neutral: Gaussians,
         template: Template,
         photographs: FrameViews,
-        device: str = "cpu",
-        surface: Surface | None = None,
+        device: str | torch.device = "cpu",
+        skin: Skin | None = None,
     ) -> None:
-        """With `surface`, the skin of the finest level, Gaussians whose centres alone are moved follow it."""
+        """With `skin`, that of the finest level at rest, Gaussians whose centres alone are moved follow it."""
         self._neutral, self._template, self._photographs, self._device = neutral, template, photographs, device
-        self._surface = surface
+        self._skin = skin
         self._rows: list[tuple[object, ...]] = []
 
     def follows(self, components: Components) -> bool:
         """Return whether Gaussians of `components` turn and grow with the skin here, nothing else turning them."""
-        moved = {name for name, _, _ in components.dim_info}
-        return self._surface is not None and moved.isdisjoint(("rotation", "scale"))
+        return self._skin is not None and moves_centres_alone(components)
 
     def posing(self, components: Components, *, follow: bool = True) -> Callable[[NDArray[np.float32]], Gaussians]:
         """Return what makes Gaussians of a row of `components`; rows of a coarse level are carried to the finest.
@@ -165,19 +162,15 @@ class Stage:
         Displacements go up through the midpoint operators; what the components do not move stays the neutral's, and
         without `follow` so do rotation and size of Gaussians that would follow the skin.
         """
-        surface = self._surface if follow else None
-        if len(components.face_mask) == len(self._neutral):
-            return Rig(components, base_of(components, self._neutral), surface).from_row
-        lifted = carry_xyz(components, self._template, self._neutral)
-        rig = Rig(lifted, self._neutral, surface)
-        coarse = self._template.level_of(len(components.face_mask))
-        operator = self._template.between(coarse, self._template.finest)
-        first, end = next((first, end) for name, first, end in components.dim_info if name == "xyz")
-        rest = components.rest[first:end].reshape(-1, 3)
+        skin, columns = self._skin if follow else None, components.columns
+        if columns.count == len(self._neutral):
+            return Rig.of(components, self._neutral, skin).from_row
+        rig = Rig.of(carry_xyz(components, self._template, self._neutral), self._neutral, skin)
+        up = self._template.between(self._template.level_of(columns.count), self._template.finest)
 
         def pose(row: NDArray[np.float32]) -> Gaussians:
-            moved = operator @ (row[first:end].reshape(-1, 3) - rest)
-            return rig.from_row((self._neutral.means + moved).astype(np.float32).reshape(-1))
+            change = (row - components.rest)[columns["xyz"]].reshape(-1, 3)
+            return rig.moved([(up @ change).astype(np.float32).reshape(-1)])
 
         return pose
 
@@ -197,14 +190,22 @@ class Stage:
         return table
 
 
-def open_stage(inputs: Any, dataset: str | Path, template: Template, device: str, *, follow: bool) -> Stage:
-    """Return the stage of a rule's inputs (neutral, cameras): held-out cameras, or all where none is held out.
+def open_stage(
+    *,
+    neutral: str | Path,
+    cameras: str | Path,
+    dataset: str | Path,
+    template: Template,
+    device: str | torch.device,
+    follow: bool,
+) -> Stage:
+    """Return the stage of a subject: cameras held out, or all where none is held out.
 
-    `device` is the configuration's; with `follow`, Gaussians whose centres alone are moved follow the skin.
+    `neutral` are the fitted Gaussians of the neutral frame, `cameras` the data set's `cameras.json`. With `follow`,
+    Gaussians whose centres alone are moved follow the skin.
     """
-    cameras = read_cameras(inputs.cameras)
-    cameras = cameras.select(cameras.held_out) if cameras.held_out.any() else cameras
-    neutral = read_fitted_frames(inputs.neutral).gaussians[0]
-    finest = template.levels[template.finest]
-    surface = surface_of(finest.vertices, finest.faces) if follow else None
-    return Stage(neutral, template, FrameViews(Dataset(Path(dataset), cameras)), pick_device(device), surface)
+    shown = read_cameras(cameras)
+    shown = shown.select(shown.held_out) if shown.held_out.any() else shown
+    fitted = read_fitted_frames(neutral).gaussians[0]
+    skin = skin_of_template(template) if follow else None
+    return Stage(fitted, template, FrameViews(Dataset(Path(dataset), shown)), device, skin)

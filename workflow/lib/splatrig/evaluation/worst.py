@@ -6,6 +6,7 @@ from textwrap import fill
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
@@ -72,7 +73,7 @@ def picture_worst(
     dataset: Path,
     cameras: Cameras,
     height: int,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
 ) -> tuple[list[list[Picture]], list[str]]:
     """Return rows of pictures and titles for the views `chosen` by `worst_views`.
 

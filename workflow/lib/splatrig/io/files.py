@@ -57,14 +57,14 @@ def _named_in_errors(target: Path) -> Iterator[None]:
         raise
 
 
-def as_paths(given: str | Iterable[str]) -> list[str]:
-    """Return an input of a rule, which Snakemake gives as one path or as a list of paths, as a list."""
-    return [given] if isinstance(given, str) else list(given)
+def as_paths(files: str | Path | Iterable[str | Path]) -> list[Path]:
+    """Return the files of one named input of a rule, which Snakemake gives as a string, or as a list of any length."""
+    return [Path(files)] if isinstance(files, str | Path) else [Path(file) for file in files]
 
 
-def first_path(given: str | Iterable[str]) -> str | None:
-    """Return the path of an input that a rule may not have, or None."""
-    return next(iter(as_paths(given)), None)
+def first_path(files: str | Path | Iterable[str | Path]) -> Path | None:
+    """Return the file of a named input that a rule may not have, or None."""
+    return next(iter(as_paths(files)), None)
 
 
 def sha256_of_file(path: str | Path) -> str:

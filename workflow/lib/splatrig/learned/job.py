@@ -39,7 +39,7 @@ class JointJob:
     @property
     def files(self) -> list[str]:
         """All inputs, sorted."""
-        return sorted(path for given in self.inputs.values() for path in as_paths(given))
+        return sorted(str(path) for given in self.inputs.values() for path in as_paths(given))
 
 
 def run(job: JointJob) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from splatrig.components.component_file import Components, read_components
+from splatrig.components.component_file import Components, Origin, Solver, read_components
 from splatrig.components.local import support_map
 from splatrig.components.support import Locality
 from splatrig.config.models import JointConfig, SldcConfig, TrainingConfig
@@ -30,7 +30,7 @@ from splatrig.fitting.world import World
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.io.errors import InputError
-from splatrig.learned.export import Provenance, export_rig
+from splatrig.learned.export import TrainedOn, export_rig
 from splatrig.learned.fit import FitReport, JointFit, Surroundings, segment_laplacian
 from splatrig.learned.plan import JointPlan, scaled
 from splatrig.learned.start import Extra, Placement, moved_gaussians, random_start, start_from_components, with_extra
@@ -194,8 +194,9 @@ def _locality(
     assert sldc is not None  # local rigs have it
     level = subject.template.levels[subject.template.level_of(len(components.face_mask))]
     solver = GeodesicSolver(level.vertices, level.faces)
-    locality = Locality(solver, support_map(sldc, config.local.map), float(components.extras["sldc_distance_unit_mm"]))
-    penalty = locality.rows(components.extras["sldc_centers"])
+    locality = Locality(solver, support_map(sldc, config.local.map), components.distance_unit_mm or 1.0)
+    assert components.centers is not None  # SLDC has them
+    penalty = locality.rows(components.centers)
     return penalty < 1.0, penalty
 
 
@@ -279,20 +280,22 @@ def as_components(learned: Learned, subject: Subject, family: str, parameters: M
     bounded = family == "local"
     moving = sum(int(block.dense().any(dim=2).sum()) for block in learned.rig.blocks)
     rows = max(1, learned.rig.count * len(learned.rig))
-    attributes: dict[str, str | int | float] = {
-        "subject": subject.dataset.folder.parent.name,
-        "level": subject.template.finest,
-        "parameters": json.dumps(dict(parameters), sort_keys=True),
-        "best_step": learned.report.best_step,
-        "bad_steps": learned.report.bad_steps,
-        "weights": "bounded" if bounded else "free",
-        "zero_rows": 1.0 - moving / rows,
-    }
-    history = learned.report.history[["step", "loss", "psnr"]].to_numpy(np.float64)
-    provenance = Provenance(tuple(subject.names("train")), level.faces, level.mask, attributes)
-    return export_rig(learned.rig, provenance, bounded=bounded, history=history)
+    origin = Origin(
+        subject=subject.dataset.folder.parent.name,
+        level=subject.template.finest,
+        parameters=json.dumps(dict(parameters), sort_keys=True),
+        source="photographs",
+    )
+    solver = Solver(
+        history=learned.report.history[["step", "loss", "psnr"]].to_numpy(np.float64),
+        best_step=learned.report.best_step,
+        bad_steps=learned.report.bad_steps,
+    )
+    trained = TrainedOn(tuple(subject.names("train")), level.faces, level.mask)
+    components = export_rig(learned.rig, trained, bounded=bounded)
+    return replace(components, origin=origin, solver=solver, zero_rows=1.0 - moving / rows)
 
 
-def read_start(path: str | None) -> Components | None:
+def read_start(path: str | Path | None) -> Components | None:
     """Read the components to start from, if any."""
     return read_components(path) if path else None
