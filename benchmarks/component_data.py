@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 
 from splatrig.components.attributes import FORMAT
-from splatrig.components.matrix import DIMENSIONS
+from splatrig.components.fields import ATTRIBUTES
 from splatrig.mesh.template import Template, build_template
 
 RINGS, SPOKES, SPLITS = 134, 41, 15
@@ -59,7 +59,7 @@ def write_store(
     centers = base[rng.choice(len(base), bumps, replace=False)]
     radii = rng.uniform(15, 35, size=bumps)
     W = weights(bumps, frames, seed)
-    total = sum(DIMENSIONS[name] for name in attributes)
+    total = sum(ATTRIBUTES[name].size for name in attributes)
     directions = rng.normal(size=(bumps, total))
     directions *= (8 / (1 + np.arange(bumps)) ** 0.5 / np.linalg.norm(directions, axis=1))[:, None]
     with h5py.File(path, "w") as file:
@@ -72,7 +72,7 @@ def write_store(
         file.create_dataset("role", data=["train"] * frames, dtype=h5py.string_dtype())
         first = 0
         for name in attributes:
-            width, size = DIMENSIONS[name], {"xyz": 1.0, "f_dc": 0.05, "rotation": 0.01, "scale": 0.05}[name]
+            width, size = ATTRIBUTES[name].size, {"xyz": 1.0, "f_dc": 0.05, "rotation": 0.01, "scale": 0.05}[name]
             data = file.create_dataset(name, shape=(frames, len(vertices) * width), dtype=np.float32)
             for start in range(0, len(vertices), 4096):
                 part = vertices[start : start + 4096]

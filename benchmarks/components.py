@@ -40,15 +40,15 @@ from sldc_reference import plain_sldc  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
 from splatrig.components.attributes import AttributeReader  # noqa: E402
-from splatrig.components.component_file import Components, by_column, by_gaussian  # noqa: E402
+from splatrig.components.component_file import Components  # noqa: E402
+from splatrig.components.fields import Columns  # noqa: E402
 from splatrig.components.local import (  # noqa: E402
     COLUMNS_IN_CACHE,
     CoarseStart,
-    FoundLocal,
     local_components,
     make_engine,
 )
-from splatrig.components.matrix import StandardisedRows, standardise  # noqa: E402
+from splatrig.components.matrix import Decomposition, StandardisedRows, standardise  # noqa: E402
 from splatrig.components.mbspca import sparse_components  # noqa: E402
 from splatrig.components.pca import principal_components  # noqa: E402
 from splatrig.components.sldc import AdmmOptions, SldcOptions, sparse_localized_components  # noqa: E402
@@ -189,7 +189,7 @@ def bench_full(folder: Path, threads: int, attributes: list[str], device: str, s
     bar = f"{device} {'xyz' if attributes == ['xyz'] else 'joint'}{' from ' + start if start else ''}"
     wanted = {"cuda": "<= 10", "cpu": "<= 10 of plain"}[device] if attributes == ["xyz"] else ""
 
-    def run() -> FoundLocal:
+    def run() -> Decomposition:
         with AttributeReader(path) as reader:
             matrix = reader.train_matrix(attributes)
             return local_components(
@@ -199,10 +199,10 @@ def bench_full(folder: Path, threads: int, attributes: list[str], device: str, s
     for attempt in range(2 if device == "cuda" else 1):
         found, seconds, peak = measured(run)
         report(bar, f"to convergence, run {attempt + 1}", seconds, "s", wanted)
-    report(bar, "iterations at the finest level", len(found.extras["sldc_objective"]), "")
-    report(bar, "converged", float(found.extras["sldc_converged"]), "")
-    report(bar, "objective", found.extras["sldc_objective"][-1], "")
-    rows = by_gaussian(found.C, found.standardisation.dim_info, len(mesh.levels["subd2"].vertices))
+    report(bar, "iterations at the finest level", len(found.solver.objective), "")
+    report(bar, "converged", float(found.solver.converged), "")
+    report(bar, "objective", found.solver.objective[-1], "")
+    rows = found.standardisation.columns.by_gaussian(found.C)
     report(bar, "zero rows", float((~rows.any(axis=2)).mean()), "")
     report(bar, "peak memory", peak, "GiB", "<= 12")
 
@@ -224,16 +224,14 @@ def bench_rig(threads: int) -> None:
 
     count, rng = 87_652, np.random.default_rng(0)
     neutral = Gaussians(**{name: np.ones((count, *shape), np.float32) for name, shape in SHAPES.items()})
-    joint = tuple(
-        zip(JOINT, (0, 3 * count, 6 * count, 10 * count), (3 * count, 6 * count, 10 * count, 13 * count), strict=True)
-    )
+    joint, xyz = Columns(tuple(JOINT), count), Columns(("xyz",), count)
 
-    def rig_of(C: np.ndarray, dim_info: tuple[tuple[str, int, int], ...]) -> Rig:
+    def rig_of(C: np.ndarray, parts: Columns) -> Rig:
         columns = C.shape[1]
         mean, std = rng.normal(size=columns).astype(np.float32), np.ones(columns, np.float32)
         mask, faces = np.ones(count, bool), np.zeros((0, 3), np.int64)
         W = np.zeros((1, len(C)), np.float32)
-        return Rig(Components("pca", W, C, mean, std, None, dim_info, faces, mask, ("E/0",)), neutral)
+        return Rig.of(Components("pca", W, C, mean, std, None, parts, faces, mask, ("E/0",)), neutral)
 
     touched = (np.arange(count) % 5 == 0)[None, :, None] * np.ones((20, 1, 13), np.float32)
     cases = {
@@ -242,21 +240,21 @@ def bench_rig(threads: int) -> None:
             joint,
             ">= 30",
         ),
-        "20 local components, 20 % of the rows": (by_column(touched, joint), joint, ">= 150"),
+        "20 local components, 20 % of the rows": (joint.by_column(touched), joint, ">= 150"),
         "20 local components, 20 % of the rows, xyz": (
-            by_column(touched[:, :, :3], (("xyz", 0, 3 * count),)),
-            (("xyz", 0, 3 * count),),
+            xyz.by_column(touched[:, :, :3]),
+            xyz,
             ">= 150",
         ),
     }
-    for name, (C, dim_info, wanted) in cases.items():
-        rig = rig_of(C, dim_info)
+    for name, (C, parts, wanted) in cases.items():
+        rig = rig_of(C, parts)
         weights = rng.uniform(size=(40, len(C))).astype(np.float32)
         with threadpool_limits(limits=threads):
-            rig.rows(weights[0])
+            rig.components.rows(weights[0])
             start = time.perf_counter()
             for frame in weights:
-                rig.rows(frame)
+                rig.components.rows(frame)
             report("rig", f"rows, {name}", len(weights) / (time.perf_counter() - start), "frames/s", wanted)
 
 

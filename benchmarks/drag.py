@@ -12,7 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from splatrig.config.checks import read_config
-from splatrig.control.drag import STEPS_A_COMPONENT, DragSolver, _Part, _step_to_optimum
+from splatrig.control.drag import DragSolver, _Part
 from splatrig.control.head import open_head
 
 POINTS, K = 87_652, 50
@@ -47,7 +47,7 @@ def synthetic() -> None:
     generator = np.random.default_rng(1)
     pose = {"global": np.zeros(K // 2), "local": np.zeros(K // 2)}
     print(f"K = {K} on {POINTS} points, one core; milliseconds: median, 99 % and worst of 1000 solves; the worst of")
-    print("their processor times; processor time of the most steps that a solve may take; a click")
+    print("their processor times; a click")
     solver.start(pose, 0).to(solver.places[0])
     for pins in (1, 2, 5):
         solves, busy, clicks = [], [], []
@@ -65,20 +65,8 @@ def synthetic() -> None:
         middle, late = 1e3 * np.quantile(solves, [0.5, 0.99])
         print(
             f"  {pins} pins: {middle:.3f}, {late:.3f}, {1e3 * max(solves):.3f}; {1e3 * max(busy):.3f}; "
-            f"{most_steps(pins):.3f}; {1e3 * np.median(clicks):.3f}"
+            f"{1e3 * np.median(clicks):.3f}"
         )
-
-
-def most_steps(pins: int) -> float:
-    """Return the milliseconds of as many steps, all components free, as a solve may take at most."""
-    generator = np.random.default_rng(2)
-    R, t = generator.normal(size=(K, 3 * pins)), np.ones(3 * pins)
-    given = R, t, np.ones(K), np.zeros(K, np.int64), np.zeros(K), np.zeros(K)
-    _step_to_optimum(*given)
-    used = time.thread_time()
-    for _ in range(STEPS_A_COMPONENT * K):
-        _step_to_optimum(*given)
-    return 1e3 * (time.thread_time() - used)
 
 
 def follows(results: str) -> None:
@@ -92,7 +80,7 @@ def follows(results: str) -> None:
         missed = []
         for weights in head.panels[source].presets.values():
             there = {source: weights}
-            moved = np.linalg.norm(head.gaussians(there).means - head.base.means, axis=1)
+            moved = np.linalg.norm(head.gaussians(there).means - head.rig.base.means, axis=1)
             for vertex in np.argsort(-moved)[:800:20]:
                 if moved[vertex] >= 1.0:
                     target = solver.point(int(vertex), there)

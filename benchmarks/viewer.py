@@ -17,8 +17,9 @@ from playwright.sync_api import sync_playwright
 from websockets.sync.client import connect
 
 from splatrig.components.component_file import Components
+from splatrig.components.fields import Columns
 from splatrig.components.rig import Rig
-from splatrig.control.head import Family, Head, head_of
+from splatrig.control.head import Family, Head
 from splatrig.control.panel import panel_of
 from splatrig.control.viewer.splats import Blender
 from splatrig.control.viewer.stage import Stage
@@ -65,18 +66,15 @@ def synthetic(count: int, k: int) -> Head:
     template = build_template(vertices, faces, 0, center_vertex=0)
     families = {}
     for name, family in (("joint_global", "pca"), ("joint_local", "sldc")):
-        ends = np.cumsum([0, 3, 3, 4, 3]) * count
-        info = tuple(zip(("xyz", "f_dc", "rotation", "scale"), ends[:-1].tolist(), ends[1:].tolist(), strict=True))
-        rest = np.concatenate(
-            [neutral.means.ravel(), neutral.sh0.ravel(), neutral.quats.ravel(), neutral.log_scales.ravel()]
-        )
-        C = 0.01 * generator.normal(size=(k // 2, ends[-1])).astype(np.float32)
+        columns = Columns(("xyz", "f_dc", "rotation", "scale"), count)
+        rest = columns.row_of(neutral)
+        C = 0.01 * generator.normal(size=(k // 2, len(columns))).astype(np.float32)
         if family == "sldc":
             near = vertices @ vertices[generator.integers(0, count, k // 2)].T > 0.7 * 90**2
             for number, mask in enumerate(near.T):
-                C[number] *= np.concatenate([np.repeat(mask, width) for width in (3, 3, 4, 3)])
+                C[number] *= columns.of_gaussians(mask)
         W = generator.random((20, k // 2)).astype(np.float32)
-        ones = np.ones(ends[-1], dtype=np.float32)
+        ones = np.ones(len(columns), dtype=np.float32)
         parts = Components(
             family,
             W,
@@ -84,15 +82,16 @@ def synthetic(count: int, k: int) -> Head:
             rest,
             ones,
             None,
-            info,
+            columns,
             faces,
             vertices[:, 2] > 0,
             tuple(f"E/{i}" for i in range(20)),
             names=tuple(f"{family} {i:02d}" for i in range(k // 2)),
+            limits=(0.0, 1.0) if family == "sldc" else None,
         )
         level_ = template.levels["base"]
-        families[name] = Family(Rig(parts, neutral), panel_of(name, parts, level_, subject="ball", neutral_frame=""))
-    return head_of("ball", families, template)
+        families[name] = Family(Rig.of(parts, neutral), panel_of(name, parts, level_, subject="ball", neutral_frame=""))
+    return Head("ball", families, template)
 
 
 def move(head: Head, stage: Stage, seconds: float, *, everything: bool, rate: float) -> tuple[int, float]:

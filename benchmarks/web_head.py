@@ -24,7 +24,7 @@ from scipy.optimize import lsq_linear  # noqa: E402
 
 from browser import chromium  # noqa: E402
 from splatrig.animation.render import render  # noqa: E402
-from splatrig.control.fit import positions  # noqa: E402
+from splatrig.components.weights import positions  # noqa: E402
 from splatrig.control.head import Head, open_head  # noqa: E402
 from splatrig.control.web.measure import INSIDE, expression_poses, psnr  # noqa: E402
 from splatrig.dataset.cameras import Cameras, read_cameras  # noqa: E402
@@ -114,7 +114,7 @@ def drags(page: object, head: Head, family: str) -> list[str]:
     """Return rows about drags of 2 mm with one family or all: time, and how near points come that can get there."""
     done = page.evaluate(DRAGS, [family, 2.0])
     chosen = list(head.families) if family == "all" else [family]
-    moves = np.concatenate([positions(head.families[name].rig).reshape(-1, len(head.base), 3) for name in chosen])
+    moves = np.concatenate([positions(head.families[name].rig.components) for name in chosen])
     panels = [head.panels[name] for name in chosen]
     reach = page.evaluate("splatrig.rig.header.drag.reach")
     low, high = (

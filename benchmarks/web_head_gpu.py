@@ -152,13 +152,16 @@ def picture(browser: Chromium, path: Path) -> None:
 
 def make_page(path: Path, count: int, renderer: Path) -> None:
     """Write a page of a ball of `count` Gaussians, 20 global and 20 local components over 13 numbers each."""
+    from dataclasses import replace
+
     import numpy as np
     from scipy.spatial import ConvexHull
 
     from splatrig.components.component_file import Components
+    from splatrig.components.fields import Columns
     from splatrig.components.rig import Rig
     from splatrig.config.models import ControlDrag
-    from splatrig.control.head import Family, head_of
+    from splatrig.control.head import Family, Head
     from splatrig.control.panel import panel_of
     from splatrig.control.web.pack import pack_head
     from splatrig.control.web.page import build_page, header_of
@@ -181,21 +184,19 @@ def make_page(path: Path, count: int, renderer: Path) -> None:
         sh0=(0.5 * np.sin(vertices / 9.0))[:, None].astype(np.float32),
         shN=(0.02 * generator.standard_normal((count, 15, 3))).astype(np.float32),
     )
-    ends = np.cumsum([0, 3, 3, 4, 3]) * count
-    info = tuple(zip(("xyz", "f_dc", "rotation", "scale"), ends[:-1].tolist(), ends[1:].tolist(), strict=True))
-    rest = np.concatenate(
-        [neutral.means.ravel(), neutral.sh0.ravel(), neutral.quats.ravel(), neutral.log_scales.ravel()]
-    )
+    columns = Columns(("xyz", "f_dc", "rotation", "scale"), count)
+    rest = columns.row_of(neutral)
     template, families = build_template(vertices, faces, 0, center_vertex=0), {}
     for name, kind in (("joint_global", "pca"), ("joint_local", "sldc")):
-        C = 0.02 * generator.standard_normal((20, ends[-1]), dtype=np.float32)
+        C = 0.02 * generator.standard_normal((20, len(columns)), dtype=np.float32)
         W = generator.random((20, 20), dtype=np.float32)
-        ones, names = np.ones(ends[-1], dtype=np.float32), tuple(f"{kind} {k:02d}" for k in range(20))
+        ones, names = np.ones(len(columns), dtype=np.float32), tuple(f"{kind} {k:02d}" for k in range(20))
         frames = tuple(f"E/{k}" for k in range(20))
-        parts = Components(kind, W, C, rest, ones, None, info, faces, vertices[:, 2] > 0, frames, names=names)
+        parts = Components(kind, W, C, rest, ones, None, columns, faces, vertices[:, 2] > 0, frames, names=names)
+        parts = replace(parts, limits=(0.0, 1.0) if kind == "sldc" else None)
         panel = panel_of(name, parts, template.levels["base"], subject="ball", neutral_frame="")
-        families[name] = Family(Rig(parts, neutral), panel)
-    head = head_of("ball", families, template)
+        families[name] = Family(Rig.of(parts, neutral), panel)
+    head = Head("ball", families, template)
     camera = Cameras(("front",), np.eye(4)[None], np.eye(3)[None], 10, 10, np.zeros(1, dtype=bool))
     header, blob = header_of(head, pack_head(head), camera, {}, ControlDrag(3e-5, 40.0, 1.5, 1.0))
     sources = Path(__file__).resolve().parents[1] / "workflow" / "web"
