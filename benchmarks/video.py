@@ -69,7 +69,8 @@ def full_size_rig(count: int, components: int, generator: np.random.Generator) -
             parts.append(0.02 * generator.standard_normal((components, end - first), dtype=np.float32))
     made = Components(
         family="pca", W=np.zeros((1, components), np.float32), C=np.concatenate(parts, axis=1),
-        mean=columns.row_of(neutral), std=np.ones(len(columns), np.float32), offset=None, columns=columns, faces=np.zeros((0, 3), np.int64),
+        mean=columns.row_of(neutral), std=np.ones(len(columns), np.float32), offset=None, columns=columns,
+        faces=np.zeros((0, 3), np.int64),
         face_mask=np.ones(count, bool), frames=("a/1",),
     )  # fmt: skip
     return Rig.of(made, neutral)
