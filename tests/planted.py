@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from splatrig.components.component_file import Components
 from splatrig.components.fields import Columns
 from splatrig.dataset.cameras import Cameras
+from splatrig.evaluation.attribute_rows import AttributeRows, reach_of
 from splatrig.evaluation.method import MethodEvaluation
-from splatrig.evaluation.rows import AttributeRows, reach_of
 from splatrig.gaussians.gaussians import Gaussians
 
 RADIUS_MM = 90.0

@@ -1,6 +1,6 @@
 import pytest
 
-from splatrig.control.labels import caption_of, label_of
+from splatrig.control.labels import caption_of, component_label
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from splatrig.control.labels import caption_of, label_of
     ],
 )
 def test_sliders_are_labelled_by_place_then_unit_then_expression(name, label, hint):
-    assert label_of(name) == (label, hint)
+    assert component_label(name) == (label, hint)
 
 
 def test_captions_of_films_join_label_and_hint():

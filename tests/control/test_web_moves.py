@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from control.page import CENTERS_MM, HEAD, LOCAL
-from splatrig.control.labels import label_of
+from splatrig.control.labels import component_label
 
 FIRST = HEAD.panels["pca_all"].count
 ORBIT = "(head) => head.view.orbit.position.toArray()"
@@ -105,4 +105,6 @@ def test_the_page_is_light_or_dark_as_the_system(opened):
 
 def test_labels_beside_sliders_are_those_of_python(opened):
     shown = opened.page.locator(f"details[data-family={LOCAL}] .slider span").all_inner_texts()
-    assert [text.strip() for text in shown] == [" ".join(label_of(name)).strip() for name in HEAD.panels[LOCAL].names]
+    assert [text.strip() for text in shown] == [
+        " ".join(component_label(name)).strip() for name in HEAD.panels[LOCAL].names
+    ]

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 import planted
+from splatrig.components.labels import label_of
 from splatrig.evaluation.fit import merge_fit_metrics, summarise_fit, worst_views
 from splatrig.evaluation.images import FITS, IMAGE_COLUMNS, fitted_pictures, summarise_images, unseen_pictures
 from splatrig.evaluation.summary import (
@@ -17,7 +18,6 @@ from splatrig.evaluation.summary import (
 from splatrig.evaluation.table import (
     RUNTIME_COLUMNS,
     MethodTable,
-    label_of,
     merge_tables,
     pick,
     read_table,

@@ -1,9 +1,10 @@
 import hashlib
 import stat
+from pathlib import Path
 
 import pytest
 
-from splatrig.io.files import atomic_directory, atomic_path, sha256_of_file
+from splatrig.io.files import as_paths, atomic_directory, atomic_path, sha256_of_file
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
@@ -49,3 +50,10 @@ def test_sha256_is_that_of_the_content(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(b"abc" * 100_000)
     assert sha256_of_file(path) == hashlib.sha256(b"abc" * 100_000).hexdigest()
+
+
+def test_one_file_many_or_none_are_a_list_of_paths():
+    assert as_paths("a/b.h5") == [Path("a/b.h5")]
+    assert as_paths(Path("a")) == [Path("a")]
+    assert as_paths(["a", Path("b")]) == [Path("a"), Path("b")]
+    assert as_paths([]) == []

@@ -10,6 +10,7 @@ import torch
 from splatrig.io.errors import InputError
 from splatrig.jobs import device
 from splatrig.jobs.device import choose_device, choose_places
+from splatrig.jobs.device_kind import kind_of
 
 ROOT = Path(__file__).resolve().parents[2]
 _JOB = """
@@ -93,3 +94,23 @@ def test_a_gpu_that_is_not_there_is_said_in_a_sentence(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     with pytest.raises(InputError, match=r"^device: got cuda, but .* shows this job no GPU .* device: auto or cpu\.$"):
         choose_device("cuda", 1)
+
+
+def test_auto_alone_asks_whether_there_is_a_gpu():
+    assert (kind_of("auto", lambda: True), kind_of("auto", lambda: False)) == ("cuda", "cpu")
+    assert [kind_of(name, pytest.fail) for name in ("cuda", "cpu")] == ["cuda", "cpu"]
+
+
+def test_rules_and_the_cache_decide_without_torch():
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, splatrig.jobs.cache, splatrig.jobs.device_kind; print('torch' in sys.modules)",
+        ],
+        env={"PYTHONPATH": str(ROOT / "workflow" / "lib")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "False\n"

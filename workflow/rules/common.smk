@@ -1,7 +1,6 @@
 # What every stage uses: the typed configuration, paths, names, and digests of library code.
 
 import re
-import shutil
 import time
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ from splatrig.capture.demo.rig import camera_names
 from splatrig.capture.krt import read_krt
 from splatrig.config.models import Refit, Steps, level_names, to_mapping
 from splatrig.config.checks import check_config, load_config
+from splatrig.jobs.device_kind import driver_is_here, kind_of
 from splatrig.jobs.digest import library_digest
 from splatrig.io.errors import InputError
 from splatrig.jobs.provenance import Job, run_description, write_provenance
@@ -142,9 +142,7 @@ def threads_of_large(count):
 
 def gpu(count=1):
     """How many GPUs a rule that can use `count` asks for."""
-    if CFG.device == "auto":
-        return count * int(shutil.which("nvidia-smi") is not None)
-    return count * int(CFG.device == "cuda")
+    return count * int(kind_of(CFG.device, driver_is_here) == "cuda")
 
 
 def _check_gpus():

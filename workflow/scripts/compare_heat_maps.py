@@ -9,11 +9,11 @@ from splatrig.animation.family import compare_heat, frontal_order
 from splatrig.animation.heatmap import look
 from splatrig.animation.pictures import write_png
 from splatrig.animation.render import picture_cameras
+from splatrig.components.labels import label_of
 from splatrig.components.rig_file import open_rig
 from splatrig.config.models import RenderingConfig, from_mapping
 from splatrig.dataset.cameras import read_cameras
 from splatrig.dataset.pose import read_pose
-from splatrig.evaluation.table import label_of
 
 rendering = from_mapping(RenderingConfig, snakemake.params.rendering)
 rigs = {}

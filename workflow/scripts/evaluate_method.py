@@ -7,20 +7,29 @@ import logging
 import numba
 
 from splatrig.components.component_file import read_components
+from splatrig.evaluation.attribute_rows import read_attribute_rows
 from splatrig.evaluation.image_space import open_stage
 from splatrig.evaluation.method import MethodEvaluation
-from splatrig.evaluation.rows import read_attribute_rows
 from splatrig.evaluation.table import write_table
+from splatrig.jobs.device import choose_device
 from splatrig.mesh.template import read_template
 
 numba.set_num_threads(snakemake.threads)
 params, inputs = snakemake.params, snakemake.input
+device = choose_device(params.device, snakemake.threads)
 components, template = read_components(inputs.components), read_template(inputs.template)
 data = read_attribute_rows(inputs.attributes, components.columns.names)
 evaluation = MethodEvaluation(params.method, params.level, components, data, params.ks, params.seed)
 numbers = evaluation.table(len(template.levels[params.level].vertices))
 write_table(snakemake.output.table, numbers)
-stage = open_stage(inputs, params.dataset, template, params.device, follow=params.follow_skin)
+stage = open_stage(
+    neutral=inputs.neutral,
+    cameras=inputs.cameras,
+    dataset=params.dataset,
+    template=template,
+    device=device,
+    follow=params.follow_skin,
+)
 pictures = evaluation.pictures(stage)
 logging.info("%s: %d numbers, %d of pictures", params.method, len(numbers), len(pictures))
 write_table(snakemake.output.images, pictures)

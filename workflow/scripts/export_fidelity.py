@@ -7,7 +7,6 @@ from pathlib import Path
 import numba
 
 from splatrig.animation.family import frontal_order
-from splatrig.animation.render import pick_device
 from splatrig.components.rig_file import open_rig
 from splatrig.config.models import track_of_pose
 from splatrig.control.panel import read_panel
@@ -16,18 +15,20 @@ from splatrig.dataset.pose import read_pose
 from splatrig.evaluation.table import write_table
 from splatrig.export.fidelity import CAMERAS, measure
 from splatrig.export.poses import weights_of_pose
+from splatrig.io.files import as_paths
+from splatrig.jobs.device import choose_device
 
 inputs, params = snakemake.input, snakemake.params
 numba.set_num_threads(snakemake.threads)
 rig, pose_file = open_rig(
     inputs.components, inputs.neutral, inputs.template, Path(inputs.dataset), follow=params.follow_skin
 )
+device = choose_device(params.device, snakemake.threads)
 panel = read_panel(inputs.panel)
 named = [(pose, track_of_pose(pose, params.expressions)) for pose in params.poses]
-given = [inputs.tracks] if isinstance(inputs.tracks, str) else list(inputs.tracks)
-tracks = dict(zip([pose for pose, track in named if track], given, strict=True))
+tracks = dict(zip([pose for pose, track in named if track], as_paths(inputs.tracks), strict=True))
 originals = {pose: rig.gaussians(weights_of_pose(pose, panel, tracks.get(pose))) for pose in params.poses}
 files = {pose: [path for path in inputs.files if Path(path).stem == pose] for pose in params.poses}
 cameras = read_cameras(inputs.cameras).in_head_space(read_pose(pose_file))
 cameras = cameras.select(frontal_order(cameras, rig.neutral.means)[:CAMERAS])
-write_table(snakemake.output.table, measure(originals, files, cameras, params.ply_axes, pick_device(params.device)))
+write_table(snakemake.output.table, measure(originals, files, cameras, params.ply_axes, device))

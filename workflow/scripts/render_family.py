@@ -12,12 +12,13 @@ from splatrig.animation.family import frontal_order, picture_family
 from splatrig.animation.film_page import write_film_page
 from splatrig.animation.heatmap import look
 from splatrig.animation.pictures import write_gif, write_jpeg, write_mp4, write_png
-from splatrig.animation.render import lens_blur, pick_device, picture_cameras
+from splatrig.animation.render import lens_blur, picture_cameras
 from splatrig.components.rig_file import open_rig
 from splatrig.config.models import RenderingConfig, from_mapping
 from splatrig.dataset.cameras import read_cameras
 from splatrig.dataset.pose import read_pose
 from splatrig.io.files import atomic_directory
+from splatrig.jobs.device import choose_device
 from splatrig.mesh.template import read_template
 
 numba.set_num_threads(snakemake.threads)
@@ -43,7 +44,7 @@ pictures = picture_family(
     components=list(range(min(rendering.components, rig.count))),
     deviations=rendering.deviations,
     frames=rendering.animation_frames,
-    device=pick_device(snakemake.params.device),
+    device=choose_device(snakemake.params.device, snakemake.threads),
     widen_mm2=lens_blur(photographed, rig.neutral.means.mean(axis=0), cameras),
 )
 logging.info("%d stills of cameras %s", len(pictures.stills), ", ".join(shown.names))

@@ -8,11 +8,11 @@ from pathlib import Path
 import numba
 
 from splatrig.animation.pictures import write_png
-from splatrig.animation.render import pick_device
 from splatrig.dataset.cameras import read_cameras
 from splatrig.evaluation.fit import worst_views
 from splatrig.evaluation.table import read_table, write_table
 from splatrig.evaluation.worst import camera_table, picture_worst, worst_sheet
+from splatrig.jobs.device import choose_device
 
 numba.set_num_threads(snakemake.threads)
 params = snakemake.params
@@ -21,7 +21,7 @@ cameras = read_cameras(snakemake.input.cameras)
 chosen = worst_views(fit, params.views)
 logging.info("worst views:\n%s", chosen[["expression", "frame", "camera", "psnr"]].to_string(index=False))
 stores = dict(zip(params.expressions, snakemake.input.gaussians, strict=True))
-device = pick_device(params.device)
+device = choose_device(params.device, snakemake.threads)
 rows, titles = picture_worst(chosen, stores, Path(params.dataset), cameras, params.image_height, device)
 write_png(snakemake.output.picture, worst_sheet(rows, titles))
 write_table(snakemake.output.cameras, camera_table(fit))

@@ -7,14 +7,16 @@ import logging
 import numba
 
 from splatrig.config.models import MbspcaConfig, SldcConfig, from_mapping
+from splatrig.evaluation.attribute_rows import read_attribute_rows
 from splatrig.evaluation.image_space import open_stage
 from splatrig.evaluation.relearn import Learner, Sweeps
-from splatrig.evaluation.rows import read_attribute_rows
 from splatrig.evaluation.table import write_table
+from splatrig.jobs.device import choose_device
 from splatrig.mesh.template import read_template
 
 numba.set_num_threads(snakemake.threads)
 params, inputs = snakemake.params, snakemake.input
+device = choose_device(params.device, snakemake.threads)
 data = read_attribute_rows(inputs.attributes, ["xyz"])
 template = read_template(inputs.template)
 learner = Learner(
@@ -28,7 +30,14 @@ sweeps = Sweeps(learner, params.method, params.level, data)
 sweeps.against_k(params.ks)
 if params.sldc:
     sweeps.against_lambda(params.lambdas, max(params.ks))
-stage = open_stage(inputs, params.dataset, template, params.device, follow=params.follow_skin)
+stage = open_stage(
+    neutral=inputs.neutral,
+    cameras=inputs.cameras,
+    dataset=params.dataset,
+    template=template,
+    device=device,
+    follow=params.follow_skin,
+)
 sweeps.leave_one_expression_out(params.left_out_ks, stage)
 numbers = sweeps.frame()
 logging.info("%s: %d numbers", params.method, len(numbers))

@@ -5,9 +5,9 @@ log_to(snakemake.log[0])
 import logging
 from pathlib import Path
 
+from splatrig.animation.mask_picture import draw_mask
 from splatrig.dataset.frames import read_chosen_frames
 from splatrig.mesh.mask import faces_inside, mask_center, write_mask
-from splatrig.mesh.mask_picture import draw_mask
 from splatrig.mesh.obj import read_obj, write_obj
 from splatrig.mesh.template import build_template, write_template
 from splatrig.mesh.topology import prune_unreferenced

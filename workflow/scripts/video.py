@@ -13,7 +13,7 @@ from splatrig.animation.family import frontal_order
 from splatrig.animation.film import film
 from splatrig.animation.film_page import write_film_page
 from splatrig.animation.pictures import reduced, write_gif, write_mp4
-from splatrig.animation.render import lens_blur, pick_device, picture_cameras
+from splatrig.animation.render import lens_blur, picture_cameras
 from splatrig.components.rig_file import open_rig
 from splatrig.config.models import VideoConfig, from_mapping
 from splatrig.control.filters import resampled
@@ -22,6 +22,7 @@ from splatrig.control.panel import read_panel
 from splatrig.control.track import read_track
 from splatrig.dataset.cameras import read_cameras
 from splatrig.dataset.pose import read_pose
+from splatrig.jobs.device import choose_device
 from splatrig.jobs.progress import track as progress
 
 inputs, params = snakemake.input, snakemake.params
@@ -43,7 +44,7 @@ pictures = film(
     track.weights,
     path,
     background=tuple(video.background),
-    device=pick_device(params.device),
+    device=choose_device(params.device, snakemake.threads),
     widen_mm2=lens_blur(photographed, center, path),
 )
 words = [caption_of(name) for name in panel.names]

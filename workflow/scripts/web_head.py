@@ -9,11 +9,10 @@ from pathlib import Path
 import numba
 
 from splatrig.animation.family import frontal_order
-from splatrig.animation.render import pick_device
+from splatrig.components.labels import title_of
 from splatrig.components.rig_file import open_rig
 from splatrig.config.models import ControlDrag, from_mapping
 from splatrig.control.head import Family, head_of
-from splatrig.control.labels import title_of
 from splatrig.control.panel import read_panel
 from splatrig.control.track import read_track
 from splatrig.control.web.measure import cost_of
@@ -22,6 +21,7 @@ from splatrig.control.web.page import build_page, footer_of, header_of
 from splatrig.dataset.cameras import read_cameras
 from splatrig.dataset.pose import read_pose
 from splatrig.io.files import atomic_path
+from splatrig.jobs.device import choose_device
 from splatrig.mesh.template import read_template
 
 numba.set_num_threads(snakemake.threads)
@@ -41,7 +41,13 @@ for path in inputs.tracks:
     tracks[f"{Path(path).stem} · {title_of(track.family)}"] = track
 packed = pack_head(head)
 shown = cameras.select(cameras.held_out) if cameras.held_out.any() else cameras
-cost = cost_of(head, packed, shown.select(range(min(len(shown), params.measured_cameras))), pick_device(params.device))
+device = choose_device(params.device, snakemake.threads)
+cost = cost_of(
+    head,
+    packed,
+    shown.select(range(min(len(shown), params.measured_cameras))),
+    choose_device(params.device, snakemake.threads),
+)
 header, blob = header_of(head, packed, cameras, tracks, from_mapping(ControlDrag, params.drag))
 footer = footer_of(head, packed, cost, params.notice)
 page = build_page(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from textwrap import fill, shorten
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from splatrig.animation.heatmap import MeshView, color_bar, nice_ceiling
@@ -109,7 +110,7 @@ def picture_family(
     components: list[int],
     deviations: float,
     frames: int,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     widen_mm2: float = 0.0,
 ) -> FamilyPictures:
     """Render `components` from `cameras` (stills: all of them; sheet and animation: the first).

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from splatrig.animation.pictures import Picture, text_block
 from splatrig.dataset.cameras import Cameras
 from splatrig.mesh.normals import vertex_normals
+from splatrig.mesh.silhouette import NEAR_MM
 from splatrig.mesh.z_buffer import nearest_faces
 
 COLORS = "magma_r"
@@ -17,9 +18,6 @@ COLORS = "magma_r"
 
 USED_SHARE = 0.88
 """Share of the colour map that is used: on the darkest colours no shading can be seen."""
-
-NEAR_MM = 1.0
-"""Triangles with a corner nearer to the camera are not drawn."""
 
 
 @dataclass(frozen=True)

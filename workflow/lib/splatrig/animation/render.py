@@ -8,15 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from splatrig.dataset.cameras import Cameras
-from splatrig.gaussians.activation import activate_gaussians
 from splatrig.gaussians.gaussians import Gaussians
-from splatrig.rasterize import rasterize
-
-BLUR_PX2 = 0.3
-"""What every back end adds to the variances of a projected Gaussian, in pixels squared."""
-
-SH_DEGREE = 3
-"""Spherical-harmonic degree that stored Gaussians hold."""
+from splatrig.rasterize import Views, activate, rasterize
+from splatrig.rasterize.scene import EPS_2D
 
 
 def render(
@@ -28,41 +22,28 @@ def render(
     backend: str = "auto",
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return pictures [C, H, W, 3], clipped to [0, 1], and their opacity [C, H, W, 1]."""
-    activated = activate_gaussians(gaussians, device)
     backgrounds = None
     if background is not None:
         filled = np.array(np.broadcast_to(background, (len(cameras), 3)), dtype=np.float32)
         backgrounds = torch.as_tensor(filled, device=device)
     with torch.no_grad():
-        images, alphas = rasterize(
-            activated.means,
-            activated.quats,
-            activated.scales,
-            activated.opacities,
-            activated.sh,
-            torch.as_tensor(cameras.viewmats, dtype=torch.float32, device=device),
-            torch.as_tensor(cameras.Ks, dtype=torch.float32, device=device),
-            cameras.width,
-            cameras.height,
-            sh_degree=SH_DEGREE,
-            backgrounds=backgrounds,
-            backend=backend,
-        )
+        views = Views.of(cameras, device, backgrounds)
+        images, alphas = rasterize(activate(gaussians.to(device)), views, backend)
     return images.clamp(0.0, 1.0).cpu().numpy(), alphas.cpu().numpy()
 
 
 def lens_blur(photographed: Cameras, center: NDArray, shown: Cameras | None = None) -> float:
     """Return by how much to widen Gaussians, in mm², that are shown nearer than they were photographed.
 
-    A rig was learned as a picture in which every Gaussian has `BLUR_PX2` more variance: around `center` [3],
-    `BLUR_PX2` · (distance / focal length)² in mm². Nearer, the rasteriser's own blur is less than that, and Gaussians
+    A rig was learned as a picture in which every Gaussian has `EPS_2D` more variance: around `center` [3],
+    `EPS_2D` · (distance / focal length)² in mm². Nearer, the rasteriser's own blur is less than that, and Gaussians
     smaller than a pixel of the photographs, which none of them could see alone, would show as dots (the
     three-dimensional filter of Yu et al., Mip-Splatting, 2024). The rasteriser's share in `shown` is taken off.
     """
     distance = float(np.median(np.linalg.norm(photographed.centers - center, axis=1)))
     there = float(np.median(photographed.Ks[:, 1, 1]))
     here = np.inf if shown is None else float(np.median(shown.Ks[:, 1, 1]))
-    return max(0.0, BLUR_PX2 * distance**2 * (there**-2 - here**-2))
+    return max(0.0, EPS_2D * distance**2 * (there**-2 - here**-2))
 
 
 def widened(gaussians: Gaussians, variance_mm2: float) -> Gaussians:

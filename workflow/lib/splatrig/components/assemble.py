@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -38,7 +39,7 @@ def assemble(reader: AttributeReader, found: Decomposition, parameters: Mapping[
     )
 
 
-def named(components: Components, template: Template, units_path: str | None = None) -> Components:
+def named(components: Components, template: Template, units_path: str | Path | None = None) -> Components:
     """Return the components with readable names and, where known units are given, the best of them for each."""
     level = template.levels[components.origin.level]
     if units_path is None:

@@ -319,7 +319,7 @@ def _write_base(file: h5py.File, components: Components) -> None:
 
 
 def _read_base(file: h5py.File, family: str, columns: Columns) -> Gaussians | None:
-    if f"{family}_base" not in file:
+    if not {f"{family}_{name}" for name in ("base", *ATTRIBUTE_OF.values())} & set(file):
         return None
     driven = columns.by_field(file[f"{family}_base"][:])
     fields = {

@@ -4,7 +4,7 @@ A rig has one family of components, or several side by side, whose displacements
 the skin has vertices: vertices come first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -39,7 +39,7 @@ class Rig:
 
     families: tuple[Components, ...]
     """Families of components; their weights stand one after the other. The first gives the rest face."""
-    neutral: Gaussians
+    neutral: Gaussians[Any]
     """What goes with the skin at rest: a learned rig's own base, or else the neutral fit."""
     skin: "Skin | DeviceSkin | None" = None
     """The skin at rest; None: Gaussians do not follow it."""
@@ -69,7 +69,7 @@ class Rig:
         return cls(families, rigs[0].neutral, skin, tuple(basis for rig in rigs for basis in rig.bases))
 
     @cached_property
-    def base(self) -> Gaussians:
+    def base(self) -> Gaussians[Any]:
         """All weights zero, before anything follows the skin; quaternions as stored, of nearly unit length."""
         first = self.families[0]
         rest = first.columns.by_field(first.rest.astype(np.float32))
@@ -117,7 +117,7 @@ class Rig:
         """Whether Gaussians follow the skin: there is one, and a family that moves centres alone."""
         return self.skin is not None and any(map(moves_centres_alone, self.families))
 
-    def pose(self, weights: Any) -> Gaussians:
+    def pose(self, weights: Any) -> Gaussians[Any]:
         """Return the raw Gaussians [..., N, *] of `weights` [..., K], quaternions of unit length.
 
         Tensors are differentiated in the weights. Raises InputError for another number of weights.
@@ -131,15 +131,15 @@ class Rig:
         changes = [blend(None, weights[..., span], basis) for span, basis in zip(self.spans, self.bases, strict=True)]
         return self.moved(changes)
 
-    def moved(self, changes: Sequence[Any]) -> Gaussians:
+    def moved(self, changes: Sequence[Any]) -> Gaussians[Any]:
         """Return the raw Gaussians of what each family adds to its columns, rows [..., D] in stored units."""
         fields: dict[str, Any] = dict(self.base.items())
         moves = self._moves_at_rest if self.follows else None
         for components, change in zip(self.families, changes, strict=True):
-            for field, part in components.columns.by_field(change).items():
-                fields[field] = fields[field] + part
-                if field == "means" and moves_centres_alone(components):
-                    moves = part if moves is None else moves + part
+            parts = components.columns.by_field(change)
+            fields |= displaced(fields, parts)
+            if moves_centres_alone(components):
+                moves = parts["means"] if moves is None else moves + parts["means"]
         if self.skin is not None and moves is not None:
             fields["quats"], fields["log_scales"] = self.skin.follow(moves, fields["quats"], fields["log_scales"])
         fields["quats"] = fields["quats"] / (fields["quats"] ** 2).sum(-1)[..., None] ** 0.5
@@ -162,10 +162,15 @@ class Rig:
 
         return Rig(
             self.families,
-            Gaussians(**{name: put(array) for name, array in self.neutral.items()}),  # type: ignore[arg-type]
+            self.neutral.to(device),
             device_skin(self.skin, device) if isinstance(self.skin, Skin) else self.skin,
             tuple(put(basis) for basis in self.bases),
         )
+
+
+def displaced(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields [..., N, *] of `base` [N, *] that `changes` [..., N, *] change; numpy or torch."""
+    return {field: base[field] + change for field, change in changes.items()}
 
 
 def moves_centres_alone(components: Components) -> bool:

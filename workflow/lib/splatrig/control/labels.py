@@ -1,24 +1,15 @@
-"""Names for people: short words beside a slider, below a film, above a family."""
+"""What components are called: short words next to a slider or below a film."""
 
 import re
 
 ALIKE = 0.5
 """A face unit whose correlation with a component is below this says nothing of it."""
 
-TITLES = {
-    "joint_global": "global, learned",
-    "joint_local": "local, learned",
-    "pca_all": "global, PCA",
-    "sldc_gauss_xyz": "local, SLDC",
-    "sldc_trapezoid_xyz": "local, T-SLDC",
-}
-"""Families as people call them."""
-
 SAYS_NOTHING = ("whole head", "still")
 """Places that tell components apart worse than the unit or expression does."""
 
 
-def label_of(name: str) -> tuple[str, str]:
+def component_label(name: str) -> tuple[str, str]:
     """Return what a component is called beside its slider, and one more hint, which may be empty.
 
     `JOINT 04 · mouth left · E010_Smile_Stretched, E011_… · mouthSmileLeft 0.91` is `04 mouth left`, `smile stretched`.
@@ -39,12 +30,7 @@ def label_of(name: str) -> tuple[str, str]:
 
 def caption_of(name: str) -> str:
     """Return what is written below a film while a component moves: its label and hint, `04 mouth left · smile`."""
-    return " · ".join(filter(None, label_of(name)))
-
-
-def title_of(family: str) -> str:
-    """Return a family's name for people: `global, learned` for joint_global."""
-    return TITLES.get(family) or family.replace("_", " ")
+    return " · ".join(filter(None, component_label(name)))
 
 
 def _words(name: str) -> str:

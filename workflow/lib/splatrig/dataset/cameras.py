@@ -18,9 +18,18 @@ from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_path
 
 _ROTATION_TOLERANCE = 1e-3
-"""Largest entry of R Rᵀ - I."""
-_SKEW_TOLERANCE = 1e-2
-"""Pixels; splats know no skew."""
+"""Largest entry of R Rᵀ - I: text with four decimals passes, a wrong matrix does not."""
+SKEW_TOLERANCE = 1e-2
+"""Pixels. Splats know no skew; one below this moves no point by as much, up to 45° from the optical axis."""
+
+
+def check_rotation(matrix: NDArray[np.float64], where: str) -> None:
+    """Raise InputError beginning with `where` unless `matrix` [3, 3] is a rotation."""
+    if np.abs(matrix @ matrix.T - np.eye(3)).max() > _ROTATION_TOLERANCE or np.linalg.det(matrix) < 0:
+        raise InputError(
+            f"{where}: expected a rotation in the first 3 columns (R Rᵀ = 1, determinant 1), got {matrix.tolist()}; "
+            "take scale, shear or mirroring off it."
+        )
 
 
 def check_pinhole(
@@ -30,7 +39,7 @@ def check_pinhole(
 ) -> None:
     """Raise InputError beginning with `where` unless a camera is a rigid one without skew, as rasterisers take it."""
     (fx, skew, cx), (_, fy, cy) = K[0].tolist(), K[1].tolist()
-    if not (0 < fx < math.inf and 0 < fy < math.inf and math.isfinite(cx + cy) and abs(skew) < _SKEW_TOLERANCE):
+    if not (0 < fx < math.inf and 0 < fy < math.inf and math.isfinite(cx + cy) and abs(skew) < SKEW_TOLERANCE):
         raise InputError(f"{where}: expected finite intrinsics, fx, fy > 0, no skew, got K {K.tolist()}.")
     if not np.abs(viewmat[:3, :3] @ viewmat[:3, :3].T - np.eye(3)).max() < _ROTATION_TOLERANCE:
         raise InputError(

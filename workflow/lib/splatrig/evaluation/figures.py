@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from splatrig.evaluation.table import label_of, pick
+from splatrig.components.labels import label_of
+from splatrig.evaluation.table import pick
 from splatrig.io.files import atomic_path
 
 P = ParamSpec("P")

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,15 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from splatrig.animation.render import pick_device, render
+from splatrig.animation.render import render
 from splatrig.components.component_file import Components
 from splatrig.components.rig import Rig, moves_centres_alone
 from splatrig.components.rig_file import carry_xyz, skin_of_template
 from splatrig.components.skin import Skin
 from splatrig.dataset.cameras import Cameras, read_cameras
-from splatrig.dataset.decoding import read_photograph
-from splatrig.dataset.pose import read_pose
+from splatrig.dataset.dataset import Dataset
+from splatrig.dataset.photographs import Photographs
 from splatrig.evaluation.images import IMAGE_COLUMNS
+from splatrig.fitting.losses import composite
 from splatrig.fitting.metrics import lpips
 from splatrig.fitting.ssim_numba import similarity_map
 from splatrig.fitting.ssim_window import WINDOW
@@ -47,17 +47,16 @@ class Views:
         return [_box(inside.numpy()) if bool(inside.any()) else None for inside in self.inside]
 
 
-def load_views(dataset: Path, cameras: Cameras, name: str) -> Views:
-    """Read what `cameras` (in world space) see of the frame `expression/frame` below `dataset`.
+def load_views(dataset: Dataset, name: str) -> Views:
+    """Read what the cameras of `dataset` see of the frame `expression/frame`.
 
     Raises InputError naming the photograph or the pose that is missing or malformed.
     """
-    folder = dataset / name
-    pictures = [read_photograph(folder / f"{camera}.png", cameras.width, cameras.height) for camera in cameras.names]
-    pixels = torch.from_numpy(np.stack(pictures)).to(torch.float32) / 255.0
-    pose = read_pose(folder / f"{folder.name}_transform.txt")
-    alpha = pixels[..., 3:]
-    return Views(name, cameras.in_head_space(pose), pixels[..., :3] * alpha, alpha[..., 0] > 0.5)
+    frame, black = dataset.frame(name), torch.zeros(3)
+    with Photographs([frame], cropped=False) as photographs:
+        views = photographs.views(0)
+    composited = torch.stack([composite(view.image, black) for view in views])
+    return Views(name, frame.cameras, composited, torch.stack([view.inside for view in views]))
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class ViewScore:
 
 
 @torch.no_grad()
-def score(gaussians: Gaussians, views: Views, device: str = "cpu") -> list[ViewScore]:
+def score(gaussians: Gaussians, views: Views, device: str | torch.device = "cpu") -> list[ViewScore]:
     """Render `gaussians` from the cameras of `views` onto black; compare those that see the head."""
     images = torch.from_numpy(render(gaussians, views.cameras, device=device)[0])
     found = []
@@ -103,18 +102,17 @@ def _box(inside: NDArray[np.bool_]) -> tuple[slice, slice]:
     return first, second
 
 
-class Photographs:
-    """The photographs of frames, read when they are first asked for."""
+class FrameViews:
+    """What the cameras of a data set see of its frames, read when it is first asked for."""
 
-    def __init__(self, dataset: Path, cameras: Cameras) -> None:
-        """From the folder that holds `{expression}/{frame}/` and `cameras` in the capture's world space."""
-        self._dataset, self._cameras = dataset, cameras
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
         self._views: dict[str, Views] = {}
 
     def of(self, name: str) -> Views:
         """Return the views of the frame `expression/frame`."""
         if name not in self._views:
-            self._views[name] = load_views(self._dataset, self._cameras, name)
+            self._views[name] = load_views(self._dataset, name)
         return self._views[name]
 
 
@@ -145,8 +143,8 @@ class Stage:
         self,
         neutral: Gaussians,
         template: Template,
-        photographs: Photographs,
-        device: str = "cpu",
+        photographs: FrameViews,
+        device: str | torch.device = "cpu",
         skin: Skin | None = None,
     ) -> None:
         """With `skin`, that of the finest level at rest, Gaussians whose centres alone are moved follow it."""
@@ -192,13 +190,22 @@ class Stage:
         return table
 
 
-def open_stage(inputs: Any, dataset: str | Path, template: Template, device: str, *, follow: bool) -> Stage:
-    """Return the stage of a rule's inputs (neutral, cameras): held-out cameras, or all where none is held out.
+def open_stage(
+    *,
+    neutral: str | Path,
+    cameras: str | Path,
+    dataset: str | Path,
+    template: Template,
+    device: str | torch.device,
+    follow: bool,
+) -> Stage:
+    """Return the stage of a subject: cameras held out, or all where none is held out.
 
-    `device` is the configuration's; with `follow`, Gaussians whose centres alone are moved follow the skin.
+    `neutral` are the fitted Gaussians of the neutral frame, `cameras` the data set's `cameras.json`. With `follow`,
+    Gaussians whose centres alone are moved follow the skin.
     """
-    cameras = read_cameras(inputs.cameras)
-    cameras = cameras.select(cameras.held_out) if cameras.held_out.any() else cameras
-    neutral = read_fitted_frames(inputs.neutral).gaussians[0]
+    shown = read_cameras(cameras)
+    shown = shown.select(shown.held_out) if shown.held_out.any() else shown
+    fitted = read_fitted_frames(neutral).gaussians[0]
     skin = skin_of_template(template) if follow else None
-    return Stage(neutral, template, Photographs(Path(dataset), cameras), pick_device(device), skin)
+    return Stage(fitted, template, FrameViews(Dataset(Path(dataset), shown)), device, skin)

@@ -7,9 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from splatrig.components.component_file import Components
+from splatrig.evaluation.attribute_rows import AttributeRows
 from splatrig.evaluation.image_space import Place, Stage
 from splatrig.evaluation.left_out import fold_errors, fold_table
-from splatrig.evaluation.rows import AttributeRows
 from splatrig.learned.compare import Comparison, unseen_weights
 
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-RGB_PER_F_DC = 0.5 / np.sqrt(np.pi)
-"""The constant spherical harmonic: rgb = 0.5 + this · f_dc. Here without torch, so that table jobs start fast."""
+from splatrig.gaussians.gaussians import SH_C0
 
 ZERO_SHARE = 1e-6
 """A row of a component is zero when it is not longer than this share of the component's longest row."""
@@ -29,7 +28,7 @@ def attribute_error(name: str, estimate: NDArray, truth: NDArray) -> NDArray[np.
         nearest = np.where(np.sum(estimate * truth, axis=-1, keepdims=True) < 0, -truth, truth)
         half_chord = np.linalg.norm(estimate - nearest, axis=-1) / 2
         return np.degrees(4 * np.arcsin(np.minimum(half_chord, 1.0)))
-    scale = RGB_PER_F_DC if name == "f_dc" else 1.0
+    scale = SH_C0 if name == "f_dc" else 1.0
     return scale * np.linalg.norm(estimate - truth, axis=-1)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from splatrig.components.component_file import Components
+from splatrig.evaluation.attribute_rows import AttributeRows
 from splatrig.evaluation.image_space import Place, Stage
 from splatrig.evaluation.reconstruction import (
     Projection,
@@ -16,7 +17,6 @@ from splatrig.evaluation.reconstruction import (
     sweep_reconstruction,
     usable_ks,
 )
-from splatrig.evaluation.rows import AttributeRows
 from splatrig.evaluation.shape_model import LeftOut, RandomFaces, add_specificity
 from splatrig.evaluation.table import MethodTable
 from splatrig.io.errors import InputError

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from splatrig.components.component_file import Components, blend
 from splatrig.components.fields import ATTRIBUTES
 from splatrig.components.weights import fit_weights, positions, weights_of_rows
+from splatrig.evaluation.attribute_rows import AttributeRows
 from splatrig.evaluation.measures import (
     attribute_error,
     hoyer,
@@ -16,7 +17,6 @@ from splatrig.evaluation.measures import (
     support_radius,
     zero_rows,
 )
-from splatrig.evaluation.rows import AttributeRows
 from splatrig.evaluation.surface import SurfaceWalk
 from splatrig.evaluation.table import MethodTable
 from splatrig.mesh.topology import unique_edges

@@ -17,11 +17,11 @@ from splatrig.components.local import local_components
 from splatrig.components.matrix import AttributeMatrix, Decomposition, in_memory
 from splatrig.components.pca import principal_components
 from splatrig.config.models import MbspcaConfig, SldcConfig
+from splatrig.evaluation.attribute_rows import AttributeRows
 from splatrig.evaluation.image_space import Place, Stage
 from splatrig.evaluation.left_out import add_folds, fold_errors
 from splatrig.evaluation.measures import attribute_error, rms
 from splatrig.evaluation.reconstruction import add_convergence, describe_components, rebuild
-from splatrig.evaluation.rows import AttributeRows
 from splatrig.evaluation.shape_model import most_components
 from splatrig.evaluation.table import RUNTIME_COLUMNS, SWEEP_COLUMNS, MethodTable
 from splatrig.jobs.progress import track

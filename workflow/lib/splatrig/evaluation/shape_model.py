@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.components.weights import positions
+from splatrig.evaluation.attribute_rows import AttributeRows
 from splatrig.evaluation.measures import bootstrap_interval
 from splatrig.evaluation.reconstruction import Projection, usable_ks
-from splatrig.evaluation.rows import AttributeRows
 from splatrig.evaluation.surface import SurfaceWalk
 from splatrig.evaluation.table import MethodTable
 

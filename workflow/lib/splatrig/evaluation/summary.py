@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from splatrig.components.labels import label_of
 from splatrig.evaluation.images import FITS
-from splatrig.evaluation.table import label_of, pick
+from splatrig.evaluation.table import pick
 from splatrig.evaluation.text_tables import fixed, show
 from splatrig.evaluation.truth import FOUND, count_found
 

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from splatrig.components.labels import label_of
 from splatrig.evaluation.figures import from_zero, in_order, look_of, method_curves, panels, shared_legend, styled
-from splatrig.evaluation.table import label_of, pick
+from splatrig.evaluation.table import pick
 
 LABEL_APART = 5.5
 """Least distance of two labels, in percent of zero rows."""

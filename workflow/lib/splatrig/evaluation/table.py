@@ -21,24 +21,6 @@ RUNTIME_COLUMNS = ("method", "level", "k", "lambda", "frames", "what", "seconds"
 `learning` k components from `frames` frames with one thread, or the whole `job` that made the component file, reading
 and writing too."""
 
-LABELS = {
-    "pca_all": "global (joint PCA)",
-    "pca_xyz": "COG-PCA",
-    "sldc_gauss_xyz": "local (Gaussian SLDC)",
-    "sldc_trapezoid_xyz": "T-SLDC",
-    "mbspca_xyz": "MBSPCA",
-    "upsampled_pca_all": "joint PCA, carried up",
-    "joint_global": "joint global",
-    "joint_local": "joint local",
-    "fits": "frames fitted one by one",
-}
-"""Method, which is the name of its component file, to what figures and tables call it."""
-
-
-def label_of(method: str) -> str:
-    """Return what figures call a method."""
-    return LABELS.get(method, method.replace("_", " "))
-
 
 class MethodTable:
     """Collects rows of one method at one level."""

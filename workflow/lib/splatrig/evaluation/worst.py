@@ -6,6 +6,7 @@ from textwrap import fill
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image
@@ -15,6 +16,7 @@ from splatrig.animation.heatmap import color_bar
 from splatrig.animation.pictures import Picture, beside, contact_sheet
 from splatrig.animation.render import render, to_bytes
 from splatrig.dataset.cameras import Cameras
+from splatrig.dataset.dataset import Dataset
 from splatrig.evaluation.image_space import load_views
 from splatrig.gaussians.store import read_fitted_frames
 
@@ -71,7 +73,7 @@ def picture_worst(
     dataset: Path,
     cameras: Cameras,
     height: int,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
 ) -> tuple[list[list[Picture]], list[str]]:
     """Return rows of pictures and titles for the views `chosen` by `worst_views`.
 
@@ -80,7 +82,7 @@ def picture_worst(
     rows, titles = [], []
     for view in chosen.itertuples(index=False):
         camera = cameras.select([cameras.names.index(str(view.camera))])
-        views = load_views(dataset, camera, f"{view.expression}/{view.frame}")
+        views = load_views(Dataset(dataset, camera), f"{view.expression}/{view.frame}")
         gaussians = read_fitted_frames(stores[str(view.expression)], [str(view.frame)]).gaussians[0]
         image = render(gaussians, views.cameras, device=device)[0][0]
         rows.append(worst_row(image, views.photographs[0].numpy(), views.inside[0].numpy(), height))

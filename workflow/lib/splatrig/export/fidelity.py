@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from splatrig.animation.render import render
 from splatrig.dataset.cameras import Cameras
@@ -36,7 +37,7 @@ def measure(
     files: Mapping[str, list[str]],
     cameras: Cameras,  # in head space
     ply_axes: str,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
 ) -> pd.DataFrame:
     """Return a table of pose, file, bytes, camera and PSNR (dB) inside of the head and over the whole image.
 

@@ -4,7 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,6 +55,16 @@ def _named_in_errors(target: Path) -> Iterator[None]:
         if not getattr(error, "__notes__", None):
             error.add_note(f"while writing {target}")
         raise
+
+
+def as_paths(files: str | Path | Iterable[str | Path]) -> list[Path]:
+    """Return the files of one named input of a rule, which Snakemake gives as a string, or as a list of any length."""
+    return [Path(files)] if isinstance(files, str | Path) else [Path(file) for file in files]
+
+
+def first_path(files: str | Path | Iterable[str | Path]) -> Path | None:
+    """Return the file of a named input that a rule may not have, or None."""
+    return next(iter(as_paths(files)), None)
 
 
 def sha256_of_file(path: str | Path) -> str:

@@ -18,20 +18,21 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_directory, atomic_path, sha256_of_file
+from splatrig.io.files import as_paths, atomic_directory, atomic_path, sha256_of_file
+from splatrig.jobs.device_kind import kind_of, torch_sees_gpu
 from splatrig.jobs.software import software
 
 VARIABLE = "SPLATRIG_CACHE"
 _FORMAT = 1
 _MANIFEST = "manifest.json"
 _STAMP = ".snakemake_timestamp"
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Contents = dict[str, str]
 """SHA-256 by path below a file or folder; a file's own path is the empty string."""
@@ -56,10 +57,10 @@ class Entry:
             for name, target in self.outputs.items():
                 _put(self.folder / name, target, manifest["outputs"][name])
         except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
-            _LOG.warning("%s: the cached result is damaged (%s); it is removed and made anew", self.folder, error)
+            logger.warning("%s: the cached result is damaged (%s); it is removed and made anew", self.folder, error)
             shutil.rmtree(self.folder, ignore_errors=True)
             return False
-        _LOG.info("taken from the cache: %s, made %s on %s", self.folder, manifest["made"], manifest["machine"])
+        logger.info("taken from the cache: %s, made %s on %s", self.folder, manifest["made"], manifest["machine"])
         return True
 
     def keep(self) -> None:
@@ -84,15 +85,35 @@ class Entry:
                 shutil.rmtree(temporary, ignore_errors=True)
         except OSError as error:
             if not (self.folder / _MANIFEST).is_file():  # else another job made the same meanwhile
-                _LOG.warning("%s: the result is not kept in the cache (%s)", self.folder, error)
+                logger.warning("%s: the result is not kept in the cache (%s)", self.folder, error)
             return
-        _LOG.info("kept in the cache: %s", self.folder)
+        logger.info("kept in the cache: %s", self.folder)
 
 
-def reuse(job: Any, script: str | Path, apart_from: Collection[str] = ()) -> Entry:
+class Named(Protocol):
+    """Files, params or wildcards of a rule by name."""
+
+    def __len__(self) -> int:
+        """Return how many there are, with and without a name."""
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """Return those that have a name."""
+
+
+class RunningJob(Protocol):
+    """Snakemake's object of a script, as far as a result depends on it."""
+
+    rule: str
+    wildcards: Named
+    params: Named
+    input: Named
+    output: Named
+
+
+def reuse(job: RunningJob, script: str | Path, apart_from: Collection[str] = ()) -> Entry:
     """End this job successfully here if its result is in the cache; else return where to `keep` it when it is made.
 
-    `job` is Snakemake's object of a script and `script` that file; `apart_from` names the params that do not change
+    `job` is what Snakemake calls `snakemake` in `script`, a file; `apart_from` names the params that do not change
     the result.
     """
     entry = entry_of(job, script, apart_from)
@@ -101,9 +122,9 @@ def reuse(job: Any, script: str | Path, apart_from: Collection[str] = ()) -> Ent
     return entry
 
 
-def entry_of(job: Any, script: str | Path, apart_from: Collection[str] = ()) -> Entry:
+def entry_of(job: RunningJob, script: str | Path, apart_from: Collection[str] = ()) -> Entry:
     """Return the entry of a job of Snakemake. Raises InputError when SPLATRIG_CACHE is not a folder."""
-    outputs = {name: Path(path) for name, path in _named(job.output).items()}
+    outputs = {name: path for name, [path] in _named(job.output).items()}
     root = os.environ.get(VARIABLE)
     if not root:
         return Entry(None, {}, outputs)
@@ -116,10 +137,10 @@ def entry_of(job: Any, script: str | Path, apart_from: Collection[str] = ()) -> 
         "script": sha256_of_file(script),
         "wildcards": dict(job.wildcards.items()),
         "params": params,
-        "inputs": {name: _contents_of_all(value) for name, value in _named(job.input).items()},
+        "inputs": {name: [contents(path) for path in paths] for name, paths in _named(job.input).items()},
         "outputs": {name: path.suffix for name, path in outputs.items()},
         "software": software(),
-        "device": _device(params.get("device")),
+        "device": kind_of(params["device"], torch_sees_gpu) if "device" in params else None,
     }
     key = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
     return Entry(Path(root) / key[:2] / key, description, outputs)
@@ -134,26 +155,12 @@ def contents(path: str | Path) -> Contents:
     return {file.relative_to(root).as_posix(): sha256_of_file(file) for file in files}
 
 
-def _contents_of_all(paths: Any) -> list[Contents]:
-    """Return the contents of an input, which may be one path, several, or none."""
-    return [contents(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
-
-
-def _named(files: Any) -> dict[str, Any]:
+def _named(files: Named) -> dict[str, list[Path]]:
     """Return inputs or outputs by name; all of them must have one, or what they are for is not known."""
-    named = dict(files.items())
-    if sum(1 if isinstance(value, str | Path) else len(value) for value in named.values()) != len(files):
+    named = {name: as_paths(value) for name, value in files.items()}
+    if sum(map(len, named.values())) != len(files):
         raise ValueError("a rule whose results are shared must name all of its inputs and outputs")
     return named
-
-
-def _device(device: str | None) -> str | None:
-    """Return what a device of the configuration means on this machine."""
-    if device != "auto":
-        return device
-    import torch  # two seconds, and only the fits compute on a device
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _take(path: Path, target: Path) -> Contents:

@@ -13,8 +13,9 @@ from pathlib import Path
 import torch
 
 from splatrig.io.errors import InputError
+from splatrig.jobs.device_kind import kind_of, torch_sees_gpu
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 SLOTS = 32
 """Jobs of one user on one card that are told apart; more than that are not counted."""
@@ -31,17 +32,16 @@ def choose_device(device: str, threads: int) -> torch.device:
     """
     if device != "cpu":
         claim_card()
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
+    kind = kind_of(device, torch_sees_gpu)
+    if kind == "cuda" and not torch_sees_gpu():
         built = f"is built for CUDA {torch.version.cuda}" if torch.version.cuda else "is built for CPUs"
         raise InputError(
             f"device: got cuda, but {platform.node()} shows this job no GPU (torch {torch.__version__} {built}); "
             "install a CUDA build of torch and a driver, give the job a GPU, or set device: auto or cpu."
         )
-    if device == "cpu":
+    if kind == "cpu":
         torch.set_num_threads(threads)
-    return torch.device(device)
+    return torch.device(kind)
 
 
 def choose_places(device: str, count: int) -> list[str]:
@@ -51,7 +51,7 @@ def choose_places(device: str, count: int) -> list[str]:
     cuda or cpu) wants GPUs and fewer are visible.
     """
     cards = visible_cards() if device != "cpu" and torch.cuda.device_count() else []
-    if device == "cpu" or (device == "auto" and not cards):
+    if kind_of(device, lambda: bool(cards)) == "cpu":
         return [""] * count
     if len(cards) < count:
         raise InputError(
@@ -97,7 +97,7 @@ def _claim(cards: Sequence[str], count: int, folder: Path | None) -> list[str]:
                 number = free[card][0].fileno()
                 _claims.append(os.fdopen(os.dup(number), "w"))  # the copy keeps the lock when the original is closed
     claimed = ", ".join(f"{card} ({SLOTS - len(free[card])})" for card in chosen)
-    _LOG.info("takes card %s of %s; in brackets how many other jobs have claimed it", claimed, ", ".join(cards))
+    logger.info("takes card %s of %s; in brackets how many other jobs have claimed it", claimed, ", ".join(cards))
     return chosen
 
 

@@ -13,6 +13,7 @@ WITHOUT_RESULTS = frozenset(
         "splatrig",
         "splatrig.config.models",
         "splatrig.jobs.cache",
+        "splatrig.jobs.device_kind",
         "splatrig.jobs.logs",
         "splatrig.jobs.parent_watchdog",
         "splatrig.jobs.progress",
@@ -21,7 +22,8 @@ WITHOUT_RESULTS = frozenset(
     }
 )
 """Modules that change no result, and so rerun nothing: the version enters provenance, the configuration's values
-reach a rule through its params, logs and progress bars are for people, the cache hands on what was made."""
+reach a rule through its params, logs and progress bars are for people, the cache hands on what was made, and what one
+kind of device made is kept where the next run has another."""
 
 
 @cache

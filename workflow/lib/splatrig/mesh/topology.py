@@ -1,6 +1,6 @@
 """Topology of triangle meshes: edges, boundary, adjacency, pieces, and pruning of unreferenced vertices.
 
-Nothing here looks at positions: vertices are who they are by index, never by where they lie.
+Vertices are identified by their index. Only `mean_edge_lengths` reads their positions.
 """
 
 from dataclasses import dataclass

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import viser
 
+from splatrig.components.labels import title_of
 from splatrig.control.head import Head, Pose
-from splatrig.control.labels import label_of, title_of
+from splatrig.control.labels import component_label
 from splatrig.control.panel import Panel
 
 STEPS = 200
@@ -46,7 +47,7 @@ class Sliders:
         step = max(round((high - low) / STEPS, digits), 10.0**-digits)
         low, high = step * np.floor(low / step), step * np.ceil(high / step)
         handle = gui.add_slider(
-            label_of(panel.names[component])[0],
+            component_label(panel.names[component])[0],
             min=round(float(low), digits),
             max=round(float(high), digits),
             step=step,

@@ -9,8 +9,9 @@ import numpy as np
 import viser
 from numpy.typing import NDArray
 
+from splatrig.components.labels import title_of
 from splatrig.control.coefficients import coefficients_text, parse_coefficients
-from splatrig.control.labels import label_of, title_of
+from splatrig.control.labels import component_label
 from splatrig.control.track import Track, parse_csv, parse_json, read_track, write_track
 from splatrig.control.viewer.shared_page import NOTHING, SharedPage
 from splatrig.control.viewer.stage import SCALE
@@ -135,7 +136,7 @@ def compare_tab(page: SharedPage) -> None:
         hint="both heads, the one that the sliders move, or the other in its place",
     )
     choices = {
-        f"{title_of(family)} · {label_of(name)[0]}": (family, number)
+        f"{title_of(family)} · {component_label(name)[0]}": (family, number)
         for family, panel in page.method.head.panels.items()
         for number, name in enumerate(panel.names)
     }

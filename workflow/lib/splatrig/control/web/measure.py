@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from splatrig.animation.render import render
@@ -64,7 +65,7 @@ def cost_of(
     head: Head,
     packed: PackedHead,
     cameras: Cameras,  # in head space
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
 ) -> Cost:
     """Measure what packing costs, with the rasteriser that the head was learned with, on black."""
     shown = expression_poses(head)

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig import __version__
+from splatrig.components.labels import title_of
 from splatrig.config.models import ControlDrag
 from splatrig.control.drag import usual_weights
 from splatrig.control.head import Head
-from splatrig.control.labels import label_of, title_of
+from splatrig.control.labels import component_label
 from splatrig.control.track import Track
 from splatrig.control.web.measure import Cost
 from splatrig.control.web.pack import PackedHead
@@ -81,7 +82,7 @@ def header_of(
                 "name": name,
                 "title": title_of(name),
                 "names": list(panel.names),
-                "labels": [label_of(component) for component in panel.names],
+                "labels": [component_label(component) for component in panel.names],
                 "first": packed.first[name],
                 "low": _short(panel.low),
                 "high": _short(panel.high),

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from mesh.heads import ellipsoid_head
-from splatrig.mesh.mask_picture import draw_mask
+from splatrig.animation.mask_picture import draw_mask
 from splatrig.mesh.template import build_template
 
 

@@ -1,0 +1,60 @@
+"""Which frames of an expression the data set takes: those that are complete, and of them the ones to use."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+
+from splatrig.capture.layout import CaptureLayout, FrameFiles
+from splatrig.capture.tracked import Tracking
+from splatrig.dataset.frames import select_frames
+from splatrig.io.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+def usable_frames(layout: CaptureLayout, expression: str, cameras: Sequence[str], holes: str) -> list[FrameFiles]:
+    """Return the frames with mesh, pose and an image of every one of `cameras`; log (`skip`) or refuse the others.
+
+    Raises InputError where no frame is complete, or one is not and `holes` is `refuse`.
+    """
+    frames = layout.frames(expression, cameras)
+    usable = []
+    lacked: Counter[str] = Counter()
+    for files in frames:
+        missing = [name for name, path in (("mesh", files.mesh), ("pose", files.pose)) if path is None]
+        lacking = [camera for camera in cameras if camera not in files.cameras]
+        lacked.update([*missing, *(f"image of camera {camera}" for camera in lacking)])
+        if lacking:
+            missing.append(f"image of camera {', '.join(lacking)}" if files.cameras else "image")
+        if not missing:
+            usable.append(files)
+            continue
+        what = " and ".join(missing)
+        if holes == "refuse":
+            raise InputError(
+                f"{layout.root}: frame {expression}/{files.frame} has no {what}; complete the capture, or set "
+                "capture.holes to skip."
+            )
+        logger.warning("%s/%s: no %s; left out", expression, files.frame, what)
+    if not usable:
+        most = ", ".join(f"{count} have no {what}" for what, count in lacked.most_common(4))
+        raise InputError(
+            f"{layout.root}: none of the {len(frames)} frames of {expression} has a mesh, a pose and an image of every "
+            f"camera ({most}); complete the capture, or leave out the camera (capture.cameras) or the expression."
+        )
+    return usable
+
+
+def neutral_frame(layout: CaptureLayout, neutral: str, usable: Sequence[FrameFiles]) -> FrameFiles:
+    """Return the first tracked frame of the neutral expression, whose topology all frames share."""
+    own = usable[0].segment == neutral
+    candidates = usable if own else [files for files in layout.frames(neutral, ()) if files.mesh and files.pose]
+    if not candidates:
+        raise InputError(f"{layout.root}/tracked_mesh/{neutral}: the neutral expression has no tracked frame.")
+    return candidates[0]
+
+
+def choose_frames(usable: Sequence[FrameFiles], count: int, selection: str, tracking: Tracking) -> list[FrameFiles]:
+    """Return `count` of the usable frames; `selection` is `first`, `uniform` or `spread` over the tracked shapes."""
+    rows = select_frames(count, len(usable), selection, lambda row: tracking.positions(usable[row]))
+    return [usable[row] for row in rows]

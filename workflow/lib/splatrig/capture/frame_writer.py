@@ -1,0 +1,131 @@
+"""Write the frames of a data set: meshes of all levels, the pose, and photographs with a matte."""
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from splatrig.capture.color import corrected, correction_table
+from splatrig.capture.layout import CaptureLayout, FrameFiles
+from splatrig.capture.mattes import Matte
+from splatrig.capture.photographs import read_image, read_photograph, write_photograph
+from splatrig.capture.texture import colors_of_levels
+from splatrig.capture.tracked import Topology, TrackedFrame
+from splatrig.dataset.cameras import Cameras
+from splatrig.dataset.pose import write_pose
+from splatrig.io.errors import InputError
+from splatrig.jobs.progress import track
+from splatrig.mesh.normals import vertex_normals
+from splatrig.mesh.obj import write_obj
+from splatrig.mesh.ply import PlyMesh, write_ply
+from splatrig.mesh.subdivision import subdivide
+
+PLY_SUFFIXES = ("", "_subd", "_subd2", "_subd3")
+"""File name endings of a frame's meshes: `{frame}.ply`, `{frame}_subd.ply`, …"""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LevelMesh:
+    """What the meshes of one level have in common in all frames."""
+
+    faces: NDArray[np.int64]
+    step: csr_array | None
+    colors: NDArray[np.uint8] | None
+
+
+def meshes_of_levels(topology: Topology, subdivisions: int, tex_mean: Path, color: str) -> list[LevelMesh]:
+    """Return faces, operators and mean-texture colours of the base and every subdivision level."""
+    faces, count = topology.pruning.faces, len(topology.pruning.kept)
+    all_faces: list[NDArray[np.int64]] = [faces]
+    steps: list[csr_array | None] = [None]
+    for _ in range(subdivisions):
+        subdivision = subdivide(all_faces[-1], count)
+        count = subdivision.step.shape[0]
+        all_faces.append(subdivision.faces)
+        steps.append(subdivision.step)
+    colors: list[NDArray[np.uint8]] | list[None] = [None] * len(all_faces)
+    if topology.uv_faces is None or not tex_mean.is_file():
+        logger.info("no vertex colours: %s", "no texture coordinates" if tex_mean.is_file() else f"no {tex_mean}")
+    else:
+        texture = corrected(np.asarray(read_image(tex_mean)), correction_table(color))
+        colors = colors_of_levels(texture, topology.mesh.uvs, topology.uv_faces, all_faces)
+    return [LevelMesh(*parts) for parts in zip(all_faces, steps, colors, strict=True)]
+
+
+def write_meshes(
+    folder: Path, frame: str, tracked: TrackedFrame, topology: Topology, levels: Sequence[LevelMesh]
+) -> None:
+    """Write a frame's OBJ, PLYs and pose, in head space."""
+    vertices = tracked.vertices
+    write_obj(folder / f"{frame}.obj", vertices, levels[0].faces, topology.mesh.uvs, topology.uv_faces)
+    write_pose(folder / f"{frame}_transform.txt", tracked.head_to_world)
+    for level, suffix in zip(levels, PLY_SUFFIXES, strict=False):
+        if level.step is not None:
+            vertices = level.step @ vertices
+        normals = vertex_normals(vertices, level.faces).astype(np.float32)
+        mesh = PlyMesh(vertices.astype(np.float32), level.faces, normals, level.colors)
+        write_ply(folder / f"{frame}{suffix}.ply", mesh)
+
+
+@dataclass(frozen=True)
+class RawPhotographs:
+    """The photographs of a raw capture as the data set takes them: at the size of `cameras`, colours corrected."""
+
+    layout: CaptureLayout
+    cameras: Cameras
+    image_scale: float
+    color_table: NDArray[np.uint8]  # [256, 3]
+
+    def read(self, files: FrameFiles, camera: int, *, sees_head: bool) -> NDArray[np.uint8]:  # [H, W, 3]
+        """Return the photograph of a frame from camera number `camera`.
+
+        Raises InputError for one that cannot be read, or is one colour all over although it `sees_head`.
+        """
+        path = self.layout.image(files.segment, self.cameras.names[camera], files.frame)
+        rgb = read_photograph(path, self.cameras.width, self.cameras.height, self.image_scale, self.color_table)
+        if sees_head and _is_blank(rgb):
+            raise InputError(
+                f"{path}: expected a photograph of the head, got one colour all over; copy it again, or remove it, so "
+                "that capture.holes: skip leaves this frame out."
+            )
+        return rgb
+
+
+def write_photographs(
+    raw: RawPhotographs,
+    chosen: Sequence[FrameFiles],
+    seeing: NDArray[np.bool_],  # [F, C]
+    matte: Matte,
+    target: Path,
+    *,
+    threads: int,
+) -> int:
+    """Write the photographs of the chosen frames below `target`, `threads` at a time; return their number."""
+    names = raw.cameras.names
+    jobs = [(frame, names.index(camera)) for frame, files in enumerate(chosen) for camera in files.cameras]
+
+    def write_one(job: tuple[int, int]) -> None:
+        frame, camera = job
+        rgb = raw.read(chosen[frame], camera, sees_head=bool(seeing[job]))
+        write_photograph(target / chosen[frame].frame / f"{names[camera]}.png", rgb, matte(frame, camera))
+
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        try:
+            for _ in track(pool.map(write_one, jobs), "photographs", unit="image", total=len(jobs)):
+                pass
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return len(jobs)
+
+
+def _is_blank(rgb: NDArray[np.uint8]) -> bool:  # [H, W, 3]
+    """Return whether a image has one colour all over; in most images a few pixels tell."""
+    return bool((rgb[::8, ::8] == rgb[0, 0]).all() and (rgb == rgb[0, 0]).all())
