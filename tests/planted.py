@@ -93,6 +93,7 @@ def components(
         face_mask=made.vertices[:, 2] > 0,
         frames=tuple(f"E{frame // 3:03d}/{frame:06d}" for frame in range(frames)),
         limits=(0.0, 1.0) if family == "sldc" else None,
+        base=made.neutral if family == "joint" else None,
     )
 
 

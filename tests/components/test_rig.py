@@ -77,7 +77,7 @@ def test_bounded_fit_agrees_with_scipy(seed):
     np.testing.assert_allclose(
         fit_weights(targets, C, limits=(0.0, np.inf)), [nnls(C.T, row)[0] for row in targets], atol=1e-5
     )
-    boxed = [lsq_linear(C.T, row, limits=(0, 1), tol=1e-12).x for row in targets]
+    boxed = [lsq_linear(C.T, row, bounds=(0, 1), tol=1e-12).x for row in targets]
     np.testing.assert_allclose(fit_weights(targets, C, limits=(0.0, 1.0)), boxed, atol=1e-4)
 
 

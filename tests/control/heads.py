@@ -6,7 +6,7 @@ import planted
 from splatrig.components.rig import Rig
 from splatrig.components.skin import skin_of
 from splatrig.config.models import ControlDrag
-from splatrig.control.head import Family, Head, head_of
+from splatrig.control.head import Family, Head
 from splatrig.control.panel import panel_of
 from splatrig.mesh.template import Template, build_template
 
@@ -32,7 +32,7 @@ def head(subdivisions: int = 2, *, skin: bool = False) -> Head:
         "pca_all": family(made, "pca_all", family="pca", skin=skin, attributes=planted.JOINT, count=4, seed=3),
         "sldc_gauss_xyz": family(made, "sldc_gauss_xyz", skin=skin, count=5),
     }
-    return head_of("planted", families, template(made))
+    return Head("planted", families, template(made))
 
 
 def zeros(made: Head) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ from splatrig.animation.family import frontal_order, picture_family
 from splatrig.animation.film_page import write_film_page
 from splatrig.animation.heatmap import look
 from splatrig.animation.pictures import write_gif, write_jpeg, write_mp4, write_png
-from splatrig.animation.render import lens_blur, picture_cameras
+from splatrig.animation.render import Renderer, lens_blur, picture_cameras
 from splatrig.components.rig_file import open_rig
 from splatrig.config.models import RenderingConfig, from_mapping
 from splatrig.dataset.cameras import read_cameras
@@ -23,14 +23,14 @@ from splatrig.mesh.template import read_template
 
 numba.set_num_threads(snakemake.threads)
 rendering = from_mapping(RenderingConfig, snakemake.params.rendering)
+template = read_template(snakemake.input.template)
 rig, pose_file = open_rig(
     snakemake.input.components,
     snakemake.input.neutral,
-    snakemake.input.template,
+    template,
     Path(snakemake.input.dataset),
     follow=rendering.follow_skin,
 )
-template = read_template(snakemake.input.template)
 photographed = read_cameras(snakemake.input.cameras).in_head_space(read_pose(pose_file))
 cameras = picture_cameras(photographed, rendering.image_height)
 cameras = cameras.select(frontal_order(cameras, rig.neutral.means))
@@ -44,8 +44,10 @@ pictures = picture_family(
     components=list(range(min(rendering.components, rig.count))),
     deviations=rendering.deviations,
     frames=rendering.animation_frames,
-    device=choose_device(snakemake.params.device, snakemake.threads),
-    widen_mm2=lens_blur(photographed, rig.neutral.means.mean(axis=0), cameras),
+    renderer=Renderer(
+        choose_device(snakemake.params.device, snakemake.threads),
+        widen_mm2=lens_blur(photographed, rig.neutral.means.mean(axis=0), cameras),
+    ),
 )
 logging.info("%d stills of cameras %s", len(pictures.stills), ", ".join(shown.names))
 write_jpeg(snakemake.output.sheet, pictures.sheet)

@@ -13,7 +13,7 @@ from splatrig.animation.family import frontal_order
 from splatrig.animation.film import film
 from splatrig.animation.film_page import write_film_page
 from splatrig.animation.pictures import reduced, write_gif, write_mp4
-from splatrig.animation.render import lens_blur, picture_cameras
+from splatrig.animation.render import Renderer, lens_blur, picture_cameras
 from splatrig.components.rig_file import open_rig
 from splatrig.config.models import VideoConfig, from_mapping
 from splatrig.control.filters import resampled
@@ -39,14 +39,9 @@ cameras = cameras.select(frontal_order(cameras, rig.neutral.means))
 logging.info("%d frames of %d x %d, %g a second", len(track), cameras.width, cameras.height, video.fps)
 center = rig.neutral.means.mean(axis=0)
 path = path_about(cameras, len(track), center, video)
-pictures = film(
-    rig,
-    track.weights,
-    path,
-    background=tuple(video.background),
-    device=choose_device(params.device, snakemake.threads),
-    widen_mm2=lens_blur(photographed, center, path),
-)
+device = choose_device(params.device, snakemake.threads)
+renderer = Renderer(device, tuple(video.background), lens_blur(photographed, center, path))
+pictures = film(rig, track.weights, path, renderer)
 words = [caption_of(name) for name in panel.names]
 names = strongest(track.weights, words, panel.low, panel.high) if video.captions else None
 every = max(1, round(video.fps / video.gif_fps))

@@ -43,16 +43,14 @@ class Rig:
     """What goes with the skin at rest: a learned rig's own base, or else the neutral fit."""
     skin: "Skin | DeviceSkin | None" = None
     """The skin at rest; None: Gaussians do not follow it."""
-    bases: tuple[Any, ...] = ()  # of [K, D]
-    """The basis of each family in stored units; from the families where none are given."""
+    given_bases: tuple[Any, ...] = ()  # of [K, D]
+    """The basis of each family in stored units, on the rig's device; none: the families' own, see `bases`."""
 
     def __post_init__(self) -> None:
         if not self.families:
             raise InputError("a head: expected at least one family of components, got none.")
         for components in self.families:
             _check(components, self.neutral)
-        if not self.bases:
-            object.__setattr__(self, "bases", tuple(components.basis for components in self.families))
 
     @classmethod
     def of(cls, components: Components, neutral: Gaussians, skin: Skin | None = None) -> "Rig":
@@ -66,7 +64,12 @@ class Rig:
         if not families:
             raise InputError("a head: expected at least one family of components, got none.")
         skin = next((rig.skin for rig in rigs if rig.follows), None)
-        return cls(families, rigs[0].neutral, skin, tuple(basis for rig in rigs for basis in rig.bases))
+        return cls(families, rigs[0].neutral, skin, tuple(basis for rig in rigs for basis in rig.given_bases))
+
+    @cached_property
+    def bases(self) -> tuple[Any, ...]:  # of [K, D]
+        """The basis of each family in stored units."""
+        return self.given_bases or tuple(components.basis for components in self.families)
 
     @cached_property
     def base(self) -> Gaussians[Any]:

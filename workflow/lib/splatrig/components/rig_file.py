@@ -20,13 +20,14 @@ logger = logging.getLogger(__name__)
 
 
 def open_rig(
-    components: str | Path, neutral: str | Path, template: str | Path, dataset: Path, *, follow: bool = True
+    components: str | Path, neutral: str | Path, template: str | Path | Template, dataset: Path, *, follow: bool = True
 ) -> tuple[Rig, Path]:
-    """Read a family and the neutral that it moves; see `read_rig`.
+    """Read a family and the neutral that it moves; see `read_rig`. `template` is a file, or what was read of it.
 
     Returns the rig and where `dataset`, the restructured folder of the neutral's expression, has its head pose.
     """
-    fitted, levels = read_fitted_frames(neutral), read_template(template)
+    fitted = read_fitted_frames(neutral)
+    levels = template if isinstance(template, Template) else read_template(template)
     rig = read_rig(components, fitted.gaussians[0], levels, skin_of_template(levels) if follow else None)
     frame = fitted.frames[0]
     return rig, dataset / frame / f"{frame}_transform.txt"

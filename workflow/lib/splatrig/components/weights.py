@@ -27,6 +27,9 @@ STEPS_PER_COMPONENT = 6
 ROUNDING = 1e-11
 """Relative size below which steps and slopes are noise."""
 
+REPEATED = 1e-13
+"""A component of which the others leave a smaller fraction repeats them."""
+
 
 def fit_weights(
     targets: NDArray,
@@ -113,18 +116,22 @@ def solve_weights(
     """Return the weights that minimise wᵀ G w - 2 mᵀ w + Σ p w² for each row of `moments`.
 
     p is `penalty` plus `ridge` times the mean diagonal of `gram`. Without (finite) `limits` by the pseudo-inverse; with
-    them by a primal active-set method (Nocedal and Wright 2006, algorithm 16.3), from where coordinate descent leads.
+    them by a primal active-set method (Nocedal and Wright 2006, algorithm 16.3), from where coordinate descent leads:
+    exact, and after at most `STEPS_PER_COMPONENT` · K steps, wherever they end, within the limits.
     """
     count = len(gram)
     diagonal = np.full(count, ridge * np.trace(gram) / max(count, 1))
     if penalty is not None:
         diagonal = diagonal + penalty
-    damped = gram + np.diag(diagonal)
-    if limits is None or np.all(np.isinf(limits[0]) & np.isinf(limits[1])):
-        return moments @ np.linalg.pinv(damped, rcond=1e-10, hermitian=True)
+    damped = np.ascontiguousarray(gram + np.diag(diagonal), dtype=np.float64)
+    bounded = limits is not None and not np.all(np.isinf(limits[0]) & np.isinf(limits[1]))
+    weights = np.zeros(moments.shape)
+    if not (bounded and count and diagonal.min() > 0.0):  # with a penalty on all, any start leads to the one optimum
+        weights = moments @ np.linalg.pinv(damped, rcond=1e-10, hermitian=True)
+    if limits is None or not bounded:
+        return weights
     low, high = (np.broadcast_to(np.asarray(bound, dtype=np.float64), (count,)).copy() for bound in limits)
-    weights = np.clip(moments @ np.linalg.pinv(damped, rcond=1e-10, hermitian=True), low, high)
-    damped[np.diag_indices(count)] += 1e-12 * max(np.trace(damped) / max(count, 1), 1e-30)  # of repeated components
+    weights = np.clip(weights, low, high)
     _bounded(damped, np.ascontiguousarray(moments, dtype=np.float64), low, high, weights)
     return weights
 
@@ -135,7 +142,7 @@ FREE, AT_LOW, AT_HIGH, STUCK = 0, 1, 2, 3
 
 @njit(cache=True)
 def _bounded(gram, moments, low, high, weights):  # type: ignore[no-untyped-def]
-    """Move the feasible `weights` [F, K] to the optimum, in place; `gram` is positive definite."""
+    """Move the feasible `weights` [F, K] to the optimum, in place."""
     for f in range(len(moments)):
         _descend(gram, moments[f], low, high, weights[f])
         _exact(gram, moments[f], low, high, weights[f])
@@ -149,12 +156,14 @@ def _descend(gram, moment, low, high, w):  # type: ignore[no-untyped-def]
     for _ in range(SWEEPS):
         largest_step, largest = 0.0, 1e-12
         for k in range(K):
+            if gram[k, k] <= 0.0:
+                continue
             wanted = min(max(w[k] + left[k] / gram[k, k], low[k]), high[k])
             step = wanted - w[k]
             if step != 0.0:
                 w[k] = wanted
                 for j in range(K):
-                    left[j] -= gram[j, k] * step
+                    left[j] -= gram[k, j] * step
             largest_step, largest = max(largest_step, abs(step)), max(largest, abs(wanted))
         if largest_step <= SETTLED * largest:
             break
@@ -164,7 +173,7 @@ def _descend(gram, moment, low, high, w):  # type: ignore[no-untyped-def]
 def _exact(gram, moment, low, high, w):  # type: ignore[no-untyped-def]
     """Go on to the optimum by solving exactly for the weights that are between their bounds."""
     K = len(w)
-    side = np.zeros(K, np.int64)
+    side, step, factor = np.zeros(K, np.int64), np.zeros(K), np.empty((K, K))
     left = moment - gram @ w  # minus half the gradient
     noise = ROUNDING * (1.0 + np.abs(moment).max())
     for k in range(K):
@@ -174,30 +183,24 @@ def _exact(gram, moment, low, high, w):  # type: ignore[no-untyped-def]
             side[k] = AT_LOW
         elif w[k] >= high[k] and left[k] >= 0.0:
             side[k] = AT_HIGH
-    for _ in range(STEPS_PER_COMPONENT * K + 1):
+    for _ in range(STEPS_PER_COMPONENT * K):
         free = np.flatnonzero(side == FREE)
-        if len(free):
-            small = np.empty((len(free), len(free)))
-            for i in range(len(free)):
-                for j in range(len(free)):
-                    small[i, j] = gram[free[i], free[j]]
-            step = np.linalg.solve(small, left[free])
-            first, fraction = -1, 1.0
-            for i in range(len(free)):
-                k = free[i]
-                if abs(step[i]) > ROUNDING:
-                    room = (low[k] if step[i] < 0 else high[k]) - w[k]
-                    if room / step[i] < fraction:
-                        first, fraction = i, max(room / step[i], 0.0)
-            for i in range(len(free)):
-                w[free[i]] += fraction * step[i]
-            if first >= 0:
-                k = free[first]
-                side[k] = AT_LOW if step[first] < 0 else AT_HIGH
-                w[k] = low[k] if step[first] < 0 else high[k]
-            left = moment - gram @ w
-            if first >= 0:
-                continue
+        _step_to_optimum(gram, left, free, factor, step)
+        first, fraction = -1, 1.0
+        for i, component in enumerate(free):
+            if abs(step[i]) > ROUNDING:
+                room = (low[component] if step[i] < 0 else high[component]) - w[component]
+                if room / step[i] < fraction:
+                    first, fraction = i, max(room / step[i], 0.0)
+        for i, component in enumerate(free):
+            w[component] += fraction * step[i]
+        if first >= 0:
+            at_low = step[first] < 0
+            side[free[first]] = AT_LOW if at_low else AT_HIGH
+            w[free[first]] = low[free[first]] if at_low else high[free[first]]
+        left = moment - gram @ w
+        if first >= 0:
+            continue
         best, gain = -1, noise
         for k in range(K):
             if side[k] == AT_LOW or side[k] == AT_HIGH:
@@ -209,3 +212,28 @@ def _exact(gram, moment, low, high, w):  # type: ignore[no-untyped-def]
         side[best] = FREE
     for k in range(K):
         w[k] = min(max(w[k], low[k]), high[k])
+
+
+@njit(cache=True)
+def _step_to_optimum(gram, left, free, factor, step):  # type: ignore[no-untyped-def]
+    """Fill `step` [len(free)] with the step to the optimum of the weights `free`, by Cholesky's `factor` [K, K].
+
+    A component that repeats the ones before it stays where it is.
+    """
+    for i, k in enumerate(free):
+        value = left[k]
+        for j in range(i + 1):
+            product = gram[k, free[j]]
+            for m in range(j):
+                product -= factor[i, m] * factor[j, m]
+            if j < i:
+                factor[i, j] = product / factor[j, j]
+                value -= factor[i, j] * step[j]
+            else:
+                factor[i, i] = np.sqrt(product) if product > REPEATED * gram[k, k] else np.inf
+        step[i] = value / factor[i, i]
+    for i in range(len(free) - 1, -1, -1):
+        value = step[i]
+        for m in range(i + 1, len(free)):
+            value -= factor[m, i] * step[m]
+        step[i] = value / factor[i, i]
