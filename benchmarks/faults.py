@@ -31,10 +31,10 @@ from datetime import datetime
 from pathlib import Path
 
 import psutil
+from harness import ROOT, Figures, demo_head, machine, parsed, parser_of
 
 sys.path.append(str(Path(__file__).parent))  # a test imports this file by its path
 
-from harness import ROOT, Figures, demo_head, machine, parsed, parser_of
 
 CONFIG = "tests/workflow/tiny.yaml"
 TIMED = re.compile(r"evaluation/(runtimes(/|\.)|figures/runtime)|tensorboard/|progress/")

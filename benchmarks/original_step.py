@@ -1,12 +1,8 @@
 """The original recipe's own step, for timing beside splatrig's: see benchmarks/training.py."""
 
-import sys
-from pathlib import Path
-
+import harness  # noqa: F401 (finds the library)
 import numpy as np
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
 
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.rasterize.inria_backend import projection_matrix
