@@ -6,15 +6,15 @@ import numpy as np
 from harness import ROOT, web_renderer
 from scipy.spatial import ConvexHull
 
-from splatrig.components.rig import Rig
-from splatrig.dataset.cameras import Cameras
 from splatrig.components.component_file import Components
+from splatrig.components.rig import Rig
 from splatrig.config.models import ControlDrag
 from splatrig.control.filters import tour
 from splatrig.control.head import Family, Head, head_of
 from splatrig.control.panel import panel_of
 from splatrig.control.web.pack import pack_head
 from splatrig.control.web.page import build_page, header_of
+from splatrig.dataset.cameras import Cameras
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.mesh.template import build_template
 

@@ -38,8 +38,8 @@ from sldc_reference import plain_sldc
 from threadpoolctl import threadpool_limits
 
 from splatrig.components.attributes import AttributeReader
-from splatrig.components.component_file import Components, by_column, by_gaussian
-from splatrig.components.local import COLUMNS_IN_CACHE, CoarseStart, FoundLocal, local_components, make_engine
+from splatrig.components.component_file import Components
+from splatrig.components.local import COLUMNS_IN_CACHE, CoarseStart, local_components, make_engine
 from splatrig.components.matrix import StandardisedRows, standardise
 from splatrig.components.mbspca import sparse_components
 from splatrig.components.pca import principal_components

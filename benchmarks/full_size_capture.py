@@ -22,8 +22,6 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 from shading_on_cpu import TEXELS, painted_texture, shade, visible_faces
 
-from splatrig.dataset.cameras import Cameras, write_cameras
-from splatrig.dataset.frames import ChosenFrame, write_frames
 from splatrig.capture.photographs import write_photograph
 from splatrig.dataset.cameras import Cameras, write_cameras
 from splatrig.dataset.frames import ChosenFrame, write_frames

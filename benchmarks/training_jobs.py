@@ -14,9 +14,9 @@ from full_size_capture import NEUTRAL
 from harness import checkout
 from training_bench import PERFORMANCE, SUBJECT, Bench
 
+from splatrig.capture.krt import as_krt, write_krt
 from splatrig.dataset.cameras import read_cameras
 from splatrig.dataset.frames import ChosenFrame, read_chosen_frames, write_frames
-from splatrig.capture.krt import as_krt, write_krt
 from splatrig.gaussians.store import read_fitted_frames
 
 

@@ -11,9 +11,9 @@ import torch
 from full_size_capture import NEUTRAL
 from harness import Figures
 from original_step import original_steps
+from splatrig.fitting.dataset import FrameData
 from training_bench import PERFORMANCE, Bench
 
-from splatrig.fitting.dataset import FrameData
 from splatrig.fitting.fitting import Studio, first_gaussians
 from splatrig.fitting.initialize import moved_by_mesh
 from splatrig.fitting.measurement import measure_frame, summary

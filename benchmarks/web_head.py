@@ -24,11 +24,11 @@ from scipy.optimize import lsq_linear
 
 from browser import chromium
 from splatrig.animation.render import render
-from splatrig.dataset.cameras import Cameras, read_cameras
-from splatrig.dataset.pose import read_pose
 from splatrig.control.fit import positions
 from splatrig.control.head import Head, open_head
 from splatrig.control.web.measure import INSIDE, expression_poses, psnr
+from splatrig.dataset.cameras import Cameras, read_cameras
+from splatrig.dataset.pose import read_pose
 from splatrig.gaussians.store import read_fitted_frames
 
 SNAPSHOT = """async ([pose, name, width, height]) => {
