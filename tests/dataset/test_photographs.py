@@ -9,9 +9,8 @@ from PIL import Image
 from learned import planted
 from splatrig.dataset.dataset import Frame
 from splatrig.dataset.photographs import Photographs, pairs_in_memory
+from splatrig.fitting.schedule import Batch, Schedule, stream
 from splatrig.io.errors import InputError
-from splatrig.learned.schedule import Batch, Schedule
-from splatrig.learned.stream import stream
 
 CAMERAS = planted.cameras_around(3)
 

@@ -41,13 +41,15 @@ def test_a_damaged_checkpoint_is_as_good_as_none(tmp_path):
     assert checkpoints.read("x") is None
 
 
-def test_a_slot_reads_what_it_wrote_and_is_absent_without_an_interval(tmp_path):
+def test_a_slot_reads_what_it_kept_and_is_absent_without_an_interval(tmp_path):
     checkpoints = Checkpoints(tmp_path, "k")
     assert checkpoints.slot("x", 0) is None
     slot = checkpoints.slot("x", 10)
-    assert slot is not None
     assert slot.read() is None
-    slot.write({"a": np.ones(2)})
+    slot.keep(10, lambda: {"a": np.ones(2)})
+    slot.keep(11, lambda: {"a": np.zeros(2)})
+    np.testing.assert_array_equal(slot.read()["a"], np.ones(2))
+    checkpoints.slot("x", every_seconds=1e9).keep(20, lambda: {"a": np.zeros(2)})
     np.testing.assert_array_equal(slot.read()["a"], np.ones(2))
 
 
@@ -65,3 +67,13 @@ def test_the_key_follows_settings_arrays_and_files(tmp_path):
     assert first != _key(tmp_path, value=2.0)
     os.utime(photograph, (1, 1))
     assert first != _key(tmp_path)
+
+
+def test_the_key_follows_the_contents_of_files(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("1")
+    first = key_of({"k": 1}, paths=[file])
+    os.utime(file, (1, 1))
+    assert first == key_of({"k": 1}, paths=[file])
+    file.write_text("2")
+    assert first != key_of({"k": 1}, paths=[file])

@@ -9,8 +9,8 @@ from PIL import Image
 from fitting import tiny
 from splatrig.config.models import Refit, Steps
 from splatrig.fitting import fitting
+from splatrig.fitting.engine import Fit
 from splatrig.fitting.fitting import FitContext, Fitted, as_stored, fit_expression, fit_neutral, stragglers
-from splatrig.fitting.trainer import _Optimization
 from splatrig.gaussians.gaussians import SHAPES
 from splatrig.gaussians.store import FittedFrames, read_fitted_frames, write_fitted_frames
 from splatrig.io.errors import InputError
@@ -50,14 +50,14 @@ def _equal(first: Fitted, second: Fitted) -> bool:
 def _kill_at(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """Let the process die at the `count`-th step that it takes."""
     steps = iter(range(count))
-    step = _Optimization.step
+    step = Fit.step
 
-    def dying(self: _Optimization, number: int) -> None:
+    def dying(self: Fit, number: int, *given: object, **options: object) -> None:
         if next(steps, None) is None:
             raise KilledError
-        step(self, number)
+        step(self, number, *given, **options)
 
-    monkeypatch.setattr(_Optimization, "step", dying)
+    monkeypatch.setattr(Fit, "step", dying)
 
 
 def test_every_frame_is_fitted_in_order_and_measured_by_every_camera(whole):

@@ -5,8 +5,7 @@ from pathlib import Path
 import torch
 
 import splatrig
-from splatrig.fitting.optimizer import Adam
-from splatrig.fitting.trainer import ADAM_BETAS, ADAM_EPSILON
+from splatrig.fitting.optimizer import ADAM_BETAS, ADAM_EPSILON, Adam
 
 
 def _parameters() -> dict[str, torch.Tensor]:

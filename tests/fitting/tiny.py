@@ -14,8 +14,8 @@ from splatrig.dataset.dataset import Dataset, Frame
 from splatrig.dataset.decoding import silhouette_box
 from splatrig.dataset.photographs import Photograph, View
 from splatrig.fitting.frame_data import FrameData
+from splatrig.fitting.frame_fit import Surface
 from splatrig.fitting.initialize import gaussians_on_mesh
-from splatrig.fitting.trainer import Surface
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.mesh.normals import tangent_frames
 from splatrig.mesh.obj import write_obj

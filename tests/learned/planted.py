@@ -13,12 +13,12 @@ from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Frame
 from splatrig.dataset.photographs import Pair, Photographs
 from splatrig.fitting.compare_view import RenderOptions
+from splatrig.fitting.occlusion import ALL, Occlusion
+from splatrig.fitting.schedule import Batch, Schedule
+from splatrig.fitting.trainable_rig import BlockStart, RigStart, TrainableRig
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.learned.fit import Surroundings, segment_laplacian
-from splatrig.learned.model import BlockStart, JointRig, RigStart
-from splatrig.learned.occlusion import ALL, Occlusion
 from splatrig.learned.plan import JointPlan
-from splatrig.learned.schedule import Batch, Schedule
 from splatrig.rasterize import Views, activate, rasterize
 
 FIELDS = ("means", "sh0", "quats", "log_scales")
@@ -101,7 +101,7 @@ def plant(folder: Path, *, seed: int = 0, frames: int = 10, count: int = 250) ->
         for row in range(frames)
     ]
     planted = Planted(base, weights, deltas, support, views)
-    rig = JointRig(planted.start(), RATES)
+    rig = TrainableRig(planted.start(), RATES)
     for row, view in enumerate(views):
         view.folder.mkdir(parents=True)
         photograph(view, rig.gaussians(weights[row]))

@@ -7,16 +7,16 @@ import pytest
 from learned import planted
 from splatrig.components.component_file import Components, read_components, write_components
 from splatrig.components.rig import Rig
+from splatrig.fitting.trainable_rig import BlockStart, RigStart, TrainableRig
 from splatrig.gaussians.gaussians import SHAPES
 from splatrig.learned.export import TrainedOn, export_rig
-from splatrig.learned.model import BlockStart, JointRig, RigStart
 
 COUNT, FRAMES, K = 15, 8, 3
 FLOAT32 = 2e-4
 """Relative to coordinates of 60 mm: sums of a few float32 products."""
 
 
-def rig(*, extra: bool = False, local: bool = False) -> JointRig:
+def rig(*, extra: bool = False, local: bool = False) -> TrainableRig:
     generator = np.random.default_rng(0)
     base = planted.ball(generator, COUNT)
 
@@ -31,10 +31,10 @@ def rig(*, extra: bool = False, local: bool = False) -> JointRig:
     if extra:
         blocks.append(BlockStart(("logit_opacities", "shN"), deltas(("logit_opacities", "shN"), 2)))
     weights = generator.random((FRAMES, K + 2 * extra)).astype(np.float32)
-    return JointRig(RigStart(base, weights, tuple(blocks), neutral_row=0), planted.RATES)
+    return TrainableRig(RigStart(base, weights, tuple(blocks), neutral_row=0), planted.RATES)
 
 
-def exported(learned: JointRig, *, bounded: bool = False) -> Components:
+def exported(learned: TrainableRig, *, bounded: bool = False) -> Components:
     trained = TrainedOn(
         frames=tuple(f"E000/{row:06d}" for row in range(FRAMES)),
         faces=np.array([[0, 1, 2]]),

@@ -11,15 +11,14 @@ from splatrig.components.component_file import Components, read_components, writ
 from splatrig.components.fields import Columns
 from splatrig.config.models import JointAppearance, JointLocal, JointSolve
 from splatrig.fitting.recipe import render_options
+from splatrig.fitting.trainable_rig import TrainableRig
+from splatrig.fitting.world import World
 from splatrig.io.errors import InputError
 from splatrig.learned.compare import COLUMNS, Comparison, compare, measured_fits, summary, unseen_weights
 from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
-from splatrig.learned.model import JointRig
-from splatrig.learned.parallel import World
 from splatrig.learned.stage import (
     Subject,
     as_components,
-    digest_of,
     joint_plan,
     learn,
     rig_start,
@@ -146,7 +145,7 @@ def test_components_live_on_the_level_that_is_asked_for(
     (block,) = start.blocks
     count = len(template.levels[level].vertices)
     assert block.deltas["means"].shape == (2, count, 3)
-    shown = JointRig(start, tiny.config().rates).gaussians(start.weights[2])
+    shown = TrainableRig(start, tiny.config().rates).gaussians(start.weights[2])
     moved = starts[family].rows()[2] - starts[family].rows()[0]
     everywhere = template.between("base", "subd1") @ moved[: 3 * len(template.base.vertices)].reshape(-1, 3)
     np.testing.assert_allclose(shown.means - subject.neutral.means, everywhere, atol=2e-3)
@@ -197,17 +196,6 @@ def test_a_perfect_fit_measures_as_one(subject: Subject) -> None:
     comparison = Comparison(subject, render_options(tiny.config(), "mask"), JointSolve(1, 0.05), CPU)
     table = measured_fits(comparison, subject.names("train")[:1], "train", [subject.neutral])
     assert table.loc[table["region"] == "mask", "psnr"].item() > 40
-
-
-def test_a_digest_follows_parameters_files_and_folders(tmp_path: Path) -> None:
-    file, folder = tmp_path / "a.csv", tmp_path / "b"
-    file.write_text("1")
-    folder.mkdir()
-    first = digest_of({"k": 1}, [file, folder])
-    assert first == digest_of({"k": 1}, [file, folder])
-    assert first != digest_of({"k": 2}, [file, folder])
-    file.write_text("2")
-    assert first != digest_of({"k": 1}, [file, folder])
 
 
 def test_components_that_share_a_gaussian_share_the_rate(subject: Subject, starts: dict) -> None:

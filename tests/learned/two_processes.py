@@ -11,11 +11,12 @@ import torch.distributed
 
 from learned import planted
 from learned.planted import Planted
+from splatrig.fitting.checkpoint import Checkpoints, Slot
+from splatrig.fitting.schedule import Batch
+from splatrig.fitting.trainable_rig import TrainableRig
+from splatrig.fitting.world import World
 from splatrig.io.errors import InputError
-from splatrig.learned.fit import JointFit, Saving
-from splatrig.learned.model import JointRig
-from splatrig.learned.parallel import World
-from splatrig.learned.schedule import Batch
+from splatrig.learned.fit import JointFit
 
 STEPS = 6
 PLAN = planted.plan(STEPS, local=True, check_every=2)
@@ -24,20 +25,26 @@ DIES = 5
 
 
 class _Dies(JointFit):
-    def step(self, step: int, groups: list) -> None:
-        if step == DIES:
-            raise InterruptedError
-        super().step(step, groups)
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        step = self.fit.step
+
+        def dies(number: int, groups: list, **options: Any) -> None:
+            if number == DIES:
+                raise InterruptedError
+            step(number, groups, **options)
+
+        self.fit.step = dies
 
 
-def learned(truth: Planted, kind: type[JointFit] = JointFit, saving: Saving | None = None) -> dict[str, np.ndarray]:
+def learned(truth: Planted, kind: type[JointFit] = JointFit, slot: Slot | None = None) -> dict[str, np.ndarray]:
     """Learn the planted rig from four frames a step, alone or with others; return its tensors and the measurements."""
     torch.set_num_threads(1)
-    rig = JointRig(planted.disturbed(truth, 0, local=True), planted.RATES)
+    rig = TrainableRig(planted.disturbed(truth, 0, local=True), planted.RATES)
     schedule = planted.schedule(truth, Batch(4, 1))
     with planted.photographs(truth) as photographs:
         fit = kind(rig, photographs, schedule, planted.surroundings(truth), PLAN, World.current())
-        report = fit.run(saving)
+        report = fit.run(slot)
     tensors = {name: tensor.detach().numpy() for name, tensor in rig.parameters().items()}
     return tensors | {"psnr": report.history["psnr"].to_numpy(), "loss": report.history["loss"].to_numpy()}
 
@@ -47,12 +54,12 @@ def learn_undisturbed_and_interrupted(values: dict[str, Any]) -> None:
     folder, rank = Path(values["folder"]), World.current().rank
     truth = planted.plant(folder / f"photographs{rank}")
     np.savez(folder / f"undisturbed{rank}.npz", **learned(truth))
-    saving = Saving(folder / "checkpoint.h5", "digest", every_seconds=0.0)
+    slot = Checkpoints(folder, "key").slot("checkpoint")
     try:
-        learned(truth, _Dies, saving)
+        learned(truth, _Dies, slot)
     except InterruptedError:
         torch.distributed.barrier()
-        np.savez(folder / f"interrupted{rank}.npz", **learned(truth, saving=saving))
+        np.savez(folder / f"interrupted{rank}.npz", **learned(truth, slot=slot))
 
 
 def stand_still(values: dict[str, Any]) -> None:

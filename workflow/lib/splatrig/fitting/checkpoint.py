@@ -1,34 +1,23 @@
-"""Keep the progress of a job, so that a killed one goes on where it was, to the same result."""
+"""Keep the progress of a job, so that a killed one resumes where it was, to the same result."""
 
 import hashlib
 import json
 import logging
+import time
 import zipfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.io.files import atomic_path
+from splatrig.io.files import atomic_path, sha256_of_file
 
 _LOG = logging.getLogger(__name__)
 
 Arrays = dict[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Slot:
-    """Where one fit keeps its state between steps."""
-
-    every: int
-    """Steps between two states."""
-    read: Callable[[], Arrays | None]
-    """Return the state of an interrupted fit of the same job, if there is one."""
-    write: Callable[[Arrays], None]
-    """Replace the state."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +30,7 @@ class Checkpoints:
 
     def read(self, name: str) -> Arrays | None:
         """Return the arrays kept under `name`; None when there are none, they are damaged or another job's."""
-        path = self._path(name)
+        path = self.path(name)
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = dict(file)
@@ -57,31 +46,67 @@ class Checkpoints:
 
     def write(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep arrays under `name`, in place of what was there."""
-        with atomic_path(self._path(name)) as temporary:
+        with atomic_path(self.path(name)) as temporary:
             np.savez(temporary, allow_pickle=False, **{"key": np.array(self.key), **arrays})
 
-    def slot(self, name: str, every: int) -> Slot | None:
-        """Return where a fit keeps its state under `name`; None when `every` is 0."""
-        if every == 0:
-            return None
-        return Slot(every, lambda: self.read(name), lambda arrays: self.write(name, arrays))
+    def slot(self, name: str, every_steps: int = 1, every_seconds: float = 0.0) -> "Slot | None":
+        """Return where a fit keeps its state under `name`; None when `every_steps` is 0."""
+        return None if every_steps == 0 else Slot(self, name, every_steps, every_seconds)
 
     def drop(self, name: str) -> None:
         """Forget what was kept under `name`."""
-        self._path(name).unlink(missing_ok=True)
+        self.path(name).unlink(missing_ok=True)
 
-    def _path(self, name: str) -> Path:
+    def path(self, name: str) -> Path:
+        """Return the file of what is kept under `name`."""
         return self.folder / f"{name}.npz"
 
 
-def key_of(settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], folders: list[Path]) -> str:
-    """Return a SHA-256 of JSON-able settings, arrays, and the names, sizes and times of all files below `folders`."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
-    for folder in folders:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            status = path.stat()
-            digest.update(f"{path.relative_to(folder)} {status.st_size} {status.st_mtime_ns}\n".encode())
+@dataclass
+class Slot:
+    """Where one fit keeps its state between steps."""
+
+    checkpoints: Checkpoints
+    name: str
+    every_steps: int
+    """The state is kept after multiples of so many steps,"""
+    every_seconds: float
+    """but not sooner than this after the last time."""
+    _last: float = field(default_factory=time.perf_counter)
+
+    @property
+    def path(self) -> Path:
+        """The file of the state."""
+        return self.checkpoints.path(self.name)
+
+    def read(self) -> Arrays | None:
+        """Return the state of an interrupted fit of the same job, if there is one."""
+        return self.checkpoints.read(self.name)
+
+    def keep(self, done: int, state: Callable[[], Mapping[str, NDArray[Any]]]) -> None:
+        """Keep what `state` returns after `done` steps, in place of the last one, if it is time."""
+        if done % self.every_steps == 0 and time.perf_counter() - self._last >= self.every_seconds:
+            self.checkpoints.write(self.name, state())
+            self._last = time.perf_counter()
+
+    def drop(self) -> None:
+        """Forget the state."""
+        self.checkpoints.drop(self.name)
+
+
+def key_of(
+    settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]] | None = None, paths: Iterable[str | Path] = ()
+) -> str:
+    """Return a SHA-256 of settings, arrays and files: the identity of a fit.
+
+    A file counts by its content, a folder by the names, sizes and times of all files below it.
+    """
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    for name, array in sorted((arrays or {}).items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
+    for path in map(Path, paths):
+        digest.update(path.name.encode() if path.is_dir() else f"{path.name} {sha256_of_file(path)}".encode())
+        for file in sorted(file for file in path.rglob("*") if file.is_file()):
+            status = file.stat()
+            digest.update(f"{file.relative_to(path)} {status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.hexdigest()

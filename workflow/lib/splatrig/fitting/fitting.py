@@ -23,11 +23,11 @@ from splatrig.dataset.photographs import Photograph
 from splatrig.fitting.background import BackgroundQueue, one_ahead
 from splatrig.fitting.checkpoint import Arrays, Checkpoints, key_of
 from splatrig.fitting.frame_data import FrameData, FrameReader
+from splatrig.fitting.frame_fit import Surface, fit
 from splatrig.fitting.initialize import gaussians_on_mesh, moved_by_mesh
 from splatrig.fitting.measurement import comparison, measure_frame, measuring_camera, odd_cameras, summary
 from splatrig.fitting.recipe import SEED_OPACITY, Plan, plan_for
 from splatrig.fitting.tensorboard_writer import TensorBoardWriter
-from splatrig.fitting.trainer import Surface, fit
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.gaussians.store import FittedFrames
 from splatrig.jobs.device import choose_device

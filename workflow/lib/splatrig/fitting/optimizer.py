@@ -10,6 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+ADAM_EPSILON = 1e-15
+"""Gradients of single Gaussians are tiny; Adam's usual 1e-8 would damp them (Kerbl et al. 2023, released code)."""
+ADAM_BETAS = (0.9, 0.999)
+
 
 @dataclass(frozen=True)
 class Moments:

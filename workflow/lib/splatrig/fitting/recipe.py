@@ -1,13 +1,10 @@
 """Recipes: everything that decides how one frame is optimised, as one frozen value."""
 
-import math
 from dataclasses import dataclass, replace
 
 from splatrig.config.models import Rates, TrainingConfig
 from splatrig.fitting.compare_view import RenderOptions
-
-MEANS_DECAY_OF_SEED = 0.01
-"""The original recipe lowers the rate of centres exponentially to this share; all other rates stay."""
+from splatrig.fitting.schedule import LearningRates
 
 SEED_RATES = Rates(means=1.6e-6, quats=0.001, log_scales=0.005, logit_opacities=1e-4, sh0=0.0025, shN=0.0025 / 20)
 """Learning rates of the original recipe."""
@@ -26,26 +23,22 @@ class Plan:
     """Of the rate of centres: `pixel`, what a pixel spans at the head, so that a step is as large in the photographs of
     every capture; `mm`: the original's plain millimetres."""
     schedule: str
-    """`cosine`: every rate falls along half a cosine to `final_rate`; `seed`: only that of centres, exponentially."""
     final_rate: float
-    """Share of the first rate that is left at the last step."""
+    """How the rates go on: see `splatrig.fitting.schedule.LearningRates`."""
     drift_weight: float
     size_weight: float
     regularizer_unit: str
     """`edge`: lengths over the mean edge length at the Gaussian; `mm`: the original's plain millimetres."""
     render: RenderOptions
     plateau: float = 0.0
-    """Relative fall of the loss, over the epochs that `trainer.PLATEAU_EPOCHS` counts, below which the rest of the fit
-    is left out up to the last quarter of its schedule; 0: never."""
+    """Relative fall of the loss, over the epochs that `frame_fit.PLATEAU_EPOCHS` counts, below which the rest of the
+    fit is left out up to the last quarter of its schedule; 0: never."""
 
-    def rates_at(self, step: int) -> dict[str, float]:
-        """Return each parameter's rate at `step`, counted from 0."""
-        first = {name: getattr(self.rates, name) for name in Rates.__dataclass_fields__}
-        progress = step / max(1, self.steps)
-        if self.schedule == "seed":
-            return {**first, "means": first["means"] * MEANS_DECAY_OF_SEED**progress}
-        share = self.final_rate + (1 - self.final_rate) * 0.5 * (1 + math.cos(math.pi * progress))
-        return {name: rate * share for name, rate in first.items()}
+    @property
+    def learning_rates(self) -> LearningRates:
+        """The rates of a rig without components."""
+        first = {f"base_{name}": getattr(self.rates, name) for name in Rates.__dataclass_fields__}
+        return LearningRates(first, self.steps, self.final_rate, self.schedule)
 
 
 def in_millimetres(rates: Rates, pixel_size: float) -> Rates:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from splatrig.components.component_file import Components
 from splatrig.components.fields import ATTRIBUTE_OF, Columns, field_size
 from splatrig.components.matrix import scale_of
+from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.gaussians.gaussians import Gaussians
-from splatrig.learned.model import JointRig
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class TrainedOn:
     face_mask: NDArray[np.bool_]  # [N]
 
 
-def export_rig(rig: JointRig, trained: TrainedOn, *, bounded: bool) -> Components:
+def export_rig(rig: TrainableRig, trained: TrainedOn, *, bounded: bool) -> Components:
     """Return the components of a learned rig with its gauge fixed.
 
     Free weights: components orthonormal in standardised units, largest variance first, largest entry positive.

@@ -10,12 +10,12 @@ import torch
 from splatrig.components.assemble import named
 from splatrig.components.component_file import write_components
 from splatrig.config.models import JointConfig, SldcConfig, TrainingConfig, from_mapping
+from splatrig.fitting.checkpoint import Checkpoints, key_of
+from splatrig.fitting.world import World
 from splatrig.io.files import as_paths, first_path
 from splatrig.jobs.device import choose_device, choose_places
 from splatrig.jobs.launch import run_together
-from splatrig.learned.fit import Saving
-from splatrig.learned.parallel import World
-from splatrig.learned.stage import Subject, as_components, digest_of, joint_plan, learn, read_start, rig_start
+from splatrig.learned.stage import Subject, as_components, joint_plan, learn, read_start, rig_start
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,12 @@ def learn_rig(job: JointJob, device: torch.device) -> None:
     start = rig_start(config, sldc, subject, read_start(first_path(inputs["start"])), family, seed)
     plan = joint_plan(config, training, params["background"], family, start, subject.pixel_size)
     output = Path(job.output)
-    saving = Saving(output.with_name(f".{output.stem}.checkpoint.h5"), digest_of(params, job.files))
-    learned = learn(start, subject, config, plan, seed, device, saving)
+    kept = Checkpoints(output.parent, key_of(params, paths=job.files))
+    slot = kept.slot(f".{output.stem}.checkpoint", every_seconds=60.0)
+    learned = learn(start, subject, config, plan, seed, device, slot)
     if World.current().rank == 0:
         unused = {"solve"} | ({"local"} if family == "global" else set())
         settings = {name: value for name, value in params["joint"].items() if name not in unused}
         components = as_components(learned, subject, family, settings)
         write_components(output, named(components, subject.template, first_path(inputs.get("units", []))))
-        saving.path.unlink(missing_ok=True)
+        kept.drop(f".{output.stem}.checkpoint")

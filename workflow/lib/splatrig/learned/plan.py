@@ -1,12 +1,13 @@
 """Everything that decides how a rig is learned, as one frozen value."""
 
-import math
 from dataclasses import dataclass
 
 from splatrig.config.models import Rates
 from splatrig.fitting.compare_view import RenderOptions
-from splatrig.learned.occlusion import Occlusion
-from splatrig.learned.schedule import Batch
+from splatrig.fitting.occlusion import Occlusion
+from splatrig.fitting.schedule import Batch, LearningRates
+from splatrig.fitting.trainable_rig import TrainableRig
+from splatrig.io.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class JointPlan:
     weight_rate: float
     """Adam's rate at the first step for weights, which are of order 1."""
     final_rate: float
-    """Share of every first rate that is left at the last step, at the end of half a cosine."""
+    """Fraction of every first rate that is left at the last step, at the end of half a cosine."""
     bounded: bool
     """True: weights in [0, 1] (local components). False: any sign, unit root mean square a component (global)."""
     ridge: float
@@ -41,9 +42,17 @@ class JointPlan:
     size_weight: float
     """Weight of the size of the Gaussians in the loss, mean (|s| / edge length)⁴."""
 
-    def share(self, step: int) -> float:
-        """Return the share of the first rates at `step`, counted from 0."""
-        return self.final_rate + (1.0 - self.final_rate) * 0.5 * (1.0 + math.cos(math.pi * step / max(1, self.steps)))
+    def learning_rates(self, rig: TrainableRig) -> LearningRates:
+        """Return the rates of a rig's parameters; a basis is counted in steps at `rates`.
+
+        Raises InputError where the rate of a field that components move is not above 0.
+        """
+        for name in rig.driven:
+            if not getattr(self.rates, name) > 0:
+                raise InputError(f"training.rates.{name}: got 0, expected more than 0, since joint components move it.")
+        base = {f"base_{name}": getattr(self.base_rates, name) for name in rig.base}
+        bases = {f"basis_{index}": 1.0 for index in range(len(rig.blocks))}
+        return LearningRates(base | bases | {"weights": self.weight_rate}, self.steps, self.final_rate)
 
 
 def scaled(rates: Rates, factor: float) -> Rates:

@@ -1,6 +1,5 @@
 """Weights of frames that a rig was not learned from, from their photographs through the rasteriser."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,8 @@ from splatrig.components.rig import Rig
 from splatrig.dataset.photographs import Pair, Photographs
 from splatrig.fitting.compare_view import RenderOptions, render_view
 from splatrig.fitting.losses import photometric_loss
-from splatrig.fitting.trainer import ADAM_EPSILON
+from splatrig.fitting.optimizer import ADAM_EPSILON
+from splatrig.fitting.schedule import half_cosine
 from splatrig.rasterize import activate
 
 
@@ -48,7 +48,7 @@ def weights_from_photographs(
     adam = torch.optim.Adam([weights], lr=plan.rate, eps=ADAM_EPSILON)
     background = torch.zeros(3, device=means.device)
     for step in range(plan.steps):
-        adam.param_groups[0]["lr"] = plan.rate * 0.5 * (1.0 + math.cos(math.pi * step / plan.steps))
+        adam.param_groups[0]["lr"] = plan.rate * half_cosine(step, plan.steps)
         view = photographs.view(pairs[step % len(pairs)])
         posed = activate(rig.pose((weights * units)[0]))
         rendered, photographed = render_view(posed, view, render, background)

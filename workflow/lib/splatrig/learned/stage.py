@@ -1,6 +1,5 @@
 """The joint jobs of the pipeline: from configuration and files to the value that is fitted, and back."""
 
-import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -22,18 +21,18 @@ from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.decoding import cores
 from splatrig.dataset.frames import names_of, neutral_name, read_frames
 from splatrig.dataset.photographs import Pair, Photographs, pairs_in_memory
+from splatrig.fitting.checkpoint import Slot
+from splatrig.fitting.occlusion import Occlusion
 from splatrig.fitting.recipe import in_millimetres, render_options
+from splatrig.fitting.schedule import Batch, Schedule
+from splatrig.fitting.trainable_rig import RigStart, TrainableRig
+from splatrig.fitting.world import World
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.io.errors import InputError
-from splatrig.io.files import sha256_of_file
 from splatrig.learned.export import TrainedOn, export_rig
-from splatrig.learned.fit import FitReport, JointFit, Saving, Surroundings, segment_laplacian
-from splatrig.learned.model import JointRig, RigStart
-from splatrig.learned.occlusion import Occlusion
-from splatrig.learned.parallel import World
+from splatrig.learned.fit import FitReport, JointFit, Surroundings, segment_laplacian
 from splatrig.learned.plan import JointPlan, scaled
-from splatrig.learned.schedule import Batch, Schedule
 from splatrig.learned.start import Extra, Placement, moved_gaussians, random_start, start_from_components, with_extra
 from splatrig.mesh.geodesic import GeodesicSolver
 from splatrig.mesh.normals import vertex_normals
@@ -228,7 +227,7 @@ def training_schedule(config: JointConfig, subject: Subject, frames: int, seed: 
 class Learned:
     """A learned rig and what happened."""
 
-    rig: JointRig
+    rig: TrainableRig
     report: FitReport
 
 
@@ -239,14 +238,14 @@ def learn(
     plan: JointPlan,
     seed: int,
     device: torch.device,
-    saving: Saving | None = None,
+    slot: Slot | None = None,
 ) -> Learned:
     """Learn a rig from all training frames and cameras, alone or with the other processes of the world."""
     world = World.current()
     names = subject.names("train")
     # first: its processes are forked before the GPU is used
     with subject.photographs(names, device, sharing=world.size) as photographs:
-        rig = JointRig(start, plan.rates, device)
+        rig = TrainableRig(start, plan.rates, device)
         fit = JointFit(
             rig,
             photographs,
@@ -260,7 +259,7 @@ def learn(
             plan,
             world,
         )
-        report = fit.run(saving)
+        report = fit.run(slot)
     best = report.history["psnr"].max() if len(report.history) else float("nan")
     _LOG.info(
         "%d components, %d Gaussians, %d frames: %s at step %d; %.1f s, %.1f s waiting for photographs",
@@ -295,15 +294,6 @@ def as_components(learned: Learned, subject: Subject, family: str, parameters: M
     trained = TrainedOn(tuple(subject.names("train")), level.faces, level.mask)
     components = export_rig(learned.rig, trained, bounded=bounded)
     return replace(components, origin=origin, solver=solver, zero_rows=1.0 - moving / rows)
-
-
-def digest_of(parameters: Mapping[str, Any], files: Sequence[str | Path]) -> str:
-    """Return a SHA-256 over parameters, the contents of files and the times of folders: the identity of a fit."""
-    digest = hashlib.sha256(json.dumps(dict(parameters), sort_keys=True, default=str).encode())
-    for path in map(Path, files):
-        digest.update(path.name.encode())
-        digest.update(str(path.stat().st_mtime_ns).encode() if path.is_dir() else sha256_of_file(path).encode())
-    return digest.hexdigest()
 
 
 def read_start(path: str | Path | None) -> Components | None:

@@ -8,9 +8,9 @@ from scipy.sparse import csr_array
 
 from splatrig.components.component_file import Components
 from splatrig.components.fields import field_of, field_size
+from splatrig.fitting.trainable_rig import BlockStart, RigStart
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.io.errors import InputError
-from splatrig.learned.model import BlockStart, RigStart
 from splatrig.mesh.template import Template
 
 RANDOM_WEIGHT = 0.1

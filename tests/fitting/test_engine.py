@@ -1,4 +1,4 @@
-"""One step of the joint fit against the same step written plainly, one picture after the other, by autograd alone."""
+"""One step of a fit against the same step written plainly, one picture after the other, by autograd alone."""
 
 from dataclasses import replace
 
@@ -10,15 +10,14 @@ from torch import Tensor
 from learned import planted
 from learned.planted import Planted
 from splatrig.dataset.photographs import Photographs, View
+from splatrig.fitting import objective as objective_module
 from splatrig.fitting.compare_view import render_view
 from splatrig.fitting.losses import photometric_loss, size_loss
-from splatrig.learned import fit as fit_module
+from splatrig.fitting.occlusion import ALL, Occlusion
+from splatrig.fitting.schedule import Batch, Shot
+from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.learned.fit import JointFit
-from splatrig.learned.model import JointRig
-from splatrig.learned.occlusion import ALL, Occlusion
 from splatrig.learned.plan import JointPlan
-from splatrig.learned.schedule import Batch
-from splatrig.learned.stream import Shot
 
 STEP = 3
 DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.cuda])]
@@ -29,36 +28,36 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> Planted:
     return planted.plant(tmp_path_factory.mktemp("planted"))
 
 
-def taken(fit: JointFit, groups: list[list[Shot]], monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
+def taken(joint: JointFit, groups: list[list[Shot]], monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
     """Make one step; return the gradients that reach its optimiser, by parameter, and the loss."""
     found: dict[str, Tensor] = {}
 
     def keep(step: int, seen: list[int], slopes: Tensor) -> None:
         assert step == STEP
         assert seen == sorted({group[0].frame for group in groups})
-        found.update({name: t.grad.clone() for name, t in fit.rig.parameters().items() if name != "weights"})
+        found.update({name: t.grad.clone() for name, t in joint.rig.parameters().items() if name != "weights"})
         found["weights"] = slopes.clone()
 
-    monkeypatch.setattr(fit.optimiser, "step", keep)
-    fit.step(STEP, groups)
-    return found | {"loss": fit.losses.sum()}
+    monkeypatch.setattr(joint.optimizer, "step", keep)
+    joint.fit.step(STEP, groups)
+    return found | {"loss": joint.losses.per_step.sum()}
 
 
-def plainly(fit: JointFit, groups: list[list[Shot]], plan: JointPlan) -> dict[str, Tensor]:
+def plainly(joint: JointFit, groups: list[list[Shot]], plan: JointPlan) -> dict[str, Tensor]:
     """Return what `taken` returns, by autograd through one picture after the other."""
-    rig, total = fit.rig, torch.zeros((), device=fit.rig.device)
-    background = fit._background(STEP)
+    rig, objective = joint.rig, joint.fit.objective
+    total, background = torch.zeros((), device=rig.device), objective.backdrops.at(STEP)
     for group in groups:
         frame = group[0].frame
         activated = rig.activated(rig.weights[frame : frame + 1])
         for number, shot in enumerate(group):
-            key = (fit.schedule.seed, 6, STEP, frame, number)
-            shown = plan.occlusion.shown(activated.means[None], fit.normals, shot.view.viewmats, [key])
+            key = (joint.schedule.seed, 6, STEP, frame, number)
+            shown = plan.occlusion.shown(activated.means[None], objective.normals, shot.view.viewmats, [key])
             seen = activated if shown is None else replace(activated, opacities=activated.opacities * shown[0])
             rendered, photographed = render_view(seen, shot.view, plan.render, background)
             loss = photometric_loss(rendered, photographed, plan.render.lambda_dssim)
             total = total + loss / len(group) / len(groups)
-        total = total + plan.size_weight * size_loss(activated.scales, fit.inverse_edges) / len(groups)
+        total = total + plan.size_weight * size_loss(activated.scales, objective.inverse_edges) / len(groups)
     names, parameters = zip(*rig.parameters().items(), strict=True)
     gradients = dict(zip(names, torch.autograd.grad(total, parameters), strict=True))
     gradients["weights"] = gradients["weights"] * len(groups)
@@ -98,15 +97,15 @@ def test_a_step_goes_down_the_gradient_of_the_mean_over_its_pictures(
         pytest.skip("needs a CUDA device")
     render = replace(planted.RENDER, backdrop=backdrop, rasterizer="auto")
     plan = planted.plan(local=local, occlusion=occlusion, render=render, size_weight=0.3)
-    rig = JointRig(planted.disturbed(truth, 0, local=local), plan.rates, device)
+    rig = TrainableRig(planted.disturbed(truth, 0, local=local), plan.rates, device)
     with Photographs(truth.frames, device, workers=2, processes=False) as photographs:
         schedule = planted.schedule(truth, Batch(len(groups), 1))
-        fit = JointFit(rig, photographs, schedule, planted.surroundings(truth), plan)
+        joint = JointFit(rig, photographs, schedule, planted.surroundings(truth), plan)
         shots = shots_of(photographs, groups)
         if len(groups) > 1:
             shots[1][0] = cropped_unequally(shots[1][0], 40, 37)
-        expected = plainly(fit, shots, plan)
-        found = taken(fit, shots, monkeypatch)
+        expected = plainly(joint, shots, plan)
+        found = taken(joint, shots, monkeypatch)
     tolerance = 1e-5 if device == "cpu" else 1e-3  # a GPU adds up in another order in every call
     for name, gradient in expected.items():
         worst = float((found[name] - gradient).abs().max()) / float(gradient.abs().max())
@@ -115,8 +114,8 @@ def test_a_step_goes_down_the_gradient_of_the_mean_over_its_pictures(
 
 def test_a_gradient_that_is_not_finite_is_left_out_alone(truth: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = planted.plan()
-    rig = JointRig(planted.disturbed(truth, 0, local=False), plan.rates)
-    original = fit_module.activated_frames
+    rig = TrainableRig(planted.disturbed(truth, 0, local=False), plan.rates)
+    original = objective_module._posed
 
     def poisoned(*arguments: object) -> object:
         poses = original(*arguments)
@@ -124,11 +123,11 @@ def test_a_gradient_that_is_not_finite_is_left_out_alone(truth: Planted, monkeyp
         return poses
 
     with planted.photographs(truth) as photographs:
-        fit = JointFit(rig, photographs, planted.schedule(truth), planted.surroundings(truth), plan)
+        joint = JointFit(rig, photographs, planted.schedule(truth), planted.surroundings(truth), plan)
         shots = shots_of(photographs, [[(1, 0)], [(4, 2)]])
-        healthy = taken(fit, shots, monkeypatch)
-        monkeypatch.setattr(fit_module, "activated_frames", poisoned)
-        found = taken(fit, shots, monkeypatch)
+        healthy = taken(joint, shots, monkeypatch)
+        monkeypatch.setattr(objective_module, "_posed", poisoned)
+        found = taken(joint, shots, monkeypatch)
     others = torch.arange(len(rig)) != 5
     assert not found["base_means"][5].any()
     assert torch.equal(found["base_means"][others], healthy["base_means"][others])
@@ -141,20 +140,20 @@ def test_a_step_on_a_gpu_starts_few_kernels_and_waits_once(truth: Planted, recwa
     """gsplat waits for the number of tiles that Gaussians cover; nothing else may."""
     render = replace(planted.RENDER, backdrop="random", rasterizer="auto")
     plan = planted.plan(occlusion=Occlusion(0.2, 0.1), render=render)
-    rig = JointRig(planted.disturbed(truth, 0, local=False), plan.rates, "cuda")
+    rig = TrainableRig(planted.disturbed(truth, 0, local=False), plan.rates, "cuda")
     with Photographs(truth.frames, "cuda", workers=2, processes=False) as photographs:
-        fit = JointFit(rig, photographs, planted.schedule(truth), planted.surroundings(truth), plan)
+        joint = JointFit(rig, photographs, planted.schedule(truth), planted.surroundings(truth), plan)
         shots = shots_of(photographs, [[(1, 0)], [(4, 2)]])
-        fit.step(0, shots)
+        joint.fit.step(0, shots)
         recwarn.clear()
         torch.cuda.set_sync_debug_mode("warn")
         try:
-            fit.step(1, shots)
+            joint.fit.step(1, shots)
         finally:
             torch.cuda.set_sync_debug_mode("default")
         waits = [str(warning.message) for warning in recwarn if "synchroniz" in str(warning.message)]
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
-            fit.step(2, shots)
+            joint.fit.step(2, shots)
             torch.cuda.synchronize()
     assert len(waits) == 1, [(str(warning.filename), warning.lineno) for warning in recwarn]
     events = [event for event in profile.key_averages() if event.device_type == torch.autograd.DeviceType.CUDA]

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from splatrig.components.fields import field_size
 from splatrig.config.models import Rates
+from splatrig.fitting.basis import Carry, Supports, blend, pull
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.io.errors import InputError
-from splatrig.learned.basis import Carry, Supports, blend, pull
 from splatrig.rasterize import Splats, activate
 
 
@@ -108,7 +108,7 @@ class Block:
         return pull(weights, self.values.detach(), self.supports, arriving * self.unit, self.values.grad)
 
 
-class JointRig:
+class TrainableRig:
     """Base, blocks of components and weights as torch tensors that an optimiser can write to."""
 
     def __init__(self, start: RigStart, rates: Rates, device: torch.device | str = "cpu") -> None:
@@ -141,6 +141,14 @@ class JointRig:
     def driven(self) -> tuple[str, ...]:
         """Fields that some block moves."""
         return tuple(name for block in self.blocks for name in block.fields)
+
+    def blended(self, frames: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the weights [B, K] of frames and their `rows`, both without a history of operations."""
+        if not self.blocks:
+            return self.weights.detach()[:0], {}
+        with torch.no_grad():
+            weights = torch.stack([self.weights[frame] for frame in frames])
+            return weights, self.rows(weights)
 
     def rows(self, weights: Tensor) -> dict[str, Tensor]:
         """Return the raw fields [B, N, ...] of `weights` [B, K], of those fields that components move."""

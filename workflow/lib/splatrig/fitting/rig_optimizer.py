@@ -1,4 +1,4 @@
-"""Adam for a rig: one step for base and basis, another per frame for weights; then the constraints."""
+"""Adam for a rig: one step for base and basis, one per frame for weights; then the constraints."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from splatrig.fitting.optimizer import Adam, Moments, move
-from splatrig.fitting.trainer import ADAM_BETAS, ADAM_EPSILON
-from splatrig.io.errors import InputError
-from splatrig.learned.model import JointRig
-from splatrig.learned.plan import JointPlan
+from splatrig.fitting.optimizer import ADAM_BETAS, ADAM_EPSILON, Adam, Moments, move
+from splatrig.fitting.schedule import LearningRates
+from splatrig.fitting.trainable_rig import TrainableRig
 
 SELECTING = 0.6
 """Share of the steps in which a sparsity penalty acts; after them the supports are fixed."""
@@ -40,41 +38,47 @@ class RowAdam:
         move(matrix, slopes, moments, rate, ADAM_BETAS, ADAM_EPSILON)
 
 
-class RigOptimiser:
-    """All state that a step changes beside the rig itself."""
+class RigOptimizer:
+    """All state that a step changes next to the rig itself."""
 
-    def __init__(self, rig: JointRig, plan: JointPlan) -> None:
-        """Prepare to optimise `rig` by `plan`; raise InputError when a rate of a driven field is not above 0."""
-        for name in rig.driven:
-            if not getattr(plan.rates, name) > 0:
-                raise InputError(f"training.rates.{name}: got 0, expected more than 0, since joint components move it.")
-        self.rig, self.plan = rig, plan
+    def __init__(
+        self, rig: TrainableRig, rates: LearningRates, *, bounded: bool = False, sparsity: float = 0.0
+    ) -> None:
+        """Prepare to optimize `rig` with a rate for each of its parameters.
+
+        `bounded`: weights stay in [0, 1], else their root mean square per component stays 1. `sparsity` is by how much
+        of one step of Adam rows of the basis are shortened in each step.
+        """
+        self.rig, self.rates, self.bounded, self.sparsity = rig, rates, bounded, sparsity
         trained = {name: tensor for name, tensor in rig.parameters().items() if name != "weights"}
-        self.first_rates = {f"base_{name}": getattr(plan.base_rates, name) for name in rig.base}
         self.adam = Adam(trained, ADAM_BETAS, ADAM_EPSILON)
         self.rows = RowAdam.of(rig.weights)
         self.alive: list[Tensor] = []
 
-    def step(self, step: int, seen: Sequence[int], weight_gradients: Tensor) -> None:
-        """Apply the gradients on the rig's tensors, and `weight_gradients` [F, K] to the rows `seen`."""
-        share = self.plan.share(step)
-        self._look(step)
-        self.adam.step({name: self.first_rates.get(name, 1.0) * share for name in self.adam.parameters})
-        self.rig.normalise_quaternions()
-        if self.plan.sparsity > 0:
-            self._sparsify(step, share)
-        if self.rig.count:
-            self.rows.step(seen, weight_gradients, self.plan.weight_rate * share)
-            self.constrain()
+    def step(self, step: int, seen: Sequence[int], weight_gradients: Tensor | None) -> None:
+        """Apply the gradients on the rig's tensors, and `weight_gradients` [F, K], if it has any, to the rows `seen`.
 
-    def _sparsify(self, step: int, share: float) -> None:
+        What components move is counted from quaternions of unit length; without components nothing asks for it.
+        """
+        rates = self.rates.at(step)
+        self._look(step)
+        self.adam.step(rates)
+        if weight_gradients is None:
+            return
+        self.rig.normalise_quaternions()
+        if self.sparsity > 0:
+            self._sparsify(step)
+        self.rows.step(seen, weight_gradients, rates["weights"])
+        self.constrain()
+
+    def _sparsify(self, step: int) -> None:
         """Shrink rows during the first part of the steps; then keep what has vanished at zero and pull no more.
 
         The second part undoes the shrinkage of the rows that stay, as the refit after a lasso does.
         """
-        if step < SELECTING * self.plan.steps:
+        if step < SELECTING * self.rates.steps:
             for block in self.rig.blocks:
-                shrink_rows(block.values, block.penalty, share * self.plan.sparsity)
+                shrink_rows(block.values, block.penalty, self.rates.fraction(step) * self.sparsity)
             return
         with torch.no_grad():
             for block, alive in zip(self.rig.blocks, self.alive, strict=True):
@@ -82,7 +86,7 @@ class RigOptimiser:
 
     def _look(self, step: int) -> None:
         """Remember, before `step` moves them, which rows of the bases are not zero."""
-        if self.plan.sparsity > 0 and step >= SELECTING * self.plan.steps and not self.alive:
+        if self.sparsity > 0 and step >= SELECTING * self.rates.steps and not self.alive:
             self.alive = [block.values.detach().any(dim=-1, keepdim=True) for block in self.rig.blocks]
 
     def constrain(self) -> None:
@@ -90,7 +94,7 @@ class RigOptimiser:
         weights = self.rig.weights
         with torch.no_grad():
             weights[self.rig.neutral_row] = 0.0
-            if self.plan.bounded:
+            if self.bounded:
                 weights.clamp_(0.0, 1.0)
             else:
                 lengths = torch.linalg.vector_norm(weights, dim=0)
@@ -98,7 +102,7 @@ class RigOptimiser:
 
     def state(self) -> dict[str, Tensor]:
         """Return every tensor that a later run needs to go on exactly, by name; they change with the next step."""
-        tensors = {f"rig/{name}": tensor for name, tensor in self.rig.parameters().items()}
+        tensors = {f"rig/{name}": tensor.detach() for name, tensor in self.rig.parameters().items()}
         for name, moments in self.adam.moments.items():
             tensors |= {f"adam/{name}/{key}": value for key, value in vars(moments).items()}
         rows = {

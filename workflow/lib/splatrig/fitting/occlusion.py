@@ -48,3 +48,6 @@ class Occlusion:
             kept = chances >= self.dropout
             shown = kept if shown is None else shown.logical_and_(kept)
         return shown
+
+
+NOTHING = Occlusion(back_faces=ALL, dropout=0.0)

@@ -5,20 +5,20 @@ import pytest
 import torch
 
 from learned import planted
-from splatrig.fitting.trainer import ADAM_BETAS, ADAM_EPSILON
+from splatrig.fitting.optimizer import ADAM_BETAS, ADAM_EPSILON
+from splatrig.fitting.rig_optimizer import RigOptimizer, RowAdam, shrink_rows
+from splatrig.fitting.trainable_rig import BlockStart, RigStart, TrainableRig
 from splatrig.io.errors import InputError
-from splatrig.learned.model import BlockStart, JointRig, RigStart
 from splatrig.learned.plan import scaled
-from splatrig.learned.rig_optimizer import RigOptimiser, RowAdam, shrink_rows
 
 
 @pytest.fixture
-def rig() -> JointRig:
+def rig() -> TrainableRig:
     generator = np.random.default_rng(0)
     base = planted.ball(generator, 20)
     deltas = {"means": generator.standard_normal((3, 20, 3)).astype(np.float32)}
     weights = generator.standard_normal((5, 3)).astype(np.float32)
-    return JointRig(RigStart(base, weights, (BlockStart(("means",), deltas),), neutral_row=1), planted.RATES)
+    return TrainableRig(RigStart(base, weights, (BlockStart(("means",), deltas),), neutral_row=1), planted.RATES)
 
 
 def test_row_adam_equals_torch_when_every_row_is_seen() -> None:
@@ -57,13 +57,14 @@ def test_a_row_shorter_than_the_pull_vanishes_and_a_longer_one_keeps_its_directi
 
 
 @pytest.mark.parametrize("bounded", [False, True])
-def test_the_gauge_is_fixed_after_every_step(rig: JointRig, bounded: bool) -> None:
-    optimiser = RigOptimiser(rig, planted.plan(local=bounded, weight_rate=0.5))
+def test_the_gauge_is_fixed_after_every_step(rig: TrainableRig, bounded: bool) -> None:
+    rates = planted.plan(weight_rate=0.5).learning_rates(rig)
+    optimizer = RigOptimizer(rig, rates, bounded=bounded)
     generator = torch.Generator().manual_seed(0)
     for step in range(3):
         for parameter in rig.parameters().values():
             parameter.grad = torch.randn(parameter.shape, generator=generator)
-        optimiser.step(step, range(5), torch.randn(5, 3, generator=generator))
+        optimizer.step(step, range(5), torch.randn(5, 3, generator=generator))
         weights = rig.weights.detach()
         assert torch.equal(weights[1], torch.zeros(3))
         if bounded:
@@ -73,27 +74,28 @@ def test_the_gauge_is_fixed_after_every_step(rig: JointRig, bounded: bool) -> No
         assert torch.allclose(rig.base["quats"].norm(dim=1), torch.ones(20), atol=1e-6)
 
 
-def test_the_first_step_moves_every_entry_by_its_physical_rate(rig: JointRig) -> None:
+def test_the_first_step_moves_every_entry_by_its_physical_rate(rig: TrainableRig) -> None:
     before = {name: tensor.detach().clone() for name, tensor in rig.parameters().items()}
     basis = rig.blocks[0].dense().clone()
     for parameter in rig.parameters().values():
         parameter.grad = torch.ones_like(parameter)
-    RigOptimiser(rig, planted.plan()).step(0, [1], torch.zeros(5, 3))
+    RigOptimizer(rig, planted.plan().learning_rates(rig)).step(0, [1], torch.zeros(5, 3))
     assert torch.allclose(before["base_means"] - rig.base["means"], torch.tensor(planted.RATES.means), rtol=1e-3)
     assert torch.allclose(before["base_shN"] - rig.base["shN"], torch.tensor(planted.RATES.shN), rtol=1e-3)
     assert torch.allclose(basis - rig.blocks[0].dense(), torch.tensor(planted.RATES.means), rtol=1e-3)
 
 
-def test_a_fixed_base_stays(rig: JointRig) -> None:
+def test_a_fixed_base_stays(rig: TrainableRig) -> None:
     before = {name: tensor.detach().clone() for name, tensor in rig.base.items()}
     for parameter in rig.parameters().values():
         parameter.grad = torch.ones_like(parameter)
-    RigOptimiser(rig, planted.plan(base_rates=scaled(planted.RATES, 0.0))).step(0, range(5), torch.ones(5, 3))
+    rates = planted.plan(base_rates=scaled(planted.RATES, 0.0)).learning_rates(rig)
+    RigOptimizer(rig, rates).step(0, range(5), torch.ones(5, 3))
     for name, tensor in rig.base.items():
         assert torch.allclose(tensor, before[name], atol=1e-7)
 
 
-def test_a_driven_field_needs_a_rate(rig: JointRig) -> None:
+def test_a_driven_field_needs_a_rate(rig: TrainableRig) -> None:
     plan = planted.plan(rates=replace(planted.RATES, means=0.0))
     with pytest.raises(InputError, match=r"training\.rates\.means"):
-        RigOptimiser(rig, plan)
+        plan.learning_rates(rig)

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from learned import planted, two_processes
+from splatrig.fitting.world import World
 from splatrig.io.errors import InputError
 from splatrig.jobs.launch import run_together
-from splatrig.learned.parallel import World
 
 
 def test_two_processes_learn_what_one_learns_and_go_on_from_where_they_were_interrupted(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@ from itertools import islice
 
 import pytest
 
+from splatrig.fitting.schedule import Batch, Schedule
 from splatrig.io.errors import InputError
-from splatrig.learned.schedule import Batch, Schedule
 
 PAIRS = [(frame, camera) for frame in range(6) for camera in range(5)]
 

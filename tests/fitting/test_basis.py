@@ -4,8 +4,8 @@ import torch
 from scipy.sparse import csr_array
 
 from learned import planted
-from splatrig.learned.basis import Carry, Supports, blend
-from splatrig.learned.model import BlockStart, JointRig, RigStart
+from splatrig.fitting.basis import Carry, Supports, blend
+from splatrig.fitting.trainable_rig import BlockStart, RigStart, TrainableRig
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_components_on_a_coarser_level_are_those_of_the_gaussians_carried_there(
     fine = {name: np.stack([operator @ rows for rows in delta]).astype(np.float32) for name, delta in coarse.items()}
     weights = generator.standard_normal((4, 2)).astype(np.float32)
     blocks = [BlockStart(("means", "sh0"), fine), BlockStart(("means", "sh0"), coarse, carry=operator)]
-    rigs = [JointRig(RigStart(base, weights, (block,), 0), planted.RATES) for block in blocks]
+    rigs = [TrainableRig(RigStart(base, weights, (block,), 0), planted.RATES) for block in blocks]
     assert rigs[1].blocks[0].values.shape == (2, 5, 6)
     np.testing.assert_allclose(rigs[1].blocks[0].dense(), rigs[0].blocks[0].dense(), atol=1e-5)
     asked = torch.as_tensor(weights[1:3])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from splatrig.learned.occlusion import ALL, Occlusion
+from splatrig.fitting.occlusion import ALL, Occlusion
 
 KEY = (0, 6, 12, 3, 0)
 

@@ -1,0 +1,109 @@
+"""The one engine of all fits: a rig goes down the gradient of an objective, step by step.
+
+A frame that is fitted alone is a rig of one frame without components.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from splatrig.fitting.objective import Objective
+from splatrig.fitting.rig_optimizer import RigOptimizer
+from splatrig.fitting.schedule import Shot
+from splatrig.fitting.trainable_rig import TrainableRig
+from splatrig.fitting.world import World
+
+TOGETHER = 4
+"""Views that are rendered in one call: each takes memory, and four start too few kernels to keep a GPU waiting."""
+
+
+class GradientPolicy(Protocol):
+    """What a fit remembers of each step, and what it does with gradients that are not finite."""
+
+    def accept(self, step: int, loss: Tensor, gradients: Mapping[str, Tensor]) -> None:
+        """Take notice of a step's loss [] and of the base's gradients, which may be changed in place."""
+
+
+class Fit:
+    """The state of one fit; a step waits for nothing but the rasterizer, and copies nothing from the host."""
+
+    def __init__(
+        self,
+        rig: TrainableRig,
+        optimizer: RigOptimizer,
+        objective: Objective,
+        policy: GradientPolicy,
+        world: World | None = None,
+    ) -> None:
+        """Prepare to fit `rig` in place, alone or with the other processes of `world`."""
+        self.rig, self.optimizer, self.objective, self.policy = rig, optimizer, objective, policy
+        self.world = world or World()
+
+    def step(
+        self,
+        step: int,
+        groups: Sequence[Sequence[Shot]],
+        *,
+        seen: Sequence[int] | None = None,
+        rate_step: int | None = None,
+    ) -> None:
+        """Blend the frames of a step at once, render their cameras, go down the gradient of the mean loss.
+
+        Each of `groups` is one frame with some of its cameras. `seen` are the frames of the step in all processes
+        (default: those of `groups`), `rate_step` is where the learning rates are on their way (default: `step`).
+        """
+        rig = self.rig
+        for parameter in rig.base.values():
+            parameter.grad = None
+        frames = [group[0].frame for group in groups]
+        weights, blended = rig.blended(frames)
+        parts: dict[str, list[Tensor]] = {name: [] for name in blended}
+        losses = []
+        for part in _parts(groups):
+            leaves = {name: rows[part].requires_grad_() for name, rows in blended.items()}
+            loss = self.objective.value(rig.base, leaves, groups[part], step, 1.0 / len(groups))
+            loss.backward()
+            losses.append(loss.detach())
+            for name, leaf in leaves.items():
+                parts[name].append(finite(leaf.grad, leaf))
+        still = {name: p.grad for name, p in rig.base.items() if p.grad is not None}  # of fields that nothing moves
+        self.policy.accept(step, sum(losses[1:], losses[0]), still)
+        slopes = None
+        if blended:
+            joined = {name: rows[0] if len(rows) == 1 else torch.cat(rows) for name, rows in parts.items()}
+            slopes = self._weight_slopes(frames, rig.pull(weights, joined))
+        self._reduce(slopes)
+        if slopes is not None:
+            self.objective.add_prior_slopes(slopes, rig.weights.detach())
+        self.optimizer.step(
+            step if rate_step is None else rate_step, sorted(set(frames)) if seen is None else seen, slopes
+        )
+
+    def _weight_slopes(self, frames: Sequence[int], own: Tensor) -> Tensor:  # [B, K] to [F, K]
+        slopes = torch.zeros_like(self.rig.weights, requires_grad=False)
+        for frame, slope in zip(frames, own, strict=True):
+            # times the number of frames: a frame's own loss does not depend on how many others the step has
+            slopes[frame].add_(slope, alpha=len(frames))
+        return slopes
+
+    def _reduce(self, slopes: Tensor | None) -> None:
+        """Average the gradients over the processes."""
+        if self.world.size > 1:
+            trained = [tensor for name, tensor in self.rig.parameters().items() if name != "weights"]
+            gradients = [finite(tensor.grad, tensor) for tensor in trained]
+            for tensor, gradient in zip(trained, gradients, strict=True):
+                tensor.grad = gradient
+            self.world.reduce(means=gradients, sums=[] if slopes is None else [slopes])
+
+
+def _parts(groups: Sequence[Sequence[Shot]]) -> list[slice]:
+    """Return the groups that are rendered together, so that the memory of a step does not grow with its batch."""
+    size = max(1, TOGETHER // max(len(group) for group in groups))
+    return [slice(first, first + size) for first in range(0, len(groups), size)]
+
+
+def finite(gradient: Tensor | None, like: Tensor) -> Tensor:
+    """Return a gradient with entries that are not finite set to zero, in place; zeros when there is none."""
+    return torch.zeros_like(like) if gradient is None else torch.nan_to_num_(gradient, 0.0, 0.0, 0.0)
