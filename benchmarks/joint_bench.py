@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ import pandas as pd
 import torch
 import yaml
 from harness import Figures, checkout, machine
-from splatrig.fitting.dataset import FrameSource
 
 from splatrig.components.component_file import Components, read_components, write_components
 from splatrig.components.fields import ATTRIBUTES
@@ -28,18 +26,22 @@ from splatrig.components.pca import principal_components
 from splatrig.config.checks import load_config
 from splatrig.config.models import Config, JointConfig
 from splatrig.dataset.cameras import read_cameras
-from splatrig.fitting.fitting import Studio, first_gaussians
+from splatrig.dataset.dataset import Dataset
+from splatrig.fitting.background import one_ahead
+from splatrig.fitting.compare_view import RenderOptions
+from splatrig.fitting.fitting import FitContext, first_gaussians
+from splatrig.fitting.frame_fit import fit
 from splatrig.fitting.initialize import moved_by_mesh
-from splatrig.fitting.recipe import Plan, plan_for
-from splatrig.fitting.trainer import Surface, fit
+from splatrig.fitting.recipe import render_options
+from splatrig.fitting.schedule import Shot, stream
+from splatrig.fitting.trainable_rig import TrainableRig
+from splatrig.fitting.world import World
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 from splatrig.jobs.device import choose_device
 from splatrig.learned.compare import Comparison, read_fits
 from splatrig.learned.fit import JointFit, Surroundings, segment_laplacian
 from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
-from splatrig.learned.model import JointRig
-from splatrig.learned.parallel import World
 from splatrig.learned.stage import (
     Learned,
     Subject,
@@ -50,10 +52,8 @@ from splatrig.learned.stage import (
     training_schedule,
     validation_pairs,
 )
-from splatrig.learned.stream import Shot, stream
 from splatrig.mesh.normals import vertex_rotations
 from splatrig.mesh.template import read_template
-from splatrig.mesh.topology import mean_edge_lengths
 
 
 def report(text: str) -> None:
@@ -107,9 +107,9 @@ class Bench:
         wait_for(self.making, [self.folder / "dataset" / name for name in names], self.subject.cameras.names)
 
     @property
-    def view(self) -> Plan:
+    def view(self) -> RenderOptions:
         """How pictures are rendered and compared."""
-        return plan_for(self.config.training, "frame", "mask")
+        return render_options(self.config.training, "mask")
 
     def kept(self, name: str, make: Callable[[], Components]) -> Components:
         """Return components that an earlier call kept, or make and keep them."""
@@ -219,20 +219,18 @@ def open_bench(
         row = frames[frames["neutral"]].iloc[0]
         wait_for(making, [folder / "dataset" / row["expression"] / row["frame"]], cameras.names)
         begin = time.perf_counter()
-        fitted = fit_first(studio_of(folder, config, device), row["expression"], row["frame"])
+        fitted = fit_first(context_of(folder, config, device), row["expression"], row["frame"])
         keep.mkdir(parents=True, exist_ok=True)
         write_fitted_frames(neutral, as_store(row["expression"], {row["frame"]: fitted}))
         report(f"neutral: {config.training.steps.neutral} steps, {time.perf_counter() - begin:.1f} s with decoding")
     with tempfile.NamedTemporaryFile("w", suffix=".csv") as stream:
         frames.to_csv(stream.name, index=False)
-        paths = SimpleNamespace(
-            cameras=str(folder / "dataset" / "cameras.json"),
-            template=str(folder / "template" / "template.h5"),
-            neutral=str(neutral),
+        subject = Subject.open(
+            cameras=folder / "dataset" / "cameras.json",
+            template=folder / "template" / "template.h5",
+            neutral=neutral,
             frames=stream.name,
-            plates=[],
         )
-        subject = Subject.open(paths)
     return Bench(folder, options.out, keep, config, subject, device, options, making=making, figures=figures)
 
 
@@ -242,27 +240,24 @@ def as_store(expression: str, fits: dict[str, Gaussians]) -> FittedFrames:
     return FittedFrames(expression, tuple(fits), tuple(fits.values()), empty, {})
 
 
-def studio_of(folder: Path, config: Config, device: torch.device) -> Studio:
-    """Return what the trainer of single frames needs."""
-    source = FrameSource(
-        dataset=folder / "dataset",
-        cameras=read_cameras(folder / "dataset" / "cameras.json"),
-        template=read_template(folder / "template" / "template.h5"),
-    )
-    return Studio(source, config.training, "mask", 0, device)
+def context_of(folder: Path, config: Config, device: torch.device) -> FitContext:
+    """Return what fits of single frames need."""
+    template = read_template(folder / "template" / "template.h5")
+    dataset = Dataset.open(folder / "dataset" / "cameras.json")
+    return FitContext(dataset, template, config.training, "mask", 0, device, workers=8)
 
 
-def fit_first(studio: Studio, expression: str, frame: str) -> Gaussians:
+def fit_first(context: FitContext, expression: str, frame: str) -> Gaussians:
     """Fit the neutral."""
-    data = studio.source.load(expression, frame)
-    start = first_gaussians(studio, data)
-    return fit(start, data.to(studio.device), studio.surface(data), studio.plan("neutral"), 0).gaussians
+    data = context.load(f"{expression}/{frame}")
+    start = first_gaussians(context, data)
+    return fit(start, data, context.edge_lengths, context.plan("neutral"), 0).gaussians
 
 
 def mesh_start(bench: Bench, config: JointConfig, family: str) -> Components:
     """Return the components of the tracked meshes that a family of `config` starts from."""
     subject, names = bench.subject, bench.subject.names("train")
-    meshes = read_meshes(subject.dataset, names, subject.template)
+    meshes = read_meshes(subject.dataset.folder, names, subject.template)
     row, threads = subject.neutral_row(names), os.cpu_count() or 1
     rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, row)
     level, k = subject.template.base, min(config.k, len(names) - 1)
@@ -330,9 +325,9 @@ def begun(
     checked = validation_pairs(subject, names, config.validation_pairs, bench.seed)
     around = Surroundings(subject.edge_lengths, subject.normals, segment_laplacian(names), checked)
     with subject.photographs(names, bench.device, sharing=world.size) as photographs:
-        fit = JointFit(JointRig(rig, plan.rates, bench.device), photographs, schedule, around, plan, world)
-        fit.optimiser.constrain()
-        yield fit, stream(photographs, schedule, world.lanes(config.batch.frames))
+        joint = JointFit(TrainableRig(rig, plan.rates, bench.device), photographs, schedule, around, plan, world)
+        joint.optimizer.constrain()
+        yield joint, stream(photographs, schedule, world.lanes(config.batch.frames))
 
 
 def now() -> float:
@@ -414,28 +409,24 @@ ATTRIBUTES_OF_FITS = ("xyz", "f_dc", "rotation", "scale")
 def single_fits(bench: Bench) -> dict[str, Gaussians]:
     """Return every frame fitted on its own from the neutral, as the rules do, by `expression/frame`."""
     folder = bench.options.fits or bench.keep / "fits"
-    studio = studio_of(bench.folder, bench.config, bench.device)
+    context = context_of(bench.folder, bench.config, bench.device)
     level = bench.subject.template.levels[bench.subject.template.finest]
-    edges = mean_edge_lengths(level.vertices, level.faces)
-    plan, neutral, seconds = studio.plan("frame"), bench.subject.neutral, 0.0
+    plan, neutral, seconds = context.plan("frame"), bench.subject.neutral, 0.0
     for expression, group in bench.subject.frames.groupby("expression", sort=False):
         path = folder / f"{expression}.h5"
         if path.exists():
             continue
         bench.arrived([f"{expression}/{frame}" for frame in group["frame"]])
         fits = {}
-        prepared = studio.source.stream(
-            str(expression), list(group["frame"]), lambda _: None, lambda data, _: data, workers=8
-        )
-        for data in prepared:
-            if data.name == bench.subject.neutral_name:
-                fits[data.frame] = neutral
-                continue
-            turns = vertex_rotations(level.vertices, data.vertices, level.faces)
-            start = moved_by_mesh(neutral, level.vertices, data.vertices, turns)
-            moved = data.to(bench.device)
-            done = fit(start, moved, Surface(data.vertices, edges), plan, 0, reference_quats=neutral.quats)
-            fits[data.frame], seconds = done.gaussians, seconds + done.seconds
+        with context.reader([f"{expression}/{frame}" for frame in group["frame"]]) as reader:
+            for data, _ in one_ahead(reader.read, range(len(group))):
+                if data.name == bench.subject.neutral_name:
+                    fits[data.frame.frame] = neutral
+                    continue
+                turns = vertex_rotations(level.vertices, data.vertices, level.faces)
+                start = moved_by_mesh(neutral, level.vertices, data.vertices, turns)
+                done = fit(start, data, context.edge_lengths, plan, 0, reference_quats=neutral.quats)
+                fits[data.frame.frame], seconds = done.gaussians, seconds + done.seconds
         folder.mkdir(parents=True, exist_ok=True)
         write_fitted_frames(path, as_store(str(expression), fits))
         bench.record("fits", {"fitted": str(expression), "steps": plan.steps, "step_seconds_until_here": seconds})

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from joint_bench import Bench, begun, kept_start, now, open_bench, report
 from numpy.typing import NDArray
-from splatrig.config.models import JointBatch
 
+from splatrig.config.models import JointBatch
+from splatrig.fitting.world import World
 from splatrig.jobs.launch import run_together
 from splatrig.learned.fit import JointFit
-from splatrig.learned.parallel import World
 
 BATCHES = (2, 4, 8)
 """Frames a step over all processes. One of each two neighbours on one card against the other on two: weak scaling."""
@@ -79,7 +79,8 @@ def learn_share(values: dict[str, Any]) -> None:
     bench = open_bench(options, Path(values["folder"]), Path(values["keep"]))
     subject = bench.subject
     if values["timed"]:  # few photographs, not what a step costs
-        subject = replace(subject, cameras=subject.cameras.select(np.arange(1, len(subject.cameras), 4)))
+        cameras = subject.cameras.select(np.arange(1, len(subject.cameras), 4))
+        subject = replace(subject, dataset=replace(subject.dataset, cameras=cameras))
     config = replace(bench.joint, batch=JointBatch(values["batch"], 1))
     with begun(bench, subject, config, kept_start(bench, "global")) as (fit, shots):
         before = _arrays(fit, "start/")
@@ -98,7 +99,7 @@ def _steps(fit: JointFit, shots: Any, count: int) -> float:
     """Make steps; return the seconds that one took."""
     begin = now()
     for step in range(count):
-        fit.step(step, next(shots))
+        fit.fit.step(step, next(shots))
     return (now() - begin) / count
 
 

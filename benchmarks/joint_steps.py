@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import torch
 from joint_bench import Bench, at_level, begun, forget_peak, kept_start, learned_rig, now, peak_gib
-from splatrig.config.models import JointConfig
 from torch.autograd import DeviceType
 
 from splatrig.components.component_file import Components
+from splatrig.config.models import JointConfig
 from splatrig.learned.stage import Subject
 
 STEPS = 100
@@ -42,7 +42,7 @@ def step_costs(
     kernels and its copies.
     """
     few = np.flatnonzero(np.arange(len(subject.cameras)) % 4 == 1)  # photographs, not what a step costs
-    subject = replace(subject, cameras=subject.cameras.select(few))
+    subject = replace(subject, dataset=replace(subject.dataset, cameras=subject.cameras.select(few)))
     pairs = len(subject.names("train")) * int((~subject.cameras.held_out).sum())
     on_gpu = torch.cuda.is_available()
     clock = now if on_gpu else time.thread_time  # on a CPU: not of decoding threads, nor of other jobs
@@ -52,7 +52,7 @@ def step_costs(
 
         def take(count: int) -> None:
             for _ in range(count):
-                fit.step(next(steps), next(shots))
+                fit.fit.step(next(steps), next(shots))
 
         count = STEPS if on_gpu else 2 if bench.options.smallest else STEPS // 5
         take(max(30, 1 + pairs // config.batch.frames) if on_gpu else min(5, count))

@@ -3,19 +3,22 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import yaml
 from full_size_capture import NEUTRAL
 from harness import Figures, checkout
 
+from splatrig.config.models import TrainingConfig, from_mapping
+from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.decoding import cores
 from splatrig.dataset.frames import read_chosen_frames
-from splatrig.fitting.fitting import Studio, first_gaussians, open_studio
-from splatrig.fitting.trainer import fit
+from splatrig.fitting.fitting import FitContext, first_gaussians
+from splatrig.fitting.frame_fit import fit
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
+from splatrig.jobs.device import choose_device
+from splatrig.mesh.template import read_template
 
 SUBJECT = "bench"
 PERFORMANCE = (66, 5)
@@ -75,16 +78,17 @@ class Bench:
         """Return the frames of an expression."""
         return read_chosen_frames(self.folder / "frames" / f"{expression}.csv")["frame"].tolist()
 
-    def studio(self, **training: Any) -> Studio:
-        """Return the studio of this process."""
-        inputs = {
-            "template": str(self.folder / "template" / "template.h5"),
-            "cameras": str(self.folder / "dataset" / "cameras.json"),
-            "photographs": str(self.folder / "dataset" / NEUTRAL),
-            "plates": [],
-        }
-        params = {"training": {**self.training, **training}, "background": "mask", "seed": 0, "lib": ""}
-        return open_studio(SimpleNamespace(**inputs), SimpleNamespace(**params, device=self.device), cores())
+    def context(self, **training: Any) -> FitContext:
+        """Return what the fits of this process share."""
+        return FitContext(
+            dataset=Dataset.open(self.folder / "dataset" / "cameras.json"),
+            template=read_template(self.folder / "template" / "template.h5"),
+            config=from_mapping(TrainingConfig, {**self.training, **training}),
+            background="mask",
+            seed=0,
+            device=choose_device(self.device, cores()),
+            workers=cores(),
+        )
 
     @cached_property
     def neutral(self) -> Gaussians:
@@ -92,9 +96,9 @@ class Bench:
         path = self.folder / "gaussians" / "neutral.h5"
         if path.exists():
             return read_fitted_frames(path).gaussians[0]
-        studio, frame = self.studio(), self.frames(NEUTRAL)[0]
-        data = studio.source.load(NEUTRAL, frame).to(studio.device)
-        plan = studio.plan("neutral")
-        fitted = fit(first_gaussians(studio, data), data, studio.surface(data), plan, 0)
+        context, frame = self.context(), self.frames(NEUTRAL)[0]
+        data = context.load(f"{NEUTRAL}/{frame}")
+        plan = context.plan("neutral")
+        fitted = fit(first_gaussians(context, data), data, context.edge_lengths, plan, 0)
         self.figures.add("neutral, fitted in this process", fitted.seconds, "s", f"{plan.steps} steps")
         return fitted.gaussians

@@ -80,6 +80,15 @@ class FitContext:
         """Return the plan of the `neutral` or of any other `frame`."""
         return plan_for(self.config, kind, self.background)
 
+    def reader(self, names: Sequence[str], place: Callable[[NDArray[np.float64]], Any] = lambda _: None) -> FrameReader:
+        """Return what reads the frames `expression/frame`, and computes `place` of the vertices of each."""
+        return FrameReader(self.dataset, names, self.template, self.device, workers=self.workers, place=place)
+
+    def load(self, name: str) -> FrameData:
+        """Read one frame `expression/frame`."""
+        with self.reader([name]) as reader:
+            return reader.read(0)[0]
+
     def checkpoints(self, expression: str, start: Mapping[str, NDArray[Any]]) -> Checkpoints | None:
         """Return what this job has kept so far; nothing that was kept for another input is ever read."""
         if self.progress is None:
@@ -166,7 +175,7 @@ def fit_neutral(context: FitContext, expression: str, frame: str, events: str | 
         data, _ = reader.read(index)
         return data, first_gaussians(context, data)
 
-    with _reader(context, [f"{expression}/{frame}"]) as reader, TensorBoardWriter(events) as writer:
+    with context.reader([f"{expression}/{frame}"]) as reader, TensorBoardWriter(events) as writer:
         ahead = one_ahead(read, [0])
         _warm_up(context)
         data, start = next(ahead)
@@ -202,7 +211,7 @@ def fit_expression(
         return data, replace(rest, means=placed[0], quats=placed[1])
 
     plan, fitted = context.plan("frame"), []
-    reader = _reader(context, [f"{expression}/{frame}" for frame in frames], place)
+    reader = context.reader([f"{expression}/{frame}" for frame in frames], place)
     with reader, TensorBoardWriter(events) as writer, BackgroundQueue() as afterwards:
         ahead = one_ahead(read, [index for index, frame in enumerate(frames) if frame not in kept])
         _warm_up(context)
@@ -224,12 +233,6 @@ def fit_expression(
             fitted[index] = again
     _name_odd_cameras(expression, fitted)
     return fitted
-
-
-def _reader(
-    context: FitContext, names: Sequence[str], place: Callable[[NDArray[np.float64]], Any] = lambda _: None
-) -> FrameReader:
-    return FrameReader(context.dataset, names, context.template, context.device, workers=context.workers, place=place)
 
 
 def _warm_up(context: FitContext) -> None:
