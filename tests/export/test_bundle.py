@@ -61,6 +61,7 @@ def test_names_presets_and_weights_of_the_frames_are_in_it(rig, file):
     assert description["names"] == list(made.NAMES)
     assert description["presets"] == ["E001", "E002-7s"]
     assert len(description["frames"]) == len(weights)
+    assert description["limits"] == (None if rig.components.limits is None else [0.0, 1.0])
     np.testing.assert_array_equal(weights, rig.components.W)
     np.testing.assert_allclose(presets[0], rig.components.W[3])
 
