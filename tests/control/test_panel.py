@@ -136,3 +136,8 @@ def test_components_without_names_get_some():
     names = HEAD.panels["pca_all"].names
     assert len(set(names)) == 4 and names[0].startswith("PCA 01 · ")
     assert planted.components(planted.head(1)).names == ()
+
+
+def test_a_missing_panel_is_said_to_be_missing(tmp_path):
+    with pytest.raises(InputError, match=r"pca_all\.json: expected a file, got none; run the pipeline"):
+        read_panel(tmp_path / "pca_all.json")

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_path
+from splatrig.io.files import absent, atomic_path
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def write_frames(path: str | Path, rows: Sequence[ChosenFrame]) -> None:
 def read_frames(path: str | Path) -> pd.DataFrame:
     """Read `frames.csv`; names stay text, `000102` keeps its zeros.
 
-    Raises InputError naming the file when a column is missing.
+    Raises InputError naming the file when it or a column is missing.
     """
     return _table(path, COLUMNS)
 
@@ -98,6 +98,8 @@ def _table(path: str | Path, columns: list[str]) -> pd.DataFrame:
     try:
         text = dict.fromkeys(("expression", "frame", "role", "mesh", "pose"), str)
         table = pd.read_csv(path, dtype=text, keep_default_na=False)  # a frame may be named NA
+    except FileNotFoundError as error:
+        raise absent(path) from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a table of frames ({error}); delete it and run again.") from error
     missing = [name for name in columns if name not in table.columns]

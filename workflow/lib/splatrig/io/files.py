@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from splatrig.io.errors import InputError
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
@@ -60,6 +62,11 @@ def _named_in_errors(target: Path) -> Iterator[None]:
 def as_paths(files: str | Path | Iterable[str | Path]) -> list[Path]:
     """Return the files of one named input of a rule, which Snakemake gives as a string, or as a list of any length."""
     return [Path(files)] if isinstance(files, str | Path) else [Path(file) for file in files]
+
+
+def absent(path: str | Path) -> InputError:
+    """Return the error for a file of a run that is not there; a file that is there and damaged is to be deleted."""
+    return InputError(f"{path}: expected a file, got none; run the pipeline, which makes it, or name another.")
 
 
 def sha256_of_file(path: str | Path) -> str:
