@@ -19,7 +19,7 @@ from splatrig.io.files import atomic_path
 
 expression = snakemake.params.expression
 progress = Path(snakemake.params.progress)
-checkpoint_steps = snakemake.config["training"]["checkpoint_steps"]  # no param: no result depends on it
+checkpoint_steps = snakemake.resources.checkpoint_steps
 studio = open_studio(snakemake.input, snakemake.params, snakemake.threads, progress, checkpoint_steps)
 frames = read_chosen_frames(snakemake.input.frames)["frame"].tolist()
 neutral = read_fitted_frames(snakemake.input.neutral)

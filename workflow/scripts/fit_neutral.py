@@ -17,7 +17,7 @@ from splatrig.gaussians.store import write_fitted_frames
 from splatrig.io.files import atomic_path
 
 progress = Path(snakemake.params.progress)
-checkpoint_steps = snakemake.config["training"]["checkpoint_steps"]  # no param: no result depends on it
+checkpoint_steps = snakemake.resources.checkpoint_steps
 studio = open_studio(snakemake.input, snakemake.params, snakemake.threads, progress, checkpoint_steps)
 table = read_chosen_frames(snakemake.input.frames)
 frame = table.loc[table["neutral"], "frame"].item()
