@@ -31,7 +31,7 @@ from splatrig.capture.release import (
 from splatrig.config.checks import load_config
 from splatrig.config.models import DownloadConfig
 from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_directory, atomic_path
+from splatrig.io.files import atomic_directory, write_text
 from splatrig.jobs.progress import track_bytes
 
 _log = logging.getLogger(__name__)
@@ -161,8 +161,7 @@ def _bring(
         "cameras": sorted(narrowed) if narrowed is not None else None,
         "licence": LICENCE,
     }
-    with atomic_path(folder / f"{item.stem}.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_text(folder / f"{item.stem}.json", json.dumps(record, indent=1) + "\n")
     if not settings.keep_archives:
         path.unlink()
     return fetched
