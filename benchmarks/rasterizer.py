@@ -21,10 +21,9 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
 
-from splatrig.rasterize import numba_backend, rasterize
+from splatrig.rasterize import Splats, Views, numba_backend, rasterize
 from splatrig.rasterize import numba_compositing as compositing
 from splatrig.rasterize import numba_projection as projection
-from splatrig.rasterize.scene import Views
 
 SIZES = [(6_000, 96, 144), (25_000, 256, 384), (11_000, 256, 167), (16_000, 256, 167)]
 """Gaussians, image height, image width; the last two are the demo's."""
@@ -78,7 +77,7 @@ def full_pass(size: tuple[int, int, int], sh_degree: int | None, opacity: float)
     weight = torch.rand(1, height, width, 3, generator=torch.Generator().manual_seed(1))
 
     def call() -> None:
-        image, alpha = rasterize(*gaussians, viewmats, Ks, width, height, sh_degree=sh_degree, backend="numba")
+        image, alpha = rasterize(Splats(*gaussians, sh_degree), Views(viewmats, Ks, width, height), "numba")
         torch.autograd.grad([image, alpha], gaussians, [weight, weight[..., :1]])
 
     return call
@@ -89,7 +88,7 @@ def stages(size: tuple[int, int, int], opacity: float, repeats: int) -> tuple[di
     count, height, width = size
     gaussians, viewmats, Ks = head_like_scene(count, height, width, opacity)
     camera = numba_backend._camera(Views(viewmats, Ks, width, height), 0)
-    arrays = projection.Gaussians(*(tensor.numpy() for tensor in gaussians))
+    arrays = projection.GaussianArrays(*(tensor.numpy() for tensor in gaussians))
     splats, depths = np.empty(count, compositing.splat_dtype(np.float32)), np.empty(count, np.float32)
     frame, frame_grad = (
         compositing.Frame(np.ones((height, width, 3), np.float32), np.ones((height, width), np.float32))
@@ -98,7 +97,7 @@ def stages(size: tuple[int, int, int], opacity: float, repeats: int) -> tuple[di
     projection.project(0, 1, arrays, camera, 3, splats, depths)
     tiles = numba_backend._sort_into_tiles(splats, depths, width, height)
     records = np.zeros((len(tiles.pairs), compositing.RECORD_COLUMNS), np.float32)
-    splat_grads, grads = np.zeros_like(splats), projection.Gaussians(*(np.empty_like(array) for array in arrays))
+    splat_grads, grads = np.zeros_like(splats), projection.GaussianArrays(*(np.empty_like(array) for array in arrays))
     calls = {
         "project": lambda: projection.project(0, 1, arrays, camera, 3, splats, depths),
         "sort": lambda: numba_backend._sort_into_tiles(splats, depths, width, height),

@@ -23,13 +23,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
 
 from splatrig.animation.camera_path import orbit
 from splatrig.animation.film import DeviceRig, device_rig, film_on_device
-from splatrig.animation.render import SH_DEGREE, render, to_bytes
+from splatrig.animation.render import render, to_bytes
 from splatrig.components.component_file import Components
 from splatrig.components.fields import ATTRIBUTES
 from splatrig.components.rig import Rig
 from splatrig.dataset.cameras import Cameras
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
-from splatrig.rasterize.poses import render_poses
+from splatrig.rasterize import Views, rasterize
 
 HEAD_MM = np.array([78.0, 112.0, 95.0])
 MOVED = ("xyz", "f_dc", "rotation", "scale")
@@ -129,12 +129,12 @@ def stages(rig: DeviceRig, weights: np.ndarray, path: Cameras, batch: int, devic
     behind = torch.zeros(len(rows), 3, device=device)
     with torch.no_grad():
         poses = rig.poses(rows)
-        size = (path.width, path.height)
-        images = render_poses(poses, viewmats, Ks, size, sh_degree=SH_DEGREE, backgrounds=behind)
+        views = Views(viewmats[:, None], Ks[:, None], path.width, path.height, behind[:, None])
+        images, _ = rasterize(poses, views)
         parts: list[tuple[str, Callable[[], object]]] = [
             ("blend (W @ basis)", lambda: torch.addmm(rig.rest, rows, rig.basis)),
             ("blend and activate", lambda: rig.poses(rows)),
-            ("render", lambda: render_poses(poses, viewmats, Ks, size, sh_degree=SH_DEGREE, backgrounds=behind)),
+            ("render", lambda: rasterize(poses, views)),
             ("to bytes", lambda: images.clamp(0.0, 1.0).mul_(255.0).add_(0.5).to(torch.uint8)),
         ]
         return [(name, 1000 * seconds_of(work, device, 10) / len(rows)) for name, work in parts]

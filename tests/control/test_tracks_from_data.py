@@ -12,7 +12,7 @@ import planted
 from capture.raw import UNREFERENCED, RawCapture
 from control import heads
 from learned import subject as joint_subject
-from learned.planted import VIEW
+from learned.planted import RENDER
 from splatrig.components.component_file import Components
 from splatrig.components.rig import Rig
 from splatrig.config.models import JointSolve
@@ -114,7 +114,7 @@ def test_weights_come_back_from_the_photographs_of_one_frame_even_where_its_mesh
     name, truth = "E002/000015", joint_subject.WEIGHTS[5]
     neutral, frame = (tmp_path / "dataset" / place for place in ("E000/000000/000000.obj", f"{name}/000015.obj"))
     frame.write_bytes(neutral.read_bytes())  # as if tracking had missed the expression: the search starts at 0
-    comparison = Comparison(subject, VIEW, JointSolve(60, 0.1), torch.device("cpu"))
+    comparison = Comparison(subject, RENDER, JointSolve(60, 0.1), torch.device("cpu"))
     found = weights_from_frame_photographs(comparison, components, name)
     assert np.abs(found - truth).max() < FROM_PHOTOGRAPHS
     with pytest.raises(InputError, match=r"frame E009/000000: is not in frames\.csv"):

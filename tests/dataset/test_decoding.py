@@ -2,13 +2,15 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fitting import tiny
-from splatrig.dataset.decoding import NICENESS, Decoders
+from splatrig.dataset.decoding import NICENESS, DecodingProcesses, read_photograph, silhouette_box
 from splatrig.io.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,50 +20,55 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked
 
 @pytest.fixture
 def folders(tmp_path: Path) -> list[Path]:
-    source = tiny.write_dataset(tmp_path, dict(zip(FRAMES, (0.0, 1.0), strict=True)))
-    return [source.dataset / "E001_Tiny" / frame for frame in FRAMES]
+    dataset = tiny.write_dataset(tmp_path, dict(zip(FRAMES, (0.0, 1.0), strict=True)))
+    return [dataset.folder / "E001_Tiny" / frame for frame in FRAMES]
 
 
-def _decoders(workers: int, *, processes: bool) -> Decoders:
+def _processes(beside: Callable[[int], object] | None = None) -> DecodingProcesses:
     rig = tiny.cameras()
-    return Decoders(rig.names, (rig.width, rig.height), lambda folder: folder.name, workers, processes=processes)
+    return DecodingProcesses((rig.width, rig.height), 2, beside)
 
 
 @linux
-def test_processes_decode_what_threads_decode(folders):
-    with _decoders(2, processes=False) as threads, _decoders(2, processes=True) as processes:
-        for folder in [*folders, folders[0]]:
-            expected, read = threads.read(folder), processes.read(folder)
-            np.testing.assert_array_equal(read.images, expected.images)
-            np.testing.assert_array_equal(read.crops, expected.crops)
-            assert read.beside == expected.beside == folder.name
+def test_processes_decode_what_this_process_decodes(folders):
+    rig = tiny.cameras()
+    with closing(_processes()) as processes:
+        for path in [folder / f"{name}.png" for folder in folders for name in rig.names]:
+            expected = read_photograph(path, rig.width, rig.height)
+            with processes.decoded(path) as (pixels, crop):
+                np.testing.assert_array_equal(pixels, expected)
+                assert crop == silhouette_box(expected[..., 3])
 
 
 @linux
 def test_a_process_names_the_photograph_that_is_missing_and_goes_on(folders):
     (folders[0] / "400002.png").unlink()
-    with _decoders(2, processes=True) as processes:
-        with pytest.raises(InputError, match=r"000100/400002\.png: the photograph is missing"):
-            processes.read(folders[0])
-        assert processes.read(folders[1]).images.any()
+    with closing(_processes()) as processes:
+        for _ in range(3):  # more often than there are places
+            with (
+                pytest.raises(InputError, match=r"000100/400002\.png: the photograph is missing"),
+                processes.decoded(folders[0] / "400002.png"),
+            ):
+                pass
+        with processes.decoded(folders[1] / "400002.png") as (pixels, _):
+            assert pixels.any()
 
 
 @linux
-def test_processes_leave_the_cores_to_the_fit(folders):
-    def priority(_: Path) -> int:
+def test_processes_leave_the_cores_to_the_fit():
+    def priority(_: int) -> int:
         return os.getpriority(os.PRIO_PROCESS, 0)
 
-    rig = tiny.cameras()
-    with Decoders(rig.names, (rig.width, rig.height), priority, 1, processes=True) as processes:
-        assert processes.read(folders[0]).beside == min(19, priority(folders[0]) + NICENESS)
+    with closing(_processes(priority)) as processes:
+        assert processes.beside(0).result() == min(19, priority(0) + NICENESS)
 
 
 @linux
 def test_decoding_processes_die_with_a_killed_job():
     program = """
 import multiprocessing, time
-from splatrig.dataset.decoding import NICENESS, Decoders
-decoders = Decoders(["400001"], (8, 8), str, 2, processes=True)
+from splatrig.dataset.decoding import DecodingProcesses
+processes = DecodingProcesses((8, 8), 2)
 print(*(process.pid for process in multiprocessing.active_children()), flush=True)
 time.sleep(60)
 """

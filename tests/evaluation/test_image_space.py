@@ -9,7 +9,8 @@ import planted
 from splatrig.animation.render import render
 from splatrig.components.rig import Rig
 from splatrig.components.skin import surface_of
-from splatrig.evaluation.image_space import Photographs, Place, Stage, Views, agreement, score
+from splatrig.dataset.dataset import Dataset
+from splatrig.evaluation.image_space import FrameViews, Place, Stage, Views, agreement, score
 from splatrig.evaluation.images import IMAGE_COLUMNS
 from splatrig.evaluation.method import PICTURED_FACES, MethodEvaluation
 from splatrig.fitting.metrics import measure
@@ -35,7 +36,7 @@ def scene(tmp_path_factory):
     data = planted.rows(parts)
     dataset, cameras = tmp_path_factory.mktemp("dataset"), planted.cameras(2)
     write_capture(dataset, Rig(parts, made.neutral), data, cameras)
-    return made, parts, data, Photographs(dataset, cameras)
+    return made, parts, data, FrameViews(Dataset(dataset, cameras))
 
 
 def test_photographs_are_composited_onto_black(scene):

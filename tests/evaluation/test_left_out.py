@@ -8,8 +8,9 @@ from fitting import tiny
 from learned.subject import bulged, joint_config, sides_of, write_subject
 from splatrig.components.component_file import Components
 from splatrig.components.fields import ATTRIBUTES
+from splatrig.dataset.dataset import Dataset
 from splatrig.evaluation.attribute_rows import AttributeRows, reach_of
-from splatrig.evaluation.image_space import Photographs, Stage
+from splatrig.evaluation.image_space import FrameViews, Stage
 from splatrig.evaluation.images import IMAGE_COLUMNS
 from splatrig.evaluation.joint_folds import Fold
 from splatrig.evaluation.left_out import (
@@ -21,7 +22,7 @@ from splatrig.evaluation.left_out import (
     summarise_folds,
 )
 from splatrig.evaluation.table import METHOD_COLUMNS, pick
-from splatrig.fitting.recipe import plan_for
+from splatrig.fitting.recipe import render_options
 from splatrig.learned.compare import Comparison
 
 
@@ -118,10 +119,10 @@ def shown(tmp_path_factory):
     X = components.rows(true)
     data = AttributeRows(X, frames, np.arange(6) < 5, 0, reach_of(X[:, : 3 * count], 0))
     fold = Fold("joint_local", "subd1", components, data, "E002")
-    view = plan_for(tiny.config(), "frame", "mask")
+    view = render_options(tiny.config(), "mask")
     comparison = Comparison(subject, view, joint_config().solve, torch.device("cpu"))
     held_out = subject.cameras.select(subject.cameras.held_out)
-    stage = Stage(neutral, template, Photographs(subject.dataset, held_out))
+    stage = Stage(neutral, template, FrameViews(Dataset(subject.dataset.folder, held_out)))
     return fold, fold.solve(comparison), stage
 
 

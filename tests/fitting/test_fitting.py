@@ -9,7 +9,7 @@ from PIL import Image
 from fitting import tiny
 from splatrig.config.models import Refit, Steps
 from splatrig.fitting import fitting
-from splatrig.fitting.fitting import Fitted, Studio, as_stored, fit_expression, fit_neutral, stragglers
+from splatrig.fitting.fitting import FitContext, Fitted, as_stored, fit_expression, fit_neutral, stragglers
 from splatrig.fitting.trainer import _Optimization
 from splatrig.gaussians.gaussians import SHAPES
 from splatrig.gaussians.store import FittedFrames, read_fitted_frames, write_fitted_frames
@@ -23,23 +23,23 @@ class KilledError(Exception):
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory) -> Studio:
+def context(tmp_path_factory) -> FitContext:
     folder = tmp_path_factory.mktemp("dataset")
-    source = tiny.write_dataset(folder, dict(zip(FRAMES, (0.0, 2.0, 4.0), strict=True)))
+    dataset = tiny.write_dataset(folder, dict(zip(FRAMES, (0.0, 2.0, 4.0), strict=True)))
     config = tiny.config(steps=Steps(neutral=30, frame=12), backdrop="random")
-    return Studio(source, config, "mask", 0, torch.device("cpu"), checkpoint_steps=5)
+    return FitContext(dataset, tiny.template(), config, "mask", 0, torch.device("cpu"), checkpoint_steps=5)
 
 
 @pytest.fixture(scope="module")
-def neutral(studio, tmp_path_factory) -> FittedFrames:
-    fitted = fit_neutral(studio, "E001_Tiny", FRAMES[0], tmp_path_factory.mktemp("events"))
-    return as_stored(studio, "E001_Tiny", [fitted])
+def neutral(context, tmp_path_factory) -> FittedFrames:
+    fitted = fit_neutral(context, "E001_Tiny", FRAMES[0], tmp_path_factory.mktemp("events"))
+    return as_stored(context, "E001_Tiny", [fitted])
 
 
 @pytest.fixture(scope="module")
-def whole(studio, neutral, tmp_path_factory) -> list[Fitted]:
+def whole(context, neutral, tmp_path_factory) -> list[Fitted]:
     """An expression fitted without interruption and without checkpoints."""
-    return fit_expression(studio, "E001_Tiny", FRAMES, neutral, tmp_path_factory.mktemp("events"))
+    return fit_expression(context, "E001_Tiny", FRAMES, neutral, tmp_path_factory.mktemp("events"))
 
 
 def _equal(first: Fitted, second: Fitted) -> bool:
@@ -69,42 +69,42 @@ def test_every_frame_is_fitted_in_order_and_measured_by_every_camera(whole):
 
 
 @pytest.mark.parametrize("steps", [3, 7, 19, 30])
-def test_a_killed_job_goes_on_to_the_same_bits(studio, neutral, whole, tmp_path, monkeypatch, steps):
-    resumable = replace(studio, progress=tmp_path / "progress")
-    with monkeypatch.context() as context:
-        _kill_at(context, steps)
+def test_a_killed_job_goes_on_to_the_same_bits(context, neutral, whole, tmp_path, monkeypatch, steps):
+    resumable = replace(context, progress=tmp_path / "progress")
+    with monkeypatch.context() as patch:
+        _kill_at(patch, steps)
         with pytest.raises(KilledError):
             fit_expression(resumable, "E001_Tiny", FRAMES, neutral, tmp_path / "events")
-    with monkeypatch.context() as context:
-        _kill_at(context, 36 - steps // 12 * 12 - steps % 12 // 5 * 5)  # all that is not kept
+    with monkeypatch.context() as patch:
+        _kill_at(patch, 36 - steps // 12 * 12 - steps % 12 // 5 * 5)  # all that is not kept
         again = fit_expression(resumable, "E001_Tiny", FRAMES, neutral, tmp_path / "events")
     assert all(_equal(first, second) for first, second in zip(whole, again, strict=True))
 
 
-def test_a_killed_neutral_goes_on_to_the_same_bits(studio, neutral, tmp_path, monkeypatch):
-    resumable = replace(studio, progress=tmp_path / "progress")
-    with monkeypatch.context() as context:
-        _kill_at(context, 23)
+def test_a_killed_neutral_goes_on_to_the_same_bits(context, neutral, tmp_path, monkeypatch):
+    resumable = replace(context, progress=tmp_path / "progress")
+    with monkeypatch.context() as patch:
+        _kill_at(patch, 23)
         with pytest.raises(KilledError):
             fit_neutral(resumable, "E001_Tiny", FRAMES[0], tmp_path / "events")
-    with monkeypatch.context() as context:
-        _kill_at(context, 10)
+    with monkeypatch.context() as patch:
+        _kill_at(patch, 10)
         again = fit_neutral(resumable, "E001_Tiny", FRAMES[0], tmp_path / "events")
     for name in SHAPES:
         np.testing.assert_array_equal(getattr(again.gaussians, name), getattr(neutral.gaussians[0], name))
 
 
-def test_progress_of_another_seed_is_not_taken_up(studio, neutral, tmp_path):
-    resumable = replace(studio, progress=tmp_path / "progress")
+def test_progress_of_another_seed_is_not_taken_up(context, neutral, tmp_path):
+    resumable = replace(context, progress=tmp_path / "progress")
     fit_expression(resumable, "E001_Tiny", FRAMES[:1], neutral, tmp_path / "events")
     other = replace(resumable, seed=1)
-    alone = fit_expression(replace(studio, seed=1), "E001_Tiny", FRAMES[:1], neutral, tmp_path / "more")
+    alone = fit_expression(replace(context, seed=1), "E001_Tiny", FRAMES[:1], neutral, tmp_path / "more")
     again = fit_expression(other, "E001_Tiny", FRAMES[:1], neutral, tmp_path / "events")
     assert _equal(alone[0], again[0])
 
 
-def test_the_stored_frames_hold_metrics_recipe_and_steps(studio, whole, tmp_path):
-    write_fitted_frames(tmp_path / "e.h5", as_stored(studio, "E001_Tiny", whole))
+def test_the_stored_frames_hold_metrics_recipe_and_steps(context, whole, tmp_path):
+    write_fitted_frames(tmp_path / "e.h5", as_stored(context, "E001_Tiny", whole))
     back = read_fitted_frames(tmp_path / "e.h5")
     assert back.frames == tuple(FRAMES)
     assert len(back.metrics) == 3 * len(tiny.cameras()) * 2
@@ -112,10 +112,10 @@ def test_the_stored_frames_hold_metrics_recipe_and_steps(studio, whole, tmp_path
     assert '"backdrop": "random"' in str(back.attributes["recipe"])
 
 
-def test_losses_metrics_and_pictures_are_in_the_event_files(studio, neutral, tmp_path):
+def test_losses_metrics_and_pictures_are_in_the_event_files(context, neutral, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    fit_expression(studio, "E001_Tiny", FRAMES[:2], neutral, tmp_path)
+    fit_expression(context, "E001_Tiny", FRAMES[:2], neutral, tmp_path)
     events = EventAccumulator(str(tmp_path)).Reload()
     assert {f"loss/{frame}" for frame in FRAMES[:2]} <= set(events.Tags()["scalars"])
     assert [event.step for event in events.Scalars("held_out/psnr")] == [100, 103]
@@ -123,9 +123,9 @@ def test_losses_metrics_and_pictures_are_in_the_event_files(studio, neutral, tmp
 
 
 @pytest.mark.parametrize("background", ["mask", "plate"])
-def test_the_rehearsal_fits_and_measures_a_patch(studio, background):
-    metrics = fitting.rehearse(replace(studio, background=background))
-    assert metrics["camera"].tolist() == ["rehearsal", "rehearsal"]
+def test_the_warm_up_fits_and_measures_a_patch(context, background):
+    metrics = fitting.warm_up_kernels(replace(context, background=background))
+    assert metrics["camera"].tolist() == ["warm-up", "warm-up"]
     assert np.isfinite(metrics["psnr"]).all()
 
 
@@ -137,51 +137,51 @@ def test_stragglers_are_far_below_the_median_of_the_others():
     assert stragglers([20.0], 3.0) == []
 
 
-def test_a_straggler_is_fitted_again_with_more_steps_and_reported(studio, neutral, tmp_path, monkeypatch, caplog):
+def test_a_straggler_is_fitted_again_with_more_steps_and_reported(context, neutral, tmp_path, monkeypatch, caplog):
     plain = fitting._fitted
     spoiled = []
 
-    def spoil_once(studio, data, start, reference, plan, checkpoints):
-        if data.frame == FRAMES[1] and not spoiled:
-            spoiled.append(data.frame)
+    def spoil_once(context, data, start, reference, plan, checkpoints):
+        if data.frame.frame == FRAMES[1] and not spoiled:
+            spoiled.append(data.frame.frame)
             plan = replace(plan, steps=1, rates=replace(plan.rates, means=20.0))
-        return plain(studio, data, start, reference, plan, checkpoints)
+        return plain(context, data, start, reference, plan, checkpoints)
 
     monkeypatch.setattr(fitting, "_fitted", spoil_once)
-    config = replace(studio.config, refit=Refit(below_db=3.0, steps_factor=2.0))
-    fitted = fit_expression(replace(studio, config=config), "E001_Tiny", FRAMES, neutral, tmp_path)
+    config = replace(context.config, refit=Refit(below_db=3.0, steps_factor=2.0))
+    fitted = fit_expression(replace(context, config=config), "E001_Tiny", FRAMES, neutral, tmp_path)
     assert [len(frame.losses) for frame in fitted] == [12, 24, 12]
     assert fitted[1].train_psnr > 25
     assert "E001_Tiny/000103: " in caplog.text
     assert "24 steps instead of 12" in caplog.text
 
 
-def test_a_camera_with_wrong_exposure_is_named(studio, tmp_path, caplog):
-    source = tiny.write_dataset(tmp_path / "dataset", {"000100": 0.0})
-    path = Path(source.dataset / "E001_Tiny" / "000100" / "400002.png")
+def test_a_camera_with_wrong_exposure_is_named(context, tmp_path, caplog):
+    dataset = tiny.write_dataset(tmp_path / "dataset", {"000100": 0.0})
+    path = Path(dataset.folder / "E001_Tiny" / "000100" / "400002.png")
     pixels = np.asarray(Image.open(path)).copy()
     pixels[..., :3] //= 4
     Image.fromarray(pixels).save(path)
-    fit_neutral(replace(studio, source=source), "E001_Tiny", "000100", tmp_path / "events")
+    fit_neutral(replace(context, dataset=dataset), "E001_Tiny", "000100", tmp_path / "events")
     assert "E001_Tiny: training camera 400002 is matched" in caplog.text
     assert caplog.text.count("is matched") == 1
 
 
-def test_no_camera_of_a_sound_capture_is_named(studio, neutral, tmp_path, caplog):
-    fit_expression(studio, "E001_Tiny", FRAMES[:1], neutral, tmp_path)
+def test_no_camera_of_a_sound_capture_is_named(context, neutral, tmp_path, caplog):
+    fit_expression(context, "E001_Tiny", FRAMES[:1], neutral, tmp_path)
     assert "is matched" not in caplog.text
 
 
-def test_a_plateau_shortens_the_fit_and_costs_little(studio, tmp_path):
-    config = replace(studio.config, steps=Steps(neutral=200, frame=1))
-    full = fit_neutral(replace(studio, config=config), "E001_Tiny", FRAMES[0], tmp_path / "a")
-    short = fit_neutral(replace(studio, config=replace(config, plateau=0.05)), "E001_Tiny", FRAMES[0], tmp_path / "b")
+def test_a_plateau_shortens_the_fit_and_costs_little(context, tmp_path):
+    config = replace(context.config, steps=Steps(neutral=200, frame=1))
+    full = fit_neutral(replace(context, config=config), "E001_Tiny", FRAMES[0], tmp_path / "a")
+    short = fit_neutral(replace(context, config=replace(config, plateau=0.05)), "E001_Tiny", FRAMES[0], tmp_path / "b")
     assert 50 + 16 <= len(short.losses) < 150  # the last quarter, and the epochs that a plateau is seen in
     assert short.train_psnr > full.train_psnr - 2.5  # of 44.7 dB: photographs without noise leave no real plateau
 
 
-def test_a_broken_photograph_stops_the_job_by_name(studio, neutral, tmp_path):
-    source = tiny.write_dataset(tmp_path / "dataset", {"000100": 0.0, "000103": 1.0})
-    Path(source.dataset / "E001_Tiny" / "000103" / "400002.png").write_bytes(b"")
+def test_a_broken_photograph_stops_the_job_by_name(context, neutral, tmp_path):
+    dataset = tiny.write_dataset(tmp_path / "dataset", {"000100": 0.0, "000103": 1.0})
+    Path(dataset.folder / "E001_Tiny" / "000103" / "400002.png").write_bytes(b"")
     with pytest.raises(InputError, match=r"000103/400002\.png: the photograph cannot be read"):
-        fit_expression(replace(studio, source=source), "E001_Tiny", ["000100", "000103"], neutral, tmp_path / "e")
+        fit_expression(replace(context, dataset=dataset), "E001_Tiny", ["000100", "000103"], neutral, tmp_path / "e")

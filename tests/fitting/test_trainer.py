@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from fitting import tiny
-from splatrig.fitting.dataset import FrameSource
-from splatrig.fitting.fitting import Studio, first_gaussians
+from splatrig.dataset.cameras import Cameras
+from splatrig.dataset.dataset import Dataset
+from splatrig.fitting.fitting import FitContext, first_gaussians
+from splatrig.fitting.frame_data import FrameData
 from splatrig.fitting.initialize import moved_by_mesh
 from splatrig.fitting.measurement import measure_frame, summary
 from splatrig.fitting.recipe import plan_for
@@ -25,8 +27,13 @@ def frame():
 
 @pytest.fixture(scope="module")
 def start(frame, tmp_path_factory):
-    source = FrameSource(tmp_path_factory.mktemp("unused"), tiny.cameras(), tiny.template())
-    return first_gaussians(Studio(source, tiny.config(), "mask", 0, torch.device("cpu")), frame)
+    dataset = Dataset(tmp_path_factory.mktemp("unused"), tiny.cameras())
+    return first_gaussians(FitContext(dataset, tiny.template(), tiny.config(), "mask", 0, torch.device("cpu")), frame)
+
+
+def _seen_by(frame: FrameData, cameras: Cameras) -> FrameData:
+    images = np.stack([view.image.numpy() for view in frame.views])
+    return replace(frame, frame=replace(frame.frame, cameras=cameras), views=tiny.views(images, cameras))
 
 
 def _equal(first: Gaussians, second: Gaussians) -> bool:
@@ -35,15 +42,16 @@ def _equal(first: Gaussians, second: Gaussians) -> bool:
 
 def test_a_fit_raises_the_held_out_psnr(frame, start):
     plan = plan_for(tiny.config(), "neutral", "mask")
-    before = summary(measure_frame(start, frame, plan))["psnr"]
+    before = summary(measure_frame(start, frame, plan.render))["psnr"]
     result = fit(start, frame, tiny.surface(frame), plan, seed=0)
-    after = summary(measure_frame(result.gaussians, frame, plan))["psnr"]
+    after = summary(measure_frame(result.gaussians, frame, plan.render))["psnr"]
     assert after > before + GAIN_DB
     assert result.losses[-8:].mean() < 0.4 * result.losses[:8].mean()
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(frame, start):
-    plan = replace(plan_for(tiny.config(), "neutral", "mask"), steps=12, backdrop="random")
+    plan = replace(plan_for(tiny.config(), "neutral", "mask"), steps=12)
+    plan = replace(plan, render=replace(plan.render, backdrop="random"))
     surface = tiny.surface(frame)
     first = fit(start, frame, surface, plan, seed=0).gaussians
     assert _equal(first, fit(start, frame, surface, plan, seed=0).gaussians)
@@ -55,9 +63,10 @@ def test_a_fit_does_not_depend_on_the_unit_of_length(frame, start):
     plan = replace(plan_for(tiny.config(), "neutral", "mask"), steps=10)
     surface = tiny.surface(frame)
     small = fit(start, frame, surface, plan, seed=0).gaussians
-    viewmats = frame.cameras.viewmats * np.array([1.0, 1.0, 1.0, 2.0])
+    viewmats = frame.frame.cameras.viewmats * np.array([1.0, 1.0, 1.0, 2.0])
     viewmats[:, 3] = [0.0, 0.0, 0.0, 1.0]
-    doubled = replace(frame, vertices=2 * frame.vertices, cameras=replace(frame.cameras, viewmats=viewmats))
+    seen = _seen_by(frame, replace(frame.frame.cameras, viewmats=viewmats))
+    doubled = replace(seen, vertices=2 * frame.vertices)
     sized = Surface(2 * surface.vertices, 2 * surface.edge_lengths)
     fields = {"means": 2 * start.means, "log_scales": start.log_scales + np.float32(np.log(2))}
     large = fit(replace(start, **fields), doubled, sized, plan, seed=0).gaussians
@@ -99,7 +108,7 @@ def test_a_warm_start_needs_fewer_steps_than_a_cold_one(frame, start):
     plan = plan_for(tiny.config(), "frame", "mask")
     from_warm = fit(warm, later, tiny.surface(later), plan, seed=0).gaussians
     from_cold = fit(start, later, tiny.surface(later), plan, seed=0).gaussians
-    warm_psnr, cold_psnr = (summary(measure_frame(g, later, plan))["psnr"] for g in (from_warm, from_cold))
+    warm_psnr, cold_psnr = (summary(measure_frame(g, later, plan.render))["psnr"] for g in (from_warm, from_cold))
     assert warm_psnr > cold_psnr + 1.0
 
 
@@ -126,30 +135,32 @@ def test_a_step_that_diverges_stops_with_step_camera_and_parameter(frame, start)
 
 
 def test_a_frame_without_training_cameras_is_refused(frame, start):
-    cameras = replace(frame.cameras, held_out=np.ones(len(frame.cameras), dtype=bool))
+    cameras = replace(frame.frame.cameras, held_out=np.ones(len(frame.views), dtype=bool))
     with pytest.raises(InputError, match="every camera is held out"):
-        fit(start, replace(frame, cameras=cameras), tiny.surface(frame), plan_for(tiny.config(), "neutral", "mask"), 0)
+        fit(start, _seen_by(frame, cameras), tiny.surface(frame), plan_for(tiny.config(), "neutral", "mask"), 0)
 
 
 def test_the_seed_recipe_runs_and_is_measured_over_black(frame, start):
     plan = plan_for(tiny.config(recipe="seed"), "frame", "mask")
     result = fit(start, frame, tiny.surface(frame), plan, seed=0)
     assert len(result.losses) == 5
-    metrics = measure_frame(result.gaussians, frame, plan)
+    metrics = measure_frame(result.gaussians, frame, plan.render)
     assert set(metrics["split"]) == {"train", "held_out"}
     assert metrics["psnr"].notna().all()
     assert np.abs(result.gaussians.means - start.means).max() < 1e-4  # 1.6e-6 a step: centres stay
 
 
 def test_the_plate_behind_the_head_is_part_of_the_render(frame, start):
-    stage = torch.full((*frame.images.shape[:3], 3), 200, dtype=torch.uint8)
-    alpha = frame.images[..., 3:].to(torch.float32) / 255
-    photograph = (frame.images[..., :3] * alpha + stage * (1 - alpha)).round().to(torch.uint8)
-    staged = replace(frame, images=torch.cat([photograph, frame.images[..., 3:]], dim=-1), plates=stage)
+    images = torch.stack([view.image for view in frame.views])
+    stage = torch.full((*images.shape[:3], 3), 200, dtype=torch.uint8)
+    alpha = images[..., 3:].to(torch.float32) / 255
+    photograph = (images[..., :3] * alpha + stage * (1 - alpha)).round().to(torch.uint8)
+    photographs = torch.cat([photograph, images[..., 3:]], dim=-1).numpy()
+    staged = replace(frame, views=tiny.views(photographs, frame.frame.cameras, stage))
     plan = plan_for(tiny.config(), "neutral", "plate")
     result = fit(start, staged, tiny.surface(frame), plan, seed=0)
-    metrics = measure_frame(result.gaussians, staged, plan)
-    assert summary(metrics)["psnr"] > summary(measure_frame(start, staged, plan))["psnr"] + 2.0
+    metrics = measure_frame(result.gaussians, staged, plan.render)
+    assert summary(metrics)["psnr"] > summary(measure_frame(start, staged, plan.render))["psnr"] + 2.0
     whole = metrics[(metrics["region"] == "image") & (metrics["split"] == "train")]
     assert (whole["psnr"] > 28).all()
 

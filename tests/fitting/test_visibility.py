@@ -16,9 +16,11 @@ def test_projection_puts_a_point_on_the_axis_at_the_principal_point():
 def test_front_vertices_get_the_colour_of_the_photographs_and_the_back_is_unseen():
     frame = tiny.frame_data()
     faces = tiny.template().levels["subd1"].faces
-    images = np.zeros(frame.images.shape, np.uint8)
+    images = np.zeros((len(frame.views), tiny.HEIGHT, tiny.WIDTH, 4), np.uint8)
     images[...] = [255, 51, 0, 255]
-    colors, seen = vertex_colors(frame.vertices, vertex_normals(frame.vertices, faces), faces, frame.cameras, images)
+    colors, seen = vertex_colors(
+        frame.vertices, vertex_normals(frame.vertices, faces), faces, frame.frame.cameras, images
+    )
     assert seen[np.argmax(frame.vertices[:, 2])]
     assert not seen[np.argmin(frame.vertices[:, 2])]
     np.testing.assert_allclose(colors, np.broadcast_to([1.0, 0.2, 0.0], colors.shape), atol=1e-6)
@@ -27,10 +29,12 @@ def test_front_vertices_get_the_colour_of_the_photographs_and_the_back_is_unseen
 def test_pixels_outside_the_silhouette_have_no_vote():
     frame = tiny.frame_data()
     faces = tiny.template().levels["subd1"].faces
-    images = np.zeros(frame.images.shape, np.uint8)
+    images = np.zeros((len(frame.views), tiny.HEIGHT, tiny.WIDTH, 4), np.uint8)
     images[0] = [0, 255, 0, 255]
     images[1:] = [255, 0, 0, 0]
-    colors, seen = vertex_colors(frame.vertices, vertex_normals(frame.vertices, faces), faces, frame.cameras, images)
+    colors, seen = vertex_colors(
+        frame.vertices, vertex_normals(frame.vertices, faces), faces, frame.frame.cameras, images
+    )
     np.testing.assert_allclose(colors[seen], np.broadcast_to([0.0, 1.0, 0.0], colors[seen].shape), atol=1e-6)
 
 

@@ -10,17 +10,18 @@ from PIL import Image
 
 from splatrig.config.models import InitialShape, Rates, Refit, Steps, TrainingConfig
 from splatrig.dataset.cameras import Cameras
+from splatrig.dataset.dataset import Dataset, Frame
 from splatrig.dataset.decoding import silhouette_box
-from splatrig.fitting.dataset import FrameData, FrameSource
+from splatrig.dataset.photographs import Photograph, View
+from splatrig.fitting.frame_data import FrameData
 from splatrig.fitting.initialize import gaussians_on_mesh
 from splatrig.fitting.trainer import Surface
-from splatrig.gaussians.activation import activate_gaussians
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.mesh.normals import tangent_frames
 from splatrig.mesh.obj import write_obj
 from splatrig.mesh.template import Template, build_template
 from splatrig.mesh.topology import mean_edge_lengths
-from splatrig.rasterize import rasterize
+from splatrig.rasterize import Views, activate, rasterize
 
 WIDTH, HEIGHT = 40, 48
 HEAD_SHIFT = (0.0, 2.0, 3.0)
@@ -102,14 +103,7 @@ def truth(vertices: NDArray[np.float64], faces: NDArray[np.int64], seed: int = 0
 @torch.no_grad()
 def photographed(gaussians: Gaussians, rig: Cameras) -> NDArray[np.uint8]:  # [C, H, W, 4]
     """Photograph Gaussians on black; alpha is their coverage."""
-    images, alphas = rasterize(
-        *activate_gaussians(gaussians),
-        torch.as_tensor(rig.viewmats, dtype=torch.float32),
-        torch.as_tensor(rig.Ks, dtype=torch.float32),
-        rig.width,
-        rig.height,
-        sh_degree=3,
-    )
+    images, alphas = rasterize(activate(gaussians.to("cpu")), Views.of(rig))
     coverage = alphas.clamp_min(1e-6)
     rgba = torch.cat([(images / coverage).clamp(0, 1), alphas.clamp(0, 1)], dim=-1)
     return (rgba * 255).round().to(torch.uint8).numpy()
@@ -122,8 +116,21 @@ def frame_data(offset: NDArray[np.float64] | float = 0.0, name: str = "000100", 
     vertices = fine.vertices + offset
     rig = cameras()
     images = photographed(truth(vertices, fine.faces, seed), rig)
-    crops = np.array([silhouette_box(image[..., 3]) for image in images])
-    return FrameData("E001_Tiny", name, vertices, rig, torch.from_numpy(images), crops)
+    return FrameData(Frame("E001_Tiny", name, Path(), rig), vertices, views(images, rig))
+
+
+def views(
+    images: NDArray[np.uint8],  # [C, H, W, 4]
+    rig: Cameras,
+    plates: torch.Tensor | None = None,  # [C, H, W, 3] uint8
+) -> tuple[View, ...]:
+    """Whole photographs as a fit takes them."""
+    kept = [
+        Photograph.of(image, silhouette_box(image[..., 3]), rig, camera, cropped=False)
+        for camera, image in enumerate(images)
+    ]
+    behind = [None] * len(kept) if plates is None else plates
+    return tuple(photo.view(torch.device("cpu"), plate) for photo, plate in zip(kept, behind, strict=True))
 
 
 def surface(frame: FrameData) -> Surface:
@@ -132,7 +139,7 @@ def surface(frame: FrameData) -> Surface:
     return Surface(frame.vertices, mean_edge_lengths(fine.vertices, fine.faces))
 
 
-def write_dataset(folder: Path, frames: dict[str, float]) -> FrameSource:
+def write_dataset(folder: Path, frames: dict[str, float]) -> Dataset:
     """Write frames as the restructuring leaves them; each mesh is moved by so many millimetres in every direction."""
     shape, rig = template(), cameras()
     pose = np.column_stack([np.eye(3), HEAD_SHIFT])
@@ -142,7 +149,7 @@ def write_dataset(folder: Path, frames: dict[str, float]) -> FrameSource:
         base = shape.levels["base"]
         write_obj(target / f"{frame}.obj", base.vertices + offset, base.faces)
         np.savetxt(target / f"{frame}_transform.txt", pose)
-        for name, pixels in zip(rig.names, frame_data(offset).images.numpy(), strict=True):
-            Image.fromarray(pixels).save(target / f"{name}.png")
+        for name, view in zip(rig.names, frame_data(offset).views, strict=True):
+            Image.fromarray(view.image.numpy()).save(target / f"{name}.png")
     head_to_world = np.vstack([pose, [0, 0, 0, 1]])
-    return FrameSource(folder, replace(rig, viewmats=rig.viewmats @ np.linalg.inv(head_to_world)), shape)
+    return Dataset(folder, replace(rig, viewmats=rig.viewmats @ np.linalg.inv(head_to_world)))

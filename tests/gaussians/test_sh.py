@@ -3,6 +3,7 @@ import pytest
 import torch
 from scipy.special import sph_harm_y
 
+from splatrig.gaussians.gaussians import SH_C0
 from splatrig.gaussians.sh import sh_basis, sh_to_rgb, view_directions
 from splatrig.io.errors import InputError
 
@@ -74,3 +75,7 @@ def test_view_directions_point_from_the_camera_centre():
 def test_an_unsupported_degree_is_refused():
     with pytest.raises(InputError, match="degree 4 is not supported; expected 0 to 3"):
         sh_basis(random_directions(3), 4)
+
+
+def test_the_constant_harmonic_integrates_to_one_over_the_sphere():
+    np.testing.assert_allclose(SH_C0**2 * 4 * np.pi, 1.0, rtol=1e-12)

@@ -10,16 +10,16 @@ from PIL import Image
 
 from splatrig.config.models import Rates
 from splatrig.dataset.cameras import Cameras
-from splatrig.fitting.recipe import Plan
-from splatrig.gaussians.activation import activate_gaussians
+from splatrig.dataset.dataset import Frame
+from splatrig.dataset.photographs import Pair, Photographs
+from splatrig.fitting.compare_view import RenderOptions
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.learned.fit import Surroundings, segment_laplacian
-from splatrig.learned.hiding import ALL, Hiding
 from splatrig.learned.model import BlockStart, JointRig, RigStart
+from splatrig.learned.occlusion import ALL, Occlusion
 from splatrig.learned.plan import JointPlan
-from splatrig.learned.schedule import Batch, Pair, Schedule
-from splatrig.learned.stream import FrameViews, Photographs
-from splatrig.rasterize import rasterize
+from splatrig.learned.schedule import Batch, Schedule
+from splatrig.rasterize import Views, activate, rasterize
 
 FIELDS = ("means", "sh0", "quats", "log_scales")
 RATES = Rates(means=0.05, quats=0.004, log_scales=0.01, logit_opacities=0.02, sh0=0.01, shN=0.0005)
@@ -27,20 +27,7 @@ SIZE = 48
 """Pixels of a side."""
 HELD_OUT = 3
 """The camera that measures and never trains."""
-VIEW = Plan(
-    rate_unit="mm",
-    steps=0,
-    rates=RATES,
-    schedule="cosine",
-    final_rate=1.0,
-    lambda_dssim=0.2,
-    drift_weight=0.0,
-    size_weight=0.0,
-    regularizer_unit="edge",
-    backdrop="black",
-    sh_degree=3,
-    rasterizer="numba",
-)
+RENDER = RenderOptions(backdrop="black", lambda_dssim=0.2, sh_degree=3, rasterizer="numba")
 
 
 @dataclass(frozen=True)
@@ -51,7 +38,7 @@ class Planted:
     weights: NDArray[np.float32]  # [F, K]
     deltas: dict[str, NDArray[np.float32]]  # field to [K, N, numbers]
     support: NDArray[np.bool_]  # [K, N]
-    frames: list[FrameViews]
+    frames: list[Frame]
 
     def start(self, *, local: bool = False) -> RigStart:
         """Return the true rig itself."""
@@ -110,7 +97,7 @@ def plant(folder: Path, *, seed: int = 0, frames: int = 10, count: int = 250) ->
     weights[0] = 0
     weights[np.arange(1, 4), np.arange(3)] = 1
     views = [
-        FrameViews(f"E{row // 2:03d}", f"{row:06d}", folder / f"E{row // 2:03d}" / f"{row:06d}", cameras_around())
+        Frame(f"E{row // 2:03d}", f"{row:06d}", folder / f"E{row // 2:03d}" / f"{row:06d}", cameras_around())
         for row in range(frames)
     ]
     planted = Planted(base, weights, deltas, support, views)
@@ -124,8 +111,7 @@ def plant(folder: Path, *, seed: int = 0, frames: int = 10, count: int = 250) ->
 
 def photographs_of(gaussians: Gaussians, cameras: Cameras) -> NDArray[np.uint8]:  # [C, H, W, 4]
     """Render Gaussians over black as opaque pictures."""
-    viewmats, Ks = (torch.as_tensor(array, dtype=torch.float32) for array in (cameras.viewmats, cameras.Ks))
-    images, _ = rasterize(*activate_gaussians(gaussians), viewmats, Ks, cameras.width, cameras.height, sh_degree=3)
+    images, _ = rasterize(activate(gaussians.to("cpu")), Views.of(cameras))
     pixels = (images.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
     return np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], axis=-1)
 
@@ -162,10 +148,11 @@ def plan(steps: int = 600, *, local: bool = False, **changes: object) -> JointPl
         "ridge": 0.0,
         "smoothness": 0.0,
         "sparsity": 0.0,
-        "hiding": Hiding(ALL, 0.0),
+        "occlusion": Occlusion(ALL, 0.0),
         "check_every": 100,
         "patience": 0,
-        "view": VIEW,
+        "render": RENDER,
+        "size_weight": 0.0,
     }
     return JointPlan(**(values | changes))
 

@@ -122,15 +122,14 @@ def write_subject(root: Path) -> Subject:
     write_fitted_frames(root / "neutral.h5", FittedFrames("E000", ("000000",), (neutral,), metrics, {}))
     columns = ["expression", "frame", "role", "image_count", "mesh", "pose", "neutral"]
     pd.DataFrame(rows, columns=columns).to_csv(root / "frames.csv", index=False)
-    return Subject.open(inputs(root))
+    return Subject.open(**files(root))
 
 
-class inputs:  # noqa: N801 (stands for Snakemake's named inputs)
-    """The named inputs of a rule."""
-
-    def __init__(self, root: Path) -> None:
-        self.cameras = str(root / "dataset" / "cameras.json")
-        self.template = str(root / "template.h5")
-        self.neutral = str(root / "neutral.h5")
-        self.frames = str(root / "frames.csv")
-        self.plates: list[str] = []
+def files(root: Path) -> dict[str, Path]:
+    """Return what a subject is read from."""
+    return {
+        "cameras": root / "dataset" / "cameras.json",
+        "template": root / "template.h5",
+        "neutral": root / "neutral.h5",
+        "frames": root / "frames.csv",
+    }

@@ -6,18 +6,20 @@ import numpy as np
 import pytest
 import torch
 
+from fitting import tiny
 from learned import planted
 from learned.planted import Planted
-from splatrig.fitting.dataset import FrameData
+from splatrig.fitting.frame_data import FrameData
+from splatrig.fitting.recipe import Plan
 from splatrig.fitting.trainer import Surface, camera_order, fit, frame_generator
 from splatrig.io.errors import InputError
 from splatrig.learned import fit as fit_module
 from splatrig.learned.fit import JointFit, Saving, segment_laplacian
-from splatrig.learned.hiding import Hiding
 from splatrig.learned.model import JointRig, RigStart
+from splatrig.learned.occlusion import Occlusion
 from splatrig.learned.plan import JointPlan
 from splatrig.learned.schedule import Batch, Schedule, Window
-from splatrig.rasterize import rasterize
+from splatrig.rasterize import Views, rasterize
 
 RECOVERED_DB = 40.0
 """Held-out cameras; the issue's bar for a planted rig."""
@@ -83,7 +85,10 @@ def test_the_group_lasso_shrinks_supports_that_are_too_wide(truth: Planted) -> N
 
 
 def test_a_killed_fit_goes_on_to_the_same_bits(truth: Planted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    start, plan = planted.disturbed(truth, 1, local=False), planted.plan(30, check_every=10, hiding=Hiding(0.5, 0.1))
+    start, plan = (
+        planted.disturbed(truth, 1, local=False),
+        planted.plan(30, check_every=10, occlusion=Occlusion(0.5, 0.1)),
+    )
     undisturbed, _ = learn(truth, start, plan)
     saving = Saving(tmp_path / "checkpoint.h5", "digest", every_seconds=0.0)
     step = JointFit.step
@@ -136,10 +141,9 @@ def test_no_components_equals_fitting_the_base_alone(truth: Planted) -> None:
     with planted.photographs(single) as photographs:
         JointFit(rig, photographs, schedule, surroundings, plan).run()
     view = truth.frames[0]
-    images = torch.from_numpy(planted.photographs_of(truth.base, view.cameras))
-    boxes = np.tile([0, planted.SIZE, 0, planted.SIZE], (8, 1))
-    frame = FrameData("E000", "000000", base.means.astype(np.float64), view.cameras, images, boxes)
-    reference_plan = replace(planted.VIEW, steps=40, rates=rates, final_rate=0.1)
+    images = planted.photographs_of(truth.base, view.cameras)
+    frame = FrameData(view, base.means.astype(np.float64), tiny.views(images, view.cameras))
+    reference_plan = Plan(40, rates, "mm", "cosine", 0.1, 0.0, 0.0, "edge", planted.RENDER)
     surface = Surface(base.means.astype(np.float64), np.full(len(base), 8.0))
     reference = fit(base, frame, surface, reference_plan, seed=5).gaussians
     for name, array in rig.gaussians([]).items():
@@ -165,7 +169,7 @@ def test_gradients_of_the_blended_rig_agree_with_finite_differences(truth: Plant
 
     def value() -> torch.Tensor:
         activated = rig.activated(rig.weights[4:5])
-        images, _ = rasterize(*activated, viewmats, Ks, planted.SIZE, planted.SIZE, sh_degree=3)
+        images, _ = rasterize(activated, Views(viewmats, Ks, planted.SIZE, planted.SIZE))
         return (images[0] * probe).sum()
 
     tensors = {"weights": rig.weights, "basis": block.values, "means": rig.base["means"], "sh0": rig.base["sh0"]}

@@ -25,7 +25,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
 @pytest.fixture(scope="module")
 def rows(subject: Subject) -> MeshRows:
     names = subject.names("train")
-    meshes = read_meshes(subject.dataset, names, subject.template)
+    meshes = read_meshes(subject.dataset.folder, names, subject.template)
     return carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names))
 
 

@@ -19,7 +19,7 @@ def test_weights_of_a_frame_are_found_from_its_photographs(truth: Planted, bound
     plan = SolvePlan(steps=80, rate=0.08, bounded=bounded)
     with planted.photographs(truth) as photographs:
         pairs = [(5, camera) for camera in (0, 2, 4, 6)]
-        weights = weights_from_photographs(rig, photographs, pairs, np.full(3, 0.5, np.float32), plan, planted.VIEW)
+        weights = weights_from_photographs(rig, photographs, pairs, np.full(3, 0.5, np.float32), plan, planted.RENDER)
     np.testing.assert_allclose(weights, truth.weights[5], atol=0.05)
 
 
@@ -54,5 +54,5 @@ def test_components_that_move_nothing_leave_the_start(truth: Planted) -> None:
     rig = JointRig(RigStart(start.base, start.weights, (still,), neutral_row=0), planted.RATES)
     with planted.photographs(truth) as photographs:
         plan = SolvePlan(steps=3, rate=0.1, bounded=False)
-        weights = weights_from_photographs(rig, photographs, [(1, 0)], np.float32([0.2, 0, 0]), plan, planted.VIEW)
+        weights = weights_from_photographs(rig, photographs, [(1, 0)], np.float32([0.2, 0, 0]), plan, planted.RENDER)
     np.testing.assert_allclose(weights, [0.2, 0, 0], atol=1e-6)

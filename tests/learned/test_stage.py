@@ -10,7 +10,7 @@ from learned import subject as small
 from splatrig.components.component_file import Components, read_components, write_components
 from splatrig.components.fields import ATTRIBUTES
 from splatrig.config.models import JointAppearance, JointLocal, JointSolve
-from splatrig.fitting.recipe import plan_for
+from splatrig.fitting.recipe import render_options
 from splatrig.io.errors import InputError
 from splatrig.learned.compare import COLUMNS, Comparison, compare, measured_fits, method_of, summary, unseen_weights
 from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
@@ -38,7 +38,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
 @pytest.fixture(scope="module")
 def starts(subject: Subject) -> dict:
     names = subject.names("train")
-    meshes = read_meshes(subject.dataset, names, subject.template)
+    meshes = read_meshes(subject.dataset.folder, names, subject.template)
     rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names))
     level = subject.template.base
     return {"global": mesh_pca(rows, 2, level), "local": mesh_sldc(rows, small.sldc_config(), "gauss", level)}
@@ -82,7 +82,7 @@ def test_a_learned_rig_beats_the_mesh_components_it_started_from(
     write_components(path, as_components(learned, subject, family, {"k": 2}))
     files = {"mesh": lifted(starts[family], subject), "joint": read_components(path)}
     names = subject.names("train")
-    comparison = Comparison(subject, plan.view, JointSolve(30, 0.05), CPU)
+    comparison = Comparison(subject, plan.render, JointSolve(30, 0.05), CPU)
     fits = dict.fromkeys((*names, *subject.names("held_out")), subject.neutral)
     table = compare(comparison, files, fits, k=2)
     assert tuple(table.columns) == COLUMNS
@@ -95,14 +95,14 @@ def test_a_learned_rig_beats_the_mesh_components_it_started_from(
 
 
 def test_a_comparison_without_held_out_cameras_or_frames_says_what_to_hold_out(subject: Subject) -> None:
-    view = plan_for(tiny.config(), "frame", "mask")
+    render = render_options(tiny.config(), "mask")
     with pytest.raises(InputError, match=r"capture\.held_out\.expressions: got none"):
         everything = replace(subject, frames=subject.frames.assign(role="train"))
-        compare(Comparison(everything, view, JointSolve(1, 0.05), CPU), {}, {}, k=2, splits=["held_out"])
+        compare(Comparison(everything, render, JointSolve(1, 0.05), CPU), {}, {}, k=2, splits=["held_out"])
     with pytest.raises(InputError, match=r"capture\.held_out\.cameras: got none"):
         cameras = replace(subject.cameras, held_out=np.zeros(len(subject.cameras), dtype=bool))
-        seen = replace(subject, cameras=cameras)
-        compare(Comparison(seen, view, JointSolve(1, 0.05), CPU), {}, {}, k=2)
+        seen = replace(subject, dataset=replace(subject.dataset, cameras=cameras))
+        compare(Comparison(seen, render, JointSolve(1, 0.05), CPU), {}, {}, k=2)
 
 
 def test_the_same_seed_learns_the_same_bits(subject: Subject, starts: dict) -> None:
@@ -191,7 +191,7 @@ def test_validation_pairs_are_held_out_cameras_of_training_frames(subject: Subje
 
 
 def test_a_few_cameras_suffice_for_weights(subject: Subject, starts: dict) -> None:
-    comparison = Comparison(subject, plan_for(tiny.config(), "frame", "mask"), JointSolve(20, 0.05), CPU)
+    comparison = Comparison(subject, render_options(tiny.config(), "mask"), JointSolve(20, 0.05), CPU)
     method = method_of("mesh", lifted(starts["global"], subject), subject.neutral, 2, CPU)
     for cameras in (1, 2):
         weights = unseen_weights(comparison, method, subject.names("held_out"), cameras)
@@ -199,7 +199,7 @@ def test_a_few_cameras_suffice_for_weights(subject: Subject, starts: dict) -> No
 
 
 def test_a_perfect_fit_measures_as_one(subject: Subject) -> None:
-    comparison = Comparison(subject, plan_for(tiny.config(), "frame", "mask"), JointSolve(1, 0.05), CPU)
+    comparison = Comparison(subject, render_options(tiny.config(), "mask"), JointSolve(1, 0.05), CPU)
     table = measured_fits(comparison, subject.names("train")[:1], "train", [subject.neutral])
     assert table.loc[table["region"] == "mask", "psnr"].item() > 40
 

@@ -9,15 +9,16 @@ from torch import Tensor
 
 from learned import planted
 from learned.planted import Planted
+from splatrig.dataset.photographs import Photographs, View
+from splatrig.fitting.compare_view import render_view
 from splatrig.fitting.losses import photometric_loss, size_loss
-from splatrig.fitting.trainer import View, render_view
 from splatrig.learned import fit as fit_module
 from splatrig.learned.fit import JointFit
-from splatrig.learned.hiding import ALL, Hiding
 from splatrig.learned.model import JointRig
+from splatrig.learned.occlusion import ALL, Occlusion
 from splatrig.learned.plan import JointPlan
 from splatrig.learned.schedule import Batch
-from splatrig.learned.stream import Photographs, Shot
+from splatrig.learned.stream import Shot
 
 STEP = 3
 DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.cuda])]
@@ -52,12 +53,12 @@ def plainly(fit: JointFit, groups: list[list[Shot]], plan: JointPlan) -> dict[st
         activated = rig.activated(rig.weights[frame : frame + 1])
         for number, shot in enumerate(group):
             key = (fit.schedule.seed, 6, STEP, frame, number)
-            shown = plan.hiding.shown(activated.means[None], fit.normals, shot.view.viewmats, [key])
-            seen = activated if shown is None else activated._replace(opacities=activated.opacities * shown[0])
-            rendered, photographed = render_view(seen, shot.view, plan.view, background)
-            loss = photometric_loss(rendered, photographed, plan.view.lambda_dssim)
+            shown = plan.occlusion.shown(activated.means[None], fit.normals, shot.view.viewmats, [key])
+            seen = activated if shown is None else replace(activated, opacities=activated.opacities * shown[0])
+            rendered, photographed = render_view(seen, shot.view, plan.render, background)
+            loss = photometric_loss(rendered, photographed, plan.render.lambda_dssim)
             total = total + loss / len(group) / len(groups)
-        total = total + plan.view.size_weight * size_loss(activated.scales, fit.inverse_edges) / len(groups)
+        total = total + plan.size_weight * size_loss(activated.scales, fit.inverse_edges) / len(groups)
     names, parameters = zip(*rig.parameters().items(), strict=True)
     gradients = dict(zip(names, torch.autograd.grad(total, parameters), strict=True))
     gradients["weights"] = gradients["weights"] * len(groups)
@@ -77,11 +78,11 @@ def cropped_unequally(shot: Shot, rows: int, columns: int) -> Shot:
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("local", [False, True])
 @pytest.mark.parametrize(
-    ("groups", "backdrop", "hiding"),
+    ("groups", "backdrop", "occlusion"),
     [
-        ([[(1, 0)]], "black", Hiding(ALL, 0.0)),
-        ([[(1, 0)], [(4, 2)]], "random", Hiding(0.2, 0.1)),
-        ([[(2, 0), (2, 5), (2, 1)], [(5, 6)], [(2, 4), (2, 7)], [(0, 1)]], "random", Hiding(0.2, 0.1)),
+        ([[(1, 0)]], "black", Occlusion(ALL, 0.0)),
+        ([[(1, 0)], [(4, 2)]], "random", Occlusion(0.2, 0.1)),
+        ([[(2, 0), (2, 5), (2, 1)], [(5, 6)], [(2, 4), (2, 7)], [(0, 1)]], "random", Occlusion(0.2, 0.1)),
     ],
 )
 def test_a_step_goes_down_the_gradient_of_the_mean_over_its_pictures(
@@ -91,12 +92,12 @@ def test_a_step_goes_down_the_gradient_of_the_mean_over_its_pictures(
     local: bool,
     groups: list[list[tuple[int, int]]],
     backdrop: str,
-    hiding: Hiding,
+    occlusion: Occlusion,
 ) -> None:
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
-    view = replace(planted.VIEW, backdrop=backdrop, size_weight=0.3, rasterizer="auto")
-    plan = planted.plan(local=local, hiding=hiding, view=view)
+    render = replace(planted.RENDER, backdrop=backdrop, rasterizer="auto")
+    plan = planted.plan(local=local, occlusion=occlusion, render=render, size_weight=0.3)
     rig = JointRig(planted.disturbed(truth, 0, local=local), plan.rates, device)
     with Photographs(truth.frames, device, workers=2, processes=False) as photographs:
         schedule = planted.schedule(truth, Batch(len(groups), 1))
@@ -138,7 +139,8 @@ def test_a_gradient_that_is_not_finite_is_left_out_alone(truth: Planted, monkeyp
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_step_on_a_gpu_starts_few_kernels_and_waits_once(truth: Planted, recwarn: pytest.WarningsRecorder) -> None:
     """gsplat waits for the number of tiles that Gaussians cover; nothing else may."""
-    plan = planted.plan(hiding=Hiding(0.2, 0.1), view=replace(planted.VIEW, backdrop="random", rasterizer="auto"))
+    render = replace(planted.RENDER, backdrop="random", rasterizer="auto")
+    plan = planted.plan(occlusion=Occlusion(0.2, 0.1), render=render)
     rig = JointRig(planted.disturbed(truth, 0, local=False), plan.rates, "cuda")
     with Photographs(truth.frames, "cuda", workers=2, processes=False) as photographs:
         fit = JointFit(rig, photographs, planted.schedule(truth), planted.surroundings(truth), plan)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from splatrig.rasterize import Splats, Views
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -27,6 +29,12 @@ class Scene:
     @property
     def arguments(self) -> tuple:
         return *self.gaussians, self.viewmats, self.Ks, self.width, self.height
+
+    def splats(self, sh_degree: int | None = None) -> Splats:
+        return Splats(*self.gaussians, sh_degree)
+
+    def views(self, backgrounds: Tensor | None = None) -> Views:
+        return Views(self.viewmats, self.Ks, self.width, self.height, backgrounds)
 
     def requiring_gradients(self) -> "Scene":
         leaves = [tensor.detach().clone().requires_grad_() for tensor in self.gaussians]

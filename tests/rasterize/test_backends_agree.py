@@ -45,7 +45,7 @@ def run(scene: Scene, backend: str, sh_degree: int | None, backgrounds: torch.Te
     device = "cpu" if backend == "numba" else "cuda"
     moved = Scene(*(t.to(device) for t in scene.arguments[:7]), scene.width, scene.height).requiring_gradients()
     on_device = None if backgrounds is None else backgrounds.to(device)
-    image, alpha = rasterize(*moved.arguments, sh_degree=sh_degree, backgrounds=on_device, backend=backend)
+    image, alpha = rasterize(moved.splats(sh_degree), moved.views(on_device), backend)
     generator = torch.Generator().manual_seed(3)
     image_weight = torch.randn(image.shape, generator=generator).to(device)
     alpha_weight = torch.randn(alpha.shape, generator=generator).to(device)
@@ -120,7 +120,7 @@ def test_double_precision_is_refused(backend):
 @needs("diff_gaussian_rasterization")
 def test_the_original_back_end_refuses_backgrounds_that_require_gradients():
     scene = random_scene(dtype=torch.float32)
-    on_gpu = [t.cuda() for t in scene.arguments[:7]]
+    on_gpu = Scene(*(t.cuda() for t in scene.arguments[:7]), scene.width, scene.height)
     backgrounds = torch.zeros(1, 3, device="cuda", requires_grad=True)
     with pytest.raises(InputError, match="no gradients of backgrounds"):
-        rasterize(*on_gpu, scene.width, scene.height, backgrounds=backgrounds, backend="diff_gaussian_rasterization")
+        rasterize(on_gpu.splats(), on_gpu.views(backgrounds), "diff_gaussian_rasterization")

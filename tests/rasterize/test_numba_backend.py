@@ -7,7 +7,7 @@ from rasterize.brute_force import brute_force
 from rasterize.scenes import Scene, random_scene
 from splatrig.gaussians.sh import sh_to_rgb, view_directions
 from splatrig.io.errors import InputError
-from splatrig.rasterize import numba_compositing, numba_projection, rasterize
+from splatrig.rasterize import Splats, numba_compositing, numba_projection, rasterize
 
 FLOAT64 = 1e-12  # of the largest value: sums of some hundred terms in another order
 FLOAT32 = 5e-6  # the same in float32; a 7-term polynomial for exp
@@ -38,7 +38,7 @@ def gradients(scene: Scene, render) -> dict[str, torch.Tensor]:
 
 
 def by_numba(scene: Scene):
-    return rasterize(*scene.arguments, backend="numba")
+    return rasterize(scene.splats(), scene.views(), "numba")
 
 
 def by_brute_force(scene: Scene):
@@ -163,8 +163,8 @@ def test_bits_do_not_depend_on_the_number_of_threads(dtype):
 def test_backgrounds_fill_what_is_transparent():
     scene = random_scene(cameras=2)
     backgrounds = torch.tensor([[0.2, 0.4, 0.9], [1.0, 0.0, 0.5]], dtype=torch.float64, requires_grad=True)
-    on_black, alpha = rasterize(*scene.arguments)
-    image, same_alpha = rasterize(*scene.arguments, backgrounds=backgrounds)
+    on_black, alpha = rasterize(scene.splats(), scene.views())
+    image, same_alpha = rasterize(scene.splats(), scene.views(backgrounds))
     torch.testing.assert_close(image, on_black + (1 - alpha) * backgrounds[:, None, None], rtol=0, atol=FLOAT64)
     assert torch.equal(alpha, same_alpha)
     image.sum().backward()
@@ -173,7 +173,7 @@ def test_backgrounds_fill_what_is_transparent():
 
 def test_no_gaussians_give_the_background_and_empty_gradients():
     scene = random_scene(count=0).requiring_gradients()
-    image, alpha = rasterize(*scene.arguments, backgrounds=torch.full((1, 3), 0.25, dtype=torch.float64))
+    image, alpha = rasterize(scene.splats(), scene.views(torch.full((1, 3), 0.25, dtype=torch.float64)))
     assert image.shape == (1, 35, 41, 3) and alpha.shape == (1, 35, 41, 1)
     assert (image == 0.25).all() and (alpha == 0).all()
     image.sum().backward()
@@ -190,7 +190,7 @@ def test_an_empty_view_is_transparent_and_has_zero_gradients():
 
 def test_no_cameras_give_no_images():
     scene = random_scene(cameras=0)
-    image, alpha = rasterize(*scene.arguments)
+    image, alpha = rasterize(scene.splats(), scene.views())
     assert image.shape == (0, 35, 41, 3) and alpha.shape == (0, 35, 41, 1)
 
 
@@ -240,7 +240,7 @@ def test_spherical_harmonics_and_their_gradients_equal_brute_force(degree):
         return tuple(torch.stack(parts) for parts in zip(*views, strict=True))
 
     def by_numba_with_sh(leaves: Scene):
-        return rasterize(*leaves.arguments, sh_degree=degree, backend="numba")
+        return rasterize(leaves.splats(degree), leaves.views(), "numba")
 
     expected = gradients(scene, by_brute_force_with_sh)
     assert_agree(gradients(scene, by_numba_with_sh), expected, FLOAT64)
@@ -262,7 +262,7 @@ def test_kernels_compile_once_a_precision_whatever_is_rendered():
         for count, size, cameras in ((50, 40, 2), (1, 1, 1), (0, 16, 1)):
             for bases, degree in ((None, None), (1, 0), (16, 3)):
                 scene = random_scene(count, size, size, cameras, bases, dtype).requiring_gradients()
-                image, alpha = rasterize(*scene.arguments, sh_degree=degree)
+                image, alpha = rasterize(scene.splats(degree), scene.views())
                 (image[..., 0].mean() + alpha.mean()).backward()
     entry_points = (
         *(numba_projection.project, numba_projection.project_backward, numba_compositing.find_tiles),
@@ -283,7 +283,7 @@ def test_tensors_need_not_be_contiguous():
 
 def test_spherical_harmonics_of_degree_zero_are_plain_colors():
     scene = random_scene(sh_bases=16)
-    by_sh, _ = rasterize(*scene.arguments, sh_degree=0)
+    by_sh, _ = rasterize(scene.splats(0), scene.views())
     colors = (0.28209479177387814 * scene.colors[:, 0] + 0.5).clamp_min(0)
-    plain, _ = rasterize(*scene.gaussians[:4], colors, *scene.arguments[5:])
+    plain, _ = rasterize(Splats(*scene.gaussians[:4], colors), scene.views())
     torch.testing.assert_close(by_sh, plain, rtol=0, atol=FLOAT64)

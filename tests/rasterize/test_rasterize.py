@@ -8,7 +8,7 @@ import torch
 
 from rasterize.scenes import Scene, random_scene
 from splatrig.io.errors import InputError
-from splatrig.rasterize import Splats, Views, backends, gsplat_backend, rasterize
+from splatrig.rasterize import Views, backends, gsplat_backend, rasterize
 from splatrig.rasterize.scene import blank
 
 LIB = Path(__file__).resolve().parents[2] / "workflow" / "lib"
@@ -16,6 +16,10 @@ LIB = Path(__file__).resolve().parents[2] / "workflow" / "lib"
 
 def with_changed(scene: Scene, name: str, value) -> Scene:
     return Scene(**{**scene.__dict__, name: value})
+
+
+def drawn(scene: Scene, backend: str = "auto"):
+    return rasterize(scene.splats(), scene.views(), backend)
 
 
 @pytest.mark.parametrize(
@@ -40,35 +44,35 @@ def with_changed(scene: Scene, name: str, value) -> Scene:
 def test_arguments_that_do_not_fit_are_named(name, change, message):
     scene = random_scene()
     with pytest.raises(InputError, match=message):
-        rasterize(*with_changed(scene, name, change(getattr(scene, name))).arguments)
+        drawn(with_changed(scene, name, change(getattr(scene, name))))
 
 
 def test_integer_and_half_gaussians_are_refused():
     scene = random_scene(dtype=torch.float16)
     with pytest.raises(InputError, match=r"torch.float16; convert the Gaussians to float32"):
-        rasterize(*scene.arguments)
+        drawn(scene)
 
 
 @pytest.mark.parametrize(("degree", "message"), [(4, "sh_degree is 4"), (-1, "sh_degree is -1"), (3, "needs 16")])
 def test_degrees_that_do_not_fit_are_refused(degree, message):
     with pytest.raises(InputError, match=message):
-        rasterize(*random_scene(sh_bases=9).arguments, sh_degree=degree)
+        random_scene(sh_bases=9).splats(degree)
 
 
 def test_backgrounds_need_one_colour_a_camera():
     with pytest.raises(InputError, match=r"backgrounds of shape \[1, 3\], got \[3\]"):
-        rasterize(*random_scene().arguments, backgrounds=torch.zeros(3, dtype=torch.float64))
+        random_scene().views(torch.zeros(3, dtype=torch.float64))
 
 
 def test_cameras_that_require_gradients_are_refused():
     scene = random_scene()
     with pytest.raises(InputError, match="no back end computes"):
-        rasterize(*with_changed(scene, "viewmats", scene.viewmats.requires_grad_()).arguments)
+        drawn(with_changed(scene, "viewmats", scene.viewmats.requires_grad_()))
 
 
 def test_an_unknown_back_end_is_answered_with_the_known_ones():
     with pytest.raises(InputError, match=r"'opengl' is unknown; expected auto, .*numba"):
-        rasterize(*random_scene().arguments, backend="opengl")
+        drawn(random_scene(), "opengl")
 
 
 def test_auto_picks_by_device():
@@ -79,16 +83,17 @@ def test_auto_picks_by_device():
 @pytest.mark.parametrize("name", ["gsplat", "diff_gaussian_rasterization"])
 def test_cuda_back_ends_are_refused_for_cpu_tensors_without_importing_them(name):
     with pytest.raises(InputError, match=f"{name} takes cuda tensors, got cpu tensors"):
-        rasterize(*random_scene().arguments, backend=name)
+        drawn(random_scene(), name)
 
 
 def test_back_ends_load_no_cuda_package_until_they_render():
     """In a process of its own: on a GPU machine other tests have loaded the packages."""
     code = (
-        "import sys, torch; from importlib import import_module; from splatrig.rasterize import backends, rasterize\n"
+        "import sys, torch; from importlib import import_module\n"
+        "from splatrig.rasterize import Splats, Views, backends, rasterize\n"
         "assert all(callable(import_module(backend.module).render) for backend in backends.BACKENDS.values())\n"
         "N = torch.zeros(1, 3); K = torch.eye(3)[None]; V = torch.eye(4)[None]\n"
-        "rasterize(N, torch.eye(4)[:1], N + 1, torch.ones(1), N, V, K, 2, 2)\n"
+        "rasterize(Splats(N, torch.eye(4)[:1], N + 1, torch.ones(1), N), Views(V, K, 2, 2))\n"
         "assert not {'gsplat', 'diff_gaussian_rasterization'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(LIB)})
@@ -96,15 +101,14 @@ def test_back_ends_load_no_cuda_package_until_they_render():
 
 def test_gaussians_in_double_precision_are_refused_by_back_ends_that_lack_it():
     scene = random_scene()
-    splats = Splats(*scene.gaussians)
     with pytest.raises(InputError, match=r"gsplat computes in float32, got torch.float64"):
-        gsplat_backend.render(splats, Views(scene.viewmats, scene.Ks, scene.width, scene.height))
+        gsplat_backend.render(scene.splats(), scene.views())
 
 
 def test_blank_views_show_the_background_and_pass_empty_gradients():
     scene = random_scene(count=0, cameras=2).requiring_gradients()
     backgrounds = torch.rand(2, 3, dtype=torch.float64)
-    images, alphas = blank(Splats(*scene.gaussians), Views(scene.viewmats, scene.Ks, 5, 4, backgrounds))
+    images, alphas = blank(scene.splats(), Views(scene.viewmats, scene.Ks, 5, 4, backgrounds))
     assert torch.equal(images, backgrounds[:, None, None].expand(2, 4, 5, 3)) and not alphas.any()
     (images.sum() + alphas.sum()).backward()
     assert scene.means.grad.shape == (0, 3)
@@ -119,4 +123,4 @@ def test_a_missing_package_is_answered_with_how_to_install_it(monkeypatch):
     missing = backends.Backend("splatrig.rasterize.nowhere", "no_such_package", "cpu", "pip install no-such-package")
     monkeypatch.setitem(backends.BACKENDS, "nowhere", missing)
     with pytest.raises(InputError, match=r"needs the package no_such_package; install it: pip install no-such-package"):
-        rasterize(*random_scene().arguments, backend="nowhere")
+        drawn(random_scene(), "nowhere")

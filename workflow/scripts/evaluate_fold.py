@@ -10,7 +10,8 @@ from splatrig.evaluation.attribute_rows import read_attribute_rows
 from splatrig.evaluation.image_space import open_stage
 from splatrig.evaluation.joint_folds import Fold
 from splatrig.evaluation.table import write_table
-from splatrig.fitting.recipe import plan_for
+from splatrig.fitting.recipe import render_options
+from splatrig.io.files import first_path
 from splatrig.jobs.device import choose_device
 from splatrig.learned.compare import Comparison
 from splatrig.learned.stage import Subject
@@ -18,16 +19,23 @@ from splatrig.learned.stage import Subject
 params, inputs, output = snakemake.params, snakemake.input, snakemake.output
 device = choose_device(params.device, 1)
 numba.set_num_threads(min(snakemake.threads, numba.config.NUMBA_NUM_THREADS))
-components, subject = read_components(inputs.components), Subject.open(inputs)
+components = read_components(inputs.components)
+subject = Subject.open(
+    cameras=inputs.cameras,
+    template=inputs.template,
+    neutral=inputs.neutral,
+    frames=inputs.frames,
+    plates=first_path(inputs.plates),
+)
 data = read_attribute_rows(inputs.attributes, [name for name, _, _ in components.dim_info])
-view = plan_for(from_mapping(TrainingConfig, params.training), "frame", params.background)
+render = render_options(from_mapping(TrainingConfig, params.training), params.background)
 fold = Fold(params.method, params.level, components, data, params.fold)
-solved = fold.solve(Comparison(subject, view, from_mapping(JointSolve, params.solve), device))
+solved = fold.solve(Comparison(subject, render, from_mapping(JointSolve, params.solve), device))
 write_table(output.table, fold.numbers(solved))
 stage = open_stage(
     neutral=inputs.neutral,
     cameras=inputs.cameras,
-    dataset=subject.dataset,
+    dataset=subject.dataset.folder,
     template=subject.template,
     device=device,
     follow=False,

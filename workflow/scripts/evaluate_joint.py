@@ -8,7 +8,8 @@ from splatrig.components.component_file import read_components
 from splatrig.config.models import JointSolve, TrainingConfig, from_mapping
 from splatrig.evaluation.images import unseen_pictures
 from splatrig.evaluation.table import write_table
-from splatrig.fitting.recipe import plan_for
+from splatrig.fitting.recipe import render_options
+from splatrig.io.files import first_path
 from splatrig.jobs.device import choose_device
 from splatrig.learned.compare import Comparison, compare, read_fits
 from splatrig.learned.stage import Subject
@@ -19,9 +20,15 @@ numba.set_num_threads(min(snakemake.threads, numba.config.NUMBA_NUM_THREADS))
 files = {"pca_all": inputs.pca} | {
     f"joint_{name}": path for name, path in zip(params.families, inputs.joint, strict=True)
 }
-view = plan_for(from_mapping(TrainingConfig, params.training), "frame", params.background)
-subject = Subject.open(inputs)
-comparison = Comparison(subject, view, from_mapping(JointSolve, params.solve), device)
+render = render_options(from_mapping(TrainingConfig, params.training), params.background)
+subject = Subject.open(
+    cameras=inputs.cameras,
+    template=inputs.template,
+    neutral=inputs.neutral,
+    frames=inputs.frames,
+    plates=first_path(inputs.plates),
+)
+comparison = Comparison(subject, render, from_mapping(JointSolve, params.solve), device)
 components = {name: read_components(path) for name, path in files.items()}
 table = compare(comparison, components, read_fits(subject, inputs.gaussians), params.k, splits=["held_out"])
 write_table(snakemake.output.images, unseen_pictures(table, params.level))

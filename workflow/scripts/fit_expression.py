@@ -12,20 +12,32 @@ from pathlib import Path
 from PIL import Image
 
 from splatrig.dataset.frames import read_chosen_frames
-from splatrig.fitting.fitting import as_stored, fit_expression, open_studio
+from splatrig.fitting.fitting import as_stored, fit_expression, open_context
 from splatrig.fitting.measurement import stacked
 from splatrig.gaussians.store import read_fitted_frames, write_fitted_frames
-from splatrig.io.files import atomic_path
+from splatrig.io.files import atomic_path, first_path
 
-expression = snakemake.params.expression
-progress = Path(snakemake.params.progress)
-checkpoint_steps = snakemake.resources.checkpoint_steps
-studio = open_studio(snakemake.input, snakemake.params, snakemake.threads, progress, checkpoint_steps)
-frames = read_chosen_frames(snakemake.input.frames)["frame"].tolist()
-neutral = read_fitted_frames(snakemake.input.neutral)
-fitted = fit_expression(studio, expression, frames, neutral, snakemake.output.events)
+params, inputs = snakemake.params, snakemake.input
+progress = Path(params.progress)
+context = open_context(
+    cameras=inputs.cameras,
+    template=inputs.template,
+    plates=first_path(inputs.plates),
+    training=params.training,
+    background=params.background,
+    seed=params.seed,
+    device=params.device,
+    threads=snakemake.threads,
+    progress=progress,
+    library=params.lib,
+    checkpoint_steps=snakemake.resources.checkpoint_steps,
+)
+expression = params.expression
+frames = read_chosen_frames(inputs.frames)["frame"].tolist()
+neutral = read_fitted_frames(inputs.neutral)
+fitted = fit_expression(context, expression, frames, neutral, snakemake.output.events)
 with atomic_path(snakemake.output.picture) as picture:
     Image.fromarray(stacked([frame.strip for frame in fitted])).save(picture)
-write_fitted_frames(snakemake.output.gaussians, as_stored(studio, expression, fitted))
+write_fitted_frames(snakemake.output.gaussians, as_stored(context, expression, fitted))
 shutil.rmtree(progress, ignore_errors=True)
 entry.keep()

@@ -12,18 +12,30 @@ from pathlib import Path
 from PIL import Image
 
 from splatrig.dataset.frames import read_chosen_frames
-from splatrig.fitting.fitting import as_stored, fit_neutral, open_studio
+from splatrig.fitting.fitting import as_stored, fit_neutral, open_context
 from splatrig.gaussians.store import write_fitted_frames
-from splatrig.io.files import atomic_path
+from splatrig.io.files import atomic_path, first_path
 
-progress = Path(snakemake.params.progress)
-checkpoint_steps = snakemake.resources.checkpoint_steps
-studio = open_studio(snakemake.input, snakemake.params, snakemake.threads, progress, checkpoint_steps)
-table = read_chosen_frames(snakemake.input.frames)
+params, inputs = snakemake.params, snakemake.input
+progress = Path(params.progress)
+context = open_context(
+    cameras=inputs.cameras,
+    template=inputs.template,
+    plates=first_path(inputs.plates),
+    training=params.training,
+    background=params.background,
+    seed=params.seed,
+    device=params.device,
+    threads=snakemake.threads,
+    progress=progress,
+    library=params.lib,
+    checkpoint_steps=snakemake.resources.checkpoint_steps,
+)
+table = read_chosen_frames(inputs.frames)
 frame = table.loc[table["neutral"], "frame"].item()
-fitted = fit_neutral(studio, snakemake.params.expression, frame, snakemake.output.events)
+fitted = fit_neutral(context, params.expression, frame, snakemake.output.events)
 with atomic_path(snakemake.output.picture) as picture:
     Image.fromarray(fitted.strip).save(picture)
-write_fitted_frames(snakemake.output.gaussians, as_stored(studio, snakemake.params.expression, [fitted]))
+write_fitted_frames(snakemake.output.gaussians, as_stored(context, params.expression, [fitted]))
 shutil.rmtree(progress, ignore_errors=True)
 entry.keep()

@@ -6,13 +6,20 @@ import logging
 
 from splatrig.components.component_file import write_components
 from splatrig.config.models import SldcConfig, from_mapping
+from splatrig.io.files import first_path
 from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
 from splatrig.learned.stage import Subject
 
-params, threads = snakemake.params, snakemake.threads
-subject = Subject.open(snakemake.input)
+inputs, params, threads = snakemake.input, snakemake.params, snakemake.threads
+subject = Subject.open(
+    cameras=inputs.cameras,
+    template=inputs.template,
+    neutral=inputs.neutral,
+    frames=inputs.frames,
+    plates=first_path(inputs.plates),
+)
 names = subject.names("train")
-meshes = read_meshes(subject.dataset, names, subject.template)
+meshes = read_meshes(subject.dataset.folder, names, subject.template)
 rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names))
 level = subject.template.base
 if params.method == "pca":

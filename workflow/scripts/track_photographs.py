@@ -13,17 +13,24 @@ from splatrig.control.fit import track_of
 from splatrig.control.panel import read_panel
 from splatrig.control.photographs import weights_from_frame_photographs
 from splatrig.control.track import write_track
-from splatrig.fitting.recipe import plan_for
+from splatrig.fitting.recipe import render_options
+from splatrig.io.files import first_path
 from splatrig.jobs.device import choose_device
 from splatrig.learned.compare import Comparison
 from splatrig.learned.stage import Subject
 
 inputs, params = snakemake.input, snakemake.params
 numba.set_num_threads(min(snakemake.threads, numba.config.NUMBA_NUM_THREADS))
-view = plan_for(from_mapping(TrainingConfig, params.training), "frame", params.background)
-comparison = Comparison(
-    Subject.open(inputs), view, from_mapping(JointSolve, params.solve), choose_device(params.device, snakemake.threads)
+subject = Subject.open(
+    cameras=inputs.cameras,
+    template=inputs.template,
+    neutral=inputs.neutral,
+    frames=inputs.frames,
+    plates=first_path(inputs.plates),
 )
+render = render_options(from_mapping(TrainingConfig, params.training), params.background)
+device = choose_device(params.device, snakemake.threads)
+comparison = Comparison(subject, render, from_mapping(JointSolve, params.solve), device)
 rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path())
 weights = weights_from_frame_photographs(comparison, rig.components, params.name)
 panel = read_panel(inputs.panel)

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from splatrig.animation.render import SH_DEGREE, render, to_bytes, widened
+from splatrig.animation.render import render, to_bytes, widened
 from splatrig.components.fields import ATTRIBUTES
 from splatrig.components.rig import Rig
 from splatrig.components.skin_torch import DeviceSurface, device_surface
 from splatrig.dataset.cameras import Cameras
+from splatrig.gaussians.sh import MAX_DEGREE
 from splatrig.io.errors import InputError
-from splatrig.rasterize.poses import render_poses
-from splatrig.rasterize.scene import Poses
+from splatrig.rasterize import Splats, Views, rasterize
 
 BATCH = 16
 """Poses in one call on a GPU: enough that launching kernels costs nothing beside running them."""
@@ -41,8 +41,8 @@ class DeviceRig:
     widen_mm2: float = 0.0
     """Added to the variance of every axis; see `render.lens_blur`."""
 
-    def poses(self, weights: Tensor) -> Poses:  # [B, K]
-        """Return the activated Gaussians of B poses."""
+    def poses(self, weights: Tensor) -> Splats:  # [B, K]
+        """Return the activated Gaussians of B poses, [B, N, *]."""
         rows = torch.addmm(self.rest, weights, self.basis)
         batch = len(weights)
         raw = {name: value.expand(batch, *value.shape) for name, value in self.fields.items()}
@@ -53,12 +53,13 @@ class DeviceRig:
             raw["quats"], raw["log_scales"] = self.surface.follow(
                 moves, torch.nn.functional.normalize(self.fields["quats"], dim=-1), self.fields["log_scales"]
             )
-        return Poses(
+        return Splats(
             means=raw["means"],
             quats=raw["quats"],  # of any length: back ends normalise
             scales=(raw["log_scales"].mul(2.0).exp() + self.widen_mm2).sqrt(),
             opacities=raw["logit_opacities"].sigmoid(),
-            sh=torch.cat([raw["sh0"], raw["shN"]], dim=-2),
+            colors=torch.cat([raw["sh0"], raw["shN"]], dim=-2),
+            sh_degree=MAX_DEGREE,
         )
 
 
@@ -118,12 +119,6 @@ def film_on_device(
     behind = torch.as_tensor(color, dtype=torch.float32, device=device).expand(len(rows), 3)
     for first in range(0, len(rows), batch):
         part = slice(first, first + batch)
-        images = render_poses(
-            rig.poses(rows[part]),
-            viewmats[part],
-            Ks[part],
-            (cameras.width, cameras.height),
-            sh_degree=SH_DEGREE,
-            backgrounds=behind[part],
-        )
-        yield images.clamp_(0.0, 1.0).mul_(255.0).add_(0.5).to(torch.uint8)
+        views = Views(viewmats[part, None], Ks[part, None], cameras.width, cameras.height, behind[part, None])
+        images, _ = rasterize(rig.poses(rows[part]), views)
+        yield images.squeeze(1).clamp_(0.0, 1.0).mul_(255.0).add_(0.5).to(torch.uint8)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from splatrig.animation.pictures import Picture, text_block
 from splatrig.dataset.cameras import Cameras
 from splatrig.mesh.normals import vertex_normals
-from splatrig.mesh.z_buffer import NEAR_MM, nearest_faces
+from splatrig.mesh.silhouette import NEAR_MM
+from splatrig.mesh.z_buffer import nearest_faces
 
 COLORS = "magma_r"
 """Matplotlib's name of the colour map: its lightness falls evenly, so it survives colour blindness and grey print."""

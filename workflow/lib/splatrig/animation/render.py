@@ -8,13 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from splatrig.dataset.cameras import Cameras
-from splatrig.gaussians.activation import activate_gaussians
 from splatrig.gaussians.gaussians import Gaussians
-from splatrig.rasterize import rasterize
+from splatrig.rasterize import Views, activate, rasterize
 from splatrig.rasterize.scene import EPS_2D
-
-SH_DEGREE = 3
-"""Spherical-harmonic degree that stored Gaussians hold."""
 
 
 def render(
@@ -26,26 +22,13 @@ def render(
     backend: str = "auto",
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return pictures [C, H, W, 3], clipped to [0, 1], and their opacity [C, H, W, 1]."""
-    activated = activate_gaussians(gaussians, device)
     backgrounds = None
     if background is not None:
         filled = np.array(np.broadcast_to(background, (len(cameras), 3)), dtype=np.float32)
         backgrounds = torch.as_tensor(filled, device=device)
     with torch.no_grad():
-        images, alphas = rasterize(
-            activated.means,
-            activated.quats,
-            activated.scales,
-            activated.opacities,
-            activated.sh,
-            torch.as_tensor(cameras.viewmats, dtype=torch.float32, device=device),
-            torch.as_tensor(cameras.Ks, dtype=torch.float32, device=device),
-            cameras.width,
-            cameras.height,
-            sh_degree=SH_DEGREE,
-            backgrounds=backgrounds,
-            backend=backend,
-        )
+        views = Views.of(cameras, device, backgrounds)
+        images, alphas = rasterize(activate(gaussians.to(device)), views, backend)
     return images.clamp(0.0, 1.0).cpu().numpy(), alphas.cpu().numpy()
 
 
@@ -90,3 +73,10 @@ def to_bytes(image: NDArray) -> NDArray[np.uint8]:
 def picture_cameras(cameras: Cameras, height: int) -> Cameras:
     """Return `cameras` scaled so that their pictures are `height` pixels high."""
     return cameras.scaled(height / cameras.height)
+
+
+def pick_device(wanted: str) -> str:
+    """Return `cuda` or `cpu` for the configuration's `device` (auto: a GPU if there is one)."""
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return wanted

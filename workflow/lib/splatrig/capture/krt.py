@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.dataset.cameras import SKEW_TOLERANCE, Cameras
+from splatrig.dataset.cameras import SKEW_TOLERANCE, Cameras, check_rotation
 from splatrig.io.errors import InputError
 from splatrig.io.files import write_text
-from splatrig.io.plain_text import check_rotation, finite_numbers, read_lines
+from splatrig.io.plain_text import finite_numbers, read_lines
 
-_ROWS = (("intrinsics", 3), ("intrinsics", 3), ("intrinsics", 3), ("distortion", 5)) + 3 * (("extrinsics", 4),)
 _SKEW_TOLERANCE = SKEW_TOLERANCE / 10
 """Pixels of skew; a tenth of the rasterisers' tolerance, since images larger than the photographs enlarge skew, too."""
+_ROWS = (("intrinsics", 3), ("intrinsics", 3), ("intrinsics", 3), ("distortion", 5)) + 3 * (("extrinsics", 4),)
 
 
 @dataclass(frozen=True)

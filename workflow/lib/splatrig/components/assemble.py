@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -51,7 +52,7 @@ def assemble(
     )
 
 
-def named(components: Components, template: Template, units_path: str | None = None) -> Components:
+def named(components: Components, template: Template, units_path: str | Path | None = None) -> Components:
     """Return the components with readable names and, where known units are given, the best of them for each."""
     level = template.levels[str(components.attributes["level"])]
     if units_path is None:

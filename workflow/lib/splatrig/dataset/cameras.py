@@ -16,10 +16,20 @@ from numpy.typing import NDArray
 from splatrig.config.names import held_out_cameras
 from splatrig.io.errors import InputError
 from splatrig.io.files import absent, atomic_path
-from splatrig.io.plain_text import ROTATION_TOLERANCE
 
+_ROTATION_TOLERANCE = 1e-3
+"""Largest entry of R Rᵀ - I: text with four decimals passes, a wrong matrix does not."""
 SKEW_TOLERANCE = 1e-2
-"""Pixels of skew that are taken for rounding; the rasterisers know no skew."""
+"""Pixels. Splats know no skew; one below this moves no point by as much, up to 45° from the optical axis."""
+
+
+def check_rotation(matrix: NDArray[np.float64], where: str) -> None:
+    """Raise InputError beginning with `where` unless `matrix` [3, 3] is a rotation."""
+    if np.abs(matrix @ matrix.T - np.eye(3)).max() > _ROTATION_TOLERANCE or np.linalg.det(matrix) < 0:
+        raise InputError(
+            f"{where}: expected a rotation in the first 3 columns (R Rᵀ = 1, determinant 1), got {matrix.tolist()}; "
+            "take scale, shear or mirroring off it."
+        )
 
 
 def check_pinhole(
@@ -31,7 +41,7 @@ def check_pinhole(
     (fx, skew, cx), (_, fy, cy) = K[0].tolist(), K[1].tolist()
     if not (0 < fx < math.inf and 0 < fy < math.inf and math.isfinite(cx + cy) and abs(skew) < SKEW_TOLERANCE):
         raise InputError(f"{where}: expected finite intrinsics, fx, fy > 0, no skew, got K {K.tolist()}.")
-    if not np.abs(viewmat[:3, :3] @ viewmat[:3, :3].T - np.eye(3)).max() < ROTATION_TOLERANCE:
+    if not np.abs(viewmat[:3, :3] @ viewmat[:3, :3].T - np.eye(3)).max() < _ROTATION_TOLERANCE:
         raise InputError(
             f"{where}: expected a rigid transform to the camera, got {viewmat.tolist()}; take scales off it."
         )

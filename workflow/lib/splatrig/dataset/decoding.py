@@ -1,21 +1,21 @@
-"""Read frames, by threads or by processes of their own.
+"""Decode photographs, in threads of this process or in processes of their own.
 
-Decoding one picture holds Python's lock for milliseconds at a time, and a fit on a GPU needs that lock for every
-operation that it starts: decoding in threads beside such a fit slows it down. So it is left to processes, which write
-into one piece of memory that they share with the fit. They are forked before the fit touches the GPU, and die with it.
+Decoding one photograph holds Python's lock for milliseconds at a time, and a fit on a GPU needs that lock for every
+operation that it starts: threads that decode next to such a fit slow it down. So it is left to processes, which write
+into memory that they share with the fit. They are forked before the fit touches the GPU, and die with it.
 """
 
 import mmap
 import multiprocessing
 import os
 import signal
-import sys
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Generic, TypeVar
+from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,39 +28,10 @@ CROP_MARGIN = 16
 """Pixels kept around the silhouette: more than the SSIM window and the softness of the edge need."""
 
 NICENESS = 10
-"""Of the processes: one thread starts every operation of a fit, and must not wait for a core behind decoders."""
+"""Priority of the processes: one thread starts every operation of a fit, and must not wait for a core behind them."""
 
-B = TypeVar("B")
 Crop = tuple[int, int, int, int]
-
-
-@dataclass(frozen=True)
-class FrameFiles(Generic[B]):
-    """What was read of one frame."""
-
-    images: NDArray[np.uint8]  # [C, H, W, 4]
-    """The photographs; those that processes have decoded are overwritten by the next frame's."""
-    crops: NDArray[np.int64]  # [C, 4]
-    """Of `silhouette_box`."""
-    beside: B
-    """What was computed beside them."""
-
-
-@dataclass(frozen=True)
-class _Work(Generic[B]):
-    """What the workers share."""
-
-    images: NDArray[np.uint8]  # [C, H, W, 4]
-    beside: Callable[[Path], B]
-
-    def decode(self, index: int, path: Path) -> Crop:
-        """Decode one photograph into its place; return its crop."""
-        self.images[index] = read_photograph(path, self.images.shape[2], self.images.shape[1])
-        return silhouette_box(self.images[index, ..., 3])
-
-
-_work: _Work | None = None
-"""In a process of `Decoders`: its work."""
+"""Top, bottom, left, right, in pixels."""
 
 
 def cores() -> int:
@@ -68,77 +39,59 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class Decoders(Generic[B]):
-    """Workers that read one frame after another; use it as a context manager."""
+@dataclass(frozen=True)
+class _Work:
+    """What the processes share."""
 
-    def __init__(
-        self,
-        names: Sequence[str],
-        size: tuple[int, int],
-        beside: Callable[[Path], B],
-        workers: int = 1,
-        *,
-        processes: bool = False,
-    ) -> None:
-        """Decode `{name}.png` of `size` (width, height) and call `beside` with the folder they are in.
+    images: NDArray[np.uint8]  # [P, H, W, 4]
+    beside: Callable[[int], Any] | None
 
-        By `processes` only where they can be forked (Linux).
-        """
-        self.names = tuple(names)
-        self._shape = (len(self.names), size[1], size[0], 4)
-        self._beside = beside
-        self._shared: _Work[B] | None = None
-        self._pool: Executor
-        if processes and sys.platform == "linux":
-            count = int(np.prod(self._shape))
-            memory = np.frombuffer(mmap.mmap(-1, max(1, count)), np.uint8)[:count]
-            self._shared = _Work(memory.reshape(self._shape), beside)
-            context = multiprocessing.get_context("fork")
-            self._pool = ProcessPoolExecutor(workers, context, _begin_process, (self._shared, os.getpid()))
-            self._pool.submit(int).result()  # forks all workers now
-        else:
-            self._pool = ThreadPoolExecutor(workers)
 
-    def __enter__(self) -> "Decoders[B]":
-        return self
+_work: _Work | None = None
+"""In a process of `DecodingProcesses`: its work."""
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
-    def close(self) -> None:
-        """End the workers."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+class DecodingProcesses:
+    """Processes that decode photographs of one size into memory shared with this process. Linux alone can fork them."""
 
-    def read(self, folder: Path) -> FrameFiles[B]:
-        """Return the photographs in `folder` and what was computed beside them.
+    def __init__(self, size: tuple[int, int], count: int, beside: Callable[[int], Any] | None = None) -> None:
+        """Fork `count` processes for photographs of `size` (width, height); `beside` is what else they can be asked."""
+        shape = (count, size[1], size[0], 4)
+        length = int(np.prod(shape))
+        memory = np.frombuffer(mmap.mmap(-1, max(1, length)), np.uint8)[:length]
+        self._images = memory.reshape(shape)
+        context = multiprocessing.get_context("fork")
+        work = _Work(self._images, beside)
+        self._pool = ProcessPoolExecutor(count, context, _begin_process, (work, os.getpid()))
+        self._pool.submit(int).result()  # forks all of them now
+        self._places: SimpleQueue[int] = SimpleQueue()
+        for place in range(count):
+            self._places.put(place)
+
+    @contextmanager
+    def decoded(self, path: Path) -> Iterator[tuple[NDArray[np.uint8], Crop]]:  # [H, W, 4]
+        """Yield a photograph and its `silhouette_box`, which the next one overwrites; several threads may ask at once.
 
         Raises InputError naming the photograph that is missing, unreadable or of another size.
         """
-        paths = [folder / f"{name}.png" for name in self.names]
-        if self._shared is None:
-            work = _Work(np.empty(self._shape, np.uint8), self._beside)
-            beside = self._pool.submit(work.beside, folder)
-            crops = list(self._pool.map(work.decode, range(len(paths)), paths))
-        else:
-            work = self._shared
-            beside = self._pool.submit(_beside_in_process, folder)
-            crops = list(self._pool.map(_decode_in_process, range(len(paths)), paths))
-        return FrameFiles(work.images, np.array(crops, dtype=np.int64).reshape(-1, 4), beside.result())
+        place = self._places.get()
+        try:
+            crop = self._pool.submit(_decode_in_process, place, path).result()
+            yield self._images[place], crop
+        finally:
+            self._places.put(place)
 
-    def shared(self, index: int, path: Path) -> tuple[NDArray[np.uint8], Crop]:  # [H, W, 4]
-        """Return any photograph, decoded by a process into place `index`, and its crop; threads may ask side by side.
+    def beside(self, index: int) -> Future[Any]:
+        """Return `beside(index)`, which a process computes and pickles."""
+        return self._pool.submit(_beside_in_process, index)
 
-        The next one that is decoded there overwrites it.
-        """
-        assert self._shared is not None  # only processes share their memory
-        crop = self._pool.submit(_decode_in_process, index, path).result()
-        return self._shared.images[index], crop
+    def close(self) -> None:
+        """End the processes."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _begin_process(work: _Work, parent: int) -> None:
-    """Take up the work, behind the fit; die when it dies, however it dies, and leave an interrupt to it."""
+    """Take up the work at a lower priority than the fit; die when it dies, and leave an interrupt to it."""
     global _work
     _work = work
     os.nice(NICENESS)
@@ -146,18 +99,20 @@ def _begin_process(work: _Work, parent: int) -> None:
     die_with(parent)
 
 
-def _decode_in_process(index: int, path: Path) -> Crop:
+def _decode_in_process(place: int, path: Path) -> Crop:
     assert _work is not None  # `_begin_process` ran first
-    return _work.decode(index, path)
+    _, height, width, _ = _work.images.shape
+    _work.images[place] = read_photograph(path, width, height)
+    return silhouette_box(_work.images[place, ..., 3])
 
 
-def _beside_in_process(folder: Path) -> Any:
-    assert _work is not None  # `_begin_process` ran first
-    return _work.beside(folder)
+def _beside_in_process(index: int) -> Any:
+    assert _work is not None and _work.beside is not None  # `_begin_process` ran first
+    return _work.beside(index)
 
 
 def read_photograph(path: Path, width: int, height: int) -> NDArray[np.uint8]:  # [H, W, 4]
-    """Decode an RGBA picture of the expected size; an RGB one is opaque everywhere."""
+    """Decode an RGBA picture of the expected size, its alpha the matte; an RGB one is opaque everywhere."""
     try:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGBA"))

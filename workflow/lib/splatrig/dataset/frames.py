@@ -108,6 +108,17 @@ def _table(path: str | Path, columns: list[str]) -> pd.DataFrame:
     return table[columns]
 
 
+def names_of(table: pd.DataFrame, role: str | None = None) -> list[str]:
+    """Return `expression/frame` of the rows of `frames.csv` with a role, `train` or `held_out` (None: of all)."""
+    rows = table if role is None else table[table["role"] == role]
+    return [f"{expression}/{frame}" for expression, frame in zip(rows["expression"], rows["frame"], strict=True)]
+
+
+def neutral_name(table: pd.DataFrame) -> str:
+    """Return `expression/frame` of the neutral in `frames.csv`."""
+    return names_of(table[table["neutral"]])[0]
+
+
 def merge_frames(paths: Sequence[str | Path], held_out: Collection[str] = ()) -> list[FrameRow]:
     """Return the rows of several segments' tables, in the order given, those of the segments `held_out` as such.
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from splatrig.dataset.cameras import check_rotation
 from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_path
-from splatrig.io.plain_text import check_rotation, finite_numbers, read_lines
+from splatrig.io.plain_text import finite_numbers, read_lines
 
 
 def read_pose(path: str | Path) -> NDArray[np.float64]:

@@ -19,9 +19,10 @@ from splatrig.components.rig import Rig
 from splatrig.components.rig_file import carry_xyz
 from splatrig.components.skin import Surface, surface_of
 from splatrig.dataset.cameras import Cameras, read_cameras
-from splatrig.dataset.decoding import read_photograph
-from splatrig.dataset.pose import read_pose
+from splatrig.dataset.dataset import Dataset
+from splatrig.dataset.photographs import Photographs
 from splatrig.evaluation.images import IMAGE_COLUMNS
+from splatrig.fitting.losses import composite
 from splatrig.fitting.metrics import lpips
 from splatrig.fitting.ssim_numba import similarity_map
 from splatrig.fitting.ssim_window import WINDOW
@@ -47,17 +48,16 @@ class Views:
         return [_box(inside.numpy()) if bool(inside.any()) else None for inside in self.inside]
 
 
-def load_views(dataset: Path, cameras: Cameras, name: str) -> Views:
-    """Read what `cameras` (in world space) see of the frame `expression/frame` below `dataset`.
+def load_views(dataset: Dataset, name: str) -> Views:
+    """Read what the cameras of `dataset` see of the frame `expression/frame`.
 
     Raises InputError naming the photograph or the pose that is missing or malformed.
     """
-    folder = dataset / name
-    pictures = [read_photograph(folder / f"{camera}.png", cameras.width, cameras.height) for camera in cameras.names]
-    pixels = torch.from_numpy(np.stack(pictures)).to(torch.float32) / 255.0
-    pose = read_pose(folder / f"{folder.name}_transform.txt")
-    alpha = pixels[..., 3:]
-    return Views(name, cameras.in_head_space(pose), pixels[..., :3] * alpha, alpha[..., 0] > 0.5)
+    frame, black = dataset.frame(name), torch.zeros(3)
+    with Photographs([frame], cropped=False) as photographs:
+        views = photographs.views(0)
+    composited = torch.stack([composite(view.image, black) for view in views])
+    return Views(name, frame.cameras, composited, torch.stack([view.inside for view in views]))
 
 
 @dataclass(frozen=True)
@@ -103,18 +103,17 @@ def _box(inside: NDArray[np.bool_]) -> tuple[slice, slice]:
     return first, second
 
 
-class Photographs:
-    """The photographs of frames, read when they are first asked for."""
+class FrameViews:
+    """What the cameras of a data set see of its frames, read when it is first asked for."""
 
-    def __init__(self, dataset: Path, cameras: Cameras) -> None:
-        """From the folder that holds `{expression}/{frame}/` and `cameras` in the capture's world space."""
-        self._dataset, self._cameras = dataset, cameras
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
         self._views: dict[str, Views] = {}
 
     def of(self, name: str) -> Views:
         """Return the views of the frame `expression/frame`."""
         if name not in self._views:
-            self._views[name] = load_views(self._dataset, self._cameras, name)
+            self._views[name] = load_views(self._dataset, name)
         return self._views[name]
 
 
@@ -145,7 +144,7 @@ class Stage:
         self,
         neutral: Gaussians,
         template: Template,
-        photographs: Photographs,
+        photographs: FrameViews,
         device: str | torch.device = "cpu",
         surface: Surface | None = None,
     ) -> None:
@@ -216,4 +215,4 @@ def open_stage(
     fitted = read_fitted_frames(neutral).gaussians[0]
     finest = template.levels[template.finest]
     surface = surface_of(finest.vertices, finest.faces) if follow else None
-    return Stage(fitted, template, Photographs(Path(dataset), shown), device, surface)
+    return Stage(fitted, template, FrameViews(Dataset(Path(dataset), shown)), device, surface)

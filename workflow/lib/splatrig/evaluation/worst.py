@@ -16,6 +16,7 @@ from splatrig.animation.heatmap import color_bar
 from splatrig.animation.pictures import Picture, beside, contact_sheet
 from splatrig.animation.render import render, to_bytes
 from splatrig.dataset.cameras import Cameras
+from splatrig.dataset.dataset import Dataset
 from splatrig.evaluation.image_space import load_views
 from splatrig.gaussians.store import read_fitted_frames
 
@@ -81,7 +82,7 @@ def picture_worst(
     rows, titles = [], []
     for view in chosen.itertuples(index=False):
         camera = cameras.select([cameras.names.index(str(view.camera))])
-        views = load_views(dataset, camera, f"{view.expression}/{view.frame}")
+        views = load_views(Dataset(dataset, camera), f"{view.expression}/{view.frame}")
         gaussians = read_fitted_frames(stores[str(view.expression)], [str(view.frame)]).gaussians[0]
         image = render(gaussians, views.cameras, device=device)[0][0]
         rows.append(worst_row(image, views.photographs[0].numpy(), views.inside[0].numpy(), height))

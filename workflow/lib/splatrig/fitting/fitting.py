@@ -4,13 +4,12 @@ import json
 import logging
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,36 +17,37 @@ import torch
 from numpy.typing import NDArray
 
 from splatrig.config.models import InitialShape, TrainingConfig, from_mapping, to_mapping
-from splatrig.dataset.cameras import Cameras, read_cameras
+from splatrig.dataset.cameras import Cameras
+from splatrig.dataset.dataset import Dataset, Frame
+from splatrig.dataset.photographs import Photograph
+from splatrig.fitting.background import BackgroundQueue, one_ahead
 from splatrig.fitting.checkpoint import Arrays, Checkpoints, key_of
-from splatrig.fitting.dataset import FrameData, FrameSource
+from splatrig.fitting.frame_data import FrameData, FrameReader
 from splatrig.fitting.initialize import gaussians_on_mesh, moved_by_mesh
-from splatrig.fitting.logbook import Logbook
 from splatrig.fitting.measurement import comparison, measure_frame, measuring_camera, odd_cameras, summary
 from splatrig.fitting.recipe import SEED_OPACITY, Plan, plan_for
+from splatrig.fitting.tensorboard_writer import TensorBoardWriter
 from splatrig.fitting.trainer import Surface, fit
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.gaussians.store import FittedFrames
 from splatrig.jobs.device import choose_device
 from splatrig.jobs.progress import track
 from splatrig.mesh.normals import tangent_frames, vertex_rotations
-from splatrig.mesh.template import read_template
+from splatrig.mesh.template import Template, read_template
 from splatrig.mesh.topology import mean_edge_lengths
 
 _LOG = logging.getLogger(__name__)
-
-P = TypeVar("P")
-T = TypeVar("T")
 
 Placed = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Means [N, 3] and quats [N, 4] of Gaussians that the tracked mesh has carried to a frame."""
 
 
 @dataclass(frozen=True)
-class Studio:
+class FitContext:
     """What all fits of one job share."""
 
-    source: FrameSource
+    dataset: Dataset
+    template: Template
     config: TrainingConfig
     background: str
     """`capture.background`."""
@@ -65,12 +65,12 @@ class Studio:
     @property
     def faces(self) -> NDArray[np.int64]:  # [T, 3]
         """Faces of the finest level."""
-        return self.source.template.levels[self.source.template.finest].faces
+        return self.template.levels[self.template.finest].faces
 
     @property
     def neutral_vertices(self) -> NDArray[np.float64]:  # [N, 3]
         """The neutral mesh at the finest level, millimetres."""
-        return self.source.template.levels[self.source.template.finest].vertices
+        return self.template.levels[self.template.finest].vertices
 
     def surface(self, frame: FrameData) -> Surface:
         """Return the tracked mesh of a frame with the neutral's edge lengths."""
@@ -89,16 +89,16 @@ class Studio:
         """Return what this job has kept so far; nothing that was kept for another input is ever read."""
         if self.progress is None:
             return None
-        folders = [self.source.dataset / expression, *([self.source.plates] if self.source.plates else [])]
+        cameras, plates = self.dataset.cameras, self.dataset.plates
+        folders = [self.dataset.folder / expression, *([plates] if plates else [])]
         settings = {
             "training": to_mapping(self.config),
             "background": self.background,
             "seed": self.seed,
             "device": self.device.type,
             "library": self.library,
-            "cameras": self.source.cameras.names,
+            "cameras": cameras.names,
         }
-        cameras = self.source.cameras
         arrays = dict(start) | {"viewmats": cameras.viewmats, "Ks": cameras.Ks, "held_out": cameras.held_out}
         return Checkpoints(self.progress, key_of(settings, arrays | {"neutral": self.neutral_vertices}, folders))
 
@@ -135,38 +135,52 @@ class Fitted:
         return cls(frame, gaussians, metrics, arrays["strip"], arrays["losses"])
 
 
-def open_studio(
-    inputs: Any, params: Any, threads: int, progress: str | Path | None = None, checkpoint_steps: int = 0
-) -> Studio:
-    """Return the studio of a job from the named inputs and params of its rule (see `workflow/rules/training.smk`).
+def open_context(
+    *,
+    cameras: str | Path,
+    template: str | Path,
+    plates: str | Path | None,
+    training: Mapping[str, Any],
+    background: str,
+    seed: int,
+    device: str,
+    threads: int,
+    progress: str | Path | None = None,
+    library: str = "",
+    checkpoint_steps: int = 0,
+) -> FitContext:
+    """Return what the fits of one job share, from files and from the values of the configuration.
 
-    `progress` is the folder of what a killed job goes on from, `checkpoint_steps` how often a fit leaves its state.
+    `progress` is the folder of what a killed job resumes from, `checkpoint_steps` how often a fit leaves its state.
     """
-    source = FrameSource(
-        dataset=Path(inputs.photographs).parent,
-        cameras=read_cameras(inputs.cameras),
-        template=read_template(inputs.template),
-        plates=Path(inputs.plates[0] if isinstance(inputs.plates, list) else inputs.plates) if inputs.plates else None,
+    return FitContext(
+        dataset=Dataset.open(cameras, plates),
+        template=read_template(template),
+        config=from_mapping(TrainingConfig, training),
+        background=background,
+        seed=seed,
+        device=choose_device(device, threads),
+        progress=None if progress is None else Path(progress),
+        library=library,
+        checkpoint_steps=checkpoint_steps,
+        workers=threads,
     )
-    config = from_mapping(TrainingConfig, params.training)
-    device = choose_device(params.device, threads)
-    keep = None if progress is None else Path(progress)
-    return Studio(source, config, params.background, params.seed, device, keep, params.lib, checkpoint_steps, threads)
 
 
-def first_gaussians(studio: Studio, frame: FrameData) -> Gaussians:
+def first_gaussians(context: FitContext, frame: FrameData) -> Gaussians:
     """Return the Gaussians that a frame fitted on its own starts from: on its mesh, coloured by its photographs."""
     from splatrig.fitting.visibility import vertex_colors  # compiled kernels, which no other fit needs
 
-    vertices, faces = frame.vertices, studio.faces
+    vertices, faces = frame.vertices, context.faces
     frames = tangent_frames(vertices, faces)
-    train = np.flatnonzero(~frame.cameras.held_out)
-    images = frame.images[torch.as_tensor(train)].cpu().numpy()
-    colors, seen = vertex_colors(vertices, frames[:, :, 2], faces, frame.cameras.train, images)
+    cameras = frame.frame.cameras
+    train = np.flatnonzero(~cameras.held_out)
+    images = torch.stack([frame.views[camera].image for camera in train]).cpu().numpy()
+    colors, seen = vertex_colors(vertices, frames[:, :, 2], faces, cameras.train, images)
     _LOG.info("%s: %d of %d vertices are seen by a training camera", frame.name, seen.sum(), len(seen))
     lengths = mean_edge_lengths(vertices, faces)
-    if studio.config.recipe != "seed":
-        return gaussians_on_mesh(vertices, frames, lengths, colors, studio.config.initial)
+    if context.config.recipe != "seed":
+        return gaussians_on_mesh(vertices, frames, lengths, colors, context.config.initial)
     from scipy.spatial import cKDTree
 
     distances = np.asarray(cKDTree(vertices).query(vertices, k=4)[0])
@@ -175,31 +189,32 @@ def first_gaussians(studio: Studio, frame: FrameData) -> Gaussians:
     return gaussians_on_mesh(vertices, frames, spacing, colors, round_shape)
 
 
-def warm_gaussians(studio: Studio, vertices: NDArray[np.float64], neutral: Gaussians) -> Gaussians:
+def warm_gaussians(context: FitContext, vertices: NDArray[np.float64], neutral: Gaussians) -> Gaussians:
     """Return the neutral's Gaussians carried by the tracked mesh to a frame whose finest vertices [N, 3] are given."""
-    rotations = vertex_rotations(studio.neutral_vertices, vertices, studio.faces)
-    return moved_by_mesh(neutral, studio.neutral_vertices, vertices, rotations)
+    rotations = vertex_rotations(context.neutral_vertices, vertices, context.faces)
+    return moved_by_mesh(neutral, context.neutral_vertices, vertices, rotations)
 
 
-def fit_neutral(studio: Studio, expression: str, frame: str, events: str | Path) -> Fitted:
+def fit_neutral(context: FitContext, expression: str, frame: str, events: str | Path) -> Fitted:
     """Fit the neutral frame from the mesh and its photographs."""
-    checkpoints = studio.checkpoints(expression, {})
+    checkpoints = context.checkpoints(expression, {})
 
-    def prepare(data: FrameData, _: None) -> tuple[FrameData, Gaussians]:
-        start = first_gaussians(studio, data)
-        return data.to(studio.device), start
+    def read(index: int) -> tuple[FrameData, Gaussians]:
+        data, _ = reader.read(index)
+        return data, first_gaussians(context, data)
 
-    ahead = _read_ahead(studio, expression, [frame], lambda _: None, prepare)
-    data, start = next(ahead)
-    with Logbook(events) as logbook:
-        fitted = _fitted(studio, data, start, start.quats, studio.plan("neutral"), checkpoints)
-        _log(fitted, logbook, len(data.cameras))
+    with _reader(context, [f"{expression}/{frame}"]) as reader, TensorBoardWriter(events) as writer:
+        ahead = one_ahead(read, [0])
+        _warm_up(context)
+        data, start = next(ahead)
+        fitted = _fitted(context, data, start, start.quats, context.plan("neutral"), checkpoints)
+        _log(fitted, writer, len(data.views))
     _name_odd_cameras(expression, [fitted])
     return fitted
 
 
 def fit_expression(
-    studio: Studio, expression: str, frames: Sequence[str], neutral: FittedFrames, events: str | Path
+    context: FitContext, expression: str, frames: Sequence[str], neutral: FittedFrames, events: str | Path
 ) -> list[Fitted]:
     """Fit the frames of an expression in order. While one is fitted, the next one is read and its start computed.
 
@@ -208,25 +223,26 @@ def fit_expression(
     others (`training.refit`) is fitted once more with more steps. A killed job keeps its finished frames.
     """
     rest = neutral.gaussians[0]
-    checkpoints = studio.checkpoints(expression, dict(rest.items()))
+    checkpoints = context.checkpoints(expression, dict(rest.items()))
     kept = {frame: arrays for frame in frames if checkpoints and (arrays := checkpoints.read(frame)) is not None}
 
     def place(vertices: NDArray[np.float64]) -> Placed | None:
-        if studio.config.recipe == "seed":
+        if context.config.recipe == "seed":
             return None
-        moved = warm_gaussians(studio, vertices, rest)
+        moved = warm_gaussians(context, vertices, rest)
         return moved.means, moved.quats
 
-    def prepare(data: FrameData, placed: Placed | None) -> tuple[FrameData, Gaussians]:
+    def read(index: int) -> tuple[FrameData, Gaussians]:
+        data, placed = reader.read(index)
         if placed is None:
-            return data.to(studio.device), first_gaussians(studio, data)
-        means, quats = placed
-        return data.to(studio.device), replace(rest, means=means, quats=quats)
+            return data, first_gaussians(context, data)
+        return data, replace(rest, means=placed[0], quats=placed[1])
 
-    plan = studio.plan("frame")
-    ahead = _read_ahead(studio, expression, [frame for frame in frames if frame not in kept], place, prepare)
-    fitted = []
-    with Logbook(events) as logbook, _Afterwards() as afterwards:
+    plan, fitted = context.plan("frame"), []
+    reader = _reader(context, [f"{expression}/{frame}" for frame in frames], place)
+    with reader, TensorBoardWriter(events) as writer, BackgroundQueue() as afterwards:
+        ahead = one_ahead(read, [index for index, frame in enumerate(frames) if frame not in kept])
+        _warm_up(context)
         for frame in track(frames, expression, unit="frame"):
             if frame in kept:
                 fitted.append(Fitted.from_arrays(frame, kept[frame]))
@@ -234,56 +250,29 @@ def fit_expression(
                 begin = time.perf_counter()
                 data, start = next(ahead)
                 _LOG.info("%s/%s: waited %.2f s for its photographs", expression, frame, time.perf_counter() - begin)
-                fitted.append(_fitted(studio, data, start, rest.quats, plan, checkpoints))
+                fitted.append(_fitted(context, data, start, rest.quats, plan, checkpoints))
                 if checkpoints:
                     afterwards.do(_keep, checkpoints, fitted[-1])
-            afterwards.do(_log, fitted[-1], logbook, len(studio.source.cameras))
-        for index in stragglers([frame.train_psnr for frame in fitted], studio.config.refit.below_db):
-            read = studio.source.load(expression, frames[index])
-            data, start = prepare(read, place(read.vertices))
-            again = _refitted(studio, data, start, rest.quats, fitted[index])
-            afterwards.do(_log, again, logbook, len(data.cameras))
+            afterwards.do(_log, fitted[-1], writer, len(context.dataset.cameras))
+        for index in stragglers([frame.train_psnr for frame in fitted], context.config.refit.below_db):
+            data, start = read(index)
+            again = _refitted(context, data, start, rest.quats, fitted[index])
+            afterwards.do(_log, again, writer, len(data.views))
             fitted[index] = again
     _name_odd_cameras(expression, fitted)
     return fitted
 
 
-class _Afterwards:
-    """One thread for what is left to do with a frame, in order, while the next one is fitted."""
-
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1)
-        self._tasks: list[Future[None]] = []
-
-    def do(self, task: Callable[..., None], *arguments: Any) -> None:
-        """Call `task` when all before it are done; raise what one that is done has raised."""
-        for done in [other for other in self._tasks if other.done()]:
-            done.result()
-        self._tasks.append(self._thread.submit(task, *arguments))
-
-    def __enter__(self) -> "_Afterwards":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._thread.shutdown(wait=True)
-        if kind is None:
-            for task in self._tasks:
-                task.result()
+def _reader(
+    context: FitContext, names: Sequence[str], place: Callable[[NDArray[np.float64]], Any] = lambda _: None
+) -> FrameReader:
+    return FrameReader(context.dataset, names, context.template, context.device, workers=context.workers, place=place)
 
 
-def _read_ahead(
-    studio: Studio,
-    expression: str,
-    frames: Sequence[str],
-    place: Callable[[NDArray[np.float64]], P],
-    prepare: Callable[[FrameData, P], T],
-) -> Iterator[T]:
-    """Return an iterator over prepared frames; on a GPU all kernels are loaded while the first one is read."""
-    on_gpu = studio.device.type == "cuda"
-    ahead = studio.source.stream(expression, frames, place, prepare, workers=studio.workers, processes=on_gpu)
-    if on_gpu:
-        rehearse(studio)
-    return ahead
+def _warm_up(context: FitContext) -> None:
+    """Load all kernels of a GPU while the first photographs are decoded."""
+    if context.device.type == "cuda":
+        warm_up_kernels(context)
 
 
 def _keep(checkpoints: Checkpoints, fitted: Fitted) -> None:
@@ -292,21 +281,22 @@ def _keep(checkpoints: Checkpoints, fitted: Fitted) -> None:
     checkpoints.drop(f"{fitted.frame}.partial")
 
 
-def rehearse(studio: Studio) -> pd.DataFrame:
+def warm_up_kernels(context: FitContext) -> pd.DataFrame:
     """Fit and measure a patch of grey, which loads all kernels while the first photographs are decoded."""
     vertices = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     colors = np.full((3, 3), 0.5, np.float32)
-    start = gaussians_on_mesh(vertices, np.tile(np.eye(3), (3, 1, 1)), np.ones(3), colors, studio.config.initial)
+    start = gaussians_on_mesh(vertices, np.tile(np.eye(3), (3, 1, 1)), np.ones(3), colors, context.config.initial)
     K = np.array([[32.0, 0.0, 16.0], [0.0, 32.0, 16.0], [0.0, 0.0, 1.0]])
     viewmat = np.eye(4)
     viewmat[2, 3] = 4.0
-    camera = Cameras(("rehearsal",), viewmat[None], K[None], 32, 32, np.zeros(1, dtype=bool))
-    images = torch.full((1, 32, 32, 4), 128, dtype=torch.uint8)
-    crops = np.array([[0, 32, 0, 32]])
-    data = FrameData("rehearsal", "0", vertices, camera, images, crops, images[..., :3]).to(studio.device)
-    plan = replace(studio.plan("frame"), steps=1)
-    result = fit(start, data, Surface(vertices, np.ones(3)), plan, studio.seed)
-    return measure_frame(result.gaussians, data, plan)
+    camera = Cameras(("warm-up",), viewmat[None], K[None], 32, 32, np.zeros(1, dtype=bool))
+    grey = np.full((32, 32, 4), 128, np.uint8)
+    photograph = Photograph.of(grey, (0, 32, 0, 32), camera, 0, cropped=False)
+    view = photograph.view(context.device, torch.full((32, 32, 3), 128, dtype=torch.uint8, device=context.device))
+    data = FrameData(Frame("warm-up", "0", Path(), camera), vertices, (view,))
+    plan = replace(context.plan("frame"), steps=1)
+    result = fit(start, data, Surface(vertices, np.ones(3)), plan, context.seed)
+    return measure_frame(result.gaussians, data, plan.render)
 
 
 def stragglers(psnrs: Sequence[float], below_db: float) -> list[int]:
@@ -318,12 +308,12 @@ def stragglers(psnrs: Sequence[float], below_db: float) -> list[int]:
 
 
 def _refitted(
-    studio: Studio, data: FrameData, start: Gaussians, reference: NDArray[np.float32], first: Fitted
+    context: FitContext, data: FrameData, start: Gaussians, reference: NDArray[np.float32], first: Fitted
 ) -> Fitted:
     """Fit a frame that ended far worse than its neighbours with more steps; return the better of the two fits."""
-    plan = studio.plan("frame")
-    longer = replace(plan, steps=round(plan.steps * studio.config.refit.steps_factor), plateau=0.0)
-    second = _fitted(studio, data, start, reference, longer, None)
+    plan = context.plan("frame")
+    longer = replace(plan, steps=round(plan.steps * context.config.refit.steps_factor), plateau=0.0)
+    second = _fitted(context, data, start, reference, longer, None)
     better = second if second.train_psnr > first.train_psnr else first
     _LOG.warning(
         "%s: %.2f dB on training cameras, far below the expression's other frames; %d steps instead of %d gave "
@@ -339,7 +329,7 @@ def _refitted(
 
 
 def _fitted(
-    studio: Studio,
+    context: FitContext,
     data: FrameData,
     start: Gaussians,
     reference: NDArray[np.float32],  # [N, 4]
@@ -347,14 +337,14 @@ def _fitted(
     checkpoints: Checkpoints | None,
 ) -> Fitted:
     """Fit and measure one frame whose photographs are on the device."""
-    slot = None if checkpoints is None else checkpoints.slot(f"{data.frame}.partial", studio.checkpoint_steps)
-    result = fit(start, data, studio.surface(data), plan, studio.seed, reference_quats=reference, slot=slot)
+    slot = None if checkpoints is None else checkpoints.slot(f"{data.frame.frame}.partial", context.checkpoint_steps)
+    result = fit(start, data, context.surface(data), plan, context.seed, reference_quats=reference, slot=slot)
     begin = time.perf_counter()
     fitted = Fitted(
-        frame=data.frame,
+        frame=data.frame.frame,
         gaussians=result.gaussians,
-        metrics=measure_frame(result.gaussians, data, plan),
-        strip=comparison(result.gaussians, data, plan, measuring_camera(data)),
+        metrics=measure_frame(result.gaussians, data, plan.render),
+        strip=comparison(result.gaussians, data, plan.render, measuring_camera(data)),
         losses=result.losses,
     )
     _LOG.info(
@@ -368,13 +358,13 @@ def _fitted(
     return fitted
 
 
-def _log(fitted: Fitted, logbook: Logbook, epoch: int) -> None:
+def _log(fitted: Fitted, writer: TensorBoardWriter, epoch: int) -> None:
     """Write one fitted frame to TensorBoard and its figures to the log."""
     means = summary(fitted.metrics)
-    logbook.curve(f"loss/{fitted.frame}", fitted.losses, every=epoch)
+    writer.curve(f"loss/{fitted.frame}", fitted.losses, every=epoch)
     number = int(fitted.frame) if fitted.frame.isdigit() else 0
-    logbook.scalars(number, {f"held_out/{name}": value for name, value in means.items()})
-    logbook.picture(len(fitted.losses), f"fitted, photographed, error/{fitted.frame}", fitted.strip)
+    writer.scalars(number, {f"held_out/{name}": value for name, value in means.items()})
+    writer.picture(len(fitted.losses), f"fitted, photographed, error/{fitted.frame}", fitted.strip)
     _LOG.info(
         "%s: %.2f dB, SSIM %.4f on held-out cameras in the mask, %.2f dB on training cameras",
         fitted.frame,
@@ -393,16 +383,16 @@ def _name_odd_cameras(expression: str, fitted: Sequence[Fitted]) -> None:
         )
 
 
-def as_stored(studio: Studio, expression: str, fitted: Sequence[Fitted]) -> FittedFrames:
+def as_stored(context: FitContext, expression: str, fitted: Sequence[Fitted]) -> FittedFrames:
     """Return fitted frames with their provenance, as `splatrig.gaussians.store` writes them."""
     attributes: dict[str, str | int | float] = {
-        "recipe": json.dumps(to_mapping(studio.config), sort_keys=True),
-        "seed": studio.seed,
+        "recipe": json.dumps(to_mapping(context.config), sort_keys=True),
+        "seed": context.seed,
         "steps": json.dumps([len(frame.losses) for frame in fitted]),
         "device": platform.machine(),
         "torch": str(torch.__version__),
     }
-    if studio.device.type == "cuda":
+    if context.device.type == "cuda":
         peak = {"allocated": torch.cuda.max_memory_allocated(), "reserved": torch.cuda.max_memory_reserved()}
         attributes["device"] = torch.cuda.get_device_name()
         attributes["gpu_memory_gib"] = json.dumps({kind: round(size / 2**30, 3) for kind, size in peak.items()})

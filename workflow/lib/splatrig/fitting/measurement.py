@@ -1,19 +1,15 @@
 """Measure a fitted frame against every photograph of it, and picture it beside one."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from splatrig.fitting.dataset import FrameData
+from splatrig.fitting.compare_view import RenderOptions, render_view
+from splatrig.fitting.frame_data import FrameData
 from splatrig.fitting.metrics import as_metrics, measured
-from splatrig.fitting.recipe import Plan
-from splatrig.fitting.trainer import render_view, views_of
-from splatrig.gaussians.activation import activate_gaussians
 from splatrig.gaussians.gaussians import Gaussians
+from splatrig.rasterize import activate
 
 COLUMNS = ("frame", "camera", "split", "region", "psnr", "ssim", "lpips")
 ERROR_GAIN = 4.0
@@ -25,29 +21,30 @@ PICTURE_HEIGHT = 512
 
 
 @torch.no_grad()
-def measure_frame(gaussians: Gaussians, frame: FrameData, plan: Plan) -> pd.DataFrame:
+def measure_frame(gaussians: Gaussians, frame: FrameData, options: RenderOptions) -> pd.DataFrame:
     """Return the metrics of every camera and region, whole pictures over black (or the plate); columns `COLUMNS`."""
-    views = views_of(frame, cropped=False)
-    activated = activate_gaussians(gaussians, frame.images.device)
+    splats, black = activate(gaussians.to(frame.device)), torch.zeros(3, device=frame.device)
     pending = []
-    for view in views:
-        rendered, photographed = render_view(activated, view, _measuring(plan), _black(frame))
-        pending.append(measured(rendered, photographed, view.image[..., 3] > 127))
+    for view in frame.views:
+        rendered, photographed = render_view(splats, view, options.measuring, black)
+        pending.append(measured(rendered, photographed, view.inside))
     rows = []
     values = torch.stack(pending).tolist()  # the device is waited for once
-    for view, held_out, own in zip(views, frame.cameras.held_out, values, strict=True):
+    for view, held_out, own in zip(frame.views, frame.frame.cameras.held_out, values, strict=True):
         split = "held_out" if held_out else "train"
         for region, metrics in as_metrics(own).items():
-            rows.append((frame.frame, view.camera, split, region, metrics.psnr, metrics.ssim, metrics.lpips))
+            rows.append((frame.frame.frame, view.camera, split, region, metrics.psnr, metrics.ssim, metrics.lpips))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 @torch.no_grad()
-def comparison(gaussians: Gaussians, frame: FrameData, plan: Plan, camera: int) -> NDArray[np.uint8]:  # [h, 3w, 3]
+def comparison(
+    gaussians: Gaussians, frame: FrameData, options: RenderOptions, camera: int
+) -> NDArray[np.uint8]:  # [h, 3w, 3]
     """Return render | photograph | error (times `ERROR_GAIN`) of one camera, cropped to the silhouette, for the eye."""
-    view = views_of(frame, cropped=True)[camera]
-    activated = activate_gaussians(gaussians, frame.images.device)
-    rendered, photographed = render_view(activated, view, _measuring(plan), _black(frame))
+    view = frame.views[camera].silhouette
+    splats, black = activate(gaussians.to(frame.device)), torch.zeros(3, device=frame.device)
+    rendered, photographed = render_view(splats, view, options.measuring, black)
     error = (rendered - photographed).abs() * ERROR_GAIN
     strip = torch.cat([rendered, photographed, error], dim=1).clamp(0.0, 1.0)
     shrink = -(-strip.shape[0] // PICTURE_HEIGHT)
@@ -64,7 +61,7 @@ def stacked(strips: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:  # [H, W, 3]
 
 def measuring_camera(frame: FrameData) -> int:
     """Return the index of the first held-out camera, or 0 when none is held out."""
-    return int(np.argmax(frame.cameras.held_out))
+    return int(np.argmax(frame.frame.cameras.held_out))
 
 
 def summary(metrics: pd.DataFrame, split: str = "held_out") -> dict[str, float]:
@@ -81,12 +78,3 @@ def odd_cameras(metrics: pd.DataFrame) -> dict[str, float]:
     means = rows.groupby("camera")["psnr"].mean()
     below = means.median() - means
     return {str(name): float(value) for name, value in below[below > CAMERA_BELOW_DB].items()}
-
-
-def _measuring(plan: Plan) -> Plan:
-    """All recipes are measured alike: over black, or over the plate where the capture has one."""
-    return plan if plan.backdrop == "plate" else replace(plan, backdrop="black")
-
-
-def _black(frame: FrameData) -> Tensor:  # [3]
-    return torch.zeros(3, device=frame.images.device)

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 from splatrig.config.models import Rates, TrainingConfig
+from splatrig.fitting.compare_view import RenderOptions
 
 MEANS_DECAY_OF_SEED = 0.01
 """The original recipe lowers the rate of centres exponentially to this share; all other rates stay."""
@@ -28,17 +29,11 @@ class Plan:
     """`cosine`: every rate falls along half a cosine to `final_rate`; `seed`: only that of centres, exponentially."""
     final_rate: float
     """Share of the first rate that is left at the last step."""
-    lambda_dssim: float
     drift_weight: float
     size_weight: float
     regularizer_unit: str
     """`edge`: lengths over the mean edge length at the Gaussian; `mm`: the original's plain millimetres."""
-    backdrop: str
-    """`black` or `random`: photograph and render are composited over it; `leak`: the original's, a random colour
-    behind the render of an unmasked photograph; `plate`: the render over the photographed stage."""
-    sh_degree: int
-    rasterizer: str
-    """Back end of `splatrig.rasterize`."""
+    render: RenderOptions
     plateau: float = 0.0
     """Relative fall of the loss, over the epochs that `trainer.PLATEAU_EPOCHS` counts, below which the rest of the fit
     is left out up to the last quarter of its schedule; 0: never."""
@@ -58,6 +53,14 @@ def in_millimetres(rates: Rates, pixel_size: float) -> Rates:
     return replace(rates, means=rates.means * pixel_size)
 
 
+def render_options(config: TrainingConfig, background: str) -> RenderOptions:
+    """Return how a capture whose `capture.background` is `background` is rendered and compared."""
+    if config.recipe == "seed":
+        return RenderOptions("leak", config.lambda_dssim, 3, config.rasterizer)
+    backdrop = "plate" if background == "plate" else config.backdrop
+    return RenderOptions(backdrop, config.lambda_dssim, config.sh_degree, config.rasterizer)
+
+
 def plan_for(config: TrainingConfig, kind: str, background: str) -> Plan:
     """Return the plan for `kind` (`neutral` or `frame`) of a capture whose `capture.background` is `background`."""
     if config.recipe == "seed":
@@ -67,13 +70,10 @@ def plan_for(config: TrainingConfig, kind: str, background: str) -> Plan:
             rate_unit="mm",
             schedule="seed",
             final_rate=1.0,
-            lambda_dssim=config.lambda_dssim,
             drift_weight=config.drift_weight,
             size_weight=config.size_weight,
             regularizer_unit="mm",
-            backdrop="leak",
-            sh_degree=3,
-            rasterizer=config.rasterizer,
+            render=render_options(config, background),
         )
     factor = 1.0 if kind == "neutral" else config.frame_rate_factor
     scaled = {name: getattr(config.rates, name) * factor for name in Rates.__dataclass_fields__}
@@ -83,12 +83,9 @@ def plan_for(config: TrainingConfig, kind: str, background: str) -> Plan:
         rate_unit="pixel",
         schedule="cosine",
         final_rate=config.final_rate,
-        lambda_dssim=config.lambda_dssim,
         drift_weight=config.drift_weight,
         size_weight=config.size_weight,
         regularizer_unit="edge",
-        backdrop="plate" if background == "plate" else config.backdrop,
-        sh_degree=config.sh_degree,
-        rasterizer=config.rasterizer,
+        render=render_options(config, background),
         plateau=config.plateau,
     )

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from splatrig.fitting.checkpoint import Arrays, Slot
-from splatrig.fitting.dataset import FrameData
-from splatrig.fitting.losses import composite, drift_loss, photometric_loss, size_loss
+from splatrig.fitting.compare_view import render_view
+from splatrig.fitting.frame_data import FrameData
+from splatrig.fitting.losses import drift_loss, photometric_loss, size_loss
 from splatrig.fitting.optimizer import Adam
 from splatrig.fitting.recipe import Plan, in_millimetres
-from splatrig.gaussians.activation import Activated, activate_for_rasterizer
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.io.errors import InputError
-from splatrig.rasterize import rasterize
+from splatrig.rasterize import activate
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ CHECK_INTERVAL = 64
 
 PLATEAU_EPOCHS = 2
 """A plateau is seen between the mean losses of this many epochs and of as many before them."""
-TAIL = 0.75
+PLATEAU_RESUME = 0.75
 """Where on its schedule a fit goes on from a plateau: the last quarter lets the rates fall to their end."""
 
 _ADVICE = "lower training.rates or look at this camera's photograph."
@@ -55,51 +55,6 @@ class FitResult:
     """The loss of every step that was taken, on that step's camera."""
     seconds: float
     """Wall time, of this process alone if the fit was resumed."""
-
-
-@dataclass(frozen=True)
-class View:
-    """One camera's crop of one frame, on the device."""
-
-    camera: str
-    image: Tensor  # [h, w, 4] uint8
-    plate: Tensor | None  # [h, w, 3] uint8
-    viewmats: Tensor  # [1, 4, 4]
-    Ks: Tensor  # [1, 3, 3]
-
-    @property
-    def width(self) -> int:
-        """Pixels."""
-        return self.image.shape[1]
-
-    @property
-    def height(self) -> int:
-        """Pixels."""
-        return self.image.shape[0]
-
-
-def views_of(frame: FrameData, *, cropped: bool) -> list[View]:
-    """Return the cameras of a frame (whose photographs are on the device) as views, cropped or whole."""
-    device = frame.images.device
-    cameras = frame.cameras
-    Ks = cameras.Ks.copy()
-    boxes = [[0, cameras.height, 0, cameras.width]] * len(cameras)
-    if cropped:
-        boxes = frame.crops.tolist()
-        Ks[:, 0, 2] -= [left for _, _, left, _ in boxes]
-        Ks[:, 1, 2] -= [top for top, _, _, _ in boxes]
-    viewmats = torch.as_tensor(cameras.viewmats, dtype=torch.float32).to(device)
-    intrinsics = torch.as_tensor(Ks, dtype=torch.float32).to(device)
-    return [
-        View(
-            camera=cameras.names[index],
-            image=frame.images[index, top:bottom, left:right],
-            plate=None if frame.plates is None else frame.plates[index, top:bottom, left:right],
-            viewmats=viewmats[index : index + 1],
-            Ks=intrinsics[index : index + 1],
-        )
-        for index, (top, bottom, left, right) in enumerate(boxes)
-    ]
 
 
 def fit(
@@ -140,43 +95,6 @@ def fit(
     )
 
 
-def render_view(activated: Activated, view: View, plan: Plan, background: Tensor) -> tuple[Tensor, Tensor]:
-    """Return render and photograph [h, w, 3] of a view, both over the plan's backdrop (`background` [3] or plate)."""
-    images, alphas = rasterize(
-        *activated,
-        view.viewmats,
-        view.Ks,
-        view.width,
-        view.height,
-        sh_degree=plan.sh_degree,
-        backgrounds=behind_render(plan, background)[None],
-        backend=plan.rasterizer,
-    )
-    return over_backdrop(images.squeeze(0), alphas.squeeze(0), view, plan, background)
-
-
-def behind_render(plan: Plan, background: Tensor) -> Tensor:  # [3]
-    """Return the colour that the rasteriser puts behind the Gaussians: black where a plate follows."""
-    return torch.zeros_like(background) if plan.backdrop == "plate" else background
-
-
-def over_backdrop(
-    image: Tensor,  # [h, w, 3], over `behind_render`
-    alpha: Tensor,  # [h, w, 1]
-    view: View,
-    plan: Plan,
-    background: Tensor,  # [3]
-) -> tuple[Tensor, Tensor]:  # [h, w, 3] each
-    """Return what was rendered of a view and its photograph as the loss compares them."""
-    if plan.backdrop in ("plate", "leak"):
-        photographed = view.image[..., :3].to(torch.float32) * (1.0 / 255.0)
-        if plan.backdrop == "leak":
-            return image, photographed
-        assert view.plate is not None  # the plan follows the capture
-        return image + (1.0 - alpha) * (view.plate.to(torch.float32) * (1.0 / 255.0)), photographed
-    return image, composite(view.image, background)
-
-
 def normalized(gaussians: Gaussians, reference_quats: NDArray[np.float32]) -> Gaussians:
     """Return the Gaussians with unit quaternions on the hemisphere of `reference_quats` [N, 4]."""
     quats = gaussians.quats / np.linalg.norm(gaussians.quats, axis=1, keepdims=True)
@@ -210,20 +128,20 @@ class _Optimization:
     """The state of one fit; a step makes no copy between host and device and waits for nothing."""
 
     def __init__(self, start: Gaussians, frame: FrameData, surface: Surface, plan: Plan, seed: int) -> None:
-        device = frame.images.device
+        device, cameras = frame.device, frame.frame.cameras
         self.frame, self.device = frame, device
-        views = views_of(frame, cropped=plan.backdrop != "leak")
-        self.views = [view for view, held_out in zip(views, frame.cameras.held_out, strict=True) if not held_out]
+        views = [view for view, held_out in zip(frame.views, cameras.held_out, strict=True) if not held_out]
+        self.views = views if plan.render.backdrop == "leak" else [view.silhouette for view in views]
         if not self.views:
             raise InputError(f"{frame.name}: every camera is held out; leave some for training.")
         if plan.rate_unit == "pixel":
-            pixel_size = frame.cameras.train.pixel_size(surface.vertices.mean(axis=0))
+            pixel_size = cameras.train.pixel_size(surface.vertices.mean(axis=0))
             plan = replace(plan, rates=in_millimetres(plan.rates, pixel_size))
         self.plan = plan
         generator = frame_generator(seed, frame.name)
         self.order = camera_order(generator, len(self.views), plan.steps)
         self.backgrounds = torch.zeros((plan.steps, 3), device=device)
-        if plan.backdrop in ("random", "leak"):
+        if plan.render.backdrop in ("random", "leak"):
             self.backgrounds = torch.as_tensor(generator.random((plan.steps, 3), np.float32), device=device)
         # copies: the optimiser writes in place, and on the CPU a tensor would share the start's memory
         self.parameters = {
@@ -246,20 +164,20 @@ class _Optimization:
     def step(self, step: int) -> None:
         """Render one camera, go down its gradient, record what the step was made of."""
         self.optimizer.forget_gradients()
-        activated = activate_for_rasterizer(**self.parameters)
+        splats = activate(Gaussians(**self.parameters), unit_quats=False)
         view = self.views[self.order[step]]
         try:
-            rendered, photographed = render_view(activated, view, self.plan, self.backgrounds[step])
+            rendered, photographed = render_view(splats, view, self.plan.render, self.backgrounds[step])
         except InputError as error:
-            names = [name for name, values in activated._asdict().items() if not bool(values.isfinite().all())]
+            names = [name for name, values in splats.items() if not bool(values.isfinite().all())]
             what = f"{', '.join(names)} not finite; {_ADVICE}" if names else str(error)
             raise InputError(f"{self.frame.name}: step {step}, camera {view.camera}: {what}") from error
-        loss = photometric_loss(rendered, photographed, self.plan.lambda_dssim)
+        loss = photometric_loss(rendered, photographed, self.plan.render.lambda_dssim)
         if self.plan.drift_weight > 0:
-            drift = drift_loss(activated.means, self.anchors, self.inverse_edges)
+            drift = drift_loss(splats.means, self.anchors, self.inverse_edges)
             loss = loss + self.plan.drift_weight * drift
         if self.plan.size_weight > 0:
-            loss = loss + self.plan.size_weight * size_loss(activated.scales, self.inverse_edges)
+            loss = loss + self.plan.size_weight * size_loss(splats.scales, self.inverse_edges)
         loss.backward()
         self._record(step, loss.detach())
         self.optimizer.step(self.plan.rates_at(step + self.skipped))
@@ -286,7 +204,7 @@ class _Optimization:
     def watch(self, done: int) -> None:
         """Go on with the last quarter of the schedule when the loss has stopped to fall; looks once an epoch."""
         epoch = len(self.views)
-        tail = round(TAIL * self.plan.steps)
+        tail = round(PLATEAU_RESUME * self.plan.steps)
         span = PLATEAU_EPOCHS * epoch
         if self.plan.plateau == 0 or self.skipped or done % epoch or not 2 * span <= done < tail:
             return

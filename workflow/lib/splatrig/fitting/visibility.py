@@ -6,8 +6,9 @@ from scipy.sparse import csc_array, diags_array
 from scipy.sparse.linalg import splu
 
 from splatrig.dataset.cameras import Cameras
+from splatrig.mesh.silhouette import NEAR_MM
 from splatrig.mesh.topology import vertex_adjacency
-from splatrig.mesh.z_buffer import NEAR_MM, nearest_faces
+from splatrig.mesh.z_buffer import nearest_faces
 
 _PULL = 1e-6
 """Weight of the mean colour at a vertex that no camera sees, against one for each neighbour."""

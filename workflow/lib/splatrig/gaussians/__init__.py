@@ -1,1 +1,1 @@
-"""The Gaussians value type, its activations, and the files that hold it."""
+"""The Gaussians value type, its axes and spherical harmonics, and the files that hold it."""

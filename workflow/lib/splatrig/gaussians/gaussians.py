@@ -1,8 +1,9 @@
-"""The Gaussians of one frame as raw (unactivated) arrays."""
+"""Gaussians as raw (unactivated) arrays: of one frame or, with leading axes, of many."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,16 @@ from numpy.typing import NDArray
 from splatrig.io.errors import InputError
 
 FloatArray = NDArray[np.float32]
+
+if TYPE_CHECKING:  # jobs that only move numbers start without torch
+    import torch
+    from typing_extensions import TypeVar
+
+    Array = TypeVar("Array", default=FloatArray)
+else:
+    from typing import TypeVar
+
+    Array = TypeVar("Array")
 
 SHAPES: dict[str, tuple[int, ...]] = {
     "means": (3,),
@@ -28,42 +39,68 @@ SH_C0 = 0.28209479177387814
 
 
 @dataclass(frozen=True)
-class Gaussians:
-    """N Gaussians in head space; every field is raw, as stored (activation: `splatrig.gaussians.activation`)."""
+class Gaussians(Generic[Array]):
+    """N Gaussians in head space; every field is raw, as stored (activation: `splatrig.rasterize.activation`).
 
-    means: FloatArray  # [N, 3]
+    Fields are numpy arrays, or torch tensors (`Gaussians[Tensor]`). They may have leading axes, the same for all:
+    [B, N, *] are B poses.
+    """
+
+    means: Array  # [..., N, 3]
     """Centres in millimetres."""
-    quats: FloatArray  # [N, 4]
+    quats: Array  # [..., N, 4]
     """Rotations, wxyz, unit length, on the hemisphere of the neutral's."""
-    log_scales: FloatArray  # [N, 3]
+    log_scales: Array  # [..., N, 3]
     """Natural logarithm of the standard deviations in millimetres."""
-    logit_opacities: FloatArray  # [N]
+    logit_opacities: Array  # [..., N]
     """Logit of the opacities."""
-    sh0: FloatArray  # [N, 1, 3]
+    sh0: Array  # [..., N, 1, 3]
     """Degree-0 spherical-harmonic coefficients; rgb = 0.5 + 0.28209479 sh0."""
-    shN: FloatArray  # [N, 15, 3]
+    shN: Array  # [..., N, 15, 3]
     """Spherical-harmonic coefficients of degrees 1 to 3."""
 
     def __post_init__(self) -> None:
-        count = len(self.means)
-        for name, array in self.items():
-            if array.shape != (count, *SHAPES[name]):
-                raise InputError(f"Gaussians.{name}: expected shape {(count, *SHAPES[name])}, got {array.shape}.")
+        leading = tuple(self._means.shape[:-1])
+        if not leading:
+            raise InputError(f"Gaussians.means: expected shape (..., N, 3), got {tuple(self._means.shape)}.")
+        for name, trailing in SHAPES.items():
+            shape = getattr(self, name).shape
+            if shape != leading + trailing:
+                raise InputError(f"Gaussians.{name}: expected shape {leading + trailing}, got {tuple(shape)}.")
 
     def __len__(self) -> int:
-        return len(self.means)
+        """Return the number of Gaussians N, whatever the leading axes."""
+        return self._means.shape[-2]
 
     def check_finite(self, where: str | Path) -> None:
-        """Raise InputError naming `where` and the parameter when a number is NaN or infinite."""
+        """Raise InputError naming `where` and the parameter when a number of an array is NaN or infinite."""
         for name, array in self.items():
-            bad = np.argwhere(~np.isfinite(array))
+            bad = np.argwhere(~np.isfinite(array))  # type: ignore[call-overload]  # arrays, not tensors
             if bad.size:
-                raise InputError(f"{where}: {name} are not all finite, first of Gaussian {bad[0, 0]}; make it again.")
+                index = bad[0, self._means.ndim - 2]
+                raise InputError(f"{where}: {name} are not all finite, first of Gaussian {index}; make it again.")
 
-    def first(self, count: int) -> "Gaussians":
+    def first(self, count: int) -> "Gaussians[Array]":
         """Return the first `count` Gaussians: those of a coarser level."""
-        return Gaussians(**{name: array[:count] for name, array in self.items()})
+        part = (slice(None),) * (self._means.ndim - 2) + (slice(count),)
+        return Gaussians(**{name: array[part] for name, array in self.items()})  # type: ignore[index]
 
-    def items(self) -> Iterator[tuple[str, FloatArray]]:
+    def to(self, device: "str | torch.device" = "cpu") -> "Gaussians[torch.Tensor]":
+        """Return the Gaussians as float32 tensors on `device`."""
+        import torch
+
+        def moved(array: Any) -> torch.Tensor:
+            if isinstance(array, torch.Tensor):
+                return array.to(device, torch.float32)
+            return torch.as_tensor(np.require(array, np.float32, "W"), device=device)  # writable, as torch wants it
+
+        return Gaussians(**{name: moved(array) for name, array in self.items()})
+
+    def items(self) -> Iterator[tuple[str, Array]]:
         """Iterate over (name, raw array) in the order of `SHAPES`."""
-        return ((field.name, getattr(self, field.name)) for field in fields(self))
+        return ((name, getattr(self, name)) for name in SHAPES)
+
+    @property
+    def _means(self) -> Any:
+        """The centres, for what arrays and tensors have in common."""
+        return self.means

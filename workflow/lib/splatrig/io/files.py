@@ -70,6 +70,11 @@ def as_paths(files: str | Path | Iterable[str | Path]) -> list[Path]:
     return [Path(files)] if isinstance(files, str | Path) else [Path(file) for file in files]
 
 
+def first_path(files: str | Path | Iterable[str | Path]) -> Path | None:
+    """Return the file of a named input that a rule may not have, or None."""
+    return next(iter(as_paths(files)), None)
+
+
 def absent(path: str | Path) -> InputError:
     """Return the error for a file of a run that is not there; a file that is there and damaged is to be deleted."""
     return InputError(f"{path}: expected a file, got none; run the pipeline, which makes it, or name another.")

@@ -3,13 +3,7 @@
 import math
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from splatrig.io.errors import InputError
-
-ROTATION_TOLERANCE = 1e-3
-"""Largest entry of R Rᵀ - I: text with four decimals passes, a wrong matrix does not."""
 
 
 def read_lines(path: str | Path) -> list[tuple[int, list[str]]]:
@@ -37,12 +31,3 @@ def finite_numbers(words: list[str], count: int, where: str) -> list[float]:
     if not all(map(math.isfinite, values)):
         raise InputError(f"{where}: expected finite numbers, got {' '.join(words)!r}.")
     return values
-
-
-def check_rotation(matrix: NDArray[np.float64], where: str) -> None:
-    """Raise InputError beginning with `where` unless `matrix` [3, 3] is a rotation."""
-    if np.abs(matrix @ matrix.T - np.eye(3)).max() > ROTATION_TOLERANCE or np.linalg.det(matrix) < 0:
-        raise InputError(
-            f"{where}: expected a rotation in the first 3 columns (R Rᵀ = 1, determinant 1), got {matrix.tolist()}; "
-            "take scale, shear or mirroring off it."
-        )

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from splatrig.components.component_file import Components
 from splatrig.components.fields import base_gaussians
 from splatrig.config.models import JointSolve, Rates
+from splatrig.fitting.compare_view import RenderOptions, render_view
 from splatrig.fitting.metrics import measure
-from splatrig.fitting.recipe import Plan
-from splatrig.fitting.trainer import render_view
-from splatrig.gaussians.activation import Activated, activate_gaussians
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.io.errors import InputError
@@ -25,6 +23,7 @@ from splatrig.learned.model import JointRig
 from splatrig.learned.solve import SolvePlan, weights_from_displacements, weights_from_photographs
 from splatrig.learned.stage import Subject
 from splatrig.learned.start import rest_gaussians, start_from_components, weight_scale
+from splatrig.rasterize import Splats, activate
 
 COLUMNS = ("method", "k", "split", "expression", "frame", "camera", "region", "psnr", "ssim")
 PLAIN = Rates(means=1.0, quats=1.0, log_scales=1.0, logit_opacities=1.0, sh0=1.0, shN=1.0)
@@ -59,8 +58,7 @@ class Comparison:
     """What all methods of a comparison share."""
 
     subject: Subject
-    view: Plan
-    """How pictures are rendered and compared."""
+    render: RenderOptions
     solve: JointSolve
     """How weights of unseen frames are found."""
     device: torch.device
@@ -131,19 +129,19 @@ def unseen_weights(
     with subject.photographs(names, comparison.device) as photographs:
         for row, start in track(list(enumerate(starts)), f"weights of {method.name}", unit="frame"):
             pairs = [(row, int(camera)) for camera in order]
-            solved.append(weights_from_photographs(method.rig, photographs, pairs, start, plan, comparison.view))
+            solved.append(weights_from_photographs(method.rig, photographs, pairs, start, plan, comparison.render))
     return np.array(solved, dtype=np.float32).reshape(len(names), method.rig.count)
 
 
 def displacements(subject: Subject, names: Sequence[str]) -> NDArray[np.float64]:  # [F, N, 3]
     """Return how far the tracked mesh of each frame is from the neutral's, at the finest level, in millimetres."""
     finest = subject.template.levels[subject.template.finest]
-    up = subject.template.up
-    return np.stack([up @ mesh - finest.vertices for mesh in read_meshes(subject.dataset, names, subject.template)])
+    meshes = read_meshes(subject.dataset.folder, names, subject.template)
+    return np.stack([subject.template.up @ mesh - finest.vertices for mesh in meshes])
 
 
 def measured(
-    comparison: Comparison, names: Sequence[str], split: str, label: tuple[str, int], frames: Iterable[Activated]
+    comparison: Comparison, names: Sequence[str], split: str, label: tuple[str, int], frames: Iterable[Splats]
 ) -> pd.DataFrame:
     """Return the metrics of `frames` in all held-out cameras; `label` is (method, k); columns `COLUMNS`."""
     subject = comparison.subject
@@ -157,8 +155,8 @@ def measured(
             photographs.hold([(frame, camera) for frame in ahead for camera in cameras])
             for camera in cameras:
                 view = photographs.view((index, camera))
-                rendered, photographed = render_view(activated, view, comparison.view, background)
-                metrics = measure(rendered, photographed, view.image[..., 3] > 127)
+                rendered, photographed = render_view(activated, view, comparison.render, background)
+                metrics = measure(rendered, photographed, view.inside)
                 rows += [(*place, view.camera, region, m.psnr, m.ssim) for region, m in metrics.items()]
             photographs.drop([(index, camera) for camera in cameras])
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -175,7 +173,7 @@ def measured_method(
 
 def measured_fits(comparison: Comparison, names: Sequence[str], split: str, fits: Sequence[Gaussians]) -> pd.DataFrame:
     """Return the metrics of frames that were fitted each on its own (k = 0)."""
-    frames = (activate_gaussians(fit, comparison.device) for fit in fits)
+    frames = (activate(fit.to(comparison.device)) for fit in fits)
     return measured(comparison, names, split, ("fits", 0), frames)
 
 

@@ -13,19 +13,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from splatrig.dataset.photographs import Pair, Photographs
+from splatrig.fitting.compare_view import render_view, render_views
 from splatrig.fitting.losses import photometric_loss, size_loss
 from splatrig.fitting.metrics import psnr
-from splatrig.fitting.trainer import render_view
 from splatrig.io.errors import InputError
 from splatrig.jobs.progress import track
 from splatrig.learned.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from splatrig.learned.model import JointRig
 from splatrig.learned.parallel import World
-from splatrig.learned.pictures import activated_frames, hidden, pictures, repeated
+from splatrig.learned.pictures import activated_frames, hidden, repeated
 from splatrig.learned.plan import JointPlan
 from splatrig.learned.rig_optimizer import SELECTING, RigOptimiser
-from splatrig.learned.schedule import Pair, Schedule
-from splatrig.learned.stream import Photographs, Shot, stream
+from splatrig.learned.schedule import Schedule
+from splatrig.learned.stream import Shot, stream
 
 _LOG = logging.getLogger(__name__)
 
@@ -197,12 +198,13 @@ class JointFit:
         keys = [
             (self.schedule.seed, 6, step, shot.frame, number) for group in groups for number, shot in enumerate(group)
         ]
-        poses = hidden(poses, self.plan.hiding.shown(poses.means, self.normals, viewmats, keys))
-        compared = pictures(poses, shots, viewmats, self.plan.view, self._background(step))
-        losses = [photometric_loss(*pair, self.plan.view.lambda_dssim) for pair in compared]
+        poses = hidden(poses, self.plan.occlusion.shown(poses.means, self.normals, viewmats, keys))
+        views = [shot.view for shot in shots]
+        compared = render_views(poses, views, viewmats, self.plan.render, self._background(step))
+        losses = [photometric_loss(*pair, self.plan.render.lambda_dssim) for pair in compared]
         loss = torch.dot(torch.stack(losses), self._shares(share, tuple(len(group) for group in groups)))
-        if self.plan.view.size_weight > 0:
-            weight = self.plan.view.size_weight * len(groups) * share
+        if self.plan.size_weight > 0:
+            weight = self.plan.size_weight * len(groups) * share
             loss = loss + weight * size_loss(frames.scales, self.inverse_edges)
         loss.backward()
         self.losses[step % len(self.losses)] += loss.detach()
@@ -243,7 +245,7 @@ class JointFit:
 
     def _background(self, step: int) -> Tensor:  # [3]
         """Return black, or with the backdrop `random` the colour of this step."""
-        if self.plan.view.backdrop != "random":
+        if self.plan.render.backdrop != "random":
             return self.background
         block, row = divmod(step, COLOURS)
         if self._colours is None or self._colours[0] != block:
@@ -292,8 +294,8 @@ class JointFit:
         with torch.no_grad():
             activated = self.rig.activated(self.rig.weights[frame : frame + 1])
             view = self.photographs.view(pair)
-            rendered, photographed = render_view(activated, view, self.plan.view, self.background)
-            return psnr(rendered.clamp(0.0, 1.0), photographed, view.image[..., 3] > 127)
+            rendered, photographed = render_view(activated, view, self.plan.render, self.background)
+            return psnr(rendered.clamp(0.0, 1.0), photographed, view.inside)
 
     def _stale_checks(self) -> int:
         """Return how many measurements have passed since the last that was better by `IMPROVEMENT_DB`, or was none."""

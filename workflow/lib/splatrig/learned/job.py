@@ -2,7 +2,6 @@
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numba
@@ -11,6 +10,7 @@ import torch
 from splatrig.components.assemble import named
 from splatrig.components.component_file import write_components
 from splatrig.config.models import JointConfig, SldcConfig, TrainingConfig, from_mapping
+from splatrig.io.files import as_paths, first_path
 from splatrig.jobs.device import choose_device, choose_places
 from splatrig.jobs.launch import run_together
 from splatrig.learned.fit import Saving
@@ -39,8 +39,7 @@ class JointJob:
     @property
     def files(self) -> list[str]:
         """All inputs, sorted."""
-        groups = ([value] if isinstance(value, str) else value for value in self.inputs.values())
-        return sorted(path for group in groups for path in group)
+        return sorted(str(path) for given in self.inputs.values() for path in as_paths(given))
 
 
 def run(job: JointJob) -> None:
@@ -61,12 +60,13 @@ def learn_share(values: dict[str, Any]) -> None:
 def learn_rig(job: JointJob, device: torch.device) -> None:
     """Learn the rig of a job on a device; the first process writes it."""
     numba.set_num_threads(min(job.threads, numba.get_num_threads()))  # results do not depend on their number
-    params, inputs = job.params, SimpleNamespace(**job.inputs)
+    params, inputs = job.params, job.inputs
     config, training = from_mapping(JointConfig, params["joint"]), from_mapping(TrainingConfig, params["training"])
-    family, seed, subject = params["family"], params["seed"], Subject.open(inputs)
-    start_file = next(iter([inputs.start] if isinstance(inputs.start, str) else inputs.start), None)
+    family, seed = params["family"], params["seed"]
+    files = {name: as_paths(inputs[name])[0] for name in ("cameras", "template", "neutral", "frames")}
+    subject = Subject.open(**files, plates=first_path(inputs["plates"]))
     sldc = from_mapping(SldcConfig, params["sldc"]) if params["sldc"] else None  # only local rigs have one
-    start = rig_start(config, sldc, subject, read_start(start_file), family, seed)
+    start = rig_start(config, sldc, subject, read_start(first_path(inputs["start"])), family, seed)
     plan = joint_plan(config, training, params["background"], family, start, subject.pixel_size)
     output = Path(job.output)
     saving = Saving(output.with_name(f".{output.stem}.checkpoint.h5"), digest_of(params, job.files))
@@ -75,5 +75,5 @@ def learn_rig(job: JointJob, device: torch.device) -> None:
         unused = {"solve"} | ({"local"} if family == "global" else set())
         settings = {name: value for name, value in params["joint"].items() if name not in unused}
         components = as_components(learned, subject, family, settings)
-        write_components(output, named(components, subject.template, getattr(inputs, "units", None)))
+        write_components(output, named(components, subject.template, first_path(inputs.get("units", []))))
         saving.path.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from splatrig.components.local import local_components
 from splatrig.components.matrix import in_memory, standardise
 from splatrig.components.pca import principal_components
 from splatrig.config.models import SldcConfig
-from splatrig.fitting.dataset import read_tracked_mesh
+from splatrig.dataset.dataset import read_tracked_mesh
 from splatrig.fitting.initialize import moved_by_mesh
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.mesh.normals import vertex_rotations

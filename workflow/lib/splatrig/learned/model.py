@@ -16,10 +16,10 @@ from torch import Tensor
 
 from splatrig.components.fields import NUMBERS
 from splatrig.config.models import Rates
-from splatrig.gaussians.activation import Activated, activate
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.io.errors import InputError
 from splatrig.learned.basis import Carry, Supports, blend, pull
+from splatrig.rasterize import Splats, activate
 
 
 @dataclass(frozen=True)
@@ -166,9 +166,9 @@ class JointRig:
                     self.base[name].grad = upstream[name].sum(dim=0) if several else upstream[name].squeeze(0)
         return slopes
 
-    def activated(self, weights: Tensor) -> Activated:  # [1, K]
+    def activated(self, weights: Tensor) -> Splats:  # [1, K]
         """Return the rasteriser-ready Gaussians of one row of weights; differentiable."""
-        return activate(**(self.base | {name: rows[0] for name, rows in self.rows(weights).items()}))
+        return activate(Gaussians(**(self.base | {name: rows[0] for name, rows in self.rows(weights).items()})))
 
     def parameters(self) -> dict[str, Tensor]:
         """Return every trained tensor by name."""

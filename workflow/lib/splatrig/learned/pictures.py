@@ -1,4 +1,4 @@
-"""What a step compares: the Gaussians of several frames as their cameras show them, and the photographs."""
+"""The Gaussians of several frames as a step renders them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -6,28 +6,24 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from splatrig.fitting.recipe import Plan
-from splatrig.fitting.trainer import behind_render, over_backdrop
-from splatrig.gaussians.activation import activate_for_rasterizer
-from splatrig.learned.stream import Shot
-from splatrig.rasterize.poses import rasterize_poses
-from splatrig.rasterize.scene import Poses
+from splatrig.gaussians.gaussians import Gaussians
+from splatrig.rasterize import Splats, activate
 
 
 def activated_frames(
     base: Mapping[str, Tensor],  # field to [N, ...]
     rows: Mapping[str, Tensor],  # driven field to [B, N, ...]
     frames: int,
-) -> Poses:  # B
+) -> Splats:  # [B, N, *]
     """Return the rasteriser-ready Gaussians of a batch of B frames, which share the fields that nothing drives."""
     fields = {
         name: rows[name] if name in rows else shared[None].expand(frames, *shared.shape)
         for name, shared in base.items()
     }
-    return Poses(*activate_for_rasterizer(**fields))
+    return activate(Gaussians(**fields), unit_quats=False)
 
 
-def repeated(poses: Poses, times: Sequence[int]) -> Poses:
+def repeated(poses: Splats, times: Sequence[int]) -> Splats:
     """Return pose b `times[b]` times, one after the other: one for each camera that looks at it."""
     if all(number == 1 for number in times):
         return poses
@@ -36,33 +32,9 @@ def repeated(poses: Poses, times: Sequence[int]) -> Poses:
         rows = zip(tensor.split(1), times, strict=True)
         return torch.cat([row.expand(number, *row.shape[1:]) for row, number in rows])
 
-    return Poses(*(repeat(getattr(poses, name)) for name in Poses.__dataclass_fields__))
+    return poses.map(repeat)
 
 
-def pictures(
-    poses: Poses,  # S
-    shots: Sequence[Shot],  # S
-    viewmats: Tensor,  # [S, 4, 4] of the shots
-    plan: Plan,
-    background: Tensor,  # [3]
-) -> list[tuple[Tensor, Tensor]]:  # S of [h, w, 3] each
-    """Return each shot's render and photograph, both over the plan's backdrop (`background` or plate)."""
-    views = [shot.view for shot in shots]
-    rendered = rasterize_poses(
-        poses,
-        viewmats,
-        torch.cat([view.Ks for view in views]),
-        [(view.width, view.height) for view in views],
-        sh_degree=plan.sh_degree,
-        backgrounds=behind_render(plan, background).expand(len(views), 3),
-        backend=plan.rasterizer,
-    )
-    return [
-        over_backdrop(image, alpha, view, plan, background)
-        for (image, alpha), view in zip(rendered, views, strict=True)
-    ]
-
-
-def hidden(poses: Poses, shown: Tensor | None) -> Poses:  # shown [S, N] bool
+def hidden(poses: Splats, shown: Tensor | None) -> Splats:  # shown [S, N] bool
     """Return the poses with what is not `shown` made transparent."""
     return poses if shown is None else replace(poses, opacities=poses.opacities * shown)

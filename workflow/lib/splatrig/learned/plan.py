@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 from splatrig.config.models import Rates
-from splatrig.fitting.recipe import Plan
-from splatrig.learned.hiding import Hiding
+from splatrig.fitting.compare_view import RenderOptions
+from splatrig.learned.occlusion import Occlusion
 from splatrig.learned.schedule import Batch
 
 
@@ -31,14 +31,15 @@ class JointPlan:
     """Weight of the mean squared difference of weights between neighbours in a segment, per frame number."""
     sparsity: float
     """Group-lasso pull on a row of the basis, in shares of one step of Adam; 0: none."""
-    hiding: Hiding
+    occlusion: Occlusion
     """What every step does without."""
     check_every: int
     """Steps between two measurements on the validation pairs."""
     patience: int
     """Measurements without an improvement after which the fit stops; 0: never before the last step."""
-    view: Plan
-    """How a picture is rendered and compared; its steps and rates are not used."""
+    render: RenderOptions
+    size_weight: float
+    """Weight of the size of the Gaussians in the loss, mean (|s| / edge length)⁴."""
 
     def share(self, step: int) -> float:
         """Return the share of the first rates at `step`, counted from 0."""

@@ -6,10 +6,8 @@ from itertools import islice
 
 import numpy as np
 
+from splatrig.dataset.photographs import Pair
 from splatrig.io.errors import InputError
-
-Pair = tuple[int, int]
-"""(frame, camera), indices into the frames and cameras of a source."""
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,11 @@ from scipy.optimize import lsq_linear
 from torch import Tensor
 
 from splatrig.components.fields import NUMBERS
+from splatrig.dataset.photographs import Pair, Photographs
+from splatrig.fitting.compare_view import RenderOptions, render_view
 from splatrig.fitting.losses import photometric_loss
-from splatrig.fitting.recipe import Plan
-from splatrig.fitting.trainer import ADAM_EPSILON, render_view
+from splatrig.fitting.trainer import ADAM_EPSILON
 from splatrig.learned.model import JointRig
-from splatrig.learned.schedule import Pair
-from splatrig.learned.stream import Photographs
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ def weights_from_photographs(
     pairs: Sequence[Pair],
     start: NDArray[np.float32],  # [K]
     plan: SolvePlan,
-    view: Plan,
+    render: RenderOptions,
 ) -> NDArray[np.float32]:  # [K]
     """Return the weights with which the rig matches the photographs `pairs` of one frame best, from `start`.
 
@@ -50,9 +49,9 @@ def weights_from_photographs(
     background = torch.zeros(3, device=rig.device)
     for step in range(plan.steps):
         adam.param_groups[0]["lr"] = plan.rate * 0.5 * (1.0 + math.cos(math.pi * step / plan.steps))
-        shot = photographs.view(pairs[step % len(pairs)])
-        rendered, photographed = render_view(rig.activated(weights), shot, view, background)
-        (weights.grad,) = torch.autograd.grad(photometric_loss(rendered, photographed, view.lambda_dssim), [weights])
+        view = photographs.view(pairs[step % len(pairs)])
+        rendered, photographed = render_view(rig.activated(weights), view, render, background)
+        (weights.grad,) = torch.autograd.grad(photometric_loss(rendered, photographed, render.lambda_dssim), [weights])
         weights.grad = torch.nan_to_num(weights.grad, 0.0, 0.0, 0.0)
         adam.step()
         if plan.bounded:

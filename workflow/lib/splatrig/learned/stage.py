@@ -17,24 +17,24 @@ from splatrig.components.component_file import Components, read_components
 from splatrig.components.local import support_map
 from splatrig.components.support import Locality
 from splatrig.config.models import JointConfig, SldcConfig, TrainingConfig
-from splatrig.dataset.cameras import Cameras, read_cameras
+from splatrig.dataset.cameras import Cameras
+from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.decoding import cores
-from splatrig.dataset.frames import read_frames
-from splatrig.dataset.pose import read_pose
-from splatrig.fitting.recipe import in_millimetres, plan_for
+from splatrig.dataset.frames import names_of, neutral_name, read_frames
+from splatrig.dataset.photographs import Pair, Photographs, pairs_in_memory
+from splatrig.fitting.recipe import in_millimetres, render_options
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.io.errors import InputError
 from splatrig.io.files import sha256_of_file
 from splatrig.learned.export import Provenance, export_rig
 from splatrig.learned.fit import FitReport, JointFit, Saving, Surroundings, segment_laplacian
-from splatrig.learned.hiding import Hiding
 from splatrig.learned.model import JointRig, RigStart
+from splatrig.learned.occlusion import Occlusion
 from splatrig.learned.parallel import World
 from splatrig.learned.plan import JointPlan, scaled
-from splatrig.learned.schedule import Batch, Pair, Schedule
+from splatrig.learned.schedule import Batch, Schedule
 from splatrig.learned.start import Extra, Placement, moved_gaussians, random_start, start_from_components, with_extra
-from splatrig.learned.stream import FrameViews, Photographs, pairs_in_memory
 from splatrig.mesh.geodesic import GeodesicSolver
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.template import Template, read_template
@@ -47,37 +47,43 @@ _LOG = logging.getLogger(__name__)
 class Subject:
     """What all joint jobs of one subject read."""
 
-    dataset: Path
-    plates: Path | None
-    cameras: Cameras
+    dataset: Dataset
     template: Template
     neutral: Gaussians
     frames: pd.DataFrame
     """Rows of frames.csv."""
 
     @classmethod
-    def open(cls, inputs: Any) -> "Subject":
-        """Read the named inputs of a rule (see `workflow/rules/joint.smk`)."""
-        plates = inputs.plates if isinstance(inputs.plates, str) else next(iter(inputs.plates), None)
+    def open(
+        cls,
+        *,
+        cameras: str | Path,
+        template: str | Path,
+        neutral: str | Path,
+        frames: str | Path,
+        plates: str | Path | None = None,
+    ) -> "Subject":
+        """Read `dataset/cameras.json`, `template.h5`, `neutral.h5` and `frames.csv`; `plates` is a folder."""
         return cls(
-            dataset=Path(inputs.cameras).parent,
-            plates=None if not plates else Path(plates),
-            cameras=read_cameras(inputs.cameras),
-            template=read_template(inputs.template),
-            neutral=read_fitted_frames(inputs.neutral).gaussians[0],
-            frames=read_frames(inputs.frames),
+            dataset=Dataset.open(cameras, plates),
+            template=read_template(template),
+            neutral=read_fitted_frames(neutral).gaussians[0],
+            frames=read_frames(frames),
         )
+
+    @property
+    def cameras(self) -> Cameras:
+        """In the capture's world space."""
+        return self.dataset.cameras
 
     def names(self, role: str) -> list[str]:
         """Return `expression/frame` of the rows whose role is `train` or `held_out`, in order."""
-        rows = self.frames[self.frames["role"] == role]
-        return [f"{expression}/{frame}" for expression, frame in zip(rows["expression"], rows["frame"], strict=True)]
+        return names_of(self.frames, role)
 
     @property
     def neutral_name(self) -> str:
         """`expression/frame` of the neutral."""
-        row = self.frames[self.frames["neutral"]].iloc[0]
-        return f"{row['expression']}/{row['frame']}"
+        return neutral_name(self.frames)
 
     def neutral_row(self, names: Sequence[str]) -> int:
         """Return where the neutral is among the training frames; raise InputError when it is not among them."""
@@ -85,22 +91,13 @@ class Subject:
             raise InputError(f"frames.csv: the neutral {self.neutral_name} is not a training frame; it must be one.")
         return list(names).index(self.neutral_name)
 
-    def views(self, names: Sequence[str]) -> list[FrameViews]:
-        """Return what the cameras see of each frame, in its head space."""
-        views = []
-        for name in names:
-            expression, _, frame = name.rpartition("/")
-            folder = self.dataset / expression / frame
-            cameras = self.cameras.in_head_space(read_pose(folder / f"{frame}_transform.txt"))
-            views.append(FrameViews(expression, frame, folder, cameras))
-        return views
-
     def photographs(
         self, names: Sequence[str], device: torch.device, *, cropped: bool = True, sharing: int = 1
     ) -> Photographs:
         """Return the photographs of frames as they are needed on a device, by one of `sharing` processes."""
         workers = max(1, min(16, cores() // sharing))
-        return Photographs(self.views(names), device, plates=self.plates, cropped=cropped, workers=workers)
+        frames = self.dataset.frames(names)
+        return Photographs(frames, device, plates=self.dataset.plates, cropped=cropped, workers=workers)
 
     @property
     def edge_lengths(self) -> NDArray[np.float64]:  # [N]
@@ -111,7 +108,7 @@ class Subject:
     @property
     def pixel_size(self) -> float:
         """Millimetres that a pixel of a training camera spans at the neutral's centre."""
-        neutral = self.views([self.neutral_name])[0].cameras.train
+        neutral = self.dataset.frame(self.neutral_name).cameras.train
         return neutral.pixel_size(self.template.levels[self.template.finest].vertices.mean(axis=0))
 
     @property
@@ -129,7 +126,7 @@ def joint_plan(
     The components that reach a Gaussian share `rate_factor`: were n of them to go one step in independent directions,
     the Gaussian would move by the root of n steps.
     """
-    view, rates = plan_for(training, "frame", background), in_millimetres(training.rates, pixel_size)
+    render, rates = render_options(training, background), in_millimetres(training.rates, pixel_size)
     return JointPlan(
         steps=config.steps,
         batch=Batch(config.batch.frames, config.batch.cameras),
@@ -141,10 +138,11 @@ def joint_plan(
         ridge=config.ridge,
         smoothness=config.smoothness,
         sparsity=config.local.sparsity if family == "local" else 0.0,
-        hiding=Hiding(config.back_faces, config.dropout),
+        occlusion=Occlusion(config.back_faces, config.dropout),
         check_every=config.check_every,
         patience=config.patience,
-        view=replace(view, backdrop="black") if view.backdrop == "leak" else view,
+        render=replace(render, backdrop="black") if render.backdrop == "leak" else render,
+        size_weight=training.size_weight,
     )
 
 
@@ -283,7 +281,7 @@ def as_components(learned: Learned, subject: Subject, family: str, parameters: M
     moving = sum(int(block.dense().any(dim=2).sum()) for block in learned.rig.blocks)
     rows = max(1, learned.rig.count * len(learned.rig))
     attributes: dict[str, str | int | float] = {
-        "subject": subject.dataset.parent.name,
+        "subject": subject.dataset.folder.parent.name,
         "level": subject.template.finest,
         "parameters": json.dumps(dict(parameters), sort_keys=True),
         "best_step": learned.report.best_step,
@@ -305,6 +303,6 @@ def digest_of(parameters: Mapping[str, Any], files: Sequence[str | Path]) -> str
     return digest.hexdigest()
 
 
-def read_start(path: str | None) -> Components | None:
+def read_start(path: str | Path | None) -> Components | None:
     """Read the components to start from, if any."""
     return read_components(path) if path else None

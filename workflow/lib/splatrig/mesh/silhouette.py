@@ -14,7 +14,7 @@ _SAMPLES = 8
 """Sample rows and columns of a pixel: the bits of one byte, and eight bytes."""
 
 NEAR_MM = 1.0
-"""Triangles are cut off at this distance before the camera."""
+"""What is nearer to a camera than this is not drawn: silhouettes cut triangles there, z-buffers leave them out."""
 
 
 def silhouette(

@@ -4,9 +4,6 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-NEAR_MM = 1.0
-"""The usual `near` of `nearest_faces`: faces with a corner nearer to the camera are neither drawn nor hide anything."""
-
 
 @numba.njit(cache=True, error_model="numpy")
 def nearest_faces(

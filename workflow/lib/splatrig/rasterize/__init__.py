@@ -1,62 +1,102 @@
 """One rasterisation function, several back ends."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import torch
 from torch import Tensor
 
 from splatrig.io.errors import InputError
-from splatrig.rasterize.backends import choose_backend, load_backend
-from splatrig.rasterize.scene import Splats, Views
+from splatrig.rasterize.activation import activate
+from splatrig.rasterize.backends import BACKENDS, choose_backend, load_backend
+from splatrig.rasterize.scene import Splats, Views, one_by_one
 
-__all__ = ["Splats", "Views", "rasterize", "render"]
+__all__ = ["Splats", "Views", "activate", "rasterize", "rasterize_each"]
 
 
-def rasterize(
-    means: Tensor,  # [N, 3]
-    quats: Tensor,  # [N, 4]
-    scales: Tensor,  # [N, 3]
-    opacities: Tensor,  # [N]
-    colors: Tensor,  # [N, 3] or [N, K, 3]
-    viewmats: Tensor,  # [C, 4, 4]
-    Ks: Tensor,  # [C, 3, 3]
-    width: int,
-    height: int,
-    *,
-    sh_degree: int | None = None,
-    backgrounds: Tensor | None = None,  # [C, 3]
-    backend: str = "auto",
-) -> tuple[Tensor, Tensor]:
-    """Render activated Gaussians from C cameras; return images [C, H, W, 3] and alphas [C, H, W, 1].
+def rasterize(splats: Splats, views: Views, backend: str = "auto") -> tuple[Tensor, Tensor]:
+    """Render activated Gaussians from C cameras; return images [..., C, H, W, 3] and alphas [..., C, H, W, 1].
 
-    Differentiable with respect to the Gaussians and the backgrounds. `colors` are RGB, or with `sh_degree`
-    spherical-harmonic coefficients, of which the colour is max(0, value + 0.5) along the view direction. Conventions
-    are those of gsplat 1.5.3: see `splatrig.rasterize.scene` and `splatrig.rasterize.numba_compositing`.
+    Differentiable with respect to the Gaussians and the backgrounds. Conventions are those of gsplat 1.5.3: see
+    `splatrig.rasterize.scene` and `splatrig.rasterize.numba_compositing`. With leading axes, [B, N, *] Gaussians and
+    [B, C, *] cameras, pose b is seen by its C cameras: gsplat renders all in one call, other back ends one pose after
+    the other.
 
     Args:
-        means: centres, head space, millimetres.
-        quats: rotations wxyz, of any length but zero.
-        scales: standard deviations, millimetres (activated).
-        opacities: in [0, 1] (activated).
-        colors: RGB or spherical harmonics.
-        viewmats: head space to camera, OpenCV axes.
-        Ks: pinhole intrinsics, pixels; any principal point.
-        width: image width, pixels.
-        height: image height, pixels.
-        sh_degree: degree of spherical harmonics to evaluate, 0 to 3.
-        backgrounds: RGB per camera; black when None.
+        splats: N Gaussians [..., N, *], head space, millimetres; colours are RGB or spherical harmonics.
+        views: C cameras [..., C, *] of one image size, on the device of the Gaussians; black behind without
+            `backgrounds`.
         backend: auto (gsplat on CUDA, numba on CPU) or a name of `splatrig.rasterize.backends.BACKENDS`.
 
     Raises:
-        InputError: a shape, dtype, device or degree that does not fit, or a back end that is missing.
+        InputError: devices or leading axes that do not fit, or a back end that is missing. `Splats` and `Views` raise
+            it for a shape, dtype or degree that does not fit.
 
     """
-    splats = Splats(means, quats, scales, opacities, colors, sh_degree)
-    return render(splats, Views(viewmats, Ks, width, height, backgrounds), backend)
-
-
-def render(splats: Splats, views: Views, backend: str = "auto") -> tuple[Tensor, Tensor]:
-    """Do what `rasterize` does, on bundled arguments."""
     if splats.means.device != views.viewmats.device:
         raise InputError(
             f"rasterize: the Gaussians are on {splats.means.device}, the cameras on {views.viewmats.device}; "
             "move them to one device."
         )
-    return load_backend(choose_backend(backend, splats.means.device.type))(splats, views)
+    if splats.batch != views.batch:
+        raise InputError(
+            f"rasterize: the Gaussians have leading axes {list(splats.batch)}, the cameras {list(views.batch)}; "
+            "give every pose cameras of its own."
+        )
+    name = choose_backend(backend, splats.means.device.type)
+    render = load_backend(name)
+    return render(splats, views) if BACKENDS[name].batched or not splats.batch else one_by_one(render, splats, views)
+
+
+def rasterize_each(
+    splats: Splats,  # [B, N, *]
+    views: Views,  # [B, 1, *]
+    sizes: Sequence[tuple[int, int]],  # B of width, height
+    backend: str = "auto",
+) -> list[tuple[Tensor, Tensor]]:  # B of [height, width, 3], [height, width, 1]
+    """Do what `rasterize` does for images of B sizes: return the upper left corner of every pose's image and alpha.
+
+    gsplat renders all in one call, at the size of `views`: the step of a fit on a GPU waits for the processor that
+    starts kernels, and this way one photograph starts as many as several. Gaussians beyond an image's border are then
+    flattened as the border of `views` has it (`scene.FRUSTUM_MARGIN`). Other back ends render the corners alone.
+
+    Raises InputError unless every pose has a camera and a size no larger than that of `views`.
+    """
+    poses = len(sizes)
+    if splats.batch != (poses,) or views.viewmats.shape[:-2] != (poses, 1):
+        raise InputError(
+            f"rasterize: expected {poses} poses with a camera each, as there are sizes, got Gaussians with leading "
+            f"axes {list(splats.batch)} and cameras [{', '.join(map(str, views.viewmats.shape[:-2]))}]."
+        )
+    if any(width > views.width or height > views.height for width, height in sizes):
+        raise InputError(f"rasterize: expected sizes up to that of the views, {views.width}x{views.height}.")
+    if poses > 1 and BACKENDS[choose_backend(backend, splats.means.device.type)].batched:
+        images, alphas = (part.squeeze(1) for part in rasterize(splats, views, backend))
+        return list(zip(_Corners.apply(images, sizes), _Corners.apply(alphas, sizes), strict=True))
+    rendered = []
+    for b, (pose, (width, height)) in enumerate(zip(splats.separate(), sizes, strict=True)):
+        background = None if views.backgrounds is None else views.backgrounds[b]
+        image, alpha = rasterize(pose, Views(views.viewmats[b], views.Ks[b], width, height, background), backend)
+        rendered.append((image.squeeze(0), alpha.squeeze(0)))
+    return rendered
+
+
+class _Corners(torch.autograd.Function):
+    """The upper left corner of each image [B, H, W, *] in its own size; a slice's own derivative has more kernels."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, sizes: Sequence[tuple[int, int]]) -> tuple[Tensor, ...]:
+        ctx.sizes, ctx.shape = sizes, images.shape
+        ctx.set_materialize_grads(False)
+        return tuple(image[:height, :width].contiguous() for image, (width, height) in zip(images, sizes, strict=True))
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor | None) -> tuple[Tensor | None, None]:
+        present = [corner for corner in upstream if corner is not None]
+        if not present:
+            return None, None
+        gradient = present[0].new_zeros(ctx.shape)
+        for image, corner, (width, height) in zip(gradient, upstream, ctx.sizes, strict=True):
+            if corner is not None:
+                image[:height, :width] = corner
+        return gradient, None

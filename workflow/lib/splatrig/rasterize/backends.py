@@ -1,21 +1,17 @@
 """The table of rasterisers, and the choice among them.
 
 To add one: write a module with `render(splats: Splats, views: Views) -> (images [C, H, W, 3], alphas [C, H, W, 1])`,
-differentiable with respect to the Gaussians and backgrounds, and add a row to `BACKENDS`. Modules are imported when
-they are first used, so a row may need packages that this machine lacks.
+differentiable with respect to the Gaussians and backgrounds, and add a row to `BACKENDS`. Without `batched` in its row
+it gets Gaussians and cameras without leading axes. Modules are imported when they are first used, so a row may need
+packages that this machine lacks.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 
-from torch import Tensor
-
 from splatrig.io.errors import InputError
-from splatrig.rasterize.scene import Splats, Views
-
-Render = Callable[[Splats, Views], tuple[Tensor, Tensor]]
+from splatrig.rasterize.scene import Render
 
 
 @dataclass(frozen=True)
@@ -30,6 +26,8 @@ class Backend:
     """Where its tensors live: cpu or cuda."""
     install: str
     """What to do when `package` is missing."""
+    batched: bool = False
+    """Whether `render` takes leading axes; otherwise it is called for one pose after the other."""
 
 
 BACKENDS = {
@@ -39,6 +37,7 @@ BACKENDS = {
         "gsplat",
         "cuda",
         "pip install gsplat==1.5.3 packaging, beside a CUDA build of torch; its first use compiles it with nvcc",
+        batched=True,
     ),
     "diff_gaussian_rasterization": Backend(
         "splatrig.rasterize.inria_backend",

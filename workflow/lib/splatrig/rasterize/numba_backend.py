@@ -18,7 +18,7 @@ from splatrig.io.errors import InputError
 from splatrig.rasterize import numba_compositing as compositing
 from splatrig.rasterize import numba_projection as projection
 from splatrig.rasterize.numba_compositing import Frame, Tiles
-from splatrig.rasterize.numba_projection import Camera, Gaussians
+from splatrig.rasterize.numba_projection import Camera, GaussianArrays
 from splatrig.rasterize.scene import EPS_2D, FRUSTUM_MARGIN, NEAR, Splats, Views
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ _TILE_PARTS = 4  # per thread: tiles differ in work, finer shares even it out
 def render(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
     """Render on the CPU; see `splatrig.rasterize.rasterize`."""
     degree = projection.NO_SH if splats.sh_degree is None else splats.sh_degree
-    gaussians = (splats.means, splats.quats, splats.scales, splats.opacities, splats.colors)
+    gaussians = [tensor for _, tensor in splats.items()]
     rendered = [
         _RenderView.apply(*gaussians, degree, _camera(views, view), views.width, views.height)
         for view in range(len(views))
@@ -75,7 +75,7 @@ class _RenderView(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
         *tensors, degree, camera, width, height = arguments
-        gaussians = Gaussians(*(tensor.detach().contiguous().numpy() for tensor in tensors))
+        gaussians = GaussianArrays(*(tensor.detach().contiguous().numpy() for tensor in tensors))
         if degree == projection.NO_SH:
             gaussians = gaussians._replace(colors=gaussians.colors[:, None, :])
         real = gaussians.means.dtype
@@ -107,7 +107,7 @@ class _RenderView(torch.autograd.Function):
             _TILE_PARTS,
         )
         splat_grads = np.zeros_like(splats)
-        grads = Gaussians(*(np.empty_like(array) for array in gaussians))
+        grads = GaussianArrays(*(np.empty_like(array) for array in gaussians))
 
         def gather(part: int, parts: int) -> None:
             compositing.sum_records(part, parts, tiles.first_slots, records, splats, splat_grads)

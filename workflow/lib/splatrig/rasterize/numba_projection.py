@@ -5,7 +5,9 @@ hundred tensor operations, with gradients by hand. With Σ = M Mᵀ, M = W R dia
 needed. Arithmetic is in float64 whatever the precision of the arrays: one Gaussian at a time that costs nothing.
 
 Layouts shared with other files are dtypes and named tuples, which are part of a kernel's signature: numba's on-disk
-cache notices changes of the file of a kernel alone.
+cache notices changes of the file of a kernel alone. The cache also finds the tuples by name, and fails on an older one
+that it cannot find before it sees that the file has changed: rename a tuple only together with its kernels' lines,
+which are part of the cache's file names.
 """
 
 import math
@@ -23,7 +25,7 @@ NO_SH = -1
 _kernel: Any = njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"}, error_model="numpy")
 
 
-class Gaussians(NamedTuple):
+class GaussianArrays(NamedTuple):
     """N activated Gaussians, or the loss gradients with respect to them."""
 
     means: Array  # [N, 3]
@@ -55,7 +57,7 @@ class Camera(NamedTuple):
 
 @_kernel
 def project(
-    part: int, parts: int, gaussians: Gaussians, camera: Camera, degree: int, splats: Array, depths: Array
+    part: int, parts: int, gaussians: GaussianArrays, camera: Camera, degree: int, splats: Array, depths: Array
 ) -> int:
     """Write `splats` and `depths` [N] of one part of the Gaussians; those nearer than `near` get opacity 0.
 
@@ -115,12 +117,12 @@ def project(
 def project_backward(
     part: int,
     parts: int,
-    gaussians: Gaussians,
+    gaussians: GaussianArrays,
     camera: Camera,
     degree: int,
     splats: Array,
     splat_grads: Array,
-    grads: Gaussians,
+    grads: GaussianArrays,
 ) -> None:
     """Write the gradients of one part of the Gaussians from those of their splats; reverse of `project`."""
     count = len(splats)
@@ -184,7 +186,7 @@ def _unit_quat(quats: Array, g: int) -> tuple[float, float, float, float, float]
 
 
 @_kernel
-def _to_camera(gaussians: Gaussians, camera: Camera, g: int) -> Any:
+def _to_camera(gaussians: GaussianArrays, camera: Camera, g: int) -> Any:
     """Return centre (x, y, z), the Gaussian's axes (columns of W R, three tuples) in the camera's frame, |quat|."""
     mx, my, mz = _row3(gaussians.means, g)
     x, y, z = _times(camera.W, mx, my, mz)
@@ -222,7 +224,7 @@ def _covariance_grad(splat: Any, splat_grad: Any) -> tuple[float, float, float]:
 
 @_kernel
 def _shape_backward(
-    gaussians: Gaussians, camera: Camera, g: int, splat: Any, splat_grad: Any, grads: Gaussians
+    gaussians: GaussianArrays, camera: Camera, g: int, splat: Any, splat_grad: Any, grads: GaussianArrays
 ) -> tuple[float, float, float]:
     """Write the gradients of scales and quaternion; return that of the centre (the colour's share excluded)."""
     center, axes, _ = _to_camera(gaussians, camera, g)

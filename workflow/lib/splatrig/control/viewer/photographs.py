@@ -1,5 +1,6 @@
 """Photographs of a run beside renders of the present pose from the same camera."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from splatrig.animation.render import lens_blur, picture_cameras, render, to_bytes
-from splatrig.dataset.cameras import Cameras, read_cameras
-from splatrig.dataset.frames import read_frames
-from splatrig.dataset.pose import read_pose
+from splatrig.dataset.cameras import Cameras
+from splatrig.dataset.dataset import Dataset
+from splatrig.dataset.decoding import read_photograph
+from splatrig.dataset.frames import names_of, neutral_name, read_frames
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.io.errors import InputError
 
@@ -19,35 +21,29 @@ class Photographs:
 
     def __init__(self, results: Path, height: int) -> None:
         """Read cameras and the list of frames; pictures become at most `height` pixels high."""
-        self.folder = results / "dataset"
-        cameras = read_cameras(self.folder / "cameras.json")
-        self._full = cameras
+        self._dataset = Dataset.open(results / "dataset" / "cameras.json")
+        cameras = self._dataset.cameras
         self.cameras: Cameras = picture_cameras(cameras, min(height, cameras.height))
         table = read_frames(results / "frames.csv")
-        self.frames = [f"{row.expression}/{row.frame}" for row in table.itertuples()]
-        neutral = table[table["neutral"]].iloc[0]
-        self.neutral = f"{neutral['expression']}/{neutral['frame']}"
+        self.frames, self._neutral = names_of(table), neutral_name(table)
 
     def blur_mm2(self, center: NDArray) -> float:
         """Return how far to widen Gaussians around `center` [3] that are seen from any distance; see `lens_blur`."""
-        return lens_blur(self._full.in_head_space(self._pose(self.neutral)), center)
+        return lens_blur(self._dataset.frame(self._neutral).cameras, center)
 
     def camera(self, frame: str, name: str) -> Cameras:
         """Return one camera in the head space of a frame `expression/frame`."""
         if frame not in self.frames or name not in self.cameras.names:
             raise InputError(f"photographs: there is no frame {frame} or no camera {name}.")
-        return self.cameras.select([self.cameras.names.index(name)]).in_head_space(self._pose(frame))
-
-    def _pose(self, frame: str) -> NDArray[np.float64]:  # [3, 4]
-        return read_pose(self.folder / frame / f"{frame.rpartition('/')[2]}_transform.txt")
+        shown = replace(self._dataset, cameras=self.cameras.select([self.cameras.names.index(name)]))
+        return shown.frame(frame).cameras
 
     def photograph(self, frame: str, name: str) -> NDArray[np.uint8]:  # [H, W, 3]
         """Return a photograph, black outside of the head where the run knows its silhouette."""
-        path = self.folder / frame / f"{name}.png"
-        if not path.is_file():
-            raise InputError(f"{path}: this frame has no photograph from camera {name}; choose another.")
-        picture = (
-            Image.open(path).convert("RGBA").resize((self.cameras.width, self.cameras.height), Image.Resampling.BOX)
+        cameras = self._dataset.cameras
+        path = self._dataset.frame(frame).photograph(cameras.names.index(name))
+        picture = Image.fromarray(read_photograph(path, cameras.width, cameras.height)).resize(
+            (self.cameras.width, self.cameras.height), Image.Resampling.BOX
         )
         rgba = np.asarray(picture).astype(np.float32) / 255.0
         return to_bytes(rgba[..., :3] * rgba[..., 3:])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from splatrig.learned.hiding import ALL, Hiding
+from splatrig.learned.occlusion import ALL, Occlusion
 
 KEY = (0, 6, 12, 3, 0)
 
@@ -23,10 +23,12 @@ def looking_from(eye: torch.Tensor) -> torch.Tensor:  # [4, 4]
     return viewmat
 
 
-def seen(hiding: Hiding, sphere: tuple, viewmat: torch.Tensor, key: tuple[int, ...] = KEY) -> torch.Tensor:  # [N] bool
+def seen(
+    occlusion: Occlusion, sphere: tuple, viewmat: torch.Tensor, key: tuple[int, ...] = KEY
+) -> torch.Tensor:  # [N] bool
     """Return what one camera is shown."""
     means, normals = sphere
-    shown = hiding.shown(means[None], normals, viewmat[None], [key])
+    shown = occlusion.shown(means[None], normals, viewmat[None], [key])
     assert shown is not None
     return shown[0]
 
@@ -35,7 +37,7 @@ def seen(hiding: Hiding, sphere: tuple, viewmat: torch.Tensor, key: tuple[int, .
 def test_what_turns_away_from_the_camera_is_hidden(sphere: tuple, cosine: float) -> None:
     means, normals = sphere
     eye = torch.tensor([300.0, -100.0, 900.0])
-    shown = seen(Hiding(cosine, 0.0), sphere, looking_from(eye))
+    shown = seen(Occlusion(cosine, 0.0), sphere, looking_from(eye))
     towards = (eye - means) / (eye - means).norm(dim=1, keepdim=True)
     facing = (normals * towards).sum(dim=1)
     clear = (facing + cosine).abs() > 1e-4
@@ -45,18 +47,18 @@ def test_what_turns_away_from_the_camera_is_hidden(sphere: tuple, cosine: float)
 
 
 def test_dropout_hides_its_share_anew_for_every_key_and_alike_for_the_same(sphere: tuple) -> None:
-    hiding = Hiding(ALL, 0.1)
-    shown = seen(hiding, sphere, torch.eye(4))
+    occlusion = Occlusion(ALL, 0.1)
+    shown = seen(occlusion, sphere, torch.eye(4))
     assert abs(float(shown.float().mean()) - 0.9) < 0.02  # four standard deviations
-    assert torch.equal(shown, seen(hiding, sphere, torch.eye(4)))
-    other = seen(hiding, sphere, torch.eye(4), (0, 6, 13, 3, 0))
+    assert torch.equal(shown, seen(occlusion, sphere, torch.eye(4)))
+    other = seen(occlusion, sphere, torch.eye(4), (0, 6, 13, 3, 0))
     assert abs(float((shown & other).float().mean()) - 0.81) < 0.03
 
 
 def test_both_hide_what_either_hides(sphere: tuple) -> None:
     viewmat = looking_from(torch.tensor([0.0, 0.0, 1000.0]))
-    either = [seen(hiding, sphere, viewmat) for hiding in (Hiding(0.2, 0.0), Hiding(ALL, 0.3))]
-    assert torch.equal(seen(Hiding(0.2, 0.3), sphere, viewmat), either[0] & either[1])
+    either = [seen(occlusion, sphere, viewmat) for occlusion in (Occlusion(0.2, 0.0), Occlusion(ALL, 0.3))]
+    assert torch.equal(seen(Occlusion(0.2, 0.3), sphere, viewmat), either[0] & either[1])
 
 
 def test_what_a_camera_is_shown_does_not_depend_on_the_others_of_its_step(sphere: tuple) -> None:
@@ -64,12 +66,12 @@ def test_what_a_camera_is_shown_does_not_depend_on_the_others_of_its_step(sphere
     moved = torch.stack([means, means + 5.0])
     viewmats = torch.stack([looking_from(torch.tensor([x, 0.0, 900.0])) for x in (0.0, 400.0)])
     keys = [KEY, (0, 6, 12, 4, 0)]
-    hiding = Hiding(0.2, 0.1)
-    both = hiding.shown(moved, normals, viewmats, keys)
+    occlusion = Occlusion(0.2, 0.1)
+    both = occlusion.shown(moved, normals, viewmats, keys)
     for index, key in enumerate(keys):
-        assert torch.equal(both[index], seen(hiding, (moved[index], normals), viewmats[index], key))
+        assert torch.equal(both[index], seen(occlusion, (moved[index], normals), viewmats[index], key))
 
 
 def test_nothing_to_hide_costs_nothing(sphere: tuple) -> None:
     means, normals = sphere
-    assert Hiding(ALL, 0.0).shown(means[None], normals, torch.eye(4)[None], [KEY]) is None
+    assert Occlusion(ALL, 0.0).shown(means[None], normals, torch.eye(4)[None], [KEY]) is None

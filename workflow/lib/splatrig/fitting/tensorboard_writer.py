@@ -14,14 +14,14 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 
-class Logbook:
+class TensorBoardWriter:
     """One run of TensorBoard in a folder; use it as a context manager."""
 
     def __init__(self, folder: str | Path) -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         self._writer = EventFileWriter(str(folder))
 
-    def __enter__(self) -> "Logbook":
+    def __enter__(self) -> "TensorBoardWriter":
         return self
 
     def __exit__(

@@ -7,15 +7,17 @@ import torch
 from PIL import Image
 
 from learned import planted
+from splatrig.dataset.dataset import Frame
+from splatrig.dataset.photographs import Photographs, pairs_in_memory
 from splatrig.io.errors import InputError
 from splatrig.learned.schedule import Batch, Schedule
-from splatrig.learned.stream import FrameViews, Photographs, pairs_in_memory, stream
+from splatrig.learned.stream import stream
 
 CAMERAS = planted.cameras_around(3)
 
 
 @pytest.fixture
-def frames(tmp_path: Path) -> list[FrameViews]:
+def frames(tmp_path: Path) -> list[Frame]:
     generator = np.random.default_rng(0)
     views = []
     for row in range(4):
@@ -26,7 +28,7 @@ def frames(tmp_path: Path) -> list[FrameViews]:
             pixels[..., 3] = 0
             pixels[20:25, 21:26, 3] = 255
             Image.fromarray(pixels).save(folder / f"{name}.png")
-        views.append(FrameViews("E000", f"{row:06d}", folder, CAMERAS))
+        views.append(Frame("E000", f"{row:06d}", folder, CAMERAS))
     return views
 
 

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 ALL = 1.0
-"""`Hiding.back_faces` that hides nothing."""
+"""`Occlusion.back_faces` that hides nothing."""
 
 
 @dataclass(frozen=True)
-class Hiding:
+class Occlusion:
     """Which Gaussians a step does without."""
 
     back_faces: float

@@ -1,0 +1,77 @@
+"""The data set of one subject, `results/{subject}/dataset`: where each frame's files are and what its cameras see."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.dataset.cameras import Cameras, read_cameras
+from splatrig.dataset.pose import read_pose
+from splatrig.io.errors import InputError
+from splatrig.mesh.obj import read_obj
+from splatrig.mesh.template import Template
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of the data set."""
+
+    expression: str
+    frame: str
+    folder: Path
+    """Holds `{camera}.png` (the photographs), `{frame}.obj` (the tracked mesh) and `{frame}_transform.txt`."""
+    cameras: Cameras
+    """C cameras; `viewmats` map this frame's head space to the camera."""
+
+    @property
+    def name(self) -> str:
+        """`expression/frame`, as in tables and messages."""
+        return f"{self.expression}/{self.frame}"
+
+    def photograph(self, camera: int) -> Path:
+        """Return the file of a camera's photograph; its alpha channel is the matte."""
+        return self.folder / f"{self.cameras.names[camera]}.png"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The cameras and the folders of all frames of one subject."""
+
+    folder: Path
+    """Holds `{expression}/{frame}/`."""
+    cameras: Cameras
+    """In the capture's world space."""
+    plates: Path | None = None
+    """The folder of the photographs of the empty stage, `{camera}.png`, if the capture has them."""
+
+    @classmethod
+    def open(cls, cameras: str | Path, plates: str | Path | None = None) -> "Dataset":
+        """Return the data set whose calibrated cameras are in the file `cameras`, `dataset/cameras.json`."""
+        return cls(Path(cameras).parent, read_cameras(cameras), None if plates is None else Path(plates))
+
+    def frame(self, name: str) -> Frame:
+        """Return the frame `expression/frame`; raise InputError naming a pose that is missing or malformed."""
+        expression, _, frame = name.rpartition("/")
+        folder = self.folder / expression / frame
+        pose = read_pose(folder / f"{frame}_transform.txt")
+        return Frame(expression, frame, folder, self.cameras.in_head_space(pose))
+
+    def frames(self, names: Sequence[str]) -> list[Frame]:
+        """Return the frames `expression/frame` in order."""
+        return [self.frame(name) for name in names]
+
+
+def read_tracked_mesh(folder: Path, template: Template) -> NDArray[np.float64]:  # [V, 3]
+    """Read the tracked vertices of the frame in `folder` of a data set, in head space and millimetres.
+
+    Raises InputError naming the file whose number of vertices is not the template's or that is not finite.
+    """
+    path, expected = folder / f"{folder.name}.obj", template.base.vertices
+    vertices = read_obj(path).vertices
+    if vertices.shape != expected.shape:
+        raise InputError(f"{path}: expected {len(expected)} vertices as in the template, got {len(vertices)}.")
+    if not np.isfinite(vertices).all():
+        raise InputError(f"{path}: expected finite vertices, got NaN or infinity; track this frame again.")
+    return vertices

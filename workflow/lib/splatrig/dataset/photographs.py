@@ -1,0 +1,268 @@
+"""The one reader of photographs: decoded ahead of their use, kept in host memory while needed, views on a device."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from splatrig.dataset.cameras import Cameras
+from splatrig.dataset.dataset import Frame
+from splatrig.dataset.decoding import Crop, DecodingProcesses, cores, read_photograph, silhouette_box
+
+Pair = tuple[int, int]
+"""(frame, camera), indices into the frames of a reader and their cameras."""
+
+BYTES_PER_PIXEL = 4
+"""Photographs are RGBA of 8 bits per channel."""
+CAMERA_BYTES = 256
+"""Before a photograph in memory: view matrix, intrinsics and those of the crop, 34 float32, and padding."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One camera's photograph of one frame, on a device."""
+
+    camera: str
+    image: Tensor  # [h, w, 4] uint8
+    """RGB and the matte."""
+    plate: Tensor | None  # [h, w, 3] uint8
+    """The empty stage, if the capture has it."""
+    viewmats: Tensor  # [1, 4, 4]
+    """Head space of the frame to camera, millimetres."""
+    Ks: Tensor  # [1, 3, 3]
+    """Intrinsics in pixels of `image`."""
+    crop: "View | None" = None
+    """Part of a whole photograph, in the same memory; see `silhouette`."""
+
+    @property
+    def silhouette(self) -> "View":
+        """The view cropped to the silhouette; itself where it is."""
+        return self.crop or self
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return self.image.shape[1]
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return self.image.shape[0]
+
+    @property
+    def inside(self) -> Tensor:  # [h, w] bool
+        """Pixels that the silhouette covers by more than half: the region `mask` of all metrics."""
+        return self.image[..., 3] > 127
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A photograph and its camera in one piece of host memory, so that one copy takes both to a GPU."""
+
+    camera: str
+    memory: Tensor  # [CAMERA_BYTES + h * w * 4] uint8
+    box: Crop
+    """The part of the whole photograph that is in memory."""
+    silhouette: Crop
+    """Where in the whole photograph the silhouette is."""
+
+    @classmethod
+    def of(
+        cls,
+        pixels: NDArray[np.uint8],  # [H, W, 4]
+        silhouette: Crop,
+        cameras: Cameras,
+        camera: int,
+        *,
+        cropped: bool,
+        pinned: bool = False,
+    ) -> "Photograph":
+        """Copy a whole photograph, or its silhouette alone; `pinned` memory is read by a GPU directly."""
+        box = silhouette if cropped else (0, pixels.shape[0], 0, pixels.shape[1])
+        top, bottom, left, right = box
+        size = CAMERA_BYTES + (bottom - top) * (right - left) * BYTES_PER_PIXEL
+        memory = torch.empty(size, dtype=torch.uint8, pin_memory=pinned)
+        intrinsics = [_shifted(cameras.Ks[camera], part).reshape(-1) for part in (box, silhouette)]
+        numbers = np.concatenate([cameras.viewmats[camera].reshape(-1), *intrinsics]).astype(np.float32)
+        memory.numpy()[: numbers.nbytes] = numbers.view(np.uint8)
+        image = memory.numpy()[CAMERA_BYTES:].reshape(bottom - top, right - left, BYTES_PER_PIXEL)
+        np.copyto(image, pixels[top:bottom, left:right])
+        return cls(cameras.names[camera], memory, box, silhouette)
+
+    def view(self, device: torch.device, plate: Tensor | None = None) -> View:
+        """Return the photograph on a device, in front of a whole `plate` [H, W, 3]; does not wait for the copy."""
+        memory = self.memory.to(device, non_blocking=True)
+        numbers = memory[: 34 * 4].view(torch.float32)
+        top, bottom, left, right = self.box
+        image = memory[CAMERA_BYTES:].view(bottom - top, right - left, BYTES_PER_PIXEL)
+        viewmats, Ks = numbers[:16].view(1, 4, 4), numbers[16:25].view(1, 3, 3)
+        behind = None if plate is None else plate[top:bottom, left:right]
+        if self.box == self.silhouette:
+            return View(self.camera, image, behind, viewmats, Ks)
+        top, bottom, left, right = self.silhouette
+        behind_crop = None if plate is None else plate[top:bottom, left:right]
+        crop = View(self.camera, image[top:bottom, left:right], behind_crop, viewmats, numbers[25:34].view(1, 3, 3))
+        return View(self.camera, image, behind, viewmats, Ks, crop)
+
+
+def _shifted(K: NDArray[np.float64], box: Crop) -> NDArray[np.float64]:  # [3, 3] both
+    """Return the intrinsics of a part of a picture."""
+    shifted = K.copy()
+    shifted[:2, 2] -= (box[2], box[0])
+    return shifted
+
+
+class Photographs:
+    """Photographs of some frames, decoded on demand or ahead of time; what was asked to be held stays in memory.
+
+    Whoever reads photographs chooses what is held: all of them, windows of a schedule, or a frame and the next one.
+    Next to a GPU, processes decode and memory is pinned (`splatrig.dataset.decoding`): best made before it is used.
+    """
+
+    def __init__(
+        self,
+        frames: Sequence[Frame],
+        device: torch.device | str = "cpu",
+        *,
+        plates: Path | None = None,
+        cropped: bool = True,
+        workers: int | None = None,
+        processes: bool | None = None,
+        beside: Callable[[int], Any] | None = None,
+    ) -> None:
+        """Serve photographs of `frames` as views on `device`, kept cropped to the silhouette or whole.
+
+        `plates` is the folder of the photographs of the empty stage, `{camera}.png`, where the capture has them;
+        `workers` is the number of photographs that are decoded at a time (default: the cores, 16 at most), in
+        `processes` (default: on a GPU) or in threads. `beside` computes on a worker what else is needed of the
+        frame with an index.
+        """
+        self.frames = tuple(frames)
+        self.device = torch.device(device)
+        self.waited_seconds = 0.0
+        """How long callers have waited for photographs that were not decoded yet."""
+        self._plates, self._cropped, self._beside = plates, cropped, beside
+        self._stage: dict[int, Tensor] = {}
+        self._held: dict[Pair, Future[Photograph]] = {}
+        self._processes: DecodingProcesses | None = None
+        workers = workers or min(16, cores())
+        if self.frames and (self.device.type == "cuda" if processes is None else processes) and sys.platform == "linux":
+            cameras = self.frames[0].cameras
+            self._processes = DecodingProcesses((cameras.width, cameras.height), workers, beside)
+        self._pool = ThreadPoolExecutor(workers)
+
+    def close(self) -> None:
+        """Stop decoding."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._processes is not None:
+            self._processes.close()
+
+    def __enter__(self) -> "Photographs":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def hold(self, pairs: Sequence[Pair]) -> None:
+        """Begin to decode `pairs`, in this order, and keep them until they are dropped."""
+        for pair in pairs:
+            if pair not in self._held:
+                self._held[pair] = self._pool.submit(self._decode, pair)
+
+    def drop(self, pairs: Sequence[Pair]) -> None:
+        """Forget `pairs`; those not decoded yet never will be."""
+        for pair in pairs:
+            future = self._held.pop(pair, None)
+            if future is not None:
+                future.cancel()
+
+    def beside(self, frame: int) -> Future[Any]:
+        """Begin to compute on a worker what was given as `beside`, of a frame."""
+        if self._processes is not None:
+            return self._processes.beside(frame)
+        assert self._beside is not None  # only who gives it asks for it
+        return self._pool.submit(self._beside, frame)
+
+    def view(self, pair: Pair) -> View:
+        """Return a pair's photograph and camera on the device; raise InputError naming an unreadable file."""
+        begin = time.perf_counter()
+        held = self._held.get(pair)
+        photograph = self._decode(pair) if held is None else held.result()
+        self.waited_seconds += time.perf_counter() - begin
+        return photograph.view(self.device, None if self._plates is None else self._plate(self._plates, pair[1]))
+
+    def views(self, frame: int) -> tuple[View, ...]:
+        """Return all cameras' photographs of a frame on the device, decoded side by side, and hold none of them."""
+        pairs = [(frame, camera) for camera in range(len(self.frames[frame].cameras))]
+        self.hold(pairs)
+        try:
+            return tuple(self.view(pair) for pair in pairs)
+        finally:
+            self.drop(pairs)
+
+    def _plate(self, folder: Path, camera: int) -> Tensor:  # [H, W, 3] uint8
+        """Return a camera's empty stage."""
+        if camera not in self._stage:
+            cameras = self.frames[0].cameras
+            pixels = read_photograph(folder / f"{cameras.names[camera]}.png", cameras.width, cameras.height)
+            self._stage[camera] = torch.from_numpy(pixels[..., :3].copy()).to(self.device)
+        return self._stage[camera]
+
+    def _decode(self, pair: Pair) -> Photograph:
+        frame, camera = self.frames[pair[0]], pair[1]
+        path = frame.photograph(camera)
+        if self._processes is None:
+            pixels = read_photograph(path, frame.cameras.width, frame.cameras.height)
+            return self._kept(pixels, silhouette_box(pixels[..., 3]), frame.cameras, camera)
+        with self._processes.decoded(path) as (pixels, crop):
+            return self._kept(pixels, crop, frame.cameras, camera)
+
+    def _kept(self, pixels: NDArray[np.uint8], crop: Crop, cameras: Cameras, camera: int) -> Photograph:
+        on_gpu = self.device.type == "cuda"
+        return Photograph.of(pixels, crop, cameras, camera, cropped=self._cropped, pinned=on_gpu)
+
+
+def pairs_in_memory(cameras: Cameras, memory_gib: float) -> int:
+    """Return how many whole photographs fit into `memory_gib`, at least one."""
+    return max(1, int(memory_gib * 2**30 / (cameras.width * cameras.height * BYTES_PER_PIXEL)))
+
+
+@contextmanager
+def copying_beside(device: torch.device, *, wait: bool = False) -> Iterator[None]:
+    """Let the copies to a GPU that are begun inside run on a stream of their own, next to what the GPU computes.
+
+    With `wait` the calling thread waits for them at the end. Before views are used, `take_over` them.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    side = _copying_stream(device)
+    with torch.cuda.stream(side):
+        yield
+    if wait:
+        side.synchronize()
+
+
+def take_over(device: torch.device, views: Iterable[View]) -> None:
+    """Let the device's current stream wait for the copies of `views`, which belong to it from then on."""
+    if device.type != "cuda":
+        return
+    current = torch.cuda.current_stream(device)
+    current.wait_stream(_copying_stream(device))
+    for view in views:
+        view.image.record_stream(current)  # and with it the camera, which shares its memory
+
+
+@cache
+def _copying_stream(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)

@@ -1,0 +1,86 @@
+"""What a loss or a metric compares: renderings and photographs of the same cameras, over the same backdrop."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from splatrig.dataset.photographs import View
+from splatrig.fitting.losses import composite
+from splatrig.rasterize import Splats, Views, rasterize, rasterize_each
+
+
+@dataclass(frozen=True)
+class RenderOptions:
+    """How a rendering is made and compared with its photograph."""
+
+    backdrop: str
+    """`black` or `random`: photograph and rendering are composited over it; `leak`: the original's, a random colour
+    behind the rendering of an unmasked photograph; `plate`: the rendering over the photographed empty stage."""
+    lambda_dssim: float
+    """Weight of the structural dissimilarity in the loss, against that of absolute differences."""
+    sh_degree: int
+    rasterizer: str
+    """Back end of `splatrig.rasterize`."""
+
+    @property
+    def measuring(self) -> "RenderOptions":
+        """How all recipes are measured alike: over black, or over the plate where the capture has one."""
+        return self if self.backdrop == "plate" else replace(self, backdrop="black")
+
+
+def render_view(
+    splats: Splats,  # [N, *]
+    view: View,
+    options: RenderOptions,
+    background: Tensor,  # [3]
+) -> tuple[Tensor, Tensor]:  # [h, w, 3] each
+    """Return rendering and photograph of a view, both over the backdrop (`background` or the view's plate)."""
+    views = Views(view.viewmats, view.Ks, view.width, view.height, _behind(options, background)[None])
+    images, alphas = rasterize(replace(splats, sh_degree=options.sh_degree), views, options.rasterizer)
+    return _compared(images.squeeze(0), alphas.squeeze(0), view, options, background)
+
+
+def render_views(
+    poses: Splats,  # [S, N, *]
+    views: Sequence[View],  # S
+    viewmats: Tensor,  # [S, 4, 4] of the views
+    options: RenderOptions,
+    background: Tensor,  # [3]
+) -> list[tuple[Tensor, Tensor]]:  # S of [h, w, 3] each
+    """Return what `render_view` returns of several poses, each in a view of its own."""
+    sizes = [(view.width, view.height) for view in views]
+    largest = Views(
+        viewmats[:, None],
+        torch.cat([view.Ks for view in views])[:, None],
+        width=max(width for width, _ in sizes),
+        height=max(height for _, height in sizes),
+        backgrounds=_behind(options, background).expand(len(views), 1, 3),
+    )
+    rendered = rasterize_each(replace(poses, sh_degree=options.sh_degree), largest, sizes, options.rasterizer)
+    return [
+        _compared(image, alpha, view, options, background) for (image, alpha), view in zip(rendered, views, strict=True)
+    ]
+
+
+def _behind(options: RenderOptions, background: Tensor) -> Tensor:  # [3]
+    """Return the colour that the rasterizer puts behind the Gaussians: black where a plate follows."""
+    return torch.zeros_like(background) if options.backdrop == "plate" else background
+
+
+def _compared(
+    image: Tensor,  # [h, w, 3], over `_behind`
+    alpha: Tensor,  # [h, w, 1]
+    view: View,
+    options: RenderOptions,
+    background: Tensor,  # [3]
+) -> tuple[Tensor, Tensor]:  # [h, w, 3] each
+    """Return a rendering and its photograph over the backdrop, in [0, 1]."""
+    if options.backdrop in ("plate", "leak"):
+        photographed = view.image[..., :3].to(torch.float32) * (1.0 / 255.0)
+        if options.backdrop == "leak":
+            return image, photographed
+        assert view.plate is not None  # the options follow the capture
+        return image + (1.0 - alpha) * (view.plate.to(torch.float32) * (1.0 / 255.0)), photographed
+    return image, composite(view.image, background)

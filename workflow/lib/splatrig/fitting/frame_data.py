@@ -1,0 +1,78 @@
+"""One frame as a fit takes it: the tracked mesh and the photographs of all cameras, in head space."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from splatrig.dataset.dataset import Dataset, Frame, read_tracked_mesh
+from splatrig.dataset.photographs import Photographs, View, copying_beside, take_over
+from splatrig.mesh.template import Template
+
+
+@dataclass(frozen=True)
+class FrameData:
+    """One frame, its photographs on the device that fits."""
+
+    frame: Frame
+    vertices: NDArray[np.float64]  # [V, 3]
+    """Vertices of the finest level in head space, millimetres."""
+    views: tuple[View, ...]
+    """Whole photographs with their crops, in the order of `frame.cameras`."""
+
+    @property
+    def name(self) -> str:
+        """`expression/frame`, as in tables and messages."""
+        return self.frame.name
+
+    @property
+    def device(self) -> torch.device:
+        """Where the photographs are."""
+        return self.views[0].image.device
+
+
+class FrameReader:
+    """Reads whole frames onto a device, and on a worker the tracked mesh and what follows from it.
+
+    Use it as a context manager, made before a GPU is used. Copies to a GPU run next to what it computes.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        names: Sequence[str],
+        template: Template,
+        device: torch.device,
+        *,
+        workers: int = 1,
+        place: Callable[[NDArray[np.float64]], Any] = lambda _: None,
+    ) -> None:
+        """Read the frames `expression/frame`; `place` is called with the vertices of each, and returned if pickled."""
+        frames = dataset.frames(names)
+
+        def beside(index: int) -> tuple[NDArray[np.float64], Any]:
+            vertices = template.up @ read_tracked_mesh(frames[index].folder, template)
+            return vertices, place(vertices)
+
+        self._photographs = Photographs(
+            frames, device, plates=dataset.plates, cropped=False, workers=workers, beside=beside
+        )
+
+    def read(self, index: int) -> tuple[FrameData, Any]:
+        """Return a frame and what `place` made of it; raise InputError naming a file that is missing or broken."""
+        device = self._photographs.device
+        beside = self._photographs.beside(index)
+        with copying_beside(device, wait=True):
+            views = self._photographs.views(index)
+        take_over(device, views)
+        vertices, placed = beside.result()
+        return FrameData(self._photographs.frames[index], vertices, views), placed
+
+    def __enter__(self) -> "FrameReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._photographs.close()
