@@ -9,11 +9,11 @@ import trimesh
 from numpy.typing import NDArray
 
 from splatrig.components.component_file import Components
-from splatrig.components.fields import ATTRIBUTES
+from splatrig.components.fields import Columns
 from splatrig.dataset.cameras import Cameras
 from splatrig.evaluation.attribute_rows import AttributeRows, reach_of
 from splatrig.evaluation.method import MethodEvaluation
-from splatrig.gaussians.gaussians import SHAPES, Gaussians
+from splatrig.gaussians.gaussians import Gaussians
 
 RADIUS_MM = 90.0
 JOINT = ("xyz", "f_dc", "rotation", "scale")
@@ -46,19 +46,6 @@ def head(subdivisions: int = 2, seed: int = 0) -> Head:
     return Head(vertices, np.asarray(sphere.faces, dtype=np.int64), neutral)
 
 
-def row_of(gaussians: Gaussians, attributes: tuple[str, ...]) -> NDArray[np.float32]:
-    return np.concatenate([getattr(gaussians, ATTRIBUTES[name]).reshape(-1) for name in attributes])
-
-
-def dim_info(count: int, attributes: tuple[str, ...]) -> tuple[tuple[str, int, int], ...]:
-    info, first = [], 0
-    for name in attributes:
-        end = first + count * int(np.prod(SHAPES[ATTRIBUTES[name]], dtype=int))
-        info.append((name, first, end))
-        first = end
-    return tuple(info)
-
-
 def bumps(vertices: NDArray, count: int, width_mm: float = 25.0) -> NDArray[np.float32]:  # [K, N, 3]
     """Outward bumps of 10 mm around spread-out vertices, exactly zero beyond three widths."""
     centers = vertices[np.linspace(0, len(vertices) - 1, count).astype(int)]
@@ -78,11 +65,11 @@ def components(
 ) -> Components:
     """Planted components around the neutral (frame 0): weights in [0, 1] for sldc, of both signs otherwise."""
     generator = np.random.default_rng(seed)
-    rest = row_of(made.neutral, attributes)
-    info = dim_info(len(made.neutral), attributes)
+    columns = Columns(attributes, len(made.neutral))
+    rest = columns.row_of(made.neutral)
     C = np.zeros((count, len(rest)), dtype=np.float32)
     std = np.ones(len(rest), dtype=np.float32)
-    for name, first, end in info:
+    for name, first, end in columns.spans:
         if name == "xyz":
             std[first:end] = 2.0
             C[:, first:end] = bumps(made.vertices, count).reshape(count, -1) / 2.0
@@ -101,10 +88,12 @@ def components(
         mean=mean.astype(np.float32),
         std=std,
         offset=((rest - mean) / std).astype(np.float32),
-        dim_info=info,
+        columns=columns,
         faces=made.faces,
         face_mask=made.vertices[:, 2] > 0,
         frames=tuple(f"E{frame // 3:03d}/{frame:06d}" for frame in range(frames)),
+        limits=(0.0, 1.0) if family == "sldc" else None,
+        base=made.neutral if family == "joint" else None,
     )
 
 

@@ -72,7 +72,7 @@ def test_weights_that_are_all_negative_are_one_sided_too():
 
 def test_displacement_is_that_of_the_planted_bump(made):
     parts = planted.components(made)
-    rig = Rig(parts, made.neutral)
+    rig = Rig.of(parts, made.neutral)
     swing = swing_of(np.array([0.0, 1.0]), 1, 2.0)
     expected = np.linalg.norm(planted.bumps(made.vertices, 3)[1], axis=1)
     np.testing.assert_allclose(displacement_mm(rig, swing), expected, atol=1e-4)
@@ -87,7 +87,7 @@ def test_family_pictures_hold_every_component_and_camera(made):
     parts = planted.components(made)
     cameras = planted.cameras(2)
     view = look(made.vertices, made.faces, cameras)
-    pictures = picture_family(Rig(parts, made.neutral), cameras, view, components=[0, 2], deviations=2.0, frames=5)
+    pictures = picture_family(Rig.of(parts, made.neutral), cameras, view, components=[0, 2], deviations=2.0, frames=5)
     assert sorted(pictures.stills) == [
         "component_01_cam0.png",
         "component_01_cam1.png",
@@ -102,16 +102,16 @@ def test_family_pictures_hold_every_component_and_camera(made):
 
 def test_components_are_labelled_by_place_and_unit_of_their_name(made):
     parts = planted.components(made)
-    assert acts_on(Rig(parts, made.neutral), 0) == ""
+    assert acts_on(Rig.of(parts, made.neutral), 0) == ""
     names = ("SLDC 01 · chin · E006, E007 · jawOpen 0.99", "SLDC 02 · mouth left · E008", "SLDC 03 · nose · E009")
-    rig = Rig(replace(parts, names=names), made.neutral)
+    rig = Rig.of(replace(parts, names=names), made.neutral)
     assert acts_on(rig, 0) == "chin\njawOpen 0.99\n"
     assert acts_on(rig, 1) == "mouth left\n"
 
 
 def test_names_of_other_people_label_components_too(made):
     names = ("smile, a very long name for one component", "lip · upper", "")
-    rig = Rig(replace(planted.components(made), names=names), made.neutral)
+    rig = Rig.of(replace(planted.components(made), names=names), made.neutral)
     assert acts_on(rig, 0) == "smile, a very long …\n"
     assert acts_on(rig, 1) == "lip · upper\n"
     assert acts_on(rig, 2) == "\n"

@@ -5,10 +5,10 @@ import torch
 import planted
 from splatrig.animation.camera_path import fixed, orbit
 from splatrig.animation.captions import captioned, strongest
-from splatrig.animation.film import device_rig, film, film_on_device
-from splatrig.animation.render import lens_blur, render, to_bytes, widened
+from splatrig.animation.film import film, film_in_batches
+from splatrig.animation.render import Renderer, lens_blur, render, to_bytes, widened
 from splatrig.components.rig import Rig
-from splatrig.components.skin import surface_of
+from splatrig.components.skin import skin_of
 from splatrig.io.errors import InputError
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
@@ -20,11 +20,11 @@ def made():
 
 
 def rigs(made):
-    surface = surface_of(made.vertices, made.faces)
+    skin = skin_of(made.vertices, made.faces)
     return {
-        "centres alone": Rig(planted.components(made), made.neutral),
-        "centres that skin follows": Rig(planted.components(made), made.neutral, surface),
-        "all attributes": Rig(planted.components(made, family="pca", attributes=planted.JOINT), made.neutral),
+        "centres alone": Rig.of(planted.components(made), made.neutral),
+        "centres that skin follows": Rig.of(planted.components(made), made.neutral, skin),
+        "all attributes": Rig.of(planted.components(made, family="pca", attributes=planted.JOINT), made.neutral),
     }
 
 
@@ -36,12 +36,12 @@ def test_batches_on_a_device_are_the_poses_of_the_rig(made, name, device):
     rig = rigs(made)[name]
     weights = np.array([[0.0, 0.0, 0.0], [1.0, 0.2, 0.0], [0.3, 0.0, 0.9], [0.1, 0.8, 0.4], [0.0, 1.0, 1.0]])
     path = orbit(planted.cameras().select([0]), 5, np.zeros(3))
-    color = np.array([0.2, 0.4, 0.6])
-    batches = list(film_on_device(device_rig(rig, device, 1.5), weights, path, color, 2))
+    color = (0.2, 0.4, 0.6)
+    batches = list(film_in_batches(rig.to(device), weights, path, Renderer(device, color, 1.5), 2))
     assert [len(batch) for batch in batches] == [2, 2, 1]
     pictures = torch.cat(batches).cpu().numpy()
     for frame, row in enumerate(weights):
-        expected, _ = render(widened(rig.gaussians(row), 1.5), path.select([frame]), background=color)
+        expected, _ = render(widened(rig.pose(row), 1.5), path.select([frame]), background=np.array(color))
         difference = np.abs(pictures[frame].astype(int) - to_bytes(expected[0]).astype(int))
         assert difference.mean() < 0.05
         assert np.percentile(difference, 99.9) <= 1
@@ -50,7 +50,7 @@ def test_batches_on_a_device_are_the_poses_of_the_rig(made, name, device):
 def test_a_film_has_a_picture_a_row_and_moves(made):
     rig = rigs(made)["all attributes"]
     weights = np.linspace(0, 1, 4)[:, None] * np.ones(3)
-    pictures = list(film(rig, weights, fixed(planted.cameras(), 4), background=(1.0, 1.0, 1.0)))
+    pictures = list(film(rig, weights, fixed(planted.cameras(), 4), Renderer(background=(1.0, 1.0, 1.0))))
     assert len(pictures) == 4
     assert pictures[0].shape == (60, 40, 3)
     assert pictures[0].dtype == np.uint8
@@ -87,7 +87,7 @@ def test_a_film_nearer_than_the_photographs_is_their_picture_enlarged(made):
     shown = photographed.scaled(4)
     widen = lens_blur(photographed, np.zeros(3), shown)
     (small,) = film(rig, np.zeros((1, 3)), photographed)
-    large = {amount: next(film(rig, np.zeros((1, 3)), shown, widen_mm2=amount)) for amount in (0.0, widen)}
+    large = {amount: next(film(rig, np.zeros((1, 3)), shown, Renderer(widen_mm2=amount))) for amount in (0.0, widen)}
     height, width = small.shape[:2]
     apart = {
         amount: np.abs(picture.reshape(height, 4, width, 4, 3).mean(axis=(1, 3)) - small).mean()

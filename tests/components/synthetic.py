@@ -13,8 +13,7 @@ from splatrig.capture.demo.head import load_head
 from splatrig.components.attribute_writer import export_attributes
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.component_file import Components
-from splatrig.components.matrix import AttributeMatrix, in_memory
-from splatrig.components.pca import PrincipalComponents
+from splatrig.components.matrix import AttributeMatrix, Decomposition, in_memory
 from splatrig.dataset.frames import FrameRow
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
@@ -213,12 +212,9 @@ def weights_of(components: Components, rows: np.ndarray) -> np.ndarray:
     return np.linalg.lstsq(components.C.T.astype(np.float64), components.standardise(rows).T, rcond=None)[0].T
 
 
-def pca_components(matrix: AttributeMatrix, found: PrincipalComponents) -> Components:
+def pca_components(matrix: AttributeMatrix, found: Decomposition) -> Components:
     """Return what PCA found in a matrix in memory as a component file has it, without faces."""
-    return found.standardisation.components(
-        "pca",
-        found.W,
-        found.C,
+    return found.components(
         faces=np.zeros((0, 3), np.int64),
         face_mask=np.ones(matrix.sources[0].shape[1] // 3, bool),
         frames=[str(row) for row in range(len(matrix.rows))],

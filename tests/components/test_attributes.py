@@ -8,7 +8,8 @@ import pytest
 from components.synthetic import export_small_capture
 from splatrig.components.attribute_writer import aligned_quats, export_attributes
 from splatrig.components.attributes import AttributeReader
-from splatrig.components.matrix import DIMENSIONS, StandardisedRows, in_memory, standardise
+from splatrig.components.fields import ATTRIBUTES
+from splatrig.components.matrix import StandardisedRows, in_memory, standardise
 from splatrig.evaluation.attribute_rows import read_attribute_rows
 from splatrig.gaussians.gaussians import SH_C0
 from splatrig.gaussians.store import read_fitted_frames, write_fitted_frames
@@ -89,13 +90,13 @@ def test_std_is_the_root_mean_square_of_the_centred_data_of_each_attribute():
     rng = np.random.default_rng(0)
     arrays = {
         "xyz": (500 + 0.3 * rng.normal(size=(7, 30_000))).astype(np.float32),
-        "scale": (-3 + 2 * rng.normal(size=(7, 300))).astype(np.float32),
+        "scale": (-3 + 2 * rng.normal(size=(7, 30_000))).astype(np.float32),
     }
     found = standardise(in_memory(arrays), "mean")
     for (name, array), scale in zip(arrays.items(), found.scales, strict=True):
         wide = array.astype(np.float64)
         np.testing.assert_allclose(scale, np.sqrt(((wide - wide.mean(axis=0)) ** 2).mean()), rtol=2e-6, err_msg=name)
-    assert found.std.shape == (30_300,)
+    assert found.std.shape == (60_000,)
     np.testing.assert_array_equal(found.std[[0, 29_999, 30_000]], found.scales[[0, 0, 1]])
 
 
@@ -111,7 +112,7 @@ def test_an_attribute_that_never_changes_has_std_one_and_zero_rows():
 def test_gaussian_blocks_are_the_rows_in_another_order(at_once, monkeypatch):
     monkeypatch.setattr("splatrig.components.matrix.GAUSSIANS_AT_ONCE", at_once)
     rng = np.random.default_rng(0)
-    arrays = {name: rng.normal(size=(4, 50 * DIMENSIONS[name])).astype(np.float32) for name in ("xyz", "rotation")}
+    arrays = {name: rng.normal(size=(4, 50 * ATTRIBUTES[name].size)).astype(np.float32) for name in ("xyz", "rotation")}
     matrix = in_memory(arrays, neutral=2)
     rows = StandardisedRows(matrix, standardise(matrix, "neutral"))
     blocks = list(rows.gaussian_blocks(16))

@@ -2,16 +2,17 @@ import h5py
 import numpy as np
 import pytest
 
-from splatrig.components.component_file import Components, by_column, by_gaussian, read_components, write_components
+from splatrig.components.component_file import Components, Origin, Solver, read_components, write_components
+from splatrig.components.fields import Columns
 from splatrig.io.errors import InputError
 
 FRAMES, K, GAUSSIANS = 6, 3, 5
-DIM_INFO = (("xyz", 0, 15), ("rotation", 15, 35))
+COLUMNS = Columns(("xyz", "rotation"), GAUSSIANS)
 
 
 def random_components(family: str = "pca", offset: bool = True) -> Components:
     rng = np.random.default_rng(0)
-    columns = DIM_INFO[-1][2]
+    columns = len(COLUMNS)
 
     def normal(*shape: int) -> np.ndarray:
         return rng.normal(size=shape).astype(np.float32)
@@ -23,12 +24,15 @@ def random_components(family: str = "pca", offset: bool = True) -> Components:
         mean=normal(columns),
         std=np.repeat(np.float32([2.0, 0.5]), [15, 20]),
         offset=normal(columns) if offset else None,
-        dim_info=DIM_INFO,
+        columns=COLUMNS,
         faces=np.array([[0, 1, 2], [2, 3, 4]]),
         face_mask=np.array([True, False, True, True, False]),
         frames=tuple(f"E{i:03d}/000000" for i in range(FRAMES)),
-        attributes={"level": "base", "rest": "neutral", "lambda": 1.5, "k": 3},
-        extras={"pca_explained_variance": rng.uniform(size=K)},
+        origin=Origin(level="base", rest="neutral", parameters='{"lambda": 1.5, "k": 3}'),
+        explained_variance=rng.uniform(size=K),
+        limits=(-1.0, 1.0),
+        centers=np.arange(K),
+        solver=Solver(converged=True, iterations=7, objective=rng.uniform(size=7), bad_steps=2),
         names=tuple(f"component {k}" for k in range(K)),
     )
 
@@ -45,14 +49,18 @@ def test_a_written_file_reads_back_the_same(tmp_path, family, offset):
         np.testing.assert_array_equal(read.offset, written.offset)
     else:
         assert read.offset is None
-    assert (read.family, read.dim_info, read.frames, read.names) == (
+    assert (read.family, read.columns, read.frames, read.names) == (
         family,
-        written.dim_info,
+        written.columns,
         written.frames,
         written.names,
     )
-    assert written.attributes.items() <= read.attributes.items()
-    np.testing.assert_array_equal(read.extras["pca_explained_variance"], written.extras["pca_explained_variance"])
+    assert (read.origin, read.limits, read.base) == (written.origin, written.limits, None)
+    np.testing.assert_array_equal(read.explained_variance, written.explained_variance)
+    np.testing.assert_array_equal(read.centers, written.centers)
+    np.testing.assert_array_equal(read.solver.objective, written.solver.objective)
+    assert (read.solver.converged, read.solver.iterations, read.solver.bad_steps) == (True, 7, 2)
+    assert read.solver.history is None
     np.testing.assert_array_equal(read.rows(), written.rows())
 
 
@@ -67,7 +75,7 @@ def test_sldc_components_are_stored_gaussian_by_gaussian(tmp_path):
 
 def test_column_order_and_gaussian_order_are_inverse():
     C = random_components().C
-    np.testing.assert_array_equal(by_column(by_gaussian(C, DIM_INFO, GAUSSIANS), DIM_INFO), C)
+    np.testing.assert_array_equal(COLUMNS.by_column(COLUMNS.by_gaussian(C)), C)
 
 
 def test_rows_do_not_change_the_offset():
@@ -85,7 +93,7 @@ def test_data_matrix_may_be_a_link(tmp_path):
     write_components(tmp_path / "c.h5", components, h5py.ExternalLink("rows.h5", "/dataMat"))
     with h5py.File(tmp_path / "c.h5") as file:
         np.testing.assert_array_equal(file["dataMat"][:], np.ones((FRAMES, 35)))
-    assert "dataMat" not in read_components(tmp_path / "c.h5").extras
+    np.testing.assert_array_equal(read_components(tmp_path / "c.h5").C, components.C)
 
 
 def test_another_file_is_refused_by_name(tmp_path):

@@ -35,17 +35,17 @@ def test_the_component_file_rebuilds_what_w_and_c_say_and_keeps_its_neutral(expo
         matrix = reader.train_matrix(attributes)
         level = exported.template.levels["subd1"]
         found = local_components(matrix, level, config(k=6, lambda_=0.1, max_iterations=15), support, "neutral")
-        components = assemble(reader, "sldc", found.W, found.C, found.standardisation, {}, found.extras)
+        components = assemble(reader, found, {})
         write_components(tmp_path / "c.h5", components, data_matrix("store", matrix, found.standardisation))
         raw = np.concatenate([reader.rows(name) for name in attributes], axis=1)[reader.train_rows]
     read = read_components(tmp_path / "c.h5")
     rest = read.rows(np.zeros((1, 6), np.float32))[0]
     np.testing.assert_allclose(rest / read.std, raw[0] / read.std, atol=1e-3)
     left = ((raw - read.rows()) / read.std) ** 2
-    assert left.sum() < found.extras["sldc_objective"][-1]
+    assert left.sum() < found.solver.objective[-1]
     assert left.sum() < 0.95 * (read.standardise(raw) ** 2).sum()
-    assert read.extras["sldc_centers"].shape == (6,)
-    assert len(read.extras["sldc_objective"]) <= 15
+    assert read.centers.shape == (6,)
+    assert len(read.solver.objective) <= 15
 
 
 def test_a_coarse_start_ends_where_the_fine_level_ends(exported):
@@ -63,8 +63,8 @@ def test_a_coarse_start_ends_where_the_fine_level_ends(exported):
     direct = local_components(matrix, level, options, "gauss", "neutral")
     start = CoarseStart(base, template.between("base", "subd1"))
     carried = local_components(matrix, level, options, "gauss", "neutral", coarse=start)
-    assert len(carried.extras["sldc_objective"]) <= len(direct.extras["sldc_objective"])
-    np.testing.assert_allclose(carried.extras["sldc_objective"][-1], direct.extras["sldc_objective"][-1], rtol=0.02)
+    assert len(carried.solver.objective) <= len(direct.solver.objective)
+    np.testing.assert_allclose(carried.solver.objective[-1], direct.solver.objective[-1], rtol=0.02)
     assert matched_correlations(carried.C, fields.reshape(3, -1)).min() > 0.95
 
 
@@ -73,7 +73,7 @@ def test_distances_in_millimetres_and_relative_ones_agree_when_they_say_the_same
         matrix = reader.train_matrix(["xyz"])
         level = exported.template.levels["base"]
         relative = local_components(matrix, level, config(k=3, max_iterations=5), "gauss", "neutral")
-        unit = float(relative.extras["sldc_distance_unit_mm"])
+        unit = float(relative.distance_unit_mm)
         assert unit > 300  # half way round a head 240 mm high
         sigma = dataclasses.replace(config().gauss, sigma=config().gauss.sigma * unit)
         absolute = config(k=3, max_iterations=5, distance="mm", gauss=sigma)
@@ -84,21 +84,21 @@ def test_distances_in_millimetres_and_relative_ones_agree_when_they_say_the_same
 def test_symmetric_pairs_of_the_configuration_are_centred_opposite_each_other_on_the_demo_head():
     level, matrix, *_ = planted_demo_head()
     found = local_components(matrix, level, config(k=8, lambda_=2.0, symmetric=True), "gauss", "neutral")
-    centers, partner = found.extras["sldc_centers"], found.extras["sldc_partner"]
+    centers, partner = found.centers, found.partners
     pairs = [(k, other) for k, other in enumerate(partner) if other > k]
     assert len(pairs) >= 3
     for k, other in pairs:
         image = level.vertices[centers[k]] * [-1.0, 1.0, 1.0]
         assert np.linalg.norm(level.vertices[centers[other]] - image) < 10.0
     free = local_components(matrix, level, config(k=8, lambda_=2.0), "gauss", "neutral")
-    assert (free.extras["sldc_partner"] == -1).all()
+    assert (free.partners == -1).all()
 
 
 def test_centres_of_the_configuration_stay_where_they_were_asked_for():
     level, matrix, *_ = planted_demo_head()
     asked = [100, 700]
     found = local_components(matrix, level, config(k=6, centers=asked, max_iterations=10), "gauss", "neutral")
-    assert set(asked) <= set(found.extras["sldc_centers"].tolist())
+    assert set(asked) <= set(found.centers.tolist())
 
 
 def test_signed_weights_of_the_configuration_describe_both_directions_of_a_motion():
@@ -110,7 +110,7 @@ def test_signed_weights_of_the_configuration_describe_both_directions_of_a_motio
     assert np.abs(signed.W).max() <= 1 + 1e-6
     nonnegative = local_components(both, level, config(k=8), "gauss", "neutral")
     assert nonnegative.W.min() >= 0
-    assert signed.extras["sldc_objective"][-1] < nonnegative.extras["sldc_objective"][-1]
+    assert signed.solver.objective[-1] < nonnegative.solver.objective[-1]
 
 
 @pytest.mark.parametrize("noise_mm", [0.0, 0.15])
@@ -127,7 +127,7 @@ def test_weights_of_any_family_are_found_again(exported):
     with exported.reader("base") as reader:
         matrix = reader.train_matrix(["xyz"])
         found = local_components(matrix, exported.template.levels["base"], config(k=4, lambda_=0.1), "gauss", "neutral")
-        components = assemble(reader, "sldc", found.W, found.C, found.standardisation, {})
+        components = assemble(reader, found, {})
     W = np.random.default_rng(0).uniform(size=(3, 4)).astype(np.float32)
     np.testing.assert_allclose(weights_of(components, components.rows(W)), W, atol=1e-2)
 

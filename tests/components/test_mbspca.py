@@ -35,11 +35,11 @@ def test_the_same_seed_gives_the_same_bits():
 def test_it_says_whether_it_converged(monkeypatch):
     rows = rows_of(random_matrix())
     found = sparse_components(rows, 4, 1.0, 7)
-    assert found.converged
-    assert 1 <= found.passes < 20
-    monkeypatch.setattr("splatrig.components.mbspca.MAX_PASSES", found.passes)
-    assert not sparse_components(rows, 4, 1.0, 7).converged
-    assert found.extras["mbspca_converged"]
+    assert found.solver.converged
+    assert 1 <= found.solver.iterations < 20
+    monkeypatch.setattr("splatrig.components.mbspca.MAX_PASSES", found.solver.iterations)
+    assert not sparse_components(rows, 4, 1.0, 7).solver.converged
+    assert found.solver.converged
 
 
 def test_a_matrix_that_is_too_large_is_refused_with_the_way_out():

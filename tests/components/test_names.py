@@ -5,7 +5,8 @@ import pytest
 
 from components.synthetic import demo_level
 from splatrig.components.assemble import named
-from splatrig.components.component_file import Components, read_components, write_components
+from splatrig.components.component_file import Components, Origin, read_components, write_components
+from splatrig.components.fields import Columns
 from splatrig.components.names import (
     REGIONS,
     best_units,
@@ -30,11 +31,11 @@ def components_of(fields: np.ndarray, W: np.ndarray, family: str = "sldc") -> Co
         mean=np.zeros(columns, np.float32),
         std=np.full(columns, 2, np.float32),
         offset=None,
-        dim_info=(("xyz", 0, columns),),
+        columns=Columns(("xyz",), columns // 3),
         faces=np.zeros((0, 3), np.int64),
         face_mask=np.ones(fields.shape[1], bool),
         frames=FRAMES[: len(W)],
-        attributes={"level": "base"},
+        origin=Origin(level="base"),
     )
 
 
@@ -123,7 +124,7 @@ def test_units_are_matched_by_weights_over_frames_too(tmp_path):
     read = read_components(tmp_path / "c.h5")
     assert read.names == written.names
     assert read.names[0].endswith("smile 1.00")
-    assert list(read.extras["unit_best"]) == ["smile", "brow"]
+    assert list(read.unit_best) == ["smile", "brow"]
 
 
 def test_the_sign_of_pca_does_not_matter_and_that_of_sldc_does():
@@ -142,12 +143,12 @@ def test_a_users_own_shapes_of_the_tracked_mesh_name_components_of_a_finer_level
     np.savez(tmp_path / "mine.npz", names=np.array(chosen), shapes=np.stack([units[name] for name in chosen]))
     fields = np.stack([template.between("base", "subd1") @ units[name] for name in reversed(chosen)])
     components = components_of(fields, np.array([[0, 0], [1, 0], [1, 0], [0, 1], [0, 0]]))
-    fine = named(replace(components, attributes={"level": "subd1"}), template, str(tmp_path / "mine.npz"))
+    fine = named(replace(components, origin=Origin(level="subd1")), template, str(tmp_path / "mine.npz"))
     assert fine.names == (
         "SLDC 01 · mouth left · E010_Smile · mouthSmileLeft 1.00",
         "SLDC 02 · chin and mouth · E040_Jaw · jawOpen 1.00",
     )
-    np.testing.assert_allclose(fine.extras["unit_correlation"], 1.0)
+    np.testing.assert_allclose(fine.unit_correlation, 1.0)
 
 
 def test_without_units_in_the_table_components_resemble_none():

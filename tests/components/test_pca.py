@@ -126,7 +126,7 @@ def test_any_subset_of_attributes_in_any_order_is_the_pca_of_its_own_columns(nam
     np.testing.assert_allclose(ratio, oracle.explained_variance_ratio_, rtol=1e-5)
     cosines = np.einsum("kd,kd->k", found.C * np.sqrt(per_column), oracle.components_)
     np.testing.assert_allclose(np.abs(cosines), 1.0, atol=1e-6)
-    assert [name for name, *_ in found.standardisation.dim_info] == list(names)
+    assert found.standardisation.columns.names == tuple(names)
 
 
 def test_small_components_are_as_exact_as_large_ones():
@@ -206,10 +206,10 @@ def test_the_component_file_of_an_exported_capture_rebuilds_its_frames(tmp_path)
     with exported.reader("subd1") as reader:
         matrix = reader.train_matrix(["xyz", "f_dc", "rotation", "scale"])
         found = principal_components(matrix, 11)
-        components = assemble(reader, "pca", found.W, found.C, found.standardisation, {"k": 11})
+        components = assemble(reader, found, {"k": 11})
         write_components(tmp_path / "pca.h5", components, data_matrix("store", matrix, found.standardisation))
         read = read_components(tmp_path / "pca.h5")
         raw = np.concatenate([reader.rows(name) for name in matrix.names], axis=1)[reader.train_rows]
         np.testing.assert_allclose(read.rows() / read.std, raw / read.std, atol=1e-3)
         assert read.frames == reader.train_frames
-        assert read.attributes["input_sha256"] == reader.sha256
+        assert read.origin.input_sha256 == reader.sha256

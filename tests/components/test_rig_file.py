@@ -35,7 +35,7 @@ def files(tmp_path_factory) -> dict[str, Path]:
 def test_a_rig_from_files_moves_as_its_components_say(files):
     rig, pose_file = open_rig(**files, dataset=Path("dataset/E001"))
     assert pose_file == Path("dataset/E001/000001/000001_transform.txt")
-    assert np.allclose(rig.rows(PARTS.W), PARTS.rows(), atol=1e-4)
+    assert np.allclose(rig.components.rows(PARTS.W), PARTS.rows(), atol=1e-4)
 
 
 def test_a_file_cut_short_is_named(files, tmp_path):
@@ -76,8 +76,7 @@ def test_triangles_and_gaussians_that_do_not_exist_are_named(files, tmp_path):
 
 def test_a_learned_rig_without_its_base_is_refused(files, tmp_path):
     broken = tmp_path / "joint.h5"
-    base = {"joint_base": PARTS.mean, "joint_opacity": np.zeros(126, np.float32), "joint_f_rest": np.zeros(1890, "f4")}
-    write_components(broken, replace(PARTS, family="joint", extras=base))
+    write_components(broken, replace(PARTS, family="joint", base=MADE.neutral))
     with h5py.File(broken, "r+") as file:
         del file["joint_base"]
     with pytest.raises(InputError, match=rf"^{broken}: cannot be read as components .*joint_base.*delete it"):

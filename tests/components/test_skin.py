@@ -5,8 +5,8 @@ from scipy.spatial.transform import Rotation
 
 import planted
 from splatrig.components.rig import Rig
-from splatrig.components.skin import MOST_STRETCH, surface_of
-from splatrig.components.skin_torch import device_surface, quat_product, quats_of, rotation_matrices
+from splatrig.components.skin import MOST_STRETCH, skin_of
+from splatrig.components.skin_torch import device_skin, quat_product, quats_of, rotation_matrices
 from splatrig.mesh.normals import vertex_rotations
 
 
@@ -17,7 +17,7 @@ def made():
 
 @pytest.fixture(scope="module")
 def surface(made):
-    return surface_of(made.vertices, made.faces)
+    return skin_of(made.vertices, made.faces)
 
 
 def follow(surface, made, moved):
@@ -91,7 +91,7 @@ def test_batches_of_tensors_agree_with_one_pose_at_a_time(made, surface):
     moves = generator.normal(0, 3, size=(3, *made.vertices.shape)).astype(np.float32)
     moves[1] = -made.vertices  # flat
     moves[2, made.vertices[:, 0] > 0] = 0
-    quats, log_scales = device_surface(surface, "cpu").follow(
+    quats, log_scales = device_skin(surface, "cpu").follow(
         torch.as_tensor(moves), torch.as_tensor(made.neutral.quats), torch.as_tensor(made.neutral.log_scales)
     )
     for pose in range(3):
@@ -123,12 +123,12 @@ def test_quaternions_agree_with_scipy():
 def test_only_rigs_of_centres_alone_follow(made, surface):
     weights = np.array([1.0, 0.5, 0.0])
     parts = planted.components(made)
-    still, following = Rig(parts, made.neutral), Rig(parts, made.neutral, surface)
+    still, following = Rig.of(parts, made.neutral), Rig.of(parts, made.neutral, surface)
     assert following.follows
     assert not still.follows
-    a, b = still.gaussians(weights), following.gaussians(weights)
+    a, b = still.pose(weights), following.pose(weights)
     np.testing.assert_array_equal(a.means, b.means)
     assert np.all(b.log_scales >= a.log_scales - 1e-4)
     assert b.log_scales.max() > a.log_scales.max() + 0.01
-    full = Rig(planted.components(made, family="pca", attributes=planted.JOINT), made.neutral, surface)
+    full = Rig.of(planted.components(made, family="pca", attributes=planted.JOINT), made.neutral, surface)
     assert not full.follows

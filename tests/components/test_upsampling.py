@@ -31,7 +31,8 @@ def test_linear_fields_are_carried_exactly():
     coarse_matrix, operator, fine_matrix = two_levels()
     coarse = pca_components(coarse_matrix, principal_components(coarse_matrix, 8))
     fine = standardise(fine_matrix, "neutral")
-    W, C, variances = upsample(coarse, operator, fine)
+    found = upsample(coarse, operator, fine)
+    W, C, variances = found.W, found.C, found.explained_variance
     rebuilt = fine.mean + fine.std * (fine.offset + W @ C)
     np.testing.assert_allclose(rebuilt, np.concatenate(fine_matrix.sources, axis=1), atol=2e-5)
     np.testing.assert_allclose(C @ C.T, np.eye(len(C)), atol=1e-5)
@@ -48,7 +49,8 @@ def test_a_uniform_shift_stays_a_uniform_shift_in_millimetres():
     matrix = in_memory({"xyz": rows[old]})
     coarse = pca_components(matrix, principal_components(matrix, 1))
     fine = standardise(in_memory({"xyz": rows[new]}), "neutral")
-    W, C, _ = upsample(coarse, operator, fine)
+    found = upsample(coarse, operator, fine)
+    W, C = found.W, found.C
     np.testing.assert_allclose(fine.std * (W @ C), rows[new], atol=1e-5)
 
 

@@ -4,9 +4,9 @@ import numpy as np
 
 import planted
 from splatrig.components.rig import Rig
-from splatrig.components.skin import surface_of
+from splatrig.components.skin import skin_of
 from splatrig.config.models import ControlDrag
-from splatrig.control.head import Family, Head, head_of
+from splatrig.control.head import Family, Head
 from splatrig.control.panel import panel_of
 from splatrig.mesh.template import Template, build_template
 
@@ -21,8 +21,8 @@ def family(made: planted.Head, name: str, *, skin: bool = False, **options: obje
     components = planted.components(made, **options)
     level = template(made).levels["base"]
     panel = panel_of(name, components, level, subject="planted", neutral_frame=components.frames[0])
-    surface = surface_of(made.vertices, made.faces) if skin else None
-    return Family(Rig(components, made.neutral, surface), panel)
+    worn = skin_of(made.vertices, made.faces) if skin else None
+    return Family(Rig.of(components, made.neutral, worn), panel)
 
 
 def head(subdivisions: int = 2, *, skin: bool = False) -> Head:
@@ -32,7 +32,7 @@ def head(subdivisions: int = 2, *, skin: bool = False) -> Head:
         "pca_all": family(made, "pca_all", family="pca", skin=skin, attributes=planted.JOINT, count=4, seed=3),
         "sldc_gauss_xyz": family(made, "sldc_gauss_xyz", skin=skin, count=5),
     }
-    return head_of("planted", families, template(made))
+    return Head("planted", families, template(made))
 
 
 def zeros(made: Head) -> dict[str, np.ndarray]:

@@ -15,7 +15,7 @@ import web_renderer
 from control import heads
 from splatrig.components.rig import Rig
 from splatrig.control.filters import tour
-from splatrig.control.head import Family, Head, head_of
+from splatrig.control.head import Family, Head
 from splatrig.control.panel import panel_of
 from splatrig.control.web.measure import cost_of
 from splatrig.control.web.pack import pack_head
@@ -37,7 +37,7 @@ def local_family(made: planted.Head) -> Family:
     parts = replace(parts, C=(fields.reshape(8, -1) / parts.std).astype(np.float32))
     level = heads.template(made).levels["base"]
     return Family(
-        Rig(parts, made.neutral), panel_of(LOCAL, parts, level, subject="planted", neutral_frame=parts.frames[0])
+        Rig.of(parts, made.neutral), panel_of(LOCAL, parts, level, subject="planted", neutral_frame=parts.frames[0])
     )
 
 
@@ -47,7 +47,7 @@ def planted_head() -> Head:
         "pca_all": heads.family(made, "pca_all", family="pca", attributes=planted.JOINT, count=4, seed=3),
         LOCAL: local_family(made),
     }
-    return head_of("planted", families, heads.template(made))
+    return Head("planted", families, heads.template(made))
 
 
 HEAD = planted_head()

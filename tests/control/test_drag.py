@@ -9,8 +9,9 @@ from scipy.optimize import lsq_linear
 
 import planted
 from control import heads
-from splatrig.control.drag import DragSolver, bounded_ridge
-from splatrig.control.head import head_of
+from splatrig.components.weights import solve_weights
+from splatrig.control.drag import DragSolver
+from splatrig.control.head import Head
 from splatrig.io.errors import InputError
 
 HEAD = heads.head(2)
@@ -19,6 +20,11 @@ ZERO = heads.zeros(HEAD)
 LOCAL = HEAD.families["sldc_gauss_xyz"]
 FOLLOWS = 0.05
 """Share of the drag by which a reachable point may miss, from the project's aims."""
+
+
+def solved(R, t, penalty, low, high) -> np.ndarray:
+    """Return x in [low, high] minimising ‖R x - t‖² + Σ penalty x², as a drag does."""
+    return solve_weights(R.T @ R, (t @ R)[None], penalty=penalty, limits=(low, high))[0]
 
 
 @settings(deadline=None)
@@ -30,7 +36,7 @@ def test_the_solve_agrees_with_a_slow_reference(seed, pins, count, ridge):
     R, t = generator.normal(size=(3 * pins, count)), 3 * generator.normal(size=3 * pins)
     penalty = ridge * (0.5 + generator.random(count))
     low, high = -generator.random(count) * generator.integers(0, 2, count), generator.random(count)
-    x = bounded_ridge(R, t, penalty, low, high)
+    x = solved(R, t, penalty, low, high)
     stacked = np.vstack([R, np.diag(np.sqrt(penalty))])
     wide = np.where(high - low <= 0, low + 1e-12, high)
     expected = lsq_linear(stacked, np.concatenate([t, np.zeros(count)]), (low, wide), method="bvls", tol=1e-14).x
@@ -51,7 +57,7 @@ def test_hard_solves_of_50_components_take_less_than_10_ms_of_a_core(pins):
         R, t = generator.normal(size=(3 * pins, K)) * generator.random(K), 30 * generator.normal(size=3 * pins)
         low = np.where(np.arange(K) < K // 2, -2.0, 0.0)
         begun = time.thread_time()
-        x = bounded_ridge(R, t, 1e-5 * (1 + 100 * generator.random(K)), low, np.ones(K))
+        x = solved(R, t, 1e-5 * (1 + 100 * generator.random(K)), low, np.ones(K))
         times.append(time.thread_time() - begun)
         assert np.all((x >= low) & (x <= 1))
     assert max(times) < 0.010
@@ -114,7 +120,7 @@ def test_what_is_near_moves_first():
     dragged = int(centers[1])
     C[[0, 2, 3, 4, 5], dragged] = 0.9 * C[1, dragged]  # every component can move the point
     solver = DragSolver(
-        head_of("planted", {"sldc_gauss_xyz": family}, heads.template(made)), replace(heads.DRAG, ridge=1e-2)
+        Head("planted", {"sldc_gauss_xyz": family}, heads.template(made)), replace(heads.DRAG, ridge=1e-2)
     )
     start = solver.head.base.means[dragged]
     pose = solver.start({"sldc_gauss_xyz": np.zeros(6)}, dragged).to(start + C[1, dragged] * 0.8)

@@ -5,7 +5,8 @@ import pytest
 
 import planted
 from control import heads
-from splatrig.control.fit import frame_times, track_of, weights_of_displacements, weights_of_gaussians
+from splatrig.components.weights import weights_of_displacements
+from splatrig.control.fit import frame_times, track_of, weights_of_gaussians
 
 HEAD = heads.head(2)
 
@@ -20,8 +21,8 @@ def test_times_follow_frame_numbers_and_names_that_are_none_are_counted():
 def test_weights_of_frames_are_found_again(kind):
     attributes = ("xyz", "f_dc", "scale")  # quaternions are made unit length, so their frames are not quite linear
     family = heads.family(planted.head(1), kind, family=kind, attributes=attributes)
-    frames = [family.rig.gaussians(weights) for weights in family.rig.components.W[:4]]
-    found = weights_of_gaussians(family.rig, family.panel, frames, family.rig.neutral, ridge=0.0)
+    frames = [family.rig.pose(weights) for weights in family.rig.components.W[:4]]
+    found = weights_of_gaussians(family.rig.components, frames, family.rig.neutral, ridge=0.0)
     assert np.allclose(found, family.rig.components.W[:4], atol=1e-4)
     assert track_of(family.panel, np.arange(4.0), found, "frames").names == family.panel.names
 
@@ -30,19 +31,19 @@ def test_weights_of_frames_are_found_again(kind):
 def test_weights_of_displacements_are_found_again_from_all_points_and_from_the_face(name):
     family = HEAD.families[name]
     W = family.rig.components.W[1:4]
-    moved = np.stack([family.rig.gaussians(weights).means for weights in W]) - HEAD.base.means
-    assert np.allclose(weights_of_displacements(family.rig, family.panel, moved, ridge=0.0), W, atol=1e-3)
+    moved = np.stack([family.rig.pose(weights).means for weights in W]) - HEAD.base.means
+    assert np.allclose(weights_of_displacements(family.rig.components, moved, ridge=0.0), W, atol=1e-3)
     mask = HEAD.base.means[:, 2] > -60
     moved[:, ~mask] = 99.0
-    assert np.allclose(weights_of_displacements(family.rig, family.panel, moved, ridge=0.0, mask=mask), W, atol=1e-2)
+    assert np.allclose(weights_of_displacements(family.rig.components, moved, ridge=0.0, mask=mask), W, atol=1e-2)
 
 
 def test_local_weights_never_pull():
     family = HEAD.families["sldc_gauss_xyz"]
-    moved = family.rig.gaussians(np.eye(5)[0]).means - HEAD.base.means
-    found = weights_of_displacements(family.rig, family.panel, -moved[None], ridge=0.0)
+    moved = family.rig.pose(np.eye(5)[0]).means - HEAD.base.means
+    found = weights_of_displacements(family.rig.components, -moved[None], ridge=0.0)
     assert np.array_equal(found, np.zeros((1, 5)))
-    found = weights_of_displacements(family.rig, family.panel, 3 * moved[None], ridge=0.0)
+    found = weights_of_displacements(family.rig.components, 3 * moved[None], ridge=0.0)
     assert found.max() == 1.0
 
 
@@ -50,8 +51,8 @@ def test_a_learned_rig_follows_the_centres_whatever_colours_single_fits_have():
     made = planted.head(1)
     family = heads.family(made, "joint_global", family="joint", attributes=planted.JOINT)
     W = family.rig.components.W[:4]
-    frames = [family.rig.gaussians(weights) for weights in W]
+    frames = [family.rig.pose(weights) for weights in W]
     recoloured = [replace(frame, sh0=frame.sh0 + 5.0, means=frame.means + 1.0) for frame in frames]
     shifted = replace(made.neutral, means=made.neutral.means + 1.0)
-    found = weights_of_gaussians(family.rig, family.panel, recoloured, shifted, ridge=0.0)
+    found = weights_of_gaussians(family.rig.components, recoloured, shifted, ridge=0.0)
     assert np.allclose(found, W, atol=1e-3)

@@ -6,7 +6,7 @@ import pytest
 import planted
 from control import heads
 from splatrig.components.rig import Rig
-from splatrig.control.fit import positions
+from splatrig.components.weights import positions
 from splatrig.control.head import Family
 from splatrig.control.retarget import retargeted
 from splatrig.control.track import Track
@@ -25,8 +25,16 @@ def another_subject(mixed: bool, kind: str = "pca") -> Family:
     if not mixed:
         return family
     mixing = np.random.default_rng(0).normal(size=(4, 4))
-    C = (mixing @ positions(A.rig)) / family.rig.components.std
-    return replace(family, rig=Rig(replace(family.rig.components, C=C.astype(np.float32)), made.neutral))
+    C = (mixing @ flat(A)) / family.rig.components.std
+    return replace(family, rig=Rig.of(replace(family.rig.components, C=C.astype(np.float32)), made.neutral))
+
+
+def flat(family: Family) -> np.ndarray:  # [K, 3 N]
+    return positions(family.rig.components).reshape(family.rig.count, -1).astype(np.float64)
+
+
+def free_of_limits(family: Family) -> Family:
+    return replace(family, rig=Rig.of(replace(family.rig.components, limits=None), family.rig.neutral))
 
 
 def a_track(family: Family, rows: int = 5) -> Track:
@@ -35,7 +43,7 @@ def a_track(family: Family, rows: int = 5) -> Track:
 
 
 def moved(family: Family, track: Track) -> np.ndarray:
-    return track.weights @ positions(family.rig).astype(np.float64)
+    return track.weights @ flat(family)
 
 
 def test_displacements_in_millimetres_are_the_same_where_the_other_head_can():
@@ -53,7 +61,7 @@ def test_elsewhere_they_are_the_nearest():
     B = another_subject(mixed=False)
     track = a_track(A)
     played = retargeted(track, A, B, ridge=0.0)
-    expected = np.linalg.lstsq(positions(B.rig).T.astype(np.float64), moved(A, track).T, rcond=None)[0].T
+    expected = np.linalg.lstsq(flat(B).T, moved(A, track).T, rcond=None)[0].T
     assert np.allclose(played.weights, expected, atol=1e-4)
 
 
@@ -62,7 +70,7 @@ def test_local_components_of_the_other_head_only_push():
     track = replace(a_track(A), weights=np.random.default_rng(2).normal(size=(5, 4)))
     played = retargeted(track, A, B, ridge=0.0)
     assert played.weights.min() >= 0.0 and played.weights.max() <= 1.0
-    free = retargeted(track, A, replace(B, panel=replace(B.panel, limits=None)), ridge=0.0)
+    free = retargeted(track, A, free_of_limits(B), ridge=0.0)
     assert free.weights.min() < 0.0
 
     def residual(track_: Track) -> float:

@@ -14,7 +14,8 @@ from splatrig.capture.demo.head import load_head, refine
 from splatrig.capture.demo.identity import FIRST, SECOND, Person
 from splatrig.capture.demo.tracked import build_tracked_mesh
 from splatrig.components.rig import Rig
-from splatrig.control.fit import positions, track_of, weights_of_displacements
+from splatrig.components.weights import positions, weights_of_displacements
+from splatrig.control.fit import track_of
 from splatrig.control.head import Family
 from splatrig.control.retarget import retargeted
 from web_renderer import ROOT
@@ -56,7 +57,7 @@ def subject(person: Person) -> Subject:
     W, scales, C = np.linalg.svd(np.stack([move.ravel() for move in moves.values()]), full_matrices=False)
     parts = replace(parts, W=(W * scales).astype(np.float32), C=(C / parts.std).astype(np.float32))
     family = heads.family(made, "pca_all", family="pca", count=len(LEARNED), frames=len(LEARNED))
-    return Subject(replace(family, rig=Rig(parts, made.neutral)), moves)
+    return Subject(replace(family, rig=Rig.of(parts, made.neutral)), moves)
 
 
 def on_vertices(made: planted.Head, vertices: NDArray):
@@ -76,10 +77,10 @@ def test_a_face_of_the_first_person_becomes_the_same_face_of_the_second(people):
     poses = [*poses, sum(share * one.moves[name] for name, share in UNSEEN.items())]
     wanted = [np.stack([share * two.moves[name] for name in UNSEEN]).sum(axis=0) for share in UNSEEN.values()]
     wanted = [*wanted, sum(share * two.moves[name] for name, share in UNSEEN.items())]
-    weights = weights_of_displacements(one.family.rig, one.family.panel, np.stack(poses), ridge=1e-6)
+    weights = weights_of_displacements(one.family.rig.components, np.stack(poses), ridge=1e-6)
     track = track_of(one.family.panel, np.arange(len(poses)) / 30, weights, "mixed")
     played = retargeted(track, one.family, two.family, ridge=1e-6)
-    shown = played.weights @ positions(two.family.rig).astype(np.float64)
+    shown = played.weights @ positions(two.family.rig.components).reshape(two.family.rig.count, -1).astype(np.float64)
     for face, expected in zip(shown, wanted, strict=True):
         missed = np.linalg.norm(face - expected.ravel()) / np.linalg.norm(expected)
         assert missed < SAME_FACE

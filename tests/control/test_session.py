@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from control import heads
-from splatrig.control.head import head_of
+from splatrig.control.head import Head
 from splatrig.control.track import Track
 from splatrig.control.viewer.session import Follower, Session
 from splatrig.io.errors import InputError
@@ -94,10 +94,10 @@ def test_a_track_plays_to_its_end_and_stops_when_told():
 
 
 def test_the_other_method_moves_its_centres_alike():
-    leader = head_of("planted", {LOCAL: HEAD.families[LOCAL]}, HEAD.template)
+    leader = Head("planted", {LOCAL: HEAD.families[LOCAL]}, HEAD.template)
     pose = {LOCAL: np.array([0.5, 0.0, 1.0, 0.0, 0.2])}
     assert np.allclose(Follower(leader, leader).pose(pose)[LOCAL], pose[LOCAL], atol=0.01)
-    other = head_of("planted", {GLOBAL: HEAD.families[GLOBAL]}, HEAD.template)
+    other = Head("planted", {GLOBAL: HEAD.families[GLOBAL]}, HEAD.template)
     follower = Follower(leader, other)
     found = follower.pose(pose)[GLOBAL]
     wanted = leader.gaussians(pose).means - leader.base.means

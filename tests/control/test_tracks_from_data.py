@@ -15,8 +15,9 @@ from learned import subject as joint_subject
 from learned.planted import RENDER
 from splatrig.components.component_file import Components
 from splatrig.components.rig import Rig
+from splatrig.components.weights import weights_of_displacements
 from splatrig.config.models import JointSolve
-from splatrig.control.fit import tracked_displacements, weights_of_displacements, weights_of_gaussians
+from splatrig.control.fit import tracked_displacements, weights_of_gaussians
 from splatrig.control.photographs import weights_from_frame_photographs
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.io.errors import InputError
@@ -46,8 +47,8 @@ def test_weights_come_back_from_noisy_fitted_frames(kind):
     family = heads.family(planted.head(3), f"{kind}_x", family=kind, count=5)
     generator = np.random.default_rng(0)
     truth = family.rig.components.W[1:5]
-    frames = [noisy(family.rig.gaussians(weights), generator) for weights in truth]
-    found = weights_of_gaussians(family.rig, family.panel, frames, family.rig.neutral, ridge=1e-6)
+    frames = [noisy(family.rig.pose(weights), generator) for weights in truth]
+    found = weights_of_gaussians(family.rig.components, frames, family.rig.neutral, ridge=1e-6)
     assert np.abs(found - truth).max() < FROM_FITS
 
 
@@ -72,14 +73,14 @@ def test_weights_come_back_from_tracked_meshes_of_an_unseen_segment_whatever_the
     up = template.between("base", "subd1")
     C = parts.C.copy()
     C[1] = (up @ moves).ravel() / parts.std  # between two bumps that take no part
-    family = replace(family, rig=Rig(replace(parts, C=C), made.neutral))
+    family = replace(family, rig=Rig.of(replace(parts, C=C), made.neutral))
     frames, displacements = tracked_displacements(raw.root, "SEN_unseen", "E001_Neutral", template)
     assert frames == tuple(raw.frames("SEN_unseen"))
     expected = np.array([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 4.0, 0.0]])
-    found = weights_of_displacements(family.rig, family.panel, displacements, ridge=0.0)
+    found = weights_of_displacements(family.rig.components, displacements, ridge=0.0)
     np.testing.assert_allclose(found, expected, atol=1e-4)
     shaken = displacements + NOISE_MM * np.random.default_rng(0).standard_normal(displacements.shape)
-    found = weights_of_displacements(family.rig, family.panel, shaken, ridge=0.0)
+    found = weights_of_displacements(family.rig.components, shaken, ridge=0.0)
     np.testing.assert_allclose(found, expected, atol=FROM_MESHES)
 
 

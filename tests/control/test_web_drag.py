@@ -5,10 +5,11 @@ import pytest
 from scipy.optimize import lsq_linear
 
 from control.page import CENTERS_MM, HEAD
+from splatrig.components.weights import solve_weights
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_the_solver_agrees_with_scipy(opened, seed):
+def test_the_solver_agrees_with_scipy_and_with_solve_weights(opened, seed):
     generator = np.random.default_rng(seed)
     count, rows = int(generator.integers(4, 50)), 3 * int(generator.integers(1, 4))
     A, b = generator.normal(size=(rows, count)), 5 * generator.normal(size=rows)
@@ -25,6 +26,9 @@ def test_the_solver_agrees_with_scipy(opened, seed):
         np.vstack([A, pull]), np.concatenate([b, pull @ start]), bounds=(low, high), method="bvls", tol=1e-14
     ).x
     np.testing.assert_allclose(found, expected, atol=1e-6)
+    penalty = ridge / spread**2  # around the start, which is part of the moments
+    (ours,) = solve_weights(A.T @ A, (b @ A + penalty * start)[None], penalty=penalty, limits=(low, high))
+    np.testing.assert_allclose(found, ours, atol=1e-6)
 
 
 DRAG = """(head, point, by) => {

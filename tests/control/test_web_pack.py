@@ -6,9 +6,9 @@ import pytest
 import planted
 from control import heads
 from splatrig.components.rig import Rig
-from splatrig.control.head import Family, head_of
+from splatrig.control.head import Family, Head
 from splatrig.control.web.measure import cost_of, end_poses, expression_poses, psnr
-from splatrig.control.web.pack import Columns, columns_of, pack_component, pack_head
+from splatrig.control.web.pack import Quantised, pack_component, pack_head, quantised
 
 HEAD = heads.head(2)
 PACKED = pack_head(HEAD)
@@ -23,13 +23,13 @@ def random_pose(seed: int) -> dict[str, np.ndarray]:
 
 def test_columns_are_right_to_half_a_step():
     values = np.random.default_rng(0).normal(size=(500, 3)) * [1e-3, 1.0, 200.0]
-    columns = columns_of(values)
+    columns = quantised(values)
     assert columns.steps.dtype == np.uint16
     assert (np.abs(columns.values() - values) <= 0.51 * columns.step + ROUNDING * np.abs(values)).all()
 
 
 def test_a_constant_column_comes_back_exactly():
-    columns = columns_of(np.full((5, 1), 7.25))
+    columns = quantised(np.full((5, 1), 7.25))
     assert columns.step[0] == 0.0
     assert (columns.values() == 7.25).all()
 
@@ -86,8 +86,8 @@ def test_the_largest_motion_uses_the_last_step():
 def test_attributes_that_the_page_leaves_at_rest_are_named():
     made = planted.head(1)
     parts = planted.components(made, family="pca", attributes=("xyz", "opacity"), count=2)
-    family = replace(heads.family(made, "pca_all", family="pca", count=2), rig=Rig(parts, made.neutral))
-    packed = pack_head(head_of("planted", {"pca_all": Family(family.rig, family.panel)}, heads.template(made)))
+    family = replace(heads.family(made, "pca_all", family="pca", count=2), rig=Rig.of(parts, made.neutral))
+    packed = pack_head(Head("planted", {"pca_all": Family(family.rig, family.panel)}, heads.template(made)))
     assert packed.left_out == ("logit_opacities",)
 
 
@@ -102,7 +102,7 @@ def test_the_cost_of_packing_is_small_and_counts_every_pose():
 
 def test_the_cost_finds_a_planted_shift():
     means = PACKED.base["means"]
-    shifted = Columns(means.steps, means.low + np.float32(3.0), means.step)
+    shifted = Quantised(means.steps, means.low + np.float32(3.0), means.step)
     wrong = replace(PACKED, base=PACKED.base | {"means": shifted})
     cost = cost_of(HEAD, wrong, planted.cameras(2))
     assert cost.mean_mm == pytest.approx(3.0 * np.sqrt(3), rel=1e-2)

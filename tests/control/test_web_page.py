@@ -12,7 +12,7 @@ import planted
 import web_renderer
 from control import heads
 from splatrig.control.filters import tour
-from splatrig.control.head import Family, head_of
+from splatrig.control.head import Family, Head
 from splatrig.control.web.measure import cost_of
 from splatrig.control.web.pack import pack_head
 from splatrig.control.web.page import (
@@ -106,7 +106,7 @@ def test_own_modules_are_all_there_are():
 def test_names_and_titles_cannot_break_out(renderer):
     family = HEAD.families["pca_all"]
     panel = replace(family.panel, names=(NASTY, *family.panel.names[1:]))
-    head = head_of("planted", {"pca_all": Family(family.rig, panel)}, HEAD.template)
+    head = Head("planted", {"pca_all": Family(family.rig, panel)}, HEAD.template)
     page = page_of(head, renderer, title="<i>demo</i>")
     assert "</script><b>" not in page
     assert "<i>demo" not in page

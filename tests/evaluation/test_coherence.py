@@ -7,9 +7,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 from sklearn.decomposition import PCA
 
+from splatrig.components.fields import field_of
 from splatrig.evaluation.coherence import (
     DISTANCES,
-    ROWS,
+    SPECTRA,
     coherence_table,
     distances,
     draw_coherence,
@@ -89,8 +90,8 @@ def test_the_spectrum_of_an_attribute_is_that_of_scikit_learn(tmp_path):
     generator = np.random.default_rng(2)
     frames = [_random(generator) for _ in range(FRAMES)]
     table = spectrum_table("warm", [_store(tmp_path / "E1.h5", frames[:3]), _store(tmp_path / "E2.h5", frames[3:])])
-    for name, field in ROWS.items():
-        rows = np.stack([getattr(frame, field).ravel() for frame in frames])
+    for name in SPECTRA:
+        rows = np.stack([getattr(frame, field_of(name)).ravel() for frame in frames])
         expected = np.cumsum(PCA().fit(rows.astype(np.float64)).explained_variance_ratio_)
         np.testing.assert_allclose(table[table["attribute"] == name]["explained"], expected[:-1], atol=1e-9)
     joint = table[table["attribute"] == "joint"]

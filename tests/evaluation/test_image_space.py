@@ -8,7 +8,7 @@ from PIL import Image
 import planted
 from splatrig.animation.render import render
 from splatrig.components.rig import Rig
-from splatrig.components.skin import surface_of
+from splatrig.components.skin import skin_of
 from splatrig.dataset.dataset import Dataset
 from splatrig.evaluation.image_space import FrameViews, Place, Stage, Views, agreement, score
 from splatrig.evaluation.images import IMAGE_COLUMNS
@@ -35,7 +35,7 @@ def scene(tmp_path_factory):
     parts = planted.components(made, frames=6)
     data = planted.rows(parts)
     dataset, cameras = tmp_path_factory.mktemp("dataset"), planted.cameras(2)
-    write_capture(dataset, Rig(parts, made.neutral), data, cameras)
+    write_capture(dataset, Rig.of(parts, made.neutral), data, cameras)
     return made, parts, data, FrameViews(Dataset(dataset, cameras))
 
 
@@ -50,7 +50,7 @@ def test_photographs_are_composited_onto_black(scene):
 
 def test_the_true_frame_scores_high_and_another_one_lower(scene):
     made, parts, data, photographs = scene
-    rig = Rig(parts, made.neutral)
+    rig = Rig.of(parts, made.neutral)
     views = photographs.of(data.frames[4])
     own, other = score(rig.from_row(data.X[4]), views), score(rig.from_row(data.X[0]), views)
     assert [found.camera for found in own] == ["cam0", "cam1"]
@@ -108,12 +108,7 @@ def test_random_faces_are_compared_with_their_nearest_frame(scene):
 
 def test_learned_rigs_are_shown_with_their_own_weights(scene):
     _, parts, data, _ = scene
-    extras = {"joint_base": parts.mean + parts.std * parts.offset}
-    neutral = scene[0].neutral
-    names = ("f_dc", "rotation", "scale", "opacity", "f_rest")
-    fields = (neutral.sh0, neutral.quats, neutral.log_scales, neutral.logit_opacities, neutral.shN)
-    extras |= {f"joint_{name}": field for name, field in zip(names, fields, strict=True)}
-    learned = replace(parts, family="joint", attributes={"weights": "bounded"}, extras=extras)
+    learned = replace(parts, family="joint", base=scene[0].neutral)
     spoiled = planted.rows(parts, data.X + np.float32(20.0))
     table = evaluated(scene, learned, spoiled, "joint_local")
     rebuilt = table[(table["test"] == "reconstruction") & (table["k"] == 3)]
@@ -145,8 +140,8 @@ def test_components_of_centres_are_also_shown_without_following_the_skin(scene):
     made, parts, data, photographs = scene
     evaluation = MethodEvaluation("sldc_gauss_xyz", "base", parts, data, [1, 3], 0)
     evaluation.table()
-    surface = surface_of(made.vertices, made.faces)
-    table = evaluation.pictures(Stage(made.neutral, None, photographs, surface=surface))
+    skin = skin_of(made.vertices, made.faces)
+    table = evaluation.pictures(Stage(made.neutral, None, photographs, skin=skin))
     means = table[table["k"] == 3].groupby("test")["psnr"].mean()
     assert means["unfollowed"] > means["reconstruction"] + 1.0  # these photographs are of Gaussians that do not follow
     assert "unfollowed" not in set(evaluated(scene, parts, data)["test"])

@@ -7,7 +7,7 @@ import planted
 from fitting import tiny
 from learned.subject import bulged, joint_config, sides_of, write_subject
 from splatrig.components.component_file import Components
-from splatrig.components.fields import ATTRIBUTES
+from splatrig.components.fields import Columns
 from splatrig.dataset.dataset import Dataset
 from splatrig.evaluation.attribute_rows import AttributeRows, reach_of
 from splatrig.evaluation.image_space import FrameViews, Stage
@@ -99,9 +99,6 @@ def shown(tmp_path_factory):
     rest = np.concatenate([neutral.means.reshape(-1), neutral.sh0.reshape(-1)]).astype(np.float32)
     frames = tuple(subject.names("train") + subject.names("held_out"))
     true = np.array([[0, 0], [1, 0], [0, 1], [0.5, 0.2], [0.3, 0.8], [0.7, 0.6]], np.float32)
-    own = {
-        f"joint_{name}": getattr(neutral, field) for name, field in ATTRIBUTES.items() if name not in ("xyz", "f_dc")
-    }
     components = Components(
         family="joint",
         W=true[:4],
@@ -109,12 +106,12 @@ def shown(tmp_path_factory):
         mean=rest,
         std=np.ones_like(rest),
         offset=None,
-        dim_info=(("xyz", 0, 3 * count), ("f_dc", 3 * count, 6 * count)),
+        columns=Columns(("xyz", "f_dc"), count),
         faces=fine.faces,
         face_mask=fine.mask,
         frames=frames[:4],
-        attributes={"weights": "bounded"},
-        extras={"joint_base": rest, **own},
+        limits=(0.0, 1.0),
+        base=neutral,
     )
     X = components.rows(true)
     data = AttributeRows(X, frames, np.arange(6) < 5, 0, reach_of(X[:, : 3 * count], 0))

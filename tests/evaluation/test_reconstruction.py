@@ -6,7 +6,8 @@ from sklearn.decomposition import PCA
 
 import planted
 from planted import evaluate_method
-from splatrig.evaluation.reconstruction import Projection, by_energy, rebuild, usable_ks, weight_bounds
+from splatrig.components.component_file import Solver
+from splatrig.evaluation.reconstruction import Projection, by_energy, rebuild, usable_ks
 from splatrig.evaluation.shape_model import LeftOut, RandomFaces, gram, left_out_errors, pca_left_out_mixtures
 from splatrig.evaluation.table import METHOD_COLUMNS, pick
 from splatrig.io.errors import InputError
@@ -76,7 +77,7 @@ def test_held_out_frames_are_measured_apart(made):
 def test_sldc_weights_stay_in_their_bounds(made):
     parts = planted.components(made)
     data = planted.rows(parts)
-    assert weight_bounds(parts) == (0.0, 1.0)
+    assert parts.limits == (0.0, 1.0)
     rebuilt = rebuild(parts, 2 * data.X - data.X[0])
     reach = np.abs(rebuilt - parts.rest).max()
     assert reach <= np.abs(parts.C * parts.std).sum(axis=0).max() + 1e-4
@@ -84,7 +85,8 @@ def test_sldc_weights_stay_in_their_bounds(made):
 
 @pytest.mark.parametrize("family", ["pca", "joint"])
 def test_rows_of_another_capture_or_level_are_refused(made, family):
-    parts = replace(planted.components(made, family="pca"), family=family)
+    base = made.neutral if family == "joint" else None
+    parts = replace(planted.components(made, family="pca"), family=family, base=base)
     strangers = replace(planted.rows(parts), frames=tuple(f"Z/{row}" for row in range(12)))
     with pytest.raises(InputError, match=r"E000/000000 to E003/000011 among them, got 486 numbers of Z/0 to Z/11"):
         evaluate_method("m", "base", parts, strangers, [1], 0)
@@ -193,7 +195,7 @@ def test_a_projection_makes_what_rebuilding_from_all_columns_makes(made, family)
 
 def test_influence_of_planted_orthogonal_components_is_their_share_of_displacement(made):
     parts = planted.components(made, family="pca", attributes=planted.JOINT)
-    columns = parts.dim_info[0][2]
+    columns = parts.columns["xyz"].stop
     C = np.zeros_like(parts.C)
     C[0, 0], C[1, 5], C[2, 9] = 4.0, 2.0, 1.0
     C[:, columns:] = np.eye(3, C.shape[1] - columns) * [[1.0], [2.0], [8.0]]
@@ -227,15 +229,18 @@ def test_random_faces_are_no_farther_than_the_change_of_the_other_weights(made):
 
 
 def test_local_learned_rigs_keep_their_weights_in_bounds(made):
-    parts = replace(planted.components(made), family="joint", attributes={"weights": "bounded"})
-    assert weight_bounds(parts) == (0.0, 1.0)
-    assert weight_bounds(replace(parts, attributes={"weights": "free"})) is None
+    parts = replace(planted.components(made), family="joint", base=made.neutral)
+    beyond = parts.rows(2 * parts.W)
+    bounded, free = (Projection(replace(parts, limits=limits), beyond).weights(3) for limits in (parts.limits, None))
+    assert bounded.min() >= 0.0
+    assert bounded.max() <= 1.0
+    assert free.max() > 1.5
 
 
 @pytest.mark.parametrize(("last", "converged"), [(30.01, 1.0), (31.0, 0.0)])
 def test_learned_rigs_have_converged_when_the_last_quarter_gains_little(made, last, converged):
     history = np.array([[100.0, 0.1, 25.0], [200.0, 0.1, 29.0], [300.0, 0.1, 30.0], [400.0, 0.1, last]])
-    parts = replace(planted.components(made), family="joint", extras={"joint_history": history})
+    parts = replace(planted.components(made), family="joint", base=made.neutral, solver=Solver(history=history))
     table = evaluate_method("joint_global", "subd2", parts, planted.rows(parts), [3], 0)
     assert value(table, "converged", 3) == converged
     assert value(table, "iterations", 3) == 400.0
@@ -253,7 +258,7 @@ def test_learned_rigs_are_measured_with_their_own_weights(made):
     parts = planted.components(made, count=2, frames=6)
     fitted = parts.rows() + np.float32([0.0, 3.0, 4.0] * len(made.vertices))
     W = parts.W[:, ::-1].copy()
-    learned = replace(parts, family="joint", W=W)
+    learned = replace(parts, family="joint", base=made.neutral, W=W)
     table = evaluate_method("joint_global", "subd2", learned, planted.rows(parts, fitted), [2], 0)
     difference = (parts.W - W) @ (parts.C * parts.std) + np.float32([0.0, 3.0, 4.0] * len(made.vertices))
     wanted = np.sqrt(np.square(difference).sum() / (6 * len(made.vertices)))
@@ -266,7 +271,7 @@ def test_learned_rigs_are_measured_with_their_own_weights(made):
 
 def test_a_perfect_learned_rig_explains_everything_whatever_its_rest_face(made):
     parts = planted.components(made, frames=6)
-    learned = replace(parts, family="joint", mean=parts.mean + np.float32(2.0))
+    learned = replace(parts, family="joint", base=made.neutral, mean=parts.mean + np.float32(2.0))
     table = evaluate_method("joint_local", "subd2", learned, planted.rows(parts), [3], 0)
     assert value(table, "explained_xyz", 3) == pytest.approx(1.0, abs=1e-4)
     assert value(table, "rmse_xyz", 3, region="head") == pytest.approx(2.0 * np.sqrt(3), rel=1e-3)

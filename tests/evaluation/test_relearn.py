@@ -64,7 +64,7 @@ def test_fewer_components_than_fixed_centres_are_at_the_first_ones(learner, data
     fixed = replace(learner, sldc=replace(learner.sldc, centers=[5, 60, 100]))
     for k in (1, 3):
         components = fixed.learn("sldc_gauss_xyz", data, np.arange(15), k)
-        assert set(components.extras["sldc_centers"].tolist()) == set([5, 60, 100][:k])
+        assert set(components.centers.tolist()) == set([5, 60, 100][:k])
 
 
 def test_a_planted_subspace_generalises_and_fewer_components_do_worse(learner, data):

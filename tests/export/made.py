@@ -4,7 +4,7 @@ import numpy as np
 
 import planted
 from splatrig.components.rig import Rig
-from splatrig.components.skin import surface_of
+from splatrig.components.skin import skin_of
 from splatrig.control.panel import Panel
 from splatrig.mesh.template import Level, build_template
 
@@ -15,7 +15,7 @@ NAMES = ("SLDC 01 · chin · jawOpen", "SLDC 02 · lèvre", "SLDC 03 · brow")
 def rig(family: str = "sldc", *, follow: bool = False) -> Rig:
     attributes = ("xyz",) if family == "sldc" else planted.JOINT
     parts = planted.components(HEAD, family=family, attributes=attributes)
-    return Rig(parts, HEAD.neutral, surface_of(HEAD.vertices, HEAD.faces) if follow else None)
+    return Rig.of(parts, HEAD.neutral, skin_of(HEAD.vertices, HEAD.faces) if follow else None)
 
 
 def level() -> Level:

@@ -35,7 +35,7 @@ def file(rig, tmp_path):
 def test_a_pose_of_the_bundle_is_the_rigs(rig, file):
     bundle = read_bundle(file)
     weights = np.array([0.7, 0.2, 1.0])
-    pose, expected = bundle.pose(weights), rig.gaussians(weights)
+    pose, expected = dict(bundle.rig.pose(weights).items()), rig.pose(weights)
     assert set(pose) == set(SHAPES)
     for name, array in expected.items():
         np.testing.assert_allclose(pose[name], array, atol=2e-5)
@@ -45,7 +45,7 @@ def test_half_precision_halves_the_basis_and_stays_close(rig, file, tmp_path):
     small = tmp_path / "small.safetensors"
     write_bundle(small, rig, coefficients(rig), family="f", subject="s", basis_dtype=np.float16)
     assert file.stat().st_size - small.stat().st_size == pytest.approx(2 * rig.components.C.size, abs=64)
-    difference = read_bundle(small).pose(np.ones(3))["means"] - rig.gaussians(np.ones(3)).means
+    difference = read_bundle(small).rig.pose(np.ones(3)).means - rig.pose(np.ones(3)).means
     assert np.abs(difference).max() < 0.03
 
 
@@ -69,7 +69,7 @@ def test_the_example_poses_the_rig(rig, file):
     command = [sys.executable, str(EXAMPLE), str(file), "E001", "SLDC 02=0.25"]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     weights = np.array([rig.components.W[3, 0], 0.25, rig.components.W[3, 2]])
-    for name, array in rig.gaussians(weights).items():
+    for name, array in rig.pose(weights).items():
         np.testing.assert_allclose(np.array(found[name]), array, atol=2e-5)
 
 

@@ -17,7 +17,7 @@ SPZ_DB = 45.0
 
 @pytest.mark.parametrize("axes", ["viewer", "metres", "head"])
 def test_exported_poses_rendered_again_are_what_was_exported(tmp_path, axes):
-    gaussians = made.rig("pca", follow=True).gaussians(np.array([0.8, 0.1, 0.5]))
+    gaussians = made.rig("pca", follow=True).pose(np.array([0.8, 0.1, 0.5]))
     write_splats(tmp_path / "a.ply", to_axes(gaussians, axes))
     write_spz(tmp_path / "a.spz", to_axes(gaussians, "metres"))
     write_splat_glb(tmp_path / "a.glb", gaussians)

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import trimesh
 
 from export import made
+from splatrig.components.rig import Rig
 from splatrig.export.glb import read_glb
 from splatrig.export.head import Clip, component_clip, morph_head, write_head_glb
 from splatrig.io.errors import InputError
@@ -40,11 +43,11 @@ def moved(opened, weights):
 
 def test_targets_at_weight_one_are_the_rig_at_the_end_of_a_range(rig, head, file):
     opened = read_glb(file)
-    rest = rig.gaussians(np.zeros(rig.count)).means
+    rest = rig.pose(np.zeros(rig.count)).means
     for k in range(rig.count):
         weights = np.zeros(rig.count)
         weights[k] = head.units[k]
-        expected = made.HEAD.vertices + rig.gaussians(weights).means - rest
+        expected = made.HEAD.vertices + rig.pose(weights).means - rest
         np.testing.assert_allclose(1000 * moved(opened, np.eye(rig.count)[k]), expected, atol=1e-3)
 
 
@@ -90,14 +93,11 @@ def test_few_moved_vertices_are_stored_sparse():
 
 def test_components_that_move_no_centres_are_refused():
     rig = made.rig("pca")
-    span = next(part for part in rig.components.dim_info if part[0] == "f_dc")
-    from dataclasses import replace
-
-    columns = slice(span[1], span[2])
+    columns = rig.components.columns["f_dc"]
     parts = replace(
         rig.components,
         C=rig.components.C[:, columns], mean=rig.components.mean[columns], std=rig.components.std[columns],
-        offset=rig.components.offset[columns], dim_info=(("f_dc", 0, span[2] - span[1]),),
+        offset=rig.components.offset[columns], columns=rig.components.columns.select(["f_dc"]),
     )  # fmt: skip
     with pytest.raises(InputError, match="move centres"):
-        morph_head(type(rig)(parts, rig.neutral), made.level(), made.NAMES, np.zeros(3), np.ones(3))
+        morph_head(Rig.of(parts, rig.neutral), made.level(), made.NAMES, np.zeros(3), np.ones(3))

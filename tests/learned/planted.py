@@ -104,9 +104,14 @@ def plant(folder: Path, *, seed: int = 0, frames: int = 10, count: int = 250) ->
     rig = JointRig(planted.start(), RATES)
     for row, view in enumerate(views):
         view.folder.mkdir(parents=True)
-        for camera, picture in enumerate(photographs_of(rig.gaussians(weights[row]), view.cameras)):
-            Image.fromarray(picture).save(view.folder / f"{view.cameras.names[camera]}.png")
+        photograph(view, rig.gaussians(weights[row]))
     return planted
+
+
+def photograph(frame: Frame, gaussians: Gaussians) -> None:
+    """Write what the cameras of a frame see of Gaussians."""
+    for camera, picture in enumerate(photographs_of(gaussians, frame.cameras)):
+        Image.fromarray(picture).save(frame.photograph(camera))
 
 
 def photographs_of(gaussians: Gaussians, cameras: Cameras) -> NDArray[np.uint8]:  # [C, H, W, 4]

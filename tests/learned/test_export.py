@@ -6,10 +6,9 @@ import pytest
 
 from learned import planted
 from splatrig.components.component_file import Components, read_components, write_components
-from splatrig.components.fields import FIELDS, base_gaussians, base_of
+from splatrig.components.rig import Rig
 from splatrig.gaussians.gaussians import SHAPES
-from splatrig.io.errors import InputError
-from splatrig.learned.export import Provenance, export_rig
+from splatrig.learned.export import TrainedOn, export_rig
 from splatrig.learned.model import BlockStart, JointRig, RigStart
 
 COUNT, FRAMES, K = 15, 8, 3
@@ -36,13 +35,12 @@ def rig(*, extra: bool = False, local: bool = False) -> JointRig:
 
 
 def exported(learned: JointRig, *, bounded: bool = False) -> Components:
-    provenance = Provenance(
+    trained = TrainedOn(
         frames=tuple(f"E000/{row:06d}" for row in range(FRAMES)),
         faces=np.array([[0, 1, 2]]),
         face_mask=np.ones(COUNT, bool),
-        attributes={"subject": "test"},
     )
-    return export_rig(learned, provenance, bounded=bounded, history=np.zeros((1, 3)))
+    return export_rig(learned, trained, bounded=bounded)
 
 
 @pytest.mark.parametrize(("bounded", "extra"), [(False, False), (False, True), (True, False), (True, True)])
@@ -51,18 +49,14 @@ def test_rows_of_the_file_are_the_rigs_frames(bounded: bool, extra: bool) -> Non
     components = exported(learned, bounded=bounded)
     weights = learned.weights.detach()
     expected = learned.rows(weights)
-    rows = components.rows()
-    for name, first, end in components.dim_info:
-        field = next(field for field, attribute in FIELDS.items() if attribute == name)
-        np.testing.assert_allclose(
-            rows[:, first:end], expected[field].detach().numpy().reshape(FRAMES, -1), atol=FLOAT32, rtol=FLOAT32
-        )
+    for field, values in components.columns.by_field(components.rows()).items():
+        np.testing.assert_allclose(values, expected[field].detach().numpy(), atol=FLOAT32, rtol=FLOAT32)
 
 
 def test_weights_of_zero_give_the_base() -> None:
     components = exported(rig())
     np.testing.assert_array_equal(components.W[0], 0)
-    np.testing.assert_allclose(components.rows()[0], components.extras["joint_base"], atol=1e-4)
+    np.testing.assert_allclose(components.rows()[0], components.columns.row_of(components.base), atol=1e-4)
 
 
 def test_free_components_are_orthonormal_with_uncorrelated_scores_and_fixed_signs() -> None:
@@ -93,16 +87,11 @@ def test_the_base_travels_through_the_file(tmp_path: Path, extra: bool) -> None:
     read = read_components(path)
     np.testing.assert_array_equal(read.rows(), components.rows())
     for name, array in learned.gaussians(np.zeros(learned.count)).items():
-        np.testing.assert_array_equal(getattr(base_gaussians(read), name), array, err_msg=name)
+        np.testing.assert_array_equal(getattr(read.base, name), array, err_msg=name)
 
 
 def test_other_families_move_the_neutral() -> None:
     neutral = planted.ball(np.random.default_rng(5), COUNT)
     components = exported(rig())
-    assert base_of(replace(components, family="pca"), neutral) is neutral
-    np.testing.assert_array_equal(base_of(components, neutral).shN, rig().gaussians(np.zeros(K)).shN)
-
-
-def test_only_joint_components_carry_a_base() -> None:
-    with pytest.raises(InputError, match="family pca"):
-        base_gaussians(replace(exported(rig()), family="pca"))
+    assert Rig.of(replace(components, base=None), neutral).neutral is neutral
+    np.testing.assert_array_equal(Rig.of(components, neutral).neutral.shN, rig().gaussians(np.zeros(K)).shN)

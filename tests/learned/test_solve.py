@@ -1,11 +1,16 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
-import torch
 
 from learned import planted
 from learned.planted import Planted
-from splatrig.learned.model import BlockStart, JointRig, RigStart
-from splatrig.learned.solve import SolvePlan, position_basis, weights_from_displacements, weights_from_photographs
+from splatrig.components.component_file import Components
+from splatrig.components.fields import ATTRIBUTE_OF, Columns
+from splatrig.components.rig import Rig
+from splatrig.components.weights import positions, weights_of_displacements
+from splatrig.learned.solve import SolvePlan, weights_from_photographs
 
 
 @pytest.fixture(scope="module")
@@ -13,46 +18,78 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> Planted:
     return planted.plant(tmp_path_factory.mktemp("planted"))
 
 
+def components(truth: Planted, *, bounded: bool, moving: float = 1.0) -> Components:
+    """Return the planted rig as a component file holds it; `moving` scales what its components do."""
+    columns = Columns(tuple(ATTRIBUTE_OF[field] for field in planted.FIELDS), len(truth.base))
+    row = columns.row_of(truth.base)
+    return Components(
+        family="joint",
+        W=truth.weights,
+        C=moving * columns.by_column(np.concatenate([truth.deltas[field] for field in planted.FIELDS], axis=-1)),
+        mean=row,
+        std=np.ones_like(row),
+        offset=None,
+        columns=columns,
+        faces=np.array([[0, 1, 2]]),
+        face_mask=np.ones(len(truth.base), bool),
+        frames=tuple(view.name for view in truth.frames),
+        limits=(0.0, 1.0) if bounded else None,
+        base=truth.base,
+    )
+
+
 @pytest.mark.parametrize("bounded", [False, True])
 def test_weights_of_a_frame_are_found_from_its_photographs(truth: Planted, bounded: bool) -> None:
-    rig = JointRig(truth.start(), planted.RATES)
-    plan = SolvePlan(steps=80, rate=0.08, bounded=bounded)
+    rig = Rig.of(components(truth, bounded=bounded), truth.base).to("cpu")
     with planted.photographs(truth) as photographs:
         pairs = [(5, camera) for camera in (0, 2, 4, 6)]
+        plan = SolvePlan(steps=80, rate=0.08)
         weights = weights_from_photographs(rig, photographs, pairs, np.full(3, 0.5, np.float32), plan, planted.RENDER)
     np.testing.assert_allclose(weights, truth.weights[5], atol=0.05)
 
 
 @pytest.mark.parametrize("bounded", [False, True])
 def test_weights_of_a_frame_are_found_from_its_mesh(truth: Planted, bounded: bool) -> None:
-    rig = JointRig(truth.start(local=True), planted.RATES)
     moved = np.einsum("fk,knd->fnd", truth.weights, truth.deltas["means"])
     noise = np.random.default_rng(0).normal(0, 0.5, moved.shape)
-    plan = SolvePlan(steps=0, rate=0.0, bounded=bounded, ridge=1e-6)
-    np.testing.assert_allclose(weights_from_displacements(rig, moved + noise, plan), truth.weights, atol=0.05)
+    found = weights_of_displacements(components(truth, bounded=bounded), moved + noise, ridge=1e-6)
+    np.testing.assert_allclose(found, truth.weights, atol=0.05)
 
 
 def test_bounds_hold_where_the_free_solution_leaves_them(truth: Planted) -> None:
-    rig = JointRig(truth.start(), planted.RATES)
     moved = np.einsum("fk,knd->fnd", [[2.0, -1.0, 0.5]], truth.deltas["means"])
-    free = weights_from_displacements(rig, moved, SolvePlan(0, 0.0, bounded=False, ridge=0.0))
-    held = weights_from_displacements(rig, moved, SolvePlan(0, 0.0, bounded=True, ridge=0.0))
+    free = weights_of_displacements(components(truth, bounded=False), moved)
+    held = weights_of_displacements(components(truth, bounded=True), moved)
     np.testing.assert_allclose(free, [[2.0, -1.0, 0.5]], atol=1e-3)
     np.testing.assert_allclose(held, [[1.0, 0.0, 0.5]], atol=1e-3)
 
 
 def test_the_position_basis_is_the_planted_one(truth: Planted) -> None:
-    rig = JointRig(truth.start(local=True), planted.RATES)
-    np.testing.assert_allclose(
-        position_basis(rig).reshape(3, -1, 3), torch.as_tensor(truth.deltas["means"]), rtol=1e-5, atol=1e-5
-    )
+    found = positions(components(truth, bounded=True))
+    np.testing.assert_allclose(found, truth.deltas["means"], rtol=1e-5, atol=1e-5)
+
+
+def test_signed_components_find_negative_weights(truth: Planted, tmp_path: Path) -> None:
+    """Signed SLDC has weights in [-1, 1]; those of a frame's photographs were held above 0."""
+    signed = replace(components(truth, bounded=False), limits=(-1.0, 1.0))
+    rig = Rig.of(signed, truth.base)
+    wanted = np.float32([-0.5, 0.4, -1.4])
+    within = np.clip(wanted, -1, 1)
+    moved = (rig.pose(wanted).means - truth.base.means)[None]
+    np.testing.assert_allclose(weights_of_displacements(signed, moved), [within], atol=1e-3)
+    posed = replace(truth, frames=[replace(truth.frames[0], folder=tmp_path)])
+    planted.photograph(posed.frames[0], rig.pose(within))
+    with planted.photographs(posed) as photographs:
+        pairs = [(0, camera) for camera in (0, 2, 4, 6)]
+        found = weights_from_photographs(
+            rig.to("cpu"), photographs, pairs, np.zeros(3), SolvePlan(80, 0.08), planted.RENDER
+        )
+    np.testing.assert_allclose(found, within, atol=0.05)
 
 
 def test_components_that_move_nothing_leave_the_start(truth: Planted) -> None:
-    start = truth.start()
-    still = BlockStart(planted.FIELDS, {name: np.zeros_like(delta) for name, delta in truth.deltas.items()})
-    rig = JointRig(RigStart(start.base, start.weights, (still,), neutral_row=0), planted.RATES)
+    rig = Rig.of(components(truth, bounded=False, moving=0.0), truth.base).to("cpu")
     with planted.photographs(truth) as photographs:
-        plan = SolvePlan(steps=3, rate=0.1, bounded=False)
-        weights = weights_from_photographs(rig, photographs, [(1, 0)], np.float32([0.2, 0, 0]), plan, planted.RENDER)
+        plan, start = SolvePlan(steps=3, rate=0.1), np.float32([0.2, 0, 0])
+        weights = weights_from_photographs(rig, photographs, [(1, 0)], start, plan, planted.RENDER)
     np.testing.assert_allclose(weights, [0.2, 0, 0], atol=1e-6)

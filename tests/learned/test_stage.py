@@ -8,11 +8,11 @@ import torch
 from fitting import tiny
 from learned import subject as small
 from splatrig.components.component_file import Components, read_components, write_components
-from splatrig.components.fields import ATTRIBUTES
+from splatrig.components.fields import Columns
 from splatrig.config.models import JointAppearance, JointLocal, JointSolve
 from splatrig.fitting.recipe import render_options
 from splatrig.io.errors import InputError
-from splatrig.learned.compare import COLUMNS, Comparison, compare, measured_fits, method_of, summary, unseen_weights
+from splatrig.learned.compare import COLUMNS, Comparison, compare, measured_fits, summary, unseen_weights
 from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
 from splatrig.learned.model import JointRig
 from splatrig.learned.parallel import World
@@ -49,21 +49,16 @@ def lifted(components: Components, subject: Subject) -> Components:
     level = subject.template.levels[subject.template.finest]
     up = subject.template.between("base", subject.template.finest)
     raw = components.C * components.std
-    parts, rest, info = [], [], []
-    for name, first, end in components.dim_info:
-        fields = raw[:, first:end].reshape(len(raw), up.shape[1], -1)
-        parts.append(np.stack([up @ field for field in fields]).reshape(len(raw), -1).astype(np.float32))
-        rest.append(getattr(subject.neutral, ATTRIBUTES[name]).reshape(-1))
-        start = info[-1][2] if info else 0
-        info.append((name, start, start + parts[-1].shape[1]))
-    mean = np.concatenate(rest)
+    columns = Columns(components.columns.names, up.shape[0])
+    fields = components.columns.by_gaussian(raw)
+    mean = columns.row_of(subject.neutral)
     return replace(
         components,
-        C=np.concatenate(parts, axis=1),
+        C=columns.by_column(np.stack([up @ field for field in fields]).astype(np.float32)),
         mean=mean,
         std=np.ones_like(mean),
         offset=np.zeros_like(mean),
-        dim_info=tuple(info),
+        columns=columns,
         faces=level.faces,
         face_mask=level.mask,
     )
@@ -132,7 +127,7 @@ def test_a_soft_support_may_grow_and_is_penalised_with_distance(subject: Subject
     (block,) = start.blocks
     assert block.support is not None and block.penalty is not None
     assert block.support.sum() > starts["local"].by_gaussian().any(axis=2).sum()
-    centers = starts["local"].extras["sldc_centers"]
+    centers = starts["local"].centers
     np.testing.assert_allclose(block.penalty[np.arange(2), centers], 0, atol=1e-6)
 
 
@@ -167,7 +162,7 @@ def test_appearance_can_have_components_of_its_own(subject: Subject, starts: dic
     plan = joint_plan(config, tiny.config(), "mask", "global", start, subject.pixel_size)
     components = as_components(learn(start, subject, config, plan, 0, CPU), subject, "global", {})
     assert components.W.shape[1] == 4
-    assert [name for name, *_ in components.dim_info][-2:] == ["opacity", "f_rest"]
+    assert components.columns.names[-2:] == ("opacity", "f_rest")
 
 
 def test_a_random_start_needs_no_components(subject: Subject) -> None:
@@ -192,9 +187,9 @@ def test_validation_pairs_are_held_out_cameras_of_training_frames(subject: Subje
 
 def test_a_few_cameras_suffice_for_weights(subject: Subject, starts: dict) -> None:
     comparison = Comparison(subject, render_options(tiny.config(), "mask"), JointSolve(20, 0.05), CPU)
-    method = method_of("mesh", lifted(starts["global"], subject), subject.neutral, 2, CPU)
+    components = lifted(starts["global"], subject)
     for cameras in (1, 2):
-        weights = unseen_weights(comparison, method, subject.names("held_out"), cameras)
+        weights = unseen_weights(comparison, components, subject.names("held_out"), cameras)
         assert weights.shape == (1, 2)
 
 

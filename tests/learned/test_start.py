@@ -3,13 +3,14 @@ import pytest
 
 from learned import planted
 from splatrig.components.component_file import Components
+from splatrig.components.fields import Columns
+from splatrig.components.rig import Rig
 from splatrig.io.errors import InputError
 from splatrig.learned.model import JointRig
 from splatrig.learned.start import (
     Extra,
     moved_gaussians,
     random_start,
-    rest_gaussians,
     start_from_components,
     weight_scale,
     with_extra,
@@ -38,7 +39,7 @@ def components() -> Components:
         mean=mean,
         std=std,
         offset=(rest - mean) / std,
-        dim_info=(("xyz", 0, 3 * COUNT), ("f_dc", 3 * COUNT, 6 * COUNT)),
+        columns=Columns(("xyz", "f_dc"), COUNT),
         faces=np.array([[0, 1, 2]]),
         face_mask=np.ones(COUNT, bool),
         frames=tuple(f"E000/{row:06d}" for row in range(FRAMES)),
@@ -68,7 +69,7 @@ def test_hard_supports_are_the_rows_that_are_not_zero(components: Components) ->
 
 
 def test_the_rest_row_gives_the_neutral(components: Components) -> None:
-    rest = rest_gaussians(components, BASE)
+    rest = Rig.of(components, BASE).base
     np.testing.assert_allclose(rest.means, BASE.means, atol=1e-5)
     np.testing.assert_array_equal(rest.shN, BASE.shN)
 

@@ -30,8 +30,8 @@ def test_two_processes_give_the_rig_that_one_gives(finished, tmp_path):
         found[devices] = read_components(project.directory / TARGET)
     one, two = (found[devices].W @ found[devices].C for devices in (1, 2))
     np.testing.assert_allclose(two, one, atol=1e-3 * np.abs(one).max())
-    base = found[1].extras["joint_base"]
-    np.testing.assert_allclose(found[2].extras["joint_base"], base, atol=1e-4 * np.abs(base).max())
+    base = found[1].columns.row_of(found[1].base)
+    np.testing.assert_allclose(found[2].columns.row_of(found[2].base), base, atol=1e-4 * np.abs(base).max())
     log = (project.directory / "logs/tiny/joint/global.log").read_text()
     assert log.count("components, 4770 Gaussians") == 1
     assert log.count("step 8: loss") == 1

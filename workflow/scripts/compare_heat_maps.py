@@ -14,12 +14,14 @@ from splatrig.components.rig_file import open_rig
 from splatrig.config.models import RenderingConfig, from_mapping
 from splatrig.dataset.cameras import read_cameras
 from splatrig.dataset.pose import read_pose
+from splatrig.mesh.template import read_template
 
 rendering = from_mapping(RenderingConfig, snakemake.params.rendering)
+template = read_template(snakemake.input.template)
 rigs = {}
 for path, method in zip(snakemake.input.components, snakemake.params.methods, strict=True):
     rigs[label_of(method)], pose_file = open_rig(
-        path, snakemake.input.neutral, snakemake.input.template, Path(snakemake.input.dataset), follow=False
+        path, snakemake.input.neutral, template, Path(snakemake.input.dataset), follow=False
     )  # maps show where centres go, whatever else follows
 rig = next(iter(rigs.values()))
 cameras = picture_cameras(read_cameras(snakemake.input.cameras), rendering.image_height)

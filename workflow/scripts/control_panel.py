@@ -14,10 +14,10 @@ from splatrig.dataset.frames import read_frames
 from splatrig.mesh.template import read_template
 
 inputs, params = snakemake.input, snakemake.params
-rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path())
+template = read_template(inputs.template)
+rig, _ = open_rig(inputs.components, inputs.neutral, template, Path(), follow=False)
 frames = read_frames(inputs.frames)
 neutral = frames[frames["neutral"]].iloc[0]
-template = read_template(inputs.template)
 units = inputs.get("units")
 tracked = template.base.vertices
 panel = panel_of(

@@ -27,7 +27,7 @@ subject = Subject.open(
     frames=inputs.frames,
     plates=first_path(inputs.plates),
 )
-data = read_attribute_rows(inputs.attributes, [name for name, _, _ in components.dim_info])
+data = read_attribute_rows(inputs.attributes, components.columns.names)
 render = render_options(from_mapping(TrainingConfig, params.training), params.background)
 fold = Fold(params.method, params.level, components, data, params.fold)
 solved = fold.solve(Comparison(subject, render, from_mapping(JointSolve, params.solve), device))

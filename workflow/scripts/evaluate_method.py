@@ -18,7 +18,7 @@ numba.set_num_threads(snakemake.threads)
 params, inputs = snakemake.params, snakemake.input
 device = choose_device(params.device, snakemake.threads)
 components, template = read_components(inputs.components), read_template(inputs.template)
-data = read_attribute_rows(inputs.attributes, [name for name, _, _ in components.dim_info])
+data = read_attribute_rows(inputs.attributes, components.columns.names)
 evaluation = MethodEvaluation(params.method, params.level, components, data, params.ks, params.seed)
 numbers = evaluation.table(len(template.levels[params.level].vertices))
 write_table(snakemake.output.table, numbers)

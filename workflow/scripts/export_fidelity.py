@@ -27,7 +27,7 @@ device = choose_device(params.device, snakemake.threads)
 panel = read_panel(inputs.panel)
 named = [(pose, track_of_pose(pose, params.expressions)) for pose in params.poses]
 tracks = dict(zip([pose for pose, track in named if track], as_paths(inputs.tracks), strict=True))
-originals = {pose: rig.gaussians(weights_of_pose(pose, panel, tracks.get(pose))) for pose in params.poses}
+originals = {pose: rig.pose(weights_of_pose(pose, panel, tracks.get(pose))) for pose in params.poses}
 files = {pose: [path for path in inputs.files if Path(path).stem == pose] for pose in params.poses}
 cameras = read_cameras(inputs.cameras).in_head_space(read_pose(pose_file))
 cameras = cameras.select(frontal_order(cameras, rig.neutral.means)[:CAMERAS])

@@ -11,10 +11,10 @@ from splatrig.export.head import Clip, component_clip, morph_head, write_head_gl
 from splatrig.mesh.template import read_template
 
 inputs, params = snakemake.input, snakemake.params
-rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path())
+template = read_template(inputs.template)
+rig, _ = open_rig(inputs.components, inputs.neutral, template, Path(), follow=False)
 panel = read_panel(inputs.panel)
-level = read_template(inputs.template).levels[params.level]
-head = morph_head(rig, level, panel.names, panel.low, panel.high)
+head = morph_head(rig, template.levels[params.level], panel.names, panel.low, panel.high)
 track = read_track(inputs.track).ordered(panel.names)
 tour = Clip("expressions", track.times - track.times[0], track.weights / head.units)
 write_head_glb(snakemake.output.glb, head, [tour, component_clip(head)], name=params.name)

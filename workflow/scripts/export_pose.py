@@ -16,7 +16,7 @@ from splatrig.io.files import as_paths
 inputs, params = snakemake.input, snakemake.params
 rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path(), follow=params.follow_skin)
 track = next(iter(as_paths(inputs.track)), None)
-gaussians = rig.gaussians(weights_of_pose(params.pose, read_panel(inputs.panel), track))
+gaussians = rig.pose(weights_of_pose(params.pose, read_panel(inputs.panel), track))
 write_splats(snakemake.output.ply, to_axes(gaussians, params.ply_axes))
 write_spz(snakemake.output.spz, to_axes(gaussians, "metres"), sh_bits=tuple(params.spz_sh_bits))
 write_splat_glb(snakemake.output.glb, gaussians, name=params.pose)

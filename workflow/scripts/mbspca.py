@@ -5,17 +5,14 @@ log_to(snakemake.log[0])
 from splatrig.components.assemble import assemble, data_matrix, named
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.component_file import write_components
-from splatrig.components.matrix import StandardisedRows, standardise
-from splatrig.components.mbspca import refuse_large, sparse_components
+from splatrig.components.mbspca import sparse_principal_components
 from splatrig.mesh.template import read_template
 
 params = snakemake.params
 with AttributeReader(snakemake.input.attributes) as reader:
     matrix = reader.train_matrix(params.attributes)
-    refuse_large(*matrix.shape)
-    standardisation = standardise(matrix, params.rest, snakemake.threads)
-    rows = StandardisedRows(matrix, standardisation).less_rest()
-    found = sparse_components(rows, params.mbspca["k"], params.mbspca["alpha"], params.seed)
-    components = assemble(reader, "mbspca", found.W, found.C, standardisation, params.mbspca, found.extras)
+    k, alpha = params.mbspca["k"], params.mbspca["alpha"]
+    found = sparse_principal_components(matrix, k, alpha, params.seed, params.rest, snakemake.threads)
+    components = assemble(reader, found, params.mbspca)
     components = named(components, read_template(snakemake.input.template), snakemake.input.get("units"))
-    write_components(snakemake.output[0], components, data_matrix(params.data_matrix, matrix, standardisation))
+    write_components(snakemake.output[0], components, data_matrix(params.data_matrix, matrix, found.standardisation))

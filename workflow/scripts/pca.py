@@ -15,10 +15,6 @@ with AttributeReader(snakemake.input.attributes) as reader:
     matrix = reader.train_matrix(params.attributes)
     weights = reader.face_mask.astype(np.float32) if params.pca["weights"] == "face" else None
     found = principal_components(matrix, params.pca["k"], params.rest, weights, snakemake.threads)
-    extras = {
-        "pca_explained_variance": found.explained_variance,
-        "pca_explained_variance_ratio": found.explained_variance / found.total_variance,
-    }
-    components = assemble(reader, "pca", found.W, found.C, found.standardisation, params.pca, extras)
+    components = assemble(reader, found, params.pca)
     components = named(components, read_template(snakemake.input.template), snakemake.input.get("units"))
     write_components(snakemake.output[0], components, data_matrix(params.data_matrix, matrix, found.standardisation))

@@ -15,5 +15,5 @@ with AttributeReader(snakemake.input.attributes) as reader:
     weights = reader.face_mask.astype(np.float32) if params.pca["weights"] == "face" else None
     matrix = reader.train_matrix(params.attributes)
     found = principal_components(matrix, params.pca["k"], params.rest, weights, snakemake.threads)
-    components = assemble(reader, "pca", found.W, found.C, found.standardisation, params.pca)
+    components = assemble(reader, found, params.pca)
     write_components(snakemake.output.components, components)

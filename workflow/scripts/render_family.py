@@ -20,10 +20,10 @@ from splatrig.mesh.template import read_template
 inputs, params, output = snakemake.input, snakemake.params, snakemake.output
 numba.set_num_threads(snakemake.threads)
 rendering = from_mapping(RenderingConfig, params.rendering)
-rig, pose_file = open_rig(
-    inputs.components, inputs.neutral, inputs.template, Path(inputs.dataset), follow=rendering.follow_skin
-)
 template = read_template(inputs.template)
+rig, pose_file = open_rig(
+    inputs.components, inputs.neutral, template, Path(inputs.dataset), follow=rendering.follow_skin
+)
 photographed = read_cameras(inputs.cameras).in_head_space(read_pose(pose_file))
 device = choose_device(params.device, snakemake.threads)
 pictures = draw_family(rig, photographed, template.levels[template.finest], rendering, device)

@@ -27,7 +27,7 @@ with AttributeReader(snakemake.input.attributes) as reader:
         device="cuda" if snakemake.resources.get("gpu") else "cpu",
         coarse=coarse_start(template, config.start_level, reader.level),
     )
-    components = assemble(reader, "sldc", found.W, found.C, found.standardisation, params.sldc, found.extras)
+    components = assemble(reader, found, params.sldc)
     components = named(components, template, snakemake.input.get("units"))
     link = Path(snakemake.input.pca).name if params.data_matrix == "link" else None
     write_components(

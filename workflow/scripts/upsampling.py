@@ -14,10 +14,9 @@ coarse = read_components(snakemake.input.components)
 template = read_template(snakemake.input.template)
 operator = template.between(params.level, params.finest)
 with AttributeReader(snakemake.input.attributes) as reader:
-    matrix = reader.train_matrix([name for name, *_ in coarse.dim_info])
+    matrix = reader.train_matrix(coarse.columns.names)
     standardisation = standardise(matrix, params.rest, snakemake.threads)
-    W, C, variances = upsample(coarse, operator, standardisation)
-    parameters = {"upsampled_from": params.level, "k": len(C)}
-    components = assemble(reader, "pca", W, C, standardisation, parameters, {"pca_explained_variance": variances})
+    found = upsample(coarse, operator, standardisation)
+    components = assemble(reader, found, {"upsampled_from": params.level, "k": len(found.C)})
     components = named(components, template, snakemake.input.get("units"))
     write_components(snakemake.output[0], components, data_matrix(params.data_matrix, matrix, standardisation))

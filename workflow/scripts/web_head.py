@@ -11,7 +11,7 @@ import numba
 from splatrig.animation.family import frontal_order
 from splatrig.components.rig_file import open_rig
 from splatrig.config.models import ControlDrag, from_mapping
-from splatrig.control.head import Family, head_of
+from splatrig.control.head import Family, Head
 from splatrig.control.panel import read_panel
 from splatrig.control.track import read_track
 from splatrig.control.web.measure import cameras_to_measure, cost_of
@@ -26,13 +26,11 @@ from splatrig.mesh.template import read_template
 inputs, params, output = snakemake.input, snakemake.params, snakemake.output
 device = choose_device(params.device, snakemake.threads)
 numba.set_num_threads(snakemake.threads)
-families = {}
+template, families = read_template(inputs.template), {}
 for name, components, panel in zip(params.families, inputs.components, inputs.panels, strict=True):
-    rig, pose_file = open_rig(
-        components, inputs.neutral, inputs.template, Path(inputs.dataset), follow=params.follow_skin
-    )
+    rig, pose_file = open_rig(components, inputs.neutral, template, Path(inputs.dataset), follow=params.follow_skin)
     families[name] = Family(rig, read_panel(panel))
-head = head_of(params.subject, families, read_template(inputs.template))
+head = Head(params.subject, families, template)
 packed = pack_head(head)
 cameras = read_cameras(inputs.cameras).in_head_space(read_pose(pose_file))
 cameras = cameras.select(frontal_order(cameras, head.base.means))

@@ -1,7 +1,7 @@
 """How a family of components is shown: which weights, which pictures, which labels."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from textwrap import fill, shorten
 
@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from splatrig.animation.heatmap import MeshView, color_bar, look, nice_ceiling
 from splatrig.animation.pictures import Picture, beside, contact_sheet
-from splatrig.animation.render import lens_blur, picture_cameras, render_sequence, widened
+from splatrig.animation.render import Renderer, lens_blur, picture_cameras
 from splatrig.components.rig import Rig
 from splatrig.config.models import RenderingConfig
 from splatrig.dataset.cameras import Cameras
-from splatrig.gaussians.gaussians import Gaussians
 from splatrig.mesh.template import Level
 
 logger = logging.getLogger(__name__)
@@ -80,8 +79,8 @@ def weights_at(rig: Rig, component: int, weight: float) -> NDArray[np.float32]: 
 
 def displacement_mm(rig: Rig, swing: Swing) -> NDArray[np.float32]:  # [N]
     """Return how far each Gaussian's centre moves from the rest face at the largest weight shown, in mm."""
-    there = rig.gaussians(weights_at(rig, swing.component, swing.high)).means
-    here = rig.gaussians(np.zeros(rig.count)).means
+    there = rig.pose(weights_at(rig, swing.component, swing.high)).means
+    here = rig.pose(np.zeros(rig.count)).means
     return np.linalg.norm(there - here, axis=1)
 
 
@@ -115,16 +114,14 @@ def picture_family(
     components: list[int],
     deviations: float,
     frames: int,
-    device: str | torch.device = "cpu",
-    widen_mm2: float = 0.0,
+    renderer: Renderer | None = None,
 ) -> FamilyPictures:
-    """Render `components` from `cameras` (stills: all of them; sheet and animation: the first).
+    """Render `components` from `cameras` (stills: all of them; sheet and animation: the first)."""
+    renderer = renderer or Renderer()
 
-    Gaussians are `widened` by `widen_mm2`.
-    """
-
-    def posed(component: int, weight: float) -> Gaussians:
-        return widened(rig.gaussians(weights_at(rig, component, weight)), widen_mm2)
+    def seen_from(cameras: Cameras, component: int, weights: Iterable[float]) -> NDArray[np.uint8]:  # [S, C, H, W, 3]
+        """Return images of one component at some weights."""
+        return np.stack([renderer.images(rig.pose(weights_at(rig, component, w)), cameras) for w in weights])
 
     swings = [swing_of(rig.components.W[:, k], k, deviations) for k in components]
     first = cameras.select([0])
@@ -134,8 +131,7 @@ def picture_family(
     maps = [view.paint(field, largest) for field in fields]
     for swing, field, painted in zip(swings, fields, maps, strict=True):
         stops = swing.stops()
-        faces = [posed(swing.component, weight) for weight, _ in stops]
-        seen = render_sequence(faces, cameras, device=device)
+        seen = seen_from(cameras, swing.component, [weight for weight, _ in stops])
         labels = [text for _, text in stops]
         for camera, name in enumerate(cameras.names):
             stills[f"component_{swing.component + 1:02d}_{name}.png"] = contact_sheet(
@@ -148,14 +144,7 @@ def picture_family(
     sheet = beside([contact_sheet(rows, row_titles=titles, captions=captions, title_width=150), bar])
     heads = [fill(component_name(rig, swing.component), max(12, maps[0].shape[1] // 8)) for swing in swings]
     heat = beside([contact_sheet([maps], column_titles=heads), bar])
-    moving = [
-        render_sequence(
-            [posed(swing.component, weight) for weight in swing.path(frames)],
-            first,
-            device=device,
-        )[:, 0]
-        for swing in swings
-    ]
+    moving = [seen_from(first, swing.component, swing.path(frames))[:, 0] for swing in swings]
     animation = [contact_sheet([list(pictures)], column_titles=heads) for pictures in zip(*moving, strict=True)]
     return FamilyPictures(stills, sheet, animation, heat, largest)
 
@@ -181,8 +170,7 @@ def draw_family(
         components=list(range(min(rendering.components, rig.count))),
         deviations=rendering.deviations,
         frames=rendering.animation_frames,
-        device=device,
-        widen_mm2=lens_blur(photographed, rig.neutral.means.mean(axis=0), cameras),
+        renderer=Renderer(device, widen_mm2=lens_blur(photographed, rig.neutral.means.mean(axis=0), cameras)),
     )
     logger.info("%d stills of cameras %s", len(pictures.stills), ", ".join(shown.names))
     return pictures

@@ -1,16 +1,55 @@
 """Gaussians and cameras become pictures."""
 
-from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from splatrig.dataset.cameras import Cameras
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.rasterize import Views, activate, rasterize
 from splatrig.rasterize.scene import EPS_2D
+
+
+@dataclass(frozen=True)
+class Renderer:
+    """How rigs are shown."""
+
+    device: str | torch.device = "cpu"
+    background: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """RGB in [0, 1] behind the head."""
+    widen_mm2: float = 0.0
+    """Added to the variance of every axis of the Gaussians; see `lens_blur`."""
+
+    def tensors(
+        self,
+        gaussians: Gaussians[Any],  # [..., N, *]
+        viewmats: Tensor,  # [..., C, 4, 4]
+        Ks: Tensor,  # [..., C, 3, 3]
+        width: int,
+        height: int,
+    ) -> Tensor:  # [..., C, H, W, 3] uint8
+        """Return 8-bit images, on the device of the cameras."""
+        splats = activate(widened(gaussians.to(viewmats.device), self.widen_mm2))
+        color = torch.tensor(self.background, dtype=torch.float32, device=viewmats.device)
+        views = Views(viewmats, Ks, width, height, color.expand(*viewmats.shape[:-2], 3))
+        images, _ = rasterize(splats, views)
+        return images.clamp_(0.0, 1.0).mul_(255.0).add_(0.5).to(torch.uint8)
+
+    @torch.no_grad()
+    def images(self, gaussians: Gaussians, cameras: Cameras) -> NDArray[np.uint8]:  # [C, H, W, 3]
+        """Return 8-bit images from every camera."""
+        viewmats, Ks = camera_tensors(cameras, self.device)
+        return self.tensors(gaussians, viewmats, Ks, cameras.width, cameras.height).cpu().numpy()
+
+
+def camera_tensors(cameras: Cameras, device: str | torch.device) -> tuple[Tensor, Tensor]:
+    """Return viewmats [C, 4, 4] and Ks [C, 3, 3] as float32 tensors on `device`."""
+    views = Views.of(cameras, device)
+    return views.viewmats, views.Ks
 
 
 def render(
@@ -46,23 +85,15 @@ def lens_blur(photographed: Cameras, center: NDArray, shown: Cameras | None = No
     return max(0.0, EPS_2D * distance**2 * (there**-2 - here**-2))
 
 
-def widened(gaussians: Gaussians, variance_mm2: float) -> Gaussians:
-    """Return Gaussians with `variance_mm2` added to the variance of each of their axes; opacities stay."""
+def widened(gaussians: Gaussians[Any], variance_mm2: float) -> Gaussians[Any]:
+    """Return Gaussians (arrays or tensors) with `variance_mm2` added to the variance of each axis; opacities stay."""
     if variance_mm2 == 0.0:
         return gaussians
-    variances = np.exp(2.0 * gaussians.log_scales.astype(np.float64)) + variance_mm2
+    log_scales = gaussians.log_scales
+    if isinstance(log_scales, Tensor):
+        return replace(gaussians, log_scales=0.5 * (log_scales.mul(2.0).exp() + variance_mm2).log())
+    variances = np.exp(2.0 * log_scales.astype(np.float64)) + variance_mm2
     return replace(gaussians, log_scales=(0.5 * np.log(variances)).astype(np.float32))
-
-
-def render_sequence(
-    frames: Iterable[Gaussians],
-    cameras: Cameras,
-    *,
-    background: NDArray | None = None,
-    device: str | torch.device = "cpu",
-) -> NDArray[np.uint8]:  # [F, C, H, W, 3]
-    """Render each of `frames` from every camera as 8-bit pictures."""
-    return np.stack([to_bytes(render(frame, cameras, background=background, device=device)[0]) for frame in frames])
 
 
 def to_bytes(image: NDArray) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from splatrig.animation.captions import captioned
 from splatrig.animation.family import frontal_order
 from splatrig.animation.film import film
 from splatrig.animation.pictures import Picture, reduced, write_gif, write_mp4
-from splatrig.animation.render import lens_blur, picture_cameras
+from splatrig.animation.render import Renderer, lens_blur, picture_cameras
 from splatrig.components.rig import Rig
 from splatrig.config.models import VideoConfig
 from splatrig.dataset.cameras import Cameras
@@ -35,9 +35,8 @@ def film_of(
     center = rig.neutral.means.mean(axis=0)
     path = path_about(cameras, len(weights), center, video)
     red, green, blue = video.background
-    widen_mm2 = lens_blur(photographed, center, path)
-    pictures = film(rig, weights, path, background=(red, green, blue), device=device, widen_mm2=widen_mm2)
-    return track(pictures, "video", total=len(weights), unit="frame")
+    renderer = Renderer(device, (red, green, blue), lens_blur(photographed, center, path))
+    return track(film(rig, weights, path, renderer), "video", total=len(weights), unit="frame")
 
 
 def with_captions(pictures: Iterable[Picture], captions: Sequence[str]) -> Iterator[Picture]:

@@ -9,11 +9,10 @@ from typing import Any
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
 from splatrig.components.attributes import AttributeReader
-from splatrig.components.component_file import Components, DataMatrix
-from splatrig.components.matrix import AttributeMatrix, Standardisation, StandardisedRows
+from splatrig.components.component_file import Components, DataMatrix, Origin
+from splatrig.components.matrix import AttributeMatrix, Decomposition, Standardisation, StandardisedRows
 from splatrig.components.names import best_units, component_names
 from splatrig.components.units import read_units
 from splatrig.mesh.template import Template
@@ -21,46 +20,34 @@ from splatrig.mesh.template import Template
 logger = logging.getLogger(__name__)
 
 
-def assemble(
-    reader: AttributeReader,
-    family: str,
-    W: NDArray[np.float32],  # [F, K]
-    C: NDArray[np.float32],  # [K, D]
-    standardisation: Standardisation,
-    parameters: Mapping[str, Any],
-    extras: dict[str, NDArray] | None = None,
-) -> Components:
-    """Return the components of the reader's training frames with their provenance; `parameters` are the method's."""
-    names = ", ".join(name for name, *_ in standardisation.dim_info)
-    frames = len(reader.train_frames)
-    logger.info("%s: %d components of %s at %s, of %d training frames", family, len(C), names, reader.level, frames)
-    return standardisation.components(
-        family,
-        W,
-        C,
+def assemble(reader: AttributeReader, found: Decomposition, parameters: Mapping[str, Any]) -> Components:
+    """Return what a method found in the reader's training frames with its origin; `parameters` are the method's."""
+    names, frames = ", ".join(found.standardisation.columns.names), len(reader.train_frames)
+    logger.info(
+        "%s: %d components of %s at %s, of %d training frames", found.family, len(found.C), names, reader.level, frames
+    )
+    return found.components(
         faces=reader.faces,
         face_mask=reader.face_mask,
         frames=reader.train_frames,
-        attributes={
-            "subject": reader.subject,
-            "level": reader.level,
-            "rest": "mean" if standardisation.offset is None else "neutral",
-            "parameters": json.dumps(dict(parameters), sort_keys=True),
-            "input_sha256": reader.sha256,
-        },
-        extras=extras,
+        origin=Origin(
+            subject=reader.subject,
+            level=reader.level,
+            parameters=json.dumps(dict(parameters), sort_keys=True),
+            input_sha256=reader.sha256,
+        ),
     )
 
 
 def named(components: Components, template: Template, units_path: str | Path | None = None) -> Components:
     """Return the components with readable names and, where known units are given, the best of them for each."""
-    level = template.levels[str(components.attributes["level"])]
+    level = template.levels[components.origin.level]
     if units_path is None:
         return replace(components, names=component_names(components, level))
     units = read_units(units_path, components.frames, len(template.base.vertices))
     best = best_units(components, units, level)
-    found = {"unit_best": np.array(best[0], dtype=object), "unit_correlation": best[1]}
-    return replace(components, names=component_names(components, level, best), extras={**components.extras, **found})
+    names = component_names(components, level, best)
+    return replace(components, names=names, unit_best=np.array(best[0], dtype=object), unit_correlation=best[1])
 
 
 def data_matrix(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.components.attributes import FORMAT, SOFT_LINKS
-from splatrig.components.matrix import DIMENSIONS
+from splatrig.components.fields import ATTRIBUTES
 from splatrig.dataset.frames import FrameRow
 from splatrig.gaussians.gaussians import SH_C0, Gaussians
 from splatrig.gaussians.store import read_fitted_frames
@@ -144,8 +144,8 @@ def _create(file: h5py.File, frames: Iterable[FrameRow], level: Level, neutral_r
     rows = list(frames)
     FORMAT.stamp(file)
     file.attrs["neutral_row"] = neutral_row
-    for name, width in DIMENSIONS.items():
-        file.create_dataset(name, shape=(len(rows), len(level.vertices) * width), dtype=np.float32)
+    for name, attribute in ATTRIBUTES.items():
+        file.create_dataset(name, shape=(len(rows), len(level.vertices) * attribute.size), dtype=np.float32)
     for link, name in SOFT_LINKS.items():
         file[link] = h5py.SoftLink(f"/{name}")
     file["faces"], file["face_mask"] = level.faces, level.mask

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.components.component_file import check_triangles
-from splatrig.components.matrix import DIMENSIONS, AttributeMatrix
+from splatrig.components.fields import ATTRIBUTES
+from splatrig.components.matrix import AttributeMatrix
 from splatrig.io.errors import InputError
 from splatrig.io.hdf5 import Format
 
@@ -60,8 +61,8 @@ class AttributeReader:
         if not 0 <= self.neutral_row < frames:
             raise ValueError(f"the neutral is row {self.neutral_row} of {frames}")
         check_triangles(self.faces, self.count)
-        for name in DIMENSIONS.keys() & self._file.keys():
-            expected, data = (frames, self.count * DIMENSIONS[name]), self._file[name]
+        for name in ATTRIBUTES.keys() & self._file.keys():
+            expected, data = (frames, self.count * ATTRIBUTES[name].size), self._file[name]
             if data.shape != expected or data.dtype.kind != "f":
                 raise ValueError(f"{name} is {data.dtype} {data.shape}, expected numbers {expected}")
 
@@ -105,7 +106,7 @@ class AttributeReader:
     def _data(self, attribute: str) -> h5py.Dataset:
         """Return one attribute of all frames, on disk."""
         if attribute not in self._file:
-            known = ", ".join(name for name in DIMENSIONS if name in self._file)
+            known = ", ".join(name for name in ATTRIBUTES if name in self._file)
             raise InputError(f"{self.path}: expected the attribute {attribute}, got {known}; delete it and run again.")
         return self._file[attribute]
 

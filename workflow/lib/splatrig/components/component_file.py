@@ -2,39 +2,87 @@
 
 Datasets: `dataMat` (F, D) standardised rows (or an external link to them, or absent), `MEAN` (D), `STD` (D), `dim_info`
 (first and end column of each attribute, with the attribute `list_attrName`), `tris`, `faceMask`, `frames`, `names`,
-`<family>_W` (F, K), `<family>_C` (K, D), `<family>_offset` (D; absent when zero) and the family's extras. `sldc_C` is
-(K, N, numbers a Gaussian): a row of it is one Gaussian's share of a component.
+`<family>_W` (F, K), `<family>_C` (K, D), `<family>_offset` (D; absent when zero) and what else the family has: see
+`FAMILY_DATASETS`. `sldc_C` is (K, N, values per Gaussian). A learned rig's base is `<family>_base` (D, the columns of
+its components in stored units) and `<family>_<attribute>` for all other attributes.
 """
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
+from splatrig.components.fields import ATTRIBUTE_OF, Columns
+from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.io.errors import InputError
 from splatrig.io.hdf5 import Format
 
 FORMAT = Format(
     "components",
-    1,
+    2,
     "millimetres, log scales, quaternions wxyz, SH coefficients; W and C in standardised units; head space",
 )
 
-DimInfo = tuple[tuple[str, int, int], ...]
-"""(attribute name, first column, end column) in column order; columns of one attribute are (N, d) row-major."""
+DENSE_FRACTION = 0.5
+"""A basis with fewer non-zero entries than this is kept sparse, so that only touched columns are computed."""
 
-_FIXED = ("dataMat", "MEAN", "STD", "dim_info", "tris", "faceMask", "frames", "names")
+Limits = tuple[float, float]
+"""Least and greatest weight."""
+
+Rest = Literal["neutral", "mean"]
+"""What weights of zero give."""
+
+Array = TypeVar("Array")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where components come from."""
+
+    subject: str = ""
+    level: str = ""
+    """Subdivision level of the template."""
+    rest: Rest = "neutral"
+    parameters: str = "{}"
+    """The method's parameters as a JSON object."""
+    input_sha256: str = ""
+    """SHA-256 of the rows that were decomposed."""
+    source: str = "fitted frames"
+
+
+@dataclass(frozen=True)
+class Solver:
+    """How the solution of an iterative method went."""
+
+    converged: bool | None = None
+    iterations: int | None = None
+    objective: NDArray[np.float64] | None = None  # [iterations]
+    reseeded: int | None = None
+    """Dead components that were started again."""
+    history: NDArray[np.float64] | None = None  # [checks, 3]
+    """Of learned rigs: step, loss, PSNR in dB in the silhouette of held-out cameras."""
+    best_step: int | None = None
+    """Of learned rigs: the step after which the rig was taken."""
+    bad_steps: int | None = None
+    """Of learned rigs: steps that changed nothing, since their loss was not finite."""
+
+
+NO_SOLVER = Solver()
+"""Of methods that do not iterate."""
+
+NOWHERE = Origin()
+"""Of components that were put together by hand."""
 
 
 @dataclass(frozen=True)
 class Components:
-    """K components of F frames over D = N · (numbers a Gaussian) columns.
+    """K components of F frames over D columns: N Gaussians times the values per Gaussian.
 
     The invariant: frame ≈ mean + std * (offset + W @ C).
     """
@@ -48,36 +96,49 @@ class Components:
     mean: NDArray[np.float32]  # [D]
     """Mean of the training rows, in the attribute's stored unit."""
     std: NDArray[np.float32]  # [D]
-    """Standard deviation of the centred data, one number an attribute, repeated."""
+    """Standard deviation of the centred data, one number per attribute, repeated."""
     offset: NDArray[np.float32] | None  # [D]
     """The rest shape in standardised units; None when the rest shape is the mean."""
-    dim_info: DimInfo
-    """(attribute name, first column, end column) in column order; columns of one attribute are (N, d) row-major."""
+    columns: Columns
+    """Which columns hold which attribute."""
     faces: NDArray[np.int64]  # [T, 3]
     """Triangles over the N Gaussians."""
     face_mask: NDArray[np.bool_]  # [N]
     """True on the face."""
     frames: tuple[str, ...]
     """F names `expression/frame`, row order of W."""
-    attributes: dict[str, str | int | float] = field(default_factory=dict)
-    """subject, level, rest, method parameters, input SHA-256, splatrig version."""
-    extras: dict[str, NDArray] = field(default_factory=dict)
-    """Family-specific arrays by dataset name: pca_explained_variance [K], sldc_objective [iterations], …"""
     names: tuple[str, ...] = ()
     """K readable names, `SLDC 04 · mouth left · E010_Smile_Stretched`; empty when nobody named them."""
+    limits: Limits | None = None
+    """Bounds that the model puts on its weights; None: any weight will do."""
+    base: Gaussians | None = None
+    """The Gaussians that a learned rig moves; None: the neutral fit is moved."""
+    centers: NDArray[np.int64] | None = None  # [K]
+    """Vertex around which each local component stays."""
+    partners: NDArray[np.int64] | None = None  # [K]
+    """Index of each component's mirror image, -1 for none."""
+    explained_variance: NDArray[np.float64] | None = None  # [K]
+    """Variance of each score about the rest shape, in standardised units."""
+    explained_variance_ratio: NDArray[np.float64] | None = None  # [K]
+    """The same as a fraction of the variance of all components that the rows have."""
+    distance_unit_mm: float | None = None
+    """Millimetres per unit of the support map's distances."""
+    zero_rows: float | None = None
+    """Fraction of (component, Gaussian) pairs that a learned rig leaves at zero."""
+    unit_best: NDArray | None = None  # [K] str
+    """The known face unit that each component resembles most, or an empty text."""
+    unit_correlation: NDArray[np.float64] | None = None  # [K]
+    """Correlation with that unit."""
+    solver: Solver = NO_SOLVER
+    origin: Origin = NOWHERE
 
     def __post_init__(self) -> None:
-        if self.W.ndim != 2 or not self.dim_info:
+        if self.W.ndim != 2:
             raise InputError(f"components ({self.family}): expected W [F, K] of some attributes, got {self.W.shape}.")
         frames, count = self.W.shape
-        columns, gaussians = self.dim_info[-1][2], len(self.face_mask)
-        starts, ends = [0, *(stop for *_, stop in self.dim_info[:-1])], [start for _, start, _ in self.dim_info]
-        if starts != ends or any((stop - start) % max(gaussians, 1) for _, start, stop in self.dim_info):
-            raise InputError(
-                f"components ({self.family}): dim_info {self.dim_info} does not divide the columns among attributes "
-                f"of {gaussians} Gaussians."
-            )
+        columns = len(self.columns)
         expected: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+            "face_mask": (self.face_mask.shape, (self.columns.count,)),
             "C": (self.C.shape, (count, columns)),
             "mean": (self.mean.shape, (columns,)),
             "std": (self.std.shape, (columns,)),
@@ -89,17 +150,37 @@ class Components:
             if shape != wanted:
                 raise InputError(f"components ({self.family}): {name} has shape {shape}, expected {wanted}.")
 
+    def __len__(self) -> int:
+        """Return the number of components K."""
+        return len(self.C)
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether base and weights were learned from photographs, not from fitted rows."""
+        return self.base is not None
+
     @cached_property
     def rest(self) -> NDArray[np.float32]:  # [D]
         """The rest shape in stored units: the row of weights zero."""
         return self.mean if self.offset is None else self.mean + self.std * self.offset
 
+    @cached_property
+    def basis(self) -> NDArray[np.float32] | csr_array:  # [K, D]
+        """Change of the row per unit of weight, in stored units; sparse when most of it is zero."""
+        dense = np.asarray(self.C * self.std, dtype=np.float32)
+        return csr_array(dense) if np.count_nonzero(dense) < DENSE_FRACTION * dense.size else dense
+
+    @cached_property
+    def displacements(self) -> NDArray[np.float32] | None:  # [K, N, 3]
+        """How each component moves the centres, in millimetres per unit of weight; None when it moves none."""
+        if "xyz" not in self.columns:
+            return None
+        xyz = self.columns["xyz"]
+        return (self.C[:, xyz] * self.std[xyz]).reshape(len(self), -1, 3)
+
     def rows(self, W: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """Return frames [F, D] in stored units for weights `W` [F, K] (default: the training frames')."""
-        made = (self.W if W is None else W) @ self.C
-        made *= self.std
-        made += self.rest
-        return made
+        return blend(self.rest, self.W if W is None else W, self.basis)
 
     def standardise(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what `rows` [F, D] in stored units leave for `W @ C`: less the rest shape, standardised."""
@@ -107,26 +188,69 @@ class Components:
         left /= self.std
         return left
 
+    def unstandardise(
+        self, left: NDArray[np.float32], columns: slice = slice(None)
+    ) -> NDArray[np.float32]:  # [F, D], or as wide as `columns`
+        """Return the rows in stored units whose `columns` leave `left`; inverse of `standardise`."""
+        return self.rest[columns] + self.std[columns] * left
+
     def by_gaussian(self) -> NDArray[np.float32]:
-        """Return C as [K, N, d]: for each Gaussian its d numbers, attributes in the order of `dim_info`."""
-        return by_gaussian(self.C, self.dim_info, len(self.face_mask))
+        """Return C as [K, N, d]: for each Gaussian its d values, attributes in the order of `columns`."""
+        return self.columns.by_gaussian(self.C)
+
+    def first(self, k: int) -> "Components":
+        """Return the first `k` components alone."""
+        return self.select(np.arange(min(k, len(self))))
+
+    def select(self, order: NDArray[np.int64]) -> "Components":
+        """Return the components `order`, in that order; one whose mirror image is not among them has none."""
+        one_each: dict[str, Any] = {
+            name: None if (values := getattr(self, name)) is None else values[order] for name in _ONE_PER_COMPONENT
+        }
+        if self.partners is not None:
+            place = np.full(len(self) + 1, -1, dtype=self.partners.dtype)  # the last is where -1 leads
+            place[order] = np.arange(len(order))
+            one_each["partners"] = place[self.partners[order]]
+        names = tuple(self.names[k] for k in order) if self.names else ()
+        return replace(self, W=self.W[:, order], C=self.C[order], names=names, **one_each)
 
 
-def by_gaussian(columns: NDArray[np.float32], dim_info: DimInfo, count: int) -> NDArray[np.float32]:
-    """Return `columns` [..., D] as [..., N, d] for N = `count` Gaussians; inverse of `by_column`."""
-    parts = [columns[..., start:stop].reshape(*columns.shape[:-1], count, -1) for _, start, stop in dim_info]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+_ONE_PER_COMPONENT = (
+    "centers",
+    "explained_variance",
+    "explained_variance_ratio",
+    "unit_best",
+    "unit_correlation",
+)
+
+FAMILY_DATASETS = {
+    "explained_variance": "{family}_explained_variance",
+    "explained_variance_ratio": "{family}_explained_variance_ratio",
+    "centers": "{family}_centers",
+    "partners": "{family}_partner",
+    "distance_unit_mm": "{family}_distance_unit_mm",
+    "unit_best": "unit_best",
+    "unit_correlation": "unit_correlation",
+    "solver.converged": "{family}_converged",
+    "solver.iterations": "{family}_iterations",
+    "solver.objective": "{family}_objective",
+    "solver.reseeded": "{family}_reseeded",
+    "solver.history": "{family}_history",
+}
+"""Fields of `Components` that only some families have, and the datasets that hold them."""
+
+_FAMILY_ATTRIBUTES = {"zero_rows": "zero_rows", "solver.best_step": "best_step", "solver.bad_steps": "bad_steps"}
+"""The same for single numbers of learned rigs, which are attributes of the file."""
 
 
-def by_column(numbers: NDArray[np.float32], dim_info: DimInfo) -> NDArray[np.float32]:
-    """Return `numbers` [..., N, d] in the column order [..., D] of `dim_info`; inverse of `by_gaussian`."""
-    count = numbers.shape[-2]
-    parts, first = [], 0
-    for _, start, stop in dim_info:
-        width = (stop - start) // count
-        parts.append(numbers[..., first : first + width].reshape(*numbers.shape[:-2], stop - start))
-        first += width
-    return np.concatenate(parts, axis=-1)
+def blend(rest: Array | None, weights: Array, basis: Any) -> Array:
+    """Return `rest` [D] + `weights` [..., K] @ `basis` [K, D]: numpy arrays or tensors; `rest` None: the change alone.
+
+    Every rig is evaluated here: `weights @ basis` is numpy's product, SciPy's sparse one, torch's, or that of a basis
+    that is being learned. The web head's `rig.js` mirrors it.
+    """
+    change = weights @ basis
+    return change if rest is None else rest + change
 
 
 class DataMatrix(Protocol):
@@ -153,21 +277,55 @@ def write_components(
     C = components.by_gaussian() if family == "sldc" else components.C
     with FORMAT.writing(path) as file:
         file.attrs["family"] = family
-        for name, value in components.attributes.items():
+        for name, value in vars(components.origin).items():
             file.attrs[name] = value
+        if components.limits is not None:
+            file.attrs["limits"] = components.limits
         _write_data_matrix(file, data_matrix)
         file["MEAN"], file["STD"] = components.mean, components.std
-        file["dim_info"] = np.array([columns for _, *columns in components.dim_info], dtype=np.int64)
-        file["dim_info"].attrs["list_attrName"] = [name for name, *_ in components.dim_info]
+        file["dim_info"] = np.array([[start, stop] for _, start, stop in components.columns.spans], dtype=np.int64)
+        file["dim_info"].attrs["list_attrName"] = components.columns.names
         file["tris"], file["faceMask"] = components.faces, components.face_mask
         file.create_dataset("frames", data=list(components.frames), dtype=h5py.string_dtype())
         file.create_dataset("names", data=list(components.names), dtype=h5py.string_dtype())
         file[f"{family}_W"], file[f"{family}_C"] = components.W, C
         if components.offset is not None:
             file[f"{family}_offset"] = components.offset
-        for name, array in components.extras.items():
-            text = {"dtype": h5py.string_dtype()} if array.dtype == object else {}
-            file.create_dataset(name, data=array, **text)
+        for field, dataset in FAMILY_DATASETS.items():
+            value = _field(components, field)
+            if value is not None:
+                text = {"dtype": h5py.string_dtype()} if field == "unit_best" else {}
+                file.create_dataset(dataset.format(family=family), data=value, **text)
+        for field, attribute in _FAMILY_ATTRIBUTES.items():
+            if (value := _field(components, field)) is not None:
+                file.attrs[attribute] = value
+        _write_base(file, components)
+
+
+def _field(components: Components, dotted: str) -> object:
+    """Return `field` or `solver.field` of components."""
+    owner, _, name = dotted.rpartition(".")
+    return getattr(getattr(components, owner) if owner else components, name)
+
+
+def _write_base(file: h5py.File, components: Components) -> None:
+    if components.base is None:
+        return
+    family, columns = components.family, components.columns
+    fields = dict(components.base.items())
+    file[f"{family}_base"] = np.concatenate([fields.pop(field).reshape(-1) for field in columns.fields])
+    for field, values in fields.items():
+        file[f"{family}_{ATTRIBUTE_OF[field]}"] = values
+
+
+def _read_base(file: h5py.File, family: str, columns: Columns) -> Gaussians | None:
+    if not {f"{family}_{name}" for name in ("base", *ATTRIBUTE_OF.values())} & set(file):
+        return None
+    driven = columns.by_field(file[f"{family}_base"][:])
+    fields = {
+        field: driven[field] if field in driven else file[f"{family}_{ATTRIBUTE_OF[field]}"][:] for field in SHAPES
+    }
+    return Gaussians(**{field: np.asarray(values, dtype=np.float32) for field, values in fields.items()})
 
 
 def _write_data_matrix(file: h5py.File, data_matrix: DataMatrix | h5py.ExternalLink | None) -> None:
@@ -202,8 +360,11 @@ def check_triangles(faces: NDArray[np.int64], count: int) -> None:
 def _check_numbers(components: Components) -> None:
     """Raise InputError where the numbers of a file cannot be components."""
     check_triangles(components.faces, len(components.face_mask))
-    names, family = ("W", "C", "mean", "std", "offset"), components.family
-    arrays = {name: getattr(components, name) for name in names} | {"base": components.extras.get(f"{family}_base")}
+    arrays: dict[str, NDArray | None] = {
+        name: getattr(components, name) for name in ("W", "C", "mean", "std", "offset")
+    }
+    if components.base is not None:
+        arrays |= {f"base ({name})": values for name, values in components.base.items()}
     for name, array in arrays.items():
         if array is not None and not np.isfinite(array).all():
             raise InputError(
@@ -213,37 +374,53 @@ def _check_numbers(components: Components) -> None:
         raise InputError("std of the components: expected numbers above 0, got others; make the file anew.")
 
 
+def _columns(file: h5py.File, family: str, count: int) -> Columns:
+    """Read which columns hold which attribute of `count` Gaussians."""
+    columns = Columns(tuple(str(name) for name in file["dim_info"].attrs["list_attrName"]), count)
+    spans = [(name, *span) for name, span in zip(columns.names, file["dim_info"][:].tolist(), strict=True)]
+    if spans != columns.spans:
+        raise InputError(
+            f"components ({family}): dim_info {tuple(spans)} does not divide the columns among attributes of "
+            f"{count} Gaussians."
+        )
+    return columns
+
+
 def _components(file: h5py.File) -> Components:
     family = str(file.attrs["family"])
-    names = [str(name) for name in file["dim_info"].attrs["list_attrName"]]
-    dim_info = tuple(
-        (name, int(start), int(stop)) for name, (start, stop) in zip(names, file["dim_info"][:], strict=True)
-    )
+    face_mask = file["faceMask"][:]
+    columns = _columns(file, family, len(face_mask))
     C = file[f"{family}_C"][:]
-    own = {*_FIXED, f"{family}_W", f"{family}_C", f"{family}_offset"}
+    found: dict[str, object] = {
+        field: _plain(file[name])
+        for field, dataset in FAMILY_DATASETS.items()
+        if (name := dataset.format(family=family)) in file
+    }
+    found |= {field: file.attrs[name].item() for field, name in _FAMILY_ATTRIBUTES.items() if name in file.attrs}
+    solver = {field.removeprefix("solver."): found.pop(field) for field in list(found) if field.startswith("solver.")}
+    limits = file.attrs.get("limits")
     return Components(
         family=family,
         W=file[f"{family}_W"][:],
-        C=by_column(C, dim_info) if C.ndim == 3 else C,
+        C=columns.by_column(C) if C.ndim == 3 else C,
         mean=file["MEAN"][:],
         std=file["STD"][:],
         offset=file[f"{family}_offset"][:] if f"{family}_offset" in file else None,
-        dim_info=dim_info,
+        columns=columns,
         faces=file["tris"][:],
-        face_mask=file["faceMask"][:],
+        face_mask=face_mask,
         frames=tuple(file["frames"].asstr()[:]),
-        attributes={key: _plain(value) for key, value in file.attrs.items()},
-        extras={name: _array(file[name]) for name in file if name not in own},
         names=tuple(file["names"].asstr()[:]),
+        limits=None if limits is None else (float(limits[0]), float(limits[1])),
+        base=_read_base(file, family, columns),
+        solver=Solver(**solver),  # type: ignore[arg-type]
+        origin=Origin(**{name: str(file.attrs[name]) for name in vars(Origin()) if name in file.attrs}),  # type: ignore[arg-type]
+        **found,  # type: ignore[arg-type]
     )
 
 
-def _array(dataset: h5py.Dataset) -> NDArray:
-    """Return a dataset as an array, text as Python strings."""
-    return dataset.asstr()[()] if h5py.check_string_dtype(dataset.dtype) else dataset[()]
-
-
-def _plain(value: object) -> str | int | float:
-    """Return an HDF5 attribute as a plain Python value."""
-    plain = value.item() if isinstance(value, np.generic) else value
-    return plain if isinstance(plain, str | int | float) else json.dumps(np.asarray(plain).tolist())
+def _plain(dataset: h5py.Dataset) -> object:
+    """Return a dataset as an array, text as Python strings, a single value as a Python number."""
+    if h5py.check_string_dtype(dataset.dtype):
+        return dataset.asstr()[()]
+    return dataset[()] if dataset.shape else dataset[()].item()

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from splatrig.components.centers import CenterPriors, mirror_map
-from splatrig.components.component_file import by_column
-from splatrig.components.matrix import DIMENSIONS, AttributeMatrix, Standardisation, StandardisedRows, standardise
+from splatrig.components.component_file import Rest, Solver
+from splatrig.components.matrix import AttributeMatrix, Decomposition, StandardisedRows, standardise
 from splatrig.components.sldc import (
     Engine,
     LocalComponents,
@@ -31,17 +31,6 @@ logger = logging.getLogger(__name__)
 
 COLUMNS_IN_CACHE = 1536
 """Columns of a block of Gaussians: 50 components of them are 300 kB, which the second-level cache holds."""
-
-
-@dataclass(frozen=True)
-class FoundLocal:
-    """Local components in the column order of the component file."""
-
-    W: NDArray[np.float32]  # [F, K]
-    C: NDArray[np.float32]  # [K, D]
-    standardisation: Standardisation
-    extras: dict[str, NDArray]
-    """sldc_centers [K], sldc_objective [iterations], sldc_converged, sldc_reseeded, sldc_distance_unit_mm."""
 
 
 def support_map(config: SldcConfig, support: str) -> SupportMap:
@@ -90,11 +79,11 @@ def local_components(
     level: Level,
     config: SldcConfig,
     support: str,
-    rest: str,
+    rest: Rest,
     threads: int = 1,
     device: str = "cpu",
     coarse: CoarseStart | None = None,
-) -> FoundLocal:
+) -> Decomposition:
     """Run SLDC on the standardised rows of `matrix` with geodesics on the neutral mesh `level`, on `device`.
 
     Several attributes share one locality: a Gaussian's numbers are penalised, and vanish, together. With `coarse`, the
@@ -102,7 +91,7 @@ def local_components(
     """
     started = time.perf_counter()
     standardisation = standardise(matrix, rest, threads)
-    width = sum(DIMENSIONS[name] for name in matrix.names)
+    width = matrix.columns.width
     if matrix.shape[1] != width * len(level.vertices):
         raise InputError(
             f"SLDC: the rows hold {matrix.shape[1] // width} Gaussians, the mesh {len(level.vertices)} vertices."
@@ -118,18 +107,21 @@ def local_components(
     engine = make_engine(rows.gaussian_blocks(size, threads), config.k, threads, device)
     found = sparse_localized_components(engine, locate, options, CenterPriors(tuple(config.centers), mirror), start)
     _report(found, time.perf_counter() - started)
-    return FoundLocal(
+    return Decomposition(
+        "sldc",
         W=found.W,
-        C=by_column(found.C, matrix.dim_info),
+        C=matrix.columns.by_column(found.C),
         standardisation=standardisation,
-        extras={
-            "sldc_centers": found.places.vertices,
-            "sldc_partner": found.places.partner,
-            "sldc_objective": found.objective,
-            "sldc_converged": np.array(found.converged),
-            "sldc_reseeded": np.array(found.reseeded),
-            "sldc_distance_unit_mm": np.array(unit),
-        },
+        limits=(-1.0, 1.0) if options.signed else (0.0, 1.0),
+        centers=found.places.vertices,
+        partners=found.places.partner,
+        distance_unit_mm=unit,
+        solver=Solver(
+            converged=found.converged,
+            iterations=len(found.objective),
+            objective=np.asarray(found.objective),
+            reseeded=found.reseeded,
+        ),
     )
 
 

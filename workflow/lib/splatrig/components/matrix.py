@@ -4,8 +4,8 @@ Standardised means (row - MEAN) / STD with one STD an attribute, of the centred 
 and Gaussians, of what moves. (The standard deviation of raw coordinates would measure the size of the head.)
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import NamedTuple
 
@@ -14,32 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.components.blocks import map_blocks, spans
-from splatrig.components.component_file import Components, DimInfo
+from splatrig.components.component_file import NO_SOLVER, Components, Limits, Origin, Rest, Solver
+from splatrig.components.fields import ATTRIBUTES, Columns
 from splatrig.io.errors import InputError
-
-DIMENSIONS = {
-    "xyz": 3,
-    "normal": 3,
-    "rgb": 3,
-    "f_dc": 3,
-    "f_rest": 45,
-    "opacity": 1,
-    "scale": 3,
-    "rotation": 4,
-}
-"""Numbers a Gaussian of each attribute, in the order of the attribute store."""
-
-ERROR_UNITS = {
-    "xyz": "mm",
-    "normal": "unit length",
-    "rgb": "rgb",
-    "f_dc": "rgb",
-    "f_rest": "SH",
-    "opacity": "logit",
-    "scale": "ln mm",
-    "rotation": "degree",
-}
-"""Unit in which the evaluation tells errors of each attribute: of f_dc as colours, of rotations as angles."""
 
 BLOCK_WIDTH = 12288
 """Columns a block: a multiple of 3 and 4, so a Gaussian is never cut; 330 frames of them are 16 MB."""
@@ -80,16 +57,15 @@ class AttributeMatrix:
         return len(self.rows), sum(source.shape[1] for source in self.sources)
 
     @property
-    def dim_info(self) -> DimInfo:
-        """(attribute name, first column, end column) in column order."""
-        ends = np.cumsum([0, *(source.shape[1] for source in self.sources)]).tolist()
-        return tuple(zip(self.names, ends[:-1], ends[1:], strict=True))
+    def columns(self) -> Columns:
+        """Which columns hold which attribute."""
+        return Columns(self.names, self.sources[0].shape[1] // ATTRIBUTES[self.names[0]].size)
 
     def blocks(self) -> list[Block]:
         """Return the blocks that cover the matrix, in column order; none spans two attributes."""
         return [
             Block(number, local, slice(start + local.start, start + local.stop))
-            for number, (_, start, stop) in enumerate(self.dim_info)
+            for number, (_, start, stop) in enumerate(self.columns.spans)
             for local in spans(0, stop - start, BLOCK_WIDTH)
         ]
 
@@ -120,39 +96,72 @@ class Standardisation:
     scales: NDArray[np.float32]  # [number of attributes]
     """Standard deviation of each attribute's centred data; 1 for an attribute that never changes."""
     offset: NDArray[np.float32] | None  # [D]
-    dim_info: DimInfo
+    columns: Columns
 
     @property
     def std(self) -> NDArray[np.float32]:  # [D]
         """`scales`, repeated over the columns of their attributes."""
-        return np.repeat(self.scales, [stop - start for _, start, stop in self.dim_info])
+        return np.repeat(self.scales, [stop - start for _, start, stop in self.columns.spans])
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """What every method returns: F rows, standardised and less the rest shape, are ≈ W @ C."""
+
+    family: str
+    """pca, mbspca or sldc: how the data sets of the component file begin."""
+    W: NDArray[np.float32]  # [F, K]
+    """Scores (weights) of the rows."""
+    C: NDArray[np.float32]  # [K, D]
+    """Components in standardised units."""
+    standardisation: Standardisation
+    limits: Limits | None = None
+    """Bounds that the method puts on its weights."""
+    explained_variance: NDArray[np.float64] | None = None  # [K]
+    """Variance of each score about the rest shape, sum of squares / (F - 1)."""
+    total_variance: float | None = None
+    """Sum of the variances of all components that the rows have."""
+    centers: NDArray[np.int64] | None = None  # [K]
+    """Vertex around which each component stays."""
+    partners: NDArray[np.int64] | None = None  # [K]
+    """Index of each component's mirror image, -1 for none."""
+    distance_unit_mm: float | None = None
+    """Millimetres per unit of the support map's distances."""
+    solver: Solver = NO_SOLVER
 
     def components(
         self,
-        family: str,
-        W: NDArray[np.float32],  # [F, K]
-        C: NDArray[np.float32],  # [K, D]
         *,
         faces: NDArray[np.int64],  # [T, 3]
         face_mask: NDArray[np.bool_],  # [N]
         frames: Sequence[str],
-        attributes: Mapping[str, str | int | float] | None = None,
-        extras: Mapping[str, NDArray] | None = None,
+        origin: Origin | None = None,
     ) -> Components:
-        """Return what `family` found in the F rows standardised in this way as the value that its file holds."""
+        """Return it as the value that the component file holds."""
+        own = self.standardisation
+        rest: Rest = "mean" if own.offset is None else "neutral"
+        ratio = None
+        if self.explained_variance is not None and self.total_variance is not None:
+            ratio = self.explained_variance / self.total_variance
         return Components(
-            family=family,
-            W=W,
-            C=C,
-            mean=self.mean,
-            std=self.std,
-            offset=self.offset,
-            dim_info=self.dim_info,
+            family=self.family,
+            W=self.W,
+            C=self.C,
+            mean=own.mean,
+            std=own.std,
+            offset=own.offset,
+            columns=own.columns,
             faces=faces,
             face_mask=face_mask,
             frames=tuple(frames),
-            attributes=dict(attributes or {}),
-            extras=dict(extras or {}),
+            limits=self.limits,
+            centers=self.centers,
+            partners=self.partners,
+            explained_variance=self.explained_variance,
+            explained_variance_ratio=ratio,
+            distance_unit_mm=self.distance_unit_mm,
+            solver=self.solver,
+            origin=replace(origin or Origin(), rest=rest),
         )
 
 
@@ -185,7 +194,7 @@ def scale_of(sum_of_squares: float, count: int, magnitude: float) -> np.float32:
     return np.float32(deviation if deviation > np.finfo(np.float32).eps * max(magnitude, 1e-30) else 1.0)
 
 
-def standardise(matrix: AttributeMatrix, rest: str, threads: int = 1) -> Standardisation:
+def standardise(matrix: AttributeMatrix, rest: Rest, threads: int = 1) -> Standardisation:
     """Measure MEAN, STD and, for `rest` neutral, the offset of a matrix in one pass."""
     mean = np.empty(matrix.shape[1], dtype=np.float32)
     neutral = np.empty_like(mean)
@@ -211,14 +220,14 @@ def finish_standardisation(
     scales = np.array(
         [
             scale_of(square, len(matrix.rows) * (stop - start), float(np.abs(mean[start:stop]).max(initial=0.0)))
-            for square, (_, start, stop) in zip(squares, matrix.dim_info, strict=True)
+            for square, (_, start, stop) in zip(squares, matrix.columns.spans, strict=True)
         ],
         dtype=np.float32,
     )
-    standardisation = Standardisation(mean, scales, None, matrix.dim_info)
+    standardisation = Standardisation(mean, scales, None, matrix.columns)
     if neutral is None:
         return standardisation
-    return Standardisation(mean, scales, neutral / standardisation.std, matrix.dim_info)
+    return Standardisation(mean, scales, neutral / standardisation.std, matrix.columns)
 
 
 @dataclass(frozen=True)
@@ -242,10 +251,10 @@ class StandardisedRows:
     def gaussian_blocks(self, size: int, threads: int = 1, count: int | None = None) -> Iterator[NDArray[np.float32]]:
         """Iterate over blocks [F, d, B] of `size` Gaussians with all d numbers of each, less the rest shape.
 
-        The numbers are in the order of `dim_info`; the last block is smaller. `count` keeps the first Gaussians alone:
+        The values are in the order of `columns`; the last block is smaller. `count` keeps the first Gaussians alone:
         those of a coarser level.
         """
-        total = self.matrix.sources[0].shape[1] // DIMENSIONS[self.matrix.names[0]]
+        total = self.matrix.columns.count
         several = size * max(1, GAUSSIANS_AT_ONCE // size)
 
         def read(span: slice) -> list[NDArray[np.float32]]:
@@ -257,8 +266,8 @@ class StandardisedRows:
         """Return the Gaussians of `span`, standardised, less the rest shape, in blocks [F, d, B] of `size`."""
         offset = self.standardisation.offset
         attributes = []
-        for number, (name, start, _) in enumerate(self.matrix.dim_info):
-            width = DIMENSIONS[name]
+        for number, (name, start, _) in enumerate(self.matrix.columns.spans):
+            width = ATTRIBUTES[name].size
             local = slice(span.start * width, span.stop * width)
             block = Block(number, local, slice(start + local.start, start + local.stop))
             rows = centred(self.matrix, block, self.standardisation.mean).rows

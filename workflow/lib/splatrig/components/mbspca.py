@@ -7,7 +7,7 @@ sparsity is per number, not per Gaussian, and knows nothing of where a Gaussian 
 """
 
 import warnings
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,14 @@ from sklearn.decomposition import MiniBatchSparsePCA
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from splatrig.components.matrix import equal_frames
+from splatrig.components.component_file import Rest, Solver
+from splatrig.components.matrix import (
+    AttributeMatrix,
+    Decomposition,
+    StandardisedRows,
+    equal_frames,
+    standardise,
+)
 from splatrig.io.errors import InputError
 
 MAX_ENTRIES = 30_000_000
@@ -25,21 +32,13 @@ MAX_PASSES = 20
 """Over all columns; scikit-learn stops earlier when the components change little or the objective stays."""
 
 
-@dataclass(frozen=True)
-class SparseComponents:
-    """What was found."""
+class SparseFactors(NamedTuple):
+    """Rows ≈ W @ C, C sparse."""
 
     W: NDArray[np.float32]  # [F, K]
     C: NDArray[np.float32]  # [K, D]
-    passes: int
-    """Over all columns."""
-    converged: bool
-    """Stopped by its own rule and not by `MAX_PASSES`."""
-
-    @property
-    def extras(self) -> dict[str, NDArray]:
-        """What the component file says of the solver."""
-        return {"mbspca_converged": np.array(self.converged), "mbspca_iterations": np.array(self.passes)}
+    solver: Solver
+    """Iterations are passes over all columns; converged: stopped by scikit-learn's rule and not by `MAX_PASSES`."""
 
 
 def refuse_large(frames: int, columns: int) -> None:
@@ -56,7 +55,7 @@ def sparse_components(
     k: int,
     alpha: float,
     seed: int,
-) -> SparseComponents:
+) -> SparseFactors:
     """Return sparse components of standardised rows less the rest shape, and the weights of the rows.
 
     `alpha` is the L1 penalty. The components have unit length (or are zero) and come in order of decreasing
@@ -80,9 +79,18 @@ def sparse_components(
     energy = (W**2).sum(axis=0) * (C**2).sum(axis=1)
     order = np.argsort(-energy, kind="stable")
     signs = np.where(C[np.arange(k), np.abs(C).argmax(axis=1)] < 0, -1.0, 1.0)
-    return SparseComponents(
+    return SparseFactors(
         W=(W * signs)[:, order].astype(np.float32),
         C=(C * signs[:, None])[order].astype(np.float32),
-        passes=int(model.n_iter_),
-        converged=model.n_iter_ < MAX_PASSES,
+        solver=Solver(converged=bool(model.n_iter_ < MAX_PASSES), iterations=int(model.n_iter_)),
     )
+
+
+def sparse_principal_components(
+    matrix: AttributeMatrix, k: int, alpha: float, seed: int, rest: Rest = "neutral", threads: int = 1
+) -> Decomposition:
+    """Return sparse components of the standardised rows about the rest shape; see `sparse_components`."""
+    refuse_large(*matrix.shape)
+    standardisation = standardise(matrix, rest, threads)
+    found = sparse_components(StandardisedRows(matrix, standardisation).less_rest(), k, alpha, seed)
+    return Decomposition("mbspca", found.W, found.C, standardisation, solver=found.solver)

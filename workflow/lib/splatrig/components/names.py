@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.components.component_file import Components, by_gaussian
+from splatrig.components.component_file import Components
 from splatrig.components.units import Units, cosines
 from splatrig.mesh.mask import nose_tip
 from splatrig.mesh.template import Level
@@ -68,13 +68,8 @@ def motion(components: Components) -> NDArray[np.float64]:
 
     Components without positions are measured by the squares of all their standardised numbers.
     """
-    names = [name for name, *_ in components.dim_info]
-    count = len(components.face_mask)
-    if "xyz" not in names:
-        return (by_gaussian(components.C, components.dim_info, count).astype(np.float64) ** 2).sum(axis=2)
-    _, start, stop = components.dim_info[names.index("xyz")]
-    moved = (components.C[:, start:stop] * components.std[start:stop]).astype(np.float64)
-    return (moved.reshape(len(moved), count, 3) ** 2).sum(axis=2)
+    moved = components.by_gaussian() if components.displacements is None else components.displacements
+    return (moved.astype(np.float64) ** 2).sum(axis=2)
 
 
 def place_names(moved: NDArray[np.float64], level: Level) -> list[str]:
@@ -142,7 +137,7 @@ def best_units(components: Components, units: Units, level: Level) -> tuple[list
     if not units.names:
         return [""] * len(components.C), np.zeros(len(components.C))
     table = _correlations(components, units)
-    either_sign = components.family == "pca" or components.attributes.get("weights") == "free"
+    either_sign = components.family == "pca" or (components.is_learned and components.limits is None)
     scores = np.abs(table) if either_sign else table
     best = scores.argmax(axis=1)
     for k, place in enumerate(place_names(motion(components), level)):
@@ -157,10 +152,10 @@ def best_units(components: Components, units: Units, level: Level) -> tuple[list
 def _correlations(components: Components, units: Units) -> NDArray[np.float64]:
     """Return the correlations [K, U] of components and units."""
     if units.shapes is not None:
-        columns = next((rest for name, *rest in components.dim_info if name == "xyz"), None)
-        if columns is None:
-            return np.zeros((len(components.C), len(units.names)))
-        fields = components.C[:, columns[0] : columns[0] + 3 * units.shapes.shape[1]]  # the base level comes first
+        if "xyz" not in components.columns:
+            return np.zeros((len(components), len(units.names)))
+        first = components.columns["xyz"].start
+        fields = components.C[:, first : first + 3 * units.shapes.shape[1]]  # the base level comes first
         left, right = fields.astype(np.float64), units.shapes.reshape(len(units.names), -1)
     else:
         assert units.weights is not None

@@ -9,16 +9,17 @@ largest. Nothing of size F × D is ever held.
 """
 
 import logging
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from splatrig.components.blocks import map_blocks, spans
+from splatrig.components.component_file import Rest
 from splatrig.components.matrix import (
     AttributeMatrix,
     Block,
+    Decomposition,
     Standardisation,
     centred,
     equal_frames,
@@ -36,28 +37,13 @@ SUMMED_COLUMNS = 2048
 """Columns summed in float32 at a time: few enough for 6 digits, and to stay in the cache."""
 
 
-@dataclass(frozen=True)
-class PrincipalComponents:
-    """What `principal_components` found."""
-
-    W: NDArray[np.float32]  # [F, K]
-    """Scores."""
-    C: NDArray[np.float32]  # [K, D]
-    """Components; orthonormal in the inner product of the Gaussians' weights."""
-    explained_variance: NDArray[np.float64]  # [K]
-    """Variance of each score about the rest shape, sum of squares / (F - 1)."""
-    total_variance: float
-    """Sum of the variances of all components that the rows have."""
-    standardisation: Standardisation
-
-
 def principal_components(
     matrix: AttributeMatrix,
     k: int,
-    rest: str = "neutral",
+    rest: Rest = "neutral",
     weights: NDArray[np.float32] | None = None,  # [N]
     threads: int = 1,
-) -> PrincipalComponents:
+) -> Decomposition:
     """Return the first `k` principal components of the standardised rows, about the rest shape.
 
     `rest` is `mean` (classical PCA) or `neutral` (singular vectors of the rows less the neutral row, so that
@@ -94,7 +80,8 @@ def principal_components(
             logger.warning("the %d training frames have only %d components; %d were asked for", frames, kept, k)
         singular, turn = np.sqrt(squares[:kept]), turn[:, :kept]
         C, signs = _turned(C, (turn / singular).T, matrix, threads)
-    return PrincipalComponents(
+    return Decomposition(
+        "pca",
         W=(vectors @ turn * singular * signs).astype(np.float32),
         C=C,
         explained_variance=squares[:kept] / (frames - 1),
@@ -112,7 +99,7 @@ def _root_weights(matrix: AttributeMatrix, weights: NDArray[np.float32]) -> list
 
 
 def _gram_pass(
-    matrix: AttributeMatrix, rest: str, root_weights: list[NDArray[np.float32]] | None, threads: int
+    matrix: AttributeMatrix, rest: Rest, root_weights: list[NDArray[np.float32]] | None, threads: int
 ) -> tuple[NDArray[np.float64], float, Standardisation]:
     """Return the Gram matrix [F, F] of the standardised rows less the rest, its trace before, and the standardisation.
 

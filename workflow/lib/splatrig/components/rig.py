@@ -1,182 +1,209 @@
-"""A rig: components and a neutral head become Gaussians for any weights, and weights for any Gaussians."""
+"""The rig: weights become Gaussians. Everything that poses a head goes through `Rig.pose`.
 
-from dataclasses import dataclass
+A rig has one family of components, or several side by side, whose displacements add up. It may have more Gaussians than
+the skin has vertices: vertices come first.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
-from splatrig.components.component_file import Components
-from splatrig.components.fields import ATTRIBUTES
-from splatrig.components.skin import Surface
+from splatrig.components.component_file import Components, blend
+from splatrig.components.skin import Skin
+from splatrig.components.weights import limits_of
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.io.errors import InputError
 
-DENSE_SHARE = 0.5
-"""Bases with fewer non-zero entries than this share are kept sparse, so that only touched columns are computed."""
+if TYPE_CHECKING:  # jobs that only move numbers start without torch
+    import torch
 
-SWEEPS = 500
-"""Upper bound of coordinate-descent sweeps of the bounded fit; tens suffice in practice."""
+    from splatrig.components.skin_torch import DeviceSkin
 
-FIT_TOLERANCE = 1e-7
-"""The bounded fit stops when no weight of a frame moved by more than this share of the largest one."""
+
+STILL_MM = 1e-3
+"""A rest face nearer to the neutral than this is the neutral: the rest is rounding of float32."""
 
 
 @dataclass(frozen=True)
 class Rig:
-    """The Gaussians of `neutral`, moved by `components`: row(w) = mean + std * (offset + w @ C).
+    """K components that move Gaussians; arrays are numpy's, or after `to` tensors on one device.
 
-    Attributes that the components lack (opacity, higher spherical harmonics, or all but xyz) stay the neutral's; with
-    `surface`, Gaussians whose components move centres but neither turn nor scale them follow the skin instead.
+    Gaussians whose components move centres and neither turn nor scale them follow the skin, where there is one.
+    Attributes that the components lack (opacity, higher spherical harmonics, or all but xyz) stay the neutral's.
     """
 
-    components: Components
-    neutral: Gaussians
-    surface: Surface | None = None
-    """The skin at rest."""
+    families: tuple[Components, ...]
+    """Families of components; their weights stand one after the other. The first gives the rest face."""
+    neutral: Gaussians[Any]
+    """What goes with the skin at rest: a learned rig's own base, or else the neutral fit."""
+    skin: "Skin | DeviceSkin | None" = None
+    """The skin at rest; None: Gaussians do not follow it."""
+    given_bases: tuple[Any, ...] = ()  # of [K, D]
+    """The basis of each family in stored units, on the rig's device; none: the families' own, see `bases`."""
 
     def __post_init__(self) -> None:
-        if not self.count:
-            raise InputError(f"components ({self.components.family}): expected one or more, got none; learn some (k).")
-        count = len(self.neutral)
-        for name, first, end in self.components.dim_info:
-            if name not in ATTRIBUTES:
-                raise InputError(
-                    f"components of {name}: cannot drive Gaussians; expected one of {', '.join(ATTRIBUTES)}."
-                )
-            numbers = int(np.prod(SHAPES[ATTRIBUTES[name]], dtype=int))
-            if end - first != count * numbers:
-                raise InputError(
-                    f"components of {name}: expected {count * numbers} columns for {count} Gaussians of the neutral, "
-                    f"got {end - first}; carry coarse components up to the finest level first."
-                )
+        if not self.families:
+            raise InputError("a head: expected at least one family of components, got none.")
+        for components in self.families:
+            _check(components, self.neutral)
+
+    @classmethod
+    def of(cls, components: Components, neutral: Gaussians, skin: Skin | None = None) -> "Rig":
+        """Return the rig of one family on its own base, or else on `neutral`."""
+        return cls((components,), components.base or neutral, skin)
+
+    @classmethod
+    def stack(cls, rigs: Sequence["Rig"]) -> "Rig":
+        """Return one rig with the families of all, on the rest face and the neutral of the first."""
+        families = tuple(components for rig in rigs for components in rig.families)
+        if not families:
+            raise InputError("a head: expected at least one family of components, got none.")
+        skin = next((rig.skin for rig in rigs if rig.follows), None)
+        return cls(families, rigs[0].neutral, skin, tuple(basis for rig in rigs for basis in rig.given_bases))
+
+    @cached_property
+    def bases(self) -> tuple[Any, ...]:  # of [K, D]
+        """The basis of each family in stored units."""
+        return self.given_bases or tuple(components.basis for components in self.families)
+
+    @cached_property
+    def base(self) -> Gaussians[Any]:
+        """All weights zero, before anything follows the skin; quaternions as stored, of nearly unit length."""
+        first = self.families[0]
+        rest = first.columns.by_field(first.rest.astype(np.float32))
+        return replace(self.neutral, **{field: self._like(array) for field, array in rest.items()})
+
+    @cached_property
+    def _moves_at_rest(self) -> Any:  # [N, 3]
+        """How far the skin of the rest face is from the neutral's; None where it is the neutral's."""
+        moves = self.base.means - self.neutral.means
+        return moves if moves_centres_alone(self.families[0]) and float(abs(moves).max()) > STILL_MM else None
+
+    def _like(self, array: NDArray[np.float32]) -> Any:
+        """Return an array as the rig's are."""
+        return array if isinstance(self.neutral.means, np.ndarray) else self.neutral.means.new_tensor(array)
+
+    @property
+    def components(self) -> Components:
+        """The components of a rig of one family."""
+        (components,) = self.families
+        return components
+
+    def __len__(self) -> int:
+        """Return the number of Gaussians N."""
+        return len(self.neutral)
 
     @property
     def count(self) -> int:
-        """Number of components K."""
-        return len(self.components.C)
+        """Number of components K over all families."""
+        return sum(len(components) for components in self.families)
+
+    @property
+    def spans(self) -> tuple[slice, ...]:
+        """The weights of each family."""
+        ends = np.cumsum([0, *(len(components) for components in self.families)]).tolist()
+        return tuple(slice(first, end) for first, end in pairwise(ends))
+
+    @cached_property
+    def limits(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # [K] each
+        """The least and the greatest weight that the models allow; infinite where any will do."""
+        low, high = zip(*map(limits_of, self.families), strict=True)
+        return np.concatenate(low), np.concatenate(high)
 
     @property
     def follows(self) -> bool:
-        """Whether rotation and scale of the Gaussians follow the skin: there is one, and no component drives them."""
-        names = {name for name, _, _ in self.components.dim_info}
-        return self.surface is not None and "xyz" in names and names.isdisjoint(("rotation", "scale"))
+        """Whether Gaussians follow the skin: there is one, and a family that moves centres alone."""
+        return self.skin is not None and any(map(moves_centres_alone, self.families))
 
-    @cached_property
-    def rest(self) -> NDArray[np.float32]:  # [D]
-        """The row of weights zero, in stored units."""
-        return self.components.rest
+    def pose(self, weights: Any) -> Gaussians[Any]:
+        """Return the raw Gaussians [..., N, *] of `weights` [..., K], quaternions of unit length.
 
-    @cached_property
-    def basis(self) -> NDArray[np.float32] | csr_array:  # [K, D]
-        """Change of the row per unit of weight, in stored units; sparse when most of it is zero."""
-        dense = np.asarray(self.components.C * self.components.std, dtype=np.float32)
-        if np.count_nonzero(dense) < DENSE_SHARE * dense.size:
-            return csr_array(dense)
-        return dense
+        Tensors are differentiated in the weights. Raises InputError for another number of weights.
+        """
+        if isinstance(self.neutral.means, np.ndarray):
+            weights = np.asarray(weights, dtype=np.float32)
+        if tuple(weights.shape[-1:]) != (self.count,):
+            raise InputError(
+                f"rig weights: expected {self.count} numbers (one a component), got {tuple(weights.shape)}."
+            )
+        changes = [blend(None, weights[..., span], basis) for span, basis in zip(self.spans, self.bases, strict=True)]
+        return self.moved(changes)
 
-    def rows(self, weights: NDArray) -> NDArray[np.float32]:  # [..., D]
-        """Return rows in stored units for `weights` [..., K]."""
-        weights = np.asarray(weights, dtype=np.float32)
-        if weights.shape[-1:] != (self.count,):
-            raise InputError(f"rig weights: expected {self.count} numbers (one a component), got {weights.shape}.")
-        flat = np.atleast_2d(weights.reshape(-1, self.count)) @ self.basis
-        return (self.rest + flat).reshape(*weights.shape[:-1], -1)
-
-    def gaussians(self, weights: NDArray) -> Gaussians:
-        """Return the raw Gaussians of `weights` [K], quaternions of unit length."""
-        return self.from_row(self.rows(weights))
+    def moved(self, changes: Sequence[Any]) -> Gaussians[Any]:
+        """Return the raw Gaussians of what each family adds to its columns, rows [..., D] in stored units."""
+        fields: dict[str, Any] = dict(self.base.items())
+        moves = self._moves_at_rest if self.follows else None
+        for components, change in zip(self.families, changes, strict=True):
+            parts = components.columns.by_field(change)
+            fields |= displaced(fields, parts)
+            if moves_centres_alone(components):
+                moves = parts["means"] if moves is None else moves + parts["means"]
+        if self.skin is not None and moves is not None:
+            fields["quats"], fields["log_scales"] = self.skin.follow(moves, fields["quats"], fields["log_scales"])
+        fields["quats"] = fields["quats"] / (fields["quats"] ** 2).sum(-1)[..., None] ** 0.5
+        return Gaussians(**_same_axes(fields))
 
     def from_row(self, row: NDArray[np.float32]) -> Gaussians:
-        """Return the raw Gaussians of one row [D] in stored units, quaternions of unit length."""
-        moved = self.fields(row)
-        if self.follows and self.surface is not None:
-            moves = moved["means"] - self.neutral.means
-            moved["quats"], moved["log_scales"] = self.surface.follow(moves, moved["quats"], moved["log_scales"])
-        moved["quats"] = moved["quats"] / np.linalg.norm(moved["quats"], axis=-1, keepdims=True)
-        return Gaussians(**moved)
+        """Return the raw Gaussians of one row [D] in stored units of the only family."""
+        return self.moved([row - self.components.rest])
 
-    def fields(self, row: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        """Return one row [D] in stored units by field of `Gaussians`, quaternions as stored; no skin is followed."""
-        moved = dict(self.neutral.items())
-        for name, first, end in self.components.dim_info:
-            field = ATTRIBUTES[name]
-            moved[field] = row[first:end].reshape(len(self.neutral), *SHAPES[field])
-        return moved
+    def to(self, device: "str | torch.device") -> "Rig":
+        """Return the rig as tensors on `device`, bases dense: K · D · 4 bytes."""
+        import torch
+        from scipy.sparse import csr_array
 
-    def row_of(self, gaussians: Gaussians) -> NDArray[np.float32]:
-        """Return the row [D], in stored units, of the attributes that the components drive."""
-        parts = [getattr(gaussians, ATTRIBUTES[name]).reshape(-1) for name, _, _ in self.components.dim_info]
-        return np.concatenate(parts)
+        from splatrig.components.skin_torch import device_skin
 
-    def fit(
-        self,
-        targets: NDArray,
-        *,
-        mask: NDArray[np.bool_] | None = None,
-        ridge: float = 0.0,
-        bounds: tuple[float, float] | None = None,
-    ) -> NDArray[np.float32]:  # [F, K]
-        """Return the weights whose rows come closest to `targets` [F, D] (stored units), in standardised units.
+        def put(array: Any) -> "torch.Tensor":
+            dense = array.toarray() if isinstance(array, csr_array) else array
+            return torch.as_tensor(np.require(dense, np.float32, "W"), device=device)
 
-        `mask` [N] leaves out Gaussians that are False; `ridge` is the penalty on squared weights relative to the mean
-        diagonal of C Cᵀ; `bounds` keeps every weight between two numbers (0 and infinity: non-negative least squares).
-        """
-        columns = None if mask is None else self.columns(mask)
-        parts = self.components
-        scale = np.where(parts.std > 0, parts.std, 1.0)
-        wanted = (np.asarray(targets, dtype=np.float32) - self.rest) / scale
-        C = parts.C
-        if columns is not None:
-            wanted, C = wanted[:, columns], C[:, columns]
-        return fit_weights(wanted, C, ridge=ridge, bounds=bounds)
-
-    def columns(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:  # [D]
-        """Return which columns belong to the Gaussians where `mask` [N] is True."""
-        return np.concatenate(
-            [np.repeat(mask, (end - first) // len(mask)) for _, first, end in self.components.dim_info]
+        return Rig(
+            self.families,
+            self.neutral.to(device),
+            device_skin(self.skin, device) if isinstance(self.skin, Skin) else self.skin,
+            tuple(put(basis) for basis in self.bases),
         )
 
 
-def fit_weights(
-    targets: NDArray,
-    C: NDArray,
-    *,
-    ridge: float = 0.0,
-    bounds: tuple[float, float] | None = None,
-) -> NDArray[np.float32]:  # [F, K]
-    """Return W minimising ‖targets - W C‖² + ridge · mean(diag C Cᵀ) · ‖W‖² for `targets` [F, D] and `C` [K, D].
-
-    Without bounds by the pseudo-inverse of the K × K Gram matrix (minimum norm when components repeat); with bounds
-    by cyclic coordinate descent on it, which converges to the constrained optimum of this convex problem.
-    """
-    gram = (C @ C.T).astype(np.float64)
-    moments = (np.asarray(targets, dtype=C.dtype) @ C.T).astype(np.float64)
-    return solve_weights(gram, moments, ridge=ridge, bounds=bounds).astype(np.float32)
+def displaced(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields [..., N, *] of `base` [N, *] that `changes` [..., N, *] change; numpy or torch."""
+    return {field: base[field] + change for field, change in changes.items()}
 
 
-def solve_weights(
-    gram: NDArray[np.float64],  # [K, K]
-    moments: NDArray[np.float64],  # [F, K]
-    *,
-    ridge: float = 0.0,
-    bounds: tuple[float, float] | None = None,
-) -> NDArray[np.float64]:  # [F, K]
-    """Return the weights of `fit_weights` from the products C Cᵀ and targets · Cᵀ."""
-    gram = gram.copy()
-    gram[np.diag_indices_from(gram)] += ridge * np.trace(gram) / max(len(gram), 1)
-    free = moments @ np.linalg.pinv(gram, rcond=1e-10, hermitian=True)
-    if bounds is None:
-        return free
-    low, high = bounds
-    weights = np.clip(free, low, high)
-    for _ in range(SWEEPS):
-        largest_step = np.zeros(len(weights))
-        for k in np.flatnonzero(np.diag(gram) > 0):
-            step = np.clip(weights[:, k] + (moments[:, k] - weights @ gram[:, k]) / gram[k, k], low, high)
-            np.maximum(largest_step, np.abs(step - weights[:, k]), out=largest_step)
-            weights[:, k] = step
-        if np.all(largest_step <= FIT_TOLERANCE * np.abs(weights).max(initial=1e-12)):
-            break
-    return weights
+def moves_centres_alone(components: Components) -> bool:
+    """Return whether components move centres and neither turn nor scale Gaussians."""
+    names = components.columns.names
+    return "xyz" in names and not {"rotation", "scale"} & set(names)
+
+
+def _check(components: Components, neutral: Gaussians) -> None:
+    """Raise InputError unless the components can move the Gaussians of `neutral`."""
+    if not len(components):
+        raise InputError(f"components ({components.family}): expected one or more, got none; learn some (k).")
+    _ = components.columns.fields  # every attribute drives one
+    if components.columns.count != len(neutral):
+        name, first, end = components.columns.spans[0]
+        wanted = len(neutral) * (end - first) // max(components.columns.count, 1)
+        raise InputError(
+            f"components of {name}: expected {wanted} columns for {len(neutral)} Gaussians of the neutral, "
+            f"got {end - first}; carry coarse components up to the finest level first."
+        )
+
+
+def _same_axes(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return all fields with the leading axes of the centres: what nothing moves is the same in every pose."""
+    leading = tuple(fields["means"].shape[:-2])
+    if not leading:
+        return fields
+    count = fields["means"].shape[-2]
+    return {name: _expanded(array, (*leading, count, *SHAPES[name])) for name, array in fields.items()}
+
+
+def _expanded(array: Any, shape: tuple[int, ...]) -> Any:
+    return np.broadcast_to(array, shape) if isinstance(array, np.ndarray) else array.expand(shape)

@@ -28,7 +28,7 @@ FLAT = 1e-3
 
 
 @dataclass(frozen=True)
-class Surface:
+class Skin:
     """The skin at rest, N vertices."""
 
     starts: NDArray[np.int64]  # [N + 1] where the rows of `near` of each vertex begin
@@ -41,22 +41,25 @@ class Surface:
 
     def follow(
         self,
-        moves: NDArray[np.float32],  # [N, 3] displacement of each vertex from rest, millimetres
-        quats: NDArray[np.float32],  # [N, 4] wxyz of any length, at rest
-        log_scales: NDArray[np.float32],  # [N, 3] at rest
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:  # [N, 4], [N, 3]
+        moves: NDArray[np.float32],  # [..., N, 3] displacement of each vertex from rest, millimetres
+        quats: NDArray[np.float32],  # [..., N, 4] wxyz of any length, at rest
+        log_scales: NDArray[np.float32],  # [..., N, 3] at rest
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:  # [..., N, 4], [..., N, 3]
         """Return rotations and log scales of Gaussians whose centres moved; axes grow and never shrink.
 
         Quaternions are of unit length where the skin moved, and as they were elsewhere.
         """
-        turned, grown = quats.astype(np.float32), log_scales.astype(np.float32)
+        turned = np.array(np.broadcast_to(quats, (*moves.shape[:-1], 4)), dtype=np.float32)
+        grown = np.array(np.broadcast_to(log_scales, moves.shape), dtype=np.float32)
+        count = len(self.rest)
         skin = self.starts, self.near, self.shares, self.rest, self.frames, self.inverses, self.usable
-        _follow(*skin, np.ascontiguousarray(moves, dtype=np.float32), turned, grown)
+        for pose in np.ndindex(moves.shape[:-2]):  # the vertices come first; what follows them stays as it is
+            _follow(*skin, np.ascontiguousarray(moves[pose][:count], dtype=np.float32), turned[pose], grown[pose])
         return turned, grown
 
 
-def surface_of(vertices: NDArray, faces: NDArray[np.int64]) -> Surface:
-    """Return the surface of a mesh at rest: `vertices` [N, 3] in millimetres, `faces` [T, 3]."""
+def skin_of(vertices: NDArray, faces: NDArray[np.int64]) -> Skin:
+    """Return the skin of a mesh at rest: `vertices` [N, 3] in millimetres, `faces` [T, 3]."""
     vertices = np.asarray(vertices, dtype=np.float64)
     tangents = tangent_frames(vertices, faces)
     ends = unique_edges(faces).ends
@@ -72,7 +75,7 @@ def surface_of(vertices: NDArray, faces: NDArray[np.int64]) -> Surface:
     frames = np.tile(np.eye(3), (len(vertices), 1, 1))
     stretched = frames.copy()
     usable = _frames_at_rest(rest, frames, stretched)
-    return Surface(
+    return Skin(
         starts=first.indptr.astype(np.int64),
         near=first.indices.astype(np.int64),
         shares=np.stack([first.data, second.data], axis=-1).astype(np.float32),
@@ -148,7 +151,7 @@ def _quaternion(t1, t2, normal, frame):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _follow(starts, near, shares, rest, frames, inverses, usable, moves, quats, log_scales):  # type: ignore[no-untyped-def]
-    """Turn `quats` and grow `log_scales` in place with a skin that made `moves`; see `Surface`."""
+    """Turn `quats` and grow `log_scales` in place with a skin that made `moves`; see `Skin`."""
     for i in range(len(moves)):
         ax = ay = az = bx = by = bz = 0.0
         for at in range(starts[i], starts[i + 1]):

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from splatrig.components.skin import FLAT, MOST_STRETCH, Surface
+from splatrig.components.skin import FLAT, MOST_STRETCH, Skin
 
 
 @dataclass(frozen=True)
-class DeviceSurface:
-    """A `Surface` as float32 tensors."""
+class DeviceSkin:
+    """A `Skin` as float32 tensors."""
 
     shares: Tensor  # [2N, N] sparse: moves to what they add to f1 (rows 0 to N-1) and f2 (rows N to 2N-1)
     rest: Tensor  # [N, 3, 2]
@@ -21,39 +21,46 @@ class DeviceSurface:
 
     def follow(
         self,
-        moves: Tensor,  # [B, N, 3] displacement of each vertex from rest, millimetres
-        quats: Tensor,  # [N, 4] unit, wxyz, at rest
-        log_scales: Tensor,  # [N, 3] at rest
-    ) -> tuple[Tensor, Tensor]:  # [B, N, 4], [B, N, 3]
-        """Return rotations and log scales in B poses, as `Surface.follow` does in one."""
-        batch, count = moves.shape[:2]
-        both = torch.sparse.mm(self.shares, moves.permute(1, 0, 2).reshape(count, -1)).reshape(2, count, batch, 3)
-        added = both.permute(2, 1, 3, 0)  # [B, N, 3, 2]
+        moves: Tensor,  # [..., N, 3] displacement of each vertex from rest, millimetres
+        quats: Tensor,  # [..., N, 4] wxyz of any length, at rest
+        log_scales: Tensor,  # [..., N, 3] at rest
+    ) -> tuple[Tensor, Tensor]:  # [..., N, 4], [..., N, 3]
+        """Return rotations and log scales in many poses, as `Skin.follow` does in one."""
+        count = len(self.rest)
+        if moves.shape[-2] > count:  # the vertices come first; what follows them stays as it is
+            turned, grown = self.follow(moves[..., :count, :], quats[..., :count, :], log_scales[..., :count, :])
+            leading = moves.shape[:-2]
+            others = [array[..., count:, :].expand(*leading, -1, array.shape[-1]) for array in (quats, log_scales)]
+            return torch.cat([turned, others[0]], dim=-2), torch.cat([grown, others[1]], dim=-2)
+        flat = moves.reshape(-1, count, 3)
+        both = torch.sparse.mm(self.shares, flat.permute(1, 0, 2).reshape(count, -1)).reshape(2, count, len(flat), 3)
+        added = both.permute(2, 1, 3, 0).reshape(*moves.shape, 2)  # [..., N, 3, 2]
         plane = self.rest + added
         turned, normals, usable = _without_stretch(plane)
         usable = usable & self.usable & (added != 0).any(dim=-1).any(dim=-1)
         turns = torch.cat([turned, normals], dim=-1) @ self.frames.transpose(-1, -2)
-        rotated = quat_product(quats_of(turns), quats)
+        unit = torch.nn.functional.normalize(quats, dim=-1)
+        rotated = quat_product(quats_of(turns), unit)
         images = torch.cat([plane, normals], dim=-1)
-        lengths = (images @ (self.inverses @ rotation_matrices(quats))).norm(dim=-2)
+        lengths = (images @ (self.inverses @ rotation_matrices(unit))).norm(dim=-2)
         grown = lengths.clamp(1.0, MOST_STRETCH).log()
         rotated = torch.where(usable[..., None], rotated, quats)
         return rotated, log_scales + torch.where(usable[..., None], grown, torch.zeros_like(grown))
 
 
-def device_surface(surface: Surface, device: str | torch.device) -> DeviceSurface:
-    """Return the surface as tensors on `device`."""
-    count = len(surface.rest)
-    rows = np.repeat(np.arange(count), np.diff(surface.starts))
-    indices = np.stack([np.concatenate([rows, rows + count]), np.tile(surface.near, 2)])
+def device_skin(skin: Skin, device: str | torch.device) -> DeviceSkin:
+    """Return the skin as tensors on `device`."""
+    count = len(skin.rest)
+    rows = np.repeat(np.arange(count), np.diff(skin.starts))
+    indices = np.stack([np.concatenate([rows, rows + count]), np.tile(skin.near, 2)])
     shares = torch.sparse_coo_tensor(
         torch.as_tensor(indices),
-        torch.as_tensor(surface.shares.T.ravel()),
+        torch.as_tensor(skin.shares.T.ravel()),
         (2 * count, count),
         check_invariants=True,
     ).coalesce()
-    dense = {name: torch.as_tensor(getattr(surface, name)) for name in ("rest", "frames", "inverses", "usable")}
-    return DeviceSurface(shares.to(device), **{name: tensor.to(device) for name, tensor in dense.items()})
+    dense = {name: torch.as_tensor(getattr(skin, name)) for name in ("rest", "frames", "inverses", "usable")}
+    return DeviceSkin(shares.to(device), **{name: tensor.to(device) for name, tensor in dense.items()})
 
 
 def _without_stretch(plane: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # [..., 3, 2], [..., 3, 1], [...] bool

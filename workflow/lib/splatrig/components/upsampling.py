@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
 from splatrig.components.component_file import Components
-from splatrig.components.matrix import Standardisation
+from splatrig.components.matrix import Decomposition, Standardisation
 from splatrig.io.errors import InputError
 
 
@@ -19,19 +19,19 @@ def upsample(
     coarse: Components,
     operator: csr_array,  # [N_fine, N_coarse]
     fine: Standardisation,
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
-    """Return W [F, K], orthonormal C [K, D_fine] and the variances [K] of `coarse` on the finer level.
+) -> Decomposition:
+    """Return `coarse` on the finer level: the same scores times orthonormal components [K, D_fine].
 
     Raises InputError when attributes or sizes of the two levels do not belong together.
     """
-    names, fine_names = [name for name, *_ in coarse.dim_info], [name for name, *_ in fine.dim_info]
+    names, fine_names = list(coarse.columns.names), list(fine.columns.names)
     if names != fine_names:
         raise InputError(f"upsampling: the coarse components are of {names}, the fine rows of {fine_names}.")
     new, old = operator.shape
-    C = np.empty((len(coarse.C), fine.dim_info[-1][2]), dtype=np.float32)
+    C = np.empty((len(coarse), len(fine.columns)), dtype=np.float32)
     with threadpool_limits(limits=1):
         for number, ((_, first, last), (name, start, stop)) in enumerate(
-            zip(coarse.dim_info, fine.dim_info, strict=True)
+            zip(coarse.columns.spans, fine.columns.spans, strict=True)
         ):
             width = (last - first) // old
             if (last - first, stop - start) != (old * width, new * width):
@@ -42,7 +42,8 @@ def upsample(
             moved = (coarse.C[:, first:last] * coarse.std[first:last]).reshape(-1, old, width)
             for k, field in enumerate(moved):
                 C[k, start:stop] = (operator @ field).ravel() / fine.scales[number]
-        return orthonormal(coarse.W, C)
+        W, C, variances = orthonormal(coarse.W, C)
+    return Decomposition("pca", W, C, fine, explained_variance=variances)
 
 
 def orthonormal(

@@ -15,25 +15,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from splatrig.components.component_file import blend
+from splatrig.components.weights import limits_of, positions, solve_weights
 from splatrig.config.models import ControlDrag
-from splatrig.control.fit import positions
 from splatrig.control.head import Head, Pose
 from splatrig.control.panel import Panel
 from splatrig.io.errors import InputError
 from splatrig.mesh.geodesic import GeodesicSolver
-
-FREE, AT_LOW, AT_HIGH, STUCK = 0, 1, 2, 3
-"""Where a component is in the solve; stuck: its bounds leave it no room."""
-
-STEPS_A_COMPONENT = 6
-"""Bound on steps of one solve, in numbers of components; less than one a component suffices in practice."""
-
-ROUNDING = 1e-11
-"""Relative size below which steps and slopes are noise."""
 
 
 @dataclass(frozen=True)
@@ -65,29 +56,27 @@ class DragSolver:
         up = head.template.up
         self._parts = {name: self._part(name, geodesics, up, len(base.vertices)) for name in head.families}
         one = np.ones(1)
-        bounded_ridge(np.zeros((3, 1)), np.zeros(3), one, -one, one)  # so that no drag waits for the compiler
+        solve_weights(np.eye(1), np.zeros((1, 1)), penalty=one, limits=(-one, one))  # no drag waits for the compiler
 
     def _part(self, name: str, geodesics: GeodesicSolver, up: csr_array, base_count: int) -> _Part:
         family = self.head.families[name]
-        panel = family.panel
-        basis = positions(family.rig).reshape(panel.count, -1, 3)
-        usual = usual_weights(panel)
-        if panel.limits is None:
+        components, panel = family.rig.components, family.panel
+        basis, usual = positions(components), usual_weights(panel)
+        if components.limits is None:
             reach = self.options.reach
             return _Part(basis, usual, panel.low * reach, panel.high * reach, None)
         centers = np.square(basis[:, :base_count]).sum(axis=2).argmax(axis=1)
         near = geodesics.distances(centers).astype(np.float64)
         largest = near[np.isfinite(near)].max(initial=0.0)
         carried = np.stack([up @ row for row in np.where(np.isfinite(near), near, 10 * largest)])
-        low, high = (np.full(panel.count, bound) for bound in panel.limits)
-        return _Part(basis, usual, low, high, carried.astype(np.float32))
+        return _Part(basis, usual, *limits_of(components), carried.astype(np.float32))
 
     def point(self, vertex: int, pose: Pose) -> NDArray[np.float64]:  # [3]
         """Return where a Gaussian's centre is in a pose, millimetres in head space."""
-        moved = self.head.base.means[vertex].astype(np.float64)
+        place = self.head.rig.base.means[vertex].astype(np.float64)
         for name, weights in pose.items():
-            moved = moved + np.asarray(weights, dtype=np.float64) @ self._parts[name].basis[:, vertex]
-        return moved
+            place = blend(place, np.asarray(weights, dtype=np.float64), self._parts[name].basis[:, vertex])
+        return place
 
     def start(
         self, pose: Pose, dragged: int, pins: Mapping[int, NDArray] | None = None, families: tuple[str, ...] = ()
@@ -133,6 +122,7 @@ class Drag:
         self._usual = np.concatenate([part.usual for part in parts])
         rows = np.concatenate([part.basis[:, vertices].reshape(len(part.basis), -1) for part in parts]).T
         self._R = rows.astype(np.float64) * self._usual  # [3·pins, K]
+        self._gram = self._R.T @ self._R
         low, high = (np.concatenate([getattr(part, end) for part in parts]) for end in ("low", "high"))
         self._low = (np.minimum(low, self._weights) - self._weights) / self._usual
         self._high = (np.maximum(high, self._weights) - self._weights) / self._usual
@@ -151,95 +141,7 @@ class Drag:
     def to(self, target: NDArray) -> dict[str, NDArray[np.float64]]:
         """Return the pose in which the dragged point comes nearest to `target` [3], millimetres in head space."""
         places = np.concatenate([np.asarray(target, dtype=np.float64), *self._kept])
-        x = bounded_ridge(self._R, places - self._from, self._penalty, self._low, self._high)
+        moments = (places - self._from) @ self._R
+        (x,) = solve_weights(self._gram, moments[None], penalty=self._penalty, limits=(self._low, self._high))
         weights = self._weights + self._usual * x
         return self._pose | {name: weights[columns] for name, columns in self._columns.items()}
-
-
-def bounded_ridge(
-    R: NDArray[np.float64],  # [M, K]
-    t: NDArray[np.float64],  # [M]
-    penalty: NDArray[np.float64],  # [K] positive
-    low: NDArray[np.float64],  # [K] at most 0
-    high: NDArray[np.float64],  # [K] at least 0
-) -> NDArray[np.float64]:  # [K]
-    """Return x in [low, high] minimising ‖R x - t‖² + Σ penalty x², for M much smaller than K.
-
-    Primal active-set method (Nocedal and Wright 2006, algorithm 16.3): the cost falls with every step, and what is
-    free is solved for in M dimensions. Compiled, and at most `STEPS_A_COMPONENT` · K steps of K · M² operations, so
-    the time of a solve has a bound; x is feasible wherever it stops.
-    """
-    return _active_set(
-        np.ascontiguousarray(np.asarray(R, np.float64).T), *(np.asarray(a, np.float64) for a in (t, penalty, low, high))
-    )
-
-
-@njit(cache=True)
-def _active_set(R, t, penalty, low, high):  # type: ignore[no-untyped-def]
-    """Do what `bounded_ridge` says, with R transposed [K, M]."""
-    K = len(R)
-    side, x, step = np.zeros(K, np.int64), np.zeros(K), np.zeros(K)
-    largest_slope = 0.0
-    for k in range(K):
-        slope = -(R[k] * t).sum()
-        largest_slope = max(largest_slope, abs(slope))
-        if high[k] - low[k] <= 0:
-            side[k] = STUCK
-        elif low[k] >= 0 and slope > 0:
-            side[k] = AT_LOW
-        elif high[k] <= 0 and slope < 0:
-            side[k] = AT_HIGH
-    for _ in range(STEPS_A_COMPONENT * K):
-        _step_to_optimum(R, t, penalty, side, x, step)
-        first, share = -1, 1.0
-        for k in range(K):
-            if side[k] == FREE and abs(step[k]) > ROUNDING:
-                room = (low[k] if step[k] < 0 else high[k]) - x[k]
-                if room / step[k] < share:
-                    first, share = k, max(room / step[k], 0.0)
-        for k in range(K):
-            if side[k] == FREE:
-                x[k] += share * step[k]
-        if first >= 0:
-            side[first] = AT_LOW if step[first] < 0 else AT_HIGH
-            x[first] = low[first] if step[first] < 0 else high[first]
-            continue
-        missed = -t
-        for k in range(K):
-            missed += R[k] * x[k]
-        best, gain = -1, ROUNDING * (1.0 + largest_slope)
-        for k in range(K):
-            if side[k] == AT_LOW or side[k] == AT_HIGH:
-                slope = penalty[k] * x[k] + (R[k] * missed).sum()
-                downhill = -slope if side[k] == AT_LOW else slope
-                if downhill > gain:
-                    best, gain = k, downhill
-        if best < 0:
-            break
-        side[best] = FREE
-    return np.minimum(np.maximum(x, low), high)
-
-
-@njit(cache=True)
-def _step_to_optimum(R, t, penalty, side, x, step):  # type: ignore[no-untyped-def]
-    """Fill `step` [K] of free components: to P⁻¹ Rᵀ (R P⁻¹ Rᵀ + 1)⁻¹ t', with t' what the others leave of t."""
-    K, M = R.shape
-    left, matrix = t.copy(), np.eye(M)
-    for k in range(K):
-        if side[k] != FREE:
-            left -= R[k] * x[k]
-            continue
-        for m in range(M):
-            weighted = R[k, m] / penalty[k]
-            for n in range(m + 1):
-                matrix[m, n] += weighted * R[k, n]
-    for m in range(M):  # Cholesky's factor takes the place of the matrix, the solution that of `left`
-        for n in range(m + 1):
-            value = matrix[m, n] - (matrix[m, :n] * matrix[n, :n]).sum()
-            matrix[m, n] = np.sqrt(value) if m == n else value / matrix[n, n]
-        left[m] = (left[m] - (matrix[m, :m] * left[:m]).sum()) / matrix[m, m]
-    for m in range(M - 1, -1, -1):
-        left[m] = (left[m] - (matrix[m + 1 :, m] * left[m + 1 :]).sum()) / matrix[m, m]
-    for k in range(K):
-        if side[k] == FREE:
-            step[k] = (R[k] * left).sum() / penalty[k] - x[k]

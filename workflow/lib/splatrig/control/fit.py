@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.tracked import Tracking, read_topology
-from splatrig.components.rig import Rig, fit_weights
+from splatrig.components.component_file import Components
+from splatrig.components.weights import weights_of_displacements, weights_of_rows
 from splatrig.control.panel import Panel
 from splatrig.control.track import Track
 from splatrig.gaussians.gaussians import Gaussians
@@ -25,7 +26,7 @@ def frame_times(frames: Sequence[str], numbers_per_second: float) -> NDArray[np.
 
 
 def weights_of_gaussians(
-    rig: Rig, panel: Panel, frames: Sequence[Gaussians], neutral: Gaussians, *, ridge: float
+    components: Components, frames: Sequence[Gaussians], neutral: Gaussians, *, ridge: float
 ) -> NDArray[np.float64]:  # [T, K]
     """Return the weights within the model's limits that come nearest to fitted `frames`.
 
@@ -33,40 +34,11 @@ def weights_of_gaussians(
     colours of its own, which single fits do not share, so its weights follow how far the centres have moved from those
     of the fitted `neutral` (on the demo 0.2 mm from the weights that it learned; by whole rows 1.3 to 4 mm).
     """
-    if rig.components.family == "joint":
+    if components.is_learned:
         moved = np.stack([frame.means - neutral.means for frame in frames])
-        return weights_of_displacements(rig, panel, moved, ridge=ridge)
-    rows = np.stack([rig.row_of(frame) for frame in frames])
-    return rig.fit(rows, ridge=ridge, bounds=panel.limits).astype(np.float64)
-
-
-def positions(rig: Rig) -> NDArray[np.float32]:  # [K, N·3]
-    """Return how far each component moves the centres, millimetres per unit of weight; InputError without xyz."""
-    span = next(((first, end) for name, first, end in rig.components.dim_info if name == "xyz"), None)
-    if span is None:
-        names = ", ".join(name for name, _, _ in rig.components.dim_info)
-        raise InputError(f"components of {names}: expected xyz among them; only components that move can be fitted.")
-    return rig.components.C[:, slice(*span)] * rig.components.std[slice(*span)]
-
-
-def weights_of_displacements(
-    rig: Rig,
-    panel: Panel,
-    displacements: NDArray,  # [T, N, 3] millimetres from the rest face
-    *,
-    ridge: float,
-    mask: NDArray[np.bool_] | None = None,  # [N]
-) -> NDArray[np.float64]:  # [T, K]
-    """Return the weights that move the centres most like `displacements`, in millimetres, within the model's limits.
-
-    `mask` leaves out Gaussians that are False.
-    """
-    basis = positions(rig)
-    targets = np.asarray(displacements, dtype=np.float32).reshape(len(displacements), -1)
-    if mask is not None:
-        columns = np.repeat(mask, 3)
-        basis, targets = basis[:, columns], targets[:, columns]
-    return fit_weights(targets, basis, ridge=ridge, bounds=panel.limits).astype(np.float64)
+        return weights_of_displacements(components, moved, ridge=ridge)
+    rows = np.stack([components.columns.row_of(frame) for frame in frames])
+    return weights_of_rows(components, rows, ridge=ridge).astype(np.float64)
 
 
 def tracked_displacements(

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.components.fields import ATTRIBUTES
 from splatrig.components.rig import Rig
-from splatrig.components.rig_file import open_rig
-from splatrig.components.skin import Surface
+from splatrig.components.rig_file import read_rig, skin_of_template
 from splatrig.control.panel import Panel, panel_of, read_panel
 from splatrig.dataset.frames import read_frames
-from splatrig.gaussians.gaussians import SHAPES, Gaussians
+from splatrig.gaussians.gaussians import Gaussians
+from splatrig.gaussians.store import read_fitted_frames
 from splatrig.io.errors import InputError
 from splatrig.mesh.template import Template, read_template
 
@@ -32,17 +31,14 @@ class Family:
 
 @dataclass(frozen=True)
 class Head:
-    """The base of the first family, and what every family adds to it; displacements of families add up.
-
-    Where families move centres alone and have a skin (`Rig.follows`), rotations and scales of the Gaussians follow the
-    skin that these families move, after what the other families add to them.
-    """
+    """Families that move one head together: their displacements add up, on the rest face of the first."""
 
     subject: str
     families: dict[str, Family]
     template: Template
-    base: Gaussians
-    """All weights zero, before anything follows the skin; quaternions as stored, of nearly unit length."""
+
+    def __post_init__(self) -> None:
+        _ = self.rig  # which refuses a head without families
 
     @property
     def faces(self) -> NDArray[np.int64]:
@@ -55,49 +51,23 @@ class Head:
         return {name: family.panel for name, family in self.families.items()}
 
     @cached_property
-    def surface(self) -> Surface | None:
-        """The skin that Gaussians follow; None where no family moves centres alone."""
-        return next((family.rig.surface for family in self.families.values() if family.rig.follows), None)
+    def rig(self) -> Rig:
+        """The rig of all families; their weights stand one after the other, see `weights`."""
+        return Rig.stack([family.rig for family in self.families.values()])
+
+    @property
+    def base(self) -> Gaussians:
+        """All weights zero, before anything follows the skin; quaternions as stored, of nearly unit length."""
+        return self.rig.base
+
+    def weights(self, pose: Pose) -> NDArray[np.float32]:  # [K]
+        """Return the weights of all families, one after the other, as `rig` takes them."""
+        parts = [pose.get(name, np.zeros(family.rig.count)) for name, family in self.families.items()]
+        return np.concatenate(parts).astype(np.float32)
 
     def gaussians(self, pose: Pose) -> Gaussians:
         """Return the raw Gaussians of a pose, quaternions of unit length."""
-        changes = {
-            name: np.asarray(weights, dtype=np.float32) @ self.families[name].rig.basis
-            for name, weights in pose.items()
-        }
-        fields = self.moved(changes)
-        fields["quats"] = fields["quats"] / np.linalg.norm(fields["quats"], axis=-1, keepdims=True)
-        return Gaussians(**fields)
-
-    def moved(self, changes: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-        """Return the raw fields of `Gaussians` for what families change, a row [D] each; quaternions of any length."""
-        fields = dict(self.base.items())
-        skin = self._skin_of_base
-        for name, row in changes.items():
-            rig = self.families[name].rig
-            for field, part in split_row(rig, row).items():
-                fields[field] = fields[field] + part
-                if field == "means" and rig.follows:
-                    skin = part if skin is None else skin + part
-        if self.surface is not None and skin is not None:
-            fields["quats"], fields["log_scales"] = self.surface.follow(skin, fields["quats"], fields["log_scales"])
-        return fields
-
-    @cached_property
-    def _skin_of_base(self) -> NDArray[np.float32] | None:
-        """How far the skin of the base is from the neutral's [N, 3]; None where it is the neutral's."""
-        first = next(iter(self.families.values())).rig
-        moves = self.base.means - first.neutral.means
-        return moves if first.follows and moves.any() else None
-
-
-def split_row(rig: Rig, row: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-    """Return a row [D] of changes as fields of `Gaussians`, each in its shape."""
-    count = len(rig.neutral)
-    return {
-        ATTRIBUTES[name]: row[first:end].reshape(count, *SHAPES[ATTRIBUTES[name]])
-        for name, first, end in rig.components.dim_info
-    }
+        return self.rig.pose(self.weights(pose))
 
 
 def component_path(results: Path, family: str, levels: Sequence[str]) -> Path:
@@ -121,13 +91,14 @@ def open_head(results: str | Path, families: Sequence[str], *, follow: bool = Tr
         if not (results / name).is_file():
             raise InputError(f"{results}: {name} is missing; run snakemake first, or name the results of a subject.")
     template = read_template(results / "template" / "template.h5")
+    neutral = read_fitted_frames(results / "gaussians" / "neutral.h5").gaussians[0]
+    skin = skin_of_template(template) if follow else None
     frames = read_frames(results / "frames.csv")
-    neutral = frames[frames["neutral"]].iloc[0]
+    frame = frames[frames["neutral"]].iloc[0]
     opened = {}
     for name in families:
         path = component_path(results, name, list(template.levels))
-        neutral_file, template_file = results / "gaussians" / "neutral.h5", results / "template" / "template.h5"
-        rig, _ = open_rig(path, neutral_file, template_file, results, follow=follow)
+        rig = read_rig(path, neutral, template, skin)
         panel_file = results / "control" / "panels" / f"{name}.json"
         panel = (
             read_panel(panel_file)
@@ -137,7 +108,7 @@ def open_head(results: str | Path, families: Sequence[str], *, follow: bool = Tr
                 rig.components,
                 template.levels[template.finest],
                 subject=results.name,
-                neutral_frame=f"{neutral['expression']}/{neutral['frame']}",
+                neutral_frame=f"{frame['expression']}/{frame['frame']}",
             )
         )
         if panel.count != rig.count:
@@ -145,12 +116,4 @@ def open_head(results: str | Path, families: Sequence[str], *, follow: bool = Tr
                 f"{panel_file}: is of {panel.count} components, {path} has {rig.count}; run snakemake to update it."
             )
         opened[name] = Family(rig, panel)
-    return head_of(results.name, opened, template)
-
-
-def head_of(subject: str, families: Mapping[str, Family], template: Template) -> Head:
-    """Return the head that `families` move together, on the rest face of the first."""
-    if not families:
-        raise InputError("a head: expected at least one family of components, got none.")
-    first = next(iter(families.values())).rig
-    return Head(subject, dict(families), template, Gaussians(**first.fields(first.rest)))
+    return Head(results.name, opened, template)

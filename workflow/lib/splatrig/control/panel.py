@@ -78,10 +78,10 @@ def panel_of(
         ),
         low=low,
         high=high,
-        limits=weight_limits(components),
+        limits=components.limits,
         mean=W.mean(axis=0),
         covariance=np.cov(W, rowvar=False).reshape(W.shape[1], W.shape[1]) if len(W) > 1 else np.diag(zeros),
-        neutral=zeros if components.attributes.get("rest") == "neutral" else neutral,
+        neutral=zeros if components.origin.rest == "neutral" else neutral,
         presets=_presets(components, W, neutral),
     )
 
@@ -120,13 +120,6 @@ def weight_ranges(
     else:
         high[:] = 1.0
     return low, high
-
-
-def weight_limits(components: Components) -> tuple[float, float] | None:
-    """Return the bounds that a model puts on its weights: of one sign or two for local components, none for global."""
-    if components.family != "sldc" and components.attributes.get("weights") != "bounded":
-        return None
-    return (-1.0 if components.W.min(initial=0.0) < 0 else 0.0), 1.0
 
 
 def _presets(

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from splatrig.components.component_file import Components
 from splatrig.io.errors import InputError
-from splatrig.learned.compare import Comparison, method_of, unseen_weights
+from splatrig.learned.compare import Comparison, unseen_weights
 
 
 def weights_from_frame_photographs(
@@ -18,5 +18,4 @@ def weights_from_frame_photographs(
     known = [*comparison.subject.names("train"), *comparison.subject.names("held_out")]
     if name not in known:
         raise InputError(f"frame {name}: is not in frames.csv, which has {known[0]} and {len(known) - 1} others.")
-    method = method_of("photographs", components, comparison.subject.neutral, len(components.C), comparison.device)
-    return (unseen_weights(comparison, method, [name])[0] * method.scale).astype(np.float64)
+    return unseen_weights(comparison, components, [name])[0]

@@ -1,15 +1,43 @@
 """Play a track that was made on one head, or with one family, on another of the same topology."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.components.rig import solve_weights
-from splatrig.control.fit import positions
+from splatrig.components.component_file import Components
+from splatrig.components.weights import positions, solve_weights
 from splatrig.control.head import Family
 from splatrig.control.track import Track
 from splatrig.io.errors import InputError
+
+
+class Transfer:
+    """From weights of some families to those of another that move the same Gaussians most alike, in millimetres."""
+
+    def __init__(self, source: Sequence[Components], target: Components, mask: NDArray[np.bool_] | None = None) -> None:
+        """Prepare the products of all displacements; `mask` [N] leaves out Gaussians that are False."""
+
+        def flat(components: Components) -> NDArray[np.float32]:  # [K, 3 N]
+            moves = positions(components)
+            return (moves if mask is None else moves[:, mask]).reshape(len(components), -1)
+
+        basis = flat(target)
+        self._gram = (basis @ basis.T).astype(np.float64)  # [K, K]
+        self._across = np.concatenate([flat(components) @ basis.T for components in source]).astype(np.float64)
+        self._limits = target.limits
+
+    def weights(
+        self,
+        weights: NDArray,  # [F, K of all source families]
+        *,
+        start: NDArray | float = 0.0,  # [K]
+        ridge: float,
+    ) -> NDArray[np.float64]:  # [F, K]
+        """Return the target's weights whose displacements from those of `start` are nearest to those of `weights`."""
+        moments = weights @ self._across + np.broadcast_to(start, len(self._gram)) @ self._gram
+        return solve_weights(self._gram, moments, ridge=ridge, limits=self._limits)
 
 
 def retargeted(
@@ -28,15 +56,9 @@ def retargeted(
     """
     _check_topology(source, target)
     given = track.ordered(source.panel.names)
-    from_basis, to_basis = positions(source.rig), positions(target.rig)
-    if mask is not None:
-        columns = np.repeat(mask, 3)
-        from_basis, to_basis = from_basis[:, columns], to_basis[:, columns]
-    gram = (to_basis @ to_basis.T).astype(np.float64)
-    across = (from_basis @ to_basis.T).astype(np.float64)
-    moments = (given.weights - source.panel.neutral) @ across + target.panel.neutral @ gram
-    weights = solve_weights(gram, moments, ridge=ridge, bounds=target.panel.limits)
     panel = target.panel
+    transfer = Transfer([source.rig.components], target.rig.components, mask)
+    weights = transfer.weights(given.weights - source.panel.neutral, start=panel.neutral, ridge=ridge)
     origin = f"{track.source} of {track.family} of {track.subject}, retargeted".strip()
     return replace(given, names=panel.names, weights=weights, family=panel.family, subject=panel.subject, source=origin)
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from splatrig.components.fields import field_of
 from splatrig.evaluation.figures import COLORS, MARKERS, panels, styled
 from splatrig.gaussians.gaussians import SH_C0, Gaussians
 from splatrig.gaussians.store import read_fitted_frames
@@ -32,8 +33,8 @@ COHERENCE_COLUMNS = ("recipe", "expression", "frame", "attribute", "unit", "medi
 SPECTRUM_COLUMNS = ("recipe", "attribute", "k", "explained", "frames")
 """`explained`: share of the variance about the mean that the first k components explain, of F - 1 at most."""
 
-ROWS = {"xyz": "means", "f_dc": "sh0", "rotation": "quats", "scale": "log_scales"}
-"""The attributes of the joint matrix, and what they are of Gaussians."""
+SPECTRA = ("xyz", "f_dc", "rotation", "scale")
+"""The attributes of the joint matrix."""
 _BLOCK = 1 << 16
 """Columns summed at a time in float64."""
 
@@ -81,7 +82,7 @@ def spectrum_table(recipe: str, stores: Sequence[str | Path]) -> pd.DataFrame:
 
     Every attribute is divided by its standard deviation, so that each counts as much in the joint spectrum.
     """
-    grams = {name: _gram(_rows(stores, field)) for name, field in ROWS.items()}
+    grams = {name: _gram(_rows(stores, field_of(name))) for name in SPECTRA}
     standardised = {name: gram / trace for name, gram in grams.items() if (trace := np.trace(gram)) > 0}
     rows = []
     joint = {"joint": np.sum(list(standardised.values()), axis=0)} if standardised else {}
@@ -93,7 +94,7 @@ def spectrum_table(recipe: str, stores: Sequence[str | Path]) -> pd.DataFrame:
 
 
 def _rows(stores: Sequence[str | Path], field: str) -> NDArray[np.float32]:  # [F, N·d]
-    """Return one attribute of all frames, a row each."""
+    """Return one field of all frames, one row per frame."""
     frames = (gaussians for path in stores for gaussians in read_fitted_frames(path).gaussians)
     return np.stack([getattr(frame, field).ravel() for frame in frames])
 
@@ -137,7 +138,7 @@ def draw_coherence(coherence: pd.DataFrame, spectrum: pd.DataFrame) -> Figure:
         rows = spectrum[(spectrum["recipe"] == recipe) & (spectrum["attribute"] == "joint")]
         ax.plot(rows["k"], 100 * rows["explained"], color=color, marker=marker, markersize=3, label=recipe)
     for recipe, rows in _by_recipe(spectrum):
-        for name, color, marker in zip(ROWS, COLORS, MARKERS, strict=False):
+        for name, color, marker in zip(SPECTRA, COLORS, MARKERS, strict=False):
             own = rows[rows["attribute"] == name]
             line = "-" if recipe == recipes[0] else "--"
             label = name if len(recipes) == 1 else f"{name}, {recipe}"

@@ -14,10 +14,9 @@ from torch import Tensor
 
 from splatrig.animation.render import render
 from splatrig.components.component_file import Components
-from splatrig.components.fields import base_of
-from splatrig.components.rig import Rig
-from splatrig.components.rig_file import carry_xyz
-from splatrig.components.skin import Surface, surface_of
+from splatrig.components.rig import Rig, moves_centres_alone
+from splatrig.components.rig_file import carry_xyz, skin_of_template
+from splatrig.components.skin import Skin
 from splatrig.dataset.cameras import Cameras, read_cameras
 from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.photographs import Photographs
@@ -146,17 +145,16 @@ class Stage:
         template: Template,
         photographs: FrameViews,
         device: str | torch.device = "cpu",
-        surface: Surface | None = None,
+        skin: Skin | None = None,
     ) -> None:
-        """With `surface`, the skin of the finest level, Gaussians whose centres alone are moved follow it."""
+        """With `skin`, that of the finest level at rest, Gaussians whose centres alone are moved follow it."""
         self._neutral, self._template, self._photographs, self._device = neutral, template, photographs, device
-        self._surface = surface
+        self._skin = skin
         self._rows: list[tuple[object, ...]] = []
 
     def follows(self, components: Components) -> bool:
         """Return whether Gaussians of `components` turn and grow with the skin here, nothing else turning them."""
-        moved = {name for name, _, _ in components.dim_info}
-        return self._surface is not None and moved.isdisjoint(("rotation", "scale"))
+        return self._skin is not None and moves_centres_alone(components)
 
     def posing(self, components: Components, *, follow: bool = True) -> Callable[[NDArray[np.float32]], Gaussians]:
         """Return what makes Gaussians of a row of `components`; rows of a coarse level are carried to the finest.
@@ -164,19 +162,15 @@ class Stage:
         Displacements go up through the midpoint operators; what the components do not move stays the neutral's, and
         without `follow` so do rotation and size of Gaussians that would follow the skin.
         """
-        surface = self._surface if follow else None
-        if len(components.face_mask) == len(self._neutral):
-            return Rig(components, base_of(components, self._neutral), surface).from_row
-        lifted = carry_xyz(components, self._template, self._neutral)
-        rig = Rig(lifted, self._neutral, surface)
-        coarse = self._template.level_of(len(components.face_mask))
-        operator = self._template.between(coarse, self._template.finest)
-        first, end = next((first, end) for name, first, end in components.dim_info if name == "xyz")
-        rest = components.rest[first:end].reshape(-1, 3)
+        skin, columns = self._skin if follow else None, components.columns
+        if columns.count == len(self._neutral):
+            return Rig.of(components, self._neutral, skin).from_row
+        rig = Rig.of(carry_xyz(components, self._template, self._neutral), self._neutral, skin)
+        up = self._template.between(self._template.level_of(columns.count), self._template.finest)
 
         def pose(row: NDArray[np.float32]) -> Gaussians:
-            moved = operator @ (row[first:end].reshape(-1, 3) - rest)
-            return rig.from_row((self._neutral.means + moved).astype(np.float32).reshape(-1))
+            change = (row - components.rest)[columns["xyz"]].reshape(-1, 3)
+            return rig.moved([(up @ change).astype(np.float32).reshape(-1)])
 
         return pose
 
@@ -213,6 +207,5 @@ def open_stage(
     shown = read_cameras(cameras)
     shown = shown.select(shown.held_out) if shown.held_out.any() else shown
     fitted = read_fitted_frames(neutral).gaussians[0]
-    finest = template.levels[template.finest]
-    surface = surface_of(finest.vertices, finest.faces) if follow else None
-    return Stage(fitted, template, FrameViews(Dataset(Path(dataset), shown)), device, surface)
+    skin = skin_of_template(template) if follow else None
+    return Stage(fitted, template, FrameViews(Dataset(Path(dataset), shown)), device, skin)

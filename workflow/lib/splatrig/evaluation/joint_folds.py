@@ -10,7 +10,7 @@ from splatrig.components.component_file import Components
 from splatrig.evaluation.attribute_rows import AttributeRows
 from splatrig.evaluation.image_space import Place, Stage
 from splatrig.evaluation.left_out import fold_errors, fold_table
-from splatrig.learned.compare import Comparison, method_of, unseen_weights
+from splatrig.learned.compare import Comparison, unseen_weights
 
 
 @dataclass(frozen=True)
@@ -37,22 +37,19 @@ class Fold:
         of the training cameras.
         """
         parts = self.components
-        method = method_of(self.method, parts, comparison.subject.neutral, len(parts.C), comparison.device)
         names = [self.data.frames[row] for row in self.rows]
-        return parts.rows(unseen_weights(comparison, method, names) * method.scale)
+        return parts.rows(np.asarray(unseen_weights(comparison, parts, names), dtype=np.float32))
 
     def numbers(self, solved: NDArray[np.float32]) -> pd.DataFrame:
         """Return how far the `solved` rows [R, D] are from the fitted ones, as `left_out.FOLD_COLUMNS`."""
         errors = fold_errors(self.components, self.data.X[self.rows], solved)
-        return fold_table(self.method, self.level, len(self.components.C), self.expression, errors, len(solved))
+        return fold_table(self.method, self.level, len(self.components), self.expression, errors, len(solved))
 
     def pictures(self, solved: NDArray[np.float32], stage: Stage) -> pd.DataFrame:
         """Render the peak of the expression from the cameras of the stage; return rows of `images.csv`."""
         peaks, pose = set(self.data.peaks().tolist()), stage.posing(self.components)
         for row, made in zip(self.rows.tolist(), solved, strict=True):
             if row in peaks:
-                place = Place(
-                    "generalisation", len(self.components.C), self.data.frames[row], "left_out", "photographs"
-                )
+                place = Place("generalisation", len(self.components), self.data.frames[row], "left_out", "photographs")
                 stage.compare(place, pose(made))
         return stage.frame(self.method, self.level)

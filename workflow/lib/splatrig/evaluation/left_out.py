@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from splatrig.components.component_file import Components
 from splatrig.evaluation.measures import attribute_error, bootstrap_interval, rms
-from splatrig.evaluation.reconstruction import split_attributes
 from splatrig.evaluation.surface import SurfaceWalk
 from splatrig.evaluation.table import MethodTable
 
@@ -29,7 +28,7 @@ def fold_errors(
     estimate: NDArray,  # [R, D] what was made of them
 ) -> dict[tuple[str, str], float]:
     """Return the root mean square errors of one fold in mm by (metric, region): of the centres, and of the surface."""
-    true, made = (split_attributes(rows, components)["xyz"] for rows in (truth, estimate))
+    true, made = (components.columns.by_attribute(rows)["xyz"] for rows in (truth, estimate))
     error = attribute_error("xyz", made, true)
     away = SurfaceWalk(components.faces).of_frames(made, true)
     return {

@@ -14,7 +14,6 @@ from splatrig.evaluation.reconstruction import (
     add_convergence,
     add_influence,
     describe_components,
-    split_attributes,
     sweep_reconstruction,
     usable_ks,
 )
@@ -33,21 +32,25 @@ class MethodEvaluation:
     def __init__(
         self, method: str, level: str, components: Components, data: AttributeRows, ks: Iterable[int], seed: int
     ) -> None:
-        """Take a component file and the fitted rows at its level; raise InputError when they are not of one capture.
+        """Take components and the fitted rows at their level.
+
+        Raises InputError for rows of another capture or level, and for components that do not move centres.
 
         What the components shall make are the fitted rows. A learned rig was not made to follow them: it makes the
         training frames with its own weights, found with it in training cameras (with fewer than K components, those
         that come closest to that), and how far these are from the fitted rows is measured.
         """
-        if data.X.shape[1] != components.C.shape[1] or not set(components.frames) <= set(data.frames):
+        xyz, width = components.columns["xyz"], len(components.columns)
+        if data.X.shape[1] != width or not set(components.frames) <= set(data.frames):
             raise InputError(
-                f"evaluation of {method}: expected rows of {components.C.shape[1]} numbers, {components.frames[0]} to "
+                f"evaluation of {method}: expected rows of {width} numbers, {components.frames[0]} to "
                 f"{components.frames[-1]} among them, got {data.X.shape[1]} numbers of {data.frames[0]} to "
                 f"{data.frames[-1]}: components and attributes are not of the same capture and level; make both again."
             )
-        own = components.family == "joint"
+        own = components.is_learned
         self.method, self.level, self.components = method, level, components
         self.data = data.chosen([data.frames.index(name) for name in components.frames]) if own else data
+        self._neutral_xyz = data.X[data.neutral_row, xyz].reshape(-1, 3)
         self._targets = replace(self.data, X=components.rows()) if own else self.data
         self.ks = list(ks)
         self._generator = np.random.default_rng(seed)
@@ -64,10 +67,10 @@ class MethodEvaluation:
         table = MethodTable(self.method, self.level)
         components, data = self.components, self.data
         if learned_on is not None:
-            table.add("gaussians", learned_on, "Gaussians", 1, k=len(components.C))
+            table.add("gaussians", learned_on, "Gaussians", 1, k=len(components))
         sweep_reconstruction(table, self._projection, data, self.ks)
         add_influence(table, self._projection, data)
-        describe_components(table, components, split_attributes(data.X[[data.neutral_row]], components)["xyz"][0])
+        describe_components(table, components, self._neutral_xyz)
         self._random = add_specificity(table, self._projection, self._targets, self.ks, self._generator)
         if components.family == "pca" and not self._carried:
             self._left_out = LeftOut(self._projection, data, self.ks)
@@ -82,7 +85,7 @@ class MethodEvaluation:
         """
         data, pose = self.data, stage.posing(self.components)
         peaks = np.array([row for row in data.peaks() if data.train[row]])
-        weights = "own" if self.components.family == "joint" else "rows"
+        weights = "own" if self.components.is_learned else "rows"
         for k in track(usable_ks(self.ks, self._projection.count), "numbers of components", unit="k"):
             for row, estimate in zip(peaks, self._projection.estimate(k)[peaks], strict=True):
                 stage.compare(Place("reconstruction", k, data.frames[row], "train", weights), pose(estimate))

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.components.component_file import Components
-from splatrig.components.matrix import ERROR_UNITS
-from splatrig.components.rig import fit_weights
+from splatrig.components.component_file import Components, blend
+from splatrig.components.fields import ATTRIBUTES
+from splatrig.components.weights import fit_weights, positions, weights_of_rows
 from splatrig.evaluation.attribute_rows import AttributeRows
 from splatrig.evaluation.measures import (
     attribute_error,
@@ -22,28 +22,10 @@ from splatrig.evaluation.table import MethodTable
 from splatrig.mesh.topology import unique_edges
 
 
-def weight_bounds(components: Components) -> tuple[float, float] | None:
-    """Return the bounds of the family's weights, or None when any will do.
-
-    [0, 1] for SLDC (Neumann et al. 2013) and for local learned rigs, [-1, 1] for signed SLDC.
-    """
-    if components.attributes.get("weights") == "bounded":
-        return (0.0, 1.0)
-    if components.family != "sldc":
-        return None
-    return (-1.0, 1.0) if components.W.min(initial=0.0) < 0 else (0.0, 1.0)
-
-
 def by_energy(components: Components) -> NDArray[np.int64]:  # [K]
     """Return component indices, the one that moves the training frames most first (‖w_k‖ ‖c_k‖, stable)."""
     strength = np.linalg.norm(components.W, axis=0) * np.linalg.norm(components.C, axis=1)
     return np.argsort(-strength, kind="stable")
-
-
-def split_attributes(rows: NDArray, components: Components) -> dict[str, NDArray]:
-    """Return attribute name to [F, N, d] from rows [F, D]."""
-    count = len(components.face_mask)
-    return {name: rows[:, first:end].reshape(len(rows), count, -1) for name, first, end in components.dim_info}
 
 
 def usable_ks(ks: Iterable[int], count: int) -> list[int]:
@@ -52,8 +34,8 @@ def usable_ks(ks: Iterable[int], count: int) -> list[int]:
 
 
 def rebuild(components: Components, X: NDArray[np.float32]) -> NDArray[np.float32]:  # [F, D]
-    """Return the rows closest to `X` [F, D] that all components can make within their bounds, both in stored units."""
-    return components.rows(fit_weights(components.standardise(X), components.C, bounds=weight_bounds(components)))
+    """Return the rows closest to `X` [F, D] that all components can make within their limits, both in stored units."""
+    return components.rows(weights_of_rows(components, X))
 
 
 class Projection:
@@ -65,31 +47,37 @@ class Projection:
 
     def __init__(self, components: Components, X: NDArray[np.float32]) -> None:
         """Take the rows `X` [F, D] in stored units."""
-        self.components = components
+        self.components = components.select(by_energy(components))
+        """In the order in which they enter."""
         self.X = components.standardise(X)
         """[F, D] in standardised units, less the rest face."""
-        self.order = by_energy(components)
-        self.C = components.C[self.order]
-        """[K, D] in the order in which components enter."""
-        values, vectors = np.linalg.eigh((self.C @ self.C.T).astype(np.float64))
+        C = self.components.C
+        values, vectors = np.linalg.eigh((C @ C.T).astype(np.float64))
         used = values > 1e-10 * max(float(values.max(initial=0.0)), 1e-30)
         root = np.sqrt(values[used])
         self._coordinates = vectors[:, used] * root  # [K, R]
-        self._targets = (self.X @ self.C.T).astype(np.float64) @ (vectors[:, used] / root)  # [F, R]
+        self._targets = (self.X @ C.T).astype(np.float64) @ (vectors[:, used] / root)  # [F, R]
         self._squares = np.square(self.X, dtype=np.float64).sum(axis=1)
 
     @property
     def count(self) -> int:
         """K."""
-        return len(self.C)
+        return len(self.components)
 
     def weights(self, k: int) -> NDArray[np.float32]:  # [F, k]
-        """Return the weights of the first `k` components that come closest to the rows, within the family's bounds."""
-        return fit_weights(self._targets, self._coordinates[:k], bounds=weight_bounds(self.components))
+        """Return the weights of the first `k` components that come closest to the rows, within the model's limits."""
+        return fit_weights(self._targets, self._coordinates[:k], limits=self.components.limits)
+
+    def rows(
+        self, W: NDArray[np.float32], columns: slice = slice(None)
+    ) -> NDArray[np.float32]:  # [S, D], or as wide as `columns`
+        """Return the rows, in stored units, of weights `W` [S, k] of the first k components."""
+        parts = self.components
+        return blend(parts.rest[columns], W, parts.basis[: W.shape[1], columns])
 
     def estimate(self, k: int) -> NDArray[np.float32]:  # [F, D]
-        """Return the rows made of those weights, in stored units."""
-        return self.components.rest + self.components.std * (self.weights(k) @ self.C[:k])
+        """Return the rows closest to those that were taken, in stored units."""
+        return self.rows(self.weights(k))
 
     def left(self, k: int) -> NDArray[np.float64]:  # [F]
         """Return the squared norm of what the first `k` components miss, in standardised units."""
@@ -110,20 +98,20 @@ def splits(data: AttributeRows) -> list[tuple[str, NDArray[np.bool_]]]:
 def sweep_reconstruction(table: MethodTable, projection: Projection, data: AttributeRows, ks: Iterable[int]) -> None:
     """Add, per k and split, the RMSE of every attribute in its own unit, and of the centres from the fitted surface."""
     components = projection.components
-    truth = split_attributes(data.X, components)
+    truth = components.columns.by_attribute(data.X)
     walk = SurfaceWalk(components.faces)
     for k in usable_ks(ks, projection.count):
-        parts = split_attributes(projection.estimate(k), components)
+        parts = components.columns.by_attribute(projection.estimate(k))
         errors = {name: attribute_error(name, parts[name], truth[name]) for name in parts}
-        away = walk.of_frames(parts["xyz"], truth["xyz"]) if "xyz" in parts else None
+        away = walk.of_frames(parts["xyz"], truth["xyz"])
         for split, chosen in splits(data):
             for name, error in errors.items():
                 for region, vertices in (("head", slice(None)), ("face", components.face_mask)):
                     here = error[chosen][:, vertices]
-                    table.add(f"rmse_{name}", rms(here), ERROR_UNITS[name], here.size, k=k, region=region, split=split)
-            if away is not None:
-                table.add("max_xyz", errors["xyz"][chosen].max(), "mm", int(chosen.sum()), k=k, split=split)
-                table.add("surface_xyz", rms(away[chosen]), "mm", away[chosen].size, k=k, split=split)
+                    unit = ATTRIBUTES[name].error_unit
+                    table.add(f"rmse_{name}", rms(here), unit, here.size, k=k, region=region, split=split)
+            table.add("max_xyz", errors["xyz"][chosen].max(), "mm", int(chosen.sum()), k=k, split=split)
+            table.add("surface_xyz", rms(away[chosen]), "mm", away[chosen].size, k=k, split=split)
 
 
 def add_influence(table: MethodTable, projection: Projection, data: AttributeRows) -> None:
@@ -133,26 +121,23 @@ def add_influence(table: MethodTable, projection: Projection, data: AttributeRow
     of the centres alone, which compares families that move other attributes with those that do not. Learned rigs have
     a rest face of their own: their displacement from it is compared with that of the fitted frames from the neutral.
     """
-    total = projection.total()
-    columns = next((slice(first, end) for name, first, end in projection.components.dim_info if name == "xyz"), None)
-    if columns is not None:
-        X, C = projection.X[:, columns], projection.C[:, columns]
-        if projection.components.family == "joint":
-            X = (data.X[:, columns] - data.X[data.neutral_row, columns]) / projection.components.std[columns]
-        squares = np.square(X, dtype=np.float64).sum(axis=1)
-        moments, gram = (X @ C.T).astype(np.float64), (C @ C.T).astype(np.float64)
+    total, components = projection.total(), projection.components
+    xyz = components.columns["xyz"]
+    X, C = projection.X[:, xyz], components.C[:, xyz]
+    if components.is_learned:
+        X = (data.X[:, xyz] - data.X[data.neutral_row, xyz]) / components.std[xyz]
+    squares = np.square(X, dtype=np.float64).sum(axis=1)
+    moments, gram = (X @ C.T).astype(np.float64), (C @ C.T).astype(np.float64)
     for k in range(1, projection.count + 1):
         left = projection.left(k)
-        if columns is not None:
-            W = projection.weights(k).astype(np.float64)
-            crossed = np.einsum("fk,fk->f", W, moments[:, :k])
-            left_xyz = squares - 2.0 * crossed + np.einsum("fk,kl,fl->f", W, gram[:k, :k], W)
+        W = projection.weights(k).astype(np.float64)
+        crossed = np.einsum("fk,fk->f", W, moments[:, :k])
+        left_xyz = squares - 2.0 * crossed + np.einsum("fk,kl,fl->f", W, gram[:k, :k], W)
         for split, chosen in splits(data):
             n = int(chosen.sum())
             table.add("compactness", explained(left[chosen], total[chosen]), "share", n, k=k, split=split)
-            if columns is not None:
-                share = explained(left_xyz[chosen], squares[chosen])
-                table.add("explained_xyz", share, "share", n, k=k, split=split)
+            share = explained(left_xyz[chosen], squares[chosen])
+            table.add("explained_xyz", share, "share", n, k=k, split=split)
 
 
 def explained(left: NDArray[np.float64], total: NDArray[np.float64]) -> float:
@@ -162,7 +147,7 @@ def explained(left: NDArray[np.float64], total: NDArray[np.float64]) -> float:
 
 def describe_components(table: MethodTable, components: Components, neutral_xyz: NDArray) -> None:
     """Add sparsity, support and smoothness of the displacement fields; `neutral_xyz` [N, 3] in mm."""
-    moved = displacements(components)
+    moved = positions(components)
     lengths = np.linalg.norm(moved, axis=2)
     alive = lengths.max(axis=1) > 0
     k = len(moved)
@@ -181,15 +166,6 @@ def describe_components(table: MethodTable, components: Components, neutral_xyz:
         table.add(name, float(values.mean()), unit, n, k=k, interval=(float(values.min()), float(values.max())))
 
 
-def displacements(components: Components) -> NDArray[np.float32]:  # [K, N, 3] mm per unit weight
-    """Return how each component moves each Gaussian."""
-    for name, first, end in components.dim_info:
-        if name == "xyz":
-            scaled = components.C[:, first:end] * components.std[first:end]
-            return scaled.reshape(len(scaled), -1, 3)
-    return np.zeros((len(components.C), len(components.face_mask), 3), dtype=np.float32)
-
-
 SETTLED_DB = 0.05
 """A learned rig has converged when the last quarter of its measurements gained less than this, in dB."""
 
@@ -200,16 +176,13 @@ def add_convergence(table: MethodTable, components: Components) -> None:
     SLDC and sparse PCA say so themselves. A learned rig has when the last quarter of its steps raised the PSNR in
     held-out cameras by less than `SETTLED_DB`.
     """
-    k, family, extras = len(components.C), components.family, components.extras
-    converged, iterations = extras.get(f"{family}_converged"), extras.get(f"{family}_iterations")
-    if f"{family}_objective" in extras:
-        iterations = np.array(len(extras[f"{family}_objective"]))
-    if "joint_history" in extras and len(extras["joint_history"]) > 1:
-        history = extras["joint_history"]
+    k, history = len(components), components.solver.history
+    converged, iterations = components.solver.converged, components.solver.iterations
+    if history is not None and len(history) > 1:
         early = history[:, 0] <= 0.75 * history[-1, 0]
-        iterations = history[-1, 0]
+        iterations = int(history[-1, 0])
         if early.any() and not early.all():
-            converged = history[~early, 2].max() - history[early, 2].max() < SETTLED_DB
+            converged = bool(history[~early, 2].max() - history[early, 2].max() < SETTLED_DB)
     if converged is not None:
         table.add("converged", float(converged), "1 yes, 0 no", 1, k=k)
     if iterations is not None:

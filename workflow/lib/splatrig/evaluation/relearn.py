@@ -12,21 +12,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from splatrig.components.component_file import Components
+from splatrig.components.component_file import Components, Rest
 from splatrig.components.local import local_components
-from splatrig.components.matrix import AttributeMatrix, Standardisation, StandardisedRows, in_memory, standardise
+from splatrig.components.matrix import AttributeMatrix, Decomposition, in_memory
 from splatrig.components.pca import principal_components
 from splatrig.config.models import MbspcaConfig, SldcConfig
 from splatrig.evaluation.attribute_rows import AttributeRows
 from splatrig.evaluation.image_space import Place, Stage
 from splatrig.evaluation.left_out import add_folds, fold_errors
 from splatrig.evaluation.measures import attribute_error, rms
-from splatrig.evaluation.reconstruction import (
-    add_convergence,
-    describe_components,
-    rebuild,
-    split_attributes,
-)
+from splatrig.evaluation.reconstruction import add_convergence, describe_components, rebuild
 from splatrig.evaluation.shape_model import most_components
 from splatrig.evaluation.table import RUNTIME_COLUMNS, SWEEP_COLUMNS, MethodTable
 from splatrig.jobs.progress import track
@@ -37,8 +32,7 @@ from splatrig.mesh.template import Level
 class Learner:
     """Learns components of any family from rows in memory."""
 
-    rest: str
-    """neutral or mean."""
+    rest: Rest
     level: Level
     seed: int
     sldc: SldcConfig | None = None
@@ -59,39 +53,26 @@ class Learner:
         matrix = in_memory({attribute: data.X}, neutral, rows.tolist())
         family = method.split("_")[0]
         learners = {"pca": self._pca, "mbspca": self._mbspca, "sldc": self._sldc}
-        W, C, scales, extras = learners[family](method, matrix, k, lambda_)
-        return scales.components(
-            family,
-            W,
-            C,
-            faces=self.level.faces,
-            face_mask=self.level.mask,
-            frames=[data.frames[row] for row in rows],
-            extras=extras,
+        found = learners[family](method, matrix, k, lambda_)
+        return found.components(
+            faces=self.level.faces, face_mask=self.level.mask, frames=[data.frames[row] for row in rows]
         )
 
-    def _pca(self, _method: str, matrix: AttributeMatrix, k: int, _lambda: float | None) -> "_Found":
-        found = principal_components(matrix, k, self.rest)
-        return found.W, found.C, found.standardisation, {}
+    def _pca(self, _method: str, matrix: AttributeMatrix, k: int, _lambda: float | None) -> Decomposition:
+        return principal_components(matrix, k, self.rest)
 
-    def _mbspca(self, _method: str, matrix: AttributeMatrix, k: int, _lambda: float | None) -> "_Found":
-        from splatrig.components.mbspca import sparse_components  # scikit-learn takes half a second
+    def _mbspca(self, _method: str, matrix: AttributeMatrix, k: int, _lambda: float | None) -> Decomposition:
+        from splatrig.components.mbspca import sparse_principal_components  # scikit-learn takes half a second
 
         assert self.mbspca is not None
-        scales = standardise(matrix, self.rest)
-        found = sparse_components(StandardisedRows(matrix, scales).less_rest(), k, self.mbspca.alpha, self.seed)
-        return found.W, found.C, scales, found.extras
+        return sparse_principal_components(matrix, k, self.mbspca.alpha, self.seed, self.rest)
 
-    def _sldc(self, method: str, matrix: AttributeMatrix, k: int, lambda_: float | None) -> "_Found":
+    def _sldc(self, method: str, matrix: AttributeMatrix, k: int, lambda_: float | None) -> Decomposition:
         assert self.sldc is not None
         config = replace(self.sldc, k=k, centers=self.sldc.centers[:k])
         if lambda_ is not None:
             config = replace(config, lambda_=lambda_)
-        found = local_components(matrix, self.level, config, method.split("_")[1], self.rest)
-        return found.W, found.C, found.standardisation, found.extras
-
-
-_Found = tuple[NDArray[np.float32], NDArray[np.float32], Standardisation, dict[str, NDArray]]
+        return local_components(matrix, self.level, config, method.split("_")[1], self.rest)
 
 
 class Sweeps:
@@ -181,13 +162,12 @@ class Sweeps:
                 table.add("rmse_xyz", rms(error), "mm", error.size, k=k, split=split)
                 face = error[:, components.face_mask]
                 table.add("rmse_xyz", rms(face), "mm", face.size, k=k, region="face", split=split)
-        xyz = split_attributes(self.data.X[[self.data.neutral_row]], components)["xyz"][0]
-        describe_components(table, components, xyz)
+        describe_components(table, components, self.data.X[self.data.neutral_row].reshape(-1, 3))
         add_convergence(table, components)
         self._keep(table, sweep, lambda_)
 
 
 def _errors(components: Components, X: NDArray, estimate: NDArray) -> NDArray[np.float64]:  # [R, N]
     """Return the distance in mm of every centre of the rebuilt rows `estimate` [R, D] from the fitted `X` [R, D]."""
-    truth, made = (split_attributes(rows, components)["xyz"] for rows in (X, estimate))
+    truth, made = (components.columns.by_attribute(rows)["xyz"] for rows in (X, estimate))
     return attribute_error("xyz", made, truth)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.components.component_file import Components
+from splatrig.components.weights import positions
 from splatrig.evaluation.attribute_rows import AttributeRows
 from splatrig.evaluation.measures import bootstrap_interval
 from splatrig.evaluation.reconstruction import Projection, usable_ks
@@ -101,14 +101,14 @@ class LeftOut:
     def estimate(self, k: int, chosen: NDArray, columns: slice = slice(None)) -> NDArray[np.float32]:
         """Return the rebuilt rows of the frames `chosen` (indices into `rows`), in stored units."""
         mixed = self.mixtures[k][chosen].astype(np.float32) @ self.X[:, columns]
-        return self.components.rest[columns] + self.components.std[columns] * mixed
+        return self.components.unstandardise(mixed, columns)
 
     def add_to(self, table: MethodTable, generator: np.random.Generator) -> None:
         """Add the RMSE in mm of corresponding centres and of distances from the surface: mean, interval over folds."""
-        xyz = xyz_columns(self.components)
-        if xyz is None or not self.mixtures:
+        if not self.mixtures:
             return
-        count, unit = (xyz.stop - xyz.start) // 3, float(np.square(self.components.std[xyz]).mean())
+        xyz, count = self.components.columns["xyz"], self.components.columns.count
+        unit = float(np.square(self.components.std[xyz]).mean())
         part, walk = gram(self.X[:, xyz]), SurfaceWalk(self.components.faces)
         truth = self.data.X[self.rows, xyz].reshape(len(self.rows), count, 3)
         for k, mixture in self.mixtures.items():
@@ -122,11 +122,6 @@ class LeftOut:
                 table.add(metric, found.mean, "mm", found.count, k=k, split="left_out", interval=bounds)
 
 
-def xyz_columns(components: Components) -> slice | None:
-    """Return the columns of the centres, or None when the components do not move them."""
-    return next((slice(first, end) for name, first, end in components.dim_info if name == "xyz"), None)
-
-
 class RandomFaces:
     """Random faces of k components: every weight is drawn on its own from those fitted to the training frames."""
 
@@ -135,13 +130,12 @@ class RandomFaces:
         train = np.flatnonzero(data.train)
         weights = projection.weights(k)[train]
         rows = generator.integers(len(weights), size=(SPECIFICITY_SAMPLES, k))
-        self._C, self._components = projection.C[:k], projection.components
-        self._columns = xyz_columns(projection.components)
-        assert self._columns is not None
+        self._projection, parts = projection, projection.components
+        self._xyz = parts.columns["xyz"]
         self.weights = np.take_along_axis(weights, rows, axis=0)
         """[S, k]"""
-        frames = (data.X[train, self._columns] - self._components.rest[self._columns]).astype(np.float64)
-        basis = (self._C[:, self._columns] * self._components.std[self._columns]).astype(np.float64)
+        frames = (data.X[train, self._xyz] - parts.rest[self._xyz]).astype(np.float64)
+        basis = positions(parts)[:k].reshape(k, -1).astype(np.float64)
         # ‖s - x‖² through small Gram matrices, since the samples lie in the span of the basis
         drawn = self.weights.astype(np.float64)
         squared = (
@@ -156,15 +150,12 @@ class RandomFaces:
 
     def rows(self, chosen: slice, columns: slice = slice(None)) -> NDArray[np.float32]:
         """Return the chosen faces as rows in stored units."""
-        mixed = self.weights[chosen] @ self._C[:, columns]
-        return self._components.rest[columns] + self._components.std[columns] * mixed
+        return self._projection.rows(self.weights[chosen], columns)
 
     def surface_distances(self, data: AttributeRows, walk: SurfaceWalk) -> NDArray[np.float64]:  # [S] mm
         """Return the RMS distance in mm of each face's centres from the surface of its nearest training frame."""
-        columns = self._columns
-        assert columns is not None
-        faces = self.rows(slice(None), columns).reshape(len(self.weights), -1, 3)
-        nearest = data.X[self.nearest, columns].reshape(faces.shape)
+        faces = self.rows(slice(None), self._xyz).reshape(len(self.weights), -1, 3)
+        nearest = data.X[self.nearest, self._xyz].reshape(faces.shape)
         return np.sqrt(np.square(walk.of_frames(faces, nearest)).mean(axis=1))
 
 
@@ -172,8 +163,6 @@ def add_specificity(
     table: MethodTable, projection: Projection, data: AttributeRows, ks: Iterable[int], generator: np.random.Generator
 ) -> dict[int, RandomFaces]:
     """Add the specificity (Davies 2002, §4.3.3) in mm, mean and 95 % interval over random faces; return those by k."""
-    if xyz_columns(projection.components) is None:
-        return {}
     walk, drawn = SurfaceWalk(projection.components.faces), {}
     for k in usable_ks(ks, projection.count):
         faces = drawn[k] = RandomFaces(projection, data, k, generator)

@@ -6,8 +6,8 @@ space (y up, z out of the face). `docs/examples/load_rig.py` does it in a few li
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
-from scipy.sparse import csr_array
 
 from splatrig import __version__
-from splatrig.components.fields import ATTRIBUTES
+from splatrig.components.component_file import Components
+from splatrig.components.fields import ATTRIBUTE_OF, Columns
 from splatrig.components.rig import Rig
-from splatrig.gaussians.gaussians import SHAPES
+from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_path
 
@@ -60,13 +60,10 @@ def write_bundle(
     Half precision for the basis halves the file; a displacement of 10 mm is then right to 0.004 mm.
     """
     parts = rig.components
-    rest = Rig(parts, rig.neutral).from_row(rig.rest)
-    count = len(rest)
-    basis = rig.basis.toarray() if isinstance(rig.basis, csr_array) else rig.basis
+    rest = replace(rig, skin=None).pose(np.zeros(rig.count))
     arrays: dict[str, NDArray[Any]] = {f"rest.{name}": array for name, array in rest.items()}
-    for name, first, end in parts.dim_info:
-        field = ATTRIBUTES[name]
-        arrays[f"basis.{field}"] = basis[:, first:end].reshape(rig.count, count, *SHAPES[field]).astype(basis_dtype)
+    for field, basis in parts.columns.by_field(parts.C * parts.std).items():
+        arrays[f"basis.{field}"] = basis.astype(basis_dtype)
     arrays |= {
         "faces": parts.faces.astype(np.int32),
         "face_mask": parts.face_mask.astype(np.uint8),
@@ -86,7 +83,7 @@ def write_bundle(
         "frames": list(parts.frames),
         "formula": FORMULA,
         "follows_skin": rig.follows,
-        "attributes": {key: str(value) for key, value in sorted(parts.attributes.items())},
+        "attributes": {key: str(value) for key, value in sorted(vars(parts.origin).items())},
     }
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     with atomic_path(path) as temporary:
@@ -100,15 +97,28 @@ class Bundle:
     arrays: dict[str, NDArray]
     description: dict[str, Any]
 
-    def pose(self, weights: Sequence[float] | NDArray) -> dict[str, NDArray[np.float32]]:  # [K]
-        """Return the raw fields of `Gaussians` for `weights`."""
-        moved = {name.removeprefix("rest."): array for name, array in self.arrays.items() if name.startswith("rest.")}
-        for name, array in self.arrays.items():
-            if name.startswith("basis."):
-                field = name.removeprefix("basis.")
-                moved[field] = moved[field] + np.tensordot(np.asarray(weights, np.float32), array, axes=1)
-        moved["quats"] = moved["quats"] / np.linalg.norm(moved["quats"], axis=-1, keepdims=True)
-        return moved
+    @cached_property
+    def rig(self) -> Rig:
+        """The rig that was written, without the skin."""
+        rest = Gaussians(**{field: self.arrays[f"rest.{field}"] for field in SHAPES})
+        moved = [field for field in SHAPES if f"basis.{field}" in self.arrays]
+        columns = Columns(tuple(ATTRIBUTE_OF[field] for field in moved), len(rest))
+        bases = [self.arrays[f"basis.{field}"].astype(np.float32) for field in moved]
+        W = self.arrays["frames.weights"]
+        components = Components(
+            family=str(self.description["family"]),
+            W=W,
+            C=np.concatenate([basis.reshape(W.shape[1], -1) for basis in bases], axis=1),
+            mean=columns.row_of(rest),
+            std=np.ones(len(columns), np.float32),
+            offset=None,
+            columns=columns,
+            faces=self.arrays["faces"].astype(np.int64),
+            face_mask=self.arrays["face_mask"].astype(bool),
+            frames=tuple(self.description["frames"]),
+            names=tuple(self.description["names"]),
+        )
+        return Rig.of(components, rest)
 
 
 def read_bundle(path: str | Path) -> Bundle:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from splatrig.components.rig import Rig
 from splatrig.export.glb import ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER, Glb
@@ -58,16 +57,14 @@ def morph_head(
 
     Raises InputError when the components move no centres.
     """
-    span = next(((first, end) for name, first, end in rig.components.dim_info if name == "xyz"), None)
-    if span is None:
+    moves = rig.components.displacements
+    if moves is None:
         raise InputError("morph targets: expected components that move centres (xyz); these move none.")
     count = len(level.vertices)
     units = np.where(np.asarray(high) >= -np.asarray(low), high, low).astype(np.float64)
     units = np.where(units == 0, 1.0, units)
-    basis = rig.basis.toarray() if isinstance(rig.basis, csr_array) else rig.basis
-    moved = basis[:, span[0] : span[1]]
-    targets = (moved.reshape(rig.count, -1, 3)[:, :count] * units[:, None, None]).astype(np.float32)
-    rest = rig.gaussians(np.zeros(rig.count))
+    targets = (moves[:, :count] * units[:, None, None]).astype(np.float32)
+    rest = rig.pose(np.zeros(rig.count))
     vertices = level.vertices + (rest.means - rig.neutral.means)[:count]
     return MorphHead(vertices, level.faces, linear_colors(rest)[:count], targets, tuple(names), units)
 

@@ -1,7 +1,7 @@
 """Learned rigs beside fits and their PCA, in pictures: held-out cameras, and frames that nothing was learned from."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from splatrig.components.component_file import Components
-from splatrig.components.fields import base_gaussians
-from splatrig.config.models import JointSolve, Rates
+from splatrig.components.rig import Rig
+from splatrig.components.weights import weights_of_displacements
+from splatrig.config.models import JointSolve
 from splatrig.fitting.compare_view import RenderOptions, render_view
 from splatrig.fitting.metrics import measure
 from splatrig.gaussians.gaussians import Gaussians
@@ -19,38 +20,14 @@ from splatrig.gaussians.store import read_fitted_frames
 from splatrig.io.errors import InputError
 from splatrig.jobs.progress import track
 from splatrig.learned.mesh_components import read_meshes
-from splatrig.learned.model import JointRig
-from splatrig.learned.solve import SolvePlan, weights_from_displacements, weights_from_photographs
+from splatrig.learned.solve import SolvePlan, weights_from_photographs
 from splatrig.learned.stage import Subject
-from splatrig.learned.start import rest_gaussians, start_from_components, weight_scale
+from splatrig.learned.start import weight_scale
 from splatrig.rasterize import Splats, activate
 
 COLUMNS = ("method", "k", "split", "expression", "frame", "camera", "region", "psnr", "ssim")
-PLAIN = Rates(means=1.0, quats=1.0, log_scales=1.0, logit_opacities=1.0, sh0=1.0, shN=1.0)
-"""Units of a rig that is used and not trained."""
-
-
-@dataclass(frozen=True)
-class Method:
-    """A family of components under a name."""
-
-    name: str
-    rig: JointRig
-    scale: NDArray[np.float32]  # [K]
-    """Weights of `rig` times this are weights of the component file."""
-    weights: NDArray[np.float32]  # [F, K] of the training frames, for `rig`
-    bounded: bool
-
-
-def method_of(name: str, components: Components, neutral: Gaussians, k: int, device: torch.device) -> Method:
-    """Return the first `k` components of a file, on its own base or on the neutral's opacity and view dependence."""
-    bounded = components.family == "sldc" or components.attributes.get("weights") == "bounded"
-    base = base_gaussians(components) if components.family == "joint" else rest_gaussians(components, neutral)
-    kept = replace(components, W=components.W[:, :k], C=components.C[:k], names=components.names[:k])
-    attributes = tuple(name for name, _, _ in kept.dim_info)
-    start = start_from_components(kept, base, attributes, 0, bounded=bounded)
-    rig = JointRig(start, PLAIN, device)
-    return Method(name, rig, weight_scale(kept.W, bounded=bounded), start.weights, bounded)
+MESH_RIDGE = 1e-3
+"""Pull to zero of weights that follow a tracked mesh, relative to the mean squared length of a component."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +70,9 @@ def compare(
             continue
         tables.append(measured_fits(comparison, names, split, [fits[name] for name in names]))
         for label, file in components.items():
-            method = method_of(label, file, subject.neutral, k, comparison.device)
-            weights = method.weights if split == "train" else unseen_weights(comparison, method, names)
-            tables.append(measured_method(comparison, names, split, method, weights))
+            kept = file.first(k)
+            weights = kept.W if split == "train" else unseen_weights(comparison, kept, names)
+            tables.append(measured_rig(comparison, names, split, label, kept, weights))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -112,25 +89,30 @@ def read_fits(subject: Subject, stores: Sequence[str | Path]) -> dict[str, Gauss
 
 
 def unseen_weights(
-    comparison: Comparison, method: Method, names: Sequence[str], cameras: int | None = None
-) -> NDArray[np.float32]:  # [F, K]
+    comparison: Comparison, components: Components, names: Sequence[str], cameras: int | None = None
+) -> NDArray[np.float64]:  # [F, K]
     """Return the weights of frames from their photographs in training cameras, started from their tracked meshes.
 
     `cameras` limits how many training cameras are used (spread over all of them); None: all.
     """
     subject = comparison.subject
-    plan = SolvePlan(comparison.solve.steps, comparison.solve.rate, method.bounded)
-    starts = weights_from_displacements(method.rig, displacements(subject, names), plan)
+    rig = Rig.of(components, subject.neutral).to(comparison.device)
+    plan = SolvePlan(comparison.solve.steps, comparison.solve.rate)
+    usual = weight_scale(components.W, bounded=components.limits is not None)
+    starts = np.zeros((len(names), len(components)))
+    if components.displacements is not None:
+        moved = displacements(subject, names)
+        starts = weights_of_displacements(components, moved, ridge=MESH_RIDGE, scale=usual)
     train = np.flatnonzero(~subject.cameras.held_out)
     if cameras is not None:
         train = train[np.linspace(0, len(train) - 1, cameras).round().astype(int)]
     order = np.random.default_rng(0).permutation(train)
     solved = []
     with subject.photographs(names, comparison.device) as photographs:
-        for row, start in track(list(enumerate(starts)), f"weights of {method.name}", unit="frame"):
+        for row, start in track(list(enumerate(starts)), f"weights of {components.family}", unit="frame"):
             pairs = [(row, int(camera)) for camera in order]
-            solved.append(weights_from_photographs(method.rig, photographs, pairs, start, plan, comparison.render))
-    return np.array(solved, dtype=np.float32).reshape(len(names), method.rig.count)
+            solved.append(weights_from_photographs(rig, photographs, pairs, start, plan, comparison.render, usual))
+    return np.array(solved).reshape(len(names), len(components))
 
 
 def displacements(subject: Subject, names: Sequence[str]) -> NDArray[np.float64]:  # [F, N, 3]
@@ -162,13 +144,18 @@ def measured(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def measured_method(
-    comparison: Comparison, names: Sequence[str], split: str, method: Method, weights: NDArray[np.float32]
+def measured_rig(
+    comparison: Comparison,
+    names: Sequence[str],
+    split: str,
+    method: str,
+    components: Components,
+    weights: NDArray[np.floating],  # [F, K]
 ) -> pd.DataFrame:
-    """Return the metrics of a rig with the `weights` [F, K] of the named frames."""
-    rows = torch.as_tensor(weights, device=comparison.device)
-    frames = (method.rig.activated(row[None]) for row in rows)
-    return measured(comparison, names, split, (method.name, method.rig.count), frames)
+    """Return the metrics of a rig with the `weights` of the named frames."""
+    rig = Rig.of(components, comparison.subject.neutral).to(comparison.device)
+    rows = torch.as_tensor(np.asarray(weights, dtype=np.float32), device=comparison.device)
+    return measured(comparison, names, split, (method, rig.count), (activate(rig.pose(row)) for row in rows))
 
 
 def measured_fits(comparison: Comparison, names: Sequence[str], split: str, fits: Sequence[Gaussians]) -> pd.DataFrame:

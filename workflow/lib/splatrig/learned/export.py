@@ -1,9 +1,4 @@
-"""A learned rig as a component file, and the base that it carries.
-
-The file holds, beside what every family has, `joint_base` [D] (the rest row in stored units), what the components do
-not move of the base (`joint_opacity` [N] logits, `joint_f_rest` [N, 15, 3], …) and `joint_history` [checks, 3] (step,
-loss, validation PSNR in dB).
-"""
+"""A learned rig as the components that its file holds, with the base that they move."""
 
 from dataclasses import dataclass
 
@@ -11,23 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.components.component_file import Components
-from splatrig.components.fields import FIELDS, NUMBERS
+from splatrig.components.fields import ATTRIBUTE_OF, Columns, field_size
 from splatrig.components.matrix import scale_of
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.learned.model import JointRig
 
 
 @dataclass(frozen=True)
-class Provenance:
-    """What a component file says of its origin."""
+class TrainedOn:
+    """What a rig was learned on."""
 
     frames: tuple[str, ...]
+    """F names `expression/frame`, row order of the weights."""
     faces: NDArray[np.int64]  # [T, 3]
     face_mask: NDArray[np.bool_]  # [N]
-    attributes: dict[str, str | int | float]
 
 
-def export_rig(rig: JointRig, provenance: Provenance, *, bounded: bool, history: NDArray[np.float64]) -> Components:
+def export_rig(rig: JointRig, trained: TrainedOn, *, bounded: bool) -> Components:
     """Return the components of a learned rig with its gauge fixed.
 
     Free weights: components orthonormal in standardised units, largest variance first, largest entry positive.
@@ -44,16 +39,6 @@ def export_rig(rig: JointRig, provenance: Provenance, *, bounded: bool, history:
         )
         for block in rig.blocks
     ]
-    dim_info, first = [], 0
-    for name in rig.driven:
-        end = first + len(rig) * NUMBERS[name]
-        dim_info.append((FIELDS[name], first, end))
-        first = end
-    extras: dict[str, NDArray] = {
-        f"joint_{FIELDS[name]}": array for name, array in base.items() if name not in rig.driven
-    }
-    extras["joint_base"] = np.concatenate([part.rest for part in parts])
-    extras["joint_history"] = history
     return Components(
         family="joint",
         W=np.concatenate([part.W for part in parts], axis=1).astype(np.float32),
@@ -61,12 +46,12 @@ def export_rig(rig: JointRig, provenance: Provenance, *, bounded: bool, history:
         mean=np.concatenate([part.mean for part in parts]).astype(np.float32),
         std=np.concatenate([part.std for part in parts]).astype(np.float32),
         offset=np.concatenate([(part.rest - part.mean) / part.std for part in parts]).astype(np.float32),
-        dim_info=tuple(dim_info),
-        faces=provenance.faces,
-        face_mask=provenance.face_mask,
-        frames=provenance.frames,
-        attributes=provenance.attributes | {"rest": "neutral"},
-        extras=extras,
+        columns=Columns(tuple(ATTRIBUTE_OF[name] for name in rig.driven), len(rig)),
+        faces=trained.faces,
+        face_mask=trained.face_mask,
+        frames=trained.frames,
+        limits=(0.0, 1.0) if bounded else None,
+        base=base,
     )
 
 
@@ -94,12 +79,12 @@ def _block_parts(
     covariance = (W - centre).T @ (W - centre)
     columns, scales, rests, first = [], [], [], 0
     for name in fields:
-        raw = dense[:, :, first : first + NUMBERS[name]].reshape(k, count * NUMBERS[name])
-        first += NUMBERS[name]
+        raw = dense[:, :, first : first + field_size(name)].reshape(k, count * field_size(name))
+        first += field_size(name)
         rest = getattr(base, name).reshape(-1).astype(np.float64)
         squares = float((covariance * (raw.astype(np.float64) @ raw.T)).sum())
         mean = rest + centre @ raw
-        scales.append(scale_of(squares, len(W) * count * NUMBERS[name], float(np.abs(mean).max(initial=0.0))))
+        scales.append(scale_of(squares, len(W) * count * field_size(name), float(np.abs(mean).max(initial=0.0))))
         columns.append(raw)
         rests.append(rest)
     std = np.repeat(np.array(scales, dtype=np.float64), [len(rest) for rest in rests])

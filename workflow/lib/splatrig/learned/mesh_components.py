@@ -5,15 +5,15 @@ surroundings turn on the mesh: that part is not decomposed but regressed on the 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.components.component_file import Components
+from splatrig.components.component_file import Components, Origin
 from splatrig.components.local import local_components
-from splatrig.components.matrix import in_memory, standardise
+from splatrig.components.matrix import Decomposition, in_memory, standardise
 from splatrig.components.pca import principal_components
 from splatrig.config.models import SldcConfig
 from splatrig.dataset.dataset import read_tracked_mesh
@@ -73,39 +73,28 @@ def carried_by_meshes(
 def mesh_pca(rows: MeshRows, k: int, level: Level, threads: int = 1) -> Components:
     """Return the first `k` principal components of the positions about the neutral, with their turns."""
     found = principal_components(in_memory({"xyz": rows.xyz}, rows.neutral_row), k, "neutral", threads=threads)
-    return _with_turns(rows, "pca", found.W, found.C, level, {"pca_explained_variance": found.explained_variance})
+    return _with_turns(rows, found, level)
 
 
 def mesh_sldc(rows: MeshRows, config: SldcConfig, support: str, level: Level, threads: int = 1) -> Components:
     """Return the sparse localised components of the positions about the neutral, with their turns."""
     matrix = in_memory({"xyz": rows.xyz}, rows.neutral_row)
     found = local_components(matrix, level, config, support, "neutral", threads)
-    return _with_turns(rows, "sldc", found.W, found.C, level, found.extras)
+    return _with_turns(rows, found, level)
 
 
-def _with_turns(
-    rows: MeshRows,
-    family: str,
-    W: NDArray[np.float32],  # [F, K]
-    C: NDArray[np.float32],  # [K, N·3] standardised
-    level: Level,
-    extras: dict[str, NDArray],
-) -> Components:
+def _with_turns(rows: MeshRows, found: Decomposition, level: Level) -> Components:
+    """Return what was found in the positions, with the turns of the Gaussians regressed on the weights."""
+    W, C = found.W, found.C
     both = in_memory({"xyz": rows.xyz, "rotation": rows.rotation}, rows.neutral_row)
     standardisation = standardise(both, "neutral")
     turns = (rows.rotation - rows.rotation[rows.neutral_row]) / standardisation.scales[1]
     count = len(level.vertices)
     support = np.any(C.reshape(len(C), count, 3) != 0, axis=2)
     C_turns = regressed(W, turns.reshape(len(W), count, 4), support)
-    return standardisation.components(
-        family,
-        W,
-        np.concatenate([C, C_turns.reshape(len(C), -1)], axis=1),
-        faces=level.faces,
-        face_mask=level.mask,
-        frames=rows.frames,
-        attributes={"rest": "neutral", "source": "tracked meshes"},
-        extras=extras,
+    turned = replace(found, C=np.concatenate([C, C_turns.reshape(len(C), -1)], axis=1), standardisation=standardisation)
+    return turned.components(
+        faces=level.faces, face_mask=level.mask, frames=rows.frames, origin=Origin(source="tracked meshes")
     )
 
 

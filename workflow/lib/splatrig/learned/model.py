@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from splatrig.components.fields import NUMBERS
+from splatrig.components.fields import field_size
 from splatrig.config.models import Rates
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.io.errors import InputError
@@ -70,7 +70,7 @@ class RigStart:
         for block in self.blocks:
             for name in block.fields:
                 size = len(self.base) if block.carry is None else block.carry.shape[1]
-                expected = (block.count, size, NUMBERS[name])
+                expected = (block.count, size, field_size(name))
                 if block.deltas[name].shape != expected:
                     raise InputError(f"joint start: {name} has shape {block.deltas[name].shape}, expected {expected}.")
 
@@ -147,7 +147,9 @@ class JointRig:
         rows = {}
         for block in self.blocks:
             moved = block.blend(weights[:, block.columns])
-            for name, part in zip(block.fields, moved.split([NUMBERS[name] for name in block.fields], -1), strict=True):
+            for name, part in zip(
+                block.fields, moved.split([field_size(name) for name in block.fields], -1), strict=True
+            ):
                 rows[name] = self.base[name] + part.reshape(len(weights), *self.base[name].shape)
         return rows
 
@@ -159,7 +161,7 @@ class JointRig:
         slopes = torch.zeros_like(weights)
         with torch.no_grad():
             for block in self.blocks:
-                parts = [upstream[name].reshape(len(weights), len(self), NUMBERS[name]) for name in block.fields]
+                parts = [upstream[name].reshape(len(weights), len(self), field_size(name)) for name in block.fields]
                 slopes[:, block.columns] = block.pull(weights[:, block.columns], torch.cat(parts, dim=-1))
                 for name in block.fields:
                     several = len(weights) > 1
@@ -191,7 +193,7 @@ class JointRig:
 
 def _to_device(start: BlockStart, columns: slice, rates: Rates, device: torch.device) -> Block:
     unit = torch.tensor(
-        np.concatenate([np.full(NUMBERS[name], getattr(rates, name)) for name in start.fields]),
+        np.concatenate([np.full(field_size(name), getattr(rates, name)) for name in start.fields]),
         dtype=torch.float32,
         device=device,
     )

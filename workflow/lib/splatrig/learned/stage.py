@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from splatrig.components.component_file import Components, read_components
+from splatrig.components.component_file import Components, Origin, Solver, read_components
 from splatrig.components.local import support_map
 from splatrig.components.support import Locality
 from splatrig.config.models import JointConfig, SldcConfig, TrainingConfig
@@ -27,7 +27,7 @@ from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.io.errors import InputError
 from splatrig.io.files import sha256_of_file
-from splatrig.learned.export import Provenance, export_rig
+from splatrig.learned.export import TrainedOn, export_rig
 from splatrig.learned.fit import FitReport, JointFit, Saving, Surroundings, segment_laplacian
 from splatrig.learned.model import JointRig, RigStart
 from splatrig.learned.occlusion import Occlusion
@@ -195,8 +195,9 @@ def _locality(
     assert sldc is not None  # local rigs have it
     level = subject.template.levels[subject.template.level_of(len(components.face_mask))]
     solver = GeodesicSolver(level.vertices, level.faces)
-    locality = Locality(solver, support_map(sldc, config.local.map), float(components.extras["sldc_distance_unit_mm"]))
-    penalty = locality.rows(components.extras["sldc_centers"])
+    locality = Locality(solver, support_map(sldc, config.local.map), components.distance_unit_mm or 1.0)
+    assert components.centers is not None  # SLDC has them
+    penalty = locality.rows(components.centers)
     return penalty < 1.0, penalty
 
 
@@ -280,18 +281,20 @@ def as_components(learned: Learned, subject: Subject, family: str, parameters: M
     bounded = family == "local"
     moving = sum(int(block.dense().any(dim=2).sum()) for block in learned.rig.blocks)
     rows = max(1, learned.rig.count * len(learned.rig))
-    attributes: dict[str, str | int | float] = {
-        "subject": subject.dataset.folder.parent.name,
-        "level": subject.template.finest,
-        "parameters": json.dumps(dict(parameters), sort_keys=True),
-        "best_step": learned.report.best_step,
-        "bad_steps": learned.report.bad_steps,
-        "weights": "bounded" if bounded else "free",
-        "zero_rows": 1.0 - moving / rows,
-    }
-    history = learned.report.history[["step", "loss", "psnr"]].to_numpy(np.float64)
-    provenance = Provenance(tuple(subject.names("train")), level.faces, level.mask, attributes)
-    return export_rig(learned.rig, provenance, bounded=bounded, history=history)
+    origin = Origin(
+        subject=subject.dataset.folder.parent.name,
+        level=subject.template.finest,
+        parameters=json.dumps(dict(parameters), sort_keys=True),
+        source="photographs",
+    )
+    solver = Solver(
+        history=learned.report.history[["step", "loss", "psnr"]].to_numpy(np.float64),
+        best_step=learned.report.best_step,
+        bad_steps=learned.report.bad_steps,
+    )
+    trained = TrainedOn(tuple(subject.names("train")), level.faces, level.mask)
+    components = export_rig(learned.rig, trained, bounded=bounded)
+    return replace(components, origin=origin, solver=solver, zero_rows=1.0 - moving / rows)
 
 
 def digest_of(parameters: Mapping[str, Any], files: Sequence[str | Path]) -> str:

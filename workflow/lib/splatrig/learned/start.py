@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from splatrig.components.component_file import Components
-from splatrig.components.fields import ATTRIBUTES, NUMBERS
-from splatrig.gaussians.gaussians import SHAPES, Gaussians
+from splatrig.components.fields import field_of, field_size
+from splatrig.gaussians.gaussians import Gaussians
 from splatrig.io.errors import InputError
 from splatrig.learned.model import BlockStart, RigStart
 from splatrig.mesh.template import Template
@@ -67,19 +67,16 @@ def start_from_components(
     """
     W = np.asarray(components.W, dtype=np.float32).copy()
     count = len(components.face_mask)
-    known = {
-        name: (components.C[:, first:end] * components.std[first:end]).reshape(len(components.C), count, -1)
-        for name, first, end in components.dim_info
-    }
+    known = components.columns.by_attribute(components.C * components.std)
     scale = weight_scale(W, bounded=bounded)
     deltas = {}
     for name in attributes:
-        field = ATTRIBUTES[name]
+        field = field_of(name)
         delta = known.get(name)
         if delta is None:
-            delta = np.zeros((len(components.C), count, NUMBERS[field]), np.float32)
+            delta = np.zeros((len(components.C), count, field_size(field)), np.float32)
         deltas[field] = (placement.place(delta) * scale[:, None, None]).astype(np.float32)
-    fields = tuple(ATTRIBUTES[name] for name in attributes)
+    fields = tuple(map(field_of, attributes))
     if support is not None:
         support = placement.place(support[..., None].astype(np.float32))[..., 0] > 0
     if penalty is not None:
@@ -105,19 +102,19 @@ def random_start(
     """Return a rig whose components do nothing yet and whose weights are random: the start of an ablation."""
     frames, k = shape
     count = len(base) if carry is None else carry.shape[1]
-    fields = tuple(ATTRIBUTES[name] for name in attributes)
-    deltas = {field: np.zeros((k, count, NUMBERS[field]), np.float32) for field in fields}
+    fields = tuple(map(field_of, attributes))
+    deltas = {field: np.zeros((k, count, field_size(field)), np.float32) for field in fields}
     weights = generator.standard_normal((frames, k), dtype=np.float32)
     return RigStart(base, weights, (BlockStart(fields, deltas, carry=carry),), neutral_row)
 
 
 def with_extra(start: RigStart, extra: Extra, generator: np.random.Generator, *, bounded: bool) -> RigStart:
     """Return the start with one more block, of zero components and small random weights."""
-    fields = tuple(ATTRIBUTES[name] for name in extra.attributes)
+    fields = tuple(map(field_of, extra.attributes))
     for name in fields:
         if any(name in block.fields for block in start.blocks):
             raise InputError(f"joint.appearance.attributes: {name} is moved by the other components already.")
-    deltas = {field: np.zeros((extra.k, len(start.base), NUMBERS[field]), np.float32) for field in fields}
+    deltas = {field: np.zeros((extra.k, len(start.base), field_size(field)), np.float32) for field in fields}
     weights = RANDOM_WEIGHT * generator.standard_normal((len(start.weights), extra.k), dtype=np.float32)
     weights = np.abs(weights) if bounded else weights
     joined = np.concatenate([start.weights, weights], axis=1)
@@ -127,12 +124,3 @@ def with_extra(start: RigStart, extra: Extra, generator: np.random.Generator, *,
 def moved_gaussians(components: Components) -> NDArray[np.bool_]:  # [K, N]
     """Return which Gaussians each component moves: its support."""
     return np.any(components.by_gaussian() != 0, axis=2)
-
-
-def rest_gaussians(components: Components, neutral: Gaussians) -> Gaussians:
-    """Return the rest row of any component file as Gaussians; what it lacks is the neutral's."""
-    fields = dict(neutral.items())
-    for name, first, end in components.dim_info:
-        field = ATTRIBUTES[name]
-        fields[field] = components.rest[first:end].reshape(len(neutral), *SHAPES[field]).astype(np.float32)
-    return Gaussians(**fields)

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.components.rig import solve_weights
 from splatrig.config.models import ControlDrag
 from splatrig.control.drag import Drag, DragSolver
-from splatrig.control.fit import positions
 from splatrig.control.head import Head
 from splatrig.control.panel import plausible
+from splatrig.control.retarget import Transfer
 from splatrig.control.track import Track
 from splatrig.io.errors import InputError
 
@@ -220,15 +219,9 @@ class Follower:
     def __init__(self, leader: Head, follower: Head) -> None:
         """Prepare the products of both bases; the first family of `follower` is the one that follows."""
         self.name, family = next(iter(follower.families.items()))
-        self._limits = family.panel.limits
-        basis = positions(family.rig)
-        self._gram = (basis @ basis.T).astype(np.float64)
-        self._across = {
-            name: (positions(own.rig) @ basis.T).astype(np.float64) for name, own in leader.families.items()
-        }
+        self._leader = leader
+        self._transfer = Transfer(leader.rig.families, family.rig.components)
 
     def pose(self, pose: Mapping[str, NDArray]) -> Weights:
         """Return the follower's weights for the leader's `pose`."""
-        moments = sum(np.asarray(weights) @ self._across[name] for name, weights in pose.items())
-        solved = solve_weights(self._gram, np.atleast_2d(moments), ridge=FOLLOW_RIDGE, bounds=self._limits)
-        return {self.name: solved[0]}
+        return {self.name: self._transfer.weights(self._leader.weights(pose)[None], ridge=FOLLOW_RIDGE)[0]}

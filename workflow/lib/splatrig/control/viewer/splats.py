@@ -9,10 +9,10 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from splatrig.components.rig import Rig
-from splatrig.control.fit import positions
+from splatrig.components.component_file import Components, blend
+from splatrig.components.weights import positions
 from splatrig.control.head import Head, Pose
-from splatrig.gaussians.gaussians import SH_C0
+from splatrig.gaussians.gaussians import SH_C0, Gaussians
 from splatrig.gaussians.sh import MAX_DEGREE, sh_basis
 
 REFRESH = 400
@@ -41,46 +41,46 @@ class Blender:
         """Prepare what no pose changes: opacities, and colours that depend on the view; `widen_mm2`: see `widened`."""
         self._widen = np.float32(widen_mm2)
         self.head = head
-        self._rows = {name: _Row(family.rig) for name, family in head.families.items()}
-        opacity = 1.0 / (1.0 + np.exp(-head.base.logit_opacities.astype(np.float64)))
+        self._rows = {name: _Row(family.rig.components) for name, family in head.families.items()}
+        opacity = 1.0 / (1.0 + np.exp(-head.rig.base.logit_opacities.astype(np.float64)))
         self._opacities = (opacity * 255.0 + 0.5).astype(np.uint8)[:, None]
-        self._view_rgb = np.zeros((len(head.base), 3), dtype=np.float32)
+        self._view_rgb = np.zeros((len(head.rig), 3), dtype=np.float32)
 
     def look_from(self, eye: NDArray, means: NDArray[np.float32]) -> None:
         """Let colours be those seen from `eye` [3] (millimetres, head space) of Gaussians at `means` [N, 3]."""
-        _view_colors(means, self.head.base.shN, np.asarray(eye, dtype=np.float32), self._view_rgb)
+        _view_colors(means, self.head.rig.base.shN, np.asarray(eye, dtype=np.float32), self._view_rgb)
 
-    def fields(self, pose: Pose) -> dict[str, NDArray[np.float32]]:
-        """Return the raw fields of a pose, as `Head.gaussians` but with quaternions of any length."""
-        return self.head.moved({name: row.at(pose[name]) for name, row in self._rows.items() if name in pose})
+    def gaussians(self, pose: Pose) -> Gaussians:
+        """Return the raw Gaussians of a pose, as `Head.gaussians`."""
+        return self.head.rig.moved([row.at(pose.get(name, 0.0)) for name, row in self._rows.items()])
 
     def splats(self, pose: Pose, rgbs: NDArray[np.uint8] | None = None) -> Splats:
         """Return the splats of a pose, coloured by the head or by `rgbs` [N, 3]."""
-        fields = self.fields(pose)
-        covariances = np.empty((len(fields["means"]), 3, 3), dtype=np.float32)
-        _covariances(fields["quats"], fields["log_scales"], self._widen, covariances)
+        posed = self.gaussians(pose)
+        covariances = np.empty((len(posed), 3, 3), dtype=np.float32)
+        _covariances(posed.quats, posed.log_scales, self._widen, covariances)
         if rgbs is None:
-            color = fields["sh0"][:, 0] * np.float32(SH_C0) + self._view_rgb + np.float32(0.5)
+            color = posed.sh0[:, 0] * np.float32(SH_C0) + self._view_rgb + np.float32(0.5)
             rgbs = (np.clip(color, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
-        return Splats(fields["means"], covariances, rgbs, self._opacities)
+        return Splats(posed.means, covariances, rgbs, self._opacities)
 
 
 class _Row:
     """The row of changes of one family at the last weights."""
 
-    def __init__(self, rig: Rig) -> None:
-        self._basis = rig.basis
-        self._weights = np.zeros(rig.count, dtype=np.float32)
+    def __init__(self, components: Components) -> None:
+        self._basis = components.basis
+        self._weights = np.zeros(len(components), dtype=np.float32)
         self._row = np.zeros(self._basis.shape[1], dtype=np.float32)
         self._age = 0
 
-    def at(self, weights: NDArray) -> NDArray[np.float32]:  # [D]
-        """Return the row of `weights` [K]; it changes with the next call."""
-        wanted = np.asarray(weights, dtype=np.float32)
+    def at(self, weights: NDArray | float) -> NDArray[np.float32]:  # [D]
+        """Return the row of `weights` [K], or of one weight for all; it changes with the next call."""
+        wanted = np.broadcast_to(np.asarray(weights, dtype=np.float32), self._weights.shape)
         moved = np.flatnonzero(wanted != self._weights)
         self._age += 1
         if len(moved) > FEW or self._age > REFRESH:
-            self._row, self._age = np.asarray(wanted @ self._basis, dtype=np.float32), 0
+            self._row, self._age = np.asarray(blend(None, wanted, self._basis), dtype=np.float32), 0
         else:
             for k in moved:
                 step = wanted[k] - self._weights[k]
@@ -97,7 +97,7 @@ def reach_mm(head: Head, family: str, component: int) -> NDArray[np.float32]:  #
     """Return how far a component moves each centre at the farther end of its slider, in millimetres."""
     own = head.families[family]
     farthest = max(-float(own.panel.low[component]), float(own.panel.high[component]))
-    return farthest * np.linalg.norm(positions(own.rig)[component].reshape(-1, 3), axis=1)
+    return farthest * np.linalg.norm(positions(own.rig.components)[component], axis=1)
 
 
 def heat_colors(length_mm: NDArray, largest_mm: float) -> NDArray[np.uint8]:  # [N, 3]

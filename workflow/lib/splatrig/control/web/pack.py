@@ -7,11 +7,15 @@ its own: 16 bytes a Gaussian and component, one texel of the GPU.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.control.head import Head, Pose, split_row
+from splatrig.components.component_file import Components
+from splatrig.components.fields import ATTRIBUTE_OF, Columns
+from splatrig.components.rig import Rig
+from splatrig.control.head import Head, Pose
 from splatrig.gaussians.gaussians import Gaussians
 
 FINE = ("sh0", "quats", "log_scales")
@@ -22,7 +26,7 @@ _COARSEST = 1e-6
 
 
 @dataclass(frozen=True)
-class Columns:
+class Quantised:
     """Numbers a Gaussian as 16-bit steps between the least and the largest of each column."""
 
     steps: NDArray[np.uint16]  # [N, c]
@@ -34,19 +38,19 @@ class Columns:
         return self.low + self.step * self.steps.astype(np.float32)
 
 
-def columns_of(values: NDArray[np.floating]) -> Columns:
+def quantised(values: NDArray[np.floating]) -> Quantised:
     """Return `values` [N, c] in 16 bits."""
     low, high = values.min(axis=0), values.max(axis=0)
     step = ((high - low) / 65535.0).astype(np.float32)
     steps = np.round((values - low) / np.where(step > 0, step, 1.0)).clip(0, 65535)
-    return Columns(steps.astype(np.uint16), low.astype(np.float32), step)
+    return Quantised(steps.astype(np.uint16), low.astype(np.float32), step)
 
 
 @dataclass(frozen=True)
 class PackedHead:
     """N Gaussians and the K components of all families, one after the other, as the page has them."""
 
-    base: dict[str, Columns]
+    base: dict[str, Quantised]
     """means [N, 3], quats [N, 4], log_scales [N, 3], opacities [N, 1], sh0 [N, 3]."""
     shN: NDArray[np.int8]  # [N, 15, 3]
     shN_step: NDArray[np.float32]  # [15, 3]
@@ -58,43 +62,56 @@ class PackedHead:
     left_out: tuple[str, ...]
     """Attributes that components move and the page leaves at rest."""
 
-    def gaussians(self, pose: Pose) -> Gaussians:
-        """Return the raw Gaussians that the page shows for a pose."""
-        weights = np.zeros(len(self.steps), dtype=np.float32)
-        for name, values in pose.items():
-            weights[self.first[name] : self.first[name] + len(values)] = values
-        scaled = weights[:, None] * self.steps
-        used = np.flatnonzero(weights)
-        moved = {name: columns.values() for name, columns in self.base.items()}
-        moved["means"] = moved["means"] + np.einsum("k,knc->nc", scaled[used, 0], self.xyz[used].astype(np.float32))
-        first = 0
-        for number, field in enumerate(FINE, start=1):
-            end = first + moved[field].shape[1]
-            part = self.fine[used, :, first:end].astype(np.float32)
-            moved[field] = moved[field] + np.einsum("k,knc->nc", scaled[used, number], part)
-            first = end
-        opacities = moved["opacities"][:, 0].clip(_COARSEST, 1 - _COARSEST)
-        return Gaussians(
-            means=moved["means"],
-            quats=moved["quats"] / np.linalg.norm(moved["quats"], axis=1, keepdims=True),
-            log_scales=moved["log_scales"],
+    @cached_property
+    def rig(self) -> Rig:
+        """The rig that the page has: what `rig.js` and its shader evaluate."""
+        values = {name: columns.values() for name, columns in self.base.items()}
+        opacities = values["opacities"][:, 0].clip(_COARSEST, 1 - _COARSEST)
+        base = Gaussians(
+            means=values["means"],
+            quats=values["quats"],
+            log_scales=values["log_scales"],
             logit_opacities=np.log(opacities / (1 - opacities)),
-            sh0=moved["sh0"][:, None, :],
+            sh0=values["sh0"][:, None, :],
             shN=self.shN.astype(np.float32) * self.shN_step,
         )
+        columns = Columns(tuple(ATTRIBUTE_OF[field] for field in ("means", *FINE)), len(base))
+        steps = np.repeat(self.steps, [values[field].shape[1] for field in ("means", *FINE)], axis=1)  # [K, 13]
+        changes = np.concatenate([self.xyz.astype(np.float32), self.fine.astype(np.float32)], axis=2) * steps[:, None]
+        components = Components(
+            family="packed",
+            W=np.zeros((0, len(steps)), np.float32),
+            C=columns.by_column(changes),
+            mean=columns.row_of(base),
+            std=np.ones(len(columns), np.float32),
+            offset=None,
+            columns=columns,
+            faces=np.zeros((0, 3), np.int64),
+            face_mask=np.ones(len(base), bool),
+            frames=(),
+        )
+        return Rig.of(components, base)
+
+    def gaussians(self, pose: Pose) -> Gaussians:
+        """Return the raw Gaussians that the page shows for a pose."""
+        weights = np.zeros(self.rig.count, dtype=np.float32)
+        for name, values in pose.items():
+            weights[self.first[name] : self.first[name] + len(values)] = values
+        return self.rig.pose(weights)
 
 
 def pack_head(head: Head) -> PackedHead:
     """Return a head in the page's precision."""
-    base = head.base
+    base = head.rig.base
     opacities = 1.0 / (1.0 + np.exp(-base.logit_opacities.astype(np.float64)))
     shN_step = (np.abs(base.shN).max(axis=0) / 127.0).astype(np.float32)
     xyz, fine, first, left_out = [], [], {}, set()
     steps: list[list[float]] = []
     for name, family in head.families.items():
         first[name] = len(steps)
-        for weights in np.eye(family.rig.count, dtype=np.float32):
-            change = split_row(family.rig, weights @ family.rig.basis)
+        components = family.rig.components
+        for row in components.C:
+            change = components.columns.by_field(row * components.std)
             coordinates, rest, step = pack_component(change, len(base))
             xyz.append(coordinates)
             fine.append(rest)
@@ -102,11 +119,11 @@ def pack_head(head: Head) -> PackedHead:
             left_out |= change.keys() - {"means", *FINE}
     return PackedHead(
         base={
-            "means": columns_of(base.means),
-            "quats": columns_of(base.quats),
-            "log_scales": columns_of(base.log_scales),
-            "opacities": columns_of(opacities[:, None]),
-            "sh0": columns_of(base.sh0[:, 0]),
+            "means": quantised(base.means),
+            "quats": quantised(base.quats),
+            "log_scales": quantised(base.log_scales),
+            "opacities": quantised(opacities[:, None]),
+            "sh0": quantised(base.sh0[:, 0]),
         },
         shN=np.round(base.shN / np.where(shN_step > 0, shN_step, 1.0)).astype(np.int8),
         shN_step=shN_step,

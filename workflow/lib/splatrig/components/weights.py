@@ -1,0 +1,239 @@
+"""Weights that make components match a target: the one solver, free, bounded, or with a few pinned points.
+
+With G = B Bᵀ the Gram matrix of the components (or of their rows at a few pins) and m = B t the moments of a target,
+the weights minimise
+
+    wᵀ G w - 2 mᵀ w + Σ_k p_k w_k²     low ≤ w ≤ high
+
+`workflow/web/src/solve.js` mirrors it for the page; a test gives both the same numbers.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from splatrig.components.component_file import Components, Limits
+from splatrig.io.errors import InputError
+
+SWEEPS = 60
+"""Sweeps of coordinate descent that find out which weights end at their bounds."""
+
+SETTLED = 1e-6
+"""They end early when no weight moved by more than this fraction of the largest one."""
+
+STEPS_PER_COMPONENT = 6
+"""Bound on the steps to the exact optimum, in numbers of components; fewer than one per component suffice."""
+
+ROUNDING = 1e-11
+"""Relative size below which steps and slopes are noise."""
+
+REPEATED = 1e-13
+"""A component of which the others leave a smaller fraction repeats them."""
+
+
+def fit_weights(
+    targets: NDArray,
+    basis: NDArray,
+    *,
+    ridge: float = 0.0,
+    limits: Limits | None = None,
+) -> NDArray[np.float32]:  # [F, K]
+    """Return W minimising ‖targets - W basis‖² + ridge · mean(diag G) · ‖W‖² for `targets` [F, D], `basis` [K, D].
+
+    Of components that repeat each other the weights with the smallest norm, where there are no `limits`.
+    """
+    gram = (basis @ basis.T).astype(np.float64)
+    moments = (np.asarray(targets, dtype=basis.dtype) @ basis.T).astype(np.float64)
+    return solve_weights(gram, moments, ridge=ridge, limits=limits).astype(np.float32)
+
+
+def weights_of_displacements(
+    components: Components,
+    displacements: NDArray,  # [F, N, 3] millimetres from the rest face
+    *,
+    ridge: float = 0.0,
+    mask: NDArray[np.bool_] | None = None,  # [N]
+    scale: NDArray | None = None,  # [K]
+) -> NDArray[np.float64]:  # [F, K]
+    """Return the weights that move the centres most like `displacements`, within the model's limits.
+
+    `mask` leaves out Gaussians that are False; `scale` measures weights, and so the ridge, in units per component.
+    Raises InputError for components that move no centres.
+    """
+    basis = positions(components)
+    if mask is not None:
+        basis, displacements = basis[:, mask], displacements[:, mask]
+    flat = basis.reshape(len(basis), -1).astype(np.float64)
+    targets = np.asarray(displacements, dtype=np.float64).reshape(len(displacements), -1)
+    units = np.ones(len(flat)) if scale is None else np.asarray(scale, dtype=np.float64)
+    gram, moments = (flat @ flat.T) * np.outer(units, units), (targets @ flat.T) * units
+    low, high = limits_of(components)
+    return units * solve_weights(gram, moments, ridge=ridge, limits=(low / units, high / units))
+
+
+def weights_of_rows(
+    components: Components,
+    rows: NDArray,  # [F, D] in stored units
+    *,
+    ridge: float = 0.0,
+    mask: NDArray[np.bool_] | None = None,  # [N]
+) -> NDArray[np.float32]:  # [F, K]
+    """Return the weights within the model's limits whose rows come closest to `rows`, in standardised units.
+
+    `mask` leaves out Gaussians that are False.
+    """
+    wanted, C = components.standardise(np.asarray(rows, dtype=np.float32)), components.C
+    if mask is not None:
+        columns = components.columns.of_gaussians(mask)
+        wanted, C = wanted[:, columns], C[:, columns]
+    return fit_weights(wanted, C, ridge=ridge, limits=components.limits)
+
+
+def positions(components: Components) -> NDArray[np.float32]:  # [K, N, 3]
+    """Return how each component moves the centres, in millimetres per unit of weight; InputError when it moves none."""
+    if components.displacements is None:
+        raise InputError(
+            f"components of {', '.join(components.columns.names)}: expected xyz among them; only components that move "
+            "can be fitted."
+        )
+    return components.displacements
+
+
+def limits_of(components: Components) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the least and the greatest weight [K] that the model allows; infinite where it allows any."""
+    low, high = components.limits or (-np.inf, np.inf)
+    return np.full(len(components), low), np.full(len(components), high)
+
+
+def solve_weights(
+    gram: NDArray[np.float64],  # [K, K]
+    moments: NDArray[np.float64],  # [F, K]
+    *,
+    ridge: float = 0.0,
+    penalty: NDArray[np.float64] | None = None,  # [K]
+    limits: tuple[float, float] | tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,  # [K] each
+) -> NDArray[np.float64]:  # [F, K]
+    """Return the weights that minimise wᵀ G w - 2 mᵀ w + Σ p w² for each row of `moments`.
+
+    p is `penalty` plus `ridge` times the mean diagonal of `gram`. Without (finite) `limits` by the pseudo-inverse; with
+    them by a primal active-set method (Nocedal and Wright 2006, algorithm 16.3), from where coordinate descent leads:
+    exact, and after at most `STEPS_PER_COMPONENT` · K steps, wherever they end, within the limits.
+    """
+    count = len(gram)
+    diagonal = np.full(count, ridge * np.trace(gram) / max(count, 1))
+    if penalty is not None:
+        diagonal = diagonal + penalty
+    damped = np.ascontiguousarray(gram + np.diag(diagonal), dtype=np.float64)
+    bounded = limits is not None and not np.all(np.isinf(limits[0]) & np.isinf(limits[1]))
+    weights = np.zeros(moments.shape)
+    if not (bounded and count and diagonal.min() > 0.0):  # with a penalty on all, any start leads to the one optimum
+        weights = moments @ np.linalg.pinv(damped, rcond=1e-10, hermitian=True)
+    if limits is None or not bounded:
+        return weights
+    low, high = (np.broadcast_to(np.asarray(bound, dtype=np.float64), (count,)).copy() for bound in limits)
+    weights = np.clip(weights, low, high)
+    _bounded(damped, np.ascontiguousarray(moments, dtype=np.float64), low, high, weights)
+    return weights
+
+
+FREE, AT_LOW, AT_HIGH, STUCK = 0, 1, 2, 3
+"""Where a weight is in the solve; stuck: its bounds leave it no room."""
+
+
+@njit(cache=True)
+def _bounded(gram, moments, low, high, weights):  # type: ignore[no-untyped-def]
+    """Move the feasible `weights` [F, K] to the optimum, in place."""
+    for f in range(len(moments)):
+        _descend(gram, moments[f], low, high, weights[f])
+        _exact(gram, moments[f], low, high, weights[f])
+
+
+@njit(cache=True)
+def _descend(gram, moment, low, high, w):  # type: ignore[no-untyped-def]
+    """Go down one weight after the other, until the sweeps change little."""
+    K = len(w)
+    left = moment - gram @ w
+    for _ in range(SWEEPS):
+        largest_step, largest = 0.0, 1e-12
+        for k in range(K):
+            if gram[k, k] <= 0.0:
+                continue
+            wanted = min(max(w[k] + left[k] / gram[k, k], low[k]), high[k])
+            step = wanted - w[k]
+            if step != 0.0:
+                w[k] = wanted
+                for j in range(K):
+                    left[j] -= gram[k, j] * step
+            largest_step, largest = max(largest_step, abs(step)), max(largest, abs(wanted))
+        if largest_step <= SETTLED * largest:
+            break
+
+
+@njit(cache=True)
+def _exact(gram, moment, low, high, w):  # type: ignore[no-untyped-def]
+    """Go on to the optimum by solving exactly for the weights that are between their bounds."""
+    K = len(w)
+    side, step, factor = np.zeros(K, np.int64), np.zeros(K), np.empty((K, K))
+    left = moment - gram @ w  # minus half the gradient
+    noise = ROUNDING * (1.0 + np.abs(moment).max())
+    for k in range(K):
+        if high[k] <= low[k]:
+            side[k] = STUCK
+        elif w[k] <= low[k] and left[k] <= 0.0:
+            side[k] = AT_LOW
+        elif w[k] >= high[k] and left[k] >= 0.0:
+            side[k] = AT_HIGH
+    for _ in range(STEPS_PER_COMPONENT * K):
+        free = np.flatnonzero(side == FREE)
+        _step_to_optimum(gram, left, free, factor, step)
+        first, fraction = -1, 1.0
+        for i, component in enumerate(free):
+            if abs(step[i]) > ROUNDING:
+                room = (low[component] if step[i] < 0 else high[component]) - w[component]
+                if room / step[i] < fraction:
+                    first, fraction = i, max(room / step[i], 0.0)
+        for i, component in enumerate(free):
+            w[component] += fraction * step[i]
+        if first >= 0:
+            at_low = step[first] < 0
+            side[free[first]] = AT_LOW if at_low else AT_HIGH
+            w[free[first]] = low[free[first]] if at_low else high[free[first]]
+        left = moment - gram @ w
+        if first >= 0:
+            continue
+        best, gain = -1, noise
+        for k in range(K):
+            if side[k] == AT_LOW or side[k] == AT_HIGH:
+                downhill = left[k] if side[k] == AT_LOW else -left[k]
+                if downhill > gain:
+                    best, gain = k, downhill
+        if best < 0:
+            break
+        side[best] = FREE
+    for k in range(K):
+        w[k] = min(max(w[k], low[k]), high[k])
+
+
+@njit(cache=True)
+def _step_to_optimum(gram, left, free, factor, step):  # type: ignore[no-untyped-def]
+    """Fill `step` [len(free)] with the step to the optimum of the weights `free`, by Cholesky's `factor` [K, K].
+
+    A component that repeats the ones before it stays where it is.
+    """
+    for i, k in enumerate(free):
+        value = left[k]
+        for j in range(i + 1):
+            product = gram[k, free[j]]
+            for m in range(j):
+                product -= factor[i, m] * factor[j, m]
+            if j < i:
+                factor[i, j] = product / factor[j, j]
+                value -= factor[i, j] * step[j]
+            else:
+                factor[i, i] = np.sqrt(product) if product > REPEATED * gram[k, k] else np.inf
+        step[i] = value / factor[i, i]
+    for i in range(len(free) - 1, -1, -1):
+        value = step[i]
+        for m in range(i + 1, len(free)):
+            value -= factor[m, i] * step[m]
+        step[i] = value / factor[i, i]
