@@ -29,14 +29,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow" / "lib"), str(ROOT / "tests" / "components")]
+sys.path[:0] = [str(ROOT / "workflow" / "lib"), str(ROOT / "tests")]
 
 import h5py  # noqa: E402
 import numpy as np  # noqa: E402
 import scipy  # noqa: E402
 import yaml  # noqa: E402
 from component_data import template, write_store  # noqa: E402
-from sldc_reference import plain_sldc  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
 from splatrig.components.attributes import AttributeReader  # noqa: E402
@@ -55,6 +54,7 @@ from splatrig.components.sldc import AdmmOptions, SldcOptions, sparse_localized_
 from splatrig.components.support import GaussMap, Locality, largest_distance_mm  # noqa: E402
 from splatrig.config.models import SldcConfig, from_mapping  # noqa: E402
 from splatrig.mesh.geodesic import GeodesicSolver  # noqa: E402
+from support.sldc_reference import plain_sldc  # noqa: E402
 
 FRAMES = 330
 JOINT = ["xyz", "f_dc", "rotation", "scale"]

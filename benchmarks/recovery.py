@@ -11,17 +11,17 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow" / "lib"), str(ROOT / "tests"), str(ROOT / "tests" / "components")]
+sys.path[:0] = [str(ROOT / "workflow" / "lib"), str(ROOT / "tests")]
 
 import numpy as np  # noqa: E402
 import yaml  # noqa: E402
-from synthetic import matched_correlations, planted_demo_head, sheet_with_bumps  # noqa: E402
 
 from splatrig.components.local import local_components  # noqa: E402
 from splatrig.components.matrix import AttributeMatrix, in_memory  # noqa: E402
 from splatrig.components.pca import principal_components  # noqa: E402
 from splatrig.config.models import SldcConfig, from_mapping  # noqa: E402
 from splatrig.mesh.template import Level, identity_step  # noqa: E402
+from support.synthetic import matched_correlations, planted_demo_head, sheet_with_bumps  # noqa: E402
 
 NOISE_MM = (0.0, 0.05, 0.15, 0.5, 1.0)
 SIGNED = "both signs"

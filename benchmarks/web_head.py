@@ -22,7 +22,6 @@ from numpy.typing import NDArray  # noqa: E402
 from PIL import Image  # noqa: E402
 from scipy.optimize import lsq_linear  # noqa: E402
 
-from browser import chromium  # noqa: E402
 from splatrig.animation.render import render  # noqa: E402
 from splatrig.control.fit import positions  # noqa: E402
 from splatrig.control.head import Head, open_head  # noqa: E402
@@ -30,6 +29,7 @@ from splatrig.control.web.measure import INSIDE, expression_poses, psnr  # noqa:
 from splatrig.dataset.cameras import Cameras, read_cameras  # noqa: E402
 from splatrig.dataset.pose import read_pose  # noqa: E402
 from splatrig.gaussians.store import read_fitted_frames  # noqa: E402
+from support.browser import chromium  # noqa: E402
 
 SNAPSHOT = """async ([pose, name, width, height]) => {
     const head = window.splatrig;

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from capture.release_server import content, serve
 from splatrig.capture import download
 from splatrig.capture.download import Client, MissingError
 from splatrig.config.models import DownloadConfig
 from splatrig.io.errors import InputError
+from support.release_server import content, serve
 
 SETTINGS = DownloadConfig(
     parallel=4,

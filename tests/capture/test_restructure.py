@@ -9,7 +9,6 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
-from capture.raw import HEAD, HEIGHT, STAGE, UNREFERENCED, WIDTH, RawCapture, stage_cameras
 from splatrig.capture.calibration import calibrated_cameras, raw_image_size
 from splatrig.capture.color import correction_table
 from splatrig.capture.krt import read_krt, write_krt
@@ -21,6 +20,7 @@ from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.obj import read_obj, write_obj
 from splatrig.mesh.ply import read_ply
 from splatrig.mesh.subdivision import subdivide
+from support.raw_capture import HEAD, HEIGHT, STAGE, UNREFERENCED, WIDTH, RawCapture, stage_cameras
 
 NEUTRAL, SMILE = "E001_Neutral", "E002_Smile"
 OPTIONS = RestructureOptions(

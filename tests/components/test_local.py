@@ -6,13 +6,13 @@ import pytest
 import yaml
 from scipy.optimize import linear_sum_assignment
 
-from components.synthetic import export_small_capture, matched_correlations, planted_demo_head, weights_of
 from splatrig.components.assemble import assemble, data_matrix
 from splatrig.components.component_file import read_components, write_components
 from splatrig.components.local import CoarseStart, coarse_start, local_components
 from splatrig.components.matrix import in_memory
 from splatrig.components.pca import principal_components
 from splatrig.config.models import SldcConfig, from_mapping
+from support.synthetic import export_small_capture, matched_correlations, planted_demo_head, weights_of
 
 ROOT = Path(__file__).resolve().parents[2]
 

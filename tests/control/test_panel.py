@@ -3,11 +3,10 @@ import json
 import numpy as np
 import pytest
 
-import planted
-from control import heads
 from splatrig.control.coefficients import coefficients_text, parse_coefficients, read_coefficients, write_coefficients
 from splatrig.control.panel import plausible, read_panel, usable_names, weight_ranges, write_panel
 from splatrig.io.errors import InputError
+from support import heads, planted
 
 HEAD = heads.head(1)
 

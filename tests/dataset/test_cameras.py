@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fitting import tiny
 from splatrig.dataset.cameras import read_cameras
 from splatrig.io.errors import InputError
+from support import tiny
 
 
 def test_a_pixel_spans_depth_over_focal_length():

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from fitting import tiny
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Dataset
 from splatrig.fitting.fitting import FitContext, first_gaussians
@@ -16,6 +15,7 @@ from splatrig.fitting.trainer import Surface, camera_order, fit, frame_generator
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.io.errors import InputError
 from splatrig.mesh.normals import vertex_rotations
+from support import tiny
 
 GAIN_DB = 4.0  # measured 5.8 dB in 60 steps
 

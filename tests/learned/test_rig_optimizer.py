@@ -4,21 +4,21 @@ import numpy as np
 import pytest
 import torch
 
-from learned import planted
 from splatrig.fitting.trainer import ADAM_BETAS, ADAM_EPSILON
 from splatrig.io.errors import InputError
 from splatrig.learned.model import BlockStart, JointRig, RigStart
 from splatrig.learned.plan import scaled
 from splatrig.learned.rig_optimizer import RigOptimiser, RowAdam, shrink_rows
+from support import known_rig
 
 
 @pytest.fixture
 def rig() -> JointRig:
     generator = np.random.default_rng(0)
-    base = planted.ball(generator, 20)
+    base = known_rig.ball(generator, 20)
     deltas = {"means": generator.standard_normal((3, 20, 3)).astype(np.float32)}
     weights = generator.standard_normal((5, 3)).astype(np.float32)
-    return JointRig(RigStart(base, weights, (BlockStart(("means",), deltas),), neutral_row=1), planted.RATES)
+    return JointRig(RigStart(base, weights, (BlockStart(("means",), deltas),), neutral_row=1), known_rig.RATES)
 
 
 def test_row_adam_equals_torch_when_every_row_is_seen() -> None:
@@ -58,7 +58,7 @@ def test_a_row_shorter_than_the_pull_vanishes_and_a_longer_one_keeps_its_directi
 
 @pytest.mark.parametrize("bounded", [False, True])
 def test_the_gauge_is_fixed_after_every_step(rig: JointRig, bounded: bool) -> None:
-    optimiser = RigOptimiser(rig, planted.plan(local=bounded, weight_rate=0.5))
+    optimiser = RigOptimiser(rig, known_rig.plan(local=bounded, weight_rate=0.5))
     generator = torch.Generator().manual_seed(0)
     for step in range(3):
         for parameter in rig.parameters().values():
@@ -78,22 +78,22 @@ def test_the_first_step_moves_every_entry_by_its_physical_rate(rig: JointRig) ->
     basis = rig.blocks[0].dense().clone()
     for parameter in rig.parameters().values():
         parameter.grad = torch.ones_like(parameter)
-    RigOptimiser(rig, planted.plan()).step(0, [1], torch.zeros(5, 3))
-    assert torch.allclose(before["base_means"] - rig.base["means"], torch.tensor(planted.RATES.means), rtol=1e-3)
-    assert torch.allclose(before["base_shN"] - rig.base["shN"], torch.tensor(planted.RATES.shN), rtol=1e-3)
-    assert torch.allclose(basis - rig.blocks[0].dense(), torch.tensor(planted.RATES.means), rtol=1e-3)
+    RigOptimiser(rig, known_rig.plan()).step(0, [1], torch.zeros(5, 3))
+    assert torch.allclose(before["base_means"] - rig.base["means"], torch.tensor(known_rig.RATES.means), rtol=1e-3)
+    assert torch.allclose(before["base_shN"] - rig.base["shN"], torch.tensor(known_rig.RATES.shN), rtol=1e-3)
+    assert torch.allclose(basis - rig.blocks[0].dense(), torch.tensor(known_rig.RATES.means), rtol=1e-3)
 
 
 def test_a_fixed_base_stays(rig: JointRig) -> None:
     before = {name: tensor.detach().clone() for name, tensor in rig.base.items()}
     for parameter in rig.parameters().values():
         parameter.grad = torch.ones_like(parameter)
-    RigOptimiser(rig, planted.plan(base_rates=scaled(planted.RATES, 0.0))).step(0, range(5), torch.ones(5, 3))
+    RigOptimiser(rig, known_rig.plan(base_rates=scaled(known_rig.RATES, 0.0))).step(0, range(5), torch.ones(5, 3))
     for name, tensor in rig.base.items():
         assert torch.allclose(tensor, before[name], atol=1e-7)
 
 
 def test_a_driven_field_needs_a_rate(rig: JointRig) -> None:
-    plan = planted.plan(rates=replace(planted.RATES, means=0.0))
+    plan = known_rig.plan(rates=replace(known_rig.RATES, means=0.0))
     with pytest.raises(InputError, match=r"training\.rates\.means"):
         RigOptimiser(rig, plan)

@@ -7,8 +7,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from learned import planted
-from learned.planted import Planted
 from splatrig.dataset.photographs import Photographs, View
 from splatrig.fitting.compare_view import render_view
 from splatrig.fitting.losses import photometric_loss, size_loss
@@ -19,6 +17,8 @@ from splatrig.learned.occlusion import ALL, Occlusion
 from splatrig.learned.plan import JointPlan
 from splatrig.learned.schedule import Batch
 from splatrig.learned.stream import Shot
+from support import known_rig
+from support.known_rig import Planted
 
 STEP = 3
 DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.cuda])]
@@ -26,7 +26,7 @@ DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.cuda])]
 
 @pytest.fixture(scope="module")
 def truth(tmp_path_factory: pytest.TempPathFactory) -> Planted:
-    return planted.plant(tmp_path_factory.mktemp("planted"))
+    return known_rig.plant(tmp_path_factory.mktemp("planted"))
 
 
 def taken(fit: JointFit, groups: list[list[Shot]], monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
@@ -96,12 +96,12 @@ def test_a_step_goes_down_the_gradient_of_the_mean_over_its_pictures(
 ) -> None:
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
-    render = replace(planted.RENDER, backdrop=backdrop, rasterizer="auto")
-    plan = planted.plan(local=local, occlusion=occlusion, render=render, size_weight=0.3)
-    rig = JointRig(planted.disturbed(truth, 0, local=local), plan.rates, device)
+    render = replace(known_rig.RENDER, backdrop=backdrop, rasterizer="auto")
+    plan = known_rig.plan(local=local, occlusion=occlusion, render=render, size_weight=0.3)
+    rig = JointRig(known_rig.disturbed(truth, 0, local=local), plan.rates, device)
     with Photographs(truth.frames, device, workers=2, processes=False) as photographs:
-        schedule = planted.schedule(truth, Batch(len(groups), 1))
-        fit = JointFit(rig, photographs, schedule, planted.surroundings(truth), plan)
+        schedule = known_rig.schedule(truth, Batch(len(groups), 1))
+        fit = JointFit(rig, photographs, schedule, known_rig.surroundings(truth), plan)
         shots = shots_of(photographs, groups)
         if len(groups) > 1:
             shots[1][0] = cropped_unequally(shots[1][0], 40, 37)
@@ -114,8 +114,8 @@ def test_a_step_goes_down_the_gradient_of_the_mean_over_its_pictures(
 
 
 def test_a_gradient_that_is_not_finite_is_left_out_alone(truth: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = planted.plan()
-    rig = JointRig(planted.disturbed(truth, 0, local=False), plan.rates)
+    plan = known_rig.plan()
+    rig = JointRig(known_rig.disturbed(truth, 0, local=False), plan.rates)
     original = fit_module.activated_frames
 
     def poisoned(*arguments: object) -> object:
@@ -123,8 +123,8 @@ def test_a_gradient_that_is_not_finite_is_left_out_alone(truth: Planted, monkeyp
         poses.means.register_hook(lambda slope: slope.index_fill(1, torch.tensor([5]), np.nan))
         return poses
 
-    with planted.photographs(truth) as photographs:
-        fit = JointFit(rig, photographs, planted.schedule(truth), planted.surroundings(truth), plan)
+    with known_rig.photographs(truth) as photographs:
+        fit = JointFit(rig, photographs, known_rig.schedule(truth), known_rig.surroundings(truth), plan)
         shots = shots_of(photographs, [[(1, 0)], [(4, 2)]])
         healthy = taken(fit, shots, monkeypatch)
         monkeypatch.setattr(fit_module, "activated_frames", poisoned)
@@ -139,11 +139,11 @@ def test_a_gradient_that_is_not_finite_is_left_out_alone(truth: Planted, monkeyp
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_step_on_a_gpu_starts_few_kernels_and_waits_once(truth: Planted, recwarn: pytest.WarningsRecorder) -> None:
     """gsplat waits for the number of tiles that Gaussians cover; nothing else may."""
-    render = replace(planted.RENDER, backdrop="random", rasterizer="auto")
-    plan = planted.plan(occlusion=Occlusion(0.2, 0.1), render=render)
-    rig = JointRig(planted.disturbed(truth, 0, local=False), plan.rates, "cuda")
+    render = replace(known_rig.RENDER, backdrop="random", rasterizer="auto")
+    plan = known_rig.plan(occlusion=Occlusion(0.2, 0.1), render=render)
+    rig = JointRig(known_rig.disturbed(truth, 0, local=False), plan.rates, "cuda")
     with Photographs(truth.frames, "cuda", workers=2, processes=False) as photographs:
-        fit = JointFit(rig, photographs, planted.schedule(truth), planted.surroundings(truth), plan)
+        fit = JointFit(rig, photographs, known_rig.schedule(truth), known_rig.surroundings(truth), plan)
         shots = shots_of(photographs, [[(1, 0)], [(4, 2)]])
         fit.step(0, shots)
         recwarn.clear()

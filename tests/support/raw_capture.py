@@ -7,11 +7,11 @@ import numpy as np
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from mesh.heads import ellipsoid_head
 from splatrig.capture.krt import KrtCamera, write_krt
 from splatrig.dataset.pose import to_world, write_pose
 from splatrig.mesh.obj import write_obj
 from splatrig.mesh.silhouette import silhouette
+from support.ellipsoid import ellipsoid_head
 
 WIDTH, HEIGHT = 24, 36
 STAGE = np.array([20, 60, 30], dtype=np.uint8)

@@ -8,7 +8,6 @@ import pandas as pd
 import trimesh
 from scipy.optimize import linear_sum_assignment
 
-from demo_head import head_path
 from splatrig.capture.demo.head import load_head
 from splatrig.components.attribute_writer import export_attributes
 from splatrig.components.attributes import AttributeReader
@@ -20,6 +19,7 @@ from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 from splatrig.mesh.mask import nearest_vertices, nose_tip
 from splatrig.mesh.template import Level, Template, build_template, identity_step
 from splatrig.mesh.topology import prune_unreferenced
+from support.demo_head import head_path
 
 
 def small_template(subdivisions: int = 1) -> Template:
