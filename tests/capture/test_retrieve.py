@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from capture.test_download import SETTINGS, Pauses
 from splatrig.capture.release import plan
 from splatrig.capture.retrieve import assemble, describe_plan, fetch_release, retrieve, sizes
 from splatrig.io.errors import InputError
@@ -13,7 +12,9 @@ from support.release_server import (
     FOLDER,
     PER_CAMERA,
     SEGMENTS,
+    SETTINGS,
     WHOLE,
+    Pauses,
     content,
     listings,
     miniature,
