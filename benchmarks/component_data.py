@@ -1,42 +1,58 @@
-"""Synthetic heads with the exact size of Multiface 6795937, for benchmarks/components.py."""
+"""Synthetic heads, of the exact size of Multiface 6795937 or small ones, for benchmarks/components.py."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
+import harness  # noqa: F401 (finds the library)
 import numpy as np
 
 from splatrig.components.attributes import FORMAT
-from splatrig.components.matrix import DIMENSIONS
+from splatrig.components.fields import ATTRIBUTES
 from splatrig.mesh.template import Template, build_template
 
-RINGS, SPOKES, SPLITS = 134, 41, 15
-"""A tube of 134 × 41 vertices and 15 split triangles: 5,509 vertices, 10,936 faces, 16,445 edges, as in Multiface."""
 
-EXPRESSIONS, PER_EXPRESSION = 66, 5
+@dataclass(frozen=True)
+class Size:
+    """How large the synthetic data are: a tube of rings × spokes vertices, some of its triangles split in three."""
+
+    rings: int
+    spokes: int
+    splits: int
+    frames: int
+    bumps: int
 
 
-def head_tube() -> tuple[np.ndarray, np.ndarray]:
-    """Return vertices [5509, 3] (millimetres) and faces [10936, 3] of an ellipsoid open at both ends."""
-    latitude = np.linspace(np.radians(4), np.radians(176), RINGS)
-    longitude = np.arange(SPOKES) * 2 * np.pi / SPOKES
+FULL = Size(rings=134, spokes=41, splits=15, frames=330, bumps=60)
+"""5,509 vertices, 10,936 faces, 16,445 edges, as in Multiface; 87,652 vertices at the finest level."""
+SMALLEST = Size(rings=9, spokes=8, splits=2, frames=15, bumps=4)
+"""74 / 272 / 1,040 vertices."""
+
+PER_EXPRESSION = 5
+
+
+def head_tube(size: Size = FULL) -> tuple[np.ndarray, np.ndarray]:
+    """Return vertices [V, 3] (millimetres) and faces [T, 3] of an ellipsoid open at both ends."""
+    latitude = np.linspace(np.radians(4), np.radians(176), size.rings)
+    longitude = np.arange(size.spokes) * 2 * np.pi / size.spokes
     ring, spoke = np.meshgrid(latitude, longitude, indexing="ij")
     points = [75 * np.sin(ring) * np.sin(spoke), 120 * np.cos(ring), 95 * np.sin(ring) * np.cos(spoke)]
     vertices = np.stack(points, axis=-1).reshape(-1, 3)
-    index = np.arange(RINGS * SPOKES).reshape(RINGS, SPOKES)
+    index = np.arange(size.rings * size.spokes).reshape(size.rings, size.spokes)
     a, b = index[:-1], index[1:]
     c, d = np.roll(b, -1, axis=1), np.roll(a, -1, axis=1)
     faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3), np.stack([a, c, d], -1).reshape(-1, 3)])
-    split = np.arange(SPLITS) * (len(faces) // SPLITS)
-    centers = len(vertices) + np.arange(SPLITS)
+    split = np.arange(size.splits) * (len(faces) // size.splits)
+    centers = len(vertices) + np.arange(size.splits)
     corners = faces[split]
     vertices = np.concatenate([vertices, vertices[corners].mean(axis=1)])
     parts = [np.stack([corners[:, i], corners[:, (i + 1) % 3], centers], axis=1) for i in range(3)]
     return vertices, np.concatenate([np.delete(faces, split, axis=0), *parts])
 
 
-def template(subdivisions: int = 2) -> Template:
-    """Return the template of the tube: 5,509 / 21,954 / 87,652 vertices."""
-    return build_template(*head_tube(), subdivisions, center_vertex=0, fraction=0.57)
+def template(size: Size = FULL) -> Template:
+    """Return the template of the tube with three levels; 5,509 / 21,954 / 87,652 vertices at full size."""
+    return build_template(*head_tube(size), 2, center_vertex=0, fraction=0.57)
 
 
 def weights(bumps: int, frames: int, seed: int = 0) -> np.ndarray:
@@ -49,17 +65,16 @@ def weights(bumps: int, frames: int, seed: int = 0) -> np.ndarray:
     return (peaks[:, None] * ramp[:, None]).reshape(-1, bumps)[:frames]
 
 
-def write_store(
-    path: Path, mesh: Template, level: str, frames: int, attributes: list[str], bumps: int = 60, seed: int = 0
-) -> None:
+def write_store(path: Path, mesh: Template, level: str, size: Size, attributes: list[str], seed: int = 0) -> None:
     """Write an attribute store of moving bumps (8 mm and less, 15 to 35 mm wide) with noise, Gaussian by Gaussian."""
     rng = np.random.default_rng(seed)
+    frames, bumps = size.frames, size.bumps
     vertices = mesh.levels[level].vertices
     base = mesh.levels["base"].vertices  # so that every level moves alike
     centers = base[rng.choice(len(base), bumps, replace=False)]
     radii = rng.uniform(15, 35, size=bumps)
     W = weights(bumps, frames, seed)
-    total = sum(DIMENSIONS[name] for name in attributes)
+    total = sum(ATTRIBUTES[name].size for name in attributes)
     directions = rng.normal(size=(bumps, total))
     directions *= (8 / (1 + np.arange(bumps)) ** 0.5 / np.linalg.norm(directions, axis=1))[:, None]
     with h5py.File(path, "w") as file:
@@ -72,15 +87,15 @@ def write_store(
         file.create_dataset("role", data=["train"] * frames, dtype=h5py.string_dtype())
         first = 0
         for name in attributes:
-            width, size = DIMENSIONS[name], {"xyz": 1.0, "f_dc": 0.05, "rotation": 0.01, "scale": 0.05}[name]
+            width, height = DIMENSIONS[name], {"xyz": 1.0, "f_dc": 0.05, "rotation": 0.01, "scale": 0.05}[name]
             data = file.create_dataset(name, shape=(frames, len(vertices) * width), dtype=np.float32)
             for start in range(0, len(vertices), 4096):
                 part = vertices[start : start + 4096]
                 distance = np.linalg.norm(part[:, None] - centers, axis=2)
                 profile = np.exp(-0.5 * (distance / radii) ** 2) * (distance < 3 * radii)
                 field = profile.T[:, :, None] * directions[:, None, first : first + width]
-                moved = size * np.tensordot(W, field, 1)
-                moved += 0.02 * size * rng.normal(size=moved.shape) * (np.arange(frames) > 0)[:, None, None]
+                moved = height * np.tensordot(W, field, 1)
+                moved += 0.02 * height * rng.normal(size=moved.shape) * (np.arange(frames) > 0)[:, None, None]
                 rest = part if name == "xyz" else rng.normal(size=(len(part), width))
                 data[:, start * width : (start + len(part)) * width] = (rest + moved).reshape(frames, -1)
             first += width

@@ -19,53 +19,72 @@ How well planted components are found again is benchmarks/recovery.py.
 import argparse
 import csv
 import logging
-import os
-import platform
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow" / "lib"), str(ROOT / "tests")]
+import component_data
+import h5py
+import numpy as np
+import yaml
+from component_data import write_store
+from harness import ROOT, Figures, machine, need_cuda, parsed, parser_of
+from threadpoolctl import threadpool_limits
 
-import h5py  # noqa: E402
-import numpy as np  # noqa: E402
-import scipy  # noqa: E402
-import yaml  # noqa: E402
-from component_data import template, write_store  # noqa: E402
-from threadpoolctl import threadpool_limits  # noqa: E402
+from splatrig.components.attributes import AttributeReader
+from splatrig.components.component_file import Components
+from splatrig.components.local import COLUMNS_IN_CACHE, CoarseStart, local_components, make_engine
+from splatrig.components.matrix import StandardisedRows, standardise
+from splatrig.components.mbspca import sparse_components
+from splatrig.components.pca import principal_components
+from splatrig.components.sldc import AdmmOptions, SldcOptions, sparse_localized_components
+from splatrig.components.support import GaussMap, Locality, largest_distance_mm
+from splatrig.config.models import SldcConfig, from_mapping
+from splatrig.mesh.geodesic import GeodesicSolver
+from splatrig.mesh.template import Template
+from support.sldc_reference import plain_sldc
 
-from splatrig.components.attributes import AttributeReader  # noqa: E402
-from splatrig.components.component_file import Components, by_column, by_gaussian  # noqa: E402
-from splatrig.components.local import (  # noqa: E402
-    COLUMNS_IN_CACHE,
-    CoarseStart,
-    FoundLocal,
-    local_components,
-    make_engine,
-)
-from splatrig.components.matrix import StandardisedRows, standardise  # noqa: E402
-from splatrig.components.mbspca import sparse_components  # noqa: E402
-from splatrig.components.pca import principal_components  # noqa: E402
-from splatrig.components.sldc import AdmmOptions, SldcOptions, sparse_localized_components  # noqa: E402
-from splatrig.components.support import GaussMap, Locality, largest_distance_mm  # noqa: E402
-from splatrig.config.models import SldcConfig, from_mapping  # noqa: E402
-from splatrig.mesh.geodesic import GeodesicSolver  # noqa: E402
-from support.sldc_reference import plain_sldc  # noqa: E402
-
-FRAMES = 330
 JOINT = ["xyz", "f_dc", "rotation", "scale"]
 PLAIN = AdmmOptions(rho=10.0, relaxation=1.0, iterations=10, tolerance=0.0)
-ROWS: list[dict[str, object]] = []
 
 
-def report(bar: str, quantity: str, value: float, unit: str, wanted: str = "") -> None:
-    """Keep one figure and print it."""
-    ROWS.append({"bar": bar, "quantity": quantity, "value": f"{value:.6g}", "unit": unit, "wanted": wanted})
-    print(f"{bar:14} {quantity:52} {value:>12.6g} {unit:8} {wanted}", flush=True)
+@dataclass(frozen=True)
+class Bench:
+    """What all measurements share."""
+
+    folder: Path
+    """Holds the synthetic stores."""
+    options: argparse.Namespace
+    size: component_data.Size
+    k: int
+    figures: Figures
+
+    @cached_property
+    def template(self) -> Template:
+        """The mesh, with three levels."""
+        return component_data.template(self.size)
+
+    def store(self, level: str, attributes: list[str]) -> Path:
+        """Return the path of the store of a level, which is written unless it is there."""
+        path = self.folder / f"{'xyz' if attributes == ['xyz'] else 'joint'}_{level}.h5"
+        if not path.exists():
+            write_store(path, self.template, level, self.size, attributes)
+        return path
+
+    def locality(self, level: str, support: GaussMap) -> Locality:
+        """Return the support around vertices of a level."""
+        mesh = self.template.levels[level]
+        solver = GeodesicSolver(mesh.vertices, mesh.faces)
+        return Locality(solver, support, largest_distance_mm(solver, 0))
+
+    def report(self, bar: str, quantity: str, value: float, unit: str, wanted: str = "") -> None:
+        """Keep one figure and print it."""
+        self.figures.add(f"{bar}: {quantity}", value, unit, f"wanted: {wanted}" if wanted else "")
 
 
 def measured(function: Callable[[], object]) -> tuple[object, float, float]:
@@ -79,19 +98,18 @@ def measured(function: Callable[[], object]) -> tuple[object, float, float]:
     return result, seconds, peak / 2**20
 
 
-def bench_pca(folder: Path, threads: int, gaussians: int | None) -> None:
+def bench_pca(bench: Bench) -> None:
     """Joint PCA from the file against sklearn's."""
     from sklearn.decomposition import PCA
 
-    path = folder / "joint.h5"
-    if not path.exists():
-        write_store(path, template(), "subd2", FRAMES, JOINT)
+    report, threads, gaussians = bench.report, bench.options.threads, bench.options.columns
+    path = bench.store("subd2", JOINT)
     if gaussians is not None:
-        path = _first(path, folder / f"joint_{gaussians}.h5", gaussians)
+        path = _first(path, bench.folder / f"joint_{gaussians}.h5", gaussians)
 
     def ours() -> object:
         with AttributeReader(path) as reader:
-            return principal_components(reader.train_matrix(JOINT), 50, "mean", threads=threads)
+            return principal_components(reader.train_matrix(JOINT), bench.k, "mean", threads=threads)
 
     def oracle() -> object:
         with AttributeReader(path) as reader:
@@ -99,7 +117,7 @@ def bench_pca(folder: Path, threads: int, gaussians: int | None) -> None:
             rows = np.empty(matrix.shape)
             for columns, block in StandardisedRows(matrix, found.standardisation).blocks():
                 rows[:, columns] = block
-        return PCA(50, svd_solver="full", copy=False).fit(rows)
+        return PCA(bench.k, svd_solver="full", copy=False).fit(rows)
 
     runs = [measured(ours) for _ in range(3)]
     found = runs[0][0]
@@ -111,7 +129,7 @@ def bench_pca(folder: Path, threads: int, gaussians: int | None) -> None:
     report("pca", "ours, peak memory", max(run[2] for run in runs), "GiB", "<= 3")
     report("pca", "sklearn full SVD", their_seconds, "s")
     report("pca", "sklearn, peak memory", their_peak, "GiB")
-    report("pca", "faster by", their_seconds / seconds, "x", ">= 30")
+    report("pca", "faster by", their_seconds / seconds, "times", ">= 30")
     relative = np.abs(found.explained_variance / theirs.explained_variance_ - 1)
     report("pca", "largest relative difference of a variance", relative.max(), "", "<= 1e-5")
     gaps = np.abs(np.diff(theirs.explained_variance_)) / theirs.explained_variance_[:-1]
@@ -135,27 +153,15 @@ def _first(path: Path, smaller: Path, gaussians: int) -> Path:
     return smaller
 
 
-def _locality(level: str, support: GaussMap) -> Locality:
-    mesh = template().levels[level]
-    solver = GeodesicSolver(mesh.vertices, mesh.faces)
-    return Locality(solver, support, largest_distance_mm(solver, 0))
-
-
-def _xyz(folder: Path, level: str) -> Path:
-    path = folder / f"xyz_{level}.h5"
-    if not path.exists():
-        write_store(path, template(), level, FRAMES, ["xyz"])
-    return path
-
-
-def bench_plain(folder: Path, threads: int, quick: bool = False) -> None:
+def bench_plain(bench: Bench) -> None:
     """SLDC against the published algorithm at the base level, equal steps, float64."""
-    with AttributeReader(_xyz(folder, "base")) as reader:
+    report, threads = bench.report, bench.options.threads
+    with AttributeReader(bench.store("base", ["xyz"])) as reader:
         matrix = reader.train_matrix(["xyz"])
         X = StandardisedRows(matrix, standardise(matrix, "neutral")).less_rest().astype(np.float64)
-    X = X.reshape(FRAMES, -1, 3)
-    locality = _locality("base", GaussMap(0.2))
-    for k, outer in [(50, 10), (330, 2)][: 1 if quick else 2]:
+    X = X.reshape(bench.size.frames, -1, 3)
+    locality = bench.locality("base", GaussMap(0.2))
+    for k, outer in [(bench.k, 10), (bench.size.frames, 2)][: 1 if bench.options.quick else 2]:
         size = COLUMNS_IN_CACHE // 3
         options = SldcOptions(k, 1.0, False, outer, 0.0, sweeps=1, momentum=0.0, slack=0.0, reseed=False, admm=PLAIN)
 
@@ -172,24 +178,24 @@ def bench_plain(folder: Path, threads: int, quick: bool = False) -> None:
         bar = f"plain K={k}"
         report(bar, f"ours, {outer} iterations", seconds, "s")
         report(bar, f"published algorithm, {outer} iterations", their_seconds, "s")
-        report(bar, "faster by", their_seconds / seconds, "x", ">= 10" if k == 50 else ">= 5")
+        report(bar, "faster by", their_seconds / seconds, "times", ">= 10" if k == bench.k else ">= 5")
         difference = np.abs(found.objective / objective - 1).max()
         report(bar, "largest relative difference of the objective", difference, "", "<= 1e-6")
 
 
-def bench_full(folder: Path, threads: int, attributes: list[str], device: str, start: str | None = None) -> None:
+def bench_full(bench: Bench, attributes: list[str], device: str, start: str | None = None) -> None:
     """SLDC at the finest level to convergence: reading, standardising, geodesics and all."""
-    path = _xyz(folder, "subd2") if attributes == ["xyz"] else folder / "joint.h5"
-    if not path.exists():
-        write_store(path, template(), "subd2", FRAMES, JOINT)
-    mesh = template()
+    if device == "cuda":
+        need_cuda()
+    report, threads = bench.report, bench.options.threads
+    path, mesh = bench.store("subd2", attributes), bench.template
     values = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["components"]["sldc"]
-    config = from_mapping(SldcConfig, {**values, "k": 50})
+    config = from_mapping(SldcConfig, {**values, "k": bench.k})
     coarse = CoarseStart(mesh.levels[start], mesh.between(start, "subd2")) if start else None
     bar = f"{device} {'xyz' if attributes == ['xyz'] else 'joint'}{' from ' + start if start else ''}"
     wanted = {"cuda": "<= 10", "cpu": "<= 10 of plain"}[device] if attributes == ["xyz"] else ""
 
-    def run() -> FoundLocal:
+    def run() -> Decomposition:
         with AttributeReader(path) as reader:
             matrix = reader.train_matrix(attributes)
             return local_components(
@@ -199,41 +205,40 @@ def bench_full(folder: Path, threads: int, attributes: list[str], device: str, s
     for attempt in range(2 if device == "cuda" else 1):
         found, seconds, peak = measured(run)
         report(bar, f"to convergence, run {attempt + 1}", seconds, "s", wanted)
-    report(bar, "iterations at the finest level", len(found.extras["sldc_objective"]), "")
-    report(bar, "converged", float(found.extras["sldc_converged"]), "")
-    report(bar, "objective", found.extras["sldc_objective"][-1], "")
-    rows = by_gaussian(found.C, found.standardisation.dim_info, len(mesh.levels["subd2"].vertices))
+    report(bar, "iterations at the finest level", len(found.solver.objective), "")
+    report(bar, "converged", float(found.solver.converged), "")
+    report(bar, "objective", found.solver.objective[-1], "")
+    rows = found.standardisation.columns.by_gaussian(found.C)
     report(bar, "zero rows", float((~rows.any(axis=2)).mean()), "")
     report(bar, "peak memory", peak, "GiB", "<= 12")
 
 
-def bench_sparse(folder: Path, threads: int) -> None:
+def bench_sparse(bench: Bench) -> None:
     """Sparse PCA at the base level, where config.yaml runs it."""
-    with AttributeReader(_xyz(folder, "base")) as reader:
+    k = min(10, bench.k)
+    with AttributeReader(bench.store("base", ["xyz"])) as reader:
         matrix = reader.train_matrix(["xyz"])
-        rows = StandardisedRows(matrix, standardise(matrix, "neutral", threads)).less_rest()
-    _, seconds, peak = measured(lambda: sparse_components(rows, 10, 1.0, 0))
-    report("sparse", f"{rows.shape[0]} × {rows.shape[1]}, K = 10", seconds, "s")
-    report("sparse", "peak memory", peak, "GiB")
+        rows = StandardisedRows(matrix, standardise(matrix, "neutral", bench.options.threads)).less_rest()
+    _, seconds, peak = measured(lambda: sparse_components(rows, k, 1.0, 0))
+    bench.report("sparse", f"{rows.shape[0]} × {rows.shape[1]}, K = {k}", seconds, "s")
+    bench.report("sparse", "peak memory", peak, "GiB")
 
 
-def bench_rig(threads: int) -> None:
+def bench_rig(bench: Bench) -> None:
     """Rows a second of a rig at full size."""
     from splatrig.components.rig import Rig
     from splatrig.gaussians.gaussians import SHAPES, Gaussians
 
-    count, rng = 87_652, np.random.default_rng(0)
+    count, rng = len(bench.template.levels["subd2"].vertices), np.random.default_rng(0)
     neutral = Gaussians(**{name: np.ones((count, *shape), np.float32) for name, shape in SHAPES.items()})
-    joint = tuple(
-        zip(JOINT, (0, 3 * count, 6 * count, 10 * count), (3 * count, 6 * count, 10 * count, 13 * count), strict=True)
-    )
+    joint, xyz = Columns(tuple(JOINT), count), Columns(("xyz",), count)
 
-    def rig_of(C: np.ndarray, dim_info: tuple[tuple[str, int, int], ...]) -> Rig:
+    def rig_of(C: np.ndarray, parts: Columns) -> Rig:
         columns = C.shape[1]
         mean, std = rng.normal(size=columns).astype(np.float32), np.ones(columns, np.float32)
         mask, faces = np.ones(count, bool), np.zeros((0, 3), np.int64)
         W = np.zeros((1, len(C)), np.float32)
-        return Rig(Components("pca", W, C, mean, std, None, dim_info, faces, mask, ("E/0",)), neutral)
+        return Rig.of(Components("pca", W, C, mean, std, None, parts, faces, mask, ("E/0",)), neutral)
 
     touched = (np.arange(count) % 5 == 0)[None, :, None] * np.ones((20, 1, 13), np.float32)
     cases = {
@@ -242,67 +247,70 @@ def bench_rig(threads: int) -> None:
             joint,
             ">= 30",
         ),
-        "20 local components, 20 % of the rows": (by_column(touched, joint), joint, ">= 150"),
+        "20 local components, 20 % of the rows": (joint.by_column(touched), joint, ">= 150"),
         "20 local components, 20 % of the rows, xyz": (
-            by_column(touched[:, :, :3], (("xyz", 0, 3 * count),)),
-            (("xyz", 0, 3 * count),),
+            xyz.by_column(touched[:, :, :3]),
+            xyz,
             ">= 150",
         ),
     }
-    for name, (C, dim_info, wanted) in cases.items():
-        rig = rig_of(C, dim_info)
+    for name, (C, parts, wanted) in cases.items():
+        rig = rig_of(C, parts)
         weights = rng.uniform(size=(40, len(C))).astype(np.float32)
-        with threadpool_limits(limits=threads):
+        with threadpool_limits(limits=bench.options.threads):
             rig.rows(weights[0])
             start = time.perf_counter()
             for frame in weights:
                 rig.rows(frame)
-            report("rig", f"rows, {name}", len(weights) / (time.perf_counter() - start), "frames/s", wanted)
+            bench.report("rig", f"rows, {name}", len(weights) / (time.perf_counter() - start), "frames/s", wanted)
 
 
-JOBS: dict[str, Callable[[Path, argparse.Namespace], None]] = {
-    "pca": lambda folder, options: bench_pca(folder, options.threads, options.columns),
-    "plain": lambda folder, options: bench_plain(folder, options.threads, options.quick),
-    "full": lambda folder, options: bench_full(folder, options.threads, ["xyz"], "cpu"),
-    "coarse": lambda folder, options: bench_full(folder, options.threads, ["xyz"], "cpu", "base"),
-    "joint": lambda folder, options: bench_full(folder, options.threads, JOINT, "cpu"),
-    "joint_coarse": lambda folder, options: bench_full(folder, options.threads, JOINT, "cpu", "base"),
-    "rig": lambda _, options: bench_rig(options.threads),
-    "sparse": lambda folder, options: bench_sparse(folder, options.threads),
-    "cuda": lambda folder, options: bench_full(folder, options.threads, ["xyz"], "cuda"),
-    "cuda_coarse": lambda folder, options: bench_full(folder, options.threads, ["xyz"], "cuda", "base"),
-    "cuda_joint": lambda folder, options: bench_full(folder, options.threads, JOINT, "cuda", "base"),
+JOBS: dict[str, Callable[[Bench], None]] = {
+    "pca": bench_pca,
+    "plain": bench_plain,
+    "full": lambda bench: bench_full(bench, ["xyz"], "cpu"),
+    "coarse": lambda bench: bench_full(bench, ["xyz"], "cpu", "base"),
+    "joint": lambda bench: bench_full(bench, JOINT, "cpu"),
+    "joint_coarse": lambda bench: bench_full(bench, JOINT, "cpu", "base"),
+    "rig": bench_rig,
+    "sparse": bench_sparse,
+    "cuda": lambda bench: bench_full(bench, ["xyz"], "cuda"),
+    "cuda_coarse": lambda bench: bench_full(bench, ["xyz"], "cuda", "base"),
+    "cuda_joint": lambda bench: bench_full(bench, JOINT, "cuda", "base"),
 }
-"""Benchmarks by name; `options` are those of the command line."""
+"""Benchmarks by name."""
+ALL = ["pca", "plain", "full", "coarse", "rig", "sparse"]
+SMALLEST = [*ALL, "joint_coarse"]
 
 
 def main() -> None:
     """Run the named benchmarks and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="+", choices=[*JOBS, "all"])
+    parser = parser_of(__doc__)
+    parser.add_argument("what", nargs="*", choices=[*JOBS, "all"], default="all")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--columns", type=int, help="only the first so many Gaussians, for machines under 16 GiB")
     parser.add_argument("--quick", action="store_true", help="plain: K = 50 alone")
     parser.add_argument("--verbose", action="store_true", help="print every iteration with its time")
     parser.add_argument("--folder", type=Path, help="where the synthetic stores are kept (default: a temporary one)")
     parser.add_argument("--out", type=Path, help="CSV to write")
-    options = parser.parse_args()
+    options = parsed(parser, columns=200)
     if options.verbose:
         logging.basicConfig(level=logging.INFO, format="%(relativeCreated)d ms %(message)s", stream=sys.stdout)
-    chosen = ["pca", "plain", "full", "coarse", "rig", "sparse"] if "all" in options.what else options.what
+    chosen = (SMALLEST if options.smallest else ALL) if "all" in options.what else options.what
+    size, k = (component_data.SMALLEST, 4) if options.smallest else (component_data.FULL, 50)
+    figures = Figures(options, machine("numpy", "scipy", "scikit-learn"))
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
+        bench = Bench(folder, options, size, k, figures)
         for name in chosen:
-            JOBS[name](folder, options)
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, {options.threads} threads"
-    versions = f"python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}"
-    print(f"machine: {machine}; {versions}", flush=True)
+            JOBS[name](bench)
     if options.out:
         with options.out.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, ["bar", "quantity", "value", "unit", "wanted", "machine", "versions"])
+            writer = csv.DictWriter(stream, ["what", "value", "unit", "machine"])
             writer.writeheader()
-            writer.writerows({**row, "machine": machine, "versions": versions} for row in ROWS)
+            writer.writerows({**row, "machine": figures.machine} for row in figures.rows)
+    figures.save()
 
 
 if __name__ == "__main__":

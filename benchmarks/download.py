@@ -6,25 +6,20 @@ linking take a segment of random bytes in the release's layout. Wall time, and t
 which is the steadier number where other programs share the machine.
 """
 
-import argparse
 import functools
 import hashlib
 import multiprocessing
 import os
-import platform
-import sys
 import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
+from harness import ROOT, Figures, machine, parsed, parser_of
 
 from splatrig.capture.archive import below, unpack
 from splatrig.capture.download import Client
@@ -32,7 +27,6 @@ from splatrig.capture.release import make_release, parse_links, plan, read_entit
 from splatrig.capture.retrieve import assemble
 from splatrig.config.models import DownloadConfig
 
-ROOT = Path(__file__).parents[1]
 SETTINGS = DownloadConfig(4, 4, 30.0, 64.0, False, [], None, "required")
 SEGMENT = "E001_Neutral_Eyes_Open"
 FOLDER = "m--20180227--0000--6795937--GHS"
@@ -40,22 +34,23 @@ CAMERAS = 38
 
 
 @contextmanager
-def timed(what: str, count: int, unit: str, size: int = 0) -> Iterator[None]:
-    """Print a row: wall and processor seconds, milliseconds per unit, MB/s."""
+def timed(figures: Figures, what: str, count: int, unit: str, size: int = 0) -> Iterator[None]:
+    """Measure a block: wall and processor milliseconds per unit, and MB/s where it moves `size` bytes."""
     wall, processor = time.perf_counter(), time.process_time()
     yield
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
-    each = f"{1e3 * wall / count:9.3f} | {1e3 * processor / count:9.3f} ms per {unit}"
-    rate = f"{size / 1e6 / wall:8.0f} | {size / 1e6 / processor:8.0f} MB/s" if size else ""
-    print(f"{what:<34}{wall:8.2f} | {processor:8.2f} s   {each:<36}{rate}")
+    figures.add(f"{what}: wall", 1e3 * wall / count, "ms", f"per {unit}")
+    figures.add(f"{what}: processor", 1e3 * processor / count, "ms", f"per {unit}")
+    if size:
+        figures.add(f"{what}: rate", size / 1e6 / wall, "MB/s")
 
 
-def time_planning() -> None:
+def time_planning(figures: Figures) -> None:
     """Plan everything that two entities have, from lists of links as long as the published ones."""
     for entity in ("6795937", "5067077"):
         names = read_entity(ROOT / "resources" / "multiface" / f"{entity}.yaml").archive_names()
         text = "".join(f"https://server.invalid/identities/{entity}/{name}\n" for name in names)
-        with timed(f"plan {len(names):,} archives", len(names), "archive"):
+        with timed(figures, f"plan {len(names):,} archives", len(names), "archive"):
             archives = make_release(parse_links(text, ""), {})
             segments = sorted({item.segment for item in archives if item.segment})
             plan(archives, segments, ("images", "tracked_mesh", "metadata"), "all")
@@ -85,49 +80,49 @@ def serve(folder: str, port: multiprocessing.Queue) -> None:
     server.serve_forever()
 
 
-def time_fetching(archive: Path, target: Path) -> None:
+def time_fetching(archive: Path, target: Path, figures: Figures) -> None:
     """Fetch an archive over loopback, its MD5 checked on the way, and by itself what MD5 costs."""
     size = archive.stat().st_size
-    with timed("MD5 alone", 1, "archive", size), archive.open("rb") as stream:
+    with timed(figures, f"MD5 alone, {size / 1e6:.3g} MB", 1, "archive", size), archive.open("rb") as stream:
         md5 = hashlib.file_digest(stream, "md5").hexdigest()
     queue: multiprocessing.Queue = multiprocessing.Queue()
     server = multiprocessing.Process(target=serve, args=(str(archive.parent), queue), daemon=True)
     server.start()
     os.environ["no_proxy"] = "127.0.0.1"
     url = f"http://127.0.0.1:{queue.get()}/{archive.name}"
-    with timed("fetch and verify over loopback", 1, "archive", size):
+    with timed(figures, f"fetch and verify over loopback, {size / 1e6:.3g} MB", 1, "archive", size):
         Client(SETTINGS).fetch(url, target, md5)
     server.terminate()
     server.join()
 
 
-def time_unpacking(archive: Path, folder: Path, images: int) -> None:
+def time_unpacking(archive: Path, folder: Path, images: int, figures: Figures) -> None:
     """Unpack an archive and link its files into a segment."""
     size = archive.stat().st_size
-    with timed(f"unpack {images:,} images", images, "image", size):
+    with timed(figures, f"unpack {images:,} images", images, "image", size):
         unpack(archive, folder / "unpacked", below("images", SEGMENT), size)
-    with timed(f"link {images:,} images", images, "image"):
+    with timed(figures, f"link {images:,} images", images, "image"):
         assemble([folder / "unpacked"], folder / "segment", "all")
 
 
 def main() -> None:
     """Run all timings and print them."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--images", type=int, default=5 * CAMERAS, help="full-size images of the segment")
     parser.add_argument("--bytes", type=int, default=2_500_000, help="bytes of a full-size image")
     parser.add_argument("--many", type=int, default=330 * CAMERAS, help="small images, for the cost of a file")
-    arguments = parser.parse_args()
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
-          f"Python {platform.python_version()}, urllib3 {version('urllib3')}; wall | processor")  # fmt: skip
-    time_planning()
-    for images, image_bytes in ((arguments.images, arguments.bytes), (arguments.many, 20_000)):
+    options = parsed(parser, images=3, bytes=100_000, many=10)
+    figures = Figures(options, machine("urllib3"))
+    time_planning(figures)
+    for images, image_bytes in ((options.images, options.bytes), (options.many, min(20_000, options.bytes))):
         with tempfile.TemporaryDirectory(dir=".") as name:
             folder = Path(name)
             archive = folder / f"images--{SEGMENT}.tar"
             make_archive(archive, images, image_bytes)
-            print(f"segment of {images:,} images of {image_bytes:,} bytes")
-            time_fetching(archive, folder / "fetched.tar")
-            time_unpacking(folder / "fetched.tar", folder, images)
+            figures.say(f"segment of {images:,} images of {image_bytes:,} bytes")
+            time_fetching(archive, folder / "fetched.tar", figures)
+            time_unpacking(folder / "fetched.tar", folder, images, figures)
+    figures.save()
 
 
 if __name__ == "__main__":

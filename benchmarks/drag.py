@@ -1,35 +1,52 @@
-"""Time a drag on one core: `PYTHONPATH=workflow/lib python benchmarks/drag.py [results/demo]`.
+"""Time a drag on one core: `python benchmarks/drag.py [results/demo]`.
 
-Solves for K = 50 components, 25 of them local, on a head of 87,652 points, with one to five pins; and, for the results
-of a finished run, how closely a point follows when it is dragged to where an expression has it.
+Solves for K = 50 components, 25 of them local, on a head of 87,652 points, with one to five pins: how long they take,
+how long a click takes, and what the most steps that a solve may take would cost. And, for the results of a finished
+run (`--smallest`: for a small ball), how closely a point follows when it is dragged to where an expression has it.
 """
 
-import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from ball_head import ball
+from harness import ROOT, Figures, machine, parsed, parser_of
 from threadpoolctl import threadpool_limits
 
 from splatrig.config.checks import read_config
 from splatrig.control.drag import STEPS_A_COMPONENT, DragSolver, _Part, _step_to_optimum
-from splatrig.control.head import open_head
+from splatrig.control.head import Head, open_head
 
-POINTS, K = 87_652, 50
-ROOT = Path(__file__).resolve().parents[1]
+K = 50
 DRAG = read_config([ROOT / "config.yaml"], ROOT / "workflow" / "schemas" / "config.schema.yaml").control.drag
+MOVED_MM = 1.0
+"""Points that an expression moves by less are not dragged there."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is solved."""
+
+    points: int
+    clicks: int
+    solves: int
+    """After each click."""
+
+
+FULL, SMALLEST = Size(87_652, 50, 20), Size(500, 3, 4)
 
 
 class Synthetic(DragSolver):
     """A solver over random smooth components, without a head: only the solve is timed."""
 
-    def __init__(self) -> None:
+    def __init__(self, points: int) -> None:
         generator = np.random.default_rng(0)
         self.options = DRAG
-        self.places = generator.normal(size=(POINTS, 3)) * 90
+        self.places = generator.normal(size=(points, 3)) * 90
         half = K // 2
-        basis = generator.normal(size=(K, POINTS, 3)).astype(np.float32)
-        far = 200 * generator.random((half, POINTS), dtype=np.float32)
+        basis = generator.normal(size=(K, points, 3)).astype(np.float32)
+        far = 200 * generator.random((half, points), dtype=np.float32)
         ones, zeros = np.ones(half), np.zeros(half)
         self._parts = {
             "global": _Part(basis[:half], ones, -2 * ones, 2 * ones, None),
@@ -41,32 +58,32 @@ class Synthetic(DragSolver):
         return self.places[vertex] + sum(w @ self._parts[name].basis[:, vertex] for name, w in pose.items())
 
 
-def synthetic() -> None:
-    """Print how long clicks and solves take."""
-    solver = Synthetic()
+def synthetic(size: Size, figures: Figures) -> None:
+    """Measure how long clicks and solves take."""
+    solver = Synthetic(size.points)
     generator = np.random.default_rng(1)
     pose = {"global": np.zeros(K // 2), "local": np.zeros(K // 2)}
-    print(f"K = {K} on {POINTS} points, one core; milliseconds: median, 99 % and worst of 1000 solves; the worst of")
-    print("their processor times; processor time of the most steps that a solve may take; a click")
+    figures.say(f"K = {K} on {size.points} points, one core, {size.clicks * size.solves} solves")
     solver.start(pose, 0).to(solver.places[0])
     for pins in (1, 2, 5):
         solves, busy, clicks = [], [], []
-        for _ in range(50):
-            vertices = generator.integers(0, POINTS, pins)
+        for _ in range(size.clicks):
+            vertices = generator.integers(0, size.points, pins)
             begin = time.perf_counter()
             drag = solver.start(pose, int(vertices[0]), {int(v): solver.places[v] for v in vertices[1:]})
             clicks.append(time.perf_counter() - begin)
-            for step in np.linspace(0.5, 10, 20):
+            for step in np.linspace(0.5, 10, size.solves):
                 target = solver.places[vertices[0]] + step * generator.normal(size=3)
                 begin, used = time.perf_counter(), time.thread_time()
                 drag.to(target)
                 busy.append(time.thread_time() - used)
                 solves.append(time.perf_counter() - begin)
-        middle, late = 1e3 * np.quantile(solves, [0.5, 0.99])
-        print(
-            f"  {pins} pins: {middle:.3f}, {late:.3f}, {1e3 * max(solves):.3f}; {1e3 * max(busy):.3f}; "
-            f"{most_steps(pins):.3f}; {1e3 * np.median(clicks):.3f}"
-        )
+        figures.add(f"{pins} pins: solve, median", 1e3 * np.median(solves), "ms")
+        figures.add(f"{pins} pins: solve, 99 %", 1e3 * np.quantile(solves, 0.99), "ms")
+        figures.add(f"{pins} pins: solve, worst", 1e3 * max(solves), "ms")
+        figures.add(f"{pins} pins: solve, worst processor time", 1e3 * max(busy), "ms")
+        figures.add(f"{pins} pins: processor time of the most steps", most_steps(pins), "ms")
+        figures.add(f"{pins} pins: click, median", 1e3 * np.median(clicks), "ms")
 
 
 def most_steps(pins: int) -> float:
@@ -81,27 +98,42 @@ def most_steps(pins: int) -> float:
     return 1e3 * (time.thread_time() - used)
 
 
-def follows(results: str) -> None:
-    """Print how closely dragged points follow."""
-    head = open_head(results, ["joint_global", "joint_local"])
+def follows(head: Head, figures: Figures) -> None:
+    """Measure how closely points follow that are dragged to where an expression has them."""
     solver = DragSolver(head, DRAG)
     zero = {name: np.zeros(panel.count) for name, panel in head.panels.items()}
-    print(f"{results}: miss as a share of the drag, points that move 1 mm or more, to where an expression has them")
+    figures.say("miss as a fraction of the drag")
     for families in (("joint_local",), ("joint_global",), ("joint_global", "joint_local")):
         source = families[0]
         missed = []
         for weights in head.panels[source].presets.values():
             there = {source: weights}
-            moved = np.linalg.norm(head.gaussians(there).means - head.base.means, axis=1)
+            moved = np.linalg.norm(head.gaussians(there).means - head.rig.base.means, axis=1)
             for vertex in np.argsort(-moved)[:800:20]:
-                if moved[vertex] >= 1.0:
+                if moved[vertex] >= MOVED_MM:
                     target = solver.point(int(vertex), there)
                     pose = solver.start(zero, int(vertex), families=families).to(target)
                     missed.append(np.linalg.norm(solver.point(int(vertex), pose) - target) / moved[vertex])
-        print(f"  {' + '.join(families)}: {len(missed)} drags, median {np.median(missed):.4f}, worst {max(missed):.4f}")
+        name = " + ".join(families)
+        figures.add(f"{name}: drags", len(missed), "")
+        figures.add(f"{name}: miss, median", np.median(missed), "fraction")
+        figures.add(f"{name}: miss, worst", max(missed), "fraction")
 
 
-with threadpool_limits(limits=1):
-    synthetic()
-    if len(sys.argv) > 1:
-        follows(sys.argv[1])
+def main() -> None:
+    """Measure and print."""
+    parser = parser_of(__doc__)
+    parser.add_argument("results", type=Path, nargs="?", help="of a finished run, results/{subject}")
+    options = parsed(parser)
+    figures = Figures(options, machine("numpy", "numba"))
+    with threadpool_limits(limits=1):
+        synthetic(SMALLEST if options.smallest else FULL, figures)
+        if options.results:
+            follows(open_head(options.results, ["joint_global", "joint_local"]), figures)
+        elif options.smallest:
+            follows(ball(300, 8, size=2.0), figures)
+    figures.save()
+
+
+if __name__ == "__main__":
+    main()

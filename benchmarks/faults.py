@@ -6,17 +6,15 @@ copies the project to a scratch folder, runs the tiny capture of the tests once 
 SIGKILLs: of one to five jobs, then of snakemake, then the recovery of docs/operations.md (`snakemake --unlock`, the
 same command again), until the number of kills is reached. What is in place after each kill of snakemake is compared,
 and all results when the disturbed run is complete. Each kill and comparison is a line of `kills.csv` in `--folder`,
-where the same command goes on if it was stopped.
+where the same command goes on if it was stopped. `--smallest` does it with a toy workflow of two jobs.
 
 Equal means: the same files, byte for byte. Left out are what holds times of day or durations, by name (`TIMED`), and
 the lines of the comparison of methods that tell run times.
 """
 
-import argparse
 import atexit
 import csv
 import os
-import platform
 import random
 import re
 import shutil
@@ -33,8 +31,11 @@ from datetime import datetime
 from pathlib import Path
 
 import psutil
+from harness import ROOT, Figures, demo_head, machine, parsed, parser_of
 
-ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(Path(__file__).parent))  # a test imports this file by its path
+
+
 CONFIG = "tests/workflow/tiny.yaml"
 TIMED = re.compile(r"evaluation/(runtimes(/|\.)|figures/runtime)|tensorboard/|progress/")
 """Results that hold times: how long methods took, TensorBoard's events, checkpoints of unfinished fits."""
@@ -182,10 +183,41 @@ def copy_project(folder: Path) -> Run:
     """Copy the sources (and what was retrieved from the network) into a folder, unless it is there already."""
     if not folder.is_dir():
         shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*_NOT_COPIED))
-    command = [sys.executable, "-m", "snakemake", "--configfile", CONFIG, "--cores", "2", "--retries", "3"]
+    return _run_in(folder, "--configfile", CONFIG)
+
+
+def _run_in(folder: Path, *words: str) -> Run:
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--retries", "3", *words]
     environment = {name: value for name, value in os.environ.items() if name != "SPLATRIG_CACHE"}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     return Run(folder, command, environment)
+
+
+TOY = {
+    "Snakefile": """
+rule all:
+    input: "results/a.txt", "results/b.txt"
+rule write:
+    output: "results/{name}.txt"
+    script: "write.py"
+""",
+    "write.py": """
+import time
+from pathlib import Path
+time.sleep(1)
+Path(snakemake.output[0]).write_text(snakemake.wildcards.name)
+""",
+    "logs/toy/write.log": "rule write ended after 1 s",
+}
+"""A workflow of two jobs of a second, for `--smallest`; its log says how long a job takes (`Run.seconds_of`)."""
+
+
+def toy_project(folder: Path) -> Run:
+    """Write the toy workflow into a folder."""
+    for name, text in TOY.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return _run_in(folder, "--rerun-incomplete")
 
 
 class Record:
@@ -227,19 +259,22 @@ class Record:
         return Counter(event for event in chosen if event not in ("interrupted", "complete"))
 
 
-def campaign(kills: int, seed: int, folder: Path, reference: Path | None) -> Record:
+def campaign(
+    kills: int, seed: int, folder: Path, reference: Path | None, copied: Callable[[Path], Run] = copy_project
+) -> Record:
     """Kill until the number is reached and the last run complete, and compare each complete run.
 
-    `reference`: the results of an undisturbed run of the same sources, if there are any already.
+    `reference`: the results of an undisturbed run of the same sources, if there are any already; `copied` makes a
+    working copy in a folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     record, place = Record(folder / "kills.csv"), folder / "disturbed"
     fresh = not place.is_dir()
-    run = copy_project(place)
+    run = copied(place)
     if not fresh:
         run.recover()
     if reference is None:
-        undisturbed = copy_project(folder / "undisturbed")
+        undisturbed = copied(folder / "undisturbed")
         undisturbed.undisturbed()
         reference = undisturbed.folder / "results"
     mine = run.folder / "results"
@@ -274,19 +309,31 @@ def _wrong(reference: Path, part: Path) -> list[str]:
 
 def main() -> None:
     """Run the campaign and print what came of it as a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="where to work, and go on; default: a temporary folder")
     parser.add_argument(
         "--reference", type=Path, help="results of an undisturbed run of these sources; default: make it"
     )
-    arguments = parser.parse_args()
+    options = parsed(parser, kills=1)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    if not options.smallest:
+        demo_head()
+    figures = Figures(options, machine("snakemake"))
     with tempfile.TemporaryDirectory() as temporary:
-        record = campaign(arguments.kills, arguments.seed, arguments.folder or Path(temporary), arguments.reference)
-    print(summary(record))
-    sys.exit(any(row["names"] for row in record.rows))
+        folder, copied = options.folder or Path(temporary), toy_project if options.smallest else copy_project
+        record = campaign(options.kills, options.seed, folder, options.reference, copied)
+        print(summary(record))
+        for event in ("complete", "interrupted"):
+            compared = record.comparisons(event)
+            figures.add(f"{event}: comparisons", len(compared), "", shown=False)
+            for name in ("files", "differing"):
+                figures.add(f"{event}: {name}", sum(int(row[name]) for row in compared), "", shown=False)
+        figures.add("kills", record.kills(compared=True).total(), "", shown=False)
+        figures.save()
+        differed = any(row["names"] for row in record.rows)
+    sys.exit(differed)
 
 
 def summary(record: Record) -> str:
@@ -295,8 +342,7 @@ def summary(record: Record) -> str:
     total = [sum(int(row[name]) for row in rows) for rows in (compared, interrupted) for name in ("files", "differing")]
     kills = record.kills(compared=True)
     lines = [
-        f"{kills.total()} kills in {len(compared)} runs that were then completed and compared ({platform.machine()}, "
-        f"{os.cpu_count()} cores, Python {platform.python_version()}):\n",
+        f"{kills.total()} kills in {len(compared)} runs that were then completed and compared:\n",
         "| compared with the undisturbed run | times | files | files that differ |\n|---|---|---|---|",
         f"| the complete results | {len(compared)} | {total[0]:,} | {total[1]} |",
         f"| what was in place after a kill of snakemake | {len(interrupted)} | {total[2]:,} | {total[3]} |",

@@ -1,4 +1,4 @@
-"""Synthesise a restructured capture of any size: python benchmarks/full_size_capture.py FOLDER [--size SIZE].
+"""Synthesise a restructured capture of any size: python benchmarks/full_size_capture.py [FOLDER] [--size SIZE].
 
 A head-like surface moves through expressions and is photographed by a renderer of its own: a z-buffer with 2×2
 samples a pixel, procedural texture from centimetres down to half a millimetre, three lamps fixed in the world,
@@ -7,10 +7,8 @@ tracked mesh is coarser than the surface and noisy, as tracked meshes are. FOLDE
 leave: frames/, dataset/ and template/ (as below `results/{subject}`). All follows from the seed.
 """
 
-import argparse
 import math
-import os
-import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -18,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from harness import Figures, cores, machine, need_cuda, parsed, parser_of
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 from shading_on_cpu import TEXELS, painted_texture, shade, visible_faces
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
 
 from splatrig.capture.photographs import write_photograph
 from splatrig.dataset.cameras import Cameras, write_cameras
@@ -62,7 +59,8 @@ FULL = Size(base_vertices=5478, cameras=38, width=1334, height=2048, expressions
 HALF = replace(FULL, width=667, height=1024)
 MEDIUM = Size(base_vertices=700, cameras=20, width=200, height=307, expressions=5, frames=5)
 """11,170 vertices, 26 frames, 520 photographs: what a CPU can fit in some minutes."""
-SMALL = Size(base_vertices=120, cameras=9, width=54, height=82, expressions=2, frames=2)
+SMALL = Size(base_vertices=60, cameras=6, width=40, height=61, expressions=2, frames=2)
+"""930 vertices, 5 frames, 30 photographs: what every benchmark can fit in seconds."""
 
 SIZES = {"full": FULL, "half": HALF, "medium": MEDIUM, "small": SMALL}
 
@@ -229,7 +227,7 @@ def write_capture(folder: Path, size: Size, threads: int, device: str = "cpu") -
     template = build_template(frames[0].tracked, faces, 2)
     write_template(folder / "template" / "template.h5", template)
     write_cameras(folder / "dataset" / "cameras.json", cameras)
-    texture = painted_texture(threads, TEXELS if size.width >= HALF.width else 128)
+    texture = painted_texture(threads, TEXELS if size.width >= HALF.width else 128 if size.width > SMALL.width else 16)
     for expression in dict.fromkeys(scene.expression for scene in frames):
         own = [scene for scene in frames if scene.expression == expression]
         write_frames(
@@ -276,15 +274,27 @@ def write_capture(folder: Path, size: Size, threads: int, device: str = "cpu") -
 
 def main() -> None:
     """Write the capture that the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser = parser_of(__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", help="gets the capture; none: it is not kept")
     parser.add_argument("--size", choices=list(SIZES), default="full")
     parser.add_argument("--frames", type=int, help="of each expression")
-    parser.add_argument("--device", default="cpu", help="where photographs are shaded: cpu or cuda")
-    options = parser.parse_args()
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="where photographs are shaded")
+    options = parsed(parser, size="small")
+    if options.device == "cuda":
+        need_cuda()
     size = SIZES[options.size]
     size = replace(size, frames=options.frames or size.frames)
-    write_capture(options.folder, size, len(os.sched_getaffinity(0)), options.device)
+    figures = Figures(options, machine("numba", "numpy"))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or Path(temporary)
+        begin = time.perf_counter()
+        write_capture(folder, size, cores(), options.device)
+        seconds = time.perf_counter() - begin
+        photographs = list(folder.glob("dataset/E*/*/*.png"))
+        figures.add("photographs", len(photographs), "")
+        figures.add("photographs written", len(photographs) / seconds, "1/s")
+        figures.add("size of a photograph", sum(p.stat().st_size for p in photographs) / 1e6 / len(photographs), "MB")
+    figures.save()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 FOLDER holds what the rules before the fits leave (`results/{subject}`: frames/, dataset/, template/). Instead of it,
 `--synthesise small|medium|half|full` makes a capture with benchmarks/full_size_capture.py: full is 87,618 Gaussians, 26
 frames in 6 expressions, 38 cameras of 1334×2048; half has photographs of half the size; medium is 11,170 Gaussians, 26
-frames, 20 cameras of 200×307; small proves that everything runs.
+frames, 20 cameras of 200×307; small is `--smallest`'s.
 
 Parts, by `--parts` (default: bars):
   rigs      joint global and joint local, from the tracked meshes
@@ -13,12 +13,13 @@ Parts, by `--parts` (default: bars):
   ablation  rigs with one setting changed at a time: the table is benchmarks/joint_ablation.py
   cameras   PSNR of unseen frames against the number of cameras that their weights are found from
   step      what a step costs when its photographs are decoded: milliseconds, of which the GPU works; kernels
-  scaling   milliseconds a step and peak memory against K, frames and Gaussians
+  scaling   milliseconds per step and peak memory against K, frames and Gaussians
   stream    decoding alone, and what whole fits cost when all photographs fit into memory and when few do
-  cards     one rig on one and on two GPUs: pairs a second, and how far the two end apart (processes without GPUs)
+  cards     one rig on one and on two GPUs: pairs per second, and how far the two end apart (processes without GPUs)
 
 Results are printed as they come and written to OUT/joint_*.csv. What takes long is kept in `--keep` and read from there
-by the next call: empty it when options change. PSNR in dB inside the silhouette, mean over pictures.
+by the next call: empty it when options change. PSNR in dB inside the silhouette, mean over pictures. `--smallest` goes
+through nearly all of it in seconds.
 """
 
 import argparse
@@ -29,12 +30,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
+from harness import Figures, machine, parsed, parser_of
 from joint_ablation import part_ablation
-from joint_bench import Bench, kept_rig, machine, open_bench, report, synthesised
+from joint_bench import Bench, kept_rig, open_bench, pca_of_fits, report, single_fits, synthesised
 from joint_cards import part_cards
-from joint_fits import pca_of_fits, single_fits
 from joint_steps import part_scaling, part_step, part_stream
 
 from splatrig.config.models import JointSolve
@@ -77,11 +76,14 @@ def part_bars(bench: Bench) -> None:
     bench.save("pictures", table, shown=False)
     means = summary(table)
     bench.save("bars", means)
+    for row in means.to_dict("records"):
+        bench.figure(f"bars: {row['method']}, {row['split']}, {row['region']}", row["psnr"], "dB")
     psnr = means[means["region"] == "mask"].set_index(["method", "split"])["psnr"]
     bars = FULL_SIZE_BARS if bench.options.synthesise in ("half", "full") else BARS
     for (method, other, split), wanted in bars.items():
         if (method, split) in psnr and (other, split) in psnr:
             gain = psnr[method, split] - psnr[other, split]
+            bench.figure(f"bars: {split}: {method} less {other}", gain, "dB more")
             verdict = "met" if gain >= wanted else "MISSED"
             report(f"{split}: {method} - {other} = {gain:+.2f} dB, wanted {wanted:+.1f} or more: {verdict}")
 
@@ -102,7 +104,7 @@ def part_cameras(bench: Bench) -> None:
         table = measured_method(comparison, names, "held_out", method, weights)
         psnr = table.loc[table["region"] == "mask", "psnr"].mean()
         label = "photographs" if cameras else "tracked mesh alone"
-        bench.record("cameras", {"from": label, "cameras": cameras, "psnr": psnr, "seconds_a_frame": seconds})
+        bench.record("cameras", {"from": label, "cameras": cameras, "psnr": psnr, "seconds_per_frame": seconds})
 
 
 PARTS: dict[str, Callable[[Bench], None]] = {
@@ -120,10 +122,10 @@ PARTS: dict[str, Callable[[Bench], None]] = {
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("folder", type=Path, nargs="?", help="results/{subject} of a run")
     parser.add_argument("--synthesise", choices=["small", "medium", "half", "full"], help="make the capture instead")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks"))
+    parser.add_argument("--out", type=Path, help="folder that gets the tables, joint_*.csv")
     parser.add_argument("--keep", type=Path, help="folder for what takes long; default: it is not kept")
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=["bars"])
     parser.add_argument("--held-out", nargs="*", default=[], help="expressions that are not learned from")
@@ -131,7 +133,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--fits", type=Path, help="folder of neutral.h5 and fitted frames to take, results/…/gaussians")
     parser.add_argument("--k", type=int)
     parser.add_argument("--steps", type=int, help="of a joint rig")
-    parser.add_argument("--batch", type=int, help="frames a step")
+    parser.add_argument("--batch", type=int, help="frames per step")
+    parser.add_argument("--photographs", type=int, nargs="+", default=[1, 2, 4, 8], help="step: per step, one row each")
     parser.add_argument("--fit-steps", type=int, help="of every single fit")
     parser.add_argument("--neutral-steps", type=int)
     parser.add_argument("--solve-steps", type=int, help="of the weights of an unseen frame")
@@ -142,7 +145,21 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--frames", type=int, default=5, help="of an expression that is synthesised")
     parser.add_argument("--only", default="", help="ablation: rows whose label this regular expression finds")
     parser.add_argument("--jobs", type=int, default=1, help="ablation: processes side by side")
-    return parser.parse_args()
+    return parsed(
+        parser,
+        synthesise="small",
+        parts=["bars", "step", "stream", "cards", "ablation", "cameras", "scaling"],
+        held_out=["E002_Moved"],
+        k=2,
+        steps=3,
+        photographs=[2],
+        fit_steps=2,
+        neutral_steps=4,
+        solve_steps=1,
+        stream_steps=3,
+        frames=2,
+        only="^global: default$",
+    )
 
 
 def main() -> None:
@@ -151,14 +168,14 @@ def main() -> None:
     if (options.folder is None) == (options.synthesise is None):
         sys.exit("give either FOLDER or --synthesise")
     options.cards = visible_cards()
-    report(machine())
+    figures = Figures(options, machine("torch", "gsplat", "numba"))
     with tempfile.TemporaryDirectory() as temporary:
         keep = options.keep or Path(temporary)
         folder, making = options.folder, None
         if folder is None:
             folder = options.folder = keep / "capture"
             making = synthesised(options.synthesise, options.frames, folder)
-        bench = open_bench(options, folder, keep, making)
+        bench = open_bench(options, folder, keep, making, figures)
         subject = bench.subject
         report(
             f"{len(subject.neutral)} Gaussians, {len(subject.names('train'))} training frames, "
@@ -171,6 +188,7 @@ def main() -> None:
                 bench.arrived([*subject.names("train"), *subject.names("held_out")])
             PARTS[part](bench)
         bench.arrived([*subject.names("train"), *subject.names("held_out")])
+    figures.save()
 
 
 if __name__ == "__main__":

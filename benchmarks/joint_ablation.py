@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from joint_bench import Bench, learned_rig, mesh_start, open_bench, report
-from joint_fits import pca_of_fits, single_fits
+from joint_bench import Bench, learned_rig, mesh_start, open_bench, pca_of_fits, report, single_fits
 
 from splatrig.components.component_file import Components
 from splatrig.config.models import Config

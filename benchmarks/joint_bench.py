@@ -1,10 +1,7 @@
 """What benchmarks/joint.py measures with: a capture, fits of single frames, their PCA, learned rigs and their cost."""
 
-# ruff: noqa: E402 (the library is found after the path is set)
-
 import gc
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -21,22 +18,24 @@ import numpy as np
 import pandas as pd
 import torch
 import yaml
-
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "workflow" / "lib"), str(Path(__file__).parent)]
+from harness import Figures, checkout, machine
+from splatrig.fitting.dataset import FrameSource
 
 from splatrig.components.component_file import Components, read_components, write_components
+from splatrig.components.fields import ATTRIBUTES
+from splatrig.components.matrix import in_memory
+from splatrig.components.pca import principal_components
 from splatrig.config.checks import load_config
 from splatrig.config.models import Config, JointConfig
 from splatrig.dataset.cameras import read_cameras
-from splatrig.fitting.dataset import FrameSource
 from splatrig.fitting.fitting import Studio, first_gaussians
+from splatrig.fitting.initialize import moved_by_mesh
 from splatrig.fitting.recipe import Plan, plan_for
-from splatrig.fitting.trainer import fit
+from splatrig.fitting.trainer import Surface, fit
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 from splatrig.jobs.device import choose_device
-from splatrig.learned.compare import Comparison
+from splatrig.learned.compare import Comparison, read_fits
 from splatrig.learned.fit import JointFit, Surroundings, segment_laplacian
 from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
 from splatrig.learned.model import JointRig
@@ -52,18 +51,14 @@ from splatrig.learned.stage import (
     validation_pairs,
 )
 from splatrig.learned.stream import Shot, stream
+from splatrig.mesh.normals import vertex_rotations
 from splatrig.mesh.template import read_template
+from splatrig.mesh.topology import mean_edge_lengths
 
 
 def report(text: str) -> None:
     """Print a line at once."""
     print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
-
-
-def machine() -> str:
-    """Name what the numbers depend on."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
-    return f"{device}, torch {torch.__version__}, Python {platform.python_version()}"
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,7 @@ class Run:
     learned: Learned
     costs: dict[str, float]
     """Seconds in all, in steps, of waiting for photographs and of the processor; GiB of the GPU; percent of the time in
-    which it had work (nvidia-smi, every 0.2 s); share of zero rows. NaN without a GPU."""
+    which it had work (nvidia-smi, every 0.2 s), where there is one; share of zero rows."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +77,7 @@ class Bench:
     """The capture, the configuration and where results go."""
 
     folder: Path
-    out: Path
+    out: Path | None
     keep: Path
     """What takes long is kept here and read by later calls: neutral.h5, fits/, mesh_*.h5, joint_*.h5."""
     config: Config
@@ -93,6 +88,8 @@ class Bench:
     seed: int = 0
     making: subprocess.Popen[str] | None = None
     """The process that still writes photographs, if any."""
+    figures: Figures | None = None
+    """Where figures go; None in a helping process."""
     rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """Tables that grow row by row."""
 
@@ -122,19 +119,39 @@ class Bench:
         return read_components(path)
 
     def record(self, name: str, row: dict[str, Any]) -> None:
-        """Add a row to a table, write the table and print the row."""
+        """Add a row to a table, write the table and print the row; what is a float in it is a figure."""
         rows = self.rows.setdefault(name, [])
         rows.append(row)
         self.save(name, pd.DataFrame(rows), shown=False)
         shown = [f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.items()]
         report("  ".join(shown))
+        labels = ", ".join(str(value) for value in row.values() if not isinstance(value, float))
+        for key, value in row.items():
+            if isinstance(value, float):
+                self.figure(f"{name}: {labels}: {key.replace('_', ' ')}", value, unit_of(key))
+
+    def figure(self, what: str, value: float, unit: str) -> None:
+        """Keep a figure that is printed otherwise."""
+        if self.figures is not None:
+            self.figures.add(what, value, unit, shown=False)
 
     def save(self, name: str, table: pd.DataFrame, *, shown: bool = True) -> None:
-        """Write a table and print it."""
-        self.out.mkdir(parents=True, exist_ok=True)
-        table.assign(machine=machine()).to_csv(self.out / f"joint_{name}.csv", index=False, float_format="%.5g")
+        """Write a table, where there is a folder for them, and print it."""
+        if self.out is not None:
+            self.out.mkdir(parents=True, exist_ok=True)
+            named = table.assign(machine=machine("torch"))
+            named.to_csv(self.out / f"joint_{name}.csv", index=False, float_format="%.5g")
         if shown:
             print(table.to_string(index=False, float_format=lambda value: f"{value:.3f}"), flush=True)
+
+
+UNITS = {"psnr": "dB", "seconds": "s", "ms": "ms", "gib": "GiB", "percent": "%", "zero_rows": "fraction"}
+"""Units by what names of columns begin or end with."""
+
+
+def unit_of(column: str) -> str:
+    """Return the unit of a column, "" where its name says none."""
+    return next((unit for word, unit in UNITS.items() if column.startswith(word) or column.endswith(word)), "")
 
 
 def configuration(options: Any) -> Config:
@@ -142,7 +159,7 @@ def configuration(options: Any) -> Config:
 
     Those are meant for captures of full size.
     """
-    schema = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
+    schema = yaml.safe_load((checkout() / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
     raw: dict[str, Any] = {"subject": "benchmark", "capture": {"root": "none"}}
     if options.config is not None:
         raw = yaml.safe_load(options.config.read_text(encoding="utf-8"))
@@ -179,7 +196,13 @@ def wait_for(making: subprocess.Popen[str] | None, folders: list[Path], cameras:
             time.sleep(0.05)
 
 
-def open_bench(options: Any, folder: Path, keep: Path, making: subprocess.Popen[str] | None = None) -> Bench:
+def open_bench(
+    options: Any,
+    folder: Path,
+    keep: Path,
+    making: subprocess.Popen[str] | None = None,
+    figures: Figures | None = None,
+) -> Bench:
     """Read the capture, with the roles of frames decided here; fit its neutral unless it was fitted before."""
     config, device = configuration(options), choose_device("auto", 1)
     if options.gpu_gib is not None:
@@ -210,7 +233,7 @@ def open_bench(options: Any, folder: Path, keep: Path, making: subprocess.Popen[
             plates=[],
         )
         subject = Subject.open(paths)
-    return Bench(folder, options.out, keep, config, subject, device, options, making=making)
+    return Bench(folder, options.out, keep, config, subject, device, options, making=making, figures=figures)
 
 
 def as_store(expression: str, fits: dict[str, Gaussians]) -> FittedFrames:
@@ -288,8 +311,8 @@ def learned_rig(bench: Bench, config: JointConfig, family: str, start: Component
         "step_seconds": learned.report.seconds,
         "waited_seconds": learned.report.waited_seconds,
         "cpu_seconds": time.process_time() - cpu,
-        "gpu_percent": float(np.mean(samples)) if samples else float("nan"),
-        "peak_gib": peak_gib(),
+        **({"gpu_percent": float(np.mean(samples))} if samples else {}),
+        **peak_gib(),
     }
     components = as_components(learned, bench.subject, family, {})
     return Run(components, learned, costs | {"zero_rows": float(components.attributes["zero_rows"])})
@@ -327,9 +350,12 @@ def forget_peak() -> None:
         torch.cuda.reset_peak_memory_stats()
 
 
-def peak_gib() -> float:
-    """Return the most GPU memory that torch had reserved since `forget_peak`; the context's 0.5 GiB are not in it."""
-    return torch.cuda.max_memory_reserved() / 2**30 if torch.cuda.is_available() else float("nan")
+def peak_gib() -> dict[str, float]:
+    """Return as `peak_gib` the most GPU memory that torch had reserved since `forget_peak`; nothing without a GPU.
+
+    The context's 0.5 GiB are not in it.
+    """
+    return {"peak_gib": torch.cuda.max_memory_reserved() / 2**30} if torch.cuda.is_available() else {}
 
 
 @contextmanager
@@ -380,3 +406,54 @@ def synthesised(size: str, frames: int, folder: Path) -> subprocess.Popen[str]:
         sys.exit(f"full_size_capture.py ended with {process.wait()}")
     threading.Thread(target=lambda: [report(line.strip()) for line in lines], daemon=True).start()
     return process
+
+
+ATTRIBUTES_OF_FITS = ("xyz", "f_dc", "rotation", "scale")
+
+
+def single_fits(bench: Bench) -> dict[str, Gaussians]:
+    """Return every frame fitted on its own from the neutral, as the rules do, by `expression/frame`."""
+    folder = bench.options.fits or bench.keep / "fits"
+    studio = studio_of(bench.folder, bench.config, bench.device)
+    level = bench.subject.template.levels[bench.subject.template.finest]
+    edges = mean_edge_lengths(level.vertices, level.faces)
+    plan, neutral, seconds = studio.plan("frame"), bench.subject.neutral, 0.0
+    for expression, group in bench.subject.frames.groupby("expression", sort=False):
+        path = folder / f"{expression}.h5"
+        if path.exists():
+            continue
+        bench.arrived([f"{expression}/{frame}" for frame in group["frame"]])
+        fits = {}
+        prepared = studio.source.stream(
+            str(expression), list(group["frame"]), lambda _: None, lambda data, _: data, workers=8
+        )
+        for data in prepared:
+            if data.name == bench.subject.neutral_name:
+                fits[data.frame] = neutral
+                continue
+            turns = vertex_rotations(level.vertices, data.vertices, level.faces)
+            start = moved_by_mesh(neutral, level.vertices, data.vertices, turns)
+            moved = data.to(bench.device)
+            done = fit(start, moved, Surface(data.vertices, edges), plan, 0, reference_quats=neutral.quats)
+            fits[data.frame], seconds = done.gaussians, seconds + done.seconds
+        folder.mkdir(parents=True, exist_ok=True)
+        write_fitted_frames(path, as_store(str(expression), fits))
+        bench.record("fits", {"fitted": str(expression), "steps": plan.steps, "step_seconds_until_here": seconds})
+    return read_fits(
+        bench.subject, sorted(folder / f"{name}.h5" for name in bench.subject.frames["expression"].unique())
+    )
+
+
+def pca_of_fits(bench: Bench, fits: dict[str, Gaussians], k: int) -> Components:
+    """Return the joint PCA of the fitted training frames about the neutral."""
+    names = bench.subject.names("train")
+    rows = {
+        name: np.stack([getattr(fits[frame], ATTRIBUTES[name]).reshape(-1) for frame in names])
+        for name in ATTRIBUTES_OF_FITS
+    }
+    matrix = in_memory(rows, bench.subject.neutral_row(names))
+    found = principal_components(matrix, min(k, len(names) - 1), "neutral", threads=os.cpu_count() or 1)
+    level = bench.subject.template.levels[bench.subject.template.finest]
+    return found.standardisation.components(
+        "pca", found.W, found.C, faces=level.faces, face_mask=level.mask, frames=names
+    )

@@ -17,10 +17,11 @@ STEPS = 100
 
 
 def part_step(bench: Bench) -> None:
-    """Measure steps of several numbers of photographs, all of them decoded, of either family."""
-    for family, batches in (("global", (1, 2, 4, 8)), ("local", (2,))):
-        start = kept_start(bench, family)
+    """Measure steps of several numbers of photographs, all of them decoded; of local components those of two."""
+    counts = bench.options.photographs
+    for family, batches in (("global", counts), ("local", [count for count in counts if count == 2])):
         for batch in batches:
+            start = kept_start(bench, family)
             config = replace(bench.joint, batch=replace(bench.joint.batch, frames=batch))
             costs = step_costs(bench, bench.subject, config, start, family, profiled=True)
             bench.record("step", {"rig": family, "photographs": batch} | costs)
@@ -35,7 +36,7 @@ def step_costs(
     *,
     profiled: bool = False,
 ) -> dict[str, float]:
-    """Return milliseconds a step and peak memory when all photographs are decoded.
+    """Return milliseconds per step and peak memory when all photographs are decoded.
 
     `profiled`: also what torch's profiler counts in as many further steps: milliseconds in which the GPU works, its
     kernels and its copies.
@@ -53,10 +54,11 @@ def step_costs(
             for _ in range(count):
                 fit.step(next(steps), next(shots))
 
-        take(max(30, 1 + pairs // config.batch.frames) if on_gpu else 5)
+        count = STEPS if on_gpu else 2 if bench.options.smallest else STEPS // 5
+        take(max(30, 1 + pairs // config.batch.frames) if on_gpu else min(5, count))
         begin = clock()
-        take(STEPS if on_gpu else STEPS // 5)
-        costs = {"ms_a_step": 1e3 * (clock() - begin) / (STEPS if on_gpu else STEPS // 5), "peak_gib": peak_gib()}
+        take(count)
+        costs = {"ms_per_step": 1e3 * (clock() - begin) / count} | peak_gib()
         if profiled and on_gpu:
             with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
                 take(STEPS)
@@ -64,25 +66,25 @@ def step_costs(
             events = [event for event in profile.key_averages() if event.device_type == DeviceType.CUDA]
             copies = sum(event.count for event in events if event.key.startswith("Mem"))
             costs |= {
-                "gpu_ms_a_step": sum(event.self_device_time_total for event in events) / 1e3 / STEPS,
-                "kernels_a_step": sum(event.count for event in events) / STEPS - copies / STEPS,
-                "copies_a_step": copies / STEPS,
+                "gpu_ms_per_step": sum(event.self_device_time_total for event in events) / 1e3 / STEPS,
+                "kernels_per_step": sum(event.count for event in events) / STEPS - copies / STEPS,
+                "copies_per_step": copies / STEPS,
             }
     return costs
 
 
 def part_scaling(bench: Bench) -> None:
-    """Measure milliseconds a step and memory against K, frames and Gaussians."""
+    """Measure milliseconds per step and memory against K, frames and Gaussians."""
 
     def measure(what: str, value: int, subject: Subject, config: JointConfig) -> None:
         bench.record("scaling", {"against": what, "value": value} | step_costs(bench, subject, config))
 
     joint, finest = bench.joint, bench.subject.template.finest
     for level in dict.fromkeys(("base", finest)):
-        for k in (10, 20, 50):
+        for k in (2, 3) if bench.options.smallest else (10, 20, 50):
             measure(f"K on {level}", k, bench.subject, replace(joint, k=k, level=level))
     rows = bench.subject.frames[bench.subject.frames["role"] == "train"]
-    for frames in (25, 50, 100):
+    for frames in (8,) if bench.options.smallest else (25, 50, 100):
         # a frame that comes twice has weights and photographs of its own each time
         repeated = pd.concat([rows] * -(-frames // len(rows))).head(frames)
         measure("frames", frames, replace(bench.subject, frames=repeated), joint)
@@ -106,4 +108,4 @@ def part_stream(bench: Bench) -> None:
     short = replace(bench.joint, steps=bench.options.stream_steps, check_every=10**6, validation_pairs=0)
     for gib in (bench.joint.memory_gib, bench.joint.memory_gib / 8):
         run = learned_rig(bench, replace(short, memory_gib=gib), "global", None)
-        bench.record("stream", {"memory_gib": gib, "decoded_a_second": rate, "steps": short.steps} | run.costs)
+        bench.record("stream", {"memory": f"{gib:g} GiB", "decoded_per_second": rate, "steps": short.steps} | run.costs)

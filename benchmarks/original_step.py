@@ -1,16 +1,9 @@
 """The original recipe's own step, for timing beside splatrig's: see benchmarks/training.py."""
 
-import sys
-from pathlib import Path
-
+import harness  # noqa: F401 (finds the library)
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
-
-from splatrig.fitting.dataset import FrameData
-from splatrig.fitting.recipe import SEED_RATES
-from splatrig.fitting.ssim_window import C1, C2, window
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.rasterize.inria_backend import projection_matrix
 

@@ -6,27 +6,21 @@ of them, projection included. Wall time is the median; where other programs shar
 smallest of all repeats, is the steadier number. The stages of one pass are timed below.
 """
 
-import argparse
-import os
-import platform
-import sys
 import time
 from collections.abc import Callable
-from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import torch
+from harness import Figures, machine, parsed, parser_of
 from torch import Tensor
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
-
-from splatrig.rasterize import Splats, Views, numba_backend, rasterize
+from splatrig.rasterize import numba_backend, rasterize
 from splatrig.rasterize import numba_compositing as compositing
 from splatrig.rasterize import numba_projection as projection
 
 SIZES = [(6_000, 96, 144), (25_000, 256, 384), (11_000, 256, 167), (16_000, 256, 167)]
 """Gaussians, image height, image width; the last two are the demo's."""
+SMALLEST = [(300, 24, 36)]
 
 
 def head_like_scene(count: int, height: int, width: int, opacity: float) -> tuple[list[Tensor], Tensor, Tensor]:
@@ -54,10 +48,16 @@ def head_like_scene(count: int, height: int, width: int, opacity: float) -> tupl
     return gaussians, viewmat[None], K[None]
 
 
-def time_call(call: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Return the median wall and the smallest processor milliseconds of `call`, after two calls to warm up."""
+def time_call(
+    call: Callable[[], object], repeats: int, before: Callable[[], object] = lambda: None
+) -> tuple[float, float]:
+    """Return the median wall and the smallest processor milliseconds of `call`, after two calls to warm up.
+
+    `before` runs before every call and is not timed.
+    """
     walls, processors = [], []
     for repeat in range(repeats + 2):
+        before()
         wall, processor = time.perf_counter(), time.process_time()
         call()
         if repeat >= 2:
@@ -88,25 +88,33 @@ def stages(size: tuple[int, int, int], opacity: float, repeats: int) -> tuple[di
     count, height, width = size
     gaussians, viewmats, Ks = head_like_scene(count, height, width, opacity)
     camera = numba_backend._camera(Views(viewmats, Ks, width, height), 0)
-    arrays = projection.GaussianArrays(*(tensor.numpy() for tensor in gaussians))
-    splats, depths = np.empty(count, compositing.splat_dtype(np.float32)), np.empty(count, np.float32)
+    arrays = projection.Gaussians(*(tensor.numpy() for tensor in gaussians))
+    splats, depths = np.zeros(count, compositing.splat_dtype(np.float32)), np.zeros(count, np.float32)
     frame, frame_grad = (
         compositing.Frame(np.ones((height, width, 3), np.float32), np.ones((height, width), np.float32))
         for _ in range(2)
     )
-    projection.project(0, 1, arrays, camera, 3, splats, depths)
-    tiles = numba_backend._sort_into_tiles(splats, depths, width, height)
+
+    def project() -> None:
+        projection.project(0, 1, arrays, camera, 3, splats, depths)
+
+    def sort() -> compositing.Tiles:
+        return numba_backend._sort_into_tiles(splats, depths, width, height)
+
+    # sorting turns the deviations of the splats into their reach, in place: each sort needs splats just projected
+    times = {"project": time_call(project, repeats)[1], "sort": time_call(sort, repeats, before=project)[1]}
+    project()
+    tiles = sort()
     records = np.zeros((len(tiles.pairs), compositing.RECORD_COLUMNS), np.float32)
-    splat_grads, grads = np.zeros_like(splats), projection.GaussianArrays(*(np.empty_like(array) for array in arrays))
+    splat_grads, grads = np.zeros_like(splats), projection.Gaussians(*(np.zeros_like(array) for array in arrays))
     calls = {
-        "project": lambda: projection.project(0, 1, arrays, camera, 3, splats, depths),
-        "sort": lambda: numba_backend._sort_into_tiles(splats, depths, width, height),
         "blend": lambda: compositing.composite_tiles(0, 1, tiles, splats, frame),
         "blend backward": lambda: compositing.composite_tiles_backward(0, 1, tiles, splats, frame, frame_grad, records),
         "sum records": lambda: compositing.sum_records(0, 1, tiles.first_slots, records, splats, splat_grads),
         "project backward": lambda: projection.project_backward(0, 1, arrays, camera, 3, splats, splat_grads, grads),
     }
-    return {name: time_call(call, repeats)[1] for name, call in calls.items()}, len(tiles.pairs), visits(splats, tiles)
+    times |= {name: time_call(call, repeats)[1] for name, call in calls.items()}
+    return times, len(tiles.pairs), visits(splats, tiles)
 
 
 def visits(splats: np.ndarray, tiles: compositing.Tiles) -> int:
@@ -119,27 +127,17 @@ def visits(splats: np.ndarray, tiles: compositing.Tiles) -> int:
     return int((across * down).sum())
 
 
-def processor_name() -> str:
-    """Return the processor's name and the number of its cores that are ours."""
-    names = [
-        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
-    ]
-    return f"{names[0] if names else platform.processor()}, {len(os.sched_getaffinity(0))} cores"
-
-
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=30)
-    options = parser.parse_args()
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "numba", "llvmlite", "numpy"))
-    print(
-        f"{processor_name()}; Python {platform.python_version()}, {packages}; load average {os.getloadavg()[0]:.1f}\n"
-    )
-    print("| Gaussians | image | colours | median opacity | threads | wall ms | processor ms |")
+    options = parsed(parser, threads=[1], repeats=1)
+    sizes = SMALLEST if options.smallest else SIZES
+    figures = Figures(options, machine("torch", "numba", "llvmlite", "numpy"))
+    print("\n| Gaussians | image | colours | median opacity | threads | wall ms | processor ms |")
     print("|---|---|---|---|---|---|---|")
-    for size in SIZES:
+    for size in sizes:
         count, height, width = size
         for degree, opacity in ((None, 0.5), (3, 0.5), (3, 0.9)):
             for threads in options.threads:
@@ -147,17 +145,24 @@ def main() -> None:
                 wall, processor = time_call(full_pass(size, degree, opacity), options.repeats)
                 colors = "rgb" if degree is None else f"SH {degree}"
                 what = f"{count:,} | {width}×{height} | {colors} | {opacity}"
-                print(f"| {what} | {threads} | {wall:.1f} | {processor:.1f} |")
+                print(f"| {what} | {threads} | {wall:.1f} | {processor:.1f} |", flush=True)
+                figures.add(f"{what} | {threads} threads: wall", wall, "ms", shown=False)
+                figures.add(f"{what} | {threads} threads: processor", processor, "ms", shown=False)
     torch.set_num_threads(1)
     print("\nStages, one thread, SH 3, median opacity 0.5, processor ms:\n")
-    for index, size in enumerate(SIZES):
+    for index, size in enumerate(sizes):
         times, pairs, blocks = stages(size, 0.5, options.repeats)
         if index == 0:
-            print("| Gaussians | image | " + " | ".join(times) + " | tile pairs | block visits | ns a visit |")
+            print("| Gaussians | image | " + " | ".join(times) + " | tile pairs | block visits | ns per visit |")
             print("|---" * (len(times) + 5) + "|")
         per_visit = 1e6 * (times["blend"] + times["blend backward"]) / blocks
         cells = [f"{size[0]:,}", f"{size[2]}×{size[1]}", *(f"{value:.2f}" for value in times.values())]
         print(f"| {' | '.join(cells)} | {pairs:,} | {blocks:,} | {per_visit:.1f} |")
+        for name, value in times.items():
+            figures.add(f"{size[0]:,}: {name}", value, "ms", shown=False)
+        figures.add(f"{size[0]:,}: tile pairs per Gaussian", pairs / size[0], "", shown=False)
+        figures.add(f"{size[0]:,}: block visits per Gaussian", blocks / size[0], "", shown=False)
+    figures.save()
 
 
 if __name__ == "__main__":

@@ -7,24 +7,22 @@ correlation of each planted component with its partner (Hungarian assignment, ei
 
 import argparse
 import csv
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow" / "lib"), str(ROOT / "tests")]
+import numpy as np
+import yaml
+from harness import ROOT, Figures, demo_head, machine, parsed, parser_of
 
-import numpy as np  # noqa: E402
-import yaml  # noqa: E402
-
-from splatrig.components.local import local_components  # noqa: E402
-from splatrig.components.matrix import AttributeMatrix, in_memory  # noqa: E402
-from splatrig.components.pca import principal_components  # noqa: E402
-from splatrig.config.models import SldcConfig, from_mapping  # noqa: E402
-from splatrig.mesh.template import Level, identity_step  # noqa: E402
-from support.synthetic import matched_correlations, planted_demo_head, sheet_with_bumps  # noqa: E402
+from splatrig.components.local import local_components
+from splatrig.components.matrix import AttributeMatrix, in_memory
+from splatrig.components.pca import principal_components
+from splatrig.config.models import SldcConfig, from_mapping
+from splatrig.mesh.template import Level, identity_step
+from support.synthetic import matched_correlations, planted_demo_head, sheet_with_bumps
 
 NOISE_MM = (0.0, 0.05, 0.15, 0.5, 1.0)
 SIGNED = "both signs"
+SETS = ("sheet", f"sheet, {SIGNED}", "demo head")
 
 
 def planted(name: str, noise_mm: float) -> tuple[Level, AttributeMatrix, np.ndarray]:
@@ -40,12 +38,12 @@ def planted(name: str, noise_mm: float) -> tuple[Level, AttributeMatrix, np.ndar
     return level, in_memory({"xyz": rows}), sheet.components
 
 
-def measure() -> list[dict[str, object]]:
+def measure(options: argparse.Namespace, figures: Figures) -> list[dict[str, object]]:
     """Return one row per set, noise and method."""
     section = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["components"]["sldc"]
     rows: list[dict[str, object]] = []
-    for name in ("sheet", f"sheet, {SIGNED}", "demo head"):
-        for noise_mm in NOISE_MM:
+    for name in options.sets:
+        for noise_mm in options.noise:
             level, matrix, fields = planted(name, noise_mm)
             weights = "signed" if SIGNED in name else "nonnegative"
             lambda_ = 2.0 if name == "demo head" else 1.0
@@ -59,21 +57,28 @@ def measure() -> list[dict[str, object]]:
                 values = matched_correlations(C, fields)
                 rows.append({"set": name, "noise_mm": noise_mm, "method": method, "least": f"{values.min():.3f}"})
                 rows[-1]["mean"] = f"{values.mean():.3f}"
-                print(*rows[-1].values(), sep="  ", flush=True)
+                figures.add(f"{name}, {noise_mm} mm of noise, {method}: least", values.min(), "correlation")
+                figures.add(f"{name}, {noise_mm} mm of noise, {method}: mean", values.mean(), "correlation")
     return rows
 
 
 def main() -> None:
     """Measure and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--noise", nargs="+", type=float, default=list(NOISE_MM), help="millimetres")
     parser.add_argument("--out", type=Path, help="CSV to write")
-    options = parser.parse_args()
-    rows = measure()
+    options = parsed(parser, sets=["sheet"], noise=[0.05])
+    if "demo head" in options.sets:
+        demo_head()
+    figures = Figures(options, machine("numpy", "scipy"))
+    rows = measure(options, figures)
     if options.out:
         with options.out.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
+    figures.save()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Time the restructuring of a capture of 330 frames: python benchmarks/restructure.py [--cameras 2] [--height 2048].
+"""Time the restructuring of a capture of 330 frames: python benchmarks/restructure.py [--cameras 3] [--height 2048].
 
 66 segments of 5 frames are written in the raw layout: a tracked mesh of 5,500 vertices that moves, and photographs as
 hard as real ones for PNG (sensor noise). Every segment then goes through the function
@@ -6,11 +6,8 @@ that the rule `restructure` calls, on all cores. The steps of one photograph are
 say what bounds the whole.
 """
 
-import argparse
 import os
-import platform
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,10 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import trimesh
+from harness import Figures, machine, parsed, parser_of
 from PIL import Image
 from scipy.sparse import csr_matrix
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
 
 from splatrig.capture.calibration import calibrated_cameras
 from splatrig.capture.color import correction_table
@@ -35,14 +31,15 @@ from splatrig.capture.restructure import RestructureOptions, restructure
 from splatrig.dataset.cameras import Cameras
 from splatrig.mesh.silhouette import silhouette
 
-SEGMENTS, FRAMES = 66, 5
+FRAMES = 5
+"""Of a segment."""
 RADIUS_MM = 110.0
 SEED = 0
 
 
-def head() -> TrackedMesh:
-    """Return a ball of 5,562 vertices with texture coordinates."""
-    ball = trimesh.creation.uv_sphere(radius=RADIUS_MM, count=[76, 75])
+def head(rings: int) -> TrackedMesh:
+    """Return a ball with texture coordinates; 76 rings are 5,562 vertices."""
+    ball = trimesh.creation.uv_sphere(radius=RADIUS_MM, count=[rings, rings - 1])
     count = len(ball.vertices)
     uvs = np.random.default_rng(SEED).random((count, 2))
     faces = ball.faces.astype(np.int64)
@@ -58,13 +55,13 @@ def photograph(path: Path, cameras: Cameras) -> None:
     Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8)).save(path, compress_level=1)
 
 
-def write_capture(root: Path, cameras: Cameras, mesh: TrackedMesh) -> list[str]:
-    """Write the raw layout, one picture linked under every name; return the segments."""
+def write_capture(root: Path, cameras: Cameras, mesh: TrackedMesh, count: int) -> list[str]:
+    """Write the raw layout of `count` segments, one picture linked under every name; return the segments."""
     root.mkdir()
     write_krt(root / "KRT", as_krt(cameras))
     picture = root / "picture.png"
     photograph(picture, cameras)
-    segments = [f"E{number:03d}_Segment" for number in range(1, SEGMENTS + 1)]
+    segments = [f"E{number:03d}_Segment" for number in range(1, count + 1)]
     listed = []
     for number, segment in enumerate(segments):
         folder = root / "tracked_mesh" / segment
@@ -93,8 +90,10 @@ def median_ms(call: Callable[[], object], runs: int = 7) -> float:
     return 1e3 * statistics.median(times)
 
 
-def time_steps(picture: Path, cameras: Cameras, mesh: TrackedMesh, pose: np.ndarray, folder: Path) -> None:
-    """Print what each step of one photograph takes on one thread, and what the disk alone would take."""
+def time_steps(
+    picture: Path, cameras: Cameras, mesh: TrackedMesh, pose: np.ndarray, folder: Path, figures: Figures
+) -> None:
+    """Measure what each step of one photograph takes on one thread, and what the disk alone would take."""
     table = correction_table("multiface_gamma")
     width, height = cameras.width, cameras.height
     view = cameras.in_head_space(pose)
@@ -115,42 +114,49 @@ def time_steps(picture: Path, cameras: Cameras, mesh: TrackedMesh, pose: np.ndar
         "encode": lambda: write_photograph(folder / "step.png", rgb, alpha),
         "its bytes to disk, synced": to_disk,
     }
-    sizes = picture.stat().st_size / 1e6, len(data) / 1e6
-    print(f"one photograph of {width}×{height}: {sizes[0]:.1f} MB raw, {sizes[1]:.1f} MB written; one thread")
+    figures.say(f"one photograph of {width}×{height}, one thread")
+    figures.add("one photograph: raw", picture.stat().st_size / 1e6, "MB")
+    figures.add("one photograph: written", len(data) / 1e6, "MB")
     for name, call in steps.items():
-        print(f"  {name:<28}{median_ms(call):9.1f} ms")
+        figures.add(f"one photograph: {name}", median_ms(call), "ms")
 
 
 def main() -> None:
     """Write the capture, restructure it, print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = parser_of(__doc__)
     parser.add_argument("--cameras", type=int, default=3)
     parser.add_argument("--height", type=int, default=2048, help="pixels; the width follows 1334:2048")
+    parser.add_argument("--segments", type=int, default=66, help="of five frames")
+    parser.add_argument("--rings", type=int, default=76, help="of the tracked mesh; 76: 5,562 vertices")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    arguments = parser.parse_args()
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, "
-          f"Python {platform.python_version()}")  # fmt: skip
-    with tempfile.TemporaryDirectory(dir=tempfile.gettempdir()) as name:
-        folder, mesh = Path(name), head()
-        rig = build_cameras(max(3, arguments.cameras), arguments.height, SEED).select(range(arguments.cameras))
-        segments = write_capture(folder / "raw", rig, mesh)
+    options = parsed(parser, cameras=1, height=48, segments=1, rings=12)
+    figures = Figures(options, machine("pillow", "numpy"))
+    with tempfile.TemporaryDirectory() as name:
+        folder, mesh = Path(name), head(options.rings)
+        rig = build_cameras(max(3, options.cameras), options.height, SEED).select(range(options.cameras))
+        segments = write_capture(folder / "raw", rig, mesh, options.segments)
         layout = CaptureLayout(folder / "raw")
         cameras = calibrated_cameras(read_krt(layout.krt), rig.names, rig.width, rig.height)
-        time_steps(folder / "raw" / "picture.png", rig, mesh, head_poses(segments[0], FRAMES, SEED)[0], folder)
-        options = RestructureOptions(
+        pose = head_poses(segments[0], FRAMES, SEED)[0]
+        time_steps(folder / "raw" / "picture.png", rig, mesh, pose, folder, figures)
+        settings = RestructureOptions(
             segments[0], FRAMES, "spread", "refuse", 1.0, "multiface_gamma", silhouettes=True, subdivisions=2
         )
         wall, processor = time.perf_counter(), time.process_time()
         rows = [
             row
             for segment in segments
-            for row in restructure(layout, segment, cameras, options, folder / segment, threads=arguments.threads)
+            for row in restructure(layout, segment, cameras, settings, folder / segment, threads=options.threads)
         ]
         wall, processor = time.perf_counter() - wall, time.process_time() - processor
         images = sum(row.image_count for row in rows)
-        print(f"{len(rows)} frames, {images} photographs on {arguments.threads} threads, meshes included:")
-        print(f"  {wall:.1f} s wall, {processor:.1f} s of processor; "
-              f"{1e3 * wall / images:.1f} | {1e3 * processor / images:.1f} ms a photograph")  # fmt: skip
+        figures.say(f"{len(rows)} frames, {images} photographs on {options.threads} threads, meshes included")
+        figures.add("photographs", images, "")
+        figures.add("all: wall", wall, "s")
+        figures.add("all: processor", processor, "s")
+        figures.add("all: wall, per photograph", 1e3 * wall / images, "ms")
+        figures.add("all: processor, per photograph", 1e3 * processor / images, "ms")
+    figures.save()
 
 
 if __name__ == "__main__":

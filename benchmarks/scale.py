@@ -7,9 +7,7 @@ with more segments, and over thirteen subjects at once, each a module of one wor
 the files, GPU time from what benchmarks/training.md measured on one H200.
 """
 
-import argparse
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -19,12 +17,10 @@ from pathlib import Path
 
 import yaml
 from faults import copy_project
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
+from harness import ROOT, Figures, machine, parsed, parser_of
 
 from splatrig.config.checks import merged
 
-ROOT = Path(__file__).resolve().parents[1]
 ENTITY = "6795937"
 SUBJECTS = 13
 FRAMES = 5
@@ -84,7 +80,7 @@ def dry_run(folder: Path, *arguments: str) -> Graph:
     return Graph(int(found[1]), elapsed, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def configuration(subject: str, expressions: str) -> dict[str, object]:
+def configuration(subject: str, expressions: str | list[str]) -> dict[str, object]:
     """Return the whole configuration of a Multiface subject: the example over the defaults."""
     raw = yaml.safe_load((ROOT / "config.yaml").read_text())
     example = yaml.safe_load((ROOT / "docs" / "examples" / "multiface.yaml").read_text())
@@ -92,12 +88,12 @@ def configuration(subject: str, expressions: str) -> dict[str, object]:
     return merged(merged(raw, example), chosen)
 
 
-def many_subjects(folder: Path, count: int) -> Path:
+def many_subjects(folder: Path, count: int, expressions: str | list[str]) -> Path:
     """Write a workflow of `count` subjects, each the whole workflow as a module, and return its path."""
     lines = ["import yaml", ""]
     for index in range(count):
         path = folder / f"subject_{index}.yaml"
-        path.write_text(yaml.safe_dump(configuration(f"subject_{index}", "all")))
+        path.write_text(yaml.safe_dump(configuration(f"subject_{index}", expressions)))
         lines += [
             f"module subject_{index}:",
             '    snakefile: "Snakefile"',
@@ -139,34 +135,60 @@ def gpu_hours(segments: int) -> float:
     return (NEUTRAL_S + segments * (JOB_START_S + FRAMES * FRAME_S)) / 3600
 
 
+SCALES: dict[str, tuple[str | list[str], int]] = {
+    "the 66 of the script": ("multiface_v1", 66),
+    "all segments": ("all", 185),
+}
+"""The expressions of a subject, and how many they are."""
+FEWEST = 11
+"""Segments with more frames than the configuration has components."""
+
+
+def fewest() -> dict[str, tuple[str | list[str], int]]:
+    """Return what `--smallest` plans instead of `SCALES`."""
+    preset = yaml.safe_load((ROOT / "resources" / "expressions" / "multiface_v1.yaml").read_text())
+    return {"a few segments": (list(preset)[:FEWEST], FEWEST)}
+
+
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--subjects", type=int, default=SUBJECTS)
-    arguments = parser.parse_args()
+    options = parsed(parser, subjects=0)
+    scales = fewest() if options.smallest else SCALES
+    figures = Figures(options, machine("snakemake"))
+    rows = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "project"
         copy_project(folder)
-        rows = []
-        for name, expressions, segments in (("the 66 of the script", "multiface_v1", 66), ("all segments", "all", 185)):
+        for name, (expressions, segments) in scales.items():
             path = folder / "one.yaml"
             path.write_text(yaml.safe_dump(configuration(ENTITY, expressions)))
             rows.append((f"{name}: {segments}", dry_run(folder, "--configfile", str(path)), segments, 1))
-        many = many_subjects(folder, arguments.subjects)
-        graph = dry_run(folder, "--snakefile", str(many))
-        rows.append((f"{arguments.subjects} subjects × 185 in one workflow", graph, 185, arguments.subjects))
+        if options.subjects:
+            expressions, segments = list(scales.values())[-1]
+            graph = dry_run(folder, "--snakefile", str(many_subjects(folder, options.subjects, expressions)))
+            what = f"{options.subjects} subjects × {segments} in one workflow"
+            rows.append((what, graph, segments, options.subjects))
     stages = gigabytes(1)
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     print(
-        "| segments | jobs | dry run, s of processor | memory, MiB |",
+        "\n| segments | jobs | dry run, s of processor | memory, MiB |",
         *(f"{stage}, GB |" for stage in stages),
         "GPU hours |",
     )
     print("|---|" + "---|" * (4 + len(stages)))
     for name, graph, segments, subjects in rows:
-        sizes = " | ".join(f"{subjects * size:,.0f}" for size in gigabytes(segments).values())
+        bytes_of = {stage: subjects * size for stage, size in gigabytes(segments).items()}
+        hours = subjects * gpu_hours(segments)
         cost = f"{graph.jobs:,} | {graph.processor_s:.1f} | {graph.memory_mib:.0f}"
-        print(f"| {name} | {cost} | {sizes} | {subjects * gpu_hours(segments):.1f} |")
+        print(f"| {name} | {cost} | {' | '.join(f'{size:,.0f}' for size in bytes_of.values())} | {hours:.1f} |")
+        figures.add(f"{name}: jobs", graph.jobs, "", shown=False)
+        figures.add(f"{name}: dry run, processor", graph.processor_s, "s", shown=False)
+        figures.add(f"{name}: memory", graph.memory_mib / 1024, "GiB", shown=False)
+        for stage, size in bytes_of.items():
+            figures.add(f"{name}: {stage}", size, "GB", shown=False)
+        figures.add(f"{name}: GPU", hours, "h", shown=False)
+    figures.save()
 
 
 if __name__ == "__main__":

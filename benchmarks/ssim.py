@@ -1,80 +1,81 @@
-"""Time the mean SSIM on a CUDA device: python benchmarks/ssim.py [--repeats 100].
+"""Time the mean SSIM: python benchmarks/ssim.py [--repeats 100] [--device cpu].
 
-One row per image size: milliseconds of one forward and backward pass by the Triton kernels and by torch's
-convolutions, the median between CUDA events around each pass. The device idles between passes of small images, whose
-times are those of launching from Python.
+One row per image size: milliseconds of one forward and backward pass by the compiled kernels (Triton's on a CUDA
+device, numba's on a CPU) and by torch's convolutions, the median. On a GPU times are those between CUDA events around
+each pass; it idles between passes of small images, whose times are those of launching from Python.
 """
 
-import argparse
-import platform
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
+import numpy as np
 import torch
-import triton
+from harness import Figures, machine, missing, need_cuda, parsed, parser_of
 from torch import Tensor
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
-
-from splatrig.fitting import ssim, ssim_triton
+from splatrig.fitting import ssim
 
 SIZES = [(1334, 2048), (167, 256)]
 """Image heights and widths: a fit's at full resolution, and the demo's."""
+SMALLEST = [(32, 48)]
+
 
 WAYS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "Triton": ssim_triton.mean_ssim,
+    "kernels": ssim.mean_ssim,
     "torch": lambda first, second: ssim.ssim_map(first, second).mean(),
 }
 
 
-def full_pass(way: Callable[[Tensor, Tensor], Tensor], height: int, width: int) -> Callable[[], None]:
-    """Return a call that compares two similar random images [H, W, 3] and computes the gradient of the first."""
-    generator = torch.Generator("cuda").manual_seed(0)
-    first = torch.rand((height, width, 3), generator=generator, device="cuda")
-    second = (first + 0.1 * torch.randn(first.shape, generator=generator, device="cuda")).clamp(0, 1)
-    first.requires_grad_()
-
-    def call() -> None:
-        torch.autograd.grad(way(first, second), first)
-
-    return call
+def images(device: str, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Return two similar random images [H, W, 3], of which the first wants a gradient."""
+    generator = torch.Generator(device).manual_seed(0)
+    first = torch.rand((height, width, 3), generator=generator, device=device)
+    second = (first + 0.1 * torch.randn(first.shape, generator=generator, device=device)).clamp(0, 1)
+    return first.requires_grad_(), second
 
 
-def median_ms(call: Callable[[], object], repeats: int) -> float:
-    """Return the median milliseconds of `call` between events on the device, after ten calls to warm up."""
-    for _ in range(10):
+def median_ms(call: Callable[[], object], device: str, repeats: int) -> float:
+    """Return the median milliseconds of `call`, after ten calls to warm up (fewer with few repeats)."""
+    for _ in range(min(10, repeats)):
         call()
+    if device == "cpu":
+        times = []
+        for _ in range(repeats):
+            begin = time.perf_counter()
+            call()
+            times.append(1e3 * (time.perf_counter() - begin))
+        return float(np.median(times))
     pairs = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(repeats)]
     for before, after in pairs:
         before.record()
         call()
         after.record()
     torch.cuda.synchronize()
-    return float(torch.tensor([before.elapsed_time(after) for before, after in pairs]).median())
+    return float(np.median([before.elapsed_time(after) for before, after in pairs]))
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--repeats", type=int, default=100)
-    options = parser.parse_args()
-    if not torch.cuda.is_available():
-        sys.exit("benchmarks/ssim.py times a CUDA device; torch finds none here")
-    print(
-        f"{torch.cuda.get_device_name()}; Python {platform.python_version()}, torch {torch.__version__}, "
-        f"triton {triton.__version__}"
-    )
-    start = time.perf_counter()
-    full_pass(ssim_triton.mean_ssim, 8, 8)()
-    torch.cuda.synchronize()
-    print(f"First Triton pass, compiled or read from Triton's cache: {time.perf_counter() - start:.2f} s\n")
-    print(f"| image | {' | '.join(f'{name} ms' for name in WAYS)} |")
-    print("|---" * (len(WAYS) + 1) + "|")
-    for height, width in SIZES:
-        times = [median_ms(full_pass(way, height, width), options.repeats) for way in WAYS.values()]
-        print(f"| {width}×{height} | {' | '.join(f'{value:.3f}' for value in times)} |")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda", help="--smallest: cpu")
+    options = parsed(parser, repeats=2, device="cpu")
+    if options.device == "cuda":
+        need_cuda()
+    figures = Figures(options, machine("torch", "triton", "numba"))
+    for height, width in SMALLEST if options.smallest else SIZES:
+        first, second = images(options.device, height, width)
+        if options.device == "cuda" and not ssim.has_kernels(first):
+            missing("Triton, which does not start here")
+        for name, way in WAYS.items():
+            figures.add(f"{width}×{height}, {name}: mean SSIM", way(first, second).item(), "SSIM")
+
+            def full_pass(way=way, first=first, second=second) -> None:
+                torch.autograd.grad(way(first, second), first)
+
+            passed = median_ms(full_pass, options.device, options.repeats)
+            figures.add(f"{width}×{height}, {name}: forward and backward", passed, "ms")
+    figures.save()
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 import yaml
 from full_size_capture import NEUTRAL
-from training_bench import PERFORMANCE, ROOT, SUBJECT, Bench
+from harness import checkout
+from training_bench import PERFORMANCE, SUBJECT, Bench
 
-from splatrig.dataset.decoding import cores
+from splatrig.capture.krt import as_krt, write_krt
+from splatrig.dataset.cameras import read_cameras
 from splatrig.dataset.frames import ChosenFrame, read_chosen_frames, write_frames
-from splatrig.fitting.measurement import summary
 from splatrig.gaussians.store import read_fitted_frames
 
 
@@ -38,6 +39,19 @@ def add_performance(folder: Path, synthesised: list[str], count: int) -> None:
 
 def _frames(folder: Path, expression: str) -> list[str]:
     return read_chosen_frames(folder / "frames" / f"{expression}.csv")["frame"].tolist()
+
+
+def write_raw(folder: Path, raw: Path) -> None:
+    """Write what the configuration is checked against: a raw capture of these cameras and tracked meshes.
+
+    No job reads it: what would be made of it is there.
+    """
+    (raw / "images").mkdir(parents=True)
+    write_krt(raw / "KRT", as_krt(read_cameras(folder / "dataset" / "cameras.json")))
+    for path in sorted((folder / "dataset").glob("*/*/*.obj")):
+        mesh = raw / "tracked_mesh" / path.parent.parent.name / path.name
+        mesh.parent.mkdir(parents=True, exist_ok=True)
+        mesh.symlink_to(path.resolve())
 
 
 def snakemake(bench: Bench, names: list[str], at_once: int) -> float:
@@ -63,7 +77,7 @@ def snakemake(bench: Bench, names: list[str], at_once: int) -> float:
     path.write_text(yaml.safe_dump(config))
     targets = [f"results/{SUBJECT}/gaussians/{name}.h5" for name in names]
     given = str(cores()) if bench.device == "cuda" else str(at_once)
-    command = [sys.executable, "-m", "snakemake", *targets, "--force", "--snakefile", str(ROOT / "Snakefile")]
+    command = [sys.executable, "-m", "snakemake", *targets, "--force", "--snakefile", str(checkout() / "Snakefile")]
     command += ["--directory", str(bench.work), "--configfile", str(path), "--cores", given]
     command += ["--resources", f"gpu={at_once}", "--allowed-rules", "fit_neutral", "fit_expression"]
     begin = time.perf_counter()
@@ -85,17 +99,17 @@ def report_job(bench: Bench, name: str) -> None:
     log = (bench.work / "logs" / SUBJECT / "fit" / f"{name}.log").read_text(encoding="utf-8")
     for line in log.splitlines():
         if re.search(r"takes card|waited|steps in", line):
-            bench.report.say(f"    {line[:200]}")
+            bench.figures.say(f"    {line[:200]}")
     fitted = read_fitted_frames(bench.folder / "gaussians" / f"{name}.h5")
-    bench.report.add("jobs", f"{name}: {len(fitted.frames)} frames", job_seconds(bench, name), "s")
-    bench.report.add("jobs", f"{name}: held-out PSNR in the mask", summary(fitted.metrics)["psnr"], "dB")
+    bench.figures.add(f"job {name}: {len(fitted.frames)} frames", job_seconds(bench, name), "s")
+    bench.figures.add(f"job {name}: held-out PSNR in the mask", summary(fitted.metrics)["psnr"], "dB")
     for kind, gib in json.loads(str(fitted.attributes.get("gpu_memory_gib", "{}"))).items():
-        bench.report.add("jobs", f"{name}: peak GPU memory {kind}", gib, "GiB")
+        bench.figures.add(f"job {name}: peak GPU memory {kind}", gib, "GiB")
 
 
 def part_jobs(bench: Bench, at_once: tuple[int, ...]) -> None:
     """Run the jobs through Snakemake, one at a time and several at once in two waves each, and extrapolate."""
-    report = bench.report
+    figures = bench.figures
     if not (bench.folder / "gaussians" / "neutral.h5").exists():  # a kept capture may have it
         snakemake(bench, ["neutral"], 1)
     report_job(bench, "neutral")
@@ -107,18 +121,18 @@ def part_jobs(bench: Bench, at_once: tuple[int, ...]) -> None:
         jobs = {name: job_seconds(bench, name) for name in names}
         for name in names:
             report_job(bench, name)
-        report.add("jobs", f"{len(names)} expressions, {number} at once, Snakemake included", wall, "s")
+        figures.add(f"{len(names)} expressions, {number} at once, Snakemake included", wall, "s")
         frames = len(bench.frames(long[0]))
         five = float(np.mean([jobs[name] for name in names if name in long]))
         if number == 1:
             few = len(bench.frames(short[0]))
             frame = (five - jobs[short[0]]) / (frames - few)
-            report.add("jobs", "a warm frame, everything included", frame, "s")
-            report.add("jobs", "start-up and end of a job", five - frames * frame, "s")
-            report.add("jobs", "Snakemake's own time", wall - sum(jobs.values()), "s")
+            figures.add("a warm frame, everything included", frame, "s")
+            figures.add("start-up and end of a job", five - frames * frame, "s")
+            figures.add("Snakemake's own time", wall - sum(jobs.values()), "s")
             an_expression = five + (wall - sum(jobs.values())) / len(names)
         else:
             an_expression = wall / len(names)
         minutes = (neutral + PERFORMANCE[0] * an_expression) / 60
         what = f"{PERFORMANCE[0]} × {PERFORMANCE[1]} frames extrapolated, {number} at once"
-        report.add("jobs", what, minutes, "min")
+        figures.add(what, minutes, "min")

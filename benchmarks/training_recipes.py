@@ -3,15 +3,17 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import torch
 from full_size_capture import NEUTRAL
+from harness import Figures
 from original_step import original_steps
+from splatrig.fitting.dataset import FrameData
 from training_bench import PERFORMANCE, Bench
 
-from splatrig.fitting.dataset import FrameData
 from splatrig.fitting.fitting import Studio, first_gaussians
 from splatrig.fitting.initialize import moved_by_mesh
 from splatrig.fitting.measurement import measure_frame, summary
@@ -50,7 +52,7 @@ def seat(bench: Bench, **training: Any) -> Sitting:
     studio = bench.studio(**training)
     expression = bench.synthesised[0]
     data, held_out = load_frame(studio, expression, bench.frames(expression)[-1])
-    rest = read_fitted_frames(bench.folder / "gaussians" / "neutral.h5").gaussians[0]
+    rest = bench.neutral
     turns = vertex_rotations(studio.neutral_vertices, data.vertices, studio.faces)
     return Sitting(data, held_out, studio, moved_by_mesh(rest, studio.neutral_vertices, data.vertices, turns))
 
@@ -90,7 +92,7 @@ def peak_of(call: Callable[[], float]) -> tuple[float, float]:
 
 def part_speed(bench: Bench) -> None:
     """Time the steps of both recipes, and of the original's own step, in one process."""
-    report, lengths = bench.report, bench.lengths
+    figures, lengths = bench.figures, bench.lengths
     sitting = seat(bench)
     data, surface = sitting.data, sitting.studio.surface(sitting.data)
 
@@ -99,28 +101,35 @@ def part_speed(bench: Bench) -> None:
             fit(start, data, surface, replace(plan, steps=steps), 0)
 
         value, peak = peak_of(lambda: steps_a_second(fitted, lengths.timed))
-        report.add("speed", what, value, f"steps/s ({plan.rasterizer}, peak {peak:.2f} GiB)")
+        _add_speed(figures, f"{what} ({plan.rasterizer})", value, peak)
 
     rate("warm", sitting.warm_start, sitting.studio.plan("frame"))
     seed = bench.studio(recipe="seed", rasterizer=original_rasterizer())
     start = first_gaussians(seed, data)
     rate("seed recipe in splatrig", start, seed.plan("frame"))
-    if not torch.cuda.is_available():
-        report.add("speed", "the original's own step", None, "needs a GPU and diff_gaussian_rasterization")
+    if original_rasterizer() == "auto":
+        figures.say("the original's own step is left out: it needs a CUDA GPU and diff_gaussian_rasterization")
         return
     value, peak = peak_of(lambda: steps_a_second(lambda steps: original_steps(start, data, steps), lengths.timed))
-    report.add("speed", "the original's own step", value, f"steps/s (peak {peak:.2f} GiB, images as uint8)")
+    _add_speed(figures, "the original's own step", value, peak)
     frames = PERFORMANCE[0] * PERFORMANCE[1]
     minutes = frames * 10_000 / value / 60
-    report.add("speed", f"{frames} frames by the original, 10,000 steps each, steps alone", minutes, "min")
-    ours = min((row[2] for row in report.rows if "extrapolated" in row[1] and row[2]), default=None)
+    figures.add(f"{frames} frames by the original, 10,000 steps each, steps alone", minutes, "min")
+    ours = [float(row["value"]) for row in figures.rows if "extrapolated" in str(row["what"])]  # type: ignore[arg-type]
     if ours:
-        report.add("speed", "ratio to the warm recipe with everything", minutes / ours, "times")
+        figures.add("ratio to the warm recipe with everything", minutes / min(ours), "times")
+
+
+def _add_speed(figures: Figures, what: str, rate: float, peak_gib: float) -> None:
+    figures.add(f"{what}: speed", rate, "steps/s")
+    if torch.cuda.is_available():
+        figures.add(f"{what}: peak GPU memory", peak_gib, "GiB")
 
 
 def original_rasterizer() -> str:
-    """Return the seed's back end on a GPU; on a CPU the only one there is."""
-    return "diff_gaussian_rasterization" if torch.cuda.is_available() else "auto"
+    """Return the seed's back end where it is installed and there is a GPU for it, else the best that there is."""
+    installed = find_spec("diff_gaussian_rasterization") is not None
+    return "diff_gaussian_rasterization" if torch.cuda.is_available() and installed else "auto"
 
 
 def seed_variants(start: Gaussians, plan: Plan) -> dict[str, tuple[Gaussians, Plan]]:
@@ -136,42 +145,46 @@ def seed_variants(start: Gaussians, plan: Plan) -> dict[str, tuple[Gaussians, Pl
 
 def part_variants(bench: Bench, full: int) -> None:
     """Fit one frame by every variant of the seed recipe; or (`full`) by the best and the released at full length."""
-    report = bench.report
+    figures = bench.figures
     studio = bench.studio(recipe="seed", rasterizer="auto")
     expression = bench.synthesised[0]
     name = bench.frames(expression)[-1]
     data, held_out = load_frame(studio, expression, name)
     variants = seed_variants(first_gaussians(studio, data), studio.plan("frame"))
-    warm = read_fitted_frames(bench.folder / "gaussians" / f"{expression}.h5").metrics
-    mean = summary(warm[warm["frame"].astype(str).str.zfill(6) == name])["psnr"]
-    measured = {what.rsplit(", ", 1)[0]: value for part, what, value, _ in report.rows if part == "variants"}
-    jobs = [(what, bench.lengths.variants, "auto") for what in variants]
+    steps = studio.plan("frame").steps if full else bench.lengths.variants
+    chosen, warm = list(variants), 0.0
     if full:
-        report.add("seed", f"warm on {expression}/{name}", mean, "dB")
-        best = max(measured, key=lambda what: measured[what] or 0.0, default="opacity fixed to 1, random")
-        steps = studio.plan("frame").steps
-        jobs = [(best, steps, "auto"), (next(iter(variants)), steps, "auto")][:full]
-    for what, steps, rasterizer in jobs:
+        fitted = read_fitted_frames(bench.folder / "gaussians" / f"{expression}.h5").metrics
+        warm = summary(fitted[fitted["frame"].astype(str).str.zfill(6) == name])["psnr"]
+        figures.add(f"warm on {expression}/{name}", warm, "dB")
+        measured = {
+            what: figures.value(f"seed recipe, {what}, {bench.lengths.variants} steps") or 0.0 for what in chosen
+        }
+        best = (
+            max(measured, key=lambda what: measured[what]) if any(measured.values()) else "opacity fixed to 1, random"
+        )
+        chosen = [best, chosen[0]][:full]
+    for what in chosen:
         start, plan = variants[what]
-        plan = replace(plan, steps=steps, rasterizer=rasterizer)
+        plan = replace(plan, steps=steps, rasterizer="auto")
         result = fit(start, data, studio.surface(data), plan, 0)
-        unit = f"dB ({result.seconds:.1f} s, {steps / result.seconds:.0f} steps/s)"
         value = psnr_of(result.gaussians, held_out, plan)
-        report.add("seed" if full else "variants", f"{what}, {steps} steps", value, unit)
+        remark = f"{result.seconds:.1f} s, {steps / result.seconds:.0f} steps/s"
+        figures.add(f"seed recipe, {what}, {steps} steps", value, "dB", remark)
         if full:
-            report.add("seed", f"warm against {what}, {steps} steps", mean - value, "dB")
+            figures.add(f"warm less seed recipe, {what}, {steps} steps", warm - value, "dB more")
 
 
 def part_curves(bench: Bench) -> None:
     """Fit the neutral and a warm frame with several numbers of steps."""
-    report = bench.report
+    figures = bench.figures
     sitting = seat(bench)
     plan = sitting.studio.plan("frame")
     for steps in bench.lengths.frame_curve:
         own = replace(plan, steps=steps)
         result = fit(sitting.warm_start, sitting.data, sitting.studio.surface(sitting.data), own, 0)
         value = psnr_of(result.gaussians, sitting.held_out, own)
-        report.add("curves", f"warm frame, {steps} steps", value, f"dB ({result.seconds:.2f} s)")
+        figures.add(f"warm frame, {steps} steps", value, "dB", f"{result.seconds:.2f} s")
     del sitting
     studio = bench.studio()
     data, held_out = load_frame(studio, NEUTRAL, bench.frames(NEUTRAL)[0])
@@ -179,9 +192,5 @@ def part_curves(bench: Bench) -> None:
     for steps in bench.lengths.neutral_curve:
         own = replace(studio.plan("neutral"), steps=steps)
         result = fit(start, data, studio.surface(data), own, 0)
-        report.add(
-            "curves",
-            f"neutral, {steps} steps",
-            psnr_of(result.gaussians, held_out, own),
-            f"dB ({result.seconds:.2f} s)",
-        )
+        value = psnr_of(result.gaussians, held_out, own)
+        figures.add(f"neutral, {steps} steps", value, "dB", f"{result.seconds:.2f} s")

@@ -1,4 +1,4 @@
-"""Time films at full size: python benchmarks/video.py [--device cuda] [--batch 1 4 8 16 32] [--encode 96].
+"""Time films at full size: python benchmarks/video.py [--device cpu] [--batch 1 4 8 16 32] [--encode 96].
 
 A rig as large as Multiface's is made here: 87,652 Gaussians on an ellipsoid of a head's size, facing outwards, 50
 components over 13 numbers a Gaussian, spherical harmonics of degree 3, opacities and sizes as after a fit; a track of
@@ -6,34 +6,28 @@ smooth weights; a camera that swings about it, 1334 × 2048 pixels. A frame is b
 bytes on the device. Reported: frames a second without and with encoding (H.264, CRF 20), and the stages of one batch.
 """
 
-import argparse
-import platform
-import sys
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 import torch
+from harness import Figures, machine, need_cuda, parsed, parser_of
 from scipy.spatial.transform import Rotation
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "workflow" / "lib"))
-
 from splatrig.animation.camera_path import orbit
-from splatrig.animation.film import DeviceRig, device_rig, film_on_device
-from splatrig.animation.render import render, to_bytes
-from splatrig.components.component_file import Components
-from splatrig.components.fields import ATTRIBUTES
+from splatrig.animation.film import film_in_batches
+from splatrig.animation.render import Renderer, render, to_bytes
+from splatrig.components.component_file import Components, blend
+from splatrig.components.fields import Columns
 from splatrig.components.rig import Rig
 from splatrig.dataset.cameras import Cameras
-from splatrig.gaussians.gaussians import SHAPES, Gaussians
-from splatrig.rasterize import Views, rasterize
+from splatrig.gaussians.gaussians import Gaussians
+from splatrig.rasterize import Views, activate, rasterize
 
 HEAD_MM = np.array([78.0, 112.0, 95.0])
 MOVED = ("xyz", "f_dc", "rotation", "scale")
-BLACK = np.zeros(3, dtype=np.float32)
 
 
 def head(count: int, generator: np.random.Generator) -> Gaussians:
@@ -59,26 +53,22 @@ def head(count: int, generator: np.random.Generator) -> Gaussians:
 def full_size_rig(count: int, components: int, generator: np.random.Generator) -> Rig:
     """Return a rig of smooth bumps and small random changes of colour, rotation and size."""
     neutral = head(count, generator)
-    parts, info, first = [], [], 0
-    for name in MOVED:
-        field = ATTRIBUTES[name]
-        width = count * int(np.prod(SHAPES[field], dtype=int))
-        info.append((name, first, first + width))
-        first += width
+    parts, columns = [], Columns(MOVED, count)
+    for name, first, end in columns.spans:
         if name == "xyz":
             centers = neutral.means[generator.integers(0, count, components)]
             bumps = [np.exp(-((neutral.means - c) ** 2).sum(axis=1) / (2 * 25.0**2)) for c in centers]
             pushes = generator.normal(size=(components, 1, 3)).astype(np.float32) * 4
             parts.append((np.stack(bumps)[:, :, None] * pushes).reshape(components, -1).astype(np.float32))
         else:
-            parts.append(0.02 * generator.standard_normal((components, width), dtype=np.float32))
-    rest = np.concatenate([getattr(neutral, ATTRIBUTES[name]).reshape(-1) for name in MOVED])
+            parts.append(0.02 * generator.standard_normal((components, end - first), dtype=np.float32))
     made = Components(
-        family="pca", W=np.zeros((1, components), np.float32), C=np.concatenate(parts, axis=1), mean=rest,
-        std=np.ones(first, np.float32), offset=None, dim_info=tuple(info), faces=np.zeros((0, 3), np.int64),
+        family="pca", W=np.zeros((1, components), np.float32), C=np.concatenate(parts, axis=1),
+        mean=columns.row_of(neutral), std=np.ones(len(columns), np.float32), offset=None, columns=columns,
+        faces=np.zeros((0, 3), np.int64),
         face_mask=np.ones(count, bool), frames=("a/1",),
     )  # fmt: skip
-    return Rig(made, neutral)
+    return Rig.of(made, neutral)
 
 
 def front_camera(width: int, height: int) -> Cameras:
@@ -121,31 +111,33 @@ def drain(batches) -> None:
         pass
 
 
-def stages(rig: DeviceRig, weights: np.ndarray, path: Cameras, batch: int, device: str) -> list[tuple[str, float]]:
+def stages(
+    rig: DeviceRig, weights: np.ndarray, path: Cameras, batch: int, device: str, repeats: int
+) -> list[tuple[str, float]]:
     """Return milliseconds a frame of the parts of a batch."""
     rows = torch.as_tensor(weights[:batch], dtype=torch.float32, device=device)
     viewmats = torch.as_tensor(path.viewmats[:batch], dtype=torch.float32, device=device)
     Ks = torch.as_tensor(path.Ks[:batch], dtype=torch.float32, device=device)
     behind = torch.zeros(len(rows), 3, device=device)
     with torch.no_grad():
-        poses = rig.poses(rows)
+        poses = activate(rig.pose(rows))
         views = Views(viewmats[:, None], Ks[:, None], path.width, path.height, behind[:, None])
         images, _ = rasterize(poses, views)
         parts: list[tuple[str, Callable[[], object]]] = [
-            ("blend (W @ basis)", lambda: torch.addmm(rig.rest, rows, rig.basis)),
-            ("blend and activate", lambda: rig.poses(rows)),
+            ("blend (W @ basis)", lambda: blend(None, rows, rig.bases[0])),
+            ("blend and activate", lambda: activate(rig.pose(rows))),
             ("render", lambda: rasterize(poses, views)),
             ("to bytes", lambda: images.clamp(0.0, 1.0).mul_(255.0).add_(0.5).to(torch.uint8)),
         ]
-        return [(name, 1000 * seconds_of(work, device, 10) / len(rows)) for name, work in parts]
+        return [(name, 1000 * seconds_of(work, device, max(repeats, 3)) / len(rows)) for name, work in parts]
 
 
-def encoded(rig: DeviceRig, weights: np.ndarray, path: Cameras, batch: int, threads: int) -> float:
+def encoded(rig: Rig, weights: np.ndarray, path: Cameras, batch: int, threads: int, renderer: Renderer) -> float:
     """Return seconds for rendering a film and writing it as MP4."""
     from splatrig.animation.pictures import write_mp4
 
     def pictures():
-        for images in film_on_device(rig, weights, path, BLACK, batch):
+        for images in film_in_batches(rig, weights, path, renderer, batch):
             yield from images.cpu().numpy()
 
     with tempfile.TemporaryDirectory() as folder:
@@ -154,21 +146,10 @@ def encoded(rig: DeviceRig, weights: np.ndarray, path: Cameras, batch: int, thre
         return time.perf_counter() - start
 
 
-def installed(*packages: str) -> str:
-    """Return versions of packages, where they are installed."""
-    found = []
-    for name in packages:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
-    return ", ".join(found)
-
-
 def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    """Measure and print."""
+    parser = parser_of(__doc__)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda", help="--smallest: cpu")
     parser.add_argument("--count", type=int, default=87_652)
     parser.add_argument("--components", type=int, default=50)
     parser.add_argument("--size", type=int, nargs=2, default=[1334, 2048], metavar=("WIDTH", "HEIGHT"))
@@ -178,41 +159,47 @@ def main() -> None:
     parser.add_argument("--encode", type=int, default=0, help="frames to encode; needs imageio-ffmpeg")
     parser.add_argument("--threads", type=int, default=8, help="of the encoder")
     parser.add_argument("--picture", help="write the first frame here, to look at")
-    options = parser.parse_args()
+    options = parsed(
+        parser, device="cpu", count=400, components=3, size=[48, 64], frames=6, repeats=1, batch=[1, 4], encode=4
+    )
+    if options.device == "cuda":
+        need_cuda()
     generator = np.random.default_rng(0)
     rig = full_size_rig(options.count, options.components, generator)
     weights = track_of(options.frames, options.components, generator)
-    path = orbit(front_camera(*options.size), options.frames, np.zeros(3), degrees=60.0)
-    where = torch.cuda.get_device_name() if options.device == "cuda" else platform.processor() or platform.machine()
-    print(f"{where}; {installed('torch', 'gsplat', 'numba')}")
-    print(f"{options.count} Gaussians, {options.components} components, {options.size[0]} x {options.size[1]} pixels")
+    width, height = options.size
+    path = orbit(front_camera(width, height), options.frames, np.zeros(3), degrees=60.0)
+    figures = Figures(options, machine("torch", "gsplat", "numba"))
+    figures.say(
+        f"{options.count} Gaussians, {options.components} components, {options.size[0]}×{options.size[1]} pixels"
+    )
     ready = device_rig(rig, options.device)
     first = next(film_on_device(ready, weights[:1], path.select([0]), BLACK, 1))[0].cpu().numpy()
     one = to_bytes(render(rig.gaussians(weights[0]), path.select([0]), device=options.device)[0][0])
     difference = np.abs(first.astype(int) - one.astype(int))
-    print(f"head covers {(first.max(axis=2) > 8).mean():.0%} of the picture; batched against single render: "
-          f"mean difference {difference.mean():.4f}, largest {difference.max()} of 255")  # fmt: skip
+    figures.add("picture covered by the head", (first.max(axis=2) > 8).mean(), "fraction")
+    figures.add("batched against single render: mean difference", difference.mean(), "of 255")
+    figures.add("batched against single render: largest difference", difference.max(), "of 255")
     if options.picture:
         from PIL import Image
 
         Image.fromarray(first).save(options.picture)
-    print("| frames a batch | frames/s |\n|---|---|")
     for batch in options.batch:
         taken = seconds_of(
-            lambda batch=batch: drain(film_on_device(ready, weights, path, BLACK, batch)),
+            lambda batch=batch: drain(film_in_batches(ready, weights, path, renderer, batch)),
             options.device,
             options.repeats,
         )
-        print(f"| {batch} | {options.frames / taken:.0f} |", flush=True)
-    print("| stage | ms a frame |\n|---|---|")
-    for name, taken in stages(ready, weights, path, max(options.batch), options.device):
-        print(f"| {name} | {taken:.3f} |")
+        figures.add(f"batches of {batch} frames", options.frames / taken, "frames/s")
+    for name, taken in stages(ready, weights, path, max(options.batch), options.device, options.repeats):
+        figures.add(f"{name}, per frame", taken, "ms")
     if options.device == "cuda":
-        print(f"peak memory {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB")
+        figures.add("peak GPU memory", torch.cuda.max_memory_allocated() / 2**30, "GiB")
     if options.encode:
         cut = slice(0, options.encode)
         taken = encoded(ready, weights[cut], path.select(np.arange(options.frames)[cut]), 8, options.threads)
-        print(f"with encoding on {options.threads} threads: {len(weights[cut]) / taken:.1f} frames/s")
+        figures.add(f"with encoding on {options.threads} threads", len(weights[cut]) / taken, "frames/s")
+    figures.save()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""How many poses a second reach the screen of a browser: `PYTHONPATH=workflow/lib python benchmarks/viewer.py`.
+"""How many poses a second reach the screen of a browser: `python benchmarks/viewer.py`.
 
-A synthetic head of N Gaussians and K components (half of them local) is moved as fast as it goes for some seconds:
-one slider at a time, then all of them. Counted at the other end: poses that arrive over the socket (a plain client that
-draws nothing), or, with `--browser`, uploads of the whole head to the browser's GPU, and frames drawn. Without a GPU a
+A ball of N Gaussians and K components (half of them local) is moved as fast as it goes for some seconds: one slider
+at a time, then all of them. Counted at the other end: poses that arrive over the socket (a plain client that draws
+nothing), or, with `--browser`, uploads of the whole head to the browser's GPU, and frames drawn. Without a GPU a
 browser draws in software, which then sets the pace.
 """
 
@@ -11,19 +11,14 @@ import multiprocessing
 import time
 
 import numpy as np
-import trimesh
 import viser
-from playwright.sync_api import sync_playwright
+from ball_head import ball
+from harness import Figures, machine, need_browser, need_package, parsed, parser_of
 from websockets.sync.client import connect
 
-from splatrig.components.component_file import Components
-from splatrig.components.rig import Rig
-from splatrig.control.head import Family, Head, head_of
-from splatrig.control.panel import panel_of
+from splatrig.control.head import Head
 from splatrig.control.viewer.splats import Blender
 from splatrig.control.viewer.stage import Stage
-from splatrig.gaussians.gaussians import Gaussians
-from splatrig.mesh.template import build_template
 
 WORDS = 8
 """Of 32 bits a Gaussian in viser's updates."""
@@ -35,64 +30,13 @@ for (const kind of [WebGL2RenderingContext.prototype])
     const original = kind[name];
     kind[name] = function (...a) {
       const data = a[a.length - 1];
-      if (data && data.byteLength > 100000) window.counted.uploads += 1;
+      if (data && data.byteLength > BYTES) window.counted.uploads += 1;
       return original.apply(this, a);
     };
   }
 const tick = () => { window.counted.frames += 1; requestAnimationFrame(tick); };
 requestAnimationFrame(tick);
 """
-
-
-def synthetic(count: int, k: int) -> Head:
-    """Return a ball of `count` Gaussians with smooth components over 13 numbers each."""
-    generator = np.random.default_rng(0)
-    level = int(np.ceil(np.log((count - 2) / 10) / np.log(4)))
-    ball = trimesh.creation.icosphere(subdivisions=level, radius=90.0)
-    kept = np.arange(min(count, len(ball.vertices)))
-    vertices = np.asarray(ball.vertices)[kept]
-    faces = np.asarray(ball.faces)[(np.asarray(ball.faces) < len(kept)).all(axis=1)]
-    spacing = 90.0 * np.sqrt(4 * np.pi / count)
-    quats = generator.normal(size=(count, 4))
-    neutral = Gaussians(
-        means=vertices.astype(np.float32),
-        quats=(quats / np.linalg.norm(quats, axis=1, keepdims=True)).astype(np.float32),
-        log_scales=np.full((count, 3), np.log(spacing / 2), dtype=np.float32),
-        logit_opacities=np.full(count, 3.0, dtype=np.float32),
-        sh0=generator.normal(size=(count, 1, 3)).astype(np.float32),
-        shN=np.zeros((count, 15, 3), dtype=np.float32),
-    )
-    template = build_template(vertices, faces, 0, center_vertex=0)
-    families = {}
-    for name, family in (("joint_global", "pca"), ("joint_local", "sldc")):
-        ends = np.cumsum([0, 3, 3, 4, 3]) * count
-        info = tuple(zip(("xyz", "f_dc", "rotation", "scale"), ends[:-1].tolist(), ends[1:].tolist(), strict=True))
-        rest = np.concatenate(
-            [neutral.means.ravel(), neutral.sh0.ravel(), neutral.quats.ravel(), neutral.log_scales.ravel()]
-        )
-        C = 0.01 * generator.normal(size=(k // 2, ends[-1])).astype(np.float32)
-        if family == "sldc":
-            near = vertices @ vertices[generator.integers(0, count, k // 2)].T > 0.7 * 90**2
-            for number, mask in enumerate(near.T):
-                C[number] *= np.concatenate([np.repeat(mask, width) for width in (3, 3, 4, 3)])
-        W = generator.random((20, k // 2)).astype(np.float32)
-        ones = np.ones(ends[-1], dtype=np.float32)
-        parts = Components(
-            family,
-            W,
-            C,
-            rest,
-            ones,
-            None,
-            info,
-            faces,
-            vertices[:, 2] > 0,
-            tuple(f"E/{i}" for i in range(20)),
-            names=tuple(f"{family} {i:02d}" for i in range(k // 2)),
-        )
-        level_ = template.levels["base"]
-        families[name] = Family(Rig(parts, neutral), panel_of(name, parts, level_, subject="ball", neutral_frame=""))
-    return head_of("ball", families, template)
 
 
 def move(head: Head, stage: Stage, seconds: float, *, everything: bool, rate: float) -> tuple[int, float]:
@@ -136,32 +80,39 @@ def arriving(port: int, gaussians: int, stop: object, counted: object, received:
             received.value += len(message)
 
 
-def over_the_socket(head: Head, server: viser.ViserServer, stage: Stage, options: argparse.Namespace) -> None:
-    """Print poses a second that arrive at a client that draws nothing."""
+def over_the_socket(
+    head: Head, server: viser.ViserServer, stage: Stage, options: argparse.Namespace, figures: Figures
+) -> None:
+    """Measure poses a second that arrive at a client that draws nothing."""
     context = multiprocessing.get_context("spawn")
+    stop, counted, received = context.Event(), context.Value("i", 0), context.Value("q", 0)
+    client = context.Process(target=arriving, args=(server.get_port(), len(head.base), stop, counted, received))
+    client.start()
+    while counted.value == 0 and client.is_alive():
+        time.sleep(0.1)
     for everything in (False, True):
-        stop, counted, received = context.Event(), context.Value("i", 0), context.Value("q", 0)
-        client = context.Process(target=arriving, args=(server.get_port(), len(head.base), stop, counted, received))
-        client.start()
-        while counted.value == 0:
-            time.sleep(0.1)
         counted.value = received.value = 0
         sent, milliseconds = move(head, stage, options.seconds, everything=everything, rate=options.rate)
         arrived, size = counted.value, received.value / max(counted.value, 1) / len(head.base)
-        stop.set()
-        client.join()
-        print(
-            f"{len(head.base):9d}  {'all' if everything else 'one':>5}  {milliseconds:7.1f}"
-            f"  {sent / options.seconds:12.1f}  {arrived / options.seconds:9.1f} arrived, {size:.2f} bytes a Gaussian"
-        )
+        what = f"{len(head.base)} Gaussians, {'all sliders' if everything else 'one slider'}"
+        figures.add(f"{what}: a pose", milliseconds, "ms")
+        figures.add(f"{what}: poses sent", sent / options.seconds, "1/s")
+        figures.add(f"{what}: poses arrived", arrived / options.seconds, "1/s")
+        figures.add(f"{what}: bytes per Gaussian", size, "")
+    stop.set()
+    client.join()
 
 
-def in_a_browser(server: viser.ViserServer, head: Head, stage: Stage, options: argparse.Namespace) -> None:
-    """Print poses a second that reach the browser's GPU, and frames that it draws."""
+def in_a_browser(
+    server: viser.ViserServer, head: Head, stage: Stage, options: argparse.Namespace, figures: Figures
+) -> None:
+    """Measure poses a second that reach the browser's GPU, and frames that it draws."""
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=options.browser, headless=True, args=BROWSER)
         page = browser.new_page(viewport={"width": options.size[0], "height": options.size[1]})
-        page.add_init_script(COUNT)
+        page.add_init_script(COUNT.replace("BYTES", str(WORDS * 2 * len(head.base))))  # half an update
         page.goto(f"http://127.0.0.1:{server.get_port()}/")
         page.wait_for_function("window.counted.uploads > 0", timeout=120_000)
         page.wait_for_timeout(2000)
@@ -171,34 +122,39 @@ def in_a_browser(server: viser.ViserServer, head: Head, stage: Stage, options: a
             sent, milliseconds = move(head, stage, options.seconds, everything=everything, rate=options.rate)
             counted = page.evaluate("window.counted")
             took = time.perf_counter() - begin
-            print(
-                f"{len(head.base):9d}  {'all' if everything else 'one':>5}  {milliseconds:7.1f}  {sent / took:12.1f}"
-                f"  {counted['uploads'] / took:9.1f} uploaded  {counted['frames'] / took:6.1f} drawn"
-            )
+            what = f"{len(head.base)} Gaussians, {'all sliders' if everything else 'one slider'}"
+            figures.add(f"{what}: a pose", milliseconds, "ms")
+            figures.add(f"{what}: poses sent", sent / took, "1/s")
+            figures.add(f"{what}: uploads", counted["uploads"] / took, "1/s")
+            figures.add(f"{what}: frames drawn", counted["frames"] / took, "1/s")
         browser.close()
 
 
 def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure and print."""
+    parser = parser_of(__doc__)
     parser.add_argument("--gaussians", type=int, nargs="*", default=[15_970, 87_652])
     parser.add_argument("--components", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--rate", type=float, default=200.0, help="poses a second that are asked for")
     parser.add_argument("--size", type=int, nargs=2, default=[320, 240], help="of the browser's window, pixels")
-    parser.add_argument("--browser", nargs="?", const="/usr/bin/chromium", default=None)
-    options = parser.parse_args()
-    print("gaussians  moved  pose ms  poses sent/s  a second at the other end")
+    parser.add_argument("--browser", nargs="?", const="", help="draw in this Chromium, or in the one on the PATH")
+    options = parsed(parser, gaussians=[400], components=6, seconds=0.5)
+    if options.browser is not None:
+        need_package("playwright")
+        options.browser = options.browser or need_browser()
+    figures = Figures(options, machine("viser", "numpy"))
     for count in options.gaussians:
-        head = synthetic(count, options.components)
+        head = ball(count, options.components, size=0.01)
         server = viser.ViserServer(host="127.0.0.1", port=0, verbose=False)
         stage = Stage(server, head.base.means)
         stage.show("head", Blender(head).splats({}))
         if options.browser is None:
-            over_the_socket(head, server, stage, options)
+            over_the_socket(head, server, stage, options, figures)
         else:
-            in_a_browser(server, head, stage, options)
+            in_a_browser(server, head, stage, options, figures)
         server.stop()
+    figures.save()
 
 
 if __name__ == "__main__":

@@ -3,33 +3,33 @@
 Prints a table: seconds to open; frames a second while the tour of all expressions plays, in software WebGL
 (SwiftShader), which says little about a GPU; drags, how long they take and how near they come; PSNR inside the
 silhouette of the page's pictures against the rasteriser's, at rest and in every expression, from the held-out cameras.
+`--smallest` measures the page of a small ball.
 """
 
-import argparse
 import base64
 import io
 import json
 import statistics
-import sys
+import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "workflow" / "lib"), str(ROOT / "tests")]
+import numpy as np
+from ball_head import ball, front_cameras, write_page
+from harness import Figures, machine, need_browser, need_package, parsed, parser_of
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.optimize import lsq_linear
 
-import numpy as np  # noqa: E402
-from numpy.typing import NDArray  # noqa: E402
-from PIL import Image  # noqa: E402
-from scipy.optimize import lsq_linear  # noqa: E402
-
-from splatrig.animation.render import render  # noqa: E402
-from splatrig.control.fit import positions  # noqa: E402
-from splatrig.control.head import Head, open_head  # noqa: E402
-from splatrig.control.web.measure import INSIDE, expression_poses, psnr  # noqa: E402
-from splatrig.dataset.cameras import Cameras, read_cameras  # noqa: E402
-from splatrig.dataset.pose import read_pose  # noqa: E402
-from splatrig.gaussians.store import read_fitted_frames  # noqa: E402
-from support.browser import chromium  # noqa: E402
+from splatrig.animation.render import render
+from splatrig.control.fit import positions
+from splatrig.control.head import Head, open_head
+from splatrig.control.web.measure import INSIDE, expression_poses, psnr
+from splatrig.dataset.cameras import Cameras, read_cameras
+from splatrig.dataset.pose import read_pose
+from splatrig.gaussians.store import read_fitted_frames
+from support.browser import chromium
 
 SNAPSHOT = """async ([pose, name, width, height]) => {
     const head = window.splatrig;
@@ -52,7 +52,7 @@ PLAY = """async ([width, height, seconds]) => {
     head.player.stop();
     return rate;
 }"""
-DRAGS = """([family, millimetres]) => {
+DRAGS = """([family, millimetres, count]) => {
     const head = window.splatrig;
     document.getElementById("drag-with").value = family;
     head.pose({});
@@ -60,7 +60,7 @@ DRAGS = """([family, millimetres]) => {
     head.resize(800, 800, 1);
     head.view.resize(800, 800);
     const rows = [];
-    for (let step = 0; step < 400; step++) {
+    for (let step = 0; step < 400; step += 400 / count) {
         const found = head.drag.find(240 + 16 * (step % 20), 160 + 24 * Math.floor(step / 20));
         if (!found) continue;
         head.pose({});
@@ -88,13 +88,31 @@ def decoded(url: str) -> NDArray[np.float64]:
         return np.asarray(image.convert("RGB"), dtype=np.float64) / 255
 
 
-def cameras_of(results: Path) -> Cameras:
-    """Return the held-out cameras in head space."""
+@dataclass(frozen=True)
+class Subject:
+    """A page, the head that it shows, and the held-out cameras in head space."""
+
+    page: Path
+    head: Head
+    cameras: Cameras
+
+
+def finished(results: Path) -> Subject:
+    """Return the subject of a finished run."""
+    numbers = json.loads((results / "control" / "head.json").read_text())
     fitted = read_fitted_frames(results / "gaussians" / "neutral.h5")
     frame = fitted.frames[0]
     pose = read_pose(results / "dataset" / fitted.expression / frame / f"{frame}_transform.txt")
     cameras = read_cameras(results / "dataset" / "cameras.json").in_head_space(pose)
-    return cameras.select(cameras.held_out)
+    head = open_head(results, numbers["families"])
+    return Subject(results / "control" / "head.html", head, cameras.select(cameras.held_out))
+
+
+def small_ball(folder: Path) -> Subject:
+    """Write the page of a small ball and return it."""
+    head, cameras, page = ball(300, 4, size=0.5), front_cameras(48, 64), folder / "head.html"
+    write_page(page, head, cameras)
+    return Subject(page, head, cameras)
 
 
 def fidelity(page: object, head: Head, cameras: Cameras) -> list[float]:
@@ -110,11 +128,11 @@ def fidelity(page: object, head: Head, cameras: Cameras) -> list[float]:
     return values
 
 
-def drags(page: object, head: Head, family: str) -> list[str]:
-    """Return rows about drags of 2 mm with one family or all: time, and how near points come that can get there."""
-    done = page.evaluate(DRAGS, [family, 2.0])
+def drags(page: object, head: Head, family: str, count: int, figures: Figures) -> None:
+    """Measure drags of 2 mm from `count` places of a grid, with one family or all: time, and how near they come."""
+    done = page.evaluate(DRAGS, [family, 2.0, count])
     chosen = list(head.families) if family == "all" else [family]
-    moves = np.concatenate([positions(head.families[name].rig).reshape(-1, len(head.base), 3) for name in chosen])
+    moves = np.concatenate([positions(head.families[name].rig.components) for name in chosen])
     panels = [head.panels[name] for name in chosen]
     reach = page.evaluate("splatrig.rig.header.drag.reach")
     low, high = (
@@ -131,50 +149,58 @@ def drags(page: object, head: Head, family: str) -> list[str]:
         best.append(np.linalg.norm(found.fun) / np.linalg.norm(row["by"]))
         missed.append(np.linalg.norm(np.subtract(row["moved"], row["by"])) / np.linalg.norm(row["by"]))
     reached, times = np.array(best) < REACHED, [row["solve_ms"] for row in done]
-    followed, miss = (np.array(missed) < FOLLOWED)[reached], np.median(np.array(missed)[reached])
-    return [
-        f"| drags of 2 mm with {family}: points | {len(done)} |",
-        f"| a solve, median and slowest | {np.median(times):.2f} ms, {max(times):.2f} ms |",
-        f"| that the components can take to their target | {reached.mean():.0%} |",
-        f"| of these, within 5 % of it | {followed.mean():.0%}, median miss {miss:.1%} |",
-    ]
+    what = f"drags of 2 mm with {family}"
+    figures.add(f"{what}: points", len(done), "")
+    figures.add(f"{what}: a solve, median", np.median(times), "ms")
+    figures.add(f"{what}: a solve, slowest", max(times), "ms")
+    figures.add(f"{what}: points that can be taken to their target", reached.mean(), "fraction")
+    if reached.any():
+        followed = np.array(missed)[reached]
+        figures.add(f"{what}: of these, points within 5 % of it", (followed < FOLLOWED).mean(), "fraction")
+        figures.add(f"{what}: of these, median miss", np.median(followed), "fraction")
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("results", type=Path)
+    parser = parser_of(__doc__)
+    parser.add_argument("results", type=Path, nargs="?", help="of a finished run, results/{subject}")
     parser.add_argument("--seconds", type=float, default=10.0, help="of playing, at each size")
+    parser.add_argument("--sides", type=int, nargs="*", default=[400, 800], help="of the square picture, pixels")
+    parser.add_argument("--places", type=int, default=400, help="of the picture where drags begin, a divisor of 400")
     parser.add_argument("--screenshots", type=Path)
     parser.add_argument("--drags", action="store_true", help="measure nothing but drags")
-    options = parser.parse_args()
-    numbers = json.loads((options.results / "control" / "head.json").read_text())
-    head = open_head(options.results, numbers["families"])
-    cameras = cameras_of(options.results)
-    with chromium() as browser:
+    options = parsed(parser, seconds=0.5, sides=[64], places=40)
+    if options.results is None and not options.smallest:
+        parser.error("give results/{subject} of a finished run, or --smallest")
+    need_package("playwright")
+    need_browser()
+    figures = Figures(options, machine("playwright"))
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        subject = finished(options.results) if options.results else small_ball(Path(folder))
         page = browser.new_page(viewport={"width": 1280, "height": 860}, offline=True)
         page.set_default_timeout(120_000)
         begun = time.monotonic()
-        page.goto((options.results / "control" / "head.html").resolve().as_uri())
+        page.goto(subject.page.resolve().as_uri())
         page.wait_for_selector("body[data-state=ready], body[data-state=failed]")
-        print(f"| opened and drawn | {time.monotonic() - begun:.1f} s, {numbers['page_bytes'] / 1e6:.1f} MB |")
-        for width, height in () if options.drags else ((400, 400), (800, 800)):
-            rate = page.evaluate(PLAY, [width, height, options.seconds])
-            print(f"| playing at {width}×{height}, Chromium {browser.version}, SwiftShader | {rate:.1f} frames/s |")
-        for family in (*head.families, "all"):
-            print("\n".join(drags(page, head, family)))
-        if options.drags:
-            return
-        values = fidelity(page, head, cameras)
-        print(
-            f"| page against rasteriser, {len(values)} pictures of {cameras.width}×{cameras.height} "
-            f"| worst {min(values):.1f} dB, median {statistics.median(values):.1f} dB |"
-        )
+        figures.say(f"Chromium {browser.version}, SwiftShader")
+        figures.add("opened and drawn", time.monotonic() - begun, "s")
+        figures.add("size of the page", subject.page.stat().st_size / 1e6, "MB")
+        for side in () if options.drags else options.sides:
+            figures.add(f"playing at {side}×{side}", page.evaluate(PLAY, [side, side, options.seconds]), "frames/s")
+        for family in (*subject.head.families, "all"):
+            drags(page, subject.head, family, options.places, figures)
+        if not options.drags:
+            values = fidelity(page, subject.head, subject.cameras)
+            what = f"page against rasteriser, {subject.cameras.width}×{subject.cameras.height}"
+            figures.add(f"{what}: pictures", len(values), "")
+            figures.add(f"{what}: worst PSNR", min(values), "dB")
+            figures.add(f"{what}: median PSNR", statistics.median(values), "dB")
         if options.screenshots:
             options.screenshots.mkdir(parents=True, exist_ok=True)
             page.evaluate("() => { splatrig.pose({}); splatrig.view.front(); splatrig.resize(860, 860, 1); }")
             page.evaluate("() => splatrig.settled()")
             page.screenshot(path=options.screenshots / "rest.png")
+    figures.save()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 `python benchmarks/web_head_gpu.py PAGE.html … --browser PATH` starts a headless Chromium with one way to the GPU after
 the other until WebGL names a hardware renderer, then poses each page anew in every frame for some seconds; drawing in
-software (SwiftShader) is measured beside it. `--make N` first writes a page of N Gaussians and 40 components.
+software (SwiftShader) is measured beside it. `--make N` measures a page of N Gaussians and 40 components.
 """
 
 import argparse
@@ -16,6 +16,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from ball_head import ball, front_cameras, write_page
+from harness import Figures, machine, need_browser, parsed, parser_of
 from websockets.sync.client import connect
 
 COMMON = [
@@ -130,17 +132,18 @@ class Chromium:
         self.folder.cleanup()
 
 
-def measure(browser: Chromium, page: Path, seconds: float, sides: list[int]) -> list[str]:
-    """Return table rows of one page: frames a second, by size, what moves, and whether each frame is read back."""
+def measure(browser: Chromium, page: Path, options: argparse.Namespace, way: str, figures: Figures) -> None:
+    """Measure frames a second of one page, by size, what moves, and whether each frame is read back."""
     opened = browser.open(page)
     count = browser.evaluate("window.splatrig.rig.count")
-    rows = [f"| {page.name}, {count} Gaussians: opened and drawn | {opened:.1f} s |"]
-    for side, (every, finish) in itertools.product(sides, (("false", "false"), ("true", "false"), ("true", "true"))):
-        rate = browser.evaluate(f"{RATE}({side}, {seconds}, {every}, {finish})", timeout=60 + 4 * seconds)
+    figures.add(f"{way}: {page.name}, {count} Gaussians: opened and drawn", opened, "s")
+    kinds = (("false", "false"), ("true", "false"), ("true", "true"))
+    for side, (every, finish) in itertools.product(options.sides, kinds):
+        call = f"{RATE}({side}, {options.seconds}, {every}, {finish})"
+        rate = browser.evaluate(call, timeout=60 + 4 * options.seconds)
         what = "all sliders" if every == "true" else "one slider"
         what += ", each frame read back" if finish == "true" else ""
-        rows.append(f"| {page.name}, {side}×{side}, {what} | {rate:.1f} frames/s |")
-    return rows
+        figures.add(f"{way}: {page.name}, {side}×{side}, {what}", rate, "frames/s")
 
 
 def picture(browser: Chromium, path: Path) -> None:
@@ -150,76 +153,33 @@ def picture(browser: Chromium, path: Path) -> None:
     path.write_bytes(base64.b64decode(shot["data"]))
 
 
-def make_page(path: Path, count: int, renderer: Path) -> None:
-    """Write a page of a ball of `count` Gaussians, 20 global and 20 local components over 13 numbers each."""
-    import numpy as np
-    from scipy.spatial import ConvexHull
-
-    from splatrig.components.component_file import Components
-    from splatrig.components.rig import Rig
-    from splatrig.config.models import ControlDrag
-    from splatrig.control.head import Family, head_of
-    from splatrig.control.panel import panel_of
-    from splatrig.control.web.pack import pack_head
-    from splatrig.control.web.page import build_page, header_of
-    from splatrig.dataset.cameras import Cameras
-    from splatrig.gaussians.gaussians import Gaussians
-    from splatrig.mesh.template import build_template
-
-    generator = np.random.default_rng(0)
-    index = np.arange(count) + 0.5
-    height, turn = 1 - 2 * index / count, np.pi * (1 + 5**0.5) * index
-    across = np.sqrt(1 - height**2)
-    vertices = 90.0 * np.stack([across * np.cos(turn), across * np.sin(turn), height], axis=1)
-    faces = ConvexHull(vertices).simplices.astype(np.int64)
-    spacing = 90.0 * np.sqrt(4 * np.pi / count)
-    neutral = Gaussians(
-        means=vertices.astype(np.float32),
-        quats=np.tile(np.float32([1, 0, 0, 0]), (count, 1)),
-        log_scales=np.full((count, 3), np.log(0.6 * spacing), dtype=np.float32),
-        logit_opacities=np.full(count, 3.0, dtype=np.float32),
-        sh0=(0.5 * np.sin(vertices / 9.0))[:, None].astype(np.float32),
-        shN=(0.02 * generator.standard_normal((count, 15, 3))).astype(np.float32),
-    )
-    ends = np.cumsum([0, 3, 3, 4, 3]) * count
-    info = tuple(zip(("xyz", "f_dc", "rotation", "scale"), ends[:-1].tolist(), ends[1:].tolist(), strict=True))
-    rest = np.concatenate(
-        [neutral.means.ravel(), neutral.sh0.ravel(), neutral.quats.ravel(), neutral.log_scales.ravel()]
-    )
-    template, families = build_template(vertices, faces, 0, center_vertex=0), {}
-    for name, kind in (("joint_global", "pca"), ("joint_local", "sldc")):
-        C = 0.02 * generator.standard_normal((20, ends[-1]), dtype=np.float32)
-        W = generator.random((20, 20), dtype=np.float32)
-        ones, names = np.ones(ends[-1], dtype=np.float32), tuple(f"{kind} {k:02d}" for k in range(20))
-        frames = tuple(f"E/{k}" for k in range(20))
-        parts = Components(kind, W, C, rest, ones, None, info, faces, vertices[:, 2] > 0, frames, names=names)
-        panel = panel_of(name, parts, template.levels["base"], subject="ball", neutral_frame="")
-        families[name] = Family(Rig(parts, neutral), panel)
-    head = head_of("ball", families, template)
-    camera = Cameras(("front",), np.eye(4)[None], np.eye(3)[None], 10, 10, np.zeros(1, dtype=bool))
-    header, blob = header_of(head, pack_head(head), camera, {}, ControlDrag(3e-5, 40.0, 1.5, 1.0))
-    sources = Path(__file__).resolve().parents[1] / "workflow" / "web"
-    path.write_text(build_page(header, blob, title="ball", footer=[], sources=sources, renderer=renderer))
-
-
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = parser_of(__doc__)
     parser.add_argument("pages", type=Path, nargs="*")
-    parser.add_argument("--browser", required=True)
-    parser.add_argument("--make", type=int)
-    parser.add_argument("--renderer", type=Path, default=Path("resources/retrieved/web_renderer.zip"))
+    parser.add_argument("--browser", help="a Chromium; default: the one on the PATH")
+    parser.add_argument("--make", type=int, metavar="N", help="make a page of N Gaussians and 40 components as well")
     parser.add_argument("--seconds", type=float, default=3.0, help="of posing, each time")
     parser.add_argument("--sides", type=int, nargs="*", default=[800], help="of the square picture, pixels")
-    parser.add_argument("--ways", nargs="*", default=list(WAYS))
+    parser.add_argument("--ways", nargs="*", choices=list(WAYS), default=list(WAYS))
     parser.add_argument("--pictures", type=Path)
-    options = parser.parse_args()
-    if options.make:
-        made = Path(tempfile.gettempdir()) / f"ball-{options.make}.html"
-        begun = time.monotonic()
-        make_page(made, options.make, options.renderer)
-        print(f"{made.name}: {made.stat().st_size / 1e6:.0f} MB in {time.monotonic() - begun:.0f} s", flush=True)
-        options.pages.append(made)
+    options = parsed(parser, make=300, seconds=0.3, sides=[64], ways=["swiftshader"])
+    options.browser = options.browser or need_browser()
+    figures = Figures(options, machine())
+    with tempfile.TemporaryDirectory() as folder:
+        if options.make:
+            made = Path(folder) / f"ball-{options.make}.html"
+            begun = time.monotonic()
+            write_page(made, ball(options.make, 40, local_cosine=None), front_cameras(10, 10))
+            figures.add(f"{made.name}: made", time.monotonic() - begun, "s")
+            figures.add(f"{made.name}: size", made.stat().st_size / 1e6, "MB")
+            options.pages.append(made)
+        try_ways(options, figures)
+    figures.save()
+
+
+def try_ways(options: argparse.Namespace, figures: Figures) -> None:
+    """Measure all pages with the first way to the GPU that works, and in software."""
     hardware = None
     for way in options.ways:
         if hardware and way != "swiftshader":
@@ -228,24 +188,24 @@ def main() -> None:
             try:
                 browser = Chromium(options.browser, [*WAYS[way], *(FREE if free else [])])
             except (RuntimeError, OSError) as error:
-                print(f"{way}: {error}", flush=True)
+                figures.say(f"{way}: {error}")
                 break
             try:
                 renderer = browser.evaluate(RENDERER)
-                print(f"{way}: {renderer}{', as fast as it goes' if free else ''}", flush=True)
+                figures.say(f"{way}: {renderer}{', as fast as it goes' if free else ''}")
                 if any(word in renderer.lower() for word in SOFTWARE) and way != "swiftshader":
-                    print(browser.log(), flush=True)
+                    figures.say(browser.log())
                     break
                 hardware = hardware or (way if way != "swiftshader" else None)
                 for page in options.pages:
-                    print("\n".join(measure(browser, page, options.seconds, options.sides)), flush=True)
+                    measure(browser, page, options, f"{way}{', free' if free else ''}", figures)
                     if options.pictures and not free:
                         options.pictures.mkdir(parents=True, exist_ok=True)
                         picture(browser, options.pictures / f"{way}-{page.stem}.png")
                 if way == "swiftshader":
                     break
             except (RuntimeError, TimeoutError, OSError) as error:
-                print(f"{way}: {error}\n{browser.log()}", flush=True)
+                figures.say(f"{way}: {error}\n{browser.log()}")
                 break
             finally:
                 browser.close()

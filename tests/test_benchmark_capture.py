@@ -23,6 +23,7 @@ def script(name: str) -> ModuleType:
     return module
 
 
+script("harness")
 script("shading_on_cpu")
 script("shading_on_gpu")
 capture: Any = script("full_size_capture")

@@ -7,7 +7,6 @@ from splatrig.components.component_file import Components
 from splatrig.components.fields import Columns
 from splatrig.dataset.dataset import Dataset
 from splatrig.evaluation.attribute_rows import AttributeRows, reach_of
-from splatrig.evaluation.image_space import FrameViews, Stage
 from splatrig.evaluation.images import IMAGE_COLUMNS
 from splatrig.evaluation.joint_folds import Fold
 from splatrig.evaluation.left_out import (
@@ -18,6 +17,7 @@ from splatrig.evaluation.left_out import (
     solved_baseline,
     summarise_folds,
 )
+from splatrig.evaluation.scene import FrameViews, Scene
 from splatrig.evaluation.table import METHOD_COLUMNS, pick
 from splatrig.fitting.recipe import render_options
 from splatrig.learned.compare import Comparison
@@ -118,8 +118,8 @@ def shown(tmp_path_factory):
     view = render_options(tiny.config(), "mask")
     comparison = Comparison(subject, view, joint_config().solve, torch.device("cpu"))
     held_out = subject.cameras.select(subject.cameras.held_out)
-    stage = Stage(neutral, template, FrameViews(Dataset(subject.dataset.folder, held_out)))
-    return fold, fold.solve(comparison), stage
+    scene = Scene(neutral, template, FrameViews(Dataset(subject.dataset.folder, held_out)))
+    return fold, fold.solve(comparison), scene
 
 
 def test_weights_from_photographs_find_the_frames_that_were_left_out(shown):
@@ -134,8 +134,8 @@ def test_weights_from_photographs_find_the_frames_that_were_left_out(shown):
 
 
 def test_the_peak_that_was_left_out_is_pictured_from_held_out_cameras(shown):
-    fold, solved, stage = shown
-    table = fold.pictures(solved, stage)
+    fold, solved, scene = shown
+    table = fold.pictures(solved, scene)
     assert set(table["test"]) == {"generalisation"}
     assert set(table["weights"]) == {"photographs"}
     assert set(zip(table["expression"], table["role"], strict=True)) == {("E002", "left_out")}

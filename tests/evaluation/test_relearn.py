@@ -158,7 +158,7 @@ def test_held_out_frames_enter_no_learning(learner):
 
 
 class Recorder:
-    """Stands for the stage: remembers what would be rendered."""
+    """Stands for the scene: remembers what would be rendered."""
 
     def __init__(self):
         self.places, self.rows = [], []

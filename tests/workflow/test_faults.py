@@ -27,16 +27,17 @@ SMILE = "E012_Jaw_Open_Huge_Smile"
 SINCE_NOW = "find results resources -newermt now -exec touch -h {} +"
 
 
-def _campaign():
-    """The module benchmarks/faults.py."""
-    spec = importlib.util.spec_from_file_location("faults", ROOT / "benchmarks" / "faults.py")
+def _benchmark(name):
+    """A module of benchmarks/, by its path; with the folder on sys.path others would hide packages of tests."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules["faults"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
 
-faults = _campaign()
+_benchmark("harness")
+faults = _benchmark("faults")
 
 
 @pytest.fixture

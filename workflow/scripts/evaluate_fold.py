@@ -7,8 +7,8 @@ import numba
 from splatrig.components.component_file import read_components
 from splatrig.config.models import JointSolve, TrainingConfig, from_mapping
 from splatrig.evaluation.attribute_rows import read_attribute_rows
-from splatrig.evaluation.image_space import open_stage
 from splatrig.evaluation.joint_folds import Fold
+from splatrig.evaluation.scene import open_scene
 from splatrig.evaluation.table import write_table
 from splatrig.fitting.recipe import render_options
 from splatrig.io.files import first_path
@@ -32,7 +32,7 @@ render = render_options(from_mapping(TrainingConfig, params.training), params.ba
 fold = Fold(params.method, params.level, components, data, params.fold)
 solved = fold.solve(Comparison(subject, render, from_mapping(JointSolve, params.solve), device))
 write_table(output.table, fold.numbers(solved))
-stage = open_stage(
+scene = open_scene(
     neutral=inputs.neutral,
     cameras=inputs.cameras,
     dataset=subject.dataset.folder,
@@ -40,4 +40,4 @@ stage = open_stage(
     device=device,
     follow=False,
 )
-write_table(output.images, fold.pictures(solved, stage))
+write_table(output.images, fold.pictures(solved, scene))

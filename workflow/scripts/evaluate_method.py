@@ -8,8 +8,8 @@ import numba
 
 from splatrig.components.component_file import read_components
 from splatrig.evaluation.attribute_rows import read_attribute_rows
-from splatrig.evaluation.image_space import open_stage
 from splatrig.evaluation.method import MethodEvaluation
+from splatrig.evaluation.scene import open_scene
 from splatrig.evaluation.table import write_table
 from splatrig.jobs.device import choose_device
 from splatrig.mesh.template import read_template
@@ -22,7 +22,7 @@ data = read_attribute_rows(inputs.attributes, components.columns.names)
 evaluation = MethodEvaluation(params.method, params.level, components, data, params.ks, params.seed)
 numbers = evaluation.table(len(template.levels[params.level].vertices))
 write_table(snakemake.output.table, numbers)
-stage = open_stage(
+scene = open_scene(
     neutral=inputs.neutral,
     cameras=inputs.cameras,
     dataset=params.dataset,
@@ -30,6 +30,6 @@ stage = open_stage(
     device=device,
     follow=params.follow_skin,
 )
-pictures = evaluation.pictures(stage)
+pictures = evaluation.pictures(scene)
 logging.info("%s: %d numbers, %d of pictures", params.method, len(numbers), len(pictures))
 write_table(snakemake.output.images, pictures)

@@ -8,8 +8,8 @@ import numba
 
 from splatrig.config.models import MbspcaConfig, SldcConfig, from_mapping
 from splatrig.evaluation.attribute_rows import read_attribute_rows
-from splatrig.evaluation.image_space import open_stage
 from splatrig.evaluation.relearn import Learner, Sweeps
+from splatrig.evaluation.scene import open_scene
 from splatrig.evaluation.table import write_table
 from splatrig.jobs.device import choose_device
 from splatrig.mesh.template import read_template
@@ -30,7 +30,7 @@ sweeps = Sweeps(learner, params.method, params.level, data)
 sweeps.against_k(params.ks)
 if params.sldc:
     sweeps.against_lambda(params.lambdas, max(params.ks))
-stage = open_stage(
+scene = open_scene(
     neutral=inputs.neutral,
     cameras=inputs.cameras,
     dataset=params.dataset,
@@ -38,9 +38,9 @@ stage = open_stage(
     device=device,
     follow=params.follow_skin,
 )
-sweeps.leave_one_expression_out(params.left_out_ks, stage)
+sweeps.leave_one_expression_out(params.left_out_ks, scene)
 numbers = sweeps.frame()
 logging.info("%s: %d numbers", params.method, len(numbers))
 write_table(snakemake.output.table, numbers)
-write_table(snakemake.output.images, stage.frame(params.method, params.level))
+write_table(snakemake.output.images, scene.frame(params.method, params.level))
 write_table(snakemake.output.runtimes, sweeps.runtimes())

@@ -22,7 +22,7 @@ Recipe = Literal["warm", "seed"]
 Rasterizer = Literal["auto", "gsplat", "diff_gaussian_rasterization", "numba"]
 Backdrop = Literal["black", "random"]
 
-Attribute = Literal["xyz", "f_dc", "rotation", "scale"]
+AttributeName = Literal["xyz", "f_dc", "rotation", "scale"]
 AppearanceAttribute = Literal["opacity", "f_rest"]
 Rest = Literal["neutral", "mean"]
 """What weights of zero give."""

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from splatrig.config.choices import (
     AppearanceAttribute,
-    Attribute,
+    AttributeName,
     Axes,
     Backdrop,
     Background,
@@ -238,7 +238,7 @@ class SldcConfig:
 
     k: int
     lambda_: float
-    attribute: Attribute | Literal["all"]
+    attribute: AttributeName | Literal["all"]
     supports: list[Support]
     distance: Distance
     gauss: GaussSupport
@@ -257,7 +257,7 @@ class ComponentsConfig:
     """`components`: the families of deformation components."""
 
     rest: Rest
-    attributes: list[Attribute]
+    attributes: list[AttributeName]
     data_matrix: DataMatrixStorage
     units: str | None
     pca: PcaConfig
@@ -427,7 +427,7 @@ class JointConfig:
     k: int
     start: JointStart
     level: LevelName | None
-    attributes: list[Attribute]
+    attributes: list[AttributeName]
     appearance: JointAppearance
     steps: int
     devices: int

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from splatrig.components.component_file import Components
 from splatrig.evaluation.attribute_rows import AttributeRows
-from splatrig.evaluation.image_space import Place, Stage
 from splatrig.evaluation.left_out import fold_errors, fold_table
+from splatrig.evaluation.scene import Place, Scene
 from splatrig.learned.compare import Comparison, unseen_weights
 
 
@@ -45,11 +45,11 @@ class Fold:
         errors = fold_errors(self.components, self.data.X[self.rows], solved)
         return fold_table(self.method, self.level, len(self.components), self.expression, errors, len(solved))
 
-    def pictures(self, solved: NDArray[np.float32], stage: Stage) -> pd.DataFrame:
-        """Render the peak of the expression from the cameras of the stage; return rows of `images.csv`."""
-        peaks, pose = set(self.data.peaks().tolist()), stage.posing(self.components)
+    def pictures(self, solved: NDArray[np.float32], scene: Scene) -> pd.DataFrame:
+        """Render the peak of the expression from the cameras of the scene; return rows of `images.csv`."""
+        peaks, pose = set(self.data.peaks().tolist()), scene.posing(self.components)
         for row, made in zip(self.rows.tolist(), solved, strict=True):
             if row in peaks:
                 place = Place("generalisation", len(self.components), self.data.frames[row], "left_out", "photographs")
-                stage.compare(place, pose(made))
-        return stage.frame(self.method, self.level)
+                scene.compare(place, pose(made))
+        return scene.frame(self.method, self.level)

@@ -8,7 +8,6 @@ import pandas as pd
 
 from splatrig.components.component_file import Components
 from splatrig.evaluation.attribute_rows import AttributeRows
-from splatrig.evaluation.image_space import Place, Stage
 from splatrig.evaluation.reconstruction import (
     Projection,
     add_convergence,
@@ -17,6 +16,7 @@ from splatrig.evaluation.reconstruction import (
     sweep_reconstruction,
     usable_ks,
 )
+from splatrig.evaluation.scene import Place, Scene
 from splatrig.evaluation.shape_model import LeftOut, RandomFaces, add_specificity
 from splatrig.evaluation.table import MethodTable
 from splatrig.io.errors import InputError
@@ -27,7 +27,7 @@ PICTURED_FACES = 12
 
 
 class MethodEvaluation:
-    """The numbers of one component file on the rows of all frames, and, on a stage, its pictures."""
+    """The numbers of one component file on the rows of all frames, and, in a scene, its pictures."""
 
     def __init__(
         self, method: str, level: str, components: Components, data: AttributeRows, ks: Iterable[int], seed: int
@@ -78,42 +78,42 @@ class MethodEvaluation:
         add_convergence(table, components)
         return table.frame()
 
-    def pictures(self, stage: Stage) -> pd.DataFrame:
-        """Render what `table` measured, from the cameras of the stage; call it after `table`.
+    def pictures(self, scene: Scene) -> pd.DataFrame:
+        """Render what `table` measured, from the cameras of the scene; call it after `table`.
 
         Rebuilt are the peaks of the expressions that were learned from.
         """
-        data, pose = self.data, stage.posing(self.components)
+        data, pose = self.data, scene.posing(self.components)
         peaks = np.array([row for row in data.peaks() if data.train[row]])
         weights = "own" if self.components.is_learned else "rows"
         for k in track(usable_ks(self.ks, self._projection.count), "numbers of components", unit="k"):
             for row, estimate in zip(peaks, self._projection.estimate(k)[peaks], strict=True):
-                stage.compare(Place("reconstruction", k, data.frames[row], "train", weights), pose(estimate))
-        if stage.follows(self.components):
-            pose, k = stage.posing(self.components, follow=False), self._projection.count
+                scene.compare(Place("reconstruction", k, data.frames[row], "train", weights), pose(estimate))
+        if scene.follows(self.components):
+            pose, k = scene.posing(self.components, follow=False), self._projection.count
             for row, estimate in zip(peaks, self._projection.estimate(k)[peaks], strict=True):
-                stage.compare(Place("unfollowed", k, data.frames[row], "train", weights), pose(estimate))
+                scene.compare(Place("unfollowed", k, data.frames[row], "train", weights), pose(estimate))
         if not self._carried:
-            self._show_random(stage)
+            self._show_random(scene)
         if self._left_out is not None and self.method.endswith("_all"):
-            self._show_left_out(stage, self._left_out)
-        return stage.frame(self.method, self.level)
+            self._show_left_out(scene, self._left_out)
+        return scene.frame(self.method, self.level)
 
-    def _show_random(self, stage: Stage) -> None:
+    def _show_random(self, scene: Scene) -> None:
         """Compare random faces with the nearest frame, for the fewest, the median and all components."""
-        pose, ks = stage.posing(self.components), sorted(self._random)
+        pose, ks = scene.posing(self.components), sorted(self._random)
         for k in sorted({ks[0], ks[len(ks) // 2], ks[-1]} if ks else set()):
             faces = self._random[k]
             for sample, row in enumerate(faces.rows(slice(PICTURED_FACES))):
                 place = Place("specificity", k, self.data.frames[faces.nearest[sample]], "train", sample=sample)
-                stage.compare(place, pose(row))
+                scene.compare(place, pose(row))
 
-    def _show_left_out(self, stage: Stage, left_out: LeftOut) -> None:
+    def _show_left_out(self, scene: Scene, left_out: LeftOut) -> None:
         """Compare the peaks of the expressions that were left out with their photographs."""
-        pose, data = stage.posing(self.components), self.data
+        pose, data = scene.posing(self.components), self.data
         peaks = set(data.peaks().tolist())
         for k in left_out.mixtures:
             folds = left_out.folds(k)
             chosen = [i for i, row in enumerate(left_out.rows) if row in peaks and left_out.groups[i] in folds]
             for index, row in zip(chosen, left_out.estimate(k, np.array(chosen)), strict=True):
-                stage.compare(Place("generalisation", k, data.frames[left_out.rows[index]], "left_out"), pose(row))
+                scene.compare(Place("generalisation", k, data.frames[left_out.rows[index]], "left_out"), pose(row))

@@ -20,10 +20,10 @@ from splatrig.components.pca import principal_components
 from splatrig.config.choices import Rest, Support
 from splatrig.config.models import MbspcaConfig, SldcConfig
 from splatrig.evaluation.attribute_rows import AttributeRows
-from splatrig.evaluation.image_space import Place, Stage
 from splatrig.evaluation.left_out import add_folds, fold_errors
 from splatrig.evaluation.measures import attribute_error, rms
 from splatrig.evaluation.reconstruction import add_convergence, describe_components, rebuild
+from splatrig.evaluation.scene import Place, Scene
 from splatrig.evaluation.shape_model import most_components
 from splatrig.evaluation.table import RUNTIME_COLUMNS, SWEEP_COLUMNS, MethodTable
 from splatrig.jobs.progress import track
@@ -100,12 +100,12 @@ class Sweeps:
         for lambda_ in track(lambdas, "sparsity weights", unit="lambda"):
             self._add_learned("lambda", train, k, lambda_)
 
-    def leave_one_expression_out(self, ks: Iterable[int], stage: Stage | None = None) -> None:
+    def leave_one_expression_out(self, ks: Iterable[int], scene: Scene | None = None) -> None:
         """Learn from all expressions but one, rebuild that one; mean RMSE and bootstrap interval over expressions.
 
         Generalisation as in Davies (2002, §4.3.2). The neutral's expression stays in every fold: it is the rest face. A
         fold whose frames have no k components is left out of the mean.
-        On a `stage`, the peak of what was left out is also rendered.
+        In a `scene`, the peak of what was left out is also rendered.
         """
         data, generator = self.data, np.random.default_rng(self.learner.seed)
         expressions, peaks = data.expressions, set(data.peaks().tolist())
@@ -120,11 +120,11 @@ class Sweeps:
                 out = np.flatnonzero(data.train & (expressions == name))
                 estimate = rebuild(components, data.X[out])
                 errors.append(fold_errors(components, data.X[out], estimate))
-                if stage is not None:
-                    pose = stage.posing(components)
+                if scene is not None:
+                    pose = scene.posing(components)
                     for row, rebuilt in zip(out.tolist(), estimate, strict=True):
                         if row in peaks:
-                            stage.compare(Place("generalisation", k, data.frames[row], "left_out"), pose(rebuilt))
+                            scene.compare(Place("generalisation", k, data.frames[row], "left_out"), pose(rebuilt))
             add_folds(table, k, errors, generator)
             self._keep(table, "left_out", None)
 

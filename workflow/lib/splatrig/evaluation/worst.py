@@ -17,7 +17,7 @@ from splatrig.animation.pictures import Picture, beside, contact_sheet
 from splatrig.animation.render import render, to_bytes
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Dataset
-from splatrig.evaluation.image_space import load_views
+from splatrig.evaluation.scene import load_views
 from splatrig.gaussians.store import read_fitted_frames
 
 ERROR_RANGE = 0.25

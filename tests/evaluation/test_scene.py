@@ -9,9 +9,9 @@ from splatrig.animation.render import render
 from splatrig.components.rig import Rig
 from splatrig.components.skin import skin_of
 from splatrig.dataset.dataset import Dataset
-from splatrig.evaluation.image_space import FrameViews, Place, Stage, Views, agreement, score
 from splatrig.evaluation.images import IMAGE_COLUMNS
 from splatrig.evaluation.method import PICTURED_FACES, MethodEvaluation
+from splatrig.evaluation.scene import FrameViews, Place, Scene, Views, agreement, score
 from splatrig.fitting.metrics import measure
 from splatrig.mesh.template import build_template
 from support import planted
@@ -84,7 +84,7 @@ def evaluated(scene, parts, data, method="sldc_gauss_xyz"):
     made, _, _, photographs = scene
     evaluation = MethodEvaluation(method, "base", parts, data, [1, 3], 0)
     evaluation.table()
-    return evaluation.pictures(Stage(made.neutral, None, photographs))
+    return evaluation.pictures(Scene(made.neutral, None, photographs))
 
 
 def test_all_planted_components_score_best(scene):
@@ -122,7 +122,7 @@ def test_left_out_expressions_of_the_joint_matrix_are_rendered(scene):
     data = planted.rows(parts)
     evaluation = MethodEvaluation("pca_all", "base", parts, data, [1], 0)
     evaluation.table()
-    table = evaluation.pictures(Stage(made.neutral, None, photographs))
+    table = evaluation.pictures(Scene(made.neutral, None, photographs))
     left_out = table[table["test"] == "generalisation"]
     assert set(left_out["expression"]) == {"E001"}
     assert set(left_out["role"]) == {"left_out"}
@@ -133,7 +133,7 @@ def test_of_a_single_expression_nothing_is_left_out(scene):
     parts = planted.components(made, family="pca", frames=3)
     evaluation = MethodEvaluation("pca_all", "base", parts, planted.rows(parts), [1], 0)
     assert "generalisation_xyz" not in set(evaluation.table()["metric"])
-    assert "generalisation" not in set(evaluation.pictures(Stage(made.neutral, None, photographs))["test"])
+    assert "generalisation" not in set(evaluation.pictures(Scene(made.neutral, None, photographs))["test"])
 
 
 def test_components_of_centres_are_also_shown_without_following_the_skin(scene):
@@ -141,7 +141,7 @@ def test_components_of_centres_are_also_shown_without_following_the_skin(scene):
     evaluation = MethodEvaluation("sldc_gauss_xyz", "base", parts, data, [1, 3], 0)
     evaluation.table()
     skin = skin_of(made.vertices, made.faces)
-    table = evaluation.pictures(Stage(made.neutral, None, photographs, skin=skin))
+    table = evaluation.pictures(Scene(made.neutral, None, photographs, skin=skin))
     means = table[table["k"] == 3].groupby("test")["psnr"].mean()
     assert means["unfollowed"] > means["reconstruction"] + 1.0  # these photographs are of Gaussians that do not follow
     assert "unfollowed" not in set(evaluated(scene, parts, data)["test"])
@@ -153,7 +153,7 @@ def test_rows_of_a_coarse_level_are_carried_to_the_finest():
     neutral = planted.head(2).neutral
     neutral = type(neutral)(**{**dict(neutral.items()), "means": fine.astype(np.float32)})
     parts = planted.components(planted.head(1))
-    pose = Stage(neutral, template, None).posing(parts)
+    pose = Scene(neutral, template, None).posing(parts)
     row = parts.mean + parts.std * parts.offset
     shifted = (row.reshape(-1, 3) + np.float32([1.0, 2.0, 2.0])).reshape(-1)
     np.testing.assert_allclose(pose(shifted).means - fine, np.tile([1.0, 2.0, 2.0], (len(fine), 1)), atol=1e-4)
@@ -164,9 +164,9 @@ def test_equal_pictures_are_infinitely_alike_and_still_in_the_table(scene, monke
     made, _, data, photographs = scene
     views = photographs.of(data.frames[1])
     assert photographs.of(data.frames[1]) is views
-    monkeypatch.setattr("splatrig.evaluation.image_space.render", lambda *_, **__: (views.photographs.numpy(), None))
-    stage = Stage(made.neutral, None, photographs)
-    stage.compare(Place("reconstruction", 1, data.frames[1], "train"), made.neutral)
-    table = stage.frame("m", "base")
+    monkeypatch.setattr("splatrig.evaluation.scene.render", lambda *_, **__: (views.photographs.numpy(), None))
+    shown = Scene(made.neutral, None, photographs)
+    shown.compare(Place("reconstruction", 1, data.frames[1], "train"), made.neutral)
+    table = shown.frame("m", "base")
     assert np.isinf(table["psnr"]).all()
     assert table["ssim"].to_numpy() == pytest.approx(1.0)

@@ -134,8 +134,8 @@ class Place:
     """Number of a random face."""
 
 
-class Stage:
-    """Where rows of components become Gaussians of the finest level and are compared with photographs.
+class Scene:
+    """Shows rows of components as Gaussians of the finest level and compares their renderings with photographs.
 
     Collects one row a picture, `IMAGE_COLUMNS` without method and level.
     """
@@ -191,7 +191,7 @@ class Stage:
         return table
 
 
-def open_stage(
+def open_scene(
     *,
     neutral: str | Path,
     cameras: str | Path,
@@ -199,8 +199,8 @@ def open_stage(
     template: Template,
     device: str | torch.device,
     follow: bool,
-) -> Stage:
-    """Return the stage of a subject: cameras held out, or all where none is held out.
+) -> Scene:
+    """Return the scene of a subject, seen from the cameras held out, or from all where none is held out.
 
     `neutral` are the fitted Gaussians of the neutral frame, `cameras` the data set's `cameras.json`. With `follow`,
     Gaussians whose centres alone are moved follow the skin.
@@ -209,4 +209,4 @@ def open_stage(
     shown = shown.select(shown.held_out) if shown.held_out.any() else shown
     fitted = read_fitted_frames(neutral).gaussians[0]
     skin = skin_of_template(template) if follow else None
-    return Stage(fitted, template, FrameViews(Dataset(Path(dataset), shown)), device, skin)
+    return Scene(fitted, template, FrameViews(Dataset(Path(dataset), shown)), device, skin)
