@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from joint_bench import Bench, begun, kept_start, now, open_bench, report
 from numpy.typing import NDArray
-from splatrig.config.models import JointBatch
 
+from splatrig.config.models import JointBatch
 from splatrig.jobs.launch import run_together
 from splatrig.learned.fit import JointFit
 from splatrig.learned.parallel import World

@@ -30,7 +30,7 @@ context = open_context(
     threads=snakemake.threads,
     progress=progress,
     library=params.lib,
-    checkpoint_steps=snakemake.config["training"]["checkpoint_steps"],  # no param: no result depends on it
+    checkpoint_steps=snakemake.resources.checkpoint_steps,
 )
 expression = params.expression
 frames = read_chosen_frames(inputs.frames)["frame"].tolist()

@@ -29,7 +29,7 @@ context = open_context(
     threads=snakemake.threads,
     progress=progress,
     library=params.lib,
-    checkpoint_steps=snakemake.config["training"]["checkpoint_steps"],  # no param: no result depends on it
+    checkpoint_steps=snakemake.resources.checkpoint_steps,
 )
 table = read_chosen_frames(inputs.frames)
 frame = table.loc[table["neutral"], "frame"].item()
