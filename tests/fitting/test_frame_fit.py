@@ -9,7 +9,7 @@ from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Dataset
 from splatrig.fitting.fitting import FitContext, first_gaussians
 from splatrig.fitting.frame_data import FrameData
-from splatrig.fitting.frame_fit import Surface, camera_order, fit, frame_generator, normalized
+from splatrig.fitting.frame_fit import camera_order, fit, frame_generator, normalized
 from splatrig.fitting.initialize import moved_by_mesh
 from splatrig.fitting.measurement import measure_frame, summary
 from splatrig.fitting.optimizer import ADAM_BETAS, ADAM_EPSILON
@@ -49,7 +49,7 @@ def _equal(first: Gaussians, second: Gaussians) -> bool:
 def test_a_fit_raises_the_held_out_psnr(frame, start):
     plan = plan_for(tiny.config(), "neutral", "mask")
     before = summary(measure_frame(start, frame, plan.render))["psnr"]
-    result = fit(start, frame, tiny.surface(frame), plan, seed=0)
+    result = fit(start, frame, tiny.edge_lengths(), plan, seed=0)
     after = summary(measure_frame(result.gaussians, frame, plan.render))["psnr"]
     assert after > before + GAIN_DB
     assert result.losses[-8:].mean() < 0.4 * result.losses[:8].mean()
@@ -58,22 +58,22 @@ def test_a_fit_raises_the_held_out_psnr(frame, start):
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(frame, start):
     plan = replace(plan_for(tiny.config(), "neutral", "mask"), steps=12)
     plan = replace(plan, render=replace(plan.render, backdrop="random"))
-    surface = tiny.surface(frame)
-    first = fit(start, frame, surface, plan, seed=0).gaussians
-    assert _equal(first, fit(start, frame, surface, plan, seed=0).gaussians)
-    assert not _equal(first, fit(start, frame, surface, plan, seed=1).gaussians)
+    edges = tiny.edge_lengths()
+    first = fit(start, frame, edges, plan, seed=0).gaussians
+    assert _equal(first, fit(start, frame, edges, plan, seed=0).gaussians)
+    assert not _equal(first, fit(start, frame, edges, plan, seed=1).gaussians)
 
 
 def test_a_fit_does_not_depend_on_the_unit_of_length(frame, start):
     """Doubled are the surface, the Gaussians on it and the distances of the cameras: the photographs stay the same."""
     plan = replace(plan_for(tiny.config(), "neutral", "mask"), steps=10)
-    surface = tiny.surface(frame)
-    small = fit(start, frame, surface, plan, seed=0).gaussians
+    edges = tiny.edge_lengths()
+    small = fit(start, frame, edges, plan, seed=0).gaussians
     viewmats = frame.frame.cameras.viewmats * np.array([1.0, 1.0, 1.0, 2.0])
     viewmats[:, 3] = [0.0, 0.0, 0.0, 1.0]
     seen = _seen_by(frame, replace(frame.frame.cameras, viewmats=viewmats))
     doubled = replace(seen, vertices=2 * frame.vertices)
-    sized = Surface(2 * surface.vertices, 2 * surface.edge_lengths)
+    sized = 2 * edges
     fields = {"means": 2 * start.means, "log_scales": start.log_scales + np.float32(np.log(2))}
     large = fit(replace(start, **fields), doubled, sized, plan, seed=0).gaussians
     moved = np.abs(small.means - start.means).max()
@@ -89,7 +89,7 @@ def test_one_and_two_threads_give_the_same_bits(frame, start):
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            results.append(fit(start, frame, tiny.surface(frame), plan, seed=0).gaussians)
+            results.append(fit(start, frame, tiny.edge_lengths(), plan, seed=0).gaussians)
     finally:
         torch.set_num_threads(before)
     assert _equal(*results)
@@ -97,14 +97,14 @@ def test_one_and_two_threads_give_the_same_bits(frame, start):
 
 def test_fitting_does_not_change_what_it_starts_from(frame, start):
     before = {name: values.copy() for name, values in start.items()}
-    fit(start, frame, tiny.surface(frame), replace(plan_for(tiny.config(), "neutral", "mask"), steps=3), seed=0)
+    fit(start, frame, tiny.edge_lengths(), replace(plan_for(tiny.config(), "neutral", "mask"), steps=3), seed=0)
     for name, values in start.items():
         np.testing.assert_array_equal(values, before[name])
 
 
 def test_a_warm_start_needs_fewer_steps_than_a_cold_one(frame, start):
-    surface = tiny.surface(frame)
-    neutral = fit(start, frame, surface, plan_for(tiny.config(), "neutral", "mask"), seed=0).gaussians
+    edges = tiny.edge_lengths()
+    neutral = fit(start, frame, edges, plan_for(tiny.config(), "neutral", "mask"), seed=0).gaussians
     bulge = np.where(frame.vertices[:, 2:] > 30, [0.0, 4.0, 3.0], 0.0)
     later = tiny.frame_data(offset=bulge, name="000103")
     faces = tiny.template().levels["subd1"].faces
@@ -112,15 +112,15 @@ def test_a_warm_start_needs_fewer_steps_than_a_cold_one(frame, start):
         neutral, frame.vertices, later.vertices, vertex_rotations(frame.vertices, later.vertices, faces)
     )
     plan = plan_for(tiny.config(), "frame", "mask")
-    from_warm = fit(warm, later, tiny.surface(later), plan, seed=0).gaussians
-    from_cold = fit(start, later, tiny.surface(later), plan, seed=0).gaussians
+    from_warm = fit(warm, later, tiny.edge_lengths(), plan, seed=0).gaussians
+    from_cold = fit(start, later, tiny.edge_lengths(), plan, seed=0).gaussians
     warm_psnr, cold_psnr = (summary(measure_frame(g, later, plan.render))["psnr"] for g in (from_warm, from_cold))
     assert warm_psnr > cold_psnr + 1.0
 
 
 def test_quaternions_come_out_unit_and_on_the_given_hemisphere(frame, start):
     plan = replace(plan_for(tiny.config(), "neutral", "mask"), steps=5)
-    gaussians = fit(start, frame, tiny.surface(frame), plan, seed=0, reference_quats=-start.quats).gaussians
+    gaussians = fit(start, frame, tiny.edge_lengths(), plan, seed=0, reference_quats=-start.quats).gaussians
     np.testing.assert_allclose(np.linalg.norm(gaussians.quats, axis=1), 1.0, atol=1e-6)
     assert ((gaussians.quats * -start.quats).sum(axis=1) >= 0).all()
 
@@ -130,25 +130,25 @@ def test_a_start_that_is_not_finite_is_refused_by_name(frame, start):
     scales[7, 1] = np.nan
     broken = Gaussians(**(dict(start.items()) | {"log_scales": scales}))
     with pytest.raises(InputError, match=r"E001_Tiny/000100: .*log_scales .* Gaussian 7"):
-        fit(broken, frame, tiny.surface(frame), plan_for(tiny.config(), "neutral", "mask"), seed=0)
+        fit(broken, frame, tiny.edge_lengths(), plan_for(tiny.config(), "neutral", "mask"), seed=0)
 
 
 def test_a_step_that_diverges_stops_with_step_camera_and_parameter(frame, start):
     rates = replace(tiny.config().rates, log_scales=1e4)
     plan = plan_for(tiny.config(rates=rates), "neutral", "mask")
     with pytest.raises(InputError, match=r"E001_Tiny/000100: step \d+, camera 4000\d\d: .*scales.* not finite"):
-        fit(start, frame, tiny.surface(frame), plan, seed=0)
+        fit(start, frame, tiny.edge_lengths(), plan, seed=0)
 
 
 def test_a_frame_without_training_cameras_is_refused(frame, start):
     cameras = replace(frame.frame.cameras, held_out=np.ones(len(frame.views), dtype=bool))
     with pytest.raises(InputError, match="every camera is held out"):
-        fit(start, _seen_by(frame, cameras), tiny.surface(frame), plan_for(tiny.config(), "neutral", "mask"), 0)
+        fit(start, _seen_by(frame, cameras), tiny.edge_lengths(), plan_for(tiny.config(), "neutral", "mask"), 0)
 
 
 def test_the_seed_recipe_runs_and_is_measured_over_black(frame, start):
     plan = plan_for(tiny.config(recipe="seed"), "frame", "mask")
-    result = fit(start, frame, tiny.surface(frame), plan, seed=0)
+    result = fit(start, frame, tiny.edge_lengths(), plan, seed=0)
     assert len(result.losses) == 5
     metrics = measure_frame(result.gaussians, frame, plan.render)
     assert set(metrics["split"]) == {"train", "held_out"}
@@ -164,7 +164,7 @@ def test_the_plate_behind_the_head_is_part_of_the_render(frame, start):
     photographs = torch.cat([photograph, images[..., 3:]], dim=-1).numpy()
     staged = replace(frame, views=tiny.views(photographs, frame.frame.cameras, stage))
     plan = plan_for(tiny.config(), "neutral", "plate")
-    result = fit(start, staged, tiny.surface(frame), plan, seed=0)
+    result = fit(start, staged, tiny.edge_lengths(), plan, seed=0)
     metrics = measure_frame(result.gaussians, staged, plan.render)
     assert summary(metrics)["psnr"] > summary(measure_frame(start, staged, plan.render))["psnr"] + 2.0
     whole = metrics[(metrics["region"] == "image") & (metrics["split"] == "train")]
@@ -178,10 +178,9 @@ def plainly(start: Gaussians, frame: FrameData, plan: Plan, seed: int) -> Gaussi
         [{"params": [tensor], "name": name} for name, tensor in parameters.items()], betas=ADAM_BETAS, eps=ADAM_EPSILON
     )
     views = [view.silhouette for view, held in zip(frame.views, frame.frame.cameras.held_out, strict=True) if not held]
-    surface = tiny.surface(frame)
-    anchors = torch.tensor(surface.vertices, dtype=torch.float32)
-    edges = torch.tensor(surface.edge_lengths, dtype=torch.float32)[:, None]
-    pixel = frame.frame.cameras.train.pixel_size(surface.vertices.mean(axis=0))
+    anchors = torch.tensor(frame.vertices, dtype=torch.float32)
+    edges = torch.tensor(tiny.edge_lengths(), dtype=torch.float32)[:, None]
+    pixel = frame.frame.cameras.train.pixel_size(frame.vertices.mean(axis=0))
     for step, camera in enumerate(camera_order(frame_generator(seed, frame.name), len(views), plan.steps)):
         fraction = plan.final_rate + (1 - plan.final_rate) * 0.5 * (1 + math.cos(math.pi * step / plan.steps))
         for group in adam.param_groups:
@@ -205,7 +204,7 @@ def plainly(start: Gaussians, frame: FrameData, plan: Plan, seed: int) -> Gaussi
 def test_a_fit_is_adam_on_the_loss_of_one_camera_after_the_other(frame, start):
     plan = replace(plan_for(tiny.config(), "neutral", "mask"), steps=20)
     expected = normalized(plainly(start, frame, plan, 3), start.quats)
-    fitted = fit(start, frame, tiny.surface(frame), plan, seed=3).gaussians
+    fitted = fit(start, frame, tiny.edge_lengths(), plan, seed=3).gaussians
     for name, values in fitted.items():
         moved = np.abs(getattr(expected, name) - getattr(start, name)).max()
         np.testing.assert_allclose(values, getattr(expected, name), atol=SAME_PATH * moved, err_msg=name)

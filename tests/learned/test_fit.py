@@ -10,7 +10,7 @@ from splatrig.fitting import objective
 from splatrig.fitting.checkpoint import Checkpoints, Slot
 from splatrig.fitting.engine import Fit
 from splatrig.fitting.frame_data import FrameData
-from splatrig.fitting.frame_fit import Surface, camera_order, fit, frame_generator
+from splatrig.fitting.frame_fit import camera_order, fit, frame_generator
 from splatrig.fitting.occlusion import Occlusion
 from splatrig.fitting.recipe import Plan
 from splatrig.fitting.schedule import Batch, Schedule, Window
@@ -145,8 +145,7 @@ def test_no_components_equals_fitting_the_base_alone(truth: Planted) -> None:
     images = known_rig.photographs_of(truth.base, view.cameras)
     frame = FrameData(view, base.means.astype(np.float64), tiny.views(images, view.cameras))
     reference_plan = Plan(40, rates, "mm", "cosine", 0.1, 0.0, 0.1, "edge", known_rig.RENDER)
-    surface = Surface(base.means.astype(np.float64), np.full(len(base), 8.0))
-    reference = fit(base, frame, surface, reference_plan, seed=5).gaussians
+    reference = fit(base, frame, np.full(len(base), 8.0), reference_plan, seed=5).gaussians
     for name, array in rig.gaussians([]).items():
         opposite = -1.0 if name == "quats" else 1.0  # a fitted frame's are on the hemisphere of its start
         expected = getattr(reference, name)

@@ -14,7 +14,6 @@ from splatrig.dataset.dataset import Dataset, Frame
 from splatrig.dataset.decoding import silhouette_box
 from splatrig.dataset.photographs import Photograph, View
 from splatrig.fitting.frame_data import FrameData
-from splatrig.fitting.frame_fit import Surface
 from splatrig.fitting.initialize import gaussians_on_mesh
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.mesh.normals import tangent_frames
@@ -133,10 +132,10 @@ def views(
     return tuple(photo.view(torch.device("cpu"), plate) for photo, plate in zip(kept, behind, strict=True))
 
 
-def surface(frame: FrameData) -> Surface:
-    """The mesh of a frame of the tiny capture."""
+def edge_lengths() -> NDArray[np.float64]:  # [V]
+    """Mean edge length at each vertex of the neutral of the tiny capture."""
     fine = template().levels["subd1"]
-    return Surface(frame.vertices, mean_edge_lengths(fine.vertices, fine.faces))
+    return mean_edge_lengths(fine.vertices, fine.faces)
 
 
 def write_dataset(folder: Path, frames: dict[str, float]) -> Dataset:

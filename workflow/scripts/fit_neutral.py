@@ -11,25 +11,27 @@ from pathlib import Path
 
 from PIL import Image
 
+from splatrig.config.models import TrainingConfig, from_mapping
+from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.frames import read_chosen_frames
-from splatrig.fitting.fitting import as_stored, fit_neutral, open_context
+from splatrig.fitting.fitting import FitContext, as_stored, fit_neutral
 from splatrig.gaussians.store import write_fitted_frames
 from splatrig.io.files import atomic_path, first_path
+from splatrig.jobs.device import choose_device
+from splatrig.mesh.template import read_template
 
-params, inputs = snakemake.params, snakemake.input
-progress = Path(params.progress)
-context = open_context(
-    cameras=inputs.cameras,
-    template=inputs.template,
-    plates=first_path(inputs.plates),
-    training=params.training,
+progress, params, inputs = Path(snakemake.params.progress), snakemake.params, snakemake.input
+context = FitContext(
+    dataset=Dataset.open(inputs.cameras, first_path(inputs.plates)),
+    template=read_template(inputs.template),
+    config=from_mapping(TrainingConfig, params.training),
     background=params.background,
     seed=params.seed,
-    device=params.device,
-    threads=snakemake.threads,
+    device=choose_device(params.device, snakemake.threads),
     progress=progress,
     library=params.lib,
     checkpoint_steps=snakemake.resources.checkpoint_steps,
+    workers=snakemake.threads,
 )
 table = read_chosen_frames(inputs.frames)
 frame = table.loc[table["neutral"], "frame"].item()

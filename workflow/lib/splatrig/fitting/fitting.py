@@ -16,24 +16,23 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from splatrig.config.models import InitialShape, TrainingConfig, from_mapping, to_mapping
+from splatrig.config.models import InitialShape, TrainingConfig, to_mapping
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Dataset, Frame
 from splatrig.dataset.photographs import Photograph
 from splatrig.fitting.background import BackgroundQueue, one_ahead
 from splatrig.fitting.checkpoint import Arrays, Checkpoints, key_of
 from splatrig.fitting.frame_data import FrameData, FrameReader
-from splatrig.fitting.frame_fit import Surface, fit
+from splatrig.fitting.frame_fit import fit
 from splatrig.fitting.initialize import gaussians_on_mesh, moved_by_mesh
 from splatrig.fitting.measurement import comparison, measure_frame, measuring_camera, odd_cameras, summary
 from splatrig.fitting.recipe import SEED_OPACITY, Plan, plan_for
 from splatrig.fitting.tensorboard_writer import TensorBoardWriter
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.gaussians.store import FittedFrames
-from splatrig.jobs.device import choose_device
 from splatrig.jobs.progress import track
 from splatrig.mesh.normals import tangent_frames, vertex_rotations
-from splatrig.mesh.template import Template, read_template
+from splatrig.mesh.template import Template
 from splatrig.mesh.topology import mean_edge_lengths
 
 _LOG = logging.getLogger(__name__)
@@ -71,10 +70,6 @@ class FitContext:
     def neutral_vertices(self) -> NDArray[np.float64]:  # [N, 3]
         """The neutral mesh at the finest level, millimetres."""
         return self.template.levels[self.template.finest].vertices
-
-    def surface(self, frame: FrameData) -> Surface:
-        """Return the tracked mesh of a frame with the neutral's edge lengths."""
-        return Surface(frame.vertices, self.edge_lengths)
 
     @cached_property
     def edge_lengths(self) -> NDArray[np.float64]:  # [N]
@@ -133,38 +128,6 @@ class Fitted:
         metrics = pd.read_csv(StringIO(str(arrays["metrics"])), dtype={"frame": str, "camera": str})
         gaussians = Gaussians(**{name: arrays[name] for name in SHAPES})
         return cls(frame, gaussians, metrics, arrays["strip"], arrays["losses"])
-
-
-def open_context(
-    *,
-    cameras: str | Path,
-    template: str | Path,
-    plates: str | Path | None,
-    training: Mapping[str, Any],
-    background: str,
-    seed: int,
-    device: str,
-    threads: int,
-    progress: str | Path | None = None,
-    library: str = "",
-    checkpoint_steps: int = 0,
-) -> FitContext:
-    """Return what the fits of one job share, from files and from the values of the configuration.
-
-    `progress` is the folder of what a killed job resumes from, `checkpoint_steps` how often a fit leaves its state.
-    """
-    return FitContext(
-        dataset=Dataset.open(cameras, plates),
-        template=read_template(template),
-        config=from_mapping(TrainingConfig, training),
-        background=background,
-        seed=seed,
-        device=choose_device(device, threads),
-        progress=None if progress is None else Path(progress),
-        library=library,
-        checkpoint_steps=checkpoint_steps,
-        workers=threads,
-    )
 
 
 def first_gaussians(context: FitContext, frame: FrameData) -> Gaussians:
@@ -295,7 +258,7 @@ def warm_up_kernels(context: FitContext) -> pd.DataFrame:
     view = photograph.view(context.device, torch.full((32, 32, 3), 128, dtype=torch.uint8, device=context.device))
     data = FrameData(Frame("warm-up", "0", Path(), camera), vertices, (view,))
     plan = replace(context.plan("frame"), steps=1)
-    result = fit(start, data, Surface(vertices, np.ones(3)), plan, context.seed)
+    result = fit(start, data, np.ones(3), plan, context.seed)
     return measure_frame(result.gaussians, data, plan.render)
 
 
@@ -338,7 +301,7 @@ def _fitted(
 ) -> Fitted:
     """Fit and measure one frame whose photographs are on the device."""
     slot = None if checkpoints is None else checkpoints.slot(f"{data.frame.frame}.partial", context.checkpoint_steps)
-    result = fit(start, data, context.surface(data), plan, context.seed, reference_quats=reference, slot=slot)
+    result = fit(start, data, context.edge_lengths, plan, context.seed, reference_quats=reference, slot=slot)
     begin = time.perf_counter()
     fitted = Fitted(
         frame=data.frame.frame,

@@ -37,16 +37,6 @@ _ADVICE = "lower training.rates or look at this camera's photograph."
 
 
 @dataclass(frozen=True)
-class Surface:
-    """The tracked mesh under the Gaussians of one frame."""
-
-    vertices: NDArray[np.float64]  # [N, 3]
-    """Where the centres are anchored, millimetres."""
-    edge_lengths: NDArray[np.float64]  # [N]
-    """Mean edge length at each vertex of the neutral, millimetres."""
-
-
-@dataclass(frozen=True)
 class FitResult:
     """A fitted frame."""
 
@@ -60,7 +50,7 @@ class FitResult:
 def fit(
     start: Gaussians,
     frame: FrameData,
-    surface: Surface,
+    edge_lengths: NDArray[np.float64],  # [N] millimetres
     plan: Plan,
     seed: int,
     *,
@@ -70,7 +60,9 @@ def fit(
     """Fit `start` to the training cameras of `frame` (photographs on the device that shall do the work).
 
     Cameras come in random order, each once an epoch; the order and random backdrops follow from `seed` and the
-    frame's name alone. `reference_quats` (default: the start's) fix the hemisphere of the quaternions.
+    frame's name alone. Centres are held near the tracked mesh and sizes small, in units of `edge_lengths`, the mean
+    edge length at each vertex of the neutral. `reference_quats` (default: the start's) fix the hemisphere of the
+    quaternions.
     With a `slot` the state is kept there every so many steps, and an interrupted fit resumes from it, on the CPU to
     the same bits. A plateau of the loss (`plan.plateau`) shortens the fit.
 
@@ -78,7 +70,7 @@ def fit(
     """
     begin = time.perf_counter()
     _check_finite_start(start, frame.name)
-    run = _FrameFit(start, frame, surface, plan, seed)
+    run = _FrameFit(start, frame, edge_lengths, plan, seed)
     step = run.resume(slot)
     while step < run.end:
         run.step(step)
@@ -155,27 +147,29 @@ class _History:
 class _FrameFit:
     """The fit of one frame: which camera each step sees, and when it ends."""
 
-    def __init__(self, start: Gaussians, frame: FrameData, surface: Surface, plan: Plan, seed: int) -> None:
+    def __init__(
+        self, start: Gaussians, frame: FrameData, edge_lengths: NDArray[np.float64], plan: Plan, seed: int
+    ) -> None:
         device, cameras = frame.device, frame.frame.cameras
         views = [view for view, held_out in zip(frame.views, cameras.held_out, strict=True) if not held_out]
         if not views:
             raise InputError(f"{frame.name}: every camera is held out; leave some for training.")
         if plan.rate_unit == "pixel":
-            pixel_size = cameras.train.pixel_size(surface.vertices.mean(axis=0))
+            pixel_size = cameras.train.pixel_size(frame.vertices.mean(axis=0))
             plan = replace(plan, rates=in_millimetres(plan.rates, pixel_size))
         self.frame, self.plan, self.skipped = frame, plan, 0
         self.views = views if plan.render.backdrop == "leak" else [view.silhouette for view in views]
         generator = frame_generator(seed, frame.name)
         self.order = camera_order(generator, len(views), plan.steps)
         colors = generator.random((plan.steps, 3), np.float32) if plan.render.backdrop in ("random", "leak") else None
-        unit = surface.edge_lengths if plan.regularizer_unit == "edge" else np.ones(len(start))
+        unit = edge_lengths if plan.regularizer_unit == "edge" else np.ones(len(start))
         objective = Objective(
             plan.render,
             Backdrops(device, None if colors is None else lambda step: colors[step % plan.steps]),
             torch.as_tensor(1.0 / unit, dtype=torch.float32, device=device)[:, None],
             plan.size_weight,
             plan.drift_weight,
-            torch.as_tensor(surface.vertices, dtype=torch.float32, device=device),
+            torch.as_tensor(frame.vertices, dtype=torch.float32, device=device),
         )
         alone = RigStart(start, np.zeros((1, 0), np.float32), (), neutral_row=0)
         rig = TrainableRig(alone, plan.rates, device)

@@ -1,15 +1,18 @@
 """Measure a fitted frame against every photograph of it, and picture it beside one."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from splatrig.dataset.photographs import View
 from splatrig.fitting.compare_view import RenderOptions, render_view
 from splatrig.fitting.frame_data import FrameData
-from splatrig.fitting.metrics import as_metrics, measured
+from splatrig.fitting.metrics import ImageMetrics, as_metrics, measured
 from splatrig.gaussians.gaussians import Gaussians
-from splatrig.rasterize import activate
+from splatrig.rasterize import Splats, activate
 
 COLUMNS = ("frame", "camera", "split", "region", "psnr", "ssim", "lpips")
 ERROR_GAIN = 4.0
@@ -21,18 +24,23 @@ PICTURE_HEIGHT = 512
 
 
 @torch.no_grad()
-def measure_frame(gaussians: Gaussians, frame: FrameData, options: RenderOptions) -> pd.DataFrame:
-    """Return the metrics of every camera and region, whole pictures over black (or the plate); columns `COLUMNS`."""
-    splats, black = activate(gaussians.to(frame.device)), torch.zeros(3, device=frame.device)
+def measure_views(splats: Splats, views: Sequence[View], options: RenderOptions) -> list[dict[str, ImageMetrics]]:
+    """Return the metrics of Gaussians [N, *] in each view, by region, over black or the plate; waits for a GPU once."""
+    black = torch.zeros(3, device=splats.means.device)
     pending = []
-    for view in frame.views:
+    for view in views:
         rendered, photographed = render_view(splats, view, options.measuring, black)
         pending.append(measured(rendered, photographed, view.inside))
+    return [as_metrics(values) for values in torch.stack(pending).tolist()] if pending else []
+
+
+def measure_frame(gaussians: Gaussians, frame: FrameData, options: RenderOptions) -> pd.DataFrame:
+    """Return the metrics of every camera and region, whole pictures over black (or the plate); columns `COLUMNS`."""
     rows = []
-    values = torch.stack(pending).tolist()  # the device is waited for once
-    for view, held_out, own in zip(frame.views, frame.frame.cameras.held_out, values, strict=True):
+    found = measure_views(activate(gaussians.to(frame.device)), frame.views, options)
+    for view, held_out, own in zip(frame.views, frame.frame.cameras.held_out, found, strict=True):
         split = "held_out" if held_out else "train"
-        for region, metrics in as_metrics(own).items():
+        for region, metrics in own.items():
             rows.append((frame.frame.frame, view.camera, split, region, metrics.psnr, metrics.ssim, metrics.lpips))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 

@@ -14,8 +14,8 @@ from splatrig.components.rig import Rig
 from splatrig.components.weights import weights_of_displacements
 from splatrig.config.choices import Role
 from splatrig.config.models import JointSolve
-from splatrig.fitting.compare_view import RenderOptions, render_view
-from splatrig.fitting.metrics import measure
+from splatrig.fitting.compare_view import RenderOptions
+from splatrig.fitting.measurement import measure_views
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.io.errors import InputError
@@ -128,19 +128,16 @@ def measured(
 ) -> pd.DataFrame:
     """Return the metrics of `frames` in all held-out cameras; `label` is (method, k); columns `COLUMNS`."""
     subject = comparison.subject
-    background = torch.zeros(3, device=comparison.device)
     rows = []
     cameras = [int(camera) for camera in np.flatnonzero(subject.cameras.held_out)]
-    with subject.photographs(names, comparison.device, cropped=False) as photographs, torch.no_grad():
-        for index, (name, activated) in enumerate(zip(names, frames, strict=True)):
+    with subject.photographs(names, comparison.device, cropped=False) as photographs:
+        for index, (name, splats) in enumerate(zip(names, frames, strict=True)):
             place = (*label, split, *name.split("/"))
             ahead = range(index, min(index + 2, len(names)))  # the next frame is decoded while this one is measured
             photographs.hold([(frame, camera) for frame in ahead for camera in cameras])
-            for camera in cameras:
-                view = photographs.view((index, camera))
-                rendered, photographed = render_view(activated, view, comparison.render, background)
-                metrics = measure(rendered, photographed, view.inside)
-                rows += [(*place, view.camera, region, m.psnr, m.ssim) for region, m in metrics.items()]
+            views = [photographs.view((index, camera)) for camera in cameras]
+            for view, found in zip(views, measure_views(splats, views, comparison.render), strict=True):
+                rows += [(*place, view.camera, region, m.psnr, m.ssim) for region, m in found.items()]
             photographs.drop([(index, camera) for camera in cameras])
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
