@@ -57,7 +57,5 @@ def film_in_batches(
 
 def _one_per_pose(views: Views, part: slice) -> Views:
     """Return some of the cameras [C, *] as [B, 1, *]."""
-    viewmats, Ks, behind = (
-        None if given is None else given[part, None] for given in (views.viewmats, views.Ks, views.backgrounds)
-    )
-    return replace(views, viewmats=viewmats, Ks=Ks, backgrounds=behind)
+    behind = None if views.backgrounds is None else views.backgrounds[part, None]
+    return replace(views, viewmats=views.viewmats[part, None], Ks=views.Ks[part, None], backgrounds=behind)
