@@ -34,7 +34,6 @@ import numpy as np
 import yaml
 from component_data import write_store
 from harness import ROOT, Figures, machine, need_cuda, parsed, parser_of
-from sldc_reference import plain_sldc
 from threadpoolctl import threadpool_limits
 
 from splatrig.components.attributes import AttributeReader
@@ -48,6 +47,7 @@ from splatrig.components.support import GaussMap, Locality, largest_distance_mm
 from splatrig.config.models import SldcConfig, from_mapping
 from splatrig.mesh.geodesic import GeodesicSolver
 from splatrig.mesh.template import Template
+from support.sldc_reference import plain_sldc
 
 JOINT = ["xyz", "f_dc", "rotation", "scale"]
 PLAIN = AdmmOptions(rho=10.0, relaxation=1.0, iterations=10, tolerance=0.0)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path += [str(ROOT / folder) for folder in ("workflow/lib", "tests", "tests/components")]
+sys.path += [str(ROOT / folder) for folder in ("workflow/lib", "tests")]
 
 MISSING = 77
 """Exit status where the machine lacks what a benchmark needs; build tools read it as "skipped"."""

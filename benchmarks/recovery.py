@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import yaml
 from harness import ROOT, Figures, demo_head, machine, parsed, parser_of
-from synthetic import matched_correlations, planted_demo_head, sheet_with_bumps
 
 from splatrig.components.local import local_components
 from splatrig.components.matrix import AttributeMatrix, in_memory
 from splatrig.components.pca import principal_components
 from splatrig.config.models import SldcConfig, from_mapping
 from splatrig.mesh.template import Level, identity_step
+from support.synthetic import matched_correlations, planted_demo_head, sheet_with_bumps
 
 NOISE_MM = (0.0, 0.05, 0.15, 0.5, 1.0)
 SIGNED = "both signs"

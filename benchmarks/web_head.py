@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.optimize import lsq_linear
 
-from browser import chromium
 from splatrig.animation.render import render
 from splatrig.control.fit import positions
 from splatrig.control.head import Head, open_head
@@ -30,6 +29,7 @@ from splatrig.control.web.measure import INSIDE, expression_poses, psnr
 from splatrig.dataset.cameras import Cameras, read_cameras
 from splatrig.dataset.pose import read_pose
 from splatrig.gaussians.store import read_fitted_frames
+from support.browser import chromium
 
 SNAPSHOT = """async ([pose, name, width, height]) => {
     const head = window.splatrig;

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-import planted
 from splatrig.animation.camera_path import eased, fixed, orbit, path_about, through, zoomed
 from splatrig.config.models import VideoConfig, from_mapping
 from splatrig.io.errors import InputError
+from support import planted
 
 TARGET = np.array([3.0, -4.0, 5.0])
 

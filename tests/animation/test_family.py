@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import planted
 from splatrig.animation.family import acts_on, displacement_mm, frontal_order, picture_family, swing_of
 from splatrig.animation.heatmap import look
 from splatrig.animation.render import picture_cameras, render, to_bytes
 from splatrig.components.rig import Rig
+from support import planted
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 
-import planted
 from splatrig.animation.camera_path import fixed, orbit
 from splatrig.animation.captions import captioned, strongest
 from splatrig.animation.film import film, film_in_batches
@@ -10,6 +9,7 @@ from splatrig.animation.render import Renderer, lens_blur, render, to_bytes, wid
 from splatrig.components.rig import Rig
 from splatrig.components.skin import skin_of
 from splatrig.io.errors import InputError
+from support import planted
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)]
 

@@ -3,9 +3,9 @@ import re
 
 import numpy as np
 
-import browser
 from splatrig.animation.film_page import write_film_page
 from splatrig.animation.pictures import write_mp4
+from support import browser
 
 
 def test_a_page_holds_its_film_and_asks_for_nothing_else(tmp_path):

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from matplotlib import colormaps
 
-import planted
 from splatrig.animation.heatmap import COLORS, color_bar, look, nice_ceiling
 from splatrig.mesh.normals import vertex_normals
+from support import planted
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from mesh.heads import ellipsoid_head
 from splatrig.animation.mask_picture import draw_mask
 from splatrig.mesh.template import build_template
+from support.ellipsoid import ellipsoid_head
 
 
 def reddish(path):

@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from capture.raw import RawCapture
-from demo_head import head_path
 from splatrig.capture.demo.head import load_head, refine
+from support.demo_head import head_path
+from support.raw_capture import RawCapture
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from capture.release_server import tar_of
 from splatrig.capture.archive import below, of_cameras, top_level, unpack
 from splatrig.io.errors import InputError
+from support.release_server import tar_of
 
 FOLDER = "m--20180227--0000--1234567--GHS"
 SEGMENT = "SEN_a_voice_spoke_near-at-hand"

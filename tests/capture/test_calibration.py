@@ -8,11 +8,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
-from capture.raw import HEIGHT, WIDTH, stage_cameras
 from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, largest_distortion, raw_image_size
 from splatrig.capture.krt import read_krt
 from splatrig.capture.layout import CaptureLayout
 from splatrig.io.errors import InputError
+from support.raw_capture import HEIGHT, WIDTH, stage_cameras
 
 SEGMENT = "E001_Neutral"
 

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from demo_head import head_path
 from splatrig.capture.demo import retrieve
 from splatrig.capture.demo.catmull_clark import subdivide, subdivide_corners
 from splatrig.capture.demo.expressions import load_expressions
@@ -9,6 +8,7 @@ from splatrig.capture.demo.head import EYES, FACE, boundary_loops, load_head, re
 from splatrig.capture.demo.identity import SECOND
 from splatrig.io.errors import InputError
 from splatrig.mesh.normals import vertex_normals
+from support.demo_head import head_path
 
 CUBE = np.array([[x, y, z] for z in (0.0, 1.0) for y in (0.0, 1.0) for x in (0.0, 1.0)])
 CUBE_QUADS = np.array([[0, 2, 3, 1], [4, 5, 7, 6], [0, 1, 5, 4], [2, 6, 7, 3], [0, 4, 6, 2], [1, 3, 7, 5]])

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo_head import head_path
 from splatrig.capture.demo.expressions import frame_weights
 from splatrig.capture.demo.head import load_head, refine
 from splatrig.capture.demo.lighting import stage_lights
@@ -12,6 +11,7 @@ from splatrig.capture.demo.render import pose_head, render, sample_offsets
 from splatrig.capture.demo.rig import head_poses
 from splatrig.capture.demo.synthesise import load_rig, write_rig, write_segment
 from splatrig.config.models import DemoConfig
+from support.demo_head import head_path
 
 SMALL = DemoConfig(
     person="first", cameras=4, image_height=64, samples=2, frames=2, tracked_vertices=400, tracking_noise_mm=0.15

@@ -8,22 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from capture.release_server import content, serve
 from splatrig.capture import download
 from splatrig.capture.download import Client, MissingError
-from splatrig.config.models import DownloadConfig
 from splatrig.io.errors import InputError
+from support.release_server import SETTINGS, Pauses, content, serve
 
-SETTINGS = DownloadConfig(
-    parallel=4,
-    retries=4,
-    timeout=0.4,
-    max_archive_gb=1.0,
-    keep_archives=False,
-    extra_assets=[],
-    links=None,
-    checksums="required",
-)
 NAME = "metadata.tar"
 DATA = content("a body", 300_000)
 MD5 = hashlib.md5(DATA).hexdigest()
@@ -38,11 +27,6 @@ def no_proxy(monkeypatch):
 def release():
     with serve({NAME: DATA}) as served:
         yield served
-
-
-class Pauses(list):
-    def __call__(self, seconds):
-        self.append(seconds)
 
 
 def fetch(release, folder, md5=MD5, settings=SETTINGS, **options):

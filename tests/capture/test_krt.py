@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
-from capture.raw import stage_cameras
 from splatrig.capture.krt import KrtCamera, read_krt, write_krt
 from splatrig.io.errors import InputError
+from support.raw_capture import stage_cameras
 
 number = st.floats(-1e4, 1e4, allow_nan=False)
 

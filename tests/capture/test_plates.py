@@ -5,10 +5,9 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from capture.raw import HEIGHT, STAGE, WIDTH
-from capture.test_restructure import SMILE, cameras_of, run
 from splatrig.capture.plates import dilated, filled, temporal_median, write_plates
 from splatrig.io.errors import InputError
+from support.raw_capture import HEIGHT, SMILE, STAGE, WIDTH, cameras_of, run
 
 
 def test_the_median_is_that_of_the_visible_values():

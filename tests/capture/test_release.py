@@ -6,7 +6,6 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from capture.release_server import listings, miniature
 from splatrig.capture.release import (
     AVERAGE,
     SEGMENT_ASSETS,
@@ -24,6 +23,7 @@ from splatrig.capture.release import (
     write_release,
 )
 from splatrig.io.errors import InputError
+from support.release_server import listings, miniature
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTITIES = sorted((ROOT / "resources" / "multiface").glob("*.yaml"))

@@ -9,41 +9,28 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
-from capture.raw import HEAD, HEIGHT, STAGE, UNREFERENCED, WIDTH, RawCapture, stage_cameras
-from splatrig.capture.calibration import calibrated_cameras, raw_image_size
+from splatrig.capture.calibration import raw_image_size
 from splatrig.capture.color import correction_table
-from splatrig.capture.krt import read_krt, write_krt
+from splatrig.capture.krt import write_krt
 from splatrig.capture.layout import CaptureLayout
-from splatrig.capture.restructure import RestructureOptions, restructure
 from splatrig.dataset.pose import read_pose
 from splatrig.io.errors import InputError
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.obj import read_obj, write_obj
 from splatrig.mesh.ply import read_ply
 from splatrig.mesh.subdivision import subdivide
-
-NEUTRAL, SMILE = "E001_Neutral", "E002_Smile"
-OPTIONS = RestructureOptions(
-    neutral=NEUTRAL,
-    frames_per_expression=2,
-    frame_selection="spread",
-    holes="skip",
-    image_scale=1.0,
-    color="none",
-    silhouettes=True,
-    subdivisions=2,
+from support.raw_capture import (
+    HEAD,
+    HEIGHT,
+    NEUTRAL,
+    SMILE,
+    STAGE,
+    UNREFERENCED,
+    WIDTH,
+    RawCapture,
+    run,
+    stage_cameras,
 )
-
-
-def cameras_of(raw, scale=1.0):
-    names = sorted(raw.cameras)
-    return calibrated_cameras(read_krt(raw.root / "KRT"), names, WIDTH, HEIGHT).scaled(scale)
-
-
-def run(raw, target, expression=SMILE, threads=1, **changes):
-    options = replace(OPTIONS, **changes)
-    cameras = cameras_of(raw, options.image_scale)
-    return restructure(CaptureLayout(raw.root), expression, cameras, options, target, threads=threads)
 
 
 def test_meshes_poses_and_levels_are_those_of_the_capture(raw, tmp_path):

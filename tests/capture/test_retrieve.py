@@ -4,22 +4,23 @@ from dataclasses import replace
 
 import pytest
 
-from capture.release_server import (
+from splatrig.capture.release import plan
+from splatrig.capture.retrieve import assemble, describe_plan, fetch_release, retrieve, sizes
+from splatrig.io.errors import InputError
+from support.release_server import (
     CAMERAS,
     FOLDER,
     PER_CAMERA,
     SEGMENTS,
+    SETTINGS,
     WHOLE,
+    Pauses,
     content,
     listings,
     miniature,
     serve,
     tar_of,
 )
-from capture.test_download import SETTINGS, Pauses
-from splatrig.capture.release import plan
-from splatrig.capture.retrieve import assemble, describe_plan, fetch_release, retrieve, sizes
-from splatrig.io.errors import InputError
 
 ASSETS = ("images", "tracked_mesh", "metadata")
 ARCHIVES = miniature()

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
-from mesh.heads import ellipsoid_head
 from splatrig.capture.texture import colors_of_levels, sample_texture
 from splatrig.mesh.subdivision import subdivide
+from support.ellipsoid import ellipsoid_head
 
 RAMP = np.zeros((256, 256, 3), dtype=np.uint8)
 RAMP[..., 0] = np.arange(256)

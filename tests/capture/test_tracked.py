@@ -11,13 +11,13 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.transform import Rotation
 
-from capture.raw import UNREFERENCED, RawCapture
-from mesh.heads import ellipsoid_head
 from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.tracked import Tracking, read_topology, rigid_motion, space_by_pose
 from splatrig.dataset.pose import to_world, write_pose
 from splatrig.io.errors import InputError
 from splatrig.mesh.obj import read_obj, write_obj
+from support.ellipsoid import ellipsoid_head
+from support.raw_capture import UNREFERENCED, RawCapture
 
 SEGMENT = "E002_Smile"
 

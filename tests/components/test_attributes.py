@@ -5,7 +5,6 @@ import h5py
 import numpy as np
 import pytest
 
-from components.synthetic import export_small_capture
 from splatrig.components.attribute_writer import aligned_quats, export_attributes
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.fields import ATTRIBUTES
@@ -15,6 +14,7 @@ from splatrig.gaussians.gaussians import SH_C0
 from splatrig.gaussians.store import read_fitted_frames, write_fitted_frames
 from splatrig.io.errors import InputError
 from splatrig.mesh.normals import vertex_normals
+from support.synthetic import export_small_capture
 
 
 @pytest.fixture(scope="module")

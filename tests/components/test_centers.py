@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from components.synthetic import demo_level
 from splatrig.components.centers import CenterPriors, Centers, Places, mirror_map
 from splatrig.io.errors import InputError
+from support.synthetic import demo_level
 
 
 def test_the_mirror_of_a_symmetric_head_is_its_own_inverse_and_swaps_the_sides():

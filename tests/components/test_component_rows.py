@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import planted
 from splatrig.components.component_file import Components
 from splatrig.components.rig_file import carry_xyz
 from splatrig.mesh.template import build_template
+from support import planted
 
 
 @pytest.fixture

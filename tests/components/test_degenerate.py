@@ -5,14 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from components.synthetic import Sheet, sheet_with_bumps
-from components.test_local import config
 from splatrig.components.local import local_components
 from splatrig.components.matrix import AttributeMatrix, StandardisedRows, in_memory, standardise
 from splatrig.components.mbspca import sparse_components
 from splatrig.components.pca import principal_components
 from splatrig.io.errors import InputError
 from splatrig.mesh.template import Level, identity_step
+from support.synthetic import Sheet, sheet_with_bumps
+from support.synthetic import sldc_config as config
 
 
 def level_of(vertices: np.ndarray, faces: np.ndarray) -> Level:

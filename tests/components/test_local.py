@@ -1,26 +1,16 @@
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from scipy.optimize import linear_sum_assignment
 
-from components.synthetic import export_small_capture, matched_correlations, planted_demo_head, weights_of
 from splatrig.components.assemble import assemble, data_matrix
 from splatrig.components.component_file import read_components, write_components
 from splatrig.components.local import CoarseStart, coarse_start, local_components
 from splatrig.components.matrix import in_memory
 from splatrig.components.pca import principal_components
-from splatrig.config.models import SldcConfig, from_mapping
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def config(**changes) -> SldcConfig:
-    """Return the SLDC section of the project's config.yaml with a few changes."""
-    values = yaml.safe_load((ROOT / "config.yaml").read_text())["components"]["sldc"]
-    return dataclasses.replace(from_mapping(SldcConfig, values), **changes)
+from support.synthetic import export_small_capture, matched_correlations, planted_demo_head, weights_of
+from support.synthetic import sldc_config as config
 
 
 @pytest.fixture(scope="module")

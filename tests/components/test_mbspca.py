@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from components.synthetic import random_matrix
 from splatrig.components.matrix import StandardisedRows, standardise
 from splatrig.components.mbspca import MAX_ENTRIES, sparse_components
 from splatrig.io.errors import InputError
+from support.synthetic import random_matrix
 
 
 def rows_of(matrix) -> np.ndarray:

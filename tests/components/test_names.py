@@ -3,7 +3,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from components.synthetic import demo_level
 from splatrig.components.assemble import named
 from splatrig.components.component_file import Components, Origin, read_components, write_components
 from splatrig.components.fields import Columns
@@ -17,6 +16,7 @@ from splatrig.components.names import (
 )
 from splatrig.components.units import Units, read_units
 from splatrig.mesh.template import Template, build_template
+from support.synthetic import demo_level
 
 FRAMES = ("E001_Neutral/000102", "E010_Smile/000200", "E010_Smile/000203", "E040_Jaw/000300", "E065_Brow/000400")
 

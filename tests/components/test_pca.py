@@ -4,12 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
-from components.synthetic import export_small_capture, pca_components, random_matrix, weights_of
 from splatrig.components.assemble import assemble, data_matrix
 from splatrig.components.component_file import read_components, write_components
 from splatrig.components.matrix import StandardisedRows, in_memory
 from splatrig.components.pca import principal_components
 from splatrig.io.errors import InputError
+from support.synthetic import export_small_capture, pca_components, random_matrix, weights_of
 
 FLOAT32_ROWS = 2e-5
 """Relative: the components and the rows they rebuild are float32."""

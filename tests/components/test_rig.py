@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.optimize import lsq_linear, nnls
 
-import planted
 from splatrig.components.rig import Rig
 from splatrig.components.weights import fit_weights, weights_of_rows
 from splatrig.io.errors import InputError
+from support import planted
 
 FLOAT32 = 1e-5
 

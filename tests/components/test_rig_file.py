@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import planted
 from splatrig.components.component_file import write_components
 from splatrig.components.rig_file import open_rig
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 from splatrig.io.errors import InputError
 from splatrig.mesh.template import build_template, write_template
+from support import planted
 
 MADE = planted.head(1)
 PARTS = planted.components(MADE, family="pca", attributes=planted.JOINT)

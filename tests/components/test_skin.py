@@ -3,11 +3,11 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-import planted
 from splatrig.components.rig import Rig
 from splatrig.components.skin import MOST_STRETCH, skin_of
 from splatrig.components.skin_torch import device_skin, quat_product, quats_of, rotation_matrices
 from splatrig.mesh.normals import vertex_rotations
+from support import planted
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from components.sldc_reference import plain_sldc
-from components.synthetic import matched_correlations, sheet_with_bumps
 from splatrig.components.centers import CenterPriors
 from splatrig.components.matrix import StandardisedRows, standardise
 from splatrig.components.pca import principal_components
@@ -12,6 +10,8 @@ from splatrig.components.sldc_cpu import AdmmOptions, CpuEngine
 from splatrig.components.support import GaussMap, Locality, TrapezoidMap
 from splatrig.io.errors import InputError
 from splatrig.mesh.geodesic import GeodesicSolver
+from support.sldc_reference import plain_sldc
+from support.synthetic import matched_correlations, sheet_with_bumps
 
 PLAIN = AdmmOptions(rho=10.0, relaxation=1.0, iterations=10, tolerance=0.0)
 """The published ADMM: no over-relaxation, always ten iterations."""

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from components.synthetic import pca_components, small_template
 from splatrig.components.matrix import in_memory, standardise
 from splatrig.components.pca import principal_components
 from splatrig.components.upsampling import orthonormal, upsample
 from splatrig.io.errors import InputError
+from support.synthetic import pca_components, small_template
 
 
 def two_levels():

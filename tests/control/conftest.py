@@ -2,8 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-import browser
-from control.page import HEAD, PANEL, READY, STAGE, Opened, write_page
+from support import browser
+from support.web_page import HEAD, PANEL, READY, STAGE, Opened, write_page
 
 
 @pytest.fixture(scope="package")

@@ -7,12 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 
-import planted
-from control import heads
 from splatrig.components.weights import solve_weights
 from splatrig.control.drag import DragSolver
 from splatrig.control.head import Head
 from splatrig.io.errors import InputError
+from support import heads, planted
 
 HEAD = heads.head(2)
 SOLVER = DragSolver(HEAD, heads.DRAG)

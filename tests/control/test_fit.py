@@ -3,10 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import planted
-from control import heads
 from splatrig.components.weights import weights_of_displacements
 from splatrig.control.fit import frame_times, track_of, weights_of_gaussians
+from support import heads, planted
 
 HEAD = heads.head(2)
 

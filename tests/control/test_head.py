@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from control import heads
 from splatrig.components.rig import Rig
 from splatrig.control.head import Head, open_head
 from splatrig.io.errors import InputError
+from support import heads
 
 HEAD = heads.head(1)
 SKIN = heads.head(2, skin=True)

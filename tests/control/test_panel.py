@@ -3,11 +3,10 @@ import json
 import numpy as np
 import pytest
 
-import planted
-from control import heads
 from splatrig.control.coefficients import coefficients_text, parse_coefficients, read_coefficients, write_coefficients
 from splatrig.control.panel import plausible, read_panel, usable_names, weight_ranges, write_panel
 from splatrig.io.errors import InputError
+from support import heads, planted
 
 HEAD = heads.head(1)
 
@@ -136,3 +135,8 @@ def test_components_without_names_get_some():
     names = HEAD.panels["pca_all"].names
     assert len(set(names)) == 4 and names[0].startswith("PCA 01 · ")
     assert planted.components(planted.head(1)).names == ()
+
+
+def test_a_missing_panel_is_said_to_be_missing(tmp_path):
+    with pytest.raises(InputError, match=r"pca_all\.json: expected a file, got none; run the pipeline"):
+        read_panel(tmp_path / "pca_all.json")

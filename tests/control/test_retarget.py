@@ -3,14 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import planted
-from control import heads
 from splatrig.components.rig import Rig
 from splatrig.components.weights import positions
 from splatrig.control.head import Family
 from splatrig.control.retarget import retargeted
 from splatrig.control.track import Track
 from splatrig.io.errors import InputError
+from support import heads, planted
 
 A_HEAD = planted.head(2)
 A = heads.family(A_HEAD, "pca_all", family="pca", attributes=planted.JOINT, count=4)

@@ -6,9 +6,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import planted
-from control import heads
-from demo_head import head_path
 from splatrig.capture.demo.expressions import load_expressions, peak_weights
 from splatrig.capture.demo.head import load_head, refine
 from splatrig.capture.demo.identity import FIRST, SECOND, Person
@@ -18,7 +15,9 @@ from splatrig.components.weights import positions, weights_of_displacements
 from splatrig.control.fit import track_of
 from splatrig.control.head import Family
 from splatrig.control.retarget import retargeted
-from web_renderer import ROOT
+from support import heads, planted
+from support.demo_head import head_path
+from support.web_renderer import ROOT
 
 LEARNED = ("E006_Jaw_Drop_Brows_Up", "E012_Jaw_Open_Huge_Smile", "E024_Kiss_Lips_Look_Down", "E042_Mouth_Nose_Left")
 UNSEEN = {"E006_Jaw_Drop_Brows_Up": 0.5, "E042_Mouth_Nose_Left": 0.6, "E012_Jaw_Open_Huge_Smile": 0.2}

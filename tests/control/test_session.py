@@ -4,11 +4,11 @@ import time
 import numpy as np
 import pytest
 
-from control import heads
 from splatrig.control.head import Head
 from splatrig.control.track import Track
 from splatrig.control.viewer.session import Follower, Session
 from splatrig.io.errors import InputError
+from support import heads
 
 HEAD = heads.head(1)
 LOCAL, GLOBAL = "sldc_gauss_xyz", "pca_all"

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from control import heads
 from splatrig.animation.render import widened
 from splatrig.control.viewer.splats import Blender, heat_colors, reach_mm
 from splatrig.gaussians.sh import sh_to_rgb, view_directions
 from splatrig.rasterize import activate
+from support import heads
 
 HEAD = heads.head(1)
 SKIN = heads.head(1, skin=True)

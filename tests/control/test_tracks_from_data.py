@@ -8,11 +8,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-import planted
-from capture.raw import UNREFERENCED, RawCapture
-from control import heads
-from learned import subject as joint_subject
-from learned.planted import RENDER
 from splatrig.components.component_file import Components
 from splatrig.components.rig import Rig
 from splatrig.components.weights import weights_of_displacements
@@ -23,6 +18,10 @@ from splatrig.gaussians.gaussians import Gaussians
 from splatrig.io.errors import InputError
 from splatrig.learned.compare import Comparison
 from splatrig.mesh.template import build_template
+from support import heads, planted
+from support import subject as joint_subject
+from support.known_rig import RENDER
+from support.raw_capture import UNREFERENCED, RawCapture
 
 NOISE_MM = 0.15
 """Standard deviation of the demo's tracked vertices; fitted centres are about as far off along the skin."""

@@ -11,9 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import browser
-import planted
-from control import heads
 from splatrig.capture.photographs import write_photograph
 from splatrig.control.coefficients import write_coefficients
 from splatrig.control.track import Track, write_track
@@ -21,6 +18,7 @@ from splatrig.dataset.cameras import write_cameras
 from splatrig.dataset.frames import FrameRow, write_frames
 from splatrig.dataset.pose import write_pose
 from splatrig.io.errors import InputError
+from support import browser, heads, planted
 
 viser = pytest.importorskip("viser", reason="the viewer needs viser: pip install viser==1.1.1")
 

@@ -4,11 +4,11 @@ import pytest
 
 viser = pytest.importorskip("viser", reason="the viewer needs viser: pip install viser==1.1.1")
 
-from control import heads  # noqa: E402
 from splatrig.control.viewer import __main__ as viewer  # noqa: E402
 from splatrig.control.viewer.tabs import track_files  # noqa: E402
 from splatrig.io.errors import InputError  # noqa: E402
 from splatrig.mesh.template import write_template  # noqa: E402
+from support import heads  # noqa: E402
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import lsq_linear
 
-from control.page import CENTERS_MM, HEAD
 from splatrig.components.weights import solve_weights
+from support.web_page import CENTERS_MM, HEAD
 
 
 @pytest.mark.parametrize("seed", range(6))

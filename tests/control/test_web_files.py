@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from control import heads
-from control.page import HEAD, LOCAL, TRACK, Opened
 from splatrig.control.coefficients import coefficients_text, read_coefficients
 from splatrig.control.track import read_track, write_track
 from splatrig.io.errors import InputError
+from support import heads
+from support.web_page import HEAD, LOCAL, TRACK, Opened
 
 
 def choose(opened: Opened, path: Path) -> tuple[str, bool]:

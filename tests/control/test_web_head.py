@@ -5,10 +5,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
-import planted
-from control.page import CAMERAS, HEAD, LOCAL, TRACK
 from splatrig.animation.render import render
 from splatrig.control.web.measure import psnr
+from support import planted
+from support.web_page import CAMERAS, HEAD, LOCAL, TRACK
 
 SAME_DB = 40.0
 """The page blends in 8 bits, which clip the planted colours outside of [0, 1]; on the demo they are 52 dB apart."""

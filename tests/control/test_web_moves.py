@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from control.page import CENTERS_MM, HEAD, LOCAL
 from splatrig.control.labels import component_label
+from support.web_page import CENTERS_MM, HEAD, LOCAL
 
 FIRST = HEAD.panels["pca_all"].count
 ORBIT = "(head) => head.view.orbit.position.toArray()"

@@ -3,12 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import planted
-from control import heads
 from splatrig.components.rig import Rig
 from splatrig.control.head import Family, Head
 from splatrig.control.web.measure import cost_of, end_poses, expression_poses, psnr
 from splatrig.control.web.pack import Quantised, pack_component, pack_head, quantised
+from support import heads, planted
 
 HEAD = heads.head(2)
 PACKED = pack_head(HEAD)

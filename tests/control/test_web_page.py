@@ -8,9 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import planted
-import web_renderer
-from control import heads
 from splatrig.control.filters import tour
 from splatrig.control.head import Family, Head
 from splatrig.control.web.measure import cost_of
@@ -25,6 +22,7 @@ from splatrig.control.web.page import (
     write_blob,
 )
 from splatrig.io.errors import InputError
+from support import heads, planted, web_renderer
 
 HEAD = heads.head(1)
 NASTY = "PCA 01 · </script><b>left</b> & right"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-import web_renderer
 from splatrig.control.web.retrieve import MEMBERS, check, read_lock, retrieve_renderer
 from splatrig.io.errors import InputError
+from support import web_renderer
 
 
 def archive(members: tuple[str, ...], content: bytes) -> bytes:

@@ -3,8 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fitting import tiny
+from splatrig.dataset.cameras import read_cameras
 from splatrig.io.errors import InputError
+from support import tiny
 
 
 def test_a_pixel_spans_depth_over_focal_length():
@@ -34,3 +35,8 @@ def test_what_no_rasteriser_can_draw_is_refused_before_one_sees_it(field, change
     with pytest.raises(InputError, match=sentence) as found:
         replace(cameras, **{field: changed})
     assert cameras.names[1] in str(found.value) or "NaN" in str(found.value)
+
+
+def test_a_missing_file_is_said_to_be_missing(tmp_path):
+    with pytest.raises(InputError, match=r"cameras\.json: expected a file, got none; run the pipeline"):
+        read_cameras(tmp_path / "cameras.json")

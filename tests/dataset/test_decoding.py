@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fitting import tiny
 from splatrig.dataset.decoding import NICENESS, DecodingProcesses, read_photograph, silhouette_box
 from splatrig.io.errors import InputError
+from support import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMES = ("000100", "000103")

@@ -89,3 +89,8 @@ def test_other_tables_are_refused_by_name(tmp_path):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match=r"other\.csv.*expression is missing"):
         read_frames(tmp_path / "other.csv")
+
+
+def test_a_missing_table_is_said_to_be_missing(tmp_path):
+    with pytest.raises(InputError, match=r"frames\.csv: expected a file, got none; run the pipeline"):
+        read_frames(tmp_path / "frames.csv")

@@ -6,13 +6,13 @@ import pytest
 import torch
 from PIL import Image
 
-from learned import planted
 from splatrig.dataset.dataset import Frame
 from splatrig.dataset.photographs import Photographs, pairs_in_memory
 from splatrig.fitting.schedule import Batch, Schedule, stream
 from splatrig.io.errors import InputError
+from support import known_rig
 
-CAMERAS = planted.cameras_around(3)
+CAMERAS = known_rig.cameras_around(3)
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def frames(tmp_path: Path) -> list[Frame]:
         folder = tmp_path / "E000" / f"{row:06d}"
         folder.mkdir(parents=True)
         for name in CAMERAS.names:
-            pixels = generator.integers(0, 256, (planted.SIZE, planted.SIZE, 4), np.uint8)
+            pixels = generator.integers(0, 256, (known_rig.SIZE, known_rig.SIZE, 4), np.uint8)
             pixels[..., 3] = 0
             pixels[20:25, 21:26, 3] = 255
             Image.fromarray(pixels).save(folder / f"{name}.png")
@@ -52,14 +52,14 @@ def test_a_view_is_the_photograph_cropped_to_the_silhouette_with_its_principal_p
 def test_whole_pictures_keep_their_cameras(frames: list) -> None:
     with Photographs(frames, cropped=False, workers=1) as photographs:
         view = photographs.view((0, 0))
-    assert (view.height, view.width) == (planted.SIZE, planted.SIZE)
+    assert (view.height, view.width) == (known_rig.SIZE, known_rig.SIZE)
     assert torch.allclose(view.Ks[0].double(), torch.as_tensor(CAMERAS.Ks[0]))
 
 
 def test_a_plate_is_cropped_like_its_photograph(frames: list, tmp_path: Path) -> None:
     plates = tmp_path / "plates"
     plates.mkdir()
-    stage = np.random.default_rng(1).integers(0, 256, (planted.SIZE, planted.SIZE, 3), np.uint8)
+    stage = np.random.default_rng(1).integers(0, 256, (known_rig.SIZE, known_rig.SIZE, 3), np.uint8)
     Image.fromarray(stage).save(plates / f"{CAMERAS.names[1]}.png")
     with Photographs(frames, plates=plates, workers=1) as photographs:
         view = photographs.view((0, 1))
@@ -127,5 +127,5 @@ def test_an_unreadable_photograph_is_named(frames: list, processes: bool) -> Non
 
 
 def test_memory_is_counted_in_whole_photographs() -> None:
-    assert pairs_in_memory(CAMERAS, planted.SIZE**2 * 4 * 10 / 2**30) == 10
+    assert pairs_in_memory(CAMERAS, known_rig.SIZE**2 * 4 * 10 / 2**30) == 10
     assert pairs_in_memory(CAMERAS, 1e-12) == 1

@@ -3,10 +3,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-import planted
-from planted import evaluate_method
 from splatrig.evaluation import figures
 from splatrig.evaluation.table import MethodTable, pick
+from support import planted
+from support.planted import evaluate_method
 
 
 @pytest.fixture(scope="module")

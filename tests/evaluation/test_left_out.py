@@ -3,9 +3,6 @@ import pandas as pd
 import pytest
 import torch
 
-import planted
-from fitting import tiny
-from learned.subject import bulged, joint_config, sides_of, write_subject
 from splatrig.components.component_file import Components
 from splatrig.components.fields import Columns
 from splatrig.dataset.dataset import Dataset
@@ -24,6 +21,8 @@ from splatrig.evaluation.scene import FrameViews, Scene
 from splatrig.evaluation.table import METHOD_COLUMNS, pick
 from splatrig.fitting.recipe import render_options
 from splatrig.learned.compare import Comparison
+from support import planted, tiny
+from support.subject import bulged, joint_config, sides_of, write_subject
 
 
 def test_a_shift_is_that_error_in_millimetres():

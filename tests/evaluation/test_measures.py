@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 
-import planted
 from splatrig.evaluation.measures import (
     attribute_error,
     bootstrap_interval,
@@ -13,6 +12,7 @@ from splatrig.evaluation.measures import (
     zero_rows,
 )
 from splatrig.mesh.topology import unique_edges
+from support import planted
 
 
 def test_identical_rows_have_no_error():

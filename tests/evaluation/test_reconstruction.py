@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-import planted
-from planted import evaluate_method
 from splatrig.components.component_file import Solver
 from splatrig.evaluation.reconstruction import Projection, by_energy, rebuild, usable_ks
 from splatrig.evaluation.shape_model import LeftOut, RandomFaces, gram, left_out_errors, pca_left_out_mixtures
 from splatrig.evaluation.table import METHOD_COLUMNS, pick
 from splatrig.io.errors import InputError
+from support import planted
+from support.planted import evaluate_method
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,6 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_array, eye_array
 
-import planted
-from planted import evaluate_method
 from splatrig.config.models import (
     AdmmConfig,
     GaussSupport,
@@ -18,6 +16,8 @@ from splatrig.evaluation.relearn import Learner, Sweeps
 from splatrig.evaluation.summary import comparison, remarks, side_by_side
 from splatrig.evaluation.table import RUNTIME_COLUMNS, SWEEP_COLUMNS, pick
 from splatrig.mesh.template import Level
+from support import planted
+from support.planted import evaluate_method
 
 
 def configuration():

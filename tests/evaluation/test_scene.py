@@ -5,7 +5,6 @@ import pytest
 import torch
 from PIL import Image
 
-import planted
 from splatrig.animation.render import render
 from splatrig.components.rig import Rig
 from splatrig.components.skin import skin_of
@@ -15,6 +14,7 @@ from splatrig.evaluation.method import PICTURED_FACES, MethodEvaluation
 from splatrig.evaluation.scene import FrameViews, Place, Scene, Views, agreement, score
 from splatrig.fitting.metrics import measure
 from splatrig.mesh.template import build_template
+from support import planted
 
 
 def write_capture(dataset, rig, data, cameras):

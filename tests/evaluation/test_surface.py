@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import trimesh
 
-import planted
 from splatrig.evaluation.surface import POINTS, SurfaceWalk, spread_vertices
+from support import planted
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import planted
 from splatrig.components.labels import label_of
 from splatrig.evaluation.fit import merge_fit_metrics, summarise_fit, worst_views
 from splatrig.evaluation.images import FITS, IMAGE_COLUMNS, fitted_pictures, summarise_images, unseen_pictures
@@ -26,6 +25,7 @@ from splatrig.evaluation.table import (
 from splatrig.evaluation.text_tables import fixed, write_html, write_latex, write_markdown
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 from splatrig.io.errors import InputError
+from support import planted
 
 
 def store(path, expression, frames, psnrs):

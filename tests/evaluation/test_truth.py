@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import planted
 from splatrig.evaluation.truth import TrueWeights, compare_with_truth, correlations, match_units, read_truth
 from splatrig.io.errors import InputError
+from support import planted
 
 
 def write_truth(path, weights, frames, units):

@@ -8,22 +8,22 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from export import made
 from splatrig.export.bundle import Coefficients, read_bundle, write_bundle
 from splatrig.gaussians.gaussians import SHAPES
 from splatrig.io.errors import InputError
+from support import small_rig
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "load_rig.py"
 
 
 def coefficients(rig):
-    panel = made.panel(rig)
+    panel = small_rig.panel(rig)
     return Coefficients(panel.names, panel.low, panel.high, panel.presets)
 
 
 @pytest.fixture(params=["sldc", "pca"])
 def rig(request):
-    return made.rig(request.param)
+    return small_rig.rig(request.param)
 
 
 @pytest.fixture
@@ -58,9 +58,10 @@ def test_names_presets_and_weights_of_the_frames_are_in_it(rig, file):
     with safe_open(file, framework="numpy") as opened:
         description = json.loads(opened.metadata()["splatrig"])
         presets, weights = opened.get_tensor("presets"), opened.get_tensor("frames.weights")
-    assert description["names"] == list(made.NAMES)
+    assert description["names"] == list(small_rig.NAMES)
     assert description["presets"] == ["E001", "E002-7s"]
     assert len(description["frames"]) == len(weights)
+    assert description["limits"] == (None if rig.components.limits is None else [0.0, 1.0])
     np.testing.assert_array_equal(weights, rig.components.W)
     np.testing.assert_allclose(presets[0], rig.components.W[3])
 

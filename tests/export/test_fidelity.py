@@ -1,14 +1,13 @@
 import numpy as np
 import pytest
 
-import planted
-from export import made
 from splatrig.export.fidelity import BEST_DB, measure, read_exported
 from splatrig.export.splats import write_splat_glb
 from splatrig.gaussians.axes import to_axes
 from splatrig.gaussians.ply import write_splats
 from splatrig.gaussians.spz import write_spz
 from splatrig.io.errors import InputError
+from support import planted, small_rig
 
 LOSSLESS_DB = 60.0
 SPZ_DB = 45.0
@@ -17,7 +16,7 @@ SPZ_DB = 45.0
 
 @pytest.mark.parametrize("axes", ["viewer", "metres", "head"])
 def test_exported_poses_rendered_again_are_what_was_exported(tmp_path, axes):
-    gaussians = made.rig("pca", follow=True).pose(np.array([0.8, 0.1, 0.5]))
+    gaussians = small_rig.rig("pca", follow=True).pose(np.array([0.8, 0.1, 0.5]))
     write_splats(tmp_path / "a.ply", to_axes(gaussians, axes))
     write_spz(tmp_path / "a.spz", to_axes(gaussians, "metres"))
     write_splat_glb(tmp_path / "a.glb", gaussians)

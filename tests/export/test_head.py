@@ -4,22 +4,22 @@ import numpy as np
 import pytest
 import trimesh
 
-from export import made
 from splatrig.components.rig import Rig
 from splatrig.export.glb import read_glb
 from splatrig.export.head import Clip, component_clip, morph_head, write_head_glb
 from splatrig.io.errors import InputError
+from support import small_rig
 
 
 @pytest.fixture(scope="module", params=["sldc", "pca"])
 def rig(request):
-    return made.rig(request.param)
+    return small_rig.rig(request.param)
 
 
 @pytest.fixture(scope="module")
 def head(rig):
-    panel = made.panel(rig)
-    return morph_head(rig, made.level(), panel.names, panel.low, panel.high)
+    panel = small_rig.panel(rig)
+    return morph_head(rig, small_rig.level(), panel.names, panel.low, panel.high)
 
 
 @pytest.fixture(scope="module")
@@ -47,18 +47,18 @@ def test_targets_at_weight_one_are_the_rig_at_the_end_of_a_range(rig, head, file
     for k in range(rig.count):
         weights = np.zeros(rig.count)
         weights[k] = head.units[k]
-        expected = made.HEAD.vertices + rig.pose(weights).means - rest
+        expected = small_rig.HEAD.vertices + rig.pose(weights).means - rest
         np.testing.assert_allclose(1000 * moved(opened, np.eye(rig.count)[k]), expected, atol=1e-3)
 
 
 def test_a_range_ends_on_its_longer_side(rig):
-    head = morph_head(rig, made.level(), made.NAMES, np.array([-2.0, 0.0, 0.0]), np.array([1.0, 3.0, 0.0]))
+    head = morph_head(rig, small_rig.level(), small_rig.NAMES, np.array([-2.0, 0.0, 0.0]), np.array([1.0, 3.0, 0.0]))
     np.testing.assert_array_equal(head.units, [-2.0, 3.0, 1.0])
 
 
 def test_names_are_where_blender_and_three_look_for_them(file):
     mesh = read_glb(file).document["meshes"][0]
-    assert mesh["extras"]["targetNames"] == list(made.NAMES)
+    assert mesh["extras"]["targetNames"] == list(small_rig.NAMES)
     assert mesh["weights"] == [0.0, 0.0, 0.0]
 
 
@@ -84,15 +84,15 @@ def test_trimesh_opens_it_with_its_triangles_and_colours(head, file):
 
 
 def test_few_moved_vertices_are_stored_sparse():
-    rig = made.rig("sldc")
-    panel = made.panel(rig)
-    head = morph_head(rig, made.level(), panel.names, panel.low, panel.high)
+    rig = small_rig.rig("sldc")
+    panel = small_rig.panel(rig)
+    head = morph_head(rig, small_rig.level(), panel.names, panel.low, panel.high)
     moving = (head.targets != 0).any(axis=2).mean()
     assert moving < 0.7
 
 
 def test_components_that_move_no_centres_are_refused():
-    rig = made.rig("pca")
+    rig = small_rig.rig("pca")
     columns = rig.components.columns["f_dc"]
     parts = replace(
         rig.components,
@@ -100,4 +100,4 @@ def test_components_that_move_no_centres_are_refused():
         offset=rig.components.offset[columns], columns=rig.components.columns.select(["f_dc"]),
     )  # fmt: skip
     with pytest.raises(InputError, match="move centres"):
-        morph_head(Rig.of(parts, rig.neutral), made.level(), made.NAMES, np.zeros(3), np.ones(3))
+        morph_head(Rig.of(parts, rig.neutral), small_rig.level(), small_rig.NAMES, np.zeros(3), np.ones(3))

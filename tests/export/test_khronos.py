@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export import made
 from splatrig.export.head import Clip, component_clip, morph_head, write_head_glb
 from splatrig.export.splats import EXTENSION, write_splat_glb
+from support import small_rig
 
 HERE = Path(__file__).resolve().parent
 INSTALL = "npm ci --prefix tests/export"
@@ -28,9 +28,9 @@ def report(path):
 
 @pytest.mark.parametrize("family", ["sldc", "pca"])
 def test_the_head_is_valid_gltf(tmp_path, family):
-    rig = made.rig(family)
-    panel = made.panel(rig)
-    head = morph_head(rig, made.level(), panel.names, panel.low, panel.high)
+    rig = small_rig.rig(family)
+    panel = small_rig.panel(rig)
+    head = morph_head(rig, small_rig.level(), panel.names, panel.low, panel.high)
     tour = Clip("tour", np.array([0.0, 1.0]), np.array([[0, 0, 0], [1.0, 0.5, 0]]))
     write_head_glb(tmp_path / "head.glb", head, [tour, component_clip(head)])
     found = report(tmp_path / "head.glb")
@@ -42,7 +42,7 @@ def test_the_head_is_valid_gltf(tmp_path, family):
 
 def test_splats_have_no_fault_but_names_younger_than_the_validator(tmp_path):
     """The validator of npm knows neither the extension nor that attributes may be called after it."""
-    write_splat_glb(tmp_path / "a.glb", made.HEAD.neutral)
+    write_splat_glb(tmp_path / "a.glb", small_rig.HEAD.neutral)
     messages = report(tmp_path / "a.glb")["issues"]["messages"]
     strange = [m for m in messages if m["severity"] == 0 and f"attributes/{EXTENSION}:" not in m["pointer"]]
     assert strange == []
@@ -50,9 +50,9 @@ def test_splats_have_no_fault_but_names_younger_than_the_validator(tmp_path):
 
 
 def test_the_validator_sees_faults(tmp_path):
-    rig = made.rig()
-    panel = made.panel(rig)
-    head = morph_head(rig, made.level(), panel.names, panel.low, panel.high)
+    rig = small_rig.rig()
+    panel = small_rig.panel(rig)
+    head = morph_head(rig, small_rig.level(), panel.names, panel.low, panel.high)
     backwards = Clip("backwards", np.array([1.0, 0.0]), np.zeros((2, 3)))
     write_head_glb(tmp_path / "bad.glb", head, [backwards])
     assert report(tmp_path / "bad.glb")["issues"]["numErrors"] > 0

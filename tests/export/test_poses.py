@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
 
-from export import made
 from splatrig.config.models import track_of_pose
 from splatrig.control.track import Track, write_track
 from splatrig.export.poses import weights_of_pose
 from splatrig.io.errors import InputError
+from support import small_rig
 
 
 @pytest.fixture
 def panel():
-    return made.panel(made.rig())
+    return small_rig.panel(small_rig.rig())
 
 
 def test_the_neutral_and_presets_need_no_track(panel):
@@ -23,7 +23,7 @@ def test_the_neutral_and_presets_need_no_track(panel):
 def test_a_moment_of_a_track_is_interpolated(panel, tmp_path):
     times, weights = np.array([0.0, 1.0, 2.0]), np.arange(9.0).reshape(3, 3)
     order = (2, 0, 1)
-    track = Track(times, tuple(made.NAMES[k] for k in order), weights, panel.family, "planted")
+    track = Track(times, tuple(small_rig.NAMES[k] for k in order), weights, panel.family, "planted")
     write_track(tmp_path / "tour.csv", track)
     assert track_of_pose("my-tour-1.5s") == "my-tour"
     found = weights_of_pose("tour-1.5s", panel, tmp_path / "tour.csv")

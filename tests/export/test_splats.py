@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import trimesh
 
-from gaussians.random_gaussians import random_gaussians
 from splatrig.export.glb import Glb, read_glb
 from splatrig.export.splats import EXTENSION, linear_colors, read_splat_glb, write_splat_glb
 from splatrig.io.errors import InputError
+from support.random_gaussians import random_gaussians
 
 
 def test_what_is_written_is_read_back(tmp_path):

@@ -3,9 +3,9 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from learned import planted
 from splatrig.fitting.basis import Carry, Supports, blend
 from splatrig.fitting.trainable_rig import BlockStart, RigStart, TrainableRig
+from support import known_rig
 
 
 @pytest.fixture
@@ -75,12 +75,12 @@ def test_components_on_a_coarser_level_are_those_of_the_gaussians_carried_there(
     """The same rows, the same gradients of weights, and a basis whose gradient is the carried one."""
     operator = midpoints()
     generator = np.random.default_rng(0)
-    base = planted.ball(generator, 9)
+    base = known_rig.ball(generator, 9)
     coarse = {name: generator.standard_normal((2, 5, 3)).astype(np.float32) for name in ("means", "sh0")}
     fine = {name: np.stack([operator @ rows for rows in delta]).astype(np.float32) for name, delta in coarse.items()}
     weights = generator.standard_normal((4, 2)).astype(np.float32)
     blocks = [BlockStart(("means", "sh0"), fine), BlockStart(("means", "sh0"), coarse, carry=operator)]
-    rigs = [TrainableRig(RigStart(base, weights, (block,), 0), planted.RATES) for block in blocks]
+    rigs = [TrainableRig(RigStart(base, weights, (block,), 0), known_rig.RATES) for block in blocks]
     assert rigs[1].blocks[0].values.shape == (2, 5, 6)
     np.testing.assert_allclose(rigs[1].blocks[0].dense(), rigs[0].blocks[0].dense(), atol=1e-5)
     asked = torch.as_tensor(weights[1:3])

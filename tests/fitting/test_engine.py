@@ -7,8 +7,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from learned import planted
-from learned.planted import Planted
 from splatrig.dataset.photographs import Photographs, View
 from splatrig.fitting import objective as objective_module
 from splatrig.fitting.compare_view import render_view
@@ -18,6 +16,8 @@ from splatrig.fitting.schedule import Batch, Shot
 from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.learned.fit import JointFit
 from splatrig.learned.plan import JointPlan
+from support import known_rig
+from support.known_rig import Planted
 
 STEP = 3
 DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.cuda])]
@@ -25,7 +25,7 @@ DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.cuda])]
 
 @pytest.fixture(scope="module")
 def truth(tmp_path_factory: pytest.TempPathFactory) -> Planted:
-    return planted.plant(tmp_path_factory.mktemp("planted"))
+    return known_rig.plant(tmp_path_factory.mktemp("planted"))
 
 
 def taken(joint: JointFit, groups: list[list[Shot]], monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
@@ -95,12 +95,12 @@ def test_a_step_goes_down_the_gradient_of_the_mean_over_its_pictures(
 ) -> None:
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
-    render = replace(planted.RENDER, backdrop=backdrop, rasterizer="auto")
-    plan = planted.plan(local=local, occlusion=occlusion, render=render, size_weight=0.3)
-    rig = TrainableRig(planted.disturbed(truth, 0, local=local), plan.rates, device)
+    render = replace(known_rig.RENDER, backdrop=backdrop, rasterizer="auto")
+    plan = known_rig.plan(local=local, occlusion=occlusion, render=render, size_weight=0.3)
+    rig = TrainableRig(known_rig.disturbed(truth, 0, local=local), plan.rates, device)
     with Photographs(truth.frames, device, workers=2, processes=False) as photographs:
-        schedule = planted.schedule(truth, Batch(len(groups), 1))
-        joint = JointFit(rig, photographs, schedule, planted.surroundings(truth), plan)
+        schedule = known_rig.schedule(truth, Batch(len(groups), 1))
+        joint = JointFit(rig, photographs, schedule, known_rig.surroundings(truth), plan)
         shots = shots_of(photographs, groups)
         if len(groups) > 1:
             shots[1][0] = cropped_unequally(shots[1][0], 40, 37)
@@ -113,8 +113,8 @@ def test_a_step_goes_down_the_gradient_of_the_mean_over_its_pictures(
 
 
 def test_a_gradient_that_is_not_finite_is_left_out_alone(truth: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = planted.plan()
-    rig = TrainableRig(planted.disturbed(truth, 0, local=False), plan.rates)
+    plan = known_rig.plan()
+    rig = TrainableRig(known_rig.disturbed(truth, 0, local=False), plan.rates)
     original = objective_module._posed
 
     def poisoned(*arguments: object) -> object:
@@ -122,8 +122,8 @@ def test_a_gradient_that_is_not_finite_is_left_out_alone(truth: Planted, monkeyp
         poses.means.register_hook(lambda slope: slope.index_fill(1, torch.tensor([5]), np.nan))
         return poses
 
-    with planted.photographs(truth) as photographs:
-        joint = JointFit(rig, photographs, planted.schedule(truth), planted.surroundings(truth), plan)
+    with known_rig.photographs(truth) as photographs:
+        joint = JointFit(rig, photographs, known_rig.schedule(truth), known_rig.surroundings(truth), plan)
         shots = shots_of(photographs, [[(1, 0)], [(4, 2)]])
         healthy = taken(joint, shots, monkeypatch)
         monkeypatch.setattr(objective_module, "_posed", poisoned)
@@ -138,11 +138,11 @@ def test_a_gradient_that_is_not_finite_is_left_out_alone(truth: Planted, monkeyp
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_step_on_a_gpu_starts_few_kernels_and_waits_once(truth: Planted, recwarn: pytest.WarningsRecorder) -> None:
     """gsplat waits for the number of tiles that Gaussians cover; nothing else may."""
-    render = replace(planted.RENDER, backdrop="random", rasterizer="auto")
-    plan = planted.plan(occlusion=Occlusion(0.2, 0.1), render=render)
-    rig = TrainableRig(planted.disturbed(truth, 0, local=False), plan.rates, "cuda")
+    render = replace(known_rig.RENDER, backdrop="random", rasterizer="auto")
+    plan = known_rig.plan(occlusion=Occlusion(0.2, 0.1), render=render)
+    rig = TrainableRig(known_rig.disturbed(truth, 0, local=False), plan.rates, "cuda")
     with Photographs(truth.frames, "cuda", workers=2, processes=False) as photographs:
-        joint = JointFit(rig, photographs, planted.schedule(truth), planted.surroundings(truth), plan)
+        joint = JointFit(rig, photographs, known_rig.schedule(truth), known_rig.surroundings(truth), plan)
         shots = shots_of(photographs, [[(1, 0)], [(4, 2)]])
         joint.fit.step(0, shots)
         recwarn.clear()

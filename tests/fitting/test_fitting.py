@@ -6,7 +6,6 @@ import pytest
 import torch
 from PIL import Image
 
-from fitting import tiny
 from splatrig.config.models import Refit, Steps
 from splatrig.fitting import fitting
 from splatrig.fitting.engine import Fit
@@ -14,6 +13,7 @@ from splatrig.fitting.fitting import FitContext, Fitted, as_stored, fit_expressi
 from splatrig.gaussians.gaussians import SHAPES
 from splatrig.gaussians.store import FittedFrames, read_fitted_frames, write_fitted_frames
 from splatrig.io.errors import InputError
+from support import tiny
 
 FRAMES = ["000100", "000103", "000106"]
 

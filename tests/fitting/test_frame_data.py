@@ -6,7 +6,6 @@ import pytest
 import torch
 from PIL import Image
 
-from fitting import tiny
 from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.decoding import CROP_MARGIN, silhouette_box
 from splatrig.dataset.photographs import Photographs
@@ -15,6 +14,7 @@ from splatrig.fitting.background import one_ahead
 from splatrig.fitting.frame_data import FrameData, FrameReader
 from splatrig.io.errors import InputError
 from splatrig.mesh.obj import write_obj
+from support import tiny
 
 FRAME, NEXT = "000100", "000103"
 CPU = torch.device("cpu")

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 
-from fitting import tiny
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Dataset
 from splatrig.fitting.fitting import FitContext, first_gaussians
@@ -20,6 +19,7 @@ from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.io.errors import InputError
 from splatrig.mesh.normals import vertex_rotations
 from splatrig.rasterize import Views, activate, rasterize
+from support import tiny
 
 GAIN_DB = 4.0  # measured 5.8 dB in 60 steps
 SAME_PATH = 0.01

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from fitting import tiny
 from splatrig.fitting.initialize import gaussians_on_mesh, moved_by_mesh
 from splatrig.gaussians.gaussians import SH_C0, Gaussians
 from splatrig.mesh.normals import tangent_frames, vertex_rotations
 from splatrig.rasterize import activate
+from support import tiny
 
 MICROMETRE = 1e-3  # float32 positions at 100 mm are good to 1e-5 mm
 

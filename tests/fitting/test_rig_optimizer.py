@@ -4,21 +4,21 @@ import numpy as np
 import pytest
 import torch
 
-from learned import planted
 from splatrig.fitting.optimizer import ADAM_BETAS, ADAM_EPSILON
 from splatrig.fitting.rig_optimizer import RigOptimizer, RowAdam, shrink_rows
 from splatrig.fitting.trainable_rig import BlockStart, RigStart, TrainableRig
 from splatrig.io.errors import InputError
 from splatrig.learned.plan import scaled
+from support import known_rig
 
 
 @pytest.fixture
 def rig() -> TrainableRig:
     generator = np.random.default_rng(0)
-    base = planted.ball(generator, 20)
+    base = known_rig.ball(generator, 20)
     deltas = {"means": generator.standard_normal((3, 20, 3)).astype(np.float32)}
     weights = generator.standard_normal((5, 3)).astype(np.float32)
-    return TrainableRig(RigStart(base, weights, (BlockStart(("means",), deltas),), neutral_row=1), planted.RATES)
+    return TrainableRig(RigStart(base, weights, (BlockStart(("means",), deltas),), neutral_row=1), known_rig.RATES)
 
 
 def test_row_adam_equals_torch_when_every_row_is_seen() -> None:
@@ -58,7 +58,7 @@ def test_a_row_shorter_than_the_pull_vanishes_and_a_longer_one_keeps_its_directi
 
 @pytest.mark.parametrize("bounded", [False, True])
 def test_the_gauge_is_fixed_after_every_step(rig: TrainableRig, bounded: bool) -> None:
-    rates = planted.plan(weight_rate=0.5).learning_rates(rig)
+    rates = known_rig.plan(weight_rate=0.5).learning_rates(rig)
     optimizer = RigOptimizer(rig, rates, bounded=bounded)
     generator = torch.Generator().manual_seed(0)
     for step in range(3):
@@ -79,23 +79,23 @@ def test_the_first_step_moves_every_entry_by_its_physical_rate(rig: TrainableRig
     basis = rig.blocks[0].dense().clone()
     for parameter in rig.parameters().values():
         parameter.grad = torch.ones_like(parameter)
-    RigOptimizer(rig, planted.plan().learning_rates(rig)).step(0, [1], torch.zeros(5, 3))
-    assert torch.allclose(before["base_means"] - rig.base["means"], torch.tensor(planted.RATES.means), rtol=1e-3)
-    assert torch.allclose(before["base_shN"] - rig.base["shN"], torch.tensor(planted.RATES.shN), rtol=1e-3)
-    assert torch.allclose(basis - rig.blocks[0].dense(), torch.tensor(planted.RATES.means), rtol=1e-3)
+    RigOptimizer(rig, known_rig.plan().learning_rates(rig)).step(0, [1], torch.zeros(5, 3))
+    assert torch.allclose(before["base_means"] - rig.base["means"], torch.tensor(known_rig.RATES.means), rtol=1e-3)
+    assert torch.allclose(before["base_shN"] - rig.base["shN"], torch.tensor(known_rig.RATES.shN), rtol=1e-3)
+    assert torch.allclose(basis - rig.blocks[0].dense(), torch.tensor(known_rig.RATES.means), rtol=1e-3)
 
 
 def test_a_fixed_base_stays(rig: TrainableRig) -> None:
     before = {name: tensor.detach().clone() for name, tensor in rig.base.items()}
     for parameter in rig.parameters().values():
         parameter.grad = torch.ones_like(parameter)
-    rates = planted.plan(base_rates=scaled(planted.RATES, 0.0)).learning_rates(rig)
+    rates = known_rig.plan(base_rates=scaled(known_rig.RATES, 0.0)).learning_rates(rig)
     RigOptimizer(rig, rates).step(0, range(5), torch.ones(5, 3))
     for name, tensor in rig.base.items():
         assert torch.allclose(tensor, before[name], atol=1e-7)
 
 
 def test_a_driven_field_needs_a_rate(rig: TrainableRig) -> None:
-    plan = planted.plan(rates=replace(planted.RATES, means=0.0))
+    plan = known_rig.plan(rates=replace(known_rig.RATES, means=0.0))
     with pytest.raises(InputError, match=r"training\.rates\.means"):
         plan.learning_rates(rig)

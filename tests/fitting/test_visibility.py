@@ -1,8 +1,8 @@
 import numpy as np
 
-from fitting import tiny
 from splatrig.fitting.visibility import _spread, project, vertex_colors
 from splatrig.mesh.normals import vertex_normals
+from support import tiny
 
 
 def test_projection_puts_a_point_on_the_axis_at_the_principal_point():

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from learned import planted, two_processes
 from splatrig.fitting.world import World
 from splatrig.io.errors import InputError
 from splatrig.jobs.launch import run_together
+from support import known_rig, two_processes
 
 
 def test_two_processes_learn_what_one_learns_and_go_on_from_where_they_were_interrupted(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ def test_two_processes_learn_what_one_learns_and_go_on_from_where_they_were_inte
         other = np.load(tmp_path / f"{name}.npz")
         for tensor in first:
             assert np.array_equal(first[tensor], other[tensor]), (name, tensor)
-    for tensor, expected in two_processes.learned(planted.plant(tmp_path / "photographs")).items():
+    for tensor, expected in two_processes.learned(known_rig.plant(tmp_path / "photographs")).items():
         np.testing.assert_allclose(first[tensor], expected, atol=2e-4, rtol=1e-3, err_msg=tensor)
 
 

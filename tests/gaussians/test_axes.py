@@ -3,9 +3,9 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from gaussians.random_gaussians import random_gaussians
 from splatrig.gaussians.axes import AXES, from_axes, to_axes
 from splatrig.gaussians.sh import sh_to_rgb
+from support.random_gaussians import random_gaussians
 
 
 def covariances(gaussians):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from gaussians.random_gaussians import random_gaussians
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.io.errors import InputError
+from support.random_gaussians import random_gaussians
 
 
 def test_items_come_in_the_order_of_the_shapes():

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from plyfile import PlyData, PlyElement
 
-from gaussians.random_gaussians import random_gaussians
 from splatrig.gaussians.gaussians import SHAPES
 from splatrig.gaussians.ply import LOGIT_LIMIT, read_splats, write_splats
 from splatrig.io.errors import InputError
+from support.random_gaussians import random_gaussians
 
 
 def _edit(path, keep=lambda _: True, **values):

@@ -4,9 +4,9 @@ import struct
 import numpy as np
 import pytest
 
-from gaussians.random_gaussians import random_gaussians
 from splatrig.gaussians.spz import MAGIC, read_spz, write_spz
 from splatrig.io.errors import InputError
+from support.random_gaussians import random_gaussians
 
 
 def turned(a, b):

@@ -3,10 +3,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gaussians.random_gaussians import random_gaussians
 from splatrig.gaussians.gaussians import SHAPES
 from splatrig.gaussians.store import FittedFrames, read_fitted_frames, write_fitted_frames
 from splatrig.io.errors import InputError
+from support.random_gaussians import random_gaussians
 
 
 def _fitted() -> FittedFrames:

@@ -3,7 +3,8 @@ import errno
 import h5py
 import pytest
 
-from splatrig.io.hdf5 import new_file
+from splatrig.io.errors import InputError
+from splatrig.io.hdf5 import Format, new_file
 
 
 class GoesWithAnError:
@@ -45,3 +46,17 @@ def test_other_errors_that_cannot_be_raised_are_told_as_ever(tmp_path, monkeypat
         del gone
     assert told == ["never mind"]
     assert (tmp_path / "a.h5").exists()
+
+
+def test_a_missing_file_is_said_to_be_missing_and_a_damaged_one_to_be_deleted(tmp_path):
+    template = Format("template", 1, "mm")
+    path = tmp_path / "template.h5"
+    with pytest.raises(InputError) as missing, template.reading(path):
+        pass
+    assert (
+        str(missing.value) == f"{path}: expected a file, got none; run the pipeline, which makes it, or name another."
+    )
+    path.write_bytes(b"\x89HDF")
+    damaged = r"template\.h5: cannot be read as template .*; delete it and run again\.$"
+    with pytest.raises(InputError, match=damaged), template.reading(path):
+        pass

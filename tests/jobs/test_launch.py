@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from learned import two_processes
 from splatrig.io.errors import InputError
 from splatrig.jobs import launch, rank
 from splatrig.jobs.launch import RankError, run_together
+from support import two_processes
 
 STARTER = """
 import json, os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs lack
 sys.path[:] = json.loads(sys.argv[1])
-from learned import two_processes
+from support import two_processes
 from splatrig.jobs.launch import run_together
 run_together(two_processes.stand_still, {"folder": sys.argv[2]}, ["", ""])
 """

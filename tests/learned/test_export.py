@@ -4,12 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from learned import planted
 from splatrig.components.component_file import Components, read_components, write_components
 from splatrig.components.rig import Rig
 from splatrig.fitting.trainable_rig import BlockStart, RigStart, TrainableRig
 from splatrig.gaussians.gaussians import SHAPES
 from splatrig.learned.export import TrainedOn, export_rig
+from support import known_rig
 
 COUNT, FRAMES, K = 15, 8, 3
 FLOAT32 = 2e-4
@@ -18,7 +18,7 @@ FLOAT32 = 2e-4
 
 def rig(*, extra: bool = False, local: bool = False) -> TrainableRig:
     generator = np.random.default_rng(0)
-    base = planted.ball(generator, COUNT)
+    base = known_rig.ball(generator, COUNT)
 
     def deltas(fields: tuple[str, ...], k: int) -> dict[str, np.ndarray]:
         return {
@@ -27,11 +27,11 @@ def rig(*, extra: bool = False, local: bool = False) -> TrainableRig:
         }
 
     support = generator.random((K, COUNT)) < 0.5 if local else None
-    blocks = [BlockStart(planted.FIELDS, deltas(planted.FIELDS, K), support)]
+    blocks = [BlockStart(known_rig.FIELDS, deltas(known_rig.FIELDS, K), support)]
     if extra:
         blocks.append(BlockStart(("logit_opacities", "shN"), deltas(("logit_opacities", "shN"), 2)))
     weights = generator.random((FRAMES, K + 2 * extra)).astype(np.float32)
-    return TrainableRig(RigStart(base, weights, tuple(blocks), neutral_row=0), planted.RATES)
+    return TrainableRig(RigStart(base, weights, tuple(blocks), neutral_row=0), known_rig.RATES)
 
 
 def exported(learned: TrainableRig, *, bounded: bool = False) -> Components:
@@ -91,7 +91,7 @@ def test_the_base_travels_through_the_file(tmp_path: Path, extra: bool) -> None:
 
 
 def test_other_families_move_the_neutral() -> None:
-    neutral = planted.ball(np.random.default_rng(5), COUNT)
+    neutral = known_rig.ball(np.random.default_rng(5), COUNT)
     components = exported(rig())
     assert Rig.of(replace(components, base=None), neutral).neutral is neutral
     np.testing.assert_array_equal(Rig.of(components, neutral).neutral.shN, rig().gaussians(np.zeros(K)).shN)

@@ -6,9 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from fitting import tiny
-from learned import planted
-from learned.planted import Planted
 from splatrig.fitting import objective
 from splatrig.fitting.checkpoint import Checkpoints, Slot
 from splatrig.fitting.engine import Fit
@@ -22,6 +19,8 @@ from splatrig.io.errors import InputError
 from splatrig.learned.fit import JointFit, segment_laplacian
 from splatrig.learned.plan import JointPlan
 from splatrig.rasterize import Views, rasterize
+from support import known_rig, tiny
+from support.known_rig import Planted
 
 RECOVERED_DB = 40.0
 """Held-out cameras; the issue's bar for a planted rig."""
@@ -38,15 +37,15 @@ def _one_thread():
 
 @pytest.fixture(scope="module")
 def truth(tmp_path_factory: pytest.TempPathFactory) -> Planted:
-    return planted.plant(tmp_path_factory.mktemp("planted"))
+    return known_rig.plant(tmp_path_factory.mktemp("planted"))
 
 
 def learn(
     truth: Planted, start: RigStart, plan: JointPlan, schedule: Schedule | None = None, slot: Slot | None = None
 ) -> tuple[TrainableRig, JointFit]:
     rig = TrainableRig(start, plan.rates)
-    with planted.photographs(truth) as photographs:
-        joint = JointFit(rig, photographs, schedule or planted.schedule(truth), planted.surroundings(truth), plan)
+    with known_rig.photographs(truth) as photographs:
+        joint = JointFit(rig, photographs, schedule or known_rig.schedule(truth), known_rig.surroundings(truth), plan)
         joint.run(slot)
     return rig, joint
 
@@ -56,7 +55,7 @@ def arrays(rig: TrainableRig) -> dict[str, np.ndarray]:
 
 
 def test_a_planted_global_rig_is_recovered_up_to_its_gauge(truth: Planted) -> None:
-    rig, joint = learn(truth, planted.disturbed(truth, 0, local=False), planted.plan(400))
+    rig, joint = learn(truth, known_rig.disturbed(truth, 0, local=False), known_rig.plan(400))
     assert joint.best_psnr > RECOVERED_DB
     weights = rig.weights.detach().numpy()
     gauge, *_ = np.linalg.lstsq(weights, truth.weights, rcond=None)
@@ -65,7 +64,7 @@ def test_a_planted_global_rig_is_recovered_up_to_its_gauge(truth: Planted) -> No
 
 
 def test_a_planted_local_rig_is_recovered_inside_its_supports(truth: Planted) -> None:
-    rig, joint = learn(truth, planted.disturbed(truth, 0, local=True), planted.plan(400, local=True))
+    rig, joint = learn(truth, known_rig.disturbed(truth, 0, local=True), known_rig.plan(400, local=True))
     assert joint.best_psnr > RECOVERED_DB
     weights = rig.weights.detach().numpy()
     for k in range(3):
@@ -76,9 +75,9 @@ def test_a_planted_local_rig_is_recovered_inside_its_supports(truth: Planted) ->
 
 
 def test_the_group_lasso_shrinks_supports_that_are_too_wide(truth: Planted) -> None:
-    start = planted.disturbed(truth, 0, local=True)
+    start = known_rig.disturbed(truth, 0, local=True)
     wide = replace(start.blocks[0], support=np.ones_like(truth.support))
-    plan = planted.plan(300, local=True, sparsity=1.0)
+    plan = known_rig.plan(300, local=True, sparsity=1.0)
     rig, joint = learn(truth, replace(start, blocks=(wide,)), plan)
     moving = rig.blocks[0].dense().any(dim=2).numpy()
     assert moving[truth.support].mean() > 0.95
@@ -88,8 +87,8 @@ def test_the_group_lasso_shrinks_supports_that_are_too_wide(truth: Planted) -> N
 
 def test_a_killed_fit_goes_on_to_the_same_bits(truth: Planted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     start, plan = (
-        planted.disturbed(truth, 1, local=False),
-        planted.plan(30, check_every=10, occlusion=Occlusion(0.5, 0.1)),
+        known_rig.disturbed(truth, 1, local=False),
+        known_rig.plan(30, check_every=10, occlusion=Occlusion(0.5, 0.1)),
     )
     undisturbed, _ = learn(truth, start, plan)
     slot = Checkpoints(tmp_path, "key").slot("checkpoint")
@@ -111,7 +110,7 @@ def test_a_killed_fit_goes_on_to_the_same_bits(truth: Planted, tmp_path: Path, m
 
 
 def test_a_checkpoint_of_another_fit_is_not_used(truth: Planted, tmp_path: Path) -> None:
-    start, plan = planted.disturbed(truth, 1, local=False), planted.plan(4, check_every=2)
+    start, plan = known_rig.disturbed(truth, 1, local=False), known_rig.plan(4, check_every=2)
     learn(truth, start, plan, slot=Checkpoints(tmp_path, "one").slot("fit"))
     _, joint = learn(truth, start, plan, slot=Checkpoints(tmp_path, "other").slot("fit", every_seconds=1e9))
     assert [row[0] for row in joint.history] == [2, 4]
@@ -124,7 +123,7 @@ class _FrameOrder(Schedule):
         assert lane == 0
         views = 7
         order = camera_order(frame_generator(self.seed, "E000/000000"), views, 40)
-        cameras = [camera for camera in range(8) if camera != planted.HELD_OUT]
+        cameras = [camera for camera in range(8) if camera != known_rig.HELD_OUT]
         steps = tuple(((0, cameras[index]),) for index in order)
         while True:
             yield Window(tuple((0, camera) for camera in cameras), steps)
@@ -132,20 +131,20 @@ class _FrameOrder(Schedule):
 
 def test_no_components_equals_fitting_the_base_alone(truth: Planted) -> None:
     """One engine, two ways in: a frame fitted alone is a learned rig of one frame without components."""
-    rates = planted.RATES
-    plan = planted.plan(40, rates=rates, base_rates=rates, final_rate=0.1, check_every=1000, size_weight=0.1)
-    base = planted.disturbed(truth, 0, local=False).base
+    rates = known_rig.RATES
+    plan = known_rig.plan(40, rates=rates, base_rates=rates, final_rate=0.1, check_every=1000, size_weight=0.1)
+    base = known_rig.disturbed(truth, 0, local=False).base
     start = RigStart(base, np.zeros((1, 0), np.float32), (), neutral_row=0)
     schedule = _FrameOrder([(0, 0)], Batch(1, 1), seed=5)
     rig = TrainableRig(start, rates)
     single = Planted(truth.base, truth.weights[:1], truth.deltas, truth.support, truth.frames[:1])
-    surroundings = replace(planted.surroundings(single), validation=())
-    with planted.photographs(single) as photographs:
+    surroundings = replace(known_rig.surroundings(single), validation=())
+    with known_rig.photographs(single) as photographs:
         JointFit(rig, photographs, schedule, surroundings, plan).run()
     view = truth.frames[0]
-    images = planted.photographs_of(truth.base, view.cameras)
+    images = known_rig.photographs_of(truth.base, view.cameras)
     frame = FrameData(view, base.means.astype(np.float64), tiny.views(images, view.cameras))
-    reference_plan = Plan(40, rates, "mm", "cosine", 0.1, 0.0, 0.1, "edge", planted.RENDER)
+    reference_plan = Plan(40, rates, "mm", "cosine", 0.1, 0.0, 0.1, "edge", known_rig.RENDER)
     reference = fit(base, frame, np.full(len(base), 8.0), reference_plan, seed=5).gaussians
     for name, array in rig.gaussians([]).items():
         opposite = -1.0 if name == "quats" else 1.0  # a fitted frame's are on the hemisphere of its start
@@ -155,25 +154,25 @@ def test_no_components_equals_fitting_the_base_alone(truth: Planted) -> None:
 
 
 def test_a_frame_without_weights_is_the_base(truth: Planted) -> None:
-    rig = TrainableRig(truth.start(), planted.RATES)
+    rig = TrainableRig(truth.start(), known_rig.RATES)
     for name, array in rig.gaussians(np.zeros(3)).items():
         np.testing.assert_allclose(array, getattr(truth.base, name), atol=1e-6)
 
 
 def test_gradients_of_the_blended_rig_agree_with_finite_differences(truth: Planted) -> None:
-    rig = TrainableRig(truth.start(local=True), planted.RATES)
+    rig = TrainableRig(truth.start(local=True), known_rig.RATES)
     rig.base = {name: tensor.detach().double().requires_grad_() for name, tensor in rig.base.items()}
     rig.weights = rig.weights.detach().double().requires_grad_()
     block = rig.blocks[0]
     block.values, block.unit = block.values.detach().double().requires_grad_(), block.unit.double()
     generator = torch.Generator().manual_seed(0)
-    probe = torch.randn(planted.SIZE, planted.SIZE, 3, generator=generator, dtype=torch.float64)
+    probe = torch.randn(known_rig.SIZE, known_rig.SIZE, 3, generator=generator, dtype=torch.float64)
     cameras = truth.frames[4].cameras
     viewmats, Ks = torch.as_tensor(cameras.viewmats[:1]), torch.as_tensor(cameras.Ks[:1])
 
     def value() -> torch.Tensor:
         activated = rig.activated(rig.weights[4:5])
-        images, _ = rasterize(activated, Views(viewmats, Ks, planted.SIZE, planted.SIZE))
+        images, _ = rasterize(activated, Views(viewmats, Ks, known_rig.SIZE, known_rig.SIZE))
         return (images[0] * probe).sum()
 
     tensors = {"weights": rig.weights, "basis": block.values, "means": rig.base["means"], "sh0": rig.base["sh0"]}
@@ -201,32 +200,32 @@ def test_one_bad_picture_changes_nothing_and_many_stop_the_fit(truth: Planted, m
 
     monkeypatch.setattr(objective, "photometric_loss", sometimes_nan)
     bad = {5}
-    rig, joint = learn(truth, planted.disturbed(truth, 0, local=False), planted.plan(20, check_every=10))
+    rig, joint = learn(truth, known_rig.disturbed(truth, 0, local=False), known_rig.plan(20, check_every=10))
     assert joint.bad_steps == 1
     assert all(np.isfinite(array).all() for array in arrays(rig).values())
     calls.clear()
     bad = set(range(3, 20))
     with pytest.raises(InputError, match=r"lower joint\.rate_factor"):
-        learn(truth, planted.disturbed(truth, 0, local=False), planted.plan(20, check_every=10))
+        learn(truth, known_rig.disturbed(truth, 0, local=False), known_rig.plan(20, check_every=10))
 
 
 def test_the_fit_stops_when_held_out_cameras_no_longer_improve(truth: Planted) -> None:
-    plan = planted.plan(400, check_every=5, patience=2, base_rates=replace(planted.RATES, sh0=3.0))
+    plan = known_rig.plan(400, check_every=5, patience=2, base_rates=replace(known_rig.RATES, sh0=3.0))
     rig, joint = learn(truth, truth.start(), plan)
     assert joint.steps_done < 400
     assert joint.best_step == max(joint.history, key=lambda row: row[3])[0]
-    with planted.photographs(truth) as photographs:
+    with known_rig.photographs(truth) as photographs:
         joint.photographs = photographs
         assert joint.validation_psnr() == pytest.approx(joint.best_psnr, abs=1e-4)
     assert rig.weights.requires_grad
 
 
 def test_without_held_out_cameras_the_last_step_is_kept_and_patience_waits(truth: Planted) -> None:
-    surroundings = replace(planted.surroundings(truth), validation=())
-    rig = TrainableRig(truth.start(), planted.RATES)
-    with planted.photographs(truth) as photographs:
-        plan = planted.plan(8, check_every=2, patience=1)
-        joint = JointFit(rig, photographs, planted.schedule(truth), surroundings, plan)
+    surroundings = replace(known_rig.surroundings(truth), validation=())
+    rig = TrainableRig(truth.start(), known_rig.RATES)
+    with known_rig.photographs(truth) as photographs:
+        plan = known_rig.plan(8, check_every=2, patience=1)
+        joint = JointFit(rig, photographs, known_rig.schedule(truth), surroundings, plan)
         report = joint.run()
     assert (joint.steps_done, report.best_step) == (8, 8)
     assert report.history["psnr"].isna().all()
@@ -234,9 +233,9 @@ def test_without_held_out_cameras_the_last_step_is_kept_and_patience_waits(truth
 
 def test_a_held_out_camera_that_sees_no_head_does_not_spoil_the_choice(truth: Planted, monkeypatch) -> None:
     plain = JointFit.measure
-    blind = planted.surroundings(truth).validation[0]
+    blind = known_rig.surroundings(truth).validation[0]
     monkeypatch.setattr(JointFit, "measure", lambda fit, pair: np.nan if pair == blind else plain(fit, pair))
-    _, joint = learn(truth, truth.start(), planted.plan(4, check_every=2))
+    _, joint = learn(truth, truth.start(), known_rig.plan(4, check_every=2))
     assert all(np.isfinite(row[3]) for row in joint.history)
     assert np.isfinite(joint.best_psnr)
 
@@ -249,10 +248,10 @@ def test_the_laplacian_couples_neighbours_of_a_segment_by_their_distance_in_time
 
 
 def test_smoothness_pulls_neighbouring_frames_together(truth: Planted) -> None:
-    start = planted.disturbed(truth, 0, local=True)
-    rough, _ = learn(truth, start, planted.plan(150, local=True))
-    smooth, _ = learn(truth, start, planted.plan(150, local=True, smoothness=10.0))
-    laplacian = planted.surroundings(truth).neighbours
+    start = known_rig.disturbed(truth, 0, local=True)
+    rough, _ = learn(truth, start, known_rig.plan(150, local=True))
+    smooth, _ = learn(truth, start, known_rig.plan(150, local=True, smoothness=10.0))
+    laplacian = known_rig.surroundings(truth).neighbours
     roughness = [
         float(np.trace(w.T @ laplacian @ w)) for w in (rig.weights.detach().numpy() for rig in (rough, smooth))
     ]

@@ -3,7 +3,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from learned import subject as small
 from splatrig.io.errors import InputError
 from splatrig.learned.mesh_components import (
     MeshRows,
@@ -15,6 +14,7 @@ from splatrig.learned.mesh_components import (
 )
 from splatrig.learned.stage import Subject
 from splatrig.mesh.obj import write_obj
+from support import subject as small
 
 
 @pytest.fixture(scope="module")

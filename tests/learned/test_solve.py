@@ -4,28 +4,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from learned import planted
-from learned.planted import Planted
 from splatrig.components.component_file import Components
 from splatrig.components.fields import ATTRIBUTE_OF, Columns
 from splatrig.components.rig import Rig
 from splatrig.components.weights import positions, weights_of_displacements
 from splatrig.learned.solve import SolvePlan, weights_from_photographs
+from support import known_rig
+from support.known_rig import Planted
 
 
 @pytest.fixture(scope="module")
 def truth(tmp_path_factory: pytest.TempPathFactory) -> Planted:
-    return planted.plant(tmp_path_factory.mktemp("planted"))
+    return known_rig.plant(tmp_path_factory.mktemp("planted"))
 
 
 def components(truth: Planted, *, bounded: bool, moving: float = 1.0) -> Components:
     """Return the planted rig as a component file holds it; `moving` scales what its components do."""
-    columns = Columns(tuple(ATTRIBUTE_OF[field] for field in planted.FIELDS), len(truth.base))
+    columns = Columns(tuple(ATTRIBUTE_OF[field] for field in known_rig.FIELDS), len(truth.base))
     row = columns.row_of(truth.base)
     return Components(
         family="joint",
         W=truth.weights,
-        C=moving * columns.by_column(np.concatenate([truth.deltas[field] for field in planted.FIELDS], axis=-1)),
+        C=moving * columns.by_column(np.concatenate([truth.deltas[field] for field in known_rig.FIELDS], axis=-1)),
         mean=row,
         std=np.ones_like(row),
         offset=None,
@@ -41,10 +41,10 @@ def components(truth: Planted, *, bounded: bool, moving: float = 1.0) -> Compone
 @pytest.mark.parametrize("bounded", [False, True])
 def test_weights_of_a_frame_are_found_from_its_photographs(truth: Planted, bounded: bool) -> None:
     rig = Rig.of(components(truth, bounded=bounded), truth.base).to("cpu")
-    with planted.photographs(truth) as photographs:
+    with known_rig.photographs(truth) as photographs:
         pairs = [(5, camera) for camera in (0, 2, 4, 6)]
         plan = SolvePlan(steps=80, rate=0.08)
-        weights = weights_from_photographs(rig, photographs, pairs, np.full(3, 0.5, np.float32), plan, planted.RENDER)
+        weights = weights_from_photographs(rig, photographs, pairs, np.full(3, 0.5, np.float32), plan, known_rig.RENDER)
     np.testing.assert_allclose(weights, truth.weights[5], atol=0.05)
 
 
@@ -78,18 +78,18 @@ def test_signed_components_find_negative_weights(truth: Planted, tmp_path: Path)
     moved = (rig.pose(wanted).means - truth.base.means)[None]
     np.testing.assert_allclose(weights_of_displacements(signed, moved), [within], atol=1e-3)
     posed = replace(truth, frames=[replace(truth.frames[0], folder=tmp_path)])
-    planted.photograph(posed.frames[0], rig.pose(within))
-    with planted.photographs(posed) as photographs:
+    known_rig.photograph(posed.frames[0], rig.pose(within))
+    with known_rig.photographs(posed) as photographs:
         pairs = [(0, camera) for camera in (0, 2, 4, 6)]
         found = weights_from_photographs(
-            rig.to("cpu"), photographs, pairs, np.zeros(3), SolvePlan(80, 0.08), planted.RENDER
+            rig.to("cpu"), photographs, pairs, np.zeros(3), SolvePlan(80, 0.08), known_rig.RENDER
         )
     np.testing.assert_allclose(found, within, atol=0.05)
 
 
 def test_components_that_move_nothing_leave_the_start(truth: Planted) -> None:
     rig = Rig.of(components(truth, bounded=False, moving=0.0), truth.base).to("cpu")
-    with planted.photographs(truth) as photographs:
+    with known_rig.photographs(truth) as photographs:
         plan, start = SolvePlan(steps=3, rate=0.1), np.float32([0.2, 0, 0])
-        weights = weights_from_photographs(rig, photographs, [(1, 0)], start, plan, planted.RENDER)
+        weights = weights_from_photographs(rig, photographs, [(1, 0)], start, plan, known_rig.RENDER)
     np.testing.assert_allclose(weights, [0.2, 0, 0], atol=1e-6)

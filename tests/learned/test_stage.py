@@ -5,8 +5,6 @@ import numpy as np
 import pytest
 import torch
 
-from fitting import tiny
-from learned import subject as small
 from splatrig.components.component_file import Components, read_components, write_components
 from splatrig.components.fields import Columns
 from splatrig.config.models import JointAppearance, JointLocal, JointSolve
@@ -25,6 +23,8 @@ from splatrig.learned.stage import (
     training_schedule,
     validation_pairs,
 )
+from support import subject as small
+from support import tiny
 
 CPU = torch.device("cpu")
 

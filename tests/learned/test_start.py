@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from learned import planted
 from splatrig.components.component_file import Components
 from splatrig.components.fields import Columns
 from splatrig.components.rig import Rig
@@ -15,9 +14,10 @@ from splatrig.learned.start import (
     weight_scale,
     with_extra,
 )
+from support import known_rig
 
 COUNT, FRAMES, K = 12, 6, 2
-BASE = planted.ball(np.random.default_rng(0), COUNT)
+BASE = known_rig.ball(np.random.default_rng(0), COUNT)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def components() -> Components:
 @pytest.mark.parametrize("bounded", [False, True])
 def test_the_start_makes_the_rows_of_the_components(components: Components, bounded: bool) -> None:
     start = start_from_components(components, BASE, ("xyz", "f_dc", "rotation"), 0, bounded=bounded)
-    rig = TrainableRig(start, planted.RATES)
+    rig = TrainableRig(start, known_rig.RATES)
     rows = rig.rows(rig.weights)
     expected = components.rows()
     np.testing.assert_allclose(
@@ -78,7 +78,7 @@ def test_an_extra_block_moves_nothing_at_first(components: Components) -> None:
     start = start_from_components(components, BASE, ("xyz",), 0, bounded=False)
     both = with_extra(start, Extra(("opacity", "f_rest"), 3), np.random.default_rng(0), bounded=False)
     assert both.weights.shape == (FRAMES, K + 3)
-    rig = TrainableRig(both, planted.RATES)
+    rig = TrainableRig(both, known_rig.RATES)
     rows = rig.rows(rig.weights)
     np.testing.assert_allclose(rows["shN"].detach()[2], BASE.shN)
     assert rows["logit_opacities"].shape == (FRAMES, COUNT)
@@ -93,7 +93,7 @@ def test_an_attribute_cannot_be_in_two_blocks(components: Components) -> None:
 
 def test_a_random_start_is_the_base_with_weights_to_learn_from() -> None:
     start = random_start(BASE, ("xyz", "scale"), (FRAMES, 4), 0, np.random.default_rng(0))
-    rig = TrainableRig(start, planted.RATES)
+    rig = TrainableRig(start, known_rig.RATES)
     np.testing.assert_allclose(rig.gaussians(rig.weights.detach()[3]).means, BASE.means, rtol=1e-6)
     assert (start.weights[1:] != 0).all()
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from mesh.heads import ellipsoid_head
 from splatrig.io.errors import InputError
 from splatrig.mesh.mask import faces_inside, nearest_vertices, nose_tip
+from support.ellipsoid import ellipsoid_head
 
 
 def test_the_nose_is_found():

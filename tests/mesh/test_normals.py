@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.transform import Rotation
 
-from mesh.heads import ellipsoid_head
 from splatrig.mesh.normals import faces_outward, tangent_frames, vertex_normals, vertex_rotations
+from support.ellipsoid import ellipsoid_head
 
 ROTATION_TOLERANCE = 1e-7
 """Radians: the identity pull of 1e-9 and rounding."""

@@ -5,10 +5,10 @@ import pytest
 import trimesh
 from numpy.testing import assert_array_equal
 
-from mesh.heads import ellipsoid_head
 from splatrig.io.errors import InputError
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.ply import PlyMesh, read_ply, write_ply
+from support.ellipsoid import ellipsoid_head
 
 
 @pytest.mark.parametrize("with_normals", [False, True])

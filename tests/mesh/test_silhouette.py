@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from scipy.spatial.transform import Rotation
 
-from mesh.heads import ellipsoid_head
 from splatrig.mesh.silhouette import NEAR_MM, silhouette
 from splatrig.mesh.subdivision import subdivide
+from support.ellipsoid import ellipsoid_head
 
 SAMPLES = 8
 

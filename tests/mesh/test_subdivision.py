@@ -5,9 +5,9 @@ import pytest
 import trimesh
 from numpy.testing import assert_allclose, assert_array_equal
 
-from mesh.heads import ellipsoid_head
 from splatrig.mesh.subdivision import identity_step, subdivide, subdivide_corners
 from splatrig.mesh.topology import euler_characteristic, unique_edges
+from support.ellipsoid import ellipsoid_head
 
 
 def areas(vertices, faces):

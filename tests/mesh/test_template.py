@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from mesh.heads import ellipsoid_head
 from splatrig.io.errors import InputError
 from splatrig.mesh.mask import faces_inside
 from splatrig.mesh.template import build_template, read_template, write_template
 from splatrig.mesh.topology import unique_edges
+from support.ellipsoid import ellipsoid_head
 
 
 @pytest.fixture(scope="module")

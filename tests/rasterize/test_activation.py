@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from gaussians.random_gaussians import random_gaussians
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.rasterize import activate
+from support.random_gaussians import random_gaussians
 
 
 def test_activated_values_are_what_the_rasteriser_takes():

@@ -5,9 +5,9 @@ from importlib.util import find_spec
 import pytest
 import torch
 
-from rasterize.scenes import Scene, random_scene
 from splatrig.io.errors import InputError
 from splatrig.rasterize import rasterize
+from support.scenes import Scene, random_scene
 
 # Arithmetic in another order flips a pixel's decision at alpha = 1/255 or transmittance = 1e-4 now and then: the bulk
 # must agree closely, single values may jump by a few times 1/255. Values and gradients are relative to the largest.

@@ -1,7 +1,7 @@
 import torch
 
-from rasterize.scenes import random_scene
 from splatrig.rasterize.inria_backend import projection_matrix
+from support.scenes import random_scene
 
 
 def test_projection_matrix_gives_pixels_of_cameras_with_any_principal_point():

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from rasterize.scenes import Scene, random_scene
 from splatrig.io.errors import InputError
 from splatrig.rasterize import Splats, Views, rasterize, rasterize_each
+from support.scenes import Scene, random_scene
 
 SIZES = [(203, 110), (150, 150), (203, 150)]
 DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.cuda])]

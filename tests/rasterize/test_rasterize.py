@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from rasterize.scenes import Scene, random_scene
 from splatrig.io.errors import InputError
 from splatrig.rasterize import Views, backends, gsplat_backend, rasterize
 from splatrig.rasterize.scene import blank
+from support.scenes import Scene, random_scene
 
 LIB = Path(__file__).resolve().parents[2] / "workflow" / "lib"
 

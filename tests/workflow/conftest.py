@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from web_renderer import renderer_missing
+from support.web_renderer import renderer_missing
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = Path(__file__).with_name("tiny.yaml")

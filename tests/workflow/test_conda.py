@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import conda_stub
+from support import conda_stub
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from capture.release_server import serve, tar_of
+from support.release_server import serve, tar_of
 
 pytestmark = pytest.mark.workflow
 

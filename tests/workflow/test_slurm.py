@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-import slurm_node
+from support import slurm_node
 
 pytestmark = [
     pytest.mark.workflow,

@@ -96,8 +96,6 @@ def _configure():
 
 
 CFG, EXPRESSIONS = _configure()
-# No result depends on it, so it is in no params: scripts read it here, where its default must not be missing.
-config.setdefault("training", {})["checkpoint_steps"] = CFG.training.checkpoint_steps
 _DEFAULT_SLDC = load_config({"subject": "any", "capture": {"root": "any"}}, SCHEMA).components.sldc
 LEVELS = level_names(CFG.mesh.subdivisions)
 FINEST = LEVELS[-1]

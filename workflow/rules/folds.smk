@@ -10,13 +10,13 @@ use rule mesh_components as mesh_components_without with:
         photographs=photographs_without,
         plates=stage_plates(),
     output:
-        components=results("evaluation/folds/{fold}/mesh_{method}.h5"),
+        components=results("evaluation/folds/{fold}/mesh_{algorithm}.h5"),
     log:
-        logs("mesh_components_without/{fold}_{method}.log"),
+        logs("mesh_components_without/{fold}_{algorithm}.log"),
     benchmark:
-        benchmarks("mesh_components_without/{fold}_{method}.tsv")
+        benchmarks("mesh_components_without/{fold}_{algorithm}.tsv")
     message:
-        "Components of the tracked meshes without {wildcards.fold}: {wildcards.method}"
+        "Components of the tracked meshes without {wildcards.fold}: {wildcards.algorithm}"
 
 
 use rule joint as joint_without with:
@@ -29,13 +29,13 @@ use rule joint as joint_without with:
         plates=stage_plates(),
         start=start_without,
     output:
-        components=results("evaluation/folds/{fold}/joint_{family}.h5"),
+        components=results("evaluation/folds/{fold}/joint_{locality}.h5"),
     log:
-        logs("joint_without/{fold}_{family}.log"),
+        logs("joint_without/{fold}_{locality}.log"),
     benchmark:
-        benchmarks("joint_without/{fold}_{family}.tsv")
+        benchmarks("joint_without/{fold}_{locality}.tsv")
     message:
-        "Learning the {wildcards.family} rig without {wildcards.fold}"
+        "Learning the {wildcards.locality} rig without {wildcards.fold}"
 
 
 rule joint_generalisation:

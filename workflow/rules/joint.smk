@@ -17,13 +17,13 @@ rule mesh_components:
         photographs=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
         plates=stage_plates(),
     output:
-        components=results("components/base/mesh_{method}.h5"),
+        components=results("components/base/mesh_{algorithm}.h5"),
     log:
-        logs("mesh_components/{method}.log"),
+        logs("mesh_components/{algorithm}.log"),
     benchmark:
-        benchmarks("mesh_components/{method}.tsv")
+        benchmarks("mesh_components/{algorithm}.tsv")
     wildcard_constraints:
-        method="pca|sldc",
+        algorithm="pca|sldc",
     conda:
         "../../envs/training.yaml"
     threads: threads_of_large(2)
@@ -31,13 +31,13 @@ rule mesh_components:
         mem_mb=memory(8000),
         runtime=60,
     params:
-        method="{method}",
+        method="{algorithm}",
         k=CFG.joint.k,
-        sldc=lambda wildcards: sldc_of_meshes() if wildcards.method == "sldc" else None,
+        sldc=lambda wildcards: sldc_of_meshes() if wildcards.algorithm == "sldc" else None,
         subject=CFG.subject,
         lib=lib("mesh_components.py"),
     message:
-        "Components of the tracked meshes: {wildcards.method}"
+        "Components of the tracked meshes: {wildcards.algorithm}"
     script:
         "../scripts/mesh_components.py"
 
@@ -53,13 +53,13 @@ rule joint:
         plates=stage_plates(),
         start=joint_start,
     output:
-        components=results(f"components/{FINEST}/joint_{{family}}.h5"),
+        components=results(f"components/{FINEST}/joint_{{locality}}.h5"),
     log:
-        logs("joint/{family}.log"),
+        logs("joint/{locality}.log"),
     benchmark:
-        benchmarks("joint/{family}.tsv")
+        benchmarks("joint/{locality}.tsv")
     wildcard_constraints:
-        family="global|local",
+        locality="global|local",
     conda:
         "../../envs/training.yaml"
     threads: CFG.joint.devices * fit_threads(1)
@@ -69,16 +69,16 @@ rule joint:
         gpu=gpu(CFG.joint.devices),
         nodes=1,
     params:
-        family="{family}",
-        joint=lambda wildcards: joint_params(wildcards.family),
-        sldc=lambda wildcards: sldc_of_meshes() if wildcards.family == "local" else None,
+        family="{locality}",
+        joint=lambda wildcards: joint_params(wildcards.locality),
+        sldc=lambda wildcards: sldc_of_meshes() if wildcards.locality == "local" else None,
         training=joint_training(),
         background=CFG.capture.background,
         seed=CFG.seed,
         device=CFG.device,
         lib=lib("joint.py"),
     message:
-        "Learning the {wildcards.family} rig through the rasteriser"
+        "Learning the {wildcards.locality} rig through the rasteriser"
     script:
         "../scripts/joint.py"
 

@@ -1,4 +1,10 @@
-# Which methods are pictured and compared, at which level, and how their figures enter the report.
+# What is made, and what the rules about it read: methods compared, learned rigs, controls, films and files for others.
+
+from dataclasses import replace
+
+from splatrig.config.models import JointLocal, JointSolve, Refit, Steps, track_of_pose
+
+POSE_SUFFIXES = ["ply", "spz", "glb"]
 
 
 def family_level(family):
@@ -58,7 +64,7 @@ def photographs_without(wildcards):
 
 def start_without(wildcards):
     """The components of the tracked meshes that a rig of a fold starts from; none for a random start."""
-    name = JOINT_START.get(wildcards.family)
+    name = JOINT_START.get(wildcards.locality)
     return [results(f"evaluation/folds/{wildcards.fold}/{name}.h5")] if name else []
 
 
@@ -126,6 +132,125 @@ def figure(name, category, content):
         category=category,
         labels={"content": content},
     )
+
+
+JOINT_START = {
+    "mesh": {"global": "mesh_pca", "local": "mesh_sldc"},
+    "rows": {"global": "pca_all", "local": f"sldc_{CFG.joint.local.map}_xyz"},
+}.get(CFG.joint.start, {})
+
+
+def joint_training():
+    """What joint rigs take from the training section: nothing that only single frames depend on."""
+    steps, refit = Steps(neutral=1, frame=1), Refit(below_db=0.0, steps_factor=1.0)
+    return training_params(replace(CFG.training, steps=steps, frame_rate_factor=1.0, seed_steps=1, refit=refit))
+
+
+def joint_params(family):
+    """The joint section without what the rig of a family does not depend on."""
+    joint = replace(CFG.joint, families=[family], solve=JointSolve(steps=1, rate=1.0))
+    if family == "global":
+        joint = replace(joint, local=JointLocal(lambda_=0.0, map="gauss", support="hard", sparsity=0.0))
+    return to_mapping(joint)
+
+
+def sldc_of_meshes():
+    """The SLDC section for what local rigs start from."""
+    joint = CFG.joint
+    return sldc_with(joint.local.map, k=joint.k, lambda_=joint.local.lambda_, attribute="xyz")
+
+
+def joint_start(wildcards):
+    """The component file that a learned rig starts from; none for a random start."""
+    name = JOINT_START.get(wildcards.locality)
+    level = "base" if CFG.joint.start == "mesh" else FINEST
+    return [results(f"components/{level}/{name}.h5")] if name else []
+
+
+def learned_rig_files():
+    """The component files of the learned rigs."""
+    return expand(results(f"components/{FINEST}/joint_{{family}}.h5"), family=CFG.joint.families)
+
+
+def control_files():
+    """What a complete run makes for control: per family its panel, and tracks of all frames and asked-for segments."""
+    tracks = ["tour", *EXPRESSIONS, *(f"mesh/{segment}" for segment in CFG.control.segments)]
+    return expand(results("control/panels/{family}.json"), family=CFG.control.families) + expand(
+        results("control/tracks/{family}/{track}.csv"), family=CFG.control.families, track=tracks
+    )
+
+
+def control_inputs():
+    """What every rule about a family's weights reads."""
+    return {
+        "components": component_file,
+        "neutral": results("gaussians/neutral.h5"),
+        "template": results("template/template.h5"),
+        "panel": results("control/panels/{family}.json"),
+    }
+
+
+def of_every_family(pattern):
+    """A file of control for each family that moves the head together."""
+    return expand(results(pattern), family=CFG.control.families)
+
+
+def web_head():
+    """The web head, if it is wanted: it needs the npm registry once."""
+    return [results("control/head.html")] if CFG.control.web_head else []
+
+
+def notice():
+    """What the terms of the data ask to be said wherever a head learned from it is shown."""
+    if CFG.capture.source == "multiface":
+        return "Learned from Multiface (Meta), CC BY-NC 4.0: not for commercial use."
+    return ""
+
+
+def video_files():
+    """The films of a complete run."""
+    return expand(
+        results("video/{family}/{track}.{suffix}"),
+        family=CFG.video.family,
+        track=CFG.video.tracks,
+        suffix=["mp4", "gif"],
+    )
+
+
+def export_files():
+    """The files for other programs of a complete run."""
+    return expand(
+        results("export/{family}/{name}"),
+        family=CFG.export.family,
+        name=["head.glb", "rig.safetensors", "fidelity.csv"],
+    )
+
+
+def tour_of_family(wildcards):
+    """The track through all expressions of a family."""
+    return results(f"control/tracks/{wildcards.family}/tour.csv")
+
+
+def track_of_named_pose(wildcards):
+    """The track that a pose is a moment of, if it is one."""
+    track = track_of_pose(wildcards.pose, EXPRESSIONS)
+    return [results(f"control/tracks/{wildcards.family}/{track}.csv")] if track else []
+
+
+def exported_poses(wildcards):
+    """All files of the poses of a complete run."""
+    return expand(
+        results("export/{family}/poses/{pose}.{suffix}"),
+        family=wildcards.family,
+        pose=CFG.export.poses,
+        suffix=POSE_SUFFIXES,
+    )
+
+
+def tracks_of_exported_poses(wildcards):
+    """The tracks that the poses of a complete run are moments of."""
+    tracks = [track_of_pose(pose, EXPRESSIONS) for pose in CFG.export.poses]
+    return [results(f"control/tracks/{wildcards.family}/{track}.csv") for track in tracks if track]
 
 
 wildcard_constraints:

@@ -28,6 +28,8 @@ rule fit_neutral:
         mem_mb=memory(3000),
         runtime=60,
         gpu=gpu(),
+        # not among the params, which rerun: no result depends on it
+        checkpoint_steps=CFG.training.checkpoint_steps,
     params:
         training=training_of_neutral(),
         background=CFG.capture.background,
@@ -72,6 +74,8 @@ rule fit_expression:
         mem_mb=memory(3000),
         runtime=120,
         gpu=gpu(),
+        # not among the params, which rerun: no result depends on it
+        checkpoint_steps=CFG.training.checkpoint_steps,
     params:
         training=training_params(),
         background=CFG.capture.background,

@@ -30,7 +30,7 @@ context = FitContext(
     device=choose_device(params.device, snakemake.threads),
     progress=progress,
     library=params.lib,
-    checkpoint_steps=snakemake.config["training"]["checkpoint_steps"],  # no param: no result depends on it
+    checkpoint_steps=snakemake.resources.checkpoint_steps,
     workers=snakemake.threads,
 )
 table = read_chosen_frames(inputs.frames)

@@ -1,1 +1,1 @@
-"""Evaluate a rig: coefficients to Gaussians, cameras to pictures."""
+"""Images and films of a rig, heat maps, contact sheets."""

@@ -1,17 +1,23 @@
 """How a family of components is shown: which weights, which pictures, which labels."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from textwrap import fill, shorten
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from splatrig.animation.heatmap import MeshView, color_bar, nice_ceiling
+from splatrig.animation.heatmap import MeshView, color_bar, look, nice_ceiling
 from splatrig.animation.pictures import Picture, beside, contact_sheet
-from splatrig.animation.render import Renderer
+from splatrig.animation.render import Renderer, lens_blur, picture_cameras
 from splatrig.components.rig import Rig
+from splatrig.config.models import RenderingConfig
 from splatrig.dataset.cameras import Cameras
+from splatrig.mesh.template import Level
+
+logger = logging.getLogger(__name__)
 
 ONE_SIDED = 1e-6
 """Weights count as one-sided when none on the other side is longer than this share of the largest."""
@@ -141,6 +147,33 @@ def picture_family(
     moving = [seen_from(first, swing.component, swing.path(frames))[:, 0] for swing in swings]
     animation = [contact_sheet([list(pictures)], column_titles=heads) for pictures in zip(*moving, strict=True)]
     return FamilyPictures(stills, sheet, animation, heat, largest)
+
+
+def draw_family(
+    rig: Rig,
+    photographed: Cameras,  # in the head space of the neutral
+    level: Level,
+    rendering: RenderingConfig,
+    device: str | torch.device = "cpu",
+) -> FamilyPictures:
+    """Draw the first components of a family from the most frontal camera and from those that are held out.
+
+    Heat maps are drawn on the mesh of `level`.
+    """
+    cameras = picture_cameras(photographed, rendering.image_height)
+    cameras = cameras.select(frontal_order(cameras, rig.neutral.means))
+    shown = cameras.select([0, *np.flatnonzero(cameras.held_out[1:]) + 1])
+    pictures = picture_family(
+        rig,
+        shown,
+        look(level.vertices, level.faces, cameras),
+        components=list(range(min(rendering.components, rig.count))),
+        deviations=rendering.deviations,
+        frames=rendering.animation_frames,
+        renderer=Renderer(device, widen_mm2=lens_blur(photographed, rig.neutral.means.mean(axis=0), cameras)),
+    )
+    logger.info("%d stills of cameras %s", len(pictures.stills), ", ".join(shown.names))
+    return pictures
 
 
 def acts_on(rig: Rig, component: int) -> str:

@@ -5,16 +5,18 @@ On a GPU everything stays there until an image is finished: one matrix product g
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from splatrig.animation.render import Renderer, camera_tensors
+from splatrig.animation.render import Renderer
 from splatrig.components.rig import Rig
 from splatrig.dataset.cameras import Cameras
 from splatrig.io.errors import InputError
+from splatrig.rasterize import Views
 
 BATCH = 16
 """Poses in one call on a GPU: enough that launching kernels costs nothing compared with running them."""
@@ -47,9 +49,13 @@ def film_in_batches(
     """Yield batches of images that are still on the renderer's device."""
     rows = np.asarray(weights, dtype=np.float32)
     given = rows if isinstance(rig.neutral.means, np.ndarray) else torch.as_tensor(rows, device=renderer.device)
-    viewmats, Ks = camera_tensors(cameras, renderer.device)
+    views = renderer.views(cameras)
     for first in range(0, len(rows), batch):
         part = slice(first, first + batch)
-        gaussians = rig.pose(given[part])
-        images = renderer.tensors(gaussians, viewmats[part, None], Ks[part, None], cameras.width, cameras.height)
-        yield images.squeeze(1)
+        yield renderer.tensors(rig.pose(given[part]), _one_per_pose(views, part)).squeeze(1)
+
+
+def _one_per_pose(views: Views, part: slice) -> Views:
+    """Return some of the cameras [C, *] as [B, 1, *]."""
+    behind = None if views.backgrounds is None else views.backgrounds[part, None]
+    return replace(views, viewmats=views.viewmats[part, None], Ks=views.Ks[part, None], backgrounds=behind)

@@ -4,7 +4,7 @@ import base64
 import html
 from pathlib import Path
 
-from splatrig.io.files import atomic_path
+from splatrig.io.files import write_text
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -23,5 +23,4 @@ video {{ max-width: 100%; max-height: 90vh; }}
 def write_film_page(path: str | Path, film: str | Path, title: str) -> None:
     """Write a page that holds the MP4 `film` and plays it again and again, with `title` below."""
     text = PAGE.format(title=html.escape(title), film=base64.b64encode(Path(film).read_bytes()).decode())
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(path, text)

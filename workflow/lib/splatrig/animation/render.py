@@ -24,32 +24,21 @@ class Renderer:
     widen_mm2: float = 0.0
     """Added to the variance of every axis of the Gaussians; see `lens_blur`."""
 
-    def tensors(
-        self,
-        gaussians: Gaussians[Any],  # [..., N, *]
-        viewmats: Tensor,  # [..., C, 4, 4]
-        Ks: Tensor,  # [..., C, 3, 3]
-        width: int,
-        height: int,
-    ) -> Tensor:  # [..., C, H, W, 3] uint8
-        """Return 8-bit images, on the device of the cameras."""
-        splats = activate(widened(gaussians.to(viewmats.device), self.widen_mm2))
-        color = torch.tensor(self.background, dtype=torch.float32, device=viewmats.device)
-        views = Views(viewmats, Ks, width, height, color.expand(*viewmats.shape[:-2], 3))
+    def views(self, cameras: Cameras) -> Views:
+        """Return the cameras before the background, on the device."""
+        color = torch.tensor(self.background, dtype=torch.float32, device=self.device)
+        return Views.of(cameras, self.device, color.expand(len(cameras), 3))
+
+    def tensors(self, gaussians: Gaussians[Any], views: Views) -> Tensor:  # [..., C, H, W, 3] uint8
+        """Return 8-bit images of Gaussians [..., N, *], still on the device; nothing waits for it."""
+        splats = activate(widened(gaussians.to(views.viewmats.device), self.widen_mm2))
         images, _ = rasterize(splats, views)
         return images.clamp_(0.0, 1.0).mul_(255.0).add_(0.5).to(torch.uint8)
 
     @torch.no_grad()
     def images(self, gaussians: Gaussians, cameras: Cameras) -> NDArray[np.uint8]:  # [C, H, W, 3]
         """Return 8-bit images from every camera."""
-        viewmats, Ks = camera_tensors(cameras, self.device)
-        return self.tensors(gaussians, viewmats, Ks, cameras.width, cameras.height).cpu().numpy()
-
-
-def camera_tensors(cameras: Cameras, device: str | torch.device) -> tuple[Tensor, Tensor]:
-    """Return viewmats [C, 4, 4] and Ks [C, 3, 3] as float32 tensors on `device`."""
-    views = Views.of(cameras, device)
-    return views.viewmats, views.Ks
+        return self.tensors(gaussians, self.views(cameras)).cpu().numpy()
 
 
 def render(

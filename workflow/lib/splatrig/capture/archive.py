@@ -18,7 +18,7 @@ MEMBER_LIMIT = 2_000_000
 Selection = Callable[[PurePosixPath], PurePosixPath | None]
 """Maps a member's path to the path below the target to unpack it to, or to None to leave it."""
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def unpack(archive: str | Path, target: str | Path, select: Selection, max_bytes: int) -> int:
@@ -81,7 +81,7 @@ def _chosen(
             chosen[path] = member
     if not chosen:
         raise InputError(f"{name}: none of its {members} members is what its name promises; it is not used.")
-    _log.info("%s: %d files to unpack, %d left out", name, len(chosen), left)
+    logger.info("%s: %d files to unpack, %d left out", name, len(chosen), left)
     return [(member, path) for path, member in chosen.items()]
 
 

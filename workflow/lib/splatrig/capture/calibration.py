@@ -15,7 +15,7 @@ from splatrig.io.errors import InputError
 _NEGLIGIBLE_SHIFT_PX = 0.5
 """By which a lens may move pixels at the border of the image."""
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def choose_camera_names(layout: CaptureLayout, segment: str, wanted: str | Sequence[str], known: set[str]) -> list[str]:
@@ -28,7 +28,7 @@ def choose_camera_names(layout: CaptureLayout, segment: str, wanted: str | Seque
         names = sorted(pictured & known)
         for label, left_out in (("calibration", pictured - known), (f"images of {segment}", known - pictured)):
             if left_out:
-                _log.warning("left out, no %s: camera %s", label, ", ".join(sorted(left_out)))
+                logger.warning("left out, no %s: camera %s", label, ", ".join(sorted(left_out)))
         if not names:
             raise InputError(
                 f"{layout.root}: no camera has both calibration and images of {segment}; KRT has "

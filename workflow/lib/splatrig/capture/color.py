@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from splatrig.config.choices import ColorCorrection
 from splatrig.io.errors import InputError
 
 GAIN = np.array([1.4, 1.1, 1.6]) / 1.1
@@ -12,7 +13,7 @@ SLOPE = 0.95 / (1.0 - BLACK)
 LIFT = 15.0 / 255.0
 
 
-def correction_table(color: str) -> NDArray[np.uint8]:
+def correction_table(color: ColorCorrection) -> NDArray[np.uint8]:
     """Return the corrected value [256, 3] of every raw 8-bit value of red, green and blue.
 
     `none` changes nothing. `multiface_gamma` is the white balance and gamma of the Multiface release (utils.py of

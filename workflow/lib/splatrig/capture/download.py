@@ -40,7 +40,7 @@ _SPARE_BYTES = 256 << 20
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class MissingError(InputError):
@@ -172,13 +172,13 @@ class Client:
         if path.exists():
             if md5 is None or md5_of_file(path) == md5:
                 return 0
-            _log.warning("%s: what is on disk has another MD5; fetching it again", path.name)
+            logger.warning("%s: what is on disk has another MD5; fetching it again", path.name)
             path.unlink()
         path.parent.mkdir(parents=True, exist_ok=True)
         part = _Part(path.with_name(f"{path.name}.part"), url, md5)
         part.load()
         if part.size:
-            _log.info("%s: going on after %d bytes of an earlier run", path.name, part.size)
+            logger.info("%s: going on after %d bytes of an earlier run", path.name, part.size)
         fetched = 0
         got = ""
         for _ in range(_WHOLE_FETCHES):
@@ -187,7 +187,7 @@ class Client:
             if md5 is None or got == md5:
                 part.finish(path)
                 return fetched
-            _log.warning("%s: MD5 is %s, expected %s; fetching it again", path.name, got, md5)
+            logger.warning("%s: MD5 is %s, expected %s; fetching it again", path.name, got, md5)
             on_bytes(-part.size)
             part.restart()
         raise InputError(
@@ -214,7 +214,7 @@ class Client:
                         f"{part.size} of {part.total or 'unknown'} bytes are kept; run again to go on from there."
                     ) from error
                 pause = min(_LONGEST_PAUSE_S, max(2.0 ** (failures - 1), getattr(error, "wait_s", 0.0)))
-                _log.info("%s: %s; attempt %d in %g s", part.url, _reason(error), failures + 1, pause)
+                logger.info("%s: %s; attempt %d in %g s", part.url, _reason(error), failures + 1, pause)
                 self._sleep(pause)
         return fetched
 
@@ -223,7 +223,7 @@ class Client:
         with self._open(part) as answer:
             changed = answer.total != part.total or answer.version not in (None, part.version)
             if part.size and (answer.start != part.size or changed):
-                _log.info("%s: cannot be continued, starting anew", part.url)
+                logger.info("%s: cannot be continued, starting anew", part.url)
                 on_bytes(-part.size)
                 part.restart()
             if answer.start != part.size:

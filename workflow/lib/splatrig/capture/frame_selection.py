@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from splatrig.capture.layout import CaptureLayout, FrameFiles
 from splatrig.capture.tracked import Tracking
+from splatrig.config.choices import FrameSelection, Holes
 from splatrig.dataset.frames import select_frames
 from splatrig.io.errors import InputError
 
 logger = logging.getLogger(__name__)
 
 
-def usable_frames(layout: CaptureLayout, expression: str, cameras: Sequence[str], holes: str) -> list[FrameFiles]:
+def usable_frames(layout: CaptureLayout, expression: str, cameras: Sequence[str], holes: Holes) -> list[FrameFiles]:
     """Return the frames with mesh, pose and an image of every one of `cameras`; log (`skip`) or refuse the others.
 
     Raises InputError where no frame is complete, or one is not and `holes` is `refuse`.
@@ -54,7 +55,9 @@ def neutral_frame(layout: CaptureLayout, neutral: str, usable: Sequence[FrameFil
     return candidates[0]
 
 
-def choose_frames(usable: Sequence[FrameFiles], count: int, selection: str, tracking: Tracking) -> list[FrameFiles]:
+def choose_frames(
+    usable: Sequence[FrameFiles], count: int, selection: FrameSelection, tracking: Tracking
+) -> list[FrameFiles]:
     """Return `count` of the usable frames; `selection` is `first`, `uniform` or `spread` over the tracked shapes."""
     rows = select_frames(count, len(usable), selection, lambda row: tracking.positions(usable[row]))
     return [usable[row] for row in rows]

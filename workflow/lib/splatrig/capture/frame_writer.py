@@ -16,6 +16,7 @@ from splatrig.capture.mattes import Matte
 from splatrig.capture.photographs import read_image, read_photograph, write_photograph
 from splatrig.capture.texture import colors_of_levels
 from splatrig.capture.tracked import Topology, TrackedFrame
+from splatrig.config.choices import ColorCorrection
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.pose import write_pose
 from splatrig.io.errors import InputError
@@ -40,7 +41,7 @@ class LevelMesh:
     colors: NDArray[np.uint8] | None
 
 
-def meshes_of_levels(topology: Topology, subdivisions: int, tex_mean: Path, color: str) -> list[LevelMesh]:
+def meshes_of_levels(topology: Topology, subdivisions: int, tex_mean: Path, color: ColorCorrection) -> list[LevelMesh]:
     """Return faces, operators and mean-texture colours of the base and every subdivision level."""
     faces, count = topology.pruning.faces, len(topology.pruning.kept)
     all_faces: list[NDArray[np.int64]] = [faces]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from splatrig.dataset.cameras import SKEW_TOLERANCE, Cameras, check_rotation
 from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_path
+from splatrig.io.files import write_text
 from splatrig.io.plain_text import finite_numbers, read_lines
 
 _SKEW_TOLERANCE = SKEW_TOLERANCE / 10
@@ -96,5 +96,4 @@ def write_krt(path: str | Path, cameras: Iterable[KrtCamera]) -> None:
         lines += [" ".join(str(float(value)) for value in camera.distortion)]
         lines += [" ".join(f"{value:.12f}" for value in row) for row in camera.extrinsics]
         blocks.append("\n".join([camera.name, *lines]) + "\n\n")
-    with atomic_path(path) as temporary:
-        temporary.write_text("".join(blocks), encoding="utf-8")
+    write_text(path, "".join(blocks))

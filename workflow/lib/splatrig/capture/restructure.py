@@ -15,6 +15,7 @@ from splatrig.capture.frame_writer import RawPhotographs, meshes_of_levels, writ
 from splatrig.capture.layout import CaptureLayout, FrameFiles
 from splatrig.capture.mattes import opaque, silhouettes
 from splatrig.capture.tracked import TrackedFrame, Tracking, read_topology, rigid_motion
+from splatrig.config.choices import ColorCorrection, FrameSelection, Holes
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.frames import ChosenFrame
 from splatrig.io.errors import InputError
@@ -32,12 +33,11 @@ class RestructureOptions:
     neutral: str
     """The expression whose first chosen frame is the neutral and whose topology all frames share."""
     frames_per_expression: int
-    frame_selection: str
-    """`first`, `uniform` or `spread`."""
-    holes: str
+    frame_selection: FrameSelection
+    holes: Holes
     """`skip` frames with missing files, or `refuse` them."""
     image_scale: float
-    color: str
+    color: ColorCorrection
     silhouettes: bool
     """Whether alpha is the silhouette of the tracked mesh; 255 otherwise."""
     subdivisions: int

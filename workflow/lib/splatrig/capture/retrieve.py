@@ -31,10 +31,10 @@ from splatrig.capture.release import (
 from splatrig.config.checks import load_config
 from splatrig.config.models import DownloadConfig
 from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_directory, atomic_path
+from splatrig.io.files import atomic_directory, write_text
 from splatrig.jobs.progress import track_bytes
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def read_settings(raw: Mapping[str, Any], scripts: str | Path) -> DownloadConfig:
@@ -68,12 +68,12 @@ def fetch_release(url: str, folder: str | Path, settings: DownloadConfig, names:
         try:
             links = parse_index(_listing(client, base, where, "index.html"), base)
         except MissingError as error:
-            _log.info("%s The archives are read from other lists.", error)
+            logger.info("%s The archives are read from other lists.", error)
             links = parse_links("\n".join(names or sums), base)
     archives = make_release(links, sums)
     if not archives:
         raise InputError(f"{base}: no archive of a Multiface release is listed there; check capture.url.")
-    _log.info("%s: %d archives, %d with a sum", base, len(archives), sum(item.md5 is not None for item in archives))
+    logger.info("%s: %d archives, %d with a sum", base, len(archives), sum(item.md5 is not None for item in archives))
     return archives
 
 
@@ -111,7 +111,7 @@ def retrieve(
             "set capture.download.checksums: if_listed to take them as they come."
         )
     missing = [item for item in archives if not _is_done(item, where, wanted)]
-    _log.info("%d archives, %d of them to fetch; %s", len(archives), len(missing), LICENCE)
+    logger.info("%d archives, %d of them to fetch; %s", len(archives), len(missing), LICENCE)
     client = Client(settings, sleep)
     failures: list[str] = []
     start = time.monotonic()
@@ -131,7 +131,7 @@ def retrieve(
     if failures:
         raise InputError("\n".join(failures))
     seconds = time.monotonic() - start
-    _log.info(
+    logger.info(
         "fetched %.3f GB in %.1f s (%.1f MB/s, unpacking included)", fetched / 1e9, seconds, fetched / 1e6 / seconds
     )
     return [where / item.stem for item in archives]
@@ -161,8 +161,7 @@ def _bring(
         "cameras": sorted(narrowed) if narrowed is not None else None,
         "licence": LICENCE,
     }
-    with atomic_path(folder / f"{item.stem}.json") as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_text(folder / f"{item.stem}.json", json.dumps(record, indent=1) + "\n")
     if not settings.keep_archives:
         path.unlink()
     return fetched

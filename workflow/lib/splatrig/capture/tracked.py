@@ -15,7 +15,7 @@ from splatrig.mesh.normals import faces_outward
 from splatrig.mesh.obj import ObjMesh, read_obj
 from splatrig.mesh.topology import Pruning, bad_edges, prune_unreferenced
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 SPACE_TOLERANCE_MM = 0.1
 """How far obj may lie from R·bin + t (or from bin): text with four decimals of metres-long vectors passes."""
@@ -54,12 +54,12 @@ def read_topology(files: FrameFiles) -> Topology:
     mesh = read_obj(files.mesh)
     faces, uv_faces = mesh.faces, mesh.uv_faces
     if faces_outward(mesh.vertices, faces) < _INSIDE_OUT:
-        _log.warning("%s: the faces are inside out (clockwise); they are turned", files.mesh)
+        logger.warning("%s: the faces are inside out (clockwise); they are turned", files.mesh)
         faces, uv_faces = faces[:, ::-1], None if uv_faces is None else uv_faces[:, ::-1]
     pruning = prune_unreferenced(faces, len(mesh.vertices))
     manifold, oriented = bad_edges(pruning.faces)
     if manifold or oriented:
-        _log.warning(
+        logger.warning(
             "%s: %d edges have more than two triangles, %d are passed in the same direction twice; normals there are "
             "not to be relied on",
             *(files.mesh, manifold, oriented),
@@ -145,7 +145,7 @@ class Tracking:
             return
         if space not in self._spaces:
             how = "its pose alone (no .bin)" if files.positions is None else "the check of obj against R·bin + t"
-            _log.info("%s: the OBJ files are in %s space, by %s", files.mesh, space, how)
+            logger.info("%s: the OBJ files are in %s space, by %s", files.mesh, space, how)
         self._spaces.setdefault(space, files.mesh)
         if len(self._spaces) > 1:
             places = " but ".join(f"{path} is in {name} space" for name, path in self._spaces.items())

@@ -1,1 +1,1 @@
-"""Deformation components of fitted frames: PCA, sparse PCA, SLDC, upsampling."""
+"""Deformation components of fitted frames (PCA, sparse PCA, SLDC, upsampling), and the rig that they make."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import h5py
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from splatrig.components.fields import ATTRIBUTE_OF, Columns
+from splatrig.config.choices import Rest
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.io.errors import InputError
 from splatrig.io.hdf5 import Format
@@ -34,9 +35,6 @@ DENSE_FRACTION = 0.5
 
 Limits = tuple[float, float]
 """Least and greatest weight."""
-
-Rest = Literal["neutral", "mean"]
-"""What weights of zero give."""
 
 Array = TypeVar("Array")
 

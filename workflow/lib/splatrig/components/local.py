@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from splatrig.components.centers import CenterPriors, mirror_map
-from splatrig.components.component_file import Rest, Solver
+from splatrig.components.component_file import Solver
 from splatrig.components.matrix import AttributeMatrix, Decomposition, StandardisedRows, standardise
 from splatrig.components.sldc import (
     Engine,
@@ -22,6 +22,7 @@ from splatrig.components.sldc import (
 )
 from splatrig.components.sldc_cpu import AdmmOptions, CpuEngine
 from splatrig.components.support import SUPPORT_MAPS, Locality, SupportMap, largest_distance_mm
+from splatrig.config.choices import Rest, Support
 from splatrig.config.models import SldcConfig
 from splatrig.io.errors import InputError
 from splatrig.mesh.geodesic import GeodesicSolver
@@ -33,7 +34,7 @@ COLUMNS_IN_CACHE = 1536
 """Columns of a block of Gaussians: 50 components of them are 300 kB, which the second-level cache holds."""
 
 
-def support_map(config: SldcConfig, support: str) -> SupportMap:
+def support_map(config: SldcConfig, support: Support) -> SupportMap:
     """Return the support map that the configuration describes under the name `support`.
 
     Raises InputError for a name that no map has.
@@ -78,7 +79,7 @@ def local_components(
     matrix: AttributeMatrix,
     level: Level,
     config: SldcConfig,
-    support: str,
+    support: Support,
     rest: Rest,
     threads: int = 1,
     device: str = "cpu",
@@ -125,14 +126,14 @@ def local_components(
     )
 
 
-def _locality(level: Level, config: SldcConfig, support: str) -> tuple[Locate, float]:
+def _locality(level: Level, config: SldcConfig, support: Support) -> tuple[Locate, float]:
     """Return the support maps on a level, and the unit of its distances in millimetres."""
     solver = GeodesicSolver(level.vertices, level.faces)
     unit = largest_distance_mm(solver, int(level.faces[0, 0])) if config.distance == "relative" else 1.0
     return Locality(solver, support_map(config, support), unit).rows, unit
 
 
-def _found_on(coarse: CoarseStart, engine: Engine, config: SldcConfig, support: str) -> Start:
+def _found_on(coarse: CoarseStart, engine: Engine, config: SldcConfig, support: Support) -> Start:
     """Return what SLDC finds on the coarse level, carried to the fine one. Coarse vertices keep their numbers."""
     mirror = mirror_map(coarse.level.vertices) if config.symmetric else None
     priors = CenterPriors(tuple(config.centers), mirror)

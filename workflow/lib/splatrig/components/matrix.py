@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.components.blocks import map_blocks, spans
-from splatrig.components.component_file import NO_SOLVER, Components, Limits, Origin, Rest, Solver
+from splatrig.components.component_file import NO_SOLVER, Components, Limits, Origin, Solver
 from splatrig.components.fields import ATTRIBUTES, Columns
+from splatrig.config.choices import Rest
 from splatrig.io.errors import InputError
 
 BLOCK_WIDTH = 12288

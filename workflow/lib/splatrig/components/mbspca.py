@@ -15,7 +15,7 @@ from sklearn.decomposition import MiniBatchSparsePCA
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from splatrig.components.component_file import Rest, Solver
+from splatrig.components.component_file import Solver
 from splatrig.components.matrix import (
     AttributeMatrix,
     Decomposition,
@@ -23,6 +23,7 @@ from splatrig.components.matrix import (
     equal_frames,
     standardise,
 )
+from splatrig.config.choices import Rest
 from splatrig.io.errors import InputError
 
 MAX_ENTRIES = 30_000_000

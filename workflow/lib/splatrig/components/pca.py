@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from splatrig.components.blocks import map_blocks, spans
-from splatrig.components.component_file import Rest
 from splatrig.components.matrix import (
     AttributeMatrix,
     Block,
@@ -26,6 +25,7 @@ from splatrig.components.matrix import (
     finish_standardisation,
     sum_of_squares,
 )
+from splatrig.config.choices import Rest
 from splatrig.io.errors import InputError
 
 logger = logging.getLogger(__name__)

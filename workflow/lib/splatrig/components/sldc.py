@@ -42,24 +42,53 @@ Locate = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 
 
 class Engine(Protocol):
-    """Who holds the rows and the components: `sldc_cpu.CpuEngine` or `sldc_torch.TorchEngine`."""
+    """The heavy half of SLDC: holds the rows X [F, N, d] and the components C [K, N, d], on the CPU or on a GPU.
+
+    `sldc_cpu.CpuEngine` and `sldc_torch.TorchEngine` are the two.
+    """
 
     frames: int
+    """F."""
     count: int
+    """N."""
 
-    def energies(self) -> NDArray[np.float64]: ...  # noqa: D102
-    def column(self, gaussian: int) -> NDArray[np.float64]: ...  # noqa: D102
-    def component_at(self, gaussian: int) -> NDArray[np.float64]: ...  # noqa: D102
-    def seed(  # noqa: D102
+    def energies(self) -> NDArray[np.float64]:
+        """Return the sum of squares [N] of each Gaussian's column."""
+
+    def column(self, gaussian: int) -> NDArray[np.float64]:
+        """Return X at one Gaussian, [F, d]."""
+
+    def component_at(self, gaussian: int) -> NDArray[np.float64]:
+        """Return all components at one Gaussian, [K, d]."""
+
+    def seed(
         self, k: int, w: NDArray[np.float64], W: NDArray[np.float64], reach: NDArray[np.float32]
-    ) -> NDArray[np.float64]: ...
-    def clear(self, k: int) -> None: ...  # noqa: D102
-    def residual_energies(self, W: NDArray[np.float64]) -> NDArray[np.float64]: ...  # noqa: D102
-    def products(self) -> Products: ...  # noqa: D102
-    def limit(self, which: NDArray[np.int64], thresholds: NDArray[np.float32]) -> None: ...  # noqa: D102
-    def improve(self, W: NDArray[np.float64], rho: float, options: AdmmOptions) -> Products: ...  # noqa: D102
-    def components(self) -> NDArray[np.floating]: ...  # noqa: D102
-    def load(self, components: NDArray[np.floating]) -> None: ...  # noqa: D102
+    ) -> NDArray[np.float64]:
+        """Set component `k` to the least-squares fit of `w` [F] to the residual X - W C, times `reach` [N].
+
+        Return by how much [N] each Gaussian's residual energy falls.
+        """
+
+    def clear(self, k: int) -> None:
+        """Set component `k` to zero."""
+
+    def residual_energies(self, W: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sum of squares [N] of each Gaussian's residual X - W C."""
+
+    def products(self) -> Products:
+        """Return the products of the components as they are."""
+
+    def limit(self, which: NDArray[np.int64], thresholds: NDArray[np.float32]) -> None:
+        """Set the thresholds λ·s of the components `which` [M] to `thresholds` [M, N]; they are 0 at first."""
+
+    def improve(self, W: NDArray[np.float64], rho: float, options: AdmmOptions) -> Products:
+        """Move the components towards argmin ‖X - W C‖² + Σ λ·s·‖c‖ by ADMM with penalty `rho`."""
+
+    def components(self) -> NDArray[np.floating]:
+        """Return the components [K, N, d]."""
+
+    def load(self, components: NDArray[np.floating]) -> None:
+        """Set the components [K, N, d] and forget the duals."""
 
 
 @dataclass(frozen=True)

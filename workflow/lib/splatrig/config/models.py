@@ -7,9 +7,39 @@ a run's configuration in `splatrig.config.checks`. A key that is a Python keywor
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
-LEVEL_NAMES = ("base", "subd1", "subd2", "subd3")
+from splatrig.config.choices import (
+    AppearanceAttribute,
+    AttributeName,
+    Axes,
+    Backdrop,
+    Background,
+    CameraPath,
+    Checksums,
+    ColorCorrection,
+    DataMatrixStorage,
+    DemoPerson,
+    Device,
+    Distance,
+    ExtraAsset,
+    FrameSelection,
+    Holes,
+    JointFamily,
+    JointStart,
+    JointSupport,
+    LevelName,
+    PcaWeights,
+    Rasterizer,
+    Recipe,
+    Rest,
+    SldcWeights,
+    Smoothing,
+    Source,
+    Support,
+)
+
+LEVEL_NAMES: tuple[str, ...] = get_args(LevelName)
 """Subdivision levels by name; level l has the vertices of level l-1 first, then one per edge."""
 
 T = TypeVar("T")
@@ -41,29 +71,29 @@ class DownloadConfig:
     timeout: float
     max_archive_gb: float
     keep_archives: bool
-    extra_assets: list[str]
+    extra_assets: list[ExtraAsset]
     links: str | None
-    checksums: str
+    checksums: Checksums
 
 
 @dataclass(frozen=True)
 class CaptureConfig:
     """`capture`: where the photographs and tracked meshes come from and which of them are used."""
 
-    source: str
+    source: Source
     root: str
     entity: str | None
     url: str
     expressions: str | list[str]
     frames_per_expression: int
-    frame_selection: str
+    frame_selection: FrameSelection
     neutral: str
     cameras: str | list[str]
     image_scale: float
-    color: str
-    background: str
+    color: ColorCorrection
+    background: Background
     plate: PlateConfig
-    holes: str
+    holes: Holes
     download: DownloadConfig
     held_out: HeldOut
 
@@ -72,7 +102,7 @@ class CaptureConfig:
 class DemoConfig:
     """`demo`: who is synthesised, and the size of the capture."""
 
-    person: str
+    person: DemoPerson
     cameras: int
     image_height: int
     samples: int
@@ -85,7 +115,7 @@ class DemoConfig:
 class MaskConfig:
     """`mesh.mask`: which vertices are the face."""
 
-    center_vertex: str | int
+    center_vertex: Literal["auto"] | int
     fraction: float
 
 
@@ -142,14 +172,14 @@ class Refit:
 class TrainingConfig:
     """`training`: the recipe of the fits."""
 
-    recipe: str
-    rasterizer: str
+    recipe: Recipe
+    rasterizer: Rasterizer
     steps: Steps
     rates: Rates
     frame_rate_factor: float
     final_rate: float
     sh_degree: int
-    backdrop: str
+    backdrop: Backdrop
     initial: InitialShape
     seed_steps: int
     plateau: float
@@ -165,7 +195,7 @@ class PcaConfig:
     """`components.pca`."""
 
     k: int
-    weights: str
+    weights: PcaWeights
 
 
 @dataclass(frozen=True)
@@ -174,7 +204,7 @@ class MbspcaConfig:
 
     k: int
     alpha: float
-    level: str
+    level: LevelName
 
 
 @dataclass(frozen=True)
@@ -196,7 +226,7 @@ class TrapezoidSupport:
 class AdmmConfig:
     """`components.sldc.admm`: how the components are updated for given weights."""
 
-    rho: str | float
+    rho: Literal["auto"] | float
     """Penalty of the splitting, or `auto`."""
     iterations: int
     tolerance: float
@@ -208,15 +238,15 @@ class SldcConfig:
 
     k: int
     lambda_: float
-    attribute: str
-    supports: list[str]
-    distance: str
+    attribute: AttributeName | Literal["all"]
+    supports: list[Support]
+    distance: Distance
     gauss: GaussSupport
     trapezoid: TrapezoidSupport
-    weights: str
+    weights: SldcWeights
     centers: list[int]
     symmetric: bool
-    start_level: str | None
+    start_level: LevelName | None
     max_iterations: int
     tolerance: float
     admm: AdmmConfig
@@ -226,14 +256,14 @@ class SldcConfig:
 class ComponentsConfig:
     """`components`: the families of deformation components."""
 
-    rest: str
-    attributes: list[str]
-    data_matrix: str
+    rest: Rest
+    attributes: list[AttributeName]
+    data_matrix: DataMatrixStorage
     units: str | None
     pca: PcaConfig
     mbspca: MbspcaConfig
     sldc: SldcConfig
-    upsample: list[str]
+    upsample: list[LevelName]
 
 
 @dataclass(frozen=True)
@@ -254,7 +284,7 @@ class EvaluationConfig:
 
     ks: list[int]
     lambdas: list[float]
-    level: str
+    level: LevelName
     joint_folds: int
     """Expressions that learned rigs are learned without, one at a time."""
 
@@ -271,7 +301,7 @@ class ControlTour:
 class ControlSmoothing:
     """`control.smoothing`: of tracks that were fitted frame by frame."""
 
-    method: str
+    method: Smoothing
     width_s: float
 
 
@@ -320,7 +350,7 @@ class VideoConfig:
 
     family: str
     tracks: list[str]
-    path: str
+    path: CameraPath
     cameras: list[str]
     orbit: VideoOrbit
     zoom: float
@@ -338,9 +368,9 @@ class ExportConfig:
 
     family: str
     poses: list[str]
-    ply_axes: str
+    ply_axes: Axes
     spz_sh_bits: list[int]
-    mesh_level: str | None
+    mesh_level: LevelName | None
     half_precision: bool
 
 
@@ -367,7 +397,7 @@ class JointBatch:
 class JointAppearance:
     """`joint.appearance`: a block of components of its own."""
 
-    attributes: list[str]
+    attributes: list[AppearanceAttribute]
     k: int
 
 
@@ -376,8 +406,8 @@ class JointLocal:
     """`joint.local`: what only local components need."""
 
     lambda_: float
-    map: str
-    support: str
+    map: Support
+    support: JointSupport
     sparsity: float
 
 
@@ -393,11 +423,11 @@ class JointSolve:
 class JointConfig:
     """`joint`: rigs learned through the rasteriser."""
 
-    families: list[str]
+    families: list[JointFamily]
     k: int
-    start: str
-    level: str | None
-    attributes: list[str]
+    start: JointStart
+    level: LevelName | None
+    attributes: list[AttributeName]
     appearance: JointAppearance
     steps: int
     devices: int
@@ -425,7 +455,7 @@ class Config:
 
     subject: str
     seed: int
-    device: str
+    device: Device
     capture: CaptureConfig
     demo: DemoConfig
     mesh: MeshConfig

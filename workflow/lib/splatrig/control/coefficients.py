@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from splatrig.control.documents import finite_number, parse_document, read_text
 from splatrig.control.panel import Panel
 from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_path
+from splatrig.io.files import write_text
 
 FORMAT = "splatrig coefficients"
 FORMAT_VERSION = 1
@@ -29,8 +29,7 @@ def write_coefficients(
     path: str | Path, subject: str, panels: Mapping[str, Panel], weights: Mapping[str, NDArray]
 ) -> None:
     """Write a pose as JSON."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(coefficients_text(subject, panels, weights), encoding="utf-8")
+    write_text(path, coefficients_text(subject, panels, weights))
 
 
 def read_coefficients(path: str | Path, panels: Mapping[str, Panel]) -> dict[str, NDArray[np.float64]]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from splatrig.animation.camera_path import eased
+from splatrig.config.choices import Smoothing
 from splatrig.control.panel import Panel
 from splatrig.control.track import Track
 from splatrig.io.errors import InputError
@@ -41,7 +42,7 @@ def _at(track: Track, times: NDArray[np.float64]) -> Track:
     return replace(track, times=times, weights=weights)
 
 
-def smoothed(track: Track, method: str, width_s: float) -> Track:
+def smoothed(track: Track, method: Smoothing, width_s: float) -> Track:
     """Return the track with less jitter; constants and (away from the ends) straight lines stay what they are.
 
     `gaussian`: `width_s` is the standard deviation. `savgol`: the window over which a parabola is fitted (Savitzky and

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from splatrig.control.documents import brief, finite_number, parse_document, read_text
 from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_path
+from splatrig.io.files import write_text
 
 FORMAT = "splatrig track"
 FORMAT_VERSION = 1
@@ -98,8 +98,7 @@ def _check(track: Track, where: str) -> None:
 def write_track(path: str | Path, track: Track) -> None:
     """Write a track as CSV or JSON, by the suffix of `path`; `read_track` gives back the same bits."""
     text = _as_json(track) if _suffix(path) == ".json" else _as_csv(track)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def read_track(path: str | Path) -> Track:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from splatrig.config.names import held_out_cameras
 from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_path
+from splatrig.io.files import absent, atomic_path
 
 _ROTATION_TOLERANCE = 1e-3
 """Largest entry of R Rᵀ - I: text with four decimals passes, a wrong matrix does not."""
@@ -174,7 +174,7 @@ def write_cameras(path: str | Path, cameras: Cameras) -> None:
 
 
 def read_cameras(path: str | Path) -> Cameras:
-    """Read `cameras.json`; raise InputError naming the file when a key is missing or malformed."""
+    """Read `cameras.json`; raise InputError naming the file when it or a key is missing or malformed."""
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
         rows = document["cameras"]
@@ -186,5 +186,7 @@ def read_cameras(path: str | Path) -> Cameras:
             height=int(document["height"]),
             held_out=np.array([row["held_out"] for row in rows], dtype=bool),
         )
+    except FileNotFoundError as error:
+        raise absent(path) from error
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not a cameras file of splatrig ({error}); delete it and run again.") from error

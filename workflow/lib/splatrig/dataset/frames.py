@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from splatrig.config.choices import FrameSelection, Role
 from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_path
+from splatrig.io.files import absent, atomic_path
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class ChosenFrame:
 class FrameRow(ChosenFrame):
     """One row of `frames.csv`."""
 
-    role: str
+    role: Role
     """`train`, or `held_out`: measured, and kept out of every component."""
 
 
@@ -41,7 +42,7 @@ COLUMNS = ["expression", "frame", "role", *CHOSEN_COLUMNS[2:]]
 
 
 def select_frames(
-    count: int, available: int, selection: str, positions: Callable[[int], NDArray[np.float64]]
+    count: int, available: int, selection: FrameSelection, positions: Callable[[int], NDArray[np.float64]]
 ) -> list[int]:
     """Return `count` of `available` frames (all, if there are fewer) as increasing indices.
 
@@ -83,7 +84,7 @@ def write_frames(path: str | Path, rows: Sequence[ChosenFrame]) -> None:
 def read_frames(path: str | Path) -> pd.DataFrame:
     """Read `frames.csv`; names stay text, `000102` keeps its zeros.
 
-    Raises InputError naming the file when a column is missing.
+    Raises InputError naming the file when it or a column is missing.
     """
     return _table(path, COLUMNS)
 
@@ -98,6 +99,8 @@ def _table(path: str | Path, columns: list[str]) -> pd.DataFrame:
     try:
         text = dict.fromkeys(("expression", "frame", "role", "mesh", "pose"), str)
         table = pd.read_csv(path, dtype=text, keep_default_na=False)  # a frame may be named NA
+    except FileNotFoundError as error:
+        raise absent(path) from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a table of frames ({error}); delete it and run again.") from error
     missing = [name for name in columns if name not in table.columns]
@@ -106,7 +109,7 @@ def _table(path: str | Path, columns: list[str]) -> pd.DataFrame:
     return table[columns]
 
 
-def names_of(table: pd.DataFrame, role: str | None = None) -> list[str]:
+def names_of(table: pd.DataFrame, role: Role | None = None) -> list[str]:
     """Return `expression/frame` of the rows of `frames.csv` with a role, `train` or `held_out` (None: of all)."""
     rows = table if role is None else table[table["role"] == role]
     return [f"{expression}/{frame}" for expression, frame in zip(rows["expression"], rows["frame"], strict=True)]
@@ -125,7 +128,7 @@ def merge_frames(paths: Sequence[str | Path], held_out: Collection[str] = ()) ->
     rows = []
     for path in paths:
         for record in read_chosen_frames(path).to_dict("records"):
-            role = "held_out" if record["expression"] in held_out else "train"
+            role: Role = "held_out" if record["expression"] in held_out else "train"
             rows.append(FrameRow(**{str(key): value for key, value in record.items()}, role=role))
     neutral = [row for row in rows if row.neutral]
     if len(neutral) != 1:

@@ -17,6 +17,7 @@ from splatrig.components.component_file import Components
 from splatrig.components.rig import Rig, moves_centres_alone
 from splatrig.components.rig_file import carry_xyz, skin_of_template
 from splatrig.components.skin import Skin
+from splatrig.config.choices import Split
 from splatrig.dataset.cameras import Cameras, read_cameras
 from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.photographs import Photographs
@@ -125,7 +126,7 @@ class Place:
     k: int
     frame: str
     """`expression/frame` of the photographs."""
-    role: str
+    role: Split
     """train, held_out or left_out."""
     weights: str = "rows"
     """Where the weights are from, see `IMAGE_COLUMNS`."""

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.components.weights import positions
+from splatrig.config.choices import Rest
 from splatrig.evaluation.attribute_rows import AttributeRows
 from splatrig.evaluation.measures import bootstrap_interval
 from splatrig.evaluation.reconstruction import Projection, usable_ks
@@ -25,7 +26,7 @@ def pca_left_out_mixtures(
     folds: Iterable[object],
     ks: Iterable[int],
     *,
-    rest: str = "neutral",
+    rest: Rest = "neutral",
 ) -> dict[int, NDArray[np.float64]]:
     """Return, per k, the mixture [F, F] of the other groups' rows that PCA of them makes of every row of a fold.
 
@@ -91,7 +92,7 @@ class LeftOut:
         folds = [name for name in np.unique(self.groups) if name != data.expressions[data.neutral_row]]
         self._most = {name: most_components(int(np.sum(self.groups != name))) for name in folds}
         usable = sorted({k for k in ks if k <= max(self._most.values(), default=0)})
-        rest = "mean" if self.components.offset is None else "neutral"
+        rest: Rest = "mean" if self.components.offset is None else "neutral"
         self.mixtures = pca_left_out_mixtures(gram(self.X), self.groups, folds, usable, rest=rest)
 
     def folds(self, k: int) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from splatrig.io.files import atomic_path
+from splatrig.io.files import write_text
 
 HEAD = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -52,8 +52,7 @@ def write_html(path: str | Path, title: str, table: pd.DataFrame, note: str = ""
     page += (
         f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(body) + "\n</tbody></table>\n</body></html>\n"
     )
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_text(path, page)
 
 
 def write_markdown(path: str | Path, table: pd.DataFrame) -> None:
@@ -66,8 +65,7 @@ def write_markdown(path: str | Path, table: pd.DataFrame) -> None:
     for _, row in table.iterrows():
         cells = [show(float(value) if isinstance(value, np.floating) else value) for value in row]
         lines.append("| " + " | ".join(cells) + " |")
-    with atomic_path(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def write_latex(path: str | Path, table: pd.DataFrame, caption: str) -> None:
@@ -86,8 +84,7 @@ def write_latex(path: str | Path, table: pd.DataFrame, caption: str) -> None:
         cells = [_escape_latex(show(float(value) if isinstance(value, np.floating) else value)) for value in row]
         lines.append(" & ".join(cells) + r" \\")
     lines += ["\\bottomrule", "\\end{tabular}", "\\end{table}"]
-    with atomic_path(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def _escape_latex(text: str) -> str:

@@ -28,7 +28,8 @@ FORMAT = "splatrig rig"
 FORMAT_VERSION = 1
 KEY = "splatrig"
 """The one entry of the file's metadata: a JSON object of `format, format_version, family, subject, names, presets,
-frames, formula, follows_skin, attributes`."""
+frames, formula, follows_skin, limits, attributes`; `limits` are the least and greatest weight, or null; `attributes`
+say where the rig comes from."""
 FORMULA = "pose.X = rest.X + sum_k w[k] * basis.X[k]; quats then unit length; raw values, millimetres, wxyz, head space"
 
 
@@ -83,6 +84,7 @@ def write_bundle(
         "frames": list(parts.frames),
         "formula": FORMULA,
         "follows_skin": rig.follows,
+        "limits": parts.limits,
         "attributes": {key: str(value) for key, value in sorted(vars(parts.origin).items())},
     }
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 
 from splatrig.animation.render import render
+from splatrig.config.choices import Axes
 from splatrig.dataset.cameras import Cameras
 from splatrig.export.splats import read_splat_glb
 from splatrig.gaussians.axes import from_axes
@@ -23,7 +24,7 @@ BEST_DB = 150.0
 """Equal renders have no PSNR; they are given this one."""
 
 
-def read_exported(path: str | Path, ply_axes: str) -> Gaussians:
+def read_exported(path: str | Path, ply_axes: Axes) -> Gaussians:
     """Read a pose back into head space, by suffix; `ply_axes` are those of PLY files (`splatrig.gaussians.axes`)."""
     path = Path(path)
     if path.suffix not in READERS:
@@ -36,7 +37,7 @@ def measure(
     originals: Mapping[str, Gaussians],
     files: Mapping[str, list[str]],
     cameras: Cameras,  # in head space
-    ply_axes: str,
+    ply_axes: Axes,
     device: str | torch.device = "cpu",
 ) -> pd.DataFrame:
     """Return a table of pose, file, bytes, camera and PSNR (dB) inside of the head and over the whole image.

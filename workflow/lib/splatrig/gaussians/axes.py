@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from splatrig.config.choices import Axes
 from splatrig.gaussians.gaussians import Gaussians
 
 METRE = 1000.0
@@ -26,13 +27,13 @@ AXES: Mapping[str, tuple[float, tuple[int, int, int]]] = {
 """Name to (units of the file per millimetre, signs of its axes): head space itself, glTF and SPZ, splat files."""
 
 
-def to_axes(gaussians: Gaussians, axes: str) -> Gaussians:
+def to_axes(gaussians: Gaussians, axes: Axes) -> Gaussians:
     """Return Gaussians of head space in the units and axes of `AXES[axes]`."""
     scale, signs = AXES[axes]
     return _moved(gaussians, scale, np.array(signs))
 
 
-def from_axes(gaussians: Gaussians, axes: str) -> Gaussians:
+def from_axes(gaussians: Gaussians, axes: Axes) -> Gaussians:
     """Return Gaussians in head space; inverse of `to_axes`."""
     scale, signs = AXES[axes]
     return _moved(gaussians, 1.0 / scale, np.array(signs))

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from splatrig.io.errors import InputError
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
@@ -27,6 +29,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a whole text file, UTF-8, in place of `path`."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 @contextmanager
@@ -65,6 +73,11 @@ def as_paths(files: str | Path | Iterable[str | Path]) -> list[Path]:
 def first_path(files: str | Path | Iterable[str | Path]) -> Path | None:
     """Return the file of a named input that a rule may not have, or None."""
     return next(iter(as_paths(files)), None)
+
+
+def absent(path: str | Path) -> InputError:
+    """Return the error for a file of a run that is not there; a file that is there and damaged is to be deleted."""
+    return InputError(f"{path}: expected a file, got none; run the pipeline, which makes it, or name another.")
 
 
 def sha256_of_file(path: str | Path) -> str:

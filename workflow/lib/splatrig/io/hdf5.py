@@ -12,7 +12,7 @@ import h5py
 
 from splatrig import __version__
 from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_path
+from splatrig.io.files import absent, atomic_path
 
 
 @contextmanager
@@ -74,7 +74,7 @@ class Format:
 
     @contextmanager
     def reading(self, path: str | Path) -> Iterator[h5py.File]:
-        """Yield the file at `path`; raise InputError naming it when it is of another kind, damaged or incomplete."""
+        """Yield the file at `path`; raise InputError naming it unless it is whole and of this kind."""
         with self.named_in_errors(path), self.open(path) as file:
             yield file
 
@@ -89,10 +89,12 @@ class Format:
 
     @contextmanager
     def named_in_errors(self, path: str | Path) -> Iterator[None]:
-        """Turn what h5py raises for damaged or incomplete files into an InputError that names `path`."""
+        """Turn what h5py raises for missing, damaged or incomplete files into an InputError that names `path`."""
         try:
             yield
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
         except (OSError, KeyError, ValueError) as error:
+            if not Path(path).exists():
+                raise absent(path) from error
             raise InputError(f"{path}: cannot be read as {self.name} ({error}); delete it and run again.") from error

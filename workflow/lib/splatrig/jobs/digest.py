@@ -11,6 +11,7 @@ _ROOT = _PACKAGE.parent
 WITHOUT_RESULTS = frozenset(
     {
         "splatrig",
+        "splatrig.config.choices",
         "splatrig.config.models",
         "splatrig.jobs.cache",
         "splatrig.jobs.device_kind",

@@ -17,7 +17,7 @@ from typing import Any
 from splatrig.io.errors import InputError
 from splatrig.jobs import rank
 
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1
 """Between two looks at the processes."""
@@ -125,7 +125,7 @@ def _end(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
         try:
             process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
-            _LOG.warning("process %d was killed and has not ended within %.0f s", process.pid, END_SECONDS)
+            logger.warning("process %d was killed and has not ended within %.0f s", process.pid, END_SECONDS)
 
 
 def _started(folder: Path, number: int, place: str) -> "subprocess.Popen[bytes]":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _SHELLS = frozenset({"bash", "dash", "sh", "zsh"})
-_LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def end_with_workflow() -> None:
@@ -50,5 +50,5 @@ def _starter(parent: int) -> int:
 
 def _wait(handle: int, parent: int) -> None:
     select.select([handle], [], [])
-    _LOG.error("the workflow that started this job (process %d) is gone; the job ends", parent)
+    logger.error("the workflow that started this job (process %d) is gone; the job ends", parent)
     os._exit(1)

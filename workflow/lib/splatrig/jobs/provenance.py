@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from splatrig.io.files import atomic_path, sha256_of_file
+from splatrig.io.files import sha256_of_file, write_text
 from splatrig.jobs.software import software
 
 _STAMP = ".snakemake_timestamp"
@@ -86,8 +86,7 @@ def write_provenance(path: str | Path, jobs: Iterable[Job], about: Mapping[str, 
     text = json.dumps(description, indent=1, sort_keys=True) + "\n"
     if target.is_file() and target.read_text(encoding="utf-8") == text:
         return False
-    with atomic_path(target) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(target, text)
     return True
 
 
@@ -105,8 +104,7 @@ class Digests:
 
     def save(self, path: str | Path) -> None:
         """Keep the digests that were asked for."""
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(self._used), encoding="utf-8")
+        write_text(path, json.dumps(self._used))
 
     def of(self, path: str) -> dict[str, Any]:
         """Return `sha256` and `bytes` of a file; of a folder those of its list of files, and their number."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from splatrig.components.component_file import Components
 from splatrig.components.rig import Rig
 from splatrig.components.weights import weights_of_displacements
+from splatrig.config.choices import Role
 from splatrig.config.models import JointSolve
 from splatrig.fitting.compare_view import RenderOptions
 from splatrig.fitting.measurement import measure_views
@@ -46,7 +47,7 @@ def compare(
     components: Mapping[str, Components],
     fits: Mapping[str, Gaussians],
     k: int,
-    splits: Sequence[str] = ("train", "held_out"),
+    splits: Sequence[Role] = ("train", "held_out"),
 ) -> pd.DataFrame:
     """Return the table of all methods: single fits (k = 0) and component files, in held-out cameras.
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from splatrig.components.component_file import Components, Origin, Solver, read_components
 from splatrig.components.local import support_map
 from splatrig.components.support import Locality
+from splatrig.config.choices import Role
 from splatrig.config.models import JointConfig, SldcConfig, TrainingConfig
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Dataset
@@ -75,7 +76,7 @@ class Subject:
         """In the capture's world space."""
         return self.dataset.cameras
 
-    def names(self, role: str) -> list[str]:
+    def names(self, role: Role) -> list[str]:
         """Return `expression/frame` of the rows whose role is `train` or `held_out`, in order."""
         return names_of(self.frames, role)
 

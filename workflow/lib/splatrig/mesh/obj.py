@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_path
+from splatrig.io.files import write_text
 
 
 @dataclass(frozen=True)
@@ -143,5 +143,4 @@ def write_obj(
             lines.append("f " + " ".join(corners))
     else:
         lines += ["f {} {} {}".format(*row) for row in (faces + 1).tolist()]
-    with atomic_path(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(path, "\n".join(lines) + "\n")

@@ -61,6 +61,12 @@ def end_poses(head: Head) -> list[dict[str, NDArray[np.float64]]]:
     ]
 
 
+def cameras_to_measure(cameras: Cameras, count: int) -> Cameras:
+    """Return the first `count` of the held-out cameras, or of all where none is held out."""
+    unseen = cameras.select(cameras.held_out) if cameras.held_out.any() else cameras
+    return unseen.select(range(min(len(unseen), count)))
+
+
 def cost_of(
     head: Head,
     packed: PackedHead,

@@ -140,6 +140,25 @@ def footer_of(head: Head, packed: PackedHead, cost: Cost, notice: str) -> list[s
     return [*lines, *([notice] if notice else []), f"Made by splatrig {__version__}; drawn by three.js and Spark."]
 
 
+def titles_of(tracks: Mapping[str, Track]) -> dict[str, Track]:
+    """Return tracks, given by path, under what the page calls them: `tour · global, learned`."""
+    return {f"{Path(path).stem} · {title_of(track.family)}": track for path, track in tracks.items()}
+
+
+def numbers_of(head: Head, packed: PackedHead, cost: Cost, page: str, blob: bytes) -> dict[str, Any]:
+    """Return the sizes of a page, and what its precision costs, for JSON."""
+    return {
+        "subject": head.subject,
+        "families": list(head.families),
+        "gaussians": len(head.base),
+        "components": len(packed.steps),
+        "page_bytes": len(page.encode()),
+        "head_bytes": len(blob),
+        "left_out": list(packed.left_out),
+        "quantisation": cost.as_mapping(),
+    }
+
+
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 

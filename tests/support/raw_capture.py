@@ -1,22 +1,38 @@
 """A tiny raw capture in the Multiface layout to test on: an ellipsoid head, three or four cameras of 24×36 pixels."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
-from mesh.heads import ellipsoid_head
-from splatrig.capture.krt import KrtCamera, write_krt
+from splatrig.capture.calibration import calibrated_cameras
+from splatrig.capture.krt import KrtCamera, read_krt, write_krt
+from splatrig.capture.layout import CaptureLayout
+from splatrig.capture.restructure import RestructureOptions, restructure
+from splatrig.dataset.cameras import Cameras
+from splatrig.dataset.frames import ChosenFrame
 from splatrig.dataset.pose import to_world, write_pose
 from splatrig.mesh.obj import write_obj
 from splatrig.mesh.silhouette import silhouette
+from support.ellipsoid import ellipsoid_head
 
 WIDTH, HEIGHT = 24, 36
 STAGE = np.array([20, 60, 30], dtype=np.uint8)
 HEAD = np.array([120, 90, 70], dtype=np.uint8)
 UNREFERENCED = 5
+NEUTRAL, SMILE = "E001_Neutral", "E002_Smile"
+OPTIONS = RestructureOptions(
+    neutral=NEUTRAL,
+    frames_per_expression=2,
+    frame_selection="spread",
+    holes="skip",
+    image_scale=1.0,
+    color="none",
+    silhouettes=True,
+    subdivisions=2,
+)
 
 
 def stage_cameras(names: tuple[str, ...]) -> list[KrtCamera]:
@@ -95,3 +111,18 @@ class RawCapture:
         viewmat = np.vstack([camera.extrinsics, [0, 0, 0, 1]])
         world = to_world(self.head[segment, frame], self.poses[segment, frame])
         return silhouette(world, self.faces, viewmat, camera.K, WIDTH, HEIGHT)
+
+
+def cameras_of(raw: RawCapture, scale: float = 1.0) -> Cameras:
+    """Return the calibrated cameras of a capture."""
+    names = sorted(raw.cameras)
+    return calibrated_cameras(read_krt(raw.root / "KRT"), names, WIDTH, HEIGHT).scaled(scale)
+
+
+def run(
+    raw: RawCapture, target: Path, expression: str = SMILE, threads: int = 1, **changes: object
+) -> list[ChosenFrame]:
+    """Restructure one expression, by `OPTIONS` with a few changes."""
+    options = replace(OPTIONS, **changes)
+    cameras = cameras_of(raw, options.image_scale)
+    return restructure(CaptureLayout(raw.root), expression, cameras, options, target, threads=threads)

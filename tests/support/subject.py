@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from fitting import tiny
 from splatrig.config.models import (
     AdmmConfig,
     GaussSupport,
@@ -24,6 +23,7 @@ from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 from splatrig.learned.stage import Subject
 from splatrig.mesh.obj import write_obj
 from splatrig.mesh.template import write_template
+from support import tiny
 
 WEIGHTS = np.array([[0, 0], [1, 0], [0, 1], [0.5, 0.2], [0.3, 0.8], [0.7, 0.6]])
 """Left and right bulge of each frame; the first is the neutral, the last is held out."""

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-import planted
 from splatrig.components.rig import Rig
 from splatrig.components.skin import skin_of
 from splatrig.control.panel import Panel
 from splatrig.mesh.template import Level, build_template
+from support import planted
 
 HEAD = planted.head(2)
 NAMES = ("SLDC 01 · chin · jawOpen", "SLDC 02 · lèvre", "SLDC 03 · brow")

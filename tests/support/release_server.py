@@ -16,12 +16,34 @@ from urllib.parse import unquote
 
 import numpy as np
 
+from splatrig.config.models import DownloadConfig
+
 ENTITY = "1234567"
 FOLDER = f"m--20180227--0000--{ENTITY}--GHS"
 CAMERAS = ("400002", "400013", "400356")
 WHOLE = "E001_Neutral_Eyes_Open"
 PER_CAMERA = "SEN_a_voice_spoke_near-at-hand"
 SEGMENTS = (WHOLE, "E074_Blink", PER_CAMERA, "GAZ_G4_Head_movement_Partial-led_24", "GAZ_g002_400356_neutral_wide")
+
+SETTINGS = DownloadConfig(
+    parallel=4,
+    retries=4,
+    timeout=0.4,
+    max_archive_gb=1.0,
+    keep_archives=False,
+    extra_assets=[],
+    links=None,
+    checksums="required",
+)
+"""How a client asks for archives: impatiently."""
+
+
+class Pauses(list[float]):
+    """Sleeps that only count, in seconds."""
+
+    def __call__(self, seconds: float) -> None:
+        """Note a pause."""
+        self.append(seconds)
 
 
 @dataclass

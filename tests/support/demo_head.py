@@ -8,7 +8,7 @@ import pytest
 from splatrig.capture.demo.retrieve import retrieve_head
 from splatrig.io.errors import InputError
 
-FOLDER = Path(__file__).resolve().parents[1] / "resources" / "retrieved"
+FOLDER = Path(__file__).resolve().parents[2] / "resources" / "retrieved"
 HEAD, LICENSE = FOLDER / "makehuman_head.npz", FOLDER / "makehuman_LICENSE.md"
 
 

@@ -10,9 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-import planted
-import web_renderer
-from control import heads
 from splatrig.components.rig import Rig
 from splatrig.control.filters import tour
 from splatrig.control.head import Family, Head
@@ -20,6 +17,7 @@ from splatrig.control.panel import panel_of
 from splatrig.control.web.measure import cost_of
 from splatrig.control.web.pack import pack_head
 from splatrig.control.web.page import build_page, footer_of, header_of
+from support import heads, planted, web_renderer
 
 LOCAL = "sldc_gauss_xyz"
 CENTERS_MM = np.array([[-30.0, 20.0, 82.0], [30.0, -15.0, 83.0]])

@@ -8,7 +8,7 @@ import pytest
 from splatrig.control.web.retrieve import retrieve_renderer
 from splatrig.io.errors import InputError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "workflow" / "web"
 ARCHIVE = ROOT / "resources" / "retrieved" / "web_renderer.zip"
 

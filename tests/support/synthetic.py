@@ -1,25 +1,35 @@
 """A small head with planted deformations: an ellipsoid whose bumps move with known weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import trimesh
+import yaml
 from scipy.optimize import linear_sum_assignment
 
-from demo_head import head_path
 from splatrig.capture.demo.head import load_head
 from splatrig.components.attribute_writer import export_attributes
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.component_file import Components
 from splatrig.components.matrix import AttributeMatrix, Decomposition, in_memory
+from splatrig.config.models import SldcConfig, from_mapping
 from splatrig.dataset.frames import FrameRow
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 from splatrig.mesh.mask import nearest_vertices, nose_tip
 from splatrig.mesh.template import Level, Template, build_template, identity_step
 from splatrig.mesh.topology import prune_unreferenced
+from support.demo_head import head_path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def sldc_config(**changes) -> SldcConfig:
+    """Return the SLDC section of the project's config.yaml with a few changes."""
+    values = yaml.safe_load((ROOT / "config.yaml").read_text())["components"]["sldc"]
+    return replace(from_mapping(SldcConfig, values), **changes)
 
 
 def small_template(subdivisions: int = 1) -> Template:

@@ -9,17 +9,17 @@ import numpy as np
 import torch
 import torch.distributed
 
-from learned import planted
-from learned.planted import Planted
 from splatrig.fitting.checkpoint import Checkpoints, Slot
 from splatrig.fitting.schedule import Batch
 from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.fitting.world import World
 from splatrig.io.errors import InputError
 from splatrig.learned.fit import JointFit
+from support import known_rig
+from support.known_rig import Planted
 
 STEPS = 6
-PLAN = planted.plan(STEPS, local=True, check_every=2)
+PLAN = known_rig.plan(STEPS, local=True, check_every=2)
 DIES = 5
 """The step before which a fit is interrupted, in all processes."""
 
@@ -40,10 +40,10 @@ class _Dies(JointFit):
 def learned(truth: Planted, kind: type[JointFit] = JointFit, slot: Slot | None = None) -> dict[str, np.ndarray]:
     """Learn the planted rig from four frames a step, alone or with others; return its tensors and the measurements."""
     torch.set_num_threads(1)
-    rig = TrainableRig(planted.disturbed(truth, 0, local=True), planted.RATES)
-    schedule = planted.schedule(truth, Batch(4, 1))
-    with planted.photographs(truth) as photographs:
-        fit = kind(rig, photographs, schedule, planted.surroundings(truth), PLAN, World.current())
+    rig = TrainableRig(known_rig.disturbed(truth, 0, local=True), known_rig.RATES)
+    schedule = known_rig.schedule(truth, Batch(4, 1))
+    with known_rig.photographs(truth) as photographs:
+        fit = kind(rig, photographs, schedule, known_rig.surroundings(truth), PLAN, World.current())
         report = fit.run(slot)
     tensors = {name: tensor.detach().numpy() for name, tensor in rig.parameters().items()}
     return tensors | {"psnr": report.history["psnr"].to_numpy(), "loss": report.history["loss"].to_numpy()}
@@ -52,7 +52,7 @@ def learned(truth: Planted, kind: type[JointFit] = JointFit, slot: Slot | None =
 def learn_undisturbed_and_interrupted(values: dict[str, Any]) -> None:
     """Learn once, and once more with an interruption; write what both gave to `{kind}{rank}.npz`."""
     folder, rank = Path(values["folder"]), World.current().rank
-    truth = planted.plant(folder / f"photographs{rank}")
+    truth = known_rig.plant(folder / f"photographs{rank}")
     np.savez(folder / f"undisturbed{rank}.npz", **learned(truth))
     slot = Checkpoints(folder, "key").slot("checkpoint")
     try:

@@ -1,0 +1,41 @@
+"""The words that a key of the configuration may have, as types; the schema lists the same ones."""
+
+from typing import Literal
+
+Device = Literal["auto", "cuda", "cpu"]
+Role = Literal["train", "held_out"]
+"""Of a frame or a camera: what learns, and what only measures. Not a key: it follows from `capture.held_out`."""
+Split = Literal["train", "held_out", "left_out"]
+"""Of a number in a table of the evaluation: of frames learned from, held out, or left out of learning for it."""
+LevelName = Literal["base", "subd1", "subd2", "subd3"]
+
+Source = Literal["demo", "local", "multiface"]
+FrameSelection = Literal["first", "uniform", "spread"]
+ColorCorrection = Literal["none", "multiface_gamma"]
+Background = Literal["mask", "plate", "none"]
+Holes = Literal["skip", "refuse"]
+ExtraAsset = Literal["unwrapped_uv_1024", "audio"]
+Checksums = Literal["required", "if_listed"]
+DemoPerson = Literal["first", "second"]
+
+Recipe = Literal["warm", "seed"]
+Rasterizer = Literal["auto", "gsplat", "diff_gaussian_rasterization", "numba"]
+Backdrop = Literal["black", "random"]
+
+AttributeName = Literal["xyz", "f_dc", "rotation", "scale"]
+AppearanceAttribute = Literal["opacity", "f_rest"]
+Rest = Literal["neutral", "mean"]
+"""What weights of zero give."""
+DataMatrixStorage = Literal["store", "link", "omit"]
+PcaWeights = Literal["uniform", "face"]
+SldcWeights = Literal["nonnegative", "signed"]
+Support = Literal["gauss", "trapezoid"]
+Distance = Literal["relative", "mm"]
+
+JointFamily = Literal["global", "local"]
+JointStart = Literal["mesh", "rows", "random"]
+JointSupport = Literal["hard", "soft"]
+
+Smoothing = Literal["none", "gaussian", "savgol"]
+CameraPath = Literal["orbit", "cameras", "fixed"]
+Axes = Literal["viewer", "metres", "head"]
