@@ -310,7 +310,7 @@ def learned_rig(bench: Bench, config: JointConfig, family: str, start: Component
         **peak_gib(),
     }
     components = as_components(learned, bench.subject, family, {})
-    return Run(components, learned, costs | {"zero_rows": float(components.attributes["zero_rows"])})
+    return Run(components, learned, costs | {"zero_rows": components.zero_rows or 0.0})
 
 
 @contextmanager
