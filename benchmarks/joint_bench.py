@@ -20,7 +20,7 @@ import yaml
 from harness import Figures, checkout, machine
 
 from splatrig.components.component_file import Components, read_components, write_components
-from splatrig.components.fields import ATTRIBUTES
+from splatrig.components.fields import field_of
 from splatrig.components.matrix import in_memory
 from splatrig.components.pca import principal_components
 from splatrig.config.checks import load_config
@@ -439,7 +439,7 @@ def pca_of_fits(bench: Bench, fits: dict[str, Gaussians], k: int) -> Components:
     """Return the joint PCA of the fitted training frames about the neutral."""
     names = bench.subject.names("train")
     rows = {
-        name: np.stack([getattr(fits[frame], ATTRIBUTES[name]).reshape(-1) for frame in names])
+        name: np.stack([getattr(fits[frame], field_of(name)).reshape(-1) for frame in names])
         for name in ATTRIBUTES_OF_FITS
     }
     matrix = in_memory(rows, bench.subject.neutral_row(names))

@@ -1,19 +1,18 @@
 """Keep the progress of a job, so that a killed one resumes where it was, to the same result."""
 
-import hashlib
-import json
 import logging
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.io.files import atomic_path, sha256_of_file
+from splatrig.io.files import atomic_path, files_in, sha256_of_file, sha256_of_value
 
 _LOG = logging.getLogger(__name__)
 
@@ -101,12 +100,15 @@ def key_of(
 
     A file counts by its content, a folder by the names, sizes and times of all files below it.
     """
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
-    for name, array in sorted((arrays or {}).items()):
-        digest.update(f"{name} {array.dtype} {array.shape}".encode() + np.ascontiguousarray(array).tobytes())
-    for path in map(Path, paths):
-        digest.update(path.name.encode() if path.is_dir() else f"{path.name} {sha256_of_file(path)}".encode())
-        for file in sorted(file for file in path.rglob("*") if file.is_file()):
-            status = file.stat()
-            digest.update(f"{file.relative_to(path)} {status.st_size} {status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
+    described = {
+        name: [str(array.dtype), array.shape, sha256(array.tobytes()).hexdigest()]
+        for name, array in (arrays or {}).items()
+    }
+    return sha256_of_value([settings, described, [[path.name, _state_of(path)] for path in map(Path, paths)]])
+
+
+def _state_of(path: Path) -> str | list[list[Any]]:
+    if path.is_dir():
+        states = ((file, file.stat()) for file in files_in(path))
+        return [[str(file.relative_to(path)), state.st_size, state.st_mtime_ns] for file, state in states]
+    return sha256_of_file(path)

@@ -1,14 +1,18 @@
 """Write files so that a reader sees the whole of one or none of it, and name them by content."""
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from splatrig.io.errors import InputError
+
+_STAMP = ".snakemake_timestamp"
 
 
 @contextmanager
@@ -78,6 +82,16 @@ def first_path(files: str | Path | Iterable[str | Path]) -> Path | None:
 def absent(path: str | Path) -> InputError:
     """Return the error for a file of a run that is not there; a file that is there and damaged is to be deleted."""
     return InputError(f"{path}: expected a file, got none; run the pipeline, which makes it, or name another.")
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Return all files below a folder, sorted, without the stamp that Snakemake leaves in it."""
+    return sorted(file for file in folder.rglob("*") if file.is_file() and file.name != _STAMP)
+
+
+def sha256_of_value(value: Any) -> str:
+    """Return the SHA-256 of a value as JSON with sorted keys; what JSON does not know counts as text."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def sha256_of_file(path: str | Path) -> str:

@@ -9,7 +9,6 @@ and the kind of device.
 The cache is a folder, named by the environment variable SPLATRIG_CACHE; without it nothing is shared.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -24,14 +23,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from splatrig.io.errors import InputError
-from splatrig.io.files import as_paths, atomic_directory, atomic_path, sha256_of_file
+from splatrig.io.files import as_paths, atomic_directory, atomic_path, files_in, sha256_of_file, sha256_of_value
 from splatrig.jobs.device_kind import kind_of, torch_sees_gpu
 from splatrig.jobs.software import software
 
 VARIABLE = "SPLATRIG_CACHE"
 _FORMAT = 1
 _MANIFEST = "manifest.json"
-_STAMP = ".snakemake_timestamp"
 logger = logging.getLogger(__name__)
 
 Contents = dict[str, str]
@@ -142,7 +140,7 @@ def entry_of(job: RunningJob, script: str | Path, apart_from: Collection[str] = 
         "software": software(),
         "device": kind_of(params["device"], torch_sees_gpu) if "device" in params else None,
     }
-    key = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
+    key = sha256_of_value(description)
     return Entry(Path(root) / key[:2] / key, description, outputs)
 
 
@@ -151,7 +149,7 @@ def contents(path: str | Path) -> Contents:
     root = Path(path)
     if not root.is_dir():
         return {"": sha256_of_file(root)}
-    files = sorted(file for file in root.rglob("*") if file.is_file() and file.name != _STAMP)
+    files = files_in(root)
     return {file.relative_to(root).as_posix(): sha256_of_file(file) for file in files}
 
 

@@ -5,7 +5,6 @@ or makes it, so it never makes anything run again. Digests of files whose size a
 the last time.
 """
 
-import hashlib
 import json
 import re
 import subprocess
@@ -14,10 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from splatrig.io.files import sha256_of_file, write_text
+from splatrig.io.files import files_in, sha256_of_file, sha256_of_value, write_text
 from splatrig.jobs.software import software
-
-_STAMP = ".snakemake_timestamp"
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ def describe(jobs: Iterable[Job], known: Mapping[str, Any], digests: "Digests") 
         job.outputs[0]: {
             "rule": job.rule,
             "wildcards": dict(job.wildcards),
-            "params_sha256": _digest_of(job.params),
+            "params_sha256": sha256_of_value(job.params),
             "ran_on": _first_line(job.log),
             "inputs": list(job.inputs),
             "outputs": list(job.outputs),
@@ -68,7 +65,7 @@ def run_description(sources: Path, subject: str, config: Mapping[str, Any]) -> d
     return {
         "subject": subject,
         "config": dict(config),
-        "config_sha256": _digest_of(config),
+        "config_sha256": sha256_of_value(config),
         "software": software(),
         "commit": found or None,
     }
@@ -111,10 +108,10 @@ class Digests:
         root = Path(path)
         if not root.is_dir():
             return {"sha256": self._one(root), "bytes": root.stat().st_size}
-        files = sorted(file for file in root.rglob("*") if file.is_file() and file.name != _STAMP)
+        files = files_in(root)
         listing = {file.relative_to(root).as_posix(): self._one(file) for file in files}
         size = sum(file.stat().st_size for file in files)
-        return {"sha256": _digest_of(listing), "bytes": size, "files": len(files)}
+        return {"sha256": sha256_of_value(listing), "bytes": size, "files": len(files)}
 
     def _one(self, path: Path) -> str:
         status = path.stat()
@@ -128,10 +125,6 @@ class Digests:
 
 def _is_as_it_was(path: str, files: Mapping[str, Any], digests: Digests) -> bool:
     return Path(path).exists() and digests.of(path) == files.get(path)
-
-
-def _digest_of(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _first_line(log: str | None) -> str | None:
