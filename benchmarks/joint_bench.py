@@ -445,6 +445,4 @@ def pca_of_fits(bench: Bench, fits: dict[str, Gaussians], k: int) -> Components:
     matrix = in_memory(rows, bench.subject.neutral_row(names))
     found = principal_components(matrix, min(k, len(names) - 1), "neutral", threads=os.cpu_count() or 1)
     level = bench.subject.template.levels[bench.subject.template.finest]
-    return found.standardisation.components(
-        "pca", found.W, found.C, faces=level.faces, face_mask=level.mask, frames=names
-    )
+    return found.components(faces=level.faces, face_mask=level.mask, frames=tuple(names))
