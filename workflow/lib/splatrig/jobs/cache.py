@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from splatrig.io.errors import InputError
-from splatrig.io.files import as_paths, atomic_directory, atomic_path, sha256_of_file
+from splatrig.io.files import as_paths, atomic_directory, atomic_path, link_or_copy, sha256_of_file
 from splatrig.jobs.device_kind import kind_of, torch_sees_gpu
 from splatrig.jobs.software import software
 
@@ -170,7 +170,7 @@ def _take(path: Path, target: Path) -> Contents:
         source, goal = path / inner, target / inner
         goal.parent.mkdir(parents=True, exist_ok=True)
         if inner:
-            _link(source, goal)
+            link_or_copy(source, goal)
         else:
             shutil.copyfile(source, goal)  # a link would share the time at which Snakemake looks
     if path.is_dir():
@@ -190,12 +190,4 @@ def _put(source: Path, target: Path, expected: Contents) -> None:
         for inner in expected:
             goal = folder / inner
             goal.parent.mkdir(parents=True, exist_ok=True)
-            _link(source / inner, goal)
-
-
-def _link(source: Path, goal: Path) -> None:
-    """Link a file, or copy it where links are not possible."""
-    try:
-        os.link(source, goal)
-    except OSError:
-        shutil.copyfile(source, goal)
+            link_or_copy(source / inner, goal)
