@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from splatrig.capture.color import corrected
+from splatrig.dataset.cameras import scaled_size
 from splatrig.io.errors import InputError
 
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
@@ -35,11 +36,6 @@ def read_image(path: Path) -> Image.Image:
         raise
     except _UNREADABLE as error:
         raise InputError(f"{path}: cannot be read as an image ({error}); copy or download it again.") from error
-
-
-def scaled_size(width: int, height: int, scale: float) -> tuple[int, int]:
-    """Return the size of an image resized by `scale`, as `Cameras.scaled` has it."""
-    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def read_photograph(

@@ -7,7 +7,6 @@ done, and one more camera costs one more archive. Segments are made of hard link
 
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +30,7 @@ from splatrig.capture.release import (
 from splatrig.config.checks import load_config
 from splatrig.config.models import DownloadConfig
 from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_directory, write_text
+from splatrig.io.files import atomic_directory, link_or_copy, write_text
 from splatrig.jobs.progress import track_bytes
 
 logger = logging.getLogger(__name__)
@@ -212,20 +211,14 @@ def assemble(folders: Sequence[Path], target: str | Path, cameras: str | Sequenc
                     continue
                 goal = temporary / inner
                 goal.parent.mkdir(parents=True, exist_ok=True)
-                _link(path, goal)
+                try:
+                    link_or_copy(path, goal)
+                except FileExistsError as error:
+                    raise InputError(
+                        f"{goal.name}: two archives hold it; remove the folder {path.parent} and run again."
+                    ) from error
                 count += 1
     return count
-
-
-def _link(path: Path, goal: Path) -> None:
-    try:
-        os.link(path, goal)
-    except FileExistsError as error:
-        raise InputError(
-            f"{goal.name}: two archives hold it; remove the folder {path.parent} and run again."
-        ) from error
-    except OSError:
-        shutil.copyfile(path, goal)
 
 
 def sizes(archives: Sequence[Archive], settings: DownloadConfig) -> list[int | None]:

@@ -47,6 +47,11 @@ def check_pinhole(
         )
 
 
+def scaled_size(width: int, height: int, scale: float) -> tuple[int, int]:
+    """Return the size in pixels of an image resized by `scale`."""
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
 @dataclass(frozen=True)
 class Cameras:
     """Calibrated pinhole cameras (OpenCV axes: x right, y down, z forward)."""
@@ -151,7 +156,7 @@ class Cameras:
 
     def scaled(self, scale: float) -> "Cameras":
         """Return the cameras of images resized by `scale` (rounded to whole pixels, each axis by its own factor)."""
-        width, height = max(1, round(self.width * scale)), max(1, round(self.height * scale))
+        width, height = scaled_size(self.width, self.height, scale)
         factors = np.diag([width / self.width, height / self.height, 1.0])
         return Cameras(self.names, self.viewmats, factors @ self.Ks, width, height, self.held_out)
 

@@ -69,6 +69,19 @@ def _named_in_errors(target: Path) -> Iterator[None]:
         raise
 
 
+def link_or_copy(source: str | Path, target: str | Path) -> None:
+    """Make `target` another name of the file `source`, or a copy where links are not possible.
+
+    Raises FileExistsError where `target` is there.
+    """
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def as_paths(files: str | Path | Iterable[str | Path]) -> list[Path]:
     """Return the files of one named input of a rule, which Snakemake gives as a string, or as a list of any length."""
     return [Path(files)] if isinstance(files, str | Path) else [Path(file) for file in files]

@@ -23,7 +23,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from splatrig.io.errors import InputError
-from splatrig.io.files import as_paths, atomic_directory, atomic_path, files_in, sha256_of_file, sha256_of_value
+from splatrig.io.files import (
+    as_paths,
+    atomic_directory,
+    atomic_path,
+    files_in,
+    link_or_copy,
+    sha256_of_file,
+    sha256_of_value,
+)
 from splatrig.jobs.device_kind import kind_of, torch_sees_gpu
 from splatrig.jobs.software import software
 
@@ -168,7 +176,7 @@ def _take(path: Path, target: Path) -> Contents:
         source, goal = path / inner, target / inner
         goal.parent.mkdir(parents=True, exist_ok=True)
         if inner:
-            _link(source, goal)
+            link_or_copy(source, goal)
         else:
             shutil.copyfile(source, goal)  # a link would share the time at which Snakemake looks
     if path.is_dir():
@@ -188,12 +196,4 @@ def _put(source: Path, target: Path, expected: Contents) -> None:
         for inner in expected:
             goal = folder / inner
             goal.parent.mkdir(parents=True, exist_ok=True)
-            _link(source / inner, goal)
-
-
-def _link(source: Path, goal: Path) -> None:
-    """Link a file, or copy it where links are not possible."""
-    try:
-        os.link(source, goal)
-    except OSError:
-        shutil.copyfile(source, goal)
+            link_or_copy(source / inner, goal)
