@@ -20,12 +20,12 @@ from pathlib import Path
 
 import numpy as np
 from harness import ROOT, Figures, machine, parsed, parser_of
-from splatrig.config.models import DownloadConfig
 
 from splatrig.capture.archive import below, unpack
 from splatrig.capture.download import Client
 from splatrig.capture.release import make_release, parse_links, plan, read_entity
 from splatrig.capture.retrieve import assemble
+from splatrig.config.models import DownloadConfig
 
 SETTINGS = DownloadConfig(4, 4, 30.0, 64.0, False, [], None, "required")
 SEGMENT = "E001_Neutral_Eyes_Open"

@@ -35,8 +35,8 @@ from joint_ablation import part_ablation
 from joint_bench import Bench, kept_rig, open_bench, pca_of_fits, report, single_fits, synthesised
 from joint_cards import part_cards
 from joint_steps import part_scaling, part_step, part_stream
-from splatrig.config.models import JointSolve
 
+from splatrig.config.models import JointSolve
 from splatrig.jobs.device import visible_cards
 from splatrig.learned.compare import compare, measured_method, method_of, summary, unseen_weights
 

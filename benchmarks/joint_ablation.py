@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 from joint_bench import Bench, learned_rig, mesh_start, open_bench, pca_of_fits, report, single_fits
-from splatrig.config.models import Config
 
 from splatrig.components.component_file import Components
+from splatrig.config.models import Config
 from splatrig.learned.compare import measured_method, method_of, unseen_weights
 
 

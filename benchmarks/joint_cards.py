@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from joint_bench import Bench, begun, kept_start, now, open_bench, report
 from numpy.typing import NDArray
-from splatrig.config.models import JointBatch
+from splatrig.learned.parallel import World
 
+from splatrig.config.models import JointBatch
 from splatrig.jobs.launch import run_together
 from splatrig.learned.fit import JointFit
-from splatrig.learned.parallel import World
 
 BATCHES = (2, 4, 8)
 """Frames a step over all processes. One of each two neighbours on one card against the other on two: weak scaling."""

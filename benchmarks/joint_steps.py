@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import torch
 from joint_bench import Bench, at_level, begun, forget_peak, kept_start, learned_rig, now, peak_gib
-from splatrig.config.models import JointConfig
 from torch.autograd import DeviceType
 
 from splatrig.components.component_file import Components
+from splatrig.config.models import JointConfig
 from splatrig.learned.stage import Subject
 
 STEPS = 100

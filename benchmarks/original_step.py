@@ -4,6 +4,9 @@ import harness  # noqa: F401 (finds the library)
 import numpy as np
 import torch
 
+from splatrig.fitting.frame_data import FrameData
+from splatrig.fitting.recipe import SEED_RATES
+from splatrig.fitting.ssim_window import C1, C2, window
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.rasterize.inria_backend import projection_matrix
 
@@ -12,7 +15,7 @@ def original_steps(start: Gaussians, data: FrameData, steps: int) -> None:
     """Take steps as the original does: one call of its rasteriser, SSIM of five 11×11 convolutions, plain Adam."""
     from diff_gaussian_rasterization import GaussianRasterizationSettings, GaussianRasterizer
 
-    device, cameras = data.images.device, data.cameras
+    device, cameras = data.device, data.frame.cameras
     weights = {name: torch.tensor(values, device=device, requires_grad=True) for name, values in start.items()}
     groups = [{"params": [weights[name]], "lr": getattr(SEED_RATES, name)} for name in weights]
     adam = torch.optim.Adam(groups, lr=0.0, eps=1e-15)
@@ -46,7 +49,7 @@ def original_steps(start: Gaussians, data: FrameData, steps: int) -> None:
             rotations=torch.nn.functional.normalize(weights["quats"]),
             shs=torch.cat([weights["sh0"], weights["shN"]], dim=1),
         )[0]
-        target = data.images[camera, ..., :3].permute(2, 0, 1).float() / 255
+        target = data.views[camera].image[..., :3].permute(2, 0, 1).float() / 255
         mean_x, mean_y = blurred(image), blurred(target)
         variance_x = blurred(image * image) - mean_x * mean_x
         variance_y = blurred(target * target) - mean_y * mean_y

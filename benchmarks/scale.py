@@ -18,6 +18,7 @@ from pathlib import Path
 import yaml
 from faults import copy_project
 from harness import ROOT, Figures, machine, parsed, parser_of
+
 from splatrig.config.checks import merged
 
 ENTITY = "6795937"

@@ -9,11 +9,11 @@ from typing import Any
 import yaml
 from full_size_capture import NEUTRAL
 from harness import Figures, checkout
+from splatrig.fitting.trainer import fit
 
 from splatrig.dataset.decoding import cores
 from splatrig.dataset.frames import read_chosen_frames
 from splatrig.fitting.fitting import Studio, first_gaussians, open_studio
-from splatrig.fitting.trainer import fit
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 

@@ -12,13 +12,13 @@ from full_size_capture import NEUTRAL
 from harness import Figures
 from original_step import original_steps
 from splatrig.fitting.dataset import FrameData
+from splatrig.fitting.trainer import fit
 from training_bench import PERFORMANCE, Bench
 
 from splatrig.fitting.fitting import Studio, first_gaussians
 from splatrig.fitting.initialize import moved_by_mesh
 from splatrig.fitting.measurement import measure_frame, summary
 from splatrig.fitting.recipe import Plan
-from splatrig.fitting.trainer import fit
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.mesh.normals import vertex_rotations
