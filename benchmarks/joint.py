@@ -38,7 +38,7 @@ from joint_steps import part_scaling, part_step, part_stream
 
 from splatrig.config.models import JointSolve
 from splatrig.jobs.device import visible_cards
-from splatrig.learned.compare import compare, measured_method, method_of, summary, unseen_weights
+from splatrig.learned.compare import compare, measured_rig, summary, unseen_weights
 
 BARS = {
     ("joint_global", "pca", "train"): 1.5,
@@ -94,14 +94,14 @@ def part_cameras(bench: Bench) -> None:
     if not names:
         sys.exit("the part `cameras` needs --held-out expressions")
     comparison = bench.comparison()
-    method = method_of("joint_global", kept_rig(bench, "global"), bench.subject.neutral, bench.joint.k, bench.device)
+    rig = kept_rig(bench, "global").first(bench.joint.k)
     total = int((~bench.subject.cameras.held_out).sum())
     mesh_only = replace(comparison, solve=JointSolve(0, 0.0))
     for cameras in [0, *(count for count in (1, 2, 3, 4, 6, 8) if count < total), total]:
         begin = time.perf_counter()
-        weights = unseen_weights(comparison if cameras else mesh_only, method, names, cameras or 1)
+        weights = unseen_weights(comparison if cameras else mesh_only, rig, names, cameras or 1)
         seconds = (time.perf_counter() - begin) / len(names)
-        table = measured_method(comparison, names, "held_out", method, weights)
+        table = measured_rig(comparison, names, "held_out", "joint_global", rig, weights)
         psnr = table.loc[table["region"] == "mask", "psnr"].mean()
         label = "photographs" if cameras else "tracked mesh alone"
         bench.record("cameras", {"from": label, "cameras": cameras, "psnr": psnr, "seconds_per_frame": seconds})

@@ -12,7 +12,7 @@ from joint_bench import Bench, learned_rig, mesh_start, open_bench, pca_of_fits,
 
 from splatrig.components.component_file import Components
 from splatrig.config.models import Config
-from splatrig.learned.compare import measured_method, method_of, unseen_weights
+from splatrig.learned.compare import measured_rig, unseen_weights
 
 
 @dataclass(frozen=True)
@@ -117,13 +117,13 @@ def row_of(bench: Bench, variant: Variant) -> dict[str, Any]:
     elif variant.start == "mesh":
         start = mesh_start(bench, config, variant.family)
     run = learned_rig(bench, config, variant.family, start, variant.seed)
-    method = method_of(variant.label, run.components, bench.subject.neutral, 10**6, bench.device)
+    rig = run.components
     row: dict[str, Any] = {"setting": variant.label, "family": variant.family}
     for split in ("train", "held_out"):
         names = bench.subject.names(split)
         if names:
-            weights = method.weights if split == "train" else unseen_weights(bench.comparison(), method, names)
-            table = measured_method(bench.comparison(), names, split, method, weights)
+            weights = rig.W if split == "train" else unseen_weights(bench.comparison(), rig, names)
+            table = measured_rig(bench.comparison(), names, split, variant.label, rig, weights)
             row[f"psnr_{split}"] = table.loc[table["region"] == "mask", "psnr"].mean()
     return row | {name: run.costs[name] for name in ("zero_rows", "seconds", "cpu_seconds")}
 

@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import yaml
 from full_size_capture import NEUTRAL
 from harness import Figures, checkout
-from splatrig.fitting.trainer import fit
 
 from splatrig.dataset.decoding import cores
 from splatrig.dataset.frames import read_chosen_frames
-from splatrig.fitting.fitting import Studio, first_gaussians, open_studio
+from splatrig.fitting.fitting import FitContext, first_gaussians, open_context
+from splatrig.fitting.frame_data import FrameData, FrameReader
+from splatrig.fitting.frame_fit import fit
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 
@@ -75,16 +75,18 @@ class Bench:
         """Return the frames of an expression."""
         return read_chosen_frames(self.folder / "frames" / f"{expression}.csv")["frame"].tolist()
 
-    def studio(self, **training: Any) -> Studio:
-        """Return the studio of this process."""
-        inputs = {
-            "template": str(self.folder / "template" / "template.h5"),
-            "cameras": str(self.folder / "dataset" / "cameras.json"),
-            "photographs": str(self.folder / "dataset" / NEUTRAL),
-            "plates": [],
-        }
-        params = {"training": {**self.training, **training}, "background": "mask", "seed": 0, "lib": ""}
-        return open_studio(SimpleNamespace(**inputs), SimpleNamespace(**params, device=self.device), cores())
+    def context(self, **training: Any) -> FitContext:
+        """Return what the fits of this process share; `training` changes keys of its section."""
+        return open_context(
+            cameras=self.folder / "dataset" / "cameras.json",
+            template=self.folder / "template" / "template.h5",
+            plates=None,
+            training={**self.training, **training},
+            background="mask",
+            seed=0,
+            device=self.device,
+            threads=cores(),
+        )
 
     @cached_property
     def neutral(self) -> Gaussians:
@@ -92,9 +94,15 @@ class Bench:
         path = self.folder / "gaussians" / "neutral.h5"
         if path.exists():
             return read_fitted_frames(path).gaussians[0]
-        studio, frame = self.studio(), self.frames(NEUTRAL)[0]
-        data = studio.source.load(NEUTRAL, frame).to(studio.device)
-        plan = studio.plan("neutral")
-        fitted = fit(first_gaussians(studio, data), data, studio.surface(data), plan, 0)
+        context = self.context()
+        data, plan = load_frame(context, NEUTRAL, self.frames(NEUTRAL)[0]), context.plan("neutral")
+        fitted = fit(first_gaussians(context, data), data, context.surface(data), plan, 0)
         self.figures.add("neutral, fitted in this process", fitted.seconds, "s", f"{plan.steps} steps")
         return fitted.gaussians
+
+
+def load_frame(context: FitContext, expression: str, frame: str) -> FrameData:
+    """Return a frame with its photographs on the device."""
+    names = [f"{expression}/{frame}"]
+    with FrameReader(context.dataset, names, context.template, context.device, workers=context.workers) as reader:
+        return reader.read(0)[0]

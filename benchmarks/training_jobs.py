@@ -16,7 +16,9 @@ from training_bench import PERFORMANCE, SUBJECT, Bench
 
 from splatrig.capture.krt import as_krt, write_krt
 from splatrig.dataset.cameras import read_cameras
+from splatrig.dataset.decoding import cores
 from splatrig.dataset.frames import ChosenFrame, read_chosen_frames, write_frames
+from splatrig.fitting.measurement import summary
 from splatrig.gaussians.store import read_fitted_frames
 
 

@@ -11,17 +11,15 @@ import torch
 from full_size_capture import NEUTRAL
 from harness import Figures
 from original_step import original_steps
-from splatrig.fitting.dataset import FrameData
-from splatrig.fitting.trainer import fit
-from training_bench import PERFORMANCE, Bench
+from training_bench import PERFORMANCE, Bench, load_frame
 
-from splatrig.fitting.fitting import Studio, first_gaussians
-from splatrig.fitting.initialize import moved_by_mesh
+from splatrig.fitting.fitting import FitContext, first_gaussians, warm_gaussians
+from splatrig.fitting.frame_data import FrameData
+from splatrig.fitting.frame_fit import fit
 from splatrig.fitting.measurement import measure_frame, summary
 from splatrig.fitting.recipe import Plan
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
-from splatrig.mesh.normals import vertex_rotations
 
 OPAQUE_LOGIT = 9.0
 """Opacity 0.9999: what `fixed to 1` means where opacities are logits."""
@@ -34,32 +32,28 @@ class Sitting:
     data: FrameData
     held_out: FrameData
     """The same with its held-out cameras alone."""
-    studio: Studio
+    context: FitContext
     warm_start: Gaussians
 
 
-def load_frame(studio: Studio, expression: str, frame: str) -> tuple[FrameData, FrameData]:
-    """Return a frame on the device, and its held-out cameras alone."""
-    data = studio.source.load(expression, frame).to(studio.device)
-    rows = np.flatnonzero(data.cameras.held_out)
-    images = data.images[torch.as_tensor(rows, device=data.images.device)]
-    held_out = replace(data, cameras=data.cameras.select(rows), images=images, crops=data.crops[rows])
-    return data, held_out
+def held_out_of(data: FrameData) -> FrameData:
+    """Return a frame with its held-out cameras alone."""
+    cameras = data.frame.cameras
+    frame = replace(data.frame, cameras=cameras.select(cameras.held_out))
+    views = tuple(view for view, held_out in zip(data.views, cameras.held_out, strict=True) if held_out)
+    return replace(data, frame=frame, views=views)
 
 
 def seat(bench: Bench, **training: Any) -> Sitting:
     """Load the strongest frame of the first expression and carry the neutral there."""
-    studio = bench.studio(**training)
-    expression = bench.synthesised[0]
-    data, held_out = load_frame(studio, expression, bench.frames(expression)[-1])
-    rest = bench.neutral
-    turns = vertex_rotations(studio.neutral_vertices, data.vertices, studio.faces)
-    return Sitting(data, held_out, studio, moved_by_mesh(rest, studio.neutral_vertices, data.vertices, turns))
+    context, expression = bench.context(**training), bench.synthesised[0]
+    data = load_frame(context, expression, bench.frames(expression)[-1])
+    return Sitting(data, held_out_of(data), context, warm_gaussians(context, data.vertices, bench.neutral))
 
 
 def psnr_of(gaussians: Gaussians, held_out: FrameData, plan: Plan) -> float:
     """Return the held-out PSNR in the mask, dB."""
-    return summary(measure_frame(gaussians, held_out, plan))["psnr"]
+    return summary(measure_frame(gaussians, held_out, plan.render))["psnr"]
 
 
 def steps_a_second(fitted: Callable[[int], None], lengths: tuple[int, int]) -> float:
@@ -94,17 +88,17 @@ def part_speed(bench: Bench) -> None:
     """Time the steps of both recipes, and of the original's own step, in one process."""
     figures, lengths = bench.figures, bench.lengths
     sitting = seat(bench)
-    data, surface = sitting.data, sitting.studio.surface(sitting.data)
+    data, surface = sitting.data, sitting.context.surface(sitting.data)
 
     def rate(what: str, start: Gaussians, plan: Plan) -> None:
         def fitted(steps: int) -> None:
             fit(start, data, surface, replace(plan, steps=steps), 0)
 
         value, peak = peak_of(lambda: steps_a_second(fitted, lengths.timed))
-        _add_speed(figures, f"{what} ({plan.rasterizer})", value, peak)
+        _add_speed(figures, f"{what} ({plan.render.rasterizer})", value, peak)
 
-    rate("warm", sitting.warm_start, sitting.studio.plan("frame"))
-    seed = bench.studio(recipe="seed", rasterizer=original_rasterizer())
+    rate("warm", sitting.warm_start, sitting.context.plan("frame"))
+    seed = bench.context(recipe="seed", rasterizer=original_rasterizer())
     start = first_gaussians(seed, data)
     rate("seed recipe in splatrig", start, seed.plan("frame"))
     if original_rasterizer() == "auto":
@@ -139,19 +133,20 @@ def seed_variants(start: Gaussians, plan: Plan) -> dict[str, tuple[Gaussians, Pl
     variants = {}
     for name, gaussians, own in (("opacity as released", start, plan), ("opacity fixed to 1", opaque, still)):
         for backdrop in ("leak", "random", "black"):
-            variants[f"{name}, {backdrop}"] = (gaussians, replace(own, backdrop=backdrop))
+            variants[f"{name}, {backdrop}"] = (gaussians, replace(own, render=replace(own.render, backdrop=backdrop)))
     return variants
 
 
 def part_variants(bench: Bench, full: int) -> None:
     """Fit one frame by every variant of the seed recipe; or (`full`) by the best and the released at full length."""
     figures = bench.figures
-    studio = bench.studio(recipe="seed", rasterizer="auto")
+    context = bench.context(recipe="seed", rasterizer="auto")
     expression = bench.synthesised[0]
     name = bench.frames(expression)[-1]
-    data, held_out = load_frame(studio, expression, name)
-    variants = seed_variants(first_gaussians(studio, data), studio.plan("frame"))
-    steps = studio.plan("frame").steps if full else bench.lengths.variants
+    data = load_frame(context, expression, name)
+    held_out = held_out_of(data)
+    variants = seed_variants(first_gaussians(context, data), context.plan("frame"))
+    steps = context.plan("frame").steps if full else bench.lengths.variants
     chosen, warm = list(variants), 0.0
     if full:
         fitted = read_fitted_frames(bench.folder / "gaussians" / f"{expression}.h5").metrics
@@ -166,8 +161,8 @@ def part_variants(bench: Bench, full: int) -> None:
         chosen = [best, chosen[0]][:full]
     for what in chosen:
         start, plan = variants[what]
-        plan = replace(plan, steps=steps, rasterizer="auto")
-        result = fit(start, data, studio.surface(data), plan, 0)
+        plan = replace(plan, steps=steps)
+        result = fit(start, data, context.surface(data), plan, 0)
         value = psnr_of(result.gaussians, held_out, plan)
         remark = f"{result.seconds:.1f} s, {steps / result.seconds:.0f} steps/s"
         figures.add(f"seed recipe, {what}, {steps} steps", value, "dB", remark)
@@ -179,18 +174,18 @@ def part_curves(bench: Bench) -> None:
     """Fit the neutral and a warm frame with several numbers of steps."""
     figures = bench.figures
     sitting = seat(bench)
-    plan = sitting.studio.plan("frame")
+    plan = sitting.context.plan("frame")
     for steps in bench.lengths.frame_curve:
         own = replace(plan, steps=steps)
-        result = fit(sitting.warm_start, sitting.data, sitting.studio.surface(sitting.data), own, 0)
+        result = fit(sitting.warm_start, sitting.data, sitting.context.surface(sitting.data), own, 0)
         value = psnr_of(result.gaussians, sitting.held_out, own)
         figures.add(f"warm frame, {steps} steps", value, "dB", f"{result.seconds:.2f} s")
     del sitting
-    studio = bench.studio()
-    data, held_out = load_frame(studio, NEUTRAL, bench.frames(NEUTRAL)[0])
-    start = first_gaussians(studio, data)
+    context = bench.context()
+    data = load_frame(context, NEUTRAL, bench.frames(NEUTRAL)[0])
+    held_out, start = held_out_of(data), first_gaussians(context, data)
     for steps in bench.lengths.neutral_curve:
-        own = replace(studio.plan("neutral"), steps=steps)
-        result = fit(start, data, studio.surface(data), own, 0)
+        own = replace(context.plan("neutral"), steps=steps)
+        result = fit(start, data, context.surface(data), own, 0)
         value = psnr_of(result.gaussians, held_out, own)
         figures.add(f"neutral, {steps} steps", value, "dB", f"{result.seconds:.2f} s")
