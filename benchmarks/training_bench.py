@@ -103,6 +103,6 @@ class Bench:
 
 def load_frame(context: FitContext, expression: str, frame: str) -> FrameData:
     """Return a frame with its photographs on the device."""
-    names = [f"{expression}/{frame}"]
-    with FrameReader(context.dataset, names, context.template, context.device, workers=context.workers) as reader:
+    names, workers = [f"{expression}/{frame}"], min(16, context.workers)
+    with FrameReader(context.dataset, names, context.template, context.device, workers=workers) as reader:
         return reader.read(0)[0]
