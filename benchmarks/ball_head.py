@@ -7,10 +7,11 @@ from harness import ROOT, web_renderer
 from scipy.spatial import ConvexHull
 
 from splatrig.components.component_file import Components
+from splatrig.components.fields import Columns
 from splatrig.components.rig import Rig
 from splatrig.config.models import ControlDrag
 from splatrig.control.filters import tour
-from splatrig.control.head import Family, Head, head_of
+from splatrig.control.head import Family, Head
 from splatrig.control.panel import panel_of
 from splatrig.control.web.pack import pack_head
 from splatrig.control.web.page import build_page, header_of
@@ -21,8 +22,8 @@ from splatrig.mesh.template import build_template
 RADIUS_MM = 90.0
 FRAMES = 20
 DRAG = ControlDrag(ridge=3e-5, locality_mm=40.0, reach=1.5, global_cost=1.0)
-MOVED = {"xyz": 3, "f_dc": 3, "rotation": 4, "scale": 3}
-"""What components move, and how many parameters of a Gaussian that is."""
+MOVED = ("xyz", "f_dc", "rotation", "scale")
+"""What components move."""
 
 
 def ball(count: int, components: int, *, local_cosine: float | None = 0.7, size: float = 0.02) -> Head:
@@ -46,33 +47,30 @@ def ball(count: int, components: int, *, local_cosine: float | None = 0.7, size:
         sh0=(0.5 * np.sin(vertices / 9.0))[:, None].astype(np.float32),
         shN=(0.02 * generator.standard_normal((count, 15, 3))).astype(np.float32),
     )
-    ends = np.cumsum([0, *MOVED.values()]) * count
-    info = tuple(zip(MOVED, ends[:-1].tolist(), ends[1:].tolist(), strict=True))
-    rest = np.concatenate(
-        [neutral.means.ravel(), neutral.sh0.ravel(), neutral.quats.ravel(), neutral.log_scales.ravel()]
-    )
+    columns = Columns(MOVED, count)
     template, families, own = build_template(vertices, faces, 0, center_vertex=0), {}, components // 2
     for name, kind in (("joint_global", "pca"), ("joint_local", "sldc")):
-        C = size * generator.standard_normal((own, ends[-1]), dtype=np.float32)
+        C = size * generator.standard_normal((own, len(columns)), dtype=np.float32)
         if kind == "sldc" and local_cosine is not None:
             near = directions @ directions[generator.integers(0, count, own)].T > local_cosine  # [N, K]
-            C *= np.concatenate([np.repeat(near, width, axis=0) for width in MOVED.values()]).T
+            C *= np.stack([columns.of_gaussians(mask) for mask in near.T])
         made = Components(
             family=kind,
             W=generator.random((FRAMES, own), dtype=np.float32),
             C=C,
-            mean=rest,
-            std=np.ones(ends[-1], dtype=np.float32),
+            mean=columns.row_of(neutral),
+            std=np.ones(len(columns), dtype=np.float32),
             offset=None,
-            dim_info=info,
+            columns=columns,
             faces=faces,
             face_mask=vertices[:, 2] > 0,
             frames=tuple(f"E{frame // 5:03d}/{frame:06d}" for frame in range(FRAMES)),
             names=tuple(f"{kind} {index:02d}" for index in range(own)),
+            limits=(0.0, 1.0) if kind == "sldc" else None,
         )
         panel = panel_of(name, made, template.levels["base"], subject="ball", neutral_frame="")
-        families[name] = Family(Rig(made, neutral), panel)
-    return head_of("ball", families, template)
+        families[name] = Family(Rig.of(made, neutral), panel)
+    return Head("ball", families, template)
 
 
 def front_cameras(width: int, height: int) -> Cameras:

@@ -87,7 +87,7 @@ def write_store(path: Path, mesh: Template, level: str, size: Size, attributes: 
         file.create_dataset("role", data=["train"] * frames, dtype=h5py.string_dtype())
         first = 0
         for name in attributes:
-            width, height = DIMENSIONS[name], {"xyz": 1.0, "f_dc": 0.05, "rotation": 0.01, "scale": 0.05}[name]
+            width, height = ATTRIBUTES[name].size, {"xyz": 1.0, "f_dc": 0.05, "rotation": 0.01, "scale": 0.05}[name]
             data = file.create_dataset(name, shape=(frames, len(vertices) * width), dtype=np.float32)
             for start in range(0, len(vertices), 4096):
                 part = vertices[start : start + 4096]

@@ -38,8 +38,9 @@ from threadpoolctl import threadpool_limits
 
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.component_file import Components
+from splatrig.components.fields import Columns
 from splatrig.components.local import COLUMNS_IN_CACHE, CoarseStart, local_components, make_engine
-from splatrig.components.matrix import StandardisedRows, standardise
+from splatrig.components.matrix import Decomposition, StandardisedRows, standardise
 from splatrig.components.mbspca import sparse_components
 from splatrig.components.pca import principal_components
 from splatrig.components.sldc import AdmmOptions, SldcOptions, sparse_localized_components
@@ -258,10 +259,10 @@ def bench_rig(bench: Bench) -> None:
         rig = rig_of(C, parts)
         weights = rng.uniform(size=(40, len(C))).astype(np.float32)
         with threadpool_limits(limits=bench.options.threads):
-            rig.rows(weights[0])
+            rig.components.rows(weights[0])
             start = time.perf_counter()
             for frame in weights:
-                rig.rows(frame)
+                rig.components.rows(frame)
             bench.report("rig", f"rows, {name}", len(weights) / (time.perf_counter() - start), "frames/s", wanted)
 
 

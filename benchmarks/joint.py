@@ -94,14 +94,14 @@ def part_cameras(bench: Bench) -> None:
     if not names:
         sys.exit("the part `cameras` needs --held-out expressions")
     comparison = bench.comparison()
-    components = kept_rig(bench, "global").first(bench.joint.k)
+    rig = kept_rig(bench, "global").first(bench.joint.k)
     total = int((~bench.subject.cameras.held_out).sum())
     mesh_only = replace(comparison, solve=JointSolve(0, 0.0))
     for cameras in [0, *(count for count in (1, 2, 3, 4, 6, 8) if count < total), total]:
         begin = time.perf_counter()
-        weights = unseen_weights(comparison if cameras else mesh_only, components, names, cameras or 1)
+        weights = unseen_weights(comparison if cameras else mesh_only, rig, names, cameras or 1)
         seconds = (time.perf_counter() - begin) / len(names)
-        table = measured_rig(comparison, names, "held_out", "joint_global", components, weights)
+        table = measured_rig(comparison, names, "held_out", "joint_global", rig, weights)
         psnr = table.loc[table["region"] == "mask", "psnr"].mean()
         label = "photographs" if cameras else "tracked mesh alone"
         bench.record("cameras", {"from": label, "cameras": cameras, "psnr": psnr, "seconds_per_frame": seconds})

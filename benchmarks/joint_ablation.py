@@ -117,14 +117,13 @@ def row_of(bench: Bench, variant: Variant) -> dict[str, Any]:
     elif variant.start == "mesh":
         start = mesh_start(bench, config, variant.family)
     run = learned_rig(bench, config, variant.family, start, variant.seed)
+    rig = run.components
     row: dict[str, Any] = {"setting": variant.label, "family": variant.family}
     for split in ("train", "held_out"):
         names = bench.subject.names(split)
         if names:
-            weights = (
-                run.components.W if split == "train" else unseen_weights(bench.comparison(), run.components, names)
-            )
-            table = measured_rig(bench.comparison(), names, split, variant.label, run.components, weights)
+            weights = rig.W if split == "train" else unseen_weights(bench.comparison(), rig, names)
+            table = measured_rig(bench.comparison(), names, split, variant.label, rig, weights)
             row[f"psnr_{split}"] = table.loc[table["region"] == "mask", "psnr"].mean()
     return row | {name: run.costs[name] for name in ("zero_rows", "seconds", "cpu_seconds")}
 

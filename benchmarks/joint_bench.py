@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,11 @@ from splatrig.config.models import Config, JointConfig
 from splatrig.dataset.cameras import read_cameras
 from splatrig.dataset.dataset import Dataset
 from splatrig.fitting.background import one_ahead
-from splatrig.fitting.compare_view import RenderOptions
-from splatrig.fitting.fitting import FitContext, first_gaussians
+from splatrig.fitting.fitting import FitContext, first_gaussians, warm_gaussians
+from splatrig.fitting.frame_data import FrameData, FrameReader
 from splatrig.fitting.frame_fit import fit
-from splatrig.fitting.initialize import moved_by_mesh
 from splatrig.fitting.recipe import render_options
-from splatrig.fitting.schedule import Shot, stream
+from splatrig.fitting.schedule import stream
 from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.fitting.world import World
 from splatrig.gaussians.gaussians import Gaussians
@@ -52,7 +52,6 @@ from splatrig.learned.stage import (
     training_schedule,
     validation_pairs,
 )
-from splatrig.mesh.normals import vertex_rotations
 from splatrig.mesh.template import read_template
 
 
@@ -100,16 +99,12 @@ class Bench:
 
     def comparison(self) -> Comparison:
         """Return what all measurements share."""
-        return Comparison(self.subject, self.view, self.joint.solve, self.device)
+        render = render_options(self.config.training, "mask")
+        return Comparison(self.subject, render, self.joint.solve, self.device)
 
     def arrived(self, names: list[str]) -> None:
         """Wait until the photographs of the frames `expression/frame` are there."""
         wait_for(self.making, [self.folder / "dataset" / name for name in names], self.subject.cameras.names)
-
-    @property
-    def view(self) -> RenderOptions:
-        """How pictures are rendered and compared."""
-        return render_options(self.config.training, "mask")
 
     def kept(self, name: str, make: Callable[[], Components]) -> Components:
         """Return components that an earlier call kept, or make and keep them."""
@@ -219,17 +214,17 @@ def open_bench(
         row = frames[frames["neutral"]].iloc[0]
         wait_for(making, [folder / "dataset" / row["expression"] / row["frame"]], cameras.names)
         begin = time.perf_counter()
-        fitted = fit_first(context_of(folder, config, device), row["expression"], row["frame"])
+        fitted = fit_first(context_of(folder, config, device), f"{row['expression']}/{row['frame']}")
         keep.mkdir(parents=True, exist_ok=True)
         write_fitted_frames(neutral, as_store(row["expression"], {row["frame"]: fitted}))
         report(f"neutral: {config.training.steps.neutral} steps, {time.perf_counter() - begin:.1f} s with decoding")
-    with tempfile.NamedTemporaryFile("w", suffix=".csv") as stream:
-        frames.to_csv(stream.name, index=False)
+    with tempfile.NamedTemporaryFile("w", suffix=".csv") as table:
+        frames.to_csv(table.name, index=False)
         subject = Subject.open(
             cameras=folder / "dataset" / "cameras.json",
             template=folder / "template" / "template.h5",
             neutral=neutral,
-            frames=stream.name,
+            frames=table.name,
         )
     return Bench(folder, options.out, keep, config, subject, device, options, making=making, figures=figures)
 
@@ -241,17 +236,36 @@ def as_store(expression: str, fits: dict[str, Gaussians]) -> FittedFrames:
 
 
 def context_of(folder: Path, config: Config, device: torch.device) -> FitContext:
-    """Return what fits of single frames need."""
-    template = read_template(folder / "template" / "template.h5")
-    dataset = Dataset.open(folder / "dataset" / "cameras.json")
-    return FitContext(dataset, template, config.training, "mask", 0, device, workers=8)
+    """Return what the fits of single frames share."""
+    return FitContext(
+        dataset=Dataset.open(folder / "dataset" / "cameras.json"),
+        template=read_template(folder / "template" / "template.h5"),
+        config=config.training,
+        background="mask",
+        seed=0,
+        device=device,
+        workers=8,
+    )
 
 
-def fit_first(context: FitContext, expression: str, frame: str) -> Gaussians:
-    """Fit the neutral."""
-    data = context.load(f"{expression}/{frame}")
+def reader_of(context: FitContext, names: Sequence[str]) -> FrameReader:
+    """Return the reader of the frames `expression/frame`."""
+    return FrameReader(context.dataset, names, context.template, context.device, workers=context.workers)
+
+
+def read_ahead(context: FitContext, names: Sequence[str]) -> Iterator[FrameData]:
+    """Yield the frames `expression/frame`, each read while its predecessor is used."""
+    with reader_of(context, names) as reader:
+        for data, _ in one_ahead(reader.read, range(len(names))):
+            yield data
+
+
+def fit_first(context: FitContext, name: str) -> Gaussians:
+    """Fit the neutral, `expression/frame`."""
+    with reader_of(context, [name]) as reader:
+        data, _ = reader.read(0)
     start = first_gaussians(context, data)
-    return fit(start, data, context.edge_lengths, context.plan("neutral"), 0).gaussians
+    return fit(start, data, context.surface(data), context.plan("neutral"), 0).gaussians
 
 
 def mesh_start(bench: Bench, config: JointConfig, family: str) -> Components:
@@ -310,14 +324,14 @@ def learned_rig(bench: Bench, config: JointConfig, family: str, start: Component
         **peak_gib(),
     }
     components = as_components(learned, bench.subject, family, {})
-    return Run(components, learned, costs | {"zero_rows": components.zero_rows or 0.0})
+    return Run(components, learned, costs | {"zero_rows": components.zero_rows})
 
 
 @contextmanager
 def begun(
     bench: Bench, subject: Subject, config: JointConfig, start: Components | None, family: str = "global"
-) -> Iterator[tuple[JointFit, Iterator[list[list[Shot]]]]]:
-    """Give a rig before its first step, and the shots of each step that fall to this process."""
+) -> Iterator[tuple[JointFit, Callable[[int], None]]]:
+    """Give a rig before its first step, and what takes the step with a number, on the next photographs."""
     names, world = subject.names("train"), World.current()
     rig = rig_start(config, bench.config.components.sldc, subject, start, family, bench.seed)
     plan = joint_plan(config, bench.config.training, "mask", family, rig, subject.pixel_size)
@@ -325,9 +339,11 @@ def begun(
     checked = validation_pairs(subject, names, config.validation_pairs, bench.seed)
     around = Surroundings(subject.edge_lengths, subject.normals, segment_laplacian(names), checked)
     with subject.photographs(names, bench.device, sharing=world.size) as photographs:
-        joint = JointFit(TrainableRig(rig, plan.rates, bench.device), photographs, schedule, around, plan, world)
-        joint.optimizer.constrain()
-        yield joint, stream(photographs, schedule, world.lanes(config.batch.frames))
+        fit = JointFit(TrainableRig(rig, plan.rates, bench.device), photographs, schedule, around, plan, world)
+        fit.optimizer.constrain()
+        shots = stream(photographs, schedule, world.lanes(config.batch.frames))
+        seen = schedule.frames(0) if world.size > 1 else repeat(None)
+        yield fit, lambda step: fit.fit.step(step, next(shots), seen=next(seen))
 
 
 def now() -> float:
@@ -375,6 +391,11 @@ def gpu_utilisation() -> Iterator[list[float]]:
         reader.join(timeout=5)
 
 
+def with_cameras(subject: Subject, chosen: np.ndarray) -> Subject:
+    """Return the subject with the cameras at these indices alone."""
+    return replace(subject, dataset=replace(subject.dataset, cameras=subject.cameras.select(chosen)))
+
+
 def at_level(bench: Bench, level: str) -> Subject:
     """Return the subject with its Gaussians and template cut to a coarser level: the first rows of everything."""
     subject = bench.subject
@@ -410,23 +431,18 @@ def single_fits(bench: Bench) -> dict[str, Gaussians]:
     """Return every frame fitted on its own from the neutral, as the rules do, by `expression/frame`."""
     folder = bench.options.fits or bench.keep / "fits"
     context = context_of(bench.folder, bench.config, bench.device)
-    level = bench.subject.template.levels[bench.subject.template.finest]
     plan, neutral, seconds = context.plan("frame"), bench.subject.neutral, 0.0
     for expression, group in bench.subject.frames.groupby("expression", sort=False):
         path = folder / f"{expression}.h5"
         if path.exists():
             continue
-        bench.arrived([f"{expression}/{frame}" for frame in group["frame"]])
-        fits = {}
-        with context.reader([f"{expression}/{frame}" for frame in group["frame"]]) as reader:
-            for data, _ in one_ahead(reader.read, range(len(group))):
-                if data.name == bench.subject.neutral_name:
-                    fits[data.frame.frame] = neutral
-                    continue
-                turns = vertex_rotations(level.vertices, data.vertices, level.faces)
-                start = moved_by_mesh(neutral, level.vertices, data.vertices, turns)
-                done = fit(start, data, context.edge_lengths, plan, 0, reference_quats=neutral.quats)
-                fits[data.frame.frame], seconds = done.gaussians, seconds + done.seconds
+        names = [f"{expression}/{frame}" for frame in group["frame"]]
+        bench.arrived(names)
+        fits = dict.fromkeys(group["frame"], neutral)  # which the neutral frame keeps
+        for data in read_ahead(context, [name for name in names if name != bench.subject.neutral_name]):
+            start = warm_gaussians(context, data.vertices, neutral)
+            done = fit(start, data, context.surface(data), plan, 0, reference_quats=neutral.quats)
+            fits[data.frame.frame], seconds = done.gaussians, seconds + done.seconds
         folder.mkdir(parents=True, exist_ok=True)
         write_fitted_frames(path, as_store(str(expression), fits))
         bench.record("fits", {"fitted": str(expression), "steps": plan.steps, "step_seconds_until_here": seconds})
@@ -445,4 +461,4 @@ def pca_of_fits(bench: Bench, fits: dict[str, Gaussians], k: int) -> Components:
     matrix = in_memory(rows, bench.subject.neutral_row(names))
     found = principal_components(matrix, min(k, len(names) - 1), "neutral", threads=os.cpu_count() or 1)
     level = bench.subject.template.levels[bench.subject.template.finest]
-    return found.components(faces=level.faces, face_mask=level.mask, frames=tuple(names))
+    return found.components(faces=level.faces, face_mask=level.mask, frames=names)

@@ -2,13 +2,14 @@
 
 import tempfile
 from argparse import Namespace
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from joint_bench import Bench, begun, kept_start, now, open_bench, report
+from joint_bench import Bench, begun, kept_start, now, open_bench, report, with_cameras
 from numpy.typing import NDArray
 
 from splatrig.config.models import JointBatch
@@ -79,27 +80,26 @@ def learn_share(values: dict[str, Any]) -> None:
     bench = open_bench(options, Path(values["folder"]), Path(values["keep"]))
     subject = bench.subject
     if values["timed"]:  # few photographs, not what a step costs
-        cameras = subject.cameras.select(np.arange(1, len(subject.cameras), 4))
-        subject = replace(subject, dataset=replace(subject.dataset, cameras=cameras))
+        subject = with_cameras(subject, np.arange(1, len(subject.cameras), 4))
     config = replace(bench.joint, batch=JointBatch(values["batch"], 1))
-    with begun(bench, subject, config, kept_start(bench, "global")) as (fit, shots):
+    with begun(bench, subject, config, kept_start(bench, "global")) as (fit, step):
         before = _arrays(fit, "start/")
         if values["timed"]:
             pairs = len(subject.names("train")) * int((~subject.cameras.held_out).sum())
-            _steps(fit, shots, -(-pairs // values["batch"]) + 2)  # after which all photographs are decoded
-            found = {"seconds": _steps(fit, shots, values["steps"])} | _reduction(fit)
+            _steps(step, -(-pairs // values["batch"]) + 2)  # after which all photographs are decoded
+            found = {"seconds": _steps(step, values["steps"])} | _reduction(fit)
         else:
-            _steps(fit, shots, values["steps"])
+            _steps(step, values["steps"])
             found = {"psnr": fit.validation_psnr(), **before, **_arrays(fit, "")}
     if World.current().rank == 0:
         np.savez(Path(values["out"]) / "learned.npz", **found)
 
 
-def _steps(fit: JointFit, shots: Any, count: int) -> float:
+def _steps(step: Callable[[int], None], count: int) -> float:
     """Make steps; return the seconds that one took."""
     begin = now()
-    for step in range(count):
-        fit.fit.step(step, next(shots))
+    for number in range(count):
+        step(number)
     return (now() - begin) / count
 
 

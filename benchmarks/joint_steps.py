@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import torch
-from joint_bench import Bench, at_level, begun, forget_peak, kept_start, learned_rig, now, peak_gib
+from joint_bench import Bench, at_level, begun, forget_peak, kept_start, learned_rig, now, peak_gib, with_cameras
 from torch.autograd import DeviceType
 
 from splatrig.components.component_file import Components
@@ -42,17 +42,17 @@ def step_costs(
     kernels and its copies.
     """
     few = np.flatnonzero(np.arange(len(subject.cameras)) % 4 == 1)  # photographs, not what a step costs
-    subject = replace(subject, dataset=replace(subject.dataset, cameras=subject.cameras.select(few)))
+    subject = with_cameras(subject, few)
     pairs = len(subject.names("train")) * int((~subject.cameras.held_out).sum())
     on_gpu = torch.cuda.is_available()
     clock = now if on_gpu else time.thread_time  # on a CPU: not of decoding threads, nor of other jobs
     forget_peak()
-    with begun(bench, subject, replace(config, validation_pairs=0), start, family) as (fit, shots):
+    with begun(bench, subject, replace(config, validation_pairs=0), start, family) as (_, step):
         steps = iter(range(10**9))
 
         def take(count: int) -> None:
             for _ in range(count):
-                fit.fit.step(next(steps), next(shots))
+                step(next(steps))
 
         count = STEPS if on_gpu else 2 if bench.options.smallest else STEPS // 5
         take(max(30, 1 + pairs // config.batch.frames) if on_gpu else min(5, count))

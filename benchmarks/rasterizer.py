@@ -14,7 +14,7 @@ import torch
 from harness import Figures, machine, parsed, parser_of
 from torch import Tensor
 
-from splatrig.rasterize import numba_backend, rasterize
+from splatrig.rasterize import Splats, Views, numba_backend, rasterize
 from splatrig.rasterize import numba_compositing as compositing
 from splatrig.rasterize import numba_projection as projection
 
@@ -88,7 +88,7 @@ def stages(size: tuple[int, int, int], opacity: float, repeats: int) -> tuple[di
     count, height, width = size
     gaussians, viewmats, Ks = head_like_scene(count, height, width, opacity)
     camera = numba_backend._camera(Views(viewmats, Ks, width, height), 0)
-    arrays = projection.Gaussians(*(tensor.numpy() for tensor in gaussians))
+    arrays = projection.GaussianArrays(*(tensor.numpy() for tensor in gaussians))
     splats, depths = np.zeros(count, compositing.splat_dtype(np.float32)), np.zeros(count, np.float32)
     frame, frame_grad = (
         compositing.Frame(np.ones((height, width, 3), np.float32), np.ones((height, width), np.float32))
@@ -106,7 +106,7 @@ def stages(size: tuple[int, int, int], opacity: float, repeats: int) -> tuple[di
     project()
     tiles = sort()
     records = np.zeros((len(tiles.pairs), compositing.RECORD_COLUMNS), np.float32)
-    splat_grads, grads = np.zeros_like(splats), projection.Gaussians(*(np.zeros_like(array) for array in arrays))
+    splat_grads, grads = np.zeros_like(splats), projection.GaussianArrays(*(np.zeros_like(array) for array in arrays))
     calls = {
         "blend": lambda: compositing.composite_tiles(0, 1, tiles, splats, frame),
         "blend backward": lambda: compositing.composite_tiles_backward(0, 1, tiles, splats, frame, frame_grad, records),

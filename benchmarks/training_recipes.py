@@ -11,17 +11,15 @@ import torch
 from full_size_capture import NEUTRAL
 from harness import Figures
 from original_step import original_steps
-from training_bench import PERFORMANCE, Bench
+from training_bench import PERFORMANCE, Bench, load_frame
 
-from splatrig.fitting.fitting import FitContext, first_gaussians
+from splatrig.fitting.fitting import FitContext, first_gaussians, warm_gaussians
 from splatrig.fitting.frame_data import FrameData
 from splatrig.fitting.frame_fit import fit
-from splatrig.fitting.initialize import moved_by_mesh
 from splatrig.fitting.measurement import measure_frame, summary
 from splatrig.fitting.recipe import Plan
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
-from splatrig.mesh.normals import vertex_rotations
 
 OPAQUE_LOGIT = 9.0
 """Opacity 0.9999: what `fixed to 1` means where opacities are logits."""
@@ -38,22 +36,19 @@ class Sitting:
     warm_start: Gaussians
 
 
-def load_frame(context: FitContext, expression: str, frame: str) -> tuple[FrameData, FrameData]:
-    """Return a frame on the device, and its held-out cameras alone."""
-    data = context.load(f"{expression}/{frame}")
-    rows = np.flatnonzero(data.frame.cameras.held_out)
-    seen = replace(data.frame, cameras=data.frame.cameras.select(rows))
-    return data, replace(data, frame=seen, views=tuple(data.views[row] for row in rows))
+def held_out_of(data: FrameData) -> FrameData:
+    """Return a frame with its held-out cameras alone."""
+    cameras = data.frame.cameras
+    frame = replace(data.frame, cameras=cameras.select(cameras.held_out))
+    views = tuple(view for view, held_out in zip(data.views, cameras.held_out, strict=True) if held_out)
+    return replace(data, frame=frame, views=views)
 
 
 def seat(bench: Bench, **training: Any) -> Sitting:
     """Load the strongest frame of the first expression and carry the neutral there."""
-    context = bench.context(**training)
-    expression = bench.synthesised[0]
-    data, held_out = load_frame(context, expression, bench.frames(expression)[-1])
-    rest = bench.neutral
-    turns = vertex_rotations(context.neutral_vertices, data.vertices, context.faces)
-    return Sitting(data, held_out, context, moved_by_mesh(rest, context.neutral_vertices, data.vertices, turns))
+    context, expression = bench.context(**training), bench.synthesised[0]
+    data = load_frame(context, expression, bench.frames(expression)[-1])
+    return Sitting(data, held_out_of(data), context, warm_gaussians(context, data.vertices, bench.neutral))
 
 
 def psnr_of(gaussians: Gaussians, held_out: FrameData, plan: Plan) -> float:
@@ -93,11 +88,11 @@ def part_speed(bench: Bench) -> None:
     """Time the steps of both recipes, and of the original's own step, in one process."""
     figures, lengths = bench.figures, bench.lengths
     sitting = seat(bench)
-    data, edges = sitting.data, sitting.context.edge_lengths
+    data, surface = sitting.data, sitting.context.surface(sitting.data)
 
     def rate(what: str, start: Gaussians, plan: Plan) -> None:
         def fitted(steps: int) -> None:
-            fit(start, data, edges, replace(plan, steps=steps), 0)
+            fit(start, data, surface, replace(plan, steps=steps), 0)
 
         value, peak = peak_of(lambda: steps_a_second(fitted, lengths.timed))
         _add_speed(figures, f"{what} ({plan.render.rasterizer})", value, peak)
@@ -148,7 +143,8 @@ def part_variants(bench: Bench, full: int) -> None:
     context = bench.context(recipe="seed", rasterizer="auto")
     expression = bench.synthesised[0]
     name = bench.frames(expression)[-1]
-    data, held_out = load_frame(context, expression, name)
+    data = load_frame(context, expression, name)
+    held_out = held_out_of(data)
     variants = seed_variants(first_gaussians(context, data), context.plan("frame"))
     steps = context.plan("frame").steps if full else bench.lengths.variants
     chosen, warm = list(variants), 0.0
@@ -165,8 +161,8 @@ def part_variants(bench: Bench, full: int) -> None:
         chosen = [best, chosen[0]][:full]
     for what in chosen:
         start, plan = variants[what]
-        plan = replace(plan, steps=steps, render=replace(plan.render, rasterizer="auto"))
-        result = fit(start, data, context.edge_lengths, plan, 0)
+        plan = replace(plan, steps=steps)
+        result = fit(start, data, context.surface(data), plan, 0)
         value = psnr_of(result.gaussians, held_out, plan)
         remark = f"{result.seconds:.1f} s, {steps / result.seconds:.0f} steps/s"
         figures.add(f"seed recipe, {what}, {steps} steps", value, "dB", remark)
@@ -181,15 +177,15 @@ def part_curves(bench: Bench) -> None:
     plan = sitting.context.plan("frame")
     for steps in bench.lengths.frame_curve:
         own = replace(plan, steps=steps)
-        result = fit(sitting.warm_start, sitting.data, sitting.context.edge_lengths, own, 0)
+        result = fit(sitting.warm_start, sitting.data, sitting.context.surface(sitting.data), own, 0)
         value = psnr_of(result.gaussians, sitting.held_out, own)
         figures.add(f"warm frame, {steps} steps", value, "dB", f"{result.seconds:.2f} s")
     del sitting
     context = bench.context()
-    data, held_out = load_frame(context, NEUTRAL, bench.frames(NEUTRAL)[0])
-    start = first_gaussians(context, data)
+    data = load_frame(context, NEUTRAL, bench.frames(NEUTRAL)[0])
+    held_out, start = held_out_of(data), first_gaussians(context, data)
     for steps in bench.lengths.neutral_curve:
         own = replace(context.plan("neutral"), steps=steps)
-        result = fit(start, data, context.edge_lengths, own, 0)
+        result = fit(start, data, context.surface(data), own, 0)
         value = psnr_of(result.gaussians, held_out, own)
         figures.add(f"neutral, {steps} steps", value, "dB", f"{result.seconds:.2f} s")

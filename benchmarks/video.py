@@ -112,7 +112,7 @@ def drain(batches) -> None:
 
 
 def stages(
-    rig: DeviceRig, weights: np.ndarray, path: Cameras, batch: int, device: str, repeats: int
+    rig: Rig, weights: np.ndarray, path: Cameras, batch: int, device: str, repeats: int
 ) -> list[tuple[str, float]]:
     """Return milliseconds a frame of the parts of a batch."""
     rows = torch.as_tensor(weights[:batch], dtype=torch.float32, device=device)
@@ -173,9 +173,9 @@ def main() -> None:
     figures.say(
         f"{options.count} Gaussians, {options.components} components, {options.size[0]}×{options.size[1]} pixels"
     )
-    ready = device_rig(rig, options.device)
-    first = next(film_on_device(ready, weights[:1], path.select([0]), BLACK, 1))[0].cpu().numpy()
-    one = to_bytes(render(rig.gaussians(weights[0]), path.select([0]), device=options.device)[0][0])
+    ready, renderer = rig.to(options.device), Renderer(options.device)
+    first = next(film_in_batches(ready, weights[:1], path.select([0]), renderer, 1))[0].cpu().numpy()
+    one = to_bytes(render(rig.pose(weights[0]), path.select([0]), device=options.device)[0][0])
     difference = np.abs(first.astype(int) - one.astype(int))
     figures.add("picture covered by the head", (first.max(axis=2) > 8).mean(), "fraction")
     figures.add("batched against single render: mean difference", difference.mean(), "of 255")
@@ -197,7 +197,7 @@ def main() -> None:
         figures.add("peak GPU memory", torch.cuda.max_memory_allocated() / 2**30, "GiB")
     if options.encode:
         cut = slice(0, options.encode)
-        taken = encoded(ready, weights[cut], path.select(np.arange(options.frames)[cut]), 8, options.threads)
+        taken = encoded(ready, weights[cut], path.select(np.arange(options.frames)[cut]), 8, options.threads, renderer)
         figures.add(f"with encoding on {options.threads} threads", len(weights[cut]) / taken, "frames/s")
     figures.save()
 

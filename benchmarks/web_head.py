@@ -23,7 +23,7 @@ from PIL import Image
 from scipy.optimize import lsq_linear
 
 from splatrig.animation.render import render
-from splatrig.control.fit import positions
+from splatrig.components.weights import positions
 from splatrig.control.head import Head, open_head
 from splatrig.control.web.measure import INSIDE, expression_poses, psnr
 from splatrig.dataset.cameras import Cameras, read_cameras
