@@ -20,6 +20,10 @@ import torch
 import yaml
 from harness import Figures, checkout, machine
 from splatrig.fitting.dataset import FrameSource
+from splatrig.fitting.trainer import Surface, fit
+from splatrig.learned.model import JointRig
+from splatrig.learned.parallel import World
+from splatrig.learned.stream import Shot, stream
 
 from splatrig.components.component_file import Components, read_components, write_components
 from splatrig.components.fields import ATTRIBUTES
@@ -31,15 +35,12 @@ from splatrig.dataset.cameras import read_cameras
 from splatrig.fitting.fitting import Studio, first_gaussians
 from splatrig.fitting.initialize import moved_by_mesh
 from splatrig.fitting.recipe import Plan, plan_for
-from splatrig.fitting.trainer import Surface, fit
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 from splatrig.jobs.device import choose_device
 from splatrig.learned.compare import Comparison, read_fits
 from splatrig.learned.fit import JointFit, Surroundings, segment_laplacian
 from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
-from splatrig.learned.model import JointRig
-from splatrig.learned.parallel import World
 from splatrig.learned.stage import (
     Learned,
     Subject,
@@ -50,7 +51,6 @@ from splatrig.learned.stage import (
     training_schedule,
     validation_pairs,
 )
-from splatrig.learned.stream import Shot, stream
 from splatrig.mesh.normals import vertex_rotations
 from splatrig.mesh.template import read_template
 from splatrig.mesh.topology import mean_edge_lengths
@@ -171,7 +171,6 @@ def configuration(options: Any) -> Config:
         "joint.memory_gib": options.memory_gib,
         "joint.local.lambda": options.local_lambda,
         "joint.solve.steps": options.solve_steps,
-        "joint.patience": 0,
         "training.steps.neutral": options.neutral_steps,
         "training.steps.frame": options.fit_steps,
     }
