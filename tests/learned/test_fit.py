@@ -41,11 +41,17 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> Planted:
 
 
 def learn(
-    truth: Planted, start: RigStart, plan: JointPlan, schedule: Schedule | None = None, slot: Slot | None = None
+    truth: Planted,
+    start: RigStart,
+    plan: JointPlan,
+    schedule: Schedule | None = None,
+    slot: Slot | None = None,
+    **changes: object,
 ) -> tuple[TrainableRig, JointFit]:
-    rig = TrainableRig(start, plan.rates)
+    """Learn a rig; `changes` are other surroundings than the planted ones."""
+    rig, surroundings = TrainableRig(start, plan.rates), replace(known_rig.surroundings(truth), **changes)
     with known_rig.photographs(truth) as photographs:
-        joint = JointFit(rig, photographs, schedule or known_rig.schedule(truth), known_rig.surroundings(truth), plan)
+        joint = JointFit(rig, photographs, schedule or known_rig.schedule(truth), surroundings, plan)
         joint.run(slot)
     return rig, joint
 
@@ -56,7 +62,7 @@ def arrays(rig: TrainableRig) -> dict[str, np.ndarray]:
 
 def test_a_planted_global_rig_is_recovered_up_to_its_gauge(truth: Planted) -> None:
     rig, joint = learn(truth, known_rig.disturbed(truth, 0, local=False), known_rig.plan(400))
-    assert joint.best_psnr > RECOVERED_DB
+    assert joint.history[-1][3] > RECOVERED_DB
     weights = rig.weights.detach().numpy()
     gauge, *_ = np.linalg.lstsq(weights, truth.weights, rcond=None)
     for k in range(3):
@@ -65,7 +71,7 @@ def test_a_planted_global_rig_is_recovered_up_to_its_gauge(truth: Planted) -> No
 
 def test_a_planted_local_rig_is_recovered_inside_its_supports(truth: Planted) -> None:
     rig, joint = learn(truth, known_rig.disturbed(truth, 0, local=True), known_rig.plan(400, local=True))
-    assert joint.best_psnr > RECOVERED_DB
+    assert joint.history[-1][3] > RECOVERED_DB
     weights = rig.weights.detach().numpy()
     for k in range(3):
         assert np.corrcoef(weights[:, k], truth.weights[:, k])[0, 1] > RECOVERED_CORRELATION
@@ -82,7 +88,7 @@ def test_the_group_lasso_shrinks_supports_that_are_too_wide(truth: Planted) -> N
     moving = rig.blocks[0].dense().any(dim=2).numpy()
     assert moving[truth.support].mean() > 0.95
     assert moving[~truth.support].mean() < 0.6
-    assert joint.best_psnr > RECOVERED_DB - 3
+    assert joint.history[-1][3] > RECOVERED_DB - 3
 
 
 def test_a_killed_fit_goes_on_to_the_same_bits(truth: Planted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,35 +215,27 @@ def test_one_bad_picture_changes_nothing_and_many_stop_the_fit(truth: Planted, m
         learn(truth, known_rig.disturbed(truth, 0, local=False), known_rig.plan(20, check_every=10))
 
 
-def test_the_fit_stops_when_held_out_cameras_no_longer_improve(truth: Planted) -> None:
-    plan = known_rig.plan(400, check_every=5, patience=2, base_rates=replace(known_rig.RATES, sh0=3.0))
-    rig, joint = learn(truth, truth.start(), plan)
-    assert joint.steps_done < 400
-    assert joint.best_step == max(joint.history, key=lambda row: row[3])[0]
-    with known_rig.photographs(truth) as photographs:
-        joint.photographs = photographs
-        assert joint.validation_psnr() == pytest.approx(joint.best_psnr, abs=1e-4)
-    assert rig.weights.requires_grad
+def test_held_out_cameras_choose_nothing(truth: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rig is that of the last step, also where earlier ones measured better: the tables report these cameras."""
+    falling = iter(range(1000, 0, -1))
+    monkeypatch.setattr(JointFit, "measure", lambda _fit, _pair: float(next(falling)))
+    plan = known_rig.plan(12, check_every=3, base_rates=replace(known_rig.RATES, sh0=3.0))
+    start = known_rig.disturbed(truth, 0, local=False)
+    rig, joint = learn(truth, start, plan)
+    assert [step for step, *_ in joint.history] == [3, 6, 9, 12]
+    assert np.all(np.diff([row[3] for row in joint.history]) < 0)
+    unmeasured, other = learn(truth, start, plan, validation=())
+    assert np.isnan([row[3] for row in other.history]).all()
+    for name, array in arrays(rig).items():
+        np.testing.assert_array_equal(array, arrays(unmeasured)[name], err_msg=name)
 
 
-def test_without_held_out_cameras_the_last_step_is_kept_and_patience_waits(truth: Planted) -> None:
-    surroundings = replace(known_rig.surroundings(truth), validation=())
-    rig = TrainableRig(truth.start(), known_rig.RATES)
-    with known_rig.photographs(truth) as photographs:
-        plan = known_rig.plan(8, check_every=2, patience=1)
-        joint = JointFit(rig, photographs, known_rig.schedule(truth), surroundings, plan)
-        report = joint.run()
-    assert (joint.steps_done, report.best_step) == (8, 8)
-    assert report.history["psnr"].isna().all()
-
-
-def test_a_held_out_camera_that_sees_no_head_does_not_spoil_the_choice(truth: Planted, monkeypatch) -> None:
+def test_a_held_out_camera_that_sees_no_head_does_not_spoil_the_mean(truth: Planted, monkeypatch) -> None:
     plain = JointFit.measure
     blind = known_rig.surroundings(truth).validation[0]
     monkeypatch.setattr(JointFit, "measure", lambda fit, pair: np.nan if pair == blind else plain(fit, pair))
     _, joint = learn(truth, truth.start(), known_rig.plan(4, check_every=2))
     assert all(np.isfinite(row[3]) for row in joint.history)
-    assert np.isfinite(joint.best_psnr)
 
 
 def test_the_laplacian_couples_neighbours_of_a_segment_by_their_distance_in_time() -> None:

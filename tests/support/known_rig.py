@@ -155,7 +155,6 @@ def plan(steps: int = 600, *, local: bool = False, **changes: object) -> JointPl
         "sparsity": 0.0,
         "occlusion": Occlusion(ALL, 0.0),
         "check_every": 100,
-        "patience": 0,
         "render": RENDER,
         "size_weight": 0.0,
     }

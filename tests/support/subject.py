@@ -72,7 +72,6 @@ def joint_config(**changes: object) -> JointConfig:
         "back_faces": 1.0,
         "dropout": 0.0,
         "check_every": 20,
-        "patience": 0,
         "validation_pairs": 5,
         "memory_gib": 1.0,
         "passes": 2,

@@ -65,8 +65,6 @@ class Solver:
     """Dead components that were started again."""
     history: NDArray[np.float64] | None = None  # [checks, 3]
     """Of learned rigs: step, loss, PSNR in dB in the silhouette of held-out cameras."""
-    best_step: int | None = None
-    """Of learned rigs: the step after which the rig was taken."""
     bad_steps: int | None = None
     """Of learned rigs: steps that changed nothing, since their loss was not finite."""
 
@@ -237,7 +235,7 @@ FAMILY_DATASETS = {
 }
 """Fields of `Components` that only some families have, and the datasets that hold them."""
 
-_FAMILY_ATTRIBUTES = {"zero_rows": "zero_rows", "solver.best_step": "best_step", "solver.bad_steps": "bad_steps"}
+_FAMILY_ATTRIBUTES = {"zero_rows": "zero_rows", "solver.bad_steps": "bad_steps"}
 """The same for single numbers of learned rigs, which are attributes of the file."""
 
 

@@ -441,7 +441,6 @@ class JointConfig:
     back_faces: float
     dropout: float
     check_every: int
-    patience: int
     validation_pairs: int
     memory_gib: float
     passes: int

@@ -18,7 +18,7 @@ from splatrig.fitting.compare_view import render_view
 from splatrig.fitting.engine import Fit
 from splatrig.fitting.metrics import psnr
 from splatrig.fitting.objective import Backdrops, Objective
-from splatrig.fitting.rig_optimizer import SELECTING, RigOptimizer
+from splatrig.fitting.rig_optimizer import RigOptimizer
 from splatrig.fitting.schedule import Schedule, stream
 from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.fitting.world import World
@@ -30,9 +30,7 @@ _LOG = logging.getLogger(__name__)
 
 BAD_SHARE = 0.01
 """The fit fails when more than this share of its steps had a loss that was not finite."""
-IMPROVEMENT_DB = 0.01
-"""A measurement counts as an improvement when it is better by this much."""
-_NUMBERS = {"steps_done": int, "bad_steps": int, "best_step": int, "best_psnr": float}
+_NUMBERS = ("steps_done", "bad_steps")
 """Attributes of `JointFit` that a saved state holds."""
 
 
@@ -53,7 +51,6 @@ class FitReport:
 
     history: pd.DataFrame
     """step, seconds, loss (mean since the last row), psnr (dB in the mask, mean over the validation pairs)."""
-    best_step: int
     seconds: float
     waited_seconds: float
     """Time during which photographs were waited for."""
@@ -114,8 +111,6 @@ class JointFit:
         self.fit = Fit(rig, self.optimizer, self._objective(surroundings), self.losses, self.world)
         self.validation = surroundings.validation[self.world.rank :: self.world.size]
         self.bad_steps = self.steps_done = 0
-        self.best_psnr, self.best_step = -np.inf, 0
-        self.best: dict[str, Tensor] = {}
         self.history: list[tuple[int, float, float, float]] = []
 
     def _objective(self, surroundings: Surroundings) -> Objective:
@@ -141,7 +136,10 @@ class JointFit:
         )
 
     def run(self, slot: Slot | None = None) -> FitReport:
-        """Make the steps of the plan, from the state in `slot` if there is one; leave the best measured in `rig`."""
+        """Make the steps of the plan, from the state in `slot` if there is one.
+
+        What is measured between steps is only reported: tables measure in the same cameras.
+        """
         begin = time.perf_counter()
         self.optimizer.constrain()
         if slot is not None:
@@ -150,29 +148,22 @@ class JointFit:
         shots = stream(self.photographs, self.schedule, lanes, self.steps_done)
         seen = self.schedule.frames(self.steps_done) if self.world.size > 1 else repeat(None)
         self.photographs.hold(self.validation)
-        stale = self._stale_checks()
         for step in track(range(self.steps_done, self.plan.steps), "joint fit", unit="step", shown=leading):
-            if self.plan.patience and stale >= self.plan.patience:
-                _LOG.info("stopped at step %d: no improvement in %d checks", step, stale)
-                break
             self.fit.step(step, next(shots), seen=next(seen))
             self.steps_done = step + 1
             if self.steps_done % self.plan.check_every == 0 or self.steps_done == self.plan.steps:
                 self.check(time.perf_counter() - begin)
-                stale = self._stale_checks()
                 if slot is not None and leading:
                     slot.keep(self.steps_done, self._state)
-        self._take_best()
         return FitReport(
             history=pd.DataFrame(self.history, columns=["step", "seconds", "loss", "psnr"]),
-            best_step=self.best_step,
             seconds=time.perf_counter() - begin,
             waited_seconds=self.photographs.waited_seconds,
             bad_steps=self.bad_steps,
         )
 
     def check(self, seconds: float) -> None:
-        """Measure the validation pairs, keep the rig if it is the best so far; raise InputError when it is broken."""
+        """Measure the validation pairs; raise InputError when the rig is broken."""
         self.world.reduce(means=[self.losses.per_step])
         losses = self.losses.per_step.tolist()
         self.losses.per_step.zero_()
@@ -189,15 +180,11 @@ class JointFit:
         loss = float(np.where(bad, 0.0, losses).sum()) / max(1, since)
         self.history.append((self.steps_done, seconds, loss, value))
         _LOG.info("step %d: loss %.5f, validation %.3f dB", *self.history[-1][:1], self.history[-1][2], value)
-        selecting = self.plan.sparsity > 0 and self.steps_done <= SELECTING * self.plan.steps
-        if not selecting and not value <= self.best_psnr:  # nothing to choose by (NaN): the last one
-            self.best_psnr, self.best_step = value, self.steps_done
-            self.best = {name: tensor.detach().clone() for name, tensor in self.rig.parameters().items()}
 
     def validation_psnr(self) -> float:
         """Return the mean PSNR in the silhouette over all processes' validation pairs, in dB; NaN without any.
 
-        Pairs whose camera does not see the head say nothing. All processes get the same number, and so decide alike.
+        Pairs whose camera does not see the head say nothing. All processes get the same number.
         """
         measured = [self.measure(pair) for pair in self.validation]
         values = [value for value in measured if not np.isnan(value)]
@@ -215,26 +202,9 @@ class JointFit:
             rendered, photographed = render_view(activated, view, self.plan.render, black)
             return psnr(rendered.clamp(0.0, 1.0), photographed, view.inside)
 
-    def _stale_checks(self) -> int:
-        """Return how many measurements have passed since the last that was better by `IMPROVEMENT_DB`, or was none."""
-        reference, stale = -np.inf, 0
-        for step, _, _, value in self.history:
-            selecting = self.plan.sparsity > 0 and step <= SELECTING * self.plan.steps
-            better = not value <= reference + IMPROVEMENT_DB
-            reference, stale = (value, 0) if better or selecting else (reference, stale + 1)
-        return stale
-
-    def _take_best(self) -> None:
-        """Go back to the best rig that was measured; without a measurement stay where the steps ended."""
-        if self.best and np.isfinite(self.best_psnr):
-            with torch.no_grad():
-                for name, tensor in self.rig.parameters().items():
-                    tensor.copy_(self.best[name])
-
     def _state(self) -> Arrays:
         """Return all that later steps depend on."""
-        tensors = self.optimizer.state() | {f"best/{name}": tensor for name, tensor in self.best.items()}
-        arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+        arrays = {name: tensor.cpu().numpy() for name, tensor in self.optimizer.state().items()}
         numbers = {name: np.array(getattr(self, name)) for name in _NUMBERS}
         return arrays | numbers | {"history": np.array(self.history)}
 
@@ -248,7 +218,6 @@ class JointFit:
         _LOG.info("resumes after step %d from %s", done, slot.path)
         tensors = {name: torch.as_tensor(array).to(self.rig.device) for name, array in arrays.items()}
         self.optimizer.restore(tensors)
-        self.best = {name.removeprefix("best/"): tensor for name, tensor in tensors.items() if name.startswith("best/")}
-        for name, kind in _NUMBERS.items():
-            setattr(self, name, kind(arrays[name]))
+        for name in _NUMBERS:
+            setattr(self, name, int(arrays[name]))
         self.history = [(int(row[0]), float(row[1]), float(row[2]), float(row[3])) for row in arrays["history"]]

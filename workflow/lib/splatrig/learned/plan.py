@@ -36,8 +36,6 @@ class JointPlan:
     """What every step does without."""
     check_every: int
     """Steps between two measurements on the validation pairs."""
-    patience: int
-    """Measurements without an improvement after which the fit stops; 0: never before the last step."""
     render: RenderOptions
     size_weight: float
     """Weight of the size of the Gaussians in the loss, mean (|s| / edge length)⁴."""

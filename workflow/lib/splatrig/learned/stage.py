@@ -140,7 +140,6 @@ def joint_plan(
         sparsity=config.local.sparsity if family == "local" else 0.0,
         occlusion=Occlusion(config.back_faces, config.dropout),
         check_every=config.check_every,
-        patience=config.patience,
         render=replace(render, backdrop="black") if render.backdrop == "leak" else render,
         size_weight=training.size_weight,
     )
@@ -261,14 +260,13 @@ def learn(
             world,
         )
         report = fit.run(slot)
-    best = report.history["psnr"].max() if len(report.history) else float("nan")
+    last = report.history["psnr"].iloc[-1] if len(report.history) else float("nan")
     _LOG.info(
-        "%d components, %d Gaussians, %d frames: %s at step %d; %.1f s, %.1f s waiting for photographs",
+        "%d components, %d Gaussians, %d frames: %s; %.1f s, %.1f s waiting for photographs",
         rig.count,
         len(rig),
         len(names),
-        f"best {best:.3f} dB" if np.isfinite(best) else "nothing to measure by",
-        report.best_step,
+        f"{last:.3f} dB in held-out cameras" if np.isfinite(last) else "nothing to measure by",
         report.seconds,
         report.waited_seconds,
     )
@@ -289,7 +287,6 @@ def as_components(learned: Learned, subject: Subject, family: str, parameters: M
     )
     solver = Solver(
         history=learned.report.history[["step", "loss", "psnr"]].to_numpy(np.float64),
-        best_step=learned.report.best_step,
         bad_steps=learned.report.bad_steps,
     )
     trained = TrainedOn(tuple(subject.names("train")), level.faces, level.mask)
