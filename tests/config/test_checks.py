@@ -95,8 +95,8 @@ def test_mapping_round_trip_keeps_python_keywords():
         ("capture.image_scale", 0, "capture.image_scale: got 0, expected a number"),
         ("training.recipe", "hot", "training.recipe: got 'hot', expected one of warm, seed"),
         ("capture.held_out.cameras", "every other", "capture.held_out.cameras: got 'every other'"),
-        ("components.sldc.supports", ["gaus"], "components.sldc.supports: got gaus, expected one of gauss, trapezoid."),
-        ("joint.local.map", "hat", "joint.local.map: got hat, expected one of gauss, trapezoid."),
+        ("components.sldc.supports", ["gaus"], "components.sldc.supports: got gaus, expected one of gauss, trapezoid"),
+        ("joint.local.map", "hat", "joint.local.map: got hat, expected one of gauss, trapezoid"),
         (
             "components.sldc.trapezoid.d_min",
             0.7,
