@@ -88,11 +88,11 @@ def part_speed(bench: Bench) -> None:
     """Time the steps of both recipes, and of the original's own step, in one process."""
     figures, lengths = bench.figures, bench.lengths
     sitting = seat(bench)
-    data, surface = sitting.data, sitting.context.surface(sitting.data)
+    data, edges = sitting.data, sitting.context.edge_lengths
 
     def rate(what: str, start: Gaussians, plan: Plan) -> None:
         def fitted(steps: int) -> None:
-            fit(start, data, surface, replace(plan, steps=steps), 0)
+            fit(start, data, edges, replace(plan, steps=steps), 0)
 
         value, peak = peak_of(lambda: steps_a_second(fitted, lengths.timed))
         _add_speed(figures, f"{what} ({plan.render.rasterizer})", value, peak)
@@ -162,7 +162,7 @@ def part_variants(bench: Bench, full: int) -> None:
     for what in chosen:
         start, plan = variants[what]
         plan = replace(plan, steps=steps)
-        result = fit(start, data, context.surface(data), plan, 0)
+        result = fit(start, data, context.edge_lengths, plan, 0)
         value = psnr_of(result.gaussians, held_out, plan)
         remark = f"{result.seconds:.1f} s, {steps / result.seconds:.0f} steps/s"
         figures.add(f"seed recipe, {what}, {steps} steps", value, "dB", remark)
@@ -177,7 +177,7 @@ def part_curves(bench: Bench) -> None:
     plan = sitting.context.plan("frame")
     for steps in bench.lengths.frame_curve:
         own = replace(plan, steps=steps)
-        result = fit(sitting.warm_start, sitting.data, sitting.context.surface(sitting.data), own, 0)
+        result = fit(sitting.warm_start, sitting.data, sitting.context.edge_lengths, own, 0)
         value = psnr_of(result.gaussians, sitting.held_out, own)
         figures.add(f"warm frame, {steps} steps", value, "dB", f"{result.seconds:.2f} s")
     del sitting
@@ -186,6 +186,6 @@ def part_curves(bench: Bench) -> None:
     held_out, start = held_out_of(data), first_gaussians(context, data)
     for steps in bench.lengths.neutral_curve:
         own = replace(context.plan("neutral"), steps=steps)
-        result = fit(start, data, context.surface(data), own, 0)
+        result = fit(start, data, context.edge_lengths, own, 0)
         value = psnr_of(result.gaussians, held_out, own)
         figures.add(f"neutral, {steps} steps", value, "dB", f"{result.seconds:.2f} s")
