@@ -38,10 +38,9 @@ class Sitting:
 
 def held_out_of(data: FrameData) -> FrameData:
     """Return a frame with its held-out cameras alone."""
-    cameras = data.frame.cameras
-    frame = replace(data.frame, cameras=cameras.select(cameras.held_out))
+    cameras = data.cameras
     views = tuple(view for view, held_out in zip(data.views, cameras.held_out, strict=True) if held_out)
-    return replace(data, frame=frame, views=views)
+    return replace(data, cameras=cameras.select(cameras.held_out), views=views)
 
 
 def seat(bench: Bench, **training: Any) -> Sitting:

@@ -14,19 +14,13 @@ from splatrig.mesh.template import Template
 
 
 @dataclass(frozen=True)
-class FrameData:
-    """One frame, its photographs on the device that fits."""
+class FrameData(Frame):
+    """One frame of the data set with its mesh, and its photographs on the device that fits."""
 
-    frame: Frame
     vertices: NDArray[np.float64]  # [V, 3]
     """Vertices of the finest level in head space, millimetres."""
     views: tuple[View, ...]
-    """Whole photographs with their crops, in the order of `frame.cameras`."""
-
-    @property
-    def name(self) -> str:
-        """`expression/frame`, as in tables and messages."""
-        return self.frame.name
+    """Whole photographs with their crops, in the order of `cameras`."""
 
     @property
     def device(self) -> torch.device:
@@ -69,7 +63,7 @@ class FrameReader:
             views = self._photographs.views(index)
         take_over(device, views)
         vertices, placed = beside.result()
-        return FrameData(self._photographs.frames[index], vertices, views), placed
+        return FrameData(**vars(self._photographs.frames[index]), vertices=vertices, views=views), placed
 
     def __enter__(self) -> "FrameReader":
         return self

@@ -150,7 +150,7 @@ class _FrameFit:
     def __init__(
         self, start: Gaussians, frame: FrameData, edge_lengths: NDArray[np.float64], plan: Plan, seed: int
     ) -> None:
-        device, cameras = frame.device, frame.frame.cameras
+        device, cameras = frame.device, frame.cameras
         views = [view for view, held_out in zip(frame.views, cameras.held_out, strict=True) if not held_out]
         if not views:
             raise InputError(f"{frame.name}: every camera is held out; leave some for training.")
