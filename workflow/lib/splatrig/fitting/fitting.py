@@ -53,7 +53,7 @@ class FitContext:
     seed: int
     device: torch.device
     progress: Path | None = None
-    """Folder for what a killed job goes on from; None: nothing is kept."""
+    """Folder for what a killed job resumes from; None: nothing is kept."""
     library: str = ""
     """Digest of the code that fits, so that an edited library starts over."""
     checkpoint_steps: int = 0
@@ -109,7 +109,7 @@ class FitContext:
 
 @dataclass(frozen=True)
 class Fitted:
-    """One fitted frame, how well, and its picture beside the photograph."""
+    """One fitted frame, how well, and an image of it next to the photograph."""
 
     frame: str
     gaussians: Gaussians

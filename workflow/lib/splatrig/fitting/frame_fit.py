@@ -31,7 +31,7 @@ CHECK_INTERVAL = 64
 PLATEAU_EPOCHS = 2
 """A plateau is seen between the mean losses of this many epochs and of as many before them."""
 PLATEAU_RESUME = 0.75
-"""Where on its schedule a fit goes on from a plateau: the last quarter lets the rates fall to their end."""
+"""Fraction of the schedule at which a fit resumes from a plateau: in the rest the learning rates fall to their end."""
 
 _ADVICE = "lower training.rates or look at this camera's photograph."
 

@@ -1,4 +1,4 @@
-"""Measure a fitted frame against every photograph of it, and picture it beside one."""
+"""Measure a fitted frame against every photograph of it, and show it next to one."""
 
 from collections.abc import Sequence
 
