@@ -1,4 +1,6 @@
+import gc
 import math
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -100,6 +102,20 @@ def test_fitting_does_not_change_what_it_starts_from(frame, start):
     fit(start, frame, tiny.edge_lengths(), replace(plan_for(tiny.config(), "neutral", "mask"), steps=3), seed=0)
     for name, values in start.items():
         np.testing.assert_array_equal(values, before[name])
+
+
+def test_what_a_fit_held_goes_with_it(start):
+    """A circle of references kept the photographs of several frames on the GPU until Python looked for it."""
+    data = tiny.frame_data()
+    image = weakref.ref(data.views[1].image)
+    gc.collect()
+    gc.disable()
+    try:
+        fit(start, data, tiny.edge_lengths(), replace(plan_for(tiny.config(), "neutral", "mask"), steps=3), seed=0)
+        del data
+        assert image() is None
+    finally:
+        gc.enable()
 
 
 def test_a_warm_start_needs_fewer_steps_than_a_cold_one(frame, start):
