@@ -441,7 +441,7 @@ def single_fits(bench: Bench) -> dict[str, Gaussians]:
         for data in read_ahead(context, [name for name in names if name != bench.subject.neutral_name]):
             start = warm_gaussians(context, data.vertices, neutral)
             done = fit(start, data, context.edge_lengths, plan, 0, reference_quats=neutral.quats)
-            fits[data.frame.frame], seconds = done.gaussians, seconds + done.seconds
+            fits[data.frame], seconds = done.gaussians, seconds + done.seconds
         folder.mkdir(parents=True, exist_ok=True)
         write_fitted_frames(path, as_store(str(expression), fits))
         bench.record("fits", {"fitted": str(expression), "steps": plan.steps, "step_seconds_until_here": seconds})

@@ -14,7 +14,6 @@ from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.decoding import cores
 from splatrig.dataset.frames import read_chosen_frames
 from splatrig.fitting.fitting import FitContext, first_gaussians
-from splatrig.fitting.frame_data import FrameData, FrameReader
 from splatrig.fitting.frame_fit import fit
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
@@ -98,14 +97,7 @@ class Bench:
         if path.exists():
             return read_fitted_frames(path).gaussians[0]
         context = self.context()
-        data, plan = load_frame(context, NEUTRAL, self.frames(NEUTRAL)[0]), context.plan("neutral")
+        data, plan = context.load(f"{NEUTRAL}/{self.frames(NEUTRAL)[0]}"), context.plan("neutral")
         fitted = fit(first_gaussians(context, data), data, context.edge_lengths, plan, 0)
         self.figures.add("neutral, fitted in this process", fitted.seconds, "s", f"{plan.steps} steps")
         return fitted.gaussians
-
-
-def load_frame(context: FitContext, expression: str, frame: str) -> FrameData:
-    """Return a frame with its photographs on the device."""
-    names, workers = [f"{expression}/{frame}"], min(16, context.workers)
-    with FrameReader(context.dataset, names, context.template, context.device, workers=workers) as reader:
-        return reader.read(0)[0]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from splatrig.config.models import InitialShape, Rates, Refit, Steps, TrainingConfig
 from splatrig.dataset.cameras import Cameras
-from splatrig.dataset.dataset import Dataset, Frame
+from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.decoding import silhouette_box
 from splatrig.dataset.photographs import Photograph, View
 from splatrig.fitting.frame_data import FrameData
@@ -115,7 +115,7 @@ def frame_data(offset: NDArray[np.float64] | float = 0.0, name: str = "000100", 
     vertices = fine.vertices + offset
     rig = cameras()
     images = photographed(truth(vertices, fine.faces, seed), rig)
-    return FrameData(Frame("E001_Tiny", name, Path(), rig), vertices, views(images, rig))
+    return FrameData("E001_Tiny", name, Path(), rig, vertices, views(images, rig))
 
 
 def views(

@@ -1,4 +1,4 @@
-"""Measure a fitted frame against every photograph of it, and picture it beside one."""
+"""Measure a fitted frame against every photograph of it, and show it next to one."""
 
 from collections.abc import Sequence
 
@@ -38,10 +38,10 @@ def measure_frame(gaussians: Gaussians, frame: FrameData, options: RenderOptions
     """Return the metrics of every camera and region, whole pictures over black (or the plate); columns `COLUMNS`."""
     rows = []
     found = measure_views(activate(gaussians.to(frame.device)), frame.views, options)
-    for view, held_out, own in zip(frame.views, frame.frame.cameras.held_out, found, strict=True):
+    for view, held_out, own in zip(frame.views, frame.cameras.held_out, found, strict=True):
         split = "held_out" if held_out else "train"
         for region, metrics in own.items():
-            rows.append((frame.frame.frame, view.camera, split, region, metrics.psnr, metrics.ssim, metrics.lpips))
+            rows.append((frame.frame, view.camera, split, region, metrics.psnr, metrics.ssim, metrics.lpips))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -69,7 +69,7 @@ def stacked(strips: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:  # [H, W, 3]
 
 def measuring_camera(frame: FrameData) -> int:
     """Return the index of the first held-out camera, or 0 when none is held out."""
-    return int(np.argmax(frame.frame.cameras.held_out))
+    return int(np.argmax(frame.cameras.held_out))
 
 
 def summary(metrics: pd.DataFrame, split: str = "held_out") -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Learned rigs beside fits and their PCA, in pictures: held-out cameras, and frames that nothing was learned from."""
+"""Learned rigs compared with fits and their PCA, in images of held-out cameras, of trained and of unseen frames."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
