@@ -55,7 +55,7 @@ def test_conda_environments_agree_with_the_requirements(env):
 def rules_with_environments() -> list[tuple[str, list[str], Path]]:
     """Return name, environments (alternatives) and script of every rule that has both."""
     found = []
-    for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
+    for path in sorted((ROOT / "workflow" / "rules").rglob("*.smk")):
         for body in re.split(r"^ *(?=rule )", path.read_text(), flags=re.MULTILINE)[1:]:
             script = re.search(r"scripts/(\w+\.py)\"", body.split("script:")[-1])
             if script:
