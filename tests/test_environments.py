@@ -64,10 +64,17 @@ def rules_with_environments() -> list[tuple[str, list[str], Path]]:
     return found
 
 
+class Running(ast.NodeTransformer):
+    """Leaves out what only type checkers read."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        return node.orelse if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
+
+
 def imports(path: Path) -> set[str]:
     """Return the packages that a file imports anywhere, as conda calls them, but for the standard library."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(Running().visit(ast.parse(path.read_text()))):
         if isinstance(node, ast.Import):
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
