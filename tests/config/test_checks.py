@@ -145,19 +145,20 @@ def test_a_name_that_no_table_has_is_named(key, value, sentence):
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("rendering.families", ["pca_al"], "rendering.families: got pca_al, expected one of pca_all, pca_xyz."),
-        ("control.families", ["joint_rows"], "control.families: got joint_rows, expected one of joint_local."),
+        ("rendering.families", ["pca_al"], "rendering.families: got pca_al, expected one of pca_all, pca_f_dc."),
+        ("control.families", ["joint_rows"], "got joint_rows, expected one of joint_global, joint_local."),
         ("video.family", "foo_all", "video.family: got foo_all, expected one of pca_…, joint_…."),
-        ("export.family", "joint_al", "export.family: got joint_al, expected one of joint_local."),
+        ("export.family", "joint_al", "export.family: got joint_al, expected one of joint_global, joint_local."),
+        ("export.family", "pca_f_dc", "export.family: pca_f_dc moves no centres"),
+        ("control.families", ["pca_f_dc"], "control.families: pca_f_dc moves no centres"),
+        ("joint.families", ["local"], "control.families: joint_global is not made, since joint.families is [local]"),
     ],
 )
-def test_a_family_that_no_rule_makes_is_named(key, value, sentence):
-    raw = changed(key, value)
-    for name in ("rendering", "control"):
-        raw[name]["families"] = value if key.startswith(name) else ["pca_all"]
-    families = {"pca": ["pca_all", "pca_xyz"], "joint": ["joint_local"]}
+def test_a_family_that_is_not_made_or_moves_no_centres_is_named(key, value, sentence):
+    families = {"pca": ["pca_all", "pca_f_dc"], "joint": ["joint_global", "joint_local"]}
+    config = load_config(merged({**RAW, "rendering": {"families": ["pca_all"]}}, nested(key, value)), SCHEMA)
     with pytest.raises(InputError) as error:
-        check_families(load_config(raw, SCHEMA), families)
+        check_families(config, families)
     assert sentence in str(error.value)
 
 
@@ -184,11 +185,8 @@ def test_a_family_that_no_rule_makes_is_named(key, value, sentence):
         ("mesh.subdivisions", 0, "components.upsample: got subd1"),
         ("control.percentiles", [99, 1], "control.percentiles: got [99, 1], expected the lower one first"),
         ("export.poses", ["nope-2s"], "export.poses: got nope-2s, expected neutral, an expression"),
-        ("export.family", "pca_f_dc", "export.family: pca_f_dc moves no centres"),
-        ("control.families", ["sldc_gauss_scale"], "control.families: sldc_gauss_scale moves no centres"),
         ("video.tracks", ["tour", "nope"], "video.tracks: got nope, expected tour, an expression (E001"),
         ("export.poses", ["nope"], "export.poses: got nope, expected neutral, an expression (E001_Neutral_Eyes_Open, "),
-        ("joint.families", ["local"], "control.families: joint_global is not made, since joint.families is [local]"),
         ("joint.devices", 2, "joint.batch.frames: got 1, expected a multiple of joint.devices = 2"),
         ("joint.level", "subd3", "joint.level: got subd3"),
         ("evaluation.ks", [25], "evaluation.ks: got 25"),

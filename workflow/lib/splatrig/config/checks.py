@@ -83,20 +83,28 @@ def check_names(
 
 
 def check_families(config: Config, families: Mapping[str, Sequence[str]]) -> None:
-    """Check that a rule makes every family that is named; `families` are the names that there are, by kind.
+    """Check that every family that is named is made and, where it must, moves centres.
 
-    Raises InputError with the names of the kind, or with the kinds.
+    `families`: the names that rules make, by kind. Raises InputError with the names of the kind, or with the kinds.
     """
-    named = {
-        "rendering.families": config.rendering.families,
-        "control.families": config.control.families,
-        "video.family": [config.video.family],
-        "export.family": [config.export.family],
-    }
-    for key, names in named.items():
-        for name in names:
-            kind = name.partition("_")[0]
-            _check_known(key, [name], families.get(kind, [f"{other}_…" for other in families]))
+    named = [("rendering.families", family) for family in config.rendering.families]
+    named += [("control.families", family) for family in config.control.families]
+    named += [("video.family", config.video.family), ("export.family", config.export.family)]
+    for key, family in named:
+        kind, _, rest = family.partition("_")
+        _check_known(key, [family], families.get(kind, [f"{other}_…" for other in families]))
+        if key == "rendering.families":  # of the learned rigs it shows those that are made
+            continue
+        if kind == "joint" and rest not in config.joint.families:
+            raise InputError(
+                f"{key}: {family} is not made, since joint.families is [{', '.join(config.joint.families)}]; "
+                "add it there, or name another family, such as pca_all."
+            )
+        if key != "video.family" and kind != "joint" and not family.endswith(("_all", "_xyz")):
+            raise InputError(
+                f"{key}: {family} moves no centres, and only what moves can be dragged or become a morph target; name "
+                "another family, such as pca_all."
+            )
 
 
 def _check_known(key: str, names: Iterable[str], known: Sequence[str]) -> None:
@@ -339,20 +347,7 @@ def _check_folds(config: Config, train_expressions: int) -> None:
 
 
 def _check_shown(config: Config, expressions: Sequence[str]) -> None:
-    """Check what is posed, filmed and exported: families that are made and move centres, tracks, poses, cameras."""
-    families = [("video.family", config.video.family), ("export.family", config.export.family)]
-    families += [("control.families", family) for family in config.control.families]
-    for key, family in families:
-        if family.startswith("joint_") and family.removeprefix("joint_") not in config.joint.families:
-            raise InputError(
-                f"{key}: {family} is not made, since joint.families is [{', '.join(config.joint.families)}]; "
-                "add it there, or name another family, such as pca_all."
-            )
-        if key != "video.family" and not family.startswith("joint_") and not family.endswith(("_all", "_xyz")):
-            raise InputError(
-                f"{key}: {family} moves no centres, and only what moves can be dragged or become a morph target; name "
-                "another family, such as pca_all."
-            )
+    """Check what is posed, filmed and exported: tracks, poses, cameras."""
     low, high = config.control.percentiles
     if low >= high:
         raise InputError(f"control.percentiles: got [{low}, {high}], expected the lower one first.")
