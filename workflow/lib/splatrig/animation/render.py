@@ -93,10 +93,3 @@ def to_bytes(image: NDArray) -> NDArray[np.uint8]:
 def picture_cameras(cameras: Cameras, height: int) -> Cameras:
     """Return `cameras` scaled so that their pictures are `height` pixels high."""
     return cameras.scaled(height / cameras.height)
-
-
-def pick_device(wanted: str) -> str:
-    """Return `cuda` or `cpu` for the configuration's `device` (auto: a GPU if there is one)."""
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return wanted
