@@ -24,7 +24,7 @@ import urllib3
 
 from splatrig.config.models import DownloadConfig
 from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_path
+from splatrig.io.files import write_text
 
 _CHUNK = 1 << 20
 _PROGRESS = 16 << 20
@@ -114,8 +114,7 @@ class _Part:
         self.total = answer.total
         self.version = answer.version or self.version
         values = {"url": self.url, "md5": self.md5, "version": self.version, "total": self.total}
-        with atomic_path(self.record) as temporary:
-            temporary.write_text(json.dumps(values), encoding="utf-8")
+        write_text(self.record, json.dumps(values))
 
     def append(self, chunks: Iterator[bytes], limit: int) -> Iterator[int]:
         """Write chunks to disk, yielding their lengths; raise InputError beyond `limit` bytes."""
