@@ -47,7 +47,6 @@ def render(
     *,
     background: NDArray | None = None,  # [C, 3] or [3] in [0, 1]; black when None
     device: str | torch.device = "cpu",
-    backend: str = "auto",
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return pictures [C, H, W, 3], clipped to [0, 1], and their opacity [C, H, W, 1]."""
     backgrounds = None
@@ -56,7 +55,7 @@ def render(
         backgrounds = torch.as_tensor(filled, device=device)
     with torch.no_grad():
         views = Views.of(cameras, device, backgrounds)
-        images, alphas = rasterize(activate(gaussians.to(device)), views, backend)
+        images, alphas = rasterize(activate(gaussians.to(device)), views)
     return images.clamp(0.0, 1.0).cpu().numpy(), alphas.cpu().numpy()
 
 
