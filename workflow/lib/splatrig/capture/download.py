@@ -277,18 +277,14 @@ class Client:
             proxy = urllib.request.getproxies().get(parts.scheme)
         if proxy not in self._pools:
             timeout = urllib3.Timeout(connect=min(_CONNECT_S, self._settings.timeout), read=self._settings.timeout)
-            size = max(self._settings.parallel, HEAD_REQUESTS)
+            sizes: dict[str, Any] = {"maxsize": max(self._settings.parallel, HEAD_REQUESTS), "timeout": timeout}
             if proxy is None:
-                self._pools[proxy] = urllib3.PoolManager(maxsize=size, block=False, timeout=timeout)
+                self._pools[proxy] = urllib3.PoolManager(**sizes)
             else:
                 login = urlsplit(proxy)
                 name = f"{unquote(login.username)}:{unquote(login.password or '')}" if login.username else None
-                self._pools[proxy] = urllib3.ProxyManager(
-                    proxy,
-                    maxsize=size,
-                    timeout=timeout,
-                    proxy_headers=urllib3.make_headers(proxy_basic_auth=name) if name else None,
-                )
+                headers = urllib3.make_headers(proxy_basic_auth=name) if name else None
+                self._pools[proxy] = urllib3.ProxyManager(proxy, proxy_headers=headers, **sizes)
         return self._pools[proxy]
 
 
