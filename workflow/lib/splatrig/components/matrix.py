@@ -140,14 +140,11 @@ class Decomposition:
     ) -> Components:
         """Return it as the value that the component file holds."""
         own = self.standardisation
-        rest: Rest = "mean" if own.offset is None else "neutral"
-        ratio = None
+        found = {name: value for name, value in vars(self).items() if name not in ("standardisation", "total_variance")}
         if self.explained_variance is not None and self.total_variance is not None:
-            ratio = self.explained_variance / self.total_variance
+            found["explained_variance_ratio"] = self.explained_variance / self.total_variance
         return Components(
-            family=self.family,
-            W=self.W,
-            C=self.C,
+            **found,
             mean=own.mean,
             std=own.std,
             offset=own.offset,
@@ -155,14 +152,7 @@ class Decomposition:
             faces=faces,
             face_mask=face_mask,
             frames=tuple(frames),
-            limits=self.limits,
-            centers=self.centers,
-            partners=self.partners,
-            explained_variance=self.explained_variance,
-            explained_variance_ratio=ratio,
-            distance_unit_mm=self.distance_unit_mm,
-            solver=self.solver,
-            origin=replace(origin or Origin(), rest=rest),
+            origin=replace(origin or Origin(), rest="mean" if own.offset is None else "neutral"),
         )
 
 
