@@ -64,12 +64,12 @@ class FitContext:
     @property
     def faces(self) -> NDArray[np.int64]:  # [T, 3]
         """Faces of the finest level."""
-        return self.template.levels[self.template.finest].faces
+        return self.template.finest_level.faces
 
     @property
     def neutral_vertices(self) -> NDArray[np.float64]:  # [N, 3]
         """The neutral mesh at the finest level, millimetres."""
-        return self.template.levels[self.template.finest].vertices
+        return self.template.finest_level.vertices
 
     @cached_property
     def edge_lengths(self) -> NDArray[np.float64]:  # [N]
@@ -83,11 +83,6 @@ class FitContext:
     def reader(self, names: Sequence[str], place: Callable[[NDArray[np.float64]], Any] = lambda _: None) -> FrameReader:
         """Return what reads the frames `expression/frame`, and computes `place` of the vertices of each."""
         return FrameReader(self.dataset, names, self.template, self.device, workers=self.workers, place=place)
-
-    def load(self, name: str) -> FrameData:
-        """Read one frame `expression/frame`."""
-        with self.reader([name]) as reader:
-            return reader.read(0)[0]
 
     def checkpoints(self, expression: str, start: Mapping[str, NDArray[Any]]) -> Checkpoints | None:
         """Return what this job has kept so far; nothing that was kept for another input is ever read."""
