@@ -37,8 +37,7 @@ onerror:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/methods.smk"
-include: "workflow/rules/demo.smk"
-include: "workflow/rules/download.smk"
+include: f"workflow/rules/sources/{CFG.capture.source}.smk"
 include: "workflow/rules/capture.smk"
 include: "workflow/rules/template.smk"
 include: "workflow/rules/training.smk"

@@ -44,8 +44,9 @@ from splatrig.components.matrix import Decomposition, StandardisedRows, standard
 from splatrig.components.mbspca import sparse_components
 from splatrig.components.pca import principal_components
 from splatrig.components.sldc import AdmmOptions, SldcOptions, sparse_localized_components
-from splatrig.components.support import GaussMap, Locality, largest_distance_mm
-from splatrig.config.models import SldcConfig, from_mapping
+from splatrig.components.support import Locality, largest_distance_mm
+from splatrig.config.models import from_mapping
+from splatrig.config.sldc import GaussMap, SldcConfig
 from splatrig.mesh.geodesic import GeodesicSolver
 from splatrig.mesh.template import Template
 from support.sldc_reference import plain_sldc

@@ -166,7 +166,6 @@ def configuration(options: Any) -> Config:
         "joint.memory_gib": options.memory_gib,
         "joint.local.lambda": options.local_lambda,
         "joint.solve.steps": options.solve_steps,
-        "joint.patience": 0,
         "training.steps.neutral": options.neutral_steps,
         "training.steps.frame": options.fit_steps,
     }
@@ -265,7 +264,7 @@ def fit_first(context: FitContext, name: str) -> Gaussians:
     with reader_of(context, [name]) as reader:
         data, _ = reader.read(0)
     start = first_gaussians(context, data)
-    return fit(start, data, context.surface(data), context.plan("neutral"), 0).gaussians
+    return fit(start, data, context.edge_lengths, context.plan("neutral"), 0).gaussians
 
 
 def mesh_start(bench: Bench, config: JointConfig, family: str) -> Components:
@@ -441,8 +440,8 @@ def single_fits(bench: Bench) -> dict[str, Gaussians]:
         fits = dict.fromkeys(group["frame"], neutral)  # which the neutral frame keeps
         for data in read_ahead(context, [name for name in names if name != bench.subject.neutral_name]):
             start = warm_gaussians(context, data.vertices, neutral)
-            done = fit(start, data, context.surface(data), plan, 0, reference_quats=neutral.quats)
-            fits[data.frame.frame], seconds = done.gaussians, seconds + done.seconds
+            done = fit(start, data, context.edge_lengths, plan, 0, reference_quats=neutral.quats)
+            fits[data.frame], seconds = done.gaussians, seconds + done.seconds
         folder.mkdir(parents=True, exist_ok=True)
         write_fitted_frames(path, as_store(str(expression), fits))
         bench.record("fits", {"fitted": str(expression), "steps": plan.steps, "step_seconds_until_here": seconds})

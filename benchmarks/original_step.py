@@ -15,7 +15,7 @@ def original_steps(start: Gaussians, data: FrameData, steps: int) -> None:
     """Take steps as the original does: one call of its rasteriser, SSIM of five 11×11 convolutions, plain Adam."""
     from diff_gaussian_rasterization import GaussianRasterizationSettings, GaussianRasterizer
 
-    device, cameras = data.device, data.frame.cameras
+    device, cameras = data.device, data.cameras
     weights = {name: torch.tensor(values, device=device, requires_grad=True) for name, values in start.items()}
     groups = [{"params": [weights[name]], "lr": getattr(SEED_RATES, name)} for name in weights]
     adam = torch.optim.Adam(groups, lr=0.0, eps=1e-15)

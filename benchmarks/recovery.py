@@ -16,7 +16,8 @@ from harness import ROOT, Figures, demo_head, machine, parsed, parser_of
 from splatrig.components.local import local_components
 from splatrig.components.matrix import AttributeMatrix, in_memory
 from splatrig.components.pca import principal_components
-from splatrig.config.models import SldcConfig, from_mapping
+from splatrig.config.models import from_mapping
+from splatrig.config.sldc import SldcConfig
 from splatrig.mesh.template import Level, identity_step
 from support.synthetic import matched_correlations, planted_demo_head, sheet_with_bumps
 

@@ -9,13 +9,16 @@ import yaml
 from full_size_capture import NEUTRAL
 from harness import Figures, checkout
 
+from splatrig.config.models import TrainingConfig, from_mapping
+from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.decoding import cores
 from splatrig.dataset.frames import read_chosen_frames
-from splatrig.fitting.fitting import FitContext, first_gaussians, open_context
-from splatrig.fitting.frame_data import FrameData, FrameReader
+from splatrig.fitting.fitting import FitContext, first_gaussians
 from splatrig.fitting.frame_fit import fit
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
+from splatrig.jobs.device import choose_device
+from splatrig.mesh.template import read_template
 
 SUBJECT = "bench"
 PERFORMANCE = (66, 5)
@@ -77,15 +80,14 @@ class Bench:
 
     def context(self, **training: Any) -> FitContext:
         """Return what the fits of this process share; `training` changes keys of its section."""
-        return open_context(
-            cameras=self.folder / "dataset" / "cameras.json",
-            template=self.folder / "template" / "template.h5",
-            plates=None,
-            training={**self.training, **training},
+        return FitContext(
+            dataset=Dataset.open(self.folder / "dataset" / "cameras.json"),
+            template=read_template(self.folder / "template" / "template.h5"),
+            config=from_mapping(TrainingConfig, {**self.training, **training}),
             background="mask",
             seed=0,
-            device=self.device,
-            threads=cores(),
+            device=choose_device(self.device, cores()),
+            workers=cores(),
         )
 
     @cached_property
@@ -95,14 +97,7 @@ class Bench:
         if path.exists():
             return read_fitted_frames(path).gaussians[0]
         context = self.context()
-        data, plan = load_frame(context, NEUTRAL, self.frames(NEUTRAL)[0]), context.plan("neutral")
-        fitted = fit(first_gaussians(context, data), data, context.surface(data), plan, 0)
+        data, plan = context.load(f"{NEUTRAL}/{self.frames(NEUTRAL)[0]}"), context.plan("neutral")
+        fitted = fit(first_gaussians(context, data), data, context.edge_lengths, plan, 0)
         self.figures.add("neutral, fitted in this process", fitted.seconds, "s", f"{plan.steps} steps")
         return fitted.gaussians
-
-
-def load_frame(context: FitContext, expression: str, frame: str) -> FrameData:
-    """Return a frame with its photographs on the device."""
-    names, workers = [f"{expression}/{frame}"], min(16, context.workers)
-    with FrameReader(context.dataset, names, context.template, context.device, workers=workers) as reader:
-        return reader.read(0)[0]

@@ -11,7 +11,7 @@ import torch
 from full_size_capture import NEUTRAL
 from harness import Figures
 from original_step import original_steps
-from training_bench import PERFORMANCE, Bench, load_frame
+from training_bench import PERFORMANCE, Bench
 
 from splatrig.fitting.fitting import FitContext, first_gaussians, warm_gaussians
 from splatrig.fitting.frame_data import FrameData
@@ -38,16 +38,15 @@ class Sitting:
 
 def held_out_of(data: FrameData) -> FrameData:
     """Return a frame with its held-out cameras alone."""
-    cameras = data.frame.cameras
-    frame = replace(data.frame, cameras=cameras.select(cameras.held_out))
+    cameras = data.cameras
     views = tuple(view for view, held_out in zip(data.views, cameras.held_out, strict=True) if held_out)
-    return replace(data, frame=frame, views=views)
+    return replace(data, cameras=cameras.select(cameras.held_out), views=views)
 
 
 def seat(bench: Bench, **training: Any) -> Sitting:
     """Load the strongest frame of the first expression and carry the neutral there."""
     context, expression = bench.context(**training), bench.synthesised[0]
-    data = load_frame(context, expression, bench.frames(expression)[-1])
+    data = context.load(f"{expression}/{bench.frames(expression)[-1]}")
     return Sitting(data, held_out_of(data), context, warm_gaussians(context, data.vertices, bench.neutral))
 
 
@@ -88,7 +87,7 @@ def part_speed(bench: Bench) -> None:
     """Time the steps of both recipes, and of the original's own step, in one process."""
     figures, lengths = bench.figures, bench.lengths
     sitting = seat(bench)
-    data, surface = sitting.data, sitting.context.surface(sitting.data)
+    data, surface = sitting.data, sitting.context.edge_lengths
 
     def rate(what: str, start: Gaussians, plan: Plan) -> None:
         def fitted(steps: int) -> None:
@@ -143,7 +142,7 @@ def part_variants(bench: Bench, full: int) -> None:
     context = bench.context(recipe="seed", rasterizer="auto")
     expression = bench.synthesised[0]
     name = bench.frames(expression)[-1]
-    data = load_frame(context, expression, name)
+    data = context.load(f"{expression}/{name}")
     held_out = held_out_of(data)
     variants = seed_variants(first_gaussians(context, data), context.plan("frame"))
     steps = context.plan("frame").steps if full else bench.lengths.variants
@@ -162,7 +161,7 @@ def part_variants(bench: Bench, full: int) -> None:
     for what in chosen:
         start, plan = variants[what]
         plan = replace(plan, steps=steps)
-        result = fit(start, data, context.surface(data), plan, 0)
+        result = fit(start, data, context.edge_lengths, plan, 0)
         value = psnr_of(result.gaussians, held_out, plan)
         remark = f"{result.seconds:.1f} s, {steps / result.seconds:.0f} steps/s"
         figures.add(f"seed recipe, {what}, {steps} steps", value, "dB", remark)
@@ -177,15 +176,15 @@ def part_curves(bench: Bench) -> None:
     plan = sitting.context.plan("frame")
     for steps in bench.lengths.frame_curve:
         own = replace(plan, steps=steps)
-        result = fit(sitting.warm_start, sitting.data, sitting.context.surface(sitting.data), own, 0)
+        result = fit(sitting.warm_start, sitting.data, sitting.context.edge_lengths, own, 0)
         value = psnr_of(result.gaussians, sitting.held_out, own)
         figures.add(f"warm frame, {steps} steps", value, "dB", f"{result.seconds:.2f} s")
     del sitting
     context = bench.context()
-    data = load_frame(context, NEUTRAL, bench.frames(NEUTRAL)[0])
+    data = context.load(f"{NEUTRAL}/{bench.frames(NEUTRAL)[0]}")
     held_out, start = held_out_of(data), first_gaussians(context, data)
     for steps in bench.lengths.neutral_curve:
         own = replace(context.plan("neutral"), steps=steps)
-        result = fit(start, data, context.surface(data), own, 0)
+        result = fit(start, data, context.edge_lengths, own, 0)
         value = psnr_of(result.gaussians, held_out, own)
         figures.add(f"neutral, {steps} steps", value, "dB", f"{result.seconds:.2f} s")

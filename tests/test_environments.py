@@ -55,7 +55,7 @@ def test_conda_environments_agree_with_the_requirements(env):
 def rules_with_environments() -> list[tuple[str, list[str], Path]]:
     """Return name, environments (alternatives) and script of every rule that has both."""
     found = []
-    for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
+    for path in sorted((ROOT / "workflow" / "rules").rglob("*.smk")):
         for body in re.split(r"^ *(?=rule )", path.read_text(), flags=re.MULTILINE)[1:]:
             script = re.search(r"scripts/(\w+\.py)\"", body.split("script:")[-1])
             if script:
@@ -64,10 +64,17 @@ def rules_with_environments() -> list[tuple[str, list[str], Path]]:
     return found
 
 
+class Running(ast.NodeTransformer):
+    """Leaves out what only type checkers read."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        return node.orelse if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
+
+
 def imports(path: Path) -> set[str]:
     """Return the packages that a file imports anywhere, as conda calls them, but for the standard library."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(Running().visit(ast.parse(path.read_text()))):
         if isinstance(node, ast.Import):
             names |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:

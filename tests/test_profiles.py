@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SLURM = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
 RULES = {
     name: body
-    for path in sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+    for path in sorted((ROOT / "workflow" / "rules").rglob("*.smk"))
     for name, body in re.findall(r"^ *rule (\w+):\n(.*?)(?=^ *rule |\Z)", path.read_text(), re.MULTILINE | re.DOTALL)
 }
 

@@ -7,7 +7,8 @@ from splatrig.components.matrix import StandardisedRows, standardise
 from splatrig.components.pca import principal_components
 from splatrig.components.sldc import SldcOptions, Start, project_weights, sparse_localized_components, update_weights
 from splatrig.components.sldc_cpu import AdmmOptions, CpuEngine
-from splatrig.components.support import GaussMap, Locality, TrapezoidMap
+from splatrig.components.support import Locality
+from splatrig.config.sldc import GaussMap, TrapezoidMap
 from splatrig.io.errors import InputError
 from splatrig.mesh.geodesic import GeodesicSolver
 from support.sldc_reference import plain_sldc

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from splatrig.components.support import GaussMap, Locality, TrapezoidMap, largest_distance_mm
+from splatrig.components.support import Locality, largest_distance_mm
+from splatrig.config.sldc import GaussMap, TrapezoidMap
 from splatrig.io.errors import InputError
 from splatrig.mesh.geodesic import GeodesicSolver
 

@@ -4,6 +4,7 @@ import torch
 
 from splatrig.animation.render import widened
 from splatrig.control.viewer.splats import Blender, heat_colors, reach_mm
+from splatrig.gaussians.tensors import on_device
 from splatrig.rasterize import activate
 from support import heads
 from support.sh_colors import sh_to_rgb, view_directions
@@ -21,7 +22,7 @@ def a_pose(seed: int = 0) -> dict[str, np.ndarray]:
 def test_splats_are_the_activated_gaussians_of_the_pose(head):
     splats = Blender(head, 3.0).splats(a_pose())
     expected = widened(head.gaussians(a_pose()), 3.0)
-    activated = activate(expected.to("cpu"))
+    activated = activate(on_device(expected))
     w, x, y, z = activated.quats.double().unbind(-1)
     rotation = torch.stack(
         [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
@@ -40,7 +41,7 @@ def test_colours_are_those_seen_from_the_eye():
     blender.look_from(eye, HEAD.base.means)
     viewmat = torch.eye(4)
     viewmat[:3, 3] = -torch.tensor(eye)
-    sh = activate(HEAD.base.to("cpu")).colors
+    sh = activate(on_device(HEAD.base)).colors
     expected = sh_to_rgb(sh, view_directions(torch.tensor(HEAD.base.means), viewmat.float()), 3).clamp(0, 1)
     assert np.abs(blender.splats({}).rgbs / 255.0 - expected.numpy()).max() <= 0.5 / 255 + 1e-4
 

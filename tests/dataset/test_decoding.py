@@ -24,9 +24,9 @@ def folders(tmp_path: Path) -> list[Path]:
     return [dataset.folder / "E001_Tiny" / frame for frame in FRAMES]
 
 
-def _processes(beside: Callable[[int], object] | None = None) -> DecodingProcesses:
+def _processes(per_frame: Callable[[int], object] | None = None) -> DecodingProcesses:
     rig = tiny.cameras()
-    return DecodingProcesses((rig.width, rig.height), 2, beside)
+    return DecodingProcesses((rig.width, rig.height), 2, per_frame)
 
 
 @linux
@@ -60,7 +60,7 @@ def test_processes_leave_the_cores_to_the_fit():
         return os.getpriority(os.PRIO_PROCESS, 0)
 
     with closing(_processes(priority)) as processes:
-        assert processes.beside(0).result() == min(19, priority(0) + NICENESS)
+        assert processes.compute(0).result() == min(19, priority(0) + NICENESS)
 
 
 @linux

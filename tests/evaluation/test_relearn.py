@@ -5,13 +5,8 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_array, eye_array
 
-from splatrig.config.models import (
-    AdmmConfig,
-    GaussSupport,
-    MbspcaConfig,
-    SldcConfig,
-    TrapezoidSupport,
-)
+from splatrig.config.models import MbspcaConfig
+from splatrig.config.sldc import AdmmConfig, GaussMap, SldcConfig, TrapezoidMap
 from splatrig.evaluation.relearn import Learner, Sweeps
 from splatrig.evaluation.summary import comparison, remarks, side_by_side
 from splatrig.evaluation.table import RUNTIME_COLUMNS, SWEEP_COLUMNS, pick
@@ -27,8 +22,8 @@ def configuration():
         attribute="xyz",
         supports=["gauss", "trapezoid"],
         distance="relative",
-        gauss=GaussSupport(0.2),
-        trapezoid=TrapezoidSupport(0.1, 0.6),
+        gauss=GaussMap(0.2),
+        trapezoid=TrapezoidMap(0.1, 0.6),
         weights="nonnegative",
         centers=[],
         symmetric=False,

@@ -142,8 +142,8 @@ def test_a_straggler_is_fitted_again_with_more_steps_and_reported(context, neutr
     spoiled = []
 
     def spoil_once(context, data, start, reference, plan, checkpoints):
-        if data.frame.frame == FRAMES[1] and not spoiled:
-            spoiled.append(data.frame.frame)
+        if data.frame == FRAMES[1] and not spoiled:
+            spoiled.append(data.frame)
             plan = replace(plan, steps=1, rates=replace(plan.rates, means=20.0))
         return plain(context, data, start, reference, plan, checkpoints)
 

@@ -53,17 +53,17 @@ def test_a_frame_comes_with_its_finest_mesh_and_cameras_in_head_space(dataset):
         np.testing.assert_array_equal(ours.image.numpy(), theirs.image.numpy())
     point = np.array([1.0, 2.0, 3.0])
     world = np.append(np.add(point, tiny.HEAD_SHIFT), 1.0)
-    for ours, theirs in zip(frame.frame.cameras.viewmats, dataset.cameras.viewmats, strict=True):
+    for ours, theirs in zip(frame.cameras.viewmats, dataset.cameras.viewmats, strict=True):
         np.testing.assert_allclose(ours @ np.append(point, 1.0), theirs @ world, atol=1e-9)
 
 
 def test_frames_read_ahead_are_those_loaded_one_by_one(dataset):
     with reader(dataset, FRAME, NEXT, workers=2, place=lambda vertices: vertices.mean()) as reading:
         streamed = list(one_ahead(reading.read, [0, 1]))
-    assert [frame.frame.frame for frame, _ in streamed] == [FRAME, NEXT]
+    assert [frame.frame for frame, _ in streamed] == [FRAME, NEXT]
     for frame, mean in streamed:
         assert mean == frame.vertices.mean()
-        assert _equal(frame, load(dataset, frame.frame.frame))
+        assert _equal(frame, load(dataset, frame.frame))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
@@ -132,7 +132,7 @@ def test_an_error_in_a_frame_that_is_read_ahead_reaches_the_caller(dataset):
 
 def test_a_crop_is_part_of_the_whole_photograph_with_its_principal_point(dataset):
     frame = load(dataset)
-    for view, K in zip(frame.views, frame.frame.cameras.Ks, strict=True):
+    for view, K in zip(frame.views, frame.cameras.Ks, strict=True):
         top, bottom, left, right = silhouette_box(view.image[..., 3].numpy())
         assert torch.equal(view.silhouette.image, view.image[top:bottom, left:right])
         assert view.silhouette.image.data_ptr() == view.image[top, left].data_ptr()

@@ -4,6 +4,7 @@ from scipy.spatial.transform import Rotation
 
 from splatrig.fitting.initialize import gaussians_on_mesh, moved_by_mesh
 from splatrig.gaussians.gaussians import SH_C0, Gaussians
+from splatrig.gaussians.tensors import on_device
 from splatrig.mesh.normals import tangent_frames, vertex_rotations
 from splatrig.rasterize import activate
 from support import tiny
@@ -34,7 +35,7 @@ def test_discs_lie_in_the_surface_in_the_given_colours():
     colors = np.random.default_rng(0).random((len(vertices), 3)).astype(np.float32)
     shape = tiny.config().initial
     gaussians = gaussians_on_mesh(vertices, frames, np.full(len(vertices), 10.0), colors, shape)
-    activated = activate(gaussians.to("cpu"))
+    activated = activate(on_device(gaussians))
     np.testing.assert_allclose(activated.scales.numpy(), np.tile([5.0, 5.0, 1.5], (len(vertices), 1)), rtol=1e-5)
     np.testing.assert_allclose(activated.opacities.numpy(), 0.9, rtol=1e-5)
     np.testing.assert_allclose(gaussians.sh0[:, 0] * SH_C0 + 0.5, colors, atol=1e-6)

@@ -18,9 +18,7 @@ def test_front_vertices_get_the_colour_of_the_photographs_and_the_back_is_unseen
     faces = tiny.template().levels["subd1"].faces
     images = np.zeros((len(frame.views), tiny.HEIGHT, tiny.WIDTH, 4), np.uint8)
     images[...] = [255, 51, 0, 255]
-    colors, seen = vertex_colors(
-        frame.vertices, vertex_normals(frame.vertices, faces), faces, frame.frame.cameras, images
-    )
+    colors, seen = vertex_colors(frame.vertices, vertex_normals(frame.vertices, faces), faces, frame.cameras, images)
     assert seen[np.argmax(frame.vertices[:, 2])]
     assert not seen[np.argmin(frame.vertices[:, 2])]
     np.testing.assert_allclose(colors, np.broadcast_to([1.0, 0.2, 0.0], colors.shape), atol=1e-6)
@@ -32,9 +30,7 @@ def test_pixels_outside_the_silhouette_have_no_vote():
     images = np.zeros((len(frame.views), tiny.HEIGHT, tiny.WIDTH, 4), np.uint8)
     images[0] = [0, 255, 0, 255]
     images[1:] = [255, 0, 0, 0]
-    colors, seen = vertex_colors(
-        frame.vertices, vertex_normals(frame.vertices, faces), faces, frame.frame.cameras, images
-    )
+    colors, seen = vertex_colors(frame.vertices, vertex_normals(frame.vertices, faces), faces, frame.cameras, images)
     np.testing.assert_allclose(colors[seen], np.broadcast_to([0.0, 1.0, 0.0], colors[seen].shape), atol=1e-6)
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
+from splatrig.gaussians.tensors import on_device
 from splatrig.io.errors import InputError
 from support.random_gaussians import random_gaussians
 
@@ -52,11 +53,11 @@ def test_a_number_that_is_not_finite_is_found_behind_leading_axes():
 
 def test_tensors_hold_the_same_numbers():
     gaussians = random_gaussians(4)
-    tensors = gaussians.to("cpu")
+    tensors = on_device(gaussians)
     for (name, array), (same_name, tensor) in zip(gaussians.items(), tensors.items(), strict=True):
         assert name == same_name and tensor.dtype == torch.float32
         assert np.array_equal(array, tensor.numpy())
-    assert tensors.to("cpu").means is tensors.means
+    assert on_device(tensors).means is tensors.means
 
 
 def test_arrays_need_no_torch():

@@ -150,7 +150,7 @@ def test_no_components_equals_fitting_the_base_alone(truth: Planted) -> None:
         JointFit(rig, photographs, schedule, surroundings, plan).run()
     view = truth.frames[0]
     images = known_rig.photographs_of(truth.base, view.cameras)
-    frame = FrameData(view, base.means.astype(np.float64), tiny.views(images, view.cameras))
+    frame = FrameData(**vars(view), vertices=base.means.astype(np.float64), views=tiny.views(images, view.cameras))
     reference_plan = Plan(40, rates, "mm", "cosine", 0.1, 0.0, 0.1, "edge", known_rig.RENDER)
     reference = fit(base, frame, np.full(len(base), 8.0), reference_plan, seed=5).gaussians
     for name, array in rig.gaussians([]).items():

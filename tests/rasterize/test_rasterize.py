@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from splatrig.config.rasterizers import Backend
 from splatrig.io.errors import InputError
 from splatrig.rasterize import Views, backends, gsplat_backend, rasterize
 from splatrig.rasterize.scene import blank
@@ -120,7 +121,7 @@ def test_a_back_end_is_refused_for_tensors_of_another_device():
 
 
 def test_a_missing_package_is_answered_with_how_to_install_it(monkeypatch):
-    missing = backends.Backend("splatrig.rasterize.nowhere", "no_such_package", "cpu", "pip install no-such-package")
+    missing = Backend("splatrig.rasterize.nowhere", "no_such_package", "cpu", "pip install no-such-package")
     monkeypatch.setitem(backends.BACKENDS, "nowhere", missing)
     with pytest.raises(InputError, match=r"needs the package no_such_package; install it: pip install no-such-package"):
         drawn(random_scene(), "nowhere")

@@ -17,6 +17,7 @@ from splatrig.fitting.occlusion import ALL, Occlusion
 from splatrig.fitting.schedule import Schedule
 from splatrig.fitting.trainable_rig import BlockStart, RigStart, TrainableRig
 from splatrig.gaussians.gaussians import Gaussians
+from splatrig.gaussians.tensors import on_device
 from splatrig.learned.fit import Surroundings, segment_laplacian
 from splatrig.learned.plan import JointPlan
 from splatrig.rasterize import Views, activate, rasterize
@@ -116,7 +117,7 @@ def photograph(frame: Frame, gaussians: Gaussians) -> None:
 
 def photographs_of(gaussians: Gaussians, cameras: Cameras) -> NDArray[np.uint8]:  # [C, H, W, 4]
     """Render Gaussians over black as opaque pictures."""
-    images, _ = rasterize(activate(gaussians.to("cpu")), Views.of(cameras))
+    images, _ = rasterize(activate(on_device(gaussians)), Views.of(cameras))
     pixels = (images.clamp(0, 1) * 255).round().to(torch.uint8).numpy()
     return np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], axis=-1)
 

@@ -6,17 +6,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from splatrig.config.models import (
-    AdmmConfig,
-    GaussSupport,
-    JointAppearance,
-    JointBatch,
-    JointConfig,
-    JointLocal,
-    JointSolve,
-    SldcConfig,
-    TrapezoidSupport,
-)
+from splatrig.config.models import JointAppearance, JointBatch, JointConfig, JointLocal, JointSolve
+from splatrig.config.sldc import AdmmConfig, GaussMap, SldcConfig, TrapezoidMap
 from splatrig.dataset.cameras import write_cameras
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
@@ -38,8 +29,8 @@ def sldc_config(**changes: object) -> SldcConfig:
         "attribute": "xyz",
         "supports": ["gauss"],
         "distance": "relative",
-        "gauss": GaussSupport(0.2),
-        "trapezoid": TrapezoidSupport(0.1, 0.6),
+        "gauss": GaussMap(0.2),
+        "trapezoid": TrapezoidMap(0.1, 0.6),
         "weights": "nonnegative",
         "centers": [],
         "symmetric": False,

@@ -14,7 +14,8 @@ from splatrig.components.attribute_writer import export_attributes
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.component_file import Components
 from splatrig.components.matrix import AttributeMatrix, Decomposition, in_memory
-from splatrig.config.models import SldcConfig, from_mapping
+from splatrig.config.models import from_mapping
+from splatrig.config.sldc import SldcConfig
 from splatrig.dataset.frames import FrameRow
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames

@@ -10,12 +10,13 @@ from PIL import Image
 
 from splatrig.config.models import InitialShape, Rates, Refit, Steps, TrainingConfig
 from splatrig.dataset.cameras import Cameras
-from splatrig.dataset.dataset import Dataset, Frame
+from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.decoding import silhouette_box
 from splatrig.dataset.photographs import Photograph, View
 from splatrig.fitting.frame_data import FrameData
 from splatrig.fitting.initialize import gaussians_on_mesh
 from splatrig.gaussians.gaussians import Gaussians
+from splatrig.gaussians.tensors import on_device
 from splatrig.mesh.normals import tangent_frames
 from splatrig.mesh.obj import write_obj
 from splatrig.mesh.template import Template, build_template
@@ -102,7 +103,7 @@ def truth(vertices: NDArray[np.float64], faces: NDArray[np.int64], seed: int = 0
 @torch.no_grad()
 def photographed(gaussians: Gaussians, rig: Cameras) -> NDArray[np.uint8]:  # [C, H, W, 4]
     """Photograph Gaussians on black; alpha is their coverage."""
-    images, alphas = rasterize(activate(gaussians.to("cpu")), Views.of(rig))
+    images, alphas = rasterize(activate(on_device(gaussians)), Views.of(rig))
     coverage = alphas.clamp_min(1e-6)
     rgba = torch.cat([(images / coverage).clamp(0, 1), alphas.clamp(0, 1)], dim=-1)
     return (rgba * 255).round().to(torch.uint8).numpy()
@@ -115,7 +116,7 @@ def frame_data(offset: NDArray[np.float64] | float = 0.0, name: str = "000100", 
     vertices = fine.vertices + offset
     rig = cameras()
     images = photographed(truth(vertices, fine.faces, seed), rig)
-    return FrameData(Frame("E001_Tiny", name, Path(), rig), vertices, views(images, rig))
+    return FrameData("E001_Tiny", name, Path(), rig, vertices, views(images, rig))
 
 
 def views(

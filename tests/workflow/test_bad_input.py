@@ -19,6 +19,9 @@ def fresh(copy_project, tmp_path_factory):
         ("capture.frames_per_expresion", 3, "unknown key 'frames_per_expresion'"),
         ("components.pca.k", 400, "components.pca.k: got 400, expected at most 5, one less than there are training"),
         ("capture.root", "resources/a{b}", "capture.root: resources/a{b} has braces, which are wildcards to Snakemake"),
+        ("capture.source", "folder", "capture.source: got folder, expected one of demo, local, multiface."),
+        ("components.attributes", ["xyz", "rgb"], "components.attributes: got rgb, expected one of xyz, f_dc, f_rest"),
+        ("control.families", ["pca_al"], "control.families: got pca_al, expected one of pca_xyz, pca_normal"),
         ("capture.source", "local", "capture.root: resources/captures/tiny has no KRT and no images and no"),
     ],
 )

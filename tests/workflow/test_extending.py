@@ -1,5 +1,6 @@
 """The changes that docs/extending shows are applied to a copy of the sources, and what they add is run."""
 
+import json
 import os
 import re
 import shutil
@@ -10,11 +11,15 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import yaml
+
+from splatrig.capture.krt import read_krt
+from splatrig.io.files import files_in
 
 pytestmark = pytest.mark.workflow
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "extending"
-PAGES = sorted(page for page in FOLDER.glob("*.md") if "```diff" in page.read_text(encoding="utf-8"))
+PAGES = sorted(page for page in FOLDER.glob("*.md") if page.stem != "index")
 
 RENDERS_ALIKE = """
 import torch
@@ -62,6 +67,11 @@ def test_the_change_of_a_page_applies_alone(page, copy_project, tmp_path):
     _apply(_change(page), copy_project(tmp_path / "project").directory)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_change_of_a_page_touches_two_files_outside_its_own_at_most(page):
+    assert len(re.findall(r"^--- a/", _change(page), re.M)) <= 2
+
+
 @pytest.mark.parametrize(("family", "name"), [("sldc", "sldc_cosine_xyz"), ("ica", "ica_xyz"), ("pca", "pca_flatness")])
 def test_what_a_page_adds_can_be_asked_for(extended, family, name):
     attributes = [] if name != "pca_flatness" else ["--forcerun", "attributes"]  # the store has to hold the new one
@@ -82,3 +92,32 @@ def test_the_added_rasteriser_renders_what_the_others_render(extended):
         env=extended.environment | {"PYTHONPATH": str(extended.directory / "workflow" / "lib")},
     )
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_the_added_capture_format_gives_the_data_set_of_the_same_capture(extended):
+    captures = extended.directory / "resources" / "captures"
+    original = captures / "folders" / "original"
+    raw, cameras = captures / "tiny", {}
+    for camera in read_krt(raw / "KRT").values():
+        cameras[camera.name] = {"K": camera.K.tolist(), "world_to_camera": camera.extrinsics.tolist()}
+    shutil.copytree(raw / "tracked_mesh", original / "meshes")
+    for segment in (raw / "images").iterdir():
+        for camera in (folder for folder in segment.iterdir() if folder.is_dir()):
+            shutil.copytree(camera, original / camera.name / segment.name)
+    (original / "cameras.json").write_text(json.dumps(cameras), encoding="utf-8")
+
+    config = extended.directory / "folders.yaml"
+    values = yaml.safe_load(extended.config.read_text(encoding="utf-8"))
+    values["subject"] = "folders"
+    values["capture"] |= {"source": "folders", "root": "resources/captures/folders"}
+    config.write_text(yaml.safe_dump(values), encoding="utf-8")
+    done = extended.snakemake("results/folders/frames.csv", "results/folders/dataset/cameras.json", config=config)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+    made, expected = (extended.directory / "results" / name for name in ("folders", "tiny"))
+    for path in ("frames.csv", "dataset/cameras.json"):
+        assert (made / path).read_text(encoding="utf-8") == (expected / path).read_text(encoding="utf-8")
+    for segment in values["capture"]["expressions"]:
+        files = [path.relative_to(expected) for path in files_in(expected / "dataset" / segment)]
+        assert [path.relative_to(made) for path in files_in(made / "dataset" / segment)] == files
+        assert all((made / path).read_bytes() == (expected / path).read_bytes() for path in files)

@@ -1,9 +1,4 @@
 # Stage 2: from the raw capture to the data set, in head space, with cameras and the table of frames.
-# A user's own folder (source: local) may lack the frame list and the mean texture; every other source has them.
-OPTIONAL_RAW = {
-    name: [] if CFG.capture.source == "local" and not Path(capture_path(name)).is_file() else capture_path(name)
-    for name in ("frame_list.txt", "tex_mean.png")
-}
 
 
 rule calibration:
@@ -63,8 +58,8 @@ rule restructure:
         images=capture_path("images/{expression}"),
         meshes=capture_path("tracked_mesh/{expression}"),
         neutral=capture_path(f"tracked_mesh/{CFG.capture.neutral}"),
-        frame_list=OPTIONAL_RAW["frame_list.txt"],
-        tex_mean=OPTIONAL_RAW["tex_mean.png"],
+        frame_list=raw_extra("frame_list.txt"),
+        tex_mean=raw_extra("tex_mean.png"),
     output:
         dataset=directory(results("dataset/{expression}")),
         frames=results("frames/{expression}.csv"),

@@ -9,8 +9,11 @@ import yaml
 from splatrig.capture.release import available_segments, choose_segments
 from splatrig.capture.demo.rig import camera_names
 from splatrig.capture.krt import read_krt
+from splatrig.components.fields import ATTRIBUTE_OF, ATTRIBUTES
 from splatrig.config.models import Refit, Steps, level_names, to_mapping
-from splatrig.config.checks import check_config, load_config
+from splatrig.config.checks import check_config, check_families, check_names, load_config
+from splatrig.config.rasterizers import BACKENDS
+from splatrig.config.sldc import SUPPORT_MAPS
 from splatrig.jobs.device_kind import driver_is_here, kind_of
 from splatrig.jobs.digest import library_digest
 from splatrig.io.errors import InputError
@@ -19,7 +22,8 @@ from splatrig.jobs.provenance import Job, run_description, write_provenance
 STARTED = time.time()
 ROOT = Path(workflow.basedir)
 SCHEMA = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
-ATTRIBUTES = "|".join(SCHEMA["$defs"]["attribute"]["enum"])
+ATTRIBUTE = "|".join(ATTRIBUTES)
+SOURCES = sorted(path.stem for path in (ROOT / "workflow" / "rules" / "sources").glob("*.smk"))
 
 
 def _available(capture):
@@ -85,6 +89,7 @@ def _configure():
     """The typed configuration, its expressions, checked; bad input ends here, before anything is written."""
     try:
         typed = load_config(config, SCHEMA)
+        check_names(typed, SOURCES, list(BACKENDS), list(ATTRIBUTES), list(ATTRIBUTE_OF.values()))
         for what, path in (("the folder of splatrig", ROOT), ("capture.root", typed.capture.root)):
             if set(str(path)) & set("{}"):
                 raise InputError(f"{what}: {path} has braces, which are wildcards to Snakemake; rename or link it.")
@@ -104,13 +109,18 @@ FINEST = LEVELS[-1]
 wildcard_constraints:
     expression="[A-Za-z0-9][A-Za-z0-9_.-]*",
     level="|".join(LEVELS),
-    attribute=ATTRIBUTES,
-    support="[a-z]+",
+    attribute=ATTRIBUTE,
+    support="|".join(SUPPORT_MAPS),
 
 
 def capture_path(path):
     """A path in the raw capture."""
     return f"{CFG.capture.root}/{path}"
+
+
+def raw_extra(name):
+    """A file of the raw capture that not every source has, as an input: no file where it lacks it."""
+    return capture_path(name) if name in RAW_EXTRAS else []
 
 
 def results(path):
@@ -191,7 +201,7 @@ def stage_plates():
 
 def sldc_with(support, **changes):
     """The SLDC section for one support map: with another one beside it, or another one changed, nothing changes."""
-    others = {name: getattr(_DEFAULT_SLDC, name) for name in SCHEMA["$defs"]["support"]["enum"] if name != support}
+    others = {name: getattr(_DEFAULT_SLDC, name) for name in SUPPORT_MAPS if name != support}
     return to_mapping(replace(CFG.components.sldc, supports=[support], **others, **changes))
 
 

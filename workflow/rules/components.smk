@@ -13,7 +13,7 @@ rule pca:
     benchmark:
         benchmarks("pca/{level}_{attribute}.tsv")
     wildcard_constraints:
-        attribute=f"all|{ATTRIBUTES}",
+        attribute=f"all|{ATTRIBUTE}",
     conda:
         "../../envs/components.yaml"
     threads: 2
@@ -75,7 +75,7 @@ rule sldc:
     benchmark:
         benchmarks("sldc/{level}_{support}_{attribute}.tsv")
     wildcard_constraints:
-        attribute=f"all|{ATTRIBUTES}",
+        attribute=f"all|{ATTRIBUTE}",
     conda:
         "../../envs/training.yaml" if gpu() else "../../envs/components.yaml"
     threads: 2

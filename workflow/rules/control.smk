@@ -68,7 +68,7 @@ rule track_meshes:
         **control_inputs(),
         meshes=capture_path("tracked_mesh/{expression}"),
         neutral_meshes=capture_path(f"tracked_mesh/{CFG.capture.neutral}"),
-        frame_list=OPTIONAL_RAW["frame_list.txt"],
+        frame_list=raw_extra("frame_list.txt"),
     output:
         track=results("control/tracks/{family}/mesh/{expression}.csv"),
     log:

@@ -6,6 +6,19 @@ from splatrig.config.models import JointLocal, JointSolve, Refit, Steps, track_o
 
 POSE_SUFFIXES = ["ply", "spz", "glb"]
 
+FAMILIES = {
+    "pca": [*ATTRIBUTES, "all"],
+    "mbspca": [*ATTRIBUTES],
+    "sldc": [f"{support}_{attribute}" for support in SUPPORT_MAPS for attribute in (*ATTRIBUTES, "all")],
+    "joint": ["global", "local"],
+}
+"""By kind the names of the families that rules make."""
+
+try:
+    check_families(CFG, {kind: [f"{kind}_{name}" for name in names] for kind, names in FAMILIES.items()})
+except InputError as error:
+    sys.exit(f"error: {error}")
+
 
 def family_level(family):
     """The level at which a family is learned and shown."""
@@ -200,13 +213,6 @@ def web_head():
     return [results("control/head.html")] if CFG.control.web_head else []
 
 
-def notice():
-    """What the terms of the data ask to be said wherever a head learned from it is shown."""
-    if CFG.capture.source == "multiface":
-        return "Learned from Multiface (Meta), CC BY-NC 4.0: not for commercial use."
-    return ""
-
-
 def video_files():
     """The films of a complete run."""
     return expand(
@@ -254,6 +260,6 @@ def tracks_of_exported_poses(wildcards):
 
 
 wildcard_constraints:
-    method="(upsampled_)?(pca|mbspca|sldc|joint)_[a-z_]+",
+    method=f"(upsampled_)?({'|'.join(FAMILIES)})_[a-z_]+",
     fold="[A-Za-z0-9][A-Za-z0-9_.-]*",
-    family="(pca|mbspca|sldc|joint)_[a-z_]+",
+    family=f"({'|'.join(FAMILIES)})_[a-z_]+",

@@ -65,7 +65,7 @@ rule web_head:
         drag=to_mapping(CFG.control.drag),
         follow_skin=CFG.rendering.follow_skin,
         measured_cameras=2,
-        notice=notice(),
+        notice=NOTICE,
         device=CFG.device,
         lib=lib("web_head.py"),
     message:

@@ -5,7 +5,8 @@ log_to(snakemake.log[0])
 import logging
 
 from splatrig.components.component_file import write_components
-from splatrig.config.models import SldcConfig, from_mapping
+from splatrig.config.models import from_mapping
+from splatrig.config.sldc import SldcConfig
 from splatrig.io.files import first_path
 from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
 from splatrig.learned.stage import Subject

@@ -8,7 +8,8 @@ from splatrig.components.assemble import assemble, data_matrix, named
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.component_file import write_components
 from splatrig.components.local import coarse_start, local_components
-from splatrig.config.models import SldcConfig, from_mapping
+from splatrig.config.models import from_mapping
+from splatrig.config.sldc import SldcConfig
 from splatrig.mesh.template import read_template
 
 params = snakemake.params

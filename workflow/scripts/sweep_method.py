@@ -6,7 +6,8 @@ import logging
 
 import numba
 
-from splatrig.config.models import MbspcaConfig, SldcConfig, from_mapping
+from splatrig.config.models import MbspcaConfig, from_mapping
+from splatrig.config.sldc import SldcConfig
 from splatrig.evaluation.attribute_rows import read_attribute_rows
 from splatrig.evaluation.relearn import Learner, Sweeps
 from splatrig.evaluation.scene import open_scene

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from splatrig.dataset.cameras import Cameras
 from splatrig.gaussians.gaussians import Gaussians
+from splatrig.gaussians.tensors import on_device
 from splatrig.rasterize import Views, activate, rasterize
 from splatrig.rasterize.scene import EPS_2D
 
@@ -31,7 +32,7 @@ class Renderer:
 
     def tensors(self, gaussians: Gaussians[Any], views: Views) -> Tensor:  # [..., C, H, W, 3] uint8
         """Return 8-bit images of Gaussians [..., N, *], still on the device; nothing waits for it."""
-        splats = activate(widened(gaussians.to(views.viewmats.device), self.widen_mm2))
+        splats = activate(widened(on_device(gaussians, views.viewmats.device), self.widen_mm2))
         images, _ = rasterize(splats, views)
         return images.clamp_(0.0, 1.0).mul_(255.0).add_(0.5).to(torch.uint8)
 
@@ -55,7 +56,7 @@ def render(
         backgrounds = torch.as_tensor(filled, device=device)
     with torch.no_grad():
         views = Views.of(cameras, device, backgrounds)
-        images, alphas = rasterize(activate(gaussians.to(device)), views)
+        images, alphas = rasterize(activate(on_device(gaussians, device)), views)
     return images.clamp(0.0, 1.0).cpu().numpy(), alphas.cpu().numpy()
 
 

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,9 @@ from splatrig.components.sldc import (
     sparse_localized_components,
 )
 from splatrig.components.sldc_cpu import AdmmOptions, CpuEngine
-from splatrig.components.support import SUPPORT_MAPS, Locality, SupportMap, largest_distance_mm
-from splatrig.config.choices import Rest, Support
-from splatrig.config.models import SldcConfig
+from splatrig.components.support import Locality, largest_distance_mm
+from splatrig.config.choices import Rest
+from splatrig.config.sldc import SUPPORT_MAPS, SldcConfig, SupportMap
 from splatrig.io.errors import InputError
 from splatrig.mesh.geodesic import GeodesicSolver
 from splatrig.mesh.template import Level, Template
@@ -34,14 +34,15 @@ COLUMNS_IN_CACHE = 1536
 """Columns of a block of Gaussians: 50 components of them are 300 kB, which the second-level cache holds."""
 
 
-def support_map(config: SldcConfig, support: Support) -> SupportMap:
+def support_map(config: SldcConfig, support: str) -> SupportMap:
     """Return the support map that the configuration describes under the name `support`.
 
     Raises InputError for a name that no map has.
     """
     if support not in SUPPORT_MAPS:
         raise InputError(f"SLDC: got the support map {support!r}, expected one of {', '.join(SUPPORT_MAPS)}.")
-    return SUPPORT_MAPS[support](**asdict(getattr(config, support)))
+    found: SupportMap = getattr(config, support)
+    return found
 
 
 def sldc_options(config: SldcConfig) -> SldcOptions:
@@ -79,7 +80,7 @@ def local_components(
     matrix: AttributeMatrix,
     level: Level,
     config: SldcConfig,
-    support: Support,
+    support: str,
     rest: Rest,
     threads: int = 1,
     device: str = "cpu",
@@ -126,14 +127,14 @@ def local_components(
     )
 
 
-def _locality(level: Level, config: SldcConfig, support: Support) -> tuple[Locate, float]:
+def _locality(level: Level, config: SldcConfig, support: str) -> tuple[Locate, float]:
     """Return the support maps on a level, and the unit of its distances in millimetres."""
     solver = GeodesicSolver(level.vertices, level.faces)
     unit = largest_distance_mm(solver, int(level.faces[0, 0])) if config.distance == "relative" else 1.0
     return Locality(solver, support_map(config, support), unit).rows, unit
 
 
-def _found_on(coarse: CoarseStart, engine: Engine, config: SldcConfig, support: Support) -> Start:
+def _found_on(coarse: CoarseStart, engine: Engine, config: SldcConfig, support: str) -> Start:
     """Return what SLDC finds on the coarse level, carried to the fine one. Coarse vertices keep their numbers."""
     mirror = mirror_map(coarse.level.vertices) if config.symmetric else None
     priors = CenterPriors(tuple(config.centers), mirror)

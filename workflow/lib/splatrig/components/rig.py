@@ -158,6 +158,7 @@ class Rig:
         from scipy.sparse import csr_array
 
         from splatrig.components.skin_torch import device_skin
+        from splatrig.gaussians.tensors import on_device
 
         def put(array: Any) -> "torch.Tensor":
             dense = array.toarray() if isinstance(array, csr_array) else array
@@ -165,7 +166,7 @@ class Rig:
 
         return Rig(
             self.families,
-            self.neutral.to(device),
+            on_device(self.neutral, device),
             device_skin(self.skin, device) if isinstance(self.skin, Skin) else self.skin,
             tuple(put(basis) for basis in self.bases),
         )

@@ -1,60 +1,11 @@
-"""How far from its centre a local component may reach: support maps s(d) in [0, 1] over geodesic distance d.
-
-The sparsity penalty of a component at Gaussian i is λ·s(d_i): free near the centre, full far away. Both maps are
-normalised, so the same λ means the same sparsity:
-
-- trapezoid (Neumann et al. 2013): clip((d - d_min) / (d_max - d_min), 0, 1);
-- Gaussian (smooth sparsity): 1 - exp(-d² / 2σ²).
-"""
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+"""Support maps around vertices of a mesh; the maps themselves are in `splatrig.config.sldc`."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from splatrig.config.sldc import SupportMap
 from splatrig.io.errors import InputError
 from splatrig.mesh.geodesic import GeodesicSolver
-
-SupportMap = Callable[[NDArray[np.floating]], NDArray[np.floating]]
-"""Distances to [0, 1]; infinity maps to 1."""
-
-
-@dataclass(frozen=True)
-class TrapezoidMap:
-    """clip((d - d_min) / (d_max - d_min), 0, 1), in the unit of d_min and d_max."""
-
-    d_min: float
-    d_max: float
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.d_min < self.d_max:
-            raise InputError(
-                f"components.sldc.trapezoid: expected 0 <= d_min < d_max, got d_min {self.d_min}, d_max {self.d_max}."
-            )
-
-    def __call__(self, distances: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Return the support map at `distances`."""
-        return ((distances - self.d_min) / (self.d_max - self.d_min)).clip(0.0, 1.0)
-
-
-@dataclass(frozen=True)
-class GaussMap:
-    """1 - exp(-d² / 2σ²), in the unit of σ."""
-
-    sigma: float
-
-    def __post_init__(self) -> None:
-        if not self.sigma > 0:
-            raise InputError(f"components.sldc.gauss.sigma: expected a number above 0, got {self.sigma}.")
-
-    def __call__(self, distances: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Return the support map at `distances`."""
-        return -np.expm1(-0.5 * (distances / self.sigma) ** 2)
-
-
-SUPPORT_MAPS: Mapping[str, Callable[..., SupportMap]] = {"gauss": GaussMap, "trapezoid": TrapezoidMap}
-"""By the name that they have in the configuration (`components.sldc.supports`) and in file names."""
 
 
 class Locality:

@@ -7,7 +7,7 @@ import copy
 import difflib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import yaml
 
 from splatrig.config.models import Config, from_mapping, level_names, track_of_pose
 from splatrig.config.names import NAME, held_out_cameras
+from splatrig.config.sldc import SUPPORT_MAPS
 from splatrig.io.errors import InputError
 
 _KINDS = {
@@ -58,33 +59,51 @@ def load_config(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     if error is not None:
         raise InputError(_sentence(error, schema["$defs"]))
     config = from_mapping(Config, complete)
-    _check_family_names(config, schema["$defs"])
+    _check_known("components.sldc.supports", config.components.sldc.supports, SUPPORT_MAPS)
+    _check_known("joint.local.map", [config.joint.local.map], SUPPORT_MAPS)
     return config
 
 
-def _check_family_names(config: Config, kinds: Mapping[str, Any]) -> None:
-    """Check that a rule makes every family that is named; raise InputError with the names that there are.
+def check_names(
+    config: Config,
+    sources: Sequence[str],
+    rasterizers: Sequence[str],
+    attributes: Sequence[str],
+    driving: Sequence[str],
+) -> None:
+    """Check names against the tables that have them; raise InputError with the names that there are.
 
-    `kinds` are the definitions of the schema. Kinds of families that are not known here pass.
+    `driving`: the attributes that drive Gaussians, as all of a rig do.
     """
-    attributes, supports = kinds["attribute"]["enum"], kinds["support"]["enum"]
-    known = {
-        "pca": [*attributes, "all"],
-        "mbspca": attributes,
-        "sldc": [f"{support}_{attribute}" for support in supports for attribute in (*attributes, "all")],
-        "joint": ["global", "local"],
-    }
+    _check_known("capture.source", [config.capture.source], sources)
+    _check_known("training.rasterizer", [config.training.rasterizer], ["auto", *rasterizers])
+    _check_known("components.attributes", config.components.attributes, driving)
+    _check_known("joint.attributes", config.joint.attributes, driving)
+    _check_known("components.sldc.attribute", [config.components.sldc.attribute], [*attributes, "all"])
+
+
+def check_families(config: Config, families: Mapping[str, Sequence[str]]) -> None:
+    """Check that a rule makes every family that is named; `families` are the names that there are, by kind.
+
+    Raises InputError with the names of the kind, or with the kinds.
+    """
     named = {
         "rendering.families": config.rendering.families,
         "control.families": config.control.families,
         "video.family": [config.video.family],
         "export.family": [config.export.family],
     }
-    for key, family in ((key, family) for key, families in named.items() for family in families):
-        kind, _, rest = family.partition("_")
-        if kind in known and rest not in known[kind]:
-            names = ", ".join(f"{kind}_{name}" for name in known[kind])
-            raise InputError(f"configuration, {key}: got {family}, expected one of {names}.")
+    for key, names in named.items():
+        for name in names:
+            kind = name.partition("_")[0]
+            _check_known(key, [name], families.get(kind, [f"{other}_…" for other in families]))
+
+
+def _check_known(key: str, names: Iterable[str], known: Sequence[str]) -> None:
+    """Raise InputError for a name that a table does not have."""
+    for name in names:
+        if name not in known:
+            raise InputError(f"configuration, {key}: got {name}, expected one of {', '.join(known)}.")
 
 
 def read_config(paths: Sequence[str | Path], schema: str | Path) -> Config:
@@ -239,11 +258,6 @@ def check_config(
                 f"{key}.attributes: got [{', '.join(attributes)}], expected xyz among them: rigs move centres, "
                 "and are measured by them."
             )
-    trapezoid = components.sldc.trapezoid
-    if trapezoid.d_min >= trapezoid.d_max:
-        raise InputError(
-            f"components.sldc.trapezoid: d_min = {trapezoid.d_min} must be below d_max = {trapezoid.d_max}."
-        )
     _check_shown(config, expressions)
     if cameras is not None:
         _check_cameras(config, cameras)

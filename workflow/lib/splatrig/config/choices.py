@@ -9,7 +9,6 @@ Split = Literal["train", "held_out", "left_out"]
 """Of a number in a table of the evaluation: of frames learned from, held out, or left out of learning for it."""
 LevelName = Literal["base", "subd1", "subd2", "subd3"]
 
-Source = Literal["demo", "local", "multiface"]
 FrameSelection = Literal["first", "uniform", "spread"]
 ColorCorrection = Literal["none", "multiface_gamma"]
 Background = Literal["mask", "plate", "none"]
@@ -19,17 +18,14 @@ Checksums = Literal["required", "if_listed"]
 DemoPerson = Literal["first", "second"]
 
 Recipe = Literal["warm", "seed"]
-Rasterizer = Literal["auto", "gsplat", "diff_gaussian_rasterization", "numba"]
 Backdrop = Literal["black", "random"]
 
-AttributeName = Literal["xyz", "f_dc", "rotation", "scale"]
 AppearanceAttribute = Literal["opacity", "f_rest"]
 Rest = Literal["neutral", "mean"]
 """What weights of zero give."""
 DataMatrixStorage = Literal["store", "link", "omit"]
 PcaWeights = Literal["uniform", "face"]
 SldcWeights = Literal["nonnegative", "signed"]
-Support = Literal["gauss", "trapezoid"]
 Distance = Literal["relative", "mm"]
 
 JointFamily = Literal["global", "local"]

@@ -11,7 +11,6 @@ from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from splatrig.config.choices import (
     AppearanceAttribute,
-    AttributeName,
     Axes,
     Backdrop,
     Background,
@@ -21,7 +20,6 @@ from splatrig.config.choices import (
     DataMatrixStorage,
     DemoPerson,
     Device,
-    Distance,
     ExtraAsset,
     FrameSelection,
     Holes,
@@ -30,14 +28,11 @@ from splatrig.config.choices import (
     JointSupport,
     LevelName,
     PcaWeights,
-    Rasterizer,
     Recipe,
     Rest,
-    SldcWeights,
     Smoothing,
-    Source,
-    Support,
 )
+from splatrig.config.sldc import SldcConfig
 
 LEVEL_NAMES: tuple[str, ...] = get_args(LevelName)
 """Subdivision levels by name; level l has the vertices of level l-1 first, then one per edge."""
@@ -80,7 +75,8 @@ class DownloadConfig:
 class CaptureConfig:
     """`capture`: where the photographs and tracked meshes come from and which of them are used."""
 
-    source: Source
+    source: str
+    """A file of workflow/rules/sources."""
     root: str
     entity: str | None
     url: str
@@ -173,7 +169,8 @@ class TrainingConfig:
     """`training`: the recipe of the fits."""
 
     recipe: Recipe
-    rasterizer: Rasterizer
+    rasterizer: str
+    """`auto` or a name of `splatrig.config.rasterizers.BACKENDS`."""
     steps: Steps
     rates: Rates
     frame_rate_factor: float
@@ -208,56 +205,11 @@ class MbspcaConfig:
 
 
 @dataclass(frozen=True)
-class GaussSupport:
-    """Smooth support map 1 - exp(-d² / 2σ²)."""
-
-    sigma: float
-
-
-@dataclass(frozen=True)
-class TrapezoidSupport:
-    """Support map clip((d - d_min) / (d_max - d_min), 0, 1)."""
-
-    d_min: float
-    d_max: float
-
-
-@dataclass(frozen=True)
-class AdmmConfig:
-    """`components.sldc.admm`: how the components are updated for given weights."""
-
-    rho: Literal["auto"] | float
-    """Penalty of the splitting, or `auto`."""
-    iterations: int
-    tolerance: float
-
-
-@dataclass(frozen=True)
-class SldcConfig:
-    """`components.sldc`."""
-
-    k: int
-    lambda_: float
-    attribute: AttributeName | Literal["all"]
-    supports: list[Support]
-    distance: Distance
-    gauss: GaussSupport
-    trapezoid: TrapezoidSupport
-    weights: SldcWeights
-    centers: list[int]
-    symmetric: bool
-    start_level: LevelName | None
-    max_iterations: int
-    tolerance: float
-    admm: AdmmConfig
-
-
-@dataclass(frozen=True)
 class ComponentsConfig:
     """`components`: the families of deformation components."""
 
     rest: Rest
-    attributes: list[AttributeName]
+    attributes: list[str]
     data_matrix: DataMatrixStorage
     units: str | None
     pca: PcaConfig
@@ -406,7 +358,8 @@ class JointLocal:
     """`joint.local`: what only local components need."""
 
     lambda_: float
-    map: Support
+    map: str
+    """A name of `splatrig.config.sldc.SUPPORT_MAPS`."""
     support: JointSupport
     sparsity: float
 
@@ -427,7 +380,7 @@ class JointConfig:
     k: int
     start: JointStart
     level: LevelName | None
-    attributes: list[AttributeName]
+    attributes: list[str]
     appearance: JointAppearance
     steps: int
     devices: int

@@ -44,7 +44,7 @@ class _Work:
     """What the processes share."""
 
     images: NDArray[np.uint8]  # [P, H, W, 4]
-    beside: Callable[[int], Any] | None
+    per_frame: Callable[[int], Any] | None
 
 
 _work: _Work | None = None
@@ -54,14 +54,14 @@ _work: _Work | None = None
 class DecodingProcesses:
     """Processes that decode photographs of one size into memory shared with this process. Linux alone can fork them."""
 
-    def __init__(self, size: tuple[int, int], count: int, beside: Callable[[int], Any] | None = None) -> None:
-        """Fork `count` processes for photographs of `size` (width, height); `beside` is what else they can be asked."""
+    def __init__(self, size: tuple[int, int], count: int, per_frame: Callable[[int], Any] | None = None) -> None:
+        """Fork `count` processes for photographs of `size` (width, height); `per_frame` is what else they compute."""
         shape = (count, size[1], size[0], 4)
         length = int(np.prod(shape))
         memory = np.frombuffer(mmap.mmap(-1, max(1, length)), np.uint8)[:length]
         self._images = memory.reshape(shape)
         context = multiprocessing.get_context("fork")
-        work = _Work(self._images, beside)
+        work = _Work(self._images, per_frame)
         self._pool = ProcessPoolExecutor(count, context, _begin_process, (work, os.getpid()))
         self._pool.submit(int).result()  # forks all of them now
         self._places: SimpleQueue[int] = SimpleQueue()
@@ -81,9 +81,9 @@ class DecodingProcesses:
         finally:
             self._places.put(place)
 
-    def beside(self, index: int) -> Future[Any]:
-        """Return `beside(index)`, which a process computes and pickles."""
-        return self._pool.submit(_beside_in_process, index)
+    def compute(self, index: int) -> Future[Any]:
+        """Begin to compute `per_frame(index)` in a process, which pickles what it returns."""
+        return self._pool.submit(_compute_in_process, index)
 
     def close(self) -> None:
         """End the processes."""
@@ -106,9 +106,9 @@ def _decode_in_process(place: int, path: Path) -> Crop:
     return silhouette_box(_work.images[place, ..., 3])
 
 
-def _beside_in_process(index: int) -> Any:
-    assert _work is not None and _work.beside is not None  # `_begin_process` ran first
-    return _work.beside(index)
+def _compute_in_process(index: int) -> Any:
+    assert _work is not None and _work.per_frame is not None  # `_begin_process` ran first
+    return _work.per_frame(index)
 
 
 def read_photograph(path: Path, width: int, height: int) -> NDArray[np.uint8]:  # [H, W, 4]

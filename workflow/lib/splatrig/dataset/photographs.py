@@ -138,27 +138,27 @@ class Photographs:
         cropped: bool = True,
         workers: int | None = None,
         processes: bool | None = None,
-        beside: Callable[[int], Any] | None = None,
+        per_frame: Callable[[int], Any] | None = None,
     ) -> None:
         """Serve photographs of `frames` as views on `device`, kept cropped to the silhouette or whole.
 
         `plates` is the folder of the photographs of the empty stage, `{camera}.png`, where the capture has them;
         `workers` is the number of photographs that are decoded at a time (default: the cores, 16 at most), in
-        `processes` (default: on a GPU) or in threads. `beside` computes on a worker what else is needed of the
-        frame with an index.
+        `processes` (default: on a GPU) or in threads. `per_frame` is what a worker computes of the frame with
+        an index when it is asked to.
         """
         self.frames = tuple(frames)
         self.device = torch.device(device)
         self.waited_seconds = 0.0
         """How long callers have waited for photographs that were not decoded yet."""
-        self._plates, self._cropped, self._beside = plates, cropped, beside
+        self._plates, self._cropped, self._per_frame = plates, cropped, per_frame
         self._stage: dict[int, Tensor] = {}
         self._held: dict[Pair, Future[Photograph]] = {}
         self._processes: DecodingProcesses | None = None
         workers = workers or min(16, cores())
         if self.frames and (self.device.type == "cuda" if processes is None else processes) and sys.platform == "linux":
             cameras = self.frames[0].cameras
-            self._processes = DecodingProcesses((cameras.width, cameras.height), workers, beside)
+            self._processes = DecodingProcesses((cameras.width, cameras.height), workers, per_frame)
         self._pool = ThreadPoolExecutor(workers)
 
     def close(self) -> None:
@@ -186,12 +186,12 @@ class Photographs:
             if future is not None:
                 future.cancel()
 
-    def beside(self, frame: int) -> Future[Any]:
-        """Begin to compute on a worker what was given as `beside`, of a frame."""
+    def compute(self, frame: int) -> Future[Any]:
+        """Begin to compute `per_frame` of a frame on a worker."""
         if self._processes is not None:
-            return self._processes.beside(frame)
-        assert self._beside is not None  # only who gives it asks for it
-        return self._pool.submit(self._beside, frame)
+            return self._processes.compute(frame)
+        assert self._per_frame is not None  # only who gives it asks for it
+        return self._pool.submit(self._per_frame, frame)
 
     def view(self, pair: Pair) -> View:
         """Return a pair's photograph and camera on the device; raise InputError naming an unreadable file."""
@@ -238,7 +238,7 @@ def pairs_in_memory(cameras: Cameras, memory_gib: float) -> int:
 
 
 @contextmanager
-def copying_beside(device: torch.device, *, wait: bool = False) -> Iterator[None]:
+def on_copy_stream(device: torch.device, *, wait: bool = False) -> Iterator[None]:
     """Let the copies to a GPU that are begun inside run on a stream of their own, next to what the GPU computes.
 
     With `wait` the calling thread waits for them at the end. Before views are used, `take_over` them.

@@ -7,7 +7,6 @@ components each. All of it happens at one, usually coarse, level, on the centres
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -17,8 +16,9 @@ from splatrig.components.component_file import Components
 from splatrig.components.local import local_components
 from splatrig.components.matrix import in_memory
 from splatrig.components.pca import principal_components
-from splatrig.config.choices import Rest, Support
-from splatrig.config.models import MbspcaConfig, SldcConfig
+from splatrig.config.choices import Rest
+from splatrig.config.models import MbspcaConfig
+from splatrig.config.sldc import SldcConfig
 from splatrig.evaluation.attribute_rows import AttributeRows
 from splatrig.evaluation.left_out import add_folds, fold_errors
 from splatrig.evaluation.measures import attribute_error, rms
@@ -64,7 +64,7 @@ class Learner:
             assert self.sldc is not None
             weight = self.sldc.lambda_ if lambda_ is None else lambda_
             config = replace(self.sldc, k=k, centers=self.sldc.centers[:k], lambda_=weight)
-            found = local_components(matrix, self.level, config, cast(Support, method.split("_")[1]), self.rest)
+            found = local_components(matrix, self.level, config, method.split("_")[1], self.rest)
         return found.components(
             faces=self.level.faces, face_mask=self.level.mask, frames=[data.frames[row] for row in rows]
         )

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from splatrig.config.models import InitialShape, TrainingConfig, to_mapping
 from splatrig.dataset.cameras import Cameras
-from splatrig.dataset.dataset import Dataset, Frame
+from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.photographs import Photograph
 from splatrig.fitting.background import BackgroundQueue, one_ahead
 from splatrig.fitting.checkpoint import Arrays, Checkpoints, key_of
@@ -53,7 +53,7 @@ class FitContext:
     seed: int
     device: torch.device
     progress: Path | None = None
-    """Folder for what a killed job goes on from; None: nothing is kept."""
+    """Folder for what a killed job resumes from; None: nothing is kept."""
     library: str = ""
     """Digest of the code that fits, so that an edited library starts over."""
     checkpoint_steps: int = 0
@@ -84,6 +84,11 @@ class FitContext:
         """Return what reads the frames `expression/frame`, and computes `place` of the vertices of each."""
         return FrameReader(self.dataset, names, self.template, self.device, workers=self.workers, place=place)
 
+    def load(self, name: str) -> FrameData:
+        """Read one frame `expression/frame`."""
+        with self.reader([name]) as reader:
+            return reader.read(0)[0]
+
     def checkpoints(self, expression: str, start: Mapping[str, NDArray[Any]]) -> Checkpoints | None:
         """Return what this job has kept so far; nothing that was kept for another input is ever read."""
         if self.progress is None:
@@ -104,7 +109,7 @@ class FitContext:
 
 @dataclass(frozen=True)
 class Fitted:
-    """One fitted frame, how well, and its picture beside the photograph."""
+    """One fitted frame, how well, and an image of it next to the photograph."""
 
     frame: str
     gaussians: Gaussians
@@ -140,7 +145,7 @@ def first_gaussians(context: FitContext, frame: FrameData) -> Gaussians:
 
     vertices, faces = frame.vertices, context.faces
     frames = tangent_frames(vertices, faces)
-    cameras = frame.frame.cameras
+    cameras = frame.cameras
     train = np.flatnonzero(~cameras.held_out)
     images = torch.stack([frame.views[camera].image for camera in train]).cpu().numpy()
     colors, seen = vertex_colors(vertices, frames[:, :, 2], faces, cameras.train, images)
@@ -254,7 +259,7 @@ def warm_up_kernels(context: FitContext) -> pd.DataFrame:
     grey = np.full((32, 32, 4), 128, np.uint8)
     photograph = Photograph.of(grey, (0, 32, 0, 32), camera, 0, cropped=False)
     view = photograph.view(context.device, torch.full((32, 32, 3), 128, dtype=torch.uint8, device=context.device))
-    data = FrameData(Frame("warm-up", "0", Path(), camera), vertices, (view,))
+    data = FrameData("warm-up", "0", Path(), camera, vertices, (view,))
     plan = replace(context.plan("frame"), steps=1)
     result = fit(start, data, np.ones(3), plan, context.seed)
     return measure_frame(result.gaussians, data, plan.render)
@@ -298,11 +303,11 @@ def _fitted(
     checkpoints: Checkpoints | None,
 ) -> Fitted:
     """Fit and measure one frame whose photographs are on the device."""
-    slot = None if checkpoints is None else checkpoints.slot(f"{data.frame.frame}.partial", context.checkpoint_steps)
+    slot = None if checkpoints is None else checkpoints.slot(f"{data.frame}.partial", context.checkpoint_steps)
     result = fit(start, data, context.edge_lengths, plan, context.seed, reference_quats=reference, slot=slot)
     begin = time.perf_counter()
     fitted = Fitted(
-        frame=data.frame.frame,
+        frame=data.frame,
         gaussians=result.gaussians,
         metrics=measure_frame(result.gaussians, data, plan.render),
         strip=comparison(result.gaussians, data, plan.render, measuring_camera(data)),

@@ -9,24 +9,18 @@ import torch
 from numpy.typing import NDArray
 
 from splatrig.dataset.dataset import Dataset, Frame, read_tracked_mesh
-from splatrig.dataset.photographs import Photographs, View, copying_beside, take_over
+from splatrig.dataset.photographs import Photographs, View, on_copy_stream, take_over
 from splatrig.mesh.template import Template
 
 
 @dataclass(frozen=True)
-class FrameData:
-    """One frame, its photographs on the device that fits."""
+class FrameData(Frame):
+    """One frame of the data set with its mesh, and its photographs on the device that fits."""
 
-    frame: Frame
     vertices: NDArray[np.float64]  # [V, 3]
     """Vertices of the finest level in head space, millimetres."""
     views: tuple[View, ...]
-    """Whole photographs with their crops, in the order of `frame.cameras`."""
-
-    @property
-    def name(self) -> str:
-        """`expression/frame`, as in tables and messages."""
-        return self.frame.name
+    """Whole photographs with their crops, in the order of `cameras`."""
 
     @property
     def device(self) -> torch.device:
@@ -53,23 +47,23 @@ class FrameReader:
         """Read the frames `expression/frame`; `place` is called with the vertices of each, and returned if pickled."""
         frames = dataset.frames(names)
 
-        def beside(index: int) -> tuple[NDArray[np.float64], Any]:
+        def per_frame(index: int) -> tuple[NDArray[np.float64], Any]:
             vertices = template.up @ read_tracked_mesh(frames[index].folder, template)
             return vertices, place(vertices)
 
         self._photographs = Photographs(
-            frames, device, plates=dataset.plates, cropped=False, workers=workers, beside=beside
+            frames, device, plates=dataset.plates, cropped=False, workers=workers, per_frame=per_frame
         )
 
     def read(self, index: int) -> tuple[FrameData, Any]:
         """Return a frame and what `place` made of it; raise InputError naming a file that is missing or broken."""
         device = self._photographs.device
-        beside = self._photographs.beside(index)
-        with copying_beside(device, wait=True):
+        computed = self._photographs.compute(index)
+        with on_copy_stream(device, wait=True):
             views = self._photographs.views(index)
         take_over(device, views)
-        vertices, placed = beside.result()
-        return FrameData(self._photographs.frames[index], vertices, views), placed
+        vertices, placed = computed.result()
+        return FrameData(**vars(self._photographs.frames[index]), vertices=vertices, views=views), placed
 
     def __enter__(self) -> "FrameReader":
         return self

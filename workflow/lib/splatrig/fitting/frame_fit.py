@@ -3,7 +3,7 @@
 import logging
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,7 +31,7 @@ CHECK_INTERVAL = 64
 PLATEAU_EPOCHS = 2
 """A plateau is seen between the mean losses of this many epochs and of as many before them."""
 PLATEAU_RESUME = 0.75
-"""Where on its schedule a fit goes on from a plateau: the last quarter lets the rates fall to their end."""
+"""Fraction of the schedule at which a fit resumes from a plateau: in the rest the learning rates fall to their end."""
 
 _ADVICE = "lower training.rates or look at this camera's photograph."
 
@@ -119,11 +119,11 @@ def camera_order(generator: np.random.Generator, cameras: int, steps: int) -> ND
 class _History:
     """The loss and the size of the gradients of every step; a step that is not finite ends the fit."""
 
-    def __init__(self, steps: int, device: torch.device, where: Callable[[int], str]) -> None:
-        """Record `steps` steps; `where` names a step in an error."""
-        self.rows = torch.zeros((steps, 1 + len(SHAPES)), device=device)
+    def __init__(self, names: Sequence[str], device: torch.device) -> None:
+        """Record the steps that errors call by `names`."""
+        self.names = names
+        self.rows = torch.zeros((len(names), 1 + len(SHAPES)), device=device)
         self.checked = 0
-        self._where = where
 
     def accept(self, step: int, loss: Tensor, gradients: Mapping[str, Tensor]) -> None:
         """Record a step; look for what is not finite at once, or on a GPU every so often."""
@@ -140,7 +140,7 @@ class _History:
             step = int(np.flatnonzero(bad.any(axis=1))[0])
             names = ["the loss", *(f"the gradient of {name}" for name in SHAPES)]
             what = ", ".join(name for name, flag in zip(names, bad[step], strict=True) if flag)
-            raise InputError(f"{self._where(self.checked + step)}: {what} not finite; {_ADVICE}")
+            raise InputError(f"{self.names[self.checked + step]}: {what} not finite; {_ADVICE}")
         self.checked = end
 
 
@@ -150,7 +150,7 @@ class _FrameFit:
     def __init__(
         self, start: Gaussians, frame: FrameData, edge_lengths: NDArray[np.float64], plan: Plan, seed: int
     ) -> None:
-        device, cameras = frame.device, frame.frame.cameras
+        device, cameras = frame.device, frame.cameras
         views = [view for view, held_out in zip(frame.views, cameras.held_out, strict=True) if not held_out]
         if not views:
             raise InputError(f"{frame.name}: every camera is held out; leave some for training.")
@@ -173,17 +173,14 @@ class _FrameFit:
         )
         alone = RigStart(start, np.zeros((1, 0), np.float32), (), neutral_row=0)
         rig = TrainableRig(alone, plan.rates, device)
-        self.history = _History(plan.steps, device, self.name_of)
+        names = [f"{frame.name}: step {step}, camera {views[view].camera}" for step, view in enumerate(self.order)]
+        self.history = _History(names, device)
         self.fit = Fit(rig, RigOptimizer(rig, plan.learning_rates), objective, self.history)
 
     @property
     def end(self) -> int:
         """Steps to take in all: the plan's, less those that a plateau made needless."""
         return self.plan.steps - self.skipped
-
-    def name_of(self, step: int) -> str:
-        """Return a step as errors name it."""
-        return f"{self.frame.name}: step {step}, camera {self.views[self.order[step]].camera}"
 
     def step(self, step: int) -> None:
         """Go down the gradient of one camera."""
@@ -193,7 +190,7 @@ class _FrameFit:
             splats = activate(Gaussians(**self.fit.rig.base), unit_quats=False)
             names = [name for name, values in splats.items() if not bool(values.isfinite().all())]
             what = f"{', '.join(names)} not finite; {_ADVICE}" if names else str(error)
-            raise InputError(f"{self.name_of(step)}: {what}") from error
+            raise InputError(f"{self.history.names[step]}: {what}") from error
 
     def current(self) -> Gaussians:
         """Copy the Gaussians from the device, quaternions of any length."""

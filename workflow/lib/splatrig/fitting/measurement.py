@@ -1,4 +1,4 @@
-"""Measure a fitted frame against every photograph of it, and picture it beside one."""
+"""Measure a fitted frame against every photograph of it, and show it next to one."""
 
 from collections.abc import Sequence
 
@@ -12,6 +12,7 @@ from splatrig.fitting.compare_view import RenderOptions, render_view
 from splatrig.fitting.frame_data import FrameData
 from splatrig.fitting.metrics import ImageMetrics, as_metrics, measured
 from splatrig.gaussians.gaussians import Gaussians
+from splatrig.gaussians.tensors import on_device
 from splatrig.rasterize import Splats, activate
 
 COLUMNS = ("frame", "camera", "split", "region", "psnr", "ssim", "lpips")
@@ -37,11 +38,11 @@ def measure_views(splats: Splats, views: Sequence[View], options: RenderOptions)
 def measure_frame(gaussians: Gaussians, frame: FrameData, options: RenderOptions) -> pd.DataFrame:
     """Return the metrics of every camera and region, whole pictures over black (or the plate); columns `COLUMNS`."""
     rows = []
-    found = measure_views(activate(gaussians.to(frame.device)), frame.views, options)
-    for view, held_out, own in zip(frame.views, frame.frame.cameras.held_out, found, strict=True):
+    found = measure_views(activate(on_device(gaussians, frame.device)), frame.views, options)
+    for view, held_out, own in zip(frame.views, frame.cameras.held_out, found, strict=True):
         split = "held_out" if held_out else "train"
         for region, metrics in own.items():
-            rows.append((frame.frame.frame, view.camera, split, region, metrics.psnr, metrics.ssim, metrics.lpips))
+            rows.append((frame.frame, view.camera, split, region, metrics.psnr, metrics.ssim, metrics.lpips))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -51,7 +52,7 @@ def comparison(
 ) -> NDArray[np.uint8]:  # [h, 3w, 3]
     """Return render | photograph | error (times `ERROR_GAIN`) of one camera, cropped to the silhouette, for the eye."""
     view = frame.views[camera].silhouette
-    splats, black = activate(gaussians.to(frame.device)), torch.zeros(3, device=frame.device)
+    splats, black = activate(on_device(gaussians, frame.device)), torch.zeros(3, device=frame.device)
     rendered, photographed = render_view(splats, view, options.measuring, black)
     error = (rendered - photographed).abs() * ERROR_GAIN
     strip = torch.cat([rendered, photographed, error], dim=1).clamp(0.0, 1.0)
@@ -69,7 +70,7 @@ def stacked(strips: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:  # [H, W, 3]
 
 def measuring_camera(frame: FrameData) -> int:
     """Return the index of the first held-out camera, or 0 when none is held out."""
-    return int(np.argmax(frame.frame.cameras.held_out))
+    return int(np.argmax(frame.cameras.held_out))
 
 
 def summary(metrics: pd.DataFrame, split: str = "held_out") -> dict[str, float]:

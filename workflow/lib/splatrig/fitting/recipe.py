@@ -23,8 +23,9 @@ class Plan:
     """Of the rate of centres: `pixel`, what a pixel spans at the head, so that a step is as large in the photographs of
     every capture; `mm`: the original's plain millimetres."""
     schedule: str
+    """How the rates fall, see `splatrig.fitting.schedule.LearningRates`."""
     final_rate: float
-    """How the rates go on: see `splatrig.fitting.schedule.LearningRates`."""
+    """Fraction of the rates that is left at the last step."""
     drift_weight: float
     size_weight: float
     regularizer_unit: str

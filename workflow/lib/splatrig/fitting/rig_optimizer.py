@@ -101,7 +101,7 @@ class RigOptimizer:
                 weights.div_(lengths.mul_(len(weights) ** -0.5).clamp_min_(1e-8))
 
     def state(self) -> dict[str, Tensor]:
-        """Return every tensor that a later run needs to go on exactly, by name; they change with the next step."""
+        """Return every tensor that a later run needs to resume exactly, by name; they change with the next step."""
         tensors = {f"rig/{name}": tensor.detach() for name, tensor in self.rig.parameters().items()}
         for name, moments in self.adam.moments.items():
             tensors |= {f"adam/{name}/{key}": value for key, value in vars(moments).items()}

@@ -8,7 +8,7 @@ from itertools import islice, zip_longest
 import numpy as np
 
 from splatrig.config.models import JointBatch
-from splatrig.dataset.photographs import Pair, Photographs, View, copying_beside, take_over
+from splatrig.dataset.photographs import Pair, Photographs, View, on_copy_stream, take_over
 from splatrig.io.errors import InputError
 
 ORIGINAL_MEANS_DECAY = 0.01
@@ -150,7 +150,7 @@ def stream(
         yield from shots
         return
     while True:
-        with copying_beside(photographs.device):
+        with on_copy_stream(photographs.device):
             following = next(shots)
         take_over(photographs.device, (shot.view for group in following for shot in group))
         yield following

@@ -12,8 +12,7 @@ from splatrig.io.errors import InputError
 
 FloatArray = NDArray[np.float32]
 
-if TYPE_CHECKING:  # jobs that only move numbers start without torch
-    import torch
+if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     Array = TypeVar("Array", default=FloatArray)
@@ -84,17 +83,6 @@ class Gaussians(Generic[Array]):
         """Return the first `count` Gaussians: those of a coarser level."""
         part = (slice(None),) * (self._means.ndim - 2) + (slice(count),)
         return Gaussians(**{name: array[part] for name, array in self.items()})  # type: ignore[index]
-
-    def to(self, device: "str | torch.device" = "cpu") -> "Gaussians[torch.Tensor]":
-        """Return the Gaussians as float32 tensors on `device`."""
-        import torch
-
-        def moved(array: Any) -> torch.Tensor:
-            if isinstance(array, torch.Tensor):
-                return array.to(device, torch.float32)
-            return torch.as_tensor(np.require(array, np.float32, "W"), device=device)  # writable, as torch wants it
-
-        return Gaussians(**{name: moved(array) for name, array in self.items()})
 
     def items(self) -> Iterator[tuple[str, Array]]:
         """Iterate over (name, raw array) in the order of `SHAPES`."""

@@ -1,4 +1,4 @@
-"""Learned rigs beside fits and their PCA, in pictures: held-out cameras, and frames that nothing was learned from."""
+"""Learned rigs compared with fits and their PCA, in images of held-out cameras, of trained and of unseen frames."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from splatrig.fitting.compare_view import RenderOptions
 from splatrig.fitting.measurement import measure_views
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
+from splatrig.gaussians.tensors import on_device
 from splatrig.io.errors import InputError
 from splatrig.jobs.progress import track
 from splatrig.learned.mesh_components import read_meshes
@@ -157,7 +158,7 @@ def measured_rig(
 
 def measured_fits(comparison: Comparison, names: Sequence[str], split: str, fits: Sequence[Gaussians]) -> pd.DataFrame:
     """Return the metrics of frames that were fitted each on its own (k = 0)."""
-    frames = (activate(fit.to(comparison.device)) for fit in fits)
+    frames = (activate(on_device(fit, comparison.device)) for fit in fits)
     return measured(comparison, names, split, ("fits", 0), frames)
 
 

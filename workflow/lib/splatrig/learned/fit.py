@@ -36,7 +36,7 @@ _NUMBERS = ("steps_done", "bad_steps")
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a fit reads beside photographs."""
+    """What a fit reads in addition to photographs."""
 
     edge_lengths: NDArray[np.float64]  # [N] of the neutral, millimetres
     normals: NDArray[np.float64]  # [N, 3] of the neutral, unit length

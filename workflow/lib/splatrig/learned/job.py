@@ -9,7 +9,8 @@ import torch
 
 from splatrig.components.assemble import named
 from splatrig.components.component_file import read_components, write_components
-from splatrig.config.models import JointConfig, SldcConfig, TrainingConfig, from_mapping
+from splatrig.config.models import JointConfig, TrainingConfig, from_mapping
+from splatrig.config.sldc import SldcConfig
 from splatrig.fitting.checkpoint import Checkpoints, key_of
 from splatrig.fitting.world import World
 from splatrig.io.files import as_paths, first_path

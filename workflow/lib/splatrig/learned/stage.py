@@ -16,7 +16,8 @@ from splatrig.components.component_file import Components, Origin, Solver
 from splatrig.components.local import support_map
 from splatrig.components.support import Locality
 from splatrig.config.choices import Role
-from splatrig.config.models import JointConfig, SldcConfig, TrainingConfig
+from splatrig.config.models import JointConfig, TrainingConfig
+from splatrig.config.sldc import SldcConfig
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.decoding import cores

@@ -6,9 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from splatrig.config.rasterizers import BACKENDS
 from splatrig.io.errors import InputError
 from splatrig.rasterize.activation import activate
-from splatrig.rasterize.backends import BACKENDS, choose_backend, load_backend
+from splatrig.rasterize.backends import choose_backend, load_backend
 from splatrig.rasterize.scene import Splats, Views, one_by_one
 
 __all__ = ["Splats", "Views", "activate", "rasterize", "rasterize_each"]
@@ -26,7 +27,7 @@ def rasterize(splats: Splats, views: Views, backend: str = "auto") -> tuple[Tens
         splats: N Gaussians [..., N, *], head space, millimetres; colours are RGB or spherical harmonics.
         views: C cameras [..., C, *] of one image size, on the device of the Gaussians; black behind without
             `backgrounds`.
-        backend: auto (gsplat on CUDA, numba on CPU) or a name of `splatrig.rasterize.backends.BACKENDS`.
+        backend: auto (gsplat on CUDA, numba on CPU) or a name of `splatrig.config.rasterizers.BACKENDS`.
 
     Raises:
         InputError: devices or leading axes that do not fit, or a back end that is missing. `Splats` and `Views` raise
