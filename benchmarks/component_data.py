@@ -77,8 +77,7 @@ def write_store(path: Path, mesh: Template, level: str, size: Size, attributes: 
     total = sum(ATTRIBUTES[name].size for name in attributes)
     directions = rng.normal(size=(bumps, total))
     directions *= (8 / (1 + np.arange(bumps)) ** 0.5 / np.linalg.norm(directions, axis=1))[:, None]
-    with h5py.File(path, "w") as file:
-        FORMAT.stamp(file)
+    with FORMAT.writing(path) as file:
         file.attrs.update({"subject": "benchmark", "level": level})
         file.attrs.update({"neutral_row": 0, "content_sha256": "0" * 64})
         file["faces"], file["face_mask"] = mesh.levels[level].faces, mesh.levels[level].mask

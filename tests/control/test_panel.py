@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from splatrig.control.coefficients import coefficients_text, parse_coefficients, read_coefficients, write_coefficients
+from splatrig.control.coefficients import coefficients_text, parse_coefficients
 from splatrig.control.panel import plausible, read_panel, usable_names, weight_ranges, write_panel
 from splatrig.io.errors import InputError
 from support import heads, planted
@@ -102,8 +102,8 @@ def test_random_faces_are_plausible():
 
 def test_a_pose_comes_back_from_its_file(tmp_path):
     pose = {name: np.random.default_rng(1).normal(size=panel.count) for name, panel in HEAD.panels.items()}
-    write_coefficients(tmp_path / "pose.json", "planted", HEAD.panels, pose)
-    back = read_coefficients(tmp_path / "pose.json", HEAD.panels)
+    (tmp_path / "pose.json").write_text(coefficients_text("planted", HEAD.panels, pose), encoding="utf-8")
+    back = parse_coefficients((tmp_path / "pose.json").read_text(encoding="utf-8"), HEAD.panels, "pose.json")
     assert all(np.array_equal(back[name], pose[name]) for name in pose)
 
 

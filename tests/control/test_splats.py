@@ -4,10 +4,10 @@ import torch
 
 from splatrig.animation.render import widened
 from splatrig.control.viewer.splats import Blender, heat_colors, reach_mm
-from splatrig.gaussians.sh import sh_to_rgb, view_directions
 from splatrig.gaussians.tensors import on_device
 from splatrig.rasterize import activate
 from support import heads
+from support.sh_colors import sh_to_rgb, view_directions
 
 HEAD = heads.head(1)
 SKIN = heads.head(1, skin=True)

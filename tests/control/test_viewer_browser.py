@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from splatrig.capture.photographs import write_photograph
-from splatrig.control.coefficients import write_coefficients
+from splatrig.control.coefficients import coefficients_text
 from splatrig.control.track import Track, write_track
 from splatrig.dataset.cameras import write_cameras
 from splatrig.dataset.frames import FrameRow, write_frames
@@ -173,7 +173,7 @@ def test_dragging_a_point_solves_for_weights(page):
 def test_coefficients_come_from_a_file_and_a_malformed_one_is_refused_in_a_sentence(page, tmp_path):
     pose = {GLOBAL: np.array([0.5, 0.0, -0.5, 0.0]), LOCAL: np.array([0.0, 0.25, 0.0, 0.0, 1.0])}
     panels = page.viewer.method.head.panels
-    write_coefficients(tmp_path / "pose.json", "planted", panels, pose)
+    (tmp_path / "pose.json").write_text(coefficients_text("planted", panels, pose), encoding="utf-8")
     page.tab.locator("input[type=file]").first.set_input_files(tmp_path / "pose.json")
     page.until(lambda: np.allclose(page.viewer.session.pose[LOCAL], pose[LOCAL]), "the file does not reach the pose")
     (tmp_path / "bad.json").write_text((tmp_path / "pose.json").read_text().replace("0.25", '"much"'))

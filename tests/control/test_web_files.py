@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from splatrig.control.coefficients import coefficients_text, read_coefficients
+from splatrig.control.coefficients import coefficients_text, parse_coefficients
 from splatrig.control.track import read_track, write_track
 from splatrig.io.errors import InputError
 from support import heads
@@ -41,7 +41,7 @@ def test_a_pose_goes_out_and_in_again(opened, tmp_path):
     with opened.page.expect_download() as download:
         opened.page.locator("#save").click()
     download.value.save_as(tmp_path / "out.json")
-    back = read_coefficients(tmp_path / "out.json", HEAD.panels)
+    back = parse_coefficients((tmp_path / "out.json").read_text(encoding="utf-8"), HEAD.panels, "out.json")
     for name, weights in pose.items():
         np.testing.assert_allclose(back[name], weights, rtol=1e-12)
 

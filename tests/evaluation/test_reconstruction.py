@@ -176,7 +176,7 @@ def test_no_more_components_are_left_out_than_the_other_frames_have(made):
 def test_gram_does_not_depend_on_blocks(monkeypatch):
     X = np.random.default_rng(0).normal(size=(5, 100)).astype(np.float32)
     whole = gram(X)
-    monkeypatch.setattr("splatrig.evaluation.shape_model.GRAM_BLOCK", 7)
+    monkeypatch.setattr("splatrig.evaluation.measures.GRAM_BLOCK", 7)
     np.testing.assert_allclose(gram(X), whole, rtol=1e-12)
 
 

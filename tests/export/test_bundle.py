@@ -8,10 +8,11 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from splatrig.export.bundle import Coefficients, read_bundle, write_bundle
+from splatrig.export.bundle import Coefficients, write_bundle
 from splatrig.gaussians.gaussians import SHAPES
 from splatrig.io.errors import InputError
 from support import small_rig
+from support.bundle import read_bundle
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "load_rig.py"
 

@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from splatrig.config.models import JointBatch
 from splatrig.dataset.photographs import Photographs, View
 from splatrig.fitting import objective as objective_module
 from splatrig.fitting.compare_view import render_view
 from splatrig.fitting.losses import photometric_loss, size_loss
 from splatrig.fitting.occlusion import ALL, Occlusion
-from splatrig.fitting.schedule import Batch, Shot
+from splatrig.fitting.schedule import Shot
 from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.learned.fit import JointFit
 from splatrig.learned.plan import JointPlan
@@ -101,7 +102,7 @@ def test_a_step_goes_down_the_gradient_of_the_mean_over_its_pictures(
     plan = known_rig.plan(local=local, occlusion=occlusion, render=render, size_weight=0.3)
     rig = TrainableRig(known_rig.disturbed(truth, 0, local=local), plan.rates, device)
     with Photographs(truth.frames, device, workers=2, processes=False) as photographs:
-        schedule = known_rig.schedule(truth, Batch(len(groups), 1))
+        schedule = known_rig.schedule(truth, JointBatch(len(groups), 1))
         joint = JointFit(rig, photographs, schedule, known_rig.surroundings(truth), plan)
         shots = shots_of(photographs, groups)
         if len(groups) > 1:

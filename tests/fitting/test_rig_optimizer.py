@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from splatrig.fitting.optimizer import ADAM_BETAS, ADAM_EPSILON
+from splatrig.fitting.recipe import scaled
 from splatrig.fitting.rig_optimizer import RigOptimizer, RowAdam, shrink_rows
 from splatrig.fitting.trainable_rig import BlockStart, RigStart, TrainableRig
 from splatrig.io.errors import InputError
-from splatrig.learned.plan import scaled
 from support import known_rig
 
 

@@ -4,8 +4,8 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from splatrig.gaussians.axes import AXES, from_axes, to_axes
-from splatrig.gaussians.sh import sh_to_rgb
 from support.random_gaussians import random_gaussians
+from support.sh_colors import sh_to_rgb
 
 
 def covariances(gaussians):

@@ -4,8 +4,9 @@ import torch
 from scipy.special import sph_harm_y
 
 from splatrig.gaussians.gaussians import SH_C0
-from splatrig.gaussians.sh import sh_basis, sh_to_rgb, view_directions
+from splatrig.gaussians.sh import sh_basis
 from splatrig.io.errors import InputError
+from support.sh_colors import sh_to_rgb, view_directions
 
 
 def random_directions(count: int, seed: int = 0) -> torch.Tensor:

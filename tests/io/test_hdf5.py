@@ -4,7 +4,9 @@ import h5py
 import pytest
 
 from splatrig.io.errors import InputError
-from splatrig.io.hdf5 import Format, new_file
+from splatrig.io.hdf5 import Format
+
+WEIGHTS = Format("weights", 1, "none")
 
 
 class GoesWithAnError:
@@ -18,7 +20,7 @@ class GoesWithAnError:
 
 
 def test_a_file_appears_whole(tmp_path):
-    with new_file(tmp_path / "a.h5") as file:
+    with WEIGHTS.writing(tmp_path / "a.h5") as file:
         file["x"] = [1, 2, 3]
         assert not (tmp_path / "a.h5").exists()
     with h5py.File(tmp_path / "a.h5") as file:
@@ -28,7 +30,7 @@ def test_a_file_appears_whole(tmp_path):
 def test_an_error_that_only_closing_meets_leaves_what_was_there(tmp_path):
     path = tmp_path / "a.h5"
     path.write_bytes(b"before")
-    with pytest.raises(OSError, match="No space left on device") as found, new_file(path) as file:
+    with pytest.raises(OSError, match="No space left on device") as found, WEIGHTS.writing(path) as file:
         file["x"] = [1]
         gone = GoesWithAnError("Can't decrement id ref count (file write failed: fd = 3, errno = 28, message = 'full')")
         del gone
@@ -41,7 +43,7 @@ def test_an_error_that_only_closing_meets_leaves_what_was_there(tmp_path):
 def test_other_errors_that_cannot_be_raised_are_told_as_ever(tmp_path, monkeypatch):
     told = []
     monkeypatch.setattr("sys.unraisablehook", lambda ignored: told.append(str(ignored.exc_value)))
-    with new_file(tmp_path / "a.h5"):
+    with WEIGHTS.writing(tmp_path / "a.h5"):
         gone = GoesWithAnError("never mind")
         del gone
     assert told == ["never mind"]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from splatrig.config.models import JointBatch
 from splatrig.fitting import objective
 from splatrig.fitting.checkpoint import Checkpoints, Slot
 from splatrig.fitting.engine import Fit
@@ -13,7 +14,7 @@ from splatrig.fitting.frame_data import FrameData
 from splatrig.fitting.frame_fit import camera_order, fit, frame_generator
 from splatrig.fitting.occlusion import Occlusion
 from splatrig.fitting.recipe import Plan
-from splatrig.fitting.schedule import Batch, Schedule, Window
+from splatrig.fitting.schedule import Schedule, Window
 from splatrig.fitting.trainable_rig import RigStart, TrainableRig
 from splatrig.io.errors import InputError
 from splatrig.learned.fit import JointFit, segment_laplacian
@@ -141,7 +142,7 @@ def test_no_components_equals_fitting_the_base_alone(truth: Planted) -> None:
     plan = known_rig.plan(40, rates=rates, base_rates=rates, final_rate=0.1, check_every=1000, size_weight=0.1)
     base = known_rig.disturbed(truth, 0, local=False).base
     start = RigStart(base, np.zeros((1, 0), np.float32), (), neutral_row=0)
-    schedule = _FrameOrder([(0, 0)], Batch(1, 1), seed=5)
+    schedule = _FrameOrder([(0, 0)], JointBatch(1, 1), seed=5)
     rig = TrainableRig(start, rates)
     single = Planted(truth.base, truth.weights[:1], truth.deltas, truth.support, truth.frames[:1])
     surroundings = replace(known_rig.surroundings(single), validation=())

@@ -6,8 +6,9 @@ import trimesh
 from numpy.testing import assert_allclose, assert_array_equal
 
 from splatrig.mesh.subdivision import identity_step, subdivide, subdivide_corners
-from splatrig.mesh.topology import euler_characteristic, unique_edges
+from splatrig.mesh.topology import unique_edges
 from support.ellipsoid import ellipsoid_head
+from support.topology import euler_characteristic
 
 
 def areas(vertices, faces):

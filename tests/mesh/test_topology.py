@@ -10,15 +10,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from splatrig.io.errors import InputError
 from splatrig.mesh.topology import (
     bad_edges,
-    boundary_edges,
     checked_faces,
-    euler_characteristic,
     mean_edge_lengths,
     pieces,
     prune_unreferenced,
     unique_edges,
     vertex_adjacency,
 )
+from support.topology import boundary_edges, euler_characteristic
 
 
 @st.composite

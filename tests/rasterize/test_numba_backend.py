@@ -3,11 +3,11 @@ import math
 import pytest
 import torch
 
-from splatrig.gaussians.sh import sh_to_rgb, view_directions
 from splatrig.io.errors import InputError
 from splatrig.rasterize import Splats, numba_compositing, numba_projection, rasterize
 from support.brute_force import brute_force
 from support.scenes import Scene, random_scene
+from support.sh_colors import sh_to_rgb, view_directions
 
 FLOAT64 = 1e-12  # of the largest value: sums of some hundred terms in another order
 FLOAT32 = 5e-6  # the same in float32; a 7-term polynomial for exp

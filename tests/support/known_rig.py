@@ -8,13 +8,13 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from splatrig.config.models import Rates
+from splatrig.config.models import JointBatch, Rates
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Frame
 from splatrig.dataset.photographs import Pair, Photographs
 from splatrig.fitting.compare_view import RenderOptions
 from splatrig.fitting.occlusion import ALL, Occlusion
-from splatrig.fitting.schedule import Batch, Schedule
+from splatrig.fitting.schedule import Schedule
 from splatrig.fitting.trainable_rig import BlockStart, RigStart, TrainableRig
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.tensors import on_device
@@ -145,7 +145,6 @@ def plan(steps: int = 600, *, local: bool = False, **changes: object) -> JointPl
     """Return a plan for the planted rig."""
     values = {
         "steps": steps,
-        "batch": Batch(frames=2, cameras=1),
         "rates": RATES,
         "base_rates": RATES,
         "weight_rate": 0.02,
@@ -185,9 +184,9 @@ def surroundings(planted: Planted) -> Surroundings:
     return Surroundings(edges, outward, segment_laplacian(names), tuple(validation_pairs(planted)))
 
 
-def schedule(planted: Planted, batch: Batch | None = None, **changes: int) -> Schedule:
+def schedule(planted: Planted, batch: JointBatch | None = None, **changes: int) -> Schedule:
     """Return the order of the planted rig's training pairs."""
-    return Schedule(training_pairs(planted), batch or Batch(2, 1), seed=3, **changes)
+    return Schedule(training_pairs(planted), batch or JointBatch(2, 1), seed=3, **changes)
 
 
 def photographs(planted: Planted) -> Photographs:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 import torch.distributed
 
+from splatrig.config.models import JointBatch
 from splatrig.fitting.checkpoint import Checkpoints, Slot
-from splatrig.fitting.schedule import Batch
 from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.fitting.world import World
 from splatrig.io.errors import InputError
@@ -41,7 +41,7 @@ def learned(truth: Planted, kind: type[JointFit] = JointFit, slot: Slot | None =
     """Learn the planted rig from four frames a step, alone or with others; return its tensors and the measurements."""
     torch.set_num_threads(1)
     rig = TrainableRig(known_rig.disturbed(truth, 0, local=True), known_rig.RATES)
-    schedule = known_rig.schedule(truth, Batch(4, 1))
+    schedule = known_rig.schedule(truth, JointBatch(4, 1))
     with known_rig.photographs(truth) as photographs:
         fit = kind(rig, photographs, schedule, known_rig.surroundings(truth), PLAN, World.current())
         report = fit.run(slot)

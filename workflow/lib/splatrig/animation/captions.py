@@ -6,7 +6,7 @@ from textwrap import shorten
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.animation.pictures import Picture, text_block
+from splatrig.animation.pictures import TEXT_SIZE, Picture, text_block
 
 QUIET = 0.05
 """Below this share of its range no component is named."""
@@ -28,9 +28,9 @@ def strongest(
     return [names[k] if share[k] >= QUIET else "" for k, share in zip(best, shares, strict=True)]
 
 
-def captioned(picture: Picture, text: str, *, size: int = 14) -> Picture:
+def captioned(picture: Picture, text: str) -> Picture:
     """Return the picture with one line of `text` below it, cut to fit; the strip is as high without any text."""
     wide = picture.shape[1]
-    fitting = shorten(text, max(8, int(wide / (LETTER_SHARE * size))), placeholder=" …") if text else " "
-    strip = text_block(fitting, width=wide, size=size, height=2 * size)
+    fitting = shorten(text, max(8, int(wide / (LETTER_SHARE * TEXT_SIZE))), placeholder=" …") if text else " "
+    strip = text_block(fitting, width=wide, height=2 * TEXT_SIZE)
     return np.concatenate([picture, strip], axis=0)

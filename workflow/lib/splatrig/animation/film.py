@@ -16,7 +16,6 @@ from splatrig.animation.render import Renderer
 from splatrig.components.rig import Rig
 from splatrig.dataset.cameras import Cameras
 from splatrig.io.errors import InputError
-from splatrig.rasterize import Views
 
 BATCH = 16
 """Poses in one call on a GPU: enough that launching kernels costs nothing compared with running them."""
@@ -52,10 +51,6 @@ def film_in_batches(
     views = renderer.views(cameras)
     for first in range(0, len(rows), batch):
         part = slice(first, first + batch)
-        yield renderer.tensors(rig.pose(given[part]), _one_per_pose(views, part)).squeeze(1)
-
-
-def _one_per_pose(views: Views, part: slice) -> Views:
-    """Return some of the cameras [C, *] as [B, 1, *]."""
-    behind = None if views.backgrounds is None else views.backgrounds[part, None]
-    return replace(views, viewmats=views.viewmats[part, None], Ks=views.Ks[part, None], backgrounds=behind)
+        behind = None if views.backgrounds is None else views.backgrounds[part, None]
+        one_each = replace(views, viewmats=views.viewmats[part, None], Ks=views.Ks[part, None], backgrounds=behind)
+        yield renderer.tensors(rig.pose(given[part]), one_each).squeeze(1)

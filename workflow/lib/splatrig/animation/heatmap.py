@@ -7,7 +7,7 @@ from matplotlib import colormaps
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from splatrig.animation.pictures import Picture, text_block
+from splatrig.animation.pictures import TEXT_SIZE, Picture, text_block
 from splatrig.dataset.cameras import Cameras
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.silhouette import NEAR_MM
@@ -76,21 +76,20 @@ def color_bar(
     *,
     colors: str = COLORS,
     used_share: float = USED_SHARE,
-    text_size: int = 14,
 ) -> Picture:
     """Return a vertical colour bar [height, W, 3] from 0 (bottom) to `largest` with round ticks and the unit."""
-    bar_wide, tick_wide = max(10, height // 28), text_size * 5
-    title = text_block(unit, width=bar_wide + tick_wide, size=text_size)
-    room = max(height - len(title) - 3 * text_size, 2)
+    bar_wide, tick_wide = max(10, height // 28), TEXT_SIZE * 5
+    title = text_block(unit, width=bar_wide + tick_wide)
+    room = max(height - len(title) - 3 * TEXT_SIZE, 2)
     picture = np.full((height, bar_wide + tick_wide, 3), 255, dtype=np.uint8)
     picture[: len(title)] = title
-    top = len(title) + text_size
+    top = len(title) + TEXT_SIZE
     shares = np.linspace(1.0, 0.0, room)
     rgb = colormaps[colors](used_share * shares)[:, None, :3]
     picture[top : top + room, :bar_wide] = (rgb * 255.0 + 0.5).astype(np.uint8)
     ticks = np.asarray(MaxNLocator(nbins=6, steps=[1, 2, 2.5, 5, 10]).tick_values(0.0, largest))
     for value in ticks[(ticks >= 0.0) & (ticks <= largest * (1 + 1e-9))]:
-        tick = text_block(f"{value:.3g}", width=tick_wide, size=text_size)
+        tick = text_block(f"{value:.3g}", width=tick_wide)
         row = top + round((1.0 - value / largest) * (room - 1))
         picture[row, :bar_wide] = 64
         first = min(max(row - len(tick) // 2, 0), height - len(tick))

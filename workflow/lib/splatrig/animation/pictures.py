@@ -15,6 +15,8 @@ Picture = NDArray[np.uint8]
 
 PAPER = (255, 255, 255)
 INK = (32, 32, 32)
+TEXT_SIZE = 14
+"""Pixels."""
 GAP = 6
 """Pixels between the cells of a contact sheet."""
 
@@ -31,15 +33,12 @@ def write_jpeg(path: str | Path, picture: Picture) -> None:
         Image.fromarray(picture).save(temporary, format="JPEG", quality=92, subsampling=0)
 
 
-def label(picture: Picture, text: str, *, size: int = 14, ink: tuple[int, int, int] = INK) -> Picture:
+def label(picture: Picture, text: str) -> Picture:
     """Return the picture with a line of text on paper added below it."""
-    strip = text_block(text, width=picture.shape[1], size=size, ink=ink)
-    return np.concatenate([picture, strip], axis=0)
+    return np.concatenate([picture, text_block(text, width=picture.shape[1])], axis=0)
 
 
-def text_block(
-    text: str, *, width: int, size: int = 14, height: int | None = None, ink: tuple[int, int, int] = INK
-) -> Picture:
+def text_block(text: str, *, width: int, size: int = TEXT_SIZE, height: int | None = None) -> Picture:
     """Return `text`, centred on paper, `width` pixels wide and as high as it needs (or `height`, then centred)."""
     font = ImageFont.load_default(size=size)
     probe = ImageDraw.Draw(Image.new("RGB", (1, 1)))
@@ -48,7 +47,7 @@ def text_block(
     sheet = Image.new("RGB", (width, high), PAPER)
     # whole pixels: at negative fractions Pillow cuts the first rows off
     at = (round((width - (right - left)) / 2 - left), round((high - (bottom - top)) / 2 - top))
-    ImageDraw.Draw(sheet).multiline_text(at, text, font=font, fill=ink, align="center")
+    ImageDraw.Draw(sheet).multiline_text(at, text, font=font, fill=INK, align="center")
     return np.asarray(sheet)
 
 
@@ -58,7 +57,6 @@ def contact_sheet(
     row_titles: Sequence[str] = (),
     column_titles: Sequence[str] = (),
     captions: Sequence[Sequence[str]] = (),
-    text_size: int = 14,
     title_width: int = 110,
 ) -> Picture:
     """Return one picture with `rows` of equally large pictures on paper, with titles and a caption below each cell.
@@ -73,27 +71,25 @@ def contact_sheet(
     high, wide = shape[:2]
     caption_high = 0
     if captions:
-        caption_high = max(len(text_block(text, width=wide, size=text_size)) for row in captions for text in row)
-    title_high = max((len(text_block(text, width=wide, size=text_size)) for text in column_titles), default=0)
+        caption_high = max(len(text_block(text, width=wide)) for row in captions for text in row)
+    title_high = max((len(text_block(text, width=wide)) for text in column_titles), default=0)
     title_wide = title_width if row_titles else 0
     cell_high, cell_wide = high + caption_high + GAP, wide + GAP
     sheet = np.full((title_high + len(rows) * cell_high + GAP, title_wide + len(rows[0]) * cell_wide + GAP, 3), 255)
     sheet = sheet.astype(np.uint8)
     for column, text in enumerate(column_titles):
         left = title_wide + GAP + column * cell_wide
-        sheet[:title_high, left : left + wide] = text_block(text, width=wide, size=text_size, height=title_high)
+        sheet[:title_high, left : left + wide] = text_block(text, width=wide, height=title_high)
     for index, row in enumerate(rows):
         top = title_high + GAP + index * cell_high
         if row_titles:
-            sheet[top : top + high, :title_wide] = text_block(
-                row_titles[index], width=title_wide, size=text_size, height=high
-            )
+            sheet[top : top + high, :title_wide] = text_block(row_titles[index], width=title_wide, height=high)
         for column, picture in enumerate(row):
             left = title_wide + GAP + column * cell_wide
             sheet[top : top + high, left : left + wide] = picture
             if captions:
                 sheet[top + high : top + high + caption_high, left : left + wide] = text_block(
-                    captions[index][column], width=wide, size=text_size, height=caption_high
+                    captions[index][column], width=wide, height=caption_high
                 )
     return sheet
 

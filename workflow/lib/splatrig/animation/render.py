@@ -48,7 +48,6 @@ def render(
     *,
     background: NDArray | None = None,  # [C, 3] or [3] in [0, 1]; black when None
     device: str | torch.device = "cpu",
-    backend: str = "auto",
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return pictures [C, H, W, 3], clipped to [0, 1], and their opacity [C, H, W, 1]."""
     backgrounds = None
@@ -57,7 +56,7 @@ def render(
         backgrounds = torch.as_tensor(filled, device=device)
     with torch.no_grad():
         views = Views.of(cameras, device, backgrounds)
-        images, alphas = rasterize(activate(on_device(gaussians, device)), views, backend)
+        images, alphas = rasterize(activate(on_device(gaussians, device)), views)
     return images.clamp(0.0, 1.0).cpu().numpy(), alphas.cpu().numpy()
 
 
@@ -94,10 +93,3 @@ def to_bytes(image: NDArray) -> NDArray[np.uint8]:
 def picture_cameras(cameras: Cameras, height: int) -> Cameras:
     """Return `cameras` scaled so that their pictures are `height` pixels high."""
     return cameras.scaled(height / cameras.height)
-
-
-def pick_device(wanted: str) -> str:
-    """Return `cuda` or `cpu` for the configuration's `device` (auto: a GPU if there is one)."""
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return wanted

@@ -24,7 +24,7 @@ import urllib3
 
 from splatrig.config.models import DownloadConfig
 from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_path
+from splatrig.io.files import write_text
 
 _CHUNK = 1 << 20
 _PROGRESS = 16 << 20
@@ -114,8 +114,7 @@ class _Part:
         self.total = answer.total
         self.version = answer.version or self.version
         values = {"url": self.url, "md5": self.md5, "version": self.version, "total": self.total}
-        with atomic_path(self.record) as temporary:
-            temporary.write_text(json.dumps(values), encoding="utf-8")
+        write_text(self.record, json.dumps(values))
 
     def append(self, chunks: Iterator[bytes], limit: int) -> Iterator[int]:
         """Write chunks to disk, yielding their lengths; raise InputError beyond `limit` bytes."""
@@ -278,18 +277,14 @@ class Client:
             proxy = urllib.request.getproxies().get(parts.scheme)
         if proxy not in self._pools:
             timeout = urllib3.Timeout(connect=min(_CONNECT_S, self._settings.timeout), read=self._settings.timeout)
-            size = max(self._settings.parallel, HEAD_REQUESTS)
+            sizes: dict[str, Any] = {"maxsize": max(self._settings.parallel, HEAD_REQUESTS), "timeout": timeout}
             if proxy is None:
-                self._pools[proxy] = urllib3.PoolManager(maxsize=size, block=False, timeout=timeout)
+                self._pools[proxy] = urllib3.PoolManager(**sizes)
             else:
                 login = urlsplit(proxy)
                 name = f"{unquote(login.username)}:{unquote(login.password or '')}" if login.username else None
-                self._pools[proxy] = urllib3.ProxyManager(
-                    proxy,
-                    maxsize=size,
-                    timeout=timeout,
-                    proxy_headers=urllib3.make_headers(proxy_basic_auth=name) if name else None,
-                )
+                headers = urllib3.make_headers(proxy_basic_auth=name) if name else None
+                self._pools[proxy] = urllib3.ProxyManager(proxy, proxy_headers=headers, **sizes)
         return self._pools[proxy]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import scipy.ndimage
@@ -16,6 +17,8 @@ from splatrig.io.errors import InputError
 from splatrig.jobs.progress import track
 from splatrig.mesh.ply import read_ply
 from splatrig.mesh.silhouette import silhouette
+
+Number = TypeVar("Number", bound=np.generic)
 
 _STRIP = 64
 """Image rows whose median is taken at once, to bound memory."""
@@ -41,8 +44,8 @@ def temporal_median(
     return plate, seen
 
 
-def filled(plate: NDArray[np.uint8], seen: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return `plate` [H, W, 3] with each unseen pixel replaced by the nearest seen one; black if there is none."""
+def filled(plate: NDArray[Number], seen: NDArray[np.bool_]) -> NDArray[Number]:
+    """Return `plate` [H, W, c] with each unseen pixel replaced by the nearest seen one; black if there is none."""
     if not seen.any():
         return np.zeros_like(plate)
     nearest = scipy.ndimage.distance_transform_edt(~seen, return_distances=False, return_indices=True)

@@ -10,13 +10,14 @@ import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import yaml
 
+from splatrig.config.models import from_mapping
 from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_path
 
@@ -88,13 +89,7 @@ class Entity:
 
 def read_entity(path: str | Path) -> Entity:
     """Read the committed description of an entity (`resources/multiface/{entity}.yaml`)."""
-    values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    return Entity(
-        values["cameras"],
-        values["segments"],
-        values["images_per_camera"],
-        values["textures_per_camera"],
-    )
+    return from_mapping(Entity, yaml.safe_load(Path(path).read_text(encoding="utf-8")))
 
 
 def parse_archive_name(name: str) -> Archive | None:
@@ -168,9 +163,7 @@ def make_release(links: Mapping[str, str], sums: Mapping[str, str]) -> list[Arch
     for name in sorted(links):
         parsed = parse_archive_name(name)
         if parsed is not None:
-            archives.append(
-                Archive(name, parsed.asset, parsed.segment, parsed.camera, md5=sums.get(name), url=links[name])
-            )
+            archives.append(replace(parsed, md5=sums.get(name), url=links[name]))
     return archives
 
 
@@ -185,12 +178,8 @@ def write_release(path: str | Path, archives: Sequence[Archive]) -> None:
 def read_release(path: str | Path) -> list[Archive]:
     """Read the table that `write_release` wrote."""
     with open(path, encoding="utf-8", newline="") as stream:
-        return [
-            Archive(
-                row["name"], row["asset"], row["segment"] or None, row["camera"] or None, row["md5"] or None, row["url"]
-            )
-            for row in csv.DictReader(stream)
-        ]
+        rows = [{column: text or None for column, text in row.items()} for row in csv.DictReader(stream)]
+        return [Archive(**{**row, "url": row["url"] or ""}) for row in rows]  # type: ignore[arg-type]
 
 
 def plan(

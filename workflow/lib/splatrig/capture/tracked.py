@@ -123,8 +123,7 @@ class Tracking:
             space = space_by_pose(positions, pose)
             head = to_head(positions, pose) if space == "world" else positions
         else:
-            head = read_positions(files.positions, len(mesh.vertices))[kept]
-            _check_finite(files.positions, head)
+            head = self.positions(files)
             space = space_by_check(files.mesh, positions, head, pose)
         self._agree(space, files)
         _check_size(files.positions or files.mesh, head)

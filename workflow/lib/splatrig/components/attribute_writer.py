@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +17,6 @@ from splatrig.dataset.frames import FrameRow
 from splatrig.gaussians.gaussians import SH_C0, Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.io.errors import InputError
-from splatrig.io.hdf5 import new_file
 from splatrig.jobs.progress import track
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.template import Level, Template
@@ -46,7 +45,7 @@ def export_attributes(
     with ExitStack() as stack:
         files = {}
         for level, output in outputs.items():
-            files[level] = stack.enter_context(new_file(output))
+            files[level] = stack.enter_context(FORMAT.writing(output))
             _create(files[level], frames, template.levels[level], neutral_row)
             files[level].attrs.update({"subject": subject, "level": level})
         for row, gaussians in track(
@@ -127,7 +126,7 @@ def _gaussians(
 def _read(stores: Mapping[str, Path], frames: list[FrameRow], template: Template) -> tuple[Gaussians, ...]:
     """Read frames of one expression and check them against the template."""
     path = stores[frames[0].expression]
-    count = len(template.levels[template.finest].vertices)
+    count = len(template.finest_level.vertices)
     fitted = read_fitted_frames(path, [frame.frame for frame in frames])
     for frame, gaussians in zip(frames, fitted.gaussians, strict=True):
         if len(gaussians) != count:
@@ -139,16 +138,14 @@ def _read(stores: Mapping[str, Path], frames: list[FrameRow], template: Template
     return fitted.gaussians
 
 
-def _create(file: h5py.File, frames: Iterable[FrameRow], level: Level, neutral_row: int) -> None:
+def _create(file: h5py.File, frames: list[FrameRow], level: Level, neutral_row: int) -> None:
     """Create the datasets of one level, with everything but the rows."""
-    rows = list(frames)
-    FORMAT.stamp(file)
     file.attrs["neutral_row"] = neutral_row
     for name, attribute in ATTRIBUTES.items():
-        file.create_dataset(name, shape=(len(rows), len(level.vertices) * attribute.size), dtype=np.float32)
+        file.create_dataset(name, shape=(len(frames), len(level.vertices) * attribute.size), dtype=np.float32)
     for link, name in SOFT_LINKS.items():
         file[link] = h5py.SoftLink(f"/{name}")
     file["faces"], file["face_mask"] = level.faces, level.mask
-    names = [f"{row.expression}/{row.frame}" for row in rows]
+    names = [f"{frame.expression}/{frame.frame}" for frame in frames]
     file.create_dataset("frames", data=names, dtype=h5py.string_dtype())
-    file.create_dataset("role", data=[row.role for row in rows], dtype=h5py.string_dtype())
+    file.create_dataset("role", data=[frame.role for frame in frames], dtype=h5py.string_dtype())

@@ -7,7 +7,6 @@ Gaussian; `f_rest` holds the (15, 3) coefficients of a Gaussian row-major (coeff
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 import h5py
 import numpy as np
@@ -69,9 +68,7 @@ class AttributeReader:
     def __enter__(self) -> "AttributeReader":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     @property

@@ -140,14 +140,11 @@ class Decomposition:
     ) -> Components:
         """Return it as the value that the component file holds."""
         own = self.standardisation
-        rest: Rest = "mean" if own.offset is None else "neutral"
-        ratio = None
+        found = {name: value for name, value in vars(self).items() if name not in ("standardisation", "total_variance")}
         if self.explained_variance is not None and self.total_variance is not None:
-            ratio = self.explained_variance / self.total_variance
+            found["explained_variance_ratio"] = self.explained_variance / self.total_variance
         return Components(
-            family=self.family,
-            W=self.W,
-            C=self.C,
+            **found,
             mean=own.mean,
             std=own.std,
             offset=own.offset,
@@ -155,30 +152,17 @@ class Decomposition:
             faces=faces,
             face_mask=face_mask,
             frames=tuple(frames),
-            limits=self.limits,
-            centers=self.centers,
-            partners=self.partners,
-            explained_variance=self.explained_variance,
-            explained_variance_ratio=ratio,
-            distance_unit_mm=self.distance_unit_mm,
-            solver=self.solver,
-            origin=replace(origin or Origin(), rest=rest),
+            origin=replace(origin or Origin(), rest="mean" if own.offset is None else "neutral"),
         )
 
 
-class CentredBlock(NamedTuple):
-    """A block with its column means taken off."""
-
-    block: Block
-    mean: NDArray[np.float32]  # [width]
-    rows: NDArray[np.float32]  # [F, width]
-
-
-def centred(matrix: AttributeMatrix, block: Block, mean: NDArray[np.float32] | None = None) -> CentredBlock:
-    """Read a block and subtract its column means (taken in float64, or `mean` [D] where known)."""
+def centred(
+    matrix: AttributeMatrix, block: Block, mean: NDArray[np.float32] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:  # [width], [F, width]
+    """Return the column means of a block (taken in float64, or `mean` [D] where known) and its rows without them."""
     raw = matrix.read(block)
     taken = raw.mean(axis=0, dtype=np.float64).astype(np.float32) if mean is None else mean[block.columns]
-    return CentredBlock(block, taken, np.subtract(raw, taken, out=raw))
+    return taken, np.subtract(raw, taken, out=raw)
 
 
 def sum_of_squares(rows: NDArray[np.float32]) -> float:  # [F, width]
@@ -201,12 +185,12 @@ def standardise(matrix: AttributeMatrix, rest: Rest, threads: int = 1) -> Standa
     neutral = np.empty_like(mean)
     squares = np.zeros(len(matrix.names))
 
-    def measure(block: Block) -> tuple[CentredBlock, float]:
-        part = centred(matrix, block)
-        return part, sum_of_squares(part.rows)
+    def measure(block: Block) -> tuple[Block, NDArray[np.float32], NDArray[np.float32], float]:
+        means, rows = centred(matrix, block)
+        return block, means, rows[matrix.neutral], sum_of_squares(rows)
 
-    for (block, means, rows), square in map_blocks(measure, matrix.blocks(), threads):
-        mean[block.columns], neutral[block.columns] = means, rows[matrix.neutral]
+    for block, means, row, square in map_blocks(measure, matrix.blocks(), threads):
+        mean[block.columns], neutral[block.columns] = means, row
         squares[block.attribute] += square
     return finish_standardisation(matrix, mean, neutral if rest == "neutral" else None, squares)
 
@@ -226,9 +210,7 @@ def finish_standardisation(
         dtype=np.float32,
     )
     standardisation = Standardisation(mean, scales, None, matrix.columns)
-    if neutral is None:
-        return standardisation
-    return Standardisation(mean, scales, neutral / standardisation.std, matrix.columns)
+    return standardisation if neutral is None else replace(standardisation, offset=neutral / standardisation.std)
 
 
 @dataclass(frozen=True)
@@ -246,7 +228,7 @@ class StandardisedRows:
     def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Iterate over (columns, standardised rows [F, width])."""
         for block in self.matrix.blocks():
-            rows = centred(self.matrix, block, self.standardisation.mean).rows
+            _, rows = centred(self.matrix, block, self.standardisation.mean)
             yield block.columns, rows / self.standardisation.scales[block.attribute]
 
     def gaussian_blocks(self, size: int, threads: int = 1, count: int | None = None) -> Iterator[NDArray[np.float32]]:
@@ -257,11 +239,8 @@ class StandardisedRows:
         """
         total = self.matrix.columns.count
         several = size * max(1, GAUSSIANS_AT_ONCE // size)
-
-        def read(span: slice) -> list[NDArray[np.float32]]:
-            return self._gaussians(span, size)
-
-        return chain.from_iterable(map_blocks(read, spans(0, count or total, several), threads))
+        parts = spans(0, count or total, several)
+        return chain.from_iterable(map_blocks(lambda span: self._gaussians(span, size), parts, threads))
 
     def _gaussians(self, span: slice, size: int) -> list[NDArray[np.float32]]:
         """Return the Gaussians of `span`, standardised, less the rest shape, in blocks [F, d, B] of `size`."""
@@ -271,7 +250,7 @@ class StandardisedRows:
             width = ATTRIBUTES[name].size
             local = slice(span.start * width, span.stop * width)
             block = Block(number, local, slice(start + local.start, start + local.stop))
-            rows = centred(self.matrix, block, self.standardisation.mean).rows
+            _, rows = centred(self.matrix, block, self.standardisation.mean)
             rows /= self.standardisation.scales[number]
             if offset is not None:
                 rows -= offset[block.columns]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from splatrig.components.component_file import Components
 from splatrig.components.units import Units, cosines
 from splatrig.mesh.mask import nose_tip
+from splatrig.mesh.normals import face_normals
 from splatrig.mesh.template import Level
 
 REGIONS = ("forehead", "brow", "eye", "temple", "nose", "cheek", "mouth", "jaw", "chin", "neck", "back of the head")
@@ -106,8 +107,7 @@ def _place(
 
 def _vertex_areas(level: Level) -> NDArray[np.float64]:
     """Return the area [V] around every vertex, a third of its faces."""
-    corners = level.vertices[level.faces]
-    doubled = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    doubled = np.linalg.norm(face_normals(level.vertices, level.faces), axis=1)
     areas = np.bincount(level.faces.ravel(), np.repeat(doubled / 6, 3), minlength=len(level.vertices))
     return areas.astype(np.float64)
 

@@ -111,7 +111,7 @@ def _gram_pass(
     squares = np.zeros(len(matrix.names))
 
     def measure(block: Block) -> tuple[NDArray[np.float32], NDArray[np.float32], float, NDArray[np.float64]]:
-        _, means, rows = centred(matrix, block)
+        means, rows = centred(matrix, block)
         square, row = sum_of_squares(rows), rows[matrix.neutral].copy()
         if root_weights is not None:
             rows *= root_weights[block.attribute][block.local]
@@ -150,7 +150,7 @@ def _component_pass(
     scaled = [(projection / scale).astype(np.float32) for scale in standardisation.scales.astype(np.float64)]
 
     def project(block: Block) -> NDArray[np.float64]:
-        rows = centred(matrix, block, standardisation.mean).rows
+        _, rows = centred(matrix, block, standardisation.mean)
         projected = scaled[block.attribute] @ rows
         C[:, block.columns] = projected
         wide = projected.astype(np.float64)

@@ -4,7 +4,7 @@ A rig has one family of components, or several side by side, whose displacements
 the skin has vertices: vertices come first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -140,7 +140,7 @@ class Rig:
         moves = self._moves_at_rest if self.follows else None
         for components, change in zip(self.families, changes, strict=True):
             parts = components.columns.by_field(change)
-            fields |= displaced(fields, parts)
+            fields |= {field: fields[field] + part for field, part in parts.items()}
             if moves_centres_alone(components):
                 moves = parts["means"] if moves is None else moves + parts["means"]
         if self.skin is not None and moves is not None:
@@ -172,11 +172,6 @@ class Rig:
         )
 
 
-def displaced(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields [..., N, *] of `base` [N, *] that `changes` [..., N, *] change; numpy or torch."""
-    return {field: base[field] + change for field, change in changes.items()}
-
-
 def moves_centres_alone(components: Components) -> bool:
     """Return whether components move centres and neither turn nor scale Gaussians."""
     names = components.columns.names
@@ -202,9 +197,8 @@ def _same_axes(fields: dict[str, Any]) -> dict[str, Any]:
     leading = tuple(fields["means"].shape[:-2])
     if not leading:
         return fields
-    count = fields["means"].shape[-2]
-    return {name: _expanded(array, (*leading, count, *SHAPES[name])) for name, array in fields.items()}
-
-
-def _expanded(array: Any, shape: tuple[int, ...]) -> Any:
-    return np.broadcast_to(array, shape) if isinstance(array, np.ndarray) else array.expand(shape)
+    shapes = {name: (*leading, fields["means"].shape[-2], *SHAPES[name]) for name in fields}
+    return {
+        name: np.broadcast_to(array, shapes[name]) if isinstance(array, np.ndarray) else array.expand(shapes[name])
+        for name, array in fields.items()
+    }

@@ -35,7 +35,7 @@ def open_rig(
 
 def skin_of_template(template: Template) -> Skin:
     """Return the skin at rest: the neutral mesh at the finest level."""
-    finest = template.levels[template.finest]
+    finest = template.finest_level
     return skin_of(finest.vertices, finest.faces)
 
 
@@ -66,7 +66,7 @@ def carry_xyz(components: Components, template: Template, rest: Gaussians) -> Co
             f"components of {count} Gaussians: expected xyz at a level of the template, which has "
             f"{', '.join(str(len(level.vertices)) for level in template.levels.values())} vertices."
         )
-    finest = template.levels[template.finest]
+    finest = template.finest_level
     operator = template.between(coarse, template.finest)
     columns = Columns(("xyz",), len(rest))
     fine = np.stack([operator @ field for field in positions(components)])

@@ -13,7 +13,7 @@ change before C is updated (inertial block coordinate descent, Xu and Yin 2013),
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,10 @@ from threadpoolctl import threadpool_limits
 
 from splatrig.components.centers import CenterPriors, Centers, Places
 from splatrig.components.matrix import equal_frames
-from splatrig.components.sldc_cpu import AdmmOptions, Products
+from splatrig.components.sldc_cpu import AdmmOptions, CpuEngine
+
+if TYPE_CHECKING:  # torch costs seconds
+    from splatrig.components.sldc_torch import TorchEngine
 
 logger = logging.getLogger(__name__)
 
@@ -40,55 +43,8 @@ MAX_RESEEDS = 2
 Locate = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 """Support maps [K, N] around the Gaussians [K]."""
 
-
-class Engine(Protocol):
-    """The heavy half of SLDC: holds the rows X [F, N, d] and the components C [K, N, d], on the CPU or on a GPU.
-
-    `sldc_cpu.CpuEngine` and `sldc_torch.TorchEngine` are the two.
-    """
-
-    frames: int
-    """F."""
-    count: int
-    """N."""
-
-    def energies(self) -> NDArray[np.float64]:
-        """Return the sum of squares [N] of each Gaussian's column."""
-
-    def column(self, gaussian: int) -> NDArray[np.float64]:
-        """Return X at one Gaussian, [F, d]."""
-
-    def component_at(self, gaussian: int) -> NDArray[np.float64]:
-        """Return all components at one Gaussian, [K, d]."""
-
-    def seed(
-        self, k: int, w: NDArray[np.float64], W: NDArray[np.float64], reach: NDArray[np.float32]
-    ) -> NDArray[np.float64]:
-        """Set component `k` to the least-squares fit of `w` [F] to the residual X - W C, times `reach` [N].
-
-        Return by how much [N] each Gaussian's residual energy falls.
-        """
-
-    def clear(self, k: int) -> None:
-        """Set component `k` to zero."""
-
-    def residual_energies(self, W: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the sum of squares [N] of each Gaussian's residual X - W C."""
-
-    def products(self) -> Products:
-        """Return the products of the components as they are."""
-
-    def limit(self, which: NDArray[np.int64], thresholds: NDArray[np.float32]) -> None:
-        """Set the thresholds λ·s of the components `which` [M] to `thresholds` [M, N]; they are 0 at first."""
-
-    def improve(self, W: NDArray[np.float64], rho: float, options: AdmmOptions) -> Products:
-        """Move the components towards argmin ‖X - W C‖² + Σ λ·s·‖c‖ by ADMM with penalty `rho`."""
-
-    def components(self) -> NDArray[np.floating]:
-        """Return the components [K, N, d]."""
-
-    def load(self, components: NDArray[np.floating]) -> None:
-        """Set the components [K, N, d] and forget the duals."""
+Engine: TypeAlias = "CpuEngine | TorchEngine"
+"""The heavy half of SLDC: holds the rows X [F, N, d] and the components C [K, N, d], on the CPU or on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -194,8 +150,15 @@ def _minimise(
                 state = engine.products()
                 inertia.restart()
                 since = len(objective)
-    converged = _converged(objective[since:], options.tolerance)
-    return _ordered(engine, W, state.gram, centers, objective, converged, int(reseeds.sum()))
+    order = np.argsort(-(W**2).sum(axis=0) * np.diag(state.gram), kind="stable")
+    return LocalComponents(
+        W=W[:, order].astype(np.float32),
+        C=engine.components()[order].astype(np.float32, copy=False),
+        places=centers.places(order),
+        objective=np.array(objective),
+        converged=_converged(objective[since:], options.tolerance),
+        reseeded=int(reseeds.sum()),
+    )
 
 
 class _Supports:
@@ -265,8 +228,7 @@ def _seed(
     program compares the sides after scaling each to maximum 1, and so prefers a side of evenly small noise.)
     """
     center = centers.place(k, energies)
-    residual = engine.column(center) - W @ engine.component_at(center)
-    left, singular, _ = np.linalg.svd(residual, full_matrices=False)
+    left, singular, _ = np.linalg.svd(engine.residual_at(center, W), full_matrices=False)
     w = left[:, 0] * singular[0]
     w = max(w, -w, key=lambda side: float((side.clip(min=0.0) ** 2).sum()))
     w = project_weights(w, signed=options.signed)
@@ -301,24 +263,3 @@ def update_weights(
             W[:, k] = 0.0
             continue
         W[:, k] = project_weights((projection[:, k] - W @ gram[:, k]) / length + W[:, k], signed=signed)
-
-
-def _ordered(
-    engine: Engine,
-    W: NDArray[np.float64],
-    gram: NDArray[np.float64],
-    centers: Centers,
-    objective: list[float],
-    converged: bool,
-    reseeded: int,
-) -> LocalComponents:
-    """Sort the components by how much they move in all frames together, most first."""
-    order = np.argsort(-(W**2).sum(axis=0) * np.diag(gram), kind="stable")
-    return LocalComponents(
-        W=W[:, order].astype(np.float32),
-        C=engine.components()[order].astype(np.float32, copy=False),
-        places=centers.places(order),
-        objective=np.array(objective),
-        converged=converged,
-        reseeded=reseeded,
-    )

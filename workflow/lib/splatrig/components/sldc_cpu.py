@@ -77,15 +77,11 @@ class CpuEngine:
         parts = map_blocks(lambda b: np.einsum("fdb,fdb->b", b.X, b.X, dtype=np.float64), self._blocks, self._threads)
         return np.concatenate(list(parts))
 
-    def column(self, gaussian: int) -> NDArray[np.float64]:
-        """Return X at one Gaussian, [F, d]."""
+    def residual_at(self, gaussian: int, W: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the residual X - W C at one Gaussian, [F, d]."""
         block = self._blocks[gaussian // self._blocks[0].X.shape[2]]
-        return block.X[:, :, gaussian - block.span.start].astype(np.float64)
-
-    def component_at(self, gaussian: int) -> NDArray[np.float64]:
-        """Return all components at one Gaussian, [K, d]."""
-        block = self._blocks[gaussian // self._blocks[0].X.shape[2]]
-        return block.Z[:, :, gaussian - block.span.start].astype(np.float64)
+        X, Z = (part[:, :, gaussian - block.span.start].astype(np.float64) for part in (block.X, block.Z))
+        return X - W @ Z
 
     def seed(
         self, k: int, w: NDArray[np.float64], W: NDArray[np.float64], reach: NDArray[np.float32]

@@ -36,13 +36,10 @@ class TorchEngine:
             total += frame.square().sum(dim=0)
         return total.cpu().numpy()
 
-    def column(self, gaussian: int) -> NDArray[np.float64]:
-        """Return X at one Gaussian, [F, d]."""
-        return self._X[:, :, gaussian].double().cpu().numpy()
-
-    def component_at(self, gaussian: int) -> NDArray[np.float64]:
-        """Return all components at one Gaussian, [K, d]."""
-        return self._Z[:, :, gaussian].double().cpu().numpy()
+    def residual_at(self, gaussian: int, W: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the residual X - W C at one Gaussian, [F, d]."""
+        X, Z = (part[:, :, gaussian].double().cpu().numpy() for part in (self._X, self._Z))
+        return X - W @ Z
 
     def seed(
         self, k: int, w: NDArray[np.float64], W: NDArray[np.float64], reach: NDArray[np.float32]

@@ -2,15 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.control.documents import finite_number, parse_document, read_text
+from splatrig.control.documents import finite_number, parse_document
 from splatrig.control.panel import Panel
 from splatrig.io.errors import InputError
-from splatrig.io.files import write_text
 
 FORMAT = "splatrig coefficients"
 FORMAT_VERSION = 1
@@ -23,19 +21,6 @@ def coefficients_text(subject: str, panels: Mapping[str, Panel], weights: Mappin
     }
     document = {"format": FORMAT, "format_version": FORMAT_VERSION, "subject": subject, "families": families}
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
-
-
-def write_coefficients(
-    path: str | Path, subject: str, panels: Mapping[str, Panel], weights: Mapping[str, NDArray]
-) -> None:
-    """Write a pose as JSON."""
-    write_text(path, coefficients_text(subject, panels, weights))
-
-
-def read_coefficients(path: str | Path, panels: Mapping[str, Panel]) -> dict[str, NDArray[np.float64]]:
-    """Read a pose for the families of `panels`; see `parse_coefficients`."""
-    text = read_text(path, "coefficients")
-    return parse_coefficients(text, panels, str(path))
 
 
 def parse_coefficients(text: str, panels: Mapping[str, Panel], where: str) -> dict[str, NDArray[np.float64]]:

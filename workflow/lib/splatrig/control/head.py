@@ -43,7 +43,7 @@ class Head:
     @property
     def faces(self) -> NDArray[np.int64]:
         """Triangles [T, 3] over the Gaussians."""
-        return self.template.levels[self.template.finest].faces
+        return self.template.finest_level.faces
 
     @property
     def panels(self) -> dict[str, Panel]:
@@ -106,7 +106,7 @@ def open_head(results: str | Path, families: Sequence[str], *, follow: bool = Tr
             else panel_of(
                 name,
                 rig.components,
-                template.levels[template.finest],
+                template.finest_level,
                 subject=results.name,
                 neutral_frame=f"{frame['expression']}/{frame['frame']}",
             )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from splatrig.components.component_file import Components
 from splatrig.components.names import Units, best_units, component_names
 from splatrig.io.errors import InputError
-from splatrig.io.files import absent, atomic_path
+from splatrig.io.files import absent, write_text
 from splatrig.mesh.template import Level
 
 FORMAT = "splatrig panel"
@@ -159,8 +159,7 @@ def write_panel(path: str | Path, panel: Panel) -> None:
         "neutral": panel.neutral.tolist(),
         "presets": {name: weights.tolist() for name, weights in panel.presets.items()},
     }
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
 
 
 def read_panel(path: str | Path) -> Panel:

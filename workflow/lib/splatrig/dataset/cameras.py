@@ -7,7 +7,7 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from splatrig.config.names import held_out_cameras
 from splatrig.io.errors import InputError
-from splatrig.io.files import absent, atomic_path
+from splatrig.io.files import absent, write_text
 
 _ROTATION_TOLERANCE = 1e-3
 """Largest entry of R Rᵀ - I: text with four decimals passes, a wrong matrix does not."""
@@ -90,14 +90,8 @@ class Cameras:
     def select(self, indices: Sequence[int] | NDArray[np.int64] | NDArray[np.bool_]) -> "Cameras":
         """Return the cameras at `indices` (integers or a boolean mask), in that order."""
         rows = np.arange(len(self))[np.asarray(indices)]
-        return Cameras(
-            names=tuple(self.names[row] for row in rows),
-            viewmats=self.viewmats[rows],
-            Ks=self.Ks[rows],
-            width=self.width,
-            height=self.height,
-            held_out=self.held_out[rows],
-        )
+        names = tuple(self.names[row] for row in rows)
+        return replace(self, names=names, viewmats=self.viewmats[rows], Ks=self.Ks[rows], held_out=self.held_out[rows])
 
     @property
     def centers(self) -> NDArray[np.float64]:  # [C, 3]
@@ -121,7 +115,7 @@ class Cameras:
                 f"capture.held_out.cameras: all {len(self)} cameras are held out and none is left to train; "
                 "name fewer, or set it to [] to hold out none."
             )
-        return Cameras(self.names, self.viewmats, self.Ks, self.width, self.height, chosen)
+        return replace(self, held_out=chosen)
 
     def in_head_space(self, head_to_world: NDArray[np.float64]) -> "Cameras":
         """Return these cameras with `viewmats` from the head space of one frame.
@@ -129,7 +123,7 @@ class Cameras:
         `head_to_world` [3, 4] is that frame's `_transform.txt`, [R|t] in millimetres.
         """
         pose = np.vstack([head_to_world, [0.0, 0.0, 0.0, 1.0]])
-        return Cameras(self.names, self.viewmats @ pose, self.Ks, self.width, self.height, self.held_out)
+        return replace(self, viewmats=self.viewmats @ pose)
 
     def see(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:  # [C]
         """Return which cameras have any of `points` [N, 3], in the space that `viewmats` start from, in their image."""
@@ -158,7 +152,7 @@ class Cameras:
         """Return the cameras of images resized by `scale` (rounded to whole pixels, each axis by its own factor)."""
         width, height = scaled_size(self.width, self.height, scale)
         factors = np.diag([width / self.width, height / self.height, 1.0])
-        return Cameras(self.names, self.viewmats, factors @ self.Ks, width, height, self.held_out)
+        return replace(self, Ks=factors @ self.Ks, width=width, height=height)
 
 
 def write_cameras(path: str | Path, cameras: Cameras) -> None:
@@ -174,8 +168,7 @@ def write_cameras(path: str | Path, cameras: Cameras) -> None:
             )
         ],
     }
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(document, indent=1) + "\n")
 
 
 def read_cameras(path: str | Path) -> Cameras:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from splatrig.dataset.cameras import check_rotation
 from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_path
+from splatrig.io.files import write_text
 from splatrig.io.plain_text import finite_numbers, read_lines
 
 
@@ -29,9 +29,8 @@ def read_pose(path: str | Path) -> NDArray[np.float64]:
 
 def write_pose(path: str | Path, head_to_world: NDArray[np.float64]) -> None:
     """Write head_to_world [3, 4]; what `read_pose` reads comes back to the last bit."""
-    with atomic_path(path) as temporary:
-        rows = (" ".join(repr(float(value)) for value in row) for row in head_to_world)
-        temporary.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    rows = (" ".join(repr(float(value)) for value in row) for row in head_to_world)
+    write_text(path, "\n".join(rows) + "\n")
 
 
 def to_world(points: NDArray[np.float64], head_to_world: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from splatrig.components.fields import field_of
 from splatrig.evaluation.figures import COLORS, MARKERS, panels, styled
+from splatrig.evaluation.measures import attribute_error, gram
 from splatrig.gaussians.gaussians import SH_C0, Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.io.errors import InputError
@@ -35,8 +36,6 @@ SPECTRUM_COLUMNS = ("recipe", "attribute", "k", "explained", "frames")
 
 SPECTRA = ("xyz", "f_dc", "rotation", "scale")
 """The attributes of the joint matrix."""
-_BLOCK = 1 << 16
-"""Columns summed at a time in float64."""
 
 
 def distances(frame: Gaussians, neutral: Gaussians) -> dict[str, NDArray[np.float64]]:
@@ -46,19 +45,12 @@ def distances(frame: Gaussians, neutral: Gaussians) -> dict[str, NDArray[np.floa
     apart = {name: values.astype(np.float64) - getattr(neutral, name) for name, values in frame.items()}
     return {
         "centre": np.linalg.norm(apart["means"], axis=1),
-        "rotation": _degrees_between(frame.quats, neutral.quats),
+        "rotation": attribute_error("rotation", frame.quats, neutral.quats),
         "size": _root_mean_square(apart["log_scales"]),
         "opacity": np.abs(apart["logit_opacities"]),
         "colour": _root_mean_square(SH_C0 * apart["sh0"]),
         "view dependence": _root_mean_square(apart["shN"]),
     }
-
-
-def _degrees_between(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:  # [N]
-    """Return the angles of the rotations between quaternions [N, 4] of any length and sign, precise for small ones."""
-    a, b = (quats / np.linalg.norm(quats.astype(np.float64), axis=1, keepdims=True) for quats in (first, second))
-    apart, together = np.linalg.norm(a - b, axis=1), np.linalg.norm(a + b, axis=1)
-    return np.degrees(4 * np.arctan2(np.minimum(apart, together), np.maximum(apart, together)))
 
 
 def _root_mean_square(values: NDArray[np.float64]) -> NDArray[np.float64]:  # [N]
@@ -82,14 +74,14 @@ def spectrum_table(recipe: str, stores: Sequence[str | Path]) -> pd.DataFrame:
 
     Every attribute is divided by its standard deviation, so that each counts as much in the joint spectrum.
     """
-    grams = {name: _gram(_rows(stores, field_of(name))) for name in SPECTRA}
-    standardised = {name: gram / trace for name, gram in grams.items() if (trace := np.trace(gram)) > 0}
+    grams = {name: gram(_rows(stores, field_of(name)), centred=True) for name in SPECTRA}
+    standardised = {name: gram_ / trace for name, gram_ in grams.items() if (trace := np.trace(gram_)) > 0}
     rows = []
     joint = {"joint": np.sum(list(standardised.values()), axis=0)} if standardised else {}
-    for name, gram in (joint | standardised).items():
-        variances = np.clip(np.linalg.eigvalsh(gram)[::-1], 0.0, None)
+    for name, gram_ in (joint | standardised).items():
+        variances = np.clip(np.linalg.eigvalsh(gram_)[::-1], 0.0, None)
         for k, share in enumerate((np.cumsum(variances) / variances.sum())[:-1], start=1):  # the mean takes one
-            rows.append((recipe, name, k, min(share, 1.0), len(gram)))
+            rows.append((recipe, name, k, min(share, 1.0), len(gram_)))
     return pd.DataFrame(rows, columns=list(SPECTRUM_COLUMNS))
 
 
@@ -97,16 +89,6 @@ def _rows(stores: Sequence[str | Path], field: str) -> NDArray[np.float32]:  # [
     """Return one field of all frames, one row per frame."""
     frames = (gaussians for path in stores for gaussians in read_fitted_frames(path).gaussians)
     return np.stack([getattr(frame, field).ravel() for frame in frames])
-
-
-def _gram(rows: NDArray[np.float32]) -> NDArray[np.float64]:  # [F, F]
-    """Return the inner products of the rows less their mean."""
-    gram = np.zeros((len(rows), len(rows)))
-    for first in range(0, rows.shape[1], _BLOCK):
-        block = rows[:, first : first + _BLOCK].astype(np.float64)
-        block -= block.mean(axis=0)
-        gram += block @ block.T
-    return gram
 
 
 @styled

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from splatrig.evaluation.measures import bootstrap_interval
 from splatrig.evaluation.table import MethodTable
 
 IMAGE_COLUMNS = (
@@ -47,16 +46,8 @@ def summarise_images(images: pd.DataFrame, generator: np.random.Generator) -> pd
                 if finite.empty:
                     continue
                 per_frame = finite.groupby(["expression", "frame", "sample"])[metric].mean().to_numpy()
-                interval = bootstrap_interval(per_frame, generator)
-                table.add(
-                    f"{NAMES[str(test)]}_{metric}",
-                    interval.mean,
-                    unit,
-                    interval.count,
-                    k=int(str(k)),
-                    split=str(role),
-                    interval=(interval.low, interval.high),
-                )
+                name = f"{NAMES[str(test)]}_{metric}"
+                table.add_mean(name, per_frame, unit, generator, k=int(str(k)), split=str(role))
         tables.append(table.frame())
     return pd.concat(tables, ignore_index=True)
 

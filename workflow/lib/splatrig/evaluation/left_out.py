@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from splatrig.components.component_file import Components
-from splatrig.evaluation.measures import attribute_error, bootstrap_interval, rms
+from splatrig.evaluation.measures import attribute_error, rms
 from splatrig.evaluation.surface import SurfaceWalk
 from splatrig.evaluation.table import MethodTable
 
@@ -43,9 +43,8 @@ def add_folds(
 ) -> None:
     """Add mean and bootstrap interval over `folds`, the errors of each by (metric, region)."""
     for metric, region in folds[0] if folds else ():
-        found = bootstrap_interval(np.array([fold[metric, region] for fold in folds]), generator)
-        bounds = (found.low, found.high)
-        table.add(metric, found.mean, "mm", found.count, k=k, region=region, split="left_out", interval=bounds)
+        values = np.array([fold[metric, region] for fold in folds])
+        table.add_mean(metric, values, "mm", generator, k=k, region=region, split="left_out")
 
 
 def fold_table(
@@ -89,10 +88,8 @@ def paired_gains(images: pd.DataFrame, generator: np.random.Generator) -> pd.Dat
         if pairs.empty:
             continue
         gains = pairs["psnr"] - pairs["psnr_baseline"]
-        found = bootstrap_interval(gains.groupby(pairs["expression"]).mean().to_numpy(), generator)
-        table, bounds = MethodTable(str(method), str(level)), (found.low, found.high)
-        table.add(
-            "generalisation_psnr_gain", found.mean, "dB", found.count, k=int(str(k)), split="left_out", interval=bounds
-        )
+        per_expression = gains.groupby(pairs["expression"]).mean().to_numpy()
+        table = MethodTable(str(method), str(level))
+        table.add_mean("generalisation_psnr_gain", per_expression, "dB", generator, k=int(str(k)), split="left_out")
         tables.append(table.frame())
     return tables[0] if len(tables) == 1 else pd.concat(tables[1:], ignore_index=True)

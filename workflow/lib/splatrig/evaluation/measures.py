@@ -13,6 +13,9 @@ ZERO_SHARE = 1e-6
 SUPPORT_SHARE = 0.95
 """The support holds this share of a component's squared displacement."""
 
+GRAM_BLOCK = 65536
+"""Columns held in float64 at a time."""
+
 
 def attribute_error(name: str, estimate: NDArray, truth: NDArray) -> NDArray[np.float64]:  # [F, N]
     """Return the error of one attribute per frame and Gaussian, from raw rows `estimate` and `truth` [F, N, d].
@@ -108,3 +111,14 @@ def bootstrap_interval(values: NDArray, generator: np.random.Generator, draws: i
     samples = values[generator.integers(len(values), size=(draws, len(values)))].mean(axis=1)
     low, high = np.percentile(samples, [2.5, 97.5])
     return Interval(float(values.mean()), float(low), float(high), len(values))
+
+
+def gram(X: NDArray, *, centred: bool = False) -> NDArray[np.float64]:  # [F, F]
+    """Return X Xᵀ of `X` [F, D], accumulated in float64 over blocks of columns, which `centred` have no mean."""
+    total = np.zeros((len(X), len(X)))
+    for first in range(0, X.shape[1], GRAM_BLOCK):
+        block = X[:, first : first + GRAM_BLOCK].astype(np.float64)
+        if centred:
+            block -= block.mean(axis=0)
+        total += block @ block.T
+    return total

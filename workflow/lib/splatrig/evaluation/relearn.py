@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from splatrig.components.component_file import Components
 from splatrig.components.local import local_components
-from splatrig.components.matrix import AttributeMatrix, Decomposition, in_memory
+from splatrig.components.matrix import in_memory
 from splatrig.components.pca import principal_components
 from splatrig.config.choices import Rest
 from splatrig.config.models import MbspcaConfig
@@ -53,28 +53,21 @@ class Learner:
         attribute = method.rsplit("_", 1)[1]
         neutral = int(np.flatnonzero(rows == data.neutral_row)[0])
         matrix = in_memory({attribute: data.X}, neutral, rows.tolist())
-        family = method.split("_")[0]
-        learners = {"pca": self._pca, "mbspca": self._mbspca, "sldc": self._sldc}
-        found = learners[family](method, matrix, k, lambda_)
+        if method.startswith("pca_"):
+            found = principal_components(matrix, k, self.rest)
+        elif method.startswith("mbspca_"):
+            from splatrig.components.mbspca import sparse_principal_components  # scikit-learn takes half a second
+
+            assert self.mbspca is not None
+            found = sparse_principal_components(matrix, k, self.mbspca.alpha, self.seed, self.rest)
+        else:
+            assert self.sldc is not None
+            weight = self.sldc.lambda_ if lambda_ is None else lambda_
+            config = replace(self.sldc, k=k, centers=self.sldc.centers[:k], lambda_=weight)
+            found = local_components(matrix, self.level, config, method.split("_")[1], self.rest)
         return found.components(
             faces=self.level.faces, face_mask=self.level.mask, frames=[data.frames[row] for row in rows]
         )
-
-    def _pca(self, _method: str, matrix: AttributeMatrix, k: int, _lambda: float | None) -> Decomposition:
-        return principal_components(matrix, k, self.rest)
-
-    def _mbspca(self, _method: str, matrix: AttributeMatrix, k: int, _lambda: float | None) -> Decomposition:
-        from splatrig.components.mbspca import sparse_principal_components  # scikit-learn takes half a second
-
-        assert self.mbspca is not None
-        return sparse_principal_components(matrix, k, self.mbspca.alpha, self.seed, self.rest)
-
-    def _sldc(self, method: str, matrix: AttributeMatrix, k: int, lambda_: float | None) -> Decomposition:
-        assert self.sldc is not None
-        config = replace(self.sldc, k=k, centers=self.sldc.centers[:k])
-        if lambda_ is not None:
-            config = replace(config, lambda_=lambda_)
-        return local_components(matrix, self.level, config, method.split("_")[1], self.rest)
 
 
 class Sweeps:
@@ -160,16 +153,12 @@ class Sweeps:
         table = MethodTable(self.method, self.level_name)
         for split, chosen in (("train", rows), ("held_out", np.flatnonzero(~self.data.train))):
             if len(chosen):
-                error = _errors(components, self.data.X[chosen], rebuild(components, self.data.X[chosen]))
+                X = self.data.X[chosen]
+                truth, made = (components.columns.by_attribute(each)["xyz"] for each in (X, rebuild(components, X)))
+                error = attribute_error("xyz", made, truth)
                 table.add("rmse_xyz", rms(error), "mm", error.size, k=k, split=split)
                 face = error[:, components.face_mask]
                 table.add("rmse_xyz", rms(face), "mm", face.size, k=k, region="face", split=split)
         describe_components(table, components, self.data.X[self.data.neutral_row].reshape(-1, 3))
         add_convergence(table, components)
         self._keep(table, sweep, lambda_)
-
-
-def _errors(components: Components, X: NDArray, estimate: NDArray) -> NDArray[np.float64]:  # [R, N]
-    """Return the distance in mm of every centre of the rebuilt rows `estimate` [R, D] from the fitted `X` [R, D]."""
-    truth, made = (components.columns.by_attribute(rows)["xyz"] for rows in (X, estimate))
-    return attribute_error("xyz", made, truth)

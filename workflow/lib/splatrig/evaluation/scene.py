@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -134,28 +134,24 @@ class Place:
     """Number of a random face."""
 
 
+@dataclass(frozen=True)
 class Scene:
     """Shows rows of components as Gaussians of the finest level and compares their renderings with photographs.
 
     Collects one row a picture, `IMAGE_COLUMNS` without method and level.
     """
 
-    def __init__(
-        self,
-        neutral: Gaussians,
-        template: Template,
-        photographs: FrameViews,
-        device: str | torch.device = "cpu",
-        skin: Skin | None = None,
-    ) -> None:
-        """With `skin`, that of the finest level at rest, Gaussians whose centres alone are moved follow it."""
-        self._neutral, self._template, self._photographs, self._device = neutral, template, photographs, device
-        self._skin = skin
-        self._rows: list[tuple[object, ...]] = []
+    neutral: Gaussians
+    template: Template
+    photographs: FrameViews
+    device: str | torch.device = "cpu"
+    skin: Skin | None = None
+    """That of the finest level at rest: Gaussians whose centres alone are moved follow it."""
+    _rows: list[tuple[object, ...]] = field(default_factory=list)
 
     def follows(self, components: Components) -> bool:
         """Return whether Gaussians of `components` turn and grow with the skin here, nothing else turning them."""
-        return self._skin is not None and moves_centres_alone(components)
+        return self.skin is not None and moves_centres_alone(components)
 
     def posing(self, components: Components, *, follow: bool = True) -> Callable[[NDArray[np.float32]], Gaussians]:
         """Return what makes Gaussians of a row of `components`; rows of a coarse level are carried to the finest.
@@ -163,11 +159,11 @@ class Scene:
         Displacements go up through the midpoint operators; what the components do not move stays the neutral's, and
         without `follow` so do rotation and size of Gaussians that would follow the skin.
         """
-        skin, columns = self._skin if follow else None, components.columns
-        if columns.count == len(self._neutral):
-            return Rig.of(components, self._neutral, skin).from_row
-        rig = Rig.of(carry_xyz(components, self._template, self._neutral), self._neutral, skin)
-        up = self._template.between(self._template.level_of(columns.count), self._template.finest)
+        skin, columns = self.skin if follow else None, components.columns
+        if columns.count == len(self.neutral):
+            return Rig.of(components, self.neutral, skin).from_row
+        rig = Rig.of(carry_xyz(components, self.template, self.neutral), self.neutral, skin)
+        up = self.template.between(self.template.level_of(columns.count), self.template.finest)
 
         def pose(row: NDArray[np.float32]) -> Gaussians:
             change = (row - components.rest)[columns["xyz"]].reshape(-1, 3)
@@ -178,10 +174,10 @@ class Scene:
     def compare(self, place: Place, gaussians: Gaussians) -> None:
         """Render `gaussians` from all cameras of the photographs of `place.frame`; keep the scores."""
         expression, frame = place.frame.split("/")
-        self._rows += [
+        self._rows.extend(
             (place.k, place.test, place.weights, place.sample, expression, frame, place.role, *astuple(found))
-            for found in score(gaussians, self._photographs.of(place.frame), self._device)
-        ]
+            for found in score(gaussians, self.photographs.of(place.frame), self.device)
+        )
 
     def frame(self, method: str, level: str) -> pd.DataFrame:
         """Return all rows as a table with `IMAGE_COLUMNS`."""

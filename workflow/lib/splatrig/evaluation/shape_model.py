@@ -8,16 +8,13 @@ from numpy.typing import NDArray
 from splatrig.components.weights import positions
 from splatrig.config.choices import Rest
 from splatrig.evaluation.attribute_rows import AttributeRows
-from splatrig.evaluation.measures import bootstrap_interval
+from splatrig.evaluation.measures import gram
 from splatrig.evaluation.reconstruction import Projection, usable_ks
 from splatrig.evaluation.surface import SurfaceWalk
 from splatrig.evaluation.table import MethodTable
 
 SPECIFICITY_SAMPLES = 200
 """Random faces drawn for the specificity."""
-
-GRAM_BLOCK = 65536
-"""Columns held in float64 at a time."""
 
 
 def pca_left_out_mixtures(
@@ -65,15 +62,6 @@ def left_out_errors(mixture: NDArray, part: NDArray) -> NDArray[np.float64]:  # 
     return np.maximum(np.diag(part) - 2.0 * crossed + np.einsum("fg,gh,fh->f", mixture, part, mixture), 0.0)
 
 
-def gram(X: NDArray) -> NDArray[np.float64]:  # [F, F]
-    """Return X Xᵀ of `X` [F, D], accumulated in float64 over blocks of columns."""
-    total = np.zeros((len(X), len(X)))
-    for first in range(0, X.shape[1], GRAM_BLOCK):
-        block = X[:, first : first + GRAM_BLOCK].astype(np.float64)
-        total += block @ block.T
-    return total
-
-
 class LeftOut:
     """All training frames as PCA of the other expressions rebuilds them (Davies 2002, §4.3.2).
 
@@ -118,9 +106,7 @@ class LeftOut:
             away = np.square(walk.of_frames(estimate, truth)).mean(axis=1)
             for metric, per_frame in (("generalisation_xyz", squared), ("generalisation_surface", away)):
                 per_fold = np.array([np.sqrt(per_frame[self.groups == name].mean()) for name in self.folds(k)])
-                found = bootstrap_interval(per_fold, generator)
-                bounds = (found.low, found.high)
-                table.add(metric, found.mean, "mm", found.count, k=k, split="left_out", interval=bounds)
+                table.add_mean(metric, per_fold, "mm", generator, k=k, split="left_out")
 
 
 class RandomFaces:

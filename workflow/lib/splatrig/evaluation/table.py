@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from splatrig.evaluation.measures import bootstrap_interval
 from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_path
 
@@ -28,7 +31,7 @@ class MethodTable:
     def __init__(self, method: str, level: str) -> None:
         self.method = method
         self.level = level
-        self._rows: list[dict[str, object]] = []
+        self._rows: list[tuple[object, ...]] = []
 
     def add(
         self,
@@ -44,21 +47,14 @@ class MethodTable:
     ) -> None:
         """Add one number over `n` samples."""
         low, high = interval if interval is not None else (float("nan"), float("nan"))
-        self._rows.append(
-            {
-                "method": self.method,
-                "level": self.level,
-                "k": k,
-                "metric": metric,
-                "region": region,
-                "split": split,
-                "unit": unit,
-                "value": value,
-                "low": low,
-                "high": high,
-                "n": n,
-            }
-        )
+        self._rows.append((self.method, self.level, k, metric, region, split, unit, value, low, high, n))
+
+    def add_mean(
+        self, metric: str, values: NDArray, unit: str, generator: np.random.Generator, *, k: int, **where: str
+    ) -> None:
+        """Add the mean of `values` [n] with its bootstrap interval; `where` names the region and the split."""
+        found = bootstrap_interval(values, generator)
+        self.add(metric, found.mean, unit, found.count, k=k, interval=(found.low, found.high), **where)
 
     def frame(self) -> pd.DataFrame:
         """Return the rows in the order in which they came."""

@@ -24,7 +24,7 @@ tr:hover td {{ background: #f4f7fb; }}
 
 def show(value: object) -> str:
     """Return a number with three significant digits, text as it is, nothing for an absent number."""
-    if isinstance(value, float):
+    if isinstance(value, float | np.floating):
         return "" if np.isnan(value) else f"{value:.3g}"
     return str(value)
 
@@ -43,8 +43,7 @@ def write_html(path: str | Path, title: str, table: pd.DataFrame, note: str = ""
         cells = []
         for value in row:
             number = isinstance(value, (int, float, np.integer, np.floating))
-            text = show(float(value) if isinstance(value, np.floating) else value)
-            cells.append(f'<td class="number">{text}</td>' if number else f"<td>{html.escape(text)}</td>")
+            cells.append(f'<td class="number">{show(value)}</td>' if number else f"<td>{html.escape(show(value))}</td>")
         body.append(f"<tr>{''.join(cells)}</tr>")
     page = HEAD.format(title=html.escape(title)) + f"<h1>{html.escape(title)}</h1>\n"
     if note:
@@ -63,7 +62,7 @@ def write_markdown(path: str | Path, table: pd.DataFrame) -> None:
         "|" + "|".join(" ---: " if number else " --- " for number in numeric) + "|",
     ]
     for _, row in table.iterrows():
-        cells = [show(float(value) if isinstance(value, np.floating) else value) for value in row]
+        cells = [show(value) for value in row]
         lines.append("| " + " | ".join(cells) + " |")
     write_text(path, "\n".join(lines) + "\n")
 
@@ -81,7 +80,7 @@ def write_latex(path: str | Path, table: pd.DataFrame, caption: str) -> None:
         "\\midrule",
     ]
     for _, row in table.iterrows():
-        cells = [_escape_latex(show(float(value) if isinstance(value, np.floating) else value)) for value in row]
+        cells = [_escape_latex(show(value)) for value in row]
         lines.append(" & ".join(cells) + r" \\")
     lines += ["\\bottomrule", "\\end{tabular}", "\\end{table}"]
     write_text(path, "\n".join(lines) + "\n")

@@ -7,21 +7,15 @@ space (y up, z out of the face). `docs/examples/load_rig.py` does it in a few li
 
 import json
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from splatrig import __version__
-from splatrig.components.component_file import Components
-from splatrig.components.fields import ATTRIBUTE_OF, Columns
 from splatrig.components.rig import Rig
-from splatrig.gaussians.gaussians import SHAPES, Gaussians
-from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_path
 
 FORMAT = "splatrig rig"
@@ -90,50 +84,3 @@ def write_bundle(
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     with atomic_path(path) as temporary:
         save_file(contiguous, str(temporary), {KEY: json.dumps(description, ensure_ascii=False, sort_keys=True)})
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """What `write_bundle` wrote."""
-
-    arrays: dict[str, NDArray]
-    description: dict[str, Any]
-
-    @cached_property
-    def rig(self) -> Rig:
-        """The rig that was written, without the skin."""
-        rest = Gaussians(**{field: self.arrays[f"rest.{field}"] for field in SHAPES})
-        moved = [field for field in SHAPES if f"basis.{field}" in self.arrays]
-        columns = Columns(tuple(ATTRIBUTE_OF[field] for field in moved), len(rest))
-        bases = [self.arrays[f"basis.{field}"].astype(np.float32) for field in moved]
-        W = self.arrays["frames.weights"]
-        components = Components(
-            family=str(self.description["family"]),
-            W=W,
-            C=np.concatenate([basis.reshape(W.shape[1], -1) for basis in bases], axis=1),
-            mean=columns.row_of(rest),
-            std=np.ones(len(columns), np.float32),
-            offset=None,
-            columns=columns,
-            faces=self.arrays["faces"].astype(np.int64),
-            face_mask=self.arrays["face_mask"].astype(bool),
-            frames=tuple(self.description["frames"]),
-            names=tuple(self.description["names"]),
-        )
-        return Rig.of(components, rest)
-
-
-def read_bundle(path: str | Path) -> Bundle:
-    """Read a bundle; raise InputError naming the file when it is not one."""
-    try:
-        arrays = load_file(str(path))
-        with open(path, "rb") as stream:
-            header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-        description = json.loads(header["__metadata__"][KEY])
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as a rig of splatrig ({error}).") from error
-    said = description if isinstance(description, dict) else {}
-    found = said.get("format"), said.get("format_version")
-    if found != (FORMAT, FORMAT_VERSION):
-        raise InputError(f"{path}: expected {FORMAT} {FORMAT_VERSION}, got {found[0]} {found[1]}; export it again.")
-    return Bundle(arrays, description)

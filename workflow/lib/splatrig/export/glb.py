@@ -71,6 +71,11 @@ class Glb:
             }
         return self._accessor(array, entry, bounds=True, normalized=False)
 
+    def show(self, name: str, mesh: Mapping[str, Any], extension: str) -> None:
+        """Make `mesh`, which needs an extension, the one node of the scene."""
+        self.document |= {"extensionsUsed": [extension], "scene": 0, "scenes": [{"nodes": [0]}]}
+        self.document |= {"nodes": [{"name": name, "mesh": 0}], "meshes": [mesh]}
+
     def write(self, path: str | Path) -> None:
         """Write the file."""
         binary = b"".join(self.parts)

@@ -95,14 +95,8 @@ def write_head_glb(path: str | Path, head: MorphHead, clips: Sequence[Clip], *, 
     extras = {"targetNames": list(head.names), "coefficientAtWeight1": head.units.tolist()}
     mesh = {"name": name, "primitives": [primitive], "weights": [0.0] * len(targets), "extras": extras}
     material = {"name": "skin", "pbrMetallicRoughness": {"metallicFactor": 0.0}, "extensions": {UNLIT: {}}}
-    glb.document |= {
-        "extensionsUsed": [UNLIT],
-        "scene": 0,
-        "scenes": [{"nodes": [0]}],
-        "nodes": [{"name": name, "mesh": 0}],
-        "meshes": [mesh],
-        "materials": [material],
-    }
+    glb.show(name, mesh, UNLIT)
+    glb.document["materials"] = [material]
     if clips:
         glb.document["animations"] = [_animation(glb, clip) for clip in clips]
     glb.write(path)

@@ -28,10 +28,11 @@ def write_splat_glb(path: str | Path, gaussians: Gaussians, *, name: str = "head
     opacities = 1.0 / (1.0 + np.exp(-moved.logit_opacities.astype(np.float64)))
     quats = moved.quats.astype(np.float64)
     quats /= np.linalg.norm(quats, axis=1, keepdims=True)
+    fallback = np.concatenate([linear_colors(moved), opacities[:, None]], axis=1)  # for programs without the extension
     glb = Glb()
     attributes = {
         "POSITION": glb.add(moved.means, target=ARRAY_BUFFER, bounds=True),
-        "COLOR_0": glb.add(_fallback(moved, opacities), target=ARRAY_BUFFER, normalized=True),
+        "COLOR_0": glb.add(np.rint(fallback * 65535.0).astype(np.uint16), target=ARRAY_BUFFER, normalized=True),
         f"{EXTENSION}:ROTATION": glb.add(np.roll(quats, -1, axis=1).astype(np.float32), target=ARRAY_BUFFER),
         f"{EXTENSION}:SCALE": glb.add(
             np.exp(moved.log_scales.astype(np.float64)).astype(np.float32), target=ARRAY_BUFFER
@@ -46,13 +47,7 @@ def write_splat_glb(path: str | Path, gaussians: Gaussians, *, name: str = "head
         "mode": _POINTS,
         "extensions": {EXTENSION: {"kernel": "ellipse", "colorSpace": "srgb_rec709_display"}},
     }
-    glb.document |= {
-        "extensionsUsed": [EXTENSION],
-        "scene": 0,
-        "scenes": [{"nodes": [0]}],
-        "nodes": [{"name": name, "mesh": 0}],
-        "meshes": [{"name": name, "primitives": [primitive]}],
-    }
+    glb.show(name, {"name": name, "primitives": [primitive]}, EXTENSION)
     glb.write(path)
 
 
@@ -101,12 +96,6 @@ def _coefficients() -> list[tuple[str, int | None]]:
         (f"{EXTENSION}:SH_DEGREE_0_COEF_0", None),
         *[(f"{EXTENSION}:SH_DEGREE_{degree}_COEF_{order}", row) for row, (degree, order) in enumerate(orders)],
     ]
-
-
-def _fallback(gaussians: Gaussians, opacities: NDArray) -> NDArray[np.uint16]:  # [N, 4]
-    """Return colours of points for programs without the extension: linear, with opacity."""
-    colors = linear_colors(gaussians)
-    return np.rint(np.concatenate([colors, opacities[:, None]], axis=1) * 65535.0).astype(np.uint16)
 
 
 def linear_colors(gaussians: Gaussians) -> NDArray[np.float64]:  # [N, 3]

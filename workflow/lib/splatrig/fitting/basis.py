@@ -2,7 +2,6 @@
 
 import warnings
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from scipy.sparse import csr_array
@@ -60,7 +59,7 @@ class Carry:
 
     def up(self, rows: Tensor) -> Tensor:
         """Return `rows` [B, V, A] at the Gaussians [B, N, A]; differentiable."""
-        return _Carried.apply(rows, self.matrix, self.transposed)
+        return _mapped(self.matrix, rows)
 
     def down(self, rows: Tensor) -> Tensor:
         """Return the gradient [B, V, A] of `rows` at the Gaussians [B, N, A]."""
@@ -86,19 +85,6 @@ def _mapped(matrix: Tensor, rows: Tensor) -> Tensor:
     return product.reshape(-1, batch, numbers).transpose(0, 1).contiguous()
 
 
-class _Carried(torch.autograd.Function):
-    """A sparse product and its gradient, with the transpose that is there already."""
-
-    @staticmethod
-    def forward(ctx: Any, rows: Tensor, matrix: Tensor, transposed: Tensor) -> Tensor:
-        ctx.transposed = transposed
-        return _mapped(matrix, rows)
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
-        return _mapped(ctx.transposed, upstream), None, None
-
-
 def blend(
     weights: Tensor,  # [B, K]
     values: Tensor,  # [K, N, A], or [M, A] inside supports
@@ -108,7 +94,10 @@ def blend(
     if supports is None:
         count, gaussians, numbers = values.shape
         return (weights @ values.reshape(count, gaussians * numbers)).reshape(-1, gaussians, numbers)
-    return _BlendInside.apply(weights, values, supports)
+    pairs, starts = supports.bags(len(weights))
+    shares = weights.index_select(1, supports.components).reshape(-1)
+    blended = torch.nn.functional.embedding_bag(pairs, values, starts, mode="sum", per_sample_weights=shares)
+    return blended.reshape(len(weights), len(supports.starts), values.shape[-1])
 
 
 def pull(
@@ -133,24 +122,3 @@ def pull(
     torch.sum(arriving * shares[..., None], dim=0, out=to_values)
     along = (arriving * values).sum(dim=-1)  # [B, M]
     return torch.zeros_like(weights).index_add_(1, supports.components, along)
-
-
-class _BlendInside(torch.autograd.Function):
-    """The sparse product: each Gaussian sums the components that reach it, and nothing else is touched."""
-
-    @staticmethod
-    def forward(ctx: Any, weights: Tensor, values: Tensor, supports: Supports) -> Tensor:
-        pairs, starts = supports.bags(len(weights))
-        shares = weights.index_select(1, supports.components)  # [B, M]
-        blended = torch.nn.functional.embedding_bag(
-            pairs, values, starts, mode="sum", per_sample_weights=shares.reshape(-1)
-        )
-        ctx.supports = supports
-        ctx.save_for_backward(weights, values)
-        return blended.reshape(len(weights), len(supports.starts), values.shape[-1])
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None]:
-        weights, values = ctx.saved_tensors
-        to_values = torch.empty_like(values)
-        return pull(weights, values, ctx.supports, upstream, to_values), to_values, None

@@ -88,10 +88,6 @@ class Slot:
             self.checkpoints.write(self.name, state())
             self._last = time.perf_counter()
 
-    def drop(self) -> None:
-        """Forget the state."""
-        self.checkpoints.drop(self.name)
-
 
 def key_of(
     settings: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]] | None = None, paths: Iterable[str | Path] = ()

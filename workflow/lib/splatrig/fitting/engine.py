@@ -4,6 +4,7 @@ A frame that is fitted alone is a rig of one frame without components.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -26,20 +27,17 @@ class GradientPolicy(Protocol):
         """Take notice of a step's loss [] and of the base's gradients, which may be changed in place."""
 
 
+@dataclass(frozen=True)
 class Fit:
     """The state of one fit; a step waits for nothing but the rasterizer, and copies nothing from the host."""
 
-    def __init__(
-        self,
-        rig: TrainableRig,
-        optimizer: RigOptimizer,
-        objective: Objective,
-        policy: GradientPolicy,
-        world: World | None = None,
-    ) -> None:
-        """Prepare to fit `rig` in place, alone or with the other processes of `world`."""
-        self.rig, self.optimizer, self.objective, self.policy = rig, optimizer, objective, policy
-        self.world = world or World()
+    rig: TrainableRig
+    """Fitted in place."""
+    optimizer: RigOptimizer
+    objective: Objective
+    policy: GradientPolicy
+    world: World = field(default_factory=World)
+    """The processes that fit it together."""
 
     def step(
         self,

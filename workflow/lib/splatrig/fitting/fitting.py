@@ -64,12 +64,12 @@ class FitContext:
     @property
     def faces(self) -> NDArray[np.int64]:  # [T, 3]
         """Faces of the finest level."""
-        return self.template.levels[self.template.finest].faces
+        return self.template.finest_level.faces
 
     @property
     def neutral_vertices(self) -> NDArray[np.float64]:  # [N, 3]
         """The neutral mesh at the finest level, millimetres."""
-        return self.template.levels[self.template.finest].vertices
+        return self.template.finest_level.vertices
 
     @cached_property
     def edge_lengths(self) -> NDArray[np.float64]:  # [N]

@@ -40,11 +40,6 @@ class Adam:
             for name, p in self.parameters.items()
         }
 
-    def forget_gradients(self) -> None:
-        """Drop the gradients, so that the next backward pass writes instead of adds."""
-        for parameter in self.parameters.values():
-            parameter.grad = None
-
     @torch.no_grad()
     def step(self, rates: Mapping[str, float]) -> None:
         """Move every parameter that has a gradient by one step at its rate."""

@@ -55,31 +55,25 @@ def render_options(config: TrainingConfig, background: str) -> RenderOptions:
     return RenderOptions(backdrop, config.lambda_dssim, config.sh_degree, config.rasterizer)
 
 
+def scaled(rates: Rates, factor: float) -> Rates:
+    """Return `rates` times `factor`."""
+    return Rates(**{name: getattr(rates, name) * factor for name in Rates.__dataclass_fields__})
+
+
 def plan_for(config: TrainingConfig, kind: str, background: str) -> Plan:
     """Return the plan for `kind` (`neutral` or `frame`) of a capture whose `capture.background` is `background`."""
-    if config.recipe == "seed":
-        return Plan(
-            steps=config.seed_steps,
-            rates=SEED_RATES,
-            rate_unit="mm",
-            schedule="seed",
-            final_rate=1.0,
-            drift_weight=config.drift_weight,
-            size_weight=config.size_weight,
-            regularizer_unit="mm",
-            render=render_options(config, background),
-        )
-    factor = 1.0 if kind == "neutral" else config.frame_rate_factor
-    scaled = {name: getattr(config.rates, name) * factor for name in Rates.__dataclass_fields__}
+    original, neutral = config.recipe == "seed", kind == "neutral"
+    steps = config.steps.neutral if neutral else config.steps.frame
+    rates = config.rates if neutral else scaled(config.rates, config.frame_rate_factor)
     return Plan(
-        steps=config.steps.neutral if kind == "neutral" else config.steps.frame,
-        rates=Rates(**scaled),
-        rate_unit="pixel",
-        schedule="cosine",
-        final_rate=config.final_rate,
+        steps=config.seed_steps if original else steps,
+        rates=SEED_RATES if original else rates,
+        rate_unit="mm" if original else "pixel",
+        schedule="seed" if original else "cosine",
+        final_rate=1.0 if original else config.final_rate,
         drift_weight=config.drift_weight,
         size_weight=config.size_weight,
-        regularizer_unit="edge",
+        regularizer_unit="mm" if original else "edge",
         render=render_options(config, background),
-        plateau=config.plateau,
+        plateau=0.0 if original else config.plateau,
     )

@@ -105,12 +105,7 @@ class RigOptimizer:
         tensors = {f"rig/{name}": tensor.detach() for name, tensor in self.rig.parameters().items()}
         for name, moments in self.adam.moments.items():
             tensors |= {f"adam/{name}/{key}": value for key, value in vars(moments).items()}
-        rows = {
-            "first_moments": self.rows.first_moments,
-            "second_moments": self.rows.second_moments,
-            "ages": self.rows.ages,
-        }
-        return tensors | {f"rows/{name}": tensor for name, tensor in rows.items()}
+        return tensors | {f"rows/{name}": value for name, value in vars(self.rows).items() if name != "matrix"}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Put back what `state` returned."""

@@ -7,6 +7,7 @@ from itertools import islice, zip_longest
 
 import numpy as np
 
+from splatrig.config.models import JointBatch
 from splatrig.dataset.photographs import Pair, Photographs, View, on_copy_stream, take_over
 from splatrig.io.errors import InputError
 
@@ -46,16 +47,6 @@ def half_cosine(step: int, steps: int, final: float = 0.0) -> float:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """The size of one step."""
-
-    frames: int
-    """Frames a step, over all processes."""
-    cameras: int
-    """Cameras of each of these frames."""
-
-
-@dataclass(frozen=True)
 class Window:
     """Pairs that are in memory together, and the steps made from them."""
 
@@ -77,7 +68,8 @@ class Schedule:
     """
 
     pairs: Sequence[Pair]
-    batch: Batch
+    batch: JointBatch
+    """Frames a step, over all processes, and cameras of each of these frames."""
     seed: int
     window_pairs: int | None = None
     passes: int = 1

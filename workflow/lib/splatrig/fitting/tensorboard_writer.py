@@ -4,7 +4,6 @@ import time
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +23,7 @@ class TensorBoardWriter:
     def __enter__(self) -> "TensorBoardWriter":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._writer.close()
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:

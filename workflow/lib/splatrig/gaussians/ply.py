@@ -26,20 +26,15 @@ _REQUIRED = (
 )
 
 
-def write_splats(
-    path: str | Path,
-    gaussians: Gaussians,
-    normals: NDArray[np.floating] | None = None,  # [N, 3]
-) -> None:
-    """Write a binary splat file in the layout of Kerbl et al. 2023; normals are zeros unless given.
+def write_splats(path: str | Path, gaussians: Gaussians) -> None:
+    """Write a binary splat file in the layout of Kerbl et al. 2023; normals are zeros.
 
     Raises InputError when a number is not finite.
     """
     gaussians.check_finite(path)
     columns: dict[str, NDArray[np.float32]] = {}
     columns |= dict(zip(("x", "y", "z"), gaussians.means.T, strict=True))
-    directions = np.zeros((len(gaussians), 3)) if normals is None else normals
-    columns |= dict(zip(("nx", "ny", "nz"), np.asarray(directions).T, strict=True))
+    columns |= dict.fromkeys(("nx", "ny", "nz"), np.zeros(len(gaussians), np.float32))
     columns |= {f"f_dc_{channel}": gaussians.sh0[:, 0, channel] for channel in range(3)}
     by_channel = gaussians.shN.transpose(0, 2, 1).reshape(len(gaussians), 3 * _REST)
     columns |= {f"f_rest_{index}": by_channel[:, index] for index in range(3 * _REST)}

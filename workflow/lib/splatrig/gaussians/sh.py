@@ -45,15 +45,3 @@ def sh_basis(directions: Tensor, degree: int) -> Tensor:
             -C3_YXX * x * (xx - 3 * yy),
         ]
     return torch.stack(basis, dim=-1)
-
-
-def sh_to_rgb(sh: Tensor, directions: Tensor, degree: int) -> Tensor:
-    """Return the colours max(0, value + 0.5) [N, 3] of coefficients [N, K, 3] along unit `directions` [N, 3]."""
-    basis = sh_basis(directions, degree)
-    return (torch.einsum("nk,nkc->nc", basis, sh[:, : basis.shape[1]]) + 0.5).clamp_min(0)
-
-
-def view_directions(means: Tensor, viewmat: Tensor) -> Tensor:
-    """Return unit directions [N, 3] to `means` [N, 3] from the centre of the camera `viewmat` [4, 4]."""
-    center = -viewmat[:3, :3].T @ viewmat[:3, 3]
-    return torch.nn.functional.normalize(means - center, dim=-1)

@@ -16,14 +16,6 @@ from splatrig.io.files import absent, atomic_path
 
 
 @contextmanager
-def new_file(path: str | Path) -> Iterator[h5py.File]:
-    """Yield a new HDF5 file; it takes the place of `path` if the block succeeds, and all of it was written."""
-    with atomic_path(path) as temporary, _heard(), h5py.File(temporary, "w") as file:
-        yield file
-        file.flush()
-
-
-@contextmanager
 def _heard() -> Iterator[None]:
     """Raise, at the end of the block, the errors of the operating system that h5py has met and kept to itself.
 
@@ -60,17 +52,17 @@ class Format:
 
     @contextmanager
     def writing(self, path: str | Path) -> Iterator[h5py.File]:
-        """Yield a new file that says what it is; it takes the place of `path` if the block succeeds."""
-        with new_file(path) as file:
-            self.stamp(file)
-            yield file
+        """Yield a new file with format, versions and units as root attributes.
 
-    def stamp(self, file: h5py.File) -> None:
-        """Write format, versions and units as root attributes."""
-        file.attrs["format"] = f"splatrig {self.name}"
-        file.attrs["format_version"] = self.version
-        file.attrs["splatrig_version"] = __version__
-        file.attrs["units"] = self.units
+        It takes the place of `path` if the block succeeds, and all of it was written.
+        """
+        with atomic_path(path) as temporary, _heard(), h5py.File(temporary, "w") as file:
+            file.attrs["format"] = f"splatrig {self.name}"
+            file.attrs["format_version"] = self.version
+            file.attrs["splatrig_version"] = __version__
+            file.attrs["units"] = self.units
+            yield file
+            file.flush()
 
     @contextmanager
     def reading(self, path: str | Path) -> Iterator[h5py.File]:

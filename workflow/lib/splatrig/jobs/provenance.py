@@ -48,7 +48,8 @@ def describe(jobs: Iterable[Job], known: Mapping[str, Any], digests: "Digests") 
     }
     old_files = known.get("files", {})
     for name, row in known.get("jobs", {}).items():
-        if name not in rows and all(_is_as_it_was(path, old_files, digests) for path in row["outputs"]):
+        as_it_was = (Path(path).exists() and digests.of(path) == old_files.get(path) for path in row["outputs"])
+        if name not in rows and all(as_it_was):
             rows[name] = row
     paths = {path for row in rows.values() for path in row["inputs"] + row["outputs"]}
     files = {path: digests.of(path) for path in sorted(paths) if Path(path).exists()}
@@ -121,10 +122,6 @@ class Digests:
             kept = [*state, sha256_of_file(path)]
         self._used[str(path)] = kept
         return str(kept[2])
-
-
-def _is_as_it_was(path: str, files: Mapping[str, Any], digests: Digests) -> bool:
-    return Path(path).exists() and digests.of(path) == files.get(path)
 
 
 def _first_line(log: str | None) -> str | None:

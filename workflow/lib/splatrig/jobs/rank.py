@@ -14,7 +14,7 @@ from typing import Any
 
 import torch.distributed
 
-from splatrig.io.files import atomic_path
+from splatrig.io.files import write_text
 from splatrig.jobs.logs import log_as_starter, plain_words
 from splatrig.jobs.parent_watchdog import die_with
 
@@ -52,8 +52,8 @@ def leave_failure(folder: Path, number: int, error: BaseException) -> None:
     """Leave why process `number` gives up where its starter finds it."""
     words = plain_words(error)
     text = "".join(traceback.format_exception(error)) if words is None else words
-    with atomic_path(_failure_path(folder, number)) as temporary:
-        temporary.write_text(json.dumps(asdict(Failure(text, words is not None, time.monotonic()))), encoding="utf-8")
+    failure = Failure(text, words is not None, time.monotonic())
+    write_text(_failure_path(folder, number), json.dumps(asdict(failure)))
 
 
 def read_failure(folder: Path, number: int) -> Failure | None:

@@ -22,7 +22,7 @@ from splatrig.gaussians.tensors import on_device
 from splatrig.io.errors import InputError
 from splatrig.jobs.progress import track
 from splatrig.learned.mesh_components import read_meshes
-from splatrig.learned.solve import SolvePlan, weights_from_photographs
+from splatrig.learned.solve import weights_from_photographs
 from splatrig.learned.stage import Subject
 from splatrig.learned.start import weight_scale
 from splatrig.rasterize import Splats, activate
@@ -97,9 +97,8 @@ def unseen_weights(
 
     `cameras` limits how many training cameras are used (spread over all of them); None: all.
     """
-    subject = comparison.subject
+    subject, solve = comparison.subject, comparison.solve
     rig = Rig.of(components, subject.neutral).to(comparison.device)
-    plan = SolvePlan(comparison.solve.steps, comparison.solve.rate)
     usual = weight_scale(components.W, bounded=components.limits is not None)
     starts = np.zeros((len(names), len(components)))
     if components.displacements is not None:
@@ -113,13 +112,13 @@ def unseen_weights(
     with subject.photographs(names, comparison.device) as photographs:
         for row, start in track(list(enumerate(starts)), f"weights of {components.family}", unit="frame"):
             pairs = [(row, int(camera)) for camera in order]
-            solved.append(weights_from_photographs(rig, photographs, pairs, start, plan, comparison.render, usual))
+            solved.append(weights_from_photographs(rig, photographs, pairs, start, solve, comparison.render, usual))
     return np.array(solved).reshape(len(names), len(components))
 
 
 def displacements(subject: Subject, names: Sequence[str]) -> NDArray[np.float64]:  # [F, N, 3]
     """Return how far the tracked mesh of each frame is from the neutral's, at the finest level, in millimetres."""
-    finest = subject.template.levels[subject.template.finest]
+    finest = subject.template.finest_level
     meshes = read_meshes(subject.dataset.folder, names, subject.template)
     return np.stack([subject.template.up @ mesh - finest.vertices for mesh in meshes])
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 
 from splatrig.components.component_file import Components
 from splatrig.components.fields import ATTRIBUTE_OF, Columns, field_size
@@ -42,7 +43,7 @@ def export_rig(rig: TrainableRig, trained: TrainedOn, *, bounded: bool) -> Compo
     return Components(
         family="joint",
         W=np.concatenate([part.W for part in parts], axis=1).astype(np.float32),
-        C=_block_diagonal([part.C for part in parts]),
+        C=block_diag(*(part.C for part in parts)),
         mean=np.concatenate([part.mean for part in parts]).astype(np.float32),
         std=np.concatenate([part.std for part in parts]).astype(np.float32),
         offset=np.concatenate([(part.rest - part.mean) / part.std for part in parts]).astype(np.float32),
@@ -120,13 +121,3 @@ def _ordered_local(W: NDArray[np.float64], C: NDArray[np.float32]) -> tuple[NDAr
     energy = (fixed_W**2).sum(axis=0) * np.square(fixed_C, dtype=np.float64).sum(axis=1)
     order = np.argsort(-energy, kind="stable")
     return fixed_W[:, order], fixed_C[order]
-
-
-def _block_diagonal(blocks: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Return the matrix with `blocks` [K_b, D_b] along its diagonal."""
-    total = np.zeros((sum(len(block) for block in blocks), sum(block.shape[1] for block in blocks)), np.float32)
-    row, column = 0, 0
-    for block in blocks:
-        total[row : row + len(block), column : column + block.shape[1]] = block
-        row, column = row + len(block), column + block.shape[1]
-    return total

@@ -8,7 +8,7 @@ import numba
 import torch
 
 from splatrig.components.assemble import named
-from splatrig.components.component_file import write_components
+from splatrig.components.component_file import read_components, write_components
 from splatrig.config.models import JointConfig, TrainingConfig, from_mapping
 from splatrig.config.sldc import SldcConfig
 from splatrig.fitting.checkpoint import Checkpoints, key_of
@@ -16,7 +16,7 @@ from splatrig.fitting.world import World
 from splatrig.io.files import as_paths, first_path
 from splatrig.jobs.device import choose_device, choose_places
 from splatrig.jobs.launch import run_together
-from splatrig.learned.stage import Subject, as_components, joint_plan, learn, read_start, rig_start
+from splatrig.learned.stage import Subject, as_components, joint_plan, learn, rig_start
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ def learn_rig(job: JointJob, device: torch.device) -> None:
     files = {name: as_paths(inputs[name])[0] for name in ("cameras", "template", "neutral", "frames")}
     subject = Subject.open(**files, plates=first_path(inputs["plates"]))
     sldc = from_mapping(SldcConfig, params["sldc"]) if params["sldc"] else None  # only local rigs have one
-    start = rig_start(config, sldc, subject, read_start(first_path(inputs["start"])), family, seed)
+    begun = first_path(inputs["start"])
+    start = rig_start(config, sldc, subject, read_components(begun) if begun else None, family, seed)
     plan = joint_plan(config, training, params["background"], family, start, subject.pixel_size)
     output = Path(job.output)
     kept = Checkpoints(output.parent, key_of(params, paths=job.files))

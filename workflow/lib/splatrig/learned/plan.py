@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from splatrig.config.models import Rates
 from splatrig.fitting.compare_view import RenderOptions
 from splatrig.fitting.occlusion import Occlusion
-from splatrig.fitting.schedule import Batch, LearningRates
+from splatrig.fitting.schedule import LearningRates
 from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.io.errors import InputError
 
@@ -15,7 +15,6 @@ class JointPlan:
     """How base, components and weights are optimised together."""
 
     steps: int
-    batch: Batch
     rates: Rates
     """Adam's rates at the first step for the basis, in raw units."""
     base_rates: Rates
@@ -51,8 +50,3 @@ class JointPlan:
         base = {f"base_{name}": getattr(self.base_rates, name) for name in rig.base}
         bases = {f"basis_{index}": 1.0 for index in range(len(rig.blocks))}
         return LearningRates(base | bases | {"weights": self.weight_rate}, self.steps, self.final_rate)
-
-
-def scaled(rates: Rates, factor: float) -> Rates:
-    """Return `rates` times `factor`."""
-    return Rates(**{name: getattr(rates, name) * factor for name in Rates.__dataclass_fields__})

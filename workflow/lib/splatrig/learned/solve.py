@@ -1,13 +1,13 @@
 """Weights of frames that a rig was not learned from, from their photographs through the rasteriser."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from splatrig.components.rig import Rig
+from splatrig.config.models import JointSolve
 from splatrig.dataset.photographs import Pair, Photographs
 from splatrig.fitting.compare_view import RenderOptions, render_view
 from splatrig.fitting.losses import photometric_loss
@@ -16,27 +16,19 @@ from splatrig.fitting.schedule import half_cosine
 from splatrig.rasterize import activate
 
 
-@dataclass(frozen=True)
-class SolvePlan:
-    """How weights are found."""
-
-    steps: int
-    rate: float
-    """Adam's learning rate at the first step, of weights in units of their usual size. It falls along half a cosine."""
-
-
 def weights_from_photographs(
     rig: Rig,
     photographs: Photographs,
     pairs: Sequence[Pair],
     start: NDArray[np.floating],  # [K]
-    plan: SolvePlan,
+    plan: JointSolve,
     render: RenderOptions,
     usual: NDArray[np.floating] | None = None,  # [K]
 ) -> NDArray[np.float64]:  # [K]
     """Return the weights within the model's limits with which a rig of tensors matches photographs of a frame best.
 
     The cameras take turns, one a step, in the order of `pairs`, from `start`; `usual` is the usual size of each weight.
+    `plan.rate` is Adam's learning rate at the first step, in those units; it falls along half a cosine.
     """
     photographs.hold(pairs)
     means = rig.neutral.means

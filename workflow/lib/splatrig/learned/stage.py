@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from splatrig.components.component_file import Components, Origin, Solver, read_components
+from splatrig.components.component_file import Components, Origin, Solver
 from splatrig.components.local import support_map
 from splatrig.components.support import Locality
 from splatrig.config.choices import Role
@@ -25,8 +25,8 @@ from splatrig.dataset.frames import names_of, neutral_name, read_frames
 from splatrig.dataset.photographs import Pair, Photographs, pairs_in_memory
 from splatrig.fitting.checkpoint import Slot
 from splatrig.fitting.occlusion import Occlusion
-from splatrig.fitting.recipe import in_millimetres, render_options
-from splatrig.fitting.schedule import Batch, Schedule
+from splatrig.fitting.recipe import in_millimetres, render_options, scaled
+from splatrig.fitting.schedule import Schedule
 from splatrig.fitting.trainable_rig import RigStart, TrainableRig
 from splatrig.fitting.world import World
 from splatrig.gaussians.gaussians import Gaussians
@@ -34,8 +34,8 @@ from splatrig.gaussians.store import read_fitted_frames
 from splatrig.io.errors import InputError
 from splatrig.learned.export import TrainedOn, export_rig
 from splatrig.learned.fit import FitReport, JointFit, Surroundings, segment_laplacian
-from splatrig.learned.plan import JointPlan, scaled
-from splatrig.learned.start import Extra, Placement, moved_gaussians, random_start, start_from_components, with_extra
+from splatrig.learned.plan import JointPlan
+from splatrig.learned.start import Placement, moved_gaussians, random_start, start_from_components, with_extra
 from splatrig.mesh.geodesic import GeodesicSolver
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.template import Template, read_template
@@ -103,20 +103,18 @@ class Subject:
     @property
     def edge_lengths(self) -> NDArray[np.float64]:  # [N]
         """Mean edge length at each Gaussian of the neutral, millimetres."""
-        level = self.template.levels[self.template.finest]
-        return mean_edge_lengths(level.vertices, level.faces)
+        return mean_edge_lengths(self.template.finest_level.vertices, self.template.finest_level.faces)
 
     @property
     def pixel_size(self) -> float:
         """Millimetres that a pixel of a training camera spans at the neutral's centre."""
         neutral = self.dataset.frame(self.neutral_name).cameras.train
-        return neutral.pixel_size(self.template.levels[self.template.finest].vertices.mean(axis=0))
+        return neutral.pixel_size(self.template.finest_level.vertices.mean(axis=0))
 
     @property
     def normals(self) -> NDArray[np.float64]:  # [N, 3]
         """Unit normals of the neutral mesh at each Gaussian."""
-        level = self.template.levels[self.template.finest]
-        return vertex_normals(level.vertices, level.faces)
+        return vertex_normals(self.template.finest_level.vertices, self.template.finest_level.faces)
 
 
 def joint_plan(
@@ -130,7 +128,6 @@ def joint_plan(
     render, rates = render_options(training, background), in_millimetres(training.rates, pixel_size)
     return JointPlan(
         steps=config.steps,
-        batch=Batch(config.batch.frames, config.batch.cameras),
         rates=scaled(rates, config.rate_factor / np.sqrt(start.components_a_gaussian)),
         base_rates=scaled(rates, config.base_rate_factor),
         weight_rate=config.weight_rate,
@@ -178,8 +175,7 @@ def rig_start(
             placement=Placement.on(template, level, len(components.face_mask)),
         )
     if config.appearance.attributes:
-        extra = Extra(tuple(config.appearance.attributes), config.appearance.k)
-        start = with_extra(start, extra, np.random.default_rng([seed, 4]), bounded=bounded)
+        start = with_extra(start, config.appearance, np.random.default_rng([seed, 4]), bounded=bounded)
     return start
 
 
@@ -217,7 +213,7 @@ def training_schedule(config: JointConfig, subject: Subject, frames: int, seed: 
     fits = len(pairs) <= capacity * world.size
     return Schedule(
         pairs,
-        Batch(config.batch.frames, config.batch.cameras),
+        config.batch,
         seed,
         window_pairs=None if fits else max(1, capacity // (2 * lanes)),
         passes=1 if fits else config.passes,
@@ -276,7 +272,7 @@ def learn(
 
 def as_components(learned: Learned, subject: Subject, family: str, parameters: Mapping[str, Any]) -> Components:
     """Return a learned rig as the component file holds it."""
-    level = subject.template.levels[subject.template.finest]
+    level = subject.template.finest_level
     bounded = family == "local"
     moving = sum(int(block.dense().any(dim=2).sum()) for block in learned.rig.blocks)
     rows = max(1, learned.rig.count * len(learned.rig))
@@ -293,8 +289,3 @@ def as_components(learned: Learned, subject: Subject, family: str, parameters: M
     trained = TrainedOn(tuple(subject.names("train")), level.faces, level.mask)
     components = export_rig(learned.rig, trained, bounded=bounded)
     return replace(components, origin=origin, solver=solver, zero_rows=1.0 - moving / rows)
-
-
-def read_start(path: str | Path | None) -> Components | None:
-    """Read the components to start from, if any."""
-    return read_components(path) if path else None

@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 
 from splatrig.components.component_file import Components
 from splatrig.components.fields import field_of, field_size
+from splatrig.config.models import JointAppearance
 from splatrig.fitting.trainable_rig import BlockStart, RigStart
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.io.errors import InputError
@@ -15,14 +16,6 @@ from splatrig.mesh.template import Template
 
 RANDOM_WEIGHT = 0.1
 """Standard deviation of the first weights of components that start from nothing."""
-
-
-@dataclass(frozen=True)
-class Extra:
-    """A small block of components of its own for opacity or higher spherical harmonics."""
-
-    attributes: tuple[str, ...]
-    k: int
 
 
 @dataclass(frozen=True)
@@ -108,8 +101,11 @@ def random_start(
     return RigStart(base, weights, (BlockStart(fields, deltas, carry=carry),), neutral_row)
 
 
-def with_extra(start: RigStart, extra: Extra, generator: np.random.Generator, *, bounded: bool) -> RigStart:
-    """Return the start with one more block, of zero components and small random weights."""
+def with_extra(start: RigStart, extra: JointAppearance, generator: np.random.Generator, *, bounded: bool) -> RigStart:
+    """Return the start with one more block, of zero components and small random weights.
+
+    It is for opacity or higher spherical harmonics.
+    """
     fields = tuple(map(field_of, extra.attributes))
     for name in fields:
         if any(name in block.fields for block in start.blocks):

@@ -46,6 +46,11 @@ class Template:
         return list(self.levels)[-1]
 
     @property
+    def finest_level(self) -> Level:
+        """The finest level."""
+        return self.levels[self.finest]
+
+    @property
     def up(self) -> csr_array:  # [N, V]
         """The midpoint operator from the tracked mesh to the finest level."""
         return self.between(next(iter(self.levels)), self.finest)

@@ -49,23 +49,12 @@ def unique_edges(faces: NDArray[np.int64]) -> Edges:
     return Edges(np.stack(np.divmod(unique, base), axis=1), inverse.reshape(-1, 3), count)
 
 
-def boundary_edges(faces: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the edges [B, 2] that belong to a single face."""
-    edges = unique_edges(faces)
-    return edges.ends[edges.face_count == 1]
-
-
 def bad_edges(faces: NDArray[np.int64]) -> tuple[int, int]:
     """Return how many edges belong to more than two faces, and how many two faces pass in the same direction."""
     edges = unique_edges(faces)
     forward = np.bincount(edges.of_face[faces < np.roll(faces, -1, axis=1)], minlength=len(edges.ends))
     same = (edges.face_count == 2) & (forward != 1)
     return int(np.count_nonzero(edges.face_count > 2)), int(np.count_nonzero(same))
-
-
-def euler_characteristic(faces: NDArray[np.int64]) -> int:
-    """Return V - E + T, counting the vertices that some face references."""
-    return len(np.unique(faces)) - len(unique_edges(faces).ends) + len(faces)
 
 
 def vertex_adjacency(faces: NDArray[np.int64], vertex_count: int) -> csr_array:

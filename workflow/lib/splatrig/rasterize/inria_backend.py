@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from splatrig.io.errors import InputError
-from splatrig.rasterize.scene import Splats, Views, blank, check_float32
+from splatrig.rasterize.scene import Splats, Views, blank, check_float32, stacked
 
 
 def render(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
@@ -25,9 +25,7 @@ def render(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
         )
     if not len(splats) or not len(views):
         return blank(splats, views)
-    rendered = [_render_view(splats, views, view) for view in range(len(views))]
-    images, alphas = (torch.stack(parts) for parts in zip(*rendered, strict=True))
-    return images, alphas
+    return stacked([_render_view(splats, views, view) for view in range(len(views))])
 
 
 def projection_matrix(K: Tensor, width: int, height: int) -> Tensor:

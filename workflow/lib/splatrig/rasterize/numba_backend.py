@@ -19,7 +19,7 @@ from splatrig.rasterize import numba_compositing as compositing
 from splatrig.rasterize import numba_projection as projection
 from splatrig.rasterize.numba_compositing import Frame, Tiles
 from splatrig.rasterize.numba_projection import Camera, GaussianArrays
-from splatrig.rasterize.scene import EPS_2D, FRUSTUM_MARGIN, NEAR, Splats, Views
+from splatrig.rasterize.scene import EPS_2D, FRUSTUM_MARGIN, NEAR, Splats, Views, blank, stacked
 
 T = TypeVar("T")
 
@@ -35,12 +35,8 @@ def render(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
         for view in range(len(views))
     ]
     if not rendered:
-        shape = (0, views.height, views.width)
-        return splats.means.new_zeros(*shape, 3), splats.means.new_zeros(*shape, 1)
-    if len(rendered) == 1:  # the step of a fit: no copy
-        images, alphas = (part[None] for part in rendered[0])
-    else:
-        images, alphas = (torch.stack(parts) for parts in zip(*rendered, strict=True))
+        return blank(splats, views)
+    images, alphas = stacked(rendered)
     if views.backgrounds is not None:
         images = images + (1 - alphas) * views.backgrounds[:, None, None, :].to(images.dtype)
     return images, alphas

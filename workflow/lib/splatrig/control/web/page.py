@@ -68,7 +68,7 @@ def header_of(
 
     `tracks` have titles as keys, and the families of the head.
     """
-    level = head.template.levels[head.template.finest]
+    level = head.template.finest_level
     arrays: dict[str, NDArray] = {name: columns.steps for name, columns in packed.base.items()}
     arrays |= {"shN": packed.shN, "faces": head.faces.astype(np.uint32), "mask": level.mask.astype(np.uint8)}
     arrays |= {"xyz": packed.xyz, "fine": packed.fine}
@@ -155,7 +155,7 @@ def numbers_of(head: Head, packed: PackedHead, cost: Cost, page: str, blob: byte
         "page_bytes": len(page.encode()),
         "head_bytes": len(blob),
         "left_out": list(packed.left_out),
-        "quantisation": cost.as_mapping(),
+        "quantisation": asdict(cost),
     }
 
 
