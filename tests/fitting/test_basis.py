@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from splatrig.fitting.basis import Carry, Supports, blend
+from splatrig.fitting.basis import Carry, Supports, product
 from splatrig.fitting.trainable_rig import BlockStart, RigStart, TrainableRig
 from support import known_rig
 
@@ -31,8 +31,8 @@ def test_blend_inside_supports_equals_the_dense_product(case: tuple) -> None:
     mask, dense, weights = case
     supports = Supports.from_mask(mask)
     expected = torch.einsum("bk,kna->bna", weights, dense)
-    assert torch.allclose(blend(weights, dense, None), expected, atol=1e-14)
-    assert torch.allclose(blend(weights, supports.gather(dense), supports), expected, atol=1e-14)
+    assert torch.allclose(product(weights, dense, None), expected, atol=1e-14)
+    assert torch.allclose(product(weights, supports.gather(dense), supports), expected, atol=1e-14)
 
 
 def test_gradients_inside_supports_equal_those_of_the_dense_product(case: tuple) -> None:
@@ -40,15 +40,15 @@ def test_gradients_inside_supports_equal_those_of_the_dense_product(case: tuple)
     supports = Supports.from_mask(mask)
     upstream = torch.randn(3, 30, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     inputs = weights.clone().requires_grad_(), supports.gather(dense).requires_grad_()
-    to_weights, to_values = torch.autograd.grad(blend(*inputs, supports), inputs, upstream)
+    to_weights, to_values = torch.autograd.grad(product(*inputs, supports), inputs, upstream)
     dense_inputs = weights.clone().requires_grad_(), dense.clone().requires_grad_()
-    expected_weights, expected_dense = torch.autograd.grad(blend(*dense_inputs, None), dense_inputs, upstream)
+    expected_weights, expected_dense = torch.autograd.grad(product(*dense_inputs, None), dense_inputs, upstream)
     assert torch.allclose(to_weights, expected_weights, atol=1e-13)
     assert torch.allclose(to_values, supports.gather(expected_dense), atol=1e-13)
 
 
 def test_no_components_move_nothing() -> None:
-    assert torch.equal(blend(torch.zeros(2, 0), torch.zeros(0, 6, 3), None), torch.zeros(2, 6, 3))
+    assert torch.equal(product(torch.zeros(2, 0), torch.zeros(0, 6, 3), None), torch.zeros(2, 6, 3))
 
 
 def midpoints() -> csr_array:  # [9, 5]

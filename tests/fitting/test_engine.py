@@ -138,7 +138,10 @@ def test_a_gradient_that_is_not_finite_is_left_out_alone(truth: Planted, monkeyp
 
 
 def waits_of(step: Callable[[], None]) -> list[str]:
-    """Where a step on a GPU waits for it; said each time, whatever was said before in this process."""
+    """Where a step on a GPU waits for it, as far as torch sees it; said each time, whatever was said before.
+
+    That the first call in a process says that this is a prototype, with the word synchronizing in it, is no wait.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         torch.cuda.set_sync_debug_mode("warn")
@@ -146,16 +149,17 @@ def waits_of(step: Callable[[], None]) -> list[str]:
             step()
         finally:
             torch.cuda.set_sync_debug_mode("default")
-    return [f"{found.filename}:{found.lineno}" for found in caught if "synchroniz" in str(found.message)]
+    return [f"{found.filename}:{found.lineno}" for found in caught if "called a synchronizing" in str(found.message)]
 
 
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_step_on_a_gpu_starts_few_kernels_and_waits_once(truth: Planted) -> None:
-    """gsplat waits for the number of tiles that Gaussians cover; nothing else may.
+def test_a_step_on_a_gpu_starts_few_kernels_and_waits_for_nothing(truth: Planted) -> None:
+    """gsplat waits, in its own code, for the number of tiles that Gaussians cover; torch sees no other wait.
 
     Of several steps the quickest counts: kernels are compiled, and memory is found, when they are first needed.
     """
+    assert len(waits_of(lambda: torch.ones(1, device="cuda").item())) == 1, "a wait is seen"
     render = replace(known_rig.RENDER, backdrop="random", rasterizer="auto")
     plan = known_rig.plan(occlusion=Occlusion(0.2, 0.1), render=render)
     rig = TrainableRig(known_rig.disturbed(truth, 0, local=False), plan.rates, "cuda")
@@ -172,5 +176,5 @@ def test_a_step_on_a_gpu_starts_few_kernels_and_waits_once(truth: Planted) -> No
                 torch.cuda.synchronize()
             events = [event for event in profile.key_averages() if event.device_type == torch.autograd.DeviceType.CUDA]
             kernels.append(sum(event.count for event in events))
-    assert min(map(len, waits)) == 1, waits
+    assert min(map(len, waits)) == 0, waits
     assert min(kernels) < 200, kernels

@@ -11,6 +11,7 @@ import torch.distributed
 
 from splatrig.config.models import JointBatch
 from splatrig.fitting.checkpoint import Checkpoints, Slot
+from splatrig.fitting.engine import Fit
 from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.fitting.world import World
 from splatrig.io.errors import InputError
@@ -24,17 +25,17 @@ DIES = 5
 """The step before which a fit is interrupted, in all processes."""
 
 
+class _DyingFit(Fit):
+    def step(self, step: int, groups: list, **options: Any) -> None:
+        if step == DIES:
+            raise InterruptedError
+        super().step(step, groups, **options)
+
+
 class _Dies(JointFit):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        step = self.fit.step
-
-        def dies(number: int, groups: list, **options: Any) -> None:
-            if number == DIES:
-                raise InterruptedError
-            step(number, groups, **options)
-
-        self.fit.step = dies
+        self.fit = _DyingFit(**vars(self.fit))
 
 
 def learned(truth: Planted, kind: type[JointFit] = JointFit, slot: Slot | None = None) -> dict[str, np.ndarray]:

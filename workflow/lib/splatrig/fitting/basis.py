@@ -85,7 +85,7 @@ def _mapped(matrix: Tensor, rows: Tensor) -> Tensor:
     return product.reshape(-1, batch, numbers).transpose(0, 1).contiguous()
 
 
-def blend(
+def product(
     weights: Tensor,  # [B, K]
     values: Tensor,  # [K, N, A], or [M, A] inside supports
     supports: Supports | None,

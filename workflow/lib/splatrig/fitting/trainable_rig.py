@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from splatrig.components.component_file import blend
 from splatrig.components.fields import field_size
 from splatrig.config.models import Rates
-from splatrig.fitting.basis import Carry, Supports, blend, pull
+from splatrig.fitting.basis import Carry, Supports, product, pull
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.io.errors import InputError
 from splatrig.rasterize import Splats, activate
@@ -95,9 +96,9 @@ class Block:
         values = values if self.supports is None else self.supports.scatter(values)
         return values if self.carry is None else self.carry.up(values)
 
-    def blend(self, weights: Tensor) -> Tensor:  # [B, N, A]
+    def __rmatmul__(self, weights: Tensor) -> Tensor:  # [B, N, A]
         """Return what the components add to the base for `weights` [B, K of this block], in raw units."""
-        moved = blend(weights, self.values, self.supports) * self.unit
+        moved = product(weights, self.values, self.supports) * self.unit
         return moved if self.carry is None else self.carry.up(moved)
 
     def pull(self, weights: Tensor, upstream: Tensor) -> Tensor:  # [B, K]
@@ -154,7 +155,7 @@ class TrainableRig:
         """Return the raw fields [B, N, ...] of `weights` [B, K], of those fields that components move."""
         rows = {}
         for block in self.blocks:
-            moved = block.blend(weights[:, block.columns])
+            moved = blend(None, weights[:, block.columns], block)
             for name, part in zip(
                 block.fields, moved.split([field_size(name) for name in block.fields], -1), strict=True
             ):
