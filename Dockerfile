@@ -1,7 +1,7 @@
 # For clusters without conda: splatrig's pinned requirements on Debian's Python. The sources stay outside, as always:
 #   docker build -t splatrig .
 #   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:$PWD" -w "$PWD" splatrig snakemake --cores 4
-# For a GPU add gsplat, compiled for the CUDA version of torch, and start with --gpus all; for several (joint.devices)
+# For a GPU add gsplat, compiled for the CUDA version of torch, and start with --gpus all; for several (learned.devices)
 # also with --shm-size 1g, as NCCL's manual says.
 FROM python:3.11-slim-bookworm
 RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*

@@ -49,7 +49,7 @@ def ball(count: int, components: int, *, local_cosine: float | None = 0.7, size:
     )
     columns = Columns(MOVED, count)
     template, families, own = build_template(vertices, faces, 0, center_vertex=0), {}, components // 2
-    for name, kind in (("joint_global", "pca"), ("joint_local", "sldc")):
+    for name, kind in (("learned_global", "pca"), ("learned_local", "sldc")):
         C = size * generator.standard_normal((own, len(columns)), dtype=np.float32)
         if kind == "sldc" and local_cosine is not None:
             near = directions @ directions[generator.integers(0, count, own)].T > local_cosine  # [N, K]
@@ -83,7 +83,7 @@ def front_cameras(width: int, height: int) -> Cameras:
 
 def write_page(path: Path, head: Head, cameras: Cameras) -> None:
     """Write the web head of a ball, with a track that moves through its expressions."""
-    track = tour(head.panels["joint_global"], rate=10, move_s=0.3, hold_s=0.1)
+    track = tour(head.panels["learned_global"], rate=10, move_s=0.3, hold_s=0.1)
     header, blob = header_of(head, pack_head(head), cameras, {"tour": track}, DRAG)
     sources = ROOT / "workflow" / "web"
     page = build_page(header, blob, title="ball", footer=[], sources=sources, renderer=web_renderer())

@@ -3,15 +3,15 @@
 330 frames of 87,652 Gaussians with 13 numbers each, in an attribute store on disk. Every ratio is taken in one process;
 peak memory is the highest resident size during a measurement (Linux).
 
-    pca        joint PCA, K = 50, against sklearn's on the same file        (--columns N: only the first N Gaussians)
+    pca        PCA of all attributes, K = 50, against sklearn's on the same file (--columns N: first N Gaussians)
     plain      SLDC at 5,509 against the published algorithm, K = 50 and 330, same iterations, float64
     full       SLDC at 87,652, K = 50, to convergence
     coarse     the same, started on the base level
-    joint      SLDC of all 13 numbers at 87,652, K = 50
+    all        SLDC of all 13 numbers at 87,652, K = 50
     rig        evaluating a rig: 50 dense global components, 20 local ones
     sparse     MiniBatchSparsePCA of the positions at 5,509, K = 10
-    cuda       SLDC at 87,652 on a CUDA device; cuda_coarse, cuda_joint: started on the base level, all 13 numbers
-    joint_coarse   joint, started on the base level as config.yaml asks
+    cuda       SLDC at 87,652 on a CUDA device; cuda_coarse, cuda_all: started on the base level, all 13 numbers
+    all_coarse   the same, started on the base level as config.yaml asks
 
 How well planted components are found again is benchmarks/recovery.py.
 """
@@ -40,7 +40,7 @@ from splatrig.components.attributes import AttributeReader
 from splatrig.components.component_file import Components
 from splatrig.components.fields import Columns
 from splatrig.components.local import COLUMNS_IN_CACHE, CoarseStart, local_components, make_engine
-from splatrig.components.matrix import Decomposition, StandardisedRows, standardise
+from splatrig.components.matrix import Decomposition, StandardizedRows, standardize
 from splatrig.components.mbspca import sparse_components
 from splatrig.components.pca import principal_components
 from splatrig.components.sldc import AdmmOptions, SldcOptions, sparse_localized_components
@@ -51,7 +51,7 @@ from splatrig.mesh.geodesic import GeodesicSolver
 from splatrig.mesh.template import Template
 from support.sldc_reference import plain_sldc
 
-JOINT = ["xyz", "f_dc", "rotation", "scale"]
+ALL_ATTRIBUTES = ["xyz", "f_dc", "rotation", "scale"]
 PLAIN = AdmmOptions(rho=10.0, relaxation=1.0, iterations=10, tolerance=0.0)
 
 
@@ -73,7 +73,7 @@ class Bench:
 
     def store(self, level: str, attributes: list[str]) -> Path:
         """Return the path of the store of a level, which is written unless it is there."""
-        path = self.folder / f"{'xyz' if attributes == ['xyz'] else 'joint'}_{level}.h5"
+        path = self.folder / f"{'xyz' if attributes == ['xyz'] else 'all'}_{level}.h5"
         if not path.exists():
             write_store(path, self.template, level, self.size, attributes)
         return path
@@ -101,23 +101,23 @@ def measured(function: Callable[[], object]) -> tuple[object, float, float]:
 
 
 def bench_pca(bench: Bench) -> None:
-    """Joint PCA from the file against sklearn's."""
+    """PCA of all attributes from the file against sklearn's."""
     from sklearn.decomposition import PCA
 
     report, threads, gaussians = bench.report, bench.options.threads, bench.options.columns
-    path = bench.store("subd2", JOINT)
+    path = bench.store("subd2", ALL_ATTRIBUTES)
     if gaussians is not None:
-        path = _first(path, bench.folder / f"joint_{gaussians}.h5", gaussians)
+        path = _first(path, bench.folder / f"learned_{gaussians}.h5", gaussians)
 
     def ours() -> object:
         with AttributeReader(path) as reader:
-            return principal_components(reader.train_matrix(JOINT), bench.k, "mean", threads=threads)
+            return principal_components(reader.train_matrix(ALL_ATTRIBUTES), bench.k, "mean", threads=threads)
 
     def oracle() -> object:
         with AttributeReader(path) as reader:
-            matrix = reader.train_matrix(JOINT)
+            matrix = reader.train_matrix(ALL_ATTRIBUTES)
             rows = np.empty(matrix.shape)
-            for columns, block in StandardisedRows(matrix, found.standardisation).blocks():
+            for columns, block in StandardizedRows(matrix, found.standardization).blocks():
                 rows[:, columns] = block
         return PCA(bench.k, svd_solver="full", copy=False).fit(rows)
 
@@ -149,7 +149,7 @@ def _first(path: Path, smaller: Path, gaussians: int) -> Path:
         for name in ("frames", "role"):
             old.copy(name, new)
         new["faces"], new["face_mask"] = np.zeros((0, 3), np.int64), old["face_mask"][:gaussians]
-        for name in JOINT:
+        for name in ALL_ATTRIBUTES:
             width = old[name].shape[1] // len(old["face_mask"])
             new[name] = old[name][:, : gaussians * width]
     return smaller
@@ -160,7 +160,7 @@ def bench_plain(bench: Bench) -> None:
     report, threads = bench.report, bench.options.threads
     with AttributeReader(bench.store("base", ["xyz"])) as reader:
         matrix = reader.train_matrix(["xyz"])
-        X = StandardisedRows(matrix, standardise(matrix, "neutral")).less_rest().astype(np.float64)
+        X = StandardizedRows(matrix, standardize(matrix, "neutral")).less_rest().astype(np.float64)
     X = X.reshape(bench.size.frames, -1, 3)
     locality = bench.locality("base", GaussMap(0.2))
     for k, outer in [(bench.k, 10), (bench.size.frames, 2)][: 1 if bench.options.quick else 2]:
@@ -194,7 +194,7 @@ def bench_full(bench: Bench, attributes: list[str], device: str, start: str | No
     values = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["components"]["sldc"]
     config = from_mapping(SldcConfig, {**values, "k": bench.k})
     coarse = CoarseStart(mesh.levels[start], mesh.between(start, "subd2")) if start else None
-    bar = f"{device} {'xyz' if attributes == ['xyz'] else 'joint'}{' from ' + start if start else ''}"
+    bar = f"{device} {'xyz' if attributes == ['xyz'] else 'all'}{' from ' + start if start else ''}"
     wanted = {"cuda": "<= 10", "cpu": "<= 10 of plain"}[device] if attributes == ["xyz"] else ""
 
     def run() -> Decomposition:
@@ -210,7 +210,7 @@ def bench_full(bench: Bench, attributes: list[str], device: str, start: str | No
     report(bar, "iterations at the finest level", len(found.solver.objective), "")
     report(bar, "converged", float(found.solver.converged), "")
     report(bar, "objective", found.solver.objective[-1], "")
-    rows = found.standardisation.columns.by_gaussian(found.C)
+    rows = found.standardization.columns.by_gaussian(found.C)
     report(bar, "zero rows", float((~rows.any(axis=2)).mean()), "")
     report(bar, "peak memory", peak, "GiB", "<= 12")
 
@@ -220,7 +220,7 @@ def bench_sparse(bench: Bench) -> None:
     k = min(10, bench.k)
     with AttributeReader(bench.store("base", ["xyz"])) as reader:
         matrix = reader.train_matrix(["xyz"])
-        rows = StandardisedRows(matrix, standardise(matrix, "neutral", bench.options.threads)).less_rest()
+        rows = StandardizedRows(matrix, standardize(matrix, "neutral", bench.options.threads)).less_rest()
     _, seconds, peak = measured(lambda: sparse_components(rows, k, 1.0, 0))
     bench.report("sparse", f"{rows.shape[0]} × {rows.shape[1]}, K = {k}", seconds, "s")
     bench.report("sparse", "peak memory", peak, "GiB")
@@ -233,7 +233,7 @@ def bench_rig(bench: Bench) -> None:
 
     count, rng = len(bench.template.levels["subd2"].vertices), np.random.default_rng(0)
     neutral = Gaussians(**{name: np.ones((count, *shape), np.float32) for name, shape in SHAPES.items()})
-    joint, xyz = Columns(tuple(JOINT), count), Columns(("xyz",), count)
+    everything, xyz = Columns(tuple(ALL_ATTRIBUTES), count), Columns(("xyz",), count)
 
     def rig_of(C: np.ndarray, parts: Columns) -> Rig:
         columns = C.shape[1]
@@ -246,10 +246,10 @@ def bench_rig(bench: Bench) -> None:
     cases = {
         "50 dense components, 13 numbers a Gaussian": (
             rng.normal(size=(50, 13 * count)).astype(np.float32),
-            joint,
+            everything,
             ">= 30",
         ),
-        "20 local components, 20 % of the rows": (joint.by_column(touched), joint, ">= 150"),
+        "20 local components, 20 % of the rows": (everything.by_column(touched), everything, ">= 150"),
         "20 local components, 20 % of the rows, xyz": (
             xyz.by_column(touched[:, :, :3]),
             xyz,
@@ -272,17 +272,17 @@ JOBS: dict[str, Callable[[Bench], None]] = {
     "plain": bench_plain,
     "full": lambda bench: bench_full(bench, ["xyz"], "cpu"),
     "coarse": lambda bench: bench_full(bench, ["xyz"], "cpu", "base"),
-    "joint": lambda bench: bench_full(bench, JOINT, "cpu"),
-    "joint_coarse": lambda bench: bench_full(bench, JOINT, "cpu", "base"),
+    "all": lambda bench: bench_full(bench, ALL_ATTRIBUTES, "cpu"),
+    "all_coarse": lambda bench: bench_full(bench, ALL_ATTRIBUTES, "cpu", "base"),
     "rig": bench_rig,
     "sparse": bench_sparse,
     "cuda": lambda bench: bench_full(bench, ["xyz"], "cuda"),
     "cuda_coarse": lambda bench: bench_full(bench, ["xyz"], "cuda", "base"),
-    "cuda_joint": lambda bench: bench_full(bench, JOINT, "cuda", "base"),
+    "cuda_all": lambda bench: bench_full(bench, ALL_ATTRIBUTES, "cuda", "base"),
 }
 """Benchmarks by name."""
 ALL = ["pca", "plain", "full", "coarse", "rig", "sparse"]
-SMALLEST = [*ALL, "joint_coarse"]
+SMALLEST = [*ALL, "all_coarse"]
 
 
 def main() -> None:

@@ -104,7 +104,7 @@ def follows(head: Head, figures: Figures) -> None:
     solver = DragSolver(head, DRAG)
     zero = {name: np.zeros(panel.count) for name, panel in head.panels.items()}
     figures.say("miss as a fraction of the drag")
-    for families in (("joint_local",), ("joint_global",), ("joint_global", "joint_local")):
+    for families in (("learned_local",), ("learned_global",), ("learned_global", "learned_local")):
         source = families[0]
         missed = []
         for weights in head.panels[source].presets.values():
@@ -130,7 +130,7 @@ def main() -> None:
     with threadpool_limits(limits=1):
         synthetic(SMALLEST if options.smallest else FULL, figures)
         if options.results:
-            follows(open_head(options.results, ["joint_global", "joint_local"]), figures)
+            follows(open_head(options.results, ["learned_global", "learned_local"]), figures)
         elif options.smallest:
             follows(ball(300, 8, size=2.0), figures)
     figures.save()

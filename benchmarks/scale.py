@@ -36,7 +36,7 @@ PARAMETERS = 3 + 4 + 3 + 1 + 3 + 45
 """Numbers of a Gaussian."""
 COLUMNS = PARAMETERS + 3 + 3
 """Numbers of a Gaussian in the attribute store: with normal and colour."""
-JOINT_COLUMNS = 13
+ALL_COLUMNS = 13
 COMPONENTS = 50
 JOB_START_S, FRAME_S, NEUTRAL_S = 3.4, 1.24, 43.0
 """Seconds of one H200, a job at a time: start-up of a job, a frame with everything (benchmarks/training.md). The
@@ -112,14 +112,14 @@ def gigabytes(segments: int) -> dict[str, float]:
     """Return the bytes on disk of a subject by stage, in GB."""
     frames, finest, all_levels = segments * FRAMES, GAUSSIANS["subd2"], sum(GAUSSIANS.values())
     rows = frames + COMPONENTS + 2  # standardised rows, components, MEAN and STD
-    joint = rows * JOINT_COLUMNS * FLOAT
+    everything = rows * ALL_COLUMNS * FLOAT
     components = (
-        joint * all_levels  # pca_all of every level
-        + joint * finest  # pca of every attribute
-        + joint * 2 * finest  # carried up from two levels
+        everything * all_levels  # pca_all of every level
+        + everything * finest  # pca of every attribute
+        + everything * 2 * finest  # carried up from two levels
         + rows * 3 * FLOAT * 2 * finest  # SLDC with two support maps
-        + rows * JOINT_COLUMNS * FLOAT * GAUSSIANS["base"]  # sparse PCA
-        + 2 * (COMPONENTS + 10) * JOINT_COLUMNS * FLOAT * finest  # learned rigs
+        + rows * ALL_COLUMNS * FLOAT * GAUSSIANS["base"]  # sparse PCA
+        + 2 * (COMPONENTS + 10) * ALL_COLUMNS * FLOAT * finest  # learned rigs
     )
     stages = {
         "dataset": frames * (CAMERAS * PHOTOGRAPH + MESHES),

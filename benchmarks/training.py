@@ -34,7 +34,7 @@ from splatrig.dataset.decoding import cores
 
 FULL_LENGTHS = Lengths((50, 450), 2000, (100, 300, 600, 1000, 2000, 3000), (1, 25, 50, 100, 150, 250, 400))
 SMALL_LENGTHS = Lengths((1, 4), 3, (3,), (1, 3))
-PARTS = ("jobs", "speed", "variants", "curves", "seed")
+PARTS = ("jobs", "speed", "variants", "curves", "original")
 
 
 def measure_all(bench: Bench, options: argparse.Namespace) -> None:
@@ -44,7 +44,7 @@ def measure_all(bench: Bench, options: argparse.Namespace) -> None:
         ("speed", 40, lambda: part_speed(bench)),
         ("variants", 100, lambda: part_variants(bench, 0)),
         ("curves", 60, lambda: part_curves(bench)),
-        ("seed", 60 * options.seed_fits, lambda: part_variants(bench, options.seed_fits)),
+        ("original", 60 * options.seed_fits, lambda: part_variants(bench, options.seed_fits)),
     ]
     for name, estimate, part in parts:
         if name not in options.only:
@@ -90,7 +90,7 @@ def main() -> None:
     training["steps"]["frame"] = options.steps_frame or training["steps"]["frame"]
     size, lengths = FULL, FULL_LENGTHS
     if options.smallest:
-        size, lengths, training["seed_steps"] = SMALL, SMALL_LENGTHS, 4
+        size, lengths, training["original_steps"] = SMALL, SMALL_LENGTHS, 4
     size = replace(size, expressions=options.expressions or size.expressions)
     with tempfile.TemporaryDirectory() as scratch:
         work = (options.capture or Path(scratch) / "capture").resolve()

@@ -70,7 +70,7 @@ class Bench:
         return sorted(path.stem for path in (self.folder / "frames").glob("P*.csv"))
 
     @property
-    def synthesised(self) -> list[str]:
+    def synthesized(self) -> list[str]:
         """The expressions of two frames."""
         return sorted(path.stem for path in (self.folder / "frames").glob("E*.csv") if path.stem != NEUTRAL)
 
@@ -84,7 +84,7 @@ class Bench:
             dataset=Dataset.open(self.folder / "dataset" / "cameras.json"),
             template=read_template(self.folder / "template" / "template.h5"),
             config=from_mapping(TrainingConfig, {**self.training, **training}),
-            background="mask",
+            background="silhouette",
             seed=0,
             device=choose_device(self.device, cores()),
             workers=cores(),

@@ -22,9 +22,9 @@ from splatrig.fitting.measurement import summary
 from splatrig.gaussians.store import read_fitted_frames
 
 
-def add_performance(folder: Path, synthesised: list[str], count: int) -> None:
+def add_performance(folder: Path, synthesized: list[str], count: int) -> None:
     """Make `count` expressions of five frames, from links to those of others, each in another order."""
-    sources = [(name, frame) for name in synthesised for frame in _frames(folder, name)]
+    sources = [(name, frame) for name in synthesized for frame in _frames(folder, name)]
     for number in range(count):
         expression = f"P{number:03d}_Performed"
         rows = []
@@ -64,14 +64,14 @@ def snakemake(bench: Bench, names: list[str], at_once: int) -> float:
         "capture": {
             "source": "local",
             "root": "raw",
-            "expressions": [NEUTRAL, *bench.synthesised, *bench.performed],
+            "expressions": [NEUTRAL, *bench.synthesized, *bench.performed],
             "neutral": NEUTRAL,
-            "background": "mask",
+            "background": "silhouette",
         },
         "training": bench.training,
         # checked though unused: as many components as few expressions have frames for
         "components": {"pca": {"k": 3}, "mbspca": {"k": 3}, "sldc": {"k": 3}},
-        "joint": {"k": 3},
+        "learned": {"k": 3},
         "rendering": {"components": 3},
         "evaluation": {"ks": [1, 3]},
     }
@@ -116,7 +116,7 @@ def part_jobs(bench: Bench, at_once: tuple[int, ...]) -> None:
         snakemake(bench, ["neutral"], 1)
     report_job(bench, "neutral")
     neutral = job_seconds(bench, "neutral")
-    short, long = bench.synthesised[:1], bench.performed
+    short, long = bench.synthesized[:1], bench.performed
     for number in at_once:
         names = [*short, *long[:2]] if number == 1 else long[: 2 * number]
         wall = snakemake(bench, names, number)

@@ -45,7 +45,7 @@ def held_out_of(data: FrameData) -> FrameData:
 
 def seat(bench: Bench, **training: Any) -> Sitting:
     """Load the strongest frame of the first expression and carry the neutral there."""
-    context, expression = bench.context(**training), bench.synthesised[0]
+    context, expression = bench.context(**training), bench.synthesized[0]
     data = context.load(f"{expression}/{bench.frames(expression)[-1]}")
     return Sitting(data, held_out_of(data), context, warm_gaussians(context, data.vertices, bench.neutral))
 
@@ -97,9 +97,9 @@ def part_speed(bench: Bench) -> None:
         _add_speed(figures, f"{what} ({plan.render.rasterizer})", value, peak)
 
     rate("warm", sitting.warm_start, sitting.context.plan("frame"))
-    seed = bench.context(recipe="seed", rasterizer=original_rasterizer())
-    start = first_gaussians(seed, data)
-    rate("seed recipe in splatrig", start, seed.plan("frame"))
+    original = bench.context(recipe="original", rasterizer=original_rasterizer())
+    start = first_gaussians(original, data)
+    rate("original recipe in splatrig", start, original.plan("frame"))
     if original_rasterizer() == "auto":
         figures.say("the original's own step is left out: it needs a CUDA GPU and diff_gaussian_rasterization")
         return
@@ -139,8 +139,8 @@ def seed_variants(start: Gaussians, plan: Plan) -> dict[str, tuple[Gaussians, Pl
 def part_variants(bench: Bench, full: int) -> None:
     """Fit one frame by every variant of the seed recipe; or (`full`) by the best and the released at full length."""
     figures = bench.figures
-    context = bench.context(recipe="seed", rasterizer="auto")
-    expression = bench.synthesised[0]
+    context = bench.context(recipe="original", rasterizer="auto")
+    expression = bench.synthesized[0]
     name = bench.frames(expression)[-1]
     data = context.load(f"{expression}/{name}")
     held_out = held_out_of(data)

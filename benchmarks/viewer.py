@@ -49,7 +49,7 @@ def move(head: Head, stage: Stage, seconds: float, *, everything: bool, rate: fl
         if everything:
             pose = {name: generator.random(panel.count) for name, panel in head.panels.items()}
         else:
-            pose["joint_global"][0] = generator.random()
+            pose["learned_global"][0] = generator.random()
         stage.show("head", blender.splats(pose))
         sent, spent = sent + 1, spent + time.perf_counter() - start
         time.sleep(max(0.0, begin + sent / rate - time.perf_counter()))

@@ -56,15 +56,15 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
         "largest relative difference of the objective": (0, 1e-6),
         "largest angle of a separated component": (0, 1e-2),
         "cpu xyz: zero rows": (0.1, 1),
-        "joint from base: objective": (1, 1e5),
+        "all from base: objective": (1, 1e5),
         "rig: rows, 50 dense": (1e-3, 1e7),
         "sparse: peak memory": (0.01, 8),
     },
     "download.py": {"plan 22,356 archives: wall": (0, 1e3), "fetch .*: rate": (1e-3, 1e6), "link 10 images": (0, 1e4)},
     "drag.py": {
         "5 pins: solve, worst$": (0, 1e4),
-        "joint_global: drags": (1, 1e4),
-        "joint_local: miss, worst": (0, 0.3),
+        "learned_global: drags": (1, 1e4),
+        "learned_local: miss, worst": (0, 0.3),
     },
     "faults.py": {
         "complete: comparisons": (1, 100),
@@ -73,8 +73,8 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
         "kills": (1, 99),
     },
     "full_size_capture.py": {"^photographs$": (30, 30), "photographs written": (1e-3, 1e6)},
-    "joint.py": {
-        "bars: (fits|pca|joint_global|joint_local), (train|held_out), mask": PHOTOGRAPHIC_DB,
+    "learned.py": {
+        "bars: (fits|pca|learned_global|learned_local), (train|held_out), mask": PHOTOGRAPHIC_DB,
         "step: global, 2: ms per step": (0, 6e5),
         "step: local, 2: ms per step": (0, 6e5),
         "stream: .*decoded per second": (1e-3, 1e6),
@@ -124,7 +124,7 @@ NEEDS = {
 }
 """What a machine may lack for the smallest size of a script."""
 
-SLOW_FIRST = ("joint.py", "training.py", "web_head.py", "web_head_gpu.py", "viewer.py", "faults.py")
+SLOW_FIRST = ("learned.py", "training.py", "web_head.py", "web_head_gpu.py", "viewer.py", "faults.py")
 
 
 @dataclass(frozen=True)

@@ -70,9 +70,9 @@ def test_an_example_of_a_real_capture_takes_no_number_of_fits_and_rigs_from_the_
     of_the_demo = {
         key
         for key in defaults
-        if key.split(".")[0] in {"training", "components", "joint"} and demo[key] != defaults[key]
+        if key.split(".")[0] in {"training", "components", "learned"} and demo[key] != defaults[key]
     }
-    assert {"training.steps.frame", "joint.steps", "joint.level", "joint.back_faces"} <= of_the_demo
+    assert {"training.steps.frame", "learned.steps", "learned.level", "learned.back_faces"} <= of_the_demo
     assert of_the_demo <= set(dict(named(yaml.safe_load(path.read_text())))), "say it, or it is the demo's"
 
 

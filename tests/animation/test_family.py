@@ -100,7 +100,7 @@ def test_family_pictures_hold_every_component_and_camera(made):
     assert pictures.largest_mm == 10.0
 
 
-def test_components_are_labelled_by_place_and_unit_of_their_name(made):
+def test_components_are_labeled_by_place_and_unit_of_their_name(made):
     parts = planted.components(made)
     assert acts_on(Rig.of(parts, made.neutral), 0) == ""
     names = ("SLDC 01 · chin · E006, E007 · jawOpen 0.99", "SLDC 02 · mouth left · E008", "SLDC 03 · nose · E009")

@@ -24,7 +24,9 @@ def rigs(made):
     return {
         "centres alone": Rig.of(planted.components(made), made.neutral),
         "centres that skin follows": Rig.of(planted.components(made), made.neutral, skin),
-        "all attributes": Rig.of(planted.components(made, family="pca", attributes=planted.JOINT), made.neutral),
+        "all attributes": Rig.of(
+            planted.components(made, family="pca", attributes=planted.ALL_ATTRIBUTES), made.neutral
+        ),
     }
 
 

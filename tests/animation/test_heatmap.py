@@ -55,7 +55,7 @@ def test_a_moved_vertex_is_painted_darker_than_a_still_one(made, view):
     assert picture[inside & (column > 30)].mean() < 0.6 * picture[inside & (column < -30)].mean()
 
 
-def test_lightness_of_the_colour_map_falls_evenly():
+def test_lightness_of_the_color_map_falls_evenly():
     rgb = colormaps[COLORS](np.linspace(0, 0.88, 64))[:, :3]
     luminance = rgb**2.2 @ [0.2126, 0.7152, 0.0722]
     assert np.all(np.diff(luminance) < 0)

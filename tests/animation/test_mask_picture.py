@@ -15,7 +15,7 @@ def reddish(path):
     return rgb[..., 0] > 1.5 * rgb[..., 2]
 
 
-def test_more_mask_is_more_colour_and_none_is_none(tmp_path):
+def test_more_mask_is_more_color_and_none_is_none(tmp_path):
     level = build_template(*ellipsoid_head(3), 0).levels["base"]
     order = level.vertices[:, 2].argsort().argsort() / len(level.vertices)
     shares = []

@@ -73,7 +73,7 @@ def test_gif_opens_again_with_its_frames(tmp_path):
         assert abs(int(np.asarray(opened.convert("RGB")).mean()) - 200) <= 4
 
 
-def test_gif_keeps_the_colour_of_small_things(tmp_path):
+def test_gif_keeps_the_color_of_small_things(tmp_path):
     generator = np.random.default_rng(0)
     skin = np.array([200, 150, 120]) + generator.integers(-30, 30, (5, 120, 160, 3))
     frames = list(skin.astype(np.uint8))
@@ -137,7 +137,7 @@ def test_a_gif_of_no_frame_is_refused(tmp_path):
         write_gif(tmp_path / "a.gif", [])
 
 
-def test_reduced_pictures_keep_their_shape_and_colour():
+def test_reduced_pictures_keep_their_shape_and_color():
     assert reduced(flat(90, 40, 60), 10).shape == (10, 15, 3)
     assert reduced(flat(90, 40, 60), 10).mean() == pytest.approx(90, abs=0.5)
     assert reduced(flat(90, 40, 60), 80).shape == (40, 60, 3)

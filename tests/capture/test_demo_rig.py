@@ -21,11 +21,11 @@ def test_every_camera_is_rigid_about_a_metre_away_and_sees_the_head(count, heigh
     cameras = build_cameras(count, height, seed=0)
     assert len(set(cameras.names)) == count and list(cameras.names) == sorted(cameras.names)
     assert {WORLD_CAMERA, *WIDE_CAMERAS} <= set(cameras.names)
-    centre = REST_POSE[:, :3] @ HEAD_CENTER_MM + REST_POSE[:, 3]
+    center = REST_POSE[:, :3] @ HEAD_CENTER_MM + REST_POSE[:, 3]
     for view, K in zip(cameras.viewmats, cameras.Ks, strict=True):
         np.testing.assert_allclose(view[:3, :3] @ view[:3, :3].T, np.eye(3), atol=1e-12)
         assert np.linalg.det(view[:3, :3]) == pytest.approx(1.0)
-        in_camera = view[:3, :3] @ centre + view[:3, 3]
+        in_camera = view[:3, :3] @ center + view[:3, 3]
         assert 1030 < np.linalg.norm(in_camera) < 1110
         pixel = K @ in_camera / in_camera[2]
         assert 0.25 * cameras.width < pixel[0] < 0.75 * cameras.width
@@ -38,8 +38,8 @@ def test_intrinsics_resemble_multiface():
     for name, K in zip(cameras.names, cameras.Ks, strict=True):
         assert K[0, 0] != K[1, 1] and K[0, 1] == 0.0
         assert (5000 < K[0, 0] < 5200) if name in WIDE_CAMERAS else (7600 < K[0, 0] < 7900)
-    off_centre = np.abs(cameras.Ks[:, :2, 2] - [667.0, 1024.0])
-    assert (off_centre.max(axis=0) > 40.0).all()
+    off_center = np.abs(cameras.Ks[:, :2, 2] - [667.0, 1024.0])
+    assert (off_center.max(axis=0) > 40.0).all()
 
 
 def test_the_world_is_one_cameras_frame():
@@ -65,7 +65,7 @@ def test_backgrounds_are_not_black_and_differ_between_cameras():
     assert np.abs(pictures[0] - pictures[1]).mean() > 0.005
 
 
-def test_raw_colour_undergoes_the_official_correction_to_what_was_meant():
+def test_raw_color_undergoes_the_official_correction_to_what_was_meant():
     shown = np.linspace(0.0, 0.9, 50)[:, None] * np.ones(3)
     raw = to_raw(shown)
     corrected = np.clip(np.sqrt(SLOPE * np.clip(raw * GAIN - BLACK, 0, 2)) - LIFT, 0, 2)

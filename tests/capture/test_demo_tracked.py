@@ -50,7 +50,7 @@ def test_noise_has_the_deviation_asked_for_is_smooth_in_space_and_time_and_follo
     used = np.unique(mesh.faces)
     assert noise[:, used].std() == pytest.approx(0.15, rel=0.15)
     ends = np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]]])
-    neighbours = np.corrcoef(noise[0, ends[:, 0], 0], noise[0, ends[:, 1], 0])[0, 1]
+    neighbors = np.corrcoef(noise[0, ends[:, 0], 0], noise[0, ends[:, 1], 0])[0, 1]
     successive = np.corrcoef(noise[2, used].ravel(), noise[3, used].ravel())[0, 1]
-    assert neighbours > 0.5 and successive > 0.35
+    assert neighbors > 0.5 and successive > 0.35
     np.testing.assert_array_equal(noise, tracking_noise(mesh, 6, 0.15, np.random.default_rng(0)))

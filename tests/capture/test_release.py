@@ -82,7 +82,7 @@ def test_other_names_are_no_archives(name):
 
 
 words = st.from_regex(r"[A-Za-z0-9]{1,8}", fullmatch=True)
-segments = st.builds(lambda kind, parts, joint: kind + "_" + joint.join(parts), st.sampled_from(["E001", "SEN", "GAZ"]),
+segments = st.builds(lambda kind, parts, sep: kind + "_" + sep.join(parts), st.sampled_from(["E001", "SEN", "GAZ"]),
                      st.lists(words, min_size=1, max_size=5), st.sampled_from(["_", "-"]))  # fmt: skip
 cameras = st.none() | st.just(AVERAGE) | st.integers(400000, 400999).map(str)
 

@@ -66,7 +66,7 @@ def test_photographs_carry_the_silhouette_of_the_tracked_mesh(raw, tmp_path):
         assert 50 < (rgba[..., 3] > 0).sum() < WIDTH * HEIGHT - 50
 
 
-def test_without_silhouettes_photographs_are_opaque_and_colours_are_corrected(raw, tmp_path):
+def test_without_silhouettes_photographs_are_opaque_and_colors_are_corrected(raw, tmp_path):
     run(raw, tmp_path / "out", silhouettes=False, color="multiface_gamma")
     rgba = np.asarray(Image.open(tmp_path / "out" / "000100" / "400002.png"))
     table = correction_table("multiface_gamma")
@@ -140,7 +140,7 @@ def _moved(obj, raw, frame):
     return "\n".join(" ".join(line) for line in moved) + "\n"
 
 
-def test_a_photograph_of_one_colour_is_named(raw, tmp_path):
+def test_a_photograph_of_one_color_is_named(raw, tmp_path):
     path = raw.image(SMILE, "400017", "000109")
     Image.new("RGB", (WIDTH, HEIGHT), (3, 3, 3)).save(path)
     with pytest.raises(InputError, match=r"000109\.png: expected a photograph of the head, got one colour all over"):

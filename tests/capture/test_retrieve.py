@@ -233,7 +233,7 @@ def test_a_server_of_something_else_is_refused(tmp_path):
         fetch_release(release.url, tmp_path, SETTINGS, [])
 
 
-def test_a_plan_tells_archives_bytes_place_space_and_licence(release, tmp_path):
+def test_a_plan_tells_archives_bytes_place_space_and_license(release, tmp_path):
     folder = tmp_path / "archives"
     archives = fetch_release(release.url, folder, SETTINGS, [])
     chosen = plan(archives, [WHOLE, PER_CAMERA], ASSETS, "all")

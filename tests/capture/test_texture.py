@@ -31,7 +31,7 @@ def test_levels_follow_the_texture_coordinates_across_seams():
     assert_array_equal(levels[2][: len(levels[0])], levels[0])
 
 
-def test_vertices_without_texture_are_grey():
+def test_vertices_without_texture_are_gray():
     faces = np.array([[0, 1, 2], [2, 3, 4]])
     (colors,) = colors_of_levels(RAMP, np.zeros((3, 2)), np.array([[0, 1, 2], [-1, -1, -1]]), [faces])
     assert_array_equal(colors[3:], 128)

@@ -8,7 +8,7 @@ import pytest
 from splatrig.components.attribute_writer import aligned_quats, export_attributes
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.fields import ATTRIBUTES
-from splatrig.components.matrix import StandardisedRows, in_memory, standardise
+from splatrig.components.matrix import StandardizedRows, in_memory, standardize
 from splatrig.evaluation.attribute_rows import read_attribute_rows
 from splatrig.gaussians.gaussians import SH_C0
 from splatrig.gaussians.store import read_fitted_frames, write_fitted_frames
@@ -86,13 +86,13 @@ def test_both_levels_carry_the_same_digest_of_the_fitted_frames(exported):
         assert base.sha256 == fine.sha256
 
 
-def test_std_is_the_root_mean_square_of_the_centred_data_of_each_attribute():
+def test_std_is_the_root_mean_square_of_the_centered_data_of_each_attribute():
     rng = np.random.default_rng(0)
     arrays = {
         "xyz": (500 + 0.3 * rng.normal(size=(7, 30_000))).astype(np.float32),
         "scale": (-3 + 2 * rng.normal(size=(7, 30_000))).astype(np.float32),
     }
-    found = standardise(in_memory(arrays), "mean")
+    found = standardize(in_memory(arrays), "mean")
     for (name, array), scale in zip(arrays.items(), found.scales, strict=True):
         wide = array.astype(np.float64)
         np.testing.assert_allclose(scale, np.sqrt(((wide - wide.mean(axis=0)) ** 2).mean()), rtol=2e-6, err_msg=name)
@@ -103,9 +103,9 @@ def test_std_is_the_root_mean_square_of_the_centred_data_of_each_attribute():
 def test_an_attribute_that_never_changes_has_std_one_and_zero_rows():
     constant = np.tile(np.linspace(0, 300, 60, dtype=np.float32), (5, 1))
     matrix = in_memory({"xyz": constant})
-    found = standardise(matrix, "neutral")
+    found = standardize(matrix, "neutral")
     assert found.scales == [1.0]
-    np.testing.assert_allclose(StandardisedRows(matrix, found).less_rest(), 0.0, atol=1e-4)
+    np.testing.assert_allclose(StandardizedRows(matrix, found).less_rest(), 0.0, atol=1e-4)
 
 
 @pytest.mark.parametrize("at_once", [1, 16, 40, 4096])
@@ -114,7 +114,7 @@ def test_gaussian_blocks_are_the_rows_in_another_order(at_once, monkeypatch):
     rng = np.random.default_rng(0)
     arrays = {name: rng.normal(size=(4, 50 * ATTRIBUTES[name].size)).astype(np.float32) for name in ("xyz", "rotation")}
     matrix = in_memory(arrays, neutral=2)
-    rows = StandardisedRows(matrix, standardise(matrix, "neutral"))
+    rows = StandardizedRows(matrix, standardize(matrix, "neutral"))
     blocks = list(rows.gaussian_blocks(16))
     assert [block.shape[2] for block in blocks] == [16, 16, 16, 2]
     blocks = np.concatenate(blocks, axis=2)

@@ -24,7 +24,7 @@ def test_a_head_that_stands_askew_keeps_its_pairs():
     assert (mirror_map(moved) == mirror_map(level.vertices)).mean() > 0.99
 
 
-def test_free_centres_start_at_the_largest_energy_and_follow_the_peaks():
+def test_free_centers_start_at_the_largest_energy_and_follow_the_peaks():
     centers = Centers(2, CenterPriors(), 10)
     assert centers.place(0, np.arange(10.0)) == 9
     assert centers.place(1, -np.arange(10.0)) == 0
@@ -32,7 +32,7 @@ def test_free_centres_start_at_the_largest_energy_and_follow_the_peaks():
     np.testing.assert_array_equal(centers.vertices, [4, 0])
 
 
-def test_fixed_centres_come_first_and_never_move():
+def test_fixed_centers_come_first_and_never_move():
     centers = Centers(3, CenterPriors((6, 2)), 10)
     assert [centers.place(k, np.arange(10.0)) for k in range(3)] == [6, 2, 9]
     centers.follow(np.array([1, 1, 1]), np.ones(3))
@@ -49,7 +49,7 @@ def test_a_pair_follows_the_component_that_moves_more():
     np.testing.assert_array_equal(centers.vertices, [6, 3, 5])
 
 
-def test_a_fixed_centre_off_the_middle_fixes_its_partner():
+def test_a_fixed_center_off_the_middle_fixes_its_partner():
     mirror = np.arange(10)[::-1].copy()
     centers = Centers(4, CenterPriors((2, 8), mirror), 10)
     assert [centers.place(k, np.arange(10.0)) for k in range(4)] == [2, 7, 8, 1]
@@ -79,6 +79,6 @@ def test_places_survive_another_order():
 @pytest.mark.parametrize(
     ("fixed", "message"), [((10,), "vertex 10 does not exist"), ((1, 2, 3), "3 fixed centres, but")]
 )
-def test_fixed_centres_that_cannot_be_are_refused(fixed, message):
+def test_fixed_centers_that_cannot_be_are_refused(fixed, message):
     with pytest.raises(InputError, match=message):
         Centers(2, CenterPriors(fixed), 10)

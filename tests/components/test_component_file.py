@@ -37,7 +37,7 @@ def random_components(family: str = "pca", offset: bool = True) -> Components:
     )
 
 
-@pytest.mark.parametrize("family", ["pca", "mbspca", "sldc", "joint"])
+@pytest.mark.parametrize("family", ["pca", "mbspca", "sldc", "learned"])
 @pytest.mark.parametrize("offset", [True, False])
 def test_a_written_file_reads_back_the_same(tmp_path, family, offset):
     written = random_components(family, offset)
@@ -82,7 +82,7 @@ def test_rows_do_not_change_the_offset():
     components = random_components()
     before = components.offset.copy()
     components.rows()
-    components.standardise(components.rows())
+    components.standardize(components.rows())
     np.testing.assert_array_equal(components.offset, before)
 
 

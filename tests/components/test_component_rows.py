@@ -21,22 +21,22 @@ def test_chosen_components_name_their_mirror_images_by_their_new_place(parts):
 
 
 @pytest.mark.parametrize("rest", ["neutral", "mean"])
-def test_standardised_rows_come_back_whole_and_by_columns(parts, rest):
+def test_standardized_rows_come_back_whole_and_by_columns(parts, rest):
     if rest == "mean":
         parts = replace(parts, offset=None)
     rows = parts.rows()
-    left = parts.standardise(rows)
+    left = parts.standardize(rows)
     np.testing.assert_allclose(left, parts.W @ parts.C, atol=1e-4)
-    np.testing.assert_allclose(parts.unstandardise(left), rows, atol=1e-4)
+    np.testing.assert_allclose(parts.unstandardize(left), rows, atol=1e-4)
     rotation = parts.columns["rotation"]
-    np.testing.assert_allclose(parts.unstandardise(left[:, rotation], rotation), rows[:, rotation], atol=1e-5)
+    np.testing.assert_allclose(parts.unstandardize(left[:, rotation], rotation), rows[:, rotation], atol=1e-5)
 
 
 def test_a_carried_learned_rig_leaves_its_coarse_base_behind():
     coarse = planted.head(1)
     template = build_template(coarse.vertices, coarse.faces, 1)
     fine = planted.head(2).neutral
-    learned = replace(planted.components(coarse), family="joint", base=coarse.neutral)
+    learned = replace(planted.components(coarse), family="learned", base=coarse.neutral)
     carried = carry_xyz(learned, template, fine)
     assert carried.base is None
     np.testing.assert_array_equal(carried.rest, fine.means.reshape(-1))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from splatrig.components.local import local_components
-from splatrig.components.matrix import AttributeMatrix, StandardisedRows, in_memory, standardise
+from splatrig.components.matrix import AttributeMatrix, StandardizedRows, in_memory, standardize
 from splatrig.components.mbspca import sparse_components
 from splatrig.components.pca import principal_components
 from splatrig.io.errors import InputError
@@ -25,7 +25,7 @@ def found_by(method: str, matrix: AttributeMatrix, level: Level, k: int) -> tupl
         pca = principal_components(matrix, k)
         return pca.W, pca.C
     if method == "mbspca":
-        found = sparse_components(StandardisedRows(matrix, standardise(matrix, "neutral")).less_rest(), k, 0.5, 0)
+        found = sparse_components(StandardizedRows(matrix, standardize(matrix, "neutral")).less_rest(), k, 0.5, 0)
         return found.W, found.C
     local = local_components(matrix, level, config(k=k, max_iterations=20), method.removeprefix("sldc_"), "neutral")
     return local.W, local.C

@@ -26,14 +26,14 @@ def test_the_component_file_rebuilds_what_w_and_c_say_and_keeps_its_neutral(expo
         level = exported.template.levels["subd1"]
         found = local_components(matrix, level, config(k=6, lambda_=0.1, max_iterations=15), support, "neutral")
         components = assemble(reader, found, {})
-        write_components(tmp_path / "c.h5", components, data_matrix("store", matrix, found.standardisation))
+        write_components(tmp_path / "c.h5", components, data_matrix("store", matrix, found.standardization))
         raw = np.concatenate([reader.rows(name) for name in attributes], axis=1)[reader.train_rows]
     read = read_components(tmp_path / "c.h5")
     rest = read.rows(np.zeros((1, 6), np.float32))[0]
     np.testing.assert_allclose(rest / read.std, raw[0] / read.std, atol=1e-3)
     left = ((raw - read.rows()) / read.std) ** 2
     assert left.sum() < found.solver.objective[-1]
-    assert left.sum() < 0.95 * (read.standardise(raw) ** 2).sum()
+    assert left.sum() < 0.95 * (read.standardize(raw) ** 2).sum()
     assert read.centers.shape == (6,)
     assert len(read.solver.objective) <= 15
 
@@ -71,7 +71,7 @@ def test_distances_in_millimetres_and_relative_ones_agree_when_they_say_the_same
     np.testing.assert_allclose(found.C, relative.C, atol=1e-3)
 
 
-def test_symmetric_pairs_of_the_configuration_are_centred_opposite_each_other_on_the_demo_head():
+def test_symmetric_pairs_of_the_configuration_are_centered_opposite_each_other_on_the_demo_head():
     level, matrix, *_ = planted_demo_head()
     found = local_components(matrix, level, config(k=8, lambda_=2.0, symmetric=True), "gauss", "neutral")
     centers, partner = found.centers, found.partners
@@ -84,7 +84,7 @@ def test_symmetric_pairs_of_the_configuration_are_centred_opposite_each_other_on
     assert (free.partners == -1).all()
 
 
-def test_centres_of_the_configuration_stay_where_they_were_asked_for():
+def test_centers_of_the_configuration_stay_where_they_were_asked_for():
     level, matrix, *_ = planted_demo_head()
     asked = [100, 700]
     found = local_components(matrix, level, config(k=6, centers=asked, max_iterations=10), "gauss", "neutral")

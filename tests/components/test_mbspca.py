@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from splatrig.components.matrix import StandardisedRows, standardise
+from splatrig.components.matrix import StandardizedRows, standardize
 from splatrig.components.mbspca import MAX_ENTRIES, sparse_components
 from splatrig.io.errors import InputError
 from support.synthetic import random_matrix
 
 
 def rows_of(matrix) -> np.ndarray:
-    return StandardisedRows(matrix, standardise(matrix, "neutral")).less_rest()
+    return StandardizedRows(matrix, standardize(matrix, "neutral")).less_rest()
 
 
 def test_weights_are_the_best_for_the_components_and_rebuild_the_rows():

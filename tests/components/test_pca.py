@@ -6,7 +6,7 @@ from sklearn.decomposition import PCA
 
 from splatrig.components.assemble import assemble, data_matrix
 from splatrig.components.component_file import read_components, write_components
-from splatrig.components.matrix import StandardisedRows, in_memory
+from splatrig.components.matrix import StandardizedRows, in_memory
 from splatrig.components.pca import principal_components
 from splatrig.io.errors import InputError
 from support.synthetic import export_small_capture, pca_components, random_matrix, weights_of
@@ -24,7 +24,7 @@ def test_all_components_rebuild_every_frame(rest):
     matrix = random_matrix()
     found = principal_components(matrix, 11, rest)
     rebuilt = pca_components(matrix, found).rows()
-    std = found.standardisation.std
+    std = found.standardization.std
     np.testing.assert_allclose(rebuilt / std, raw_rows(matrix) / std, atol=1e-3, rtol=FLOAT32_ROWS)
     assert found.C.shape[0] == 11
 
@@ -41,7 +41,7 @@ def test_coefficient_zero_is_the_neutral_frame():
 def test_agrees_with_sklearn(rest):
     matrix = random_matrix(frames=20, gaussians=400)
     found = principal_components(matrix, 5, rest)
-    rows = StandardisedRows(matrix, found.standardisation).less_rest().astype(np.float64)
+    rows = StandardizedRows(matrix, found.standardization).less_rest().astype(np.float64)
     if rest == "mean":
         oracle = PCA(5, svd_solver="full").fit(rows)
         variances, C = oracle.explained_variance_, oracle.components_
@@ -99,7 +99,7 @@ def test_a_mask_gives_the_pca_of_its_gaussians_and_lets_the_others_follow():
             for name, source in zip(matrix.names, matrix.sources, strict=True)
         }
     )
-    rows = StandardisedRows(matrix, found.standardisation).less_rest()
+    rows = StandardizedRows(matrix, found.standardization).less_rest()
     per_column = np.concatenate([np.repeat(mask, source.shape[1] // 90) for source in matrix.sources])
     _, singular, right = np.linalg.svd(rows[:, per_column].astype(np.float64), full_matrices=False)
     np.testing.assert_allclose(found.explained_variance, singular[:3] ** 2 / 11, rtol=1e-4)
@@ -118,7 +118,7 @@ def test_any_subset_of_attributes_in_any_order_is_the_pca_of_its_own_columns(nam
     matrix = in_memory({name: sources[name] for name in names})
     weights = np.random.default_rng(1).uniform(size=60).astype(np.float32) if masked else np.ones(60, np.float32)
     found = principal_components(matrix, 4, "mean", weights if masked else None)
-    rows = StandardisedRows(matrix, found.standardisation).less_rest().astype(np.float64)
+    rows = StandardizedRows(matrix, found.standardization).less_rest().astype(np.float64)
     per_column = np.concatenate([np.repeat(weights, sources[name].shape[1] // 60) for name in names])
     oracle = PCA(4, svd_solver="full").fit(rows * np.sqrt(per_column))
     np.testing.assert_allclose(found.explained_variance, oracle.explained_variance_, rtol=1e-5)
@@ -126,7 +126,7 @@ def test_any_subset_of_attributes_in_any_order_is_the_pca_of_its_own_columns(nam
     np.testing.assert_allclose(ratio, oracle.explained_variance_ratio_, rtol=1e-5)
     cosines = np.einsum("kd,kd->k", found.C * np.sqrt(per_column), oracle.components_)
     np.testing.assert_allclose(np.abs(cosines), 1.0, atol=1e-6)
-    assert found.standardisation.columns.names == tuple(names)
+    assert found.standardization.columns.names == tuple(names)
 
 
 def test_small_components_are_as_exact_as_large_ones():
@@ -137,7 +137,7 @@ def test_small_components_are_as_exact_as_large_ones():
     rows = (scores * 10.0 ** np.array([4, 3, 2, 1.75, 1.5, 1.25])) @ directions.T
     matrix = in_memory({"xyz": rows.astype(np.float32)})
     found = principal_components(matrix, 6, "mean")
-    whole = StandardisedRows(matrix, found.standardisation).less_rest().astype(np.float64)
+    whole = StandardizedRows(matrix, found.standardization).less_rest().astype(np.float64)
     singular = np.linalg.svd(whole - whole.mean(axis=0), compute_uv=False)[:6]
     assert singular[0] / singular[5] > 500
     np.testing.assert_allclose(found.explained_variance, singular**2 / 59, rtol=1e-5)
@@ -195,7 +195,7 @@ def test_two_identical_frames_cost_one_component_and_give_no_nan(rest):
 def test_the_error_of_k_components_is_the_variance_that_is_left(frames, gaussians, seed):
     matrix = random_matrix(frames, gaussians, seed, noise=0.3)
     found = principal_components(matrix, min(3, frames - 1))
-    rows = StandardisedRows(matrix, found.standardisation).less_rest().astype(np.float64)
+    rows = StandardizedRows(matrix, found.standardization).less_rest().astype(np.float64)
     left = ((rows - found.W.astype(np.float64) @ found.C) ** 2).sum() / (frames - 1)
     expected = found.total_variance - found.explained_variance.sum()
     assert abs(left - expected) <= 1e-4 * found.total_variance
@@ -207,7 +207,7 @@ def test_the_component_file_of_an_exported_capture_rebuilds_its_frames(tmp_path)
         matrix = reader.train_matrix(["xyz", "f_dc", "rotation", "scale"])
         found = principal_components(matrix, 11)
         components = assemble(reader, found, {"k": 11})
-        write_components(tmp_path / "pca.h5", components, data_matrix("store", matrix, found.standardisation))
+        write_components(tmp_path / "pca.h5", components, data_matrix("store", matrix, found.standardization))
         read = read_components(tmp_path / "pca.h5")
         raw = np.concatenate([reader.rows(name) for name in matrix.names], axis=1)[reader.train_rows]
         np.testing.assert_allclose(read.rows() / read.std, raw / read.std, atol=1e-3)

@@ -18,7 +18,7 @@ def made():
 
 
 def test_rig_reproduces_a_training_frame(made):
-    parts = planted.components(made, family="pca", attributes=planted.JOINT)
+    parts = planted.components(made, family="pca", attributes=planted.ALL_ATTRIBUTES)
     rig = Rig.of(parts, made.neutral)
     row = rig.pose(parts.W[4])
     expected = parts.rows()[4]
@@ -27,7 +27,7 @@ def test_rig_reproduces_a_training_frame(made):
 
 
 def test_weights_zero_give_the_neutral_with_unit_quaternions(made):
-    rig = Rig.of(planted.components(made, family="pca", attributes=planted.JOINT), made.neutral)
+    rig = Rig.of(planted.components(made, family="pca", attributes=planted.ALL_ATTRIBUTES), made.neutral)
     rest = rig.pose(np.zeros(3))
     for name, array in made.neutral.items():
         np.testing.assert_allclose(getattr(rest, name), array, atol=2e-5, err_msg=name)
@@ -50,7 +50,7 @@ def test_sparse_basis_gives_the_same_rows_as_the_dense_one(made):
 
 
 def test_fit_recovers_the_weights_of_training_frames(made):
-    parts = planted.components(made, family="pca", attributes=planted.JOINT)
+    parts = planted.components(made, family="pca", attributes=planted.ALL_ATTRIBUTES)
     np.testing.assert_allclose(weights_of_rows(parts, parts.rows()), parts.W, atol=1e-4)
 
 

@@ -16,7 +16,7 @@ from splatrig.mesh.template import build_template, write_template
 from support import planted
 
 MADE = planted.head(1)
-PARTS = planted.components(MADE, family="pca", attributes=planted.JOINT)
+PARTS = planted.components(MADE, family="pca", attributes=planted.ALL_ATTRIBUTES)
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +75,9 @@ def test_triangles_and_gaussians_that_do_not_exist_are_named(files, tmp_path):
 
 
 def test_a_learned_rig_without_its_base_is_refused(files, tmp_path):
-    broken = tmp_path / "joint.h5"
-    write_components(broken, replace(PARTS, family="joint", base=MADE.neutral))
+    broken = tmp_path / "learned.h5"
+    write_components(broken, replace(PARTS, family="learned", base=MADE.neutral))
     with h5py.File(broken, "r+") as file:
-        del file["joint_base"]
-    with pytest.raises(InputError, match=rf"^{broken}: cannot be read as components .*joint_base.*delete it"):
+        del file["learned_base"]
+    with pytest.raises(InputError, match=rf"^{broken}: cannot be read as components .*learned_base.*delete it"):
         open_rig(broken, files["neutral"], files["template"], Path())

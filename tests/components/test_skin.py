@@ -120,7 +120,7 @@ def test_quaternions_agree_with_scipy():
     assert degrees(quat_product(a, b).numpy(), product.as_quat(scalar_first=True)).max() < 1e-5
 
 
-def test_only_rigs_of_centres_alone_follow(made, surface):
+def test_only_rigs_of_centers_alone_follow(made, surface):
     weights = np.array([1.0, 0.5, 0.0])
     parts = planted.components(made)
     still, following = Rig.of(parts, made.neutral), Rig.of(parts, made.neutral, surface)
@@ -130,5 +130,5 @@ def test_only_rigs_of_centres_alone_follow(made, surface):
     np.testing.assert_array_equal(a.means, b.means)
     assert np.all(b.log_scales >= a.log_scales - 1e-4)
     assert b.log_scales.max() > a.log_scales.max() + 0.01
-    full = Rig.of(planted.components(made, family="pca", attributes=planted.JOINT), made.neutral, surface)
+    full = Rig.of(planted.components(made, family="pca", attributes=planted.ALL_ATTRIBUTES), made.neutral, surface)
     assert not full.follows

@@ -3,7 +3,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from splatrig.components.centers import CenterPriors
-from splatrig.components.matrix import StandardisedRows, standardise
+from splatrig.components.matrix import StandardizedRows, standardize
 from splatrig.components.pca import principal_components
 from splatrig.components.sldc import SldcOptions, Start, project_weights, sparse_localized_components, update_weights
 from splatrig.components.sldc_cpu import AdmmOptions, CpuEngine
@@ -23,12 +23,12 @@ def planar(X: np.ndarray, size: int = 100) -> list[np.ndarray]:
     return [np.ascontiguousarray(X[:, i : i + size].swapaxes(1, 2)) for i in range(0, X.shape[1], size)]
 
 
-def standardised(sheet, noise_mm: float = 0.0) -> tuple[np.ndarray, float]:
+def standardized(sheet, noise_mm: float = 0.0) -> tuple[np.ndarray, float]:
     """Return the sheet's rows X [F, N, 3] less the rest shape in standardised units, and the STD."""
     matrix = sheet.matrix(noise_mm)
-    standardisation = standardise(matrix, "neutral")
-    rows = StandardisedRows(matrix, standardisation).less_rest()
-    return rows.reshape(len(rows), -1, 3), float(standardisation.scales[0])
+    standardization = standardize(matrix, "neutral")
+    rows = StandardizedRows(matrix, standardization).less_rest()
+    return rows.reshape(len(rows), -1, 3), float(standardization.scales[0])
 
 
 SMOOTH = GaussMap(15.0)
@@ -47,7 +47,7 @@ def run(X: np.ndarray, locate, k: int, lambda_: float = 1.0, *, threads: int = 1
 @pytest.mark.parametrize("support", [GaussMap(15.0), TrapezoidMap(5.0, 40.0)])
 def test_equal_steps_give_the_objective_of_the_published_algorithm(support, signed):
     sheet = sheet_with_bumps(size=15, frames=20)
-    X = standardised(sheet, 0.1)[0].astype(np.float64)
+    X = standardized(sheet, 0.1)[0].astype(np.float64)
     locality = locality_of(sheet, support)
     W, C, objectives = plain_sldc(X, lambda i: locality.rows(np.array([i]))[0], 6, 1.0, 8, signed=signed)
     published = {"admm": PLAIN, "sweeps": 1, "momentum": 0.0, "slack": 0.0, "reseed": False}
@@ -73,7 +73,7 @@ def test_the_weight_update_is_that_of_the_full_residual():
 @pytest.mark.parametrize(("noise_mm", "least"), [(0.0, 0.95), (0.15, 0.95)])
 def test_planted_bumps_are_recovered_and_pca_does_not_recover_them(support, noise_mm, least):
     sheet = sheet_with_bumps()
-    X, _ = standardised(sheet, noise_mm)
+    X, _ = standardized(sheet, noise_mm)
     found = run(X, locality_of(sheet, support).rows, 5)
     assert matched_correlations(found.C, sheet.components).min() >= least
     spacing = np.linalg.norm(sheet.vertices[1] - sheet.vertices[0])
@@ -85,7 +85,7 @@ def test_planted_bumps_are_recovered_and_pca_does_not_recover_them(support, nois
 
 def test_planted_weights_are_recovered():
     sheet = sheet_with_bumps()
-    X, _ = standardised(sheet)
+    X, _ = standardized(sheet)
     found = run(X, locality_of(sheet).rows, 5)
     a, b = found.W / np.linalg.norm(found.W, axis=0), sheet.weights / np.linalg.norm(sheet.weights, axis=0)
     cosines = b.T @ a
@@ -95,7 +95,7 @@ def test_planted_weights_are_recovered():
 
 
 def test_weights_lie_in_the_unit_interval_with_maximum_one():
-    X, _ = standardised(sheet_with_bumps(), 0.1)
+    X, _ = standardized(sheet_with_bumps(), 0.1)
     sheet = sheet_with_bumps()
     W = run(X, locality_of(sheet).rows, 8).W
     assert W.min() >= 0.0
@@ -106,7 +106,7 @@ def test_weights_lie_in_the_unit_interval_with_maximum_one():
 
 def test_the_objective_falls_and_the_run_converges():
     sheet = sheet_with_bumps()
-    X, _ = standardised(sheet, 0.1)
+    X, _ = standardized(sheet, 0.1)
     found = run(X, locality_of(sheet).rows, 5, max_iterations=200)
     assert found.converged
     assert found.objective[-1] < found.objective[0]
@@ -114,9 +114,9 @@ def test_the_objective_falls_and_the_run_converges():
     assert residual < found.objective[-1]
 
 
-def test_the_objective_never_rises_while_centres_stay_and_nothing_is_extrapolated():
+def test_the_objective_never_rises_while_centers_stay_and_nothing_is_extrapolated():
     sheet = sheet_with_bumps()
-    X = standardised(sheet, 0.1)[0].astype(np.float64)
+    X = standardized(sheet, 0.1)[0].astype(np.float64)
     asked = tuple(int(center) for center in sheet.centers)
     options = SldcOptions(
         5, 1.0, max_iterations=25, tolerance=0.0, momentum=0.0, admm=AdmmOptions(iterations=100, tolerance=0.0)
@@ -126,9 +126,9 @@ def test_the_objective_never_rises_while_centres_stay_and_nothing_is_extrapolate
     assert (np.diff(found.objective) <= 1e-6 * found.objective[0]).all()
 
 
-def test_with_momentum_and_moving_centres_the_run_ends_at_its_lowest_objective():
+def test_with_momentum_and_moving_centers_the_run_ends_at_its_lowest_objective():
     sheet = sheet_with_bumps(bumps=9, frames=60)
-    X, _ = standardised(sheet, 0.1)
+    X, _ = standardized(sheet, 0.1)
     objective = run(X, locality_of(sheet).rows, 12, 0.3, max_iterations=200).objective
     assert objective[-1] <= 1.001 * objective.min()
     assert (np.diff(objective) <= 0.05 * objective[:-1]).all()
@@ -148,7 +148,7 @@ def test_a_component_starts_on_the_side_that_moves_and_not_on_evenly_small_noise
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_rounding_of_the_input_does_not_decide_what_is_found(seed):
     sheet = sheet_with_bumps(bumps=9, frames=60, seed=seed)
-    X = standardised(sheet, 0.05)[0].astype(np.float64)
+    X = standardized(sheet, 0.05)[0].astype(np.float64)
     nudged = X * (1 + 1e-12 * np.random.default_rng(seed).normal(size=X.shape))
     options = {"max_iterations": 10, "tolerance": 0.0}
     a, b = (run(rows, locality_of(sheet).rows, 15, 0.3, **options) for rows in (X, nudged))
@@ -157,7 +157,7 @@ def test_rounding_of_the_input_does_not_decide_what_is_found(seed):
 
 def test_momentum_and_sweeps_reach_a_lower_objective_in_as_many_iterations():
     sheet = sheet_with_bumps(bumps=9, frames=60)
-    X, _ = standardised(sheet, 0.1)
+    X, _ = standardized(sheet, 0.1)
     quick = run(X, locality_of(sheet).rows, 12, 0.3, max_iterations=15, tolerance=0.0)
     published = run(X, locality_of(sheet).rows, 12, 0.3, max_iterations=15, tolerance=0.0, sweeps=1, momentum=0.0)
     assert quick.objective[-1] < published.objective[-1]
@@ -165,7 +165,7 @@ def test_momentum_and_sweeps_reach_a_lower_objective_in_as_many_iterations():
 
 def test_over_relaxation_and_early_stopping_reach_the_objective_of_many_plain_steps():
     sheet = sheet_with_bumps()
-    X, _ = standardised(sheet, 0.1)
+    X, _ = standardized(sheet, 0.1)
     locate = locality_of(sheet).rows
     thorough = run(X, locate, 5, admm=AdmmOptions(relaxation=1.0, iterations=200, tolerance=0.0), max_iterations=60)
     quick = run(X, locate, 5, max_iterations=60)
@@ -174,7 +174,7 @@ def test_over_relaxation_and_early_stopping_reach_the_objective_of_many_plain_st
 
 def test_more_lambda_leaves_fewer_rows():
     sheet = sheet_with_bumps()
-    X, _ = standardised(sheet, 0.1)
+    X, _ = standardized(sheet, 0.1)
     locate = locality_of(sheet).rows
     zero = [(~run(X, locate, 5, lambda_).C.any(axis=2)).mean() for lambda_ in (0.1, 1.0, 5.0)]
     assert zero[0] < zero[1] < zero[2]
@@ -182,7 +182,7 @@ def test_more_lambda_leaves_fewer_rows():
 
 def test_frame_order_does_not_matter():
     sheet = sheet_with_bumps()
-    X, _ = standardised(sheet, 0.1)
+    X, _ = standardized(sheet, 0.1)
     order = np.random.default_rng(0).permutation(len(X))
     a, b = run(X, locality_of(sheet).rows, 5), run(X[order], locality_of(sheet).rows, 5)
     np.testing.assert_allclose(b.W, a.W[order], atol=1e-3)
@@ -191,7 +191,7 @@ def test_frame_order_does_not_matter():
 
 def test_rigid_motion_of_the_input_turns_the_components_and_changes_nothing_else():
     sheet = sheet_with_bumps()
-    X, _ = standardised(sheet, 0.1)
+    X, _ = standardized(sheet, 0.1)
     rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
     moved = GeodesicSolver(sheet.vertices @ rotation.T + np.array([5.0, -300.0, 70.0]), sheet.faces)
     a = run(X, locality_of(sheet).rows, 5)
@@ -202,7 +202,7 @@ def test_rigid_motion_of_the_input_turns_the_components_and_changes_nothing_else
 
 def test_thread_count_changes_no_bit():
     sheet = sheet_with_bumps()
-    X, _ = standardised(sheet, 0.1)
+    X, _ = standardized(sheet, 0.1)
     one, two = (run(X, locality_of(sheet).rows, 5, threads=threads) for threads in (1, 2))
     np.testing.assert_array_equal(one.W, two.W)
     np.testing.assert_array_equal(one.C, two.C)
@@ -211,14 +211,14 @@ def test_thread_count_changes_no_bit():
 
 def test_more_components_than_motions_stay_finite():
     sheet = sheet_with_bumps(bumps=2, frames=6)
-    X, _ = standardised(sheet)
+    X, _ = standardized(sheet)
     found = run(X, locality_of(sheet).rows, 6)
     assert np.isfinite(found.C).all()
     assert np.isfinite(found.W).all()
 
 
 def test_a_penalty_that_allows_nothing_ends_with_zeros_after_starting_anew():
-    X, _ = standardised(sheet_with_bumps(), 0.05)
+    X, _ = standardized(sheet_with_bumps(), 0.05)
     found = run(X, lambda centers: np.ones((len(centers), X.shape[1]), np.float32), 3, 1e6)
     assert found.reseeded == 6
     np.testing.assert_array_equal(found.C, 0.0)
@@ -230,7 +230,7 @@ def test_two_pieces_and_an_isolated_vertex_give_no_nan():
     sheet = sheet_with_bumps(size=12, bumps=3, frames=10)
     vertices = np.concatenate([sheet.vertices, sheet.vertices + np.array([400.0, 0.0, 0.0]), [[900.0, 0.0, 0.0]]])
     faces = np.concatenate([sheet.faces, sheet.faces + len(sheet.vertices)])
-    X, _ = standardised(sheet)
+    X, _ = standardized(sheet)
     both = np.concatenate([X, 2 * X[:, :, ::-1], X[:, :1]], axis=1)
     locality = Locality(GeodesicSolver(vertices, faces), GaussMap(15.0), 1.0)
     found = run(both, locality.rows, 4)
@@ -243,11 +243,11 @@ def test_frames_that_equal_the_rest_shape_are_refused():
         run(np.zeros((4, 30, 3), np.float32), lambda centers: np.zeros((len(centers), 30), np.float32), 2)
 
 
-def test_joint_numbers_vanish_together():
+def test_all_attributes_vanish_together():
     sheet = sheet_with_bumps()
-    X, _ = standardised(sheet, 0.05)
-    joint = np.concatenate([X, X @ np.float32([[0, 1, 0], [0, 0, 1], [1, 0, 0]]), X[:, :, :1] * 0.3], axis=2)
-    C = run(joint, locality_of(sheet).rows, 5).C
+    X, _ = standardized(sheet, 0.05)
+    together = np.concatenate([X, X @ np.float32([[0, 1, 0], [0, 0, 1], [1, 0, 0]]), X[:, :, :1] * 0.3], axis=2)
+    C = run(together, locality_of(sheet).rows, 5).C
     assert C.shape[2] == 7
     np.testing.assert_array_equal((C != 0).all(axis=2), (C != 0).any(axis=2))
 
@@ -260,7 +260,7 @@ def test_the_torch_engine_agrees_with_the_cpu_engine(device):
     from splatrig.components.sldc_torch import TorchEngine
 
     sheet = sheet_with_bumps(size=15, frames=20)
-    X = standardised(sheet, 0.1)[0].astype(np.float64)
+    X = standardized(sheet, 0.1)[0].astype(np.float64)
     locate = locality_of(sheet).rows
     options = SldcOptions(6, 1.0, max_iterations=8, tolerance=0.0, admm=AdmmOptions(tolerance=0.0))
     a = sparse_localized_components(CpuEngine(planar(X), 6), locate, options)
@@ -274,7 +274,7 @@ def test_the_torch_engine_starts_dead_components_anew_and_stops_early():
     pytest.importorskip("torch")
     from splatrig.components.sldc_torch import TorchEngine
 
-    X, _ = standardised(sheet_with_bumps(), 0.05)
+    X, _ = standardized(sheet_with_bumps(), 0.05)
     nothing = lambda centers: np.ones((len(centers), X.shape[1]), np.float32)  # noqa: E731
     found = sparse_localized_components(TorchEngine(planar(X), 3, "cpu"), nothing, SldcOptions(3, 1e6))
     assert found.reseeded == 6
@@ -283,7 +283,7 @@ def test_the_torch_engine_starts_dead_components_anew_and_stops_early():
 
 def test_a_run_that_starts_from_a_result_stays_there():
     sheet = sheet_with_bumps()
-    X, _ = standardised(sheet, 0.1)
+    X, _ = standardized(sheet, 0.1)
     locate = locality_of(sheet).rows
     first = run(X, locate, 5, max_iterations=200)
     options = SldcOptions(5, 1.0, max_iterations=4, tolerance=0.0)
@@ -294,9 +294,9 @@ def test_a_run_that_starts_from_a_result_stays_there():
     np.testing.assert_array_equal(np.sort(again.places.vertices), np.sort(first.places.vertices))
 
 
-def test_fixed_centres_stay_and_the_others_find_their_own():
+def test_fixed_centers_stay_and_the_others_find_their_own():
     sheet = sheet_with_bumps()
-    X, _ = standardised(sheet)
+    X, _ = standardized(sheet)
     asked = (int(sheet.centers[3]), 7)
     options = SldcOptions(6, 1.0)
     engine = CpuEngine(planar(X), 6)
@@ -306,9 +306,9 @@ def test_fixed_centres_stay_and_the_others_find_their_own():
     assert matched_correlations(found.C, sheet.components).min() > 0.9
 
 
-def test_symmetric_components_are_centred_opposite_each_other():
+def test_symmetric_components_are_centered_opposite_each_other():
     sheet = sheet_with_bumps()
-    X, _ = standardised(sheet, 0.05)
+    X, _ = standardized(sheet, 0.05)
     grid = np.arange(25 * 25).reshape(25, 25)
     mirror = grid[::-1].ravel().copy()
     mirror[grid[11:14].ravel()] = grid[11:14].ravel()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from splatrig.components.matrix import in_memory, standardise
+from splatrig.components.matrix import in_memory, standardize
 from splatrig.components.pca import principal_components
 from splatrig.components.upsampling import orthonormal, upsample
 from splatrig.io.errors import InputError
@@ -30,7 +30,7 @@ def two_levels():
 def test_linear_fields_are_carried_exactly():
     coarse_matrix, operator, fine_matrix = two_levels()
     coarse = pca_components(coarse_matrix, principal_components(coarse_matrix, 8))
-    fine = standardise(fine_matrix, "neutral")
+    fine = standardize(fine_matrix, "neutral")
     found = upsample(coarse, operator, fine)
     W, C, variances = found.W, found.C, found.explained_variance
     rebuilt = fine.mean + fine.std * (fine.offset + W @ C)
@@ -48,13 +48,13 @@ def test_a_uniform_shift_stays_a_uniform_shift_in_millimetres():
     rows = {size: np.tile(shift[:, None, None], (1, size, 3)).reshape(4, -1) for size in (old, new)}
     matrix = in_memory({"xyz": rows[old]})
     coarse = pca_components(matrix, principal_components(matrix, 1))
-    fine = standardise(in_memory({"xyz": rows[new]}), "neutral")
+    fine = standardize(in_memory({"xyz": rows[new]}), "neutral")
     found = upsample(coarse, operator, fine)
     W, C = found.W, found.C
     np.testing.assert_allclose(fine.std * (W @ C), rows[new], atol=1e-5)
 
 
-def test_orthonormalising_keeps_the_product_and_drops_what_is_not_there():
+def test_orthonormalizing_keeps_the_product_and_drops_what_is_not_there():
     rng = np.random.default_rng(0)
     W, C = rng.normal(size=(10, 4)).astype(np.float32), rng.normal(size=(4, 50)).astype(np.float32)
     C[3] = C[2]
@@ -73,6 +73,6 @@ def test_levels_that_do_not_belong_together_are_refused():
     coarse_matrix, operator, fine_matrix = two_levels()
     coarse = pca_components(coarse_matrix, principal_components(coarse_matrix, 3))
     with pytest.raises(InputError, match="the operator is for"):
-        upsample(coarse, operator[:, :-1], standardise(fine_matrix, "neutral"))
+        upsample(coarse, operator[:, :-1], standardize(fine_matrix, "neutral"))
     with pytest.raises(InputError, match="the fine rows of"):
-        upsample(coarse, operator, standardise(in_memory({"xyz": fine_matrix.sources[0]}), "neutral"))
+        upsample(coarse, operator, standardize(in_memory({"xyz": fine_matrix.sources[0]}), "neutral"))

@@ -93,10 +93,10 @@ def test_mapping_round_trip_keeps_python_keywords():
         ("capture.frames_per_expresion", 3, "did you mean frames_per_expression?"),
         ("seed", "x", "seed: got 'x', expected a whole number"),
         ("capture.image_scale", 0, "capture.image_scale: got 0, expected a number"),
-        ("training.recipe", "hot", "training.recipe: got 'hot', expected one of warm, seed"),
+        ("training.recipe", "hot", "training.recipe: got 'hot', expected one of warm, original"),
         ("capture.held_out.cameras", "every other", "capture.held_out.cameras: got 'every other'"),
         ("components.sldc.supports", ["gaus"], "components.sldc.supports: got gaus, expected one of gauss, trapezoid"),
-        ("joint.local.map", "hat", "joint.local.map: got hat, expected one of gauss, trapezoid"),
+        ("learned.local.map", "hat", "learned.local.map: got hat, expected one of gauss, trapezoid"),
         (
             "components.sldc.trapezoid.d_min",
             0.7,
@@ -107,8 +107,8 @@ def test_mapping_round_trip_keeps_python_keywords():
         ("training.lambda_dssim", float("nan"), "training.lambda_dssim: got nan, expected a number (at least 0, at"),
         ("training.rates.means", float("inf"), "training.rates.means: got inf, expected a number"),
         ("training.rates.means", "1e-3", "expected a number (at least 0); YAML takes it for a text: write 0.001."),
-        ("joint.steps", "1e3", "expected a whole number (at least 1); YAML takes it for a text: write 1000."),
-        ("joint.steps", 2.0, "joint.steps: got 2.0, expected a whole number"),
+        ("learned.steps", "1e3", "expected a whole number (at least 1); YAML takes it for a text: write 1000."),
+        ("learned.steps", 2.0, "learned.steps: got 2.0, expected a whole number"),
         ("seed", True, "seed: got True, expected a whole number"),
         ("training", None, "expected a section of keys; leave the line out where nothing is below it."),
         ("capture.cameras", [400002], "capture.cameras.0: got 400002, expected a text"),
@@ -130,12 +130,12 @@ def test_one_sentence_names_key_value_and_expectation(key, value, sentence):
         ("training.rasterizer", "fast", "training.rasterizer: got fast, expected one of auto, numba."),
         ("components.sldc.attribute", "foo", "components.sldc.attribute: got foo, expected one of xyz, rgb, all."),
         ("components.attributes", ["xyz", "rgb"], "components.attributes: got rgb, expected one of xyz."),
-        ("joint.attributes", ["xyz", "foo"], "joint.attributes: got foo, expected one of xyz."),
+        ("learned.attributes", ["xyz", "foo"], "learned.attributes: got foo, expected one of xyz."),
     ],
 )
 def test_a_name_that_no_table_has_is_named(key, value, sentence):
     raw = copy.deepcopy(RAW)
-    raw["components"]["attributes"] = raw["joint"]["attributes"] = ["xyz"]
+    raw["components"]["attributes"] = raw["learned"]["attributes"] = ["xyz"]
     config = load_config(merged(raw, nested(key, value)), SCHEMA)
     with pytest.raises(InputError) as error:
         check_names(config, ["demo", "local"], ["numba"], ["xyz", "rgb"], ["xyz"])
@@ -146,16 +146,24 @@ def test_a_name_that_no_table_has_is_named(key, value, sentence):
     ("key", "value", "sentence"),
     [
         ("rendering.families", ["pca_al"], "rendering.families: got pca_al, expected one of pca_all, pca_f_dc."),
-        ("control.families", ["joint_rows"], "got joint_rows, expected one of joint_global, joint_local."),
-        ("video.family", "foo_all", "video.family: got foo_all, expected one of pca_…, joint_…."),
-        ("export.family", "joint_al", "export.family: got joint_al, expected one of joint_global, joint_local."),
+        ("control.families", ["learned_rows"], "got learned_rows, expected one of learned_global, learned_local."),
+        ("video.family", "foo_all", "video.family: got foo_all, expected one of pca_…, learned_…."),
+        (
+            "export.family",
+            "learned_al",
+            "export.family: got learned_al, expected one of learned_global, learned_local.",
+        ),
         ("export.family", "pca_f_dc", "export.family: pca_f_dc moves no centres"),
         ("control.families", ["pca_f_dc"], "control.families: pca_f_dc moves no centres"),
-        ("joint.families", ["local"], "control.families: joint_global is not made, since joint.families is [local]"),
+        (
+            "learned.families",
+            ["local"],
+            "control.families: learned_global is not made, since learned.families is [local]",
+        ),
     ],
 )
-def test_a_family_that_is_not_made_or_moves_no_centres_is_named(key, value, sentence):
-    families = {"pca": ["pca_all", "pca_f_dc"], "joint": ["joint_global", "joint_local"]}
+def test_a_family_that_is_not_made_or_moves_no_centers_is_named(key, value, sentence):
+    families = {"pca": ["pca_all", "pca_f_dc"], "learned": ["learned_global", "learned_local"]}
     config = load_config(merged({**RAW, "rendering": {"families": ["pca_all"]}}, nested(key, value)), SCHEMA)
     with pytest.raises(InputError) as error:
         check_families(config, families)
@@ -167,15 +175,15 @@ def test_a_family_that_is_not_made_or_moves_no_centres_is_named(key, value, sent
     [
         ("components.pca.k", 1000, "components.pca.k: got 1000, expected at most 35, one less than there are training"),
         ("components.pca.k", 36, "components.pca.k: got 36, expected at most 35, one less than there are training"),
-        ("joint.k", 36, "joint.k: got 36, expected at most 35"),
+        ("learned.k", 36, "learned.k: got 36, expected at most 35"),
         ("components.sldc.k", 37, "components.sldc.k: got 37, expected at most 36, the training frames"),
         ("components.sldc.centers", list(range(21)), "got 21 vertices, expected at most components.sldc.k = 20"),
         ("components.attributes", ["f_dc"], "components.attributes: got [f_dc], expected xyz among them"),
-        ("joint.attributes", ["f_dc", "scale"], "joint.attributes: got [f_dc, scale], expected xyz among them"),
+        ("learned.attributes", ["f_dc", "scale"], "learned.attributes: got [f_dc, scale], expected xyz among them"),
         ("capture.neutral", "E999_No", "capture.neutral: E999_No is not among the expressions"),
         ("capture.held_out.expressions", ["E999_No"], "E999_No is not among the expressions"),
         ("capture.held_out.expressions", ["E001_Neutral_Eyes_Open"], "cannot be held out"),
-        ("evaluation.joint_folds", 12, "expected at most 11, the expressions to learn from without the neutral's"),
+        ("evaluation.learned_folds", 12, "expected at most 11, the expressions to learn from without the neutral's"),
         ("capture.held_out.cameras", ["nope"], "camera nope does not exist"),
         ("capture.held_out.cameras", CAMERAS, "all 16 cameras are held out"),
         ("capture.cameras", ["400001", "nope"], "capture.cameras: camera nope does not exist"),
@@ -187,8 +195,8 @@ def test_a_family_that_is_not_made_or_moves_no_centres_is_named(key, value, sent
         ("export.poses", ["nope-2s"], "export.poses: got nope-2s, expected neutral, an expression"),
         ("video.tracks", ["tour", "nope"], "video.tracks: got nope, expected tour, an expression (E001"),
         ("export.poses", ["nope"], "export.poses: got nope, expected neutral, an expression (E001_Neutral_Eyes_Open, "),
-        ("joint.devices", 2, "joint.batch.frames: got 1, expected a multiple of joint.devices = 2"),
-        ("joint.level", "subd3", "joint.level: got subd3"),
+        ("learned.devices", 2, "learned.batch.frames: got 1, expected a multiple of learned.devices = 2"),
+        ("learned.level", "subd3", "learned.level: got subd3"),
         ("evaluation.ks", [25], "evaluation.ks: got 25"),
         ("rendering.components", 15, "expected at most 10, the smallest k"),
     ],
@@ -208,15 +216,15 @@ def test_a_path_of_cameras_needs_two():
 
 
 @pytest.mark.parametrize(
-    ("joint", "sentence"),
+    ("learned", "sentence"),
     [
-        ({"start": "rows"}, "with joint.start: rows rigs start from components of all fitted frames"),
-        ({"k": 33}, "without one expression there are 33 training frames, .* lower joint.k to 32"),
+        ({"start": "rows"}, "with learned.start: rows rigs start from components of all fitted frames"),
+        ({"k": 33}, "without one expression there are 33 training frames, .* lower learned.k to 32"),
     ],
 )
-def test_rigs_that_cannot_be_learned_without_an_expression_are_refused(joint, sentence):
-    raw = changed("evaluation.joint_folds", 1)
-    raw["joint"] = raw["joint"] | joint
+def test_rigs_that_cannot_be_learned_without_an_expression_are_refused(learned, sentence):
+    raw = changed("evaluation.learned_folds", 1)
+    raw["learned"] = raw["learned"] | learned
     with pytest.raises(InputError, match=sentence):
         check_config(load_config(raw, SCHEMA), EXPRESSIONS, CAMERAS)
 
@@ -238,7 +246,7 @@ def test_held_out_expressions_do_not_count_as_training_frames():
 def test_all_numbers_that_few_frames_do_not_allow_are_named_at_once():
     with pytest.raises(InputError) as error:
         check_config(load_config(RAW, SCHEMA), EXPRESSIONS[:1], CAMERAS)
-    bounds = {"components.pca.k": 2, "joint.k": 2, "components.mbspca.k": 3, "components.sldc.k": 3}
+    bounds = {"components.pca.k": 2, "learned.k": 2, "components.mbspca.k": 3, "components.sldc.k": 3}
     for key, most in (bounds | {"evaluation.ks": 2, "rendering.components": 2}).items():
         assert re.search(rf"{key}: got \d+, expected at most {most}, ", str(error.value))
 
@@ -259,8 +267,8 @@ def test_segments_with_fewer_tracked_frames_than_asked_for_count_as_those():
 
 
 def test_rigs_that_are_not_learned_need_no_number_of_components():
-    raw = changed("joint.k", 99)
-    raw["joint"]["families"] = []
+    raw = changed("learned.k", 99)
+    raw["learned"]["families"] = []
     raw["control"]["families"] = raw["rendering"]["families"] = ["pca_all"]
     raw["video"]["family"] = raw["export"]["family"] = "pca_all"
     check_config(load_config(raw, SCHEMA), EXPRESSIONS, CAMERAS)

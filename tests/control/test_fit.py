@@ -46,12 +46,12 @@ def test_local_weights_never_pull():
     assert found.max() == 1.0
 
 
-def test_a_learned_rig_follows_the_centres_whatever_colours_single_fits_have():
+def test_a_learned_rig_follows_the_centers_whatever_colors_single_fits_have():
     made = planted.head(1)
-    family = heads.family(made, "joint_global", family="joint", attributes=planted.JOINT)
+    family = heads.family(made, "learned_global", family="learned", attributes=planted.ALL_ATTRIBUTES)
     W = family.rig.components.W[:4]
     frames = [family.rig.pose(weights) for weights in W]
-    recoloured = [replace(frame, sh0=frame.sh0 + 5.0, means=frame.means + 1.0) for frame in frames]
+    recolored = [replace(frame, sh0=frame.sh0 + 5.0, means=frame.means + 1.0) for frame in frames]
     shifted = replace(made.neutral, means=made.neutral.means + 1.0)
-    found = weights_of_gaussians(family.rig.components, recoloured, shifted, ridge=0.0)
+    found = weights_of_gaussians(family.rig.components, recolored, shifted, ridge=0.0)
     assert np.allclose(found, W, atol=1e-3)

@@ -30,7 +30,7 @@ def at_mean(rig: Rig) -> Rig:
     return Rig.of(replace(rig.components, offset=None), rig.neutral, rig.skin)
 
 
-def test_gaussians_follow_the_skin_that_families_of_centres_move_and_no_other():
+def test_gaussians_follow_the_skin_that_families_of_centers_move_and_no_other():
     assert SKIN.rig.follows and not HEAD.rig.follows
     weights = {LOCAL: np.ones(5)}
     alone = SKIN.families[LOCAL].rig.pose(weights[LOCAL])

@@ -12,7 +12,7 @@ from splatrig.io.errors import InputError
 from support import heads, planted
 
 A_HEAD = planted.head(2)
-A = heads.family(A_HEAD, "pca_all", family="pca", attributes=planted.JOINT, count=4)
+A = heads.family(A_HEAD, "pca_all", family="pca", attributes=planted.ALL_ATTRIBUTES, count=4)
 
 
 def another_subject(mixed: bool, kind: str = "pca") -> Family:

@@ -93,7 +93,7 @@ def test_a_track_plays_to_its_end_and_stops_when_told():
     assert not session.pose[LOCAL].any()
 
 
-def test_the_other_method_moves_its_centres_alike():
+def test_the_other_method_moves_its_centers_alike():
     leader = Head("planted", {LOCAL: HEAD.families[LOCAL]}, HEAD.template)
     pose = {LOCAL: np.array([0.5, 0.0, 1.0, 0.0, 0.2])}
     assert np.allclose(Follower(leader, leader).pose(pose)[LOCAL], pose[LOCAL], atol=0.01)

@@ -35,7 +35,7 @@ def test_splats_are_the_activated_gaussians_of_the_pose(head):
     assert np.abs(splats.opacities[:, 0] / 255.0 - activated.opacities.numpy()).max() <= 0.5 / 255 + 1e-6
 
 
-def test_colours_are_those_seen_from_the_eye():
+def test_colors_are_those_seen_from_the_eye():
     eye = np.array([100.0, 50.0, 700.0])
     blender = Blender(HEAD)
     blender.look_from(eye, HEAD.base.means)

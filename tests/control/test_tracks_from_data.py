@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from splatrig.components.component_file import Components
 from splatrig.components.rig import Rig
 from splatrig.components.weights import weights_of_displacements
-from splatrig.config.models import JointSolve
+from splatrig.config.models import LearnedSolve
 from splatrig.control.fit import tracked_displacements, weights_of_gaussians
 from splatrig.control.photographs import weights_from_frame_photographs
 from splatrig.gaussians.gaussians import Gaussians
@@ -19,7 +19,7 @@ from splatrig.io.errors import InputError
 from splatrig.learned.compare import Comparison
 from splatrig.mesh.template import build_template
 from support import heads, planted
-from support import subject as joint_subject
+from support import subject as learned_subject
 from support.known_rig import RENDER
 from support.raw_capture import UNREFERENCED, RawCapture
 
@@ -41,7 +41,7 @@ def noisy(gaussians: Gaussians, generator: np.random.Generator) -> Gaussians:
     return replace(gaussians, means=moved.astype(np.float32))
 
 
-@pytest.mark.parametrize("kind", ["sldc", "joint"])
+@pytest.mark.parametrize("kind", ["sldc", "learned"])
 def test_weights_come_back_from_noisy_fitted_frames(kind):
     family = heads.family(planted.head(3), f"{kind}_x", family=kind, count=5)
     generator = np.random.default_rng(0)
@@ -96,25 +96,25 @@ def on_vertices(vertices: NDArray) -> Gaussians:
     return Gaussians(**(fields | {"means": vertices.astype(np.float32)}))
 
 
-def true_components(subject: joint_subject.Subject) -> Components:
-    """The two bulges with their flush, as `joint_subject.write_subject` photographs them."""
+def true_components(subject: learned_subject.Subject) -> Components:
+    """The two bulges with their flush, as `learned_subject.write_subject` photographs them."""
     finest = subject.template.levels[subject.template.finest]
     made = planted.Head(finest.vertices, finest.faces, subject.neutral)
-    parts = planted.components(made, attributes=("xyz", "f_dc"), count=2, frames=len(joint_subject.WEIGHTS))
+    parts = planted.components(made, attributes=("xyz", "f_dc"), count=2, frames=len(learned_subject.WEIGHTS))
     base, up = subject.template.levels["base"], subject.template.between("base", subject.template.finest)
-    bulges = [up @ joint_subject.bulged(base.vertices, unit) - finest.vertices for unit in np.eye(2)]
-    flushes = [np.repeat(0.8 * side[:, None], 3, axis=1) for side in joint_subject.sides_of(finest.vertices)]
+    bulges = [up @ learned_subject.bulged(base.vertices, unit) - finest.vertices for unit in np.eye(2)]
+    flushes = [np.repeat(0.8 * side[:, None], 3, axis=1) for side in learned_subject.sides_of(finest.vertices)]
     C = np.stack([np.concatenate([b.ravel(), f.ravel()]) for b, f in zip(bulges, flushes, strict=True)])
-    return replace(parts, C=(C / parts.std).astype(np.float32), W=joint_subject.WEIGHTS.astype(np.float32))
+    return replace(parts, C=(C / parts.std).astype(np.float32), W=learned_subject.WEIGHTS.astype(np.float32))
 
 
 def test_weights_come_back_from_the_photographs_of_one_frame_even_where_its_mesh_is_wrong(tmp_path: Path):
-    subject = joint_subject.write_subject(tmp_path)
+    subject = learned_subject.write_subject(tmp_path)
     components = true_components(subject)
-    name, truth = "E002/000015", joint_subject.WEIGHTS[5]
+    name, truth = "E002/000015", learned_subject.WEIGHTS[5]
     neutral, frame = (tmp_path / "dataset" / place for place in ("E000/000000/000000.obj", f"{name}/000015.obj"))
     frame.write_bytes(neutral.read_bytes())  # as if tracking had missed the expression: the search starts at 0
-    comparison = Comparison(subject, RENDER, JointSolve(60, 0.1), torch.device("cpu"))
+    comparison = Comparison(subject, RENDER, LearnedSolve(60, 0.1), torch.device("cpu"))
     found = weights_from_frame_photographs(comparison, components, name)
     assert np.abs(found - truth).max() < FROM_PHOTOGRAPHS
     with pytest.raises(InputError, match=r"frame E009/000000: is not in frames\.csv"):

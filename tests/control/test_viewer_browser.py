@@ -216,7 +216,7 @@ def test_a_photograph_stands_beside_the_render(page):
     page.viewer.show.photo = None
 
 
-def test_a_heat_map_takes_the_place_of_the_colours(page):
+def test_a_heat_map_takes_the_place_of_the_colors(page):
     before = page.settled()
     page.viewer.show.heat = (LOCAL, 2)
     page.viewer.session.changed.set()

@@ -30,14 +30,14 @@ def a_run(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("made", "asked", "opened"),
     [
-        (["joint_global", "joint_local"], ["joint_global", "joint_local"], ["joint_global+joint_local"]),
-        (["joint_local"], ["joint_local"], ["joint_local"]),
-        (["joint_local"], ["joint_global", "joint_local"], ["joint_local"]),
+        (["learned_global", "learned_local"], ["learned_global", "learned_local"], ["learned_global+learned_local"]),
+        (["learned_local"], ["learned_local"], ["learned_local"]),
+        (["learned_local"], ["learned_global", "learned_local"], ["learned_local"]),
         (["pca_all"], ["pca_all"], ["pca_all"]),
         (
-            ["joint_global", "pca_all", "sldc_gauss_xyz"],
-            ["joint_global"],
-            ["joint_global", "pca_all+sldc_gauss_xyz"],
+            ["learned_global", "pca_all", "sldc_gauss_xyz"],
+            ["learned_global"],
+            ["learned_global", "pca_all+sldc_gauss_xyz"],
         ),
     ],
 )
@@ -46,13 +46,15 @@ def test_the_families_under_control_are_opened_as_far_as_the_run_has_them(a_run,
 
 
 def test_what_is_named_is_opened_alone(a_run):
-    results = a_run("joint_global", "pca_all")
-    assert viewer.open_methods(results, ["pca_all"], ["joint_global"]) == {"pca_all": ("pca_all",)}
+    results = a_run("learned_global", "pca_all")
+    assert viewer.open_methods(results, ["pca_all"], ["learned_global"]) == {"pca_all": ("pca_all",)}
 
 
 def test_a_run_without_any_is_told_what_to_do(a_run):
-    with pytest.raises(InputError, match=r"has none of the methods joint_local, joint_global\+joint_local.* --method"):
-        viewer.open_methods(a_run("mesh_pca"), [], ["joint_local"])
+    with pytest.raises(
+        InputError, match=r"has none of the methods learned_local, learned_global\+learned_local.* --method"
+    ):
+        viewer.open_methods(a_run("mesh_pca"), [], ["learned_local"])
 
 
 def test_tours_come_first_among_tracks(tmp_path):

@@ -23,7 +23,7 @@ def test_the_page_opens_from_disk_without_a_network_and_without_errors(opened):
 
 @pytest.mark.parametrize("camera", [0, 2])
 @pytest.mark.parametrize("posed", [False, True])
-def test_the_picture_is_the_rasterisers(opened, camera, posed):
+def test_the_picture_is_the_rasterizers(opened, camera, posed):
     pose = {name: next(reversed(panel.presets.values())) for name, panel in HEAD.panels.items()} if posed else {}
     opened.call("(head, pose) => head.pose(pose)", {name: list(weights) for name, weights in pose.items()})
     seen = opened.picture(CAMERAS.names[camera])

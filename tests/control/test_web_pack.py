@@ -6,7 +6,7 @@ import pytest
 from splatrig.components.rig import Rig
 from splatrig.control.head import Family, Head
 from splatrig.control.web.measure import cost_of, end_poses, expression_poses, psnr
-from splatrig.control.web.pack import Quantised, pack_component, pack_head, quantised
+from splatrig.control.web.pack import Quantized, pack_component, pack_head, quantized
 from support import heads, planted
 
 HEAD = heads.head(2)
@@ -22,19 +22,19 @@ def random_pose(seed: int) -> dict[str, np.ndarray]:
 
 def test_columns_are_right_to_half_a_step():
     values = np.random.default_rng(0).normal(size=(500, 3)) * [1e-3, 1.0, 200.0]
-    columns = quantised(values)
+    columns = quantized(values)
     assert columns.steps.dtype == np.uint16
     assert (np.abs(columns.values() - values) <= 0.51 * columns.step + ROUNDING * np.abs(values)).all()
 
 
 def test_a_constant_column_comes_back_exactly():
-    columns = quantised(np.full((5, 1), 7.25))
+    columns = quantized(np.full((5, 1), 7.25))
     assert columns.step[0] == 0.0
     assert (columns.values() == 7.25).all()
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_centres_are_within_the_sum_of_half_steps(seed):
+def test_centers_are_within_the_sum_of_half_steps(seed):
     pose = random_pose(seed)
     weights = np.concatenate([pose[name] for name in HEAD.families])
     allowed = 0.5 * (PACKED.base["means"].step.max() + np.abs(weights) @ PACKED.steps[:, 0])
@@ -101,7 +101,7 @@ def test_the_cost_of_packing_is_small_and_counts_every_pose():
 
 def test_the_cost_finds_a_planted_shift():
     means = PACKED.base["means"]
-    shifted = Quantised(means.steps, means.low + np.float32(3.0), means.step)
+    shifted = Quantized(means.steps, means.low + np.float32(3.0), means.step)
     wrong = replace(PACKED, base=PACKED.base | {"means": shifted})
     cost = cost_of(HEAD, wrong, planted.cameras(2))
     assert cost.mean_mm == pytest.approx(3.0 * np.sqrt(3), rel=1e-2)

@@ -13,7 +13,7 @@ from splatrig.control.head import Family, Head
 from splatrig.control.web.measure import cost_of
 from splatrig.control.web.pack import pack_head
 from splatrig.control.web.page import (
-    LICENCES,
+    LICENSES,
     OWN_MODULES,
     RENDERER_MODULES,
     build_page,
@@ -35,7 +35,7 @@ def renderer(tmp_path):
     with zipfile.ZipFile(path, "w") as bundle:
         for member in RENDERER_MODULES.values():
             bundle.writestr(member, 'export * from "./three.core.js"; // </script>')
-        for name in LICENCES:
+        for name in LICENSES:
             bundle.writestr(f"{name}/LICENSE", f"Licence of <{name}>")
     return path
 
@@ -116,7 +116,7 @@ def test_the_same_head_gives_the_same_bytes(renderer):
     assert page_of(HEAD, renderer) == page_of(HEAD, renderer)
 
 
-def test_cost_terms_and_licences_are_in_the_page(renderer):
+def test_cost_terms_and_licenses_are_in_the_page(renderer):
     page = page_of(HEAD, renderer)
     assert "mm" in page
     assert "dB" in page

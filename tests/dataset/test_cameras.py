@@ -28,7 +28,7 @@ def test_cameras_that_all_look_away_are_named():
         ("Ks", [[1.0, 1, np.nan], [1, 1, 1], [1, 1, 1]], "expected finite numbers"),
     ],
 )
-def test_what_no_rasteriser_can_draw_is_refused_before_one_sees_it(field, change, sentence):
+def test_what_no_rasterizer_can_draw_is_refused_before_one_sees_it(field, change, sentence):
     cameras = tiny.cameras()
     changed = getattr(cameras, field).copy()
     changed[1] *= change

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from splatrig.config.models import JointBatch
+from splatrig.config.models import LearnedBatch
 from splatrig.dataset.dataset import Frame
 from splatrig.dataset.photographs import Photographs, pairs_in_memory
 from splatrig.fitting.schedule import Schedule, stream
@@ -69,7 +69,7 @@ def test_a_plate_is_cropped_like_its_photograph(frames: list, tmp_path: Path) ->
 
 
 def test_the_stream_follows_the_schedule_and_resumes_anywhere(frames: list) -> None:
-    schedule = Schedule(pairs(), JointBatch(2, 1), seed=0, window_pairs=2, passes=2)
+    schedule = Schedule(pairs(), LearnedBatch(2, 1), seed=0, window_pairs=2, passes=2)
     lanes = [[group for window in islice(schedule.windows(lane), 8) for group in window.steps] for lane in range(2)]
     expected = list(zip(*lanes, strict=True))[:16]
     with Photographs(frames, workers=2) as photographs:
@@ -82,7 +82,7 @@ def test_the_stream_follows_the_schedule_and_resumes_anywhere(frames: list) -> N
 
 
 def test_whoever_shares_the_lanes_the_steps_are_the_same(frames: list) -> None:
-    schedule = Schedule(pairs(), JointBatch(4, 1), seed=0)
+    schedule = Schedule(pairs(), LearnedBatch(4, 1), seed=0)
     with Photographs(frames, workers=2) as photographs:
         together = shown(list(islice(stream(photographs, schedule, range(4)), 9)))
         halves = [shown(list(islice(stream(photographs, schedule, own), 9))) for own in (range(2), range(2, 4))]
@@ -90,7 +90,7 @@ def test_whoever_shares_the_lanes_the_steps_are_the_same(frames: list) -> None:
 
 
 def test_no_more_than_two_windows_are_held(frames: list) -> None:
-    schedule = Schedule(pairs(), JointBatch(1, 1), seed=0, window_pairs=3)
+    schedule = Schedule(pairs(), LearnedBatch(1, 1), seed=0, window_pairs=3)
     with Photographs(frames, workers=2) as photographs:
         for _ in islice(stream(photographs, schedule, [0]), 30):
             assert len(photographs._held) <= 6
@@ -101,7 +101,7 @@ def test_what_fits_is_decoded_once(frames: list, monkeypatch: pytest.MonkeyPatch
     original = Photographs._decode
     monkeypatch.setattr(Photographs, "_decode", lambda self, pair: decoded.append(pair) or original(self, pair))
     with Photographs(frames, workers=1) as photographs:
-        list(islice(stream(photographs, Schedule(pairs(), JointBatch(1, 1), seed=0), [0]), 40))
+        list(islice(stream(photographs, Schedule(pairs(), LearnedBatch(1, 1), seed=0), [0]), 40))
     assert sorted(decoded) == sorted(pairs())
 
 

@@ -15,7 +15,7 @@ from splatrig.evaluation.coherence import (
     distances,
     draw_coherence,
     spectrum_table,
-    summarised,
+    summarized,
 )
 from splatrig.gaussians.gaussians import SH_C0, SHAPES, Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
@@ -94,29 +94,29 @@ def test_the_spectrum_of_an_attribute_is_that_of_scikit_learn(tmp_path):
         rows = np.stack([getattr(frame, field_of(name)).ravel() for frame in frames])
         expected = np.cumsum(PCA().fit(rows.astype(np.float64)).explained_variance_ratio_)
         np.testing.assert_allclose(table[table["attribute"] == name]["explained"], expected[:-1], atol=1e-9)
-    joint = table[table["attribute"] == "joint"]
-    assert joint["k"].tolist() == list(range(1, FRAMES))  # about their mean
-    assert joint["explained"].iloc[-1] == pytest.approx(1.0)
+    together = table[table["attribute"] == "all"]
+    assert together["k"].tolist() == list(range(1, FRAMES))  # about their mean
+    assert together["explained"].iloc[-1] == pytest.approx(1.0)
 
 
 def test_rows_along_one_direction_are_explained_by_one_component_and_attributes_at_rest_left_out(neutral, tmp_path):
     direction = np.random.default_rng(3).standard_normal((COUNT, 3)).astype(np.float32)
     frames = [replace(neutral, means=neutral.means + weight * direction) for weight in np.float32([0, 0.2, 0.7, 1])]
     table = spectrum_table("warm", [_store(tmp_path / "E1.h5", frames)])
-    assert set(table["attribute"]) == {"joint", "xyz"}
+    assert set(table["attribute"]) == {"all", "xyz"}
     assert (table["explained"] > 1 - FLOAT32).all()
 
 
 def test_the_figure_and_summary_tell_two_recipes_apart(neutral, tmp_path):
     generator = np.random.default_rng(4)
     stores = {
-        name: [_store(tmp_path / f"{name}.h5", [_random(generator) for _ in range(6)])] for name in ("warm", "seed")
+        name: [_store(tmp_path / f"{name}.h5", [_random(generator) for _ in range(6)])] for name in ("warm", "original")
     }
     coherence = pd.concat([coherence_table(name, paths, neutral) for name, paths in stores.items()])
     spectrum = pd.concat([spectrum_table(name, paths) for name, paths in stores.items()])
-    table = summarised(coherence, spectrum, {"warm": 30.0, "seed": 20.0})
-    assert table["recipe"].tolist() == ["warm", "seed"]
+    table = summarized(coherence, spectrum, {"warm": 30.0, "original": 20.0})
+    assert table["recipe"].tolist() == ["warm", "original"]
     assert table["psnr"].tolist() == [30.0, 20.0]
     assert (table["explained by 5"] >= table["explained by 3"]).all()
     labels = [text.get_text() for text in draw_coherence(coherence, spectrum).axes[0].get_legend().get_texts()]
-    assert labels == ["warm", "seed"]
+    assert labels == ["warm", "original"]

@@ -14,7 +14,9 @@ def methods():
     made = planted.head(1)
     tables = []
     for method, family in (("pca_all", "pca"), ("sldc_gauss_xyz", "sldc")):
-        parts = planted.components(made, family=family, attributes=planted.JOINT if family == "pca" else ("xyz",))
+        parts = planted.components(
+            made, family=family, attributes=planted.ALL_ATTRIBUTES if family == "pca" else ("xyz",)
+        )
         tables.append(evaluate_method(method, "subd2", parts, planted.rows(parts), [1, 2, 3], 0))
     carried = tables[0].assign(method="upsampled_pca_all", level="base")
     fits = MethodTable("fits", "subd2")
@@ -43,9 +45,9 @@ def curves_of(axes):
 def test_reconstruction_curves_show_the_table(methods, sweeps):
     figure = figures.draw_reconstruction(methods, sweeps)
     found = curves_of(figure.axes[0])
-    assert set(found) == {"global (joint PCA)", "local (Gaussian SLDC)"}
+    assert set(found) == {"global (PCA)", "local (Gaussian SLDC)"}
     rows = pick(methods, "surface_xyz", method="pca_all")
-    np.testing.assert_allclose(found["global (joint PCA)"], rows[["k", "value"]])
+    np.testing.assert_allclose(found["global (PCA)"], rows[["k", "value"]])
     left_out = curves_of(figure.axes[1])
     np.testing.assert_allclose(left_out["local (Gaussian SLDC)"], [[1.0, 1.0], [3.0, 1.0 / 3.0]])
     assert "frames fitted one by one" in curves_of(figure.axes[3])
@@ -53,8 +55,8 @@ def test_reconstruction_curves_show_the_table(methods, sweeps):
 
 def test_influence_compares_all_methods_by_displacement_and_only_whole_ones_by_all_attributes(methods):
     displacement, everything = figures.draw_influence(methods).axes
-    assert set(curves_of(displacement)) == {"global (joint PCA)", "local (Gaussian SLDC)"}
-    assert set(curves_of(everything)) == {"global (joint PCA)"}
+    assert set(curves_of(displacement)) == {"global (PCA)", "local (Gaussian SLDC)"}
+    assert set(curves_of(everything)) == {"global (PCA)"}
 
 
 def test_pictures_of_held_out_expressions_get_their_own_row(methods):
@@ -119,7 +121,7 @@ def test_methods_at_one_k_stand_side_by_side_and_those_without_locality_have_no_
     assert np.mean(places) == pytest.approx(3.0)
     pictured = methods[methods["metric"] == "image_psnr"].assign(method="sldc_trapezoid_xyz")
     labels = figures.draw_locality(pd.concat([methods, pictured])).axes[0].get_yticklabels()
-    assert [label.get_text() for label in labels] == ["global (joint PCA)", "local (Gaussian SLDC)"]
+    assert [label.get_text() for label in labels] == ["global (PCA)", "local (Gaussian SLDC)"]
 
 
 def test_attributes_are_those_that_there_are(methods):
@@ -129,8 +131,8 @@ def test_attributes_are_those_that_there_are(methods):
     other = methods[methods["metric"] == "rmse_scale"].assign(metric="rmse_flatness")
     titles = [axes.get_title(loc="left") for axes in figures.draw_attributes(pd.concat([few, other])).axes]
     assert titles == ["centre", "colour", "flatness"]
-    centres = methods[methods["metric"] != "rmse_f_dc"][lambda rows: ~rows["metric"].str.contains("rotation|scale")]
-    assert figures.draw_attributes(centres).axes[0].texts[0].get_text() == "no method moves more than centres"
+    centers = methods[methods["metric"] != "rmse_f_dc"][lambda rows: ~rows["metric"].str.contains("rotation|scale")]
+    assert figures.draw_attributes(centers).axes[0].texts[0].get_text() == "no method moves more than centres"
 
 
 def test_a_truth_without_moving_units_says_so():
@@ -147,7 +149,7 @@ def test_equal_figures_are_equal_files(methods, tmp_path):
     assert Image.open(tmp_path / "a.png").size[0] > 600
 
 
-def test_colours_differ_between_methods():
+def test_colors_differ_between_methods():
     looks = [figures.look_of(name) for name in figures.ORDER]
     assert len({look["color"] for look in looks}) == len(looks)
     assert len({look["marker"] for look in looks}) == len(looks)
@@ -166,6 +168,6 @@ def test_a_method_that_nobody_knew_has_a_curve_of_its_own(methods):
     unknown = methods[methods["method"] == "pca_all"].assign(method="sldc_cosine_f_dc")
     both = pd.concat([methods, unknown], ignore_index=True)
     drawn = curves_of(figures.draw_influence(both).axes[0])
-    assert {"global (joint PCA)", "sldc cosine f dc"} <= set(drawn)
+    assert {"global (PCA)", "sldc cosine f dc"} <= set(drawn)
     assert figures.look_of("sldc_cosine_f_dc") not in [figures.look_of(name) for name in figures.ORDER]
     assert not {"fits", "upsampled_pca_all"} & set(figures.in_order(both["method"]))

@@ -8,21 +8,21 @@ from splatrig.components.fields import Columns
 from splatrig.dataset.dataset import Dataset
 from splatrig.evaluation.attribute_rows import AttributeRows, reach_of
 from splatrig.evaluation.images import IMAGE_COLUMNS
-from splatrig.evaluation.joint_folds import Fold
+from splatrig.evaluation.learned_folds import Fold
 from splatrig.evaluation.left_out import (
     FOLD_COLUMNS,
     fold_errors,
     fold_table,
     paired_gains,
     solved_baseline,
-    summarise_folds,
+    summarize_folds,
 )
 from splatrig.evaluation.scene import FrameViews, Scene
 from splatrig.evaluation.table import METHOD_COLUMNS, pick
 from splatrig.fitting.recipe import render_options
 from splatrig.learned.compare import Comparison
 from support import planted, tiny
-from support.subject import bulged, joint_config, sides_of, write_subject
+from support.subject import bulged, learned_config, sides_of, write_subject
 
 
 def test_a_shift_is_that_error_in_millimetres():
@@ -38,15 +38,15 @@ def test_a_shift_is_that_error_in_millimetres():
 
 def folds():
     values = {"E1": 1.0, "E2": 2.0, "E3": 6.0}
-    tables = [fold_table("joint_global", "subd2", 4, name, {("a", "head"): v}, 3) for name, v in values.items()]
+    tables = [fold_table("learned_global", "subd2", 4, name, {("a", "head"): v}, 3) for name, v in values.items()]
     return pd.concat(tables, ignore_index=True)
 
 
 def test_folds_become_their_mean_with_an_interval_over_expressions():
     assert tuple(folds().columns) == FOLD_COLUMNS
     together = pd.concat([folds(), folds().assign(method="pca_all")])
-    table = summarise_folds(together, np.random.default_rng(0))
-    assert table["method"].tolist() == ["joint_global"]
+    table = summarize_folds(together, np.random.default_rng(0))
+    assert table["method"].tolist() == ["learned_global"]
     assert tuple(table.columns) == METHOD_COLUMNS
     row = table.iloc[0]
     assert (row["value"], row["n"], row["k"], row["split"], row["unit"]) == (3.0, 3, 4, "left_out", "mm")
@@ -62,23 +62,23 @@ def pictures(method, level, psnr, weights, expressions=("E1", "E2")):
     return pd.DataFrame(rows, columns=list(IMAGE_COLUMNS))
 
 
-def test_gains_are_over_the_same_pictures_of_the_joint_pca_with_weights_from_photographs():
+def test_gains_are_over_the_same_pictures_of_the_pca_with_weights_from_photographs():
     images = [
         pictures("pca_all", "subd2", 20.0, "rows", ("E1", "E2", "E3")),
         pictures("pca_all", "subd2", 30.0, "photographs"),
-        pictures("joint_global", "subd2", 31.5, "photographs"),
+        pictures("learned_global", "subd2", 31.5, "photographs"),
         pictures("pca_xyz", "base", 25.0, "rows"),
     ]
     together = pd.concat(images, ignore_index=True)
     table = paired_gains(together, np.random.default_rng(0))
-    assert table["method"].tolist() == ["joint_global"]
+    assert table["method"].tolist() == ["learned_global"]
     row = table.iloc[0]
     assert (row["value"], row["low"], row["high"], row["n"]) == pytest.approx((1.5, 1.5, 1.5, 2))
     assert together[solved_baseline(together)]["psnr"].tolist() == images[1]["psnr"].tolist()
 
 
 def test_without_a_baseline_of_as_many_components_nothing_is_said():
-    alone = pictures("joint_global", "subd2", 31.5, "photographs")
+    alone = pictures("learned_global", "subd2", 31.5, "photographs")
     assert paired_gains(alone, np.random.default_rng(0)).empty
     other = pictures("pca_all", "subd2", 30.0, "photographs").assign(k=9)
     assert paired_gains(pd.concat([alone, other]), np.random.default_rng(0)).empty
@@ -99,7 +99,7 @@ def shown(tmp_path_factory):
     frames = tuple(subject.names("train") + subject.names("held_out"))
     true = np.array([[0, 0], [1, 0], [0, 1], [0.5, 0.2], [0.3, 0.8], [0.7, 0.6]], np.float32)
     components = Components(
-        family="joint",
+        family="learned",
         W=true[:4],
         C=C,
         mean=rest,
@@ -114,9 +114,9 @@ def shown(tmp_path_factory):
     )
     X = components.rows(true)
     data = AttributeRows(X, frames, np.arange(6) < 5, 0, reach_of(X[:, : 3 * count], 0))
-    fold = Fold("joint_local", "subd1", components, data, "E002")
-    view = render_options(tiny.config(), "mask")
-    comparison = Comparison(subject, view, joint_config().solve, torch.device("cpu"))
+    fold = Fold("learned_local", "subd1", components, data, "E002")
+    view = render_options(tiny.config(), "silhouette")
+    comparison = Comparison(subject, view, learned_config().solve, torch.device("cpu"))
     held_out = subject.cameras.select(subject.cameras.held_out)
     scene = Scene(neutral, template, FrameViews(Dataset(subject.dataset.folder, held_out)))
     return fold, fold.solve(comparison), scene

@@ -36,10 +36,10 @@ def test_a_known_turn_gives_that_angle_whatever_the_sign_of_the_quaternion(angle
     assert attribute_error("rotation", turned, still)[0, 0] == pytest.approx(angle, rel=1e-6)
 
 
-def test_colour_error_is_in_rgb():
-    grey = np.zeros((1, 1, 3))
+def test_color_error_is_in_rgb():
+    gray = np.zeros((1, 1, 3))
     white = np.full((1, 1, 3), 0.5 / 0.28209479177387814)
-    assert attribute_error("f_dc", white, grey)[0, 0] == pytest.approx(0.5 * np.sqrt(3))
+    assert attribute_error("f_dc", white, gray)[0, 0] == pytest.approx(0.5 * np.sqrt(3))
 
 
 def test_rms_of_nothing_is_nan():

@@ -26,7 +26,7 @@ def value(table, metric, k, **where):
 
 @pytest.mark.parametrize("family", ["pca", "sldc"])
 def test_all_components_rebuild_their_own_frames_exactly(made, family):
-    parts = planted.components(made, family=family, attributes=planted.JOINT if family == "pca" else ("xyz",))
+    parts = planted.components(made, family=family, attributes=planted.ALL_ATTRIBUTES if family == "pca" else ("xyz",))
     table = evaluate_method("m", "base", parts, planted.rows(parts), [1, 2], 0)
     assert list(table.columns) == list(METHOD_COLUMNS)
     assert value(table, "rmse_xyz", 3, region="head") == pytest.approx(0.0, abs=1e-3)
@@ -83,9 +83,9 @@ def test_sldc_weights_stay_in_their_bounds(made):
     assert reach <= np.abs(parts.C * parts.std).sum(axis=0).max() + 1e-4
 
 
-@pytest.mark.parametrize("family", ["pca", "joint"])
+@pytest.mark.parametrize("family", ["pca", "learned"])
 def test_rows_of_another_capture_or_level_are_refused(made, family):
-    base = made.neutral if family == "joint" else None
+    base = made.neutral if family == "learned" else None
     parts = replace(planted.components(made, family="pca"), family=family, base=base)
     strangers = replace(planted.rows(parts), frames=tuple(f"Z/{row}" for row in range(12)))
     with pytest.raises(InputError, match=r"E000/000000 to E003/000011 among them, got 486 numbers of Z/0 to Z/11"):
@@ -144,7 +144,7 @@ def test_left_out_errors_equal_those_of_scikit_learn():
             np.testing.assert_allclose(found[groups == group], np.square(missed).sum(axis=1), rtol=1e-4)
 
 
-def test_a_planted_subspace_generalises_to_every_expression(made):
+def test_a_planted_subspace_generalizes_to_every_expression(made):
     parts = planted.components(made, family="pca", frames=15)
     table = evaluate_method("pca_xyz", "base", parts, planted.rows(parts), [1, 3], 0)
     left_out = pick(table, "generalisation_xyz")
@@ -194,7 +194,7 @@ def test_a_projection_makes_what_rebuilding_from_all_columns_makes(made, family)
 
 
 def test_influence_of_planted_orthogonal_components_is_their_share_of_displacement(made):
-    parts = planted.components(made, family="pca", attributes=planted.JOINT)
+    parts = planted.components(made, family="pca", attributes=planted.ALL_ATTRIBUTES)
     columns = parts.columns["xyz"].stop
     C = np.zeros_like(parts.C)
     C[0, 0], C[1, 5], C[2, 9] = 4.0, 2.0, 1.0
@@ -229,7 +229,7 @@ def test_random_faces_are_no_farther_than_the_change_of_the_other_weights(made):
 
 
 def test_local_learned_rigs_keep_their_weights_in_bounds(made):
-    parts = replace(planted.components(made), family="joint", base=made.neutral)
+    parts = replace(planted.components(made), family="learned", base=made.neutral)
     beyond = parts.rows(2 * parts.W)
     bounded, free = (Projection(replace(parts, limits=limits), beyond).weights(3) for limits in (parts.limits, None))
     assert bounded.min() >= 0.0
@@ -240,17 +240,17 @@ def test_local_learned_rigs_keep_their_weights_in_bounds(made):
 @pytest.mark.parametrize(("last", "converged"), [(30.01, 1.0), (31.0, 0.0)])
 def test_learned_rigs_have_converged_when_the_last_quarter_gains_little(made, last, converged):
     history = np.array([[100.0, 0.1, 25.0], [200.0, 0.1, 29.0], [300.0, 0.1, 30.0], [400.0, 0.1, last]])
-    parts = replace(planted.components(made), family="joint", base=made.neutral, solver=Solver(history=history))
-    table = evaluate_method("joint_global", "subd2", parts, planted.rows(parts), [3], 0)
+    parts = replace(planted.components(made), family="learned", base=made.neutral, solver=Solver(history=history))
+    table = evaluate_method("learned_global", "subd2", parts, planted.rows(parts), [3], 0)
     assert value(table, "converged", 3) == converged
     assert value(table, "iterations", 3) == 400.0
 
 
-def test_distance_from_the_surface_is_never_above_that_of_the_centres(made):
+def test_distance_from_the_surface_is_never_above_that_of_the_centers(made):
     parts = planted.components(made, family="pca")
     table = evaluate_method("pca_xyz", "base", parts, planted.rows(parts), [1, 3], 0)
-    for surface, centres in (("surface_xyz", "rmse_xyz"), ("generalisation_surface", "generalisation_xyz")):
-        assert value(table, surface, 1) <= value(table, centres, 1, region="head") + 1e-6
+    for surface, centers in (("surface_xyz", "rmse_xyz"), ("generalisation_surface", "generalisation_xyz")):
+        assert value(table, surface, 1) <= value(table, centers, 1, region="head") + 1e-6
     assert value(table, "surface_xyz", 3) == pytest.approx(0.0, abs=1e-3)
 
 
@@ -258,8 +258,8 @@ def test_learned_rigs_are_measured_with_their_own_weights(made):
     parts = planted.components(made, count=2, frames=6)
     fitted = parts.rows() + np.float32([0.0, 3.0, 4.0] * len(made.vertices))
     W = parts.W[:, ::-1].copy()
-    learned = replace(parts, family="joint", base=made.neutral, W=W)
-    table = evaluate_method("joint_global", "subd2", learned, planted.rows(parts, fitted), [2], 0)
+    learned = replace(parts, family="learned", base=made.neutral, W=W)
+    table = evaluate_method("learned_global", "subd2", learned, planted.rows(parts, fitted), [2], 0)
     difference = (parts.W - W) @ (parts.C * parts.std) + np.float32([0.0, 3.0, 4.0] * len(made.vertices))
     wanted = np.sqrt(np.square(difference).sum() / (6 * len(made.vertices)))
     assert value(table, "rmse_xyz", 2, region="head") == pytest.approx(wanted, rel=1e-3)
@@ -271,7 +271,7 @@ def test_learned_rigs_are_measured_with_their_own_weights(made):
 
 def test_a_perfect_learned_rig_explains_everything_whatever_its_rest_face(made):
     parts = planted.components(made, frames=6)
-    learned = replace(parts, family="joint", base=made.neutral, mean=parts.mean + np.float32(2.0))
-    table = evaluate_method("joint_local", "subd2", learned, planted.rows(parts), [3], 0)
+    learned = replace(parts, family="learned", base=made.neutral, mean=parts.mean + np.float32(2.0))
+    table = evaluate_method("learned_local", "subd2", learned, planted.rows(parts), [3], 0)
     assert value(table, "explained_xyz", 3) == pytest.approx(1.0, abs=1e-4)
     assert value(table, "rmse_xyz", 3, region="head") == pytest.approx(2.0 * np.sqrt(3), rel=1e-3)

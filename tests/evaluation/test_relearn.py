@@ -55,14 +55,14 @@ def test_every_family_is_learned_around_the_neutral(learner, data, method):
     np.testing.assert_allclose(rest, data.X[0], atol=1e-3)
 
 
-def test_fewer_components_than_fixed_centres_are_at_the_first_ones(learner, data):
+def test_fewer_components_than_fixed_centers_are_at_the_first_ones(learner, data):
     fixed = replace(learner, sldc=replace(learner.sldc, centers=[5, 60, 100]))
     for k in (1, 3):
         components = fixed.learn("sldc_gauss_xyz", data, np.arange(15), k)
         assert set(components.centers.tolist()) == set([5, 60, 100][:k])
 
 
-def test_a_planted_subspace_generalises_and_fewer_components_do_worse(learner, data):
+def test_a_planted_subspace_generalizes_and_fewer_components_do_worse(learner, data):
     sweeps = Sweeps(learner, "pca_xyz", "base", data)
     sweeps.leave_one_expression_out([1, 3])
     table = sweeps.frame()

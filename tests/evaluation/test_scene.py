@@ -108,15 +108,15 @@ def test_random_faces_are_compared_with_their_nearest_frame(scene):
 
 def test_learned_rigs_are_shown_with_their_own_weights(scene):
     _, parts, data, _ = scene
-    learned = replace(parts, family="joint", base=scene[0].neutral)
+    learned = replace(parts, family="learned", base=scene[0].neutral)
     spoiled = planted.rows(parts, data.X + np.float32(20.0))
-    table = evaluated(scene, learned, spoiled, "joint_local")
+    table = evaluated(scene, learned, spoiled, "learned_local")
     rebuilt = table[(table["test"] == "reconstruction") & (table["k"] == 3)]
     assert set(rebuilt["weights"]) == {"own"}
     assert rebuilt["psnr"].min() > 40.0
 
 
-def test_left_out_expressions_of_the_joint_matrix_are_rendered(scene):
+def test_left_out_expressions_of_the_matrix_of_all_attributes_are_rendered(scene):
     made, _, _, photographs = scene
     parts = planted.components(made, family="pca", frames=6)
     data = planted.rows(parts)
@@ -136,7 +136,7 @@ def test_of_a_single_expression_nothing_is_left_out(scene):
     assert "generalisation" not in set(evaluation.pictures(Scene(made.neutral, None, photographs))["test"])
 
 
-def test_components_of_centres_are_also_shown_without_following_the_skin(scene):
+def test_components_of_centers_are_also_shown_without_following_the_skin(scene):
     made, parts, data, photographs = scene
     evaluation = MethodEvaluation("sldc_gauss_xyz", "base", parts, data, [1, 3], 0)
     evaluation.table()

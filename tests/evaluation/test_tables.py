@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from splatrig.components.labels import label_of
-from splatrig.evaluation.fit import merge_fit_metrics, summarise_fit, worst_views
-from splatrig.evaluation.images import FITS, IMAGE_COLUMNS, fitted_pictures, summarise_images, unseen_pictures
+from splatrig.evaluation.fit import merge_fit_metrics, summarize_fit, worst_views
+from splatrig.evaluation.images import FITS, IMAGE_COLUMNS, fitted_pictures, summarize_images, unseen_pictures
 from splatrig.evaluation.summary import (
     COMPARISON_COLUMNS,
     comparison,
@@ -60,7 +60,7 @@ def test_fit_metrics_of_all_expressions_are_one_table(fit, tmp_path):
 
 
 def test_fit_summary_is_the_mean_over_frames(fit):
-    table = summarise_fit(fit, np.random.default_rng(0))
+    table = summarize_fit(fit, np.random.default_rng(0))
     row = table[(table["split"] == "held_out") & (table["region"] == "mask") & (table["metric"] == "psnr")].iloc[0]
     assert row["value"] == pytest.approx(28.0)
     assert row["n"] == 3
@@ -68,7 +68,7 @@ def test_fit_summary_is_the_mean_over_frames(fit):
 
 
 def test_what_could_not_be_measured_is_said_to_be_absent(fit):
-    table = summarise_fit(fit, np.random.default_rng(0))
+    table = summarize_fit(fit, np.random.default_rng(0))
     absent = table[table["metric"] == "lpips"]
     assert len(absent) == 4
     assert absent["value"].isna().all()
@@ -77,7 +77,7 @@ def test_what_could_not_be_measured_is_said_to_be_absent(fit):
 
 def test_infinite_psnr_is_left_out_and_counted_out(fit):
     fit.loc[fit["expression"] == "E001", "psnr"] = np.inf
-    table = summarise_fit(fit, np.random.default_rng(0))
+    table = summarize_fit(fit, np.random.default_rng(0))
     row = table[(table["split"] == "train") & (table["region"] == "mask") & (table["metric"] == "psnr")].iloc[0]
     assert row["value"] == pytest.approx(27.0)
     assert row["n"] == 2
@@ -145,7 +145,7 @@ def picture_scores():
 
 
 def test_picture_scores_become_means_over_frames():
-    table = summarise_images(picture_scores(), np.random.default_rng(0))
+    table = summarize_images(picture_scores(), np.random.default_rng(0))
     row = pick(table, "image_psnr", k=5).iloc[0]
     assert row["value"] == pytest.approx(26.0)
     assert row["n"] == 2
@@ -157,7 +157,7 @@ def test_random_faces_and_left_out_frames_have_metrics_of_their_own():
     scores = picture_scores()
     random = scores.assign(test="specificity", sample=np.arange(len(scores)) // 2)
     left_out = scores.assign(test="generalisation", role="left_out")
-    table = summarise_images(pd.concat([scores, random, left_out]), np.random.default_rng(0))
+    table = summarize_images(pd.concat([scores, random, left_out]), np.random.default_rng(0))
     assert pick(table, "specificity_psnr", k=1)["n"].tolist() == [2]
     assert pick(table, "generalisation_psnr", k=1)["split"].tolist() == ["left_out"]
 
@@ -165,7 +165,7 @@ def test_random_faces_and_left_out_frames_have_metrics_of_their_own():
 def test_equal_pictures_are_left_out_of_the_mean_and_counted_out():
     scores = picture_scores()
     scores.loc[scores["frame"] == "000003", "psnr"] = np.inf
-    row = pick(summarise_images(scores, np.random.default_rng(0)), "image_psnr", k=1).iloc[0]
+    row = pick(summarize_images(scores, np.random.default_rng(0)), "image_psnr", k=1).iloc[0]
     assert row["value"] == pytest.approx(23.0)
     assert row["n"] == 1
 
@@ -183,7 +183,7 @@ def test_the_fits_stand_beside_the_methods_over_the_same_pictures(fit):
 def test_held_out_expressions_are_told_from_their_photographs():
     rows = [
         (method, k, "held_out", "E003", "000001", "400002", region, 25.0, 0.8)
-        for method, k in ((FITS, 0), ("joint_local", 20))
+        for method, k in ((FITS, 0), ("learned_local", 20))
         for region in ("mask", "image")
     ]
     compared = pd.DataFrame(
@@ -191,9 +191,9 @@ def test_held_out_expressions_are_told_from_their_photographs():
     )
     table = unseen_pictures(compared, "subd2")
     assert tuple(table.columns) == IMAGE_COLUMNS
-    assert table[["method", "weights"]].to_numpy().tolist() == [[FITS, "fit"], ["joint_local", "photographs"]]
-    summary = summarise_images(table, np.random.default_rng(0))
-    assert pick(summary, "image_psnr", method="joint_local", split="held_out")["value"].iloc[0] == pytest.approx(25.0)
+    assert table[["method", "weights"]].to_numpy().tolist() == [[FITS, "fit"], ["learned_local", "photographs"]]
+    summary = summarize_images(table, np.random.default_rng(0))
+    assert pick(summary, "image_psnr", method="learned_local", split="held_out")["value"].iloc[0] == pytest.approx(25.0)
 
 
 def methods():
@@ -208,7 +208,7 @@ def methods():
         part.add("compactness", 0.9, "share", 10, k=5)
     local.add("converged", 0.0, "1 yes, 0 no", 1, k=5)
     local.add("iterations", 200.0, "iterations", 1, k=5)
-    rig, fits = MethodTable("joint_global", "subd2"), MethodTable(FITS, "subd2")
+    rig, fits = MethodTable("learned_global", "subd2"), MethodTable(FITS, "subd2")
     rig.add("compactness", 0.9, "share", 10, k=5)
     rig.add("image_psnr", 31.0, "dB", 12, k=5, interval=(30.5, 31.5))
     fits.add("image_psnr", 30.0, "dB", 12, k=0, interval=(29.5, 30.5))
@@ -238,7 +238,7 @@ def sweeps():
 
 
 def test_key_numbers_take_the_largest_k_and_say_how(fit):
-    numbers = key_numbers(summarise_fit(fit, np.random.default_rng(0)), methods(), sweeps(), None)
+    numbers = key_numbers(summarize_fit(fit, np.random.default_rng(0)), methods(), sweeps(), None)
     assert numbers["value"].tolist() == pytest.approx([28.0, 31.0, 0.7, 0.9])
     assert numbers["unit"].tolist() == ["dB", "dB", "mm", "mm"]
     assert "frames fitted one by one 30.00 dB" in numbers["how"].iloc[1]
@@ -247,7 +247,7 @@ def test_key_numbers_take_the_largest_k_and_say_how(fit):
 
 
 def test_the_headline_says_number_unit_interval_and_count(fit):
-    numbers = key_numbers(summarise_fit(fit, np.random.default_rng(0)), methods(), sweeps(), None)
+    numbers = key_numbers(summarize_fit(fit, np.random.default_rng(0)), methods(), sweeps(), None)
     answers = headline(numbers, what_was_measured(fit, methods()))["answer"]
     assert answers[0].startswith("3 frames of 2 expressions from 1 training camera and 1 held-out camera")
     assert answers[2].startswith("31 dB [30.5, 31.5], n = 12: the same")
@@ -256,8 +256,8 @@ def test_the_headline_says_number_unit_interval_and_count(fit):
 
 def test_key_numbers_do_without_learned_rigs(fit):
     without = methods()
-    without = without[~without["method"].isin(["joint_global", FITS])]
-    numbers = key_numbers(summarise_fit(fit, np.random.default_rng(0)), without, sweeps(), None)
+    without = without[~without["method"].isin(["learned_global", FITS])]
+    numbers = key_numbers(summarize_fit(fit, np.random.default_rng(0)), without, sweeps(), None)
     assert numbers["value"].tolist() == pytest.approx([28.0, 0.7, 0.9])
 
 
@@ -275,12 +275,12 @@ def test_the_main_table_has_a_number_a_row_with_unit_and_count():
 def test_the_table_for_people_has_a_column_a_method_and_says_intervals():
     wide = side_by_side(main_table()).set_index("quantity")
     assert wide.columns.tolist() == [
-        *("unit", "n", "global (joint PCA)", "local (Gaussian SLDC)", "joint global", "frames fitted one by one")
+        *("unit", "n", "global (PCA)", "local (Gaussian SLDC)", "learned global", "frames fitted one by one")
     ]
-    assert wide.loc["pictures, held-out cameras, PSNR", "joint global"] == "31.00 [30.50, 31.50]"
-    assert wide.loc["pictures, held-out cameras, PSNR", "global (joint PCA)"] == ""
+    assert wide.loc["pictures, held-out cameras, PSNR", "learned global"] == "31.00 [30.50, 31.50]"
+    assert wide.loc["pictures, held-out cameras, PSNR", "global (PCA)"] == ""
     assert wide.loc["rows of zeros", "local (Gaussian SLDC)"] == "82.0"
-    assert wide.loc["components k", "joint global"] == "5"
+    assert wide.loc["components k", "learned global"] == "5"
 
 
 def test_a_method_that_did_not_converge_is_said_to_and_so_is_an_absent_metric(fit):
@@ -289,15 +289,15 @@ def test_a_method_that_did_not_converge_is_said_to_and_so_is_an_absent_metric(fi
         "closed form",
         "NO (200 iterations)",
     ]
-    said = remarks(summarise_fit(fit, np.random.default_rng(0)), table)
+    said = remarks(summarize_fit(fit, np.random.default_rng(0)), table)
     assert "Did not converge: local (Gaussian SLDC)." in said
     assert "LPIPS was not measured" in said
-    assert remarks(summarise_fit(fit.assign(lpips=0.1), np.random.default_rng(0)), table.iloc[:1]) == ""
+    assert remarks(summarize_fit(fit.assign(lpips=0.1), np.random.default_rng(0)), table.iloc[:1]) == ""
 
 
 def test_without_held_out_cameras_pictures_are_called_those_of_training_cameras(fit):
     seen = fit.assign(split="train")
-    summary = summarise_fit(seen, np.random.default_rng(0))
+    summary = summarize_fit(seen, np.random.default_rng(0))
     numbers = key_numbers(summary, methods(), sweeps(), None)
     assert numbers["question"].iloc[0].endswith("photographs of the cameras that they were fitted to?")
     assert numbers["value"].iloc[0] == 28.0
@@ -324,8 +324,8 @@ def test_methods_at_two_levels_are_told_apart():
         part.add("compactness", 0.5, "share", 10, k=5)
     table = comparison(pd.concat([part.frame() for part in carried]), sweeps(), runtimes(), None)
     assert side_by_side(table).columns.tolist()[3:] == [
-        "joint PCA, carried up from base",
-        "joint PCA, carried up from subd1",
+        "PCA, carried up from base",
+        "PCA, carried up from subd1",
     ]
 
 

@@ -75,7 +75,7 @@ def test_animations_hold_weights_over_seconds(file):
     assert np.all(weights[[0, -1]] == 0)
 
 
-def test_trimesh_opens_it_with_its_triangles_and_colours(head, file):
+def test_trimesh_opens_it_with_its_triangles_and_colors(head, file):
     geometry = next(iter(trimesh.load(file, process=False).geometry.values()))
     np.testing.assert_allclose(geometry.vertices * 1000, head.vertices, atol=1e-4)
     np.testing.assert_array_equal(geometry.faces, head.faces)
@@ -91,7 +91,7 @@ def test_few_moved_vertices_are_stored_sparse():
     assert moving < 0.7
 
 
-def test_components_that_move_no_centres_are_refused():
+def test_components_that_move_no_centers_are_refused():
     rig = small_rig.rig("pca")
     columns = rig.components.columns["f_dc"]
     parts = replace(

@@ -39,7 +39,7 @@ def test_the_file_is_as_the_extension_asks(tmp_path):
     np.testing.assert_array_equal(last, gaussians.shN[:, 14])
 
 
-def test_programs_without_the_extension_see_coloured_points(tmp_path):
+def test_programs_without_the_extension_see_colored_points(tmp_path):
     gaussians = random_gaussians(7)
     write_splat_glb(tmp_path / "a.glb", gaussians)
     points = next(iter(trimesh.load(tmp_path / "a.glb", process=False).geometry.values()))
@@ -50,7 +50,7 @@ def test_programs_without_the_extension_see_coloured_points(tmp_path):
     np.testing.assert_allclose(colors, linear_colors(gaussians), atol=1e-5)
 
 
-def test_colours_are_decoded_from_srgb():
+def test_colors_are_decoded_from_srgb():
     gaussians = random_gaussians(3)
     flat = type(gaussians)(**dict(gaussians.items()) | {"sh0": np.zeros((3, 1, 3), np.float32)})
     np.testing.assert_allclose(linear_colors(flat), 0.21404114, atol=1e-6)  # of 0.5

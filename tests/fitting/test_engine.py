@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from splatrig.config.models import JointBatch
+from splatrig.config.models import LearnedBatch
 from splatrig.dataset.photographs import Photographs, View
 from splatrig.fitting import objective as objective_module
 from splatrig.fitting.compare_view import render_view
@@ -17,8 +17,8 @@ from splatrig.fitting.losses import photometric_loss, size_loss
 from splatrig.fitting.occlusion import ALL, Occlusion
 from splatrig.fitting.schedule import Shot
 from splatrig.fitting.trainable_rig import TrainableRig
-from splatrig.learned.fit import JointFit
-from splatrig.learned.plan import JointPlan
+from splatrig.learned.fit import LearnedFit
+from splatrig.learned.plan import LearnedPlan
 from support import known_rig
 from support.known_rig import Planted
 
@@ -31,30 +31,30 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> Planted:
     return known_rig.plant(tmp_path_factory.mktemp("planted"))
 
 
-def taken(joint: JointFit, groups: list[list[Shot]], monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
+def taken(learned: LearnedFit, groups: list[list[Shot]], monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
     """Make one step; return the gradients that reach its optimiser, by parameter, and the loss."""
     found: dict[str, Tensor] = {}
 
     def keep(step: int, seen: list[int], slopes: Tensor) -> None:
         assert step == STEP
         assert seen == sorted({group[0].frame for group in groups})
-        found.update({name: t.grad.clone() for name, t in joint.rig.parameters().items() if name != "weights"})
+        found.update({name: t.grad.clone() for name, t in learned.rig.parameters().items() if name != "weights"})
         found["weights"] = slopes.clone()
 
-    monkeypatch.setattr(joint.optimizer, "step", keep)
-    joint.fit.step(STEP, groups)
-    return found | {"loss": joint.losses.per_step.sum()}
+    monkeypatch.setattr(learned.optimizer, "step", keep)
+    learned.fit.step(STEP, groups)
+    return found | {"loss": learned.losses.per_step.sum()}
 
 
-def plainly(joint: JointFit, groups: list[list[Shot]], plan: JointPlan) -> dict[str, Tensor]:
+def plainly(learned: LearnedFit, groups: list[list[Shot]], plan: LearnedPlan) -> dict[str, Tensor]:
     """Return what `taken` returns, by autograd through one picture after the other."""
-    rig, objective = joint.rig, joint.fit.objective
+    rig, objective = learned.rig, learned.fit.objective
     total, background = torch.zeros((), device=rig.device), objective.backdrops.at(STEP)
     for group in groups:
         frame = group[0].frame
         activated = rig.activated(rig.weights[frame : frame + 1])
         for number, shot in enumerate(group):
-            key = (joint.schedule.seed, 6, STEP, frame, number)
+            key = (learned.schedule.seed, 6, STEP, frame, number)
             shown = plan.occlusion.shown(activated.means[None], objective.normals, shot.view.viewmats, [key])
             seen = activated if shown is None else replace(activated, opacities=activated.opacities * shown[0])
             rendered, photographed = render_view(seen, shot.view, plan.render, background)
@@ -102,13 +102,13 @@ def test_a_step_goes_down_the_gradient_of_the_mean_over_its_pictures(
     plan = known_rig.plan(local=local, occlusion=occlusion, render=render, size_weight=0.3)
     rig = TrainableRig(known_rig.disturbed(truth, 0, local=local), plan.rates, device)
     with Photographs(truth.frames, device, workers=2, processes=False) as photographs:
-        schedule = known_rig.schedule(truth, JointBatch(len(groups), 1))
-        joint = JointFit(rig, photographs, schedule, known_rig.surroundings(truth), plan)
+        schedule = known_rig.schedule(truth, LearnedBatch(len(groups), 1))
+        learned = LearnedFit(rig, photographs, schedule, known_rig.surroundings(truth), plan)
         shots = shots_of(photographs, groups)
         if len(groups) > 1:
             shots[1][0] = cropped_unequally(shots[1][0], 40, 37)
-        expected = plainly(joint, shots, plan)
-        found = taken(joint, shots, monkeypatch)
+        expected = plainly(learned, shots, plan)
+        found = taken(learned, shots, monkeypatch)
     tolerance = 1e-5 if device == "cpu" else 1e-3  # a GPU adds up in another order in every call
     for name, gradient in expected.items():
         worst = float((found[name] - gradient).abs().max()) / float(gradient.abs().max())
@@ -126,11 +126,11 @@ def test_a_gradient_that_is_not_finite_is_left_out_alone(truth: Planted, monkeyp
         return poses
 
     with known_rig.photographs(truth) as photographs:
-        joint = JointFit(rig, photographs, known_rig.schedule(truth), known_rig.surroundings(truth), plan)
+        learned = LearnedFit(rig, photographs, known_rig.schedule(truth), known_rig.surroundings(truth), plan)
         shots = shots_of(photographs, [[(1, 0)], [(4, 2)]])
-        healthy = taken(joint, shots, monkeypatch)
+        healthy = taken(learned, shots, monkeypatch)
         monkeypatch.setattr(objective_module, "_posed", poisoned)
-        found = taken(joint, shots, monkeypatch)
+        found = taken(learned, shots, monkeypatch)
     others = torch.arange(len(rig)) != 5
     assert not found["base_means"][5].any()
     assert torch.equal(found["base_means"][others], healthy["base_means"][others])
@@ -165,14 +165,14 @@ def test_a_step_on_a_gpu_starts_few_kernels_and_waits_for_nothing(truth: Planted
     rig = TrainableRig(known_rig.disturbed(truth, 0, local=False), plan.rates, "cuda")
     kernels = []
     with Photographs(truth.frames, "cuda", workers=2, processes=False) as photographs:
-        joint = JointFit(rig, photographs, known_rig.schedule(truth), known_rig.surroundings(truth), plan)
+        learned = LearnedFit(rig, photographs, known_rig.schedule(truth), known_rig.surroundings(truth), plan)
         shots = shots_of(photographs, [[(1, 0)], [(4, 2)]])
-        joint.fit.step(0, shots)
-        waits = [waits_of(lambda step=step: joint.fit.step(step, shots)) for step in range(1, 6)]
+        learned.fit.step(0, shots)
+        waits = [waits_of(lambda step=step: learned.fit.step(step, shots)) for step in range(1, 6)]
         for step in range(6, 9):
             torch.cuda.synchronize()
             with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
-                joint.fit.step(step, shots)
+                learned.fit.step(step, shots)
                 torch.cuda.synchronize()
             events = [event for event in profile.key_averages() if event.device_type == torch.autograd.DeviceType.CUDA]
             kernels.append(sum(event.count for event in events))

@@ -27,7 +27,7 @@ def context(tmp_path_factory) -> FitContext:
     folder = tmp_path_factory.mktemp("dataset")
     dataset = tiny.write_dataset(folder, dict(zip(FRAMES, (0.0, 2.0, 4.0), strict=True)))
     config = tiny.config(steps=Steps(neutral=30, frame=12), backdrop="random")
-    return FitContext(dataset, tiny.template(), config, "mask", 0, torch.device("cpu"), checkpoint_steps=5)
+    return FitContext(dataset, tiny.template(), config, "silhouette", 0, torch.device("cpu"), checkpoint_steps=5)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_losses_metrics_and_pictures_are_in_the_event_files(context, neutral, tm
     assert len(events.Tags()["images"]) == 2
 
 
-@pytest.mark.parametrize("background", ["mask", "plate"])
+@pytest.mark.parametrize("background", ["silhouette", "plate"])
 def test_the_warm_up_fits_and_measures_a_patch(context, background):
     metrics = fitting.warm_up_kernels(replace(context, background=background))
     assert metrics["camera"].tolist() == ["warm-up", "warm-up"]

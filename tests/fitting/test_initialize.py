@@ -29,7 +29,7 @@ def _neutral() -> Gaussians:
     )
 
 
-def test_discs_lie_in_the_surface_in_the_given_colours():
+def test_discs_lie_in_the_surface_in_the_given_colors():
     vertices, faces = _mesh()
     frames = tangent_frames(vertices, faces)
     colors = np.random.default_rng(0).random((len(vertices), 3)).astype(np.float32)

@@ -13,7 +13,7 @@ def test_projection_puts_a_point_on_the_axis_at_the_principal_point():
     np.testing.assert_allclose(depths, [10, -10])
 
 
-def test_front_vertices_get_the_colour_of_the_photographs_and_the_back_is_unseen():
+def test_front_vertices_get_the_color_of_the_photographs_and_the_back_is_unseen():
     frame = tiny.frame_data()
     faces = tiny.template().levels["subd1"].faces
     images = np.zeros((len(frame.views), tiny.HEIGHT, tiny.WIDTH, 4), np.uint8)
@@ -34,7 +34,7 @@ def test_pixels_outside_the_silhouette_have_no_vote():
     np.testing.assert_allclose(colors[seen], np.broadcast_to([0.0, 1.0, 0.0], colors[seen].shape), atol=1e-6)
 
 
-def test_unseen_vertices_continue_the_colours_around_them():
+def test_unseen_vertices_continue_the_colors_around_them():
     vertices, faces = tiny.ellipsoid()
     values = np.clip(0.5 + vertices / 400, 0, 1)
     known = vertices[:, 2] > -45
@@ -45,7 +45,7 @@ def test_unseen_vertices_continue_the_colours_around_them():
     assert (spread <= values[known].max(axis=0) + 1e-9).all()
 
 
-def test_a_piece_that_nobody_sees_gets_the_mean_colour():
+def test_a_piece_that_nobody_sees_gets_the_mean_color():
     faces = np.array([[0, 1, 2], [3, 4, 5]])
     known = np.array([True, True, True, False, False, False])
     values = np.array([[0.0, 0.3, 1.0], [0.5, 0.3, 0.0], [1.0, 0.3, 0.5]])

@@ -22,7 +22,7 @@ def test_there_and_back_is_where_it_was(axes):
 
 
 @pytest.mark.parametrize("axes", AXES)
-def test_places_shapes_and_colours_are_the_same_seen_from_the_other_frame(axes):
+def test_places_shapes_and_colors_are_the_same_seen_from_the_other_frame(axes):
     gaussians = random_gaussians(30)
     moved = to_axes(gaussians, axes)
     scale, signs = AXES[axes]

@@ -44,7 +44,7 @@ def test_basis_is_orthonormal_over_the_sphere():
     np.testing.assert_allclose(basis.T @ (weights[:, None] * basis), np.eye(16), atol=1e-13)
 
 
-def test_colour_is_half_for_zero_coefficients_and_never_negative():
+def test_color_is_half_for_zero_coefficients_and_never_negative():
     directions = random_directions(10)
     assert (sh_to_rgb(torch.zeros(10, 16, 3, dtype=torch.float64), directions, 3) == 0.5).all()
     dark = torch.zeros(10, 16, 3, dtype=torch.float64)
@@ -63,7 +63,7 @@ def test_gradients_pass_gradcheck():
     assert torch.autograd.gradcheck(lambda s, d: sh_to_rgb(s, d, 3), (sh, directions))
 
 
-def test_view_directions_point_from_the_camera_centre():
+def test_view_directions_point_from_the_camera_center():
     angle = 0.3
     rotation = torch.tensor([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
     center = torch.tensor([10.0, -20.0, 500.0], dtype=torch.float64)

@@ -67,7 +67,7 @@ def test_processes_that_compute_together_get_a_card_each(tmp_path, monkeypatch):
     first = choose_places("auto", 2)
     second = choose_places("cuda", 1)
     assert sorted(first + second) == ["2", "7", "GPU-5"]
-    with pytest.raises(InputError, match=r"joint\.devices: got 4, but this job sees 3 GPUs \(2, GPU-5, 7\); lower"):
+    with pytest.raises(InputError, match=r"learned\.devices: got 4, but this job sees 3 GPUs \(2, GPU-5, 7\); lower"):
         choose_places("auto", 4)
     assert choose_places("cpu", 4) == ["", "", "", ""]
     for claim in claims:

@@ -97,7 +97,7 @@ def test_the_folder_of_a_killed_starter_is_removed_by_the_next_one(tmp_path: Pat
 def test_when_one_is_killed_the_others_end_and_it_is_named(started: Started) -> None:
     os.kill(started.ranks[1], signal.SIGKILL)
     said = started.end()
-    assert "InputError: joint: process 2 of 2 (CPU) was ended by SIGKILL; where memory is short" in said
+    assert "InputError: learned rig: process 2 of 2 (CPU) was ended by SIGKILL; where memory is short" in said
     assert started.starter.returncode == 1
     assert not any(is_alive(rank) for rank in started.ranks)
 

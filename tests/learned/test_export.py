@@ -82,7 +82,7 @@ def test_bounded_components_reach_one_and_keep_their_supports() -> None:
 def test_the_base_travels_through_the_file(tmp_path: Path, extra: bool) -> None:
     learned = rig(extra=extra)
     components = exported(learned)
-    path = tmp_path / "joint_global.h5"
+    path = tmp_path / "learned_global.h5"
     write_components(path, components)
     read = read_components(path)
     np.testing.assert_array_equal(read.rows(), components.rows())

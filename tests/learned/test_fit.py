@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from splatrig.config.models import JointBatch
+from splatrig.config.models import LearnedBatch
 from splatrig.fitting import objective
 from splatrig.fitting.checkpoint import Checkpoints, Slot
 from splatrig.fitting.engine import Fit
@@ -17,8 +17,8 @@ from splatrig.fitting.recipe import Plan
 from splatrig.fitting.schedule import Schedule, Window
 from splatrig.fitting.trainable_rig import RigStart, TrainableRig
 from splatrig.io.errors import InputError
-from splatrig.learned.fit import JointFit, segment_laplacian
-from splatrig.learned.plan import JointPlan
+from splatrig.learned.fit import LearnedFit, segment_laplacian
+from splatrig.learned.plan import LearnedPlan
 from splatrig.rasterize import Views, rasterize
 from support import known_rig, tiny
 from support.known_rig import Planted
@@ -44,17 +44,17 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> Planted:
 def learn(
     truth: Planted,
     start: RigStart,
-    plan: JointPlan,
+    plan: LearnedPlan,
     schedule: Schedule | None = None,
     slot: Slot | None = None,
     **changes: object,
-) -> tuple[TrainableRig, JointFit]:
+) -> tuple[TrainableRig, LearnedFit]:
     """Learn a rig; `changes` are other surroundings than the planted ones."""
     rig, surroundings = TrainableRig(start, plan.rates), replace(known_rig.surroundings(truth), **changes)
     with known_rig.photographs(truth) as photographs:
-        joint = JointFit(rig, photographs, schedule or known_rig.schedule(truth), surroundings, plan)
-        joint.run(slot)
-    return rig, joint
+        learned = LearnedFit(rig, photographs, schedule or known_rig.schedule(truth), surroundings, plan)
+        learned.run(slot)
+    return rig, learned
 
 
 def arrays(rig: TrainableRig) -> dict[str, np.ndarray]:
@@ -62,8 +62,8 @@ def arrays(rig: TrainableRig) -> dict[str, np.ndarray]:
 
 
 def test_a_planted_global_rig_is_recovered_up_to_its_gauge(truth: Planted) -> None:
-    rig, joint = learn(truth, known_rig.disturbed(truth, 0, local=False), known_rig.plan(400))
-    assert joint.history[-1][3] > RECOVERED_DB
+    rig, learned = learn(truth, known_rig.disturbed(truth, 0, local=False), known_rig.plan(400))
+    assert learned.history[-1][3] > RECOVERED_DB
     weights = rig.weights.detach().numpy()
     gauge, *_ = np.linalg.lstsq(weights, truth.weights, rcond=None)
     for k in range(3):
@@ -71,8 +71,8 @@ def test_a_planted_global_rig_is_recovered_up_to_its_gauge(truth: Planted) -> No
 
 
 def test_a_planted_local_rig_is_recovered_inside_its_supports(truth: Planted) -> None:
-    rig, joint = learn(truth, known_rig.disturbed(truth, 0, local=True), known_rig.plan(400, local=True))
-    assert joint.history[-1][3] > RECOVERED_DB
+    rig, learned = learn(truth, known_rig.disturbed(truth, 0, local=True), known_rig.plan(400, local=True))
+    assert learned.history[-1][3] > RECOVERED_DB
     weights = rig.weights.detach().numpy()
     for k in range(3):
         assert np.corrcoef(weights[:, k], truth.weights[:, k])[0, 1] > RECOVERED_CORRELATION
@@ -85,11 +85,11 @@ def test_the_group_lasso_shrinks_supports_that_are_too_wide(truth: Planted) -> N
     start = known_rig.disturbed(truth, 0, local=True)
     wide = replace(start.blocks[0], support=np.ones_like(truth.support))
     plan = known_rig.plan(300, local=True, sparsity=1.0)
-    rig, joint = learn(truth, replace(start, blocks=(wide,)), plan)
+    rig, learned = learn(truth, replace(start, blocks=(wide,)), plan)
     moving = rig.blocks[0].dense().any(dim=2).numpy()
     assert moving[truth.support].mean() > 0.95
     assert moving[~truth.support].mean() < 0.6
-    assert joint.history[-1][3] > RECOVERED_DB - 3
+    assert learned.history[-1][3] > RECOVERED_DB - 3
 
 
 def test_a_killed_fit_goes_on_to_the_same_bits(truth: Planted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,8 +110,8 @@ def test_a_killed_fit_goes_on_to_the_same_bits(truth: Planted, tmp_path: Path, m
     with pytest.raises(KeyboardInterrupt):
         learn(truth, start, plan, slot=slot)
     monkeypatch.setattr(Fit, "step", step)
-    resumed, joint = learn(truth, start, plan, slot=slot)
-    assert [row[0] for row in joint.history] == [10, 20, 30]
+    resumed, learned = learn(truth, start, plan, slot=slot)
+    assert [row[0] for row in learned.history] == [10, 20, 30]
     for name, array in arrays(undisturbed).items():
         assert np.array_equal(array, arrays(resumed)[name]), name
 
@@ -119,8 +119,8 @@ def test_a_killed_fit_goes_on_to_the_same_bits(truth: Planted, tmp_path: Path, m
 def test_a_checkpoint_of_another_fit_is_not_used(truth: Planted, tmp_path: Path) -> None:
     start, plan = known_rig.disturbed(truth, 1, local=False), known_rig.plan(4, check_every=2)
     learn(truth, start, plan, slot=Checkpoints(tmp_path, "one").slot("fit"))
-    _, joint = learn(truth, start, plan, slot=Checkpoints(tmp_path, "other").slot("fit", every_seconds=1e9))
-    assert [row[0] for row in joint.history] == [2, 4]
+    _, learned = learn(truth, start, plan, slot=Checkpoints(tmp_path, "other").slot("fit", every_seconds=1e9))
+    assert [row[0] for row in learned.history] == [2, 4]
 
 
 class _FrameOrder(Schedule):
@@ -142,12 +142,12 @@ def test_no_components_equals_fitting_the_base_alone(truth: Planted) -> None:
     plan = known_rig.plan(40, rates=rates, base_rates=rates, final_rate=0.1, check_every=1000, size_weight=0.1)
     base = known_rig.disturbed(truth, 0, local=False).base
     start = RigStart(base, np.zeros((1, 0), np.float32), (), neutral_row=0)
-    schedule = _FrameOrder([(0, 0)], JointBatch(1, 1), seed=5)
+    schedule = _FrameOrder([(0, 0)], LearnedBatch(1, 1), seed=5)
     rig = TrainableRig(start, rates)
     single = Planted(truth.base, truth.weights[:1], truth.deltas, truth.support, truth.frames[:1])
     surroundings = replace(known_rig.surroundings(single), validation=())
     with known_rig.photographs(single) as photographs:
-        JointFit(rig, photographs, schedule, surroundings, plan).run()
+        LearnedFit(rig, photographs, schedule, surroundings, plan).run()
     view = truth.frames[0]
     images = known_rig.photographs_of(truth.base, view.cameras)
     frame = FrameData(**vars(view), vertices=base.means.astype(np.float64), views=tiny.views(images, view.cameras))
@@ -207,24 +207,24 @@ def test_one_bad_picture_changes_nothing_and_many_stop_the_fit(truth: Planted, m
 
     monkeypatch.setattr(objective, "photometric_loss", sometimes_nan)
     bad = {5}
-    rig, joint = learn(truth, known_rig.disturbed(truth, 0, local=False), known_rig.plan(20, check_every=10))
-    assert joint.bad_steps == 1
+    rig, learned = learn(truth, known_rig.disturbed(truth, 0, local=False), known_rig.plan(20, check_every=10))
+    assert learned.bad_steps == 1
     assert all(np.isfinite(array).all() for array in arrays(rig).values())
     calls.clear()
     bad = set(range(3, 20))
-    with pytest.raises(InputError, match=r"lower joint\.rate_factor"):
+    with pytest.raises(InputError, match=r"lower learned\.rate_factor"):
         learn(truth, known_rig.disturbed(truth, 0, local=False), known_rig.plan(20, check_every=10))
 
 
 def test_held_out_cameras_choose_nothing(truth: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rig is that of the last step, also where earlier ones measured better: the tables report these cameras."""
     falling = iter(range(1000, 0, -1))
-    monkeypatch.setattr(JointFit, "measure", lambda _fit, _pair: float(next(falling)))
+    monkeypatch.setattr(LearnedFit, "measure", lambda _fit, _pair: float(next(falling)))
     plan = known_rig.plan(12, check_every=3, base_rates=replace(known_rig.RATES, sh0=3.0))
     start = known_rig.disturbed(truth, 0, local=False)
-    rig, joint = learn(truth, start, plan)
-    assert [step for step, *_ in joint.history] == [3, 6, 9, 12]
-    assert np.all(np.diff([row[3] for row in joint.history]) < 0)
+    rig, learned = learn(truth, start, plan)
+    assert [step for step, *_ in learned.history] == [3, 6, 9, 12]
+    assert np.all(np.diff([row[3] for row in learned.history]) < 0)
     unmeasured, other = learn(truth, start, plan, validation=())
     assert np.isnan([row[3] for row in other.history]).all()
     for name, array in arrays(rig).items():
@@ -232,25 +232,25 @@ def test_held_out_cameras_choose_nothing(truth: Planted, monkeypatch: pytest.Mon
 
 
 def test_a_held_out_camera_that_sees_no_head_does_not_spoil_the_mean(truth: Planted, monkeypatch) -> None:
-    plain = JointFit.measure
+    plain = LearnedFit.measure
     blind = known_rig.surroundings(truth).validation[0]
-    monkeypatch.setattr(JointFit, "measure", lambda fit, pair: np.nan if pair == blind else plain(fit, pair))
-    _, joint = learn(truth, truth.start(), known_rig.plan(4, check_every=2))
-    assert all(np.isfinite(row[3]) for row in joint.history)
+    monkeypatch.setattr(LearnedFit, "measure", lambda fit, pair: np.nan if pair == blind else plain(fit, pair))
+    _, learned = learn(truth, truth.start(), known_rig.plan(4, check_every=2))
+    assert all(np.isfinite(row[3]) for row in learned.history)
 
 
-def test_the_laplacian_couples_neighbours_of_a_segment_by_their_distance_in_time() -> None:
+def test_the_laplacian_couples_neighbors_of_a_segment_by_their_distance_in_time() -> None:
     laplacian = segment_laplacian(["A/000010", "B/000003", "A/000004", "A/000020"])
     w = np.array([1.0, 5.0, 3.0, 2.0])
     assert w @ laplacian @ w == pytest.approx((1 - 3) ** 2 / 6 + (2 - 1) ** 2 / 10)
     assert np.allclose(laplacian @ np.ones(4), 0)
 
 
-def test_smoothness_pulls_neighbouring_frames_together(truth: Planted) -> None:
+def test_smoothness_pulls_neighboring_frames_together(truth: Planted) -> None:
     start = known_rig.disturbed(truth, 0, local=True)
     rough, _ = learn(truth, start, known_rig.plan(150, local=True))
     smooth, _ = learn(truth, start, known_rig.plan(150, local=True, smoothness=10.0))
-    laplacian = known_rig.surroundings(truth).neighbours
+    laplacian = known_rig.surroundings(truth).neighbors
     roughness = [
         float(np.trace(w.T @ laplacian @ w)) for w in (rig.weights.detach().numpy() for rig in (rough, smooth))
     ]

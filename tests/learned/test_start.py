@@ -4,7 +4,7 @@ import pytest
 from splatrig.components.component_file import Components
 from splatrig.components.fields import Columns
 from splatrig.components.rig import Rig
-from splatrig.config.models import JointAppearance
+from splatrig.config.models import LearnedAppearance
 from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.io.errors import InputError
 from splatrig.learned.start import (
@@ -76,7 +76,7 @@ def test_the_rest_row_gives_the_neutral(components: Components) -> None:
 
 def test_an_extra_block_moves_nothing_at_first(components: Components) -> None:
     start = start_from_components(components, BASE, ("xyz",), 0, bounded=False)
-    both = with_extra(start, JointAppearance(["opacity", "f_rest"], 3), np.random.default_rng(0), bounded=False)
+    both = with_extra(start, LearnedAppearance(["opacity", "f_rest"], 3), np.random.default_rng(0), bounded=False)
     assert both.weights.shape == (FRAMES, K + 3)
     rig = TrainableRig(both, known_rig.RATES)
     rows = rig.rows(rig.weights)
@@ -86,9 +86,9 @@ def test_an_extra_block_moves_nothing_at_first(components: Components) -> None:
 
 def test_an_attribute_cannot_be_in_two_blocks(components: Components) -> None:
     start = start_from_components(components, BASE, ("xyz",), 0, bounded=False)
-    start = with_extra(start, JointAppearance(["opacity"], 1), np.random.default_rng(0), bounded=False)
-    with pytest.raises(InputError, match=r"joint\.appearance\.attributes"):
-        with_extra(start, JointAppearance(["opacity"], 1), np.random.default_rng(0), bounded=False)
+    start = with_extra(start, LearnedAppearance(["opacity"], 1), np.random.default_rng(0), bounded=False)
+    with pytest.raises(InputError, match=r"learned\.appearance\.attributes"):
+        with_extra(start, LearnedAppearance(["opacity"], 1), np.random.default_rng(0), bounded=False)
 
 
 def test_a_random_start_is_the_base_with_weights_to_learn_from() -> None:

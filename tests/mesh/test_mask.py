@@ -49,7 +49,7 @@ def test_the_mask_holds_the_nearest_share(fraction, expected):
     assert distance[mask].max() <= distance[~mask].min(initial=np.inf)
 
 
-def test_a_centre_that_does_not_exist_is_named():
+def test_a_center_that_does_not_exist_is_named():
     with pytest.raises(InputError, match="vertex 9 does not exist"):
         nearest_vertices(np.zeros((3, 3)), 9, 0.5)
 

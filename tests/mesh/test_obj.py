@@ -69,7 +69,7 @@ def test_negative_indices_count_back_from_the_face(tmp_path):
     assert_array_equal(mesh.faces, [[1, 2, 3], [4, 0, 1]])
 
 
-def test_comments_materials_colours_and_blank_lines_are_passed_over(tmp_path):
+def test_comments_materials_colors_and_blank_lines_are_passed_over(tmp_path):
     mesh = read(tmp_path, "# head\nmtllib a.mtl\n\nv 0 0 0 .1 .2 .3\nv 1 0 0 1\r\nv 0 1 0\no x\ns 1\nf 1 2 3\n")
     assert mesh.vertices.shape == (3, 3)
 

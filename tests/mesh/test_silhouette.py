@@ -68,7 +68,7 @@ def test_random_triangles_before_across_and_behind_the_camera_agree_with_brute_f
     assert_same_but_for_ties(silhouette(vertices, faces, *view), brute_force(vertices, faces, *view))
 
 
-def test_neighbouring_triangles_leave_no_gap():
+def test_neighboring_triangles_leave_no_gap():
     vertices, faces = ellipsoid_head(4)
     view = camera(60, 90, focal=100.0)
     for seed in range(5):
@@ -116,7 +116,7 @@ def test_a_camera_inside_the_head_sees_it_everywhere():
     assert silhouette(vertices, faces, viewmat, K, width, height).min() == 255
 
 
-def test_a_single_pixel_and_corners_at_the_camera_centre_do_no_harm():
+def test_a_single_pixel_and_corners_at_the_camera_center_do_no_harm():
     vertices = np.array([[0.0, 0, 0], [1e-9, 0, 0], [50.0, 80.0, 500.0], [-70.0, 30.0, 500.0]])
     alpha = silhouette(vertices, np.array([[0, 1, 2], [0, 2, 3], [0, 0, 0]]), np.eye(4), np.eye(3) * 50, 1, 1)
     assert alpha.shape == (1, 1)

@@ -9,7 +9,7 @@ from splatrig.rasterize import activate
 from support.random_gaussians import random_gaussians
 
 
-def test_activated_values_are_what_the_rasteriser_takes():
+def test_activated_values_are_what_the_rasterizer_takes():
     gaussians = random_gaussians(50)
     activated = activate(on_device(gaussians))
     np.testing.assert_allclose(activated.scales.numpy(), np.exp(gaussians.log_scales), rtol=1e-6)
@@ -39,7 +39,7 @@ def test_the_length_of_a_quaternion_does_not_matter():
     torch.testing.assert_close(longer.quats, activate(tensors).quats)
 
 
-def test_quaternions_keep_their_lengths_where_the_rasteriser_takes_them_off():
+def test_quaternions_keep_their_lengths_where_the_rasterizer_takes_them_off():
     tensors = on_device(random_gaussians(5))
     longer = 3 * tensors.quats
     assert activate(replace(tensors, quats=longer), unit_quats=False).quats is longer

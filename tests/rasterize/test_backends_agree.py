@@ -94,7 +94,7 @@ def test_the_original_back_end_differs_by_its_shorter_splats_only():
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_principal_points_far_from_the_centre_agree(backend):
+def test_principal_points_far_from_the_center_agree(backend):
     scene = moderate(random_scene(800, 150, 203, dtype=torch.float32, seed=7, scale_mm=3))
     scene.Ks[:, 0, 2] += 40
     scene.Ks[:, 1, 2] -= 30

@@ -60,7 +60,7 @@ def test_degrees_that_do_not_fit_are_refused(degree, message):
         random_scene(sh_bases=9).splats(degree)
 
 
-def test_backgrounds_need_one_colour_a_camera():
+def test_backgrounds_need_one_color_a_camera():
     with pytest.raises(InputError, match=r"backgrounds of shape \[1, 3\], got \[3\]"):
         random_scene().views(torch.zeros(3, dtype=torch.float64))
 

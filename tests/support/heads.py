@@ -29,7 +29,7 @@ def head(subdivisions: int = 2, *, skin: bool = False) -> Head:
     """A head of two families, of which the second moves centres alone; with `skin`, Gaussians follow it there."""
     made = planted.head(subdivisions)
     families = {
-        "pca_all": family(made, "pca_all", family="pca", skin=skin, attributes=planted.JOINT, count=4, seed=3),
+        "pca_all": family(made, "pca_all", family="pca", skin=skin, attributes=planted.ALL_ATTRIBUTES, count=4, seed=3),
         "sldc_gauss_xyz": family(made, "sldc_gauss_xyz", skin=skin, count=5),
     }
     return Head("planted", families, template(made))

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from splatrig.config.models import JointBatch, Rates
+from splatrig.config.models import LearnedBatch, Rates
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Frame
 from splatrig.dataset.photographs import Pair, Photographs
@@ -19,7 +19,7 @@ from splatrig.fitting.trainable_rig import BlockStart, RigStart, TrainableRig
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.tensors import on_device
 from splatrig.learned.fit import Surroundings, segment_laplacian
-from splatrig.learned.plan import JointPlan
+from splatrig.learned.plan import LearnedPlan
 from splatrig.rasterize import Views, activate, rasterize
 
 FIELDS = ("means", "sh0", "quats", "log_scales")
@@ -141,7 +141,7 @@ def disturbed(planted: Planted, seed: int, *, local: bool) -> RigStart:
     return RigStart(Gaussians(**(dict(planted.base.items()) | base)), weights.astype(np.float32), (block,), 0)
 
 
-def plan(steps: int = 600, *, local: bool = False, **changes: object) -> JointPlan:
+def plan(steps: int = 600, *, local: bool = False, **changes: object) -> LearnedPlan:
     """Return a plan for the planted rig."""
     values = {
         "steps": steps,
@@ -158,7 +158,7 @@ def plan(steps: int = 600, *, local: bool = False, **changes: object) -> JointPl
         "render": RENDER,
         "size_weight": 0.0,
     }
-    return JointPlan(**(values | changes))
+    return LearnedPlan(**(values | changes))
 
 
 def training_pairs(planted: Planted) -> list[Pair]:
@@ -184,9 +184,9 @@ def surroundings(planted: Planted) -> Surroundings:
     return Surroundings(edges, outward, segment_laplacian(names), tuple(validation_pairs(planted)))
 
 
-def schedule(planted: Planted, batch: JointBatch | None = None, **changes: int) -> Schedule:
+def schedule(planted: Planted, batch: LearnedBatch | None = None, **changes: int) -> Schedule:
     """Return the order of the planted rig's training pairs."""
-    return Schedule(training_pairs(planted), batch or JointBatch(2, 1), seed=3, **changes)
+    return Schedule(training_pairs(planted), batch or LearnedBatch(2, 1), seed=3, **changes)
 
 
 def photographs(planted: Planted) -> Photographs:

@@ -16,7 +16,7 @@ from splatrig.evaluation.method import MethodEvaluation
 from splatrig.gaussians.gaussians import Gaussians
 
 RADIUS_MM = 90.0
-JOINT = ("xyz", "f_dc", "rotation", "scale")
+ALL_ATTRIBUTES = ("xyz", "f_dc", "rotation", "scale")
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def components(
         face_mask=made.vertices[:, 2] > 0,
         frames=tuple(f"E{frame // 3:03d}/{frame:06d}" for frame in range(frames)),
         limits=(0.0, 1.0) if family == "sldc" else None,
-        base=made.neutral if family == "joint" else None,
+        base=made.neutral if family == "learned" else None,
     )
 
 
@@ -104,8 +104,8 @@ def rows(planted: Components, X: NDArray | None = None, held_out: int = 0) -> At
     if held_out:
         train[-held_out:] = False
     matrix = matrix.astype(np.float32)
-    centres = slice(0, 3 * len(planted.face_mask))
-    return AttributeRows(matrix, planted.frames, train, 0, reach_of(matrix[:, centres], 0))
+    centers = slice(0, 3 * len(planted.face_mask))
+    return AttributeRows(matrix, planted.frames, train, 0, reach_of(matrix[:, centers], 0))
 
 
 def evaluate_method(

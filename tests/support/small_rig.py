@@ -13,7 +13,7 @@ NAMES = ("SLDC 01 · chin · jawOpen", "SLDC 02 · lèvre", "SLDC 03 · brow")
 
 
 def rig(family: str = "sldc", *, follow: bool = False) -> Rig:
-    attributes = ("xyz",) if family == "sldc" else planted.JOINT
+    attributes = ("xyz",) if family == "sldc" else planted.ALL_ATTRIBUTES
     parts = planted.components(HEAD, family=family, attributes=attributes)
     return Rig.of(parts, HEAD.neutral, skin_of(HEAD.vertices, HEAD.faces) if follow else None)
 

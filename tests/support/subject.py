@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from splatrig.config.models import JointAppearance, JointBatch, JointConfig, JointLocal, JointSolve
+from splatrig.config.models import LearnedAppearance, LearnedBatch, LearnedConfig, LearnedLocal, LearnedSolve
 from splatrig.config.sldc import AdmmConfig, GaussMap, SldcConfig, TrapezoidMap
 from splatrig.dataset.cameras import write_cameras
 from splatrig.gaussians.gaussians import Gaussians
@@ -42,18 +42,18 @@ def sldc_config(**changes: object) -> SldcConfig:
     return SldcConfig(**(values | changes))
 
 
-def joint_config(**changes: object) -> JointConfig:
-    """Return settings of a short joint fit."""
+def learned_config(**changes: object) -> LearnedConfig:
+    """Return settings of a short learned fit."""
     values = {
         "families": ["global", "local"],
         "k": 2,
         "start": "mesh",
         "level": "subd1",
         "attributes": ["xyz", "f_dc", "rotation", "scale"],
-        "appearance": JointAppearance([], 1),
+        "appearance": LearnedAppearance([], 1),
         "steps": 60,
         "devices": 1,
-        "batch": JointBatch(2, 1),
+        "batch": LearnedBatch(2, 1),
         "rate_factor": 0.5,
         "base_rate_factor": 0.5,
         "weight_rate": 0.02,
@@ -66,10 +66,10 @@ def joint_config(**changes: object) -> JointConfig:
         "validation_pairs": 5,
         "memory_gib": 1.0,
         "passes": 2,
-        "local": JointLocal(0.5, "gauss", "hard", 0.0),
-        "solve": JointSolve(30, 0.05),
+        "local": LearnedLocal(0.5, "gauss", "hard", 0.0),
+        "solve": LearnedSolve(30, 0.05),
     }
-    return JointConfig(**(values | changes))
+    return LearnedConfig(**(values | changes))
 
 
 def sides_of(vertices: np.ndarray) -> np.ndarray:  # [2, V]

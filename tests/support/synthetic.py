@@ -220,7 +220,7 @@ def matched_correlations(found: np.ndarray, planted: np.ndarray) -> np.ndarray:
 
 def weights_of(components: Components, rows: np.ndarray) -> np.ndarray:
     """Return the weights [M, K] whose rows come closest to `rows` [M, D] in standardised units."""
-    return np.linalg.lstsq(components.C.T.astype(np.float64), components.standardise(rows).T, rcond=None)[0].T
+    return np.linalg.lstsq(components.C.T.astype(np.float64), components.standardize(rows).T, rcond=None)[0].T
 
 
 def pca_components(matrix: AttributeMatrix, found: Decomposition) -> Components:

@@ -40,7 +40,7 @@ def config(**changes: object) -> TrainingConfig:
         "sh_degree": 3,
         "backdrop": "black",
         "initial": InitialShape(tangent_scale=0.5, normal_scale=0.15, opacity=0.9),
-        "seed_steps": 5,
+        "original_steps": 5,
         "plateau": 0.0,
         "refit": Refit(below_db=0.0, steps_factor=3.0),
         "checkpoint_steps": 0,
@@ -70,12 +70,12 @@ def cameras(count: int = 5) -> Cameras:
     """Cameras on an arc in front of the head, 1 m away; the first is held out."""
     viewmats = []
     for angle in np.linspace(-0.7, 0.7, count):
-        centre = 1000.0 * np.array([np.sin(angle), 0.1, np.cos(angle)])
-        forward = -centre / np.linalg.norm(centre)
+        center = 1000.0 * np.array([np.sin(angle), 0.1, np.cos(angle)])
+        forward = -center / np.linalg.norm(center)
         right = np.cross(forward, [0.0, 1.0, 0.0])
         right /= np.linalg.norm(right)
         rotation = np.stack([right, np.cross(forward, right), forward])
-        viewmats.append(np.block([[rotation, -(rotation @ centre)[:, None]], [np.zeros((1, 3)), np.ones((1, 1))]]))
+        viewmats.append(np.block([[rotation, -(rotation @ center)[:, None]], [np.zeros((1, 3)), np.ones((1, 1))]]))
     K = np.array([[230.0, 0.0, 19.0], [0.0, 231.0, 25.0], [0.0, 0.0, 1.0]])
     return Cameras(
         names=tuple(f"4000{index:02d}" for index in range(count)),

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 import torch.distributed
 
-from splatrig.config.models import JointBatch
+from splatrig.config.models import LearnedBatch
 from splatrig.fitting.checkpoint import Checkpoints, Slot
 from splatrig.fitting.engine import Fit
 from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.fitting.world import World
 from splatrig.io.errors import InputError
-from splatrig.learned.fit import JointFit
+from splatrig.learned.fit import LearnedFit
 from support import known_rig
 from support.known_rig import Planted
 
@@ -32,17 +32,17 @@ class _DyingFit(Fit):
         super().step(step, groups, **options)
 
 
-class _Dies(JointFit):
+class _Dies(LearnedFit):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self.fit = _DyingFit(**vars(self.fit))
 
 
-def learned(truth: Planted, kind: type[JointFit] = JointFit, slot: Slot | None = None) -> dict[str, np.ndarray]:
+def learned(truth: Planted, kind: type[LearnedFit] = LearnedFit, slot: Slot | None = None) -> dict[str, np.ndarray]:
     """Learn the planted rig from four frames a step, alone or with others; return its tensors and the measurements."""
     torch.set_num_threads(1)
     rig = TrainableRig(known_rig.disturbed(truth, 0, local=True), known_rig.RATES)
-    schedule = known_rig.schedule(truth, JointBatch(4, 1))
+    schedule = known_rig.schedule(truth, LearnedBatch(4, 1))
     with known_rig.photographs(truth) as photographs:
         fit = kind(rig, photographs, schedule, known_rig.surroundings(truth), PLAN, World.current())
         report = fit.run(slot)

@@ -42,7 +42,7 @@ def local_family(made: planted.Head) -> Family:
 def planted_head() -> Head:
     made = planted.head(3)
     families = {
-        "pca_all": heads.family(made, "pca_all", family="pca", attributes=planted.JOINT, count=4, seed=3),
+        "pca_all": heads.family(made, "pca_all", family="pca", attributes=planted.ALL_ATTRIBUTES, count=4, seed=3),
         LOCAL: local_family(made),
     }
     return Head("planted", families, heads.template(made))

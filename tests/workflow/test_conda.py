@@ -31,8 +31,8 @@ OUTPUTS = (
     "gaussians/E012_Jaw_Open_Huge_Smile.h5",
     "components/base/pca_all.h5",
     "evaluation/fit.csv",
-    "control/panels/joint_local.json",
-    "export/joint_local/rig.safetensors",
+    "control/panels/learned_local.json",
+    "export/learned_local/rig.safetensors",
 )
 
 

@@ -65,7 +65,7 @@ def test_every_file_that_a_page_asks_for_can_be_made(finished):
 def test_snakemake_understands(command, finished):
     words = _filled(command)
     if "folds.yaml" in words:  # which the line before the command writes
-        (finished.directory / "folds.yaml").write_text("evaluation: {joint_folds: 3}\n")
+        (finished.directory / "folds.yaml").write_text("evaluation: {learned_folds: 3}\n")
     if {"--unlock", "--report"} & set(words):  # these are run; all others would compute
         words += ["--cores", "2", "--configfile", str(finished.config)]
     else:
@@ -129,7 +129,7 @@ def test_the_results_that_the_readme_lists_are_there(finished):
 def test_python_on_a_page_runs(page, finished):
     """With the results of the tiny capture in place of the demo's."""
     code = "\n".join(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S))
-    code = code.replace("results/demo", "results/tiny").replace("joint_global", "joint_local")
+    code = code.replace("results/demo", "results/tiny").replace("learned_global", "learned_local")
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=finished.directory,

@@ -13,7 +13,7 @@ def test_every_family_keeps_the_invariant_of_the_component_file(finished):
     assert {path.stem.split("_")[0] for path in files} >= {"pca", "mbspca", "sldc", "upsampled"}
     for path in files:
         with h5py.File(path, "r") as file:
-            family = next(name for name in ("pca", "mbspca", "sldc", "joint") if f"{name}_W" in file)
+            family = next(name for name in ("pca", "mbspca", "sldc", "learned") if f"{name}_W" in file)
             W, C = file[f"{family}_W"][:], file[f"{family}_C"][:]
             rows = file["dataMat"][:] if "dataMat" in file else None
             offset = file[f"{family}_offset"][:] if f"{family}_offset" in file else 0.0
@@ -40,8 +40,8 @@ def test_every_method_is_in_the_tables_with_units_and_counts(finished):
         "sldc_gauss_xyz",
         "sldc_trapezoid_xyz",
         "mbspca_xyz",
-        "joint_global",
-        "joint_local",
+        "learned_global",
+        "learned_local",
     }
     assert set(methods["method"]) == learned | {"upsampled_pca_all", "fits"}
     assert set(images["method"]) == set(methods["method"])
@@ -70,10 +70,10 @@ def test_the_original_recipe_is_compared_on_request(finished):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
     folder = finished.results / "recipes"
     summary = pd.read_csv(folder / "summary.csv")
-    assert summary["recipe"].tolist() == ["warm", "seed"]
+    assert summary["recipe"].tolist() == ["warm", "original"]
     assert np.isfinite(summary["psnr"]).all()
     spectrum = pd.read_csv(folder / "spectrum.csv")
     assert (spectrum["frames"] == 6).all()  # of three expressions, by either recipe
-    assert set(spectrum["recipe"]) == {"warm", "seed"}
+    assert set(spectrum["recipe"]) == {"warm", "original"}
     with Image.open(folder / "coherence.png") as picture:
         picture.load()

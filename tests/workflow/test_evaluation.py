@@ -18,13 +18,13 @@ def asked(finished, tmp_path_factory):
     shutil.copytree(finished.directory, project.directory, symlinks=True)
     with (
         project.changed_config("capture.held_out.expressions", [HELD_OUT]),
-        project.changed_config("joint.families", ["global"]),
-        project.changed_config("control.families", ["joint_global"]),
-        project.changed_config("joint.k", 1),  # two training frames are left, one of them the neutral
+        project.changed_config("learned.families", ["global"]),
+        project.changed_config("control.families", ["learned_global"]),
+        project.changed_config("learned.k", 1),  # two training frames are left, one of them the neutral
         project.changed_config("rendering.components", 1),
         project.changed_config("video.family", "pca_all"),
         project.changed_config("export.family", "pca_all"),
-        project.changed_config("evaluation.joint_folds", 1),
+        project.changed_config("evaluation.learned_folds", 1),
     ):
         done = project.snakemake(UNSEEN, FOLDS)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
@@ -40,7 +40,7 @@ def test_rigs_are_shown_in_expressions_that_nothing_was_learned_from(asked):
     assert set(table["expression"]) == {HELD_OUT}
     assert set(table["role"]) == {"held_out"}
     sources = table.groupby("method")["weights"].agg(set).to_dict()
-    assert sources == {"fits": {"fit"}, "pca_all": {"photographs"}, "joint_global": {"photographs"}}
+    assert sources == {"fits": {"fit"}, "pca_all": {"photographs"}, "learned_global": {"photographs"}}
     assert len(table) == 3 * 2 * 2  # methods, frames, held-out cameras
     assert table["psnr"].between(5.0, 60.0).all()
     assert table["ssim"].between(0.0, 1.0).all()
@@ -48,12 +48,12 @@ def test_rigs_are_shown_in_expressions_that_nothing_was_learned_from(asked):
 
 def test_a_fold_is_measured_in_millimetres_and_in_pictures(asked):
     table = read(asked, FOLDS)
-    assert set(table["method"]) == {"pca_all", "joint_global"}
+    assert set(table["method"]) == {"pca_all", "learned_global"}
     assert set(table["expression"]) == {LEFT_OUT}
     assert set(table["metric"]) == {"generalisation_xyz", "generalisation_surface"}
     assert set(table["n"]) == {2}
     assert table["value"].between(0.01, 50.0).all()
-    images = read(asked, f"results/tiny/evaluation/images/folds/{LEFT_OUT}/joint_global.csv")
+    images = read(asked, f"results/tiny/evaluation/images/folds/{LEFT_OUT}/learned_global.csv")
     assert set(images["role"]) == {"left_out"}
     assert set(images["expression"]) == {LEFT_OUT}
     assert images["psnr"].between(5.0, 60.0).all()
@@ -63,14 +63,14 @@ def test_the_rig_of_a_fold_was_learned_without_its_expression(asked):
     frames = read(asked, f"results/tiny/evaluation/folds/{LEFT_OUT}/frames.csv")
     roles = frames.groupby("expression")["role"].agg(set).to_dict()
     assert roles == {"E001_Neutral_Eyes_Open": {"train"}, LEFT_OUT: {"held_out"}, HELD_OUT: {"held_out"}}
-    log = (asked.directory / "logs" / "tiny" / "joint_without" / f"{LEFT_OUT}_global.log").read_text()
+    log = (asked.directory / "logs" / "tiny" / "learn_rig_without" / f"{LEFT_OUT}_global.log").read_text()
     assert ", 2 frames: " in log
 
 
 def test_asking_for_folds_starts_them_and_the_merges_alone(finished):
-    with finished.changed_config("evaluation.joint_folds", 1):
+    with finished.changed_config("evaluation.learned_folds", 1):
         pending = finished.pending()
-    folds = {"leave_out": 1, "mesh_components_without": 2, "joint_without": 2, "pca_without": 1, "evaluate_fold": 3}
+    folds = {"leave_out": 1, "mesh_components_without": 2, "learn_rig_without": 2, "pca_without": 1, "evaluate_fold": 3}
     folds |= {"merge_folds": 1}
-    merges = {"merge_methods", "draw_figures", "summarise_evaluation"}
+    merges = {"merge_methods", "draw_figures", "summarize_evaluation"}
     assert {rule: count for rule, count in pending.items() if rule not in merges} == folds

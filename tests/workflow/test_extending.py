@@ -84,7 +84,7 @@ def test_what_a_page_adds_can_be_asked_for(extended, family, name):
     assert np.square(rows - W @ C.reshape(len(C), -1)).sum() < 0.2 * np.square(rows).sum()
 
 
-def test_the_added_rasteriser_renders_what_the_others_render(extended):
+def test_the_added_rasterizer_renders_what_the_others_render(extended):
     done = subprocess.run(
         [sys.executable, "-c", RENDERS_ALIKE],
         capture_output=True,

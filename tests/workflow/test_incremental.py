@@ -12,11 +12,11 @@ ROOT = Path(__file__).resolve().parents[2]
 CAPTURE = {"demo_rig", "demo_segment", "demo_frames"}
 DATA = {"calibration", "cameras", "restructure", "frames", "template"}
 FITS = {"fit_neutral", "fit_expression"}
-SLDC_ONWARDS = {"sldc", "evaluate_method", "evaluate_truth", "merge_methods", "draw_figures", "summarise_evaluation"}
+SLDC_ONWARDS = {"sldc", "evaluate_method", "evaluate_truth", "merge_methods", "draw_figures", "summarize_evaluation"}
 BEFORE_SLDC = CAPTURE | DATA | FITS | {"attributes", "pca", "mbspca", "upsampling"}
-RIGS = {"mesh_components", "joint"}
+RIGS = {"mesh_components", "learn_rig"}
 SHOWN = {"render_family", "control_panel", "video", "export_pose", "export_head", "export_rig"}
-MERGES = {"merge_methods", "evaluate_truth", "compare_heat_maps", "draw_figures", "summarise_evaluation"}
+MERGES = {"merge_methods", "evaluate_truth", "compare_heat_maps", "draw_figures", "summarize_evaluation"}
 
 CHANGES = [
     ("components.sldc.lambda", 2.0, SLDC_ONWARDS, BEFORE_SLDC | RIGS),
@@ -44,8 +44,8 @@ CHANGES = [
         CAPTURE | DATA | FITS | {"attributes", "pca", "sldc"},
     ),
     ("training.refit.below_db", 2.0, {"fit_expression", "attributes"}, CAPTURE | DATA | RIGS | {"fit_neutral"}),
-    ("joint.steps", 9, {"joint"} | SHOWN, BEFORE_SLDC | {"sldc", "mesh_components"}),
-    ("joint.local.lambda", 3.0, RIGS | SHOWN, BEFORE_SLDC | {"sldc"}),
+    ("learned.steps", 9, {"learn_rig"} | SHOWN, BEFORE_SLDC | {"sldc", "mesh_components"}),
+    ("learned.local.lambda", 3.0, RIGS | SHOWN, BEFORE_SLDC | {"sldc"}),
     ("control.percentiles", [2, 98], {"control_panel", "video", "export_pose"}, BEFORE_SLDC | RIGS | {"render_family"}),
     ("video.zoom", 1.0, {"video"}, BEFORE_SLDC | RIGS | SHOWN - {"video"}),
     ("export.ply_axes", "metres", {"export_pose", "export_fidelity"}, BEFORE_SLDC | RIGS | SHOWN - {"export_pose"}),
@@ -53,14 +53,14 @@ CHANGES = [
 """Key, its value, rules that rerun (among others), rules that do not."""
 ONE_MORE = [
     ("components.upsample", ["base", "subd1"], {"upsampling": 1, "evaluate_method": 1}),
-    ("rendering.families", ["pca_all", "joint_local", "sldc_trapezoid_xyz"], {"render_family": 1}),
+    ("rendering.families", ["pca_all", "learned_local", "sldc_trapezoid_xyz"], {"render_family": 1}),
     ("video.tracks", ["tour", "E042_Mouth_Nose_Left"], {"video": 1}),
 ]
 ONE_SUPPORT = ("components.sldc.trapezoid.d_max", 0.5)
-ONE_FAMILY = ("joint.local.sparsity", 0.1)
+ONE_FAMILY = ("learned.local.sparsity", 0.1)
 """One more method or family: its own jobs. Without one: none."""
 ONE_LESS = [("components.sldc.supports", ["gauss"]), ("components.upsample", [])]
-NO_MATTER = [("training.checkpoint_steps", 3), ("training.seed_steps", 4), ("joint.solve.steps", 5)]
+NO_MATTER = [("training.checkpoint_steps", 3), ("training.original_steps", 4), ("learned.solve.steps", 5)]
 EXPRESSIONS = ["E001_Neutral_Eyes_Open", "E012_Jaw_Open_Huge_Smile", "E042_Mouth_Nose_Left", "E057_Cheeks_Puffed"]
 ONE_EXPRESSION_MORE = ("capture.expressions", EXPRESSIONS)
 ROWS = [*CHANGES, *ONE_MORE, *ONE_LESS, *NO_MATTER, ONE_SUPPORT, ONE_FAMILY, ONE_EXPRESSION_MORE]
@@ -100,7 +100,7 @@ def test_what_no_result_depends_on_reruns_nothing(pending, change):
 
 def test_another_support_map_or_family_is_left_alone(pending):
     by_support, by_family = pending(*ONE_SUPPORT), pending(*ONE_FAMILY)
-    assert by_support["sldc"] == by_family["joint"] == 1
+    assert by_support["sldc"] == by_family["learn_rig"] == 1
     assert not by_support.keys() & RIGS
     assert "mesh_components" not in by_family
 

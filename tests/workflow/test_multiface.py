@@ -25,7 +25,7 @@ BASE = {
     },
     "demo": {"cameras": 6, "image_height": 64, "samples": 1, "frames": 2, "tracked_vertices": 300},
     "components": {"pca": {"k": 2}, "mbspca": {"k": 2}, "sldc": {"k": 2}},
-    "joint": {"k": 2},
+    "learned": {"k": 2},
     "rendering": {"components": 2},
     "evaluation": {"ks": [1, 2]},
 }
@@ -120,9 +120,9 @@ def test_the_demo_gives_the_same_through_a_folder_and_through_a_misbehaving_serv
     assert not any(release.faults.values())
     captures = project.directory / "resources" / "captures"
     for part in ("images", "tracked_mesh"):
-        served, synthesised = files(captures / "served" / part), files(captures / "demo" / part)
+        served, synthesized = files(captures / "served" / part), files(captures / "demo" / part)
         assert {n: d for n, d in served.items() if "timestamp" not in n} == {
-            n: d for n, d in synthesised.items() if "timestamp" not in n
+            n: d for n, d in synthesized.items() if "timestamp" not in n
         }
     results = project.directory / "results"
     local, served = files(results / "by_folder"), files(results / "by_server")

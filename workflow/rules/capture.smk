@@ -85,7 +85,7 @@ rule restructure:
             "holes": CFG.capture.holes,
             "image_scale": CFG.capture.image_scale,
             "color": CFG.capture.color,
-            "silhouettes": CFG.capture.background == "mask",
+            "silhouettes": CFG.capture.background == "silhouette",
             "subdivisions": CFG.mesh.subdivisions,
         },
     message:

@@ -30,20 +30,20 @@ rule fit_coherence:
 
 use rule fit_expression as fit_expression_alone with:
     output:
-        gaussians=results("recipes/seed/gaussians/{expression}.h5"),
-        picture=results("recipes/seed/renders/{expression}.png"),
-        events=directory(results("recipes/seed/tensorboard/{expression}")),
+        gaussians=results("recipes/original/gaussians/{expression}.h5"),
+        picture=results("recipes/original/renders/{expression}.png"),
+        events=directory(results("recipes/original/tensorboard/{expression}")),
     log:
-        logs("recipes/seed/{expression}.log"),
+        logs("recipes/original/{expression}.log"),
     benchmark:
-        benchmarks("recipes/seed/{expression}.tsv")
+        benchmarks("recipes/original/{expression}.tsv")
     params:
-        training=training_params(replace(CFG.training, recipe="seed")),
+        training=training_params(replace(CFG.training, recipe="original")),
         background=CFG.capture.background,
         expression="{expression}",
         seed=CFG.seed,
         device=CFG.device,
-        progress=results("progress/recipes/seed/{expression}"),
+        progress=results("progress/recipes/original/{expression}"),
         lib=lib("fit_expression.py"),
     message:
         "Fit the frames of {wildcards.expression} each on its own, by the original recipe"
@@ -53,7 +53,7 @@ use rule fit_coherence as compare_recipes with:
     input:
         neutral=results("gaussians/neutral.h5"),
         warm=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
-        seed=expand(results("recipes/seed/gaussians/{expression}.h5"), expression=EXPRESSIONS),
+        original=expand(results("recipes/original/gaussians/{expression}.h5"), expression=EXPRESSIONS),
     output:
         coherence=results("recipes/coherence.csv"),
         spectrum=results("recipes/spectrum.csv"),
@@ -64,7 +64,7 @@ use rule fit_coherence as compare_recipes with:
     benchmark:
         benchmarks("recipes/compare.tsv")
     params:
-        recipes=["warm", "seed"],
+        recipes=["warm", "original"],
         lib=lib("fit_coherence.py"),
     message:
         "Comparing this recipe's frames with the original recipe's"

@@ -156,11 +156,11 @@ def gpu(count=1):
 def _check_gpus():
     """Snakemake gives a job no more of a limited resource than there is, and says nothing: then two GPUs are one."""
     limit = {name: resource.value for name, resource in workflow.global_resources.items()}.get("gpu")
-    wanted = gpu(CFG.joint.devices)
+    wanted = gpu(CFG.learned.devices)
     if workflow.is_main_process and limit is not None and limit < wanted:
         sys.exit(
-            f"error: joint.devices: got {wanted}, but jobs of this run may use {limit} GPUs at a time; say so by "
-            f"--resources gpu={wanted} (or more), or lower joint.devices."
+            f"error: learned.devices: got {wanted}, but jobs of this run may use {limit} GPUs at a time; say so by "
+            f"--resources gpu={wanted} (or more), or lower learned.devices."
         )
 
 
@@ -184,8 +184,8 @@ def fit_threads(cpu):
 
 def training_params(training=CFG.training):
     """The training section without what no result depends on."""
-    seed_steps = training.seed_steps if training.recipe == "seed" else 1
-    return to_mapping(replace(training, checkpoint_steps=0, seed_steps=seed_steps))
+    original_steps = training.original_steps if training.recipe == "original" else 1
+    return to_mapping(replace(training, checkpoint_steps=0, original_steps=original_steps))
 
 
 def training_of_neutral():
@@ -206,7 +206,7 @@ def sldc_with(support, **changes):
 
 
 def attributes_side_by_side(wildcards):
-    """The attributes side by side in a component file: all of the joint matrix, or one."""
+    """The attributes side by side in a component file: all of the matrix of all attributes, or one."""
     return CFG.components.attributes if wildcards.attribute == "all" else [wildcards.attribute]
 
 

@@ -119,8 +119,8 @@ rule track_photographs:
         gpu=gpu(),
     params:
         name="{expression}/{frame}",
-        solve=to_mapping(CFG.joint.solve),
-        training=joint_training(),
+        solve=to_mapping(CFG.learned.solve),
+        training=learned_training(),
         background=CFG.capture.background,
         device=CFG.device,
         lib=lib("track_photographs.py"),
@@ -147,7 +147,7 @@ rule retarget:
         benchmarks("retarget/{family}/from_{source}/{source_family}/{track}.tsv")
     wildcard_constraints:
         source="[A-Za-z0-9][A-Za-z0-9_.-]*",
-        source_family="(pca|mbspca|sldc|joint)_[a-z_]+",
+        source_family="(pca|mbspca|sldc|learned)_[a-z_]+",
         track="[A-Za-z0-9_./-]+",
     conda:
         "../../envs/control.yaml"

@@ -174,7 +174,7 @@ rule draw_figures:
         "../scripts/draw_figures.py"
 
 
-rule summarise_evaluation:
+rule summarize_evaluation:
     input:
         **({"truth": results("evaluation/truth.csv")} if HAS_TRUTH else {}),
         views=results("evaluation/fit.csv"),
@@ -201,21 +201,21 @@ rule summarise_evaluation:
         comparison_markdown=results("evaluation/comparison.md"),
         comparison_latex=results("evaluation/comparison.tex"),
     log:
-        logs("summarise_evaluation.log"),
+        logs("summarize_evaluation.log"),
     benchmark:
-        benchmarks("summarise_evaluation.tsv")
+        benchmarks("summarize_evaluation.tsv")
     conda:
         "../../envs/evaluation.yaml"
     resources:
         mem_mb=memory(1000),
         runtime=10,
     params:
-        lib=lib("summarise_evaluation.py"),
+        lib=lib("summarize_evaluation.py"),
         subject=CFG.subject,
     message:
         "Summing up"
     script:
-        "../scripts/summarise_evaluation.py"
+        "../scripts/summarize_evaluation.py"
 
 
 rule sweep_method:

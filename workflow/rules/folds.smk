@@ -1,4 +1,4 @@
-# How learned rigs generalise: learned anew without one expression at a time, evaluation.joint_folds times.
+# How learned rigs generalise: learned anew without one expression at a time, evaluation.learned_folds times.
 
 
 use rule mesh_components as mesh_components_without with:
@@ -19,7 +19,7 @@ use rule mesh_components as mesh_components_without with:
         "Components of the tracked meshes without {wildcards.fold}: {wildcards.algorithm}"
 
 
-use rule joint as joint_without with:
+use rule learn_rig as learn_rig_without with:
     input:
         neutral=results("gaussians/neutral.h5"),
         template=results("template/template.h5"),
@@ -29,16 +29,16 @@ use rule joint as joint_without with:
         plates=stage_plates(),
         start=start_without,
     output:
-        components=results("evaluation/folds/{fold}/joint_{locality}.h5"),
+        components=results("evaluation/folds/{fold}/learned_{locality}.h5"),
     log:
-        logs("joint_without/{fold}_{locality}.log"),
+        logs("learn_rig_without/{fold}_{locality}.log"),
     benchmark:
-        benchmarks("joint_without/{fold}_{locality}.tsv")
+        benchmarks("learn_rig_without/{fold}_{locality}.tsv")
     message:
         "Learning the {wildcards.locality} rig without {wildcards.fold}"
 
 
-rule joint_generalisation:
+rule learned_generalization:
     # the folds alone, without the rest of the evaluation
     input:
         results("evaluation/folds.csv") if FOLDS else [],
@@ -86,7 +86,7 @@ rule pca_without:
     params:
         fold="{fold}",
         attributes=CFG.components.attributes,
-        pca=to_mapping(replace(CFG.components.pca, k=CFG.joint.k)),
+        pca=to_mapping(replace(CFG.components.pca, k=CFG.learned.k)),
         rest=CFG.components.rest,
         lib=lib("pca_without.py"),
     message:
@@ -113,7 +113,7 @@ rule evaluate_fold:
     benchmark:
         benchmarks("evaluate_fold/{fold}_{method}.tsv")
     wildcard_constraints:
-        method="joint_global|joint_local|pca_all",
+        method="learned_global|learned_local|pca_all",
     conda:
         "../../envs/evaluation.yaml"
     threads: 1
@@ -125,8 +125,8 @@ rule evaluate_fold:
         fold="{fold}",
         method="{method}",
         level=FINEST,
-        solve=to_mapping(CFG.joint.solve),
-        training=joint_training(),
+        solve=to_mapping(CFG.learned.solve),
+        training=learned_training(),
         background=CFG.capture.background,
         device=CFG.device,
         lib=lib("evaluate_fold.py"),

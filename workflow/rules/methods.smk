@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from splatrig.config.models import JointLocal, JointSolve, Refit, Steps, track_of_pose
+from splatrig.config.models import LearnedLocal, LearnedSolve, Refit, Steps, track_of_pose
 
 POSE_SUFFIXES = ["ply", "spz", "glb"]
 
@@ -10,7 +10,7 @@ FAMILIES = {
     "pca": [*ATTRIBUTES, "all"],
     "mbspca": [*ATTRIBUTES],
     "sldc": [f"{support}_{attribute}" for support in SUPPORT_MAPS for attribute in (*ATTRIBUTES, "all")],
-    "joint": ["global", "local"],
+    "learned": ["global", "local"],
 }
 """By kind the names of the families that rules make."""
 
@@ -40,7 +40,7 @@ def compared():
     methods = [("pca_all", FINEST), ("pca_xyz", FINEST)]
     methods += [(f"sldc_{support}_{attribute}", FINEST) for support in CFG.components.sldc.supports]
     methods += [("mbspca_xyz", CFG.components.mbspca.level)]
-    methods += [(f"joint_{family}", FINEST) for family in CFG.joint.families]
+    methods += [(f"learned_{family}", FINEST) for family in CFG.learned.families]
     methods += [("upsampled_pca_all", level) for level in CFG.components.upsample]
     return methods
 
@@ -58,7 +58,7 @@ def folds():
     """The expressions that learned rigs are learned without, one at a time, spread over those that can be left out."""
     held_out = {CFG.capture.neutral, *CFG.capture.held_out.expressions}
     candidates = [name for name in EXPRESSIONS if name not in held_out]
-    count = CFG.evaluation.joint_folds if CFG.joint.families else 0
+    count = CFG.evaluation.learned_folds if CFG.learned.families else 0
     return [candidates[index * len(candidates) // count] for index in range(count)]
 
 
@@ -66,8 +66,8 @@ FOLDS = folds()
 
 
 def every_fold(path):
-    """`path` for every fold, of every learned rig and of the joint PCA, which is shown in the same way."""
-    return expand(results(path), fold=FOLDS, method=["pca_all", *(f"joint_{name}" for name in CFG.joint.families)])
+    """`path` for every fold, of every learned rig and of the PCA of all attributes, which is shown in the same way."""
+    return expand(results(path), fold=FOLDS, method=["pca_all", *(f"learned_{name}" for name in CFG.learned.families)])
 
 
 def photographs_without(wildcards):
@@ -77,7 +77,7 @@ def photographs_without(wildcards):
 
 def start_without(wildcards):
     """The components of the tracked meshes that a rig of a fold starts from; none for a random start."""
-    name = JOINT_START.get(wildcards.locality)
+    name = LEARNED_START.get(wildcards.locality)
     return [results(f"evaluation/folds/{wildcards.fold}/{name}.h5")] if name else []
 
 
@@ -101,7 +101,7 @@ def swept_section(method, family):
 
 def pictured():
     """The families whose components are pictured; of learned rigs those that are made."""
-    absent = {f"joint_{family}" for family in ("global", "local")} - {method for method, _ in COMPARED}
+    absent = {f"learned_{family}" for family in ("global", "local")} - {method for method, _ in COMPARED}
     return [family for family in CFG.rendering.families if family not in absent]
 
 
@@ -125,12 +125,12 @@ def pictures_compared():
 
 def learning_jobs():
     """Method, level, k and the benchmarks of the jobs that make it: what its run time is read from."""
-    components, joint = CFG.components, CFG.joint
-    sizes = {"pca": components.pca.k, "mbspca": components.mbspca.k, "sldc": components.sldc.k, "joint": joint.k}
+    components, learned = CFG.components, CFG.learned
+    sizes = {"pca": components.pca.k, "mbspca": components.mbspca.k, "sldc": components.sldc.k, "learned": learned.k}
     jobs = [{"method": "fits", "level": FINEST, "k": 0, "benchmarks": expand("fit/{name}.tsv", name=EXPRESSIONS)}]
     for method, level in COMPARED:
         family, _, rest = method.partition("_")
-        name = {"upsampled": f"upsampling/{level}.tsv", "joint": f"joint/{rest}.tsv"}.get(
+        name = {"upsampled": f"upsampling/{level}.tsv", "learned": f"learn_rig/{rest}.tsv"}.get(
             family, f"{family}/{level}_{rest}.tsv"
         )
         jobs += [{"method": method, "level": level, "k": sizes.get(family, sizes["pca"]), "benchmarks": [name]}]
@@ -147,42 +147,42 @@ def figure(name, category, content):
     )
 
 
-JOINT_START = {
+LEARNED_START = {
     "mesh": {"global": "mesh_pca", "local": "mesh_sldc"},
-    "rows": {"global": "pca_all", "local": f"sldc_{CFG.joint.local.map}_xyz"},
-}.get(CFG.joint.start, {})
+    "rows": {"global": "pca_all", "local": f"sldc_{CFG.learned.local.map}_xyz"},
+}.get(CFG.learned.start, {})
 
 
-def joint_training():
-    """What joint rigs take from the training section: nothing that only single frames depend on."""
+def learned_training():
+    """What learned rigs take from the training section: nothing that only single frames depend on."""
     steps, refit = Steps(neutral=1, frame=1), Refit(below_db=0.0, steps_factor=1.0)
-    return training_params(replace(CFG.training, steps=steps, frame_rate_factor=1.0, seed_steps=1, refit=refit))
+    return training_params(replace(CFG.training, steps=steps, frame_rate_factor=1.0, original_steps=1, refit=refit))
 
 
-def joint_params(family):
-    """The joint section without what the rig of a family does not depend on."""
-    joint = replace(CFG.joint, families=[family], solve=JointSolve(steps=1, rate=1.0))
+def learned_params(family):
+    """The learned section without what the rig of a family does not depend on."""
+    learned = replace(CFG.learned, families=[family], solve=LearnedSolve(steps=1, rate=1.0))
     if family == "global":
-        joint = replace(joint, local=JointLocal(lambda_=0.0, map="gauss", support="hard", sparsity=0.0))
-    return to_mapping(joint)
+        learned = replace(learned, local=LearnedLocal(lambda_=0.0, map="gauss", support="hard", sparsity=0.0))
+    return to_mapping(learned)
 
 
 def sldc_of_meshes():
     """The SLDC section for what local rigs start from."""
-    joint = CFG.joint
-    return sldc_with(joint.local.map, k=joint.k, lambda_=joint.local.lambda_, attribute="xyz")
+    learned = CFG.learned
+    return sldc_with(learned.local.map, k=learned.k, lambda_=learned.local.lambda_, attribute="xyz")
 
 
-def joint_start(wildcards):
+def learned_start(wildcards):
     """The component file that a learned rig starts from; none for a random start."""
-    name = JOINT_START.get(wildcards.locality)
-    level = "base" if CFG.joint.start == "mesh" else FINEST
+    name = LEARNED_START.get(wildcards.locality)
+    level = "base" if CFG.learned.start == "mesh" else FINEST
     return [results(f"components/{level}/{name}.h5")] if name else []
 
 
 def learned_rig_files():
     """The component files of the learned rigs."""
-    return expand(results(f"components/{FINEST}/joint_{{family}}.h5"), family=CFG.joint.families)
+    return expand(results(f"components/{FINEST}/learned_{{family}}.h5"), family=CFG.learned.families)
 
 
 def control_files():

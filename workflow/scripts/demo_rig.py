@@ -2,7 +2,7 @@ from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.capture.demo.synthesise import write_rig
+from splatrig.capture.demo.synthesize import write_rig
 from splatrig.config.models import DemoConfig, from_mapping
 
 write_rig(

@@ -6,7 +6,7 @@ from splatrig.jobs.cache import reuse
 
 entry = reuse(snakemake, __file__)
 
-from splatrig.capture.demo.synthesise import write_segment
+from splatrig.capture.demo.synthesize import write_segment
 from splatrig.config.models import DemoConfig, from_mapping
 
 write_segment(

@@ -6,11 +6,11 @@ import logging
 
 import numpy as np
 
-from splatrig.evaluation.fit import merge_fit_metrics, summarise_fit
+from splatrig.evaluation.fit import merge_fit_metrics, summarize_fit
 from splatrig.evaluation.table import write_table
 
 fit = merge_fit_metrics(snakemake.input.gaussians)
 write_table(snakemake.output.fit, fit)
-summary = summarise_fit(fit, np.random.default_rng(snakemake.params.seed))
+summary = summarize_fit(fit, np.random.default_rng(snakemake.params.seed))
 write_table(snakemake.output.summary, summary)
 logging.info("%d measurements; means over frames:\n%s", len(fit), summary.to_string(index=False))

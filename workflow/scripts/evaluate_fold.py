@@ -5,9 +5,9 @@ log_to(snakemake.log[0])
 import numba
 
 from splatrig.components.component_file import read_components
-from splatrig.config.models import JointSolve, TrainingConfig, from_mapping
+from splatrig.config.models import LearnedSolve, TrainingConfig, from_mapping
 from splatrig.evaluation.attribute_rows import read_attribute_rows
-from splatrig.evaluation.joint_folds import Fold
+from splatrig.evaluation.learned_folds import Fold
 from splatrig.evaluation.scene import open_scene
 from splatrig.evaluation.table import write_table
 from splatrig.fitting.recipe import render_options
@@ -30,7 +30,7 @@ subject = Subject.open(
 data = read_attribute_rows(inputs.attributes, components.columns.names)
 render = render_options(from_mapping(TrainingConfig, params.training), params.background)
 fold = Fold(params.method, params.level, components, data, params.fold)
-solved = fold.solve(Comparison(subject, render, from_mapping(JointSolve, params.solve), device))
+solved = fold.solve(Comparison(subject, render, from_mapping(LearnedSolve, params.solve), device))
 write_table(output.table, fold.numbers(solved))
 scene = open_scene(
     neutral=inputs.neutral,

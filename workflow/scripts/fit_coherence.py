@@ -6,7 +6,7 @@ import logging
 
 import pandas as pd
 
-from splatrig.evaluation.coherence import coherence_table, draw_coherence, spectrum_table, summarised
+from splatrig.evaluation.coherence import coherence_table, draw_coherence, spectrum_table, summarized
 from splatrig.evaluation.figures import save
 from splatrig.evaluation.fit import merge_fit_metrics
 from splatrig.evaluation.table import write_table
@@ -22,7 +22,7 @@ for recipe, paths in stores.items():
     psnr[recipe] = metrics[(metrics["split"] == "held_out") & (metrics["region"] == "mask")]["psnr"].mean()
 write_table(snakemake.output.coherence, coherence)
 write_table(snakemake.output.spectrum, spectrum)
-summary = summarised(coherence, spectrum, psnr)
+summary = summarized(coherence, spectrum, psnr)
 logging.info("\n%s", summary.to_string(index=False))
 write_table(snakemake.output.summary, summary)
 save(snakemake.output.figure, draw_coherence(coherence, spectrum))

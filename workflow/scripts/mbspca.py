@@ -15,4 +15,4 @@ with AttributeReader(snakemake.input.attributes) as reader:
     found = sparse_principal_components(matrix, k, alpha, params.seed, params.rest, snakemake.threads)
     components = assemble(reader, found, params.mbspca)
     components = named(components, read_template(snakemake.input.template), snakemake.input.get("units"))
-    write_components(snakemake.output[0], components, data_matrix(params.data_matrix, matrix, found.standardisation))
+    write_components(snakemake.output[0], components, data_matrix(params.data_matrix, matrix, found.standardization))

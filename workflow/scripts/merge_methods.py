@@ -7,8 +7,8 @@ import logging
 import numpy as np
 import pandas as pd
 
-from splatrig.evaluation.images import IMAGE_COLUMNS, fitted_pictures, summarise_images
-from splatrig.evaluation.left_out import paired_gains, solved_baseline, summarise_folds
+from splatrig.evaluation.images import IMAGE_COLUMNS, fitted_pictures, summarize_images
+from splatrig.evaluation.left_out import paired_gains, solved_baseline, summarize_folds
 from splatrig.evaluation.runtimes import job_seconds
 from splatrig.evaluation.table import RUNTIME_COLUMNS, SWEEP_COLUMNS, merge_tables, read_table, write_table
 
@@ -17,9 +17,9 @@ images = merge_tables(inputs.images, IMAGE_COLUMNS)
 fits = fitted_pictures(read_table(inputs.fit), images, params.level)
 images = pd.concat([images, fits], ignore_index=True)
 generator = np.random.default_rng(params.seed)
-tables = [merge_tables(inputs.tables), summarise_images(images[~solved_baseline(images)], generator)]
+tables = [merge_tables(inputs.tables), summarize_images(images[~solved_baseline(images)], generator)]
 if inputs.get("folds"):
-    tables += [summarise_folds(read_table(inputs.folds), generator), paired_gains(images, generator)]
+    tables += [summarize_folds(read_table(inputs.folds), generator), paired_gains(images, generator)]
 write_table(output.images, images)
 methods = pd.concat(tables, ignore_index=True)
 write_table(output.methods, methods)

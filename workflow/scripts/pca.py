@@ -17,4 +17,4 @@ with AttributeReader(snakemake.input.attributes) as reader:
     found = principal_components(matrix, params.pca["k"], params.rest, weights, snakemake.threads)
     components = assemble(reader, found, params.pca)
     components = named(components, read_template(snakemake.input.template), snakemake.input.get("units"))
-    write_components(snakemake.output[0], components, data_matrix(params.data_matrix, matrix, found.standardisation))
+    write_components(snakemake.output[0], components, data_matrix(params.data_matrix, matrix, found.standardization))

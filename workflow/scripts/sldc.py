@@ -32,5 +32,5 @@ with AttributeReader(snakemake.input.attributes) as reader:
     components = named(components, template, snakemake.input.get("units"))
     link = Path(snakemake.input.pca).name if params.data_matrix == "link" else None
     write_components(
-        snakemake.output[0], components, data_matrix(params.data_matrix, matrix, found.standardisation, link)
+        snakemake.output[0], components, data_matrix(params.data_matrix, matrix, found.standardization, link)
     )

@@ -5,7 +5,7 @@ log_to(snakemake.log[0])
 from splatrig.components.assemble import assemble, data_matrix, named
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.component_file import read_components, write_components
-from splatrig.components.matrix import standardise
+from splatrig.components.matrix import standardize
 from splatrig.components.upsampling import upsample
 from splatrig.mesh.template import read_template
 
@@ -15,8 +15,8 @@ template = read_template(snakemake.input.template)
 operator = template.between(params.level, params.finest)
 with AttributeReader(snakemake.input.attributes) as reader:
     matrix = reader.train_matrix(coarse.columns.names)
-    standardisation = standardise(matrix, params.rest, snakemake.threads)
-    found = upsample(coarse, operator, standardisation)
+    standardization = standardize(matrix, params.rest, snakemake.threads)
+    found = upsample(coarse, operator, standardization)
     components = assemble(reader, found, {"upsampled_from": params.level, "k": len(found.C)})
     components = named(components, template, snakemake.input.get("units"))
-    write_components(snakemake.output[0], components, data_matrix(params.data_matrix, matrix, standardisation))
+    write_components(snakemake.output[0], components, data_matrix(params.data_matrix, matrix, standardization))

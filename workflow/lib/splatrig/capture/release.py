@@ -27,7 +27,7 @@ ENTITY_ASSETS = ("metadata", "audio")
 """What an entity has once."""
 AVERAGE = "average"
 """The camera of a texture that is the mean over all cameras."""
-LICENCE = (
+LICENSE = (
     "CC BY-NC 4.0: credit the authors (arXiv 2207.11243), no commercial use, of the data and of what is trained on it"
 )
 

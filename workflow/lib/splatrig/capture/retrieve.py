@@ -20,7 +20,7 @@ from splatrig.capture import archive as tar
 from splatrig.capture.download import HEAD_REQUESTS, Client, MissingError
 from splatrig.capture.release import (
     AVERAGE,
-    LICENCE,
+    LICENSE,
     Archive,
     make_release,
     parse_checksums,
@@ -110,7 +110,7 @@ def retrieve(
             "set capture.download.checksums: if_listed to take them as they come."
         )
     missing = [item for item in archives if not _is_done(item, where, wanted)]
-    logger.info("%d archives, %d of them to fetch; %s", len(archives), len(missing), LICENCE)
+    logger.info("%d archives, %d of them to fetch; %s", len(archives), len(missing), LICENSE)
     client = Client(settings, sleep)
     failures: list[str] = []
     start = time.monotonic()
@@ -158,7 +158,7 @@ def _bring(
         "bytes": size,
         "files": files,
         "cameras": sorted(narrowed) if narrowed is not None else None,
-        "licence": LICENCE,
+        "licence": LICENSE,
     }
     write_text(folder / f"{item.stem}.json", json.dumps(record, indent=1) + "\n")
     if not settings.keep_archives:
@@ -251,6 +251,6 @@ def describe_plan(
         *([f"{unknown} archives of unknown size come on top."] if unknown else []),
         f"to          {where.absolute().parent}",
         f"free there  {shutil.disk_usage(existing).free / 1e9:.3f} GB; unpacked files take about what is fetched",
-        f"licence     {LICENCE}",
+        f"licence     {LICENSE}",
     ]
     return "\n".join(lines)

@@ -12,7 +12,7 @@ import numpy as np
 
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.component_file import Components, DataMatrix, Origin
-from splatrig.components.matrix import AttributeMatrix, Decomposition, Standardisation, StandardisedRows
+from splatrig.components.matrix import AttributeMatrix, Decomposition, Standardization, StandardizedRows
 from splatrig.components.names import best_units, component_names
 from splatrig.components.units import read_units
 from splatrig.mesh.template import Template
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 def assemble(reader: AttributeReader, found: Decomposition, parameters: Mapping[str, Any]) -> Components:
     """Return what a method found in the reader's training frames with its origin; `parameters` are the method's."""
-    names, frames = ", ".join(found.standardisation.columns.names), len(reader.train_frames)
+    names, frames = ", ".join(found.standardization.columns.names), len(reader.train_frames)
     logger.info(
         "%s: %d components of %s at %s, of %d training frames", found.family, len(found.C), names, reader.level, frames
     )
@@ -51,11 +51,11 @@ def named(components: Components, template: Template, units_path: str | Path | N
 
 
 def data_matrix(
-    how: str, matrix: AttributeMatrix, standardisation: Standardisation, sibling: str | None = None
+    how: str, matrix: AttributeMatrix, standardization: Standardization, sibling: str | None = None
 ) -> DataMatrix | h5py.ExternalLink | None:
     """Return what to write as `dataMat`, for `how` of config: store, omit, or link to `sibling` (store without one)."""
     if how == "omit":
         return None
     if how == "link" and sibling is not None:
         return h5py.ExternalLink(sibling, "/dataMat")
-    return StandardisedRows(matrix, standardisation)
+    return StandardizedRows(matrix, standardization)

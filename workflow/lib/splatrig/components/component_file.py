@@ -84,7 +84,7 @@ class Components:
     """
 
     family: str
-    """pca, mbspca, sldc or joint."""
+    """pca, mbspca, sldc or learned."""
     W: NDArray[np.float32]  # [F, K]
     """Scores (weights) of the training frames."""
     C: NDArray[np.float32]  # [K, D]
@@ -178,16 +178,16 @@ class Components:
         """Return frames [F, D] in stored units for weights `W` [F, K] (default: the training frames')."""
         return blend(self.rest, self.W if W is None else W, self.basis)
 
-    def standardise(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    def standardize(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return what `rows` [F, D] in stored units leave for `W @ C`: less the rest shape, standardised."""
         left = rows - self.rest
         left /= self.std
         return left
 
-    def unstandardise(
+    def unstandardize(
         self, left: NDArray[np.float32], columns: slice = slice(None)
     ) -> NDArray[np.float32]:  # [F, D], or as wide as `columns`
-        """Return the rows in stored units whose `columns` leave `left`; inverse of `standardise`."""
+        """Return the rows in stored units whose `columns` leave `left`; inverse of `standardize`."""
         return self.rest[columns] + self.std[columns] * left
 
     def by_gaussian(self) -> NDArray[np.float32]:

@@ -14,14 +14,14 @@ class Label:
 
 
 LABELS = {
-    "pca_all": Label("global (joint PCA)", "global, PCA"),
+    "pca_all": Label("global (PCA)", "global, PCA"),
     "pca_xyz": Label("COG-PCA"),
     "sldc_gauss_xyz": Label("local (Gaussian SLDC)", "local, SLDC"),
     "sldc_trapezoid_xyz": Label("T-SLDC", "local, T-SLDC"),
     "mbspca_xyz": Label("MBSPCA"),
-    "upsampled_pca_all": Label("joint PCA, carried up"),
-    "joint_global": Label("joint global", "global, learned"),
-    "joint_local": Label("joint local", "local, learned"),
+    "upsampled_pca_all": Label("PCA, carried up"),
+    "learned_global": Label("learned global", "global, learned"),
+    "learned_local": Label("learned local", "local, learned"),
     "fits": Label("frames fitted one by one"),
 }
 
@@ -32,7 +32,7 @@ def label_of(method: str) -> str:
 
 
 def title_of(family: str) -> str:
-    """Return what sliders and pages call a family: `global, learned` for joint_global."""
+    """Return what sliders and pages call a family: `global, learned` for learned_global."""
     return (family in LABELS and LABELS[family].on_pages) or _words(family)
 
 

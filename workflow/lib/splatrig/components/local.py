@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from splatrig.components.centers import CenterPriors, mirror_map
 from splatrig.components.component_file import Solver
-from splatrig.components.matrix import AttributeMatrix, Decomposition, StandardisedRows, standardise
+from splatrig.components.matrix import AttributeMatrix, Decomposition, StandardizedRows, standardize
 from splatrig.components.sldc import (
     Engine,
     LocalComponents,
@@ -92,13 +92,13 @@ def local_components(
     components are found on the coarser level first, carried up by its midpoint operator, and refined.
     """
     started = time.perf_counter()
-    standardisation = standardise(matrix, rest, threads)
+    standardization = standardize(matrix, rest, threads)
     width = matrix.columns.width
     if matrix.shape[1] != width * len(level.vertices):
         raise InputError(
             f"SLDC: the rows hold {matrix.shape[1] // width} Gaussians, the mesh {len(level.vertices)} vertices."
         )
-    rows = StandardisedRows(matrix, standardisation)
+    rows = StandardizedRows(matrix, standardization)
     locate, unit = _locality(level, config, support)
     options, size = sldc_options(config), COLUMNS_IN_CACHE // width
     mirror = mirror_map(level.vertices) if config.symmetric else None
@@ -113,7 +113,7 @@ def local_components(
         "sldc",
         W=found.W,
         C=matrix.columns.by_column(found.C),
-        standardisation=standardisation,
+        standardization=standardization,
         limits=(-1.0, 1.0) if options.signed else (0.0, 1.0),
         centers=found.places.vertices,
         partners=found.places.partner,

@@ -90,7 +90,7 @@ class AttributeMatrix:
 
 
 @dataclass(frozen=True)
-class Standardisation:
+class Standardization:
     """What turns raw rows into the rows that are decomposed: (row - mean) / std - offset."""
 
     mean: NDArray[np.float32]  # [D]
@@ -115,7 +115,7 @@ class Decomposition:
     """Scores (weights) of the rows."""
     C: NDArray[np.float32]  # [K, D]
     """Components in standardised units."""
-    standardisation: Standardisation
+    standardization: Standardization
     limits: Limits | None = None
     """Bounds that the method puts on its weights."""
     explained_variance: NDArray[np.float64] | None = None  # [K]
@@ -139,7 +139,7 @@ class Decomposition:
         origin: Origin | None = None,
     ) -> Components:
         """Return it as the value that the component file holds."""
-        own = self.standardisation
+        own = self.standardization
         found = {name: value for name, value in vars(self).items() if name not in ("standardisation", "total_variance")}
         if self.explained_variance is not None and self.total_variance is not None:
             found["explained_variance_ratio"] = self.explained_variance / self.total_variance
@@ -156,7 +156,7 @@ class Decomposition:
         )
 
 
-def centred(
+def centered(
     matrix: AttributeMatrix, block: Block, mean: NDArray[np.float32] | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:  # [width], [F, width]
     """Return the column means of a block (taken in float64, or `mean` [D] where known) and its rows without them."""
@@ -179,28 +179,28 @@ def scale_of(sum_of_squares: float, count: int, magnitude: float) -> np.float32:
     return np.float32(deviation if deviation > np.finfo(np.float32).eps * max(magnitude, 1e-30) else 1.0)
 
 
-def standardise(matrix: AttributeMatrix, rest: Rest, threads: int = 1) -> Standardisation:
+def standardize(matrix: AttributeMatrix, rest: Rest, threads: int = 1) -> Standardization:
     """Measure MEAN, STD and, for `rest` neutral, the offset of a matrix in one pass."""
     mean = np.empty(matrix.shape[1], dtype=np.float32)
     neutral = np.empty_like(mean)
     squares = np.zeros(len(matrix.names))
 
     def measure(block: Block) -> tuple[Block, NDArray[np.float32], NDArray[np.float32], float]:
-        means, rows = centred(matrix, block)
+        means, rows = centered(matrix, block)
         return block, means, rows[matrix.neutral], sum_of_squares(rows)
 
     for block, means, row, square in map_blocks(measure, matrix.blocks(), threads):
         mean[block.columns], neutral[block.columns] = means, row
         squares[block.attribute] += square
-    return finish_standardisation(matrix, mean, neutral if rest == "neutral" else None, squares)
+    return finish_standardization(matrix, mean, neutral if rest == "neutral" else None, squares)
 
 
-def finish_standardisation(
+def finish_standardization(
     matrix: AttributeMatrix,
     mean: NDArray[np.float32],  # [D]
     neutral: NDArray[np.float32] | None,  # [D] centred neutral row; None for rest = mean
     squares: NDArray[np.float64],  # [number of attributes] sums of squares of the centred numbers
-) -> Standardisation:
+) -> Standardization:
     """Return the standardisation that sums over all blocks amount to."""
     scales = np.array(
         [
@@ -209,16 +209,16 @@ def finish_standardisation(
         ],
         dtype=np.float32,
     )
-    standardisation = Standardisation(mean, scales, None, matrix.columns)
-    return standardisation if neutral is None else replace(standardisation, offset=neutral / standardisation.std)
+    standardization = Standardization(mean, scales, None, matrix.columns)
+    return standardization if neutral is None else replace(standardization, offset=neutral / standardization.std)
 
 
 @dataclass(frozen=True)
-class StandardisedRows:
+class StandardizedRows:
     """The standardised rows of a matrix as a stream (`dataMat`), or read whole for methods that need them at once."""
 
     matrix: AttributeMatrix
-    standardisation: Standardisation
+    standardization: Standardization
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -228,8 +228,8 @@ class StandardisedRows:
     def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Iterate over (columns, standardised rows [F, width])."""
         for block in self.matrix.blocks():
-            _, rows = centred(self.matrix, block, self.standardisation.mean)
-            yield block.columns, rows / self.standardisation.scales[block.attribute]
+            _, rows = centered(self.matrix, block, self.standardization.mean)
+            yield block.columns, rows / self.standardization.scales[block.attribute]
 
     def gaussian_blocks(self, size: int, threads: int = 1, count: int | None = None) -> Iterator[NDArray[np.float32]]:
         """Iterate over blocks [F, d, B] of `size` Gaussians with all d numbers of each, less the rest shape.
@@ -244,14 +244,14 @@ class StandardisedRows:
 
     def _gaussians(self, span: slice, size: int) -> list[NDArray[np.float32]]:
         """Return the Gaussians of `span`, standardised, less the rest shape, in blocks [F, d, B] of `size`."""
-        offset = self.standardisation.offset
+        offset = self.standardization.offset
         attributes = []
         for number, (name, start, _) in enumerate(self.matrix.columns.spans):
             width = ATTRIBUTES[name].size
             local = slice(span.start * width, span.stop * width)
             block = Block(number, local, slice(start + local.start, start + local.stop))
-            _, rows = centred(self.matrix, block, self.standardisation.mean)
-            rows /= self.standardisation.scales[number]
+            _, rows = centered(self.matrix, block, self.standardization.mean)
+            rows /= self.standardization.scales[number]
             if offset is not None:
                 rows -= offset[block.columns]
             attributes.append(rows.reshape(len(rows), -1, width).swapaxes(1, 2))
@@ -265,8 +265,8 @@ class StandardisedRows:
         result = np.empty(self.shape, dtype=np.float32)
         for columns, rows in self.blocks():
             result[:, columns] = rows
-        if self.standardisation.offset is not None:
-            result -= self.standardisation.offset
+        if self.standardization.offset is not None:
+            result -= self.standardization.offset
         return result
 
 

@@ -19,9 +19,9 @@ from splatrig.components.component_file import Solver
 from splatrig.components.matrix import (
     AttributeMatrix,
     Decomposition,
-    StandardisedRows,
+    StandardizedRows,
     equal_frames,
-    standardise,
+    standardize,
 )
 from splatrig.config.choices import Rest
 from splatrig.io.errors import InputError
@@ -92,6 +92,6 @@ def sparse_principal_components(
 ) -> Decomposition:
     """Return sparse components of the standardised rows about the rest shape; see `sparse_components`."""
     refuse_large(*matrix.shape)
-    standardisation = standardise(matrix, rest, threads)
-    found = sparse_components(StandardisedRows(matrix, standardisation).less_rest(), k, alpha, seed)
-    return Decomposition("mbspca", found.W, found.C, standardisation, solver=found.solver)
+    standardization = standardize(matrix, rest, threads)
+    found = sparse_components(StandardizedRows(matrix, standardization).less_rest(), k, alpha, seed)
+    return Decomposition("mbspca", found.W, found.C, standardization, solver=found.solver)

@@ -19,10 +19,10 @@ from splatrig.components.matrix import (
     AttributeMatrix,
     Block,
     Decomposition,
-    Standardisation,
-    centred,
+    Standardization,
+    centered,
     equal_frames,
-    finish_standardisation,
+    finish_standardization,
     sum_of_squares,
 )
 from splatrig.config.choices import Rest
@@ -59,18 +59,18 @@ def principal_components(
     if not 1 <= k <= bound:
         raise InputError(
             f"PCA: k: expected 1 to {bound} for {frames} training frames, of which the rest shape takes one, got {k}; "
-            "lower components.pca.k, or joint.k where it is a learned rig's."
+            "lower components.pca.k, or learned.k where it is a learned rig's."
         )
     root_weights = None if weights is None else _root_weights(matrix, weights)
     with threadpool_limits(limits=1):
-        gram, unrested, standardisation = _gram_pass(matrix, rest, root_weights, threads)
+        gram, unrested, standardization = _gram_pass(matrix, rest, root_weights, threads)
         vectors = np.linalg.eigh(gram)[1][:, ::-1][:, :k]
         projection = vectors.T.copy()
         if rest == "neutral":
             projection[:, matrix.neutral] -= projection.sum(axis=1)
         else:  # as the Gram matrix
             projection -= projection.mean(axis=1, keepdims=True)
-        C, small = _component_pass(matrix, standardisation, projection, root_weights, threads)
+        C, small = _component_pass(matrix, standardization, projection, root_weights, threads)
         squares, turn = np.linalg.eigh(small)
         squares, turn = squares[::-1], turn[:, ::-1]
         kept = int(np.count_nonzero(squares > NEGLIGIBLE * unrested))
@@ -86,7 +86,7 @@ def principal_components(
         C=C,
         explained_variance=squares[:kept] / (frames - 1),
         total_variance=float(np.trace(gram) / (frames - 1)),
-        standardisation=standardisation,
+        standardization=standardization,
     )
 
 
@@ -100,7 +100,7 @@ def _root_weights(matrix: AttributeMatrix, weights: NDArray[np.float32]) -> list
 
 def _gram_pass(
     matrix: AttributeMatrix, rest: Rest, root_weights: list[NDArray[np.float32]] | None, threads: int
-) -> tuple[NDArray[np.float64], float, Standardisation]:
+) -> tuple[NDArray[np.float64], float, Standardization]:
     """Return the Gram matrix [F, F] of the standardised rows less the rest, its trace before, and the standardisation.
 
     The trace is what rounding is to be compared with: equal frames leave nothing but rounding once the rest is off.
@@ -111,7 +111,7 @@ def _gram_pass(
     squares = np.zeros(len(matrix.names))
 
     def measure(block: Block) -> tuple[NDArray[np.float32], NDArray[np.float32], float, NDArray[np.float64]]:
-        means, rows = centred(matrix, block)
+        means, rows = centered(matrix, block)
         square, row = sum_of_squares(rows), rows[matrix.neutral].copy()
         if root_weights is not None:
             rows *= root_weights[block.attribute][block.local]
@@ -125,8 +125,8 @@ def _gram_pass(
         mean[block.columns], neutral[block.columns] = means, row
         squares[block.attribute] += square
         grams[block.attribute] += gram
-    standardisation = finish_standardisation(matrix, mean, neutral if rest == "neutral" else None, squares)
-    gram = np.einsum("a,aij->ij", standardisation.scales.astype(np.float64) ** -2, grams)
+    standardization = finish_standardization(matrix, mean, neutral if rest == "neutral" else None, squares)
+    gram = np.einsum("a,aij->ij", standardization.scales.astype(np.float64) ** -2, grams)
     unrested = float(np.trace(gram))
     if rest == "neutral":
         gram -= gram[matrix.neutral]
@@ -134,12 +134,12 @@ def _gram_pass(
     else:  # MEAN is rounded to float32; without this the rounding would show as one more component
         gram -= gram.mean(axis=0)
         gram -= gram.mean(axis=1, keepdims=True)
-    return gram, unrested, standardisation
+    return gram, unrested, standardization
 
 
 def _component_pass(
     matrix: AttributeMatrix,
-    standardisation: Standardisation,
+    standardization: Standardization,
     projection: NDArray[np.float64],  # [K, F]
     root_weights: list[NDArray[np.float32]] | None,
     threads: int,
@@ -147,10 +147,10 @@ def _component_pass(
     """Return `projection` @ standardised rows, [K, D], and the (weighted) Gram matrix [K, K] of that."""
     count = len(projection)
     C, gram = np.empty((count, matrix.shape[1]), dtype=np.float32), np.zeros((count, count))
-    scaled = [(projection / scale).astype(np.float32) for scale in standardisation.scales.astype(np.float64)]
+    scaled = [(projection / scale).astype(np.float32) for scale in standardization.scales.astype(np.float64)]
 
     def project(block: Block) -> NDArray[np.float64]:
-        _, rows = centred(matrix, block, standardisation.mean)
+        _, rows = centered(matrix, block, standardization.mean)
         projected = scaled[block.attribute] @ rows
         C[:, block.columns] = projected
         wide = projected.astype(np.float64)

@@ -82,7 +82,7 @@ class Rig:
     def _moves_at_rest(self) -> Any:  # [N, 3]
         """How far the skin of the rest face is from the neutral's; None where it is the neutral's."""
         moves = self.base.means - self.neutral.means
-        return moves if moves_centres_alone(self.families[0]) and float(abs(moves).max()) > STILL_MM else None
+        return moves if moves_centers_alone(self.families[0]) and float(abs(moves).max()) > STILL_MM else None
 
     def _like(self, array: NDArray[np.float32]) -> Any:
         """Return an array as the rig's are."""
@@ -118,7 +118,7 @@ class Rig:
     @property
     def follows(self) -> bool:
         """Whether Gaussians follow the skin: there is one, and a family that moves centres alone."""
-        return self.skin is not None and any(map(moves_centres_alone, self.families))
+        return self.skin is not None and any(map(moves_centers_alone, self.families))
 
     def pose(self, weights: Any) -> Gaussians[Any]:
         """Return the raw Gaussians [..., N, *] of `weights` [..., K], quaternions of unit length.
@@ -141,7 +141,7 @@ class Rig:
         for components, change in zip(self.families, changes, strict=True):
             parts = components.columns.by_field(change)
             fields |= {field: fields[field] + part for field, part in parts.items()}
-            if moves_centres_alone(components):
+            if moves_centers_alone(components):
                 moves = parts["means"] if moves is None else moves + parts["means"]
         if self.skin is not None and moves is not None:
             fields["quats"], fields["log_scales"] = self.skin.follow(moves, fields["quats"], fields["log_scales"])
@@ -172,7 +172,7 @@ class Rig:
         )
 
 
-def moves_centres_alone(components: Components) -> bool:
+def moves_centers_alone(components: Components) -> bool:
     """Return whether components move centres and neither turn nor scale Gaussians."""
     names = components.columns.names
     return "xyz" in names and not {"rotation", "scale"} & set(names)

@@ -101,10 +101,10 @@ def sparse_localized_components(
     Raises InputError when all frames equal the rest shape.
     """
     with threadpool_limits(limits=1):
-        return _minimise(engine, locate, options, priors or CenterPriors(), start)
+        return _minimize(engine, locate, options, priors or CenterPriors(), start)
 
 
-def _minimise(
+def _minimize(
     engine: Engine, locate: Locate, options: SldcOptions, priors: CenterPriors, start: Start | None
 ) -> LocalComponents:
     energies = engine.energies()

@@ -11,14 +11,14 @@ from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
 from splatrig.components.component_file import Components
-from splatrig.components.matrix import Decomposition, Standardisation
+from splatrig.components.matrix import Decomposition, Standardization
 from splatrig.io.errors import InputError
 
 
 def upsample(
     coarse: Components,
     operator: csr_array,  # [N_fine, N_coarse]
-    fine: Standardisation,
+    fine: Standardization,
 ) -> Decomposition:
     """Return `coarse` on the finer level: the same scores times orthonormal components [K, D_fine].
 

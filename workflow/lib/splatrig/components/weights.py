@@ -82,7 +82,7 @@ def weights_of_rows(
 
     `mask` leaves out Gaussians that are False.
     """
-    wanted, C = components.standardise(np.asarray(rows, dtype=np.float32)), components.C
+    wanted, C = components.standardize(np.asarray(rows, dtype=np.float32)), components.C
     if mask is not None:
         columns = components.columns.of_gaussians(mask)
         wanted, C = wanted[:, columns], C[:, columns]

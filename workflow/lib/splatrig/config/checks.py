@@ -60,7 +60,7 @@ def load_config(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
         raise InputError(_sentence(error, schema["$defs"]))
     config = from_mapping(Config, complete)
     _check_known("components.sldc.supports", config.components.sldc.supports, SUPPORT_MAPS)
-    _check_known("joint.local.map", [config.joint.local.map], SUPPORT_MAPS)
+    _check_known("learned.local.map", [config.learned.local.map], SUPPORT_MAPS)
     return config
 
 
@@ -78,7 +78,7 @@ def check_names(
     _check_known("capture.source", [config.capture.source], sources)
     _check_known("training.rasterizer", [config.training.rasterizer], ["auto", *rasterizers])
     _check_known("components.attributes", config.components.attributes, driving)
-    _check_known("joint.attributes", config.joint.attributes, driving)
+    _check_known("learned.attributes", config.learned.attributes, driving)
     _check_known("components.sldc.attribute", [config.components.sldc.attribute], [*attributes, "all"])
 
 
@@ -95,12 +95,12 @@ def check_families(config: Config, families: Mapping[str, Sequence[str]]) -> Non
         _check_known(key, [family], families.get(kind, [f"{other}_…" for other in families]))
         if key == "rendering.families":  # of the learned rigs it shows those that are made
             continue
-        if kind == "joint" and rest not in config.joint.families:
+        if kind == "learned" and rest not in config.learned.families:
             raise InputError(
-                f"{key}: {family} is not made, since joint.families is [{', '.join(config.joint.families)}]; "
+                f"{key}: {family} is not made, since learned.families is [{', '.join(config.learned.families)}]; "
                 "add it there, or name another family, such as pca_all."
             )
-        if key != "video.family" and kind != "joint" and not family.endswith(("_all", "_xyz")):
+        if key != "video.family" and kind != "learned" and not family.endswith(("_all", "_xyz")):
             raise InputError(
                 f"{key}: {family} moves no centres, and only what moves can be dragged or become a morph target; name "
                 "another family, such as pca_all."
@@ -255,12 +255,12 @@ def check_config(
     train = [name for name in expressions if name not in capture.held_out.expressions]
     _check_component_sizes(config, train, tracked or {})
     _check_folds(config, len(train))
-    if config.joint.batch.frames % config.joint.devices:
+    if config.learned.batch.frames % config.learned.devices:
         raise InputError(
-            f"joint.batch.frames: got {config.joint.batch.frames}, expected a multiple of joint.devices = "
-            f"{config.joint.devices}: every device takes as many of a step's frames."
+            f"learned.batch.frames: got {config.learned.batch.frames}, expected a multiple of learned.devices = "
+            f"{config.learned.devices}: every device takes as many of a step's frames."
         )
-    for key, attributes in (("components", components.attributes), ("joint", config.joint.attributes)):
+    for key, attributes in (("components", components.attributes), ("learned", config.learned.attributes)):
         if "xyz" not in attributes:
             raise InputError(
                 f"{key}.attributes: got [{', '.join(attributes)}], expected xyz among them: rigs move centres, "
@@ -286,7 +286,7 @@ def _check_component_sizes(config: Config, train: Sequence[str], tracked: Mappin
     about_rest = (frames - 1, "one less than there are training frames, for the rest shape")
     bounds = {
         "components.pca.k": (components.pca.k, *about_rest),
-        **({"joint.k": (config.joint.k, *about_rest)} if config.joint.families else {}),
+        **({"learned.k": (config.learned.k, *about_rest)} if config.learned.families else {}),
         "components.mbspca.k": (components.mbspca.k, frames, "the training frames"),
         "components.sldc.k": (components.sldc.k, frames, "the training frames"),
     }
@@ -297,8 +297,8 @@ def _check_component_sizes(config: Config, train: Sequence[str], tracked: Mappin
     if large:
         raise InputError(f"{'; '.join(large)} ({counted}).")
     placed = {"components.sldc.k": components.sldc.k}
-    if "local" in config.joint.families:
-        placed["joint.k"] = config.joint.k
+    if "local" in config.learned.families:
+        placed["learned.k"] = config.learned.k
     for key, k in placed.items():
         if len(components.sldc.centers) > k:
             raise InputError(
@@ -309,7 +309,7 @@ def _check_component_sizes(config: Config, train: Sequence[str], tracked: Mappin
     for key, level in [
         ("components.mbspca.level", components.mbspca.level),
         ("evaluation.level", config.evaluation.level),
-        ("joint.level", config.joint.level or levels[0]),
+        ("learned.level", config.learned.level or levels[0]),
         ("components.sldc.start_level", components.sldc.start_level or levels[0]),
         *[("components.upsample", name) for name in components.upsample],
         ("export.mesh_level", config.export.mesh_level or levels[0]),
@@ -327,22 +327,22 @@ def _check_component_sizes(config: Config, train: Sequence[str], tracked: Mappin
 
 def _check_folds(config: Config, train_expressions: int) -> None:
     """Check that learned rigs can be learned without one expression, as often as asked."""
-    count, frames = config.evaluation.joint_folds, (train_expressions - 1) * config.capture.frames_per_expression
+    count, frames = config.evaluation.learned_folds, (train_expressions - 1) * config.capture.frames_per_expression
     if count > train_expressions - 1:
         raise InputError(
-            f"evaluation.joint_folds: got {count}, expected at most {train_expressions - 1}, the expressions to learn "
-            "from without the neutral's, which is never left out."
+            f"evaluation.learned_folds: got {count}, expected at most {train_expressions - 1}, the expressions to "
+            "learn from without the neutral's, which is never left out."
         )
-    if count and config.joint.start == "rows":
+    if count and config.learned.start == "rows":
         raise InputError(
-            f"evaluation.joint_folds: got {count}, but with joint.start: rows rigs start from components of all fitted "
-            "frames, those left out among them; set joint.start to mesh, or evaluation.joint_folds to 0."
+            f"evaluation.learned_folds: got {count}, but with learned.start: rows rigs start from components of all "
+            "fitted frames, those left out among them; set learned.start to mesh, or evaluation.learned_folds to 0."
         )
-    if count and config.joint.k >= frames:
+    if count and config.learned.k >= frames:
         raise InputError(
-            f"evaluation.joint_folds: got {count}, but without one expression there are {frames} training frames, "
-            f"of which the rest shape takes one, and joint.k is {config.joint.k}; lower joint.k to {frames - 1}, "
-            "or set evaluation.joint_folds to 0."
+            f"evaluation.learned_folds: got {count}, but without one expression there are {frames} training frames, "
+            f"of which the rest shape takes one, and learned.k is {config.learned.k}; lower learned.k to {frames - 1}, "
+            "or set evaluation.learned_folds to 0."
         )
 
 

@@ -11,13 +11,13 @@ LevelName = Literal["base", "subd1", "subd2", "subd3"]
 
 FrameSelection = Literal["first", "uniform", "spread"]
 ColorCorrection = Literal["none", "multiface_gamma"]
-Background = Literal["mask", "plate", "none"]
+Background = Literal["silhouette", "plate", "none"]
 Holes = Literal["skip", "refuse"]
 ExtraAsset = Literal["unwrapped_uv_1024", "audio"]
 Checksums = Literal["required", "if_listed"]
 DemoPerson = Literal["first", "second"]
 
-Recipe = Literal["warm", "seed"]
+Recipe = Literal["warm", "original"]
 Backdrop = Literal["black", "random"]
 
 AppearanceAttribute = Literal["opacity", "f_rest"]
@@ -28,9 +28,9 @@ PcaWeights = Literal["uniform", "face"]
 SldcWeights = Literal["nonnegative", "signed"]
 Distance = Literal["relative", "mm"]
 
-JointFamily = Literal["global", "local"]
-JointStart = Literal["mesh", "rows", "random"]
-JointSupport = Literal["hard", "soft"]
+LearnedFamily = Literal["global", "local"]
+LearnedStart = Literal["mesh", "rows", "random"]
+LearnedSupport = Literal["hard", "soft"]
 
 Smoothing = Literal["none", "gaussian", "savgol"]
 CameraPath = Literal["orbit", "cameras", "fixed"]

@@ -23,9 +23,9 @@ from splatrig.config.choices import (
     ExtraAsset,
     FrameSelection,
     Holes,
-    JointFamily,
-    JointStart,
-    JointSupport,
+    LearnedFamily,
+    LearnedStart,
+    LearnedSupport,
     LevelName,
     PcaWeights,
     Recipe,
@@ -178,7 +178,7 @@ class TrainingConfig:
     sh_degree: int
     backdrop: Backdrop
     initial: InitialShape
-    seed_steps: int
+    original_steps: int
     plateau: float
     refit: Refit
     checkpoint_steps: int
@@ -237,7 +237,7 @@ class EvaluationConfig:
     ks: list[int]
     lambdas: list[float]
     level: LevelName
-    joint_folds: int
+    learned_folds: int
     """Expressions that learned rigs are learned without, one at a time."""
 
 
@@ -338,53 +338,53 @@ def track_of_pose(pose: str, presets: Sequence[str] = ()) -> str | None:
 
 
 @dataclass(frozen=True)
-class JointBatch:
-    """`joint.batch`: the size of one step."""
+class LearnedBatch:
+    """`learned.batch`: the size of one step."""
 
     frames: int
     cameras: int
 
 
 @dataclass(frozen=True)
-class JointAppearance:
-    """`joint.appearance`: a block of components of its own."""
+class LearnedAppearance:
+    """`learned.appearance`: a block of components of its own."""
 
     attributes: list[AppearanceAttribute]
     k: int
 
 
 @dataclass(frozen=True)
-class JointLocal:
-    """`joint.local`: what only local components need."""
+class LearnedLocal:
+    """`learned.local`: what only local components need."""
 
     lambda_: float
     map: str
     """A name of `splatrig.config.sldc.SUPPORT_MAPS`."""
-    support: JointSupport
+    support: LearnedSupport
     sparsity: float
 
 
 @dataclass(frozen=True)
-class JointSolve:
-    """`joint.solve`: how weights of unseen frames are found from photographs."""
+class LearnedSolve:
+    """`learned.solve`: how weights of unseen frames are found from photographs."""
 
     steps: int
     rate: float
 
 
 @dataclass(frozen=True)
-class JointConfig:
-    """`joint`: rigs learned through the rasteriser."""
+class LearnedConfig:
+    """`learned`: rigs learned through the rasteriser."""
 
-    families: list[JointFamily]
+    families: list[LearnedFamily]
     k: int
-    start: JointStart
+    start: LearnedStart
     level: LevelName | None
     attributes: list[str]
-    appearance: JointAppearance
+    appearance: LearnedAppearance
     steps: int
     devices: int
-    batch: JointBatch
+    batch: LearnedBatch
     rate_factor: float
     base_rate_factor: float
     weight_rate: float
@@ -397,8 +397,8 @@ class JointConfig:
     validation_pairs: int
     memory_gib: float
     passes: int
-    local: JointLocal
-    solve: JointSolve
+    local: LearnedLocal
+    solve: LearnedSolve
 
 
 @dataclass(frozen=True)
@@ -413,7 +413,7 @@ class Config:
     mesh: MeshConfig
     training: TrainingConfig
     components: ComponentsConfig
-    joint: JointConfig
+    learned: LearnedConfig
     rendering: RenderingConfig
     evaluation: EvaluationConfig
     control: ControlConfig

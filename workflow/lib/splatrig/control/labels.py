@@ -12,7 +12,7 @@ SAYS_NOTHING = ("whole head", "still")
 def component_label(name: str) -> tuple[str, str]:
     """Return what a component is called beside its slider, and one more hint, which may be empty.
 
-    `JOINT 04 · mouth left · E010_Smile_Stretched, E011_… · mouthSmileLeft 0.91` is `04 mouth left`, `smile stretched`.
+    `LEARNED 04 · mouth left · E010_Smile_Stretched, E011_… · mouthSmileLeft 0.91`: `04 mouth left`, `smile stretched`.
     Of a component that moves the whole head, the face unit that it resembles says more than the place, and where it
     resembles none, the expression: `02 eye blink left`. A name that splatrig did not give stays as it is.
     """

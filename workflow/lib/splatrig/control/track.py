@@ -37,7 +37,7 @@ class Track:
     weights: NDArray[np.float64]  # [T, K]
     """0 is the rest face."""
     family: str
-    """joint_global, pca_all, …: the stem of the component file."""
+    """learned_global, pca_all, …: the stem of the component file."""
     subject: str
     """Whose weights these are."""
     source: str = ""

@@ -59,7 +59,7 @@ def read_attribute_rows(path: str | Path, attributes: Sequence[str]) -> Attribut
         )
 
 
-def reach_of(centres: NDArray[np.float32], neutral_row: int) -> NDArray[np.floating]:  # [F]
-    """Return the root mean square distance in mm of `centres` [F, 3 N] from those of the neutral row."""
-    moved = centres - centres[neutral_row]
+def reach_of(centers: NDArray[np.float32], neutral_row: int) -> NDArray[np.floating]:  # [F]
+    """Return the root mean square distance in mm of `centers` [F, 3 N] from those of the neutral row."""
+    moved = centers - centers[neutral_row]
     return np.sqrt(np.einsum("fd,fd->f", moved, moved) / (moved.shape[1] / 3))

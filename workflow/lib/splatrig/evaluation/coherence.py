@@ -35,7 +35,7 @@ SPECTRUM_COLUMNS = ("recipe", "attribute", "k", "explained", "frames")
 """`explained`: share of the variance about the mean that the first k components explain, of F - 1 at most."""
 
 SPECTRA = ("xyz", "f_dc", "rotation", "scale")
-"""The attributes of the joint matrix."""
+"""The attributes of the matrix of all attributes."""
 
 
 def distances(frame: Gaussians, neutral: Gaussians) -> dict[str, NDArray[np.float64]]:
@@ -72,13 +72,13 @@ def coherence_table(recipe: str, stores: Iterable[str | Path], neutral: Gaussian
 def spectrum_table(recipe: str, stores: Sequence[str | Path]) -> pd.DataFrame:
     """Return how much the first k principal components explain, of each attribute and of all; `SPECTRUM_COLUMNS`.
 
-    Every attribute is divided by its standard deviation, so that each counts as much in the joint spectrum.
+    Every attribute is divided by its standard deviation, so that each counts as much in the spectrum of all attributes.
     """
-    grams = {name: gram(_rows(stores, field_of(name)), centred=True) for name in SPECTRA}
-    standardised = {name: gram_ / trace for name, gram_ in grams.items() if (trace := np.trace(gram_)) > 0}
+    grams = {name: gram(_rows(stores, field_of(name)), centered=True) for name in SPECTRA}
+    standardized = {name: gram_ / trace for name, gram_ in grams.items() if (trace := np.trace(gram_)) > 0}
     rows = []
-    joint = {"joint": np.sum(list(standardised.values()), axis=0)} if standardised else {}
-    for name, gram_ in (joint | standardised).items():
+    together = {"all": np.sum(list(standardized.values()), axis=0)} if standardized else {}
+    for name, gram_ in (together | standardized).items():
         variances = np.clip(np.linalg.eigvalsh(gram_)[::-1], 0.0, None)
         for k, share in enumerate((np.cumsum(variances) / variances.sum())[:-1], start=1):  # the mean takes one
             rows.append((recipe, name, k, min(share, 1.0), len(gram_)))
@@ -93,7 +93,7 @@ def _rows(stores: Sequence[str | Path], field: str) -> NDArray[np.float32]:  # [
 
 @styled
 def draw_coherence(coherence: pd.DataFrame, spectrum: pd.DataFrame) -> Figure:
-    """Return the distances of all frames from the neutral, a panel an attribute, and the joint spectrum."""
+    """Return the distances of all frames from the neutral, a panel an attribute, and the spectrum of all attributes."""
     figure, axes = panels(2, 4, width=3.9, height=3.2)
     recipes = list(dict.fromkeys(coherence["recipe"]))
     for ax, (attribute, unit) in zip(axes.flat, DISTANCES.items(), strict=False):
@@ -109,7 +109,7 @@ def draw_coherence(coherence: pd.DataFrame, spectrum: pd.DataFrame) -> Figure:
         ax.set_ylim(bottom=0)
         ax.set_title(attribute)
         ax.set_ylabel(f"from the neutral ({unit})")
-    for ax, title in ((axes[1, 2], "joint PCA of the rows"), (axes[1, 3], "PCA of each attribute")):
+    for ax, title in ((axes[1, 2], "PCA of all attributes"), (axes[1, 3], "PCA of each attribute")):
         ax.set_ylim(0, 102)
         ax.set_title(title)
         ax.set_xlabel("components")
@@ -117,7 +117,7 @@ def draw_coherence(coherence: pd.DataFrame, spectrum: pd.DataFrame) -> Figure:
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax = axes[1, 2]
     for recipe, color, marker in zip(recipes, COLORS, MARKERS, strict=False):
-        rows = spectrum[(spectrum["recipe"] == recipe) & (spectrum["attribute"] == "joint")]
+        rows = spectrum[(spectrum["recipe"] == recipe) & (spectrum["attribute"] == "all")]
         ax.plot(rows["k"], 100 * rows["explained"], color=color, marker=marker, markersize=3, label=recipe)
     for recipe, rows in _by_recipe(spectrum):
         for name, color, marker in zip(SPECTRA, COLORS, MARKERS, strict=False):
@@ -139,7 +139,7 @@ def _by_recipe(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
         yield recipe, table[table["recipe"] == recipe]
 
 
-def summarised(coherence: pd.DataFrame, spectrum: pd.DataFrame, psnr: Mapping[str, float]) -> pd.DataFrame:
+def summarized(coherence: pd.DataFrame, spectrum: pd.DataFrame, psnr: Mapping[str, float]) -> pd.DataFrame:
     """Return what tells recipes apart, a row each: held-out PSNR (dB), mean distances, shares of few components."""
     rows = []
     for recipe, group in _by_recipe(coherence):
@@ -147,9 +147,9 @@ def summarised(coherence: pd.DataFrame, spectrum: pd.DataFrame, psnr: Mapping[st
         row |= {
             f"{name} ({unit})": group[group["attribute"] == name]["median"].mean() for name, unit in DISTANCES.items()
         }
-        joint = spectrum[(spectrum["recipe"] == recipe) & (spectrum["attribute"] == "joint")].set_index("k")[
+        together = spectrum[(spectrum["recipe"] == recipe) & (spectrum["attribute"] == "all")].set_index("k")[
             "explained"
         ]
-        row |= {f"explained by {k}": joint[k] for k in (1, 3, 5) if k in joint.index}
+        row |= {f"explained by {k}": together[k] for k in (1, 3, 5) if k in together.index}
         rows.append(row)
     return pd.DataFrame(rows)

@@ -22,7 +22,7 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 """Okabe-Ito, told apart by every kind of colour vision."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 OTHER_MARKERS = ("*", "<", ">", "h", "p", "8")
-ORDER = ("pca_all", "pca_xyz", "sldc_gauss_xyz", "sldc_trapezoid_xyz", "mbspca_xyz", "joint_global", "joint_local")
+ORDER = ("pca_all", "pca_xyz", "sldc_gauss_xyz", "sldc_trapezoid_xyz", "mbspca_xyz", "learned_global", "learned_local")
 """Methods keep their colour and marker whatever else is in the table."""
 
 STYLE: Any = {
@@ -176,14 +176,14 @@ TESTS = (
 def draw_reconstruction(methods: pd.DataFrame, sweeps: pd.DataFrame) -> Figure:
     """Return reconstruction, generalisation and specificity against k: above on the surface, below in pictures.
 
-    Expressions are left out of components learned anew (`sweeps`), and of the joint PCA.
+    Expressions are left out of components learned anew (`sweeps`), and of the PCA of all attributes.
     """
     figure, axes = panels(2, len(TESTS), width=4.4, height=3.5)
     table = methods[~methods["method"].str.startswith("upsampled")]
     anew = sweeps[sweeps["sweep"] == "left_out"]
     for column, (metric, pictures, split, title) in enumerate(TESTS):
-        joint = table[(table["split"] != "left_out") | ~table["method"].isin(anew["method"])]
-        rows = pd.concat([joint, anew], ignore_index=True) if split == "left_out" else table
+        fitted = table[(table["split"] != "left_out") | ~table["method"].isin(anew["method"])]
+        rows = pd.concat([fitted, anew], ignore_index=True) if split == "left_out" else table
         method_curves(axes[0, column], rows, metric, unit="RMS distance from surface (mm)", title=title, split=split)
         method_curves(axes[1, column], table, f"{pictures}_psnr", unit="PSNR (dB)", title="", split=split)
         from_zero(axes[0, column])
@@ -201,7 +201,7 @@ def draw_influence(table: pd.DataFrame) -> Figure:
     table = table[~table["method"].str.startswith("upsampled")]
     for ax, rows, metric, title in (
         (axes[0, 0], table, "explained_xyz", "Displacement of the centres"),
-        (axes[0, 1], _beyond_centres(table), "compactness", "All attributes, standardised"),
+        (axes[0, 1], _beyond_centers(table), "compactness", "All attributes, standardised"),
     ):
         method_curves(ax, rows, metric, unit="explained (%)", title=title, scale=100.0, split="train")
         from_zero(ax)
@@ -209,7 +209,7 @@ def draw_influence(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _beyond_centres(table: pd.DataFrame) -> pd.DataFrame:
+def _beyond_centers(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of methods that move more than centres."""
     more = table["metric"].str.startswith("rmse_") & (table["metric"] != "rmse_xyz")
     return table[table["method"].isin(set(table.loc[more, "method"]))]
@@ -219,7 +219,7 @@ def _beyond_centres(table: pd.DataFrame) -> pd.DataFrame:
 def draw_attributes(table: pd.DataFrame) -> Figure:
     """Return the RMSE of every attribute, in its own unit, against k, of methods that move more than centres."""
     table = table[~table["method"].str.startswith("upsampled")]
-    whole = _beyond_centres(table)
+    whole = _beyond_centers(table)
     found = [metric.removeprefix("rmse_") for metric in whole["metric"].unique() if metric.startswith("rmse_")]
     names = [*(name for name in ATTRIBUTE_TITLES if name in found), *sorted(set(found) - set(ATTRIBUTE_TITLES))]
     figure, axes = panels(1, max(len(names), 1), width=3.2, height=3.0)

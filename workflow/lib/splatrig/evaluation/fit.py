@@ -26,7 +26,7 @@ def merge_fit_metrics(stores: Iterable[str | Path]) -> pd.DataFrame:
     return merged.drop_duplicates(["expression", "frame", "camera", "region"], keep="last")[list(FIT_COLUMNS)]
 
 
-def summarise_fit(fit: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
+def summarize_fit(fit: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
     """Return mean PSNR, SSIM and LPIPS by split and region, over frames, with bootstrap intervals over frames.
 
     Columns: split, region, metric, unit, value, low, high, n (frames). Cameras of one frame are averaged first.

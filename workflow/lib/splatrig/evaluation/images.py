@@ -31,7 +31,7 @@ FITS = "fits"
 """What the frames that were fitted one by one are called in place of a method."""
 
 
-def summarise_images(images: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
+def summarize_images(images: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
     """Return mean PSNR, SSIM and LPIPS per method, level, test, k and role as rows of `methods.csv`.
 
     Cameras of one frame (or random face) are averaged first; the interval is a bootstrap over frames, n counts them.

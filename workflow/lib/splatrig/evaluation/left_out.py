@@ -61,7 +61,7 @@ def solved_baseline(images: pd.DataFrame) -> pd.Series:
     return left_out & (images["method"] == BASELINE)
 
 
-def summarise_folds(folds: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
+def summarize_folds(folds: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
     """Return mean and bootstrap interval over expressions, per learned rig and k, as rows of `methods.csv`."""
     tables = []
     for (method, level, k), own in folds[folds["method"] != BASELINE].groupby(["method", "level", "k"], sort=False):

@@ -113,12 +113,12 @@ def bootstrap_interval(values: NDArray, generator: np.random.Generator, draws: i
     return Interval(float(values.mean()), float(low), float(high), len(values))
 
 
-def gram(X: NDArray, *, centred: bool = False) -> NDArray[np.float64]:  # [F, F]
-    """Return X Xᵀ of `X` [F, D], accumulated in float64 over blocks of columns, which `centred` have no mean."""
+def gram(X: NDArray, *, centered: bool = False) -> NDArray[np.float64]:  # [F, F]
+    """Return X Xᵀ of `X` [F, D], accumulated in float64 over blocks of columns, which `centered` have no mean."""
     total = np.zeros((len(X), len(X)))
     for first in range(0, X.shape[1], GRAM_BLOCK):
         block = X[:, first : first + GRAM_BLOCK].astype(np.float64)
-        if centred:
+        if centered:
             block -= block.mean(axis=0)
         total += block @ block.T
     return total

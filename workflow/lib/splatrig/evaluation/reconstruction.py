@@ -49,7 +49,7 @@ class Projection:
         """Take the rows `X` [F, D] in stored units."""
         self.components = components.select(by_energy(components))
         """In the order in which they enter."""
-        self.X = components.standardise(X)
+        self.X = components.standardize(X)
         """[F, D] in standardised units, less the rest face."""
         C = self.components.C
         values, vectors = np.linalg.eigh((C @ C.T).astype(np.float64))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from splatrig.animation.render import render
 from splatrig.components.component_file import Components
-from splatrig.components.rig import Rig, moves_centres_alone
+from splatrig.components.rig import Rig, moves_centers_alone
 from splatrig.components.rig_file import carry_xyz, skin_of_template
 from splatrig.components.skin import Skin
 from splatrig.config.choices import Split
@@ -151,7 +151,7 @@ class Scene:
 
     def follows(self, components: Components) -> bool:
         """Return whether Gaussians of `components` turn and grow with the skin here, nothing else turning them."""
-        return self.skin is not None and moves_centres_alone(components)
+        return self.skin is not None and moves_centers_alone(components)
 
     def posing(self, components: Components, *, follow: bool = True) -> Callable[[NDArray[np.float32]], Gaussians]:
         """Return what makes Gaussians of a row of `components`; rows of a coarse level are carried to the finest.

@@ -90,7 +90,7 @@ class LeftOut:
     def estimate(self, k: int, chosen: NDArray, columns: slice = slice(None)) -> NDArray[np.float32]:
         """Return the rebuilt rows of the frames `chosen` (indices into `rows`), in stored units."""
         mixed = self.mixtures[k][chosen].astype(np.float32) @ self.X[:, columns]
-        return self.components.unstandardise(mixed, columns)
+        return self.components.unstandardize(mixed, columns)
 
     def add_to(self, table: MethodTable, generator: np.random.Generator) -> None:
         """Add the RMSE in mm of corresponding centres and of distances from the surface: mean, interval over folds."""

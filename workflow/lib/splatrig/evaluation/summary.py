@@ -57,7 +57,7 @@ QUANTITIES = (
     Quantity("expressions left out, centres, RMSE", "mm", "generalisation_xyz", {"region": "head"}, interval=True),
     Quantity("expressions left out, distance from the surface", "mm", "generalisation_surface", interval=True),
     Quantity("expressions left out, pictures, PSNR", "dB", "generalisation_psnr", interval=True, digits=4),
-    Quantity("the same, above joint PCA, weights from photographs", "dB", "generalisation_psnr_gain", interval=True),
+    Quantity("the same, above PCA, weights from photographs", "dB", "generalisation_psnr_gain", interval=True),
     Quantity("random faces, centres, RMSE", "mm", "specificity_xyz", interval=True),
     Quantity("random faces, distance from the surface", "mm", "specificity_surface", interval=True),
     Quantity("random faces, pictures, PSNR", "dB", "specificity_psnr", interval=True, digits=4),
@@ -149,10 +149,10 @@ def _of_learned_rigs(methods: pd.DataFrame) -> dict[str, object] | None:
     """Of the rigs learned through the rasteriser the best, with what it competes with in the same pictures."""
     found = {
         name: row
-        for name in ("joint_global", "joint_local", "pca_all", FITS)
+        for name in ("learned_global", "learned_local", "pca_all", FITS)
         if (row := last_k(methods, "image_psnr", name, split="train")) is not None
     }
-    learned = [name for name in ("joint_global", "joint_local") if name in found]
+    learned = [name for name in ("learned_global", "learned_local") if name in found]
     if not learned:
         return None
     best = max(learned, key=lambda name: found[name]["value"])
@@ -202,8 +202,8 @@ def _of_truth(truth: pd.DataFrame) -> dict[str, object] | None:
     if local.empty:
         return None
     components = local.loc[local["component"] >= 0, "component"].nunique()
-    learned = truth[truth["method"] == "joint_local"]
-    beside = f"; {label_of('joint_local')} {count_found(learned)}" if len(learned) else ""
+    learned = truth[truth["method"] == "learned_local"]
+    beside = f"; {label_of('learned_local')} {count_found(learned)}" if len(learned) else ""
     row = pd.Series({"value": count_found(local), "low": np.nan, "high": np.nan, "n": len(local)})
     how = f"have a component of their own, of {components}, that follows them (r ≥ {FOUND:g}){beside}"
     return _answer("Do local components find the face units that made the demo?", row, f"of {len(local)} units", how)

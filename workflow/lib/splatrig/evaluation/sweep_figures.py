@@ -52,11 +52,11 @@ def draw_tradeoff(sweeps: pd.DataFrame) -> Figure:
             y = np.array([found[method, lambda_] for lambda_ in lambdas])
             ax.plot(x, y, label=label_of(method), **look_of(method))
             above = method.startswith("sldc_gauss")
-            labelled = -np.inf  # where labels would overlap, the smaller weight has one
+            labeled = -np.inf  # where labels would overlap, the smaller weight has one
             for lambda_, at_x, at_y in zip(lambdas, x, y, strict=True) if metric == "rmse_xyz" else ():
-                if at_x - labelled < LABEL_APART:
+                if at_x - labeled < LABEL_APART:
                     continue
-                labelled = at_x
+                labeled = at_x
                 ax.annotate(
                     f"λ {lambda_:g}",
                     (at_x, at_y),

@@ -26,7 +26,7 @@ from splatrig.fitting.frame_data import FrameData, FrameReader
 from splatrig.fitting.frame_fit import fit
 from splatrig.fitting.initialize import gaussians_on_mesh, moved_by_mesh
 from splatrig.fitting.measurement import comparison, measure_frame, measuring_camera, odd_cameras, summary
-from splatrig.fitting.recipe import SEED_OPACITY, Plan, plan_for
+from splatrig.fitting.recipe import ORIGINAL_OPACITY, Plan, plan_for
 from splatrig.fitting.tensorboard_writer import TensorBoardWriter
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.gaussians.store import FittedFrames
@@ -151,13 +151,13 @@ def first_gaussians(context: FitContext, frame: FrameData) -> Gaussians:
     colors, seen = vertex_colors(vertices, frames[:, :, 2], faces, cameras.train, images)
     _LOG.info("%s: %d of %d vertices are seen by a training camera", frame.name, seen.sum(), len(seen))
     lengths = mean_edge_lengths(vertices, faces)
-    if context.config.recipe != "seed":
+    if context.config.recipe != "original":
         return gaussians_on_mesh(vertices, frames, lengths, colors, context.config.initial)
     from scipy.spatial import cKDTree
 
     distances = np.asarray(cKDTree(vertices).query(vertices, k=4)[0])
     spacing = np.sqrt(np.square(distances[:, 1:]).mean(axis=1))
-    round_shape = InitialShape(tangent_scale=1.0, normal_scale=1.0, opacity=SEED_OPACITY)
+    round_shape = InitialShape(tangent_scale=1.0, normal_scale=1.0, opacity=ORIGINAL_OPACITY)
     return gaussians_on_mesh(vertices, frames, spacing, colors, round_shape)
 
 
@@ -199,7 +199,7 @@ def fit_expression(
     kept = {frame: arrays for frame in frames if checkpoints and (arrays := checkpoints.read(frame)) is not None}
 
     def place(vertices: NDArray[np.float64]) -> Placed | None:
-        if context.config.recipe == "seed":
+        if context.config.recipe == "original":
             return None
         moved = warm_gaussians(context, vertices, rest)
         return moved.means, moved.quats
@@ -256,8 +256,8 @@ def warm_up_kernels(context: FitContext) -> pd.DataFrame:
     viewmat = np.eye(4)
     viewmat[2, 3] = 4.0
     camera = Cameras(("warm-up",), viewmat[None], K[None], 32, 32, np.zeros(1, dtype=bool))
-    grey = np.full((32, 32, 4), 128, np.uint8)
-    photograph = Photograph.of(grey, (0, 32, 0, 32), camera, 0, cropped=False)
+    gray = np.full((32, 32, 4), 128, np.uint8)
+    photograph = Photograph.of(gray, (0, 32, 0, 32), camera, 0, cropped=False)
     view = photograph.view(context.device, torch.full((32, 32, 3), 128, dtype=torch.uint8, device=context.device))
     data = FrameData("warm-up", "0", Path(), camera, vertices, (view,))
     plan = replace(context.plan("frame"), steps=1)

@@ -62,7 +62,7 @@ class Objective:
     """Weight of the squared weights of components."""
     smoothness: float = 0.0
     """Weight of `w.T @ neighbours @ w`."""
-    neighbours: Tensor | None = None  # [F, F]
+    neighbors: Tensor | None = None  # [F, F]
     _fractions: dict[tuple[float, tuple[int, ...]], Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     def value(
@@ -126,8 +126,8 @@ class Objective:
         if self.ridge > 0:
             slopes.add_(weights, alpha=2.0 * self.ridge)
         if self.smoothness > 0:
-            assert self.neighbours is not None  # who wants smooth weights says which frames are neighbours
-            slopes.addmm_(self.neighbours, weights, alpha=2.0 * self.smoothness)
+            assert self.neighbors is not None  # who wants smooth weights says which frames are neighbours
+            slopes.addmm_(self.neighbors, weights, alpha=2.0 * self.smoothness)
 
 
 def _posed(base: Mapping[str, Tensor], rows: Mapping[str, Tensor], frames: int) -> Splats:  # [B, N, *]

@@ -6,9 +6,9 @@ from splatrig.config.models import Rates, TrainingConfig
 from splatrig.fitting.compare_view import RenderOptions
 from splatrig.fitting.schedule import LearningRates
 
-SEED_RATES = Rates(means=1.6e-6, quats=0.001, log_scales=0.005, logit_opacities=1e-4, sh0=0.0025, shN=0.0025 / 20)
+ORIGINAL_RATES = Rates(means=1.6e-6, quats=0.001, log_scales=0.005, logit_opacities=1e-4, sh0=0.0025, shN=0.0025 / 20)
 """Learning rates of the original recipe."""
-SEED_OPACITY = 0.1
+ORIGINAL_OPACITY = 0.1
 """Initial opacity of the original recipe."""
 
 
@@ -49,7 +49,7 @@ def in_millimetres(rates: Rates, pixel_size: float) -> Rates:
 
 def render_options(config: TrainingConfig, background: str) -> RenderOptions:
     """Return how a capture whose `capture.background` is `background` is rendered and compared."""
-    if config.recipe == "seed":
+    if config.recipe == "original":
         return RenderOptions("leak", config.lambda_dssim, 3, config.rasterizer)
     backdrop = "plate" if background == "plate" else config.backdrop
     return RenderOptions(backdrop, config.lambda_dssim, config.sh_degree, config.rasterizer)
@@ -62,14 +62,14 @@ def scaled(rates: Rates, factor: float) -> Rates:
 
 def plan_for(config: TrainingConfig, kind: str, background: str) -> Plan:
     """Return the plan for `kind` (`neutral` or `frame`) of a capture whose `capture.background` is `background`."""
-    original, neutral = config.recipe == "seed", kind == "neutral"
+    original, neutral = config.recipe == "original", kind == "neutral"
     steps = config.steps.neutral if neutral else config.steps.frame
     rates = config.rates if neutral else scaled(config.rates, config.frame_rate_factor)
     return Plan(
-        steps=config.seed_steps if original else steps,
-        rates=SEED_RATES if original else rates,
+        steps=config.original_steps if original else steps,
+        rates=ORIGINAL_RATES if original else rates,
         rate_unit="mm" if original else "pixel",
-        schedule="seed" if original else "cosine",
+        schedule="original" if original else "cosine",
         final_rate=1.0 if original else config.final_rate,
         drift_weight=config.drift_weight,
         size_weight=config.size_weight,

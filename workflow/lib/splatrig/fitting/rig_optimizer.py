@@ -65,7 +65,7 @@ class RigOptimizer:
         self.adam.step(rates)
         if weight_gradients is None:
             return
-        self.rig.normalise_quaternions()
+        self.rig.normalize_quaternions()
         if self.sparsity > 0:
             self._sparsify(step)
         self.rows.step(seen, weight_gradients, rates["weights"])

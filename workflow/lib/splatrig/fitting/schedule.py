@@ -7,7 +7,7 @@ from itertools import islice, zip_longest
 
 import numpy as np
 
-from splatrig.config.models import JointBatch
+from splatrig.config.models import LearnedBatch
 from splatrig.dataset.photographs import Pair, Photographs, View, on_copy_stream, take_over
 from splatrig.io.errors import InputError
 
@@ -25,7 +25,7 @@ class LearningRates:
     final: float
     """Fraction of the first rates that is left at the last step."""
     schedule: str = "cosine"
-    """`cosine`: all fall along half a cosine; `seed`: the original recipe's, of which only that of centres falls."""
+    """`cosine`: all fall along half a cosine; `original`: as in the original recipe, only that of centres falls."""
 
     def fraction(self, step: int) -> float:
         """Return the fraction of the first rates at `step`, counted from 0, along half a cosine."""
@@ -33,7 +33,7 @@ class LearningRates:
 
     def at(self, step: int) -> dict[str, float]:
         """Return each parameter's rate at `step`, counted from 0."""
-        if self.schedule == "seed":
+        if self.schedule == "original":
             decay = ORIGINAL_MEANS_DECAY ** (step / max(1, self.steps))
             return {name: rate * decay if name == "base_means" else rate for name, rate in self.first.items()}
         fraction = self.fraction(step)
@@ -68,7 +68,7 @@ class Schedule:
     """
 
     pairs: Sequence[Pair]
-    batch: JointBatch
+    batch: LearnedBatch
     """Frames a step, over all processes, and cameras of each of these frames."""
     seed: int
     window_pairs: int | None = None
@@ -76,7 +76,9 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if not self.pairs:
-            raise InputError("joint: there is no pair of a training frame and a training camera; check the split.")
+            raise InputError(
+                "learned rig: there is no pair of a training frame and a training camera; check the split."
+            )
 
     def windows(self, lane: int) -> Iterator[Window]:
         """Yield the windows of one lane, for ever."""

@@ -95,8 +95,8 @@ def _similarity_kernel(
         x_row, y_row = _row(x, row, column, length), _row(y, row, column, length)
         mean_x, mean_y, square, product = zero, zero, zero, zero
         for tap in tl.static_range(_TAPS):
-            neighbour = column + 3 * (tap - _REACH)
-            inside = row_inside & (neighbour >= 0) & (neighbour < length)
+            neighbor = column + 3 * (tap - _REACH)
+            inside = row_inside & (neighbor >= 0) & (neighbor < length)
             a = tl.load(x_row + 3 * (tap - _REACH), mask=inside, other=0.0)
             b = tl.load(y_row + 3 * (tap - _REACH), mask=inside, other=0.0)
             mean_x += _WEIGHTS[tap] * a
@@ -165,8 +165,8 @@ def _gradient_kernel(
         product_row = _row(slopes_product, row, column, length)
         mean, square, product = zero, zero, zero
         for tap in tl.static_range(_TAPS):
-            neighbour = column + 3 * (tap - _REACH)
-            inside = row_inside & (neighbour >= 0) & (neighbour < length)
+            neighbor = column + 3 * (tap - _REACH)
+            inside = row_inside & (neighbor >= 0) & (neighbor < length)
             mean += _WEIGHTS[tap] * tl.load(mean_row + 3 * (tap - _REACH), mask=inside, other=0.0)
             square += _WEIGHTS[tap] * tl.load(square_row + 3 * (tap - _REACH), mask=inside, other=0.0)
             product += _WEIGHTS[tap] * tl.load(product_row + 3 * (tap - _REACH), mask=inside, other=0.0)

@@ -67,13 +67,15 @@ class RigStart:
     def __post_init__(self) -> None:
         count = sum(block.count for block in self.blocks)
         if self.weights.ndim != 2 or self.weights.shape[1] != count:
-            raise InputError(f"joint start: expected weights of {count} components, got shape {self.weights.shape}.")
+            raise InputError(f"learned start: expected weights of {count} components, got shape {self.weights.shape}.")
         for block in self.blocks:
             for name in block.fields:
                 size = len(self.base) if block.carry is None else block.carry.shape[1]
                 expected = (block.count, size, field_size(name))
                 if block.deltas[name].shape != expected:
-                    raise InputError(f"joint start: {name} has shape {block.deltas[name].shape}, expected {expected}.")
+                    raise InputError(
+                        f"learned start: {name} has shape {block.deltas[name].shape}, expected {expected}."
+                    )
 
 
 @dataclass
@@ -194,7 +196,7 @@ class TrainableRig:
             raw["quats"] = torch.nn.functional.normalize(raw["quats"], dim=-1)
             return Gaussians(**{name: raw[name].cpu().numpy().copy() for name in SHAPES})
 
-    def normalise_quaternions(self) -> None:
+    def normalize_quaternions(self) -> None:
         """Give the base's quaternions unit length, in place."""
         with torch.no_grad():
             self.base["quats"].div_(torch.linalg.vector_norm(self.base["quats"], dim=-1, keepdim=True))

@@ -27,7 +27,9 @@ class World:
     def lanes(self, frames: int) -> range:
         """Return which of a step's `frames` are this process's; raise InputError where they cannot be shared evenly."""
         if frames % self.size:
-            raise InputError(f"joint.batch.frames: got {frames}, expected a multiple of joint.devices = {self.size}.")
+            raise InputError(
+                f"learned.batch.frames: got {frames}, expected a multiple of learned.devices = {self.size}."
+            )
         own = frames // self.size
         return range(self.rank * own, (self.rank + 1) * own)
 

@@ -55,8 +55,8 @@ def choose_places(device: str, count: int) -> list[str]:
         return [""] * count
     if len(cards) < count:
         raise InputError(
-            f"joint.devices: got {count}, but this job sees {len(cards)} GPU{'s' * (len(cards) != 1)} "
-            f"({', '.join(cards) or 'none'}); lower joint.devices, show it more GPUs (CUDA_VISIBLE_DEVICES, the "
+            f"learned.devices: got {count}, but this job sees {len(cards)} GPU{'s' * (len(cards) != 1)} "
+            f"({', '.join(cards) or 'none'}); lower learned.devices, show it more GPUs (CUDA_VISIBLE_DEVICES, the "
             "cluster's resource gpu), or set device: cpu."
         )
     return _claim(cards, count, None)

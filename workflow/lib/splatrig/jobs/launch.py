@@ -147,8 +147,8 @@ def cause(folder: Path, codes: Mapping[int, int | None], places: Sequence[str]) 
         if failure is None:  # it had no time to say why
             how = f"by {signal.Signals(-code).name}" if code and code < 0 else f"with {code}" if code else "unseen"
             return InputError(
-                f"joint: {name} was ended {how}; where memory is short lower joint.memory_gib or joint.devices, or "
-                "ask for more, then run the same command again."
+                f"learned rig: {name} was ended {how}; where memory is short lower learned.memory_gib or "
+                "learned.devices, or ask for more, then run the same command again."
             )
         told.append((name, failure))
     name, first = min(told, key=lambda pair: pair[1].time)

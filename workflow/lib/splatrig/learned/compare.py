@@ -13,7 +13,7 @@ from splatrig.components.component_file import Components
 from splatrig.components.rig import Rig
 from splatrig.components.weights import weights_of_displacements
 from splatrig.config.choices import Role
-from splatrig.config.models import JointSolve
+from splatrig.config.models import LearnedSolve
 from splatrig.fitting.compare_view import RenderOptions
 from splatrig.fitting.measurement import measure_views
 from splatrig.gaussians.gaussians import Gaussians
@@ -38,7 +38,7 @@ class Comparison:
 
     subject: Subject
     render: RenderOptions
-    solve: JointSolve
+    solve: LearnedSolve
     """How weights of unseen frames are found."""
     device: torch.device
 

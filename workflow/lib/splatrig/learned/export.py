@@ -41,7 +41,7 @@ def export_rig(rig: TrainableRig, trained: TrainedOn, *, bounded: bool) -> Compo
         for block in rig.blocks
     ]
     return Components(
-        family="joint",
+        family="learned",
         W=np.concatenate([part.W for part in parts], axis=1).astype(np.float32),
         C=block_diag(*(part.C for part in parts)),
         mean=np.concatenate([part.mean for part in parts]).astype(np.float32),
@@ -76,15 +76,15 @@ def _block_parts(
     bounded: bool,
 ) -> _Part:
     k, count, _ = dense.shape
-    centre = W.mean(axis=0)
-    covariance = (W - centre).T @ (W - centre)
+    center = W.mean(axis=0)
+    covariance = (W - center).T @ (W - center)
     columns, scales, rests, first = [], [], [], 0
     for name in fields:
         raw = dense[:, :, first : first + field_size(name)].reshape(k, count * field_size(name))
         first += field_size(name)
         rest = getattr(base, name).reshape(-1).astype(np.float64)
         squares = float((covariance * (raw.astype(np.float64) @ raw.T)).sum())
-        mean = rest + centre @ raw
+        mean = rest + center @ raw
         scales.append(scale_of(squares, len(W) * count * field_size(name), float(np.abs(mean).max(initial=0.0))))
         columns.append(raw)
         rests.append(rest)
@@ -92,7 +92,7 @@ def _block_parts(
     C = (np.concatenate(columns, axis=1) / std).astype(np.float32)
     fixed_W, fixed_C = _ordered_local(W, C) if bounded else _orthonormal(W, C)
     rest = np.concatenate(rests)
-    return _Part(fixed_W, fixed_C, rest + std * (centre @ C), std, rest)
+    return _Part(fixed_W, fixed_C, rest + std * (center @ C), std, rest)
 
 
 def _orthonormal(W: NDArray[np.float64], C: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:

@@ -24,14 +24,14 @@ from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.fitting.world import World
 from splatrig.io.errors import InputError
 from splatrig.jobs.progress import track
-from splatrig.learned.plan import JointPlan
+from splatrig.learned.plan import LearnedPlan
 
 _LOG = logging.getLogger(__name__)
 
 BAD_SHARE = 0.01
 """The fit fails when more than this share of its steps had a loss that was not finite."""
 _NUMBERS = ("steps_done", "bad_steps")
-"""Attributes of `JointFit` that a saved state holds."""
+"""Attributes of `LearnedFit` that a saved state holds."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Surroundings:
 
     edge_lengths: NDArray[np.float64]  # [N] of the neutral, millimetres
     normals: NDArray[np.float64]  # [N, 3] of the neutral, unit length
-    neighbours: NDArray[np.float64]  # [F, F] Laplacian of frames in their segments (`segment_laplacian`)
+    neighbors: NDArray[np.float64]  # [F, F] Laplacian of frames in their segments (`segment_laplacian`)
     validation: tuple[Pair, ...]
     """Pairs that are measured and never trained."""
 
@@ -91,7 +91,7 @@ class _Losses:
             torch.nan_to_num_(gradient, 0.0, 0.0, 0.0)
 
 
-class JointFit:
+class LearnedFit:
     """The fit of one rig: its steps, what is measured between them, and when it ends."""
 
     def __init__(
@@ -100,7 +100,7 @@ class JointFit:
         photographs: Photographs,
         schedule: Schedule,
         surroundings: Surroundings,
-        plan: JointPlan,
+        plan: LearnedPlan,
         world: World | None = None,
     ) -> None:
         """Prepare to fit `rig` in place."""
@@ -132,7 +132,7 @@ class JointFit:
             seed=seed,
             ridge=plan.ridge,
             smoothness=plan.smoothness,
-            neighbours=tensor(surroundings.neighbours),
+            neighbors=tensor(surroundings.neighbors),
         )
 
     def run(self, slot: Slot | None = None) -> FitReport:
@@ -148,7 +148,7 @@ class JointFit:
         shots = stream(self.photographs, self.schedule, lanes, self.steps_done)
         seen = self.schedule.frames(self.steps_done) if self.world.size > 1 else repeat(None)
         self.photographs.hold(self.validation)
-        for step in track(range(self.steps_done, self.plan.steps), "joint fit", unit="step", shown=leading):
+        for step in track(range(self.steps_done, self.plan.steps), "learned fit", unit="step", shown=leading):
             self.fit.step(step, next(shots), seen=next(seen))
             self.steps_done = step + 1
             if self.steps_done % self.plan.check_every == 0 or self.steps_done == self.plan.steps:
@@ -172,8 +172,8 @@ class JointFit:
         finite = all(bool(tensor.isfinite().all()) for tensor in self.rig.parameters().values())
         if not finite or self.bad_steps > max(1.0, BAD_SHARE * self.steps_done):
             raise InputError(
-                f"joint fit: after step {self.steps_done} {self.bad_steps} losses and {'no' if finite else 'some'} "
-                "parameters were not finite; lower joint.rate_factor, or look at the photographs."
+                f"learned fit: after step {self.steps_done} {self.bad_steps} losses and {'no' if finite else 'some'} "
+                "parameters were not finite; lower learned.rate_factor, or look at the photographs."
             )
         value = self.validation_psnr()
         since = self.steps_done - (self.history[-1][0] if self.history else 0)

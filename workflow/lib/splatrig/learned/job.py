@@ -1,4 +1,4 @@
-"""The rule `joint`: one rig from files to a component file, by one process or by several that learn it together."""
+"""The rule `learned`: one rig from files to a component file, by one process or by several that learn it together."""
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -9,18 +9,18 @@ import torch
 
 from splatrig.components.assemble import named
 from splatrig.components.component_file import read_components, write_components
-from splatrig.config.models import JointConfig, TrainingConfig, from_mapping
+from splatrig.config.models import LearnedConfig, TrainingConfig, from_mapping
 from splatrig.config.sldc import SldcConfig
 from splatrig.fitting.checkpoint import Checkpoints, key_of
 from splatrig.fitting.world import World
 from splatrig.io.files import as_paths, first_path
 from splatrig.jobs.device import choose_device, choose_places
 from splatrig.jobs.launch import run_together
-from splatrig.learned.stage import Subject, as_components, joint_plan, learn, rig_start
+from splatrig.learned.stage import Subject, as_components, learn, learned_plan, rig_start
 
 
 @dataclass(frozen=True)
-class JointJob:
+class LearnedJob:
     """One job, in plain values, so that other processes can be told of it."""
 
     inputs: dict[str, str | list[str]]
@@ -35,7 +35,7 @@ class JointJob:
     @property
     def devices(self) -> int:
         """How many processes learn the rig."""
-        return int(self.params["joint"]["devices"])
+        return int(self.params["learned"]["devices"])
 
     @property
     def files(self) -> list[str]:
@@ -43,8 +43,8 @@ class JointJob:
         return sorted(str(path) for given in self.inputs.values() for path in as_paths(given))
 
 
-def run(job: JointJob) -> None:
-    """Learn the rig of a job and write it: here, or by `joint.devices` processes together."""
+def run(job: LearnedJob) -> None:
+    """Learn the rig of a job and write it: here, or by `learned.devices` processes together."""
     if job.devices == 1:
         learn_rig(job, choose_device(job.params["device"], 1))  # one torch thread: results do not depend on the cores
         return
@@ -54,29 +54,29 @@ def run(job: JointJob) -> None:
 
 def learn_share(values: dict[str, Any]) -> None:
     """Learn the rig of a job, given by its fields, together with the other processes."""
-    job = JointJob(**values)
+    job = LearnedJob(**values)
     learn_rig(job, choose_device("auto", 1))
 
 
-def learn_rig(job: JointJob, device: torch.device) -> None:
+def learn_rig(job: LearnedJob, device: torch.device) -> None:
     """Learn the rig of a job on a device; the first process writes it."""
     numba.set_num_threads(min(job.threads, numba.get_num_threads()))  # results do not depend on their number
     params, inputs = job.params, job.inputs
-    config, training = from_mapping(JointConfig, params["joint"]), from_mapping(TrainingConfig, params["training"])
+    config, training = from_mapping(LearnedConfig, params["learned"]), from_mapping(TrainingConfig, params["training"])
     family, seed = params["family"], params["seed"]
     files = {name: as_paths(inputs[name])[0] for name in ("cameras", "template", "neutral", "frames")}
     subject = Subject.open(**files, plates=first_path(inputs["plates"]))
     sldc = from_mapping(SldcConfig, params["sldc"]) if params["sldc"] else None  # only local rigs have one
     begun = first_path(inputs["start"])
     start = rig_start(config, sldc, subject, read_components(begun) if begun else None, family, seed)
-    plan = joint_plan(config, training, params["background"], family, start, subject.pixel_size)
+    plan = learned_plan(config, training, params["background"], family, start, subject.pixel_size)
     output = Path(job.output)
     kept = Checkpoints(output.parent, key_of(params, paths=job.files))
     slot = kept.slot(f".{output.stem}.checkpoint", every_seconds=60.0)
     learned = learn(start, subject, config, plan, seed, device, slot)
     if World.current().rank == 0:
         unused = {"solve"} | ({"local"} if family == "global" else set())
-        settings = {name: value for name, value in params["joint"].items() if name not in unused}
+        settings = {name: value for name, value in params["learned"].items() if name not in unused}
         components = as_components(learned, subject, family, settings)
         write_components(output, named(components, subject.template, first_path(inputs.get("units", []))))
         kept.drop(f".{output.stem}.checkpoint")

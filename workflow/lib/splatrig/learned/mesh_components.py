@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from splatrig.components.component_file import Components, Origin
 from splatrig.components.local import local_components
-from splatrig.components.matrix import Decomposition, in_memory, standardise
+from splatrig.components.matrix import Decomposition, in_memory, standardize
 from splatrig.components.pca import principal_components
 from splatrig.config.sldc import SldcConfig
 from splatrig.dataset.dataset import read_tracked_mesh
@@ -87,12 +87,12 @@ def _with_turns(rows: MeshRows, found: Decomposition, level: Level) -> Component
     """Return what was found in the positions, with the turns of the Gaussians regressed on the weights."""
     W, C = found.W, found.C
     both = in_memory({"xyz": rows.xyz, "rotation": rows.rotation}, rows.neutral_row)
-    standardisation = standardise(both, "neutral")
-    turns = (rows.rotation - rows.rotation[rows.neutral_row]) / standardisation.scales[1]
+    standardization = standardize(both, "neutral")
+    turns = (rows.rotation - rows.rotation[rows.neutral_row]) / standardization.scales[1]
     count = len(level.vertices)
     support = np.any(C.reshape(len(C), count, 3) != 0, axis=2)
     C_turns = regressed(W, turns.reshape(len(W), count, 4), support)
-    turned = replace(found, C=np.concatenate([C, C_turns.reshape(len(C), -1)], axis=1), standardisation=standardisation)
+    turned = replace(found, C=np.concatenate([C, C_turns.reshape(len(C), -1)], axis=1), standardization=standardization)
     return turned.components(
         faces=level.faces, face_mask=level.mask, frames=rows.frames, origin=Origin(source="tracked meshes")
     )

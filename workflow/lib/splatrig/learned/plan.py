@@ -11,7 +11,7 @@ from splatrig.io.errors import InputError
 
 
 @dataclass(frozen=True)
-class JointPlan:
+class LearnedPlan:
     """How base, components and weights are optimised together."""
 
     steps: int
@@ -46,7 +46,9 @@ class JointPlan:
         """
         for name in rig.driven:
             if not getattr(self.rates, name) > 0:
-                raise InputError(f"training.rates.{name}: got 0, expected more than 0, since joint components move it.")
+                raise InputError(
+                    f"training.rates.{name}: got 0, expected more than 0, since learned components move it."
+                )
         base = {f"base_{name}": getattr(self.base_rates, name) for name in rig.base}
         bases = {f"basis_{index}": 1.0 for index in range(len(rig.blocks))}
         return LearningRates(base | bases | {"weights": self.weight_rate}, self.steps, self.final_rate)

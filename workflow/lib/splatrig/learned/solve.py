@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from splatrig.components.rig import Rig
-from splatrig.config.models import JointSolve
+from splatrig.config.models import LearnedSolve
 from splatrig.dataset.photographs import Pair, Photographs
 from splatrig.fitting.compare_view import RenderOptions, render_view
 from splatrig.fitting.losses import photometric_loss
@@ -21,7 +21,7 @@ def weights_from_photographs(
     photographs: Photographs,
     pairs: Sequence[Pair],
     start: NDArray[np.floating],  # [K]
-    plan: JointSolve,
+    plan: LearnedSolve,
     render: RenderOptions,
     usual: NDArray[np.floating] | None = None,  # [K]
 ) -> NDArray[np.float64]:  # [K]

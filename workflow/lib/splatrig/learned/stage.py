@@ -1,4 +1,4 @@
-"""The joint jobs of the pipeline: from configuration and files to the value that is fitted, and back."""
+"""The learned jobs of the pipeline: from configuration and files to the value that is fitted, and back."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ from splatrig.components.component_file import Components, Origin, Solver
 from splatrig.components.local import support_map
 from splatrig.components.support import Locality
 from splatrig.config.choices import Role
-from splatrig.config.models import JointConfig, TrainingConfig
+from splatrig.config.models import LearnedConfig, TrainingConfig
 from splatrig.config.sldc import SldcConfig
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Dataset
@@ -33,8 +33,8 @@ from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.io.errors import InputError
 from splatrig.learned.export import TrainedOn, export_rig
-from splatrig.learned.fit import FitReport, JointFit, Surroundings, segment_laplacian
-from splatrig.learned.plan import JointPlan
+from splatrig.learned.fit import FitReport, LearnedFit, Surroundings, segment_laplacian
+from splatrig.learned.plan import LearnedPlan
 from splatrig.learned.start import Placement, moved_gaussians, random_start, start_from_components, with_extra
 from splatrig.mesh.geodesic import GeodesicSolver
 from splatrig.mesh.normals import vertex_normals
@@ -46,7 +46,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Subject:
-    """What all joint jobs of one subject read."""
+    """What all learned jobs of one subject read."""
 
     dataset: Dataset
     template: Template
@@ -117,16 +117,16 @@ class Subject:
         return vertex_normals(self.template.finest_level.vertices, self.template.finest_level.faces)
 
 
-def joint_plan(
-    config: JointConfig, training: TrainingConfig, background: str, family: str, start: RigStart, pixel_size: float
-) -> JointPlan:
+def learned_plan(
+    config: LearnedConfig, training: TrainingConfig, background: str, family: str, start: RigStart, pixel_size: float
+) -> LearnedPlan:
     """Return the plan of a family (`global` or `local`) that starts from `start`; `pixel_size` is the subject's.
 
     The components that reach a Gaussian share `rate_factor`: were n of them to go one step in independent directions,
     the Gaussian would move by the root of n steps.
     """
     render, rates = render_options(training, background), in_millimetres(training.rates, pixel_size)
-    return JointPlan(
+    return LearnedPlan(
         steps=config.steps,
         rates=scaled(rates, config.rate_factor / np.sqrt(start.components_a_gaussian)),
         base_rates=scaled(rates, config.base_rate_factor),
@@ -144,7 +144,7 @@ def joint_plan(
 
 
 def rig_start(
-    config: JointConfig,
+    config: LearnedConfig,
     sldc: SldcConfig | None,
     subject: Subject,
     components: Components | None,
@@ -162,7 +162,9 @@ def rig_start(
         start = random_start(subject.neutral, attributes, (len(names), config.k), neutral_row, generator, carry)
     else:
         if components.frames != tuple(names):
-            raise InputError("joint: the components to start from are of other training frames; compute them again.")
+            raise InputError(
+                "learned rig: the components to start from are of other training frames; compute them again."
+            )
         support, penalty = _locality(config, sldc, subject, components) if bounded else (None, None)
         start = start_from_components(
             components,
@@ -180,7 +182,7 @@ def rig_start(
 
 
 def _locality(
-    config: JointConfig, sldc: SldcConfig | None, subject: Subject, components: Components
+    config: LearnedConfig, sldc: SldcConfig | None, subject: Subject, components: Components
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32] | None]:  # [K, M] each
     """Return where local components of M vertices may act, and how much they are penalised there.
 
@@ -205,7 +207,7 @@ def validation_pairs(subject: Subject, names: Sequence[str], count: int, seed: i
     return tuple(pairs[index] for index in sorted(chosen))
 
 
-def training_schedule(config: JointConfig, subject: Subject, frames: int, seed: int, world: World) -> Schedule:
+def training_schedule(config: LearnedConfig, subject: Subject, frames: int, seed: int, world: World) -> Schedule:
     """Return the order of all pairs of a training frame and a training camera, in windows when memory is short."""
     train = np.flatnonzero(~subject.cameras.held_out)
     pairs = [(frame, int(camera)) for frame in range(frames) for camera in train]
@@ -231,8 +233,8 @@ class Learned:
 def learn(
     start: RigStart,
     subject: Subject,
-    config: JointConfig,
-    plan: JointPlan,
+    config: LearnedConfig,
+    plan: LearnedPlan,
     seed: int,
     device: torch.device,
     slot: Slot | None = None,
@@ -243,7 +245,7 @@ def learn(
     # first: its processes are forked before the GPU is used
     with subject.photographs(names, device, sharing=world.size) as photographs:
         rig = TrainableRig(start, plan.rates, device)
-        fit = JointFit(
+        fit = LearnedFit(
             rig,
             photographs,
             training_schedule(config, subject, len(names), seed, world),

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 from splatrig.components.component_file import Components
 from splatrig.components.fields import field_of, field_size
-from splatrig.config.models import JointAppearance
+from splatrig.config.models import LearnedAppearance
 from splatrig.fitting.trainable_rig import BlockStart, RigStart
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.io.errors import InputError
@@ -101,7 +101,7 @@ def random_start(
     return RigStart(base, weights, (BlockStart(fields, deltas, carry=carry),), neutral_row)
 
 
-def with_extra(start: RigStart, extra: JointAppearance, generator: np.random.Generator, *, bounded: bool) -> RigStart:
+def with_extra(start: RigStart, extra: LearnedAppearance, generator: np.random.Generator, *, bounded: bool) -> RigStart:
     """Return the start with one more block, of zero components and small random weights.
 
     It is for opacity or higher spherical harmonics.
@@ -109,7 +109,7 @@ def with_extra(start: RigStart, extra: JointAppearance, generator: np.random.Gen
     fields = tuple(map(field_of, extra.attributes))
     for name in fields:
         if any(name in block.fields for block in start.blocks):
-            raise InputError(f"joint.appearance.attributes: {name} is moved by the other components already.")
+            raise InputError(f"learned.appearance.attributes: {name} is moved by the other components already.")
     deltas = {field: np.zeros((extra.k, len(start.base), field_size(field)), np.float32) for field in fields}
     weights = RANDOM_WEIGHT * generator.standard_normal((len(start.weights), extra.k), dtype=np.float32)
     weights = np.abs(weights) if bounded else weights

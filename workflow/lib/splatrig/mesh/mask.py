@@ -25,16 +25,16 @@ def nose_tip(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> int:
     """
     ends = unique_edges(faces).ends
     z = vertices[:, 2]
-    neighbour = np.full(len(vertices), -np.inf)
-    np.maximum.at(neighbour, ends[:, 0], z[ends[:, 1]])
-    np.maximum.at(neighbour, ends[:, 1], z[ends[:, 0]])
-    used = np.isfinite(neighbour)
+    neighbor = np.full(len(vertices), -np.inf)
+    np.maximum.at(neighbor, ends[:, 0], z[ends[:, 1]])
+    np.maximum.at(neighbor, ends[:, 1], z[ends[:, 0]])
+    used = np.isfinite(neighbor)
     low, high = np.percentile(vertices[used], [1, 99], axis=0)
     x_share = np.abs(vertices[:, 0] - 0.5 * (low[0] + high[0])) / max(high[0] - low[0], 1e-9)
     y_share = (vertices[:, 1] - low[1]) / max(high[1] - low[1], 1e-9)
     central = used & (x_share <= _CENTRAL_WIDTH) & (y_share >= _CENTRAL_HEIGHT[0]) & (y_share <= _CENTRAL_HEIGHT[1])
     candidates = np.flatnonzero(central if central.any() else used)
-    reach = np.minimum(z, neighbour)[candidates]
+    reach = np.minimum(z, neighbor)[candidates]
     return int(candidates[np.lexsort((z[candidates], reach))[-1]])
 
 

@@ -57,8 +57,8 @@ def subdivide(
 def subdivide_corners(corners: NDArray[np.floating]) -> NDArray[np.floating]:  # [q, 4, d] -> [4q, 4, d]
     """Subdivide attributes of quad corners (UVs with seams) bilinearly, in the order of `subdivide`."""
     middles = 0.5 * (corners + np.roll(corners, -1, axis=1))
-    centres = np.broadcast_to(corners.mean(axis=1, keepdims=True), corners.shape)
-    children = np.stack([corners, middles, centres, np.roll(middles, 1, axis=1)], axis=2)
+    centers = np.broadcast_to(corners.mean(axis=1, keepdims=True), corners.shape)
+    children = np.stack([corners, middles, centers, np.roll(middles, 1, axis=1)], axis=2)
     return children.reshape(-1, 4, corners.shape[-1])
 
 

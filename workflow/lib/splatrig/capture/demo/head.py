@@ -189,13 +189,13 @@ def _base(
     """
     count, around = len(vertices), len(rim)
     repeat = sp.csr_matrix((np.ones(around), (np.arange(around), rim)), shape=(around, count))
-    centre = sp.csr_matrix(np.full((1, around), 1.0 / around)) @ repeat
+    center = sp.csr_matrix(np.full((1, around), 1.0 / around)) @ repeat
     own = count + np.arange(around)
     triangles = np.stack([np.roll(own, -1), own, np.full(around, count + around)], axis=1)
     flat = np.concatenate([vertices[rim], vertices[rim].mean(axis=0, keepdims=True)])[:, [0, 2]]
     corner, size = tile("base")
     uvs = corner + size.min() * (flat - flat.min(axis=0)) / np.ptp(flat, axis=0).max()
-    return triangles, uvs[triangles - count], sp.csr_matrix(sp.vstack([sp.identity(count), repeat, centre]))
+    return triangles, uvs[triangles - count], sp.csr_matrix(sp.vstack([sp.identity(count), repeat, center]))
 
 
 def _charts(quad_uvs: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -211,14 +211,14 @@ def _body_parts(
 ) -> NDArray[np.int64]:
     """Tell the body's charts apart: face has the crown, mouth the middle, sockets the eyes; the rest is neck."""
     labels = np.full(len(quads), NECK)
-    centres = vertices[quads].mean(axis=1)
+    centers = vertices[quads].mean(axis=1)
     body = parts == FACE
-    crown = charts[body][np.argmax(centres[body][:, 1])]
+    crown = charts[body][np.argmax(centers[body][:, 1])]
     labels[charts == crown] = FACE
     eye_box = vertices[np.unique(quads[parts == EYES])]
     tongue_box = vertices[np.unique(quads[parts == TONGUE])]
     for chart in np.setdiff1d(charts[body], crown):
-        own = centres[charts == chart]
+        own = centers[charts == chart]
         middle = own.mean(axis=0)
         if eye_box[:, 1].min() < middle[1] < eye_box[:, 1].max() and middle[2] > eye_box[:, 2].min():
             labels[charts == chart] = SOCKETS

@@ -4,20 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
 class Complexion:
     """Linear reflectances of what differs between people."""
 
-    skin: Colour
-    blood: Colour
-    lip: Colour
-    hair: Colour
-    stubble: Colour
-    iris: Colour
-    iris_inner: Colour
+    skin: Color
+    blood: Color
+    lip: Color
+    hair: Color
+    stubble: Color
+    iris: Color
+    iris_inner: Color
 
 
 @dataclass(frozen=True)

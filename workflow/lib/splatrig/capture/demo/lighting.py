@@ -25,7 +25,7 @@ class Lamp:
     elevation: float
     radius: float
     """Degrees from the middle to the rim."""
-    colour: tuple[float, float, float]
+    color: tuple[float, float, float]
     """Irradiance of a surface that faces it."""
     samples: int
     highlight: bool
@@ -48,11 +48,11 @@ class Lights:
     """Directions towards the light in the world, with colour and, for highlights, the lamp they belong to."""
 
     directions: NDArray[np.float64]  # [l, 3]
-    colours: NDArray[np.float64]  # [l, 3]
+    colors: NDArray[np.float64]  # [l, 3]
     lamps: NDArray[np.int64]  # [l]
     """Index among `highlights`, or -1."""
     highlights: NDArray[np.float64]  # [h, 3]
-    highlight_colours: NDArray[np.float64]  # [h, 3]
+    highlight_colors: NDArray[np.float64]  # [h, 3]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Illumination:
 def stage_lights() -> Lights:
     """Return the lights of the stage in the world."""
     to_world = REST_POSE[:, :3]
-    directions, colours, lamps, middles = [], [], [], []
+    directions, colors, lamps, middles = [], [], [], []
     for index, lamp in enumerate(LAMPS):
         middle = _direction(lamp.azimuth, lamp.elevation)
         side = np.cross(middle, [0.0, 1.0, 0.0])
@@ -80,7 +80,7 @@ def stage_lights() -> Lights:
             turn = 2.399963 * sample
             point = middle + reach * (np.cos(turn) * side + np.sin(turn) * up)
             directions.append(point / np.linalg.norm(point))
-            colours.append(np.array(lamp.colour) / lamp.samples)
+            colors.append(np.array(lamp.color) / lamp.samples)
             lamps.append(index if lamp.highlight else -1)
         middles.append(middle)
     for sample in range(DOME_SAMPLES):
@@ -89,14 +89,14 @@ def stage_lights() -> Lights:
         across = np.sqrt(1.0 - height**2)
         directions.append(np.array([across * np.cos(turn), height, across * np.sin(turn)]))
         share = 0.5 + 0.5 * height
-        colours.append((share * DOME_TOP + (1.0 - share) * DOME_BOTTOM) * 2.0 / (0.5 * DOME_SAMPLES))
+        colors.append((share * DOME_TOP + (1.0 - share) * DOME_BOTTOM) * 2.0 / (0.5 * DOME_SAMPLES))
         lamps.append(-1)
     return Lights(
         directions=np.array(directions) @ to_world.T,
-        colours=np.array(colours),
+        colors=np.array(colors),
         lamps=np.array(lamps),
         highlights=np.array(middles) @ to_world.T,
-        highlight_colours=np.array([lamp.colour for lamp in LAMPS]),
+        highlight_colors=np.array([lamp.color for lamp in LAMPS]),
     )
 
 
@@ -122,9 +122,9 @@ def illuminate(
     lit = np.zeros(cosines.shape, dtype=np.float32)
     lit[vertex, light] = open_sky
 
-    colours = lights.colours.astype(np.float32)
-    irradiance = (lit * cosines) @ colours
-    main = lit @ (colours.mean(axis=1)[:, None] * directions)
+    colors = lights.colors.astype(np.float32)
+    irradiance = (lit * cosines) @ colors
+    main = lit @ (colors.mean(axis=1)[:, None] * directions)
     visible = np.zeros((count, len(lights.highlights)), dtype=np.float32)
     for lamp in range(visible.shape[1]):
         visible[:, lamp] = lit[:, lights.lamps == lamp].mean(axis=1)

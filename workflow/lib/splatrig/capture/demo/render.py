@@ -33,7 +33,7 @@ class PosedHead:
     light: Illumination
     highlights: NDArray[np.float32]  # [h, 3]
     """Directions towards the lamps, in head space."""
-    highlight_colours: NDArray[np.float32]  # [h, 3]
+    highlight_colors: NDArray[np.float32]  # [h, 3]
     box: NDArray[np.float64]  # [8, 3]
     shadow_rays: int
 
@@ -57,7 +57,7 @@ def pose_head(
         normals=normals.astype(np.float32),
         light=light,
         highlights=(lights.highlights @ head_to_world[:, :3]).astype(np.float32),
-        highlight_colours=lights.highlight_colours.astype(np.float32),
+        highlight_colors=lights.highlight_colors.astype(np.float32),
         box=box,
         shadow_rays=shadow_rays,
     )
@@ -76,7 +76,7 @@ def render(
     """
     view, K = cameras.viewmats[index], cameras.Ks[index]
     rotation = view[:3, :3]
-    centre = (-rotation.T @ view[:3, 3]).astype(np.float32)
+    center = (-rotation.T @ view[:3, 3]).astype(np.float32)
     in_camera = head.box @ rotation.T + view[:3, 3]
     pixels = in_camera @ K.T
     pixels = pixels[:, :2] / pixels[:, 2:]
@@ -87,7 +87,7 @@ def render(
         return image, 0
     to_head = (rotation.T @ np.linalg.inv(K)).astype(np.float32)
     directions = _ray_directions(to_head, low, high, sample_offsets(samples))
-    hits = head.scene.run(np.broadcast_to(centre, directions.shape).copy(), directions, output=True)
+    hits = head.scene.run(np.broadcast_to(center, directions.shape).copy(), directions, output=True)
     part = image[low[1] : high[1], low[0] : high[0]]
     shaded = np.zeros((part.shape[0] * part.shape[1], 4), dtype=np.float32)
     _shade(
@@ -97,7 +97,7 @@ def render(
         directions,
         (head.fine.triangles, head.fine.triangle_uvs, head.normals),
         (head.light.irradiance, head.light.main, head.light.visible),
-        (head.highlights, head.highlight_colours),
+        (head.highlights, head.highlight_colors),
         (atlas.albedo, atlas.shine, atlas.bump),
     )
     part[:] = shaded.reshape(part.shape)
@@ -161,7 +161,7 @@ def _shade(shaded, samples, hits, directions, mesh, light, lamps, atlas):  # typ
     triangle_of, hit_u, hit_v = hits
     triangles, triangle_uvs, vertex_normal = mesh
     irradiance, main, visible = light
-    lamp_directions, lamp_colours = lamps
+    lamp_directions, lamp_colors = lamps
     albedo_map, shine_map, bump_map = atlas
     albedo, shine, bump = np.zeros(3, np.float32), np.zeros(2, np.float32), np.zeros(3, np.float32)
     normal, radiance = np.zeros(3, np.float32), np.zeros(3, np.float32)
@@ -230,7 +230,7 @@ def _shade(shaded, samples, hits, directions, mesh, light, lamps, atlas):  # typ
                 if half > WET_FROM and shine[1] > 0.0:
                     gloss += np.float32(WET_HIGHLIGHT[1] / 255.0) * shine[1] * half ** np.float32(WET_HIGHLIGHT[0])
                 for channel in range(3):
-                    radiance[channel] += gloss * seen * lamp_colours[lamp, channel]
+                    radiance[channel] += gloss * seen * lamp_colors[lamp, channel]
         pixel = ray // samples
         for channel in range(3):
             shaded[pixel, channel] += share * radiance[channel]

@@ -20,12 +20,12 @@ from splatrig.capture.demo.head import (
     boundary_loops,
     tile,
 )
-from splatrig.capture.demo.identity import Colour
+from splatrig.capture.demo.identity import Color
 
-FRECKLE: Colour = (0.22, 0.11, 0.06)
-SCLERA: Colour = (0.68, 0.63, 0.58)
-TOOTH: Colour = (0.72, 0.66, 0.53)
-GUM: Colour = (0.45, 0.17, 0.16)
+FRECKLE: Color = (0.22, 0.11, 0.06)
+SCLERA: Color = (0.68, 0.63, 0.58)
+TOOTH: Color = (0.72, 0.66, 0.53)
+GUM: Color = (0.45, 0.17, 0.16)
 IRIS_RADIUS_MM, PUPIL_RADIUS_MM = 6.1, 2.2
 TOOTH_WIDTH_MM = 7.6
 
@@ -52,10 +52,10 @@ class Paint:
     bump: NDArray[np.float64]  # [k, 3]
     """Gradient of the surface's relief, subtracted from the unit normal."""
 
-    def cover(self, rows: NDArray, colour: Colour | NDArray, share: NDArray | float) -> None:
-        """Mix `colour` over the texels `rows` with opacity `share` [rows]."""
+    def cover(self, rows: NDArray, color: Color | NDArray, share: NDArray | float) -> None:
+        """Mix `color` over the texels `rows` with opacity `share` [rows]."""
         share = np.broadcast_to(share, np.shape(self.albedo[rows][:, 0]))[:, None]
-        self.albedo[rows] = (1.0 - share) * self.albedo[rows] + share * np.asarray(colour)
+        self.albedo[rows] = (1.0 - share) * self.albedo[rows] + share * np.asarray(color)
 
 
 class SolidNoise:
@@ -104,7 +104,7 @@ def smoothstep(low: float, high: float, x: NDArray[np.float64]) -> NDArray[np.fl
     return t * t * (3.0 - 2.0 * t)
 
 
-def eye_centres(head: HeadModel) -> NDArray[np.float64]:  # [2, 3]
+def eye_centers(head: HeadModel) -> NDArray[np.float64]:  # [2, 3]
     """Return the centres of the eyeballs, the one at negative x first."""
     eyes = head.neutral[np.unique(head.quads[head.parts == EYES])]
     return np.array([eyes[eyes[:, 0] < 0].mean(axis=0), eyes[eyes[:, 0] > 0].mean(axis=0)])
@@ -120,8 +120,8 @@ def _mask(head: HeadModel, name: str, uvs: NDArray[np.float64]) -> NDArray[np.fl
     return np.where((uvs < corner + size).all(axis=1), inside, 0.0)
 
 
-def _near(positions: NDArray[np.float64], centre: NDArray | Colour, radius_mm: float) -> NDArray[np.float64]:
-    return np.exp(-((positions - np.asarray(centre)) ** 2).sum(axis=1) / (2.0 * radius_mm**2))
+def _near(positions: NDArray[np.float64], center: NDArray | Color, radius_mm: float) -> NDArray[np.float64]:
+    return np.exp(-((positions - np.asarray(center)) ** 2).sum(axis=1) / (2.0 * radius_mm**2))
 
 
 def _paint_skin(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray, noise: SolidNoise) -> None:
@@ -129,7 +129,7 @@ def _paint_skin(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray, 
     tone = 1.0 + 0.07 * noise(positions, 22.0) + 0.06 * noise(positions, 7.0) + 0.05 * noise(positions, 2.2)
     tone += 0.07 * noise(positions, 1.1)
     painted.albedo[rows] = np.array(head.complexion.skin) * tone[:, None]
-    eyes = eye_centres(head)
+    eyes = eye_centers(head)
     tip = positions[np.argmax(positions[:, 2])]
     blush = 0.55 * _near(positions, tip, 11.0)
     for side, eye in zip((-1.0, 1.0), eyes, strict=True):
@@ -148,17 +148,17 @@ def _paint_freckles(texels: Texels, painted: Paint, rows: NDArray, generator: np
     positions = texels.positions[rows]
     tree = cKDTree(positions)
     front = np.flatnonzero((positions[:, 2] > 55.0) & (positions[:, 1] < 85.0) & (positions[:, 1] > -85.0))
-    centres = positions[generator.choice(front, 420)]
+    centers = positions[generator.choice(front, 420)]
     radii, depths = generator.uniform(0.45, 1.15, 420), generator.uniform(0.12, 0.5, 420)
-    likely = generator.uniform(size=420) < 0.25 + 0.75 * np.exp(-(((centres[:, 1] - 2.0) / 30.0) ** 2))
+    likely = generator.uniform(size=420) < 0.25 + 0.75 * np.exp(-(((centers[:, 1] - 2.0) / 30.0) ** 2))
     moles = positions[generator.choice(front, 9)]
-    centres = np.concatenate([centres[likely], moles])
+    centers = np.concatenate([centers[likely], moles])
     radii = np.concatenate([radii[likely], generator.uniform(1.1, 2.0, 9)])
     depths = np.concatenate([depths[likely], np.full(9, 0.8)])
-    for centre, radius, depth in zip(centres, radii, depths, strict=True):
-        near = np.array(tree.query_ball_point(centre, 2.5 * radius), dtype=np.int64)
+    for center, radius, depth in zip(centers, radii, depths, strict=True):
+        near = np.array(tree.query_ball_point(center, 2.5 * radius), dtype=np.int64)
         if len(near):
-            away = np.linalg.norm(positions[near] - centre, axis=1)
+            away = np.linalg.norm(positions[near] - center, axis=1)
             painted.cover(rows[near], FRECKLE, depth * (1.0 - smoothstep(0.6 * radius, 1.4 * radius, away)))
 
 
@@ -203,7 +203,7 @@ def _paint_brows(
     head: HeadModel, texels: Texels, painted: Paint, rows: NDArray, generator: np.random.Generator
 ) -> None:
     positions = texels.positions[rows]
-    for side, eye in zip((-1.0, 1.0), eye_centres(head), strict=True):
+    for side, eye in zip((-1.0, 1.0), eye_centers(head), strict=True):
         along = generator.uniform(0.0, 1.0, 240)
         across = generator.uniform(-1.0, 1.0, 240)
         middle_x = 11.0 + 42.0 * along
@@ -271,9 +271,9 @@ def _paint_inside(head: HeadModel, texels: Texels, painted: Paint, noise: SolidN
 def _paint_eyes(head: HeadModel, texels: Texels, painted: Paint, noise: SolidNoise) -> None:
     rows = np.flatnonzero(texels.parts == EYES)
     positions = texels.positions[rows]
-    centres = eye_centres(head)
-    centre = np.where(positions[:, :1] < 0, centres[0], centres[1])
-    away = positions - centre
+    centers = eye_centers(head)
+    center = np.where(positions[:, :1] < 0, centers[0], centers[1])
+    away = positions - center
     radius = np.where(away[:, 2] > 0.0, np.hypot(away[:, 0], away[:, 1]), 99.0)
     angle = np.arctan2(away[:, 1], away[:, 0])
     rays = noise(np.column_stack([7.0 * np.cos(angle), 7.0 * np.sin(angle), 0.15 * radius]), 0.55)

@@ -38,13 +38,13 @@ def _dome(points: NDArray[np.float64], generator: np.random.Generator) -> NDArra
     places = generator.uniform(-0.28, 0.28, (64, 64, 2)) * PANEL_DEG
     key = cells[..., 0] % 64, cells[..., 1] % 64
     glow = 0.5 + 0.5 * points[..., 1] - 0.25 * points[..., 0]
-    colour = (0.035 + 0.06 * glow)[..., None] * np.array([0.95, 1.0, 1.08])
-    colour = colour * (shades[key][..., None] * tints[key])
-    colour *= 1.0 + 0.25 * (inside[..., 1:] / PANEL_DEG[1])
+    color = (0.035 + 0.06 * glow)[..., None] * np.array([0.95, 1.0, 1.08])
+    color = color * (shades[key][..., None] * tints[key])
+    color *= 1.0 + 0.25 * (inside[..., 1:] / PANEL_DEG[1])
     edge = (0.5 * PANEL_DEG - np.abs(inside)).min(axis=-1)
-    colour *= 0.25 + 0.75 * np.clip(edge / SEAM_DEG - 0.3, 0.0, 1.0)[..., None]
+    color *= 0.25 + 0.75 * np.clip(edge / SEAM_DEG - 0.3, 0.0, 1.0)[..., None]
     away = np.linalg.norm(inside - places[key], axis=-1)
     lit = lamps[key]
     disc = lit * np.clip((LAMP_DEG - away) / 0.12 + 0.5, 0.0, 1.0)
     halo = lit * 0.12 * np.exp(-(away**2) / (2.0 * (1.8 * LAMP_DEG) ** 2))
-    return colour + (2.2 * disc + halo)[..., None] * np.array([1.0, 0.97, 0.9])
+    return color + (2.2 * disc + halo)[..., None] * np.array([1.0, 0.97, 0.9])

@@ -65,7 +65,7 @@ def build_tracked_mesh(
     """
     shell = _closed_shell(head, surface)
     points = shell.carrier @ surface + shell.offsets
-    kept, faces = _decimate(points, shell.triangles, _detail_centres(head), 2 * vertex_count - 4)
+    kept, faces = _decimate(points, shell.triangles, _detail_centers(head), 2 * vertex_count - 4)
     face_uvs = _face_uvs(points, kept[faces], shell)
 
     inside = np.unique(head.quads[np.isin(head.parts, (EYES, TEETH))])
@@ -172,8 +172,8 @@ class _Filler:
         self, loop: NDArray[np.int64], offset: NDArray[np.float64], name: str, axes: tuple[int, int], left: float
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Close a loop with triangles to its mean."""
-        centre = self._add(loop, np.full(len(loop), 1.0 / len(loop)), offset)
-        triangles = np.stack([np.roll(loop, -1), loop, np.full(len(loop), centre)], axis=1)
+        center = self._add(loop, np.full(len(loop), 1.0 / len(loop)), offset)
+        triangles = np.stack([np.roll(loop, -1), loop, np.full(len(loop), center)], axis=1)
         return self._planar(triangles, name, axes, left)
 
     def eye(
@@ -193,14 +193,14 @@ class _Filler:
         for vertex in loop:
             point = 0.5 * (middle + self.surface[vertex])
             ring.append(self._add(np.append(loop, vertex), shares, onto_ball(point)))
-        centre = self._add(loop, np.full(len(loop), share), onto_ball(middle))
+        center = self._add(loop, np.full(len(loop), share), onto_ball(middle))
         outer, inner = np.array(loop), np.array(ring)
         ahead, inner_ahead = np.roll(outer, -1), np.roll(inner, -1)
         triangles = np.concatenate(
             [
                 np.stack([ahead, outer, inner], axis=1),
                 np.stack([ahead, inner, inner_ahead], axis=1),
-                np.stack([inner_ahead, inner, np.full(len(loop), centre)], axis=1),
+                np.stack([inner_ahead, inner, np.full(len(loop), center)], axis=1),
             ]
         )
         return self._planar(triangles, "lids", (0, 1), left)
@@ -245,7 +245,7 @@ class _Filler:
         return placed, uvs
 
 
-def _detail_centres(head: HeadModel) -> list[tuple[NDArray[np.float64], float]]:
+def _detail_centers(head: HeadModel) -> list[tuple[NDArray[np.float64], float]]:
     eyes = head.neutral[np.unique(head.quads[head.parts == EYES])]
     face = head.neutral[np.unique(head.quads[head.outer])]
     mouth = next(
@@ -266,15 +266,15 @@ def _detail_centres(head: HeadModel) -> list[tuple[NDArray[np.float64], float]]:
 def _decimate(
     points: NDArray[np.float64],  # [p, 3]
     triangles: NDArray[np.int64],  # [t, 3]
-    centres: list[tuple[NDArray[np.float64], float]],
+    centers: list[tuple[NDArray[np.float64], float]],
     face_count: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the indices of the kept points [v] and the faces among them [f, 3]."""
     used, compact = np.unique(triangles, return_inverse=True)
     own = points[used]
     magnified = own.copy()
-    for centre, radius in centres:
-        away = own - centre
+    for center, radius in centers:
+        away = own - center
         magnified += MAGNIFICATION * away * np.exp(-(away**2).sum(axis=1, keepdims=True) / (2.0 * radius**2))
     compact = compact.reshape(-1, 3).astype(np.int32)
     _, _, collapses = fast_simplification.simplify(

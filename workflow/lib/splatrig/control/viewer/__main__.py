@@ -20,7 +20,7 @@ from splatrig.mesh.template import read_template
 WORKFLOW = Path(__file__).resolve().parents[4]
 CONFIG, SCHEMA = WORKFLOW.parent / "config.yaml", WORKFLOW / "schemas" / "config.schema.yaml"
 
-METHODS = ("joint_global+joint_local", "pca_all+sldc_gauss_xyz", "pca_all+sldc_trapezoid_xyz")
+METHODS = ("learned_global+learned_local", "pca_all+sldc_gauss_xyz", "pca_all+sldc_trapezoid_xyz")
 """What is opened beside `control.families` when nothing is named, as far as the run has it."""
 
 

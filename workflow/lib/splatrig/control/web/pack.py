@@ -26,7 +26,7 @@ _COARSEST = 1e-6
 
 
 @dataclass(frozen=True)
-class Quantised:
+class Quantized:
     """Numbers a Gaussian as 16-bit steps between the least and the largest of each column."""
 
     steps: NDArray[np.uint16]  # [N, c]
@@ -38,19 +38,19 @@ class Quantised:
         return self.low + self.step * self.steps.astype(np.float32)
 
 
-def quantised(values: NDArray[np.floating]) -> Quantised:
+def quantized(values: NDArray[np.floating]) -> Quantized:
     """Return `values` [N, c] in 16 bits."""
     low, high = values.min(axis=0), values.max(axis=0)
     step = ((high - low) / 65535.0).astype(np.float32)
     steps = np.round((values - low) / np.where(step > 0, step, 1.0)).clip(0, 65535)
-    return Quantised(steps.astype(np.uint16), low.astype(np.float32), step)
+    return Quantized(steps.astype(np.uint16), low.astype(np.float32), step)
 
 
 @dataclass(frozen=True)
 class PackedHead:
     """N Gaussians and the K components of all families, one after the other, as the page has them."""
 
-    base: dict[str, Quantised]
+    base: dict[str, Quantized]
     """means [N, 3], quats [N, 4], log_scales [N, 3], opacities [N, 1], sh0 [N, 3]."""
     shN: NDArray[np.int8]  # [N, 15, 3]
     shN_step: NDArray[np.float32]  # [15, 3]
@@ -119,11 +119,11 @@ def pack_head(head: Head) -> PackedHead:
             left_out |= change.keys() - {"means", *FINE}
     return PackedHead(
         base={
-            "means": quantised(base.means),
-            "quats": quantised(base.quats),
-            "log_scales": quantised(base.log_scales),
-            "opacities": quantised(opacities[:, None]),
-            "sh0": quantised(base.sh0[:, 0]),
+            "means": quantized(base.means),
+            "quats": quantized(base.quats),
+            "log_scales": quantized(base.log_scales),
+            "opacities": quantized(opacities[:, None]),
+            "sh0": quantized(base.sh0[:, 0]),
         },
         shN=np.round(base.shN / np.where(shN_step > 0, shN_step, 1.0)).astype(np.int8),
         shN_step=shN_step,

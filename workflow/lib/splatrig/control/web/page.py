@@ -35,7 +35,7 @@ RENDERER_MODULES = {
 }
 """Name that scripts import to member of the renderer's archive."""
 
-LICENCES = ("three", "@sparkjsdev/spark", "fflate")
+LICENSES = ("three", "@sparkjsdev/spark", "fflate")
 
 OWN_MODULES = ("drag", "history", "main", "panel", "player", "rig", "solve", "splats", "track", "view")
 
@@ -185,7 +185,7 @@ def build_page(
     with zipfile.ZipFile(renderer) as archive:
         try:
             modules = {name: archive.read(member).decode() for name, member in RENDERER_MODULES.items()}
-            licences = {name: archive.read(f"{name}/LICENSE").decode() for name in LICENCES}
+            licenses = {name: archive.read(f"{name}/LICENSE").decode() for name in LICENSES}
         except KeyError as error:
             raise InputError(f"{renderer}: {error.args[0]}; delete it and run again.") from error
     modules |= {
@@ -202,7 +202,7 @@ def build_page(
         "style": (folder / "style.css").read_text(encoding="utf-8"),
         "footer": "\n".join(f"<p>{html.escape(line)}</p>" for line in footer),
         "licences": "\n".join(
-            f"<pre>{html.escape(name)}\n\n{html.escape(text)}</pre>" for name, text in licences.items()
+            f"<pre>{html.escape(name)}\n\n{html.escape(text)}</pre>" for name, text in licenses.items()
         ),
         "header": json.dumps(header, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
         "head": _packed(blob),

@@ -1,4 +1,4 @@
-"""What benchmarks/joint.py measures with: a capture, fits of single frames, their PCA, learned rigs and their cost."""
+"""What benchmarks/learned.py measures with: a capture, fits of single frames, their PCA, learned rigs, their cost."""
 
 import gc
 import os
@@ -25,7 +25,7 @@ from splatrig.components.fields import field_of
 from splatrig.components.matrix import in_memory
 from splatrig.components.pca import principal_components
 from splatrig.config.checks import load_config
-from splatrig.config.models import Config, JointConfig
+from splatrig.config.models import Config, LearnedConfig
 from splatrig.dataset.cameras import read_cameras
 from splatrig.dataset.dataset import Dataset
 from splatrig.fitting.background import one_ahead
@@ -40,14 +40,14 @@ from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 from splatrig.jobs.device import choose_device
 from splatrig.learned.compare import Comparison, read_fits
-from splatrig.learned.fit import JointFit, Surroundings, segment_laplacian
+from splatrig.learned.fit import LearnedFit, Surroundings, segment_laplacian
 from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
 from splatrig.learned.stage import (
     Learned,
     Subject,
     as_components,
-    joint_plan,
     learn,
+    learned_plan,
     rig_start,
     training_schedule,
     validation_pairs,
@@ -78,7 +78,7 @@ class Bench:
     folder: Path
     out: Path | None
     keep: Path
-    """What takes long is kept here and read by later calls: neutral.h5, fits/, mesh_*.h5, joint_*.h5."""
+    """What takes long is kept here and read by later calls: neutral.h5, fits/, mesh_*.h5, learned_*.h5."""
     config: Config
     subject: Subject
     device: torch.device
@@ -93,14 +93,14 @@ class Bench:
     """Tables that grow row by row."""
 
     @property
-    def joint(self) -> JointConfig:
-        """The joint section."""
-        return self.config.joint
+    def learned(self) -> LearnedConfig:
+        """The learned section."""
+        return self.config.learned
 
     def comparison(self) -> Comparison:
         """Return what all measurements share."""
-        render = render_options(self.config.training, "mask")
-        return Comparison(self.subject, render, self.joint.solve, self.device)
+        render = render_options(self.config.training, "silhouette")
+        return Comparison(self.subject, render, self.learned.solve, self.device)
 
     def arrived(self, names: list[str]) -> None:
         """Wait until the photographs of the frames `expression/frame` are there."""
@@ -135,7 +135,7 @@ class Bench:
         if self.out is not None:
             self.out.mkdir(parents=True, exist_ok=True)
             named = table.assign(machine=machine("torch"))
-            named.to_csv(self.out / f"joint_{name}.csv", index=False, float_format="%.5g")
+            named.to_csv(self.out / f"learned_{name}.csv", index=False, float_format="%.5g")
         if shown:
             print(table.to_string(index=False, float_format=lambda value: f"{value:.3f}"), flush=True)
 
@@ -159,13 +159,13 @@ def configuration(options: Any) -> Config:
     if options.config is not None:
         raw = yaml.safe_load(options.config.read_text(encoding="utf-8"))
     changes = {
-        "joint.k": options.k,
+        "learned.k": options.k,
         "components.pca.k": options.k,
-        "joint.steps": options.steps,
-        "joint.batch.frames": options.batch,
-        "joint.memory_gib": options.memory_gib,
-        "joint.local.lambda": options.local_lambda,
-        "joint.solve.steps": options.solve_steps,
+        "learned.steps": options.steps,
+        "learned.batch.frames": options.batch,
+        "learned.memory_gib": options.memory_gib,
+        "learned.local.lambda": options.local_lambda,
+        "learned.solve.steps": options.solve_steps,
         "training.steps.neutral": options.neutral_steps,
         "training.steps.frame": options.fit_steps,
     }
@@ -177,8 +177,8 @@ def configuration(options: Any) -> Config:
             place[path[-1]] = value
     raw.setdefault("evaluation", {}).setdefault("ks", [1])
     config = load_config(raw, schema)
-    checks = replace(config.joint, check_every=max(1, config.joint.steps // 8))
-    return replace(config, joint=checks)
+    checks = replace(config.learned, check_every=max(1, config.learned.steps // 8))
+    return replace(config, learned=checks)
 
 
 def wait_for(making: subprocess.Popen[str] | None, folders: list[Path], cameras: Sequence[str]) -> None:
@@ -240,7 +240,7 @@ def context_of(folder: Path, config: Config, device: torch.device) -> FitContext
         dataset=Dataset.open(folder / "dataset" / "cameras.json"),
         template=read_template(folder / "template" / "template.h5"),
         config=config.training,
-        background="mask",
+        background="silhouette",
         seed=0,
         device=device,
         workers=8,
@@ -267,7 +267,7 @@ def fit_first(context: FitContext, name: str) -> Gaussians:
     return fit(start, data, context.edge_lengths, context.plan("neutral"), 0).gaussians
 
 
-def mesh_start(bench: Bench, config: JointConfig, family: str) -> Components:
+def mesh_start(bench: Bench, config: LearnedConfig, family: str) -> Components:
     """Return the components of the tracked meshes that a family of `config` starts from."""
     subject, names = bench.subject, bench.subject.names("train")
     meshes = read_meshes(subject.dataset.folder, names, subject.template)
@@ -285,7 +285,7 @@ def kept_start(bench: Bench, family: str) -> Components:
 
     def make() -> Components:
         begin = time.perf_counter()
-        start = mesh_start(bench, bench.joint, family)
+        start = mesh_start(bench, bench.learned, family)
         report(f"mesh components, {family}: {time.perf_counter() - begin:.1f} s")
         return start
 
@@ -298,18 +298,18 @@ def kept_rig(bench: Bench, family: str) -> Components:
     def make() -> Components:
         start = kept_start(bench, family)
         bench.arrived(bench.subject.names("train"))
-        run = learned_rig(bench, bench.joint, family, start)
+        run = learned_rig(bench, bench.learned, family, start)
         print(run.learned.report.history.to_string(index=False), flush=True)
-        bench.record("costs", {"rig": family, "steps": bench.joint.steps} | run.costs)
+        bench.record("costs", {"rig": family, "steps": bench.learned.steps} | run.costs)
         return run.components
 
-    return bench.kept(f"joint_{family}", make)
+    return bench.kept(f"learned_{family}", make)
 
 
-def learned_rig(bench: Bench, config: JointConfig, family: str, start: Components | None, seed: int = 0) -> Run:
+def learned_rig(bench: Bench, config: LearnedConfig, family: str, start: Components | None, seed: int = 0) -> Run:
     """Learn one rig."""
     rig = rig_start(config, bench.config.components.sldc, bench.subject, start, family, seed)
-    plan = joint_plan(config, bench.config.training, "mask", family, rig, bench.subject.pixel_size)
+    plan = learned_plan(config, bench.config.training, "silhouette", family, rig, bench.subject.pixel_size)
     forget_peak()
     begin, cpu = time.perf_counter(), time.process_time()
     with gpu_utilisation() as samples:
@@ -328,17 +328,17 @@ def learned_rig(bench: Bench, config: JointConfig, family: str, start: Component
 
 @contextmanager
 def begun(
-    bench: Bench, subject: Subject, config: JointConfig, start: Components | None, family: str = "global"
-) -> Iterator[tuple[JointFit, Callable[[int], None]]]:
+    bench: Bench, subject: Subject, config: LearnedConfig, start: Components | None, family: str = "global"
+) -> Iterator[tuple[LearnedFit, Callable[[int], None]]]:
     """Give a rig before its first step, and what takes the step with a number, on the next photographs."""
     names, world = subject.names("train"), World.current()
     rig = rig_start(config, bench.config.components.sldc, subject, start, family, bench.seed)
-    plan = joint_plan(config, bench.config.training, "mask", family, rig, subject.pixel_size)
+    plan = learned_plan(config, bench.config.training, "silhouette", family, rig, subject.pixel_size)
     schedule = training_schedule(config, subject, len(names), bench.seed, world)
     checked = validation_pairs(subject, names, config.validation_pairs, bench.seed)
     around = Surroundings(subject.edge_lengths, subject.normals, segment_laplacian(names), checked)
     with subject.photographs(names, bench.device, sharing=world.size) as photographs:
-        fit = JointFit(TrainableRig(rig, plan.rates, bench.device), photographs, schedule, around, plan, world)
+        fit = LearnedFit(TrainableRig(rig, plan.rates, bench.device), photographs, schedule, around, plan, world)
         fit.optimizer.constrain()
         shots = stream(photographs, schedule, world.lanes(config.batch.frames))
         seen = schedule.frames(0) if world.size > 1 else repeat(None)
@@ -404,7 +404,7 @@ def at_level(bench: Bench, level: str) -> Subject:
     return replace(subject, template=type(subject.template)(levels), neutral=neutral)
 
 
-def synthesised(size: str, frames: int, folder: Path) -> subprocess.Popen[str]:
+def synthesized(size: str, frames: int, folder: Path) -> subprocess.Popen[str]:
     """Start to write a synthetic capture; return the process when only photographs are missing."""
     from full_size_capture import MESHES_WRITTEN
 
@@ -451,7 +451,7 @@ def single_fits(bench: Bench) -> dict[str, Gaussians]:
 
 
 def pca_of_fits(bench: Bench, fits: dict[str, Gaussians], k: int) -> Components:
-    """Return the joint PCA of the fitted training frames about the neutral."""
+    """Return the PCA of all attributes of the fitted training frames about the neutral."""
     names = bench.subject.names("train")
     rows = {
         name: np.stack([getattr(fits[frame], field_of(name)).reshape(-1) for frame in names])

@@ -1,4 +1,4 @@
-"""What a step of a joint fit costs: time, kernels and memory, against the size of the rig and of the memory."""
+"""What a step of a learned fit costs: time, kernels and memory, against the size of the rig and of the memory."""
 
 import time
 from dataclasses import replace
@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import torch
-from joint_bench import Bench, at_level, begun, forget_peak, kept_start, learned_rig, now, peak_gib, with_cameras
+from learned_bench import Bench, at_level, begun, forget_peak, kept_start, learned_rig, now, peak_gib, with_cameras
 from torch.autograd import DeviceType
 
 from splatrig.components.component_file import Components
-from splatrig.config.models import JointConfig
+from splatrig.config.models import LearnedConfig
 from splatrig.learned.stage import Subject
 
 STEPS = 100
@@ -22,7 +22,7 @@ def part_step(bench: Bench) -> None:
     for family, batches in (("global", counts), ("local", [count for count in counts if count == 2])):
         for batch in batches:
             start = kept_start(bench, family)
-            config = replace(bench.joint, batch=replace(bench.joint.batch, frames=batch))
+            config = replace(bench.learned, batch=replace(bench.learned.batch, frames=batch))
             costs = step_costs(bench, bench.subject, config, start, family, profiled=True)
             bench.record("step", {"rig": family, "photographs": batch} | costs)
 
@@ -30,7 +30,7 @@ def part_step(bench: Bench) -> None:
 def step_costs(
     bench: Bench,
     subject: Subject,
-    config: JointConfig,
+    config: LearnedConfig,
     start: Components | None = None,
     family: str = "global",
     *,
@@ -76,21 +76,21 @@ def step_costs(
 def part_scaling(bench: Bench) -> None:
     """Measure milliseconds per step and memory against K, frames and Gaussians."""
 
-    def measure(what: str, value: int, subject: Subject, config: JointConfig) -> None:
+    def measure(what: str, value: int, subject: Subject, config: LearnedConfig) -> None:
         bench.record("scaling", {"against": what, "value": value} | step_costs(bench, subject, config))
 
-    joint, finest = bench.joint, bench.subject.template.finest
+    learned, finest = bench.learned, bench.subject.template.finest
     for level in dict.fromkeys(("base", finest)):
         for k in (2, 3) if bench.options.smallest else (10, 20, 50):
-            measure(f"K on {level}", k, bench.subject, replace(joint, k=k, level=level))
+            measure(f"K on {level}", k, bench.subject, replace(learned, k=k, level=level))
     rows = bench.subject.frames[bench.subject.frames["role"] == "train"]
     for frames in (8,) if bench.options.smallest else (25, 50, 100):
         # a frame that comes twice has weights and photographs of its own each time
         repeated = pd.concat([rows] * -(-frames // len(rows))).head(frames)
-        measure("frames", frames, replace(bench.subject, frames=repeated), joint)
+        measure("frames", frames, replace(bench.subject, frames=repeated), learned)
     for level in list(bench.subject.template.levels):
         subject = at_level(bench, level)
-        measure("Gaussians", len(subject.neutral), subject, joint)
+        measure("Gaussians", len(subject.neutral), subject, learned)
 
 
 def part_stream(bench: Bench) -> None:
@@ -105,7 +105,7 @@ def part_stream(bench: Bench) -> None:
             photographs.view(pair)
             photographs.drop([pair])
     rate = len(pairs) / (time.perf_counter() - begin)
-    short = replace(bench.joint, steps=bench.options.stream_steps, check_every=10**6, validation_pairs=0)
-    for gib in (bench.joint.memory_gib, bench.joint.memory_gib / 8):
+    short = replace(bench.learned, steps=bench.options.stream_steps, check_every=10**6, validation_pairs=0)
+    for gib in (bench.learned.memory_gib, bench.learned.memory_gib / 8):
         run = learned_rig(bench, replace(short, memory_gib=gib), "global", None)
         bench.record("stream", {"memory": f"{gib:g} GiB", "decoded_per_second": rate, "steps": short.steps} | run.costs)

@@ -1,24 +1,24 @@
-"""Measure rigs learned through the rasteriser: `python benchmarks/joint.py FOLDER --out OUT`.
+"""Measure rigs learned through the rasteriser: `python benchmarks/learned.py FOLDER --out OUT`.
 
 FOLDER holds what the rules before the fits leave (`results/{subject}`: frames/, dataset/, template/). Instead of it,
-`--synthesise small|medium|half|full` makes a capture with benchmarks/full_size_capture.py: full is 87,618 Gaussians, 26
+`--synthesize small|medium|half|full` makes a capture with benchmarks/full_size_capture.py: full is 87,618 Gaussians, 26
 frames in 6 expressions, 38 cameras of 1334×2048; half has photographs of half the size; medium is 11,170 Gaussians, 26
 frames, 20 cameras of 200×307; small is `--smallest`'s.
 
 Parts, by `--parts` (default: bars):
-  rigs      joint global and joint local, from the tracked meshes
+  rigs      learned global and learned local, from the tracked meshes
   fits      every frame fitted on its own
   bars      both, and PCA of the fits, in held-out cameras: training frames, and frames of expressions that were held
             out (`--held-out`), whose weights are found through the rasteriser; with the verdicts of the bars
-  ablation  rigs with one setting changed at a time: the table is benchmarks/joint_ablation.py
+  ablation  rigs with one setting changed at a time: the table is benchmarks/learned_ablation.py
   cameras   PSNR of unseen frames against the number of cameras that their weights are found from
   step      what a step costs when its photographs are decoded: milliseconds, of which the GPU works; kernels
   scaling   milliseconds per step and peak memory against K, frames and Gaussians
   stream    decoding alone, and what whole fits cost when all photographs fit into memory and when few do
   cards     one rig on one and on two GPUs: pairs per second, and how far the two end apart (processes without GPUs)
 
-Results are printed as they come and written to OUT/joint_*.csv. What takes long is kept in `--keep` and read from there
-by the next call: empty it when options change. PSNR in dB inside the silhouette, mean over pictures. `--smallest` goes
+Results are printed as they come and written to OUT/learned_*.csv. What takes long is kept in `--keep` and read from
+there by the next call: empty it when options change. PSNR in dB inside the silhouette, mean over pictures. `--smallest` goes
 through nearly all of it in seconds.
 """
 
@@ -31,28 +31,28 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import Figures, machine, parsed, parser_of
-from joint_ablation import part_ablation
-from joint_bench import Bench, kept_rig, open_bench, pca_of_fits, report, single_fits, synthesised
-from joint_cards import part_cards
-from joint_steps import part_scaling, part_step, part_stream
+from learned_ablation import part_ablation
+from learned_bench import Bench, kept_rig, open_bench, pca_of_fits, report, single_fits, synthesized
+from learned_gpus import part_cards
+from learned_steps import part_scaling, part_step, part_stream
 
-from splatrig.config.models import JointSolve
+from splatrig.config.models import LearnedSolve
 from splatrig.jobs.device import visible_cards
 from splatrig.learned.compare import compare, measured_rig, summary, unseen_weights
 
 BARS = {
-    ("joint_global", "pca", "train"): 1.5,
-    ("joint_global", "fits", "train"): 1.0,
-    ("joint_global", "pca", "held_out"): 1.0,
-    ("joint_local", "joint_global", "train"): -1.0,
+    ("learned_global", "pca", "train"): 1.5,
+    ("learned_global", "fits", "train"): 1.0,
+    ("learned_global", "pca", "held_out"): 1.0,
+    ("learned_local", "learned_global", "train"): -1.0,
 }
 """(method, compared with, split): wanted difference of the mean PSNR in the mask, dB."""
 
 FULL_SIZE_BARS = {
-    ("joint_global", "pca", "train"): 1.0,
-    ("joint_local", "joint_global", "train"): -1.0,
+    ("learned_global", "pca", "train"): 1.0,
+    ("learned_local", "learned_global", "train"): -1.0,
 }
-"""The same for `--synthesise full` and `half`, where many photographs leave single fits less to overfit."""
+"""The same for `--synthesize full` and `half`, where many photographs leave single fits less to overfit."""
 
 
 def part_rigs(bench: Bench) -> None:
@@ -68,10 +68,10 @@ def part_fits(bench: Bench) -> None:
 
 def part_bars(bench: Bench) -> None:
     """Compare at convergence, and say which bars are met."""
-    k = bench.joint.k
+    k = bench.learned.k
     fits = single_fits(bench)
     files = {"pca": pca_of_fits(bench, fits, k)}
-    files |= {f"joint_{family}": kept_rig(bench, family) for family in ("global", "local")}
+    files |= {f"learned_{family}": kept_rig(bench, family) for family in ("global", "local")}
     table = compare(bench.comparison(), files, fits, k)
     bench.save("pictures", table, shown=False)
     means = summary(table)
@@ -79,7 +79,7 @@ def part_bars(bench: Bench) -> None:
     for row in means.to_dict("records"):
         bench.figure(f"bars: {row['method']}, {row['split']}, {row['region']}", row["psnr"], "dB")
     psnr = means[means["region"] == "mask"].set_index(["method", "split"])["psnr"]
-    bars = FULL_SIZE_BARS if bench.options.synthesise in ("half", "full") else BARS
+    bars = FULL_SIZE_BARS if bench.options.synthesize in ("half", "full") else BARS
     for (method, other, split), wanted in bars.items():
         if (method, split) in psnr and (other, split) in psnr:
             gain = psnr[method, split] - psnr[other, split]
@@ -94,14 +94,14 @@ def part_cameras(bench: Bench) -> None:
     if not names:
         sys.exit("the part `cameras` needs --held-out expressions")
     comparison = bench.comparison()
-    rig = kept_rig(bench, "global").first(bench.joint.k)
+    rig = kept_rig(bench, "global").first(bench.learned.k)
     total = int((~bench.subject.cameras.held_out).sum())
-    mesh_only = replace(comparison, solve=JointSolve(0, 0.0))
+    mesh_only = replace(comparison, solve=LearnedSolve(0, 0.0))
     for cameras in [0, *(count for count in (1, 2, 3, 4, 6, 8) if count < total), total]:
         begin = time.perf_counter()
         weights = unseen_weights(comparison if cameras else mesh_only, rig, names, cameras or 1)
         seconds = (time.perf_counter() - begin) / len(names)
-        table = measured_rig(comparison, names, "held_out", "joint_global", rig, weights)
+        table = measured_rig(comparison, names, "held_out", "learned_global", rig, weights)
         psnr = table.loc[table["region"] == "mask", "psnr"].mean()
         label = "photographs" if cameras else "tracked mesh alone"
         bench.record("cameras", {"from": label, "cameras": cameras, "psnr": psnr, "seconds_per_frame": seconds})
@@ -124,15 +124,15 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = parser_of(__doc__)
     parser.add_argument("folder", type=Path, nargs="?", help="results/{subject} of a run")
-    parser.add_argument("--synthesise", choices=["small", "medium", "half", "full"], help="make the capture instead")
-    parser.add_argument("--out", type=Path, help="folder that gets the tables, joint_*.csv")
+    parser.add_argument("--synthesize", choices=["small", "medium", "half", "full"], help="make the capture instead")
+    parser.add_argument("--out", type=Path, help="folder that gets the tables, learned_*.csv")
     parser.add_argument("--keep", type=Path, help="folder for what takes long; default: it is not kept")
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=["bars"])
     parser.add_argument("--held-out", nargs="*", default=[], help="expressions that are not learned from")
     parser.add_argument("--config", type=Path, help="a configuration; without it the schema's defaults")
     parser.add_argument("--fits", type=Path, help="folder of neutral.h5 and fitted frames to take, results/…/gaussians")
     parser.add_argument("--k", type=int)
-    parser.add_argument("--steps", type=int, help="of a joint rig")
+    parser.add_argument("--steps", type=int, help="of a learned rig")
     parser.add_argument("--batch", type=int, help="frames per step")
     parser.add_argument("--photographs", type=int, nargs="+", default=[1, 2, 4, 8], help="step: per step, one row each")
     parser.add_argument("--fit-steps", type=int, help="of every single fit")
@@ -147,7 +147,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="ablation: processes side by side")
     return parsed(
         parser,
-        synthesise="small",
+        synthesize="small",
         parts=["bars", "step", "stream", "cards", "ablation", "cameras", "scaling"],
         held_out=["E002_Moved"],
         k=2,
@@ -165,8 +165,8 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Run the parts that were asked for."""
     options = arguments()
-    if (options.folder is None) == (options.synthesise is None):
-        sys.exit("give either FOLDER or --synthesise")
+    if (options.folder is None) == (options.synthesize is None):
+        sys.exit("give either FOLDER or --synthesize")
     options.cards = visible_cards()
     figures = Figures(options, machine("torch", "gsplat", "numba"))
     with tempfile.TemporaryDirectory() as temporary:
@@ -174,7 +174,7 @@ def main() -> None:
         folder, making = options.folder, None
         if folder is None:
             folder = options.folder = keep / "capture"
-            making = synthesised(options.synthesise, options.frames, folder)
+            making = synthesized(options.synthesize, options.frames, folder)
         bench = open_bench(options, folder, keep, making, figures)
         subject = bench.subject
         report(

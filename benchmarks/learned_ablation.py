@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from joint_bench import Bench, learned_rig, mesh_start, open_bench, pca_of_fits, report, single_fits
+from learned_bench import Bench, learned_rig, mesh_start, open_bench, pca_of_fits, report, single_fits
 
 from splatrig.components.component_file import Components
 from splatrig.config.models import Config
@@ -22,7 +22,7 @@ class Variant:
     label: str
     family: str = "global"
     changes: Mapping[str, Any] = field(default_factory=dict)
-    """Keys of the section `joint` (`local.support`) or `training.…` and their values; of `steps` the factor."""
+    """Keys of the section `learned` (`local.support`) or `training.…` and their values; of `steps` the factor."""
     start: str = "mesh"
     """mesh, rows (PCA of fitted frames) or random."""
     seed: int = 0
@@ -92,10 +92,10 @@ VARIANTS = [
 
 def configured(base: Config, changes: Mapping[str, Any]) -> Config:
     """Return the configuration with changes applied; nothing is chosen on held-out views, which are seen at the end."""
-    config = replace(base, joint=replace(base.joint, validation_pairs=0, check_every=10**6))
+    config = replace(base, learned=replace(base.learned, validation_pairs=0, check_every=10**6))
     for key, value in changes.items():
-        path = key.split(".") if key.startswith("training.") else ["joint", *key.split(".")]
-        value = max(1, round(value * base.joint.steps)) if key == "steps" else value
+        path = key.split(".") if key.startswith("training.") else ["learned", *key.split(".")]
+        value = max(1, round(value * base.learned.steps)) if key == "steps" else value
         config = _changed_value(config, path, value)
     return config
 
@@ -110,7 +110,7 @@ def _changed_value(section: Any, path: Sequence[str], value: Any) -> Any:
 def row_of(bench: Bench, variant: Variant) -> dict[str, Any]:
     """Learn one variant and measure it."""
     bench = replace(bench, config=configured(bench.config, variant.changes))
-    config = bench.joint
+    config = bench.learned
     start: Components | None = None
     if variant.start == "rows":
         start = pca_of_fits(bench, single_fits(bench), config.k)

@@ -5,7 +5,7 @@ log_to(snakemake.log[0])
 import numba
 
 from splatrig.components.component_file import read_components
-from splatrig.config.models import JointSolve, TrainingConfig, from_mapping
+from splatrig.config.models import LearnedSolve, TrainingConfig, from_mapping
 from splatrig.evaluation.images import unseen_pictures
 from splatrig.evaluation.table import write_table
 from splatrig.fitting.recipe import render_options
@@ -18,7 +18,7 @@ params, inputs = snakemake.params, snakemake.input
 device = choose_device(params.device, 1)
 numba.set_num_threads(min(snakemake.threads, numba.config.NUMBA_NUM_THREADS))
 files = {"pca_all": inputs.pca} | {
-    f"joint_{name}": path for name, path in zip(params.families, inputs.joint, strict=True)
+    f"learned_{name}": path for name, path in zip(params.families, inputs.learned, strict=True)
 }
 render = render_options(from_mapping(TrainingConfig, params.training), params.background)
 subject = Subject.open(
@@ -28,7 +28,7 @@ subject = Subject.open(
     frames=inputs.frames,
     plates=first_path(inputs.plates),
 )
-comparison = Comparison(subject, render, from_mapping(JointSolve, params.solve), device)
+comparison = Comparison(subject, render, from_mapping(LearnedSolve, params.solve), device)
 components = {name: read_components(path) for name, path in files.items()}
 table = compare(comparison, components, read_fits(subject, inputs.gaussians), params.k, splits=["held_out"])
 write_table(snakemake.output.images, unseen_pictures(table, params.level))

@@ -9,7 +9,7 @@ from splatrig.capture.demo.head import load_head, refine
 from splatrig.capture.demo.lighting import stage_lights
 from splatrig.capture.demo.render import pose_head, render, sample_offsets
 from splatrig.capture.demo.rig import head_poses
-from splatrig.capture.demo.synthesise import load_rig, write_rig, write_segment
+from splatrig.capture.demo.synthesize import load_rig, write_rig, write_segment
 from splatrig.config.models import DemoConfig
 from support.demo_head import head_path
 

@@ -1,9 +1,9 @@
-# Rigs learned through the rasteriser: neutral fit, components of the tracked meshes, joint optimisation.
+# Rigs learned through the rasteriser: neutral fit, components of the tracked meshes, learned optimisation.
 # No frame but the neutral has to be fitted for them.
 
 
-rule joint_rigs:
-    # the short way: neutral fit, tracked meshes, joint rigs, and no fit of any other frame
+rule learned_rigs:
+    # the short way: neutral fit, tracked meshes, learned rigs, and no fit of any other frame
     input:
         learned_rig_files(),
 
@@ -32,7 +32,7 @@ rule mesh_components:
         runtime=60,
     params:
         method="{algorithm}",
-        k=CFG.joint.k,
+        k=CFG.learned.k,
         sldc=lambda wildcards: sldc_of_meshes() if wildcards.algorithm == "sldc" else None,
         subject=CFG.subject,
         lib=lib("mesh_components.py"),
@@ -42,7 +42,7 @@ rule mesh_components:
         "../scripts/mesh_components.py"
 
 
-rule joint:
+rule learn_rig:
     input:
         **named_units(),
         neutral=results("gaussians/neutral.h5"),
@@ -51,39 +51,39 @@ rule joint:
         frames=results("frames.csv"),
         photographs=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
         plates=stage_plates(),
-        start=joint_start,
+        start=learned_start,
     output:
-        components=results(f"components/{FINEST}/joint_{{locality}}.h5"),
+        components=results(f"components/{FINEST}/learned_{{locality}}.h5"),
     log:
-        logs("joint/{locality}.log"),
+        logs("learn_rig/{locality}.log"),
     benchmark:
-        benchmarks("joint/{locality}.tsv")
+        benchmarks("learn_rig/{locality}.tsv")
     wildcard_constraints:
         locality="global|local",
     conda:
         "../../envs/training.yaml"
-    threads: CFG.joint.devices * fit_threads(1)
+    threads: CFG.learned.devices * fit_threads(1)
     resources:
-        mem_mb=memory(CFG.joint.devices * int(4000 + 1500 * CFG.joint.memory_gib)),
+        mem_mb=memory(CFG.learned.devices * int(4000 + 1500 * CFG.learned.memory_gib)),
         runtime=120,
-        gpu=gpu(CFG.joint.devices),
+        gpu=gpu(CFG.learned.devices),
         nodes=1,
     params:
         family="{locality}",
-        joint=lambda wildcards: joint_params(wildcards.locality),
+        learned=lambda wildcards: learned_params(wildcards.locality),
         sldc=lambda wildcards: sldc_of_meshes() if wildcards.locality == "local" else None,
-        training=joint_training(),
+        training=learned_training(),
         background=CFG.capture.background,
         seed=CFG.seed,
         device=CFG.device,
-        lib=lib("joint.py"),
+        lib=lib("learn_rig.py"),
     message:
         "Learning the {wildcards.locality} rig through the rasteriser"
     script:
-        "../scripts/joint.py"
+        "../scripts/learn_rig.py"
 
 
-rule evaluate_joint:
+rule evaluate_unseen:
     # only where the capture holds out expressions: how rigs show what nothing was learned from
     input:
         neutral=results("gaussians/neutral.h5"),
@@ -94,13 +94,13 @@ rule evaluate_joint:
         plates=stage_plates(),
         gaussians=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
         pca=results(f"components/{FINEST}/pca_all.h5"),
-        joint=learned_rig_files(),
+        learned=learned_rig_files(),
     output:
         images=results("evaluation/images/unseen.csv"),
     log:
-        logs("evaluate_joint.log"),
+        logs("evaluate_unseen.log"),
     benchmark:
-        benchmarks("evaluate_joint.tsv")
+        benchmarks("evaluate_unseen.tsv")
     conda:
         "../../envs/evaluation.yaml"
     threads: 1
@@ -109,15 +109,15 @@ rule evaluate_joint:
         runtime=120,
         gpu=gpu(),
     params:
-        families=CFG.joint.families,
+        families=CFG.learned.families,
         level=FINEST,
-        k=CFG.joint.k,
-        solve=to_mapping(CFG.joint.solve),
-        training=joint_training(),
+        k=CFG.learned.k,
+        solve=to_mapping(CFG.learned.solve),
+        training=learned_training(),
         background=CFG.capture.background,
         device=CFG.device,
-        lib=lib("evaluate_joint.py"),
+        lib=lib("evaluate_unseen.py"),
     message:
         "Showing the rigs in expressions that nothing was learned from"
     script:
-        "../scripts/evaluate_joint.py"
+        "../scripts/evaluate_unseen.py"

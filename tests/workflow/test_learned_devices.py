@@ -10,12 +10,12 @@ from splatrig.components.component_file import read_components
 
 pytestmark = pytest.mark.workflow
 
-TARGET = "results/tiny/components/subd2/joint_global.h5"
+TARGET = "results/tiny/components/subd2/learned_global.h5"
 
 
-def configured(path, **joint):
+def configured(path, **learned):
     raw = yaml.safe_load(path.read_text())
-    raw["joint"] |= joint
+    raw["learned"] |= learned
     path.write_text(yaml.safe_dump(raw))
 
 
@@ -32,7 +32,7 @@ def test_two_processes_give_the_rig_that_one_gives(finished, tmp_path):
     np.testing.assert_allclose(two, one, atol=1e-3 * np.abs(one).max())
     base = found[1].columns.row_of(found[1].base)
     np.testing.assert_allclose(found[2].columns.row_of(found[2].base), base, atol=1e-4 * np.abs(base).max())
-    log = (project.directory / "logs/tiny/joint/global.log").read_text()
+    log = (project.directory / "logs/tiny/learn_rig/global.log").read_text()
     assert log.count("components, 4770 Gaussians") == 1
     assert log.count("step 8: loss") == 1
 
@@ -43,7 +43,7 @@ def test_fewer_gpus_than_it_asks_for_end_the_run_before_it_begins(finished, tmp_
     configured(config, devices=4, batch={"frames": 4})
     done = finished.snakemake("--dry-run", TARGET, config=config)
     assert done.returncode == 1
-    said = "error: joint.devices: got 4, but jobs of this run may use 3 GPUs at a time; say so by --resources gpu=4"
+    said = "error: learned.devices: got 4, but jobs of this run may use 3 GPUs at a time; say so by --resources gpu=4"
     assert said in done.stdout + done.stderr
     done = finished.snakemake("--dry-run", "--resources", "gpu=4", "--", TARGET, config=config)
     assert done.returncode == 0, done.stderr

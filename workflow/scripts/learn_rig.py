@@ -2,7 +2,7 @@ from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.learned.job import JointJob, run
+from splatrig.learned.job import LearnedJob, run
 
 inputs = {name: paths if isinstance(paths, str) else list(paths) for name, paths in snakemake.input.items()}
-run(JointJob(inputs, dict(snakemake.params.items()), snakemake.output.components, snakemake.threads))
+run(LearnedJob(inputs, dict(snakemake.params.items()), snakemake.output.components, snakemake.threads))

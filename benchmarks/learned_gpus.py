@@ -1,4 +1,4 @@
-"""One joint rig on two GPUs against one: how many pairs a second, and how far the two results are apart."""
+"""One learned rig on two GPUs against one: how many pairs a second, and how far the two results are apart."""
 
 import tempfile
 from argparse import Namespace
@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from joint_bench import Bench, begun, kept_start, now, open_bench, report, with_cameras
+from learned_bench import Bench, begun, kept_start, now, open_bench, report, with_cameras
 from numpy.typing import NDArray
 
-from splatrig.config.models import JointBatch
+from splatrig.config.models import LearnedBatch
 from splatrig.fitting.world import World
 from splatrig.jobs.launch import run_together
-from splatrig.learned.fit import JointFit
+from splatrig.learned.fit import LearnedFit
 
 BATCHES = (2, 4, 8)
 """Frames a step over all processes. One of each two neighbours on one card against the other on two: weak scaling."""
@@ -81,7 +81,7 @@ def learn_share(values: dict[str, Any]) -> None:
     subject = bench.subject
     if values["timed"]:  # few photographs, not what a step costs
         subject = with_cameras(subject, np.arange(1, len(subject.cameras), 4))
-    config = replace(bench.joint, batch=JointBatch(values["batch"], 1))
+    config = replace(bench.learned, batch=LearnedBatch(values["batch"], 1))
     with begun(bench, subject, config, kept_start(bench, "global")) as (fit, step):
         before = _arrays(fit, "start/")
         if values["timed"]:
@@ -103,7 +103,7 @@ def _steps(step: Callable[[int], None], count: int) -> float:
     return (now() - begin) / count
 
 
-def _reduction(fit: JointFit) -> dict[str, float]:
+def _reduction(fit: LearnedFit) -> dict[str, float]:
     """Return the bytes of a step's message, and the seconds that it takes when nothing else happens."""
     tensors = [torch.zeros_like(tensor) for tensor in fit.rig.parameters().values()]
     begin = now()
@@ -113,6 +113,6 @@ def _reduction(fit: JointFit) -> dict[str, float]:
     return {"reduction": seconds, "message": 4.0 * sum(tensor.numel() for tensor in tensors)}
 
 
-def _arrays(fit: JointFit, prefix: str) -> dict[str, NDArray[Any]]:
+def _arrays(fit: LearnedFit, prefix: str) -> dict[str, NDArray[Any]]:
     tensors = fit.rig.parameters()
     return {f"{prefix}{name}": tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
