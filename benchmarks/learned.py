@@ -18,8 +18,8 @@ Parts, by `--parts` (default: bars):
   cards     one rig on one and on two GPUs: pairs per second, and how far the two end apart (processes without GPUs)
 
 Results are printed as they come and written to OUT/learned_*.csv. What takes long is kept in `--keep` and read from
-there by the next call: empty it when options change. PSNR in dB inside the silhouette, mean over pictures. `--smallest` goes
-through nearly all of it in seconds.
+there by the next call: empty it when options change. PSNR in dB inside the silhouette, mean over pictures.
+`--smallest` goes through nearly all of it in seconds.
 """
 
 import argparse

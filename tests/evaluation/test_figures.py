@@ -21,7 +21,7 @@ def methods():
     carried = tables[0].assign(method="upsampled_pca_all", level="base")
     fits = MethodTable("fits", "subd2")
     fits.add("image_psnr", 30.0, "dB", 12, k=0)
-    for name in ("image_psnr", "generalisation_psnr", "specificity_psnr"):
+    for name in ("image_psnr", "generalization_psnr", "specificity_psnr"):
         rows = MethodTable("pca_all", "subd2")
         for k in (1, 3):
             split = "left_out" if name.startswith("gen") else "train"
@@ -34,7 +34,7 @@ def methods():
 def sweeps():
     table = MethodTable("sldc_gauss_xyz", "base")
     for k in (1, 3):
-        table.add("generalisation_surface", 1.0 / k, "mm", 9, k=k, split="left_out", interval=(0.1, 1.2))
+        table.add("generalization_surface", 1.0 / k, "mm", 9, k=k, split="left_out", interval=(0.1, 1.2))
     return table.frame().assign(**{"lambda": 1.0, "sweep": "left_out"})
 
 

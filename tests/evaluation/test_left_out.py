@@ -30,9 +30,9 @@ def test_a_shift_is_that_error_in_millimetres():
     rows = parts.rows()[:2]
     shifted = (rows.reshape(2, -1, 3) + np.float32([0.3, 0.0, 0.4])).reshape(2, -1)
     errors = fold_errors(parts, rows, shifted)
-    assert errors["generalisation_xyz", "head"] == pytest.approx(0.5, rel=1e-4)
-    assert errors["generalisation_xyz", "face"] == pytest.approx(0.5, rel=1e-4)
-    assert 0.0 < errors["generalisation_surface", "head"] < 0.5
+    assert errors["generalization_xyz", "head"] == pytest.approx(0.5, rel=1e-4)
+    assert errors["generalization_xyz", "face"] == pytest.approx(0.5, rel=1e-4)
+    assert 0.0 < errors["generalization_surface", "head"] < 0.5
     assert set(fold_errors(parts, rows, rows).values()) == {0.0}
 
 
@@ -55,7 +55,7 @@ def test_folds_become_their_mean_with_an_interval_over_expressions():
 
 def pictures(method, level, psnr, weights, expressions=("E1", "E2")):
     rows = [
-        (method, level, 4, "generalisation", weights, 0, name, "000001", "left_out", camera, psnr + step, 0.9, np.nan)
+        (method, level, 4, "generalization", weights, 0, name, "000001", "left_out", camera, psnr + step, 0.9, np.nan)
         for step, name in enumerate(expressions)
         for camera in ("a", "b")
     ]
@@ -128,15 +128,15 @@ def test_weights_from_photographs_find_the_frames_that_were_left_out(shown):
     table = fold.numbers(solved)
     assert set(table["expression"]) == {"E002"}
     assert set(table["n"]) == {2}
-    away = pick(table, "generalisation_xyz", region="head")["value"].iloc[0]
+    away = pick(table, "generalization_xyz", region="head")["value"].iloc[0]
     unmoved = fold_errors(fold.components, fold.data.X[fold.rows], np.repeat(fold.components.mean[None], 2, axis=0))
-    assert away < 0.2 * unmoved["generalisation_xyz", "head"]
+    assert away < 0.2 * unmoved["generalization_xyz", "head"]
 
 
 def test_the_peak_that_was_left_out_is_pictured_from_held_out_cameras(shown):
     fold, solved, scene = shown
     table = fold.pictures(solved, scene)
-    assert set(table["test"]) == {"generalisation"}
+    assert set(table["test"]) == {"generalization"}
     assert set(table["weights"]) == {"photographs"}
     assert set(zip(table["expression"], table["role"], strict=True)) == {("E002", "left_out")}
     assert set(table["frame"]) == {"000015"}  # of the two the one farther from the neutral

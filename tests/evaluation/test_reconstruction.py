@@ -147,7 +147,7 @@ def test_left_out_errors_equal_those_of_scikit_learn():
 def test_a_planted_subspace_generalizes_to_every_expression(made):
     parts = planted.components(made, family="pca", frames=15)
     table = evaluate_method("pca_xyz", "base", parts, planted.rows(parts), [1, 3], 0)
-    left_out = pick(table, "generalisation_xyz")
+    left_out = pick(table, "generalization_xyz")
     assert left_out[left_out["k"] == 3]["value"].iloc[0] == pytest.approx(0.0, abs=1e-2)
     assert left_out[left_out["k"] == 1]["value"].iloc[0] > 0.5
     assert set(left_out["n"]) == {4}
@@ -158,7 +158,7 @@ def test_one_expression_is_measured_without_leaving_it_out(made, frames):
     parts = planted.components(made, family="pca", count=1, frames=frames)
     table = evaluate_method("pca_xyz", "base", parts, planted.rows(parts), [1], 0)
     assert value(table, "rmse_xyz", 1, region="head") < 1e-3
-    assert not table["metric"].str.startswith("generalisation").any()
+    assert not table["metric"].str.startswith("generalization").any()
 
 
 def test_no_more_components_are_left_out_than_the_other_frames_have(made):
@@ -168,7 +168,7 @@ def test_no_more_components_are_left_out_than_the_other_frames_have(made):
     left_out = LeftOut(Projection(parts, data.X), data, range(1, 9))
     assert sorted(left_out.mixtures) == [1, 2, 3, 4, 5]
     assert [left_out.folds(k) for k in (3, 4)] == [["E001", "E002"], ["E002"]]
-    rows = pick(evaluate_method("pca_xyz", "base", parts, planted.rows(parts), [3, 5], 0), "generalisation_xyz")
+    rows = pick(evaluate_method("pca_xyz", "base", parts, planted.rows(parts), [3, 5], 0), "generalization_xyz")
     assert rows.set_index("k")["n"].to_dict() == {3: 2, 5: 1}
     assert rows.set_index("k")["low"].isna().to_dict() == {3: False, 5: True}
 
@@ -249,7 +249,7 @@ def test_learned_rigs_have_converged_when_the_last_quarter_gains_little(made, la
 def test_distance_from_the_surface_is_never_above_that_of_the_centers(made):
     parts = planted.components(made, family="pca")
     table = evaluate_method("pca_xyz", "base", parts, planted.rows(parts), [1, 3], 0)
-    for surface, centers in (("surface_xyz", "rmse_xyz"), ("generalisation_surface", "generalisation_xyz")):
+    for surface, centers in (("surface_xyz", "rmse_xyz"), ("generalization_surface", "generalization_xyz")):
         assert value(table, surface, 1) <= value(table, centers, 1, region="head") + 1e-6
     assert value(table, "surface_xyz", 3) == pytest.approx(0.0, abs=1e-3)
 

@@ -67,12 +67,12 @@ def test_a_planted_subspace_generalizes_and_fewer_components_do_worse(learner, d
     sweeps.leave_one_expression_out([1, 3])
     table = sweeps.frame()
     assert tuple(table.columns) == SWEEP_COLUMNS
-    found = pick(table, "generalisation_xyz", region="head").set_index("k")
+    found = pick(table, "generalization_xyz", region="head").set_index("k")
     assert found.loc[3, "value"] == pytest.approx(0.0, abs=0.02)
     assert found.loc[1, "value"] > 0.5
     assert found.loc[1, "n"] == 4
     assert found.loc[1, "low"] <= found.loc[1, "value"] <= found.loc[1, "high"]
-    surface = pick(table, "generalisation_surface").set_index("k")["value"]
+    surface = pick(table, "generalization_surface").set_index("k")["value"]
     assert (surface <= found["value"] + 1e-9).all()
     assert surface[1] > 0.1
 
@@ -96,7 +96,7 @@ def test_folds_solved_in_one_gram_matrix_are_those_learned_anew(learner, rest):
     sweeps = Sweeps(anew, "pca_xyz", "base", data)
     sweeps.leave_one_expression_out([1, 2, 5])
     table = evaluate_method("pca_xyz", "base", anew.learn("pca_xyz", data, np.arange(15), 5), data, [1, 2, 5], 0)
-    for metric in ("generalisation_xyz", "generalisation_surface"):
+    for metric in ("generalization_xyz", "generalization_surface"):
         wanted, found = (pick(rows, metric, region="head").set_index("k")["value"] for rows in (sweeps.frame(), table))
         np.testing.assert_allclose(found[[1, 2, 5]], wanted[[1, 2, 5]], rtol=1e-4)
 
@@ -171,7 +171,7 @@ def test_the_peak_of_every_left_out_expression_is_rendered(learner, data):
     Sweeps(learner, "pca_xyz", "base", data).leave_one_expression_out([3], recorder)
     peaks = [data.frames[row] for row in data.peaks() if data.expressions[row] != data.expressions[data.neutral_row]]
     assert [place.frame for place in recorder.places] == peaks
-    assert {(place.test, place.k, place.role) for place in recorder.places} == {("generalisation", 3, "left_out")}
+    assert {(place.test, place.k, place.role) for place in recorder.places} == {("generalization", 3, "left_out")}
     truth = np.stack([data.X[data.frames.index(name)] for name in peaks])
     np.testing.assert_allclose(np.stack(recorder.rows), truth, atol=0.1)
 

@@ -123,7 +123,7 @@ def test_left_out_expressions_of_the_matrix_of_all_attributes_are_rendered(scene
     evaluation = MethodEvaluation("pca_all", "base", parts, data, [1], 0)
     evaluation.table()
     table = evaluation.pictures(Scene(made.neutral, None, photographs))
-    left_out = table[table["test"] == "generalisation"]
+    left_out = table[table["test"] == "generalization"]
     assert set(left_out["expression"]) == {"E001"}
     assert set(left_out["role"]) == {"left_out"}
 
@@ -132,8 +132,8 @@ def test_of_a_single_expression_nothing_is_left_out(scene):
     made, _, _, photographs = scene
     parts = planted.components(made, family="pca", frames=3)
     evaluation = MethodEvaluation("pca_all", "base", parts, planted.rows(parts), [1], 0)
-    assert "generalisation_xyz" not in set(evaluation.table()["metric"])
-    assert "generalisation" not in set(evaluation.pictures(Scene(made.neutral, None, photographs))["test"])
+    assert "generalization_xyz" not in set(evaluation.table()["metric"])
+    assert "generalization" not in set(evaluation.pictures(Scene(made.neutral, None, photographs))["test"])
 
 
 def test_components_of_centers_are_also_shown_without_following_the_skin(scene):

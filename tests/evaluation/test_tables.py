@@ -156,10 +156,10 @@ def test_picture_scores_become_means_over_frames():
 def test_random_faces_and_left_out_frames_have_metrics_of_their_own():
     scores = picture_scores()
     random = scores.assign(test="specificity", sample=np.arange(len(scores)) // 2)
-    left_out = scores.assign(test="generalisation", role="left_out")
+    left_out = scores.assign(test="generalization", role="left_out")
     table = summarize_images(pd.concat([scores, random, left_out]), np.random.default_rng(0))
     assert pick(table, "specificity_psnr", k=1)["n"].tolist() == [2]
-    assert pick(table, "generalisation_psnr", k=1)["split"].tolist() == ["left_out"]
+    assert pick(table, "generalization_psnr", k=1)["split"].tolist() == ["left_out"]
 
 
 def test_equal_pictures_are_left_out_of_the_mean_and_counted_out():
@@ -200,7 +200,7 @@ def methods():
     table = MethodTable("pca_all", "subd2")
     for k, error in ((1, 2.0), (5, 0.5)):
         table.add("rmse_xyz", error, "mm", 100, k=k)
-        table.add("generalisation_xyz", 2 * error, "mm", 9, k=k, split="left_out", interval=(error, 3 * error))
+        table.add("generalization_xyz", 2 * error, "mm", 9, k=k, split="left_out", interval=(error, 3 * error))
     local = MethodTable("sldc_gauss_xyz", "subd2")
     local.add("rmse_xyz", 0.7, "mm", 100, k=5)
     local.add("zero_rows", 0.82, "share", 100, k=5)
@@ -230,9 +230,9 @@ def main_table():
 
 def sweeps():
     table = MethodTable("pca_xyz", "base")
-    table.add("generalisation_xyz", 1.0, "mm", 9, k=5, split="left_out", interval=(0.5, 1.5))
+    table.add("generalization_xyz", 1.0, "mm", 9, k=5, split="left_out", interval=(0.5, 1.5))
     local = MethodTable("sldc_gauss_xyz", "base")
-    local.add("generalisation_xyz", 0.9, "mm", 9, k=5, split="left_out", interval=(0.4, 1.4))
+    local.add("generalization_xyz", 0.9, "mm", 9, k=5, split="left_out", interval=(0.4, 1.4))
     both = pd.concat([table.frame(), local.frame()], ignore_index=True)
     return both.assign(**{"lambda": np.nan, "sweep": "left_out"})
 
@@ -311,7 +311,7 @@ def test_without_held_out_cameras_pictures_are_called_those_of_training_cameras(
 
 def test_pictures_of_components_learned_anew_stand_in_the_column_of_their_method():
     anew = MethodTable("sldc_gauss_xyz", "base")
-    anew.add("generalisation_psnr", 27.0, "dB", 9, k=5, split="left_out")
+    anew.add("generalization_psnr", 27.0, "dB", 9, k=5, split="left_out")
     table = comparison(pd.concat([methods(), anew.frame()]), sweeps(), runtimes(), None)
     wide = side_by_side(table).set_index("quantity")
     assert wide.loc["expressions left out, pictures, PSNR", "local (Gaussian SLDC)"] == "27.00"

@@ -45,7 +45,7 @@ def test_every_method_is_in_the_tables_with_units_and_counts(finished):
     }
     assert set(methods["method"]) == learned | {"upsampled_pca_all", "fits"}
     assert set(images["method"]) == set(methods["method"])
-    assert set(images["test"]) == {"reconstruction", "unfollowed", "generalisation", "specificity"}
+    assert set(images["test"]) == {"reconstruction", "unfollowed", "generalization", "specificity"}
     assert methods["unit"].notna().all()
     assert (methods["n"] > 0).all()
     assert np.isfinite(methods["value"]).all()

@@ -50,7 +50,7 @@ def test_a_fold_is_measured_in_millimetres_and_in_pictures(asked):
     table = read(asked, FOLDS)
     assert set(table["method"]) == {"pca_all", "learned_global"}
     assert set(table["expression"]) == {LEFT_OUT}
-    assert set(table["metric"]) == {"generalisation_xyz", "generalisation_surface"}
+    assert set(table["metric"]) == {"generalization_xyz", "generalization_surface"}
     assert set(table["n"]) == {2}
     assert table["value"].between(0.01, 50.0).all()
     images = read(asked, f"results/tiny/evaluation/images/folds/{LEFT_OUT}/learned_global.csv")

@@ -149,7 +149,7 @@ rule draw_figures:
     output:
         **({"truth": figure("truth", "4 Methods", "recovered face units")} if HAS_TRUTH else {}),
         fit=figure("fit_quality", "2 Fits", "every frame"),
-        reconstruction=figure("reconstruction", "4 Methods", "reconstruction, generalisation, specificity"),
+        reconstruction=figure("reconstruction", "4 Methods", "reconstruction, generalization, specificity"),
         influence=figure("influence", "4 Methods", "influence of the components"),
         attributes=figure("attributes", "4 Methods", "error of every attribute"),
         matched=figure("matched", "4 Methods", "learned anew at every k"),

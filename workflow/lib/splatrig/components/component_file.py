@@ -26,7 +26,7 @@ from splatrig.io.hdf5 import Format
 
 FORMAT = Format(
     "components",
-    2,
+    3,
     "millimetres, log scales, quaternions wxyz, SH coefficients; W and C in standardised units; head space",
 )
 

@@ -140,7 +140,7 @@ class Decomposition:
     ) -> Components:
         """Return it as the value that the component file holds."""
         own = self.standardization
-        found = {name: value for name, value in vars(self).items() if name not in ("standardisation", "total_variance")}
+        found = {name: value for name, value in vars(self).items() if name not in ("standardization", "total_variance")}
         if self.explained_variance is not None and self.total_variance is not None:
             found["explained_variance_ratio"] = self.explained_variance / self.total_variance
         return Components(

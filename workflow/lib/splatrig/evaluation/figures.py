@@ -166,7 +166,7 @@ def shared_legend(figure: Figure, axes: np.ndarray, columns: int = 4) -> None:
 
 TESTS = (
     ("surface_xyz", "image", "train", "Reconstruction"),
-    ("generalisation_surface", "generalisation", "left_out", "Generalisation: expressions left out"),
+    ("generalization_surface", "generalization", "left_out", "Generalisation: expressions left out"),
     ("specificity_surface", "specificity", "train", "Specificity: random faces"),
 )
 """Metric in mm, first half of the metrics of pictures, split of the frames, title."""
@@ -174,7 +174,7 @@ TESTS = (
 
 @styled
 def draw_reconstruction(methods: pd.DataFrame, sweeps: pd.DataFrame) -> Figure:
-    """Return reconstruction, generalisation and specificity against k: above on the surface, below in pictures.
+    """Return reconstruction, generalization and specificity against k: above on the surface, below in pictures.
 
     Expressions are left out of components learned anew (`sweeps`), and of the PCA of all attributes.
     """

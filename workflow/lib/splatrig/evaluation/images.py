@@ -11,7 +11,7 @@ IMAGE_COLUMNS = (
 )
 """Columns of `images.csv`: scores inside of the silhouette of held-out cameras, psnr in dB, lpips empty where its
 weights are absent. `test` says what was rendered: reconstruction (a frame), unfollowed (the same of a method that moves
-centres alone, Gaussians keeping the neutral's rotation and size instead of following the skin), generalisation (a frame
+centres alone, Gaussians keeping the neutral's rotation and size instead of following the skin), generalization (a frame
 of an expression that was left out when the components were learned) or specificity (random face `sample`, against its
 nearest frame).
 `weights` says where its weights are from: rows (the closest to the fitted row), own (learned with the components),
@@ -22,10 +22,10 @@ METRICS = (("psnr", "dB"), ("ssim", "0 to 1"), ("lpips", "distance"))
 NAMES = {
     "reconstruction": "image",
     "unfollowed": "unfollowed",
-    "generalisation": "generalisation",
+    "generalization": "generalization",
     "specificity": "specificity",
 }
-"""Test to the first half of its metrics' names: image_psnr, unfollowed_psnr, generalisation_psnr, specificity_psnr."""
+"""Test to the first half of its metrics' names: image_psnr, unfollowed_psnr, generalization_psnr, specificity_psnr."""
 
 FITS = "fits"
 """What the frames that were fitted one by one are called in place of a method."""

@@ -50,6 +50,6 @@ class Fold:
         peaks, pose = set(self.data.peaks().tolist()), scene.posing(self.components)
         for row, made in zip(self.rows.tolist(), solved, strict=True):
             if row in peaks:
-                place = Place("generalisation", len(self.components), self.data.frames[row], "left_out", "photographs")
+                place = Place("generalization", len(self.components), self.data.frames[row], "left_out", "photographs")
                 scene.compare(place, pose(made))
         return scene.frame(self.method, self.level)

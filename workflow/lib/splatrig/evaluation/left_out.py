@@ -32,9 +32,9 @@ def fold_errors(
     error = attribute_error("xyz", made, true)
     away = SurfaceWalk(components.faces).of_frames(made, true)
     return {
-        ("generalisation_xyz", "head"): rms(error),
-        ("generalisation_xyz", "face"): rms(error[:, components.face_mask]),
-        ("generalisation_surface", "head"): rms(away),
+        ("generalization_xyz", "head"): rms(error),
+        ("generalization_xyz", "face"): rms(error[:, components.face_mask]),
+        ("generalization_surface", "head"): rms(away),
     }
 
 
@@ -57,7 +57,7 @@ def fold_table(
 
 def solved_baseline(images: pd.DataFrame) -> pd.Series:
     """Return which rows of `images.csv` are the baseline's in folds, made for the comparison alone."""
-    left_out = (images["test"] == "generalisation") & (images["weights"] == "photographs")
+    left_out = (images["test"] == "generalization") & (images["weights"] == "photographs")
     return left_out & (images["method"] == BASELINE)
 
 
@@ -79,7 +79,7 @@ def paired_gains(images: pd.DataFrame, generator: np.random.Generator) -> pd.Dat
     Both have as many components, and weights found from the same photographs. Mean of the paired differences and
     bootstrap interval over expressions, as rows of `methods.csv`.
     """
-    seen = images[(images["test"] == "generalisation") & (images["weights"] == "photographs")]
+    seen = images[(images["test"] == "generalization") & (images["weights"] == "photographs")]
     seen = seen[np.isfinite(seen["psnr"])]
     keys, own_rows = ["k", "expression", "frame", "camera"], solved_baseline(seen)
     baseline, tables = seen.loc[own_rows, [*keys, "psnr"]], [MethodTable("", "").frame()]
@@ -90,6 +90,6 @@ def paired_gains(images: pd.DataFrame, generator: np.random.Generator) -> pd.Dat
         gains = pairs["psnr"] - pairs["psnr_baseline"]
         per_expression = gains.groupby(pairs["expression"]).mean().to_numpy()
         table = MethodTable(str(method), str(level))
-        table.add_mean("generalisation_psnr_gain", per_expression, "dB", generator, k=int(str(k)), split="left_out")
+        table.add_mean("generalization_psnr_gain", per_expression, "dB", generator, k=int(str(k)), split="left_out")
         tables.append(table.frame())
     return tables[0] if len(tables) == 1 else pd.concat(tables[1:], ignore_index=True)

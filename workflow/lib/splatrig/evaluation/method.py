@@ -116,4 +116,4 @@ class MethodEvaluation:
             folds = left_out.folds(k)
             chosen = [i for i, row in enumerate(left_out.rows) if row in peaks and left_out.groups[i] in folds]
             for index, row in zip(chosen, left_out.estimate(k, np.array(chosen)), strict=True):
-                scene.compare(Place("generalisation", k, data.frames[left_out.rows[index]], "left_out"), pose(row))
+                scene.compare(Place("generalization", k, data.frames[left_out.rows[index]], "left_out"), pose(row))

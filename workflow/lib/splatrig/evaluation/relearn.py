@@ -117,7 +117,7 @@ class Sweeps:
                     pose = scene.posing(components)
                     for row, rebuilt in zip(out.tolist(), estimate, strict=True):
                         if row in peaks:
-                            scene.compare(Place("generalisation", k, data.frames[row], "left_out"), pose(rebuilt))
+                            scene.compare(Place("generalization", k, data.frames[row], "left_out"), pose(rebuilt))
             add_folds(table, k, errors, generator)
             self._keep(table, "left_out", None)
 

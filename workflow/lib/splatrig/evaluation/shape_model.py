@@ -1,4 +1,4 @@
-"""Shape-model standards (Davies 2002): specificity, and generalisation by leaving one expression out."""
+"""Shape-model standards (Davies 2002): specificity, and generalization by leaving one expression out."""
 
 from collections.abc import Iterable
 
@@ -104,7 +104,7 @@ class LeftOut:
             squared = unit * left_out_errors(mixture, part) / count
             estimate = self.estimate(k, np.arange(len(self.rows)), xyz).reshape(truth.shape)
             away = np.square(walk.of_frames(estimate, truth)).mean(axis=1)
-            for metric, per_frame in (("generalisation_xyz", squared), ("generalisation_surface", away)):
+            for metric, per_frame in (("generalization_xyz", squared), ("generalization_surface", away)):
                 per_fold = np.array([np.sqrt(per_frame[self.groups == name].mean()) for name in self.folds(k)])
                 table.add_mean(metric, per_fold, "mm", generator, k=k, split="left_out")
 

@@ -54,10 +54,10 @@ QUANTITIES = (
     Quantity(
         "pictures, held-out expressions, PSNR", "dB", "image_psnr", {"split": "held_out"}, interval=True, digits=4
     ),
-    Quantity("expressions left out, centres, RMSE", "mm", "generalisation_xyz", {"region": "head"}, interval=True),
-    Quantity("expressions left out, distance from the surface", "mm", "generalisation_surface", interval=True),
-    Quantity("expressions left out, pictures, PSNR", "dB", "generalisation_psnr", interval=True, digits=4),
-    Quantity("the same, above PCA, weights from photographs", "dB", "generalisation_psnr_gain", interval=True),
+    Quantity("expressions left out, centres, RMSE", "mm", "generalization_xyz", {"region": "head"}, interval=True),
+    Quantity("expressions left out, distance from the surface", "mm", "generalization_surface", interval=True),
+    Quantity("expressions left out, pictures, PSNR", "dB", "generalization_psnr", interval=True, digits=4),
+    Quantity("the same, above PCA, weights from photographs", "dB", "generalization_psnr_gain", interval=True),
     Quantity("random faces, centres, RMSE", "mm", "specificity_xyz", interval=True),
     Quantity("random faces, distance from the surface", "mm", "specificity_surface", interval=True),
     Quantity("random faces, pictures, PSNR", "dB", "specificity_psnr", interval=True, digits=4),
@@ -183,7 +183,7 @@ def _of_local_components(methods: pd.DataFrame) -> dict[str, object] | None:
 
 def _of_unseen_expressions(sweeps: pd.DataFrame) -> dict[str, object] | None:
     unseen, dense = (
-        last_k(sweeps, "generalisation_xyz", method, region="head", sweep="left_out")
+        last_k(sweeps, "generalization_xyz", method, region="head", sweep="left_out")
         for method in ("sldc_gauss_xyz", "pca_xyz")
     )
     if unseen is None:

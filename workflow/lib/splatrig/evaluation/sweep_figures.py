@@ -22,7 +22,7 @@ def draw_matched(sweeps: pd.DataFrame) -> Figure:
         split="train", region="head",
     )  # fmt: skip
     method_curves(
-        axes[0, 1], left_out, "generalisation_xyz", unit="RMSE of centres (mm)", title="Expressions left out",
+        axes[0, 1], left_out, "generalization_xyz", unit="RMSE of centres (mm)", title="Expressions left out",
         region="head",
     )  # fmt: skip
     method_curves(axes[1, 0], against_k, "zero_rows", unit="zero rows (%)", title="Sparsity", scale=100.0)

@@ -155,7 +155,7 @@ def numbers_of(head: Head, packed: PackedHead, cost: Cost, page: str, blob: byte
         "page_bytes": len(page.encode()),
         "head_bytes": len(blob),
         "left_out": list(packed.left_out),
-        "quantisation": asdict(cost),
+        "quantization": asdict(cost),
     }
 
 
