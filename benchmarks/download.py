@@ -25,9 +25,9 @@ from splatrig.capture.archive import below, unpack
 from splatrig.capture.download import Client
 from splatrig.capture.release import make_release, parse_links, plan, read_entity
 from splatrig.capture.retrieve import assemble
-from splatrig.config.models import DownloadConfig
+from splatrig.config.models import Download
 
-SETTINGS = DownloadConfig(4, 4, 30.0, 64.0, False, [], None, "required")
+SETTINGS = Download(retries=4, timeout=30.0)
 SEGMENT = "E001_Neutral_Eyes_Open"
 FOLDER = "m--20180227--0000--6795937--GHS"
 CAMERAS = 38

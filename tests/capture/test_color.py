@@ -10,7 +10,7 @@ from splatrig.io.errors import InputError
 
 def test_none_changes_nothing():
     image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    assert_array_equal(corrected(image, correction_table("none")), image)
+    assert_array_equal(corrected(image, correction_table(None)), image)
 
 
 def test_gamma_is_the_formula_of_the_release():

@@ -10,10 +10,10 @@ from splatrig.capture.demo.lighting import stage_lights
 from splatrig.capture.demo.render import pose_head, render, sample_offsets
 from splatrig.capture.demo.rig import head_poses
 from splatrig.capture.demo.synthesize import load_rig, write_rig, write_segment
-from splatrig.config.models import DemoConfig
+from splatrig.config.models import Demo
 from support.demo_head import head_path
 
-SMALL = DemoConfig(
+SMALL = Demo(
     person="first", cameras=4, image_height=64, samples=2, frames=2, tracked_vertices=400, tracking_noise_mm=0.15
 )
 SEGMENT, PEAK = "E006_Jaw_Drop_Brows_Up", {"jawOpen": 0.8, "browInnerUp": 1.0}

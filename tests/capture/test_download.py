@@ -110,8 +110,8 @@ def test_a_second_run_goes_on_where_the_first_gave_up(release, tmp_path):
 def test_a_killed_process_leaves_a_part_that_the_next_one_goes_on_from(release, tmp_path):
     release.faults[NAME], release.stall_s = ["stall"], 30.0
     code = (
-        "from splatrig.capture.download import Client; from splatrig.config.models import DownloadConfig; "
-        "Client(DownloadConfig(1, 1, 60.0, 1.0, False, [], None, 'required'))"
+        "from splatrig.capture.download import Client; from splatrig.config.models import Download; "
+        "Client(Download())"
         f".fetch({release.url + '/' + NAME!r}, {str(tmp_path / NAME)!r}, {MD5!r})"
     )
     library = str(Path(download.__file__).parents[2])
@@ -226,7 +226,7 @@ def test_no_server_at_all_is_said(tmp_path):
 def test_a_file_beyond_the_bound_is_refused_by_name(release, tmp_path, fault):
     release.faults[NAME] = [fault]
     with pytest.raises(InputError, match=rf"{NAME}: has .* bytes or more, more than capture.download.max_archive_gb"):
-        fetch(release, tmp_path, settings=replace(SETTINGS, max_archive_gb=1e-4))
+        fetch(release, tmp_path, settings=SETTINGS.model_copy(update={"max_archive_gb": 1e-4}))
     assert not (tmp_path / NAME).exists()
 
 

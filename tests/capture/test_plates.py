@@ -57,7 +57,7 @@ def data_set(raw, tmp_path):
 def test_plates_show_the_stage_and_nothing_of_the_head(data_set, tmp_path, threads):
     frames, cameras = data_set
     (tmp_path / "plates").mkdir()
-    write_plates(frames, cameras, 0.06, 3, tmp_path / "plates", threads=threads)
+    write_plates(frames, cameras, tmp_path / "plates", margin=0.06, most_frames=3, threads=threads)
     for name in cameras.names:
         plate = np.asarray(Image.open(tmp_path / "plates" / f"{name}.png"))
         assert plate.shape == (HEIGHT, WIDTH, 3)
@@ -70,4 +70,4 @@ def test_a_camera_without_images_is_named(data_set, tmp_path):
         (frame / f"{cameras.names[1]}.png").unlink()
     (tmp_path / "plates").mkdir()
     with pytest.raises(InputError, match=cameras.names[1]):
-        write_plates(frames, cameras, 0.06, 9, tmp_path / "plates")
+        write_plates(frames, cameras, tmp_path / "plates", margin=0.06, most_frames=9)

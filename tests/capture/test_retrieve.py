@@ -155,7 +155,7 @@ def test_an_archive_that_was_published_anew_is_fetched_again(release, tmp_path):
 
 
 def test_archives_are_kept_when_the_config_says_so_and_serve_again(release, tmp_path):
-    keep = replace(SETTINGS, keep_archives=True)
+    keep = SETTINGS.model_copy(update={"keep_archives": True})
     bring(release, tmp_path, settings=keep)
     for name in plan_names():
         assert (tmp_path / "archives" / name).read_bytes() == ARCHIVES[name]
@@ -205,14 +205,14 @@ def test_an_archive_without_a_sum_is_refused_unless_allowed(release, tmp_path):
     release.files["CHECKSUM"] = "".join(line for line in lines if "metadata" not in line).encode()
     with pytest.raises(InputError, match=r"metadata\.tar: CHECKSUM has no sum for it"):
         bring(release, tmp_path)
-    assert bring(release, tmp_path, settings=replace(SETTINGS, checksums="if_listed")) == expected()
+    assert bring(release, tmp_path, settings=SETTINGS.model_copy(update={"checksums": "if_listed"})) == expected()
 
 
 def test_a_server_without_checksums_is_refused_unless_allowed(release, tmp_path):
     del release.files["CHECKSUM"]
     with pytest.raises(InputError, match="CHECKSUM: the server answered 404"):
         bring(release, tmp_path)
-    assert bring(release, tmp_path, settings=replace(SETTINGS, checksums="if_listed")) == expected()
+    assert bring(release, tmp_path, settings=SETTINGS.model_copy(update={"checksums": "if_listed"})) == expected()
 
 
 def test_without_an_index_the_other_lists_serve(release, tmp_path):
@@ -221,7 +221,7 @@ def test_without_an_index_the_other_lists_serve(release, tmp_path):
     from_names = fetch_release(release.url, tmp_path, SETTINGS, sorted(ARCHIVES))
     links = tmp_path / "entity.links"
     links.write_text("".join(f"{release.url}/{name}\n" for name in ARCHIVES))
-    from_links = fetch_release(release.url, tmp_path, replace(SETTINGS, links=str(links)), [])
+    from_links = fetch_release(release.url, tmp_path, SETTINGS.model_copy(update={"links": str(links)}), [])
     assert from_sums == from_names == from_links
     assert {item.name: item.md5 for item in from_sums} == {
         name: hashlib.md5(data).hexdigest() for name, data in ARCHIVES.items()

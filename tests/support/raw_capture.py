@@ -29,7 +29,7 @@ OPTIONS = RestructureOptions(
     frame_selection="spread",
     holes="skip",
     image_scale=1.0,
-    color="none",
+    color=None,
     silhouettes=True,
     subdivisions=2,
 )

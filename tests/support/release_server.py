@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from splatrig.config.models import DownloadConfig
+from splatrig.config.models import Download
 
 ENTITY = "1234567"
 FOLDER = f"m--20180227--0000--{ENTITY}--GHS"
@@ -25,7 +25,7 @@ WHOLE = "E001_Neutral_Eyes_Open"
 PER_CAMERA = "SEN_a_voice_spoke_near-at-hand"
 SEGMENTS = (WHOLE, "E074_Blink", PER_CAMERA, "GAZ_G4_Head_movement_Partial-led_24", "GAZ_g002_400356_neutral_wide")
 
-SETTINGS = DownloadConfig(
+SETTINGS = Download(
     parallel=4,
     retries=4,
     timeout=0.4,

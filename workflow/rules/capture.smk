@@ -4,7 +4,7 @@
 rule calibration:
     input:
         krt=capture_path("KRT"),
-        images=capture_path(f"images/{CFG.capture.neutral}"),
+        images=capture_path(f"images/{CFG.neutral}"),
     output:
         calibration=results("dataset/calibration.json"),
     log:
@@ -19,7 +19,7 @@ rule calibration:
         runtime=10,
     params:
         lib=lib("calibration.py"),
-        segment=CFG.capture.neutral,
+        segment=CFG.neutral,
         cameras=CFG.capture.cameras,
         image_scale=CFG.capture.image_scale,
     message:
@@ -57,7 +57,7 @@ rule restructure:
         calibration=results("dataset/calibration.json"),
         images=capture_path("images/{expression}"),
         meshes=capture_path("tracked_mesh/{expression}"),
-        neutral=capture_path(f"tracked_mesh/{CFG.capture.neutral}"),
+        neutral=capture_path(f"tracked_mesh/{CFG.neutral}"),
         frame_list=raw_extra("frame_list.txt"),
         tex_mean=raw_extra("tex_mean.png"),
     output:
@@ -79,7 +79,7 @@ rule restructure:
         lib=lib("restructure.py"),
         expression="{expression}",
         options={
-            "neutral": CFG.capture.neutral,
+            "neutral": CFG.neutral,
             "frames_per_expression": CFG.capture.frames_per_expression,
             "frame_selection": CFG.capture.frame_selection,
             "holes": CFG.capture.holes,
@@ -138,8 +138,6 @@ rule plates:
     params:
         lib=lib("plates.py"),
         expressions=EXPRESSIONS,
-        margin=CFG.capture.plate.margin,
-        most_frames=CFG.capture.plate.frames,
     message:
         "Making a background plate for every camera"
     script:

@@ -2,18 +2,17 @@
 
 import re
 import time
-from dataclasses import replace
-
 import yaml
 
 from splatrig.capture.release import available_segments, choose_segments
 from splatrig.capture.demo.rig import camera_names
 from splatrig.capture.krt import read_krt
 from splatrig.components.fields import ATTRIBUTE_OF, ATTRIBUTES
-from splatrig.config.models import Refit, Steps, level_names, to_mapping
-from splatrig.config.checks import check_config, check_families, check_names, load_config
+from splatrig.config.checks import check_config, check_families, check_names, with_components_capped
+from splatrig.config.load import load_config
+from splatrig.config.names import level_names
 from splatrig.config.rasterizers import BACKENDS
-from splatrig.config.sldc import SUPPORT_MAPS
+from splatrig.config.support_maps import SUPPORT_MAPS
 from splatrig.jobs.device_kind import driver_is_here, kind_of
 from splatrig.jobs.digest import library_digest
 from splatrig.io.errors import InputError
@@ -21,13 +20,13 @@ from splatrig.jobs.provenance import Job, run_description, write_provenance
 
 STARTED = time.time()
 ROOT = Path(workflow.basedir)
-SCHEMA = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
 ATTRIBUTE = "|".join(ATTRIBUTES)
 SOURCES = sorted(path.stem for path in (ROOT / "workflow" / "rules" / "sources").glob("*.smk"))
 
 
-def _available(capture):
+def _available(typed):
     """The segments that there are to choose from, or None when nothing tells them before the run."""
+    capture = typed.capture
     if capture.source == "multiface":
         return available_segments(
             ROOT / "resources" / "multiface" / f"{capture.entity}.yaml",
@@ -46,9 +45,9 @@ def _available(capture):
     return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def _expressions(capture):
+def _expressions(typed):
     """The segments to use: a list, those of a preset that the capture has, or all that it has."""
-    available = _available(capture)
+    capture, available = typed.capture, _available(typed)
     if capture.expressions == "all":
         if available is None:
             raise InputError(
@@ -88,20 +87,23 @@ def _tracked(capture, expressions):
 def _configure():
     """The typed configuration, its expressions, checked; bad input ends here, before anything is written."""
     try:
-        typed = load_config(config, SCHEMA)
+        typed = load_config(config, ROOT / "workflow" / "presets")
         check_names(typed, SOURCES, list(BACKENDS), list(ATTRIBUTES), list(ATTRIBUTE_OF.values()))
         for what, path in (("the folder of splatrig", ROOT), ("capture.root", typed.capture.root)):
             if set(str(path)) & set("{}"):
                 raise InputError(f"{what}: {path} has braces, which are wildcards to Snakemake; rename or link it.")
-        expressions = _expressions(typed.capture)
-        check_config(typed, expressions, _camera_names(typed), _tracked(typed.capture, expressions))
+        expressions = _expressions(typed)
+        check_config(typed, expressions, _camera_names(typed))
+        typed, few = with_components_capped(typed, expressions, _tracked(typed.capture, expressions))
     except InputError as error:
         sys.exit(f"error: {error}")
+    if few and workflow.is_main_process:
+        sys.stderr.write(f"{few}\n")
     return typed, expressions
 
 
 CFG, EXPRESSIONS = _configure()
-_DEFAULT_SLDC = load_config({"subject": "any", "capture": {"root": "any"}}, SCHEMA).components.sldc
+config.update(CFG.model_dump())  # for the captions of the report
 LEVELS = level_names(CFG.mesh.subdivisions)
 FINEST = LEVELS[-1]
 
@@ -241,5 +243,5 @@ def record_provenance():
         for job in workflow.dag.jobs
         if job.output
     ]
-    about = run_description(ROOT, CFG.subject, to_mapping(CFG))
+    about = run_description(ROOT, CFG.subject, CFG.model_dump())
     write_provenance(results("provenance.json"), jobs, about, f".snakemake/splatrig/{CFG.subject}.json")

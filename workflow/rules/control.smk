@@ -67,7 +67,7 @@ rule track_meshes:
     input:
         **control_inputs(),
         meshes=capture_path("tracked_mesh/{expression}"),
-        neutral_meshes=capture_path(f"tracked_mesh/{CFG.capture.neutral}"),
+        neutral_meshes=capture_path(f"tracked_mesh/{CFG.neutral}"),
         frame_list=raw_extra("frame_list.txt"),
     output:
         track=results("control/tracks/{family}/mesh/{expression}.csv"),
@@ -83,7 +83,7 @@ rule track_meshes:
         runtime=30,
     params:
         segment="{expression}",
-        neutral=CFG.capture.neutral,
+        neutral=CFG.neutral,
         ridge=CFG.control.ridge,
         numbers_per_second=CFG.control.frame_numbers_per_second,
         smoothing=to_mapping(CFG.control.smoothing),

@@ -303,7 +303,7 @@ rule compare_heat_maps:
         neutral=results("gaussians/neutral.h5"),
         template=results("template/template.h5"),
         cameras=results("dataset/cameras.json"),
-        dataset=results(f"dataset/{CFG.capture.neutral}"),
+        dataset=results(f"dataset/{CFG.neutral}"),
     output:
         picture=figure("where_they_act", "3 Components", "where they act, all methods"),
     log:

@@ -102,7 +102,7 @@ rule export_fidelity:
         neutral=results("gaussians/neutral.h5"),
         template=results("template/template.h5"),
         cameras=results("dataset/cameras.json"),
-        dataset=results(f"dataset/{CFG.capture.neutral}"),
+        dataset=results(f"dataset/{CFG.neutral}"),
         panel=results("control/panels/{family}.json"),
         tracks=tracks_of_exported_poses,
         files=exported_poses,

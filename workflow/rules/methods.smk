@@ -56,7 +56,7 @@ RENDERING = to_mapping(replace(CFG.rendering, families=[]))
 
 def folds():
     """The expressions that learned rigs are learned without, one at a time, spread over those that can be left out."""
-    held_out = {CFG.capture.neutral, *CFG.capture.held_out.expressions}
+    held_out = {CFG.neutral, *CFG.capture.held_out.expressions}
     candidates = [name for name in EXPRESSIONS if name not in held_out]
     count = CFG.evaluation.learned_folds if CFG.learned.families else 0
     return [candidates[index * len(candidates) // count] for index in range(count)]

@@ -7,7 +7,7 @@ rule render_family:
         neutral=results("gaussians/neutral.h5"),
         template=results("template/template.h5"),
         cameras=results("dataset/cameras.json"),
-        dataset=results(f"dataset/{CFG.capture.neutral}"),
+        dataset=results(f"dataset/{CFG.neutral}"),
     output:
         sheet=report(
             results("renders/{family}/contact_sheet.jpg"),

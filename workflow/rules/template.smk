@@ -3,8 +3,8 @@
 
 rule template:
     input:
-        dataset=results(f"dataset/{CFG.capture.neutral}"),
-        frames=results(f"frames/{CFG.capture.neutral}.csv"),
+        dataset=results(f"dataset/{CFG.neutral}"),
+        frames=results(f"frames/{CFG.neutral}.csv"),
     output:
         template=results("template/template.h5"),
         mask=results("template/mask.npz"),
@@ -28,8 +28,8 @@ rule template:
     params:
         lib=lib("template.py"),
         subdivisions=CFG.mesh.subdivisions,
-        center_vertex=CFG.mesh.mask.center_vertex,
-        fraction=CFG.mesh.mask.fraction,
+        center_vertex=CFG.mesh.mask_center,
+        fraction=CFG.mesh.mask_fraction,
         pictured=LEVELS[min(1, len(LEVELS) - 1)],
     message:
         "Building the template: levels, operators, face mask"

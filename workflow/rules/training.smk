@@ -5,8 +5,8 @@ rule fit_neutral:
     input:
         template=results("template/template.h5"),
         cameras=results("dataset/cameras.json"),
-        frames=results(f"frames/{CFG.capture.neutral}.csv"),
-        photographs=results(f"dataset/{CFG.capture.neutral}"),
+        frames=results(f"frames/{CFG.neutral}.csv"),
+        photographs=results(f"dataset/{CFG.neutral}"),
         plates=stage_plates(),
     output:
         gaussians=results("gaussians/neutral.h5"),
@@ -33,7 +33,7 @@ rule fit_neutral:
     params:
         training=training_of_neutral(),
         background=CFG.capture.background,
-        expression=CFG.capture.neutral,
+        expression=CFG.neutral,
         seed=CFG.seed,
         device=CFG.device,
         progress=results("progress/fit/neutral"),

@@ -7,7 +7,7 @@ rule video:
         neutral=results("gaussians/neutral.h5"),
         template=results("template/template.h5"),
         cameras=results("dataset/cameras.json"),
-        dataset=results(f"dataset/{CFG.capture.neutral}"),
+        dataset=results(f"dataset/{CFG.neutral}"),
         panel=results("control/panels/{family}.json"),
         track=results("control/tracks/{family}/{track}.csv"),
     output:

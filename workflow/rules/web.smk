@@ -42,7 +42,7 @@ rule web_head:
         neutral=results("gaussians/neutral.h5"),
         template=results("template/template.h5"),
         cameras=results("dataset/cameras.json"),
-        dataset=results(f"dataset/{CFG.capture.neutral}"),
+        dataset=results(f"dataset/{CFG.neutral}"),
         sources=WEB_SOURCES,
         renderer=rules.retrieve_renderer.output.archive,
     output:

@@ -3,11 +3,11 @@ from splatrig.jobs.logs import log_to
 log_to(snakemake.log[0])
 
 from splatrig.capture.demo.synthesize import write_rig
-from splatrig.config.models import DemoConfig, from_mapping
+from splatrig.config.models import Demo
 
 write_rig(
     snakemake.input.head,
-    from_mapping(DemoConfig, snakemake.params.demo),
+    Demo(**snakemake.params.demo),
     snakemake.params.seed,
     dict(snakemake.output.items()),
 )

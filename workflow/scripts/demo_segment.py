@@ -7,14 +7,14 @@ from splatrig.jobs.cache import reuse
 entry = reuse(snakemake, __file__)
 
 from splatrig.capture.demo.synthesize import write_segment
-from splatrig.config.models import DemoConfig, from_mapping
+from splatrig.config.models import Demo
 
 write_segment(
     snakemake.input.head,
     snakemake.input.rig,
     snakemake.wildcards.expression,
     snakemake.params.peak,
-    from_mapping(DemoConfig, snakemake.params.demo),
+    Demo(**snakemake.params.demo),
     snakemake.params.seed,
     dict(snakemake.output.items()),
 )

@@ -8,7 +8,7 @@ import numba
 
 from splatrig.animation.family import frontal_order
 from splatrig.components.rig_file import open_rig
-from splatrig.config.models import track_of_pose
+from splatrig.config.names import track_of_pose
 from splatrig.control.panel import read_panel
 from splatrig.dataset.cameras import read_cameras
 from splatrig.dataset.pose import read_pose

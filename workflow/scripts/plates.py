@@ -17,8 +17,6 @@ with atomic_directory(snakemake.output.plates) as target:
     write_plates(
         frames,
         read_cameras(snakemake.input.cameras),
-        params.margin,
-        params.most_frames,
         target,
         threads=snakemake.threads,
     )

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.restructure import RestructureOptions, restructure
-from splatrig.config.models import from_mapping
 from splatrig.dataset.cameras import read_cameras
 from splatrig.dataset.frames import write_frames
 from splatrig.io.files import atomic_directory
@@ -21,7 +20,7 @@ with atomic_directory(snakemake.output.dataset) as target:
         CaptureLayout(Path(snakemake.input.meshes).parent.parent),
         params.expression,
         read_cameras(snakemake.input.calibration),
-        from_mapping(RestructureOptions, params.options),
+        RestructureOptions(**params.options),
         target,
         threads=snakemake.threads,
     )

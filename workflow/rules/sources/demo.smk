@@ -53,7 +53,7 @@ rule demo_rig:
         runtime=10,
     params:
         lib=lib("demo_rig.py"),
-        demo=to_mapping(CFG.demo),
+        demo=CFG.demo.model_dump(),
         seed=CFG.seed,
     message:
         "Set up the demo's cameras, stage, skin and tracked mesh"
@@ -103,7 +103,7 @@ rule demo_segment:
         runtime=60,
     params:
         lib=lib("demo_segment.py"),
-        demo=to_mapping(CFG.demo),
+        demo=CFG.demo.model_dump(),
         seed=CFG.seed,
         peak=lambda wildcards: DEMO_USED[wildcards.expression],
     message:

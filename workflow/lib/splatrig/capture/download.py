@@ -22,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 
 import urllib3
 
-from splatrig.config.models import DownloadConfig
+from splatrig.config.models import Download
 from splatrig.io.errors import InputError
 from splatrig.io.files import write_text
 
@@ -137,7 +137,7 @@ class _Part:
 class Client:
     """Fetches files as `settings` says; safe to use from several threads. `file://` URLs are copied."""
 
-    def __init__(self, settings: DownloadConfig, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, settings: Download, sleep: Callable[[float], None] = time.sleep) -> None:
         self._settings = settings
         self._sleep = sleep
         self._limit = round(settings.max_archive_gb * 1e9)

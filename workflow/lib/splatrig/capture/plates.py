@@ -20,6 +20,10 @@ from splatrig.mesh.silhouette import silhouette
 
 Number = TypeVar("Number", bound=np.generic)
 
+MARGIN = 0.03
+"""Fraction of the image's height by which silhouettes are dilated: for hair, and for errors of the tracking."""
+MOST_FRAMES = 40
+"""Frames that enter the median, equally spaced: more of them change a plate by less than a gray level."""
 _STRIP = 64
 """Image rows whose median is taken at once, to bound memory."""
 
@@ -53,7 +57,13 @@ def filled(plate: NDArray[Number], seen: NDArray[np.bool_]) -> NDArray[Number]:
 
 
 def write_plates(
-    frames: Sequence[Path], cameras: Cameras, margin: float, most_frames: int, target: Path, *, threads: int = 1
+    frames: Sequence[Path],
+    cameras: Cameras,
+    target: Path,
+    *,
+    margin: float = MARGIN,
+    most_frames: int = MOST_FRAMES,
+    threads: int = 1,
 ) -> None:
     """Write `{camera}.png` below `target`: each camera's temporal median outside the dilated silhouettes.
 

@@ -17,7 +17,6 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import yaml
 
-from splatrig.config.models import from_mapping
 from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_path
 
@@ -89,7 +88,7 @@ class Entity:
 
 def read_entity(path: str | Path) -> Entity:
     """Read the committed description of an entity (`resources/multiface/{entity}.yaml`)."""
-    return from_mapping(Entity, yaml.safe_load(Path(path).read_text(encoding="utf-8")))
+    return Entity(**yaml.safe_load(Path(path).read_text(encoding="utf-8")))
 
 
 def parse_archive_name(name: str) -> Archive | None:

@@ -37,7 +37,7 @@ class RestructureOptions:
     holes: Holes
     """`skip` frames with missing files, or `refuse` them."""
     image_scale: float
-    color: ColorCorrection
+    color: ColorCorrection | None
     silhouettes: bool
     """Whether alpha is the silhouette of the tracked mesh; 255 otherwise."""
     subdivisions: int

@@ -27,8 +27,8 @@ from splatrig.capture.release import (
     parse_index,
     parse_links,
 )
-from splatrig.config.checks import load_config
-from splatrig.config.models import DownloadConfig
+from splatrig.config.load import load_config
+from splatrig.config.models import Download
 from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_directory, link_or_copy, write_text
 from splatrig.jobs.progress import track_bytes
@@ -36,17 +36,16 @@ from splatrig.jobs.progress import track_bytes
 logger = logging.getLogger(__name__)
 
 
-def read_settings(raw: Mapping[str, Any], scripts: str | Path) -> DownloadConfig:
+def read_settings(raw: Mapping[str, Any], scripts: str | Path) -> Download:
     """Return `capture.download` of a workflow's whole configuration, read by a script in the folder `scripts`.
 
     Scripts take these settings from here and not from the params of their rule: how bytes are fetched does not change
     them, and a changed param would have all of them fetched again.
     """
-    schema = Path(scripts).parent / "schemas" / "config.schema.yaml"
-    return load_config(raw, yaml.safe_load(schema.read_text(encoding="utf-8"))).capture.download
+    return load_config(raw, Path(scripts).parent / "presets").capture.download
 
 
-def fetch_release(url: str, folder: str | Path, settings: DownloadConfig, names: Sequence[str]) -> list[Archive]:
+def fetch_release(url: str, folder: str | Path, settings: Download, names: Sequence[str]) -> list[Archive]:
     """Fetch the listings of the entity at `url` into `folder` and return its archives.
 
     What exists is read from `settings.links` if that is set, else from `index.html`, else (the server has none) from
@@ -91,7 +90,7 @@ def retrieve(
     archives: Sequence[Archive],
     folder: str | Path,
     cameras: str | Sequence[str],
-    settings: DownloadConfig,
+    settings: Download,
     *,
     at_once: int,
     sleep: Callable[[float], None] = time.sleep,
@@ -141,7 +140,7 @@ def _bring(
     item: Archive,
     folder: Path,
     cameras: set[str] | None,
-    settings: DownloadConfig,
+    settings: Download,
     on_bytes: Callable[[int], Any],
 ) -> int:
     """Fetch, verify and unpack one archive; return the bytes fetched."""
@@ -221,7 +220,7 @@ def assemble(folders: Sequence[Path], target: str | Path, cameras: str | Sequenc
     return count
 
 
-def sizes(archives: Sequence[Archive], settings: DownloadConfig) -> list[int | None]:
+def sizes(archives: Sequence[Archive], settings: Download) -> list[int | None]:
     """Ask for the lengths of archives in bytes (HEAD requests, several at a time)."""
     client = Client(settings)
     with ThreadPoolExecutor(max_workers=HEAD_REQUESTS) as pool:

@@ -1,4 +1,4 @@
-"""The words that a key of the configuration may have, as types; the schema lists the same ones."""
+"""The words that keys of the configuration and columns of tables may have, as types."""
 
 from typing import Literal
 
@@ -8,9 +8,11 @@ Role = Literal["train", "held_out"]
 Split = Literal["train", "held_out", "left_out"]
 """Of a number in a table of the evaluation: of frames learned from, held out, or left out of learning for it."""
 LevelName = Literal["base", "subd1", "subd2", "subd3"]
+Level = Literal[LevelName, "finest"]
+"""A level as a user may name it; `finest` is the last that `mesh.subdivisions` gives."""
 
 FrameSelection = Literal["first", "uniform", "spread"]
-ColorCorrection = Literal["none", "multiface_gamma"]
+ColorCorrection = Literal["multiface_gamma"]
 Background = Literal["silhouette", "plate", "none"]
 Holes = Literal["skip", "refuse"]
 ExtraAsset = Literal["unwrapped_uv_1024", "audio"]
@@ -18,9 +20,7 @@ Checksums = Literal["required", "if_listed"]
 DemoPerson = Literal["first", "second"]
 
 Recipe = Literal["warm", "original"]
-Backdrop = Literal["black", "random"]
 
-AppearanceAttribute = Literal["opacity", "f_rest"]
 Rest = Literal["neutral", "mean"]
 """What weights of zero give."""
 DataMatrixStorage = Literal["store", "link", "omit"]
@@ -29,9 +29,6 @@ SldcWeights = Literal["nonnegative", "signed"]
 Distance = Literal["relative", "mm"]
 
 LearnedFamily = Literal["global", "local"]
-LearnedStart = Literal["mesh", "rows", "random"]
-LearnedSupport = Literal["hard", "soft"]
 
-Smoothing = Literal["none", "gaussian", "savgol"]
+Smoothing = Literal["gaussian", "savgol"]
 CameraPath = Literal["orbit", "cameras", "fixed"]
-Axes = Literal["viewer", "metres", "head"]

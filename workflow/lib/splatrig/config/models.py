@@ -1,18 +1,14 @@
-"""The validated configuration as frozen dataclasses, one a stage.
+"""The configuration: every key with its type, bounds, default and meaning. There is no other list of them.
 
-Keys, types, bounds and defaults live in `workflow/schemas/config.schema.yaml` alone, the checks of
-a run's configuration in `splatrig.config.checks`. A key that is a Python keyword gets a trailing underscore.
+Validation, the JSON schema for editors and docs/configuration.md all come from these models. A default is what suits a
+real capture on a GPU; `workflow/presets` says what differs for others. A docstring below a key is what users read.
 """
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
 
 from splatrig.config.choices import (
-    AppearanceAttribute,
-    Axes,
-    Backdrop,
     Background,
     CameraPath,
     Checksums,
@@ -20,426 +16,300 @@ from splatrig.config.choices import (
     DataMatrixStorage,
     DemoPerson,
     Device,
+    Distance,
     ExtraAsset,
     FrameSelection,
     Holes,
     LearnedFamily,
-    LearnedStart,
-    LearnedSupport,
-    LevelName,
+    Level,
     PcaWeights,
     Recipe,
     Rest,
+    SldcWeights,
     Smoothing,
 )
-from splatrig.config.sldc import SldcConfig
-
-LEVEL_NAMES: tuple[str, ...] = get_args(LevelName)
-"""Subdivision levels by name; level l has the vertices of level l-1 first, then one per edge."""
-
-T = TypeVar("T")
+from splatrig.config.names import NAME
+from splatrig.config.section import Section
+from splatrig.config.support_maps import SupportMaps
 
 
-@dataclass(frozen=True)
-class HeldOut:
+def _each_once(values: list[str]) -> list[str]:
+    """Return a list of names; raise ValueError where one stands twice."""
+    if len(set(values)) < len(values):
+        raise ValueError("each of them once")
+    return values
+
+
+Fraction = Annotated[float, Field(gt=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
+Word = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+Family = Annotated[str, Field(pattern="^[a-z]+_[a-z_]+$")]
+Track = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9_./-]*$")]
+Names = Annotated[list[Name], AfterValidator(_each_once), Field(json_schema_extra={"uniqueItems": True})]
+Words = Annotated[list[Word], AfterValidator(_each_once), Field(json_schema_extra={"uniqueItems": True}, min_length=1)]
+Families = Annotated[
+    list[Family], AfterValidator(_each_once), Field(json_schema_extra={"uniqueItems": True}, min_length=1)
+]
+
+
+class HeldOut(Section):
     """What measures and never trains."""
 
-    cameras: str | list[str]
-    """`every 8th` of the sorted names, or names."""
-    expressions: list[str]
-
-
-@dataclass(frozen=True)
-class PlateConfig:
-    """`capture.plate`: how the background of each camera is found."""
-
-    frames: int
-    margin: float
-
-
-@dataclass(frozen=True)
-class DownloadConfig:
-    """`capture.download`: how archives are fetched; it changes no byte of them."""
-
-    parallel: int
-    retries: int
-    timeout: float
-    max_archive_gb: float
-    keep_archives: bool
-    extra_assets: list[ExtraAsset]
-    links: str | None
-    checksums: Checksums
-
-
-@dataclass(frozen=True)
-class CaptureConfig:
-    """`capture`: where the photographs and tracked meshes come from and which of them are used."""
-
-    source: str
-    """A file of workflow/rules/sources."""
-    root: str
-    entity: str | None
-    url: str
-    expressions: str | list[str]
-    frames_per_expression: int
-    frame_selection: FrameSelection
-    neutral: str
-    cameras: str | list[str]
-    image_scale: float
-    color: ColorCorrection
-    background: Background
-    plate: PlateConfig
-    holes: Holes
-    download: DownloadConfig
-    held_out: HeldOut
-
-
-@dataclass(frozen=True)
-class DemoConfig:
-    """`demo`: who is synthesised, and the size of the capture."""
-
-    person: DemoPerson
-    cameras: int
-    image_height: int
-    samples: int
-    frames: int
-    tracked_vertices: int
-    tracking_noise_mm: float
-
-
-@dataclass(frozen=True)
-class MaskConfig:
-    """`mesh.mask`: which vertices are the face."""
-
-    center_vertex: Literal["auto"] | int
-    fraction: float
-
-
-@dataclass(frozen=True)
-class MeshConfig:
-    """`mesh`: subdivision levels and the face mask."""
-
-    subdivisions: int
-    mask: MaskConfig
-
-
-@dataclass(frozen=True)
-class Steps:
-    """Optimisation steps of the neutral and of every other frame."""
-
-    neutral: int
-    frame: int
-
-
-@dataclass(frozen=True)
-class Rates:
-    """Learning rates by raw parameter."""
-
-    means: float
-    quats: float
-    log_scales: float
-    logit_opacities: float
-    sh0: float
-    shN: float
-
-
-@dataclass(frozen=True)
-class InitialShape:
-    """How large, flat and opaque the first Gaussians of the neutral are."""
-
-    tangent_scale: float
-    """Standard deviation along the surface, in mean edge lengths."""
-    normal_scale: float
-    """Standard deviation along the normal, in mean edge lengths."""
-    opacity: float
-
-
-@dataclass(frozen=True)
-class Refit:
-    """When a frame is fitted once more because it came out far worse than the others of its expression."""
-
-    below_db: float
-    """Training-camera PSNR in the mask below the median of the others by more than this; 0: never."""
-    steps_factor: float
-    """Times the steps of other frames."""
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """`training`: the recipe of the fits."""
-
-    recipe: Recipe
-    rasterizer: str
-    """`auto` or a name of `splatrig.config.rasterizers.BACKENDS`."""
-    steps: Steps
-    rates: Rates
-    frame_rate_factor: float
-    final_rate: float
-    sh_degree: int
-    backdrop: Backdrop
-    initial: InitialShape
-    original_steps: int
-    plateau: float
-    refit: Refit
-    checkpoint_steps: int
-    lambda_dssim: float
-    drift_weight: float
-    size_weight: float
-
-
-@dataclass(frozen=True)
-class PcaConfig:
-    """`components.pca`."""
-
-    k: int
-    weights: PcaWeights
-
-
-@dataclass(frozen=True)
-class MbspcaConfig:
-    """`components.mbspca`."""
-
-    k: int
-    alpha: float
-    level: LevelName
-
-
-@dataclass(frozen=True)
-class ComponentsConfig:
-    """`components`: the families of deformation components."""
-
-    rest: Rest
-    attributes: list[str]
-    data_matrix: DataMatrixStorage
-    units: str | None
-    pca: PcaConfig
-    mbspca: MbspcaConfig
-    sldc: SldcConfig
-    upsample: list[LevelName]
-
-
-@dataclass(frozen=True)
-class RenderingConfig:
-    """`rendering`: which components are pictured and how far they are moved."""
-
-    components: int
-    deviations: float
-    families: list[str]
-    image_height: int
-    animation_frames: int
-    follow_skin: bool
-
-
-@dataclass(frozen=True)
-class EvaluationConfig:
-    """`evaluation`: sizes of the sweeps."""
-
-    ks: list[int]
-    lambdas: list[float]
-    level: LevelName
-    learned_folds: int
-    """Expressions that learned rigs are learned without, one at a time."""
-
-
-@dataclass(frozen=True)
-class ControlTour:
-    """`control.tour`: the track through all expressions."""
-
-    move_s: float
-    hold_s: float
-
-
-@dataclass(frozen=True)
-class ControlSmoothing:
-    """`control.smoothing`: of tracks that were fitted frame by frame."""
-
-    method: Smoothing
-    width_s: float
-
-
-@dataclass(frozen=True)
-class ControlDrag:
-    """`control.drag`: how willing components are when a point is dragged."""
-
-    ridge: float
-    """Penalty of one usual weight, relative to the squared millimetres that all usual weights together move a pin."""
-    locality_mm: float
-    """Distance at which the penalty of a local component is four times that of one centred at the point."""
-    reach: float
-    """Weights without limits stay within their slider's range times this."""
-    global_cost: float
-    """Penalty of components of weights without limits, relative to local ones that are centred at the point."""
-
-
-@dataclass(frozen=True)
-class ControlConfig:
-    """`control`: how people pose and animate the head."""
-
-    families: list[str]
-    percentiles: list[float]
-    rate: float
-    frame_numbers_per_second: float
-    ridge: float
-    tour: ControlTour
-    smoothing: ControlSmoothing
-    drag: ControlDrag
-    segments: list[str]
-    web_head: bool
-
-
-@dataclass(frozen=True)
-class VideoOrbit:
-    """`video.orbit`: how the camera goes around the head."""
-
-    degrees: float
-    elevation: float
-    turns: float
-
-
-@dataclass(frozen=True)
-class VideoConfig:
-    """`video`: the film of a track."""
-
-    family: str
-    tracks: list[str]
-    path: CameraPath
-    cameras: list[str]
-    orbit: VideoOrbit
-    zoom: float
-    height: int
-    fps: float
-    background: list[float]
-    captions: bool
-    gif_height: int
-    gif_fps: float
-
-
-@dataclass(frozen=True)
-class ExportConfig:
-    """`export`: files for other programs."""
-
-    family: str
-    poses: list[str]
-    ply_axes: Axes
-    spz_sh_bits: list[int]
-    mesh_level: LevelName | None
-    half_precision: bool
-
-
-NEUTRAL = "neutral"
-IN_TRACK = re.compile(r"(?P<track>.+)-(?P<seconds>\d+(?:\.\d+)?)s")
-"""A pose that is a moment of a track."""
-
-
-def track_of_pose(pose: str, presets: Sequence[str] = ()) -> str | None:
-    """Return the track that `pose` is a moment of (`tour-2.5s`: tour), or None for the neutral and presets."""
-    match = None if pose == NEUTRAL or pose in presets else IN_TRACK.fullmatch(pose)
-    return match["track"] if match else None
-
-
-@dataclass(frozen=True)
-class LearnedBatch:
-    """`learned.batch`: the size of one step."""
-
-    frames: int
-    cameras: int
-
-
-@dataclass(frozen=True)
-class LearnedAppearance:
-    """`learned.appearance`: a block of components of its own."""
-
-    attributes: list[AppearanceAttribute]
-    k: int
-
-
-@dataclass(frozen=True)
-class LearnedLocal:
-    """`learned.local`: what only local components need."""
-
-    lambda_: float
-    map: str
-    """A name of `splatrig.config.sldc.SUPPORT_MAPS`."""
-    support: LearnedSupport
-    sparsity: float
-
-
-@dataclass(frozen=True)
-class LearnedSolve:
-    """`learned.solve`: how weights of unseen frames are found from photographs."""
-
-    steps: int
-    rate: float
-
-
-@dataclass(frozen=True)
-class LearnedConfig:
-    """`learned`: rigs learned through the rasteriser."""
-
-    families: list[LearnedFamily]
-    k: int
-    start: LearnedStart
-    level: LevelName | None
-    attributes: list[str]
-    appearance: LearnedAppearance
-    steps: int
-    devices: int
-    batch: LearnedBatch
-    rate_factor: float
-    base_rate_factor: float
-    weight_rate: float
-    final_rate: float
-    ridge: float
-    smoothness: float
-    back_faces: float
-    dropout: float
-    check_every: int
-    validation_pairs: int
-    memory_gib: float
-    passes: int
-    local: LearnedLocal
-    solve: LearnedSolve
-
-
-@dataclass(frozen=True)
-class Config:
+    cameras: Annotated[str, Field(pattern="^every [1-9][0-9]*(st|nd|rd|th)$")] | Names = "every 8th"
+    """Cameras that only measure: every n-th of the sorted names, or a list of names; `[]` holds out none."""
+    expressions: Names = []
+    """Expressions that only measure: they enter no component."""
+
+
+class Download(Section):
+    """How the archives of a release are fetched."""
+
+    parallel: Annotated[int, Field(ge=1, le=64)] = 4
+    """Number of archives fetched at a time, over all jobs of a run."""
+    retries: Count = 8
+    """Attempts in a row that bring next to nothing before an archive is given up; pauses between them grow."""
+    timeout: Positive = 60.0
+    """Seconds without a byte after which an attempt ends."""
+    max_archive_gb: Positive = 64.0
+    """Size in GB, packed or unpacked, above which an archive is refused."""
+    keep_archives: bool = False
+    """Whether the .tar files stay beside what was unpacked from them."""
+    extra_assets: list[ExtraAsset] = []
+    """What is fetched besides photographs, meshes and metadata."""
+    links: str | None = None
+    """A file with one link per line, to use instead of the index.html of the entity."""
+    checksums: Checksums = "required"
+    """Whether archives that the release's CHECKSUM file does not name are refused or taken as they come."""
+
+
+class Capture(Section):
+    """Where the photographs and tracked meshes come from, and which of them are used."""
+
+    source: Word = "local"
+    """Format of the capture: a file of workflow/rules/sources."""
+    root: Annotated[str, Field(min_length=1)] | None = None
+    """Folder of the capture. Default: `resources/captures/` and the entity or, for the demo, the subject."""
+    entity: str | None = None
+    """Multiface only: the person to download, for example "6795937"."""
+    url: str = "https://fb-baas-f32eacb9-8abb-11eb-b2b8-4857dd089e15.s3.amazonaws.com/MugsyDataRelease/v0.0/identities"
+    """Multiface only: address that the release is fetched from."""
+    expressions: Name | Annotated[Names, Field(min_length=1)] = "all"
+    """Segments to use: a list, `all` that the capture has, or a file of resources/expressions by name."""
+    frames_per_expression: Count = 5
+    """Number of tracked frames used of each expression; fewer where it has fewer."""
+    frame_selection: FrameSelection = "spread"
+    """Which frames those are; `spread` takes the one farthest from those already chosen."""
+    frame_numbers_per_second: Positive = 30.0
+    """How fast the numbers in frame names count: at 90, frames 000102 and 000105 are 1/30 s apart."""
+    holes: Holes = "skip"
+    """Whether frames with missing photographs are left out, or end the run."""
+    cameras: Literal["all"] | Annotated[Names, Field(min_length=1)] = "all"
+    """Cameras to use, by name."""
+    image_scale: Fraction = 1.0
+    """Factor by which photographs are shrunk, by area averages, before anything else."""
+    color: ColorCorrection | None = None
+    """Color correction of the photographs."""
+    background: Background = "silhouette"
+    """What separates head and background: the tracked mesh's silhouette, a picture of the empty stage, or nothing."""
+    held_out: HeldOut = HeldOut()
+    download: Download = Download()
+
+
+class Demo(Section):
+    """The synthetic capture: who is photographed, and how large the capture is."""
+
+    person: DemoPerson = "first"
+    """Who is photographed: `second` is another shape and skin on the same topology."""
+    cameras: Annotated[int, Field(ge=3, le=64)] = 16
+    """Number of cameras, on a half dome around the face."""
+    image_height: Annotated[int, Field(ge=32, le=2048)] = 256
+    """Height of the photographs in pixels; the width follows Multiface's 1334:2048."""
+    samples: Annotated[int, Field(ge=1, le=64)] = 4
+    """Number of rays per pixel."""
+    frames: Annotated[int, Field(ge=1, le=100)] = 3
+    """Number of frames per segment, from onset to peak."""
+    tracked_vertices: Annotated[int, Field(ge=200, le=20000)] = 1000
+    """Number of vertices of the coarse tracked mesh."""
+    tracking_noise_mm: NonNegative = 0.15
+    """Standard deviation of the noise on every tracked vertex, in millimetres."""
+
+
+class Mesh(Section):
+    """Subdivision levels and the face mask."""
+
+    subdivisions: Annotated[int, Field(ge=0, le=3)] = 2
+    """Number of midpoint subdivisions of the tracked mesh; the finest level carries the Gaussians."""
+    mask_center: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
+    """Middle of the face mask: the nose tip, or a vertex of the tracked mesh without unreferenced vertices."""
+    mask_fraction: Fraction = 0.57
+    """Fraction of the vertices of the tracked mesh that the face mask covers, nearest to its middle first."""
+
+
+class Fitting(Section):
+    """Fits of single frames."""
+
+    recipe: Recipe = "warm"
+    """`warm` starts every frame from the neutral; `original` fits every frame alone, as the original project did."""
+    rasterizer: Word = "auto"
+    """Rasterizer of all photographs and pictures; `auto` takes gsplat on a GPU and numba on a CPU."""
+    sh_degree: Annotated[int, Field(ge=0, le=3)] = 3
+    """Degree of the spherical harmonics of the view-dependent color."""
+    neutral_steps: Count = 2000
+    """Optimization steps of the neutral frame, one camera each."""
+    frame_steps: Count = 200
+    """Optimization steps of every other frame, which starts from the neutral; 400 to 1,000 where frames differ much."""
+    original_steps: Count = 10000
+    """Optimization steps of every frame with the original recipe."""
+
+
+class Sldc(Section):
+    """Sparse localized deformation components (Neumann et al. 2013)."""
+
+    attribute: Word = "xyz"
+    """What is decomposed: one attribute, or `all` of `components.attributes` with one locality."""
+    sparsity: NonNegative = 1.0
+    """Sparsity weight λ. The same number means the same sparsity for every support map."""
+    distance: Distance = "relative"
+    """Unit of the support maps' parameters: the largest distance on the mesh, or millimetres."""
+    weights: SldcWeights = "nonnegative"
+    """`nonnegative` keeps weights in [0, 1] with maximum 1, `signed` in [-1, 1]."""
+    centers: list[Annotated[int, Field(ge=0)]] = []
+    """Vertices of the tracked mesh around which the first components stay."""
+    symmetric: bool = False
+    """Whether components off the middle of the face come in left and right pairs."""
+    supports: SupportMaps = SupportMaps()
+
+
+class Components(Section):
+    """Deformation components of the fitted frames."""
+
+    k: Count = 20
+    """Number of components of every family, the learned ones too; sparse PCA, being slow, makes half as many."""
+    rest: Rest = "neutral"
+    """Shape that weights of zero give: the neutral face, or the mean of all frames."""
+    attributes: Words = ["xyz", "f_dc", "rotation", "scale"]
+    """What components move, in the order of the matrix; opacity and f_rest may be among them."""
+    data_matrix: DataMatrixStorage = "store"
+    """Standardized rows in component files: stored in each, linked from SLDC's to PCA's, or omitted."""
+    units: str | None = "auto"
+    """Known face units to name components after: a .csv of weights or .npz of shapes; `auto` is the demo's truth."""
+    pca_weights: PcaWeights = "uniform"
+    """What the variance of PCA counts: every Gaussian, or only those of the face mask."""
+    mbspca_sparsity: NonNegative = 1.0
+    """Sparsity of sparse PCA, scikit-learn's alpha."""
+    sldc: Sldc = Sldc()
+
+
+class Learned(Section):
+    """Rigs learned through the rasterizer: base, components and weights together, without fits of single frames."""
+
+    families: list[LearnedFamily] = ["global", "local"]
+    """`global` starts from PCA and has any weights; `local` starts from SLDC and keeps weights in [0, 1]."""
+    level: Level = "finest"
+    """Level at which components are optimized; `base` suits few photographs."""
+    steps: Count = 12000
+    """Optimization steps."""
+    photographs_per_step: Count = 4
+    """Photographs per step, each of another frame; a multiple of `devices`."""
+    devices: Count = 1
+    """GPUs of one machine that learn a rig together, one process each (without GPUs: processes)."""
+    back_faces: Annotated[float, Field(ge=-1, le=1)] | None = None
+    """Cosine beyond which Gaussians that face away from a camera are hidden from it; for few photographs, 0.2."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Fraction of the Gaussians hidden at random in every step; for few photographs, 0.1."""
+    sparsity: NonNegative = 1.0
+    """Sparsity weight λ of the SLDC that gives local components their supports."""
+    memory_gib: Positive = 16.0
+    """Host memory in GiB per process for decoded photographs; larger sets are streamed in windows of half of it."""
+    solve_steps: Count = 200
+    """Optimization steps that find the weights of one unseen frame from its photographs."""
+
+
+class Rendering(Section):
+    """Pictures and animations of components."""
+
+    families: Families = ["pca_all", "sldc_gauss_xyz", "learned_global", "learned_local"]
+    """Families that are pictured; learned ones where `learned.families` has them."""
+    components: Count = 6
+    """Number of components pictured of each family."""
+    image_height: Annotated[int, Field(ge=64, le=4096)] = 512
+    """Height of the pictures in pixels; the width follows the capture's."""
+
+
+class Evaluation(Section):
+    """What is measured besides the methods side by side."""
+
+    sparsities: Annotated[list[NonNegative], Field(min_length=1)] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0]
+    """Sparsity weights λ of SLDC that are compared."""
+    learned_folds: Annotated[int, Field(ge=0)] = 0
+    """How many expressions are left out, one at a time, of rigs learned anew; each takes as long as all rigs."""
+
+
+class Control(Section):
+    """How people pose and animate the head."""
+
+    families: Families = ["learned_global", "learned_local"]
+    """Families that move the head together; the first gives the rest face."""
+    smoothing: Smoothing | None = None
+    """Filter of tracks that come from fitted or tracked frames."""
+    segments: Names = []
+    """Segments of the capture with tracked meshes, learned from or not, that get a track."""
+    web_head: bool = True
+    """Whether the head is packed into one HTML file; without it three.js and Spark are not retrieved."""
+
+
+class Video(Section):
+    """Films of tracks, as MP4 and GIF."""
+
+    family: Family = "learned_local"
+    """Family whose weights the tracks hold."""
+    tracks: Annotated[list[Track], AfterValidator(_each_once)] = ["tour"]
+    """Tracks that are filmed: tour, an expression, or mesh/SEGMENT."""
+    path: CameraPath = "orbit"
+    """How the camera moves: around the head, from one calibrated camera to the next, or not at all."""
+    cameras: Names = []
+    """Calibrated cameras the path begins at or goes through; none: those that look most squarely into the face."""
+    height: Annotated[int, Field(ge=64, le=4096)] = 1024
+    """Height of the film in pixels; the width follows the capture's."""
+    fps: Annotated[float, Field(gt=0, le=240)] = 24.0
+    """Frames per second of the MP4; the GIF has half as many."""
+
+
+class Export(Section):
+    """Files for other programs."""
+
+    family: Family = "learned_local"
+    """Family whose components become morph targets."""
+    poses: Names = ["neutral"]
+    """Poses written as PLY, SPZ and GLB: neutral, an expression, or a moment of a track such as tour-2.5s."""
+    mesh_level: Level = "finest"
+    """Level of the mesh with morph targets."""
+
+
+class Config(Section):
     """The whole configuration."""
 
-    subject: str
-    seed: int
-    device: Device
-    capture: CaptureConfig
-    demo: DemoConfig
-    mesh: MeshConfig
-    training: TrainingConfig
-    components: ComponentsConfig
-    learned: LearnedConfig
-    rendering: RenderingConfig
-    evaluation: EvaluationConfig
-    control: ControlConfig
-    video: VideoConfig
-    export: ExportConfig
-
-
-def from_mapping(cls: type[T], values: Mapping[str, Any]) -> T:
-    """Build the frozen dataclass `cls` from a (nested) mapping whose keys are its fields."""
-    hints = get_type_hints(cls)
-    arguments = {}
-    for field in fields(cls):  # type: ignore[arg-type]
-        value = values[field.name.rstrip("_")]
-        hint = hints[field.name]
-        arguments[field.name] = from_mapping(hint, value) if isinstance(hint, type) and is_dataclass(hint) else value
-    return cls(**arguments)
-
-
-def to_mapping(config: Any) -> dict[str, Any]:
-    """Return a config dataclass as plain nested dicts (what Snakemake params hold); inverse of `from_mapping`."""
-    return {
-        field.name.rstrip("_"): to_mapping(value) if is_dataclass(value := getattr(config, field.name)) else value
-        for field in fields(config)
-    }
-
-
-def level_names(subdivisions: int) -> list[str]:
-    """Return the names of the subdivision levels, coarsest first."""
-    return list(LEVEL_NAMES[: subdivisions + 1])
+    preset: Name | None = None
+    """A file of workflow/presets, which says what differs from the defaults for one kind of capture."""
+    subject: Name | None = None
+    """Name of results/{subject}. Default: the folder of the capture."""
+    neutral: Name
+    """The expression whose first frame is the neutral face."""
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    """Seed of every random choice."""
+    device: Device = "auto"
+    """Where tensors live; `auto` takes a GPU where there is one."""
+    capture: Capture = Capture()
+    demo: Demo = Demo()
+    mesh: Mesh = Mesh()
+    fitting: Fitting = Fitting()
+    components: Components = Components()
+    learned: Learned = Learned()
+    rendering: Rendering = Rendering()
+    evaluation: Evaluation = Evaluation()
+    control: Control = Control()
+    video: Video = Video()
+    export: Export = Export()

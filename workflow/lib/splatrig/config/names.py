@@ -1,12 +1,34 @@
-"""Names of segments, cameras and frames, and what the configuration says with them."""
+"""Names that the configuration uses: of segments, cameras and frames, of subdivision levels, of poses."""
 
 import re
 from collections.abc import Sequence
+from typing import get_args
 
+from splatrig.config.choices import LevelName
 from splatrig.io.errors import InputError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 """Of a segment, a camera or a frame: what may stand in a path, on any system, without quoting."""
+
+
+LEVEL_NAMES: tuple[str, ...] = get_args(LevelName)
+"""Subdivision levels by name; level l has the vertices of level l-1 first, then one per edge."""
+
+NEUTRAL = "neutral"
+"""The pose of the neutral face."""
+IN_TRACK = re.compile(r"(?P<track>.+)-(?P<seconds>\d+(?:\.\d+)?)s")
+"""A pose that is a moment of a track."""
+
+
+def level_names(subdivisions: int) -> list[str]:
+    """Return the names of the subdivision levels, coarsest first."""
+    return list(LEVEL_NAMES[: subdivisions + 1])
+
+
+def track_of_pose(pose: str, presets: Sequence[str] = ()) -> str | None:
+    """Return the track that `pose` is a moment of (`tour-2.5s`: tour), or None for the neutral and presets."""
+    match = None if pose == NEUTRAL or pose in presets else IN_TRACK.fullmatch(pose)
+    return match["track"] if match else None
 
 
 def held_out_cameras(rule: str | Sequence[str], names: Sequence[str]) -> list[str]:

@@ -12,7 +12,10 @@ WITHOUT_RESULTS = frozenset(
     {
         "splatrig",
         "splatrig.config.choices",
+        "splatrig.config.load",
+        "splatrig.config.messages",
         "splatrig.config.models",
+        "splatrig.config.section",
         "splatrig.jobs.cache",
         "splatrig.jobs.device_kind",
         "splatrig.jobs.logs",

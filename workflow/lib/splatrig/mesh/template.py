@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from splatrig.config.models import LEVEL_NAMES
+from splatrig.config.names import LEVEL_NAMES
 from splatrig.io.errors import InputError
 from splatrig.io.hdf5 import Format
 from splatrig.mesh.mask import faces_inside, mask_center, nearest_vertices, refine_mask

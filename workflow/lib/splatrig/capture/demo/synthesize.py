@@ -23,7 +23,7 @@ from splatrig.capture.demo.stage import background
 from splatrig.capture.demo.tracked import TrackedMesh, build_tracked_mesh, tracking_noise
 from splatrig.capture.krt import as_krt, write_krt
 from splatrig.capture.plates import filled
-from splatrig.config.models import DemoConfig
+from splatrig.config.models import Demo
 from splatrig.dataset.cameras import Cameras
 from splatrig.io.files import atomic_directory, atomic_path
 from splatrig.jobs.progress import track
@@ -51,7 +51,7 @@ class Rig:
     mesh: TrackedMesh
 
 
-def build_rig(head: HeadModel, fine: FineHead, first: HeadModel, config: DemoConfig, seed: int) -> Rig:
+def build_rig(head: HeadModel, fine: FineHead, first: HeadModel, config: Demo, seed: int) -> Rig:
     """Build cameras, stage, texture, and the tracked mesh with the topology that it has on the `first` person."""
     cameras = build_cameras(config.cameras, config.image_height, seed)
     surface = (fine.operator @ first.neutral)[: len(first.neutral)]
@@ -64,7 +64,7 @@ def build_rig(head: HeadModel, fine: FineHead, first: HeadModel, config: DemoCon
     )
 
 
-def write_rig(head_path: str | Path, config: DemoConfig, seed: int, outputs: dict[str, str]) -> None:
+def write_rig(head_path: str | Path, config: Demo, seed: int, outputs: dict[str, str]) -> None:
     """Write `KRT`, `tex_mean.png` and the rig for `write_segment` to outputs["krt"], ["tex_mean"], ["rig"]."""
     head = load_head(head_path, PEOPLE[config.person])
     fine = refine(head)
@@ -84,7 +84,7 @@ def write_segment(
     rig_path: str | Path,
     segment: str,
     peak: dict[str, float],
-    config: DemoConfig,
+    config: Demo,
     seed: int,
     outputs: dict[str, str],
 ) -> None:

@@ -1,0 +1,132 @@
+"""What is wrong with a configuration, in one sentence: the key, the value, what was expected, what to do."""
+
+import difflib
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from splatrig.io.errors import InputError
+
+Schema = Mapping[str, Any]
+
+_KINDS = {
+    "object": "a section of keys",
+    "array": "a list",
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "a text",
+    "boolean": "true or false",
+    "null": "null",
+}
+"""Types of a JSON schema in the words of a user."""
+
+_BOUNDS = {
+    "minimum": "at least {}",
+    "maximum": "at most {}",
+    "exclusiveMinimum": "more than {}",
+    "exclusiveMaximum": "less than {}",
+    "minItems": "with {} or more items",
+    "uniqueItems": "each of them once",
+    "pattern": "matching {}",
+    "minLength": "with {} or more characters",
+}
+
+
+def sentence_of(error: ValidationError, raw: Mapping[str, Any], model: type[BaseModel]) -> str:
+    """Return one sentence for what `model` found in `raw`: of several mistakes the one deepest in its sections."""
+    found = [(_path(details["loc"], raw), details) for details in error.errors()]
+    path, details = max(found, key=lambda item: len(item[0]))
+    own = details.get("ctx", {}).get("error")
+    if isinstance(own, InputError):
+        return f"configuration, {own}"
+    schema = model.model_json_schema()
+    if details["type"] == "missing":
+        return f"configuration, {_dotted(path)}: the key {details['loc'][-1]!r} is missing; add it."
+    if details["type"] == "extra_forbidden":
+        return _unknown(path, _at(schema, path[:-1]))
+    return _unexpected(path, details, _at(schema, path), schema)
+
+
+def accepted(schema: Schema, root: Schema) -> str:
+    """Say in words what a value of a JSON schema may be; `root` has the definitions that it refers to."""
+    schema = _resolved(schema, root)
+    if "enum" in schema:
+        return "one of " + ", ".join(map(str, schema["enum"]))
+    if "const" in schema:
+        return str(schema["const"])
+    if "anyOf" in schema:
+        return " or ".join(accepted(part, root) for part in schema["anyOf"])
+    bounds = [text.format(schema[name]) for name, text in _BOUNDS.items() if name in schema]
+    return _KINDS[schema["type"]] + (f" ({', '.join(bounds)})" if bounds else "")
+
+
+def _path(location: Sequence[str | int], raw: Any) -> list[str | int]:
+    """Return the keys and indices of an error's location, without what only tells which type was tried."""
+    path: list[str | int] = []
+    for part in location:
+        inside = part in raw if isinstance(raw, Mapping) else isinstance(raw, list) and isinstance(part, int)
+        if inside:
+            path.append(part)
+            raw = raw[part]
+    return path
+
+
+def _dotted(path: Sequence[str | int]) -> str:
+    return ".".join(map(str, path)) or "the top level"
+
+
+def _resolved(schema: Schema, root: Schema) -> Schema:
+    """Follow a reference, and the section in a choice between a section and null."""
+    if "$ref" in schema:
+        return root["$defs"][schema["$ref"].rpartition("/")[2]]
+    sections = [part for part in schema.get("anyOf", ()) if "$ref" in part]
+    return _resolved(sections[0], root) if sections else schema
+
+
+def _at(root: Schema, path: Sequence[str | int]) -> Schema:
+    """Return the part of a JSON schema for a key or an element of a list."""
+    schema = root
+    for part in path:
+        schema = _resolved(schema, root)
+        if isinstance(part, str):
+            schema = schema["properties"][part]
+        else:
+            lists = [choice for choice in schema.get("anyOf", [schema]) if "items" in choice]
+            schema = lists[0]["items"]
+    return _resolved(schema, root)
+
+
+def _unknown(path: Sequence[str | int], section: Schema) -> str:
+    """Return the sentence for a key that a section does not have."""
+    name, known = str(path[-1]), list(section["properties"])
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" did you mean {close[0]}?" if close else ""
+    return f"configuration, {_dotted(path[:-1])}: unknown key {name!r};{hint} known keys are {', '.join(known)}."
+
+
+def _unexpected(path: Sequence[str | int], details: ErrorDetails, schema: Schema, root: Schema) -> str:
+    """Return the sentence for a value of another type, or out of bounds."""
+    value = details["input"]
+    return f"configuration, {_dotted(path)}: got {value!r}, expected {accepted(schema, root)}{_hint(value, schema)}."
+
+
+def _hint(value: object, schema: Schema) -> str:
+    """Return what to do about a value that YAML takes for something else than was meant, or nothing."""
+    kinds = {str(part.get("type")) for part in schema.get("anyOf", [schema])}
+    if value is None and "object" in kinds:
+        return "; leave the line out where nothing is below it"
+    if isinstance(value, int | float) and "string" in kinds and re.search(schema.get("pattern", ""), str(value)):
+        return f'; a name of digits stands in quotes: "{value}"'
+    if isinstance(value, str) and kinds & {"number", "integer"}:
+        try:
+            number = float(value)
+        except ValueError:
+            return ""
+        if math.isfinite(number):
+            meant = int(number) if number.is_integer() and "integer" in kinds else number
+            return f"; YAML takes it for a text: write {meant}"
+    return ""
