@@ -5,39 +5,26 @@ import yaml
 
 from splatrig.capture.demo.rig import camera_names
 from splatrig.capture.release import choose_segments, read_entity
-from splatrig.config.checks import check_config, load_config, read_config
-from splatrig.config.models import to_mapping
+from splatrig.config.checks import check_config
+from splatrig.config.load import read_config
 
 ROOT = Path(__file__).resolve().parents[1]
-SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.yaml"))
 
 
 def read(path):
-    return read_config([ROOT / "config.yaml", path], SCHEMA)
+    return read_config([ROOT / "config.yaml", path], ROOT / "workflow" / "presets")
 
 
 def preset_of(capture):
-    if not isinstance(capture.expressions, str):
+    if capture.expressions == "all" or not isinstance(capture.expressions, str):
         return []
     return yaml.safe_load((ROOT / "resources" / "expressions" / f"{capture.expressions}.yaml").read_text())
-
-
-def named(mapping, prefix=""):
-    """The dotted keys of a mapping that hold values."""
-    for key, value in mapping.items():
-        if isinstance(value, dict):
-            yield from named(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def examples(source):
     chosen = [path for path in EXAMPLES if read(path).capture.source == source]
     return pytest.mark.parametrize("path", chosen, ids=lambda path: path.stem)
-
-
-REAL = [path for path in EXAMPLES if read(path).capture.source != "demo"]
 
 
 @examples("multiface")
@@ -51,7 +38,7 @@ def test_a_multiface_configuration_is_valid_and_names_what_its_entity_has(path):
 @examples("local")
 def test_a_local_configuration_is_valid_for_a_folder_that_has_its_neutral(path):
     config = read(path)
-    segments = [config.capture.neutral, *(f"Segment_{number}" for number in range(5))]
+    segments = [config.neutral, *(f"Segment_{number}" for number in range(5))]
     check_config(config, segments, [f"camera{number}" for number in range(9)])
 
 
@@ -60,20 +47,6 @@ def test_a_demo_configuration_is_valid_and_keeps_its_files_apart_from_the_demos(
     config, demo = read(path), read(ROOT / "config.yaml")
     check_config(config, list(preset_of(config.capture)), camera_names(config.demo.cameras))
     assert config.subject != demo.subject and config.capture.root != demo.capture.root
-
-
-@pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
-def test_an_example_of_a_real_capture_takes_no_number_of_fits_and_rigs_from_the_demo(path):
-    bare = {"subject": "bare", "capture": {"source": "local", "root": "bare", "expressions": ["A"], "neutral": "A"}}
-    defaults = dict(named(to_mapping(load_config(bare, yaml.safe_load(SCHEMA.read_text())))))
-    demo = dict(named(to_mapping(read(ROOT / "config.yaml"))))
-    of_the_demo = {
-        key
-        for key in defaults
-        if key.split(".")[0] in {"training", "components", "learned"} and demo[key] != defaults[key]
-    }
-    assert {"training.steps.frame", "learned.steps", "learned.level", "learned.back_faces"} <= of_the_demo
-    assert of_the_demo <= set(dict(named(yaml.safe_load(path.read_text())))), "say it, or it is the demo's"
 
 
 def test_there_are_examples_of_every_source():

@@ -1,4 +1,4 @@
-"""Check what spans several keys, or needs to know the capture, when the workflow is parsed: before anything is written."""
+"""Check what spans several keys, or needs to know the capture, before anything is written."""
 
 from collections.abc import Iterable, Mapping, Sequence
 

@@ -56,9 +56,7 @@ def load_config(raw: Mapping[str, Any], presets: str | Path) -> Config:
         raise InputError(sentence_of(error, whole, Config)) from None
     root = config.capture.root or _default_root(config)
     subject = config.subject or _subject_of(root)
-    return config.model_copy(
-        update={"subject": subject, "capture": config.capture.model_copy(update={"root": root})}
-    )
+    return config.model_copy(update={"subject": subject, "capture": config.capture.model_copy(update={"root": root})})
 
 
 def read_config(paths: Sequence[str | Path], presets: str | Path) -> Config:
