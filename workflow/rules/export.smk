@@ -29,7 +29,6 @@ rule export_pose:
         pose="{pose}",
         ply_axes=CFG.export.ply_axes,
         spz_sh_bits=CFG.export.spz_sh_bits,
-        follow_skin=CFG.rendering.follow_skin,
     message:
         "Exporting the pose {wildcards.pose} of {wildcards.family}"
     script:
@@ -88,7 +87,6 @@ rule export_rig:
         family="{family}",
         subject=CFG.subject,
         half_precision=CFG.export.half_precision,
-        follow_skin=CFG.rendering.follow_skin,
     message:
         "Exporting the rig {wildcards.family} as plain arrays"
     script:
@@ -129,7 +127,6 @@ rule export_fidelity:
         poses=CFG.export.poses,
         expressions=EXPRESSIONS,
         ply_axes=CFG.export.ply_axes,
-        follow_skin=CFG.rendering.follow_skin,
         device=CFG.device,
     message:
         "Measuring what exported poses of {wildcards.family} lose"

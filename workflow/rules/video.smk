@@ -37,7 +37,6 @@ rule video:
         family="{family}",
         track="{track}",
         video=to_mapping(replace(CFG.video, tracks=[])),
-        follow_skin=CFG.rendering.follow_skin,
         device=CFG.device,
     message:
         "Filming the track {wildcards.track} of {wildcards.family}"

@@ -63,7 +63,6 @@ rule web_head:
         families=CFG.control.families,
         subject=CFG.subject,
         drag=to_mapping(CFG.control.drag),
-        follow_skin=CFG.rendering.follow_skin,
         measured_cameras=2,
         notice=NOTICE,
         device=CFG.device,

@@ -15,7 +15,7 @@ from splatrig.mesh.template import read_template
 
 inputs, params = snakemake.input, snakemake.params
 template = read_template(inputs.template)
-rig, _ = open_rig(inputs.components, inputs.neutral, template, Path(), follow=False)
+rig, _ = open_rig(inputs.components, inputs.neutral, template, Path())
 frames = read_frames(inputs.frames)
 neutral = frames[frames["neutral"]].iloc[0]
 units = inputs.get("units")

@@ -20,9 +20,7 @@ from splatrig.jobs.device import choose_device
 
 inputs, params = snakemake.input, snakemake.params
 numba.set_num_threads(snakemake.threads)
-rig, pose_file = open_rig(
-    inputs.components, inputs.neutral, inputs.template, Path(inputs.dataset), follow=params.follow_skin
-)
+rig, pose_file = open_rig(inputs.components, inputs.neutral, inputs.template, Path(inputs.dataset))
 device = choose_device(params.device, snakemake.threads)
 panel = read_panel(inputs.panel)
 named = [(pose, track_of_pose(pose, params.expressions)) for pose in params.poses]

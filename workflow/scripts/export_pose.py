@@ -14,7 +14,7 @@ from splatrig.gaussians.spz import write_spz
 from splatrig.io.files import as_paths
 
 inputs, params = snakemake.input, snakemake.params
-rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path(), follow=params.follow_skin)
+rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path())
 track = next(iter(as_paths(inputs.track)), None)
 gaussians = rig.pose(weights_of_pose(params.pose, read_panel(inputs.panel), track))
 write_splats(snakemake.output.ply, to_axes(gaussians, params.ply_axes))

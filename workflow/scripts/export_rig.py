@@ -11,7 +11,7 @@ from splatrig.control.panel import read_panel
 from splatrig.export.bundle import Coefficients, write_bundle
 
 inputs, params = snakemake.input, snakemake.params
-rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path(), follow=params.follow_skin)
+rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path())
 panel = read_panel(inputs.panel)
 write_bundle(
     snakemake.output.rig,

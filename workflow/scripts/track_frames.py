@@ -13,7 +13,7 @@ from splatrig.control.track import write_track
 from splatrig.gaussians.store import read_fitted_frames
 
 inputs, params = snakemake.input, snakemake.params
-rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path(), follow=False)
+rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path())
 panel = read_panel(inputs.panel)
 smoothing = params.smoothing
 neutral = read_fitted_frames(inputs.neutral).gaussians[0]

@@ -14,7 +14,7 @@ from splatrig.mesh.template import read_template
 
 inputs, params = snakemake.input, snakemake.params
 template = read_template(inputs.template)
-rig, _ = open_rig(inputs.components, inputs.neutral, template, Path(), follow=False)
+rig, _ = open_rig(inputs.components, inputs.neutral, template, Path())
 panel = read_panel(inputs.panel)
 frames, displacements = tracked_displacements(Path(inputs.meshes).parents[1], params.segment, params.neutral, template)
 weights = weights_of_displacements(rig.components, displacements, ridge=params.ridge)

@@ -22,9 +22,7 @@ from splatrig.jobs.device import choose_device
 inputs, params, output = snakemake.input, snakemake.params, snakemake.output
 numba.set_num_threads(snakemake.threads)
 video = from_mapping(VideoConfig, params.video)
-rig, pose_file = open_rig(
-    inputs.components, inputs.neutral, inputs.template, Path(inputs.dataset), follow=params.follow_skin
-)
+rig, pose_file = open_rig(inputs.components, inputs.neutral, inputs.template, Path(inputs.dataset))
 panel = read_panel(inputs.panel)
 weights = resampled(read_track(inputs.track).ordered(panel.names), video.fps).weights
 photographed = read_cameras(inputs.cameras).in_head_space(read_pose(pose_file))

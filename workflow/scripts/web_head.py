@@ -28,7 +28,7 @@ device = choose_device(params.device, snakemake.threads)
 numba.set_num_threads(snakemake.threads)
 template, families = read_template(inputs.template), {}
 for name, components, panel in zip(params.families, inputs.components, inputs.panels, strict=True):
-    rig, pose_file = open_rig(components, inputs.neutral, template, Path(inputs.dataset), follow=params.follow_skin)
+    rig, pose_file = open_rig(components, inputs.neutral, template, Path(inputs.dataset))
     families[name] = Family(rig, read_panel(panel))
 head = Head(params.subject, families, template)
 packed = pack_head(head)

@@ -227,7 +227,6 @@ class RenderingConfig:
     families: list[str]
     image_height: int
     animation_frames: int
-    follow_skin: bool
 
 
 @dataclass(frozen=True)

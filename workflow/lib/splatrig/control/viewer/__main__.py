@@ -24,11 +24,11 @@ METHODS = ("learned_global+learned_local", "pca_all+sldc_gauss_xyz", "pca_all+sl
 """What is opened beside `control.families` when nothing is named, as far as the run has it."""
 
 
-def open_methods(results: Path, wanted: list[str], families: list[str], *, follow: bool = True) -> dict[str, Head]:
+def open_methods(results: Path, wanted: list[str], families: list[str]) -> dict[str, Head]:
     """Open the methods `wanted` (families joined by +); without any, `families` together and METHODS that the run has.
 
     Of `families` that the run does not have all, those that it has; the first method is under control at the start.
-    `follow` is `open_head`'s. Raises InputError when a method that was named is missing, or the run has none.
+    Raises InputError when a method that was named is missing, or the run has none.
     """
     template = results / "template" / "template.h5"
     if not template.is_file():
@@ -48,7 +48,7 @@ def open_methods(results: Path, wanted: list[str], families: list[str], *, follo
             f"{results}: has none of the methods {', '.join(dict.fromkeys(['+'.join(families), *METHODS]))}; "
             "run snakemake first, or name one that it has with --method."
         )
-    return {method: open_head(results, method.split("+"), follow=follow) for method in names}
+    return {method: open_head(results, method.split("+")) for method in names}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -65,9 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("websockets").setLevel(logging.WARNING)
     try:
         config = read_config([CONFIG, *options.configfile], SCHEMA)
-        heads = open_methods(
-            options.results, options.method, config.control.families, follow=config.rendering.follow_skin
-        )
+        heads = open_methods(options.results, options.method, config.control.families)
     except InputError as error:
         logging.getLogger(__name__).error("error: %s", error)
         return 1
