@@ -45,11 +45,11 @@ def test_shipped_config_is_valid_and_names_every_key():
 
 
 def test_later_files_replace_what_earlier_ones_said_key_by_key(tmp_path):
-    (tmp_path / "my.yaml").write_text("subject: mine\ncontrol: {drag: {reach: 2.0}}\n", encoding="utf-8")
+    (tmp_path / "my.yaml").write_text("subject: mine\ncapture: {held_out: {cameras: []}}\n", encoding="utf-8")
     config = read_config([ROOT / "config.yaml", tmp_path / "my.yaml"], SCHEMA_FILE)
     expected = load_config(RAW, SCHEMA)
-    assert (config.subject, config.control.drag.reach) == ("mine", 2.0)
-    assert replace(config.control.drag, reach=1.5) == expected.control.drag
+    assert (config.subject, config.capture.held_out.cameras) == ("mine", [])
+    assert replace(config.capture, held_out=expected.capture.held_out) == expected.capture
     assert config.training == expected.training
 
 
@@ -191,7 +191,6 @@ def test_a_family_that_is_not_made_or_moves_no_centers_is_named(key, value, sent
         ("capture.source", "multiface", "capture.entity: got null"),
         ("mesh.subdivisions", 1, "subd1 is the finest level already"),
         ("mesh.subdivisions", 0, "components.upsample: got subd1"),
-        ("control.percentiles", [99, 1], "control.percentiles: got [99, 1], expected the lower one first"),
         ("export.poses", ["nope-2s"], "export.poses: got nope-2s, expected neutral, an expression"),
         ("video.tracks", ["tour", "nope"], "video.tracks: got nope, expected tour, an expression (E001"),
         ("export.poses", ["nope"], "export.poses: got nope, expected neutral, an expression (E001_Neutral_Eyes_Open, "),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from splatrig.config.models import track_of_pose
+from splatrig.config.names import track_of_pose
 from splatrig.control.track import Track, write_track
 from splatrig.export.poses import weights_of_pose
 from splatrig.io.errors import InputError

@@ -27,8 +27,6 @@ rule export_pose:
     params:
         lib=lib("export_pose.py"),
         pose="{pose}",
-        ply_axes=CFG.export.ply_axes,
-        spz_sh_bits=CFG.export.spz_sh_bits,
     message:
         "Exporting the pose {wildcards.pose} of {wildcards.family}"
     script:
@@ -86,7 +84,6 @@ rule export_rig:
         lib=lib("export_rig.py"),
         family="{family}",
         subject=CFG.subject,
-        half_precision=CFG.export.half_precision,
     message:
         "Exporting the rig {wildcards.family} as plain arrays"
     script:
@@ -126,7 +123,6 @@ rule export_fidelity:
         lib=lib("export_fidelity.py"),
         poses=CFG.export.poses,
         expressions=EXPRESSIONS,
-        ply_axes=CFG.export.ply_axes,
         device=CFG.device,
     message:
         "Measuring what exported poses of {wildcards.family} lose"

@@ -8,7 +8,7 @@ import numba
 
 from splatrig.animation.family import frontal_order
 from splatrig.components.rig_file import open_rig
-from splatrig.config.models import track_of_pose
+from splatrig.config.names import track_of_pose
 from splatrig.control.panel import read_panel
 from splatrig.dataset.cameras import read_cameras
 from splatrig.dataset.pose import read_pose
@@ -29,4 +29,4 @@ originals = {pose: rig.pose(weights_of_pose(pose, panel, tracks.get(pose))) for 
 files = {pose: [path for path in inputs.files if Path(path).stem == pose] for pose in params.poses}
 cameras = read_cameras(inputs.cameras).in_head_space(read_pose(pose_file))
 cameras = cameras.select(frontal_order(cameras, rig.neutral.means)[:CAMERAS])
-write_table(snakemake.output.table, measure(originals, files, cameras, params.ply_axes, device))
+write_table(snakemake.output.table, measure(originals, files, cameras, device))

@@ -4,8 +4,6 @@ log_to(snakemake.log[0])
 
 from pathlib import Path
 
-import numpy as np
-
 from splatrig.components.rig_file import open_rig
 from splatrig.control.panel import read_panel
 from splatrig.export.bundle import Coefficients, write_bundle
@@ -19,5 +17,4 @@ write_bundle(
     Coefficients(panel.names, panel.low, panel.high, panel.presets),
     family=params.family,
     subject=params.subject,
-    basis_dtype=np.float16 if params.half_precision else np.float32,
 )

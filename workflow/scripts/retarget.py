@@ -15,5 +15,5 @@ source_rig, _ = open_rig(inputs.source_components, inputs.source_neutral, inputs
 target_rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path())
 source = Family(source_rig, read_panel(inputs.source_panel))
 target = Family(target_rig, read_panel(inputs.panel))
-track = retargeted(read_track(inputs.source_track), source, target, ridge=snakemake.params.ridge)
+track = retargeted(read_track(inputs.source_track), source, target)
 write_track(snakemake.output.track, track)

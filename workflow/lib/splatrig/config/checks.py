@@ -14,8 +14,8 @@ from typing import Any
 import jsonschema
 import yaml
 
-from splatrig.config.models import Config, from_mapping, level_names, track_of_pose
-from splatrig.config.names import NAME, held_out_cameras
+from splatrig.config.models import Config, from_mapping, level_names
+from splatrig.config.names import NAME, held_out_cameras, track_of_pose
 from splatrig.config.sldc import SUPPORT_MAPS
 from splatrig.io.errors import InputError
 
@@ -348,9 +348,6 @@ def _check_folds(config: Config, train_expressions: int) -> None:
 
 def _check_shown(config: Config, expressions: Sequence[str]) -> None:
     """Check what is posed, filmed and exported: tracks, poses, cameras."""
-    low, high = config.control.percentiles
-    if low >= high:
-        raise InputError(f"control.percentiles: got [{low}, {high}], expected the lower one first.")
     listed = ", ".join(expressions)
     for track in config.video.tracks:
         if "/" not in track and track not in ("tour", *expressions):

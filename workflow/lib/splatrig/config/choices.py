@@ -32,6 +32,5 @@ LearnedFamily = Literal["global", "local"]
 LearnedStart = Literal["mesh", "rows", "random"]
 LearnedSupport = Literal["hard", "soft"]
 
-Smoothing = Literal["none", "gaussian", "savgol"]
+Smoothing = Literal["gaussian", "savgol"]
 CameraPath = Literal["orbit", "cameras", "fixed"]
-Axes = Literal["viewer", "metres", "head"]

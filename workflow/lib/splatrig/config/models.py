@@ -4,14 +4,12 @@ Keys, types, bounds and defaults live in `workflow/schemas/config.schema.yaml` a
 a run's configuration in `splatrig.config.checks`. A key that is a Python keyword gets a trailing underscore.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from splatrig.config.choices import (
     AppearanceAttribute,
-    Axes,
     Backdrop,
     Background,
     CameraPath,
@@ -82,6 +80,7 @@ class CaptureConfig:
     url: str
     expressions: str | list[str]
     frames_per_expression: int
+    frame_numbers_per_second: float
     frame_selection: FrameSelection
     neutral: str
     cameras: str | list[str]
@@ -241,58 +240,13 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True)
-class ControlTour:
-    """`control.tour`: the track through all expressions."""
-
-    move_s: float
-    hold_s: float
-
-
-@dataclass(frozen=True)
-class ControlSmoothing:
-    """`control.smoothing`: of tracks that were fitted frame by frame."""
-
-    method: Smoothing
-    width_s: float
-
-
-@dataclass(frozen=True)
-class ControlDrag:
-    """`control.drag`: how willing components are when a point is dragged."""
-
-    ridge: float
-    """Penalty of one usual weight, relative to the squared millimetres that all usual weights together move a pin."""
-    locality_mm: float
-    """Distance at which the penalty of a local component is four times that of one centred at the point."""
-    reach: float
-    """Weights without limits stay within their slider's range times this."""
-    global_cost: float
-    """Penalty of components of weights without limits, relative to local ones that are centred at the point."""
-
-
-@dataclass(frozen=True)
 class ControlConfig:
     """`control`: how people pose and animate the head."""
 
     families: list[str]
-    percentiles: list[float]
-    rate: float
-    frame_numbers_per_second: float
-    ridge: float
-    tour: ControlTour
-    smoothing: ControlSmoothing
-    drag: ControlDrag
+    smoothing: Smoothing | None
     segments: list[str]
     web_head: bool
-
-
-@dataclass(frozen=True)
-class VideoOrbit:
-    """`video.orbit`: how the camera goes around the head."""
-
-    degrees: float
-    elevation: float
-    turns: float
 
 
 @dataclass(frozen=True)
@@ -303,14 +257,8 @@ class VideoConfig:
     tracks: list[str]
     path: CameraPath
     cameras: list[str]
-    orbit: VideoOrbit
-    zoom: float
     height: int
     fps: float
-    background: list[float]
-    captions: bool
-    gif_height: int
-    gif_fps: float
 
 
 @dataclass(frozen=True)
@@ -319,21 +267,7 @@ class ExportConfig:
 
     family: str
     poses: list[str]
-    ply_axes: Axes
-    spz_sh_bits: list[int]
     mesh_level: LevelName | None
-    half_precision: bool
-
-
-NEUTRAL = "neutral"
-IN_TRACK = re.compile(r"(?P<track>.+)-(?P<seconds>\d+(?:\.\d+)?)s")
-"""A pose that is a moment of a track."""
-
-
-def track_of_pose(pose: str, presets: Sequence[str] = ()) -> str | None:
-    """Return the track that `pose` is a moment of (`tour-2.5s`: tour), or None for the neutral and presets."""
-    match = None if pose == NEUTRAL or pose in presets else IN_TRACK.fullmatch(pose)
-    return match["track"] if match else None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.config.models import IN_TRACK, NEUTRAL
+from splatrig.config.names import IN_TRACK, NEUTRAL
 from splatrig.control.panel import Panel
 from splatrig.control.track import read_track
 from splatrig.io.errors import InputError

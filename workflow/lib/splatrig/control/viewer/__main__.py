@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m splatrig.control.viewer", description=__doc__.split("\n")[0])
     parser.add_argument("results", type=Path, nargs="?", default=Path("results/demo"), help="results/{subject}")
     parser.add_argument("--method", action="append", default=[], help="families joined by +, may be repeated")
-    parser.add_argument("--configfile", action="append", default=[], help="as the run's; control.drag counts here")
+    parser.add_argument("--configfile", action="append", default=[], help="as the run's; control.families counts here")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; other machines see 0.0.0.0")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--seed", type=int, default=0, help="of random faces")
@@ -73,7 +73,6 @@ def main(arguments: list[str] | None = None) -> int:
         viser.ViserServer(host=options.host, port=options.port, label="splatrig", verbose=False),
         options.results,
         heads,
-        config.control.drag,
         options.seed,
     )
     page.start()
