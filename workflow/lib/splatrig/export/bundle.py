@@ -49,7 +49,7 @@ def write_bundle(
     family: str,
     subject: str,
 ) -> None:
-    """Write rest face, basis, triangles, ranges, presets and the weights of the frames that it was learned from."""
+    """Write a rig: rest face, basis, triangles, ranges, presets and the weights of the frames it was learned from."""
     parts = rig.components
     rest = replace(rig, skin=None).pose(np.zeros(rig.count))
     arrays: dict[str, NDArray[Any]] = {f"rest.{name}": array for name, array in rest.items()}

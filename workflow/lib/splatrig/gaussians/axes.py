@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from splatrig.gaussians.gaussians import Gaussians
 
-Axes = Literal["viewer", "metres"]
+Axes = Literal["metres", "viewer"]
+"""Names of `AXES`."""
 
 METRE = 1000.0
 """Millimetres."""
@@ -25,7 +26,7 @@ AXES: Mapping[str, tuple[float, tuple[int, int, int]]] = {
     "metres": (1.0 / METRE, (1, 1, 1)),
     "viewer": (1.0 / METRE, (1, -1, -1)),
 }
-"""Name to (units of the file per millimetre, signs of its axes): splat files' viewers, glTF and SPZ."""
+"""Name to (units of the file per millimetre, signs of its axes): glTF and SPZ, viewers of splat files."""
 
 PLY_AXES: Axes = "viewer"
 """Of exported PLY files: viewers of splat files expect them so."""
