@@ -9,7 +9,6 @@ from scipy.spatial import ConvexHull
 from splatrig.components.component_file import Components
 from splatrig.components.fields import Columns
 from splatrig.components.rig import Rig
-from splatrig.config.models import ControlDrag
 from splatrig.control.filters import tour
 from splatrig.control.head import Family, Head
 from splatrig.control.panel import panel_of
@@ -21,7 +20,6 @@ from splatrig.mesh.template import build_template
 
 RADIUS_MM = 90.0
 FRAMES = 20
-DRAG = ControlDrag(ridge=3e-5, locality_mm=40.0, reach=1.5, global_cost=1.0)
 MOVED = ("xyz", "f_dc", "rotation", "scale")
 """What components move."""
 
@@ -84,7 +82,7 @@ def front_cameras(width: int, height: int) -> Cameras:
 def write_page(path: Path, head: Head, cameras: Cameras) -> None:
     """Write the web head of a ball, with a track that moves through its expressions."""
     track = tour(head.panels["learned_global"], rate=10, move_s=0.3, hold_s=0.1)
-    header, blob = header_of(head, pack_head(head), cameras, {"tour": track}, DRAG)
+    header, blob = header_of(head, pack_head(head), cameras, {"tour": track})
     sources = ROOT / "workflow" / "web"
     page = build_page(header, blob, title="ball", footer=[], sources=sources, renderer=web_renderer())
     path.write_text(page, encoding="utf-8")

@@ -11,16 +11,14 @@ from pathlib import Path
 
 import numpy as np
 from ball_head import ball
-from harness import ROOT, Figures, machine, parsed, parser_of
+from harness import Figures, machine, parsed, parser_of
 from threadpoolctl import threadpool_limits
 
 from splatrig.components.weights import STEPS_PER_COMPONENT, solve_weights
-from splatrig.config.checks import read_config
-from splatrig.control.drag import DragSolver, _Part
+from splatrig.control.drag import DRAG, DragSolver, _Part
 from splatrig.control.head import Head, open_head
 
 K = 50
-DRAG = read_config([ROOT / "config.yaml"], ROOT / "workflow" / "schemas" / "config.schema.yaml").control.drag
 MOVED_MM = 1.0
 """Points that an expression moves by less are not dragged there."""
 
@@ -101,7 +99,7 @@ def most_steps() -> float:
 
 def follows(head: Head, figures: Figures) -> None:
     """Measure how closely points follow that are dragged to where an expression has them."""
-    solver = DragSolver(head, DRAG)
+    solver = DragSolver(head)
     zero = {name: np.zeros(panel.count) for name, panel in head.panels.items()}
     figures.say("miss as a fraction of the drag")
     for families in (("learned_local",), ("learned_global",), ("learned_global", "learned_local")):

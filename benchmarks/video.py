@@ -168,7 +168,7 @@ def main() -> None:
     rig = full_size_rig(options.count, options.components, generator)
     weights = track_of(options.frames, options.components, generator)
     width, height = options.size
-    path = orbit(front_camera(width, height), options.frames, np.zeros(3), degrees=60.0)
+    path = orbit(front_camera(width, height), options.frames, np.zeros(3), degrees=60.0, elevation=0.0, turns=1.0)
     figures = Figures(options, machine("torch", "gsplat", "numba"))
     figures.say(
         f"{options.count} Gaussians, {options.components} components, {options.size[0]}×{options.size[1]} pixels"

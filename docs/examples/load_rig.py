@@ -23,6 +23,6 @@ for word in sys.argv[2:]:
 
 pose = {name[5:]: array for name, array in arrays.items() if name.startswith("rest.")}
 for name in [name[6:] for name in arrays if name.startswith("basis.")]:
-    pose[name] = pose[name] + np.tensordot(weights, arrays["basis." + name].astype(np.float32), axes=1)
+    pose[name] = pose[name] + np.tensordot(weights, arrays["basis." + name], axes=1)
 pose["quats"] /= np.linalg.norm(pose["quats"], axis=1, keepdims=True)
 json.dump({name: array.tolist() for name, array in pose.items()}, sys.stdout)

@@ -38,12 +38,11 @@ def test_batches_on_a_device_are_the_poses_of_the_rig(made, name, device):
     rig = rigs(made)[name]
     weights = np.array([[0.0, 0.0, 0.0], [1.0, 0.2, 0.0], [0.3, 0.0, 0.9], [0.1, 0.8, 0.4], [0.0, 1.0, 1.0]])
     path = orbit(planted.cameras().select([0]), 5, np.zeros(3))
-    color = (0.2, 0.4, 0.6)
-    batches = list(film_in_batches(rig.to(device), weights, path, Renderer(device, color, 1.5), 2))
+    batches = list(film_in_batches(rig.to(device), weights, path, Renderer(device, 1.5), 2))
     assert [len(batch) for batch in batches] == [2, 2, 1]
     pictures = torch.cat(batches).cpu().numpy()
     for frame, row in enumerate(weights):
-        expected, _ = render(widened(rig.pose(row), 1.5), path.select([frame]), background=np.array(color))
+        expected, _ = render(widened(rig.pose(row), 1.5), path.select([frame]))
         difference = np.abs(pictures[frame].astype(int) - to_bytes(expected[0]).astype(int))
         assert difference.mean() < 0.05
         assert np.percentile(difference, 99.9) <= 1
@@ -52,11 +51,11 @@ def test_batches_on_a_device_are_the_poses_of_the_rig(made, name, device):
 def test_a_film_has_a_picture_a_row_and_moves(made):
     rig = rigs(made)["all attributes"]
     weights = np.linspace(0, 1, 4)[:, None] * np.ones(3)
-    pictures = list(film(rig, weights, fixed(planted.cameras(), 4), Renderer(background=(1.0, 1.0, 1.0))))
+    pictures = list(film(rig, weights, fixed(planted.cameras(), 4)))
     assert len(pictures) == 4
     assert pictures[0].shape == (60, 40, 3)
     assert pictures[0].dtype == np.uint8
-    assert np.all(pictures[0][0, 0] == 255)
+    assert np.all(pictures[0][0, 0] == 0)  # nothing is there but black
     assert np.abs(pictures[0].astype(int) - pictures[3]).mean() > 0.5
 
 

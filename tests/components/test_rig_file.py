@@ -38,6 +38,14 @@ def test_a_rig_from_files_moves_as_its_components_say(files):
     assert np.allclose(rig.components.rows(PARTS.W), PARTS.rows(), atol=1e-4)
 
 
+def test_gaussians_follow_the_skin_where_centers_alone_move(files, tmp_path):
+    write_components(tmp_path / "centers.h5", planted.components(MADE))
+    alone, _ = open_rig(tmp_path / "centers.h5", files["neutral"], files["template"], Path())
+    weights = np.ones(alone.count)
+    assert alone.follows and np.abs(alone.pose(weights).quats - MADE.neutral.quats).max() > 0.01
+    assert not open_rig(**files, dataset=Path())[0].follows
+
+
 def test_a_file_cut_short_is_named(files, tmp_path):
     broken = tmp_path / "cut.h5"
     content = files["components"].read_bytes()

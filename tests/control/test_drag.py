@@ -1,5 +1,4 @@
 import time
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,13 +7,13 @@ from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 
 from splatrig.components.weights import solve_weights
-from splatrig.control.drag import DragSolver
+from splatrig.control.drag import DragOptions, DragSolver
 from splatrig.control.head import Head
 from splatrig.io.errors import InputError
 from support import heads, planted
 
 HEAD = heads.head(2)
-SOLVER = DragSolver(HEAD, heads.DRAG)
+SOLVER = DragSolver(HEAD)
 ZERO = heads.zeros(HEAD)
 LOCAL = HEAD.families["sldc_gauss_xyz"]
 FOLLOWS = 0.05
@@ -118,9 +117,7 @@ def test_what_is_near_moves_first():
     centers = np.square(C).sum(axis=2).argmax(axis=1)
     dragged = int(centers[1])
     C[[0, 2, 3, 4, 5], dragged] = 0.9 * C[1, dragged]  # every component can move the point
-    solver = DragSolver(
-        Head("planted", {"sldc_gauss_xyz": family}, heads.template(made)), replace(heads.DRAG, ridge=1e-2)
-    )
+    solver = DragSolver(Head("planted", {"sldc_gauss_xyz": family}, heads.template(made)), DragOptions(ridge=1e-2))
     start = solver.head.base.means[dragged]
     pose = solver.start({"sldc_gauss_xyz": np.zeros(6)}, dragged).to(start + C[1, dragged] * 0.8)
     weights = pose["sldc_gauss_xyz"]

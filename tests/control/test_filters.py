@@ -52,6 +52,11 @@ def test_uneven_times_stay_where_they_are():
     assert np.allclose(smoothed(track, "gaussian", 0.001).weights, track.weights)
 
 
+def test_smoothing_that_is_off_changes_nothing():
+    track = a_track()
+    assert smoothed(track, None) is track
+
+
 def test_unknown_smoothing_is_refused():
     with pytest.raises(InputError, match="got 'median'"):
         smoothed(a_track(), "median", 0.1)

@@ -15,7 +15,7 @@ LOCAL, GLOBAL = "sldc_gauss_xyz", "pca_all"
 
 
 def test_sliders_presets_and_reset():
-    session = Session(HEAD, heads.DRAG)
+    session = Session(HEAD)
     session.set_weight(LOCAL, 2, 0.7)
     assert session.pose[LOCAL].tolist() == [0, 0, 0.7, 0, 0] and session.changed.is_set()
     session.preset(GLOBAL, "E001")
@@ -26,13 +26,13 @@ def test_sliders_presets_and_reset():
 
 
 def test_the_pose_is_a_copy():
-    session = Session(HEAD, heads.DRAG)
+    session = Session(HEAD)
     session.pose[LOCAL][:] = 9.0
     assert not session.pose[LOCAL].any()
 
 
 def test_random_faces_follow_from_the_seed_and_stay_in_the_ranges():
-    first, second = Session(HEAD, heads.DRAG, seed=4), Session(HEAD, heads.DRAG, seed=4)
+    first, second = Session(HEAD, seed=4), Session(HEAD, seed=4)
     for session in (first, second):
         session.randomise(LOCAL)
     panel = HEAD.panels[LOCAL]
@@ -41,7 +41,7 @@ def test_random_faces_follow_from_the_seed_and_stay_in_the_ranges():
 
 
 def test_the_pose_of_a_frame_is_what_was_learned_for_it():
-    session = Session(HEAD, heads.DRAG)
+    session = Session(HEAD)
     session.frame("E002/000007")
     assert np.allclose(session.pose[GLOBAL], HEAD.families[GLOBAL].rig.components.W[7])
     with pytest.raises(InputError, match="has no weights of E999/000001"):
@@ -49,7 +49,7 @@ def test_the_pose_of_a_frame_is_what_was_learned_for_it():
 
 
 def test_drag_pin_and_release():
-    session = Session(HEAD, heads.DRAG)
+    session = Session(HEAD)
     moved = HEAD.gaussians({LOCAL: np.eye(5)[1]}).means - HEAD.base.means
     vertex = int(np.linalg.norm(moved, axis=1).argmax())
     place = session.start_drag(vertex)
@@ -69,7 +69,7 @@ def test_drag_pin_and_release():
 
 
 def test_what_is_recorded_is_what_was_shown():
-    session = Session(HEAD, heads.DRAG)
+    session = Session(HEAD)
     with pytest.raises(InputError, match="nothing is being recorded"):
         session.stop_recording()
     session.start_recording()
@@ -82,7 +82,7 @@ def test_what_is_recorded_is_what_was_shown():
 
 
 def test_a_track_plays_to_its_end_and_stops_when_told():
-    session, panel = Session(HEAD, heads.DRAG), HEAD.panels[LOCAL]
+    session, panel = Session(HEAD), HEAD.panels[LOCAL]
     track = Track(np.array([0.0, 0.2]), panel.names[::-1], np.eye(2, 5), LOCAL, "planted")
     session.play(track, threading.Event(), lambda: 10.0)
     assert np.allclose(session.pose[LOCAL], track.weights[-1][::-1])
@@ -112,7 +112,7 @@ def test_the_other_method_moves_its_centers_alike():
 def test_moves_are_undone_one_by_one_and_what_comes_fast_is_one(monkeypatch):
     clock = [100.0]
     monkeypatch.setattr("splatrig.control.viewer.session.time.monotonic", lambda: clock[0])
-    session = Session(HEAD, heads.DRAG)
+    session = Session(HEAD)
     session.undo()  # nothing yet
     seen = [session.pose[LOCAL]]
     for component in range(3):

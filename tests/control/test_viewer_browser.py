@@ -89,7 +89,7 @@ def a_run(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     server = viser.ViserServer(host="127.0.0.1", port=0, verbose=False)
-    viewer = Page(server, a_run(tmp_path_factory.mktemp("planted")), {METHOD: heads.head(2)}, heads.DRAG)
+    viewer = Page(server, a_run(tmp_path_factory.mktemp("planted")), {METHOD: heads.head(2)})
     viewer.start()
     with browser.chromium() as chromium:
         tab = chromium.new_page(viewport=SIZE)

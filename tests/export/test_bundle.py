@@ -42,14 +42,6 @@ def test_a_pose_of_the_bundle_is_the_rigs(rig, file):
         np.testing.assert_allclose(pose[name], array, atol=2e-5)
 
 
-def test_half_precision_halves_the_basis_and_stays_close(rig, file, tmp_path):
-    small = tmp_path / "small.safetensors"
-    write_bundle(small, rig, coefficients(rig), family="f", subject="s", basis_dtype=np.float16)
-    assert file.stat().st_size - small.stat().st_size == pytest.approx(2 * rig.components.C.size, abs=64)
-    difference = read_bundle(small).rig.pose(np.ones(3)).means - rig.pose(np.ones(3)).means
-    assert np.abs(difference).max() < 0.03
-
-
 def test_equal_rigs_give_equal_bytes(rig, file, tmp_path):
     write_bundle(tmp_path / "again.safetensors", rig, coefficients(rig), family="sldc_gauss_xyz", subject="planted")
     assert file.read_bytes() == (tmp_path / "again.safetensors").read_bytes()

@@ -32,7 +32,7 @@ class Bundle:
         rest = Gaussians(**{field: self.arrays[f"rest.{field}"] for field in SHAPES})
         moved = [field for field in SHAPES if f"basis.{field}" in self.arrays]
         columns = Columns(tuple(ATTRIBUTE_OF[field] for field in moved), len(rest))
-        bases = [self.arrays[f"basis.{field}"].astype(np.float32) for field in moved]
+        bases = [self.arrays[f"basis.{field}"] for field in moved]
         W = self.arrays["frames.weights"]
         components = Components(
             family=str(self.description["family"]),

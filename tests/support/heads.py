@@ -4,13 +4,10 @@ import numpy as np
 
 from splatrig.components.rig import Rig
 from splatrig.components.skin import skin_of
-from splatrig.config.models import ControlDrag
 from splatrig.control.head import Family, Head
 from splatrig.control.panel import panel_of
 from splatrig.mesh.template import Template, build_template
 from support import planted
-
-DRAG = ControlDrag(ridge=3e-5, locality_mm=40.0, reach=1.5, global_cost=1.0)
 
 
 def template(made: planted.Head) -> Template:

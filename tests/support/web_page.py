@@ -109,7 +109,7 @@ class Opened:
 
 def write_page(head: Head, path: Path) -> None:
     packed = pack_head(head)
-    header, blob = header_of(head, packed, CAMERAS, {"tour": TRACK}, heads.DRAG)
+    header, blob = header_of(head, packed, CAMERAS, {"tour": TRACK})
     footer = footer_of(head, packed, cost_of(head, packed, CAMERAS.select([0])), "")
     page = build_page(
         header,

@@ -46,9 +46,10 @@ CHANGES = [
     ("training.refit.below_db", 2.0, {"fit_expression", "attributes"}, CAPTURE | DATA | RIGS | {"fit_neutral"}),
     ("learned.steps", 9, {"learn_rig"} | SHOWN, BEFORE_SLDC | {"sldc", "mesh_components"}),
     ("learned.local.lambda", 3.0, RIGS | SHOWN, BEFORE_SLDC | {"sldc"}),
-    ("control.percentiles", [2, 98], {"control_panel", "video", "export_pose"}, BEFORE_SLDC | RIGS | {"render_family"}),
-    ("video.zoom", 1.0, {"video"}, BEFORE_SLDC | RIGS | SHOWN - {"video"}),
-    ("export.ply_axes", "metres", {"export_pose", "export_fidelity"}, BEFORE_SLDC | RIGS | SHOWN - {"export_pose"}),
+    ("capture.frame_numbers_per_second", 30.0, {"track_frames"}, BEFORE_SLDC | RIGS | SHOWN),
+    ("control.smoothing", "gaussian", {"track_frames"}, BEFORE_SLDC | RIGS | SHOWN),
+    ("video.fps", 12, {"video"}, BEFORE_SLDC | RIGS | SHOWN - {"video"}),
+    ("export.mesh_level", "base", {"export_head"}, BEFORE_SLDC | RIGS | SHOWN - {"export_head"}),
 ]
 """Key, its value, rules that rerun (among others), rules that do not."""
 ONE_MORE = [

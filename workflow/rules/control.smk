@@ -24,9 +24,6 @@ rule control_panel:
     params:
         family="{family}",
         subject=CFG.subject,
-        percentiles=CFG.control.percentiles,
-        tour=to_mapping(CFG.control.tour),
-        rate=CFG.control.rate,
         lib=lib("control_panel.py"),
     message:
         "Names, ranges and presets of {wildcards.family}, and a track through its expressions"
@@ -53,9 +50,8 @@ rule track_frames:
         runtime=30,
     params:
         expressions=EXPRESSIONS,
-        ridge=CFG.control.ridge,
-        numbers_per_second=CFG.control.frame_numbers_per_second,
-        smoothing=to_mapping(CFG.control.smoothing),
+        numbers_per_second=CFG.capture.frame_numbers_per_second,
+        smoothing=CFG.control.smoothing,
         lib=lib("track_frames.py"),
     message:
         "Weights of {wildcards.family} in the fitted frames"
@@ -84,9 +80,8 @@ rule track_meshes:
     params:
         segment="{expression}",
         neutral=CFG.neutral,
-        ridge=CFG.control.ridge,
-        numbers_per_second=CFG.control.frame_numbers_per_second,
-        smoothing=to_mapping(CFG.control.smoothing),
+        numbers_per_second=CFG.capture.frame_numbers_per_second,
+        smoothing=CFG.control.smoothing,
         lib=lib("track_meshes.py"),
     message:
         "Weights of {wildcards.family} in the tracked meshes of {wildcards.expression}"
@@ -156,7 +151,6 @@ rule retarget:
         mem_mb=memory(4000),
         runtime=10,
     params:
-        ridge=CFG.control.ridge,
         lib=lib("retarget.py"),
     message:
         "Playing {wildcards.track} of {wildcards.source} with {wildcards.family}"

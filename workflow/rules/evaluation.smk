@@ -58,7 +58,6 @@ rule evaluate_method:
         method="{method}",
         level="{level}",
         ks=CFG.evaluation.ks,
-        follow_skin=CFG.rendering.follow_skin,
         seed=CFG.seed,
         device=CFG.device,
     message:
@@ -252,7 +251,6 @@ rule sweep_method:
         ks=lambda wildcards: sweep_ks(wildcards.method),
         left_out_ks=lambda wildcards: left_out_ks(wildcards.method),
         lambdas=lambda wildcards: CFG.evaluation.lambdas if wildcards.method.startswith("sldc_") else [],
-        follow_skin=CFG.rendering.follow_skin,
         seed=CFG.seed,
         device=CFG.device,
     message:

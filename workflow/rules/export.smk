@@ -27,9 +27,6 @@ rule export_pose:
     params:
         lib=lib("export_pose.py"),
         pose="{pose}",
-        ply_axes=CFG.export.ply_axes,
-        spz_sh_bits=CFG.export.spz_sh_bits,
-        follow_skin=CFG.rendering.follow_skin,
     message:
         "Exporting the pose {wildcards.pose} of {wildcards.family}"
     script:
@@ -87,8 +84,6 @@ rule export_rig:
         lib=lib("export_rig.py"),
         family="{family}",
         subject=CFG.subject,
-        half_precision=CFG.export.half_precision,
-        follow_skin=CFG.rendering.follow_skin,
     message:
         "Exporting the rig {wildcards.family} as plain arrays"
     script:
@@ -128,8 +123,6 @@ rule export_fidelity:
         lib=lib("export_fidelity.py"),
         poses=CFG.export.poses,
         expressions=EXPRESSIONS,
-        ply_axes=CFG.export.ply_axes,
-        follow_skin=CFG.rendering.follow_skin,
         device=CFG.device,
     message:
         "Measuring what exported poses of {wildcards.family} lose"

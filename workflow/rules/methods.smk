@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from splatrig.config.models import LearnedLocal, LearnedSolve, Refit, Steps, track_of_pose
+from splatrig.config.models import LearnedLocal, LearnedSolve, Refit, Steps
+from splatrig.config.names import track_of_pose
 
 POSE_SUFFIXES = ["ply", "spz", "glb"]
 

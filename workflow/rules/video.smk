@@ -36,8 +36,10 @@ rule video:
         lib=lib("video.py"),
         family="{family}",
         track="{track}",
-        video=to_mapping(replace(CFG.video, tracks=[])),
-        follow_skin=CFG.rendering.follow_skin,
+        path=CFG.video.path,
+        cameras=CFG.video.cameras,
+        height=CFG.video.height,
+        fps=CFG.video.fps,
         device=CFG.device,
     message:
         "Filming the track {wildcards.track} of {wildcards.family}"

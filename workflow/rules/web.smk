@@ -62,8 +62,6 @@ rule web_head:
     params:
         families=CFG.control.families,
         subject=CFG.subject,
-        drag=to_mapping(CFG.control.drag),
-        follow_skin=CFG.rendering.follow_skin,
         measured_cameras=2,
         notice=NOTICE,
         device=CFG.device,

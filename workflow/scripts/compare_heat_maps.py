@@ -20,9 +20,7 @@ rendering = from_mapping(RenderingConfig, snakemake.params.rendering)
 template = read_template(snakemake.input.template)
 rigs = {}
 for path, method in zip(snakemake.input.components, snakemake.params.methods, strict=True):
-    rigs[label_of(method)], pose_file = open_rig(
-        path, snakemake.input.neutral, template, Path(snakemake.input.dataset), follow=False
-    )  # maps show where centres go, whatever else follows
+    rigs[label_of(method)], pose_file = open_rig(path, snakemake.input.neutral, template, Path(snakemake.input.dataset))
 rig = next(iter(rigs.values()))
 cameras = picture_cameras(read_cameras(snakemake.input.cameras), rendering.image_height)
 cameras = cameras.in_head_space(read_pose(pose_file))

@@ -15,7 +15,7 @@ from splatrig.mesh.template import read_template
 
 inputs, params = snakemake.input, snakemake.params
 template = read_template(inputs.template)
-rig, _ = open_rig(inputs.components, inputs.neutral, template, Path(), follow=False)
+rig, _ = open_rig(inputs.components, inputs.neutral, template, Path())
 frames = read_frames(inputs.frames)
 neutral = frames[frames["neutral"]].iloc[0]
 units = inputs.get("units")
@@ -26,12 +26,8 @@ panel = panel_of(
     template.levels[template.finest],
     subject=params.subject,
     neutral_frame=f"{neutral['expression']}/{neutral['frame']}",
-    percentiles=tuple(params.percentiles),
     units=read_units(units, rig.components.frames, len(tracked)) if units else None,
 )
 logging.info("%d sliders: %s; presets: %s", len(panel.names), ", ".join(panel.names), ", ".join(panel.presets))
 write_panel(snakemake.output.panel, panel)
-write_track(
-    snakemake.output.tour,
-    tour(panel, rate=params.rate, move_s=params.tour["move_s"], hold_s=params.tour["hold_s"]),
-)
+write_track(snakemake.output.tour, tour(panel))

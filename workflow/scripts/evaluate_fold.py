@@ -38,6 +38,5 @@ scene = open_scene(
     dataset=subject.dataset.folder,
     template=subject.template,
     device=device,
-    follow=False,
 )
 write_table(output.images, fold.pictures(solved, scene))

@@ -28,7 +28,6 @@ scene = open_scene(
     dataset=params.dataset,
     template=template,
     device=device,
-    follow=params.follow_skin,
 )
 pictures = evaluation.pictures(scene)
 logging.info("%s: %d numbers, %d of pictures", params.method, len(numbers), len(pictures))

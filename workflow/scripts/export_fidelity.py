@@ -20,9 +20,7 @@ from splatrig.jobs.device import choose_device
 
 inputs, params = snakemake.input, snakemake.params
 numba.set_num_threads(snakemake.threads)
-rig, pose_file = open_rig(
-    inputs.components, inputs.neutral, inputs.template, Path(inputs.dataset), follow=params.follow_skin
-)
+rig, pose_file = open_rig(inputs.components, inputs.neutral, inputs.template, Path(inputs.dataset))
 device = choose_device(params.device, snakemake.threads)
 panel = read_panel(inputs.panel)
 named = [(pose, track_of_pose(pose, params.expressions)) for pose in params.poses]
@@ -31,4 +29,4 @@ originals = {pose: rig.pose(weights_of_pose(pose, panel, tracks.get(pose))) for 
 files = {pose: [path for path in inputs.files if Path(path).stem == pose] for pose in params.poses}
 cameras = read_cameras(inputs.cameras).in_head_space(read_pose(pose_file))
 cameras = cameras.select(frontal_order(cameras, rig.neutral.means)[:CAMERAS])
-write_table(snakemake.output.table, measure(originals, files, cameras, params.ply_axes, device))
+write_table(snakemake.output.table, measure(originals, files, cameras, device))

@@ -12,7 +12,7 @@ from splatrig.mesh.template import read_template
 
 inputs, params = snakemake.input, snakemake.params
 template = read_template(inputs.template)
-rig, _ = open_rig(inputs.components, inputs.neutral, template, Path(), follow=False)
+rig, _ = open_rig(inputs.components, inputs.neutral, template, Path())
 panel = read_panel(inputs.panel)
 head = morph_head(rig, template.levels[params.level], panel.names, panel.low, panel.high)
 track = read_track(inputs.track).ordered(panel.names)

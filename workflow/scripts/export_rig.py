@@ -4,14 +4,12 @@ log_to(snakemake.log[0])
 
 from pathlib import Path
 
-import numpy as np
-
 from splatrig.components.rig_file import open_rig
 from splatrig.control.panel import read_panel
 from splatrig.export.bundle import Coefficients, write_bundle
 
 inputs, params = snakemake.input, snakemake.params
-rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path(), follow=params.follow_skin)
+rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path())
 panel = read_panel(inputs.panel)
 write_bundle(
     snakemake.output.rig,
@@ -19,5 +17,4 @@ write_bundle(
     Coefficients(panel.names, panel.low, panel.high, panel.presets),
     family=params.family,
     subject=params.subject,
-    basis_dtype=np.float16 if params.half_precision else np.float32,
 )

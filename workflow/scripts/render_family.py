@@ -21,9 +21,7 @@ inputs, params, output = snakemake.input, snakemake.params, snakemake.output
 numba.set_num_threads(snakemake.threads)
 rendering = from_mapping(RenderingConfig, params.rendering)
 template = read_template(inputs.template)
-rig, pose_file = open_rig(
-    inputs.components, inputs.neutral, template, Path(inputs.dataset), follow=rendering.follow_skin
-)
+rig, pose_file = open_rig(inputs.components, inputs.neutral, template, Path(inputs.dataset))
 photographed = read_cameras(inputs.cameras).in_head_space(read_pose(pose_file))
 device = choose_device(params.device, snakemake.threads)
 pictures = draw_family(rig, photographed, template.levels[template.finest], rendering, device)

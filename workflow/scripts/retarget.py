@@ -11,9 +11,9 @@ from splatrig.control.retarget import retargeted
 from splatrig.control.track import read_track, write_track
 
 inputs = snakemake.input
-source_rig, _ = open_rig(inputs.source_components, inputs.source_neutral, inputs.source_template, Path(), follow=False)
-target_rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path(), follow=False)
+source_rig, _ = open_rig(inputs.source_components, inputs.source_neutral, inputs.source_template, Path())
+target_rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path())
 source = Family(source_rig, read_panel(inputs.source_panel))
 target = Family(target_rig, read_panel(inputs.panel))
-track = retargeted(read_track(inputs.source_track), source, target, ridge=snakemake.params.ridge)
+track = retargeted(read_track(inputs.source_track), source, target)
 write_track(snakemake.output.track, track)

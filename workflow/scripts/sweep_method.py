@@ -37,7 +37,6 @@ scene = open_scene(
     dataset=params.dataset,
     template=template,
     device=device,
-    follow=params.follow_skin,
 )
 sweeps.leave_one_expression_out(params.left_out_ks, scene)
 numbers = sweeps.frame()

@@ -13,14 +13,13 @@ from splatrig.control.track import write_track
 from splatrig.gaussians.store import read_fitted_frames
 
 inputs, params = snakemake.input, snakemake.params
-rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path(), follow=False)
+rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path())
 panel = read_panel(inputs.panel)
-smoothing = params.smoothing
 neutral = read_fitted_frames(inputs.neutral).gaussians[0]
 for path, store in zip(snakemake.output.tracks, inputs.gaussians, strict=True):
     fitted = read_fitted_frames(store)
-    weights = weights_of_gaussians(rig.components, fitted.gaussians, neutral, ridge=params.ridge)
+    weights = weights_of_gaussians(rig.components, fitted.gaussians, neutral)
     times = frame_times(fitted.frames, params.numbers_per_second)
     track = track_of(panel, times, weights, f"fitted frames of {fitted.expression}")
     logging.info("%s: %d frames", fitted.expression, len(times))
-    write_track(path, smoothed(track, smoothing["method"], smoothing["width_s"]))
+    write_track(path, smoothed(track, params.smoothing))

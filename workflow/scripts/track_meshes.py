@@ -9,15 +9,15 @@ from splatrig.components.weights import weights_of_displacements
 from splatrig.control.filters import smoothed
 from splatrig.control.fit import frame_times, track_of, tracked_displacements
 from splatrig.control.panel import read_panel
-from splatrig.control.track import write_track
+from splatrig.control.track import WEIGHT_RIDGE, write_track
 from splatrig.mesh.template import read_template
 
 inputs, params = snakemake.input, snakemake.params
 template = read_template(inputs.template)
-rig, _ = open_rig(inputs.components, inputs.neutral, template, Path(), follow=False)
+rig, _ = open_rig(inputs.components, inputs.neutral, template, Path())
 panel = read_panel(inputs.panel)
 frames, displacements = tracked_displacements(Path(inputs.meshes).parents[1], params.segment, params.neutral, template)
-weights = weights_of_displacements(rig.components, displacements, ridge=params.ridge)
+weights = weights_of_displacements(rig.components, displacements, ridge=WEIGHT_RIDGE)
 times = frame_times(frames, params.numbers_per_second)
 track = track_of(panel, times, weights, f"tracked meshes of {params.segment}")
-write_track(snakemake.output.track, smoothed(track, params.smoothing["method"], params.smoothing["width_s"]))
+write_track(snakemake.output.track, smoothed(track, params.smoothing))

@@ -31,7 +31,7 @@ subject = Subject.open(
 render = render_options(from_mapping(TrainingConfig, params.training), params.background)
 device = choose_device(params.device, snakemake.threads)
 comparison = Comparison(subject, render, from_mapping(LearnedSolve, params.solve), device)
-rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path(), follow=False)
+rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path())
 weights = weights_from_frame_photographs(comparison, rig.components, params.name)
 panel = read_panel(inputs.panel)
 write_track(snakemake.output.track, track_of(panel, np.zeros(1), weights[None], f"photographs of {params.name}"))

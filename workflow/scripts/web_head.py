@@ -10,7 +10,6 @@ import numba
 
 from splatrig.animation.family import frontal_order
 from splatrig.components.rig_file import open_rig
-from splatrig.config.models import ControlDrag, from_mapping
 from splatrig.control.head import Family, Head
 from splatrig.control.panel import read_panel
 from splatrig.control.track import read_track
@@ -28,7 +27,7 @@ device = choose_device(params.device, snakemake.threads)
 numba.set_num_threads(snakemake.threads)
 template, families = read_template(inputs.template), {}
 for name, components, panel in zip(params.families, inputs.components, inputs.panels, strict=True):
-    rig, pose_file = open_rig(components, inputs.neutral, template, Path(inputs.dataset), follow=params.follow_skin)
+    rig, pose_file = open_rig(components, inputs.neutral, template, Path(inputs.dataset))
     families[name] = Family(rig, read_panel(panel))
 head = Head(params.subject, families, template)
 packed = pack_head(head)
@@ -36,7 +35,7 @@ cameras = read_cameras(inputs.cameras).in_head_space(read_pose(pose_file))
 cameras = cameras.select(frontal_order(cameras, head.base.means))
 cost = cost_of(head, packed, cameras_to_measure(cameras, params.measured_cameras), device)
 tracks = titles_of({path: read_track(path) for path in inputs.tracks})
-header, blob = header_of(head, packed, cameras, tracks, from_mapping(ControlDrag, params.drag))
+header, blob = header_of(head, packed, cameras, tracks)
 page = build_page(
     header,
     blob,

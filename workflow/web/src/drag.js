@@ -64,7 +64,7 @@ export class Drag {
   /** Set the weights that bring the held point to `target` [3]. */
   solve(target) {
     const { rig, held } = this;
-    const options = rig.header.drag; // `control.drag` of the configuration
+    const options = rig.header.drag; // `splatrig.control.drag.DRAG`
     held.target = target;
     const allowed = new Set($("drag-with").value === "all" ? rig.families.map((f) => f.name) : [$("drag-with").value]);
     const spread = new Float64Array(rig.components); // how far each weight usually goes; less for what is unwilling

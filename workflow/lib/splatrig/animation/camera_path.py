@@ -1,17 +1,25 @@
 """Camera paths about the head: one camera a frame of a film."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
-from splatrig.config.models import VideoConfig
+from splatrig.config.choices import CameraPath
 from splatrig.dataset.cameras import Cameras
 from splatrig.io.errors import InputError
 
 UP = np.array([0.0, 1.0, 0.0])
 """Of head space."""
+
+DEGREES, ELEVATION, TURNS = 50.0, 5.0, 2.0
+"""Of the orbit of films: degrees from end to end of a swing, which shows both cheeks and stays among the views that
+cameras saw; degrees above the camera; swings per film."""
+
+ZOOM = 0.85
+"""Of the images of films about their middle: below 1 there is room for the head to turn."""
 
 STOPS = 4
 """Cameras that a path goes between when none is named."""
@@ -33,17 +41,17 @@ def orbit(
     frames: int,
     target: NDArray,  # [3] millimetres of head space
     *,
-    degrees: float = 40.0,
-    elevation: float = 0.0,
-    turns: float = 1.0,
+    degrees: float = DEGREES,
+    elevation: float = ELEVATION,
+    turns: float = TURNS,
 ) -> Cameras:
     """Return the first of `camera` carried around `target`, looking at the same side of it in its own picture.
 
-    Below 360 degrees it swings to both sides, `degrees` from end to end, `turns` times over the film; from 360 on it
-    goes around. It begins where the camera stands, raised by `elevation` degrees. Distance and framing stay.
+    It swings to both sides, `degrees` from end to end, `turns` times over the film. It begins where the camera stands,
+    raised by `elevation` degrees. Distance and framing stay.
     """
     phase = turns * np.arange(frames) / max(frames, 1)
-    angles = 360.0 * phase if degrees >= 360.0 else degrees / 2.0 * np.sin(2.0 * np.pi * phase)
+    angles = degrees / 2.0 * np.sin(2.0 * np.pi * phase)
     center = camera.centers[0]
     side = np.cross(UP, center - target)
     norm = float(np.linalg.norm(side))
@@ -114,19 +122,24 @@ def path_about(
     cameras: Cameras,  # in head space, the most frontal first
     frames: int,
     target: NDArray,  # [3]
-    video: VideoConfig,
+    path: CameraPath,
+    names: Sequence[str] = (),
+    *,
+    zoom: float = ZOOM,
 ) -> Cameras:
-    """Return the path that `video` describes; raise InputError when it names a camera that does not exist."""
-    missing = [name for name in video.cameras if name not in cameras.names]
+    """Return a path over the cameras `names`; without any, from the first camera, or between the first `STOPS`.
+
+    Raises InputError for a name that no camera has.
+    """
+    missing = [name for name in names if name not in cameras.names]
     if missing:
         raise InputError(
             f"video.cameras: camera {missing[0]} does not exist; the capture has {', '.join(sorted(cameras.names))}."
         )
-    cameras = zoomed(cameras, video.zoom)
-    chosen = cameras.select([cameras.names.index(name) for name in video.cameras]) if video.cameras else cameras
-    if video.path == "fixed":
+    cameras = zoomed(cameras, zoom)
+    chosen = cameras.select([cameras.names.index(name) for name in names]) if names else cameras
+    if path == "fixed":
         return fixed(chosen, frames)
-    if video.path == "cameras":
-        return through(chosen if video.cameras else cameras.select(np.arange(min(STOPS, len(cameras)))), frames, target)
-    orbit_ = video.orbit
-    return orbit(chosen, frames, target, degrees=orbit_.degrees, elevation=orbit_.elevation, turns=orbit_.turns)
+    if path == "cameras":
+        return through(chosen if names else cameras.select(np.arange(min(STOPS, len(cameras)))), frames, target)
+    return orbit(chosen, frames, target)

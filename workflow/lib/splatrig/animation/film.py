@@ -51,6 +51,5 @@ def film_in_batches(
     views = renderer.views(cameras)
     for first in range(0, len(rows), batch):
         part = slice(first, first + batch)
-        behind = None if views.backgrounds is None else views.backgrounds[part, None]
-        one_each = replace(views, viewmats=views.viewmats[part, None], Ks=views.Ks[part, None], backgrounds=behind)
+        one_each = replace(views, viewmats=views.viewmats[part, None], Ks=views.Ks[part, None])
         yield renderer.tensors(rig.pose(given[part]), one_each).squeeze(1)

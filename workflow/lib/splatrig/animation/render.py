@@ -20,15 +20,12 @@ class Renderer:
     """How rigs are shown."""
 
     device: str | torch.device = "cpu"
-    background: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """RGB in [0, 1] behind the head."""
     widen_mm2: float = 0.0
     """Added to the variance of every axis of the Gaussians; see `lens_blur`."""
 
     def views(self, cameras: Cameras) -> Views:
-        """Return the cameras before the background, on the device."""
-        color = torch.tensor(self.background, dtype=torch.float32, device=self.device)
-        return Views.of(cameras, self.device, color.expand(len(cameras), 3))
+        """Return the cameras on the device, with black behind the head."""
+        return Views.of(cameras, self.device)
 
     def tensors(self, gaussians: Gaussians[Any], views: Views) -> Tensor:  # [..., C, H, W, 3] uint8
         """Return 8-bit images of Gaussians [..., N, *], still on the device; nothing waits for it."""

@@ -1,4 +1,4 @@
-"""The film of a track: weights over time become the pictures, the captions and the files that `video` asks for."""
+"""The film of a track: weights over time become images, their captions and the files."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,29 +14,40 @@ from splatrig.animation.film import film
 from splatrig.animation.pictures import Picture, reduced, write_gif, write_mp4
 from splatrig.animation.render import Renderer, lens_blur, picture_cameras
 from splatrig.components.rig import Rig
-from splatrig.config.models import VideoConfig
+from splatrig.config.choices import CameraPath
 from splatrig.dataset.cameras import Cameras
 from splatrig.jobs.progress import track
 
 logger = logging.getLogger(__name__)
+
+GIF_HEIGHT = 256
+"""Pixels, or the film's height where that is less: a GIF is a preview, and large for what it shows."""
+
+GIF_EVERY = 2
+"""One in so many frames of a film is in its GIF: half the frames are half the bytes."""
 
 
 def film_of(
     rig: Rig,
     weights: NDArray,  # [T, K]
     photographed: Cameras,  # in head space
-    video: VideoConfig,
+    *,
+    height: int,
+    path: CameraPath,
+    names: Sequence[str],
     device: str | torch.device,
 ) -> Iterator[Picture]:
-    """Return the frames of a film along the path of `video`, which begins at the most frontal camera."""
-    cameras = picture_cameras(photographed, video.height)
+    """Return the frames of a film, `height` pixels high, along a path over the cameras `names`; see `path_about`.
+
+    Without names it begins at the most frontal camera.
+    """
+    cameras = picture_cameras(photographed, height)
     cameras = cameras.select(frontal_order(cameras, rig.neutral.means))
-    logger.info("%d frames of %d x %d, %g a second", len(weights), cameras.width, cameras.height, video.fps)
+    logger.info("%d frames of %d x %d", len(weights), cameras.width, cameras.height)
     center = rig.neutral.means.mean(axis=0)
-    path = path_about(cameras, len(weights), center, video)
-    red, green, blue = video.background
-    renderer = Renderer(device, (red, green, blue), lens_blur(photographed, center, path))
-    return track(film(rig, weights, path, renderer), "video", total=len(weights), unit="frame")
+    along = path_about(cameras, len(weights), center, path, names)
+    renderer = Renderer(device, lens_blur(photographed, center, along))
+    return track(film(rig, weights, along, renderer), "video", total=len(weights), unit="frame")
 
 
 def with_captions(pictures: Iterable[Picture], captions: Sequence[str]) -> Iterator[Picture]:
@@ -46,17 +57,16 @@ def with_captions(pictures: Iterable[Picture], captions: Sequence[str]) -> Itera
 
 
 def write_film(
-    pictures: Iterable[Picture], video: VideoConfig, *, mp4: str | Path, gif: str | Path, threads: int
+    pictures: Iterable[Picture], frames_per_second: float, *, mp4: str | Path, gif: str | Path, threads: int
 ) -> None:
-    """Write the pictures as they come to `mp4`, and every n-th of them, reduced, to `gif`."""
-    every = max(1, round(video.fps / video.gif_fps))
+    """Write the pictures as they come to `mp4`, and one in `GIF_EVERY` of them, reduced, to `gif`."""
     small: list[Picture] = []
 
     def kept() -> Iterator[Picture]:
         for number, picture in enumerate(pictures):
-            if number % every == 0:
-                small.append(reduced(picture, video.gif_height))
+            if number % GIF_EVERY == 0:
+                small.append(reduced(picture, GIF_HEIGHT))
             yield picture
 
-    write_mp4(mp4, kept(), frames_per_second=video.fps, threads=threads)
-    write_gif(gif, small, frames_per_second=video.fps / every)
+    write_mp4(mp4, kept(), frames_per_second=frames_per_second, threads=threads)
+    write_gif(gif, small, frames_per_second=frames_per_second / GIF_EVERY)

@@ -8,7 +8,7 @@ import numpy as np
 
 from splatrig.components.component_file import FORMAT, Components, read_components
 from splatrig.components.fields import Columns
-from splatrig.components.rig import Rig
+from splatrig.components.rig import Rig, moves_centers_alone
 from splatrig.components.skin import Skin, skin_of
 from splatrig.components.weights import positions
 from splatrig.gaussians.gaussians import Gaussians
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 def open_rig(
-    components: str | Path, neutral: str | Path, template: str | Path | Template, dataset: Path, *, follow: bool = True
+    components: str | Path, neutral: str | Path, template: str | Path | Template, dataset: Path
 ) -> tuple[Rig, Path]:
     """Read a family and the neutral that it moves; see `read_rig`. `template` is a file, or what was read of it.
 
@@ -28,7 +28,7 @@ def open_rig(
     """
     fitted = read_fitted_frames(neutral)
     levels = template if isinstance(template, Template) else read_template(template)
-    rig = read_rig(components, fitted.gaussians[0], levels, skin_of_template(levels) if follow else None)
+    rig = read_rig(components, fitted.gaussians[0], levels)
     frame = fitted.frames[0]
     return rig, dataset / frame / f"{frame}_transform.txt"
 
@@ -39,16 +39,17 @@ def skin_of_template(template: Template) -> Skin:
     return skin_of(finest.vertices, finest.faces)
 
 
-def read_rig(path: str | Path, neutral: Gaussians, template: Template, skin: Skin | None = None) -> Rig:
+def read_rig(path: str | Path, neutral: Gaussians, template: Template) -> Rig:
     """Read the rig of a component file, carried up when it was learned on a coarse level.
 
-    With `skin`, Gaussians of families that move centres alone turn and grow with it. Raises InputError naming the file
-    when it is damaged, holds NaN, or does not fit the neutral and the template.
+    Gaussians of a family that moves centres alone turn and grow with the skin. Raises InputError naming the file when
+    it is damaged, holds NaN, or does not fit the neutral and the template.
     """
     components = read_components(path)
     with FORMAT.named_in_errors(path):
         if components.columns.count < len(neutral):
             components = carry_xyz(components, template, neutral)
+        skin = skin_of_template(template) if moves_centers_alone(components) else None
         rig = Rig.of(components, neutral, skin)
     logger.info("%s: %d components that move %d Gaussians", components.family, rig.count, len(rig))
     return rig

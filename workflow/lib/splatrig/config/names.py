@@ -10,7 +10,6 @@ from splatrig.io.errors import InputError
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 """Of a segment, a camera or a frame: what may stand in a path, on any system, without quoting."""
 
-
 LEVEL_NAMES: tuple[str, ...] = get_args(LevelName)
 """Subdivision levels by name; level l has the vertices of level l-1 first, then one per edge."""
 

@@ -13,6 +13,16 @@ from splatrig.control.panel import Panel
 from splatrig.control.track import Track
 from splatrig.io.errors import InputError
 
+RATE = 30.0
+"""Rows per second of the tracks that are made here; whoever plays them interpolates."""
+
+MOVE_S, HOLD_S = 0.6, 0.4
+"""Seconds from one expression of a tour to the next, and on each: one expression per second."""
+
+WIDTH_S = 0.1
+"""Seconds over which tracks are smoothed, three frames at 30 per second: the
+standard deviation (gaussian) or the window (savgol)."""
+
 SAVGOL_ORDER = 2
 """Degree of the polynomial: keeps slopes and peaks."""
 
@@ -42,16 +52,16 @@ def _at(track: Track, times: NDArray[np.float64]) -> Track:
     return replace(track, times=times, weights=weights)
 
 
-def smoothed(track: Track, method: Smoothing, width_s: float) -> Track:
+def smoothed(track: Track, method: Smoothing | None, width_s: float = WIDTH_S) -> Track:
     """Return the track with less jitter; constants and (away from the ends) straight lines stay what they are.
 
     `gaussian`: `width_s` is the standard deviation. `savgol`: the window over which a parabola is fitted (Savitzky and
-    Golay 1964). `none` returns the track. Uneven times are resampled at their median step and back. Raises InputError
+    Golay 1964). None returns the track. Uneven times are resampled at their median step and back. Raises InputError
     for another method or a negative width.
     """
     if not width_s >= 0:
         raise InputError(f"smoothing: expected a width of 0 seconds or more, got {width_s}.")
-    if method == "none" or width_s == 0 or len(track) < 3:
+    if method is None or width_s == 0 or len(track) < 3:
         return track
     steps = np.diff(track.times)
     step = float(np.median(steps))
@@ -67,7 +77,7 @@ def smoothed(track: Track, method: Smoothing, width_s: float) -> Track:
 
         weights = savgol_filter(track.weights, window, min(SAVGOL_ORDER, window - 1), axis=0, mode="interp")
     else:
-        raise InputError(f"smoothing: expected none, gaussian or savgol, got {method!r}.")
+        raise InputError(f"smoothing: expected gaussian, savgol or null, got {method!r}.")
     return replace(track, weights=weights)
 
 
@@ -101,7 +111,7 @@ def through(
     return replace(like, times=times, weights=weights)
 
 
-def tour(panel: Panel, *, rate: float, move_s: float, hold_s: float) -> Track:
+def tour(panel: Panel, *, rate: float = RATE, move_s: float = MOVE_S, hold_s: float = HOLD_S) -> Track:
     """Return a track from the neutral through every expression of a panel and back to the neutral."""
     poses = [panel.neutral, *panel.presets.values(), panel.neutral]
     like = Track(

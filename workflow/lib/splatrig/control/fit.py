@@ -11,7 +11,7 @@ from splatrig.capture.tracked import Tracking, read_topology
 from splatrig.components.component_file import Components
 from splatrig.components.weights import weights_of_displacements, weights_of_rows
 from splatrig.control.panel import Panel
-from splatrig.control.track import Track
+from splatrig.control.track import WEIGHT_RIDGE, Track
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.io.errors import InputError
 from splatrig.mesh.template import Template
@@ -26,7 +26,7 @@ def frame_times(frames: Sequence[str], numbers_per_second: float) -> NDArray[np.
 
 
 def weights_of_gaussians(
-    components: Components, frames: Sequence[Gaussians], neutral: Gaussians, *, ridge: float
+    components: Components, frames: Sequence[Gaussians], neutral: Gaussians, *, ridge: float = WEIGHT_RIDGE
 ) -> NDArray[np.float64]:  # [T, K]
     """Return the weights within the model's limits that come nearest to fitted `frames`.
 

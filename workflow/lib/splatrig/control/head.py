@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.components.rig import Rig
-from splatrig.components.rig_file import read_rig, skin_of_template
+from splatrig.components.rig_file import read_rig
 from splatrig.control.panel import Panel, panel_of, read_panel
 from splatrig.dataset.frames import read_frames
 from splatrig.gaussians.gaussians import Gaussians
@@ -80,11 +80,11 @@ def component_path(results: Path, family: str, levels: Sequence[str]) -> Path:
     raise InputError(f"{results}: has no components of family {family}; it has {', '.join(known) or 'none'}.")
 
 
-def open_head(results: str | Path, families: Sequence[str], *, follow: bool = True) -> Head:
+def open_head(results: str | Path, families: Sequence[str]) -> Head:
     """Open the head of a finished run, `results/{subject}`, with the named families; the first gives the base.
 
-    Panels are read where the run has made them. With `follow`, Gaussians of families that move centres alone turn and
-    grow with the skin. Raises InputError naming what is missing.
+    Panels are read where the run has made them. Gaussians of families that move centres alone turn and grow with the
+    skin. Raises InputError naming what is missing.
     """
     results = Path(results)
     for name in ("template/template.h5", "gaussians/neutral.h5", "frames.csv"):
@@ -92,13 +92,12 @@ def open_head(results: str | Path, families: Sequence[str], *, follow: bool = Tr
             raise InputError(f"{results}: {name} is missing; run snakemake first, or name the results of a subject.")
     template = read_template(results / "template" / "template.h5")
     neutral = read_fitted_frames(results / "gaussians" / "neutral.h5").gaussians[0]
-    skin = skin_of_template(template) if follow else None
     frames = read_frames(results / "frames.csv")
     frame = frames[frames["neutral"]].iloc[0]
     opened = {}
     for name in families:
         path = component_path(results, name, list(template.levels))
-        rig = read_rig(path, neutral, template, skin)
+        rig = read_rig(path, neutral, template)
         panel_file = results / "control" / "panels" / f"{name}.json"
         panel = (
             read_panel(panel_file)

@@ -17,6 +17,9 @@ from splatrig.mesh.template import Level
 FORMAT = "splatrig panel"
 FORMAT_VERSION = 1
 
+PERCENTILES = (1.0, 99.0)
+"""Of the fitted weights: where sliders end, so that one odd frame in a hundred does not stretch them."""
+
 USED = 1e-3
 """A frame uses a component when its weight is at least this share of the component's largest."""
 
@@ -58,7 +61,6 @@ def panel_of(
     *,
     subject: str,
     neutral_frame: str,
-    percentiles: tuple[float, float] = (1.0, 99.0),
     units: Units | None = None,
 ) -> Panel:
     """Return the panel of a component file; components that nobody named get names from what they do.
@@ -66,7 +68,7 @@ def panel_of(
     `neutral_frame` is `expression/frame`; `units` are known face units to name components after.
     """
     W = components.W.astype(np.float64)
-    low, high = weight_ranges(W, percentiles)
+    low, high = weight_ranges(W)
     zeros = np.zeros(W.shape[1])
     neutral = W[components.frames.index(neutral_frame)] if neutral_frame in components.frames else zeros
     return Panel(
@@ -99,7 +101,7 @@ def usable_names(names: Sequence[str]) -> tuple[str, ...]:
 
 def weight_ranges(
     W: NDArray[np.float64],  # [F, K]
-    percentiles: tuple[float, float],
+    percentiles: tuple[float, float] = PERCENTILES,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the ends [K] of sliders: percentiles over the frames that use a component, widened to hold 0.
 

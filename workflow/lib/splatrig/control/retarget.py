@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from splatrig.components.component_file import Components
 from splatrig.components.weights import positions, solve_weights
 from splatrig.control.head import Family
-from splatrig.control.track import Track
+from splatrig.control.track import WEIGHT_RIDGE, Track
 from splatrig.io.errors import InputError
 
 
@@ -33,7 +33,7 @@ class Transfer:
         weights: NDArray,  # [F, K of all source families]
         *,
         start: NDArray | float = 0.0,  # [K]
-        ridge: float,
+        ridge: float = WEIGHT_RIDGE,
     ) -> NDArray[np.float64]:  # [F, K]
         """Return the target's weights whose displacements from those of `start` are nearest to those of `weights`."""
         moments = weights @ self._across + np.broadcast_to(start, len(self._gram)) @ self._gram
@@ -45,7 +45,7 @@ def retargeted(
     source: Family,
     target: Family,
     *,
-    ridge: float,
+    ridge: float = WEIGHT_RIDGE,
     mask: NDArray[np.bool_] | None = None,  # [N]
 ) -> Track:
     """Return the track of `target` whose displacements in millimetres come nearest to those of `track` on `source`.

@@ -23,6 +23,9 @@ from splatrig.io.files import write_text
 FORMAT = "splatrig track"
 FORMAT_VERSION = 1
 TIME_COLUMN = "time_s"
+WEIGHT_RIDGE = 1e-3
+"""Regularization of the weights of a track that are solved for, relative to the mean squared length of a component: it
+decides between components that repeat each other, and shrinks the weight of an average one by a thousandth."""
 _TEXTS = ("family", "subject", "source")
 
 

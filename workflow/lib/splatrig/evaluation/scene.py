@@ -194,15 +194,13 @@ def open_scene(
     dataset: str | Path,
     template: Template,
     device: str | torch.device,
-    follow: bool,
 ) -> Scene:
     """Return the scene of a subject, seen from the cameras held out, or from all where none is held out.
 
-    `neutral` are the fitted Gaussians of the neutral frame, `cameras` the data set's `cameras.json`. With `follow`,
-    Gaussians whose centres alone are moved follow the skin.
+    `neutral` are the fitted Gaussians of the neutral frame, `cameras` the data set's `cameras.json`. Gaussians whose
+    centres alone are moved follow the skin.
     """
     shown = read_cameras(cameras)
     shown = shown.select(shown.held_out) if shown.held_out.any() else shown
     fitted = read_fitted_frames(neutral).gaussians[0]
-    skin = skin_of_template(template) if follow else None
-    return Scene(fitted, template, FrameViews(Dataset(Path(dataset), shown)), device, skin)
+    return Scene(fitted, template, FrameViews(Dataset(Path(dataset), shown)), device, skin_of_template(template))

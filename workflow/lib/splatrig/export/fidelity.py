@@ -1,6 +1,6 @@
 """What an exported file loses: read it, render it, compare with renders of what was exported."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,36 +8,38 @@ import pandas as pd
 import torch
 
 from splatrig.animation.render import render
-from splatrig.config.choices import Axes
 from splatrig.dataset.cameras import Cameras
 from splatrig.export.splats import read_splat_glb
-from splatrig.gaussians.axes import from_axes
+from splatrig.gaussians.axes import PLY_AXES, from_axes
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.ply import read_splats
 from splatrig.gaussians.spz import read_spz
 from splatrig.io.errors import InputError
 
-READERS = {".ply": read_splats, ".spz": read_spz, ".glb": read_splat_glb}
+READERS: Mapping[str, Callable[[Path], Gaussians]] = {
+    ".ply": lambda path: from_axes(read_splats(path), PLY_AXES),
+    ".spz": lambda path: from_axes(read_spz(path), "metres"),
+    ".glb": read_splat_glb,
+}
+"""Suffix to what reads a pose into head space."""
 CAMERAS = 4
 """Most frontal cameras that poses are compared from."""
 BEST_DB = 150.0
 """Equal renders have no PSNR; they are given this one."""
 
 
-def read_exported(path: str | Path, ply_axes: Axes) -> Gaussians:
-    """Read a pose back into head space, by suffix; `ply_axes` are those of PLY files (`splatrig.gaussians.axes`)."""
+def read_exported(path: str | Path) -> Gaussians:
+    """Read a pose back into head space, by suffix."""
     path = Path(path)
     if path.suffix not in READERS:
         raise InputError(f"{path}: expected a pose as {', '.join(READERS)}, got {path.suffix or 'no suffix'}.")
-    gaussians = READERS[path.suffix](path)
-    return from_axes(gaussians, {".ply": ply_axes, ".spz": "metres", ".glb": "head"}[path.suffix])
+    return READERS[path.suffix](path)
 
 
 def measure(
     originals: Mapping[str, Gaussians],
     files: Mapping[str, list[str]],
     cameras: Cameras,  # in head space
-    ply_axes: Axes,
     device: str | torch.device = "cpu",
 ) -> pd.DataFrame:
     """Return a table of pose, file, bytes, camera and PSNR (dB) inside of the head and over the whole image.
@@ -48,7 +50,7 @@ def measure(
     for pose, gaussians in originals.items():
         reference, alphas = render(gaussians, cameras, device=device)
         for path in files[pose]:
-            images, _ = render(read_exported(path, ply_axes), cameras, device=device)
+            images, _ = render(read_exported(path), cameras, device=device)
             size = Path(path).stat().st_size
             for index, camera in enumerate(cameras.names):
                 error = (images[index] - reference[index]).astype(np.float64) ** 2

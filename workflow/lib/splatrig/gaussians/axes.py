@@ -6,12 +6,15 @@ axes in metres; splat files of 3D Gaussian splatting have y down and z away from
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.config.choices import Axes
 from splatrig.gaussians.gaussians import Gaussians
+
+Axes = Literal["metres", "viewer"]
+"""Names of `AXES`."""
 
 METRE = 1000.0
 """Millimetres."""
@@ -20,11 +23,13 @@ _ODD_IN = ["y", "z", "x", "xy", "yz", ".", "xz", ".", "y", "xyz", "y", "z", "x",
 """Which axes each function of degrees 1 to 3 is odd in, in the order of `Gaussians.shN` (`splatrig.gaussians.sh`)."""
 
 AXES: Mapping[str, tuple[float, tuple[int, int, int]]] = {
-    "head": (1.0, (1, 1, 1)),
     "metres": (1.0 / METRE, (1, 1, 1)),
     "viewer": (1.0 / METRE, (1, -1, -1)),
 }
-"""Name to (units of the file per millimetre, signs of its axes): head space itself, glTF and SPZ, splat files."""
+"""Name to (units of the file per millimetre, signs of its axes): glTF and SPZ, viewers of splat files."""
+
+PLY_AXES: Axes = "viewer"
+"""Of exported PLY files: viewers of splat files expect them so."""
 
 
 def to_axes(gaussians: Gaussians, axes: Axes) -> Gaussians:

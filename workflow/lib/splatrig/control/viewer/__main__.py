@@ -24,11 +24,11 @@ METHODS = ("learned_global+learned_local", "pca_all+sldc_gauss_xyz", "pca_all+sl
 """What is opened beside `control.families` when nothing is named, as far as the run has it."""
 
 
-def open_methods(results: Path, wanted: list[str], families: list[str], *, follow: bool = True) -> dict[str, Head]:
+def open_methods(results: Path, wanted: list[str], families: list[str]) -> dict[str, Head]:
     """Open the methods `wanted` (families joined by +); without any, `families` together and METHODS that the run has.
 
     Of `families` that the run does not have all, those that it has; the first method is under control at the start.
-    `follow` is `open_head`'s. Raises InputError when a method that was named is missing, or the run has none.
+    Raises InputError when a method that was named is missing, or the run has none.
     """
     template = results / "template" / "template.h5"
     if not template.is_file():
@@ -48,7 +48,7 @@ def open_methods(results: Path, wanted: list[str], families: list[str], *, follo
             f"{results}: has none of the methods {', '.join(dict.fromkeys(['+'.join(families), *METHODS]))}; "
             "run snakemake first, or name one that it has with --method."
         )
-    return {method: open_head(results, method.split("+"), follow=follow) for method in names}
+    return {method: open_head(results, method.split("+")) for method in names}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m splatrig.control.viewer", description=__doc__.split("\n")[0])
     parser.add_argument("results", type=Path, nargs="?", default=Path("results/demo"), help="results/{subject}")
     parser.add_argument("--method", action="append", default=[], help="families joined by +, may be repeated")
-    parser.add_argument("--configfile", action="append", default=[], help="as the run's; control.drag counts here")
+    parser.add_argument("--configfile", action="append", default=[], help="as the run's; control.families counts here")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; other machines see 0.0.0.0")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--seed", type=int, default=0, help="of random faces")
@@ -65,9 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("websockets").setLevel(logging.WARNING)
     try:
         config = read_config([CONFIG, *options.configfile], SCHEMA)
-        heads = open_methods(
-            options.results, options.method, config.control.families, follow=config.rendering.follow_skin
-        )
+        heads = open_methods(options.results, options.method, config.control.families)
     except InputError as error:
         logging.getLogger(__name__).error("error: %s", error)
         return 1
@@ -75,7 +73,6 @@ def main(arguments: list[str] | None = None) -> int:
         viser.ViserServer(host=options.host, port=options.port, label="splatrig", verbose=False),
         options.results,
         heads,
-        config.control.drag,
         options.seed,
     )
     page.start()

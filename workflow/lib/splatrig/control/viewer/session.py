@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.config.models import ControlDrag
 from splatrig.control.drag import Drag, DragSolver
 from splatrig.control.head import Head
 from splatrig.control.panel import plausible
@@ -17,10 +16,6 @@ from splatrig.control.track import Track
 from splatrig.io.errors import InputError
 
 Weights = dict[str, NDArray[np.float64]]
-FOLLOW_RIDGE = 1e-3
-"""Pull to zero of the pose of the other method, relative to the mean squared length of its components."""
-
-
 REST_S, MOST_MOVES = 0.5, 200
 """Changes of the pose that follow each other faster than this are one move; so many moves can be undone."""
 
@@ -40,13 +35,12 @@ class Recording:
 class Session:
     """One head under control; every public method may be called from any thread."""
 
-    def __init__(self, head: Head, drag: ControlDrag, seed: int = 0) -> None:
-        """Start at the neutral face; `drag` says how dragged points move components."""
+    def __init__(self, head: Head, seed: int = 0) -> None:
+        """Start at the neutral face; random faces follow from the seed."""
         self.head = head
         self.lock = threading.RLock()
         self.changed = threading.Event()
         """Set whenever the pose is another one; the page clears it."""
-        self._drag_options = drag
         self._solver: DragSolver | None = None
         self._drag: Drag | None = None
         self._pins: dict[int, NDArray[np.float64]] = {}
@@ -133,7 +127,7 @@ class Session:
         """Take hold of a Gaussian and return where it is."""
         with self.lock:
             if self._solver is None:
-                self._solver = DragSolver(self.head, self._drag_options)
+                self._solver = DragSolver(self.head)
             self._drag = self._solver.start(self.pose, vertex, self._pins, families)
             return self._solver.point(vertex, self._pose)
 
@@ -224,4 +218,4 @@ class Follower:
 
     def pose(self, pose: Mapping[str, NDArray]) -> Weights:
         """Return the follower's weights for the leader's `pose`."""
-        return {self.name: self._transfer.weights(self._leader.weights(pose)[None], ridge=FOLLOW_RIDGE)[0]}
+        return {self.name: self._transfer.weights(self._leader.weights(pose)[None])[0]}

@@ -12,7 +12,6 @@ import numpy as np
 import viser
 from numpy.typing import NDArray
 
-from splatrig.config.models import ControlDrag
 from splatrig.control.head import Head
 from splatrig.control.viewer.photographs import Photographs
 from splatrig.control.viewer.session import Follower, Session
@@ -60,16 +59,14 @@ class Show:
 class SharedPage(ABC):
     """The viewer of one subject for everyone who opens the page; they share one pose."""
 
-    def __init__(
-        self, server: viser.ViserServer, results: Path, heads: dict[str, Head], drag: ControlDrag, seed: int = 0
-    ) -> None:
+    def __init__(self, server: viser.ViserServer, results: Path, heads: dict[str, Head], seed: int = 0) -> None:
         """Build the page for the methods `heads`; the first is controlled at the start."""
         self.server, self.results = server, results
         self.photographs = Photographs(results, 480)
         self.methods = {
             name: _Method(
                 head,
-                Session(head, drag, seed),
+                Session(head, seed),
                 Blender(head, self.photographs.blur_mm2(head.base.means.mean(axis=0))),
             )
             for name, head in heads.items()

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from splatrig import __version__
 from splatrig.components.labels import title_of
-from splatrig.config.models import ControlDrag
-from splatrig.control.drag import usual_weights
+from splatrig.control.drag import DRAG, usual_weights
 from splatrig.control.head import Head
 from splatrig.control.labels import component_label
 from splatrig.control.track import Track
@@ -62,7 +61,6 @@ def header_of(
     packed: PackedHead,
     cameras: Cameras,  # in head space
     tracks: Mapping[str, Track],
-    drag: ControlDrag,
 ) -> tuple[dict[str, Any], bytes]:
     """Return the page's header, which describes everything, and the bytes of the arrays.
 
@@ -101,7 +99,7 @@ def header_of(
         "shN_step": packed.shN_step.tolist(),
         "steps": packed.steps.tolist(),
         "families": families,
-        "drag": asdict(drag),
+        "drag": asdict(DRAG),
         "center": ((low + high) / 2).tolist(),
         "height_mm": float(MARGIN * (high - low)[1]),
         "image_size": [cameras.width, cameras.height],
