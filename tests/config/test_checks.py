@@ -189,16 +189,13 @@ def test_a_family_that_is_not_made_or_moves_no_centers_is_named(key, value, sent
         ("capture.cameras", ["400001", "nope"], "capture.cameras: camera nope does not exist"),
         ("capture.frames_per_expression", 4, "expected at most demo.frames = 3"),
         ("capture.source", "multiface", "capture.entity: got null"),
-        ("mesh.subdivisions", 1, "subd1 is the finest level already"),
-        ("mesh.subdivisions", 0, "components.upsample: got subd1"),
         ("control.percentiles", [99, 1], "control.percentiles: got [99, 1], expected the lower one first"),
         ("export.poses", ["nope-2s"], "export.poses: got nope-2s, expected neutral, an expression"),
         ("video.tracks", ["tour", "nope"], "video.tracks: got nope, expected tour, an expression (E001"),
         ("export.poses", ["nope"], "export.poses: got nope, expected neutral, an expression (E001_Neutral_Eyes_Open, "),
         ("learned.devices", 2, "learned.batch.frames: got 1, expected a multiple of learned.devices = 2"),
         ("learned.level", "subd3", "learned.level: got subd3"),
-        ("evaluation.ks", [25], "evaluation.ks: got 25"),
-        ("rendering.components", 15, "expected at most 10, the smallest k"),
+        ("rendering.components", 25, "expected at most 20, the smallest k"),
     ],
 )
 def test_cross_field_mistakes_are_named(key, value, sentence):
@@ -246,8 +243,8 @@ def test_held_out_expressions_do_not_count_as_training_frames():
 def test_all_numbers_that_few_frames_do_not_allow_are_named_at_once():
     with pytest.raises(InputError) as error:
         check_config(load_config(RAW, SCHEMA), EXPRESSIONS[:1], CAMERAS)
-    bounds = {"components.pca.k": 2, "learned.k": 2, "components.mbspca.k": 3, "components.sldc.k": 3}
-    for key, most in (bounds | {"evaluation.ks": 2, "rendering.components": 2}).items():
+    bounds = {"components.pca.k": 2, "learned.k": 2, "components.sldc.k": 3}
+    for key, most in (bounds | {"rendering.components": 2}).items():
         assert re.search(rf"{key}: got \d+, expected at most {most}, ", str(error.value))
 
 

@@ -2,7 +2,7 @@
 
 import re
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import yaml
 
@@ -101,9 +101,8 @@ def _configure():
 
 
 CFG, EXPRESSIONS = _configure()
-_DEFAULT_SLDC = load_config({"subject": "any", "capture": {"root": "any"}}, SCHEMA).components.sldc
 LEVELS = level_names(CFG.mesh.subdivisions)
-FINEST = LEVELS[-1]
+BASE, FINEST = LEVELS[0], LEVELS[-1]
 
 
 wildcard_constraints:
@@ -199,10 +198,27 @@ def stage_plates():
     return [results("dataset_plates")] if CFG.capture.background == "plate" else []
 
 
-def sldc_with(support, **changes):
-    """The SLDC section for one support map: with another one beside it, or another one changed, nothing changes."""
-    others = {name: getattr(_DEFAULT_SLDC, name) for name in SUPPORT_MAPS if name != support}
-    return to_mapping(replace(CFG.components.sldc, supports=[support], **others, **changes))
+def only_for(wildcard, prefix, value):
+    """A value as params of the jobs whose wildcard begins so, and None of the others, which do not depend on it."""
+    return lambda wildcards: value if getattr(wildcards, wildcard).startswith(prefix) else None
+
+
+def support_map(support):
+    """The parameters of one support map alone: with another one changed, nothing changes."""
+    return asdict(getattr(CFG.components.sldc, support))
+
+
+def sldc_options(k, lambda_):
+    """Which sparse localized components are asked for, by the names of the library's options."""
+    asked = CFG.components.sldc
+    return {
+        "k": k,
+        "lambda_": lambda_,
+        "distance": asked.distance,
+        "weights": asked.weights,
+        "centers": asked.centers,
+        "symmetric": asked.symmetric,
+    }
 
 
 def attributes_side_by_side(wildcards):

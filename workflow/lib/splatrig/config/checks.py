@@ -59,8 +59,8 @@ def load_config(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
     if error is not None:
         raise InputError(_sentence(error, schema["$defs"]))
     config = from_mapping(Config, complete)
-    _check_known("components.sldc.supports", config.components.sldc.supports, SUPPORT_MAPS)
-    _check_known("learned.local.map", [config.learned.local.map], SUPPORT_MAPS)
+    _check_known("components.sldc.supports", config.components.sldc.supports, list(SUPPORT_MAPS))
+    _check_known("learned.local.map", [config.learned.local.map], list(SUPPORT_MAPS))
     return config
 
 
@@ -287,11 +287,9 @@ def _check_component_sizes(config: Config, train: Sequence[str], tracked: Mappin
     bounds = {
         "components.pca.k": (components.pca.k, *about_rest),
         **({"learned.k": (config.learned.k, *about_rest)} if config.learned.families else {}),
-        "components.mbspca.k": (components.mbspca.k, frames, "the training frames"),
         "components.sldc.k": (components.sldc.k, frames, "the training frames"),
     }
     smallest = min(min(k, most) for k, most, _ in bounds.values())
-    bounds["evaluation.ks"] = (max(config.evaluation.ks), min(components.pca.k, frames - 1), "components.pca.k")
     bounds["rendering.components"] = (config.rendering.components, smallest, "the smallest k")
     large = [f"{key}: got {k}, expected at most {most}, {why}" for key, (k, most, why) in bounds.items() if k > most]
     if large:
@@ -307,22 +305,13 @@ def _check_component_sizes(config: Config, train: Sequence[str], tracked: Mappin
             )
     levels = level_names(config.mesh.subdivisions)
     for key, level in [
-        ("components.mbspca.level", components.mbspca.level),
-        ("evaluation.level", config.evaluation.level),
         ("learned.level", config.learned.level or levels[0]),
-        ("components.sldc.start_level", components.sldc.start_level or levels[0]),
-        *[("components.upsample", name) for name in components.upsample],
         ("export.mesh_level", config.export.mesh_level or levels[0]),
     ]:
         if level not in levels:
             raise InputError(
                 f"{key}: got {level}, but mesh.subdivisions = {config.mesh.subdivisions} gives {', '.join(levels)}."
             )
-    if levels[-1] in components.upsample:
-        raise InputError(
-            f"components.upsample: {levels[-1]} is the finest level already; "
-            + (f"name coarser ones ({', '.join(levels[:-1])})." if levels[:-1] else "set it to [].")
-        )
 
 
 def _check_folds(config: Config, train_expressions: int) -> None:

@@ -20,6 +20,7 @@ from splatrig.config.choices import (
     DataMatrixStorage,
     DemoPerson,
     Device,
+    Distance,
     ExtraAsset,
     FrameSelection,
     Holes,
@@ -30,9 +31,10 @@ from splatrig.config.choices import (
     PcaWeights,
     Recipe,
     Rest,
+    SldcWeights,
     Smoothing,
 )
-from splatrig.config.sldc import SldcConfig
+from splatrig.config.sldc import GaussMap, TrapezoidMap
 
 LEVEL_NAMES: tuple[str, ...] = get_args(LevelName)
 """Subdivision levels by name; level l has the vertices of level l-1 first, then one per edge."""
@@ -199,9 +201,24 @@ class PcaConfig:
 class MbspcaConfig:
     """`components.mbspca`."""
 
-    k: int
     alpha: float
-    level: LevelName
+
+
+@dataclass(frozen=True)
+class SldcConfig:
+    """`components.sldc`."""
+
+    k: int
+    lambda_: float
+    attribute: str
+    supports: list[str]
+    """Names of `SUPPORT_MAPS`."""
+    distance: Distance
+    gauss: GaussMap
+    trapezoid: TrapezoidMap
+    weights: SldcWeights
+    centers: list[int]
+    symmetric: bool
 
 
 @dataclass(frozen=True)
@@ -215,7 +232,6 @@ class ComponentsConfig:
     pca: PcaConfig
     mbspca: MbspcaConfig
     sldc: SldcConfig
-    upsample: list[LevelName]
 
 
 @dataclass(frozen=True)
@@ -223,10 +239,8 @@ class RenderingConfig:
     """`rendering`: which components are pictured and how far they are moved."""
 
     components: int
-    deviations: float
     families: list[str]
     image_height: int
-    animation_frames: int
     follow_skin: bool
 
 
@@ -234,9 +248,7 @@ class RenderingConfig:
 class EvaluationConfig:
     """`evaluation`: sizes of the sweeps."""
 
-    ks: list[int]
     lambdas: list[float]
-    level: LevelName
     learned_folds: int
     """Expressions that learned rigs are learned without, one at a time."""
 

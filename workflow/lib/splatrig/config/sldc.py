@@ -1,4 +1,4 @@
-"""`components.sldc`: sparse localized components, and how far from its centre such a component may reach.
+"""Support maps: how far from its centre a sparse localized component may reach.
 
 A support map s(d) in [0, 1] is a section of the configuration with its parameters, and a function of the geodesic
 distance d. The sparsity penalty of a component at Gaussian i is λ·s(d_i): free near the centre, full far away. All maps
@@ -9,13 +9,11 @@ are normalised, so the same λ means the same sparsity:
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.config.choices import Distance, LevelName, SldcWeights
 from splatrig.io.errors import InputError
 
 
@@ -61,38 +59,5 @@ class TrapezoidMap(SupportMap):
         return ((distances - self.d_min) / (self.d_max - self.d_min)).clip(0.0, 1.0)
 
 
-@dataclass(frozen=True)
-class AdmmConfig:
-    """`components.sldc.admm`: how the components are updated for given weights."""
-
-    rho: Literal["auto"] | float
-    """Penalty of the splitting, or `auto`."""
-    iterations: int
-    tolerance: float
-
-
-@dataclass(frozen=True)
-class SldcConfig:
-    """`components.sldc`."""
-
-    k: int
-    lambda_: float
-    attribute: str
-    supports: list[str]
-    """Names of `SUPPORT_MAPS`."""
-    distance: Distance
-    gauss: GaussMap
-    trapezoid: TrapezoidMap
-    weights: SldcWeights
-    centers: list[int]
-    symmetric: bool
-    start_level: LevelName | None
-    max_iterations: int
-    tolerance: float
-    admm: AdmmConfig
-
-
-SUPPORT_MAPS: tuple[str, ...] = tuple(
-    field.name for field in fields(SldcConfig) if isinstance(field.type, type) and issubclass(field.type, SupportMap)
-)
-"""Names of the support maps: in `components.sldc.supports`, in `learned.local.map` and in file names."""
+SUPPORT_MAPS: dict[str, type[SupportMap]] = {"gauss": GaussMap, "trapezoid": TrapezoidMap}
+"""Name of a support map, in the configuration and in file names, to what it is."""
