@@ -20,7 +20,6 @@ from splatrig.config.choices import (
     DataMatrixStorage,
     DemoPerson,
     Device,
-    Distance,
     ExtraAsset,
     FrameSelection,
     Holes,
@@ -31,10 +30,9 @@ from splatrig.config.choices import (
     PcaWeights,
     Recipe,
     Rest,
-    SldcWeights,
     Smoothing,
 )
-from splatrig.config.sldc import GaussMap, TrapezoidMap
+from splatrig.config.sldc import SldcConfig
 
 LEVEL_NAMES: tuple[str, ...] = get_args(LevelName)
 """Subdivision levels by name; level l has the vertices of level l-1 first, then one per edge."""
@@ -202,23 +200,6 @@ class MbspcaConfig:
     """`components.mbspca`."""
 
     alpha: float
-
-
-@dataclass(frozen=True)
-class SldcConfig:
-    """`components.sldc`."""
-
-    k: int
-    lambda_: float
-    attribute: str
-    supports: list[str]
-    """Names of `SUPPORT_MAPS`."""
-    distance: Distance
-    gauss: GaussMap
-    trapezoid: TrapezoidMap
-    weights: SldcWeights
-    centers: list[int]
-    symmetric: bool
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Support maps: how far from its centre a sparse localized component may reach.
+"""`components.sldc`: sparse localized components, and how far from its centre such a component may reach.
 
 A support map s(d) in [0, 1] is a section of the configuration with its parameters, and a function of the geodesic
 distance d. The sparsity penalty of a component at Gaussian i is λ·s(d_i): free near the centre, full far away. All maps
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from splatrig.config.choices import Distance, SldcWeights
 from splatrig.io.errors import InputError
 
 
@@ -61,3 +62,20 @@ class TrapezoidMap(SupportMap):
 
 SUPPORT_MAPS: dict[str, type[SupportMap]] = {"gauss": GaussMap, "trapezoid": TrapezoidMap}
 """Name of a support map, in the configuration and in file names, to what it is."""
+
+
+@dataclass(frozen=True)
+class SldcConfig:
+    """`components.sldc`."""
+
+    k: int
+    lambda_: float
+    attribute: str
+    supports: list[str]
+    """Names of `SUPPORT_MAPS`."""
+    distance: Distance
+    gauss: GaussMap
+    trapezoid: TrapezoidMap
+    weights: SldcWeights
+    centers: list[int]
+    symmetric: bool
