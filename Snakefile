@@ -62,14 +62,14 @@ rule all:
         expand(results("components/{level}/pca_all.h5"), level=LEVELS),
         expand(results(f"components/{FINEST}/pca_{{attribute}}.h5"), attribute=CFG.components.attributes),
         expand(
-            results(f"components/{CFG.components.mbspca.level}/mbspca_{{attribute}}.h5"),
+            results(f"components/{BASE}/mbspca_{{attribute}}.h5"),
             attribute=CFG.components.attributes,
         ),
         expand(
             results(f"components/{FINEST}/sldc_{{support}}_{CFG.components.sldc.attribute}.h5"),
             support=CFG.components.sldc.supports,
         ),
-        expand(results("components/{level}/upsampled_pca_all.h5"), level=CFG.components.upsample),
+        expand(results("components/{level}/upsampled_pca_all.h5"), level=LEVELS[:-1]),
         learned_rig_files(),
         expand(results("renders/{family}/contact_sheet.jpg"), family=pictured()),
         results("evaluation/fit.csv"),

@@ -11,7 +11,7 @@ peak memory is the highest resident size during a measurement (Linux).
     rig        evaluating a rig: 50 dense global components, 20 local ones
     sparse     MiniBatchSparsePCA of the positions at 5,509, K = 10
     cuda       SLDC at 87,652 on a CUDA device; cuda_coarse, cuda_all: started on the base level, all 13 numbers
-    all_coarse   the same, started on the base level as config.yaml asks
+    all_coarse   the same, started on the base level as in the pipeline
 
 How well planted components are found again is benchmarks/recovery.py.
 """
@@ -31,9 +31,8 @@ from pathlib import Path
 import component_data
 import h5py
 import numpy as np
-import yaml
 from component_data import write_store
-from harness import ROOT, Figures, machine, need_cuda, parsed, parser_of
+from harness import Figures, machine, need_cuda, parsed, parser_of
 from threadpoolctl import threadpool_limits
 
 from splatrig.components.attributes import AttributeReader
@@ -43,10 +42,9 @@ from splatrig.components.local import COLUMNS_IN_CACHE, CoarseStart, local_compo
 from splatrig.components.matrix import Decomposition, StandardizedRows, standardize
 from splatrig.components.mbspca import sparse_components
 from splatrig.components.pca import principal_components
-from splatrig.components.sldc import AdmmOptions, SldcOptions, sparse_localized_components
+from splatrig.components.sldc import AdmmOptions, SldcOptions, SolverOptions, sparse_localized_components
 from splatrig.components.support import Locality, largest_distance_mm
-from splatrig.config.models import from_mapping
-from splatrig.config.sldc import GaussMap, SldcConfig
+from splatrig.config.support_maps import GaussMap
 from splatrig.mesh.geodesic import GeodesicSolver
 from splatrig.mesh.template import Template
 from support.sldc_reference import plain_sldc
@@ -165,7 +163,8 @@ def bench_plain(bench: Bench) -> None:
     locality = bench.locality("base", GaussMap(0.2))
     for k, outer in [(bench.k, 10), (bench.size.frames, 2)][: 1 if bench.options.quick else 2]:
         size = COLUMNS_IN_CACHE // 3
-        options = SldcOptions(k, 1.0, False, outer, 0.0, sweeps=1, momentum=0.0, slack=0.0, reseed=False, admm=PLAIN)
+        solver = SolverOptions(outer, 0.0, sweeps=1, momentum=0.0, slack=0.0, reseed=False, admm=PLAIN)
+        options = SldcOptions(k, solver=solver)
 
         def ours(k: int = k, size: int = size, options: SldcOptions = options) -> object:
             blocks = (np.ascontiguousarray(X[:, i : i + size].swapaxes(1, 2)) for i in range(0, X.shape[1], size))
@@ -191,8 +190,6 @@ def bench_full(bench: Bench, attributes: list[str], device: str, start: str | No
         need_cuda()
     report, threads = bench.report, bench.options.threads
     path, mesh = bench.store("subd2", attributes), bench.template
-    values = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["components"]["sldc"]
-    config = from_mapping(SldcConfig, {**values, "k": bench.k})
     coarse = CoarseStart(mesh.levels[start], mesh.between(start, "subd2")) if start else None
     bar = f"{device} {'xyz' if attributes == ['xyz'] else 'all'}{' from ' + start if start else ''}"
     wanted = {"cuda": "<= 10", "cpu": "<= 10 of plain"}[device] if attributes == ["xyz"] else ""
@@ -201,7 +198,14 @@ def bench_full(bench: Bench, attributes: list[str], device: str, start: str | No
         with AttributeReader(path) as reader:
             matrix = reader.train_matrix(attributes)
             return local_components(
-                matrix, mesh.levels["subd2"], config, "gauss", "neutral", threads, device=device, coarse=coarse
+                matrix,
+                mesh.levels["subd2"],
+                SldcOptions(bench.k),
+                GaussMap(0.2),
+                "neutral",
+                threads,
+                device=device,
+                coarse=coarse,
             )
 
     for attempt in range(2 if device == "cuda" else 1):
@@ -216,7 +220,7 @@ def bench_full(bench: Bench, attributes: list[str], device: str, start: str | No
 
 
 def bench_sparse(bench: Bench) -> None:
-    """Sparse PCA at the base level, where config.yaml runs it."""
+    """Sparse PCA at the base level, where the pipeline runs it."""
     k = min(10, bench.k)
     with AttributeReader(bench.store("base", ["xyz"])) as reader:
         matrix = reader.train_matrix(["xyz"])

@@ -24,8 +24,10 @@ from splatrig.components.component_file import Components, read_components, writ
 from splatrig.components.fields import field_of
 from splatrig.components.matrix import in_memory
 from splatrig.components.pca import principal_components
+from splatrig.components.sldc import SldcOptions
 from splatrig.config.checks import load_config
 from splatrig.config.models import Config, LearnedConfig
+from splatrig.config.support_maps import SupportMap
 from splatrig.dataset.cameras import read_cameras
 from splatrig.dataset.dataset import Dataset
 from splatrig.fitting.background import one_ahead
@@ -96,6 +98,12 @@ class Bench:
     def learned(self) -> LearnedConfig:
         """The learned section."""
         return self.config.learned
+
+    @property
+    def support_map(self) -> SupportMap:
+        """The support map of local rigs."""
+        found: SupportMap = getattr(self.config.components.sldc, self.learned.local.map)
+        return found
 
     def comparison(self) -> Comparison:
         """Return what all measurements share."""
@@ -175,7 +183,6 @@ def configuration(options: Any) -> Config:
             place = place.setdefault(name, {})
         if value is not None:
             place[path[-1]] = value
-    raw.setdefault("evaluation", {}).setdefault("ks", [1])
     config = load_config(raw, schema)
     checks = replace(config.learned, check_every=max(1, config.learned.steps // 8))
     return replace(config, learned=checks)
@@ -276,8 +283,7 @@ def mesh_start(bench: Bench, config: LearnedConfig, family: str) -> Components:
     level, k = subject.template.base, min(config.k, len(names) - 1)
     if family == "global":
         return mesh_pca(rows, k, level, threads)
-    sldc = replace(bench.config.components.sldc, k=k, lambda_=config.local.lambda_)
-    return mesh_sldc(rows, sldc, config.local.map, level, threads)
+    return mesh_sldc(rows, SldcOptions(k, config.local.lambda_), bench.support_map, level, threads)
 
 
 def kept_start(bench: Bench, family: str) -> Components:
@@ -308,7 +314,7 @@ def kept_rig(bench: Bench, family: str) -> Components:
 
 def learned_rig(bench: Bench, config: LearnedConfig, family: str, start: Components | None, seed: int = 0) -> Run:
     """Learn one rig."""
-    rig = rig_start(config, bench.config.components.sldc, bench.subject, start, family, seed)
+    rig = rig_start(config, bench.support_map, bench.subject, start, family, seed)
     plan = learned_plan(config, bench.config.training, "silhouette", family, rig, bench.subject.pixel_size)
     forget_peak()
     begin, cpu = time.perf_counter(), time.process_time()
@@ -332,7 +338,7 @@ def begun(
 ) -> Iterator[tuple[LearnedFit, Callable[[int], None]]]:
     """Give a rig before its first step, and what takes the step with a number, on the next photographs."""
     names, world = subject.names("train"), World.current()
-    rig = rig_start(config, bench.config.components.sldc, subject, start, family, bench.seed)
+    rig = rig_start(config, bench.support_map, subject, start, family, bench.seed)
     plan = learned_plan(config, bench.config.training, "silhouette", family, rig, subject.pixel_size)
     schedule = training_schedule(config, subject, len(names), bench.seed, world)
     checked = validation_pairs(subject, names, config.validation_pairs, bench.seed)

@@ -10,14 +10,14 @@ import csv
 from pathlib import Path
 
 import numpy as np
-import yaml
-from harness import ROOT, Figures, demo_head, machine, parsed, parser_of
+from harness import Figures, demo_head, machine, parsed, parser_of
 
 from splatrig.components.local import local_components
 from splatrig.components.matrix import AttributeMatrix, in_memory
 from splatrig.components.pca import principal_components
-from splatrig.config.models import from_mapping
-from splatrig.config.sldc import SldcConfig
+from splatrig.components.sldc import SldcOptions
+from splatrig.config.choices import SldcWeights
+from splatrig.config.support_maps import GaussMap, TrapezoidMap
 from splatrig.mesh.template import Level, identity_step
 from support.synthetic import matched_correlations, planted_demo_head, sheet_with_bumps
 
@@ -41,17 +41,16 @@ def planted(name: str, noise_mm: float) -> tuple[Level, AttributeMatrix, np.ndar
 
 def measure(options: argparse.Namespace, figures: Figures) -> list[dict[str, object]]:
     """Return one row per set, noise and method."""
-    section = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["components"]["sldc"]
     rows: list[dict[str, object]] = []
     for name in options.sets:
         for noise_mm in options.noise:
             level, matrix, fields = planted(name, noise_mm)
-            weights = "signed" if SIGNED in name else "nonnegative"
+            weights: SldcWeights = "signed" if SIGNED in name else "nonnegative"
             lambda_ = 2.0 if name == "demo head" else 1.0
-            config = from_mapping(SldcConfig, {**section, "k": len(fields), "lambda": lambda_, "weights": weights})
+            asked = SldcOptions(len(fields), lambda_, weights=weights)
             found = {
-                "SLDC, Gaussian": local_components(matrix, level, config, "gauss", "neutral").C,
-                "SLDC, trapezoid": local_components(matrix, level, config, "trapezoid", "neutral").C,
+                "SLDC, Gaussian": local_components(matrix, level, asked, GaussMap(0.2), "neutral").C,
+                "SLDC, trapezoid": local_components(matrix, level, asked, TrapezoidMap(0.1, 0.6), "neutral").C,
                 "PCA": principal_components(matrix, len(fields)).C,
             }
             for method, C in found.items():

@@ -11,8 +11,7 @@ from splatrig.components.mbspca import sparse_components
 from splatrig.components.pca import principal_components
 from splatrig.io.errors import InputError
 from splatrig.mesh.template import Level, identity_step
-from support.synthetic import Sheet, sheet_with_bumps
-from support.synthetic import sldc_config as config
+from support.synthetic import SUPPORTS, Sheet, sheet_with_bumps, sldc_options
 
 
 def level_of(vertices: np.ndarray, faces: np.ndarray) -> Level:
@@ -27,7 +26,8 @@ def found_by(method: str, matrix: AttributeMatrix, level: Level, k: int) -> tupl
     if method == "mbspca":
         found = sparse_components(StandardizedRows(matrix, standardize(matrix, "neutral")).less_rest(), k, 0.5, 0)
         return found.W, found.C
-    local = local_components(matrix, level, config(k=k, max_iterations=20), method.removeprefix("sldc_"), "neutral")
+    support = SUPPORTS[method.removeprefix("sldc_")]
+    local = local_components(matrix, level, sldc_options(k, max_iterations=20), support, "neutral")
     return local.W, local.C
 
 
@@ -78,7 +78,7 @@ def test_more_local_components_than_frames_are_found_as_far_as_there_are_motions
 
 
 @pytest.mark.parametrize("distance", ["relative", "mm"])
-@pytest.mark.parametrize("support", ["gauss", "trapezoid"])
+@pytest.mark.parametrize("support", SUPPORTS.values(), ids=SUPPORTS)
 def test_a_piece_without_faces_and_an_isolated_vertex_move_alone(distance, support, sheet):
     count = len(sheet.vertices)
     loose = np.array([[300.0, 0, 0], [301.0, 0, 0], [300.0, 1, 0], [900.0, 0, 0]])
@@ -88,16 +88,10 @@ def test_a_piece_without_faces_and_an_isolated_vertex_move_alone(distance, suppo
     rows[3:6, count] += 8.0
     rows[6:9, count + 3, 1] -= 8.0
     scale = 140.0 if distance == "mm" else 1.0
-    values = config(k=6, lambda_=0.3, max_iterations=20, distance=distance)
-    values = dataclasses.replace(
-        values,
-        gauss=dataclasses.replace(values.gauss, sigma=scale * values.gauss.sigma),
-        trapezoid=dataclasses.replace(
-            values.trapezoid, d_min=scale * values.trapezoid.d_min, d_max=scale * values.trapezoid.d_max
-        ),
-    )
+    support = type(support)(**{name: scale * value for name, value in dataclasses.asdict(support).items()})
+    options = sldc_options(6, 0.3, max_iterations=20, distance=distance)
     matrix = in_memory({"xyz": rows.reshape(10, -1).astype(np.float32)})
-    found = local_components(matrix, level_of(vertices, sheet.faces), values, support, "neutral")
+    found = local_components(matrix, level_of(vertices, sheet.faces), options, support, "neutral")
     C = found.C.reshape(6, -1, 3)
     assert np.isfinite(C).all()
     lengths = np.linalg.norm(C, axis=2)

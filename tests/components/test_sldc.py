@@ -2,13 +2,19 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from splatrig.components.centers import CenterPriors
 from splatrig.components.matrix import StandardizedRows, standardize
 from splatrig.components.pca import principal_components
-from splatrig.components.sldc import SldcOptions, Start, project_weights, sparse_localized_components, update_weights
+from splatrig.components.sldc import (
+    SldcOptions,
+    SolverOptions,
+    Start,
+    project_weights,
+    sparse_localized_components,
+    update_weights,
+)
 from splatrig.components.sldc_cpu import AdmmOptions, CpuEngine
 from splatrig.components.support import Locality
-from splatrig.config.sldc import GaussMap, TrapezoidMap
+from splatrig.config.support_maps import GaussMap, TrapezoidMap
 from splatrig.io.errors import InputError
 from splatrig.mesh.geodesic import GeodesicSolver
 from support.sldc_reference import plain_sldc
@@ -38,9 +44,12 @@ def locality_of(sheet, support=SMOOTH) -> Locality:
     return Locality(GeodesicSolver(sheet.vertices, sheet.faces), support, 1.0)
 
 
-def run(X: np.ndarray, locate, k: int, lambda_: float = 1.0, *, threads: int = 1, **options):
+def run(X: np.ndarray, locate, k: int, lambda_: float = 1.0, *, threads: int = 1, signed: bool = False, **solver):
     engine = CpuEngine(planar(X), k, threads)
-    return sparse_localized_components(engine, locate, SldcOptions(k, lambda_, **options))
+    weights = "signed" if signed else "nonnegative"
+    return sparse_localized_components(
+        engine, locate, SldcOptions(k, lambda_, weights=weights, solver=SolverOptions(**solver))
+    )
 
 
 @pytest.mark.parametrize("signed", [False, True])
@@ -118,10 +127,9 @@ def test_the_objective_never_rises_while_centers_stay_and_nothing_is_extrapolate
     sheet = sheet_with_bumps()
     X = standardized(sheet, 0.1)[0].astype(np.float64)
     asked = tuple(int(center) for center in sheet.centers)
-    options = SldcOptions(
-        5, 1.0, max_iterations=25, tolerance=0.0, momentum=0.0, admm=AdmmOptions(iterations=100, tolerance=0.0)
-    )
-    found = sparse_localized_components(CpuEngine(planar(X), 5), locality_of(sheet).rows, options, CenterPriors(asked))
+    solver = SolverOptions(25, tolerance=0.0, momentum=0.0, admm=AdmmOptions(iterations=100, tolerance=0.0))
+    options = SldcOptions(5, centers=asked, solver=solver)
+    found = sparse_localized_components(CpuEngine(planar(X), 5), locality_of(sheet).rows, options)
     assert len(found.objective) == 25
     assert (np.diff(found.objective) <= 1e-6 * found.objective[0]).all()
 
@@ -262,7 +270,7 @@ def test_the_torch_engine_agrees_with_the_cpu_engine(device):
     sheet = sheet_with_bumps(size=15, frames=20)
     X = standardized(sheet, 0.1)[0].astype(np.float64)
     locate = locality_of(sheet).rows
-    options = SldcOptions(6, 1.0, max_iterations=8, tolerance=0.0, admm=AdmmOptions(tolerance=0.0))
+    options = SldcOptions(6, solver=SolverOptions(8, tolerance=0.0, admm=AdmmOptions(tolerance=0.0)))
     a = sparse_localized_components(CpuEngine(planar(X), 6), locate, options)
     b = sparse_localized_components(TorchEngine(planar(X), 6, device), locate, options)
     np.testing.assert_allclose(b.objective, a.objective, rtol=1e-9)
@@ -286,7 +294,7 @@ def test_a_run_that_starts_from_a_result_stays_there():
     X, _ = standardized(sheet, 0.1)
     locate = locality_of(sheet).rows
     first = run(X, locate, 5, max_iterations=200)
-    options = SldcOptions(5, 1.0, max_iterations=4, tolerance=0.0)
+    options = SldcOptions(5, solver=SolverOptions(4, tolerance=0.0))
     again = sparse_localized_components(
         CpuEngine(planar(X), 5), locate, options, start=Start(first.W, first.C, first.places)
     )
@@ -298,9 +306,8 @@ def test_fixed_centers_stay_and_the_others_find_their_own():
     sheet = sheet_with_bumps()
     X, _ = standardized(sheet)
     asked = (int(sheet.centers[3]), 7)
-    options = SldcOptions(6, 1.0)
-    engine = CpuEngine(planar(X), 6)
-    found = sparse_localized_components(engine, locality_of(sheet).rows, options, CenterPriors(asked))
+    options = SldcOptions(6, centers=asked)
+    found = sparse_localized_components(CpuEngine(planar(X), 6), locality_of(sheet).rows, options)
     assert set(found.places.vertices[found.places.fixed]) == set(asked)
     assert found.places.fixed.sum() == 2
     assert matched_correlations(found.C, sheet.components).min() > 0.9
@@ -313,7 +320,7 @@ def test_symmetric_components_are_centered_opposite_each_other():
     mirror = grid[::-1].ravel().copy()
     mirror[grid[11:14].ravel()] = grid[11:14].ravel()
     found = sparse_localized_components(
-        CpuEngine(planar(X), 7), locality_of(sheet).rows, SldcOptions(7, 1.0), CenterPriors(mirror=mirror)
+        CpuEngine(planar(X), 7), locality_of(sheet).rows, SldcOptions(7, symmetric=True), mirror
     )
     vertices, partner, _ = found.places
     paired = partner >= 0

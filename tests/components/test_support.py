@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from splatrig.components.support import Locality, largest_distance_mm
-from splatrig.config.sldc import GaussMap, TrapezoidMap
+from splatrig.config.support_maps import GaussMap, TrapezoidMap
 from splatrig.io.errors import InputError
 from splatrig.mesh.geodesic import GeodesicSolver
 

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy.sparse import csr_array, eye_array
 
-from splatrig.config.models import MbspcaConfig
-from splatrig.config.sldc import AdmmConfig, GaussMap, SldcConfig, TrapezoidMap
+from splatrig.components.sldc import SldcOptions, SolverOptions
+from splatrig.components.sldc_cpu import AdmmOptions
+from splatrig.config.support_maps import GaussMap, TrapezoidMap
 from splatrig.evaluation.relearn import Learner, Sweeps
 from splatrig.evaluation.summary import comparison, remarks, side_by_side
 from splatrig.evaluation.table import RUNTIME_COLUMNS, SWEEP_COLUMNS, pick
@@ -14,31 +15,14 @@ from splatrig.mesh.template import Level
 from support import planted
 from support.planted import evaluate_method
 
-
-def configuration():
-    return SldcConfig(
-        k=3,
-        lambda_=0.5,
-        attribute="xyz",
-        supports=["gauss", "trapezoid"],
-        distance="relative",
-        gauss=GaussMap(0.2),
-        trapezoid=TrapezoidMap(0.1, 0.6),
-        weights="nonnegative",
-        centers=[],
-        symmetric=False,
-        start_level=None,
-        max_iterations=15,
-        tolerance=1e-4,
-        admm=AdmmConfig(10.0, 10, 1e-3),
-    )
+OPTIONS = SldcOptions(3, 0.5, solver=SolverOptions(15, admm=AdmmOptions(rho=10.0, tolerance=1e-3)))
 
 
 @pytest.fixture(scope="module")
 def learner():
     made = planted.head()
     level = Level(made.vertices, made.faces, csr_array(eye_array(len(made.vertices))), made.vertices[:, 2] > 0)
-    return Learner("neutral", level, 0, sldc=configuration(), mbspca=MbspcaConfig(3, 1.0, "base"))
+    return Learner("neutral", level, 0, sldc=OPTIONS, support=GaussMap(0.2), alpha=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +32,8 @@ def data():
 
 @pytest.mark.parametrize("method", ["pca_xyz", "mbspca_xyz", "sldc_gauss_xyz", "sldc_trapezoid_xyz"])
 def test_every_family_is_learned_around_the_neutral(learner, data, method):
-    components = learner.learn(method, data, np.arange(15), 2)
+    support = TrapezoidMap(0.1, 0.6) if "trapezoid" in method else learner.support
+    components = replace(learner, support=support).learn(method, data, np.arange(15), 2)
     assert len(components.C) == 2
     assert components.frames == data.frames
     rest = components.mean + components.std * components.offset
@@ -177,8 +162,7 @@ def test_the_peak_of_every_left_out_expression_is_rendered(learner, data):
 
 
 def test_a_solver_that_was_stopped_early_is_said_to_not_have_converged_in_the_main_table(learner, data):
-    assert learner.sldc is not None
-    short = replace(learner, sldc=replace(learner.sldc, max_iterations=1, tolerance=1e-12))
+    short = replace(learner, sldc=replace(learner.sldc, solver=SolverOptions(1, tolerance=1e-12)))
     stopped = short.learn("sldc_gauss_xyz", data, np.arange(15), 2)
     methods = evaluate_method("sldc_gauss_xyz", "base", stopped, data, [2], 0)
     sweeps = Sweeps(short, "sldc_gauss_xyz", "base", data)

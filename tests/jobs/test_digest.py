@@ -36,7 +36,7 @@ def test_digest_changes_with_a_used_module_only(tmp_path, monkeypatch):
         monkeypatch.undo()
 
 
-ONLY_TYPES = {"splatrig.config.sldc"}
+ONLY_TYPES = {"splatrig.config.support_maps"}
 """Loaded by `config.models` for the types in it; whoever calls a support map imports it, and is held to that below."""
 
 _LOADED = """

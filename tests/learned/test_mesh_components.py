@@ -49,7 +49,7 @@ def test_pca_of_the_meshes_rebuilds_them_about_the_neutral(subject: Subject, row
 
 def test_sldc_of_the_meshes_is_local_in_positions_and_turns(subject: Subject, rows: MeshRows) -> None:
     level = subject.template.base
-    components = mesh_sldc(rows, small.sldc_config(lambda_=2.0), "gauss", level)
+    components = mesh_sldc(rows, small.sldc_options(lambda_=2.0), small.SUPPORT, level)
     positions = components.C[:, : rows.xyz.shape[1]].reshape(2, -1, 3).any(axis=2)
     turns = components.C[:, rows.xyz.shape[1] :].reshape(2, -1, 4).any(axis=2)
     assert not turns[~positions].any()

@@ -40,7 +40,7 @@ def starts(subject: Subject) -> dict:
     meshes = read_meshes(subject.dataset.folder, names, subject.template)
     rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names))
     level = subject.template.base
-    return {"global": mesh_pca(rows, 2, level), "local": mesh_sldc(rows, small.sldc_config(), "gauss", level)}
+    return {"global": mesh_pca(rows, 2, level), "local": mesh_sldc(rows, small.sldc_options(), small.SUPPORT, level)}
 
 
 def lifted(components: Components, subject: Subject) -> Components:
@@ -69,7 +69,7 @@ def test_a_learned_rig_beats_the_mesh_components_it_started_from(
 ) -> None:
     """A side that bulges brightens too, which meshes cannot know."""
     config = small.learned_config()
-    start = rig_start(config, small.sldc_config(), subject, starts[family], family, seed=0)
+    start = rig_start(config, small.SUPPORT, subject, starts[family], family, seed=0)
     plan = learned_plan(config, tiny.config(), "silhouette", family, start, subject.pixel_size)
     learned = learn(start, subject, config, plan, 0, CPU)
     path = tmp_path / f"learned_{family}.h5"
@@ -101,7 +101,7 @@ def test_a_comparison_without_held_out_cameras_or_frames_says_what_to_hold_out(s
 
 def test_the_same_seed_learns_the_same_bits(subject: Subject, starts: dict) -> None:
     config = small.learned_config(steps=6)
-    start = rig_start(config, small.sldc_config(), subject, starts["global"], "global", seed=0)
+    start = rig_start(config, small.SUPPORT, subject, starts["global"], "global", seed=0)
     plan = learned_plan(config, tiny.config(), "silhouette", "global", start, subject.pixel_size)
     first, second = (
         as_components(learn(start, subject, config, plan, 3, CPU), subject, "global", {}) for _ in range(2)
@@ -114,7 +114,7 @@ def test_windows_of_too_little_memory_learn_too(subject: Subject, starts: dict) 
     config = small.learned_config(steps=8, memory_gib=tiny.WIDTH * tiny.HEIGHT * 4 * 8 / 2**30)
     schedule = training_schedule(config, subject, 5, 0, World())
     assert schedule.window_pairs == 2, "in each of two lanes, and as many decoded ahead"
-    start = rig_start(config, small.sldc_config(), subject, starts["global"], "global", seed=0)
+    start = rig_start(config, small.SUPPORT, subject, starts["global"], "global", seed=0)
     plan = learned_plan(config, tiny.config(), "silhouette", "global", start, subject.pixel_size)
     learned = learn(start, subject, config, plan, 3, CPU)
     assert np.isfinite(learned.report.history["psnr"]).all()
@@ -122,7 +122,7 @@ def test_windows_of_too_little_memory_learn_too(subject: Subject, starts: dict) 
 
 def test_a_soft_support_may_grow_and_is_penalised_with_distance(subject: Subject, starts: dict) -> None:
     config = small.learned_config(local=LearnedLocal(0.5, "gauss", "soft", 0.5))
-    start = rig_start(config, small.sldc_config(), subject, starts["local"], "local", seed=0)
+    start = rig_start(config, small.SUPPORT, subject, starts["local"], "local", seed=0)
     (block,) = start.blocks
     assert block.support is not None and block.penalty is not None
     assert block.support.sum() > starts["local"].by_gaussian().any(axis=2).sum()
@@ -141,7 +141,7 @@ def test_components_live_on_the_level_that_is_asked_for(
     template = subject.template
     components = starts[family] if given == "base" else lifted(starts[family], subject)
     config = small.learned_config(level=level, local=LearnedLocal(0.5, "gauss", support, 0.5))
-    start = rig_start(config, small.sldc_config(), subject, components, family, seed=0)
+    start = rig_start(config, small.SUPPORT, subject, components, family, seed=0)
     (block,) = start.blocks
     count = len(template.levels[level].vertices)
     assert block.deltas["means"].shape == (2, count, 3)
@@ -157,7 +157,7 @@ def test_components_live_on_the_level_that_is_asked_for(
 
 def test_appearance_can_have_components_of_its_own(subject: Subject, starts: dict) -> None:
     config = small.learned_config(steps=4, appearance=LearnedAppearance(["opacity", "f_rest"], 2))
-    start = rig_start(config, small.sldc_config(), subject, starts["global"], "global", seed=0)
+    start = rig_start(config, small.SUPPORT, subject, starts["global"], "global", seed=0)
     plan = learned_plan(config, tiny.config(), "silhouette", "global", start, subject.pixel_size)
     components = as_components(learn(start, subject, config, plan, 0, CPU), subject, "global", {})
     assert components.W.shape[1] == 4
@@ -165,7 +165,7 @@ def test_appearance_can_have_components_of_its_own(subject: Subject, starts: dic
 
 
 def test_a_random_start_needs_no_components(subject: Subject) -> None:
-    start = rig_start(small.learned_config(k=3), small.sldc_config(), subject, None, "global", seed=0)
+    start = rig_start(small.learned_config(k=3), small.SUPPORT, subject, None, "global", seed=0)
     assert start.weights.shape == (5, 3)
 
 
@@ -174,7 +174,7 @@ def test_components_of_other_frames_are_refused(subject: Subject, starts: dict) 
 
     other = replace(starts["global"], frames=("a/1", "a/2", "a/3", "a/4", "a/5"))
     with pytest.raises(InputError, match="other training frames"):
-        rig_start(small.learned_config(), small.sldc_config(), subject, other, "global", seed=0)
+        rig_start(small.learned_config(), small.SUPPORT, subject, other, "global", seed=0)
 
 
 def test_validation_pairs_are_held_out_cameras_of_training_frames(subject: Subject) -> None:
@@ -202,7 +202,7 @@ def test_components_that_share_a_gaussian_share_the_rate(subject: Subject, start
     config = small.learned_config(rate_factor=0.5)
     training = tiny.config()
     for family, expected in (("global", 0.5 / np.sqrt(2)), ("local", None)):
-        start = rig_start(config, small.sldc_config(), subject, starts[family], family, seed=0)
+        start = rig_start(config, small.SUPPORT, subject, starts[family], family, seed=0)
         plan = learned_plan(config, training, "silhouette", family, start, pixel_size=2.0)
         support = start.blocks[0].support
         reaching = 2 if support is None else support.sum() / support.any(axis=0).sum()

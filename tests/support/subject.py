@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from splatrig.components.sldc import SldcOptions, SolverOptions
+from splatrig.components.sldc_cpu import AdmmOptions
 from splatrig.config.models import LearnedAppearance, LearnedBatch, LearnedConfig, LearnedLocal, LearnedSolve
-from splatrig.config.sldc import AdmmConfig, GaussMap, SldcConfig, TrapezoidMap
+from splatrig.config.support_maps import GaussMap
 from splatrig.dataset.cameras import write_cameras
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
@@ -21,25 +23,13 @@ WEIGHTS = np.array([[0, 0], [1, 0], [0, 1], [0.5, 0.2], [0.3, 0.8], [0.7, 0.6]])
 POSE = np.array([[1.0, 0, 0, 3.0], [0, 1.0, 0, -2.0], [0, 0, 1.0, 5.0]])
 
 
-def sldc_config(**changes: object) -> SldcConfig:
-    """Return settings of SLDC for the small mesh."""
-    values = {
-        "k": 2,
-        "lambda_": 0.5,
-        "attribute": "xyz",
-        "supports": ["gauss"],
-        "distance": "relative",
-        "gauss": GaussMap(0.2),
-        "trapezoid": TrapezoidMap(0.1, 0.6),
-        "weights": "nonnegative",
-        "centers": [],
-        "symmetric": False,
-        "start_level": None,
-        "max_iterations": 30,
-        "tolerance": 1e-4,
-        "admm": AdmmConfig(10.0, 10, 1e-3),
-    }
-    return SldcConfig(**(values | changes))
+SUPPORT = GaussMap(0.2)
+
+
+def sldc_options(lambda_: float = 0.5) -> SldcOptions:
+    """Return options of SLDC for the small mesh."""
+    solver = SolverOptions(max_iterations=30, admm=AdmmOptions(rho=10.0, tolerance=1e-3))
+    return SldcOptions(2, lambda_, solver=solver)
 
 
 def learned_config(**changes: object) -> LearnedConfig:

@@ -1,12 +1,11 @@
 """A small head with planted deformations: an ellipsoid whose bumps move with known weights."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import trimesh
-import yaml
 from scipy.optimize import linear_sum_assignment
 
 from splatrig.capture.demo.head import load_head
@@ -14,8 +13,8 @@ from splatrig.components.attribute_writer import export_attributes
 from splatrig.components.attributes import AttributeReader
 from splatrig.components.component_file import Components
 from splatrig.components.matrix import AttributeMatrix, Decomposition, in_memory
-from splatrig.config.models import from_mapping
-from splatrig.config.sldc import SldcConfig
+from splatrig.components.sldc import SldcOptions, SolverOptions
+from splatrig.config.support_maps import GaussMap, TrapezoidMap
 from splatrig.dataset.frames import FrameRow
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
@@ -27,10 +26,14 @@ from support.demo_head import head_path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def sldc_config(**changes) -> SldcConfig:
-    """Return the SLDC section of the project's config.yaml with a few changes."""
-    values = yaml.safe_load((ROOT / "config.yaml").read_text())["components"]["sldc"]
-    return replace(from_mapping(SldcConfig, values), **changes)
+SUPPORTS = {"gauss": GaussMap(0.2), "trapezoid": TrapezoidMap(0.1, 0.6)}
+"""Support maps by name, as wide as the demo's."""
+GAUSS = SUPPORTS["gauss"]
+
+
+def sldc_options(k: int, lambda_: float = 1.0, *, max_iterations: int = 200, **options) -> SldcOptions:
+    """Return options of SLDC, with a number of iterations for tests that need no convergence."""
+    return SldcOptions(k, lambda_, solver=SolverOptions(max_iterations=max_iterations), **options)
 
 
 def small_template(subdivisions: int = 1) -> Template:

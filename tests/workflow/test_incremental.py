@@ -20,8 +20,8 @@ MERGES = {"merge_methods", "evaluate_truth", "compare_heat_maps", "draw_figures"
 
 CHANGES = [
     ("components.sldc.lambda", 2.0, SLDC_ONWARDS, BEFORE_SLDC | RIGS),
-    ("rendering.deviations", 1.5, {"render_family"}, CAPTURE | DATA | FITS | {"attributes", "pca", "sldc"}),
-    ("components.pca.k", 4, {"pca", "upsampling"}, CAPTURE | DATA | FITS | {"attributes", "sldc", "mbspca"}),
+    ("rendering.components", 1, {"render_family", "compare_heat_maps"}, BEFORE_SLDC | RIGS | {"sldc"}),
+    ("components.pca.k", 4, {"pca", "upsampling", "mbspca"}, CAPTURE | DATA | FITS | {"attributes", "sldc"}),
     ("components.mbspca.alpha", 2.0, {"mbspca"}, CAPTURE | DATA | FITS | {"attributes", "pca", "sldc"}),
     ("components.rest", "mean", {"pca", "mbspca", "sldc"}, CAPTURE | DATA | FITS | {"attributes"}),
     ("training.steps.frame", 5, {"fit_expression", "attributes", "pca"}, CAPTURE | DATA | {"fit_neutral"}),
@@ -37,12 +37,7 @@ CHANGES = [
     ),
     ("capture.frame_selection", "first", {"restructure", "fit_neutral"}, CAPTURE | {"cameras"}),
     ("demo.tracking_noise_mm", 0.3, {"demo_rig", "demo_segment", "restructure", "fit_neutral"}, {"retrieve_head"}),
-    (
-        "evaluation.ks",
-        [1, 2],
-        {"evaluate_method", "draw_figures"},
-        CAPTURE | DATA | FITS | {"attributes", "pca", "sldc"},
-    ),
+    ("evaluation.lambdas", [2.0], {"sweep_method", "draw_figures"}, BEFORE_SLDC | {"sldc", "evaluate_method"}),
     ("training.refit.below_db", 2.0, {"fit_expression", "attributes"}, CAPTURE | DATA | RIGS | {"fit_neutral"}),
     ("learned.steps", 9, {"learn_rig"} | SHOWN, BEFORE_SLDC | {"sldc", "mesh_components"}),
     ("learned.local.lambda", 3.0, RIGS | SHOWN, BEFORE_SLDC | {"sldc"}),
@@ -53,14 +48,13 @@ CHANGES = [
 ]
 """Key, its value, rules that rerun (among others), rules that do not."""
 ONE_MORE = [
-    ("components.upsample", ["base", "subd1"], {"upsampling": 1, "evaluate_method": 1}),
     ("rendering.families", ["pca_all", "learned_local", "sldc_trapezoid_xyz"], {"render_family": 1}),
     ("video.tracks", ["tour", "E042_Mouth_Nose_Left"], {"video": 1}),
 ]
 ONE_SUPPORT = ("components.sldc.trapezoid.d_max", 0.5)
 ONE_FAMILY = ("learned.local.sparsity", 0.1)
 """One more method or family: its own jobs. Without one: none."""
-ONE_LESS = [("components.sldc.supports", ["gauss"]), ("components.upsample", [])]
+ONE_LESS = [("components.sldc.supports", ["gauss"]), ("rendering.families", ["pca_all"])]
 NO_MATTER = [("training.checkpoint_steps", 3), ("training.original_steps", 4), ("learned.solve.steps", 5)]
 EXPRESSIONS = ["E001_Neutral_Eyes_Open", "E012_Jaw_Open_Huge_Smile", "E042_Mouth_Nose_Left", "E057_Cheeks_Puffed"]
 ONE_EXPRESSION_MORE = ("capture.expressions", EXPRESSIONS)

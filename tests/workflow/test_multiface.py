@@ -24,10 +24,9 @@ BASE = {
         "held_out": {"cameras": "every 3rd"},
     },
     "demo": {"cameras": 6, "image_height": 64, "samples": 1, "frames": 2, "tracked_vertices": 300},
-    "components": {"pca": {"k": 2}, "mbspca": {"k": 2}, "sldc": {"k": 2}},
+    "components": {"pca": {"k": 2}, "sldc": {"k": 2}},
     "learned": {"k": 2},
     "rendering": {"components": 2},
-    "evaluation": {"ks": [1, 2]},
 }
 
 

@@ -105,7 +105,7 @@ def _configure():
 CFG, EXPRESSIONS = _configure()
 config.update(CFG.model_dump())  # for the captions of the report
 LEVELS = level_names(CFG.mesh.subdivisions)
-FINEST = LEVELS[-1]
+BASE, FINEST = LEVELS[0], LEVELS[-1]
 
 
 wildcard_constraints:
@@ -201,10 +201,27 @@ def stage_plates():
     return [results("dataset_plates")] if CFG.capture.background == "plate" else []
 
 
-def sldc_with(support, **changes):
-    """The SLDC section for one support map: with another one beside it, or another one changed, nothing changes."""
-    others = {name: getattr(_DEFAULT_SLDC, name) for name in SUPPORT_MAPS if name != support}
-    return to_mapping(replace(CFG.components.sldc, supports=[support], **others, **changes))
+def only_for(wildcard, prefix, value):
+    """A value as params of the jobs whose wildcard begins so, and None of the others, which do not depend on it."""
+    return lambda wildcards: value if getattr(wildcards, wildcard).startswith(prefix) else None
+
+
+def support_map(support):
+    """The parameters of one support map alone: with another one changed, nothing changes."""
+    return CFG.components.sldc.supports.used[support].model_dump()
+
+
+def sldc_options(sparsity):
+    """Which sparse localized components are asked for, by the names of the library's options."""
+    asked = CFG.components.sldc
+    return {
+        "k": CFG.components.k,
+        "lambda_": sparsity,
+        "distance": asked.distance,
+        "weights": asked.weights,
+        "centers": asked.centers,
+        "symmetric": asked.symmetric,
+    }
 
 
 def attributes_side_by_side(wildcards):

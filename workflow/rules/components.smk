@@ -22,7 +22,8 @@ rule pca:
         runtime=30,
     params:
         attributes=attributes_side_by_side,
-        pca=to_mapping(CFG.components.pca),
+        k=K,
+        weights=CFG.components.pca.weights,
         rest=CFG.components.rest,
         data_matrix=CFG.components.data_matrix,
         lib=lib("pca.py"),
@@ -51,7 +52,8 @@ rule mbspca:
         runtime=120,
     params:
         attributes=attributes_side_by_side,
-        mbspca=to_mapping(CFG.components.mbspca),
+        k=SPARSE_K,
+        alpha=CFG.components.mbspca.alpha,
         rest=CFG.components.rest,
         data_matrix=CFG.components.data_matrix,
         seed=CFG.seed,
@@ -86,7 +88,8 @@ rule sldc:
     params:
         attributes=attributes_side_by_side,
         support="{support}",
-        sldc=lambda wildcards: sldc_with(wildcards.support),
+        support_map=lambda wildcards: support_map(wildcards.support),
+        sldc=sldc_options(CFG.components.sldc.k, CFG.components.sldc.lambda_),
         rest=CFG.components.rest,
         data_matrix=CFG.components.data_matrix,
         lib=lib("sldc.py"),

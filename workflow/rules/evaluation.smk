@@ -57,7 +57,7 @@ rule evaluate_method:
         dataset=lambda wildcards, input: str(Path(input.cameras).parent),
         method="{method}",
         level="{level}",
-        ks=CFG.evaluation.ks,
+        ks=KS,
         seed=CFG.seed,
         device=CFG.device,
     message:
@@ -219,7 +219,7 @@ rule summarize_evaluation:
 
 rule sweep_method:
     input:
-        attributes=results(f"attributes/{CFG.evaluation.level}.h5"),
+        attributes=results(f"attributes/{BASE}.h5"),
         neutral=results("gaussians/neutral.h5"),
         template=results("template/template.h5"),
         cameras=results("dataset/cameras.json"),
@@ -244,13 +244,15 @@ rule sweep_method:
         lib=lib("sweep_method.py"),
         dataset=lambda wildcards, input: str(Path(input.cameras).parent),
         rest=CFG.components.rest,
-        sldc=lambda wildcards: swept_section(wildcards.method, "sldc"),
-        mbspca=lambda wildcards: swept_section(wildcards.method, "mbspca"),
+        support=swept_support,
+        support_map=lambda wildcards: support_map(support) if (support := swept_support(wildcards)) else None,
+        sldc=only_for("method", "sldc_", sldc_options(CFG.components.sldc.sparsity)),
+        alpha=only_for("method", "mbspca_", CFG.components.mbspca_sparsity),
         method="{method}",
-        level=CFG.evaluation.level,
+        level=BASE,
         ks=lambda wildcards: sweep_ks(wildcards.method),
         left_out_ks=lambda wildcards: left_out_ks(wildcards.method),
-        lambdas=lambda wildcards: CFG.evaluation.lambdas if wildcards.method.startswith("sldc_") else [],
+        lambdas=only_for("method", "sldc_", CFG.evaluation.sparsities),
         seed=CFG.seed,
         device=CFG.device,
     message:
@@ -316,7 +318,8 @@ rule compare_heat_maps:
     params:
         lib=lib("compare_heat_maps.py"),
         methods=[method for method, _ in LEARNED],
-        rendering=RENDERING,
+        components=CFG.rendering.components,
+        image_height=CFG.rendering.image_height,
     message:
         "Showing where the components of all methods act"
     script:

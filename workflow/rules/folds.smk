@@ -86,7 +86,8 @@ rule pca_without:
     params:
         fold="{fold}",
         attributes=CFG.components.attributes,
-        pca=to_mapping(replace(CFG.components.pca, k=CFG.learned.k)),
+        k=CFG.learned.k,
+        weights=CFG.components.pca.weights,
         rest=CFG.components.rest,
         lib=lib("pca_without.py"),
     message:

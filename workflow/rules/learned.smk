@@ -33,7 +33,9 @@ rule mesh_components:
     params:
         method="{algorithm}",
         k=CFG.learned.k,
-        sldc=lambda wildcards: sldc_of_meshes() if wildcards.algorithm == "sldc" else None,
+        support=only_for("algorithm", "sldc", CFG.learned.local.map),
+        support_map=only_for("algorithm", "sldc", support_map(CFG.learned.local.map)),
+        sldc=only_for("algorithm", "sldc", sldc_options(CFG.learned.k, CFG.learned.local.lambda_)),
         subject=CFG.subject,
         lib=lib("mesh_components.py"),
     message:
@@ -71,7 +73,7 @@ rule learn_rig:
     params:
         family="{locality}",
         learned=lambda wildcards: learned_params(wildcards.locality),
-        sldc=lambda wildcards: sldc_of_meshes() if wildcards.locality == "local" else None,
+        support_map=only_for("locality", "local", support_map(CFG.learned.local.map)),
         training=learned_training(),
         background=CFG.capture.background,
         seed=CFG.seed,

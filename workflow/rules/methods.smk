@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from splatrig.config.models import LearnedLocal, LearnedSolve, Refit, Steps
+from splatrig.config.counts import curve_counts, sparse_pca_count
 from splatrig.config.names import track_of_pose
 
 POSE_SUFFIXES = ["ply", "spz", "glb"]
@@ -15,6 +15,12 @@ FAMILIES = {
 }
 """By kind the names of the families that rules make."""
 
+SUPPORTS = list(CFG.components.sldc.supports.used)
+K = CFG.components.k
+SPARSE_K = sparse_pca_count(K)
+KS = curve_counts(K)
+"""Numbers of components: of a family, of sparse PCA, and along curves."""
+
 try:
     check_families(CFG, {kind: [f"{kind}_{name}" for name in names] for kind, names in FAMILIES.items()})
 except InputError as error:
@@ -23,7 +29,7 @@ except InputError as error:
 
 def family_level(family):
     """The level at which a family is learned and shown."""
-    return CFG.components.mbspca.level if family.startswith("mbspca_") else FINEST
+    return BASE if family.startswith("mbspca_") else FINEST
 
 
 def component_file(wildcards):
@@ -39,20 +45,18 @@ def compared():
     """
     attribute = "all" if CFG.components.sldc.attribute == "all" else "xyz"  # tables need centres
     methods = [("pca_all", FINEST), ("pca_xyz", FINEST)]
-    methods += [(f"sldc_{support}_{attribute}", FINEST) for support in CFG.components.sldc.supports]
-    methods += [("mbspca_xyz", CFG.components.mbspca.level)]
+    methods += [(f"sldc_{support}_{attribute}", FINEST) for support in SUPPORTS]
+    methods += [("mbspca_xyz", BASE)]
     methods += [(f"learned_{family}", FINEST) for family in CFG.learned.families]
-    methods += [("upsampled_pca_all", level) for level in CFG.components.upsample]
+    methods += [("upsampled_pca_all", level) for level in LEVELS[:-1]]
     return methods
 
 
 COMPARED = compared()
 LEARNED = [(method, level) for method, level in COMPARED if not method.startswith("upsampled_")]
 # what is learned anew for the curves against k and λ, and without one expression: of the centres, whatever is compared
-SWEPT = ["pca_xyz", *(f"sldc_{support}_xyz" for support in CFG.components.sldc.supports), "mbspca_xyz"]
+SWEPT = ["pca_xyz", *(f"sldc_{support}_xyz" for support in SUPPORTS), "mbspca_xyz"]
 HAS_TRUTH = CFG.capture.source == "demo"
-# how a picture is made; it does not depend on which families are pictured
-RENDERING = to_mapping(replace(CFG.rendering, families=[]))
 
 
 def folds():
@@ -84,20 +88,18 @@ def start_without(wildcards):
 
 def sweep_ks(method):
     """The numbers of components at which a method is learned anew; sparse PCA, being slow, up to its own."""
-    return [k for k in CFG.evaluation.ks if k <= CFG.components.mbspca.k or not method.startswith("mbspca_")]
+    return [k for k in KS if k <= SPARSE_K or not method.startswith("mbspca_")]
 
 
 def left_out_ks(method):
     """Those of them at which it is also learned without one expression at a time; of sparse PCA the two largest."""
-    ks = sorted(sweep_ks(method))
+    ks = sweep_ks(method)
     return ks[-2:] if method.startswith("mbspca_") else ks
 
 
-def swept_section(method, family):
-    """What learning a method anew takes from the configuration of its family; nothing from another family."""
-    if not method.startswith(f"{family}_"):
-        return {}
-    return sldc_with(method.split("_")[1]) if family == "sldc" else to_mapping(getattr(CFG.components, family))
+def swept_support(wildcards):
+    """The support map of a method of sparse localized components; None for other methods."""
+    return wildcards.method.split("_")[1] if wildcards.method.startswith("sldc_") else None
 
 
 def pictured():
@@ -126,15 +128,13 @@ def pictures_compared():
 
 def learning_jobs():
     """Method, level, k and the benchmarks of the jobs that make it: what its run time is read from."""
-    components, learned = CFG.components, CFG.learned
-    sizes = {"pca": components.pca.k, "mbspca": components.mbspca.k, "sldc": components.sldc.k, "learned": learned.k}
     jobs = [{"method": "fits", "level": FINEST, "k": 0, "benchmarks": expand("fit/{name}.tsv", name=EXPRESSIONS)}]
     for method, level in COMPARED:
         family, _, rest = method.partition("_")
         name = {"upsampled": f"upsampling/{level}.tsv", "learned": f"learn_rig/{rest}.tsv"}.get(
             family, f"{family}/{level}_{rest}.tsv"
         )
-        jobs += [{"method": method, "level": level, "k": sizes.get(family, sizes["pca"]), "benchmarks": [name]}]
+        jobs += [{"method": method, "level": level, "k": SPARSE_K if family == "mbspca" else K, "benchmarks": [name]}]
     return [{**job, "benchmarks": [benchmarks(name) for name in job["benchmarks"]]} for job in jobs]
 
 
@@ -166,12 +166,6 @@ def learned_params(family):
     if family == "global":
         learned = replace(learned, local=LearnedLocal(lambda_=0.0, map="gauss", support="hard", sparsity=0.0))
     return to_mapping(learned)
-
-
-def sldc_of_meshes():
-    """The SLDC section for what local rigs start from."""
-    learned = CFG.learned
-    return sldc_with(learned.local.map, k=learned.k, lambda_=learned.local.lambda_, attribute="xyz")
 
 
 def learned_start(wildcards):

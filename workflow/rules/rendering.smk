@@ -43,7 +43,9 @@ rule render_family:
         gpu=gpu(),
     params:
         lib=lib("render_family.py"),
-        rendering=RENDERING,
+        components=CFG.rendering.components,
+        image_height=CFG.rendering.image_height,
+        follow_skin=CFG.rendering.follow_skin,
         device=CFG.device,
     message:
         "Picturing the components of {wildcards.family}"

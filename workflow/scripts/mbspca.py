@@ -11,8 +11,7 @@ from splatrig.mesh.template import read_template
 params = snakemake.params
 with AttributeReader(snakemake.input.attributes) as reader:
     matrix = reader.train_matrix(params.attributes)
-    k, alpha = params.mbspca["k"], params.mbspca["alpha"]
-    found = sparse_principal_components(matrix, k, alpha, params.seed, params.rest, snakemake.threads)
-    components = assemble(reader, found, params.mbspca)
+    found = sparse_principal_components(matrix, params.k, params.alpha, params.seed, params.rest, snakemake.threads)
+    components = assemble(reader, found, {"k": params.k, "alpha": params.alpha})
     components = named(components, read_template(snakemake.input.template), snakemake.input.get("units"))
     write_components(snakemake.output[0], components, data_matrix(params.data_matrix, matrix, found.standardization))

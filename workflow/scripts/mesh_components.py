@@ -5,8 +5,8 @@ log_to(snakemake.log[0])
 import logging
 
 from splatrig.components.component_file import write_components
-from splatrig.config.models import from_mapping
-from splatrig.config.sldc import SldcConfig
+from splatrig.components.sldc import SldcOptions
+from splatrig.config.support_maps import SUPPORT_MAPS
 from splatrig.io.files import first_path
 from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
 from splatrig.learned.stage import Subject
@@ -26,7 +26,7 @@ level = subject.template.base
 if params.method == "pca":
     components = mesh_pca(rows, params.k, level, threads)
 else:
-    config = from_mapping(SldcConfig, params.sldc)
-    components = mesh_sldc(rows, config, config.supports[0], level, threads)
+    support = SUPPORT_MAPS[params.support](**params.support_map)
+    components = mesh_sldc(rows, SldcOptions(**params.sldc), support, level, threads)
 logging.info("%s: %d components of %d tracked meshes", components.family, len(components.C), len(names))
 write_components(snakemake.output.components, components)

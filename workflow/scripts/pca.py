@@ -13,8 +13,8 @@ from splatrig.mesh.template import read_template
 params = snakemake.params
 with AttributeReader(snakemake.input.attributes) as reader:
     matrix = reader.train_matrix(params.attributes)
-    weights = reader.face_mask.astype(np.float32) if params.pca["weights"] == "face" else None
-    found = principal_components(matrix, params.pca["k"], params.rest, weights, snakemake.threads)
-    components = assemble(reader, found, params.pca)
+    weights = reader.face_mask.astype(np.float32) if params.weights == "face" else None
+    found = principal_components(matrix, params.k, params.rest, weights, snakemake.threads)
+    components = assemble(reader, found, {"k": params.k, "weights": params.weights})
     components = named(components, read_template(snakemake.input.template), snakemake.input.get("units"))
     write_components(snakemake.output[0], components, data_matrix(params.data_matrix, matrix, found.standardization))

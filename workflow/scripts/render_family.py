@@ -10,7 +10,6 @@ from splatrig.animation.family import draw_family
 from splatrig.animation.film_page import write_film_page
 from splatrig.animation.pictures import write_gif, write_jpeg, write_mp4, write_png
 from splatrig.components.rig_file import open_rig
-from splatrig.config.models import RenderingConfig, from_mapping
 from splatrig.dataset.cameras import read_cameras
 from splatrig.dataset.pose import read_pose
 from splatrig.io.files import atomic_directory
@@ -19,12 +18,11 @@ from splatrig.mesh.template import read_template
 
 inputs, params, output = snakemake.input, snakemake.params, snakemake.output
 numba.set_num_threads(snakemake.threads)
-rendering = from_mapping(RenderingConfig, params.rendering)
 template = read_template(inputs.template)
 rig, pose_file = open_rig(inputs.components, inputs.neutral, template, Path(inputs.dataset))
 photographed = read_cameras(inputs.cameras).in_head_space(read_pose(pose_file))
 device = choose_device(params.device, snakemake.threads)
-pictures = draw_family(rig, photographed, template.levels[template.finest], rendering, device)
+pictures = draw_family(rig, photographed, template.finest_level, params.components, params.image_height, device)
 write_jpeg(output.sheet, pictures.sheet)
 write_png(output.heat, pictures.heat)
 write_gif(output.gif, pictures.animation)

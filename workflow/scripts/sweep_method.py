@@ -6,8 +6,8 @@ import logging
 
 import numba
 
-from splatrig.config.models import MbspcaConfig, from_mapping
-from splatrig.config.sldc import SldcConfig
+from splatrig.components.sldc import SldcOptions
+from splatrig.config.support_maps import SUPPORT_MAPS
 from splatrig.evaluation.attribute_rows import read_attribute_rows
 from splatrig.evaluation.relearn import Learner, Sweeps
 from splatrig.evaluation.scene import open_scene
@@ -24,8 +24,9 @@ learner = Learner(
     params.rest,
     template.levels[params.level],
     params.seed,
-    sldc=from_mapping(SldcConfig, params.sldc) if params.sldc else None,
-    mbspca=from_mapping(MbspcaConfig, params.mbspca) if params.mbspca else None,
+    sldc=SldcOptions(**params.sldc) if params.sldc else None,
+    support=SUPPORT_MAPS[params.support](**params.support_map) if params.sldc else None,
+    alpha=params.alpha,
 )
 sweeps = Sweeps(learner, params.method, params.level, data)
 sweeps.against_k(params.ks)

@@ -13,11 +13,16 @@ from splatrig.animation.heatmap import MeshView, color_bar, look, nice_ceiling
 from splatrig.animation.pictures import Picture, beside, contact_sheet
 from splatrig.animation.render import Renderer, lens_blur, picture_cameras
 from splatrig.components.rig import Rig
-from splatrig.config.models import RenderingConfig
 from splatrig.dataset.cameras import Cameras
 from splatrig.mesh.template import Level
 
 logger = logging.getLogger(__name__)
+
+DEVIATIONS = 2.0
+"""Two-sided weights are shown at plus and minus this many standard deviations: nearly as far as frames go."""
+
+ANIMATION_FRAMES = 24
+"""Frames of one loop of a component: a second, as films have it."""
 
 ONE_SIDED = 1e-6
 """Weights count as one-sided when none on the other side is longer than this share of the largest."""
@@ -54,7 +59,7 @@ class Swing:
         return np.where(wave > 0, self.high * wave, -self.low * wave)
 
 
-def swing_of(weights: NDArray, component: int, deviations: float) -> Swing:
+def swing_of(weights: NDArray, component: int, deviations: float = DEVIATIONS) -> Swing:
     """Return how far to move a component whose fitted weights over the frames are `weights` [F].
 
     Two-sided weights go to ± `deviations` standard deviations; one-sided ones (SLDC) from 0 to their largest, since a
@@ -112,8 +117,7 @@ def picture_family(
     view: MeshView,
     *,
     components: list[int],
-    deviations: float,
-    frames: int,
+    frames: int = ANIMATION_FRAMES,
     renderer: Renderer | None = None,
 ) -> FamilyPictures:
     """Render `components` from `cameras` (stills: all of them; sheet and animation: the first)."""
@@ -123,7 +127,7 @@ def picture_family(
         """Return images of one component at some weights."""
         return np.stack([renderer.images(rig.pose(weights_at(rig, component, w)), cameras) for w in weights])
 
-    swings = [swing_of(rig.components.W[:, k], k, deviations) for k in components]
+    swings = [swing_of(rig.components.W[:, k], k) for k in components]
     first = cameras.select([0])
     stills, rows, captions, titles = {}, [], [], []
     fields = [displacement_mm(rig, swing) for swing in swings]
@@ -153,23 +157,22 @@ def draw_family(
     rig: Rig,
     photographed: Cameras,  # in the head space of the neutral
     level: Level,
-    rendering: RenderingConfig,
+    components: int,
+    image_height: int,
     device: str | torch.device = "cpu",
 ) -> FamilyPictures:
-    """Draw the first components of a family from the most frontal camera and from those that are held out.
+    """Draw the first `components` of a family from the most frontal camera and from those that are held out.
 
-    Heat maps are drawn on the mesh of `level`.
+    Pictures are `image_height` pixels high; heat maps are drawn on the mesh of `level`.
     """
-    cameras = picture_cameras(photographed, rendering.image_height)
+    cameras = picture_cameras(photographed, image_height)
     cameras = cameras.select(frontal_order(cameras, rig.neutral.means))
     shown = cameras.select([0, *np.flatnonzero(cameras.held_out[1:]) + 1])
     pictures = picture_family(
         rig,
         shown,
         look(level.vertices, level.faces, cameras),
-        components=list(range(min(rendering.components, rig.count))),
-        deviations=rendering.deviations,
-        frames=rendering.animation_frames,
+        components=list(range(min(components, rig.count))),
         renderer=Renderer(device, widen_mm2=lens_blur(photographed, rig.neutral.means.mean(axis=0), cameras)),
     )
     logger.info("%d stills of cameras %s", len(pictures.stills), ", ".join(shown.names))
@@ -200,16 +203,13 @@ def component_title(rig: Rig, component: int) -> str:
     return "\n".join(fill(part, 20) for part in component_name(rig, component).split(" · "))
 
 
-def compare_heat(rigs: Mapping[str, Rig], view: MeshView, components: int, deviations: float) -> Picture:
+def compare_heat(rigs: Mapping[str, Rig], view: MeshView, components: int) -> Picture:
     """Return where the first `components` of several families act: a row a family, one scale in mm for all.
 
     Cells are empty where a family has fewer components.
     """
     fields = {
-        title: [
-            displacement_mm(rig, swing_of(rig.components.W[:, k], k, deviations))
-            for k in range(min(components, rig.count))
-        ]
+        title: [displacement_mm(rig, swing_of(rig.components.W[:, k], k)) for k in range(min(components, rig.count))]
         for title, rig in rigs.items()
     }
     largest = nice_ceiling(max(float(field.max()) for own in fields.values() for field in own))

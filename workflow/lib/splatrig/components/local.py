@@ -1,4 +1,4 @@
-"""SLDC of an attribute matrix on a template level, as the configuration asks for it."""
+"""SLDC of an attribute matrix on a template level."""
 
 import logging
 import time
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from splatrig.components.centers import CenterPriors, mirror_map
+from splatrig.components.centers import mirror_map
 from splatrig.components.component_file import Solver
 from splatrig.components.matrix import AttributeMatrix, Decomposition, StandardizedRows, standardize
 from splatrig.components.sldc import (
@@ -20,10 +20,10 @@ from splatrig.components.sldc import (
     Start,
     sparse_localized_components,
 )
-from splatrig.components.sldc_cpu import AdmmOptions, CpuEngine
+from splatrig.components.sldc_cpu import CpuEngine
 from splatrig.components.support import Locality, largest_distance_mm
 from splatrig.config.choices import Rest
-from splatrig.config.sldc import SUPPORT_MAPS, SldcConfig, SupportMap
+from splatrig.config.support_maps import SupportMap
 from splatrig.io.errors import InputError
 from splatrig.mesh.geodesic import GeodesicSolver
 from splatrig.mesh.template import Level, Template
@@ -34,32 +34,6 @@ COLUMNS_IN_CACHE = 1536
 """Columns of a block of Gaussians: 50 components of them are 300 kB, which the second-level cache holds."""
 
 
-def support_map(config: SldcConfig, support: str) -> SupportMap:
-    """Return the support map that the configuration describes under the name `support`.
-
-    Raises InputError for a name that no map has.
-    """
-    if support not in SUPPORT_MAPS:
-        raise InputError(f"SLDC: got the support map {support!r}, expected one of {', '.join(SUPPORT_MAPS)}.")
-    found: SupportMap = getattr(config, support)
-    return found
-
-
-def sldc_options(config: SldcConfig) -> SldcOptions:
-    """Return the options of the minimisation that the configuration describes."""
-    admm = config.admm
-    return SldcOptions(
-        k=config.k,
-        lambda_=config.lambda_,
-        signed=config.weights == "signed",
-        max_iterations=config.max_iterations,
-        tolerance=config.tolerance,
-        admm=AdmmOptions(
-            rho=None if isinstance(admm.rho, str) else admm.rho, iterations=admm.iterations, tolerance=admm.tolerance
-        ),
-    )
-
-
 @dataclass(frozen=True)
 class CoarseStart:
     """A coarser level to find the components on first: a sixteenth of the work two levels down."""
@@ -68,19 +42,17 @@ class CoarseStart:
     operator: csr_array  # [V, V_coarse] midpoint operator to the level of the rows
 
 
-def coarse_start(template: Template, start: str | None, level: str) -> CoarseStart | None:
-    """Return the level `start` to find the components of `level` on first; None where it is no coarser one."""
-    names = list(template.levels)
-    if start is None or names.index(start) >= names.index(level):
-        return None
-    return CoarseStart(template.levels[start], template.between(start, level))
+def coarse_start(template: Template, level: str) -> CoarseStart | None:
+    """Return the base level to find the components of `level` on first; None for the base itself."""
+    base = next(iter(template.levels))
+    return None if level == base else CoarseStart(template.base, template.between(base, level))
 
 
 def local_components(
     matrix: AttributeMatrix,
     level: Level,
-    config: SldcConfig,
-    support: str,
+    options: SldcOptions,
+    support: SupportMap,
     rest: Rest,
     threads: int = 1,
     device: str = "cpu",
@@ -99,15 +71,14 @@ def local_components(
             f"SLDC: the rows hold {matrix.shape[1] // width} Gaussians, the mesh {len(level.vertices)} vertices."
         )
     rows = StandardizedRows(matrix, standardization)
-    locate, unit = _locality(level, config, support)
-    options, size = sldc_options(config), COLUMNS_IN_CACHE // width
-    mirror = mirror_map(level.vertices) if config.symmetric else None
+    locate, unit = _locality(level, options, support)
+    size = COLUMNS_IN_CACHE // width
     start = None
     if coarse is not None:
         blocks = rows.gaussian_blocks(size, threads, len(coarse.level.vertices))
-        start = _found_on(coarse, make_engine(blocks, config.k, threads, device), config, support)
-    engine = make_engine(rows.gaussian_blocks(size, threads), config.k, threads, device)
-    found = sparse_localized_components(engine, locate, options, CenterPriors(tuple(config.centers), mirror), start)
+        start = _found_on(coarse, make_engine(blocks, options.k, threads, device), options, support)
+    engine = make_engine(rows.gaussian_blocks(size, threads), options.k, threads, device)
+    found = sparse_localized_components(engine, locate, options, _mirror(level, options), start)
     _report(found, time.perf_counter() - started)
     return Decomposition(
         "sldc",
@@ -127,19 +98,22 @@ def local_components(
     )
 
 
-def _locality(level: Level, config: SldcConfig, support: str) -> tuple[Locate, float]:
+def _mirror(level: Level, options: SldcOptions) -> NDArray[np.int64] | None:  # [V]
+    """Return the mirror image of every vertex of a level where components come in pairs."""
+    return mirror_map(level.vertices) if options.symmetric else None
+
+
+def _locality(level: Level, options: SldcOptions, support: SupportMap) -> tuple[Locate, float]:
     """Return the support maps on a level, and the unit of its distances in millimetres."""
     solver = GeodesicSolver(level.vertices, level.faces)
-    unit = largest_distance_mm(solver, int(level.faces[0, 0])) if config.distance == "relative" else 1.0
-    return Locality(solver, support_map(config, support), unit).rows, unit
+    unit = largest_distance_mm(solver, int(level.faces[0, 0])) if options.distance == "relative" else 1.0
+    return Locality(solver, support, unit).rows, unit
 
 
-def _found_on(coarse: CoarseStart, engine: Engine, config: SldcConfig, support: str) -> Start:
+def _found_on(coarse: CoarseStart, engine: Engine, options: SldcOptions, support: SupportMap) -> Start:
     """Return what SLDC finds on the coarse level, carried to the fine one. Coarse vertices keep their numbers."""
-    mirror = mirror_map(coarse.level.vertices) if config.symmetric else None
-    priors = CenterPriors(tuple(config.centers), mirror)
-    locate, _ = _locality(coarse.level, config, support)
-    found = sparse_localized_components(engine, locate, sldc_options(config), priors)
+    locate, _ = _locality(coarse.level, options, support)
+    found = sparse_localized_components(engine, locate, options, _mirror(coarse.level, options))
     logger.info("coarse level: %d iterations, objective %.6g", len(found.objective), found.objective[-1])
     C = np.stack([coarse.operator @ component for component in found.C]).astype(np.float32)
     return Start(found.W, C, found.places)

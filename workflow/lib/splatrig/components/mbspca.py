@@ -46,8 +46,8 @@ def refuse_large(frames: int, columns: int) -> None:
     """Raise InputError when the method would take too long for a matrix of this size; ask before reading it."""
     if frames * columns > MAX_ENTRIES:
         raise InputError(
-            f"components.mbspca: {frames} frames × {columns} numbers are more than {MAX_ENTRIES:,}; "
-            "set components.mbspca.level to a coarser level, and evaluation.level where it is learned anew."
+            f"sparse PCA: got {frames} frames × {columns} numbers, expected at most {MAX_ENTRIES:,} together; it would "
+            "take hours: ask for it on a coarser level, or lower capture.frames_per_expression."
         )
 
 
@@ -66,7 +66,7 @@ def sparse_components(
     frames, columns = rows.shape
     refuse_large(frames, columns)
     if not 1 <= k <= frames:
-        raise InputError(f"components.mbspca.k: expected 1 to {frames} (the training frames), got {k}; lower it.")
+        raise InputError(f"sparse PCA: expected 1 to {frames} components (the training frames), got {k}; lower it.")
     if not rows.any():
         raise equal_frames("sparse PCA", frames)
     with threadpool_limits(limits=1):

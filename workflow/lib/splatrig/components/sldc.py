@@ -11,7 +11,7 @@ change before C is updated (inertial block coordinate descent, Xu and Yin 2013),
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -22,6 +22,7 @@ from threadpoolctl import threadpool_limits
 from splatrig.components.centers import CenterPriors, Centers, Places
 from splatrig.components.matrix import equal_frames
 from splatrig.components.sldc_cpu import AdmmOptions, CpuEngine
+from splatrig.config.choices import Distance, SldcWeights
 
 if TYPE_CHECKING:  # torch costs seconds
     from splatrig.components.sldc_torch import TorchEngine
@@ -48,16 +49,13 @@ Engine: TypeAlias = "CpuEngine | TorchEngine"
 
 
 @dataclass(frozen=True)
-class SldcOptions:
-    """What to minimise and when to stop."""
+class SolverOptions:
+    """How SLDC is solved; where the published algorithm does otherwise, its value stands with the reason."""
 
-    k: int
-    lambda_: float
-    signed: bool = False
-    """Weights in [-1, 1] instead of [0, 1]."""
-    max_iterations: int = 100
+    max_iterations: int = 200
+    """Of weights and components in turn: about twice what a full-size head needs from scratch."""
     tolerance: float = 1e-4
-    """Stop when the objective changes by less than this share of itself an iteration, over `WINDOW` iterations."""
+    """Stop when the objective changes by less than this fraction of itself per iteration, over `WINDOW` iterations."""
     sweeps: int = 3
     """Passes over the columns of W in every weight update; the paper's is 1."""
     momentum: float = 0.7
@@ -68,6 +66,30 @@ class SldcOptions:
     reseed: bool = True
     """Start dead components anew from the residual."""
     admm: AdmmOptions = field(default_factory=AdmmOptions)
+
+
+@dataclass(frozen=True)
+class SldcOptions:
+    """Which components are asked for."""
+
+    k: int
+    """Number of components."""
+    lambda_: float = 1.0
+    """Weight λ of the penalty; the same number means the same sparsity for every support map."""
+    distance: Distance = "relative"
+    """Unit of a support map's parameters: the largest distance on the mesh, or millimetres."""
+    weights: SldcWeights = "nonnegative"
+    """In [0, 1] with maximum 1, or, `signed`, in [-1, 1] with largest magnitude 1."""
+    centers: Sequence[int] = ()
+    """Vertices around which the first components stay; the others find their own."""
+    symmetric: bool = False
+    """Whether components off the middle of the face come in left/right pairs."""
+    solver: SolverOptions = field(default_factory=SolverOptions)
+
+    @property
+    def signed(self) -> bool:
+        """Whether weights may be negative."""
+        return self.weights == "signed"
 
 
 @dataclass(frozen=True)
@@ -94,19 +116,26 @@ class Start:
 
 
 def sparse_localized_components(
-    engine: Engine, locate: Locate, options: SldcOptions, priors: CenterPriors | None = None, start: Start | None = None
+    engine: Engine,
+    locate: Locate,
+    options: SldcOptions,
+    mirror: NDArray[np.int64] | None = None,  # [N]
+    start: Start | None = None,
 ) -> LocalComponents:
-    """Run SLDC on the rows that `engine` holds, from `start` or from scratch, centres as `priors` ask.
+    """Run SLDC on the rows that `engine` holds, from `start` or from scratch.
 
-    Raises InputError when all frames equal the rest shape.
+    What the options say of the mesh is given on it: their unit of distance is that of `locate`, and `mirror` is the
+    mirror image of every Gaussian where components come in pairs. Raises InputError when all frames equal the rest
+    shape.
     """
     with threadpool_limits(limits=1):
-        return _minimize(engine, locate, options, priors or CenterPriors(), start)
+        return _minimize(engine, locate, options, CenterPriors(tuple(options.centers), mirror), start)
 
 
 def _minimize(
     engine: Engine, locate: Locate, options: SldcOptions, priors: CenterPriors, start: Start | None
 ) -> LocalComponents:
+    solver = options.solver
     energies = engine.energies()
     total = float(energies.sum())
     if not total > 0:
@@ -119,27 +148,27 @@ def _minimize(
     else:
         W, centers = start.W.astype(np.float64), Centers(options.k, priors, engine.count, start.places)
         engine.load(start.C)
-    rho = options.admm.rho or max(0.2 * float((W**2).sum(axis=0).mean()), 1e-3)
+    rho = solver.admm.rho or max(0.2 * float((W**2).sum(axis=0).mean()), 1e-3)
     state = engine.products()
     objective: list[float] = []
     reseeds = np.zeros(options.k, dtype=np.int64)
     supports = _Supports(engine, locate, options)
-    inertia = _Inertia(options)
+    inertia = _Inertia(solver.momentum, signed=options.signed)
     since = 0  # first iteration after the last intervention
-    while len(objective) < options.max_iterations and not _converged(objective[since:], options.tolerance):
-        for _ in range(options.sweeps):
+    while len(objective) < solver.max_iterations and not _converged(objective[since:], solver.tolerance):
+        for _ in range(solver.sweeps):
             update_weights(W, state.gram, state.projection, signed=options.signed)
         inertia.extrapolate(W)
         supports.move(centers.vertices)
-        centers.follow(state.peaks, np.where(supports.at(state.peaks) > options.slack, state.heights, 0.0))
+        centers.follow(state.peaks, np.where(supports.at(state.peaks) > solver.slack, state.heights, 0.0))
         supports.move(centers.vertices)
-        state = engine.improve(W, rho, options.admm)
+        state = engine.improve(W, rho, solver.admm)
         residual = total - 2 * float(np.vdot(W, state.projection)) + float(np.vdot(W.T @ W, state.gram))
         objective.append(residual + state.penalty)
         logger.info("iteration %d: objective %.6g, %.1f ADMM steps", len(objective), objective[-1], state.steps)
         if len(objective) > 1 and objective[-1] > objective[-2]:
             inertia.restart()
-        if options.reseed and 2 * len(objective) < options.max_iterations:
+        if solver.reseed and 2 * len(objective) < solver.max_iterations:
             dead = np.flatnonzero(((np.diag(state.gram) <= DEAD) | ~W.any(axis=0)) & (reseeds < MAX_RESEEDS))
             reseeds[dead] += 1
             for k in dead.tolist():
@@ -156,7 +185,7 @@ def _minimize(
         C=engine.components()[order].astype(np.float32, copy=False),
         places=centers.places(order),
         objective=np.array(objective),
-        converged=_converged(objective[since:], options.tolerance),
+        converged=_converged(objective[since:], solver.tolerance),
         reseeded=int(reseeds.sum()),
     )
 
@@ -185,13 +214,13 @@ class _Supports:
 class _Inertia:
     """The extrapolation of the weights along their last change."""
 
-    def __init__(self, options: SldcOptions) -> None:
-        self._options = options
+    def __init__(self, momentum: float, *, signed: bool) -> None:
+        self._first, self._signed = momentum, signed
         self.restart()
 
     def restart(self) -> None:
         """Forget the last change and begin with the first momentum again."""
-        self._momentum = self._options.momentum
+        self._momentum = self._first
         self._last: NDArray[np.float64] | None = None
 
     def extrapolate(self, W: NDArray[np.float64]) -> None:
@@ -200,7 +229,7 @@ class _Inertia:
         if self._last is not None and self._momentum > 0:
             W += self._momentum * (updated - self._last)
             for k in range(W.shape[1]):
-                W[:, k] = project_weights(W[:, k], signed=self._options.signed)
+                W[:, k] = project_weights(W[:, k], signed=self._signed)
             self._momentum = min(self._momentum * MOMENTUM_GROWTH, MOMENTUM_LIMIT)
         self._last = updated
 

@@ -1,9 +1,9 @@
-"""Support maps around vertices of a mesh; the maps themselves are in `splatrig.config.sldc`."""
+"""Support maps around vertices of a mesh; the maps themselves are in `splatrig.config.support_maps`."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.config.sldc import SupportMap
+from splatrig.config.support_maps import SupportMap
 from splatrig.io.errors import InputError
 from splatrig.mesh.geodesic import GeodesicSolver
 

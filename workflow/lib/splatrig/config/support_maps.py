@@ -75,5 +75,7 @@ class SupportMaps(Section):
         return {name: value for name in SUPPORT_MAPS if (value := getattr(self, name)) is not None}
 
 
-SUPPORT_MAPS: tuple[str, ...] = tuple(SupportMaps.model_fields)
-"""Names of the support maps, in file names too."""
+SUPPORT_MAPS: dict[str, type[SupportMap]] = {
+    name: type(field.default) for name, field in SupportMaps.model_fields.items()
+}
+"""Name of a support map, in the configuration and in file names, to what it is."""

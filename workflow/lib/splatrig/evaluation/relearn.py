@@ -16,9 +16,9 @@ from splatrig.components.component_file import Components
 from splatrig.components.local import local_components
 from splatrig.components.matrix import in_memory
 from splatrig.components.pca import principal_components
+from splatrig.components.sldc import SldcOptions
 from splatrig.config.choices import Rest
-from splatrig.config.models import MbspcaConfig
-from splatrig.config.sldc import SldcConfig
+from splatrig.config.support_maps import SupportMap
 from splatrig.evaluation.attribute_rows import AttributeRows
 from splatrig.evaluation.left_out import add_folds, fold_errors
 from splatrig.evaluation.measures import attribute_error, rms
@@ -37,17 +37,18 @@ class Learner:
     rest: Rest
     level: Level
     seed: int
-    sldc: SldcConfig | None = None
-    """For methods of that family."""
-    mbspca: MbspcaConfig | None = None
-    """For methods of that family."""
+    sldc: SldcOptions | None = None
+    """For methods of that family, with `support`; their number of components is asked for with each learning."""
+    support: SupportMap | None = None
+    alpha: float | None = None
+    """L1 penalty of sparse PCA, for methods of that family."""
 
     def learn(
         self, method: str, data: AttributeRows, rows: NDArray[np.int64], k: int, lambda_: float | None = None
     ) -> Components:
         """Return `k` components of `method` (the name of a component file) from the `rows` of `data`.
 
-        The neutral must be among the rows. `lambda_` replaces the configured weight of SLDC's penalty; of its fixed
+        The neutral must be among the rows. `lambda_` replaces the weight of SLDC's penalty; of its fixed
         centres, fewer components have the first ones.
         """
         attribute = method.rsplit("_", 1)[1]
@@ -58,13 +59,13 @@ class Learner:
         elif method.startswith("mbspca_"):
             from splatrig.components.mbspca import sparse_principal_components  # scikit-learn takes half a second
 
-            assert self.mbspca is not None
-            found = sparse_principal_components(matrix, k, self.mbspca.alpha, self.seed, self.rest)
+            assert self.alpha is not None
+            found = sparse_principal_components(matrix, k, self.alpha, self.seed, self.rest)
         else:
-            assert self.sldc is not None
+            assert self.sldc is not None and self.support is not None
             weight = self.sldc.lambda_ if lambda_ is None else lambda_
-            config = replace(self.sldc, k=k, centers=self.sldc.centers[:k], lambda_=weight)
-            found = local_components(matrix, self.level, config, method.split("_")[1], self.rest)
+            options = replace(self.sldc, k=k, centers=self.sldc.centers[:k], lambda_=weight)
+            found = local_components(matrix, self.level, options, self.support, self.rest)
         return found.components(
             faces=self.level.faces, face_mask=self.level.mask, frames=[data.frames[row] for row in rows]
         )

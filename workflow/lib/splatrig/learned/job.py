@@ -10,7 +10,7 @@ import torch
 from splatrig.components.assemble import named
 from splatrig.components.component_file import read_components, write_components
 from splatrig.config.models import LearnedConfig, TrainingConfig, from_mapping
-from splatrig.config.sldc import SldcConfig
+from splatrig.config.support_maps import SUPPORT_MAPS
 from splatrig.fitting.checkpoint import Checkpoints, key_of
 from splatrig.fitting.world import World
 from splatrig.io.files import as_paths, first_path
@@ -66,9 +66,10 @@ def learn_rig(job: LearnedJob, device: torch.device) -> None:
     family, seed = params["family"], params["seed"]
     files = {name: as_paths(inputs[name])[0] for name in ("cameras", "template", "neutral", "frames")}
     subject = Subject.open(**files, plates=first_path(inputs["plates"]))
-    sldc = from_mapping(SldcConfig, params["sldc"]) if params["sldc"] else None  # only local rigs have one
+    local = config.local  # whose support map only local rigs have
+    support_map = SUPPORT_MAPS[local.map](**params["support_map"]) if params["support_map"] else None
     begun = first_path(inputs["start"])
-    start = rig_start(config, sldc, subject, read_components(begun) if begun else None, family, seed)
+    start = rig_start(config, support_map, subject, read_components(begun) if begun else None, family, seed)
     plan = learned_plan(config, training, params["background"], family, start, subject.pixel_size)
     output = Path(job.output)
     kept = Checkpoints(output.parent, key_of(params, paths=job.files))

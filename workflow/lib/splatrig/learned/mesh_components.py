@@ -15,7 +15,8 @@ from splatrig.components.component_file import Components, Origin
 from splatrig.components.local import local_components
 from splatrig.components.matrix import Decomposition, in_memory, standardize
 from splatrig.components.pca import principal_components
-from splatrig.config.sldc import SldcConfig
+from splatrig.components.sldc import SldcOptions
+from splatrig.config.support_maps import SupportMap
 from splatrig.dataset.dataset import read_tracked_mesh
 from splatrig.fitting.initialize import moved_by_mesh
 from splatrig.gaussians.gaussians import Gaussians
@@ -76,10 +77,10 @@ def mesh_pca(rows: MeshRows, k: int, level: Level, threads: int = 1) -> Componen
     return _with_turns(rows, found, level)
 
 
-def mesh_sldc(rows: MeshRows, config: SldcConfig, support: str, level: Level, threads: int = 1) -> Components:
+def mesh_sldc(rows: MeshRows, options: SldcOptions, support: SupportMap, level: Level, threads: int = 1) -> Components:
     """Return the sparse localised components of the positions about the neutral, with their turns."""
     matrix = in_memory({"xyz": rows.xyz}, rows.neutral_row)
-    found = local_components(matrix, level, config, support, "neutral", threads)
+    found = local_components(matrix, level, options, support, "neutral", threads)
     return _with_turns(rows, found, level)
 
 

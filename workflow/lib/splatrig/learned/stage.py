@@ -13,11 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from splatrig.components.component_file import Components, Origin, Solver
-from splatrig.components.local import support_map
 from splatrig.components.support import Locality
 from splatrig.config.choices import Role
 from splatrig.config.models import LearnedConfig, TrainingConfig
-from splatrig.config.sldc import SldcConfig
+from splatrig.config.support_maps import SupportMap
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.decoding import cores
@@ -145,13 +144,16 @@ def learned_plan(
 
 def rig_start(
     config: LearnedConfig,
-    sldc: SldcConfig | None,
+    support_map: SupportMap | None,
     subject: Subject,
     components: Components | None,
     family: str,
     seed: int,
 ) -> RigStart:
-    """Return the rig that a family starts from; `components` is None for a random start, `sldc` for global rigs."""
+    """Return the rig that a family starts from.
+
+    `components` is None for a random start, `support_map` for global rigs.
+    """
     names = subject.names("train")
     neutral_row, bounded = subject.neutral_row(names), family == "local"
     attributes, template = tuple(config.attributes), subject.template
@@ -165,7 +167,7 @@ def rig_start(
             raise InputError(
                 "learned rig: the components to start from are of other training frames; compute them again."
             )
-        support, penalty = _locality(config, sldc, subject, components) if bounded else (None, None)
+        support, penalty = _locality(config, support_map, subject, components) if bounded else (None, None)
         start = start_from_components(
             components,
             subject.neutral,
@@ -182,7 +184,7 @@ def rig_start(
 
 
 def _locality(
-    config: LearnedConfig, sldc: SldcConfig | None, subject: Subject, components: Components
+    config: LearnedConfig, support_map: SupportMap | None, subject: Subject, components: Components
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32] | None]:  # [K, M] each
     """Return where local components of M vertices may act, and how much they are penalised there.
 
@@ -190,10 +192,10 @@ def _locality(
     """
     if config.local.support == "hard":
         return moved_gaussians(components), None
-    assert sldc is not None  # local rigs have it
+    assert support_map is not None  # local rigs have it
     level = subject.template.levels[subject.template.level_of(len(components.face_mask))]
     solver = GeodesicSolver(level.vertices, level.faces)
-    locality = Locality(solver, support_map(sldc, config.local.map), components.distance_unit_mm or 1.0)
+    locality = Locality(solver, support_map, components.distance_unit_mm or 1.0)
     assert components.centers is not None  # SLDC has them
     penalty = locality.rows(components.centers)
     return penalty < 1.0, penalty
