@@ -1,6 +1,5 @@
 import hashlib
 import json
-from dataclasses import replace
 
 import pytest
 

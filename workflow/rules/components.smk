@@ -23,7 +23,7 @@ rule pca:
     params:
         attributes=attributes_side_by_side,
         k=K,
-        weights=CFG.components.pca.weights,
+        weights=CFG.components.pca_weights,
         rest=CFG.components.rest,
         data_matrix=CFG.components.data_matrix,
         lib=lib("pca.py"),
@@ -53,7 +53,7 @@ rule mbspca:
     params:
         attributes=attributes_side_by_side,
         k=SPARSE_K,
-        alpha=CFG.components.mbspca.alpha,
+        alpha=CFG.components.mbspca_sparsity,
         rest=CFG.components.rest,
         data_matrix=CFG.components.data_matrix,
         seed=CFG.seed,
@@ -89,7 +89,7 @@ rule sldc:
         attributes=attributes_side_by_side,
         support="{support}",
         support_map=lambda wildcards: support_map(wildcards.support),
-        sldc=sldc_options(CFG.components.sldc.k, CFG.components.sldc.lambda_),
+        sldc=sldc_options(CFG.components.sldc.sparsity),
         rest=CFG.components.rest,
         data_matrix=CFG.components.data_matrix,
         lib=lib("sldc.py"),

@@ -14,8 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from splatrig.capture import archive as tar
 from splatrig.capture.download import HEAD_REQUESTS, Client, MissingError
 from splatrig.capture.release import (
