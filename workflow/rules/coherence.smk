@@ -38,7 +38,10 @@ use rule fit_expression as fit_expression_alone with:
     benchmark:
         benchmarks("recipes/original/{expression}.tsv")
     params:
-        training=training_params(replace(CFG.training, recipe="original")),
+        recipe="original",
+        steps=CFG.training.original_steps,
+        sh_degree=CFG.training.sh_degree,
+        rasterizer=CFG.training.rasterizer,
         background=CFG.capture.background,
         expression="{expression}",
         seed=CFG.seed,

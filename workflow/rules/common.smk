@@ -10,7 +10,7 @@ from splatrig.capture.release import available_segments, choose_segments
 from splatrig.capture.demo.rig import camera_names
 from splatrig.capture.krt import read_krt
 from splatrig.components.fields import ATTRIBUTE_OF, ATTRIBUTES
-from splatrig.config.models import Refit, Steps, level_names, to_mapping
+from splatrig.config.models import level_names, to_mapping
 from splatrig.config.checks import check_config, check_families, check_names, load_config
 from splatrig.config.rasterizers import BACKENDS
 from splatrig.config.sldc import SUPPORT_MAPS
@@ -182,16 +182,9 @@ def fit_threads(cpu):
     return max(2, min(16, given["_cores"] // max(1, given["gpu"])))
 
 
-def training_params(training=CFG.training):
-    """The training section without what no result depends on."""
-    original_steps = training.original_steps if training.recipe == "original" else 1
-    return to_mapping(replace(training, checkpoint_steps=0, original_steps=original_steps))
-
-
-def training_of_neutral():
-    """The training section without what only the other frames depend on."""
-    steps = Steps(neutral=CFG.training.steps.neutral, frame=CFG.training.steps.neutral)
-    return training_params(replace(CFG.training, steps=steps, frame_rate_factor=1.0, refit=Refit(0.0, 1.0)))
+def fit_steps(steps):
+    """The steps of a fit that takes `steps` by the recipe `warm`."""
+    return CFG.training.original_steps if CFG.training.recipe == "original" else steps
 
 
 def stage_plates():

@@ -119,8 +119,9 @@ rule track_photographs:
         gpu=gpu(),
     params:
         name="{expression}/{frame}",
-        solve=to_mapping(CFG.learned.solve),
-        training=learned_training(),
+        solve_steps=CFG.learned.solve.steps,
+        sh_degree=CFG.training.sh_degree,
+        rasterizer=CFG.training.rasterizer,
         background=CFG.capture.background,
         device=CFG.device,
         lib=lib("track_photographs.py"),

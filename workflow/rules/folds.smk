@@ -86,7 +86,7 @@ rule pca_without:
     params:
         fold="{fold}",
         attributes=CFG.components.attributes,
-        pca=to_mapping(replace(CFG.components.pca, k=CFG.learned.k)),
+        pca=to_mapping(CFG.components.pca),
         rest=CFG.components.rest,
         lib=lib("pca_without.py"),
     message:
@@ -125,8 +125,9 @@ rule evaluate_fold:
         fold="{fold}",
         method="{method}",
         level=FINEST,
-        solve=to_mapping(CFG.learned.solve),
-        training=learned_training(),
+        solve_steps=CFG.learned.solve.steps,
+        sh_degree=CFG.training.sh_degree,
+        rasterizer=CFG.training.rasterizer,
         background=CFG.capture.background,
         device=CFG.device,
         lib=lib("evaluate_fold.py"),

@@ -28,10 +28,11 @@ rule fit_neutral:
         mem_mb=memory(3000),
         runtime=60,
         gpu=gpu(),
-        # not among the params, which rerun: no result depends on it
-        checkpoint_steps=CFG.training.checkpoint_steps,
     params:
-        training=training_of_neutral(),
+        recipe=CFG.training.recipe,
+        steps=fit_steps(CFG.training.steps.neutral),
+        sh_degree=CFG.training.sh_degree,
+        rasterizer=CFG.training.rasterizer,
         background=CFG.capture.background,
         expression=CFG.capture.neutral,
         seed=CFG.seed,
@@ -74,10 +75,11 @@ rule fit_expression:
         mem_mb=memory(3000),
         runtime=120,
         gpu=gpu(),
-        # not among the params, which rerun: no result depends on it
-        checkpoint_steps=CFG.training.checkpoint_steps,
     params:
-        training=training_params(),
+        recipe=CFG.training.recipe,
+        steps=fit_steps(CFG.training.steps.frame),
+        sh_degree=CFG.training.sh_degree,
+        rasterizer=CFG.training.rasterizer,
         background=CFG.capture.background,
         expression="{expression}",
         seed=CFG.seed,

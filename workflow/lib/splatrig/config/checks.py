@@ -60,7 +60,6 @@ def load_config(raw: Mapping[str, Any], schema: Mapping[str, Any]) -> Config:
         raise InputError(_sentence(error, schema["$defs"]))
     config = from_mapping(Config, complete)
     _check_known("components.sldc.supports", config.components.sldc.supports, SUPPORT_MAPS)
-    _check_known("learned.local.map", [config.learned.local.map], SUPPORT_MAPS)
     return config
 
 
@@ -78,7 +77,6 @@ def check_names(
     _check_known("capture.source", [config.capture.source], sources)
     _check_known("training.rasterizer", [config.training.rasterizer], ["auto", *rasterizers])
     _check_known("components.attributes", config.components.attributes, driving)
-    _check_known("learned.attributes", config.learned.attributes, driving)
     _check_known("components.sldc.attribute", [config.components.sldc.attribute], [*attributes, "all"])
 
 
@@ -260,12 +258,11 @@ def check_config(
             f"learned.batch.frames: got {config.learned.batch.frames}, expected a multiple of learned.devices = "
             f"{config.learned.devices}: every device takes as many of a step's frames."
         )
-    for key, attributes in (("components", components.attributes), ("learned", config.learned.attributes)):
-        if "xyz" not in attributes:
-            raise InputError(
-                f"{key}.attributes: got [{', '.join(attributes)}], expected xyz among them: rigs move centres, "
-                "and are measured by them."
-            )
+    if "xyz" not in components.attributes:
+        raise InputError(
+            f"components.attributes: got [{', '.join(components.attributes)}], expected xyz among them: rigs move "
+            "centers, and are measured by them."
+        )
     _check_shown(config, expressions)
     if cameras is not None:
         _check_cameras(config, cameras)
@@ -286,7 +283,6 @@ def _check_component_sizes(config: Config, train: Sequence[str], tracked: Mappin
     about_rest = (frames - 1, "one less than there are training frames, for the rest shape")
     bounds = {
         "components.pca.k": (components.pca.k, *about_rest),
-        **({"learned.k": (config.learned.k, *about_rest)} if config.learned.families else {}),
         "components.mbspca.k": (components.mbspca.k, frames, "the training frames"),
         "components.sldc.k": (components.sldc.k, frames, "the training frames"),
     }
@@ -298,7 +294,7 @@ def _check_component_sizes(config: Config, train: Sequence[str], tracked: Mappin
         raise InputError(f"{'; '.join(large)} ({counted}).")
     placed = {"components.sldc.k": components.sldc.k}
     if "local" in config.learned.families:
-        placed["learned.k"] = config.learned.k
+        placed["components.pca.k"] = components.pca.k
     for key, k in placed.items():
         if len(components.sldc.centers) > k:
             raise InputError(
@@ -333,15 +329,11 @@ def _check_folds(config: Config, train_expressions: int) -> None:
             f"evaluation.learned_folds: got {count}, expected at most {train_expressions - 1}, the expressions to "
             "learn from without the neutral's, which is never left out."
         )
-    if count and config.learned.start == "rows":
-        raise InputError(
-            f"evaluation.learned_folds: got {count}, but with learned.start: rows rigs start from components of all "
-            "fitted frames, those left out among them; set learned.start to mesh, or evaluation.learned_folds to 0."
-        )
-    if count and config.learned.k >= frames:
+    k = config.components.pca.k
+    if count and k >= frames:
         raise InputError(
             f"evaluation.learned_folds: got {count}, but without one expression there are {frames} training frames, "
-            f"of which the rest shape takes one, and learned.k is {config.learned.k}; lower learned.k to {frames - 1}, "
+            f"of which the rest shape takes one, and components.pca.k is {k}; lower components.pca.k to {frames - 1}, "
             "or set evaluation.learned_folds to 0."
         )
 

@@ -18,9 +18,7 @@ Checksums = Literal["required", "if_listed"]
 DemoPerson = Literal["first", "second"]
 
 Recipe = Literal["warm", "original"]
-Backdrop = Literal["black", "random"]
 
-AppearanceAttribute = Literal["opacity", "f_rest"]
 Rest = Literal["neutral", "mean"]
 """What weights of zero give."""
 DataMatrixStorage = Literal["store", "link", "omit"]
@@ -29,8 +27,6 @@ SldcWeights = Literal["nonnegative", "signed"]
 Distance = Literal["relative", "mm"]
 
 LearnedFamily = Literal["global", "local"]
-LearnedStart = Literal["mesh", "rows", "random"]
-LearnedSupport = Literal["hard", "soft"]
 
 Smoothing = Literal["none", "gaussian", "savgol"]
 CameraPath = Literal["orbit", "cameras", "fixed"]

@@ -10,9 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from splatrig.config.choices import (
-    AppearanceAttribute,
     Axes,
-    Backdrop,
     Background,
     CameraPath,
     Checksums,
@@ -24,8 +22,6 @@ from splatrig.config.choices import (
     FrameSelection,
     Holes,
     LearnedFamily,
-    LearnedStart,
-    LearnedSupport,
     LevelName,
     PcaWeights,
     Recipe,
@@ -132,39 +128,6 @@ class Steps:
 
 
 @dataclass(frozen=True)
-class Rates:
-    """Learning rates by raw parameter."""
-
-    means: float
-    quats: float
-    log_scales: float
-    logit_opacities: float
-    sh0: float
-    shN: float
-
-
-@dataclass(frozen=True)
-class InitialShape:
-    """How large, flat and opaque the first Gaussians of the neutral are."""
-
-    tangent_scale: float
-    """Standard deviation along the surface, in mean edge lengths."""
-    normal_scale: float
-    """Standard deviation along the normal, in mean edge lengths."""
-    opacity: float
-
-
-@dataclass(frozen=True)
-class Refit:
-    """When a frame is fitted once more because it came out far worse than the others of its expression."""
-
-    below_db: float
-    """Training-camera PSNR in the mask below the median of the others by more than this; 0: never."""
-    steps_factor: float
-    """Times the steps of other frames."""
-
-
-@dataclass(frozen=True)
 class TrainingConfig:
     """`training`: the recipe of the fits."""
 
@@ -172,19 +135,8 @@ class TrainingConfig:
     rasterizer: str
     """`auto` or a name of `splatrig.config.rasterizers.BACKENDS`."""
     steps: Steps
-    rates: Rates
-    frame_rate_factor: float
-    final_rate: float
     sh_degree: int
-    backdrop: Backdrop
-    initial: InitialShape
     original_steps: int
-    plateau: float
-    refit: Refit
-    checkpoint_steps: int
-    lambda_dssim: float
-    drift_weight: float
-    size_weight: float
 
 
 @dataclass(frozen=True)
@@ -342,15 +294,6 @@ class LearnedBatch:
     """`learned.batch`: the size of one step."""
 
     frames: int
-    cameras: int
-
-
-@dataclass(frozen=True)
-class LearnedAppearance:
-    """`learned.appearance`: a block of components of its own."""
-
-    attributes: list[AppearanceAttribute]
-    k: int
 
 
 @dataclass(frozen=True)
@@ -358,10 +301,6 @@ class LearnedLocal:
     """`learned.local`: what only local components need."""
 
     lambda_: float
-    map: str
-    """A name of `splatrig.config.sldc.SUPPORT_MAPS`."""
-    support: LearnedSupport
-    sparsity: float
 
 
 @dataclass(frozen=True)
@@ -369,7 +308,6 @@ class LearnedSolve:
     """`learned.solve`: how weights of unseen frames are found from photographs."""
 
     steps: int
-    rate: float
 
 
 @dataclass(frozen=True)
@@ -377,26 +315,13 @@ class LearnedConfig:
     """`learned`: rigs learned through the rasteriser."""
 
     families: list[LearnedFamily]
-    k: int
-    start: LearnedStart
     level: LevelName | None
-    attributes: list[str]
-    appearance: LearnedAppearance
     steps: int
     devices: int
     batch: LearnedBatch
-    rate_factor: float
-    base_rate_factor: float
-    weight_rate: float
-    final_rate: float
-    ridge: float
-    smoothness: float
     back_faces: float
     dropout: float
-    check_every: int
-    validation_pairs: int
     memory_gib: float
-    passes: int
     local: LearnedLocal
     solve: LearnedSolve
 
