@@ -67,7 +67,7 @@ rule all:
         ),
         expand(
             results(f"components/{FINEST}/sldc_{{support}}_{CFG.components.sldc.attribute}.h5"),
-            support=CFG.components.sldc.supports,
+            support=SUPPORTS,
         ),
         expand(results("components/{level}/upsampled_pca_all.h5"), level=LEVELS[:-1]),
         learned_rig_files(),

@@ -19,9 +19,9 @@ PRESETS = sorted((ROOT / "workflow" / "presets").glob("*.yaml"))
 HEADER = """# Configuration
 
 A configuration of your own, given with `--configfile my.yaml`, names a preset and what differs from it. An unknown
-key, a wrong type or a value out of bounds ends the run before anything is written. Editors that know JSON schemas complete and
-check keys with [config.schema.json](config.schema.json): a first line `# yaml-language-server: $schema=PATH` tells
-where it is.
+key, a wrong type or a value out of bounds ends the run before anything is written. Editors that know JSON schemas
+complete and check keys with [config.schema.json](config.schema.json): a first line
+`# yaml-language-server: $schema=PATH` tells where it is.
 
 """
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from splatrig.components.component_file import Components
 from splatrig.components.rig import Rig
 from splatrig.components.weights import weights_of_displacements
-from splatrig.config.models import LearnedSolve
 from splatrig.control.fit import tracked_displacements, weights_of_gaussians
 from splatrig.control.photographs import weights_from_frame_photographs
 from splatrig.gaussians.gaussians import Gaussians
@@ -114,7 +113,7 @@ def test_weights_come_back_from_the_photographs_of_one_frame_even_where_its_mesh
     name, truth = "E002/000015", learned_subject.WEIGHTS[5]
     neutral, frame = (tmp_path / "dataset" / place for place in ("E000/000000/000000.obj", f"{name}/000015.obj"))
     frame.write_bytes(neutral.read_bytes())  # as if tracking had missed the expression: the search starts at 0
-    comparison = Comparison(subject, RENDER, LearnedSolve(60, 0.1), torch.device("cpu"))
+    comparison = Comparison(subject, RENDER, 120, torch.device("cpu"))
     found = weights_from_frame_photographs(comparison, components, name)
     assert np.abs(found - truth).max() < FROM_PHOTOGRAPHS
     with pytest.raises(InputError, match=r"frame E009/000000: is not in frames\.csv"):

@@ -6,7 +6,6 @@ import pytest
 import torch
 from PIL import Image
 
-from splatrig.config.models import LearnedBatch
 from splatrig.dataset.dataset import Frame
 from splatrig.dataset.photographs import Photographs, pairs_in_memory
 from splatrig.fitting.schedule import Schedule, stream
@@ -33,7 +32,7 @@ def frames(tmp_path: Path) -> list[Frame]:
 
 
 def shown(steps: list) -> list:
-    return [[[(shot.frame, shot.view.camera) for shot in group] for group in step] for step in steps]
+    return [[(shot.frame, shot.view.camera) for shot in step] for step in steps]
 
 
 def pairs(count: int = 4) -> list[tuple[int, int]]:
@@ -69,12 +68,12 @@ def test_a_plate_is_cropped_like_its_photograph(frames: list, tmp_path: Path) ->
 
 
 def test_the_stream_follows_the_schedule_and_resumes_anywhere(frames: list) -> None:
-    schedule = Schedule(pairs(), LearnedBatch(2, 1), seed=0, window_pairs=2, passes=2)
-    lanes = [[group for window in islice(schedule.windows(lane), 8) for group in window.steps] for lane in range(2)]
+    schedule = Schedule(pairs(), 2, seed=0, window_pairs=2, passes=2)
+    lanes = [[pair for window in islice(schedule.windows(lane), 8) for pair in window.steps] for lane in range(2)]
     expected = list(zip(*lanes, strict=True))[:16]
     with Photographs(frames, workers=2) as photographs:
         got = shown(list(islice(stream(photographs, schedule, range(2)), 16)))
-    assert got == [[[(frame, CAMERAS.names[camera]) for frame, camera in g] for g in step] for step in expected]
+    assert got == [[(frame, CAMERAS.names[camera]) for frame, camera in step] for step in expected]
     for first in (1, 5, 11):
         with Photographs(frames, workers=2) as photographs:
             resumed = stream(photographs, schedule, range(2), first)
@@ -82,7 +81,7 @@ def test_the_stream_follows_the_schedule_and_resumes_anywhere(frames: list) -> N
 
 
 def test_whoever_shares_the_lanes_the_steps_are_the_same(frames: list) -> None:
-    schedule = Schedule(pairs(), LearnedBatch(4, 1), seed=0)
+    schedule = Schedule(pairs(), 4, seed=0)
     with Photographs(frames, workers=2) as photographs:
         together = shown(list(islice(stream(photographs, schedule, range(4)), 9)))
         halves = [shown(list(islice(stream(photographs, schedule, own), 9))) for own in (range(2), range(2, 4))]
@@ -90,7 +89,7 @@ def test_whoever_shares_the_lanes_the_steps_are_the_same(frames: list) -> None:
 
 
 def test_no_more_than_two_windows_are_held(frames: list) -> None:
-    schedule = Schedule(pairs(), LearnedBatch(1, 1), seed=0, window_pairs=3)
+    schedule = Schedule(pairs(), 1, seed=0, window_pairs=3)
     with Photographs(frames, workers=2) as photographs:
         for _ in islice(stream(photographs, schedule, [0]), 30):
             assert len(photographs._held) <= 6
@@ -101,7 +100,7 @@ def test_what_fits_is_decoded_once(frames: list, monkeypatch: pytest.MonkeyPatch
     original = Photographs._decode
     monkeypatch.setattr(Photographs, "_decode", lambda self, pair: decoded.append(pair) or original(self, pair))
     with Photographs(frames, workers=1) as photographs:
-        list(islice(stream(photographs, Schedule(pairs(), LearnedBatch(1, 1), seed=0), [0]), 40))
+        list(islice(stream(photographs, Schedule(pairs(), 1, seed=0), [0]), 40))
     assert sorted(decoded) == sorted(pairs())
 
 

@@ -19,10 +19,9 @@ from splatrig.evaluation.left_out import (
 )
 from splatrig.evaluation.scene import FrameViews, Scene
 from splatrig.evaluation.table import METHOD_COLUMNS, pick
-from splatrig.fitting.recipe import render_options
 from splatrig.learned.compare import Comparison
 from support import planted, tiny
-from support.subject import bulged, learned_config, sides_of, write_subject
+from support.subject import bulged, sides_of, write_subject
 
 
 def test_a_shift_is_that_error_in_millimetres():
@@ -115,8 +114,7 @@ def shown(tmp_path_factory):
     X = components.rows(true)
     data = AttributeRows(X, frames, np.arange(6) < 5, 0, reach_of(X[:, : 3 * count], 0))
     fold = Fold("learned_local", "subd1", components, data, "E002")
-    view = render_options(tiny.config(), "silhouette")
-    comparison = Comparison(subject, view, learned_config().solve, torch.device("cpu"))
+    comparison = Comparison(subject, tiny.RENDER, 30, torch.device("cpu"))
     held_out = subject.cameras.select(subject.cameras.held_out)
     scene = Scene(neutral, template, FrameViews(Dataset(subject.dataset.folder, held_out)))
     return fold, fold.solve(comparison), scene

@@ -4,7 +4,7 @@ import torch
 from scipy.sparse import csr_array
 
 from splatrig.fitting.basis import Carry, Supports, product
-from splatrig.fitting.trainable_rig import BlockStart, RigStart, TrainableRig
+from splatrig.fitting.trainable_rig import BasisStart, RigStart, TrainableRig
 from support import known_rig
 
 
@@ -79,10 +79,10 @@ def test_components_on_a_coarser_level_are_those_of_the_gaussians_carried_there(
     coarse = {name: generator.standard_normal((2, 5, 3)).astype(np.float32) for name in ("means", "sh0")}
     fine = {name: np.stack([operator @ rows for rows in delta]).astype(np.float32) for name, delta in coarse.items()}
     weights = generator.standard_normal((4, 2)).astype(np.float32)
-    blocks = [BlockStart(("means", "sh0"), fine), BlockStart(("means", "sh0"), coarse, carry=operator)]
-    rigs = [TrainableRig(RigStart(base, weights, (block,), 0), known_rig.RATES) for block in blocks]
-    assert rigs[1].blocks[0].values.shape == (2, 5, 6)
-    np.testing.assert_allclose(rigs[1].blocks[0].dense(), rigs[0].blocks[0].dense(), atol=1e-5)
+    starts = [BasisStart(("means", "sh0"), fine), BasisStart(("means", "sh0"), coarse, carry=operator)]
+    rigs = [TrainableRig(RigStart(base, weights, start, 0), known_rig.RATES) for start in starts]
+    assert rigs[1].basis.values.shape == (2, 5, 6)
+    np.testing.assert_allclose(rigs[1].basis.dense(), rigs[0].basis.dense(), atol=1e-5)
     asked = torch.as_tensor(weights[1:3])
     rows = [rig.rows(asked) for rig in rigs]
     upstream = {name: torch.as_tensor(generator.standard_normal(rows[0][name].shape)).float() for name in rows[0]}
@@ -94,6 +94,6 @@ def test_components_on_a_coarser_level_are_those_of_the_gaussians_carried_there(
         np.testing.assert_allclose(rows[1][name].detach(), rows[0][name].detach(), atol=1e-5)
         assert torch.equal(rigs[0].base[name].grad, rigs[1].base[name].grad)
     np.testing.assert_allclose(slopes[1], slopes[0], rtol=1e-4, atol=1e-5)
-    gradients = [rig.blocks[0].values.grad for rig in rigs]
+    gradients = [rig.basis.values.grad for rig in rigs]
     carried = np.stack([operator.T @ rows for rows in gradients[0].numpy()])
     np.testing.assert_allclose(gradients[1], carried, rtol=1e-4, atol=1e-5)

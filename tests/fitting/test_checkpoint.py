@@ -41,9 +41,8 @@ def test_a_damaged_checkpoint_is_as_good_as_none(tmp_path):
     assert checkpoints.read("x") is None
 
 
-def test_a_slot_reads_what_it_kept_and_is_absent_without_an_interval(tmp_path):
+def test_a_slot_keeps_multiples_of_its_steps_when_it_is_time(tmp_path):
     checkpoints = Checkpoints(tmp_path, "k")
-    assert checkpoints.slot("x", 0) is None
     slot = checkpoints.slot("x", 10)
     assert slot.read() is None
     slot.keep(10, lambda: {"a": np.ones(2)})

@@ -9,12 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from splatrig.config.models import LearnedBatch
 from splatrig.dataset.photographs import Photographs, View
 from splatrig.fitting import objective as objective_module
 from splatrig.fitting.compare_view import render_view
 from splatrig.fitting.losses import photometric_loss, size_loss
-from splatrig.fitting.occlusion import ALL, Occlusion
+from splatrig.fitting.occlusion import Occlusion
 from splatrig.fitting.schedule import Shot
 from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.learned.fit import LearnedFit
@@ -31,44 +30,41 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> Planted:
     return known_rig.plant(tmp_path_factory.mktemp("planted"))
 
 
-def taken(learned: LearnedFit, groups: list[list[Shot]], monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
+def taken(learned: LearnedFit, shots: list[Shot], monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
     """Make one step; return the gradients that reach its optimiser, by parameter, and the loss."""
     found: dict[str, Tensor] = {}
 
     def keep(step: int, seen: list[int], slopes: Tensor) -> None:
         assert step == STEP
-        assert seen == sorted({group[0].frame for group in groups})
+        assert seen == sorted({shot.frame for shot in shots})
         found.update({name: t.grad.clone() for name, t in learned.rig.parameters().items() if name != "weights"})
         found["weights"] = slopes.clone()
 
     monkeypatch.setattr(learned.optimizer, "step", keep)
-    learned.fit.step(STEP, groups)
+    learned.fit.step(STEP, shots)
     return found | {"loss": learned.losses.per_step.sum()}
 
 
-def plainly(learned: LearnedFit, groups: list[list[Shot]], plan: LearnedPlan) -> dict[str, Tensor]:
+def plainly(learned: LearnedFit, shots: list[Shot], plan: LearnedPlan) -> dict[str, Tensor]:
     """Return what `taken` returns, by autograd through one picture after the other."""
     rig, objective = learned.rig, learned.fit.objective
     total, background = torch.zeros((), device=rig.device), objective.backdrops.at(STEP)
-    for group in groups:
-        frame = group[0].frame
-        activated = rig.activated(rig.weights[frame : frame + 1])
-        for number, shot in enumerate(group):
-            key = (learned.schedule.seed, 6, STEP, frame, number)
-            shown = plan.occlusion.shown(activated.means[None], objective.normals, shot.view.viewmats, [key])
-            seen = activated if shown is None else replace(activated, opacities=activated.opacities * shown[0])
-            rendered, photographed = render_view(seen, shot.view, plan.render, background)
-            loss = photometric_loss(rendered, photographed, plan.render.lambda_dssim)
-            total = total + loss / len(group) / len(groups)
-        total = total + plan.size_weight * size_loss(activated.scales, objective.inverse_edges) / len(groups)
+    for shot in shots:
+        activated = rig.activated(rig.weights[shot.frame : shot.frame + 1])
+        key = (learned.schedule.seed, 6, STEP, shot.frame, 0)
+        shown = plan.occlusion.shown(activated.means[None], objective.normals, shot.view.viewmats, [key])
+        seen = activated if shown is None else replace(activated, opacities=activated.opacities * shown[0])
+        rendered, photographed = render_view(seen, shot.view, plan.render, background)
+        total = total + photometric_loss(rendered, photographed, plan.render.lambda_dssim) / len(shots)
+        total = total + plan.size_weight * size_loss(activated.scales, objective.inverse_edges) / len(shots)
     names, parameters = zip(*rig.parameters().items(), strict=True)
     gradients = dict(zip(names, torch.autograd.grad(total, parameters), strict=True))
-    gradients["weights"] = gradients["weights"] * len(groups)
+    gradients["weights"] = gradients["weights"] * len(shots)
     return gradients | {"loss": total.detach()}
 
 
-def shots_of(photographs: Photographs, groups: list[list[tuple[int, int]]]) -> list[list[Shot]]:
-    return [[Shot(pair[0], photographs.view(pair)) for pair in group] for group in groups]
+def shots_of(photographs: Photographs, pairs: list[tuple[int, int]]) -> list[Shot]:
+    return [Shot(pair[0], photographs.view(pair)) for pair in pairs]
 
 
 def cropped_unequally(shot: Shot, rows: int, columns: int) -> Shot:
@@ -80,11 +76,11 @@ def cropped_unequally(shot: Shot, rows: int, columns: int) -> Shot:
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("local", [False, True])
 @pytest.mark.parametrize(
-    ("groups", "backdrop", "occlusion"),
+    ("pairs", "backdrop", "occlusion"),
     [
-        ([[(1, 0)]], "black", Occlusion(ALL, 0.0)),
-        ([[(1, 0)], [(4, 2)]], "random", Occlusion(0.2, 0.1)),
-        ([[(2, 0), (2, 5), (2, 1)], [(5, 6)], [(2, 4), (2, 7)], [(0, 1)]], "random", Occlusion(0.2, 0.1)),
+        ([(1, 0)], "black", Occlusion(None, 0.0)),
+        ([(1, 0), (4, 2)], "random", Occlusion(0.2, 0.1)),
+        ([(2, 0), (5, 6), (2, 4), (0, 1), (7, 5), (2, 1)], "random", Occlusion(0.2, 0.1)),
     ],
 )
 def test_a_step_goes_down_the_gradient_of_the_mean_over_its_pictures(
@@ -92,7 +88,7 @@ def test_a_step_goes_down_the_gradient_of_the_mean_over_its_pictures(
     monkeypatch: pytest.MonkeyPatch,
     device: str,
     local: bool,
-    groups: list[list[tuple[int, int]]],
+    pairs: list[tuple[int, int]],
     backdrop: str,
     occlusion: Occlusion,
 ) -> None:
@@ -102,11 +98,11 @@ def test_a_step_goes_down_the_gradient_of_the_mean_over_its_pictures(
     plan = known_rig.plan(local=local, occlusion=occlusion, render=render, size_weight=0.3)
     rig = TrainableRig(known_rig.disturbed(truth, 0, local=local), plan.rates, device)
     with Photographs(truth.frames, device, workers=2, processes=False) as photographs:
-        schedule = known_rig.schedule(truth, LearnedBatch(len(groups), 1))
+        schedule = known_rig.schedule(truth, len(pairs))
         learned = LearnedFit(rig, photographs, schedule, known_rig.surroundings(truth), plan)
-        shots = shots_of(photographs, groups)
-        if len(groups) > 1:
-            shots[1][0] = cropped_unequally(shots[1][0], 40, 37)
+        shots = shots_of(photographs, pairs)
+        if len(pairs) > 1:
+            shots[1] = cropped_unequally(shots[1], 40, 37)
         expected = plainly(learned, shots, plan)
         found = taken(learned, shots, monkeypatch)
     tolerance = 1e-5 if device == "cpu" else 1e-3  # a GPU adds up in another order in every call
@@ -127,7 +123,7 @@ def test_a_gradient_that_is_not_finite_is_left_out_alone(truth: Planted, monkeyp
 
     with known_rig.photographs(truth) as photographs:
         learned = LearnedFit(rig, photographs, known_rig.schedule(truth), known_rig.surroundings(truth), plan)
-        shots = shots_of(photographs, [[(1, 0)], [(4, 2)]])
+        shots = shots_of(photographs, [(1, 0), (4, 2)])
         healthy = taken(learned, shots, monkeypatch)
         monkeypatch.setattr(objective_module, "_posed", poisoned)
         found = taken(learned, shots, monkeypatch)
@@ -166,7 +162,7 @@ def test_a_step_on_a_gpu_starts_few_kernels_and_waits_for_nothing(truth: Planted
     kernels = []
     with Photographs(truth.frames, "cuda", workers=2, processes=False) as photographs:
         learned = LearnedFit(rig, photographs, known_rig.schedule(truth), known_rig.surroundings(truth), plan)
-        shots = shots_of(photographs, [[(1, 0)], [(4, 2)]])
+        shots = shots_of(photographs, [(1, 0), (4, 2)])
         learned.fit.step(0, shots)
         waits = [waits_of(lambda step=step: learned.fit.step(step, shots)) for step in range(1, 6)]
         for step in range(6, 9):

@@ -6,7 +6,6 @@ import pytest
 import torch
 from PIL import Image
 
-from splatrig.config.models import Refit, Steps
 from splatrig.fitting import fitting
 from splatrig.fitting.engine import Fit
 from splatrig.fitting.fitting import FitContext, Fitted, as_stored, fit_expression, fit_neutral, stragglers
@@ -26,13 +25,18 @@ class KilledError(Exception):
 def context(tmp_path_factory) -> FitContext:
     folder = tmp_path_factory.mktemp("dataset")
     dataset = tiny.write_dataset(folder, dict(zip(FRAMES, (0.0, 2.0, 4.0), strict=True)))
-    config = tiny.config(steps=Steps(neutral=30, frame=12), backdrop="random")
-    return FitContext(dataset, tiny.template(), config, "silhouette", 0, torch.device("cpu"), checkpoint_steps=5)
+    plan = tiny.plan(12, render=replace(tiny.RENDER, backdrop="random"))
+    return FitContext(dataset, tiny.template(), plan, 0, torch.device("cpu"), tiny.INITIAL, checkpoint_steps=5)
+
+
+def of_neutral(context: FitContext, steps: int = 30) -> FitContext:
+    """The same with more steps."""
+    return replace(context, plan=replace(context.plan, steps=steps))
 
 
 @pytest.fixture(scope="module")
 def neutral(context, tmp_path_factory) -> FittedFrames:
-    fitted = fit_neutral(context, "E001_Tiny", FRAMES[0], tmp_path_factory.mktemp("events"))
+    fitted = fit_neutral(of_neutral(context), "E001_Tiny", FRAMES[0], tmp_path_factory.mktemp("events"))
     return as_stored(context, "E001_Tiny", [fitted])
 
 
@@ -82,7 +86,7 @@ def test_a_killed_job_goes_on_to_the_same_bits(context, neutral, whole, tmp_path
 
 
 def test_a_killed_neutral_goes_on_to_the_same_bits(context, neutral, tmp_path, monkeypatch):
-    resumable = replace(context, progress=tmp_path / "progress")
+    resumable = replace(of_neutral(context), progress=tmp_path / "progress")
     with monkeypatch.context() as patch:
         _kill_at(patch, 23)
         with pytest.raises(KilledError):
@@ -122,9 +126,10 @@ def test_losses_metrics_and_pictures_are_in_the_event_files(context, neutral, tm
     assert len(events.Tags()["images"]) == 2
 
 
-@pytest.mark.parametrize("background", ["silhouette", "plate"])
-def test_the_warm_up_fits_and_measures_a_patch(context, background):
-    metrics = fitting.warm_up_kernels(replace(context, background=background))
+@pytest.mark.parametrize("backdrop", ["random", "plate"])
+def test_the_warm_up_fits_and_measures_a_patch(context, backdrop):
+    render = replace(tiny.RENDER, backdrop=backdrop)
+    metrics = fitting.warm_up_kernels(replace(context, plan=replace(context.plan, render=render)))
     assert metrics["camera"].tolist() == ["warm-up", "warm-up"]
     assert np.isfinite(metrics["psnr"]).all()
 
@@ -133,7 +138,6 @@ def test_stragglers_are_far_below_the_median_of_the_others():
     assert stragglers([30.0, 30.5, 26.0, 29.5], 3.0) == [2]
     assert stragglers([30.0, 30.5, 28.0, 29.5], 3.0) == []
     assert stragglers([30.0, 26.0], 3.0) == [1]
-    assert stragglers([30.0, 20.0], 0.0) == []
     assert stragglers([20.0], 3.0) == []
 
 
@@ -141,19 +145,19 @@ def test_a_straggler_is_fitted_again_with_more_steps_and_reported(context, neutr
     plain = fitting._fitted
     spoiled = []
 
-    def spoil_once(context, data, start, reference, plan, checkpoints):
+    def spoil_once(context, data, start, reference, checkpoints):
         if data.frame == FRAMES[1] and not spoiled:
             spoiled.append(data.frame)
-            plan = replace(plan, steps=1, rates=replace(plan.rates, means=20.0))
-        return plain(context, data, start, reference, plan, checkpoints)
+            plan = replace(context.plan, steps=1, rates=replace(context.plan.rates, means=20.0))
+            context = replace(context, plan=plan)
+        return plain(context, data, start, reference, checkpoints)
 
     monkeypatch.setattr(fitting, "_fitted", spoil_once)
-    config = replace(context.config, refit=Refit(below_db=3.0, steps_factor=2.0))
-    fitted = fit_expression(replace(context, config=config), "E001_Tiny", FRAMES, neutral, tmp_path)
-    assert [len(frame.losses) for frame in fitted] == [12, 24, 12]
+    fitted = fit_expression(context, "E001_Tiny", FRAMES, neutral, tmp_path)
+    assert [len(frame.losses) for frame in fitted] == [12, 36, 12]
     assert fitted[1].train_psnr > 25
     assert "E001_Tiny/000103: " in caplog.text
-    assert "24 steps instead of 12" in caplog.text
+    assert "36 steps instead of 12" in caplog.text
 
 
 def test_a_camera_with_wrong_exposure_is_named(context, tmp_path, caplog):
@@ -162,7 +166,7 @@ def test_a_camera_with_wrong_exposure_is_named(context, tmp_path, caplog):
     pixels = np.asarray(Image.open(path)).copy()
     pixels[..., :3] //= 4
     Image.fromarray(pixels).save(path)
-    fit_neutral(replace(context, dataset=dataset), "E001_Tiny", "000100", tmp_path / "events")
+    fit_neutral(replace(of_neutral(context), dataset=dataset), "E001_Tiny", "000100", tmp_path / "events")
     assert "E001_Tiny: training camera 400002 is matched" in caplog.text
     assert caplog.text.count("is matched") == 1
 
@@ -170,14 +174,6 @@ def test_a_camera_with_wrong_exposure_is_named(context, tmp_path, caplog):
 def test_no_camera_of_a_sound_capture_is_named(context, neutral, tmp_path, caplog):
     fit_expression(context, "E001_Tiny", FRAMES[:1], neutral, tmp_path)
     assert "is matched" not in caplog.text
-
-
-def test_a_plateau_shortens_the_fit_and_costs_little(context, tmp_path):
-    config = replace(context.config, steps=Steps(neutral=200, frame=1))
-    full = fit_neutral(replace(context, config=config), "E001_Tiny", FRAMES[0], tmp_path / "a")
-    short = fit_neutral(replace(context, config=replace(config, plateau=0.05)), "E001_Tiny", FRAMES[0], tmp_path / "b")
-    assert 50 + 16 <= len(short.losses) < 150  # the last quarter, and the epochs that a plateau is seen in
-    assert short.train_psnr > full.train_psnr - 2.5  # of 44.7 dB: photographs without noise leave no real plateau
 
 
 def test_a_broken_photograph_stops_the_job_by_name(context, neutral, tmp_path):

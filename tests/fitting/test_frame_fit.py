@@ -15,7 +15,8 @@ from splatrig.fitting.frame_fit import camera_order, fit, frame_generator, norma
 from splatrig.fitting.initialize import moved_by_mesh
 from splatrig.fitting.measurement import measure_frame, summary
 from splatrig.fitting.optimizer import ADAM_BETAS, ADAM_EPSILON
-from splatrig.fitting.recipe import Plan, plan_for
+from splatrig.fitting.rates import scaled
+from splatrig.fitting.recipe import Plan, plan_for, render_options
 from splatrig.fitting.ssim import mean_ssim
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.io.errors import InputError
@@ -36,9 +37,8 @@ def frame():
 @pytest.fixture(scope="module")
 def start(frame, tmp_path_factory):
     dataset = Dataset(tmp_path_factory.mktemp("unused"), tiny.cameras())
-    return first_gaussians(
-        FitContext(dataset, tiny.template(), tiny.config(), "silhouette", 0, torch.device("cpu")), frame
-    )
+    context = FitContext(dataset, tiny.template(), tiny.plan(), 0, torch.device("cpu"), tiny.INITIAL)
+    return first_gaussians(context, frame)
 
 
 def _seen_by(frame: FrameData, cameras: Cameras) -> FrameData:
@@ -51,7 +51,7 @@ def _equal(first: Gaussians, second: Gaussians) -> bool:
 
 
 def test_a_fit_raises_the_held_out_psnr(frame, start):
-    plan = plan_for(tiny.config(), "neutral", "silhouette")
+    plan = tiny.plan()
     before = summary(measure_frame(start, frame, plan.render))["psnr"]
     result = fit(start, frame, tiny.edge_lengths(), plan, seed=0)
     after = summary(measure_frame(result.gaussians, frame, plan.render))["psnr"]
@@ -60,8 +60,7 @@ def test_a_fit_raises_the_held_out_psnr(frame, start):
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(frame, start):
-    plan = replace(plan_for(tiny.config(), "neutral", "silhouette"), steps=12)
-    plan = replace(plan, render=replace(plan.render, backdrop="random"))
+    plan = tiny.plan(12, render=replace(tiny.RENDER, backdrop="random"))
     edges = tiny.edge_lengths()
     first = fit(start, frame, edges, plan, seed=0).gaussians
     assert _equal(first, fit(start, frame, edges, plan, seed=0).gaussians)
@@ -70,7 +69,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(frame, star
 
 def test_a_fit_does_not_depend_on_the_unit_of_length(frame, start):
     """Doubled are the surface, the Gaussians on it and the distances of the cameras: the photographs stay the same."""
-    plan = replace(plan_for(tiny.config(), "neutral", "silhouette"), steps=10)
+    plan = tiny.plan(10)
     edges = tiny.edge_lengths()
     small = fit(start, frame, edges, plan, seed=0).gaussians
     viewmats = frame.cameras.viewmats * np.array([1.0, 1.0, 1.0, 2.0])
@@ -87,7 +86,7 @@ def test_a_fit_does_not_depend_on_the_unit_of_length(frame, start):
 
 
 def test_one_and_two_threads_give_the_same_bits(frame, start):
-    plan = replace(plan_for(tiny.config(), "neutral", "silhouette"), steps=12)
+    plan = tiny.plan(12)
     before = torch.get_num_threads()
     results = []
     try:
@@ -101,7 +100,7 @@ def test_one_and_two_threads_give_the_same_bits(frame, start):
 
 def test_fitting_does_not_change_what_it_starts_from(frame, start):
     before = {name: values.copy() for name, values in start.items()}
-    fit(start, frame, tiny.edge_lengths(), replace(plan_for(tiny.config(), "neutral", "silhouette"), steps=3), seed=0)
+    fit(start, frame, tiny.edge_lengths(), tiny.plan(3), seed=0)
     for name, values in start.items():
         np.testing.assert_array_equal(values, before[name])
 
@@ -113,9 +112,7 @@ def test_what_a_fit_held_goes_with_it(start):
     gc.collect()
     gc.disable()
     try:
-        fit(
-            start, data, tiny.edge_lengths(), replace(plan_for(tiny.config(), "neutral", "silhouette"), steps=3), seed=0
-        )
+        fit(start, data, tiny.edge_lengths(), tiny.plan(3), seed=0)
         del data
         assert image() is None
     finally:
@@ -124,14 +121,14 @@ def test_what_a_fit_held_goes_with_it(start):
 
 def test_a_warm_start_needs_fewer_steps_than_a_cold_one(frame, start):
     edges = tiny.edge_lengths()
-    neutral = fit(start, frame, edges, plan_for(tiny.config(), "neutral", "silhouette"), seed=0).gaussians
+    neutral = fit(start, frame, edges, tiny.plan(), seed=0).gaussians
     bulge = np.where(frame.vertices[:, 2:] > 30, [0.0, 4.0, 3.0], 0.0)
     later = tiny.frame_data(offset=bulge, name="000103")
     faces = tiny.template().levels["subd1"].faces
     warm = moved_by_mesh(
         neutral, frame.vertices, later.vertices, vertex_rotations(frame.vertices, later.vertices, faces)
     )
-    plan = plan_for(tiny.config(), "frame", "silhouette")
+    plan = tiny.plan(20, rates=scaled(tiny.RATES, 0.5))
     from_warm = fit(warm, later, tiny.edge_lengths(), plan, seed=0).gaussians
     from_cold = fit(start, later, tiny.edge_lengths(), plan, seed=0).gaussians
     warm_psnr, cold_psnr = (summary(measure_frame(g, later, plan.render))["psnr"] for g in (from_warm, from_cold))
@@ -139,7 +136,7 @@ def test_a_warm_start_needs_fewer_steps_than_a_cold_one(frame, start):
 
 
 def test_quaternions_come_out_unit_and_on_the_given_hemisphere(frame, start):
-    plan = replace(plan_for(tiny.config(), "neutral", "silhouette"), steps=5)
+    plan = tiny.plan(5)
     gaussians = fit(start, frame, tiny.edge_lengths(), plan, seed=0, reference_quats=-start.quats).gaussians
     np.testing.assert_allclose(np.linalg.norm(gaussians.quats, axis=1), 1.0, atol=1e-6)
     assert ((gaussians.quats * -start.quats).sum(axis=1) >= 0).all()
@@ -150,12 +147,11 @@ def test_a_start_that_is_not_finite_is_refused_by_name(frame, start):
     scales[7, 1] = np.nan
     broken = Gaussians(**(dict(start.items()) | {"log_scales": scales}))
     with pytest.raises(InputError, match=r"E001_Tiny/000100: .*log_scales .* Gaussian 7"):
-        fit(broken, frame, tiny.edge_lengths(), plan_for(tiny.config(), "neutral", "silhouette"), seed=0)
+        fit(broken, frame, tiny.edge_lengths(), tiny.plan(), seed=0)
 
 
 def test_a_step_that_diverges_stops_with_step_camera_and_parameter(frame, start):
-    rates = replace(tiny.config().rates, log_scales=1e4)
-    plan = plan_for(tiny.config(rates=rates), "neutral", "silhouette")
+    plan = tiny.plan(rates=replace(tiny.RATES, log_scales=1e4))
     with pytest.raises(InputError, match=r"E001_Tiny/000100: step \d+, camera 4000\d\d: .*scales.* not finite"):
         fit(start, frame, tiny.edge_lengths(), plan, seed=0)
 
@@ -163,11 +159,11 @@ def test_a_step_that_diverges_stops_with_step_camera_and_parameter(frame, start)
 def test_a_frame_without_training_cameras_is_refused(frame, start):
     cameras = replace(frame.cameras, held_out=np.ones(len(frame.views), dtype=bool))
     with pytest.raises(InputError, match="every camera is held out"):
-        fit(start, _seen_by(frame, cameras), tiny.edge_lengths(), plan_for(tiny.config(), "neutral", "silhouette"), 0)
+        fit(start, _seen_by(frame, cameras), tiny.edge_lengths(), tiny.plan(), 0)
 
 
-def test_the_seed_recipe_runs_and_is_measured_over_black(frame, start):
-    plan = plan_for(tiny.config(recipe="original"), "frame", "silhouette")
+def test_the_original_recipe_runs_and_is_measured_over_black(frame, start):
+    plan = plan_for("original", 5, "silhouette", 3, "auto")
     result = fit(start, frame, tiny.edge_lengths(), plan, seed=0)
     assert len(result.losses) == 5
     metrics = measure_frame(result.gaussians, frame, plan.render)
@@ -183,7 +179,7 @@ def test_the_plate_behind_the_head_is_part_of_the_render(frame, start):
     photograph = (images[..., :3] * alpha + stage * (1 - alpha)).round().to(torch.uint8)
     photographs = torch.cat([photograph, images[..., 3:]], dim=-1).numpy()
     staged = replace(frame, views=tiny.views(photographs, frame.cameras, stage))
-    plan = plan_for(tiny.config(), "neutral", "plate")
+    plan = tiny.plan(render=render_options("plate", 3, "auto"))
     result = fit(start, staged, tiny.edge_lengths(), plan, seed=0)
     metrics = measure_frame(result.gaussians, staged, plan.render)
     assert summary(metrics)["psnr"] > summary(measure_frame(start, staged, plan.render))["psnr"] + 2.0
@@ -222,7 +218,7 @@ def plainly(start: Gaussians, frame: FrameData, plan: Plan, seed: int) -> Gaussi
 
 
 def test_a_fit_is_adam_on_the_loss_of_one_camera_after_the_other(frame, start):
-    plan = replace(plan_for(tiny.config(), "neutral", "silhouette"), steps=20)
+    plan = tiny.plan(20)
     expected = normalized(plainly(start, frame, plan, 3), start.quats)
     fitted = fit(start, frame, tiny.edge_lengths(), plan, seed=3).gaussians
     for name, values in fitted.items():
@@ -243,12 +239,26 @@ def test_the_random_numbers_of_a_frame_depend_on_its_name_and_the_seed():
     assert frame_generator(0, "a/1").random() == draws[0, "a/1"]
 
 
-def test_rates_fall_along_half_a_cosine_and_the_seed_lowers_only_the_centers():
-    warm = plan_for(tiny.config(final_rate=0.1), "neutral", "silhouette")
+def test_rates_fall_along_half_a_cosine_and_the_original_lowers_only_the_centers():
+    warm = tiny.plan(final_rate=0.1)
     assert warm.learning_rates.at(0)["base_sh0"] == pytest.approx(0.02)
     assert warm.learning_rates.at(30)["base_sh0"] == pytest.approx(0.02 * 0.55)
     assert warm.learning_rates.at(60)["base_sh0"] == pytest.approx(0.002)
-    seed = plan_for(tiny.config(recipe="original", original_steps=100), "neutral", "silhouette").learning_rates
-    assert seed.at(100)["base_means"] == pytest.approx(1.6e-8)
-    assert seed.at(100)["base_sh0"] == seed.at(0)["base_sh0"]
-    assert plan_for(tiny.config(), "frame", "silhouette").learning_rates.at(0)["base_sh0"] == pytest.approx(0.01)
+    original = plan_for("original", 100, "silhouette", 3, "auto").learning_rates
+    assert original.at(100)["base_means"] == pytest.approx(1.6e-8)
+    assert original.at(100)["base_sh0"] == original.at(0)["base_sh0"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "background", "backdrop"),
+    [
+        ("warm", "silhouette", "random"),
+        ("warm", "none", "random"),
+        ("warm", "plate", "plate"),
+        ("original", "plate", "leak"),
+    ],
+)
+def test_a_plan_composites_over_what_its_recipe_and_the_capture_have(recipe, background, backdrop):
+    plan = plan_for(recipe, 7, background, 1, "numba")
+    assert (plan.steps, plan.recipe, plan.render.backdrop, plan.render.rasterizer) == (7, recipe, backdrop, "numba")
+    assert plan.render.sh_degree == (1 if recipe == "warm" else 3)

@@ -33,8 +33,7 @@ def test_discs_lie_in_the_surface_in_the_given_colors():
     vertices, faces = _mesh()
     frames = tangent_frames(vertices, faces)
     colors = np.random.default_rng(0).random((len(vertices), 3)).astype(np.float32)
-    shape = tiny.config().initial
-    gaussians = gaussians_on_mesh(vertices, frames, np.full(len(vertices), 10.0), colors, shape)
+    gaussians = gaussians_on_mesh(vertices, frames, np.full(len(vertices), 10.0), colors, tiny.INITIAL)
     activated = activate(on_device(gaussians))
     np.testing.assert_allclose(activated.scales.numpy(), np.tile([5.0, 5.0, 1.5], (len(vertices), 1)), rtol=1e-5)
     np.testing.assert_allclose(activated.opacities.numpy(), 0.9, rtol=1e-5)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from splatrig.fitting.occlusion import ALL, Occlusion
+from splatrig.fitting.occlusion import Occlusion
 
 KEY = (0, 6, 12, 3, 0)
 
@@ -74,4 +74,4 @@ def test_what_a_camera_is_shown_does_not_depend_on_the_others_of_its_step(sphere
 
 def test_nothing_to_hide_costs_nothing(sphere: tuple) -> None:
     means, normals = sphere
-    assert Occlusion(ALL, 0.0).shown(means[None], normals, torch.eye(4)[None], [KEY]) is None
+    assert Occlusion(None, 0.0).shown(means[None], normals, torch.eye(4)[None], [KEY]) is None

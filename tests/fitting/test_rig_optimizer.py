@@ -1,14 +1,11 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 
 from splatrig.fitting.optimizer import ADAM_BETAS, ADAM_EPSILON
-from splatrig.fitting.recipe import scaled
-from splatrig.fitting.rig_optimizer import RigOptimizer, RowAdam, shrink_rows
-from splatrig.fitting.trainable_rig import BlockStart, RigStart, TrainableRig
-from splatrig.io.errors import InputError
+from splatrig.fitting.rates import scaled
+from splatrig.fitting.rig_optimizer import RigOptimizer, RowAdam
+from splatrig.fitting.trainable_rig import BasisStart, RigStart, TrainableRig
 from support import known_rig
 
 
@@ -18,7 +15,7 @@ def rig() -> TrainableRig:
     base = known_rig.ball(generator, 20)
     deltas = {"means": generator.standard_normal((3, 20, 3)).astype(np.float32)}
     weights = generator.standard_normal((5, 3)).astype(np.float32)
-    return TrainableRig(RigStart(base, weights, (BlockStart(("means",), deltas),), neutral_row=1), known_rig.RATES)
+    return TrainableRig(RigStart(base, weights, BasisStart(("means",), deltas), neutral_row=1), known_rig.RATES)
 
 
 def test_row_adam_equals_torch_when_every_row_is_seen() -> None:
@@ -49,13 +46,6 @@ def test_a_row_that_is_not_seen_stays_and_does_not_age() -> None:
     assert torch.equal(sometimes[2], start[2])
 
 
-def test_a_row_shorter_than_the_pull_vanishes_and_a_longer_one_keeps_its_direction() -> None:
-    values = torch.tensor([[3.0, 4.0], [0.03, 0.04], [6.0, 8.0]])
-    shrink_rows(values, torch.tensor([[1.0], [1.0], [2.0]]), 0.1)
-    expected = torch.tensor([[3.0, 4.0], [0.0, 0.0], [6.0, 8.0]]) * torch.tensor([[0.98], [0.0], [0.98]])
-    assert torch.allclose(values, expected)
-
-
 @pytest.mark.parametrize("bounded", [False, True])
 def test_the_gauge_is_fixed_after_every_step(rig: TrainableRig, bounded: bool) -> None:
     rates = known_rig.plan(weight_rate=0.5).learning_rates(rig)
@@ -76,13 +66,13 @@ def test_the_gauge_is_fixed_after_every_step(rig: TrainableRig, bounded: bool) -
 
 def test_the_first_step_moves_every_entry_by_its_physical_rate(rig: TrainableRig) -> None:
     before = {name: tensor.detach().clone() for name, tensor in rig.parameters().items()}
-    basis = rig.blocks[0].dense().clone()
+    basis = rig.basis.dense().clone()
     for parameter in rig.parameters().values():
         parameter.grad = torch.ones_like(parameter)
     RigOptimizer(rig, known_rig.plan().learning_rates(rig)).step(0, [1], torch.zeros(5, 3))
     assert torch.allclose(before["base_means"] - rig.base["means"], torch.tensor(known_rig.RATES.means), rtol=1e-3)
     assert torch.allclose(before["base_shN"] - rig.base["shN"], torch.tensor(known_rig.RATES.shN), rtol=1e-3)
-    assert torch.allclose(basis - rig.blocks[0].dense(), torch.tensor(known_rig.RATES.means), rtol=1e-3)
+    assert torch.allclose(basis - rig.basis.dense(), torch.tensor(known_rig.RATES.means), rtol=1e-3)
 
 
 def test_a_fixed_base_stays(rig: TrainableRig) -> None:
@@ -93,9 +83,3 @@ def test_a_fixed_base_stays(rig: TrainableRig) -> None:
     RigOptimizer(rig, rates).step(0, range(5), torch.ones(5, 3))
     for name, tensor in rig.base.items():
         assert torch.allclose(tensor, before[name], atol=1e-7)
-
-
-def test_a_driven_field_needs_a_rate(rig: TrainableRig) -> None:
-    plan = known_rig.plan(rates=replace(known_rig.RATES, means=0.0))
-    with pytest.raises(InputError, match=r"training\.rates\.means"):
-        plan.learning_rates(rig)

@@ -6,7 +6,7 @@ import pytest
 
 from splatrig.components.component_file import Components, read_components, write_components
 from splatrig.components.rig import Rig
-from splatrig.fitting.trainable_rig import BlockStart, RigStart, TrainableRig
+from splatrig.fitting.trainable_rig import BasisStart, RigStart, TrainableRig
 from splatrig.gaussians.gaussians import SHAPES
 from splatrig.learned.export import TrainedOn, export_rig
 from support import known_rig
@@ -16,22 +16,21 @@ FLOAT32 = 2e-4
 """Relative to coordinates of 60 mm: sums of a few float32 products."""
 
 
-def rig(*, extra: bool = False, local: bool = False) -> TrainableRig:
+EVERYTHING = tuple(SHAPES)
+"""Opacity and higher spherical harmonics move, too."""
+
+
+def rig(fields: tuple[str, ...] = known_rig.FIELDS, *, local: bool = False) -> TrainableRig:
     generator = np.random.default_rng(0)
     base = known_rig.ball(generator, COUNT)
 
-    def deltas(fields: tuple[str, ...], k: int) -> dict[str, np.ndarray]:
-        return {
-            name: 0.1 * generator.standard_normal((k, COUNT, int(np.prod(SHAPES[name], dtype=int)))).astype(np.float32)
-            for name in fields
-        }
-
+    deltas = {
+        name: 0.1 * generator.standard_normal((K, COUNT, int(np.prod(SHAPES[name], dtype=int)))).astype(np.float32)
+        for name in fields
+    }
     support = generator.random((K, COUNT)) < 0.5 if local else None
-    blocks = [BlockStart(known_rig.FIELDS, deltas(known_rig.FIELDS, K), support)]
-    if extra:
-        blocks.append(BlockStart(("logit_opacities", "shN"), deltas(("logit_opacities", "shN"), 2)))
-    weights = generator.random((FRAMES, K + 2 * extra)).astype(np.float32)
-    return TrainableRig(RigStart(base, weights, tuple(blocks), neutral_row=0), known_rig.RATES)
+    weights = generator.random((FRAMES, K)).astype(np.float32)
+    return TrainableRig(RigStart(base, weights, BasisStart(fields, deltas, support), neutral_row=0), known_rig.RATES)
 
 
 def exported(learned: TrainableRig, *, bounded: bool = False) -> Components:
@@ -43,9 +42,10 @@ def exported(learned: TrainableRig, *, bounded: bool = False) -> Components:
     return export_rig(learned, trained, bounded=bounded)
 
 
-@pytest.mark.parametrize(("bounded", "extra"), [(False, False), (False, True), (True, False), (True, True)])
-def test_rows_of_the_file_are_the_rigs_frames(bounded: bool, extra: bool) -> None:
-    learned = rig(extra=extra, local=bounded)
+@pytest.mark.parametrize("bounded", [False, True])
+@pytest.mark.parametrize("fields", [known_rig.FIELDS, EVERYTHING])
+def test_rows_of_the_file_are_the_rigs_frames(bounded: bool, fields: tuple[str, ...]) -> None:
+    learned = rig(fields, local=bounded)
     components = exported(learned, bounded=bounded)
     weights = learned.weights.detach()
     expected = learned.rows(weights)
@@ -74,13 +74,13 @@ def test_bounded_components_reach_one_and_keep_their_supports() -> None:
     np.testing.assert_allclose(components.W.max(axis=0), 1, atol=1e-6)
     assert components.W.min() >= 0
     moving = components.by_gaussian().any(axis=2)
-    supports = learned.blocks[0].dense().any(dim=2).numpy()
+    supports = learned.basis.dense().any(dim=2).numpy()
     assert sorted(map(tuple, moving)) == sorted(map(tuple, supports))
 
 
-@pytest.mark.parametrize("extra", [False, True])
-def test_the_base_travels_through_the_file(tmp_path: Path, extra: bool) -> None:
-    learned = rig(extra=extra)
+@pytest.mark.parametrize("fields", [known_rig.FIELDS, EVERYTHING])
+def test_the_base_travels_through_the_file(tmp_path: Path, fields: tuple[str, ...]) -> None:
+    learned = rig(fields)
     components = exported(learned)
     path = tmp_path / "learned_global.h5"
     write_components(path, components)

@@ -8,7 +8,6 @@ from splatrig.components.component_file import Components
 from splatrig.components.fields import ATTRIBUTE_OF, Columns
 from splatrig.components.rig import Rig
 from splatrig.components.weights import positions, weights_of_displacements
-from splatrig.config.models import LearnedSolve
 from splatrig.learned.solve import weights_from_photographs
 from support import known_rig
 from support.known_rig import Planted
@@ -44,8 +43,8 @@ def test_weights_of_a_frame_are_found_from_its_photographs(truth: Planted, bound
     rig = Rig.of(components(truth, bounded=bounded), truth.base).to("cpu")
     with known_rig.photographs(truth) as photographs:
         pairs = [(5, camera) for camera in (0, 2, 4, 6)]
-        plan = LearnedSolve(steps=80, rate=0.08)
-        weights = weights_from_photographs(rig, photographs, pairs, np.full(3, 0.5, np.float32), plan, known_rig.RENDER)
+        start = np.full(3, 0.5, np.float32)
+        weights = weights_from_photographs(rig, photographs, pairs, start, 80, known_rig.RENDER, rate=0.08)
     np.testing.assert_allclose(weights, truth.weights[5], atol=0.05)
 
 
@@ -83,7 +82,7 @@ def test_signed_components_find_negative_weights(truth: Planted, tmp_path: Path)
     with known_rig.photographs(posed) as photographs:
         pairs = [(0, camera) for camera in (0, 2, 4, 6)]
         found = weights_from_photographs(
-            rig.to("cpu"), photographs, pairs, np.zeros(3), LearnedSolve(80, 0.08), known_rig.RENDER
+            rig.to("cpu"), photographs, pairs, np.zeros(3), 80, known_rig.RENDER, rate=0.08
         )
     np.testing.assert_allclose(found, within, atol=0.05)
 
@@ -91,6 +90,6 @@ def test_signed_components_find_negative_weights(truth: Planted, tmp_path: Path)
 def test_components_that_move_nothing_leave_the_start(truth: Planted) -> None:
     rig = Rig.of(components(truth, bounded=False, moving=0.0), truth.base).to("cpu")
     with known_rig.photographs(truth) as photographs:
-        plan, start = LearnedSolve(steps=3, rate=0.1), np.float32([0.2, 0, 0])
-        weights = weights_from_photographs(rig, photographs, [(1, 0)], start, plan, known_rig.RENDER)
+        start = np.float32([0.2, 0, 0])
+        weights = weights_from_photographs(rig, photographs, [(1, 0)], start, 3, known_rig.RENDER)
     np.testing.assert_allclose(weights, [0.2, 0, 0], atol=1e-6)

@@ -4,16 +4,8 @@ import pytest
 from splatrig.components.component_file import Components
 from splatrig.components.fields import Columns
 from splatrig.components.rig import Rig
-from splatrig.config.models import LearnedAppearance
 from splatrig.fitting.trainable_rig import TrainableRig
-from splatrig.io.errors import InputError
-from splatrig.learned.start import (
-    moved_gaussians,
-    random_start,
-    start_from_components,
-    weight_scale,
-    with_extra,
-)
+from splatrig.learned.start import moved_gaussians, start_from_components, weight_scale
 from support import known_rig
 
 COUNT, FRAMES, K = 12, 6, 2
@@ -57,6 +49,8 @@ def test_the_start_makes_the_rows_of_the_components(components: Components, boun
     )
     np.testing.assert_allclose(rows["sh0"].detach().reshape(FRAMES, -1), expected[:, 3 * COUNT :], rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(rows["quats"].detach()[3], BASE.quats)
+    support = start.basis.support
+    assert np.array_equal(support, moved_gaussians(components)) if bounded else support is None
     size = start.weights.max(axis=0) if bounded else np.sqrt((start.weights**2).mean(axis=0))
     np.testing.assert_allclose(size, 1, rtol=1e-6)
 
@@ -74,28 +68,14 @@ def test_the_rest_row_gives_the_neutral(components: Components) -> None:
     np.testing.assert_array_equal(rest.shN, BASE.shN)
 
 
-def test_an_extra_block_moves_nothing_at_first(components: Components) -> None:
-    start = start_from_components(components, BASE, ("xyz",), 0, bounded=False)
-    both = with_extra(start, LearnedAppearance(["opacity", "f_rest"], 3), np.random.default_rng(0), bounded=False)
-    assert both.weights.shape == (FRAMES, K + 3)
-    rig = TrainableRig(both, known_rig.RATES)
-    rows = rig.rows(rig.weights)
-    np.testing.assert_allclose(rows["shN"].detach()[2], BASE.shN)
-    assert rows["logit_opacities"].shape == (FRAMES, COUNT)
-
-
-def test_an_attribute_cannot_be_in_two_blocks(components: Components) -> None:
-    start = start_from_components(components, BASE, ("xyz",), 0, bounded=False)
-    start = with_extra(start, LearnedAppearance(["opacity"], 1), np.random.default_rng(0), bounded=False)
-    with pytest.raises(InputError, match=r"learned\.appearance\.attributes"):
-        with_extra(start, LearnedAppearance(["opacity"], 1), np.random.default_rng(0), bounded=False)
-
-
-def test_a_random_start_is_the_base_with_weights_to_learn_from() -> None:
-    start = random_start(BASE, ("xyz", "scale"), (FRAMES, 4), 0, np.random.default_rng(0))
+def test_every_attribute_may_move_and_stays_still_where_the_components_do_not_know_it(components: Components) -> None:
+    start = start_from_components(components, BASE, ("xyz", "opacity", "f_rest"), 0, bounded=False)
     rig = TrainableRig(start, known_rig.RATES)
-    np.testing.assert_allclose(rig.gaussians(rig.weights.detach()[3]).means, BASE.means, rtol=1e-6)
-    assert (start.weights[1:] != 0).all()
+    rows = rig.rows(rig.weights)
+    assert set(rows) == {"means", "logit_opacities", "shN"}
+    assert rows["logit_opacities"].shape == (FRAMES, COUNT)
+    np.testing.assert_array_equal(rows["logit_opacities"].detach()[2], BASE.logit_opacities)
+    np.testing.assert_array_equal(rows["shN"].detach()[2], BASE.shN)
 
 
 def test_components_without_weights_have_unit_scale() -> None:

@@ -8,17 +8,17 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from splatrig.config.models import LearnedBatch, Rates
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Frame
 from splatrig.dataset.photographs import Pair, Photographs
 from splatrig.fitting.compare_view import RenderOptions
 from splatrig.fitting.occlusion import ALL, Occlusion
+from splatrig.fitting.rates import Rates
 from splatrig.fitting.schedule import Schedule
-from splatrig.fitting.trainable_rig import BlockStart, RigStart, TrainableRig
+from splatrig.fitting.trainable_rig import BasisStart, RigStart, TrainableRig
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.tensors import on_device
-from splatrig.learned.fit import Surroundings, segment_laplacian
+from splatrig.learned.fit import Surroundings
 from splatrig.learned.plan import LearnedPlan
 from splatrig.rasterize import Views, activate, rasterize
 
@@ -43,8 +43,8 @@ class Planted:
 
     def start(self, *, local: bool = False) -> RigStart:
         """Return the true rig itself."""
-        block = BlockStart(FIELDS, self.deltas, self.support if local else None)
-        return RigStart(self.base, self.weights, (block,), neutral_row=0)
+        basis = BasisStart(FIELDS, self.deltas, self.support if local else None)
+        return RigStart(self.base, self.weights, basis, neutral_row=0)
 
 
 def ball(generator: np.random.Generator, count: int) -> Gaussians:
@@ -137,8 +137,8 @@ def disturbed(planted: Planted, seed: int, *, local: bool) -> RigStart:
     weights = planted.weights + generator.normal(0, 0.15, planted.weights.shape).astype(np.float32)
     weights[0] = 0
     weights = weights.clip(0, 1) if local else weights
-    block = BlockStart(FIELDS, deltas, planted.support if local else None)
-    return RigStart(Gaussians(**(dict(planted.base.items()) | base)), weights.astype(np.float32), (block,), 0)
+    basis = BasisStart(FIELDS, deltas, planted.support if local else None)
+    return RigStart(Gaussians(**(dict(planted.base.items()) | base)), weights.astype(np.float32), basis, 0)
 
 
 def plan(steps: int = 600, *, local: bool = False, **changes: object) -> LearnedPlan:
@@ -147,12 +147,7 @@ def plan(steps: int = 600, *, local: bool = False, **changes: object) -> Learned
         "steps": steps,
         "rates": RATES,
         "base_rates": RATES,
-        "weight_rate": 0.02,
-        "final_rate": 0.02,
         "bounded": local,
-        "ridge": 0.0,
-        "smoothness": 0.0,
-        "sparsity": 0.0,
         "occlusion": Occlusion(ALL, 0.0),
         "check_every": 100,
         "render": RENDER,
@@ -178,15 +173,14 @@ def validation_pairs(planted: Planted) -> list[Pair]:
 
 def surroundings(planted: Planted) -> Surroundings:
     """Return what a fit of the planted rig reads beside photographs."""
-    names = [view.name for view in planted.frames]
     outward = planted.base.means / np.linalg.norm(planted.base.means, axis=1, keepdims=True)
     edges = np.full(len(planted.base), 8.0)
-    return Surroundings(edges, outward, segment_laplacian(names), tuple(validation_pairs(planted)))
+    return Surroundings(edges, outward, tuple(validation_pairs(planted)))
 
 
-def schedule(planted: Planted, batch: LearnedBatch | None = None, **changes: int) -> Schedule:
+def schedule(planted: Planted, per_step: int = 2) -> Schedule:
     """Return the order of the planted rig's training pairs."""
-    return Schedule(training_pairs(planted), batch or LearnedBatch(2, 1), seed=3, **changes)
+    return Schedule(training_pairs(planted), per_step, seed=3)
 
 
 def photographs(planted: Planted) -> Photographs:

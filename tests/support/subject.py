@@ -8,11 +8,12 @@ from PIL import Image
 
 from splatrig.components.sldc import SldcOptions, SolverOptions
 from splatrig.components.sldc_cpu import AdmmOptions
-from splatrig.config.models import LearnedAppearance, LearnedBatch, LearnedConfig, LearnedLocal, LearnedSolve
+from splatrig.config.choices import LearnedFamily
 from splatrig.config.support_maps import GaussMap
 from splatrig.dataset.cameras import write_cameras
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
+from splatrig.learned.plan import LearningOptions
 from splatrig.learned.stage import Subject
 from splatrig.mesh.obj import write_obj
 from splatrig.mesh.template import write_template
@@ -32,34 +33,18 @@ def sldc_options(lambda_: float = 0.5) -> SldcOptions:
     return SldcOptions(2, lambda_, solver=solver)
 
 
-def learned_config(**changes: object) -> LearnedConfig:
+def options(family: LearnedFamily = "global", **changes: object) -> LearningOptions:
     """Return settings of a short learned fit."""
     values = {
-        "families": ["global", "local"],
-        "k": 2,
-        "start": "mesh",
+        "attributes": ("xyz", "f_dc", "rotation", "scale"),
         "level": "subd1",
-        "attributes": ["xyz", "f_dc", "rotation", "scale"],
-        "appearance": LearnedAppearance([], 1),
         "steps": 60,
-        "devices": 1,
-        "batch": LearnedBatch(2, 1),
-        "rate_factor": 0.5,
-        "base_rate_factor": 0.5,
-        "weight_rate": 0.02,
-        "final_rate": 0.05,
-        "ridge": 0.0,
-        "smoothness": 0.0,
-        "back_faces": 1.0,
+        "photographs_per_step": 2,
+        "back_faces": None,
         "dropout": 0.0,
-        "check_every": 20,
-        "validation_pairs": 5,
         "memory_gib": 1.0,
-        "passes": 2,
-        "local": LearnedLocal(0.5, "gauss", "hard", 0.0),
-        "solve": LearnedSolve(30, 0.05),
     }
-    return LearnedConfig(**(values | changes))
+    return LearningOptions(family, **(values | changes))
 
 
 def sides_of(vertices: np.ndarray) -> np.ndarray:  # [2, V]

@@ -8,13 +8,15 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from splatrig.config.models import InitialShape, Rates, Refit, Steps, TrainingConfig
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.decoding import silhouette_box
 from splatrig.dataset.photographs import Photograph, View
+from splatrig.fitting.compare_view import RenderOptions
 from splatrig.fitting.frame_data import FrameData
-from splatrig.fitting.initialize import gaussians_on_mesh
+from splatrig.fitting.initialize import InitialShape, gaussians_on_mesh
+from splatrig.fitting.rates import Rates
+from splatrig.fitting.recipe import Plan
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.tensors import on_device
 from splatrig.mesh.normals import tangent_frames
@@ -28,27 +30,15 @@ HEAD_SHIFT = (0.0, 2.0, 3.0)
 """Where the head of `write_dataset` is in the world."""
 
 
-def config(**changes: object) -> TrainingConfig:
-    """A short recipe."""
-    values = {
-        "recipe": "warm",
-        "rasterizer": "auto",
-        "steps": Steps(neutral=60, frame=20),
-        "rates": Rates(means=0.0041, quats=0.005, log_scales=0.01, logit_opacities=0.05, sh0=0.02, shN=0.001),
-        "frame_rate_factor": 0.5,
-        "final_rate": 0.02,
-        "sh_degree": 3,
-        "backdrop": "black",
-        "initial": InitialShape(tangent_scale=0.5, normal_scale=0.15, opacity=0.9),
-        "original_steps": 5,
-        "plateau": 0.0,
-        "refit": Refit(below_db=0.0, steps_factor=3.0),
-        "checkpoint_steps": 0,
-        "lambda_dssim": 0.4,
-        "drift_weight": 0.01,
-        "size_weight": 0.01,
-    }
-    return TrainingConfig(**(values | changes))
+RENDER = RenderOptions("black", lambda_dssim=0.4, sh_degree=3, rasterizer="auto")
+INITIAL = InitialShape(tangent_scale=0.5, normal_scale=0.15, opacity=0.9)
+RATES = Rates(means=0.0041, quats=0.005, log_scales=0.01, logit_opacities=0.05, sh0=0.02, shN=0.001)
+
+
+def plan(steps: int = 60, **changes: object) -> Plan:
+    """Return a short plan for the neutral."""
+    values = {"render": RENDER, "rates": RATES, "drift_weight": 0.01, "size_weight": 0.01}
+    return Plan(steps, **(values | changes))
 
 
 def ellipsoid() -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 import torch.distributed
 
-from splatrig.config.models import LearnedBatch
 from splatrig.fitting.checkpoint import Checkpoints, Slot
 from splatrig.fitting.engine import Fit
 from splatrig.fitting.trainable_rig import TrainableRig
@@ -26,10 +25,10 @@ DIES = 5
 
 
 class _DyingFit(Fit):
-    def step(self, step: int, groups: list, **options: Any) -> None:
+    def step(self, step: int, shots: list, **options: Any) -> None:
         if step == DIES:
             raise InterruptedError
-        super().step(step, groups, **options)
+        super().step(step, shots, **options)
 
 
 class _Dies(LearnedFit):
@@ -42,7 +41,7 @@ def learned(truth: Planted, kind: type[LearnedFit] = LearnedFit, slot: Slot | No
     """Learn the planted rig from four frames a step, alone or with others; return its tensors and the measurements."""
     torch.set_num_threads(1)
     rig = TrainableRig(known_rig.disturbed(truth, 0, local=True), known_rig.RATES)
-    schedule = known_rig.schedule(truth, LearnedBatch(4, 1))
+    schedule = known_rig.schedule(truth, per_step=4)
     with known_rig.photographs(truth) as photographs:
         fit = kind(rig, photographs, schedule, known_rig.surroundings(truth), PLAN, World.current())
         report = fit.run(slot)

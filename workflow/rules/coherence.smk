@@ -38,7 +38,10 @@ use rule fit_expression as fit_expression_alone with:
     benchmark:
         benchmarks("recipes/original/{expression}.tsv")
     params:
-        training=training_params(replace(CFG.training, recipe="original")),
+        recipe="original",
+        steps=CFG.fitting.original_steps,
+        sh_degree=CFG.fitting.sh_degree,
+        rasterizer=CFG.fitting.rasterizer,
         background=CFG.capture.background,
         expression="{expression}",
         seed=CFG.seed,

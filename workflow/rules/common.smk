@@ -115,6 +115,11 @@ wildcard_constraints:
     support="|".join(SUPPORT_MAPS),
 
 
+def level_called(level):
+    """The level that a user names, `finest` among them."""
+    return FINEST if level == "finest" else level
+
+
 def capture_path(path):
     """A path in the raw capture."""
     return f"{CFG.capture.root}/{path}"
@@ -184,16 +189,9 @@ def fit_threads(cpu):
     return max(2, min(16, given["_cores"] // max(1, given["gpu"])))
 
 
-def training_params(training=CFG.training):
-    """The training section without what no result depends on."""
-    original_steps = training.original_steps if training.recipe == "original" else 1
-    return to_mapping(replace(training, checkpoint_steps=0, original_steps=original_steps))
-
-
-def training_of_neutral():
-    """The training section without what only the other frames depend on."""
-    steps = Steps(neutral=CFG.training.steps.neutral, frame=CFG.training.steps.neutral)
-    return training_params(replace(CFG.training, steps=steps, frame_rate_factor=1.0, refit=Refit(0.0, 1.0)))
+def fit_steps(steps):
+    """The steps of a fit that takes `steps` by the recipe `warm`."""
+    return CFG.fitting.original_steps if CFG.fitting.recipe == "original" else steps
 
 
 def stage_plates():

@@ -114,8 +114,9 @@ rule track_photographs:
         gpu=gpu(),
     params:
         name="{expression}/{frame}",
-        solve=to_mapping(CFG.learned.solve),
-        training=learned_training(),
+        solve_steps=CFG.learned.solve_steps,
+        sh_degree=CFG.fitting.sh_degree,
+        rasterizer=CFG.fitting.rasterizer,
         background=CFG.capture.background,
         device=CFG.device,
         lib=lib("track_photographs.py"),

@@ -55,7 +55,7 @@ rule export_head:
     params:
         lib=lib("export_head.py"),
         name=CFG.subject,
-        level=CFG.export.mesh_level or FINEST,
+        level=level_called(CFG.export.mesh_level),
     message:
         "Exporting the head with the components of {wildcards.family} as morph targets"
     script:

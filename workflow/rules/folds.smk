@@ -86,8 +86,8 @@ rule pca_without:
     params:
         fold="{fold}",
         attributes=CFG.components.attributes,
-        k=CFG.learned.k,
-        weights=CFG.components.pca.weights,
+        k=K,
+        weights=CFG.components.pca_weights,
         rest=CFG.components.rest,
         lib=lib("pca_without.py"),
     message:
@@ -126,8 +126,9 @@ rule evaluate_fold:
         fold="{fold}",
         method="{method}",
         level=FINEST,
-        solve=to_mapping(CFG.learned.solve),
-        training=learned_training(),
+        solve_steps=CFG.learned.solve_steps,
+        sh_degree=CFG.fitting.sh_degree,
+        rasterizer=CFG.fitting.rasterizer,
         background=CFG.capture.background,
         device=CFG.device,
         lib=lib("evaluate_fold.py"),

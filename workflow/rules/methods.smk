@@ -81,9 +81,8 @@ def photographs_without(wildcards):
 
 
 def start_without(wildcards):
-    """The components of the tracked meshes that a rig of a fold starts from; none for a random start."""
-    name = LEARNED_START.get(wildcards.locality)
-    return [results(f"evaluation/folds/{wildcards.fold}/{name}.h5")] if name else []
+    """The components of the tracked meshes that a rig of a fold starts from."""
+    return results(f"evaluation/folds/{wildcards.fold}/{LEARNED_START[wildcards.locality]}.h5")
 
 
 def sweep_ks(method):
@@ -148,31 +147,13 @@ def figure(name, category, content):
     )
 
 
-LEARNED_START = {
-    "mesh": {"global": "mesh_pca", "local": "mesh_sldc"},
-    "rows": {"global": "pca_all", "local": f"sldc_{CFG.learned.local.map}_xyz"},
-}.get(CFG.learned.start, {})
-
-
-def learned_training():
-    """What learned rigs take from the training section: nothing that only single frames depend on."""
-    steps, refit = Steps(neutral=1, frame=1), Refit(below_db=0.0, steps_factor=1.0)
-    return training_params(replace(CFG.training, steps=steps, frame_rate_factor=1.0, original_steps=1, refit=refit))
-
-
-def learned_params(family):
-    """The learned section without what the rig of a family does not depend on."""
-    learned = replace(CFG.learned, families=[family], solve=LearnedSolve(steps=1, rate=1.0))
-    if family == "global":
-        learned = replace(learned, local=LearnedLocal(lambda_=0.0, map="gauss", support="hard", sparsity=0.0))
-    return to_mapping(learned)
+LEARNED_START = {"global": "mesh_pca", "local": "mesh_sldc"}
+"""By family the components of the tracked meshes that learned rigs start from."""
 
 
 def learned_start(wildcards):
-    """The component file that a learned rig starts from; none for a random start."""
-    name = LEARNED_START.get(wildcards.locality)
-    level = "base" if CFG.learned.start == "mesh" else FINEST
-    return [results(f"components/{level}/{name}.h5")] if name else []
+    """The component file that a learned rig starts from."""
+    return results(f"components/base/{LEARNED_START[wildcards.locality]}.h5")
 
 
 def learned_rig_files():

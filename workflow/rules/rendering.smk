@@ -45,7 +45,6 @@ rule render_family:
         lib=lib("render_family.py"),
         components=CFG.rendering.components,
         image_height=CFG.rendering.image_height,
-        follow_skin=CFG.rendering.follow_skin,
         device=CFG.device,
     message:
         "Picturing the components of {wildcards.family}"

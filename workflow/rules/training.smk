@@ -28,10 +28,11 @@ rule fit_neutral:
         mem_mb=memory(3000),
         runtime=60,
         gpu=gpu(),
-        # not among the params, which rerun: no result depends on it
-        checkpoint_steps=CFG.training.checkpoint_steps,
     params:
-        training=training_of_neutral(),
+        recipe=CFG.fitting.recipe,
+        steps=fit_steps(CFG.fitting.neutral_steps),
+        sh_degree=CFG.fitting.sh_degree,
+        rasterizer=CFG.fitting.rasterizer,
         background=CFG.capture.background,
         expression=CFG.neutral,
         seed=CFG.seed,
@@ -74,10 +75,11 @@ rule fit_expression:
         mem_mb=memory(3000),
         runtime=120,
         gpu=gpu(),
-        # not among the params, which rerun: no result depends on it
-        checkpoint_steps=CFG.training.checkpoint_steps,
     params:
-        training=training_params(),
+        recipe=CFG.fitting.recipe,
+        steps=fit_steps(CFG.fitting.frame_steps),
+        sh_degree=CFG.fitting.sh_degree,
+        rasterizer=CFG.fitting.rasterizer,
         background=CFG.capture.background,
         expression="{expression}",
         seed=CFG.seed,

@@ -5,7 +5,6 @@ log_to(snakemake.log[0])
 import numba
 
 from splatrig.components.component_file import read_components
-from splatrig.config.models import LearnedSolve, TrainingConfig, from_mapping
 from splatrig.evaluation.attribute_rows import read_attribute_rows
 from splatrig.evaluation.learned_folds import Fold
 from splatrig.evaluation.scene import open_scene
@@ -28,9 +27,9 @@ subject = Subject.open(
     plates=first_path(inputs.plates),
 )
 data = read_attribute_rows(inputs.attributes, components.columns.names)
-render = render_options(from_mapping(TrainingConfig, params.training), params.background)
+render = render_options(params.background, params.sh_degree, params.rasterizer)
 fold = Fold(params.method, params.level, components, data, params.fold)
-solved = fold.solve(Comparison(subject, render, from_mapping(LearnedSolve, params.solve), device))
+solved = fold.solve(Comparison(subject, render, params.solve_steps, device))
 write_table(output.table, fold.numbers(solved))
 scene = open_scene(
     neutral=inputs.neutral,

@@ -5,7 +5,6 @@ log_to(snakemake.log[0])
 import numba
 
 from splatrig.components.component_file import read_components
-from splatrig.config.models import LearnedSolve, TrainingConfig, from_mapping
 from splatrig.evaluation.images import unseen_pictures
 from splatrig.evaluation.table import write_table
 from splatrig.fitting.recipe import render_options
@@ -20,7 +19,7 @@ numba.set_num_threads(min(snakemake.threads, numba.config.NUMBA_NUM_THREADS))
 files = {"pca_all": inputs.pca} | {
     f"learned_{name}": path for name, path in zip(params.families, inputs.learned, strict=True)
 }
-render = render_options(from_mapping(TrainingConfig, params.training), params.background)
+render = render_options(params.background, params.sh_degree, params.rasterizer)
 subject = Subject.open(
     cameras=inputs.cameras,
     template=inputs.template,
@@ -28,7 +27,7 @@ subject = Subject.open(
     frames=inputs.frames,
     plates=first_path(inputs.plates),
 )
-comparison = Comparison(subject, render, from_mapping(LearnedSolve, params.solve), device)
+comparison = Comparison(subject, render, params.solve_steps, device)
 components = {name: read_components(path) for name, path in files.items()}
 table = compare(comparison, components, read_fits(subject, inputs.gaussians), params.k, splits=["held_out"])
 write_table(snakemake.output.images, unseen_pictures(table, params.level))

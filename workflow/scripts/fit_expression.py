@@ -11,11 +11,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from splatrig.config.models import TrainingConfig, from_mapping
 from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.frames import read_chosen_frames
 from splatrig.fitting.fitting import FitContext, as_stored, fit_expression
 from splatrig.fitting.measurement import stacked
+from splatrig.fitting.recipe import plan_for
 from splatrig.gaussians.store import read_fitted_frames, write_fitted_frames
 from splatrig.io.files import atomic_path, first_path
 from splatrig.jobs.device import choose_device
@@ -25,13 +25,11 @@ progress, params, inputs = Path(snakemake.params.progress), snakemake.params, sn
 context = FitContext(
     dataset=Dataset.open(inputs.cameras, first_path(inputs.plates)),
     template=read_template(inputs.template),
-    config=from_mapping(TrainingConfig, params.training),
-    background=params.background,
+    plan=plan_for(params.recipe, params.steps, params.background, params.sh_degree, params.rasterizer),
     seed=params.seed,
     device=choose_device(params.device, snakemake.threads),
     progress=progress,
     library=params.lib,
-    checkpoint_steps=snakemake.resources.checkpoint_steps,
     workers=snakemake.threads,
 )
 expression = params.expression

@@ -8,7 +8,6 @@ import numba
 import numpy as np
 
 from splatrig.components.rig_file import open_rig
-from splatrig.config.models import LearnedSolve, TrainingConfig, from_mapping
 from splatrig.control.fit import track_of
 from splatrig.control.panel import read_panel
 from splatrig.control.photographs import weights_from_frame_photographs
@@ -28,9 +27,9 @@ subject = Subject.open(
     frames=inputs.frames,
     plates=first_path(inputs.plates),
 )
-render = render_options(from_mapping(TrainingConfig, params.training), params.background)
+render = render_options(params.background, params.sh_degree, params.rasterizer)
 device = choose_device(params.device, snakemake.threads)
-comparison = Comparison(subject, render, from_mapping(LearnedSolve, params.solve), device)
+comparison = Comparison(subject, render, params.solve_steps, device)
 rig, _ = open_rig(inputs.components, inputs.neutral, inputs.template, Path())
 weights = weights_from_frame_photographs(comparison, rig.components, params.name)
 panel = read_panel(inputs.panel)

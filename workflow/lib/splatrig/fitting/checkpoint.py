@@ -48,9 +48,9 @@ class Checkpoints:
         with atomic_path(self.path(name)) as temporary:
             np.savez(temporary, allow_pickle=False, **{"key": np.array(self.key), **arrays})
 
-    def slot(self, name: str, every_steps: int = 1, every_seconds: float = 0.0) -> "Slot | None":
-        """Return where a fit keeps its state under `name`; None when `every_steps` is 0."""
-        return None if every_steps == 0 else Slot(self, name, every_steps, every_seconds)
+    def slot(self, name: str, every_steps: int = 1, every_seconds: float = 0.0) -> "Slot":
+        """Return where a fit keeps its state under `name`."""
+        return Slot(self, name, every_steps, every_seconds)
 
     def drop(self, name: str) -> None:
         """Forget what was kept under `name`."""

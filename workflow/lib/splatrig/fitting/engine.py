@@ -42,26 +42,24 @@ class Fit:
     def step(
         self,
         step: int,
-        groups: Sequence[Sequence[Shot]],
+        shots: Sequence[Shot],
         *,
         seen: Sequence[int] | None = None,
-        rate_step: int | None = None,
     ) -> None:
-        """Blend the frames of a step at once, render their cameras, go down the gradient of the mean loss.
+        """Blend the frames of a step at once, render each in its camera, go down the gradient of the mean loss.
 
-        Each of `groups` is one frame with some of its cameras. `seen` are the frames of the step in all processes
-        (default: those of `groups`), `rate_step` is where the learning rates are on their way (default: `step`).
+        `seen` are the frames of the step in all processes (default: those of `shots`).
         """
         rig = self.rig
         for parameter in rig.base.values():
             parameter.grad = None
-        frames = [group[0].frame for group in groups]
+        frames = [shot.frame for shot in shots]
         weights, blended = rig.blended(frames)
         parts: dict[str, list[Tensor]] = {name: [] for name in blended}
         losses = []
-        for part in _parts(groups):
+        for part in _parts(len(shots)):
             leaves = {name: rows[part].requires_grad_() for name, rows in blended.items()}
-            loss = self.objective.value(rig.base, leaves, groups[part], step, 1.0 / len(groups))
+            loss = self.objective.value(rig.base, leaves, shots[part], step, 1.0 / len(shots))
             loss.backward()
             losses.append(loss.detach())
             for name, leaf in leaves.items():
@@ -73,11 +71,7 @@ class Fit:
             joined = {name: rows[0] if len(rows) == 1 else torch.cat(rows) for name, rows in parts.items()}
             slopes = self._weight_slopes(frames, rig.pull(weights, joined))
         self._reduce(slopes)
-        if slopes is not None:
-            self.objective.add_prior_slopes(slopes, rig.weights.detach())
-        self.optimizer.step(
-            step if rate_step is None else rate_step, sorted(set(frames)) if seen is None else seen, slopes
-        )
+        self.optimizer.step(step, sorted(set(frames)) if seen is None else seen, slopes)
 
     def _weight_slopes(self, frames: Sequence[int], own: Tensor) -> Tensor:  # [B, K] to [F, K]
         slopes = torch.zeros_like(self.rig.weights, requires_grad=False)
@@ -96,10 +90,9 @@ class Fit:
             self.world.reduce(means=gradients, sums=[] if slopes is None else [slopes])
 
 
-def _parts(groups: Sequence[Sequence[Shot]]) -> list[slice]:
-    """Return the groups that are rendered together, so that the memory of a step does not grow with its batch."""
-    size = max(1, TOGETHER // max(len(group) for group in groups))
-    return [slice(first, first + size) for first in range(0, len(groups), size)]
+def _parts(count: int) -> list[slice]:
+    """Return the shots that are rendered together, so that the memory of a step does not grow with its batch."""
+    return [slice(first, first + TOGETHER) for first in range(0, count, TOGETHER)]
 
 
 def finite(gradient: Tensor | None, like: Tensor) -> Tensor:

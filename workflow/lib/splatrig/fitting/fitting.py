@@ -5,7 +5,7 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
@@ -16,7 +16,6 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from splatrig.config.models import InitialShape, TrainingConfig, to_mapping
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.photographs import Photograph
@@ -24,9 +23,9 @@ from splatrig.fitting.background import BackgroundQueue, one_ahead
 from splatrig.fitting.checkpoint import Arrays, Checkpoints, key_of
 from splatrig.fitting.frame_data import FrameData, FrameReader
 from splatrig.fitting.frame_fit import fit
-from splatrig.fitting.initialize import gaussians_on_mesh, moved_by_mesh
+from splatrig.fitting.initialize import INITIAL_SHAPE, ORIGINAL_SHAPE, InitialShape, gaussians_on_mesh, moved_by_mesh
 from splatrig.fitting.measurement import comparison, measure_frame, measuring_camera, odd_cameras, summary
-from splatrig.fitting.recipe import ORIGINAL_OPACITY, Plan, plan_for
+from splatrig.fitting.recipe import Plan
 from splatrig.fitting.tensorboard_writer import TensorBoardWriter
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.gaussians.store import FittedFrames
@@ -36,6 +35,14 @@ from splatrig.mesh.template import Template
 from splatrig.mesh.topology import mean_edge_lengths
 
 _LOG = logging.getLogger(__name__)
+
+REFIT_BELOW_DB = 3.0
+"""A frame is fitted once more when the PSNR of its training cameras in the mask is below the median of the other frames
+of its expression by more than this."""
+REFIT_STEPS_FACTOR = 3.0
+"""Times the steps of the first fit, again from the neutral."""
+CHECKPOINT_STEPS = 1000
+"""Steps between two states of a fit that are kept: seconds of work are lost to a kill, and few are spent on writing."""
 
 Placed = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Means [N, 3] and quats [N, 4] of Gaussians that the tracked mesh has carried to a frame."""
@@ -47,17 +54,18 @@ class FitContext:
 
     dataset: Dataset
     template: Template
-    config: TrainingConfig
-    background: str
-    """`capture.background`."""
+    plan: Plan
+    """How each frame of the job is fitted."""
     seed: int
     device: torch.device
+    initial: InitialShape = INITIAL_SHAPE
+    """First Gaussians where a frame does not start from the neutral's, unless the recipe is the original's."""
     progress: Path | None = None
     """Folder for what a killed job resumes from; None: nothing is kept."""
     library: str = ""
     """Digest of the code that fits, so that an edited library starts over."""
-    checkpoint_steps: int = 0
-    """Steps between two states of a fit that are kept; 0: only finished frames are. No result depends on it."""
+    checkpoint_steps: int = CHECKPOINT_STEPS
+    """Steps between two states of a fit that are kept. No result depends on it."""
     workers: int = 1
     """How many photographs are decoded at a time."""
 
@@ -76,10 +84,6 @@ class FitContext:
         """Mean edge length at each vertex of the neutral, millimetres."""
         return mean_edge_lengths(self.neutral_vertices, self.faces)
 
-    def plan(self, kind: str) -> Plan:
-        """Return the plan of the `neutral` or of any other `frame`."""
-        return plan_for(self.config, kind, self.background)
-
     def reader(self, names: Sequence[str], place: Callable[[NDArray[np.float64]], Any] = lambda _: None) -> FrameReader:
         """Return what reads the frames `expression/frame`, and computes `place` of the vertices of each."""
         return FrameReader(self.dataset, names, self.template, self.device, workers=self.workers, place=place)
@@ -96,8 +100,8 @@ class FitContext:
         cameras, plates = self.dataset.cameras, self.dataset.plates
         folders = [self.dataset.folder / expression, *([plates] if plates else [])]
         settings = {
-            "training": to_mapping(self.config),
-            "background": self.background,
+            "plan": asdict(self.plan),
+            "initial": asdict(self.initial),
             "seed": self.seed,
             "device": self.device.type,
             "library": self.library,
@@ -151,14 +155,13 @@ def first_gaussians(context: FitContext, frame: FrameData) -> Gaussians:
     colors, seen = vertex_colors(vertices, frames[:, :, 2], faces, cameras.train, images)
     _LOG.info("%s: %d of %d vertices are seen by a training camera", frame.name, seen.sum(), len(seen))
     lengths = mean_edge_lengths(vertices, faces)
-    if context.config.recipe != "original":
-        return gaussians_on_mesh(vertices, frames, lengths, colors, context.config.initial)
+    if context.plan.recipe != "original":
+        return gaussians_on_mesh(vertices, frames, lengths, colors, context.initial)
     from scipy.spatial import cKDTree
 
     distances = np.asarray(cKDTree(vertices).query(vertices, k=4)[0])
     spacing = np.sqrt(np.square(distances[:, 1:]).mean(axis=1))
-    round_shape = InitialShape(tangent_scale=1.0, normal_scale=1.0, opacity=ORIGINAL_OPACITY)
-    return gaussians_on_mesh(vertices, frames, spacing, colors, round_shape)
+    return gaussians_on_mesh(vertices, frames, spacing, colors, ORIGINAL_SHAPE)
 
 
 def warm_gaussians(context: FitContext, vertices: NDArray[np.float64], neutral: Gaussians) -> Gaussians:
@@ -179,7 +182,7 @@ def fit_neutral(context: FitContext, expression: str, frame: str, events: str | 
         ahead = one_ahead(read, [0])
         _warm_up(context)
         data, start = next(ahead)
-        fitted = _fitted(context, data, start, start.quats, context.plan("neutral"), checkpoints)
+        fitted = _fitted(context, data, start, start.quats, checkpoints)
         _log(fitted, writer, len(data.views))
     _name_odd_cameras(expression, [fitted])
     return fitted
@@ -192,14 +195,14 @@ def fit_expression(
 
     The neutral frame is fitted again like any other: its row must have gone as far from the common start as the rest,
     or the way that all frames but one have gone would be the first component. A frame that ends far worse than the
-    others (`training.refit`) is fitted once more with more steps. A killed job keeps its finished frames.
+    others (`REFIT_BELOW_DB`) is fitted once more with more steps. A killed job keeps its finished frames.
     """
     rest = neutral.gaussians[0]
     checkpoints = context.checkpoints(expression, dict(rest.items()))
     kept = {frame: arrays for frame in frames if checkpoints and (arrays := checkpoints.read(frame)) is not None}
 
     def place(vertices: NDArray[np.float64]) -> Placed | None:
-        if context.config.recipe == "original":
+        if context.plan.recipe == "original":
             return None
         moved = warm_gaussians(context, vertices, rest)
         return moved.means, moved.quats
@@ -210,7 +213,7 @@ def fit_expression(
             return data, first_gaussians(context, data)
         return data, replace(rest, means=placed[0], quats=placed[1])
 
-    plan, fitted = context.plan("frame"), []
+    fitted: list[Fitted] = []
     reader = context.reader([f"{expression}/{frame}" for frame in frames], place)
     with reader, TensorBoardWriter(events) as writer, BackgroundQueue() as afterwards:
         ahead = one_ahead(read, [index for index, frame in enumerate(frames) if frame not in kept])
@@ -222,11 +225,11 @@ def fit_expression(
                 begin = time.perf_counter()
                 data, start = next(ahead)
                 _LOG.info("%s/%s: waited %.2f s for its photographs", expression, frame, time.perf_counter() - begin)
-                fitted.append(_fitted(context, data, start, rest.quats, plan, checkpoints))
+                fitted.append(_fitted(context, data, start, rest.quats, checkpoints))
                 if checkpoints:
                     afterwards.do(_keep, checkpoints, fitted[-1])
             afterwards.do(_log, fitted[-1], writer, len(context.dataset.cameras))
-        for index in stragglers([frame.train_psnr for frame in fitted], context.config.refit.below_db):
+        for index in stragglers([frame.train_psnr for frame in fitted]):
             data, start = read(index)
             again = _refitted(context, data, start, rest.quats, fitted[index])
             afterwards.do(_log, again, writer, len(data.views))
@@ -251,7 +254,7 @@ def warm_up_kernels(context: FitContext) -> pd.DataFrame:
     """Fit and measure a patch of grey, which loads all kernels while the first photographs are decoded."""
     vertices = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     colors = np.full((3, 3), 0.5, np.float32)
-    start = gaussians_on_mesh(vertices, np.tile(np.eye(3), (3, 1, 1)), np.ones(3), colors, context.config.initial)
+    start = gaussians_on_mesh(vertices, np.tile(np.eye(3), (3, 1, 1)), np.ones(3), colors)
     K = np.array([[32.0, 0.0, 16.0], [0.0, 32.0, 16.0], [0.0, 0.0, 1.0]])
     viewmat = np.eye(4)
     viewmat[2, 3] = 4.0
@@ -260,14 +263,14 @@ def warm_up_kernels(context: FitContext) -> pd.DataFrame:
     photograph = Photograph.of(gray, (0, 32, 0, 32), camera, 0, cropped=False)
     view = photograph.view(context.device, torch.full((32, 32, 3), 128, dtype=torch.uint8, device=context.device))
     data = FrameData("warm-up", "0", Path(), camera, vertices, (view,))
-    plan = replace(context.plan("frame"), steps=1)
+    plan = replace(context.plan, steps=1)
     result = fit(start, data, np.ones(3), plan, context.seed)
     return measure_frame(result.gaussians, data, plan.render)
 
 
-def stragglers(psnrs: Sequence[float], below_db: float) -> list[int]:
-    """Return which values lie more than `below_db` (0: none do) below the median of all others."""
-    if below_db == 0 or len(psnrs) < 2:
+def stragglers(psnrs: Sequence[float], below_db: float = REFIT_BELOW_DB) -> list[int]:
+    """Return which values lie more than `below_db` below the median of all others."""
+    if len(psnrs) < 2:
         return []
     others = [float(np.median([*psnrs[:index], *psnrs[index + 1 :]])) for index in range(len(psnrs))]
     return [index for index, psnr in enumerate(psnrs) if psnr < others[index] - below_db]
@@ -277,9 +280,8 @@ def _refitted(
     context: FitContext, data: FrameData, start: Gaussians, reference: NDArray[np.float32], first: Fitted
 ) -> Fitted:
     """Fit a frame that ended far worse than its neighbours with more steps; return the better of the two fits."""
-    plan = context.plan("frame")
-    longer = replace(plan, steps=round(plan.steps * context.config.refit.steps_factor), plateau=0.0)
-    second = _fitted(context, data, start, reference, longer, None)
+    longer = replace(context.plan, steps=round(context.plan.steps * REFIT_STEPS_FACTOR))
+    second = _fitted(replace(context, plan=longer), data, start, reference, None)
     better = second if second.train_psnr > first.train_psnr else first
     _LOG.warning(
         "%s: %.2f dB on training cameras, far below the expression's other frames; %d steps instead of %d gave "
@@ -287,7 +289,7 @@ def _refitted(
         data.name,
         first.train_psnr,
         longer.steps,
-        plan.steps,
+        context.plan.steps,
         second.train_psnr,
         "second" if better is second else "first",
     )
@@ -299,10 +301,10 @@ def _fitted(
     data: FrameData,
     start: Gaussians,
     reference: NDArray[np.float32],  # [N, 4]
-    plan: Plan,
     checkpoints: Checkpoints | None,
 ) -> Fitted:
     """Fit and measure one frame whose photographs are on the device."""
+    plan = context.plan
     slot = None if checkpoints is None else checkpoints.slot(f"{data.frame}.partial", context.checkpoint_steps)
     result = fit(start, data, context.edge_lengths, plan, context.seed, reference_quats=reference, slot=slot)
     begin = time.perf_counter()
@@ -352,7 +354,7 @@ def _name_odd_cameras(expression: str, fitted: Sequence[Fitted]) -> None:
 def as_stored(context: FitContext, expression: str, fitted: Sequence[Fitted]) -> FittedFrames:
     """Return fitted frames with their provenance, as `splatrig.gaussians.store` writes them."""
     attributes: dict[str, str | int | float] = {
-        "recipe": json.dumps(to_mapping(context.config), sort_keys=True),
+        "recipe": json.dumps(asdict(context.plan), sort_keys=True),
         "seed": context.seed,
         "steps": json.dumps([len(frame.losses) for frame in fitted]),
         "device": platform.machine(),

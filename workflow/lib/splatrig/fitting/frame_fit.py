@@ -15,7 +15,8 @@ from splatrig.fitting.checkpoint import Arrays, Slot
 from splatrig.fitting.engine import Fit
 from splatrig.fitting.frame_data import FrameData
 from splatrig.fitting.objective import Backdrops, Objective
-from splatrig.fitting.recipe import Plan, in_millimetres
+from splatrig.fitting.rates import in_millimetres
+from splatrig.fitting.recipe import Plan
 from splatrig.fitting.rig_optimizer import RigOptimizer
 from splatrig.fitting.schedule import Shot
 from splatrig.fitting.trainable_rig import RigStart, TrainableRig
@@ -28,12 +29,7 @@ _LOG = logging.getLogger(__name__)
 CHECK_INTERVAL = 64
 """Steps between two looks at the recorded losses on a GPU, where each look waits for the device."""
 
-PLATEAU_EPOCHS = 2
-"""A plateau is seen between the mean losses of this many epochs and of as many before them."""
-PLATEAU_RESUME = 0.75
-"""Fraction of the schedule at which a fit resumes from a plateau: in the rest the learning rates fall to their end."""
-
-_ADVICE = "lower training.rates or look at this camera's photograph."
+_ADVICE = "look at this camera's photograph and calibration, and at this frame's tracked mesh."
 
 
 @dataclass(frozen=True)
@@ -42,7 +38,7 @@ class FitResult:
 
     gaussians: Gaussians
     losses: NDArray[np.float32]  # [steps]
-    """The loss of every step that was taken, on that step's camera."""
+    """The loss of every step, on that step's camera."""
     seconds: float
     """Wall time, of this process alone if the fit was resumed."""
 
@@ -64,25 +60,22 @@ def fit(
     edge length at each vertex of the neutral. `reference_quats` (default: the start's) fix the hemisphere of the
     quaternions.
     With a `slot` the state is kept there every so many steps, and an interrupted fit resumes from it, on the CPU to
-    the same bits. A plateau of the loss (`plan.plateau`) shortens the fit.
+    the same bits.
 
     Raises InputError when the start or a step is not finite, naming frame, step, camera and parameter.
     """
     begin = time.perf_counter()
     _check_finite_start(start, frame.name)
     run = _FrameFit(start, frame, edge_lengths, plan, seed)
-    step = run.resume(slot)
-    while step < run.end:
+    for step in range(run.resume(slot), plan.steps):
         run.step(step)
-        step += 1
-        run.watch(step)
-        if slot is not None and step < run.end:
-            slot.keep(step, lambda done=step: run.state(done))  # type: ignore[misc]
-    run.history.check(step)
+        if slot is not None and step + 1 < plan.steps:
+            slot.keep(step + 1, lambda done=step + 1: run.state(done))  # type: ignore[misc]
+    run.history.check(plan.steps)
     reference = start.quats if reference_quats is None else reference_quats
     return FitResult(
         gaussians=normalized(run.current(), reference),
-        losses=run.history.rows[:step, 0].cpu().numpy(),
+        losses=run.history.rows[:, 0].cpu().numpy(),
         seconds=time.perf_counter() - begin,
     )
 
@@ -145,7 +138,7 @@ class _History:
 
 
 class _FrameFit:
-    """The fit of one frame: which camera each step sees, and when it ends."""
+    """The fit of one frame: which camera each step sees."""
 
     def __init__(
         self, start: Gaussians, frame: FrameData, edge_lengths: NDArray[np.float64], plan: Plan, seed: int
@@ -157,7 +150,7 @@ class _FrameFit:
         if plan.rate_unit == "pixel":
             pixel_size = cameras.train.pixel_size(frame.vertices.mean(axis=0))
             plan = replace(plan, rates=in_millimetres(plan.rates, pixel_size))
-        self.frame, self.plan, self.skipped = frame, plan, 0
+        self.frame = frame
         self.views = views if plan.render.backdrop == "leak" else [view.silhouette for view in views]
         generator = frame_generator(seed, frame.name)
         self.order = camera_order(generator, len(views), plan.steps)
@@ -171,21 +164,16 @@ class _FrameFit:
             plan.drift_weight,
             torch.as_tensor(frame.vertices, dtype=torch.float32, device=device),
         )
-        alone = RigStart(start, np.zeros((1, 0), np.float32), (), neutral_row=0)
+        alone = RigStart(start, np.zeros((1, 0), np.float32), None, neutral_row=0)
         rig = TrainableRig(alone, plan.rates, device)
         names = [f"{frame.name}: step {step}, camera {views[view].camera}" for step, view in enumerate(self.order)]
         self.history = _History(names, device)
         self.fit = Fit(rig, RigOptimizer(rig, plan.learning_rates), objective, self.history)
 
-    @property
-    def end(self) -> int:
-        """Steps to take in all: the plan's, less those that a plateau made needless."""
-        return self.plan.steps - self.skipped
-
     def step(self, step: int) -> None:
         """Go down the gradient of one camera."""
         try:
-            self.fit.step(step, [[Shot(0, self.views[self.order[step]])]], rate_step=step + self.skipped)
+            self.fit.step(step, [Shot(0, self.views[self.order[step]])])
         except InputError as error:
             splats = activate(Gaussians(**self.fit.rig.base), unit_quats=False)
             names = [name for name, values in splats.items() if not bool(values.isfinite().all())]
@@ -196,24 +184,11 @@ class _FrameFit:
         """Copy the Gaussians from the device, quaternions of any length."""
         return Gaussians(**{name: p.detach().cpu().numpy().copy() for name, p in self.fit.rig.base.items()})
 
-    def watch(self, done: int) -> None:
-        """Go on with the last quarter of the schedule when the loss has stopped to fall; looks once an epoch."""
-        epoch = len(self.views)
-        tail = round(PLATEAU_RESUME * self.plan.steps)
-        span = PLATEAU_EPOCHS * epoch
-        if self.plan.plateau == 0 or self.skipped or done % epoch or not 2 * span <= done < tail:
-            return
-        losses = self.history.rows[done - 2 * span : done, 0].cpu().numpy()
-        before, after = losses[:span].mean(), losses[span:].mean()
-        if before - after < self.plan.plateau * before:
-            self.skipped = tail - done
-            _LOG.info("%s: plateau after step %d; %d steps are left out", self.frame.name, done, self.skipped)
-
     def state(self, done: int) -> Arrays:
         """Return all that the steps after the first `done` depend on."""
         tensors = self.fit.optimizer.state() | {"history": self.history.rows[:done]}
         arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
-        return arrays | {"done": np.array(done), "skipped": np.array(self.skipped)}
+        return arrays | {"done": np.array(done)}
 
     def resume(self, slot: Slot | None) -> int:
         """Take up the state that an interrupted fit left, if any; return how many steps it had done."""
@@ -221,7 +196,7 @@ class _FrameFit:
         if arrays is None:
             return 0
         done = int(arrays["done"])
-        self.skipped, self.history.checked = int(arrays["skipped"]), done
+        self.history.checked = done
         tensors = {name: torch.as_tensor(array) for name, array in arrays.items()}
         self.history.rows[:done] = tensors["history"].to(self.history.rows.device)
         self.fit.optimizer.restore(tensors)

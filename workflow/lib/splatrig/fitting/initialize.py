@@ -1,11 +1,30 @@
 """First Gaussians: the neutral's from mesh and photographs, every other frame's from the neutral's."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from splatrig.config.models import InitialShape
 from splatrig.gaussians.gaussians import SH_C0, SHAPES, Gaussians
+
+
+@dataclass(frozen=True)
+class InitialShape:
+    """How large, flat and opaque the first Gaussians of a frame that is fitted on its own are."""
+
+    tangent_scale: float
+    """Standard deviation along the surface, in mean edge lengths."""
+    normal_scale: float
+    """Standard deviation along the normal, in mean edge lengths."""
+    opacity: float
+    """In (0, 1)."""
+
+
+INITIAL_SHAPE = InitialShape(tangent_scale=0.6, normal_scale=0.05, opacity=0.97)
+"""Flat discs that just cover the surface between them, almost opaque: nothing shines through at the first step."""
+ORIGINAL_SHAPE = InitialShape(tangent_scale=1.0, normal_scale=1.0, opacity=0.1)
+"""Round and thin, as in the original recipe."""
 
 
 def gaussians_on_mesh(
@@ -13,7 +32,7 @@ def gaussians_on_mesh(
     frames: NDArray[np.float64],  # [N, 3, 3] tangent, bitangent, normal as columns
     edge_lengths: NDArray[np.float64],  # [N] millimetres
     colors: NDArray[np.float32],  # [N, 3] in [0, 1]
-    shape: InitialShape,
+    shape: InitialShape = INITIAL_SHAPE,
 ) -> Gaussians:
     """Return one Gaussian per vertex: discs in the tangent planes, in the given colours."""
     count = len(vertices)

@@ -12,16 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-ALL = 1.0
-"""`Occlusion.back_faces` that hides nothing."""
-
 
 @dataclass(frozen=True)
 class Occlusion:
     """Which Gaussians a step does without."""
 
-    back_faces: float
-    """Hidden are those whose normal turns away from the camera by more than this cosine; `ALL`: none."""
+    back_faces: float | None
+    """Gaussians whose normal turns away from the camera by more than this cosine are hidden; None hides none."""
     dropout: float
     """Share of the Gaussians hidden at random, others in every step."""
 
@@ -34,7 +31,7 @@ class Occlusion:
     ) -> Tensor | None:  # [S, N] bool
         """Return what each of S cameras is shown, or None for all; chance follows from the camera's key alone."""
         shown = None
-        if self.back_faces < ALL:
+        if self.back_faces is not None:
             eyes = -(viewmats[:, :3, :3] * viewmats[:, :3, 3:]).sum(dim=1)  # -Rᵀ t
             towards = eyes[:, None] - means.detach()
             cosines = (towards * normals).sum(dim=-1)  # times the distance
@@ -50,4 +47,4 @@ class Occlusion:
         return shown
 
 
-NOTHING = Occlusion(back_faces=ALL, dropout=0.0)
+NOTHING = Occlusion(back_faces=None, dropout=0.0)

@@ -10,9 +10,6 @@ from splatrig.fitting.optimizer import ADAM_BETAS, ADAM_EPSILON, Adam, Moments, 
 from splatrig.fitting.schedule import LearningRates
 from splatrig.fitting.trainable_rig import TrainableRig
 
-SELECTING = 0.6
-"""Share of the steps in which a sparsity penalty acts; after them the supports are fixed."""
-
 
 @dataclass
 class RowAdam:
@@ -41,19 +38,15 @@ class RowAdam:
 class RigOptimizer:
     """All state that a step changes next to the rig itself."""
 
-    def __init__(
-        self, rig: TrainableRig, rates: LearningRates, *, bounded: bool = False, sparsity: float = 0.0
-    ) -> None:
+    def __init__(self, rig: TrainableRig, rates: LearningRates, *, bounded: bool = False) -> None:
         """Prepare to optimize `rig` with a rate for each of its parameters.
 
-        `bounded`: weights stay in [0, 1], else their root mean square per component stays 1. `sparsity` is by how much
-        of one step of Adam rows of the basis are shortened in each step.
+        `bounded`: weights stay in [0, 1], else their root mean square per component stays 1.
         """
-        self.rig, self.rates, self.bounded, self.sparsity = rig, rates, bounded, sparsity
+        self.rig, self.rates, self.bounded = rig, rates, bounded
         trained = {name: tensor for name, tensor in rig.parameters().items() if name != "weights"}
         self.adam = Adam(trained, ADAM_BETAS, ADAM_EPSILON)
         self.rows = RowAdam.of(rig.weights)
-        self.alive: list[Tensor] = []
 
     def step(self, step: int, seen: Sequence[int], weight_gradients: Tensor | None) -> None:
         """Apply the gradients on the rig's tensors, and `weight_gradients` [F, K], if it has any, to the rows `seen`.
@@ -61,33 +54,12 @@ class RigOptimizer:
         What components move is counted from quaternions of unit length; without components nothing asks for it.
         """
         rates = self.rates.at(step)
-        self._look(step)
         self.adam.step(rates)
         if weight_gradients is None:
             return
         self.rig.normalize_quaternions()
-        if self.sparsity > 0:
-            self._sparsify(step)
         self.rows.step(seen, weight_gradients, rates["weights"])
         self.constrain()
-
-    def _sparsify(self, step: int) -> None:
-        """Shrink rows during the first part of the steps; then keep what has vanished at zero and pull no more.
-
-        The second part undoes the shrinkage of the rows that stay, as the refit after a lasso does.
-        """
-        if step < SELECTING * self.rates.steps:
-            for block in self.rig.blocks:
-                shrink_rows(block.values, block.penalty, self.rates.fraction(step) * self.sparsity)
-            return
-        with torch.no_grad():
-            for block, alive in zip(self.rig.blocks, self.alive, strict=True):
-                block.values.mul_(alive)
-
-    def _look(self, step: int) -> None:
-        """Remember, before `step` moves them, which rows of the bases are not zero."""
-        if self.sparsity > 0 and step >= SELECTING * self.rates.steps and not self.alive:
-            self.alive = [block.values.detach().any(dim=-1, keepdim=True) for block in self.rig.blocks]
 
     def constrain(self) -> None:
         """Fix the gauge: the neutral at zero, weights in [0, 1] or of unit root mean square a component."""
@@ -112,15 +84,3 @@ class RigOptimizer:
         with torch.no_grad():
             for name, tensor in self.state().items():
                 tensor.copy_(tensors[name])
-
-
-def shrink_rows(values: Tensor, penalty: Tensor | None, pull: float) -> None:
-    """Shorten each row [..., A] of `values` by `pull * penalty`, to zero at most, in place.
-
-    The proximal step of the group lasso, sum of `penalty` times the length of a row (Neumann et al. 2013, equation 6),
-    with lengths in units of one step of Adam.
-    """
-    with torch.no_grad():
-        lengths = values.norm(dim=-1, keepdim=True)
-        threshold = pull if penalty is None else pull * penalty
-        values.mul_((1.0 - threshold / lengths.clamp_min(1e-12)).clamp_min(0.0))

@@ -7,7 +7,6 @@ from itertools import islice, zip_longest
 
 import numpy as np
 
-from splatrig.config.models import LearnedBatch
 from splatrig.dataset.photographs import Pair, Photographs, View, on_copy_stream, take_over
 from splatrig.io.errors import InputError
 
@@ -52,24 +51,24 @@ class Window:
 
     pairs: tuple[Pair, ...]
     """All pairs of the window, in the order of first use."""
-    steps: tuple[tuple[Pair, ...], ...]
-    """Of each step its group: one frame with some of its cameras."""
+    steps: tuple[Pair, ...]
+    """What each step takes of them."""
 
 
 @dataclass(frozen=True)
 class Schedule:
     """An endless random order of pairs.
 
-    Pairs are dealt once to as many lanes as a step has frames, and each step takes a group of every lane: whichever
-    processes share the lanes make the same steps together, and none decodes another's photographs. In a lane a
-    frame's cameras are dealt into groups, and groups to windows of `window_pairs` pairs (None: all fit). A window is
-    passed over `passes` times, each time in another order, before the next one; a new cycle deals groups and windows
-    anew. With all pairs in one window a pass is an epoch.
+    Pairs are dealt once to as many lanes as a step has photographs, and each step takes a pair of every lane: whichever
+    processes share the lanes make the same steps together, and none decodes another's photographs. The pairs of a lane
+    are dealt to windows of `window_pairs` pairs (None: all fit). A window is passed over `passes` times, each time in
+    another order, before the next one; a new cycle deals the windows again. With all pairs in one window a pass is an
+    epoch.
     """
 
     pairs: Sequence[Pair]
-    batch: LearnedBatch
-    """Frames a step, over all processes, and cameras of each of these frames."""
+    per_step: int
+    """Photographs per step, over all processes."""
     seed: int
     window_pairs: int | None = None
     passes: int = 1
@@ -84,50 +83,42 @@ class Schedule:
         """Yield the windows of one lane, for ever."""
         cycle, pairs = 0, self._dealt(lane)
         while True:
-            groups = self._groups(pairs, (cycle, lane))
-            size = len(groups)
-            if self.window_pairs is not None:
-                size = max(1, self.window_pairs // self.batch.cameras)
-            for index, first in enumerate(range(0, len(groups), size)):
-                yield self._window(groups[first : first + size], (cycle, index, lane))
+            order = self._shuffled(pairs, (cycle, lane))
+            size = self.window_pairs or len(order)
+            for index, first in enumerate(range(0, len(order), size)):
+                yield self._window(order[first : first + size], (cycle, index, lane))
             cycle += 1
 
     def frames(self, first_step: int) -> Iterator[list[int]]:
         """Yield the frames that each step sees over all lanes, beginning with step `first_step`, for ever."""
-        lanes = (
-            (group for window in self.windows(lane) for group in window.steps) for lane in range(self.batch.frames)
-        )
-        for groups in islice(zip(*lanes, strict=True), first_step, None):
-            yield sorted({group[0][0] for group in groups})
+        lanes = ((pair for window in self.windows(lane) for pair in window.steps) for lane in range(self.per_step))
+        for pairs in islice(zip(*lanes, strict=True), first_step, None):
+            yield sorted({frame for frame, _ in pairs})
 
     def _dealt(self, lane: int) -> list[Pair]:
         """Return the pairs of one lane; where they do not divide, the last ones are in two."""
-        lanes = self.batch.frames
+        lanes = self.per_step
         order = np.random.default_rng([self.seed, 7]).permutation(len(self.pairs))
         order = np.resize(order, len(order) + -len(order) % lanes)
         return [self.pairs[index] for index in sorted(order[lane::lanes])]
 
-    def _groups(self, pairs: Sequence[Pair], key: tuple[int, int]) -> list[tuple[Pair, ...]]:
-        """Deal the cameras of every frame into groups, and the groups into a random order."""
+    def _shuffled(self, pairs: Sequence[Pair], key: tuple[int, int]) -> list[Pair]:
+        """Return the pairs in a random order."""
         generator = np.random.default_rng([self.seed, 0, *key])
         by_frame: dict[int, list[int]] = {}
         for frame, camera in pairs:
             by_frame.setdefault(frame, []).append(camera)
-        groups: list[tuple[Pair, ...]] = []
-        for frame, cameras in by_frame.items():
-            order = generator.permutation(cameras)
-            groups += [
-                tuple((frame, int(camera)) for camera in order[first : first + self.batch.cameras])
-                for first in range(0, len(order), self.batch.cameras)
-            ]
-        return [groups[index] for index in generator.permutation(len(groups))]
+        dealt = [
+            (frame, int(camera)) for frame, cameras in by_frame.items() for camera in generator.permutation(cameras)
+        ]
+        return [dealt[index] for index in generator.permutation(len(dealt))]
 
-    def _window(self, groups: Sequence[tuple[Pair, ...]], key: tuple[int, int, int]) -> Window:
+    def _window(self, pairs: Sequence[Pair], key: tuple[int, int, int]) -> Window:
         generator = np.random.default_rng([self.seed, 1, *key])
-        steps = list(groups)
+        steps = list(pairs)
         for _ in range(self.passes - 1):
-            steps += [groups[index] for index in generator.permutation(len(groups))]
-        return Window(tuple(pair for group in groups for pair in group), tuple(steps))
+            steps += [pairs[index] for index in generator.permutation(len(pairs))]
+        return Window(tuple(pairs), tuple(steps))
 
 
 @dataclass(frozen=True)
@@ -141,8 +132,8 @@ class Shot:
 
 def stream(
     photographs: Photographs, schedule: Schedule, lanes: Sequence[int], first_step: int = 0
-) -> Iterator[list[list[Shot]]]:
-    """Yield the shots that each step takes from some lanes, a frame's from each, beginning with step `first_step`.
+) -> Iterator[list[Shot]]:
+    """Yield the shots that each step takes from some lanes, one from each, beginning with step `first_step`.
 
     The next window is decoded while the current one is being used. On a GPU the next step's photographs are copied
     while the current step computes.
@@ -154,13 +145,13 @@ def stream(
     while True:
         with on_copy_stream(photographs.device):
             following = next(shots)
-        take_over(photographs.device, (shot.view for group in following for shot in group))
+        take_over(photographs.device, (shot.view for shot in following))
         yield following
 
 
 def _host_steps(
     photographs: Photographs, schedule: Schedule, lanes: Sequence[int], first_step: int
-) -> Iterator[list[list[Shot]]]:
+) -> Iterator[list[Shot]]:
     windows = [_from_step(schedule.windows(lane), first_step) for lane in lanes]
     begun = [next(rest) for rest in windows]
     for pairs in zip_longest(*[window.pairs for window, _ in begun]):  # in the order in which steps need them
@@ -171,13 +162,13 @@ def _host_steps(
 
 def _lane(
     photographs: Photographs, window: Window, skipped: int, windows: Iterator[tuple[Window, int]]
-) -> Iterator[list[Shot]]:
-    """Yield the shots of each step of one lane, from step `skipped` of its window `window` on."""
+) -> Iterator[Shot]:
+    """Yield the shots of one lane, from step `skipped` of its window `window` on."""
     while True:
         following, _ = next(windows)
         photographs.hold(following.pairs)
-        for step in window.steps[skipped:]:
-            yield [Shot(pair[0], photographs.view(pair)) for pair in step]
+        for pair in window.steps[skipped:]:
+            yield Shot(pair[0], photographs.view(pair))
         kept = set(following.pairs)
         photographs.drop([pair for pair in window.pairs if pair not in kept])
         window, skipped = following, 0

@@ -1,7 +1,7 @@
-"""The rig that is learned: a base, components in blocks of attributes, and a row of weights per frame.
+"""The rig that is learned: a base, a basis of components, and a row of weights per frame.
 
 A frame's raw Gaussians are `base + unit * (weights @ basis)`. Basis entries are counted in physical steps: `unit` is
-how far one entry moves in one step of Adam at rate 1 (micrometres for centres, other numbers for other attributes),
+how far one entry moves in one step of Adam at rate 1 (micrometres for centers, other numbers for other attributes),
 so that one tensor with one rate serves all attributes.
 """
 
@@ -16,16 +16,16 @@ from torch import Tensor
 
 from splatrig.components.component_file import blend
 from splatrig.components.fields import field_size
-from splatrig.config.models import Rates
 from splatrig.fitting.basis import Carry, Supports, product, pull
+from splatrig.fitting.rates import Rates
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.io.errors import InputError
 from splatrig.rasterize import Splats, activate
 
 
 @dataclass(frozen=True)
-class BlockStart:
-    """Components of some fields, before training."""
+class BasisStart:
+    """Components before training."""
 
     fields: tuple[str, ...]
     """Fields of `Gaussians` that the components move, in order."""
@@ -33,8 +33,6 @@ class BlockStart:
     """Change per unit of weight in raw units."""
     support: NDArray[np.bool_] | None = None  # [K, N]
     """Where the components may act; None: everywhere."""
-    penalty: NDArray[np.float32] | None = None  # [K, N]
-    """Relative weight of the sparsity penalty of every row; None: 1 everywhere."""
     carry: csr_array | None = None  # [N, V]
     """From the V vertices of the coarser level that the components live on, in all of the above, to the Gaussians."""
 
@@ -49,62 +47,77 @@ class RigStart:
     """A rig before training."""
 
     base: Gaussians
-    weights: NDArray[np.float32]  # [F, K], K summed over the blocks
-    blocks: tuple[BlockStart, ...]
+    weights: NDArray[np.float32]  # [F, K]
+    basis: BasisStart | None
+    """None: a rig without components (K = 0)."""
     neutral_row: int
     """The frame whose weights are zero and stay so: coefficient 0 is the neutral face."""
 
     @property
     def components_a_gaussian(self) -> float:
-        """How many components of the first block reach a Gaussian: the mean over those that any reaches, at least 1."""
-        if not self.blocks:
+        """How many components reach a Gaussian: the mean over those that any reaches, at least 1."""
+        if self.basis is None:
             return 1.0
-        support = self.blocks[0].support
+        support = self.basis.support
         if support is None:
-            return float(max(1, self.blocks[0].count))
+            return float(max(1, self.basis.count))
         return float(support.sum() / max(1, support.any(axis=0).sum()))
 
     def __post_init__(self) -> None:
-        count = sum(block.count for block in self.blocks)
+        basis = self.basis
+        count = 0 if basis is None else basis.count
         if self.weights.ndim != 2 or self.weights.shape[1] != count:
             raise InputError(f"learned start: expected weights of {count} components, got shape {self.weights.shape}.")
-        for block in self.blocks:
-            for name in block.fields:
-                size = len(self.base) if block.carry is None else block.carry.shape[1]
-                expected = (block.count, size, field_size(name))
-                if block.deltas[name].shape != expected:
-                    raise InputError(
-                        f"learned start: {name} has shape {block.deltas[name].shape}, expected {expected}."
-                    )
+        if basis is None:
+            return
+        size = len(self.base) if basis.carry is None else basis.carry.shape[1]
+        for name in basis.fields:
+            expected = (count, size, field_size(name))
+            if basis.deltas[name].shape != expected:
+                raise InputError(f"learned start: {name} has shape {basis.deltas[name].shape}, expected {expected}.")
 
 
 @dataclass
-class Block:
-    """Components of some fields on the device."""
+class Basis:
+    """Components on the device."""
 
     fields: tuple[str, ...]
-    columns: slice
-    """Columns of the weights that belong to this block."""
     values: Tensor  # [K, N, A], or [M, A] inside supports; in units of `unit`
     supports: Supports | None
     unit: Tensor  # [A]
-    penalty: Tensor | None  # [K, N, 1] or [M, 1]
     carry: Carry | None
     """To the Gaussians from the coarser level where the components live, if they do."""
 
+    @classmethod
+    def of(cls, start: BasisStart, rates: Rates, device: torch.device) -> "Basis":
+        """Put components on a device; `rates` are the physical steps of the fields in raw units."""
+        unit = torch.tensor(
+            np.concatenate([np.full(field_size(name), getattr(rates, name)) for name in start.fields]),
+            dtype=torch.float32,
+            device=device,
+        )
+        dense = np.concatenate([start.deltas[name] for name in start.fields], axis=-1)
+        values = torch.as_tensor(dense, dtype=torch.float32).to(device) / unit
+        supports = None
+        if start.support is not None:
+            supports = Supports.from_mask(torch.as_tensor(start.support).to(device))
+            values = supports.gather(values)
+        carry = None if start.carry is None else Carry.of(start.carry, device)
+        return cls(start.fields, values.requires_grad_(), supports, unit, carry)
+
     def dense(self) -> Tensor:  # [K, N, A]
-        """Return the basis in raw units, zeros included."""
+        """Return the components in raw units, zeros included."""
         values = self.values.detach() * self.unit
         values = values if self.supports is None else self.supports.scatter(values)
         return values if self.carry is None else self.carry.up(values)
 
     def __rmatmul__(self, weights: Tensor) -> Tensor:  # [B, N, A]
-        """Return what the components add to the base for `weights` [B, K of this block], in raw units."""
+        """Return what the components add to the base for `weights` [B, K], in raw units."""
         moved = product(weights, self.values, self.supports) * self.unit
         return moved if self.carry is None else self.carry.up(moved)
 
     def pull(self, weights: Tensor, upstream: Tensor) -> Tensor:  # [B, K]
-        """Return the gradient with respect to `weights` from that of their blend [B, N, A]; keep the basis's."""
+        """Return the gradient with respect to `weights` from that of their blend [B, N, A]; keep the values'."""
         if self.values.grad is None:
             self.values.grad = torch.empty_like(self.values)
         arriving = upstream if self.carry is None else self.carry.down(upstream)
@@ -112,7 +125,7 @@ class Block:
 
 
 class TrainableRig:
-    """Base, blocks of components and weights as torch tensors that an optimiser can write to."""
+    """Base, components and weights as torch tensors that an optimizer can write to."""
 
     def __init__(self, start: RigStart, rates: Rates, device: torch.device | str = "cpu") -> None:
         """Put `start` on `device`; `rates` are the physical steps of the fields in raw units."""
@@ -125,11 +138,7 @@ class TrainableRig:
         self.weights = torch.tensor(start.weights, dtype=torch.float32, device=device)
         self.weights[start.neutral_row] = 0.0
         self.weights.requires_grad_()
-        self.blocks: list[Block] = []
-        first = 0
-        for block in start.blocks:
-            self.blocks.append(_to_device(block, slice(first, first + block.count), rates, self.device))
-            first += block.count
+        self.basis = None if start.basis is None else Basis.of(start.basis, rates, self.device)
 
     def __len__(self) -> int:
         """Return the number of Gaussians N."""
@@ -137,17 +146,17 @@ class TrainableRig:
 
     @property
     def count(self) -> int:
-        """Number of components K over all blocks."""
+        """Number of components K."""
         return self.weights.shape[1]
 
     @property
     def driven(self) -> tuple[str, ...]:
-        """Fields that some block moves."""
-        return tuple(name for block in self.blocks for name in block.fields)
+        """Fields that components move."""
+        return () if self.basis is None else self.basis.fields
 
     def blended(self, frames: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the weights [B, K] of frames and their `rows`, both without a history of operations."""
-        if not self.blocks:
+        if self.basis is None:
             return self.weights.detach()[:0], {}
         with torch.no_grad():
             weights = torch.stack([self.weights[frame] for frame in frames])
@@ -155,29 +164,27 @@ class TrainableRig:
 
     def rows(self, weights: Tensor) -> dict[str, Tensor]:
         """Return the raw fields [B, N, ...] of `weights` [B, K], of those fields that components move."""
-        rows = {}
-        for block in self.blocks:
-            moved = blend(None, weights[:, block.columns], block)
-            for name, part in zip(
-                block.fields, moved.split([field_size(name) for name in block.fields], -1), strict=True
-            ):
-                rows[name] = self.base[name] + part.reshape(len(weights), *self.base[name].shape)
-        return rows
+        if self.basis is None:
+            return {}
+        parts = blend(None, weights, self.basis).split([field_size(name) for name in self.driven], -1)
+        return {
+            name: self.base[name] + part.reshape(len(weights), *self.base[name].shape)
+            for name, part in zip(self.driven, parts, strict=True)
+        }
 
     def pull(self, weights: Tensor, upstream: dict[str, Tensor]) -> Tensor:  # [B, K]
         """Turn the gradients of `rows(weights)`, by field [B, N, ...], into those of the rig; return the weights'.
 
-        Gradients of the base's driven fields and of the bases are put where an optimiser finds them, overwriting.
+        Gradients of the base's driven fields and of the basis are put where an optimizer finds them, overwriting.
         """
-        slopes = torch.zeros_like(weights)
+        if self.basis is None:
+            return torch.zeros_like(weights)
         with torch.no_grad():
-            for block in self.blocks:
-                parts = [upstream[name].reshape(len(weights), len(self), field_size(name)) for name in block.fields]
-                slopes[:, block.columns] = block.pull(weights[:, block.columns], torch.cat(parts, dim=-1))
-                for name in block.fields:
-                    several = len(weights) > 1
-                    self.base[name].grad = upstream[name].sum(dim=0) if several else upstream[name].squeeze(0)
-        return slopes
+            parts = [upstream[name].reshape(len(weights), len(self), field_size(name)) for name in self.driven]
+            for name in self.driven:
+                several = len(weights) > 1
+                self.base[name].grad = upstream[name].sum(dim=0) if several else upstream[name].squeeze(0)
+            return self.basis.pull(weights, torch.cat(parts, dim=-1))
 
     def activated(self, weights: Tensor) -> Splats:  # [1, K]
         """Return the rasteriser-ready Gaussians of one row of weights; differentiable."""
@@ -185,8 +192,8 @@ class TrainableRig:
 
     def parameters(self) -> dict[str, Tensor]:
         """Return every trained tensor by name."""
-        blocks = {f"basis_{index}": block.values for index, block in enumerate(self.blocks)}
-        return {f"base_{name}": tensor for name, tensor in self.base.items()} | blocks | {"weights": self.weights}
+        basis = {} if self.basis is None else {"basis": self.basis.values}
+        return {f"base_{name}": tensor for name, tensor in self.base.items()} | basis | {"weights": self.weights}
 
     def gaussians(self, weights: Sequence[float] | NDArray | Tensor) -> Gaussians:
         """Return the raw Gaussians of one row of weights [K], quaternions of unit length."""
@@ -200,21 +207,3 @@ class TrainableRig:
         """Give the base's quaternions unit length, in place."""
         with torch.no_grad():
             self.base["quats"].div_(torch.linalg.vector_norm(self.base["quats"], dim=-1, keepdim=True))
-
-
-def _to_device(start: BlockStart, columns: slice, rates: Rates, device: torch.device) -> Block:
-    unit = torch.tensor(
-        np.concatenate([np.full(field_size(name), getattr(rates, name)) for name in start.fields]),
-        dtype=torch.float32,
-        device=device,
-    )
-    dense = np.concatenate([start.deltas[name] for name in start.fields], axis=-1)
-    values = torch.as_tensor(dense, dtype=torch.float32).to(device) / unit
-    penalty = None if start.penalty is None else torch.as_tensor(start.penalty[..., None]).to(device)
-    supports = None
-    if start.support is not None:
-        supports = Supports.from_mask(torch.as_tensor(start.support).to(device))
-        values = supports.gather(values)
-        penalty = None if penalty is None else supports.gather(penalty)
-    carry = None if start.carry is None else Carry.of(start.carry, device)
-    return Block(start.fields, columns, values.requires_grad_(), supports, unit, penalty, carry)

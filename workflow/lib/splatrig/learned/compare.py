@@ -13,7 +13,6 @@ from splatrig.components.component_file import Components
 from splatrig.components.rig import Rig
 from splatrig.components.weights import weights_of_displacements
 from splatrig.config.choices import Role
-from splatrig.config.models import LearnedSolve
 from splatrig.fitting.compare_view import RenderOptions
 from splatrig.fitting.measurement import measure_views
 from splatrig.gaussians.gaussians import Gaussians
@@ -38,8 +37,8 @@ class Comparison:
 
     subject: Subject
     render: RenderOptions
-    solve: LearnedSolve
-    """How weights of unseen frames are found."""
+    solve_steps: int
+    """Steps in which the weights of an unseen frame are found from all photographs that are given."""
     device: torch.device
 
 
@@ -97,7 +96,7 @@ def unseen_weights(
 
     `cameras` limits how many training cameras are used (spread over all of them); None: all.
     """
-    subject, solve = comparison.subject, comparison.solve
+    subject = comparison.subject
     rig = Rig.of(components, subject.neutral).to(comparison.device)
     usual = weight_scale(components.W, bounded=components.limits is not None)
     starts = np.zeros((len(names), len(components)))
@@ -112,7 +111,11 @@ def unseen_weights(
     with subject.photographs(names, comparison.device) as photographs:
         for row, start in track(list(enumerate(starts)), f"weights of {components.family}", unit="frame"):
             pairs = [(row, int(camera)) for camera in order]
-            solved.append(weights_from_photographs(rig, photographs, pairs, start, solve, comparison.render, usual))
+            solved.append(
+                weights_from_photographs(
+                    rig, photographs, pairs, start, comparison.solve_steps, comparison.render, usual
+                )
+            )
     return np.array(solved).reshape(len(names), len(components))
 
 

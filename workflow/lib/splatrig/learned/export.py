@@ -4,13 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import block_diag
 
 from splatrig.components.component_file import Components
 from splatrig.components.fields import ATTRIBUTE_OF, Columns, field_size
 from splatrig.components.matrix import scale_of
 from splatrig.fitting.trainable_rig import TrainableRig
-from splatrig.gaussians.gaussians import Gaussians
 
 
 @dataclass(frozen=True)
@@ -29,53 +27,11 @@ def export_rig(rig: TrainableRig, trained: TrainedOn, *, bounded: bool) -> Compo
     Free weights: components orthonormal in standardised units, largest variance first, largest entry positive.
     Weights in [0, 1]: the largest weight of every component is 1, most moving component first.
     """
+    assert rig.basis is not None  # what is exported moves something
+    dense = rig.basis.dense().cpu().numpy()
+    W = rig.weights.detach().cpu().numpy().astype(np.float64)
     base = rig.gaussians(np.zeros(rig.count))
-    parts = [
-        _block_parts(
-            block.dense().cpu().numpy(),
-            rig.weights.detach()[:, block.columns].cpu().numpy().astype(np.float64),
-            block.fields,
-            base,
-            bounded=bounded,
-        )
-        for block in rig.blocks
-    ]
-    return Components(
-        family="learned",
-        W=np.concatenate([part.W for part in parts], axis=1).astype(np.float32),
-        C=block_diag(*(part.C for part in parts)),
-        mean=np.concatenate([part.mean for part in parts]).astype(np.float32),
-        std=np.concatenate([part.std for part in parts]).astype(np.float32),
-        offset=np.concatenate([(part.rest - part.mean) / part.std for part in parts]).astype(np.float32),
-        columns=Columns(tuple(ATTRIBUTE_OF[name] for name in rig.driven), len(rig)),
-        faces=trained.faces,
-        face_mask=trained.face_mask,
-        frames=trained.frames,
-        limits=(0.0, 1.0) if bounded else None,
-        base=base,
-    )
-
-
-@dataclass(frozen=True)
-class _Part:
-    """The columns of one block."""
-
-    W: NDArray[np.float64]  # [F, K]
-    C: NDArray[np.float32]  # [K, D] standardised
-    mean: NDArray[np.float64]  # [D]
-    std: NDArray[np.float64]  # [D]
-    rest: NDArray[np.float64]  # [D]
-
-
-def _block_parts(
-    dense: NDArray[np.float32],  # [K, N, A] raw units
-    W: NDArray[np.float64],  # [F, K]
-    fields: tuple[str, ...],
-    base: Gaussians,
-    *,
-    bounded: bool,
-) -> _Part:
-    k, count, _ = dense.shape
+    fields, (k, count) = rig.driven, dense.shape[:2]
     center = W.mean(axis=0)
     covariance = (W - center).T @ (W - center)
     columns, scales, rests, first = [], [], [], 0
@@ -92,7 +48,21 @@ def _block_parts(
     C = (np.concatenate(columns, axis=1) / std).astype(np.float32)
     fixed_W, fixed_C = _ordered_local(W, C) if bounded else _orthonormal(W, C)
     rest = np.concatenate(rests)
-    return _Part(fixed_W, fixed_C, rest + std * (center @ C), std, rest)
+    mean = rest + std * (center @ C)
+    return Components(
+        family="learned",
+        W=fixed_W.astype(np.float32),
+        C=fixed_C,
+        mean=mean.astype(np.float32),
+        std=std.astype(np.float32),
+        offset=((rest - mean) / std).astype(np.float32),
+        columns=Columns(tuple(ATTRIBUTE_OF[name] for name in fields), count),
+        faces=trained.faces,
+        face_mask=trained.face_mask,
+        frames=trained.frames,
+        limits=(0.0, 1.0) if bounded else None,
+        base=base,
+    )
 
 
 def _orthonormal(W: NDArray[np.float64], C: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:

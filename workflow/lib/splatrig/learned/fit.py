@@ -2,9 +2,9 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise, repeat
+from itertools import repeat
 
 import numpy as np
 import pandas as pd
@@ -40,7 +40,6 @@ class Surroundings:
 
     edge_lengths: NDArray[np.float64]  # [N] of the neutral, millimetres
     normals: NDArray[np.float64]  # [N, 3] of the neutral, unit length
-    neighbors: NDArray[np.float64]  # [F, F] Laplacian of frames in their segments (`segment_laplacian`)
     validation: tuple[Pair, ...]
     """Pairs that are measured and never trained."""
 
@@ -56,26 +55,6 @@ class FitReport:
     """Time during which photographs were waited for."""
     bad_steps: int
     """Steps whose loss was not finite and which therefore changed nothing."""
-
-
-def segment_laplacian(frames: Sequence[str]) -> NDArray[np.float64]:  # [F, F]
-    """Return the Laplacian of the chains of frames `expression/number`, weighted by one over the number's difference.
-
-    `w.T @ L @ w` is the sum of (w_i - w_j)² / |number_i - number_j| over neighbours i, j of a segment.
-    """
-    laplacian = np.zeros((len(frames), len(frames)))
-    segments: dict[str, list[tuple[int, int]]] = {}
-    for row, name in enumerate(frames):
-        expression, _, number = name.rpartition("/")
-        digits = "".join(filter(str.isdigit, number))
-        segments.setdefault(expression, []).append((int(digits or row), row))
-    for members in segments.values():
-        ordered = sorted(members)
-        for (earlier, row), (later, next_row) in pairwise(ordered):
-            weight = 1.0 / max(1, later - earlier)
-            laplacian[[row, next_row], [row, next_row]] += weight
-            laplacian[[row, next_row], [next_row, row]] -= weight
-    return laplacian
 
 
 class _Losses:
@@ -106,7 +85,7 @@ class LearnedFit:
         """Prepare to fit `rig` in place."""
         self.rig, self.photographs, self.schedule, self.plan = rig, photographs, schedule, plan
         self.world = world or World()
-        self.optimizer = RigOptimizer(rig, plan.learning_rates(rig), bounded=plan.bounded, sparsity=plan.sparsity)
+        self.optimizer = RigOptimizer(rig, plan.learning_rates(rig), bounded=plan.bounded)
         self.losses = _Losses(min(plan.check_every, plan.steps), rig.device)
         self.fit = Fit(rig, self.optimizer, self._objective(surroundings), self.losses, self.world)
         self.validation = surroundings.validation[self.world.rank :: self.world.size]
@@ -130,9 +109,6 @@ class LearnedFit:
             occlusion=plan.occlusion,
             normals=tensor(surroundings.normals),
             seed=seed,
-            ridge=plan.ridge,
-            smoothness=plan.smoothness,
-            neighbors=tensor(surroundings.neighbors),
         )
 
     def run(self, slot: Slot | None = None) -> FitReport:
@@ -144,7 +120,7 @@ class LearnedFit:
         self.optimizer.constrain()
         if slot is not None:
             self._resume(slot)
-        lanes, leading = self.world.lanes(self.schedule.batch.frames), self.world.rank == 0
+        lanes, leading = self.world.lanes(self.schedule.per_step), self.world.rank == 0
         shots = stream(self.photographs, self.schedule, lanes, self.steps_done)
         seen = self.schedule.frames(self.steps_done) if self.world.size > 1 else repeat(None)
         self.photographs.hold(self.validation)
@@ -173,7 +149,7 @@ class LearnedFit:
         if not finite or self.bad_steps > max(1.0, BAD_SHARE * self.steps_done):
             raise InputError(
                 f"learned fit: after step {self.steps_done} {self.bad_steps} losses and {'no' if finite else 'some'} "
-                "parameters were not finite; lower learned.rate_factor, or look at the photographs."
+                "parameters were not finite; look at the photographs."
             )
         value = self.validation_psnr()
         since = self.steps_done - (self.history[-1][0] if self.history else 0)

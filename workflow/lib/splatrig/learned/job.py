@@ -1,4 +1,4 @@
-"""The rule `learned`: one rig from files to a component file, by one process or by several that learn it together."""
+"""The rule `learn_rig`: one rig from files to a component file, by one process or by several that learn it together."""
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -9,14 +9,14 @@ import torch
 
 from splatrig.components.assemble import named
 from splatrig.components.component_file import read_components, write_components
-from splatrig.config.models import LearnedConfig, TrainingConfig, from_mapping
-from splatrig.config.support_maps import SUPPORT_MAPS
 from splatrig.fitting.checkpoint import Checkpoints, key_of
+from splatrig.fitting.recipe import render_options
 from splatrig.fitting.world import World
 from splatrig.io.files import as_paths, first_path
 from splatrig.jobs.device import choose_device, choose_places
 from splatrig.jobs.launch import run_together
-from splatrig.learned.stage import Subject, as_components, learn, learned_plan, rig_start
+from splatrig.learned.plan import LearningOptions, learned_plan
+from splatrig.learned.stage import Subject, as_components, learn, rig_start
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class LearnedJob:
     @property
     def devices(self) -> int:
         """How many processes learn the rig."""
-        return int(self.params["learned"]["devices"])
+        return int(self.params["devices"])
 
     @property
     def files(self) -> list[str]:
@@ -61,23 +61,27 @@ def learn_share(values: dict[str, Any]) -> None:
 def learn_rig(job: LearnedJob, device: torch.device) -> None:
     """Learn the rig of a job on a device; the first process writes it."""
     numba.set_num_threads(min(job.threads, numba.get_num_threads()))  # results do not depend on their number
-    params, inputs = job.params, job.inputs
-    config, training = from_mapping(LearnedConfig, params["learned"]), from_mapping(TrainingConfig, params["training"])
-    family, seed = params["family"], params["seed"]
+    params, inputs, seed = job.params, job.inputs, job.params["seed"]
+    options = LearningOptions(
+        family=params["family"],
+        attributes=tuple(params["attributes"]),
+        level=params["level"],
+        steps=params["steps"],
+        photographs_per_step=params["photographs_per_step"],
+        back_faces=params["back_faces"],
+        dropout=params["dropout"],
+        memory_gib=params["memory_gib"],
+    )
     files = {name: as_paths(inputs[name])[0] for name in ("cameras", "template", "neutral", "frames")}
     subject = Subject.open(**files, plates=first_path(inputs["plates"]))
-    local = config.local  # whose support map only local rigs have
-    support_map = SUPPORT_MAPS[local.map](**params["support_map"]) if params["support_map"] else None
-    begun = first_path(inputs["start"])
-    start = rig_start(config, support_map, subject, read_components(begun) if begun else None, family, seed)
-    plan = learned_plan(config, training, params["background"], family, start, subject.pixel_size)
+    start = rig_start(options, subject, read_components(as_paths(inputs["start"])[0]))
+    render = render_options(params["background"], params["sh_degree"], params["rasterizer"])
+    plan = learned_plan(options, render, start, subject.pixel_size)
     output = Path(job.output)
     kept = Checkpoints(output.parent, key_of(params, paths=job.files))
     slot = kept.slot(f".{output.stem}.checkpoint", every_seconds=60.0)
-    learned = learn(start, subject, config, plan, seed, device, slot)
+    learned = learn(start, subject, options, plan, seed, device, slot)
     if World.current().rank == 0:
-        unused = {"solve"} | ({"local"} if family == "global" else set())
-        settings = {name: value for name, value in params["learned"].items() if name not in unused}
-        components = as_components(learned, subject, family, settings)
+        components = as_components(learned, subject, options)
         write_components(output, named(components, subject.template, first_path(inputs.get("units", []))))
         kept.drop(f".{output.stem}.checkpoint")

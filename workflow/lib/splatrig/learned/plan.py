@@ -1,54 +1,100 @@
-"""Everything that decides how a rig is learned, as one frozen value."""
+"""Everything that decides how a rig is learned, as frozen values."""
 
 from dataclasses import dataclass
 
-from splatrig.config.models import Rates
+import numpy as np
+
+from splatrig.config.choices import LearnedFamily, LevelName
 from splatrig.fitting.compare_view import RenderOptions
 from splatrig.fitting.occlusion import Occlusion
+from splatrig.fitting.rates import FINAL_RATE, LEARNING_RATES, Rates, in_millimetres, scaled
+from splatrig.fitting.recipe import SIZE_WEIGHT
 from splatrig.fitting.schedule import LearningRates
-from splatrig.fitting.trainable_rig import TrainableRig
-from splatrig.io.errors import InputError
+from splatrig.fitting.trainable_rig import RigStart, TrainableRig
+
+RATE_FACTOR = 0.13
+"""Of the learning rates of fits, for components: one of them moves a Gaussian in many frames at once. Half and twice
+of it learn as good a rig."""
+WEIGHT_RATE = 0.02
+"""Adam's learning rate at the first step for weights, which are of order 1."""
+CHECKS = 10
+"""How many times in a fit the rig is measured on the validation pairs, and its state kept."""
+
+
+@dataclass(frozen=True)
+class LearningOptions:
+    """What users choose of how a rig is learned: keys of the section `learned`, and of what components move."""
+
+    family: LearnedFamily
+    attributes: tuple[str, ...]
+    """What components move; the other attributes belong to the base alone."""
+    level: LevelName
+    """The subdivision level that components live on."""
+    steps: int
+    photographs_per_step: int
+    """Over all processes: a multiple of their number."""
+    back_faces: float | None
+    """See `Occlusion`."""
+    dropout: float
+    """See `Occlusion`."""
+    memory_gib: float
+    """Of each process, for decoded photographs."""
+
+    @property
+    def bounded(self) -> bool:
+        """Whether weights stay in [0, 1] and components inside their supports."""
+        return self.family == "local"
 
 
 @dataclass(frozen=True)
 class LearnedPlan:
-    """How base, components and weights are optimised together."""
+    """How base, components and weights are optimized together."""
 
     steps: int
     rates: Rates
     """Adam's rates at the first step for the basis, in raw units."""
     base_rates: Rates
     """The same for the base, which all frames and cameras inform: it may go faster."""
-    weight_rate: float
-    """Adam's rate at the first step for weights, which are of order 1."""
-    final_rate: float
-    """Fraction of every first rate that is left at the last step, at the end of half a cosine."""
     bounded: bool
     """True: weights in [0, 1] (local components). False: any sign, unit root mean square a component (global)."""
-    ridge: float
-    """Weight of mean(w²) in the loss."""
-    smoothness: float
-    """Weight of the mean squared difference of weights between neighbours in a segment, per frame number."""
-    sparsity: float
-    """Group-lasso pull on a row of the basis, in shares of one step of Adam; 0: none."""
     occlusion: Occlusion
     """What every step does without."""
     check_every: int
-    """Steps between two measurements on the validation pairs."""
+    """Steps between two measurements on the validation pairs, after which the state is kept."""
     render: RenderOptions
-    size_weight: float
+    weight_rate: float = WEIGHT_RATE
+    """Adam's rate at the first step for weights."""
+    final_rate: float = FINAL_RATE
+    """Fraction of every first rate that is left at the last step, at the end of half a cosine."""
+    size_weight: float = SIZE_WEIGHT
     """Weight of the size of the Gaussians in the loss, mean (|s| / edge length)⁴."""
 
     def learning_rates(self, rig: TrainableRig) -> LearningRates:
-        """Return the rates of a rig's parameters; a basis is counted in steps at `rates`.
-
-        Raises InputError where the rate of a field that components move is not above 0.
-        """
-        for name in rig.driven:
-            if not getattr(self.rates, name) > 0:
-                raise InputError(
-                    f"training.rates.{name}: got 0, expected more than 0, since learned components move it."
-                )
+        """Return the rates of a rig's parameters; a basis is counted in steps at `rates`."""
         base = {f"base_{name}": getattr(self.base_rates, name) for name in rig.base}
-        bases = {f"basis_{index}": 1.0 for index in range(len(rig.blocks))}
-        return LearningRates(base | bases | {"weights": self.weight_rate}, self.steps, self.final_rate)
+        return LearningRates(base | {"basis": 1.0, "weights": self.weight_rate}, self.steps, self.final_rate)
+
+
+def learned_plan(
+    options: LearningOptions,
+    render: RenderOptions,
+    start: RigStart,
+    pixel_size: float,
+    rates: Rates = LEARNING_RATES,
+    rate_factor: float = RATE_FACTOR,
+) -> LearnedPlan:
+    """Return the plan of a rig that starts from `start`; `pixel_size` is the subject's, in millimetres.
+
+    The components that reach a Gaussian share `rate_factor`: were n of them to go one step in independent directions,
+    the Gaussian would move by the root of n steps.
+    """
+    base_rates = in_millimetres(rates, pixel_size)
+    return LearnedPlan(
+        steps=options.steps,
+        rates=scaled(base_rates, rate_factor / np.sqrt(start.components_a_gaussian)),
+        base_rates=base_rates,
+        bounded=options.bounded,
+        occlusion=Occlusion(options.back_faces, options.dropout),
+        check_every=max(1, options.steps // CHECKS),
+        render=render,
+    )

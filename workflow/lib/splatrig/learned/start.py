@@ -1,4 +1,4 @@
-"""Where learning starts: components of meshes or of fitted rows, put on the neutral fit."""
+"""Where learning starts: components of the tracked meshes, put on the neutral fit."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,9 @@ from scipy.sparse import csr_array
 
 from splatrig.components.component_file import Components
 from splatrig.components.fields import field_of, field_size
-from splatrig.config.models import LearnedAppearance
-from splatrig.fitting.trainable_rig import BlockStart, RigStart
+from splatrig.fitting.trainable_rig import BasisStart, RigStart
 from splatrig.gaussians.gaussians import Gaussians
-from splatrig.io.errors import InputError
 from splatrig.mesh.template import Template
-
-RANDOM_WEIGHT = 0.1
-"""Standard deviation of the first weights of components that start from nothing."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +23,10 @@ class Placement:
     """From the V vertices that components live on to the N Gaussians; None: they live on the Gaussians."""
 
     @classmethod
-    def on(cls, template: Template, level: str, given: int | None = None) -> "Placement":
+    def on(cls, template: Template, level: str, given: int) -> "Placement":
         """Return the placement on `level` of components that are given for the first `given` vertices of the finest."""
         carry = None if level == template.finest else template.between(level, template.finest)
-        if given is None or given >= len(template.levels[level].vertices):
+        if given >= len(template.levels[level].vertices):
             return cls(None, carry)
         return cls(template.between(template.level_of(given), level), carry)
 
@@ -49,14 +44,12 @@ def start_from_components(
     neutral_row: int,
     *,
     bounded: bool,
-    support: NDArray[np.bool_] | None = None,  # [K, M]
-    penalty: NDArray[np.float32] | None = None,  # [K, M]
     placement: Placement = Placement(),
 ) -> RigStart:
     """Return the rig of `components` on `base`: what they do not move yet, of `attributes`, starts at zero.
 
-    Components are rescaled so that weights have a maximum of 1 (`bounded`) or a root mean square of 1. They, their
-    supports and penalties are given for M vertices and put where `placement` says.
+    Components are given for M vertices and put where `placement` says. They are rescaled so that weights have a maximum
+    of 1 (`bounded`: they also keep to the Gaussians that they move now) or a root mean square of 1.
     """
     W = np.asarray(components.W, dtype=np.float32).copy()
     count = len(components.face_mask)
@@ -70,51 +63,16 @@ def start_from_components(
             delta = np.zeros((len(components.C), count, field_size(field)), np.float32)
         deltas[field] = (placement.place(delta) * scale[:, None, None]).astype(np.float32)
     fields = tuple(map(field_of, attributes))
-    if support is not None:
-        support = placement.place(support[..., None].astype(np.float32))[..., 0] > 0
-    if penalty is not None:
-        penalty = placement.place(penalty[..., None])[..., 0]
-    block = BlockStart(fields, deltas, support, penalty, placement.carry)
-    return RigStart(base, W / scale, (block,), neutral_row)
+    support = None
+    if bounded:
+        support = placement.place(moved_gaussians(components)[..., None].astype(np.float32))[..., 0] > 0
+    return RigStart(base, W / scale, BasisStart(fields, deltas, support, placement.carry), neutral_row)
 
 
 def weight_scale(W: NDArray[np.float32], *, bounded: bool) -> NDArray[np.float32]:  # [K]
     """Return the maximum (`bounded`) or root mean square of each component's weights `W` [F, K], or 1 where it is 0."""
     scale = np.abs(W).max(axis=0) if bounded else np.sqrt(np.square(W, dtype=np.float64).mean(axis=0))
     return np.where(scale > 0, scale, 1.0).astype(np.float32)
-
-
-def random_start(
-    base: Gaussians,
-    attributes: tuple[str, ...],
-    shape: tuple[int, int],  # (F, K)
-    neutral_row: int,
-    generator: np.random.Generator,
-    carry: csr_array | None = None,  # [N, V]
-) -> RigStart:
-    """Return a rig whose components do nothing yet and whose weights are random: the start of an ablation."""
-    frames, k = shape
-    count = len(base) if carry is None else carry.shape[1]
-    fields = tuple(map(field_of, attributes))
-    deltas = {field: np.zeros((k, count, field_size(field)), np.float32) for field in fields}
-    weights = generator.standard_normal((frames, k), dtype=np.float32)
-    return RigStart(base, weights, (BlockStart(fields, deltas, carry=carry),), neutral_row)
-
-
-def with_extra(start: RigStart, extra: LearnedAppearance, generator: np.random.Generator, *, bounded: bool) -> RigStart:
-    """Return the start with one more block, of zero components and small random weights.
-
-    It is for opacity or higher spherical harmonics.
-    """
-    fields = tuple(map(field_of, extra.attributes))
-    for name in fields:
-        if any(name in block.fields for block in start.blocks):
-            raise InputError(f"learned.appearance.attributes: {name} is moved by the other components already.")
-    deltas = {field: np.zeros((extra.k, len(start.base), field_size(field)), np.float32) for field in fields}
-    weights = RANDOM_WEIGHT * generator.standard_normal((len(start.weights), extra.k), dtype=np.float32)
-    weights = np.abs(weights) if bounded else weights
-    joined = np.concatenate([start.weights, weights], axis=1)
-    return RigStart(start.base, joined, (*start.blocks, BlockStart(fields, deltas)), start.neutral_row)
 
 
 def moved_gaussians(components: Components) -> NDArray[np.bool_]:  # [K, N]

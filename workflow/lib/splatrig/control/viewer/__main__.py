@@ -11,14 +11,14 @@ from pathlib import Path
 
 import viser
 
-from splatrig.config.checks import read_config
+from splatrig.config.load import read_config
 from splatrig.control.head import Head, component_path, open_head
 from splatrig.control.viewer.page import Page
 from splatrig.io.errors import InputError
 from splatrig.mesh.template import read_template
 
 WORKFLOW = Path(__file__).resolve().parents[4]
-CONFIG, SCHEMA = WORKFLOW.parent / "config.yaml", WORKFLOW / "schemas" / "config.schema.yaml"
+CONFIG, PRESETS = WORKFLOW.parent / "config.yaml", WORKFLOW / "presets"
 
 METHODS = ("learned_global+learned_local", "pca_all+sldc_gauss_xyz", "pca_all+sldc_trapezoid_xyz")
 """What is opened beside `control.families` when nothing is named, as far as the run has it."""
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("websockets").setLevel(logging.WARNING)
     try:
-        config = read_config([CONFIG, *options.configfile], SCHEMA)
+        config = read_config([CONFIG, *options.configfile], PRESETS)
         heads = open_methods(options.results, options.method, config.control.families)
     except InputError as error:
         logging.getLogger(__name__).error("error: %s", error)
