@@ -39,19 +39,15 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/methods.smk"
 include: f"workflow/rules/sources/{CFG.capture.source}.smk"
 include: "workflow/rules/capture.smk"
-include: "workflow/rules/template.smk"
-include: "workflow/rules/training.smk"
-include: "workflow/rules/attributes.smk"
+include: "workflow/rules/fitting.smk"
 include: "workflow/rules/components.smk"
 include: "workflow/rules/learned.smk"
-include: "workflow/rules/rendering.smk"
 include: "workflow/rules/evaluation.smk"
-include: "workflow/rules/folds.smk"
-include: "workflow/rules/coherence.smk"
 include: "workflow/rules/control.smk"
-include: "workflow/rules/web.smk"
-include: "workflow/rules/video.smk"
 include: "workflow/rules/export.smk"
+
+
+complete_rules()
 
 
 rule all:

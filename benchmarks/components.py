@@ -160,7 +160,7 @@ def bench_plain(bench: Bench) -> None:
         matrix = reader.train_matrix(["xyz"])
         X = StandardizedRows(matrix, standardize(matrix, "neutral")).less_rest().astype(np.float64)
     X = X.reshape(bench.size.frames, -1, 3)
-    locality = bench.locality("base", GaussMap(0.2))
+    locality = bench.locality("base", GaussMap(sigma=0.2))
     for k, outer in [(bench.k, 10), (bench.size.frames, 2)][: 1 if bench.options.quick else 2]:
         size = COLUMNS_IN_CACHE // 3
         solver = SolverOptions(outer, 0.0, sweeps=1, momentum=0.0, slack=0.0, reseed=False, admm=PLAIN)
@@ -201,7 +201,7 @@ def bench_full(bench: Bench, attributes: list[str], device: str, start: str | No
                 matrix,
                 mesh.levels["subd2"],
                 SldcOptions(bench.k),
-                GaussMap(0.2),
+                GaussMap(sigma=0.2),
                 "neutral",
                 threads,
                 device=device,

@@ -49,8 +49,8 @@ def measure(options: argparse.Namespace, figures: Figures) -> list[dict[str, obj
             lambda_ = 2.0 if name == "demo head" else 1.0
             asked = SldcOptions(len(fields), lambda_, weights=weights)
             found = {
-                "SLDC, Gaussian": local_components(matrix, level, asked, GaussMap(0.2), "neutral").C,
-                "SLDC, trapezoid": local_components(matrix, level, asked, TrapezoidMap(0.1, 0.6), "neutral").C,
+                "SLDC, Gaussian": local_components(matrix, level, asked, GaussMap(sigma=0.2), "neutral").C,
+                "SLDC, trapezoid": local_components(matrix, level, asked, TrapezoidMap(d_min=0.1, d_max=0.6), "neutral").C,
                 "PCA": principal_components(matrix, len(fields)).C,
             }
             for method, C in found.items():

@@ -73,7 +73,7 @@ def test_distances_in_millimetres_and_relative_ones_agree_when_they_say_the_same
         unit = float(relative.distance_unit_mm)
         assert unit > 300  # half way round a head 240 mm high
         absolute = sldc_options(k=3, max_iterations=5, distance="mm")
-        found = local_components(matrix, level, absolute, GaussMap(GAUSS.sigma * unit), "neutral")
+        found = local_components(matrix, level, absolute, GaussMap(sigma=GAUSS.sigma * unit), "neutral")
     np.testing.assert_allclose(found.C, relative.C, atol=1e-3)
 
 

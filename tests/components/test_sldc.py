@@ -37,7 +37,7 @@ def standardized(sheet, noise_mm: float = 0.0) -> tuple[np.ndarray, float]:
     return rows.reshape(len(rows), -1, 3), float(standardization.scales[0])
 
 
-SMOOTH = GaussMap(15.0)
+SMOOTH = GaussMap(sigma=15.0)
 
 
 def locality_of(sheet, support=SMOOTH) -> Locality:
@@ -53,7 +53,7 @@ def run(X: np.ndarray, locate, k: int, lambda_: float = 1.0, *, threads: int = 1
 
 
 @pytest.mark.parametrize("signed", [False, True])
-@pytest.mark.parametrize("support", [GaussMap(15.0), TrapezoidMap(5.0, 40.0)])
+@pytest.mark.parametrize("support", [GaussMap(sigma=15.0), TrapezoidMap(d_min=5.0, d_max=40.0)])
 def test_equal_steps_give_the_objective_of_the_published_algorithm(support, signed):
     sheet = sheet_with_bumps(size=15, frames=20)
     X = standardized(sheet, 0.1)[0].astype(np.float64)
@@ -78,7 +78,7 @@ def test_the_weight_update_is_that_of_the_full_residual():
     np.testing.assert_allclose(W, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("support", [GaussMap(15.0), TrapezoidMap(5.0, 40.0)])
+@pytest.mark.parametrize("support", [GaussMap(sigma=15.0), TrapezoidMap(d_min=5.0, d_max=40.0)])
 @pytest.mark.parametrize(("noise_mm", "least"), [(0.0, 0.95), (0.15, 0.95)])
 def test_planted_bumps_are_recovered_and_pca_does_not_recover_them(support, noise_mm, least):
     sheet = sheet_with_bumps()
@@ -203,7 +203,7 @@ def test_rigid_motion_of_the_input_turns_the_components_and_changes_nothing_else
     rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
     moved = GeodesicSolver(sheet.vertices @ rotation.T + np.array([5.0, -300.0, 70.0]), sheet.faces)
     a = run(X, locality_of(sheet).rows, 5)
-    b = run((X @ rotation.T).astype(np.float32), Locality(moved, GaussMap(15.0), 1.0).rows, 5)
+    b = run((X @ rotation.T).astype(np.float32), Locality(moved, GaussMap(sigma=15.0), 1.0).rows, 5)
     np.testing.assert_allclose(b.W, a.W, atol=5e-3)
     np.testing.assert_allclose(b.C, a.C @ rotation.T, atol=3e-2)
 
@@ -240,7 +240,7 @@ def test_two_pieces_and_an_isolated_vertex_give_no_nan():
     faces = np.concatenate([sheet.faces, sheet.faces + len(sheet.vertices)])
     X, _ = standardized(sheet)
     both = np.concatenate([X, 2 * X[:, :, ::-1], X[:, :1]], axis=1)
-    locality = Locality(GeodesicSolver(vertices, faces), GaussMap(15.0), 1.0)
+    locality = Locality(GeodesicSolver(vertices, faces), GaussMap(sigma=15.0), 1.0)
     found = run(both, locality.rows, 4)
     assert np.isfinite(found.C).all()
     assert found.W.max() == 1.0

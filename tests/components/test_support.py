@@ -8,18 +8,18 @@ from splatrig.mesh.geodesic import GeodesicSolver
 
 
 def test_trapezoid_matches_its_formula_at_its_corners():
-    support = TrapezoidMap(0.1, 0.6)
+    support = TrapezoidMap(d_min=0.1, d_max=0.6)
     distances = np.array([0.0, 0.1, 0.35, 0.6, np.inf])
     np.testing.assert_allclose(support(distances), [0.0, 0.0, 0.5, 1.0, 1.0], atol=1e-15)
 
 
 def test_gauss_matches_its_formula():
-    support = GaussMap(0.2)
+    support = GaussMap(sigma=0.2)
     distances = np.array([0.0, 0.2, 0.4, np.inf])
     np.testing.assert_allclose(support(distances), [0.0, 1 - np.exp(-0.5), 1 - np.exp(-2.0), 1.0], atol=1e-15)
 
 
-@pytest.mark.parametrize("support", [TrapezoidMap(5.0, 30.0), GaussMap(12.0)])
+@pytest.mark.parametrize("support", [TrapezoidMap(d_min=5.0, d_max=30.0), GaussMap(sigma=12.0)])
 def test_maps_are_monotone_from_zero_to_one(support):
     values = support(np.append(np.linspace(0, 200, 999), np.inf).astype(np.float32))
     assert values[0] == 0.0
@@ -30,12 +30,12 @@ def test_maps_are_monotone_from_zero_to_one(support):
 @pytest.mark.parametrize("bounds", [(0.6, 0.1), (0.2, 0.2), (-0.1, 0.3)])
 def test_a_trapezoid_that_does_not_rise_is_refused(bounds):
     with pytest.raises(InputError, match="expected 0 <= d_min < d_max"):
-        TrapezoidMap(*bounds)
+        TrapezoidMap(d_min=bounds[0], d_max=bounds[1])
 
 
 def test_a_gauss_map_without_width_is_refused():
     with pytest.raises(InputError, match="sigma"):
-        GaussMap(0.0)
+        GaussMap(sigma=0.0)
 
 
 def strip_and_triangle() -> tuple[np.ndarray, np.ndarray]:
@@ -50,7 +50,7 @@ def strip_and_triangle() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_another_piece_and_an_isolated_vertex_are_fully_penalised():
-    locality = Locality(GeodesicSolver(*strip_and_triangle()), GaussMap(20.0), 1.0)
+    locality = Locality(GeodesicSolver(*strip_and_triangle()), GaussMap(sigma=20.0), 1.0)
     rows = locality.rows(np.array([0, 22, 25, 0]))
     assert np.isfinite(rows).all()
     assert (rows[0, 22:] == 1.0).all()

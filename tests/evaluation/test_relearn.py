@@ -22,7 +22,7 @@ OPTIONS = SldcOptions(3, 0.5, solver=SolverOptions(15, admm=AdmmOptions(rho=10.0
 def learner():
     made = planted.head()
     level = Level(made.vertices, made.faces, csr_array(eye_array(len(made.vertices))), made.vertices[:, 2] > 0)
-    return Learner("neutral", level, 0, sldc=OPTIONS, support=GaussMap(0.2), alpha=1.0)
+    return Learner("neutral", level, 0, sldc=OPTIONS, support=GaussMap(sigma=0.2), alpha=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def data():
 
 @pytest.mark.parametrize("method", ["pca_xyz", "mbspca_xyz", "sldc_gauss_xyz", "sldc_trapezoid_xyz"])
 def test_every_family_is_learned_around_the_neutral(learner, data, method):
-    support = TrapezoidMap(0.1, 0.6) if "trapezoid" in method else learner.support
+    support = TrapezoidMap(d_min=0.1, d_max=0.6) if "trapezoid" in method else learner.support
     components = replace(learner, support=support).learn(method, data, np.arange(15), 2)
     assert len(components.C) == 2
     assert components.frames == data.frames

@@ -47,7 +47,7 @@ def test_what_turns_away_from_the_camera_is_hidden(sphere: tuple, cosine: float)
 
 
 def test_dropout_hides_its_share_anew_for_every_key_and_alike_for_the_same(sphere: tuple) -> None:
-    occlusion = Occlusion(ALL, 0.1)
+    occlusion = Occlusion(None, 0.1)
     shown = seen(occlusion, sphere, torch.eye(4))
     assert abs(float(shown.float().mean()) - 0.9) < 0.02  # four standard deviations
     assert torch.equal(shown, seen(occlusion, sphere, torch.eye(4)))
@@ -57,7 +57,7 @@ def test_dropout_hides_its_share_anew_for_every_key_and_alike_for_the_same(spher
 
 def test_both_hide_what_either_hides(sphere: tuple) -> None:
     viewmat = looking_from(torch.tensor([0.0, 0.0, 1000.0]))
-    either = [seen(occlusion, sphere, viewmat) for occlusion in (Occlusion(0.2, 0.0), Occlusion(ALL, 0.3))]
+    either = [seen(occlusion, sphere, viewmat) for occlusion in (Occlusion(0.2, 0.0), Occlusion(None, 0.3))]
     assert torch.equal(seen(Occlusion(0.2, 0.3), sphere, viewmat), either[0] & either[1])
 
 

@@ -73,5 +73,5 @@ def test_digest_of_a_script_covers_every_module_it_loads():
 
 def test_a_support_map_counts_where_components_are_local_and_not_in_fits():
     by_script = {script.stem: set(digest.modules_used_by(script)) for script in SCRIPTS}
-    assert by_script["sldc"] >= ONLY_TYPES and by_script["mesh_components"] >= ONLY_TYPES
-    assert not by_script["fit_expression"] & ONLY_TYPES and not by_script["pca"] & ONLY_TYPES
+    assert by_script["compute_sldc"] >= ONLY_TYPES and by_script["decompose_meshes"] >= ONLY_TYPES
+    assert not by_script["fit_expression"] & ONLY_TYPES and not by_script["compute_pca"] & ONLY_TYPES

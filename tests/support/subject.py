@@ -24,7 +24,7 @@ WEIGHTS = np.array([[0, 0], [1, 0], [0, 1], [0.5, 0.2], [0.3, 0.8], [0.7, 0.6]])
 POSE = np.array([[1.0, 0, 0, 3.0], [0, 1.0, 0, -2.0], [0, 0, 1.0, 5.0]])
 
 
-SUPPORT = GaussMap(0.2)
+SUPPORT = GaussMap(sigma=0.2)
 
 
 def sldc_options(lambda_: float = 0.5) -> SldcOptions:

@@ -26,7 +26,7 @@ from support.demo_head import head_path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-SUPPORTS = {"gauss": GaussMap(0.2), "trapezoid": TrapezoidMap(0.1, 0.6)}
+SUPPORTS = {"gauss": GaussMap(sigma=0.2), "trapezoid": TrapezoidMap(d_min=0.1, d_max=0.6)}
 """Support maps by name, as wide as the demo's."""
 GAUSS = SUPPORTS["gauss"]
 

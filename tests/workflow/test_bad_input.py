@@ -80,7 +80,7 @@ def test_a_damaged_file_is_named_and_no_output_is_left(finished, tmp_path, patte
     message = done.stdout + done.stderr
     assert done.returncode == 1
     assert damaged.name in message or f"{damaged.parent.name}/{damaged.name}" in message, message[-3000:]
-    log = f"logs/damaged/restructure/{expression}.log"
+    log = f"logs/damaged/restructure_expression/{expression}.log"
     last = message.rpartition(f"Logfile {log} ends:")[2]
     assert 0 < len(last) < 2500  # the run ends with it, and little follows
     assert damaged.name in last

@@ -18,11 +18,11 @@ pytestmark = [
 ]
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 FAMILY_OF_RULE = {
-    "frames": "capture",
+    "list_frames": "capture",
     "fit_expression": "training",
-    "pca": "components",
+    "compute_pca": "components",
     "evaluate_fit": "evaluation",
-    "control_panel": "control",
+    "write_panel": "control",
     "export_rig": "export",
 }
 """A rule of each environment; its script has its name."""

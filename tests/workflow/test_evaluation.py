@@ -63,14 +63,20 @@ def test_the_rig_of_a_fold_was_learned_without_its_expression(asked):
     frames = read(asked, f"results/tiny/evaluation/folds/{LEFT_OUT}/frames.csv")
     roles = frames.groupby("expression")["role"].agg(set).to_dict()
     assert roles == {"E001_Neutral_Eyes_Open": {"train"}, LEFT_OUT: {"held_out"}, HELD_OUT: {"held_out"}}
-    log = (asked.directory / "logs" / "tiny" / "learn_rig_without" / f"{LEFT_OUT}_global.log").read_text()
+    log = (asked.directory / "logs" / "tiny" / "learn_rig_without" / LEFT_OUT / "global.log").read_text()
     assert ", 2 frames: " in log
 
 
 def test_asking_for_folds_starts_them_and_the_merges_alone(finished):
     with finished.changed_config("evaluation.learned_folds", 1):
         pending = finished.pending()
-    folds = {"leave_out": 1, "mesh_components_without": 2, "learn_rig_without": 2, "pca_without": 1, "evaluate_fold": 3}
+    folds = {
+        "leave_out_expression": 1,
+        "decompose_meshes_without": 2,
+        "learn_rig_without": 2,
+        "compute_pca_without": 1,
+        "evaluate_fold": 3,
+    }
     folds |= {"merge_folds": 1}
     merges = {"merge_methods", "draw_figures", "summarize_evaluation"}
     assert {rule: count for rule, count in pending.items() if rule not in merges} == folds

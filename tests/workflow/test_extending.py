@@ -74,7 +74,9 @@ def test_the_change_of_a_page_touches_two_files_outside_its_own_at_most(page):
 
 @pytest.mark.parametrize(("family", "name"), [("sldc", "sldc_cosine_xyz"), ("ica", "ica_xyz"), ("pca", "pca_flatness")])
 def test_what_a_page_adds_can_be_asked_for(extended, family, name):
-    attributes = [] if name != "pca_flatness" else ["--forcerun", "attributes"]  # the store has to hold the new one
+    attributes = (
+        [] if name != "pca_flatness" else ["--forcerun", "write_attributes"]
+    )  # the store has to hold the new one
     target = f"results/tiny/components/subd2/{name}.h5"
     done = extended.snakemake("--rerun-triggers=mtime", *attributes, "--", target)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

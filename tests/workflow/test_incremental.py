@@ -9,53 +9,89 @@ import yaml
 pytestmark = pytest.mark.workflow
 
 ROOT = Path(__file__).resolve().parents[2]
-CAPTURE = {"demo_rig", "demo_segment", "demo_frames"}
-DATA = {"calibration", "cameras", "restructure", "frames", "template"}
+CAPTURE = {"set_up_demo", "photograph_demo", "list_demo_frames"}
+DATA = {"calibrate_cameras", "split_cameras", "restructure_expression", "list_frames", "build_template"}
 FITS = {"fit_neutral", "fit_expression"}
-SLDC_ONWARDS = {"sldc", "evaluate_method", "evaluate_truth", "merge_methods", "draw_figures", "summarize_evaluation"}
-BEFORE_SLDC = CAPTURE | DATA | FITS | {"attributes", "pca", "mbspca", "upsampling"}
-RIGS = {"mesh_components", "learn_rig"}
-SHOWN = {"render_family", "control_panel", "video", "export_pose", "export_head", "export_rig"}
+SLDC_ONWARDS = {
+    "compute_sldc",
+    "evaluate_method",
+    "evaluate_truth",
+    "merge_methods",
+    "draw_figures",
+    "summarize_evaluation",
+}
+EXPORTED = CAPTURE | DATA | FITS | {"write_attributes"}
+BEFORE_SLDC = CAPTURE | DATA | FITS | {"write_attributes", "compute_pca", "compute_mbspca", "upsample_pca"}
+RIGS = {"decompose_meshes", "learn_rig"}
+SHOWN = {"render_family", "write_panel", "film_track", "export_pose", "export_head", "export_rig"}
 MERGES = {"merge_methods", "evaluate_truth", "compare_heat_maps", "draw_figures", "summarize_evaluation"}
 
 CHANGES = [
-    ("components.sldc.lambda", 2.0, SLDC_ONWARDS, BEFORE_SLDC | RIGS),
-    ("rendering.components", 1, {"render_family", "compare_heat_maps"}, BEFORE_SLDC | RIGS | {"sldc"}),
-    ("components.pca.k", 4, {"pca", "upsampling", "mbspca"}, CAPTURE | DATA | FITS | {"attributes", "sldc"}),
-    ("components.mbspca.alpha", 2.0, {"mbspca"}, CAPTURE | DATA | FITS | {"attributes", "pca", "sldc"}),
-    ("components.rest", "mean", {"pca", "mbspca", "sldc"}, CAPTURE | DATA | FITS | {"attributes"}),
-    ("training.steps.frame", 5, {"fit_expression", "attributes", "pca"}, CAPTURE | DATA | {"fit_neutral"}),
-    ("training.steps.neutral", 21, {"fit_neutral", "fit_expression", "attributes"}, CAPTURE | DATA),
-    ("mesh.mask.fraction", 0.4, {"template", "attributes"}, CAPTURE | {"cameras", "restructure", "frames"}),
-    ("capture.color", "none", {"restructure", "fit_neutral"}, CAPTURE | {"cameras"}),
-    ("capture.held_out.cameras", "every 2nd", {"cameras", "fit_neutral"}, CAPTURE | {"calibration", "restructure"}),
+    ("components.sldc.sparsity", 2.0, SLDC_ONWARDS, BEFORE_SLDC | RIGS),
+    ("rendering.components", 1, {"render_family", "compare_heat_maps"}, BEFORE_SLDC | RIGS | {"compute_sldc"}),
+    (
+        "components.k",
+        4,
+        {"compute_pca", "upsample_pca", "compute_mbspca", "compute_sldc", "sweep_method"} | RIGS,
+        EXPORTED,
+    ),
+    ("components.mbspca_sparsity", 2.0, {"compute_mbspca"}, EXPORTED | {"compute_pca", "compute_sldc"}),
+    (
+        "components.rest",
+        "mean",
+        {"compute_pca", "compute_mbspca", "compute_sldc"},
+        CAPTURE | DATA | FITS | {"write_attributes"},
+    ),
+    ("fitting.frame_steps", 5, {"fit_expression", "write_attributes", "compute_pca"}, CAPTURE | DATA | {"fit_neutral"}),
+    ("fitting.neutral_steps", 21, {"fit_neutral", "fit_expression", "write_attributes"}, CAPTURE | DATA),
+    (
+        "mesh.mask_fraction",
+        0.4,
+        {"build_template", "write_attributes"},
+        CAPTURE | {"split_cameras", "restructure_expression", "list_frames"},
+    ),
+    ("capture.color", None, {"restructure_expression", "fit_neutral"}, CAPTURE | {"split_cameras"}),
+    (
+        "capture.held_out.cameras",
+        "every 2nd",
+        {"split_cameras", "fit_neutral"},
+        CAPTURE | {"calibrate_cameras", "restructure_expression"},
+    ),
     (
         "capture.held_out.expressions",
         ["E042_Mouth_Nose_Left"],
-        {"frames", "attributes", "pca"},
-        CAPTURE | FITS | {"calibration", "cameras", "restructure"},
+        {"list_frames", "write_attributes", "compute_pca"},
+        CAPTURE | FITS | {"calibrate_cameras", "split_cameras", "restructure_expression"},
     ),
-    ("capture.frame_selection", "first", {"restructure", "fit_neutral"}, CAPTURE | {"cameras"}),
-    ("demo.tracking_noise_mm", 0.3, {"demo_rig", "demo_segment", "restructure", "fit_neutral"}, {"retrieve_head"}),
-    ("evaluation.lambdas", [2.0], {"sweep_method", "draw_figures"}, BEFORE_SLDC | {"sldc", "evaluate_method"}),
-    ("training.refit.below_db", 2.0, {"fit_expression", "attributes"}, CAPTURE | DATA | RIGS | {"fit_neutral"}),
-    ("learned.steps", 9, {"learn_rig"} | SHOWN, BEFORE_SLDC | {"sldc", "mesh_components"}),
-    ("learned.local.lambda", 3.0, RIGS | SHOWN, BEFORE_SLDC | {"sldc"}),
+    ("capture.frame_selection", "first", {"restructure_expression", "fit_neutral"}, CAPTURE | {"split_cameras"}),
+    (
+        "demo.tracking_noise_mm",
+        0.3,
+        {"set_up_demo", "photograph_demo", "restructure_expression", "fit_neutral"},
+        {"retrieve_head"},
+    ),
+    (
+        "evaluation.sparsities",
+        [2.0],
+        {"sweep_method", "draw_figures"},
+        BEFORE_SLDC | {"compute_sldc", "evaluate_method"},
+    ),
+    ("learned.steps", 9, {"learn_rig"} | SHOWN, BEFORE_SLDC | {"compute_sldc", "decompose_meshes"}),
+    ("learned.sparsity", 3.0, RIGS | SHOWN, BEFORE_SLDC | {"compute_sldc"}),
     ("capture.frame_numbers_per_second", 30.0, {"track_frames"}, BEFORE_SLDC | RIGS | SHOWN),
     ("control.smoothing", "gaussian", {"track_frames"}, BEFORE_SLDC | RIGS | SHOWN),
-    ("video.fps", 12, {"video"}, BEFORE_SLDC | RIGS | SHOWN - {"video"}),
+    ("video.fps", 12, {"film_track"}, BEFORE_SLDC | RIGS | SHOWN - {"film_track"}),
     ("export.mesh_level", "base", {"export_head"}, BEFORE_SLDC | RIGS | SHOWN - {"export_head"}),
 ]
 """Key, its value, rules that rerun (among others), rules that do not."""
 ONE_MORE = [
     ("rendering.families", ["pca_all", "learned_local", "sldc_trapezoid_xyz"], {"render_family": 1}),
-    ("video.tracks", ["tour", "E042_Mouth_Nose_Left"], {"video": 1}),
+    ("video.tracks", ["tour", "E042_Mouth_Nose_Left"], {"film_track": 1}),
 ]
-ONE_SUPPORT = ("components.sldc.trapezoid.d_max", 0.5)
-ONE_FAMILY = ("learned.local.sparsity", 0.1)
+ONE_SUPPORT = ("components.sldc.supports.trapezoid.d_max", 0.5)
 """One more method or family: its own jobs. Without one: none."""
-ONE_LESS = [("components.sldc.supports", ["gauss"]), ("rendering.families", ["pca_all"])]
-NO_MATTER = [("training.checkpoint_steps", 3), ("training.original_steps", 4), ("learned.solve.steps", 5)]
+ONE_LESS = [("components.sldc.supports.trapezoid", None), ("rendering.families", ["pca_all"])]
+NO_MATTER = [("fitting.original_steps", 4), ("learned.solve_steps", 5)]
 EXPRESSIONS = ["E001_Neutral_Eyes_Open", "E012_Jaw_Open_Huge_Smile", "E042_Mouth_Nose_Left", "E057_Cheeks_Puffed"]
 ONE_EXPRESSION_MORE = ("capture.expressions", EXPRESSIONS)
 ROWS = [*CHANGES, *ONE_MORE, *ONE_LESS, *NO_MATTER, ONE_SUPPORT, ONE_FAMILY, ONE_EXPRESSION_MORE]
@@ -95,16 +131,16 @@ def test_what_no_result_depends_on_reruns_nothing(pending, change):
 
 def test_another_support_map_or_family_is_left_alone(pending):
     by_support, by_family = pending(*ONE_SUPPORT), pending(*ONE_FAMILY)
-    assert by_support["sldc"] == by_family["learn_rig"] == 1
+    assert by_support["compute_sldc"] == by_family["learn_rig"] == 1
     assert not by_support.keys() & RIGS
-    assert "mesh_components" not in by_family
+    assert "decompose_meshes" not in by_family
 
 
 def test_a_new_expression_is_fitted_alone(pending):
     jobs = pending(*ONE_EXPRESSION_MORE)
-    assert jobs["demo_segment"] == jobs["restructure"] == jobs["fit_expression"] == 1
-    assert {"frames", "attributes", "pca", "sldc"} <= jobs.keys()
-    assert not jobs.keys() & {"demo_rig", "cameras", "template", "fit_neutral"}
+    assert jobs["photograph_demo"] == jobs["restructure_expression"] == jobs["fit_expression"] == 1
+    assert {"list_frames", "write_attributes", "compute_pca", "compute_sldc"} <= jobs.keys()
+    assert not jobs.keys() & {"set_up_demo", "split_cameras", "build_template", "fit_neutral"}
 
 
 @pytest.mark.parametrize(("key", "value", "jobs"), ONE_MORE)
@@ -120,8 +156,8 @@ def test_one_method_less_starts_nothing_but_the_merges(pending, key, value):
 def test_an_edited_module_that_only_sldc_uses_reruns_what_its_lambda_does(finished, pending):
     with finished.edited("workflow/lib/splatrig/components/support.py"):
         by_code = finished.pending()
-    by_value = pending("components.sldc.lambda", 2.0)
-    assert by_code["sldc"] == by_value["sldc"] == 2
+    by_value = pending("components.sldc.sparsity", 2.0)
+    assert by_code["compute_sldc"] == by_value["compute_sldc"] == 2
     assert not by_code.keys() & BEFORE_SLDC
     assert by_value.keys() - by_code.keys() <= {"sweep_method"}
 
@@ -130,9 +166,9 @@ def test_an_edited_module_that_only_sldc_uses_reruns_what_its_lambda_does(finish
     ("module", "reruns", "leaves"),
     [
         ("fitting/losses.py", {"fit_neutral", "fit_expression"}, CAPTURE | DATA),
-        ("components/pca.py", {"pca"}, CAPTURE | DATA | FITS | {"attributes"}),
-        ("evaluation/figures.py", {"draw_figures"}, CAPTURE | DATA | FITS | {"attributes", "pca", "sldc"}),
-        ("capture/krt.py", {"cameras"}, {"demo_frames"}),
+        ("components/pca.py", {"compute_pca"}, CAPTURE | DATA | FITS | {"write_attributes"}),
+        ("evaluation/figures.py", {"draw_figures"}, EXPORTED | {"compute_pca", "compute_sldc"}),
+        ("capture/krt.py", {"split_cameras"}, {"list_demo_frames"}),
     ],
 )
 def test_an_edited_module_reruns_what_it_feeds(finished, module, reruns, leaves):

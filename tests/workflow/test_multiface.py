@@ -217,6 +217,6 @@ def test_a_full_capture_of_66_expressions_dry_runs_in_time(tmp_path, copy_projec
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     pending = project.pending(config=ROOT / "docs" / "examples" / "multiface.yaml")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert pending["multiface_segment"] == pending["restructure"] == 66
-    assert pending["multiface_release"] == pending["multiface_metadata"] == 1
+    assert pending["download_segment"] == pending["restructure_expression"] == 66
+    assert pending["download_release"] == pending["download_metadata"] == 1
     assert after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime < DRY_RUN_S

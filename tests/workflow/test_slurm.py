@@ -31,7 +31,7 @@ HERE = {
 NO_ACCOUNTING = {
     "slurm-status-command": "squeue",  # sacct would wait for ever
     "default-resources": HERE["default-resources"] | {"slurm_account": "none"},
-    "set-resources": {"template": {"mem_mb": "60 * attempt**5"}},  # too little at first, really
+    "set-resources": {"build_template": {"mem_mb": "60 * attempt**5"}},  # too little at first, really
 }
 MEMORY = r"MinMemoryNode=(\d+)M"
 TARGETS = ["results/tiny/gaussians/E012_Jaw_Open_Huge_Smile.h5"]
@@ -75,7 +75,7 @@ def test_a_slurm_run_with_killed_jobs_equals_a_local_run(finished, copy_project,
         jobs = subprocess.run(show, capture_output=True, text=True, env=os.environ | slurm).stdout.splitlines()
     assert killed, output[-5000:]
     assert run.returncode == 0, output[-5000:]
-    for rule, memory in {"fit_neutral": [3000, 6000], "template": [60, 1920]}.items():
+    for rule, memory in {"fit_neutral": [3000, 6000], "build_template": [60, 1920]}.items():
         attempts = [job for job in jobs if f"rule_{rule}" in job]
         assert [int(re.search(MEMORY, job)[1]) for job in attempts] == memory, "the second attempt asks for more"
         assert ["JobState=COMPLETED" in job for job in attempts] == [False, True], attempts

@@ -1,58 +1,40 @@
 # Stage 2: from the raw capture to the data set, in head space, with cameras and the table of frames.
 
 
-rule calibration:
+rule calibrate_cameras:
     input:
         krt=capture_path("KRT"),
         images=capture_path(f"images/{CFG.neutral}"),
     output:
         calibration=results("dataset/calibration.json"),
-    log:
-        logs("calibration.log"),
-    benchmark:
-        benchmarks("calibration.tsv")
     conda:
         "../../envs/capture.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory(500),
-        runtime=10,
     params:
-        lib=lib("calibration.py"),
         segment=CFG.neutral,
         cameras=CFG.capture.cameras,
         image_scale=CFG.capture.image_scale,
     message:
         "Calibrating the cameras of {input.krt}"
     script:
-        "../scripts/calibration.py"
+        "../scripts/calibrate_cameras.py"
 
 
-rule cameras:
+rule split_cameras:
     input:
         calibration=results("dataset/calibration.json"),
     output:
         cameras=results("dataset/cameras.json"),
-    log:
-        logs("cameras.log"),
-    benchmark:
-        benchmarks("cameras.tsv")
     conda:
         "../../envs/capture.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory(500),
-        runtime=10,
     params:
-        lib=lib("cameras.py"),
         held_out=CFG.capture.held_out.cameras,
     message:
         "Holding out cameras"
     script:
-        "../scripts/cameras.py"
+        "../scripts/split_cameras.py"
 
 
-rule restructure:
+rule restructure_expression:
     input:
         calibration=results("dataset/calibration.json"),
         images=capture_path("images/{expression}"),
@@ -63,10 +45,6 @@ rule restructure:
     output:
         dataset=directory(results("dataset/{expression}")),
         frames=results("frames/{expression}.csv"),
-    log:
-        logs("restructure/{expression}.log"),
-    benchmark:
-        benchmarks("restructure/{expression}.tsv")
     wildcard_constraints:
         expression="|".join(re.escape(name) for name in EXPRESSIONS),
     conda:
@@ -76,7 +54,6 @@ rule restructure:
         mem_mb=memory(2000),
         runtime=120,
     params:
-        lib=lib("restructure.py"),
         expression="{expression}",
         options={
             "neutral": CFG.neutral,
@@ -91,44 +68,31 @@ rule restructure:
     message:
         "Restructuring {wildcards.expression}: head space, levels, photographs with silhouettes"
     script:
-        "../scripts/restructure.py"
+        "../scripts/restructure_expression.py"
 
 
-rule frames:
+rule list_frames:
     input:
         tables=expand(results("frames/{expression}.csv"), expression=EXPRESSIONS),
     output:
         frames=results("frames.csv"),
-    log:
-        logs("frames.log"),
-    benchmark:
-        benchmarks("frames.tsv")
     conda:
         "../../envs/capture.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory(500),
-        runtime=10,
     params:
-        lib=lib("frames.py"),
         held_out=CFG.capture.held_out.expressions,
     message:
         "Listing the frames of all expressions"
     script:
-        "../scripts/frames.py"
+        "../scripts/list_frames.py"
 
 
-rule plates:
+rule make_plates:
     input:
         datasets=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
         cameras=results("dataset/cameras.json"),
         frames=results("frames.csv"),
     output:
         plates=directory(results("dataset_plates")),
-    log:
-        logs("plates.log"),
-    benchmark:
-        benchmarks("plates.tsv")
     conda:
         "../../envs/capture.yaml"
     threads: 2
@@ -136,9 +100,41 @@ rule plates:
         mem_mb=memory(4000),
         runtime=120,
     params:
-        lib=lib("plates.py"),
         expressions=EXPRESSIONS,
     message:
         "Making a background plate for every camera"
     script:
-        "../scripts/plates.py"
+        "../scripts/make_plates.py"
+
+
+# Stage 3: the neutral mesh at every level, the subdivision operators, and the face mask.
+
+
+rule build_template:
+    input:
+        dataset=results(f"dataset/{CFG.neutral}"),
+        frames=results(f"frames/{CFG.neutral}.csv"),
+    output:
+        template=results("template/template.h5"),
+        mask=results("template/mask.npz"),
+        objs=expand(results("template/mask_{level}.obj"), level=LEVELS),
+        picture=report(
+            results("template/mask.png"),
+            category="6 Capture",
+            caption="../report/mask.rst",
+            labels={"picture": "face mask"},
+        ),
+    conda:
+        "../../envs/capture.yaml"
+    resources:
+        mem_mb=memory(2000),
+        runtime=20,
+    params:
+        subdivisions=CFG.mesh.subdivisions,
+        center_vertex=CFG.mesh.mask_center,
+        fraction=CFG.mesh.mask_fraction,
+        pictured=LEVELS[min(1, len(LEVELS) - 1)],
+    message:
+        "Building the template: levels, operators, face mask"
+    script:
+        "../scripts/build_template.py"

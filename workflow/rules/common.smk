@@ -145,11 +145,6 @@ def benchmarks(path):
     return f"logs/{CFG.subject}/benchmarks/{path}"
 
 
-def lib(script):
-    """The digest of all library code that a script uses: an edited module reruns what it feeds."""
-    return library_digest(ROOT / "workflow" / "scripts" / script)
-
-
 def threads_of_large(count):
     """Threads of a job that is worth `count` of them at full size; the demo's small jobs run side by side instead."""
     return 1 if CFG.capture.source == "demo" else count
@@ -260,3 +255,21 @@ def record_provenance():
     ]
     about = run_description(ROOT, CFG.subject, CFG.model_dump())
     write_provenance(results("provenance.json"), jobs, about, f".snakemake/splatrig/{CFG.subject}.json")
+
+
+def complete_rules():
+    """Give all rules that run a script what each of them has, so that none can forget it.
+
+    That is a log and a table of time and memory, named after rule and wildcards, and among the params a digest of the
+    library code that the script uses: an edited module reruns what it feeds. Rules with a param `lib` keep their own.
+    """
+    for made in list(workflow.rules):
+        if made.script is None:
+            continue
+        place = Path(made.name, *(f"{{{name}}}" for name in sorted(made.wildcard_names)))
+        made.log_modifier = made.benchmark_modifier = workflow.modifier.path_modifier
+        made.set_log(logs(f"{place}.log"))
+        if made.output:
+            made.benchmark = benchmarks(f"{place}.tsv")
+        if "lib" not in made.params.keys():
+            made.set_params(lib=library_digest(ROOT / "workflow" / "scripts" / Path(made.script).name))

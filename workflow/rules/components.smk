@@ -1,17 +1,13 @@
 # Stage 6: deformation components of the training frames.
 
 
-rule pca:
+rule compute_pca:
     input:
         **named_units(),
         attributes=results("attributes/{level}.h5"),
         template=results("template/template.h5"),
     output:
         results("components/{level}/pca_{attribute}.h5"),
-    log:
-        logs("pca/{level}_{attribute}.log"),
-    benchmark:
-        benchmarks("pca/{level}_{attribute}.tsv")
     wildcard_constraints:
         attribute=f"all|{ATTRIBUTE}",
     conda:
@@ -26,27 +22,21 @@ rule pca:
         weights=CFG.components.pca_weights,
         rest=CFG.components.rest,
         data_matrix=CFG.components.data_matrix,
-        lib=lib("pca.py"),
     message:
         "PCA of {wildcards.attribute} at level {wildcards.level}"
     script:
-        "../scripts/pca.py"
+        "../scripts/compute_pca.py"
 
 
-rule mbspca:
+rule compute_mbspca:
     input:
         **named_units(),
         attributes=results("attributes/{level}.h5"),
         template=results("template/template.h5"),
     output:
         results("components/{level}/mbspca_{attribute}.h5"),
-    log:
-        logs("mbspca/{level}_{attribute}.log"),
-    benchmark:
-        benchmarks("mbspca/{level}_{attribute}.tsv")
     conda:
         "../../envs/components.yaml"
-    threads: 1
     resources:
         mem_mb=memory(4000),
         runtime=120,
@@ -57,14 +47,13 @@ rule mbspca:
         rest=CFG.components.rest,
         data_matrix=CFG.components.data_matrix,
         seed=CFG.seed,
-        lib=lib("mbspca.py"),
     message:
         "Sparse PCA of {wildcards.attribute} at level {wildcards.level}"
     script:
-        "../scripts/mbspca.py"
+        "../scripts/compute_mbspca.py"
 
 
-rule sldc:
+rule compute_sldc:
     input:
         **({"pca": results("components/{level}/pca_{attribute}.h5")} if CFG.components.data_matrix == "link" else {}),
         **named_units(),
@@ -72,10 +61,6 @@ rule sldc:
         template=results("template/template.h5"),
     output:
         results("components/{level}/sldc_{support}_{attribute}.h5"),
-    log:
-        logs("sldc/{level}_{support}_{attribute}.log"),
-    benchmark:
-        benchmarks("sldc/{level}_{support}_{attribute}.tsv")
     wildcard_constraints:
         attribute=f"all|{ATTRIBUTE}",
     conda:
@@ -92,14 +77,13 @@ rule sldc:
         sldc=sldc_options(CFG.components.sldc.sparsity),
         rest=CFG.components.rest,
         data_matrix=CFG.components.data_matrix,
-        lib=lib("sldc.py"),
     message:
         "Sparse localized components of {wildcards.attribute} at level {wildcards.level}, support {wildcards.support}"
     script:
-        "../scripts/sldc.py"
+        "../scripts/compute_sldc.py"
 
 
-rule upsampling:
+rule upsample_pca:
     input:
         **named_units(),
         components=results("components/{level}/pca_all.h5"),
@@ -107,10 +91,6 @@ rule upsampling:
         template=results("template/template.h5"),
     output:
         results("components/{level}/upsampled_pca_all.h5"),
-    log:
-        logs("upsampling/{level}.log"),
-    benchmark:
-        benchmarks("upsampling/{level}.tsv")
     conda:
         "../../envs/components.yaml"
     threads: 2
@@ -122,8 +102,7 @@ rule upsampling:
         finest=FINEST,
         rest=CFG.components.rest,
         data_matrix=CFG.components.data_matrix,
-        lib=lib("upsampling.py"),
     message:
         "Carrying the PCA of level {wildcards.level} to level {FINEST}"
     script:
-        "../scripts/upsampling.py"
+        "../scripts/upsample_pca.py"

@@ -1,7 +1,7 @@
 # Stage 8: what people pose and animate the head with. Panels (names, ranges, presets), and tracks of weights over time.
 
 
-rule control_panel:
+rule write_panel:
     input:
         **named_units(),
         components=component_file,
@@ -11,24 +11,18 @@ rule control_panel:
     output:
         panel=results("control/panels/{family}.json"),
         tour=results("control/tracks/{family}/tour.csv"),
-    log:
-        logs("control_panel/{family}.log"),
-    benchmark:
-        benchmarks("control_panel/{family}.tsv")
     conda:
         "../../envs/control.yaml"
-    threads: 1
     resources:
         mem_mb=memory(3000),
         runtime=10,
     params:
         family="{family}",
         subject=CFG.subject,
-        lib=lib("control_panel.py"),
     message:
         "Names, ranges and presets of {wildcards.family}, and a track through its expressions"
     script:
-        "../scripts/control_panel.py"
+        "../scripts/write_panel.py"
 
 
 rule track_frames:
@@ -38,13 +32,8 @@ rule track_frames:
         gaussians=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
     output:
         tracks=expand(results("control/tracks/{{family}}/{expression}.csv"), expression=EXPRESSIONS),
-    log:
-        logs("track_frames/{family}.log"),
-    benchmark:
-        benchmarks("track_frames/{family}.tsv")
     conda:
         "../../envs/control.yaml"
-    threads: 1
     resources:
         mem_mb=memory(3000),
         runtime=30,
@@ -52,7 +41,6 @@ rule track_frames:
         expressions=EXPRESSIONS,
         numbers_per_second=CFG.capture.frame_numbers_per_second,
         smoothing=CFG.control.smoothing,
-        lib=lib("track_frames.py"),
     message:
         "Weights of {wildcards.family} in the fitted frames"
     script:
@@ -67,13 +55,8 @@ rule track_meshes:
         frame_list=raw_extra("frame_list.txt"),
     output:
         track=results("control/tracks/{family}/mesh/{expression}.csv"),
-    log:
-        logs("track_meshes/{family}/{expression}.log"),
-    benchmark:
-        benchmarks("track_meshes/{family}/{expression}.tsv")
     conda:
         "../../envs/control.yaml"
-    threads: 1
     resources:
         mem_mb=memory(8000),
         runtime=30,
@@ -82,7 +65,6 @@ rule track_meshes:
         neutral=CFG.neutral,
         numbers_per_second=CFG.capture.frame_numbers_per_second,
         smoothing=CFG.control.smoothing,
-        lib=lib("track_meshes.py"),
     message:
         "Weights of {wildcards.family} in the tracked meshes of {wildcards.expression}"
     script:
@@ -99,10 +81,6 @@ rule track_photographs:
         plates=stage_plates(),
     output:
         track=results("control/tracks/{family}/photographs/{expression}/{frame}.csv"),
-    log:
-        logs("track_photographs/{family}/{expression}/{frame}.log"),
-    benchmark:
-        benchmarks("track_photographs/{family}/{expression}/{frame}.tsv")
     wildcard_constraints:
         frame="[A-Za-z0-9_]+",
     conda:
@@ -119,14 +97,13 @@ rule track_photographs:
         rasterizer=CFG.fitting.rasterizer,
         background=CFG.capture.background,
         device=CFG.device,
-        lib=lib("track_photographs.py"),
     message:
         "Weights of {wildcards.family} from the photographs of {wildcards.expression}/{wildcards.frame}"
     script:
         "../scripts/track_photographs.py"
 
 
-rule retarget:
+rule retarget_track:
     # a track of another subject (or of another family of this one), played on this one; asked for by name
     input:
         **control_inputs(),
@@ -137,23 +114,75 @@ rule retarget:
         source_template="results/{source}/template/template.h5",
     output:
         track=results("control/tracks/{family}/from_{source}/{source_family}/{track}.csv"),
-    log:
-        logs("retarget/{family}/from_{source}/{source_family}/{track}.log"),
-    benchmark:
-        benchmarks("retarget/{family}/from_{source}/{source_family}/{track}.tsv")
     wildcard_constraints:
         source="[A-Za-z0-9][A-Za-z0-9_.-]*",
         source_family="(pca|mbspca|sldc|learned)_[a-z_]+",
         track="[A-Za-z0-9_./-]+",
     conda:
         "../../envs/control.yaml"
-    threads: 1
     resources:
         mem_mb=memory(4000),
         runtime=10,
-    params:
-        lib=lib("retarget.py"),
     message:
         "Playing {wildcards.track} of {wildcards.source} with {wildcards.family}"
     script:
-        "../scripts/retarget.py"
+        "../scripts/retarget_track.py"
+
+
+# The one-file web head: everything that poses the head in a browser, from disk, offline.
+
+from types import SimpleNamespace
+
+WEB = ROOT / "workflow" / "web"
+WEB_SOURCES = [str(WEB / "index.html"), str(WEB / "style.css"), *map(str, sorted((WEB / "src").glob("*.js")))]
+
+
+rule retrieve_renderer:
+    input:
+        lock=str(WEB / "package-lock.json"),
+    output:
+        archive="resources/retrieved/web_renderer.zip",
+    conda:
+        "../../envs/control.yaml"
+    message:
+        "Retrieve three.js and Spark, which draw the web head"
+    script:
+        "../scripts/retrieve_renderer.py"
+
+
+rule pack_web_head:
+    input:
+        components=[component_file(SimpleNamespace(family=family)) for family in CFG.control.families],
+        panels=of_every_family("control/panels/{family}.json"),
+        tracks=of_every_family("control/tracks/{family}/tour.csv")
+        + expand(
+            results("control/tracks/{family}/{expression}.csv"),
+            family=CFG.control.families,
+            expression=EXPRESSIONS,
+        ),
+        neutral=results("gaussians/neutral.h5"),
+        template=results("template/template.h5"),
+        cameras=results("dataset/cameras.json"),
+        dataset=results(f"dataset/{CFG.neutral}"),
+        sources=WEB_SOURCES,
+        renderer=rules.retrieve_renderer.output.archive,
+    output:
+        page=results("control/head.html"),
+        numbers=results("control/head.json"),
+    conda:
+        "../../envs/control.yaml"
+    threads: 2
+    resources:
+        mem_mb=memory(6000),
+        runtime=30,
+        gpu=gpu(),
+    params:
+        families=CFG.control.families,
+        subject=CFG.subject,
+        measured_cameras=2,
+        notice=NOTICE,
+        device=CFG.device,
+    message:
+        "The web head: one file to open in a browser"
+    script:
+        "../scripts/pack_web_head.py"

@@ -12,17 +12,9 @@ rule evaluate_fit:
             category="2 Fits",
             labels={"content": "means, table"},
         ),
-    log:
-        logs("evaluate_fit.log"),
-    benchmark:
-        benchmarks("evaluate_fit.tsv")
     conda:
         "../../envs/evaluation.yaml"
-    resources:
-        mem_mb=memory(1000),
-        runtime=10,
     params:
-        lib=lib("evaluate_fit.py"),
         seed=CFG.seed,
     message:
         "Collecting how well the frames were fitted"
@@ -41,19 +33,13 @@ rule evaluate_method:
     output:
         table=results("evaluation/methods/{level}/{method}.csv"),
         images=results("evaluation/images/{level}/{method}.csv"),
-    log:
-        logs("evaluate_method/{level}/{method}.log"),
-    benchmark:
-        benchmarks("evaluate_method/{level}/{method}.tsv")
     conda:
         "../../envs/evaluation.yaml"
-    threads: 1
     resources:
         mem_mb=memory(4000),
         runtime=60,
         gpu=gpu(),
     params:
-        lib=lib("evaluate_method.py"),
         dataset=lambda wildcards, input: str(Path(input.cameras).parent),
         method="{method}",
         level="{level}",
@@ -77,17 +63,9 @@ rule evaluate_truth:
             category="4 Methods",
             labels={"content": "recovered face units, table"},
         ),
-    log:
-        logs("evaluate_truth.log"),
-    benchmark:
-        benchmarks("evaluate_truth.tsv")
     conda:
         "../../envs/evaluation.yaml"
-    resources:
-        mem_mb=memory(1000),
-        runtime=10,
     params:
-        lib=lib("evaluate_truth.py"),
         methods=[method for method, _ in LEARNED],
         levels=[level for _, level in LEARNED],
     message:
@@ -119,17 +97,9 @@ rule merge_methods:
             labels={"content": "learned anew, table"},
         ),
         runtimes=results("evaluation/runtimes.csv"),
-    log:
-        logs("merge_methods.log"),
-    benchmark:
-        benchmarks("merge_methods.tsv")
     conda:
         "../../envs/evaluation.yaml"
-    resources:
-        mem_mb=memory(1000),
-        runtime=10,
     params:
-        lib=lib("merge_methods.py"),
         seed=CFG.seed,
         level=FINEST,
         jobs=learning_jobs(),
@@ -156,17 +126,8 @@ rule draw_figures:
         locality=figure("locality", "4 Methods", "sparsity and support"),
         images=figure("images", "4 Methods", "pictures from held-out cameras"),
         upsampling=figure("upsampling", "5 Upsampling", "coarse components carried up"),
-    log:
-        logs("draw_figures.log"),
-    benchmark:
-        benchmarks("draw_figures.tsv")
     conda:
         "../../envs/evaluation.yaml"
-    resources:
-        mem_mb=memory(1000),
-        runtime=10,
-    params:
-        lib=lib("draw_figures.py"),
     message:
         "Drawing the figures"
     script:
@@ -199,17 +160,9 @@ rule summarize_evaluation:
         ),
         comparison_markdown=results("evaluation/comparison.md"),
         comparison_latex=results("evaluation/comparison.tex"),
-    log:
-        logs("summarize_evaluation.log"),
-    benchmark:
-        benchmarks("summarize_evaluation.tsv")
     conda:
         "../../envs/evaluation.yaml"
-    resources:
-        mem_mb=memory(1000),
-        runtime=10,
     params:
-        lib=lib("summarize_evaluation.py"),
         subject=CFG.subject,
     message:
         "Summing up"
@@ -228,20 +181,14 @@ rule sweep_method:
         table=results("evaluation/sweeps/{method}.csv"),
         images=results("evaluation/images/left_out/{method}.csv"),
         runtimes=results("evaluation/runtimes/{method}.csv"),
-    log:
-        logs("sweep_method/{method}.log"),
-    benchmark:
-        benchmarks("sweep_method/{method}.tsv")
     priority: 10  # the longest jobs of the evaluation begin first
     conda:
         "../../envs/evaluation.yaml"
-    threads: 1
     resources:
         mem_mb=memory(2000),
         runtime=60,
         gpu=gpu(),
     params:
-        lib=lib("sweep_method.py"),
         dataset=lambda wildcards, input: str(Path(input.cameras).parent),
         rest=CFG.components.rest,
         support=swept_support,
@@ -261,7 +208,7 @@ rule sweep_method:
         "../scripts/sweep_method.py"
 
 
-rule show_worst:
+rule show_worst_views:
     input:
         fit=results("evaluation/fit.csv"),
         gaussians=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
@@ -275,17 +222,12 @@ rule show_worst:
             category="2 Fits",
             labels={"content": "per camera, table"},
         ),
-    log:
-        logs("show_worst.log"),
-    benchmark:
-        benchmarks("show_worst.tsv")
     conda:
         "../../envs/evaluation.yaml"
     resources:
         mem_mb=memory(3000),
         runtime=10,
     params:
-        lib=lib("show_worst.py"),
         dataset=lambda wildcards, input: str(Path(input.cameras).parent),
         expressions=EXPRESSIONS,
         views=4,
@@ -294,7 +236,7 @@ rule show_worst:
     message:
         "Showing the worst fits"
     script:
-        "../scripts/show_worst.py"
+        "../scripts/show_worst_views.py"
 
 
 rule compare_heat_maps:
@@ -306,17 +248,12 @@ rule compare_heat_maps:
         dataset=results(f"dataset/{CFG.neutral}"),
     output:
         picture=figure("where_they_act", "3 Components", "where they act, all methods"),
-    log:
-        logs("compare_heat_maps.log"),
-    benchmark:
-        benchmarks("compare_heat_maps.tsv")
     conda:
         "../../envs/evaluation.yaml"
     resources:
         mem_mb=memory(3000),
         runtime=10,
     params:
-        lib=lib("compare_heat_maps.py"),
         methods=[method for method, _ in LEARNED],
         components=CFG.rendering.components,
         image_height=CFG.rendering.image_height,

@@ -1,3 +1,96 @@
+# Pictures of what the components do.
+
+
+rule render_family:
+    input:
+        components=component_file,
+        neutral=results("gaussians/neutral.h5"),
+        template=results("template/template.h5"),
+        cameras=results("dataset/cameras.json"),
+        dataset=results(f"dataset/{CFG.neutral}"),
+    output:
+        sheet=report(
+            results("renders/{family}/contact_sheet.jpg"),
+            caption="../report/contact_sheet.rst",
+            category="3 Components",
+            labels={"family": "{family}", "content": "contact sheet"},
+        ),
+        heat=report(
+            results("renders/{family}/heat_maps.png"),
+            caption="../report/heat_maps.rst",
+            category="3 Components",
+            labels={"family": "{family}", "content": "where they act"},
+        ),
+        page=report(
+            results("renders/{family}/animation.html"),
+            caption="../report/animation.rst",
+            category="3 Components",
+            labels={"family": "{family}", "content": "animation"},
+        ),
+        mp4=results("renders/{family}/animation.mp4"),
+        gif=results("renders/{family}/animation.gif"),
+        stills=directory(results("renders/{family}/stills")),
+    conda:
+        "../../envs/evaluation.yaml"
+    threads: threads_of_large(2)
+    resources:
+        mem_mb=memory(3000),
+        runtime=30,
+        gpu=gpu(),
+    params:
+        components=CFG.rendering.components,
+        image_height=CFG.rendering.image_height,
+        device=CFG.device,
+    message:
+        "Picturing the components of {wildcards.family}"
+    script:
+        "../scripts/render_family.py"
+
+
+# Stage 9a: films of tracks along camera paths.
+
+
+rule film_track:
+    input:
+        components=component_file,
+        neutral=results("gaussians/neutral.h5"),
+        template=results("template/template.h5"),
+        cameras=results("dataset/cameras.json"),
+        dataset=results(f"dataset/{CFG.neutral}"),
+        panel=results("control/panels/{family}.json"),
+        track=results("control/tracks/{family}/{track}.csv"),
+    output:
+        mp4=results("video/{family}/{track}.mp4"),
+        gif=results("video/{family}/{track}.gif"),
+        page=report(
+            results("video/{family}/{track}.html"),
+            caption="../report/video.rst",
+            category="3 Components",
+            labels={"family": "{family}", "content": "film of the track {track}"},
+        ),
+    wildcard_constraints:
+        track="[A-Za-z0-9_./-]+",
+    conda:
+        "../../envs/evaluation.yaml"
+    threads: 2
+    resources:
+        mem_mb=memory(4000),
+        runtime=60,
+        gpu=gpu(),
+    params:
+        family="{family}",
+        track="{track}",
+        path=CFG.video.path,
+        cameras=CFG.video.cameras,
+        height=CFG.video.height,
+        fps=CFG.video.fps,
+        device=CFG.device,
+    message:
+        "Filming the track {wildcards.track} of {wildcards.family}"
+    script:
+        "../scripts/film_track.py"
+
+
 # Stage 9b: files that other programs open.
 
 
@@ -12,20 +105,14 @@ rule export_pose:
         ply=results("export/{family}/poses/{pose}.ply"),
         spz=results("export/{family}/poses/{pose}.spz"),
         glb=results("export/{family}/poses/{pose}.glb"),
-    log:
-        logs("export_pose/{family}/{pose}.log"),
-    benchmark:
-        benchmarks("export_pose/{family}/{pose}.tsv")
     wildcard_constraints:
         pose="[A-Za-z0-9][A-Za-z0-9_.-]*",
     conda:
         "../../envs/export.yaml"
-    threads: 1
     resources:
         mem_mb=memory(3000),
         runtime=10,
     params:
-        lib=lib("export_pose.py"),
         pose="{pose}",
     message:
         "Exporting the pose {wildcards.pose} of {wildcards.family}"
@@ -42,18 +129,12 @@ rule export_head:
         track=tour_of_family,
     output:
         glb=results("export/{family}/head.glb"),
-    log:
-        logs("export_head/{family}.log"),
-    benchmark:
-        benchmarks("export_head/{family}.tsv")
     conda:
         "../../envs/export.yaml"
-    threads: 1
     resources:
         mem_mb=memory(3000),
         runtime=10,
     params:
-        lib=lib("export_head.py"),
         name=CFG.subject,
         level=level_called(CFG.export.mesh_level),
     message:
@@ -70,18 +151,12 @@ rule export_rig:
         panel=results("control/panels/{family}.json"),
     output:
         rig=results("export/{family}/rig.safetensors"),
-    log:
-        logs("export_rig/{family}.log"),
-    benchmark:
-        benchmarks("export_rig/{family}.tsv")
     conda:
         "../../envs/export.yaml"
-    threads: 1
     resources:
         mem_mb=memory(3000),
         runtime=10,
     params:
-        lib=lib("export_rig.py"),
         family="{family}",
         subject=CFG.subject,
     message:
@@ -108,10 +183,6 @@ rule export_fidelity:
             category="3 Components",
             labels={"family": "{family}", "content": "what exported poses lose"},
         ),
-    log:
-        logs("export_fidelity/{family}.log"),
-    benchmark:
-        benchmarks("export_fidelity/{family}.tsv")
     conda:
         "../../envs/export.yaml"
     threads: 2
@@ -120,7 +191,6 @@ rule export_fidelity:
         runtime=20,
         gpu=gpu(),
     params:
-        lib=lib("export_fidelity.py"),
         poses=CFG.export.poses,
         expressions=EXPRESSIONS,
         device=CFG.device,

@@ -8,7 +8,7 @@ rule learned_rigs:
         learned_rig_files(),
 
 
-rule mesh_components:
+rule decompose_meshes:
     input:
         neutral=results("gaussians/neutral.h5"),
         template=results("template/template.h5"),
@@ -18,10 +18,6 @@ rule mesh_components:
         plates=stage_plates(),
     output:
         components=results("components/base/mesh_{algorithm}.h5"),
-    log:
-        logs("mesh_components/{algorithm}.log"),
-    benchmark:
-        benchmarks("mesh_components/{algorithm}.tsv")
     wildcard_constraints:
         algorithm="pca|sldc",
     conda:
@@ -37,11 +33,10 @@ rule mesh_components:
         support_map=only_for("algorithm", "sldc", support_map(SUPPORTS[0])),
         sldc=only_for("algorithm", "sldc", sldc_options(CFG.learned.sparsity)),
         subject=CFG.subject,
-        lib=lib("mesh_components.py"),
     message:
         "Components of the tracked meshes: {wildcards.algorithm}"
     script:
-        "../scripts/mesh_components.py"
+        "../scripts/decompose_meshes.py"
 
 
 rule learn_rig:
@@ -56,10 +51,6 @@ rule learn_rig:
         start=learned_start,
     output:
         components=results(f"components/{FINEST}/learned_{{locality}}.h5"),
-    log:
-        logs("learn_rig/{locality}.log"),
-    benchmark:
-        benchmarks("learn_rig/{locality}.tsv")
     wildcard_constraints:
         locality="global|local",
     conda:
@@ -85,7 +76,6 @@ rule learn_rig:
         background=CFG.capture.background,
         seed=CFG.seed,
         device=CFG.device,
-        lib=lib("learn_rig.py"),
     message:
         "Learning the {wildcards.locality} rig through the rasteriser"
     script:
@@ -106,13 +96,8 @@ rule evaluate_unseen:
         learned=learned_rig_files(),
     output:
         images=results("evaluation/images/unseen.csv"),
-    log:
-        logs("evaluate_unseen.log"),
-    benchmark:
-        benchmarks("evaluate_unseen.tsv")
     conda:
         "../../envs/evaluation.yaml"
-    threads: 1
     resources:
         mem_mb=memory(6000),
         runtime=120,
@@ -126,8 +111,137 @@ rule evaluate_unseen:
         rasterizer=CFG.fitting.rasterizer,
         background=CFG.capture.background,
         device=CFG.device,
-        lib=lib("evaluate_unseen.py"),
     message:
         "Showing the rigs in expressions that nothing was learned from"
     script:
         "../scripts/evaluate_unseen.py"
+
+
+# How learned rigs generalise: learned anew without one expression at a time, evaluation.learned_folds times.
+
+
+use rule decompose_meshes as decompose_meshes_without with:
+    input:
+        neutral=results("gaussians/neutral.h5"),
+        template=results("template/template.h5"),
+        cameras=results("dataset/cameras.json"),
+        frames=results("evaluation/folds/{fold}/frames.csv"),
+        photographs=photographs_without,
+        plates=stage_plates(),
+    output:
+        components=results("evaluation/folds/{fold}/mesh_{algorithm}.h5"),
+    message:
+        "Components of the tracked meshes without {wildcards.fold}: {wildcards.algorithm}"
+
+
+use rule learn_rig as learn_rig_without with:
+    input:
+        neutral=results("gaussians/neutral.h5"),
+        template=results("template/template.h5"),
+        cameras=results("dataset/cameras.json"),
+        frames=results("evaluation/folds/{fold}/frames.csv"),
+        photographs=photographs_without,
+        plates=stage_plates(),
+        start=start_without,
+    output:
+        components=results("evaluation/folds/{fold}/learned_{locality}.h5"),
+    message:
+        "Learning the {wildcards.locality} rig without {wildcards.fold}"
+
+
+rule learned_generalization:
+    # the folds alone, without the rest of the evaluation
+    input:
+        results("evaluation/folds.csv") if FOLDS else [],
+
+
+rule leave_out_expression:
+    input:
+        frames=results("frames.csv"),
+    output:
+        frames=results("evaluation/folds/{fold}/frames.csv"),
+    conda:
+        "../../envs/evaluation.yaml"
+    params:
+        fold="{fold}",
+    message:
+        "Leaving {wildcards.fold} out"
+    script:
+        "../scripts/leave_out_expression.py"
+
+
+rule compute_pca_without:
+    # what learned rigs are compared with, shown in the same way: weights from photographs
+    input:
+        attributes=results(f"attributes/{FINEST}.h5"),
+    output:
+        components=results("evaluation/folds/{fold}/pca_all.h5"),
+    conda:
+        "../../envs/components.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime=30,
+    params:
+        fold="{fold}",
+        attributes=CFG.components.attributes,
+        k=K,
+        weights=CFG.components.pca_weights,
+        rest=CFG.components.rest,
+    message:
+        "PCA without {wildcards.fold}"
+    script:
+        "../scripts/compute_pca_without.py"
+
+
+rule evaluate_fold:
+    input:
+        components=results("evaluation/folds/{fold}/{method}.h5"),
+        frames=results("evaluation/folds/{fold}/frames.csv"),
+        attributes=results(f"attributes/{FINEST}.h5"),
+        neutral=results("gaussians/neutral.h5"),
+        template=results("template/template.h5"),
+        cameras=results("dataset/cameras.json"),
+        photographs=results("dataset/{fold}"),
+        plates=stage_plates(),
+    output:
+        table=results("evaluation/folds/{fold}/{method}.csv"),
+        images=results("evaluation/images/folds/{fold}/{method}.csv"),
+    wildcard_constraints:
+        method="learned_global|learned_local|pca_all",
+    conda:
+        "../../envs/evaluation.yaml"
+    resources:
+        mem_mb=memory(6000),
+        runtime=120,
+        gpu=gpu(),
+    params:
+        fold="{fold}",
+        method="{method}",
+        level=FINEST,
+        solve_steps=CFG.learned.solve_steps,
+        sh_degree=CFG.fitting.sh_degree,
+        rasterizer=CFG.fitting.rasterizer,
+        background=CFG.capture.background,
+        device=CFG.device,
+    message:
+        "Showing {wildcards.method} in {wildcards.fold}, which it was learned without"
+    script:
+        "../scripts/evaluate_fold.py"
+
+
+rule merge_folds:
+    input:
+        tables=every_fold("evaluation/folds/{fold}/{method}.csv"),
+    output:
+        folds=report(
+            results("evaluation/folds.csv"),
+            caption="../report/folds.rst",
+            category="4 Methods",
+            labels={"content": "learned rigs without one expression, table"},
+        ),
+    conda:
+        "../../envs/evaluation.yaml"
+    message:
+        "Merging what learned rigs make of expressions left out"
+    script:
+        "../scripts/merge_folds.py"

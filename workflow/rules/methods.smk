@@ -127,14 +127,18 @@ def pictures_compared():
 
 def learning_jobs():
     """Method, level, k and the benchmarks of the jobs that make it: what its run time is read from."""
-    jobs = [{"method": "fits", "level": FINEST, "k": 0, "benchmarks": expand("fit/{name}.tsv", name=EXPRESSIONS)}]
+    fits = [benchmarks(f"fit_expression/{name}.tsv") for name in EXPRESSIONS]
+    jobs = [{"method": "fits", "level": FINEST, "k": 0, "benchmarks": fits}]
     for method, level in COMPARED:
         family, _, rest = method.partition("_")
-        name = {"upsampled": f"upsampling/{level}.tsv", "learned": f"learn_rig/{rest}.tsv"}.get(
-            family, f"{family}/{level}_{rest}.tsv"
-        )
-        jobs += [{"method": method, "level": level, "k": SPARSE_K if family == "mbspca" else K, "benchmarks": [name]}]
-    return [{**job, "benchmarks": [benchmarks(name) for name in job["benchmarks"]]} for job in jobs]
+        job = {
+            "upsampled": f"upsample_pca/{level}",
+            "learned": f"learn_rig/{rest}",
+            "sldc": f"compute_sldc/{rest.partition('_')[2]}/{level}/{rest.partition('_')[0]}",
+        }.get(family, f"compute_{family}/{rest}/{level}")
+        k = SPARSE_K if family == "mbspca" else K
+        jobs.append({"method": method, "level": level, "k": k, "benchmarks": [benchmarks(f"{job}.tsv")]})
+    return jobs
 
 
 def figure(name, category, content):

@@ -14,9 +14,9 @@ if "downloads" not in workflow.global_resources:
 
 
 localrules:
-    multiface_release,
+    download_release,
     multiface_plan,
-    multiface_metadata,
+    download_metadata,
 
 
 rule multiface_download:
@@ -27,19 +27,13 @@ rule multiface_download:
         "The raw capture of entity {CFG.capture.entity} is complete"
 
 
-rule multiface_release:
+rule download_release:
     output:
         release=capture_path("archives/release.csv"),
-    log:
-        logs("multiface_release.log"),
-    benchmark:
-        benchmarks("multiface_release.tsv")
     conda:
         "../../../envs/capture.yaml"
-    resources:
-        mem_mb=memory(500),
-        runtime=30,
     params:
+        lib="",
         url=f"{CFG.capture.url.rstrip('/')}/{CFG.capture.entity}",
         entity=str(ROOT / "resources" / "multiface" / f"{CFG.capture.entity}.yaml"),
         links=CFG.capture.download.links,
@@ -53,14 +47,10 @@ rule multiface_plan:
     input:
         release=ancient(capture_path("archives/release.csv")),
     # no output and no benchmark: it tells the state of this moment, every time it is asked
-    log:
-        logs("multiface_plan.log"),
     conda:
         "../../../envs/capture.yaml"
-    resources:
-        mem_mb=memory(500),
-        runtime=30,
     params:
+        lib="",
         entity=CFG.capture.entity,
         segments=EXPRESSIONS,
         assets=MULTIFACE_ASSETS,
@@ -68,10 +58,10 @@ rule multiface_plan:
     message:
         "Count the archives and bytes that entity {params.entity} would bring"
     script:
-        "../../scripts/download_plan.py"
+        "../../scripts/multiface_plan.py"
 
 
-rule multiface_metadata:
+rule download_metadata:
     input:
         release=ancient(capture_path("archives/release.csv")),
     output:
@@ -79,10 +69,6 @@ rule multiface_metadata:
         krt=capture_path("KRT"),
         frame_list=capture_path("frame_list.txt"),
         tex_mean=capture_path("tex_mean.png"),
-    log:
-        logs("multiface_metadata.log"),
-    benchmark:
-        benchmarks("multiface_metadata.tsv")
     conda:
         "../../../envs/capture.yaml"
     resources:
@@ -90,6 +76,7 @@ rule multiface_metadata:
         runtime=60,
         downloads=min(2, PARALLEL),
     params:
+        lib="",
         entity=CFG.capture.entity,
     message:
         "Fetch the cameras and frame list of entity {params.entity} (licence CC BY-NC 4.0)"
@@ -97,7 +84,7 @@ rule multiface_metadata:
         "../../scripts/download_metadata.py"
 
 
-rule multiface_segment:
+rule download_segment:
     input:
         release=ancient(capture_path("archives/release.csv")),
     output:
@@ -108,10 +95,6 @@ rule multiface_segment:
         ),
         images=directory(capture_path("images/{expression}")),
         tracked_mesh=directory(capture_path("tracked_mesh/{expression}")),
-    log:
-        logs("multiface_segment/{expression}.log"),
-    benchmark:
-        benchmarks("multiface_segment/{expression}.tsv")
     wildcard_constraints:
         expression="|".join(re.escape(name) for name in EXPRESSIONS),
     conda:
@@ -122,6 +105,7 @@ rule multiface_segment:
         # a whole segment is two archives; with few segments each takes a larger share
         downloads=max(min(2, PARALLEL), PARALLEL // len(EXPRESSIONS)),
     params:
+        lib="",
         entity=CFG.capture.entity,
         expression="{expression}",
         cameras=CFG.capture.cameras,

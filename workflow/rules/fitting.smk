@@ -1,0 +1,166 @@
+# Fit the Gaussians: the neutral frame first, then every expression from it.
+
+
+rule fit_neutral:
+    input:
+        template=results("template/template.h5"),
+        cameras=results("dataset/cameras.json"),
+        frames=results(f"frames/{CFG.neutral}.csv"),
+        photographs=results(f"dataset/{CFG.neutral}"),
+        plates=stage_plates(),
+    output:
+        gaussians=results("gaussians/neutral.h5"),
+        picture=report(
+            results("renders/fit/neutral.png"),
+            caption="../report/fitted_frames.rst",
+            category="2 Fits",
+            labels={"expression": "neutral"},
+        ),
+        events=directory(results("tensorboard/neutral")),
+    conda:
+        "../../envs/training.yaml"
+    threads: fit_threads(2)
+    resources:
+        mem_mb=memory(3000),
+        runtime=60,
+        gpu=gpu(),
+    params:
+        recipe=CFG.fitting.recipe,
+        steps=fit_steps(CFG.fitting.neutral_steps),
+        sh_degree=CFG.fitting.sh_degree,
+        rasterizer=CFG.fitting.rasterizer,
+        background=CFG.capture.background,
+        expression=CFG.neutral,
+        seed=CFG.seed,
+        device=CFG.device,
+        progress=results("progress/fit/neutral"),
+    message:
+        "Fit the neutral frame"
+    script:
+        "../scripts/fit_neutral.py"
+
+
+rule fit_expression:
+    input:
+        neutral=results("gaussians/neutral.h5"),
+        template=results("template/template.h5"),
+        cameras=results("dataset/cameras.json"),
+        frames=results("frames/{expression}.csv"),
+        photographs=results("dataset/{expression}"),
+        plates=stage_plates(),
+    output:
+        gaussians=results("gaussians/{expression}.h5"),
+        picture=report(
+            results("renders/fit/{expression}.png"),
+            caption="../report/fitted_frames.rst",
+            category="2 Fits",
+            labels={"expression": "{expression}"},
+        ),
+        events=directory(results("tensorboard/{expression}")),
+    wildcard_constraints:
+        expression="|".join(map(re.escape, EXPRESSIONS)),
+    conda:
+        "../../envs/training.yaml"
+    threads: fit_threads(1)
+    resources:
+        mem_mb=memory(3000),
+        runtime=120,
+        gpu=gpu(),
+    params:
+        recipe=CFG.fitting.recipe,
+        steps=fit_steps(CFG.fitting.frame_steps),
+        sh_degree=CFG.fitting.sh_degree,
+        rasterizer=CFG.fitting.rasterizer,
+        background=CFG.capture.background,
+        expression="{expression}",
+        seed=CFG.seed,
+        device=CFG.device,
+        progress=results("progress/fit/{expression}"),
+    message:
+        "Fit the frames of {wildcards.expression}"
+    script:
+        "../scripts/fit_expression.py"
+
+
+# Stage 5: fitted frames to one matrix an attribute, at every level.
+
+
+rule write_attributes:
+    input:
+        frames=results("frames.csv"),
+        template=results("template/template.h5"),
+        gaussians=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
+    output:
+        **{level: results(f"attributes/{level}.h5") for level in LEVELS},
+    conda:
+        "../../envs/components.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime=60,
+    params:
+        expressions=EXPRESSIONS,
+        subject=CFG.subject,
+    message:
+        "Exporting the attributes of all frames at the levels {LEVELS}"
+    script:
+        "../scripts/write_attributes.py"
+
+
+# How alike the fitted frames are; and, on request (snakemake compare_recipes), beside the original recipe's.
+
+
+rule measure_coherence:
+    input:
+        neutral=results("gaussians/neutral.h5"),
+        fitted=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
+    output:
+        coherence=results("evaluation/coherence.csv"),
+        spectrum=results("evaluation/spectrum.csv"),
+        summary=results("evaluation/coherence_summary.csv"),
+        figure=figure("coherence", "2 Fits", "how alike the frames are"),
+    conda:
+        "../../envs/evaluation.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime=20,
+    params:
+        recipes=["fitted"],
+    message:
+        "Measuring how far the frames are from the neutral, and how few components they lie in"
+    script:
+        "../scripts/measure_coherence.py"
+
+
+use rule fit_expression as fit_expression_alone with:
+    output:
+        gaussians=results("recipes/original/gaussians/{expression}.h5"),
+        picture=results("recipes/original/renders/{expression}.png"),
+        events=directory(results("recipes/original/tensorboard/{expression}")),
+    params:
+        recipe="original",
+        steps=CFG.fitting.original_steps,
+        sh_degree=CFG.fitting.sh_degree,
+        rasterizer=CFG.fitting.rasterizer,
+        background=CFG.capture.background,
+        expression="{expression}",
+        seed=CFG.seed,
+        device=CFG.device,
+        progress=results("progress/recipes/original/{expression}"),
+    message:
+        "Fit the frames of {wildcards.expression} each on its own, by the original recipe"
+
+
+use rule measure_coherence as compare_recipes with:
+    input:
+        neutral=results("gaussians/neutral.h5"),
+        warm=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
+        original=expand(results("recipes/original/gaussians/{expression}.h5"), expression=EXPRESSIONS),
+    output:
+        coherence=results("recipes/coherence.csv"),
+        spectrum=results("recipes/spectrum.csv"),
+        summary=results("recipes/summary.csv"),
+        figure=results("recipes/coherence.png"),
+    params:
+        recipes=["warm", "original"],
+    message:
+        "Comparing this recipe's frames with the original recipe's"
