@@ -50,7 +50,7 @@ def measure(options: argparse.Namespace, figures: Figures) -> list[dict[str, obj
             asked = SldcOptions(len(fields), lambda_, weights=weights)
             found = {
                 "SLDC, Gaussian": local_components(matrix, level, asked, GaussMap(sigma=0.2), "neutral").C,
-                "SLDC, trapezoid": local_components(matrix, level, asked, TrapezoidMap(d_min=0.1, d_max=0.6), "neutral").C,
+                "SLDC, trapezoid": local_components(matrix, level, asked, TrapezoidMap(), "neutral").C,
                 "PCA": principal_components(matrix, len(fields)).C,
             }
             for method, C in found.items():

@@ -41,7 +41,9 @@ class LevelMesh:
     colors: NDArray[np.uint8] | None
 
 
-def meshes_of_levels(topology: Topology, subdivisions: int, tex_mean: Path, color: ColorCorrection | None) -> list[LevelMesh]:
+def meshes_of_levels(
+    topology: Topology, subdivisions: int, tex_mean: Path, color: ColorCorrection | None
+) -> list[LevelMesh]:
     """Return faces, operators and mean-texture colours of the base and every subdivision level."""
     faces, count = topology.pruning.faces, len(topology.pruning.kept)
     all_faces: list[NDArray[np.int64]] = [faces]
