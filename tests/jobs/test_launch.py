@@ -13,13 +13,13 @@ from splatrig.io.errors import InputError
 from splatrig.jobs.launch import RankError, run_together
 from support import two_processes
 
+TESTS = Path(__file__).resolve().parents[1]
 STARTER = """
-import json, signal, sys
+import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs lack
-sys.path[:] = json.loads(sys.argv[1])
 from support import two_processes
 from splatrig.jobs.launch import run_together
-run_together(two_processes.stand_still, {"folder": sys.argv[2]}, ["", ""])
+run_together(two_processes.stand_still, {"folder": sys.argv[1]}, ["", ""])
 """
 
 
@@ -42,10 +42,11 @@ class Started:
     """Two processes that stand still, and the one that started them."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
-        command = [sys.executable, "-c", STARTER, json.dumps(sys.path), str(folder)]
-        environment = os.environ | {"TMPDIR": str(folder)}  # one that is killed leaves its folder there
-        self.starter = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+        self.temporary = folder / "temporary"
+        self.temporary.mkdir()
+        command = [sys.executable, "-c", STARTER, str(folder)]
+        environment = os.environ | {"TMPDIR": str(self.temporary)}
+        self.starter = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=TESTS)
         paths = [folder / f"{rank}.pid" for rank in range(2)]
         assert wait_for(lambda: all(path.exists() and path.read_text() for path in paths))
         self.ranks = [int(path.read_text()) for path in paths]
@@ -64,11 +65,12 @@ def started(tmp_path: Path) -> Iterator[Started]:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_no_process_outlives_the_one_that_started_it(started: Started, how: signal.Signals) -> None:
+def test_neither_a_process_nor_a_file_outlives_the_one_that_started_it(started: Started, how: signal.Signals) -> None:
     assert all(is_alive(rank) for rank in started.ranks)
     started.starter.send_signal(how)
     assert wait_for(lambda: not any(is_alive(rank) for rank in started.ranks), 10)
     started.end()
+    assert list(started.temporary.iterdir()) == []
 
 
 def test_when_one_is_killed_the_others_end_and_it_is_named(started: Started) -> None:
