@@ -10,14 +10,14 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-.venv/.run: requirements.txt constraints.txt
+.venv/.run: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("splatrig needs Python 3.11 or newer, got " + sys.version.split()[0] + "; name another with make PYTHON=...")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check --quiet -r requirements.txt -c constraints.txt
+	$(BIN)/pip install --disable-pip-version-check --quiet -e . -c constraints.txt
 	touch $@
 
-.venv/.dev: .venv/.run requirements-dev.txt
-	$(BIN)/pip install --disable-pip-version-check --quiet -r requirements-dev.txt -c constraints.txt
+.venv/.dev: .venv/.run
+	$(BIN)/pip install --disable-pip-version-check --quiet -e .[dev] -c constraints.txt
 	touch $@
 
 demo: .venv/.run ## run the whole pipeline on the demo head and write report.html
@@ -32,7 +32,7 @@ demo: .venv/.run ## run the whole pipeline on the demo head and write report.htm
 	@echo "Tables and figures:       results/demo/evaluation/summary.html, figures/*.png"
 
 viewer: .venv/.run ## open the head in a browser: sliders, dragging, tracks (RESULTS=results/demo PORT=8080 CONFIG=my.yaml)
-	PYTHONPATH=workflow/lib python -m splatrig.control.viewer $(or $(RESULTS),results/demo) --port $(or $(PORT),8080) $(addprefix --configfile ,$(CONFIG))
+	python -m splatrig.control.viewer $(or $(RESULTS),results/demo) --port $(or $(PORT),8080) $(addprefix --configfile ,$(CONFIG))
 
 test: .venv/.dev ## unit tests, property tests and one end-to-end run
 	pytest
@@ -41,7 +41,7 @@ lint: .venv/.dev ## ruff, mypy, import directions, snakefmt, snakemake --lint, d
 	ruff check .
 	ruff format --check .
 	mypy
-	PYTHONPATH=workflow/lib lint-imports --no-logo
+	lint-imports --no-logo
 	snakefmt --check Snakefile workflow/rules
 	snakemake --lint
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet

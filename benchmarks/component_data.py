@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
-import harness  # noqa: F401 (finds the library)
 import numpy as np
 
 from splatrig.components.attributes import FORMAT

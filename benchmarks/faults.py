@@ -33,9 +33,6 @@ from pathlib import Path
 import psutil
 from harness import ROOT, Figures, demo_head, machine, parsed, parser_of
 
-sys.path.append(str(Path(__file__).parent))  # a test imports this file by its path
-
-
 CONFIG = "tests/workflow/tiny.yaml"
 TIMED = re.compile(r"evaluation/(runtimes(/|\.)|figures/runtime)|tensorboard/|progress/")
 """Results that hold times: how long methods took, TensorBoard's events, checkpoints of unfinished fits."""

@@ -1,8 +1,4 @@
-"""Options, figures and the machine's name for every benchmark, and one sentence where something is missing.
-
-A benchmark imports this module before splatrig: it makes the library of this checkout known, unless PYTHONPATH names
-another one, and the helpers of the tests.
-"""
+"""Options, figures and the machine's name for every benchmark, and one sentence where something is missing."""
 
 import argparse
 import json
@@ -18,7 +14,6 @@ from pathlib import Path
 from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path += [str(ROOT / folder) for folder in ("workflow/lib", "tests")]
 
 MISSING = 77
 """Exit status where the machine lacks what a benchmark needs; build tools read it as "skipped"."""
@@ -26,9 +21,9 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def checkout() -> Path:
-    """Return the folder of the splatrig that is imported: this one, or the one that PYTHONPATH names."""
+    """Return the folder of the splatrig that is imported: the installed one, or the one that PYTHONPATH names."""
     found = find_spec("splatrig")
-    assert found is not None and found.origin is not None  # `sys.path` has it
+    assert found is not None and found.origin is not None  # it is installed
     return next(folder for folder in Path(found.origin).parents if (folder / "Snakefile").is_file())
 
 
@@ -66,7 +61,7 @@ def need_cuda() -> None:
         missing("a CUDA GPU")
 
 
-def need_package(name: str, how: str = "pip install -r requirements-dev.txt") -> None:
+def need_package(name: str, how: str = "make .venv/.dev") -> None:
     """End the benchmark where a package is not installed; `how` is the command that installs it."""
     if find_spec(name) is None:
         missing(f"the package {name}: {how}")

@@ -1,7 +1,6 @@
 """One learned rig on two GPUs against one: how many pairs a second, and how far the two results are apart."""
 
 import tempfile
-from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -56,28 +55,15 @@ def part_cards(bench: Bench) -> None:
 def _learned(bench: Bench, processes: int, batch: int, steps: int, *, timed: bool = False) -> dict[str, NDArray[Any]]:
     """Return what some processes learned together, or with `timed` the seconds of a step and of its message."""
     with tempfile.TemporaryDirectory() as folder:
-        options = {name: value for name, value in vars(bench.options).items() if name != "cards"}
-        values = {"options": options, "folder": bench.folder, "keep": bench.keep, "out": folder}
+        values = {"options": bench.options, "folder": bench.folder, "keep": bench.keep, "out": Path(folder)}
         values |= {"batch": batch, "steps": steps, "timed": timed}
-        run_together(learn_share, _plain(values), bench.options.cards[:processes] or [""] * processes)
+        run_together(learn_share, values, bench.options.cards[:processes] or [""] * processes)
         return dict(np.load(Path(folder) / "learned.npz"))
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Return values with paths as text."""
-    return {
-        name: _plain(value) if isinstance(value, dict) else str(value) if isinstance(value, Path) else value
-        for name, value in values.items()
-    }
 
 
 def learn_share(values: dict[str, Any]) -> None:
     """Make steps with the other processes; the first one writes what was learned, or how long a step took."""
-    options = Namespace(**values["options"])
-    for name in ("folder", "out", "keep", "config", "fits", "json"):
-        text = getattr(options, name)
-        setattr(options, name, None if text is None else Path(text))
-    bench = open_bench(options, Path(values["folder"]), Path(values["keep"]))
+    bench = open_bench(values["options"], values["folder"], values["keep"])
     subject = bench.subject
     if values["timed"]:  # few photographs, not what a step costs
         subject = with_cameras(subject, np.arange(1, len(subject.cameras), 4))
@@ -92,7 +78,7 @@ def learn_share(values: dict[str, Any]) -> None:
             _steps(step, values["steps"])
             found = {"psnr": fit.validation_psnr(), **before, **_arrays(fit, "")}
     if World.current().rank == 0:
-        np.savez(Path(values["out"]) / "learned.npz", **found)
+        np.savez(values["out"] / "learned.npz", **found)
 
 
 def _steps(step: Callable[[int], None], count: int) -> float:

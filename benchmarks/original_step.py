@@ -1,6 +1,5 @@
 """The original recipe's own step, for timing beside splatrig's: see benchmarks/training.py."""
 
-import harness  # noqa: F401 (finds the library)
 import numpy as np
 import torch
 

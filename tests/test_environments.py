@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import splatrig
 from splatrig.jobs.digest import modules_used_by
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,39 +19,48 @@ PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn", "torch": "pytorch", "yam
 """Conda packages that are not called what they are imported as."""
 
 CUDA_ONLY = {"gsplat", "diff_gaussian_rasterization", "simple_knn", "triton", "fussim"}
-"""What a user with a GPU installs beside an environment."""
+"""What a user with a GPU installs in addition to an environment."""
+
+NOT_IMPORTED = {"python", "tqdm", "imageio_ffmpeg"}
+"""What an environment may have although no module of its rules names it: progress bars are loaded by modules that
+change no result, and films are encoded by what imageio loads."""
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-def pins(name: str) -> dict[str, str]:
-    lines = (ROOT / name).read_text().splitlines()
-    found = [re.fullmatch(r"([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==(\S+)", line.strip()) for line in lines]
-    return {match[1].lower().replace("_", "-"): match[2] for match in found if match}
+def normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
-REQUIREMENTS = pins("requirements.txt")
+def pinned() -> dict[str, str]:
+    """Return the version of every package of constraints.txt."""
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    assert all(line.count("==") == 1 for line in lines)
+    return {normalized(name): version for name, version in (line.split("==") for line in lines)}
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "constraints.txt"])
-def test_every_requirement_is_pinned(name):
-    lines = (line.split("#")[0].strip() for line in (ROOT / name).read_text().splitlines())
-    assert all("==" in line for line in lines if line)
+PINS = pinned()
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
-def test_requirements_agree_with_the_constraints(name):
-    constraints = pins("constraints.txt")
-    for package, version in pins(name).items():
-        if package != "torch":  # its local version label (+cpu) differs from machine to machine
-            assert constraints[package] == version, package
+def test_every_requirement_is_pinned_in_one_place():
+    extras = PROJECT["optional-dependencies"]
+    for requirement in [*PROJECT["dependencies"], *extras["gpu"], *extras["dev"]]:
+        assert "==" not in requirement
+        assert normalized(re.split(r"[\[><]", requirement)[0]) in PINS, requirement
+
+
+def test_the_citation_has_the_version_of_the_library():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["version"], citation["license"]) == (splatrig.__version__, PROJECT["license"])
 
 
 @pytest.mark.parametrize("env", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda path: path.stem)
-def test_conda_environments_agree_with_the_requirements(env):
+def test_conda_environments_agree_with_the_constraints(env):
     dependencies = yaml.safe_load(env.read_text())["dependencies"]
     assert dependencies[0].startswith("python=3.")
     for dependency in dependencies[1:]:
         name, version = dependency.split("=")
-        assert REQUIREMENTS[CONDA_NAMES.get(name, name)] == version, dependency
+        assert PINS[CONDA_NAMES.get(name, name)] == version, dependency
 
 
 def rules_with_environments() -> list[tuple[str, list[str], Path]]:
@@ -95,31 +106,45 @@ def test_every_script_belongs_to_a_rule_with_an_environment():
     assert all(environments for _, environments, _ in RULES)
 
 
-@pytest.mark.parametrize(("rule", "environments", "script"), RULES, ids=[rule for rule, *_ in RULES])
-def test_an_environment_has_all_that_its_rules_can_import(rule, environments, script):
-    """Where a rule has one environment for CPUs and one for GPUs, they count together."""
+def needed_by(script: Path) -> set[str]:
+    """Return the packages that a script and the modules of the library that it uses import."""
     library = ROOT / "workflow" / "lib"
     sources = [script]
     for name in modules_used_by(script):
         path = library.joinpath(*name.split("."))
         sources.append(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
+    return {name.replace("-", "_") for path in sources for name in imports(path)}
+
+
+@pytest.mark.parametrize(("rule", "environments", "script"), RULES, ids=[rule for rule, *_ in RULES])
+def test_an_environment_has_all_that_its_rules_can_import(rule, environments, script):
+    """Where a rule has one environment for CPUs and one for GPUs, they count together."""
     offered = [packages_of(environment) for environment in environments]
-    needed = {name.replace("-", "_") for path in sources for name in imports(path)}
-    assert needed - set.union(*offered) == set(), rule
+    assert needed_by(script) - set.union(*offered) == set(), rule
+
+
+@pytest.mark.parametrize("environment", sorted(path.stem for path in (ROOT / "envs").glob("*.yaml")))
+def test_an_environment_has_nothing_that_none_of_its_rules_imports(environment):
+    needed = set().union(*(needed_by(script) for _, environments, script in RULES if environment in environments))
+    assert packages_of(environment) - needed - NOT_IMPORTED == set()
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "apptainer.def"])
-def test_a_container_has_the_python_of_the_environments_and_the_pinned_requirements(name):
+def test_a_container_has_the_python_of_the_environments_and_what_the_package_depends_on(name):
     text = (ROOT / name).read_text()
     python = re.search(r"python:(\d+\.\d+)-", text)[1]
     for path in (ROOT / "envs").glob("*.yaml"):
         assert yaml.safe_load(path.read_text())["dependencies"][0] == f"python={python}", path
-    assert re.search(r"pip install .*-r \S*/requirements\.txt -c \S*/constraints\.txt", text)
+    assert "pip install --no-cache-dir -r requirements.txt -c constraints.txt" in text
+    command = re.search(r"python -c '([^']+)' > requirements\.txt", text)[1]
+    done = subprocess.run([sys.executable, "-c", command], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == PROJECT["dependencies"]
 
 
 def test_the_python_of_the_environments_is_one_that_the_project_supports():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
     version = settings["tool"]["mypy"]["python_version"]
+    assert PROJECT["requires-python"] == f">={version}"
     assert settings["tool"]["ruff"]["target-version"] == f"py{version.replace('.', '')}"
     for path in (ROOT / "envs").glob("*.yaml"):
         assert yaml.safe_load(path.read_text())["dependencies"][0] == f"python={version}", path

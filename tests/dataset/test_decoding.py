@@ -13,7 +13,6 @@ from splatrig.dataset.decoding import NICENESS, DecodingProcesses, read_photogra
 from splatrig.io.errors import InputError
 from support import tiny
 
-ROOT = Path(__file__).resolve().parents[2]
 FRAMES = ("000100", "000103")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
 
@@ -72,8 +71,7 @@ processes = DecodingProcesses((8, 8), 2)
 print(*(process.pid for process in multiprocessing.active_children()), flush=True)
 time.sleep(60)
 """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow" / "lib")}
-    job = subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True)
+    job = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     children = [int(number) for number in job.stdout.readline().split()]
     assert len(children) == 2
     job.kill()

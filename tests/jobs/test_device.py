@@ -12,7 +12,6 @@ from splatrig.jobs import device
 from splatrig.jobs.device import choose_device, choose_places
 from splatrig.jobs.device_kind import kind_of
 
-ROOT = Path(__file__).resolve().parents[2]
 _JOB = """
 import os, sys
 from pathlib import Path
@@ -27,7 +26,7 @@ class Job:
     """A process that has claimed one of the cards, until it is ended."""
 
     def __init__(self, folder: Path, cards: str) -> None:
-        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": cards, "PYTHONPATH": str(ROOT / "workflow" / "lib")}
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": cards}
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self.process = subprocess.Popen([sys.executable, "-c", _JOB, str(folder)], env=environment, text=True, **pipes)
         self.card = self.process.stdout.readline().strip()
@@ -108,7 +107,6 @@ def test_rules_and_the_cache_decide_without_torch():
             "-c",
             "import sys, splatrig.jobs.cache, splatrig.jobs.device_kind; print('torch' in sys.modules)",
         ],
-        env={"PYTHONPATH": str(ROOT / "workflow" / "lib")},
         capture_output=True,
         text=True,
         check=True,

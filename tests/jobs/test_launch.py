@@ -1,6 +1,5 @@
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -11,17 +10,16 @@ from pathlib import Path
 import pytest
 
 from splatrig.io.errors import InputError
-from splatrig.jobs import launch, rank
 from splatrig.jobs.launch import RankError, run_together
 from support import two_processes
 
+TESTS = Path(__file__).resolve().parents[1]
 STARTER = """
-import json, os, signal, sys
+import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs lack
-sys.path[:] = json.loads(sys.argv[1])
 from support import two_processes
 from splatrig.jobs.launch import run_together
-run_together(two_processes.stand_still, {"folder": sys.argv[2]}, ["", ""])
+run_together(two_processes.stand_still, {"folder": sys.argv[1]}, ["", ""])
 """
 
 
@@ -44,10 +42,11 @@ class Started:
     """Two processes that stand still, and the one that started them."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
-        command = [sys.executable, "-c", STARTER, json.dumps(sys.path), str(folder)]
-        environment = os.environ | {"TMPDIR": str(folder)}  # one that is killed leaves its folder there
-        self.starter = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+        self.temporary = folder / "temporary"
+        self.temporary.mkdir()
+        command = [sys.executable, "-c", STARTER, str(folder)]
+        environment = os.environ | {"TMPDIR": str(self.temporary)}
+        self.starter = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, cwd=TESTS)
         paths = [folder / f"{rank}.pid" for rank in range(2)]
         assert wait_for(lambda: all(path.exists() and path.read_text() for path in paths))
         self.ranks = [int(path.read_text()) for path in paths]
@@ -66,32 +65,12 @@ def started(tmp_path: Path) -> Iterator[Started]:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_no_process_outlives_the_one_that_started_it(started: Started, how: signal.Signals) -> None:
+def test_neither_a_process_nor_a_file_outlives_the_one_that_started_it(started: Started, how: signal.Signals) -> None:
     assert all(is_alive(rank) for rank in started.ranks)
     started.starter.send_signal(how)
     assert wait_for(lambda: not any(is_alive(rank) for rank in started.ranks), 10)
     started.end()
-
-
-def test_the_folder_of_a_killed_starter_is_removed_by_the_next_one(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(launch.tempfile, "tempdir", str(tmp_path))
-    killed, alive = Started(tmp_path / "killed"), Started(tmp_path / "alive")
-    killed.starter.kill()
-    killed.end()
-    folders = {name: next((tmp_path / name).glob("splatrig-together-*")) for name in ("killed", "alive")}
-    moved = {name: folder.rename(tmp_path / folder.name) for name, folder in folders.items()}
-    young = tmp_path / "splatrig-together-young"
-    young.mkdir()
-    for folder in moved.values():
-        os.utime(folder, (0, 0))
-    with launch._meeting_place() as folder:
-        assert folder.parent == tmp_path
-        assert not moved["killed"].exists()
-        assert moved["alive"].exists()
-        assert young.exists()
-    assert not folder.exists()
-    alive.starter.kill()
-    alive.end()
+    assert list(started.temporary.iterdir()) == []
 
 
 def test_when_one_is_killed_the_others_end_and_it_is_named(started: Started) -> None:
@@ -108,14 +87,21 @@ def test_the_sentence_of_the_one_that_failed_is_what_its_starter_raises() -> Non
         run_together(two_processes.fail_in_the_second, {}, ["", ""])
 
 
-def test_an_error_without_a_sentence_comes_with_its_traceback(tmp_path: Path) -> None:
-    try:
-        raise ZeroDivisionError("never mind")
-    except ZeroDivisionError as error:
-        rank.leave_failure(tmp_path, 1, error)
-    time.sleep(0.01)
-    rank.leave_failure(tmp_path, 0, InputError("connection lost"))
-    cause = launch.cause(tmp_path, {0: 1, 1: None}, ["3", "5"])
-    assert isinstance(cause, RankError)
-    assert re.match(r"(?s)process 2 of 2 \(GPU 5\) failed:\nTraceback.*ZeroDivisionError: never mind", str(cause))
-    assert str(launch.cause(tmp_path, {0: 1}, ["3", "5"])) == "connection lost"
+def test_an_error_without_a_sentence_comes_with_its_traceback() -> None:
+    with pytest.raises(
+        RankError, match=r"(?s)^process 1 of 2 \(CPU\) failed:\nTraceback.*ZeroDivisionError: never mind"
+    ):
+        run_together(two_processes.fail_without_a_sentence, {}, ["", ""])
+
+
+def test_a_process_that_ends_without_a_word_is_named_with_its_status() -> None:
+    with pytest.raises(InputError, match=r"^learned rig: process 2 of 2 \(CPU\) was ended with 3; where memory"):
+        run_together(two_processes.leave, {}, ["", ""])
+
+
+def test_processes_listen_to_their_own_machine_alone_and_see_the_gpu_of_their_place(tmp_path: Path) -> None:
+    run_together(two_processes.look_around, {"folder": str(tmp_path)}, ["", ""])
+    for number in range(2):
+        seen = json.loads((tmp_path / f"{number}.json").read_text())
+        assert seen["listening"] and set(seen["listening"]) == {"127.0.0.1"}
+        assert seen["visible"] == ""

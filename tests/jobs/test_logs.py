@@ -8,13 +8,11 @@ import pytest
 
 from splatrig.jobs.logs import last_words, worth_a_look
 
-LIB = Path(__file__).resolve().parents[2] / "workflow/lib"
-
 
 def run(code: str, log: Path) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-c", f"from splatrig.jobs.logs import log_to; log_to({str(log)!r})\n{code}"],
-        env={"PYTHONPATH": str(LIB), "PATH": "/usr/bin:/bin"},
+        env={"PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
     )
@@ -138,7 +136,7 @@ def test_a_log_says_where_it_ran_what_was_read_and_written_and_what_it_cost(tmp_
     Path(inputs[0]).write_text("a,b\n")
     done = subprocess.run(
         [sys.executable, "-c", JOB.format(inputs=inputs, outputs=[output], log=str(log))],
-        env={"PYTHONPATH": str(LIB), "PATH": "/usr/bin:/bin"},
+        env={"PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,
     )

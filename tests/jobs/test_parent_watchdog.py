@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-LIBRARY = Path(__file__).resolve().parents[2] / "workflow" / "lib"
 JOB = (
-    "import os, pathlib, sys, time; sys.path.insert(0, {library!r}); from splatrig.jobs.logs import log_to; "
+    "import os, pathlib, time; from splatrig.jobs.logs import log_to; "
     "log_to({log!r}); pathlib.Path({ready!r}).write_text(str(os.getpid())); time.sleep(60)"
 )
 STARTER = "import subprocess, sys; subprocess.run(sys.argv[1:])"
@@ -36,7 +35,7 @@ def is_alive(process):
 @pytest.mark.parametrize("shell", [False, True], ids=["started directly", "started by a shell"])
 def test_a_job_ends_when_its_workflow_is_killed(tmp_path, shell):
     log, ready = tmp_path / "job.log", tmp_path / "ready"
-    job = [sys.executable, "-c", JOB.format(library=str(LIBRARY), log=str(log), ready=str(ready))]
+    job = [sys.executable, "-c", JOB.format(log=str(log), ready=str(ready))]
     script = tmp_path / "job.sh"
     script.write_text('"$@"\necho the shell goes on\n')  # so that the shell stays between
     command = ["bash", str(script), *job] if shell else job

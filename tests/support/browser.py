@@ -20,7 +20,7 @@ def chromium() -> Iterator[Any]:
     program = next((path for path in map(shutil.which, NAMES) if path), None)
     if program is None:
         pytest.skip("no Chromium: apt-get install -y chromium")
-    driver = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install -r requirements-dev.txt")
+    driver = pytest.importorskip("playwright.sync_api", reason="no playwright: make .venv/.dev")
     if not _running:
         _running.append((driver.sync_playwright().start(), []))
     playwright, browsers = _running[0]

@@ -1,11 +1,13 @@
 """What processes that `splatrig.jobs.launch` starts do in tests; importable, so that they find it."""
 
+import json
 import os
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 import torch.distributed
 
@@ -75,4 +77,28 @@ def fail_in_the_second(_: dict[str, Any]) -> None:
     """Fail in the second process while the first waits for it."""
     if World.current().rank == 1:
         raise InputError("the second has read nonsense.")
+    torch.distributed.barrier()
+
+
+def fail_without_a_sentence(_: dict[str, Any]) -> None:
+    """Fail in the first process by an error that is nobody's input, while the second waits for it."""
+    if World.current().rank == 0:
+        raise ZeroDivisionError("never mind")
+    torch.distributed.barrier()
+
+
+def leave(_: dict[str, Any]) -> None:
+    """End the second process with a status and no word, while the first waits for it."""
+    if World.current().rank == 1:
+        os._exit(3)
+    torch.distributed.barrier()
+
+
+def look_around(values: dict[str, Any]) -> None:
+    """Write which addresses this process and its starter listen on, and which GPUs it may see."""
+    torch.distributed.barrier()
+    sockets = [socket for who in (os.getpid(), os.getppid()) for socket in psutil.Process(who).net_connections("tcp")]
+    listening = [socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN]
+    seen = {"listening": listening, "visible": os.environ["CUDA_VISIBLE_DEVICES"]}
+    (Path(values["folder"]) / f"{World.current().rank}.json").write_text(json.dumps(seen))
     torch.distributed.barrier()

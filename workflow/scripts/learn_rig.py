@@ -1,8 +1,10 @@
 from splatrig.jobs.logs import log_to
 
-log_to(snakemake.log[0])
+if __name__ == "__main__":  # processes that learn a rig together import this file, too
+    log_to(snakemake.log[0])
 
 from splatrig.learned.job import LearnedJob, run
 
-inputs = {name: paths if isinstance(paths, str) else list(paths) for name, paths in snakemake.input.items()}
-run(LearnedJob(inputs, dict(snakemake.params.items()), snakemake.output.components, snakemake.threads))
+if __name__ == "__main__":
+    inputs = {name: paths if isinstance(paths, str) else list(paths) for name, paths in snakemake.input.items()}
+    run(LearnedJob(inputs, dict(snakemake.params.items()), snakemake.output.components, snakemake.threads))

@@ -1,35 +1,38 @@
 """Processes that compute one thing together, each on a device of its own: started, watched and ended as one."""
 
-import fcntl
 import logging
+import multiprocessing
 import os
-import shutil
 import signal
-import subprocess
+import socket
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.process import BaseProcess
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+import torch.distributed
+import torch.multiprocessing
 
 from splatrig.io.errors import InputError
-from splatrig.jobs import rank
+from splatrig.jobs.logs import log_as_starter, plain_words
+from splatrig.jobs.parent_watchdog import die_with
 
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1
-"""Between two looks at the processes."""
+"""Time between two looks at the processes."""
 END_SECONDS = 30.0
-"""For a killed process to give back its GPU; then it is left to the kernel."""
-_PF_EXITING = 0x4  # Linux, include/linux/sched.h
-_FOLDER = "splatrig-together-"
-"""How the names of folders begin in which processes meet."""
-_SETTLED_SECONDS = 60.0
-"""After this a folder that nobody has locked belongs to nobody any more."""
-LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}
+"""Time that a killed process gets to give back its GPU before a warning says that it has not."""
+_HOST = "127.0.0.1"
+_LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}
 """All processes are on one machine: they listen to nobody else, and need no name of it."""
+_PF_EXITING = 0x4  # Linux, include/linux/sched.h
+_Reports: TypeAlias = "SimpleQueue[tuple[int, Exception | None]]"
+"""From each process its number, and its error or None where it has done its share."""
 
 
 class RankError(RuntimeError):
@@ -37,79 +40,84 @@ class RankError(RuntimeError):
 
 
 def run_together(target: Callable[[Any], None], argument: Mapping[str, Any], places: Sequence[str]) -> None:
-    """Call a module's function `target` with `argument` (plain values) in one process for each of `places`, and wait.
+    """Call a module's function `target` with `argument` in one process for each of `places`, and wait.
 
     A place is the name of a GPU, which is all that its process sees, or "" for the CPU. In the processes
-    torch.distributed is initialised, with NCCL or gloo; they find each other through a file and listen on the loopback
-    interface alone. What the first one (rank 0) logs goes where this process logs, and of the others warnings.
+    torch.distributed is initialised, with NCCL or gloo; they meet and talk on the loopback interface alone. What the
+    first one (rank 0) logs goes where this process logs, and of the others warnings. They import the program that
+    calls this, so it has to do so below `if __name__ == "__main__":`.
 
     When one fails all are ended, and its error is raised here: InputError with its sentence, or RankError. None
     outlives this call, nor the calling thread (the main one, best), however its process ends.
     """
-    with _meeting_place() as folder:
-        task = rank.Task(f"{target.__module__}:{target.__qualname__}", dict(argument), list(places), os.getpid())
-        rank.write_task(folder, task)
-        processes: list[subprocess.Popen[bytes]] = []
-        try:
-            processes += [_started(folder, number, place) for number, place in enumerate(places)]
-            while not (gone := _gone(folder, processes)) and any(process.poll() is None for process in processes):
-                time.sleep(LOOK_SECONDS)
-        finally:
-            _end(processes)
-        if gone:
-            raise cause(folder, {number: processes[number].returncode for number in gone}, places)
-
-
-@contextmanager
-def _meeting_place() -> Iterator[Path]:
-    """Yield a folder in the temporary one, locked; remove those that killed processes have left there.
-
-    The kernel lifts a lock when the process that holds it ends, however it ends.
-    """
-    for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
-        _remove_if_left(left)
-    with tempfile.TemporaryDirectory(prefix=_FOLDER) as name:
-        lock = os.open(name, os.O_RDONLY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield Path(name)
-        finally:
-            os.close(lock)
-
-
-def _remove_if_left(folder: Path) -> None:
-    """Remove a meeting place that is this user's and nobody's process holds."""
+    listener = socket.create_server((_HOST, 0)).detach()  # given to the store, which would listen to all machines
+    store = torch.distributed.TCPStore(_HOST, 0, is_master=True, wait_for_workers=False, master_listen_fd=listener)
+    reports = multiprocessing.get_context("spawn").SimpleQueue()
+    shared = (target, dict(argument), list(places), store.port, os.getpid(), reports)
+    processes = torch.multiprocessing.spawn(_compute, shared, nprocs=len(places), join=False).processes
     try:
-        if time.time() - folder.stat().st_mtime < _SETTLED_SECONDS:
-            return
-        lock = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
-    except OSError:  # gone meanwhile, or another user's
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(folder, ignore_errors=True)
-    except BlockingIOError:
-        pass
+        failed = _first_to_fail(processes, reports)
     finally:
-        os.close(lock)
+        _end(processes)
+    if failed is not None:
+        number, error = failed
+        raise error or _killed(_name(number, places), processes[number].exitcode)
 
 
-def _gone(folder: Path, processes: Sequence["subprocess.Popen[bytes]"]) -> list[int]:
-    """Return which processes have failed: they say so, or they end.
+def _compute(
+    number: int,
+    target: Callable[[Any], None],
+    argument: dict[str, Any],
+    places: list[str],
+    port: int,
+    starter: int,
+    reports: _Reports,
+) -> None:
+    """Do the share of process `number`, and report that it is done, or by which error it failed."""
+    die_with(starter)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the starter, which ends this process
+    os.environ.update({**_LOOPBACK, **os.environ, "CUDA_VISIBLE_DEVICES": places[number]})
+    log_as_starter(logging.INFO if number == 0 else logging.WARNING)
+    try:
+        store = torch.distributed.TCPStore(_HOST, port, is_master=False)
+        backend = "nccl" if places[number] else "gloo"
+        torch.distributed.init_process_group(backend, store=store, rank=number, world_size=len(places))
+        target(argument)
+        reports.put((number, None))
+        torch.distributed.destroy_process_group()
+    except BaseException as error:
+        words = plain_words(error)
+        told = f"{_name(number, places)} failed:\n{traceback.format_exc()}"
+        reports.put((number, RankError(told) if words is None else InputError(words)))
+        sys.stderr.flush()
+        os._exit(1)  # threads and peers may never answer again
 
-    It is not waited for that they have ended: the driver of a GPU may keep a process until a peer on another GPU, whose
-    kernels wait for it, has ended too.
+
+def _first_to_fail(processes: Sequence[BaseProcess], reports: _Reports) -> tuple[int, Exception | None] | None:
+    """Wait for all processes; return the number of the one that failed first and its error (None: it left no word).
+
+    It is not waited for that a process which failed has ended: the driver of a GPU may keep it until a peer on another
+    GPU, whose kernels wait for it, has ended too.
     """
-    return [
-        number
-        for number, process in enumerate(processes)
-        if (rank.read_failure(folder, number) or process.poll() is not None or _is_ending(process))
-        and not rank.has_done_it(folder, number)
-    ]
+    told: dict[int, Exception | None] = {}
+    while len(told) < len(processes) or any(process.is_alive() for process in processes):
+        time.sleep(LOOK_SECONDS)
+        ending = [number for number, process in enumerate(processes) if _is_ending(process)]
+        while not reports.empty():
+            number, error = reports.get()
+            told.setdefault(number, error)
+        failed: list[tuple[int, Exception | None]] = []
+        failed += [(number, None) for number in ending if number not in told]  # others fail because it is gone
+        failed += [(number, error) for number, error in told.items() if error is not None]  # in the order of time
+        if failed:
+            return failed[0]
+    return None
 
 
-def _is_ending(process: "subprocess.Popen[bytes]") -> bool:
-    """Return whether a process has begun to end, by itself or because it was killed."""
+def _is_ending(process: BaseProcess) -> bool:
+    """Return whether a process has ended or begun to, by itself or because it was killed."""
+    if not process.is_alive():
+        return True
     try:
         stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8")
     except OSError:  # not on Linux
@@ -117,39 +125,24 @@ def _is_ending(process: "subprocess.Popen[bytes]") -> bool:
     return bool(int(stat.rpartition(")")[2].split()[6]) & _PF_EXITING)
 
 
-def _end(processes: Sequence["subprocess.Popen[bytes]"]) -> None:
+def _killed(name: str, code: int | None) -> InputError:
+    """Return the error of a process that ended with `code` (None: the kernel still holds it) and said nothing."""
+    how = f"by {signal.Signals(-code).name}" if code and code < 0 else f"with {code}" if code else "unseen"
+    return InputError(
+        f"learned rig: {name} was ended {how}; where memory is short lower learned.memory_gib or learned.devices, or "
+        "ask for more, then run the same command again."
+    )
+
+
+def _name(number: int, places: Sequence[str]) -> str:
+    return f"process {number + 1} of {len(places)} ({f'GPU {places[number]}' if places[number] else 'CPU'})"
+
+
+def _end(processes: Sequence[BaseProcess]) -> None:
     """Kill all processes, then wait for them: one may be held until the others are gone."""
     for process in processes:
         process.kill()
     for process in processes:
-        try:
-            process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
+        process.join(END_SECONDS)
+        if process.is_alive():
             logger.warning("process %d was killed and has not ended within %.0f s", process.pid, END_SECONDS)
-
-
-def _started(folder: Path, number: int, place: str) -> "subprocess.Popen[bytes]":
-    environment = {**LOOPBACK, **os.environ, "CUDA_VISIBLE_DEVICES": place}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-    command = [sys.executable, "-m", rank.__name__, str(folder), str(number)]
-    return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
-
-
-def cause(folder: Path, codes: Mapping[int, int | None], places: Sequence[str]) -> Exception:
-    """Return the error of the process that failed first: others fail because it is gone.
-
-    `codes` are what the processes that failed ended with, None for one that the kernel still holds.
-    """
-    told: list[tuple[str, rank.Failure]] = []
-    for number, code in codes.items():
-        name = f"process {number + 1} of {len(places)} ({f'GPU {places[number]}' if places[number] else 'CPU'})"
-        failure = rank.read_failure(folder, number)
-        if failure is None:  # it had no time to say why
-            how = f"by {signal.Signals(-code).name}" if code and code < 0 else f"with {code}" if code else "unseen"
-            return InputError(
-                f"learned rig: {name} was ended {how}; where memory is short lower learned.memory_gib or "
-                "learned.devices, or ask for more, then run the same command again."
-            )
-        told.append((name, failure))
-    name, first = min(told, key=lambda pair: pair[1].time)
-    return InputError(first.text) if first.plain else RankError(f"{name} failed:\n{first.text}")
