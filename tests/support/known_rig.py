@@ -12,7 +12,7 @@ from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Frame
 from splatrig.dataset.photographs import Pair, Photographs
 from splatrig.fitting.compare_view import RenderOptions
-from splatrig.fitting.occlusion import ALL, Occlusion
+from splatrig.fitting.occlusion import Occlusion
 from splatrig.fitting.rates import Rates
 from splatrig.fitting.schedule import Schedule
 from splatrig.fitting.trainable_rig import BasisStart, RigStart, TrainableRig
@@ -148,7 +148,7 @@ def plan(steps: int = 600, *, local: bool = False, **changes: object) -> Learned
         "rates": RATES,
         "base_rates": RATES,
         "bounded": local,
-        "occlusion": Occlusion(ALL, 0.0),
+        "occlusion": Occlusion(None, 0.0),
         "check_every": 100,
         "render": RENDER,
         "size_weight": 0.0,
