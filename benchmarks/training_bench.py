@@ -9,12 +9,13 @@ import yaml
 from full_size_capture import NEUTRAL
 from harness import Figures, checkout
 
-from splatrig.config.models import TrainingConfig, from_mapping
+from splatrig.config.choices import Recipe
 from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.decoding import cores
 from splatrig.dataset.frames import read_chosen_frames
 from splatrig.fitting.fitting import FitContext, first_gaussians
 from splatrig.fitting.frame_fit import fit
+from splatrig.fitting.recipe import plan_for
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.jobs.device import choose_device
@@ -78,13 +79,13 @@ class Bench:
         """Return the frames of an expression."""
         return read_chosen_frames(self.folder / "frames" / f"{expression}.csv")["frame"].tolist()
 
-    def context(self, **training: Any) -> FitContext:
-        """Return what the fits of this process share; `training` changes keys of its section."""
+    def context(self, steps: int, recipe: Recipe = "warm", rasterizer: str | None = None) -> FitContext:
+        """Return what fits of this process by one recipe share."""
+        rasterizer = rasterizer or self.training["rasterizer"]
         return FitContext(
             dataset=Dataset.open(self.folder / "dataset" / "cameras.json"),
             template=read_template(self.folder / "template" / "template.h5"),
-            config=from_mapping(TrainingConfig, {**self.training, **training}),
-            background="silhouette",
+            plan=plan_for(recipe, steps, "silhouette", self.training["sh_degree"], rasterizer),
             seed=0,
             device=choose_device(self.device, cores()),
             workers=cores(),
@@ -96,8 +97,8 @@ class Bench:
         path = self.folder / "gaussians" / "neutral.h5"
         if path.exists():
             return read_fitted_frames(path).gaussians[0]
-        context = self.context()
-        data, plan = context.load(f"{NEUTRAL}/{self.frames(NEUTRAL)[0]}"), context.plan("neutral")
+        context = self.context(self.training["steps"]["neutral"])
+        data, plan = context.load(f"{NEUTRAL}/{self.frames(NEUTRAL)[0]}"), context.plan
         fitted = fit(first_gaussians(context, data), data, context.edge_lengths, plan, 0)
         self.figures.add("neutral, fitted in this process", fitted.seconds, "s", f"{plan.steps} steps")
         return fitted.gaussians

@@ -71,7 +71,6 @@ def snakemake(bench: Bench, names: list[str], at_once: int) -> float:
         "training": bench.training,
         # checked though unused: as many components as few expressions have frames for
         "components": {"pca": {"k": 3}, "mbspca": {"k": 3}, "sldc": {"k": 3}},
-        "learned": {"k": 3},
         "rendering": {"components": 3},
         "evaluation": {"ks": [1, 3]},
     }

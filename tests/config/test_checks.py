@@ -96,7 +96,6 @@ def test_mapping_round_trip_keeps_python_keywords():
         ("training.recipe", "hot", "training.recipe: got 'hot', expected one of warm, original"),
         ("capture.held_out.cameras", "every other", "capture.held_out.cameras: got 'every other'"),
         ("components.sldc.supports", ["gaus"], "components.sldc.supports: got gaus, expected one of gauss, trapezoid"),
-        ("learned.local.map", "hat", "learned.local.map: got hat, expected one of gauss, trapezoid"),
         (
             "components.sldc.trapezoid.d_min",
             0.7,
@@ -104,9 +103,9 @@ def test_mapping_round_trip_keeps_python_keywords():
         ),
         ("export.mesh_level", "fine", "got 'fine', expected one of base, subd1, subd2, subd3 or null"),
         ("components.sldc.lambda", -1, "components.sldc.lambda: got -1, expected a number (at least 0)"),
-        ("training.lambda_dssim", float("nan"), "training.lambda_dssim: got nan, expected a number (at least 0, at"),
-        ("training.rates.means", float("inf"), "training.rates.means: got inf, expected a number"),
-        ("training.rates.means", "1e-3", "expected a number (at least 0); YAML takes it for a text: write 0.001."),
+        ("learned.dropout", float("nan"), "learned.dropout: got nan, expected a number (at least 0, less"),
+        ("learned.memory_gib", float("inf"), "learned.memory_gib: got inf, expected a number"),
+        ("learned.local.lambda", "1e-3", "expected a number (at least 0); YAML takes it for a text: write 0.001."),
         ("learned.steps", "1e3", "expected a whole number (at least 1); YAML takes it for a text: write 1000."),
         ("learned.steps", 2.0, "learned.steps: got 2.0, expected a whole number"),
         ("seed", True, "seed: got True, expected a whole number"),
@@ -130,12 +129,11 @@ def test_one_sentence_names_key_value_and_expectation(key, value, sentence):
         ("training.rasterizer", "fast", "training.rasterizer: got fast, expected one of auto, numba."),
         ("components.sldc.attribute", "foo", "components.sldc.attribute: got foo, expected one of xyz, rgb, all."),
         ("components.attributes", ["xyz", "rgb"], "components.attributes: got rgb, expected one of xyz."),
-        ("learned.attributes", ["xyz", "foo"], "learned.attributes: got foo, expected one of xyz."),
     ],
 )
 def test_a_name_that_no_table_has_is_named(key, value, sentence):
     raw = copy.deepcopy(RAW)
-    raw["components"]["attributes"] = raw["learned"]["attributes"] = ["xyz"]
+    raw["components"]["attributes"] = ["xyz"]
     config = load_config(merged(raw, nested(key, value)), SCHEMA)
     with pytest.raises(InputError) as error:
         check_names(config, ["demo", "local"], ["numba"], ["xyz", "rgb"], ["xyz"])
@@ -175,11 +173,9 @@ def test_a_family_that_is_not_made_or_moves_no_centers_is_named(key, value, sent
     [
         ("components.pca.k", 1000, "components.pca.k: got 1000, expected at most 35, one less than there are training"),
         ("components.pca.k", 36, "components.pca.k: got 36, expected at most 35, one less than there are training"),
-        ("learned.k", 36, "learned.k: got 36, expected at most 35"),
         ("components.sldc.k", 37, "components.sldc.k: got 37, expected at most 36, the training frames"),
         ("components.sldc.centers", list(range(21)), "got 21 vertices, expected at most components.sldc.k = 20"),
         ("components.attributes", ["f_dc"], "components.attributes: got [f_dc], expected xyz among them"),
-        ("learned.attributes", ["f_dc", "scale"], "learned.attributes: got [f_dc, scale], expected xyz among them"),
         ("capture.neutral", "E999_No", "capture.neutral: E999_No is not among the expressions"),
         ("capture.held_out.expressions", ["E999_No"], "E999_No is not among the expressions"),
         ("capture.held_out.expressions", ["E001_Neutral_Eyes_Open"], "cannot be held out"),
@@ -215,16 +211,10 @@ def test_a_path_of_cameras_needs_two():
         check_config(load_config(raw, SCHEMA), EXPRESSIONS, CAMERAS)
 
 
-@pytest.mark.parametrize(
-    ("learned", "sentence"),
-    [
-        ({"start": "rows"}, "with learned.start: rows rigs start from components of all fitted frames"),
-        ({"k": 33}, "without one expression there are 33 training frames, .* lower learned.k to 32"),
-    ],
-)
-def test_rigs_that_cannot_be_learned_without_an_expression_are_refused(learned, sentence):
+def test_rigs_that_cannot_be_learned_without_an_expression_are_refused():
     raw = changed("evaluation.learned_folds", 1)
-    raw["learned"] = raw["learned"] | learned
+    raw["components"]["pca"]["k"] = 33
+    sentence = "without one expression there are 33 training frames, .* lower components.pca.k to 32"
     with pytest.raises(InputError, match=sentence):
         check_config(load_config(raw, SCHEMA), EXPRESSIONS, CAMERAS)
 
@@ -246,7 +236,7 @@ def test_held_out_expressions_do_not_count_as_training_frames():
 def test_all_numbers_that_few_frames_do_not_allow_are_named_at_once():
     with pytest.raises(InputError) as error:
         check_config(load_config(RAW, SCHEMA), EXPRESSIONS[:1], CAMERAS)
-    bounds = {"components.pca.k": 2, "learned.k": 2, "components.mbspca.k": 3, "components.sldc.k": 3}
+    bounds = {"components.pca.k": 2, "components.mbspca.k": 3, "components.sldc.k": 3}
     for key, most in (bounds | {"evaluation.ks": 2, "rendering.components": 2}).items():
         assert re.search(rf"{key}: got \d+, expected at most {most}, ", str(error.value))
 
@@ -264,14 +254,6 @@ def test_segments_with_fewer_tracked_frames_than_asked_for_count_as_those():
         InputError, match=r"components.pca.k: got 20, expected at most 11.*12 frames with a tracked mesh"
     ):
         check_config(config, EXPRESSIONS, CAMERAS, dict.fromkeys(EXPRESSIONS, 1))
-
-
-def test_rigs_that_are_not_learned_need_no_number_of_components():
-    raw = changed("learned.k", 99)
-    raw["learned"]["families"] = []
-    raw["control"]["families"] = raw["rendering"]["families"] = ["pca_all"]
-    raw["video"]["family"] = raw["export"]["family"] = "pca_all"
-    check_config(load_config(raw, SCHEMA), EXPRESSIONS, CAMERAS)
 
 
 @given(st.integers(1, 40), st.integers(1, 12))

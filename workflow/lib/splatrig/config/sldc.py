@@ -95,4 +95,4 @@ class SldcConfig:
 SUPPORT_MAPS: tuple[str, ...] = tuple(
     field.name for field in fields(SldcConfig) if isinstance(field.type, type) and issubclass(field.type, SupportMap)
 )
-"""Names of the support maps: in `components.sldc.supports`, in `learned.local.map` and in file names."""
+"""Names of the support maps: in `components.sldc.supports` and in file names."""
