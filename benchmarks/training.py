@@ -7,12 +7,12 @@ same parts on a small capture, on any machine.
 Parts, in the order of their importance; one that would not fit into the budget is left out, and said to be:
   jobs      the real rules through Snakemake: the neutral; an expression of 2 frames and two of 5, one at a time; twice
             as many of 5 frames as run at a time; seconds with start-up, held-out PSNR, peak GPU memory
-  speed     steps a second, warm and seed, and of the original's own step (one call of its rasteriser, SSIM by full
+  speed     steps a second, warm and original, and of the original's own step (one call of its rasteriser, SSIM by full
             11×11 convolutions, Adam that is not fused), in this same process
-  variants  the seed recipe with initial opacity .1 as released or opacity fixed to 1, over the backdrops leak (as
+  variants  the original recipe with initial opacity .1 as released or opacity fixed to 1, over the backdrops leak (as
             released: random behind the render alone), random and black; few steps each
   curves    held-out PSNR against steps, each a fit of its own to the end of its schedule
-  seed      the best variant, then (--seed-fits 2) the released one, at the released number of steps; after jobs
+  original  the best variant, then (--original-fits 2) the released one, at the released number of steps; after jobs
 Speed and curves fit a neutral of their own where no job has fitted one.
 """
 
@@ -44,7 +44,7 @@ def measure_all(bench: Bench, options: argparse.Namespace) -> None:
         ("speed", 40, lambda: part_speed(bench)),
         ("variants", 100, lambda: part_variants(bench, 0)),
         ("curves", 60, lambda: part_curves(bench)),
-        ("original", 60 * options.seed_fits, lambda: part_variants(bench, options.seed_fits)),
+        ("original", 60 * options.original_fits, lambda: part_variants(bench, options.original_fits)),
     ]
     for name, estimate, part in parts:
         if name not in options.only:
@@ -73,10 +73,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--at-once", nargs="+", type=int, default=[1, 2], help="jobs at a time on all cards, one run each"
     )
-    parser.add_argument("--seed-fits", type=int, default=2, help="1: the best variant alone at full length")
+    parser.add_argument("--original-fits", type=int, default=2, help="1: the best variant alone at full length")
     parser.add_argument("--steps-neutral", type=int, help="default: that of the configuration's schema")
     parser.add_argument("--steps-frame", type=int, help="default: that of the configuration's schema")
-    return parsed(parser, expressions=1, performed=1, at_once=[1], seed_fits=1, steps_neutral=4, steps_frame=2)
+    return parsed(parser, expressions=1, performed=1, at_once=[1], original_fits=1, steps_neutral=4, steps_frame=2)
 
 
 def main() -> None:

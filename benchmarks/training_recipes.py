@@ -1,4 +1,4 @@
-"""The parts of benchmarks/training.py that fit single frames in one process: speed, curves, the seed's variants."""
+"""The parts of benchmarks/training.py that fit single frames in one process: speed, curves, variants of the original."""
 
 import time
 from collections.abc import Callable
@@ -119,13 +119,13 @@ def _add_speed(figures: Figures, what: str, rate: float, peak_gib: float) -> Non
 
 
 def original_rasterizer() -> str:
-    """Return the seed's back end where it is installed and there is a GPU for it, else the best that there is."""
+    """Return the original's rasterizer where it is installed and there is a GPU for it, else the best that there is."""
     installed = find_spec("diff_gaussian_rasterization") is not None
     return "diff_gaussian_rasterization" if torch.cuda.is_available() and installed else "auto"
 
 
-def seed_variants(start: Gaussians, plan: Plan) -> dict[str, tuple[Gaussians, Plan]]:
-    """Return every variant of the seed recipe: what it starts from and its plan."""
+def original_variants(start: Gaussians, plan: Plan) -> dict[str, tuple[Gaussians, Plan]]:
+    """Return every variant of the original recipe: what it starts from and its plan."""
     opaque = replace(start, logit_opacities=np.full_like(start.logit_opacities, OPAQUE_LOGIT))
     still = replace(plan, rates=replace(plan.rates, logit_opacities=0.0))
     variants = {}
@@ -136,14 +136,14 @@ def seed_variants(start: Gaussians, plan: Plan) -> dict[str, tuple[Gaussians, Pl
 
 
 def part_variants(bench: Bench, full: int) -> None:
-    """Fit one frame by every variant of the seed recipe; or (`full`) by the best and the released at full length."""
+    """Fit one frame by every variant of the original recipe; or (`full`) by the best and the released in full."""
     figures = bench.figures
     context = bench.context(bench.training["original_steps"], "original", "auto")
     expression = bench.synthesized[0]
     name = bench.frames(expression)[-1]
     data = context.load(f"{expression}/{name}")
     held_out = held_out_of(data)
-    variants = seed_variants(first_gaussians(context, data), context.plan)
+    variants = original_variants(first_gaussians(context, data), context.plan)
     steps = context.plan.steps if full else bench.lengths.variants
     chosen, warm = list(variants), 0.0
     if full:
@@ -151,7 +151,7 @@ def part_variants(bench: Bench, full: int) -> None:
         warm = summary(fitted[fitted["frame"].astype(str).str.zfill(6) == name])["psnr"]
         figures.add(f"warm on {expression}/{name}", warm, "dB")
         measured = {
-            what: figures.value(f"seed recipe, {what}, {bench.lengths.variants} steps") or 0.0 for what in chosen
+            what: figures.value(f"original recipe, {what}, {bench.lengths.variants} steps") or 0.0 for what in chosen
         }
         best = (
             max(measured, key=lambda what: measured[what]) if any(measured.values()) else "opacity fixed to 1, random"
@@ -163,9 +163,9 @@ def part_variants(bench: Bench, full: int) -> None:
         result = fit(start, data, context.edge_lengths, plan, 0)
         value = psnr_of(result.gaussians, held_out, plan)
         remark = f"{result.seconds:.1f} s, {steps / result.seconds:.0f} steps/s"
-        figures.add(f"seed recipe, {what}, {steps} steps", value, "dB", remark)
+        figures.add(f"original recipe, {what}, {steps} steps", value, "dB", remark)
         if full:
-            figures.add(f"warm less seed recipe, {what}, {steps} steps", warm - value, "dB more")
+            figures.add(f"warm less original recipe, {what}, {steps} steps", warm - value, "dB more")
 
 
 def part_curves(bench: Bench) -> None:
