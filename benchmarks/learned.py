@@ -36,7 +36,6 @@ from learned_bench import Bench, kept_rig, open_bench, pca_of_fits, report, sing
 from learned_gpus import part_cards
 from learned_steps import part_scaling, part_step, part_stream
 
-from splatrig.config.models import LearnedSolve
 from splatrig.jobs.device import visible_cards
 from splatrig.learned.compare import compare, measured_rig, summary, unseen_weights
 
@@ -68,7 +67,7 @@ def part_fits(bench: Bench) -> None:
 
 def part_bars(bench: Bench) -> None:
     """Compare at convergence, and say which bars are met."""
-    k = bench.learned.k
+    k = bench.k
     fits = single_fits(bench)
     files = {"pca": pca_of_fits(bench, fits, k)}
     files |= {f"learned_{family}": kept_rig(bench, family) for family in ("global", "local")}
@@ -94,9 +93,9 @@ def part_cameras(bench: Bench) -> None:
     if not names:
         sys.exit("the part `cameras` needs --held-out expressions")
     comparison = bench.comparison()
-    rig = kept_rig(bench, "global").first(bench.learned.k)
+    rig = kept_rig(bench, "global").first(bench.k)
     total = int((~bench.subject.cameras.held_out).sum())
-    mesh_only = replace(comparison, solve=LearnedSolve(0, 0.0))
+    mesh_only = replace(comparison, solve_steps=0)
     for cameras in [0, *(count for count in (1, 2, 3, 4, 6, 8) if count < total), total]:
         begin = time.perf_counter()
         weights = unseen_weights(comparison if cameras else mesh_only, rig, names, cameras or 1)
@@ -129,11 +128,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--keep", type=Path, help="folder for what takes long; default: it is not kept")
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=["bars"])
     parser.add_argument("--held-out", nargs="*", default=[], help="expressions that are not learned from")
-    parser.add_argument("--config", type=Path, help="a configuration; without it the schema's defaults")
+    parser.add_argument("--config", type=Path, help="a configuration; without it the defaults")
     parser.add_argument("--fits", type=Path, help="folder of neutral.h5 and fitted frames to take, results/…/gaussians")
     parser.add_argument("--k", type=int)
     parser.add_argument("--steps", type=int, help="of a learned rig")
-    parser.add_argument("--batch", type=int, help="frames per step")
+    parser.add_argument("--batch", type=int, help="photographs per step")
     parser.add_argument("--photographs", type=int, nargs="+", default=[1, 2, 4, 8], help="step: per step, one row each")
     parser.add_argument("--fit-steps", type=int, help="of every single fit")
     parser.add_argument("--neutral-steps", type=int)

@@ -2,17 +2,20 @@
 
 import multiprocessing
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
-from learned_bench import Bench, learned_rig, mesh_start, open_bench, pca_of_fits, report, single_fits
+from learned_bench import Bench, learned_rig, mesh_start, open_bench, report
 
-from splatrig.components.component_file import Components
-from splatrig.config.models import Config
+from splatrig.config.choices import LearnedFamily
+from splatrig.fitting.rates import scaled
 from splatrig.learned.compare import measured_rig, unseen_weights
+from splatrig.learned.plan import LearnedPlan
+from splatrig.learned.stage import rig_start
 
 
 @dataclass(frozen=True)
@@ -20,103 +23,88 @@ class Variant:
     """One row of the table."""
 
     label: str
-    family: str = "global"
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    """Keys of the section `learned` (`local.support`) or `training.…` and their values; of `steps` the factor."""
-    start: str = "mesh"
-    """mesh, rows (PCA of fitted frames) or random."""
+    family: LearnedFamily = "global"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `LearningOptions` and their values; of `steps` the factor."""
+    rates: Mapping[str, float] = field(default_factory=dict)
+    """Factors of learning rates: of `components`, of the `base`, of `means` in both, of `weights`."""
+    start: Mapping[str, Any] = field(default_factory=dict)
+    """What `mesh_start` takes otherwise."""
     seed: int = 0
 
 
-def _changed(*rows: tuple[str, dict[str, Any]], family: str = "global") -> list[Variant]:
-    return [Variant(label, family, changes) for label, changes in rows]
-
+FINEST = "finest"
+"""As a level: the finest that the capture has."""
 
 VARIANTS = [
     Variant("default"),
     Variant("default, seed 1", seed=1),
     Variant("default, seed 2", seed=2),
-    Variant("start: PCA of fitted rows", start="rows"),
-    Variant("start: random", start="random"),
-    Variant("steps x 4", changes={"steps": 4.0}),
-    *_changed(
-        ("steps x 0.4", {"steps": 0.4}),
-        ("steps x 2", {"steps": 2.0}),
-        ("batch: 2 frames, as many photographs", {"batch.frames": 2, "steps": 0.5}),
-        ("batch: 2 frames", {"batch.frames": 2}),
-        ("batch: 2 cameras of a frame", {"batch.cameras": 2}),
-        ("rate_factor 0.06", {"rate_factor": 0.06}),
-        ("rate_factor 0.3", {"rate_factor": 0.3}),
-        ("centre rate 0.03 pixels", {"training.rates.means": 0.03}),
-        ("centre rate 0.3 pixels", {"training.rates.means": 0.3}),
-        ("base_rate_factor 0.3", {"base_rate_factor": 0.3}),
-        ("base fixed at the neutral fit", {"base_rate_factor": 0.0}),
-        ("weights fixed", {"weight_rate": 0.0}),
-        ("weight_rate 0.08", {"weight_rate": 0.08}),
-        ("smoothness 0.001", {"smoothness": 0.001}),
-        ("level base", {"level": "base"}),
-        ("level subd1", {"level": "subd1"}),
-        ("level finest", {"level": None}),
-        ("nothing hidden", {"back_faces": None, "dropout": 0.0}),
-        ("nothing hidden, level finest", {"back_faces": None, "dropout": 0.0, "level": None}),
-        ("back faces hidden, no dropout", {"back_faces": 0.2, "dropout": 0.0}),
-        ("dropout, back faces shown", {"back_faces": None, "dropout": 0.1}),
-        ("back faces hidden and dropout", {"back_faces": 0.2, "dropout": 0.1}),
-        ("moves xyz", {"attributes": ["xyz"]}),
-        ("moves xyz, f_dc", {"attributes": ["xyz", "f_dc"]}),
-        ("4 components of f_rest besides", {"appearance.attributes": ["f_rest"]}),
-        ("4 components of opacity besides", {"appearance.attributes": ["opacity"]}),
-        ("K = 5", {"k": 5}),
-        ("K = 10", {"k": 10}),
-        ("K = 30", {"k": 30}),
-        ("K = 35", {"k": 35}),
-    ),
-    *_changed(
-        ("default", {}),
-        ("lambda of the SLDC 1", {"local.lambda": 1.0}),
-        ("lambda of the SLDC 4", {"local.lambda": 4.0}),
-        ("lambda of the SLDC 8", {"local.lambda": 8.0}),
-        ("trapezoid map", {"local.map": "trapezoid"}),
-        ("hard support, group lasso 0.3", {"local.sparsity": 0.3}),
-        ("hard support, group lasso 1", {"local.sparsity": 1.0}),
-        ("soft support, no group lasso", {"local.support": "soft"}),
-        ("soft support, group lasso 0.3", {"local.support": "soft", "local.sparsity": 0.3}),
-        ("soft support, group lasso 1", {"local.support": "soft", "local.sparsity": 1.0}),
-        ("level base", {"level": "base"}),
-        ("level finest", {"level": None}),
-        ("K = 30", {"k": 30}),
-        family="local",
-    ),
+    Variant("steps x 0.4", options={"steps": 0.4}),
+    Variant("steps x 2", options={"steps": 2.0}),
+    Variant("steps x 4", options={"steps": 4.0}),
+    Variant("batch: 2 frames, as many photographs", options={"photographs_per_step": 2, "steps": 0.5}),
+    Variant("batch: 2 frames", options={"photographs_per_step": 2}),
+    Variant("components' rates x 0.5", rates={"components": 0.5}),
+    Variant("components' rates x 2", rates={"components": 2.0}),
+    Variant("centers' rate 0.03 pixels", rates={"means": 1 / 3}),
+    Variant("centers' rate 0.3 pixels", rates={"means": 10 / 3}),
+    Variant("base's rates x 0.3", rates={"base": 0.3}),
+    Variant("base fixed at the neutral fit", rates={"base": 0.0}),
+    Variant("weights fixed", rates={"weights": 0.0}),
+    Variant("weights' rate x 4", rates={"weights": 4.0}),
+    Variant("level base", options={"level": "base"}),
+    Variant("level subd1", options={"level": "subd1"}),
+    Variant("level finest", options={"level": FINEST}),
+    Variant("nothing hidden", options={"back_faces": None, "dropout": 0.0}),
+    Variant("nothing hidden, level finest", options={"back_faces": None, "dropout": 0.0, "level": FINEST}),
+    Variant("back faces hidden, no dropout", options={"back_faces": 0.2, "dropout": 0.0}),
+    Variant("dropout, back faces shown", options={"back_faces": None, "dropout": 0.1}),
+    Variant("back faces hidden and dropout", options={"back_faces": 0.2, "dropout": 0.1}),
+    Variant("moves xyz", options={"attributes": ("xyz",)}),
+    Variant("moves xyz, f_dc", options={"attributes": ("xyz", "f_dc")}),
+    Variant("moves opacity besides", options={"attributes": ("xyz", "f_dc", "rotation", "scale", "opacity")}),
+    Variant("moves f_rest besides", options={"attributes": ("xyz", "f_dc", "rotation", "scale", "f_rest")}),
+    Variant("K = 5", start={"k": 5}),
+    Variant("K = 10", start={"k": 10}),
+    Variant("K = 30", start={"k": 30}),
+    Variant("K = 35", start={"k": 35}),
+    Variant("default", "local"),
+    Variant("lambda of the SLDC 1", "local", start={"lambda_": 1.0}),
+    Variant("lambda of the SLDC 4", "local", start={"lambda_": 4.0}),
+    Variant("lambda of the SLDC 8", "local", start={"lambda_": 8.0}),
+    Variant("trapezoid map", "local", start={"support": "trapezoid"}),
+    Variant("level base", "local", options={"level": "base"}),
+    Variant("level finest", "local", options={"level": FINEST}),
+    Variant("K = 30", "local", start={"k": 30}),
 ]
 
 
-def configured(base: Config, changes: Mapping[str, Any]) -> Config:
-    """Return the configuration with changes applied; nothing is chosen on held-out views, which are seen at the end."""
-    config = replace(base, learned=replace(base.learned, validation_pairs=0, check_every=10**6))
-    for key, value in changes.items():
-        path = key.split(".") if key.startswith("training.") else ["learned", *key.split(".")]
-        value = max(1, round(value * base.learned.steps)) if key == "steps" else value
-        config = _changed_value(config, path, value)
-    return config
-
-
-def _changed_value(section: Any, path: Sequence[str], value: Any) -> Any:
-    """Return nested dataclasses with the value at `path` replaced."""
-    name = "lambda_" if path[0] == "lambda" else path[0]
-    inner = value if len(path) == 1 else _changed_value(getattr(section, name), path[1:], value)
-    return replace(section, **{name: inner})
+def with_rates(factors: Mapping[str, float], plan: LearnedPlan) -> LearnedPlan:
+    """Return a plan whose learning rates are multiplied as `Variant.rates` says."""
+    means = factors.get("means", 1.0)
+    components, base = (
+        scaled(plan.rates, factors.get("components", 1.0)),
+        scaled(plan.base_rates, factors.get("base", 1.0)),
+    )
+    return replace(
+        plan,
+        rates=replace(components, means=components.means * means),
+        base_rates=replace(base, means=base.means * means),
+        weight_rate=plan.weight_rate * factors.get("weights", 1.0),
+    )
 
 
 def row_of(bench: Bench, variant: Variant) -> dict[str, Any]:
     """Learn one variant and measure it."""
-    bench = replace(bench, config=configured(bench.config, variant.changes))
-    config = bench.learned
-    start: Components | None = None
-    if variant.start == "rows":
-        start = pca_of_fits(bench, single_fits(bench), config.k)
-    elif variant.start == "mesh":
-        start = mesh_start(bench, config, variant.family)
-    run = learned_rig(bench, config, variant.family, start, variant.seed)
+    options, changes = bench.options_of(variant.family), dict(variant.options)
+    if "steps" in changes:
+        changes["steps"] = max(1, round(changes["steps"] * options.steps))
+    if changes.get("level") == FINEST:
+        changes["level"] = bench.subject.template.finest
+    options = replace(options, **changes)
+    start = rig_start(options, bench.subject, mesh_start(bench, variant.family, **variant.start))
+    run = learned_rig(bench, options, start, variant.seed, partial(with_rates, variant.rates))
     rig = run.components
     row: dict[str, Any] = {"setting": variant.label, "family": variant.family}
     for split in ("train", "held_out"):

@@ -21,35 +21,37 @@ import yaml
 from harness import Figures, checkout, machine
 
 from splatrig.components.component_file import Components, read_components, write_components
-from splatrig.components.fields import field_of
+from splatrig.components.fields import field_of, field_size
 from splatrig.components.matrix import in_memory
 from splatrig.components.pca import principal_components
 from splatrig.components.sldc import SldcOptions
-from splatrig.config.checks import load_config
-from splatrig.config.models import Config, LearnedConfig
-from splatrig.config.support_maps import SupportMap
+from splatrig.config.choices import LearnedFamily
+from splatrig.config.load import load_config, merged
+from splatrig.config.models import Config
+from splatrig.config.support_maps import SUPPORT_MAPS
 from splatrig.dataset.cameras import read_cameras
 from splatrig.dataset.dataset import Dataset
 from splatrig.fitting.background import one_ahead
+from splatrig.fitting.compare_view import RenderOptions
 from splatrig.fitting.fitting import FitContext, first_gaussians, warm_gaussians
 from splatrig.fitting.frame_data import FrameData, FrameReader
 from splatrig.fitting.frame_fit import fit
-from splatrig.fitting.recipe import render_options
+from splatrig.fitting.recipe import plan_for, render_options
 from splatrig.fitting.schedule import stream
-from splatrig.fitting.trainable_rig import TrainableRig
+from splatrig.fitting.trainable_rig import BasisStart, RigStart, TrainableRig
 from splatrig.fitting.world import World
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 from splatrig.jobs.device import choose_device
 from splatrig.learned.compare import Comparison, read_fits
-from splatrig.learned.fit import LearnedFit, Surroundings, segment_laplacian
+from splatrig.learned.fit import LearnedFit, Surroundings
 from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
+from splatrig.learned.plan import LearnedPlan, LearningOptions, learned_plan
 from splatrig.learned.stage import (
     Learned,
     Subject,
     as_components,
     learn,
-    learned_plan,
     rig_start,
     training_schedule,
     validation_pairs,
@@ -95,20 +97,33 @@ class Bench:
     """Tables that grow row by row."""
 
     @property
-    def learned(self) -> LearnedConfig:
-        """The learned section."""
-        return self.config.learned
+    def k(self) -> int:
+        """Number of components."""
+        return self.config.components.k
 
     @property
-    def support_map(self) -> SupportMap:
-        """The support map of local rigs."""
-        found: SupportMap = getattr(self.config.components.sldc, self.learned.local.map)
-        return found
+    def render(self) -> RenderOptions:
+        """How renderings are made and compared with photographs."""
+        fitting = self.config.fitting
+        return render_options("silhouette", fitting.sh_degree, fitting.rasterizer)
+
+    def options_of(self, family: LearnedFamily) -> LearningOptions:
+        """Return how the rig of a family is learned."""
+        learned = self.config.learned
+        return LearningOptions(
+            family,
+            tuple(self.config.components.attributes),
+            self.subject.template.finest if learned.level == "finest" else learned.level,
+            learned.steps,
+            learned.photographs_per_step,
+            learned.back_faces,
+            learned.dropout,
+            learned.memory_gib,
+        )
 
     def comparison(self) -> Comparison:
         """Return what all measurements share."""
-        render = render_options(self.config.training, "silhouette")
-        return Comparison(self.subject, render, self.learned.solve, self.device)
+        return Comparison(self.subject, self.render, self.config.learned.solve_steps, self.device)
 
     def arrived(self, names: list[str]) -> None:
         """Wait until the photographs of the frames `expression/frame` are there."""
@@ -158,34 +173,27 @@ def unit_of(column: str) -> str:
 
 
 def configuration(options: Any) -> Config:
-    """Return a configuration with what the command line changes; without `--config` the schema's defaults.
+    """Return a configuration with what the command line changes; without `--config` the defaults.
 
     Those are meant for captures of full size.
     """
-    schema = yaml.safe_load((checkout() / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
-    raw: dict[str, Any] = {"subject": "benchmark", "capture": {"root": "none"}}
-    if options.config is not None:
-        raw = yaml.safe_load(options.config.read_text(encoding="utf-8"))
     changes = {
-        "learned.k": options.k,
-        "components.pca.k": options.k,
-        "learned.steps": options.steps,
-        "learned.batch.frames": options.batch,
-        "learned.memory_gib": options.memory_gib,
-        "learned.local.lambda": options.local_lambda,
-        "learned.solve.steps": options.solve_steps,
-        "training.steps.neutral": options.neutral_steps,
-        "training.steps.frame": options.fit_steps,
+        "components": {"k": options.k},
+        "learned": {
+            "steps": options.steps,
+            "photographs_per_step": options.batch,
+            "memory_gib": options.memory_gib,
+            "sparsity": options.local_lambda,
+            "solve_steps": options.solve_steps,
+        },
+        "fitting": {"neutral_steps": options.neutral_steps, "frame_steps": options.fit_steps},
     }
-    for key, value in changes.items():
-        place, *path = raw, *key.split(".")
-        for name in path[:-1]:
-            place = place.setdefault(name, {})
-        if value is not None:
-            place[path[-1]] = value
-    config = load_config(raw, schema)
-    checks = replace(config.learned, check_every=max(1, config.learned.steps // 8))
-    return replace(config, learned=checks)
+    given = {
+        name: {key: value for key, value in section.items() if value is not None} for name, section in changes.items()
+    }
+    bare = {"subject": "benchmark", "capture": {"root": "none"}, "neutral": "none"}
+    raw = bare if options.config is None else yaml.safe_load(options.config.read_text(encoding="utf-8"))
+    return load_config(merged(raw, given), checkout() / "workflow" / "presets")
 
 
 def wait_for(making: subprocess.Popen[str] | None, folders: list[Path], cameras: Sequence[str]) -> None:
@@ -220,10 +228,12 @@ def open_bench(
         row = frames[frames["neutral"]].iloc[0]
         wait_for(making, [folder / "dataset" / row["expression"] / row["frame"]], cameras.names)
         begin = time.perf_counter()
-        fitted = fit_first(context_of(folder, config, device), f"{row['expression']}/{row['frame']}")
+        fitted = fit_first(
+            context_of(folder, config, device, config.fitting.neutral_steps), f"{row['expression']}/{row['frame']}"
+        )
         keep.mkdir(parents=True, exist_ok=True)
         write_fitted_frames(neutral, as_store(row["expression"], {row["frame"]: fitted}))
-        report(f"neutral: {config.training.steps.neutral} steps, {time.perf_counter() - begin:.1f} s with decoding")
+        report(f"neutral: {config.fitting.neutral_steps} steps, {time.perf_counter() - begin:.1f} s with decoding")
     with tempfile.NamedTemporaryFile("w", suffix=".csv") as table:
         frames.to_csv(table.name, index=False)
         subject = Subject.open(
@@ -241,13 +251,13 @@ def as_store(expression: str, fits: dict[str, Gaussians]) -> FittedFrames:
     return FittedFrames(expression, tuple(fits), tuple(fits.values()), empty, {})
 
 
-def context_of(folder: Path, config: Config, device: torch.device) -> FitContext:
+def context_of(folder: Path, config: Config, device: torch.device, steps: int) -> FitContext:
     """Return what the fits of single frames share."""
+    fitting = config.fitting
     return FitContext(
         dataset=Dataset.open(folder / "dataset" / "cameras.json"),
         template=read_template(folder / "template" / "template.h5"),
-        config=config.training,
-        background="silhouette",
+        plan=plan_for("warm", steps, "silhouette", fitting.sh_degree, fitting.rasterizer),
         seed=0,
         device=device,
         workers=8,
@@ -271,55 +281,78 @@ def fit_first(context: FitContext, name: str) -> Gaussians:
     with reader_of(context, [name]) as reader:
         data, _ = reader.read(0)
     start = first_gaussians(context, data)
-    return fit(start, data, context.edge_lengths, context.plan("neutral"), 0).gaussians
+    return fit(start, data, context.edge_lengths, context.plan, 0).gaussians
 
 
-def mesh_start(bench: Bench, config: LearnedConfig, family: str) -> Components:
-    """Return the components of the tracked meshes that a family of `config` starts from."""
+def mesh_start(
+    bench: Bench,
+    family: LearnedFamily,
+    k: int | None = None,
+    lambda_: float | None = None,
+    support: str = "gauss",
+) -> Components:
+    """Return the components of the tracked meshes that a family starts from; by default those of the configuration."""
     subject, names = bench.subject, bench.subject.names("train")
     meshes = read_meshes(subject.dataset.folder, names, subject.template)
     row, threads = subject.neutral_row(names), os.cpu_count() or 1
     rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, row)
-    level, k = subject.template.base, min(config.k, len(names) - 1)
+    level, k = subject.template.base, min(k or bench.k, len(names) - 1)
     if family == "global":
         return mesh_pca(rows, k, level, threads)
-    return mesh_sldc(rows, SldcOptions(k, config.local.lambda_), bench.support_map, level, threads)
+    asked = SldcOptions(k, bench.config.learned.sparsity if lambda_ is None else lambda_)
+    return mesh_sldc(rows, asked, SUPPORT_MAPS[support](), level, threads)
 
 
-def kept_start(bench: Bench, family: str) -> Components:
+def still_start(subject: Subject, options: LearningOptions, k: int, seed: int = 0) -> RigStart:
+    """Return a rig of any number of components that do nothing yet, for what a step costs: its weights are random."""
+    names, template = subject.names("train"), subject.template
+    count = len(template.levels[options.level].vertices)
+    fields = tuple(map(field_of, options.attributes))
+    deltas = {field: np.zeros((k, count, field_size(field)), np.float32) for field in fields}
+    carry = None if options.level == template.finest else template.between(options.level, template.finest)
+    weights = np.random.default_rng([seed, 3]).standard_normal((len(names), k), dtype=np.float32)
+    return RigStart(subject.neutral, weights, BasisStart(fields, deltas, carry=carry), subject.neutral_row(names))
+
+
+def kept_start(bench: Bench, family: LearnedFamily) -> Components:
     """Return the components that the configured rig of a family starts from."""
 
     def make() -> Components:
         begin = time.perf_counter()
-        start = mesh_start(bench, bench.learned, family)
+        start = mesh_start(bench, family)
         report(f"mesh components, {family}: {time.perf_counter() - begin:.1f} s")
         return start
 
     return bench.kept(f"mesh_{family}", make)
 
 
-def kept_rig(bench: Bench, family: str) -> Components:
+def kept_rig(bench: Bench, family: LearnedFamily) -> Components:
     """Return the configured rig of a family; when it is learned now, record what it costs."""
 
     def make() -> Components:
-        start = kept_start(bench, family)
+        options, components = bench.options_of(family), kept_start(bench, family)
         bench.arrived(bench.subject.names("train"))
-        run = learned_rig(bench, bench.learned, family, start)
+        run = learned_rig(bench, options, rig_start(options, bench.subject, components))
         print(run.learned.report.history.to_string(index=False), flush=True)
-        bench.record("costs", {"rig": family, "steps": bench.learned.steps} | run.costs)
+        bench.record("costs", {"rig": family, "steps": options.steps} | run.costs)
         return run.components
 
     return bench.kept(f"learned_{family}", make)
 
 
-def learned_rig(bench: Bench, config: LearnedConfig, family: str, start: Components | None, seed: int = 0) -> Run:
-    """Learn one rig."""
-    rig = rig_start(config, bench.support_map, bench.subject, start, family, seed)
-    plan = learned_plan(config, bench.config.training, "silhouette", family, rig, bench.subject.pixel_size)
+def learned_rig(
+    bench: Bench,
+    options: LearningOptions,
+    start: RigStart,
+    seed: int = 0,
+    adjusted: Callable[[LearnedPlan], LearnedPlan] = lambda plan: plan,
+) -> Run:
+    """Learn one rig, by the pipeline's plan or by what `adjusted` makes of it."""
+    plan = adjusted(learned_plan(options, bench.render, start, bench.subject.pixel_size))
     forget_peak()
     begin, cpu = time.perf_counter(), time.process_time()
     with gpu_utilisation() as samples:
-        learned = learn(rig, bench.subject, config, plan, seed, bench.device)
+        learned = learn(start, bench.subject, options, plan, seed, bench.device)
     costs = {
         "seconds": time.perf_counter() - begin,
         "step_seconds": learned.report.seconds,
@@ -328,25 +361,23 @@ def learned_rig(bench: Bench, config: LearnedConfig, family: str, start: Compone
         **({"gpu_percent": float(np.mean(samples))} if samples else {}),
         **peak_gib(),
     }
-    components = as_components(learned, bench.subject, family, {})
+    components = as_components(learned, bench.subject, options)
     return Run(components, learned, costs | {"zero_rows": components.zero_rows})
 
 
 @contextmanager
 def begun(
-    bench: Bench, subject: Subject, config: LearnedConfig, start: Components | None, family: str = "global"
+    bench: Bench, subject: Subject, options: LearningOptions, start: RigStart
 ) -> Iterator[tuple[LearnedFit, Callable[[int], None]]]:
     """Give a rig before its first step, and what takes the step with a number, on the next photographs."""
     names, world = subject.names("train"), World.current()
-    rig = rig_start(config, bench.support_map, subject, start, family, bench.seed)
-    plan = learned_plan(config, bench.config.training, "silhouette", family, rig, subject.pixel_size)
-    schedule = training_schedule(config, subject, len(names), bench.seed, world)
-    checked = validation_pairs(subject, names, config.validation_pairs, bench.seed)
-    around = Surroundings(subject.edge_lengths, subject.normals, segment_laplacian(names), checked)
+    plan = learned_plan(options, bench.render, start, subject.pixel_size)
+    schedule = training_schedule(options, subject, len(names), bench.seed, world)
+    around = Surroundings(subject.edge_lengths, subject.normals, validation_pairs(subject, names, bench.seed))
     with subject.photographs(names, bench.device, sharing=world.size) as photographs:
-        fit = LearnedFit(TrainableRig(rig, plan.rates, bench.device), photographs, schedule, around, plan, world)
+        fit = LearnedFit(TrainableRig(start, plan.rates, bench.device), photographs, schedule, around, plan, world)
         fit.optimizer.constrain()
-        shots = stream(photographs, schedule, world.lanes(config.batch.frames))
+        shots = stream(photographs, schedule, world.lanes(options.photographs_per_step))
         seen = schedule.frames(0) if world.size > 1 else repeat(None)
         yield fit, lambda step: fit.fit.step(step, next(shots), seen=next(seen))
 
@@ -435,8 +466,8 @@ ATTRIBUTES_OF_FITS = ("xyz", "f_dc", "rotation", "scale")
 def single_fits(bench: Bench) -> dict[str, Gaussians]:
     """Return every frame fitted on its own from the neutral, as the rules do, by `expression/frame`."""
     folder = bench.options.fits or bench.keep / "fits"
-    context = context_of(bench.folder, bench.config, bench.device)
-    plan, neutral, seconds = context.plan("frame"), bench.subject.neutral, 0.0
+    context = context_of(bench.folder, bench.config, bench.device, bench.config.fitting.frame_steps)
+    plan, neutral, seconds = context.plan, bench.subject.neutral, 0.0
     for expression, group in bench.subject.frames.groupby("expression", sort=False):
         path = folder / f"{expression}.h5"
         if path.exists():

@@ -11,10 +11,10 @@ import torch
 from learned_bench import Bench, begun, kept_start, now, open_bench, report, with_cameras
 from numpy.typing import NDArray
 
-from splatrig.config.models import LearnedBatch
 from splatrig.fitting.world import World
 from splatrig.jobs.launch import run_together
 from splatrig.learned.fit import LearnedFit
+from splatrig.learned.stage import rig_start
 
 BATCHES = (2, 4, 8)
 """Frames a step over all processes. One of each two neighbours on one card against the other on two: weak scaling."""
@@ -45,7 +45,7 @@ def part_cards(bench: Bench) -> None:
     report(f"a step's message: {int(two['message']):,} bytes")
     two, one, again = (_learned(bench, count, COMPARED, COMPARED_STEPS) for count in (2, 1, 1))
     bench.record("cards_psnr", {"one": float(one["psnr"]), "again": float(again["psnr"]), "two": float(two["psnr"])})
-    for name in ("weights", "base_means", "base_sh0", "basis_0"):
+    for name in ("weights", "base_means", "base_sh0", "basis"):
         # in shares of how far the steps went
         went = float(np.linalg.norm(one[name] - one[f"start/{name}"]))
         apart = [float(np.linalg.norm(one[name] - other[name])) / went for other in (again, two)]
@@ -67,8 +67,9 @@ def learn_share(values: dict[str, Any]) -> None:
     subject = bench.subject
     if values["timed"]:  # few photographs, not what a step costs
         subject = with_cameras(subject, np.arange(1, len(subject.cameras), 4))
-    config = replace(bench.learned, batch=LearnedBatch(values["batch"], 1))
-    with begun(bench, subject, config, kept_start(bench, "global")) as (fit, step):
+    options = replace(bench.options_of("global"), photographs_per_step=values["batch"])
+    start = rig_start(options, subject, kept_start(bench, "global"))
+    with begun(bench, subject, options, start) as (fit, step):
         before = _arrays(fit, "start/")
         if values["timed"]:
             pairs = len(subject.names("train")) * int((~subject.cameras.held_out).sum())

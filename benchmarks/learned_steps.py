@@ -2,16 +2,28 @@
 
 import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import torch
-from learned_bench import Bench, at_level, begun, forget_peak, kept_start, learned_rig, now, peak_gib, with_cameras
+from learned_bench import (
+    Bench,
+    at_level,
+    begun,
+    forget_peak,
+    kept_start,
+    learned_rig,
+    now,
+    peak_gib,
+    still_start,
+    with_cameras,
+)
 from torch.autograd import DeviceType
 
-from splatrig.components.component_file import Components
-from splatrig.config.models import LearnedConfig
-from splatrig.learned.stage import Subject
+from splatrig.fitting.trainable_rig import RigStart
+from splatrig.learned.plan import LearningOptions
+from splatrig.learned.stage import Subject, rig_start
 
 STEPS = 100
 
@@ -21,18 +33,17 @@ def part_step(bench: Bench) -> None:
     counts = bench.options.photographs
     for family, batches in (("global", counts), ("local", [count for count in counts if count == 2])):
         for batch in batches:
-            start = kept_start(bench, family)
-            config = replace(bench.learned, batch=replace(bench.learned.batch, frames=batch))
-            costs = step_costs(bench, bench.subject, config, start, family, profiled=True)
+            options = replace(bench.options_of(family), photographs_per_step=batch)
+            start = rig_start(options, bench.subject, kept_start(bench, family))
+            costs = step_costs(bench, bench.subject, options, start, profiled=True)
             bench.record("step", {"rig": family, "photographs": batch} | costs)
 
 
 def step_costs(
     bench: Bench,
     subject: Subject,
-    config: LearnedConfig,
-    start: Components | None = None,
-    family: str = "global",
+    options: LearningOptions,
+    start: RigStart,
     *,
     profiled: bool = False,
 ) -> dict[str, float]:
@@ -47,7 +58,7 @@ def step_costs(
     on_gpu = torch.cuda.is_available()
     clock = now if on_gpu else time.thread_time  # on a CPU: not of decoding threads, nor of other jobs
     forget_peak()
-    with begun(bench, subject, replace(config, validation_pairs=0), start, family) as (_, step):
+    with begun(bench, subject, options, start) as (_, step):
         steps = iter(range(10**9))
 
         def take(count: int) -> None:
@@ -55,7 +66,7 @@ def step_costs(
                 step(next(steps))
 
         count = STEPS if on_gpu else 2 if bench.options.smallest else STEPS // 5
-        take(max(30, 1 + pairs // config.batch.frames) if on_gpu else min(5, count))
+        take(max(30, 1 + pairs // options.photographs_per_step) if on_gpu else min(5, count))
         begin = clock()
         take(count)
         costs = {"ms_per_step": 1e3 * (clock() - begin) / count} | peak_gib()
@@ -76,21 +87,23 @@ def step_costs(
 def part_scaling(bench: Bench) -> None:
     """Measure milliseconds per step and memory against K, frames and Gaussians."""
 
-    def measure(what: str, value: int, subject: Subject, config: LearnedConfig) -> None:
-        bench.record("scaling", {"against": what, "value": value} | step_costs(bench, subject, config))
+    def measure(what: str, value: int, subject: Subject, options: LearningOptions, k: int = bench.k) -> None:
+        costs = step_costs(bench, subject, options, still_start(subject, options, k))
+        bench.record("scaling", {"against": what, "value": value} | costs)
 
-    learned, finest = bench.learned, bench.subject.template.finest
+    options, finest = bench.options_of("global"), bench.subject.template.finest
     for level in dict.fromkeys(("base", finest)):
         for k in (2, 3) if bench.options.smallest else (10, 20, 50):
-            measure(f"K on {level}", k, bench.subject, replace(learned, k=k, level=level))
+            measure(f"K on {level}", k, bench.subject, replace(options, level=level), k)
     rows = bench.subject.frames[bench.subject.frames["role"] == "train"]
     for frames in (8,) if bench.options.smallest else (25, 50, 100):
         # a frame that comes twice has weights and photographs of its own each time
         repeated = pd.concat([rows] * -(-frames // len(rows))).head(frames)
-        measure("frames", frames, replace(bench.subject, frames=repeated), learned)
+        measure("frames", frames, replace(bench.subject, frames=repeated), options)
     for level in list(bench.subject.template.levels):
         subject = at_level(bench, level)
-        measure("Gaussians", len(subject.neutral), subject, learned)
+        lives_on = options.level if options.level in subject.template.levels else level
+        measure("Gaussians", len(subject.neutral), subject, replace(options, level=lives_on))
 
 
 def part_stream(bench: Bench) -> None:
@@ -105,7 +118,9 @@ def part_stream(bench: Bench) -> None:
             photographs.view(pair)
             photographs.drop([pair])
     rate = len(pairs) / (time.perf_counter() - begin)
-    short = replace(bench.learned, steps=bench.options.stream_steps, check_every=10**6, validation_pairs=0)
-    for gib in (bench.learned.memory_gib, bench.learned.memory_gib / 8):
-        run = learned_rig(bench, replace(short, memory_gib=gib), "global", None)
+    short = replace(bench.options_of("global"), steps=bench.options.stream_steps)
+    for gib in (short.memory_gib, short.memory_gib / 8):
+        start = still_start(bench.subject, short, bench.k)
+        measured_last = partial(replace, check_every=short.steps)
+        run = learned_rig(bench, replace(short, memory_gib=gib), start, adjusted=measured_last)
         bench.record("stream", {"memory": f"{gib:g} GiB", "decoded_per_second": rate, "steps": short.steps} | run.costs)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from splatrig.fitting.frame_data import FrameData
-from splatrig.fitting.recipe import SEED_RATES
+from splatrig.fitting.rates import ORIGINAL_RATES
 from splatrig.fitting.ssim_window import C1, C2, window
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.rasterize.inria_backend import projection_matrix
@@ -16,7 +16,7 @@ def original_steps(start: Gaussians, data: FrameData, steps: int) -> None:
 
     device, cameras = data.device, data.cameras
     weights = {name: torch.tensor(values, device=device, requires_grad=True) for name, values in start.items()}
-    groups = [{"params": [weights[name]], "lr": getattr(SEED_RATES, name)} for name in weights]
+    groups = [{"params": [weights[name]], "lr": getattr(ORIGINAL_RATES, name)} for name in weights]
     adam = torch.optim.Adam(groups, lr=0.0, eps=1e-15)
     line = torch.as_tensor(window(), dtype=torch.float32, device=device)
     kernel = (line[:, None] * line).expand(3, 1, 11, 11).contiguous()

@@ -7,12 +7,12 @@ same parts on a small capture, on any machine.
 Parts, in the order of their importance; one that would not fit into the budget is left out, and said to be:
   jobs      the real rules through Snakemake: the neutral; an expression of 2 frames and two of 5, one at a time; twice
             as many of 5 frames as run at a time; seconds with start-up, held-out PSNR, peak GPU memory
-  speed     steps a second, warm and seed, and of the original's own step (one call of its rasteriser, SSIM by full
+  speed     steps a second, warm and original, and of the original's own step (one call of its rasteriser, SSIM by full
             11×11 convolutions, Adam that is not fused), in this same process
-  variants  the seed recipe with initial opacity .1 as released or opacity fixed to 1, over the backdrops leak (as
+  variants  the original recipe with initial opacity .1 as released or opacity fixed to 1, over the backdrops leak (as
             released: random behind the render alone), random and black; few steps each
   curves    held-out PSNR against steps, each a fit of its own to the end of its schedule
-  seed      the best variant, then (--seed-fits 2) the released one, at the released number of steps; after jobs
+  original  the best variant, then (--original-fits 2) the released one, at the released number of steps; after jobs
 Speed and curves fit a neutral of their own where no job has fitted one.
 """
 
@@ -26,10 +26,11 @@ from pathlib import Path
 import torch
 from full_size_capture import FULL, SMALL, write_capture
 from harness import Figures, machine, need_cuda, parsed, parser_of
-from training_bench import Bench, Lengths, schema_defaults
+from training_bench import Bench, Lengths
 from training_jobs import add_performance, part_jobs, write_raw
 from training_recipes import part_curves, part_speed, part_variants
 
+from splatrig.config.models import Fitting
 from splatrig.dataset.decoding import cores
 
 FULL_LENGTHS = Lengths((50, 450), 2000, (100, 300, 600, 1000, 2000, 3000), (1, 25, 50, 100, 150, 250, 400))
@@ -44,7 +45,7 @@ def measure_all(bench: Bench, options: argparse.Namespace) -> None:
         ("speed", 40, lambda: part_speed(bench)),
         ("variants", 100, lambda: part_variants(bench, 0)),
         ("curves", 60, lambda: part_curves(bench)),
-        ("original", 60 * options.seed_fits, lambda: part_variants(bench, options.seed_fits)),
+        ("original", 60 * options.original_fits, lambda: part_variants(bench, options.original_fits)),
     ]
     for name, estimate, part in parts:
         if name not in options.only:
@@ -73,10 +74,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--at-once", nargs="+", type=int, default=[1, 2], help="jobs at a time on all cards, one run each"
     )
-    parser.add_argument("--seed-fits", type=int, default=2, help="1: the best variant alone at full length")
-    parser.add_argument("--steps-neutral", type=int, help="default: that of the configuration's schema")
-    parser.add_argument("--steps-frame", type=int, help="default: that of the configuration's schema")
-    return parsed(parser, expressions=1, performed=1, at_once=[1], seed_fits=1, steps_neutral=4, steps_frame=2)
+    parser.add_argument("--original-fits", type=int, default=2, help="1: the best variant alone at full length")
+    parser.add_argument("--steps-neutral", type=int, help="default: the configuration's")
+    parser.add_argument("--steps-frame", type=int, help="default: the configuration's")
+    return parsed(parser, expressions=1, performed=1, at_once=[1], original_fits=1, steps_neutral=4, steps_frame=2)
 
 
 def main() -> None:
@@ -85,16 +86,16 @@ def main() -> None:
     if not options.smallest:
         need_cuda()
     figures = Figures(options, machine("torch", "gsplat", "triton", "numpy", "numba", "pillow", "snakemake"))
-    training = schema_defaults()
-    training["steps"]["neutral"] = options.steps_neutral or training["steps"]["neutral"]
-    training["steps"]["frame"] = options.steps_frame or training["steps"]["frame"]
+    given = {"neutral_steps": options.steps_neutral, "frame_steps": options.steps_frame}
+    fitting = Fitting(**{name: steps for name, steps in given.items() if steps})
     size, lengths = FULL, FULL_LENGTHS
     if options.smallest:
-        size, lengths, training["original_steps"] = SMALL, SMALL_LENGTHS, 4
+        size, lengths = SMALL, SMALL_LENGTHS
+        fitting = fitting.model_copy(update={"original_steps": 4})
     size = replace(size, expressions=options.expressions or size.expressions)
     with tempfile.TemporaryDirectory() as scratch:
         work = (options.capture or Path(scratch) / "capture").resolve()
-        bench = Bench(work, training, lengths, figures, "cuda" if torch.cuda.is_available() else "cpu")
+        bench = Bench(work, fitting, lengths, figures, "cuda" if torch.cuda.is_available() else "cpu")
         if not bench.performed:
             figures.say(f"capture: {size}")
             begin = time.perf_counter()

@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import yaml
 from full_size_capture import NEUTRAL
-from harness import Figures, checkout
+from harness import Figures
 
-from splatrig.config.models import TrainingConfig, from_mapping
+from splatrig.config.choices import Recipe
+from splatrig.config.models import Fitting
 from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.decoding import cores
 from splatrig.dataset.frames import read_chosen_frames
 from splatrig.fitting.fitting import FitContext, first_gaussians
 from splatrig.fitting.frame_fit import fit
+from splatrig.fitting.recipe import plan_for
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.jobs.device import choose_device
@@ -36,25 +36,13 @@ class Lengths:
     frame_curve: tuple[int, ...]
 
 
-def schema_defaults() -> dict[str, Any]:
-    """Return the training section that the schema's defaults make: that of a capture of full size."""
-    schema = yaml.safe_load((checkout() / "workflow" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
-
-    def defaults(node: dict[str, Any]) -> Any:
-        if node.get("type") == "object" and "properties" in node:
-            return {name: defaults(child) for name, child in node["properties"].items()}
-        return node["default"]
-
-    return defaults(schema["properties"]["training"])
-
-
 @dataclass(frozen=True)
 class Bench:
     """The capture and how it is fitted."""
 
     work: Path
     """Where Snakemake runs: it holds results/ and logs/."""
-    training: dict[str, Any]
+    fitting: Fitting
     lengths: Lengths
     figures: Figures
     device: str
@@ -78,13 +66,13 @@ class Bench:
         """Return the frames of an expression."""
         return read_chosen_frames(self.folder / "frames" / f"{expression}.csv")["frame"].tolist()
 
-    def context(self, **training: Any) -> FitContext:
-        """Return what the fits of this process share; `training` changes keys of its section."""
+    def context(self, steps: int, recipe: Recipe = "warm", rasterizer: str | None = None) -> FitContext:
+        """Return what fits of this process by one recipe share."""
+        rasterizer = rasterizer or self.fitting.rasterizer
         return FitContext(
             dataset=Dataset.open(self.folder / "dataset" / "cameras.json"),
             template=read_template(self.folder / "template" / "template.h5"),
-            config=from_mapping(TrainingConfig, {**self.training, **training}),
-            background="silhouette",
+            plan=plan_for(recipe, steps, "silhouette", self.fitting.sh_degree, rasterizer),
             seed=0,
             device=choose_device(self.device, cores()),
             workers=cores(),
@@ -96,8 +84,8 @@ class Bench:
         path = self.folder / "gaussians" / "neutral.h5"
         if path.exists():
             return read_fitted_frames(path).gaussians[0]
-        context = self.context()
-        data, plan = context.load(f"{NEUTRAL}/{self.frames(NEUTRAL)[0]}"), context.plan("neutral")
+        context = self.context(self.fitting.neutral_steps)
+        data, plan = context.load(f"{NEUTRAL}/{self.frames(NEUTRAL)[0]}"), context.plan
         fitted = fit(first_gaussians(context, data), data, context.edge_lengths, plan, 0)
         self.figures.add("neutral, fitted in this process", fitted.seconds, "s", f"{plan.steps} steps")
         return fitted.gaussians

@@ -59,20 +59,17 @@ def write_raw(folder: Path, raw: Path) -> None:
 def snakemake(bench: Bench, names: list[str], at_once: int) -> float:
     """Fit the frames of `names` by the real rules, `at_once` jobs at a time; return the wall seconds of the call."""
     config = {
+        "preset": "local",
         "subject": SUBJECT,
+        "neutral": NEUTRAL,
         "device": bench.device,
         "capture": {
             "source": "local",
             "root": "raw",
             "expressions": [NEUTRAL, *bench.synthesized, *bench.performed],
-            "neutral": NEUTRAL,
             "background": "silhouette",
         },
-        "training": bench.training,
-        # checked though unused: as many components as few expressions have frames for
-        "components": {"pca": {"k": 3}, "sldc": {"k": 3}},
-        "learned": {"k": 3},
-        "rendering": {"components": 3},
+        "fitting": bench.fitting.model_dump(),
     }
     path = bench.work / "bench.yaml"
     path.write_text(yaml.safe_dump(config))

@@ -1,10 +1,9 @@
-"""The parts of benchmarks/training.py that fit single frames in one process: speed, curves, the seed's variants."""
+"""The parts of benchmarks/training.py that fit single frames in one process: speed, curves, variants of the original."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 import torch
@@ -43,9 +42,9 @@ def held_out_of(data: FrameData) -> FrameData:
     return replace(data, cameras=cameras.select(cameras.held_out), views=views)
 
 
-def seat(bench: Bench, **training: Any) -> Sitting:
+def seat(bench: Bench) -> Sitting:
     """Load the strongest frame of the first expression and carry the neutral there."""
-    context, expression = bench.context(**training), bench.synthesized[0]
+    context, expression = bench.context(bench.fitting.frame_steps), bench.synthesized[0]
     data = context.load(f"{expression}/{bench.frames(expression)[-1]}")
     return Sitting(data, held_out_of(data), context, warm_gaussians(context, data.vertices, bench.neutral))
 
@@ -96,10 +95,10 @@ def part_speed(bench: Bench) -> None:
         value, peak = peak_of(lambda: steps_a_second(fitted, lengths.timed))
         _add_speed(figures, f"{what} ({plan.render.rasterizer})", value, peak)
 
-    rate("warm", sitting.warm_start, sitting.context.plan("frame"))
-    original = bench.context(recipe="original", rasterizer=original_rasterizer())
+    rate("warm", sitting.warm_start, sitting.context.plan)
+    original = bench.context(bench.fitting.original_steps, "original", original_rasterizer())
     start = first_gaussians(original, data)
-    rate("original recipe in splatrig", start, original.plan("frame"))
+    rate("original recipe in splatrig", start, original.plan)
     if original_rasterizer() == "auto":
         figures.say("the original's own step is left out: it needs a CUDA GPU and diff_gaussian_rasterization")
         return
@@ -120,13 +119,13 @@ def _add_speed(figures: Figures, what: str, rate: float, peak_gib: float) -> Non
 
 
 def original_rasterizer() -> str:
-    """Return the seed's back end where it is installed and there is a GPU for it, else the best that there is."""
+    """Return the original's rasterizer where it is installed and there is a GPU for it, else the best that there is."""
     installed = find_spec("diff_gaussian_rasterization") is not None
     return "diff_gaussian_rasterization" if torch.cuda.is_available() and installed else "auto"
 
 
-def seed_variants(start: Gaussians, plan: Plan) -> dict[str, tuple[Gaussians, Plan]]:
-    """Return every variant of the seed recipe: what it starts from and its plan."""
+def original_variants(start: Gaussians, plan: Plan) -> dict[str, tuple[Gaussians, Plan]]:
+    """Return every variant of the original recipe: what it starts from and its plan."""
     opaque = replace(start, logit_opacities=np.full_like(start.logit_opacities, OPAQUE_LOGIT))
     still = replace(plan, rates=replace(plan.rates, logit_opacities=0.0))
     variants = {}
@@ -137,22 +136,22 @@ def seed_variants(start: Gaussians, plan: Plan) -> dict[str, tuple[Gaussians, Pl
 
 
 def part_variants(bench: Bench, full: int) -> None:
-    """Fit one frame by every variant of the seed recipe; or (`full`) by the best and the released at full length."""
+    """Fit one frame by every variant of the original recipe; or (`full`) by the best and the released in full."""
     figures = bench.figures
-    context = bench.context(recipe="original", rasterizer="auto")
+    context = bench.context(bench.fitting.original_steps, "original", "auto")
     expression = bench.synthesized[0]
     name = bench.frames(expression)[-1]
     data = context.load(f"{expression}/{name}")
     held_out = held_out_of(data)
-    variants = seed_variants(first_gaussians(context, data), context.plan("frame"))
-    steps = context.plan("frame").steps if full else bench.lengths.variants
+    variants = original_variants(first_gaussians(context, data), context.plan)
+    steps = context.plan.steps if full else bench.lengths.variants
     chosen, warm = list(variants), 0.0
     if full:
         fitted = read_fitted_frames(bench.folder / "gaussians" / f"{expression}.h5").metrics
         warm = summary(fitted[fitted["frame"].astype(str).str.zfill(6) == name])["psnr"]
         figures.add(f"warm on {expression}/{name}", warm, "dB")
         measured = {
-            what: figures.value(f"seed recipe, {what}, {bench.lengths.variants} steps") or 0.0 for what in chosen
+            what: figures.value(f"original recipe, {what}, {bench.lengths.variants} steps") or 0.0 for what in chosen
         }
         best = (
             max(measured, key=lambda what: measured[what]) if any(measured.values()) else "opacity fixed to 1, random"
@@ -164,27 +163,27 @@ def part_variants(bench: Bench, full: int) -> None:
         result = fit(start, data, context.edge_lengths, plan, 0)
         value = psnr_of(result.gaussians, held_out, plan)
         remark = f"{result.seconds:.1f} s, {steps / result.seconds:.0f} steps/s"
-        figures.add(f"seed recipe, {what}, {steps} steps", value, "dB", remark)
+        figures.add(f"original recipe, {what}, {steps} steps", value, "dB", remark)
         if full:
-            figures.add(f"warm less seed recipe, {what}, {steps} steps", warm - value, "dB more")
+            figures.add(f"warm less original recipe, {what}, {steps} steps", warm - value, "dB more")
 
 
 def part_curves(bench: Bench) -> None:
     """Fit the neutral and a warm frame with several numbers of steps."""
     figures = bench.figures
     sitting = seat(bench)
-    plan = sitting.context.plan("frame")
+    plan = sitting.context.plan
     for steps in bench.lengths.frame_curve:
         own = replace(plan, steps=steps)
         result = fit(sitting.warm_start, sitting.data, sitting.context.edge_lengths, own, 0)
         value = psnr_of(result.gaussians, sitting.held_out, own)
         figures.add(f"warm frame, {steps} steps", value, "dB", f"{result.seconds:.2f} s")
     del sitting
-    context = bench.context()
+    context = bench.context(bench.fitting.neutral_steps)
     data = context.load(f"{NEUTRAL}/{bench.frames(NEUTRAL)[0]}")
     held_out, start = held_out_of(data), first_gaussians(context, data)
     for steps in bench.lengths.neutral_curve:
-        own = replace(context.plan("neutral"), steps=steps)
+        own = replace(context.plan, steps=steps)
         result = fit(start, data, context.edge_lengths, own, 0)
         value = psnr_of(result.gaussians, held_out, own)
         figures.add(f"neutral, {steps} steps", value, "dB", f"{result.seconds:.2f} s")

@@ -95,10 +95,10 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
         "job (neutral|E001_Moved|P000_Performed): held-out PSNR": PHOTOGRAPHIC_DB,
         "66 × 5 frames extrapolated, 1 at once": (0, 600),
         "warm .*: speed": (-1e7, 1e7),
-        "seed recipe in splatrig .*: speed": (-1e7, 1e7),
-        "seed recipe, opacity fixed to 1, black, 3 steps": PHOTOGRAPHIC_DB,
+        "original recipe in splatrig .*: speed": (-1e7, 1e7),
+        "original recipe, opacity fixed to 1, black, 3 steps": PHOTOGRAPHIC_DB,
         "warm frame, 3 steps": PHOTOGRAPHIC_DB,
-        "warm less seed recipe": (-40, 40),
+        "warm less original recipe": (-40, 40),
     },
     "video.py": {
         "picture covered by the head": (0.3, 0.9),

@@ -21,9 +21,9 @@ PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn", "torch": "pytorch", "yam
 CUDA_ONLY = {"gsplat", "diff_gaussian_rasterization", "simple_knn", "triton", "fussim"}
 """What a user with a GPU installs in addition to an environment."""
 
-NOT_IMPORTED = {"python", "tqdm", "imageio_ffmpeg"}
-"""What an environment may have although no module of its rules names it: progress bars are loaded by modules that
-change no result, and films are encoded by what imageio loads."""
+NOT_IMPORTED = {"python", "tqdm", "imageio_ffmpeg", "pydantic"}
+"""What an environment may have although no module of its rules names it: progress bars and the models of the
+configuration are loaded by modules that change no result, and films are encoded by what imageio loads."""
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
