@@ -36,7 +36,6 @@ onerror:
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/methods.smk"
 include: f"workflow/rules/sources/{CFG.capture.source}.smk"
 include: "workflow/rules/capture.smk"
 include: "workflow/rules/fitting.smk"
@@ -66,8 +65,8 @@ rule all:
             support=SUPPORTS,
         ),
         expand(results("components/{level}/upsampled_pca_all.h5"), level=LEVELS[:-1]),
-        learned_rig_files(),
-        expand(results("renders/{family}/contact_sheet.jpg"), family=pictured()),
+        learned_rigs(),
+        expand(results("renders/{family}/contact_sheet.jpg"), family=plan.pictured(CFG)),
         results("evaluation/fit.csv"),
         results("evaluation/methods.csv"),
         results("evaluation/summary.html"),
@@ -75,7 +74,11 @@ rule all:
         results("evaluation/figures/worst_views.png"),
         results("evaluation/figures/coherence.png"),
         results("evaluation/figures/where_they_act.png"),
-        control_files(),
-        web_head(),
-        video_files(),
-        export_files(),
+        of_control("control/panels/{family}.json"),
+        of_control(
+            "control/tracks/{family}/{track}.csv",
+            track=["tour", *EXPRESSIONS, *(f"mesh/{segment}" for segment in CFG.control.segments)],
+        ),
+        results("control/head.html") if CFG.control.web_head else [],
+        expand(results(f"video/{CFG.video.family}/{{track}}.{{suffix}}"), track=CFG.video.tracks, suffix=["mp4", "gif"]),
+        expand(results(f"export/{CFG.export.family}/{{name}}"), name=["head.glb", "rig.safetensors", "fidelity.csv"]),

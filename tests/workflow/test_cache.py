@@ -39,7 +39,7 @@ def test_the_second_directory_fits_nothing_and_has_the_same_files(finished, seco
 
 
 def test_what_differs_is_made_anew_and_the_rest_taken(finished, second):
-    with second.changed_config("training.steps.frame", 3):
+    with second.changed_config("fitting.frame_steps", 3):
         fitted, taken = run(second, FITS[0])
     assert (fitted, taken) == ({f"fit/{SMILE}"}, set())  # all before it is still there
     assert (second.directory / FITS[0]).read_bytes() != (finished.directory / FITS[0]).read_bytes()

@@ -1,4 +1,4 @@
-# Stage 2: from the raw capture to the data set, in head space, with cameras and the table of frames.
+# From the raw capture to the data set, in head space, with cameras and the table of frames.
 
 
 rule calibrate_cameras:
@@ -107,7 +107,7 @@ rule make_plates:
         "../scripts/make_plates.py"
 
 
-# Stage 3: the neutral mesh at every level, the subdivision operators, and the face mask.
+# The neutral mesh at every level, the subdivision operators, and the face mask.
 
 
 rule build_template:
@@ -118,12 +118,7 @@ rule build_template:
         template=results("template/template.h5"),
         mask=results("template/mask.npz"),
         objs=expand(results("template/mask_{level}.obj"), level=LEVELS),
-        picture=report(
-            results("template/mask.png"),
-            category="6 Capture",
-            caption="../report/mask.rst",
-            labels={"picture": "face mask"},
-        ),
+        picture=reported("template/mask.png", "mask", "6 Capture", picture="face mask"),
     conda:
         "../../envs/capture.yaml"
     resources:

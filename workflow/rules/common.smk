@@ -1,100 +1,48 @@
-# What every stage uses: the typed configuration, paths, names, and digests of library code.
+# What every stage uses: the typed configuration, names, paths, inputs and resources that rules share.
 
 import re
 import time
-import yaml
 
-from splatrig.capture.release import available_segments, choose_segments
-from splatrig.capture.demo.rig import camera_names
-from splatrig.capture.krt import read_krt
+from splatrig.capture.sources import chosen_expressions, known_cameras, tracked_frames
 from splatrig.components.fields import ATTRIBUTE_OF, ATTRIBUTES
 from splatrig.config.checks import check_config, check_families, check_names, with_components_capped
+from splatrig.config import names
 from splatrig.config.load import load_config
-from splatrig.config.names import level_names
 from splatrig.config.rasterizers import BACKENDS
 from splatrig.config.support_maps import SUPPORT_MAPS
+from splatrig.evaluation import plan
+from splatrig.io.errors import InputError
 from splatrig.jobs.device_kind import driver_is_here, kind_of
 from splatrig.jobs.digest import library_digest
-from splatrig.io.errors import InputError
 from splatrig.jobs.provenance import Job, run_description, write_provenance
 
 STARTED = time.time()
 ROOT = Path(workflow.basedir)
-ATTRIBUTE = "|".join(ATTRIBUTES)
 SOURCES = sorted(path.stem for path in (ROOT / "workflow" / "rules" / "sources").glob("*.smk"))
-
-
-def _available(typed):
-    """The segments that there are to choose from, or None when nothing tells them before the run."""
-    capture = typed.capture
-    if capture.source == "multiface":
-        return available_segments(
-            ROOT / "resources" / "multiface" / f"{capture.entity}.yaml",
-            Path(capture.root) / "archives" / "release.csv",
-            capture.download.links,
-        )
-    if capture.source != "local":
-        return None
-    missing = [name for name in ("KRT", "images", "tracked_mesh") if not (Path(capture.root) / name).exists()]
-    if missing:
-        raise InputError(
-            f"capture.root: {capture.root} has no {' and no '.join(missing)}, expected a capture in Multiface's layout "
-            "for capture.source: local; name its folder, or add what is missing (docs/captures.md)."
-        )
-    folder = Path(capture.root) / "tracked_mesh"
-    return sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
-def _expressions(typed):
-    """The segments to use: a list, those of a preset that the capture has, or all that it has."""
-    capture, available = typed.capture, _available(typed)
-    if capture.expressions == "all":
-        if available is None:
-            raise InputError(
-                f"capture.expressions: all needs a list of what there is, and capture.source: {capture.source} gives "
-                "none before the run; list the segments instead."
-            )
-        return available
-    if isinstance(capture.expressions, str):
-        path = ROOT / "resources" / "expressions" / f"{capture.expressions}.yaml"
-        if not path.is_file():
-            known = ", ".join(sorted(other.stem for other in path.parent.glob("*.yaml")))
-            raise InputError(
-                f"capture.expressions: no preset named {capture.expressions!r}; there are {known}, or give a list, or all."
-            )
-        preset = list(yaml.safe_load(path.read_text(encoding="utf-8")))
-    else:
-        preset = capture.expressions
-    return preset if available is None else choose_segments(capture.expressions, preset, available)
-
-
-def _camera_names(typed):
-    """The names of all cameras where they are known before the run, else None."""
-    krt = Path(typed.capture.root) / "KRT"
-    if typed.capture.source == "demo":
-        return camera_names(typed.demo.cameras)
-    return list(read_krt(krt)) if krt.is_file() else None
-
-
-def _tracked(capture, expressions):
-    """How many tracked meshes there are of each expression, where the capture is there before the run."""
-    if capture.source != "local":
-        return {}
-    folders = {name: Path(capture.root) / "tracked_mesh" / name for name in expressions}
-    return {name: len(list(folder.glob("*.obj"))) for name, folder in folders.items() if folder.is_dir()}
+ATTRIBUTE = "|".join(ATTRIBUTES)
+NAME = "[A-Za-z0-9][A-Za-z0-9_.-]*"
+TRACK = "[A-Za-z0-9_./-]+"
+FAMILIES = {
+    "pca": [*ATTRIBUTES, "all"],
+    "mbspca": [*ATTRIBUTES],
+    "sldc": [f"{support}_{attribute}" for support in SUPPORT_MAPS for attribute in (*ATTRIBUTES, "all")],
+    "learned": ["global", "local"],
+}
+"""By kind the names of the families that rules make."""
 
 
 def _configure():
-    """The typed configuration, its expressions, checked; bad input ends here, before anything is written."""
+    """The typed configuration and its expressions, checked; bad input ends here, before anything is written."""
     try:
         typed = load_config(config, ROOT / "workflow" / "presets")
         check_names(typed, SOURCES, list(BACKENDS), list(ATTRIBUTES), list(ATTRIBUTE_OF.values()))
+        check_families(typed, {kind: [f"{kind}_{name}" for name in made] for kind, made in FAMILIES.items()})
         for what, path in (("the folder of splatrig", ROOT), ("capture.root", typed.capture.root)):
             if set(str(path)) & set("{}"):
                 raise InputError(f"{what}: {path} has braces, which are wildcards to Snakemake; rename or link it.")
-        expressions = _expressions(typed)
-        check_config(typed, expressions, _camera_names(typed))
-        typed, few = with_components_capped(typed, expressions, _tracked(typed.capture, expressions))
+        expressions = chosen_expressions(typed, ROOT / "resources")
+        check_config(typed, expressions, known_cameras(typed))
+        typed, few = with_components_capped(typed, expressions, tracked_frames(typed, expressions))
     except InputError as error:
         sys.exit(f"error: {error}")
     if few and workflow.is_main_process:
@@ -104,20 +52,30 @@ def _configure():
 
 CFG, EXPRESSIONS = _configure()
 config.update(CFG.model_dump())  # for the captions of the report
-LEVELS = level_names(CFG.mesh.subdivisions)
+LEVELS = names.level_names(CFG.mesh.subdivisions)
 BASE, FINEST = LEVELS[0], LEVELS[-1]
+K = CFG.components.k
+SUPPORTS = list(CFG.components.sldc.supports.used)
+COMPARED = plan.compared(CFG, LEVELS)
+# Without the components that are carried up
+SELF_FOUND = [(method, level) for method, level in COMPARED if not method.startswith("upsampled_")]
+FOLDS = plan.folds(CFG, EXPRESSIONS)
 
 
 wildcard_constraints:
-    expression="[A-Za-z0-9][A-Za-z0-9_.-]*",
+    expression=NAME,
     level="|".join(LEVELS),
-    attribute=ATTRIBUTE,
+    attribute=f"all|{ATTRIBUTE}",
     support="|".join(SUPPORT_MAPS),
+    method=f"(upsampled_)?({'|'.join(FAMILIES)})_[a-z_]+",
+    family=f"({'|'.join(FAMILIES)})_[a-z_]+",
+    source_family=f"({'|'.join(FAMILIES)})_[a-z_]+",
+    fold=NAME,
+    source=NAME,
+    track=TRACK,
 
 
-def level_called(level):
-    """The level that a user names, `finest` among them."""
-    return FINEST if level == "finest" else level
+# Paths
 
 
 def capture_path(path):
@@ -143,6 +101,196 @@ def logs(path):
 def benchmarks(path):
     """The path of a benchmark table."""
     return f"logs/{CFG.subject}/benchmarks/{path}"
+
+
+def level_called(level):
+    """The level that a user names, `finest` among them."""
+    return FINEST if level == "finest" else level
+
+
+def family_level(family):
+    """The level at which a family is learned and shown."""
+    return plan.BASE if family.startswith("mbspca_") else FINEST
+
+
+def component_file(wildcards):
+    """The component file of a family at its level."""
+    return results(f"components/{family_level(wildcards.family)}/{wildcards.family}.h5")
+
+
+def reported(path, caption, category, **labels):
+    """A result that the report shows, with a caption of workflow/report; of a family under its name."""
+    families = {"family": "{family}"} if "{family}" in path else {}
+    return report(results(path), caption=f"../report/{caption}.rst", category=category, labels=families | labels)
+
+
+def figure(name, category, content):
+    """A figure of the report."""
+    return reported(f"evaluation/figures/{name}.png", name, category, content=content)
+
+
+# Inputs
+
+
+HEAD = {"neutral": results("gaussians/neutral.h5"), "template": results("template/template.h5")}
+"""What every rule about Gaussians on the mesh reads."""
+SCENE = HEAD | {"cameras": results("dataset/cameras.json"), "dataset": results(f"dataset/{CFG.neutral}")}
+"""What every rule reads that renders the head in front of the capture's cameras."""
+
+
+def stage_plates():
+    """The photographs of the empty stage, where the capture has them."""
+    return [results("dataset_plates")] if CFG.capture.background == "plate" else []
+
+
+def photographs(expressions, frames="frames.csv"):
+    """What every rule reads that compares renderings with photographs, of a list of expressions or by a function."""
+    return {
+        **HEAD,
+        "cameras": results("dataset/cameras.json"),
+        "frames": results(frames),
+        "photographs": expressions if callable(expressions) else expand(results("dataset/{name}"), name=expressions),
+        "plates": stage_plates(),
+    }
+
+
+def fitted():
+    """The fitted frames of all expressions."""
+    return expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS)
+
+
+def named_units():
+    """The file of known face units that components are named after, as an input, if there is one."""
+    if CFG.components.units != "auto":
+        return {} if CFG.components.units is None else {"units": CFG.components.units}
+    return {"units": capture_path("truth.csv")} if CFG.capture.source == "demo" else {}
+
+
+def every_fold(path):
+    """`path` for every fold, of every learned rig and of the PCA of all attributes, which is shown in the same way."""
+    return expand(results(path), fold=FOLDS, method=["pca_all", *(f"learned_{name}" for name in CFG.learned.families)])
+
+
+def photographs_without(wildcards):
+    """The photographs and tracked meshes of all expressions but the one left out."""
+    return [results(f"dataset/{name}") for name in EXPRESSIONS if name != wildcards.fold]
+
+
+def image_tables():
+    """The tables of rendered reconstructions: of every method, of left-out expressions, of held-out expressions."""
+    tables = [results(f"evaluation/images/{level}/{method}.csv") for method, level in COMPARED]
+    tables += expand(results("evaluation/images/left_out/{method}.csv"), method=plan.swept(CFG))
+    tables += every_fold("evaluation/images/folds/{fold}/{method}.csv")
+    return tables + ([results("evaluation/images/unseen.csv")] if CFG.capture.held_out.expressions else [])
+
+
+def learning_jobs():
+    """Method, level, k and the benchmarks of the jobs that make it: what its run time is read from."""
+    fits = [benchmarks(f"fit_expression/{name}.tsv") for name in EXPRESSIONS]
+    jobs = [{"method": "fits", "level": FINEST, "k": 0, "benchmarks": fits}]
+    for method, level in COMPARED:
+        family, _, rest = method.partition("_")
+        job = {
+            "upsampled": f"upsample_pca/{level}",
+            "learned": f"learn_rig/{rest}",
+            "sldc": f"compute_sldc/{rest.partition('_')[2]}/{level}/{rest.partition('_')[0]}",
+        }.get(family, f"compute_{family}/{rest}/{level}")
+        k = plan.sparse_pca_count(K) if family == "mbspca" else K
+        jobs.append({"method": method, "level": level, "k": k, "benchmarks": [benchmarks(f"{job}.tsv")]})
+    return jobs
+
+
+def truth(**files):
+    """Inputs or outputs that only the demo has, whose true weights are known."""
+    return files if CFG.capture.source == "demo" else {}
+
+
+def learned_rigs():
+    """The component files of the learned rigs."""
+    return expand(results(f"components/{FINEST}/learned_{{family}}.h5"), family=CFG.learned.families)
+
+
+def of_control(path, **wildcards):
+    """A file for each family that moves the head together."""
+    return expand(results(path), family=CFG.control.families, **wildcards)
+
+
+def control_inputs():
+    """What every rule about a family's weights reads."""
+    return HEAD | {"components": component_file, "panel": results("control/panels/{family}.json")}
+
+
+def track_of_pose(wildcards):
+    """The track that an exported pose is a moment of, if it is one."""
+    track = names.track_of_pose(wildcards.pose, EXPRESSIONS)
+    return [results(f"control/tracks/{wildcards.family}/{track}.csv")] if track else []
+
+
+def exported_poses(wildcards):
+    """All files of the poses of a complete run."""
+    path = results(f"export/{wildcards.family}/poses/{{pose}}.{{suffix}}")
+    return expand(path, pose=CFG.export.poses, suffix=["ply", "spz", "glb"])
+
+
+def tracks_of_exported_poses(wildcards):
+    """The tracks that the poses of a complete run are moments of."""
+    tracks = [names.track_of_pose(pose, EXPRESSIONS) for pose in CFG.export.poses]
+    return [results(f"control/tracks/{wildcards.family}/{track}.csv") for track in tracks if track]
+
+
+# Params
+
+
+def only_for(wildcard, prefix, value):
+    """A value as params of the jobs whose wildcard begins so, and None of the others, which do not depend on it."""
+
+    def of(wildcards):
+        if not getattr(wildcards, wildcard).startswith(prefix):
+            return None
+        return value(wildcards) if callable(value) else value
+
+    return of
+
+
+def support_map(support):
+    """The parameters of one support map alone: with another one changed, nothing changes."""
+    return CFG.components.sldc.supports.used[support].model_dump()
+
+
+def sldc_options(sparsity):
+    """Which sparse localized components are asked for, by the names of the library's options."""
+    asked = CFG.components.sldc
+    return {
+        "k": CFG.components.k,
+        "lambda_": sparsity,
+        "distance": asked.distance,
+        "weights": asked.weights,
+        "centers": asked.centers,
+        "symmetric": asked.symmetric,
+    }
+
+
+def attributes_side_by_side(wildcards):
+    """The attributes side by side in a component file: all of the matrix of all attributes, or one."""
+    return CFG.components.attributes if wildcards.attribute == "all" else [wildcards.attribute]
+
+
+def fit_steps(steps):
+    """The steps of a fit that takes `steps` by the recipe `warm`."""
+    return CFG.fitting.original_steps if CFG.fitting.recipe == "original" else steps
+
+
+def photometry():
+    """How renderings are made and compared with photographs."""
+    return {
+        "sh_degree": CFG.fitting.sh_degree,
+        "rasterizer": CFG.fitting.rasterizer,
+        "background": CFG.capture.background,
+        "device": CFG.device,
+    }
+
+
+# Resources
 
 
 def threads_of_large(count):
@@ -184,49 +332,25 @@ def fit_threads(cpu):
     return max(2, min(16, given["_cores"] // max(1, given["gpu"])))
 
 
-def fit_steps(steps):
-    """The steps of a fit that takes `steps` by the recipe `warm`."""
-    return CFG.fitting.original_steps if CFG.fitting.recipe == "original" else steps
+# What a run does with all of its rules
 
 
-def stage_plates():
-    """The photographs of the empty stage, where the capture has them."""
-    return [results("dataset_plates")] if CFG.capture.background == "plate" else []
+def complete_rules():
+    """Give all rules that run a script what each of them has, so that none can forget it.
 
-
-def only_for(wildcard, prefix, value):
-    """A value as params of the jobs whose wildcard begins so, and None of the others, which do not depend on it."""
-    return lambda wildcards: value if getattr(wildcards, wildcard).startswith(prefix) else None
-
-
-def support_map(support):
-    """The parameters of one support map alone: with another one changed, nothing changes."""
-    return CFG.components.sldc.supports.used[support].model_dump()
-
-
-def sldc_options(sparsity):
-    """Which sparse localized components are asked for, by the names of the library's options."""
-    asked = CFG.components.sldc
-    return {
-        "k": CFG.components.k,
-        "lambda_": sparsity,
-        "distance": asked.distance,
-        "weights": asked.weights,
-        "centers": asked.centers,
-        "symmetric": asked.symmetric,
-    }
-
-
-def attributes_side_by_side(wildcards):
-    """The attributes side by side in a component file: all of the matrix of all attributes, or one."""
-    return CFG.components.attributes if wildcards.attribute == "all" else [wildcards.attribute]
-
-
-def named_units():
-    """The file of known face units that components are named after, as an input, if there is one."""
-    if CFG.components.units != "auto":
-        return {} if CFG.components.units is None else {"units": CFG.components.units}
-    return {"units": capture_path("truth.csv")} if CFG.capture.source == "demo" else {}
+    That is a log and a table of time and memory, named after rule and wildcards, and among the params a digest of the
+    library code that the script uses: an edited module reruns what it feeds. Rules with a param `lib` keep their own.
+    """
+    for made in list(workflow.rules):
+        if made.script is None:
+            continue
+        place = Path(made.name, *(f"{{{name}}}" for name in sorted(made.wildcard_names)))
+        made.log_modifier = made.benchmark_modifier = workflow.modifier.path_modifier
+        made.set_log(logs(f"{place}.log"))
+        if made.output:
+            made.benchmark = benchmarks(f"{place}.tsv")
+        if "lib" not in made.params.keys():
+            made.set_params(lib=library_digest(ROOT / "workflow" / "scripts" / Path(made.script).name))
 
 
 def _from_here(path):
@@ -255,21 +379,3 @@ def record_provenance():
     ]
     about = run_description(ROOT, CFG.subject, CFG.model_dump())
     write_provenance(results("provenance.json"), jobs, about, f".snakemake/splatrig/{CFG.subject}.json")
-
-
-def complete_rules():
-    """Give all rules that run a script what each of them has, so that none can forget it.
-
-    That is a log and a table of time and memory, named after rule and wildcards, and among the params a digest of the
-    library code that the script uses: an edited module reruns what it feeds. Rules with a param `lib` keep their own.
-    """
-    for made in list(workflow.rules):
-        if made.script is None:
-            continue
-        place = Path(made.name, *(f"{{{name}}}" for name in sorted(made.wildcard_names)))
-        made.log_modifier = made.benchmark_modifier = workflow.modifier.path_modifier
-        made.set_log(logs(f"{place}.log"))
-        if made.output:
-            made.benchmark = benchmarks(f"{place}.tsv")
-        if "lib" not in made.params.keys():
-            made.set_params(lib=library_digest(ROOT / "workflow" / "scripts" / Path(made.script).name))

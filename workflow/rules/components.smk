@@ -1,4 +1,4 @@
-# Stage 6: deformation components of the training frames.
+# Deformation components of the training frames.
 
 
 rule compute_pca:
@@ -8,8 +8,6 @@ rule compute_pca:
         template=results("template/template.h5"),
     output:
         results("components/{level}/pca_{attribute}.h5"),
-    wildcard_constraints:
-        attribute=f"all|{ATTRIBUTE}",
     conda:
         "../../envs/components.yaml"
     threads: 2
@@ -42,7 +40,7 @@ rule compute_mbspca:
         runtime=120,
     params:
         attributes=attributes_side_by_side,
-        k=SPARSE_K,
+        k=plan.sparse_pca_count(K),
         alpha=CFG.components.mbspca_sparsity,
         rest=CFG.components.rest,
         data_matrix=CFG.components.data_matrix,
@@ -61,8 +59,6 @@ rule compute_sldc:
         template=results("template/template.h5"),
     output:
         results("components/{level}/sldc_{support}_{attribute}.h5"),
-    wildcard_constraints:
-        attribute=f"all|{ATTRIBUTE}",
     conda:
         "../../envs/training.yaml" if gpu() else "../../envs/components.yaml"
     threads: 2

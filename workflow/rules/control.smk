@@ -1,12 +1,11 @@
-# Stage 8: what people pose and animate the head with. Panels (names, ranges, presets), and tracks of weights over time.
+# What people pose and animate the head with. Panels (names, ranges, presets), and tracks of weights over time.
 
 
 rule write_panel:
     input:
+        **HEAD,
         **named_units(),
         components=component_file,
-        template=results("template/template.h5"),
-        neutral=results("gaussians/neutral.h5"),
         frames=results("frames.csv"),
     output:
         panel=results("control/panels/{family}.json"),
@@ -29,7 +28,7 @@ rule track_frames:
     # all expressions in one job: to start one takes longer than to fit one
     input:
         **control_inputs(),
-        gaussians=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
+        gaussians=fitted(),
     output:
         tracks=expand(results("control/tracks/{{family}}/{expression}.csv"), expression=EXPRESSIONS),
     conda:
@@ -91,12 +90,9 @@ rule track_photographs:
         runtime=30,
         gpu=gpu(),
     params:
+        **photometry(),
         name="{expression}/{frame}",
         solve_steps=CFG.learned.solve_steps,
-        sh_degree=CFG.fitting.sh_degree,
-        rasterizer=CFG.fitting.rasterizer,
-        background=CFG.capture.background,
-        device=CFG.device,
     message:
         "Weights of {wildcards.family} from the photographs of {wildcards.expression}/{wildcards.frame}"
     script:
@@ -114,10 +110,6 @@ rule retarget_track:
         source_template="results/{source}/template/template.h5",
     output:
         track=results("control/tracks/{family}/from_{source}/{source_family}/{track}.csv"),
-    wildcard_constraints:
-        source="[A-Za-z0-9][A-Za-z0-9_.-]*",
-        source_family="(pca|mbspca|sldc|learned)_[a-z_]+",
-        track="[A-Za-z0-9_./-]+",
     conda:
         "../../envs/control.yaml"
     resources:
@@ -152,18 +144,11 @@ rule retrieve_renderer:
 
 rule pack_web_head:
     input:
+        **SCENE,
         components=[component_file(SimpleNamespace(family=family)) for family in CFG.control.families],
-        panels=of_every_family("control/panels/{family}.json"),
-        tracks=of_every_family("control/tracks/{family}/tour.csv")
-        + expand(
-            results("control/tracks/{family}/{expression}.csv"),
-            family=CFG.control.families,
-            expression=EXPRESSIONS,
-        ),
-        neutral=results("gaussians/neutral.h5"),
-        template=results("template/template.h5"),
-        cameras=results("dataset/cameras.json"),
-        dataset=results(f"dataset/{CFG.neutral}"),
+        panels=of_control("control/panels/{family}.json"),
+        tracks=of_control("control/tracks/{family}/tour.csv")
+        + of_control("control/tracks/{family}/{expression}.csv", expression=EXPRESSIONS),
         sources=WEB_SOURCES,
         renderer=rules.retrieve_renderer.output.archive,
     output:

@@ -3,15 +3,10 @@
 
 rule evaluate_fit:
     input:
-        gaussians=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
+        gaussians=fitted(),
     output:
         fit=results("evaluation/fit.csv"),
-        summary=report(
-            results("evaluation/fit_summary.csv"),
-            caption="../report/fit_summary.rst",
-            category="2 Fits",
-            labels={"content": "means, table"},
-        ),
+        summary=reported("evaluation/fit_summary.csv", "fit_summary", "2 Fits", content="means, table"),
     conda:
         "../../envs/evaluation.yaml"
     params:
@@ -24,10 +19,11 @@ rule evaluate_fit:
 
 rule evaluate_method:
     input:
+        **HEAD,
         components=results("components/{level}/{method}.h5"),
-        attributes=lambda wildcards: results(f"attributes/{evaluated_level(wildcards)}.h5"),
-        neutral=results("gaussians/neutral.h5"),
-        template=results("template/template.h5"),
+        attributes=lambda wildcards: results(
+            f"attributes/{FINEST if wildcards.method.startswith('upsampled_') else wildcards.level}.h5"
+        ),
         cameras=results("dataset/cameras.json"),
         frames=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
     output:
@@ -43,7 +39,7 @@ rule evaluate_method:
         dataset=lambda wildcards, input: str(Path(input.cameras).parent),
         method="{method}",
         level="{level}",
-        ks=KS,
+        ks=plan.curve_counts(K),
         seed=CFG.seed,
         device=CFG.device,
     message:
@@ -54,20 +50,15 @@ rule evaluate_method:
 
 rule evaluate_truth:
     input:
-        components=[results(f"components/{level}/{method}.h5") for method, level in LEARNED],
+        components=[results(f"components/{level}/{method}.h5") for method, level in SELF_FOUND],
         truth=capture_path("truth.csv"),
     output:
-        table=report(
-            results("evaluation/truth.csv"),
-            caption="../report/truth.rst",
-            category="4 Methods",
-            labels={"content": "recovered face units, table"},
-        ),
+        table=reported("evaluation/truth.csv", "truth", "4 Methods", content="recovered face units, table"),
     conda:
         "../../envs/evaluation.yaml"
     params:
-        methods=[method for method, _ in LEARNED],
-        levels=[level for _, level in LEARNED],
+        methods=[method for method, _ in SELF_FOUND],
+        levels=[level for _, level in SELF_FOUND],
     message:
         "Comparing weights with the face units that made the demo"
     script:
@@ -77,25 +68,15 @@ rule evaluate_truth:
 rule merge_methods:
     input:
         **({"folds": results("evaluation/folds.csv")} if FOLDS else {}),
-        tables=per_method("evaluation/methods/{level}/{method}.csv"),
-        images=pictures_compared(),
+        tables=[results(f"evaluation/methods/{level}/{method}.csv") for method, level in COMPARED],
+        images=image_tables(),
         fit=results("evaluation/fit.csv"),
-        sweeps=expand(results("evaluation/sweeps/{method}.csv"), method=SWEPT),
-        runtimes=expand(results("evaluation/runtimes/{method}.csv"), method=SWEPT),
+        sweeps=expand(results("evaluation/sweeps/{method}.csv"), method=plan.swept(CFG)),
+        runtimes=expand(results("evaluation/runtimes/{method}.csv"), method=plan.swept(CFG)),
     output:
-        methods=report(
-            results("evaluation/methods.csv"),
-            caption="../report/methods.rst",
-            category="4 Methods",
-            labels={"content": "every number, table"},
-        ),
+        methods=reported("evaluation/methods.csv", "methods", "4 Methods", content="every number, table"),
         images=results("evaluation/images.csv"),
-        sweeps=report(
-            results("evaluation/sweeps.csv"),
-            caption="../report/sweeps.rst",
-            category="4 Methods",
-            labels={"content": "learned anew, table"},
-        ),
+        sweeps=reported("evaluation/sweeps.csv", "sweeps", "4 Methods", content="learned anew, table"),
         runtimes=results("evaluation/runtimes.csv"),
     conda:
         "../../envs/evaluation.yaml"
@@ -111,12 +92,12 @@ rule merge_methods:
 
 rule draw_figures:
     input:
-        **({"truth": results("evaluation/truth.csv")} if HAS_TRUTH else {}),
+        **truth(truth=results("evaluation/truth.csv")),
         methods=results("evaluation/methods.csv"),
         sweeps=results("evaluation/sweeps.csv"),
         fit=results("evaluation/fit.csv"),
     output:
-        **({"truth": figure("truth", "4 Methods", "recovered face units")} if HAS_TRUTH else {}),
+        **truth(truth=figure("truth", "4 Methods", "recovered face units")),
         fit=figure("fit_quality", "2 Fits", "every frame"),
         reconstruction=figure("reconstruction", "4 Methods", "reconstruction, generalization, specificity"),
         influence=figure("influence", "4 Methods", "influence of the components"),
@@ -136,7 +117,7 @@ rule draw_figures:
 
 rule summarize_evaluation:
     input:
-        **({"truth": results("evaluation/truth.csv")} if HAS_TRUTH else {}),
+        **truth(truth=results("evaluation/truth.csv")),
         views=results("evaluation/fit.csv"),
         fit=results("evaluation/fit_summary.csv"),
         methods=results("evaluation/methods.csv"),
@@ -145,18 +126,10 @@ rule summarize_evaluation:
     output:
         summary=results("evaluation/summary.csv"),
         headline=results("evaluation/headline.csv"),
-        summary_html=report(
-            results("evaluation/summary.html"),
-            caption="../report/summary.rst",
-            category="1 Summary",
-            labels={"content": "the numbers that matter"},
-        ),
+        summary_html=reported("evaluation/summary.html", "summary", "1 Summary", content="the numbers that matter"),
         comparison=results("evaluation/comparison.csv"),
-        comparison_html=report(
-            results("evaluation/comparison.html"),
-            caption="../report/comparison.rst",
-            category="1 Summary",
-            labels={"content": "methods side by side"},
+        comparison_html=reported(
+            "evaluation/comparison.html", "comparison", "1 Summary", content="methods side by side"
         ),
         comparison_markdown=results("evaluation/comparison.md"),
         comparison_latex=results("evaluation/comparison.tex"),
@@ -172,9 +145,8 @@ rule summarize_evaluation:
 
 rule sweep_method:
     input:
+        **HEAD,
         attributes=results(f"attributes/{BASE}.h5"),
-        neutral=results("gaussians/neutral.h5"),
-        template=results("template/template.h5"),
         cameras=results("dataset/cameras.json"),
         frames=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
     output:
@@ -191,14 +163,14 @@ rule sweep_method:
     params:
         dataset=lambda wildcards, input: str(Path(input.cameras).parent),
         rest=CFG.components.rest,
-        support=swept_support,
-        support_map=lambda wildcards: support_map(support) if (support := swept_support(wildcards)) else None,
+        support=only_for("method", "sldc_", lambda wildcards: wildcards.method.split("_")[1]),
+        support_map=only_for("method", "sldc_", lambda wildcards: support_map(wildcards.method.split("_")[1])),
         sldc=only_for("method", "sldc_", sldc_options(CFG.components.sldc.sparsity)),
         alpha=only_for("method", "mbspca_", CFG.components.mbspca_sparsity),
         method="{method}",
         level=BASE,
-        ks=lambda wildcards: sweep_ks(wildcards.method),
-        left_out_ks=lambda wildcards: left_out_ks(wildcards.method),
+        ks=lambda wildcards: plan.sweep_counts(wildcards.method, K),
+        left_out_ks=lambda wildcards: plan.left_out_counts(wildcards.method, K),
         lambdas=only_for("method", "sldc_", CFG.evaluation.sparsities),
         seed=CFG.seed,
         device=CFG.device,
@@ -211,17 +183,12 @@ rule sweep_method:
 rule show_worst_views:
     input:
         fit=results("evaluation/fit.csv"),
-        gaussians=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
+        gaussians=fitted(),
         frames=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
         cameras=results("dataset/cameras.json"),
     output:
         picture=figure("worst_views", "2 Fits", "worst views"),
-        cameras=report(
-            results("evaluation/cameras.csv"),
-            caption="../report/cameras.rst",
-            category="2 Fits",
-            labels={"content": "per camera, table"},
-        ),
+        cameras=reported("evaluation/cameras.csv", "cameras", "2 Fits", content="per camera, table"),
     conda:
         "../../envs/evaluation.yaml"
     resources:
@@ -241,11 +208,8 @@ rule show_worst_views:
 
 rule compare_heat_maps:
     input:
-        components=[results(f"components/{level}/{method}.h5") for method, level in LEARNED],
-        neutral=results("gaussians/neutral.h5"),
-        template=results("template/template.h5"),
-        cameras=results("dataset/cameras.json"),
-        dataset=results(f"dataset/{CFG.neutral}"),
+        **SCENE,
+        components=[results(f"components/{level}/{method}.h5") for method, level in SELF_FOUND],
     output:
         picture=figure("where_they_act", "3 Components", "where they act, all methods"),
     conda:
@@ -254,7 +218,7 @@ rule compare_heat_maps:
         mem_mb=memory(3000),
         runtime=10,
     params:
-        methods=[method for method, _ in LEARNED],
+        methods=[method for method, _ in SELF_FOUND],
         components=CFG.rendering.components,
         image_height=CFG.rendering.image_height,
     message:

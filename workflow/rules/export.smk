@@ -3,30 +3,12 @@
 
 rule render_family:
     input:
+        **SCENE,
         components=component_file,
-        neutral=results("gaussians/neutral.h5"),
-        template=results("template/template.h5"),
-        cameras=results("dataset/cameras.json"),
-        dataset=results(f"dataset/{CFG.neutral}"),
     output:
-        sheet=report(
-            results("renders/{family}/contact_sheet.jpg"),
-            caption="../report/contact_sheet.rst",
-            category="3 Components",
-            labels={"family": "{family}", "content": "contact sheet"},
-        ),
-        heat=report(
-            results("renders/{family}/heat_maps.png"),
-            caption="../report/heat_maps.rst",
-            category="3 Components",
-            labels={"family": "{family}", "content": "where they act"},
-        ),
-        page=report(
-            results("renders/{family}/animation.html"),
-            caption="../report/animation.rst",
-            category="3 Components",
-            labels={"family": "{family}", "content": "animation"},
-        ),
+        sheet=reported("renders/{family}/contact_sheet.jpg", "contact_sheet", "3 Components", content="contact sheet"),
+        heat=reported("renders/{family}/heat_maps.png", "heat_maps", "3 Components", content="where they act"),
+        page=reported("renders/{family}/animation.html", "animation", "3 Components", content="animation"),
         mp4=results("renders/{family}/animation.mp4"),
         gif=results("renders/{family}/animation.gif"),
         stills=directory(results("renders/{family}/stills")),
@@ -47,27 +29,19 @@ rule render_family:
         "../scripts/render_family.py"
 
 
-# Stage 9a: films of tracks along camera paths.
+# Films of tracks along camera paths.
 
 
 rule film_track:
     input:
+        **SCENE,
         components=component_file,
-        neutral=results("gaussians/neutral.h5"),
-        template=results("template/template.h5"),
-        cameras=results("dataset/cameras.json"),
-        dataset=results(f"dataset/{CFG.neutral}"),
         panel=results("control/panels/{family}.json"),
         track=results("control/tracks/{family}/{track}.csv"),
     output:
         mp4=results("video/{family}/{track}.mp4"),
         gif=results("video/{family}/{track}.gif"),
-        page=report(
-            results("video/{family}/{track}.html"),
-            caption="../report/video.rst",
-            category="3 Components",
-            labels={"family": "{family}", "content": "film of the track {track}"},
-        ),
+        page=reported("video/{family}/{track}.html", "video", "3 Components", content="film of the track {track}"),
     wildcard_constraints:
         track="[A-Za-z0-9_./-]+",
     conda:
@@ -91,16 +65,15 @@ rule film_track:
         "../scripts/film_track.py"
 
 
-# Stage 9b: files that other programs open.
+# Files that other programs open.
 
 
 rule export_pose:
     input:
+        **HEAD,
         components=component_file,
-        neutral=results("gaussians/neutral.h5"),
-        template=results("template/template.h5"),
         panel=results("control/panels/{family}.json"),
-        track=track_of_named_pose,
+        track=track_of_pose,
     output:
         ply=results("export/{family}/poses/{pose}.ply"),
         spz=results("export/{family}/poses/{pose}.spz"),
@@ -122,11 +95,10 @@ rule export_pose:
 
 rule export_head:
     input:
+        **HEAD,
         components=component_file,
-        neutral=results("gaussians/neutral.h5"),
-        template=results("template/template.h5"),
         panel=results("control/panels/{family}.json"),
-        track=tour_of_family,
+        track=results("control/tracks/{family}/tour.csv"),
     output:
         glb=results("export/{family}/head.glb"),
     conda:
@@ -145,9 +117,8 @@ rule export_head:
 
 rule export_rig:
     input:
+        **HEAD,
         components=component_file,
-        neutral=results("gaussians/neutral.h5"),
-        template=results("template/template.h5"),
         panel=results("control/panels/{family}.json"),
     output:
         rig=results("export/{family}/rig.safetensors"),
@@ -168,20 +139,14 @@ rule export_rig:
 rule export_fidelity:
     # reads every exported pose again and renders it beside what was exported
     input:
+        **SCENE,
         components=component_file,
-        neutral=results("gaussians/neutral.h5"),
-        template=results("template/template.h5"),
-        cameras=results("dataset/cameras.json"),
-        dataset=results(f"dataset/{CFG.neutral}"),
         panel=results("control/panels/{family}.json"),
         tracks=tracks_of_exported_poses,
         files=exported_poses,
     output:
-        table=report(
-            results("export/{family}/fidelity.csv"),
-            caption="../report/export_fidelity.rst",
-            category="3 Components",
-            labels={"family": "{family}", "content": "what exported poses lose"},
+        table=reported(
+            "export/{family}/fidelity.csv", "export_fidelity", "3 Components", content="what exported poses lose"
         ),
     conda:
         "../../envs/export.yaml"

@@ -10,12 +10,7 @@ rule fit_neutral:
         plates=stage_plates(),
     output:
         gaussians=results("gaussians/neutral.h5"),
-        picture=report(
-            results("renders/fit/neutral.png"),
-            caption="../report/fitted_frames.rst",
-            category="2 Fits",
-            labels={"expression": "neutral"},
-        ),
+        picture=reported("renders/fit/neutral.png", "fitted_frames", "2 Fits", expression="neutral"),
         events=directory(results("tensorboard/neutral")),
     conda:
         "../../envs/training.yaml"
@@ -25,14 +20,11 @@ rule fit_neutral:
         runtime=60,
         gpu=gpu(),
     params:
+        **photometry(),
         recipe=CFG.fitting.recipe,
         steps=fit_steps(CFG.fitting.neutral_steps),
-        sh_degree=CFG.fitting.sh_degree,
-        rasterizer=CFG.fitting.rasterizer,
-        background=CFG.capture.background,
         expression=CFG.neutral,
         seed=CFG.seed,
-        device=CFG.device,
         progress=results("progress/fit/neutral"),
     message:
         "Fit the neutral frame"
@@ -42,20 +34,14 @@ rule fit_neutral:
 
 rule fit_expression:
     input:
-        neutral=results("gaussians/neutral.h5"),
-        template=results("template/template.h5"),
+        **HEAD,
         cameras=results("dataset/cameras.json"),
         frames=results("frames/{expression}.csv"),
         photographs=results("dataset/{expression}"),
         plates=stage_plates(),
     output:
         gaussians=results("gaussians/{expression}.h5"),
-        picture=report(
-            results("renders/fit/{expression}.png"),
-            caption="../report/fitted_frames.rst",
-            category="2 Fits",
-            labels={"expression": "{expression}"},
-        ),
+        picture=reported("renders/fit/{expression}.png", "fitted_frames", "2 Fits", expression="{expression}"),
         events=directory(results("tensorboard/{expression}")),
     wildcard_constraints:
         expression="|".join(map(re.escape, EXPRESSIONS)),
@@ -67,14 +53,11 @@ rule fit_expression:
         runtime=120,
         gpu=gpu(),
     params:
+        **photometry(),
         recipe=CFG.fitting.recipe,
         steps=fit_steps(CFG.fitting.frame_steps),
-        sh_degree=CFG.fitting.sh_degree,
-        rasterizer=CFG.fitting.rasterizer,
-        background=CFG.capture.background,
         expression="{expression}",
         seed=CFG.seed,
-        device=CFG.device,
         progress=results("progress/fit/{expression}"),
     message:
         "Fit the frames of {wildcards.expression}"
@@ -82,14 +65,14 @@ rule fit_expression:
         "../scripts/fit_expression.py"
 
 
-# Stage 5: fitted frames to one matrix an attribute, at every level.
+# Fitted frames to one matrix an attribute, at every level.
 
 
 rule write_attributes:
     input:
         frames=results("frames.csv"),
         template=results("template/template.h5"),
-        gaussians=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
+        gaussians=fitted(),
     output:
         **{level: results(f"attributes/{level}.h5") for level in LEVELS},
     conda:
@@ -112,7 +95,7 @@ rule write_attributes:
 rule measure_coherence:
     input:
         neutral=results("gaussians/neutral.h5"),
-        fitted=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
+        fitted=fitted(),
     output:
         coherence=results("evaluation/coherence.csv"),
         spectrum=results("evaluation/spectrum.csv"),
@@ -137,14 +120,11 @@ use rule fit_expression as fit_expression_alone with:
         picture=results("recipes/original/renders/{expression}.png"),
         events=directory(results("recipes/original/tensorboard/{expression}")),
     params:
+        **photometry(),
         recipe="original",
         steps=CFG.fitting.original_steps,
-        sh_degree=CFG.fitting.sh_degree,
-        rasterizer=CFG.fitting.rasterizer,
-        background=CFG.capture.background,
         expression="{expression}",
         seed=CFG.seed,
-        device=CFG.device,
         progress=results("progress/recipes/original/{expression}"),
     message:
         "Fit the frames of {wildcards.expression} each on its own, by the original recipe"
@@ -153,7 +133,7 @@ use rule fit_expression as fit_expression_alone with:
 use rule measure_coherence as compare_recipes with:
     input:
         neutral=results("gaussians/neutral.h5"),
-        warm=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
+        warm=fitted(),
         original=expand(results("recipes/original/gaussians/{expression}.h5"), expression=EXPRESSIONS),
     output:
         coherence=results("recipes/coherence.csv"),

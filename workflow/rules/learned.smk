@@ -1,21 +1,20 @@
-# Rigs learned through the rasteriser: neutral fit, components of the tracked meshes, learned optimisation.
+# Rigs learned through the rasterizer: neutral fit, components of the tracked meshes, optimization.
 # No frame but the neutral has to be fitted for them.
+
+
+START = {"global": "mesh_pca", "local": "mesh_sldc"}
+"""By family the components of the tracked meshes that a rig starts from."""
 
 
 rule learned_rigs:
     # the short way: neutral fit, tracked meshes, learned rigs, and no fit of any other frame
     input:
-        learned_rig_files(),
+        learned_rigs(),
 
 
 rule decompose_meshes:
     input:
-        neutral=results("gaussians/neutral.h5"),
-        template=results("template/template.h5"),
-        cameras=results("dataset/cameras.json"),
-        frames=results("frames.csv"),
-        photographs=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
-        plates=stage_plates(),
+        **photographs(EXPRESSIONS),
     output:
         components=results("components/base/mesh_{algorithm}.h5"),
     wildcard_constraints:
@@ -41,14 +40,9 @@ rule decompose_meshes:
 
 rule learn_rig:
     input:
+        **photographs(EXPRESSIONS),
         **named_units(),
-        neutral=results("gaussians/neutral.h5"),
-        template=results("template/template.h5"),
-        cameras=results("dataset/cameras.json"),
-        frames=results("frames.csv"),
-        photographs=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
-        plates=stage_plates(),
-        start=learned_start,
+        start=lambda wildcards: results(f"components/base/{START[wildcards.locality]}.h5"),
     output:
         components=results(f"components/{FINEST}/learned_{{locality}}.h5"),
     wildcard_constraints:
@@ -62,6 +56,7 @@ rule learn_rig:
         gpu=gpu(CFG.learned.devices),
         nodes=1,
     params:
+        **photometry(),
         family="{locality}",
         attributes=CFG.components.attributes,
         level=level_called(CFG.learned.level),
@@ -71,11 +66,7 @@ rule learn_rig:
         back_faces=CFG.learned.back_faces,
         dropout=CFG.learned.dropout,
         memory_gib=CFG.learned.memory_gib,
-        sh_degree=CFG.fitting.sh_degree,
-        rasterizer=CFG.fitting.rasterizer,
-        background=CFG.capture.background,
         seed=CFG.seed,
-        device=CFG.device,
     message:
         "Learning the {wildcards.locality} rig through the rasteriser"
     script:
@@ -85,15 +76,10 @@ rule learn_rig:
 rule evaluate_unseen:
     # only where the capture holds out expressions: how rigs show what nothing was learned from
     input:
-        neutral=results("gaussians/neutral.h5"),
-        template=results("template/template.h5"),
-        cameras=results("dataset/cameras.json"),
-        frames=results("frames.csv"),
-        photographs=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
-        plates=stage_plates(),
-        gaussians=expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS),
+        **photographs(EXPRESSIONS),
+        gaussians=fitted(),
         pca=results(f"components/{FINEST}/pca_all.h5"),
-        learned=learned_rig_files(),
+        learned=learned_rigs(),
     output:
         images=results("evaluation/images/unseen.csv"),
     conda:
@@ -103,14 +89,11 @@ rule evaluate_unseen:
         runtime=120,
         gpu=gpu(),
     params:
+        **photometry(),
         families=CFG.learned.families,
         level=FINEST,
         k=K,
         solve_steps=CFG.learned.solve_steps,
-        sh_degree=CFG.fitting.sh_degree,
-        rasterizer=CFG.fitting.rasterizer,
-        background=CFG.capture.background,
-        device=CFG.device,
     message:
         "Showing the rigs in expressions that nothing was learned from"
     script:
@@ -122,12 +105,7 @@ rule evaluate_unseen:
 
 use rule decompose_meshes as decompose_meshes_without with:
     input:
-        neutral=results("gaussians/neutral.h5"),
-        template=results("template/template.h5"),
-        cameras=results("dataset/cameras.json"),
-        frames=results("evaluation/folds/{fold}/frames.csv"),
-        photographs=photographs_without,
-        plates=stage_plates(),
+        **photographs(photographs_without, "evaluation/folds/{fold}/frames.csv"),
     output:
         components=results("evaluation/folds/{fold}/mesh_{algorithm}.h5"),
     message:
@@ -136,13 +114,8 @@ use rule decompose_meshes as decompose_meshes_without with:
 
 use rule learn_rig as learn_rig_without with:
     input:
-        neutral=results("gaussians/neutral.h5"),
-        template=results("template/template.h5"),
-        cameras=results("dataset/cameras.json"),
-        frames=results("evaluation/folds/{fold}/frames.csv"),
-        photographs=photographs_without,
-        plates=stage_plates(),
-        start=start_without,
+        **photographs(photographs_without, "evaluation/folds/{fold}/frames.csv"),
+        start=lambda wildcards: results(f"evaluation/folds/{wildcards.fold}/{START[wildcards.locality]}.h5"),
     output:
         components=results("evaluation/folds/{fold}/learned_{locality}.h5"),
     message:
@@ -195,11 +168,10 @@ rule compute_pca_without:
 
 rule evaluate_fold:
     input:
+        **HEAD,
         components=results("evaluation/folds/{fold}/{method}.h5"),
         frames=results("evaluation/folds/{fold}/frames.csv"),
         attributes=results(f"attributes/{FINEST}.h5"),
-        neutral=results("gaussians/neutral.h5"),
-        template=results("template/template.h5"),
         cameras=results("dataset/cameras.json"),
         photographs=results("dataset/{fold}"),
         plates=stage_plates(),
@@ -215,14 +187,11 @@ rule evaluate_fold:
         runtime=120,
         gpu=gpu(),
     params:
+        **photometry(),
         fold="{fold}",
         method="{method}",
         level=FINEST,
         solve_steps=CFG.learned.solve_steps,
-        sh_degree=CFG.fitting.sh_degree,
-        rasterizer=CFG.fitting.rasterizer,
-        background=CFG.capture.background,
-        device=CFG.device,
     message:
         "Showing {wildcards.method} in {wildcards.fold}, which it was learned without"
     script:
@@ -233,11 +202,8 @@ rule merge_folds:
     input:
         tables=every_fold("evaluation/folds/{fold}/{method}.csv"),
     output:
-        folds=report(
-            results("evaluation/folds.csv"),
-            caption="../report/folds.rst",
-            category="4 Methods",
-            labels={"content": "learned rigs without one expression, table"},
+        folds=reported(
+            "evaluation/folds.csv", "folds", "4 Methods", content="learned rigs without one expression, table"
         ),
     conda:
         "../../envs/evaluation.yaml"

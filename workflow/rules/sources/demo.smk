@@ -2,7 +2,7 @@
 
 RAW_EXTRAS = ["frame_list.txt", "tex_mean.png"]
 NOTICE = ""
-HEAD = "resources/retrieved/makehuman_head.npz"
+MAKEHUMAN = "resources/retrieved/makehuman_head.npz"
 
 from splatrig.capture.demo.expressions import load_expressions, peak_weights
 
@@ -16,7 +16,7 @@ except InputError as error:
 
 rule retrieve_head:
     output:
-        head=HEAD,
+        head=MAKEHUMAN,
         license="resources/retrieved/makehuman_LICENSE.md",
     conda:
         "../../../envs/capture.yaml"
@@ -28,7 +28,7 @@ rule retrieve_head:
 
 rule set_up_demo:
     input:
-        head=HEAD,
+        head=MAKEHUMAN,
     output:
         krt=capture_path("KRT"),
         tex_mean=capture_path("tex_mean.png"),
@@ -65,7 +65,7 @@ rule list_demo_frames:
 
 rule photograph_demo:
     input:
-        head=HEAD,
+        head=MAKEHUMAN,
         rig=rules.set_up_demo.output.rig,
     output:
         images=directory(capture_path("images/{expression}")),

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from splatrig.config.counts import curve_counts, sparse_pca_count
+from splatrig.evaluation.plan import curve_counts, sparse_pca_count
 
 
 @pytest.mark.parametrize(
