@@ -1,5 +1,6 @@
-"""Which methods an evaluation compares, at which numbers of components, and what it leaves out: all of it from the
-configuration, before anything runs.
+"""Which methods an evaluation compares, at which numbers of components, and what it leaves out.
+
+All of it follows from the configuration, before anything runs.
 """
 
 from collections.abc import Sequence
@@ -29,8 +30,9 @@ def curve_counts(k: int) -> list[int]:
 def compared(config: Config, levels: Sequence[str]) -> list[Method]:
     """Return the methods side by side; `levels`: coarsest first.
 
-    The original's four, sparse PCA, rigs learned through the rasterizer, and coarse PCA carried up. Local components are
-    those of the centers, or of all attributes with one locality; of another attribute they are made, and not compared.
+    The original's four, sparse PCA, rigs learned through the rasterizer, and coarse PCA carried up. Local components
+    are those of the centers, or of all attributes with one locality; of another attribute they are made, and not
+    compared.
     """
     finest, sldc = levels[-1], config.components.sldc
     attribute = "all" if sldc.attribute == "all" else "xyz"  # tables need centers
@@ -45,7 +47,7 @@ def compared(config: Config, levels: Sequence[str]) -> list[Method]:
 
 
 def swept(config: Config) -> list[str]:
-    """Return the methods that are learned anew for curves against k and λ, and without one expression: of the centers."""
+    """Return the methods learned anew for curves against k and λ, and without one expression: of the centers."""
     return ["pca_xyz", *(f"sldc_{support}_xyz" for support in config.components.sldc.supports.used), "mbspca_xyz"]
 
 
@@ -56,7 +58,7 @@ def sweep_counts(method: str, k: int) -> list[int]:
 
 
 def left_out_counts(method: str, k: int) -> list[int]:
-    """Return those of them at which it is also learned without one expression at a time; of sparse PCA the two largest."""
+    """Return those at which it is also learned without one expression at a time; of sparse PCA the two largest."""
     counts = sweep_counts(method, k)
     return counts[-2:] if method.startswith("mbspca_") else counts
 
