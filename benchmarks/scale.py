@@ -19,7 +19,7 @@ import yaml
 from faults import copy_project
 from harness import ROOT, Figures, machine, parsed, parser_of
 
-from splatrig.config.checks import merged
+from splatrig.config.load import merged
 
 ENTITY = "6795937"
 SUBJECTS = 13
@@ -81,11 +81,10 @@ def dry_run(folder: Path, *arguments: str) -> Graph:
 
 
 def configuration(subject: str, expressions: str | list[str]) -> dict[str, object]:
-    """Return the whole configuration of a Multiface subject: the example over the defaults."""
-    raw = yaml.safe_load((ROOT / "config.yaml").read_text())
+    """Return the configuration of a Multiface subject: the example with other expressions."""
     example = yaml.safe_load((ROOT / "docs" / "examples" / "multiface.yaml").read_text())
     chosen = {"subject": subject, "capture": {"expressions": expressions, "root": f"resources/captures/{subject}"}}
-    return merged(merged(raw, example), chosen)
+    return merged(example, chosen)
 
 
 def many_subjects(folder: Path, count: int, expressions: str | list[str]) -> Path:

@@ -1,9 +1,9 @@
 """Bad configuration ends at parse time: one sentence, exit 1, nothing written."""
 
 import shutil
-from contextlib import ExitStack
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.workflow
 
@@ -17,18 +17,44 @@ def fresh(copy_project, tmp_path_factory):
     ("key", "value", "sentence"),
     [
         ("capture.frames_per_expresion", 3, "unknown key 'frames_per_expresion'"),
-        ("components.pca.k", 400, "components.pca.k: got 400, expected at most 5, one less than there are training"),
-        ("capture.root", "resources/a{b}", "capture.root: resources/a{b} has braces, which are wildcards to Snakemake"),
-        ("capture.source", "folder", "capture.source: got folder, expected one of demo, local, multiface."),
+        (
+            "training.steps",
+            400,
+            "configuration, training: this key of an earlier version is called fitting now; rename",
+        ),
+        (
+            "capture.root",
+            "elsewhere",
+            "capture.root: got elsewhere with preset: demo, whose few steps and small pictures",
+        ),
+        ("preset", "folder", "configuration, preset: got 'folder', expected one of demo, local, multiface."),
         ("components.attributes", ["xyz", "rgb"], "components.attributes: got rgb, expected one of xyz, f_dc, f_rest"),
         ("control.families", ["pca_al"], "control.families: got pca_al, expected one of pca_xyz, pca_normal"),
-        ("capture.source", "local", "capture.root: resources/captures/tiny has no KRT and no images and no"),
     ],
 )
 def test_one_sentence_exit_1_nothing_written(fresh, key, value, sentence):
-    before = sorted(path for path in fresh.directory.rglob("*") if ".snakemake" not in path.parts)
     with fresh.changed_config(key, value):
-        done = fresh.snakemake()
+        refused(fresh, fresh.config, sentence)
+
+
+@pytest.mark.parametrize(
+    ("capture", "sentence"),
+    [
+        ("{root: resources/here}", "capture.root: resources/here has no KRT and no images and no tracked_mesh"),
+        ("{root: 'resources/a{b}'}", "capture.root: resources/a{b} has braces, which are wildcards to Snakemake"),
+        ("{root: here, source: folder}", "capture.source: got folder, expected one of demo, local, multiface."),
+    ],
+)
+def test_a_capture_that_cannot_be_is_one_sentence(fresh, tmp_path, capture, sentence):
+    config = tmp_path / "mine.yaml"
+    config.write_text(f"preset: local\nneutral: Neutral\ncapture: {capture}\n")
+    refused(fresh, config, sentence)
+
+
+def refused(fresh, config, sentence):
+    """Hold a run to one sentence, exit code 1, and no file written."""
+    before = sorted(path for path in fresh.directory.rglob("*") if ".snakemake" not in path.parts)
+    done = fresh.snakemake(config=config)
     assert done.returncode == 1
     message = done.stdout + done.stderr
     assert sentence in message
@@ -72,11 +98,12 @@ def test_a_damaged_file_is_named_and_no_output_is_left(finished, tmp_path, patte
     damaged = sorted(capture.glob(pattern.format(expression=expression)))[-1]
     damage(damaged)
     target = finished.directory / "results/damaged/dataset" / expression
-    values = {"subject": "damaged", "capture.source": "local", "capture.root": str(capture)}
-    with ExitStack() as changes:
-        for key, value in values.items():
-            changes.enter_context(finished.changed_config(key, value))
-        done = finished.snakemake(str(target.relative_to(finished.directory)))
+    config = tmp_path / "damaged.yaml"
+    raw = yaml.safe_load(finished.config.read_text(encoding="utf-8"))
+    raw |= {"preset": "local", "subject": "damaged", "neutral": "E001_Neutral_Eyes_Open"}
+    raw["capture"]["root"] = str(capture)
+    config.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    done = finished.snakemake(str(target.relative_to(finished.directory)), config=config)
     message = done.stdout + done.stderr
     assert done.returncode == 1
     assert damaged.name in message or f"{damaged.parent.name}/{damaged.name}" in message, message[-3000:]

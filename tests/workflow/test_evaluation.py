@@ -20,8 +20,6 @@ def asked(finished, tmp_path_factory):
         project.changed_config("capture.held_out.expressions", [HELD_OUT]),
         project.changed_config("learned.families", ["global"]),
         project.changed_config("control.families", ["learned_global"]),
-        project.changed_config("evaluation.ks", [1]),
-        project.changed_config("components.pca.k", 1),  # two training frames are left, one of them the neutral
         project.changed_config("rendering.components", 1),
         project.changed_config("video.family", "pca_all"),
         project.changed_config("export.family", "pca_all"),

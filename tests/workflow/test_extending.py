@@ -110,8 +110,8 @@ def test_the_added_capture_format_gives_the_data_set_of_the_same_capture(extende
 
     config = extended.directory / "folders.yaml"
     values = yaml.safe_load(extended.config.read_text(encoding="utf-8"))
-    values["subject"] = "folders"
-    values["capture"] |= {"source": "folders", "root": "resources/captures/folders"}
+    values |= {"preset": "local", "subject": "folders", "neutral": "E001_Neutral_Eyes_Open"}
+    values["capture"] |= {"source": "folders", "root": "resources/captures/folders", "color": "multiface_gamma"}
     config.write_text(yaml.safe_dump(values), encoding="utf-8")
     done = extended.snakemake("results/folders/frames.csv", "results/folders/dataset/cameras.json", config=config)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

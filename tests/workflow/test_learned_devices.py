@@ -24,7 +24,7 @@ def test_two_processes_give_the_rig_that_one_gives(finished, tmp_path):
     shutil.copytree(finished.directory, project.directory)
     found = {}
     for devices in (1, 2):
-        configured(project.config, devices=devices, batch={"frames": 2})
+        configured(project.config, devices=devices, photographs_per_step=2)
         done = project.snakemake(TARGET)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
         found[devices] = read_components(project.directory / TARGET)
@@ -40,7 +40,7 @@ def test_two_processes_give_the_rig_that_one_gives(finished, tmp_path):
 def test_fewer_gpus_than_it_asks_for_end_the_run_before_it_begins(finished, tmp_path):
     """Snakemake would give the job fewer, and say nothing."""
     config = finished.config_with("device", "cuda", tmp_path / "config.yaml")
-    configured(config, devices=4, batch={"frames": 4})
+    configured(config, devices=4, photographs_per_step=4)
     done = finished.snakemake("--dry-run", TARGET, config=config)
     assert done.returncode == 1
     said = "error: learned.devices: got 4, but jobs of this run may use 3 GPUs at a time; say so by --resources gpu=4"

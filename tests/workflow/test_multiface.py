@@ -22,18 +22,17 @@ BASE = {
         "expressions": [NEUTRAL, SMILE],
         "frames_per_expression": 2,
         "held_out": {"cameras": "every 3rd"},
+        "color": "multiface_gamma",
     },
+    "neutral": NEUTRAL,
     "demo": {"cameras": 6, "image_height": 64, "samples": 1, "frames": 2, "tracked_vertices": 300},
-    "components": {"pca": {"k": 2}, "sldc": {"k": 2}},
-    "learned": {"k": 2},
-    "rendering": {"components": 2},
 }
 
 
-def configured(project, subject, **capture):
-    """A configuration file of its own subject and source."""
+def configured(project, subject, preset, **capture):
+    """A configuration file of its own subject and preset."""
     path = project.directory / f"{subject}.yaml"
-    raw = {**BASE, "subject": subject, "capture": BASE["capture"] | capture}
+    raw = {**BASE, "preset": preset, "subject": subject, "capture": BASE["capture"] | capture}
     path.write_text(yaml.safe_dump(raw))
     return path
 
@@ -77,11 +76,9 @@ def project(tmp_path_factory, copy_project):
     root = "resources/captures/demo"
     raw = [f"{root}/{name}" for name in ("KRT", "frame_list.txt", "tex_mean.png")]
     raw += [f"{root}/images/{segment}" for segment in (NEUTRAL, SMILE)]
-    code, text = run(project, configured(project, "synthesised", root=root), *raw)
+    code, text = run(project, configured(project, "demo", "demo"), *raw)
     assert code == 0, text
-    code, text = run(
-        project, configured(project, "by_folder", source="local", root=root), "results/by_folder/frames.csv"
-    )
+    code, text = run(project, configured(project, "by_folder", "local", root=root), "results/by_folder/frames.csv")
     assert code == 0, text
     return project
 
@@ -99,7 +96,7 @@ def by_server(project, release, **capture):
     return configured(
         project,
         "by_server",
-        source="multiface",
+        "multiface",
         root="resources/captures/served",
         entity=ENTITY,
         url=release.url.rsplit("/", 1)[0],
