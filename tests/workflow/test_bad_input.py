@@ -20,12 +20,12 @@ def fresh(copy_project, tmp_path_factory):
         (
             "training.steps",
             400,
-            "configuration, training: this key of an earlier version is called fitting now; rename",
+            "configuration, training: this key of an earlier version is called fitting",
         ),
         (
             "capture.root",
             "elsewhere",
-            "capture.root: got elsewhere with preset: demo, whose few steps and small pictures",
+            "capture.root: got elsewhere with preset: demo, whose few steps",
         ),
         ("preset", "folder", "configuration, preset: got 'folder', expected one of demo, local, multiface."),
         ("components.attributes", ["xyz", "rgb"], "components.attributes: got rgb, expected one of xyz, f_dc, f_rest"),
