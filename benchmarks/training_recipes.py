@@ -1,4 +1,4 @@
-"""The parts of benchmarks/training.py that fit single frames in one process: speed, curves, variants of the original."""
+"""The parts of benchmarks/training.py that fit single frames in one process: speed, curves, variants."""
 
 import time
 from collections.abc import Callable

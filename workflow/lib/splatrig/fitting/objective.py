@@ -99,7 +99,7 @@ class Objective:
         viewmats = torch.cat([view.viewmats for view in views])
         if self.occlusion != NOTHING:
             assert self.normals is not None  # who hides Gaussians says where they face
-            keys = [(self.seed, 6, step, shot.frame, 0) for shot in shots]  # of a frame that comes twice the same is hidden
+            keys = [(self.seed, 6, step, shot.frame, 0) for shot in shots]
             shown = self.occlusion.shown(poses.means, self.normals, viewmats, keys)
             poses = poses if shown is None else replace(poses, opacities=poses.opacities * shown)
         compared = render_views(poses, views, viewmats, self.render, background)
