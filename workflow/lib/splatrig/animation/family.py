@@ -19,10 +19,10 @@ from splatrig.mesh.template import Level
 logger = logging.getLogger(__name__)
 
 DEVIATIONS = 2.0
-"""Two-sided weights are shown at plus and minus this many standard deviations: nearly as far as frames go."""
+"""Two-sided weights are shown at plus and minus this many standard deviations: far enough to see, still usual."""
 
 ANIMATION_FRAMES = 24
-"""Frames of one loop of a component: a second, as films have it."""
+"""Frames of one loop of a component: two seconds at the 12 frames per second of the animations."""
 
 ONE_SIDED = 1e-6
 """Weights count as one-sided when none on the other side is longer than this share of the largest."""

@@ -50,7 +50,7 @@ Engine: TypeAlias = "CpuEngine | TorchEngine"
 
 @dataclass(frozen=True)
 class SolverOptions:
-    """How SLDC is solved; where the published algorithm does otherwise, its value stands with the reason."""
+    """How SLDC is solved; the published algorithm's values are said where they differ."""
 
     max_iterations: int = 200
     """Of weights and components in turn: about twice what a full-size head needs from scratch."""
@@ -85,6 +85,7 @@ class SldcOptions:
     symmetric: bool = False
     """Whether components off the middle of the face come in left/right pairs."""
     solver: SolverOptions = field(default_factory=SolverOptions)
+    """How they are found."""
 
     @property
     def signed(self) -> bool:

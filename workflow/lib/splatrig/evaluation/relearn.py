@@ -38,8 +38,9 @@ class Learner:
     level: Level
     seed: int
     sldc: SldcOptions | None = None
-    """For methods of that family, with `support`; their number of components is asked for with each learning."""
+    """For methods of that family; how many components they have is said for each learning."""
     support: SupportMap | None = None
+    """For methods of that family."""
     alpha: float | None = None
     """L1 penalty of sparse PCA, for methods of that family."""
 
@@ -48,8 +49,8 @@ class Learner:
     ) -> Components:
         """Return `k` components of `method` (the name of a component file) from the `rows` of `data`.
 
-        The neutral must be among the rows. `lambda_` replaces the weight of SLDC's penalty; of its fixed
-        centres, fewer components have the first ones.
+        The neutral must be among the rows. `lambda_` replaces the weight of SLDC's penalty; of its fixed centres, fewer
+        components have the first ones.
         """
         attribute = method.rsplit("_", 1)[1]
         neutral = int(np.flatnonzero(rows == data.neutral_row)[0])
