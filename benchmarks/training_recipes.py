@@ -1,4 +1,4 @@
-"""The parts of benchmarks/training.py that fit single frames in one process: speed, curves, variants."""
+"""Parts of benchmarks/training.py that fit single frames in one process: speed, curves, variants of the original."""
 
 import time
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def held_out_of(data: FrameData) -> FrameData:
 
 def seat(bench: Bench) -> Sitting:
     """Load the strongest frame of the first expression and carry the neutral there."""
-    context, expression = bench.context(bench.training["steps"]["frame"]), bench.synthesized[0]
+    context, expression = bench.context(bench.fitting.frame_steps), bench.synthesized[0]
     data = context.load(f"{expression}/{bench.frames(expression)[-1]}")
     return Sitting(data, held_out_of(data), context, warm_gaussians(context, data.vertices, bench.neutral))
 
@@ -96,7 +96,7 @@ def part_speed(bench: Bench) -> None:
         _add_speed(figures, f"{what} ({plan.render.rasterizer})", value, peak)
 
     rate("warm", sitting.warm_start, sitting.context.plan)
-    original = bench.context(bench.training["original_steps"], "original", original_rasterizer())
+    original = bench.context(bench.fitting.original_steps, "original", original_rasterizer())
     start = first_gaussians(original, data)
     rate("original recipe in splatrig", start, original.plan)
     if original_rasterizer() == "auto":
@@ -138,7 +138,7 @@ def original_variants(start: Gaussians, plan: Plan) -> dict[str, tuple[Gaussians
 def part_variants(bench: Bench, full: int) -> None:
     """Fit one frame by every variant of the original recipe; or (`full`) by the best and the released in full."""
     figures = bench.figures
-    context = bench.context(bench.training["original_steps"], "original", "auto")
+    context = bench.context(bench.fitting.original_steps, "original", "auto")
     expression = bench.synthesized[0]
     name = bench.frames(expression)[-1]
     data = context.load(f"{expression}/{name}")
@@ -179,7 +179,7 @@ def part_curves(bench: Bench) -> None:
         value = psnr_of(result.gaussians, sitting.held_out, own)
         figures.add(f"warm frame, {steps} steps", value, "dB", f"{result.seconds:.2f} s")
     del sitting
-    context = bench.context(bench.training["steps"]["neutral"])
+    context = bench.context(bench.fitting.neutral_steps)
     data = context.load(f"{NEUTRAL}/{bench.frames(NEUTRAL)[0]}")
     held_out, start = held_out_of(data), first_gaussians(context, data)
     for steps in bench.lengths.neutral_curve:
