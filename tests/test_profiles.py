@@ -34,11 +34,13 @@ def test_groups_are_of_rules_that_there_are_and_small():
         assert "gpu=" not in RULES[rule], f"{rule} would hold a GPU for its whole group"
 
 
-def test_every_rule_with_a_script_asks_for_memory_that_grows_and_for_time():
-    for rule, body in RULES.items():
-        if "script:" in body:
-            assert re.search(r"mem_mb=memory\(", body), rule
-            assert re.search(r"runtime=\d", body), rule
+def test_every_rule_with_a_script_asks_for_memory_that_grows_and_for_time_or_takes_the_profiles():
+    asking = {rule: body for rule, body in RULES.items() if "script:" in body and "resources:" in body}
+    assert 20 < len(asking) < len(RULES)
+    for rule, body in asking.items():
+        assert re.search(r"mem_mb=memory\(", body), rule
+        assert re.search(r"runtime=\d", body), rule
+    assert "attempt" in SLURM["default-resources"]["mem_mb"] and SLURM["default-resources"]["runtime"] > 0
 
 
 def partition(resources: dict) -> str | None:
