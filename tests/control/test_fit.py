@@ -12,6 +12,7 @@ HEAD = heads.head(2)
 
 def test_times_follow_frame_numbers_and_names_that_are_none_are_counted():
     assert np.allclose(frame_times(("000102", "000105", "000111"), 90.0), [0, 1 / 30, 0.1])
+    assert np.allclose(frame_times(("frame_0001", "frame_0002", "frame_0010"), 90.0), [0, 1 / 90, 0.1])
     assert np.allclose(frame_times(("a", "b"), 10.0), [0, 0.1])
     assert np.allclose(frame_times(("5", "5"), 10.0), [0, 0.1])
 

@@ -1,5 +1,7 @@
 """Tracks from data: fitted frames, tracked meshes of segments that nothing was learned from."""
 
+import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,12 +18,22 @@ from splatrig.gaussians.gaussians import Gaussians
 from splatrig.io.errors import InputError
 from splatrig.mesh.template import Template
 
+_NUMBER = re.compile(r"\d+$")
+
+logger = logging.getLogger(__name__)
+
 
 def frame_times(frames: Sequence[str], numbers_per_second: float) -> NDArray[np.float64]:  # [T]
-    """Return the seconds of frames since the first, from their numbers; names that are none are counted."""
-    numbers = [int(frame) for frame in frames] if all(frame.isdecimal() for frame in frames) else []
+    """Return the seconds of frames since the first, from the numbers that their names end with: 0010, frame_0010.
+
+    Frames are counted instead where names end without a number, or where numbers do not rise.
+    """
+    found = [_NUMBER.search(frame) for frame in frames]
+    numbers = [int(match[0]) for match in found if match]
     if len(numbers) != len(frames) or any(np.diff(numbers) <= 0):
+        logger.warning("frames %s: their names end in no rising numbers, so each is a step of the clock", frames)
         numbers = list(range(len(frames)))
+    logger.info("frame names count %g in a second (capture.frame_numbers_per_second)", numbers_per_second)
     return (np.array(numbers, dtype=np.float64) - numbers[0]) / numbers_per_second
 
 
