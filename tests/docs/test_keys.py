@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from splatrig.config.load import FORMER
+from splatrig.config.load import FORMER, load_config
 from splatrig.config.models import Config
 from splatrig.config.section import Section
 
@@ -134,6 +134,20 @@ def test_a_page_names_keys_that_there_are(path: Path) -> None:
 def test_a_page_gives_keys_values_that_they_take(path: Path) -> None:
     wrong = {f"{key}: {value}": mistakes(key, value) for key, value in settings(path.read_text(encoding="utf-8"))}
     assert {pair: found for pair, found in wrong.items() if found} == {}
+
+
+SHOWN = [(path, block) for path in PAGES for block in re.findall(r"```yaml\n(.*?)```", path.read_text(), re.S)]
+
+
+def test_the_pages_for_newcomers_show_a_configuration() -> None:
+    assert {"README.md", "captures.md", "getting-started.md"} <= {path.name for path, _ in SHOWN}
+
+
+@pytest.mark.parametrize("block", [block for _, block in SHOWN], ids=[path.name for path, _ in SHOWN])
+def test_a_configuration_on_a_page_gets_the_defaults_of_a_real_capture(block: str) -> None:
+    config = load_config(yaml.safe_load(block), HOUSE / "presets")
+    assert config.capture.source == "local"
+    assert config.learned == Config.model_fields["learned"].default
 
 
 @pytest.mark.parametrize("path", CODE, ids=lambda path: path.relative_to(ROOT).as_posix())
