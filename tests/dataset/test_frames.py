@@ -81,7 +81,7 @@ def test_tables_come_back_with_their_zeros_and_merge_in_order(tmp_path):
 @pytest.mark.parametrize("neutrals", [0, 2])
 def test_anything_but_one_neutral_is_refused(tmp_path, neutrals):
     write_frames(tmp_path / "a.csv", [row("E001", f"{i}", i < neutrals) for i in range(3)])
-    with pytest.raises(InputError, match=f"got {neutrals} in 3 frames"):
+    with pytest.raises(InputError, match=f"got {neutrals} neutral frames in 3 frames"):
         merge_frames([tmp_path / "a.csv"])
 
 

@@ -35,6 +35,6 @@ def test_one_process_is_a_world_of_one() -> None:
 def test_processes_share_the_frames_of_a_step_evenly_or_not_at_all() -> None:
     assert [list(World(rank, 2).lanes(4)) for rank in range(2)] == [[0, 1], [2, 3]]
     with pytest.raises(
-        InputError, match=r"learned\.batch\.frames: got 3, expected a multiple of learned\.devices = 2\."
+        InputError, match=r"learned\.photographs_per_step: got 3, expected a multiple of learned\.devices = 2;"
     ):
         World(0, 2).lanes(3)

@@ -42,7 +42,7 @@ class Topology:
     pruning: Pruning
     """The way to the vertices that faces reference; its faces look outwards."""
     uv_faces: NDArray[np.int64] | None  # [T, 3]
-    """Corners of those faces into `mesh.uvs`, -1 where a face has none; None when no face has any."""
+    """Corners of those faces into the UVs of `mesh`, -1 where a face has none; None when no face has any."""
 
 
 def read_topology(files: FrameFiles) -> Topology:

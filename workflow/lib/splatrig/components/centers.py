@@ -47,7 +47,8 @@ class Centers:
             raise InputError(f"components.sldc.centers: vertex {bad[0]} does not exist, there are {vertex_count}.")
         if len(priors.fixed) > k:
             raise InputError(
-                f"components.sldc.centers: {len(priors.fixed)} fixed centres, but components.sldc.k is {k}."
+                f"components.sldc.centers: got {len(priors.fixed)} vertices, expected at most {k}, one per component; "
+                "name fewer, or raise components.k."
             )
         self.vertices = np.zeros(k, dtype=np.int64)
         """[K] vertex of each component."""

@@ -59,7 +59,7 @@ def principal_components(
     if not 1 <= k <= bound:
         raise InputError(
             f"PCA: k: expected 1 to {bound} for {frames} training frames, of which the rest shape takes one, got {k}; "
-            "lower components.pca.k."
+            "lower components.k."
         )
     root_weights = None if weights is None else _root_weights(matrix, weights)
     with threadpool_limits(limits=1):

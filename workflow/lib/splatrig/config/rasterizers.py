@@ -1,4 +1,4 @@
-"""The rasterizers that `training.rasterizer` may name; this table imports none of them.
+"""The rasterizers that `fitting.rasterizer` may name; this table imports none of them.
 
 To add one: write a module with `render(splats: Splats, views: Views) -> (images [C, H, W, 3], alphas [C, H, W, 1])`,
 differentiable with respect to the Gaussians and backgrounds, and add a row to `BACKENDS`. Without `batched` in its row
@@ -42,4 +42,4 @@ BACKENDS = {
         "CUDA build of torch, with nvcc (its licence allows research only)",
     ),
 }
-"""Name of the back end (`training.rasterizer` of the config) to what it is."""
+"""Name of the back end (`fitting.rasterizer` of the config) to what it is."""

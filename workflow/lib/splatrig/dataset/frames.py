@@ -133,7 +133,7 @@ def merge_frames(paths: Sequence[str | Path], held_out: Collection[str] = ()) ->
     neutral = [row for row in rows if row.neutral]
     if len(neutral) != 1:
         raise InputError(
-            f"frames: expected exactly one neutral frame, got {len(neutral)} in {len(rows)} frames; "
-            "capture.neutral must be one of capture.expressions."
+            f"frames: got {len(neutral)} neutral frames in {len(rows)} frames, expected exactly one; name one of "
+            "capture.expressions as neutral."
         )
     return rows

@@ -28,7 +28,8 @@ class World:
         """Return which of a step's `frames` are this process's; raise InputError where they cannot be shared evenly."""
         if frames % self.size:
             raise InputError(
-                f"learned.batch.frames: got {frames}, expected a multiple of learned.devices = {self.size}."
+                f"learned.photographs_per_step: got {frames}, expected a multiple of learned.devices = {self.size}; "
+                "change one of them."
             )
         own = frames // self.size
         return range(self.rank * own, (self.rank + 1) * own)

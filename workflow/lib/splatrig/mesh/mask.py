@@ -50,7 +50,7 @@ def nearest_vertices(vertices: NDArray[np.float64], center: int, fraction: float
     """
     if not 0 <= center < len(vertices):
         raise InputError(
-            f"mesh.mask.center_vertex: vertex {center} does not exist, the pruned tracked mesh has {len(vertices)} "
+            f"mesh.mask_center: vertex {center} does not exist, the pruned tracked mesh has {len(vertices)} "
             "vertices; give a smaller number or `auto`."
         )
     count = min(len(vertices), max(1, round(fraction * len(vertices))))

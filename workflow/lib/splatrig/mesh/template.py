@@ -98,8 +98,8 @@ def build_template(
     mask = nearest_vertices(vertices, mask_center(vertices, faces, center_vertex), fraction)
     if not len(faces_inside(faces, mask)):
         raise InputError(
-            f"mesh.mask.fraction: {fraction:g} of {len(vertices)} vertices is {mask.sum()}, between which there is no "
-            "triangle; give a larger share."
+            f"mesh.mask_fraction: {fraction:g} of {len(vertices)} vertices is {mask.sum()}, between which there is no "
+            "triangle; give a larger fraction."
         )
     levels = {LEVEL_NAMES[0]: Level(vertices, faces, identity_step(len(vertices)), mask)}
     for name in LEVEL_NAMES[1 : subdivisions + 1]:
