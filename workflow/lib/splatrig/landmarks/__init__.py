@@ -1,0 +1,1 @@
+"""Landmarks of the face: found by a network in photographs, placed in space by calibrated cameras, and what they tell."""
