@@ -1,1 +1,1 @@
-"""Landmarks of the face: found by a network in photographs, placed in space by calibrated cameras, and what they tell."""
+"""Landmarks of the face: a network finds them in photographs, cameras place them in space; and what they tell."""

@@ -33,6 +33,9 @@ _FACTORS = 2.0 ** (np.arange(-16, 17) / 4)
 """Sizes of the photographs, relative to those of the calibration, from which a search starts."""
 _SAME_SIZE, _SAME_PLACE = 0.015, 0.012
 """Photographs differ from those of the calibration when the factor does, or the shift in heights of the image."""
+_SIMPLE = (0.25, 1 / 3, 0.5, 2 / 3, 0.75, 1.0, 4 / 3, 1.5, 2.0, 3.0, 4.0)
+_NEARLY = 0.03
+"""A factor this near, as a logarithm, to a simple one is that one if all agree then, too."""
 _OFF_MM = 30.0
 """Distances beyond count no more in the search: a wrong place is as wrong as any other."""
 
@@ -145,7 +148,11 @@ def find_size(scene: Scene) -> Resized:
 
     starts = sorted((np.array([np.log(factor), 0.0, 0.0]) for factor in _FACTORS), key=cost)
     found = min((_simplex(cost, start) for start in starts[:2]), key=cost)
-    return Resized(float(np.exp(found[0])), found[1:] * height)
+    resized = Resized(float(np.exp(found[0])), found[1:] * height)
+    nearest = min(_SIMPLE, key=lambda factor: abs(np.log(factor / resized.factor)))
+    simple = Resized(nearest, np.zeros(2))
+    near = abs(np.log(nearest / resized.factor)) <= _NEARLY
+    return simple if near and nearest != 1.0 and agreement(simple.undone(scene)).holds else resized
 
 
 def _simplex(cost: Callable[[NDArray[np.float64]], float], start: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -171,8 +178,21 @@ def _disagreement(scene: Scene, samples: cKDTree) -> float:
 
 def mirrored(scene: Scene) -> Scene:
     """Return the scene with its photographs mirrored, left to right."""
+    return _mirrored_at(scene, np.full(len(scene.seen), scene.cameras.width / 2))
+
+
+def mirrored_world(scene: Scene) -> Scene:
+    """Return the scene for cameras, poses and meshes that were mirrored together, which mirrors all that cameras see.
+
+    Each camera sees mirrored at its principal point.
+    """
+    return _mirrored_at(scene, scene.cameras.Ks[:, 0, 2])
+
+
+def _mirrored_at(scene: Scene, middles: NDArray[np.float64]) -> Scene:  # [C] pixels
+    """Return the scene with what each camera sees mirrored at a column; left points become right ones."""
     seen = scene.seen[:, MIRRORED].copy()
-    seen[..., 0] = scene.cameras.width - seen[..., 0]
+    seen[..., 0] = 2 * middles[:, None] - seen[..., 0]
     return replace(scene, seen=seen)
 
 

@@ -1,4 +1,4 @@
-"""The capture is checked before anything is fitted: do photographs, calibration, tracked mesh and axes fit each other?
+"""The check of a capture before anything is fitted: photographs, calibration, tracked mesh and axes fit each other.
 
 What cannot be right is refused, by its name where it has one: photographs of another size than the calibration's,
 turned axes, another unit. What only looks odd is returned, to be said.
@@ -20,10 +20,12 @@ from splatrig.landmarks.calibration_faults import (
     camera_to_world,
     find_size,
     mirrored,
+    mirrored_world,
     opengl_axes,
 )
 from splatrig.landmarks.canonical import Similarity, similarity_to
 from splatrig.landmarks.locate import camera_weights
+from splatrig.landmarks.misplaced import Misplacement, misplacement
 from splatrig.mesh.nearest import Surface
 
 _SIZES = (0.5, 2.0)
@@ -34,8 +36,8 @@ _UNITS = {0.001: "metres", 0.01: "centimetres", 0.1: "decimetres", 1 / 25.4: "in
 """Units by what a millimetre is in them."""
 _TURNED_DEG, _TILTED_DEG = 45.0, 25.0
 """From the first angle on another axis is nearer; from the second on the head is named."""
-_ELSEWHERE_MM = 10.0
-"""A face this far from the tracked mesh is another face, or another frame's."""
+_WHOLLY = 0.93
+"""From this fraction of agreement on the calibration is not in question."""
 _LOST = 0.5
 """Below this fraction of agreement the calibration is not that of the photographs."""
 _ODD_CAMERA = 0.3
@@ -57,11 +59,17 @@ def check_scene(scene: Scene, krt: str, image_scale: float = 1.0) -> list[str]:
     if found.cameras_agree:
         similarity = similarity_to(found.located.positions, scene.canonical)
         _check_unit(similarity, f"{krt}: the face that the cameras see")
-        if found.distance_mm <= SOLID_MM:
+        off = misplacement(_face(found.located.positions), scene.surface)
+        if found.distance_mm <= SOLID_MM and not off.is_real:
             return [*check_axes(similarity), *_odd_cameras(scene, found)]
-        _check_turned_mesh(scene, found)
+        if found.distance_mm > SOLID_MM:
+            _check_turned_mesh(scene, found)
+        if found.agreeing >= _WHOLLY:
+            return [*check_axes(similarity), _elsewhere(off)]
     _check_named(scene, krt, image_scale)
-    return [_unexplained(scene, found, krt)]
+    if found.cameras_agree:
+        return [_elsewhere(off)]
+    return [_strangers(scene, found, krt)]
 
 
 def check_positions(
@@ -70,16 +78,19 @@ def check_positions(
     surface: Surface,
     where: str,
 ) -> list[str]:
-    """Return what looks odd about landmarks that a user gives; raise InputError, beginning with `where`, if they err."""
+    """Return what looks odd about landmarks that a user gives.
+
+    Raises InputError, beginning with `where`, when they are in another unit, have other axes or are elsewhere.
+    """
     there = np.isfinite(positions).all(axis=1)
     similarity = similarity_to(positions, canonical)
     _check_unit(similarity, f"{where}: the face")
     rows = [row for row in ON_SURFACE if there[row]]
     distance = float(np.median(surface.nearest(positions[rows])[1])) if rows else 0.0
-    if distance > _ELSEWHERE_MM:
+    if distance > 3 * SOLID_MM:
         raise InputError(
             f"{where}: the landmarks are {distance:.0f} mm away from the neutral's tracked mesh (median), expected "
-            f"less than {_ELSEWHERE_MM:g}; give positions in head space, millimetres, of the neutral frame."
+            f"less than {SOLID_MM:g}; give positions in head space, millimetres, of the neutral frame."
         )
     odd = [f"{where}: the landmarks are {distance:.1f} mm away from the tracked mesh (median)"]
     return [*check_axes(similarity), *(odd if distance > SOLID_MM else [])]
@@ -129,17 +140,18 @@ def _check_unit(similarity: Similarity, what: str) -> None:
 
 def _check_turned_mesh(scene: Scene, found: Agreement) -> None:
     """Raise InputError when the tracked mesh alone has other axes than the photographs say that head space has."""
-    points = found.located.positions[ON_SURFACE]
-    points = points[np.isfinite(points).all(axis=1)]
+    points = _face(found.located.positions)
     turns = [
         np.eye(3)[list(order)] * np.array(signs)[:, None]
         for order in permutations(range(3))
         for signs in product((1.0, -1.0), repeat=3)
     ]
     distances = [float(np.median(scene.surface.nearest(points @ turn.T)[1])) for turn in turns]
-    best = int(np.argmin(distances))
-    if distances[best] <= SOLID_MM:
-        raise InputError(_axes_sentence(turns[best], "turn the tracked meshes (.obj, .bin), or else the poses"))
+    for determinant in (1.0, -1.0):  # a face is nearly its own mirror image: mirrored only where no turn will do
+        rows = [row for row, turn in enumerate(turns) if np.linalg.det(turn) * determinant > 0]
+        best = min(rows, key=lambda row: distances[row])
+        if distances[best] <= SOLID_MM:
+            raise InputError(_axes_sentence(turns[best], "turn the tracked meshes (.obj, .bin), or else the poses"))
 
 
 def _axes_sentence(turn: NDArray[np.float64], advice: str) -> str:
@@ -170,6 +182,11 @@ def _check_named(scene: Scene, krt: str, image_scale: float) -> None:
         raise InputError(
             f"{krt}: the photographs are mirrored, left to right, against the calibration: mirrored back, cameras and "
             "tracked mesh agree; mirror the photographs (the subject's left is on the right of the image)."
+        )
+    if agreement(mirrored_world(scene)).holds:
+        raise InputError(
+            f"{krt}: cameras, poses and tracked meshes are mirrored against the photographs; change the sign of one "
+            "axis of the world and of head space in KRT, poses and meshes."
         )
     if agreement(camera_to_world(scene)).holds:
         raise InputError(
@@ -204,25 +221,41 @@ def _check_named(scene: Scene, krt: str, image_scale: float) -> None:
     )
 
 
-def _unexplained(scene: Scene, found: Agreement, krt: str) -> str:
-    """Return the doubt about a capture whose parts disagree in no way that has a name; raise InputError without one."""
+def _strangers(scene: Scene, found: Agreement, krt: str) -> str:
+    """Return the doubt about a calibration that contradicts the photographs in no way that has a name.
+
+    Raises InputError with it where the cameras leave none.
+    """
     witnesses = int(np.count_nonzero(camera_weights(scene.seen, scene.canonical)))
-    if not found.cameras_agree:
-        sentence = (
-            f"{krt}: only {100 * found.agreeing:.0f} % of what {witnesses} cameras see of the face agrees, expected "
-            "90 % and more: the calibration is not that of these photographs (of another subject or day, or under "
-            "other cameras' names), or the cameras did not expose at the same time"
-        )
-        if found.agreeing < _LOST and witnesses >= _WITNESSES:
-            raise InputError(f"{sentence}; give the KRT that belongs to them.")
-        return sentence
     sentence = (
-        f"tracked_mesh: the face that the cameras see is {found.distance_mm:.1f} mm away from the neutral's tracked "
-        "mesh (median), expected about 1: mesh or pose is of another frame, or mesh and KRT of different captures"
+        f"{krt}: only {100 * found.agreeing:.0f} % of what {witnesses} cameras see of the face agrees, expected "
+        "90 % and more: the calibration is not that of these photographs (of another subject or day, or under "
+        "other cameras' names), or the cameras did not expose at the same time"
     )
-    if found.distance_mm > _ELSEWHERE_MM:
+    if found.agreeing < _LOST and witnesses >= _WITNESSES:
+        raise InputError(f"{sentence}; give the KRT that belongs to them.")
+    return sentence
+
+
+def _elsewhere(off: Misplacement) -> str:
+    """Return the doubt about a tracked mesh that is not where the cameras see the face.
+
+    Raises InputError with it where the two are far apart.
+    """
+    sentence = (
+        f"tracked_mesh: the face that the cameras see is {off.before_mm:.1f} mm away from the neutral's tracked mesh "
+        f"(median, expected about 1), moved by {off.millimetres:.0f} mm and turned by {off.degrees:.0f}°: mesh or pose "
+        "is of another frame or subject, KRT is of another day, or the photographs are resized or cropped"
+    )
+    if off.before_mm > SOLID_MM:
         raise InputError(f"{sentence}; give those that belong together.")
     return sentence
+
+
+def _face(positions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return those points of [L, 3] that lie on the tracked mesh and were found."""
+    points = positions[ON_SURFACE]
+    return points[np.isfinite(points).all(axis=1)]
 
 
 def _odd_cameras(scene: Scene, found: Agreement) -> list[str]:

@@ -77,9 +77,7 @@ class _Network:
             self._interpreter: Any = Interpreter(model_path=str(path), num_threads=1)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError, OSError) as error:
-            raise InputError(
-                f"{path}: is no network that LiteRT can run ({error}); delete it and run again."
-            ) from error
+            raise InputError(f"{path}: is no network for LiteRT ({error}); delete it and run again.") from error
         self._input = self._interpreter.get_input_details()[0]
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
         self.size = int(self._input["shape"][1])
@@ -162,7 +160,7 @@ def _around(points: NDArray[np.float64]) -> _Crop:  # [468, 2]
 
 
 def _anchors() -> NDArray[np.float64]:  # [896, 2]
-    """Return the places in [0, 1]² that the detector's rows are relative to: two per cell of 16², six per cell of 8²."""
+    """Return the places in [0, 1]² that the detector's rows are relative to: two per cell of 16², six of 8²."""
     grids = []
     for cells, count in ((16, 2), (8, 6)):
         middle = (np.arange(cells) + 0.5) / cells

@@ -58,9 +58,9 @@ POINTS: tuple[int, ...] = tuple(sorted(point for points in REGIONS.values() for 
 REGION_OF: Mapping[int, str] = MappingProxyType({point: name for name, points in REGIONS.items() for point in points})
 """Point to the name of its region."""
 
-MIRRORED: NDArray[np.int64] = np.array(
-    [POINTS.index(dict(_PAIRS).get(point, dict((b, a) for a, b in _PAIRS).get(point, point))) for point in POINTS]
-)
+_OTHER_SIDE = dict([*_PAIRS, *((left, right) for right, left in _PAIRS)])
+
+MIRRORED: NDArray[np.int64] = np.array([POINTS.index(_OTHER_SIDE.get(point, point)) for point in POINTS])
 """Row of the point on the other side [L]; a point of the middle is its own."""
 
 
