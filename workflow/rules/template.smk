@@ -5,6 +5,7 @@ rule template:
     input:
         dataset=results(f"dataset/{CFG.capture.neutral}"),
         frames=results(f"frames/{CFG.capture.neutral}.csv"),
+        landmarks=results("landmarks/landmarks.csv"),
     output:
         template=results("template/template.h5"),
         mask=results("template/mask.npz"),

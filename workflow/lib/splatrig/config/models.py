@@ -86,6 +86,8 @@ class CaptureConfig:
     neutral: str
     cameras: str | list[str]
     image_scale: float
+    landmarks: str | None
+    """A table of the neutral's landmarks to take instead of finding them."""
     color: ColorCorrection
     background: Background
     plate: PlateConfig

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from splatrig.io.errors import InputError
 from splatrig.io.files import absent, atomic_path
-from splatrig.landmarks.points import POINTS, REGION_OF
+from splatrig.landmarks.points import NOSE_TIP, POINTS, REGION_OF, rows_of
 from splatrig.landmarks.triangulate import Triangulated
+from splatrig.mesh.marks import FaceMarks
 from splatrig.mesh.nearest import Places, Surface
 
 COLUMNS = ("point", "region", "x", "y", "z", "triangle", "a", "b", "c", "cameras", "error")
@@ -48,6 +49,24 @@ class Landmarks:
         if not self.found[row]:
             return None
         return int(Places(self.triangles[[row]], self.barycentric[[row]]).nearest_vertices(faces)[0])
+
+    def marks(self, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> FaceMarks | None:
+        """Return where the features of the face are; None where a feature was not found.
+
+        The tip of the nose is the vertex nearest to its point: in front of it the network sees it, as a rule.
+        """
+        tip = self.vertex(NOSE_TIP, faces)
+        places = [self.positions[rows][self.found[rows]] for rows in map(rows_of, ("left eye", "right eye", "lips"))]
+        if tip is None or not all(len(place) for place in places):
+            return None
+        return FaceMarks(vertices[tip], *(place.mean(axis=0) for place in places))
+
+
+def no_landmarks() -> Landmarks:
+    """Return landmarks of which none was found."""
+    nowhere = np.full((len(POINTS), 3), np.nan)
+    none = np.zeros(len(POINTS), dtype=np.int64)
+    return Landmarks(nowhere, none - 1, nowhere, none, nowhere[:, 0])
 
 
 def attach(
