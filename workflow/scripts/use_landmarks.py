@@ -12,6 +12,6 @@ from splatrig.landmarks.table import attach, read_positions, write_landmarks
 inputs, output = snakemake.input, snakemake.output
 neutral = Neutral.open(inputs.cameras, inputs.frames, snakemake.params.neutral)
 positions = read_positions(inputs.own)
-given = np.isfinite(positions[:, 0])
-write_landmarks(output.landmarks, attach(positions, neutral.surface, 0 * given, np.where(given, np.nan, np.nan)))
+nothing = np.zeros(len(positions))
+write_landmarks(output.landmarks, attach(positions, neutral.surface, nothing.astype(int), nothing + np.nan))
 draw_landmarks(output.picture, neutral.frame, neutral.seen(positions), positions, read_canonical(inputs.canonical))

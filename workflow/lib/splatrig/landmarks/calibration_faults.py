@@ -158,8 +158,13 @@ def find_size(scene: Scene) -> Resized:
 def _simplex(cost: Callable[[NDArray[np.float64]], float], start: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the values near `start` [3] of the least cost."""
     corners = start + np.vstack([np.zeros(3), np.diag([0.08, 0.06, 0.06])])
-    options = {"initial_simplex": corners, "xatol": 1e-3, "fatol": 1e-4, "maxfev": 120}
-    return np.asarray(minimize(cost, start, method="Nelder-Mead", options=options).x)
+    found = minimize(
+        cost,
+        start,
+        method="Nelder-Mead",
+        options={"initial_simplex": corners, "xatol": 1e-3, "fatol": 1e-4, "maxfev": 120},
+    )
+    return np.asarray(found.x)
 
 
 def _disagreement(scene: Scene, samples: cKDTree) -> float:
@@ -198,7 +203,8 @@ def _mirrored_at(scene: Scene, middles: NDArray[np.float64]) -> Scene:  # [C] pi
 
 def camera_to_world(scene: Scene) -> Scene:
     """Return the scene for a calibration whose extrinsics go from camera to world."""
-    return replace(scene, cameras=replace(scene.cameras, viewmats=np.linalg.inv(scene.cameras.viewmats)))
+    inverted = np.linalg.inv(scene.cameras.viewmats).astype(np.float64)
+    return replace(scene, cameras=replace(scene.cameras, viewmats=inverted))
 
 
 def opengl_axes(scene: Scene) -> Scene:

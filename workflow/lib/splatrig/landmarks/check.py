@@ -82,11 +82,11 @@ def check_positions(
 
     Raises InputError, beginning with `where`, when they are in another unit, have other axes or are elsewhere.
     """
-    there = np.isfinite(positions).all(axis=1)
+    there = np.asarray(np.isfinite(positions).all(axis=1))
     similarity = similarity_to(positions, canonical)
     _check_unit(similarity, f"{where}: the face")
-    rows = [row for row in ON_SURFACE if there[row]]
-    distance = float(np.median(surface.nearest(positions[rows])[1])) if rows else 0.0
+    rows = ON_SURFACE[there[ON_SURFACE]]
+    distance = float(np.median(surface.nearest(positions[rows])[1])) if len(rows) else 0.0
     if distance > 3 * SOLID_MM:
         raise InputError(
             f"{where}: the landmarks are {distance:.0f} mm away from the neutral's tracked mesh (median), expected "

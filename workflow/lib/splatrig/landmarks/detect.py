@@ -31,4 +31,4 @@ def detect(frame: Frame, finder: FaceFinder) -> NDArray[np.float64]:  # [C, L, 2
 
 def faces_seen(seen: NDArray[np.float64]) -> int:
     """Return how many cameras see a face, of the points [C, L, 2]."""
-    return int(np.isfinite(seen).all(axis=2).any(axis=1).sum())
+    return int(np.count_nonzero(np.isfinite(seen).all(axis=(1, 2))))

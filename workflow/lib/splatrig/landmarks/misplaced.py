@@ -47,7 +47,9 @@ def misplacement(points: NDArray[np.float64], surface: Surface) -> Misplacement:
         return surface.nearest(turned + middle + motion[3:])[1]
 
     start = np.zeros(6)
-    found = least_squares(distances, start, loss="soft_l1", diff_step=1e-3, x_scale=1.0, max_nfev=_EVALUATIONS).x
+    found = least_squares(
+        distances, start, loss="soft_l1", diff_step=np.full(6, 1e-3), x_scale=1.0, max_nfev=_EVALUATIONS
+    ).x
     return Misplacement(
         millimetres=float(np.linalg.norm(found[3:])),
         degrees=float(np.degrees(np.linalg.norm(found[:3] / 10.0))),

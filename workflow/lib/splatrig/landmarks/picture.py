@@ -40,9 +40,10 @@ def draw_landmarks(
         axes = figure.add_subplot(1, len(shown), place)
         axes.imshow(read_photograph(frame.photograph(row), frame.cameras.width, frame.cameras.height)[..., :3],
                     extent=(0, frame.cameras.width, frame.cameras.height, 0))  # fmt: skip
-        axes.scatter(*seen[row].T, s=9, facecolors="none", edgecolors="white", linewidths=0.4)
+        axes.scatter(seen[row, :, 0], seen[row, :, 1], s=9, facecolors="none", edgecolors="white", linewidths=0.4)
         for region in REGIONS:
-            axes.scatter(*projected[row, rows_of(region)].T, s=3, label=region)
+            x, y = projected[row, rows_of(region)].T
+            axes.scatter(x, y, s=3, label=region)
         low, high = np.nanmin(seen[row], axis=0), np.nanmax(seen[row], axis=0)
         margin = _MARGIN * (high - low)
         axes.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(high[1] + margin[1], low[1] - margin[1]))
