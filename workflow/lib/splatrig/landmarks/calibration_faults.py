@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.spatial import cKDTree
 
 from splatrig.dataset.cameras import Cameras
-from splatrig.landmarks.locate import TOLERANCE, camera_weights, locate
+from splatrig.landmarks.locate import camera_weights, locate, tolerance_px
 from splatrig.landmarks.points import MIRRORED, rows_of
 from splatrig.landmarks.triangulate import Triangulated
 from splatrig.mesh.nearest import Surface
@@ -173,7 +173,7 @@ def _disagreement(scene: Scene, samples: cKDTree) -> float:
     Smooth where they nearly agree.
     """
     located = locate(scene.cameras.in_head_space(scene.head_to_world), scene.seen, scene.canonical)
-    wide = TOLERANCE * scene.cameras.height
+    wide = tolerance_px(scene.cameras.height)
     errors = np.nan_to_num(located.errors, nan=2 * wide) / wide
     there = np.isfinite(located.positions[:, 0])
     distances = np.full(len(there), _OFF_MM)

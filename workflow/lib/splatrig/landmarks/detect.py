@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from splatrig.dataset.dataset import Frame
 from splatrig.dataset.decoding import read_photograph
+from splatrig.landmarks.locate import faces_seen
 from splatrig.landmarks.network import FaceFinder
 from splatrig.landmarks.points import POINTS
 
@@ -27,8 +28,3 @@ def detect(frame: Frame, finder: FaceFinder) -> NDArray[np.float64]:  # [C, L, 2
             seen[camera] = points[list(POINTS)]
     logger.info("%s: a face in %d of %d photographs", frame.name, faces_seen(seen), int((~cameras.held_out).sum()))
     return seen
-
-
-def faces_seen(seen: NDArray[np.float64]) -> int:
-    """Return how many cameras see a face, of the points [C, L, 2]."""
-    return int(np.count_nonzero(np.isfinite(seen).all(axis=(1, 2))))

@@ -6,13 +6,23 @@ from numpy.typing import NDArray
 from splatrig.dataset.cameras import Cameras
 from splatrig.landmarks.triangulate import Triangulated, projections, triangulate
 
-TOLERANCE = 0.008
-"""How far cameras that agree on a point may see it from where it is projected, in heights of the image."""
+_TOLERANCE, _TOLERANCE_PX = 0.008, 1.0
+"""How far cameras that agree on a point may see it from where it is projected: heights of the image, pixels at least."""
 
 _ASIDE, _FACING = 0.55, 0.85
 """Cosines of the angle to the direction of the face: cameras below the first are not asked, above the second wholly."""
 _ENOUGH = 3
 """With fewer cameras that look into the face, all are asked."""
+
+
+def tolerance_px(height: int) -> float:
+    """Return how far, in images of a height, cameras that agree on a point may see it from where it is projected."""
+    return max(_TOLERANCE * height, _TOLERANCE_PX)
+
+
+def faces_seen(seen: NDArray[np.float64]) -> int:
+    """Return how many cameras see a face, of the points [C, L, 2]."""
+    return int(np.count_nonzero(np.isfinite(seen).all(axis=(1, 2))))
 
 
 def facing_cosines(
@@ -50,4 +60,4 @@ def locate(
 ) -> Triangulated:
     """Return the points in head space."""
     weights = np.repeat(camera_weights(seen, canonical)[:, None], seen.shape[1], axis=1)
-    return triangulate(projections(cameras), seen, TOLERANCE * cameras.height, weights)
+    return triangulate(projections(cameras), seen, tolerance_px(cameras.height), weights)

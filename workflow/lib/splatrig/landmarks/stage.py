@@ -14,7 +14,7 @@ from splatrig.dataset.pose import read_pose
 from splatrig.io.files import write_text
 from splatrig.landmarks.calibration_faults import AGREEING, Agreement, Scene, agreement
 from splatrig.landmarks.check import check_scene, off_center
-from splatrig.landmarks.detect import faces_seen
+from splatrig.landmarks.locate import faces_seen
 from splatrig.landmarks.points import POINTS
 from splatrig.landmarks.table import Landmarks, attach_located, no_landmarks
 from splatrig.landmarks.triangulate import project, projections
