@@ -38,6 +38,8 @@ _TURNED_DEG, _TILTED_DEG = 45.0, 25.0
 """From the first angle on another axis is nearer; from the second on the head is named."""
 _WHOLLY = 0.93
 """From this fraction of agreement on the calibration is not in question."""
+_SHARPER = 0.8
+"""The right size of photographs leaves at most this fraction of the error of reprojection."""
 _LOST = 0.5
 """Below this fraction of agreement the calibration is not that of the photographs."""
 _ODD_CAMERA = 0.3
@@ -65,8 +67,11 @@ def check_scene(scene: Scene, krt: str, image_scale: float = 1.0) -> list[str]:
         if found.distance_mm > SOLID_MM:
             _check_turned_mesh(scene, found)
         if found.agreeing >= _WHOLLY:
+            if found.distance_mm > SOLID_MM:
+                _check_size(scene, found, krt, image_scale)
             return [*check_axes(similarity), _elsewhere(off)]
-    _check_named(scene, krt, image_scale)
+    _check_named(scene, krt)
+    _check_size(scene, found, krt, image_scale)
     if found.cameras_agree:
         return [_elsewhere(off)]
     return [_strangers(scene, found, krt)]
@@ -176,7 +181,7 @@ def _angle_deg(turn: NDArray[np.float64]) -> float:
     return float(np.degrees(np.arccos(np.clip(min(cosines), -1.0, 1.0))))
 
 
-def _check_named(scene: Scene, krt: str, image_scale: float) -> None:
+def _check_named(scene: Scene, krt: str) -> None:
     """Raise InputError with the name of the fault under whose hypothesis all agree; return if there is none."""
     if agreement(mirrored(scene)).holds:
         raise InputError(
@@ -198,9 +203,19 @@ def _check_named(scene: Scene, krt: str, image_scale: float) -> None:
             f"{krt}: the cameras look along -z with y up (OpenGL), expected OpenCV's axes (x right, y down, z forward):"
             " turned, cameras and tracked mesh agree; change the sign of the last two rows of the extrinsics."
         )
+
+
+def _check_size(scene: Scene, found: Agreement, krt: str, image_scale: float) -> None:
+    """Raise InputError when the photographs are resized or cropped: when all agree once that is undone.
+
+    Where the cameras agree without that, a mesh that is elsewhere could be the cause, too: then it must make them agree
+    better.
+    """
     size = find_size(scene)
     height = scene.cameras.height
-    if not (size.differs(height) and agreement(size.undone(scene)).holds):
+    undone = agreement(size.undone(scene))
+    better = found.agreeing < _WHOLLY or undone.error < _SHARPER * found.error
+    if not (size.differs(height) and undone.holds and better):
         return
     camera = int(camera_weights(scene.seen, scene.canonical).argmax())
     cameras = scene.cameras
