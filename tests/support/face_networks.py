@@ -14,7 +14,8 @@ DETECTOR, MESH = FOLDER / "face_detection_short_range.tflite", FOLDER / "face_la
 
 
 @cache
-def _missing() -> str | None:
+def networks_missing() -> str | None:
+    """Return why the networks cannot be had, after trying to retrieve them, or None."""
     if not (DETECTOR.is_file() and MESH.is_file()):
         try:
             retrieve_face_networks(DETECTOR, MESH, FOLDER / "mediapipe_LICENSE.txt")
@@ -25,7 +26,7 @@ def _missing() -> str | None:
 
 def face_finder() -> FaceFinder:
     """Return the networks; skip the test, saying why, when they cannot be had."""
-    reason = _missing()
+    reason = networks_missing()
     if reason is not None:
         pytest.skip(reason)
     return FaceFinder(DETECTOR, MESH)
