@@ -38,6 +38,7 @@ onerror:
 include: "workflow/rules/common.smk"
 include: f"workflow/rules/sources/{CFG.capture.source}.smk"
 include: "workflow/rules/capture.smk"
+include: "workflow/rules/landmarks.smk"
 include: "workflow/rules/fitting.smk"
 include: "workflow/rules/components.smk"
 include: "workflow/rules/learned.smk"

@@ -36,6 +36,7 @@ RANGES = {
     "%": (0, 100),
     "correlation": (0, 1 + 1e-6),
     "SSIM": (0, 1),
+    "mm": (0, 1e3),
     "rad": (0, math.pi / 2),
     "of 255": (0, 255),
     "times": (1e-6, 1e6),
@@ -82,6 +83,13 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
         "cameras: photographs, 5: psnr": PHOTOGRAPHIC_DB,
         "scaling: Gaussians, 930: ms per step": (0, 6e5),
     },
+    "landmarks.py": {
+        "first: error of reprojection": (0, 0.4),
+        "first: distance to the tracked mesh": (0, 3),
+        "the demo's photographs: seconds": (0, 600),
+        "faults named": (1, 1),
+        "false alarms": (0, 0),
+    },
     "rasterizer.py": {
         "tile pairs per Gaussian": (0.2, 20),
         "block visits per Gaussian": (0.5, 400),
@@ -118,6 +126,7 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
 """Figures that each script must have, by a part of their name, and what is plausible for each that has it."""
 
 NEEDS = {
+    "landmarks.py": "the networks that find faces|the package ai_edge_litert|the demo's head",
     "viewer.py": "the package viser",
     "web_head.py": "Chromium|the package playwright|the renderer of the web head",
     "web_head_gpu.py": "Chromium|the renderer of the web head",

@@ -54,9 +54,16 @@ def test_the_citation_has_the_version_of_the_library():
     assert (citation["version"], citation["license"]) == (splatrig.__version__, PROJECT["license"])
 
 
+def pins_of(env: Path) -> list[str]:
+    """Return `name=version` of all packages of an environment, those that pip installs there included."""
+    entries = yaml.safe_load(env.read_text())["dependencies"]
+    by_pip = [pin for entry in entries if isinstance(entry, dict) for pin in entry["pip"]]
+    return [entry for entry in entries if isinstance(entry, str)] + [pin.replace("==", "=") for pin in by_pip]
+
+
 @pytest.mark.parametrize("env", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda path: path.stem)
 def test_conda_environments_agree_with_the_constraints(env):
-    dependencies = yaml.safe_load(env.read_text())["dependencies"]
+    dependencies = pins_of(env)
     assert dependencies[0].startswith("python=3.")
     for dependency in dependencies[1:]:
         name, version = dependency.split("=")
@@ -94,7 +101,7 @@ def imports(path: Path) -> set[str]:
 
 
 def packages_of(environment: str) -> set[str]:
-    dependencies = yaml.safe_load((ROOT / "envs" / f"{environment}.yaml").read_text())["dependencies"]
+    dependencies = pins_of(ROOT / "envs" / f"{environment}.yaml")
     return {dependency.split("=")[0].replace("-", "_") for dependency in dependencies}
 
 

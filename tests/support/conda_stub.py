@@ -2,7 +2,8 @@
 
 Each package that an environment pins exists in a local channel with exactly that version, so a pin that two
 environments spell differently, or one that cannot be solved, fails as it would with conda. The package `python` is a
-script that notes which environment it runs in and hands on to this interpreter, which has the real packages.
+script that notes which environment it runs in and hands on to this interpreter, which has the real packages. What an
+environment has from pip is left out.
 """
 
 import asyncio
@@ -44,7 +45,7 @@ def install(folder: Path, environments: list[Path]) -> Path:
     (channel / "noarch").mkdir(parents=True)
     (channel / "linux-64").mkdir()
     python = _PYTHON.format(record=folder / "record", python=sys.executable)
-    pins = {pin for path in environments for pin in yaml.safe_load(path.read_text())["dependencies"]}
+    pins = {pin for path in environments for pin in _pins(yaml.safe_load(path.read_text()))}
     for pin in sorted(pins):
         name, pinned = pin.split("=")
         if name == "python":
@@ -60,6 +61,11 @@ def install(folder: Path, environments: list[Path]) -> Path:
     command.chmod(0o755)
     (bin_folder / "activate").write_text('export CONDA_PREFIX="$1" PATH="$1/bin:$PATH"\n')
     return bin_folder
+
+
+def _pins(environment: dict[str, list]) -> list[str]:
+    """Return what conda is to install."""
+    return [pin for pin in environment["dependencies"] if isinstance(pin, str)]
 
 
 def _package(channel: Path, name: str, version: str, files: dict[str, str]) -> None:
@@ -102,7 +108,7 @@ async def _create(folder: Path, specification: str, prefix: str) -> None:
     if wanted["channels"] != ["conda-forge"]:
         raise SystemExit(f"{specification}: expected the channel conda-forge alone, got {wanted['channels']}")
     channel = rattler.Channel((folder / "channel").resolve().as_uri())
-    records = await rattler.solve([channel], wanted["dependencies"], platforms=["noarch", "linux-64"])
+    records = await rattler.solve([channel], _pins(wanted), platforms=["noarch", "linux-64"])
     await rattler.install(records, prefix, show_progress=False, cache_dir=str(folder / "packages"))
 
 

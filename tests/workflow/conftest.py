@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from support.face_networks import networks_missing
 from support.web_renderer import renderer_missing
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -111,10 +112,11 @@ class Project:
 def _copy_project(directory: Path, cache: Path | None = None) -> Project:
     """Copy the sources (and what was retrieved from the network) into `directory`."""
     missing = renderer_missing()  # else it is there to be copied
+    networks_missing()
     directory.mkdir(parents=True, exist_ok=True)
     for name in ("Snakefile", "config.yaml"):
         shutil.copy2(ROOT / name, directory / name)
-    for name in ("workflow", "envs", "profiles", "resources/expressions"):
+    for name in ("workflow", "envs", "profiles", "resources/expressions", "resources/landmarks"):
         shutil.copytree(ROOT / name, directory / name)
     retrieved = ROOT / "resources" / "retrieved"
     if retrieved.is_dir():

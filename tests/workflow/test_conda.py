@@ -19,6 +19,7 @@ pytestmark = [
 ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
 FAMILY_OF_RULE = {
     "list_frames": "capture",
+    "find_landmarks": "landmarks",
     "fit_expression": "training",
     "compute_pca": "components",
     "evaluate_fit": "evaluation",
@@ -28,6 +29,7 @@ FAMILY_OF_RULE = {
 """A rule of each environment; its script has its name."""
 OUTPUTS = (
     "frames.csv",
+    "landmarks/landmarks.csv",
     "gaussians/E012_Jaw_Open_Huge_Smile.h5",
     "components/base/pca_all.h5",
     "evaluation/fit.csv",

@@ -114,6 +114,7 @@ rule build_template:
     input:
         dataset=results(f"dataset/{CFG.neutral}"),
         frames=results(f"frames/{CFG.neutral}.csv"),
+        landmarks=results("landmarks/landmarks.csv"),
     output:
         template=results("template/template.h5"),
         mask=results("template/mask.npz"),

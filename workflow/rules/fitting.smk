@@ -8,6 +8,7 @@ rule fit_neutral:
         frames=results(f"frames/{CFG.neutral}.csv"),
         photographs=results(f"dataset/{CFG.neutral}"),
         plates=stage_plates(),
+        check=ancient(results("landmarks/check.json")),  # waits for it, and is not made anew by it
     output:
         gaussians=results("gaussians/neutral.h5"),
         picture=reported("renders/fit/neutral.png", "fitted_frames", "2 Fits", expression="neutral"),

@@ -24,6 +24,9 @@ SPACE_TOLERANCE_MM = 0.1
 _SIZES_MM = (50.0, 5000.0)
 """Diagonals of what may be a tracked head: in metres or centimetres it is less."""
 
+_HEAD_MM = (150.0, 800.0)
+"""Diagonals of heads, with or without neck and shoulders."""
+
 _TRIMMING_ROUNDS = 5
 """Of fitting a rigid motion and keeping the half of the vertices that it fits best."""
 
@@ -177,8 +180,16 @@ def _check_size(path: Path, vertices: NDArray[np.float64]) -> None:
     if not _SIZES_MM[0] <= size <= _SIZES_MM[1]:
         raise InputError(
             f"{path}: the tracked mesh is {size:.3g} mm from corner to corner, expected {_SIZES_MM[0]:g} to "
-            f"{_SIZES_MM[1]:g}; meshes, .bin files, poses and KRT must be in millimetres."
+            f"{_SIZES_MM[1]:g}{_guessed_unit(size)}; meshes, .bin files, poses and KRT must be in millimetres."
         )
+
+
+def _guessed_unit(size: float) -> str:
+    """Return the words for the unit in which a head of this size would be one, or ""."""
+    for name, factor in (("metres", 1000.0), ("centimetres", 10.0)):
+        if _HEAD_MM[0] <= factor * size <= _HEAD_MM[1]:
+            return f" (it looks like {name})"
+    return ""
 
 
 def read_positions(path: Path, vertex_count: int) -> NDArray[np.float64]:
@@ -209,6 +220,14 @@ def space_by_check(
     world_error = float(np.abs(positions - to_world(head, pose)).max())
     head_error = float(np.abs(positions - head).max())
     if world_error > SPACE_TOLERANCE_MM < head_error:
+        for axis in range(3):
+            mirrored = head * np.where(np.arange(3) == axis, -1.0, 1.0)
+            errors = [np.abs(positions - place).max() for place in (to_world(mirrored, pose), mirrored)]
+            if min(errors) <= SPACE_TOLERANCE_MM:
+                raise InputError(
+                    f"{path}: the .bin is mirrored against the OBJ, expected obj = R·bin + t or obj = bin; change the "
+                    f"sign of its {'xyz'[axis]} in all .bin files."
+                )
         raise InputError(
             f"{path}: the OBJ fits neither R·bin + t (off by {world_error:.3g} mm) nor bin (off by {head_error:.3g} "
             f"mm), expected one of them within {SPACE_TOLERANCE_MM} mm; .obj, .bin and _transform.txt are of different "

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from splatrig.components.component_file import Components
 from splatrig.components.units import Units, cosines
+from splatrig.mesh.marks import FaceMarks
 from splatrig.mesh.mask import nose_tip
 from splatrig.mesh.normals import face_normals
 from splatrig.mesh.template import Level
@@ -19,6 +20,9 @@ REGIONS = ("forehead", "brow", "eye", "temple", "nose", "cheek", "mouth", "jaw",
 
 WIDE = 0.4
 """A component whose motion spreads evenly over more than this share of the surface moves the whole head."""
+
+EYES_APART, EYES_ABOVE, MOUTH_BELOW = 0.883, 0.511, 0.465
+"""Where the demo head, on which the bounds of regions were set, has its eyes and mouth, in those units."""
 
 ALONE, TOGETHER = 0.5, 0.6
 """A region names a component when it holds this share of the motion; two name it when they hold that share."""
@@ -37,14 +41,11 @@ def face_regions(level: Level) -> NDArray[np.int64]:
     """Return the index [V] into REGIONS of every vertex of a head in head space (y up, nose towards +z).
 
     Bounds are in units of half the width of the face mask, from the tip of the nose. They were set on a human head of
-    average proportions (pupils 0.5 above, mouth 0.45 below), for names and for nothing else.
+    average proportions (pupils 0.5 above, mouth 0.45 below), for names and for nothing else. Where the level has marks,
+    heights are stretched so that its eyes and mouth are there, and its eyes' distance gives the unit.
     """
-    tip = level.vertices[nose_tip(level.vertices, level.faces)]
-    face = level.vertices[level.mask] if level.mask.any() else level.vertices
-    low, high = face.min(axis=0), face.max(axis=0)
-    unit = max(0.5 * float(high[0] - low[0]), 1e-9)
-    x = np.abs(level.vertices[:, 0] - 0.5 * (low[0] + high[0])) / unit
-    y, z = ((level.vertices[:, axis] - tip[axis]) / unit for axis in (1, 2))
+    x, y, z = (_by_mask(level) if level.marks is None else _by_marks(level.vertices, level.marks)).T
+    x = np.abs(x)
     cases = [
         ("neck", y <= -1.15),
         ("back of the head", z <= -1.35),
@@ -64,6 +65,26 @@ def face_regions(level: Level) -> NDArray[np.int64]:
     )
 
 
+def _by_mask(level: Level) -> NDArray[np.float64]:  # [V, 3]
+    """Return the vertices in units of half the width of the face mask, from its middle and the tip of the nose."""
+    tip = level.vertices[nose_tip(level.vertices, level.faces)]
+    face = level.vertices[level.mask] if level.mask.any() else level.vertices
+    low, high = face.min(axis=0), face.max(axis=0)
+    unit = max(0.5 * float(high[0] - low[0]), 1e-9)
+    return (level.vertices - [0.5 * (low[0] + high[0]), tip[1], tip[2]]) / unit
+
+
+def _by_marks(vertices: NDArray[np.float64], marks: FaceMarks) -> NDArray[np.float64]:  # [V, 3] both
+    """Return the vertices in the units of a head of average proportions, from the middle and the tip of the nose."""
+    eyes = 0.5 * (marks.left_eye + marks.right_eye)
+    unit = max(float(np.linalg.norm(marks.left_eye - marks.right_eye)), 1e-9) / EYES_APART
+    placed = (vertices - [eyes[0], *marks.nose_tip[1:]]) / unit
+    above, below = eyes[1] - marks.nose_tip[1], marks.nose_tip[1] - marks.mouth[1]
+    up, down = EYES_ABOVE / max(above / unit, 0.1), MOUTH_BELOW / max(below / unit, 0.1)
+    placed[:, 1] *= np.where(placed[:, 1] > 0, up, down)
+    return placed
+
+
 def motion(components: Components) -> NDArray[np.float64]:
     """Return how much [K, N] a unit weight changes each Gaussian: squared millimetres where positions change.
 
@@ -77,8 +98,9 @@ def place_names(moved: NDArray[np.float64], level: Level) -> list[str]:
     """Return `region side` of each row of `moved` [K, V]: the regions and the side that hold most of it."""
     regions = face_regions(level)
     areas = _vertex_areas(level)
-    middle = level.vertices[nose_tip(level.vertices, level.faces), 0]
-    side = np.sign(level.vertices[:, 0] - middle)  # +x is the head's own left
+    marks = level.marks
+    tip = level.vertices[nose_tip(level.vertices, level.faces)] if marks is None else marks.nose_tip
+    side = np.sign(level.vertices[:, 0] - tip[0])  # +x is the head's own left
     return [_place(row, areas, regions, side) for row in moved]
 
 

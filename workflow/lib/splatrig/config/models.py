@@ -110,6 +110,8 @@ class Capture(Section):
     """Cameras to use, by name."""
     image_scale: Fraction = 1.0
     """Factor by which photographs are shrunk, by area averages, before anything else."""
+    landmarks: str | None = None
+    """A table of the landmarks of the neutral's face, to use instead of finding them in its photographs."""
     color: ColorCorrection | None = None
     """Color correction of the photographs."""
     background: Background = "silhouette"

@@ -25,7 +25,13 @@ SKEW_TOLERANCE = 1e-2
 
 def check_rotation(matrix: NDArray[np.float64], where: str) -> None:
     """Raise InputError beginning with `where` unless `matrix` [3, 3] is a rotation."""
-    if np.abs(matrix @ matrix.T - np.eye(3)).max() > _ROTATION_TOLERANCE or np.linalg.det(matrix) < 0:
+    is_orthonormal = bool(np.abs(matrix @ matrix.T - np.eye(3)).max() <= _ROTATION_TOLERANCE)
+    if is_orthonormal and np.linalg.det(matrix) < 0:
+        raise InputError(
+            f"{where}: it mirrors (determinant -1), expected a rotation in the first 3 columns (determinant 1), got "
+            f"{matrix.tolist()}; change the sign of one axis, of the positions in that space too."
+        )
+    if not is_orthonormal:
         raise InputError(
             f"{where}: expected a rotation in the first 3 columns (R Rᵀ = 1, determinant 1), got {matrix.tolist()}; "
             "take scale, shear or mirroring off it."

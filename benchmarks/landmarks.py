@@ -1,0 +1,242 @@
+"""Landmarks and the check of captures: `python benchmarks/landmarks.py`.
+
+Both of the demo's people are photographed at rest, the first one also in four expressions. Measured are the error of
+reprojection, the distance to the tracked mesh, the seconds of finding landmarks (decoding included) in these
+photographs and in 38 enlarged to 1334×2048, nine faults of captures and more (tests/support/capture_faults.py), which
+must be refused or named, and what must pass without a word.
+"""
+
+import argparse
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import yaml
+from harness import ROOT, Figures, demo_head, machine, missing, need_package, parsed, parser_of
+from PIL import Image
+from splatrig.capture.demo.synthesise import write_rig, write_segment
+
+from splatrig.capture.demo.expressions import peak_weights
+from splatrig.config.models import DemoConfig
+from splatrig.dataset.dataset import Dataset, Frame
+from splatrig.io.errors import InputError
+from splatrig.landmarks.canonical import read_canonical
+from splatrig.landmarks.detect import detect
+from splatrig.landmarks.locate import locate
+from splatrig.landmarks.network import FaceFinder
+from splatrig.landmarks.retrieve import retrieve_face_networks
+from splatrig.landmarks.table import attach_located
+from splatrig.mesh.nearest import Surface
+from splatrig.mesh.obj import read_obj
+from support.capture_faults import (
+    FAULTS,
+    KRT_OF_ANOTHER,
+    MORE_FAULTS,
+    Examined,
+    Fault,
+    central,
+    copy_of,
+    examine,
+    krt_of,
+    meshes_of,
+    scene_of,
+    tracked_with_noise,
+)
+
+NEUTRAL = "E001_Neutral_Eyes_Open"
+EXPRESSIONS = (
+    "E008_Smile_Mouth_Closed",
+    "E012_Jaw_Open_Huge_Smile",
+    "E024_Kiss_Lips_Look_Down",
+    "E065_Raise_Left_Eyebrow",
+)
+FULL_SIZE, FULL_CAMERAS = (1334, 2048), 38
+RETRIEVED = ROOT / "resources" / "retrieved"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One capture that is examined."""
+
+    what: str
+    person: str
+    segment: str
+    spoil: Fault
+    expected: str | None
+    """What the door must say; None: nothing."""
+
+
+def untouched(_: Path) -> None:
+    """Spoil nothing."""
+
+
+def face_finder() -> FaceFinder:
+    """Return the networks, retrieved if need be; end the benchmark where they cannot be had."""
+    need_package("ai_edge_litert", "pip install -r requirements.txt")
+    paths = [RETRIEVED / "face_detection_short_range.tflite", RETRIEVED / "face_landmark.tflite"]
+    if not all(path.is_file() for path in paths):
+        try:
+            retrieve_face_networks(*paths, RETRIEVED / "mediapipe_LICENSE.txt")
+        except InputError as error:
+            missing(f"the networks that find faces: {error}")
+    return FaceFinder(*paths)
+
+
+def photograph(person: str, segments: list[str], folder: Path) -> Path:
+    """Write the raw capture of one of the demo's people: the frame of each segment's onset and two more."""
+    config = DemoConfig(person, 16, 256, 4, 3, 1000, 0.15)
+    seed = 0 if person == "first" else 1
+    head = demo_head()
+    outputs = {name: str(folder / path) for name, path in (("krt", "KRT"), ("tex_mean", "tex.png"), ("rig", "rig.npz"))}
+    write_rig(head, config, seed, outputs)
+    peaks = yaml.safe_load((ROOT / "resources" / "expressions" / "demo.yaml").read_text(encoding="utf-8"))
+    for segment in segments:
+        targets = {name: str(folder / name / segment) for name in ("images", "tracked_mesh")}
+        write_segment(head, folder / "rig.npz", segment, dict(peak_weights(peaks, segment)), config, seed, targets)
+    frames = [
+        f"{segment} {path.stem}" for segment in segments for path in (folder / "tracked_mesh" / segment).glob("*.obj")
+    ]
+    (folder / "frame_list.txt").write_text("\n".join(sorted(frames)) + "\n")
+    return folder
+
+
+def faults(people: list[str], captures: dict[str, Path], *, more: bool) -> list[Case]:
+    """Return what must be refused or warned of."""
+    chosen = {**FAULTS, **(MORE_FAULTS if more else {})}
+    cases = [Case(name, who, NEUTRAL, *fault) for who in people for name, fault in chosen.items()]
+    if len(people) > 1:
+        other = {"first": "second", "second": "first"}
+        cases += [Case("KRT of another", who, NEUTRAL, krt_of(captures[other[who]]), KRT_OF_ANOTHER) for who in people]
+    if more:
+        meshes = captures["first"] / "tracked_mesh"
+        cases += [
+            Case(f"meshes of {name}", "first", NEUTRAL, meshes_of(meshes / name), "of another frame")
+            for name in EXPRESSIONS
+        ]
+    return cases
+
+
+def sound(people: list[str], *, expressions: bool) -> list[Case]:
+    """Return what must pass without a word."""
+    kinds: dict[str, Fault] = {
+        "as it is": untouched,
+        "tracking noise of 0.5 mm": tracked_with_noise(0.5),
+        "principal points at 0.44": central(0.44),
+    }
+    cases = [Case(name, who, NEUTRAL, spoil, None) for who in people for name, spoil in kinds.items()]
+    if expressions:
+        cases += [Case(f"{name} as the neutral", "first", name, untouched, None) for name in EXPRESSIONS]
+    return cases
+
+
+def held(case: Case, said: Examined) -> bool:
+    """Say whether the door said what it must."""
+    words = " ".join([said.refused, *said.odd])
+    return words == "" if case.expected is None else re.search(case.expected, words) is not None
+
+
+def examined(case: Case, captures: dict[str, Path], work: Path, finder: FaceFinder, canonical: np.ndarray) -> Examined:
+    """Return what the door says about a case."""
+    shutil.rmtree(work, ignore_errors=True)
+    root = copy_of(captures[case.person], case.segment, work / "capture")
+    case.spoil(root)
+    return examine(root, case.segment, work / "out", finder, canonical)
+
+
+def enlarged(frame: Frame, folder: Path) -> Frame:
+    """Return the frame of 38 full-size photographs: those of `frame` in turn, enlarged."""
+    rows = np.arange(FULL_CAMERAS) % len(frame.cameras)
+    width, height = FULL_SIZE
+    scale = np.diag([width / frame.cameras.width, height / frame.cameras.height, 1.0])
+    cameras = replace(
+        frame.cameras.select(rows),
+        names=tuple(f"{row:06d}" for row in range(FULL_CAMERAS)),
+        Ks=scale @ frame.cameras.Ks[rows],
+        width=width,
+        height=height,
+        held_out=np.zeros(FULL_CAMERAS, dtype=bool),
+    )
+    folder.mkdir(parents=True)
+    for row, name in zip(rows, cameras.names, strict=True):
+        with Image.open(frame.photograph(int(row))) as image:
+            image.resize(FULL_SIZE, Image.Resampling.BICUBIC).save(folder / f"{name}.png", compress_level=1)
+    return Frame(frame.expression, frame.frame, folder, cameras)
+
+
+def seconds_of(frame: Frame, surface: Surface, finder: FaceFinder, canonical: np.ndarray) -> float:
+    """Return the seconds of finding, locating and attaching the landmarks of a frame."""
+    begin = time.perf_counter()
+    attach_located(locate(frame.cameras, detect(frame, finder), canonical), surface)
+    return time.perf_counter() - begin
+
+
+def measure_seconds(
+    figures: Figures, capture: Path, work: Path, finder: FaceFinder, canonical: np.ndarray, full: bool
+) -> None:
+    """Measure how long landmarks take."""
+    shutil.rmtree(work, ignore_errors=True)
+    scene_of(capture, NEUTRAL, work, finder, canonical)
+    dataset = Dataset.open(work / "dataset" / "cameras.json")
+    name = next((work / "dataset" / NEUTRAL).glob("0*")).name
+    frame = dataset.frame(f"{NEUTRAL}/{name}")
+    mesh = read_obj(frame.folder / f"{name}.obj")
+    surface = Surface(mesh.vertices, mesh.faces)
+    figures.add("the demo's photographs: seconds", seconds_of(frame, surface, finder, canonical), "s")
+    if full:
+        large = enlarged(frame, work / "large")
+        figures.add("38 of 1334×2048: seconds", seconds_of(large, surface, finder, canonical), "s")
+
+
+def count(cases: list[Case], examine_case: Callable[[Case], Examined], figures: Figures) -> int:
+    """Print what the door says about each case, and return of how many it says what it must."""
+    right = 0
+    for case in cases:
+        said = examine_case(case)
+        right += held(case, said)
+        mark = "yes" if held(case, said) else "NO"
+        figures.say(f"{mark:>3}  {case.person}, {case.what}: {said.refused or '; '.join(said.odd) or 'nothing'}")
+    return right
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measure."""
+    finder, canonical = face_finder(), read_canonical(ROOT / "resources" / "landmarks" / "canonical.csv")
+    figures = Figures(options, machine("ai-edge-litert", "numpy", "scipy"))
+    people: list[str] = options.people
+    with tempfile.TemporaryDirectory(prefix="splatrig-landmarks-") as folder:
+        work = Path(folder) / "work"
+        captures = {}
+        for who in people:
+            segments = [NEUTRAL, *(EXPRESSIONS if who == "first" and not options.smallest else ())]
+            (Path(folder) / who).mkdir()
+            captures[who] = photograph(who, segments, Path(folder) / who)
+
+        def examine_case(case: Case) -> Examined:
+            return examined(case, captures, work, finder, canonical)
+
+        for who in people:
+            said = examine_case(Case("as it is", who, NEUTRAL, untouched, None))
+            figures.add(f"{who}: error of reprojection", said.error_percent, "%", "of the image's height; bar 0.4")
+            figures.add(f"{who}: distance to the tracked mesh", said.distance_mm, "mm")
+        measure_seconds(figures, captures[people[0]], work, finder, canonical, full=not options.smallest)
+        right = faults(people, captures, more=options.more)
+        wrong = sound(people, expressions=not options.smallest)
+        if options.smallest:
+            right, wrong = [case for case in right if case.what in ("images halved", "z up")], wrong[:1]
+        named = count(right, examine_case, figures)
+        silent = count(wrong, examine_case, figures)
+        figures.add("faults named", named / len(right), "fraction", f"{named} of {len(right)}")
+        figures.add("false alarms", len(wrong) - silent, "", f"of {len(wrong)}")
+    figures.save()
+
+
+if __name__ == "__main__":
+    parser = parser_of(__doc__)
+    parser.add_argument("--people", nargs="+", choices=("first", "second"), default=["first", "second"])
+    parser.add_argument("--more", action="store_true", help="also faults beyond the nine")
+    main(parsed(parser, people=["first"]))

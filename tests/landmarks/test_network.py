@@ -1,0 +1,64 @@
+"""The networks find the face in photographs of the demo, wherever in the image and however large it is."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from splatrig.io.errors import InputError
+from splatrig.landmarks.network import FaceFinder
+from splatrig.landmarks.points import POINTS
+from support.canonical_landmarks import photographs
+from support.face_networks import DETECTOR, face_finder
+
+FRONT = "400029"
+
+
+def front() -> np.ndarray:
+    cameras, images = photographs()
+    return images[cameras.names.index(FRONT)]
+
+
+def found(image: np.ndarray) -> np.ndarray:
+    points = face_finder().find(np.ascontiguousarray(image))
+    assert points is not None
+    return points[list(POINTS)]
+
+
+@pytest.mark.parametrize("factor", [0.25, 0.5, 2.0])
+def test_a_face_is_found_at_every_size(factor):
+    image = Image.fromarray(front())
+    size = (round(factor * image.width), round(factor * image.height))
+    resized = np.asarray(image.resize(size, Image.Resampling.BOX if factor < 1 else Image.Resampling.BICUBIC))
+    misses = np.linalg.norm(found(resized) / factor - found(front()), axis=1)
+    assert np.median(misses) < 0.006 * image.height
+
+
+def test_a_face_that_is_shifted_is_found_there():
+    shifted = np.roll(front(), (37, -21), axis=(0, 1))
+    misses = np.linalg.norm(found(shifted) - (found(front()) + np.array([-21, 37])), axis=1)
+    assert np.median(misses) < 1.5
+
+
+def test_a_face_that_is_rolled_is_found_upright():
+    image = front()
+    rolled = np.asarray(Image.fromarray(image).rotate(25))
+    middle = np.array(image.shape[1::-1]) / 2
+    turn = np.array(
+        [[np.cos(np.radians(25)), np.sin(np.radians(25))], [-np.sin(np.radians(25)), np.cos(np.radians(25))]]
+    )
+    misses = np.linalg.norm(found(rolled) - ((found(image) - middle) @ turn.T + middle), axis=1)
+    assert np.median(misses) < 4.0
+
+
+@pytest.mark.parametrize("shade", [0, 127, 255])
+def test_where_there_is_no_face_none_is_found(shade):
+    assert face_finder().find(np.full((300, 200, 3), shade, np.uint8)) is None
+
+
+def test_a_file_that_is_no_network_is_named(tmp_path: Path):
+    face_finder()
+    (tmp_path / "broken.tflite").write_bytes(b"no network")
+    with pytest.raises(InputError, match=r"broken\.tflite: is no network"):
+        FaceFinder(DETECTOR, tmp_path / "broken.tflite")

@@ -1,0 +1,32 @@
+"""The retrieved face networks for tests: kept below resources/retrieved, as the workflow keeps them."""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from splatrig.io.errors import InputError
+from splatrig.landmarks.network import FaceFinder
+from splatrig.landmarks.retrieve import retrieve_face_networks
+
+FOLDER = Path(__file__).resolve().parents[2] / "resources" / "retrieved"
+DETECTOR, MESH = FOLDER / "face_detection_short_range.tflite", FOLDER / "face_landmark.tflite"
+
+
+@cache
+def networks_missing() -> str | None:
+    """Return why the networks cannot be had, after trying to retrieve them, or None."""
+    if not (DETECTOR.is_file() and MESH.is_file()):
+        try:
+            retrieve_face_networks(DETECTOR, MESH, FOLDER / "mediapipe_LICENSE.txt")
+        except InputError as error:
+            return str(error)
+    return None
+
+
+def face_finder() -> FaceFinder:
+    """Return the networks; skip the test, saying why, when they cannot be had."""
+    reason = networks_missing()
+    if reason is not None:
+        pytest.skip(reason)
+    return FaceFinder(DETECTOR, MESH)

@@ -1,0 +1,85 @@
+"""Where the points are on a head of average proportions: what a face is compared with to find its size and its axes.
+
+The table `resources/landmarks/canonical.csv` was made from the CC0 MakeHuman head of the demo in the way in which
+landmarks of a capture are made (network, triangulation), then averaged with its mirror image, so that what the network
+does to every face is in it, too. `tests/support/canonical_landmarks.py` makes it again.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import trimesh
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from splatrig.io.errors import InputError
+from splatrig.io.files import absent, atomic_path
+from splatrig.landmarks.points import MIRRORED, POINTS, REGION_OF
+
+_COLUMNS = ["point", "x", "y", "z"]
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """A map x → scale · turn · x + shift."""
+
+    scale: float
+    turn: NDArray[np.float64]  # [3, 3]
+    """A rotation, or, for a face that is mirrored, a rotation times a reflection."""
+    shift: NDArray[np.float64]  # [3]
+
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether left and right are exchanged."""
+        return bool(np.linalg.det(self.turn) < 0)
+
+
+def similarity_to(
+    positions: NDArray[np.float64],  # [L, 3], NaN where there is none
+    canonical: NDArray[np.float64],  # [L, 3]
+) -> Similarity:
+    """Return the similarity, reflections allowed, that carries the canonical points closest to `positions`.
+
+    In least squares over the points that there are, at least four (Umeyama 1991).
+    """
+    there = np.isfinite(positions).all(axis=1)
+    matrix = trimesh.registration.procrustes(canonical[there], positions[there], return_cost=False)
+    scale = float(np.abs(np.linalg.det(matrix[:3, :3])) ** (1 / 3))
+    return Similarity(scale, matrix[:3, :3] / scale, matrix[:3, 3])
+
+
+def symmetrized(positions: NDArray[np.float64]) -> NDArray[np.float64]:  # [L, 3] both
+    """Return a face that is its own mirror image at x = 0: the mean of the face and its mirror image, laid over it."""
+    half = _toward(positions[MIRRORED] * [-1.0, 1.0, 1.0], positions)
+    return 0.5 * (half + half[MIRRORED] * [-1.0, 1.0, 1.0])
+
+
+def _toward(mirrored: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return `positions` [L, 3] moved half of the rigid way to `mirrored` [L, 3]: where x = 0 halves the face."""
+    matrix = trimesh.registration.procrustes(positions, mirrored, reflection=False, scale=False, return_cost=False)
+    turn = Rotation.from_matrix(matrix[:3, :3])
+    center = positions.mean(axis=0)
+    halfway = 0.5 * (center + turn.apply(center) + matrix[:3, 3])
+    return Rotation.from_rotvec(0.5 * turn.as_rotvec()).apply(positions - center) + halfway
+
+
+def write_canonical(path: str | Path, positions: NDArray[np.float64]) -> None:
+    """Write the table of canonical positions [L, 3], millimetres."""
+    table = pd.DataFrame(np.round(positions, 2) + 0.0, columns=_COLUMNS[1:])
+    table.insert(0, "point", POINTS)
+    table.insert(1, "region", [REGION_OF[point] for point in POINTS])
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False)
+
+
+def read_canonical(path: str | Path) -> NDArray[np.float64]:  # [L, 3]
+    """Read the canonical positions: millimetres, x to the head's left, y up, z out of the face."""
+    try:
+        table = pd.read_csv(path)
+    except FileNotFoundError as error:
+        raise absent(path) from error
+    if not set(_COLUMNS) <= set(table.columns) or table["point"].tolist() != list(POINTS):
+        raise InputError(f"{path}: expected the columns {', '.join(_COLUMNS)} and the {len(POINTS)} points in order.")
+    return table[_COLUMNS[1:]].to_numpy(dtype=np.float64)

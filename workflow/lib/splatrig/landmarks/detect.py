@@ -1,0 +1,30 @@
+"""Finds the face of one frame in the photographs of its training cameras."""
+
+import logging
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.dataset.dataset import Frame
+from splatrig.dataset.decoding import read_photograph
+from splatrig.landmarks.locate import faces_seen
+from splatrig.landmarks.network import FaceFinder
+from splatrig.landmarks.points import POINTS
+
+logger = logging.getLogger(__name__)
+
+
+def detect(frame: Frame, finder: FaceFinder) -> NDArray[np.float64]:  # [C, L, 2]
+    """Return where each camera of a frame sees the points, pixels; NaN where it sees no face.
+
+    Held-out cameras are not looked at: nothing that is fitted may know what they see.
+    """
+    cameras = frame.cameras
+    seen = np.full((len(cameras), len(POINTS), 2), np.nan)
+    for camera in np.flatnonzero(~cameras.held_out):
+        pixels = read_photograph(frame.photograph(int(camera)), cameras.width, cameras.height)
+        points = finder.find(np.ascontiguousarray(pixels[..., :3]))
+        if points is not None:
+            seen[camera] = points[list(POINTS)]
+    logger.info("%s: a face in %d of %d photographs", frame.name, faces_seen(seen), int((~cameras.held_out).sum()))
+    return seen

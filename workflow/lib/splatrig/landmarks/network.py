@@ -1,0 +1,181 @@
+"""Finds the points of a face in a photograph: two small networks, run on the CPU by LiteRT.
+
+The first network (BlazeFace, Bazarevsky et al. 2019) finds faces in the whole photograph at 128×128 pixels; the second
+(face mesh, Kartynnik et al. 2019) finds 468 points in an upright crop around one. Neither MediaPipe nor OpenCV is
+needed, and so no libGL.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from splatrig.io.errors import InputError
+from splatrig.landmarks.points import NETWORK_POINTS
+
+MINIMUM_SCORE = 0.2
+"""What the networks call a face with less confidence is none. Wrong faces are found out by the other cameras."""
+
+_MARGIN = 1.5
+"""Side of the crop for the second network, in sides of the face's box."""
+_OVERLAP = 0.3
+"""Detections that overlap the best one by more than this (intersection over union) are averaged with it."""
+_ROUNDS = 2
+"""How often points are found: the second crop is laid around the points of the first."""
+_EYE_CORNERS = (33, 263)
+"""Points of the right and the left outer corner of the eye, which say how the face is rolled."""
+
+
+@dataclass(frozen=True)
+class _Crop:
+    """A square of a photograph."""
+
+    center: NDArray[np.float64]  # [2] pixels, x and y
+    side: float
+    """Pixels of the photograph."""
+    angle: float
+    """Radians by which it is turned, x towards y."""
+
+    def to_photograph(self, size: int) -> NDArray[np.float64]:  # [2, 3]
+        """Return the affine map from pixels of the square, taken at `size` × `size`, to those of the photograph."""
+        turn = (
+            self.side
+            / size
+            * np.array([[np.cos(self.angle), -np.sin(self.angle)], [np.sin(self.angle), np.cos(self.angle)]])
+        )
+        return np.column_stack([turn, self.center - turn @ [size / 2, size / 2]])
+
+    def pixels(self, image: Image.Image, size: int) -> NDArray[np.float32]:  # [size, size, 3]
+        """Return the square at `size` × `size`, 0 to 255, black outside of the photograph.
+
+        A larger square is first reduced by averages, so that nothing is skipped; a smaller one is enlarged by cubics.
+        """
+        factor = max(1, int(self.side / size))
+        reduced = image.reduce(factor) if factor > 1 else image
+        matrix = self.to_photograph(size) / factor
+        data = tuple(matrix.ravel().tolist())
+        turned = reduced.transform((size, size), Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
+        return np.asarray(turned, dtype=np.float32)
+
+
+class _Network:
+    """One network: an image in, arrays out."""
+
+    def __init__(self, path: Path) -> None:
+        """Load the network; raise InputError naming the file that is none, or the package that is not installed."""
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as error:
+            raise InputError(
+                f"landmarks: the package ai-edge-litert cannot be imported ({error}); install it (pip install -r "
+                "requirements.txt), or give landmarks of your own (capture.landmarks)."
+            ) from error
+        try:
+            self._interpreter: Any = Interpreter(model_path=str(path), num_threads=1)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError, OSError) as error:
+            raise InputError(f"{path}: is no network for LiteRT ({error}); delete it and run again.") from error
+        self._input = self._interpreter.get_input_details()[0]
+        self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
+        self.size = int(self._input["shape"][1])
+        """Width and height of its image."""
+
+    def __call__(self, pixels: NDArray[np.floating]) -> list[NDArray[np.float32]]:
+        """Return the outputs for an image [size, size, 3]."""
+        self._interpreter.set_tensor(self._input["index"], pixels[None].astype(np.float32))
+        self._interpreter.invoke()
+        return [self._interpreter.get_tensor(index) for index in self._outputs]
+
+
+class FaceFinder:
+    """Both networks, ready for photographs; for one thread."""
+
+    def __init__(self, detector: str | Path, landmarks: str | Path) -> None:
+        """Load the two networks from their files."""
+        self._detector, self._mesh = _Network(Path(detector)), _Network(Path(landmarks))
+        self._anchors = _anchors()
+
+    def find(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64] | None:  # [H, W, 3] -> [468, 2]
+        """Return the points of the clearest face of an RGB photograph, x and y in pixels, or None without a face.
+
+        The centre of pixel (row i, column j) is (j+.5, i+.5). Points outside of the photograph are guesses.
+        """
+        image = Image.fromarray(pixels)
+        crop = self._detect(image)
+        for _ in range(_ROUNDS):
+            if crop is None:
+                return None
+            points = self._points(image, crop)
+            if points is None:
+                return None
+            crop = _around(points)
+        return points
+
+    def _detect(self, image: Image.Image) -> _Crop | None:
+        """Return the crop around the clearest face, upright."""
+        whole = _Crop(np.array(image.size) / 2, float(max(image.size)), 0.0)
+        size = self._detector.size
+        outputs = self._detector(whole.pixels(image, size) / 127.5 - 1.0)
+        regressed = next(output[0] for output in outputs if output.shape[-1] == 16).astype(np.float64)
+        scores = _sigmoid(next(output[0, :, 0] for output in outputs if output.shape[-1] == 1))
+        best = int(scores.argmax())
+        if scores[best] < MINIMUM_SCORE:
+            return None
+        centers = regressed[:, :2] / size + self._anchors
+        sizes = regressed[:, 2:4] / size
+        eyes = regressed[:, 4:8].reshape(-1, 2, 2) / size + self._anchors[:, None]
+        alike = (scores >= MINIMUM_SCORE) & (_overlaps(centers, sizes, best) >= _OVERLAP)
+        weights = scores[alike] / scores[alike].sum()
+        right, left = np.tensordot(weights, eyes[alike], 1)
+        box = weights @ sizes[alike]
+        matrix = whole.to_photograph(size)
+        return _Crop(
+            center=matrix[:, :2] @ (weights @ centers[alike] * size) + matrix[:, 2],
+            side=float(box.max()) * whole.side * _MARGIN,
+            angle=float(np.arctan2(*(left - right)[::-1])),
+        )
+
+    def _points(self, image: Image.Image, crop: _Crop) -> NDArray[np.float64] | None:  # [468, 2]
+        """Return the points in the photograph, or None where the second network sees no face."""
+        size = self._mesh.size
+        outputs = self._mesh(crop.pixels(image, size) / 255.0)
+        points = next(output for output in outputs if output.size == 3 * NETWORK_POINTS).reshape(-1, 3)[:, :2]
+        if _sigmoid(next(output for output in outputs if output.size == 1)).item() < MINIMUM_SCORE:
+            return None
+        matrix = crop.to_photograph(size)
+        return points.astype(np.float64) @ matrix[:, :2].T + matrix[:, 2]
+
+
+def _around(points: NDArray[np.float64]) -> _Crop:  # [468, 2]
+    """Return the upright crop around the points of a face."""
+    right, left = points[list(_EYE_CORNERS)]
+    angle = float(np.arctan2(*(left - right)[::-1]))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    upright = points @ turn
+    low, high = upright.min(axis=0), upright.max(axis=0)
+    return _Crop(turn @ ((low + high) / 2), float((high - low).max()) * _MARGIN, angle)
+
+
+def _anchors() -> NDArray[np.float64]:  # [896, 2]
+    """Return the places in [0, 1]² that the detector's rows are relative to: two per cell of 16², six of 8²."""
+    grids = []
+    for cells, count in ((16, 2), (8, 6)):
+        middle = (np.arange(cells) + 0.5) / cells
+        grids.append(np.repeat(np.stack(np.meshgrid(middle, middle), axis=-1).reshape(-1, 2), count, axis=0))
+    return np.concatenate(grids)
+
+
+def _overlaps(centers: NDArray[np.float64], sizes: NDArray[np.float64], best: int) -> NDArray[np.float64]:
+    """Return the intersection over union [N] of boxes (centers, sizes [N, 2]) with the box of index `best`."""
+    low, high = centers - sizes / 2, centers + sizes / 2
+    common = np.prod(np.clip(np.minimum(high, high[best]) - np.maximum(low, low[best]), 0.0, None), axis=1)
+    areas = np.prod(sizes, axis=1)
+    return common / np.maximum(areas + areas[best] - common, 1e-12)
+
+
+def _sigmoid(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return logits as probabilities."""
+    return 1.0 / (1.0 + np.exp(-np.clip(values.astype(np.float64), -100.0, 100.0)))

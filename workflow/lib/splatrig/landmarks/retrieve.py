@@ -1,0 +1,75 @@
+"""Retrieve the two networks that find a face, from a pinned wheel on the package index.
+
+The wheel of `mediapipe` (whose code is neither used nor installed) carries them under Apache-2.0. Its Linux wheel for
+Python 3.11 is taken on every machine: the networks are the same in all of them, the wheel's bytes are not.
+"""
+
+import hashlib
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_path
+from splatrig.io.wheel import Wheel, download_wheel
+
+WHEEL = Wheel(
+    requirement="mediapipe==0.10.14",
+    sha256="a807328339e7356fda0bb14df12fedbf1d33bdf81649c5f8666b0026b1cc30b4",
+    what="The networks that find faces",
+    otherwise="give landmarks of your own (capture.landmarks)",
+    options=("--python-version", "3.11", "--platform", "manylinux_2_17_x86_64"),
+)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file of the wheel."""
+
+    name: str
+    sha256: str
+
+
+DETECTOR = Member(
+    "mediapipe/modules/face_detection/face_detection_short_range.tflite",
+    "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+)
+"""Finds faces in a photograph."""
+MESH = Member(
+    "mediapipe/modules/face_landmark/face_landmark.tflite",
+    "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+)
+"""Finds the points of a face."""
+LICENSE = Member(
+    "mediapipe-0.10.14.dist-info/LICENSE", "8707eef0533987efc5b155d64761eeb6e20793f50b9bd1a68dad1cf4719d0ed8"
+)
+"""Apache-2.0."""
+
+
+def retrieve_face_networks(detector: str | Path, mesh: str | Path, license_path: str | Path) -> None:
+    """Download the pinned wheel into a temporary place, check it, and write its two networks and its licence.
+
+    Raises InputError in one sentence when the wheel cannot be had or is not the pinned one; nothing is written then.
+    """
+    with tempfile.TemporaryDirectory(prefix="splatrig-networks-") as folder:
+        wheel = download_wheel(WHEEL, Path(folder))
+        content = [extract(wheel, member) for member in (DETECTOR, MESH, LICENSE)]
+    for path, data in zip((detector, mesh, license_path), content, strict=True):
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(data)
+
+
+def extract(wheel: str | Path, member: Member) -> bytes:
+    """Return a file of the wheel; raise InputError when it is not there or not the pinned one."""
+    with zipfile.ZipFile(wheel) as archive:
+        if member.name not in archive.namelist():
+            raise InputError(f"{WHEEL.what}: {Path(wheel).name} holds no {member.name}; retrieve it again.")
+        data = archive.read(member.name)
+    found = hashlib.sha256(data).hexdigest()
+    if found != member.sha256:
+        raise InputError(
+            f"{WHEEL.what}: {member.name} has SHA-256 {found}, expected {member.sha256}; nothing of it is used: "
+            "retrieve it again."
+        )
+    return data

@@ -1,0 +1,92 @@
+# Landmarks of the neutral's face, and the check of the capture by them, which everything that is fitted waits for.
+
+CANONICAL_FACE = str(ROOT / "resources" / "landmarks" / "canonical.csv")
+FACE_NETWORKS = {
+    "detector": "resources/retrieved/face_detection_short_range.tflite",
+    "mesh": "resources/retrieved/face_landmark.tflite",
+}
+NEUTRAL_FRAME = {
+    "cameras": results("dataset/cameras.json"),
+    "frames": results(f"frames/{CFG.neutral}.csv"),
+    "dataset": results(f"dataset/{CFG.neutral}"),
+    "canonical": CANONICAL_FACE,
+}
+LANDMARKS_PICTURE = reported("landmarks/landmarks.png", "landmarks", "6 Capture", picture="landmarks")
+
+
+rule retrieve_face_networks:
+    output:
+        **FACE_NETWORKS,
+        license="resources/retrieved/mediapipe_LICENSE.txt",
+    conda:
+        "../../envs/capture.yaml"
+    message:
+        "Retrieve the networks that find faces"
+    script:
+        "../scripts/retrieve_face_networks.py"
+
+
+if CFG.capture.landmarks is None:
+
+    rule find_landmarks:
+        input:
+            **NEUTRAL_FRAME,
+            **FACE_NETWORKS,
+        output:
+            landmarks=results("landmarks/landmarks.csv"),
+            detections=results("landmarks/detections.csv"),
+            picture=LANDMARKS_PICTURE,
+        conda:
+            "../../envs/landmarks.yaml"
+        resources:
+            mem_mb=memory(2000),
+            runtime=20,
+        params:
+            neutral=CFG.neutral,
+        message:
+            "Find the landmarks of the neutral's face in the photographs"
+        script:
+            "../scripts/find_landmarks.py"
+
+else:
+
+    rule use_landmarks:
+        input:
+            **NEUTRAL_FRAME,
+            own=CFG.capture.landmarks,
+        output:
+            landmarks=results("landmarks/landmarks.csv"),
+            picture=LANDMARKS_PICTURE,
+        conda:
+            "../../envs/capture.yaml"
+        resources:
+            mem_mb=memory(2000),
+            runtime=20,
+        params:
+            neutral=CFG.neutral,
+        message:
+            "Attach {input.own} to the tracked mesh"
+        script:
+            "../scripts/use_landmarks.py"
+
+
+rule check_capture:
+    input:
+        **NEUTRAL_FRAME,
+        detections=results("landmarks/detections.csv") if CFG.capture.landmarks is None else [],
+        own=CFG.capture.landmarks or [],
+    output:
+        check=results("landmarks/check.json"),
+    conda:
+        "../../envs/capture.yaml"
+    resources:
+        mem_mb=memory(2000),
+        runtime=20,
+    params:
+        neutral=CFG.neutral,
+        krt=capture_path("KRT"),
+        image_scale=CFG.capture.image_scale,
+    message:
+        "Check that photographs, calibration, tracked mesh and axes fit each other"
+    script:
+        "../scripts/check_capture.py"
