@@ -18,6 +18,12 @@ LANDMARKS_PICTURE = report(
     labels={"picture": "landmarks"},
 )
 
+if CFG.capture.landmarks is not None and not Path(CFG.capture.landmarks).is_file():
+    sys.exit(
+        f"error: capture.landmarks: there is no file {CFG.capture.landmarks}; name a table of landmarks "
+        "(docs/captures.md), or null to find them in the photographs."
+    )
+
 
 rule retrieve_face_networks:
     output:
