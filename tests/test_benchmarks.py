@@ -86,7 +86,7 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
     "landmarks.py": {
         "first: error of reprojection": (0, 0.4),
         "first: distance to the tracked mesh": (0, 3),
-        "the demo's photographs: seconds": (0, 600),
+        "the demo's photographs: (seconds|processor)": (0, 600),
         "faults named": (1, 1),
         "false alarms": (0, 0),
     },

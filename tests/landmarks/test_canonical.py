@@ -40,6 +40,15 @@ def test_a_similarity_is_found_from_the_points_that_there_are(mirrored):
     np.testing.assert_allclose(found.shift, [5, -7, 900], atol=1e-6)
 
 
+def test_a_few_points_in_a_plane_are_not_taken_for_a_mirrored_face():
+    corners = [POINTS.index(point) for point in (33, 263, 61, 291)]
+    generator = np.random.default_rng(0)
+    for _ in range(50):
+        positions = np.full_like(CANONICAL, np.nan)
+        positions[corners] = CANONICAL[corners] + generator.normal(0, 1.5, (4, 3))
+        assert not similarity_to(positions, CANONICAL).is_mirrored
+
+
 def test_a_turned_face_is_made_symmetric_about_its_own_middle():
     turn = Rotation.from_euler("yz", [8, -3], degrees=True)
     moved = turn.apply(CANONICAL) + np.array([3.0, 1.0, -2.0])

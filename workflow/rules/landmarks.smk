@@ -13,6 +13,12 @@ NEUTRAL_FRAME = {
 }
 LANDMARKS_PICTURE = reported("landmarks/landmarks.png", "landmarks", "6 Capture", picture="landmarks")
 
+if CFG.capture.landmarks is not None and not Path(CFG.capture.landmarks).is_file():
+    sys.exit(
+        f"error: capture.landmarks: there is no file {CFG.capture.landmarks}; name a table of landmarks "
+        "(docs/captures.md), or null to find them in the photographs."
+    )
+
 
 rule retrieve_face_networks:
     output:

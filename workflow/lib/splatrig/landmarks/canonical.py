@@ -20,6 +20,9 @@ from splatrig.landmarks.points import MIRRORED, POINTS, REGION_OF
 
 _COLUMNS = ["point", "x", "y", "z"]
 
+_FAR_BETTER = 0.5
+"""Fraction of the squared distances that a reflection must get below to be believed."""
+
 
 @dataclass(frozen=True)
 class Similarity:
@@ -40,12 +43,19 @@ def similarity_to(
     positions: NDArray[np.float64],  # [L, 3], NaN where there is none
     canonical: NDArray[np.float64],  # [L, 3]
 ) -> Similarity:
-    """Return the similarity, reflections allowed, that carries the canonical points closest to `positions`.
+    """Return the similarity that carries the canonical points closest to `positions`.
 
-    In least squares over the points that there are, at least four (Umeyama 1991).
+    In least squares over the points that there are, at least four (Umeyama 1991). A reflection is taken where it fits
+    far better: a few points that lie nearly in a plane have no side.
     """
     there = np.isfinite(positions).all(axis=1)
-    matrix = trimesh.registration.procrustes(canonical[there], positions[there], return_cost=False)
+    fits = [
+        trimesh.registration.procrustes(canonical[there], positions[there], reflection=mirrors)
+        for mirrors in (False, True)
+    ]
+    (matrix, _, cost), (reflected, _, reflected_cost) = fits
+    if reflected_cost < _FAR_BETTER * cost:
+        matrix = reflected
     scale = float(np.abs(np.linalg.det(matrix[:3, :3])) ** (1 / 3))
     return Similarity(scale, matrix[:3, :3] / scale, matrix[:3, 3])
 

@@ -7,7 +7,7 @@ from splatrig.dataset.cameras import Cameras
 from splatrig.landmarks.triangulate import Triangulated, projections, triangulate
 
 _TOLERANCE, _TOLERANCE_PX = 0.008, 1.0
-"""How far cameras that agree on a point may see it from its projection: in heights of the image, and least pixels."""
+"""How far cameras that agree on a point may see it from its projection: heights of the image, and at least pixels."""
 
 _ASIDE, _FACING = 0.55, 0.85
 """Cosines of the angle to the direction of the face: cameras below the first are not asked, above the second wholly."""

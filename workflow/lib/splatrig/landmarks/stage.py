@@ -23,7 +23,7 @@ from splatrig.mesh.obj import read_obj
 
 logger = logging.getLogger(__name__)
 
-_EYES = 2
+_FEWEST = 2
 """Cameras that must see a face."""
 
 
@@ -65,7 +65,7 @@ def find(neutral: Neutral, seen: NDArray[np.float64], canonical: NDArray[np.floa
     None of them, and a warning, where no two cameras see a face, or those that see one do not agree on where it is.
     """
     faces, name = faces_seen(seen), neutral.frame.name
-    if faces < _EYES:
+    if faces < _FEWEST:
         logger.warning(
             "%s: %s of the training cameras sees a face, two must for landmarks: the capture is not checked, and the "
             "nose is where the tracked mesh reaches farthest along +z; give landmarks of your own "
@@ -94,7 +94,7 @@ def check(
 
     Raises InputError when it cannot be right.
     """
-    if faces_seen(seen) < _EYES:
+    if faces_seen(seen) < _FEWEST:
         return None, off_center(neutral.dataset.cameras)
     scene = neutral.scene(seen, canonical)
     return agreement(scene), check_scene(scene, krt, image_scale)
