@@ -19,10 +19,10 @@ import numpy as np
 import yaml
 from harness import ROOT, Figures, demo_head, machine, missing, need_package, parsed, parser_of
 from PIL import Image
-from splatrig.capture.demo.synthesise import write_rig, write_segment
 
 from splatrig.capture.demo.expressions import peak_weights
-from splatrig.config.models import DemoConfig
+from splatrig.capture.demo.synthesize import write_rig, write_segment
+from splatrig.config.models import Demo
 from splatrig.dataset.dataset import Dataset, Frame
 from splatrig.io.errors import InputError
 from splatrig.landmarks.canonical import read_canonical
@@ -89,7 +89,7 @@ def face_finder() -> FaceFinder:
 
 def photograph(person: str, segments: list[str], folder: Path) -> Path:
     """Write the raw capture of one of the demo's people: the frame of each segment's onset and two more."""
-    config = DemoConfig(person, 16, 256, 4, 3, 1000, 0.15)
+    config = Demo(person=person)
     seed = 0 if person == "first" else 1
     head = demo_head()
     outputs = {name: str(folder / path) for name, path in (("krt", "KRT"), ("tex_mean", "tex.png"), ("rig", "rig.npz"))}

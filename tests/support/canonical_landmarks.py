@@ -7,7 +7,6 @@ import sys
 from functools import cache
 
 import numpy as np
-from splatrig.capture.demo.synthesise import build_rig
 
 from splatrig.capture.color import correction_table
 from splatrig.capture.demo.head import load_head, refine
@@ -15,7 +14,8 @@ from splatrig.capture.demo.lighting import stage_lights
 from splatrig.capture.demo.raw import to_raw
 from splatrig.capture.demo.render import develop, pose_head, render
 from splatrig.capture.demo.rig import REST_POSE
-from splatrig.config.models import DemoConfig
+from splatrig.capture.demo.synthesize import build_rig
+from splatrig.config.models import Demo
 from splatrig.dataset.cameras import Cameras
 from splatrig.landmarks.canonical import symmetrized, write_canonical
 from splatrig.landmarks.locate import locate
@@ -23,9 +23,7 @@ from splatrig.landmarks.points import POINTS
 from support.demo_head import head_path
 from support.face_networks import face_finder
 
-CONFIG = DemoConfig(
-    "first", cameras=16, image_height=512, samples=4, frames=1, tracked_vertices=1000, tracking_noise_mm=0
-)
+CONFIG = Demo(image_height=512, frames=1, tracking_noise_mm=0.0)
 
 
 @cache

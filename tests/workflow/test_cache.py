@@ -32,7 +32,8 @@ def run(project, *targets):
 def test_the_second_directory_fits_nothing_and_has_the_same_files(finished, second):
     fitted, taken = run(second, *FITS)
     assert fitted == set()
-    assert {"fit/neutral", f"fit/{SMILE}", f"restructure/{SMILE}", f"demo_segment/{SMILE}"} <= taken
+    of_smile = {f"{rule}/{SMILE}" for rule in ("fit_expression", "restructure_expression", "photograph_demo")}
+    assert {"fit_neutral"} | of_smile <= taken
     for target in FITS:
         assert (second.directory / target).read_bytes() == (finished.directory / target).read_bytes()
     assert "Nothing to be done" in second.snakemake("--dry-run", *FITS).stdout
@@ -41,12 +42,12 @@ def test_the_second_directory_fits_nothing_and_has_the_same_files(finished, seco
 def test_what_differs_is_made_anew_and_the_rest_taken(finished, second):
     with second.changed_config("fitting.frame_steps", 3):
         fitted, taken = run(second, FITS[0])
-    assert (fitted, taken) == ({f"fit/{SMILE}"}, set())  # all before it is still there
+    assert (fitted, taken) == ({f"fit_expression/{SMILE}"}, set())  # all before it is still there
     assert (second.directory / FITS[0]).read_bytes() != (finished.directory / FITS[0]).read_bytes()
 
     with second.edited("workflow/lib/splatrig/fitting/losses.py"):
         fitted, taken = run(second, FITS[0])
-    assert (fitted, taken) == ({"fit/neutral", f"fit/{SMILE}"}, set())
+    assert (fitted, taken) == ({"fit_neutral", f"fit_expression/{SMILE}"}, set())
 
 
 def test_a_photograph_changed_by_hand_is_not_served_from_the_cache(finished, second):
@@ -59,7 +60,7 @@ def test_a_photograph_changed_by_hand_is_not_served_from_the_cache(finished, sec
     photograph.write_bytes(content)
     os.utime(folder / ".snakemake_timestamp")
     fitted, taken = run(second, FITS[0])
-    assert fitted == {f"fit/{SMILE}"}
-    assert "fit/neutral" in taken  # back to the unedited library
-    assert f"restructure/{SMILE}" not in taken
+    assert fitted == {f"fit_expression/{SMILE}"}
+    assert "fit_neutral" in taken  # back to the unedited library
+    assert f"restructure_expression/{SMILE}" not in taken
     assert (second.directory / FITS[0]).read_bytes() != (finished.directory / FITS[0]).read_bytes()

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.workflow
 def test_every_result_has_its_job_inputs_and_digest(finished):
     found = json.loads((finished.results / "provenance.json").read_text())
     assert found["subject"] == "tiny"
-    assert found["config"]["training"]["steps"]["frame"] == 4
+    assert found["config"]["fitting"]["frame_steps"] == 4
     outputs = {path: row for row in found["jobs"].values() for path in row["outputs"]}
     folders = tuple(f"{path}/" for path in outputs)
     files = [path.relative_to(finished.directory).as_posix() for path in finished.results.rglob("*") if path.is_file()]
