@@ -16,7 +16,7 @@ GRADIENT_STEP = 1.0 / 64.0
 """Unit of the stored bump gradients."""
 STRAND_SHADES = 32
 STRAND_SHINE = 0.5
-"""Strength of the broad highlight of strands."""
+"""Strength of the broad highlight of the lightest strands; the darkest, which lashes are, have none."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def build_atlas(head: HeadModel, fine: FineHead, size: int, seed: int) -> Atlas:
     upward = np.linspace(0, STRAND_SHADES - 1, top - bottom).astype(int)
     image[bottom:top, left:right] = 0.0
     image[bottom:top, left:right, :3] = colors[upward[:, None], across]
-    image[bottom:top, left:right, 3] = STRAND_SHINE
+    image[bottom:top, left:right, 3] = STRAND_SHINE * np.linspace(0.0, 1.0, top - bottom)[:, None]
     return Atlas(
         albedo=np.rint(255.0 * np.sqrt(np.clip(image[..., :3], 0.0, 1.0))).astype(np.uint8),
         shine=np.rint(255.0 * np.clip(image[..., 3:5], 0.0, 1.0)).astype(np.uint8),

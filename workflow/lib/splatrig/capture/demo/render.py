@@ -19,9 +19,9 @@ from splatrig.mesh.normals import vertex_normals
 EXPOSURE = 0.72
 ROUND_STRENGTH = 0.53
 """Strength of the broad highlight of skin; its exponent is 16, four squarings."""
-WET_HIGHLIGHT = (420.0, 3.4)
+WET_HIGHLIGHT = (240.0, 3.4)
 """Exponent and strength of the sharp highlight of eyes, lips, teeth."""
-WET_FROM = 0.97
+WET_FROM = 0.95
 """Cosine under which the sharp highlight is below 1e-5 and skipped."""
 
 
