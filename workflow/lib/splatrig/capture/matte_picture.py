@@ -31,7 +31,7 @@ def draw_mattes(path: str | Path, folder: Path, cameras: Cameras) -> list[str]:
         both = np.concatenate([over, np.repeat(rgba[..., 3:], 3, axis=2)])
         image = Image.fromarray(np.rint(both).astype(np.uint8))
         image = image.resize((max(1, round(HEIGHT * cameras.width / cameras.height)), 2 * HEIGHT))
-        ImageDraw.Draw(image).text((4, HEIGHT + 4), name, fill=(255, 255, 255))
+        ImageDraw.Draw(image).text((4, HEIGHT + 4), name, fill=(255, 0, 255))
         columns.append(np.asarray(image))
     with atomic_path(path) as temporary:
         Image.fromarray(np.concatenate(columns, axis=1)).save(temporary, format="PNG")
