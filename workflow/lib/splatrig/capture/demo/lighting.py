@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from embreex import rtcore_scene
 from numpy.typing import NDArray
+from scipy.interpolate import interp1d
 
 from splatrig.capture.demo.head import EYES, FACE, MOUTH, NECK, TEETH, TONGUE, FineHead
 from splatrig.capture.demo.rig import REST_POSE
@@ -13,6 +14,8 @@ from splatrig.capture.demo.strands import Strands, unit
 
 LIFT_MM = 0.4
 """Shadow rays start this far above the surface."""
+STRAND_LIFT_MM = 1.2
+"""Shadow rays of strands start this far towards the light, out of their own ribbon."""
 THROUGH_HAIR = 0.25
 """Share of the light that reaches a strand behind others."""
 CORNEA_MM = 2.5
@@ -156,8 +159,7 @@ def illuminate_strands(
     """Cast the shadow rays of strands; return the light at the vertices of their ribbons and the number of rays.
 
     Strands shine as Kajiya & Kay's cylinders (1989): by the sine between them and the light. Every other node of the
-    strands that lend their light casts rays; of the light
-    behind others, `THROUGH_HAIR` arrives.
+    strands that lend their light casts rays; behind other strands, `THROUGH_HAIR` of the light arrives.
     """
     lenders, borrowed = np.unique(strands.lit_by, return_inverse=True)
     points = strands.points[lenders]
@@ -165,22 +167,18 @@ def illuminate_strands(
     cast = np.unique(np.linspace(0, nodes - 1, (nodes + 1) // 2).astype(int))
     directions = (lights.directions @ head_to_world[:, :3]).astype(np.float32)
     along = unit(np.gradient(points, axis=1))[:, cast].reshape(-1, 3).astype(np.float32)
-    starts = points[:, cast].reshape(-1, 3)
-    count = len(starts)
-    origins = np.repeat(starts, len(directions), axis=0) + LIFT_MM * np.tile(directions, (count, 1)) * 3.0
-    open_sky = scene.run(origins, np.tile(directions, (count, 1)), query="OCCLUDED") < 0
-    lit = np.where(open_sky.reshape(count, -1), 1.0, THROUGH_HAIR).astype(np.float32)
+    towards = np.tile(directions, (len(along), 1))
+    starts = np.repeat(points[:, cast].reshape(-1, 3), len(directions), axis=0) + STRAND_LIFT_MM * towards
+    open_sky = scene.run(starts, towards, query="OCCLUDED") < 0
+    lit = np.where(open_sky.reshape(len(along), -1), 1.0, THROUGH_HAIR).astype(np.float32)
     sines = np.sqrt(np.maximum(1.0 - (along @ directions.T) ** 2, 0.0))
     irradiance = (lit * sines) @ lights.colors.astype(np.float32)
     visible = np.stack([lit[:, lights.lamps == lamp].mean(axis=1) for lamp in range(len(lights.highlights))], axis=1)
-    values = np.concatenate([irradiance, visible], axis=1).reshape(len(lenders), len(cast), -1)
-    place = np.searchsorted(cast, np.arange(nodes), side="right") - 1
-    low, high = np.minimum(place, len(cast) - 1), np.minimum(place + 1, len(cast) - 1)
-    share = ((np.arange(nodes) - cast[low]) / np.maximum(cast[high] - cast[low], 1))[:, None]
-    everywhere = (1.0 - share) * values[:, low] + share * values[:, high]
-    at_vertices = np.repeat(everywhere[borrowed].reshape(-1, values.shape[-1]), 2, axis=0).astype(np.float32)
+    known = np.concatenate([irradiance, visible], axis=1).reshape(len(lenders), len(cast), -1)
+    values = interp1d(cast, known, axis=1)(np.arange(nodes))[borrowed]
+    at_vertices = np.repeat(values.reshape(-1, values.shape[-1]), 2, axis=0).astype(np.float32)
     none = np.zeros((len(at_vertices), 3), dtype=np.float32)
-    return Illumination(at_vertices[:, :3], none, at_vertices[:, 3:]), count * len(directions)
+    return Illumination(at_vertices[:, :3], none, at_vertices[:, 3:]), len(starts)
 
 
 def _vertices_of(fine: FineHead, parts: tuple[int, ...], count: int) -> NDArray[np.int64]:

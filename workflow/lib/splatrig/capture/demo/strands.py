@@ -21,15 +21,6 @@ class Strands:
     lit_by: NDArray[np.int64]  # [s]
     """The strand whose light this one takes, so that a lock casts the shadow rays of one strand."""
 
-    def joined(self, other: "Strands") -> "Strands":
-        """Return these strands followed by others with as many nodes."""
-        return Strands(
-            points=np.concatenate([self.points, other.points]),
-            sides=np.concatenate([self.sides, other.sides]),
-            shades=np.concatenate([self.shades, other.shades]),
-            lit_by=np.concatenate([self.lit_by, other.lit_by + len(self.points)]),
-        )
-
     @property
     def vertices(self) -> NDArray[np.float32]:  # [2 s j, 3]
         """Both edges of the ribbons, node by node: left, right."""
