@@ -55,6 +55,7 @@ rule all:
     input:
         results("frames.csv"),
         results("template/mask.png"),
+        results("template/mattes.png"),
         expand(results("components/{level}/pca_all.h5"), level=LEVELS),
         expand(results(f"components/{FINEST}/pca_{{attribute}}.h5"), attribute=CFG.components.attributes),
         expand(

@@ -2,15 +2,20 @@ import re
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
+from scipy.spatial import cKDTree
 
 from splatrig.capture.demo.expressions import frame_weights
-from splatrig.capture.demo.head import load_head, refine
+from splatrig.capture.demo.hair import grow_hair
+from splatrig.capture.demo.head import EYES, load_head, refine
+from splatrig.capture.demo.identity import FIRST, SECOND
 from splatrig.capture.demo.lighting import stage_lights
 from splatrig.capture.demo.render import pose_head, render, sample_offsets
-from splatrig.capture.demo.rig import head_poses
+from splatrig.capture.demo.rig import REST_POSE, head_poses
 from splatrig.capture.demo.synthesize import load_rig, write_rig, write_segment
 from splatrig.config.models import Demo
+from splatrig.mesh.silhouette import silhouette
 from support.demo_head import head_path
 
 SMALL = Demo(
@@ -25,7 +30,7 @@ def _write_rig(folder, seed):
 
 
 def _write_segment(folder, out, seed):
-    outputs = {"images": str(out / "images" / SEGMENT), "tracked_mesh": str(out / "tracked_mesh" / SEGMENT)}
+    outputs = {name: str(out / name / SEGMENT) for name in ("images", "masks", "tracked_mesh")}
     write_segment(head_path(), folder / "rig.npz", SEGMENT, PEAK, SMALL, seed, outputs)
 
 
@@ -50,9 +55,9 @@ def test_layout_is_that_of_a_multiface_entity(capture):
     assert len(names) == 4 and all(re.fullmatch(r"4000\d\d", name) for name in names)
     frames = ["002052", "002055"]
     for name in names:
-        assert sorted(path.name for path in (capture / "images" / SEGMENT / name).iterdir()) == [
-            f"{frame}.png" for frame in frames
-        ]
+        for folder in ("images", "masks"):
+            written = sorted(path.name for path in (capture / folder / SEGMENT / name).iterdir())
+            assert written == [f"{frame}.png" for frame in frames]
     meshes = {path.name for path in (capture / "tracked_mesh" / SEGMENT).iterdir()}
     assert meshes == {f"{frame}{end}" for frame in frames for end in (".obj", ".bin", "_transform.txt")}
     with Image.open(capture / "tex_mean.png") as image:
@@ -118,7 +123,8 @@ def test_pictures_show_a_bright_head_before_a_stage(capture):
 def test_equal_seeds_give_equal_bytes_and_other_seeds_do_not(capture, tmp_path):
     _write_segment(capture, tmp_path / "same", seed=0)
     _write_segment(capture, tmp_path / "other", seed=1)
-    written = [*(capture / "images").rglob("*.png"), *(capture / "tracked_mesh").rglob("*.bin")]
+    written = [path for name in ("images", "masks") for path in (capture / name).rglob("*.png")]
+    written += (capture / "tracked_mesh").rglob("*.bin")
     assert written
     for path in written:
         again = tmp_path / "same" / path.relative_to(capture)
@@ -146,6 +152,64 @@ def test_the_picture_agrees_with_projected_vertices(capture):
         seen = picture[..., 3] > 0
         assert (covered & ~seen).sum() <= 0.03 * covered.sum()
         assert (seen & ~covered).sum() <= 0.03 * covered.sum()
+
+
+def test_mattes_hold_what_the_rays_met_and_reach_beyond_the_tracked_mesh_where_there_is_hair(capture):
+    rig, pose = load_rig(capture / "rig.npz"), head_poses(SEGMENT, 2, 0)[0]
+    cameras = rig.cameras.in_head_space(pose)
+    stem = capture / "tracked_mesh" / SEGMENT / "002052"
+    tracked = np.fromfile(stem.with_suffix(".bin"), dtype="<f4").reshape(-1, 3).astype(float)
+    levels, beyond, lost = set(), 0.0, 0.0
+    for index, name in enumerate(cameras.names):
+        with Image.open(capture / "masks" / SEGMENT / name / "002052.png") as image:
+            assert image.mode == "L" and image.size == (cameras.width, cameras.height)
+            matte = np.asarray(image).astype(int)
+        levels |= set(np.unique(matte).tolist())
+        view = cameras.viewmats[index], cameras.Ks[index], cameras.width, cameras.height
+        mesh = silhouette(tracked, rig.mesh.faces, *view).astype(int)
+        beyond += np.maximum(matte - mesh, 0).sum() / mesh.sum()
+        lost += np.maximum(mesh - matte, 0).sum() / mesh.sum()
+    assert levels <= {0, 128, 255}  # two rays a pixel
+    assert beyond / len(cameras) > 0.05 and lost / len(cameras) < 0.03
+
+
+def test_hair_stands_still_and_lashes_follow_the_lids(head, fine, capture):
+    rig = load_rig(capture / "rig.npz")
+    open_eyes, shut_eyes = (fine.operator @ head.posed({unit: 1.0}) for unit in ("jawOpen", "eyeBlinkLeft"))
+    before, after = (rig.lashes.posed(vertices).points for vertices in (open_eyes, shut_eyes))
+    left = before[:, 0, 0] > 0.0
+    assert_allclose(before[~left], after[~left], atol=0.05)  # the left eye's unit moves a little skin on the right
+    upper = left & (rig.lashes.curls > 0.0)
+    assert (before[upper, 0, 1] - after[upper, 0, 1]).mean() > 4.0
+    lights = stage_lights()
+    heads = [pose_head(fine, v, lights, REST_POSE, rig.hair, rig.lashes) for v in (open_eyes, shut_eyes)]
+    strands = slice(len(open_eyes), len(open_eyes) + len(rig.hair.vertices))
+    assert_array_equal(heads[0].normals[strands], heads[1].normals[strands])
+
+
+def test_the_two_people_have_other_hair_that_grows_from_the_scalp(fine):
+    for person in (FIRST, SECOND):
+        own = load_head(head_path(), person)
+        surface = fine.operator @ own.neutral
+        hair = grow_hair(own, fine, person.hair, np.random.default_rng(1))
+        distance, _ = cKDTree(surface).query(hair.points[:, 0])
+        assert distance.max() < 6.0 and hair.points[:, 0, 1].min() > -60.0
+        reach, _ = cKDTree(surface).query(hair.points[:, -1])
+        assert 5.0 < np.median(reach) < 30.0
+        again = grow_hair(own, fine, person.hair, np.random.default_rng(1))
+        assert_array_equal(hair.vertices, again.vertices)
+    assert FIRST.hair != SECOND.hair
+
+
+def test_a_look_to_the_side_moves_the_iris_and_its_eyeball_stays_a_ball(head):
+    eye = np.unique(head.quads[head.parts == EYES])
+    eye = eye[head.neutral[eye, 0] > 0]
+    center = head.neutral[eye].mean(axis=0)
+    looking = head.posed({"eyeLookOutLeft": 1.0})[eye]
+    pole = np.argmax(head.neutral[eye, 2])
+    assert looking[pole, 0] - head.neutral[eye][pole, 0] > 3.0
+    radii = np.linalg.norm(looking - center, axis=1), np.linalg.norm(head.neutral[eye] - center, axis=1)
+    np.testing.assert_allclose(radii[0], radii[1], atol=1e-6)
 
 
 def test_samples_fill_the_pixel_evenly():

@@ -49,7 +49,7 @@ def test_dilation_is_round():
 
 @pytest.fixture
 def data_set(raw, tmp_path):
-    rows = run(raw, tmp_path / SMILE, frames_per_expression=4, silhouettes=False)
+    rows = run(raw, tmp_path / SMILE, frames_per_expression=4, background="none")
     return [tmp_path / SMILE / row.frame for row in rows], cameras_of(raw)
 
 

@@ -67,7 +67,7 @@ def test_photographs_carry_the_silhouette_of_the_tracked_mesh(raw, tmp_path):
 
 
 def test_without_silhouettes_photographs_are_opaque_and_colors_are_corrected(raw, tmp_path):
-    run(raw, tmp_path / "out", silhouettes=False, color="multiface_gamma")
+    run(raw, tmp_path / "out", background="none", color="multiface_gamma")
     rgba = np.asarray(Image.open(tmp_path / "out" / "000100" / "400002.png"))
     table = correction_table("multiface_gamma")
     assert_array_equal(rgba[..., 3], 255)

@@ -30,7 +30,7 @@ OPTIONS = RestructureOptions(
     holes="skip",
     image_scale=1.0,
     color=None,
-    silhouettes=True,
+    background="silhouette",
     subdivisions=2,
 )
 
@@ -66,6 +66,18 @@ class RawCapture:
 
     def image(self, segment: str, camera: str, frame: str) -> Path:
         return self.root / "images" / segment / camera / f"{frame}.png"
+
+    def mask(self, segment: str, camera: str, frame: str) -> Path:
+        return self.root / "masks" / segment / camera / f"{frame}.png"
+
+    def write_masks(self, segment: str) -> None:
+        """Write masks that reach two pixels beyond the mesh on the right, as hair does."""
+        for camera in stage_cameras(self.cameras):
+            self.mask(segment, camera.name, "").parent.mkdir(parents=True, exist_ok=True)
+            for frame in self.frames(segment):
+                silhouette = self.true_silhouette(segment, frame, camera)
+                wider = np.maximum(silhouette, np.roll(silhouette, 2, axis=1))
+                Image.fromarray(wider).save(self.mask(segment, camera.name, frame))
 
     def tracked(self, segment: str, name: str) -> Path:
         return self.root / "tracked_mesh" / segment / name

@@ -64,6 +64,12 @@ CHANGES = [
         {"list_frames", "write_attributes", "compute_pca"},
         CAPTURE | FITS | {"calibrate_cameras", "split_cameras", "restructure_expression"},
     ),
+    (
+        "capture.background",
+        "silhouette",
+        {"restructure_expression", "show_mattes", "fit_neutral"},
+        CAPTURE | {"calibrate_cameras", "split_cameras"},
+    ),
     ("capture.frame_selection", "first", {"restructure_expression", "fit_neutral"}, CAPTURE | {"split_cameras"}),
     (
         "demo.tracking_noise_mm",

@@ -39,6 +39,7 @@ rule restructure_expression:
         calibration=results("dataset/calibration.json"),
         images=capture_path("images/{expression}"),
         meshes=capture_path("tracked_mesh/{expression}"),
+        masks=capture_path("masks/{expression}") if CFG.capture.background == "masks" else [],
         neutral=capture_path(f"tracked_mesh/{CFG.neutral}"),
         frame_list=raw_extra("frame_list.txt"),
         tex_mean=raw_extra("tex_mean.png"),
@@ -62,11 +63,11 @@ rule restructure_expression:
             "holes": CFG.capture.holes,
             "image_scale": CFG.capture.image_scale,
             "color": CFG.capture.color,
-            "silhouettes": CFG.capture.background == "silhouette",
+            "background": CFG.capture.background,
             "subdivisions": CFG.mesh.subdivisions,
         },
     message:
-        "Restructuring {wildcards.expression}: head space, levels, photographs with silhouettes"
+        "Restructuring {wildcards.expression}: head space, levels, photographs with mattes"
     script:
         "../scripts/restructure_expression.py"
 
@@ -84,6 +85,23 @@ rule list_frames:
         "Listing the frames of all expressions"
     script:
         "../scripts/list_frames.py"
+
+
+rule show_mattes:
+    input:
+        dataset=results(f"dataset/{CFG.neutral}"),
+        frames=results(f"frames/{CFG.neutral}.csv"),
+        calibration=results("dataset/calibration.json"),
+    output:
+        picture=reported("template/mattes.png", "mattes", "6 Capture", picture="mattes of the neutral"),
+    conda:
+        "../../envs/capture.yaml"
+    params:
+        background=CFG.capture.background,
+    message:
+        "Showing the mattes of the neutral"
+    script:
+        "../scripts/show_mattes.py"
 
 
 rule make_plates:

@@ -3,7 +3,7 @@
 import re
 import time
 
-from splatrig.capture.sources import chosen_expressions, known_cameras, tracked_frames
+from splatrig.capture.sources import check_masks, chosen_expressions, known_cameras, tracked_frames
 from splatrig.components.fields import ATTRIBUTE_OF, ATTRIBUTES
 from splatrig.config.checks import check_config, check_families, check_names, with_components_capped
 from splatrig.config import names
@@ -42,6 +42,7 @@ def _configure():
                 raise InputError(f"{what}: {path} has braces, which are wildcards to Snakemake; rename or link it.")
         expressions = chosen_expressions(typed, ROOT / "resources")
         check_config(typed, expressions, known_cameras(typed))
+        check_masks(typed, expressions)
         typed, few = with_components_capped(typed, expressions, tracked_frames(typed, expressions))
     except InputError as error:
         sys.exit(f"error: {error}")

@@ -69,6 +69,7 @@ rule photograph_demo:
         rig=rules.set_up_demo.output.rig,
     output:
         images=directory(capture_path("images/{expression}")),
+        masks=directory(capture_path("masks/{expression}")),
         tracked_mesh=directory(capture_path("tracked_mesh/{expression}")),
     conda:
         "../../../envs/capture.yaml"

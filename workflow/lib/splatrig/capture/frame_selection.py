@@ -13,8 +13,12 @@ from splatrig.io.errors import InputError
 logger = logging.getLogger(__name__)
 
 
-def usable_frames(layout: CaptureLayout, expression: str, cameras: Sequence[str], holes: Holes) -> list[FrameFiles]:
+def usable_frames(
+    layout: CaptureLayout, expression: str, cameras: Sequence[str], holes: Holes, *, masks: bool = False
+) -> list[FrameFiles]:
     """Return the frames with mesh, pose and an image of every one of `cameras`; log (`skip`) or refuse the others.
+
+    With `masks` a missing mask counts as a missing image does.
 
     Raises InputError where no frame is complete, or one is not and `holes` is `refuse`.
     """
@@ -24,9 +28,13 @@ def usable_frames(layout: CaptureLayout, expression: str, cameras: Sequence[str]
     for files in frames:
         missing = [name for name, path in (("mesh", files.mesh), ("pose", files.pose)) if path is None]
         lacking = [camera for camera in cameras if camera not in files.cameras]
+        unmasked = [camera for camera in cameras if masks and camera not in files.masked]
         lacked.update([*missing, *(f"image of camera {camera}" for camera in lacking)])
+        lacked.update(f"mask of camera {camera}" for camera in unmasked)
         if lacking:
             missing.append(f"image of camera {', '.join(lacking)}" if files.cameras else "image")
+        if unmasked:
+            missing.append(f"mask of camera {', '.join(unmasked)}" if files.masked else "mask")
         if not missing:
             usable.append(files)
             continue
@@ -40,8 +48,9 @@ def usable_frames(layout: CaptureLayout, expression: str, cameras: Sequence[str]
     if not usable:
         most = ", ".join(f"{count} have no {what}" for what, count in lacked.most_common(4))
         raise InputError(
-            f"{layout.root}: none of the {len(frames)} frames of {expression} has a mesh, a pose and an image of every "
-            f"camera ({most}); complete the capture, or leave out the camera (capture.cameras) or the expression."
+            f"{layout.root}: none of the {len(frames)} frames of {expression} has a mesh, a pose and an image "
+            f"{'with a mask ' if masks else ''}of every camera ({most}); complete the capture, or leave out the camera "
+            "(capture.cameras) or the expression."
         )
     return usable
 

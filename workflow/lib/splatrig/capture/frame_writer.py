@@ -109,15 +109,22 @@ def write_photographs(
     target: Path,
     *,
     threads: int,
-) -> int:
-    """Write the photographs of the chosen frames below `target`, `threads` at a time; return their number."""
+) -> NDArray[np.float64]:  # [F, C]
+    """Write the photographs of the chosen frames below `target`, `threads` at a time.
+
+    Returns the mean of each matte, 0 to 1; NaN where a camera has no photograph.
+    """
     names = raw.cameras.names
     jobs = [(frame, names.index(camera)) for frame, files in enumerate(chosen) for camera in files.cameras]
+
+    coverage = np.full((len(chosen), len(names)), np.nan)
 
     def write_one(job: tuple[int, int]) -> None:
         frame, camera = job
         rgb = raw.read(chosen[frame], camera, sees_head=bool(seeing[job]))
-        write_photograph(target / chosen[frame].frame / f"{names[camera]}.png", rgb, matte(frame, camera))
+        alpha = matte(frame, camera)
+        coverage[job] = alpha.mean(dtype=np.float64) / 255.0
+        write_photograph(target / chosen[frame].frame / f"{names[camera]}.png", rgb, alpha)
 
     with ThreadPoolExecutor(max_workers=threads) as pool:
         try:
@@ -126,7 +133,7 @@ def write_photographs(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return len(jobs)
+    return coverage
 
 
 def _is_blank(rgb: NDArray[np.uint8]) -> bool:  # [H, W, 3]

@@ -22,11 +22,13 @@ class FrameFiles:
     """`…_transform.txt`: head to world."""
     cameras: tuple[str, ...]
     """The cameras, of those asked for, that have an image of this frame."""
+    masked: tuple[str, ...]
+    """The cameras, of those asked for, that have a mask of this frame."""
 
 
 @dataclass(frozen=True)
 class CaptureLayout:
-    """A raw capture below one folder: KRT, frame_list.txt, tex_mean.png, images/ and tracked_mesh/."""
+    """A raw capture below one folder: KRT, frame_list.txt, tex_mean.png, images/, masks/ and tracked_mesh/."""
 
     root: Path
 
@@ -48,6 +50,10 @@ class CaptureLayout:
     def image(self, segment: str, camera: str, frame: str) -> Path:
         """One photograph."""
         return self.root / "images" / segment / camera / f"{frame}.png"
+
+    def mask(self, segment: str, camera: str, frame: str) -> Path:
+        """Return the file of a photograph's matte; a capture may lack it."""
+        return self.root / "masks" / segment / camera / f"{frame}.png"
 
     def cameras(self, segment: str) -> tuple[str, ...]:
         """Return the names of the cameras that have a folder of images of a segment, sorted."""
@@ -73,7 +79,8 @@ class CaptureLayout:
                 f"{folder}: segment {segment} has no tracked meshes; check capture.root and capture.expressions."
             )
         tracked = _names(folder)
-        pictured = {camera: _names(self.root / "images" / segment / camera) for camera in cameras}
+        pictured = {camera: _names(self.image(segment, camera, "").parent) for camera in cameras}
+        masked = {camera: _names(self.mask(segment, camera, "").parent) for camera in cameras}
 
         def present(name: str) -> Path | None:
             return folder / name if name in tracked else None
@@ -86,6 +93,7 @@ class CaptureLayout:
                 positions=present(f"{frame}.bin"),
                 pose=present(f"{frame}_transform.txt"),
                 cameras=tuple(camera for camera in cameras if f"{frame}.png" in pictured[camera]),
+                masked=tuple(camera for camera in cameras if f"{frame}.png" in masked[camera]),
             )
             for frame in self._frame_names(segment, tracked)
         )

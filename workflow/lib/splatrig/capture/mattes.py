@@ -1,13 +1,23 @@
 """Mattes: where the alpha channel of a photograph comes from."""
 
+import logging
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from splatrig.capture.layout import CaptureLayout, FrameFiles
+from splatrig.capture.photographs import read_mask
 from splatrig.capture.tracked import TrackedFrame
 from splatrig.dataset.cameras import Cameras
+from splatrig.io.errors import InputError
 from splatrig.mesh.silhouette import silhouette
+
+LEAST_COVERED = 0.5
+"""Fraction of the tracked mesh's vertices that masks must cover, in the median camera."""
+
+logger = logging.getLogger(__name__)
 
 Matte = Callable[[int, int], NDArray[np.uint8]]
 """Returns the alpha [H, W] of the photograph of frame f from camera c, 255 on the subject; called from many threads."""
@@ -17,6 +27,16 @@ def opaque(width: int, height: int) -> Matte:
     """Return the matte that takes the whole photograph."""
     alpha = np.full((height, width), 255, dtype=np.uint8)
     return lambda _frame, _camera: alpha
+
+
+def masks(layout: CaptureLayout, frames: Sequence[FrameFiles], cameras: Cameras) -> Matte:
+    """Return the matte that takes the capture's own masks, at the size of `cameras`."""
+
+    def alpha(frame: int, camera: int) -> NDArray[np.uint8]:
+        place = frames[frame].segment, cameras.names[camera], frames[frame].frame
+        return read_mask(layout.mask(*place), layout.image(*place), cameras.width, cameras.height)
+
+    return alpha
 
 
 def silhouettes(
@@ -37,3 +57,60 @@ def silhouettes(
         )
 
     return alpha
+
+
+def check_side(
+    matte: Matte, root: Path, frame: FrameFiles, tracked: TrackedFrame, in_head: Cameras, seeing: NDArray[np.bool_]
+) -> None:
+    """Refuse masks of a frame that are black where the tracked mesh is; `in_head` are the cameras, `seeing` [C] it.
+
+    Raises InputError. Masks that are empty everywhere are left to `check_coverage`.
+    """
+    covered, shown = [], False
+    for camera in np.flatnonzero(seeing):
+        points = tracked.vertices @ in_head.viewmats[camera, :3, :3].T + in_head.viewmats[camera, :3, 3]
+        pixels = points[points[:, 2] > 0] @ in_head.Ks[camera].T
+        columns, rows = np.floor(pixels[:, :2] / pixels[:, 2:]).astype(int).T
+        inside = (columns >= 0) & (columns < in_head.width) & (rows >= 0) & (rows < in_head.height)
+        alpha = matte(0, int(camera))
+        shown |= bool(alpha.any())
+        covered.append(float((alpha[rows[inside], columns[inside]] > 127).mean()))
+    if shown and np.median(covered) < LEAST_COVERED:
+        raise InputError(
+            f"{root}/masks/{frame.segment}: the masks of frame {frame.frame} cover {100 * np.median(covered):.0f} % of "
+            f"the tracked mesh's vertices in the median camera, expected at least {100 * LEAST_COVERED:.0f} %; "
+            "white must be the head: invert them, or make them again."
+        )
+
+
+def check_coverage(
+    coverage: NDArray[np.float64],
+    frames: Sequence[FrameFiles],
+    root: Path,
+    cameras: Sequence[str],
+    seeing: NDArray[np.bool_],
+) -> None:
+    """Refuse frames whose masks tell nothing; name in the log the cameras that see the head and have an empty mask.
+
+    `coverage` [F, C] is the mean of each mask, 0 to 1, and NaN where there is no photograph; `seeing` [F, C] says which
+    cameras see the head. Raises InputError.
+    """
+    for files, row, sees in zip(frames, coverage, seeing, strict=True):
+        known = row[~np.isnan(row)]
+        where = f"{root}/masks/{files.segment}: the masks of frame {files.frame}"
+        if (known == 0.0).all():
+            raise InputError(
+                f"{where} are empty in all {len(known)} cameras, expected white on the head; make them again, or set "
+                "capture.background to silhouette."
+            )
+        if (known == 1.0).all():
+            raise InputError(
+                f"{where} are full in all {len(known)} cameras, expected black behind the head; make them again, or "
+                "set capture.background to none."
+            )
+        empty = [camera for camera, share, own in zip(cameras, row, sees, strict=True) if own and share == 0.0]
+        if empty:
+            logger.warning(
+                "%s/%s: the mask of camera %s is empty, but the head is in its image; fits learn that there is no head",
+                *(files.segment, files.frame, ", ".join(empty)),
+            )

@@ -1,4 +1,4 @@
-"""Photographs: read and checked, scaled, colour-corrected, and written with a silhouette in the alpha channel."""
+"""Photographs: read and checked, scaled, colour-corrected, and written with a matte in the alpha channel."""
 
 import struct
 import zlib
@@ -55,6 +55,33 @@ def read_photograph(
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BOX)
     return corrected(np.asarray(image), table)
+
+
+def read_mask(path: Path, photograph: Path, width: int, height: int) -> NDArray[np.uint8]:  # [H, W]
+    """Read the matte of a photograph, 255 on the head, scaled to `width` × `height` as photographs are.
+
+    Raises InputError naming the file when it is damaged, not 8-bit gray, or of another size than its photograph.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.mode != "L":
+                raise InputError(
+                    f"{path}: expected an 8-bit gray mask, white on the head, got mode {image.mode}; save it as a gray "
+                    "PNG."
+                )
+            image.load()
+            mask = image.copy()
+    except InputError:
+        raise
+    except _UNREADABLE as error:
+        raise InputError(f"{path}: cannot be read as a mask ({error}); make or copy it again.") from error
+    expected = image_size(photograph)
+    if mask.size != expected:
+        raise InputError(
+            f"{path}: expected a mask of {expected[0]}×{expected[1]} pixels as its photograph {photograph} has, got "
+            f"{mask.size[0]}×{mask.size[1]}; make it from that photograph."
+        )
+    return np.asarray(mask if mask.size == (width, height) else mask.resize((width, height), Image.Resampling.BOX))
 
 
 def write_photograph(path: Path, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> None:

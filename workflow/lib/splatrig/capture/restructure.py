@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +13,23 @@ from splatrig.capture.color import correction_table
 from splatrig.capture.frame_selection import choose_frames, neutral_frame, usable_frames
 from splatrig.capture.frame_writer import RawPhotographs, meshes_of_levels, write_meshes, write_photographs
 from splatrig.capture.layout import CaptureLayout, FrameFiles
-from splatrig.capture.mattes import opaque, silhouettes
+from splatrig.capture.mattes import check_coverage, check_side, masks, opaque, silhouettes
 from splatrig.capture.tracked import TrackedFrame, Tracking, read_topology, rigid_motion
-from splatrig.config.choices import ColorCorrection, FrameSelection, Holes
+from splatrig.config.choices import Background, ColorCorrection, FrameSelection, Holes
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.frames import ChosenFrame
 from splatrig.io.errors import InputError
 
 _MOTION_MM, _MOTION_DEGREES = 15.0, 10.0
 """Heads that have moved and turned less than that in head space pass: trackers differ, and faces are not rigid."""
+
+ALPHA_OF: Mapping[Background, str] = {
+    "silhouette": "the silhouette of the tracked mesh",
+    "masks": "the capture's masks",
+    "plate": "255: plates are composited",
+    "none": "255: photographs are taken as they are",
+}
+"""Where the alpha channel of the data set comes from, in words."""
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +46,8 @@ class RestructureOptions:
     """`skip` frames with missing files, or `refuse` them."""
     image_scale: float
     color: ColorCorrection | None
-    silhouettes: bool
-    """Whether alpha is the silhouette of the tracked mesh; 255 otherwise."""
+    background: Background
+    """Alpha is the silhouette of the tracked mesh (`silhouette`), the capture's masks (`masks`), or 255."""
     subdivisions: int
 
 
@@ -58,7 +66,8 @@ def restructure(
     mesh, levels, pose and photographs. The result does not depend on `threads`. Raises InputError naming the file.
     """
     started = time.perf_counter()
-    usable = usable_frames(layout, expression, cameras.names, options.holes)
+    masked = options.background == "masks"
+    usable = usable_frames(layout, expression, cameras.names, options.holes, masks=masked)
     neutral = neutral_frame(layout, options.neutral, usable)
     topology = read_topology(neutral)
     tracking = Tracking(topology)
@@ -75,11 +84,19 @@ def restructure(
     meshed = time.perf_counter()
     in_head = [cameras.in_head_space(frame.head_to_world) for frame in tracked]
     seeing = _check_views(layout, chosen, tracked, in_head)
-    matte = opaque(cameras.width, cameras.height)
-    if options.silhouettes:
+    if masked:
+        matte = masks(layout, chosen, cameras)
+        check_side(matte, layout.root, chosen[0], tracked[0], in_head[0], seeing[0])
+    elif options.background == "silhouette":
         matte = silhouettes(tracked, levels[0].faces, in_head)
+    else:
+        matte = opaque(cameras.width, cameras.height)
+    logger.info("%s: alpha is %s", expression, ALPHA_OF[options.background])
     raw = RawPhotographs(layout, cameras, options.image_scale, correction_table(options.color))
-    images = write_photographs(raw, chosen, seeing, matte, target, threads=threads)
+    coverage = write_photographs(raw, chosen, seeing, matte, target, threads=threads)
+    if masked:
+        check_coverage(coverage, chosen, layout.root, cameras.names, seeing)
+    images = int(np.isfinite(coverage).sum())
     seconds = time.perf_counter() - meshed
     logger.info(
         "%s: %d frames of meshes in %.2f s; %d images in %.2f s, %.1f ms each on %d threads",

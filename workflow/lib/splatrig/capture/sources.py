@@ -59,6 +59,23 @@ def chosen_expressions(config: Config, resources: Path) -> list[str]:
     return list(preset) if known is None else choose_segments(asked, list(preset), known)
 
 
+def check_masks(config: Config, expressions: list[str]) -> None:
+    """Raise InputError where the configuration wants masks that have to be there before the run and are not.
+
+    Masks of the demo are made by the run.
+    """
+    capture = config.capture
+    if capture.background != "masks" or capture.source not in ("local", "multiface"):
+        return
+    folder = Path(str(capture.root)) / "masks"
+    missing = [name for name in expressions if not (folder / name).is_dir()]
+    if missing:
+        raise InputError(
+            f"capture.background: masks needs {folder}/{{segment}}/{{camera}}/{{frame}}.png of every expression, and "
+            f"there is no folder of {', '.join(missing[:5])}; add the masks, or set capture.background to silhouette."
+        )
+
+
 def known_cameras(config: Config) -> list[str] | None:
     """Return the names of all cameras where they are known before the run, else None."""
     if config.capture.source == "demo":

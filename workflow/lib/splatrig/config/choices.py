@@ -13,7 +13,7 @@ Level = Literal[LevelName, "finest"]
 
 FrameSelection = Literal["first", "uniform", "spread"]
 ColorCorrection = Literal["multiface_gamma"]
-Background = Literal["silhouette", "plate", "none"]
+Background = Literal["silhouette", "masks", "plate", "none"]
 Holes = Literal["skip", "refuse"]
 ExtraAsset = Literal["unwrapped_uv_1024", "audio"]
 Checksums = Literal["required", "if_listed"]

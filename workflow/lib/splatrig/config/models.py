@@ -115,7 +115,8 @@ class Capture(Section):
     color: ColorCorrection | None = None
     """Color correction of the photographs."""
     background: Background = "silhouette"
-    """What separates head and background: the tracked mesh's silhouette, a picture of the empty stage, or nothing."""
+    """What separates head and background: the tracked mesh's silhouette, the capture's own masks, an image of the empty
+    stage, or nothing."""
     held_out: HeldOut = HeldOut()
     download: Download = Download()
 

@@ -7,13 +7,16 @@ from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
 from numpy.typing import NDArray
 
-from splatrig.capture.demo.head import FineHead, HeadModel
-from splatrig.capture.demo.skin import Texels, paint
+from splatrig.capture.demo.head import FineHead, HeadModel, tile
+from splatrig.capture.demo.skin import Texels, paint, strand_colors
 from splatrig.capture.plates import filled
 from splatrig.mesh.normals import vertex_normals
 
 GRADIENT_STEP = 1.0 / 64.0
 """Unit of the stored bump gradients."""
+STRAND_SHADES = 32
+STRAND_SHINE = 0.5
+"""Strength of the broad highlight of the lightest strands; the darkest, which lashes are, have none."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,14 @@ def build_atlas(head: HeadModel, fine: FineHead, size: int, seed: int) -> Atlas:
     covered = np.zeros((size, size), dtype=bool)
     covered[row, column] = True
     image = filled(image, covered)
+    corner, extent = tile("hair")
+    (left, bottom), (right, top) = (size * corner).astype(int), np.ceil(size * (corner + extent)).astype(int)
+    colors = strand_colors(head.complexion, STRAND_SHADES)
+    across = np.linspace(0, STRAND_SHADES - 1, right - left).astype(int)
+    upward = np.linspace(0, STRAND_SHADES - 1, top - bottom).astype(int)
+    image[bottom:top, left:right] = 0.0
+    image[bottom:top, left:right, :3] = colors[upward[:, None], across]
+    image[bottom:top, left:right, 3] = STRAND_SHINE * np.linspace(0.0, 1.0, top - bottom)[:, None]
     return Atlas(
         albedo=np.rint(255.0 * np.sqrt(np.clip(image[..., :3], 0.0, 1.0))).astype(np.uint8),
         shine=np.rint(255.0 * np.clip(image[..., 3:5], 0.0, 1.0)).astype(np.uint8),

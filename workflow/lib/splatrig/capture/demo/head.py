@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from splatrig.capture.demo.catmull_clark import subdivide, subdivide_corners
 from splatrig.capture.demo.identity import FIRST, Complexion, Person
@@ -40,6 +41,7 @@ _TILES = {
     "lids": (0.54, 0.83, 0.72, 0.95),
     "lips": (0.74, 0.83, 0.86, 0.95),
     "base": (0.88, 0.83, 0.985, 0.95),
+    "hair": (0.945, 0.35, 0.985, 0.55),
 }
 """Where each chart lies in the atlas: left, bottom, right, top."""
 
@@ -81,6 +83,8 @@ class FineHead:
     triangle_parts: NDArray[np.int64]  # [t]
     spread: sp.csr_matrix  # [m, k]
     """Interpolates values at the first k vertices (those of the last level but one) to all."""
+    lids: tuple[NDArray[np.int64], ...]  # [l] each
+    """The rims of the lid openings, cyclic lists of vertices, the one at negative x first."""
 
 
 def tile(name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -112,6 +116,10 @@ def load_head(path: str | Path, person: Person = FIRST) -> HeadModel:
     other = SCALE * (other - (other_origin - origin))
     vertices = SCALE * (vertices - origin)
     units = {name: SCALE * offsets for name, offsets in targets.items()}
+    for group in (1, 2):
+        ball = np.unique(quads[groups == group])
+        for name in (name for name in units if name.startswith("eyeLook")):
+            units[name][ball] = _turned(vertices[ball], units[name][ball])
 
     vertices, kept = _cut_neck(vertices, quads, parts)
     quads, parts, groups = quads[kept], parts[kept], groups[kept]
@@ -128,6 +136,17 @@ def load_head(path: str | Path, person: Person = FIRST) -> HeadModel:
         masks={name: _crop(mask, face_uvs.min(axis=0), face_uvs.max(axis=0)) for name, mask in masks.items()},
         complexion=person.complexion,
     )
+
+
+def _turned(
+    ball: NDArray[np.float64],  # [e, 3]
+    offsets: NDArray[np.float64],  # [e, 3]
+) -> NDArray[np.float64]:  # [e, 3]
+    """Return the offsets of an eyeball that turns about its center as far as `offsets` move its iris."""
+    away = ball - ball.mean(axis=0)
+    front = away[:, 2] > 0.8 * away[:, 2].max()
+    turn, _ = Rotation.align_vectors((away + offsets)[front], away[front])
+    return turn.apply(away) - away
 
 
 def _crop(mask: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -150,8 +169,11 @@ def refine(head: HeadModel, levels: int = 2) -> FineHead:
         keep = sp.identity(coarse, format="csr")
         spread = sp.vstack([keep, step[coarse:]]).tocsr()
         operator, uvs, parts = step @ operator, subdivide_corners(uvs), np.repeat(parts, 4)
-    rim = max(boundary_loops(quads[np.isin(parts, (FACE, NECK))]), key=len)
-    base, base_uvs, close = _base(rim, np.asarray(operator @ head.neutral))
+    neutral = np.asarray(operator @ head.neutral)
+    loops = boundary_loops(quads[np.isin(parts, (FACE, NECK))])
+    rim = max(loops, key=len)
+    lids = [loop for loop in loops if loop is not rim and abs(neutral[loop, 0].mean()) > 10.0]
+    base, base_uvs, close = _base(rim, neutral)
     operator, spread = sp.csr_matrix(close @ operator), sp.csr_matrix(close @ spread)
     halves = ([0, 1, 2], [0, 2, 3])
     return FineHead(
@@ -160,6 +182,7 @@ def refine(head: HeadModel, levels: int = 2) -> FineHead:
         triangle_uvs=np.concatenate([*(uvs[:, half] for half in halves), base_uvs]).astype(np.float32),
         triangle_parts=np.concatenate([parts, parts, np.full(len(base), BASE)]),
         spread=spread,
+        lids=tuple(sorted(lids, key=lambda loop: float(neutral[loop, 0].mean()))),
     )
 
 

@@ -21,6 +21,37 @@ class Complexion:
 
 
 @dataclass(frozen=True)
+class HairStyle:
+    """How a person's hair grows; lengths in millimetres."""
+
+    locks: int
+    """At most: locks keep a distance from each other."""
+    strands: int
+    """Mean number of strands of a lock."""
+    long_mm: float
+    """On the top of the head."""
+    short_mm: float
+    """At the sides and the nape."""
+    lift: float
+    """How steeply hair leaves the scalp: its slope against the combed direction."""
+    fall: float
+    """How much of the downward direction each step adds."""
+    disorder: float
+    """Standard deviation of a lock's first direction, of length 1."""
+    unevenness: float
+    """How much lengths differ, 0..1."""
+    clumping: float
+    """How far tips lean towards the middle of their lock, 0..1."""
+    fuzz_mm: float
+    """How far tips stray."""
+    width_mm: float
+    """Of a ribbon at its root."""
+    curl_mm: float = 0.0
+    """Radius of curls; 0: straight."""
+    curl_turns: float = 0.0
+
+
+@dataclass(frozen=True)
 class Person:
     """One of the demo's people."""
 
@@ -29,6 +60,7 @@ class Person:
     proportions: tuple[float, float, float]
     """Factors of width, height and depth, after the targets."""
     complexion: Complexion
+    hair: HairStyle
 
 
 def _targets(caucasian: float, african: float, asian: float, asymmetry: Mapping[str, float]) -> Mapping[str, float]:
@@ -55,6 +87,19 @@ FIRST = Person(
         iris=(0.105, 0.105, 0.06),
         iris_inner=(0.17, 0.085, 0.03),
     ),
+    hair=HairStyle(
+        locks=700,
+        strands=8,
+        long_mm=34.0,
+        short_mm=15.0,
+        lift=0.9,
+        fall=0.10,
+        disorder=0.28,
+        unevenness=0.35,
+        clumping=0.35,
+        fuzz_mm=1.6,
+        width_mm=1.1,
+    ),
 )
 """The demo head, whose topology all others have."""
 
@@ -75,6 +120,21 @@ SECOND = Person(
         stubble=(0.05, 0.042, 0.04),
         iris=(0.05, 0.03, 0.018),
         iris_inner=(0.075, 0.04, 0.02),
+    ),
+    hair=HairStyle(
+        locks=700,
+        strands=8,
+        long_mm=24.0,
+        short_mm=17.0,
+        lift=2.2,
+        fall=0.0,
+        disorder=0.6,
+        unevenness=0.3,
+        clumping=0.1,
+        fuzz_mm=1.5,
+        width_mm=1.2,
+        curl_mm=3.0,
+        curl_turns=1.6,
     ),
 )
 """Another head of the same topology and face units, longer and narrower: one to play tracks of the first on."""

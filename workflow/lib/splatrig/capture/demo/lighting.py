@@ -6,12 +6,22 @@ import numpy as np
 import scipy.sparse as sp
 from embreex import rtcore_scene
 from numpy.typing import NDArray
+from scipy.interpolate import interp1d
 
-from splatrig.capture.demo.head import FACE, NECK, FineHead
+from splatrig.capture.demo.head import EYES, FACE, MOUTH, NECK, TEETH, TONGUE, FineHead
 from splatrig.capture.demo.rig import REST_POSE
+from splatrig.capture.demo.strands import Strands, unit
 
 LIFT_MM = 0.4
 """Shadow rays start this far above the surface."""
+STRAND_LIFT_MM = 1.2
+"""Shadow rays of strands start this far towards the light, out of their own ribbon."""
+THROUGH_HAIR = 0.25
+"""Share of the light that reaches a strand behind others."""
+CORNEA_MM = 2.5
+"""How far before the eyeball's vertices their highlights arise: lids do not shade the bulging, wet cornea."""
+MOUTH_LIGHT = np.array([0.20, 0.12, 0.10], dtype=np.float32)
+"""Irradiance inside the mouth by light that has met its walls."""
 DIFFUSION_STEPS = (5, 2, 1)
 """Light seeps through skin: smoothing steps of red, green, blue along the vertices."""
 
@@ -128,9 +138,53 @@ def illuminate(
     visible = np.zeros((count, len(lights.highlights)), dtype=np.float32)
     for lamp in range(visible.shape[1]):
         visible[:, lamp] = lit[:, lights.lamps == lamp].mean(axis=1)
+    eyes = _vertices_of(fine, (EYES,), count)
+    above = (points[eyes] + CORNEA_MM * upward[eyes]).astype(np.float32)
+    for lamp in range(visible.shape[1]):
+        towards = directions[lights.lamps == lamp]
+        ends = np.repeat(above, len(towards), axis=0), np.tile(towards, (len(above), 1))
+        visible[eyes, lamp] = (scene.run(*ends, query="OCCLUDED") < 0).reshape(len(eyes), -1).mean(axis=1)
     irradiance = _diffuse(fine, irradiance)
+    irradiance[_vertices_of(fine, (MOUTH, TEETH, TONGUE), count)] += MOUTH_LIGHT
     spread = fine.spread.astype(np.float32)
     return Illumination(spread @ irradiance, spread @ main, spread @ visible), len(vertex)
+
+
+def illuminate_strands(
+    scene: rtcore_scene.EmbreeScene,
+    strands: Strands,
+    lights: Lights,
+    head_to_world: NDArray[np.float64],  # [3, 4]
+) -> tuple[Illumination, int]:
+    """Cast the shadow rays of strands; return the light at the vertices of their ribbons and the number of rays.
+
+    Strands shine as Kajiya & Kay's cylinders (1989): by the sine between them and the light. Every other node of the
+    strands that lend their light casts rays; behind other strands, `THROUGH_HAIR` of the light arrives.
+    """
+    lenders, borrowed = np.unique(strands.lit_by, return_inverse=True)
+    points = strands.points[lenders]
+    nodes = points.shape[1]
+    cast = np.unique(np.linspace(0, nodes - 1, (nodes + 1) // 2).astype(int))
+    directions = (lights.directions @ head_to_world[:, :3]).astype(np.float32)
+    along = unit(np.gradient(points, axis=1))[:, cast].reshape(-1, 3).astype(np.float32)
+    towards = np.tile(directions, (len(along), 1))
+    starts = np.repeat(points[:, cast].reshape(-1, 3), len(directions), axis=0) + STRAND_LIFT_MM * towards
+    open_sky = scene.run(starts, towards, query="OCCLUDED") < 0
+    lit = np.where(open_sky.reshape(len(along), -1), 1.0, THROUGH_HAIR).astype(np.float32)
+    sines = np.sqrt(np.maximum(1.0 - (along @ directions.T) ** 2, 0.0))
+    irradiance = (lit * sines) @ lights.colors.astype(np.float32)
+    visible = np.stack([lit[:, lights.lamps == lamp].mean(axis=1) for lamp in range(len(lights.highlights))], axis=1)
+    known = np.concatenate([irradiance, visible], axis=1).reshape(len(lenders), len(cast), -1)
+    values = interp1d(cast, known, axis=1)(np.arange(nodes))[borrowed]
+    at_vertices = np.repeat(values.reshape(-1, values.shape[-1]), 2, axis=0).astype(np.float32)
+    none = np.zeros((len(at_vertices), 3), dtype=np.float32)
+    return Illumination(at_vertices[:, :3], none, at_vertices[:, 3:]), len(starts)
+
+
+def _vertices_of(fine: FineHead, parts: tuple[int, ...], count: int) -> NDArray[np.int64]:
+    """Return which of the first `count` vertices belong to some parts of the head."""
+    used = np.unique(fine.triangles[np.isin(fine.triangle_parts, parts)])
+    return used[used < count].astype(np.int64)
 
 
 def _diffuse(fine: FineHead, irradiance: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ def to_raw(displayed: NDArray[np.floating]) -> NDArray[np.floating]:  # [..., 3]
 
 
 def write_png(path: str | Path, raw: NDArray[np.floating], noise: NDArray[np.floating] | float = 0.0) -> None:
-    """Write raw values [H, W, 3] in 0..1 as 8-bit PNG, `noise` being added in the same unit before rounding."""
+    """Write raw values [H, W, 3] or a matte [H, W] in 0..1 as 8-bit PNG, after adding `noise` in the same unit."""
     levels = np.clip(np.rint(255.0 * (raw + noise)), 0, 255).astype(np.uint8)
     Image.fromarray(levels).save(path, compress_level=1)
 

@@ -10,16 +10,18 @@ from numpy.typing import NDArray
 
 from splatrig.capture.demo.atlas import GRADIENT_STEP, Atlas
 from splatrig.capture.demo.head import FineHead
-from splatrig.capture.demo.lighting import Illumination, Lights, illuminate
+from splatrig.capture.demo.lashes import Lashes
+from splatrig.capture.demo.lighting import Illumination, Lights, illuminate, illuminate_strands
+from splatrig.capture.demo.strands import Strands
 from splatrig.dataset.cameras import Cameras
 from splatrig.mesh.normals import vertex_normals
 
 EXPOSURE = 0.72
 ROUND_STRENGTH = 0.53
 """Strength of the broad highlight of skin; its exponent is 16, four squarings."""
-WET_HIGHLIGHT = (420.0, 2.2)
+WET_HIGHLIGHT = (240.0, 3.4)
 """Exponent and strength of the sharp highlight of eyes, lips, teeth."""
-WET_FROM = 0.97
+WET_FROM = 0.95
 """Cosine under which the sharp highlight is below 1e-5 and skipped."""
 
 
@@ -28,7 +30,10 @@ class PosedHead:
     """A head in one frame, in head space, ready to be pictured."""
 
     scene: rtcore_scene.EmbreeScene
-    fine: FineHead
+    triangles: NDArray[np.int32]  # [t, 3]
+    triangle_uvs: NDArray[np.float32]  # [t, 3, 2]
+    skin_triangles: int
+    """The first ones, of the head itself; those of strands follow."""
     normals: NDArray[np.float32]  # [m, 3]
     light: Illumination
     highlights: NDArray[np.float32]  # [h, 3]
@@ -43,19 +48,35 @@ def pose_head(
     vertices: NDArray[np.float64],  # [m, 3]
     lights: Lights,
     head_to_world: NDArray[np.float64],  # [3, 4]
+    hair: Strands | None = None,
+    lashes: Lashes | None = None,
 ) -> PosedHead:
     """Prepare a frame: normals, acceleration structure and light; `vertices` in head space, millimetres."""
-    scene = rtcore_scene.EmbreeScene()
-    TriangleMesh(scene, vertices.astype(np.float32), fine.triangles)
     normals = vertex_normals(vertices, fine.triangles)
+    strands = [] if hair is None else [hair]
+    strands += [] if lashes is None else [lashes.posed(vertices)]
+    scene = rtcore_scene.EmbreeScene()
+    all_vertices, triangles, uvs = [vertices.astype(np.float32)], [fine.triangles], [fine.triangle_uvs]
+    for own in strands:
+        triangles.append(own.triangles + np.int32(sum(map(len, all_vertices))))
+        uvs.append(own.triangle_uvs)
+        all_vertices.append(own.vertices)
+    TriangleMesh(scene, np.concatenate(all_vertices), np.concatenate(triangles))
     light, shadow_rays = illuminate(fine, scene, vertices, normals, lights, head_to_world)
-    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    lit = [light]
+    for own in strands:
+        light, rays = illuminate_strands(scene, own, lights, head_to_world)
+        lit.append(light)
+        shadow_rays += rays
+    low, high = (reach(np.concatenate(all_vertices), axis=0) for reach in (np.min, np.max))
     box = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
     return PosedHead(
         scene=scene,
-        fine=fine,
-        normals=normals.astype(np.float32),
-        light=light,
+        triangles=np.concatenate(triangles),
+        triangle_uvs=np.concatenate(uvs),
+        skin_triangles=len(fine.triangles),
+        normals=np.concatenate([normals.astype(np.float32), *(own.normals for own in strands)]),
+        light=Illumination(*(np.concatenate([getattr(each, name) for each in lit]) for name in vars(lit[0]))),
         highlights=(lights.highlights @ head_to_world[:, :3]).astype(np.float32),
         highlight_colors=lights.highlight_colors.astype(np.float32),
         box=box,
@@ -95,7 +116,7 @@ def render(
         samples,
         (hits["primID"], hits["u"], hits["v"]),
         directions,
-        (head.fine.triangles, head.fine.triangle_uvs, head.normals),
+        (head.triangles, head.triangle_uvs, head.normals, head.skin_triangles),
         (head.light.irradiance, head.light.main, head.light.visible),
         (head.highlights, head.highlight_colors),
         (atlas.albedo, atlas.shine, atlas.bump),
@@ -159,7 +180,7 @@ def _texel(texture, u, v, out):  # type: ignore[no-untyped-def]
 def _shade(shaded, samples, hits, directions, mesh, light, lamps, atlas):  # type: ignore[no-untyped-def]
     """Add the radiance of every hit to its pixel: diffuse light turned by the bump, and two highlights a lamp."""
     triangle_of, hit_u, hit_v = hits
-    triangles, triangle_uvs, vertex_normal = mesh
+    triangles, triangle_uvs, vertex_normal, skin_triangles = mesh
     irradiance, main, visible = light
     lamp_directions, lamp_colors = lamps
     albedo_map, shine_map, bump_map = atlas
@@ -186,6 +207,11 @@ def _shade(shaded, samples, hits, directions, mesh, light, lamps, atlas):  # typ
         _texel(shine_map, u, v, shine)
         _texel(bump_map, u, v, bump)
         length = np.sqrt(normal[0] ** 2 + normal[1] ** 2 + normal[2] ** 2) + 1e-12
+        if triangle >= skin_triangles:
+            away = np.float32(0.0)
+            for axis in range(3):
+                away += normal[axis] * directions[ray, axis]
+            length = -length if away > 0.0 else length  # ribbons have two sides
         facing = np.float32(0.0)
         for axis in range(3):
             normal[axis] /= length

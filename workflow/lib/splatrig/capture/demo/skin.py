@@ -20,13 +20,14 @@ from splatrig.capture.demo.head import (
     boundary_loops,
     tile,
 )
-from splatrig.capture.demo.identity import Color
+from splatrig.capture.demo.identity import Color, Complexion
 
 FRECKLE: Color = (0.22, 0.11, 0.06)
 SCLERA: Color = (0.68, 0.63, 0.58)
 TOOTH: Color = (0.72, 0.66, 0.53)
 GUM: Color = (0.45, 0.17, 0.16)
 IRIS_RADIUS_MM, PUPIL_RADIUS_MM = 6.1, 2.2
+CORNEA_RADIUS_MM = 6.4
 TOOTH_WIDTH_MM = 7.6
 
 
@@ -110,7 +111,28 @@ def eye_centers(head: HeadModel) -> NDArray[np.float64]:  # [2, 3]
     return np.array([eyes[eyes[:, 0] < 0].mean(axis=0), eyes[eyes[:, 0] > 0].mean(axis=0)])
 
 
-def _mask(head: HeadModel, name: str, uvs: NDArray[np.float64]) -> NDArray[np.float64]:
+def hair_share(
+    head: HeadModel,
+    uvs: NDArray[np.floating],  # [k, 2]
+    positions: NDArray[np.float64],  # [k, 3]
+    parts: NDArray[np.int64],  # [k]
+    ragged_mm: NDArray[np.float64] | float = 0.0,
+) -> NDArray[np.float64]:  # [k]
+    """Return how much points of the neutral's skin belong to the scalp, 0..1; `ragged_mm` lowers the hairline."""
+    x, y, z = np.abs(positions[:, 0]), positions[:, 1], positions[:, 2]
+    line = np.where(z > 20.0, 13.0 + 1.0 * (z - 20.0), 13.0 + 0.76 * (z - 20.0))
+    line += 9.0 * np.exp(-(((x - 42.0) / 15.0) ** 2)) * (z > 40.0)
+    ears = _mask(head, "ears", uvs) * (parts == FACE)
+    return smoothstep(-1.5, 5.0, y - line + ragged_mm) * (1.0 - smoothstep(0.1, 0.5, ears))
+
+
+def strand_colors(complexion: Complexion, size: int) -> NDArray[np.float64]:
+    """Return the linear reflectances of strands [size, size, 3]: a shade a row, from the root to the tip."""
+    shade, along = np.meshgrid(np.linspace(0.0, 1.0, size), np.linspace(0.0, 1.0, size), indexing="ij")
+    return np.array(complexion.hair) * (0.7 + 1.1 * shade**2 + 0.6 * along)[..., None]
+
+
+def _mask(head: HeadModel, name: str, uvs: NDArray[np.floating]) -> NDArray[np.float64]:
     mask = head.masks[name]
     corner, size = tile("face")
     face_uvs = head.corner_uvs[head.parts == FACE]
@@ -176,12 +198,8 @@ def _paint_lips(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray, 
 
 def _paint_hair(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray, noise: SolidNoise) -> None:
     positions = texels.positions[rows]
-    x, y, z = np.abs(positions[:, 0]), positions[:, 1], positions[:, 2]
-    line = np.where(z > 20.0, 13.0 + 1.0 * (z - 20.0), 13.0 + 0.76 * (z - 20.0))
-    line += 9.0 * np.exp(-(((x - 42.0) / 15.0) ** 2)) * (z > 40.0)
-    above = y - line + 3.0 * noise(positions, 9.0) + 1.6 * noise(positions, 3.0)
-    ears = _mask(head, "ears", texels.uvs[rows]) * (texels.parts[rows] == FACE)
-    share = smoothstep(-1.5, 5.0, above) * (1.0 - smoothstep(0.1, 0.5, ears))
+    ragged = 3.0 * noise(positions, 9.0) + 1.6 * noise(positions, 3.0)
+    share = hair_share(head, texels.uvs[rows], positions, texels.parts[rows], ragged)
     strands = 0.5 + 0.5 * noise(positions * np.array([1.0, 0.35, 1.0]), 0.9)
     density = np.clip(share * (0.74 + 0.26 * strands + 0.10 * noise(positions, 6.0)), 0.0, 1.0)
     painted.cover(rows, np.array(head.complexion.hair)[None] * (0.8 + 0.8 * strands[:, None]), density)
@@ -190,6 +208,7 @@ def _paint_hair(head: HeadModel, texels: Texels, painted: Paint, rows: NDArray, 
     relief = noise.gradient(positions[hairy] * np.array([1.0, 0.4, 1.0]), 1.0)
     painted.bump[rows[hairy]] += (0.30 * share[hairy])[:, None] * relief
 
+    x, y, z = np.abs(positions[:, 0]), positions[:, 1], positions[:, 2]
     jaw = smoothstep(-22.0, -34.0, y - 0.0012 * (x - 30.0) * np.abs(x - 30.0)) * smoothstep(8.0, 34.0, z)
     jaw *= smoothstep(-118.0, -96.0, y + 0.35 * (z - 60.0))
     lip = _mask(head, "lips", texels.uvs[rows])
@@ -288,3 +307,7 @@ def _paint_eyes(head: HeadModel, texels: Texels, painted: Paint, noise: SolidNoi
     painted.cover(rows, (0.03, 0.03, 0.03), 0.7 * limbus)
     painted.cover(rows, (0.006, 0.006, 0.006), 1.0 - smoothstep(PUPIL_RADIUS_MM - 0.3, PUPIL_RADIUS_MM + 0.25, radius))
     painted.shine[rows] = (0.1, 1.0)
+    # the cornea bulges: its normals turn faster than the eyeball's
+    steeper = 1.0 / CORNEA_RADIUS_MM - 1.0 / np.linalg.norm(away, axis=1)
+    cornea = 1.0 - smoothstep(0.75 * IRIS_RADIUS_MM, 1.1 * IRIS_RADIUS_MM, radius)
+    painted.bump[rows, :2] = -(steeper * cornea)[:, None] * away[:, :2]

@@ -2,7 +2,7 @@
 
 import logging
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +13,17 @@ from numpy.typing import NDArray
 
 from splatrig.capture.demo.atlas import Atlas, build_atlas, texel_hits
 from splatrig.capture.demo.expressions import frame_names, frame_weights
+from splatrig.capture.demo.hair import grow_hair
 from splatrig.capture.demo.head import FineHead, HeadModel, load_head, refine
 from splatrig.capture.demo.identity import PEOPLE
+from splatrig.capture.demo.lashes import Lashes, root_lashes
 from splatrig.capture.demo.lighting import illuminate, stage_lights
 from splatrig.capture.demo.raw import to_raw, write_png, write_tracked_frame
 from splatrig.capture.demo.render import develop, pose_head, render
 from splatrig.capture.demo.rig import REST_POSE, build_cameras, head_poses
+from splatrig.capture.demo.skin import eye_centers
 from splatrig.capture.demo.stage import background
+from splatrig.capture.demo.strands import Strands
 from splatrig.capture.demo.tracked import TrackedMesh, build_tracked_mesh, tracking_noise
 from splatrig.capture.krt import as_krt, write_krt
 from splatrig.capture.plates import filled
@@ -49,18 +53,24 @@ class Rig:
     """Linear radiance of the stage."""
     atlas: Atlas
     mesh: TrackedMesh
+    hair: Strands
+    lashes: Lashes
 
 
 def build_rig(head: HeadModel, fine: FineHead, first: HeadModel, config: Demo, seed: int) -> Rig:
-    """Build cameras, stage, texture, and the tracked mesh with the topology that it has on the `first` person."""
+    """Build cameras, stage, texture, hair, and the tracked mesh with the topology that it has on the `first` person."""
     cameras = build_cameras(config.cameras, config.image_height, seed)
     surface = (fine.operator @ first.neutral)[: len(first.neutral)]
     size = int(np.clip(4 * config.image_height, 512, 2048))
+    generator = np.random.default_rng([seed, 7])
+    hair = grow_hair(head, fine, PEOPLE[config.person].hair, generator)
     return Rig(
         cameras=cameras,
         backgrounds=np.stack([background(cameras, index, seed) for index in range(len(cameras))]),
         atlas=build_atlas(head, fine, size, seed),
         mesh=build_tracked_mesh(first, surface, config.tracked_vertices),
+        hair=hair,
+        lashes=root_lashes(fine, fine.operator @ head.neutral, eye_centers(head), generator),
     )
 
 
@@ -88,21 +98,26 @@ def write_segment(
     seed: int,
     outputs: dict[str, str],
 ) -> None:
-    """Write a segment's pictures to the folder outputs["images"] and its meshes to outputs["tracked_mesh"]."""
+    """Write a segment's images, mattes and meshes to the folders outputs["images"], ["masks"] and ["tracked_mesh"]."""
     head, rig = load_head(head_path, PEOPLE[config.person]), load_rig(rig_path)
     fine, lights = refine(head), stage_lights()
     names, poses = frame_names(segment, config.frames), head_poses(segment, config.frames, seed)
     generator = np.random.default_rng([seed, 6, zlib.crc32(segment.encode())])
     errors = tracking_noise(rig.mesh, config.frames, config.tracking_noise_mm, generator)
     primary = shadow = 0
-    with atomic_directory(outputs["images"]) as pictures, atomic_directory(outputs["tracked_mesh"]) as meshes:
+    with (
+        atomic_directory(outputs["images"]) as pictures,
+        atomic_directory(outputs["masks"]) as mattes,
+        atomic_directory(outputs["tracked_mesh"]) as meshes,
+    ):
         for camera in rig.cameras.names:
             (pictures / camera).mkdir()
+            (mattes / camera).mkdir()
         frames = zip(names, poses, errors, frame_weights(peak, config.frames), strict=True)
         for frame, pose, error, weights in track(frames, segment, unit="frame", total=config.frames):
             vertices = fine.operator @ head.posed(weights)
             write_tracked_frame(meshes, frame, rig.mesh, rig.mesh.positions(vertices) + error, pose)
-            posed = pose_head(fine, vertices, lights, pose)
+            posed = pose_head(fine, vertices, lights, pose, rig.hair, rig.lashes)
             shadow += posed.shadow_rays
             cameras = rig.cameras.in_head_space(pose)
             for index, camera in enumerate(cameras.names):
@@ -110,6 +125,7 @@ def write_segment(
                 primary += rays
                 raw = to_raw(develop(seen[..., :3] + (1.0 - seen[..., 3:]) * rig.backgrounds[index]))
                 write_png(pictures / camera / f"{frame}.png", raw, sensor_noise(raw, generator))
+                write_png(mattes / camera / f"{frame}.png", seen[..., 3])
     logger.info("%d pictures, %d camera rays, %d shadow rays", config.frames * len(rig.cameras), primary, shadow)
 
 
@@ -163,6 +179,8 @@ def _to_arrays(rig: Rig) -> dict[str, NDArray]:
         **vars(rig.atlas),
         **{f"carrier_{part}": np.asarray(getattr(carrier, part)) for part in (*_CSR_PARTS, "shape")},
         **{name: array for name, array in vars(rig.mesh).items() if name != "carrier"},
+        **{f"hair_{name}": array for name, array in vars(rig.hair).items()},
+        **{f"lashes_{name}": array for name, array in vars(rig.lashes).items()},
     }
 
 
@@ -180,4 +198,6 @@ def load_rig(path: str | Path) -> Rig:
             backgrounds=backgrounds,
             atlas=Atlas(data["albedo"], data["shine"], data["bump"]),
             mesh=TrackedMesh(carrier, data["offsets"], data["faces"], data["uvs"], data["face_uvs"]),
+            hair=Strands(**{field.name: data[f"hair_{field.name}"] for field in fields(Strands)}),
+            lashes=Lashes(**{field.name: data[f"lashes_{field.name}"] for field in fields(Lashes)}),
         )

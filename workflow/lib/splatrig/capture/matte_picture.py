@@ -1,0 +1,38 @@
+"""A picture of one frame's mattes, to see at a glance what counts as head."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from splatrig.dataset.cameras import Cameras
+from splatrig.dataset.decoding import read_photograph
+from splatrig.io.files import atomic_path
+
+BEHIND = np.array([255.0, 0.0, 255.0])
+"""Magenta, which no head has."""
+MOST_CAMERAS = 8
+HEIGHT = 256
+"""Pixels of one image."""
+
+
+def draw_mattes(path: str | Path, folder: Path, cameras: Cameras) -> list[str]:
+    """Draw the photographs of a data set's frame over magenta, their alpha below; return the cameras shown.
+
+    `folder` holds `{camera}.png`. At most `MOST_CAMERAS` are shown, equally spaced from left to right of the head.
+    """
+    facing = np.argsort(cameras.centers[:, 0], kind="stable")
+    picked = facing[np.unique(np.linspace(0, len(facing) - 1, min(MOST_CAMERAS, len(facing))).round().astype(int))]
+    columns = []
+    for name in (cameras.names[index] for index in picked):
+        rgba = read_photograph(folder / f"{name}.png", cameras.width, cameras.height).astype(np.float64)
+        alpha = rgba[..., 3:] / 255.0
+        over = alpha * rgba[..., :3] + (1.0 - alpha) * BEHIND
+        both = np.concatenate([over, np.repeat(rgba[..., 3:], 3, axis=2)])
+        image = Image.fromarray(np.rint(both).astype(np.uint8))
+        image = image.resize((max(1, round(HEIGHT * cameras.width / cameras.height)), 2 * HEIGHT))
+        ImageDraw.Draw(image).text((4, HEIGHT + 4), name, fill=(255, 0, 255))
+        columns.append(np.asarray(image))
+    with atomic_path(path) as temporary:
+        Image.fromarray(np.concatenate(columns, axis=1)).save(temporary, format="PNG")
+    return [cameras.names[index] for index in picked]
