@@ -39,7 +39,7 @@ class Surroundings:
     """What a fit reads in addition to photographs."""
 
     edge_lengths: NDArray[np.float64]  # [N] of the neutral, millimetres
-    normals: NDArray[np.float64]  # [N, 3] of the neutral, unit length
+    normals: NDArray[np.float64]  # [N, 3] of the neutral, unit length; zero of Gaussians that face no side
     validation: tuple[Pair, ...]
     """Pairs that are measured and never trained."""
 

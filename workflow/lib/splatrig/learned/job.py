@@ -12,9 +12,11 @@ from splatrig.components.component_file import read_components, write_components
 from splatrig.fitting.checkpoint import Checkpoints, key_of
 from splatrig.fitting.recipe import render_options
 from splatrig.fitting.world import World
+from splatrig.gaussians.free import read_free
 from splatrig.io.files import as_paths, first_path
 from splatrig.jobs.device import choose_device, choose_places
 from splatrig.jobs.launch import run_together
+from splatrig.learned.free_start import with_free
 from splatrig.learned.plan import LearningOptions, learned_plan
 from splatrig.learned.stage import Subject, as_components, learn, rig_start
 
@@ -74,9 +76,11 @@ def learn_rig(job: LearnedJob, device: torch.device) -> None:
     )
     files = {name: as_paths(inputs[name])[0] for name in ("cameras", "template", "neutral", "frames")}
     subject = Subject.open(**files, plates=first_path(inputs["plates"]))
-    start = rig_start(options, subject, read_components(as_paths(inputs["start"])[0]))
+    structured = rig_start(options, subject, read_components(as_paths(inputs["start"])[0]))
+    found = first_path(inputs.get("free", []))
+    start = structured if found is None else with_free(structured, read_free(found))
     render = render_options(params["background"], params["sh_degree"], params["rasterizer"])
-    plan = learned_plan(options, render, start, subject.pixel_size)
+    plan = learned_plan(options, render, structured, subject.pixel_size)
     output = Path(job.output)
     kept = Checkpoints(output.parent, key_of(params, paths=job.files))
     slot = kept.slot(f".{output.stem}.checkpoint", every_seconds=60.0)
