@@ -1,4 +1,4 @@
-"""Free Gaussians: those beyond the tracked mesh, of hair, lashes, teeth and tongue (`gaussians/free.h5`).
+"""Free Gaussians: those beyond the tracked mesh, of hair, lashes, teeth and tongue (`components/free.h5`).
 
 They follow the structured Gaussians, the vertices of the mesh, as rows of a learned rig. Each has a parent among these,
 with whose motion it starts, or stands still where the head does while the parent moves, as upper teeth behind lips do.
