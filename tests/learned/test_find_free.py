@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,15 +8,18 @@ import torch
 from splatrig.fitting.checkpoint import Checkpoints
 from splatrig.fitting.engine import Fit
 from splatrig.fitting.rig_optimizer import RigOptimizer
+from splatrig.fitting.schedule import Shot
 from splatrig.fitting.trainable_rig import RigStart, TrainableRig
+from splatrig.fitting.world import World
 from splatrig.gaussians.free import FreeGaussians
 from splatrig.gaussians.gaussians import SH_C0, Gaussians
 from splatrig.learned.find_free import FindOptions, Relocation, find_free, unborn
+from splatrig.learned.fit import LearnedFit
 from splatrig.learned.free_start import with_free
 from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, read_meshes
 from splatrig.learned.plan import LearnedPlan, learned_plan
 from splatrig.learned.spawning import Points
-from splatrig.learned.stage import Subject, rig_start
+from splatrig.learned.stage import Subject, rig_start, surroundings, training_schedule
 from support import subject as small
 from support import tiny
 
@@ -147,6 +151,25 @@ def test_a_relocated_row_is_written_whole(subject: Subject, start: RigStart) -> 
         assert torch.equal(tensor[others], before[f"base_{name}"][others])
     assert relocation.parents[rows].tolist() == parents.tolist()
     assert relocation.found().still.tolist() == [False, False, True]
+
+
+def test_every_free_gaussian_costs_its_opacity(subject: Subject, start: RigStart) -> None:
+    rig = TrainableRig(with_free(start, unborn(start, COUNT)), tiny.RATES)
+    rig.base["logit_opacities"].data[-COUNT:] = torch.linspace(-3, 3, COUNT)
+    names = subject.names("train")
+    around = replace(surroundings(subject, len(rig), ()), free=COUNT)
+    losses = []
+    with subject.photographs(names, CPU) as photographs:
+        shots = [Shot(frame, photographs.view((frame, 1))) for frame in (1, 3)]
+        for weight in (0.0, 1e-3):
+            plan = replace(plan_of(subject, start), opacity_weight=weight)
+            fit = LearnedFit(
+                rig, photographs, training_schedule(OPTIONS, subject, len(names), 0, World()), around, plan
+            )
+            rows = rig.blended([1, 3])[1]
+            losses.append(fit.fit.objective.value(rig.base, rows, shots, 0, 0.5).detach())
+    expected = 1e-3 * torch.linspace(-3, 3, COUNT).sigmoid().sum()
+    torch.testing.assert_close(losses[1] - losses[0], expected, rtol=1e-3, atol=0.0)
 
 
 def test_rows_that_are_nowhere_yet_are_not_found(subject: Subject, start: RigStart) -> None:
