@@ -13,7 +13,7 @@ from splatrig.fitting.trainable_rig import RigStart, TrainableRig
 from splatrig.fitting.world import World
 from splatrig.gaussians.free import FreeGaussians
 from splatrig.gaussians.gaussians import SH_C0, Gaussians
-from splatrig.learned.find_free import FindOptions, Relocation, find_free, unborn
+from splatrig.learned.find_free import FIND, FindOptions, Relocation, find_free, unborn
 from splatrig.learned.fit import LearnedFit
 from splatrig.learned.free_start import with_free
 from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, read_meshes
@@ -27,7 +27,8 @@ CPU = torch.device("cpu")
 COUNT = 24
 CROWN = np.array([0.0, 100.0, 0.0])
 """Where photographs show a green ball above the head that no mesh knows."""
-OPTIONS = small.options(level="base", steps=28, photographs_per_step=1)
+OPTIONS = small.options(level="base", steps=20, photographs_per_step=1)
+FEW = FindOptions(rounds=7, share=0.3, views=3, looks=12, quota=0.0)
 
 
 def ball() -> Gaussians:
@@ -60,7 +61,9 @@ def plan_of(subject: Subject, start: RigStart) -> LearnedPlan:
 
 def found(subject: Subject, start: RigStart, seed: int = 0, **changes: object) -> FreeGaussians:
     plan = plan_of(subject, start)
-    return find_free(start, subject, COUNT, OPTIONS, plan, seed, CPU, find=FindOptions(views=3, quota=0.0), **changes)
+    return find_free(
+        start, subject, COUNT, OPTIONS, plan, seed, CPU, find=FindOptions(views=3, looks=12, quota=0.0), **changes
+    )
 
 
 def same(first: FreeGaussians, second: FreeGaussians) -> bool:
@@ -121,7 +124,7 @@ def test_a_relocated_row_is_written_whole(subject: Subject, start: RigStart) -> 
     rig.basis.values.data += 0.1 * torch.randn(rig.basis.values.shape, generator=torch.Generator().manual_seed(0))
     before = {name: tensor.detach().clone() for name, tensor in rig.parameters().items()}
     with subject.photographs(subject.names("train"), CPU, cropped=False) as photographs:
-        relocation = Relocation(rig, optimizer, photographs, plan, start, [], torch.zeros((0, 3)), [1, 2], 0)
+        relocation = Relocation(rig, optimizer, photographs, plan, start, [], torch.zeros((0, 3)), [1, 2], 0, FIND)
     rows, parents = torch.tensor([5, 2, 20]), torch.tensor([7, 100, 7])
     places = torch.tensor([[0.0, 99, 0], [50, 0, 0], [0, 0, 80]])
     points = Points(places, torch.rand(3, 3), torch.tensor([0, 3, 3]), torch.ones(3))
@@ -177,5 +180,5 @@ def test_rows_that_are_nowhere_yet_are_not_found(subject: Subject, start: RigSta
     rig = TrainableRig(with_free(start, unborn(start, COUNT)), plan.rates)
     with subject.photographs(subject.names("train"), CPU, cropped=False) as photographs:
         optimizer = RigOptimizer(rig, plan.learning_rates(rig))
-        relocation = Relocation(rig, optimizer, photographs, plan, start, [], torch.zeros((0, 3)), [1, 2], 0)
+        relocation = Relocation(rig, optimizer, photographs, plan, start, [], torch.zeros((0, 3)), [1, 2], 0, FIND)
     assert len(relocation.found()) == 0

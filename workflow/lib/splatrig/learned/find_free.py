@@ -40,7 +40,9 @@ class FindOptions:
     share: float = 0.15
     """Of all rows, how many are put somewhere in a round at most."""
     views: int = 8
-    """Training cameras that look at each frame in a round, others in every round."""
+    """Training cameras that look at a frame in a round, others in every round."""
+    looks: int = 512
+    """Looks in a round at most: where there are more frames, some of them take turns at random."""
     dead: float = 0.005
     """Rows of less opacity are relocated,"""
     unseen: float = 0.5 / 256
@@ -57,6 +59,8 @@ class FindOptions:
 
 
 FIND = FindOptions()
+FIND_ON_CPU = FindOptions(rounds=8, share=0.25, views=4, looks=64)
+"""In a few minutes without a GPU."""
 
 KEPT_OPACITY = (0.1, 0.5)
 """Bounds of the opacities that are kept: under the penalty rows end fainter than those that are learned afresh."""
@@ -76,7 +80,7 @@ class Relocation:
         directions: Tensor,  # [len(rims), 3]
         cameras: list[int],
         seed: int,
-        options: FindOptions = FIND,
+        options: FindOptions,
     ) -> None:
         """Prepare to relocate the rows of `rig` after those of the structured `start`.
 
@@ -106,7 +110,7 @@ class Relocation:
         options, device = self.options, self.rig.device
         generator = torch.Generator(device)
         generator.manual_seed(int(np.random.SeedSequence([self.seed, 12, done]).generate_state(1, np.uint64)[0] >> 1))
-        looks, weights = self._look(np.random.default_rng([self.seed, 13, done]))
+        frames, looks, weights = self._look(np.random.default_rng([self.seed, 13, done]))
         opacity = self.rig.base["logit_opacities"].detach()[self.structured :].sigmoid()
         views = sum(len(look.error) for look in looks)
         old = done - self.born > 2 * every
@@ -115,12 +119,14 @@ class Relocation:
         most = max(1, int(options.share * len(dead)))
         rows = rows[torch.randperm(len(rows), generator=generator, device=device)[:most]]
         special = int(options.quota * len(rows)) if self.rims else 0
+        seen = torch.tensor(frames, device=device)
         points = at_errors(looks, len(rows) - special, generator, options.spawn)
         if special:
             behind = behind_openings(looks, self.rims, self.directions, special, generator, options.spawn)
             points = Points.joined([points, behind])
         parents = nearest(points, looks)
         still = stands_still(points, parents, looks, options.spawn)
+        points = replace(points, frames=seen[points.frames])
         self.put(rows[: len(points)], points, parents, still, done)
         error = float(torch.stack([look.error.mean() for look in looks]).mean())
         _LOG.info(
@@ -128,26 +134,27 @@ class Relocation:
             *(done, error, int(dead.sum()), len(points), int(still.sum())),
         )
 
-    def _look(self, generator: np.random.Generator) -> tuple[list[Look], Tensor]:
-        """Return how cameras see each frame, and the blending weights of the free rows over all of them."""
-        frames = range(len(self.photographs.frames))
-        count = min(self.options.views, len(self.cameras))
+    def _look(self, generator: np.random.Generator) -> tuple[list[int], list[Look], Tensor]:
+        """Return some frames, how cameras see each, and the blending weights of the free rows over all of them."""
+        available, count = len(self.photographs.frames), min(self.options.views, len(self.cameras))
+        most = min(available, max(1, self.options.looks // count))
+        frames = sorted(generator.choice(available, most, replace=False).tolist())
         pairs = [
             [(frame, int(camera)) for camera in np.sort(generator.choice(self.cameras, count, replace=False))]
             for frame in frames
         ]
         looks, weights = [], torch.zeros(len(self.rig) - self.structured, device=self.rig.device)
-        for frame in frames:
-            for ahead in pairs[frame : frame + 2]:  # the next frame is decoded while this one is looked at
+        for index, frame in enumerate(frames):
+            for ahead in pairs[index : index + 2]:  # the next frame is decoded while this one is looked at
                 self.photographs.hold(ahead)
-            views = [self.photographs.view(pair) for pair in pairs[frame]]
+            views = [self.photographs.view(pair) for pair in pairs[index]]
             posed = self.rig.activated(self.rig.weights[frame : frame + 1])
             with torch.enable_grad():
                 look, own = look_at(posed, self.structured, views, self.plan.render)
             looks.append(look)
             weights += own[self.structured :]
-            self.photographs.drop(pairs[frame])
-        return looks, weights
+            self.photographs.drop(pairs[index])
+        return frames, looks, weights
 
     @torch.no_grad()
     def put(self, rows: Tensor, points: Points, parents: Tensor, still: Tensor, done: int) -> None:
@@ -242,9 +249,13 @@ def find_free(
     seed: int,
     device: torch.device,
     slot: Slot | None = None,
-    find: FindOptions = FIND,
+    find: FindOptions | None = None,
 ) -> FreeGaussians:
-    """Return up to `count` free Gaussians, found while a rig of free weights is learned from `start`."""
+    """Return up to `count` free Gaussians, found while a rig of free weights is learned from `start`.
+
+    How they are found (`find`) depends by default on whether the device is a GPU.
+    """
+    find = find or (FIND_ON_CPU if device.type == "cpu" else FIND)
     names = subject.names("train")
     meshes = read_meshes(subject.dataset.folder, names, subject.template)
     base = subject.template.base
