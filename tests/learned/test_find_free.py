@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from splatrig.fitting.checkpoint import Checkpoints
 from splatrig.fitting.engine import Fit
@@ -182,3 +183,18 @@ def test_rows_that_are_nowhere_yet_are_not_found(subject: Subject, start: RigSta
         optimizer = RigOptimizer(rig, plan.learning_rates(rig))
         relocation = Relocation(rig, optimizer, photographs, plan, start, [], torch.zeros((0, 3)), [1, 2], 0, FIND)
     assert len(relocation.found()) == 0
+
+
+def test_a_search_that_finds_nothing_says_where_to_look(
+    tmp_path: Path, start: RigStart, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Mattes are empty: nothing is anywhere."""
+    subject = small.write_subject(tmp_path)
+    for path in sorted((tmp_path / "dataset").rglob("*.png")):
+        pixels = np.array(Image.open(path))
+        pixels[..., 3] = 0
+        Image.fromarray(pixels).save(path)
+    free = found(subject, start)
+    assert len(free) == 0
+    assert with_free(start, free) is start
+    assert "no Gaussian was found beyond the mesh" in caplog.text

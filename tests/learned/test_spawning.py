@@ -105,6 +105,26 @@ def test_no_error_wants_no_point() -> None:
     assert len(at_errors([empty_look()], 20, generator())) == 0
 
 
+def test_empty_mattes_get_no_points() -> None:
+    look = empty_look()
+    look.error[:], look.matte[:] = 0.5, 0.0
+    assert len(at_errors([look, look], 20, generator())) == 0
+    outward = torch.tensor([[0.0, 0.0, 1.0]])
+    assert len(behind_openings([look, look], [torch.zeros(3, dtype=torch.int64)], outward, 20, generator())) == 0
+
+
+def test_a_matte_that_is_wrong_by_a_pixel_keeps_what_is_inside() -> None:
+    look, place = empty_look(), torch.tensor([20.0, -15.0, 0.0])
+    painted(look, look.error, place, 0.4)
+    look.matte[:] = 0.0
+    painted(look, look.matte, place, 1.0, reach=3)
+    shifted = replace(look, matte=look.matte.roll(1, dims=2))
+    for seen in (look, shifted):
+        found = at_errors([seen], 20, generator())
+        assert len(found) > 0
+        assert (found.means - place).norm(dim=1).max() < 60
+
+
 def test_openings_get_points_between_their_rims_and_behind() -> None:
     angles = torch.linspace(0, 2 * torch.pi, 13)[:-1]
     rim = torch.stack([12 * angles.cos(), 6 * angles.sin(), torch.full_like(angles, 5.0)], dim=1)

@@ -291,4 +291,9 @@ def find_free(
         fit.run(slot, relocation)
     found = relocation.found()
     _LOG.info("%d of %d free Gaussians live, %d of them still", len(found), count, int(found.still.sum()))
+    if not len(found):
+        _LOG.warning(
+            "learned.free: no Gaussian was found beyond the mesh, so rigs are learned without; look at the mattes, the "
+            "alpha of the photographs in dataset/: nothing is put where they are empty"
+        )
     return found
