@@ -73,6 +73,11 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
         "differing": (0, 0),
         "kills": (1, 99),
     },
+    "free_gaussians.py": {
+        "finding: 930: found": (400, 930),
+        "pooled: (global|local), (0|1) N, (train|held_out): psnr whole": PHOTOGRAPHIC_DB,
+        "cost: local, 1 N: steps per second": (1e-3, 1e6),
+    },
     "full_size_capture.py": {"^photographs$": (30, 30), "photographs written": (1e-3, 1e6)},
     "learned.py": {
         "bars: (fits|pca|learned_global|learned_local), (train|held_out), mask": PHOTOGRAPHIC_DB,

@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
 
 from splatrig.components.component_file import Components, Origin, Solver, read_components, write_components
 from splatrig.components.fields import Columns
+from splatrig.components.rig import Rig
 from splatrig.io.errors import InputError
+from support import planted
 
 FRAMES, K, GAUSSIANS = 6, 3, 5
 COLUMNS = Columns(("xyz", "rotation"), GAUSSIANS)
@@ -130,6 +134,40 @@ def _replaced(name, array):
     return change
 
 
+def test_free_gaussians_follow_those_of_the_mesh(tmp_path):
+    made = planted.head(1)
+    plain = replace(planted.components(made, attributes=planted.ALL_ATTRIBUTES), family="learned", base=made.neutral)
+    write_components(tmp_path / "c.h5", planted.with_free(plain, made.neutral, 7))
+    read = read_components(tmp_path / "c.h5")
+    assert (read.structured, read.columns.count) == (len(made.neutral), len(made.neutral) + 7)
+    with h5py.File(tmp_path / "c.h5") as file:
+        assert file.attrs["structured"] == len(made.neutral)
+    assert read.on_mesh.columns == plain.columns
+    for name in ("C", "mean", "std", "offset", "displacements"):
+        np.testing.assert_array_equal(getattr(read.on_mesh, name), getattr(plain, name))
+    np.testing.assert_array_equal(read.displacements, plain.displacements)
+    assert read.all_displacements.shape == (3, read.columns.count, 3)
+    assert plain.on_mesh is plain
+    here, there = (Rig.of(parts, made.neutral).pose(parts.W[4]) for parts in (plain, read))
+    for name, array in there.first(plain.structured).items():
+        np.testing.assert_allclose(array, getattr(here, name), atol=1e-4)
+
+
+def test_families_of_other_gaussians_do_not_stand_on_one_head():
+    made = planted.head(1)
+    plain = planted.components(made, attributes=planted.ALL_ATTRIBUTES)
+    rigs = [Rig.of(parts, made.neutral) for parts in (planted.with_free(plain, made.neutral, 7), plain)]
+    with pytest.raises(InputError, match="the same free Gaussians"):
+        Rig.stack(rigs)
+
+
+def _shortened_head(file):
+    """Leave a mesh of fewer vertices than Gaussians, which only learned rigs may have."""
+    _replaced("faceMask", np.ones(4, bool))(file)
+    _replaced("tris", np.array([[0, 1, 2]]))(file)
+    file.attrs["structured"] = 4
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -141,7 +179,8 @@ def _replaced(name, array):
         (_replaced("tris", np.arange(3)), r"triangles: expected three vertices each, \[T, 3\], got \(3,\)"),
         (_replaced("pca_W", np.zeros(FRAMES, np.float32)), r"expected W \[F, K\]"),
         (_replaced("dim_info", np.array([[0, 15], [10, 35]])), "does not divide the columns among attributes of 5"),
-        (_replaced("faceMask", np.ones(4, bool)), "does not divide the columns among attributes of 4 Gaussians"),
+        (_replaced("faceMask", np.ones(4, bool)), "expected a faceMask of 5 structured Gaussians, got one of 4"),
+        (_shortened_head, r"face_mask has shape \(4,\), expected \(5,\)"),
     ],
 )
 def test_numbers_that_cannot_be_components_are_refused_by_the_file(tmp_path, change, sentence):

@@ -79,6 +79,27 @@ def test_a_family_that_is_not_made_or_moves_no_centers_is_named(key, value, sent
 
 
 @pytest.mark.parametrize(
+    ("free", "families", "good"),
+    [
+        (0, ["learned_global", "pca_all"], True),
+        (9, ["learned_global", "learned_local"], True),
+        (9, ["pca_all", "sldc_gauss_xyz"], True),
+        (9, ["learned_global", "pca_all"], False),
+    ],
+)
+def test_families_of_one_head_have_the_same_free_gaussians(free, families, good):
+    raw = merged(SHIPPED, {"learned": {"free": free}, "control": {"families": families}})
+    config = load_config(raw, PRESETS)
+    if good:
+        check_config(config, EXPRESSIONS, None)
+        return
+    with pytest.raises(
+        InputError, match=r"control.families: got \[learned_global, pca_all\], but with learned.free = 9"
+    ):
+        check_config(config, EXPRESSIONS, None)
+
+
+@pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
         ("neutral", "E999_No", "neutral: E999_No is not among the expressions"),

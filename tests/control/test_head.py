@@ -3,10 +3,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from splatrig.animation.family import displacement_mm, swing_of
 from splatrig.components.rig import Rig
-from splatrig.control.head import Head, open_head
+from splatrig.control.drag import DragSolver
+from splatrig.control.head import Family, Head, open_head
+from splatrig.control.panel import panel_of
+from splatrig.control.retarget import retargeted
+from splatrig.control.track import Track
+from splatrig.control.viewer.splats import Blender, reach_mm
+from splatrig.control.web.pack import pack_head
 from splatrig.io.errors import InputError
-from support import heads
+from support import heads, planted
 
 HEAD = heads.head(1)
 SKIN = heads.head(2, skin=True)
@@ -24,6 +31,31 @@ def test_one_family_alone_is_its_rig(head, rest):
             alone.gaussians({name: weights}).items(), rig.pose(weights).items(), strict=True
         ):
             assert np.allclose(array, expected, atol=1e-5), field
+
+
+def test_free_gaussians_are_posed_and_steer_nothing():
+    made = planted.head(1)
+    parts = planted.components(made, attributes=planted.ALL_ATTRIBUTES)
+    plain = replace(parts, family="learned", base=made.neutral)
+    both = []
+    for own in (plain, planted.with_free(plain, made.neutral, 9)):
+        template = heads.template(made)
+        panel = panel_of("learned_local", own, template.base, subject="planted", neutral_frame=own.frames[0])
+        both.append(Head("planted", {"learned_local": Family(Rig.of(own, made.neutral), panel)}, template))
+    (count, more), (own, grown) = ([len(head.rig) for head in both], [head.families["learned_local"] for head in both])
+    assert (count, more) == (len(made.neutral), len(made.neutral) + 9)
+    for name in ("low", "high", "mean", "covariance", "neutral"):
+        np.testing.assert_array_equal(getattr(grown.panel, name), getattr(own.panel, name))
+    assert grown.panel.names == own.panel.names
+    dragged = [DragSolver(head).start({}, 3).to(head.base.means[3] + [0, 0, 4.0]) for head in both]
+    np.testing.assert_allclose(dragged[1]["learned_local"], dragged[0]["learned_local"], atol=1e-6)
+    track = Track(np.arange(2.0), own.panel.names, parts.W[1:3], "learned_local", "planted", "made by hand")
+    played = [retargeted(track, family, family).weights for family in (own, grown)]
+    np.testing.assert_allclose(played[1], played[0], atol=1e-6)
+    assert len(pack_head(both[1]).gaussians({})) == more
+    assert len(Blender(both[1]).splats({}).centers) == len(reach_mm(both[1], "learned_local", 0)) == more
+    heat = displacement_mm(grown.rig, swing_of(parts.W[:, 0], 0))
+    np.testing.assert_allclose(heat, displacement_mm(own.rig, swing_of(parts.W[:, 0], 0)), atol=1e-4)
 
 
 def at_mean(rig: Rig) -> Rig:

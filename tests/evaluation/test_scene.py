@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -104,6 +105,18 @@ def test_random_faces_are_compared_with_their_nearest_frame(scene):
     random = table[table["test"] == "specificity"]
     assert random.groupby("k").size().to_dict() == {1: 2 * PICTURED_FACES, 3: 2 * PICTURED_FACES}
     assert np.isfinite(random["psnr"]).all()
+
+
+def test_free_gaussians_are_shown_and_do_not_count(scene):
+    parts = planted.components(scene[0], attributes=planted.ALL_ATTRIBUTES, frames=6)
+    plain = replace(parts, family="learned", base=scene[0].neutral)
+    free = planted.with_free(plain, scene[0].neutral, 60)
+    data = planted.rows(parts)
+    numbers = [planted.evaluate_method("learned_local", "base", each, data, [1, 3], 0) for each in (plain, free)]
+    pd.testing.assert_frame_equal(*numbers)
+    shown = [evaluated(scene, each, data, "learned_local") for each in (plain, free)]
+    assert len(shown[0]) == len(shown[1])
+    assert (shown[0]["psnr"] - shown[1]["psnr"]).abs().max() > 0.5, "dB"
 
 
 def test_learned_rigs_are_shown_with_their_own_weights(scene):

@@ -8,7 +8,7 @@ from splatrig.components.rig import Rig
 from splatrig.export.glb import read_glb
 from splatrig.export.head import Clip, component_clip, morph_head, write_head_glb
 from splatrig.io.errors import InputError
-from support import small_rig
+from support import planted, small_rig
 
 
 @pytest.fixture(scope="module", params=["sldc", "pca"])
@@ -49,6 +49,16 @@ def test_targets_at_weight_one_are_the_rig_at_the_end_of_a_range(rig, head, file
         weights[k] = head.units[k]
         expected = small_rig.HEAD.vertices + rig.pose(weights).means - rest
         np.testing.assert_allclose(1000 * moved(opened, np.eye(rig.count)[k]), expected, atol=1e-3)
+
+
+def test_free_gaussians_leave_the_mesh_as_it_is(tmp_path):
+    made = small_rig.HEAD
+    plain = replace(planted.components(made, attributes=planted.ALL_ATTRIBUTES), family="learned", base=made.neutral)
+    panel = small_rig.panel(small_rig.rig())
+    for name, parts in (("plain", plain), ("free", planted.with_free(plain, made.neutral, 9))):
+        head = morph_head(Rig.of(parts, made.neutral), small_rig.level(), panel.names, panel.low, panel.high)
+        write_head_glb(tmp_path / f"{name}.glb", head, [component_clip(head)])
+    assert (tmp_path / "free.glb").read_bytes() == (tmp_path / "plain.glb").read_bytes()
 
 
 def test_a_range_ends_on_its_longer_side(rig):

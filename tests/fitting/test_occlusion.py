@@ -46,6 +46,16 @@ def test_what_turns_away_from_the_camera_is_hidden(sphere: tuple, cosine: float)
     assert not shown.all()
 
 
+@pytest.mark.parametrize("cosine", [-0.4, 0.0, 0.4])
+def test_what_faces_no_side_is_never_hidden(sphere: tuple, cosine: float) -> None:
+    means, normals = sphere
+    faceless = torch.arange(len(means)) % 3 == 0
+    viewmat = looking_from(torch.tensor([300.0, -100.0, 900.0]))
+    shown = seen(Occlusion(cosine, 0.0), (means, normals.masked_fill(faceless[:, None], 0.0)), viewmat)
+    assert shown[faceless].all()
+    assert torch.equal(shown[~faceless], seen(Occlusion(cosine, 0.0), sphere, viewmat)[~faceless])
+
+
 def test_dropout_hides_its_share_anew_for_every_key_and_alike_for_the_same(sphere: tuple) -> None:
     occlusion = Occlusion(None, 0.1)
     shown = seen(occlusion, sphere, torch.eye(4))

@@ -1,7 +1,7 @@
 """A synthetic head whose components are known: an icosphere, planted bumps, and everything built by hand from them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -94,6 +94,35 @@ def components(
         frames=tuple(f"E{frame // 3:03d}/{frame:06d}" for frame in range(frames)),
         limits=(0.0, 1.0) if family == "sldc" else None,
         base=made.neutral if family == "learned" else None,
+    )
+
+
+def with_free(parts: Components, base: Gaussians, count: int, seed: int = 5) -> Components:
+    """A learned rig of planted components with free Gaussians, which the components move as they like."""
+    generator = np.random.default_rng(seed)
+    chosen = generator.integers(0, len(base), count)
+    grown = Gaussians(**{name: np.concatenate([array, array[chosen]]) for name, array in base.items()})
+    columns = Columns(parts.columns.names, len(grown))
+
+    def longer(row: NDArray, extra: NDArray) -> NDArray[np.float32]:
+        own, added = parts.columns.by_attribute(row), Columns(columns.names, count).by_attribute(extra)
+        joined = [np.concatenate([own[name], added[name]], axis=-2) for name in columns.names]
+        return np.concatenate([part.reshape(*part.shape[:-2], -1) for part in joined], axis=-1).astype(np.float32)
+
+    width = columns.width * count
+    extra_mean = generator.normal(size=width)
+    per_gaussian = parts.columns.by_gaussian(parts.std)[0]
+    extra_std = Columns(columns.names, count).by_column(np.tile(per_gaussian, (count, 1)))
+    offset = None if parts.offset is None else longer(parts.offset, generator.normal(size=width))
+    return replace(
+        parts,
+        family="learned",
+        C=longer(parts.C, generator.normal(size=(len(parts), width))),
+        mean=longer(parts.mean, extra_mean),
+        std=longer(parts.std, extra_std),
+        offset=offset,
+        columns=columns,
+        base=grown,
     )
 
 

@@ -58,8 +58,11 @@ def bulged(vertices: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return vertices + 12.0 * (weights @ sides_of(vertices))[:, None] * direction
 
 
-def write_subject(root: Path) -> Subject:
-    """Write dataset, template, neutral and frames.csv below `root`, and open them."""
+def write_subject(root: Path, beyond: Gaussians | None = None) -> Subject:
+    """Write dataset, template, neutral and frames.csv below `root`, and open them.
+
+    Photographs also show `beyond`, which no mesh and no fit knows, and which stands still.
+    """
     template, cameras = tiny.template(), tiny.cameras()
     base, fine = template.levels["base"], template.levels[template.finest]
     up = template.between("base", template.finest)
@@ -76,6 +79,9 @@ def write_subject(root: Path) -> Subject:
         colors = (neutral.sh0 + flush).astype(np.float32)
         offsets = (up @ vertices - fine.vertices).astype(np.float32)
         moved = Gaussians(**(dict(neutral.items()) | {"means": neutral.means + offsets, "sh0": colors}))
+        if beyond is not None:
+            both = zip(moved.items(), beyond.items(), strict=True)
+            moved = Gaussians(**{name: np.concatenate([array, extra]) for (name, array), (_, extra) in both})
         pictures = tiny.photographed(moved, cameras.in_head_space(POSE))
         for name, picture in zip(cameras.names, pictures, strict=True):
             Image.fromarray(picture).save(folder / f"{name}.png")

@@ -167,6 +167,11 @@ def named_units():
     return {"units": capture_path("truth.csv")} if CFG.capture.source == "demo" else {}
 
 
+def free_gaussians(path="components/free.h5"):
+    """The free Gaussians of learned rigs, where the configuration wants them."""
+    return [results(path)] if CFG.learned.free else []
+
+
 def every_fold(path):
     """`path` for every fold, of every learned rig and of the PCA of all attributes, which is shown in the same way."""
     return expand(results(path), fold=FOLDS, method=["pca_all", *(f"learned_{name}" for name in CFG.learned.families)])

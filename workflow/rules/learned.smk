@@ -38,10 +38,43 @@ rule decompose_meshes:
         "../scripts/decompose_meshes.py"
 
 
+rule find_free_gaussians:
+    # Gaussians beyond the tracked mesh, for all learned rigs
+    input:
+        **photographs(EXPRESSIONS),
+        start=results("components/base/mesh_pca.h5"),
+    output:
+        free=results("components/free.h5"),
+    conda:
+        "../../envs/training.yaml"
+    threads: fit_threads(1)
+    resources:
+        mem_mb=memory(int(8000 + 1500 * CFG.learned.memory_gib)),
+        runtime=120,
+        gpu=gpu(),
+    params:
+        **photometry(),
+        family="global",
+        free=CFG.learned.free,
+        attributes=CFG.components.attributes,
+        level=level_called(CFG.learned.level),
+        steps=plan.finding_steps(CFG.learned.steps),
+        photographs_per_step=CFG.learned.photographs_per_step,
+        back_faces=CFG.learned.back_faces,
+        dropout=CFG.learned.dropout,
+        memory_gib=CFG.learned.memory_gib,
+        seed=CFG.seed,
+    message:
+        "Finding Gaussians beyond the tracked mesh"
+    script:
+        "../scripts/find_free_gaussians.py"
+
+
 rule learn_rig:
     input:
         **photographs(EXPRESSIONS),
         **named_units(),
+        free=free_gaussians(),
         start=lambda wildcards: results(f"components/base/{START[wildcards.locality]}.h5"),
     output:
         components=results(f"components/{FINEST}/learned_{{locality}}.h5"),
@@ -112,9 +145,20 @@ use rule decompose_meshes as decompose_meshes_without with:
         "Components of the tracked meshes without {wildcards.fold}: {wildcards.algorithm}"
 
 
+use rule find_free_gaussians as find_free_gaussians_without with:
+    input:
+        **photographs(photographs_without, "evaluation/folds/{fold}/frames.csv"),
+        start=results("evaluation/folds/{fold}/mesh_pca.h5"),
+    output:
+        free=results("evaluation/folds/{fold}/free.h5"),
+    message:
+        "Finding Gaussians beyond the tracked mesh without {wildcards.fold}"
+
+
 use rule learn_rig as learn_rig_without with:
     input:
         **photographs(photographs_without, "evaluation/folds/{fold}/frames.csv"),
+        free=free_gaussians("evaluation/folds/{fold}/free.h5"),
         start=lambda wildcards: results(f"evaluation/folds/{wildcards.fold}/{START[wildcards.locality]}.h5"),
     output:
         components=results("evaluation/folds/{fold}/learned_{locality}.h5"),

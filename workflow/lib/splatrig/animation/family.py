@@ -83,10 +83,10 @@ def weights_at(rig: Rig, component: int, weight: float) -> NDArray[np.float32]: 
 
 
 def displacement_mm(rig: Rig, swing: Swing) -> NDArray[np.float32]:  # [N]
-    """Return how far each Gaussian's centre moves from the rest face at the largest weight shown, in mm."""
+    """Return how far each structured Gaussian's centre moves from the rest face at the largest weight shown, in mm."""
     there = rig.pose(weights_at(rig, swing.component, swing.high)).means
     here = rig.pose(np.zeros(rig.count)).means
-    return np.linalg.norm(there - here, axis=1)
+    return np.linalg.norm(there - here, axis=1)[: rig.components.structured]
 
 
 def frontal_order(cameras: Cameras, means: NDArray) -> NDArray[np.int64]:  # [C]
@@ -213,7 +213,7 @@ def compare_heat(rigs: Mapping[str, Rig], view: MeshView, components: int) -> Pi
         for title, rig in rigs.items()
     }
     largest = nice_ceiling(max(float(field.max()) for own in fields.values() for field in own))
-    nothing = np.full_like(view.paint(np.zeros(len(next(iter(rigs.values())).neutral)), 1.0), 255)
+    nothing = np.full_like(view.paint(np.zeros(next(iter(rigs.values())).components.structured), 1.0), 255)
     rows = [
         [view.paint(field, largest) for field in own] + [nothing] * (components - len(own)) for own in fields.values()
     ]

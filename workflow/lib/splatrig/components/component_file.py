@@ -4,7 +4,9 @@ Datasets: `dataMat` (F, D) standardised rows (or an external link to them, or ab
 (first and end column of each attribute, with the attribute `list_attrName`), `tris`, `faceMask`, `frames`, `names`,
 `<family>_W` (F, K), `<family>_C` (K, D), `<family>_offset` (D; absent when zero) and what else the family has: see
 `FAMILY_DATASETS`. `sldc_C` is (K, N, values per Gaussian). A learned rig's base is `<family>_base` (D, the columns of
-its components in stored units) and `<family>_<attribute>` for all other attributes.
+its components in stored units) and `<family>_<attribute>` for all other attributes. The attribute `structured` is the
+number of Gaussians that are vertices of the mesh: they come first, and `tris` and `faceMask` are of them alone. Those
+that follow, of learned rigs only, are free (`splatrig.gaussians.free`).
 """
 
 from collections.abc import Iterator
@@ -26,7 +28,7 @@ from splatrig.io.hdf5 import Format
 
 FORMAT = Format(
     "components",
-    3,
+    4,
     "millimetres, log scales, quaternions wxyz, SH coefficients; W and C in standardised units; head space",
 )
 
@@ -78,9 +80,10 @@ NOWHERE = Origin()
 
 @dataclass(frozen=True)
 class Components:
-    """K components of F frames over D columns: N Gaussians times the values per Gaussian.
+    """K components of F frames over D columns: G Gaussians times the values per Gaussian.
 
-    The invariant: frame ≈ mean + std * (offset + W @ C).
+    The invariant: frame ≈ mean + std * (offset + W @ C). The first N Gaussians are the vertices of the mesh; of learned
+    rigs free ones may follow, G - N of them.
     """
 
     family: str
@@ -98,7 +101,7 @@ class Components:
     columns: Columns
     """Which columns hold which attribute."""
     faces: NDArray[np.int64]  # [T, 3]
-    """Triangles over the N Gaussians."""
+    """Triangles over the N structured Gaussians."""
     face_mask: NDArray[np.bool_]  # [N]
     """True on the face."""
     frames: tuple[str, ...]
@@ -133,8 +136,9 @@ class Components:
             raise InputError(f"components ({self.family}): expected W [F, K] of some attributes, got {self.W.shape}.")
         frames, count = self.W.shape
         columns = len(self.columns)
+        free = max(0, self.columns.count - len(self.face_mask)) if self.is_learned else 0
         expected: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
-            "face_mask": (self.face_mask.shape, (self.columns.count,)),
+            "face_mask": (self.face_mask.shape, (self.columns.count - free,)),
             "C": (self.C.shape, (count, columns)),
             "mean": (self.mean.shape, (columns,)),
             "std": (self.std.shape, (columns,)),
@@ -149,6 +153,32 @@ class Components:
     def __len__(self) -> int:
         """Return the number of components K."""
         return len(self.C)
+
+    @property
+    def structured(self) -> int:
+        """Number of Gaussians N that are vertices of the mesh: the first ones."""
+        return len(self.face_mask)
+
+    @cached_property
+    def on_mesh(self) -> "Components":
+        """The components of the structured Gaussians alone: what is compared with meshes and fitted frames."""
+        if self.structured == self.columns.count:
+            return self
+        own = self.columns_on_mesh
+        return replace(
+            self,
+            C=self.C[:, own],
+            mean=self.mean[own],
+            std=self.std[own],
+            offset=None if self.offset is None else self.offset[own],
+            columns=Columns(self.columns.names, self.structured),
+            base=None if self.base is None else self.base.first(self.structured),
+        )
+
+    @property
+    def columns_on_mesh(self) -> NDArray[np.bool_]:  # [D]
+        """Which columns belong to structured Gaussians."""
+        return self.columns.of_gaussians(np.arange(self.columns.count) < self.structured)
 
     @property
     def is_learned(self) -> bool:
@@ -166,9 +196,14 @@ class Components:
         dense = np.asarray(self.C * self.std, dtype=np.float32)
         return csr_array(dense) if np.count_nonzero(dense) < DENSE_FRACTION * dense.size else dense
 
-    @cached_property
+    @property
     def displacements(self) -> NDArray[np.float32] | None:  # [K, N, 3]
-        """How each component moves the centres, in millimetres per unit of weight; None when it moves none."""
+        """How each component moves the structured centres, in millimetres per unit of weight; None if it moves none."""
+        return None if self.all_displacements is None else self.all_displacements[:, : self.structured]
+
+    @cached_property
+    def all_displacements(self) -> NDArray[np.float32] | None:  # [K, G, 3]
+        """The same of all centres, free ones too."""
         if "xyz" not in self.columns:
             return None
         xyz = self.columns["xyz"]
@@ -191,7 +226,7 @@ class Components:
         return self.rest[columns] + self.std[columns] * left
 
     def by_gaussian(self) -> NDArray[np.float32]:
-        """Return C as [K, N, d]: for each Gaussian its d values, attributes in the order of `columns`."""
+        """Return C as [K, G, d]: for each Gaussian its d values, attributes in the order of `columns`."""
         return self.columns.by_gaussian(self.C)
 
     def first(self, k: int) -> "Components":
@@ -273,6 +308,7 @@ def write_components(
     C = components.by_gaussian() if family == "sldc" else components.C
     with FORMAT.writing(path) as file:
         file.attrs["family"] = family
+        file.attrs["structured"] = components.structured
         for name, value in vars(components.origin).items():
             file.attrs[name] = value
         if components.limits is not None:
@@ -370,9 +406,11 @@ def _check_numbers(components: Components) -> None:
         raise InputError("std of the components: expected numbers above 0, got others; make the file anew.")
 
 
-def _columns(file: h5py.File, family: str, count: int) -> Columns:
-    """Read which columns hold which attribute of `count` Gaussians."""
-    columns = Columns(tuple(str(name) for name in file["dim_info"].attrs["list_attrName"]), count)
+def _columns(file: h5py.File, family: str) -> Columns:
+    """Read which columns hold which attribute of how many Gaussians."""
+    columns = Columns(tuple(str(name) for name in file["dim_info"].attrs["list_attrName"]), 1)
+    count = int(file["dim_info"][:].max(initial=0)) // columns.width
+    columns = replace(columns, count=count)
     spans = [(name, *span) for name, span in zip(columns.names, file["dim_info"][:].tolist(), strict=True)]
     if spans != columns.spans:
         raise InputError(
@@ -385,7 +423,12 @@ def _columns(file: h5py.File, family: str, count: int) -> Columns:
 def _components(file: h5py.File) -> Components:
     family = str(file.attrs["family"])
     face_mask = file["faceMask"][:]
-    columns = _columns(file, family, len(face_mask))
+    if len(face_mask) != file.attrs["structured"]:
+        raise InputError(
+            f"components ({family}): expected a faceMask of {file.attrs['structured']} structured Gaussians, got one "
+            f"of {len(face_mask)}; make the file anew."
+        )
+    columns = _columns(file, family)
     C = file[f"{family}_C"][:]
     found: dict[str, object] = {
         field: _plain(file[name])

@@ -86,11 +86,13 @@ def _by_marks(vertices: NDArray[np.float64], marks: FaceMarks) -> NDArray[np.flo
 
 
 def motion(components: Components) -> NDArray[np.float64]:
-    """Return how much [K, N] a unit weight changes each Gaussian: squared millimetres where positions change.
+    """Return how much [K, N] a unit weight changes structured Gaussians: squared millimetres where positions change.
 
     Components without positions are measured by the squares of all their standardised numbers.
     """
-    moved = components.by_gaussian() if components.displacements is None else components.displacements
+    moved = components.displacements
+    if moved is None:
+        moved = components.on_mesh.by_gaussian()
     return (moved.astype(np.float64) ** 2).sum(axis=2)
 
 

@@ -1,7 +1,7 @@
 """The rig: weights become Gaussians. Everything that poses a head goes through `Rig.pose`.
 
 A rig has one family of components, or several side by side, whose displacements add up. It may have more Gaussians than
-the skin has vertices: vertices come first.
+the skin has vertices, free ones: vertices come first.
 """
 
 from collections.abc import Sequence
@@ -63,6 +63,12 @@ class Rig:
         families = tuple(components for rig in rigs for components in rig.families)
         if not families:
             raise InputError("a head: expected at least one family of components, got none.")
+        free = [components.columns.count - components.structured for components in families]
+        if len(set(free)) > 1:
+            raise InputError(
+                f"a head: expected families with the same free Gaussians, got {' and '.join(map(str, free))} of them; "
+                "control learned families together, or others together, or learn without free ones (learned.free: 0)."
+            )
         skin = next((rig.skin for rig in rigs if rig.follows), None)
         return cls(families, rigs[0].neutral, skin, tuple(basis for rig in rigs for basis in rig.given_bases))
 

@@ -47,7 +47,7 @@ def read_rig(path: str | Path, neutral: Gaussians, template: Template) -> Rig:
     """
     components = read_components(path)
     with FORMAT.named_in_errors(path):
-        if components.columns.count < len(neutral):
+        if components.structured < len(neutral):
             components = carry_xyz(components, template, neutral)
         skin = skin_of_template(template) if moves_centers_alone(components) else None
         rig = Rig.of(components, neutral, skin)

@@ -55,7 +55,7 @@ def weights_of_displacements(
     mask: NDArray[np.bool_] | None = None,  # [N]
     scale: NDArray | None = None,  # [K]
 ) -> NDArray[np.float64]:  # [F, K]
-    """Return the weights that move the centres most like `displacements`, within the model's limits.
+    """Return the weights that move the structured centres most like `displacements`, within the model's limits.
 
     `mask` leaves out Gaussians that are False; `scale` measures weights, and so the ridge, in units per component.
     Raises InputError for components that move no centres.
@@ -89,14 +89,18 @@ def weights_of_rows(
     return fit_weights(wanted, C, ridge=ridge, limits=components.limits)
 
 
-def positions(components: Components) -> NDArray[np.float32]:  # [K, N, 3]
-    """Return how each component moves the centres, in millimetres per unit of weight; InputError when it moves none."""
-    if components.displacements is None:
+def positions(components: Components, *, free: bool = False) -> NDArray[np.float32]:  # [K, N, 3], or [K, G, 3]
+    """Return how each component moves the structured centres, or with `free` all, in millimetres per unit of weight.
+
+    Raises InputError when it moves none.
+    """
+    moves = components.all_displacements if free else components.displacements
+    if moves is None:
         raise InputError(
             f"components of {', '.join(components.columns.names)}: expected xyz among them; only components that move "
             "can be fitted."
         )
-    return components.displacements
+    return moves
 
 
 def limits_of(components: Components) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

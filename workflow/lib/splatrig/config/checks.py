@@ -75,6 +75,12 @@ def check_config(config: Config, expressions: Sequence[str], cameras: Sequence[s
             raise InputError(
                 f"{key}: got {level}, but mesh.subdivisions = {config.mesh.subdivisions} gives {', '.join(levels)}."
             )
+    kinds = {family.startswith("learned_") for family in config.control.families}
+    if learned.free and len(kinds) > 1:
+        raise InputError(
+            f"control.families: got [{', '.join(config.control.families)}], but with learned.free = {learned.free} "
+            "learned families move free Gaussians that others do not have; name learned ones alone, or others alone."
+        )
     _check_shown(config, expressions)
     if cameras is not None:
         _check_cameras(config, cameras)

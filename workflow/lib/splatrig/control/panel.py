@@ -127,7 +127,8 @@ def weight_ranges(
 def _presets(
     components: Components, W: NDArray[np.float64], neutral: NDArray[np.float64]
 ) -> dict[str, NDArray[np.float64]]:
-    gram = (components.C @ components.C.T).astype(np.float64)
+    C = components.on_mesh.C
+    gram = (C @ C.T).astype(np.float64)
     away = W - neutral
     energy = np.einsum("fk,kl,fl->f", away, gram, away)
     expressions = [frame.rpartition("/")[0] for frame in components.frames]

@@ -65,7 +65,7 @@ def retargeted(
 
 def _check_topology(source: Family, target: Family) -> None:
     ours, theirs = source.rig.components.faces, target.rig.components.faces
-    counts = len(source.rig.neutral), len(target.rig.neutral)
+    counts = source.rig.components.structured, target.rig.components.structured
     if counts[0] != counts[1] or not np.array_equal(ours, theirs):
         raise InputError(
             f"retargeting {source.panel.subject} to {target.panel.subject}: expected one topology, got {counts[0]} and "

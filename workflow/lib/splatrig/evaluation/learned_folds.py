@@ -42,7 +42,8 @@ class Fold:
 
     def numbers(self, solved: NDArray[np.float32]) -> pd.DataFrame:
         """Return how far the `solved` rows [R, D] are from the fitted ones, as `left_out.FOLD_COLUMNS`."""
-        errors = fold_errors(self.components, self.data.X[self.rows], solved)
+        parts = self.components
+        errors = fold_errors(parts.on_mesh, self.data.X[self.rows], solved[:, parts.columns_on_mesh])
         return fold_table(self.method, self.level, len(self.components), self.expression, errors, len(solved))
 
     def pictures(self, solved: NDArray[np.float32], scene: Scene) -> pd.DataFrame:

@@ -23,7 +23,7 @@ anyway; that is what stands in `methods.csv`.
 
 
 def fold_errors(
-    components: Components,
+    components: Components,  # of structured Gaussians
     truth: NDArray,  # [R, D] fitted rows, stored units
     estimate: NDArray,  # [R, D] what was made of them
 ) -> dict[tuple[str, str], float]:

@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from splatrig.components.component_file import Components
+from splatrig.components.component_file import Components, blend
 from splatrig.evaluation.attribute_rows import AttributeRows
 from splatrig.evaluation.reconstruction import (
     Projection,
     add_convergence,
     add_influence,
+    by_energy,
     describe_components,
     sweep_reconstruction,
     usable_ks,
@@ -38,8 +40,10 @@ class MethodEvaluation:
 
         What the components shall make are the fitted rows. A learned rig was not made to follow them: it makes the
         training frames with its own weights, found with it in training cameras (with fewer than K components, those
-        that come closest to that), and how far these are from the fitted rows is measured.
+        that come closest to that), and how far these are from the fitted rows is measured. Numbers are of the
+        structured Gaussians, which fitted rows have; pictures show free ones, too.
         """
+        shown, components = components, components.on_mesh
         xyz, width = components.columns["xyz"], len(components.columns)
         if data.X.shape[1] != width or not set(components.frames) <= set(data.frames):
             raise InputError(
@@ -55,6 +59,7 @@ class MethodEvaluation:
         self.ks = list(ks)
         self._generator = np.random.default_rng(seed)
         self._projection = Projection(components, self._targets.X)
+        self._shown = shown.select(by_energy(components))
         self._carried = method.startswith("upsampled")
         self._left_out: LeftOut | None = None
         self._random: dict[int, RandomFaces] = {}
@@ -83,15 +88,15 @@ class MethodEvaluation:
 
         Rebuilt are the peaks of the expressions that were learned from.
         """
-        data, pose = self.data, scene.posing(self.components)
+        data, pose = self.data, scene.posing(self._shown)
         peaks = np.array([row for row in data.peaks() if data.train[row]])
         weights = "own" if self.components.is_learned else "rows"
         for k in track(usable_ks(self.ks, self._projection.count), "numbers of components", unit="k"):
-            for row, estimate in zip(peaks, self._projection.estimate(k)[peaks], strict=True):
+            for row, estimate in zip(peaks, self._rows(self._projection.weights(k))[peaks], strict=True):
                 scene.compare(Place("reconstruction", k, data.frames[row], "train", weights), pose(estimate))
         if scene.follows(self.components):
-            pose, k = scene.posing(self.components, follow=False), self._projection.count
-            for row, estimate in zip(peaks, self._projection.estimate(k)[peaks], strict=True):
+            pose, k = scene.posing(self._shown, follow=False), self._projection.count
+            for row, estimate in zip(peaks, self._rows(self._projection.weights(k))[peaks], strict=True):
                 scene.compare(Place("unfollowed", k, data.frames[row], "train", weights), pose(estimate))
         if not self._carried:
             self._show_random(scene)
@@ -99,18 +104,22 @@ class MethodEvaluation:
             self._show_left_out(scene, self._left_out)
         return scene.frame(self.method, self.level)
 
+    def _rows(self, W: NDArray[np.float32]) -> NDArray[np.float32]:  # [S, D]
+        """Return the rows of all Gaussians, in stored units, of weights `W` [S, k] of the first k components."""
+        return blend(self._shown.rest, W, self._shown.basis[: W.shape[1]])
+
     def _show_random(self, scene: Scene) -> None:
         """Compare random faces with the nearest frame, for the fewest, the median and all components."""
-        pose, ks = scene.posing(self.components), sorted(self._random)
+        pose, ks = scene.posing(self._shown), sorted(self._random)
         for k in sorted({ks[0], ks[len(ks) // 2], ks[-1]} if ks else set()):
             faces = self._random[k]
-            for sample, row in enumerate(faces.rows(slice(PICTURED_FACES))):
+            for sample, row in enumerate(self._rows(faces.weights[:PICTURED_FACES])):
                 place = Place("specificity", k, self.data.frames[faces.nearest[sample]], "train", sample=sample)
                 scene.compare(place, pose(row))
 
     def _show_left_out(self, scene: Scene, left_out: LeftOut) -> None:
         """Compare the peaks of the expressions that were left out with their photographs."""
-        pose, data = scene.posing(self.components), self.data
+        pose, data = scene.posing(self._shown), self.data
         peaks = set(data.peaks().tolist())
         for k in left_out.mixtures:
             folds = left_out.folds(k)

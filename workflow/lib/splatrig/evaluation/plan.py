@@ -46,6 +46,11 @@ def compared(config: Config, levels: Sequence[str]) -> list[Method]:
     ]
 
 
+def finding_steps(steps: int) -> int:
+    """Return in how many steps free Gaussians are found where rigs are learned in `steps`."""
+    return max(1, steps // 3)
+
+
 def swept(config: Config) -> list[str]:
     """Return the methods learned anew for curves against k and λ, and without one expression: of the centers."""
     return ["pca_xyz", *(f"sldc_{support}_xyz" for support in config.components.sldc.supports.used), "mbspca_xyz"]

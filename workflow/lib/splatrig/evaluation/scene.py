@@ -160,7 +160,7 @@ class Scene:
         without `follow` so do rotation and size of Gaussians that would follow the skin.
         """
         skin, columns = self.skin if follow else None, components.columns
-        if columns.count == len(self.neutral):
+        if components.structured == len(self.neutral):
             return Rig.of(components, self.neutral, skin).from_row
         rig = Rig.of(carry_xyz(components, self.template, self.neutral), self.neutral, skin)
         up = self.template.between(self.template.level_of(columns.count), self.template.finest)

@@ -21,9 +21,9 @@ from splatrig.io.files import atomic_path
 FORMAT = "splatrig rig"
 FORMAT_VERSION = 1
 KEY = "splatrig"
-"""The one entry of the file's metadata: a JSON object of `format, format_version, family, subject, names, presets,
-frames, formula, follows_skin, limits, attributes`; `limits` are the least and greatest weight, or null; `attributes`
-say where the rig comes from."""
+"""The one entry of the file's metadata: a JSON object of `format, format_version, family, subject, structured, names,
+presets, frames, formula, follows_skin, limits, attributes`; `structured` is how many Gaussians, the first ones, are the
+vertices of the mesh; `limits` are the least and greatest weight, or null; `attributes` say where the rig comes from."""
 FORMULA = "pose.X = rest.X + sum_k w[k] * basis.X[k]; quats then unit length; raw values, millimetres, wxyz, head space"
 
 
@@ -69,6 +69,7 @@ def write_bundle(
         "splatrig_version": __version__,
         "family": family,
         "subject": subject,
+        "structured": parts.structured,
         "names": list(coefficients.names),
         "presets": list(coefficients.presets),
         "frames": list(parts.frames),

@@ -58,6 +58,9 @@ class Objective:
     """Unit normals of the neutral, for `occlusion`."""
     seed: int = 0
     """Of what is hidden at random."""
+    opacity_weight: float = 0.0
+    """Weight of the opacity of each free Gaussian, of which `structured` others come first."""
+    structured: int = 0
 
     def value(
         self,
@@ -82,6 +85,8 @@ class Objective:
             loss = loss + self.drift_weight * weight * drift_loss(posed.means, self.anchors, self.inverse_edges)
         if self.size_weight > 0:
             loss = loss + self.size_weight * weight * size_loss(posed.scales, self.inverse_edges)
+        if self.opacity_weight > 0:
+            loss = loss + self.opacity_weight * fraction * posed.opacities[..., self.structured :].sum()
         return loss
 
     def _photometric(self, compared: tuple[Tensor, Tensor]) -> Tensor:

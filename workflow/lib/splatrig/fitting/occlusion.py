@@ -18,14 +18,15 @@ class Occlusion:
     """Which Gaussians a step does without."""
 
     back_faces: float | None
-    """Gaussians whose normal turns away from the camera by more than this cosine are hidden; None hides none."""
+    """Gaussians whose normal turns away from the camera by more than this cosine are hidden; None hides none.
+    Without a normal (of length zero) they never are."""
     dropout: float
     """Share of the Gaussians hidden at random, others in every step."""
 
     def shown(
         self,
         means: Tensor,  # [S, N, 3]
-        normals: Tensor,  # [N, 3] unit length
+        normals: Tensor,  # [N, 3] unit length, or zero where a Gaussian faces no side
         viewmats: Tensor,  # [S, 4, 4] head space to camera
         keys: Sequence[tuple[int, ...]],
     ) -> Tensor | None:  # [S, N] bool
@@ -36,6 +37,8 @@ class Occlusion:
             towards = eyes[:, None] - means.detach()
             cosines = (towards * normals).sum(dim=-1)  # times the distance
             shown = cosines.add_(torch.linalg.vector_norm(towards, dim=-1), alpha=self.back_faces) > 0
+            if self.back_faces <= 0:  # else a cosine of 0 is shown already
+                shown |= (normals == 0).all(dim=-1)
         if self.dropout > 0:
             generator = torch.Generator(means.device)
             chances = torch.empty(means.shape[:2], dtype=means.dtype, device=means.device)

@@ -35,6 +35,8 @@ class BasisStart:
     """Where the components may act; None: everywhere."""
     carry: csr_array | None = None  # [N, V]
     """From the V vertices of the coarser level that the components live on, in all of the above, to the Gaussians."""
+    pace: NDArray[np.float32] | None = None  # [N], or [V]
+    """Learning rate of each row relative to the components'; None: 1 everywhere."""
 
     @property
     def count(self) -> int:
@@ -84,7 +86,7 @@ class Basis:
     fields: tuple[str, ...]
     values: Tensor  # [K, N, A], or [M, A] inside supports; in units of `unit`
     supports: Supports | None
-    unit: Tensor  # [A]
+    unit: Tensor  # [A], or [N, A] where rows have a pace of their own
     carry: Carry | None
     """To the Gaussians from the coarser level where the components live, if they do."""
 
@@ -96,6 +98,8 @@ class Basis:
             dtype=torch.float32,
             device=device,
         )
+        if start.pace is not None:
+            unit = unit * torch.as_tensor(start.pace, dtype=torch.float32, device=device)[:, None]
         dense = np.concatenate([start.deltas[name] for name in start.fields], axis=-1)
         values = torch.as_tensor(dense, dtype=torch.float32).to(device) / unit
         supports = None
@@ -107,8 +111,8 @@ class Basis:
 
     def dense(self) -> Tensor:  # [K, N, A]
         """Return the components in raw units, zeros included."""
-        values = self.values.detach() * self.unit
-        values = values if self.supports is None else self.supports.scatter(values)
+        values = self.values.detach()
+        values = (values if self.supports is None else self.supports.scatter(values)) * self.unit
         return values if self.carry is None else self.carry.up(values)
 
     def __rmatmul__(self, weights: Tensor) -> Tensor:  # [B, N, A]

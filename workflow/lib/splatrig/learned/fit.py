@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import repeat
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -39,9 +40,24 @@ class Surroundings:
     """What a fit reads in addition to photographs."""
 
     edge_lengths: NDArray[np.float64]  # [N] of the neutral, millimetres
-    normals: NDArray[np.float64]  # [N, 3] of the neutral, unit length
+    normals: NDArray[np.float64]  # [N, 3] of the neutral, unit length; zero of Gaussians that face no side
     validation: tuple[Pair, ...]
     """Pairs that are measured and never trained."""
+    free: int = 0
+    """How many Gaussians, the last ones, cost their opacity (`LearnedPlan.opacity_weight`)."""
+
+
+class Between(Protocol):
+    """What happens between the steps of a fit."""
+
+    def after(self, done: int) -> None:
+        """Change what it likes, after `done` steps."""
+
+    def state(self) -> Arrays:
+        """Return what a later run needs to resume exactly."""
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put back what `state` returned."""
 
 
 @dataclass(frozen=True)
@@ -109,17 +125,19 @@ class LearnedFit:
             occlusion=plan.occlusion,
             normals=tensor(surroundings.normals),
             seed=seed,
+            opacity_weight=plan.opacity_weight,
+            structured=len(surroundings.normals) - surroundings.free,
         )
 
-    def run(self, slot: Slot | None = None) -> FitReport:
-        """Make the steps of the plan, from the state in `slot` if there is one.
+    def run(self, slot: Slot | None = None, between: Between | None = None) -> FitReport:
+        """Make the steps of the plan, from the state in `slot` if there is one, with what happens `between` them.
 
         What is measured between steps is only reported: tables measure in the same cameras.
         """
         begin = time.perf_counter()
         self.optimizer.constrain()
         if slot is not None:
-            self._resume(slot)
+            self._resume(slot, between)
         lanes, leading = self.world.lanes(self.schedule.per_step), self.world.rank == 0
         shots = stream(self.photographs, self.schedule, lanes, self.steps_done)
         seen = self.schedule.frames(self.steps_done) if self.world.size > 1 else repeat(None)
@@ -127,10 +145,12 @@ class LearnedFit:
         for step in track(range(self.steps_done, self.plan.steps), "learned fit", unit="step", shown=leading):
             self.fit.step(step, next(shots), seen=next(seen))
             self.steps_done = step + 1
+            if between is not None:
+                between.after(self.steps_done)
             if self.steps_done % self.plan.check_every == 0 or self.steps_done == self.plan.steps:
                 self.check(time.perf_counter() - begin)
                 if slot is not None and leading:
-                    slot.keep(self.steps_done, self._state)
+                    slot.keep(self.steps_done, lambda: self._state(between))
         return FitReport(
             history=pd.DataFrame(self.history, columns=["step", "seconds", "loss", "psnr"]),
             seconds=time.perf_counter() - begin,
@@ -178,13 +198,14 @@ class LearnedFit:
             rendered, photographed = render_view(activated, view, self.plan.render, black)
             return psnr(rendered.clamp(0.0, 1.0), photographed, view.inside)
 
-    def _state(self) -> Arrays:
+    def _state(self, between: Between | None) -> Arrays:
         """Return all that later steps depend on."""
         arrays = {name: tensor.cpu().numpy() for name, tensor in self.optimizer.state().items()}
         numbers = {name: np.array(getattr(self, name)) for name in _NUMBERS}
-        return arrays | numbers | {"history": np.array(self.history)}
+        other = {} if between is None else {f"between/{name}": array for name, array in between.state().items()}
+        return arrays | numbers | other | {"history": np.array(self.history)}
 
-    def _resume(self, slot: Slot) -> None:
+    def _resume(self, slot: Slot, between: Between | None) -> None:
         arrays = slot.read() or {}
         done = int(arrays.get("steps_done", 0))
         if not self.world.agrees(done, self.rig.device):
@@ -194,6 +215,9 @@ class LearnedFit:
         _LOG.info("resumes after step %d from %s", done, slot.path)
         tensors = {name: torch.as_tensor(array).to(self.rig.device) for name, array in arrays.items()}
         self.optimizer.restore(tensors)
+        if between is not None:
+            begins = "between/"
+            between.restore({name.removeprefix(begins): t for name, t in tensors.items() if name.startswith(begins)})
         for name in _NUMBERS:
             setattr(self, name, int(arrays[name]))
         self.history = [(int(row[0]), float(row[1]), float(row[2]), float(row[3])) for row in arrays["history"]]

@@ -1,5 +1,10 @@
-"""The rule `learn_rig`: one rig from files to a component file, by one process or by several that learn it together."""
+"""The rules `learn_rig`, one rig from files to a component file, and `find_free_gaussians`, which finds its free rows.
 
+A rig is learned by one process or by several together.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +14,17 @@ import torch
 
 from splatrig.components.assemble import named
 from splatrig.components.component_file import read_components, write_components
-from splatrig.fitting.checkpoint import Checkpoints, key_of
+from splatrig.fitting.checkpoint import Checkpoints, Slot, key_of
 from splatrig.fitting.recipe import render_options
+from splatrig.fitting.trainable_rig import RigStart
 from splatrig.fitting.world import World
+from splatrig.gaussians.free import read_free, write_free
 from splatrig.io.files import as_paths, first_path
 from splatrig.jobs.device import choose_device, choose_places
 from splatrig.jobs.launch import run_together
-from splatrig.learned.plan import LearningOptions, learned_plan
+from splatrig.learned.find_free import find_free
+from splatrig.learned.free_start import with_free
+from splatrig.learned.plan import LearnedPlan, LearningOptions, learned_plan
 from splatrig.learned.stage import Subject, as_components, learn, rig_start
 
 
@@ -28,7 +37,7 @@ class LearnedJob:
     params: dict[str, Any]
     """By the rule's names."""
     output: str
-    """The component file."""
+    """The component file, or that of the free Gaussians."""
     threads: int
     """Over all processes."""
 
@@ -60,8 +69,31 @@ def learn_share(values: dict[str, Any]) -> None:
 
 def learn_rig(job: LearnedJob, device: torch.device) -> None:
     """Learn the rig of a job on a device; the first process writes it."""
+    subject, options, structured, plan = _prepared(job)
+    found = first_path(job.inputs.get("free", []))
+    start = structured if found is None else with_free(structured, read_free(found))
+    with _kept(job) as slot:
+        learned = learn(start, subject, options, plan, job.params["seed"], device, slot)
+        if World.current().rank > 0:
+            return
+        components = as_components(learned, subject, options)
+        units = first_path(job.inputs.get("units", []))
+        write_components(job.output, named(components, subject.template, units))
+
+
+def find(job: LearnedJob) -> None:
+    """Find the free Gaussians of a job, whose rig of free weights is learned in fewer steps, and write them."""
+    device = choose_device(job.params["device"], 1)
+    subject, options, start, plan = _prepared(job)
+    with _kept(job) as slot:
+        count, seed = job.params["free"], job.params["seed"]
+        write_free(job.output, find_free(start, subject, count, options, plan, seed, device, slot))
+
+
+def _prepared(job: LearnedJob) -> tuple[Subject, LearningOptions, RigStart, LearnedPlan]:
+    """Return what is learned from, how, and the start of the structured rig."""
     numba.set_num_threads(min(job.threads, numba.get_num_threads()))  # results do not depend on their number
-    params, inputs, seed = job.params, job.inputs, job.params["seed"]
+    params, inputs = job.params, job.inputs
     options = LearningOptions(
         family=params["family"],
         attributes=tuple(params["attributes"]),
@@ -76,12 +108,14 @@ def learn_rig(job: LearnedJob, device: torch.device) -> None:
     subject = Subject.open(**files, plates=first_path(inputs["plates"]))
     start = rig_start(options, subject, read_components(as_paths(inputs["start"])[0]))
     render = render_options(params["background"], params["sh_degree"], params["rasterizer"])
-    plan = learned_plan(options, render, start, subject.pixel_size)
+    return subject, options, start, learned_plan(options, render, start, subject.pixel_size)
+
+
+@contextmanager
+def _kept(job: LearnedJob) -> Iterator[Slot]:
+    """Yield where the state of a job is kept, and forget it when the job has ended well."""
     output = Path(job.output)
-    kept = Checkpoints(output.parent, key_of(params, paths=job.files))
-    slot = kept.slot(f".{output.stem}.checkpoint", every_seconds=60.0)
-    learned = learn(start, subject, options, plan, seed, device, slot)
+    checkpoints, name = Checkpoints(output.parent, key_of(job.params, paths=job.files)), f".{output.stem}.checkpoint"
+    yield checkpoints.slot(name, every_seconds=60.0)
     if World.current().rank == 0:
-        components = as_components(learned, subject, options)
-        write_components(output, named(components, subject.template, first_path(inputs.get("units", []))))
-        kept.drop(f".{output.stem}.checkpoint")
+        checkpoints.drop(name)

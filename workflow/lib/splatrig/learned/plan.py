@@ -68,6 +68,8 @@ class LearnedPlan:
     """Fraction of every first rate that is left at the last step, at the end of half a cosine."""
     size_weight: float = SIZE_WEIGHT
     """Weight of the size of the Gaussians in the loss, mean (|s| / edge length)⁴."""
+    opacity_weight: float = 0.0
+    """Weight of the opacity of each free Gaussian in the loss, which lets those die that are of little use."""
 
     def learning_rates(self, rig: TrainableRig) -> LearningRates:
         """Return the rates of a rig's parameters; a basis is counted in steps at `rates`."""

@@ -38,6 +38,8 @@ _LOG = logging.getLogger(__name__)
 VALIDATION_PAIRS = 12
 """Pairs of a training frame and a held-out camera that are measured between steps: enough to see whether a fit goes
 on to learn. They are reported and choose nothing."""
+FREE_EDGE_MM = 2.0
+"""Least length that the size of free Gaussians is measured against."""
 WINDOW_PASSES = 4
 """How often a window of photographs is passed over before the next one is decoded, where not all fit into memory."""
 
@@ -156,6 +158,17 @@ def training_schedule(options: LearningOptions, subject: Subject, frames: int, s
     )
 
 
+def surroundings(subject: Subject, gaussians: int, validation: tuple[Pair, ...]) -> Surroundings:
+    """Return what a fit of so many Gaussians reads in addition to photographs: after the structured ones, free ones.
+
+    Free Gaussians face no side; their size is measured against `FREE_EDGE_MM`, or the median edge where it is longer.
+    """
+    edges, normals = subject.edge_lengths, subject.normals
+    free = gaussians - len(edges)
+    free_edges = np.full(free, max(FREE_EDGE_MM, float(np.median(edges))))
+    return Surroundings(np.concatenate([edges, free_edges]), np.concatenate([normals, np.zeros((free, 3))]), validation)
+
+
 @dataclass(frozen=True)
 class Learned:
     """A learned rig and what happened."""
@@ -183,7 +196,7 @@ def learn(
             rig,
             photographs,
             training_schedule(options, subject, len(names), seed, world),
-            Surroundings(subject.edge_lengths, subject.normals, validation_pairs(subject, names, seed)),
+            surroundings(subject, len(rig), validation_pairs(subject, names, seed)),
             plan,
             world,
         )

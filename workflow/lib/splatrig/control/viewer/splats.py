@@ -97,7 +97,7 @@ def reach_mm(head: Head, family: str, component: int) -> NDArray[np.float32]:  #
     """Return how far a component moves each centre at the farther end of its slider, in millimetres."""
     own = head.families[family]
     farthest = max(-float(own.panel.low[component]), float(own.panel.high[component]))
-    return farthest * np.linalg.norm(positions(own.rig.components)[component], axis=1)
+    return farthest * np.linalg.norm(positions(own.rig.components, free=True)[component], axis=1)
 
 
 def heat_colors(length_mm: NDArray, largest_mm: float) -> NDArray[np.uint8]:  # [N, 3]

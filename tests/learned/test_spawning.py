@@ -1,0 +1,181 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from splatrig.learned.look import Look
+from splatrig.learned.spawning import Points, at_errors, behind_openings, nearest, scored, stands_still
+
+SIDE, FOCAL, DISTANCE = 64, 300.0, 1000.0
+EYES = ((0.0, 0.0), (0.35, 0.0), (-0.35, 0.1))
+"""Yaw and pitch of the cameras in front of the head, which looks along +z."""
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def empty_look(means: torch.Tensor | None = None) -> Look:
+    """Cameras around the origin that see a grey wall of zero error, 1 m away, all over."""
+    viewmats = []
+    for yaw, pitch in EYES:
+        z = -np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
+        x = np.cross([0.0, -1.0, 0.0], z)
+        x /= np.linalg.norm(x)
+        pose = np.eye(4)
+        pose[:3, :3] = np.stack([x, np.cross(z, x), z])
+        pose[2, 3] = DISTANCE
+        viewmats.append(pose)
+    count, size = len(EYES), (len(EYES), SIDE, SIDE)
+    K = torch.tensor([[FOCAL, 0, SIDE / 2], [0, FOCAL, SIDE / 2], [0, 0, 1.0]])
+    return Look(
+        means=torch.zeros((1, 3)) if means is None else means,
+        viewmats=torch.as_tensor(np.stack(viewmats), dtype=torch.float32),
+        Ks=K.expand(count, 3, 3),
+        photo=torch.full((*size, 3), 0.5),
+        matte=torch.ones(size),
+        error=torch.zeros(size),
+        depth=torch.full(size, DISTANCE),
+        alpha=torch.ones(size),
+    )
+
+
+def painted(look: Look, maps: torch.Tensor, place: torch.Tensor, value: object, reach: int = 2) -> None:
+    """Give pixels around a point a value in all cameras."""
+    pixel = look.project(place[None]).pixel[:, 0]
+    for camera in range(len(maps)):
+        row, column = divmod(int(pixel[camera]) % (SIDE * SIDE), SIDE)
+        maps[camera, row - reach : row + reach + 1, column - reach : column + reach + 1] = torch.as_tensor(value)
+
+
+def points_at(*places: tuple[float, float, float], frame: int = 0, color: float = 0.5) -> Points:
+    means = torch.tensor(places)
+    count = len(means)
+    return Points(means, torch.full((count, 3), color), torch.full((count,), frame), torch.ones(count))
+
+
+def test_points_are_where_cameras_see_errors_and_near_the_surface() -> None:
+    look, place = empty_look(), torch.tensor([20.0, -15.0, 0.0])
+    painted(look, look.error, place, 0.4)
+    found = at_errors([empty_look(), look], 50, generator())
+    assert len(found) == 50
+    assert (found.frames == 1).all(), "the other frame has no error"
+    seen = look.project(found.means)
+    assert (seen.read(look.error) > 0).any(dim=0).all()
+    assert (found.means - place).norm(dim=1).median() < 30
+    for camera in range(len(EYES)):
+        here = seen.read(look.error)[camera] > 0
+        assert (seen.depth[camera][here] > DISTANCE - 45).all()
+        assert (seen.depth[camera][here] < DISTANCE + 45).all()
+
+
+def test_points_that_more_cameras_find_wrong_are_wanted_more() -> None:
+    look, place = empty_look(), torch.tensor([20.0, -15.0, 0.0])
+    painted(look, look.error, place, 0.4)
+    away = torch.tensor([[20.0, -15.0, 0.0], [20.0, -15.0, -25.0], [-60.0, 40.0, 0.0]])
+    scores = scored(away, look, 0).scores
+    assert scores[0] == pytest.approx(0.4, rel=1e-4)
+    assert 0 < scores[1] < scores[0]
+    assert scores[2] == 0
+
+
+def test_what_any_matte_shows_empty_is_empty() -> None:
+    look, place = empty_look(), torch.tensor([20.0, -15.0, 0.0])
+    painted(look, look.error, place, 0.4)
+    look.matte[1] = 0.0
+    assert scored(place[None], look, 0).scores[0] == 0
+    assert len(at_errors([look], 20, generator())) == 0
+
+
+def test_colors_are_the_mean_of_those_that_see_and_disagreement_counts_against() -> None:
+    look, place = empty_look(), torch.tensor([20.0, -15.0, 0.0])
+    painted(look, look.error, place, 0.4)
+    look.photo[0], look.photo[1:] = 0.8, 0.2
+    found = scored(place[None], look, 0)
+    torch.testing.assert_close(found.colors[0], torch.full((3,), 0.4))
+    assert found.scores[0] < 0.4 * np.exp(-(0.08 / 0.12**2)) * 1.01
+    look.depth[0] = DISTANCE - 100  # something is in front of it
+    found = scored(place[None], look, 0)
+    torch.testing.assert_close(found.colors[0], torch.full((3,), 0.2))
+    assert found.scores[0] == pytest.approx(0.4, rel=1e-4)
+
+
+def test_no_error_wants_no_point() -> None:
+    assert len(at_errors([empty_look()], 20, generator())) == 0
+
+
+def test_empty_mattes_get_no_points() -> None:
+    look = empty_look()
+    look.error[:], look.matte[:] = 0.5, 0.0
+    assert len(at_errors([look, look], 20, generator())) == 0
+    outward = torch.tensor([[0.0, 0.0, 1.0]])
+    assert len(behind_openings([look, look], [torch.zeros(3, dtype=torch.int64)], outward, 20, generator())) == 0
+
+
+def test_a_matte_that_is_wrong_by_a_pixel_keeps_what_is_inside() -> None:
+    look, place = empty_look(), torch.tensor([20.0, -15.0, 0.0])
+    painted(look, look.error, place, 0.4)
+    look.matte[:] = 0.0
+    painted(look, look.matte, place, 1.0, reach=3)
+    shifted = replace(look, matte=look.matte.roll(1, dims=2))
+    for seen in (look, shifted):
+        found = at_errors([seen], 20, generator())
+        assert len(found) > 0
+        assert (found.means - place).norm(dim=1).max() < 60
+
+
+def test_openings_get_points_between_their_rims_and_behind() -> None:
+    angles = torch.linspace(0, 2 * torch.pi, 13)[:-1]
+    rim = torch.stack([12 * angles.cos(), 6 * angles.sin(), torch.full_like(angles, 5.0)], dim=1)
+    look = replace(empty_look(torch.cat([torch.full((4, 3), 99.0), rim])), alpha=torch.zeros(3, SIDE, SIDE))
+    look.error[:] = 0.2
+    outward = torch.tensor([[0.0, 0.0, 1.0]])
+    found = behind_openings([look, look], [torch.arange(4, 16)], outward, 40, generator())
+    assert len(found) == 40
+    assert ((found.means[:, :2] / torch.tensor([12.1, 6.1])).norm(dim=1) < 1).all()
+    assert (found.means[:, 2] < 8.1).all()
+    assert (found.means[:, 2] > -30.1).all()
+    assert found.means[:, 2].max() - found.means[:, 2].min() > 20
+    assert set(found.frames.tolist()) == {0, 1}
+
+
+def test_parents_are_the_nearest_in_the_pose_of_the_frame() -> None:
+    draw = torch.randn((2, 30, 3), generator=generator()) * 40
+    looks = [empty_look(means) for means in draw]
+    points = Points.joined([points_at((1.0, 2, 3), (40, 0, 0)), points_at((1.0, 2, 3), (0, -40, 0), frame=1)])
+    expected = [
+        (draw[frame] - point).norm(dim=1).argmin() for point, frame in zip(points.means, points.frames, strict=True)
+    ]
+    assert nearest(points, looks).tolist() == [int(index) for index in expected]
+
+
+def test_what_keeps_its_color_where_it_is_stands_still_and_what_keeps_it_along_does_not() -> None:
+    """Two red dots, one of which goes along with the parent, which drops by 30 mm in the second frame."""
+    fixed, moving, drop = torch.tensor([20.0, 30.0, 0]), torch.tensor([-20.0, 30.0, 0]), torch.tensor([0.0, -30.0, 0])
+    looks = [empty_look(torch.zeros((1, 3))), empty_look(drop[None])]
+    red = [1.0, 0.0, 0.0]
+    for frame, look in enumerate(looks):
+        painted(look, look.photo, fixed, red)
+        painted(look, look.photo, moving + frame * drop, red)
+    points = points_at(tuple(fixed.tolist()), tuple(moving.tolist()))
+    points = replace(points, colors=torch.tensor([red, red]))
+    parents = torch.zeros(2, dtype=torch.int64)
+    assert stands_still(points, parents, looks).tolist() == [True, False]
+    later = replace(points, means=torch.stack([fixed, moving + drop]), frames=torch.tensor([1, 1]))
+    assert stands_still(later, parents, looks).tolist() == [True, False]
+
+
+def test_where_nothing_moves_nothing_is_said_to_stand_still() -> None:
+    looks = [empty_look(), empty_look()]
+    assert not stands_still(points_at((0.0, 0, 0)), torch.zeros(1, dtype=torch.int64), looks).any()
+    nothing = points_at((0.0, 0, 0)).select(torch.zeros(1, dtype=torch.bool))
+    assert len(stands_still(nothing, torch.zeros(0, dtype=torch.int64), looks)) == 0
+
+
+def test_the_same_generator_draws_the_same_points() -> None:
+    look = empty_look()
+    look.error[:] = torch.rand(look.error.shape, generator=generator(3))
+    first, again, other = (at_errors([look], 10, generator(seed)).means for seed in (5, 5, 6))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
