@@ -140,7 +140,7 @@ def main() -> None:
         pose = head_poses(segments[0], FRAMES, SEED)[0]
         time_steps(folder / "raw" / "picture.png", rig, mesh, pose, folder, figures)
         settings = RestructureOptions(
-            segments[0], FRAMES, "spread", "refuse", 1.0, "multiface_gamma", silhouettes=True, subdivisions=2
+            segments[0], FRAMES, "spread", "refuse", 1.0, "multiface_gamma", background="silhouette", subdivisions=2
         )
         wall, processor = time.perf_counter(), time.process_time()
         rows = [

@@ -252,7 +252,7 @@ def scene_of(root: Path, segment: str, work: Path, finder: FaceFinder, canonical
     krt = read_krt(layout.krt)
     names = choose_camera_names(layout, segment, "all", set(krt))
     cameras = calibrated_cameras(krt, names, *raw_image_size(layout, segment, names))
-    options = RestructureOptions(segment, 1, "first", "skip", 1.0, "multiface_gamma", True, 0)
+    options = RestructureOptions(segment, 1, "first", "skip", 1.0, "multiface_gamma", "silhouette", 0)
     row = restructure(layout, segment, cameras, options, work / "dataset" / segment)[0]
     write_cameras(work / "dataset" / "cameras.json", cameras.split("every 8th"))
     dataset = Dataset.open(work / "dataset" / "cameras.json")
