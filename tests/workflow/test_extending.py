@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from splatrig.capture.krt import read_krt
 from splatrig.io.files import files_in
@@ -49,6 +50,10 @@ def _apply(change: str, directory: Path) -> None:
         ["git", "apply", "-C0", "-"], cwd=directory, input=change, capture_output=True, text=True, env=alone
     )
     assert done.returncode == 0, done.stderr
+
+
+def _rgb(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB"))
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +127,8 @@ def test_the_added_capture_format_gives_the_data_set_of_the_same_capture(extende
     for segment in values["capture"]["expressions"]:
         files = [path.relative_to(expected) for path in files_in(expected / "dataset" / segment)]
         assert [path.relative_to(made) for path in files_in(made / "dataset" / segment)] == files
-        alike = [path for path in files if path.suffix != ".ply"]  # whose colours are the mean texture's
-        assert len(alike) > len(files) / 2
+        photographs = [path for path in files if path.suffix == ".png"]  # whose alpha is the demo's mattes
+        alike = [path for path in files if path.suffix not in (".ply", ".png")]  # colors are the mean texture's
+        assert len(photographs) > len(files) / 3 and len(alike) > len(files) / 6
         assert all((made / path).read_bytes() == (expected / path).read_bytes() for path in alike)
+        assert all(np.array_equal(_rgb(made / path), _rgb(expected / path)) for path in photographs)
