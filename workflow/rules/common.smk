@@ -359,7 +359,7 @@ def complete_rules():
             made.set_params(lib=library_digest(ROOT / "workflow" / "scripts" / Path(made.script).name))
 
 
-def _from_here(path):
+def from_here(path):
     """A path relative to the working directory where that is above it: the same name on every machine."""
     return str(path).removeprefix(f"{Path.cwd()}/")
 
@@ -376,8 +376,8 @@ def record_provenance():
             job.rule.name,
             job.wildcards_dict,
             dict(job.params.items()),
-            tuple(map(_from_here, job.input)),
-            tuple(map(_from_here, job.output)),
+            tuple(map(from_here, job.input)),
+            tuple(map(from_here, job.output)),
             str(job.log[0]) if job.log else None,
         )
         for job in workflow.dag.jobs

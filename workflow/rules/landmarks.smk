@@ -1,6 +1,6 @@
 # Landmarks of the neutral's face, and the check of the capture by them, which everything that is fitted waits for.
 
-CANONICAL_FACE = str(ROOT / "resources" / "landmarks" / "canonical.csv")
+CANONICAL_FACE = from_here(ROOT / "resources" / "landmarks" / "canonical.csv")  # moved folders rerun nothing
 FACE_NETWORKS = {
     "detector": "resources/retrieved/face_detection_short_range.tflite",
     "mesh": "resources/retrieved/face_landmark.tflite",
