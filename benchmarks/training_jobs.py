@@ -71,6 +71,9 @@ def snakemake(bench: Bench, names: list[str], at_once: int) -> float:
         },
         "fitting": bench.fitting.model_dump(),
     }
+    check = bench.folder / "landmarks" / "check.json"  # fits wait for it; this head has no face to find
+    check.parent.mkdir(exist_ok=True)
+    check.write_text("{}")
     path = bench.work / "bench.yaml"
     path.write_text(yaml.safe_dump(config))
     targets = [f"results/{SUBJECT}/gaussians/{name}.h5" for name in names]

@@ -25,7 +25,7 @@ HERE = {
     "retries": 1,
     "slurm-init-seconds-before-status-checks": 1,
     "config": ["device=cpu"],
-    "default-resources": {"mem_mb": "200 * attempt", "runtime": 5},
+    "default-resources": {"mem_mb": "500 * attempt", "runtime": 5},
 }
 """What of the profile differs on one small node without a GPU."""
 NO_ACCOUNTING = {
