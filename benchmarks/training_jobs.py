@@ -89,15 +89,20 @@ def snakemake(bench: Bench, names: list[str], at_once: int) -> float:
     return seconds
 
 
+def _job(name: str) -> str:
+    """Return the rule and wildcards of the job that fits `name`, as its log is named."""
+    return "fit_neutral" if name == "neutral" else f"fit_expression/{name}"
+
+
 def job_seconds(bench: Bench, name: str) -> float:
     """Return the wall seconds of the last job that fitted `name`, as Snakemake's benchmark has them."""
-    table = pd.read_csv(bench.work / "logs" / SUBJECT / "benchmarks" / "fit" / f"{name}.tsv", sep="\t")
+    table = pd.read_csv(bench.work / "logs" / SUBJECT / "benchmarks" / f"{_job(name)}.tsv", sep="\t")
     return float(table["s"].iloc[0])
 
 
 def report_job(bench: Bench, name: str) -> None:
     """Report seconds, quality and memory of the last job that fitted `name`, and what its log says of each frame."""
-    log = (bench.work / "logs" / SUBJECT / "fit" / f"{name}.log").read_text(encoding="utf-8")
+    log = (bench.work / "logs" / SUBJECT / f"{_job(name)}.log").read_text(encoding="utf-8")
     for line in log.splitlines():
         if re.search(r"takes card|waited|steps in", line):
             bench.figures.say(f"    {line[:200]}")
