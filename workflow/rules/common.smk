@@ -160,11 +160,16 @@ def fitted():
     return expand(results("gaussians/{expression}.h5"), expression=EXPRESSIONS)
 
 
+def truth(**files):
+    """Inputs or outputs that only the demo has, whose true weights are known."""
+    return files if CFG.capture.source == "demo" else {}
+
+
 def named_units():
     """The file of known face units that components are named after, as an input, if there is one."""
-    if CFG.components.units != "auto":
-        return {} if CFG.components.units is None else {"units": CFG.components.units}
-    return {"units": capture_path("truth.csv")} if CFG.capture.source == "demo" else {}
+    if CFG.components.units == "auto":
+        return truth(units=capture_path("truth.csv"))
+    return {} if CFG.components.units is None else {"units": CFG.components.units}
 
 
 def free_gaussians(path="components/free.h5"):
@@ -206,11 +211,6 @@ def learning_jobs():
     return jobs
 
 
-def truth(**files):
-    """Inputs or outputs that only the demo has, whose true weights are known."""
-    return files if CFG.capture.source == "demo" else {}
-
-
 def learned_rigs():
     """The component files of the learned rigs."""
     return expand(results(f"components/{FINEST}/learned_{{family}}.h5"), family=CFG.learned.families)
@@ -226,22 +226,16 @@ def control_inputs():
     return HEAD | {"components": component_file, "panel": results("control/panels/{family}.json")}
 
 
-def track_of_pose(wildcards):
-    """The track that an exported pose is a moment of, if it is one."""
-    track = names.track_of_pose(wildcards.pose, EXPRESSIONS)
-    return [results(f"control/tracks/{wildcards.family}/{track}.csv")] if track else []
+def tracks_of_poses(poses, family):
+    """The tracks that exported poses are moments of; other poses need none."""
+    tracks = [names.track_of_pose(pose, EXPRESSIONS) for pose in poses]
+    return [results(f"control/tracks/{family}/{track}.csv") for track in tracks if track]
 
 
 def exported_poses(wildcards):
     """All files of the poses of a complete run."""
     path = results(f"export/{wildcards.family}/poses/{{pose}}.{{suffix}}")
     return expand(path, pose=CFG.export.poses, suffix=["ply", "spz", "glb"])
-
-
-def tracks_of_exported_poses(wildcards):
-    """The tracks that the poses of a complete run are moments of."""
-    tracks = [names.track_of_pose(pose, EXPRESSIONS) for pose in CFG.export.poses]
-    return [results(f"control/tracks/{wildcards.family}/{track}.csv") for track in tracks if track]
 
 
 # Params
@@ -293,6 +287,20 @@ def photometry():
         "rasterizer": CFG.fitting.rasterizer,
         "background": CFG.capture.background,
         "device": CFG.device,
+    }
+
+
+def learning(steps):
+    """How a rig is learned in so many steps, whichever components it starts from."""
+    return {
+        "attributes": CFG.components.attributes,
+        "level": level_called(CFG.learned.level),
+        "steps": steps,
+        "photographs_per_step": CFG.learned.photographs_per_step,
+        "back_faces": CFG.learned.back_faces,
+        "dropout": CFG.learned.dropout,
+        "memory_gib": CFG.learned.memory_gib,
+        "seed": CFG.seed,
     }
 
 

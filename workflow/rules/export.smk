@@ -42,8 +42,6 @@ rule film_track:
         mp4=results("video/{family}/{track}.mp4"),
         gif=results("video/{family}/{track}.gif"),
         page=reported("video/{family}/{track}.html", "video", "3 Components", content="film of the track {track}"),
-    wildcard_constraints:
-        track="[A-Za-z0-9_./-]+",
     conda:
         "../../envs/evaluation.yaml"
     threads: 2
@@ -73,13 +71,13 @@ rule export_pose:
         **HEAD,
         components=component_file,
         panel=results("control/panels/{family}.json"),
-        track=track_of_pose,
+        track=lambda wildcards: tracks_of_poses([wildcards.pose], wildcards.family),
     output:
         ply=results("export/{family}/poses/{pose}.ply"),
         spz=results("export/{family}/poses/{pose}.spz"),
         glb=results("export/{family}/poses/{pose}.glb"),
     wildcard_constraints:
-        pose="[A-Za-z0-9][A-Za-z0-9_.-]*",
+        pose=NAME,
     conda:
         "../../envs/export.yaml"
     resources:
@@ -142,7 +140,7 @@ rule export_fidelity:
         **SCENE,
         components=component_file,
         panel=results("control/panels/{family}.json"),
-        tracks=tracks_of_exported_poses,
+        tracks=lambda wildcards: tracks_of_poses(CFG.export.poses, wildcards.family),
         files=exported_poses,
     output:
         table=reported(

@@ -54,16 +54,9 @@ rule find_free_gaussians:
         gpu=gpu(),
     params:
         **photometry(),
+        **learning(plan.finding_steps(CFG.learned.steps)),
         family="global",
         free=CFG.learned.free,
-        attributes=CFG.components.attributes,
-        level=level_called(CFG.learned.level),
-        steps=plan.finding_steps(CFG.learned.steps),
-        photographs_per_step=CFG.learned.photographs_per_step,
-        back_faces=CFG.learned.back_faces,
-        dropout=CFG.learned.dropout,
-        memory_gib=CFG.learned.memory_gib,
-        seed=CFG.seed,
     message:
         "Finding Gaussians beyond the tracked mesh"
     script:
@@ -90,18 +83,11 @@ rule learn_rig:
         nodes=1,
     params:
         **photometry(),
+        **learning(CFG.learned.steps),
         family="{locality}",
-        attributes=CFG.components.attributes,
-        level=level_called(CFG.learned.level),
-        steps=CFG.learned.steps,
-        photographs_per_step=CFG.learned.photographs_per_step,
         devices=CFG.learned.devices,
-        back_faces=CFG.learned.back_faces,
-        dropout=CFG.learned.dropout,
-        memory_gib=CFG.learned.memory_gib,
-        seed=CFG.seed,
     message:
-        "Learning the {wildcards.locality} rig through the rasteriser"
+        "Learning the {wildcards.locality} rig through the rasterizer"
     script:
         "../scripts/learn_rig.py"
 

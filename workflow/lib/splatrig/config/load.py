@@ -102,7 +102,7 @@ def _preset(raw: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
     preset, capture = _read(folder / f"{name}.yaml"), raw.get("capture")
     if preset["capture"]["source"] == "demo" and isinstance(capture, Mapping):
         for key in NOT_OF_THE_DEMO:
-            if capture.get(key) not in (None, "demo"):
+            if capture.get(key) not in (None, preset["capture"].get(key)):
                 others = ", ".join(other for other in known if other != name)
                 raise InputError(
                     f"configuration, capture.{key}: got {capture[key]} with preset: {name}, whose few steps and small "
