@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from splatrig.config.choices import FrameSelection, Role
 from splatrig.io.errors import InputError
-from splatrig.io.files import absent, atomic_path
+from splatrig.io.files import atomic_path
+from splatrig.io.tables import read_table
 
 
 @dataclass(frozen=True)
@@ -96,16 +97,9 @@ def read_chosen_frames(path: str | Path) -> pd.DataFrame:
 
 def _table(path: str | Path, columns: list[str]) -> pd.DataFrame:
     """Read a table of frames that must have `columns`."""
-    try:
-        text = dict.fromkeys(("expression", "frame", "role", "mesh", "pose"), str)
-        table = pd.read_csv(path, dtype=text, keep_default_na=False)  # a frame may be named NA
-    except FileNotFoundError as error:
-        raise absent(path) from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a table of frames ({error}); delete it and run again.") from error
-    missing = [name for name in columns if name not in table.columns]
-    if missing:
-        raise InputError(f"{path}: expected the columns {', '.join(columns)}; {missing[0]} is missing.")
+    text = dict.fromkeys(("expression", "frame", "role", "mesh", "pose"), str)
+    # a frame may be named NA
+    table = read_table(path, "frames", columns, "delete it and run again", dtype=text, keep_default_na=False)
     return table[columns]
 
 

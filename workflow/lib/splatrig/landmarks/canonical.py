@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from splatrig.io.errors import InputError
-from splatrig.io.files import absent, atomic_path
+from splatrig.io.files import atomic_path
+from splatrig.io.tables import read_table
 from splatrig.landmarks.points import MIRRORED, POINTS, REGION_OF
 
 _COLUMNS = ["point", "x", "y", "z"]
@@ -86,10 +87,7 @@ def write_canonical(path: str | Path, positions: NDArray[np.float64]) -> None:
 
 def read_canonical(path: str | Path) -> NDArray[np.float64]:  # [L, 3]
     """Read the canonical positions: millimetres, x to the head's left, y up, z out of the face."""
-    try:
-        table = pd.read_csv(path)
-    except FileNotFoundError as error:
-        raise absent(path) from error
-    if not set(_COLUMNS) <= set(table.columns) or table["point"].tolist() != list(POINTS):
+    table = read_table(path, "landmarks", _COLUMNS, "take it from the sources again")
+    if table["point"].tolist() != list(POINTS):
         raise InputError(f"{path}: expected the columns {', '.join(_COLUMNS)} and the {len(POINTS)} points in order.")
     return table[_COLUMNS[1:]].to_numpy(dtype=np.float64)

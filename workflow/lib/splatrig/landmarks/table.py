@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from splatrig.io.errors import InputError
-from splatrig.io.files import absent, atomic_path
+from splatrig.io.files import atomic_path
+from splatrig.io.tables import read_table
 from splatrig.landmarks.points import NOSE_TIP, POINTS, REGION_OF, rows_of
 from splatrig.landmarks.triangulate import Triangulated
 from splatrig.mesh.marks import FaceMarks
@@ -134,15 +136,7 @@ def read_positions(path: str | Path) -> NDArray[np.float64]:  # [L, 3]
 
 def _read(path: str | Path, columns: list[str]) -> pd.DataFrame:
     """Read a table of points that must have `columns`, each point once."""
-    try:
-        table = pd.read_csv(path)
-    except FileNotFoundError as error:
-        raise absent(path) from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a table of landmarks ({error}); write it again.") from error
-    missing = [name for name in columns if name not in table.columns]
-    if missing:
-        raise InputError(f"{path}: expected the columns {', '.join(columns)}; {missing[0]} is missing.")
+    table = read_table(path, "landmarks", columns, "write it again")
     numbers = table[[name for name in columns if name != "region"]]
     text = [name for name in numbers.columns if len(table) and not pd.api.types.is_numeric_dtype(numbers[name])]
     if text:
@@ -175,10 +169,8 @@ def write_detections(path: str | Path, cameras: tuple[str, ...], seen: NDArray[n
 
 def read_detections(path: str | Path, cameras: tuple[str, ...]) -> NDArray[np.float64]:  # [C, L, 2]
     """Read where `cameras` see the points; NaN where they do not."""
-    try:
-        table = pd.read_csv(path, dtype={"camera": str}, keep_default_na=False, na_values={"x": [""], "y": [""]})
-    except FileNotFoundError as error:
-        raise absent(path) from error
+    text: dict[str, Any] = {"dtype": {"camera": str}, "keep_default_na": False, "na_values": {"x": [""], "y": [""]}}
+    table = read_table(path, "detections", ["camera", "point", "x", "y"], "delete it and run again", **text)
     seen = np.full((len(cameras), len(POINTS), 2), np.nan)
     places = {name: row for row, name in enumerate(cameras)}
     known = table[table["camera"].isin(places)]
