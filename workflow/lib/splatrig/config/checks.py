@@ -78,7 +78,7 @@ def check_config(config: Config, expressions: Sequence[str], cameras: Sequence[s
     kinds = {family.startswith("learned_") for family in config.control.families}
     if learned.free and len(kinds) > 1:
         raise InputError(
-            f"control.families: got [{', '.join(config.control.families)}], but with learned.free = {learned.free} "
+            f"control.families: got [{', '.join(config.control.families)}], but with learned.free = {learned.free:g} "
             "learned families move free Gaussians that others do not have; name learned ones alone, or others alone."
         )
     _check_shown(config, expressions)

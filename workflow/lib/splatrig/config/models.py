@@ -223,8 +223,8 @@ class Learned(Section):
     """Cosine beyond which Gaussians that face away from a camera are hidden from it; for few photographs, 0.2."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Fraction of the Gaussians hidden at random in every step; for few photographs, 0.1."""
-    free: Annotated[int, Field(ge=0)] = 0
-    """Gaussians beyond the tracked mesh (hair, teeth, tongue), found once and learned with every rig; 0 is off."""
+    free: Annotated[float, Field(ge=0, le=20)] = 1.0
+    """Gaussians beyond the tracked mesh (hair, teeth, tongue) per vertex of the finest level; 0: none."""
     sparsity: NonNegative = 1.0
     """Sparsity weight λ of the SLDC that gives local components their supports."""
     memory_gib: Positive = 16.0

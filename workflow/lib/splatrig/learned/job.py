@@ -86,7 +86,7 @@ def find(job: LearnedJob) -> None:
     device = choose_device(job.params["device"], 1)
     subject, options, start, plan = _prepared(job)
     with _kept(job) as slot:
-        count, seed = job.params["free"], job.params["seed"]
+        count, seed = round(job.params["free"] * len(start.base)), job.params["seed"]
         write_free(job.output, find_free(start, subject, count, options, plan, seed, device, slot))
 
 
