@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from splatrig.gaussians.free import Motion
+from splatrig.learned.jaw import Rigid
 from splatrig.learned.look import Look
-from splatrig.learned.spawning import Points, at_errors, behind_openings, nearest, scored, stands_still
+from splatrig.learned.spawning import Points, at_errors, behind, behind_openings, motions_of, nearest, scored
 
 SIDE, FOCAL, DISTANCE = 64, 300.0, 1000.0
 EYES = ((0.0, 0.0), (0.35, 0.0), (-0.35, 0.1))
@@ -161,16 +163,47 @@ def test_what_keeps_its_color_where_it_is_stands_still_and_what_keeps_it_along_d
     points = points_at(tuple(fixed.tolist()), tuple(moving.tolist()))
     points = replace(points, colors=torch.tensor([red, red]))
     parents = torch.zeros(2, dtype=torch.int64)
-    assert stands_still(points, parents, looks).tolist() == [True, False]
+    assert motions_of(points, parents, looks).tolist() == [Motion.STILL, Motion.PARENT]
     later = replace(points, means=torch.stack([fixed, moving + drop]), frames=torch.tensor([1, 1]))
-    assert stands_still(later, parents, looks).tolist() == [True, False]
+    assert motions_of(later, parents, looks).tolist() == [Motion.STILL, Motion.PARENT]
+
+
+def test_what_keeps_its_color_with_the_jaw_moves_with_it_where_that_is_asked() -> None:
+    """A red dot far behind the chin, which turns about x by a small angle while the parent drops."""
+    place, drop = torch.tensor([0.0, 30.0, 40.0]), torch.tensor([0.0, -30.0, 0])
+    turns = torch.tensor([[0.0, 0, 0], [0.5, 0, 0]])
+    jaw = Rigid(torch.zeros(3), torch.zeros((2, 3)), turns)
+    there = place + torch.linalg.cross(turns[1], place)
+    looks = [empty_look(torch.zeros((1, 3))), empty_look(drop[None])]
+    red = [1.0, 0.0, 0.0]
+    for look, where in zip(looks, (place, there), strict=True):
+        look.depth[:] = 2 * DISTANCE  # nothing is in front
+        painted(look, look.photo, where, red)
+    parents = torch.zeros(1, dtype=torch.int64)
+    for frame, where in enumerate((place, there)):
+        points = replace(points_at(tuple(where.tolist()), frame=frame), colors=torch.tensor([red]))
+        assert motions_of(points, parents, looks, jaw).tolist() == [Motion.JAW]
+        assert motions_of(points, parents, looks, jaw, torch.tensor([True])).tolist() == [Motion.JAW]
+        assert motions_of(points, parents, looks, jaw, torch.tensor([False])).tolist() != [Motion.JAW]
+        assert motions_of(points, parents, looks).tolist() != [Motion.JAW]
+
+
+def test_points_behind_a_mouth_are_told_from_those_beside_and_in_front_of_it() -> None:
+    angles = torch.linspace(0, 2 * torch.pi, 13)[:-1]
+    rim = torch.stack([12 * angles.cos(), 6 * angles.sin(), torch.full_like(angles, 5.0)], dim=1)
+    moved = rim + torch.tensor([0.0, -40.0, 0.0])
+    looks, outward = [empty_look(rim), empty_look(moved)], torch.tensor([0.0, 0.0, 1.0])
+    places = [(0.0, 0, 0), (0, 0, 20.0), (0, 0, -40.0), (30.0, 0, 0), (0, -40.0, 0)]
+    here = behind(points_at(*places), looks, torch.arange(12), outward)
+    assert here.tolist() == [True, False, False, False, False]
+    assert behind(points_at(*places, frame=1), looks, torch.arange(12), outward).tolist() == [False] * 4 + [True]
 
 
 def test_where_nothing_moves_nothing_is_said_to_stand_still() -> None:
     looks = [empty_look(), empty_look()]
-    assert not stands_still(points_at((0.0, 0, 0)), torch.zeros(1, dtype=torch.int64), looks).any()
+    assert (motions_of(points_at((0.0, 0, 0)), torch.zeros(1, dtype=torch.int64), looks) == Motion.PARENT).all()
     nothing = points_at((0.0, 0, 0)).select(torch.zeros(1, dtype=torch.bool))
-    assert len(stands_still(nothing, torch.zeros(0, dtype=torch.int64), looks)) == 0
+    assert len(motions_of(nothing, torch.zeros(0, dtype=torch.int64), looks)) == 0
 
 
 def test_the_same_generator_draws_the_same_points() -> None:

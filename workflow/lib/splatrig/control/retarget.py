@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.components.component_file import Components
-from splatrig.components.weights import positions, solve_weights
+from splatrig.components.weights import limits_of, positions, solve_weights
 from splatrig.control.head import Family
 from splatrig.control.track import WEIGHT_RIDGE, Track
 from splatrig.io.errors import InputError
@@ -26,7 +26,7 @@ class Transfer:
         basis = flat(target)
         self._gram = (basis @ basis.T).astype(np.float64)  # [K, K]
         self._across = np.concatenate([flat(components) @ basis.T for components in source]).astype(np.float64)
-        self._limits = target.limits
+        self._limits = limits_of(target)
 
     def weights(
         self,

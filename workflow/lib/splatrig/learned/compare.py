@@ -99,6 +99,7 @@ def unseen_weights(
     subject = comparison.subject
     rig = Rig.of(components, subject.neutral).to(comparison.device)
     usual = weight_scale(components.W, bounded=components.limits is not None)
+    usual[components.turns_eye] = 1.0
     starts = np.zeros((len(names), len(components)))
     if components.displacements is not None:
         moved = displacements(subject, names)
