@@ -79,7 +79,7 @@ class RigStart:
             return
         size = len(self.base) if basis.carry is None else basis.carry.shape[1]
         for name in basis.fields:
-            expected = (count, size, field_size(name))
+            expected = (basis.count, size, field_size(name))
             if basis.deltas[name].shape != expected:
                 raise InputError(f"learned start: {name} has shape {basis.deltas[name].shape}, expected {expected}.")
 
