@@ -154,10 +154,11 @@ def measured_rig(
     components: Components,
     weights: NDArray[np.floating],  # [F, K]
 ) -> pd.DataFrame:
-    """Return the metrics of a rig with the `weights` of the named frames."""
+    """Return the metrics of a rig with the `weights` of the named frames; its k leaves out what turns eyes."""
     rig = Rig.of(components, comparison.subject.neutral).to(comparison.device)
     rows = torch.as_tensor(np.asarray(weights, dtype=np.float32), device=comparison.device)
-    return measured(comparison, names, split, (method, rig.count), (activate(rig.pose(row)) for row in rows))
+    label = method, len(components.without_eyes())
+    return measured(comparison, names, split, label, (activate(rig.pose(row)) for row in rows))
 
 
 def measured_fits(comparison: Comparison, names: Sequence[str], split: str, fits: Sequence[Gaussians]) -> pd.DataFrame:

@@ -217,8 +217,9 @@ def learn(
 def as_components(learned: Learned, subject: Subject, options: LearningOptions) -> Components:
     """Return a learned rig as the component file holds it."""
     level = subject.template.finest_level
-    moving = int(learned.rig.dense().any(dim=2).sum())
-    rows = max(1, learned.rig.count * len(learned.rig))
+    assert learned.rig.basis is not None  # rigs are learned from components
+    moving = int(learned.rig.basis.dense().any(dim=2).sum())  # what turns eyes is as sparse as these are, not learned
+    rows = max(1, (learned.rig.count - learned.rig.turning) * len(learned.rig))
     origin = Origin(
         subject=subject.dataset.folder.parent.name,
         level=subject.template.finest,
