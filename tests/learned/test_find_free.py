@@ -127,7 +127,7 @@ def relocating(
     plan: LearnedPlan,
     chin: torch.Tensor = CHIN[:0],
 ) -> Relocation:
-    around = Around([], torch.zeros((0, 3)), None, chin)
+    around = Around([], torch.zeros((0, 3)), chin, torch.zeros(3), chin)
     with subject.photographs(subject.names("train"), CPU, cropped=False) as photographs:
         return Relocation(rig, optimizer, photographs, plan, start, unborn(start, COUNT), around, [1, 2], 0, FIND)
 

@@ -80,13 +80,21 @@ def test_faces_whose_chin_never_moves_or_only_puckers_have_no_jaw() -> None:
     assert len(find_chin(vertices[:5], vertices[None, :5], np.zeros(3))) == 0
 
 
+def openings_of(vertices: np.ndarray, *places: tuple[float, float, float]) -> list[np.ndarray]:
+    return [np.linalg.norm(vertices - place, axis=1).argsort()[:5] for place in places]
+
+
 @pytest.mark.parametrize("marked", [False, True])
-def test_the_mouth_is_the_opening_in_the_middle_or_at_its_mark(marked: bool) -> None:
+def test_the_mouth_is_the_lowest_opening_in_the_middle_with_what_is_next_to_it_or_at_its_mark(marked: bool) -> None:
+    """Closed meshes are stretched at both corners of the mouth."""
     head = planted.head(2)
-    order = np.argsort(head.vertices[:, 0])
-    left, middle, right = order[:5], order[len(order) // 2 - 2 : len(order) // 2 + 2], order[-5:]
-    nowhere = np.zeros(3)
-    marks = FaceMarks(nowhere, nowhere, nowhere, head.vertices[right].mean(axis=0)) if marked else None
-    level = build_template(head.vertices, head.faces, 0, marks=marks).base
-    assert mouth_of(level, [left, middle, right]) == (2 if marked else 1)
-    assert mouth_of(level, []) is None
+    front = head.vertices[:, 2].max()
+    places = [(20.0, -40.0, front), (-20.0, -40.0, front), (0.0, 40.0, front), (90.0, -50.0, 0.0)]
+    rims, nowhere = openings_of(head.vertices, *places), np.zeros(3)
+    at = head.vertices[rims[2]].mean(axis=0)
+    level = build_template(
+        head.vertices, head.faces, 0, marks=FaceMarks(nowhere, nowhere, nowhere, at) if marked else None
+    ).base
+    expected = rims[2] if marked else np.concatenate(rims[:2])
+    np.testing.assert_array_equal(mouth_of(level, rims), expected)
+    assert len(mouth_of(level, [])) == 0

@@ -38,7 +38,7 @@ class BasisStart:
     carry: csr_array | None = None  # [N, V]
     """From the V vertices of the coarser level that the components live on, in all of the above, to the Gaussians."""
     pace: NDArray[np.float32] | None = None  # [N], or [V]
-    """Learning rate of each row relative to the components'; None: 1 everywhere."""
+    """Learning rate of each row relative to the components'; None: 1 everywhere. Rows at 0 stay still."""
 
     @property
     def count(self) -> int:
@@ -107,6 +107,8 @@ class Basis:
             unit = unit * torch.as_tensor(start.pace, dtype=torch.float32, device=device)[:, None]
         dense = np.concatenate([start.deltas[name] for name in start.fields], axis=-1)
         values = torch.as_tensor(dense, dtype=torch.float32).to(device) / unit
+        if start.pace is not None:
+            values = torch.where(unit > 0, values, 0.0)
         supports = None
         if start.support is not None:
             supports = Supports.from_mask(torch.as_tensor(start.support).to(device))

@@ -31,6 +31,8 @@ OPACITY = 0.5
 """Of eyes' Gaussians at first: that something is there is known, which is not so for others that are found."""
 SPREAD = 0.5
 """Standard deviation of eyes' Gaussians, in distances between neighbors."""
+EYE_PACE = 0.3
+"""Learning rate of the other components on eyes that turn, relative to that on the mesh."""
 BEHIND_MM = 1.5
 """A camera sees a point of the ball that is at most this far behind what is rendered: lids are thicker."""
 
@@ -121,7 +123,8 @@ def turning_eyes(start: RigStart, free: FreeGaussians, looking: Looking | None) 
     """
     if looking is None or not looking.moves or start.basis is None or "means" not in start.basis.fields:
         return start
-    parts, weights = [], [start.weights]
+    assert start.basis.pace is not None or not len(free)  # as `with_free` returns it
+    parts, weights, pace = [], [start.weights], None if start.basis.pace is None else start.basis.pace.copy()
     for eye in looking.known:
         own = np.flatnonzero(free.motions == EYES[eye])
         if len(own):
@@ -129,7 +132,11 @@ def turning_eyes(start: RigStart, free: FreeGaussians, looking: Looking | None) 
             gaussians = free.structured + own
             parts.append(TurningPart(gaussians, looking.centers[eye], gaze_units(eye), quats))
             weights.append(looking.weights(eye))
-    return replace(start, weights=np.concatenate(weights, axis=1), parts=tuple(parts))
+            if pace is not None:
+                pace[len(pace) - len(free) + own] = EYE_PACE
+    return replace(
+        start, basis=replace(start.basis, pace=pace), weights=np.concatenate(weights, axis=1), parts=tuple(parts)
+    )
 
 
 def _quat(unit: EyeUnit, *, mirrored: bool) -> NDArray[np.float64]:  # [4]

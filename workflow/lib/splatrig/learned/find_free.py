@@ -88,8 +88,9 @@ class Around:
     rims: list[Tensor]  # of [R]
     """Structured Gaussians around each opening."""
     outward: Tensor  # [len(rims), 3], unit length
-    mouth: int | None
-    """Which opening is the mouth."""
+    mouth: Tensor  # [R]
+    """Those around the mouth; none where none is known."""
+    mouth_outward: Tensor  # [3]
     chin: Tensor  # [J]
     """Structured Gaussians that move as the jaw does; none where nothing is known of a jaw."""
 
@@ -98,19 +99,25 @@ class Around:
         """Return what the tracked `meshes` [F, V, 3] of the training frames tell."""
         base, normals = subject.template.base, subject.normals
         rims = openings(base.vertices, base.faces, meshes)
-        outward = np.stack([normals[rim].mean(axis=0) for rim in rims]) if rims else np.zeros((0, 3))
-        outward /= np.linalg.norm(outward, axis=1, keepdims=True).clip(min=1e-9)
-        mouth = mouth_of(base, rims)
-        chin = np.zeros(0, np.int64)
-        if mouth is not None:
-            chin = find_chin(base.vertices, meshes, base.vertices[rims[mouth]].mean(axis=0))
+        mouth, chin = mouth_of(base, rims), np.zeros(0, np.int64)
+        if len(mouth):
+            place = base.vertices[mouth].mean(axis=0) if base.marks is None else base.marks.mouth
+            chin = find_chin(base.vertices, meshes, place)
         _LOG.info("%d openings of the mesh, %d vertices of a chin that moves with a jaw", len(rims), len(chin))
+        outward = np.stack([_outward(normals, rim) for rim in rims]) if rims else np.zeros((0, 3))
         return cls(
             [torch.as_tensor(rim, device=device) for rim in rims],
             torch.as_tensor(outward, dtype=torch.float32, device=device),
-            mouth,
+            torch.as_tensor(mouth, device=device),
+            torch.as_tensor(_outward(normals, mouth), dtype=torch.float32, device=device),
             torch.as_tensor(chin, device=device),
         )
+
+
+def _outward(normals: NDArray[np.float64], rim: NDArray[np.int64]) -> NDArray[np.float64]:  # [N, 3], [R] to [3]
+    """Return the mean normal around an opening, of unit length."""
+    outward = normals[rim].sum(axis=0) / max(1, len(rim))
+    return outward / max(float(np.linalg.norm(outward)), 1e-9)
 
 
 class Relocation:
@@ -189,9 +196,9 @@ class Relocation:
             points = Points.joined([points, hidden])
         parents = nearest(points, looks)
         jaw, in_mouth = self.jaw(), None
-        if jaw is not None and around.mouth is not None:
+        if jaw is not None:  # then there is a mouth
             jaw = jaw.blended(self.rig.weights[seen, : len(jaw.moves)])
-            in_mouth = behind(points, looks, around.rims[around.mouth], around.outward[around.mouth], options.spawn)
+            in_mouth = behind(points, looks, around.mouth, around.mouth_outward, options.spawn)
         motions = motions_of(points, parents, looks, jaw, in_mouth, options.spawn)
         points = replace(points, frames=seen[points.frames])
         self.put(rows[: len(points)], points, parents, motions, done)

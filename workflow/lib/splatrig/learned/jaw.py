@@ -13,6 +13,8 @@ from splatrig.mesh.template import Level
 
 BELOW_MM, LOWEST_MM, ASIDE_MM, BACK_MM = 6.0, 60.0, 22.0, 35.0
 """Where a chin may be: so far below the mouth, at the most so far below, aside of and behind it."""
+MOUTH_MM = 40.0
+"""Openings this near to the mouth belong to it, and a mouth is this near to the middle of the face."""
 LEAST_MM = 2.0
 """A jaw is told by frames in which the chin moves by more."""
 RIGID = 0.25
@@ -23,16 +25,23 @@ ROUNDS = 5
 LEAST_VERTICES = 8
 
 
-def mouth_of(level: Level, rims: Sequence[NDArray[np.int64]]) -> int | None:
-    """Return which of the openings is the mouth: that nearest to the mark of the mouth, or else to the middle."""
+def mouth_of(level: Level, rims: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:  # [R]
+    """Return the vertices around the mouth, of one opening or, on closed meshes, of the pieces of one; none without.
+
+    It is at the mark of the mouth, or else where the lowest of the openings near the middle of the face is.
+    """
     if not rims:
-        return None
-    vertices = level.vertices
+        return np.zeros(0, np.int64)
+    vertices, marks = level.vertices, level.marks
     middles = np.stack([vertices[rim].mean(axis=0) for rim in rims])
-    if level.marks is not None:
-        return int(np.linalg.norm(middles - level.marks.mouth, axis=1).argmin())
-    middle = 0.5 * (vertices[:, 0].min() + vertices[:, 0].max())
-    return int(np.abs(middles[:, 0] - middle).argmin())
+    if marks is not None:
+        place = marks.mouth
+    else:
+        aside = np.abs(middles[:, 0] - 0.5 * (vertices[:, 0].min() + vertices[:, 0].max()))
+        central = aside < max(MOUTH_MM, aside.min() + 1e-6)
+        place = middles[central][middles[central, 1].argmin()]
+    near = np.linalg.norm(middles - place, axis=1) < MOUTH_MM
+    return np.concatenate([rim for rim, here in zip(rims, near, strict=True) if here] or [np.zeros(0, np.int64)])
 
 
 def find_chin(
