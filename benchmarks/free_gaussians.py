@@ -4,8 +4,9 @@ FOLDER is `results/{subject}` of a run, with frames/, dataset/ and template/; wi
 Every family is learned with the structured Gaussians alone and with each number of free ones that `--free` names (in
 multiples of the structured), which are found first, by a rig of free weights. Printed are seconds, and the PSNR in dB
 of held-out cameras, of training frames and of held-out expressions, pooled over the pixels of a region: small regions
-say nothing in means of images. Mouth and eyes are inside the mesh's openings where these face the camera, `beyond` is
-what the matte shows beyond the tracked mesh, skin is the rest.
+say nothing in means of images. Mouth and eyes are inside their landmarks (without landmarks/landmarks.csv, inside the
+mesh's openings) where these face the camera, `beyond` is what the matte shows beyond the tracked mesh, skin is the
+rest. Free Gaussians that were found are kept in `--keep`, and read by later calls.
 
 Where FOLDER has landmarks/gaze.csv, eyes are told apart: `turning` by components of their own, `still` the same rows
 without these, `none` as if nothing were known of eyes. `--pictures` shows them where they look farthest aside, up and
@@ -16,6 +17,7 @@ import argparse
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +34,10 @@ from splatrig.config.choices import Role
 from splatrig.dataset.photographs import View
 from splatrig.evaluation.plan import finding_steps
 from splatrig.fitting.compare_view import render_view
-from splatrig.gaussians.free import FreeGaussians, Motion
+from splatrig.gaussians.free import FreeGaussians, Motion, read_free, write_free
 from splatrig.landmarks.gaze import read_gaze
+from splatrig.landmarks.points import rows_of
+from splatrig.landmarks.table import read_landmarks
 from splatrig.learned.compare import unseen_weights
 from splatrig.learned.eyes import Looking, turning_eyes
 from splatrig.learned.find_free import find_free
@@ -41,6 +45,7 @@ from splatrig.learned.free_start import with_free
 from splatrig.learned.mesh_components import read_meshes
 from splatrig.learned.plan import learned_plan
 from splatrig.learned.stage import as_components, learn, rig_start
+from splatrig.mesh.nearest import Places
 from splatrig.mesh.openings import openings
 from splatrig.mesh.silhouette import silhouette
 from splatrig.rasterize import activate
@@ -65,7 +70,10 @@ def looking_of(bench: Bench) -> Looking | None:
 
 
 def found(bench: Bench, times: float, steps: int | None, looking: Looking | None) -> FreeGaussians:
-    """Find free Gaussians, `times` as many as structured ones, and record how long it took."""
+    """Find free Gaussians, `times` as many as structured ones, and record how long it took, unless they are kept."""
+    path = bench.keep / f"free_{times:g}_{'none' if looking is None else 'eyes'}.h5"
+    if path.exists():
+        return read_free(path)
     subject, count = bench.subject, round(times * len(bench.subject.neutral))
     options = bench.options_of("global")
     options = type(options)(**vars(options) | {"steps": steps or finding_steps(options.steps)})
@@ -77,15 +85,34 @@ def found(bench: Bench, times: float, steps: int | None, looking: Looking | None
     row = {"free": count, "found": float(len(free)), "seconds": now() - begin}
     row |= {motion.name.lower(): float((free.motions == motion).mean()) for motion in Motion}
     bench.record("finding", row | peak_gib())
+    write_free(path, free)
     return free
 
 
-def rims_of(bench: Bench) -> dict[str, list[NDArray[np.int64]]]:
-    """Return the vertices around mouth and eyes: the mouth is the opening nearest to the middle."""
-    subject, base = bench.subject, bench.subject.template.base
+Rim = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""From a tracked mesh [V, 3] to the places [R, 3] around an opening in its pose."""
+
+
+def rims_of(bench: Bench) -> dict[str, list[Rim]]:
+    """Return the edges of mouth and eyes: by landmarks, where FOLDER has them.
+
+    Else they are the openings of the mesh, the mouth that nearest to the middle.
+    """
+    subject, base, table = bench.subject, bench.subject.template.base, bench.folder / "landmarks" / "landmarks.csv"
+    if table.exists():
+        landmarks = read_landmarks(table, len(base.faces))
+
+        def rim(region: str) -> Rim:
+            rows = rows_of(region)
+            rows = rows[landmarks.found[rows]]
+            places = Places(landmarks.triangles[rows], landmarks.barycentric[rows])
+            return lambda mesh: places.on(mesh, base.faces)
+
+        return {"mouth": [rim("lips")], "eyes": [rim("left eye"), rim("right eye")]}
     meshes = read_meshes(subject.dataset.folder, subject.names("train"), subject.template)
-    rims = openings(base.vertices, base.faces, meshes)
-    rims.sort(key=lambda rim: abs(float(base.vertices[rim, 0].mean())))
+    loops = openings(base.vertices, base.faces, meshes)
+    loops.sort(key=lambda loop: abs(float(base.vertices[loop, 0].mean())))
+    rims: list[Rim] = [lambda mesh, loop=loop: mesh[loop] for loop in loops]  # type: ignore[misc]
     return {"mouth": rims[:1], "eyes": rims[1:]}
 
 
@@ -113,7 +140,7 @@ def regions_of(bench: Bench, mesh: NDArray[np.float64], view: View, rims: dict) 
     found = {name: np.zeros_like(matte) for name in rims}
     for name, loops in rims.items():
         for loop in loops:
-            found[name] |= inside_of(mesh[loop], view) & matte
+            found[name] |= inside_of(loop(mesh), view) & matte
     beyond = matte & ~covered
     skin = matte & covered & ~found["mouth"] & ~found["eyes"]
     masks = found | {"whole": matte, "skin": skin, "beyond": beyond}
