@@ -56,6 +56,7 @@ rule all:
         results("frames.csv"),
         results("template/mask.png"),
         results("template/mattes.png"),
+        results("landmarks/gaze.csv"),
         expand(results("components/{level}/pca_all.h5"), level=LEVELS),
         expand(results(f"components/{FINEST}/pca_{{attribute}}.h5"), attribute=CFG.components.attributes),
         expand(

@@ -3,12 +3,13 @@ import pytest
 
 from splatrig.capture.demo import retrieve
 from splatrig.capture.demo.catmull_clark import subdivide, subdivide_corners
-from splatrig.capture.demo.expressions import load_expressions
+from splatrig.capture.demo.expressions import load_expressions, truth_rows
 from splatrig.capture.demo.head import EYES, FACE, boundary_loops, load_head, refine
 from splatrig.capture.demo.identity import SECOND
 from splatrig.io.errors import InputError
 from splatrig.io.wheel import check_wheel
 from splatrig.mesh.normals import vertex_normals
+from support.demo_gaze import true_turns
 from support.demo_head import head_path
 
 CUBE = np.array([[x, y, z] for z in (0.0, 1.0) for y in (0.0, 1.0) for x in (0.0, 1.0)])
@@ -73,6 +74,15 @@ def test_the_52_units_of_arkit_are_there_and_expressions_use_them(head):
     assert len(head.units) == 52
     for weights in load_expressions(head_path().parents[1] / "expressions" / "demo.yaml").values():
         assert set(weights) <= set(head.units)
+
+
+def test_the_demo_looks_to_all_sides_with_both_eyes_and_truth_says_so(head):
+    table = load_expressions(head_path().parents[1] / "expressions" / "demo.yaml")
+    turns = np.array([true_turns(head, weights) for weights in table.values()])  # [S, eye, yaw and pitch]
+    assert (turns.max(axis=0) > [[18.0, 9.0]] * 2).all() and (turns.min(axis=0) < [[-18.0, -12.0]] * 2).all()
+    assert np.ptp(turns, axis=1).max() < 1.0
+    peaks = {row[2]: row[3] for row in truth_rows(table, ["E042_Mouth_Nose_Left"], 3)}
+    assert peaks == table["E042_Mouth_Nose_Left"] and peaks["eyeLookOutLeft"] == 1.0
 
 
 def test_an_unknown_unit_is_named(head):

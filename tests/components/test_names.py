@@ -106,6 +106,15 @@ def test_units_that_always_go_together_are_told_apart_by_their_side():
     np.testing.assert_allclose(correlation, 1.0)
 
 
+def test_eyes_that_turn_while_the_mouth_moves_name_what_moves_at_the_eyes_alone():
+    level, units = demo_level()
+    W = np.repeat([[0.0], [0.5], [1.0], [0.0], [0.0]], 3, axis=1)
+    fields = [units[name] for name in ("mouthSmileLeft", "eyeBlinkLeft", "browOuterUpRight")]
+    known = Units(("eyeLookOutLeft", "mouthSmileLeft"), weights=W[:, :2])
+    names, _ = best_units(components_of(np.stack(fields), W), known, level)
+    assert names == ["mouthSmileLeft", "eyeLookOutLeft", "mouthSmileLeft"]
+
+
 def test_units_are_matched_by_weights_over_frames_too(tmp_path):
     level, units = demo_level()
     W = np.array([[0, 0], [0.5, 0.1], [1, 0], [0, 0.1], [0, 1]])

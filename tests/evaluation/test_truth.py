@@ -55,6 +55,15 @@ def test_units_that_never_move_are_left_out(tmp_path):
     assert read_truth(tmp_path / "truth.csv", frames).units == ("moves",)
 
 
+def test_eyes_that_turn_with_the_mouth_leave_the_mouth_its_component(tmp_path):
+    parts = planted.components(planted.head(1), family="pca", frames=15)
+    weights, units = parts.W[:, [0, 0, 1]], ("eyeLookOutLeft", "mouthLeft", "smile")
+    write_truth(tmp_path / "truth.csv", weights, parts.frames, units)
+    table = compare_with_truth(parts, tmp_path / "truth.csv").set_index("unit")
+    assert table["component"].to_dict() == {"mouthLeft": 0, "smile": 1}
+    assert table["correlation"].to_numpy() == pytest.approx(1.0)
+
+
 def test_a_missing_column_is_named(tmp_path):
     (tmp_path / "truth.csv").write_text("expression,frame,unit\nE,1,jaw\n")
     with pytest.raises(InputError, match="weight"):

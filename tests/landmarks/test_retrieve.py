@@ -30,7 +30,7 @@ def test_being_offline_is_one_sentence_and_leaves_nothing(tmp_path: Path, monkey
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "0")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    paths = [tmp_path / "out" / name for name in ("detector", "mesh", "license")]
+    paths = [tmp_path / "out" / name for name in ("detector", "mesh", "iris", "license")]
     with pytest.raises(InputError, match=r"pip download mediapipe==0\.10\.14.* failed .*capture\.landmarks") as caught:
         retrieve_face_networks(*paths)
     assert "\n" not in str(caught.value)

@@ -6,19 +6,21 @@ from pathlib import Path
 import pytest
 
 from splatrig.io.errors import InputError
+from splatrig.landmarks.iris import IrisFinder
 from splatrig.landmarks.network import FaceFinder
 from splatrig.landmarks.retrieve import retrieve_face_networks
 
 FOLDER = Path(__file__).resolve().parents[2] / "resources" / "retrieved"
 DETECTOR, MESH = FOLDER / "face_detection_short_range.tflite", FOLDER / "face_landmark.tflite"
+IRIS = FOLDER / "iris_landmark.tflite"
 
 
 @cache
 def networks_missing() -> str | None:
     """Return why the networks cannot be had, after trying to retrieve them, or None."""
-    if not (DETECTOR.is_file() and MESH.is_file()):
+    if not all(path.is_file() for path in (DETECTOR, MESH, IRIS)):
         try:
-            retrieve_face_networks(DETECTOR, MESH, FOLDER / "mediapipe_LICENSE.txt")
+            retrieve_face_networks(DETECTOR, MESH, IRIS, FOLDER / "mediapipe_LICENSE.txt")
         except InputError as error:
             return str(error)
     return None
@@ -26,7 +28,17 @@ def networks_missing() -> str | None:
 
 def face_finder() -> FaceFinder:
     """Return the networks; skip the test, saying why, when they cannot be had."""
+    _skip_without_networks()
+    return FaceFinder(DETECTOR, MESH)
+
+
+def iris_finder() -> IrisFinder:
+    """Return the network for eyes; skip the test, saying why, when it cannot be had."""
+    _skip_without_networks()
+    return IrisFinder(IRIS)
+
+
+def _skip_without_networks() -> None:
     reason = networks_missing()
     if reason is not None:
         pytest.skip(reason)
-    return FaceFinder(DETECTOR, MESH)

@@ -1,10 +1,12 @@
-# Landmarks of the neutral's face, and the check of the capture by them, which everything that is fitted waits for.
+# Landmarks of the neutral's face, the check of the capture by them, which everything that is fitted waits for, and where
+# the eyes of all frames look.
 
 CANONICAL_FACE = from_here(ROOT / "resources" / "landmarks" / "canonical.csv")  # moved folders rerun nothing
 FACE_NETWORKS = {
     "detector": "resources/retrieved/face_detection_short_range.tflite",
     "mesh": "resources/retrieved/face_landmark.tflite",
 }
+IRIS_NETWORK = "resources/retrieved/iris_landmark.tflite"
 NEUTRAL_FRAME = {
     "cameras": results("dataset/cameras.json"),
     "frames": results(f"frames/{CFG.neutral}.csv"),
@@ -23,11 +25,12 @@ if CFG.capture.landmarks is not None and not Path(CFG.capture.landmarks).is_file
 rule retrieve_face_networks:
     output:
         **FACE_NETWORKS,
+        iris=IRIS_NETWORK,
         license="resources/retrieved/mediapipe_LICENSE.txt",
     conda:
         "../../envs/capture.yaml"
     message:
-        "Retrieve the networks that find faces"
+        "Retrieve the networks that find faces and eyes"
     script:
         "../scripts/retrieve_face_networks.py"
 
@@ -96,3 +99,24 @@ rule check_capture:
         "Check that photographs, calibration, tracked mesh and axes fit each other"
     script:
         "../scripts/check_capture.py"
+
+
+rule find_gaze:
+    input:
+        **({"network": IRIS_NETWORK} if CFG.capture.landmarks is None else {}),
+        frames=results("frames.csv"),
+        cameras=results("dataset/cameras.json"),
+        datasets=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
+        landmarks=results("landmarks/landmarks.csv"),
+    output:
+        gaze=results("landmarks/gaze.csv"),
+        picture=reported("landmarks/gaze.png", "gaze", "6 Capture", picture="gaze"),
+    conda:
+        "../../envs/landmarks.yaml"
+    resources:
+        mem_mb=memory(3000),
+        runtime=60,
+    message:
+        "Find where the eyes of all frames look"
+    script:
+        "../scripts/find_gaze.py"

@@ -4,13 +4,13 @@ Region and side come from where a component moves the neutral head, expressions 
 where the true face units of a capture or shapes of a user are given, the unit that it resembles most.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.components.component_file import Components
-from splatrig.components.units import Units, cosines
+from splatrig.components.units import Units, cosines, turns_eyes
 from splatrig.mesh.marks import FaceMarks
 from splatrig.mesh.mask import nose_tip
 from splatrig.mesh.normals import face_normals
@@ -155,8 +155,9 @@ def best_units(components: Components, units: Units, level: Level) -> tuple[list
 
     With weights it is the correlation over frames, with shapes the cosine of the displacements. The sign of PCA, and
     of learned rigs with free weights, is arbitrary and so is left out; a component that no unit resembles gets the
-    empty name and 0. Units whose frames cannot tell them apart, as two lids that always close together, are told apart
-    by the side that their names and the component's motion are on.
+    empty name and 0. Units whose frames cannot tell them apart, as two lids that always close together or eyes that
+    turn while the mouth moves, are told apart by the part of the face and the side that their names and the component's
+    motion are on; where no name says the part, a unit that turns the eyes is the last choice.
     """
     if not units.names:
         return [""] * len(components.C), np.zeros(len(components.C))
@@ -165,17 +166,30 @@ def best_units(components: Components, units: Units, level: Level) -> tuple[list
     scores = np.where(components.turns_eye[:, None], table, np.abs(table)) if either_sign else table
     best = scores.argmax(axis=1)
     for k, place in enumerate(place_names(motion(components), level)):
-        side = _eye_of(components.names[k]) if components.turns_eye[k] else place.rpartition(" ")[2]
-        alike = np.flatnonzero(scores[k] >= scores[k, best[k]] - SAME)
-        sided = [unit for unit in alike if side in ("left", "right") and side in units.names[unit].lower()]
-        best[k] = max(sided, key=lambda unit: scores[k, unit], default=best[k])
+        where = _eye_of(components.names[k]) if components.turns_eye[k] else place
+        alike = np.flatnonzero(scores[k] >= scores[k, best[k]] - SAME).tolist()
+        if len(alike) > 1:
+            best[k] = max(_told_apart(alike, units.names, where.split()), key=lambda unit: scores[k, unit])
     values = scores[np.arange(len(best)), best].clip(min=0.0)
     return [units.names[i] if value > 0 else "" for i, value in zip(best, values, strict=True)], values
 
 
 def _eye_of(name: str) -> str:
-    """Return left or right of `eyeLookInLeft`."""
-    return "left" if name.endswith("Left") else "right"
+    """Return the place of `eyeLookInLeft`: `eye left`."""
+    return "eye left" if name.endswith("Left") else "eye right"
+
+
+def _told_apart(alike: list[int], names: Sequence[str], place: Sequence[str]) -> list[int]:
+    """Return those of the units `alike` that fit a place of the face, such as `mouth left`, best; all if none does."""
+    side = place[-1] if place[-1] in ("left", "right") else ""
+    preferences: tuple[Callable[[str], bool], ...] = (
+        lambda name: name.startswith(tuple(place)),
+        lambda name: not turns_eyes(name) or "eye" in place,
+        lambda name: side in name.lower(),
+    )
+    for fits in preferences:
+        alike = [unit for unit in alike if fits(names[unit])] or alike
+    return alike
 
 
 def _correlations(components: Components, units: Units) -> NDArray[np.float64]:

@@ -14,6 +14,9 @@ from splatrig.io.errors import InputError
 
 COLUMNS = ("expression", "frame", "unit", "weight")
 
+_EYE_TURN = "eyeLook"
+"""How the names of ARKit's units begin that turn the eyeballs."""
+
 
 @dataclass(frozen=True)
 class Units:
@@ -22,6 +25,11 @@ class Units:
     names: tuple[str, ...]
     weights: NDArray[np.float64] | None = None  # [F, U]
     shapes: NDArray[np.float64] | None = None  # [U, V_base, 3] millimetres
+
+
+def turns_eyes(unit: str) -> bool:
+    """Return whether a unit is one that turns an eyeball, of which the skin shows little more than the lids."""
+    return unit.startswith(_EYE_TURN)
 
 
 def read_units(path: str | Path, frames: Sequence[str], vertex_count: int) -> Units:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from splatrig.components.component_file import Components
-from splatrig.components.units import cosines, read_unit_weights
+from splatrig.components.units import cosines, read_unit_weights, turns_eyes
 
 FOUND = 0.8
 """A unit counts as found when the correlation with its own component is at least this."""
@@ -22,13 +22,17 @@ class TrueWeights:
     weights: NDArray[np.float64]  # [F, U]
     """Row order of the frames asked for."""
     units: tuple[str, ...]
-    """U face units that are not constant over those frames."""
+    """U face units of the skin that are not constant over those frames."""
 
 
 def read_truth(path: str | Path, frames: tuple[str, ...]) -> TrueWeights:
-    """Read `truth.csv` (expression, frame, unit, weight) for `frames` (`expression/frame`); absent pairs are 0."""
+    """Read `truth.csv` (expression, frame, unit, weight) for `frames` (`expression/frame`); absent pairs are 0.
+
+    Units that turn the eyes are left out. Components move the skin, which shows little of them; and eyes that turn
+    while the mouth moves would otherwise claim the mouth's component in a one-to-one assignment.
+    """
     names, weights = read_unit_weights(path, frames)
-    moving = [unit for unit in range(len(names)) if np.ptp(weights[:, unit]) > 0]
+    moving = [unit for unit, name in enumerate(names) if np.ptp(weights[:, unit]) > 0 and not turns_eyes(name)]
     return TrueWeights(weights[:, moving], tuple(names[unit] for unit in moving))
 
 

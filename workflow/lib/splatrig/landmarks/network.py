@@ -30,7 +30,7 @@ _EYE_CORNERS = (33, 263)
 
 
 @dataclass(frozen=True)
-class _Crop:
+class Crop:
     """A square of a photograph."""
 
     center: NDArray[np.float64]  # [2] pixels, x and y
@@ -61,7 +61,7 @@ class _Crop:
         return np.asarray(turned, dtype=np.float32)
 
 
-class _Network:
+class Network:
     """One network: an image in, arrays out."""
 
     def __init__(self, path: Path) -> None:
@@ -95,7 +95,7 @@ class FaceFinder:
 
     def __init__(self, detector: str | Path, landmarks: str | Path) -> None:
         """Load the two networks from their files."""
-        self._detector, self._mesh = _Network(Path(detector)), _Network(Path(landmarks))
+        self._detector, self._mesh = Network(Path(detector)), Network(Path(landmarks))
         self._anchors = _anchors()
 
     def find(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64] | None:  # [H, W, 3] -> [468, 2]
@@ -114,9 +114,9 @@ class FaceFinder:
             crop = _around(points)
         return points
 
-    def _detect(self, image: Image.Image) -> _Crop | None:
+    def _detect(self, image: Image.Image) -> Crop | None:
         """Return the crop around the clearest face, upright."""
-        whole = _Crop(np.array(image.size) / 2, float(max(image.size)), 0.0)
+        whole = Crop(np.array(image.size) / 2, float(max(image.size)), 0.0)
         size = self._detector.size
         outputs = self._detector(whole.pixels(image, size) / 127.5 - 1.0)
         regressed = next(output[0] for output in outputs if output.shape[-1] == 16).astype(np.float64)
@@ -132,13 +132,13 @@ class FaceFinder:
         right, left = np.tensordot(weights, eyes[alike], 1)
         box = weights @ sizes[alike]
         matrix = whole.to_photograph(size)
-        return _Crop(
+        return Crop(
             center=matrix[:, :2] @ (weights @ centers[alike] * size) + matrix[:, 2],
             side=float(box.max()) * whole.side * _MARGIN,
             angle=float(np.arctan2(*(left - right)[::-1])),
         )
 
-    def _points(self, image: Image.Image, crop: _Crop) -> NDArray[np.float64] | None:  # [468, 2]
+    def _points(self, image: Image.Image, crop: Crop) -> NDArray[np.float64] | None:  # [468, 2]
         """Return the points in the photograph, or None where the second network sees no face."""
         size = self._mesh.size
         outputs = self._mesh(crop.pixels(image, size) / 255.0)
@@ -149,14 +149,14 @@ class FaceFinder:
         return points.astype(np.float64) @ matrix[:, :2].T + matrix[:, 2]
 
 
-def _around(points: NDArray[np.float64]) -> _Crop:  # [468, 2]
+def _around(points: NDArray[np.float64]) -> Crop:  # [468, 2]
     """Return the upright crop around the points of a face."""
     right, left = points[list(_EYE_CORNERS)]
     angle = float(np.arctan2(*(left - right)[::-1]))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     upright = points @ turn
     low, high = upright.min(axis=0), upright.max(axis=0)
-    return _Crop(turn @ ((low + high) / 2), float((high - low).max()) * _MARGIN, angle)
+    return Crop(turn @ ((low + high) / 2), float((high - low).max()) * _MARGIN, angle)
 
 
 def _anchors() -> NDArray[np.float64]:  # [896, 2]

@@ -1,4 +1,4 @@
-"""Retrieve the two networks that find a face, from a pinned wheel on the package index.
+"""Retrieve the three networks that find a face and its eyes, from a pinned wheel on the package index.
 
 The wheel of `mediapipe` (whose code is neither used nor installed) carries them under Apache-2.0. Its Linux wheel for
 Python 3.11 is taken on every machine: the networks are the same in all of them, the wheel's bytes are not.
@@ -41,21 +41,26 @@ MESH = Member(
     "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
 )
 """Finds the points of a face."""
+IRIS = Member(
+    "mediapipe/modules/iris_landmark/iris_landmark.tflite",
+    "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
+)
+"""Finds lids and iris in a crop around an eye."""
 LICENSE = Member(
     "mediapipe-0.10.14.dist-info/LICENSE", "8707eef0533987efc5b155d64761eeb6e20793f50b9bd1a68dad1cf4719d0ed8"
 )
 """Apache-2.0."""
 
 
-def retrieve_face_networks(detector: str | Path, mesh: str | Path, license_path: str | Path) -> None:
-    """Download the pinned wheel into a temporary place, check it, and write its two networks and its licence.
+def retrieve_face_networks(detector: str | Path, mesh: str | Path, iris: str | Path, license_path: str | Path) -> None:
+    """Download the pinned wheel into a temporary place, check it, and write its three networks and its licence.
 
     Raises InputError in one sentence when the wheel cannot be had or is not the pinned one; nothing is written then.
     """
     with tempfile.TemporaryDirectory(prefix="splatrig-networks-") as folder:
         wheel = download_wheel(WHEEL, Path(folder))
-        content = [extract(wheel, member) for member in (DETECTOR, MESH, LICENSE)]
-    for path, data in zip((detector, mesh, license_path), content, strict=True):
+        content = [extract(wheel, member) for member in (DETECTOR, MESH, IRIS, LICENSE)]
+    for path, data in zip((detector, mesh, iris, license_path), content, strict=True):
         with atomic_path(path) as temporary:
             temporary.write_bytes(data)
 
