@@ -53,6 +53,8 @@ from splatrig.rasterize import activate
 REGIONS = ("whole", "skin", "mouth", "eyes", "beyond")
 GROWN = 1.15
 """By how much the outline of an opening is widened."""
+ABOUT_EYES_MM = 60.0
+"""Pictures of eyes reach so far to each side of the middle between them."""
 FACING = 0.2
 """Least cosine between an opening's normal and the camera that looks into it."""
 
@@ -228,16 +230,19 @@ def pictured(bench: Bench, rigs: dict[str, Components], looking: Looking) -> NDA
                 shown.append(rendered)
             viewmat, K = view.viewmats[0].cpu().numpy(), view.Ks[0].cpu().numpy()
             seen = (looking.centers @ viewmat[:3, :3].T + viewmat[:3, 3]) @ K.T
-            places = seen[:, :2] / seen[:, 2:]
-            wide = 1.1 * np.linalg.norm(places[0] - places[1])
-            (left, top), (right, bottom) = (
-                places.mean(axis=0) + np.array([[-wide, -0.5 * wide], [wide, 0.5 * wide]])
-            ).astype(int)
-            crops = [image[max(top, 0) : bottom, max(left, 0) : right].clamp(0, 1).cpu().numpy() for image in shown]
-            rows.append(np.concatenate(crops, axis=1))
-    height, width = (min(row.shape[axis] for row in rows) for axis in (0, 1))
-    sheet = np.concatenate([row[:height, :width] for row in rows])
+            middle = (seen[:, :2] / seen[:, 2:]).mean(axis=0)
+            wide = K[0, 0] * ABOUT_EYES_MM / seen[:, 2].mean()
+            rows.append(np.concatenate([cut_out(image, middle, wide) for image in shown], axis=1))
+    sheet = np.concatenate([row[: min(map(len, rows)), : min(row.shape[1] for row in rows)] for row in rows])
     return (255 * sheet + 0.5).astype(np.uint8).repeat(3, axis=0).repeat(3, axis=1)
+
+
+def cut_out(image: torch.Tensor, middle: NDArray[np.float64], wide: float) -> NDArray[np.float32]:
+    """Return the pixels of an image [H, W, 3] about a place, so much to each side, half as much up and down."""
+    (column, row), half = middle.round().astype(int), round(wide)
+    padded = torch.nn.functional.pad(image, (0, 0, half, half, half, half))
+    cut = padded[row + half - half // 2 : row + half + half // 2, column : column + 2 * half]
+    return cut.clamp(0, 1).cpu().numpy()
 
 
 def arguments() -> argparse.Namespace:
