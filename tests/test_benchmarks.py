@@ -76,8 +76,8 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
     },
     "free_gaussians.py": {
         "finding: 930: found": (400, 930),
-        "pooled: (global|local), (0|1) N, (train|held_out): psnr whole": PHOTOGRAPHIC_DB,
-        "cost: local, 1 N: steps per second": (1e-3, 1e6),
+        "pooled: (global|local), (0|1) N, none, (train|held_out): psnr whole": PHOTOGRAPHIC_DB,
+        "cost: local, 1 N, none: steps per second": (1e-3, 1e6),
     },
     "full_size_capture.py": {"^photographs$": (30, 30), "photographs written": (1e-3, 1e6)},
     "learned.py": {

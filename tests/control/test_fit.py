@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from splatrig.components.weights import weights_of_displacements
-from splatrig.control.fit import frame_times, track_of, weights_of_gaussians
+from splatrig.control.fit import frame_times, track_of, weights_of_gaussians, with_learned_gaze
 from support import heads, planted
 
 HEAD = heads.head(2)
@@ -56,3 +56,16 @@ def test_a_learned_rig_follows_the_centers_whatever_colors_single_fits_have():
     shifted = replace(made.neutral, means=made.neutral.means + 1.0)
     found = weights_of_gaussians(family.rig.components, recolored, shifted, ridge=0.0)
     assert np.allclose(found, W, atol=1e-3)
+
+
+def test_eyes_look_where_they_do_in_the_frames_that_a_rig_was_learned_from():
+    made = planted.head(1)
+    plain = replace(planted.components(made, attributes=planted.ALL_ATTRIBUTES), family="learned", base=made.neutral)
+    parts = planted.with_eyes(planted.with_free(plain, made.neutral, 9))
+    moved = (parts.W[4:6, :3] @ parts.displacements[:3].reshape(3, -1)).reshape(2, -1, 3)
+    found = weights_of_displacements(parts, moved)
+    assert not found[:, 3:].any()
+    looking = with_learned_gaze(parts, found, [parts.frames[4], "E999/000000"])
+    np.testing.assert_array_equal(looking[:, :3], found[:, :3])
+    np.testing.assert_array_equal(looking[:, 3:], [parts.W[4, 3:], [0, 0]])
+    assert not found[:, 3:].any(), "what was given stays"

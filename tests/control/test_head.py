@@ -58,6 +58,39 @@ def test_free_gaussians_are_posed_and_steer_nothing():
     np.testing.assert_allclose(heat, displacement_mm(own.rig, swing_of(parts.W[:, 0], 0)), atol=1e-4)
 
 
+def test_eyes_are_posed_shown_and_told_by_name_and_no_point_of_the_mesh_turns_them():
+    made = planted.head(1)
+    parts = replace(planted.components(made, attributes=planted.ALL_ATTRIBUTES), family="learned", base=made.neutral)
+    free = planted.with_free(parts, made.neutral, 9)
+    both = []
+    for own in (free, planted.with_eyes(free)):
+        template = heads.template(made)
+        panel = panel_of("learned_local", own, template.base, subject="planted", neutral_frame=own.frames[0])
+        both.append(Head("planted", {"learned_local": Family(Rig.of(own, made.neutral), panel)}, template))
+    plain, family = (head.families["learned_local"] for head in both)
+    assert family.panel.names[3:] == planted.EYE_NAMES
+    np.testing.assert_array_equal(family.panel.low[:3], plain.panel.low)
+    np.testing.assert_array_equal(family.panel.low[3:], 0)
+    np.testing.assert_array_equal(family.panel.high[3:], 1)
+    dragged = [DragSolver(head).start({}, 3).to(head.base.means[3] + [0, 0, 4.0])["learned_local"] for head in both]
+    np.testing.assert_allclose(dragged[1], [*dragged[0], 0, 0], atol=1e-6)
+    weights = np.concatenate([parts.W[1:3], [[0.2, 0.7], [0.0, 1.0]]], axis=1)
+    track = Track(np.arange(2.0), family.panel.names, weights, "learned_local", "planted", "made by hand")
+    played = retargeted(track, family, family)
+    np.testing.assert_allclose(played.weights[:, 3:], weights[:, 3:])
+    without = replace(track, names=plain.panel.names, weights=track.weights[:, :3])
+    np.testing.assert_allclose(retargeted(without, plain, family).weights[:, 3:], 0)
+    pose = {"learned_local": np.array([0, 0, 0, 0, 1.0])}
+    moved = both[1].gaussians(pose).means - both[1].gaussians({}).means
+    assert not moved[: len(made.neutral)].any()
+    assert np.abs(moved[len(made.neutral) :]).max() > 0.1
+    packed = pack_head(both[1])
+    np.testing.assert_allclose(packed.gaussians(pose).means - packed.gaussians({}).means, moved, atol=0.02)
+    reach = reach_mm(both[1], "learned_local", 4)
+    np.testing.assert_allclose(reach, np.linalg.norm(moved, axis=1), rtol=1e-3, atol=1e-3)
+    assert not displacement_mm(family.rig, swing_of(family.rig.components.W[:, 4], 4)).any()
+
+
 def at_mean(rig: Rig) -> Rig:
     return Rig.of(replace(rig.components, offset=None), rig.neutral, rig.skin)
 

@@ -119,6 +119,21 @@ def test_free_gaussians_are_shown_and_do_not_count(scene):
     assert (shown[0]["psnr"] - shown[1]["psnr"]).abs().max() > 0.5, "dB"
 
 
+def test_eyes_look_in_pictures_and_do_not_count(scene):
+    parts = planted.components(scene[0], attributes=planted.ALL_ATTRIBUTES, frames=6)
+    plain = replace(parts, family="learned", base=scene[0].neutral)
+    free = planted.with_free(plain, scene[0].neutral, 60)
+    data = planted.rows(parts)
+    both = (free, planted.with_eyes(free))
+    numbers = [planted.evaluate_method("learned_local", "base", each, data, [1, 3], 0) for each in both]
+    pd.testing.assert_frame_equal(*numbers)
+    shown = [evaluated(scene, each, data, "learned_local") for each in both]
+    apart = (shown[0]["psnr"] - shown[1]["psnr"]).abs()
+    rebuilt = shown[0]["test"] == "reconstruction"
+    assert apart[rebuilt].max() > 0.1, "dB"
+    assert apart[~rebuilt].max() == 0, "random faces look ahead"
+
+
 def test_learned_rigs_are_shown_with_their_own_weights(scene):
     _, parts, data, _ = scene
     learned = replace(parts, family="learned", base=scene[0].neutral)

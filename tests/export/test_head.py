@@ -61,6 +61,20 @@ def test_free_gaussians_leave_the_mesh_as_it_is(tmp_path):
     assert (tmp_path / "free.glb").read_bytes() == (tmp_path / "plain.glb").read_bytes()
 
 
+def test_eyes_are_targets_by_name_that_leave_the_mesh_as_it_is(tmp_path):
+    made = small_rig.HEAD
+    plain = replace(planted.components(made, attributes=planted.ALL_ATTRIBUTES), family="learned", base=made.neutral)
+    parts = planted.with_eyes(planted.with_free(plain, made.neutral, 9))
+    ends = np.minimum(parts.W.min(axis=0), 0), np.ones(5)
+    head = morph_head(Rig.of(parts, made.neutral), small_rig.level(), parts.names, *ends)
+    write_head_glb(tmp_path / "eyes.glb", head, [component_clip(head)])
+    opened = read_glb(tmp_path / "eyes.glb")
+    mesh = opened.document["meshes"][0]
+    assert mesh["extras"]["targetNames"][3:] == list(planted.EYE_NAMES)
+    assert mesh["extras"]["coefficientAtWeight1"][3:] == [1.0, 1.0]
+    np.testing.assert_array_equal(moved(opened, np.eye(5)[4]), moved(opened, np.zeros(5)))
+
+
 def test_a_range_ends_on_its_longer_side(rig):
     head = morph_head(rig, small_rig.level(), small_rig.NAMES, np.array([-2.0, 0.0, 0.0]), np.array([1.0, 3.0, 0.0]))
     np.testing.assert_array_equal(head.units, [-2.0, 3.0, 1.0])

@@ -12,11 +12,12 @@ from splatrig.fitting.rig_optimizer import RigOptimizer
 from splatrig.fitting.schedule import Shot
 from splatrig.fitting.trainable_rig import RigStart, TrainableRig
 from splatrig.fitting.world import World
-from splatrig.gaussians.free import FreeGaussians
+from splatrig.gaussians.free import FreeGaussians, Motion
 from splatrig.gaussians.gaussians import SH_C0, Gaussians
-from splatrig.learned.find_free import FIND, FindOptions, Relocation, find_free, unborn
+from splatrig.learned.find_free import FIND, Around, FindOptions, Relocation, find_free, unborn
 from splatrig.learned.fit import LearnedFit
 from splatrig.learned.free_start import with_free
+from splatrig.learned.jaw import Rigid
 from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, read_meshes
 from splatrig.learned.plan import LearnedPlan, learned_plan
 from splatrig.learned.spawning import Points
@@ -114,8 +115,25 @@ def test_a_killed_search_goes_on_to_the_same_bits(
     assert begun[0] == 8
 
 
+CHIN = torch.tensor([3, 9, 20, 41, 60])
+"""Any Gaussians will do."""
+
+
+def relocating(
+    subject: Subject,
+    start: RigStart,
+    rig: TrainableRig,
+    optimizer: RigOptimizer,
+    plan: LearnedPlan,
+    chin: torch.Tensor = CHIN[:0],
+) -> Relocation:
+    around = Around([], torch.zeros((0, 3)), chin, torch.zeros(3), chin)
+    with subject.photographs(subject.names("train"), CPU, cropped=False) as photographs:
+        return Relocation(rig, optimizer, photographs, plan, start, unborn(start, COUNT), around, [1, 2], 0, FIND)
+
+
 def test_a_relocated_row_is_written_whole(subject: Subject, start: RigStart) -> None:
-    """It is seen where it was found, goes with its parent or stands still, and remembers no gradient."""
+    """It is seen where it was found, goes with its parent, the jaw or nothing, and remembers no gradient."""
     plan = plan_of(subject, start)
     rig = TrainableRig(with_free(start, unborn(start, COUNT)), plan.rates)
     optimizer = RigOptimizer(rig, plan.learning_rates(rig))
@@ -124,22 +142,25 @@ def test_a_relocated_row_is_written_whole(subject: Subject, start: RigStart) -> 
         moments.square.fill_(2.0)
     rig.basis.values.data += 0.1 * torch.randn(rig.basis.values.shape, generator=torch.Generator().manual_seed(0))
     before = {name: tensor.detach().clone() for name, tensor in rig.parameters().items()}
-    with subject.photographs(subject.names("train"), CPU, cropped=False) as photographs:
-        relocation = Relocation(rig, optimizer, photographs, plan, start, [], torch.zeros((0, 3)), [1, 2], 0, FIND)
-    rows, parents = torch.tensor([5, 2, 20]), torch.tensor([7, 100, 7])
-    places = torch.tensor([[0.0, 99, 0], [50, 0, 0], [0, 0, 80]])
-    points = Points(places, torch.rand(3, 3), torch.tensor([0, 3, 3]), torch.ones(3))
-    still = torch.tensor([False, False, True])
-    relocation.put(rows, points, parents, still, 40)
+    relocation = relocating(subject, start, rig, optimizer, plan, chin=CHIN)
+    rows, parents = torch.tensor([5, 2, 20, 11]), torch.tensor([7, 100, 7, 7])
+    places = torch.tensor([[0.0, 99, 0], [50, 0, 0], [0, 0, 80], [0, -20, 40]])
+    points = Points(places, torch.rand(4, 3), torch.tensor([0, 3, 3, 3]), torch.ones(4))
+    motions = torch.tensor([Motion.PARENT, Motion.PARENT, Motion.STILL, Motion.JAW])
+    relocation.put(rows, points, parents, motions, 40)
     at = len(start.base) + rows
     posed = rig.rows(rig.weights.detach())
     for index, frame in enumerate(points.frames):
         torch.testing.assert_close(posed["means"][frame, at[index]], places[index], rtol=0, atol=1e-4)
     for name in ("means", "quats"):
         moved = posed[name] - rig.base[name]
-        expected = moved[:, parents] * ~still[:, None]
-        torch.testing.assert_close(moved[:, at], expected, rtol=1e-4, atol=1e-4)
+        expected = moved[:, parents] * (motions == Motion.PARENT)[:, None]
+        torch.testing.assert_close(moved[:, at[:3]], expected[:, :3], rtol=1e-4, atol=1e-4)
         assert moved[:, parents].abs().max() > 1e-2
+    rest = rig.base["means"].detach()
+    jaw = Rigid.fitted(rest[CHIN], (posed["means"] - rest)[:, CHIN])
+    in_jaw = (posed["means"] - rest)[:, at[3:]]
+    torch.testing.assert_close(in_jaw, jaw.at(rest[at[3:]]), rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(0.5 + SH_C0 * rig.base["sh0"].detach()[at, 0], points.colors)
     assert not rig.base["shN"][at].any()
     others = torch.ones(len(rig), dtype=torch.bool)
@@ -154,7 +175,8 @@ def test_a_relocated_row_is_written_whole(subject: Subject, start: RigStart) -> 
     for name, tensor in rig.base.items():
         assert torch.equal(tensor[others], before[f"base_{name}"][others])
     assert relocation.parents[rows].tolist() == parents.tolist()
-    assert relocation.found().still.tolist() == [False, False, True]
+    assert relocation.found().motions.tolist() == [Motion.PARENT, Motion.PARENT, Motion.JAW, Motion.STILL]
+    assert relocation.found().jaw.tolist() == CHIN.tolist()
 
 
 def test_every_free_gaussian_costs_its_opacity(subject: Subject, start: RigStart) -> None:
@@ -179,10 +201,7 @@ def test_every_free_gaussian_costs_its_opacity(subject: Subject, start: RigStart
 def test_rows_that_are_nowhere_yet_are_not_found(subject: Subject, start: RigStart) -> None:
     plan = plan_of(subject, start)
     rig = TrainableRig(with_free(start, unborn(start, COUNT)), plan.rates)
-    with subject.photographs(subject.names("train"), CPU, cropped=False) as photographs:
-        optimizer = RigOptimizer(rig, plan.learning_rates(rig))
-        relocation = Relocation(rig, optimizer, photographs, plan, start, [], torch.zeros((0, 3)), [1, 2], 0, FIND)
-    assert len(relocation.found()) == 0
+    assert len(relocating(subject, start, rig, RigOptimizer(rig, plan.learning_rates(rig)), plan).found()) == 0
 
 
 def test_a_search_that_finds_nothing_says_where_to_look(

@@ -8,7 +8,7 @@ from splatrig.components.component_file import Components, read_components, writ
 from splatrig.components.rig import Rig
 from splatrig.fitting.rig_optimizer import RigOptimizer
 from splatrig.fitting.trainable_rig import RigStart, TrainableRig
-from splatrig.gaussians.free import FreeGaussians
+from splatrig.gaussians.free import FreeGaussians, Motion
 from splatrig.gaussians.gaussians import SH_C0
 from splatrig.io.errors import InputError
 from splatrig.learned.compare import Comparison, unseen_weights
@@ -47,10 +47,11 @@ def free(subject: Subject) -> FreeGaussians:
         structured=len(subject.neutral),
         means=(subject.neutral.means[parents] * 1.1).astype(np.float32),
         parents=parents,
-        still=np.arange(12) % 3 == 0,
+        motions=np.where(np.arange(12) % 3 == 0, Motion.STILL, Motion.PARENT),
         colors=generator.random((12, 3)).astype(np.float32),
         sizes=np.linspace(0.5, 3, 12, dtype=np.float32),
         opacities=np.linspace(0.1, 0.9, 12, dtype=np.float32),
+        jaw=np.zeros(0, np.int64),
     )
 
 
@@ -74,7 +75,7 @@ def test_a_free_gaussian_follows_its_parent_or_stands_still(
     count = len(start.base)
     for name in ("means", "quats"):
         moved = rows[name] - rig.base[name].detach().numpy()
-        expected = moved[:, free.parents] * ~free.still[:, None]
+        expected = moved[:, free.parents] * (free.motions == Motion.PARENT)[:, None]
         np.testing.assert_allclose(moved[:, count:], expected, atol=FLOAT32)
         assert np.abs(moved[:, free.parents]).max() > 100 * FLOAT32
     for name in ("sh0", "log_scales"):

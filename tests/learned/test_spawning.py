@@ -4,49 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from splatrig.learned.look import Look
-from splatrig.learned.spawning import Points, at_errors, behind_openings, nearest, scored, stands_still
-
-SIDE, FOCAL, DISTANCE = 64, 300.0, 1000.0
-EYES = ((0.0, 0.0), (0.35, 0.0), (-0.35, 0.1))
-"""Yaw and pitch of the cameras in front of the head, which looks along +z."""
+from splatrig.gaussians.free import Motion
+from splatrig.learned.jaw import Rigid
+from splatrig.learned.spawning import Points, at_errors, behind, behind_openings, motions_of, nearest, scored
+from support.looks import DISTANCE, EYES, SIDE, empty_look, painted
 
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-def empty_look(means: torch.Tensor | None = None) -> Look:
-    """Cameras around the origin that see a grey wall of zero error, 1 m away, all over."""
-    viewmats = []
-    for yaw, pitch in EYES:
-        z = -np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])
-        x = np.cross([0.0, -1.0, 0.0], z)
-        x /= np.linalg.norm(x)
-        pose = np.eye(4)
-        pose[:3, :3] = np.stack([x, np.cross(z, x), z])
-        pose[2, 3] = DISTANCE
-        viewmats.append(pose)
-    count, size = len(EYES), (len(EYES), SIDE, SIDE)
-    K = torch.tensor([[FOCAL, 0, SIDE / 2], [0, FOCAL, SIDE / 2], [0, 0, 1.0]])
-    return Look(
-        means=torch.zeros((1, 3)) if means is None else means,
-        viewmats=torch.as_tensor(np.stack(viewmats), dtype=torch.float32),
-        Ks=K.expand(count, 3, 3),
-        photo=torch.full((*size, 3), 0.5),
-        matte=torch.ones(size),
-        error=torch.zeros(size),
-        depth=torch.full(size, DISTANCE),
-        alpha=torch.ones(size),
-    )
-
-
-def painted(look: Look, maps: torch.Tensor, place: torch.Tensor, value: object, reach: int = 2) -> None:
-    """Give pixels around a point a value in all cameras."""
-    pixel = look.project(place[None]).pixel[:, 0]
-    for camera in range(len(maps)):
-        row, column = divmod(int(pixel[camera]) % (SIDE * SIDE), SIDE)
-        maps[camera, row - reach : row + reach + 1, column - reach : column + reach + 1] = torch.as_tensor(value)
 
 
 def points_at(*places: tuple[float, float, float], frame: int = 0, color: float = 0.5) -> Points:
@@ -161,16 +126,47 @@ def test_what_keeps_its_color_where_it_is_stands_still_and_what_keeps_it_along_d
     points = points_at(tuple(fixed.tolist()), tuple(moving.tolist()))
     points = replace(points, colors=torch.tensor([red, red]))
     parents = torch.zeros(2, dtype=torch.int64)
-    assert stands_still(points, parents, looks).tolist() == [True, False]
+    assert motions_of(points, parents, looks).tolist() == [Motion.STILL, Motion.PARENT]
     later = replace(points, means=torch.stack([fixed, moving + drop]), frames=torch.tensor([1, 1]))
-    assert stands_still(later, parents, looks).tolist() == [True, False]
+    assert motions_of(later, parents, looks).tolist() == [Motion.STILL, Motion.PARENT]
+
+
+def test_what_keeps_its_color_with_the_jaw_moves_with_it_where_that_is_asked() -> None:
+    """A red dot far behind the chin, which turns about x by a small angle while the parent drops."""
+    place, drop = torch.tensor([0.0, 30.0, 40.0]), torch.tensor([0.0, -30.0, 0])
+    turns = torch.tensor([[0.0, 0, 0], [0.5, 0, 0]])
+    jaw = Rigid(torch.zeros(3), torch.zeros((2, 3)), turns)
+    there = place + torch.linalg.cross(turns[1], place)
+    looks = [empty_look(torch.zeros((1, 3))), empty_look(drop[None])]
+    red = [1.0, 0.0, 0.0]
+    for look, where in zip(looks, (place, there), strict=True):
+        look.depth[:] = 2 * DISTANCE  # nothing is in front
+        painted(look, look.photo, where, red)
+    parents = torch.zeros(1, dtype=torch.int64)
+    for frame, where in enumerate((place, there)):
+        points = replace(points_at(tuple(where.tolist()), frame=frame), colors=torch.tensor([red]))
+        assert motions_of(points, parents, looks, jaw).tolist() == [Motion.JAW]
+        assert motions_of(points, parents, looks, jaw, torch.tensor([True])).tolist() == [Motion.JAW]
+        assert motions_of(points, parents, looks, jaw, torch.tensor([False])).tolist() != [Motion.JAW]
+        assert motions_of(points, parents, looks).tolist() != [Motion.JAW]
+
+
+def test_points_behind_a_mouth_are_told_from_those_beside_and_in_front_of_it() -> None:
+    angles = torch.linspace(0, 2 * torch.pi, 13)[:-1]
+    rim = torch.stack([12 * angles.cos(), 6 * angles.sin(), torch.full_like(angles, 5.0)], dim=1)
+    moved = rim + torch.tensor([0.0, -40.0, 0.0])
+    looks, outward = [empty_look(rim), empty_look(moved)], torch.tensor([0.0, 0.0, 1.0])
+    places = [(0.0, 0, 0), (0, 0, 20.0), (0, 0, -40.0), (30.0, 0, 0), (0, -40.0, 0)]
+    here = behind(points_at(*places), looks, torch.arange(12), outward)
+    assert here.tolist() == [True, False, False, False, False]
+    assert behind(points_at(*places, frame=1), looks, torch.arange(12), outward).tolist() == [False] * 4 + [True]
 
 
 def test_where_nothing_moves_nothing_is_said_to_stand_still() -> None:
     looks = [empty_look(), empty_look()]
-    assert not stands_still(points_at((0.0, 0, 0)), torch.zeros(1, dtype=torch.int64), looks).any()
+    assert (motions_of(points_at((0.0, 0, 0)), torch.zeros(1, dtype=torch.int64), looks) == Motion.PARENT).all()
     nothing = points_at((0.0, 0, 0)).select(torch.zeros(1, dtype=torch.bool))
-    assert len(stands_still(nothing, torch.zeros(0, dtype=torch.int64), looks)) == 0
+    assert len(motions_of(nothing, torch.zeros(0, dtype=torch.int64), looks)) == 0
 
 
 def test_the_same_generator_draws_the_same_points() -> None:

@@ -126,6 +126,25 @@ def with_free(parts: Components, base: Gaussians, count: int, seed: int = 5) -> 
     )
 
 
+EYE_NAMES = ("eyeLookInLeft", "eyeLookUpLeft")
+
+
+def with_eyes(parts: Components, seed: int = 6) -> Components:
+    """A rig with free Gaussians and two components more, which move its free ones alone."""
+    generator = np.random.default_rng(seed)
+    added = generator.normal(size=(len(EYE_NAMES), len(parts.columns))) * ~parts.columns_on_mesh
+    looks = generator.uniform(0.1, 0.9, (len(parts.W), len(EYE_NAMES)))
+    looks[0] = 0.0
+    names = parts.names or tuple(f"LEARNED {k + 1:02d}" for k in range(len(parts)))
+    return replace(
+        parts,
+        C=np.concatenate([parts.C, added]).astype(np.float32),
+        W=np.concatenate([parts.W, looks], axis=1).astype(np.float32),
+        names=names + EYE_NAMES,
+        eyes=np.arange(len(parts) + len(EYE_NAMES)) >= len(parts),
+    )
+
+
 def rows(planted: Components, X: NDArray | None = None, held_out: int = 0) -> AttributeRows:
     """The frames that the components make, or `X`, the last `held_out` of them held out."""
     matrix = planted.rows() if X is None else X

@@ -177,6 +177,11 @@ def free_gaussians(path="components/free.h5"):
     return [results(path)] if CFG.learned.free else []
 
 
+def gaze():
+    """Where eyes look, of all frames, as an input of what finds and learns free Gaussians."""
+    return [results("landmarks/gaze.csv")] if CFG.learned.free else []
+
+
 def every_fold(path):
     """`path` for every fold, of every learned rig and of the PCA of all attributes, which is shown in the same way."""
     return expand(results(path), fold=FOLDS, method=["pca_all", *(f"learned_{name}" for name in CFG.learned.families)])

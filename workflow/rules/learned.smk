@@ -42,6 +42,7 @@ rule find_free_gaussians:
     # Gaussians beyond the tracked mesh, for all learned rigs
     input:
         **photographs(EXPRESSIONS),
+        gaze=gaze(),
         start=results("components/base/mesh_pca.h5"),
     output:
         free=results("components/free.h5"),
@@ -68,6 +69,7 @@ rule learn_rig:
         **photographs(EXPRESSIONS),
         **named_units(),
         free=free_gaussians(),
+        gaze=gaze(),
         start=lambda wildcards: results(f"components/base/{START[wildcards.locality]}.h5"),
     output:
         components=results(f"components/{FINEST}/learned_{{locality}}.h5"),
@@ -134,6 +136,7 @@ use rule decompose_meshes as decompose_meshes_without with:
 use rule find_free_gaussians as find_free_gaussians_without with:
     input:
         **photographs(photographs_without, "evaluation/folds/{fold}/frames.csv"),
+        gaze=gaze(),
         start=results("evaluation/folds/{fold}/mesh_pca.h5"),
     output:
         free=results("evaluation/folds/{fold}/free.h5"),
@@ -145,6 +148,7 @@ use rule learn_rig as learn_rig_without with:
     input:
         **photographs(photographs_without, "evaluation/folds/{fold}/frames.csv"),
         free=free_gaussians("evaluation/folds/{fold}/free.h5"),
+        gaze=gaze(),
         start=lambda wildcards: results(f"evaluation/folds/{wildcards.fold}/{START[wildcards.locality]}.h5"),
     output:
         components=results("evaluation/folds/{fold}/learned_{locality}.h5"),

@@ -107,9 +107,13 @@ class Components:
     frames: tuple[str, ...]
     """F names `expression/frame`, row order of W."""
     names: tuple[str, ...] = ()
-    """K readable names, `SLDC 04 · mouth left · E010_Smile_Stretched`; empty when nobody named them."""
+    """K readable names, `SLDC 04 · mouth left · E010_Smile_Stretched`; empty when nobody named them. Of those that turn
+    eyes ARKit's, `eyeLookInLeft`."""
     limits: Limits | None = None
-    """Bounds that the model puts on its weights; None: any weight will do."""
+    """Bounds that the model puts on weights; None: any weight will do. Those of `eyes` are in [0, 1] in any case."""
+    eyes: NDArray[np.bool_] | None = None  # [K]
+    """Which components turn an eyeball by a fixed angle per unit of weight: they move free Gaussians alone. None: none
+    does."""
     base: Gaussians | None = None
     """The Gaussians that a learned rig moves; None: the neutral fit is moved."""
     centers: NDArray[np.int64] | None = None  # [K]
@@ -145,6 +149,7 @@ class Components:
             "offset": ((columns,) if self.offset is None else self.offset.shape, (columns,)),
             "frames": ((len(self.frames),), (frames,)),
             "names": ((len(self.names) or count,), (count,)),
+            "eyes": ((count,) if self.eyes is None else self.eyes.shape, (count,)),
         }
         for name, (shape, wanted) in expected.items():
             if shape != wanted:
@@ -179,6 +184,15 @@ class Components:
     def columns_on_mesh(self) -> NDArray[np.bool_]:  # [D]
         """Which columns belong to structured Gaussians."""
         return self.columns.of_gaussians(np.arange(self.columns.count) < self.structured)
+
+    @property
+    def turns_eye(self) -> NDArray[np.bool_]:  # [K]
+        """Which components turn an eye, and do nothing to structured Gaussians."""
+        return np.zeros(len(self), np.bool_) if self.eyes is None else self.eyes
+
+    def without_eyes(self) -> "Components":
+        """Return the components that do something to structured Gaussians alone; itself where all do."""
+        return self if self.eyes is None else self.select(np.flatnonzero(~self.eyes))
 
     @property
     def is_learned(self) -> bool:
@@ -230,8 +244,8 @@ class Components:
         return self.columns.by_gaussian(self.C)
 
     def first(self, k: int) -> "Components":
-        """Return the first `k` components alone."""
-        return self.select(np.arange(min(k, len(self))))
+        """Return the first `k` components, and those that turn eyes, which `k` does not count."""
+        return self.select(np.flatnonzero((np.arange(len(self)) < k) | self.turns_eye))
 
     def select(self, order: NDArray[np.int64]) -> "Components":
         """Return the components `order`, in that order; one whose mirror image is not among them has none."""
@@ -247,6 +261,7 @@ class Components:
 
 
 _ONE_PER_COMPONENT = (
+    "eyes",
     "centers",
     "explained_variance",
     "explained_variance_ratio",
@@ -260,6 +275,7 @@ FAMILY_DATASETS = {
     "centers": "{family}_centers",
     "partners": "{family}_partner",
     "distance_unit_mm": "{family}_distance_unit_mm",
+    "eyes": "{family}_eyes",
     "unit_best": "unit_best",
     "unit_correlation": "unit_correlation",
     "solver.converged": "{family}_converged",

@@ -163,14 +163,20 @@ def best_units(components: Components, units: Units, level: Level) -> tuple[list
         return [""] * len(components.C), np.zeros(len(components.C))
     table = _correlations(components, units)
     either_sign = components.family == "pca" or (components.is_learned and components.limits is None)
-    scores = np.abs(table) if either_sign else table
+    scores = np.where(components.turns_eye[:, None], table, np.abs(table)) if either_sign else table
     best = scores.argmax(axis=1)
     for k, place in enumerate(place_names(motion(components), level)):
+        where = _eye_of(components.names[k]) if components.turns_eye[k] else place
         alike = np.flatnonzero(scores[k] >= scores[k, best[k]] - SAME).tolist()
         if len(alike) > 1:
-            best[k] = max(_told_apart(alike, units.names, place.split()), key=lambda unit: scores[k, unit])
+            best[k] = max(_told_apart(alike, units.names, where.split()), key=lambda unit: scores[k, unit])
     values = scores[np.arange(len(best)), best].clip(min=0.0)
     return [units.names[i] if value > 0 else "" for i, value in zip(best, values, strict=True)], values
+
+
+def _eye_of(name: str) -> str:
+    """Return the place of `eyeLookInLeft`: `eye left`."""
+    return "eye left" if name.endswith("Left") else "eye right"
 
 
 def _told_apart(alike: list[int], names: Sequence[str], place: Sequence[str]) -> list[int]:
@@ -204,7 +210,10 @@ def _correlations(components: Components, units: Units) -> NDArray[np.float64]:
 def component_names(
     components: Components, level: Level, best: tuple[list[str], NDArray[np.float64]] | None = None
 ) -> tuple[str, ...]:
-    """Return each component's name: family and number (from 1), place, expressions, and the unit of `best_units`."""
+    """Return each component's name: family and number (from 1), place, expressions, and the unit of `best_units`.
+
+    Those that turn eyes keep the names that they have.
+    """
     places = place_names(motion(components), level)
     expressions = expression_names(components.W, components.frames)
     label = components.family.upper()
@@ -212,7 +221,7 @@ def component_names(
         f"{label} {number:02d} · {place} · {expression}"
         for number, (place, expression) in enumerate(zip(places, expressions, strict=True), start=1)
     ]
-    if best is None:
-        return tuple(names)
-    matches = zip(names, *best, strict=True)
-    return tuple(f"{name} · {unit} {value:.2f}" if unit else name for name, unit, value in matches)
+    if best is not None:
+        matches = zip(names, *best, strict=True)
+        names = [f"{name} · {unit} {value:.2f}" if unit else name for name, unit, value in matches]
+    return tuple(components.names[k] if components.turns_eye[k] else name for k, name in enumerate(names))

@@ -12,8 +12,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from splatrig.components.component_file import Components, Limits
+from splatrig.components.component_file import Components
 from splatrig.io.errors import InputError
+
+Bounds = tuple[float, float] | tuple[NDArray[np.float64], NDArray[np.float64]]  # [K] each
+"""Least and greatest weights."""
 
 SWEEPS = 60
 """Sweeps of coordinate descent that find out which weights end at their bounds."""
@@ -36,7 +39,7 @@ def fit_weights(
     basis: NDArray,
     *,
     ridge: float = 0.0,
-    limits: Limits | None = None,
+    limits: Bounds | None = None,
 ) -> NDArray[np.float32]:  # [F, K]
     """Return W minimising ‖targets - W basis‖² + ridge · mean(diag G) · ‖W‖² for `targets` [F, D], `basis` [K, D].
 
@@ -86,7 +89,7 @@ def weights_of_rows(
     if mask is not None:
         columns = components.columns.of_gaussians(mask)
         wanted, C = wanted[:, columns], C[:, columns]
-    return fit_weights(wanted, C, ridge=ridge, limits=components.limits)
+    return fit_weights(wanted, C, ridge=ridge, limits=limits_of(components))
 
 
 def positions(components: Components, *, free: bool = False) -> NDArray[np.float32]:  # [K, N, 3], or [K, G, 3]
@@ -106,7 +109,8 @@ def positions(components: Components, *, free: bool = False) -> NDArray[np.float
 def limits_of(components: Components) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the least and the greatest weight [K] that the model allows; infinite where it allows any."""
     low, high = components.limits or (-np.inf, np.inf)
-    return np.full(len(components), low), np.full(len(components), high)
+    eyes = components.turns_eye
+    return np.where(eyes, 0.0, low), np.where(eyes, 1.0, high)
 
 
 def solve_weights(
@@ -115,7 +119,7 @@ def solve_weights(
     *,
     ridge: float = 0.0,
     penalty: NDArray[np.float64] | None = None,  # [K]
-    limits: tuple[float, float] | tuple[NDArray[np.float64], NDArray[np.float64]] | None = None,  # [K] each
+    limits: Bounds | None = None,
 ) -> NDArray[np.float64]:  # [F, K]
     """Return the weights that minimise wᵀ G w - 2 mᵀ w + Σ p w² for each row of `moments`.
 

@@ -53,6 +53,23 @@ def weights_of_gaussians(
     return weights_of_rows(components, rows, ridge=ridge).astype(np.float64)
 
 
+def with_learned_gaze(
+    components: Components,
+    weights: NDArray[np.float64],  # [T, K]
+    frames: Sequence[str],  # T names `expression/frame`
+) -> NDArray[np.float64]:  # [T, K]
+    """Return weights that were found from positions, which know no gaze, with eyes as in the frames of these names.
+
+    A rig knows where eyes look in the frames that it was learned from; in others they look as in the neutral.
+    """
+    row_of = {name: row for row, name in enumerate(components.frames)}
+    looking = weights.copy()
+    for index, name in enumerate(frames):
+        if name in row_of:
+            looking[index, components.turns_eye] = components.W[row_of[name], components.turns_eye]
+    return looking
+
+
 def tracked_displacements(
     root: str | Path, segment: str, neutral_segment: str, template: Template
 ) -> tuple[tuple[str, ...], NDArray[np.float64]]:  # T names, [T, N, 3]

@@ -67,8 +67,9 @@ def panel_of(
 
     `neutral_frame` is `expression/frame`; `units` are known face units to name components after.
     """
-    W = components.W.astype(np.float64)
-    low, high = weight_ranges(W)
+    W, eyes = components.W.astype(np.float64), components.turns_eye
+    low, high = np.zeros(W.shape[1]), np.ones(W.shape[1])  # of eyes, however little the frames use of it
+    low[~eyes], high[~eyes] = weight_ranges(W[:, ~eyes])
     zeros = np.zeros(W.shape[1])
     neutral = W[components.frames.index(neutral_frame)] if neutral_frame in components.frames else zeros
     return Panel(

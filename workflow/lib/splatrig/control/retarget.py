@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.components.component_file import Components
-from splatrig.components.weights import positions, solve_weights
+from splatrig.components.weights import limits_of, positions, solve_weights
 from splatrig.control.head import Family
 from splatrig.control.track import WEIGHT_RIDGE, Track
 from splatrig.io.errors import InputError
@@ -26,7 +26,7 @@ class Transfer:
         basis = flat(target)
         self._gram = (basis @ basis.T).astype(np.float64)  # [K, K]
         self._across = np.concatenate([flat(components) @ basis.T for components in source]).astype(np.float64)
-        self._limits = target.limits
+        self._limits = limits_of(target)
 
     def weights(
         self,
@@ -51,7 +51,8 @@ def retargeted(
     """Return the track of `target` whose displacements in millimetres come nearest to those of `track` on `source`.
 
     Displacements count from the neutral face of each head, Gaussian by Gaussian, so both must share their topology;
-    what lies outside of the target's limits stays at them. `mask` leaves out Gaussians that are False. Raises
+    what lies outside of the target's limits stays at them. Eyes, which move nothing of the mesh, look as they do on
+    `source` where both heads have eyes by ARKit's names. `mask` leaves out Gaussians that are False. Raises
     InputError when the topologies differ or the track is not of `source`.
     """
     _check_topology(source, target)
@@ -59,6 +60,9 @@ def retargeted(
     panel = target.panel
     transfer = Transfer([source.rig.components], target.rig.components, mask)
     weights = transfer.weights(given.weights - source.panel.neutral, start=panel.neutral, ridge=ridge)
+    for eye in np.flatnonzero(target.rig.components.turns_eye):
+        if panel.names[eye] in source.panel.names:
+            weights[:, eye] = given.weights[:, source.panel.names.index(panel.names[eye])]
     origin = f"{track.source} of {track.family} of {track.subject}, retargeted".strip()
     return replace(given, names=panel.names, weights=weights, family=panel.family, subject=panel.subject, source=origin)
 

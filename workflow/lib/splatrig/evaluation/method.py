@@ -43,7 +43,7 @@ class MethodEvaluation:
         that come closest to that), and how far these are from the fitted rows is measured. Numbers are of the
         structured Gaussians, which fitted rows have; pictures show free ones, too.
         """
-        shown, components = components, components.on_mesh
+        shown, components = components, components.on_mesh.without_eyes()
         xyz, width = components.columns["xyz"], len(components.columns)
         if data.X.shape[1] != width or not set(components.frames) <= set(data.frames):
             raise InputError(
@@ -59,7 +59,8 @@ class MethodEvaluation:
         self.ks = list(ks)
         self._generator = np.random.default_rng(seed)
         self._projection = Projection(components, self._targets.X)
-        self._shown = shown.select(by_energy(components))
+        mesh, eyes = np.flatnonzero(~shown.turns_eye), np.flatnonzero(shown.turns_eye)
+        self._shown = shown.select(np.concatenate([mesh[by_energy(components)], eyes]))
         self._carried = method.startswith("upsampled")
         self._left_out: LeftOut | None = None
         self._random: dict[int, RandomFaces] = {}
@@ -92,7 +93,7 @@ class MethodEvaluation:
         peaks = np.array([row for row in data.peaks() if data.train[row]])
         weights = "own" if self.components.is_learned else "rows"
         for k in track(usable_ks(self.ks, self._projection.count), "numbers of components", unit="k"):
-            for row, estimate in zip(peaks, self._rows(self._projection.weights(k))[peaks], strict=True):
+            for row, estimate in zip(peaks, self._rows(self._projection.weights(k), looking=True)[peaks], strict=True):
                 scene.compare(Place("reconstruction", k, data.frames[row], "train", weights), pose(estimate))
         if scene.follows(self.components):
             pose, k = scene.posing(self._shown, follow=False), self._projection.count
@@ -104,9 +105,14 @@ class MethodEvaluation:
             self._show_left_out(scene, self._left_out)
         return scene.frame(self.method, self.level)
 
-    def _rows(self, W: NDArray[np.float32]) -> NDArray[np.float32]:  # [S, D]
-        """Return the rows of all Gaussians, in stored units, of weights `W` [S, k] of the first k components."""
-        return blend(self._shown.rest, W, self._shown.basis[: W.shape[1]])
+    def _rows(self, W: NDArray[np.float32], *, looking: bool = False) -> NDArray[np.float32]:  # [S, D]
+        """Return the rows of all Gaussians, in stored units, of weights `W` [S, k] of the first k components.
+
+        With `looking`, `W` is of the frames that were learned from, and eyes look where they do there.
+        """
+        shown, count = self._shown, len(self.components)
+        rows = blend(shown.rest, W, shown.basis[: W.shape[1]])
+        return blend(rows, shown.W[:, count:], shown.basis[count:]) if looking and len(shown) > count else rows
 
     def _show_random(self, scene: Scene) -> None:
         """Compare random faces with the nearest frame, for the fewest, the median and all components."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from splatrig.components.component_file import Components, blend
 from splatrig.components.fields import ATTRIBUTES
-from splatrig.components.weights import fit_weights, positions, weights_of_rows
+from splatrig.components.weights import fit_weights, limits_of, positions, weights_of_rows
 from splatrig.evaluation.attribute_rows import AttributeRows
 from splatrig.evaluation.measures import (
     attribute_error,
@@ -66,7 +66,8 @@ class Projection:
 
     def weights(self, k: int) -> NDArray[np.float32]:  # [F, k]
         """Return the weights of the first `k` components that come closest to the rows, within the model's limits."""
-        return fit_weights(self._targets, self._coordinates[:k], limits=self.components.limits)
+        low, high = limits_of(self.components)
+        return fit_weights(self._targets, self._coordinates[:k], limits=(low[:k], high[:k]))
 
     def rows(
         self, W: NDArray[np.float32], columns: slice = slice(None)

@@ -23,7 +23,8 @@ FORMAT_VERSION = 1
 KEY = "splatrig"
 """The one entry of the file's metadata: a JSON object of `format, format_version, family, subject, structured, names,
 presets, frames, formula, follows_skin, limits, attributes`; `structured` is how many Gaussians, the first ones, are the
-vertices of the mesh; `limits` are the least and greatest weight, or null; `attributes` say where the rig comes from."""
+vertices of the mesh; `limits` are the least and greatest weight, or null (of what turns eyes, by ARKit's names, 0 and
+1 in any case); `attributes` say where the rig comes from."""
 FORMULA = "pose.X = rest.X + sum_k w[k] * basis.X[k]; quats then unit length; raw values, millimetres, wxyz, head space"
 
 

@@ -41,9 +41,17 @@ class RigOptimizer:
     def __init__(self, rig: TrainableRig, rates: LearningRates, *, bounded: bool = False) -> None:
         """Prepare to optimize `rig` with a rate for each of its parameters.
 
-        `bounded`: weights stay in [0, 1], else their root mean square per component stays 1.
+        Weights of `bounded` components stay in [0, 1], of others their root mean square per component stays 1. Those
+        that turn rigid parts are bounded in any case.
         """
-        self.rig, self.rates, self.bounded = rig, rates, bounded
+        self.rig, self.rates = rig, rates
+        turning = torch.arange(rig.count, device=rig.device) >= rig.count - rig.turning
+        self.bounded = turning | bounded
+        """Of which components [K] the weights stay in [0, 1]."""
+        limits = torch.tensor([0.0, 1.0], device=rig.device)[:, None].expand(2, rig.count)
+        infinite = torch.tensor([-torch.inf, torch.inf], device=rig.device)[:, None]
+        self.limits = torch.where(self.bounded, limits, infinite)
+        self._any_bounded, self._any_free = bounded or rig.turning > 0, not bounded and rig.turning < rig.count
         trained = {name: tensor for name, tensor in rig.parameters().items() if name != "weights"}
         self.adam = Adam(trained, ADAM_BETAS, ADAM_EPSILON)
         self.rows = RowAdam.of(rig.weights)
@@ -62,15 +70,16 @@ class RigOptimizer:
         self.constrain()
 
     def constrain(self) -> None:
-        """Fix the gauge: the neutral at zero, weights in [0, 1] or of unit root mean square a component."""
+        """Fix the gauge: the neutral at zero, weights in their limits or of unit root mean square a component."""
         weights = self.rig.weights
         with torch.no_grad():
             weights[self.rig.neutral_row] = 0.0
-            if self.bounded:
-                weights.clamp_(0.0, 1.0)
-            else:
+            if self._any_bounded:
+                weights.clamp_(*self.limits)
+            if self._any_free:
                 lengths = torch.linalg.vector_norm(weights, dim=0)
-                weights.div_(lengths.mul_(len(weights) ** -0.5).clamp_min_(1e-8))
+                sizes = lengths.mul_(len(weights) ** -0.5).clamp_min_(1e-8)
+                weights.div_(sizes.masked_fill_(self.bounded, 1.0) if self._any_bounded else sizes)
 
     def state(self) -> dict[str, Tensor]:
         """Return every tensor that a later run needs to resume exactly, by name; they change with the next step."""

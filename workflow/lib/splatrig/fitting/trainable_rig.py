@@ -2,7 +2,8 @@
 
 A frame's raw Gaussians are `base + unit * (weights @ basis)`. Basis entries are counted in physical steps: `unit` is
 how far one entry moves in one step of Adam at rate 1 (micrometres for centers, other numbers for other attributes),
-so that one tensor with one rate serves all attributes.
+so that one tensor with one rate serves all attributes. After these components come those that turn rigid parts, which
+follow from the base (`splatrig.fitting.turns`).
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from splatrig.components.component_file import blend
 from splatrig.components.fields import field_size
 from splatrig.fitting.basis import Carry, Supports, product, pull
 from splatrig.fitting.rates import Rates
+from splatrig.fitting.turns import TurningPart, Turns
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.io.errors import InputError
 from splatrig.rasterize import Splats, activate
@@ -36,7 +38,7 @@ class BasisStart:
     carry: csr_array | None = None  # [N, V]
     """From the V vertices of the coarser level that the components live on, in all of the above, to the Gaussians."""
     pace: NDArray[np.float32] | None = None  # [N], or [V]
-    """Learning rate of each row relative to the components'; None: 1 everywhere."""
+    """Learning rate of each row relative to the components'; None: 1 everywhere. Rows at 0 stay still."""
 
     @property
     def count(self) -> int:
@@ -50,14 +52,17 @@ class RigStart:
 
     base: Gaussians
     weights: NDArray[np.float32]  # [F, K]
+    """Of the basis, and after them of the parts."""
     basis: BasisStart | None
     """None: a rig without components (K = 0)."""
     neutral_row: int
     """The frame whose weights are zero and stay so: coefficient 0 is the neutral face."""
+    parts: tuple[TurningPart, ...] = ()
+    """Rigid parts, each with components of its own; only next to a basis."""
 
     @property
     def components_a_gaussian(self) -> float:
-        """How many components reach a Gaussian: the mean over those that any reaches, at least 1."""
+        """How many components of the basis reach a Gaussian: the mean over those that any reaches, at least 1."""
         if self.basis is None:
             return 1.0
         support = self.basis.support
@@ -67,14 +72,14 @@ class RigStart:
 
     def __post_init__(self) -> None:
         basis = self.basis
-        count = 0 if basis is None else basis.count
+        count = (0 if basis is None else basis.count) + sum(len(part.names) for part in self.parts)
         if self.weights.ndim != 2 or self.weights.shape[1] != count:
             raise InputError(f"learned start: expected weights of {count} components, got shape {self.weights.shape}.")
         if basis is None:
             return
         size = len(self.base) if basis.carry is None else basis.carry.shape[1]
         for name in basis.fields:
-            expected = (count, size, field_size(name))
+            expected = (basis.count, size, field_size(name))
             if basis.deltas[name].shape != expected:
                 raise InputError(f"learned start: {name} has shape {basis.deltas[name].shape}, expected {expected}.")
 
@@ -102,6 +107,8 @@ class Basis:
             unit = unit * torch.as_tensor(start.pace, dtype=torch.float32, device=device)[:, None]
         dense = np.concatenate([start.deltas[name] for name in start.fields], axis=-1)
         values = torch.as_tensor(dense, dtype=torch.float32).to(device) / unit
+        if start.pace is not None:
+            values = torch.where(unit > 0, values, 0.0)
         supports = None
         if start.support is not None:
             supports = Supports.from_mask(torch.as_tensor(start.support).to(device))
@@ -143,6 +150,7 @@ class TrainableRig:
         self.weights[start.neutral_row] = 0.0
         self.weights.requires_grad_()
         self.basis = None if start.basis is None else Basis.of(start.basis, rates, self.device)
+        self.turns = Turns.of(start.parts, self.driven, self.device) if start.parts else None
 
     def __len__(self) -> int:
         """Return the number of Gaussians N."""
@@ -152,6 +160,11 @@ class TrainableRig:
     def count(self) -> int:
         """Number of components K."""
         return self.weights.shape[1]
+
+    @property
+    def turning(self) -> int:
+        """How many of them, the last ones, turn rigid parts."""
+        return 0 if self.turns is None else len(self.turns)
 
     @property
     def driven(self) -> tuple[str, ...]:
@@ -170,11 +183,18 @@ class TrainableRig:
         """Return the raw fields [B, N, ...] of `weights` [B, K], of those fields that components move."""
         if self.basis is None:
             return {}
-        parts = blend(None, weights, self.basis).split([field_size(name) for name in self.driven], -1)
-        return {
+        own, turning = self._divided(weights)
+        parts = blend(None, own, self.basis).split([field_size(name) for name in self.driven], -1)
+        rows = {
             name: self.base[name] + part.reshape(len(weights), *self.base[name].shape)
             for name, part in zip(self.driven, parts, strict=True)
         }
+        return rows if self.turns is None else self.turns.added_to(rows, self.base, turning)
+
+    def _divided(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the weights of the basis and those of the parts."""
+        count = self.count - self.turning
+        return (weights, weights[:, :0]) if self.turns is None else (weights[:, :count], weights[:, count:])
 
     def pull(self, weights: Tensor, upstream: dict[str, Tensor]) -> Tensor:  # [B, K]
         """Turn the gradients of `rows(weights)`, by field [B, N, ...], into those of the rig; return the weights'.
@@ -188,7 +208,18 @@ class TrainableRig:
             for name in self.driven:
                 several = len(weights) > 1
                 self.base[name].grad = upstream[name].sum(dim=0) if several else upstream[name].squeeze(0)
-            return self.basis.pull(weights, torch.cat(parts, dim=-1))
+            own, turning = self._divided(weights)
+            slopes = self.basis.pull(own, torch.cat(parts, dim=-1))
+            if self.turns is None:
+                return slopes
+            return torch.cat([slopes, self.turns.pull(self.base, turning, upstream)], dim=1)
+
+    @torch.no_grad()
+    def dense(self) -> Tensor:  # [K, N, A]
+        """Return all components in raw units, zeros included; of the fields that they move."""
+        assert self.basis is not None  # who asks has some
+        dense = self.basis.dense()
+        return dense if self.turns is None else torch.cat([dense, self.turns.dense(self.base, self.driven)])
 
     def activated(self, weights: Tensor) -> Splats:  # [1, K]
         """Return the rasteriser-ready Gaussians of one row of weights; differentiable."""

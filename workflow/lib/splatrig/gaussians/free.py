@@ -1,10 +1,11 @@
-"""Free Gaussians: those beyond the tracked mesh, of hair, lashes, teeth and tongue (`components/free.h5`).
+"""Free Gaussians: those beyond the tracked mesh, of hair, lashes, teeth, tongue and eyeballs (`components/free.h5`).
 
 They follow the structured Gaussians, the vertices of the mesh, as rows of a learned rig. Each has a parent among these,
-with whose motion it starts, or stands still where the head does while the parent moves, as upper teeth behind lips do.
+with whose motion it starts, unless it belongs to a part of the head that moves otherwise (`Motion`).
 """
 
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,29 @@ from numpy.typing import NDArray
 from splatrig.io.errors import InputError
 from splatrig.io.hdf5 import Format
 
-FORMAT = Format("free Gaussians", 1, "millimetres in the head space of the neutral; opacities and colours in [0, 1]")
+FORMAT = Format("free Gaussians", 2, "millimetres in the head space of the neutral; opacities and colours in [0, 1]")
+
+
+class Motion(IntEnum):
+    """What a free Gaussian moves with, as files number it."""
+
+    PARENT = 0
+    STILL = 1
+    """Nothing: as upper teeth do, and eyeballs of captures in which nobody looks aside."""
+    JAW = 2
+    """The jaw, rigidly: lower teeth and the tongue."""
+    LEFT_EYE = 3
+    """The subject's own left eyeball, +x."""
+    RIGHT_EYE = 4
+
+
+EYES = (Motion.LEFT_EYE, Motion.RIGHT_EYE)
+"""In the order of every array of eyes."""
 
 _FIELDS = {
     "means": (np.floating, (3,)),
     "parents": (np.integer, ()),
-    "still": (np.bool_, ()),
+    "motions": (np.integer, ()),
     "colors": (np.floating, (3,)),
     "sizes": (np.floating, ()),
     "opacities": (np.floating, ()),
@@ -36,14 +54,16 @@ class FreeGaussians:
     """Centres in the neutral face, millimetres."""
     parents: NDArray[np.int64]  # [M]
     """The structured Gaussian whose motion each starts with."""
-    still: NDArray[np.bool_]  # [M]
-    """True where it stands still instead."""
+    motions: NDArray[np.int64]  # [M]
+    """What each starts to move with, a `Motion`."""
     colors: NDArray[np.float32]  # [M, 3]
     """RGB in [0, 1], from all directions."""
     sizes: NDArray[np.float32]  # [M]
     """Standard deviation in millimetres, along all axes."""
     opacities: NDArray[np.float32]  # [M]
     """In (0, 1)."""
+    jaw: NDArray[np.int64]  # [J]
+    """Structured Gaussians of the chin, to whose motion that of the jaw is fitted; none where nothing moves with it."""
 
     def __post_init__(self) -> None:
         count = len(self.means)
@@ -56,8 +76,9 @@ class FreeGaussians:
                 )
             if not np.isfinite(array).all():
                 raise InputError(f"free Gaussians: expected finite {name}, got NaN or infinity; find them again.")
-        bounds = {"parents": (0, self.structured - 1), "colors": (0.0, 1.0), "sizes": (0.0, np.inf)}
-        for name, (low, high) in (bounds | {"opacities": (0.0, 1.0)}).items():
+        bounds = {"colors": (0.0, 1.0), "sizes": (0.0, np.inf), "opacities": (0.0, 1.0)}
+        bounds |= dict.fromkeys(("parents", "jaw"), (0, self.structured - 1))
+        for name, (low, high) in (bounds | {"motions": (min(Motion), max(Motion))}).items():
             array = getattr(self, name)
             outside = (array < low) | (array > high)
             if name in ("sizes", "opacities"):  # whose logarithm and logit are finite
@@ -67,6 +88,8 @@ class FreeGaussians:
                     f"free Gaussians: expected {name} between {low} and {high}, got {array[outside].flat[0]}; find "
                     "them again."
                 )
+        if (self.motions == Motion.JAW).any() and not len(self.jaw):
+            raise InputError("free Gaussians: expected a chin where some move with the jaw, got none; find them again.")
 
     def __len__(self) -> int:
         """Return the number of free Gaussians M."""
@@ -76,18 +99,19 @@ class FreeGaussians:
     def none(cls, structured: int) -> "FreeGaussians":
         """Return no free Gaussians next to `structured` structured ones."""
         empty = {name: np.zeros((0, *trailing), np.float32) for name, (_, trailing) in _FIELDS.items()}
-        return cls(structured, **(empty | {"parents": np.zeros(0, np.int64), "still": np.zeros(0, np.bool_)}))
+        whole = dict.fromkeys(("parents", "motions", "jaw"), np.zeros(0, np.int64))
+        return cls(structured, **(empty | whole))  # type: ignore[arg-type]
 
 
 def write_free(path: str | Path, free: FreeGaussians) -> None:
     """Write free Gaussians in one step."""
     with FORMAT.writing(path) as file:
         file.attrs["structured"] = free.structured
-        for name in _FIELDS:
+        for name in (*_FIELDS, "jaw"):
             file[name] = getattr(free, name)
 
 
 def read_free(path: str | Path) -> FreeGaussians:
     """Read free Gaussians; raise InputError naming the file when it is not of them or what it holds is not usable."""
     with FORMAT.reading(path) as file:
-        return FreeGaussians(int(file.attrs["structured"]), **{name: file[name][:] for name in _FIELDS})
+        return FreeGaussians(int(file.attrs["structured"]), **{name: file[name][:] for name in (*_FIELDS, "jaw")})

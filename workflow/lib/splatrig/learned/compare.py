@@ -99,6 +99,7 @@ def unseen_weights(
     subject = comparison.subject
     rig = Rig.of(components, subject.neutral).to(comparison.device)
     usual = weight_scale(components.W, bounded=components.limits is not None)
+    usual[components.turns_eye] = 1.0
     starts = np.zeros((len(names), len(components)))
     if components.displacements is not None:
         moved = displacements(subject, names)
@@ -153,10 +154,11 @@ def measured_rig(
     components: Components,
     weights: NDArray[np.floating],  # [F, K]
 ) -> pd.DataFrame:
-    """Return the metrics of a rig with the `weights` of the named frames."""
+    """Return the metrics of a rig with the `weights` of the named frames; its k leaves out what turns eyes."""
     rig = Rig.of(components, comparison.subject.neutral).to(comparison.device)
     rows = torch.as_tensor(np.asarray(weights, dtype=np.float32), device=comparison.device)
-    return measured(comparison, names, split, (method, rig.count), (activate(rig.pose(row)) for row in rows))
+    label = method, len(components.without_eyes())
+    return measured(comparison, names, split, label, (activate(rig.pose(row)) for row in rows))
 
 
 def measured_fits(comparison: Comparison, names: Sequence[str], split: str, fits: Sequence[Gaussians]) -> pd.DataFrame:

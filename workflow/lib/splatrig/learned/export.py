@@ -25,10 +25,10 @@ def export_rig(rig: TrainableRig, trained: TrainedOn, *, bounded: bool) -> Compo
     """Return the components of a learned rig with its gauge fixed.
 
     Free weights: components orthonormal in standardised units, largest variance first, largest entry positive.
-    Weights in [0, 1]: the largest weight of every component is 1, most moving component first.
+    Weights in [0, 1]: the largest weight of every component is 1, most moving component first. Components that turn
+    eyes come last, as they are and under their names: weights of 1 have a meaning.
     """
-    assert rig.basis is not None  # what is exported moves something
-    dense = rig.basis.dense().cpu().numpy()
+    dense = rig.dense().cpu().numpy()
     W = rig.weights.detach().cpu().numpy().astype(np.float64)
     base = rig.gaussians(np.zeros(rig.count))
     fields, (k, count) = rig.driven, dense.shape[:2]
@@ -46,7 +46,12 @@ def export_rig(rig: TrainableRig, trained: TrainedOn, *, bounded: bool) -> Compo
         rests.append(rest)
     std = np.repeat(np.array(scales, dtype=np.float64), [len(rest) for rest in rests])
     C = (np.concatenate(columns, axis=1) / std).astype(np.float32)
-    fixed_W, fixed_C = _ordered_local(W, C) if bounded else _orthonormal(W, C)
+    own = k - rig.turning
+    fixed_W, fixed_C = _ordered_local(W[:, :own], C[:own]) if bounded else _orthonormal(W[:, :own], C[:own])
+    eyes, names = None, ()
+    if rig.turns is not None:
+        fixed_W, fixed_C = np.concatenate([fixed_W, W[:, own:]], axis=1), np.concatenate([fixed_C, C[own:]])
+        eyes, names = np.arange(k) >= own, ("",) * own + rig.turns.names
     rest = np.concatenate(rests)
     mean = rest + std * (center @ C)
     return Components(
@@ -61,6 +66,8 @@ def export_rig(rig: TrainableRig, trained: TrainedOn, *, bounded: bool) -> Compo
         face_mask=trained.face_mask,
         frames=trained.frames,
         limits=(0.0, 1.0) if bounded else None,
+        names=names,
+        eyes=eyes,
         base=base,
     )
 

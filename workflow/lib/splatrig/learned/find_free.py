@@ -6,21 +6,34 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from splatrig.dataset.photographs import Photographs
+from splatrig.components.fields import field_size
+from splatrig.dataset.photographs import Pair, Photographs
 from splatrig.fitting.checkpoint import Arrays, Slot
 from splatrig.fitting.rig_optimizer import RigOptimizer
 from splatrig.fitting.trainable_rig import RigStart, TrainableRig
 from splatrig.fitting.world import World
-from splatrig.gaussians.free import FreeGaussians
+from splatrig.gaussians.free import EYES, FreeGaussians, Motion
 from splatrig.gaussians.gaussians import SH_C0
+from splatrig.learned.eyes import Looking, eye_colors, seed_eyes, turning_eyes
 from splatrig.learned.fit import LearnedFit
 from splatrig.learned.free_start import INHERITED, with_free
+from splatrig.learned.jaw import Rigid, find_chin, mouth_of
 from splatrig.learned.look import Look, look_at
 from splatrig.learned.mesh_components import read_meshes
 from splatrig.learned.plan import LearnedPlan, LearningOptions
-from splatrig.learned.spawning import SPAWN, Points, SpawnOptions, at_errors, behind_openings, nearest, stands_still
+from splatrig.learned.spawning import (
+    SPAWN,
+    Points,
+    SpawnOptions,
+    at_errors,
+    behind,
+    behind_openings,
+    motions_of,
+    nearest,
+)
 from splatrig.learned.stage import Subject, surroundings, training_schedule, validation_pairs
 from splatrig.mesh.openings import openings
 
@@ -64,6 +77,47 @@ FIND_ON_CPU = FindOptions(rounds=8, share=0.25, views=4, looks=64)
 
 KEPT_OPACITY = (0.1, 0.5)
 """Bounds of the opacities that are kept: under the penalty rows end fainter than those that are learned afresh."""
+UNPUT = -1
+"""Step at which rows were put that are nowhere yet."""
+
+
+@dataclass(frozen=True)
+class Around:
+    """What is known of the openings of a mesh, and of the chin below one of them."""
+
+    rims: list[Tensor]  # of [R]
+    """Structured Gaussians around each opening."""
+    outward: Tensor  # [len(rims), 3], unit length
+    mouth: Tensor  # [R]
+    """Those around the mouth; none where none is known."""
+    mouth_outward: Tensor  # [3]
+    chin: Tensor  # [J]
+    """Structured Gaussians that move as the jaw does; none where nothing is known of a jaw."""
+
+    @classmethod
+    def of(cls, subject: Subject, meshes: NDArray[np.float64], device: torch.device) -> "Around":
+        """Return what the tracked `meshes` [F, V, 3] of the training frames tell."""
+        base, normals = subject.template.base, subject.normals
+        rims = openings(base.vertices, base.faces, meshes)
+        mouth, chin = mouth_of(base, rims), np.zeros(0, np.int64)
+        if len(mouth):
+            place = base.vertices[mouth].mean(axis=0) if base.marks is None else base.marks.mouth
+            chin = find_chin(base.vertices, meshes, place)
+        _LOG.info("%d openings of the mesh, %d vertices of a chin that moves with a jaw", len(rims), len(chin))
+        outward = np.stack([_outward(normals, rim) for rim in rims]) if rims else np.zeros((0, 3))
+        return cls(
+            [torch.as_tensor(rim, device=device) for rim in rims],
+            torch.as_tensor(outward, dtype=torch.float32, device=device),
+            torch.as_tensor(mouth, device=device),
+            torch.as_tensor(_outward(normals, mouth), dtype=torch.float32, device=device),
+            torch.as_tensor(chin, device=device),
+        )
+
+
+def _outward(normals: NDArray[np.float64], rim: NDArray[np.int64]) -> NDArray[np.float64]:  # [N, 3], [R] to [3]
+    """Return the mean normal around an opening, of unit length."""
+    outward = normals[rim].sum(axis=0) / max(1, len(rim))
+    return outward / max(float(np.linalg.norm(outward)), 1e-9)
 
 
 class Relocation:
@@ -76,27 +130,42 @@ class Relocation:
         photographs: Photographs,
         plan: LearnedPlan,
         start: RigStart,
-        rims: list[Tensor],
-        directions: Tensor,  # [len(rims), 3]
+        free: FreeGaussians,
+        around: Around,
         cameras: list[int],
         seed: int,
         options: FindOptions,
     ) -> None:
-        """Prepare to relocate the rows of `rig` after those of the structured `start`.
+        """Prepare to relocate the rows of `rig` after those of the structured `start`, which are `free` before it.
 
-        `photographs` are whole, of the training frames; `cameras` are those that train; see `behind_openings` for
-        `rims` and `directions`.
+        `photographs` are whole, of the training frames; `cameras` are those that train.
         """
         self.rig, self.optimizer, self.photographs, self.plan, self.options = rig, optimizer, photographs, plan, options
         self.structured = len(start.base)
         assert start.basis is not None  # rigs are learned from components
         self.rows_below = next(iter(start.basis.deltas.values())).shape[1]
-        self.rims, self.directions, self.cameras, self.seed = rims, directions, cameras, seed
-        count = len(rig) - self.structured
-        self.parents = torch.zeros(count, dtype=torch.int64, device=rig.device)
-        self.still = torch.zeros(count, dtype=torch.bool, device=rig.device)
-        self.born = torch.zeros(count, dtype=torch.int64, device=rig.device)
+        self.around, self.cameras, self.seed = around, cameras, seed
+        self.parents = torch.as_tensor(free.parents, device=rig.device)
+        self.motions = torch.as_tensor(free.motions, device=rig.device)
+        self.of_eyes = (self.motions[:, None] == torch.tensor(EYES, device=rig.device)).any(dim=1)
+        """Rows that are part of an eyeball: they stay it, and are never put elsewhere."""
+        self.born = torch.where(self.of_eyes, 0, UNPUT)
         """Step after which each row was put where it is."""
+
+    def color_eyes(self) -> None:
+        """Give the rows of eyes, before the first step, the colors that photographs of the neutral show there."""
+        own = self.of_eyes.nonzero()[:, 0]
+        if not len(own):
+            return
+        row = self.rig.neutral_row
+        count = min(self.options.views, len(self.cameras))
+        cameras = np.random.default_rng([self.seed, 14]).choice(self.cameras, count, replace=False)
+        pairs = [(row, int(camera)) for camera in np.sort(cameras)]
+        self.photographs.hold(pairs)
+        look, _ = self._look_at(row, pairs)
+        with torch.no_grad():
+            at = self.structured + own
+            self.rig.base["sh0"][at, 0] = (eye_colors(self.rig.base["means"][at], look) - 0.5) / SH_C0
 
     def after(self, done: int) -> None:
         """Relocate the dead, when a round is due after `done` steps."""
@@ -114,25 +183,39 @@ class Relocation:
         opacity = self.rig.base["logit_opacities"].detach()[self.structured :].sigmoid()
         views = sum(len(look.error) for look in looks)
         old = done - self.born > 2 * every
-        dead = (opacity < options.dead) | ((weights < options.unseen * views) & old)
+        dead = ((opacity < options.dead) | ((weights < options.unseen * views) & old)) & ~self.of_eyes
         rows = dead.nonzero()[:, 0]
         most = max(1, int(options.share * len(dead)))
         rows = rows[torch.randperm(len(rows), generator=generator, device=device)[:most]]
-        special = int(options.quota * len(rows)) if self.rims else 0
+        around = self.around
+        special = int(options.quota * len(rows)) if around.rims else 0
         seen = torch.tensor(frames, device=device)
         points = at_errors(looks, len(rows) - special, generator, options.spawn)
         if special:
-            behind = behind_openings(looks, self.rims, self.directions, special, generator, options.spawn)
-            points = Points.joined([points, behind])
+            hidden = behind_openings(looks, around.rims, around.outward, special, generator, options.spawn)
+            points = Points.joined([points, hidden])
         parents = nearest(points, looks)
-        still = stands_still(points, parents, looks, options.spawn)
+        jaw, in_mouth = self.jaw(), None
+        if jaw is not None:  # then there is a mouth
+            jaw = jaw.blended(self.rig.weights[seen, : len(jaw.moves)])
+            in_mouth = behind(points, looks, around.mouth, around.mouth_outward, options.spawn)
+        motions = motions_of(points, parents, looks, jaw, in_mouth, options.spawn)
         points = replace(points, frames=seen[points.frames])
-        self.put(rows[: len(points)], points, parents, still, done)
+        self.put(rows[: len(points)], points, parents, motions, done)
         error = float(torch.stack([look.error.mean() for look in looks]).mean())
         _LOG.info(
-            "step %d: error %.5f, %d dead, %d put, %d of them still",
-            *(done, error, int(dead.sum()), len(points), int(still.sum())),
+            "step %d: error %.5f, %d dead, %d put, %d of them still, %d with the jaw",
+            *(done, error, int(dead.sum()), len(points), *_counted(motions, Motion.STILL, Motion.JAW)),
         )
+
+    def jaw(self) -> Rigid | None:
+        """Return how the components move the jaw as they are now; None where nothing is known of a jaw."""
+        basis, chin = self.rig.basis, self.around.chin
+        assert basis is not None
+        if not len(chin) or "means" not in basis.fields:
+            return None
+        first = sum(field_size(name) for name in basis.fields[: basis.fields.index("means")])
+        return Rigid.fitted(self.rig.base["means"].detach()[chin], basis.dense()[:, chin, first : first + 3])
 
     def _look(self, generator: np.random.Generator) -> tuple[list[int], list[Look], Tensor]:
         """Return some frames, how cameras see each, and the blending weights of the free rows over all of them."""
@@ -147,31 +230,40 @@ class Relocation:
         for index, frame in enumerate(frames):
             for ahead in pairs[index : index + 2]:  # the next frame is decoded while this one is looked at
                 self.photographs.hold(ahead)
-            views = [self.photographs.view(pair) for pair in pairs[index]]
-            posed = self.rig.activated(self.rig.weights[frame : frame + 1])
-            with torch.enable_grad():
-                look, own = look_at(posed, self.structured, views, self.plan.render)
+            look, own = self._look_at(frame, pairs[index])
             looks.append(look)
             weights += own[self.structured :]
-            self.photographs.drop(pairs[index])
         return frames, looks, weights
 
+    def _look_at(self, frame: int, pairs: list[Pair]) -> tuple[Look, Tensor]:
+        """Return how cameras whose photographs are held see a frame, and the blending weight of every row."""
+        views = [self.photographs.view(pair) for pair in pairs]
+        with torch.no_grad():
+            posed = self.rig.activated(self.rig.weights[frame : frame + 1])
+        with torch.enable_grad():
+            seen = look_at(posed, self.structured, views, self.plan.render)
+        self.photographs.drop(pairs)
+        return seen
+
     @torch.no_grad()
-    def put(self, rows: Tensor, points: Points, parents: Tensor, still: Tensor, done: int) -> None:
+    def put(self, rows: Tensor, points: Points, parents: Tensor, motions: Tensor, done: int) -> None:
         """Write free `rows` [S] whole: base, components and no memory of gradients."""
         rig, basis = self.rig, self.rig.basis
         assert basis is not None  # as in the start
         assert basis.supports is None  # rows are found by a rig of free weights
-        self.parents[rows], self.still[rows], self.born[rows] = parents, still, done
+        self.parents[rows], self.motions[rows], self.born[rows] = parents, motions, done
         base, at = rig.base, self.structured + rows
-        moved = torch.zeros_like(points.means)
+        rest = points.means.clone()
         for frame in points.frames.unique().tolist():
-            here = points.frames == frame
+            here = (points.frames == frame) & (motions == Motion.PARENT)
             displaced = rig.rows(rig.weights[frame : frame + 1])["means"][0] - base["means"]
-            moved[here] = displaced[parents[here]]
-        moved[still] = 0.0
+            rest[here] -= displaced[parents[here]]
+        jaw, in_jaw = self.jaw(), motions == Motion.JAW
+        if jaw is not None:
+            posed = jaw.blended(rig.weights[points.frames[in_jaw], : len(jaw.moves)])
+            rest[in_jaw] = posed.from_pose(points.means[in_jaw], torch.arange(int(in_jaw.sum()), device=rest.device))
         opacity = self.options.opacity
-        base["means"][at] = points.means - moved
+        base["means"][at] = rest
         base["quats"][at] = base["quats"][parents]
         base["log_scales"][at] = float(np.log(self.options.size_mm))
         base["logit_opacities"][at] = float(np.log(opacity / (1.0 - opacity)))
@@ -180,7 +272,8 @@ class Relocation:
         own = self.rows_below + rows
         values = basis.values.detach()
         if rows.numel():
-            values[:, own] = self._inherited(parents, still) / (basis.unit[own] if basis.unit.ndim == 2 else basis.unit)
+            inherited = self._inherited(rest, parents, motions, jaw)
+            values[:, own] = inherited / (basis.unit[own] if basis.unit.ndim == 2 else basis.unit)
         for name, moments in self.optimizer.adam.moments.items():
             for remembered in (moments.mean, moments.square):
                 if name == "basis":
@@ -188,42 +281,52 @@ class Relocation:
                 else:
                     remembered[at] = 0.0
 
-    def _inherited(self, parents: Tensor, still: Tensor) -> Tensor:  # [K, S, A] raw
-        """Return the components' change of new rows: the parents' where they move along, in place and rotation."""
+    def _inherited(
+        self,
+        places: Tensor,  # [S, 3] at rest
+        parents: Tensor,  # [S]
+        motions: Tensor,  # [S]
+        jaw: Rigid | None,
+    ) -> Tensor:  # [K, S, A] raw
+        """Return the components' change of new rows: their parents', or the jaw's, in place and rotation."""
         basis = self.rig.basis
         assert basis is not None
         rows = basis.dense()[:, parents]
-        first = 0
+        in_jaw, first = motions == Motion.JAW, 0
         for name in basis.fields:
-            size = self.rig.base[name][0].numel()
+            columns = slice(first, first + field_size(name))
             if name not in INHERITED:
-                rows[..., first : first + size] = 0.0
-            first += size
-        rows[:, still] = 0.0
+                rows[..., columns] = 0.0
+            elif jaw is not None:
+                quats = self.rig.base["quats"][parents[in_jaw]]
+                rows[:, in_jaw, columns] = jaw.at(places[in_jaw]) if name == "means" else jaw.turned(quats)
+            first += field_size(name)
+        rows[:, (motions != Motion.PARENT) & ~in_jaw] = 0.0
         return rows
 
     def found(self) -> FreeGaussians:
         """Return the rows that live, as they are in the neutral face."""
         own = {name: tensor.detach()[self.structured :].cpu().numpy() for name, tensor in self.rig.base.items()}
         opacities = 1.0 / (1.0 + np.exp(-own["logit_opacities"].astype(np.float64)))
-        kept = (opacities >= self.options.dead) & (self.born.cpu().numpy() > 0)
+        kept = (opacities >= self.options.dead) & (self.born.cpu().numpy() > UNPUT)
         return FreeGaussians(
             structured=self.structured,
             means=own["means"][kept],
             parents=self.parents.cpu().numpy()[kept],
-            still=self.still.cpu().numpy()[kept],
+            motions=self.motions.cpu().numpy()[kept],
             colors=(0.5 + SH_C0 * own["sh0"][kept, 0]).clip(0.0, 1.0).astype(np.float32),
             sizes=np.exp(own["log_scales"][kept].mean(axis=1)).astype(np.float32),
             opacities=opacities[kept].clip(*KEPT_OPACITY).astype(np.float32),
+            jaw=self.around.chin.cpu().numpy(),
         )
 
     def state(self) -> Arrays:
         """Return what a later run needs to resume exactly."""
-        return {name: getattr(self, name).cpu().numpy() for name in ("parents", "still", "born")}
+        return {name: getattr(self, name).cpu().numpy() for name in ("parents", "motions", "born")}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Put back what `state` returned."""
-        for name in ("parents", "still", "born"):
+        for name in ("parents", "motions", "born"):
             getattr(self, name).copy_(tensors[name])
 
 
@@ -233,11 +336,16 @@ def unborn(start: RigStart, count: int) -> FreeGaussians:
         structured=len(start.base),
         means=np.repeat(start.base.means[:1], count, axis=0).astype(np.float32),
         parents=np.zeros(count, np.int64),
-        still=np.zeros(count, np.bool_),
+        motions=np.full(count, Motion.PARENT, np.int64),
         colors=np.full((count, 3), 0.5, np.float32),
         sizes=np.full(count, 0.5, np.float32),
         opacities=np.full(count, UNBORN, np.float32),
+        jaw=np.zeros(0, np.int64),
     )
+
+
+def _counted(motions: Tensor, *wanted: Motion) -> list[int]:
+    return [int((motions == motion).sum()) for motion in wanted]
 
 
 def find_free(
@@ -250,25 +358,24 @@ def find_free(
     device: torch.device,
     slot: Slot | None = None,
     find: FindOptions | None = None,
+    looking: Looking | None = None,
 ) -> FreeGaussians:
     """Return up to `count` free Gaussians, found while a rig of free weights is learned from `start`.
 
-    How they are found (`find`) depends by default on whether the device is a GPU.
+    Some of them are on eyeballs from the first step, where these are known (`looking`). How the others are found
+    (`find`) depends by default on whether the device is a GPU.
     """
     find = find or (FIND_ON_CPU if device.type == "cpu" else FIND)
     names = subject.names("train")
     meshes = read_meshes(subject.dataset.folder, names, subject.template)
-    base = subject.template.base
-    around = openings(base.vertices, base.faces, meshes)
-    normals = subject.normals
-    outward = np.stack([normals[rim].mean(axis=0) for rim in around]) if around else np.zeros((0, 3))
-    outward /= np.linalg.norm(outward, axis=1, keepdims=True).clip(min=1e-9)
-    _LOG.info("%d openings of the mesh", len(around))
+    first = unborn(start, count)
+    if looking is not None:
+        first = seed_eyes(first, start.base.means, looking)
     with (
         subject.photographs(names, device) as cropped,
         subject.photographs(names, device, cropped=False) as whole,
     ):
-        rig = TrainableRig(with_free(start, unborn(start, count)), plan.rates, device)
+        rig = TrainableRig(turning_eyes(with_free(start, first), first, looking), plan.rates, device)
         fit = LearnedFit(
             rig,
             cropped,
@@ -282,15 +389,17 @@ def find_free(
             whole,
             plan,
             start,
-            [torch.as_tensor(rim, device=device) for rim in around],
-            torch.as_tensor(outward, dtype=torch.float32, device=device),
+            first,
+            Around.of(subject, meshes, device),
             [int(camera) for camera in np.flatnonzero(~subject.cameras.held_out)],
             seed,
             find,
         )
+        relocation.color_eyes()
         fit.run(slot, relocation)
     found = relocation.found()
-    _LOG.info("%d of %d free Gaussians live, %d of them still", len(found), count, int(found.still.sum()))
+    live = [f"{int((found.motions == motion).sum())} {motion.name.lower().replace('_', ' ')}" for motion in Motion]
+    _LOG.info("%d of %d free Gaussians live: %s", len(found), count, ", ".join(live))
     if not len(found):
         _LOG.warning(
             "learned.free: no Gaussian was found beyond the mesh, so rigs are learned without; look at the mattes, the "

@@ -3,13 +3,15 @@
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import block_diag, csr_array, eye_array
 
 from splatrig.fitting.trainable_rig import BasisStart, RigStart
-from splatrig.gaussians.free import FreeGaussians
+from splatrig.gaussians.free import FreeGaussians, Motion
 from splatrig.gaussians.gaussians import SH_C0, Gaussians
 from splatrig.io.errors import InputError
+from splatrig.learned.jaw import Rigid
 
 INHERITED = ("means", "quats")
 """Fields in which a free Gaussian starts with its parent's components; in others nothing moves it at the start."""
@@ -20,7 +22,8 @@ FREE_PACE = 0.3
 def with_free(start: RigStart, free: FreeGaussians, pace: float = FREE_PACE) -> RigStart:
     """Return the start with M free Gaussians after the N structured ones; itself where there are none.
 
-    Each moves and turns as its parent does, or stands still; components may act on it where they may on its parent.
+    Each moves and turns as its `Motion` says: as its parent does, as the jaw, or not at all. Components may act on it
+    where they may on its parent, or on any Gaussian of the chin. What turns eyes is not added here (`turning_eyes`).
     Raises InputError for free Gaussians of another number of structured ones.
     """
     if len(start.base) != free.structured:
@@ -30,8 +33,8 @@ def with_free(start: RigStart, free: FreeGaussians, pace: float = FREE_PACE) -> 
         )
     if not len(free):
         return start
-    basis = None if start.basis is None else _with_rows(start.basis, free, pace)
-    return replace(start, base=_appended(start.base, free), basis=basis)
+    base = _appended(start.base, free)
+    return replace(start, base=base, basis=None if start.basis is None else _with_rows(start.basis, base, free, pace))
 
 
 def _appended(base: Gaussians, free: FreeGaussians) -> Gaussians:
@@ -48,15 +51,20 @@ def _appended(base: Gaussians, free: FreeGaussians) -> Gaussians:
     return Gaussians(**{name: np.concatenate([array, own[name]]).astype(np.float32) for name, array in base.items()})
 
 
-def _with_rows(basis: BasisStart, free: FreeGaussians, pace: float) -> BasisStart:
-    deltas = {}
+def _with_rows(basis: BasisStart, base: Gaussians, free: FreeGaussians, pace: float) -> BasisStart:
+    deltas, in_jaw = {}, free.motions == Motion.JAW
+    with_jaw = _moved_by_jaw(basis, base, free.jaw, free.structured + np.flatnonzero(in_jaw)) if in_jaw.any() else {}
     for name, values in basis.deltas.items():
         rows = at_gaussians(values, basis.carry, free.parents)
-        rows[:, free.still] = 0.0
+        rows[:, free.motions != Motion.PARENT] = 0.0
+        if name in with_jaw:
+            rows[:, in_jaw] = with_jaw[name]
         deltas[name] = np.concatenate([values, rows if name in INHERITED else np.zeros_like(rows)], axis=1)
     support = basis.support
     if support is not None:
-        acting = at_gaussians(support[..., None].astype(np.float32), basis.carry, free.parents)[..., 0] > 0
+        acting = _acting(support, basis.carry, free.parents)
+        if in_jaw.any():
+            acting[:, in_jaw] = _acting(support, basis.carry, free.jaw).any(axis=1, keepdims=True)
         support = np.concatenate([support, acting], axis=1)
     carry = basis.carry
     if carry is not None:
@@ -64,6 +72,31 @@ def _with_rows(basis: BasisStart, free: FreeGaussians, pace: float) -> BasisStar
     structured = next(iter(basis.deltas.values())).shape[1]
     paces = np.repeat(np.array([1.0, pace], np.float32), [structured, len(free)])
     return BasisStart(basis.fields, deltas, support, carry, paces)
+
+
+def _moved_by_jaw(
+    basis: BasisStart,
+    base: Gaussians,
+    chin: NDArray[np.int64],  # [J]
+    chosen: NDArray[np.int64],  # [S]
+) -> dict[str, NDArray[np.float32]]:  # field to [K, S, A]
+    """Return how components change the Gaussians `chosen` if these move with the jaw; nothing if no centers move."""
+    if "means" not in basis.deltas:
+        return {}
+    moves = at_gaussians(basis.deltas["means"], basis.carry, chin)
+    jaw = Rigid.fitted(*(torch.as_tensor(array, dtype=torch.float64) for array in (base.means[chin], moves)))
+    means, quats = (torch.as_tensor(array[chosen], dtype=torch.float64) for array in (base.means, base.quats))
+    moved = {"means": jaw.at(means), "quats": jaw.turned(quats)}
+    return {name: values.numpy().astype(np.float32) for name, values in moved.items()}
+
+
+def _acting(
+    support: NDArray[np.bool_],  # [K, V]
+    carry: csr_array | None,  # [N, V]
+    chosen: NDArray[np.int64],  # [S]
+) -> NDArray[np.bool_]:  # [K, S]
+    """Return which components act on some structured Gaussians."""
+    return at_gaussians(support[..., None].astype(np.float32), carry, chosen)[..., 0] > 0
 
 
 def at_gaussians(

@@ -22,6 +22,8 @@ from splatrig.gaussians.free import read_free, write_free
 from splatrig.io.files import as_paths, first_path
 from splatrig.jobs.device import choose_device, choose_places
 from splatrig.jobs.launch import run_together
+from splatrig.landmarks.gaze import read_gaze
+from splatrig.learned.eyes import Looking, turning_eyes
 from splatrig.learned.find_free import find_free
 from splatrig.learned.free_start import with_free
 from splatrig.learned.plan import LearnedPlan, LearningOptions, learned_plan
@@ -69,9 +71,11 @@ def learn_share(values: dict[str, Any]) -> None:
 
 def learn_rig(job: LearnedJob, device: torch.device) -> None:
     """Learn the rig of a job on a device; the first process writes it."""
-    subject, options, structured, plan = _prepared(job)
+    subject, options, start, plan = _prepared(job)
     found = first_path(job.inputs.get("free", []))
-    start = structured if found is None else with_free(structured, read_free(found))
+    if found is not None:
+        free = read_free(found)
+        start = turning_eyes(with_free(start, free), free, _looking(job, subject))
     with _kept(job) as slot:
         learned = learn(start, subject, options, plan, job.params["seed"], device, slot)
         if World.current().rank > 0:
@@ -87,7 +91,14 @@ def find(job: LearnedJob) -> None:
     subject, options, start, plan = _prepared(job)
     with _kept(job) as slot:
         count, seed = round(job.params["free"] * len(start.base)), job.params["seed"]
-        write_free(job.output, find_free(start, subject, count, options, plan, seed, device, slot))
+        looking = _looking(job, subject)
+        write_free(job.output, find_free(start, subject, count, options, plan, seed, device, slot, looking=looking))
+
+
+def _looking(job: LearnedJob, subject: Subject) -> Looking | None:
+    """Return where the eyes of the training frames look, if the job is given the table of gaze."""
+    table = first_path(job.inputs.get("gaze", []))
+    return None if table is None else Looking.of(read_gaze(table), subject.names("train"), subject.neutral_name)
 
 
 def _prepared(job: LearnedJob) -> tuple[Subject, LearningOptions, RigStart, LearnedPlan]:

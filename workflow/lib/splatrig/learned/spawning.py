@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from splatrig.gaussians.free import Motion
+from splatrig.learned.jaw import Rigid
 from splatrig.learned.look import COVERED, Look
 
 INSIDE = 0.5
@@ -31,7 +33,8 @@ class SpawnOptions:
     rim_mm: float = 3.0
     """How far in front of it."""
     still_gain: float = 0.003
-    """By how much smaller the color error of a point must be where it stands still than where it moves along."""
+    """By how much smaller the color error of a point must be that stands still, or moves with the jaw, than that of one
+    that moves with its parent."""
     still_behind_mm: float = 10.0
     """A camera sees a point for that test when it is at most this far behind the rendered depth."""
 
@@ -172,21 +175,62 @@ def nearest(points: Points, looks: Sequence[Look], at_once: int = 2000) -> Tenso
     return parents
 
 
-def stands_still(
-    points: Points, parents: Tensor, looks: Sequence[Look], options: SpawnOptions = SPAWN
+def behind(
+    points: Points,
+    looks: Sequence[Look],
+    rim: Tensor,  # [R] indices of structured Gaussians around an opening
+    outward: Tensor,  # [3] unit length
+    options: SpawnOptions = SPAWN,
 ) -> Tensor:  # [S] bool
-    """Return which points keep their color better over all frames when they do not move with their parents."""
+    """Return which points are behind an opening in the poses of their frames, no deeper than is searched there."""
+    edges = torch.stack([look.means[rim] for look in looks])  # [L, R, 3]
+    middles = edges.mean(dim=1)
+    across = edges - middles[:, None]
+    across = across - (across @ outward)[..., None] * outward
+    away = points.means - middles[points.frames]
+    depth = -(away @ outward)
+    beside = (away + depth[:, None] * outward).norm(dim=1)
+    wide = across.norm(dim=2).amax(dim=1)[points.frames]
+    return (depth > -options.rim_mm) & (depth < options.hole_mm) & (beside < wide)
+
+
+def motions_of(
+    points: Points,
+    parents: Tensor,
+    looks: Sequence[Look],
+    jaw: Rigid | None = None,
+    jaw_too: Tensor | None = None,
+    options: SpawnOptions = SPAWN,
+) -> Tensor:  # [S]
+    """Return the `Motion` with which each point keeps its color best over all frames.
+
+    That is its parent's, unless standing still is better by a margin, or moving with the `jaw`, whose motions are given
+    by frame: that is asked of the points where `jaw_too` [S] is True.
+    """
+    motions = torch.full_like(points.frames, Motion.PARENT)
     if not len(points):
-        return points.frames > 0
+        return motions
     origin = torch.stack([look.means for look in looks])[points.frames, parents]
-    errors, counts = torch.zeros((2, 2, len(points)), device=points.means.device)
-    for look in looks:
-        moved = points.means + look.means[parents] - origin
-        for row, places in enumerate((points.means, moved)):
+    in_jaw = None
+    if jaw is not None:
+        rest = jaw.from_pose(points.means, points.frames)
+        in_jaw = rest + jaw.at(rest)  # [L, S, 3]
+    tried = (Motion.PARENT, Motion.STILL) if in_jaw is None else (Motion.PARENT, Motion.STILL, Motion.JAW)
+    errors, counts = torch.zeros((2, len(tried), len(points)), device=points.means.device)
+    for number, look in enumerate(looks):
+        moved = [points.means + look.means[parents] - origin, points.means]
+        for row, places in enumerate(moved if in_jaw is None else [*moved, in_jaw[number]]):
             found = look.project(places)
             nothing = found.read(look.alpha) < COVERED
             seen = found.inside & ((found.depth < found.read(look.depth) + options.still_behind_mm) | nothing)
             errors[row] += ((found.read(look.photo) - points.colors).abs().mean(dim=-1) * seen).sum(dim=0)
             counts[row] += seen.sum(dim=0)
-    still, moving = torch.where(counts > 0, errors / counts.clamp_min(1), torch.ones_like(errors))
-    return still < moving - options.still_gain
+    errors = torch.where(counts > 0, errors / counts.clamp_min(1), torch.ones_like(errors))
+    least = errors[0] - options.still_gain
+    for row, motion in list(enumerate(tried))[1:]:
+        better = errors[row] < least
+        if motion == Motion.JAW and jaw_too is not None:
+            better &= jaw_too
+        motions[better] = motion
+        least = torch.where(better, errors[row], least)
+    return motions

@@ -1,0 +1,125 @@
+"""Rigid parts of a rig that turn about a point, as eyeballs do: components that follow from the base.
+
+A component turns the Gaussians of one part by a rotation R about its center c. It is linear, as all components are: a
+weight of 1 is the whole rotation, and one in between is on the chord, `w (R - 1)(x - c)`. Nothing of it is learned but
+its weights and the base: it is the exact rotation of wherever the base has the part.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from splatrig.components.fields import field_size
+from splatrig.components.skin_torch import quat_product, rotation_matrices
+
+TURNED = ("means", "quats")
+"""Fields that a rotation changes; parts turn where components move centers at all."""
+
+
+@dataclass(frozen=True)
+class TurningPart:
+    """Gaussians that turn as one, and the components that turn them."""
+
+    gaussians: NDArray[np.int64]  # [E]
+    center: NDArray[np.float64]  # [3]
+    """Head space, millimeters."""
+    names: tuple[str, ...]
+    """T names of the components."""
+    quats: NDArray[np.float64]  # [T, 4]
+    """Rotation of each at weight 1, wxyz, unit length."""
+
+
+@dataclass(frozen=True)
+class Turns:
+    """The components of all parts on the device: T of P parts that have E Gaussians together, each of them one part."""
+
+    names: tuple[str, ...]
+    gaussians: Tensor  # [E] int64
+    parts: Tensor  # [E] int64, the part of each
+    members: Tensor  # [P, E], 1 where a Gaussian is of a part
+    centers: Tensor  # [E, 3]
+    changes: dict[str, Tensor]
+    """By field the linear maps from what Gaussians of each part have (of centers, from `centers`) to what a component
+    adds, [T, P, A, A]: R - 1, zero for the parts of other components."""
+
+    @classmethod
+    def of(cls, parts: Sequence[TurningPart], fields: Sequence[str], device: torch.device) -> "Turns":
+        """Return the components of `parts` among the `fields` that components move."""
+        sizes = [len(part.gaussians) for part in parts]
+        owner = torch.repeat_interleave(torch.arange(len(parts)), torch.tensor(sizes))
+        components = torch.repeat_interleave(torch.arange(len(parts)), torch.tensor([len(p.names) for p in parts]))
+        quats = torch.as_tensor(np.concatenate([part.quats for part in parts]))  # [T, 4] float64
+        maps = {"means": rotation_matrices(quats), "quats": quat_product(quats[:, None], torch.eye(4).double()).mT}
+        centers = torch.as_tensor(np.stack([part.center for part in parts]))
+        own = torch.nn.functional.one_hot(components, len(parts)).double()[..., None, None]
+
+        def put(tensor: Tensor) -> Tensor:
+            return tensor.to(device, torch.float32)
+
+        return cls(
+            names=tuple(name for part in parts for name in part.names),
+            gaussians=torch.as_tensor(np.concatenate([part.gaussians for part in parts])).to(device),
+            parts=owner.to(device),
+            members=put(torch.nn.functional.one_hot(owner, len(parts)).T),
+            centers=put(centers[owner]),
+            changes={
+                field: put(own * (maps[field] - torch.eye(maps[field].shape[-1]).double())[:, None])
+                for field in TURNED
+                if field in fields
+            },
+        )
+
+    def __len__(self) -> int:
+        """Return the number of components T."""
+        return len(self.names)
+
+    def _arms(self, base: Mapping[str, Tensor], field: str) -> Tensor:  # [E, A]
+        """Return what a rotation acts on."""
+        own = base[field][self.gaussians]
+        return own - self.centers if field == "means" else own
+
+    def added_to(
+        self,
+        rows: dict[str, Tensor],  # field to [B, N, *]
+        base: Mapping[str, Tensor],
+        weights: Tensor,  # [B, T]
+    ) -> dict[str, Tensor]:
+        """Return the rows of the other components with what these add; differentiable."""
+        for field, maps in self.changes.items():
+            blended = torch.einsum("bt,tpij->bpij", weights, maps)[:, self.parts]  # [B, E, A, A]
+            moved = torch.einsum("beij,ej->bei", blended, self._arms(base, field))
+            rows[field] = rows[field].index_add(1, self.gaussians, moved)
+        return rows
+
+    def pull(
+        self,
+        base: Mapping[str, Tensor],
+        weights: Tensor,  # [B, T]
+        upstream: Mapping[str, Tensor],  # field to [B, N, *]
+    ) -> Tensor:  # [B, T]
+        """Return the gradient with respect to `weights` from that of the rows; add its part to that of the base."""
+        slopes = torch.zeros_like(weights)
+        for field, maps in self.changes.items():
+            arriving, arms = upstream[field][:, self.gaussians], self._arms(base, field).detach()
+            turning = torch.einsum("bei,ej,pe->bpij", arriving, arms, self.members)
+            slopes += torch.einsum("bpij,tpij->bt", turning, maps)
+            blended = torch.einsum("bt,tpij->bpij", weights, maps)[:, self.parts]
+            gradient = base[field].grad
+            assert gradient is not None  # the caller has put the rows' there
+            gradient.index_add_(0, self.gaussians, torch.einsum("beij,bei->ej", blended, arriving))
+        return slopes
+
+    def dense(self, base: Mapping[str, Tensor], fields: Sequence[str]) -> Tensor:  # [T, N, A]
+        """Return the components as they are now, in raw units, zeros included."""
+        columns = []
+        for field in fields:
+            moved = base[field].new_zeros((len(self), len(base[field]), field_size(field)))
+            if field in self.changes:
+                maps = self.changes[field][:, self.parts]
+                moved[:, self.gaussians] = torch.einsum("teij,ej->tei", maps, self._arms(base, field))
+            columns.append(moved)
+        return torch.cat(columns, dim=-1)

@@ -1,0 +1,192 @@
+"""Eyeballs of learned rigs: free Gaussians on what shows of each ball, and components that turn them by ARKit's names.
+
+An eye turns about its center, in the four directions of ARKit's units. Weights begin where `landmarks/gaze.csv` says
+that the eyes look, relative to the neutral, and are found further from photographs, as all weights are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from splatrig.fitting.trainable_rig import RigStart
+from splatrig.fitting.turns import TurningPart
+from splatrig.gaussians.free import EYES, FreeGaussians
+from splatrig.io.errors import InputError
+from splatrig.landmarks.gaze import Gaze
+from splatrig.learned.look import COVERED, Look
+
+SIDEWAYS_DEG, VERTICAL_DEG = 25.0, 20.0
+"""How far a weight of 1 turns an eye. People turn the head for what is farther aside; on the chord to 25° an eyeball of
+12 mm sinks by 0.3 mm at most."""
+LEAST_DEG = 4.0
+"""Gaze that never leaves the neutral's by more is taken for noise: eyes stand still then."""
+CAP_DEG = 60.0
+"""How far from straight ahead an eyeball gets Gaussians: lids hide the rest of it however it looks."""
+FRACTION, LEAST, MOST = 0.04, 150, 1500
+"""Gaussians of an eye, of all free ones; their least and greatest number, as long as half of all are left."""
+OPACITY = 0.5
+"""Of eyes' Gaussians at first: that something is there is known, which is not so for others that are found."""
+SPREAD = 0.5
+"""Standard deviation of eyes' Gaussians, in distances between neighbors."""
+EYE_PACE = 0.3
+"""Learning rate of the other components on eyes that turn, relative to that on the mesh."""
+BEHIND_MM = 1.5
+"""A camera sees a point of the ball that is at most this far behind what is rendered: lids are thicker."""
+
+
+@dataclass(frozen=True)
+class EyeUnit:
+    """What one of ARKit's units does to an eye."""
+
+    name: str
+    """Without the side: eyeLookIn."""
+    axis: tuple[float, float, float]
+    """That the subject's left eye turns about; the right one is its mirror image."""
+    degrees: float
+    """At weight 1."""
+
+
+UNITS = (
+    EyeUnit("eyeLookIn", (0.0, -1.0, 0.0), SIDEWAYS_DEG),
+    EyeUnit("eyeLookOut", (0.0, 1.0, 0.0), SIDEWAYS_DEG),
+    EyeUnit("eyeLookUp", (-1.0, 0.0, 0.0), VERTICAL_DEG),
+    EyeUnit("eyeLookDown", (1.0, 0.0, 0.0), VERTICAL_DEG),
+)
+"""In head space (y up, z out of the face, x to the subject's left)."""
+
+SIDES = ("Left", "Right")
+"""Of `EYES`."""
+
+
+def gaze_units(eye: int) -> tuple[str, ...]:
+    """Return the names of the units of an eye: `eyeLookInLeft` and so on."""
+    return tuple(f"{unit.name}{SIDES[eye]}" for unit in UNITS)
+
+
+@dataclass(frozen=True)
+class Looking:
+    """Two eyeballs and where they look in F frames, relative to the neutral."""
+
+    centers: NDArray[np.float64]  # [2, 3] millimeters, head space; NaN of an eye that is not known
+    radii_mm: NDArray[np.float64]  # [2]
+    aside_deg: NDArray[np.float64]  # [F, 2] towards the subject's left
+    up_deg: NDArray[np.float64]  # [F, 2]
+
+    @classmethod
+    def of(cls, gaze: Gaze, frames: Sequence[str], neutral: str) -> "Looking":
+        """Return how the eyes of a table look in `frames`, `expression/frame`.
+
+        Where they were not seen they look as in the neutral. Raises InputError for a frame that the table lacks.
+        """
+        row_of = {name: row for row, name in enumerate(gaze.frames)}
+        missing = [name for name in (*frames, neutral) if name not in row_of]
+        if missing:
+            raise InputError(
+                f"gaze.csv: expected every frame of frames.csv, got none of {missing[0]}; find gaze again."
+            )
+        rows, first = [row_of[name] for name in frames], row_of[neutral]
+        seen = (gaze.confidence[rows] > 0) & (gaze.confidence[first] > 0)
+        turned = [np.where(seen, angles[rows] - angles[first], 0.0) for angles in (gaze.yaw_deg, gaze.pitch_deg)]
+        return cls(np.where(gaze.known[:, None], gaze.centers, np.nan), gaze.radii_mm, *turned)
+
+    @property
+    def known(self) -> tuple[int, ...]:
+        """The eyes whose balls are known."""
+        return tuple(eye for eye in range(len(EYES)) if np.isfinite(self.centers[eye]).all())
+
+    @property
+    def moves(self) -> bool:
+        """Whether there is gaze to learn from."""
+        return bool(max(np.abs(self.aside_deg).max(initial=0.0), np.abs(self.up_deg).max(initial=0.0)) > LEAST_DEG)
+
+    def weights(self, eye: int) -> NDArray[np.float32]:  # [F, 4]
+        """Return the weights of an eye's units, at which its chords point where it looks."""
+        outward = self.aside_deg[:, eye] * (1.0 if EYES[eye] == EYES[0] else -1.0)
+        angles = np.stack([-outward, outward, self.up_deg[:, eye], -self.up_deg[:, eye]], axis=1)
+        return chord_weights(angles, np.array([unit.degrees for unit in UNITS])).astype(np.float32)
+
+
+def chord_weights(degrees: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the fractions, 0 to 1, of the chords to `whole` degrees at which they are turned by `degrees`."""
+    turned = np.tan(np.radians(degrees.clip(0.0, whole)))
+    end = np.radians(whole)
+    return (turned / (np.sin(end) + turned * (1.0 - np.cos(end)))).clip(0.0, 1.0)
+
+
+def turning_eyes(start: RigStart, free: FreeGaussians, looking: Looking | None) -> RigStart:
+    """Return a start with `free` Gaussians with components that turn its eyes; itself where there are none.
+
+    There are none where nothing is known of gaze, where it never changes, and where components move no centers.
+    """
+    if looking is None or not looking.moves or start.basis is None or "means" not in start.basis.fields:
+        return start
+    assert start.basis.pace is not None or not len(free)  # as `with_free` returns it
+    parts, weights, pace = [], [start.weights], None if start.basis.pace is None else start.basis.pace.copy()
+    for eye in looking.known:
+        own = np.flatnonzero(free.motions == EYES[eye])
+        if len(own):
+            quats = np.stack([_quat(unit, mirrored=eye > 0) for unit in UNITS])
+            gaussians = free.structured + own
+            parts.append(TurningPart(gaussians, looking.centers[eye], gaze_units(eye), quats))
+            weights.append(looking.weights(eye))
+            if pace is not None:
+                pace[len(pace) - len(free) + own] = EYE_PACE
+    return replace(
+        start, basis=replace(start.basis, pace=pace), weights=np.concatenate(weights, axis=1), parts=tuple(parts)
+    )
+
+
+def _quat(unit: EyeUnit, *, mirrored: bool) -> NDArray[np.float64]:  # [4]
+    """Return the rotation of a unit; `mirrored` at the plane x = 0."""
+    half = np.radians(unit.degrees) / 2
+    x, y, z = unit.axis
+    return np.array([np.cos(half), *(np.sin(half) * np.array([x, -y, -z] if mirrored else [x, y, z]))])
+
+
+def seeds_per_eye(count: int) -> int:
+    """Return how many of `count` free Gaussians each eye gets."""
+    return min(int(np.clip(FRACTION * count, LEAST, MOST)), count // 4)
+
+
+def seed_eyes(free: FreeGaussians, means: NDArray[np.float32], looking: Looking) -> FreeGaussians:
+    """Return `free` with its first ones on the fronts of the eyeballs; `means` [N, 3] are the structured centers."""
+    each = seeds_per_eye(len(free))
+    fields = {name: getattr(free, name).copy() for name in ("means", "parents", "motions", "sizes", "opacities")}
+    for place, eye in enumerate(looking.known if each else ()):
+        own = slice(place * each, (place + 1) * each)
+        radius = float(looking.radii_mm[eye])
+        points = looking.centers[eye] + radius * cap(each)
+        fields["means"][own] = points
+        fields["parents"][own] = np.linalg.norm(points[:, None] - means[None], axis=2).argmin(axis=1)
+        fields["motions"][own] = EYES[eye]
+        fields["sizes"][own] = SPREAD * radius * np.sqrt(2 * np.pi * (1 - np.cos(np.radians(CAP_DEG))) / each)
+        fields["opacities"][own] = OPACITY
+    return replace(free, **fields)
+
+
+def cap(count: int) -> NDArray[np.float64]:  # [count, 3]
+    """Return unit vectors within `CAP_DEG` of +z, evenly spaced: a spiral by the golden angle."""
+    index = np.arange(count) + 0.5
+    z = 1.0 - (1.0 - np.cos(np.radians(CAP_DEG))) * index / count
+    across, angle = np.sqrt(1.0 - z**2), np.pi * (3.0 - np.sqrt(5.0)) * index
+    return np.stack([across * np.cos(angle), across * np.sin(angle), z], axis=1)
+
+
+def eye_colors(points: torch.Tensor, look: Look) -> torch.Tensor:  # [S, 3]
+    """Return the mean colors in which cameras see `points` [S, 3] of eyes.
+
+    Behind lids these are the colors of the nearest point that is seen; gray, where no camera sees any.
+    """
+    found = look.project(points)
+    nothing = found.read(look.alpha) < COVERED
+    seen = found.inside & ((found.depth < found.read(look.depth) + BEHIND_MM) | nothing)
+    count = seen.sum(dim=0)
+    colors = (found.read(look.photo) * seen[..., None]).sum(dim=0) / count.clamp_min(1)[:, None]
+    shown = (count > 0).nonzero()[:, 0]
+    if not len(shown):
+        return torch.full_like(points, 0.5)
+    nearest = torch.cdist(points, points[shown]).argmin(dim=1)
+    return colors[shown[nearest]]
