@@ -30,7 +30,7 @@ def _write_rig(folder, seed):
 
 
 def _write_segment(folder, out, seed):
-    outputs = {name: str(out / name / SEGMENT) for name in ("images", "masks", "tracked_mesh")}
+    outputs = {name: str(out / name / SEGMENT) for name in ("images", "masks", "labels", "tracked_mesh")}
     write_segment(head_path(), folder / "rig.npz", SEGMENT, PEAK, SMALL, seed, outputs)
 
 
@@ -55,7 +55,7 @@ def test_layout_is_that_of_a_multiface_entity(capture):
     assert len(names) == 4 and all(re.fullmatch(r"4000\d\d", name) for name in names)
     frames = ["002052", "002055"]
     for name in names:
-        for folder in ("images", "masks"):
+        for folder in ("images", "masks", "labels"):
             written = sorted(path.name for path in (capture / folder / SEGMENT / name).iterdir())
             assert written == [f"{frame}.png" for frame in frames]
     meshes = {path.name for path in (capture / "tracked_mesh" / SEGMENT).iterdir()}
@@ -141,7 +141,7 @@ def test_the_picture_agrees_with_projected_vertices(capture):
     cameras = rig.cameras.in_head_space(pose)
     posed = pose_head(fine, vertices, stage_lights(), pose)
     for index in range(len(cameras)):
-        picture, rays = render(posed, rig.atlas, cameras, index, 4)
+        picture, _, rays = render(posed, rig.atlas, cameras, index, 4)
         assert 0 < rays <= 4 * cameras.width * cameras.height
         in_camera = vertices @ cameras.viewmats[index, :3, :3].T + cameras.viewmats[index, :3, 3]
         pixels = in_camera @ cameras.Ks[index].T

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from splatrig.evaluation.worst import camera_table, enlarge, error_map, worst_row, worst_sheet, worst_spot
+from splatrig.evaluation.worst import camera_table, error_map, worst_row, worst_sheet, worst_spot
 
 
 def test_error_map_is_the_mean_difference_inside_of_the_silhouette():
@@ -38,10 +38,6 @@ def test_worst_rows_are_equally_large_pictures():
     row = worst_row(image, photograph, np.ones((50, 32), dtype=bool), 100)
     assert [picture.shape for picture in row] == [(100, 64, 3)] * 5
     assert worst_sheet([row, row], ["a", "b"]).shape[0] > 200
-
-
-def test_enlarge_keeps_the_proportions():
-    assert enlarge(np.zeros((10, 7, 3), dtype=np.uint8), 30).shape == (30, 21, 3)
 
 
 def test_cameras_come_worst_first():
