@@ -27,22 +27,14 @@ rule label_regions:
 
 rule evaluate_fit:
     input:
-        **MEASURED,
         gaussians=fitted(),
-        regions=results("regions"),
     output:
         fit=results("evaluation/fit.csv"),
         summary=reported("evaluation/fit_summary.csv", "fit_summary", "2 Fits", content="means, table"),
     conda:
         "../../envs/evaluation.yaml"
-    resources:
-        mem_mb=memory(4000),
-        runtime=60,
-        gpu=gpu(),
     params:
-        dataset=lambda wildcards, input: str(Path(input.cameras).parent),
         seed=CFG.seed,
-        device=CFG.device,
     message:
         "Collecting how well the frames were fitted"
     script:
@@ -103,6 +95,7 @@ rule merge_methods:
         tables=[results(f"evaluation/methods/{level}/{method}.csv") for method, level in COMPARED],
         images=image_tables(),
         fit=results("evaluation/fit.csv"),
+        fit_regions=results("evaluation/fit_regions.csv"),
         sweeps=expand(results("evaluation/sweeps/{method}.csv"), method=plan.swept(CFG)),
         runtimes=expand(results("evaluation/runtimes/{method}.csv"), method=plan.swept(CFG)),
     output:
@@ -219,7 +212,9 @@ rule show_worst_views:
         **MEASURED,
         fit=results("evaluation/fit.csv"),
         gaussians=fitted(),
+        regions=results("regions"),
     output:
+        regions=results("evaluation/fit_regions.csv"),
         picture=figure("worst_views", "2 Fits", "worst views"),
         cameras=reported("evaluation/cameras.csv", "cameras", "2 Fits", content="per camera, table"),
     conda:
@@ -234,7 +229,7 @@ rule show_worst_views:
         image_height=CFG.rendering.image_height,
         device=CFG.device,
     message:
-        "Showing the worst fits"
+        "Measuring fits by region, and showing the worst"
     script:
         "../scripts/show_worst_views.py"
 

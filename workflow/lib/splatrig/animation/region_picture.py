@@ -1,6 +1,7 @@
 """A picture of the regions: a photograph of each camera that measures, and what counts as which region in it."""
 
 from collections.abc import Sequence
+from textwrap import fill
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,5 +59,6 @@ def picture_regions(frame: Frame, regions: RegionFolder) -> Picture:
         flags.append(regions.read(frame.name, camera, *size))
     shown = [painted(photograph, own) for photograph, own in zip(photographs, flags, strict=True)]
     rows = [[enlarge(picture, HEIGHT) for picture in row] for row in (photographs, shown)]
-    sheet = contact_sheet(rows, row_titles=[frame.name.replace("/", "\n"), "regions"], column_titles=names)
+    title = f"{fill(frame.expression.replace('_', ' '), 16)}\nframe {frame.frame}"
+    sheet = contact_sheet(rows, row_titles=[title, "regions"], column_titles=names, title_width=140)
     return np.concatenate([sheet, legend(flags, sheet.shape[1])])

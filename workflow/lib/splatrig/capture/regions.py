@@ -86,9 +86,9 @@ def write_regions(
 ) -> NDArray[np.int64]:  # [F, R]
     """Write the regions of the photographs of `frames` (`expression/frame`) from all cameras of a data set.
 
-    Returns how many pixels of each frame are in each of `REGIONS`. Of a capture that is `labeled`, its labels alone tell
-    parts apart: a photograph without them has no more than `whole` and `beyond`. Of others, the `rims` of the tracked
-    mesh do.
+    Returns how many pixels of each frame are in each of `REGIONS`. Of a capture that is `labeled`, its labels alone
+    tell parts apart: a photograph without them has no more than `whole` and `beyond`. Of others, the `rims` of the
+    tracked mesh do.
     """
     faces = template.base.faces
 

@@ -40,8 +40,7 @@ COLORS = {
     Region.HAIR: (0, 158, 115),
     Region.BEYOND: (240, 228, 66),
 }
-"""Colors of Okabe and Ito (2008), in the files and wherever regions are shown; that of `whole` is for pixels in no other
-region."""
+"""Colors of Okabe and Ito (2008), in the files and in pictures; that of `whole` is for pixels in no other region."""
 
 _FLAGS = np.arange(2 * max(Region))
 MEMBERS: NDArray[np.bool_] = (_FLAGS[:, None] & np.array([int(region) for region in Region])) > 0  # [64, R]

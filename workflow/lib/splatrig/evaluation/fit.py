@@ -14,11 +14,12 @@ from splatrig.evaluation.scene import load_views, score_regions
 from splatrig.fitting.region_errors import REGION_COLUMNS
 from splatrig.gaussians.store import read_fitted_frames
 
-METRIC_COLUMNS = ("expression", "frame", "camera", "split", "region", "psnr", "ssim", "lpips")
-FIT_COLUMNS = (*METRIC_COLUMNS, *REGION_COLUMNS)
+FIT_COLUMNS = ("expression", "frame", "camera", "split", "region", "psnr", "ssim", "lpips")
 """Columns of `fit.csv`: psnr in dB over the region (mask: inside the silhouette; image: everywhere), ssim averaged
-over it, lpips empty where its weights are absent; split says whether the camera trained. The sums by region of the head
-are in the rows of the mask, in held-out cameras (in all, where none is held out)."""
+over it, lpips empty where its weights are absent; split says whether the camera trained."""
+
+FIT_REGION_COLUMNS = ("expression", "frame", "camera", *REGION_COLUMNS)
+"""Columns of `fit_regions.csv`: the errors of fits by region of the head, in the cameras that measure."""
 
 
 def merge_fit_metrics(stores: Iterable[str | Path]) -> pd.DataFrame:
@@ -30,16 +31,13 @@ def merge_fit_metrics(stores: Iterable[str | Path]) -> pd.DataFrame:
     merged = pd.concat(tables, ignore_index=True)
     if "lpips" not in merged:
         merged["lpips"] = np.nan
-    return merged.drop_duplicates(["expression", "frame", "camera", "region"], keep="last")[list(METRIC_COLUMNS)]
+    return merged.drop_duplicates(["expression", "frame", "camera", "region"], keep="last")[list(FIT_COLUMNS)]
 
 
 def fit_regions(
     stores: Iterable[str | Path], dataset: Dataset, regions: RegionFolder, device: str | torch.device = "cpu"
 ) -> pd.DataFrame:
-    """Return the errors of all fitted frames by region, in the cameras of `dataset`.
-
-    Columns: expression, frame, camera, and `REGION_COLUMNS`.
-    """
+    """Return the errors of all fitted frames by region, in the cameras of `dataset`, with `FIT_REGION_COLUMNS`."""
     rows = []
     for path in stores:
         fitted = read_fitted_frames(path)
@@ -48,14 +46,12 @@ def fit_regions(
             found = score_regions(gaussians, views, device)
             names = views.cameras.names
             rows += [(fitted.expression, frame, camera, *own) for camera, own in zip(names, found, strict=True)]
-    return pd.DataFrame(rows, columns=["expression", "frame", "camera", *REGION_COLUMNS])
+    return pd.DataFrame(rows, columns=list(FIT_REGION_COLUMNS))
 
 
 def with_regions(fit: pd.DataFrame, regions: pd.DataFrame) -> pd.DataFrame:
-    """Return the metrics of fits with `FIT_COLUMNS`: the errors of `fit_regions` stand in the rows of the mask."""
-    joined = fit.merge(regions, on=["expression", "frame", "camera"], how="left")
-    joined.loc[joined["region"] != "mask", list(REGION_COLUMNS)] = np.nan
-    return joined[list(FIT_COLUMNS)]
+    """Return rows of `fit.csv` with the errors by region of their views; they are NaN where those are not measured."""
+    return fit.merge(regions, on=["expression", "frame", "camera"], how="left")
 
 
 def summarize_fit(fit: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:

@@ -55,9 +55,10 @@ def summarize_images(images: pd.DataFrame, generator: np.random.Generator) -> pd
 
 
 def fitted_pictures(fit: pd.DataFrame, images: pd.DataFrame, level: str) -> pd.DataFrame:
-    """Return the scores of the fitted frames themselves, from `fit.csv`, over the frames and cameras that were rebuilt.
+    """Return the scores of the fitted frames themselves, over the frames and cameras that were rebuilt.
 
-    They come as the method `FITS` with k = 0, so that they stand beside the others wherever those are shown.
+    `fit` are rows of `fit.csv` with their errors by region. They come as the method `FITS` with k = 0, so that they
+    stand beside the others wherever those are shown.
     """
     keys = ["expression", "frame", "camera"]
     rebuilt = images.loc[(images["test"] == "reconstruction") & (images["weights"] != "photographs")]

@@ -40,12 +40,11 @@ class Pooled:
 
 
 def pool(images: pd.DataFrame, generator: np.random.Generator) -> Iterator[Pooled]:
-    """Yield the PSNR of each region over rows of `images.csv` or `fit.csv`, cameras of one frame kept together.
+    """Yield the PSNR of each region over rows of `images.csv`, cameras of one frame kept together.
 
     Regions without a pixel are absent, and so are those without any error, whose PSNR is infinite.
     """
-    keys = [name for name in ("expression", "frame", "sample") if name in images]
-    sums = images.groupby(keys)[list(REGION_COLUMNS)].sum()
+    sums = images.groupby(["expression", "frame", "sample"])[list(REGION_COLUMNS)].sum()
     draws = generator.integers(len(sums), size=(DRAWS, len(sums))) if len(sums) > 1 else None
     for region in REGIONS:
         squares, pixels = (sums[f"{what}_{region}"].to_numpy() for what in ("sse", "pixels"))
@@ -87,16 +86,6 @@ def summarize_regions(images: pd.DataFrame, generator: np.random.Generator) -> p
                 )
         tables.append(table.frame())
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
-
-
-def summarize_fit_regions(fit: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
-    """Return the pooled PSNR by split and region as rows of `fit_summary.csv`; n counts pixels."""
-    rows = [
-        (split, found.region, "pooled_psnr", "dB", found.psnr, found.low, found.high, found.pixels)
-        for split, group in fit[fit["region"] == "mask"].groupby("split", sort=True)
-        for found in pool(group, generator)
-    ]
-    return pd.DataFrame(rows, columns=["split", "region", "metric", "unit", "value", "low", "high", "n"])
 
 
 def by_region(methods: pd.DataFrame) -> pd.DataFrame:

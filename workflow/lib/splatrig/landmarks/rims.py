@@ -1,4 +1,4 @@
-"""The rims of mouth and eyes on the tracked mesh: its openings, or lips and lids of the landmarks where it is closed."""
+"""The rims of mouth and eyes on the tracked mesh: its openings, or landmarks of lips and lids where it is closed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -32,8 +32,8 @@ from splatrig.learned.start import weight_scale
 from splatrig.rasterize import Splats, activate
 
 COLUMNS = ("method", "k", "split", "expression", "frame", "camera", "region", "psnr", "ssim", *REGION_COLUMNS)
-"""Columns of a comparison: one row per image and `region`, which is mask or image; the sums by region of the head are in
-the rows of the mask."""
+"""Columns of a comparison: one row per image and `region`, which is mask or image; the sums by region of the head are
+in the rows of the mask."""
 MESH_RIDGE = 1e-3
 """Pull to zero of weights that follow a tracked mesh, relative to the mean squared length of a component."""
 
