@@ -47,13 +47,6 @@ class Views:
     """The regions of each photograph [H, W]; None where they are not known."""
 
     @cached_property
-    def flags_inside(self) -> list[NDArray[np.int64]] | None:
-        """The regions of the pixels inside of the silhouette, a camera each, in row order."""
-        if self.flags is None:
-            return None
-        return [own[inside.numpy()].astype(np.int64) for own, inside in zip(self.flags, self.inside, strict=True)]
-
-    @cached_property
     def boxes(self) -> list[tuple[slice, slice] | None]:
         """Rows and columns that enter the SSIM of the silhouette, a camera each; None where nothing is seen."""
         return [_box(inside.numpy()) if bool(inside.any()) else None for inside in self.inside]
@@ -115,11 +108,9 @@ def score_regions(gaussians: Gaussians, views: Views, device: str | torch.device
 
 def _errors(image: Tensor, views: Views, camera: int) -> tuple[float, ...]:
     """Return the values of `REGION_COLUMNS` of a rendering [H, W, 3] from a camera of the views."""
-    if views.flags_inside is None:
+    if views.flags is None:
         return UNKNOWN
-    inside = views.inside[camera]
-    squared = np.square((image[inside] - views.photographs[camera][inside]).numpy())
-    return region_errors(squared, views.flags_inside[camera])
+    return region_errors(image.numpy(), views.photographs[camera].numpy(), views.flags[camera])
 
 
 def agreement(

@@ -167,9 +167,8 @@ def _region_errors(
     if comparison.regions is None:
         return UNKNOWN
     flags = comparison.regions.read(name, view.camera, view.width, view.height)
-    rendered, photographed = (image[view.inside].cpu().numpy() for image in pair)
-    squared = np.square(rendered.clip(0.0, 1.0) - photographed)
-    return region_errors(squared, flags[view.inside.cpu().numpy()])
+    rendered, photographed = (image.clamp(0.0, 1.0).cpu().numpy() for image in pair)
+    return region_errors(rendered, photographed, flags)
 
 
 def measured_rig(
