@@ -7,6 +7,7 @@ from splatrig.animation.pictures import (
     GAP,
     beside,
     contact_sheet,
+    enlarge,
     label,
     reduced,
     text_block,
@@ -141,3 +142,7 @@ def test_reduced_pictures_keep_their_shape_and_color():
     assert reduced(flat(90, 40, 60), 10).shape == (10, 15, 3)
     assert reduced(flat(90, 40, 60), 10).mean() == pytest.approx(90, abs=0.5)
     assert reduced(flat(90, 40, 60), 80).shape == (40, 60, 3)
+
+
+def test_enlarge_keeps_the_proportions():
+    assert enlarge(np.zeros((10, 7, 3), dtype=np.uint8), 30).shape == (30, 21, 3)

@@ -8,8 +8,9 @@ from scipy.spatial import cKDTree
 
 from splatrig.capture.demo.expressions import frame_weights
 from splatrig.capture.demo.hair import grow_hair
-from splatrig.capture.demo.head import EYES, load_head, refine
+from splatrig.capture.demo.head import EYES, MOUTH, TEETH, TONGUE, load_head, refine
 from splatrig.capture.demo.identity import FIRST, SECOND
+from splatrig.capture.demo.labels import label_pixels
 from splatrig.capture.demo.lighting import stage_lights
 from splatrig.capture.demo.render import pose_head, render, sample_offsets
 from splatrig.capture.demo.rig import REST_POSE, head_poses
@@ -30,7 +31,7 @@ def _write_rig(folder, seed):
 
 
 def _write_segment(folder, out, seed):
-    outputs = {name: str(out / name / SEGMENT) for name in ("images", "masks", "tracked_mesh")}
+    outputs = {name: str(out / name / SEGMENT) for name in ("images", "masks", "labels", "tracked_mesh")}
     write_segment(head_path(), folder / "rig.npz", SEGMENT, PEAK, SMALL, seed, outputs)
 
 
@@ -55,7 +56,7 @@ def test_layout_is_that_of_a_multiface_entity(capture):
     assert len(names) == 4 and all(re.fullmatch(r"4000\d\d", name) for name in names)
     frames = ["002052", "002055"]
     for name in names:
-        for folder in ("images", "masks"):
+        for folder in ("images", "masks", "labels"):
             written = sorted(path.name for path in (capture / folder / SEGMENT / name).iterdir())
             assert written == [f"{frame}.png" for frame in frames]
     meshes = {path.name for path in (capture / "tracked_mesh" / SEGMENT).iterdir()}
@@ -123,7 +124,7 @@ def test_pictures_show_a_bright_head_before_a_stage(capture):
 def test_equal_seeds_give_equal_bytes_and_other_seeds_do_not(capture, tmp_path):
     _write_segment(capture, tmp_path / "same", seed=0)
     _write_segment(capture, tmp_path / "other", seed=1)
-    written = [path for name in ("images", "masks") for path in (capture / name).rglob("*.png")]
+    written = [path for name in ("images", "masks", "labels") for path in (capture / name).rglob("*.png")]
     written += (capture / "tracked_mesh").rglob("*.bin")
     assert written
     for path in written:
@@ -141,7 +142,7 @@ def test_the_picture_agrees_with_projected_vertices(capture):
     cameras = rig.cameras.in_head_space(pose)
     posed = pose_head(fine, vertices, stage_lights(), pose)
     for index in range(len(cameras)):
-        picture, rays = render(posed, rig.atlas, cameras, index, 4)
+        picture, _, rays = render(posed, rig.atlas, cameras, index, 4)
         assert 0 < rays <= 4 * cameras.width * cameras.height
         in_camera = vertices @ cameras.viewmats[index, :3, :3].T + cameras.viewmats[index, :3, 3]
         pixels = in_camera @ cameras.Ks[index].T
@@ -171,6 +172,36 @@ def test_mattes_hold_what_the_rays_met_and_reach_beyond_the_tracked_mesh_where_t
         lost += np.maximum(mesh - matte, 0).sum() / mesh.sum()
     assert levels <= {0, 128, 255}  # two rays a pixel
     assert beyond / len(cameras) > 0.05 and lost / len(cameras) < 0.03
+
+
+def test_labels_tell_the_parts_of_the_head_apart_where_its_matte_is(capture):
+    """What is labeled as the mouth lies between its vertices, and hair lies above it."""
+    rig, (pose, _), head = load_rig(capture / "rig.npz"), head_poses(SEGMENT, 2, 0), load_head(head_path())
+    vertices = head.posed(frame_weights(PEAK, 2)[0])
+    inside = vertices[np.unique(head.quads[np.isin(head.parts, (MOUTH, TEETH, TONGUE))])]
+    found = set()
+    for index, name in enumerate(rig.cameras.names):
+        with Image.open(capture / "labels" / SEGMENT / name / "002052.png") as image:
+            assert image.mode == "L"
+            labels = np.asarray(image)
+        with Image.open(capture / "masks" / SEGMENT / name / "002052.png") as image:
+            assert_array_equal(labels > 0, np.asarray(image) > 0)
+        found |= set(np.unique(labels).tolist())
+        view = rig.cameras.in_head_space(pose).select([index])
+        pixels = (inside @ view.viewmats[0, :3, :3].T + view.viewmats[0, :3, 3]) @ view.Ks[0].T
+        pixels = pixels[:, :2] / pixels[:, 2:]
+        rows, columns = np.nonzero(labels == 2)
+        if len(rows):
+            assert pixels[:, 0].min() - 1 < columns.min() and columns.max() < pixels[:, 0].max() + 1
+            assert pixels[:, 1].min() - 1 < rows.min() and rows.max() < pixels[:, 1].max() + 1
+            assert np.nonzero(labels == 4)[0].mean() < rows.mean()
+    assert found == {0, 1, 2, 3, 4}
+
+
+def test_a_pixel_is_what_most_of_its_rays_meet():
+    labels = np.array([1, 1, 3, 4], dtype=np.uint8)
+    met = np.array([[[0, 1, 2, -1], [-1, -1, -1, 3], [-1, -1, -1, -1], [0, 3, 3, 1]]], dtype=np.int32)
+    assert_array_equal(label_pixels(met, labels), [[1, 4, 0, 4]])
 
 
 def test_hair_stands_still_and_lashes_follow_the_lids(head, fine, capture):

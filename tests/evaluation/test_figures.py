@@ -171,3 +171,18 @@ def test_a_method_that_nobody_knew_has_a_curve_of_its_own(methods):
     assert {"global (PCA)", "sldc cosine f dc"} <= set(drawn)
     assert figures.look_of("sldc_cosine_f_dc") not in [figures.look_of(name) for name in figures.ORDER]
     assert not {"fits", "upsampled_pca_all"} & set(figures.in_order(both["method"]))
+
+
+def test_regions_have_a_bar_for_every_method_that_knows_them():
+    local, fits = MethodTable("learned_local", "subd2"), MethodTable("fits", "subd2")
+    for k, more in ((2, 0.0), (5, 3.0)):
+        for region, value in (("whole", 26.0), ("mouth", 20.0)):
+            local.add("image_pooled_psnr", value + more, "dB", 90, k=k, region=region, interval=(value, value + 4.0))
+    fits.add("image_pooled_psnr", 31.0, "dB", 90, k=0, region="whole")
+    (axes,) = figures.draw_regions(pd.concat([local.frame(), fits.frame()])).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["whole", "mouth"]
+    bars = {drawn.get_label(): [bar.get_height() for bar in drawn] for drawn in axes.containers}
+    assert bars["learned local"] == [29.0, 23.0]
+    assert bars["frames fitted one by one"] == pytest.approx([31.0, np.nan], nan_ok=True)
+    empty = figures.draw_regions(local.frame().iloc[:0]).axes[0]
+    assert empty.texts[0].get_text() == "not measured"

@@ -19,6 +19,7 @@ from splatrig.evaluation.left_out import (
 )
 from splatrig.evaluation.scene import FrameViews, Scene
 from splatrig.evaluation.table import METHOD_COLUMNS, pick
+from splatrig.fitting.region_errors import UNKNOWN
 from splatrig.learned.compare import Comparison
 from support import planted, tiny
 from support.subject import bulged, sides_of, write_subject
@@ -54,7 +55,22 @@ def test_folds_become_their_mean_with_an_interval_over_expressions():
 
 def pictures(method, level, psnr, weights, expressions=("E1", "E2")):
     rows = [
-        (method, level, 4, "generalization", weights, 0, name, "000001", "left_out", camera, psnr + step, 0.9, np.nan)
+        (
+            method,
+            level,
+            4,
+            "generalization",
+            weights,
+            0,
+            name,
+            "000001",
+            "left_out",
+            camera,
+            psnr + step,
+            0.9,
+            np.nan,
+            *UNKNOWN,
+        )
         for step, name in enumerate(expressions)
         for camera in ("a", "b")
     ]

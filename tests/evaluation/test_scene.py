@@ -10,10 +10,12 @@ from splatrig.animation.render import render
 from splatrig.components.rig import Rig
 from splatrig.components.skin import skin_of
 from splatrig.dataset.dataset import Dataset
+from splatrig.dataset.regions import Region, RegionFolder
 from splatrig.evaluation.images import IMAGE_COLUMNS
 from splatrig.evaluation.method import PICTURED_FACES, MethodEvaluation
-from splatrig.evaluation.scene import FrameViews, Place, Scene, Views, agreement, score
+from splatrig.evaluation.scene import FrameViews, Place, Scene, Views, agreement, load_views, score, score_regions
 from splatrig.fitting.metrics import measure
+from splatrig.fitting.region_errors import REGION_COLUMNS
 from splatrig.mesh.template import build_template
 from support import planted
 
@@ -198,3 +200,26 @@ def test_equal_pictures_are_infinitely_alike_and_still_in_the_table(scene, monke
     table = shown.frame("m", "base")
     assert np.isinf(table["psnr"]).all()
     assert table["ssim"].to_numpy() == pytest.approx(1.0)
+
+
+def test_errors_by_region_are_those_of_the_whole_where_all_of_it_is_one_region(scene, tmp_path):
+    made, parts, data, photographs = scene
+    dataset = photographs._dataset
+    regions, name = RegionFolder(tmp_path), data.frames[4]
+    for camera in dataset.cameras.names:
+        inside = np.asarray(Image.open(dataset.folder / name / f"{camera}.png"))[..., 3] > 127
+        halves = np.where(np.arange(40) < 20, Region.WHOLE | Region.SKIN, Region.WHOLE | Region.HAIR)
+        regions.write(name, camera, np.where(inside, halves, 0).astype(np.uint8))
+    shown = Scene(made.neutral, None, FrameViews(dataset, regions))
+    shown.compare(Place("reconstruction", 1, name, "train"), made.neutral)
+    table = shown.frame("m", "base")
+    assert tuple(table.columns) == IMAGE_COLUMNS
+    whole = -10.0 * np.log10(table["sse_whole"] / table["pixels_whole"])
+    np.testing.assert_allclose(whole, table["psnr"], rtol=1e-6)
+    np.testing.assert_allclose(table["sse_skin"] + table["sse_hair"], table["sse_whole"], rtol=1e-9)
+    assert (table["pixels_skin"] + table["pixels_hair"] == table["pixels_whole"]).all()
+    assert table[["sse_mouth", "pixels_mouth", "sse_beyond"]].isna().all(axis=None)
+    fitted = score_regions(made.neutral, load_views(dataset, name, regions))
+    np.testing.assert_array_equal(fitted, table[list(REGION_COLUMNS)].to_numpy(dtype=float))
+    known = evaluated(scene, parts, data)
+    assert known[list(REGION_COLUMNS)].isna().all(axis=None)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from splatrig.components.labels import label_of
-from splatrig.evaluation.fit import merge_fit_metrics, summarize_fit, worst_views
+from splatrig.evaluation.fit import FIT_REGION_COLUMNS, merge_fit_metrics, summarize_fit, with_regions, worst_views
 from splatrig.evaluation.images import FITS, IMAGE_COLUMNS, fitted_pictures, summarize_images, unseen_pictures
 from splatrig.evaluation.summary import (
     COMPARISON_COLUMNS,
@@ -23,8 +23,10 @@ from splatrig.evaluation.table import (
     write_table,
 )
 from splatrig.evaluation.text_tables import fixed, write_html, write_latex, write_markdown
+from splatrig.fitting.region_errors import UNKNOWN
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 from splatrig.io.errors import InputError
+from splatrig.learned.compare import COLUMNS
 from support import planted
 
 
@@ -136,6 +138,7 @@ def picture_scores():
             20.0 + k + shift,
             0.8,
             np.nan,
+            *UNKNOWN,
         )
         for k in (1, 5)
         for frame, shift in (("000003", 0.0), ("000006", 2.0))
@@ -173,7 +176,9 @@ def test_equal_pictures_are_left_out_of_the_mean_and_counted_out():
 def test_the_fits_stand_beside_the_methods_over_the_same_pictures(fit):
     images = picture_scores()
     images = images[images["camera"] == "400002"]
+    fit = with_regions(fit, pd.DataFrame([("E002", "000006", "400002", *range(12))], columns=list(FIT_REGION_COLUMNS)))
     fits = fitted_pictures(fit, images, "subd2")
+    assert fits["pixels_beyond"].tolist() == pytest.approx([np.nan, 11], nan_ok=True)
     assert tuple(fits.columns) == IMAGE_COLUMNS
     assert fits["method"].unique().tolist() == [FITS]
     assert fits["psnr"].tolist() == [28.0, 26.0]
@@ -182,13 +187,11 @@ def test_the_fits_stand_beside_the_methods_over_the_same_pictures(fit):
 
 def test_held_out_expressions_are_told_from_their_photographs():
     rows = [
-        (method, k, "held_out", "E003", "000001", "400002", region, 25.0, 0.8)
+        (method, k, "held_out", "E003", "000001", "400002", region, 25.0, 0.8, *UNKNOWN)
         for method, k in ((FITS, 0), ("learned_local", 20))
         for region in ("mask", "image")
     ]
-    compared = pd.DataFrame(
-        rows, columns=["method", "k", "split", "expression", "frame", "camera", "region", "psnr", "ssim"]
-    )
+    compared = pd.DataFrame(rows, columns=list(COLUMNS))
     table = unseen_pictures(compared, "subd2")
     assert tuple(table.columns) == IMAGE_COLUMNS
     assert table[["method", "weights"]].to_numpy().tolist() == [[FITS, "fit"], ["learned_local", "photographs"]]

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from splatrig.evaluation.worst import camera_table, enlarge, error_map, worst_row, worst_sheet, worst_spot
+from splatrig.evaluation.worst import camera_table, error_map, worst_row, worst_sheet, worst_spot
+from splatrig.fitting.region_errors import REGION_COLUMNS
 
 
 def test_error_map_is_the_mean_difference_inside_of_the_silhouette():
@@ -40,10 +41,6 @@ def test_worst_rows_are_equally_large_pictures():
     assert worst_sheet([row, row], ["a", "b"]).shape[0] > 200
 
 
-def test_enlarge_keeps_the_proportions():
-    assert enlarge(np.zeros((10, 7, 3), dtype=np.uint8), 30).shape == (30, 21, 3)
-
-
 def test_cameras_come_worst_first():
     fit = pd.DataFrame(
         [
@@ -53,8 +50,11 @@ def test_cameras_come_worst_first():
             ("b", "held_out", "image", 1.0),
         ],
         columns=["camera", "split", "region", "psnr"],
-    ).assign(ssim=0.9)
+    ).assign(ssim=0.9, **dict.fromkeys(REGION_COLUMNS, np.nan))
+    fit.loc[2, ["sse_eyes", "pixels_eyes"]] = [0.5, 50.0]
     table = camera_table(fit)
+    assert table["psnr_eyes"].tolist() == pytest.approx([20.0, np.nan], nan_ok=True)
+    assert "psnr_mouth" not in table
     assert table["camera"].tolist() == ["b", "a"]
     assert table["psnr"].tolist() == [22.0, 25.0]
     assert table["worst_psnr"].tolist() == [22.0, 20.0]

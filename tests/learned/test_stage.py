@@ -7,6 +7,8 @@ import torch
 
 from splatrig.components.component_file import Components, read_components, write_components
 from splatrig.components.fields import Columns
+from splatrig.dataset.decoding import read_photograph
+from splatrig.dataset.regions import Region, RegionFolder
 from splatrig.fitting.rates import LEARNING_RATES, scaled
 from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.fitting.world import World
@@ -91,6 +93,23 @@ def test_a_learned_rig_beats_the_mesh_components_it_started_from(
         assert means["learned", split, "mask"] > means["mesh", split, "mask"] + margin
         assert means["learned", split, "mask"] > means["fits", split, "mask"] + margin
     assert set(table["camera"]) == {"400000"}
+
+
+def test_a_comparison_sums_errors_by_region(subject: Subject, tmp_path: Path) -> None:
+    names, regions = subject.names("train")[:2], RegionFolder(tmp_path)
+    for name in names:
+        frame = subject.dataset.frame(name)
+        matte = read_photograph(frame.photograph(0), tiny.WIDTH, tiny.HEIGHT)[..., 3] > 127
+        half = np.where(np.arange(tiny.HEIGHT)[:, None] < 24, Region.WHOLE | Region.EYES, Region.WHOLE)
+        regions.write(name, "400000", np.where(matte, half, 0).astype(np.uint8))
+    comparison = Comparison(subject, tiny.RENDER, 1, CPU, regions)
+    table = measured_fits(comparison, names, "train", [subject.neutral] * 2)
+    inside, image = table[table["region"] == "mask"], table[table["region"] == "image"]
+    assert image["sse_whole"].isna().all()
+    assert inside["sse_mouth"].isna().all()
+    assert np.allclose(-10 * np.log10(inside["sse_whole"] / inside["pixels_whole"]), inside["psnr"], rtol=1e-5)
+    assert (inside["sse_eyes"] < inside["sse_whole"]).all()
+    assert (inside["pixels_eyes"] < inside["pixels_whole"]).all()
 
 
 def test_a_comparison_without_held_out_cameras_or_frames_says_what_to_hold_out(subject: Subject) -> None:

@@ -37,7 +37,7 @@ def photographs() -> tuple[Cameras, list[np.ndarray]]:
     table = correction_table("multiface_gamma")
     images = []
     for camera in range(len(cameras)):
-        seen, _ = render(posed, rig.atlas, cameras, camera, CONFIG.samples)
+        seen, _, _ = render(posed, rig.atlas, cameras, camera, CONFIG.samples)
         raw = to_raw(develop(seen[..., :3] + (1.0 - seen[..., 3:]) * rig.backgrounds[camera]))
         pixels = np.clip(np.round(255 * raw), 0, 255).astype(np.uint8)
         images.append(np.stack([table[pixels[..., channel], channel] for channel in range(3)], axis=-1))

@@ -89,6 +89,12 @@ def raw_extra(name):
     return capture_path(name) if name in RAW_EXTRAS else []
 
 
+def labels():
+    """The labels of the photographs, where the capture has them; a folder of yours may have some expressions' alone."""
+    paths = expand(capture_path("labels/{expression}"), expression=EXPRESSIONS) if "labels" in RAW_EXTRAS else []
+    return [path for path in paths if CFG.capture.source != "local" or Path(path).is_dir()]
+
+
 def results(path):
     """A path in the results of this subject."""
     return f"results/{CFG.subject}/{path}"
@@ -137,6 +143,12 @@ HEAD = {"neutral": results("gaussians/neutral.h5"), "template": results("templat
 """What every rule about Gaussians on the mesh reads."""
 SCENE = HEAD | {"cameras": results("dataset/cameras.json"), "dataset": results(f"dataset/{CFG.neutral}")}
 """What every rule reads that renders the head in front of the capture's cameras."""
+
+MEASURED = {
+    "cameras": results("dataset/cameras.json"),
+    "photographs": expand(results("dataset/{expression}"), expression=EXPRESSIONS),
+}
+"""What every rule reads that measures renderings of any frame in the cameras held out."""
 
 
 def stage_plates():

@@ -1,6 +1,30 @@
 # Tables and figures: one job a method, a merge, the figures from the tables alone.
 
 
+rule label_regions:
+    input:
+        **MEASURED,
+        template=results("template/template.h5"),
+        landmarks=results("landmarks/landmarks.csv"),
+        frames=results("frames.csv"),
+        labels=labels(),
+    output:
+        regions=directory(results("regions")),
+        picture=reported("regions.png", "region_picture", "6 Capture", picture="regions"),
+    conda:
+        "../../envs/evaluation.yaml"
+    threads: threads_of_large(4)
+    resources:
+        mem_mb=memory(2000),
+        runtime=60,
+    params:
+        dataset=lambda wildcards, input: str(Path(input.cameras).parent),
+    message:
+        "Telling skin, mouth, eyes, hair and what is beyond the tracked mesh apart"
+    script:
+        "../scripts/label_regions.py"
+
+
 rule evaluate_fit:
     input:
         gaussians=fitted(),
@@ -20,12 +44,12 @@ rule evaluate_fit:
 rule evaluate_method:
     input:
         **HEAD,
+        **MEASURED,
         components=results("components/{level}/{method}.h5"),
         attributes=lambda wildcards: results(
             f"attributes/{FINEST if wildcards.method.startswith('upsampled_') else wildcards.level}.h5"
         ),
-        cameras=results("dataset/cameras.json"),
-        frames=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
+        regions=results("regions"),
     output:
         table=results("evaluation/methods/{level}/{method}.csv"),
         images=results("evaluation/images/{level}/{method}.csv"),
@@ -71,6 +95,7 @@ rule merge_methods:
         tables=[results(f"evaluation/methods/{level}/{method}.csv") for method, level in COMPARED],
         images=image_tables(),
         fit=results("evaluation/fit.csv"),
+        fit_regions=results("evaluation/fit_regions.csv"),
         sweeps=expand(results("evaluation/sweeps/{method}.csv"), method=plan.swept(CFG)),
         runtimes=expand(results("evaluation/runtimes/{method}.csv"), method=plan.swept(CFG)),
     output:
@@ -106,6 +131,7 @@ rule draw_figures:
         tradeoff=figure("tradeoff", "4 Methods", "sparsity against error"),
         locality=figure("locality", "4 Methods", "sparsity and support"),
         images=figure("images", "4 Methods", "pictures from held-out cameras"),
+        regions=figure("regions", "4 Methods", "by region"),
         upsampling=figure("upsampling", "5 Upsampling", "coarse components carried up"),
     conda:
         "../../envs/evaluation.yaml"
@@ -127,6 +153,7 @@ rule summarize_evaluation:
         summary=results("evaluation/summary.csv"),
         headline=results("evaluation/headline.csv"),
         summary_html=reported("evaluation/summary.html", "summary", "1 Summary", content="the numbers that matter"),
+        regions=reported("evaluation/regions.csv", "region_table", "4 Methods", content="by region, table"),
         comparison=results("evaluation/comparison.csv"),
         comparison_html=reported(
             "evaluation/comparison.html", "comparison", "1 Summary", content="methods side by side"
@@ -146,9 +173,9 @@ rule summarize_evaluation:
 rule sweep_method:
     input:
         **HEAD,
+        **MEASURED,
         attributes=results(f"attributes/{BASE}.h5"),
-        cameras=results("dataset/cameras.json"),
-        frames=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
+        regions=results("regions"),
     output:
         table=results("evaluation/sweeps/{method}.csv"),
         images=results("evaluation/images/left_out/{method}.csv"),
@@ -182,11 +209,12 @@ rule sweep_method:
 
 rule show_worst_views:
     input:
+        **MEASURED,
         fit=results("evaluation/fit.csv"),
         gaussians=fitted(),
-        frames=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
-        cameras=results("dataset/cameras.json"),
+        regions=results("regions"),
     output:
+        regions=results("evaluation/fit_regions.csv"),
         picture=figure("worst_views", "2 Fits", "worst views"),
         cameras=reported("evaluation/cameras.csv", "cameras", "2 Fits", content="per camera, table"),
     conda:
@@ -201,7 +229,7 @@ rule show_worst_views:
         image_height=CFG.rendering.image_height,
         device=CFG.device,
     message:
-        "Showing the worst fits"
+        "Measuring fits by region, and showing the worst"
     script:
         "../scripts/show_worst_views.py"
 

@@ -101,6 +101,7 @@ rule evaluate_unseen:
         gaussians=fitted(),
         pca=results(f"components/{FINEST}/pca_all.h5"),
         learned=learned_rigs(),
+        regions=results("regions"),
     output:
         images=results("evaluation/images/unseen.csv"),
     conda:
@@ -209,6 +210,7 @@ rule evaluate_fold:
         cameras=results("dataset/cameras.json"),
         photographs=results("dataset/{fold}"),
         plates=stage_plates(),
+        regions=results("regions"),
     output:
         table=results("evaluation/folds/{fold}/{method}.csv"),
         images=results("evaluation/images/folds/{fold}/{method}.csv"),

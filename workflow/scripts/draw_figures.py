@@ -16,6 +16,7 @@ drawn = {
     "tradeoff": sweep_figures.draw_tradeoff(sweeps),
     "locality": figures.draw_locality(methods),
     "images": figures.draw_images(methods),
+    "regions": figures.draw_regions(methods),
     "upsampling": figures.draw_upsampling(methods),
     "fit": figures.draw_fit(fit),
 }

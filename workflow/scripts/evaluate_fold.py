@@ -34,6 +34,7 @@ write_table(output.table, fold.numbers(solved))
 scene = open_scene(
     neutral=inputs.neutral,
     cameras=inputs.cameras,
+    regions=inputs.regions,
     dataset=subject.dataset.folder,
     template=subject.template,
     device=device,

@@ -25,6 +25,7 @@ write_table(snakemake.output.table, numbers)
 scene = open_scene(
     neutral=inputs.neutral,
     cameras=inputs.cameras,
+    regions=inputs.regions,
     dataset=params.dataset,
     template=template,
     device=device,

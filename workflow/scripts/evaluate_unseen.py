@@ -2,9 +2,12 @@ from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
+from pathlib import Path
+
 import numba
 
 from splatrig.components.component_file import read_components
+from splatrig.dataset.regions import RegionFolder
 from splatrig.evaluation.images import unseen_pictures
 from splatrig.evaluation.table import write_table
 from splatrig.fitting.recipe import render_options
@@ -27,7 +30,7 @@ subject = Subject.open(
     frames=inputs.frames,
     plates=first_path(inputs.plates),
 )
-comparison = Comparison(subject, render, params.solve_steps, device)
+comparison = Comparison(subject, render, params.solve_steps, device, RegionFolder(Path(inputs.regions)))
 components = {name: read_components(path) for name, path in files.items()}
 table = compare(comparison, components, read_fits(subject, inputs.gaussians), params.k, splits=["held_out"])
 write_table(snakemake.output.images, unseen_pictures(table, params.level))

@@ -4,6 +4,7 @@ log_to(snakemake.log[0])
 
 import logging
 
+from splatrig.evaluation.regions import by_region
 from splatrig.evaluation.summary import (
     cameras_held_out,
     comparison,
@@ -26,7 +27,10 @@ write_table(output.summary, numbers, digits=4)
 shown = headline(numbers, what_was_measured(read_table(inputs.views), methods))
 logging.info("\n%s", shown.to_string(index=False))
 write_table(output.headline, shown)
-write_html(output.summary_html, f"{subject}: the numbers that matter", numbers, note)
+regions = by_region(methods)
+write_table(output.regions, regions)
+more = {"PSNR by region in images from held-out cameras, pooled over pixels, dB": regions} if len(regions) else {}
+write_html(output.summary_html, f"{subject}: the numbers that matter", numbers, note, more)
 write_table(output.comparison, table, digits=4)
 write_html(output.comparison_html, f"{subject}: methods side by side", wide, note)
 write_markdown(output.comparison_markdown, wide)

@@ -35,6 +35,7 @@ if params.sldc:
 scene = open_scene(
     neutral=inputs.neutral,
     cameras=inputs.cameras,
+    regions=inputs.regions,
     dataset=params.dataset,
     template=template,
     device=device,

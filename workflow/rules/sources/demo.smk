@@ -1,6 +1,6 @@
 # The demo capture: a CC0 head, ray-traced into the raw layout of a Multiface entity.
 
-RAW_EXTRAS = ["frame_list.txt", "tex_mean.png"]
+RAW_EXTRAS = ["frame_list.txt", "tex_mean.png", "labels"]
 NOTICE = ""
 MAKEHUMAN = "resources/retrieved/makehuman_head.npz"
 
@@ -70,6 +70,7 @@ rule photograph_demo:
     output:
         images=directory(capture_path("images/{expression}")),
         masks=directory(capture_path("masks/{expression}")),
+        labels=directory(capture_path("labels/{expression}")),
         tracked_mesh=directory(capture_path("tracked_mesh/{expression}")),
     conda:
         "../../../envs/capture.yaml"

@@ -1,4 +1,4 @@
 # A folder of yours that has the raw layout.
 
-RAW_EXTRAS = [name for name in ("frame_list.txt", "tex_mean.png") if Path(capture_path(name)).is_file()]
+RAW_EXTRAS = [name for name in ("frame_list.txt", "tex_mean.png", "labels") if Path(capture_path(name)).exists()]
 NOTICE = ""

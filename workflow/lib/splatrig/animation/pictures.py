@@ -163,6 +163,12 @@ def write_mp4(
             raise InputError(f"{path}: expected at least one frame, got none.")
 
 
+def enlarge(picture: Picture, height: int) -> Picture:
+    """Return a picture scaled to `height` pixels, its width in proportion."""
+    width = round(picture.shape[1] * height / picture.shape[0])
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
+
+
 def reduced(picture: Picture, height: int) -> Picture:
     """Return a picture [H, W, 3] made `height` pixels high, or as it is when it is not higher."""
     if picture.shape[0] <= height:

@@ -28,7 +28,7 @@ class FrameFiles:
 
 @dataclass(frozen=True)
 class CaptureLayout:
-    """A raw capture below one folder: KRT, frame_list.txt, tex_mean.png, images/, masks/ and tracked_mesh/."""
+    """A raw capture below one folder: KRT, frame_list.txt, tex_mean.png, images/, masks/, labels/ and tracked_mesh/."""
 
     root: Path
 
@@ -54,6 +54,10 @@ class CaptureLayout:
     def mask(self, segment: str, camera: str, frame: str) -> Path:
         """Return the file of a photograph's matte; a capture may lack it."""
         return self.root / "masks" / segment / camera / f"{frame}.png"
+
+    def labels(self, segment: str, camera: str, frame: str) -> Path:
+        """Return the file of a photograph's labels; a capture may lack it."""
+        return self.root / "labels" / segment / camera / f"{frame}.png"
 
     def cameras(self, segment: str) -> tuple[str, ...]:
         """Return the names of the cameras that have a folder of images of a segment, sorted."""

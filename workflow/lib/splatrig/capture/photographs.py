@@ -12,7 +12,7 @@ from splatrig.capture.color import corrected
 from splatrig.dataset.cameras import scaled_size
 from splatrig.io.errors import InputError
 
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 """What PIL raises for broken files."""
 
 
@@ -21,7 +21,7 @@ def image_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             return image.size
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: cannot be read as an image ({error}); copy or download it again.") from error
 
 
@@ -34,7 +34,7 @@ def read_image(path: Path) -> Image.Image:
             return image.convert("RGB")
     except InputError:
         raise
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: cannot be read as an image ({error}); copy or download it again.") from error
 
 
@@ -73,7 +73,7 @@ def read_mask(path: Path, photograph: Path, width: int, height: int) -> NDArray[
             mask = image.copy()
     except InputError:
         raise
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: cannot be read as a mask ({error}); make or copy it again.") from error
     expected = image_size(photograph)
     if mask.size != expected:

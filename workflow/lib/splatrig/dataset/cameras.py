@@ -109,6 +109,11 @@ class Cameras:
         """The cameras whose photographs are fitted."""
         return self.select(~self.held_out)
 
+    @property
+    def measuring(self) -> "Cameras":
+        """The cameras that the evaluation renders: those held out, or all where none is."""
+        return self.select(self.held_out) if self.held_out.any() else self
+
     def split(self, held_out: str | Sequence[str]) -> "Cameras":
         """Return these cameras with others held out: `every 8th`, or names (see `held_out_cameras`).
 

@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from splatrig.components.labels import label_of
+from splatrig.dataset.regions import REGIONS
+from splatrig.evaluation.regions import SHOWN
 from splatrig.evaluation.table import pick
 from splatrig.io.files import atomic_path
 
@@ -280,6 +282,41 @@ def draw_images(table: pd.DataFrame) -> Figure:
             fits = pick(table, f"image_{metric}", method="fits", split=split)
             if not fits.empty:
                 ax.axhline(fits["value"].iloc[0], color="#555555", linestyle=":", label=label_of("fits"))
+    shared_legend(figure, axes, 4)
+    return figure
+
+
+@styled
+def draw_regions(table: pd.DataFrame) -> Figure:
+    """Return the PSNR by region in images from held-out cameras, pooled over pixels, a bar per method at its largest k.
+
+    A panel for the frames that were learned from, and one for held-out and one for left-out expressions, where there
+    are any. Bars end at the interval's mean; dB have no zero to begin at, so they begin below the lowest.
+    """
+    rows = {
+        title: pick(table, metric, split=split)
+        for (metric, split), title in SHOWN.items()
+        if not pick(table, metric, split=split).empty
+    }
+    figure, axes = panels(max(len(rows), 1), 1, width=11.0, height=3.8)
+    if not rows:
+        say_absent(axes[0, 0], "not measured")
+    for ax, (title, found) in zip(axes[:, 0], rows.items(), strict=False):
+        methods = [*(["fits"] if "fits" in set(found["method"]) else []), *in_order(found["method"])]
+        regions = [name for name in REGIONS if name in set(found["region"])]
+        width = 0.84 / len(methods)
+        for place, method in enumerate(methods):
+            own = found[found["method"] == method]
+            own = own[own["k"] == own["k"].max()].set_index("region").reindex(regions)
+            at = np.arange(len(regions)) + width * (place - (len(methods) - 1) / 2)
+            color = "#999999" if method == "fits" else str(look_of(method)["color"])
+            ax.bar(at, own["value"], 0.92 * width, color=color, label=label_of(method))
+            ax.vlines(at, own["low"], own["high"], color="#202020", linewidth=0.9)
+        ax.set_xticks(range(len(regions)), regions)
+        ax.grid(visible=False, axis="x")
+        ax.set_ylim(bottom=max(0.0, np.floor(found["value"].min()) - 3.0))
+        ax.set_ylabel("PSNR, pooled (dB)")
+        ax.set_title(title, loc="left", fontsize=10.5, fontweight="bold")
     shared_legend(figure, axes, 4)
     return figure
 

@@ -5,13 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
+from splatrig.dataset.dataset import Dataset
+from splatrig.dataset.regions import RegionFolder
 from splatrig.evaluation.measures import bootstrap_interval
+from splatrig.evaluation.scene import load_views, score_regions
+from splatrig.fitting.region_errors import REGION_COLUMNS
 from splatrig.gaussians.store import read_fitted_frames
 
 FIT_COLUMNS = ("expression", "frame", "camera", "split", "region", "psnr", "ssim", "lpips")
 """Columns of `fit.csv`: psnr in dB over the region (mask: inside the silhouette; image: everywhere), ssim averaged
 over it, lpips empty where its weights are absent; split says whether the camera trained."""
+
+FIT_REGION_COLUMNS = ("expression", "frame", "camera", *REGION_COLUMNS)
+"""Columns of `fit_regions.csv`: the errors of fits by region of the head, in the cameras that measure."""
 
 
 def merge_fit_metrics(stores: Iterable[str | Path]) -> pd.DataFrame:
@@ -24,6 +32,26 @@ def merge_fit_metrics(stores: Iterable[str | Path]) -> pd.DataFrame:
     if "lpips" not in merged:
         merged["lpips"] = np.nan
     return merged.drop_duplicates(["expression", "frame", "camera", "region"], keep="last")[list(FIT_COLUMNS)]
+
+
+def fit_regions(
+    stores: Iterable[str | Path], dataset: Dataset, regions: RegionFolder, device: str | torch.device = "cpu"
+) -> pd.DataFrame:
+    """Return the errors of all fitted frames by region, in the cameras of `dataset`, with `FIT_REGION_COLUMNS`."""
+    rows = []
+    for path in stores:
+        fitted = read_fitted_frames(path)
+        for frame, gaussians in zip(fitted.frames, fitted.gaussians, strict=True):
+            views = load_views(dataset, f"{fitted.expression}/{frame}", regions)
+            found = score_regions(gaussians, views, device)
+            names = views.cameras.names
+            rows += [(fitted.expression, frame, camera, *own) for camera, own in zip(names, found, strict=True)]
+    return pd.DataFrame(rows, columns=list(FIT_REGION_COLUMNS))
+
+
+def with_regions(fit: pd.DataFrame, regions: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of `fit.csv` with the errors by region of their views; they are NaN where those are not measured."""
+    return fit.merge(regions, on=["expression", "frame", "camera"], how="left")
 
 
 def summarize_fit(fit: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:

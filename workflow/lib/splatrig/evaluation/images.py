@@ -4,13 +4,15 @@ import numpy as np
 import pandas as pd
 
 from splatrig.evaluation.table import MethodTable
+from splatrig.fitting.region_errors import REGION_COLUMNS
 
 IMAGE_COLUMNS = (
     *("method", "level", "k", "test", "weights", "sample", "expression", "frame", "role", "camera"),
-    *("psnr", "ssim", "lpips"),
+    *("psnr", "ssim", "lpips", *REGION_COLUMNS),
 )
 """Columns of `images.csv`: scores inside of the silhouette of held-out cameras, psnr in dB, lpips empty where its
-weights are absent. `test` says what was rendered: reconstruction (a frame), unfollowed (the same of a method that moves
+weights are absent, and the sums that are pooled by region.
+`test` says what was rendered: reconstruction (a frame), unfollowed (the same of a method that moves
 centres alone, Gaussians keeping the neutral's rotation and size instead of following the skin), generalization (a frame
 of an expression that was left out when the components were learned) or specificity (random face `sample`, against its
 nearest frame).
@@ -53,9 +55,10 @@ def summarize_images(images: pd.DataFrame, generator: np.random.Generator) -> pd
 
 
 def fitted_pictures(fit: pd.DataFrame, images: pd.DataFrame, level: str) -> pd.DataFrame:
-    """Return the scores of the fitted frames themselves, from `fit.csv`, over the frames and cameras that were rebuilt.
+    """Return the scores of the fitted frames themselves, over the frames and cameras that were rebuilt.
 
-    They come as the method `FITS` with k = 0, so that they stand beside the others wherever those are shown.
+    `fit` are rows of `fit.csv` with their errors by region. They come as the method `FITS` with k = 0, so that they
+    stand beside the others wherever those are shown.
     """
     keys = ["expression", "frame", "camera"]
     rebuilt = images.loc[(images["test"] == "reconstruction") & (images["weights"] != "photographs")]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -21,9 +21,11 @@ from splatrig.config.choices import Split
 from splatrig.dataset.cameras import Cameras, read_cameras
 from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.photographs import Photographs
+from splatrig.dataset.regions import RegionFolder
 from splatrig.evaluation.images import IMAGE_COLUMNS
 from splatrig.fitting.losses import composite
 from splatrig.fitting.metrics import lpips
+from splatrig.fitting.region_errors import UNKNOWN, region_errors
 from splatrig.fitting.ssim_numba import similarity_map
 from splatrig.fitting.ssim_window import WINDOW
 from splatrig.gaussians.gaussians import Gaussians
@@ -41,6 +43,8 @@ class Views:
     """In the head space of the frame."""
     photographs: Tensor  # [C, H, W, 3] in [0, 1]
     inside: Tensor  # [C, H, W] bool
+    flags: tuple[NDArray[np.uint8], ...] | None = None
+    """The regions of each photograph [H, W]; None where they are not known."""
 
     @cached_property
     def boxes(self) -> list[tuple[slice, slice] | None]:
@@ -48,16 +52,18 @@ class Views:
         return [_box(inside.numpy()) if bool(inside.any()) else None for inside in self.inside]
 
 
-def load_views(dataset: Dataset, name: str) -> Views:
-    """Read what the cameras of `dataset` see of the frame `expression/frame`.
+def load_views(dataset: Dataset, name: str, regions: RegionFolder | None = None) -> Views:
+    """Read what the cameras of `dataset` see of the frame `expression/frame`, and the regions of its photographs.
 
-    Raises InputError naming the photograph or the pose that is missing or malformed.
+    Raises InputError naming the photograph, the pose or the regions that are missing or malformed.
     """
     frame, black = dataset.frame(name), torch.zeros(3)
     with Photographs([frame], cropped=False) as photographs:
         views = photographs.views(0)
     composited = torch.stack([composite(view.image, black) for view in views])
-    return Views(name, frame.cameras, composited, torch.stack([view.inside for view in views]))
+    size = frame.cameras.width, frame.cameras.height
+    flags = None if regions is None else tuple(regions.read(name, camera, *size) for camera in frame.cameras.names)
+    return Views(name, frame.cameras, composited, torch.stack([view.inside for view in views]), flags)
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,13 @@ class ViewScore:
     ssim: float
     lpips: float
     """NaN where LPIPS' weights are not on this machine."""
+    regions: tuple[float, ...] = UNKNOWN
+    """Values of `REGION_COLUMNS`."""
+
+    @property
+    def columns(self) -> tuple[object, ...]:
+        """The last values of a row with `IMAGE_COLUMNS`."""
+        return (self.camera, self.psnr, self.ssim, self.lpips, *self.regions)
 
 
 @torch.no_grad()
@@ -81,8 +94,23 @@ def score(gaussians: Gaussians, views: Views, device: str | torch.device = "cpu"
         if box is not None:
             image, photograph, inside = images[camera], views.photographs[camera], views.inside[camera]
             decibels, similarity = agreement(image[box].numpy(), photograph[box].numpy(), inside[box].numpy())
-            found.append(ViewScore(views.cameras.names[camera], decibels, similarity, lpips(image, photograph, inside)))
+            perceptual, own = lpips(image, photograph, inside), _errors(image, views, camera)
+            found.append(ViewScore(views.cameras.names[camera], decibels, similarity, perceptual, own))
     return found
+
+
+@torch.no_grad()
+def score_regions(gaussians: Gaussians, views: Views, device: str | torch.device = "cpu") -> list[tuple[float, ...]]:
+    """Render `gaussians` as `score` does; return the values of `REGION_COLUMNS` of each camera alone."""
+    images = torch.from_numpy(render(gaussians, views.cameras, device=device)[0])
+    return [_errors(image, views, camera) for camera, image in enumerate(images)]
+
+
+def _errors(image: Tensor, views: Views, camera: int) -> tuple[float, ...]:
+    """Return the values of `REGION_COLUMNS` of a rendering [H, W, 3] from a camera of the views."""
+    if views.flags is None:
+        return UNKNOWN
+    return region_errors(image.numpy(), views.photographs[camera].numpy(), views.flags[camera])
 
 
 def agreement(
@@ -106,14 +134,14 @@ def _box(inside: NDArray[np.bool_]) -> tuple[slice, slice]:
 class FrameViews:
     """What the cameras of a data set see of its frames, read when it is first asked for."""
 
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
+    def __init__(self, dataset: Dataset, regions: RegionFolder | None = None) -> None:
+        self._dataset, self._regions = dataset, regions
         self._views: dict[str, Views] = {}
 
     def of(self, name: str) -> Views:
         """Return the views of the frame `expression/frame`."""
         if name not in self._views:
-            self._views[name] = load_views(self._dataset, name)
+            self._views[name] = load_views(self._dataset, name, self._regions)
         return self._views[name]
 
 
@@ -175,7 +203,7 @@ class Scene:
         """Render `gaussians` from all cameras of the photographs of `place.frame`; keep the scores."""
         expression, frame = place.frame.split("/")
         self._rows.extend(
-            (place.k, place.test, place.weights, place.sample, expression, frame, place.role, *astuple(found))
+            (place.k, place.test, place.weights, place.sample, expression, frame, place.role, *found.columns)
             for found in score(gaussians, self.photographs.of(place.frame), self.device)
         )
 
@@ -192,15 +220,17 @@ def open_scene(
     neutral: str | Path,
     cameras: str | Path,
     dataset: str | Path,
+    regions: str | Path,
     template: Template,
     device: str | torch.device,
 ) -> Scene:
     """Return the scene of a subject, seen from the cameras held out, or from all where none is held out.
 
-    `neutral` are the fitted Gaussians of the neutral frame, `cameras` the data set's `cameras.json`. Gaussians whose
+    `neutral` are the fitted Gaussians of the neutral frame, `cameras` the data set's `cameras.json`, `regions` the
+    folder of its photographs' regions. Gaussians whose
     centres alone are moved follow the skin.
     """
-    shown = read_cameras(cameras)
-    shown = shown.select(shown.held_out) if shown.held_out.any() else shown
+    shown = read_cameras(cameras).measuring
     fitted = read_fitted_frames(neutral).gaussians[0]
-    return Scene(fitted, template, FrameViews(Dataset(Path(dataset), shown)), device, skin_of_template(template))
+    photographs = FrameViews(Dataset(Path(dataset), shown), RegionFolder(Path(regions)))
+    return Scene(fitted, template, photographs, device, skin_of_template(template))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from splatrig.components.labels import label_of
+from splatrig.dataset.regions import REGIONS
 from splatrig.evaluation.images import FITS
 from splatrig.evaluation.table import pick
 from splatrig.evaluation.text_tables import fixed, show
@@ -37,6 +38,21 @@ class Quantity:
         return f"{text} [{fixed(low, self.digits)}, {fixed(high, self.digits)}]"
 
 
+def _by_region(frames: str, split: str) -> tuple[Quantity, ...]:
+    """Return the rows of pooled PSNR by region."""
+    return tuple(
+        Quantity(
+            f"pictures, {frames}, pooled PSNR, {region}",
+            "dB",
+            "image_pooled_psnr",
+            {"region": region, "split": split},
+            interval=True,
+            digits=4,
+        )
+        for region in REGIONS
+    )
+
+
 HEAD_TRAIN = {"region": "head", "split": "train"}
 QUANTITIES = (
     Quantity("learned on", "Gaussians", "gaussians"),
@@ -51,9 +67,11 @@ QUANTITIES = (
     Quantity("the same, Gaussians not following the skin", "dB", "unfollowed_psnr", interval=True, digits=4),
     Quantity("pictures, held-out cameras, SSIM", "0 to 1", "image_ssim", {"split": "train"}),
     Quantity("pictures, held-out cameras, LPIPS", "distance", "image_lpips", {"split": "train"}),
+    *_by_region("held-out cameras", "train"),
     Quantity(
         "pictures, held-out expressions, PSNR", "dB", "image_psnr", {"split": "held_out"}, interval=True, digits=4
     ),
+    *_by_region("held-out expressions", "held_out"),
     Quantity("expressions left out, centres, RMSE", "mm", "generalization_xyz", {"region": "head"}, interval=True),
     Quantity("expressions left out, distance from the surface", "mm", "generalization_surface", interval=True),
     Quantity("expressions left out, pictures, PSNR", "dB", "generalization_psnr", interval=True, digits=4),

@@ -1,6 +1,7 @@
 """Tables for people: HTML, Markdown and LaTeX."""
 
 import html
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,20 @@ def fixed(value: float, digits: int) -> str:
     return f"{value:,.0f}" if abs(value) >= 10 ** (digits - 1) else text.rstrip(".")
 
 
-def write_html(path: str | Path, title: str, table: pd.DataFrame, note: str = "") -> None:
-    """Write a table as one HTML page that needs no other file."""
+def write_html(
+    path: str | Path, title: str, table: pd.DataFrame, note: str = "", more: Mapping[str, pd.DataFrame] | None = None
+) -> None:
+    """Write a table as one HTML page that needs no other file, `more` tables below it under their headings."""
+    page = HEAD.format(title=html.escape(title)) + f"<h1>{html.escape(title)}</h1>\n"
+    if note:
+        page += f"<p>{html.escape(note)}</p>\n"
+    page += _html_table(table)
+    for heading, other in (more or {}).items():
+        page += f"<h2>{html.escape(heading)}</h2>\n{_html_table(other)}"
+    write_text(path, page + "</body></html>\n")
+
+
+def _html_table(table: pd.DataFrame) -> str:
     head = "".join(f"<th>{html.escape(str(column))}</th>" for column in table.columns)
     body = []
     for _, row in table.iterrows():
@@ -45,13 +58,7 @@ def write_html(path: str | Path, title: str, table: pd.DataFrame, note: str = ""
             number = isinstance(value, (int, float, np.integer, np.floating))
             cells.append(f'<td class="number">{show(value)}</td>' if number else f"<td>{html.escape(show(value))}</td>")
         body.append(f"<tr>{''.join(cells)}</tr>")
-    page = HEAD.format(title=html.escape(title)) + f"<h1>{html.escape(title)}</h1>\n"
-    if note:
-        page += f"<p>{html.escape(note)}</p>\n"
-    page += (
-        f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(body) + "\n</tbody></table>\n</body></html>\n"
-    )
-    write_text(path, page)
+    return f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(body) + "\n</tbody></table>\n"
 
 
 def write_markdown(path: str | Path, table: pd.DataFrame) -> None:

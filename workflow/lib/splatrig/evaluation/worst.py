@@ -13,11 +13,14 @@ from PIL import Image
 from scipy.ndimage import uniform_filter
 
 from splatrig.animation.heatmap import color_bar
-from splatrig.animation.pictures import Picture, beside, contact_sheet
+from splatrig.animation.pictures import Picture, beside, contact_sheet, enlarge
 from splatrig.animation.render import render, to_bytes
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Dataset
+from splatrig.dataset.regions import REGIONS
+from splatrig.evaluation.regions import region_line
 from splatrig.evaluation.scene import load_views
+from splatrig.fitting.region_errors import REGION_COLUMNS
 from splatrig.gaussians.store import read_fitted_frames
 
 ERROR_RANGE = 0.25
@@ -43,12 +46,6 @@ def worst_spot(difference: NDArray, size: int) -> tuple[slice, slice]:
     valid = means[half : height - size + half + 1, half : width - size + half + 1]
     top, left = np.unravel_index(int(valid.argmax()), valid.shape)
     return slice(int(top), int(top) + size), slice(int(left), int(left) + size)
-
-
-def enlarge(picture: Picture, height: int) -> Picture:
-    """Return a picture scaled to `height` pixels, its width in proportion."""
-    width = round(picture.shape[1] * height / picture.shape[0])
-    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
 
 
 def worst_row(image: NDArray, photograph: NDArray, inside: NDArray[np.bool_], height: int) -> list[Picture]:
@@ -80,7 +77,8 @@ def picture_worst(
     `stores` maps an expression to its fitted frames, `cameras` are all of the capture, in world space.
     """
     rows, titles = [], []
-    for view in chosen.itertuples(index=False):
+    lines = [region_line(row) for _, row in chosen.iterrows()]
+    for view, line in zip(chosen.itertuples(index=False), lines, strict=True):
         camera = cameras.select([cameras.names.index(str(view.camera))])
         views = load_views(Dataset(dataset, camera), f"{view.expression}/{view.frame}")
         gaussians = read_fitted_frames(stores[str(view.expression)], [str(view.frame)]).gaussians[0]
@@ -89,7 +87,8 @@ def picture_worst(
         name = fill(str(view.expression).replace("_", " "), 24)
         seen_by = f"camera {view.camera} ({str(view.split).replace('_', ' ')})"
         score = f"{view.psnr:.2f} dB, SSIM {view.ssim:.3f}"
-        titles.append(f"worst {view.why}s\n{name}\nframe {view.frame}\n{seen_by}\n{score}")
+        said = [f"worst {view.why}s", name, f"frame {view.frame}", seen_by, score, *([fill(line, 24)] if line else [])]
+        titles.append("\n".join(said))
     return rows, titles
 
 
@@ -108,10 +107,17 @@ def worst_sheet(rows: Sequence[list[Picture]], titles: Sequence[str]) -> Picture
 def camera_table(fit: pd.DataFrame) -> pd.DataFrame:
     """Return mean PSNR and SSIM inside of the silhouette per camera over frames, worst first.
 
-    Columns: camera, split, psnr (dB), ssim, worst_psnr (dB), frames.
+    Columns: camera, split, psnr (dB), ssim, worst_psnr (dB), frames, and for each region that is known in some camera
+    its PSNR pooled over frames, psnr_{region}.
     """
     inside = fit[(fit["region"] == "mask") & np.isfinite(fit["psnr"])]
     table = inside.groupby(["camera", "split"], sort=True).agg(
         psnr=("psnr", "mean"), ssim=("ssim", "mean"), worst_psnr=("psnr", "min"), frames=("psnr", "size")
     )
+    sums = inside.groupby(["camera", "split"], sort=True)[list(REGION_COLUMNS)].sum()
+    for region in REGIONS:
+        squares, pixels = sums[f"sse_{region}"], sums[f"pixels_{region}"]
+        known = (squares > 0) & (pixels > 0)
+        if known.any():
+            table[f"psnr_{region}"] = -10.0 * np.log10((squares / pixels).where(known))
     return table.reset_index().sort_values(["psnr", "camera"], kind="stable", ignore_index=True)

@@ -1,11 +1,12 @@
 """Measure a fitted frame against every photograph of it, and show it next to one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from splatrig.dataset.photographs import View
 from splatrig.fitting.compare_view import RenderOptions, render_view
@@ -24,14 +25,22 @@ PICTURE_HEIGHT = 512
 """Comparisons are shrunk by a whole number until they are at most this high: they are looked at, not measured."""
 
 
+def compared_views(
+    splats: Splats, views: Sequence[View], options: RenderOptions
+) -> Iterator[tuple[Tensor, Tensor]]:  # [H, W, 3] each
+    """Yield rendering and photograph of Gaussians [N, *] in each view, as they are measured."""
+    black = torch.zeros(3, device=splats.means.device)
+    for view in views:
+        yield render_view(splats, view, options.measuring, black)
+
+
 @torch.no_grad()
 def measure_views(splats: Splats, views: Sequence[View], options: RenderOptions) -> list[dict[str, ImageMetrics]]:
     """Return the metrics of Gaussians [N, *] in each view, by region, over black or the plate; waits for a GPU once."""
-    black = torch.zeros(3, device=splats.means.device)
-    pending = []
-    for view in views:
-        rendered, photographed = render_view(splats, view, options.measuring, black)
-        pending.append(measured(rendered, photographed, view.inside))
+    pending = [
+        measured(rendered, photographed, view.inside)
+        for view, (rendered, photographed) in zip(views, compared_views(splats, views, options), strict=True)
+    ]
     return [as_metrics(values) for values in torch.stack(pending).tolist()] if pending else []
 
 

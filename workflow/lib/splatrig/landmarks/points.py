@@ -49,6 +49,23 @@ REGIONS: Mapping[str, tuple[int, ...]] = MappingProxyType(
 )
 """Name of a region to its points in the network's numbering."""
 
+LIDS: Mapping[str, tuple[int, ...]] = MappingProxyType(
+    {"right eye": tuple(right for right, _ in _EYE), "left eye": tuple(left for _, left in _EYE)}
+)
+"""Points around the opening of the lids, in order."""
+
+INNER_LIPS = (
+    *(78, 191, 80, 81, 82, 13, 312, 311, 310, 415),
+    *(308, 324, 318, 402, 317, 14, 87, 178, 88, 95),
+)
+"""Points around the opening of the lips: from the right corner over the upper lip to the left, and back below."""
+
+OUTER_LIPS = (
+    *(61, 185, 40, 39, 37, 0, 267, 269, 270, 409),
+    *(291, 375, 321, 405, 314, 17, 84, 181, 91, 146),
+)
+"""The points of the outer border of the lips, each next to that of the inner border in its place."""
+
 NOSE_TIP = 4
 """The foremost point of the nose."""
 

@@ -8,13 +8,18 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from splatrig.components.component_file import Components
 from splatrig.components.rig import Rig
 from splatrig.components.weights import weights_of_displacements
 from splatrig.config.choices import Role
+from splatrig.dataset.photographs import View
+from splatrig.dataset.regions import RegionFolder
 from splatrig.fitting.compare_view import RenderOptions
-from splatrig.fitting.measurement import measure_views
+from splatrig.fitting.measurement import compared_views
+from splatrig.fitting.metrics import measure
+from splatrig.fitting.region_errors import REGION_COLUMNS, UNKNOWN, region_errors
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.gaussians.tensors import on_device
@@ -26,7 +31,9 @@ from splatrig.learned.stage import Subject
 from splatrig.learned.start import weight_scale
 from splatrig.rasterize import Splats, activate
 
-COLUMNS = ("method", "k", "split", "expression", "frame", "camera", "region", "psnr", "ssim")
+COLUMNS = ("method", "k", "split", "expression", "frame", "camera", "region", "psnr", "ssim", *REGION_COLUMNS)
+"""Columns of a comparison: one row per image and `region`, which is mask or image; the sums by region of the head are
+in the rows of the mask."""
 MESH_RIDGE = 1e-3
 """Pull to zero of weights that follow a tracked mesh, relative to the mean squared length of a component."""
 
@@ -40,6 +47,8 @@ class Comparison:
     solve_steps: int
     """Steps in which the weights of an unseen frame are found from all photographs that are given."""
     device: torch.device
+    regions: RegionFolder | None = None
+    """The regions of photographs; None where nothing is measured by region."""
 
 
 def compare(
@@ -127,6 +136,7 @@ def displacements(subject: Subject, names: Sequence[str]) -> NDArray[np.float64]
     return np.stack([subject.template.up @ mesh - finest.vertices for mesh in meshes])
 
 
+@torch.no_grad()
 def measured(
     comparison: Comparison, names: Sequence[str], split: str, label: tuple[str, int], frames: Iterable[Splats]
 ) -> pd.DataFrame:
@@ -140,10 +150,26 @@ def measured(
             ahead = range(index, min(index + 2, len(names)))  # the next frame is decoded while this one is measured
             photographs.hold([(frame, camera) for frame in ahead for camera in cameras])
             views = [photographs.view((index, camera)) for camera in cameras]
-            for view, found in zip(views, measure_views(splats, views, comparison.render), strict=True):
-                rows += [(*place, view.camera, region, m.psnr, m.ssim) for region, m in found.items()]
+            for view, pair in zip(views, compared_views(splats, views, comparison.render), strict=True):
+                for region, found in measure(*pair, view.inside).items():
+                    own = _region_errors(comparison, name, view, pair) if region == "mask" else UNKNOWN
+                    rows.append((*place, view.camera, region, found.psnr, found.ssim, *own))
             photographs.drop([(index, camera) for camera in cameras])
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _region_errors(
+    comparison: Comparison,
+    name: str,
+    view: View,
+    pair: tuple[Tensor, Tensor],  # [H, W, 3] each
+) -> tuple[float, ...]:
+    """Return the values of `REGION_COLUMNS` of a rendering and its photograph of the frame `expression/frame`."""
+    if comparison.regions is None:
+        return UNKNOWN
+    flags = comparison.regions.read(name, view.camera, view.width, view.height)
+    rendered, photographed = (image.clamp(0.0, 1.0).cpu().numpy() for image in pair)
+    return region_errors(rendered, photographed, flags)
 
 
 def measured_rig(

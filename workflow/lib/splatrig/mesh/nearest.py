@@ -31,6 +31,7 @@ class Surface:
 
     def __init__(self, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> None:
         """Prepare the mesh of `vertices` [V, 3] and `faces` [T, 3], which must have a face."""
+        self.vertices, self.faces = vertices, faces
         self._corners = vertices[faces]
         middles = self._corners.mean(axis=1)
         self._radii = np.linalg.norm(self._corners - middles[:, None], axis=2).max(axis=1)

@@ -35,6 +35,18 @@ def boundary_loops(faces: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     return sorted(loops, key=lambda loop: int(loop.min()))
 
 
+def small_loops(
+    vertices: NDArray[np.float64],  # [V, 3] millimetres
+    faces: NDArray[np.int64],  # [T, 3]
+) -> list[NDArray[np.int64]]:
+    """Return the loops of the boundary that may be openings of the face: neither a missing triangle nor the neck."""
+    return [
+        loop
+        for loop in boundary_loops(faces)
+        if len(loop) >= LEAST_VERTICES and np.ptp(vertices[loop], axis=0).max() < LARGEST_MM
+    ]
+
+
 def openings(
     vertices: NDArray[np.float64],  # [V, 3] of the neutral, millimetres
     faces: NDArray[np.int64],  # [T, 3]
@@ -45,12 +57,7 @@ def openings(
     They are the small loops of the boundary. A mesh that is closed over mouth and eyes has none: there, the vertices
     around the places where its triangles stretch most.
     """
-    loops = [
-        loop
-        for loop in boundary_loops(faces)
-        if len(loop) >= LEAST_VERTICES and np.ptp(vertices[loop], axis=0).max() < LARGEST_MM
-    ]
-    return loops or _stretched(vertices, faces, posed)
+    return small_loops(vertices, faces) or _stretched(vertices, faces, posed)
 
 
 def _stretched(

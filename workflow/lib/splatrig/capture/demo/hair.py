@@ -62,12 +62,10 @@ def _roots(
     generator: np.random.Generator,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Draw `count` points of the scalp, evenly by area, with the normals there [count, 3]."""
-    skin = np.flatnonzero(np.isin(fine.triangle_parts, (FACE, NECK)))
+    skin, share = _hair_shares(head, fine, surface)
     corners = fine.triangles[skin]
     edges = surface[corners[:, 1:]] - surface[corners[:, :1]]
     areas = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
-    middles = surface[corners].mean(axis=1)
-    share = hair_share(head, fine.triangle_uvs[skin].mean(axis=1), middles, fine.triangle_parts[skin])
     mass = areas * np.where(share > 0.5, share, 0.0)
     picked = generator.choice(len(skin), count, p=mass / mass.sum())
     one, other = generator.uniform(size=(2, count))
@@ -77,6 +75,23 @@ def _roots(
     roots = np.einsum("kc,kcd->kd", weights, surface[corners[picked]])
     upward = np.einsum("kc,kcd->kd", weights, normals[corners[picked]])
     return roots, upward / np.linalg.norm(upward, axis=1, keepdims=True)
+
+
+def scalp(head: HeadModel, fine: FineHead) -> NDArray[np.int64]:
+    """Return the triangles that hair grows from."""
+    skin, share = _hair_shares(head, fine, fine.operator @ head.neutral)
+    return skin[share > 0.5]
+
+
+def _hair_shares(
+    head: HeadModel,
+    fine: FineHead,
+    surface: NDArray[np.float64],  # [m, 3] of the neutral
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the triangles of the skin, and how much each belongs to the scalp, 0 to 1."""
+    skin = np.flatnonzero(np.isin(fine.triangle_parts, (FACE, NECK)))
+    middles = surface[fine.triangles[skin]].mean(axis=1)
+    return skin, hair_share(head, fine.triangle_uvs[skin].mean(axis=1), middles, fine.triangle_parts[skin])
 
 
 def _spread(points: NDArray[np.float64], count: int, generator: np.random.Generator) -> NDArray[np.int64]:

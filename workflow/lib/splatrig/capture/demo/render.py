@@ -90,10 +90,11 @@ def render(
     cameras: Cameras,
     index: int,
     samples: int,
-) -> tuple[NDArray[np.float32], int]:
-    """Return linear radiance and coverage [H, W, 4] (premultiplied) of camera `index`, and the number of rays.
+) -> tuple[NDArray[np.float32], NDArray[np.int32], int]:
+    """Return what camera `index` sees, what its rays meet, and their number.
 
-    `cameras` must be in head space. Only pixels in the picture of the head's bounding box get rays.
+    That is linear radiance and coverage [H, W, 4] (premultiplied), and the triangle of every ray [H, W, samples], -1
+    where it meets none. `cameras` must be in head space. Only pixels of the head's bounding box get rays.
     """
     view, K = cameras.viewmats[index], cameras.Ks[index]
     rotation = view[:3, :3]
@@ -104,8 +105,9 @@ def render(
     low = np.clip(np.floor(pixels.min(axis=0)) - 1, 0, [cameras.width, cameras.height]).astype(int)
     high = np.clip(np.ceil(pixels.max(axis=0)) + 1, 0, [cameras.width, cameras.height]).astype(int)
     image = np.zeros((cameras.height, cameras.width, 4), dtype=np.float32)
+    met = np.full((cameras.height, cameras.width, samples), -1, dtype=np.int32)
     if (high <= low).any():
-        return image, 0
+        return image, met, 0
     to_head = (rotation.T @ np.linalg.inv(K)).astype(np.float32)
     directions = _ray_directions(to_head, low, high, sample_offsets(samples))
     hits = head.scene.run(np.broadcast_to(center, directions.shape).copy(), directions, output=True)
@@ -122,7 +124,8 @@ def render(
         (atlas.albedo, atlas.shine, atlas.bump),
     )
     part[:] = shaded.reshape(part.shape)
-    return image, len(directions)
+    met[low[1] : high[1], low[0] : high[0]] = hits["primID"].reshape(*part.shape[:2], samples)
+    return image, met, len(directions)
 
 
 def sample_offsets(samples: int) -> NDArray[np.float32]:  # [samples, 2]

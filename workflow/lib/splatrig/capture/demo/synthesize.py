@@ -16,6 +16,7 @@ from splatrig.capture.demo.expressions import frame_names, frame_weights
 from splatrig.capture.demo.hair import grow_hair
 from splatrig.capture.demo.head import FineHead, HeadModel, load_head, refine
 from splatrig.capture.demo.identity import PEOPLE
+from splatrig.capture.demo.labels import label_pixels, triangle_labels
 from splatrig.capture.demo.lashes import Lashes, root_lashes
 from splatrig.capture.demo.lighting import illuminate, stage_lights
 from splatrig.capture.demo.raw import to_raw, write_png, write_tracked_frame
@@ -26,6 +27,7 @@ from splatrig.capture.demo.stage import background
 from splatrig.capture.demo.strands import Strands
 from splatrig.capture.demo.tracked import TrackedMesh, build_tracked_mesh, tracking_noise
 from splatrig.capture.krt import as_krt, write_krt
+from splatrig.capture.labels import write_labels
 from splatrig.capture.plates import filled
 from splatrig.config.models import Demo
 from splatrig.dataset.cameras import Cameras
@@ -98,21 +100,23 @@ def write_segment(
     seed: int,
     outputs: dict[str, str],
 ) -> None:
-    """Write a segment's images, mattes and meshes to the folders outputs["images"], ["masks"] and ["tracked_mesh"]."""
+    """Write a segment's files to the folders outputs["images"], ["masks"], ["labels"] and ["tracked_mesh"]."""
     head, rig = load_head(head_path, PEOPLE[config.person]), load_rig(rig_path)
     fine, lights = refine(head), stage_lights()
     names, poses = frame_names(segment, config.frames), head_poses(segment, config.frames, seed)
     generator = np.random.default_rng([seed, 6, zlib.crc32(segment.encode())])
     errors = tracking_noise(rig.mesh, config.frames, config.tracking_noise_mm, generator)
+    labels = triangle_labels(head, fine, rig.hair, rig.lashes)
     primary = shadow = 0
     with (
         atomic_directory(outputs["images"]) as pictures,
         atomic_directory(outputs["masks"]) as mattes,
+        atomic_directory(outputs["labels"]) as parts,
         atomic_directory(outputs["tracked_mesh"]) as meshes,
     ):
         for camera in rig.cameras.names:
-            (pictures / camera).mkdir()
-            (mattes / camera).mkdir()
+            for folder in (pictures, mattes, parts):
+                (folder / camera).mkdir()
         frames = zip(names, poses, errors, frame_weights(peak, config.frames), strict=True)
         for frame, pose, error, weights in track(frames, segment, unit="frame", total=config.frames):
             vertices = fine.operator @ head.posed(weights)
@@ -121,11 +125,12 @@ def write_segment(
             shadow += posed.shadow_rays
             cameras = rig.cameras.in_head_space(pose)
             for index, camera in enumerate(cameras.names):
-                seen, rays = render(posed, rig.atlas, cameras, index, config.samples)
+                seen, met, rays = render(posed, rig.atlas, cameras, index, config.samples)
                 primary += rays
                 raw = to_raw(develop(seen[..., :3] + (1.0 - seen[..., 3:]) * rig.backgrounds[index]))
                 write_png(pictures / camera / f"{frame}.png", raw, sensor_noise(raw, generator))
                 write_png(mattes / camera / f"{frame}.png", seen[..., 3])
+                write_labels(parts / camera / f"{frame}.png", label_pixels(met, labels))
     logger.info("%d pictures, %d camera rays, %d shadow rays", config.frames * len(rig.cameras), primary, shadow)
 
 

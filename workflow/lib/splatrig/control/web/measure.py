@@ -59,7 +59,7 @@ def end_poses(head: Head) -> list[dict[str, NDArray[np.float64]]]:
 
 def cameras_to_measure(cameras: Cameras, count: int) -> Cameras:
     """Return the first `count` of the held-out cameras, or of all where none is held out."""
-    unseen = cameras.select(cameras.held_out) if cameras.held_out.any() else cameras
+    unseen = cameras.measuring
     return unseen.select(range(min(len(unseen), count)))
 
 

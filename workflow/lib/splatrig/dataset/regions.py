@@ -1,0 +1,91 @@
+"""Regions of the photographs that the evaluation tells apart, as one image of flags for each photograph.
+
+Regions may overlap: hair that reaches beyond the tracked mesh is in `hair` and in `beyond`. All of them lie in `whole`.
+"""
+
+from dataclasses import dataclass
+from enum import IntFlag
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from splatrig.io.errors import InputError
+
+
+class Region(IntFlag):
+    """What a pixel may belong to; the values are those in the files."""
+
+    WHOLE = 1
+    """The foreground: the photograph's matte covers the pixel by more than half."""
+    SKIN = 2
+    MOUTH = 4
+    """Inside of the mouth: its cavity, teeth, tongue."""
+    EYES = 8
+    """Eyeballs, and lashes where labels tell them apart."""
+    HAIR = 16
+    BEYOND = 32
+    """Foreground that the tracked mesh does not cover."""
+
+
+REGIONS: tuple[str, ...] = tuple(str(region.name).lower() for region in Region)
+"""Names of the regions, in the order of all tables."""
+
+COLORS = {
+    Region.WHOLE: (150, 150, 150),
+    Region.SKIN: (230, 159, 0),
+    Region.MOUTH: (213, 94, 0),
+    Region.EYES: (0, 114, 178),
+    Region.HAIR: (0, 158, 115),
+    Region.BEYOND: (240, 228, 66),
+}
+"""Colors of Okabe and Ito (2008), in the files and in pictures; that of `whole` is for pixels in no other region."""
+
+_FLAGS = np.arange(2 * max(Region))
+MEMBERS: NDArray[np.bool_] = (_FLAGS[:, None] & np.array([int(region) for region in Region])) > 0  # [64, R]
+"""Which regions a pixel with these flags belongs to."""
+
+
+@dataclass(frozen=True)
+class RegionFolder:
+    """The flags of photographs, `{expression}/{frame}/{camera}.png` below one folder."""
+
+    folder: Path
+
+    def path(self, frame: str, camera: str) -> Path:
+        """Return the file of the photograph of the frame `expression/frame` from a camera."""
+        return self.folder / frame / f"{camera}.png"
+
+    def write(self, frame: str, camera: str, flags: NDArray[np.uint8]) -> None:
+        """Write flags [H, W] as an image of indices, which viewers show in `COLORS`."""
+        path = self.path(frame, camera)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = Image.fromarray(flags).convert("P")
+        image.putpalette(_palette().ravel().tolist())
+        image.save(path, format="PNG", compress_level=1)
+
+    def read(self, frame: str, camera: str, width: int, height: int) -> NDArray[np.uint8]:  # [H, W]
+        """Read the flags of a photograph; raise InputError naming a file that is missing or of another size."""
+        path = self.path(frame, camera)
+        try:
+            with Image.open(path) as image:
+                flags = np.asarray(image)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise InputError(f"{path}: regions cannot be read ({error}); delete the folder and run again.") from error
+        if flags.shape != (height, width):
+            raise InputError(
+                f"{path}: expected regions of {width}×{height} pixels as the photographs, got "
+                f"{flags.shape[1]}×{flags.shape[0]}; delete the folder and run again."
+            )
+        return flags
+
+
+def _palette() -> NDArray[np.uint8]:  # [64, 3]
+    """Return a color for all flags: that of the last region but `beyond`, mixed with that of `beyond` where it is."""
+    colors = np.zeros((len(_FLAGS), 3))
+    for region in (region for region in Region if region != Region.BEYOND):
+        colors[(_FLAGS & region) > 0] = COLORS[region]
+    outside = (_FLAGS & Region.BEYOND) > 0
+    colors[outside] = 0.5 * colors[outside] + 0.5 * np.array(COLORS[Region.BEYOND])
+    return colors.astype(np.uint8)

@@ -1,0 +1,115 @@
+"""Tables by region of the head: squared errors are pooled over the pixels of all images before they become dB.
+
+A mouth is a few hundred pixels of an image, and none of most: the mean of its images is noise.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from splatrig.components.labels import label_of
+from splatrig.dataset.regions import REGIONS
+from splatrig.evaluation.images import NAMES
+from splatrig.evaluation.table import MethodTable
+from splatrig.fitting.region_errors import REGION_COLUMNS
+
+DRAWS = 2000
+"""Of the bootstrap over frames."""
+SHOWN = {
+    ("image_pooled_psnr", "train"): "frames learned from",
+    ("image_pooled_psnr", "held_out"): "expressions held out",
+    ("generalization_pooled_psnr", "left_out"): "expressions left out",
+}
+"""Metrics and splits that tables for people show, and what they call the frames."""
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """PSNR of one region over all images."""
+
+    region: str
+    psnr: float
+    """dB."""
+    low: float
+    high: float
+    """95 % percentile bootstrap interval (Efron 1979) over frames; NaN for a single frame."""
+    pixels: int
+
+
+def pool(images: pd.DataFrame, generator: np.random.Generator) -> Iterator[Pooled]:
+    """Yield the PSNR of each region over rows of `images.csv`, cameras of one frame kept together.
+
+    Regions without a pixel are absent, and so are those without any error, whose PSNR is infinite.
+    """
+    sums = images.groupby(["expression", "frame", "sample"])[list(REGION_COLUMNS)].sum()
+    draws = generator.integers(len(sums), size=(DRAWS, len(sums))) if len(sums) > 1 else None
+    for region in REGIONS:
+        squares, pixels = (sums[f"{what}_{region}"].to_numpy() for what in ("sse", "pixels"))
+        if not (pixels.sum() and squares.sum()):
+            continue
+        low, high = (np.nan, np.nan) if draws is None else _interval(squares[draws], pixels[draws])
+        yield Pooled(region, decibels(squares.sum(), pixels.sum()), low, high, int(pixels.sum()))
+
+
+def decibels(squares: float, pixels: float) -> float:
+    """Return the PSNR in dB of a sum of squared errors over so many pixels."""
+    return float(-10.0 * np.log10(squares / pixels))
+
+
+def _interval(squares: NDArray[np.float64], pixels: NDArray[np.float64]) -> tuple[float, float]:  # [draws, F] both
+    """Return the bounds over draws of frames; draws without a pixel or an error say nothing."""
+    drawn = np.stack([squares.sum(axis=1), pixels.sum(axis=1)])
+    drawn = drawn[:, (drawn > 0).all(axis=0)]
+    low, high = np.percentile(-10.0 * np.log10(drawn[0] / drawn[1]), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def summarize_regions(images: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
+    """Return the pooled PSNR per method, level, test, k, role and region as rows of `methods.csv`; n counts pixels."""
+    tables = [MethodTable("", "").frame()]
+    for (method, level), own in images.groupby(["method", "level"], sort=False):
+        table = MethodTable(str(method), str(level))
+        for (test, role, k), rows in own.groupby(["test", "role", "k"], sort=True):
+            for found in pool(rows, generator):
+                table.add(
+                    f"{NAMES[str(test)]}_pooled_psnr",
+                    found.psnr,
+                    "dB",
+                    found.pixels,
+                    k=int(str(k)),
+                    region=found.region,
+                    split=str(role),
+                    interval=(found.low, found.high),
+                )
+        tables.append(table.frame())
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
+
+
+def by_region(methods: pd.DataFrame) -> pd.DataFrame:
+    """Return the pooled PSNR in dB for people: a row per method at its largest k, a column per region that is known.
+
+    Components that are carried up from coarse levels are left out.
+    """
+    rows = []
+    table = methods[~methods["method"].str.startswith("upsampled")]
+    for (metric, split), frames in SHOWN.items():
+        own = table[(table["metric"] == metric) & (table["split"] == split)]
+        for method, found in own.groupby("method", sort=False):
+            last = found[found["k"] == found["k"].max()]
+            values = {str(region): f"{value:.2f}" for region, value in last[["region", "value"]].to_numpy().tolist()}
+            rows.append({"frames": frames, "method": label_of(str(method)), "k": str(last["k"].iloc[0])} | values)
+    found = pd.DataFrame(rows, columns=["frames", "method", "k", *REGIONS])
+    return found.dropna(axis="columns", how="all").fillna("")
+
+
+def region_line(view: pd.Series) -> str:
+    """Return the PSNR of the regions of one image in words, of a row with `REGION_COLUMNS`; "" where none is known."""
+    known = [
+        (region, decibels(view[f"sse_{region}"], view[f"pixels_{region}"]))
+        for region in REGIONS[1:]
+        if view[f"pixels_{region}"] > 0 and view[f"sse_{region}"] > 0
+    ]
+    return ", ".join(f"{region} {value:.1f}" for region, value in known)

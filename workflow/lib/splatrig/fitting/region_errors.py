@@ -1,0 +1,43 @@
+"""Squared errors of renderings by region: sums that are pooled over images, for small regions say nothing in one."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from splatrig.dataset.regions import MEMBERS, REGIONS
+
+REGION_COLUMNS: tuple[str, ...] = tuple(f"{what}_{region}" for region in REGIONS for what in ("sse", "pixels"))
+"""Columns of tables of images: the sum over a region's pixels of the squared error (values in 0 to 1, mean over the
+color channels), and how many these are. Both are empty where an image shows nothing of a region, or where its regions
+are not known."""
+
+UNKNOWN: tuple[float, ...] = (float("nan"),) * len(REGION_COLUMNS)
+"""Values of `REGION_COLUMNS` for an image whose regions are not known."""
+
+
+def region_errors(
+    rendered: NDArray[np.float32],  # [H, W, 3] in 0 to 1
+    photographed: NDArray[np.float32],  # [H, W, 3]
+    flags: NDArray[np.uint8],  # [H, W]
+) -> tuple[float, ...]:
+    """Return the values of `REGION_COLUMNS` of a rendering and its photograph with these regions."""
+    sums, pixels = _by_flags(rendered, photographed, flags, len(MEMBERS))
+    both = np.stack([sums @ MEMBERS, pixels @ MEMBERS], axis=1)
+    both[both[:, 1] == 0] = np.nan
+    return tuple(both.ravel().tolist())
+
+
+@njit(cache=True, nogil=True)
+def _by_flags(rendered, photographed, flags, count):  # type: ignore[no-untyped-def]
+    """Return squared errors and numbers of pixels [count] by what flags the pixels have; 0 is left out."""
+    sums, pixels = np.zeros(count), np.zeros(count)
+    for row in range(flags.shape[0]):
+        for column in range(flags.shape[1]):
+            flag = flags[row, column]
+            if flag > 0:
+                squared = 0.0
+                for channel in range(3):
+                    squared += (np.float64(rendered[row, column, channel]) - photographed[row, column, channel]) ** 2
+                sums[flag] += squared / 3.0
+                pixels[flag] += 1.0
+    return sums, pixels
