@@ -82,7 +82,8 @@ def front_cameras(width: int, height: int) -> Cameras:
 def write_page(path: Path, head: Head, cameras: Cameras) -> None:
     """Write the web head of a ball, with a track that moves through its expressions."""
     track = tour(head.panels["learned_global"], rate=10, move_s=0.3, hold_s=0.1)
-    header, blob = header_of(head, pack_head(head), cameras, {"tour": track})
+    packed = pack_head(head, cameras.pixel_size(np.zeros(3)))
+    header, blob = header_of(head, packed, cameras, {"tour": track})
     sources = ROOT / "workflow" / "web"
     page = build_page(header, blob, title="ball", footer=[], sources=sources, renderer=web_renderer())
     path.write_text(page, encoding="utf-8")

@@ -2,7 +2,8 @@
 
 Prints a table: seconds to open; frames a second while the tour of all expressions plays, in software WebGL
 (SwiftShader), which says little about a GPU; drags, how long they take and how near they come; PSNR inside the
-silhouette of the page's pictures against the rasteriser's, at rest and in every expression, from the held-out cameras.
+silhouette of the page's pictures against the rasteriser's, at rest and in every expression, from the held-out cameras;
+PSNR against the photographs of these, inside their mattes, of the head and of what the page makes of it.
 `--smallest` measures the page of a small ball.
 """
 
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from ball_head import ball, front_cameras, write_page
 from harness import Figures, machine, need_browser, need_package, parsed, parser_of
 from numpy.typing import NDArray
@@ -26,9 +28,17 @@ from splatrig.animation.render import render
 from splatrig.components.weights import positions
 from splatrig.control.head import Head, open_head
 from splatrig.control.web.measure import INSIDE, expression_poses, psnr
+from splatrig.control.web.pack import pack_head
 from splatrig.dataset.cameras import Cameras, read_cameras
+from splatrig.dataset.dataset import Dataset
+from splatrig.dataset.frames import names_of, read_frames
+from splatrig.dataset.photographs import Photographs
 from splatrig.dataset.pose import read_pose
+from splatrig.fitting.compare_view import render_view
+from splatrig.fitting.recipe import render_options
 from splatrig.gaussians.store import read_fitted_frames
+from splatrig.gaussians.tensors import on_device
+from splatrig.rasterize import activate
 from support.browser import chromium
 
 SNAPSHOT = """async ([pose, name, width, height]) => {
@@ -95,6 +105,8 @@ class Subject:
     page: Path
     head: Head
     cameras: Cameras
+    pixel_mm: float
+    """What a pixel of the photographs spans."""
 
 
 def finished(results: Path) -> Subject:
@@ -105,14 +117,15 @@ def finished(results: Path) -> Subject:
     pose = read_pose(results / "dataset" / fitted.expression / frame / f"{frame}_transform.txt")
     cameras = read_cameras(results / "dataset" / "cameras.json").in_head_space(pose)
     head = open_head(results, numbers["families"])
-    return Subject(results / "control" / "head.html", head, cameras.select(cameras.held_out))
+    pixel_mm = cameras.pixel_size(head.base.means.mean(axis=0))
+    return Subject(results / "control" / "head.html", head, cameras.select(cameras.held_out), pixel_mm)
 
 
 def small_ball(folder: Path) -> Subject:
     """Write the page of a small ball and return it."""
     head, cameras, page = ball(300, 4, size=0.5), front_cameras(48, 64), folder / "head.html"
     write_page(page, head, cameras)
-    return Subject(page, head, cameras)
+    return Subject(page, head, cameras, cameras.pixel_size(np.zeros(3)))
 
 
 def fidelity(page: object, head: Head, cameras: Cameras) -> list[float]:
@@ -126,6 +139,28 @@ def fidelity(page: object, head: Head, cameras: Cameras) -> list[float]:
             seen = decoded(page.evaluate(SNAPSHOT, [listed, name, cameras.width, cameras.height]))
             values.append(psnr(float(((seen - expected[0])[inside] ** 2).mean())))
     return values
+
+
+def against_photographs(results: Path, subject: Subject, figures: Figures) -> None:
+    """Measure the head and its packed form against all photographs of held-out cameras, with each family's weights."""
+    dataset = Dataset.open(results / "dataset" / "cameras.json", None)
+    forms = (subject.head, pack_head(subject.head, subject.pixel_mm))
+    names = names_of(read_frames(results / "frames.csv"), "train")
+    device, black, options = torch.device("cpu"), torch.zeros(3), render_options("masks", 3, "auto").measuring
+    cameras = np.flatnonzero(dataset.cameras.held_out)
+    for family, made in subject.head.families.items():
+        squares, count = np.zeros(2), 0
+        with Photographs(dataset.frames(names), device, cropped=False, workers=1) as photographs, torch.no_grad():
+            for frame, weights in enumerate(made.rig.components.W):
+                shown = [activate(on_device(form.gaussians({family: weights}), device)) for form in forms]
+                for camera in cameras:
+                    view = photographs.view((frame, int(camera)))
+                    pairs = [render_view(splats, view, options, black) for splats in shown]
+                    errors = [(seen.clamp(0, 1) - photo).square().mean(dim=-1)[view.inside] for seen, photo in pairs]
+                    squares += [float(error.sum()) for error in errors]
+                    count += len(errors[0])
+        for form, total in zip(("unquantized", "packed"), squares, strict=True):
+            figures.add(f"{family} against photographs, {form}: PSNR", psnr(total / count), "dB")
 
 
 def drags(page: object, head: Head, family: str, count: int, figures: Figures) -> None:
@@ -195,6 +230,8 @@ def main() -> None:
             figures.add(f"{what}: pictures", len(values), "")
             figures.add(f"{what}: worst PSNR", min(values), "dB")
             figures.add(f"{what}: median PSNR", statistics.median(values), "dB")
+        if options.results and not options.drags:
+            against_photographs(options.results, subject, figures)
         if options.screenshots:
             options.screenshots.mkdir(parents=True, exist_ok=True)
             page.evaluate("() => { splatrig.pose({}); splatrig.view.front(); splatrig.resize(860, 860, 1); }")

@@ -41,7 +41,7 @@ def renderer(tmp_path):
 
 
 def page_of(head, renderer, **options):
-    packed = pack_head(head)
+    packed = pack_head(head, 1.0)
     tracks = {"tour": tour(head.panels["pca_all"], rate=10, move_s=0.3, hold_s=0.1)}
     header, blob = header_of(head, packed, planted.cameras(2), tracks)
     footer = footer_of(head, packed, cost_of(head, packed, planted.cameras(1)), "On terms.")
@@ -63,7 +63,7 @@ def test_arrays_lie_where_the_header_says():
 
 
 def test_the_header_tells_ranges_presets_cameras_and_tracks():
-    packed = pack_head(HEAD)
+    packed = pack_head(HEAD, 1.0)
     track = tour(HEAD.panels["pca_all"], rate=10, move_s=0.3, hold_s=0.1)
     header, _ = header_of(HEAD, packed, planted.cameras(2), {"tour": track})
     by_name = {family["name"]: family for family in header["families"]}

@@ -1,5 +1,7 @@
 """Heads with planted components for tests of control."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from splatrig.components.rig import Rig
@@ -34,3 +36,17 @@ def head(subdivisions: int = 2, *, skin: bool = False) -> Head:
 
 def zeros(made: Head) -> dict[str, np.ndarray]:
     return {name: np.zeros(panel.count) for name, panel in made.panels.items()}
+
+
+def subdivided_head(free: int = 40) -> Head:
+    """A learned head on one subdivision of a coarse sphere, with free Gaussians after its vertices."""
+    coarse, fine = planted.head(1), planted.head(2)
+    levels = build_template(coarse.vertices, coarse.faces, 1, center_vertex=int(coarse.vertices[:, 2].argmax()))
+    level = levels.finest_level
+    neutral = replace(fine.neutral, means=level.vertices.astype(np.float32))
+    made = planted.Head(level.vertices, level.faces, neutral)
+    parts = planted.components(made, family="learned", attributes=planted.ALL_ATTRIBUTES, count=4, seed=3)
+    if free:
+        parts = planted.with_free(parts, neutral, free)
+    panel = panel_of("learned_global", parts, level, subject="planted", neutral_frame=parts.frames[0])
+    return Head("planted", {"learned_global": Family(Rig.of(parts, neutral), panel)}, levels)

@@ -50,6 +50,7 @@ def planted_head() -> Head:
 
 HEAD = planted_head()
 CAMERAS = planted.cameras(3, width=40, height=60).scaled(4)
+PIXEL_MM = CAMERAS.pixel_size(np.zeros(3))
 TRACK = tour(HEAD.panels["pca_all"], rate=10, move_s=0.3, hold_s=0.1)
 STAGE, PANEL = 320, 420
 """Pixels: the side of the picture, and the width of what is beside it (style.css)."""
@@ -108,7 +109,7 @@ class Opened:
 
 
 def write_page(head: Head, path: Path) -> None:
-    packed = pack_head(head)
+    packed = pack_head(head, PIXEL_MM)
     header, blob = header_of(head, packed, CAMERAS, {"tour": TRACK})
     footer = footer_of(head, packed, cost_of(head, packed, CAMERAS.select([0])), "")
     page = build_page(

@@ -2,6 +2,7 @@
 // ever asked of a server, and file:// is as good as any other place.
 
 (async () => {
+  document.body.dataset.begun = "";
   const fail = (text) => {
     const message = document.getElementById("message");
     message.textContent = text;
@@ -9,8 +10,12 @@
   };
   const unpack = async (id) => {
     const text = document.getElementById(id).textContent.trim();
-    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+    try {
+      const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+      return await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+    } catch {
+      throw new Error("This page is damaged: a part of it cannot be unpacked; copy it again from where it is whole.");
+    }
   };
   try {
     if (!document.createElement("canvas").getContext("webgl2")) {

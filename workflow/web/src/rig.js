@@ -1,22 +1,6 @@
-// The head on the CPU: unpacks what Python packed, places Gaussians (= vertices of the mesh) to pick and solve.
+// The head on the CPU: places Gaussians, of which the first ones are the vertices of the mesh, to pick and solve.
 
-const ARRAYS = { u8: Uint8Array, i8: Int8Array, u16: Uint16Array, i16: Int16Array, u32: Uint32Array, f32: Float32Array };
-
-/** Return the typed array `name` of the packed bytes, as the header describes it. */
-export function unpackArray(header, buffer, name) {
-  const { dtype, offset, count } = header.arrays[name];
-  return new ARRAYS[dtype](buffer, offset, count);
-}
-
-/** Return `columns` numbers a Gaussian, stored as 16-bit steps between the least and largest value of each column. */
-function unpackColumns(header, buffer, name) {
-  const packed = unpackArray(header, buffer, name);
-  const { low, step } = header.columns[name];
-  const columns = low.length;
-  const values = new Float32Array(packed.length);
-  for (let i = 0; i < packed.length; i++) values[i] = low[i % columns] + step[i % columns] * packed[i];
-  return values;
-}
+import { unpackArray, unpackColumns, unpackComponents, unpackRows } from "./unpack.js";
 
 export class Rig {
   constructor(header, buffer) {
@@ -27,12 +11,11 @@ export class Rig {
     this.logScales = unpackColumns(header, buffer, "log_scales"); // [N, 3]
     this.opacities = unpackColumns(header, buffer, "opacities"); // [N] in (0, 1)
     this.sh0 = unpackColumns(header, buffer, "sh0"); // [N, 3]
-    this.shN = unpackArray(header, buffer, "shN"); // [N, 15, 3] steps
-    this.shNStep = header.shN_step; // [15][3]
+    this.shN = unpackRows(header, buffer, "shN", { width: 45, bits: 8 }); // [N, 15, 3] steps
+    this.shNStep = header.shN_step;
     this.faces = unpackArray(header, buffer, "faces"); // [T, 3]
-    this.mask = unpackArray(header, buffer, "mask"); // [N] 1 on the face
-    this.xyz = unpackArray(header, buffer, "xyz"); // [K, N, 3] steps of every component of every family
-    this.fine = unpackArray(header, buffer, "fine"); // [K, N, 10] steps of f_dc, rotation, scale
+    this.mask = unpackArray(header, buffer, "mask"); // of the vertices: 1 on the face
+    Object.assign(this, unpackComponents(header, buffer)); // xyz [K, N, 3], fine [K, N, 10]: steps
     this.steps = header.steps; // [K][4]: value of a step of xyz, f_dc, rotation, scale
     this.families = header.families; // name, title, names, low, high, limits, presets, first
     this.components = this.steps.length;

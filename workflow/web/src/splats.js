@@ -3,12 +3,13 @@
 import * as THREE from "three";
 import { SparkRenderer, SplatMesh, dyno } from "@sparkjsdev/spark";
 
-const { Dyno, Gsplat, defineGsplat, dynoInt, dynoSampler2D, dynoSampler2DArray, dynoUsampler2DArray } = dyno;
+const { Dyno, Gsplat, defineGsplat, dynoFloat, dynoInt, dynoSampler2D, dynoSampler2DArray, dynoUsampler2DArray } = dyno;
 
 const BLUR = 0.3; // px², added to the covariance of every projected Gaussian
 const WIDTH = 2048; // texels a row
 const BASE_TEXELS = 4; // mean + opacity, quaternion, log scale, sh0
 const SH_TEXELS = 3; // 45 steps of 8 bits
+const QUADS = 128; // Gaussians that one instance draws
 
 const GLSL = `
 int head_low16(uint word) { return int(word << 16u) >> 16; }
@@ -39,7 +40,7 @@ void head_harmonics(vec3 d, out float Y[15]) {
 
 Gsplat head_gaussian(
   int index, vec3 eye, sampler2DArray base, usampler2DArray harmonics, usampler2DArray components, sampler2D weights,
-  sampler2D harmonicSteps, int used
+  float harmonicStep, int used
 ) {
   vec4 place = texelFetch(base, head_texel(index, 0), 0);
   vec4 quat = texelFetch(base, head_texel(index, 1), 0);
@@ -68,7 +69,7 @@ Gsplat head_gaussian(
         head_byte(t[(first + 1) >> 2], uint((first + 1) & 3)),
         head_byte(t[(first + 2) >> 2], uint((first + 2) & 3))
       );
-      rgb += Y[band] * steps * texelFetch(harmonicSteps, ivec2(band, 0), 0).xyz;
+      rgb += harmonicStep * Y[band] * steps;
     }
   }
   Gsplat gsplat;
@@ -81,6 +82,16 @@ Gsplat head_gaussian(
   return gsplat;
 }`;
 
+const REPLACED = [
+  ["gl_InstanceID", "gaussian"],
+  ["void main() {", `uniform int drawn;\n\nvoid main() {\n  int gaussian = gl_InstanceID * ${QUADS} + gl_VertexID / 4;`],
+  ["if (splatIndex == 0xffffffffu)", "if (gaussian >= drawn || splatIndex == 0xffffffffu)"],
+  [
+    "adjustedStdDev = maxStdDev;",
+    "adjustedStdDev = min(maxStdDev, sqrt(2.0 * log(max(rgba.a / minAlpha, 1.0))));",
+  ],
+]; // in Spark's vertex shader, see `batchQuads`
+
 class BlendedGaussian extends Dyno {
   constructor() {
     super({
@@ -91,14 +102,14 @@ class BlendedGaussian extends Dyno {
         harmonics: "usampler2DArray",
         components: "usampler2DArray",
         weights: "sampler2D",
-        harmonicSteps: "sampler2D",
+        harmonicStep: "float",
         used: "int",
       },
       outTypes: { gsplat: Gsplat },
       globals: () => [defineGsplat, GLSL],
       statements: ({ inputs, outputs }) => [
         `${outputs.gsplat} = head_gaussian(${inputs.index}, ${inputs.eye}, ${inputs.base}, ${inputs.harmonics}, ` +
-          `${inputs.components}, ${inputs.weights}, ${inputs.harmonicSteps}, ${inputs.used});`,
+          `${inputs.components}, ${inputs.weights}, ${inputs.harmonicStep}, ${inputs.used});`,
       ],
     });
   }
@@ -117,7 +128,7 @@ class HeadSource {
       harmonics: dynoUsampler2DArray(harmonicsTexture(rig, rows)),
       components: dynoUsampler2DArray(componentsTexture(rig, rows)),
       weights: dynoSampler2D(this.weightTexture),
-      harmonicSteps: dynoSampler2D(stepsTexture(rig)),
+      harmonicStep: dynoFloat(rig.shNStep),
       used: this.used,
     };
     this.blend = new BlendedGaussian();
@@ -210,10 +221,28 @@ function componentsTexture(rig, rows) {
   return integerTexture(new Uint32Array(bytes.buffer), rows, layers);
 }
 
-function stepsTexture(rig) {
-  const data = new Float32Array(4 * 15);
-  rig.shNStep.forEach((steps, band) => data.set(steps, 4 * band));
-  return floatTexture(new THREE.DataTexture(data, 15, 1));
+/**
+ * Let Spark draw `QUADS` Gaussians with every instance instead of one, as beginning an instance costs drivers more than
+ * four corners do, and let quads end where a Gaussian falls below `minAlpha`. The picture stays the same to the bit.
+ */
+function batchQuads(spark) {
+  const { position } = spark.geometry.attributes;
+  const corners = Float32Array.from({ length: 12 * QUADS }, (_, i) => position.array[i % 12]);
+  const indices = Uint16Array.from({ length: 6 * QUADS }, (_, i) => 4 * Math.floor(i / 6) + spark.geometry.index.array[i % 6]);
+  const drawn = { value: 0 }; // Gaussians in all instances
+  const geometry = new THREE.InstancedBufferGeometry();
+  geometry.setAttribute("position", new THREE.BufferAttribute(corners, 3));
+  geometry.setIndex(new THREE.BufferAttribute(indices, 1));
+  Object.defineProperty(geometry, "instanceCount", {
+    get: () => Math.ceil(drawn.value / QUADS),
+    set: (count) => (drawn.value = count),
+  });
+  spark.geometry = geometry;
+  spark.material.uniforms.drawn = drawn;
+  spark.material.vertexShader = REPLACED.reduce((shader, [from, to]) => {
+    if (!shader.includes(from)) throw new Error(`Spark's shader has no “${from}”: its version is not the pinned one.`);
+    return shader.replaceAll(from, to);
+  }, spark.material.vertexShader);
 }
 
 /** Return the renderer, its scene with the head in it, and what changes the weights. */
@@ -236,6 +265,7 @@ export function drawHead(canvas, rig) {
     sortRadial: false,
     enableLod: false,
   });
+  batchQuads(spark);
   scene.add(spark);
   const source = new HeadSource(rig);
   const mesh = new SplatMesh({ splats: source });

@@ -34,9 +34,9 @@ class Cost:
     def sentence(self) -> str:
         """Return what people read."""
         return (
-            f"Stored in 8 and 16 bits: over {self.poses_moved} poses, centres are at most {self.largest_mm:.3f} mm "
-            f"(mean {self.mean_mm:.4f} mm) from the unquantised head; inside the silhouette its {self.pictures} "
-            f"pictures have a PSNR of {self.worst_db:.1f} dB or better, {self.mean_db:.1f} dB together."
+            f"Stored without what is hardly seen: over {self.poses_moved} poses, centres are at most "
+            f"{self.largest_mm:.3f} mm (mean {self.mean_mm:.4f} mm) from the unquantised head; inside the silhouette "
+            f"its {self.pictures} pictures have a PSNR of {self.worst_db:.1f} dB or better, {self.mean_db:.1f} dB together."
         )
 
 

@@ -1,8 +1,8 @@
-"""A head as the page carries it: Gaussians and components in 8 and 16 bits, and what they are worth.
+"""A head as the page carries it: integers of 8 and 16 bits, in steps about as large as nobody sees.
 
-Steps are even. The base has 16 bits a number, between the least and largest of its column; higher spherical harmonics
-have 8. A component has 16 bits for each coordinate and 8 for each number of f_dc, rotation and log scale, in steps of
-its own: 16 bytes a Gaussian and component, one texel of the GPU.
+The base has one step for each field. A component has steps of its own for coordinates (16 bits), f_dc, rotation and log
+scale (8 bits each), from what they change at the end of its slider; rows that change less than `MOTION_PX` or `COLOR`
+are dropped (`residuals`). Unpacked, a component has 16 bytes per Gaussian, one texel of the GPU.
 """
 
 from collections.abc import Mapping
@@ -13,13 +13,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.components.component_file import Components
-from splatrig.components.fields import ATTRIBUTE_OF, Columns
+from splatrig.components.fields import ATTRIBUTE_OF, Columns, field_size
 from splatrig.components.rig import Rig
 from splatrig.control.head import Head, Pose
-from splatrig.gaussians.gaussians import Gaussians
+from splatrig.control.web.residuals import Parents, encode_rows, sparse_arrays
+from splatrig.gaussians.gaussians import SH_C0, Gaussians
+
+BITS = {"means": 16, "sh0": 8, "quats": 8, "log_scales": 8}
+"""Bits of each number of a component, by field in the order of a texel."""
 
 FINE = ("sh0", "quats", "log_scales")
-"""Fields whose components have 8 bits a number, in the order of a texel after the coordinates."""
+"""Fields of 8 bits."""
+
+MOTION_PX = 0.02
+"""Least motion, and growth, of a Gaussian at the end of a slider that is stored, in pixels of the photographs."""
+
+COLOR = 0.0015
+"""Least change of colour, of [0, 1] and times the Gaussian's opacity, that is stored."""
+
+BASE_STEPS = {"quats": 1 / 256, "log_scales": 0.03, "opacities": 1 / 255, "sh0": 1 / 128}
+"""Steps of the base, for values in their own units; centres have `MOTION_PX`."""
+
+HARMONICS_STEP = 0.006
+"""Of the higher spherical harmonics, or a 127th of their largest."""
+
+_TYPICAL = 90.0
+"""Percentile of the Gaussians' effects that a component's steps are chosen by."""
 
 _COARSEST = 1e-6
 """Opacities are kept this far from 0 and 1, as their logits are finite."""
@@ -27,23 +46,39 @@ _COARSEST = 1e-6
 
 @dataclass(frozen=True)
 class Quantized:
-    """Numbers a Gaussian as 16-bit steps between the least and the largest of each column."""
+    """Numbers per Gaussian as even steps to both sides of each column's middle."""
 
-    steps: NDArray[np.uint16]  # [N, c]
-    low: NDArray[np.float32]  # [c]
+    steps: NDArray[np.int16]  # [N, c]
+    middle: NDArray[np.float32]  # [c]
     step: NDArray[np.float32]  # [c]
 
     def values(self) -> NDArray[np.float32]:  # [N, c]
         """Return the numbers that the page sees."""
-        return self.low + self.step * self.steps.astype(np.float32)
+        return self.middle + self.step * self.steps.astype(np.float32)
 
 
-def quantized(values: NDArray[np.floating]) -> Quantized:
-    """Return `values` [N, c] in 16 bits."""
-    low, high = values.min(axis=0), values.max(axis=0)
-    step = ((high - low) / 65535.0).astype(np.float32)
-    steps = np.round((values - low) / np.where(step > 0, step, 1.0)).clip(0, 65535)
-    return Quantized(steps.astype(np.uint16), low.astype(np.float32), step)
+def quantized(values: NDArray[np.floating], step: float) -> Quantized:
+    """Return `values` [N, c] in steps of `step`, or of what 16 bits allow over their range."""
+    middle = ((values.min(axis=0) + values.max(axis=0)) / 2).astype(np.float32)
+    away = values - middle.astype(np.float64)
+    steps = np.maximum(step, np.abs(away).max(axis=0) / 32767.0).astype(np.float32)
+    return Quantized(np.round(away / steps).clip(-32767, 32767).astype(np.int16), middle, steps)
+
+
+@dataclass(frozen=True)
+class PackedComponent:
+    """One component, by field: what the file holds, and what is found in it."""
+
+    differences: dict[str, NDArray[np.signedinteger]]  # [N, c]
+    """By how much rows differ from what is expected, zero for those that are dropped."""
+    found: dict[str, NDArray[np.signedinteger]]  # [N, c]
+    steps: tuple[float, ...]
+    """Value of a step of each field, for a unit of weight."""
+
+    def values(self) -> NDArray[np.float32]:  # [N, 13]
+        """Return what a unit of weight adds to the numbers of each Gaussian, fields one after the other."""
+        fields = zip(self.found.values(), self.steps, strict=True)
+        return np.concatenate([steps.astype(np.float32) * np.float32(value) for steps, value in fields], axis=1)
 
 
 @dataclass(frozen=True)
@@ -53,14 +88,35 @@ class PackedHead:
     base: dict[str, Quantized]
     """means [N, 3], quats [N, 4], log_scales [N, 3], opacities [N, 1], sh0 [N, 3]."""
     shN: NDArray[np.int8]  # [N, 15, 3]
-    shN_step: NDArray[np.float32]  # [15, 3]
-    xyz: NDArray[np.int16]  # [K, N, 3]
-    fine: NDArray[np.int8]  # [K, N, 10] f_dc, rotation, log scale
-    steps: NDArray[np.float32]  # [K, 4] value of a step of xyz, f_dc, rotation, log scale, for a unit of weight
+    shN_step: float
+    parents: Parents
+    components: tuple[PackedComponent, ...]
     first: dict[str, int]
     """Family to its first component."""
     left_out: tuple[str, ...]
     """Attributes that components move and the page leaves at rest."""
+
+    @property
+    def steps(self) -> NDArray[np.float32]:  # [K, 4]
+        """Values of a step of xyz, f_dc, rotation, log scale, for a unit of weight."""
+        return np.array([component.steps for component in self.components], np.float32)
+
+    @property
+    def dropped(self) -> float:
+        """Fraction of rows, one per component, field and Gaussian, that the file does not hold."""
+        rows = [rows.any(axis=1) for component in self.components for rows in component.differences.values()]
+        return 1.0 - float(np.mean(rows))
+
+    def arrays(self) -> dict[str, NDArray]:
+        """Return what the file holds, by name: see `sparse_arrays`."""
+        arrays: dict[str, NDArray] = {"parents": self.parents.rows}
+        for name, columns in self.base.items():
+            arrays |= sparse_arrays(name, [columns.steps], 16)
+        arrays |= sparse_arrays("shN", [self.shN.reshape(len(self.shN), -1)], 8)
+        for field, bits in BITS.items():
+            differences = [component.differences[field] for component in self.components]
+            arrays |= sparse_arrays(f"basis_{field}", differences, bits)
+        return arrays
 
     @cached_property
     def rig(self) -> Rig:
@@ -73,14 +129,13 @@ class PackedHead:
             log_scales=values["log_scales"],
             logit_opacities=np.log(opacities / (1 - opacities)),
             sh0=values["sh0"][:, None, :],
-            shN=self.shN.astype(np.float32) * self.shN_step,
+            shN=self.shN.astype(np.float32) * np.float32(self.shN_step),
         )
-        columns = Columns(tuple(ATTRIBUTE_OF[field] for field in ("means", *FINE)), len(base))
-        steps = np.repeat(self.steps, [values[field].shape[1] for field in ("means", *FINE)], axis=1)  # [K, 13]
-        changes = np.concatenate([self.xyz.astype(np.float32), self.fine.astype(np.float32)], axis=2) * steps[:, None]
+        columns = Columns(tuple(ATTRIBUTE_OF[field] for field in BITS), len(base))
+        changes = np.stack([component.values() for component in self.components])
         components = Components(
             family="packed",
-            W=np.zeros((0, len(steps)), np.float32),
+            W=np.zeros((0, len(changes)), np.float32),
             C=columns.by_column(changes),
             mean=columns.row_of(base),
             std=np.ones(len(columns), np.float32),
@@ -100,54 +155,81 @@ class PackedHead:
         return self.rig.pose(weights)
 
 
-def pack_head(head: Head) -> PackedHead:
-    """Return a head in the page's precision."""
+def pack_head(head: Head, pixel_mm: float) -> PackedHead:
+    """Return a head in the page's precision; a pixel of its photographs spans `pixel_mm`."""
     base = head.rig.base
     opacities = 1.0 / (1.0 + np.exp(-base.logit_opacities.astype(np.float64)))
-    shN_step = (np.abs(base.shN).max(axis=0) / 127.0).astype(np.float32)
-    xyz, fine, first, left_out = [], [], {}, set()
-    steps: list[list[float]] = []
+    shN_step = float(np.float32(max(HARMONICS_STEP, np.abs(base.shN).max() / 127.0)))
+    effects = effects_of(base, pixel_mm)
+    parents = Parents.of(head.template, len(base))
+    packed: list[PackedComponent] = []
+    first: dict[str, int] = {}
+    left_out: set[str] = set()
     for name, family in head.families.items():
-        first[name] = len(steps)
+        first[name] = len(packed)
         components = family.rig.components
-        for row in components.C:
+        ends = np.maximum(np.abs(family.panel.low), np.abs(family.panel.high))
+        for row, end in zip(components.C, ends, strict=True):
             change = components.columns.by_field(row * components.std)
-            coordinates, rest, step = pack_component(change, len(base))
-            xyz.append(coordinates)
-            fine.append(rest)
-            steps.append(step)
-            left_out |= change.keys() - {"means", *FINE}
+            packed.append(pack_component(change, float(end) or 1.0, effects, parents))
+            left_out |= change.keys() - BITS.keys()
+    values = {"means": base.means, "quats": base.quats, "log_scales": base.log_scales}
+    values |= {"opacities": opacities[:, None], "sh0": base.sh0[:, 0]}
+    steps = BASE_STEPS | {"means": MOTION_PX * pixel_mm}
     return PackedHead(
-        base={
-            "means": quantized(base.means),
-            "quats": quantized(base.quats),
-            "log_scales": quantized(base.log_scales),
-            "opacities": quantized(opacities[:, None]),
-            "sh0": quantized(base.sh0[:, 0]),
-        },
-        shN=np.round(base.shN / np.where(shN_step > 0, shN_step, 1.0)).astype(np.int8),
+        base={name: quantized(array, steps[name]) for name, array in values.items()},
+        shN=np.round(base.shN / shN_step).astype(np.int8),
         shN_step=shN_step,
-        xyz=np.stack(xyz),
-        fine=np.stack(fine),
-        steps=np.array(steps, dtype=np.float32),
+        parents=parents,
+        components=tuple(packed),
         first=first,
         left_out=tuple(sorted(left_out)),
     )
 
 
-def pack_component(
-    change: Mapping[str, NDArray[np.float32]], count: int
-) -> tuple[NDArray[np.int16], NDArray[np.int8], list[float]]:
-    """Return the steps [N, 3] and [N, 10] of one component and the values [4] of a step.
+def effects_of(base: Gaussians, pixel_mm: float) -> dict[str, NDArray[np.float64]]:  # [N] each
+    """Return how much is seen of a change by 1 of a Gaussian's numbers, by field: 1 is the least that is stored.
 
-    `change` has what a unit of weight adds, by field of `Gaussians`; fields that it lacks do not move.
+    Centres move by millimetres. A log scale moves a Gaussian's outline by so many of its longest radii, a rotation by
+    twice the difference of its longest and shortest one; a colour shows through the Gaussian's opacity.
     """
-    widths = {"means": 3, "sh0": 3, "quats": 4, "log_scales": 3}
-    parts, values = [], []
-    for field, width in widths.items():
+    radii = np.exp(base.log_scales.astype(np.float64))
+    longest = radii.max(axis=1)
+    opacities = 1.0 / (1.0 + np.exp(-base.logit_opacities.astype(np.float64)))
+    least_mm = MOTION_PX * pixel_mm
+    return {
+        "means": np.full(len(base), 1.0 / least_mm),
+        "sh0": SH_C0 * opacities / COLOR,
+        "quats": 2.0 * (longest - radii.min(axis=1)) / least_mm,
+        "log_scales": longest / least_mm,
+    }
+
+
+def pack_component(
+    change: Mapping[str, NDArray[np.float32]],
+    end: float,
+    effects: Mapping[str, NDArray[np.float64]],  # [N] each
+    parents: Parents,
+) -> PackedComponent:
+    """Return one component whose slider ends at `end`.
+
+    `change` has what a unit of weight adds, by field of `Gaussians`; fields that it lacks do not move. A step is half
+    of the least that is stored of a typical Gaussian, since a vertex between two rounded ones is a step off, or what
+    the bits allow.
+    """
+    differences: dict[str, NDArray[np.signedinteger]] = {}
+    found: dict[str, NDArray[np.signedinteger]] = {}
+    steps: list[float] = []
+    for field, bits in BITS.items():
+        count, width, effect = len(parents), field_size(field), end * effects[field]
         moved = np.asarray(change.get(field, np.zeros((count, width))), dtype=np.float64).reshape(count, width)
-        step = float(np.float32(np.abs(moved).max() / (32767.0 if field == "means" else 127.0)))
-        parts.append(np.round(moved / step) if step > 0 else np.zeros_like(moved))
-        values.append(step)
-    fine = np.concatenate(parts[1:], axis=1).clip(-127, 127)
-    return parts[0].clip(-32767, 32767).astype(np.int16), fine.astype(np.int8), values
+        most, largest = (1 << (bits - 1)) - 1, float(np.abs(moved).max(initial=0.0))
+        typical = float(np.percentile(effect, _TYPICAL))
+        step = max(0.5 / typical if typical > 0 else 0.0, largest / most)
+        step = float(np.float32(step)) if largest > 0 else 0.0
+        whole = np.round(moved / (step or 1.0)).clip(-most, most).astype(np.int32)
+        differ, there = encode_rows(whole, parents, bits, step * effect, 1.0)
+        kind: type[np.signedinteger] = np.int16 if bits > 8 else np.int8
+        differences[field], found[field] = differ.astype(kind), there.astype(kind)
+        steps.append(step)
+    return PackedComponent(differences, found, tuple(steps))

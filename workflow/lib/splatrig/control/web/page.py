@@ -36,12 +36,12 @@ RENDERER_MODULES = {
 
 LICENSES = ("three", "@sparkjsdev/spark", "fflate")
 
-OWN_MODULES = ("drag", "history", "main", "panel", "player", "rig", "solve", "splats", "track", "view")
+OWN_MODULES = ("drag", "history", "main", "panel", "player", "rig", "solve", "splats", "track", "unpack", "view")
 
 MARGIN = 1.1
 """Height of the first view, relative to the head's."""
 
-_DTYPES = {np.uint8: "u8", np.int8: "i8", np.uint16: "u16", np.int16: "i16", np.uint32: "u32", np.float32: "f32"}
+_DTYPES = {np.uint8: "u8", np.int16: "i16", np.uint32: "u32", np.int32: "i32", np.float32: "f32"}
 _SIBLING = re.compile(r"""(from\s*|import\s*)(["'])\./([\w.]+)\.js\2""")
 
 
@@ -67,9 +67,7 @@ def header_of(
     `tracks` have titles as keys, and the families of the head.
     """
     level = head.template.finest_level
-    arrays: dict[str, NDArray] = {name: columns.steps for name, columns in packed.base.items()}
-    arrays |= {"shN": packed.shN, "faces": head.faces.astype(np.uint32), "mask": level.mask.astype(np.uint8)}
-    arrays |= {"xyz": packed.xyz, "fine": packed.fine}
+    arrays = packed.arrays() | {"faces": head.faces.astype(np.uint32), "mask": level.mask.astype(np.uint8)}
     places, blob = write_blob(arrays)
     low, high = head.base.means.min(axis=0), head.base.means.max(axis=0)
     families = []
@@ -94,9 +92,10 @@ def header_of(
         "gaussians": len(head.base),
         "arrays": places,
         "columns": {
-            name: {"low": columns.low.tolist(), "step": columns.step.tolist()} for name, columns in packed.base.items()
+            name: {"middle": columns.middle.tolist(), "step": columns.step.tolist()}
+            for name, columns in packed.base.items()
         },
-        "shN_step": packed.shN_step.tolist(),
+        "shN_step": packed.shN_step,
         "steps": packed.steps.tolist(),
         "families": families,
         "drag": asdict(DRAG),
@@ -152,6 +151,7 @@ def numbers_of(head: Head, packed: PackedHead, cost: Cost, page: str, blob: byte
         "components": len(packed.steps),
         "page_bytes": len(page.encode()),
         "head_bytes": len(blob),
+        "dropped_rows": packed.dropped,
         "left_out": list(packed.left_out),
         "quantization": asdict(cost),
     }
