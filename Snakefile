@@ -75,6 +75,7 @@ rule all:
         results("evaluation/summary.html"),
         results("evaluation/figures/reconstruction.png"),
         results("evaluation/figures/worst_views.png"),
+        expand(results("evaluation/figures/learned_{family}.png"), family=CFG.learned.families),
         results("evaluation/figures/coherence.png"),
         results("evaluation/figures/where_they_act.png"),
         of_control("control/panels/{family}.json"),

@@ -94,6 +94,31 @@ rule learn_rig:
         "../scripts/learn_rig.py"
 
 
+rule show_rig:
+    input:
+        **photographs(EXPRESSIONS),
+        components=results(f"components/{FINEST}/learned_{{locality}}.h5"),
+    output:
+        picture=reported(
+            "evaluation/figures/learned_{locality}.png", "learned", "1 Summary", content="learned {locality}, photographs"
+        ),
+    wildcard_constraints:
+        locality="global|local",
+    conda:
+        "../../envs/evaluation.yaml"
+    resources:
+        mem_mb=memory(3000),
+        runtime=10,
+    params:
+        frames=4,
+        image_height=CFG.rendering.image_height,
+        device=CFG.device,
+    message:
+        "Showing the learned {wildcards.locality} rig next to photographs"
+    script:
+        "../scripts/show_rig.py"
+
+
 rule evaluate_unseen:
     # only where the capture holds out expressions: how rigs show what nothing was learned from
     input:

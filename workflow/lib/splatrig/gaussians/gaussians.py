@@ -81,7 +81,11 @@ class Gaussians(Generic[Array]):
 
     def first(self, count: int) -> "Gaussians[Array]":
         """Return the first `count` Gaussians: those of a coarser level."""
-        part = (slice(None),) * (self._means.ndim - 2) + (slice(count),)
+        return self.select(slice(count))
+
+    def select(self, chosen: slice | NDArray[np.int64] | NDArray[np.bool_]) -> "Gaussians[Array]":
+        """Return some of the Gaussians."""
+        part = (slice(None),) * (self._means.ndim - 2) + (chosen,)
         return Gaussians(**{name: array[part] for name, array in self.items()})  # type: ignore[index]
 
     def items(self) -> Iterator[tuple[str, Array]]:

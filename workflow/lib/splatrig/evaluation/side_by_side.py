@@ -1,0 +1,96 @@
+"""A learned rig next to photographs: from the front and from the side, and what is free in it alone."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from textwrap import fill
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from splatrig.animation.pictures import Picture, contact_sheet, enlarge
+from splatrig.animation.render import render, to_bytes
+from splatrig.components.component_file import Components
+from splatrig.components.rig import Rig
+from splatrig.dataset.cameras import Cameras
+from splatrig.dataset.dataset import Dataset
+from splatrig.evaluation.scene import Views, load_views
+from splatrig.gaussians.gaussians import Gaussians
+from splatrig.learned.mesh_components import read_meshes
+from splatrig.mesh.template import Template
+
+
+def most_different(shapes: NDArray[np.float64], count: int) -> list[int]:  # shapes [F, V, 3]
+    """Return the first of some shapes, and those that are farthest from all that are chosen already.
+
+    The distance is the largest of a vertex, so that lips and lids count as much as a cheek.
+    """
+    chosen = [0]
+    distance = np.full(len(shapes), np.inf)
+    while len(chosen) < min(count, len(shapes)):
+        moved = np.linalg.norm(shapes - shapes[chosen[-1]], axis=2).max(axis=1)
+        distance = np.minimum(distance, moved)
+        chosen.append(int(distance.argmax()))
+    return chosen
+
+
+def front_and_side(cameras: Cameras) -> list[int]:
+    """Return the camera, in head space, that looks most squarely into the face, and the one that does so least."""
+    toward = -np.linalg.inv(cameras.viewmats)[:, 2, 2]  # the face looks along +z
+    return list(dict.fromkeys([int(toward.argmax()), int(toward.argmin())]))
+
+
+def side_by_side(
+    dataset: Dataset,
+    template: Template,
+    neutral: Gaussians,
+    components: Components,
+    frames: int,
+    height: int,
+    device: str | torch.device = "cpu",
+) -> Picture:
+    """Return photographs of up to `frames` training frames next to the rig in the same frames and cameras.
+
+    The cameras are those that are held out; all of them where none is. The last column is the rig without its
+    structured Gaussians, where it has others.
+    """
+    names = components.frames
+    rig = Rig.of(components, neutral)
+    chosen = most_different(read_meshes(dataset.folder, names, template), frames)
+    measuring = replace(dataset, cameras=dataset.cameras.measuring)
+    free = np.arange(len(rig)) >= components.structured
+    rows = []
+    for index in chosen:
+        pictures = row_of(rig.pose(components.W[index]), free, load_views(measuring, names[index]), device)
+        rows.append([enlarge(picture, height) for picture in pictures])
+    seen = len(rows[0]) // 2
+    columns = ["photographed", "learned rig"] * seen + ["free Gaussians alone"] * int(free.any())
+    return contact_sheet(
+        rows, row_titles=titles([names[index] for index in chosen]), column_titles=columns, title_width=230
+    )
+
+
+def row_of(
+    gaussians: Gaussians,
+    free: NDArray[np.bool_],  # [N + M]
+    views: Views,
+    device: str | torch.device = "cpu",
+) -> list[Picture]:
+    """Return photograph and rendering from the front and from the side, then the `free` Gaussians if there are any."""
+    row = []
+    cameras = front_and_side(views.cameras)
+    for camera in cameras:
+        row += [to_bytes(views.photographs[camera].numpy()), _rendered(gaussians, views.cameras, camera, device)]
+    return [*row, _rendered(gaussians.select(free), views.cameras, cameras[0], device)] if free.any() else row
+
+
+def _rendered(gaussians: Gaussians, cameras: Cameras, camera: int, device: str | torch.device) -> Picture:
+    return to_bytes(render(gaussians, cameras.select([camera]), device=device)[0][0])
+
+
+def titles(names: Sequence[str]) -> list[str]:
+    """Return what is written beside the rows of the frames `expression/frame`."""
+    return [
+        f"{fill(expression.replace('_', ' '), 24)}\nframe {frame}"
+        for expression, frame in (name.split("/") for name in names)
+    ]
