@@ -1,8 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from splatrig.components.component_file import Components, read_components, write_components
 from splatrig.components.rig import Rig
@@ -111,6 +113,36 @@ def test_components_act_on_a_free_gaussian_where_they_act_on_its_parent(
     np.testing.assert_array_equal(basis.support[:, :structured], start.basis.support)
     np.testing.assert_array_equal(basis.support[:, structured:], acting[:, free.parents])
     assert 0 < basis.support[:, structured:].sum() < basis.support[:, structured:].size
+
+
+@pytest.mark.parametrize("level", ["base", "subd1"])
+@pytest.mark.parametrize("family", ["global", "local"])
+def test_what_is_in_the_jaw_moves_exactly_as_the_rigid_jaw_that_the_chin_follows(
+    subject: Subject, starts: dict[str, Components], free: FreeGaussians, family: str, level: str
+) -> None:
+    start, generator = start_of(subject, starts, family, level), np.random.default_rng(2)
+    moves, turns = generator.standard_normal((2, 2, 1, 3))
+    turns[1] = 0.0  # the second component acts on the chin alone, without turning it
+    vertices = subject.template.levels[level].vertices
+    chin = np.flatnonzero(vertices[: len(subject.template.base.vertices), 1] < -30)
+    start = replace(start, base=replace(start.base, means=subject.template.finest_level.vertices.astype(np.float32)))
+    deltas = start.basis.deltas | {"means": (moves + np.cross(turns, vertices[None])).astype(np.float32)}
+    support = start.basis.support
+    if support is not None:
+        support = np.stack([np.ones(len(vertices), bool), np.isin(np.arange(len(vertices)), chin)])
+        deltas["means"][~support] = 0.0
+    start = replace(start, basis=replace(start.basis, deltas=deltas, support=support))
+    in_jaw = np.arange(12) % 4 == 1
+    free = replace(free, motions=np.where(in_jaw, Motion.JAW, free.motions), jaw=chin)
+    rig = TrainableRig(with_free(start, free), tiny.RATES)
+    rows = rig.rows(torch.eye(2))
+    moved = (rows["means"] - rig.base["means"]).detach().numpy()[:, len(start.base) :][:, in_jaw]
+    np.testing.assert_allclose(moved, moves + np.cross(turns, free.means[in_jaw].astype(float)[None]), atol=1e-4)
+    turned = Rotation.from_quat(rows["quats"].detach().numpy()[1, len(start.base) :][in_jaw], scalar_first=True)
+    kept = Rotation.from_quat(start.base.quats[free.parents[in_jaw]], scalar_first=True)
+    assert (turned * kept.inv()).magnitude().max() < 1e-4, "without a turn there is none"
+    others = (rows["means"] - rig.base["means"]).detach().numpy()[:, len(start.base) :][:, free.motions == Motion.STILL]
+    assert not others.any()
 
 
 @pytest.mark.parametrize("family", ["global", "local"])

@@ -88,11 +88,11 @@ class Turns:
         base: Mapping[str, Tensor],
         weights: Tensor,  # [B, T]
     ) -> dict[str, Tensor]:
-        """Return the rows of the other components with what these add; differentiable."""
+        """Return the rows of the other components, changed in place, with what these add; differentiable."""
         for field, maps in self.changes.items():
             blended = torch.einsum("bt,tpij->bpij", weights, maps)[:, self.parts]  # [B, E, A, A]
             moved = torch.einsum("beij,ej->bei", blended, self._arms(base, field))
-            rows[field] = rows[field].index_add(1, self.gaussians, moved)
+            rows[field].index_add_(1, self.gaussians, moved)
         return rows
 
     def pull(

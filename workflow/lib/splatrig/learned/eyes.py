@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from splatrig.fitting.trainable_rig import RigStart
 from splatrig.fitting.turns import TurningPart
@@ -153,14 +154,14 @@ def seeds_per_eye(count: int) -> int:
 
 def seed_eyes(free: FreeGaussians, means: NDArray[np.float32], looking: Looking) -> FreeGaussians:
     """Return `free` with its first ones on the fronts of the eyeballs; `means` [N, 3] are the structured centers."""
-    each = seeds_per_eye(len(free))
+    each, structured = seeds_per_eye(len(free)), cKDTree(means)
     fields = {name: getattr(free, name).copy() for name in ("means", "parents", "motions", "sizes", "opacities")}
     for place, eye in enumerate(looking.known if each else ()):
         own = slice(place * each, (place + 1) * each)
         radius = float(looking.radii_mm[eye])
         points = looking.centers[eye] + radius * cap(each)
         fields["means"][own] = points
-        fields["parents"][own] = np.linalg.norm(points[:, None] - means[None], axis=2).argmin(axis=1)
+        fields["parents"][own] = structured.query(points)[1]
         fields["motions"][own] = EYES[eye]
         fields["sizes"][own] = SPREAD * radius * np.sqrt(2 * np.pi * (1 - np.cos(np.radians(CAP_DEG))) / each)
         fields["opacities"][own] = OPACITY
