@@ -1,66 +1,101 @@
 """Measure free Gaussians: `python benchmarks/free_gaussians.py FOLDER --held-out EXPRESSION …`.
 
 FOLDER is `results/{subject}` of a run, with frames/, dataset/ and template/; without it a small capture is synthesised.
-Every family is learned with the structured Gaussians alone and with each number of free ones that `--free` names (in
-multiples of the structured), which are found first, by a rig of free weights. Printed are seconds, and the PSNR in dB
-of held-out cameras, of training frames and of held-out expressions, pooled over the pixels of a region: small regions
-say nothing in means of images. Mouth and eyes are inside their landmarks (without landmarks/landmarks.csv, inside the
-mesh's openings) where these face the camera, `beyond` is what the matte shows beyond the tracked mesh, skin is the
-rest. Free Gaussians that were found are kept in `--keep`, and read by later calls.
+Every family is learned with the structured Gaussians alone, with each number of free ones that `--free` names (in
+multiples of the structured), which are found first, by a rig of free weights, and, with `--third-subdivision`, with the
+structured Gaussians of one subdivision more: capacity alone. Printed are seconds, and the PSNR in dB of held-out
+cameras, of training frames and of held-out expressions, pooled over the pixels of a region: small regions say nothing
+in means of images. Regions are those of FOLDER/regions, or made from the labels of the raw capture (`--capture`), from
+landmarks or from the openings of the mesh. With several `--seeds`, the median over them is printed, and the spread.
+`--images` gets comparisons to look at.
 
-Where FOLDER has landmarks/gaze.csv, eyes are told apart: `turning` by components of their own, `still` the same rows
-without these, `none` as if nothing were known of eyes. `--pictures` shows them where they look farthest aside, up and
-down: photograph, then every variant, in the held-out camera that looks most squarely into the face.
+Where FOLDER has landmarks/gaze.csv, `--eyes` says what rigs make of it: they have components that turn the eyeballs
+(`turning`), the same rows without these (`still`), or nothing is known of eyes (`none`).
 """
 
 import argparse
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from harness import Figures, machine, parsed, parser_of
-from learned_bench import Bench, forget_peak, mesh_start, now, open_bench, peak_gib, report, synthesized
+from learned_bench import (
+    Bench,
+    as_store,
+    context_of,
+    fit_first,
+    forget_peak,
+    mesh_start,
+    now,
+    open_bench,
+    peak_gib,
+    report,
+    synthesized,
+)
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
-from scipy.spatial import ConvexHull
 
+from splatrig.animation.pictures import Picture, contact_sheet, enlarge, write_png
+from splatrig.animation.render import to_bytes
+from splatrig.capture.layout import CaptureLayout
+from splatrig.capture.regions import labels_of, no_labels, write_regions
 from splatrig.components.component_file import Components
 from splatrig.components.rig import Rig
-from splatrig.config.choices import Role
-from splatrig.dataset.photographs import View
+from splatrig.config.choices import LearnedFamily, Role
+from splatrig.config.names import LEVEL_NAMES
+from splatrig.dataset.regions import REGIONS, Region, RegionFolder
 from splatrig.evaluation.plan import finding_steps
+from splatrig.evaluation.regions import decibels
 from splatrig.fitting.compare_view import render_view
-from splatrig.gaussians.free import FreeGaussians, Motion, read_free, write_free
+from splatrig.fitting.region_errors import REGION_COLUMNS, region_errors
+from splatrig.gaussians.free import FreeGaussians, Motion
+from splatrig.gaussians.store import read_fitted_frames, write_fitted_frames
+from splatrig.io.files import atomic_directory
 from splatrig.landmarks.gaze import read_gaze
-from splatrig.landmarks.points import rows_of
-from splatrig.landmarks.table import read_landmarks
+from splatrig.landmarks.rims import find_rims
+from splatrig.landmarks.table import no_landmarks, read_landmarks
 from splatrig.learned.compare import unseen_weights
 from splatrig.learned.eyes import Looking, turning_eyes
 from splatrig.learned.find_free import find_free
 from splatrig.learned.free_start import with_free
-from splatrig.learned.mesh_components import read_meshes
 from splatrig.learned.plan import learned_plan
 from splatrig.learned.stage import as_components, learn, rig_start
-from splatrig.mesh.nearest import Places
-from splatrig.mesh.openings import openings
-from splatrig.mesh.silhouette import silhouette
+from splatrig.mesh.mask import refine_mask
+from splatrig.mesh.subdivision import subdivide
+from splatrig.mesh.template import Level, Template
 from splatrig.rasterize import activate
 
-REGIONS = ("whole", "skin", "mouth", "eyes", "beyond")
-GROWN = 1.15
-"""By how much the outline of an opening is widened."""
-ABOUT_EYES_MM = 60.0
-"""Pictures of eyes reach so far to each side of the middle between them."""
-FACING = 0.2
-"""Least cosine between an opening's normal and the camera that looks into it."""
-
-
+STRUCTURED, FINER = "structured", "one subdivision more"
 EYES = ("none", "still", "turning")
-"""What learned rigs know of eyes."""
+CROP_MARGIN = 0.6
+"""Added around mouth and eyes in enlarged pictures, as a fraction of their size."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One rig of a comparison."""
+
+    name: str
+    bench: Bench
+    """With the subject at the subdivision of this variant."""
+    starts: Mapping[str, Components]
+    """By family the components of the tracked meshes that its rig starts from."""
+    free: FreeGaussians
+    looking: Looking | None = None
+    """Where the eyes look that components turn; None: none do."""
+
+
+@dataclass
+class Shown:
+    """What is shown of each frame, in the first held-out camera."""
+
+    frames: tuple[str, ...]
+    """`expression/frame`."""
+    columns: dict[str, dict[str, Picture]] = field(default_factory=dict)
+    """By frame, the photograph and every variant's rendering by name."""
 
 
 def looking_of(bench: Bench) -> Looking | None:
@@ -71,178 +106,215 @@ def looking_of(bench: Bench) -> Looking | None:
     return Looking.of(read_gaze(table), subject.names("train"), subject.neutral_name)
 
 
-def found(bench: Bench, times: float, steps: int | None, looking: Looking | None) -> FreeGaussians:
-    """Find free Gaussians, `times` as many as structured ones, and record how long it took, unless they are kept."""
-    path = bench.keep / f"free_{times:g}_{'none' if looking is None else 'eyes'}.h5"
-    if path.exists():
-        return read_free(path)
+def find(
+    bench: Bench, start: Components, times: float, steps: int | None, looking: Looking | None = None
+) -> FreeGaussians:
+    """Find free Gaussians, `times` as many as structured ones, and record how long it took."""
     subject, count = bench.subject, round(times * len(bench.subject.neutral))
     options = bench.options_of("global")
-    options = type(options)(**vars(options) | {"steps": steps or finding_steps(options.steps)})
-    start = rig_start(options, subject, mesh_start(bench, "global"))
-    plan = learned_plan(options, bench.render, start, subject.pixel_size)
+    options = replace(options, steps=steps or finding_steps(options.steps))
+    rig = rig_start(options, subject, start)
+    plan = learned_plan(options, bench.render, rig, subject.pixel_size)
     forget_peak()
     begin = now()
-    free = find_free(start, subject, count, options, plan, bench.seed, bench.device, looking=looking)
-    row = {"free": count, "found": float(len(free)), "seconds": now() - begin}
-    row |= {motion.name.lower(): float((free.motions == motion).mean()) for motion in Motion}
-    bench.record("finding", row | peak_gib())
-    write_free(path, free)
+    free = find_free(rig, subject, count, options, plan, bench.seed, bench.device, looking=looking)
+    row = {"free": count, "eyes": looking is not None, "seed": bench.seed, "found": float(len(free))}
+    motions = {motion.name.lower(): float((free.motions == motion).mean()) for motion in Motion}
+    bench.record("finding", row | {"seconds": now() - begin} | motions | peak_gib())
     return free
 
 
-Rim = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-"""From a tracked mesh [V, 3] to the places [R, 3] around an opening in its pose."""
+def subdivided(template: Template) -> Template:
+    """Return a template with one level more."""
+    finest = template.finest_level
+    made = subdivide(finest.faces, len(finest.vertices))
+    vertices, mask = made.step @ finest.vertices, refine_mask(finest.mask, made.step)
+    level = Level(vertices, made.faces, made.step, mask, finest.marks)
+    return Template(template.levels | {LEVEL_NAMES[len(template.levels)]: level})
 
 
-def rims_of(bench: Bench) -> dict[str, list[Rim]]:
-    """Return the edges of mouth and eyes: by landmarks, where FOLDER has them.
+def finer(bench: Bench) -> Bench:
+    """Return the bench at one subdivision more, its neutral fitted there unless an earlier call kept it."""
+    subject, path = bench.subject, bench.keep / "neutral_finer.h5"
+    template = subdivided(subject.template)
+    if not path.exists():
+        steps, name = bench.config.fitting.neutral_steps, subject.neutral_name
+        context = replace(context_of(bench.folder, bench.config, bench.device, steps), template=template)
+        expression, frame = name.split("/")
+        write_fitted_frames(path, as_store(expression, {frame: fit_first(context, name)}))
+    neutral = read_fitted_frames(path).gaussians[0]
+    return replace(bench, subject=replace(subject, template=template, neutral=neutral))
 
-    Else they are the openings of the mesh, the mouth that nearest to the middle.
+
+def regions_of(bench: Bench, capture: Path | None) -> RegionFolder:
+    """Return the regions of the photographs in held-out cameras: those of the run, or made now."""
+    if (bench.folder / "regions").is_dir():
+        return RegionFolder(bench.folder / "regions")
+    folder, subject = bench.keep / "regions", bench.subject
+    if not folder.is_dir():
+        base, table = subject.template.base, bench.folder / "landmarks" / "landmarks.csv"
+        landmarks = read_landmarks(table, len(base.faces)) if table.is_file() else no_landmarks()
+        layout = CaptureLayout(capture or bench.folder / "raw")
+        labeled, cameras = (layout.root / "labels").is_dir(), subject.cameras.measuring
+        with atomic_directory(folder) as target:
+            write_regions(
+                RegionFolder(target),
+                replace(subject.dataset, cameras=cameras),
+                [*subject.names("train"), *subject.names("held_out")],
+                subject.template,
+                find_rims(base.vertices, base.faces, landmarks),
+                labels_of(layout, cameras) if labeled else no_labels,
+                labeled=labeled,
+            )
+    return RegionFolder(folder)
+
+
+def measured(
+    variant: Variant, components: Components, split: Role, regions: RegionFolder, shown: Shown | None
+) -> dict[str, float]:
+    """Return the PSNR in dB by region, pooled over held-out cameras and frames; regions without a pixel are absent.
+
+    Renderings of the frames to be shown are kept.
     """
-    subject, base, table = bench.subject, bench.subject.template.base, bench.folder / "landmarks" / "landmarks.csv"
-    if table.exists():
-        landmarks = read_landmarks(table, len(base.faces))
-
-        def rim(region: str) -> Rim:
-            rows = rows_of(region)
-            rows = rows[landmarks.found[rows]]
-            places = Places(landmarks.triangles[rows], landmarks.barycentric[rows])
-            return lambda mesh: places.on(mesh, base.faces)
-
-        return {"mouth": [rim("lips")], "eyes": [rim("left eye"), rim("right eye")]}
-    meshes = read_meshes(subject.dataset.folder, subject.names("train"), subject.template)
-    loops = openings(base.vertices, base.faces, meshes)
-    loops.sort(key=lambda loop: abs(float(base.vertices[loop, 0].mean())))
-    rims: list[Rim] = [lambda mesh, loop=loop: mesh[loop] for loop in loops]  # type: ignore[misc]
-    return {"mouth": rims[:1], "eyes": rims[1:]}
-
-
-def inside_of(rim: NDArray[np.float64], view: View) -> NDArray[np.bool_]:  # [H, W]
-    """Return the pixels inside an opening whose edge is at `rim` [R, 3]; none where it faces away from the camera."""
-    viewmat, K = view.viewmats[0].cpu().numpy().astype(float), view.Ks[0].cpu().numpy().astype(float)
-    blank = Image.new("1", (view.width, view.height))
-    center = rim.mean(axis=0)
-    normal = np.linalg.svd(rim - center)[2][2]
-    normal *= np.sign(normal[2]) or 1.0  # the face looks along +z
-    towards = -viewmat[:3, :3].T @ viewmat[:3, 3] - center
-    if normal @ towards > FACING * np.linalg.norm(towards):
-        seen = (rim @ viewmat[:3, :3].T + viewmat[:3, 3]) @ K.T
-        places = seen[:, :2] / seen[:, 2:]
-        places = places.mean(axis=0) + GROWN * (places - places.mean(axis=0))
-        ImageDraw.Draw(blank).polygon([tuple(places[i]) for i in ConvexHull(places).vertices], fill=1)
-    return np.asarray(blank)
-
-
-def regions_of(bench: Bench, mesh: NDArray[np.float64], view: View, rims: dict) -> dict[str, torch.Tensor]:
-    """Return the pixels of each region of a view of the frame with the tracked `mesh` [V, 3]."""
-    matte = view.inside.cpu().numpy()
-    viewmat, K = view.viewmats[0].cpu().numpy().astype(float), view.Ks[0].cpu().numpy().astype(float)
-    covered = silhouette(mesh, bench.subject.template.base.faces, viewmat, K, view.width, view.height) > 127
-    found = {name: np.zeros_like(matte) for name in rims}
-    for name, loops in rims.items():
-        for loop in loops:
-            found[name] |= inside_of(loop(mesh), view) & matte
-    beyond = matte & ~covered
-    skin = matte & covered & ~found["mouth"] & ~found["eyes"]
-    masks = found | {"whole": matte, "skin": skin, "beyond": beyond}
-    return {name: torch.as_tensor(masks[name], device=bench.device) for name in REGIONS}
-
-
-def measured(bench: Bench, components: Components, split: Role, rims: dict) -> dict[str, float]:
-    """Return the PSNR in dB by region, pooled over held-out cameras and frames; regions without a pixel are absent."""
+    bench = variant.bench
     subject, names = bench.subject, bench.subject.names(split)
     weights = components.W if split == "train" else unseen_weights(bench.comparison(), components, names)
     rig = Rig.of(components, subject.neutral).to(bench.device)
     cameras = np.flatnonzero(subject.cameras.held_out)
-    meshes = read_meshes(subject.dataset.folder, names, subject.template)
-    squares: dict[str, float] = defaultdict(float)
-    counts: dict[str, int] = defaultdict(int)
+    sums = np.zeros(len(REGION_COLUMNS))
     black = torch.zeros(3, device=bench.device)
     with subject.photographs(names, bench.device, cropped=False) as photographs, torch.no_grad():
-        for frame, mesh in enumerate(meshes):
+        for frame, name in enumerate(names):
             row = torch.as_tensor(np.asarray(weights[frame], dtype=np.float32), device=bench.device)
             posed = activate(rig.pose(row))
             for camera in cameras:
                 view = photographs.view((frame, int(camera)))
-                rendered, photo = render_view(posed, view, bench.render.measuring, black)
-                error = (rendered.clamp(0, 1) - photo).square().mean(dim=-1)
-                for name, mask in regions_of(bench, mesh, view, rims).items():
-                    squares[name] += float(error[mask].sum())
-                    counts[name] += int(mask.sum())
-    return {f"psnr_{name}": -10 * float(np.log10(squares[name] / counts[name])) for name in REGIONS if counts[name]}
+                pair = render_view(posed, view, bench.render.measuring, black)
+                rendered, photographed = (image.clamp(0, 1).cpu().numpy() for image in pair)
+                flags = regions.read(name, view.camera, view.width, view.height)
+                sums += np.nan_to_num(region_errors(rendered, photographed, flags))
+                if shown is not None and camera == cameras[0] and name in shown.frames:
+                    columns = shown.columns.setdefault(name, {"photograph": to_bytes(photographed)})
+                    columns[variant.name] = to_bytes(rendered)
+    pooled = dict(zip(REGIONS, sums.reshape(-1, 2).tolist(), strict=True))
+    return {f"psnr_{name}": decibels(squares, pixels) for name, (squares, pixels) in pooled.items() if pixels}
+
+
+def learned(variant: Variant, family: LearnedFamily) -> Components:
+    """Learn the rig of a variant, and record what it costs."""
+    bench = variant.bench
+    subject, options = bench.subject, bench.options_of(family)
+    start = with_free(rig_start(options, subject, variant.starts[family]), variant.free)
+    start = turning_eyes(start, variant.free, variant.looking)
+    plan = learned_plan(options, bench.render, start, subject.pixel_size)
+    forget_peak()
+    begin = time.perf_counter()
+    made = learn(start, subject, options, plan, bench.seed, bench.device)
+    cost = {"seconds": time.perf_counter() - begin, "gaussians": float(len(made.rig))}
+    rate = options.steps / max(made.report.seconds, 1e-9)
+    row = {"family": family, "variant": variant.name, "seed": bench.seed}
+    bench.record("cost", row | cost | {"steps_per_second": rate} | peak_gib())
+    return as_components(made, subject, options)
+
+
+def structured_variants(bench: Bench, options: argparse.Namespace) -> list[Variant]:
+    """Return what has structured Gaussians alone."""
+    benches = {STRUCTURED: bench} | ({FINER: finer(bench)} if options.third_subdivision else {})
+    return [
+        Variant(
+            name,
+            each,
+            {family: mesh_start(each, family) for family in dict.fromkeys(("global", *options.families))},
+            FreeGaussians.none(len(each.subject.neutral)),
+        )
+        for name, each in benches.items()
+    ]
+
+
+def with_seed(structured: Sequence[Variant], seed: int, options: argparse.Namespace) -> list[Variant]:
+    """Return all that is compared for a seed: what is structured, and the first of it with free Gaussians."""
+    seeded = [replace(each, bench=replace(each.bench, seed=seed)) for each in structured]
+    first = seeded[0]
+    looking = looking_of(first.bench)
+    for times in options.free:
+        found = {
+            known: find(first.bench, first.starts["global"], times, options.find_steps, looking if known else None)
+            for known in dict.fromkeys(looking is not None and eyes != "none" for eyes in options.eyes)
+        }
+        for eyes in options.eyes if looking is not None else ["none"]:
+            name, turned = f"{times:g} N free", looking if eyes == "turning" else None
+            name += "" if looking is None else f", eyes {eyes}"
+            seeded.append(replace(first, name=name, free=found[eyes != "none"], looking=turned))
+    return seeded
 
 
 def compare(bench: Bench, options: argparse.Namespace) -> None:
-    """Learn all variants and measure them."""
-    subject, rims = bench.subject, rims_of(bench)
-    bench.arrived([*subject.names("train"), *subject.names("held_out")])
-    looking = looking_of(bench)
-    sets = {(0.0, "none"): FreeGaussians.none(len(subject.neutral))} if options.structured else {}
-    for times in options.free:
-        if "none" in options.eyes or looking is None:
-            sets[times, "none"] = found(bench, times, options.find_steps, None)
-        if looking is not None and set(options.eyes) - {"none"}:
-            with_eyes = found(bench, times, options.find_steps, looking)
-            sets |= {(times, name): with_eyes for name in options.eyes if name != "none"}
-    for family in options.families:
-        settings = bench.options_of(family)
-        start = rig_start(settings, subject, mesh_start(bench, family))
-        plan = learned_plan(settings, bench.render, start, subject.pixel_size)
-        shown = {}
-        for (times, eyes), free in sets.items():
-            forget_peak()
-            begin = time.perf_counter()
-            whole = turning_eyes(with_free(start, free), free, looking if eyes == "turning" else None)
-            learned = learn(whole, subject, settings, plan, bench.seed, bench.device)
-            seconds = time.perf_counter() - begin
-            rate = settings.steps / max(learned.report.seconds, 1e-9)
-            variant = {"family": family, "free": f"{times:g} N", "eyes": eyes}
-            bench.record("cost", variant | {"seconds": seconds, "steps_per_second": rate} | peak_gib())
-            components = as_components(learned, subject, settings)
-            shown[f"{times:g} N, eyes {eyes}"] = components
-            for split in ("train", "held_out"):
-                if subject.names(split):
-                    bench.record("pooled", variant | {"split": split} | measured(bench, components, split, rims))
-        if options.pictures is not None and looking is not None:
-            options.pictures.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(pictured(bench, shown, looking)).save(options.pictures / f"eyes_{family}.png")
+    """Learn all variants and measure them; print medians over seeds, and keep pictures of the first."""
+    names = [*bench.subject.names("train"), *bench.subject.names("held_out")]
+    bench.arrived(names)
+    regions = regions_of(bench, options.capture)
+    structured = structured_variants(bench, options)
+    found: dict[tuple[str, str, Role], list[dict[str, float]]] = {}
+    shown = {family: Shown(tuple(options.shown or bench.subject.names("held_out")[-1:])) for family in options.families}
+    for seed in options.seeds:
+        for variant in with_seed(structured, seed, options):
+            for family in options.families:
+                components, pictures = learned(variant, family), shown[family] if options.images else None
+                for split in ("train", "held_out"):
+                    if bench.subject.names(split):
+                        first = pictures if seed == options.seeds[0] else None
+                        row = measured(variant, components, split, regions, first)
+                        told = {"family": family, "variant": variant.name, "split": split}
+                        bench.record("pooled", told | {"seed": seed} | row)
+                        found.setdefault((family, variant.name, split), []).append(row)
+    if len(options.seeds) > 1:
+        record_seeds(bench, found)
+    for family, pictures in shown.items():
+        for name, columns in pictures.columns.items():
+            first = bench.subject.cameras.names[int(np.argmax(bench.subject.cameras.held_out))]
+            flags = regions.read(name, first, bench.subject.cameras.width, bench.subject.cameras.height)
+            write_png(options.images / f"{family}_{name.replace('/', '_')}.png", comparison_sheet(columns, flags))
 
 
-def pictured(bench: Bench, rigs: dict[str, Components], looking: Looking) -> NDArray[np.uint8]:
-    """Return a row for each of the frames with the most gaze: photograph, then each rig, the eyes enlarged."""
-    subject, names = bench.subject, bench.subject.names("train")
-    angles = np.stack([looking.aside_deg, -looking.aside_deg, looking.up_deg, -looking.up_deg]).mean(axis=2)
-    frames = [int(row.argmax()) for row in angles]
-    held_out = np.flatnonzero(subject.cameras.held_out)
-    head_centers = subject.dataset.frame(names[0]).cameras.centers[held_out] - looking.centers.mean(axis=0)
-    camera = int(held_out[(head_centers[:, 2] / np.linalg.norm(head_centers, axis=1)).argmax()])
-    posed = [Rig.of(parts, subject.neutral).to(bench.device) for parts in rigs.values()]
-    black, rows = torch.zeros(3, device=bench.device), []
-    with subject.photographs(names, bench.device, cropped=False) as photographs, torch.no_grad():
-        for frame in frames:
-            view = photographs.view((frame, camera))
-            shown = []
-            for rig, parts in zip(posed, rigs.values(), strict=True):
-                weights = torch.as_tensor(parts.W[frame], device=bench.device)
-                rendered, photo = render_view(activate(rig.pose(weights)), view, bench.render.measuring, black)
-                shown = shown or [photo]
-                shown.append(rendered)
-            viewmat, K = view.viewmats[0].cpu().numpy(), view.Ks[0].cpu().numpy()
-            seen = (looking.centers @ viewmat[:3, :3].T + viewmat[:3, 3]) @ K.T
-            middle = (seen[:, :2] / seen[:, 2:]).mean(axis=0)
-            wide = K[0, 0] * ABOUT_EYES_MM / seen[:, 2].mean()
-            rows.append(np.concatenate([cut_out(image, middle, wide) for image in shown], axis=1))
-    sheet = np.concatenate([row[: min(map(len, rows)), : min(row.shape[1] for row in rows)] for row in rows])
-    return (255 * sheet + 0.5).astype(np.uint8).repeat(3, axis=0).repeat(3, axis=1)
+def record_seeds(bench: Bench, found: Mapping[tuple[str, str, Role], Sequence[Mapping[str, float]]]) -> None:
+    """Record the median over seeds of each region's PSNR, and how far the seeds are apart."""
+    for (family, variant, split), rows in found.items():
+        told = {"family": family, "variant": variant, "split": split}
+        values = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        spread = {name.replace("psnr", "spread"): float(np.ptp(own)) for name, own in values.items()}
+        bench.record("seeds", told | {name: float(np.median(own)) for name, own in values.items()} | spread)
 
 
-def cut_out(image: torch.Tensor, middle: NDArray[np.float64], wide: float) -> NDArray[np.float32]:
-    """Return the pixels of an image [H, W, 3] about a place, so much to each side, half as much up and down."""
-    (column, row), half = middle.round().astype(int), round(wide)
-    padded = torch.nn.functional.pad(image, (0, 0, half, half, half, half))
-    cut = padded[row + half - half // 2 : row + half + half // 2, column : column + 2 * half]
-    return cut.clamp(0, 1).cpu().numpy()
+def comparison_sheet(columns: Mapping[str, Picture], flags: NDArray[np.uint8]) -> Picture:
+    """Return photograph and renderings side by side; below them mouth and eyes enlarged, where the camera sees them."""
+    height = max(384, flags.shape[0])
+    rows = {"": [enlarge(picture, height) for picture in columns.values()]}
+    for region in (Region.MOUTH, Region.EYES):
+        box = crop_of((flags & int(region)) > 0)
+        if box is not None:
+            shape = rows[""][0].shape[1::-1]
+            rows[str(region.name).lower()] = [resized(picture[box], shape) for picture in columns.values()]
+    return contact_sheet(list(rows.values()), row_titles=list(rows), column_titles=list(columns), title_width=70)
+
+
+def crop_of(inside: NDArray[np.bool_]) -> tuple[slice, slice] | None:
+    """Return rows and columns around the pixels, in the proportions of the image; None where there are no pixels."""
+    rows, columns = np.nonzero(inside)
+    if not len(rows):
+        return None
+    size = np.array(inside.shape)
+    extent = np.array([np.ptp(rows), np.ptp(columns)]) + 1.0
+    scale = min(1.0, float(((1.0 + CROP_MARGIN) * extent / size).max()))
+    half = np.maximum(size * scale / 2, 2.0)
+    middle = np.array([rows.min() + rows.max(), columns.min() + columns.max()]) / 2
+    low = np.clip(middle - half, 0, size - 2 * half).astype(int)
+    return slice(low[0], low[0] + int(2 * half[0])), slice(low[1], low[1] + int(2 * half[1]))
+
+
+def resized(picture: Picture, size: tuple[int, int]) -> Picture:
+    """Return a picture of `size` (width, height)."""
+    high = enlarge(picture, size[1])
+    return np.pad(high, ((0, 0), (0, max(0, size[0] - high.shape[1])), (0, 0)), mode="edge")[:, : size[0]]
 
 
 def arguments() -> argparse.Namespace:
@@ -250,24 +322,26 @@ def arguments() -> argparse.Namespace:
     parser = parser_of(__doc__)
     parser.add_argument("folder", type=Path, nargs="?", help="results/{subject} of a run")
     parser.add_argument("--free", type=float, nargs="*", default=[1.0], help="free Gaussians per structured one")
-    parser.add_argument("--eyes", nargs="+", choices=EYES, default=list(EYES), help="what is known of eyes")
-    parser.add_argument(
-        "--structured", action=argparse.BooleanOptionalAction, default=True, help="also without free ones"
-    )
-    parser.add_argument("--pictures", type=Path, help="folder that gets eyes_{family}.png")
+    parser.add_argument("--eyes", nargs="+", choices=EYES, default=["none", "turning"], help="what is known of eyes")
+    parser.add_argument("--third-subdivision", action="store_true", help="structured Gaussians of one more level, too")
     parser.add_argument("--families", nargs="+", choices=["global", "local"], default=["global", "local"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--held-out", nargs="*", default=[], help="expressions that are not learned from")
     parser.add_argument("--config", type=Path, help="a configuration; without it the defaults")
+    parser.add_argument("--capture", type=Path, help="the raw capture, whose labels tell regions; default: FOLDER/raw")
     parser.add_argument("--out", type=Path, help="folder that gets the tables, learned_*.csv")
+    parser.add_argument("--images", type=Path, help="folder that gets comparisons to look at")
+    parser.add_argument("--shown", nargs="+", metavar="EXPRESSION/FRAME", help="in them; default: the last held out")
     parser.add_argument("--keep", type=Path, help="folder of neutral.h5, made there where it is not")
     parser.add_argument("--k", type=int)
     parser.add_argument("--steps", type=int, help="of a learned rig")
     parser.add_argument("--find-steps", type=int, help="in which free Gaussians are found; default: a third of that")
     parser.add_argument("--batch", type=int, help="photographs per step")
     parser.add_argument("--solve-steps", type=int, help="of the weights of an unseen frame")
-    parser.set_defaults(fits=None, memory_gib=None, local_lambda=None, neutral_steps=None, fit_steps=None, gpu_gib=None)
+    parser.add_argument("--neutral-steps", type=int, help="of the neutral's fits")
+    parser.set_defaults(fits=None, memory_gib=None, local_lambda=None, fit_steps=None, gpu_gib=None)
     small = {"held_out": ["E002_Moved"], "k": 2, "steps": 3, "find_steps": 14, "solve_steps": 1, "neutral_steps": 4}
-    return parsed(parser, **small)
+    return parsed(parser, **small, third_subdivision=True, seeds=[0, 1], families=["local"])
 
 
 def main() -> None:
@@ -276,6 +350,8 @@ def main() -> None:
     figures = Figures(options, machine("torch", "gsplat", "numba"))
     with tempfile.TemporaryDirectory() as temporary:
         keep, making = options.keep or Path(temporary), None
+        if options.smallest and options.images is None:
+            options.images = Path(temporary) / "images"
         if options.folder is None:
             options.folder = keep / "capture"
             making = synthesized("small", 2, options.folder)

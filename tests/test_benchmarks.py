@@ -75,9 +75,12 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
         "kills": (1, 99),
     },
     "free_gaussians.py": {
-        "finding: 930: found": (400, 930),
-        "pooled: (global|local), (0|1) N, none, (train|held_out): psnr whole": PHOTOGRAPHIC_DB,
-        "cost: local, 1 N, none: steps per second": (1e-3, 1e6),
+        "finding: 930, False, 0: found": (400, 930),
+        "pooled: local, (structured|1 N free), (train|held_out), (0|1): psnr whole": PHOTOGRAPHIC_DB,
+        "pooled: local, one subdivision more, (train|held_out), 0: psnr skin": PHOTOGRAPHIC_DB,
+        "cost: local, one subdivision more, 1: gaussians": (3714, 3714),
+        "cost: local, 1 N free, 0: steps per second": (1e-3, 1e6),
+        "seeds: local, 1 N free, held_out: spread whole": (0, 10),
     },
     "full_size_capture.py": {"^photographs$": (30, 30), "photographs written": (1e-3, 1e6)},
     "learned.py": {
