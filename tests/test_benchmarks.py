@@ -73,6 +73,7 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
         "differing": (0, 0),
         "kills": (1, 99),
     },
+    "flicker.py": {"still pixels": (0.1, 0.9), "still skin from frame to frame": (0, 1), "whole image": (1e-3, 50)},
     "free_gaussians.py": {
         "finding: 930: found": (400, 930),
         "pooled: (global|local), (0|1) N, (train|held_out): psnr whole": PHOTOGRAPHIC_DB,
