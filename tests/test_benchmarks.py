@@ -74,6 +74,7 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
         "differing": (0, 0),
         "kills": (1, 99),
     },
+    "flicker.py": {"still pixels": (0.1, 0.9), "still skin from frame to frame": (0, 1), "whole image": (1e-3, 50)},
     "free_gaussians.py": {
         "finding: 930, False, 0: found": (400, 930),
         "pooled: local, (structured|1 N free), (train|held_out), (0|1): psnr whole": PHOTOGRAPHIC_DB,

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from splatrig.components.rig import Rig
 from splatrig.export.fidelity import BEST_DB, measure, read_exported
 from splatrig.export.splats import write_splat_glb
 from splatrig.gaussians.axes import PLY_AXES, to_axes
@@ -12,6 +13,21 @@ from support import planted, small_rig
 LOSSLESS_DB = 60.0
 SPZ_DB = 45.0
 """With 8 bits of every coefficient; on the demo it is 54 dB."""
+
+
+def test_poses_have_the_free_gaussians_after_those_of_the_mesh(tmp_path):
+    made = planted.head(1)
+    plain = planted.components(made, family="learned", attributes=planted.ALL_ATTRIBUTES)
+    weights, count = np.array([0.8, 0.1, 0.5]), len(made.neutral)
+    grown = Rig.of(planted.with_free(plain, made.neutral, 9), made.neutral).pose(weights)
+    write_splats(tmp_path / "a.ply", to_axes(grown, PLY_AXES))
+    write_spz(tmp_path / "a.spz", to_axes(grown, "metres"))
+    write_splat_glb(tmp_path / "a.glb", grown)
+    alone = Rig.of(plain, made.neutral).pose(weights)
+    for suffix in ("ply", "spz", "glb"):
+        found = read_exported(tmp_path / f"a.{suffix}")
+        assert len(found) == count + 9, suffix
+        np.testing.assert_allclose(found.means[:count], alone.means, atol=0.5, err_msg=suffix)
 
 
 def test_exported_poses_rendered_again_are_what_was_exported(tmp_path):

@@ -36,7 +36,8 @@ class Cost:
         return (
             f"Stored without what is hardly seen: over {self.poses_moved} poses, centres are at most "
             f"{self.largest_mm:.3f} mm (mean {self.mean_mm:.4f} mm) from the unquantised head; inside the silhouette "
-            f"its {self.pictures} pictures have a PSNR of {self.worst_db:.1f} dB or better, {self.mean_db:.1f} dB together."
+            f"its {self.pictures} pictures have a PSNR of {self.worst_db:.1f} dB or better, {self.mean_db:.1f} dB "
+            "together."
         )
 
 

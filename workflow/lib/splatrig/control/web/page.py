@@ -41,6 +41,9 @@ OWN_MODULES = ("drag", "history", "main", "panel", "player", "rig", "solve", "sp
 MARGIN = 1.1
 """Height of the first view, relative to the head's."""
 
+FRAMED = (0.002, 0.998)
+"""Of the Gaussians, along each axis, what the first view is centred on and holds: a few may be far from the head."""
+
 _DTYPES = {np.uint8: "u8", np.int16: "i16", np.uint32: "u32", np.int32: "i32", np.float32: "f32"}
 _SIBLING = re.compile(r"""(from\s*|import\s*)(["'])\./([\w.]+)\.js\2""")
 
@@ -69,7 +72,7 @@ def header_of(
     level = head.template.finest_level
     arrays = packed.arrays() | {"faces": head.faces.astype(np.uint32), "mask": level.mask.astype(np.uint8)}
     places, blob = write_blob(arrays)
-    low, high = head.base.means.min(axis=0), head.base.means.max(axis=0)
+    low, high = np.quantile(head.base.means, FRAMED, axis=0)
     families = []
     for name, family in head.families.items():
         panel = family.panel
