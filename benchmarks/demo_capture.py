@@ -2,10 +2,13 @@
 
 FOLDER gets what the rules before the fits leave below `results/{subject}`: frames/, dataset/ and template/; its raw
 capture is kept in FOLDER/raw. By default that is the whole head that free Gaussians are judged by: 24 cameras of
-334×512, every segment of the demo. Segments are made at once on all cores.
+334×512, every segment of the demo. Segments are made at once on all cores. Landmarks and gaze are found by the
+pipeline: a run of the demo, at any size and of the same person and frames, has them in results/demo/landmarks, and
+`--landmarks` copies them to FOLDER.
 """
 
 import argparse
+import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -37,6 +40,7 @@ SIZE = Demo(cameras=24, image_height=512, frames=3)
 def photograph(demo: Demo, segments: Sequence[str], folder: Path, seed: int = 0, processes: int = 1) -> Path:
     """Write the raw capture of some of the demo's segments to `folder`; return it."""
     head = demo_head()
+    folder.mkdir(parents=True, exist_ok=True)
     outputs = {"krt": "KRT", "tex_mean": "tex_mean.png", "rig": "rig.npz"}
     write_rig(head, demo, seed, {name: str(folder / file) for name, file in outputs.items()})
     (folder / "frame_list.txt").write_text(frame_list_text(segments, demo.frames), encoding="ascii")
@@ -50,7 +54,7 @@ def photograph_segment(
     demo: Demo, peaks: Mapping[str, Mapping[str, float]], folder: Path, head: Path, seed: int, segment: str
 ) -> None:
     """Write one segment of a raw capture."""
-    targets = {name: str(folder / name / segment) for name in ("images", "masks", "tracked_mesh")}
+    targets = {name: str(folder / name / segment) for name in ("images", "masks", "labels", "tracked_mesh")}
     write_segment(head, folder / "rig.npz", segment, dict(peak_weights(peaks, segment)), demo, seed, targets)
 
 
@@ -104,6 +108,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--frames", type=int, default=SIZE.frames, help="of a segment")
     parser.add_argument("--subdivisions", type=int, default=2, help="of the tracked mesh")
     parser.add_argument("--segments", nargs="+", help="by default all")
+    parser.add_argument("--landmarks", type=Path, help="folder with landmarks.csv and gaze.csv of this person")
     small = {"cameras": 4, "height": 48, "frames": 1, "subdivisions": 1, "segments": [NEUTRAL]}
     return parsed(parser, **small)
 
@@ -118,6 +123,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         (folder / "raw").mkdir(parents=True)
+        if options.landmarks is not None:
+            shutil.copytree(options.landmarks, folder / "landmarks")
         begin = time.perf_counter()
         raw = photograph(demo, segments, folder / "raw", processes=cores())
         photographed = time.perf_counter()

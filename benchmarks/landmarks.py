@@ -17,13 +17,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from demo_capture import photograph
 from harness import ROOT, Figures, demo_head, machine, missing, need_package, parsed, parser_of
 from PIL import Image
 
 from splatrig.capture.demo.expressions import frame_weights, load_expressions, peak_weights
 from splatrig.capture.demo.head import load_head
 from splatrig.capture.demo.identity import PEOPLE
-from splatrig.capture.demo.synthesize import write_rig, write_segment
 from splatrig.config.models import Demo
 from splatrig.dataset.dataset import Dataset, Frame
 from splatrig.io.errors import InputError
@@ -109,21 +109,9 @@ def peak_of(segment: str) -> dict[str, float]:
     return dict(peak_weights(load_expressions(ROOT / "resources" / "expressions" / "demo.yaml"), segment))
 
 
-def photograph(person: str, segments: list[str], folder: Path) -> Path:
+def raw_capture(person: str, segments: list[str], folder: Path) -> Path:
     """Write the raw capture of one of the demo's people: the frame of each segment's onset and two more."""
-    config = Demo(person=person)
-    seed = 0 if person == "first" else 1
-    head = demo_head()
-    outputs = {name: str(folder / path) for name, path in (("krt", "KRT"), ("tex_mean", "tex.png"), ("rig", "rig.npz"))}
-    write_rig(head, config, seed, outputs)
-    for segment in segments:
-        targets = {name: str(folder / name / segment) for name in ("images", "masks", "tracked_mesh")}
-        write_segment(head, folder / "rig.npz", segment, peak_of(segment), config, seed, targets)
-    frames = [
-        f"{segment} {path.stem}" for segment in segments for path in (folder / "tracked_mesh" / segment).glob("*.obj")
-    ]
-    (folder / "frame_list.txt").write_text("\n".join(sorted(frames)) + "\n")
-    return folder
+    return photograph(Demo(person=person), segments, folder, seed=0 if person == "first" else 1)
 
 
 def faults(people: list[str], captures: dict[str, Path], *, more: bool) -> list[Case]:
@@ -278,7 +266,7 @@ def main(options: argparse.Namespace) -> None:
         for who in people:
             others = EXPRESSIONS if who == "first" and not options.smallest else ()
             (Path(folder) / who).mkdir()
-            captures[who] = photograph(who, list(dict.fromkeys([*looks, *others])), Path(folder) / who)
+            captures[who] = raw_capture(who, list(dict.fromkeys([*looks, *others])), Path(folder) / who)
 
         def examine_case(case: Case) -> Examined:
             return examined(case, captures, work, finder, canonical)

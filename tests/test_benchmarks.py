@@ -62,6 +62,7 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
         "rig: rows, 50 dense": (1e-3, 1e7),
         "sparse: peak memory": (0.01, 8),
     },
+    "demo_capture.py": {"photographs": (1e-3, 600), "restructuring": (1e-3, 600)},
     "download.py": {"plan 22,356 archives: wall": (0, 1e3), "fetch .*: rate": (1e-3, 1e6), "link 10 images": (0, 1e4)},
     "drag.py": {
         "5 pins: solve, worst$": (0, 1e4),
