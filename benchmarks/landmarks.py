@@ -111,7 +111,7 @@ def peak_of(segment: str) -> dict[str, float]:
 
 def raw_capture(person: str, segments: list[str], folder: Path) -> Path:
     """Write the raw capture of one of the demo's people: the frame of each segment's onset and two more."""
-    return photograph(Demo(person=person), segments, folder, seed=0 if person == "first" else 1)
+    return photograph(Demo.model_validate({"person": person}), segments, folder, seed=0 if person == "first" else 1)
 
 
 def faults(people: list[str], captures: dict[str, Path], *, more: bool) -> list[Case]:

@@ -139,6 +139,7 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
 """Figures that each script must have, by a part of their name, and what is plausible for each that has it."""
 
 NEEDS = {
+    "demo_capture.py": "the demo's head",
     "landmarks.py": "the networks that find faces|the package ai_edge_litert|the demo's head",
     "viewer.py": "the package viser",
     "web_head.py": "Chromium|the package playwright|the renderer of the web head",
