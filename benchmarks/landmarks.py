@@ -1,9 +1,10 @@
-"""Landmarks and the check of captures: `python benchmarks/landmarks.py`.
+"""Landmarks, gaze and the check of captures: `python benchmarks/landmarks.py`.
 
 Both of the demo's people are photographed at rest, the first one also in four expressions. Measured are the error of
 reprojection, the distance to the tracked mesh, the seconds of finding landmarks (decoding included) in these
 photographs and in 38 enlarged to 1334×2048, nine faults of captures and more (tests/support/capture_faults.py), which
-must be refused or named, and what must pass without a word.
+must be refused or named, and what must pass without a word. Eyeballs and gaze of both people, in segments in which they
+look to all sides and close their eyes, are compared with the truth.
 """
 
 import argparse
@@ -16,18 +17,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import yaml
 from harness import ROOT, Figures, demo_head, machine, missing, need_package, parsed, parser_of
 from PIL import Image
 
-from splatrig.capture.demo.expressions import peak_weights
+from splatrig.capture.demo.expressions import frame_weights, load_expressions, peak_weights
+from splatrig.capture.demo.head import load_head
+from splatrig.capture.demo.identity import PEOPLE
 from splatrig.capture.demo.synthesize import write_rig, write_segment
 from splatrig.config.models import Demo
 from splatrig.dataset.dataset import Dataset, Frame
 from splatrig.io.errors import InputError
 from splatrig.landmarks.canonical import read_canonical
 from splatrig.landmarks.detect import detect
+from splatrig.landmarks.gaze import direction_of
 from splatrig.landmarks.locate import locate
+from splatrig.landmarks.measure_gaze import find_gaze, lids_of
 from splatrig.landmarks.network import FaceFinder
 from splatrig.landmarks.retrieve import retrieve_face_networks
 from splatrig.landmarks.table import attach_located
@@ -44,9 +48,11 @@ from support.capture_faults import (
     examine,
     krt_of,
     meshes_of,
+    restructured,
     scene_of,
     tracked_with_noise,
 )
+from support.demo_gaze import true_centers, true_turns
 
 NEUTRAL = "E001_Neutral_Eyes_Open"
 EXPRESSIONS = (
@@ -55,8 +61,19 @@ EXPRESSIONS = (
     "E024_Kiss_Lips_Look_Down",
     "E065_Raise_Left_Eyebrow",
 )
+LOOKS = (
+    "E003_Neutral_Eyes_Closed",
+    "E024_Kiss_Lips_Look_Down",
+    "E042_Mouth_Nose_Left",
+    "E043_Mouth_Open_Jaw_Right_Show_Teeth",
+    "E057_Cheeks_Puffed",
+)
+"""Segments in which eyes turn or close."""
 FULL_SIZE, FULL_CAMERAS = (1334, 2048), 38
+FRAMES = 3
+"""Of a segment."""
 RETRIEVED = ROOT / "resources" / "retrieved"
+IRIS = RETRIEVED / "iris_landmark.tflite"
 
 
 @dataclass(frozen=True)
@@ -78,13 +95,18 @@ def untouched(_: Path) -> None:
 def face_finder() -> FaceFinder:
     """Return the networks, retrieved if need be; end the benchmark where they cannot be had."""
     need_package("ai_edge_litert", "pip install -r requirements.txt")
-    paths = [RETRIEVED / "face_detection_short_range.tflite", RETRIEVED / "face_landmark.tflite"]
+    paths = [RETRIEVED / "face_detection_short_range.tflite", RETRIEVED / "face_landmark.tflite", IRIS]
     if not all(path.is_file() for path in paths):
         try:
             retrieve_face_networks(*paths, RETRIEVED / "mediapipe_LICENSE.txt")
         except InputError as error:
             missing(f"the networks that find faces: {error}")
-    return FaceFinder(*paths)
+    return FaceFinder(*paths[:2])
+
+
+def peak_of(segment: str) -> dict[str, float]:
+    """Return the weights of the demo's face units at the peak of a segment."""
+    return dict(peak_weights(load_expressions(ROOT / "resources" / "expressions" / "demo.yaml"), segment))
 
 
 def photograph(person: str, segments: list[str], folder: Path) -> Path:
@@ -94,10 +116,9 @@ def photograph(person: str, segments: list[str], folder: Path) -> Path:
     head = demo_head()
     outputs = {name: str(folder / path) for name, path in (("krt", "KRT"), ("tex_mean", "tex.png"), ("rig", "rig.npz"))}
     write_rig(head, config, seed, outputs)
-    peaks = yaml.safe_load((ROOT / "resources" / "expressions" / "demo.yaml").read_text(encoding="utf-8"))
     for segment in segments:
         targets = {name: str(folder / name / segment) for name in ("images", "masks", "tracked_mesh")}
-        write_segment(head, folder / "rig.npz", segment, dict(peak_weights(peaks, segment)), config, seed, targets)
+        write_segment(head, folder / "rig.npz", segment, peak_of(segment), config, seed, targets)
     frames = [
         f"{segment} {path.stem}" for segment in segments for path in (folder / "tracked_mesh" / segment).glob("*.obj")
     ]
@@ -195,6 +216,45 @@ def measure_seconds(
         time_of(figures, "38 of 1334×2048", large, surface, finder, canonical)
 
 
+def measure_gaze(
+    figures: Figures,
+    who: str,
+    capture: Path,
+    segments: list[str],
+    work: Path,
+    finder: FaceFinder,
+    canonical: np.ndarray,
+) -> None:
+    """Measure eyeballs and gaze of one of the people in all frames of some segments, the neutral's first."""
+    shutil.rmtree(work, ignore_errors=True)
+    frames = restructured(capture, segments, work, FRAMES)
+    mesh = read_obj(frames[0].folder / f"{frames[0].frame}.obj")
+    landmarks = locate(frames[0].cameras, detect(frames[0], finder), canonical)
+    lids = lids_of(attach_located(landmarks, Surface(mesh.vertices, mesh.faces)))
+    neutral, learned = np.array([frame.expression == NEUTRAL for frame in frames]), np.ones(len(frames), bool)
+    begin = time.process_time()
+    gaze = find_gaze(frames, lids, IRIS, neutral=neutral, learned=learned)
+    seconds = time.process_time() - begin
+    head = load_head(demo_head(), PEOPLE[who])
+    weights = [own for segment in segments for own in frame_weights(peak_of(segment), FRAMES)]
+    turns = np.array([true_turns(head, own) for own in weights])
+    closed = np.array([own.get("eyeBlinkLeft", 0.0) > 0.5 for own in weights])
+    cosines = (gaze.directions * direction_of(turns[..., 0], turns[..., 1])).sum(axis=-1)
+    angles = np.degrees(np.arccos(np.clip(cosines, -1.0, 1.0)))  # [F, 2]
+    turned = np.linalg.norm(turns, axis=-1) > 4.0
+    figures.add(f"{who}: centers of eyeballs", np.linalg.norm(gaze.centers - true_centers(head), axis=1).max(), "mm",
+                "the farther of the two; bar 1.5")  # fmt: skip
+    figures.add(f"{who}: radius of eyeballs", gaze.radii_mm[0], "mm", "15.7 and 16.0 in truth")
+    figures.add(f"{who}: gaze, median error", np.median(angles[~closed]), "°", "bar 4")
+    figures.add(f"{who}: gaze, largest error", angles[~closed].max(), "°")
+    if turned.any():
+        figures.add(f"{who}: gaze of turned eyes, median error", np.median(angles[turned]), "°")
+    figures.add(f"{who}: confidence in open eyes, least", gaze.confidence[~closed].min(), "fraction")
+    if closed.any():
+        figures.add(f"{who}: confidence in closed eyes, largest", gaze.confidence[closed].max(), "fraction", "bar 0")
+    figures.add(f"{who}: gaze of {len(frames)} frames: processor", seconds, "s")
+
+
 def count(cases: list[Case], examine_case: Callable[[Case], Examined], figures: Figures) -> int:
     """Print what the door says about each case, and return of how many it says what it must."""
     right = 0
@@ -214,10 +274,11 @@ def main(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="splatrig-landmarks-") as folder:
         work = Path(folder) / "work"
         captures = {}
+        looks = [NEUTRAL, *(() if options.smallest else LOOKS)]
         for who in people:
-            segments = [NEUTRAL, *(EXPRESSIONS if who == "first" and not options.smallest else ())]
+            others = EXPRESSIONS if who == "first" and not options.smallest else ()
             (Path(folder) / who).mkdir()
-            captures[who] = photograph(who, segments, Path(folder) / who)
+            captures[who] = photograph(who, list(dict.fromkeys([*looks, *others])), Path(folder) / who)
 
         def examine_case(case: Case) -> Examined:
             return examined(case, captures, work, finder, canonical)
@@ -226,6 +287,7 @@ def main(options: argparse.Namespace) -> None:
             said = examine_case(Case("as it is", who, NEUTRAL, untouched, None))
             figures.add(f"{who}: error of reprojection", said.error_percent, "%", "of the image's height; bar 0.4")
             figures.add(f"{who}: distance to the tracked mesh", said.distance_mm, "mm")
+            measure_gaze(figures, who, captures[who], looks, work, finder, canonical)
         measure_seconds(figures, captures[people[0]], work, finder, canonical, full=not options.smallest)
         right = faults(people, captures, more=options.more)
         wrong = sound(people, expressions=not options.smallest)

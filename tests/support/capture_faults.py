@@ -1,7 +1,7 @@
 """Raw captures with what people get wrong: small functions that spoil a copy of a capture, and one that examines it."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from splatrig.capture.calibration import calibrated_cameras, choose_camera_names
 from splatrig.capture.krt import KrtCamera, read_krt, write_krt
 from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.restructure import RestructureOptions, restructure
-from splatrig.dataset.cameras import write_cameras
-from splatrig.dataset.dataset import Dataset
+from splatrig.dataset.cameras import read_cameras, write_cameras
+from splatrig.dataset.dataset import Dataset, Frame
 from splatrig.dataset.pose import to_world
 from splatrig.io.errors import InputError
 from splatrig.landmarks.calibration_faults import Scene, agreement
@@ -246,22 +246,33 @@ class Examined:
     """Median distance of eyes, brows and lips to the tracked mesh."""
 
 
-def scene_of(root: Path, segment: str, work: Path, finder: FaceFinder, canonical: np.ndarray) -> Scene:
-    """Return the neutral of a raw capture as the rules make it: calibrated, restructured, looked at."""
+def restructured(root: Path, segments: Sequence[str], work: Path, frames: int = 1) -> list[Frame]:
+    """Return the first frames of segments of a raw capture as the rules make them; the first segment has the neutral.
+
+    Held out is every eighth camera.
+    """
     layout = CaptureLayout(root)
     krt = read_krt(layout.krt)
-    names = choose_camera_names(layout, segment, "all", set(krt))
-    cameras = calibrated_cameras(krt, names, *raw_image_size(layout, segment, names))
-    options = RestructureOptions(segment, 1, "first", "skip", 1.0, "multiface_gamma", "silhouette", 0)
-    row = restructure(layout, segment, cameras, options, work / "dataset" / segment)[0]
+    names = choose_camera_names(layout, segments[0], "all", set(krt))
+    cameras = calibrated_cameras(krt, names, *raw_image_size(layout, segments[0], names))
+    options = RestructureOptions(segments[0], frames, "first", "skip", 1.0, "multiface_gamma", "silhouette", 0)
+    rows = [
+        row
+        for segment in segments
+        for row in restructure(layout, segment, cameras, options, work / "dataset" / segment)
+    ]
     write_cameras(work / "dataset" / "cameras.json", cameras.split("every 8th"))
-    dataset = Dataset.open(work / "dataset" / "cameras.json")
-    frame = dataset.frame(f"{segment}/{row.frame}")
-    train = ~dataset.cameras.held_out
-    mesh = read_obj(frame.folder / f"{row.frame}.obj")
-    pose = np.loadtxt(frame.folder / f"{row.frame}_transform.txt")
-    seen = detect(frame, finder)[train]
-    return Scene(dataset.cameras.train, pose, seen, Surface(mesh.vertices, mesh.faces), canonical)
+    return Dataset.open(work / "dataset" / "cameras.json").frames([f"{row.expression}/{row.frame}" for row in rows])
+
+
+def scene_of(root: Path, segment: str, work: Path, finder: FaceFinder, canonical: np.ndarray) -> Scene:
+    """Return the neutral of a raw capture, looked at."""
+    frame = restructured(root, [segment], work)[0]
+    cameras = read_cameras(work / "dataset" / "cameras.json")
+    mesh = read_obj(frame.folder / f"{frame.frame}.obj")
+    pose = np.loadtxt(frame.folder / f"{frame.frame}_transform.txt")
+    seen = detect(frame, finder)[~cameras.held_out]
+    return Scene(cameras.train, pose, seen, Surface(mesh.vertices, mesh.faces), canonical)
 
 
 def examine(root: Path, segment: str, work: Path, finder: FaceFinder, canonical: np.ndarray) -> Examined:

@@ -19,6 +19,8 @@ RADIUS_MM, IRIS_MM = 12.0, 5.9
 """Of an average adult's eyeball and iris."""
 _RADIUS_SPREAD, _IRIS_SPREAD = 0.25, 0.05
 """How far, as logarithms, they may be from that. Adults differ by 0.04; eyeballs that artists made are larger."""
+_LEAST_RATIO = 1.25
+"""Radius of an eyeball, in those of its iris, at least."""
 _UNEVEN_MM = 1.0
 """How far one eyeball may lie above or before the other."""
 _FRONT_MM = 3.0
@@ -105,7 +107,10 @@ def border_contrast(views: EyeViews, balls: Eyeballs) -> NDArray[np.float64]:  #
 
 
 def _coarse_turns(views: EyeViews, balls: Eyeballs, opened: NDArray[np.bool_]) -> NDArray[np.float64]:  # [F, 2, 2]
-    """Return for each frame the turns of both eyes, of a grid, whose borders have the most contrast together."""
+    """Return for each frame the turns of both eyes, of a grid, whose borders have the most contrast together.
+
+    Eyes that turn apart or far lose a gray level for each square of the spread: no more than decides between equals.
+    """
     contrast = np.stack(
         [_contrast(views, balls, np.broadcast_to(turn, balls.turns_deg.shape)) for turn in _GRID_DEG], axis=-1
     )  # [F, 2, G]
@@ -252,10 +257,11 @@ def _step(views: EyeViews, balls: Eyeballs, given: _Given, reach: float) -> Eyeb
     reduced = np.einsum("fij,fjk->fik", B, solved)[given.learned].sum(axis=0)
     x = np.linalg.solve(A - reduced[:, :8], b - reduced[:, 8])
     turns = solved[..., 8] - solved[..., :8] @ x
+    iris_mm = float(balls.iris_mm * np.exp(np.clip(x[7], -0.1, 0.1)))
     return Eyeballs(
         centers=balls.centers + x[:6].reshape(2, 3),
-        radius_mm=float(balls.radius_mm * np.exp(np.clip(x[6], -0.2, 0.2))),
-        iris_mm=float(balls.iris_mm * np.exp(np.clip(x[7], -0.1, 0.1))),
+        radius_mm=max(float(balls.radius_mm * np.exp(np.clip(x[6], -0.2, 0.2))), _LEAST_RATIO * iris_mm),
+        iris_mm=iris_mm,
         turns_deg=balls.turns_deg + np.clip(turns, -10.0, 10.0).reshape(-1, 2, 2),
     )
 
