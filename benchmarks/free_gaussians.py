@@ -43,11 +43,11 @@ from splatrig.components.component_file import Components
 from splatrig.components.rig import Rig
 from splatrig.config.choices import LearnedFamily, Role
 from splatrig.config.names import LEVEL_NAMES
-from splatrig.dataset.regions import REGIONS, Region, RegionFolder
+from splatrig.dataset.regions import REGION_COLUMNS, REGIONS, Region, RegionFolder
 from splatrig.evaluation.plan import finding_steps
 from splatrig.evaluation.regions import decibels
 from splatrig.fitting.compare_view import render_view
-from splatrig.fitting.region_errors import REGION_COLUMNS, region_errors
+from splatrig.fitting.region_errors import region_errors
 from splatrig.gaussians.free import FreeGaussians
 from splatrig.gaussians.store import read_fitted_frames, write_fitted_frames
 from splatrig.io.files import atomic_directory
