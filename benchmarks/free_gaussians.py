@@ -37,6 +37,7 @@ from learned_bench import (
     synthesized,
 )
 from numpy.typing import NDArray
+from PIL import Image
 
 from splatrig.animation.pictures import Picture, contact_sheet, enlarge, write_png
 from splatrig.animation.render import to_bytes
@@ -46,11 +47,11 @@ from splatrig.components.component_file import Components
 from splatrig.components.rig import Rig
 from splatrig.config.choices import LearnedFamily, Role
 from splatrig.config.names import LEVEL_NAMES
-from splatrig.dataset.regions import REGIONS, Region, RegionFolder
+from splatrig.dataset.regions import REGION_COLUMNS, REGIONS, Region, RegionFolder
 from splatrig.evaluation.plan import finding_steps
 from splatrig.evaluation.regions import decibels
 from splatrig.fitting.compare_view import render_view
-from splatrig.fitting.region_errors import REGION_COLUMNS, region_errors
+from splatrig.fitting.region_errors import region_errors
 from splatrig.gaussians.free import FreeGaussians, Motion
 from splatrig.gaussians.store import read_fitted_frames, write_fitted_frames
 from splatrig.io.files import atomic_directory
@@ -72,6 +73,11 @@ STRUCTURED, FINER = "structured", "one subdivision more"
 EYES = ("none", "still", "turning")
 CROP_MARGIN = 0.6
 """Added around mouth and eyes in enlarged pictures, as a fraction of their size."""
+CROP_SHAPE = 0.55
+"""Height of these pictures, relative to their width."""
+SHOWN_HEIGHT, TITLE_WIDTH = 384, 70
+"""Pixels."""
+BICUBIC = Image.Resampling.BICUBIC
 
 
 @dataclass(frozen=True)
@@ -287,34 +293,29 @@ def record_seeds(bench: Bench, found: Mapping[tuple[str, str, Role], Sequence[Ma
 
 def comparison_sheet(columns: Mapping[str, Picture], flags: NDArray[np.uint8]) -> Picture:
     """Return photograph and renderings side by side; below them mouth and eyes enlarged, where the camera sees them."""
-    height = max(384, flags.shape[0])
-    rows = {"": [enlarge(picture, height) for picture in columns.values()]}
+    whole = [enlarge(picture, max(SHOWN_HEIGHT, len(flags))) for picture in columns.values()]
+    sheets = [contact_sheet([whole], row_titles=[""], column_titles=list(columns), title_width=TITLE_WIDTH)]
+    width = whole[0].shape[1]
+    size = width, round(CROP_SHAPE * width)
     for region in (Region.MOUTH, Region.EYES):
-        box = crop_of((flags & int(region)) > 0)
-        if box is not None:
-            shape = rows[""][0].shape[1::-1]
-            rows[str(region.name).lower()] = [resized(picture[box], shape) for picture in columns.values()]
-    return contact_sheet(list(rows.values()), row_titles=list(rows), column_titles=list(columns), title_width=70)
+        inside = (flags & int(region)) > 0
+        if inside.any():
+            box = crop_of(inside)
+            name = str(region.name).lower()
+            row = [np.asarray(Image.fromarray(picture).resize(size, BICUBIC, box)) for picture in columns.values()]
+            sheets.append(contact_sheet([row], row_titles=[name], title_width=TITLE_WIDTH))
+    return np.concatenate(sheets)
 
 
-def crop_of(inside: NDArray[np.bool_]) -> tuple[slice, slice] | None:
-    """Return rows and columns around the pixels, in the proportions of the image; None where there are no pixels."""
+def crop_of(inside: NDArray[np.bool_]) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom of a crop of `CROP_SHAPE` around the pixels, within the image."""
     rows, columns = np.nonzero(inside)
-    if not len(rows):
-        return None
-    size = np.array(inside.shape)
-    extent = np.array([np.ptp(rows), np.ptp(columns)]) + 1.0
-    scale = min(1.0, float(((1.0 + CROP_MARGIN) * extent / size).max()))
-    half = np.maximum(size * scale / 2, 2.0)
-    middle = np.array([rows.min() + rows.max(), columns.min() + columns.max()]) / 2
-    low = np.clip(middle - half, 0, size - 2 * half).astype(int)
-    return slice(low[0], low[0] + int(2 * half[0])), slice(low[1], low[1] + int(2 * half[1]))
-
-
-def resized(picture: Picture, size: tuple[int, int]) -> Picture:
-    """Return a picture of `size` (width, height)."""
-    high = enlarge(picture, size[1])
-    return np.pad(high, ((0, 0), (0, max(0, size[0] - high.shape[1])), (0, 0)), mode="edge")[:, : size[0]]
+    width = (1.0 + CROP_MARGIN) * max(np.ptp(columns) + 1, (np.ptp(rows) + 1) / CROP_SHAPE)
+    width = min(width, inside.shape[1], inside.shape[0] / CROP_SHAPE)
+    size = np.array([width, CROP_SHAPE * width])
+    middle = np.array([columns.min() + columns.max() + 1, rows.min() + rows.max() + 1]) / 2
+    low = np.clip(middle - size / 2, 0.0, np.array(inside.shape[::-1]) - size)
+    return (*low.tolist(), *(low + size).tolist())
 
 
 def arguments() -> argparse.Namespace:

@@ -6,6 +6,7 @@ import torch
 from splatrig.components.component_file import Components
 from splatrig.components.fields import Columns
 from splatrig.dataset.dataset import Dataset
+from splatrig.dataset.regions import UNKNOWN
 from splatrig.evaluation.attribute_rows import AttributeRows, reach_of
 from splatrig.evaluation.images import IMAGE_COLUMNS
 from splatrig.evaluation.learned_folds import Fold
@@ -19,7 +20,6 @@ from splatrig.evaluation.left_out import (
 )
 from splatrig.evaluation.scene import FrameViews, Scene
 from splatrig.evaluation.table import METHOD_COLUMNS, pick
-from splatrig.fitting.region_errors import UNKNOWN
 from splatrig.learned.compare import Comparison
 from support import planted, tiny
 from support.subject import bulged, sides_of, write_subject

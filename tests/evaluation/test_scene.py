@@ -10,12 +10,11 @@ from splatrig.animation.render import render
 from splatrig.components.rig import Rig
 from splatrig.components.skin import skin_of
 from splatrig.dataset.dataset import Dataset
-from splatrig.dataset.regions import Region, RegionFolder
+from splatrig.dataset.regions import REGION_COLUMNS, Region, RegionFolder
 from splatrig.evaluation.images import IMAGE_COLUMNS
 from splatrig.evaluation.method import PICTURED_FACES, MethodEvaluation
 from splatrig.evaluation.scene import FrameViews, Place, Scene, Views, agreement, load_views, score, score_regions
 from splatrig.fitting.metrics import measure
-from splatrig.fitting.region_errors import REGION_COLUMNS
 from splatrig.mesh.template import build_template
 from support import planted
 

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from splatrig.components.labels import label_of
+from splatrig.dataset.regions import UNKNOWN
 from splatrig.evaluation.fit import FIT_REGION_COLUMNS, merge_fit_metrics, summarize_fit, with_regions, worst_views
 from splatrig.evaluation.images import FITS, IMAGE_COLUMNS, fitted_pictures, summarize_images, unseen_pictures
 from splatrig.evaluation.summary import (
@@ -23,7 +24,6 @@ from splatrig.evaluation.table import (
     write_table,
 )
 from splatrig.evaluation.text_tables import fixed, write_html, write_latex, write_markdown
-from splatrig.fitting.region_errors import UNKNOWN
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 from splatrig.io.errors import InputError
 from splatrig.learned.compare import COLUMNS

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from splatrig.dataset.regions import REGION_COLUMNS
 from splatrig.evaluation.worst import camera_table, error_map, worst_row, worst_sheet, worst_spot
-from splatrig.fitting.region_errors import REGION_COLUMNS
 
 
 def test_error_map_is_the_mean_difference_inside_of_the_silhouette():

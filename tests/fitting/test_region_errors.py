@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from splatrig.dataset.regions import REGIONS, Region
-from splatrig.fitting.region_errors import REGION_COLUMNS, UNKNOWN, region_errors
+from splatrig.dataset.regions import REGION_COLUMNS, REGIONS, UNKNOWN, Region
+from splatrig.fitting.region_errors import region_errors
 
 
 def test_sums_are_those_of_a_loop_over_pixels_and_an_absent_region_is_empty():

@@ -11,7 +11,8 @@ from splatrig.animation.pictures import write_png
 from splatrig.dataset.cameras import read_cameras
 from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.regions import RegionFolder
-from splatrig.evaluation.fit import fit_regions, with_regions, worst_views
+from splatrig.evaluation.fit import with_regions, worst_views
+from splatrig.evaluation.fit_regions import fit_regions
 from splatrig.evaluation.table import read_table, write_table
 from splatrig.evaluation.worst import camera_table, picture_worst, worst_sheet
 from splatrig.jobs.device import choose_device

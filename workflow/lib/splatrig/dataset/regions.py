@@ -32,6 +32,14 @@ class Region(IntFlag):
 REGIONS: tuple[str, ...] = tuple(str(region.name).lower() for region in Region)
 """Names of the regions, in the order of all tables."""
 
+REGION_COLUMNS: tuple[str, ...] = tuple(f"{what}_{region}" for region in REGIONS for what in ("sse", "pixels"))
+"""Columns of tables of images: the sum over a region's pixels of the squared error (values in 0 to 1, mean over the
+color channels), and how many these are. Both are empty where an image shows nothing of a region, or where its regions
+are not known."""
+
+UNKNOWN: tuple[float, ...] = (float("nan"),) * len(REGION_COLUMNS)
+"""Values of `REGION_COLUMNS` for an image whose regions are not known."""
+
 COLORS = {
     Region.WHOLE: (150, 150, 150),
     Region.SKIN: (230, 159, 0),

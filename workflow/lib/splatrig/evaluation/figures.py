@@ -291,7 +291,7 @@ def draw_regions(table: pd.DataFrame) -> Figure:
     """Return the PSNR by region in images from held-out cameras, pooled over pixels, a bar per method at its largest k.
 
     A panel for the frames that were learned from, and one for held-out and one for left-out expressions, where there
-    are any. Bars end at the interval's mean; dB have no zero to begin at, so they begin below the lowest.
+    are any. PSNR has no zero to begin at, so bars begin below the lowest.
     """
     rows = {
         title: pick(table, metric, split=split)
@@ -304,14 +304,14 @@ def draw_regions(table: pd.DataFrame) -> Figure:
     for ax, (title, found) in zip(axes[:, 0], rows.items(), strict=False):
         methods = [*(["fits"] if "fits" in set(found["method"]) else []), *in_order(found["method"])]
         regions = [name for name in REGIONS if name in set(found["region"])]
-        width = 0.84 / len(methods)
+        width = 0.84 / max(len(methods), 5)
         for place, method in enumerate(methods):
             own = found[found["method"] == method]
             own = own[own["k"] == own["k"].max()].set_index("region").reindex(regions)
             at = np.arange(len(regions)) + width * (place - (len(methods) - 1) / 2)
             color = "#999999" if method == "fits" else str(look_of(method)["color"])
             ax.bar(at, own["value"], 0.92 * width, color=color, label=label_of(method))
-            ax.vlines(at, own["low"], own["high"], color="#202020", linewidth=0.9)
+            ax.vlines(at, own["low"], own["high"], color="#777777", linewidth=1.2)
         ax.set_xticks(range(len(regions)), regions)
         ax.grid(visible=False, axis="x")
         ax.set_ylim(bottom=max(0.0, np.floor(found["value"].min()) - 3.0))

@@ -5,13 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
-from splatrig.dataset.dataset import Dataset
-from splatrig.dataset.regions import RegionFolder
+from splatrig.dataset.regions import REGION_COLUMNS
 from splatrig.evaluation.measures import bootstrap_interval
-from splatrig.evaluation.scene import load_views, score_regions
-from splatrig.fitting.region_errors import REGION_COLUMNS
 from splatrig.gaussians.store import read_fitted_frames
 
 FIT_COLUMNS = ("expression", "frame", "camera", "split", "region", "psnr", "ssim", "lpips")
@@ -32,21 +28,6 @@ def merge_fit_metrics(stores: Iterable[str | Path]) -> pd.DataFrame:
     if "lpips" not in merged:
         merged["lpips"] = np.nan
     return merged.drop_duplicates(["expression", "frame", "camera", "region"], keep="last")[list(FIT_COLUMNS)]
-
-
-def fit_regions(
-    stores: Iterable[str | Path], dataset: Dataset, regions: RegionFolder, device: str | torch.device = "cpu"
-) -> pd.DataFrame:
-    """Return the errors of all fitted frames by region, in the cameras of `dataset`, with `FIT_REGION_COLUMNS`."""
-    rows = []
-    for path in stores:
-        fitted = read_fitted_frames(path)
-        for frame, gaussians in zip(fitted.frames, fitted.gaussians, strict=True):
-            views = load_views(dataset, f"{fitted.expression}/{frame}", regions)
-            found = score_regions(gaussians, views, device)
-            names = views.cameras.names
-            rows += [(fitted.expression, frame, camera, *own) for camera, own in zip(names, found, strict=True)]
-    return pd.DataFrame(rows, columns=list(FIT_REGION_COLUMNS))
 
 
 def with_regions(fit: pd.DataFrame, regions: pd.DataFrame) -> pd.DataFrame:

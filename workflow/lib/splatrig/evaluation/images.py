@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from splatrig.dataset.regions import REGION_COLUMNS
 from splatrig.evaluation.table import MethodTable
-from splatrig.fitting.region_errors import REGION_COLUMNS
 
 IMAGE_COLUMNS = (
     *("method", "level", "k", "test", "weights", "sample", "expression", "frame", "role", "camera"),

@@ -11,10 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from splatrig.components.labels import label_of
-from splatrig.dataset.regions import REGIONS
+from splatrig.dataset.regions import REGION_COLUMNS, REGIONS
 from splatrig.evaluation.images import NAMES
 from splatrig.evaluation.table import MethodTable
-from splatrig.fitting.region_errors import REGION_COLUMNS
 
 DRAWS = 2000
 """Of the bootstrap over frames."""

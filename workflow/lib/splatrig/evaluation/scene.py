@@ -21,11 +21,11 @@ from splatrig.config.choices import Split
 from splatrig.dataset.cameras import Cameras, read_cameras
 from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.photographs import Photographs
-from splatrig.dataset.regions import RegionFolder
+from splatrig.dataset.regions import UNKNOWN, RegionFolder
 from splatrig.evaluation.images import IMAGE_COLUMNS
 from splatrig.fitting.losses import composite
 from splatrig.fitting.metrics import lpips
-from splatrig.fitting.region_errors import UNKNOWN, region_errors
+from splatrig.fitting.region_errors import region_errors
 from splatrig.fitting.ssim_numba import similarity_map
 from splatrig.fitting.ssim_window import WINDOW
 from splatrig.gaussians.gaussians import Gaussians

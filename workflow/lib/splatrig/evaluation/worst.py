@@ -17,10 +17,9 @@ from splatrig.animation.pictures import Picture, beside, contact_sheet, enlarge
 from splatrig.animation.render import render, to_bytes
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Dataset
-from splatrig.dataset.regions import REGIONS
+from splatrig.dataset.regions import REGION_COLUMNS, REGIONS
 from splatrig.evaluation.regions import region_line
 from splatrig.evaluation.scene import load_views
-from splatrig.fitting.region_errors import REGION_COLUMNS
 from splatrig.gaussians.store import read_fitted_frames
 
 ERROR_RANGE = 0.25

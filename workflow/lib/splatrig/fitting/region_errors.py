@@ -4,15 +4,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from splatrig.dataset.regions import MEMBERS, REGIONS
-
-REGION_COLUMNS: tuple[str, ...] = tuple(f"{what}_{region}" for region in REGIONS for what in ("sse", "pixels"))
-"""Columns of tables of images: the sum over a region's pixels of the squared error (values in 0 to 1, mean over the
-color channels), and how many these are. Both are empty where an image shows nothing of a region, or where its regions
-are not known."""
-
-UNKNOWN: tuple[float, ...] = (float("nan"),) * len(REGION_COLUMNS)
-"""Values of `REGION_COLUMNS` for an image whose regions are not known."""
+from splatrig.dataset.regions import MEMBERS
 
 
 def region_errors(

@@ -15,11 +15,11 @@ from splatrig.components.rig import Rig
 from splatrig.components.weights import weights_of_displacements
 from splatrig.config.choices import Role
 from splatrig.dataset.photographs import View
-from splatrig.dataset.regions import RegionFolder
+from splatrig.dataset.regions import REGION_COLUMNS, UNKNOWN, RegionFolder
 from splatrig.fitting.compare_view import RenderOptions
 from splatrig.fitting.measurement import compared_views
 from splatrig.fitting.metrics import measure
-from splatrig.fitting.region_errors import REGION_COLUMNS, UNKNOWN, region_errors
+from splatrig.fitting.region_errors import region_errors
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
 from splatrig.gaussians.tensors import on_device

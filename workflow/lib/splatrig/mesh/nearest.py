@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import trimesh
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
@@ -43,6 +42,8 @@ class Surface:
         A face can hold the nearest place only if its middle, less its radius, is not farther than another face's
         middle plus radius. Of two places that are equally near, the one on the first face is returned.
         """
+        import trimesh  # takes half a second, and who reads places alone does without
+
         distance, index = self._tree.query(points)
         bounds = distance + self._radii[index]
         near = self._tree.query_ball_point(points, bounds + self._radii.max(), return_sorted=True)
