@@ -72,7 +72,7 @@ class FindOptions:
 
 
 FIND = FindOptions()
-FIND_ON_CPU = FindOptions(rounds=8, share=0.25, views=4, looks=64)
+FIND_ON_CPU = FindOptions(rounds=6, share=0.3, views=4, looks=48)
 """In a few minutes without a GPU."""
 
 KEPT_OPACITY = (0.1, 0.5)
