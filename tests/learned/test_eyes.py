@@ -232,7 +232,7 @@ def rig(
 def test_a_rig_of_either_family_ends_with_the_eyes_by_name(
     rig: tuple[Components, FreeGaussians], tmp_path: Path
 ) -> None:
-    components, _ = rig
+    components, free = rig
     write_components(tmp_path / "rig.h5", components)
     read = read_components(tmp_path / "rig.h5")
     assert read.names[2:] == gaze_units(0) + gaze_units(1)
@@ -246,6 +246,9 @@ def test_a_rig_of_either_family_ends_with_the_eyes_by_name(
     assert len(read.without_eyes()) == 2
     assert read.first(1).names == (read.names[0], *read.names[2:])
     assert not read.on_mesh.C[2:].any(), "they do nothing to structured Gaussians"
+    of_eyes = np.append(np.zeros(read.structured, bool), free.motions >= Motion.LEFT_EYE)
+    assert not read.C[:2, read.columns.of_gaussians(of_eyes)].any(), "others do nothing to eyes"
+    assert read.C[2:, read.columns.of_gaussians(of_eyes)].any(axis=1).all()
 
 
 def test_an_eye_turned_by_a_weight_of_one_is_exactly_rotated(rig: tuple[Components, FreeGaussians]) -> None:

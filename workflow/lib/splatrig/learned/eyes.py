@@ -32,8 +32,9 @@ OPACITY = 0.5
 """Of eyes' Gaussians at first: that something is there is known, which is not so for others that are found."""
 SPREAD = 0.5
 """Standard deviation of eyes' Gaussians, in distances between neighbors."""
-EYE_PACE = 0.3
-"""Learning rate of the other components on eyes that turn, relative to that on the mesh."""
+EYE_PACE = 0.0
+"""Learning rate of the other components on eyes that turn, relative to that on the mesh: they leave them alone, so that
+eyes are turned by name alone. At 0.3, the pace of other free Gaussians, images are as good."""
 BEHIND_MM = 1.5
 """A camera sees a point of the ball that is at most this far behind what is rendered: lids are thicker."""
 
@@ -120,7 +121,8 @@ def chord_weights(degrees: NDArray[np.float64], whole: NDArray[np.float64]) -> N
 def turning_eyes(start: RigStart, free: FreeGaussians, looking: Looking | None) -> RigStart:
     """Return a start with `free` Gaussians with components that turn its eyes; itself where there are none.
 
-    There are none where nothing is known of gaze, where it never changes, and where components move no centers.
+    There are none where nothing is known of gaze, where it never changes, and where components move no centers. The
+    other components do nothing to eyes that turn.
     """
     if looking is None or not looking.moves or start.basis is None or "means" not in start.basis.fields:
         return start
