@@ -44,13 +44,14 @@ def pool(images: pd.DataFrame, generator: np.random.Generator) -> Iterator[Poole
     Regions without a pixel are absent, and so are those without any error, whose PSNR is infinite.
     """
     sums = images.groupby(["expression", "frame", "sample"])[list(REGION_COLUMNS)].sum()
-    draws = generator.integers(len(sums), size=(DRAWS, len(sums))) if len(sums) > 1 else None
-    for region in REGIONS:
-        squares, pixels = (sums[f"{what}_{region}"].to_numpy() for what in ("sse", "pixels"))
-        if not (pixels.sum() and squares.sum()):
-            continue
-        low, high = (np.nan, np.nan) if draws is None else _interval(squares[draws], pixels[draws])
-        yield Pooled(region, decibels(squares.sum(), pixels.sum()), low, high, int(pixels.sum()))
+    own = sums.to_numpy().reshape(len(sums), len(REGIONS), 2)
+    taken = generator.multinomial(len(sums), np.full(len(sums), 1.0 / len(sums)), size=DRAWS)  # how often each frame is
+    drawn = np.einsum("df,frs->drs", taken, own, optimize=True)
+    for index, region in enumerate(REGIONS):
+        squares, pixels = own[:, index].sum(axis=0).tolist()
+        if squares and pixels:
+            low, high = (np.nan, np.nan) if len(sums) == 1 else _interval(drawn[:, index])
+            yield Pooled(region, decibels(squares, pixels), low, high, int(pixels))
 
 
 def decibels(squares: float, pixels: float) -> float:
@@ -58,11 +59,10 @@ def decibels(squares: float, pixels: float) -> float:
     return float(-10.0 * np.log10(squares / pixels))
 
 
-def _interval(squares: NDArray[np.float64], pixels: NDArray[np.float64]) -> tuple[float, float]:  # [draws, F] both
-    """Return the bounds over draws of frames; draws without a pixel or an error say nothing."""
-    drawn = np.stack([squares.sum(axis=1), pixels.sum(axis=1)])
-    drawn = drawn[:, (drawn > 0).all(axis=0)]
-    low, high = np.percentile(-10.0 * np.log10(drawn[0] / drawn[1]), [2.5, 97.5])
+def _interval(drawn: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the bounds over sums of errors and pixels [draws, 2]; draws without either say nothing."""
+    squares, pixels = drawn[(drawn > 0).all(axis=1)].T
+    low, high = np.percentile(-10.0 * np.log10(squares / pixels), [2.5, 97.5])
     return float(low), float(high)
 
 
