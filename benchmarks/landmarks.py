@@ -96,7 +96,7 @@ def photograph(person: str, segments: list[str], folder: Path) -> Path:
     write_rig(head, config, seed, outputs)
     peaks = yaml.safe_load((ROOT / "resources" / "expressions" / "demo.yaml").read_text(encoding="utf-8"))
     for segment in segments:
-        targets = {name: str(folder / name / segment) for name in ("images", "masks", "tracked_mesh")}
+        targets = {name: str(folder / name / segment) for name in ("images", "masks", "labels", "tracked_mesh")}
         write_segment(head, folder / "rig.npz", segment, dict(peak_weights(peaks, segment)), config, seed, targets)
     frames = [
         f"{segment} {path.stem}" for segment in segments for path in (folder / "tracked_mesh" / segment).glob("*.obj")
