@@ -207,17 +207,28 @@ def test_a_perfect_fit_measures_as_one(subject: Subject) -> None:
 
 
 @pytest.mark.parametrize("family", ["global", "local"])
-def test_components_that_share_a_gaussian_share_the_rate(subject: Subject, starts: dict, family: str) -> None:
+def test_components_move_a_gaussian_alike_whatever_their_number_and_their_weights(
+    subject: Subject, starts: dict, family: str
+) -> None:
+    """Random steps of all components at their learning rate, as each frame's Gaussians see them."""
     options = small.options(family)
     start = rig_start(options, subject, starts[family])
+    support = np.ones((2, 1), bool) if start.basis.support is None else start.basis.support
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], (2000, *support.shape))
+    moves = np.einsum("fk,dkn->dfn", start.weights, signs * support)[..., support.any(axis=0)]
     plan = learned_plan(options, tiny.RENDER, start, pixel_size=2.0)
-    support = start.basis.support
-    reaching = 2 if family == "global" else support.sum() / support.any(axis=0).sum()
-    factor = RATE_FACTOR / np.sqrt(reaching)
-    assert plan.rates.means == pytest.approx(factor * 2.0 * LEARNING_RATES.means)
-    assert plan.rates.sh0 == pytest.approx(factor * LEARNING_RATES.sh0)
+    largest = plan.rates.means * np.sqrt(np.square(moves).mean())
+    assert largest == pytest.approx(RATE_FACTOR * 2.0 * LEARNING_RATES.means, rel=0.02)
+    assert plan.rates.sh0 / plan.rates.means == pytest.approx(LEARNING_RATES.sh0 / (2.0 * LEARNING_RATES.means))
     assert plan.base_rates.means == pytest.approx(2.0 * LEARNING_RATES.means)
     assert plan.base_rates.sh0 == LEARNING_RATES.sh0
+
+
+def test_the_rate_of_components_follows_the_unit_of_their_weights(subject: Subject, starts: dict) -> None:
+    start = rig_start(small.options("local"), subject, starts["local"])
+    halved = replace(start, weights=0.5 * start.weights)
+    assert halved.leverage == pytest.approx(0.5 * start.leverage)
+    assert replace(start, weights=np.zeros_like(start.weights)).leverage == 1.0
 
 
 @pytest.mark.parametrize(("steps", "every"), [(2500, 250), (8, 1)])

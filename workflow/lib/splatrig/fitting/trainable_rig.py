@@ -61,14 +61,21 @@ class RigStart:
     """Rigid parts, each with components of its own; only next to a basis."""
 
     @property
-    def components_a_gaussian(self) -> float:
-        """How many components of the basis reach a Gaussian: the mean over those that any reaches, at least 1."""
-        if self.basis is None:
+    def leverage(self) -> float:
+        """How far a Gaussian goes where all components go one step, each in a direction of its own.
+
+        That is the root of the sum of the squared weights of the components that reach it, in steps; the root mean
+        square over the frames and over the Gaussians that any component of the basis reaches. 1 where nothing moves.
+        """
+        weights = self.weights[:, : 0 if self.basis is None else self.basis.count]
+        if self.basis is None or not weights.any():
             return 1.0
+        squares = np.square(weights, dtype=np.float64)
         support = self.basis.support
         if support is None:
-            return float(max(1, self.basis.count))
-        return float(support.sum() / max(1, support.any(axis=0).sum()))
+            return float(np.sqrt(squares.sum(axis=1).mean()))
+        reached = support[:, support.any(axis=0)]
+        return float(np.sqrt((squares.mean(axis=0) @ reached).mean()))
 
     def __post_init__(self) -> None:
         basis = self.basis

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from splatrig.config.choices import LearnedFamily, LevelName
 from splatrig.fitting.compare_view import RenderOptions
 from splatrig.fitting.occlusion import Occlusion
@@ -13,8 +11,8 @@ from splatrig.fitting.schedule import LearningRates
 from splatrig.fitting.trainable_rig import RigStart, TrainableRig
 
 RATE_FACTOR = 0.13
-"""Of the learning rates of fits, for components: one of them moves a Gaussian in many frames at once. Half and twice
-of it learn as good a rig."""
+"""Of the learning rates of fits, for what all components together do to a Gaussian in a frame: one of them moves it in
+many frames at once. Half and twice of it learn as good a rig."""
 WEIGHT_RATE = 0.02
 """Adam's learning rate at the first step for weights, which are of order 1."""
 CHECKS = 10
@@ -87,13 +85,13 @@ def learned_plan(
 ) -> LearnedPlan:
     """Return the plan of a rig that starts from `start`; `pixel_size` is the subject's, in millimetres.
 
-    The components that reach a Gaussian share `rate_factor`: were n of them to go one step in independent directions,
-    the Gaussian would move by the root of n steps.
+    What components do to a Gaussian together is `rate_factor` of what a fit does, in the root mean square over frames:
+    where many components reach it their steps are short, and long where weights are small, as most of local ones are.
     """
     base_rates = in_millimetres(rates, pixel_size)
     return LearnedPlan(
         steps=options.steps,
-        rates=scaled(base_rates, rate_factor / np.sqrt(start.components_a_gaussian)),
+        rates=scaled(base_rates, rate_factor / start.leverage),
         base_rates=base_rates,
         bounded=options.bounded,
         occlusion=Occlusion(options.back_faces, options.dropout),
