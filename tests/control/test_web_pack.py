@@ -11,6 +11,7 @@ from splatrig.control.web.pack import (
     MOTION_PX,
     Quantized,
     effects_of,
+    growth_of,
     pack_component,
     pack_head,
     quantized,
@@ -20,7 +21,7 @@ from support import heads, planted
 HEAD = heads.subdivided_head()
 PIXEL_MM = 1.0
 PACKED = pack_head(HEAD, PIXEL_MM)
-EFFECTS = effects_of(HEAD.base, PIXEL_MM)
+EFFECTS = effects_of(HEAD.base, growth_of(HEAD), PIXEL_MM)
 ROUNDING = 1e-5
 """Float32 at coordinates of 100 mm."""
 
@@ -134,11 +135,13 @@ def test_the_largest_change_uses_the_last_step_where_bits_are_short():
 
 def test_round_gaussians_do_not_turn_and_long_ones_do():
     base = heads.subdivided_head(free=0).base
-    assert not effects_of(base, PIXEL_MM)["quats"].any()
+    still = np.zeros(len(base))
+    assert not effects_of(base, still, PIXEL_MM)["quats"].any()
+    assert effects_of(base, still + 0.1, PIXEL_MM)["quats"].all()  # which a component makes long
     long = replace(base, log_scales=base.log_scales + np.float32([0.0, 0.0, 1.0]))
     radius = np.exp(base.log_scales[0, 0])
     expected = 2 * radius * (np.e - 1) / (MOTION_PX * PIXEL_MM)
-    np.testing.assert_allclose(effects_of(long, PIXEL_MM)["quats"], expected, rtol=1e-5)
+    np.testing.assert_allclose(effects_of(long, still, PIXEL_MM)["quats"], expected, rtol=1e-5)
 
 
 def test_attributes_that_the_page_leaves_at_rest_are_named():
@@ -170,3 +173,11 @@ def test_the_cost_finds_a_planted_shift():
 def test_psnr_of_a_known_error():
     assert psnr(0.01) == pytest.approx(20.0)
     assert psnr(0.0) == 120.0
+
+
+def test_growth_is_the_largest_change_of_a_log_scale_by_one_component():
+    expected = np.max(
+        [end * np.abs(change["log_scales"]).max(axis=1) for change, end in zip(changes(HEAD), ends(HEAD), strict=True)],
+        axis=0,
+    )
+    np.testing.assert_allclose(growth_of(HEAD), expected, rtol=1e-5)

@@ -82,7 +82,25 @@ Gsplat head_gaussian(
   return gsplat;
 }`;
 
+// Spark's, without what this head has no use for: opacities above 1, linear colours, logarithmic depth
+const FRAGMENTS = `
+precision highp float;
+uniform float minAlpha;
+flat in vec4 vRgba;
+in vec2 vSplatUv;
+out vec4 fragColor;
+
+void main() {
+  float alpha = vRgba.a * exp(-0.5 * dot(vSplatUv, vSplatUv));
+  if (alpha < minAlpha) discard;
+  fragColor = vec4(vRgba.rgb * alpha, alpha);
+}`;
+
 const REPLACED = [
+  ["out vec4 vRgba;", "flat out vec4 vRgba;"],
+  ["out vec3 vNdc;", "vec3 vNdc;"],
+  ["flat out uint vSplatIndex;", "uint vSplatIndex;"],
+  ["flat out float adjustedStdDev;", "float adjustedStdDev;"],
   ["gl_InstanceID", "gaussian"],
   ["void main() {", `uniform int drawn;\n\nvoid main() {\n  int gaussian = gl_InstanceID * ${QUADS} + gl_VertexID / 4;`],
   ["if (splatIndex == 0xffffffffu)", "if (gaussian >= drawn || splatIndex == 0xffffffffu)"],
@@ -223,7 +241,7 @@ function componentsTexture(rig, rows) {
 
 /**
  * Let Spark draw `QUADS` Gaussians with every instance instead of one, as beginning an instance costs drivers more than
- * four corners do, and let quads end where a Gaussian falls below `minAlpha`. The picture stays the same to the bit.
+ * four corners do, and let quads end where a Gaussian falls below `minAlpha`. Pictures stay the same but for rounding.
  */
 function batchQuads(spark) {
   const { position } = spark.geometry.attributes;
@@ -257,6 +275,7 @@ export function drawHead(canvas, rig) {
   // as in the rasteriser that the head was learned with: 0.3 px² added to the covariance, opacity kept, order by depth
   const spark = new SparkRenderer({
     renderer,
+    fragmentShader: FRAGMENTS,
     preBlurAmount: BLUR,
     blurAmount: 0,
     maxStdDev: 3.33, // where an opaque Gaussian falls below 1/255

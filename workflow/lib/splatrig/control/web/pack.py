@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from splatrig.components.component_file import Components
 from splatrig.components.fields import ATTRIBUTE_OF, Columns, field_size
 from splatrig.components.rig import Rig
-from splatrig.control.head import Head, Pose
+from splatrig.control.head import Family, Head, Pose
 from splatrig.control.web.residuals import Parents, encode_rows, sparse_arrays
 from splatrig.gaussians.gaussians import SH_C0, Gaussians
 
@@ -160,7 +160,7 @@ def pack_head(head: Head, pixel_mm: float) -> PackedHead:
     base = head.rig.base
     opacities = 1.0 / (1.0 + np.exp(-base.logit_opacities.astype(np.float64)))
     shN_step = float(np.float32(max(HARMONICS_STEP, np.abs(base.shN).max() / 127.0)))
-    effects = effects_of(base, pixel_mm)
+    effects = effects_of(base, growth_of(head), pixel_mm)
     parents = Parents.of(head.template, len(base))
     packed: list[PackedComponent] = []
     first: dict[str, int] = {}
@@ -168,10 +168,9 @@ def pack_head(head: Head, pixel_mm: float) -> PackedHead:
     for name, family in head.families.items():
         first[name] = len(packed)
         components = family.rig.components
-        ends = np.maximum(np.abs(family.panel.low), np.abs(family.panel.high))
-        for row, end in zip(components.C, ends, strict=True):
+        for row, end in zip(components.C, family_ends(family), strict=True):
             change = components.columns.by_field(row * components.std)
-            packed.append(pack_component(change, float(end) or 1.0, effects, parents))
+            packed.append(pack_component(change, end, effects, parents))
             left_out |= change.keys() - BITS.keys()
     values = {"means": base.means, "quats": base.quats, "log_scales": base.log_scales}
     values |= {"opacities": opacities[:, None], "sh0": base.sh0[:, 0]}
@@ -187,20 +186,45 @@ def pack_head(head: Head, pixel_mm: float) -> PackedHead:
     )
 
 
-def effects_of(base: Gaussians, pixel_mm: float) -> dict[str, NDArray[np.float64]]:  # [N] each
+def family_ends(family: Family) -> list[float]:
+    """Return the ends of a family's sliders, K weights without their signs; 1 for a slider that goes nowhere."""
+    ends = np.maximum(np.abs(family.panel.low), np.abs(family.panel.high))
+    return [float(end) or 1.0 for end in ends]
+
+
+def growth_of(head: Head) -> NDArray[np.float64]:  # [N]
+    """Return by how much one component at the end of its slider changes a log scale of each Gaussian at most."""
+    growth = np.zeros(len(head.base))
+    for family in head.families.values():
+        components = family.rig.components
+        if "scale" in components.columns:
+            columns = components.columns["scale"]
+            changes = (
+                np.abs(components.C[:, columns] * components.std[columns]) * np.array(family_ends(family))[:, None]
+            )
+            growth = np.maximum(growth, changes.reshape(len(changes), len(growth), -1).max(axis=(0, 2)))
+    return growth
+
+
+def effects_of(
+    base: Gaussians,
+    growth: NDArray[np.float64],  # [N]
+    pixel_mm: float,
+) -> dict[str, NDArray[np.float64]]:  # [N] each
     """Return how much is seen of a change by 1 of a Gaussian's numbers, by field: 1 is the least that is stored.
 
     Centres move by millimetres. A log scale moves a Gaussian's outline by so many of its longest radii, a rotation by
-    twice the difference of its longest and shortest one; a colour shows through the Gaussian's opacity.
+    twice the difference of its longest and shortest one, both after the log scales' `growth`; a colour shows through
+    the Gaussian's opacity.
     """
-    radii = np.exp(base.log_scales.astype(np.float64))
-    longest = radii.max(axis=1)
+    longest = np.exp(base.log_scales.max(axis=1) + growth)
+    shortest = np.exp(base.log_scales.min(axis=1) - growth)
     opacities = 1.0 / (1.0 + np.exp(-base.logit_opacities.astype(np.float64)))
     least_mm = MOTION_PX * pixel_mm
     return {
         "means": np.full(len(base), 1.0 / least_mm),
         "sh0": SH_C0 * opacities / COLOR,
-        "quats": 2.0 * (longest - radii.min(axis=1)) / least_mm,
+        "quats": 2.0 * (longest - shortest) / least_mm,
         "log_scales": longest / least_mm,
     }
 
