@@ -56,7 +56,7 @@ from splatrig.gaussians.free import FreeGaussians, Motion
 from splatrig.gaussians.store import read_fitted_frames, write_fitted_frames
 from splatrig.io.files import atomic_directory
 from splatrig.landmarks.gaze import read_gaze
-from splatrig.landmarks.rims import find_rims
+from splatrig.landmarks.rims import Rims, find_rims
 from splatrig.landmarks.table import no_landmarks, read_landmarks
 from splatrig.learned.compare import unseen_weights
 from splatrig.learned.eyes import Looking, turning_eyes
@@ -123,7 +123,7 @@ def find(
     plan = learned_plan(options, bench.render, rig, subject.pixel_size)
     forget_peak()
     begin = now()
-    free = find_free(rig, subject, count, options, plan, bench.seed, bench.device, looking=looking)
+    free = find_free(rig, subject, count, options, plan, bench.seed, bench.device, looking=looking, rims=rims_of(bench))
     row = {"free": count, "eyes": looking is not None, "seed": bench.seed, "found": float(len(free))}
     motions = {motion.name.lower(): float((free.motions == motion).mean()) for motion in Motion}
     bench.record("finding", row | {"seconds": now() - begin} | motions | peak_gib())
@@ -152,14 +152,19 @@ def finer(bench: Bench) -> Bench:
     return replace(bench, subject=replace(subject, template=template, neutral=neutral))
 
 
+def rims_of(bench: Bench) -> Rims:
+    """Return the rims of mouth and eyes, by landmarks where the capture has them."""
+    base, table = bench.subject.template.base, bench.folder / "landmarks" / "landmarks.csv"
+    landmarks = read_landmarks(table, len(base.faces)) if table.is_file() else no_landmarks()
+    return find_rims(base.vertices, base.faces, landmarks)
+
+
 def regions_of(bench: Bench, capture: Path | None) -> RegionFolder:
     """Return the regions of the photographs in held-out cameras: those of the run, or made now."""
     if (bench.folder / "regions").is_dir():
         return RegionFolder(bench.folder / "regions")
     folder, subject = bench.keep / "regions", bench.subject
     if not folder.is_dir():
-        base, table = subject.template.base, bench.folder / "landmarks" / "landmarks.csv"
-        landmarks = read_landmarks(table, len(base.faces)) if table.is_file() else no_landmarks()
         layout = CaptureLayout(capture or bench.folder / "raw")
         labeled, cameras = (layout.root / "labels").is_dir(), subject.cameras.measuring
         with atomic_directory(folder) as target:
@@ -168,7 +173,7 @@ def regions_of(bench: Bench, capture: Path | None) -> RegionFolder:
                 replace(subject.dataset, cameras=cameras),
                 [*subject.names("train"), *subject.names("held_out")],
                 subject.template,
-                find_rims(base.vertices, base.faces, landmarks),
+                rims_of(bench),
                 labels_of(layout, cameras) if labeled else no_labels,
                 labeled=labeled,
             )

@@ -14,6 +14,7 @@ from splatrig.fitting.trainable_rig import RigStart, TrainableRig
 from splatrig.fitting.world import World
 from splatrig.gaussians.free import FreeGaussians, Motion
 from splatrig.gaussians.gaussians import SH_C0, Gaussians
+from splatrig.landmarks.rims import Rim, Rims
 from splatrig.learned.find_free import FIND, Around, FindOptions, Relocation, find_free, unborn
 from splatrig.learned.fit import LearnedFit
 from splatrig.learned.free_start import with_free
@@ -22,6 +23,7 @@ from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, read_m
 from splatrig.learned.plan import LearnedPlan, learned_plan
 from splatrig.learned.spawning import Points
 from splatrig.learned.stage import Subject, rig_start, surroundings, training_schedule
+from splatrig.mesh.nearest import Places
 from support import subject as small
 from support import tiny
 
@@ -196,6 +198,19 @@ def test_every_free_gaussian_costs_its_opacity(subject: Subject, start: RigStart
             losses.append(fit.fit.objective.value(rig.base, rows, shots, 0, 0.5).detach())
     expected = 1e-3 * torch.linspace(-3, 3, COUNT).sigmoid().sum()
     torch.testing.assert_close(losses[1] - losses[0], expected, rtol=1e-3, atol=0.0)
+
+
+def test_known_rims_are_held_by_the_vertices_next_to_them(subject: Subject) -> None:
+    base, names = subject.template.base, subject.names("train")
+    meshes = read_meshes(subject.dataset.folder, names, subject.template)
+    almost_at = np.array([[0.9, 0.05, 0.05]])
+    mouth, eye = (Rim(Places(np.array([face]), almost_at), np.full((1, 3), 2.0)) for face in (5, 40))
+    around = Around.of(subject, meshes, CPU, Rims((mouth,), (eye,)))
+    assert [rim.tolist() for rim in around.rims] == [[base.faces[5, 0]], [base.faces[40, 0]]]
+    assert around.mouth.tolist() == [base.faces[5, 0]]
+    np.testing.assert_allclose(around.outward[1], subject.normals[base.faces[40, 0]], atol=1e-6)
+    told_by_meshes, nothing_known = (Around.of(subject, meshes, CPU, known) for known in (None, Rims()))
+    assert [rim.tolist() for rim in told_by_meshes.rims] == [rim.tolist() for rim in nothing_known.rims]
 
 
 def test_rows_that_are_nowhere_yet_are_not_found(subject: Subject, start: RigStart) -> None:

@@ -43,6 +43,7 @@ rule find_free_gaussians:
     input:
         **photographs(EXPRESSIONS),
         gaze=gaze(),
+        landmarks=results("landmarks/landmarks.csv"),
         start=results("components/base/mesh_pca.h5"),
     output:
         free=results("components/free.h5"),
@@ -163,6 +164,7 @@ use rule find_free_gaussians as find_free_gaussians_without with:
     input:
         **photographs(photographs_without, "evaluation/folds/{fold}/frames.csv"),
         gaze=gaze(),
+        landmarks=results("landmarks/landmarks.csv"),
         start=results("evaluation/folds/{fold}/mesh_pca.h5"),
     output:
         free=results("evaluation/folds/{fold}/free.h5"),

@@ -17,6 +17,7 @@ from splatrig.fitting.trainable_rig import RigStart, TrainableRig
 from splatrig.fitting.world import World
 from splatrig.gaussians.free import EYES, FreeGaussians, Motion
 from splatrig.gaussians.gaussians import SH_C0
+from splatrig.landmarks.rims import Rims
 from splatrig.learned.eyes import Looking, eye_colors, seed_eyes, turning_eyes
 from splatrig.learned.fit import LearnedFit
 from splatrig.learned.free_start import INHERITED, with_free
@@ -95,11 +96,17 @@ class Around:
     """Structured Gaussians that move as the jaw does; none where nothing is known of a jaw."""
 
     @classmethod
-    def of(cls, subject: Subject, meshes: NDArray[np.float64], device: torch.device) -> "Around":
-        """Return what the tracked `meshes` [F, V, 3] of the training frames tell."""
+    def of(
+        cls, subject: Subject, meshes: NDArray[np.float64], device: torch.device, known: Rims | None = None
+    ) -> "Around":
+        """Return what the tracked `meshes` [F, V, 3] of the training frames tell, where landmarks know no rims."""
         base, normals = subject.template.base, subject.normals
-        rims = openings(base.vertices, base.faces, meshes)
-        mouth, chin = mouth_of(base, rims), np.zeros(0, np.int64)
+        if known is not None and known.mouth:
+            rims = [np.unique(rim.held.nearest_vertices(base.faces)) for rim in (*known.mouth, *known.eyes)]
+            mouth, chin = np.concatenate(rims[: len(known.mouth)]), np.zeros(0, np.int64)
+        else:
+            rims = openings(base.vertices, base.faces, meshes)
+            mouth, chin = mouth_of(base, rims), np.zeros(0, np.int64)
         if len(mouth):
             place = base.vertices[mouth].mean(axis=0) if base.marks is None else base.marks.mouth
             chin = find_chin(base.vertices, meshes, place)
@@ -359,11 +366,13 @@ def find_free(
     slot: Slot | None = None,
     find: FindOptions | None = None,
     looking: Looking | None = None,
+    rims: Rims | None = None,
 ) -> FreeGaussians:
     """Return up to `count` free Gaussians, found while a rig of free weights is learned from `start`.
 
-    Some of them are on eyeballs from the first step, where these are known (`looking`). How the others are found
-    (`find`) depends by default on whether the device is a GPU.
+    Some of them are on eyeballs from the first step, where these are known (`looking`). A part of the others is behind
+    the `rims` of mouth and eyes, or what the meshes tell of them. How they are found (`find`) depends by default on
+    whether the device is a GPU.
     """
     find = find or (FIND_ON_CPU if device.type == "cpu" else FIND)
     names = subject.names("train")
@@ -390,7 +399,7 @@ def find_free(
             plan,
             start,
             first,
-            Around.of(subject, meshes, device),
+            Around.of(subject, meshes, device, rims),
             [int(camera) for camera in np.flatnonzero(~subject.cameras.held_out)],
             seed,
             find,

@@ -23,6 +23,8 @@ from splatrig.io.files import as_paths, first_path
 from splatrig.jobs.device import choose_device, choose_places
 from splatrig.jobs.launch import run_together
 from splatrig.landmarks.gaze import read_gaze
+from splatrig.landmarks.rims import Rims, find_rims
+from splatrig.landmarks.table import read_landmarks
 from splatrig.learned.eyes import Looking, turning_eyes
 from splatrig.learned.find_free import find_free
 from splatrig.learned.free_start import with_free
@@ -91,8 +93,15 @@ def find(job: LearnedJob) -> None:
     subject, options, start, plan = _prepared(job)
     with _kept(job) as slot:
         count, seed = round(job.params["free"] * len(start.base)), job.params["seed"]
-        looking = _looking(job, subject)
-        write_free(job.output, find_free(start, subject, count, options, plan, seed, device, slot, looking=looking))
+        looking, rims = _looking(job, subject), _rims(job, subject)
+        found = find_free(start, subject, count, options, plan, seed, device, slot, looking=looking, rims=rims)
+        write_free(job.output, found)
+
+
+def _rims(job: LearnedJob, subject: Subject) -> Rims:
+    """Return the rims of mouth and eyes by the landmarks of the job."""
+    base = subject.template.base
+    return find_rims(base.vertices, base.faces, read_landmarks(as_paths(job.inputs["landmarks"])[0], len(base.faces)))
 
 
 def _looking(job: LearnedJob, subject: Subject) -> Looking | None:
