@@ -101,7 +101,10 @@ rule show_rig:
         components=results(f"components/{FINEST}/learned_{{locality}}.h5"),
     output:
         picture=reported(
-            "evaluation/figures/learned_{locality}.png", "learned", "1 Summary", content="learned {locality}, photographs"
+            "evaluation/figures/learned_{locality}.png",
+            "learned",
+            "1 Summary",
+            content="learned {locality}, photographs",
         ),
     wildcard_constraints:
         locality="global|local",
