@@ -134,6 +134,11 @@ def relocating(
         return Relocation(rig, optimizer, photographs, plan, start, unborn(start, COUNT), around, [1, 2], 0, FIND)
 
 
+def found_by(relocation: Relocation, subject: Subject) -> FreeGaussians:
+    with subject.photographs(subject.names("train"), CPU, cropped=False) as relocation.photographs:
+        return relocation.found()
+
+
 def test_a_relocated_row_is_written_whole(subject: Subject, start: RigStart) -> None:
     """It is seen where it was found, goes with its parent, the jaw or nothing, and remembers no gradient."""
     plan = plan_of(subject, start)
@@ -177,8 +182,22 @@ def test_a_relocated_row_is_written_whole(subject: Subject, start: RigStart) -> 
     for name, tensor in rig.base.items():
         assert torch.equal(tensor[others], before[f"base_{name}"][others])
     assert relocation.parents[rows].tolist() == parents.tolist()
-    assert relocation.found().motions.tolist() == [Motion.PARENT, Motion.PARENT, Motion.JAW, Motion.STILL]
-    assert relocation.found().jaw.tolist() == CHIN.tolist()
+    found = found_by(relocation, subject)
+    assert found.motions.tolist() == [Motion.PARENT, Motion.PARENT, Motion.JAW, Motion.STILL]
+    assert found.jaw.tolist() == CHIN.tolist()
+
+
+def test_rows_where_two_cameras_see_nothing_are_not_found(subject: Subject, start: RigStart) -> None:
+    plan, rows = plan_of(subject, start), torch.arange(3)
+    rig = TrainableRig(with_free(start, unborn(start, COUNT)), plan.rates)
+    relocation = relocating(subject, start, rig, RigOptimizer(rig, plan.learning_rates(rig)), plan)
+    beside, inside = torch.tensor([70.0, 85, 0]), torch.tensor([0.0, 20, 0])
+    points = Points(torch.stack([inside, beside, inside]), torch.rand(3, 3), torch.zeros(3, dtype=int), torch.ones(3))
+    relocation.put(rows, points, torch.tensor([7, 7, 7]), torch.full((3,), Motion.STILL), 1)
+    with subject.photographs(subject.names("train"), CPU, cropped=False) as relocation.photographs:
+        assert relocation.outside()[:3].tolist() == [False, True, False]
+        relocation.cameras = relocation.cameras[:1]  # of which the matte may be wrong
+        assert not relocation.outside().any()
 
 
 def test_every_free_gaussian_costs_its_opacity(subject: Subject, start: RigStart) -> None:
@@ -216,7 +235,8 @@ def test_known_rims_are_held_by_the_vertices_next_to_them(subject: Subject) -> N
 def test_rows_that_are_nowhere_yet_are_not_found(subject: Subject, start: RigStart) -> None:
     plan = plan_of(subject, start)
     rig = TrainableRig(with_free(start, unborn(start, COUNT)), plan.rates)
-    assert len(relocating(subject, start, rig, RigOptimizer(rig, plan.learning_rates(rig)), plan).found()) == 0
+    relocation = relocating(subject, start, rig, RigOptimizer(rig, plan.learning_rates(rig)), plan)
+    assert len(found_by(relocation, subject)) == 0
 
 
 def test_a_search_that_finds_nothing_says_where_to_look(

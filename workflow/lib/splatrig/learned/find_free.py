@@ -22,7 +22,7 @@ from splatrig.learned.eyes import Looking, eye_colors, seed_eyes, turning_eyes
 from splatrig.learned.fit import LearnedFit
 from splatrig.learned.free_start import INHERITED, with_free
 from splatrig.learned.jaw import Rigid, find_chin, mouth_of
-from splatrig.learned.look import Look, look_at
+from splatrig.learned.look import COVERED, Look, look_at
 from splatrig.learned.mesh_components import read_meshes
 from splatrig.learned.plan import LearnedPlan, LearningOptions
 from splatrig.learned.spawning import (
@@ -78,6 +78,8 @@ FIND_ON_CPU = FindOptions(rounds=6, share=0.3, views=4, looks=48)
 
 KEPT_OPACITY = (0.1, 0.5)
 """Bounds of the opacities that are kept: under the penalty rows end fainter than those that are learned afresh."""
+OUTSIDE_VIEWS, NEARBY_PX = 2, 2
+"""Rows are dropped where so many cameras see nothing, not even in so many pixels around: one matte may be wrong."""
 UNPUT = -1
 """Step at which rows were put that are nowhere yet."""
 
@@ -311,11 +313,29 @@ class Relocation:
         rows[:, (motions != Motion.PARENT) & ~in_jaw] = 0.0
         return rows
 
+    def outside(self) -> NDArray[np.bool_]:  # [M]
+        """Return which rows are where several training cameras see nothing in the neutral: what floats about the head.
+
+        A round looks from some cameras only; where these end, another may see past the head.
+        """
+        row = self.rig.neutral_row
+        places, empty = self.rig.base["means"].detach()[self.structured :], torch.zeros_like(self.born)
+        for start in range(0, len(self.cameras), self.options.views):
+            pairs = [(row, camera) for camera in self.cameras[start : start + self.options.views]]
+            self.photographs.hold(pairs)
+            look, _ = self._look_at(row, pairs)
+            matte = torch.nn.functional.max_pool2d(look.matte[:, None], 2 * NEARBY_PX + 1, 1, NEARBY_PX)[:, 0]
+            at = look.project(places)
+            empty += (at.inside & (at.read(matte) < COVERED)).sum(dim=0)
+        return (empty >= OUTSIDE_VIEWS).cpu().numpy()
+
     def found(self) -> FreeGaussians:
-        """Return the rows that live, as they are in the neutral face."""
+        """Return the rows that live and are not outside, as they are in the neutral face."""
         own = {name: tensor.detach()[self.structured :].cpu().numpy() for name, tensor in self.rig.base.items()}
         opacities = 1.0 / (1.0 + np.exp(-own["logit_opacities"].astype(np.float64)))
-        kept = (opacities >= self.options.dead) & (self.born.cpu().numpy() > UNPUT)
+        alive = (opacities >= self.options.dead) & (self.born.cpu().numpy() > UNPUT)
+        kept = alive & ~self.outside()
+        _LOG.info("%d rows were outside of the mattes of the neutral", int(alive.sum() - kept.sum()))
         return FreeGaussians(
             structured=self.structured,
             means=own["means"][kept],
@@ -406,7 +426,7 @@ def find_free(
         )
         relocation.color_eyes()
         fit.run(slot, relocation)
-    found = relocation.found()
+        found = relocation.found()
     live = [f"{int((found.motions == motion).sum())} {motion.name.lower().replace('_', ' ')}" for motion in Motion]
     _LOG.info("%d of %d free Gaussians live: %s", len(found), count, ", ".join(live))
     if not len(found):
