@@ -52,7 +52,7 @@ def test_free_gaussians_are_posed_and_steer_nothing():
     track = Track(np.arange(2.0), own.panel.names, parts.W[1:3], "learned_local", "planted", "made by hand")
     played = [retargeted(track, family, family).weights for family in (own, grown)]
     np.testing.assert_allclose(played[1], played[0], atol=1e-6)
-    assert len(pack_head(both[1]).gaussians({})) == more
+    assert len(pack_head(both[1], 1.0).gaussians({})) == more
     assert len(Blender(both[1]).splats({}).centers) == len(reach_mm(both[1], "learned_local", 0)) == more
     heat = displacement_mm(grown.rig, swing_of(parts.W[:, 0], 0))
     np.testing.assert_allclose(heat, displacement_mm(own.rig, swing_of(parts.W[:, 0], 0)), atol=1e-4)
@@ -84,7 +84,7 @@ def test_eyes_are_posed_shown_and_told_by_name_and_no_point_of_the_mesh_turns_th
     moved = both[1].gaussians(pose).means - both[1].gaussians({}).means
     assert not moved[: len(made.neutral)].any()
     assert np.abs(moved[len(made.neutral) :]).max() > 0.1
-    packed = pack_head(both[1])
+    packed = pack_head(both[1], 1.0)
     np.testing.assert_allclose(packed.gaussians(pose).means - packed.gaussians({}).means, moved, atol=0.02)
     reach = reach_mm(both[1], "learned_local", 4)
     np.testing.assert_allclose(reach, np.linalg.norm(moved, axis=1), rtol=1e-3, atol=1e-3)
