@@ -72,6 +72,7 @@ def test_asking_for_folds_starts_them_and_the_merges_alone(finished):
     folds = {
         "leave_out_expression": 1,
         "decompose_meshes_without": 2,
+        "find_free_gaussians_without": 1,
         "learn_rig_without": 2,
         "compute_pca_without": 1,
         "evaluate_fold": 3,
