@@ -6,7 +6,7 @@ import torch
 from splatrig.dataset.cameras import Cameras
 from splatrig.evaluation.scene import load_views
 from splatrig.evaluation.side_by_side import front_and_side, most_different, row_of, side_by_side, titles
-from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, read_meshes
+from splatrig.learned.mesh_components import mesh_pca
 from splatrig.learned.plan import learned_plan
 from splatrig.learned.stage import as_components, learn, rig_start
 from support import subject as small
@@ -62,10 +62,7 @@ def test_what_is_free_is_shown_alone_after_photographs_and_renderings(tmp_path: 
 
 def test_the_sheet_has_as_many_rows_as_frames_are_wanted(tmp_path: Path):
     subject, options = small.write_subject(tmp_path), small.options("global", level="base", steps=1)
-    names = subject.names("train")
-    meshes = read_meshes(subject.dataset.folder, names, subject.template)
-    rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, 0)
-    start = rig_start(options, subject, mesh_pca(rows, 2, subject.template.base, 1))
+    start = rig_start(options, subject, mesh_pca(small.mesh_rows(subject), 2, subject.template.base))
     plan = learned_plan(options, tiny.RENDER, start, subject.pixel_size)
     rig = as_components(learn(start, subject, options, plan, 0, torch.device("cpu")), subject, options)
     two, three = (side_by_side(subject.dataset, subject.template, subject.neutral, rig, n, 48) for n in (2, 3))

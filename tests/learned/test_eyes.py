@@ -35,7 +35,6 @@ from splatrig.learned.eyes import (
 )
 from splatrig.learned.find_free import FindOptions, find_free, unborn
 from splatrig.learned.free_start import with_free
-from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
 from splatrig.learned.plan import learned_plan
 from splatrig.learned.stage import Subject, as_components, learn, rig_start
 from support import subject as small
@@ -66,11 +65,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
 
 @pytest.fixture(scope="module")
 def starts(subject: Subject) -> dict[str, Components]:
-    names = subject.names("train")
-    meshes = read_meshes(subject.dataset.folder, names, subject.template)
-    rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names))
-    level = subject.template.base
-    return {"global": mesh_pca(rows, 2, level), "local": mesh_sldc(rows, small.sldc_options(), small.SUPPORT, level)}
+    return small.starts(subject)
 
 
 @pytest.fixture(scope="module")

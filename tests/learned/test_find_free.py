@@ -19,7 +19,7 @@ from splatrig.learned.find_free import FIND, Around, FindOptions, Relocation, fi
 from splatrig.learned.fit import LearnedFit
 from splatrig.learned.free_start import with_free
 from splatrig.learned.jaw import Rigid
-from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, read_meshes
+from splatrig.learned.mesh_components import mesh_pca, read_meshes
 from splatrig.learned.plan import LearnedPlan, learned_plan
 from splatrig.learned.spawning import Points
 from splatrig.learned.stage import Subject, rig_start, surroundings, training_schedule
@@ -53,10 +53,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
 
 @pytest.fixture(scope="module")
 def start(subject: Subject) -> RigStart:
-    names = subject.names("train")
-    meshes = read_meshes(subject.dataset.folder, names, subject.template)
-    rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names))
-    return rig_start(OPTIONS, subject, mesh_pca(rows, 2, subject.template.base))
+    return rig_start(OPTIONS, subject, mesh_pca(small.mesh_rows(subject), 2, subject.template.base))
 
 
 def plan_of(subject: Subject, start: RigStart) -> LearnedPlan:

@@ -6,7 +6,6 @@ import pytest
 from splatrig.io.errors import InputError
 from splatrig.learned.mesh_components import (
     MeshRows,
-    carried_by_meshes,
     mesh_pca,
     mesh_sldc,
     read_meshes,
@@ -24,9 +23,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
 
 @pytest.fixture(scope="module")
 def rows(subject: Subject) -> MeshRows:
-    names = subject.names("train")
-    meshes = read_meshes(subject.dataset.folder, names, subject.template)
-    return carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names))
+    return small.mesh_rows(subject)
 
 
 def test_the_neutral_keeps_its_gaussians_and_the_others_follow_the_mesh(subject: Subject, rows: MeshRows) -> None:

@@ -14,7 +14,6 @@ from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.fitting.world import World
 from splatrig.io.errors import InputError
 from splatrig.learned.compare import COLUMNS, Comparison, compare, measured_fits, summary, unseen_weights
-from splatrig.learned.mesh_components import carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
 from splatrig.learned.plan import RATE_FACTOR, LearningOptions, learned_plan
 from splatrig.learned.stage import (
     Learned,
@@ -38,11 +37,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
 
 @pytest.fixture(scope="module")
 def starts(subject: Subject) -> dict:
-    names = subject.names("train")
-    meshes = read_meshes(subject.dataset.folder, names, subject.template)
-    rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names))
-    level = subject.template.base
-    return {"global": mesh_pca(rows, 2, level), "local": mesh_sldc(rows, small.sldc_options(), small.SUPPORT, level)}
+    return small.starts(subject)
 
 
 def learned(subject: Subject, options: LearningOptions, components: Components, seed: int = 0) -> Learned:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from splatrig.components.component_file import Components
 from splatrig.components.sldc import SldcOptions, SolverOptions
 from splatrig.components.sldc_cpu import AdmmOptions
 from splatrig.config.choices import LearnedFamily
@@ -13,6 +14,7 @@ from splatrig.config.support_maps import GaussMap
 from splatrig.dataset.cameras import write_cameras
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import FittedFrames, write_fitted_frames
+from splatrig.learned.mesh_components import MeshRows, carried_by_meshes, mesh_pca, mesh_sldc, read_meshes
 from splatrig.learned.plan import LearningOptions
 from splatrig.learned.stage import Subject
 from splatrig.mesh.obj import write_obj
@@ -104,3 +106,16 @@ def files(root: Path) -> dict[str, Path]:
         "neutral": root / "neutral.h5",
         "frames": root / "frames.csv",
     }
+
+
+def mesh_rows(subject: Subject) -> MeshRows:
+    """Return the rows that the tracked meshes of the training frames give."""
+    names = subject.names("train")
+    meshes = read_meshes(subject.dataset.folder, names, subject.template)
+    return carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names))
+
+
+def starts(subject: Subject) -> dict[str, Components]:
+    """Return by family the two components of the tracked meshes that its rig starts from."""
+    rows, level = mesh_rows(subject), subject.template.base
+    return {"global": mesh_pca(rows, 2, level), "local": mesh_sldc(rows, sldc_options(), SUPPORT, level)}
