@@ -6,12 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from splatrig.capture.photographs import UNREADABLE, image_size
+from splatrig.capture.photographs import Companion, read_companion
 from splatrig.dataset.regions import Region
 from splatrig.io.errors import InputError
 
 LABELS: tuple[Region | None, ...] = (None, Region.SKIN, Region.MOUTH, Region.EYES, Region.HAIR)
 """Region of each index in the files; 0 is what belongs to none."""
+_KIND = Companion(
+    name="labels",
+    its="their",
+    it="them",
+    modes=("L", "P"),
+    form="labels as an 8-bit gray or palette image",
+    remedy="save the indices themselves, not their colors",
+)
 
 
 def read_labels(path: Path, photograph: Path, width: int, height: int) -> NDArray[np.uint8]:  # [H, W]
@@ -20,25 +28,7 @@ def read_labels(path: Path, photograph: Path, width: int, height: int) -> NDArra
     Raises InputError naming the file when it is damaged, no 8-bit image of one channel, of another size than its
     photograph, or has an index that means nothing.
     """
-    try:
-        with Image.open(path) as image:
-            if image.mode not in ("L", "P"):
-                raise InputError(
-                    f"{path}: expected labels as an 8-bit gray or palette image, got mode {image.mode}; save the "
-                    "indices themselves, not their colors."
-                )
-            image.load()
-            labels = Image.fromarray(np.asarray(image))  # of a palette, the indices
-    except InputError:
-        raise
-    except UNREADABLE as error:
-        raise InputError(f"{path}: cannot be read as labels ({error}); make or copy it again.") from error
-    expected = image_size(photograph)
-    if labels.size != expected:
-        raise InputError(
-            f"{path}: expected labels of {expected[0]}×{expected[1]} pixels as their photograph {photograph} has, got "
-            f"{labels.size[0]}×{labels.size[1]}; make them from that photograph."
-        )
+    labels = read_companion(path, photograph, _KIND)
     if labels.size != (width, height):
         labels = labels.resize((width, height), Image.Resampling.NEAREST)
     indices = np.asarray(labels)

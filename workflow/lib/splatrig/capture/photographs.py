@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -57,30 +58,55 @@ def read_photograph(
     return corrected(np.asarray(image), table)
 
 
+@dataclass(frozen=True)
+class Companion:
+    """What messages say of a kind of image that goes with a photograph and is as large."""
+
+    name: str
+    """As in "expected a mask of 8×8 pixels"."""
+    its: str
+    it: str
+    modes: tuple[str, ...]
+    """Pillow's, that it may have."""
+    form: str
+    """What these are, after "expected"."""
+    remedy: str
+    """What to do about another mode."""
+
+
+MASK = Companion("a mask", "its", "it", ("L",), "an 8-bit gray mask, white on the head", "save it as a gray PNG")
+
+
+def read_companion(path: Path, photograph: Path, kind: Companion) -> Image.Image:
+    """Read an image of one channel that is as large as `photograph`.
+
+    Raises InputError naming the file when it is damaged, of another mode, or of another size.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.mode not in kind.modes:
+                raise InputError(f"{path}: expected {kind.form}, got mode {image.mode}; {kind.remedy}.")
+            image.load()
+            read = Image.fromarray(np.asarray(image))  # of a palette, the indices
+    except InputError:
+        raise
+    except UNREADABLE as error:
+        raise InputError(f"{path}: cannot be read as {kind.name} ({error}); make or copy it again.") from error
+    expected = image_size(photograph)
+    if read.size != expected:
+        raise InputError(
+            f"{path}: expected {kind.name} of {expected[0]}×{expected[1]} pixels as {kind.its} photograph {photograph} "
+            f"has, got {read.size[0]}×{read.size[1]}; make {kind.it} from that photograph."
+        )
+    return read
+
+
 def read_mask(path: Path, photograph: Path, width: int, height: int) -> NDArray[np.uint8]:  # [H, W]
     """Read the matte of a photograph, 255 on the head, scaled to `width` × `height` as photographs are.
 
     Raises InputError naming the file when it is damaged, not 8-bit gray, or of another size than its photograph.
     """
-    try:
-        with Image.open(path) as image:
-            if image.mode != "L":
-                raise InputError(
-                    f"{path}: expected an 8-bit gray mask, white on the head, got mode {image.mode}; save it as a gray "
-                    "PNG."
-                )
-            image.load()
-            mask = image.copy()
-    except InputError:
-        raise
-    except UNREADABLE as error:
-        raise InputError(f"{path}: cannot be read as a mask ({error}); make or copy it again.") from error
-    expected = image_size(photograph)
-    if mask.size != expected:
-        raise InputError(
-            f"{path}: expected a mask of {expected[0]}×{expected[1]} pixels as its photograph {photograph} has, got "
-            f"{mask.size[0]}×{mask.size[1]}; make it from that photograph."
-        )
+    mask = read_companion(path, photograph, MASK)
     return np.asarray(mask if mask.size == (width, height) else mask.resize((width, height), Image.Resampling.BOX))
 
 

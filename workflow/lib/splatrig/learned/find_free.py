@@ -105,10 +105,11 @@ class Around:
         base, normals = subject.template.base, subject.normals
         if known is not None and known.mouth:
             rims = [np.unique(rim.held.nearest_vertices(base.faces)) for rim in (*known.mouth, *known.eyes)]
-            mouth, chin = np.concatenate(rims[: len(known.mouth)]), np.zeros(0, np.int64)
+            mouth = np.concatenate(rims[: len(known.mouth)])
         else:
             rims = openings(base.vertices, base.faces, meshes)
-            mouth, chin = mouth_of(base, rims), np.zeros(0, np.int64)
+            mouth = mouth_of(base, rims)
+        chin = np.zeros(0, np.int64)
         if len(mouth):
             place = base.vertices[mouth].mean(axis=0) if base.marks is None else base.marks.mouth
             chin = find_chin(base.vertices, meshes, place)
