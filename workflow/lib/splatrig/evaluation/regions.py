@@ -5,6 +5,7 @@ A mouth is a few hundred pixels of an image, and none of most: the mean of its i
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,15 +55,15 @@ def pool(images: pd.DataFrame, generator: np.random.Generator) -> Iterator[Poole
             yield Pooled(region, decibels(squares, pixels), low, high, int(pixels))
 
 
-def decibels(squares: float, pixels: float) -> float:
-    """Return the PSNR in dB of a sum of squared errors over so many pixels."""
-    return float(-10.0 * np.log10(squares / pixels))
+def decibels(squares: Any, pixels: Any) -> Any:
+    """Return the PSNR in dB of sums of squared errors over so many pixels: numbers, arrays or series of them."""
+    return -10.0 * np.log10(squares / pixels)
 
 
 def _interval(drawn: NDArray[np.float64]) -> tuple[float, float]:
     """Return the bounds over sums of errors and pixels [draws, 2]; draws without either say nothing."""
     squares, pixels = drawn[(drawn > 0).all(axis=1)].T
-    low, high = np.percentile(-10.0 * np.log10(squares / pixels), [2.5, 97.5])
+    low, high = np.percentile(decibels(squares, pixels), [2.5, 97.5])
     return float(low), float(high)
 
 

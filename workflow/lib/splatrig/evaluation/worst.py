@@ -18,7 +18,7 @@ from splatrig.animation.render import render, to_bytes
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.regions import REGION_COLUMNS, REGIONS
-from splatrig.evaluation.regions import region_line
+from splatrig.evaluation.regions import decibels, region_line
 from splatrig.evaluation.scene import load_views
 from splatrig.gaussians.store import read_fitted_frames
 
@@ -118,5 +118,5 @@ def camera_table(fit: pd.DataFrame) -> pd.DataFrame:
         squares, pixels = sums[f"sse_{region}"], sums[f"pixels_{region}"]
         known = (squares > 0) & (pixels > 0)
         if known.any():
-            table[f"psnr_{region}"] = -10.0 * np.log10((squares / pixels).where(known))
+            table[f"psnr_{region}"] = decibels(squares.where(known), pixels)
     return table.reset_index().sort_values(["psnr", "camera"], kind="stable", ignore_index=True)
