@@ -1,0 +1,46 @@
+"""The names of ARKit's 52 blendshapes, in ARKit's order, and how animators group them.
+
+Source: Apple, ARFaceAnchor.BlendShapeLocation. Left is the subject's own left, +x in head space.
+"""
+
+from types import MappingProxyType
+
+_EYE = ("eyeBlink", "eyeLookDown", "eyeLookIn", "eyeLookOut", "eyeLookUp", "eyeSquint", "eyeWide")
+_SIDES = ("Left", "Right")
+
+
+def _both(*stems: str) -> tuple[str, ...]:
+    return tuple(f"{stem}{side}" for stem in stems for side in _SIDES)
+
+
+NAMES = (
+    *(f"{stem}{side}" for side in _SIDES for stem in _EYE),
+    *("jawForward", "jawLeft", "jawRight", "jawOpen"),
+    *("mouthClose", "mouthFunnel", "mouthPucker", "mouthLeft", "mouthRight"),
+    *_both("mouthSmile", "mouthFrown", "mouthDimple", "mouthStretch"),
+    *("mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper"),
+    *_both("mouthPress", "mouthLowerDown", "mouthUpperUp", "browDown"),
+    *("browInnerUp", "browOuterUpLeft", "browOuterUpRight"),
+    *("cheekPuff", "cheekSquintLeft", "cheekSquintRight"),
+    *("noseSneerLeft", "noseSneerRight", "tongueOut"),
+)
+"""52 names."""
+
+GROUPS = MappingProxyType(
+    {
+        "brows": tuple(name for name in NAMES if name.startswith("brow")),
+        "eyes": tuple(name for name in NAMES if name.startswith("eye")),
+        "cheeks": tuple(name for name in NAMES if name.startswith(("cheek", "nose"))),
+        "mouth": tuple(name for name in NAMES if name.startswith(("mouth", "tongue"))),
+        "jaw": tuple(name for name in NAMES if name.startswith("jaw")),
+    }
+)
+"""Names by the part of the face; every name is in one group. The nose is with the cheeks, the tongue with the mouth."""
+
+
+def mirrored(name: str) -> str:
+    """Return the name of a blendshape's mirror image: itself where it has no side."""
+    for own, other in (_SIDES, _SIDES[::-1]):
+        if name.endswith(own):
+            return name.removesuffix(own) + other
+    return name
