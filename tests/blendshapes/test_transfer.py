@@ -105,7 +105,7 @@ def test_vertices_far_from_the_template_follow_their_neighbors() -> None:
 def test_lips_that_touch_are_told_apart_by_where_they_face() -> None:
     square = np.array([[0.0, 0, 0], [10, 0, 0], [10, 0, 10], [0, 0, 10]])
     faces = np.array([[0, 2, 1], [0, 3, 2], [4, 5, 6], [4, 6, 7]])  # the first two look up, the others down
-    both = np.concatenate([square, square + [0.0, 0.2, 0.0]])
+    both = np.concatenate([square, square + np.array([0.0, 0.2, 0.0])])
     points = np.array([[5.0, 0.1, 4.0], [5.0, 0.1, 4.0]])
     places, _ = nearest_facing(both, faces, points, np.array([[0.0, 1.0, 0.0], [0.0, -1.0, 0.0]]))
     up = np.cross(both[faces[:, 1]] - both[faces[:, 0]], both[faces[:, 2]] - both[faces[:, 0]])[places.faces, 1]
@@ -115,5 +115,5 @@ def test_lips_that_touch_are_told_apart_by_where_they_face() -> None:
 def test_too_few_landmarks_are_one_clear_sentence() -> None:
     few = np.full_like(template().landmarks, np.nan)
     few[:5] = template().landmarks[:5]
-    with pytest.raises(InputError, match=r"expected at least 12 points .* got 5; give landmarks of your own"):
+    with pytest.raises(InputError, match=r"expected at least 12 points .* got 5; give your own"):
         register(template(), few)
