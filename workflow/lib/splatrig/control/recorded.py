@@ -6,7 +6,6 @@ nothing because no face was seen.
 
 import csv
 import logging
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,13 +47,16 @@ class Table:
 
     def numbers(self, column: str) -> NDArray[np.float64]:  # [R]
         """Return a column of numbers, NaN where cells are empty or say nan; raise InputError for any other word."""
-        words = [cell.replace(self.decimal, ".") for cell in self.cells(column)]
-        return np.array(
-            [
-                math.nan if word.lower() in ("", "nan") else finite_number(word, f"{place}, column {column!r}")
-                for word, place in zip(words, self.places, strict=True)
-            ]
-        )
+        words = [cell.replace(self.decimal, ".") or "nan" for cell in self.cells(column)]
+        try:
+            values = np.array(words, dtype=np.float64)
+        except ValueError:
+            values = np.full(len(words), np.inf)
+        if np.isinf(values).any():
+            for word, place in zip(words, self.places, strict=True):
+                if word.lower() != "nan":
+                    finite_number(word, f"{place}, column {column!r}")
+        return values
 
 
 def parse_table(text: str, where: str) -> Table:
@@ -160,11 +162,13 @@ def track_of_rows(
 
 def _tell(where: str, program: str, times: NDArray[np.float64], seen: NDArray[np.bool_], rows: int) -> None:
     """Write to the log what became of the rows."""
+    seen_at = times[seen]
+    pauses = np.diff(seen_at)
+    longest = pauses.max(initial=0.0)
     logger.info(
-        "%s: %d rows of %s over %.2f s, %d of them repeated, %d without a face",
-        *(where, rows, program, times[-1], rows - len(times), len(times) - seen.sum()),
+        "%s: %d rows of %s over %.2f s, %d of them repeated, %d without a face; at most %.3f s from one to the next",
+        *(where, rows, program, times[-1], rows - len(times), len(times) - len(seen_at), longest),
     )
-    pauses = np.diff(times[seen])
-    if pauses.max(initial=0.0) > LONG_GAP_S:
-        start = times[seen][int(pauses.argmax())]
-        logger.warning("%s: no weights for %.2f s from %.2f s on; they go straight there", where, pauses.max(), start)
+    if longest > LONG_GAP_S:
+        start = seen_at[int(pauses.argmax())]
+        logger.warning("%s: no weights for %.2f s from %.2f s on; they go straight there", where, longest, start)

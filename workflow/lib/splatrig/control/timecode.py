@@ -18,7 +18,7 @@ FRACTIONS = 1000
 """Parts of a frame that a written timecode tells apart."""
 
 _DAY_S = 86_400
-_TIMECODE = re.compile(r"(\d{1,2}):(\d\d):(\d\d)[:;](\d{1,3}(?:\.\d*)?)")
+_TIMECODE = re.compile(r"(\d{1,2}):(\d\d):(\d\d)[:;](\d{1,3}(?:[.,]\d*)?)")
 
 
 def times_of(
@@ -70,7 +70,7 @@ def _parts(word: str, place: str) -> tuple[int, float]:
             "`frame`, one of seconds `time_s`."
         )
     hours, minutes, seconds = (int(match[group]) for group in (1, 2, 3))
-    return 3600 * hours + 60 * minutes + seconds, float(match[4])
+    return 3600 * hours + 60 * minutes + seconds, float(match[4].replace(",", "."))
 
 
 def _likely_rate(seconds: NDArray[np.int64], frames: NDArray[np.float64]) -> float:
