@@ -56,6 +56,11 @@ def test_less_than_a_second_is_told_by_large_frame_numbers_or_warned_of(caplog):
         assert "do not tell the frame rate: 60 per second taken" in caplog.text
 
 
+def test_a_row_per_second_needs_no_rate(caplog):
+    assert np.array_equal(np.diff(times(*(f"10:00:{second:02d}:00.0" for second in range(5)))[0]), [1, 1, 1, 1])
+    assert not caplog.records
+
+
 def test_time_goes_on_past_midnight():
     found, _ = times("23:59:59:58.000", "23:59:59:59.000", "00:00:00:00.000", "00:00:00:01.500", fps=60)
     assert np.allclose(np.diff(found) * 60, [1, 1, 1.5])

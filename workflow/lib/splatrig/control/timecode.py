@@ -75,18 +75,17 @@ def _parts(word: str, place: str) -> tuple[int, float]:
 
 def _likely_rate(seconds: NDArray[np.int64], frames: NDArray[np.float64]) -> float:
     """Return the frame rate by which the steps into another second are most like those within one."""
-    possible = [rate for rate in USUAL_RATES if frames.max() < rate] or [USUAL_RATES[0]]
     across = np.diff(seconds) != 0
+    if not across.any() and len(frames) > 1 and frames.max() < min(USUAL_RATES[:2]):
+        logger.warning(
+            "frame numbers of less than a second do not tell the frame rate: %d per second taken; if there are others, "
+            "say so by `fps` in the file of settings",
+            USUAL_RATES[0],
+        )
     if not across.any() or across.all():
-        if frames.max() < min(USUAL_RATES[:2]) and len(frames) > 1:
-            logger.warning(
-                "frame numbers of less than a second do not tell the frame rate: %d per second taken; if there are "
-                "others, say so by `fps` in the file of settings",
-                USUAL_RATES[0],
-            )
         return USUAL_RATES[0]
     unevenness = {}
-    for rate in possible:
+    for rate in [rate for rate in USUAL_RATES if frames.max() < rate] or [USUAL_RATES[0]]:
         steps = np.diff(seconds * rate + frames)
         unevenness[rate] = np.abs(steps[across] - np.median(steps[~across])).sum()
-    return min(possible, key=lambda rate: unevenness[rate])
+    return min(unevenness, key=lambda rate: unevenness[rate])
