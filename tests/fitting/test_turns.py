@@ -27,8 +27,8 @@ def start(fields: tuple[str, ...] = known_rig.FIELDS, *, local: bool = False) ->
     support = generator.random((K, COUNT)) < 0.5 if local else None
     quats = ROTATIONS.as_quat(scalar_first=True)
     parts = (
-        TurningPart(FIRST, np.array([10.0, 5, 40]), ("in", "up"), quats[:2]),
-        TurningPart(SECOND, np.array([-10.0, 5, 40]), ("out",), quats[2:]),
+        TurningPart(FIRST, np.array([10.0, 5, 40]), ("in", "up"), quats[:2], np.array([K, K + 1])),
+        TurningPart(SECOND, np.array([-10.0, 5, 40]), ("out",), quats[2:], np.array([K + 2])),
     )
     weights = generator.random((5, K + 3)).astype(np.float32)
     return RigStart(base, weights, BasisStart(fields, deltas, support), neutral_row=0, parts=parts)

@@ -59,7 +59,8 @@ class MethodEvaluation:
         self.ks = list(ks)
         self._generator = np.random.default_rng(seed)
         self._projection = Projection(components, self._targets.X)
-        mesh, eyes = np.flatnonzero(~shown.turns_eye), np.flatnonzero(shown.turns_eye)
+        eyes = np.flatnonzero(shown.turns_eye_alone)
+        mesh = np.setdiff1d(np.arange(len(shown)), eyes)
         self._shown = shown.select(np.concatenate([mesh[by_energy(components)], eyes]))
         self._carried = method.startswith("upsampled")
         self._left_out: LeftOut | None = None

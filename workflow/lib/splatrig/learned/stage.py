@@ -219,7 +219,7 @@ def as_components(learned: Learned, subject: Subject, options: LearningOptions) 
     level = subject.template.finest_level
     assert learned.rig.basis is not None  # rigs are learned from components
     moving = int(learned.rig.basis.dense().any(dim=2).sum())  # what turns eyes is as sparse as these are, not learned
-    rows = max(1, (learned.rig.count - learned.rig.turning) * len(learned.rig))
+    rows = max(1, learned.rig.own * len(learned.rig))
     origin = Origin(
         subject=subject.dataset.folder.parent.name,
         level=subject.template.finest,
