@@ -107,8 +107,8 @@ class Components:
     frames: tuple[str, ...]
     """F names `expression/frame`, row order of W."""
     names: tuple[str, ...] = ()
-    """K readable names, `SLDC 04 · mouth left · E010_Smile_Stretched`; empty when nobody named them. Of blendshapes, and
-    of those that turn eyes, ARKit's: `jawOpen`, `eyeLookInLeft`."""
+    """K readable names, `SLDC 04 · mouth left · E010_Smile_Stretched`; empty when nobody named them. Blendshapes and
+    components that turn eyes have ARKit's: `jawOpen`, `eyeLookInLeft`."""
     limits: Limits | None = None
     """Bounds that the model puts on weights; None: any weight will do. Those of `eyes` are in [0, 1] in any case."""
     eyes: NDArray[np.bool_] | None = None  # [K]
@@ -262,6 +262,11 @@ class Components:
     def by_gaussian(self) -> NDArray[np.float32]:
         """Return C as [K, G, d]: for each Gaussian its d values, attributes in the order of `columns`."""
         return self.columns.by_gaussian(self.C)
+
+    def by_energy(self) -> NDArray[np.int64]:  # [K]
+        """Return component indices, the one that moves the training frames most first (‖w_k‖ ‖c_k‖, stable)."""
+        strength = np.linalg.norm(self.W, axis=0) * np.linalg.norm(self.C, axis=1)
+        return np.argsort(-strength, kind="stable")
 
     def first(self, k: int) -> "Components":
         """Return the first `k` components, and those that turn eyes alone, which `k` does not count.

@@ -1,4 +1,4 @@
-"""Rigid parts of a rig that turn about a point, as eyeballs do: components, or parts of them, that follow from the base.
+"""Rigid parts of a rig that turn about a point, as eyeballs do, by components that follow from the base.
 
 A component turns the Gaussians of one part by a rotation R about its center c. It is linear, as all components are: a
 weight of 1 is the whole rotation, and one in between is on the chord, `w (R - 1)(x - c)`. Nothing of it is learned but

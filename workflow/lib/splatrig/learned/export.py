@@ -49,14 +49,11 @@ def export_rig(rig: TrainableRig, trained: TrainedOn, *, bounded: bool) -> Compo
     C = (np.concatenate(columns, axis=1) / std).astype(np.float32)
     rest = np.concatenate(rests)
     mean = rest + std * (center @ C)
-    names, eyes, told = (), None if rig.turns is None else rig.turning.cpu().numpy(), None
-    if rig.blendshapes is not None:
-        names, told = rig.blendshapes.names, rig.blendshapes.told
-    else:
-        own = rig.own
+    own, known, turns = rig.own, rig.blendshapes, rig.turns
+    if known is None:
         fixed_W, fixed_C = _ordered_local(W[:, :own], C[:own]) if bounded else _orthonormal(W[:, :own], C[:own])
         W, C = np.concatenate([fixed_W, W[:, own:]], axis=1), np.concatenate([fixed_C, C[own:]])
-        names = () if rig.turns is None else ("",) * own + rig.turns.names
+    named = () if turns is None else ("",) * own + turns.names
     return Components(
         family="learned",
         W=W.astype(np.float32),
@@ -69,9 +66,9 @@ def export_rig(rig: TrainableRig, trained: TrainedOn, *, bounded: bool) -> Compo
         face_mask=trained.face_mask,
         frames=trained.frames,
         limits=(0.0, 1.0) if bounded else None,
-        names=names,
-        eyes=eyes,
-        told=told,
+        names=named if known is None else known.names,
+        eyes=None if turns is None else rig.turning.cpu().numpy(),
+        told=None if known is None else known.told,
         base=base,
     )
 

@@ -156,7 +156,7 @@ def _with_gaze(
     looking: Looking,
     eye: int,
 ) -> tuple[NDArray[np.float32], Blendshapes | None, NDArray[np.int64]]:  # [F, K], or [F, K + 4]; [4]
-    """Return the weights with those of an eye's units, what gaze tells, and the units' columns: new ones, or by name."""
+    """Return the weights with those of an eye's units, what gaze tells, and the units' columns: by name, or new."""
     gaze, count = looking.weights(eye), weights.shape[1]
     if known is None:
         return np.concatenate([weights, gaze], axis=1), None, np.arange(count, count + len(UNITS))

@@ -118,10 +118,19 @@ class Subject:
 
 
 def rig_start(options: LearningOptions, subject: Subject, components: Components) -> RigStart:
-    """Return the rig that starts from components of the tracked meshes; raise InputError for those of other frames."""
+    """Return the rig that starts from components of the tracked meshes.
+
+    Raises InputError for those of other frames, and for a family that they cannot be the start of.
+    """
     names = tuple(subject.names("train"))
     if components.frames != names:
         raise InputError("learned rig: the components to start from are of other training frames; compute them again.")
+    if (options.family == "arkit") != components.are_blendshapes:
+        what = ("components", "blendshapes")
+        raise InputError(
+            f"learned rig: expected {what[options.family == 'arkit']} of the tracked meshes to start the "
+            f"{options.family} family from, got {what[components.are_blendshapes]}; compute them again."
+        )
     return start_from_components(
         components,
         subject.neutral,

@@ -75,9 +75,9 @@ def start_from_components(
     if bounded:
         moved = blendshape_supports(components) if components.are_blendshapes else moved_gaussians(components)
         support = placement.place(moved[..., None].astype(np.float32))[..., 0] > 0
-    known = None if components.told is None else Blendshapes(components.names, components.told)
+    blendshapes = None if components.told is None else Blendshapes(components.names, components.told)
     basis = BasisStart(fields, deltas, support, placement.carry)
-    return RigStart(base, W / scale, basis, neutral_row, blendshapes=known)
+    return RigStart(base, W / scale, basis, neutral_row, blendshapes=blendshapes)
 
 
 def weight_scale(W: NDArray[np.float32], *, bounded: bool) -> NDArray[np.float32]:  # [K]
