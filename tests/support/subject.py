@@ -124,8 +124,8 @@ BULGES = ("mouthSmileLeft", "mouthSmileRight")
 def blendshapes(subject: Subject) -> Components:
     """Return ARKit's blendshapes of the small head, as exact as they can be made by hand.
 
-    Those of `BULGES` made its frames, none of which goes farther than half of them. `cheekPuff`, which nothing tells, pushes the front out, `eyeLook…` push the top;
-    all others do nothing.
+    Those of `BULGES` made its frames, none of which goes farther than half of them. `cheekPuff`, which nothing tells,
+    pushes the front out, `eyeLook…` push the top; all others do nothing.
     """
     level, frames = subject.template.base, tuple(subject.names("train"))
     vertices, count = level.vertices, len(level.vertices)
