@@ -171,7 +171,7 @@ def test_blendshapes_keep_their_names_and_are_compared_with_the_units_of_these()
     level, units = demo_level()
     W = np.array([[0, 0], [0.5, 0], [1, 0], [0, 0], [0, 1]])
     names = ("jawOpen", "nobodyKnows")
-    mixed = units["mouthSmileLeft"] + 0.05 * units["jawOpen"]
+    mixed = units["mouthSmileLeft"] + 0.2 * units["jawOpen"]
     found = components_of(np.stack([mixed, units["browOuterUpRight"]]), W)
     shapes = replace(found, names=names, told=np.array([True, False]))
     known = Units(tuple(units), shapes=np.stack(list(units.values())))
