@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from splatrig.blendshapes.arkit import NAMES
 from splatrig.components.assemble import named
 from splatrig.components.component_file import Components, read_components, write_components
 from splatrig.components.rig import Rig
@@ -244,6 +245,41 @@ def test_a_rig_of_either_family_ends_with_the_eyes_by_name(
     of_eyes = np.append(np.zeros(read.structured, bool), free.motions >= Motion.LEFT_EYE)
     assert not read.C[:2, read.columns.of_gaussians(of_eyes)].any(), "others do nothing to eyes"
     assert read.C[2:, read.columns.of_gaussians(of_eyes)].any(axis=1).all()
+
+
+def test_blendshapes_by_name_move_the_lids_and_turn_the_eyes_by_one_weight(
+    subject: Subject, starts: dict[str, Components], looking: Looking, tmp_path: Path
+) -> None:
+    options = small.options("arkit", level="base", steps=4, photographs_per_step=2)
+    start = rig_start(options, subject, starts["arkit"])
+    free = free_of(start, looking)
+    begun = turning_eyes(with_free(start, free), free, looking)
+    names = gaze_units(0) + gaze_units(1)
+    own = [NAMES.index(name) for name in names]
+    seen = [name for name in names if "Out" in name or "Up" in name]
+    seen[seen.index("eyeLookOutRight")] = "eyeLookInRight"  # both eyes look to the left
+    assert begun.weights.shape == start.weights.shape
+    assert begun.blendshapes.told.tolist() == [name in (*small.BULGES, *seen) for name in NAMES]
+    np.testing.assert_array_equal(begun.weights[:, own].any(axis=0), [name in seen for name in names])
+    plan = learned_plan(options, tiny.RENDER, begun, subject.pixel_size)
+    made = as_components(learn(begun, subject, options, plan, 0, CPU), subject, options)
+    write_components(tmp_path / "rig.h5", made)
+    read = read_components(tmp_path / "rig.h5")
+    assert read.names == NAMES
+    assert np.flatnonzero(read.turns_eye).tolist() == sorted(own)
+    assert len(read.without_eyes()) == len(read.first(3)) == len(NAMES)
+    assert not read.W[:, ~read.told].any()
+    assert read.displacements[own].any(axis=(1, 2)).all(), "lids move"
+    for eye, motion in enumerate((Motion.LEFT_EYE, Motion.RIGHT_EYE)):
+        rows = read.structured + np.flatnonzero(free.motions == motion)
+        for name, unit in zip(gaze_units(eye), UNITS, strict=True):
+            posed = Rig.of(read, read.base).pose(np.eye(len(NAMES))[NAMES.index(name)])
+            axis = np.array(unit.axis) * ([1, 1, 1] if eye == 0 else [1, -1, -1])
+            turned = Rotation.from_rotvec(np.radians(unit.degrees) * axis).apply(read.base.means[rows] - CENTERS[eye])
+            np.testing.assert_allclose(posed.means[rows], turned + CENTERS[eye], atol=STORED)
+    others = [k for k in range(len(NAMES)) if k not in own]
+    of_eyes = np.append(np.zeros(read.structured, bool), free.motions >= Motion.LEFT_EYE)
+    assert not read.C[others][:, read.columns.of_gaussians(of_eyes)].any()
 
 
 def test_an_eye_turned_by_a_weight_of_one_is_exactly_rotated(rig: tuple[Components, FreeGaussians]) -> None:

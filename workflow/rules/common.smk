@@ -26,7 +26,7 @@ FAMILIES = {
     "pca": [*ATTRIBUTES, "all"],
     "mbspca": [*ATTRIBUTES],
     "sldc": [f"{support}_{attribute}" for support in SUPPORT_MAPS for attribute in (*ATTRIBUTES, "all")],
-    "learned": ["global", "local"],
+    "learned": ["arkit", "global", "local"],
 }
 """By kind the names of the families that rules make."""
 
@@ -185,6 +185,11 @@ def named_units():
     if CFG.components.units == "auto":
         return truth(units=capture_path("truth.csv"))
     return {} if CFG.components.units is None else {"units": CFG.components.units}
+
+
+def known_weights(method):
+    """The true weights of the frames, which drive a rig whose components have the names of the demo's face units."""
+    return list(truth(weights=capture_path("truth.csv")).values()) if method == "learned_arkit" else []
 
 
 def free_gaussians(path="components/free.h5"):

@@ -2,7 +2,7 @@
 # No frame but the neutral has to be fitted for them.
 
 
-START = {"global": "mesh_pca", "local": "mesh_sldc"}
+START = {"arkit": "mesh_arkit", "global": "mesh_pca", "local": "mesh_sldc"}
 """By family the components of the tracked meshes that a rig starts from."""
 
 
@@ -108,7 +108,7 @@ rule learn_rig:
     output:
         components=results(f"components/{FINEST}/learned_{{locality}}.h5"),
     wildcard_constraints:
-        locality="global|local",
+        locality="|".join(START),
     conda:
         "../../envs/training.yaml"
     threads: CFG.learned.devices * fit_threads(1)
@@ -140,7 +140,7 @@ rule show_rig:
             content="learned {locality}, photographs",
         ),
     wildcard_constraints:
-        locality="global|local",
+        locality="|".join(START),
     conda:
         "../../envs/evaluation.yaml"
     resources:
@@ -279,7 +279,7 @@ rule evaluate_fold:
         table=results("evaluation/folds/{fold}/{method}.csv"),
         images=results("evaluation/images/folds/{fold}/{method}.csv"),
     wildcard_constraints:
-        method="learned_global|learned_local|pca_all",
+        method="|".join(["pca_all", *(f"learned_{family}" for family in START)]),
     conda:
         "../../envs/evaluation.yaml"
     resources:

@@ -1,7 +1,8 @@
 """Eyeballs of learned rigs: free Gaussians on what shows of each ball, and components that turn them by ARKit's names.
 
 An eye turns about its center, in the four directions of ARKit's units. Weights begin where `landmarks/gaze.csv` says
-that the eyes look, relative to the neutral, and are found further from photographs, as all weights are.
+that the eyes look, relative to the neutral, and are found further from photographs, as all weights are. Blendshapes
+have components of these names, which move the lids: they turn the eyes, too. Other rigs get them in addition.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from splatrig.fitting.trainable_rig import RigStart
+from splatrig.fitting.trainable_rig import Blendshapes, RigStart
 from splatrig.fitting.turns import TurningPart
 from splatrig.gaussians.free import EYES, FreeGaussians
 from splatrig.io.errors import InputError
@@ -104,11 +105,18 @@ class Looking:
         """Whether there is gaze to learn from."""
         return bool(max(np.abs(self.aside_deg).max(initial=0.0), np.abs(self.up_deg).max(initial=0.0)) > LEAST_DEG)
 
+    def degrees(self, eye: int) -> NDArray[np.float64]:  # [F, 4]
+        """Return how far an eye looks in the direction of each of its units."""
+        outward = self.aside_deg[:, eye] * (1.0 if EYES[eye] == EYES[0] else -1.0)
+        return np.stack([-outward, outward, self.up_deg[:, eye], -self.up_deg[:, eye]], axis=1)
+
     def weights(self, eye: int) -> NDArray[np.float32]:  # [F, 4]
         """Return the weights of an eye's units, at which its chords point where it looks."""
-        outward = self.aside_deg[:, eye] * (1.0 if EYES[eye] == EYES[0] else -1.0)
-        angles = np.stack([-outward, outward, self.up_deg[:, eye], -self.up_deg[:, eye]], axis=1)
-        return chord_weights(angles, np.array([unit.degrees for unit in UNITS])).astype(np.float32)
+        return chord_weights(self.degrees(eye), np.array([unit.degrees for unit in UNITS])).astype(np.float32)
+
+    def tells(self, eye: int) -> NDArray[np.bool_]:  # [4]
+        """Return which units of an eye there is more of than noise."""
+        return self.degrees(eye).max(axis=0, initial=0.0) > LEAST_DEG
 
 
 def chord_weights(degrees: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -121,25 +129,42 @@ def chord_weights(degrees: NDArray[np.float64], whole: NDArray[np.float64]) -> N
 def turning_eyes(start: RigStart, free: FreeGaussians, looking: Looking | None) -> RigStart:
     """Return a start with `free` Gaussians with components that turn its eyes; itself where there are none.
 
-    There are none where nothing is known of gaze, where it never changes, and where components move no centers. The
-    other components do nothing to eyes that turn.
+    Blendshapes by the names of `gaze_units` turn them; other rigs get components more, four per eye. There are none
+    where nothing is known of gaze, where it never changes, and where components move no centers. Nothing else is done
+    to eyes that turn.
     """
     if looking is None or not looking.moves or start.basis is None or "means" not in start.basis.fields:
         return start
     assert start.basis.pace is not None or not len(free)  # as `with_free` returns it
-    parts, weights, pace = [], [start.weights], None if start.basis.pace is None else start.basis.pace.copy()
+    pace = None if start.basis.pace is None else start.basis.pace.copy()
+    weights, known, parts = start.weights, start.blendshapes, []
     for eye in looking.known:
         own = np.flatnonzero(free.motions == EYES[eye])
         if len(own):
+            weights, known, columns = _with_gaze(weights, known, looking, eye)
             quats = np.stack([_quat(unit, mirrored=eye > 0) for unit in UNITS])
-            gaussians = free.structured + own
-            parts.append(TurningPart(gaussians, looking.centers[eye], gaze_units(eye), quats))
-            weights.append(looking.weights(eye))
+            parts.append(TurningPart(free.structured + own, looking.centers[eye], gaze_units(eye), quats, columns))
             if pace is not None:
                 pace[len(pace) - len(free) + own] = EYE_PACE
-    return replace(
-        start, basis=replace(start.basis, pace=pace), weights=np.concatenate(weights, axis=1), parts=tuple(parts)
-    )
+    basis = replace(start.basis, pace=pace)
+    return replace(start, basis=basis, weights=weights, parts=tuple(parts), blendshapes=known)
+
+
+def _with_gaze(
+    weights: NDArray[np.float32],  # [F, K]
+    known: Blendshapes | None,
+    looking: Looking,
+    eye: int,
+) -> tuple[NDArray[np.float32], Blendshapes | None, NDArray[np.int64]]:  # [F, K], or [F, K + 4]; [4]
+    """Return the weights with those of an eye's units, what gaze tells, and the units' columns: by name, or new."""
+    gaze, count = looking.weights(eye), weights.shape[1]
+    if known is None:
+        return np.concatenate([weights, gaze], axis=1), None, np.arange(count, count + len(UNITS))
+    columns = np.array([known.names.index(name) for name in gaze_units(eye)])
+    weights, told = weights.copy(), known.told.copy()
+    told[columns] = looking.tells(eye)
+    weights[:, columns] = np.where(told[columns], gaze, 0.0)
+    return weights, replace(known, told=told), columns
 
 
 def _quat(unit: EyeUnit, *, mirrored: bool) -> NDArray[np.float64]:  # [4]

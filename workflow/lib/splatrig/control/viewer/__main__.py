@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("websockets").setLevel(logging.WARNING)
     try:
         config = read_config([CONFIG, *options.configfile], PRESETS)
-        heads = open_methods(options.results, options.method, config.control.families)
+        heads = open_methods(options.results, options.method, config.control.families or [])
     except InputError as error:
         logging.getLogger(__name__).error("error: %s", error)
         return 1

@@ -85,6 +85,7 @@ def header_of(
                 "first": packed.first[name],
                 "low": _short(panel.low),
                 "high": _short(panel.high),
+                "told": None if (told := family.rig.components.told) is None else told.tolist(),
                 "limits": None if panel.limits is None else list(panel.limits),
                 "usual": _short(usual_weights(panel)),
                 "presets": {expression: _short(weights) for expression, weights in panel.presets.items()},
