@@ -71,13 +71,13 @@ def morph_head(
     moves = rig.components.displacements
     if moves is None:
         raise InputError("morph targets: expected components that move centres (xyz); these move none.")
-    limits, given = np.stack(rig.limits), np.stack([low, high])
+    limits, given = np.stack(rig.limits[::-1]), np.stack([high, low])
     ends = np.where(np.isfinite(limits), limits, given)  # [2, K]
-    ends[1, ~ends.any(axis=0)] = 1.0  # of what nobody uses
+    ends[0, ~ends.any(axis=0)] = 1.0  # of what nobody uses
     components, sides = np.nonzero(ends.T)
     units = ends[sides, components]
     two_sided = ends.all(axis=0)[components]
-    signs = [(" -", " +")[side] if both else "" for side, both in zip(sides, two_sided, strict=True)]
+    signs = [(" +", " -")[side] if both else "" for side, both in zip(sides, two_sided, strict=True)]
     count = len(level.vertices)
     targets = (moves[components, :count] * units[:, None, None]).astype(np.float32)
     rest = rig.pose(np.zeros(rig.count))
