@@ -1,4 +1,4 @@
-"""Blender itself on the head, where its package is installed: pip install --no-deps bpy==5.0.1 (Python 3.11, 820 MB)."""
+"""Blender itself on the head, where it is installed: pip install --no-deps bpy==5.0.1 (Python 3.11, 820 MB)."""
 
 import numpy as np
 import pytest
