@@ -91,13 +91,13 @@ def test_components_with_the_names_of_arkit_are_targets_of_those_names_with_arki
 
 def test_names_are_cut_to_63_bytes_and_stay_different():
     long = "LEARNED 01 · bouche élargie · " + "E006_Jaw_Drop_Brows_Up, " * 4
-    names = target_names([long, long, long + "x", "short", "short"], [" +", " -", " +", "", ""])
+    names = target_names([(long, " +"), (long, " -"), (long + "x", " +"), ("short", ""), ("short", "")])
     assert len(set(names)) == 5
     assert all(len(name.encode()) <= LONGEST_NAME for name in names)
     assert [name[-2:] for name in names[:3]] == [" +", " -", " +"]
     assert names[3:] == ("short", "short (2)")
     assert all(name.startswith("LEARNED 01 · bouche élargie · E006") for name in names[:3])
-    assert len(target_names(["é" * 60], [""])[0].encode()) == 62  # no half of a letter
+    assert len(target_names([("é" * 60, "")])[0].encode()) == 62  # no half of a letter
 
 
 def test_free_gaussians_leave_the_mesh_as_it_is(tmp_path):

@@ -73,23 +73,26 @@ def morph_head(
         raise InputError("morph targets: expected components that move centres (xyz); these move none.")
     limits, given = np.stack(rig.limits[::-1]), np.stack([high, low])
     ends = np.where(np.isfinite(limits), limits, given)  # [2, K]
-    ends[0, ~ends.any(axis=0)] = 1.0  # of what nobody uses
+    ends[0, (ends == 0).all(axis=0)] = 1.0  # of what nobody uses
     components, sides = np.nonzero(ends.T)
     units = ends[sides, components]
-    two_sided = ends.all(axis=0)[components]
-    signs = [(" +", " -")[side] if both else "" for side, both in zip(sides, two_sided, strict=True)]
+    both = (ends != 0).all(axis=0)
+    named = [
+        (names[k], (" +", " -")[side] if both[k] else "")
+        for k, side in zip(components.tolist(), sides.tolist(), strict=True)
+    ]
     count = len(level.vertices)
     targets = (moves[components, :count] * units[:, None, None]).astype(np.float32)
     rest = rig.pose(np.zeros(rig.count))
     vertices = level.vertices + (rest.means - rig.neutral.means)[:count]
-    called = target_names([names[k] for k in components], signs)
-    return MorphHead(vertices, level.faces, linear_colors(rest)[:count], targets, called, components, units)
+    colors = linear_colors(rest)[:count]
+    return MorphHead(vertices, level.faces, colors, targets, target_names(named), components, units)
 
 
-def target_names(names: Sequence[str], endings: Sequence[str]) -> tuple[str, ...]:
+def target_names(named: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """Return names with their endings, cut to `LONGEST_NAME` bytes; a number tells apart what would be the same."""
     made: list[str] = []
-    for name, ending in zip(names, endings, strict=True):
+    for name, ending in named:
         number, short = 1, _cut(name, ending)
         while short in made:
             number += 1

@@ -38,7 +38,7 @@ demo, 37 to 42 dB after rendering instead of 54."""
 _HEADER = struct.Struct("<IIIBBBB")
 _HEADER_4 = struct.Struct("<IIIBBBBI12x")  # as before, but the number of streams, then where their table begins
 _LENGTHS = struct.Struct("<QQ")  # of one stream: compressed, uncompressed
-_ZSTD_LEVEL = 19  # half a second for the demo's head, and 3 % smaller than the usual 3
+_ZSTD_LEVEL = 19  # 7 % smaller than the usual 3, and 3 s instead of 0.03 for the 23,905 Gaussians of the demo
 _MOST_FRACTION_BITS = 23
 _LARGEST_FIXED = 2**23 - 1
 _COLOR_SCALE = 0.15
