@@ -6,7 +6,7 @@ import torch
 from pxr import Usd, UsdGeom, UsdVol
 
 from splatrig.components.skin_torch import rotation_matrices
-from splatrig.export.usd import FIRST, KEPT, extent_mm, write_usd_track
+from splatrig.export.usd import FIRST, SAVE_EVERY, extent_mm, write_usd_track
 from splatrig.gaussians.activated import linear_opacities, linear_scales
 from splatrig.io.errors import InputError
 from support import small_rig
@@ -31,7 +31,7 @@ def values(prim, name, time):
 @pytest.mark.parametrize("suffix", ["usdc", "usda"])
 def test_what_is_read_is_the_rigs_pose_at_every_frame(tmp_path, suffix):
     rig = small_rig.rig("pca")
-    poses = [rig.pose(row) for row in weights(KEPT + 3)]
+    poses = [rig.pose(row) for row in weights(SAVE_EVERY + 3)]
     _, prim = opened(tmp_path / f"a.{suffix}", poses)
     assert prim.IsA(UsdVol.ParticleField3DGaussianSplat)
     for time, pose in enumerate(poses, start=FIRST):

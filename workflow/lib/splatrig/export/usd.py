@@ -23,8 +23,8 @@ FIRST = 1
 """Time code of the first frame, so that time code n is frame n of a sequence of PLY files."""
 EXTENT_SIGMAS = 3.0
 """Standard deviations of a Gaussian that its prim's extent holds: those that 3D Gaussian splatting draws."""
-KEPT = 25
-"""Frames that memory holds before they go to the file."""
+SAVE_EVERY = 25
+"""Frames after which those written leave memory for the file."""
 _DEGREE = 3
 
 
@@ -65,7 +65,7 @@ def _write_samples(prim: Usd.Prim, poses: Iterable[Gaussians], path: str | Path)
             if number == 1:  # as the default: of what never changes, the writer makes no samples then
                 writer.SetAttribute(prim.GetAttribute(attribute), value, Usd.TimeCode.Default())
             writer.SetAttribute(prim.GetAttribute(attribute), value, Usd.TimeCode(FIRST + number - 1))
-        if number % KEPT == 0:
+        if number % SAVE_EVERY == 0:
             prim.GetStage().Save()
     return number
 
