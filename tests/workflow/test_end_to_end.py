@@ -1,3 +1,5 @@
+import shutil
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -6,6 +8,8 @@ from PIL import Image
 from pxr import Usd
 
 from splatrig.export.fidelity import read_exported
+
+from splatrig.control.track import read_track
 
 pytestmark = pytest.mark.workflow
 
@@ -94,3 +98,15 @@ def test_a_track_is_exported_frame_by_frame_on_request(finished):
     for number in (1, len(files) // 2, len(files)):
         found = read_exported(files[number - 1]).means
         np.testing.assert_allclose(found, np.array(positions.Get(number)), atol=1e-3)
+
+
+def test_a_file_drives_a_family_that_has_its_names_and_no_other(finished):
+    tracks = finished.results / "control" / "tracks" / "learned_local"
+    shutil.copy(tracks / "tour.csv", finished.directory / "resources" / "driving" / "mine.csv")
+    done = finished.snakemake("results/tiny/control/tracks/learned_local/driven/mine.csv")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+    tour, driven = read_track(tracks / "tour.csv"), read_track(tracks / "driven" / "mine.csv")
+    assert driven.names == tour.names and np.array_equal(driven.weights, tour.weights)
+    refused = finished.snakemake("results/tiny/export/learned_local/live_link/driven/hello.csv")
+    assert refused.returncode != 0
+    assert "drive learned_arkit, and ask for control/tracks/learned_local/from_tiny/learned_arkit" in refused.stderr

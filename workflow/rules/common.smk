@@ -144,6 +144,9 @@ HEAD = {"neutral": results("gaussians/neutral.h5"), "template": results("templat
 SCENE = HEAD | {"cameras": results("dataset/cameras.json"), "dataset": results(f"dataset/{CFG.neutral}")}
 """What every rule reads that renders the head in front of the capture's cameras."""
 
+MAKEHUMAN = "resources/retrieved/makehuman_head.npz"
+"""The CC0 head: the demo's, and the template of ARKit's blendshapes."""
+
 MEASURED = {
     "cameras": results("dataset/cameras.json"),
     "photographs": expand(results("dataset/{expression}"), expression=EXPRESSIONS),
@@ -187,6 +190,11 @@ def named_units():
 def free_gaussians(path="components/free.h5"):
     """The free Gaussians of learned rigs, where the configuration wants them."""
     return [results(path)] if CFG.learned.free else []
+
+
+def blendshapes(wildcards):
+    """ARKit's blendshapes on this head, of which components of the tracked meshes under their names are made."""
+    return [results("blendshapes/arkit.npz")] if wildcards.algorithm == "arkit" else []
 
 
 def gaze():

@@ -183,6 +183,23 @@ rule export_rig:
         "../scripts/export_rig.py"
 
 
+rule export_live_link:
+    # a track of a family with ARKit's names, for programs that animate by Live Link Face's files; asked for by name
+    input:
+        track=results("control/tracks/{family}/{track}.csv"),
+    output:
+        csv=results("export/{family}/live_link/{track}.csv"),
+    conda:
+        "../../envs/export.yaml"
+    resources:
+        mem_mb=memory(2000),
+        runtime=10,
+    message:
+        "Exporting the track {wildcards.track} of {wildcards.family} for Live Link Face"
+    script:
+        "../scripts/export_live_link.py"
+
+
 rule export_fidelity:
     # reads every exported pose again and renders it beside what was exported
     input:

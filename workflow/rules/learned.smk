@@ -12,13 +12,46 @@ rule learned_rigs:
         learned_rigs(),
 
 
+rule retrieve_head:
+    output:
+        head=MAKEHUMAN,
+        license="resources/retrieved/makehuman_LICENSE.md",
+    conda:
+        "../../envs/capture.yaml"
+    message:
+        "Retrieve the CC0 MakeHuman head and its ARKit face units"
+    script:
+        "../scripts/retrieve_head.py"
+
+
+rule transfer_blendshapes:
+    # ARKit's blendshapes on this head, from those of the CC0 head, by the landmarks of both
+    input:
+        head=MAKEHUMAN,
+        canonical=CANONICAL_FACE,
+        template=results("template/template.h5"),
+        landmarks=results("landmarks/landmarks.csv"),
+    output:
+        shapes=results("blendshapes/arkit.npz"),
+    conda:
+        "../../envs/components.yaml"
+    resources:
+        mem_mb=memory(3000),
+        runtime=10,
+    message:
+        "Transferring ARKit's blendshapes to this head"
+    script:
+        "../scripts/transfer_blendshapes.py"
+
+
 rule decompose_meshes:
     input:
         **photographs(EXPRESSIONS),
+        shapes=blendshapes,
     output:
         components=results("components/base/mesh_{algorithm}.h5"),
     wildcard_constraints:
-        algorithm="pca|sldc",
+        algorithm="arkit|pca|sldc",
     conda:
         "../../envs/training.yaml"
     threads: threads_of_large(2)
@@ -157,6 +190,7 @@ rule evaluate_unseen:
 use rule decompose_meshes as decompose_meshes_without with:
     input:
         **photographs(photographs_without, "evaluation/folds/{fold}/frames.csv"),
+        shapes=blendshapes,
     output:
         components=results("evaluation/folds/{fold}/mesh_{algorithm}.h5"),
     message:

@@ -13,7 +13,7 @@ from splatrig.components.component_file import Components
 from splatrig.components.units import Units, cosines, turns_eyes
 from splatrig.mesh.marks import FaceMarks
 from splatrig.mesh.mask import nose_tip
-from splatrig.mesh.normals import face_normals
+from splatrig.mesh.normals import vertex_areas
 from splatrig.mesh.template import Level
 
 REGIONS = ("forehead", "brow", "eye", "temple", "nose", "cheek", "mouth", "jaw", "chin", "neck", "back of the head")
@@ -99,7 +99,7 @@ def motion(components: Components) -> NDArray[np.float64]:
 def place_names(moved: NDArray[np.float64], level: Level) -> list[str]:
     """Return `region side` of each row of `moved` [K, V]: the regions and the side that hold most of it."""
     regions = face_regions(level)
-    areas = _vertex_areas(level)
+    areas = vertex_areas(level.vertices, level.faces)
     marks = level.marks
     tip = level.vertices[nose_tip(level.vertices, level.faces)] if marks is None else marks.nose_tip
     side = np.sign(level.vertices[:, 0] - tip[0])  # +x is the head's own left
@@ -127,13 +127,6 @@ def _place(
     if abs(balance) < ONE_SIDED:
         return where
     return f"{where} {'left' if balance > 0 else 'right'}"
-
-
-def _vertex_areas(level: Level) -> NDArray[np.float64]:
-    """Return the area [V] around every vertex, a third of its faces."""
-    doubled = np.linalg.norm(face_normals(level.vertices, level.faces), axis=1)
-    areas = np.bincount(level.faces.ravel(), np.repeat(doubled / 6, 3), minlength=len(level.vertices))
-    return areas.astype(np.float64)
 
 
 def expression_names(W: NDArray[np.float32], frames: Sequence[str]) -> list[str]:
