@@ -7,9 +7,8 @@ import pytest
 from PIL import Image
 from pxr import Usd
 
-from splatrig.export.fidelity import read_exported
-
 from splatrig.control.track import read_track
+from splatrig.export.fidelity import read_exported
 
 pytestmark = pytest.mark.workflow
 
