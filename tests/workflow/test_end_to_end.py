@@ -5,8 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from pxr import Usd
 
 from splatrig.control.track import read_track
+from splatrig.export.fidelity import read_exported
 
 pytestmark = pytest.mark.workflow
 
@@ -81,6 +83,20 @@ def test_the_original_recipe_is_compared_on_request(finished):
     assert set(spectrum["recipe"]) == {"warm", "original"}
     with Image.open(folder / "coherence.png") as picture:
         picture.load()
+
+
+def test_a_track_is_exported_frame_by_frame_on_request(finished):
+    usd, folder = "export/learned_local/tracks/tour.usdc", "export/learned_local/sequences/tour"
+    done = finished.snakemake(f"results/tiny/{usd}", f"results/tiny/{folder}")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+    stage = Usd.Stage.Open(str(finished.results / usd))
+    positions = stage.GetDefaultPrim().GetAttribute("positions")
+    files = sorted((finished.results / folder).glob("frame*.ply"))
+    assert (stage.GetStartTimeCode(), stage.GetEndTimeCode()) == (1, len(files))
+    assert stage.GetTimeCodesPerSecond() == 6
+    for number in (1, len(files) // 2, len(files)):
+        found = read_exported(files[number - 1]).means
+        np.testing.assert_allclose(found, np.array(positions.Get(number)), atol=1e-3)
 
 
 def test_a_file_drives_a_family_that_has_its_names_and_no_other(finished):

@@ -280,7 +280,7 @@ class Video(Section):
     height: Annotated[int, Field(ge=64, le=4096)] = 1024
     """Height of the film in pixels; the width follows the capture's."""
     fps: Annotated[float, Field(gt=0, le=240)] = 24.0
-    """Frames per second of the MP4; the GIF has half as many."""
+    """Frames per second of the MP4 and of exported tracks; the GIF has half as many."""
 
 
 class Export(Section):
