@@ -108,7 +108,7 @@ def mesh_blendshapes(
     components = found.components(
         faces=base.faces, face_mask=base.mask, frames=frames, origin=Origin(source="tracked meshes")
     )
-    return replace(components, names=NAMES)
+    return replace(components, names=NAMES, told=fitted.told)
 
 
 def _with_turns(rows: MeshRows, found: Decomposition, level: Level) -> Components:
