@@ -156,6 +156,27 @@ rule show_rig:
         "../scripts/show_rig.py"
 
 
+rule show_blendshapes:
+    input:
+        **SCENE,
+        components=results(f"components/{FINEST}/learned_arkit.h5"),
+    output:
+        sheet=reported("evaluation/figures/blendshapes.jpg", "blendshapes", "1 Summary", content="ARKit's blendshapes"),
+    conda:
+        "../../envs/evaluation.yaml"
+    resources:
+        mem_mb=memory(3000),
+        runtime=20,
+        gpu=gpu(),
+    params:
+        image_height=CFG.rendering.image_height // 2,
+        device=CFG.device,
+    message:
+        "Showing all blendshapes of the learned rig"
+    script:
+        "../scripts/show_blendshapes.py"
+
+
 rule evaluate_unseen:
     # only where the capture holds out expressions: how rigs show what nothing was learned from
     input:
