@@ -58,11 +58,12 @@ def test_shapes_come_closer_to_those_of_the_capture():
 def test_weights_scale_with_the_motion_and_stay_within_their_bounds():
     shapes, _ = planted()
     share = AREAS / AREAS.sum()
-    halves = blendshape_weights(shapes, 0.5 * shapes, share)
-    doubles = blendshape_weights(shapes, 2.0 * shapes, share)
+    prices = np.full((K, K), 0.03)
+    halves = blendshape_weights(shapes, 0.5 * shapes, share, prices)
+    doubles = blendshape_weights(shapes, 2.0 * shapes, share, prices)
     assert np.diag(halves) == pytest.approx(0.47, abs=0.06)
     assert doubles.max() <= 1.0
-    assert not blendshape_weights(shapes, np.zeros((1, V, 3)), share).any()
+    assert not blendshape_weights(shapes, np.zeros((1, V, 3)), share, prices[:1]).any()
 
 
 def test_a_blendshape_that_moves_nothing_is_not_told():
@@ -71,3 +72,15 @@ def test_a_blendshape_that_moves_nothing_is_not_told():
     found = fit_blendshapes(shapes, np.tensordot(W, shapes, 1), AREAS)
     assert not found.told[3]
     assert not found.shapes[3].any()
+
+
+def test_a_promised_blendshape_comes_before_others_that_explain_as_well():
+    shapes, _ = planted()
+    shapes[1] = 0.5 * (shapes[2] + shapes[3])  # one explains what two do
+    moved = np.tile(0.8 * shapes[1], (6, 1, 1))
+    promised = np.zeros((6, K), bool)
+    promised[3:, 2:4] = True
+    found = fit_blendshapes(shapes, moved, AREAS, promised)
+    assert (found.weights[:3, 1] > 0.6).all()
+    assert (found.weights[3:, 1] < 0.1).all()
+    assert (found.weights[3:, 2:4] > 0.3).all()

@@ -182,9 +182,10 @@ def truth(**files):
 
 def named_units():
     """The file of known face units that components are named after, as an input, if there is one."""
-    if CFG.components.units == "auto":
-        return truth(units=capture_path("truth.csv"))
-    return {} if CFG.components.units is None else {"units": CFG.components.units}
+    if CFG.components.units != "auto":
+        return {} if CFG.components.units is None else {"units": CFG.components.units}
+    blendshapes = {"units": results("blendshapes/arkit.npz")} if "arkit" in CFG.learned.families else {}
+    return truth(units=capture_path("truth.csv")) or blendshapes
 
 
 def known_weights(method):
@@ -197,9 +198,9 @@ def free_gaussians(path="components/free.h5"):
     return [results(path)] if CFG.learned.free else []
 
 
-def blendshapes(wildcards):
-    """ARKit's blendshapes on this head, of which components of the tracked meshes under their names are made."""
-    return [results("blendshapes/arkit.npz")] if wildcards.algorithm == "arkit" else []
+def for_blendshapes(path):
+    """A file that the components of the tracked meshes under ARKit's names need, as an input of these alone."""
+    return lambda wildcards: [path] if wildcards.algorithm == "arkit" else []
 
 
 def gaze():

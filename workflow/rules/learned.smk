@@ -4,6 +4,8 @@
 
 START = {"arkit": "mesh_arkit", "global": "mesh_pca", "local": "mesh_sldc"}
 """By family the components of the tracked meshes that a rig starts from."""
+PROMISES = from_here(ROOT / "resources" / "expressions" / "blendshapes.yaml")
+"""Which blendshapes the names of segments promise."""
 
 
 rule learned_rigs:
@@ -47,7 +49,8 @@ rule transfer_blendshapes:
 rule decompose_meshes:
     input:
         **photographs(EXPRESSIONS),
-        shapes=blendshapes,
+        shapes=for_blendshapes(results("blendshapes/arkit.npz")),
+        promises=for_blendshapes(PROMISES),
     output:
         components=results("components/base/mesh_{algorithm}.h5"),
     wildcard_constraints:
@@ -211,7 +214,8 @@ rule evaluate_unseen:
 use rule decompose_meshes as decompose_meshes_without with:
     input:
         **photographs(photographs_without, "evaluation/folds/{fold}/frames.csv"),
-        shapes=blendshapes,
+        shapes=for_blendshapes(results("blendshapes/arkit.npz")),
+        promises=for_blendshapes(PROMISES),
     output:
         components=results("evaluation/folds/{fold}/mesh_{algorithm}.h5"),
     message:

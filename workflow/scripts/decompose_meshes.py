@@ -4,6 +4,7 @@ log_to(snakemake.log[0])
 
 import logging
 
+from splatrig.blendshapes.promises import promised, read_promises
 from splatrig.components.component_file import write_components
 from splatrig.components.sldc import SldcOptions
 from splatrig.components.units import read_shapes
@@ -24,7 +25,8 @@ names = subject.names("train")
 meshes = read_meshes(subject.dataset.folder, names, subject.template)
 if params.method == "arkit":
     shapes = read_shapes(first_path(inputs.shapes), len(subject.template.base.vertices)).shapes
-    components = mesh_blendshapes(subject.neutral, meshes, shapes, subject.template, names)
+    told = promised(names, read_promises(first_path(inputs.promises)))
+    components = mesh_blendshapes(subject.neutral, meshes, shapes, told, subject.template, names)
 else:
     rows = carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names))
     level = subject.template.base

@@ -67,7 +67,7 @@ def close_ups(
     height: int,
 ) -> Cameras:
     """Return the cameras with images around `points` alone, `height` pixels high and as wide as the widest needs."""
-    seen = project(projections(cameras), points)
+    seen = project(projections(cameras), points.astype(np.float64))
     low, high = np.nanmin(seen, axis=1), np.nanmax(seen, axis=1)  # [C, 2]
     scales = height / (MARGIN * (high - low)[:, 1])
     width = int(np.ceil(MARGIN * (scales * (high - low)[:, 0]).max()))

@@ -13,7 +13,9 @@ from splatrig.components.weights import solve_weights
 
 ROUNDS = 10
 SPARSITY = 0.03
-"""Weight below which a blendshape that is alone is taken for none."""
+"""Price of a blendshape in a frame: the weight below which it is taken for none where it is alone."""
+PROMISED = 0.25
+"""Of that price where the name of a frame's segment promises the blendshape."""
 PRIOR = 16.0
 """How much a shape is drawn to that of the template, relative to one frame at weight 1."""
 PEAK_MM = 10.0
@@ -40,24 +42,29 @@ def fit_blendshapes(
     shapes: NDArray[np.float64],  # [K, V, 3] the template's, millimeters
     displacements: NDArray[np.float64],  # [F, V, 3] of the tracked meshes from the neutral
     areas: NDArray[np.float64],  # [V] that each vertex stands for
+    promised: NDArray[np.bool_] | None = None,  # [F, K]
 ) -> FittedBlendshapes:
     """Return the weights of frames and shapes that explain `displacements`, by alternating least squares.
 
-    At the end weights are solved once more for the blendshapes that are told alone.
+    Blendshapes that are `promised` to be in a frame come before others that explain it as well. At the end weights are
+    solved once more for the blendshapes that are told alone.
     """
     share = areas / areas.sum()
     moving = np.flatnonzero(shapes.any(axis=(1, 2)))
+    prices = np.full((len(displacements), len(shapes)), SPARSITY)
+    if promised is not None:
+        prices[promised] *= PROMISED
     templates = fitted = shapes[moving]
     for _ in range(ROUNDS):
-        weights = blendshape_weights(fitted, displacements, share)
+        weights = blendshape_weights(fitted, displacements, share, prices[:, moving])
         fitted = _regressed(templates, weights, displacements)
-    seen = blendshape_weights(fitted, displacements, share).max(axis=0, initial=0.0) >= TOLD
+    seen = blendshape_weights(fitted, displacements, share, prices[:, moving]).max(axis=0, initial=0.0) >= TOLD
     told = moving[seen]
     result = FittedBlendshapes(
         np.zeros((len(displacements), len(shapes))), shapes.copy(), np.isin(np.arange(len(shapes)), told)
     )
     result.shapes[told] = fitted[seen]
-    result.weights[:, told] = blendshape_weights(fitted[seen], displacements, share)
+    result.weights[:, told] = blendshape_weights(fitted[seen], displacements, share, prices[:, told])
     return result
 
 
@@ -65,15 +72,17 @@ def blendshape_weights(
     shapes: NDArray[np.float64],  # [K, V, 3]
     displacements: NDArray[np.float64],  # [F, V, 3]
     share: NDArray[np.float64],  # [V] of the area, sum 1
+    prices: NDArray[np.float64],  # [F, K]
 ) -> NDArray[np.float64]:  # [F, K]
     """Return the weights in [0, 1] of blendshapes in frames, few of them in each: least squares with an l1 penalty.
 
-    The penalty on weights that cannot be negative is linear, so it lowers the moments.
+    A weight below its price is taken for none where the blendshape is alone. The penalty on weights that cannot be
+    negative is linear, so it lowers the moments.
     """
     flat = (np.sqrt(share)[:, None] * shapes).reshape(len(shapes), -1)
     targets = (np.sqrt(share)[:, None] * displacements).reshape(len(displacements), -1)
     gram = flat @ flat.T
-    moments = targets @ flat.T - SPARSITY * np.diag(gram)
+    moments = targets @ flat.T - prices * np.diag(gram)
     return solve_weights(gram, moments, limits=(0.0, 1.0))
 
 

@@ -198,7 +198,8 @@ class Components(Section):
     data_matrix: DataMatrixStorage = "store"
     """Standardized rows in component files: stored in each, linked from SLDC's to PCA's, or omitted."""
     units: str | None = "auto"
-    """Known face units to name components after: a .csv of weights or .npz of shapes; `auto` is the demo's truth."""
+    """Known face units to name components after: a .csv of weights or .npz of shapes. `auto` takes ARKit's blendshapes
+    on this head, of the demo the weights that made it."""
     pca_weights: PcaWeights = "uniform"
     """What the variance of PCA counts: every Gaussian, or only those of the face mask."""
     mbspca_sparsity: NonNegative = 1.0

@@ -90,15 +90,17 @@ def mesh_blendshapes(
     neutral: Gaussians,
     meshes: NDArray[np.float64],  # [F, V_base, 3]
     shapes: NDArray[np.float64],  # [52, V_base, 3]
+    promised: NDArray[np.bool_],  # [F, 52]
     template: Template,
     frames: Sequence[str],
 ) -> Components:
     """Return ARKit's blendshapes as components: what the neutral's Gaussians do at weight 1, and weights of frames.
 
-    `shapes` are those of the template on this head, in millimeters; what the meshes say refines them.
+    `shapes` are those of the template on this head, in millimeters; what the meshes say refines them. `promised` are
+    the blendshapes that the names of the frames' segments speak of.
     """
     base = template.base
-    fitted = fit_blendshapes(shapes, meshes - base.vertices, vertex_areas(base.vertices, base.faces))
+    fitted = fit_blendshapes(shapes, meshes - base.vertices, vertex_areas(base.vertices, base.faces), promised)
     posed = base.vertices + np.concatenate([np.zeros_like(shapes[:1]), fitted.shapes])
     rows = carried_by_meshes(neutral, posed, template, ("rest", *NAMES), 0)
     both = in_memory({"xyz": rows.xyz, "rotation": rows.rotation}, rows.neutral_row)
