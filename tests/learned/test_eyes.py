@@ -21,6 +21,7 @@ from splatrig.landmarks.gaze import Gaze, angles_of, direction_of
 from splatrig.learned.compare import Comparison, unseen_weights
 from splatrig.learned.eyes import (
     CAP_DEG,
+    DEGREES,
     LEAST_DEG,
     SIDEWAYS_DEG,
     UNITS,
@@ -28,6 +29,7 @@ from splatrig.learned.eyes import (
     Looking,
     cap,
     chord_weights,
+    degrees_of_lids,
     eye_colors,
     gaze_units,
     seed_eyes,
@@ -280,6 +282,29 @@ def test_blendshapes_by_name_move_the_lids_and_turn_the_eyes_by_one_weight(
     others = [k for k in range(len(NAMES)) if k not in own]
     of_eyes = np.append(np.zeros(read.structured, bool), free.motions >= Motion.LEFT_EYE)
     assert not read.C[others][:, read.columns.of_gaussians(of_eyes)].any()
+
+
+def test_blendshapes_turn_eyes_as_far_as_these_look_for_the_weights_of_the_lids(
+    subject: Subject, starts: dict[str, Components], looking: Looking
+) -> None:
+    start = start_of(subject, starts, "arkit")
+    weights, told = start.weights.copy(), start.blendshapes.told.copy()
+    np.testing.assert_array_equal(degrees_of_lids(weights, start.blendshapes, looking), DEGREES)
+    for eye, factor in ((0, 16.0), (1, 16.0)):
+        columns = [NAMES.index(name) for name in gaze_units(eye)]
+        weights[:, columns] = looking.degrees(eye).clip(0.0) / factor
+        told[columns] = True
+    known = replace(start.blendshapes, told=told)
+    found = degrees_of_lids(weights, known, looking)
+    farthest = max(looking.degrees(eye)[:, :2].max() for eye in (0, 1))
+    assert found == pytest.approx([farthest, farthest, 16.0, VERTICAL_DEG])
+    assert degrees_of_lids(4.0 * weights, known, looking)[2] == pytest.approx(VERTICAL_DEG / 2.0)
+    free = free_of(start, looking)
+    begun = turning_eyes(with_free(replace(start, weights=weights, blendshapes=known), free), free, looking)
+    angle = Rotation.from_quat(begun.parts[1].quats, scalar_first=True).magnitude()
+    np.testing.assert_allclose(np.degrees(angle), found)
+    up = NAMES.index("eyeLookUpLeft")
+    np.testing.assert_allclose(begun.weights[:, up], looking.degrees(0)[:, 2].clip(0.0) / 16.0, atol=0.02)
 
 
 def test_an_eye_turned_by_a_weight_of_one_is_exactly_rotated(rig: tuple[Components, FreeGaussians]) -> None:

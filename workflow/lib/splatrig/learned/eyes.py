@@ -60,6 +60,10 @@ UNITS = (
 )
 """In head space (y up, z out of the face, x to the subject's left)."""
 
+DEGREES = np.array([unit.degrees for unit in UNITS])
+LIDS_WITHIN = 2.0
+"""Factor within which blendshapes may turn eyes by other angles than `DEGREES`, as the lids of a capture say."""
+
 SIDES = ("Left", "Right")
 """Of `EYES`."""
 
@@ -110,9 +114,9 @@ class Looking:
         outward = self.aside_deg[:, eye] * (1.0 if EYES[eye] == EYES[0] else -1.0)
         return np.stack([-outward, outward, self.up_deg[:, eye], -self.up_deg[:, eye]], axis=1)
 
-    def weights(self, eye: int) -> NDArray[np.float32]:  # [F, 4]
-        """Return the weights of an eye's units, at which its chords point where it looks."""
-        return chord_weights(self.degrees(eye), np.array([unit.degrees for unit in UNITS])).astype(np.float32)
+    def weights(self, eye: int, whole: NDArray[np.float64] = DEGREES) -> NDArray[np.float32]:  # [F, 4]
+        """Return the weights of an eye's units, at which its chords to `whole` [4] degrees point where it looks."""
+        return chord_weights(self.degrees(eye), whole).astype(np.float32)
 
     def tells(self, eye: int) -> NDArray[np.bool_]:  # [4]
         """Return which units of an eye there is more of than noise."""
@@ -138,11 +142,13 @@ def turning_eyes(start: RigStart, free: FreeGaussians, looking: Looking | None) 
     assert start.basis.pace is not None or not len(free)  # as `with_free` returns it
     pace = None if start.basis.pace is None else start.basis.pace.copy()
     weights, known, parts = start.weights, start.blendshapes, []
+    whole = DEGREES if known is None else degrees_of_lids(weights, known, looking)
     for eye in looking.known:
         own = np.flatnonzero(free.motions == EYES[eye])
         if len(own):
-            weights, known, columns = _with_gaze(weights, known, looking, eye)
-            quats = np.stack([_quat(unit, mirrored=eye > 0) for unit in UNITS])
+            weights, known, columns = _with_gaze(weights, known, looking.weights(eye, whole), looking.tells(eye), eye)
+            turned = [replace(unit, degrees=angle) for unit, angle in zip(UNITS, whole.tolist(), strict=True)]
+            quats = np.stack([_quat(unit, mirrored=eye > 0) for unit in turned])
             parts.append(TurningPart(free.structured + own, looking.centers[eye], gaze_units(eye), quats, columns))
             if pace is not None:
                 pace[len(pace) - len(free) + own] = EYE_PACE
@@ -153,18 +159,40 @@ def turning_eyes(start: RigStart, free: FreeGaussians, looking: Looking | None) 
 def _with_gaze(
     weights: NDArray[np.float32],  # [F, K]
     known: Blendshapes | None,
-    looking: Looking,
+    gaze: NDArray[np.float32],  # [F, 4]
+    tells: NDArray[np.bool_],  # [4]
     eye: int,
 ) -> tuple[NDArray[np.float32], Blendshapes | None, NDArray[np.int64]]:  # [F, K], or [F, K + 4]; [4]
     """Return the weights with those of an eye's units, what gaze tells, and the units' columns: by name, or new."""
-    gaze, count = looking.weights(eye), weights.shape[1]
+    count = weights.shape[1]
     if known is None:
         return np.concatenate([weights, gaze], axis=1), None, np.arange(count, count + len(UNITS))
     columns = np.array([known.names.index(name) for name in gaze_units(eye)])
     weights, told = weights.copy(), known.told.copy()
-    told[columns] = looking.tells(eye)
-    weights[:, columns] = np.where(told[columns], gaze, 0.0)
+    told[columns] = tells
+    weights[:, columns] = np.where(tells, gaze, 0.0)
     return weights, replace(known, told=told), columns
+
+
+def degrees_of_lids(
+    weights: NDArray[np.float32],  # [F, K]
+    known: Blendshapes,
+    looking: Looking,
+) -> NDArray[np.float64]:  # [4]
+    """Return how far weights of 1 of blendshapes turn eyes: as far as eyes look in this capture for the lids' weights.
+
+    Lids and eye of a blendshape move by one weight, whose meaning the template gives to the lids. The angles are the
+    same for both eyes and both sides, `DEGREES` where lids tell nothing, within `LIDS_WITHIN` of these, and wide enough
+    for all frames.
+    """
+    columns = np.concatenate([[known.names.index(name) for name in gaze_units(eye)] for eye in looking.known])
+    looked = np.concatenate([looking.degrees(eye) for eye in looking.known], axis=1).clip(min=0.0)  # [F, 4 · eyes]
+    lids = weights[:, columns] * known.told[columns] * (looked > 0)
+    sums = np.stack([(lids * looked).sum(axis=0), np.square(lids).sum(axis=0)]).reshape(2, -1, len(UNITS)).sum(axis=1)
+    farthest = looked.max(axis=0, initial=0.0).reshape(-1, len(UNITS)).max(axis=0)
+    sums[:, :2], farthest[:2] = sums[:, :2].sum(axis=1, keepdims=True), farthest[:2].max()  # in and out
+    slopes = np.divide(sums[0], sums[1], out=DEGREES.copy(), where=sums[1] > 0)
+    return np.clip(np.maximum(slopes, farthest), DEGREES / LIDS_WITHIN, DEGREES * LIDS_WITHIN)
 
 
 def _quat(unit: EyeUnit, *, mirrored: bool) -> NDArray[np.float64]:  # [4]
