@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 from pxr import Usd
 
+from splatrig.blendshapes.arkit import NAMES
+from splatrig.components.component_file import read_components
 from splatrig.control.track import read_track
 from splatrig.export.fidelity import read_exported
 
@@ -109,3 +111,16 @@ def test_a_file_drives_a_family_that_has_its_names_and_no_other(finished):
     refused = finished.snakemake("results/tiny/export/learned_local/live_link/driven/hello.csv")
     assert refused.returncode != 0
     assert "drive learned_arkit, and ask for control/tracks/learned_local/from_tiny/learned_arkit" in refused.stderr
+
+
+def test_a_phones_recording_drives_arkits_blendshapes(finished):
+    made = {"track": "control/tracks/learned_arkit/driven/hello.csv", "sheet": "evaluation/figures/blendshapes.jpg"}
+    done = finished.snakemake(*(f"results/tiny/{path}" for path in made.values()))
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+    rig = read_components(finished.results / "components" / "subd2" / "learned_arkit.h5")
+    assert rig.names == NAMES and rig.limits == (0.0, 1.0)
+    assert rig.told is not None and rig.told[NAMES.index("jawOpen")]
+    assert not rig.W[:, ~rig.told].any()
+    track = read_track(finished.results / made["track"])
+    assert track.names == NAMES
+    assert 0.0 <= track.weights.min() < track.weights.max() <= 1.0
