@@ -17,6 +17,7 @@ from splatrig.control.panel import panel_of
 from splatrig.control.web.measure import cost_of
 from splatrig.control.web.pack import pack_head
 from splatrig.control.web.page import build_page, footer_of, header_of
+from splatrig.io.files import write_text
 from support import heads, planted, web_renderer
 
 LOCAL = "sldc_gauss_xyz"
@@ -82,8 +83,18 @@ class Opened:
             CAMERAS.width,
             CAMERAS.height,
         )
+        return self.decoded(url)
+
+    def decoded(self, url: str) -> NDArray[np.float64]:  # [H, W, 3]
+        """Return the picture of a data URL, in [0, 1]."""
         with Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))) as image:
             return np.asarray(image.convert("RGB"), dtype=np.float64) / 255
+
+    def pixel(self, x: float, y: float) -> NDArray[np.int64]:  # [3]
+        """Return what the screen shows at a place of the page, in [0, 255]."""
+        shot = self.page.screenshot(clip={"x": x, "y": y, "width": 1, "height": 1})
+        with Image.open(io.BytesIO(shot)) as image:
+            return np.asarray(image.convert("RGB"), dtype=np.int64)[0, 0]
 
     def weights(self) -> NDArray[np.float64]:
         """Return all weights, families one after the other."""
@@ -120,4 +131,4 @@ def write_page(head: Head, path: Path) -> None:
         sources=web_renderer.SOURCES,
         renderer=web_renderer.renderer_path(),
     )
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)

@@ -1,13 +1,15 @@
 // The page: state, what the user does to it, and drawing when something changed.
 
+import { askRun, Compare } from "./compare.js";
 import { Drag } from "./drag.js";
 import { History } from "./history.js";
-import { buildPresets, buildSliders, drawMarks, listTracks, readable, say } from "./panel.js";
+import { buildPresets, buildSliders, drawMarks, listTracks, offerHeat, readable, say } from "./panel.js";
 import { Player } from "./player.js";
+import { Recorder } from "./record.js";
 import { Rig } from "./rig.js";
 import { solveBounded } from "./solve.js";
 import { drawHead } from "./splats.js";
-import { parseFile, poseText, trackAt } from "./track.js";
+import { parseFile, poseText, trackAt, trackText } from "./track.js";
 import { View } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
@@ -17,7 +19,8 @@ const TURN = Math.PI / 36; // radians that an arrow key turns the head
 export async function start(header, buffer) {
   const canvas = $("view");
   const rig = new Rig(header, buffer);
-  const { renderer, scene, spark, setWeights, soften } = drawHead(canvas, rig);
+  const shown = drawHead(canvas, rig);
+  const heads = () => [shown, ...(compare.head ? [compare.head] : [])];
   const stage = document.querySelector("#stage");
   let stale = true;
   let size = [1, 1];
@@ -30,14 +33,23 @@ export async function start(header, buffer) {
     onInput: (index, value) => {
       player.stop();
       rig.weights[index] = value;
+      follow(index);
       weightsChanged();
     },
     onChange: () => history.settled(),
   });
 
+  const recorder = new Recorder(rig);
+  const redraw = () => (stale = true);
+  const follow = offerHeat(rig, (component, most) => {
+    shown.setHeat(component, most);
+    redraw();
+  });
+
   function weightsChanged() {
-    setWeights();
+    shown.setWeights();
     showWeights(rig.weights);
+    recorder.note();
     stale = true;
   }
 
@@ -72,15 +84,20 @@ export async function start(header, buffer) {
 
   function resize(width, height, ratio = Math.min(window.devicePixelRatio, 2)) {
     size = [width, height];
-    renderer.setPixelRatio(ratio);
-    renderer.setSize(width, height, false);
+    for (const { renderer } of heads()) {
+      renderer.setPixelRatio(ratio);
+      renderer.setSize(width, height, false);
+    }
     stale = true;
   }
 
   function render() {
     view.resize(...size);
-    soften(view.magnification(...size) * renderer.getPixelRatio());
-    renderer.render(scene, view.camera);
+    for (const { renderer, scene, soften } of heads()) {
+      soften(view.magnification(...size) * renderer.getPixelRatio());
+      renderer.render(scene, view.camera);
+    }
+    compare.place(...size);
     const project = view.projector(...size);
     const marks = drag.marks(project);
     drawMarks(...size, marks.pins, marks.drag);
@@ -89,7 +106,7 @@ export async function start(header, buffer) {
   let frames = 0;
   function tick(now) {
     player.advance(now);
-    if (stale || spark.dirty) {
+    if (stale || heads().some(({ spark }) => spark.dirty)) {
       stale = false;
       render();
       frames += 1;
@@ -101,7 +118,7 @@ export async function start(header, buffer) {
   async function settled() {
     for (let quiet = 0; quiet < 3; ) {
       await new Promise((resolve) => requestAnimationFrame(resolve));
-      quiet = stale || spark.dirty || spark.sorting || spark.sortDirty || spark.activeSplats === 0 ? 0 : quiet + 1;
+      quiet = stale || heads().some(({ spark }) => isBusy(spark)) ? 0 : quiet + 1;
     }
   }
 
@@ -118,12 +135,25 @@ export async function start(header, buffer) {
     history.settled();
     say(`${readable(expression)} (${family.title})`);
   });
-  const redraw = () => (stale = true);
+  let background = 0;
   const setBackground = (color) => {
-    renderer.setClearColor(color);
+    background = color;
+    for (const { renderer } of heads()) renderer.setClearColor(color);
     redraw();
   };
-  wire({ rig, view, player, drag, history, header, pose, redraw, snapshot });
+  const compare = new Compare(await askRun(), rig, view, {
+    pose: (families) => {
+      player.stop();
+      pose(families);
+      history.settled();
+    },
+    onHead: () => {
+      resize(...size, shown.renderer.getPixelRatio());
+      setBackground(background);
+    },
+    redraw,
+  });
+  wire({ rig, view, player, recorder, drag, history, header, pose, redraw, snapshot });
   wireKeys({ canvas, view, player, history, redraw });
   followTheme(setBackground);
   new ResizeObserver(() => resize(stage.clientWidth, stage.clientHeight)).observe(stage);
@@ -133,13 +163,15 @@ export async function start(header, buffer) {
   await settled();
   say("Drag the face to pose it, drag beside it to turn it.");
   return {
-    rig, view, player, drag, history, pose, resize, settled, snapshot, solveBounded, setBackground,
+    rig, view, player, drag, history, compare, recorder, pose, resize, settled, draw: render, snapshot, solveBounded, setBackground,
     framesDrawn: () => frames,
   };
 }
 
+const isBusy = (spark) => spark.dirty || spark.sorting || spark.sortDirty || spark.activeSplats === 0;
+
 /** Connect the buttons. */
-function wire({ rig, view, player, drag, history, header, pose, redraw, snapshot }) {
+function wire({ rig, view, player, recorder, drag, history, header, pose, redraw, snapshot }) {
   $("reset").addEventListener("click", () => {
     player.stop();
     drag.pins.length = 0;
@@ -193,12 +225,41 @@ function wire({ rig, view, player, drag, history, header, pose, redraw, snapshot
     $("open").value = "";
   });
   $("save").addEventListener("click", () => {
-    const text = poseText(header.subject, rig.families, rig.weights);
-    const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-    download(url, `${header.subject}_pose.json`);
-    setTimeout(() => URL.revokeObjectURL(url), 1000);
+    saveText(poseText(header.subject, rig.families, rig.weights), "application/json", `${header.subject}_pose.json`);
+  });
+  $("record").addEventListener("click", () => {
+    if (recorder.recording) keepRecorded(recorder, player);
+    else {
+      player.stop();
+      recorder.start();
+      say("Recording every pose; press Stop to end.");
+    }
+  });
+  $("save-track").addEventListener("click", () => {
+    const { track } = player;
+    if (!track) return;
+    const family = rig.families.find(({ name }) => name === track.family);
+    const name = `${header.subject}_${track.title}.csv`.replace(/[^\w.-]+/g, "_");
+    saveText(trackText(header.subject, family, track), "text/csv", name);
   });
   $("picture").addEventListener("click", async () => download(await snapshot(), `${header.subject}.png`));
+}
+
+/** List what was recorded among the tracks, and choose it. */
+function keepRecorded(recorder, player) {
+  const number = player.tracks.filter(({ source }) => source !== undefined).length + 1;
+  const tracks = recorder.stop(`recorded ${number}`);
+  if (tracks.length === 0) return say("Nothing moved, so nothing was recorded.");
+  player.tracks.push(...tracks);
+  listTracks(player.tracks, player.tracks.length - tracks.length);
+  player.choose(player.tracks.length - tracks.length);
+  say(`Recorded ${player.duration.toFixed(1)} s of ${tracks.map(({ title }) => title).join(", ")}; Save track keeps one as a file.`);
+}
+
+function saveText(text, type, name) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  download(url, name);
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
 function download(url, name) {

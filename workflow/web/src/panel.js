@@ -1,5 +1,7 @@
 // The controls beside the head.
 
+import { HEAT } from "./splats.js";
+
 const $ = (id) => document.getElementById(id);
 
 /** Say something below the picture; an error stays red until the next message. */
@@ -114,6 +116,35 @@ export function buildPresets(families, onChoose) {
   };
   chooser.addEventListener("change", show);
   show();
+}
+
+/** Offer a heat map of each component; `onHeat(component, most)` hears of the choice, and of the most that a unit of
+    weight is shown to move, in millimetres. Return what hears which slider was moved: its heat map follows. */
+export function offerHeat(rig, onHeat) {
+  const chooser = $("heat");
+  const colors = HEAT.map((stop) => `rgb(${stop.split(",").map((value) => Math.round(255 * value))})`);
+  $("heat-colors").style.background = `linear-gradient(90deg, #888, ${colors.map((color, k) => `${color} ${20 + 16 * k}%`)})`;
+  for (const family of rig.families) {
+    const group = document.createElement("optgroup");
+    group.label = family.title;
+    group.append(...family.names.map((_, k) => new Option(family.labels[k].join(" "), family.first + k)));
+    chooser.append(group);
+  }
+  const show = () => {
+    const component = chooser.value === "" ? -1 : Number(chooser.value);
+    $("heat-scale").hidden = component < 0;
+    if (component < 0) return onHeat(-1, 0);
+    const end = Math.max(-rig.low[component], rig.high[component]);
+    const most = rig.farthest(component);
+    $("heat-most").textContent = `${(end * most).toPrecision(2)} mm at the end of the slider`;
+    onHeat(component, most);
+  };
+  chooser.addEventListener("change", show);
+  return (component) => {
+    if (chooser.value === "" || chooser.value === String(component)) return;
+    chooser.value = component;
+    show();
+  };
 }
 
 /** Fill the choice of tracks. */

@@ -50,6 +50,16 @@ export class Rig {
     return positions;
   }
 
+  /** Return how far a component moves the Gaussian that it moves most, in millimetres per unit of weight. */
+  farthest(component) {
+    const first = component * this.count * 3;
+    let most = 0;
+    for (let at = first; at < first + 3 * this.count; at += 3) {
+      most = Math.max(most, this.xyz[at] ** 2 + this.xyz[at + 1] ** 2 + this.xyz[at + 2] ** 2);
+    }
+    return Math.sqrt(most) * this.steps[component][0];
+  }
+
   /** Return where a component acts most, at rest, in millimetres. */
   centerOf(component) {
     if (this.centers === undefined) {

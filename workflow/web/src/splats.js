@@ -11,6 +11,10 @@ const BASE_TEXELS = 4; // mean + opacity, quaternion, log scale, sh0
 const SH_TEXELS = 3; // 45 steps of 8 bits
 const QUADS = 128; // Gaussians that one instance draws
 
+/** Colours of a heat map from no motion to the most, sRGB in [0, 1]: Matplotlib's magma without its darkest third. */
+export const HEAT = ["0.390, 0.100, 0.502", "0.633, 0.188, 0.495", "0.869, 0.288, 0.409", "0.987, 0.536, 0.382",
+  "0.996, 0.813, 0.573", "0.987, 0.991, 0.750"];
+
 const GLSL = `
 int head_low16(uint word) { return int(word << 16u) >> 16; }
 int head_high16(uint word) { return int(word) >> 16; }
@@ -38,9 +42,16 @@ void head_harmonics(vec3 d, out float Y[15]) {
   Y[14] = -0.5900435899266435 * d.x * (xx - 3.0 * yy);
 }
 
+vec3 head_heat(float share) {
+  const vec3 stops[${HEAT.length}] = vec3[](${HEAT.map((stop) => `vec3(${stop})`)});
+  float at = clamp(share, 0.0, 1.0) * ${HEAT.length - 1}.0;
+  int below = min(int(at), ${HEAT.length - 2});
+  return mix(stops[below], stops[below + 1], at - float(below));
+}
+
 Gsplat head_gaussian(
   int index, vec3 eye, sampler2DArray base, usampler2DArray harmonics, usampler2DArray components, sampler2D weights,
-  float harmonicStep, int used
+  float harmonicStep, int used, int heat, float heatScale
 ) {
   vec4 place = texelFetch(base, head_texel(index, 0), 0);
   vec4 quat = texelFetch(base, head_texel(index, 1), 0);
@@ -71,6 +82,11 @@ Gsplat head_gaussian(
       );
       rgb += harmonicStep * Y[band] * steps;
     }
+  }
+  if (heat >= 0) {
+    uvec4 t = texelFetch(components, head_texel(index, heat), 0);
+    float share = heatScale * length(vec3(head_low16(t.x), head_high16(t.x), head_low16(t.y)));
+    rgb = mix(vec3(0.6 * dot(rgb, vec3(0.299, 0.587, 0.114)) + 0.1), head_heat(share), smoothstep(0.0, 0.2, share));
   }
   Gsplat gsplat;
   gsplat.flags = GSPLAT_FLAG_ACTIVE;
@@ -122,12 +138,15 @@ class BlendedGaussian extends Dyno {
         weights: "sampler2D",
         harmonicStep: "float",
         used: "int",
+        heat: "int",
+        heatScale: "float",
       },
       outTypes: { gsplat: Gsplat },
       globals: () => [defineGsplat, GLSL],
       statements: ({ inputs, outputs }) => [
         `${outputs.gsplat} = head_gaussian(${inputs.index}, ${inputs.eye}, ${inputs.base}, ${inputs.harmonics}, ` +
-          `${inputs.components}, ${inputs.weights}, ${inputs.harmonicStep}, ${inputs.used});`,
+          `${inputs.components}, ${inputs.weights}, ${inputs.harmonicStep}, ${inputs.used}, ` +
+          `${inputs.heat}, ${inputs.heatScale});`,
       ],
     });
   }
@@ -141,6 +160,8 @@ class HeadSource {
     this.weightData = new Float32Array(8 * Math.max(rig.components, 1));
     this.weightTexture = floatTexture(new THREE.DataTexture(this.weightData, 2, Math.max(rig.components, 1)));
     this.used = dynoInt(0);
+    this.heat = dynoInt(-1);
+    this.heatScale = dynoFloat(0);
     this.inputs = {
       base: dynoSampler2DArray(baseTexture(rig, rows)),
       harmonics: dynoUsampler2DArray(harmonicsTexture(rig, rows)),
@@ -148,6 +169,8 @@ class HeadSource {
       weights: dynoSampler2D(this.weightTexture),
       harmonicStep: dynoFloat(rig.shNStep),
       used: this.used,
+      heat: this.heat,
+      heatScale: this.heatScale,
     };
     this.blend = new BlendedGaussian();
   }
@@ -163,6 +186,12 @@ class HeadSource {
     });
     this.used.value = used;
     this.weightTexture.needsUpdate = true;
+  }
+
+  /** Color Gaussians by how far a component moves them, as a fraction of `most` mm per unit of weight; -1: as they are. */
+  setHeat(component, most) {
+    this.heat.value = component;
+    this.heatScale.value = component < 0 ? 0 : this.rig.steps[component][0] / Math.max(most, 1e-9);
   }
 
   prepareFetchSplat() {}
@@ -298,5 +327,13 @@ export function drawHead(canvas, rig) {
   const soften = (magnification) => {
     spark.preBlurAmount = BLUR * Math.max(1, magnification) ** 2;
   };
-  return { renderer, scene, spark, setWeights, soften };
+  const setHeat = (component, most) => {
+    source.setHeat(component, most);
+    mesh.updateVersion();
+  };
+  const release = () => {
+    renderer.dispose();
+    renderer.forceContextLoss(); // browsers have few contexts
+  };
+  return { renderer, scene, spark, setWeights, setHeat, soften, release };
 }

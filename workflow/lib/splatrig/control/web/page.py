@@ -36,13 +36,19 @@ RENDERER_MODULES = {
 
 LICENSES = ("three", "@sparkjsdev/spark", "fflate")
 
-OWN_MODULES = ("drag", "history", "main", "panel", "player", "rig", "solve", "splats", "track", "unpack", "view")
+OWN_MODULES = (
+    "compare", "drag", "history", "main", "panel", "player", "record", "rig", "solve", "splats", "track", "unpack",
+    "view",
+)  # fmt: skip
 
 MARGIN = 1.1
 """Height of the first view, relative to the head's."""
 
 FRAMED = (0.002, 0.998)
 """Of the Gaussians, along each axis, what the first view is centred on and holds: a few may be far from the head."""
+
+OFFLINE = "connect-src blob: data:"
+"""What the policy of a page says of connections (index.html): there are none; a server of it adds itself."""
 
 _DTYPES = {np.uint8: "u8", np.int16: "i16", np.uint32: "u32", np.int32: "i32", np.float32: "f32"}
 _SIBLING = re.compile(r"""(from\s*|import\s*)(["'])\./([\w.]+)\.js\2""")
@@ -105,10 +111,7 @@ def header_of(
         "center": ((low + high) / 2).tolist(),
         "height_mm": float(MARGIN * (high - low)[1]),
         "image_size": [cameras.width, cameras.height],
-        "cameras": [
-            {"name": name, "K": K.ravel().tolist(), "viewmat": viewmat.ravel().tolist()}
-            for name, K, viewmat in zip(cameras.names, cameras.Ks, cameras.viewmats, strict=True)
-        ],
+        "cameras": camera_entries(cameras),
         "tracks": [
             {
                 "title": title,
@@ -120,6 +123,14 @@ def header_of(
         ],
     }
     return header, blob
+
+
+def camera_entries(cameras: Cameras) -> list[dict[str, Any]]:
+    """Return names, K [9] and viewmat [16] of cameras, row-major, for JSON."""
+    return [
+        {"name": name, "K": K.ravel().tolist(), "viewmat": viewmat.ravel().tolist()}
+        for name, K, viewmat in zip(cameras.names, cameras.Ks, cameras.viewmats, strict=True)
+    ]
 
 
 def footer_of(head: Head, packed: PackedHead, cost: Cost, notice: str) -> list[str]:
