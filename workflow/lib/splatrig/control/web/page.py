@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from splatrig import __version__
 from splatrig.components.labels import title_of
-from splatrig.control.drag import DRAG, usual_weights
 from splatrig.control.head import Head
 from splatrig.control.labels import component_label
+from splatrig.control.panel import Panel
 from splatrig.control.track import Track
 from splatrig.control.web.measure import Cost
 from splatrig.control.web.pack import PackedHead
@@ -37,8 +37,8 @@ RENDERER_MODULES = {
 LICENSES = ("three", "@sparkjsdev/spark", "fflate")
 
 OWN_MODULES = (
-    "compare", "drag", "history", "main", "panel", "player", "record", "rig", "solve", "splats", "track", "unpack",
-    "view",
+    "compare", "drag", "history", "main", "panel", "player", "record", "rig", "solve", "splats", "surface", "track",
+    "unpack", "view",
 )  # fmt: skip
 
 MARGIN = 1.1
@@ -107,7 +107,6 @@ def header_of(
         "shN_step": packed.shN_step,
         "steps": packed.steps.tolist(),
         "families": families,
-        "drag": asdict(DRAG),
         "center": ((low + high) / 2).tolist(),
         "height_mm": float(MARGIN * (high - low)[1]),
         "image_size": [cameras.width, cameras.height],
@@ -149,6 +148,12 @@ def footer_of(head: Head, packed: PackedHead, cost: Cost, notice: str) -> list[s
             "pictures and films of the run they follow the skin, which the decibels above count."
         )
     return [*lines, *([notice] if notice else []), f"Made by splatrig {__version__}; drawn by three.js and Spark."]
+
+
+def usual_weights(panel: Panel) -> NDArray[np.float64]:  # [K]
+    """Return the root mean square of each component's fitted weights; of one that no frame uses, the others' mean."""
+    usual = np.sqrt(np.diag(panel.covariance) + panel.mean**2)
+    return np.where(usual > 0, usual, np.where(usual.any(), usual.mean(), 1.0))
 
 
 def titles_of(tracks: Mapping[str, Track]) -> dict[str, Track]:
