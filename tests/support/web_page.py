@@ -2,6 +2,8 @@
 
 import base64
 import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from splatrig.blendshapes import arkit
 from splatrig.components.rig import Rig
 from splatrig.control.filters import tour
 from splatrig.control.head import Family, Head
@@ -18,7 +21,7 @@ from splatrig.control.web.measure import cost_of
 from splatrig.control.web.pack import pack_head
 from splatrig.control.web.page import build_page, footer_of, header_of
 from splatrig.io.files import write_text
-from support import heads, planted, web_renderer
+from support import browser, heads, planted, web_renderer
 
 LOCAL = "sldc_gauss_xyz"
 CENTERS_MM = np.array([[-30.0, 20.0, 82.0], [30.0, -15.0, 83.0]])
@@ -56,6 +59,20 @@ TRACK = tour(HEAD.panels["pca_all"], rate=10, move_s=0.3, hold_s=0.1)
 STAGE, PANEL = 320, 420
 """Pixels: the side of the picture, and the width of what is beside it (style.css)."""
 READY = "body[data-state=ready], body[data-state=failed]"
+
+
+def arkit_head() -> Head:
+    """A head of ARKit's blendshapes, and of local components; on a coarse sphere."""
+    made = planted.head(2)
+    level = heads.template(made).levels["base"]
+    families = {}
+    for name, names in (("learned_arkit", arkit.NAMES), (LOCAL, ())):
+        parts = planted.components(made, count=len(names) or 5)
+        parts = replace(parts, names=names)
+        panel = panel_of(name, parts, level, subject="planted", neutral_frame=parts.frames[0])
+        whole = replace(panel, low=np.zeros(panel.count), high=np.ones(panel.count)) if names else panel
+        families[name] = Family(Rig.of(parts, made.neutral), whole)
+    return Head("planted", families, heads.template(made))
 
 
 @dataclass
@@ -119,9 +136,32 @@ class Opened:
         return line.inner_text(), line.get_attribute("class") == "error"
 
 
-def write_page(head: Head, path: Path) -> None:
+@contextmanager
+def opened_in_browser(address: str, *, offline: bool) -> Iterator[Opened]:
+    """Open a page in a browser of its own, and listen to what it says and asks for."""
+    with browser.chromium() as chromium:
+        page = chromium.new_page(viewport={"width": STAGE + PANEL, "height": STAGE}, offline=offline)
+        page.set_default_timeout(60_000)
+        found = Opened(page)
+        page.on("console", lambda said: found.errors.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: found.errors.append(str(error)))
+        page.on("request", lambda request: found.requests.append(request.url))
+        page.goto(address)
+        page.wait_for_selector(READY)
+        below = page.locator("#transport").evaluate("(bar) => bar.offsetHeight")
+        page.set_viewport_size({"width": STAGE + PANEL, "height": STAGE + below})
+        page.locator(f"#view[height='{STAGE}']").wait_for()
+        page.evaluate("for (const folder of document.querySelectorAll('aside details')) folder.open = true")
+        yield found
+
+
+def write_page(head: Head, path: Path, told: Sequence[bool] | None = None) -> None:
+    """Write the page of a head; `told` says which components of its first family the capture shows."""
     packed = pack_head(head, PIXEL_MM)
-    header, blob = header_of(head, packed, CAMERAS, {"tour": TRACK})
+    tracks = {"tour": TRACK} if TRACK.family in head.families else {}
+    header, blob = header_of(head, packed, CAMERAS, tracks)
+    if told is not None:
+        header["families"][0]["told"] = list(told)
     footer = footer_of(head, packed, cost_of(head, packed, CAMERAS.select([0])), "")
     page = build_page(
         header,

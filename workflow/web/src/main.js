@@ -204,6 +204,7 @@ function wire({ rig, view, player, recorder, drag, history, header, pose, redraw
     redraw();
   });
   for (const family of rig.families) $("drag-with").add(new Option(family.title, family.name));
+  if (rig.families[0].groups) $("drag-with").value = rig.families[0].name; // poses that an animator reads
   listTracks(player.tracks, 0);
   player.showTime();
   $("track").addEventListener("change", () => player.choose(Number($("track").value)));
@@ -253,7 +254,7 @@ function keepRecorded(recorder, player) {
   player.tracks.push(...tracks);
   listTracks(player.tracks, player.tracks.length - tracks.length);
   player.choose(player.tracks.length - tracks.length);
-  say(`Recorded ${player.duration.toFixed(1)} s of ${tracks.map(({ title }) => title).join(", ")}; Save track keeps one as a file.`);
+  say(`Recorded ${player.duration.toFixed(1)} s of ${tracks.map(({ title }) => title).join(", ")}; Save track, under Files, keeps one.`);
 }
 
 function saveText(text, type, name) {

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig import __version__
+from splatrig.blendshapes import arkit
 from splatrig.components.labels import title_of
 from splatrig.control.head import Head
 from splatrig.control.labels import component_label
@@ -94,6 +95,8 @@ def header_of(
                 "limits": None if panel.limits is None else list(panel.limits),
                 "usual": _short(usual_weights(panel)),
                 "presets": {expression: _short(weights) for expression, weights in panel.presets.items()},
+                "groups": groups_of(panel.names),
+                "mirrors": mirrors_of(panel.names, family.rig.components.partners),
             }
         )
     header = {
@@ -122,6 +125,29 @@ def header_of(
         ],
     }
     return header, blob
+
+
+def groups_of(names: Sequence[str]) -> list[dict[str, Any]] | None:
+    """Return the groups that sliders stand in where most of them are ARKit's blendshapes; None for any other family."""
+    if 2 * len(set(names) & set(arkit.NAMES)) < len(names):
+        return None
+    place = {name: k for k, name in enumerate(names)}
+    grouped = {}
+    for title, members in arkit.GROUPS.items():
+        pairs = dict.fromkeys(both for name in members for both in (name, arkit.mirrored(name)))  # right follows left
+        grouped[title] = [place[name] for name in pairs if name in place]
+    grouped["more"] = [k for k, name in enumerate(names) if name not in arkit.NAMES]
+    return [{"title": title, "components": components} for title, components in grouped.items() if components]
+
+
+def mirrors_of(names: Sequence[str], partners: NDArray[np.int64] | None) -> list[int]:
+    """Return the index of each component's mirror image [K], by ARKit's names or as the model knows it; -1 for none."""
+    found = [-1] * len(names) if partners is None else partners.tolist()
+    for k, name in enumerate(names):
+        other = arkit.mirrored(name) if name in arkit.NAMES else name
+        if other != name and other in names:
+            found[k] = names.index(other)
+    return found
 
 
 def camera_entries(cameras: Cameras) -> list[dict[str, Any]]:
