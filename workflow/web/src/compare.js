@@ -72,7 +72,7 @@ export class Compare {
         const head = await headOf(family);
         if (!isLast()) return head.release();
         this.head = head;
-        $("over").append(head.canvas);
+        $("uncovered").append(head.canvas);
         this.onHead();
       }
       const weights = await (await ask("weights", family, frame)).json();

@@ -187,6 +187,7 @@ function wire({ rig, view, player, recorder, drag, history, header, pose, redraw
   }
   $("front").addEventListener("click", () => {
     view.front();
+    $("camera").value = "";
     redraw();
   });
   for (const camera of header.cameras) $("camera").add(new Option(camera.name, camera.name));

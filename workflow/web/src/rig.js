@@ -1,5 +1,6 @@
 // The head on the CPU: places Gaussians, of which the first ones are the vertices of the mesh, to pick and solve.
 
+import { unpackSkin } from "./skin.js";
 import { Surface } from "./surface.js";
 import { unpackArray, unpackColumns, unpackComponents, unpackRows } from "./unpack.js";
 
@@ -16,8 +17,8 @@ export class Rig {
     this.shNStep = header.shN_step;
     this.faces = unpackArray(header, buffer, "faces"); // [T, 3]
     this.mask = unpackArray(header, buffer, "mask"); // of the vertices: 1 on the face
-    Object.assign(this, unpackComponents(header, buffer)); // xyz [K, N, 3], fine [K, N, 10]: steps
-    this.steps = header.steps; // [K][4]: value of a step of xyz, f_dc, rotation, scale
+    Object.assign(this, unpackComponents(header, buffer)); // xyz [K, N, 3], fine [K, N, 10], faint [K, N]: steps
+    this.steps = header.steps; // [K][5]: value of a step of xyz, f_dc, rotation, scale, opacity
     this.families = header.families; // name, title, names, low, high, limits, presets, first
     this.components = this.steps.length;
     this.weights = new Float64Array(this.components);
@@ -31,6 +32,7 @@ export class Rig {
       });
     }
     this.positions = new Float32Array(this.means);
+    this.skin = unpackSkin(header, buffer, this); // null: no Gaussian follows it
   }
 
   /** Place every Gaussian for the present weights; return `positions` [N, 3] in millimetres. */

@@ -6,6 +6,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from splatrig.components.component_file import FORMAT
 from splatrig.components.labels import title_of
 from splatrig.control.head import Head, open_head
 from splatrig.control.web.pack import pack_head
@@ -37,7 +38,8 @@ class Run:
         self._dataset = Dataset.open(results / "dataset" / "cameras.json")
         table = read_frames(results / "frames.csv")
         self._frames, self._neutral = names_of(table), neutral_name(table)
-        self._families = sorted({path.stem for path in (results / "components").glob("*/*.h5")})
+        files = (results / "components").glob("*/*.h5")
+        self._families = sorted({path.stem for path in files if _moves_centers(path)})
         self._one_at_a_time = Lock()  # what two ask for is opened and packed once
         self._head, self._packed = lru_cache(KEPT)(self._open), lru_cache(KEPT)(self._pack)
 
@@ -82,6 +84,12 @@ class Run:
         header, blob = header_of(head, packed, cameras, {})
         text = json.dumps(header).encode()
         return len(text).to_bytes(4, "little") + text + blob
+
+
+def _moves_centers(path: Path) -> bool:
+    """Return whether the components of a file can pose a head: those of colours or sizes alone cannot."""
+    with FORMAT.reading(path) as file:
+        return "xyz" in list(file["dim_info"].attrs["list_attrName"])
 
 
 def _content(path: Path) -> bytes:

@@ -38,8 +38,8 @@ RENDERER_MODULES = {
 LICENSES = ("three", "@sparkjsdev/spark", "fflate")
 
 OWN_MODULES = (
-    "compare", "drag", "history", "main", "panel", "player", "record", "rig", "solve", "splats", "surface", "track",
-    "unpack", "view",
+    "compare", "drag", "history", "main", "panel", "player", "record", "rig", "skin", "solve", "splats", "surface",
+    "track", "unpack", "view",
 )  # fmt: skip
 
 MARGIN = 1.1
@@ -95,6 +95,7 @@ def header_of(
                 "limits": None if panel.limits is None else list(panel.limits),
                 "usual": _short(usual_weights(panel)),
                 "presets": {expression: _short(weights) for expression, weights in panel.presets.items()},
+                "follows": packed.worn is not None and name in packed.worn.families,
                 "groups": groups_of(panel.names),
                 "mirrors": mirrors_of(panel.names, family.rig.components.partners),
             }
@@ -167,12 +168,6 @@ def footer_of(head: Head, packed: PackedHead, cost: Cost, notice: str) -> list[s
     ]
     if packed.left_out:
         lines.append(f"Components also move {', '.join(packed.left_out)}, which stay at rest here.")
-    still = [title_of(name) for name, family in head.families.items() if family.rig.follows]
-    if still:
-        lines.append(
-            f"What the sliders of “{'” and “'.join(still)}” move keeps its Gaussians' rotation and size here; in the "
-            "pictures and films of the run they follow the skin, which the decibels above count."
-        )
     return [*lines, *([notice] if notice else []), f"Made by splatrig {__version__}; drawn by three.js and Spark."]
 
 
