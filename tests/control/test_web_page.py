@@ -124,9 +124,14 @@ def test_cost_terms_and_licenses_are_in_the_page(renderer):
     assert "Licence of &lt;three&gt;" in page
 
 
-def test_that_gaussians_do_not_follow_the_skin_is_said_where_they_would(renderer):
-    assert "rotation and size here" not in page_of(HEAD, renderer)
-    assert "What the sliders of “local, SLDC” move keeps its Gaussians" in page_of(heads.head(1, skin=True), renderer)
+def test_the_header_says_whose_gaussians_follow_the_skin():
+    for skin in (False, True):
+        head = heads.head(1, skin=skin)
+        header, _ = header_of(head, pack_head(head, 1.0), planted.cameras(2), {})
+        assert {family["name"]: family["follows"] for family in header["families"]} == {
+            "pca_all": False, "sldc_gauss_xyz": skin
+        }  # fmt: skip
+        assert ("skin_rest" in header["arrays"]) == skin
 
 
 def test_an_archive_without_a_member_is_refused(tmp_path):

@@ -4,34 +4,28 @@
 export class Surface {
   /** `places` [V, 3] in millimetres, `faces` [T, 3]. */
   constructor(places, faces, count) {
-    const place = (vertex) => places.subarray(3 * vertex, 3 * vertex + 3);
-    const ways = [];
-    const corners = new Map(); // edge to the corner opposite to it in the first triangle that has it
-    for (let at = 0; at < faces.length; at += 3) {
-      for (let side = 0; side < 3; side++) {
-        const [a, b, c] = [0, 1, 2].map((step) => faces[at + ((side + step) % 3)]);
-        const edge = a < b ? a * count + b : b * count + a;
-        const other = corners.get(edge);
-        if (other === undefined) {
-          corners.set(edge, c);
-          ways.push([a, b, Math.hypot(...minus(place(a), place(b)))]);
-        } else {
-          ways.push([c, other, unfolded(place(a), place(b), place(c), place(other))]);
-        }
+    const corner = (at, step) => faces[at - (at % 3) + ((at + step) % 3)];
+    const [starts, sides] = grouped(count, faces.length, (at) => faces[at]); // sides of triangles by where they begin
+    const ends = new Uint32Array(2 * faces.length); // of ways, two numbers each; there are fewer
+    const lengths = new Float32Array(faces.length);
+    let ways = 0;
+    const add = (a, b, length) => {
+      ends[2 * ways] = a;
+      ends[2 * ways + 1] = b;
+      lengths[ways++] = length;
+    };
+    for (let at = 0; at < faces.length; at++) {
+      const [a, b, c] = [faces[at], corner(at, 1), corner(at, 2)];
+      let other = -1; // the corner opposite to the same edge
+      for (let next = starts[b]; next < starts[b + 1]; next++) {
+        if (corner(sides[next], 1) === a) other = corner(sides[next], 2);
       }
+      if (other < 0 || a < b) add(a, b, apart(places, a, b));
+      else add(c, other, unfolded(places, a, b, c, other));
     }
-    this.starts = new Uint32Array(count + 1); // of the ways from each vertex
-    for (const way of ways) for (const end of [0, 1]) this.starts[way[end] + 1] += 1;
-    for (let vertex = 0; vertex < count; vertex++) this.starts[vertex + 1] += this.starts[vertex];
-    this.near = new Uint32Array(2 * ways.length);
-    this.lengths = new Float32Array(2 * ways.length);
-    const next = this.starts.slice();
-    for (const way of ways) {
-      for (const end of [0, 1]) {
-        this.near[next[way[end]]] = way[1 - end];
-        this.lengths[next[way[end]]++] = way[2];
-      }
-    }
+    [this.starts, this.near] = grouped(count, 2 * ways, (end) => ends[end]);
+    this.lengths = Float32Array.from(this.near, (end) => lengths[end >> 1]);
+    this.near = this.near.map((end) => ends[end ^ 1]);
   }
 
   /** Return the length of the shortest path from `sources`, pairs of a vertex and its distance, to every vertex [V], in
@@ -56,18 +50,31 @@ export class Surface {
   }
 }
 
-const minus = ([x, y, z], [u, v, w]) => [x - u, y - v, z - w];
-const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+/** Return where the items of each of `count` groups begin, and the items, 0 to `items` - 1, group by group. */
+function grouped(count, items, groupOf) {
+  const starts = new Uint32Array(count + 1);
+  for (let item = 0; item < items; item++) starts[groupOf(item) + 1] += 1;
+  for (let group = 0; group < count; group++) starts[group + 1] += starts[group];
+  const [order, next] = [new Uint32Array(items), starts.slice()];
+  for (let item = 0; item < items; item++) order[next[groupOf(item)]++] = item;
+  return [starts, order];
+}
+
+function apart(places, a, b) {
+  let sum = 0;
+  for (let axis = 0; axis < 3; axis++) sum += (places[3 * a + axis] - places[3 * b + axis]) ** 2;
+  return Math.sqrt(sum);
+}
 
 /** Return how far c and d are from each other with their triangles on a and b laid flat; infinite past the edge's ends. */
-function unfolded(a, b, c, d) {
-  const edge = minus(b, a);
-  const length = Math.sqrt(dot(edge, edge));
-  const [[x, y], [u, v]] = [c, d].map((corner) => {
-    const away = minus(corner, a);
-    const along = dot(away, edge) / length;
-    return [along, Math.sqrt(Math.max(dot(away, away) - along ** 2, 0))];
-  });
+function unfolded(places, a, b, c, d) {
+  const edge = apart(places, a, b);
+  const flat = (corner) => {
+    const [first, second] = [apart(places, a, corner), apart(places, b, corner)];
+    const along = (first ** 2 - second ** 2 + edge ** 2) / (2 * edge);
+    return [along, Math.sqrt(Math.max(first ** 2 - along ** 2, 0))];
+  };
+  const [[x, y], [u, v]] = [flat(c), flat(d)];
   const crossing = x + ((u - x) * y) / (y + v);
-  return crossing >= 0 && crossing <= length ? Math.hypot(x - u, y + v) : Infinity;
+  return crossing >= 0 && crossing <= edge ? Math.hypot(x - u, y + v) : Infinity;
 }
