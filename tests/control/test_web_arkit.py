@@ -98,8 +98,9 @@ def test_search_finds_sliders_by_name_in_folded_groups_too(page):
     page.page.locator("#search").fill("smile")
     assert visible(page) == ["mouthSmileLeft", "mouthSmileRight"]
     assert jaw.is_hidden()
-    page.page.locator("#search").fill("no such slider")
-    assert visible(page) == []
+    for nothing in ("no such slider", "double click"):  # which all of them say
+        page.page.locator("#search").fill(nothing)
+        assert visible(page) == []
     page.page.locator("#search").fill("")
     assert jaw.get_attribute("open") is None  # as before
     jaw.evaluate("(folder) => { folder.open = true; }")

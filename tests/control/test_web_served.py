@@ -101,7 +101,7 @@ def test_the_photograph_covers_its_rendering_to_the_pixel_and_the_wipe_uncovers_
 def test_the_wipe_is_dragged_by_its_handle_and_nothing_else_of_it_is_in_the_way(served):
     choose(served, frame=NEUTRAL, other="photograph")
     box = served.page.locator("#stage").bounding_box()
-    middle = box["y"] + 0.72 * box["height"] + 24
+    middle = box["y"] + box["height"] - 44 - 24
     wipe = "Number(document.getElementById('wipe').value)"
     start = served.page.evaluate(wipe)
     served.page.mouse.move(box["x"] + 12 + start * (box["width"] - 24), middle)

@@ -76,7 +76,7 @@ function offerSearch(sliders) {
   $("search").addEventListener("input", () => {
     const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
     folded ??= folders.map(({ open }) => open);
-    for (const { row } of sliders) row.hidden = !words.every((word) => row.title.toLowerCase().includes(word));
+    for (const { row } of sliders) row.hidden = !words.every((word) => row.dataset.words.includes(word));
     folders.forEach((folder, at) => {
       folder.hidden = folder.querySelector(".slider:not([hidden])") === null;
       folder.open = words.length > 0 || folded[at];
@@ -111,6 +111,7 @@ function sliderOf(family, k, rig, { move, onChange }) {
     : `${low.toPrecision(3)} to ${high.toPrecision(3)} in the capture`;
   row.title = [family.names[k], about, "double click: rest"].filter(Boolean).join("\n");
   const [label, hint] = family.labels[k];
+  row.dataset.words = [family.names[k], label, hint].join(" ").toLowerCase();
   const text = document.createElement("span");
   const detail = document.createElement("small");
   text.textContent = label;

@@ -60,6 +60,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.OK, *answer(self.server.run, self.path))
         except InputError as error:
             self._send(HTTPStatus.NOT_FOUND, TEXT, str(error).encode())
+        except ConnectionError as error:
+            logger.debug("%s: the browser did not wait (%s)", self.path, error)
 
     def _send(self, status: HTTPStatus, kind: str, content: bytes) -> None:
         self.send_response(status)
