@@ -19,7 +19,7 @@ from splatrig.control.serve.server import Server, answer
 from splatrig.control.web.page import OFFLINE
 from splatrig.dataset.dataset import Dataset
 from splatrig.io.errors import InputError
-from support.finished_run import MOVED, NEUTRAL, write_run
+from support.finished_run import HELD_OUT, MOVED, NEUTRAL, write_run
 from support.web_page import CAMERAS, HEAD, LOCAL
 
 
@@ -62,7 +62,7 @@ def test_the_address_that_is_said_opens_the_page_and_only_this_machine_hears_it(
 
 def test_the_page_learns_which_frames_and_families_there_are(run):
     about = json.loads(answer(run, "/run.json")[1])
-    assert about["frames"] == [NEUTRAL, MOVED]
+    assert about["frames"] == [NEUTRAL, MOVED, HELD_OUT]
     assert [family["name"] for family in about["families"]] == sorted(HEAD.families)
 
 

@@ -11,7 +11,7 @@ from splatrig.animation.render import render
 from splatrig.control.serve.run import Run
 from splatrig.control.serve.server import Server
 from splatrig.control.web.measure import psnr
-from support.finished_run import GRAY, MOVED, NEUTRAL, write_run
+from support.finished_run import GRAY, HELD_OUT, MOVED, NEUTRAL, write_run
 from support.web_page import CAMERAS, HEAD, LOCAL, Opened, opened_in_browser
 
 SAME_DB = 40.0
@@ -55,7 +55,7 @@ def test_a_page_from_disk_offers_no_comparison(opened):
 
 def test_a_served_page_says_which_frames_and_families_there_are(served):
     assert served.page.locator("#compare").is_visible()
-    assert served.page.locator("#frame option").all_inner_texts() == ["as posed", NEUTRAL, MOVED]
+    assert served.page.locator("#frame option").all_inner_texts() == ["as posed", NEUTRAL, MOVED, HELD_OUT]
     values = served.page.locator("#other option").evaluate_all("(options) => options.map(({ value }) => value)")
     assert values == ["", "photograph", *sorted(HEAD.families)]
 
@@ -133,7 +133,31 @@ def test_another_family_is_packed_when_it_is_asked_for_and_shown_in_the_same_fra
     assert served.page.locator("#over canvas").count() == 0
 
 
-def test_a_frame_that_a_family_was_not_made_from_is_said(served):
+def test_another_camera_brings_its_photograph_and_the_free_view_none(served):
+    choose(served, frame=MOVED, other="photograph")
+    photograph = served.page.locator("#photograph")
+    first = photograph.get_attribute("src")
+    served.page.locator("#camera").select_option(CAMERAS.names[2])
+    served.page.locator(f"#photograph:not([src='{first}'])").wait_for()
+    assert [url for url in served.requests if "/photograph/" in url][-1].endswith(f"{MOVED}/{CAMERAS.names[2]}")
+    served.page.locator("#camera").select_option("")
+    served.call("(head) => head.settled()")
+    assert photograph.is_hidden()
+
+
+def test_a_frame_that_a_family_was_not_made_from_is_seen_but_not_posed(served):
+    choose(served, frame=NEUTRAL, own_family="pca_all", other="photograph")
+    before = served.weights()
+    served.page.locator("#frame").select_option(HELD_OUT)
+    served.page.locator("#message.error").wait_for()
+    said, _ = served.message()
+    served.errors[:] = [text for text in served.errors if "404" not in text]
+    assert said.startswith(f"frame '{HELD_OUT}': expected one of the 12 that pca_all was made from, got another")
+    assert served.page.locator("#photograph").is_visible()
+    np.testing.assert_array_equal(served.weights(), before)
+
+
+def test_a_frame_that_there_is_not_is_said(served):
     served.page.evaluate("document.getElementById('frame').add(new Option('E009/000009', 'E009/000009'))")
     served.page.locator("#frame").select_option("E009/000009")
     served.page.locator("#message.error").wait_for()

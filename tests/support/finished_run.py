@@ -7,6 +7,7 @@ import pandas as pd
 
 from splatrig.capture.photographs import write_photograph
 from splatrig.components.component_file import write_components
+from splatrig.config.choices import Role
 from splatrig.dataset.cameras import write_cameras
 from splatrig.dataset.frames import FrameRow, write_frames
 from splatrig.dataset.pose import write_pose
@@ -14,10 +15,10 @@ from splatrig.gaussians.store import FittedFrames, write_fitted_frames
 from splatrig.mesh.template import write_template
 from support.web_page import CAMERAS, HEAD, write_page
 
-NEUTRAL, MOVED = "E000/000000", "E001/000004"
+NEUTRAL, MOVED, HELD_OUT = "E000/000000", "E001/000004", "E009/000090"
 MOVED_MM = np.array([3.0, 0.0, 0.0])
-"""How far the head is moved in the second frame."""
-GRAY = {NEUTRAL: 128, MOVED: 200}
+"""How far the head is moved in all frames but the neutral."""
+GRAY = {NEUTRAL: 128, MOVED: 200, HELD_OUT: 90}
 """Of all photographs of a frame; the left half of each is beyond the matte."""
 
 
@@ -34,7 +35,8 @@ def write_run(folder: Path) -> Path:
     rows = []
     for name, gray in GRAY.items():
         expression, frame = name.split("/")
-        rows.append(FrameRow(expression, frame, len(CAMERAS), "", "", name == NEUTRAL, "train"))
+        role: Role = "held_out" if name == HELD_OUT else "train"
+        rows.append(FrameRow(expression, frame, len(CAMERAS), "", "", name == NEUTRAL, role))
         place = folder / "dataset" / expression / frame
         place.mkdir(parents=True)
         pose = np.eye(4)[:3]

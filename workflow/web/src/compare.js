@@ -39,7 +39,7 @@ export class Compare {
     for (const family of rig.families) $("own-family").add(new Option(family.title, family.name));
     for (const family of run.families) $("other").add(new Option(family.title, family.name));
     for (const id of ["frame", "own-family"]) $(id).addEventListener("change", () => this.choose(true));
-    for (const id of ["other", "camera"]) $(id).addEventListener("change", () => this.choose(false));
+    $("other").addEventListener("change", () => this.choose(false));
     $("wipe").addEventListener("input", () => this.wipe());
     this.wipe();
   }
@@ -62,7 +62,7 @@ export class Compare {
       posed = true;
     }
     const frame = $("frame").value;
-    if (posed) await this.takeFrame(frame, own, isLast);
+    const missing = posed ? await this.takeFrame(frame, own, isLast) : "";
     if (!isLast()) return;
     const family = other === PHOTOGRAPH ? "" : other;
     if (this.head && this.head.family !== family) this.drop();
@@ -88,21 +88,26 @@ export class Compare {
       $("photograph").src = url;
       await $("photograph").decode();
     }
-    if (frame) say(`${frame}: ${[own, other].filter(Boolean).map((name) => this.titleOf(name)).join(" | ")}`);
+    if (missing) say(missing, true);
+    else if (frame) say(`${frame}: ${[own, other].filter(Boolean).map((name) => this.titleOf(name)).join(" | ")}`);
   }
 
-  /** Pose the head as one of its families has it in a frame, and let the cameras stand where they stood then. */
+  /** Pose the head as one of its families has it in a frame, and let the cameras stand where they stood then. Return what
+      is missing, in a sentence: a photograph can be seen of frames, too, that no family was made from. */
   async takeFrame(frame, family, isLast) {
-    if (!frame) {
-      this.view.cameras = this.rig.header.cameras;
-    } else {
-      const cameras = await (await ask("cameras", frame)).json();
-      const weights = await (await ask("weights", family, frame)).json();
-      if (!isLast()) return;
-      this.view.cameras = cameras;
-      this.pose({ [family]: weights });
-    }
+    const cameras = frame ? await (await ask("cameras", frame)).json() : this.rig.header.cameras;
+    const found = frame ? await ask("weights", family, frame).catch((error) => error) : null;
+    const weights = found instanceof Response ? await found.json() : null;
+    if (!isLast()) return "";
+    this.view.cameras = cameras;
+    if (weights !== null) this.pose({ [family]: weights });
     if (this.view.chosen !== null) this.look(this.view.chosen.name);
+    return found instanceof Error ? found.message : "";
+  }
+
+  /** Another camera was chosen: show its photograph. */
+  lookedThrough() {
+    if ($("other").value === PHOTOGRAPH && this.view.chosen !== null) this.choose(false);
   }
 
   look(camera) {

@@ -153,7 +153,7 @@ export async function start(header, buffer) {
     },
     redraw,
   });
-  wire({ rig, view, player, recorder, drag, history, header, pose, redraw, snapshot });
+  wire({ rig, view, player, recorder, drag, history, compare, header, pose, redraw, snapshot });
   wireKeys({ canvas, view, player, history, redraw });
   followTheme(setBackground);
   new ResizeObserver(() => resize(stage.clientWidth, stage.clientHeight)).observe(stage);
@@ -171,7 +171,7 @@ export async function start(header, buffer) {
 const isBusy = (spark) => spark.dirty || spark.sorting || spark.sortDirty || spark.activeSplats === 0;
 
 /** Connect the buttons. */
-function wire({ rig, view, player, recorder, drag, history, header, pose, redraw, snapshot }) {
+function wire({ rig, view, player, recorder, drag, history, compare, header, pose, redraw, snapshot }) {
   $("reset").addEventListener("click", () => {
     player.stop();
     drag.pins.length = 0;
@@ -193,6 +193,7 @@ function wire({ rig, view, player, recorder, drag, history, header, pose, redraw
   for (const camera of header.cameras) $("camera").add(new Option(camera.name, camera.name));
   $("camera").addEventListener("change", () => {
     view.choose($("camera").value);
+    compare.lookedThrough();
     redraw();
   });
   $("pin").addEventListener("click", () => {

@@ -1,6 +1,7 @@
 """What the page asks a finished run for: the cameras, photographs and weights of its frames, and other families."""
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -66,7 +67,12 @@ class Run:
         """Return the weights [K] of a frame that the family was made from."""
         with self._one_at_a_time:
             components = self._head(family).families[family].rig.components
-        weights: list[float] = components.W[components.frames.index(_known(frame, components.frames, "frame"))].tolist()
+        if frame not in components.frames:
+            raise InputError(
+                f"frame {frame[:80]!r}: expected one of the {len(components.frames)} that {family} was made from, got "
+                "another; choose one of these, or another family."
+            )
+        weights: list[float] = components.W[components.frames.index(frame)].tolist()
         return weights
 
     def family(self, family: str) -> bytes:
@@ -100,7 +106,7 @@ def _content(path: Path) -> bytes:
         raise absent(path) from error
 
 
-def _known(name: str, names: list[str] | tuple[str, ...], kind: str) -> str:
+def _known(name: str, names: Sequence[str], kind: str) -> str:
     """Return `name` if it is one of `names`; raise InputError otherwise."""
     if name not in names:
         raise InputError(
