@@ -2,6 +2,7 @@
 
 import { askRun, Compare } from "./compare.js";
 import { Drag } from "./drag.js";
+import { wireFiles } from "./files.js";
 import { History } from "./history.js";
 import { buildPresets, buildSliders, drawMarks, listTracks, offerHeat, readable, say } from "./panel.js";
 import { Player } from "./player.js";
@@ -9,7 +10,7 @@ import { Recorder } from "./record.js";
 import { Rig } from "./rig.js";
 import { solveBounded } from "./solve.js";
 import { drawHead } from "./splats.js";
-import { parseFile, poseText, trackAt, trackText } from "./track.js";
+import { trackAt } from "./track.js";
 import { View } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
@@ -153,7 +154,8 @@ export async function start(header, buffer) {
     },
     redraw,
   });
-  wire({ rig, view, player, recorder, drag, history, compare, header, pose, redraw, snapshot });
+  wire({ rig, view, player, drag, history, compare, header, pose, redraw });
+  wireFiles({ rig, player, recorder, history, header, pose, snapshot });
   wireKeys({ canvas, view, player, history, redraw });
   followTheme(setBackground);
   new ResizeObserver(() => resize(stage.clientWidth, stage.clientHeight)).observe(stage);
@@ -171,7 +173,7 @@ export async function start(header, buffer) {
 const isBusy = (spark) => spark.dirty || spark.sorting || spark.sortDirty || spark.activeSplats === 0;
 
 /** Connect the buttons. */
-function wire({ rig, view, player, recorder, drag, history, compare, header, pose, redraw, snapshot }) {
+function wire({ rig, view, player, drag, history, compare, header, pose, redraw }) {
   $("reset").addEventListener("click", () => {
     player.stop();
     drag.pins.length = 0;
@@ -216,59 +218,6 @@ function wire({ rig, view, player, recorder, drag, history, compare, header, pos
     player.seek($("time").valueAsNumber);
   });
   $("time").addEventListener("change", () => history.settled());
-  $("open").addEventListener("change", async () => {
-    const [file] = $("open").files;
-    if (!file) return;
-    try {
-      take(parseFile(await file.text(), file.name, rig.families), file.name, { player, pose });
-      history.settled();
-    } catch (error) {
-      say(error.message, true);
-    }
-    $("open").value = "";
-  });
-  $("save").addEventListener("click", () => {
-    saveText(poseText(header.subject, rig.families, rig.weights), "application/json", `${header.subject}_pose.json`);
-  });
-  $("record").addEventListener("click", () => {
-    if (recorder.recording) keepRecorded(recorder, player);
-    else {
-      player.stop();
-      recorder.start();
-      say("Recording every pose; press Stop to end.");
-    }
-  });
-  $("save-track").addEventListener("click", () => {
-    const { track } = player;
-    if (!track) return;
-    const family = rig.families.find(({ name }) => name === track.family);
-    const name = `${header.subject}_${track.title}.csv`.replace(/[^\w.-]+/g, "_");
-    saveText(trackText(header.subject, family, track), "text/csv", name);
-  });
-  $("picture").addEventListener("click", async () => download(await snapshot(), `${header.subject}.png`));
-}
-
-/** List what was recorded among the tracks, and choose it. */
-function keepRecorded(recorder, player) {
-  const number = player.tracks.filter(({ source }) => source !== undefined).length + 1;
-  const tracks = recorder.stop(`recorded ${number}`);
-  if (tracks.length === 0) return say("Nothing moved, so nothing was recorded.");
-  player.tracks.push(...tracks);
-  listTracks(player.tracks, player.tracks.length - tracks.length);
-  player.choose(player.tracks.length - tracks.length);
-  say(`Recorded ${player.duration.toFixed(1)} s of ${tracks.map(({ title }) => title).join(", ")}; Save track, under Files, keeps one.`);
-}
-
-function saveText(text, type, name) {
-  const url = URL.createObjectURL(new Blob([text], { type }));
-  download(url, name);
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
-}
-
-function download(url, name) {
-  const link = document.createElement("a");
-  Object.assign(link, { href: url, download: name });
-  link.click();
 }
 
 /** Connect the keyboard: undo everywhere; on the picture, arrows turn, + and - zoom, space plays. */
@@ -305,19 +254,4 @@ function followTheme(setBackground) {
   const show = () => setBackground(getComputedStyle(document.body).getPropertyValue("--stage").trim());
   light.addEventListener("change", show);
   show();
-}
-
-/** Use what a file holds: a pose at once, a track by playing it. */
-function take(parsed, name, { player, pose }) {
-  player.stop();
-  if (parsed.kind === "pose") {
-    pose(parsed.families);
-    say(`${name}: pose taken over.`);
-    return;
-  }
-  player.tracks.push({ ...parsed, title: name });
-  listTracks(player.tracks, player.tracks.length - 1);
-  player.choose(player.tracks.length - 1);
-  player.play();
-  say(`${name}: ${parsed.times.length} rows, ${player.duration.toFixed(2)} s.`);
 }

@@ -37,10 +37,8 @@ RENDERER_MODULES = {
 
 LICENSES = ("three", "@sparkjsdev/spark", "fflate")
 
-OWN_MODULES = (
-    "compare", "drag", "history", "main", "panel", "player", "record", "rig", "skin", "solve", "splats", "surface",
-    "track", "unpack", "view",
-)  # fmt: skip
+BOOT = "boot.js"
+"""The script that starts all others, which are modules."""
 
 MARGIN = 1.1
 """Height of the first view, relative to the head's."""
@@ -226,9 +224,8 @@ def build_page(
             licenses = {name: archive.read(f"{name}/LICENSE").decode() for name in LICENSES}
         except KeyError as error:
             raise InputError(f"{renderer}: {error.args[0]}; delete it and run again.") from error
-    modules |= {
-        f"splatrig/{name}.js": (folder / "src" / f"{name}.js").read_text(encoding="utf-8") for name in OWN_MODULES
-    }
+    own = [path for path in sorted((folder / "src").glob("*.js")) if path.name != BOOT]
+    modules |= {f"splatrig/{path.name}": path.read_text(encoding="utf-8") for path in own}
     scripts = [
         f'<script type="text/plain" id="module{number}" data-module="{html.escape(name)}">'
         f"{_packed(_with_names(source, name).encode())}</script>"
@@ -245,7 +242,7 @@ def build_page(
         "header": json.dumps(header, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
         "head": _packed(blob),
         "modules": "\n".join(scripts),
-        "boot": (folder / "src" / "boot.js").read_text(encoding="utf-8"),
+        "boot": (folder / "src" / BOOT).read_text(encoding="utf-8"),
     }
     template = (folder / "index.html").read_text(encoding="utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
