@@ -28,7 +28,7 @@ def test_the_solver_agrees_with_scipy_and_with_solve_weights(opened, seed):
     ).x
     np.testing.assert_allclose(found, expected, atol=1e-6)
     penalty = ridge / spread**2  # around the start, which is part of the moments
-    (ours,) = solve_weights(A.T @ A, (b @ A + penalty * start)[None], penalty=penalty, limits=(low, high))
+    (ours,) = solve_weights(A.T @ A + np.diag(penalty), (b @ A + penalty * start)[None], limits=(low, high))
     np.testing.assert_allclose(found, ours, atol=1e-6)
 
 
