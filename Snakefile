@@ -76,6 +76,7 @@ rule all:
         results("evaluation/figures/reconstruction.png"),
         results("evaluation/figures/worst_views.png"),
         expand(results("evaluation/figures/learned_{family}.png"), family=CFG.learned.families),
+        results("evaluation/figures/blendshapes.jpg") if "arkit" in CFG.learned.families else [],
         results("evaluation/figures/coherence.png"),
         results("evaluation/figures/where_they_act.png"),
         of_control("control/panels/{family}.json"),

@@ -79,6 +79,11 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
         "cost: local, 1 N free, 0: steps per second": (1e-3, 1e6),
         "seeds: local, 1 N free, held_out: spread whole": (0, 10),
     },
+    "blendshapes.py": {
+        "second: cosine, mean of 51": (0.97, 1),
+        "second: cosine, least": (0.9, 1),
+        "tracking noise 1×: found by name": (0.9, 1),
+    },
     "full_size_capture.py": {"^photographs$": (30, 30), "photographs written": (1e-3, 1e6)},
     "learned.py": {
         "bars: (fits|pca|learned_global|learned_local), (train|held_out), mask": PHOTOGRAPHIC_DB,
@@ -133,6 +138,7 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
 """Figures that each script must have, by a part of their name, and what is plausible for each that has it."""
 
 NEEDS = {
+    "blendshapes.py": "the networks that find faces|the package ai_edge_litert|the demo's head",
     "demo_capture.py": "the demo's head",
     "landmarks.py": "the networks that find faces|the package ai_edge_litert|the demo's head",
     "web_head.py": "Chromium|the package playwright|the renderer of the web head",

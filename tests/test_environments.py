@@ -15,8 +15,8 @@ from splatrig.jobs.digest import modules_used_by
 
 ROOT = Path(__file__).resolve().parents[1]
 CONDA_NAMES = {"pytorch": "torch"}
-PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn", "torch": "pytorch", "yaml": "pyyaml"}
-"""Conda packages that are not called what they are imported as."""
+PACKAGES = {"PIL": "pillow", "pxr": "usd-core", "sklearn": "scikit-learn", "torch": "pytorch", "yaml": "pyyaml"}
+"""Packages that are not called what they are imported as."""
 
 CUDA_ONLY = {"gsplat", "diff_gaussian_rasterization", "simple_knn", "triton", "fussim"}
 """What a user with a GPU installs in addition to an environment."""

@@ -3,7 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from splatrig.animation.family import acts_on, displacement_mm, frontal_order, picture_family, swing_of
+from splatrig.animation.family import (
+    acts_on,
+    displacement_mm,
+    frontal_order,
+    picture_family,
+    pictured,
+    swing_in,
+    swing_of,
+)
 from splatrig.animation.heatmap import look
 from splatrig.animation.render import picture_cameras, render, to_bytes
 from splatrig.components.rig import Rig
@@ -115,3 +123,14 @@ def test_names_of_other_people_label_components_too(made):
     assert acts_on(rig, 0) == "smile, a very long …\n"
     assert acts_on(rig, 1) == "lip · upper\n"
     assert acts_on(rig, 2) == "\n"
+
+
+def test_blendshapes_swing_to_one_and_those_that_are_told_come_first(made):
+    parts = planted.blendshapes(planted.components(made, family="learned", count=4))
+    assert set(pictured(parts, 3)) == {0, 1, 3}
+    assert pictured(parts, 9)[-1] == 2
+    assert pictured(planted.components(made), 2) == [0, 1]
+    swings = [swing_in(parts, k) for k in range(4)]
+    assert {(swing.low, swing.high) for swing in swings} == {(0.0, 1.0)}
+    assert [swing.high_label for swing in swings] == ["w = 1", "w = 1", "w = 1, not told by the capture", "w = 1"]
+    assert acts_on(Rig.of(parts, made.neutral), 0) == "jawOpen\n"

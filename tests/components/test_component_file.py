@@ -189,3 +189,23 @@ def test_numbers_that_cannot_be_components_are_refused_by_the_file(tmp_path, cha
         change(file)
     with pytest.raises(InputError, match=rf"c\.h5: .*{sentence}"):
         read_components(tmp_path / "c.h5")
+
+
+def test_what_the_capture_tells_of_blendshapes_comes_back_and_stays_with_them(tmp_path):
+    made = planted.head(1)
+    written = planted.blendshapes(planted.components(made, family="learned", count=4))
+    write_components(tmp_path / "c.h5", written)
+    read = read_components(tmp_path / "c.h5")
+    assert read.told.tolist() == [True, True, False, True]
+    assert read.are_blendshapes
+    assert read.keeps_name.all()
+    assert not read.turns_eye_alone.any()
+    assert read.first(2) is read.without_eyes() is read
+    chosen = read.select(np.array([2, 0]))
+    assert (chosen.names, chosen.told.tolist()) == (("cheekPuff", "jawOpen"), [False, True])
+    assert read.on_mesh.told.tolist() == read.told.tolist()
+    assert random_components().told is None
+    with pytest.raises(InputError, match=r"told has shape \(3,\), expected \(4,\)"):
+        replace(read, told=read.told[:3])
+    with pytest.raises(InputError, match=r"names has shape \(0,\), expected \(4,\)"):
+        replace(read, names=())

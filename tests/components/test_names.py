@@ -165,3 +165,17 @@ def test_without_units_in_the_table_components_resemble_none():
     components = components_of(units["jawOpen"][None], np.eye(5, 1))
     names, correlation = best_units(components, Units((), weights=np.zeros((5, 0))), level)
     assert (names, correlation.tolist()) == ([""], [0.0])
+
+
+def test_blendshapes_keep_their_names_and_are_compared_with_the_units_of_these():
+    level, units = demo_level()
+    W = np.array([[0, 0], [0.5, 0], [1, 0], [0, 0], [0, 1]])
+    names = ("jawOpen", "nobodyKnows")
+    mixed = units["mouthSmileLeft"] + 0.2 * units["jawOpen"]
+    found = components_of(np.stack([mixed, units["browOuterUpRight"]]), W)
+    shapes = replace(found, names=names, told=np.array([True, False]))
+    known = Units(tuple(units), shapes=np.stack(list(units.values())))
+    best, correlation = best_units(shapes, known, level)
+    assert best == ["jawOpen", "browOuterUpRight"]
+    assert correlation[0] < 0.9 < correlation[1]
+    assert component_names(shapes, level, (best, correlation)) == names

@@ -67,12 +67,13 @@ def test_a_source_without_rules_is_named():
         ("export.family", "learned_al", "got learned_al, expected one of learned_global, learned_local."),
         ("export.family", "pca_f_dc", "export.family: pca_f_dc moves no centers"),
         ("control.families", ["pca_f_dc"], "control.families: pca_f_dc moves no centers"),
-        ("learned.families", ["local"], "learned_global is not made, since learned.families is [local]"),
+        ("control.families", ["learned_local"], "learned_local is not made, since learned.families is [global]"),
     ],
 )
 def test_a_family_that_is_not_made_or_moves_no_centers_is_named(key, value, sentence):
     families = {"pca": ["pca_all", "pca_f_dc"], "learned": ["learned_global", "learned_local"]}
-    raw = merged({**SHIPPED, "rendering": {"families": ["pca_all"]}}, nested(key, value))
+    few = {"rendering": {"families": ["pca_all"]}, "learned": {"families": ["global"]}}
+    raw = merged({**SHIPPED, **few}, nested(key, value))
     with pytest.raises(InputError) as error:
         check_families(load_config(raw, PRESETS), families)
     assert sentence in str(error.value)

@@ -55,11 +55,21 @@ def test_three_lines_give_a_real_capture_the_full_size_settings():
     config = load_config(MINE, PRESETS)
     full = Config(neutral="Neutral")
     assert (config.capture.source, config.subject, config.capture.root) == ("local", "me", "captures/me")
-    for section in set(Config.model_fields) - {"preset", "subject", "capture"}:
+    for section in set(Config.model_fields) - {"preset", "subject", "capture", "control", "video", "export"}:
         assert getattr(config, section) == getattr(full, section), section
     assert (full.fitting.neutral_steps, full.fitting.frame_steps) == (2000, 200)
     assert (full.learned.steps, full.learned.photographs_per_step, full.learned.level) == (12000, 4, "finest")
     assert (full.learned.back_faces, full.learned.dropout) == (None, 0.0)
+
+
+@pytest.mark.parametrize(("learned", "first"), [(["local", "global"], "learned_local"), ([], "pca_all")])
+def test_what_moves_the_head_are_the_learned_families_in_their_order_unless_others_are_named(learned, first):
+    config = load_config(changed("learned.families", learned), PRESETS)
+    assert config.control.families == ([f"learned_{name}" for name in learned] or ["pca_all"])
+    assert (config.video.family, config.export.family) == (first, first)
+    named = load_config(merged(changed("learned.families", learned), {"export": {"family": "pca_xyz"}}), PRESETS)
+    assert (named.export.family, named.video.family) == ("pca_xyz", first)
+    assert load_config(MINE, PRESETS).video.family == "learned_arkit"
 
 
 def test_an_entity_of_multiface_needs_no_more_than_its_number():
@@ -177,7 +187,7 @@ def test_a_key_of_an_earlier_version_is_told_its_successor(former):
         ("learned.steps", "1e3", "expected a whole number (at least 1); YAML takes it for a text: write 1000."),
         ("learned.steps", 2.0, "learned.steps: got 2.0, expected a whole number"),
         ("learned.back_faces", 3.0, "learned.back_faces: got 3.0, expected a number (at least -1, at most 1) or null"),
-        ("learned.families", ["globl"], "learned.families.0: got 'globl', expected one of global, local"),
+        ("learned.families", ["globl"], "learned.families.0: got 'globl', expected one of arkit, global, local"),
         ("fitting", None, "expected a section of keys; leave the line out where nothing is below it."),
         ("neutral", 3, 'a name of digits stands in quotes: "3".'),
         ("capture.cameras", [400002], "capture.cameras.0: got 400002, expected a text"),

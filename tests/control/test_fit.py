@@ -69,3 +69,13 @@ def test_eyes_look_where_they_do_in_the_frames_that_a_rig_was_learned_from():
     np.testing.assert_array_equal(looking[:, :3], found[:, :3])
     np.testing.assert_array_equal(looking[:, 3:], [parts.W[4, 3:], [0, 0]])
     assert not found[:, 3:].any(), "what was given stays"
+
+
+def test_lids_say_nothing_of_where_eyes_look_in_frames_that_a_rig_of_blendshapes_does_not_know():
+    made = planted.head(1)
+    plain = planted.components(made, family="learned", attributes=planted.ALL_ATTRIBUTES, count=4)
+    parts = planted.blendshapes(plain)
+    found = weights_of_displacements(parts, np.tensordot(parts.W[4:6], parts.displacements, axes=1))
+    assert (found[:, 3] > 0).all()
+    looking = with_learned_gaze(parts, found, [parts.frames[4], "E999/000000"])
+    np.testing.assert_array_equal(looking[:, 3], [parts.W[4, 3], 0])

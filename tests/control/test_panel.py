@@ -128,3 +128,11 @@ def test_components_without_names_get_some():
 def test_a_missing_panel_is_said_to_be_missing(tmp_path):
     with pytest.raises(InputError, match=r"pca_all\.json: expected a file, got none; run the pipeline"):
         read_panel(tmp_path / "pca_all.json")
+
+
+def test_sliders_of_blendshapes_go_from_zero_to_one_however_little_frames_use_of_them():
+    family = heads.blendshapes(planted.head(1))
+    assert family.rig.components.W.max() < 0.7
+    assert family.panel.names == planted.BLENDSHAPES
+    assert (family.panel.low.tolist(), family.panel.high.tolist()) == ([0.0] * 4, [1.0] * 4)
+    assert family.panel.limits == (0.0, 1.0)

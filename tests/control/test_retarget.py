@@ -92,3 +92,16 @@ def test_other_topologies_and_tracks_of_others_are_refused():
     B = another_subject(mixed=False, kind="sldc")
     with pytest.raises(InputError, match="made for another rig"):
         retargeted(a_track(B), A, B, ridge=0.0)
+
+
+def test_blendshapes_are_driven_by_their_names():
+    first, made = heads.blendshapes(A_HEAD), planted.head(2, seed=5)
+    second = heads.blendshapes(replace(made, vertices=made.vertices * [1.1, 1.25, 0.9]), "another")
+    order = np.array([2, 0, 3, 1])
+    mixed = second.rig.components.select(order)
+    names = tuple(second.panel.names[k] for k in order)
+    other = replace(second, rig=Rig.of(mixed, made.neutral), panel=replace(second.panel, names=names))
+    track = a_track(first)
+    played = retargeted(track, first, other)
+    np.testing.assert_array_equal(played.weights, track.weights[:, order])
+    assert not np.allclose(retargeted(track, first, A).weights, track.weights)

@@ -8,15 +8,13 @@ import pytest
 
 from splatrig.blendshapes import arkit
 from splatrig.control.web.page import groups_of, mirrors_of
-from support.web_page import LOCAL, Opened, arkit_head, opened_in_browser, write_page
-
-UNTOLD = ("tongueOut", "cheekPuff")
+from support.web_page import LOCAL, UNTOLD, Opened, arkit_head, opened_in_browser, write_page
 
 
 @pytest.fixture(scope="module")
 def page_of_blendshapes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     path = tmp_path_factory.mktemp("arkit") / "head.html"
-    write_page(arkit_head(), path, told=[name not in UNTOLD for name in arkit.NAMES])
+    write_page(arkit_head(), path)
     with opened_in_browser(path.as_uri(), offline=True) as found:
         yield found
     assert found.errors == []
@@ -55,7 +53,6 @@ def test_every_blendshape_is_in_the_group_where_animators_look_for_it():
             assert not left.endswith("Left") or right == arkit.mirrored(left)
     correctives = (*arkit.NAMES, "jawOpen × mouthPucker")
     assert groups_of(correctives)[-1] == {"title": "more", "components": [52]}
-    assert groups_of(("LEARNED 01", "LEARNED 02", "eyeLookInLeft")) is None
 
 
 def test_mirror_images_are_found_by_name_or_as_the_model_knows_them():

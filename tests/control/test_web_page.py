@@ -61,6 +61,14 @@ def test_arrays_lie_where_the_header_says():
         assert np.array_equal(np.frombuffer(blob, array.dtype, place["count"], place["offset"]), array.ravel())
 
 
+def test_the_header_tells_which_blendshapes_the_capture_shows():
+    made = planted.head(1)
+    head = Head("planted", {"learned_arkit": heads.blendshapes(made)}, heads.template(made))
+    header, _ = header_of(head, pack_head(head, 1.0), planted.cameras(1), {})
+    assert header["families"][0]["told"] == [True, True, False, True]
+    assert header["families"][0]["names"] == list(planted.BLENDSHAPES)
+
+
 def test_the_header_tells_ranges_presets_cameras_and_tracks():
     packed = pack_head(HEAD, 1.0)
     track = tour(HEAD.panels["pca_all"], rate=10, move_s=0.3, hold_s=0.1)
@@ -70,6 +78,7 @@ def test_the_header_tells_ranges_presets_cameras_and_tracks():
         np.testing.assert_allclose(by_name[name]["high"], panel.high, rtol=1e-6)
         assert by_name[name]["names"] == list(panel.names)
         assert set(by_name[name]["presets"]) == set(panel.presets)
+        assert by_name[name]["told"] is None
     assert [camera["name"] for camera in header["cameras"]] == ["cam0", "cam1"]
     np.testing.assert_allclose(header["tracks"][0]["weights"], track.weights, rtol=1e-6, atol=1e-12)
     assert header["gaussians"] == len(HEAD.base)

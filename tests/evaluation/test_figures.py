@@ -173,6 +173,19 @@ def test_a_method_that_nobody_knew_has_a_curve_of_its_own(methods):
     assert not {"fits", "upsampled_pca_all"} & set(figures.in_order(both["method"]))
 
 
+def test_a_rig_that_is_driven_has_a_line_next_to_its_curve_and_the_fits(methods):
+    rig = MethodTable("learned_arkit", "subd2")
+    for k, value in ((3, 28.0), (52, 31.0)):
+        rig.add("image_psnr", value, "dB", 12, k=k)
+    rig.add("driven_psnr", 30.5, "dB", 12, k=52)
+    axes = figures.draw_images(pd.concat([methods, rig.frame()], ignore_index=True)).axes[0]
+    lines = {line.get_label(): line for line in axes.lines}
+    driven = lines["learned ARKit, driven by the true weights"]
+    assert set(driven.get_ydata()) == {30.5}
+    assert driven.get_color() == figures.look_of("learned_arkit")["color"]
+    assert "frames fitted one by one" in lines
+
+
 def test_regions_have_a_bar_for_every_method_that_knows_them():
     local, fits = MethodTable("learned_local", "subd2"), MethodTable("fits", "subd2")
     for k, more in ((2, 0.0), (5, 3.0)):

@@ -5,7 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from splatrig.components.component_file import Solver
-from splatrig.evaluation.reconstruction import Projection, by_energy, rebuild, usable_ks
+from splatrig.evaluation.reconstruction import Projection, rebuild, usable_ks
 from splatrig.evaluation.shape_model import LeftOut, RandomFaces, gram, left_out_errors, pca_left_out_mixtures
 from splatrig.evaluation.table import METHOD_COLUMNS, pick
 from splatrig.io.errors import InputError
@@ -186,7 +186,7 @@ def test_a_projection_makes_what_rebuilding_from_all_columns_makes(made, family)
     data = planted.rows(parts, 1.3 * parts.rows() + np.float32(0.5))
     projection = Projection(parts, data.X)
     for k in (1, 2, 3):
-        order = by_energy(parts)[:k]
+        order = parts.by_energy()[:k]
         wanted = rebuild(replace(parts, W=parts.W[:, order], C=parts.C[order]), data.X)
         np.testing.assert_allclose(projection.estimate(k), wanted, atol=2e-3)
         left = np.square((wanted - data.X) / parts.std, dtype=np.float64).sum(axis=1)

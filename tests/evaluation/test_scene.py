@@ -11,9 +11,10 @@ from splatrig.components.rig import Rig
 from splatrig.components.skin import skin_of
 from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.regions import REGION_COLUMNS, Region, RegionFolder
-from splatrig.evaluation.images import IMAGE_COLUMNS
+from splatrig.evaluation.images import IMAGE_COLUMNS, summarize_images
 from splatrig.evaluation.method import PICTURED_FACES, MethodEvaluation
 from splatrig.evaluation.scene import FrameViews, Place, Scene, Views, agreement, load_views, score, score_regions
+from splatrig.evaluation.table import pick
 from splatrig.fitting.metrics import measure
 from splatrig.mesh.template import build_template
 from support import planted
@@ -98,6 +99,22 @@ def test_all_planted_components_score_best(scene):
     assert len(rebuilt) == 2 * 2 * 2  # two k, the peaks of two expressions, two cameras
     means = rebuilt.groupby("k")["psnr"].mean()
     assert means[3] > 40.0 > means[1]
+
+
+def test_a_driven_rig_is_rendered_with_the_weights_that_are_known(scene):
+    made, parts, data, photographs = scene
+    shapes = replace(parts, family="learned", base=made.neutral, names=("jawOpen", "cheekPuff", "mouthPucker"))
+    shapes = replace(shapes, told=np.ones(3, bool), W=0.5 * parts.W)  # its own weights are half of what they should be
+    evaluation = MethodEvaluation("learned_arkit", "base", shapes, data, [1], 0)
+    evaluation.table()
+    table = evaluation.pictures(Scene(made.neutral, None, photographs), parts.W)
+    driven = table[table["test"] == "driven"]
+    assert (set(driven["weights"]), set(driven["k"]), len(driven)) == ({"true"}, {3}, 4)
+    own = table[(table["test"] == "reconstruction") & (table["k"] == 3)]
+    assert set(own["weights"]) == {"own"}
+    assert driven["psnr"].mean() > max(40.0, own["psnr"].mean() + 3.0)
+    summary = summarize_images(table, np.random.default_rng(0))
+    assert pick(summary, "driven_psnr", k=3)["value"].iloc[0] == pytest.approx(driven["psnr"].mean())
 
 
 def test_random_faces_are_compared_with_their_nearest_frame(scene):

@@ -249,6 +249,20 @@ def test_key_numbers_take_the_largest_k_and_say_how(fit):
     assert (numbers["n"] > 0).all()
 
 
+def test_blendshapes_stand_in_the_key_numbers_and_the_main_table_with_what_driving_costs(fit):
+    rig = MethodTable("learned_arkit", "subd2")
+    rig.add("compactness", 0.9, "share", 10, k=52)
+    rig.add("image_psnr", 31.5, "dB", 12, k=52)
+    rig.add("driven_psnr", 31.2, "dB", 12, k=52)
+    both = pd.concat([methods(), rig.frame()], ignore_index=True)
+    numbers = key_numbers(summarize_fit(fit, np.random.default_rng(0)), both, sweeps(), None)
+    assert "one rig of 52 components" in numbers["question"].iloc[1]
+    assert "learned global 31.00 dB" in numbers["how"].iloc[1]
+    table = comparison(both, sweeps(), runtimes(), None)
+    driven = table[table["quantity"] == "the same, driven by the true weights"]
+    assert driven[["method", "value"]].to_numpy().tolist() == [["learned_arkit", 31.2]]
+
+
 def test_the_headline_says_number_unit_interval_and_count(fit):
     numbers = key_numbers(summarize_fit(fit, np.random.default_rng(0)), methods(), sweeps(), None)
     answers = headline(numbers, what_was_measured(fit, methods()))["answer"]

@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from splatrig.evaluation.truth import TrueWeights, compare_with_truth, correlations, match_units, read_truth
+from splatrig.evaluation.truth import (
+    TrueWeights,
+    compare_with_truth,
+    correlations,
+    driving_weights,
+    match_units,
+    read_truth,
+)
 from splatrig.io.errors import InputError
 from support import planted
 
@@ -76,3 +83,25 @@ def test_weights_without_relation_explain_little(tmp_path):
     write_truth(tmp_path / "t.csv", generator.random((60, 1)), parts.frames, ("u",))
     table = compare_with_truth(replace(parts, W=generator.random(parts.W.shape).astype(np.float32)), tmp_path / "t.csv")
     assert table["r_squared"].iloc[0] < 0.3
+
+
+def test_blendshapes_are_the_units_of_their_names_however_others_correlate(tmp_path):
+    parts = planted.blendshapes(planted.components(planted.head(1), family="learned", count=4, frames=15))
+    weights, units = parts.W[:, [1, 0, 0]], ("jawOpen", "mouthPucker", "tongueOut")
+    write_truth(tmp_path / "truth.csv", weights, parts.frames, units)
+    table = compare_with_truth(parts, tmp_path / "truth.csv").set_index("unit")
+    assert table["component"].to_dict() == {"jawOpen": 0, "mouthPucker": 1, "tongueOut": -1}
+    expected = max(0.0, np.corrcoef(parts.W[:, 0], parts.W[:, 1])[0, 1])
+    assert table.loc["jawOpen", "correlation"] == pytest.approx(expected, abs=1e-6)
+    assert table["best"].to_numpy() == pytest.approx(1.0)
+
+
+def test_what_drives_blendshapes_are_the_weights_of_their_names(tmp_path):
+    parts = planted.blendshapes(planted.components(planted.head(1), family="learned", count=4, frames=15))
+    truth = np.random.default_rng(0).random((15, 3))
+    write_truth(tmp_path / "truth.csv", truth, parts.frames, ("cheekPuff", "smile", "jawOpen"))
+    found = driving_weights(parts, tmp_path / "truth.csv")
+    np.testing.assert_allclose(found, np.stack([truth[:, 2], 0 * truth[:, 0], truth[:, 0], 0 * truth[:, 0]], axis=1))
+    write_truth(tmp_path / "other.csv", truth[:, :1], parts.frames, ("smile",))
+    with pytest.raises(InputError, match=r"other\.csv: expected face units by the names .* jawOpen .* got smile"):
+        driving_weights(parts, tmp_path / "other.csv")

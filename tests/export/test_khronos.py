@@ -26,13 +26,14 @@ def report(path):
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)[0]
 
 
+@pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("family", ["sldc", "pca"])
-def test_the_head_is_valid_gltf(tmp_path, family):
+def test_the_head_is_valid_gltf(tmp_path, family, sparse):
     rig = small_rig.rig(family)
     panel = small_rig.panel(rig)
     head = morph_head(rig, small_rig.level(), panel.names, panel.low, panel.high)
-    tour = Clip("tour", np.array([0.0, 1.0]), np.array([[0, 0, 0], [1.0, 0.5, 0]]))
-    write_head_glb(tmp_path / "head.glb", head, [tour, component_clip(head)])
+    tour = Clip("tour", np.array([0.0, 1.0]), head.weights(np.array([[0, 0, 0], [1.0, 0.5, -1.0]])))
+    write_head_glb(tmp_path / "head.glb", head, [tour, component_clip(head)], sparse=sparse)
     found = report(tmp_path / "head.glb")
     assert found["issues"]["messages"] == []
     assert found["info"]["animationCount"] == 2

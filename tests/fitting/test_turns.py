@@ -6,7 +6,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from splatrig.fitting.rig_optimizer import RigOptimizer
-from splatrig.fitting.trainable_rig import BasisStart, RigStart, TrainableRig
+from splatrig.fitting.trainable_rig import BasisStart, Blendshapes, RigStart, TrainableRig
 from splatrig.fitting.turns import TurningPart
 from splatrig.io.errors import InputError
 from support import known_rig
@@ -27,8 +27,8 @@ def start(fields: tuple[str, ...] = known_rig.FIELDS, *, local: bool = False) ->
     support = generator.random((K, COUNT)) < 0.5 if local else None
     quats = ROTATIONS.as_quat(scalar_first=True)
     parts = (
-        TurningPart(FIRST, np.array([10.0, 5, 40]), ("in", "up"), quats[:2]),
-        TurningPart(SECOND, np.array([-10.0, 5, 40]), ("out",), quats[2:]),
+        TurningPart(FIRST, np.array([10.0, 5, 40]), ("in", "up"), quats[:2], np.array([K, K + 1])),
+        TurningPart(SECOND, np.array([-10.0, 5, 40]), ("out",), quats[2:], np.array([K + 2])),
     )
     weights = generator.random((5, K + 3)).astype(np.float32)
     return RigStart(base, weights, BasisStart(fields, deltas, support), neutral_row=0, parts=parts)
@@ -115,6 +115,45 @@ def test_weights_of_turns_are_bounded_in_both_families(bounded: bool) -> None:
         torch.testing.assert_close(rig.weights[:, :K], without.weights, rtol=1e-6, atol=1e-7)
     if not bounded:
         torch.testing.assert_close(rig.weights.detach()[:, :K].square().mean(dim=0), torch.ones(K))
+
+
+def test_a_component_of_the_basis_may_turn_a_part_with_its_own_weight() -> None:
+    """The same rows as of separate components whose weights are equal, and both gradients."""
+    apart = start()
+    by_name = tuple(replace(part, columns=part.columns - K) for part in apart.parts)
+    weights = apart.weights[:, :K]
+    rig = TrainableRig(replace(apart, weights=weights, parts=by_name), known_rig.RATES)
+    other = TrainableRig(replace(apart, weights=np.concatenate([weights, weights], axis=1)), known_rig.RATES)
+    assert (rig.own, rig.count, rig.turning.tolist()) == (K, K, [True] * K)
+    rows, expected = rig.rows(rig.weights), other.rows(other.weights)
+    for name, values in rows.items():
+        torch.testing.assert_close(values, expected[name])
+    torch.testing.assert_close(rig.dense(), other.dense()[:K] + other.dense()[K:])
+    upstream = {name: torch.randn(values.shape) for name, values in rows.items()}
+    slopes = other.pull(other.weights.detach(), {name: values.clone() for name, values in upstream.items()})
+    found = rig.pull(rig.weights.detach(), upstream)
+    torch.testing.assert_close(found, slopes[:, :K] + slopes[:, K:], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(rig.base["means"].grad, other.base["means"].grad)
+
+
+def test_weights_of_blendshapes_that_nothing_tells_of_stay_zero_and_their_motion_with_them() -> None:
+    known = Blendshapes(("a", "b", "c"), np.array([True, False, True]))
+    plain = replace(start(local=True), weights=start().weights[:, :K], parts=(), blendshapes=known)
+    rig = TrainableRig(plain, known_rig.RATES)
+    optimizer = RigOptimizer(rig, known_rig.plan(weight_rate=0.5).learning_rates(rig), bounded=True)
+    optimizer.constrain()
+    before = rig.dense()
+    for step in range(4):
+        weights, rows = rig.blended(range(5))
+        slopes = rig.pull(weights, {name: torch.randn(values.shape) for name, values in rows.items()})
+        for name, parameter in rig.parameters().items():
+            if parameter.grad is None and name != "weights":
+                parameter.grad = torch.zeros_like(parameter)
+        optimizer.step(step, range(5), slopes - 1.0)
+        assert not rig.weights[:, 1].any()
+    torch.testing.assert_close(rig.dense()[1], before[1], rtol=0, atol=0)
+    assert rig.weights[1:, [0, 2]].any()
+    assert (rig.dense()[[0, 2]] != before[[0, 2]]).any()
 
 
 def test_parts_turn_where_components_move_centers_without_rotations() -> None:

@@ -3,8 +3,9 @@ import struct
 
 import numpy as np
 import pytest
+import zstandard
 
-from splatrig.gaussians.spz import MAGIC, read_spz, write_spz
+from splatrig.gaussians.spz import MAGIC, VERSIONS, read_spz, write_spz
 from splatrig.io.errors import InputError
 from support.random_gaussians import random_gaussians
 
@@ -60,6 +61,46 @@ def test_the_file_is_laid_out_as_the_specification_says(tmp_path):
     assert harmonics[4] == np.clip(round(float(gaussians.shN[0, 1, 1]) * 128) + 128, 0, 255)
 
 
+def test_version_4_holds_what_version_3_holds_laid_out_as_the_specification_says(tmp_path):
+    """Decoded here by hand: a plain header, the lengths of six streams, each a Zstandard frame."""
+    gaussians = random_gaussians(30)
+    write_spz(tmp_path / "a.spz", gaussians)
+    write_spz(tmp_path / "b.spz", gaussians, version=4)
+    data = (tmp_path / "b.spz").read_bytes()
+    fields = struct.unpack("<4sIIBBBBI12s", data[:32])
+    assert fields == (b"NGSP", 4, 30, 3, content(tmp_path / "a.spz")[13], 0, 6, 32, bytes(12))
+    lengths = np.frombuffer(data, "<u8", 12, 32).astype(np.int64).reshape(6, 2)
+    assert lengths[:, 1].tolist() == [30 * width for width in (9, 1, 3, 3, 4, 45)]
+    ends = 32 + 6 * 16 + np.cumsum(lengths[:, 0])
+    assert ends[-1] == len(data)
+    frames = [data[end - length : end] for end, length in zip(ends, lengths[:, 0], strict=True)]
+    assert b"".join(map(zstandard.decompress, frames)) == content(tmp_path / "a.spz")[16:]
+    for name, array in read_spz(tmp_path / "a.spz").items():
+        np.testing.assert_array_equal(getattr(read_spz(tmp_path / "b.spz"), name), array)
+
+
+def test_extensions_of_version_4_are_skipped(tmp_path):
+    write_spz(tmp_path / "a.spz", random_gaussians(9), version=4)
+    data = (tmp_path / "a.spz").read_bytes()
+    record = struct.pack("<II", 0xADBE0002, 12) + bytes(12)
+    header = data[:14] + bytes([2, 6]) + struct.pack("<I", 32 + len(record)) + data[20:32]
+    (tmp_path / "b.spz").write_bytes(header + record + data[32:])
+    for name, array in read_spz(tmp_path / "a.spz").items():
+        np.testing.assert_array_equal(getattr(read_spz(tmp_path / "b.spz"), name), array)
+
+
+def test_damaged_files_of_version_4_are_refused(tmp_path):
+    path = tmp_path / "a.spz"
+    write_spz(path, random_gaussians(9), version=4)
+    data = path.read_bytes()
+    for damaged in (data[:20], data[:60], data[:-9], data[:128] + bytes(4) + data[132:]):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"a\.spz: (cannot be read as SPZ|expected)"):
+            read_spz(path)
+    with pytest.raises(InputError, match="expected SPZ version 3 or 4, got 5"):
+        write_spz(path, random_gaussians(9), version=5)
+
+
 def test_fewer_bits_are_rounded_to_the_middle_of_their_bucket_and_keep_zero(tmp_path):
     gaussians = random_gaussians(200)
     flat = type(gaussians)(**dict(gaussians.items()) | {"shN": np.clip(0.3 * gaussians.shN, -0.9, 0.9)})
@@ -74,9 +115,10 @@ def test_fewer_bits_are_rounded_to_the_middle_of_their_bucket_and_keep_zero(tmp_
 
 
 def test_equal_gaussians_give_equal_bytes(tmp_path):
-    for name in ("a", "b"):
-        write_spz(tmp_path / f"{name}.spz", random_gaussians(50))
-    assert (tmp_path / "a.spz").read_bytes() == (tmp_path / "b.spz").read_bytes()
+    for version in VERSIONS:
+        for name in ("a", "b"):
+            write_spz(tmp_path / f"{name}.spz", random_gaussians(50), version=version)
+        assert (tmp_path / "a.spz").read_bytes() == (tmp_path / "b.spz").read_bytes()
 
 
 def test_version_2_is_read(tmp_path):
@@ -107,7 +149,7 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(InputError, match="bytes for 5 Gaussians"):
         read_spz(path)
     path.write_bytes(gzip.compress(struct.pack("<IIIBBBB", MAGIC, 9, 0, 3, 12, 0, 0)))
-    with pytest.raises(InputError, match="version 2 or 3"):
+    with pytest.raises(InputError, match="version 2 to 4"):
         read_spz(path)
 
 

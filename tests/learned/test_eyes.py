@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from splatrig.blendshapes.arkit import NAMES
 from splatrig.components.assemble import named
 from splatrig.components.component_file import Components, read_components, write_components
 from splatrig.components.rig import Rig
@@ -20,6 +21,7 @@ from splatrig.landmarks.gaze import Gaze, angles_of, direction_of
 from splatrig.learned.compare import Comparison, unseen_weights
 from splatrig.learned.eyes import (
     CAP_DEG,
+    DEGREES,
     LEAST_DEG,
     SIDEWAYS_DEG,
     UNITS,
@@ -27,6 +29,7 @@ from splatrig.learned.eyes import (
     Looking,
     cap,
     chord_weights,
+    degrees_of_lids,
     eye_colors,
     gaze_units,
     seed_eyes,
@@ -244,6 +247,64 @@ def test_a_rig_of_either_family_ends_with_the_eyes_by_name(
     of_eyes = np.append(np.zeros(read.structured, bool), free.motions >= Motion.LEFT_EYE)
     assert not read.C[:2, read.columns.of_gaussians(of_eyes)].any(), "others do nothing to eyes"
     assert read.C[2:, read.columns.of_gaussians(of_eyes)].any(axis=1).all()
+
+
+def test_blendshapes_by_name_move_the_lids_and_turn_the_eyes_by_one_weight(
+    subject: Subject, starts: dict[str, Components], looking: Looking, tmp_path: Path
+) -> None:
+    options = small.options("arkit", level="base", steps=4, photographs_per_step=2)
+    start = rig_start(options, subject, starts["arkit"])
+    free = free_of(start, looking)
+    begun = turning_eyes(with_free(start, free), free, looking)
+    names = gaze_units(0) + gaze_units(1)
+    own = [NAMES.index(name) for name in names]
+    seen = [name for name in names if "Out" in name or "Up" in name]
+    seen[seen.index("eyeLookOutRight")] = "eyeLookInRight"  # both eyes look to the left
+    assert begun.weights.shape == start.weights.shape
+    assert begun.blendshapes.told.tolist() == [name in (*small.BULGES, *seen) for name in NAMES]
+    np.testing.assert_array_equal(begun.weights[:, own].any(axis=0), [name in seen for name in names])
+    plan = learned_plan(options, tiny.RENDER, begun, subject.pixel_size)
+    made = as_components(learn(begun, subject, options, plan, 0, CPU), subject, options)
+    write_components(tmp_path / "rig.h5", made)
+    read = read_components(tmp_path / "rig.h5")
+    assert read.names == NAMES
+    assert np.flatnonzero(read.turns_eye).tolist() == sorted(own)
+    assert len(read.without_eyes()) == len(read.first(3)) == len(NAMES)
+    assert not read.W[:, ~read.told].any()
+    assert read.displacements[own].any(axis=(1, 2)).all(), "lids move"
+    for eye, motion in enumerate((Motion.LEFT_EYE, Motion.RIGHT_EYE)):
+        rows = read.structured + np.flatnonzero(free.motions == motion)
+        for name, unit in zip(gaze_units(eye), UNITS, strict=True):
+            posed = Rig.of(read, read.base).pose(np.eye(len(NAMES))[NAMES.index(name)])
+            axis = np.array(unit.axis) * ([1, 1, 1] if eye == 0 else [1, -1, -1])
+            turned = Rotation.from_rotvec(np.radians(unit.degrees) * axis).apply(read.base.means[rows] - CENTERS[eye])
+            np.testing.assert_allclose(posed.means[rows], turned + CENTERS[eye], atol=STORED)
+    others = [k for k in range(len(NAMES)) if k not in own]
+    of_eyes = np.append(np.zeros(read.structured, bool), free.motions >= Motion.LEFT_EYE)
+    assert not read.C[others][:, read.columns.of_gaussians(of_eyes)].any()
+
+
+def test_blendshapes_turn_eyes_as_far_as_these_look_for_the_weights_of_the_lids(
+    subject: Subject, starts: dict[str, Components], looking: Looking
+) -> None:
+    start = start_of(subject, starts, "arkit")
+    weights, told = start.weights.copy(), start.blendshapes.told.copy()
+    np.testing.assert_array_equal(degrees_of_lids(weights, start.blendshapes, looking), DEGREES)
+    for eye, factor in ((0, 16.0), (1, 16.0)):
+        columns = [NAMES.index(name) for name in gaze_units(eye)]
+        weights[:, columns] = looking.degrees(eye).clip(0.0) / factor
+        told[columns] = True
+    known = replace(start.blendshapes, told=told)
+    found = degrees_of_lids(weights, known, looking)
+    farthest = max(looking.degrees(eye)[:, :2].max() for eye in (0, 1))
+    assert found == pytest.approx([farthest, farthest, 16.0, VERTICAL_DEG])
+    assert degrees_of_lids(4.0 * weights, known, looking)[2] == pytest.approx(VERTICAL_DEG / 2.0)
+    free = free_of(start, looking)
+    begun = turning_eyes(with_free(replace(start, weights=weights, blendshapes=known), free), free, looking)
+    angle = Rotation.from_quat(begun.parts[1].quats, scalar_first=True).magnitude()
+    np.testing.assert_allclose(np.degrees(angle), found)
+    up = NAMES.index("eyeLookUpLeft")
+    np.testing.assert_allclose(begun.weights[:, up], looking.degrees(0)[:, 2].clip(0.0) / 16.0, atol=0.02)
 
 
 def test_an_eye_turned_by_a_weight_of_one_is_exactly_rotated(rig: tuple[Components, FreeGaussians]) -> None:

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import torch
 
+from splatrig.blendshapes.arkit import NAMES
+from splatrig.components.assemble import named
 from splatrig.components.component_file import Components, read_components, write_components
 from splatrig.components.fields import Columns
 from splatrig.dataset.decoding import read_photograph
@@ -88,6 +90,34 @@ def test_a_learned_rig_beats_the_mesh_components_it_started_from(
         assert means["learned", split, "mask"] > means["mesh", split, "mask"] + margin
         assert means["learned", split, "mask"] > means["fits", split, "mask"] + margin
     assert set(table["camera"]) == {"400000"}
+
+
+def test_blendshapes_keep_their_names_and_amplitudes_and_those_that_nothing_tells_of_stay_as_they_are(
+    subject: Subject, starts: dict, tmp_path: Path
+) -> None:
+    options, start = small.options("arkit", steps=24), starts["arkit"]
+    rig = learned(subject, options, start)
+    write_components(tmp_path / "rig.h5", as_components(rig, subject, options))
+    found = read_components(tmp_path / "rig.h5")
+    assert (found.names, found.limits, found.told.tolist()) == (NAMES, (0.0, 1.0), start.told.tolist())
+    assert not found.W[:, ~found.told].any()
+    assert found.W.max() < 0.8, "weights are not stretched to reach 1"
+    before = lifted(start, subject).displacements
+    np.testing.assert_allclose(found.displacements[~found.told], before[~found.told], atol=1e-3)
+    told = [NAMES.index(name) for name in small.BULGES]
+    sizes = np.linalg.norm(found.displacements[told], axis=(1, 2)) / np.linalg.norm(before[told], axis=(1, 2))
+    assert (np.abs(sizes - 1.0) < 0.15).all()
+    assert (np.abs(found.W[:, told] - 0.5 * small.WEIGHTS[: len(found.W)]) < 0.15).all()
+    assert not found.by_gaussian()[NAMES.index("tongueOut")].any()
+    assert named(found, subject.template).names == NAMES
+
+
+@pytest.mark.parametrize(("family", "given"), [("arkit", "local"), ("global", "arkit")])
+def test_a_family_cannot_start_from_components_of_another_kind(
+    subject: Subject, starts: dict, family: str, given: str
+) -> None:
+    with pytest.raises(InputError, match=rf"to start the {family} family from, got (components|blendshapes)"):
+        rig_start(small.options(family), subject, starts[given])
 
 
 def test_a_comparison_sums_errors_by_region(subject: Subject, tmp_path: Path) -> None:

@@ -5,7 +5,14 @@ from splatrig.components.component_file import Components
 from splatrig.components.fields import Columns
 from splatrig.components.rig import Rig
 from splatrig.fitting.trainable_rig import TrainableRig
-from splatrig.learned.start import moved_gaussians, start_from_components, weight_scale
+from splatrig.learned.start import (
+    SUPPORT_FRACTION,
+    SUPPORT_RINGS,
+    blendshape_supports,
+    moved_gaussians,
+    start_from_components,
+    weight_scale,
+)
 from support import known_rig
 
 COUNT, FRAMES, K = 12, 6, 2
@@ -80,3 +87,37 @@ def test_every_attribute_may_move_and_stays_still_where_the_components_do_not_kn
 
 def test_components_without_weights_have_unit_scale() -> None:
     np.testing.assert_array_equal(weight_scale(np.float32([[0, 2], [0, -4]]), bounded=True), [1, 4])
+
+
+def test_blendshapes_may_act_where_they_move_and_three_rings_around_it() -> None:
+    columns, length = Columns(("xyz",), 12), 10.0
+    strip = np.array([[k, k + 1, k + 2] for k in range(10)])  # vertex k is next to k - 2 … k + 2
+    C = np.zeros((3, 12, 3), np.float32)
+    C[0, 0], C[0, 1] = [0, length, 0], [0, 0.9 * SUPPORT_FRACTION * length, 0]
+    C[1, 11] = 1e-3
+    made = Components(
+        family="blendshapes",
+        W=np.array([[0, 0, 0], [0.4, 0.2, 0]], np.float32),
+        C=columns.by_column(C),
+        mean=columns.row_of(BASE),
+        std=np.ones(36, np.float32),
+        offset=None,
+        columns=columns,
+        faces=strip,
+        face_mask=np.ones(12, bool),
+        frames=("E000/000000", "E000/000001"),
+        names=("jawOpen", "jawLeft", "tongueOut"),
+        limits=(0.0, 1.0),
+        told=np.array([True, True, False]),
+    )
+    supports = blendshape_supports(made)
+    assert np.flatnonzero(supports[0]).tolist() == list(range(1 + 2 * SUPPORT_RINGS))
+    assert np.flatnonzero(supports[1]).tolist() == list(range(11 - 2 * SUPPORT_RINGS, 12))
+    assert not supports[2].any()
+    start = start_from_components(made, BASE, ("xyz", "f_dc"), 0, bounded=True)
+    np.testing.assert_array_equal(start.weights, made.W)
+    np.testing.assert_array_equal(start.basis.deltas["means"], C)
+    np.testing.assert_array_equal(start.basis.support, supports)
+    assert (start.blendshapes.names, start.blendshapes.told.tolist()) == (made.names, made.told.tolist())
+    reached = np.sqrt((np.square(made.W).mean(axis=0) @ supports)[supports.any(axis=0)].mean())
+    assert start.leverage == pytest.approx(reached)

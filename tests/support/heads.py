@@ -24,6 +24,14 @@ def family(made: planted.Head, name: str, *, skin: bool = False, **options: obje
     return Family(Rig.of(components, made.neutral, worn), panel)
 
 
+def blendshapes(made: planted.Head, subject: str = "planted") -> Family:
+    """The family of `planted.blendshapes` on a head."""
+    parts = planted.blendshapes(planted.components(made, family="learned", attributes=planted.ALL_ATTRIBUTES, count=4))
+    level = template(made).levels["base"]
+    panel = panel_of("learned_arkit", parts, level, subject=subject, neutral_frame=parts.frames[0])
+    return Family(Rig.of(parts, made.neutral), panel)
+
+
 def head(subdivisions: int = 2, *, skin: bool = False) -> Head:
     """A head of two families, of which the second moves centres alone; with `skin`, Gaussians follow it there."""
     made = planted.head(subdivisions)

@@ -145,6 +145,18 @@ def with_eyes(parts: Components, seed: int = 6) -> Components:
     )
 
 
+BLENDSHAPES = ("jawOpen", "mouthPucker", "cheekPuff", "eyeLookUpLeft")
+
+
+def blendshapes(parts: Components) -> Components:
+    """A rig of planted components of a learned family as blendshapes: the third is not told, the last turns an eye."""
+    assert len(parts) == len(BLENDSHAPES)
+    told = np.arange(len(parts)) != 2
+    W = 0.6 * np.abs(parts.W) * told
+    turns = np.arange(len(parts)) == 3
+    return replace(parts, W=W.astype(np.float32), names=BLENDSHAPES, limits=(0.0, 1.0), told=told, eyes=turns)
+
+
 def rows(planted: Components, X: NDArray | None = None, held_out: int = 0) -> AttributeRows:
     """The frames that the components make, or `X`, the last `held_out` of them held out."""
     matrix = planted.rows() if X is None else X

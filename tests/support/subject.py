@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from splatrig.components.component_file import Components
+from splatrig.blendshapes.arkit import NAMES
+from splatrig.components.component_file import Components, Origin
+from splatrig.components.fields import Columns
 from splatrig.components.sldc import SldcOptions, SolverOptions
 from splatrig.components.sldc_cpu import AdmmOptions
 from splatrig.config.choices import LearnedFamily
@@ -115,7 +117,50 @@ def mesh_rows(subject: Subject) -> MeshRows:
     return carried_by_meshes(subject.neutral, meshes, subject.template, names, subject.neutral_row(names))
 
 
+BULGES = ("mouthSmileLeft", "mouthSmileRight")
+"""The blendshapes that push the left and the right side out: those that the capture tells."""
+
+
+def blendshapes(subject: Subject) -> Components:
+    """Return ARKit's blendshapes of the small head, as exact as they can be made by hand.
+
+    Those of `BULGES` made its frames, none of which goes farther than half of them. `cheekPuff`, which nothing tells,
+    pushes the front out, `eyeLook…` push the top; all others do nothing.
+    """
+    level, frames = subject.template.base, tuple(subject.names("train"))
+    vertices, count = level.vertices, len(level.vertices)
+    out = vertices / np.linalg.norm(vertices, axis=1, keepdims=True)
+    shapes = np.zeros((len(NAMES), count, 3))
+    shapes[[NAMES.index(name) for name in BULGES]] = 24.0 * sides_of(vertices)[..., None] * out
+    shapes[NAMES.index("cheekPuff")] = 5.0 * (vertices[:, 2:] > 50.0) * out
+    for name in (name for name in NAMES if name.startswith("eyeLook")):
+        shapes[NAMES.index(name)] = 2.0 * (vertices[:, 1:2] > 60.0) * out
+    W = np.zeros((len(frames), len(NAMES)), np.float32)
+    W[:, [NAMES.index(name) for name in BULGES]] = 0.5 * WEIGHTS[: len(frames)]
+    columns, neutral = Columns(("xyz", "rotation"), count), subject.neutral.first(count)
+    return Components(
+        family="blendshapes",
+        W=W,
+        C=columns.by_column(np.concatenate([shapes, np.zeros((len(NAMES), count, 4))], axis=2)).astype(np.float32),
+        mean=columns.row_of(neutral),
+        std=np.ones(len(columns), np.float32),
+        offset=None,
+        columns=columns,
+        faces=level.faces,
+        face_mask=level.mask,
+        frames=frames,
+        names=NAMES,
+        limits=(0.0, 1.0),
+        told=np.isin(NAMES, BULGES),
+        origin=Origin(source="tracked meshes"),
+    )
+
+
 def starts(subject: Subject) -> dict[str, Components]:
-    """Return by family the two components of the tracked meshes that its rig starts from."""
+    """Return by family the components of the tracked meshes that its rig starts from: two, or 52 blendshapes."""
     rows, level = mesh_rows(subject), subject.template.base
-    return {"global": mesh_pca(rows, 2, level), "local": mesh_sldc(rows, sldc_options(), SUPPORT, level)}
+    return {
+        "arkit": blendshapes(subject),
+        "global": mesh_pca(rows, 2, level),
+        "local": mesh_sldc(rows, sldc_options(), SUPPORT, level),
+    }

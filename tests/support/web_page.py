@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -61,17 +61,20 @@ STAGE, PANEL = 320, 420
 READY = "body[data-state=ready], body[data-state=failed]"
 
 
+UNTOLD = ("tongueOut", "cheekPuff")
+
+
 def arkit_head() -> Head:
-    """A head of ARKit's blendshapes, and of local components; on a coarse sphere."""
+    """A head of ARKit's blendshapes, all but `UNTOLD` shown by its capture, and of local components."""
     made = planted.head(2)
     level = heads.template(made).levels["base"]
     families = {}
     for name, names in (("learned_arkit", arkit.NAMES), (LOCAL, ())):
         parts = planted.components(made, count=len(names) or 5)
-        parts = replace(parts, names=names)
+        told = np.array([unit not in UNTOLD for unit in names]) if names else None
+        parts = replace(parts, names=names, told=told)
         panel = panel_of(name, parts, level, subject="planted", neutral_frame=parts.frames[0])
-        whole = replace(panel, low=np.zeros(panel.count), high=np.ones(panel.count)) if names else panel
-        families[name] = Family(Rig.of(parts, made.neutral), whole)
+        families[name] = Family(Rig.of(parts, made.neutral), panel)
     return Head("planted", families, heads.template(made))
 
 
@@ -155,13 +158,10 @@ def opened_in_browser(address: str, *, offline: bool) -> Iterator[Opened]:
         yield found
 
 
-def write_page(head: Head, path: Path, told: Sequence[bool] | None = None) -> None:
-    """Write the page of a head; `told` says which components of its first family the capture shows."""
+def write_page(head: Head, path: Path) -> None:
     packed = pack_head(head, PIXEL_MM)
     tracks = {"tour": TRACK} if TRACK.family in head.families else {}
     header, blob = header_of(head, packed, CAMERAS, tracks)
-    if told is not None:
-        header["families"][0]["told"] = list(told)
     footer = footer_of(head, packed, cost_of(head, packed, CAMERAS.select([0])), "")
     page = build_page(
         header,

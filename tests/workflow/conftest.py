@@ -116,7 +116,7 @@ def _copy_project(directory: Path, cache: Path | None = None) -> Project:
     directory.mkdir(parents=True, exist_ok=True)
     for name in ("Snakefile", "config.yaml"):
         shutil.copy2(ROOT / name, directory / name)
-    for name in ("workflow", "envs", "profiles", "resources/expressions", "resources/landmarks"):
+    for name in ("workflow", "envs", "profiles", "resources/expressions", "resources/landmarks", "resources/driving"):
         shutil.copytree(ROOT / name, directory / name)
     retrieved = ROOT / "resources" / "retrieved"
     if retrieved.is_dir():

@@ -1,8 +1,14 @@
+import shutil
+
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from pxr import Usd
+
+from splatrig.control.track import read_track
+from splatrig.export.fidelity import read_exported
 
 pytestmark = pytest.mark.workflow
 
@@ -77,3 +83,29 @@ def test_the_original_recipe_is_compared_on_request(finished):
     assert set(spectrum["recipe"]) == {"warm", "original"}
     with Image.open(folder / "coherence.png") as picture:
         picture.load()
+
+
+def test_a_track_is_exported_frame_by_frame_on_request(finished):
+    usd, folder = "export/learned_local/tracks/tour.usdc", "export/learned_local/sequences/tour"
+    done = finished.snakemake(f"results/tiny/{usd}", f"results/tiny/{folder}")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+    stage = Usd.Stage.Open(str(finished.results / usd))
+    positions = stage.GetDefaultPrim().GetAttribute("positions")
+    files = sorted((finished.results / folder).glob("frame*.ply"))
+    assert (stage.GetStartTimeCode(), stage.GetEndTimeCode()) == (1, len(files))
+    assert stage.GetTimeCodesPerSecond() == 6
+    for number in (1, len(files) // 2, len(files)):
+        found = read_exported(files[number - 1]).means
+        np.testing.assert_allclose(found, np.array(positions.Get(number)), atol=1e-3)
+
+
+def test_a_file_drives_a_family_that_has_its_names_and_no_other(finished):
+    tracks = finished.results / "control" / "tracks" / "learned_local"
+    shutil.copy(tracks / "tour.csv", finished.directory / "resources" / "driving" / "mine.csv")
+    done = finished.snakemake("results/tiny/control/tracks/learned_local/driven/mine.csv")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-5000:]
+    tour, driven = read_track(tracks / "tour.csv"), read_track(tracks / "driven" / "mine.csv")
+    assert driven.names == tour.names and np.array_equal(driven.weights, tour.weights)
+    refused = finished.snakemake("results/tiny/export/learned_local/live_link/driven/hello.csv")
+    assert refused.returncode != 0
+    assert "drive learned_arkit, and ask for control/tracks/learned_local/from_tiny/learned_arkit" in refused.stderr

@@ -26,7 +26,7 @@ FAMILIES = {
     "pca": [*ATTRIBUTES, "all"],
     "mbspca": [*ATTRIBUTES],
     "sldc": [f"{support}_{attribute}" for support in SUPPORT_MAPS for attribute in (*ATTRIBUTES, "all")],
-    "learned": ["global", "local"],
+    "learned": ["arkit", "global", "local"],
 }
 """By kind the names of the families that rules make."""
 
@@ -144,6 +144,9 @@ HEAD = {"neutral": results("gaussians/neutral.h5"), "template": results("templat
 SCENE = HEAD | {"cameras": results("dataset/cameras.json"), "dataset": results(f"dataset/{CFG.neutral}")}
 """What every rule reads that renders the head in front of the capture's cameras."""
 
+MAKEHUMAN = "resources/retrieved/makehuman_head.npz"
+"""The CC0 head: the demo's, and the template of ARKit's blendshapes."""
+
 MEASURED = {
     "cameras": results("dataset/cameras.json"),
     "photographs": expand(results("dataset/{expression}"), expression=EXPRESSIONS),
@@ -179,14 +182,25 @@ def truth(**files):
 
 def named_units():
     """The file of known face units that components are named after, as an input, if there is one."""
-    if CFG.components.units == "auto":
-        return truth(units=capture_path("truth.csv"))
-    return {} if CFG.components.units is None else {"units": CFG.components.units}
+    if CFG.components.units != "auto":
+        return {} if CFG.components.units is None else {"units": CFG.components.units}
+    blendshapes = {"units": results("blendshapes/arkit.npz")} if "arkit" in CFG.learned.families else {}
+    return truth(units=capture_path("truth.csv")) or blendshapes
+
+
+def known_weights(method):
+    """The true weights of the frames, which drive a rig whose components have the names of the demo's face units."""
+    return list(truth(weights=capture_path("truth.csv")).values()) if method == "learned_arkit" else []
 
 
 def free_gaussians(path="components/free.h5"):
     """The free Gaussians of learned rigs, where the configuration wants them."""
     return [results(path)] if CFG.learned.free else []
+
+
+def for_blendshapes(path):
+    """A file that the components of the tracked meshes under ARKit's names need, as an input of these alone."""
+    return lambda wildcards: [path] if wildcards.algorithm == "arkit" else []
 
 
 def gaze():

@@ -50,6 +50,7 @@ rule evaluate_method:
             f"attributes/{FINEST if wildcards.method.startswith('upsampled_') else wildcards.level}.h5"
         ),
         regions=results("regions"),
+        truth=lambda wildcards: known_weights(wildcards.method),
     output:
         table=results("evaluation/methods/{level}/{method}.csv"),
         images=results("evaluation/images/{level}/{method}.csv"),

@@ -75,9 +75,10 @@ rule export_pose:
     output:
         ply=results("export/{family}/poses/{pose}.ply"),
         spz=results("export/{family}/poses/{pose}.spz"),
+        spz4=results("export/{family}/poses/{pose}.v4.spz"),
         glb=results("export/{family}/poses/{pose}.glb"),
     wildcard_constraints:
-        pose=NAME,
+        pose=rf"{NAME}(?<!\.v4)",
     conda:
         "../../envs/export.yaml"
     resources:
@@ -98,7 +99,9 @@ rule export_head:
         panel=results("control/panels/{family}.json"),
         track=results("control/tracks/{family}/tour.csv"),
     output:
-        glb=results("export/{family}/head.glb"),
+        glb=results("export/{family}/{head}.glb"),
+    wildcard_constraints:
+        head="head|head_sparse",
     conda:
         "../../envs/export.yaml"
     resources:
@@ -107,10 +110,56 @@ rule export_head:
     params:
         name=CFG.subject,
         level=level_called(CFG.export.mesh_level),
+        sparse=lambda wildcards: wildcards.head == "head_sparse",
     message:
         "Exporting the head with the components of {wildcards.family} as morph targets"
     script:
         "../scripts/export_head.py"
+
+
+rule export_track:
+    # asked for by name
+    input:
+        **HEAD,
+        components=component_file,
+        panel=results("control/panels/{family}.json"),
+        track=results("control/tracks/{family}/{track}.csv"),
+    output:
+        usd=results("export/{family}/tracks/{track}.usdc"),
+    conda:
+        "../../envs/export.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime=60,
+    params:
+        name=CFG.subject,
+        fps=CFG.video.fps,
+    message:
+        "Exporting the track {wildcards.track} of {wildcards.family} as OpenUSD"
+    script:
+        "../scripts/export_track.py"
+
+
+rule export_sequence:
+    # asked for by name
+    input:
+        **HEAD,
+        components=component_file,
+        panel=results("control/panels/{family}.json"),
+        track=results("control/tracks/{family}/{track}.csv"),
+    output:
+        folder=directory(results("export/{family}/sequences/{track}")),
+    conda:
+        "../../envs/export.yaml"
+    resources:
+        mem_mb=memory(3000),
+        runtime=60,
+    params:
+        fps=CFG.video.fps,
+    message:
+        "Exporting the track {wildcards.track} of {wildcards.family} as a PLY file per frame"
+    script:
+        "../scripts/export_sequence.py"
 
 
 rule export_rig:
@@ -132,6 +181,23 @@ rule export_rig:
         "Exporting the rig {wildcards.family} as plain arrays"
     script:
         "../scripts/export_rig.py"
+
+
+rule export_live_link:
+    # a track of a family with ARKit's names, for programs that animate by Live Link Face's files; asked for by name
+    input:
+        track=results("control/tracks/{family}/{track}.csv"),
+    output:
+        csv=results("export/{family}/live_link/{track}.csv"),
+    conda:
+        "../../envs/export.yaml"
+    resources:
+        mem_mb=memory(2000),
+        runtime=10,
+    message:
+        "Exporting the track {wildcards.track} of {wildcards.family} for Live Link Face"
+    script:
+        "../scripts/export_live_link.py"
 
 
 rule export_fidelity:

@@ -2,8 +2,10 @@
 # No frame but the neutral has to be fitted for them.
 
 
-START = {"global": "mesh_pca", "local": "mesh_sldc"}
+START = {"arkit": "mesh_arkit", "global": "mesh_pca", "local": "mesh_sldc"}
 """By family the components of the tracked meshes that a rig starts from."""
+PROMISES = from_here(ROOT / "resources" / "expressions" / "blendshapes.yaml")
+"""Which blendshapes the names of segments promise."""
 
 
 rule learned_rigs:
@@ -12,13 +14,47 @@ rule learned_rigs:
         learned_rigs(),
 
 
+rule retrieve_head:
+    output:
+        head=MAKEHUMAN,
+        license="resources/retrieved/makehuman_LICENSE.md",
+    conda:
+        "../../envs/capture.yaml"
+    message:
+        "Retrieve the CC0 MakeHuman head and its ARKit face units"
+    script:
+        "../scripts/retrieve_head.py"
+
+
+rule transfer_blendshapes:
+    # ARKit's blendshapes on this head, from those of the CC0 head, by the landmarks of both
+    input:
+        head=MAKEHUMAN,
+        canonical=CANONICAL_FACE,
+        template=results("template/template.h5"),
+        landmarks=results("landmarks/landmarks.csv"),
+    output:
+        shapes=results("blendshapes/arkit.npz"),
+    conda:
+        "../../envs/components.yaml"
+    resources:
+        mem_mb=memory(3000),
+        runtime=10,
+    message:
+        "Transferring ARKit's blendshapes to this head"
+    script:
+        "../scripts/transfer_blendshapes.py"
+
+
 rule decompose_meshes:
     input:
         **photographs(EXPRESSIONS),
+        shapes=for_blendshapes(results("blendshapes/arkit.npz")),
+        promises=for_blendshapes(PROMISES),
     output:
         components=results("components/base/mesh_{algorithm}.h5"),
     wildcard_constraints:
-        algorithm="pca|sldc",
+        algorithm="arkit|pca|sldc",
     conda:
         "../../envs/training.yaml"
     threads: threads_of_large(2)
@@ -75,7 +111,7 @@ rule learn_rig:
     output:
         components=results(f"components/{FINEST}/learned_{{locality}}.h5"),
     wildcard_constraints:
-        locality="global|local",
+        locality="|".join(START),
     conda:
         "../../envs/training.yaml"
     threads: CFG.learned.devices * fit_threads(1)
@@ -107,7 +143,7 @@ rule show_rig:
             content="learned {locality}, photographs",
         ),
     wildcard_constraints:
-        locality="global|local",
+        locality="|".join(START),
     conda:
         "../../envs/evaluation.yaml"
     resources:
@@ -121,6 +157,27 @@ rule show_rig:
         "Showing the learned {wildcards.locality} rig next to photographs"
     script:
         "../scripts/show_rig.py"
+
+
+rule show_blendshapes:
+    input:
+        **SCENE,
+        components=results(f"components/{FINEST}/learned_arkit.h5"),
+    output:
+        sheet=reported("evaluation/figures/blendshapes.jpg", "blendshapes", "1 Summary", content="ARKit's blendshapes"),
+    conda:
+        "../../envs/evaluation.yaml"
+    resources:
+        mem_mb=memory(3000),
+        runtime=20,
+        gpu=gpu(),
+    params:
+        image_height=CFG.rendering.image_height // 2,
+        device=CFG.device,
+    message:
+        "Showing all blendshapes of the learned rig"
+    script:
+        "../scripts/show_blendshapes.py"
 
 
 rule evaluate_unseen:
@@ -157,6 +214,8 @@ rule evaluate_unseen:
 use rule decompose_meshes as decompose_meshes_without with:
     input:
         **photographs(photographs_without, "evaluation/folds/{fold}/frames.csv"),
+        shapes=for_blendshapes(results("blendshapes/arkit.npz")),
+        promises=for_blendshapes(PROMISES),
     output:
         components=results("evaluation/folds/{fold}/mesh_{algorithm}.h5"),
     message:
@@ -245,7 +304,7 @@ rule evaluate_fold:
         table=results("evaluation/folds/{fold}/{method}.csv"),
         images=results("evaluation/images/folds/{fold}/{method}.csv"),
     wildcard_constraints:
-        method="learned_global|learned_local|pca_all",
+        method="|".join(["pca_all", *(f"learned_{family}" for family in START)]),
     conda:
         "../../envs/evaluation.yaml"
     resources:

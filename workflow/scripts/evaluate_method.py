@@ -11,6 +11,8 @@ from splatrig.evaluation.attribute_rows import read_attribute_rows
 from splatrig.evaluation.method import MethodEvaluation
 from splatrig.evaluation.scene import open_scene
 from splatrig.evaluation.table import write_table
+from splatrig.evaluation.truth import driving_weights
+from splatrig.io.files import first_path
 from splatrig.jobs.device import choose_device
 from splatrig.mesh.template import read_template
 
@@ -30,6 +32,7 @@ scene = open_scene(
     template=template,
     device=device,
 )
-pictures = evaluation.pictures(scene)
+known = first_path(inputs.truth)
+pictures = evaluation.pictures(scene, None if known is None else driving_weights(components, known))
 logging.info("%s: %d numbers, %d of pictures", params.method, len(numbers), len(pictures))
 write_table(snakemake.output.images, pictures)

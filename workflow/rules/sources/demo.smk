@@ -2,7 +2,6 @@
 
 RAW_EXTRAS = ["frame_list.txt", "tex_mean.png", "labels"]
 NOTICE = ""
-MAKEHUMAN = "resources/retrieved/makehuman_head.npz"
 
 from splatrig.capture.demo.expressions import load_expressions, peak_weights
 
@@ -12,18 +11,6 @@ try:
     DEMO_USED = {segment: dict(peak_weights(DEMO_PEAKS, segment)) for segment in [*EXPRESSIONS, *CFG.control.segments]}
 except InputError as error:
     sys.exit(f"error: {error}")
-
-
-rule retrieve_head:
-    output:
-        head=MAKEHUMAN,
-        license="resources/retrieved/makehuman_LICENSE.md",
-    conda:
-        "../../../envs/capture.yaml"
-    message:
-        "Retrieve the CC0 MakeHuman head and its ARKit face units"
-    script:
-        "../../scripts/retrieve_head.py"
 
 
 rule set_up_demo:

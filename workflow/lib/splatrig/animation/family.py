@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from splatrig.animation.heatmap import MeshView, color_bar, look, nice_ceiling
 from splatrig.animation.pictures import Picture, beside, contact_sheet
 from splatrig.animation.render import Renderer, lens_blur, picture_cameras
+from splatrig.components.component_file import Components
 from splatrig.components.rig import Rig
 from splatrig.dataset.cameras import Cameras
 from splatrig.mesh.template import Level
@@ -75,6 +76,19 @@ def swing_of(weights: NDArray, component: int, deviations: float = DEVIATIONS) -
     )
 
 
+def swing_in(components: Components, k: int) -> Swing:
+    """Return how far to move component `k` of a family: blendshapes from 0 to 1, whatever the frames use of them."""
+    if components.told is None:
+        return swing_of(components.W[:, k], k)
+    return Swing(k, 0.0, 1.0, "", "w = 1" if components.told[k] else "w = 1, not told by the capture")
+
+
+def pictured(components: Components, count: int) -> list[int]:
+    """Return which `count` components are shown: the first, of blendshapes those that move the frames most."""
+    order = components.by_energy() if components.are_blendshapes else np.arange(len(components))
+    return order[:count].tolist()
+
+
 def weights_at(rig: Rig, component: int, weight: float) -> NDArray[np.float32]:  # [K]
     """Return all weights zero but one."""
     weights = np.zeros(rig.count, dtype=np.float32)
@@ -127,7 +141,7 @@ def picture_family(
         """Return images of one component at some weights."""
         return np.stack([renderer.images(rig.pose(weights_at(rig, component, w)), cameras) for w in weights])
 
-    swings = [swing_of(rig.components.W[:, k], k) for k in components]
+    swings = [swing_in(rig.components, k) for k in components]
     first = cameras.select([0])
     stills, rows, captions, titles = {}, [], [], []
     fields = [displacement_mm(rig, swing) for swing in swings]
@@ -161,7 +175,7 @@ def draw_family(
     image_height: int,
     device: str | torch.device = "cpu",
 ) -> FamilyPictures:
-    """Draw the first `components` of a family from the most frontal camera and from those that are held out.
+    """Draw so many `components` of a family from the most frontal camera and from those that are held out.
 
     Pictures are `image_height` pixels high; heat maps are drawn on the mesh of `level`.
     """
@@ -172,7 +186,7 @@ def draw_family(
         rig,
         shown,
         look(level.vertices, level.faces, cameras),
-        components=list(range(min(components, rig.count))),
+        components=pictured(rig.components, components),
         renderer=Renderer(device, widen_mm2=lens_blur(photographed, rig.neutral.means.mean(axis=0), cameras)),
     )
     logger.info("%d stills of cameras %s", len(pictures.stills), ", ".join(shown.names))
@@ -204,13 +218,13 @@ def component_title(rig: Rig, component: int) -> str:
 
 
 def compare_heat(rigs: Mapping[str, Rig], view: MeshView, components: int) -> Picture:
-    """Return where the first `components` of several families act: a row a family, one scale in mm for all.
+    """Return where so many `components` of several families act: a row a family, one scale in mm for all.
 
     Cells are empty where a family has fewer components.
     """
+    shown = {title: pictured(rig.components, components) for title, rig in rigs.items()}
     fields = {
-        title: [displacement_mm(rig, swing_of(rig.components.W[:, k], k)) for k in range(min(components, rig.count))]
-        for title, rig in rigs.items()
+        title: [displacement_mm(rig, swing_in(rig.components, k)) for k in shown[title]] for title, rig in rigs.items()
     }
     largest = nice_ceiling(max(float(field.max()) for own in fields.values() for field in own))
     nothing = np.full_like(view.paint(np.zeros(next(iter(rigs.values())).components.structured), 1.0), 255)
@@ -222,7 +236,7 @@ def compare_heat(rigs: Mapping[str, Rig], view: MeshView, components: int) -> Pi
         row_titles=[title.replace(" (", "\n(") for title in fields],
         column_titles=[f"component {k + 1}" for k in range(components)],
         captions=[
-            [f"{acts_on(rigs[title], k)}up to {field.max():.3g} mm" for k, field in enumerate(own)]
+            [f"{acts_on(rigs[title], k)}up to {field.max():.3g} mm" for k, field in zip(shown[title], own, strict=True)]
             + [""] * (components - len(own))
             for title, own in fields.items()
         ],

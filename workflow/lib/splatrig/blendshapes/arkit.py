@@ -3,6 +3,7 @@
 Source: Apple, ARFaceAnchor.BlendShapeLocation. Left is the subject's own left, +x in head space.
 """
 
+import re
 from types import MappingProxyType
 
 _EYE = ("eyeBlink", "eyeLookDown", "eyeLookIn", "eyeLookOut", "eyeLookUp", "eyeSquint", "eyeWide")
@@ -44,3 +45,18 @@ def mirrored(name: str) -> str:
         if name.endswith(own):
             return name.removesuffix(own) + other
     return name
+
+
+def blendshape_called(name: str) -> str | None:
+    """Return the blendshape that another program's name means, or None where it means none of them.
+
+    Case, white space and punctuation do not count, and the side may be one letter: `EyeBlinkLeft`, `eyeBlink_L`.
+    """
+    return _SPELLINGS.get(re.sub(r"[\W_]", "", name).lower())
+
+
+_SPELLINGS = {
+    spelling.lower(): name
+    for name in NAMES
+    for spelling in (name, re.sub(r"(?<=.)(Left|Right)$", lambda side: side[0][0], name))
+}

@@ -107,13 +107,16 @@ class Components:
     frames: tuple[str, ...]
     """F names `expression/frame`, row order of W."""
     names: tuple[str, ...] = ()
-    """K readable names, `SLDC 04 · mouth left · E010_Smile_Stretched`; empty when nobody named them. Of those that turn
-    eyes ARKit's, `eyeLookInLeft`."""
+    """K readable names, `SLDC 04 · mouth left · E010_Smile_Stretched`; empty when nobody named them. Blendshapes and
+    components that turn eyes have ARKit's: `jawOpen`, `eyeLookInLeft`."""
     limits: Limits | None = None
     """Bounds that the model puts on weights; None: any weight will do. Those of `eyes` are in [0, 1] in any case."""
     eyes: NDArray[np.bool_] | None = None  # [K]
-    """Which components turn an eyeball by a fixed angle per unit of weight: they move free Gaussians alone. None: none
-    does."""
+    """Which components turn an eyeball by a fixed angle per unit of weight. Of blendshapes they move the lids, too; of
+    other families they move free Gaussians alone. None: none does."""
+    told: NDArray[np.bool_] | None = None  # [K]
+    """Which blendshapes the capture shows; the motion of the others is the template's, and no training frame uses them.
+    None: components are no blendshapes, and a weight of 1 has no meaning of its own."""
     base: Gaussians | None = None
     """The Gaussians that a learned rig moves; None: the neutral fit is moved."""
     centers: NDArray[np.int64] | None = None  # [K]
@@ -148,8 +151,9 @@ class Components:
             "std": (self.std.shape, (columns,)),
             "offset": ((columns,) if self.offset is None else self.offset.shape, (columns,)),
             "frames": ((len(self.frames),), (frames,)),
-            "names": ((len(self.names) or count,), (count,)),
+            "names": ((len(self.names) or (0 if self.are_blendshapes else count),), (count,)),
             "eyes": ((count,) if self.eyes is None else self.eyes.shape, (count,)),
+            "told": ((count,) if self.told is None else self.told.shape, (count,)),
         }
         for name, (shape, wanted) in expected.items():
             if shape != wanted:
@@ -187,12 +191,28 @@ class Components:
 
     @property
     def turns_eye(self) -> NDArray[np.bool_]:  # [K]
-        """Which components turn an eye, and do nothing to structured Gaussians."""
+        """Which components turn an eye."""
         return np.zeros(len(self), np.bool_) if self.eyes is None else self.eyes
 
+    @property
+    def are_blendshapes(self) -> bool:
+        """Whether components have names and a meaning of their own: 1 is the whole of `jawOpen`."""
+        return self.told is not None
+
+    @property
+    def turns_eye_alone(self) -> NDArray[np.bool_]:  # [K]
+        """Which components turn an eye, and do nothing to structured Gaussians."""
+        return self.turns_eye & (not self.are_blendshapes)
+
+    @property
+    def keeps_name(self) -> NDArray[np.bool_]:  # [K]
+        """Which components have names that do not follow from what they do."""
+        return self.turns_eye | self.are_blendshapes
+
     def without_eyes(self) -> "Components":
-        """Return the components that do something to structured Gaussians alone; itself where all do."""
-        return self if self.eyes is None else self.select(np.flatnonzero(~self.eyes))
+        """Return the components that do something to structured Gaussians; itself where all do."""
+        alone = self.turns_eye_alone
+        return self.select(np.flatnonzero(~alone)) if alone.any() else self
 
     @property
     def is_learned(self) -> bool:
@@ -243,9 +263,19 @@ class Components:
         """Return C as [K, G, d]: for each Gaussian its d values, attributes in the order of `columns`."""
         return self.columns.by_gaussian(self.C)
 
+    def by_energy(self) -> NDArray[np.int64]:  # [K]
+        """Return component indices, the one that moves the training frames most first (‖w_k‖ ‖c_k‖, stable)."""
+        strength = np.linalg.norm(self.W, axis=0) * np.linalg.norm(self.C, axis=1)
+        return np.argsort(-strength, kind="stable")
+
     def first(self, k: int) -> "Components":
-        """Return the first `k` components, and those that turn eyes, which `k` does not count."""
-        return self.select(np.flatnonzero((np.arange(len(self)) < k) | self.turns_eye))
+        """Return the first `k` components, and those that turn eyes alone, which `k` does not count.
+
+        Blendshapes are returned as they are: the first of them are no better than the last.
+        """
+        if self.are_blendshapes:
+            return self
+        return self.select(np.flatnonzero((np.arange(len(self)) < k) | self.turns_eye_alone))
 
     def select(self, order: NDArray[np.int64]) -> "Components":
         """Return the components `order`, in that order; one whose mirror image is not among them has none."""
@@ -262,6 +292,7 @@ class Components:
 
 _ONE_PER_COMPONENT = (
     "eyes",
+    "told",
     "centers",
     "explained_variance",
     "explained_variance_ratio",
@@ -276,6 +307,7 @@ FAMILY_DATASETS = {
     "partners": "{family}_partner",
     "distance_unit_mm": "{family}_distance_unit_mm",
     "eyes": "{family}_eyes",
+    "told": "{family}_told",
     "unit_best": "unit_best",
     "unit_correlation": "unit_correlation",
     "solver.converged": "{family}_converged",

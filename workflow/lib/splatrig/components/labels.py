@@ -20,6 +20,7 @@ LABELS = {
     "sldc_trapezoid_xyz": Label("T-SLDC", "local, T-SLDC"),
     "mbspca_xyz": Label("MBSPCA"),
     "upsampled_pca_all": Label("PCA, carried up"),
+    "learned_arkit": Label("learned ARKit", "ARKit, learned"),
     "learned_global": Label("learned global", "global, learned"),
     "learned_local": Label("learned local", "local, learned"),
     "fits": Label("frames fitted one by one"),

@@ -13,7 +13,7 @@ from splatrig.components.component_file import Components
 from splatrig.components.units import Units, cosines, turns_eyes
 from splatrig.mesh.marks import FaceMarks
 from splatrig.mesh.mask import nose_tip
-from splatrig.mesh.normals import face_normals
+from splatrig.mesh.normals import vertex_areas
 from splatrig.mesh.template import Level
 
 REGIONS = ("forehead", "brow", "eye", "temple", "nose", "cheek", "mouth", "jaw", "chin", "neck", "back of the head")
@@ -99,7 +99,7 @@ def motion(components: Components) -> NDArray[np.float64]:
 def place_names(moved: NDArray[np.float64], level: Level) -> list[str]:
     """Return `region side` of each row of `moved` [K, V]: the regions and the side that hold most of it."""
     regions = face_regions(level)
-    areas = _vertex_areas(level)
+    areas = vertex_areas(level.vertices, level.faces)
     marks = level.marks
     tip = level.vertices[nose_tip(level.vertices, level.faces)] if marks is None else marks.nose_tip
     side = np.sign(level.vertices[:, 0] - tip[0])  # +x is the head's own left
@@ -129,13 +129,6 @@ def _place(
     return f"{where} {'left' if balance > 0 else 'right'}"
 
 
-def _vertex_areas(level: Level) -> NDArray[np.float64]:
-    """Return the area [V] around every vertex, a third of its faces."""
-    doubled = np.linalg.norm(face_normals(level.vertices, level.faces), axis=1)
-    areas = np.bincount(level.faces.ravel(), np.repeat(doubled / 6, 3), minlength=len(level.vertices))
-    return areas.astype(np.float64)
-
-
 def expression_names(W: NDArray[np.float32], frames: Sequence[str]) -> list[str]:
     """Return, for each column of `W` [F, K], the expressions (at most two) whose frames use it most."""
     expressions = [frame.split("/")[0] for frame in frames]
@@ -157,7 +150,8 @@ def best_units(components: Components, units: Units, level: Level) -> tuple[list
     of learned rigs with free weights, is arbitrary and so is left out; a component that no unit resembles gets the
     empty name and 0. Units whose frames cannot tell them apart, as two lids that always close together or eyes that
     turn while the mouth moves, are told apart by the part of the face and the side that their names and the component's
-    motion are on; where no name says the part, a unit that turns the eyes is the last choice.
+    motion are on; where no name says the part, a unit that turns the eyes is the last choice. A blendshape is compared
+    with the unit of its name where there is one.
     """
     if not units.names:
         return [""] * len(components.C), np.zeros(len(components.C))
@@ -166,6 +160,9 @@ def best_units(components: Components, units: Units, level: Level) -> tuple[list
     scores = np.where(components.turns_eye[:, None], table, np.abs(table)) if either_sign else table
     best = scores.argmax(axis=1)
     for k, place in enumerate(place_names(motion(components), level)):
+        if components.are_blendshapes and components.names[k] in units.names:
+            best[k] = units.names.index(components.names[k])
+            continue
         where = _eye_of(components.names[k]) if components.turns_eye[k] else place
         alike = np.flatnonzero(scores[k] >= scores[k, best[k]] - SAME).tolist()
         if len(alike) > 1:
@@ -212,8 +209,10 @@ def component_names(
 ) -> tuple[str, ...]:
     """Return each component's name: family and number (from 1), place, expressions, and the unit of `best_units`.
 
-    Those that turn eyes keep the names that they have.
+    Blendshapes and those that turn eyes keep the names that they have.
     """
+    if components.keeps_name.all():
+        return components.names
     places = place_names(motion(components), level)
     expressions = expression_names(components.W, components.frames)
     label = components.family.upper()
@@ -224,4 +223,4 @@ def component_names(
     if best is not None:
         matches = zip(names, *best, strict=True)
         names = [f"{name} · {unit} {value:.2f}" if unit else name for name, unit, value in matches]
-    return tuple(components.names[k] if components.turns_eye[k] else name for k, name in enumerate(names))
+    return tuple(components.names[k] if components.keeps_name[k] else name for k, name in enumerate(names))

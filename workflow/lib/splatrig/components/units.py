@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_path
 
 COLUMNS = ("expression", "frame", "unit", "weight")
 
@@ -40,7 +41,7 @@ def read_units(path: str | Path, frames: Sequence[str], vertex_count: int) -> Un
     """
     path = Path(path)
     if path.suffix == ".npz":
-        return _read_shapes(path, vertex_count)
+        return read_shapes(path, vertex_count)
     names, weights = read_unit_weights(path, frames)
     return Units(names, weights=weights)
 
@@ -83,8 +84,8 @@ def _weight_of(row: Mapping[str, str | None], where: str) -> tuple[tuple[str, st
     return (f"{row['expression']}/{row['frame']}", str(row["unit"])), weight
 
 
-def _read_shapes(path: Path, vertex_count: int) -> Units:
-    """Read an .npz of names and shapes."""
+def read_shapes(path: str | Path, vertex_count: int) -> Units:
+    """Read an .npz of names and shapes; raise InputError naming the file for anything else."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             names, shapes = np.atleast_1d(archive["names"]), archive["shapes"]
@@ -100,6 +101,12 @@ def _read_shapes(path: Path, vertex_count: int) -> Units:
     if not np.isfinite(shapes).all():
         raise InputError(f"{path}: expected finite displacements, got some that are not; check the array shapes.")
     return Units(tuple(map(str, names)), shapes=shapes.astype(np.float64))
+
+
+def write_shapes(path: str | Path, names: Sequence[str], shapes: NDArray[np.floating]) -> None:  # [U, V, 3]
+    """Write the displacements of face units at weight 1, in millimeters, as an .npz that `read_units` reads."""
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, names=np.array(names), shapes=shapes.astype(np.float32))
 
 
 def cosines(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -37,10 +37,15 @@ def check_families(config: Config, families: Mapping[str, Sequence[str]]) -> Non
 
     `families`: the names that rules make, by kind. Raises InputError with the names of the kind, or with the kinds.
     """
-    named = [("rendering.families", family) for family in config.rendering.families]
-    named += [("control.families", family) for family in config.control.families]
-    named += [("video.family", config.video.family), ("export.family", config.export.family)]
+    named = [
+        *(("rendering.families", family) for family in config.rendering.families),
+        *(("control.families", family) for family in config.control.families or []),
+        ("video.family", config.video.family),
+        ("export.family", config.export.family),
+    ]
     for key, family in named:
+        if family is None:
+            continue
         kind, _, rest = family.partition("_")
         _check_known(key, [family], families.get(kind, [f"{other}_…" for other in families]))
         if key == "rendering.families":  # of the learned rigs it shows those that are made
@@ -75,10 +80,10 @@ def check_config(config: Config, expressions: Sequence[str], cameras: Sequence[s
             raise InputError(
                 f"{key}: got {level}, but mesh.subdivisions = {config.mesh.subdivisions} gives {', '.join(levels)}."
             )
-    kinds = {family.startswith("learned_") for family in config.control.families}
-    if learned.free and len(kinds) > 1:
+    control = config.control.families or []
+    if learned.free and len({family.startswith("learned_") for family in control}) > 1:
         raise InputError(
-            f"control.families: got [{', '.join(config.control.families)}], but with learned.free = {learned.free:g} "
+            f"control.families: got [{', '.join(control)}], but with learned.free = {learned.free:g} "
             "learned families move free Gaussians that others do not have; name learned ones alone, or others alone."
         )
     _check_shown(config, expressions)

@@ -28,7 +28,7 @@ PcaWeights = Literal["uniform", "face"]
 SldcWeights = Literal["nonnegative", "signed"]
 Distance = Literal["relative", "mm"]
 
-LearnedFamily = Literal["global", "local"]
+LearnedFamily = Literal["arkit", "global", "local"]
 
 Smoothing = Literal["gaussian", "savgol"]
 CameraPath = Literal["orbit", "cameras", "fixed"]

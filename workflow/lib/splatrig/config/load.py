@@ -56,7 +56,19 @@ def load_config(raw: Mapping[str, Any], presets: str | Path) -> Config:
         raise InputError(sentence_of(error, whole, Config)) from None
     root = config.capture.root or _default_root(config)
     subject = config.subject or _subject_of(root)
-    return config.model_copy(update={"subject": subject, "capture": config.capture.model_copy(update={"root": root})})
+    capture = config.capture.model_copy(update={"root": root})
+    return config.model_copy(update={"subject": subject, "capture": capture, **_families(config)})
+
+
+def _families(config: Config) -> dict[str, Any]:
+    """Return the sections that name families, with those of `learned.families` where a user named none."""
+    learned = [f"learned_{name}" for name in config.learned.families] or ["pca_all"]
+    control = config.control.families or learned
+    return {
+        "control": config.control.model_copy(update={"families": control}),
+        "video": config.video.model_copy(update={"family": config.video.family or learned[0]}),
+        "export": config.export.model_copy(update={"family": config.export.family or learned[0]}),
+    }
 
 
 def read_config(paths: Sequence[str | Path], presets: str | Path) -> Config:

@@ -30,25 +30,31 @@ _BOUNDS = {
     "exclusiveMinimum": "more than {}",
     "exclusiveMaximum": "less than {}",
     "minItems": "with {} or more items",
+    "maxItems": "with {} or fewer items",
     "uniqueItems": "each of them once",
     "pattern": "matching {}",
     "minLength": "with {} or more characters",
 }
 
 
-def sentence_of(error: ValidationError, raw: Mapping[str, Any], model: type[BaseModel]) -> str:
-    """Return one sentence for what `model` found in `raw`: of several mistakes the one deepest in its sections."""
+def sentence_of(
+    error: ValidationError, raw: Mapping[str, Any], model: type[BaseModel], where: str = "configuration"
+) -> str:
+    """Return one sentence for what `model` found in `raw`: of several mistakes the one deepest in its sections.
+
+    `where` names what was read.
+    """
     found = [(_path(details["loc"], raw), details) for details in error.errors()]
     path, details = max(found, key=lambda item: len(item[0]))
     own = details.get("ctx", {}).get("error")
     if isinstance(own, InputError):
-        return f"configuration, {own}"
+        return f"{where}, {own}"
     schema = model.model_json_schema()
     if details["type"] == "missing":
-        return f"configuration, {_dotted(path)}: the key {details['loc'][-1]!r} is missing; add it."
+        return f"{where}, {_dotted(path)}: the key {details['loc'][-1]!r} is missing; add it."
     if details["type"] == "extra_forbidden":
-        return _unknown(path, _at(schema, path[:-1]))
-    return _unexpected(path, details, _at(schema, path), schema)
+        return f"{where}, {_unknown(path, _at(schema, path[:-1]))}"
+    return f"{where}, {_unexpected(path, details, _at(schema, path), schema)}"
 
 
 def accepted(schema: Schema, root: Schema) -> str:
@@ -93,7 +99,7 @@ def _at(root: Schema, path: Sequence[str | int]) -> Schema:
     for part in path:
         schema = _resolved(schema, root)
         if isinstance(part, str):
-            schema = schema["properties"][part]
+            schema = schema["properties"][part] if "properties" in schema else schema["additionalProperties"]
         else:
             lists = [choice for choice in schema.get("anyOf", [schema]) if "items" in choice]
             schema = lists[0]["items"]
@@ -105,13 +111,13 @@ def _unknown(path: Sequence[str | int], section: Schema) -> str:
     name, known = str(path[-1]), list(section["properties"])
     close = difflib.get_close_matches(name, known, n=1)
     hint = f" did you mean {close[0]}?" if close else ""
-    return f"configuration, {_dotted(path[:-1])}: unknown key {name!r};{hint} known keys are {', '.join(known)}."
+    return f"{_dotted(path[:-1])}: unknown key {name!r};{hint} known keys are {', '.join(known)}."
 
 
 def _unexpected(path: Sequence[str | int], details: ErrorDetails, schema: Schema, root: Schema) -> str:
     """Return the sentence for a value of another type, or out of bounds."""
     value = details["input"]
-    return f"configuration, {_dotted(path)}: got {value!r}, expected {accepted(schema, root)}{_hint(value, schema)}."
+    return f"{_dotted(path)}: got {value!r}, expected {accepted(schema, root)}{_hint(value, schema)}."
 
 
 def _hint(value: object, schema: Schema) -> str:

@@ -198,7 +198,8 @@ class Components(Section):
     data_matrix: DataMatrixStorage = "store"
     """Standardized rows in component files: stored in each, linked from SLDC's to PCA's, or omitted."""
     units: str | None = "auto"
-    """Known face units to name components after: a .csv of weights or .npz of shapes; `auto` is the demo's truth."""
+    """Known face units to name components after: a .csv of weights or .npz of shapes. `auto` takes ARKit's blendshapes
+    on this head, of the demo the weights that made it."""
     pca_weights: PcaWeights = "uniform"
     """What the variance of PCA counts: every Gaussian, or only those of the face mask."""
     mbspca_sparsity: NonNegative = 1.0
@@ -209,8 +210,8 @@ class Components(Section):
 class Learned(Section):
     """Rigs learned through the rasterizer: base, components and weights together, without fits of single frames."""
 
-    families: list[LearnedFamily] = ["global", "local"]
-    """`global` starts from PCA and has any weights; `local` starts from SLDC and keeps weights in [0, 1]."""
+    families: list[LearnedFamily] = ["arkit", "global", "local"]
+    """`arkit` starts from ARKit's 52 blendshapes, `local` from SLDC, both with weights in [0, 1]; `global` from PCA."""
     level: Level = "finest"
     """Level at which components are optimized; `base` suits few photographs."""
     steps: Count = 12000
@@ -236,7 +237,7 @@ class Learned(Section):
 class Rendering(Section):
     """Pictures and animations of components."""
 
-    families: Families = ["pca_all", "sldc_gauss_xyz", "learned_global", "learned_local"]
+    families: Families = ["pca_all", "sldc_gauss_xyz", "learned_arkit", "learned_global", "learned_local"]
     """Families that are pictured; learned ones where `learned.families` has them."""
     components: Count = 6
     """Number of components pictured of each family."""
@@ -256,8 +257,8 @@ class Evaluation(Section):
 class Control(Section):
     """How people pose and animate the head."""
 
-    families: Families = ["learned_global", "learned_local"]
-    """Families that move the head together; the first gives the rest face."""
+    families: Families | None = None
+    """Families that move the head together; the first gives the rest face. Default: all of `learned.families`."""
     smoothing: Smoothing | None = None
     """Filter of tracks that come from fitted or tracked frames."""
     segments: Names = []
@@ -269,8 +270,8 @@ class Control(Section):
 class Video(Section):
     """Films of tracks, as MP4 and GIF."""
 
-    family: Family = "learned_local"
-    """Family whose weights the tracks hold."""
+    family: Family | None = None
+    """Family whose weights the tracks hold. Default: the first of `learned.families`."""
     tracks: Annotated[list[Track], AfterValidator(_each_once)] = ["tour"]
     """Tracks that are filmed: tour, an expression, or mesh/SEGMENT."""
     path: CameraPath = "orbit"
@@ -280,14 +281,14 @@ class Video(Section):
     height: Annotated[int, Field(ge=64, le=4096)] = 1024
     """Height of the film in pixels; the width follows the capture's."""
     fps: Annotated[float, Field(gt=0, le=240)] = 24.0
-    """Frames per second of the MP4; the GIF has half as many."""
+    """Frames per second of the MP4 and of exported tracks; the GIF has half as many."""
 
 
 class Export(Section):
     """Files for other programs."""
 
-    family: Family = "learned_local"
-    """Family whose components become morph targets."""
+    family: Family | None = None
+    """Family whose components become morph targets. Default: the first of `learned.families`."""
     poses: Names = ["neutral"]
     """Poses written as PLY, SPZ and GLB: neutral, an expression, or a moment of a track such as tour-2.5s."""
     mesh_level: Level = "finest"

@@ -18,14 +18,19 @@ def read_text(path: str | Path, kind: str) -> str:
         raise InputError(f"{path}: cannot be read as {kind} ({error.strerror}).") from error
 
 
-def parse_document(text: str, where: str, format_: str, version: int) -> dict[str, Any]:
-    """Return a JSON object whose keys `format` and `format_version` are these; raise InputError naming `where`."""
+def parse_json_text(text: str, where: str) -> Any:
+    """Return what a JSON text holds; raise InputError naming `where` and the line when it is none."""
     try:
-        document = json.loads(text)
+        return json.loads(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
         raise InputError(f"{where} line {error.lineno}: expected JSON, got {error.msg}.") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where}: expected JSON, got {error}.") from error
+
+
+def parse_document(text: str, where: str, format_: str, version: int) -> dict[str, Any]:
+    """Return a JSON object whose keys `format` and `format_version` are these; raise InputError naming `where`."""
+    document = parse_json_text(text, where)
     if not isinstance(document, dict) or document.get("format") != format_:
         raise InputError(f"{where}, key 'format': expected {format_!r}, got {brief(document, 'format')}.")
     if document.get("format_version") != version:

@@ -64,6 +64,7 @@ def with_learned_gaze(
     """
     row_of = {name: row for row, name in enumerate(components.frames)}
     looking = weights.copy()
+    looking[:, components.turns_eye] = 0.0  # whatever lids that follow the eyes have made of them
     for index, name in enumerate(frames):
         if name in row_of:
             looking[index, components.turns_eye] = components.W[row_of[name], components.turns_eye]

@@ -67,9 +67,10 @@ def panel_of(
 
     `neutral_frame` is `expression/frame`; `units` are known face units to name components after.
     """
-    W, eyes = components.W.astype(np.float64), components.turns_eye
-    low, high = np.zeros(W.shape[1]), np.ones(W.shape[1])  # of eyes, however little the frames use of it
-    low[~eyes], high[~eyes] = weight_ranges(W[:, ~eyes])
+    W, whole = components.W.astype(np.float64), components.keeps_name
+    low, high = np.zeros(W.shape[1]), np.ones(W.shape[1])  # where 1 has a meaning, however little frames use of it
+    if not whole.all():
+        low[~whole], high[~whole] = weight_ranges(W[:, ~whole])
     zeros = np.zeros(W.shape[1])
     neutral = W[components.frames.index(neutral_frame)] if neutral_frame in components.frames else zeros
     return Panel(

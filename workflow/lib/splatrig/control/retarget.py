@@ -51,8 +51,8 @@ def retargeted(
     """Return the track of `target` whose displacements in millimetres come nearest to those of `track` on `source`.
 
     Displacements count from the neutral face of each head, Gaussian by Gaussian, so both must share their topology;
-    what lies outside of the target's limits stays at them. Eyes, which move nothing of the mesh, look as they do on
-    `source` where both heads have eyes by ARKit's names. `mask` leaves out Gaussians that are False. Raises
+    what lies outside of the target's limits stays at them. What both heads have by ARKit's names keeps its weight: all
+    of blendshapes, and eyes, which a mesh tells nothing of. `mask` leaves out Gaussians that are False. Raises
     InputError when the topologies differ or the track is not of `source`.
     """
     _check_topology(source, target)
@@ -60,9 +60,10 @@ def retargeted(
     panel = target.panel
     transfer = Transfer([source.rig.components], target.rig.components, mask)
     weights = transfer.weights(given.weights - source.panel.neutral, start=panel.neutral, ridge=ridge)
-    for eye in np.flatnonzero(target.rig.components.turns_eye):
-        if panel.names[eye] in source.panel.names:
-            weights[:, eye] = given.weights[:, source.panel.names.index(panel.names[eye])]
+    both = source.rig.components.are_blendshapes and target.rig.components.are_blendshapes
+    for k in np.flatnonzero(target.rig.components.turns_eye | both):
+        if panel.names[k] in source.panel.names:
+            weights[:, k] = given.weights[:, source.panel.names.index(panel.names[k])]
     origin = f"{track.source} of {track.family} of {track.subject}, retargeted".strip()
     return replace(given, names=panel.names, weights=weights, family=panel.family, subject=panel.subject, source=origin)
 

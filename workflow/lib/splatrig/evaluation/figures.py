@@ -20,11 +20,14 @@ from splatrig.io.files import atomic_path
 
 P = ParamSpec("P")
 
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe-Ito, told apart by every kind of colour vision."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-OTHER_MARKERS = ("*", "<", ">", "h", "p", "8")
-ORDER = ("pca_all", "pca_xyz", "sldc_gauss_xyz", "sldc_trapezoid_xyz", "mbspca_xyz", "learned_global", "learned_local")
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255")
+"""Okabe-Ito, with the wine of Paul Tol: told apart by every kind of colour vision."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+OTHER_MARKERS = ("H", "<", ">", "h", "p", "8")
+ORDER = (
+    *("pca_all", "pca_xyz", "sldc_gauss_xyz", "sldc_trapezoid_xyz", "mbspca_xyz"),
+    *("learned_global", "learned_local", "learned_arkit"),
+)
 """Methods keep their colour and marker whatever else is in the table."""
 
 STYLE: Any = {
@@ -267,7 +270,7 @@ def draw_locality(table: pd.DataFrame) -> Figure:
 
 @styled
 def draw_images(table: pd.DataFrame) -> Figure:
-    """Return PSNR and SSIM of rendered frames from held-out cameras against k, with the fits themselves.
+    """Return PSNR and SSIM of rendered frames from held-out cameras against k, with the fits, and rigs that are driven.
 
     A row of panels for the frames that were learned from; one more for held-out expressions, where there are any.
     """
@@ -282,6 +285,10 @@ def draw_images(table: pd.DataFrame) -> Figure:
             fits = pick(table, f"image_{metric}", method="fits", split=split)
             if not fits.empty:
                 ax.axhline(fits["value"].iloc[0], color="#555555", linestyle=":", label=label_of("fits"))
+            for row_of in pick(table, f"driven_{metric}", split=split).to_dict("records"):
+                text = f"{label_of(row_of['method'])}, driven by the true weights"
+                color = look_of(row_of["method"])["color"]
+                ax.axhline(row_of["value"], color=color, linestyle="--", linewidth=1.2, label=text)
     shared_legend(figure, axes, 4)
     return figure
 

@@ -14,10 +14,11 @@ IMAGE_COLUMNS = (
 weights are absent, and the sums that are pooled by region.
 `test` says what was rendered: reconstruction (a frame), unfollowed (the same of a method that moves
 centres alone, Gaussians keeping the neutral's rotation and size instead of following the skin), generalization (a frame
-of an expression that was left out when the components were learned) or specificity (random face `sample`, against its
-nearest frame).
+of an expression that was left out when the components were learned), specificity (random face `sample`, against its
+nearest frame) or driven (a frame by weights that others know: of blendshapes the demo's).
 `weights` says where its weights are from: rows (the closest to the fitted row), own (learned with the components),
-photographs (found from training cameras); fit: no weights, the frame was fitted on its own."""
+photographs (found from training cameras), true (those that made the demo); fit: no weights, the frame was fitted on its
+own."""
 
 METRICS = (("psnr", "dB"), ("ssim", "0 to 1"), ("lpips", "distance"))
 
@@ -26,8 +27,9 @@ NAMES = {
     "unfollowed": "unfollowed",
     "generalization": "generalization",
     "specificity": "specificity",
+    "driven": "driven",
 }
-"""Test to the first half of its metrics' names: image_psnr, unfollowed_psnr, generalization_psnr, specificity_psnr."""
+"""Test to the first half of its metrics' names, such as image_psnr, unfollowed_psnr and generalization_psnr."""
 
 FITS = "fits"
 """What the frames that were fitted one by one are called in place of a method."""

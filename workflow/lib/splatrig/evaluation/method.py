@@ -13,7 +13,6 @@ from splatrig.evaluation.reconstruction import (
     Projection,
     add_convergence,
     add_influence,
-    by_energy,
     describe_components,
     sweep_reconstruction,
     usable_ks,
@@ -59,8 +58,10 @@ class MethodEvaluation:
         self.ks = list(ks)
         self._generator = np.random.default_rng(seed)
         self._projection = Projection(components, self._targets.X)
-        mesh, eyes = np.flatnonzero(~shown.turns_eye), np.flatnonzero(shown.turns_eye)
-        self._shown = shown.select(np.concatenate([mesh[by_energy(components)], eyes]))
+        eyes = np.flatnonzero(shown.turns_eye_alone)
+        mesh = np.setdiff1d(np.arange(len(shown)), eyes)
+        self._order = np.concatenate([mesh[components.by_energy()], eyes])
+        self._shown = shown.select(self._order)
         self._carried = method.startswith("upsampled")
         self._left_out: LeftOut | None = None
         self._random: dict[int, RandomFaces] = {}
@@ -84,26 +85,43 @@ class MethodEvaluation:
         add_convergence(table, components)
         return table.frame()
 
-    def pictures(self, scene: Scene) -> pd.DataFrame:
+    def pictures(
+        self,
+        scene: Scene,
+        driving: NDArray[np.floating] | None = None,  # [F, K]
+    ) -> pd.DataFrame:
         """Render what `table` measured, from the cameras of the scene; call it after `table`.
 
-        Rebuilt are the peaks of the expressions that were learned from.
+        Rebuilt are the peaks of the expressions that were learned from: all components together with their own weights
+        where they have been learned, and with the weights `driving`, if these are known.
         """
         data, pose = self.data, scene.posing(self._shown)
         peaks = np.array([row for row in data.peaks() if data.train[row]])
         weights = "own" if self.components.is_learned else "rows"
         for k in track(usable_ks(self.ks, self._projection.count), "numbers of components", unit="k"):
-            for row, estimate in zip(peaks, self._rows(self._projection.weights(k), looking=True)[peaks], strict=True):
+            for row, estimate in zip(peaks, self._rows(self._weights(k), looking=True)[peaks], strict=True):
                 scene.compare(Place("reconstruction", k, data.frames[row], "train", weights), pose(estimate))
+        if driving is not None:
+            ordered = driving[:, self._order].astype(np.float32)
+            for row, estimate in zip(peaks, blend(self._shown.rest, ordered[peaks], self._shown.basis), strict=True):
+                place = Place("driven", len(self.components), data.frames[row], "train", "true")
+                scene.compare(place, pose(estimate))
         if scene.follows(self.components):
             pose, k = scene.posing(self._shown, follow=False), self._projection.count
-            for row, estimate in zip(peaks, self._rows(self._projection.weights(k))[peaks], strict=True):
+            for row, estimate in zip(peaks, self._rows(self._weights(k))[peaks], strict=True):
                 scene.compare(Place("unfollowed", k, data.frames[row], "train", weights), pose(estimate))
         if not self._carried:
             self._show_random(scene)
         if self._left_out is not None and self.method.endswith("_all"):
             self._show_left_out(scene, self._left_out)
         return scene.frame(self.method, self.level)
+
+    def _weights(self, k: int) -> NDArray[np.float32]:  # [F, k]
+        """Return the weights of the first k components: of all that were learned their own."""
+        count = len(self.components)
+        if self.components.is_learned and k == count:
+            return self._shown.W[:, :count]
+        return self._projection.weights(k)
 
     def _rows(self, W: NDArray[np.float32], *, looking: bool = False) -> NDArray[np.float32]:  # [S, D]
         """Return the rows of all Gaussians, in stored units, of weights `W` [S, k] of the first k components.

@@ -78,5 +78,5 @@ def folds(config: Config, expressions: Sequence[str]) -> list[str]:
 
 def pictured(config: Config) -> list[str]:
     """Return the families whose components are pictured; of learned rigs those that are made."""
-    absent = {"learned_global", "learned_local"} - {f"learned_{family}" for family in config.learned.families}
-    return [family for family in config.rendering.families if family not in absent]
+    made = {f"learned_{family}" for family in config.learned.families}
+    return [family for family in config.rendering.families if not family.startswith("learned_") or family in made]

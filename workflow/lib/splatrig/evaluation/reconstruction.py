@@ -22,12 +22,6 @@ from splatrig.evaluation.table import MethodTable
 from splatrig.mesh.topology import unique_edges
 
 
-def by_energy(components: Components) -> NDArray[np.int64]:  # [K]
-    """Return component indices, the one that moves the training frames most first (‖w_k‖ ‖c_k‖, stable)."""
-    strength = np.linalg.norm(components.W, axis=0) * np.linalg.norm(components.C, axis=1)
-    return np.argsort(-strength, kind="stable")
-
-
 def usable_ks(ks: Iterable[int], count: int) -> list[int]:
     """Return the sweep: `ks` up to K, and K itself."""
     return sorted({k for k in ks if k < count} | {count})
@@ -39,7 +33,7 @@ def rebuild(components: Components, X: NDArray[np.float32]) -> NDArray[np.float3
 
 
 class Projection:
-    """Rows, as nearly as the first k components of a family (in the order of `by_energy`) can make them.
+    """Rows, as nearly as the first k components of a family (in the order of `Components.by_energy`) can make them.
 
     Everything that depends on k happens in coordinates of the components' span, of K numbers a row, so that a sweep
     over k reads the D columns once.
@@ -47,7 +41,7 @@ class Projection:
 
     def __init__(self, components: Components, X: NDArray[np.float32]) -> None:
         """Take the rows `X` [F, D] in stored units."""
-        self.components = components.select(by_energy(components))
+        self.components = components.select(components.by_energy())
         """In the order in which they enter."""
         self.X = components.standardize(X)
         """[F, D] in standardised units, less the rest face."""

@@ -1,11 +1,13 @@
 """The numbers that matter, and the main table: all methods side by side."""
 
 from dataclasses import dataclass, field
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 
 from splatrig.components.labels import label_of
+from splatrig.config.choices import LearnedFamily
 from splatrig.dataset.regions import REGIONS
 from splatrig.evaluation.images import FITS
 from splatrig.evaluation.table import pick
@@ -53,6 +55,7 @@ def _by_region(frames: str, split: str) -> tuple[Quantity, ...]:
     )
 
 
+LEARNED = tuple(f"learned_{family}" for family in get_args(LearnedFamily))
 HEAD_TRAIN = {"region": "head", "split": "train"}
 QUANTITIES = (
     Quantity("learned on", "Gaussians", "gaussians"),
@@ -65,6 +68,7 @@ QUANTITIES = (
     Quantity("displacement explained", "%", "explained_xyz", {"split": "train"}, scale=100.0),
     Quantity("pictures, held-out cameras, PSNR", "dB", "image_psnr", {"split": "train"}, interval=True, digits=4),
     Quantity("the same, Gaussians not following the skin", "dB", "unfollowed_psnr", interval=True, digits=4),
+    Quantity("the same, driven by the true weights", "dB", "driven_psnr", interval=True, digits=4),
     Quantity("pictures, held-out cameras, SSIM", "0 to 1", "image_ssim", {"split": "train"}),
     Quantity("pictures, held-out cameras, LPIPS", "distance", "image_lpips", {"split": "train"}),
     *_by_region("held-out cameras", "train"),
@@ -167,10 +171,10 @@ def _of_learned_rigs(methods: pd.DataFrame) -> dict[str, object] | None:
     """Of the rigs learned through the rasteriser the best, with what it competes with in the same pictures."""
     found = {
         name: row
-        for name in ("learned_global", "learned_local", "pca_all", FITS)
+        for name in (*LEARNED, "pca_all", FITS)
         if (row := last_k(methods, "image_psnr", name, split="train")) is not None
     }
-    learned = [name for name in ("learned_global", "learned_local") if name in found]
+    learned = [name for name in LEARNED if name in found]
     if not learned:
         return None
     best = max(learned, key=lambda name: found[name]["value"])
@@ -220,8 +224,8 @@ def _of_truth(truth: pd.DataFrame) -> dict[str, object] | None:
     if local.empty:
         return None
     components = local.loc[local["component"] >= 0, "component"].nunique()
-    learned = truth[truth["method"] == "learned_local"]
-    beside = f"; {label_of('learned_local')} {count_found(learned)}" if len(learned) else ""
+    own = [(name, truth[truth["method"] == name]) for name in ("learned_local", "learned_arkit")]
+    beside = "".join(f"; {label_of(name)} {count_found(table)}" for name, table in own if len(table))
     row = pd.Series({"value": count_found(local), "low": np.nan, "high": np.nan, "n": len(local)})
     how = f"have a component of their own, of {components}, that follows them (r ≥ {FOUND:g}){beside}"
     return _answer("Do local components find the face units that made the demo?", row, f"of {len(local)} units", how)

@@ -10,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 from splatrig.components.component_file import Components
 from splatrig.components.units import cosines, read_unit_weights, turns_eyes
+from splatrig.io.errors import InputError
 
 FOUND = 0.8
 """A unit counts as found when the correlation with its own component is at least this."""
@@ -41,17 +42,27 @@ def correlations(weights: NDArray, truth: NDArray) -> NDArray[np.float64]:  # [U
     return cosines((truth - truth.mean(axis=0)).T, (weights - weights.mean(axis=0)).T)
 
 
-def match_units(weights: NDArray, truth: TrueWeights, *, signed: bool) -> pd.DataFrame:
+def match_units(
+    weights: NDArray,  # [F, K]
+    truth: TrueWeights,
+    *,
+    signed: bool,
+    names: tuple[str, ...] = (),
+) -> pd.DataFrame:
     """Return, per face unit, its own component: the one-to-one assignment of largest summed correlation.
 
     Kuhn's Hungarian method (1955). `signed` weights (PCA) may match with either sign, since a component's sign is
-    arbitrary. Columns: unit, component (-1 when there are fewer components than units), correlation, best (of any
-    component, shared ones too).
+    arbitrary. Components that have the units' `names` are assigned by these alone, however badly they correlate.
+    Columns: unit, component (-1 where none is left, or has the name), correlation, best (of any component, shared ones
+    too).
     """
     table = correlations(np.asarray(weights, dtype=np.float64), truth.weights)
     score = np.abs(table) if signed else np.maximum(table, 0.0)
-    rows, columns = linear_sum_assignment(-score)
-    assigned = dict(zip(rows.tolist(), columns.tolist(), strict=True))
+    if names:
+        assigned = {row: names.index(unit) for row, unit in enumerate(truth.units) if unit in names}
+    else:
+        rows, columns = linear_sum_assignment(-score)
+        assigned = dict(zip(rows.tolist(), columns.tolist(), strict=True))
     return pd.DataFrame(
         {
             "unit": truth.units,
@@ -81,5 +92,22 @@ def compare_with_truth(components: Components, path: str | Path) -> pd.DataFrame
     """Return `match_units` of a component file with R² of each unit from all its weights, and frames as n."""
     truth = read_truth(path, components.frames)
     signed = bool(components.W.min(initial=0.0) < 0)
-    table = match_units(components.W, truth, signed=signed)
+    names = components.names if components.are_blendshapes else ()
+    table = match_units(components.W, truth, signed=signed, names=names)
     return table.assign(r_squared=explained_by_components(components.W, truth), n=len(components.frames))
+
+
+def driving_weights(components: Components, path: str | Path) -> NDArray[np.float64]:  # [F, K]
+    """Return the weights of `truth.csv` that drive blendshapes through their training frames, by name.
+
+    Blendshapes that the table does not know stay at rest. Raises InputError where it knows none.
+    """
+    units, weights = read_unit_weights(path, components.frames)
+    if not set(units) & set(components.names):
+        raise InputError(
+            f"{path}: expected face units by the names of the components, {components.names[0]} and so on, got "
+            f"{', '.join(units) or 'none'}; give the table of this capture."
+        )
+    still = np.zeros(len(components.frames))
+    columns = [weights[:, units.index(name)] if name in units else still for name in components.names]
+    return np.stack(columns, axis=1)

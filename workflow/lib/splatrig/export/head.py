@@ -1,8 +1,8 @@
-"""The head as a glTF mesh: vertex colours, one named morph target a component, animations.
+"""The head as a glTF mesh: vertex colours, named morph targets, animations.
 
-Weight 1 of a target is the end of its component's range in the data, so that sliders from 0 to 1 do what one expects;
--1 is the same way back, for components of both signs. Opens in Blender, three.js and whatever else reads glTF 2.0;
-names are in `extras.targetNames`, where these two look for them.
+Weights of targets are in [0, 1], since Blender and others clamp them. A component whose weights have one sign is one
+target under its own name; one with both signs is two, `name +` and `name -`, of which one is 0 at any time. Opens in
+Blender, three.js and whatever else reads glTF 2.0; names are in `extras.targetNames`, where these two look for them.
 """
 
 from collections.abc import Sequence
@@ -24,17 +24,27 @@ UNLIT = "KHR_materials_unlit"
 """The colours are photographs': they hold the light of the capture already."""
 
 
+LONGEST_NAME = 63
+"""Bytes in UTF-8 of a morph target's name; Blender cuts longer ones, and what is then the same is lost."""
+
+
 @dataclass(frozen=True)
 class MorphHead:
-    """A mesh with K named morph targets, in millimetres of head space."""
+    """A mesh with M named morph targets, in millimetres of head space."""
 
     vertices: NDArray[np.float64]  # [V, 3] at rest
     faces: NDArray[np.int64]  # [T, 3]
     colors: NDArray[np.float64]  # [V, 3] linear, in [0, 1]
-    targets: NDArray[np.float32]  # [K, V, 3] displacement at weight 1
-    names: tuple[str, ...]
-    units: NDArray[np.float64]  # [K]
-    """The component's coefficient at which its target has weight 1."""
+    targets: NDArray[np.float32]  # [M, V, 3] displacement at weight 1
+    names: tuple[str, ...]  # M, all different, of at most `LONGEST_NAME` bytes
+    components: NDArray[np.int64]  # [M]
+    """Which component of the rig a target belongs to."""
+    units: NDArray[np.float64]  # [M]
+    """The component's coefficient at which its target has weight 1: below 0 for the targets of negative ones."""
+
+    def weights(self, coefficients: NDArray) -> NDArray[np.float64]:  # [..., M] from [..., K]
+        """Return the weights of the targets, in [0, 1], that move the mesh as coefficients of the components do."""
+        return np.clip(coefficients[..., self.components] / self.units, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -43,30 +53,57 @@ class Clip:
 
     name: str
     times: NDArray[np.float64]  # [T] seconds, increasing from 0
-    weights: NDArray[np.float64]  # [T, K]
+    weights: NDArray[np.float64]  # [T, M], in [0, 1]
 
 
 def morph_head(
     rig: Rig,
     level: Level,  # of the template: its first V vertices are the rig's first V Gaussians
-    names: Sequence[str],
-    low: NDArray,  # [K] least coefficients in the data, never above 0
+    names: Sequence[str],  # K
+    low: NDArray,  # [K] least coefficients that are to be reached, never above 0
     high: NDArray,  # [K] greatest ones, never below 0
 ) -> MorphHead:
     """Return the mesh of one level, moved by the centres' part of the rig's components.
 
+    A target's weight 1 is the limit of the model where it has one (ARKit's 1 is 1), else the end of the range given.
     Raises InputError when the components move no centres.
     """
     moves = rig.components.displacements
     if moves is None:
         raise InputError("morph targets: expected components that move centres (xyz); these move none.")
+    limits, given = np.stack(rig.limits[::-1]), np.stack([high, low])
+    ends = np.where(np.isfinite(limits), limits, given)  # [2, K]
+    ends[0, (ends == 0).all(axis=0)] = 1.0  # of what nobody uses
+    components, sides = np.nonzero(ends.T)
+    units = ends[sides, components]
+    both = (ends != 0).all(axis=0)
+    named = [
+        (names[k], (" +", " -")[side] if both[k] else "")
+        for k, side in zip(components.tolist(), sides.tolist(), strict=True)
+    ]
     count = len(level.vertices)
-    units = np.where(np.asarray(high) >= -np.asarray(low), high, low).astype(np.float64)
-    units = np.where(units == 0, 1.0, units)
-    targets = (moves[:, :count] * units[:, None, None]).astype(np.float32)
+    targets = (moves[components, :count] * units[:, None, None]).astype(np.float32)
     rest = rig.pose(np.zeros(rig.count))
     vertices = level.vertices + (rest.means - rig.neutral.means)[:count]
-    return MorphHead(vertices, level.faces, linear_colors(rest)[:count], targets, tuple(names), units)
+    colors = linear_colors(rest)[:count]
+    return MorphHead(vertices, level.faces, colors, targets, target_names(named), components, units)
+
+
+def target_names(named: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Return names with their endings, cut to `LONGEST_NAME` bytes; a number tells apart what would be the same."""
+    made: list[str] = []
+    for name, ending in named:
+        number, short = 1, _cut(name, ending)
+        while short in made:
+            number += 1
+            short = _cut(name, f" ({number}){ending}")
+        made.append(short)
+    return tuple(made)
+
+
+def _cut(name: str, ending: str) -> str:
+    room = LONGEST_NAME - len(ending.encode())
+    return name.encode()[:room].decode(errors="ignore").rstrip() + ending
 
 
 def component_clip(head: MorphHead, *, seconds: float = 1.2, rate: float = 12.0) -> Clip:
@@ -80,8 +117,13 @@ def component_clip(head: MorphHead, *, seconds: float = 1.2, rate: float = 12.0)
     return Clip("components", np.arange(len(weights)) / rate, weights)
 
 
-def write_head_glb(path: str | Path, head: MorphHead, clips: Sequence[Clip], *, name: str = "head") -> None:
-    """Write the head as a GLB in metres, y up, looking along +z; sparse targets are stored sparse."""
+def write_head_glb(
+    path: str | Path, head: MorphHead, clips: Sequence[Clip], *, name: str = "head", sparse: bool = False
+) -> None:
+    """Write the head as a GLB in metres, y up, looking along +z.
+
+    `sparse` stores only the vertices that a target moves, where that is shorter; some programs do not read it.
+    """
     glb = Glb()
     colors = np.concatenate([head.colors, np.ones((len(head.colors), 1))], axis=1)
     attributes = {
@@ -90,9 +132,17 @@ def write_head_glb(path: str | Path, head: MorphHead, clips: Sequence[Clip], *, 
         "COLOR_0": glb.add(np.rint(colors * 65535.0).astype(np.uint16), target=ARRAY_BUFFER, normalized=True),
     }
     indices = glb.add(head.faces.reshape(-1).astype(np.uint32), target=ELEMENT_ARRAY_BUFFER)
-    targets = [{"POSITION": glb.add_sparse((target / METRE).astype(np.float32))} for target in head.targets]
+    moves = [(target / METRE).astype(np.float32) for target in head.targets]
+    targets = [
+        {"POSITION": glb.add_sparse(move) if sparse else glb.add(move, target=ARRAY_BUFFER, bounds=True)}
+        for move in moves
+    ]
     primitive = {"attributes": attributes, "indices": indices, "material": 0, "targets": targets}
-    extras = {"targetNames": list(head.names), "coefficientAtWeight1": head.units.tolist()}
+    extras = {
+        "targetNames": list(head.names),
+        "components": head.components.tolist(),
+        "coefficientAtWeight1": head.units.tolist(),
+    }
     mesh = {"name": name, "primitives": [primitive], "weights": [0.0] * len(targets), "extras": extras}
     material = {"name": "skin", "pbrMetallicRoughness": {"metallicFactor": 0.0}, "extensions": {UNLIT: {}}}
     glb.show(name, mesh, UNLIT)

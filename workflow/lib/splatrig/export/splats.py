@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.export.glb import ARRAY_BUFFER, Glb, read_glb
+from splatrig.gaussians.activated import linear_opacities, linear_scales, logits
 from splatrig.gaussians.axes import from_axes, to_axes
 from splatrig.gaussians.gaussians import SH_C0, Gaussians
 from splatrig.io.errors import InputError
@@ -25,7 +26,7 @@ _POINTS = 0
 def write_splat_glb(path: str | Path, gaussians: Gaussians, *, name: str = "head") -> None:
     """Write Gaussians of head space as a GLB, in glTF's metres with y up; colours are display-referred sRGB."""
     moved = to_axes(gaussians, "metres")
-    opacities = 1.0 / (1.0 + np.exp(-moved.logit_opacities.astype(np.float64)))
+    opacities = linear_opacities(moved)
     quats = moved.quats.astype(np.float64)
     quats /= np.linalg.norm(quats, axis=1, keepdims=True)
     fallback = np.concatenate([linear_colors(moved), opacities[:, None]], axis=1)  # for programs without the extension
@@ -34,9 +35,7 @@ def write_splat_glb(path: str | Path, gaussians: Gaussians, *, name: str = "head
         "POSITION": glb.add(moved.means, target=ARRAY_BUFFER, bounds=True),
         "COLOR_0": glb.add(np.rint(fallback * 65535.0).astype(np.uint16), target=ARRAY_BUFFER, normalized=True),
         f"{EXTENSION}:ROTATION": glb.add(np.roll(quats, -1, axis=1).astype(np.float32), target=ARRAY_BUFFER),
-        f"{EXTENSION}:SCALE": glb.add(
-            np.exp(moved.log_scales.astype(np.float64)).astype(np.float32), target=ARRAY_BUFFER
-        ),
+        f"{EXTENSION}:SCALE": glb.add(linear_scales(moved).astype(np.float32), target=ARRAY_BUFFER),
         f"{EXTENSION}:OPACITY": glb.add(opacities.astype(np.float32), target=ARRAY_BUFFER),
     }
     for semantic, band in _coefficients():
@@ -76,12 +75,11 @@ def read_splat_glb(path: str | Path) -> Gaussians:
         raise InputError(
             f"{path}: expected splats of {EXTENSION} in the first primitive; {error} is missing."
         ) from error
-    opacities = np.clip(fields["OPACITY"], 1e-9, 1.0 - 1e-9)
     arrays = {
         "means": means,
         "quats": np.roll(fields["ROTATION"], 1, axis=1),
         "log_scales": np.log(np.maximum(fields["SCALE"], SMALLEST_SCALE)),
-        "logit_opacities": np.log(opacities / (1.0 - opacities)),
+        "logit_opacities": logits(fields["OPACITY"]),
         "sh0": bands[0][:, None],
         "shN": np.stack(bands[1:], axis=1),
     }

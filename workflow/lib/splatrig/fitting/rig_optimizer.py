@@ -42,16 +42,17 @@ class RigOptimizer:
         """Prepare to optimize `rig` with a rate for each of its parameters.
 
         Weights of `bounded` components stay in [0, 1], of others their root mean square per component stays 1. Those
-        that turn rigid parts are bounded in any case.
+        that turn rigid parts are bounded in any case; those of blendshapes that nothing tells of stay 0.
         """
         self.rig, self.rates = rig, rates
-        turning = torch.arange(rig.count, device=rig.device) >= rig.count - rig.turning
-        self.bounded = turning | bounded
+        self.bounded = rig.turning | bounded
         """Of which components [K] the weights stay in [0, 1]."""
-        limits = torch.tensor([0.0, 1.0], device=rig.device)[:, None].expand(2, rig.count)
+        limits = torch.tensor([0.0, 1.0], device=rig.device)[:, None].repeat(1, rig.count)
+        if rig.blendshapes is not None:
+            limits[1] = torch.as_tensor(rig.blendshapes.told).to(limits)
         infinite = torch.tensor([-torch.inf, torch.inf], device=rig.device)[:, None]
         self.limits = torch.where(self.bounded, limits, infinite)
-        self._any_bounded, self._any_free = bounded or rig.turning > 0, not bounded and rig.turning < rig.count
+        self._any_bounded, self._any_free = bool(self.bounded.any()), not bool(self.bounded.all())
         trained = {name: tensor for name, tensor in rig.parameters().items() if name != "weights"}
         self.adam = Adam(trained, ADAM_BETAS, ADAM_EPSILON)
         self.rows = RowAdam.of(rig.weights)

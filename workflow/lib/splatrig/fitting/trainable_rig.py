@@ -2,8 +2,8 @@
 
 A frame's raw Gaussians are `base + unit * (weights @ basis)`. Basis entries are counted in physical steps: `unit` is
 how far one entry moves in one step of Adam at rate 1 (micrometres for centers, other numbers for other attributes),
-so that one tensor with one rate serves all attributes. After these components come those that turn rigid parts, which
-follow from the base (`splatrig.fitting.turns`).
+so that one tensor with one rate serves all attributes. Rigid parts turn by rotations that follow from the base
+(`splatrig.fitting.turns`), by weights of components of the basis or of others, which come after these.
 """
 
 from collections.abc import Sequence
@@ -47,25 +47,37 @@ class BasisStart:
 
 
 @dataclass(frozen=True)
+class Blendshapes:
+    """What is known of K components whose weight of 1 has a meaning: learning keeps their order and amplitude."""
+
+    names: tuple[str, ...]
+    told: NDArray[np.bool_]  # [K]
+    """Which of them the frames show; the weights of the others stay zero, and so their motion stays as it is."""
+
+
+@dataclass(frozen=True)
 class RigStart:
     """A rig before training."""
 
     base: Gaussians
     weights: NDArray[np.float32]  # [F, K]
-    """Of the basis, and after them of the parts."""
+    """Of the basis, and after them of what turns parts alone."""
     basis: BasisStart | None
     """None: a rig without components (K = 0)."""
     neutral_row: int
     """The frame whose weights are zero and stay so: coefficient 0 is the neutral face."""
     parts: tuple[TurningPart, ...] = ()
-    """Rigid parts, each with components of its own; only next to a basis."""
+    """Rigid parts; only next to a basis."""
+    blendshapes: Blendshapes | None = None
+    """None: the components of the basis mean nothing by themselves."""
 
     @property
     def leverage(self) -> float:
         """How far a Gaussian goes where all components go one step, each in a direction of its own.
 
         That is the root of the sum of the squared weights of the components that reach it, in steps; the root mean
-        square over the frames and over the Gaussians that any component of the basis reaches. 1 where nothing moves.
+        square over the frames and over the Gaussians that any component reaches that a frame uses. 1 where nothing
+        moves.
         """
         weights = self.weights[:, : 0 if self.basis is None else self.basis.count]
         if self.basis is None or not weights.any():
@@ -74,12 +86,13 @@ class RigStart:
         support = self.basis.support
         if support is None:
             return float(np.sqrt(squares.sum(axis=1).mean()))
-        reached = support[:, support.any(axis=0)]
+        reached = support[:, support[weights.any(axis=0)].any(axis=0)]
         return float(np.sqrt((squares.mean(axis=0) @ reached).mean()))
 
     def __post_init__(self) -> None:
         basis = self.basis
-        count = (0 if basis is None else basis.count) + sum(len(part.names) for part in self.parts)
+        read = [np.arange(0 if basis is None else basis.count), *(part.columns for part in self.parts)]
+        count = len(np.unique(np.concatenate(read)))
         if self.weights.ndim != 2 or self.weights.shape[1] != count:
             raise InputError(f"learned start: expected weights of {count} components, got shape {self.weights.shape}.")
         if basis is None:
@@ -158,6 +171,9 @@ class TrainableRig:
         self.weights.requires_grad_()
         self.basis = None if start.basis is None else Basis.of(start.basis, rates, self.device)
         self.turns = Turns.of(start.parts, self.driven, self.device) if start.parts else None
+        self.blendshapes = start.blendshapes
+        self.own = self.count if start.basis is None else start.basis.count
+        """How many components, the first ones, are of the basis."""
 
     def __len__(self) -> int:
         """Return the number of Gaussians N."""
@@ -169,9 +185,12 @@ class TrainableRig:
         return self.weights.shape[1]
 
     @property
-    def turning(self) -> int:
-        """How many of them, the last ones, turn rigid parts."""
-        return 0 if self.turns is None else len(self.turns)
+    def turning(self) -> Tensor:  # [K] bool
+        """Which components turn rigid parts."""
+        turning = torch.zeros(self.count, dtype=torch.bool, device=self.device)
+        if self.turns is not None:
+            turning[self.turns.columns] = True
+        return turning
 
     @property
     def driven(self) -> tuple[str, ...]:
@@ -190,18 +209,12 @@ class TrainableRig:
         """Return the raw fields [B, N, ...] of `weights` [B, K], of those fields that components move."""
         if self.basis is None:
             return {}
-        own, turning = self._divided(weights)
-        parts = blend(None, own, self.basis).split([field_size(name) for name in self.driven], -1)
+        parts = blend(None, weights[:, : self.own], self.basis).split([field_size(name) for name in self.driven], -1)
         rows = {
             name: self.base[name] + part.reshape(len(weights), *self.base[name].shape)
             for name, part in zip(self.driven, parts, strict=True)
         }
-        return rows if self.turns is None else self.turns.added_to(rows, self.base, turning)
-
-    def _divided(self, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the weights of the basis and those of the parts."""
-        count = self.count - self.turning
-        return (weights, weights[:, :0]) if self.turns is None else (weights[:, :count], weights[:, count:])
+        return rows if self.turns is None else self.turns.added_to(rows, self.base, weights)
 
     def pull(self, weights: Tensor, upstream: dict[str, Tensor]) -> Tensor:  # [B, K]
         """Turn the gradients of `rows(weights)`, by field [B, N, ...], into those of the rig; return the weights'.
@@ -215,18 +228,23 @@ class TrainableRig:
             for name in self.driven:
                 several = len(weights) > 1
                 self.base[name].grad = upstream[name].sum(dim=0) if several else upstream[name].squeeze(0)
-            own, turning = self._divided(weights)
-            slopes = self.basis.pull(own, torch.cat(parts, dim=-1))
+            slopes = self.basis.pull(weights[:, : self.own], torch.cat(parts, dim=-1))
             if self.turns is None:
                 return slopes
-            return torch.cat([slopes, self.turns.pull(self.base, turning, upstream)], dim=1)
+            whole = self.turns.pull(self.base, weights, upstream)
+            whole[:, : self.own] += slopes
+            return whole
 
     @torch.no_grad()
     def dense(self) -> Tensor:  # [K, N, A]
         """Return all components in raw units, zeros included; of the fields that they move."""
         assert self.basis is not None  # who asks has some
         dense = self.basis.dense()
-        return dense if self.turns is None else torch.cat([dense, self.turns.dense(self.base, self.driven)])
+        if self.turns is None:
+            return dense
+        whole = dense.new_zeros((self.count, *dense.shape[1:]))
+        whole[: self.own] = dense
+        return whole.index_add_(0, self.turns.columns, self.turns.dense(self.base, self.driven))
 
     def activated(self, weights: Tensor) -> Splats:  # [1, K]
         """Return the rasteriser-ready Gaussians of one row of weights; differentiable."""

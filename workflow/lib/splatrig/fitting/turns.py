@@ -1,8 +1,9 @@
-"""Rigid parts of a rig that turn about a point, as eyeballs do: components that follow from the base.
+"""Rigid parts of a rig that turn about a point, as eyeballs do, by components that follow from the base.
 
 A component turns the Gaussians of one part by a rotation R about its center c. It is linear, as all components are: a
 weight of 1 is the whole rotation, and one in between is on the chord, `w (R - 1)(x - c)`. Nothing of it is learned but
-its weights and the base: it is the exact rotation of wherever the base has the part.
+its weights and the base: it is the exact rotation of wherever the base has the part. The component may do nothing else,
+or be one of the basis, which moves lids as it turns the eye.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,46 +23,50 @@ TURNED = ("means", "quats")
 
 @dataclass(frozen=True)
 class TurningPart:
-    """Gaussians that turn as one, and the components that turn them."""
+    """Gaussians that turn as one, and T rotations of them."""
 
     gaussians: NDArray[np.int64]  # [E]
     center: NDArray[np.float64]  # [3]
     """Head space, millimeters."""
     names: tuple[str, ...]
-    """T names of the components."""
+    """T names of the rotations, and of the components that they belong to."""
     quats: NDArray[np.float64]  # [T, 4]
-    """Rotation of each at weight 1, wxyz, unit length."""
+    """Each at weight 1, wxyz, unit length."""
+    columns: NDArray[np.int64]  # [T]
+    """The component of each: its weight turns the part, whatever else it does."""
 
 
 @dataclass(frozen=True)
 class Turns:
-    """The components of all parts on the device: T of P parts that have E Gaussians together, each of them one part."""
+    """The rotations of all parts on the device: T of P parts that have E Gaussians together, each of them one part."""
 
     names: tuple[str, ...]
+    columns: Tensor  # [T] int64, the component of each
     gaussians: Tensor  # [E] int64
     parts: Tensor  # [E] int64, the part of each
     members: Tensor  # [P, E], 1 where a Gaussian is of a part
     centers: Tensor  # [E, 3]
     changes: dict[str, Tensor]
-    """By field the linear maps from what Gaussians of each part have (of centers, from `centers`) to what a component
-    adds, [T, P, A, A]: R - 1, zero for the parts of other components."""
+    """By field the linear maps from what Gaussians of each part have (of centers, from `centers`) to what a rotation
+    adds, [T, P, A, A]: R - 1, zero for the parts of other rotations."""
 
     @classmethod
     def of(cls, parts: Sequence[TurningPart], fields: Sequence[str], device: torch.device) -> "Turns":
-        """Return the components of `parts` among the `fields` that components move."""
+        """Return the rotations of `parts` among the `fields` that components move."""
         sizes = [len(part.gaussians) for part in parts]
         owner = torch.repeat_interleave(torch.arange(len(parts)), torch.tensor(sizes))
-        components = torch.repeat_interleave(torch.arange(len(parts)), torch.tensor([len(p.names) for p in parts]))
+        rotations = torch.repeat_interleave(torch.arange(len(parts)), torch.tensor([len(p.columns) for p in parts]))
         quats = torch.as_tensor(np.concatenate([part.quats for part in parts]))  # [T, 4] float64
         maps = {"means": rotation_matrices(quats), "quats": quat_product(quats[:, None], torch.eye(4).double()).mT}
         centers = torch.as_tensor(np.stack([part.center for part in parts]))
-        own = torch.nn.functional.one_hot(components, len(parts)).double()[..., None, None]
+        own = torch.nn.functional.one_hot(rotations, len(parts)).double()[..., None, None]
 
         def put(tensor: Tensor) -> Tensor:
             return tensor.to(device, torch.float32)
 
         return cls(
             names=tuple(name for part in parts for name in part.names),
+            columns=torch.as_tensor(np.concatenate([part.columns for part in parts])).to(device),
             gaussians=torch.as_tensor(np.concatenate([part.gaussians for part in parts])).to(device),
             parts=owner.to(device),
             members=put(torch.nn.functional.one_hot(owner, len(parts)).T),
@@ -74,8 +79,8 @@ class Turns:
         )
 
     def __len__(self) -> int:
-        """Return the number of components T."""
-        return len(self.names)
+        """Return the number of rotations T."""
+        return len(self.columns)
 
     def _arms(self, base: Mapping[str, Tensor], field: str) -> Tensor:  # [E, A]
         """Return what a rotation acts on."""
@@ -86,11 +91,12 @@ class Turns:
         self,
         rows: dict[str, Tensor],  # field to [B, N, *]
         base: Mapping[str, Tensor],
-        weights: Tensor,  # [B, T]
+        weights: Tensor,  # [B, K]
     ) -> dict[str, Tensor]:
-        """Return the rows of the other components, changed in place, with what these add; differentiable."""
+        """Return the rows of the basis, changed in place, with what rotations add; differentiable."""
+        turning = weights[:, self.columns]
         for field, maps in self.changes.items():
-            blended = torch.einsum("bt,tpij->bpij", weights, maps)[:, self.parts]  # [B, E, A, A]
+            blended = torch.einsum("bt,tpij->bpij", turning, maps)[:, self.parts]  # [B, E, A, A]
             moved = torch.einsum("beij,ej->bei", blended, self._arms(base, field))
             rows[field].index_add_(1, self.gaussians, moved)
         return rows
@@ -98,23 +104,24 @@ class Turns:
     def pull(
         self,
         base: Mapping[str, Tensor],
-        weights: Tensor,  # [B, T]
+        weights: Tensor,  # [B, K]
         upstream: Mapping[str, Tensor],  # field to [B, N, *]
-    ) -> Tensor:  # [B, T]
+    ) -> Tensor:  # [B, K]
         """Return the gradient with respect to `weights` from that of the rows; add its part to that of the base."""
-        slopes = torch.zeros_like(weights)
+        own = weights[:, self.columns]
+        slopes = torch.zeros_like(own)
         for field, maps in self.changes.items():
             arriving, arms = upstream[field][:, self.gaussians], self._arms(base, field).detach()
             turning = torch.einsum("bei,ej,pe->bpij", arriving, arms, self.members)
             slopes += torch.einsum("bpij,tpij->bt", turning, maps)
-            blended = torch.einsum("bt,tpij->bpij", weights, maps)[:, self.parts]
+            blended = torch.einsum("bt,tpij->bpij", own, maps)[:, self.parts]
             gradient = base[field].grad
             assert gradient is not None  # the caller has put the rows' there
             gradient.index_add_(0, self.gaussians, torch.einsum("beij,bei->ej", blended, arriving))
-        return slopes
+        return torch.zeros_like(weights).index_add_(1, self.columns, slopes)
 
     def dense(self, base: Mapping[str, Tensor], fields: Sequence[str]) -> Tensor:  # [T, N, A]
-        """Return the components as they are now, in raw units, zeros included."""
+        """Return the rotations as components as they are now, in raw units, zeros included."""
         columns = []
         for field in fields:
             moved = base[field].new_zeros((len(self), len(base[field]), field_size(field)))

@@ -39,6 +39,10 @@ class Similarity:
         """Whether left and right are exchanged."""
         return bool(np.linalg.det(self.turn) < 0)
 
+    def of(self, points: NDArray[np.float64]) -> NDArray[np.float64]:  # [P, 3] both
+        """Return where the map carries points."""
+        return self.scale * points @ self.turn.T + self.shift
+
 
 def similarity_to(
     positions: NDArray[np.float64],  # [L, 3], NaN where there is none

@@ -25,8 +25,9 @@ def export_rig(rig: TrainableRig, trained: TrainedOn, *, bounded: bool) -> Compo
     """Return the components of a learned rig with its gauge fixed.
 
     Free weights: components orthonormal in standardised units, largest variance first, largest entry positive.
-    Weights in [0, 1]: the largest weight of every component is 1, most moving component first. Components that turn
-    eyes come last, as they are and under their names: weights of 1 have a meaning.
+    Weights in [0, 1]: the largest weight of every component is 1, most moving component first. Where weights of 1 have
+    a meaning, components stay as they are, in their order and under their names: blendshapes, and those that turn eyes,
+    which come last.
     """
     dense = rig.dense().cpu().numpy()
     W = rig.weights.detach().cpu().numpy().astype(np.float64)
@@ -46,18 +47,17 @@ def export_rig(rig: TrainableRig, trained: TrainedOn, *, bounded: bool) -> Compo
         rests.append(rest)
     std = np.repeat(np.array(scales, dtype=np.float64), [len(rest) for rest in rests])
     C = (np.concatenate(columns, axis=1) / std).astype(np.float32)
-    own = k - rig.turning
-    fixed_W, fixed_C = _ordered_local(W[:, :own], C[:own]) if bounded else _orthonormal(W[:, :own], C[:own])
-    eyes, names = None, ()
-    if rig.turns is not None:
-        fixed_W, fixed_C = np.concatenate([fixed_W, W[:, own:]], axis=1), np.concatenate([fixed_C, C[own:]])
-        eyes, names = np.arange(k) >= own, ("",) * own + rig.turns.names
     rest = np.concatenate(rests)
     mean = rest + std * (center @ C)
+    own, known, turns = rig.own, rig.blendshapes, rig.turns
+    if known is None:
+        fixed_W, fixed_C = _ordered_local(W[:, :own], C[:own]) if bounded else _orthonormal(W[:, :own], C[:own])
+        W, C = np.concatenate([fixed_W, W[:, own:]], axis=1), np.concatenate([fixed_C, C[own:]])
+    named = () if turns is None else ("",) * own + turns.names
     return Components(
         family="learned",
-        W=fixed_W.astype(np.float32),
-        C=fixed_C,
+        W=W.astype(np.float32),
+        C=C,
         mean=mean.astype(np.float32),
         std=std.astype(np.float32),
         offset=((rest - mean) / std).astype(np.float32),
@@ -66,8 +66,9 @@ def export_rig(rig: TrainableRig, trained: TrainedOn, *, bounded: bool) -> Compo
         face_mask=trained.face_mask,
         frames=trained.frames,
         limits=(0.0, 1.0) if bounded else None,
-        names=names,
-        eyes=eyes,
+        names=named if known is None else known.names,
+        eyes=None if turns is None else rig.turning.cpu().numpy(),
+        told=None if known is None else known.told,
         base=base,
     )
 

@@ -1,7 +1,8 @@
 """Eyeballs of learned rigs: free Gaussians on what shows of each ball, and components that turn them by ARKit's names.
 
 An eye turns about its center, in the four directions of ARKit's units. Weights begin where `landmarks/gaze.csv` says
-that the eyes look, relative to the neutral, and are found further from photographs, as all weights are.
+that the eyes look, relative to the neutral, and are found further from photographs, as all weights are. Blendshapes
+have components of these names, which move the lids: they turn the eyes, too. Other rigs get them in addition.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from splatrig.fitting.trainable_rig import RigStart
+from splatrig.fitting.trainable_rig import Blendshapes, RigStart
 from splatrig.fitting.turns import TurningPart
 from splatrig.gaussians.free import EYES, FreeGaussians
 from splatrig.io.errors import InputError
@@ -59,6 +60,10 @@ UNITS = (
 )
 """In head space (y up, z out of the face, x to the subject's left)."""
 
+DEGREES = np.array([unit.degrees for unit in UNITS])
+LIDS_WITHIN = 2.0
+"""Factor within which blendshapes may turn eyes by other angles than `DEGREES`, as the lids of a capture say."""
+
 SIDES = ("Left", "Right")
 """Of `EYES`."""
 
@@ -104,11 +109,18 @@ class Looking:
         """Whether there is gaze to learn from."""
         return bool(max(np.abs(self.aside_deg).max(initial=0.0), np.abs(self.up_deg).max(initial=0.0)) > LEAST_DEG)
 
-    def weights(self, eye: int) -> NDArray[np.float32]:  # [F, 4]
-        """Return the weights of an eye's units, at which its chords point where it looks."""
+    def degrees(self, eye: int) -> NDArray[np.float64]:  # [F, 4]
+        """Return how far an eye looks in the direction of each of its units."""
         outward = self.aside_deg[:, eye] * (1.0 if EYES[eye] == EYES[0] else -1.0)
-        angles = np.stack([-outward, outward, self.up_deg[:, eye], -self.up_deg[:, eye]], axis=1)
-        return chord_weights(angles, np.array([unit.degrees for unit in UNITS])).astype(np.float32)
+        return np.stack([-outward, outward, self.up_deg[:, eye], -self.up_deg[:, eye]], axis=1)
+
+    def weights(self, eye: int, whole: NDArray[np.float64] = DEGREES) -> NDArray[np.float32]:  # [F, 4]
+        """Return the weights of an eye's units, at which its chords to `whole` [4] degrees point where it looks."""
+        return chord_weights(self.degrees(eye), whole).astype(np.float32)
+
+    def tells(self, eye: int) -> NDArray[np.bool_]:  # [4]
+        """Return which units of an eye there is more of than noise."""
+        return self.degrees(eye).max(axis=0, initial=0.0) > LEAST_DEG
 
 
 def chord_weights(degrees: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -121,25 +133,66 @@ def chord_weights(degrees: NDArray[np.float64], whole: NDArray[np.float64]) -> N
 def turning_eyes(start: RigStart, free: FreeGaussians, looking: Looking | None) -> RigStart:
     """Return a start with `free` Gaussians with components that turn its eyes; itself where there are none.
 
-    There are none where nothing is known of gaze, where it never changes, and where components move no centers. The
-    other components do nothing to eyes that turn.
+    Blendshapes by the names of `gaze_units` turn them; other rigs get components more, four per eye. There are none
+    where nothing is known of gaze, where it never changes, and where components move no centers. Nothing else is done
+    to eyes that turn.
     """
     if looking is None or not looking.moves or start.basis is None or "means" not in start.basis.fields:
         return start
     assert start.basis.pace is not None or not len(free)  # as `with_free` returns it
-    parts, weights, pace = [], [start.weights], None if start.basis.pace is None else start.basis.pace.copy()
+    pace = None if start.basis.pace is None else start.basis.pace.copy()
+    weights, known, parts = start.weights, start.blendshapes, []
+    whole = DEGREES if known is None else degrees_of_lids(weights, known, looking)
     for eye in looking.known:
         own = np.flatnonzero(free.motions == EYES[eye])
         if len(own):
-            quats = np.stack([_quat(unit, mirrored=eye > 0) for unit in UNITS])
-            gaussians = free.structured + own
-            parts.append(TurningPart(gaussians, looking.centers[eye], gaze_units(eye), quats))
-            weights.append(looking.weights(eye))
+            weights, known, columns = _with_gaze(weights, known, looking.weights(eye, whole), looking.tells(eye), eye)
+            turned = [replace(unit, degrees=angle) for unit, angle in zip(UNITS, whole.tolist(), strict=True)]
+            quats = np.stack([_quat(unit, mirrored=eye > 0) for unit in turned])
+            parts.append(TurningPart(free.structured + own, looking.centers[eye], gaze_units(eye), quats, columns))
             if pace is not None:
                 pace[len(pace) - len(free) + own] = EYE_PACE
-    return replace(
-        start, basis=replace(start.basis, pace=pace), weights=np.concatenate(weights, axis=1), parts=tuple(parts)
-    )
+    basis = replace(start.basis, pace=pace)
+    return replace(start, basis=basis, weights=weights, parts=tuple(parts), blendshapes=known)
+
+
+def _with_gaze(
+    weights: NDArray[np.float32],  # [F, K]
+    known: Blendshapes | None,
+    gaze: NDArray[np.float32],  # [F, 4]
+    tells: NDArray[np.bool_],  # [4]
+    eye: int,
+) -> tuple[NDArray[np.float32], Blendshapes | None, NDArray[np.int64]]:  # [F, K], or [F, K + 4]; [4]
+    """Return the weights with those of an eye's units, what gaze tells, and the units' columns: by name, or new."""
+    count = weights.shape[1]
+    if known is None:
+        return np.concatenate([weights, gaze], axis=1), None, np.arange(count, count + len(UNITS))
+    columns = np.array([known.names.index(name) for name in gaze_units(eye)])
+    weights, told = weights.copy(), known.told.copy()
+    told[columns] = tells
+    weights[:, columns] = np.where(tells, gaze, 0.0)
+    return weights, replace(known, told=told), columns
+
+
+def degrees_of_lids(
+    weights: NDArray[np.float32],  # [F, K]
+    known: Blendshapes,
+    looking: Looking,
+) -> NDArray[np.float64]:  # [4]
+    """Return how far weights of 1 of blendshapes turn eyes: as far as eyes look in this capture for the lids' weights.
+
+    Lids and eye of a blendshape move by one weight, whose meaning the template gives to the lids. The angles are the
+    same for both eyes and both sides, `DEGREES` where lids tell nothing, within `LIDS_WITHIN` of these, and wide enough
+    for all frames.
+    """
+    columns = np.concatenate([[known.names.index(name) for name in gaze_units(eye)] for eye in looking.known])
+    looked = np.concatenate([looking.degrees(eye) for eye in looking.known], axis=1).clip(min=0.0)  # [F, 4 · eyes]
+    lids = weights[:, columns] * known.told[columns] * (looked > 0)
+    sums = np.stack([(lids * looked).sum(axis=0), np.square(lids).sum(axis=0)]).reshape(2, -1, len(UNITS)).sum(axis=1)
+    farthest = looked.max(axis=0, initial=0.0).reshape(-1, len(UNITS)).max(axis=0)
+    sums[:, :2], farthest[:2] = sums[:, :2].sum(axis=1, keepdims=True), farthest[:2].max()  # in and out
+    slopes = np.divide(sums[0], sums[1], out=DEGREES.copy(), where=sums[1] > 0)
+    return np.clip(np.maximum(slopes, farthest), DEGREES / LIDS_WITHIN, DEGREES * LIDS_WITHIN)
 
 
 def _quat(unit: EyeUnit, *, mirrored: bool) -> NDArray[np.float64]:  # [4]

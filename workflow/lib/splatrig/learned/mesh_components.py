@@ -11,16 +11,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from splatrig.blendshapes.arkit import NAMES
+from splatrig.components.blendshape_fit import fit_blendshapes
 from splatrig.components.component_file import Components, Origin
 from splatrig.components.local import local_components
-from splatrig.components.matrix import Decomposition, in_memory, standardize
+from splatrig.components.matrix import Decomposition, StandardizedRows, in_memory, standardize
 from splatrig.components.pca import principal_components
 from splatrig.components.sldc import SldcOptions
 from splatrig.config.support_maps import SupportMap
 from splatrig.dataset.dataset import read_tracked_mesh
 from splatrig.fitting.initialize import moved_by_mesh
 from splatrig.gaussians.gaussians import Gaussians
-from splatrig.mesh.normals import vertex_rotations
+from splatrig.mesh.normals import vertex_areas, vertex_rotations
 from splatrig.mesh.template import Level, Template
 
 REGRESSION_RIDGE = 1e-6
@@ -82,6 +84,33 @@ def mesh_sldc(rows: MeshRows, options: SldcOptions, support: SupportMap, level: 
     matrix = in_memory({"xyz": rows.xyz}, rows.neutral_row)
     found = local_components(matrix, level, options, support, "neutral", threads)
     return _with_turns(rows, found, level)
+
+
+def mesh_blendshapes(
+    neutral: Gaussians,
+    meshes: NDArray[np.float64],  # [F, V_base, 3]
+    shapes: NDArray[np.float64],  # [52, V_base, 3]
+    promised: NDArray[np.bool_],  # [F, 52]
+    template: Template,
+    frames: Sequence[str],
+) -> Components:
+    """Return ARKit's blendshapes as components: what the neutral's Gaussians do at weight 1, and weights of frames.
+
+    `shapes` are those of the template on this head, in millimeters; what the meshes say refines them. `promised` are
+    the blendshapes that the names of the frames' segments speak of.
+    """
+    base = template.base
+    fitted = fit_blendshapes(shapes, meshes - base.vertices, vertex_areas(base.vertices, base.faces), promised)
+    posed = base.vertices + np.concatenate([np.zeros_like(shapes[:1]), fitted.shapes])
+    rows = carried_by_meshes(neutral, posed, template, ("rest", *NAMES), 0)
+    both = in_memory({"xyz": rows.xyz, "rotation": rows.rotation}, rows.neutral_row)
+    standardization = standardize(both, "neutral")
+    C = StandardizedRows(both, standardization).less_rest()[1:]
+    found = Decomposition("arkit", fitted.weights.astype(np.float32), C, standardization, limits=(0.0, 1.0))
+    components = found.components(
+        faces=base.faces, face_mask=base.mask, frames=frames, origin=Origin(source="tracked meshes")
+    )
+    return replace(components, names=NAMES, told=fitted.told)
 
 
 def _with_turns(rows: MeshRows, found: Decomposition, level: Level) -> Components:

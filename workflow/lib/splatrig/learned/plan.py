@@ -41,7 +41,7 @@ class LearningOptions:
     @property
     def bounded(self) -> bool:
         """Whether weights stay in [0, 1] and components inside their supports."""
-        return self.family == "local"
+        return self.family != "global"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class LearnedPlan:
     base_rates: Rates
     """The same for the base, which all frames and cameras inform: it may go faster."""
     bounded: bool
-    """True: weights in [0, 1] (local components). False: any sign, unit root mean square a component (global)."""
+    """True: weights in [0, 1] (local components, blendshapes). False: any sign, unit root mean square each (global)."""
     occlusion: Occlusion
     """What every step does without."""
     check_every: int

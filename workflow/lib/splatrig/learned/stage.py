@@ -118,10 +118,19 @@ class Subject:
 
 
 def rig_start(options: LearningOptions, subject: Subject, components: Components) -> RigStart:
-    """Return the rig that starts from components of the tracked meshes; raise InputError for those of other frames."""
+    """Return the rig that starts from components of the tracked meshes.
+
+    Raises InputError for those of other frames, and for a family that they cannot be the start of.
+    """
     names = tuple(subject.names("train"))
     if components.frames != names:
         raise InputError("learned rig: the components to start from are of other training frames; compute them again.")
+    if (options.family == "arkit") != components.are_blendshapes:
+        what = ("components", "blendshapes")
+        raise InputError(
+            f"learned rig: expected {what[options.family == 'arkit']} of the tracked meshes to start the "
+            f"{options.family} family from, got {what[components.are_blendshapes]}; compute them again."
+        )
     return start_from_components(
         components,
         subject.neutral,
@@ -219,7 +228,7 @@ def as_components(learned: Learned, subject: Subject, options: LearningOptions) 
     level = subject.template.finest_level
     assert learned.rig.basis is not None  # rigs are learned from components
     moving = int(learned.rig.basis.dense().any(dim=2).sum())  # what turns eyes is as sparse as these are, not learned
-    rows = max(1, (learned.rig.count - learned.rig.turning) * len(learned.rig))
+    rows = max(1, learned.rig.own * len(learned.rig))
     origin = Origin(
         subject=subject.dataset.folder.parent.name,
         level=subject.template.finest,

@@ -8,9 +8,16 @@ from scipy.sparse import csr_array
 
 from splatrig.components.component_file import Components
 from splatrig.components.fields import field_of, field_size
-from splatrig.fitting.trainable_rig import BasisStart, RigStart
+from splatrig.components.weights import positions
+from splatrig.fitting.trainable_rig import BasisStart, Blendshapes, RigStart
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.mesh.template import Template
+from splatrig.mesh.topology import vertex_adjacency
+
+SUPPORT_FRACTION = 0.02
+"""A blendshape may act on vertices that it moves by more than this fraction of its largest motion, …"""
+SUPPORT_RINGS = 3
+"""… and on so many rings of vertices around them."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +56,13 @@ def start_from_components(
     """Return the rig of `components` on `base`: what they do not move yet, of `attributes`, starts at zero.
 
     Components are given for M vertices and put where `placement` says. They are rescaled so that weights have a maximum
-    of 1 (`bounded`: they also keep to the Gaussians that they move now) or a root mean square of 1.
+    of 1 (`bounded`: they also keep to the Gaussians that they move now) or a root mean square of 1. Blendshapes are
+    not, since their weight of 1 has a meaning; they keep to `blendshape_supports`.
     """
     W = np.asarray(components.W, dtype=np.float32).copy()
     count = len(components.face_mask)
     known = components.columns.by_attribute(components.C * components.std)
-    scale = weight_scale(W, bounded=bounded)
+    scale = np.ones(len(components), np.float32) if components.are_blendshapes else weight_scale(W, bounded=bounded)
     deltas = {}
     for name in attributes:
         field = field_of(name)
@@ -65,8 +73,11 @@ def start_from_components(
     fields = tuple(map(field_of, attributes))
     support = None
     if bounded:
-        support = placement.place(moved_gaussians(components)[..., None].astype(np.float32))[..., 0] > 0
-    return RigStart(base, W / scale, BasisStart(fields, deltas, support, placement.carry), neutral_row)
+        moved = blendshape_supports(components) if components.are_blendshapes else moved_gaussians(components)
+        support = placement.place(moved[..., None].astype(np.float32))[..., 0] > 0
+    blendshapes = None if components.told is None else Blendshapes(components.names, components.told)
+    basis = BasisStart(fields, deltas, support, placement.carry)
+    return RigStart(base, W / scale, basis, neutral_row, blendshapes=blendshapes)
 
 
 def weight_scale(W: NDArray[np.float32], *, bounded: bool) -> NDArray[np.float32]:  # [K]
@@ -78,3 +89,13 @@ def weight_scale(W: NDArray[np.float32], *, bounded: bool) -> NDArray[np.float32
 def moved_gaussians(components: Components) -> NDArray[np.bool_]:  # [K, N]
     """Return which Gaussians each component moves: its support."""
     return np.any(components.by_gaussian() != 0, axis=2)
+
+
+def blendshape_supports(components: Components) -> NDArray[np.bool_]:  # [K, V]
+    """Return which vertices each blendshape may move: none where it moves nothing."""
+    lengths = np.linalg.norm(positions(components), axis=2)
+    inside = lengths > SUPPORT_FRACTION * lengths.max(axis=1, initial=0.0, keepdims=True)
+    adjacency = vertex_adjacency(components.faces, components.structured)
+    for _ in range(SUPPORT_RINGS):
+        inside |= (adjacency @ inside.T.astype(np.float64)).T > 0
+    return inside

@@ -56,7 +56,7 @@ class Surface:
         distances = np.linalg.norm(places - points[rows], axis=1)
         order = np.lexsort((faces, distances, rows))
         first = order[np.searchsorted(rows[order], np.arange(len(points)))]
-        return Places(faces[first], _barycentric(self._corners[faces[first]], places[first])), distances[first]
+        return Places(faces[first], barycentric_of(self._corners[faces[first]], places[first])), distances[first]
 
     def samples(self, order: int = 4) -> NDArray[np.float64]:  # [S, 3]
         """Return points of the mesh, on a grid of `order` steps along every edge of each face."""
@@ -64,7 +64,7 @@ class Surface:
         return np.einsum("sc,tcd->tsd", np.array(steps) / order, self._corners).reshape(-1, 3)
 
 
-def _barycentric(corners: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+def barycentric_of(corners: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the weights [P, 3] of the `corners` [P, 3, 3] of triangles, degenerate ones too, at `points` of them."""
     edges = (corners[:, 1:] - corners[:, :1]).mT
     second = np.linalg.pinv(edges) @ (points - corners[:, 0])[..., None]

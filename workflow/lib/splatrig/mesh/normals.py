@@ -16,6 +16,13 @@ def face_normals(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> 
     return np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
 
 
+def vertex_areas(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return the area [V] around every vertex: a third of its faces."""
+    doubled = np.linalg.norm(face_normals(vertices, faces), axis=1)
+    areas = np.bincount(faces.ravel(), np.repeat(doubled / 6, 3), minlength=len(vertices))
+    return areas.astype(np.float64)
+
+
 def faces_outward(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> float:
     """Return the balance, from -1 to 1, of faces that look away from the middle of `vertices` and towards it.
 

@@ -90,11 +90,12 @@ def header_of(
                 "first": packed.first[name],
                 "low": _short(panel.low),
                 "high": _short(panel.high),
+                "told": None if (told := family.rig.components.told) is None else told.tolist(),
                 "limits": None if panel.limits is None else list(panel.limits),
                 "usual": _short(usual_weights(panel)),
                 "presets": {expression: _short(weights) for expression, weights in panel.presets.items()},
                 "follows": packed.worn is not None and name in packed.worn.families,
-                "groups": groups_of(panel.names),
+                "groups": groups_of(panel.names) if family.rig.components.are_blendshapes else None,
                 "mirrors": mirrors_of(panel.names, family.rig.components.partners),
             }
         )
@@ -126,10 +127,8 @@ def header_of(
     return header, blob
 
 
-def groups_of(names: Sequence[str]) -> list[dict[str, Any]] | None:
-    """Return the groups that sliders stand in where most of them are ARKit's blendshapes; None for any other family."""
-    if 2 * len(set(names) & set(arkit.NAMES)) < len(names):
-        return None
+def groups_of(names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the groups that sliders of blendshapes stand in: ARKit's by the part of the face, and the others."""
     place = {name: k for k, name in enumerate(names)}
     grouped = {}
     for title, members in arkit.GROUPS.items():
