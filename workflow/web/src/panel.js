@@ -82,6 +82,7 @@ function offerSearch(sliders) {
       folder.open = words.length > 0 || folded[at];
     });
     if (words.length === 0) folded = null;
+    else $("families").scrollIntoView();
   });
 }
 
