@@ -74,14 +74,16 @@ DRAGS = """([family, millimetres, count]) => {
         const found = head.drag.find(240 + 16 * (step % 20), 160 + 24 * Math.floor(step / 20));
         if (!found) continue;
         head.pose({});
+        const pressed = performance.now();
         head.drag.hold(found);
+        const hold_ms = performance.now() - pressed;
         const from = head.drag.held.from;
         const by = [millimetres * Math.cos(step), millimetres * Math.sin(step), 0];
         const begun = performance.now();
         head.drag.solve(from.map((value, axis) => value + by[axis]));
         const solve_ms = performance.now() - begun;
         const moved = head.rig.pointAt(found).map((value, axis) => value - from[axis]);
-        rows.push({ solve_ms, by, moved, vertices: found.vertices, mix: found.mix });
+        rows.push({ hold_ms, solve_ms, by, moved, vertices: found.vertices, mix: found.mix });
         head.drag.release();
     }
     head.pose({});
@@ -168,12 +170,8 @@ def drags(page: object, head: Head, family: str, count: int, figures: Figures) -
     done = page.evaluate(DRAGS, [family, 2.0, count])
     chosen = list(head.families) if family == "all" else [family]
     moves = np.concatenate([positions(head.families[name].rig.components) for name in chosen])
-    panels = [head.panels[name] for name in chosen]
-    reach = page.evaluate("splatrig.rig.header.drag.reach")
-    low, high = (
-        np.concatenate([np.full(p.count, p.limits[end]) if p.limits else reach * (p.low, p.high)[end] for p in panels])
-        for end in (0, 1)
-    )
+    owners = np.concatenate([[name] * panel.count for name, panel in head.panels.items()])
+    low, high = np.array(page.evaluate("splatrig.drag.limits"))[np.isin(owners, chosen)].T
     missed, best = [], []
     for row in done:
         jacobian = np.einsum("c,kcx->xk", row["mix"], moves[:, row["vertices"]]).astype(np.float64)
@@ -186,6 +184,7 @@ def drags(page: object, head: Head, family: str, count: int, figures: Figures) -
     reached, times = np.array(best) < REACHED, [row["solve_ms"] for row in done]
     what = f"drags of 2 mm with {family}"
     figures.add(f"{what}: points", len(done), "")
+    figures.add(f"{what}: to take hold of a point, median", np.median([row["hold_ms"] for row in done]), "ms")
     figures.add(f"{what}: a solve, median", np.median(times), "ms")
     figures.add(f"{what}: a solve, slowest", max(times), "ms")
     figures.add(f"{what}: points that can be taken to their target", reached.mean(), "fraction")

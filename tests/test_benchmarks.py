@@ -64,11 +64,6 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
     },
     "demo_capture.py": {"photographs": (1e-3, 600), "restructuring": (1e-3, 600)},
     "download.py": {"plan 22,356 archives: wall": (0, 1e3), "fetch .*: rate": (1e-3, 1e6), "link 10 images": (0, 1e4)},
-    "drag.py": {
-        "5 pins: solve, worst$": (0, 1e4),
-        "learned_global: drags": (1, 1e4),
-        "learned_local: miss, worst": (0, 0.3),
-    },
     "faults.py": {
         "complete: comparisons": (1, 100),
         "complete: files": (2, 200),
@@ -132,7 +127,6 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
         "batches of 4 frames": (1e-3, 1e7),
         "with encoding": (1e-3, 1e7),
     },
-    "viewer.py": {"all sliders: poses arrived": (1e-3, 1e4), "bytes per Gaussian": (32, 40)},
     "web_head.py": {
         "opened and drawn": (0, 600),
         "playing at 64×64": (1e-3, 1e4),
@@ -147,13 +141,12 @@ NEEDS = {
     "blendshapes.py": "the networks that find faces|the package ai_edge_litert|the demo's head",
     "demo_capture.py": "the demo's head",
     "landmarks.py": "the networks that find faces|the package ai_edge_litert|the demo's head",
-    "viewer.py": "the package viser",
     "web_head.py": "Chromium|the package playwright|the renderer of the web head",
     "web_head_gpu.py": "Chromium|the renderer of the web head",
 }
 """What a machine may lack for the smallest size of a script."""
 
-SLOW_FIRST = ("learned.py", "training.py", "web_head.py", "web_head_gpu.py", "viewer.py", "faults.py")
+SLOW_FIRST = ("learned.py", "training.py", "web_head.py", "web_head_gpu.py", "faults.py")
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,10 @@ import pytest
 
 from splatrig.animation.family import displacement_mm, swing_of
 from splatrig.components.rig import Rig
-from splatrig.control.drag import DragSolver
 from splatrig.control.head import Family, Head, open_head
 from splatrig.control.panel import panel_of
 from splatrig.control.retarget import retargeted
 from splatrig.control.track import Track
-from splatrig.control.viewer.splats import Blender, reach_mm
 from splatrig.control.web.pack import pack_head
 from splatrig.io.errors import InputError
 from support import heads, planted
@@ -47,18 +45,15 @@ def test_free_gaussians_are_posed_and_steer_nothing():
     for name in ("low", "high", "mean", "covariance", "neutral"):
         np.testing.assert_array_equal(getattr(grown.panel, name), getattr(own.panel, name))
     assert grown.panel.names == own.panel.names
-    dragged = [DragSolver(head).start({}, 3).to(head.base.means[3] + [0, 0, 4.0]) for head in both]
-    np.testing.assert_allclose(dragged[1]["learned_local"], dragged[0]["learned_local"], atol=1e-6)
     track = Track(np.arange(2.0), own.panel.names, parts.W[1:3], "learned_local", "planted", "made by hand")
     played = [retargeted(track, family, family).weights for family in (own, grown)]
     np.testing.assert_allclose(played[1], played[0], atol=1e-6)
     assert len(pack_head(both[1], 1.0).gaussians({})) == more
-    assert len(Blender(both[1]).splats({}).centers) == len(reach_mm(both[1], "learned_local", 0)) == more
     heat = displacement_mm(grown.rig, swing_of(parts.W[:, 0], 0))
     np.testing.assert_allclose(heat, displacement_mm(own.rig, swing_of(parts.W[:, 0], 0)), atol=1e-4)
 
 
-def test_eyes_are_posed_shown_and_told_by_name_and_no_point_of_the_mesh_turns_them():
+def test_eyes_are_posed_shown_and_told_by_name():
     made = planted.head(1)
     parts = replace(planted.components(made, attributes=planted.ALL_ATTRIBUTES), family="learned", base=made.neutral)
     free = planted.with_free(parts, made.neutral, 9)
@@ -72,8 +67,6 @@ def test_eyes_are_posed_shown_and_told_by_name_and_no_point_of_the_mesh_turns_th
     np.testing.assert_array_equal(family.panel.low[:3], plain.panel.low)
     np.testing.assert_array_equal(family.panel.low[3:], 0)
     np.testing.assert_array_equal(family.panel.high[3:], 1)
-    dragged = [DragSolver(head).start({}, 3).to(head.base.means[3] + [0, 0, 4.0])["learned_local"] for head in both]
-    np.testing.assert_allclose(dragged[1], [*dragged[0], 0, 0], atol=1e-6)
     weights = np.concatenate([parts.W[1:3], [[0.2, 0.7], [0.0, 1.0]]], axis=1)
     track = Track(np.arange(2.0), family.panel.names, weights, "learned_local", "planted", "made by hand")
     played = retargeted(track, family, family)
@@ -86,8 +79,6 @@ def test_eyes_are_posed_shown_and_told_by_name_and_no_point_of_the_mesh_turns_th
     assert np.abs(moved[len(made.neutral) :]).max() > 0.1
     packed = pack_head(both[1], 1.0)
     np.testing.assert_allclose(packed.gaussians(pose).means - packed.gaussians({}).means, moved, atol=0.02)
-    reach = reach_mm(both[1], "learned_local", 4)
-    np.testing.assert_allclose(reach, np.linalg.norm(moved, axis=1), rtol=1e-3, atol=1e-3)
     assert not displacement_mm(family.rig, swing_of(family.rig.components.W[:, 4], 4)).any()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from splatrig.control.coefficients import coefficients_text, parse_coefficients
-from splatrig.control.panel import plausible, read_panel, usable_names, weight_ranges, write_panel
+from splatrig.control.panel import read_panel, usable_names, weight_ranges, write_panel
 from splatrig.io.errors import InputError
 from support import heads, planted
 
@@ -86,18 +86,6 @@ def test_a_preset_is_the_frame_farthest_from_the_neutral():
         rows = range(3 * number, 3 * number + 3)
         assert name == f"E{number:03d}"
         assert np.allclose(weights, family.rig.components.W[max(rows, key=lambda row: away[row])])
-
-
-def test_random_faces_are_plausible():
-    panel = HEAD.panels["pca_all"]
-    generator = np.random.default_rng(0)
-    drawn = np.array([plausible(panel, generator) for _ in range(4000)])
-    assert (drawn >= panel.low).all() and (drawn <= panel.high).all()
-    inside = np.array([panel.low < panel.mean - 0.5, panel.high > panel.mean + 0.5]).all(axis=0)
-    assert np.abs(drawn.mean(axis=0) - panel.mean)[inside].max() < 0.15
-    correlation = np.corrcoef(drawn.T) - np.corrcoef(HEAD.families["pca_all"].rig.components.W.T)
-    assert np.abs(correlation).max() < 0.25
-    assert np.array_equal(plausible(panel, np.random.default_rng(7)), plausible(panel, np.random.default_rng(7)))
 
 
 def test_a_pose_comes_back_from_its_file(tmp_path):

@@ -5,6 +5,7 @@ import pytest
 from scipy.optimize import lsq_linear
 
 from splatrig.components.weights import solve_weights
+from splatrig.mesh.geodesic import GeodesicSolver
 from support.web_page import CENTERS_MM, HEAD
 
 
@@ -27,8 +28,43 @@ def test_the_solver_agrees_with_scipy_and_with_solve_weights(opened, seed):
     ).x
     np.testing.assert_allclose(found, expected, atol=1e-6)
     penalty = ridge / spread**2  # around the start, which is part of the moments
-    (ours,) = solve_weights(A.T @ A, (b @ A + penalty * start)[None], penalty=penalty, limits=(low, high))
+    (ours,) = solve_weights(A.T @ A + np.diag(penalty), (b @ A + penalty * start)[None], limits=(low, high))
     np.testing.assert_allclose(found, ours, atol=1e-6)
+
+
+DISTANCES = """async ([places, faces, sources]) => {
+    const { Surface } = await import("splatrig/surface.js");
+    const surface = new Surface(Float64Array.from(places), faces, places.length / 3);
+    return Array.from(surface.distances(sources), (far) => (far < Infinity ? far : -1));
+}"""
+DETOUR = 1.1
+"""Longest path over edges and from corner to corner across them, relative to the geodesic."""
+
+
+def over_surface(opened, vertices, faces, sources) -> np.ndarray:
+    """Return the page's distances [V] over a mesh; -1 where there is no way."""
+    given = [np.ravel(vertices).tolist(), np.ravel(faces).tolist(), sources]
+    return np.array(opened.page.evaluate(DISTANCES, given))
+
+
+@pytest.mark.parametrize("source", [0, 77])
+def test_distances_are_those_over_the_surface_and_a_little_more(opened, source):
+    found = over_surface(opened, HEAD.template.base.vertices, HEAD.faces, [[source, 0.0]])
+    exact = GeodesicSolver(HEAD.template.base.vertices, HEAD.faces).distances([source])[0]
+    far = exact > 30
+    assert found[source] == 0.0
+    assert (found[far] / exact[far]).min() > 0.97  # of the heat method, which is an approximation itself
+    assert (found[far] / exact[far]).max() < DETOUR
+
+
+def test_the_other_lip_is_as_far_as_the_way_around_the_corner_of_the_mouth(opened):
+    slit = np.array([[x, y, 0.0] for y in (1.0, -1.0) for x in (0, 20, 40)] + [[60.0, 0.0, 0.0]])
+    faces = np.array([[0, 1, 6], [1, 2, 6], [3, 6, 4], [4, 6, 5]])  # two lips that share a corner alone
+    found = over_surface(opened, slit, faces, [[0, 0.0]])
+    assert 2 * 60.0 < found[3] < 1.01 * 2 * 60.0  # and not 2 mm
+    assert over_surface(opened, slit, faces[:2], [[0, 0.0]])[3] == -1
+    both = over_surface(opened, slit, faces, [[0, 5.0], [3, 1.0]])
+    assert (both[0], both[3]) == (5.0, 1.0)
 
 
 DRAG = """(head, point, by) => {

@@ -54,7 +54,7 @@ def test_a_constant_column_comes_back_exactly():
     assert (quantized(np.full((5, 1), 7.25), 0.1).values() == 7.25).all()
 
 
-@pytest.mark.parametrize("field", list(BITS))
+@pytest.mark.parametrize("field", changes(HEAD)[0])
 def test_kept_rows_are_right_to_half_a_step_and_dropped_ones_to_what_is_seen(field):
     number = list(BITS).index(field)
     seen = 0
@@ -121,7 +121,7 @@ def test_weights_that_are_left_out_are_zero():
 
 def test_a_component_without_motion_packs_to_nothing():
     still = pack_component({"means": np.zeros((len(HEAD.base), 3), np.float32)}, 1.0, EFFECTS, PACKED.parents)
-    assert still.steps == (0.0,) * 4
+    assert still.steps == (0.0,) * 5
     assert not any(rows.any() for rows in [*still.differences.values(), *still.found.values()])
 
 
@@ -146,10 +146,50 @@ def test_round_gaussians_do_not_turn_and_long_ones_do():
 
 def test_attributes_that_the_page_leaves_at_rest_are_named():
     made = planted.head(1)
-    parts = planted.components(made, family="pca", attributes=("xyz", "opacity"), count=2)
+    parts = planted.components(made, family="pca", attributes=("xyz", "f_rest"), count=2)
     family = replace(heads.family(made, "pca_all", family="pca", count=2), rig=Rig.of(parts, made.neutral))
     packed = pack_head(Head("planted", {"pca_all": Family(family.rig, family.panel)}, heads.template(made)), PIXEL_MM)
-    assert packed.left_out == ("logit_opacities",)
+    assert packed.left_out == ("shN",)
+
+
+def test_gaussians_follow_the_skin_as_in_the_head():
+    head = heads.head(2, skin=True)
+    packed = pack_head(head, 0.1 * PIXEL_MM)
+    assert packed.worn.families == {"sldc_gauss_xyz"}
+    pose = {name: panel.high for name, panel in head.panels.items()}
+    exact, found = head.gaussians(pose), packed.gaussians(pose)
+    unfollowed = heads.head(2).gaussians(pose)
+    assert np.abs(unfollowed.quats - exact.quats).max() > 0.05
+    np.testing.assert_allclose(found.quats, exact.quats, atol=0.02)
+    np.testing.assert_allclose(found.log_scales, exact.log_scales, atol=0.05)
+    assert pack_head(HEAD, PIXEL_MM).worn is None
+
+
+def test_the_skin_of_a_rest_face_that_is_not_the_neutral_is_followed_from_there():
+    head = heads.head(2, skin=True)
+    local = head.families["sldc_gauss_xyz"]
+    at_mean = Rig.of(replace(local.rig.components, offset=None), local.rig.neutral, local.rig.skin)
+    moved = Head("planted", {"sldc_gauss_xyz": replace(local, rig=at_mean)}, head.template)
+    packed = pack_head(moved, 0.1 * PIXEL_MM)
+    assert np.linalg.norm(packed.worn.at_rest, axis=1).max() > 1.0
+    for pose in ({}, {"sldc_gauss_xyz": local.panel.high}):
+        exact, found = moved.gaussians(pose), packed.gaussians(pose)
+        np.testing.assert_allclose(found.log_scales, exact.log_scales, atol=0.05)
+        np.testing.assert_allclose(found.quats, exact.quats, atol=0.02)
+
+
+def test_opacities_move_and_are_fine_where_they_do():
+    made = planted.head(1)
+    parts = planted.components(made, family="pca", attributes=("xyz", "opacity"), count=2)
+    parts = replace(parts, C=np.where(np.arange(parts.C.shape[1]) < 3 * len(made.neutral), parts.C, 200 * parts.C))
+    family = replace(heads.family(made, "pca_all", family="pca", count=2), rig=Rig.of(parts, made.neutral))
+    head = Head("planted", {"pca_all": family}, heads.template(made))
+    packed = pack_head(head, PIXEL_MM)
+    assert packed.left_out == ()
+    pose = {"pca_all": family.panel.high}
+    exact, found = (1 / (1 + np.exp(-made.gaussians(pose).logit_opacities)) for made in (head, packed))
+    assert np.ptp(exact) > 0.3
+    np.testing.assert_allclose(found, exact, atol=0.01)
 
 
 def test_the_cost_of_packing_is_small_and_counts_every_pose():

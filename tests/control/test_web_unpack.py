@@ -19,9 +19,9 @@ HEADER, BLOB = header_of(WITH_FREE, PACKED, CAMERAS, {})
 UNPACK = """async ([header, text]) => {
     const { unpackColumns, unpackComponents, unpackRows } = await import("splatrig/unpack.js");
     const { buffer } = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-    const { xyz, fine } = unpackComponents(header, buffer);
+    const { xyz, fine, faint } = unpackComponents(header, buffer);
     const shN = unpackRows(header, buffer, "shN", { width: 45, bits: 8 });
-    const found = { xyz, fine, shN };
+    const found = { xyz, fine, shN, faint: faint ?? [0] };
     for (const name of Object.keys(header.columns)) found[name] = unpackColumns(header, buffer, name);
     return Object.fromEntries(Object.entries(found).map(([name, values]) => [name, Array.from(values)]));
 }"""
@@ -38,9 +38,10 @@ def found_in(packed: PackedHead, fields: list[str]) -> np.ndarray:
 
 def test_the_page_finds_what_was_packed_to_the_bit(opened):
     found = unpacked(opened, HEADER, BLOB)
-    first, *fine = BITS
+    first, *fine, faint = BITS
     assert np.array_equal(found["xyz"], found_in(PACKED, [first]).ravel())
     assert np.array_equal(found["fine"], found_in(PACKED, fine).ravel())
+    assert faint == "logit_opacities" and found["faint"] == [0]  # which nothing moves here
     assert np.array_equal(found["shN"], PACKED.shN.ravel())
     for name, columns in PACKED.base.items():
         np.testing.assert_allclose(found[name], columns.values().ravel(), rtol=1e-6, atol=1e-5, err_msg=name)

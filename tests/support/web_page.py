@@ -2,6 +2,8 @@
 
 import base64
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from splatrig.blendshapes import arkit
 from splatrig.components.rig import Rig
 from splatrig.control.filters import tour
 from splatrig.control.head import Family, Head
@@ -17,7 +20,8 @@ from splatrig.control.panel import panel_of
 from splatrig.control.web.measure import cost_of
 from splatrig.control.web.pack import pack_head
 from splatrig.control.web.page import build_page, footer_of, header_of
-from support import heads, planted, web_renderer
+from splatrig.io.files import write_text
+from support import browser, heads, planted, web_renderer
 
 LOCAL = "sldc_gauss_xyz"
 CENTERS_MM = np.array([[-30.0, 20.0, 82.0], [30.0, -15.0, 83.0]])
@@ -57,6 +61,23 @@ STAGE, PANEL = 320, 420
 READY = "body[data-state=ready], body[data-state=failed]"
 
 
+UNTOLD = ("tongueOut", "cheekPuff")
+
+
+def arkit_head() -> Head:
+    """A head of ARKit's blendshapes, all but `UNTOLD` shown by its capture, and of local components."""
+    made = planted.head(2)
+    level = heads.template(made).levels["base"]
+    families = {}
+    for name, names in (("learned_arkit", arkit.NAMES), (LOCAL, ())):
+        parts = planted.components(made, count=len(names) or 5)
+        told = np.array([unit not in UNTOLD for unit in names]) if names else None
+        parts = replace(parts, names=names, told=told)
+        panel = panel_of(name, parts, level, subject="planted", neutral_frame=parts.frames[0])
+        families[name] = Family(Rig.of(parts, made.neutral), panel)
+    return Head("planted", families, heads.template(made))
+
+
 @dataclass
 class Opened:
     """The page, and all that it said and asked for."""
@@ -82,8 +103,18 @@ class Opened:
             CAMERAS.width,
             CAMERAS.height,
         )
+        return self.decoded(url)
+
+    def decoded(self, url: str) -> NDArray[np.float64]:  # [H, W, 3]
+        """Return the picture of a data URL, in [0, 1]."""
         with Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))) as image:
             return np.asarray(image.convert("RGB"), dtype=np.float64) / 255
+
+    def pixel(self, x: float, y: float) -> NDArray[np.int64]:  # [3]
+        """Return what the screen shows at a place of the page, in [0, 255]."""
+        shot = self.page.screenshot(clip={"x": x, "y": y, "width": 1, "height": 1})
+        with Image.open(io.BytesIO(shot)) as image:
+            return np.asarray(image.convert("RGB"), dtype=np.int64)[0, 0]
 
     def weights(self) -> NDArray[np.float64]:
         """Return all weights, families one after the other."""
@@ -108,9 +139,29 @@ class Opened:
         return line.inner_text(), line.get_attribute("class") == "error"
 
 
+@contextmanager
+def opened_in_browser(address: str, *, offline: bool) -> Iterator[Opened]:
+    """Open a page in a browser of its own, and listen to what it says and asks for."""
+    with browser.chromium() as chromium:
+        page = chromium.new_page(viewport={"width": STAGE + PANEL, "height": STAGE}, offline=offline)
+        page.set_default_timeout(60_000)
+        found = Opened(page)
+        page.on("console", lambda said: found.errors.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: found.errors.append(str(error)))
+        page.on("request", lambda request: found.requests.append(request.url))
+        page.goto(address)
+        page.wait_for_selector(READY)
+        below = page.locator("#transport").evaluate("(bar) => bar.offsetHeight")
+        page.set_viewport_size({"width": STAGE + PANEL, "height": STAGE + below})
+        page.locator(f"#view[height='{STAGE}']").wait_for()
+        page.evaluate("for (const folder of document.querySelectorAll('aside details')) folder.open = true")
+        yield found
+
+
 def write_page(head: Head, path: Path) -> None:
     packed = pack_head(head, PIXEL_MM)
-    header, blob = header_of(head, packed, CAMERAS, {"tour": TRACK})
+    tracks = {"tour": TRACK} if TRACK.family in head.families else {}
+    header, blob = header_of(head, packed, CAMERAS, tracks)
     footer = footer_of(head, packed, cost_of(head, packed, CAMERAS.select([0])), "")
     page = build_page(
         header,
@@ -120,4 +171,4 @@ def write_page(head: Head, path: Path) -> None:
         sources=web_renderer.SOURCES,
         renderer=web_renderer.renderer_path(),
     )
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)

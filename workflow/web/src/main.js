@@ -1,13 +1,16 @@
 // The page: state, what the user does to it, and drawing when something changed.
 
+import { askRun, Compare } from "./compare.js";
 import { Drag } from "./drag.js";
+import { wireFiles } from "./files.js";
 import { History } from "./history.js";
-import { buildPresets, buildSliders, drawMarks, listTracks, readable, say } from "./panel.js";
+import { buildPresets, buildSliders, drawMarks, listTracks, offerHeat, readable, say } from "./panel.js";
 import { Player } from "./player.js";
+import { Recorder } from "./record.js";
 import { Rig } from "./rig.js";
 import { solveBounded } from "./solve.js";
 import { drawHead } from "./splats.js";
-import { parseFile, poseText, trackAt } from "./track.js";
+import { trackAt } from "./track.js";
 import { View } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
@@ -17,7 +20,8 @@ const TURN = Math.PI / 36; // radians that an arrow key turns the head
 export async function start(header, buffer) {
   const canvas = $("view");
   const rig = new Rig(header, buffer);
-  const { renderer, scene, spark, setWeights, soften } = drawHead(canvas, rig);
+  const shown = drawHead(canvas, rig);
+  const heads = () => [shown, ...(compare.head ? [compare.head] : [])];
   const stage = document.querySelector("#stage");
   let stale = true;
   let size = [1, 1];
@@ -30,14 +34,23 @@ export async function start(header, buffer) {
     onInput: (index, value) => {
       player.stop();
       rig.weights[index] = value;
+      follow(index);
       weightsChanged();
     },
     onChange: () => history.settled(),
   });
 
+  const recorder = new Recorder(rig);
+  const redraw = () => (stale = true);
+  const follow = offerHeat(rig, (component, most) => {
+    shown.setHeat(component, most);
+    redraw();
+  });
+
   function weightsChanged() {
-    setWeights();
+    shown.setWeights();
     showWeights(rig.weights);
+    recorder.note();
     stale = true;
   }
 
@@ -72,15 +85,20 @@ export async function start(header, buffer) {
 
   function resize(width, height, ratio = Math.min(window.devicePixelRatio, 2)) {
     size = [width, height];
-    renderer.setPixelRatio(ratio);
-    renderer.setSize(width, height, false);
+    for (const { renderer } of heads()) {
+      renderer.setPixelRatio(ratio);
+      renderer.setSize(width, height, false);
+    }
     stale = true;
   }
 
   function render() {
     view.resize(...size);
-    soften(view.magnification(...size) * renderer.getPixelRatio());
-    renderer.render(scene, view.camera);
+    for (const { renderer, scene, soften } of heads()) {
+      soften(view.magnification(...size) * renderer.getPixelRatio());
+      renderer.render(scene, view.camera);
+    }
+    compare.place(...size);
     const project = view.projector(...size);
     const marks = drag.marks(project);
     drawMarks(...size, marks.pins, marks.drag);
@@ -89,7 +107,7 @@ export async function start(header, buffer) {
   let frames = 0;
   function tick(now) {
     player.advance(now);
-    if (stale || spark.dirty) {
+    if (stale || heads().some(({ spark }) => spark.dirty)) {
       stale = false;
       render();
       frames += 1;
@@ -101,7 +119,7 @@ export async function start(header, buffer) {
   async function settled() {
     for (let quiet = 0; quiet < 3; ) {
       await new Promise((resolve) => requestAnimationFrame(resolve));
-      quiet = stale || spark.dirty || spark.sorting || spark.sortDirty || spark.activeSplats === 0 ? 0 : quiet + 1;
+      quiet = stale || heads().some(({ spark }) => isBusy(spark)) ? 0 : quiet + 1;
     }
   }
 
@@ -118,12 +136,26 @@ export async function start(header, buffer) {
     history.settled();
     say(`${readable(expression)} (${family.title})`);
   });
-  const redraw = () => (stale = true);
+  let background = 0;
   const setBackground = (color) => {
-    renderer.setClearColor(color);
+    background = color;
+    for (const { renderer } of heads()) renderer.setClearColor(color);
     redraw();
   };
-  wire({ rig, view, player, drag, history, header, pose, redraw, snapshot });
+  const compare = new Compare(await askRun(), rig, view, {
+    pose: (families) => {
+      player.stop();
+      pose(families);
+      history.settled();
+    },
+    onHead: () => {
+      resize(...size, shown.renderer.getPixelRatio());
+      setBackground(background);
+    },
+    redraw,
+  });
+  wire({ rig, view, player, drag, history, compare, header, pose, redraw });
+  wireFiles({ rig, player, recorder, history, header, pose, snapshot });
   wireKeys({ canvas, view, player, history, redraw });
   followTheme(setBackground);
   new ResizeObserver(() => resize(stage.clientWidth, stage.clientHeight)).observe(stage);
@@ -133,13 +165,15 @@ export async function start(header, buffer) {
   await settled();
   say("Drag the face to pose it, drag beside it to turn it.");
   return {
-    rig, view, player, drag, history, pose, resize, settled, snapshot, solveBounded, setBackground,
+    rig, view, player, drag, history, compare, recorder, pose, resize, settled, draw: render, snapshot, solveBounded, setBackground,
     framesDrawn: () => frames,
   };
 }
 
+const isBusy = (spark) => spark.dirty || spark.sorting || spark.sortDirty || spark.activeSplats === 0;
+
 /** Connect the buttons. */
-function wire({ rig, view, player, drag, history, header, pose, redraw, snapshot }) {
+function wire({ rig, view, player, drag, history, compare, header, pose, redraw }) {
   $("reset").addEventListener("click", () => {
     player.stop();
     drag.pins.length = 0;
@@ -155,11 +189,13 @@ function wire({ rig, view, player, drag, history, header, pose, redraw, snapshot
   }
   $("front").addEventListener("click", () => {
     view.front();
+    $("camera").value = "";
     redraw();
   });
   for (const camera of header.cameras) $("camera").add(new Option(camera.name, camera.name));
   $("camera").addEventListener("change", () => {
     view.choose($("camera").value);
+    compare.lookedThrough();
     redraw();
   });
   $("pin").addEventListener("click", () => {
@@ -172,6 +208,7 @@ function wire({ rig, view, player, drag, history, header, pose, redraw, snapshot
     redraw();
   });
   for (const family of rig.families) $("drag-with").add(new Option(family.title, family.name));
+  if (rig.families[0].groups) $("drag-with").value = rig.families[0].name; // poses that an animator reads
   listTracks(player.tracks, 0);
   player.showTime();
   $("track").addEventListener("change", () => player.choose(Number($("track").value)));
@@ -181,30 +218,6 @@ function wire({ rig, view, player, drag, history, header, pose, redraw, snapshot
     player.seek($("time").valueAsNumber);
   });
   $("time").addEventListener("change", () => history.settled());
-  $("open").addEventListener("change", async () => {
-    const [file] = $("open").files;
-    if (!file) return;
-    try {
-      take(parseFile(await file.text(), file.name, rig.families), file.name, { player, pose });
-      history.settled();
-    } catch (error) {
-      say(error.message, true);
-    }
-    $("open").value = "";
-  });
-  $("save").addEventListener("click", () => {
-    const text = poseText(header.subject, rig.families, rig.weights);
-    const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-    download(url, `${header.subject}_pose.json`);
-    setTimeout(() => URL.revokeObjectURL(url), 1000);
-  });
-  $("picture").addEventListener("click", async () => download(await snapshot(), `${header.subject}.png`));
-}
-
-function download(url, name) {
-  const link = document.createElement("a");
-  Object.assign(link, { href: url, download: name });
-  link.click();
 }
 
 /** Connect the keyboard: undo everywhere; on the picture, arrows turn, + and - zoom, space plays. */
@@ -241,19 +254,4 @@ function followTheme(setBackground) {
   const show = () => setBackground(getComputedStyle(document.body).getPropertyValue("--stage").trim());
   light.addEventListener("change", show);
   show();
-}
-
-/** Use what a file holds: a pose at once, a track by playing it. */
-function take(parsed, name, { player, pose }) {
-  player.stop();
-  if (parsed.kind === "pose") {
-    pose(parsed.families);
-    say(`${name}: pose taken over.`);
-    return;
-  }
-  player.tracks.push({ ...parsed, title: name });
-  listTracks(player.tracks, player.tracks.length - 1);
-  player.choose(player.tracks.length - 1);
-  player.play();
-  say(`${name}: ${parsed.times.length} rows, ${player.duration.toFixed(2)} s.`);
 }

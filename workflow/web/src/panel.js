@@ -1,5 +1,7 @@
 // The controls beside the head.
 
+import { HEAT } from "./splats.js";
+
 const $ = (id) => document.getElementById(id);
 
 /** Say something below the picture; an error stays red until the next message. */
@@ -12,30 +14,51 @@ export function say(text, isError = false) {
 export const readable = (expression) => expression.replace(/^[A-Z]+\d+_/, "").replaceAll("_", " ");
 
 /** Build the sliders of every family; `onInput(index, value)` hears of each move, `onChange()` of its end. Return how
-    to show weights. */
+    to show weights. The first family is open; its groups, where it has some, and the others' are folded by the user. */
 export function buildSliders(families, rig, { onInput, onChange }) {
   const shown = [];
   for (const family of families) {
-    const section = document.createElement("details");
-    section.open = true;
-    section.dataset.family = family.name;
-    section.append(heading(family, () => {
-      family.names.forEach((_, k) => onInput(family.first + k, 0));
-      onChange();
-    }));
-    const note = document.createElement("p");
-    note.className = "note";
-    note.textContent = family.limits
-      ? "Each moves one part of the face, from rest (left) to its end."
-      : "Each moves the whole face, from rest (the mark) to either side.";
-    section.append(note);
-    family.names.forEach((_, k) => {
-      const slider = sliderOf(family, k, rig, { onInput, onChange });
-      section.append(slider.row);
+    const move = (k, value) => {
+      onInput(family.first + k, value);
+      const mirror = family.mirrors[k];
+      if ($("link").checked && mirror >= 0) onInput(family.first + mirror, value);
+    };
+    const section = (title, components, open) => {
+      const folder = document.createElement("details");
+      folder.open = open;
+      folder.append(heading(title, () => {
+        components.forEach((k) => onInput(family.first + k, 0));
+        onChange();
+      }));
+      return folder;
+    };
+    const rowsOf = (components) => components.map((k) => {
+      const slider = sliderOf(family, k, rig, { move, onChange });
       shown[family.first + k] = slider;
+      return slider.row;
     });
-    $("families").append(section);
+    const all = [...family.names.keys()];
+    const folder = section(family.title, all, family === families[0]);
+    folder.dataset.family = family.name;
+    if (family.groups) {
+      for (const { title, components } of family.groups) {
+        const group = section(title, components, true);
+        group.dataset.group = title;
+        group.append(...rowsOf(components));
+        folder.append(group);
+      }
+    } else {
+      const note = document.createElement("p");
+      note.className = "note";
+      note.textContent = family.limits
+        ? "Each moves one part of the face, from rest (left) to its end."
+        : "Each moves the whole face, from rest (the mark) to either side.";
+      folder.append(note, ...rowsOf(all));
+    }
+    $("families").append(folder);
   }
+  $("link").parentElement.hidden = !families.some(({ mirrors }) => mirrors.some((mirror) => mirror >= 0));
+  offerSearch(shown);
   return (weights) => {
     weights.forEach((weight, index) => {
       const { input, value } = shown[index];
@@ -46,14 +69,31 @@ export function buildSliders(families, rig, { onInput, onChange }) {
   };
 }
 
-/** Return the line above a family's sliders, with the button that brings them to rest. */
-function heading(family, toRest) {
+/** Show only the sliders whose names have all the words that are searched for, whatever is folded. */
+function offerSearch(sliders) {
+  const folders = [...$("families").querySelectorAll("details")];
+  let folded = null; // which are open, before the search
+  $("search").addEventListener("input", () => {
+    const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+    folded ??= folders.map(({ open }) => open);
+    for (const { row } of sliders) row.hidden = !words.every((word) => row.dataset.words.includes(word));
+    folders.forEach((folder, at) => {
+      folder.hidden = folder.querySelector(".slider:not([hidden])") === null;
+      folder.open = words.length > 0 || folded[at];
+    });
+    if (words.length === 0) folded = null;
+    else $("families").scrollIntoView();
+  });
+}
+
+/** Return the line above sliders, with the button that brings them to rest. */
+function heading(title, toRest) {
   const summary = document.createElement("summary");
-  summary.textContent = family.title;
+  summary.textContent = title;
   const zero = document.createElement("button");
-  Object.assign(zero, { textContent: "to rest", title: `All of ${family.title} to rest` });
+  Object.assign(zero, { textContent: "to rest", title: `All of ${title} to rest` });
   zero.addEventListener("click", (event) => {
-    event.preventDefault(); // the family stays open
+    event.preventDefault(); // what is open stays open
     toRest();
   });
   summary.append(zero);
@@ -61,13 +101,18 @@ function heading(family, toRest) {
 }
 
 /** Return one component's row, its slider and where its value is written. */
-function sliderOf(family, k, rig, { onInput, onChange }) {
+function sliderOf(family, k, rig, { move, onChange }) {
   const index = family.first + k;
   const [low, high] = [rig.low[index], rig.high[index]];
+  const untold = family.told?.[k] === false;
   const row = document.createElement("label");
-  row.className = "slider";
-  row.title = `${family.names[k]}\n${low.toPrecision(3)} to ${high.toPrecision(3)} in the capture; double click: rest`;
+  row.className = untold ? "slider untold" : "slider";
+  const about = family.told
+    ? untold && "not shown by the capture: it moves as the template does"
+    : `${low.toPrecision(3)} to ${high.toPrecision(3)} in the capture`;
+  row.title = [family.names[k], about, "double click: rest"].filter(Boolean).join("\n");
   const [label, hint] = family.labels[k];
+  row.dataset.words = [family.names[k], label, hint].join(" ").toLowerCase();
   const text = document.createElement("span");
   const detail = document.createElement("small");
   text.textContent = label;
@@ -78,10 +123,10 @@ function sliderOf(family, k, rig, { onInput, onChange }) {
   input.step = (high - low) / 1000 || 1;
   input.dataset.component = index;
   const value = document.createElement("output");
-  input.addEventListener("input", () => onInput(index, input.valueAsNumber));
+  input.addEventListener("input", () => move(k, input.valueAsNumber));
   input.addEventListener("change", onChange);
   row.addEventListener("dblclick", () => {
-    onInput(index, 0);
+    move(k, 0);
     onChange();
   });
   row.append(text, input, value);
@@ -114,6 +159,35 @@ export function buildPresets(families, onChoose) {
   };
   chooser.addEventListener("change", show);
   show();
+}
+
+/** Offer a heat map of each component; `onHeat(component, most)` hears of the choice, and of the most that a unit of
+    weight is shown to move, in millimetres. Return what hears which slider was moved: its heat map follows. */
+export function offerHeat(rig, onHeat) {
+  const chooser = $("heat");
+  const colors = HEAT.map((stop) => `rgb(${stop.split(",").map((value) => Math.round(255 * value))})`);
+  $("heat-colors").style.background = `linear-gradient(90deg, #888, ${colors.map((color, k) => `${color} ${20 + 16 * k}%`)})`;
+  for (const family of rig.families) {
+    const group = document.createElement("optgroup");
+    group.label = family.title;
+    group.append(...family.names.map((_, k) => new Option(family.labels[k].join(" "), family.first + k)));
+    chooser.append(group);
+  }
+  const show = () => {
+    const component = chooser.value === "" ? -1 : Number(chooser.value);
+    $("heat-scale").hidden = component < 0;
+    if (component < 0) return onHeat(-1, 0);
+    const end = Math.max(-rig.low[component], rig.high[component]);
+    const most = rig.farthest(component);
+    $("heat-most").textContent = `${(end * most).toPrecision(2)} mm at the end of the slider`;
+    onHeat(component, most);
+  };
+  chooser.addEventListener("change", show);
+  return (component) => {
+    if (chooser.value === "" || chooser.value === String(component)) return;
+    chooser.value = component;
+    show();
+  };
 }
 
 /** Fill the choice of tracks. */

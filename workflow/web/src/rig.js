@@ -1,5 +1,7 @@
 // The head on the CPU: places Gaussians, of which the first ones are the vertices of the mesh, to pick and solve.
 
+import { unpackSkin } from "./skin.js";
+import { Surface } from "./surface.js";
 import { unpackArray, unpackColumns, unpackComponents, unpackRows } from "./unpack.js";
 
 export class Rig {
@@ -15,26 +17,22 @@ export class Rig {
     this.shNStep = header.shN_step;
     this.faces = unpackArray(header, buffer, "faces"); // [T, 3]
     this.mask = unpackArray(header, buffer, "mask"); // of the vertices: 1 on the face
-    Object.assign(this, unpackComponents(header, buffer)); // xyz [K, N, 3], fine [K, N, 10]: steps
-    this.steps = header.steps; // [K][4]: value of a step of xyz, f_dc, rotation, scale
+    Object.assign(this, unpackComponents(header, buffer)); // xyz [K, N, 3], fine [K, N, 10], faint [K, N]: steps
+    this.steps = header.steps; // [K][5]: value of a step of xyz, f_dc, rotation, scale, opacity
     this.families = header.families; // name, title, names, low, high, limits, presets, first
     this.components = this.steps.length;
     this.weights = new Float64Array(this.components);
     this.low = new Float64Array(this.components);
     this.high = new Float64Array(this.components);
-    this.limits = []; // how far a drag may take each component
     for (const family of this.families) {
       family.names.forEach((_, k) => {
         const index = family.first + k;
         this.low[index] = family.low[k];
         this.high[index] = family.high[k];
-        this.limits.push([
-          family.limits ? family.limits[0] : family.low[k] * header.drag.reach,
-          family.limits ? family.limits[1] : family.high[k] * header.drag.reach,
-        ]);
       });
     }
     this.positions = new Float32Array(this.means);
+    this.skin = unpackSkin(header, buffer, this); // null: no Gaussian follows it
   }
 
   /** Place every Gaussian for the present weights; return `positions` [N, 3] in millimetres. */
@@ -50,25 +48,40 @@ export class Rig {
     return positions;
   }
 
-  /** Return where a component acts most, at rest, in millimetres. */
+  /** Return how far a component moves the Gaussian that it moves most, in millimetres per unit of weight. */
+  farthest(component) {
+    const first = component * this.count * 3;
+    let most = 0;
+    for (let at = first; at < first + 3 * this.count; at += 3) {
+      most = Math.max(most, this.xyz[at] ** 2 + this.xyz[at + 1] ** 2 + this.xyz[at + 2] ** 2);
+    }
+    return Math.sqrt(most) * this.steps[component][0];
+  }
+
+  /** Return the vertex of the mesh that a component moves most. */
   centerOf(component) {
     if (this.centers === undefined) {
       this.centers = this.steps.map((_, k) => {
         let [most, vertex] = [-1, 0];
-        for (let i = 0; i < this.count; i++) {
+        for (let i = 0; i < this.mask.length; i++) {
           const at = 3 * (k * this.count + i);
           const moved = this.xyz[at] ** 2 + this.xyz[at + 1] ** 2 + this.xyz[at + 2] ** 2;
           if (moved > most) [most, vertex] = [moved, i];
         }
-        return this.means.subarray(3 * vertex, 3 * vertex + 3);
+        return vertex;
       });
     }
     return this.centers[component];
   }
 
-  /** Return where a point of the surface is when all weights are 0. */
-  restAt({ vertices, mix }) {
-    return [0, 1, 2].map((axis) => vertices.reduce((sum, v, corner) => sum + mix[corner] * this.means[3 * v + axis], 0));
+  /** Return how far vertices of the mesh at rest are from a point of the surface, over the surface, in millimetres [V]. */
+  distancesFrom({ vertices, mix }) {
+    this.surface ??= new Surface(this.means, this.faces, this.mask.length);
+    const place = (vertex) => this.means.subarray(3 * vertex, 3 * vertex + 3);
+    const point = [0, 1, 2].map((axis) => vertices.reduce((sum, v, corner) => sum + mix[corner] * place(v)[axis], 0));
+    return this.surface.distances(
+      vertices.map((vertex) => [vertex, Math.hypot(...point.map((value, axis) => value - place(vertex)[axis]))]),
+    );
   }
 
   /** Return where a point of the surface is: `vertices` [3] mixed by `mix` [3]. */

@@ -2,6 +2,7 @@
 
 import * as THREE from "three";
 import { SparkRenderer, SplatMesh, dyno } from "@sparkjsdev/spark";
+import { FOLLOW } from "./skin.js";
 
 const { Dyno, Gsplat, defineGsplat, dynoFloat, dynoInt, dynoSampler2D, dynoSampler2DArray, dynoUsampler2DArray } = dyno;
 
@@ -9,7 +10,12 @@ const BLUR = 0.3; // px², added to the covariance of every projected Gaussian
 const WIDTH = 2048; // texels a row
 const BASE_TEXELS = 4; // mean + opacity, quaternion, log scale, sh0
 const SH_TEXELS = 3; // 45 steps of 8 bits
+const SKIN_TEXELS = 4; // f1 and f2, their changes in the rest face
 const QUADS = 128; // Gaussians that one instance draws
+
+/** Colours of a heat map from no motion to the most, sRGB in [0, 1]: Matplotlib's magma without its darkest third. */
+export const HEAT = ["0.390, 0.100, 0.502", "0.633, 0.188, 0.495", "0.869, 0.288, 0.409", "0.987, 0.536, 0.382",
+  "0.996, 0.813, 0.573", "0.987, 0.991, 0.750"];
 
 const GLSL = `
 int head_low16(uint word) { return int(word << 16u) >> 16; }
@@ -38,24 +44,56 @@ void head_harmonics(vec3 d, out float Y[15]) {
   Y[14] = -0.5900435899266435 * d.x * (xx - 3.0 * yy);
 }
 
+${FOLLOW}
+vec3 head_heat(float share) {
+  const vec3 stops[${HEAT.length}] = vec3[](${HEAT.map((stop) => `vec3(${stop})`)});
+  float at = clamp(share, 0.0, 1.0) * ${HEAT.length - 1}.0;
+  int below = min(int(at), ${HEAT.length - 2});
+  return mix(stops[below], stops[below + 1], at - float(below));
+}
+
 Gsplat head_gaussian(
   int index, vec3 eye, sampler2DArray base, usampler2DArray harmonics, usampler2DArray components, sampler2D weights,
-  float harmonicStep, int used
+  float harmonicStep, int used, int heat, float heatScale, sampler2DArray skin, usampler2DArray extras, int worn
 ) {
   vec4 place = texelFetch(base, head_texel(index, 0), 0);
   vec4 quat = texelFetch(base, head_texel(index, 1), 0);
   vec3 logScale = texelFetch(base, head_texel(index, 2), 0).xyz;
   vec3 color = texelFetch(base, head_texel(index, 3), 0).xyz;
   vec3 center = place.xyz;
+  float logit = 0.0; // by how much that of the opacity changes
+  vec3 f1 = vec3(0.0), f2 = vec3(0.0); // by how much the tangents of the skin change
   for (int a = 0; a < used; ++a) {
     vec4 w = texelFetch(weights, ivec2(0, a), 0); // weight times step of xyz, f_dc, rotation, scale
-    int component = int(texelFetch(weights, ivec2(1, a), 0).x);
+    vec4 more = texelFetch(weights, ivec2(1, a), 0); // component, weight times step of skin, opacity
+    int component = int(more.x);
     uvec4 t = texelFetch(components, head_texel(index, component), 0);
     center += w.x * vec3(head_low16(t.x), head_high16(t.x), head_low16(t.y));
     color += w.y * vec3(head_byte(t.y, 2u), head_byte(t.y, 3u), head_byte(t.z, 0u));
     quat += w.z * vec4(head_byte(t.z, 1u), head_byte(t.z, 2u), head_byte(t.z, 3u), head_byte(t.w, 0u));
     logScale += w.w * vec3(head_byte(t.w, 1u), head_byte(t.w, 2u), head_byte(t.w, 3u));
+#ifdef HEAD_EXTRAS
+    {
+      uvec4 e = texelFetch(extras, head_texel(index, component), 0);
+      f1 += more.y * vec3(head_low16(e.x), head_high16(e.x), head_low16(e.y));
+      f2 += more.y * vec3(head_high16(e.y), head_low16(e.z), head_high16(e.z));
+      logit += more.z * head_byte(e.w, 0u);
+    }
+#endif
   }
+  float opacity = place.w;
+#ifdef HEAD_EXTRAS
+  if (index < worn) {
+    vec3 r1 = texelFetch(skin, head_texel(index, 0), 0).xyz, r2 = texelFetch(skin, head_texel(index, 1), 0).xyz;
+    f1 += texelFetch(skin, head_texel(index, 2), 0).xyz;
+    f2 += texelFetch(skin, head_texel(index, 3), 0).xyz;
+    head_follow(r1, r2, f1, f2, quat, logScale);
+  }
+  if (logit != 0.0) {
+    float kept = clamp(opacity, 1e-6, 1.0 - 1e-6);
+    opacity = 1.0 / (1.0 + (1.0 - kept) / kept * exp(-logit));
+  }
+#endif
   vec3 rgb = 0.5 + 0.28209479177387814 * color;
   float Y[15];
   head_harmonics(normalize(center - eye), Y);
@@ -72,13 +110,18 @@ Gsplat head_gaussian(
       rgb += harmonicStep * Y[band] * steps;
     }
   }
+  if (heat >= 0) {
+    uvec4 t = texelFetch(components, head_texel(index, heat), 0);
+    float share = heatScale * length(vec3(head_low16(t.x), head_high16(t.x), head_low16(t.y)));
+    rgb = mix(vec3(0.6 * dot(rgb, vec3(0.299, 0.587, 0.114)) + 0.1), head_heat(share), smoothstep(0.0, 0.2, share));
+  }
   Gsplat gsplat;
   gsplat.flags = GSPLAT_FLAG_ACTIVE;
   gsplat.index = index;
   gsplat.center = center;
   gsplat.scales = exp(logScale);
   gsplat.quaternion = normalize(quat).yzwx; // xyzw there
-  gsplat.rgba = vec4(max(rgb, 0.0), place.w);
+  gsplat.rgba = vec4(max(rgb, 0.0), opacity);
   return gsplat;
 }`;
 
@@ -111,7 +154,7 @@ const REPLACED = [
 ]; // in Spark's vertex shader, see `batchQuads`
 
 class BlendedGaussian extends Dyno {
-  constructor() {
+  constructor(hasExtras) {
     super({
       inTypes: {
         index: "int",
@@ -122,12 +165,18 @@ class BlendedGaussian extends Dyno {
         weights: "sampler2D",
         harmonicStep: "float",
         used: "int",
+        heat: "int",
+        heatScale: "float",
+        skin: "sampler2DArray",
+        extras: "usampler2DArray",
+        worn: "int",
       },
       outTypes: { gsplat: Gsplat },
-      globals: () => [defineGsplat, GLSL],
+      globals: () => [defineGsplat, hasExtras ? `#define HEAD_EXTRAS\n${GLSL}` : GLSL],
       statements: ({ inputs, outputs }) => [
         `${outputs.gsplat} = head_gaussian(${inputs.index}, ${inputs.eye}, ${inputs.base}, ${inputs.harmonics}, ` +
-          `${inputs.components}, ${inputs.weights}, ${inputs.harmonicStep}, ${inputs.used});`,
+          `${inputs.components}, ${inputs.weights}, ${inputs.harmonicStep}, ${inputs.used}, ` +
+          `${inputs.heat}, ${inputs.heatScale}, ${inputs.skin}, ${inputs.extras}, ${inputs.worn});`,
       ],
     });
   }
@@ -141,6 +190,8 @@ class HeadSource {
     this.weightData = new Float32Array(8 * Math.max(rig.components, 1));
     this.weightTexture = floatTexture(new THREE.DataTexture(this.weightData, 2, Math.max(rig.components, 1)));
     this.used = dynoInt(0);
+    this.heat = dynoInt(-1);
+    this.heatScale = dynoFloat(0);
     this.inputs = {
       base: dynoSampler2DArray(baseTexture(rig, rows)),
       harmonics: dynoUsampler2DArray(harmonicsTexture(rig, rows)),
@@ -148,8 +199,13 @@ class HeadSource {
       weights: dynoSampler2D(this.weightTexture),
       harmonicStep: dynoFloat(rig.shNStep),
       used: this.used,
+      heat: this.heat,
+      heatScale: this.heatScale,
+      skin: dynoSampler2DArray(skinTexture(rig)),
+      extras: dynoUsampler2DArray(extrasTexture(rig, rows)),
+      worn: dynoInt(rig.skin?.vertices ?? 0),
     };
-    this.blend = new BlendedGaussian();
+    this.blend = new BlendedGaussian(hasExtras(rig));
   }
 
   /** Take over the rig's weights; components at 0 cost nothing. */
@@ -157,12 +213,19 @@ class HeadSource {
     let used = 0;
     this.rig.weights.forEach((weight, k) => {
       if (weight === 0) return;
-      this.weightData.set(this.rig.steps[k].map((step) => step * weight), 8 * used);
-      this.weightData[8 * used + 4] = k;
+      const [xyz, color, turn, size, opacity] = this.rig.steps[k].map((step) => step * weight);
+      const skin = weight * (this.rig.skin?.steps[k] ?? 0);
+      this.weightData.set([xyz, color, turn, size, k, skin, opacity], 8 * used);
       used += 1;
     });
     this.used.value = used;
     this.weightTexture.needsUpdate = true;
+  }
+
+  /** Color Gaussians by how far a component moves them, as a fraction of `most` mm per unit of weight; -1: as they are. */
+  setHeat(component, most) {
+    this.heat.value = component;
+    this.heatScale.value = component < 0 ? 0 : this.rig.steps[component][0] / Math.max(most, 1e-9);
   }
 
   prepareFetchSplat() {}
@@ -183,6 +246,8 @@ class HeadSource {
   forEachSplat() {}
 }
 
+const hasExtras = ({ skin, faint }) => skin !== null || faint !== null; // else nothing of them is compiled
+
 function floatTexture(texture) {
   texture.format = THREE.RGBAFormat;
   texture.type = THREE.FloatType;
@@ -191,8 +256,8 @@ function floatTexture(texture) {
   return texture;
 }
 
-function integerTexture(words, rows, layers) {
-  const texture = new THREE.DataArrayTexture(words, WIDTH, rows, layers);
+function integerTexture(words, rows, layers, width = WIDTH) {
+  const texture = new THREE.DataArrayTexture(words, width, rows, layers);
   texture.format = THREE.RGBAIntegerFormat;
   texture.type = THREE.UnsignedIntType;
   texture.internalFormat = "RGBA32UI";
@@ -237,6 +302,38 @@ function componentsTexture(rig, rows) {
     }
   }
   return integerTexture(new Uint32Array(bytes.buffer), rows, layers);
+}
+
+/** Return the tangents of the skin; a texel that nobody reads where nothing follows it. */
+function skinTexture({ skin }) {
+  if (skin === null) return floatTexture(new THREE.DataArrayTexture(new Float32Array(4), 1, 1, 1));
+  const rows = Math.ceil(skin.vertices / WIDTH);
+  const data = new Float32Array(4 * WIDTH * rows * SKIN_TEXELS);
+  for (let vertex = 0; vertex < skin.vertices; vertex++) {
+    [skin.rest, skin.moved].forEach((tangents, pair) => {
+      for (const side of [0, 1]) {
+        const from = 6 * vertex + 3 * side;
+        data.set(tangents.subarray(from, from + 3), 4 * ((2 * pair + side) * WIDTH * rows + vertex));
+      }
+    });
+  }
+  return floatTexture(new THREE.DataArrayTexture(data, WIDTH, rows, SKIN_TEXELS));
+}
+
+/** Return what components do to the skin and to opacities; a texel that nobody reads where they do neither. */
+function extrasTexture({ skin, faint, components, count }, rows) {
+  if (!hasExtras({ skin, faint })) return integerTexture(new Uint32Array(4), 1, 1, 1);
+  const bytes = new Int8Array(16 * WIDTH * rows * components);
+  const pairs = new Int16Array(bytes.buffer);
+  for (let k = 0; k < components; k++) {
+    const first = k * WIDTH * rows;
+    for (let i = 0; i < (skin?.vertices ?? 0); i++) {
+      const from = 6 * (k * skin.vertices + i);
+      pairs.set(skin.changes.subarray(from, from + 6), 8 * (first + i));
+    }
+    for (let i = 0; faint !== null && i < count; i++) bytes[16 * (first + i) + 12] = faint[k * count + i];
+  }
+  return integerTexture(new Uint32Array(bytes.buffer), rows, components);
 }
 
 /**
@@ -298,5 +395,13 @@ export function drawHead(canvas, rig) {
   const soften = (magnification) => {
     spark.preBlurAmount = BLUR * Math.max(1, magnification) ** 2;
   };
-  return { renderer, scene, spark, setWeights, soften };
+  const setHeat = (component, most) => {
+    source.setHeat(component, most);
+    mesh.updateVersion();
+  };
+  const release = () => {
+    renderer.dispose();
+    renderer.forceContextLoss(); // browsers have few contexts
+  };
+  return { renderer, scene, spark, setWeights, setHeat, soften, release };
 }

@@ -138,6 +138,18 @@ export function poseText(subject, families, weights) {
   return `${JSON.stringify(document, null, 1)}\n`;
 }
 
+/** Return the text of a track file (CSV) of a family; `splatrig.control.track` reads it. */
+export function trackText(subject, family, { times, weights, source = "" }) {
+  const about = { format: `${TRACK} ${VERSION}`, family: family.name, subject, source };
+  const quoted = family.names.map((name) => `"${name.replaceAll('"', '""')}"`);
+  const lines = [
+    ...Object.entries(about).map(([key, value]) => `# ${key}: ${value}`),
+    ["time_s", ...quoted].join(","),
+    ...times.map((time, row) => [time, ...weights[row]].join(",")),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
 function familyNamed(key, name, families) {
   const family = families.find((candidate) => candidate.name === key);
   if (family) return family;

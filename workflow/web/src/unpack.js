@@ -65,7 +65,8 @@ export function unpackColumns(header, buffer, name) {
   return Float32Array.from(steps, (value, i) => middle[i % width] + step[i % width] * value);
 }
 
-/** Return the components of all families: `xyz` [K, N, 3], and `fine` [K, N, 10] of f_dc, rotation, scale, in steps. */
+/** Return the components of all families in steps: `xyz` [K, N, 3], `fine` [K, N, 10] of f_dc, rotation, scale, and
+    `faint` [K, N] of opacity, null where none moves it. */
 export function unpackComponents(header, buffer) {
   const sets = header.steps.length;
   const parents = unpackArray(header, buffer, "parents");
@@ -79,5 +80,7 @@ export function unpackComponents(header, buffer) {
     }
     first += width;
   }
-  return { xyz, fine };
+  const movesOpacity = header.steps.some((steps) => steps[4] !== 0);
+  const faint = movesOpacity ? unpackRows(header, buffer, "basis_logit_opacities", { sets, width: 1, bits: 8, parents }) : null;
+  return { xyz, fine, faint };
 }

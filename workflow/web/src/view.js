@@ -71,10 +71,10 @@ export class View {
       this.orbit.updateMatrixWorld();
       return;
     }
-    const [W, H] = this.imageSize;
+    const [W] = this.imageSize;
     const [fx, , cx, , fy, cy] = this.chosen.K;
-    const scale = Math.min(width / W, height / H); // the whole picture is seen, in the middle
-    const left = 0.5 * (width - scale * W), top = 0.5 * (height - scale * H);
+    const [left, top, wide] = this.picture(width, height);
+    const scale = wide / W;
     const near = 10, far = 10000;
     const x0 = (-near * (scale * cx + left)) / (scale * fx), x1 = (near * (width - scale * cx - left)) / (scale * fx);
     const y1 = (near * (scale * cy + top)) / (scale * fy), y0 = (-near * (height - scale * cy - top)) / (scale * fy);
@@ -88,10 +88,16 @@ export class View {
     [this.fixed.near, this.fixed.far] = [near, far];
   }
 
+  /** Return left, top, width and height of a calibrated picture in a `width` × `height` canvas: all of it, centred. */
+  picture(width, height) {
+    const [W, H] = this.imageSize;
+    const scale = Math.min(width / W, height / H);
+    return [0.5 * (width - scale * W), 0.5 * (height - scale * H), scale * W, scale * H];
+  }
+
   /** Return how many pixels of a `width` × `height` canvas one pixel of the calibrated pictures becomes. */
   magnification(width, height) {
-    const [W, H] = this.imageSize;
-    if (this.chosen !== null) return Math.min(width / W, height / H);
+    if (this.chosen !== null) return this.picture(width, height)[2] / this.imageSize[0];
     const distance = this.orbit.position.distanceTo(this.controls.target);
     const here = (0.5 * height) / Math.tan((0.5 * FIELD_OF_VIEW * Math.PI) / 180) / distance;
     return here / this.calibrated;

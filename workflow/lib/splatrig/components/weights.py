@@ -92,18 +92,17 @@ def weights_of_rows(
     return fit_weights(wanted, C, ridge=ridge, limits=limits_of(components))
 
 
-def positions(components: Components, *, free: bool = False) -> NDArray[np.float32]:  # [K, N, 3], or [K, G, 3]
-    """Return how each component moves the structured centres, or with `free` all, in millimetres per unit of weight.
+def positions(components: Components) -> NDArray[np.float32]:  # [K, N, 3]
+    """Return how each component moves the structured centres, in millimetres per unit of weight.
 
     Raises InputError when it moves none.
     """
-    moves = components.all_displacements if free else components.displacements
-    if moves is None:
+    if components.displacements is None:
         raise InputError(
             f"components of {', '.join(components.columns.names)}: expected xyz among them; only components that move "
             "can be fitted."
         )
-    return moves
+    return components.displacements
 
 
 def limits_of(components: Components) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -118,23 +117,20 @@ def solve_weights(
     moments: NDArray[np.float64],  # [F, K]
     *,
     ridge: float = 0.0,
-    penalty: NDArray[np.float64] | None = None,  # [K]
     limits: Bounds | None = None,
 ) -> NDArray[np.float64]:  # [F, K]
-    """Return the weights that minimise wᵀ G w - 2 mᵀ w + Σ p w² for each row of `moments`.
+    """Return the weights that minimise wᵀ G w - 2 mᵀ w + p Σ w² for each row of `moments`.
 
-    p is `penalty` plus `ridge` times the mean diagonal of `gram`. Without (finite) `limits` by the pseudo-inverse; with
-    them by a primal active-set method (Nocedal and Wright 2006, algorithm 16.3), from where coordinate descent leads:
-    exact, and after at most `STEPS_PER_COMPONENT` · K steps, wherever they end, within the limits.
+    p is `ridge` times the mean diagonal of `gram`. Without (finite) `limits` by the pseudo-inverse; with them by a
+    primal active-set method (Nocedal and Wright 2006, algorithm 16.3), from where coordinate descent leads: exact, and
+    after at most `STEPS_PER_COMPONENT` · K steps, wherever they end, within the limits.
     """
     count = len(gram)
-    diagonal = np.full(count, ridge * np.trace(gram) / max(count, 1))
-    if penalty is not None:
-        diagonal = diagonal + penalty
-    damped = np.ascontiguousarray(gram + np.diag(diagonal), dtype=np.float64)
+    penalty = ridge * np.trace(gram) / max(count, 1)
+    damped = np.ascontiguousarray(gram + penalty * np.eye(count), dtype=np.float64)
     bounded = limits is not None and not np.all(np.isinf(limits[0]) & np.isinf(limits[1]))
     weights = np.zeros(moments.shape)
-    if not (bounded and count and diagonal.min() > 0.0):  # with a penalty on all, any start leads to the one optimum
+    if not (bounded and penalty > 0.0):  # with a penalty on all, any start leads to the one optimum
         weights = moments @ np.linalg.pinv(damped, rcond=1e-10, hermitian=True)
     if limits is None or not bounded:
         return weights

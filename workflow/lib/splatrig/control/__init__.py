@@ -1,1 +1,1 @@
-"""Pose and animate: tracks of weights, retargeting, dragging points, the live viewer, the web head."""
+"""Pose and animate: tracks of weights, retargeting, the web head, from disk or served."""

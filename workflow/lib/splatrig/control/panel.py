@@ -141,13 +141,6 @@ def _presets(
     return presets
 
 
-def plausible(panel: Panel, generator: np.random.Generator) -> NDArray[np.float64]:  # [K]
-    """Return weights of a random plausible face: a Gaussian with their mean and covariance, clipped to the ranges."""
-    values, vectors = np.linalg.eigh(panel.covariance)
-    drawn = vectors @ (np.sqrt(values.clip(min=0)) * generator.standard_normal(panel.count))
-    return np.clip(panel.mean + drawn, panel.low, panel.high)
-
-
 def write_panel(path: str | Path, panel: Panel) -> None:
     """Write a panel as JSON; `read_panel` gives back the same bits."""
     document = {

@@ -1,29 +1,29 @@
 """A head as the page carries it: integers of 8 and 16 bits, in steps about as large as nobody sees.
 
-The base has one step for each field. A component has steps of its own for coordinates (16 bits), f_dc, rotation and log
-scale (8 bits each), from what they change at the end of its slider; rows that change less than `MOTION_PX` or `COLOR`
-are dropped (`residuals`). Unpacked, a component has 16 bytes per Gaussian, one texel of the GPU.
+The base has one step for each field. A component has steps of its own for coordinates (16 bits), f_dc, rotation, log
+scale and logit of opacity (8 bits each), from what they change at the end of its slider; rows that change less than
+`MOTION_PX` or `COLOR` are dropped (`residuals`). Unpacked, a component has 16 bytes per Gaussian, one texel of the GPU;
+a second one where a component moves opacity, or Gaussians follow the skin, which the page then has whole.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from splatrig.components.component_file import Components
 from splatrig.components.fields import ATTRIBUTE_OF, Columns, field_size
-from splatrig.components.rig import Rig
+from splatrig.components.rig import Rig, moves_centers_alone
+from splatrig.components.skin import Skin
 from splatrig.control.head import Family, Head, Pose
 from splatrig.control.web.residuals import Parents, encode_rows, sparse_arrays
 from splatrig.gaussians.gaussians import SH_C0, Gaussians
 
-BITS = {"means": 16, "sh0": 8, "quats": 8, "log_scales": 8}
-"""Bits of each number of a component, by field in the order of a texel."""
-
-FINE = ("sh0", "quats", "log_scales")
-"""Fields of 8 bits."""
+BITS = {"means": 16, "sh0": 8, "quats": 8, "log_scales": 8, "logit_opacities": 8}
+"""Bits of each number of a component, by field in the order of texels."""
 
 MOTION_PX = 0.02
 """Least motion, and growth, of a Gaussian at the end of a slider that is stored, in pixels of the photographs."""
@@ -36,6 +36,9 @@ BASE_STEPS = {"quats": 1 / 256, "log_scales": 0.03, "opacities": 1 / 255, "sh0":
 
 HARMONICS_STEP = 0.006
 """Of the higher spherical harmonics, or a 127th of their largest."""
+
+STEEPEST = 0.25
+"""Largest change of an opacity with its logit."""
 
 _TYPICAL = 90.0
 """Percentile of the Gaussians' effects that a component's steps are chosen by."""
@@ -75,10 +78,43 @@ class PackedComponent:
     steps: tuple[float, ...]
     """Value of a step of each field, for a unit of weight."""
 
-    def values(self) -> NDArray[np.float32]:  # [N, 13]
+    def values(self) -> NDArray[np.float32]:  # [N, 14]
         """Return what a unit of weight adds to the numbers of each Gaussian, fields one after the other."""
         fields = zip(self.found.values(), self.steps, strict=True)
         return np.concatenate([steps.astype(np.float32) * np.float32(value) for steps, value in fields], axis=1)
+
+
+@dataclass(frozen=True)
+class WornSkin:
+    """The skin of a head of which some families move centres alone: their Gaussians turn and grow with it."""
+
+    skin: Skin
+    families: frozenset[str]
+    at_rest: NDArray[np.float32]  # [N, 3]
+    """How far the rest face is from the skin's, in millimetres."""
+
+    @classmethod
+    def of(cls, head: Head) -> "WornSkin | None":
+        """Return the skin that a head's Gaussians follow, if they follow one."""
+        rig, families = head.rig, head.families.items()
+        if not rig.follows or not isinstance(rig.skin, Skin):
+            return None
+        followed = frozenset(name for name, family in families if moves_centers_alone(family.rig.components))
+        moved = rig.base.means - rig.neutral.means
+        return cls(rig.skin, followed, moved if moves_centers_alone(rig.families[0]) else np.zeros_like(moved))
+
+    def arrays(self) -> dict[str, NDArray]:
+        """Return what the page needs to follow it: neighbours, shares, tangents f1 and f2, and their change at rest."""
+        skin, count = self.skin, len(self.skin.rest)
+        shape = (count, count)
+        moved = [csr_array((s, skin.near, skin.starts), shape) @ self.at_rest[:count] for s in skin.shares.T]
+        return {
+            "skin_starts": skin.starts.astype(np.uint32),
+            "skin_near": skin.near.astype(np.uint32),
+            "skin_shares": skin.shares,
+            "skin_rest": skin.rest.swapaxes(1, 2),
+            "skin_moved": np.stack(moved, axis=1).astype(np.float32),
+        }
 
 
 @dataclass(frozen=True)
@@ -93,18 +129,25 @@ class PackedHead:
     components: tuple[PackedComponent, ...]
     first: dict[str, int]
     """Family to its first component."""
+    worn: WornSkin | None
+    """None: no Gaussian follows the skin."""
     left_out: tuple[str, ...]
     """Attributes that components move and the page leaves at rest."""
 
     @property
-    def steps(self) -> NDArray[np.float32]:  # [K, 4]
-        """Values of a step of xyz, f_dc, rotation, log scale, for a unit of weight."""
+    def steps(self) -> NDArray[np.float32]:  # [K, 5]
+        """Values of a step of xyz, f_dc, rotation, log scale, logit of opacity, for a unit of weight."""
         return np.array([component.steps for component in self.components], np.float32)
+
+    @property
+    def fields(self) -> list[str]:
+        """Fields of components that the file holds: all of a texel, and opacity where a component moves it."""
+        return [field for field in BITS if field != "logit_opacities" or self.steps[:, -1].any()]
 
     @property
     def dropped(self) -> float:
         """Fraction of rows, one per component, field and Gaussian, that the file does not hold."""
-        rows = [rows.any(axis=1) for component in self.components for rows in component.differences.values()]
+        rows = [component.differences[field].any(axis=1) for component in self.components for field in self.fields]
         return 1.0 - float(np.mean(rows))
 
     def arrays(self) -> dict[str, NDArray]:
@@ -113,10 +156,10 @@ class PackedHead:
         for name, columns in self.base.items():
             arrays |= sparse_arrays(name, [columns.steps], 16)
         arrays |= sparse_arrays("shN", [self.shN.reshape(len(self.shN), -1)], 8)
-        for field, bits in BITS.items():
+        for field in self.fields:
             differences = [component.differences[field] for component in self.components]
-            arrays |= sparse_arrays(f"basis_{field}", differences, bits)
-        return arrays
+            arrays |= sparse_arrays(f"basis_{field}", differences, BITS[field])
+        return arrays | (self.worn.arrays() if self.worn else {})
 
     @cached_property
     def rig(self) -> Rig:
@@ -131,9 +174,19 @@ class PackedHead:
             sh0=values["sh0"][:, None, :],
             shN=self.shN.astype(np.float32) * np.float32(self.shN_step),
         )
-        columns = Columns(tuple(ATTRIBUTE_OF[field] for field in BITS), len(base))
-        changes = np.stack([component.values() for component in self.components])
-        components = Components(
+        families = tuple(self._family(name, base) for name in self.first)
+        if self.worn is None:
+            return Rig(families, base)
+        return Rig(families, replace(base, means=base.means - self.worn.at_rest), self.worn.skin)
+
+    def _family(self, name: str, base: Gaussians) -> Components:
+        """Return the components of a family as the page has them."""
+        fields = ["means"] if self.worn and name in self.worn.families else list(BITS)
+        columns = Columns(tuple(ATTRIBUTE_OF[field] for field in fields), len(base))
+        ends = [*self.first.values(), len(self.components)]
+        own = self.components[self.first[name] : ends[list(self.first).index(name) + 1]]
+        changes = np.stack([component.values()[:, : columns.width] for component in own])
+        return Components(
             family="packed",
             W=np.zeros((0, len(changes)), np.float32),
             C=columns.by_column(changes),
@@ -145,7 +198,6 @@ class PackedHead:
             face_mask=np.ones(len(base), bool),
             frames=(),
         )
-        return Rig.of(components, base)
 
     def gaussians(self, pose: Pose) -> Gaussians:
         """Return the raw Gaussians that the page shows for a pose."""
@@ -175,6 +227,8 @@ def pack_head(head: Head, pixel_mm: float) -> PackedHead:
     values = {"means": base.means, "quats": base.quats, "log_scales": base.log_scales}
     values |= {"opacities": opacities[:, None], "sh0": base.sh0[:, 0]}
     steps = BASE_STEPS | {"means": MOTION_PX * pixel_mm}
+    if any(component.steps[-1] for component in packed):
+        steps["opacities"] = 0.0  # what 16 bits allow: a logit tells 0.999 from 0.99999
     return PackedHead(
         base={name: quantized(array, steps[name]) for name, array in values.items()},
         shN=np.round(base.shN / shN_step).astype(np.int8),
@@ -182,6 +236,7 @@ def pack_head(head: Head, pixel_mm: float) -> PackedHead:
         parents=parents,
         components=tuple(packed),
         first=first,
+        worn=WornSkin.of(head),
         left_out=tuple(sorted(left_out)),
     )
 
@@ -226,6 +281,7 @@ def effects_of(
         "sh0": SH_C0 * opacities / COLOR,
         "quats": 2.0 * (longest - shortest) / least_mm,
         "log_scales": longest / least_mm,
+        "logit_opacities": np.full(len(base), STEEPEST / COLOR),
     }
 
 

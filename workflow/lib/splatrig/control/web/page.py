@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig import __version__
+from splatrig.blendshapes import arkit
 from splatrig.components.labels import title_of
-from splatrig.control.drag import DRAG, usual_weights
 from splatrig.control.head import Head
 from splatrig.control.labels import component_label
+from splatrig.control.panel import Panel
 from splatrig.control.track import Track
 from splatrig.control.web.measure import Cost
 from splatrig.control.web.pack import PackedHead
@@ -36,13 +37,17 @@ RENDERER_MODULES = {
 
 LICENSES = ("three", "@sparkjsdev/spark", "fflate")
 
-OWN_MODULES = ("drag", "history", "main", "panel", "player", "rig", "solve", "splats", "track", "unpack", "view")
+BOOT = "boot.js"
+"""The script that starts all others, which are modules."""
 
 MARGIN = 1.1
 """Height of the first view, relative to the head's."""
 
 FRAMED = (0.002, 0.998)
 """Of the Gaussians, along each axis, what the first view is centred on and holds: a few may be far from the head."""
+
+OFFLINE = "connect-src blob: data:"
+"""What the policy of a page says of connections (index.html): there are none; a server of it adds itself."""
 
 _DTYPES = {np.uint8: "u8", np.int16: "i16", np.uint32: "u32", np.int32: "i32", np.float32: "f32"}
 _SIBLING = re.compile(r"""(from\s*|import\s*)(["'])\./([\w.]+)\.js\2""")
@@ -89,6 +94,9 @@ def header_of(
                 "limits": None if panel.limits is None else list(panel.limits),
                 "usual": _short(usual_weights(panel)),
                 "presets": {expression: _short(weights) for expression, weights in panel.presets.items()},
+                "follows": packed.worn is not None and name in packed.worn.families,
+                "groups": groups_of(panel.names) if family.rig.components.are_blendshapes else None,
+                "mirrors": mirrors_of(panel.names, family.rig.components.partners),
             }
         )
     header = {
@@ -102,14 +110,10 @@ def header_of(
         "shN_step": packed.shN_step,
         "steps": packed.steps.tolist(),
         "families": families,
-        "drag": asdict(DRAG),
         "center": ((low + high) / 2).tolist(),
         "height_mm": float(MARGIN * (high - low)[1]),
         "image_size": [cameras.width, cameras.height],
-        "cameras": [
-            {"name": name, "K": K.ravel().tolist(), "viewmat": viewmat.ravel().tolist()}
-            for name, K, viewmat in zip(cameras.names, cameras.Ks, cameras.viewmats, strict=True)
-        ],
+        "cameras": camera_entries(cameras),
         "tracks": [
             {
                 "title": title,
@@ -123,6 +127,35 @@ def header_of(
     return header, blob
 
 
+def groups_of(names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the groups that sliders of blendshapes stand in: ARKit's by the part of the face, and the others."""
+    place = {name: k for k, name in enumerate(names)}
+    grouped = {}
+    for title, members in arkit.GROUPS.items():
+        pairs = dict.fromkeys(both for name in members for both in (name, arkit.mirrored(name)))  # right follows left
+        grouped[title] = [place[name] for name in pairs if name in place]
+    grouped["more"] = [k for k, name in enumerate(names) if name not in arkit.NAMES]
+    return [{"title": title, "components": components} for title, components in grouped.items() if components]
+
+
+def mirrors_of(names: Sequence[str], partners: NDArray[np.int64] | None) -> list[int]:
+    """Return the index of each component's mirror image [K], by ARKit's names or as the model knows it; -1 for none."""
+    found = [-1] * len(names) if partners is None else partners.tolist()
+    for k, name in enumerate(names):
+        other = arkit.mirrored(name) if name in arkit.NAMES else name
+        if other != name and other in names:
+            found[k] = names.index(other)
+    return found
+
+
+def camera_entries(cameras: Cameras) -> list[dict[str, Any]]:
+    """Return names, K [9] and viewmat [16] of cameras, row-major, for JSON."""
+    return [
+        {"name": name, "K": K.ravel().tolist(), "viewmat": viewmat.ravel().tolist()}
+        for name, K, viewmat in zip(cameras.names, cameras.Ks, cameras.viewmats, strict=True)
+    ]
+
+
 def footer_of(head: Head, packed: PackedHead, cost: Cost, notice: str) -> list[str]:
     """Return the lines below the controls: what this is, what its precision costs, and on what terms it is shown."""
     lines = [
@@ -132,13 +165,13 @@ def footer_of(head: Head, packed: PackedHead, cost: Cost, notice: str) -> list[s
     ]
     if packed.left_out:
         lines.append(f"Components also move {', '.join(packed.left_out)}, which stay at rest here.")
-    still = [title_of(name) for name, family in head.families.items() if family.rig.follows]
-    if still:
-        lines.append(
-            f"What the sliders of “{'” and “'.join(still)}” move keeps its Gaussians' rotation and size here; in the "
-            "pictures and films of the run they follow the skin, which the decibels above count."
-        )
     return [*lines, *([notice] if notice else []), f"Made by splatrig {__version__}; drawn by three.js and Spark."]
+
+
+def usual_weights(panel: Panel) -> NDArray[np.float64]:  # [K]
+    """Return the root mean square of each component's fitted weights; of one that no frame uses, the others' mean."""
+    usual = np.sqrt(np.diag(panel.covariance) + panel.mean**2)
+    return np.where(usual > 0, usual, np.where(usual.any(), usual.mean(), 1.0))
 
 
 def titles_of(tracks: Mapping[str, Track]) -> dict[str, Track]:
@@ -190,9 +223,8 @@ def build_page(
             licenses = {name: archive.read(f"{name}/LICENSE").decode() for name in LICENSES}
         except KeyError as error:
             raise InputError(f"{renderer}: {error.args[0]}; delete it and run again.") from error
-    modules |= {
-        f"splatrig/{name}.js": (folder / "src" / f"{name}.js").read_text(encoding="utf-8") for name in OWN_MODULES
-    }
+    own = [path for path in sorted((folder / "src").glob("*.js")) if path.name != BOOT]
+    modules |= {f"splatrig/{path.name}": path.read_text(encoding="utf-8") for path in own}
     scripts = [
         f'<script type="text/plain" id="module{number}" data-module="{html.escape(name)}">'
         f"{_packed(_with_names(source, name).encode())}</script>"
@@ -209,7 +241,7 @@ def build_page(
         "header": json.dumps(header, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
         "head": _packed(blob),
         "modules": "\n".join(scripts),
-        "boot": (folder / "src" / "boot.js").read_text(encoding="utf-8"),
+        "boot": (folder / "src" / BOOT).read_text(encoding="utf-8"),
     }
     template = (folder / "index.html").read_text(encoding="utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)

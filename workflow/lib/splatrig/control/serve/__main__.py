@@ -1,0 +1,40 @@
+"""`python -m splatrig.control.serve results/demo`: open the web head of a finished run, with all that the run has.
+
+This is a command and no rule: it ends when a person ends it, and it makes nothing that another rule needs.
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from splatrig.control.serve.run import Run
+from splatrig.control.serve.server import Server
+from splatrig.io.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve the page until interrupted; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m splatrig.control.serve", description=__doc__.split("\n")[0])
+    parser.add_argument("results", type=Path, nargs="?", default=Path("results/demo"), help="results/{subject}")
+    parser.add_argument("--port", type=int, default=8080, help="0: any that is free")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        server = Server(Run(options.results), options.port)
+    except InputError as error:
+        logger.error("error: %s", error)
+        return 1
+    with server:
+        logger.info("Open %s in a browser; ctrl-c ends.", server.address)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""A server of one run for browsers on this machine. Whatever is asked for is looked up by name; no path is served."""
+
+import errno
+import json
+import logging
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from splatrig.control.serve.run import Run
+from splatrig.io.errors import InputError
+
+HOST = "127.0.0.1"
+HOSTS = (HOST, "localhost")
+"""What a browser may call this machine: a page of elsewhere whose name leads here is not answered."""
+
+JSON, HTML, PNG, BYTES, TEXT = (
+    "application/json",
+    "text/html; charset=utf-8",
+    "image/png",
+    "application/octet-stream",
+    "text/plain; charset=utf-8",
+)
+
+logger = logging.getLogger(__name__)
+
+
+def answer(run: Run, path: str) -> tuple[str, bytes]:
+    """Return kind and content of what a browser asks for; raise InputError where there is nothing."""
+    match [unquote(part) for part in urlsplit(path).path.split("/")[1:]]:
+        case [""]:
+            return HTML, run.page()
+        case ["run.json"]:
+            return JSON, _as_json(run.about())
+        case ["cameras", expression, frame]:
+            return JSON, _as_json(run.cameras(f"{expression}/{frame}"))
+        case ["photograph", expression, frame, camera]:
+            return PNG, run.photograph(f"{expression}/{frame}", camera)
+        case ["weights", family, expression, frame]:
+            return JSON, _as_json(run.weights(family, f"{expression}/{frame}"))
+        case ["family", family]:
+            return BYTES, run.family(family)
+    raise InputError(f"{path[:80]}: there is nothing of that name; the page is at /.")
+
+
+def _as_json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: "Server"
+
+    def do_GET(self) -> None:
+        name = urlsplit(f"//{self.headers.get('Host', '')}").hostname
+        if name not in HOSTS:
+            self._send(HTTPStatus.FORBIDDEN, TEXT, f"Only {' and '.join(HOSTS)} are answered.".encode())
+            return
+        try:
+            self._send(HTTPStatus.OK, *answer(self.server.run, self.path))
+        except InputError as error:
+            self._send(HTTPStatus.NOT_FOUND, TEXT, str(error).encode())
+        except ConnectionError as error:
+            logger.debug("%s: the browser did not wait (%s)", self.path, error)
+
+    def _send(self, status: HTTPStatus, kind: str, content: bytes) -> None:
+        self.send_response(status)
+        headers = {"Content-Type": kind, "Content-Length": str(len(content)), "Cache-Control": "no-store"}
+        headers |= {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
+        for key, value in headers.items():
+            self.send_header(key, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  http.server's name
+        logger.debug(format, *arguments)
+
+
+class Server(ThreadingHTTPServer):
+    """Listens on this machine only, once made; `serve_forever` answers."""
+
+    daemon_threads = True
+
+    def __init__(self, run: Run, port: int) -> None:
+        """Take `port`, or any free one for 0; raise InputError when it cannot be had."""
+        self.run = run
+        try:
+            super().__init__((HOST, port), _Handler)
+        except (OSError, OverflowError) as error:
+            taken = getattr(error, "errno", None) == errno.EADDRINUSE
+            raise InputError(
+                f"port {port}: expected a free one, got {'one that another program has' if taken else error}; name "
+                "another, or 0 for any that is free."
+            ) from error
+
+    @property
+    def address(self) -> str:
+        """What a browser opens."""
+        return f"http://{HOST}:{self.server_address[1]}/"
