@@ -92,4 +92,4 @@ class LiveLink(UDPServer):
             self._thread.join()
         super().server_close()
         if self.dropped:
-            logger.info("%d packets were dropped that are not of Live Link Face.", self.dropped)
+            logger.info("Packets dropped because they are not of Live Link Face: %d.", self.dropped)
