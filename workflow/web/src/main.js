@@ -4,6 +4,7 @@ import { askRun, Compare } from "./compare.js";
 import { Drag } from "./drag.js";
 import { wireFiles } from "./files.js";
 import { History } from "./history.js";
+import { Live } from "./live.js";
 import { buildPresets, buildSliders, drawMarks, listTracks, offerHeat, readable, say } from "./panel.js";
 import { Player } from "./player.js";
 import { Recorder } from "./record.js";
@@ -33,6 +34,7 @@ export async function start(header, buffer) {
   const showWeights = buildSliders(rig.families, rig, {
     onInput: (index, value) => {
       player.stop();
+      live.stop();
       rig.weights[index] = value;
       follow(index);
       weightsChanged();
@@ -56,6 +58,7 @@ export async function start(header, buffer) {
 
   /** Set the weights of some families; the others go to rest. */
   function pose(families) {
+    live.stop();
     rig.weights.fill(0);
     for (const [name, weights] of Object.entries(families)) {
       rig.weights.set(weights, rig.families.find((family) => family.name === name).first);
@@ -65,6 +68,7 @@ export async function start(header, buffer) {
 
   const history = new History(rig.weights, (weights) => {
     rig.weights.set(weights);
+    live.stop();
     weightsChanged();
   });
   const player = new Player(
@@ -75,6 +79,7 @@ export async function start(header, buffer) {
   const drag = new Drag(rig, view, canvas, () => size, {
     onSolved: () => {
       player.stop();
+      live.stop();
       weightsChanged();
     },
     onRelease: () => {
@@ -107,6 +112,7 @@ export async function start(header, buffer) {
   let frames = 0;
   function tick(now) {
     player.advance(now);
+    live.advance();
     if (stale || heads().some(({ spark }) => spark.dirty)) {
       stale = false;
       render();
@@ -142,7 +148,8 @@ export async function start(header, buffer) {
     for (const { renderer } of heads()) renderer.setClearColor(color);
     redraw();
   };
-  const compare = new Compare(await askRun(), rig, view, {
+  const run = await askRun();
+  const compare = new Compare(run, rig, view, {
     pose: (families) => {
       player.stop();
       pose(families);
@@ -153,6 +160,11 @@ export async function start(header, buffer) {
       setBackground(background);
     },
     redraw,
+  });
+  const live = new Live(run?.live_link, rig, {
+    onStart: () => player.stop(),
+    onWeights: weightsChanged,
+    onStop: () => history.settled(),
   });
   wire({ rig, view, player, drag, history, compare, header, pose, redraw });
   wireFiles({ rig, player, recorder, history, header, pose, snapshot });
@@ -165,7 +177,7 @@ export async function start(header, buffer) {
   await settled();
   say("Drag the face to pose it, drag beside it to turn it.");
   return {
-    rig, view, player, drag, history, compare, recorder, pose, resize, settled, draw: render, snapshot, solveBounded, setBackground,
+    rig, view, player, drag, history, compare, live, recorder, pose, resize, settled, draw: render, snapshot, solveBounded, setBackground,
     framesDrawn: () => frames,
   };
 }

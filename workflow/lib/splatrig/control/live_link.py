@@ -31,8 +31,9 @@ _TIMECODE, _COUNT = "Timecode", "BlendShapeCount"
 _RIGHT_FIRST = ("jawLeft", "jawRight", "mouthLeft", "mouthRight")
 """Of these the app has the right one first, unlike ARKit."""
 _BLENDSHAPES = tuple(mirrored(name) if name in _RIGHT_FIRST else name for name in NAMES)
-_ROTATIONS = tuple(f"{part}{axis}" for part in ("Head", "LeftEye", "RightEye") for axis in ("Yaw", "Pitch", "Roll"))
-COLUMNS = (_TIMECODE, _COUNT, *(name[0].upper() + name[1:] for name in _BLENDSHAPES), *_ROTATIONS)
+ROTATIONS = tuple(f"{part}{axis}" for part in ("Head", "LeftEye", "RightEye") for axis in ("Yaw", "Pitch", "Roll"))
+"""What follows the weights, in the app's files and packets."""
+COLUMNS = (_TIMECODE, _COUNT, *(name[0].upper() + name[1:] for name in _BLENDSHAPES), *ROTATIONS)
 """The 63 columns of the app, in its order."""
 
 _STILL = 1e-3
@@ -57,7 +58,7 @@ def live_link_track(
     column = {name.lower(): name for name in table.columns}
     times, rate = times_of(table.cells(column[_TIMECODE.lower()]), table.places, frames_per_second)
     logger.info("%s: timecodes of %g frames per second", where, rate)
-    rotations = {name: table.numbers(column[name.lower()]) for name in _ROTATIONS if name.lower() in column}
+    rotations = {name: table.numbers(column[name.lower()]) for name in ROTATIONS if name.lower() in column}
     head = max(
         (np.nanmax(np.abs(turns), initial=0.0) for name, turns in rotations.items() if name[0] == "H"), default=0.0
     )
@@ -110,7 +111,7 @@ def live_link_text(track: Track) -> str:
         )
     weights = {name: np.clip(track.weights[:, k], 0.0, 1.0) for k, name in enumerate(track.names)}
     still = np.zeros(len(track))
-    columns = [weights.get(name, still) for name in _BLENDSHAPES] + [still] * len(_ROTATIONS)
+    columns = [weights.get(name, still) for name in _BLENDSHAPES] + [still] * len(ROTATIONS)
     stream = io.StringIO()
     table = csv.writer(stream, lineterminator="\n")
     table.writerow(COLUMNS)

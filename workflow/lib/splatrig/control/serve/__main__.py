@@ -6,8 +6,10 @@ This is a command and no rule: it ends when a person ends it, and it makes nothi
 import argparse
 import logging
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
+from splatrig.control.serve.live import PORT, LiveLink
 from splatrig.control.serve.run import Run
 from splatrig.control.serve.server import Server
 from splatrig.io.errors import InputError
@@ -20,19 +22,29 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m splatrig.control.serve", description=__doc__.split("\n")[0])
     parser.add_argument("results", type=Path, nargs="?", default=Path("results/demo"), help="results/{subject}")
     parser.add_argument("--port", type=int, default=8080, help="0: any that is free")
+    parser.add_argument(
+        "--live-link",
+        type=int,
+        nargs="?",
+        const=PORT,
+        metavar="PORT",
+        help=f"listen for Live Link Face on this UDP port of every interface ({PORT} if not given; 0: any free one)",
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        server = Server(Run(options.results), options.port)
+        with ExitStack() as opened:
+            live = None if options.live_link is None else opened.enter_context(LiveLink(options.live_link))
+            server = opened.enter_context(Server(Run(options.results), options.port, live))
+            if live is not None:
+                logger.info("Listening for Live Link Face on UDP port %d of every interface.", live.port)
+            logger.info("Open %s in a browser; ctrl-c ends.", server.address)
+            server.serve_forever()
     except InputError as error:
         logger.error("error: %s", error)
         return 1
-    with server:
-        logger.info("Open %s in a browser; ctrl-c ends.", server.address)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            return 0
+    except KeyboardInterrupt:
+        return 0
     return 0
 
 

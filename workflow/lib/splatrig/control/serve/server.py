@@ -3,11 +3,13 @@
 import errno
 import json
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from splatrig.control.serve.live import LiveLink
 from splatrig.control.serve.run import Run
 from splatrig.io.errors import InputError
 
@@ -15,24 +17,28 @@ HOST = "127.0.0.1"
 HOSTS = (HOST, "localhost")
 """What a browser may call this machine: a page of elsewhere whose name leads here is not answered."""
 
-JSON, HTML, PNG, BYTES, TEXT = (
+JSON, HTML, PNG, BYTES, TEXT, EVENTS = (
     "application/json",
     "text/html; charset=utf-8",
     "image/png",
     "application/octet-stream",
     "text/plain; charset=utf-8",
+    "text/event-stream",
 )
 
 logger = logging.getLogger(__name__)
 
 
-def answer(run: Run, path: str) -> tuple[str, bytes]:
-    """Return kind and content of what a browser asks for; raise InputError where there is nothing."""
+def answer(run: Run, path: str, live_link: int | None = None) -> tuple[str, bytes]:
+    """Return kind and content of what a browser asks for; raise InputError where there is nothing.
+
+    `live_link` is the UDP port that Live Link Face is listened for on, if it is.
+    """
     match [unquote(part) for part in urlsplit(path).path.split("/")[1:]]:
         case [""]:
             return HTML, run.page()
         case ["run.json"]:
-            return JSON, _as_json(run.about())
+            return JSON, _as_json(run.about() | {"live_link": live_link})
         case ["cameras", expression, frame]:
             return JSON, _as_json(run.cameras(f"{expression}/{frame}"))
         case ["photograph", expression, frame, camera]:
@@ -56,21 +62,35 @@ class _Handler(BaseHTTPRequestHandler):
         if name not in HOSTS:
             self._send(HTTPStatus.FORBIDDEN, TEXT, f"Only {' and '.join(HOSTS)} are answered.".encode())
             return
+        live = self.server.live
         try:
-            self._send(HTTPStatus.OK, *answer(self.server.run, self.path))
+            if live is not None and urlsplit(self.path).path == "/live":
+                self._stream(live)
+            else:
+                port = None if live is None else live.port
+                self._send(HTTPStatus.OK, *answer(self.server.run, self.path, port))
         except InputError as error:
             self._send(HTTPStatus.NOT_FOUND, TEXT, str(error).encode())
         except ConnectionError as error:
             logger.debug("%s: the browser did not wait (%s)", self.path, error)
 
     def _send(self, status: HTTPStatus, kind: str, content: bytes) -> None:
+        self._begin(status, {"Content-Type": kind, "Content-Length": str(len(content))})
+        self.wfile.write(content)
+
+    def _stream(self, live: LiveLink) -> None:
+        events = live.events()
+        self._begin(HTTPStatus.OK, {"Content-Type": EVENTS})
+        for event in events:
+            self.wfile.write(event)
+
+    def _begin(self, status: HTTPStatus, headers: Mapping[str, str]) -> None:
         self.send_response(status)
-        headers = {"Content-Type": kind, "Content-Length": str(len(content)), "Cache-Control": "no-store"}
-        headers |= {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin"}
-        for key, value in headers.items():
+        always = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+        always |= {"Cross-Origin-Resource-Policy": "same-origin"}
+        for key, value in {**headers, **always}.items():
             self.send_header(key, value)
         self.end_headers()
-        self.wfile.write(content)
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002  http.server's name
         logger.debug(format, *arguments)
@@ -81,9 +101,9 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, run: Run, port: int) -> None:
-        """Take `port`, or any free one for 0; raise InputError when it cannot be had."""
-        self.run = run
+    def __init__(self, run: Run, port: int, live: LiveLink | None = None) -> None:
+        """Take `port`, or any free one for 0; raise InputError when it cannot be had. The page follows `live`."""
+        self.run, self.live = run, live
         try:
             super().__init__((HOST, port), _Handler)
         except (OSError, OverflowError) as error:
