@@ -3,7 +3,7 @@
 The kernels are cached on disk, which notices changes of this file alone: their constants live here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
@@ -35,10 +35,15 @@ _BINS = 8
 _ROUNDS = 3
 """Of estimating noise and leaving out what differs by more than `_OUTLIER` times as much: clothes, people, cables."""
 _OUTLIER = 4.0
+_STEEP = 4.0
+"""Steps between neighboring pixels of a plate, over noise, from which a camera that moves shows."""
+_MOST_JITTER = 1.5
+"""Pixels."""
 _LEAST_NOISE = 1.0
 """Gray levels: quantization alone has 0.3 in a photograph and as much in a plate."""
-_MEDIAN_OF_NORMAL = 0.6745
-"""Median of the absolute value of a normal variable of variance 1."""
+_MEDIAN_OF_NORMAL, _QUARTILE_OF_NORMAL = 0.6745, 1.1503
+"""Median and upper quartile of the absolute value of a normal variable of variance 1."""
+_GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
 _MEDIAN_OF_SCORE = 0.888
 """Median of the root mean square of three of them."""
 
@@ -60,18 +65,24 @@ class Cells:
     """Where the tracked mesh is, in any pixel of a cell."""
     band: NDArray[np.bool_]  # [h, w]
     """The mesh and what is near it: all that a matte may have."""
+    half: NDArray[np.bool_]  # [h, w]
+    """The band of half the width."""
     open: NDArray[np.bool_]  # [h, w]
-    """The band without the inside of the mesh, where a matte needs no plate."""
+    """The band without the inside of the mesh, whose scores decide nothing."""
 
     @classmethod
     def of(cls, silhouette: NDArray[np.uint8], size: int, band: float) -> "Cells":
         """Return the cells of a photograph with a `silhouette` [H, W] of the mesh, a band of `band` pixels around."""
         covered = reduced(silhouette > 0, size)
         if not covered.any():
-            return cls(size, covered, covered, covered)
-        near = np.asarray(scipy.ndimage.distance_transform_edt(~covered) * size <= band)
-        outline = scipy.ndimage.binary_dilation(reduced(silhouette < 255, size), np.ones((3, 3), dtype=bool))
-        return cls(size, covered, near, near & outline)
+            return cls(size, covered, covered, covered, covered)
+        distance = np.asarray(scipy.ndimage.distance_transform_edt(~covered) * size)
+        near = distance <= band
+        reach = -(-_REACH // size)
+        outline = scipy.ndimage.binary_dilation(
+            reduced(silhouette < 255, size), np.ones((3, 3), dtype=bool), iterations=reach
+        )
+        return cls(size, covered, near, distance <= band / 2, near & outline)
 
 
 @dataclass(frozen=True)
@@ -82,13 +93,15 @@ class Light:
     """Brightness of the photograph over that of the plate."""
     noise: NDArray[np.float32]  # [256, 3]
     """Standard deviation of their difference in gray levels, by channel and level of the plate."""
-    score: float
+    jitter: float = 0.0
+    """Pixels by which the camera has moved: what differs at edges of the plate by no more is noise."""
+    score: float = 1.0
     """Score of the background's noise as it is, 1 if noise in neighboring pixels is independent."""
 
     @classmethod
     def none(cls) -> "Light":
         """Return what stands for a photograph without any known plate."""
-        return cls(1.0, np.ones((256, 3), dtype=np.float32), 1.0)
+        return cls(1.0, np.ones((256, 3), dtype=np.float32))
 
     @property
     def level(self) -> float:
@@ -110,43 +123,52 @@ class Difference:
 def measure_light(photograph: NDArray[np.uint8], plate: Plate, cells: Cells) -> Light | None:  # [H, W, 3]
     """Estimate noise and brightness of a photograph from what is surely background: known, and outside of the band.
 
-    Robust against less than half of it being something else. None where there is too little of it.
+    Where the head leaves too little of that, the outer half of the band joins it. Robust against less than half of it
+    being something else. None where there is too little even so.
     """
     height, width = plate.known.shape
     step = max(1, int(np.sqrt(height * width / _SAMPLES)))
     rows, columns = np.mgrid[step // 2 : height : step, step // 2 : width : step].reshape(2, -1)
-    chosen = plate.known[rows, columns] & ~cells.band[rows // cells.size, columns // cells.size]
+    places = rows // cells.size, columns // cells.size
+    chosen = plate.known[rows, columns] & ~cells.band[places]
+    if chosen.sum() < _LEAST_SAMPLES:
+        chosen = plate.known[rows, columns] & ~cells.half[places]
     rows, columns = rows[chosen], columns[chosen]
     seen, stage = photograph[rows, columns].astype(np.float64), plate.rgb[rows, columns]
+    dither = (np.arange(len(rows)) * _GOLDEN % 1.0 - 0.5)[:, None]  # or medians of integers jump
     kept = np.ones(len(rows), dtype=bool)
-    gain, noise = 1.0, np.ones((256, 3))
+    slopes = np.empty(stage.shape)
+    _slope_points(plate.rgb, rows, columns, slopes)
+    gain, jitter, noise = 1.0, 0.0, np.ones((256, 3))
     for _ in range(_ROUNDS):
         if kept.sum() < _LEAST_SAMPLES:
             return None
         bright = kept[:, None] & (stage >= _DARK) & (stage < 250) & (seen < 250)
         gain = float(np.median(seen[bright] / stage[bright])) if bright.sum() >= _LEAST_SAMPLES else 1.0
-        differences = np.abs(seen - gain * stage)
+        differences = np.abs(seen + dither - gain * stage)
         noise = np.stack([_noise_by_level(differences[kept, c], stage[kept, c]) for c in range(3)], axis=1)
-        scores = np.sqrt(np.square(differences / noise[stage, np.arange(3)]).mean(axis=1))
+        here = noise[stage, np.arange(3)]
+        jitter = _jitter(differences, here, slopes)
+        scores = np.sqrt((np.square(differences) / (np.square(here) + np.square(jitter * slopes))).mean(axis=1))
         kept = scores < _OUTLIER
-    light = Light(gain, noise.astype(np.float32), 1.0)
+    light = Light(gain, noise.astype(np.float32), jitter)
     smooth = np.empty(len(rows))
-    _score_points(photograph, plate.rgb, plate.known, light.gain, light.noise, rows, columns, smooth)
-    return Light(gain, light.noise, max(1.0, float(np.median(smooth[kept])) / _MEDIAN_OF_SCORE))
+    _score_points(photograph, plate.rgb, plate.known, gain, light.noise, jitter, rows, columns, smooth)
+    return replace(light, score=max(1.0, float(np.median(smooth[kept])) / _MEDIAN_OF_SCORE))
 
 
 def difference(photograph: NDArray[np.uint8], plate: Plate, cells: Cells, light: Light) -> Difference:  # [H, W, 3]
     """Return what differs from the plate in the band of a photograph.
 
     A pixel's score is the root mean square, over three channels, of the difference divided by its noise and smoothed by
-    a binomial of 3×3 pixels. Coverage rises from the faintest score to a fraction of the largest one nearby, as the
-    color of a pixel that a border crosses lies between those of stage and head.
+    a binomial of 3×3 pixels. Coverage is whole except near pixels that do not differ: there it rises from the faintest
+    score to a fraction of the largest one nearby, for a pixel at a border has a color between those of stage and head.
     """
     height, width = plate.known.shape
     scores = np.zeros((height, width), dtype=np.uint16)
     counts = np.zeros((2, *cells.open.shape), dtype=np.int32)
-    noise = light.noise * np.float32(light.score)
-    _score_cells(photograph, plate.rgb, plate.known, light.gain, noise, cells.open, cells.size, scores, counts)
+    noise, jitter = light.noise * np.float32(light.score), light.jitter * light.score
+    _score_cells(photograph, plate.rgb, plate.known, light.gain, noise, jitter, cells.open, cells.size, scores, counts)
     coverage = np.zeros((height, width), dtype=np.uint8)
     _cover(scores, cells.open, cells.size, coverage)
     pixels = pixels_of_cells(cells.size, plate.known.shape)
@@ -164,8 +186,46 @@ def _noise_by_level(differences: NDArray[np.float64], levels: NDArray[np.uint8])
     return np.maximum(np.interp(np.arange(256), middles, deviations), _LEAST_NOISE)
 
 
+def _jitter(
+    differences: NDArray[np.float64], noise: NDArray[np.float64], slopes: NDArray[np.float64]
+) -> float:  # [S, 3] each
+    """Return the pixels of motion that explain what differs at edges of the plate beyond noise.
+
+    It is an upper quartile: a camera that moves along an edge shows nothing there.
+    """
+    steep = slopes > _STEEP * noise
+    if steep.sum() < _LEAST_SAMPLES:
+        return 0.0
+    excess = np.square(differences[steep] / _QUARTILE_OF_NORMAL) - np.square(noise[steep])
+    moved = float(np.quantile(excess / np.square(slopes[steep]), 0.75))
+    return min(float(np.sqrt(max(moved, 0.0))), _MOST_JITTER)
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _slope(plate, i, j, c):  # type: ignore[no-untyped-def]
+    """Return the largest step from a pixel of a plate to one of the four next to it, gray levels."""
+    level, largest = np.int32(plate[i, j, c]), np.int32(0)
+    if i > 0:
+        largest = max(largest, abs(level - plate[i - 1, j, c]))
+    if j > 0:
+        largest = max(largest, abs(level - plate[i, j - 1, c]))
+    if i + 1 < plate.shape[0]:
+        largest = max(largest, abs(level - plate[i + 1, j, c]))
+    if j + 1 < plate.shape[1]:
+        largest = max(largest, abs(level - plate[i, j + 1, c]))
+    return largest
+
+
 @numba.njit(nogil=True, cache=True)
-def _score_points(photograph, plate, known, gain, noise, rows, columns, scores):  # type: ignore[no-untyped-def]
+def _slope_points(plate, rows, columns, slopes):  # type: ignore[no-untyped-def]
+    """Fill the slopes [S, 3] of pixels."""
+    for k in range(len(rows)):
+        for c in range(3):
+            slopes[k, c] = _slope(plate, rows[k], columns[k], c)
+
+
+@numba.njit(nogil=True, cache=True)
+def _score_points(photograph, plate, known, gain, noise, jitter, rows, columns, scores):  # type: ignore[no-untyped-def]
     """Fill the scores [S] of pixels."""
     height, width = known.shape
     for k in range(len(rows)):
@@ -176,20 +236,22 @@ def _score_points(photograph, plate, known, gain, noise, rows, columns, scores):
                 for j in range(max(columns[k] - 1, 0), min(columns[k] + 2, width)):
                     if known[i, j]:
                         weight = (2 - abs(i - rows[k])) * (2 - abs(j - columns[k]))
-                        total += weight * (photograph[i, j, c] - gain * plate[i, j, c]) / noise[plate[i, j, c], c]
+                        level = plate[i, j, c]
+                        spread = np.hypot(noise[level, c], jitter * _slope(plate, i, j, c))
+                        total += weight * (photograph[i, j, c] - gain * level) / spread
             squares += total * total
         scores[k] = np.sqrt(squares / 3.0) / 6.0
 
 
 @numba.njit(nogil=True, cache=True)
-def _score_cells(photograph, plate, known, gain, noise, cells, size, scores, counts):  # type: ignore[no-untyped-def]
+def _score_cells(photograph, plate, known, gain, noise, jitter, cells, size, scores, counts):  # type: ignore[no-untyped-def]
     """Fill the scores [H, W] of the cells and, per cell [2, h, w], how many pixels surely differ and are known.
 
     Weights 1 2 1 both ways, rows first; what is not known differs by 0.
     """
     height, width = known.shape
     inverse = np.float32(1.0) / noise
-    gain = np.float32(gain)
+    gain, jitter = np.float32(gain), np.float32(jitter)
     for h in range(cells.shape[0]):
         w = 0
         while w < cells.shape[1]:
@@ -208,6 +270,9 @@ def _score_cells(photograph, plate, known, gain, noise, cells, size, scores, cou
                     for c in range(3):
                         level = plate[i, j, c]
                         value = (photograph[i, j, c] - gain * level) * inverse[level, c]
+                        if jitter > 0.0:
+                            moved = jitter * _slope(plate, i, j, c) * inverse[level, c]
+                            value /= np.sqrt(np.float32(1.0) + moved * moved)
                         line[j - left + 1, c] = value if known[i, j] else np.float32(0.0)
                 for j in range(right - left):
                     for c in range(3):
@@ -239,9 +304,12 @@ def _cover(scores, cells, size, coverage):  # type: ignore[no-untyped-def]
                 for j in range(w * size, min((w + 1) * size, width)):
                     if scores[i, j] <= low:
                         continue
-                    largest = scores[i, j]
+                    largest = smallest = scores[i, j]
                     for y in range(max(i - _REACH, 0), min(i + _REACH + 1, height)):
                         for x in range(max(j - _REACH, 0), min(j + _REACH + 1, width)):
-                            largest = max(largest, scores[y, x])
+                            largest, smallest = max(largest, scores[y, x]), min(smallest, scores[y, x])
+                    if smallest > low:
+                        coverage[i, j] = 255
+                        continue
                     high = max(_FULL * largest, SURE * _STEPS)
                     coverage[i, j] = np.uint8(min((scores[i, j] - low) / (high - low), 1.0) * 255.0 + 0.5)
