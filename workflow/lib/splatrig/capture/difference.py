@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from splatrig.capture.cells import pixels_of_cells, reduced
 
 SURE = 3.0
-"""Score from which a pixel is foreground to the other cameras; noise has 1, and passes it in fewer than 1 of 100,000 pixels."""
+"""Score from which a pixel is foreground to the other cameras; noise passes it in fewer than 1 of 100,000 pixels."""
 _FAINTEST = 1.8
 """Score at which coverage begins."""
 _FULL = 0.6
