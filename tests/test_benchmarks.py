@@ -108,6 +108,10 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
         "block visits per Gaussian": (0.5, 400),
         "processor$": (1e-4, 6e5),
     },
+    "plate_mattes.py": {
+        "photographed plates: intersection over union": (0.5, 1),
+        "computed plates: mean error of alpha": (1e-3, 0.3),
+    },
     "recovery.py": {"SLDC, Gaussian: least": (0.9, 1 + 1e-6), "PCA: mean": (0.3, 1 + 1e-6)},
     "restructure.py": {"^photographs$": (5, 5), "one photograph: encode": (1e-4, 6e5)},
     "scale.py": {"jobs": (50, 500), "dataset": (1, 100), "GPU": (1e-3, 1)},
@@ -140,6 +144,7 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
 NEEDS = {
     "blendshapes.py": "the networks that find faces|the package ai_edge_litert|the demo's head",
     "demo_capture.py": "the demo's head",
+    "plate_mattes.py": "the demo's head",
     "landmarks.py": "the networks that find faces|the package ai_edge_litert|the demo's head",
     "web_head.py": "Chromium|the package playwright|the renderer of the web head",
     "web_head_gpu.py": "Chromium|the renderer of the web head",

@@ -79,6 +79,12 @@ class RawCapture:
                 wider = np.maximum(silhouette, np.roll(silhouette, 2, axis=1))
                 Image.fromarray(wider).save(self.mask(segment, camera.name, frame))
 
+    def write_plates(self) -> None:
+        """Write photographs of the empty stage."""
+        (self.root / "plates").mkdir()
+        for camera in self.cameras:
+            Image.fromarray(np.broadcast_to(STAGE, (HEIGHT, WIDTH, 3))).save(self.root / "plates" / f"{camera}.png")
+
     def tracked(self, segment: str, name: str) -> Path:
         return self.root / "tracked_mesh" / segment / name
 
@@ -132,9 +138,15 @@ def cameras_of(raw: RawCapture, scale: float = 1.0) -> Cameras:
 
 
 def run(
-    raw: RawCapture, target: Path, expression: str = SMILE, threads: int = 1, **changes: object
+    raw: RawCapture,
+    target: Path,
+    expression: str = SMILE,
+    threads: int = 1,
+    plates: Path | None = None,
+    **changes: object,
 ) -> list[ChosenFrame]:
     """Restructure one expression, by `OPTIONS` with a few changes."""
     options = replace(OPTIONS, **changes)
     cameras = cameras_of(raw, options.image_scale)
-    return restructure(CaptureLayout(raw.root), expression, cameras, options, target, threads=threads)
+    layout = CaptureLayout(raw.root)
+    return restructure(layout, expression, cameras, options, target, plates=plates, threads=threads)

@@ -34,12 +34,41 @@ rule split_cameras:
         "../scripts/split_cameras.py"
 
 
+rule make_plates:
+    # photographs of the empty stage, or what the frames show of it
+    input:
+        calibration=results("dataset/calibration.json"),
+        given=raw_extra("plates"),
+        images=for_plates(expand(capture_path("images/{expression}"), expression=EXPRESSIONS)),
+        meshes=for_plates(expand(capture_path("tracked_mesh/{expression}"), expression=EXPRESSIONS)),
+        neutral=for_plates(capture_path(f"tracked_mesh/{CFG.neutral}")),
+        frame_list=for_plates(raw_extra("frame_list.txt")),
+    output:
+        plates=directory(results("dataset_plates")),
+    conda:
+        "../../envs/capture.yaml"
+    threads: 2
+    resources:
+        mem_mb=memory(4000),
+        runtime=120,
+    params:
+        expressions=for_plates(EXPRESSIONS),
+        neutral=CFG.neutral,
+        image_scale=CFG.capture.image_scale,
+        color=CFG.capture.color,
+    message:
+        "Making a background plate for every camera"
+    script:
+        "../scripts/make_plates.py"
+
+
 rule restructure_expression:
     input:
         calibration=results("dataset/calibration.json"),
         images=capture_path("images/{expression}"),
         meshes=capture_path("tracked_mesh/{expression}"),
         masks=capture_path("masks/{expression}") if CFG.capture.background == "masks" else [],
+        plates=stage_plates(),
         neutral=capture_path(f"tracked_mesh/{CFG.neutral}"),
         frame_list=raw_extra("frame_list.txt"),
         tex_mean=raw_extra("tex_mean.png"),
@@ -92,6 +121,7 @@ rule show_mattes:
         dataset=results(f"dataset/{CFG.neutral}"),
         frames=results(f"frames/{CFG.neutral}.csv"),
         calibration=results("dataset/calibration.json"),
+        plates=stage_plates(),
     output:
         picture=reported("template/mattes.png", "mattes", "6 Capture", picture="mattes of the neutral"),
     conda:
@@ -102,27 +132,6 @@ rule show_mattes:
         "Showing the mattes of the neutral"
     script:
         "../scripts/show_mattes.py"
-
-
-rule make_plates:
-    input:
-        datasets=expand(results("dataset/{expression}"), expression=EXPRESSIONS),
-        cameras=results("dataset/cameras.json"),
-        frames=results("frames.csv"),
-    output:
-        plates=directory(results("dataset_plates")),
-    conda:
-        "../../envs/capture.yaml"
-    threads: 2
-    resources:
-        mem_mb=memory(4000),
-        runtime=120,
-    params:
-        expressions=EXPRESSIONS,
-    message:
-        "Making a background plate for every camera"
-    script:
-        "../scripts/make_plates.py"
 
 
 # The neutral mesh at every level, the subdivision operators, and the face mask.

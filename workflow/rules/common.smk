@@ -154,8 +154,13 @@ MEASURED = {
 """What every rule reads that measures renderings of any frame in the cameras held out."""
 
 
+def for_plates(paths):
+    """What plates are computed from, as an input where the capture brings none."""
+    return [] if "plates" in RAW_EXTRAS else paths
+
+
 def stage_plates():
-    """The photographs of the empty stage, where the capture has them."""
+    """Images of the empty stage, where mattes and backgrounds come from them."""
     return [results("dataset_plates")] if CFG.capture.background == "plate" else []
 
 

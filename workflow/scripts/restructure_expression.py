@@ -12,7 +12,7 @@ from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.restructure import RestructureOptions, restructure
 from splatrig.dataset.cameras import read_cameras
 from splatrig.dataset.frames import write_frames
-from splatrig.io.files import atomic_directory
+from splatrig.io.files import atomic_directory, first_path
 
 params = snakemake.params
 with atomic_directory(snakemake.output.dataset) as target:
@@ -22,6 +22,7 @@ with atomic_directory(snakemake.output.dataset) as target:
         read_cameras(snakemake.input.calibration),
         RestructureOptions(**params.options),
         target,
+        plates=first_path(snakemake.input.plates),
         threads=snakemake.threads,
     )
 write_frames(snakemake.output.frames, rows)

@@ -1,4 +1,5 @@
 # A folder of yours that has the raw layout.
 
-RAW_EXTRAS = [name for name in ("frame_list.txt", "tex_mean.png", "labels") if Path(capture_path(name)).exists()]
+OPTIONAL = ["frame_list.txt", "tex_mean.png", "labels", "plates"]
+RAW_EXTRAS = [name for name in OPTIONAL if Path(capture_path(name)).exists()]
 NOTICE = ""

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from splatrig.capture.color import corrected, correction_table
 from splatrig.capture.layout import CaptureLayout, FrameFiles
-from splatrig.capture.mattes import Matte
+from splatrig.capture.mattes import Matte, Photograph
 from splatrig.capture.photographs import read_image, read_photograph, write_photograph
 from splatrig.capture.texture import colors_of_levels
 from splatrig.capture.tracked import Topology, TrackedFrame
@@ -79,21 +79,25 @@ def write_meshes(
 
 @dataclass(frozen=True)
 class RawPhotographs:
-    """The photographs of a raw capture as the data set takes them: at the size of `cameras`, colours corrected."""
+    """The photographs of some frames of a raw capture as the data set takes them: at its size, colours corrected."""
 
     layout: CaptureLayout
     cameras: Cameras
+    chosen: Sequence[FrameFiles]
+    seeing: NDArray[np.bool_]  # [F, C]
+    """Which cameras see the head."""
     image_scale: float
     color_table: NDArray[np.uint8]  # [256, 3]
 
-    def read(self, files: FrameFiles, camera: int, *, sees_head: bool) -> NDArray[np.uint8]:  # [H, W, 3]
-        """Return the photograph of a frame from camera number `camera`.
+    def read(self, frame: int, camera: int) -> NDArray[np.uint8]:  # [H, W, 3]
+        """Return the photograph of frame number `frame` from camera number `camera`.
 
-        Raises InputError for one that cannot be read, or is one colour all over although it `sees_head`.
+        Raises InputError for one that cannot be read, or is one colour all over although its camera sees the head.
         """
+        files = self.chosen[frame]
         path = self.layout.image(files.segment, self.cameras.names[camera], files.frame)
         rgb = read_photograph(path, self.cameras.width, self.cameras.height, self.image_scale, self.color_table)
-        if sees_head and _is_blank(rgb):
+        if self.seeing[frame, camera] and _is_blank(rgb):
             raise InputError(
                 f"{path}: expected a photograph of the head, got one colour all over; copy it again, or remove it, so "
                 "that capture.holes: skip leaves this frame out."
@@ -102,26 +106,19 @@ class RawPhotographs:
 
 
 def write_photographs(
-    raw: RawPhotographs,
-    chosen: Sequence[FrameFiles],
-    seeing: NDArray[np.bool_],  # [F, C]
-    matte: Matte,
-    target: Path,
-    *,
-    threads: int,
+    read: Photograph, chosen: Sequence[FrameFiles], names: Sequence[str], matte: Matte, target: Path, *, threads: int
 ) -> NDArray[np.float64]:  # [F, C]
-    """Write the photographs of the chosen frames below `target`, `threads` at a time.
+    """Write the photographs of the chosen frames below `target`, `threads` at a time; `names` are those of the cameras.
 
     Returns the mean of each matte, 0 to 1; NaN where a camera has no photograph.
     """
-    names = raw.cameras.names
     jobs = [(frame, names.index(camera)) for frame, files in enumerate(chosen) for camera in files.cameras]
 
     coverage = np.full((len(chosen), len(names)), np.nan)
 
     def write_one(job: tuple[int, int]) -> None:
         frame, camera = job
-        rgb = raw.read(chosen[frame], camera, sees_head=bool(seeing[job]))
+        rgb = read(frame, camera)
         alpha = matte(frame, camera)
         coverage[job] = alpha.mean(dtype=np.float64) / 255.0
         write_photograph(target / chosen[frame].frame / f"{names[camera]}.png", rgb, alpha)

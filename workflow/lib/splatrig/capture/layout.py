@@ -28,7 +28,7 @@ class FrameFiles:
 
 @dataclass(frozen=True)
 class CaptureLayout:
-    """A raw capture below one folder: KRT, frame_list.txt, tex_mean.png, images/, masks/, labels/ and tracked_mesh/."""
+    """A raw capture below one folder: KRT, lists, tex_mean.png, images/, masks/, labels/, plates/ and tracked_mesh/."""
 
     root: Path
 
@@ -54,6 +54,10 @@ class CaptureLayout:
     def mask(self, segment: str, camera: str, frame: str) -> Path:
         """Return the file of a photograph's matte; a capture may lack it."""
         return self.root / "masks" / segment / camera / f"{frame}.png"
+
+    def plate(self, camera: str) -> Path:
+        """Return the file of a camera's photograph of the empty stage; a capture may lack it."""
+        return self.root / "plates" / f"{camera}.png"
 
     def labels(self, segment: str, camera: str, frame: str) -> Path:
         """Return the file of a photograph's labels; a capture may lack it."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from splatrig.dataset.cameras import Cameras
@@ -16,23 +17,30 @@ HEIGHT = 256
 """Pixels of one image."""
 
 
-def draw_mattes(path: str | Path, folder: Path, cameras: Cameras) -> list[str]:
+def draw_mattes(path: str | Path, folder: Path, cameras: Cameras, plates: Path | None = None) -> list[str]:
     """Draw the photographs of a data set's frame over magenta, their alpha below; return the cameras shown.
 
-    `folder` holds `{camera}.png`. At most `MOST_CAMERAS` are shown, equally spaced from left to right of the head.
+    `folder` holds `{camera}.png`, and so does `plates`, the empty stage, which is a third row, over magenta where it is
+    not known. At most `MOST_CAMERAS` are shown, equally spaced from left to right of the head.
     """
     facing = np.argsort(cameras.centers[:, 0], kind="stable")
     picked = facing[np.unique(np.linspace(0, len(facing) - 1, min(MOST_CAMERAS, len(facing))).round().astype(int))]
     columns = []
     for name in (cameras.names[index] for index in picked):
         rgba = read_photograph(folder / f"{name}.png", cameras.width, cameras.height).astype(np.float64)
-        alpha = rgba[..., 3:] / 255.0
-        over = alpha * rgba[..., :3] + (1.0 - alpha) * BEHIND
-        both = np.concatenate([over, np.repeat(rgba[..., 3:], 3, axis=2)])
-        image = Image.fromarray(np.rint(both).astype(np.uint8))
-        image = image.resize((max(1, round(HEIGHT * cameras.width / cameras.height)), 2 * HEIGHT))
+        rows = [_over_magenta(rgba), np.repeat(rgba[..., 3:], 3, axis=2)]
+        if plates is not None:
+            rows.append(_over_magenta(read_photograph(plates / f"{name}.png", cameras.width, cameras.height)))
+        image = Image.fromarray(np.rint(np.concatenate(rows)).astype(np.uint8))
+        image = image.resize((max(1, round(HEIGHT * cameras.width / cameras.height)), len(rows) * HEIGHT))
         ImageDraw.Draw(image).text((4, HEIGHT + 4), name, fill=(255, 0, 255))
         columns.append(np.asarray(image))
     with atomic_path(path) as temporary:
         Image.fromarray(np.concatenate(columns, axis=1)).save(temporary, format="PNG")
     return [cameras.names[index] for index in picked]
+
+
+def _over_magenta(rgba: NDArray[np.number]) -> NDArray[np.float64]:  # [H, W, 4] -> [H, W, 3]
+    """Return an image over `BEHIND`, weighted by its alpha."""
+    alpha = rgba[..., 3:] / 255.0
+    return np.asarray(alpha * rgba[..., :3] + (1.0 - alpha) * BEHIND)

@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 Matte = Callable[[int, int], NDArray[np.uint8]]
 """Returns the alpha [H, W] of the photograph of frame f from camera c, 255 on the subject; called from many threads."""
 
+Photograph = Callable[[int, int], NDArray[np.uint8]]
+"""Returns the photograph [H, W, 3] of frame f from camera c; called from many threads."""
+
 
 def opaque(width: int, height: int) -> Matte:
     """Return the matte that takes the whole photograph."""

@@ -1,31 +1,142 @@
-"""Background plates: what each camera sees behind the head, from the frames themselves."""
+"""Background plates: what each camera sees of the empty stage, photographed, or computed from the frames themselves."""
 
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
-from PIL import Image
 
-from splatrig.capture.photographs import read_image
-from splatrig.dataset.cameras import Cameras
-from splatrig.dataset.pose import read_pose
+from splatrig.capture.cells import grown_to_pixels, reduced
+from splatrig.capture.color import correction_table
+from splatrig.capture.difference import Plate
+from splatrig.capture.frame_selection import neutral_frame
+from splatrig.capture.layout import CaptureLayout, FrameFiles
+from splatrig.capture.nearest import filled
+from splatrig.capture.photographs import image_size, read_photograph, write_photograph
+from splatrig.capture.tracked import TrackedFrame, Tracking, read_topology
+from splatrig.config.choices import ColorCorrection
+from splatrig.dataset.cameras import Cameras, scaled_size
+from splatrig.dataset.decoding import read_photograph as read_rgba
 from splatrig.io.errors import InputError
 from splatrig.jobs.progress import track
-from splatrig.mesh.ply import read_ply
 from splatrig.mesh.silhouette import silhouette
 
-Number = TypeVar("Number", bound=np.generic)
-
-MARGIN = 0.03
-"""Fraction of the image's height by which silhouettes are dilated: for hair, and for errors of the tracking."""
+MARGIN_MM = 5.0
+"""Distance from the tracked mesh within which nothing is taken for the stage: for errors of the tracking."""
+FAR_MM = 40.0
+"""Distance from which one frame shows the stage as well as another one: hair does not reach so far."""
+NEAREST_FRAMES = 3
+"""Frames in which the head is farthest from a pixel, of which that pixel of a plate is the median."""
 MOST_FRAMES = 40
-"""Frames that enter the median, equally spaced: more of them change a plate by less than a gray level."""
+"""Frames that are looked at, equally spaced: more of them change a plate by less than a gray level."""
+_STEPS_A_MM = 4
+"""Steps of the distances, which are kept in 8 bits."""
 _STRIP = 64
 """Image rows whose median is taken at once, to bound memory."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PlateSource:
+    """What plates are made from, and how photographs of the data set are."""
+
+    layout: CaptureLayout
+    cameras: Cameras
+    """Those of `calibration.json`."""
+    image_scale: float
+    color: ColorCorrection | None
+
+    def read(self, path: Path) -> NDArray[np.uint8]:  # [H, W, 3]
+        """Return a photograph as the data set has it."""
+        size = self.cameras.width, self.cameras.height
+        return read_photograph(path, *size, self.image_scale, correction_table(self.color))
+
+
+def take_plates(source: PlateSource, target: Path) -> None:
+    """Write `{camera}.png` below `target` from the capture's photographs of the empty stage, known everywhere.
+
+    Raises InputError naming a plate that is missing, unreadable, or of another size than the photographs.
+    """
+    cameras = source.cameras
+    missing = [name for name in cameras.names if not source.layout.plate(name).is_file()]
+    if missing:
+        raise InputError(
+            f"{source.layout.root}/plates: no plate of camera {', '.join(missing)}, expected {{camera}}.png of all "
+            f"{len(cameras)} cameras; photograph the empty stage with it, leave the camera out (capture.cameras), or "
+            "remove the folder to have plates computed from the frames."
+        )
+    for name in cameras.names:
+        path = source.layout.plate(name)
+        size = image_size(path)
+        if scaled_size(*size, source.image_scale) != (cameras.width, cameras.height):
+            raise InputError(
+                f"{path}: expected a plate as large as the photographs, {cameras.width}×{cameras.height} pixels at "
+                f"capture.image_scale {source.image_scale:g}, got {size[0]}×{size[1]}; take it with the settings of "
+                "the capture, or remove the folder to have plates computed from the frames."
+            )
+        write_photograph(target / f"{name}.png", source.read(path), _alpha(np.array(True), cameras))
+    logger.info("plates are the capture's photographs of the empty stage, of %d cameras", len(cameras))
+
+
+def compute_plates(
+    source: PlateSource, expressions: Sequence[str], neutral: str, target: Path, *, threads: int = 1
+) -> None:
+    """Write `{camera}.png` below `target` from at most `MOST_FRAMES` tracked frames of `expressions`.
+
+    Each pixel is the median of the frames in which the tracked mesh is farthest from it. Alpha is 255 where the stage
+    is known so; elsewhere color is that of the nearest pixel that is. Raises InputError when a camera has no image, and
+    what reading meshes and photographs raises.
+    """
+    cameras = source.cameras
+    frames = _tracked_frames(source.layout, expressions, cameras.names)
+    tracking = Tracking(read_topology(neutral_frame(source.layout, neutral, frames)))
+    tracked = [tracking.read(files) for files in frames]
+    faces = tracking.topology.pruning.faces
+
+    def write_one(row: int) -> float:
+        camera = cameras.names[row]
+        used = [k for k, files in enumerate(frames) if camera in files.cameras]
+        if not used:
+            raise InputError(f"plates: camera {camera} has no image in the {len(frames)} frames looked at.")
+        paths = [source.layout.image(frames[k].segment, camera, frames[k].frame) for k in used]
+        photographs = np.stack([source.read(path) for path in paths])
+        clearance = np.stack([_clearance(tracked[k], faces, cameras.select([row])) for k in used])
+        plate, known = temporal_median(photographs, hidden_by(clearance, NEAREST_FRAMES, MARGIN_MM * _STEPS_A_MM))
+        write_photograph(target / f"{camera}.png", filled(plate, known), _alpha(known, cameras))
+        return float(known.mean())
+
+    with ThreadPoolExecutor(max_workers=threads) as pool:
+        parts = list(track(pool.map(write_one, range(len(cameras))), "plates", unit="camera", total=len(cameras)))
+    logger.info(
+        "plates are medians of the frames in which the head is farthest, of %d frames; the stage is known in %.0f %% "
+        "of a photograph, %.0f %% in camera %s",
+        *(len(frames), 100 * np.mean(parts), 100 * min(parts), cameras.names[int(np.argmin(parts))]),
+    )
+
+
+def read_plates(folder: Path, cameras: Cameras) -> list[Plate]:
+    """Read the plates of all cameras, as `take_plates` and `compute_plates` write them."""
+    images = [read_rgba(folder / f"{name}.png", cameras.width, cameras.height) for name in cameras.names]
+    return [Plate(np.ascontiguousarray(image[..., :3]), image[..., 3] > 127) for image in images]
+
+
+def hidden_by(
+    clearance: NDArray[np.uint8],  # [F, H, W] distance from the head, 0 on it
+    count: int,
+    margin: float,
+) -> NDArray[np.bool_]:  # [F, H, W]
+    """Return where a frame says nothing of the stage: within `margin`, or unless among the `count` farthest ones."""
+    threshold = np.empty(clearance.shape[1:], dtype=np.uint8)
+    kth = max(0, len(clearance) - count)
+    for start in range(0, len(threshold), _STRIP):
+        rows = slice(start, start + _STRIP)
+        threshold[rows] = np.partition(clearance[:, rows], kth, axis=0)[kth]
+    return np.asarray((clearance < threshold) | (clearance <= margin))
 
 
 def temporal_median(
@@ -48,57 +159,33 @@ def temporal_median(
     return plate, seen
 
 
-def filled(plate: NDArray[Number], seen: NDArray[np.bool_]) -> NDArray[Number]:
-    """Return `plate` [H, W, c] with each unseen pixel replaced by the nearest seen one; black if there is none."""
-    if not seen.any():
-        return np.zeros_like(plate)
-    nearest = scipy.ndimage.distance_transform_edt(~seen, return_distances=False, return_indices=True)
-    return plate[nearest[0], nearest[1]]
-
-
-def write_plates(
-    frames: Sequence[Path],
-    cameras: Cameras,
-    target: Path,
-    *,
-    margin: float = MARGIN,
-    most_frames: int = MOST_FRAMES,
-    threads: int = 1,
-) -> None:
-    """Write `{camera}.png` below `target`: each camera's temporal median outside the dilated silhouettes.
-
-    `frames` are folders of the data set, of which at most `most_frames`, equally spaced, are used. The silhouettes are
-    dilated by `margin` of the image's height, for hair and for errors of the tracking. Raises InputError when a camera
-    has no image.
-    """
-    picked = [
-        frames[i] for i in sorted({int(i) for i in np.linspace(0, len(frames) - 1, min(most_frames, len(frames)))})
+def _tracked_frames(layout: CaptureLayout, expressions: Sequence[str], cameras: Sequence[str]) -> list[FrameFiles]:
+    """Return the frames to look at: those with mesh and pose, equally spaced over all expressions."""
+    frames = [
+        files
+        for expression in expressions
+        for files in layout.frames(expression, cameras)
+        if files.mesh and files.pose and files.cameras
     ]
-    meshes = [read_ply(frame / f"{frame.name}.ply") for frame in picked]
-    views = [cameras.in_head_space(read_pose(frame / f"{frame.name}_transform.txt")) for frame in picked]
-    width, height = cameras.width, cameras.height
-
-    def write_one(row: int) -> None:
-        camera = cameras.names[row]
-        used = [i for i, frame in enumerate(picked) if (frame / f"{camera}.png").is_file()]
-        if not used:
-            raise InputError(f"plates: camera {camera} has no image in the {len(picked)} frames looked at.")
-        photographs = np.stack([np.asarray(read_image(picked[i] / f"{camera}.png")) for i in used])
-        hidden = np.empty(photographs.shape[:3], dtype=bool)
-        for k, i in enumerate(used):
-            view = views[i]
-            vertices = meshes[i].vertices.astype(np.float64)
-            alpha = silhouette(vertices, meshes[i].faces, view.viewmats[row], view.Ks[row], width, height)
-            hidden[k] = dilated(alpha > 0, margin * height)
-        Image.fromarray(filled(*temporal_median(photographs, hidden))).save(target / f"{camera}.png")
-
-    with ThreadPoolExecutor(max_workers=threads) as pool:
-        for _ in track(pool.map(write_one, range(len(cameras))), "plates", unit="camera", total=len(cameras)):
-            pass
+    if not frames:
+        raise InputError(f"{layout.root}: no frame has a mesh, a pose and an image; plates cannot be computed.")
+    picked = np.unique(np.linspace(0, len(frames) - 1, min(MOST_FRAMES, len(frames))).astype(int))
+    return [frames[k] for k in picked]
 
 
-def dilated(mask: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
-    """Return `mask` [H, W] grown by `radius` pixels, round at its corners."""
-    if not mask.any():
-        return mask
-    return np.asarray(scipy.ndimage.distance_transform_edt(~mask)) <= radius
+def _clearance(tracked: TrackedFrame, faces: NDArray[np.int64], camera: Cameras) -> NDArray[np.uint8]:  # [H, W]
+    """Return each pixel's distance from the mesh, in `_STEPS_A_MM` at the head's depth and at most `FAR_MM`."""
+    view = camera.in_head_space(tracked.head_to_world)
+    alpha = silhouette(tracked.vertices, faces, view.viewmats[0], view.Ks[0], view.width, view.height)
+    if not alpha.any():
+        return np.full(alpha.shape, int(FAR_MM * _STEPS_A_MM), dtype=np.uint8)
+    pixel_mm = view.pixel_size(tracked.vertices.mean(axis=0))
+    size = max(1, int(1.0 / pixel_mm))
+    cells = scipy.ndimage.distance_transform_edt(~reduced(alpha > 0, size)) * (size * pixel_mm)
+    steps = (np.minimum(cells, FAR_MM) * _STEPS_A_MM).astype(np.uint8)
+    return grown_to_pixels(steps, size, alpha.shape)
+
+
+def _alpha(known: NDArray[np.bool_], cameras: Cameras) -> NDArray[np.uint8]:  # [H, W] or [] -> [H, W]
+    """Return what is known as an alpha channel."""
+    return np.where(np.broadcast_to(known, (cameras.height, cameras.width)), 255, 0).astype(np.uint8)

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from splatrig.capture.color import correction_table
 from splatrig.capture.frame_selection import choose_frames, neutral_frame, usable_frames
 from splatrig.capture.frame_writer import RawPhotographs, meshes_of_levels, write_meshes, write_photographs
 from splatrig.capture.layout import CaptureLayout, FrameFiles
-from splatrig.capture.mattes import check_coverage, check_side, masks, opaque, silhouettes
+from splatrig.capture.mattes import Matte, Photograph, check_coverage, check_side, masks, opaque, silhouettes
+from splatrig.capture.plate_mattes import PlateMattes, report
+from splatrig.capture.plates import read_plates
 from splatrig.capture.tracked import TrackedFrame, Tracking, read_topology, rigid_motion
 from splatrig.config.choices import Background, ColorCorrection, FrameSelection, Holes
 from splatrig.dataset.cameras import Cameras
@@ -26,7 +29,7 @@ _MOTION_MM, _MOTION_DEGREES = 15.0, 10.0
 ALPHA_OF: Mapping[Background, str] = {
     "silhouette": "the silhouette of the tracked mesh",
     "masks": "the capture's masks",
-    "plate": "255: plates are composited",
+    "plate": "the difference from the plates, or the silhouette of the tracked mesh if that is more",
     "none": "255: photographs are taken as they are",
 }
 """Where the alpha channel of the data set comes from, in words."""
@@ -47,7 +50,8 @@ class RestructureOptions:
     image_scale: float
     color: ColorCorrection | None
     background: Background
-    """Alpha is the silhouette of the tracked mesh (`silhouette`), the capture's masks (`masks`), or 255."""
+    """Alpha is the silhouette of the tracked mesh (`silhouette`), the capture's masks (`masks`), the difference from
+    the empty stage (`plate`), or 255."""
     subdivisions: int
 
 
@@ -58,12 +62,14 @@ def restructure(
     options: RestructureOptions,
     target: Path,
     *,
+    plates: Path | None = None,
     threads: int = 1,
 ) -> list[ChosenFrame]:
     """Write one expression's data set below `target` and return the rows of its table.
 
     `cameras` are those of `calibration.json`: selected, scaled, world to camera. Each chosen frame gets a folder with
-    mesh, levels, pose and photographs. The result does not depend on `threads`. Raises InputError naming the file.
+    mesh, levels, pose and photographs. `plates` is the folder of the empty stage that the background `plate` needs. The
+    result does not depend on `threads`. Raises InputError naming the file.
     """
     started = time.perf_counter()
     masked = options.background == "masks"
@@ -84,16 +90,25 @@ def restructure(
     meshed = time.perf_counter()
     in_head = [cameras.in_head_space(frame.head_to_world) for frame in tracked]
     seeing = _check_views(layout, chosen, tracked, in_head)
+    table = correction_table(options.color)
+    read: Photograph = RawPhotographs(layout, cameras, chosen, seeing, options.image_scale, table).read
+    matte: Matte
     if masked:
         matte = masks(layout, chosen, cameras)
         check_side(matte, layout.root, chosen[0], tracked[0], in_head[0], seeing[0])
     elif options.background == "silhouette":
         matte = silhouettes(tracked, levels[0].faces, in_head)
+    elif options.background == "plate":
+        assert plates is not None  # the rule follows the configuration
+        read = lru_cache(len(cameras))(read)  # for mattes, and to be written: of one frame at a time
+        stage = read_plates(plates, cameras)
+        matte = PlateMattes(read, stage, tracked, levels[0].faces, in_head, threads=threads)
     else:
         matte = opaque(cameras.width, cameras.height)
     logger.info("%s: alpha is %s", expression, ALPHA_OF[options.background])
-    raw = RawPhotographs(layout, cameras, options.image_scale, correction_table(options.color))
-    coverage = write_photographs(raw, chosen, seeing, matte, target, threads=threads)
+    coverage = write_photographs(read, chosen, cameras.names, matte, target, threads=threads)
+    if isinstance(matte, PlateMattes):
+        report(expression, [matte.notes[frame] for frame in range(len(chosen))], cameras.names)
     if masked:
         check_coverage(coverage, chosen, layout.root, cameras.names, seeing)
     images = int(np.isfinite(coverage).sum())

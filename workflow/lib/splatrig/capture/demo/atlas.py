@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from splatrig.capture.demo.head import FineHead, HeadModel, tile
 from splatrig.capture.demo.skin import Texels, paint, strand_colors
-from splatrig.capture.plates import filled
+from splatrig.capture.nearest import filled
 from splatrig.mesh.normals import vertex_normals
 
 GRADIENT_STEP = 1.0 / 64.0

@@ -28,7 +28,7 @@ from splatrig.capture.demo.strands import Strands
 from splatrig.capture.demo.tracked import TrackedMesh, build_tracked_mesh, tracking_noise
 from splatrig.capture.krt import as_krt, write_krt
 from splatrig.capture.labels import write_labels
-from splatrig.capture.plates import filled
+from splatrig.capture.nearest import filled
 from splatrig.config.models import Demo
 from splatrig.dataset.cameras import Cameras
 from splatrig.io.files import atomic_directory, atomic_path

@@ -1,0 +1,83 @@
+"""The visual hull of a head's surroundings: which of what cameras see as foreground is where enough others do, too.
+
+Laurentini 1994, on a coarse grid of points around the tracked mesh, in head space. The kernels are cached on disk,
+which notices changes of this file alone: their constants live here.
+"""
+
+import numba
+import numpy as np
+import scipy.ndimage
+from numpy.typing import NDArray
+
+from splatrig.dataset.cameras import Cameras
+
+GRID_MM = 5.0
+"""Distance of points of the grid."""
+OBJECTIONS = 0.1
+"""Fraction of the other cameras that may see the stage where a point is: hair as dark as the stage behind it."""
+
+
+def points_around(vertices: NDArray[np.float64], reach: float, spacing: float = GRID_MM) -> NDArray[np.float64]:
+    """Return the points [P, 3] of a grid within `reach` millimetres of any of the `vertices` [V, 3]."""
+    low = vertices.min(axis=0) - reach
+    size = np.ceil((np.ptp(vertices, axis=0) + 2.0 * reach) / spacing).astype(int) + 1
+    empty = np.ones(size, dtype=bool)
+    empty[tuple(np.rint((vertices - low) / spacing).astype(int).T)] = False
+    near = scipy.ndimage.distance_transform_edt(empty) * spacing <= reach
+    return low + spacing * np.argwhere(near)
+
+
+def hull_cells(
+    points: NDArray[np.float64],  # [P, 3]
+    cameras: Cameras,
+    covered: NDArray[np.bool_],  # [C, h, w]
+    foreground: NDArray[np.bool_],  # [C, h, w]
+    known: NDArray[np.bool_],  # [C, h, w]
+    size: int,
+) -> NDArray[np.bool_]:  # [C, h, w]
+    """Return each camera's cells of foreground whose rays pass a point that enough of the other cameras see as such.
+
+    Cells are squares of `size` pixels. A camera has no say where the tracked mesh has `covered` a cell, which tells
+    nothing of what is in front of it or behind, where the stage is not `known`, and outside of its image. What no
+    other camera can judge passes. A point is seen in the cell that it falls into and in those next to it.
+    """
+    seen = _grown(foreground)
+    votes = np.where(covered, 0, np.where(seen, 1, np.where(known, -1, 0))).astype(np.int8)
+    passed = np.zeros(foreground.shape, dtype=bool)
+    projections = cameras.Ks @ cameras.viewmats[:, :3]
+    _carve(np.ascontiguousarray(points), projections, votes, np.array([cameras.height, cameras.width]), size, passed)
+    return _grown(passed) & (seen | _grown(covered))
+
+
+def _grown(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:  # [C, h, w]
+    """Return cells with those next to them."""
+    return np.asarray(scipy.ndimage.binary_dilation(cells, np.ones((1, 3, 3), dtype=bool)))
+
+
+@numba.njit(nogil=True, cache=True)
+def _carve(points, projections, votes, shape, size, passed):  # type: ignore[no-untyped-def]
+    """Set the cells [C, h, w] that points fall into against which few enough cameras object."""
+    cameras = len(projections)
+    rows, columns = np.empty(cameras, dtype=np.int64), np.empty(cameras, dtype=np.int64)
+    for k in range(len(points)):
+        x, y, z = points[k]
+        judges = objections = 0
+        for c in range(cameras):
+            m = projections[c]
+            depth = m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3]
+            rows[c] = -1
+            if depth <= 0.0:
+                continue
+            column = np.floor((m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3]) / depth)
+            row = np.floor((m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3]) / depth)
+            if not (0 <= row < shape[0] and 0 <= column < shape[1]):
+                continue
+            rows[c], columns[c] = int(row) // size, int(column) // size
+            vote = votes[c, rows[c], columns[c]]
+            judges += vote != 0
+            objections += vote < 0
+        if objections > OBJECTIONS * max(judges - 1, 0):
+            continue
+        for c in range(cameras):
+            if rows[c] >= 0:
+                passed[c, rows[c], columns[c]] = True
