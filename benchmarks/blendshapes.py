@@ -1,9 +1,9 @@
 """ARKit's blendshapes on heads whose own are known: `python benchmarks/blendshapes.py`.
 
-The template's blendshapes are transferred to the demo's two people, by landmarks that are found in photographs of them.
-Measured are the cosines with what each person's own blendshapes do to the tracked mesh, also on meshes of half and four
-times the vertices and with mouth and eyes open; and, in tracked meshes of the demo's expressions with tracking noise,
-how many blendshapes are found under their names.
+The template's blendshapes are transferred to the demo's two people, by landmarks that are found in photographs of them;
+with `--smallest` by their own places and noise. Measured are the cosines with what each person's own blendshapes do to
+the tracked mesh, also on meshes of half and four times the vertices and with mouth and eyes open; and, in tracked meshes
+of the demo's expressions with tracking noise, how many blendshapes are found under their names.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from splatrig.landmarks.detect import detect
 from splatrig.landmarks.locate import locate
 from splatrig.mesh.normals import vertex_areas
 from support.capture_faults import restructured
-from support.demo_blendshapes import Tracked, tracked_person
+from support.demo_blendshapes import Tracked, landmarks_of, tracked_person
 
 CANONICAL = ROOT / "resources" / "landmarks" / "canonical.csv"
 FRAMES = 3
@@ -90,7 +90,9 @@ def main(options: argparse.Namespace) -> None:
     face = read_template_face(demo_head(), CANONICAL)
     with tempfile.TemporaryDirectory(prefix="splatrig-blendshapes-") as folder:
         for person in options.people:
-            laid = register(face, landmarks(person, Path(folder), face.landmarks))
+            exact = landmarks_of(person, face.landmarks, noise_mm=1.0) if options.smallest else None
+            found = landmarks(person, Path(folder), face.landmarks) if exact is None else exact
+            laid = register(face, found)
             mesh = tracked_person(person)
             begin = time.process_time()
             shapes = transfer(laid, mesh.vertices, mesh.faces)
@@ -106,7 +108,7 @@ def main(options: argparse.Namespace) -> None:
                 }
                 for name, other in others.items():
                     measure_cosines(figures, f"{person}, {name}", other, transfer(laid, other.vertices, other.faces))
-            for noise in NOISES:
+            for noise in NOISES[:1] if options.smallest else NOISES:
                 measure_found(figures, person, mesh, shapes, noise)
     figures.save()
 

@@ -142,7 +142,7 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
 """Figures that each script must have, by a part of their name, and what is plausible for each that has it."""
 
 NEEDS = {
-    "blendshapes.py": "the networks that find faces|the package ai_edge_litert|the demo's head",
+    "blendshapes.py": "the demo's head",
     "demo_capture.py": "the demo's head",
     "plate_mattes.py": "the demo's head",
     "landmarks.py": "the networks that find faces|the package ai_edge_litert|the demo's head",

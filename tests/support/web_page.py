@@ -91,7 +91,17 @@ class Opened:
         return self.page.evaluate(f"(given) => (({expression}))(window.splatrig, ...given)", list(arguments))
 
     def picture(self, camera: str | None = None) -> NDArray[np.float64]:  # [H, W, 3]
-        """Return the picture in [0, 1] at the size of the calibrated cameras, on black."""
+        """Return the picture in [0, 1] at the size of the calibrated cameras, on black.
+
+        On a busy machine the page may hear only then that its stage has another size, and draw at that: once more.
+        """
+        for _ in range(5):
+            picture = self._pictured(camera)
+            if picture.shape[:2] == (CAMERAS.height, CAMERAS.width):
+                break
+        return picture
+
+    def _pictured(self, camera: str | None) -> NDArray[np.float64]:
         url = self.call(
             """async (head, name, width, height) => {
                 if (name) head.view.choose(name);
