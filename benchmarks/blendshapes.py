@@ -2,8 +2,8 @@
 
 The template's blendshapes are transferred to the demo's two people, by landmarks that are found in photographs of them;
 with `--smallest` by their own places and noise. Measured are the cosines with what each person's own blendshapes do to
-the tracked mesh, also on meshes of half and four times the vertices and with mouth and eyes open; and, in tracked meshes
-of the demo's expressions with tracking noise, how many blendshapes are found under their names.
+the tracked mesh, also on meshes of half and four times the vertices and with mouth and eyes open; and how many
+blendshapes are found under their names in tracked meshes of the demo's expressions with tracking noise.
 """
 
 import argparse
