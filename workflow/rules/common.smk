@@ -262,6 +262,18 @@ def control_inputs():
     return HEAD | {"components": component_file, "panel": results("control/panels/{family}.json")}
 
 
+def driving_file(wildcards):
+    """The file of weights that drives a head: a CSV, or a JSON where there is none."""
+    csv, json = (f"resources/driving/{wildcards.performance}.{suffix}" for suffix in ("csv", "json"))
+    return json if Path(json).is_file() and not Path(csv).is_file() else csv
+
+
+def driving_settings(wildcards):
+    """The settings of a driving file, which it may have."""
+    path = f"resources/driving/{wildcards.performance}.yaml"
+    return [path] if Path(path).is_file() else []
+
+
 def tracks_of_poses(poses, family):
     """The tracks that exported poses are moments of; other poses need none."""
     tracks = [names.track_of_pose(pose, EXPRESSIONS) for pose in poses]

@@ -121,18 +121,6 @@ rule retarget_track:
         "../scripts/retarget_track.py"
 
 
-def driving_file(wildcards):
-    """The file of weights that drives a head: a CSV, or a JSON where there is none."""
-    csv, json = (f"resources/driving/{wildcards.performance}.{suffix}" for suffix in ("csv", "json"))
-    return json if Path(json).is_file() and not Path(csv).is_file() else csv
-
-
-def driving_settings(wildcards):
-    """The settings of a driving file, which it may have."""
-    path = f"resources/driving/{wildcards.performance}.yaml"
-    return [path] if Path(path).is_file() else []
-
-
 rule drive_track:
     # what a phone or a webcam recorded, as a track of a family with ARKit's names; asked for by name
     input:
