@@ -10,6 +10,7 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 from splatrig.dataset.cameras import Cameras
+from splatrig.landmarks.triangulate import projections
 
 GRID_MM = 5.0
 """Distance of points of the grid."""
@@ -44,8 +45,8 @@ def hull_cells(
     seen = _grown(foreground)
     votes = np.where(covered, 0, np.where(seen, 1, np.where(known, -1, 0))).astype(np.int8)
     passed = np.zeros(foreground.shape, dtype=bool)
-    projections = cameras.Ks @ cameras.viewmats[:, :3]
-    _carve(np.ascontiguousarray(points), projections, votes, np.array([cameras.height, cameras.width]), size, passed)
+    shape = np.array([cameras.height, cameras.width])
+    _carve(np.ascontiguousarray(points), projections(cameras), votes, shape, size, passed)
     return _grown(passed) & (seen | _grown(covered))
 
 

@@ -15,8 +15,9 @@ from splatrig.fitting.checkpoint import Arrays, Slot
 from splatrig.fitting.rig_optimizer import RigOptimizer
 from splatrig.fitting.trainable_rig import RigStart, TrainableRig
 from splatrig.fitting.world import World
+from splatrig.gaussians.activated import linear_opacities
 from splatrig.gaussians.free import EYES, FreeGaussians, Motion
-from splatrig.gaussians.gaussians import SH_C0
+from splatrig.gaussians.gaussians import SH_C0, Gaussians
 from splatrig.landmarks.rims import Rims
 from splatrig.learned.eyes import Looking, eye_colors, seed_eyes, turning_eyes
 from splatrig.learned.fit import LearnedFit
@@ -333,7 +334,7 @@ class Relocation:
     def found(self) -> FreeGaussians:
         """Return the rows that live and are not outside, as they are in the neutral face."""
         own = {name: tensor.detach()[self.structured :].cpu().numpy() for name, tensor in self.rig.base.items()}
-        opacities = 1.0 / (1.0 + np.exp(-own["logit_opacities"].astype(np.float64)))
+        opacities = linear_opacities(Gaussians(**own))
         alive = (opacities >= self.options.dead) & (self.born.cpu().numpy() > UNPUT)
         kept = alive & ~self.outside()
         _LOG.info("%d rows were outside of the mattes of the neutral", int(alive.sum() - kept.sum()))

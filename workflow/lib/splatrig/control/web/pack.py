@@ -20,6 +20,7 @@ from splatrig.components.rig import Rig, moves_centers_alone
 from splatrig.components.skin import Skin
 from splatrig.control.head import Family, Head, Pose
 from splatrig.control.web.residuals import Parents, encode_rows, sparse_arrays
+from splatrig.gaussians.activated import linear_opacities
 from splatrig.gaussians.gaussians import SH_C0, Gaussians
 
 BITS = {"means": 16, "sh0": 8, "quats": 8, "log_scales": 8, "logit_opacities": 8}
@@ -210,7 +211,7 @@ class PackedHead:
 def pack_head(head: Head, pixel_mm: float) -> PackedHead:
     """Return a head in the page's precision; a pixel of its photographs spans `pixel_mm`."""
     base = head.rig.base
-    opacities = 1.0 / (1.0 + np.exp(-base.logit_opacities.astype(np.float64)))
+    opacities = linear_opacities(base)
     shN_step = float(np.float32(max(HARMONICS_STEP, np.abs(base.shN).max() / 127.0)))
     effects = effects_of(base, growth_of(head), pixel_mm)
     parents = Parents.of(head.template, len(base))
@@ -274,7 +275,7 @@ def effects_of(
     """
     longest = np.exp(base.log_scales.max(axis=1) + growth)
     shortest = np.exp(base.log_scales.min(axis=1) - growth)
-    opacities = 1.0 / (1.0 + np.exp(-base.logit_opacities.astype(np.float64)))
+    opacities = linear_opacities(base)
     least_mm = MOTION_PX * pixel_mm
     return {
         "means": np.full(len(base), 1.0 / least_mm),
