@@ -42,7 +42,7 @@ def photograph(demo: Demo, segments: Sequence[str], folder: Path, seed: int = 0,
     head = demo_head()
     folder.mkdir(parents=True, exist_ok=True)
     outputs = {"krt": "KRT", "tex_mean": "tex_mean.png", "rig": "rig.npz"}
-    write_rig(head, demo, seed, {name: str(folder / file) for name, file in outputs.items()})
+    write_rig(head, demo, seed, 1000, {name: str(folder / file) for name, file in outputs.items()})
     (folder / "frame_list.txt").write_text(frame_list_text(segments, demo.frames), encoding="ascii")
     peaks = load_expressions(checkout() / "resources" / "expressions" / "demo.yaml")
     with pool(processes) as workers:

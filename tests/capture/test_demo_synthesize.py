@@ -20,14 +20,14 @@ from splatrig.mesh.silhouette import silhouette
 from support.demo_head import head_path
 
 SMALL = Demo(
-    person="first", cameras=4, image_height=64, samples=2, frames=2, tracked_vertices=400, tracking_noise_mm=0.15
+    person="first", cameras=4, image_height=64, samples=2, frames=2, tracking_noise_mm=0.15
 )
 SEGMENT, PEAK = "E006_Jaw_Drop_Brows_Up", {"jawOpen": 0.8, "browInnerUp": 1.0}
 
 
 def _write_rig(folder, seed):
     outputs = {"krt": str(folder / "KRT"), "tex_mean": str(folder / "tex_mean.png"), "rig": str(folder / "rig.npz")}
-    write_rig(head_path(), SMALL, seed, outputs)
+    write_rig(head_path(), SMALL, seed, 400, outputs)
 
 
 def _write_segment(folder, out, seed):

@@ -31,7 +31,7 @@ def photographs() -> tuple[Cameras, list[np.ndarray]]:
     """Return the demo's cameras in head space and what they see of the first person at rest."""
     head = load_head(head_path())
     fine = refine(head)
-    rig = build_rig(head, fine, head, CONFIG, seed=0)
+    rig = build_rig(head, fine, head, CONFIG, seed=0, tracked_vertices=1000)
     posed = pose_head(fine, fine.operator @ head.neutral, stage_lights(), REST_POSE)
     cameras = rig.cameras.in_head_space(REST_POSE)
     table = correction_table("multiface_gamma")

@@ -25,7 +25,8 @@ BASE = {
         "color": "multiface_gamma",
     },
     "neutral": NEUTRAL,
-    "demo": {"cameras": 6, "image_height": 64, "samples": 1, "frames": 2, "tracked_vertices": 300},
+    "demo": {"cameras": 6, "image_height": 64, "samples": 1, "frames": 2},
+    "mesh": {"tracked_vertices": 300},
 }
 
 

@@ -80,8 +80,8 @@ wildcard_constraints:
 
 
 def capture_path(path):
-    """A path in the raw capture."""
-    return f"{CFG.capture.root}/{path}"
+    """A path in the raw capture; of photographs alone, in what is made of them."""
+    return results(f"capture/{path}") if CFG.capture.source == "photographs" else f"{CFG.capture.root}/{path}"
 
 
 def raw_extra(name):
@@ -139,6 +139,11 @@ def figure(name, category, content):
 # Inputs
 
 
+def from_here(path):
+    """A path relative to the working directory where that is above it: the same name on every machine."""
+    return str(path).removeprefix(f"{Path.cwd()}/")
+
+
 HEAD = {"neutral": results("gaussians/neutral.h5"), "template": results("template/template.h5")}
 """What every rule about Gaussians on the mesh reads."""
 SCENE = HEAD | {"cameras": results("dataset/cameras.json"), "dataset": results(f"dataset/{CFG.neutral}")}
@@ -146,6 +151,15 @@ SCENE = HEAD | {"cameras": results("dataset/cameras.json"), "dataset": results(f
 
 MAKEHUMAN = "resources/retrieved/makehuman_head.npz"
 """The CC0 head: the demo's, and the template of ARKit's blendshapes."""
+
+CANONICAL_FACE = from_here(ROOT / "resources" / "landmarks" / "canonical.csv")
+"""Landmarks of the template; moved folders rerun nothing."""
+
+FACE_NETWORKS = {
+    "detector": "resources/retrieved/face_detection_short_range.tflite",
+    "mesh": "resources/retrieved/face_landmark.tflite",
+}
+"""What finds faces and their points in photographs."""
 
 MEASURED = {
     "cameras": results("dataset/cameras.json"),
@@ -413,11 +427,6 @@ def complete_rules():
             made.benchmark = benchmarks(f"{place}.tsv")
         if "lib" not in made.params.keys():
             made.set_params(lib=library_digest(ROOT / "workflow" / "scripts" / Path(made.script).name))
-
-
-def from_here(path):
-    """A path relative to the working directory where that is above it: the same name on every machine."""
-    return str(path).removeprefix(f"{Path.cwd()}/")
 
 
 def job_logs():

@@ -1,11 +1,6 @@
 # Landmarks of the neutral's face, the check of the capture by them, which everything that is fitted waits for, and where
 # the eyes of all frames look.
 
-CANONICAL_FACE = from_here(ROOT / "resources" / "landmarks" / "canonical.csv")  # moved folders rerun nothing
-FACE_NETWORKS = {
-    "detector": "resources/retrieved/face_detection_short_range.tflite",
-    "mesh": "resources/retrieved/face_landmark.tflite",
-}
 IRIS_NETWORK = "resources/retrieved/iris_landmark.tflite"
 NEUTRAL_FRAME = {
     "cameras": results("dataset/cameras.json"),

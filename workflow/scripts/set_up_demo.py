@@ -9,5 +9,6 @@ write_rig(
     snakemake.input.head,
     Demo(**snakemake.params.demo),
     snakemake.params.seed,
+    snakemake.params.tracked_vertices,
     dict(snakemake.output.items()),
 )

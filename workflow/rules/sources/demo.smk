@@ -28,6 +28,7 @@ rule set_up_demo:
     params:
         demo=CFG.demo.model_dump(),
         seed=CFG.seed,
+        tracked_vertices=CFG.mesh.tracked_vertices,
     message:
         "Set up the demo's cameras, stage, skin and tracked mesh"
     script:

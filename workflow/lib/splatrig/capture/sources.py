@@ -21,6 +21,8 @@ def known_segments(config: Config, resources: Path) -> list[str] | None:
     if capture.source == "multiface":
         entity = resources / "multiface" / f"{capture.entity}.yaml"
         return available_segments(entity, root / "archives" / "release.csv", capture.download.links)
+    if capture.source == "photographs":
+        return _photographed(root)
     if capture.source != "local":
         return None
     missing = [name for name in ("KRT", "images", "tracked_mesh") if not (root / name).exists()]
@@ -31,6 +33,17 @@ def known_segments(config: Config, resources: Path) -> list[str] | None:
         )
     folders = (root / "tracked_mesh").iterdir()
     return sorted(path.name for path in folders if path.is_dir() and not path.name.startswith("."))
+
+
+def _photographed(root: Path) -> list[str]:
+    """Return the segments of a folder of photographs or videos; raise InputError where it has neither."""
+    folders = [path for name in ("images", "videos") if (root / name).is_dir() for path in (root / name).iterdir()]
+    if not folders:
+        raise InputError(
+            f"capture.root: {root} has no photographs, expected images/{{segment}}/{{camera}}/{{frame}}.png or "
+            "videos/{segment}/{camera}.mp4 for capture.source: photographs; name their folder (docs/captures.md)."
+        )
+    return sorted({path.name for path in folders if path.is_dir() and not path.name.startswith(".")})
 
 
 def chosen_expressions(config: Config, resources: Path) -> list[str]:
@@ -65,7 +78,7 @@ def check_masks(config: Config, expressions: list[str]) -> None:
     Masks of the demo are made by the run.
     """
     capture = config.capture
-    if capture.background != "masks" or capture.source not in ("local", "multiface"):
+    if capture.background != "masks" or capture.source not in ("local", "multiface", "photographs"):
         return
     folder = Path(str(capture.root)) / "masks"
     missing = [name for name in expressions if not (folder / name).is_dir()]

@@ -18,6 +18,8 @@ FORMER = {
     "training": "fitting",
     "capture.neutral": "neutral",
     "capture.plate": None,
+    "capture.download.timeout": None,
+    "demo.tracked_vertices": "mesh.tracked_vertices",
     "control.frame_numbers_per_second": "capture.frame_numbers_per_second",
     "components.pca.weights": "components.pca_weights",
     "components.pca.k": "components.k",

@@ -71,8 +71,6 @@ class Download(Section):
     """Number of archives fetched at a time, over all jobs of a run."""
     retries: Count = 8
     """Attempts in a row that bring next to nothing before an archive is given up; pauses between them grow."""
-    timeout: Positive = 60.0
-    """Seconds without a byte after which an attempt ends."""
     max_archive_gb: Positive = 64.0
     """Size in GB, packed or unpacked, above which an archive is refused."""
     keep_archives: bool = False
@@ -114,6 +112,8 @@ class Capture(Section):
     """A table of the landmarks of the neutral's face, to use instead of finding them in its photographs."""
     color: ColorCorrection | None = None
     """Color correction of the photographs."""
+    eye_distance_mm: Annotated[float, Field(ge=30, le=90)] | None = None
+    """Photographs alone: distance of the pupils in millimeters, which sets the scale of a calibration without a unit."""
     background: Background = "silhouette"
     """What separates head and background: the tracked mesh's silhouette, the capture's own masks, an image of the empty
     stage, or nothing."""
@@ -134,8 +134,6 @@ class Demo(Section):
     """Number of rays per pixel."""
     frames: Annotated[int, Field(ge=1, le=100)] = 3
     """Number of frames per segment, from onset to peak."""
-    tracked_vertices: Annotated[int, Field(ge=200, le=20000)] = 1000
-    """Number of vertices of the coarse tracked mesh."""
     tracking_noise_mm: NonNegative = 0.15
     """Standard deviation of the noise on every tracked vertex, in millimetres."""
 
@@ -145,6 +143,8 @@ class Mesh(Section):
 
     subdivisions: Annotated[int, Field(ge=0, le=3)] = 2
     """Number of midpoint subdivisions of the tracked mesh; the finest level carries the Gaussians."""
+    tracked_vertices: Annotated[int, Field(ge=200, le=20000)] = 3500
+    """Number of vertices of the tracked mesh where it is made here: for photographs alone, and for the demo."""
     mask_center: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
     """Middle of the face mask: the nose tip, or a vertex of the tracked mesh without unreferenced vertices."""
     mask_fraction: Fraction = 0.57

@@ -59,7 +59,7 @@ class Rig:
     lashes: Lashes
 
 
-def build_rig(head: HeadModel, fine: FineHead, first: HeadModel, config: Demo, seed: int) -> Rig:
+def build_rig(head: HeadModel, fine: FineHead, first: HeadModel, config: Demo, seed: int, tracked_vertices: int) -> Rig:
     """Build cameras, stage, texture, hair, and the tracked mesh with the topology that it has on the `first` person."""
     cameras = build_cameras(config.cameras, config.image_height, seed)
     surface = (fine.operator @ first.neutral)[: len(first.neutral)]
@@ -70,17 +70,17 @@ def build_rig(head: HeadModel, fine: FineHead, first: HeadModel, config: Demo, s
         cameras=cameras,
         backgrounds=np.stack([background(cameras, index, seed) for index in range(len(cameras))]),
         atlas=build_atlas(head, fine, size, seed),
-        mesh=build_tracked_mesh(first, surface, config.tracked_vertices),
+        mesh=build_tracked_mesh(first, surface, tracked_vertices),
         hair=hair,
         lashes=root_lashes(fine, fine.operator @ head.neutral, eye_centers(head), generator),
     )
 
 
-def write_rig(head_path: str | Path, config: Demo, seed: int, outputs: dict[str, str]) -> None:
+def write_rig(head_path: str | Path, config: Demo, seed: int, tracked_vertices: int, outputs: dict[str, str]) -> None:
     """Write `KRT`, `tex_mean.png` and the rig for `write_segment` to outputs["krt"], ["tex_mean"], ["rig"]."""
     head = load_head(head_path, PEOPLE[config.person])
     fine = refine(head)
-    rig = build_rig(head, fine, load_head(head_path), config, seed)
+    rig = build_rig(head, fine, load_head(head_path), config, seed, tracked_vertices)
     order = np.random.default_rng([seed, 5]).permutation(len(rig.cameras))
     write_krt(outputs["krt"], as_krt(rig.cameras.select(order)))
     with atomic_path(outputs["tex_mean"]) as temporary:

@@ -1,0 +1,99 @@
+"""What the jobs of tracking share: photographs and cameras from the files and parameters of a rule."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, raw_image_size
+from splatrig.capture.color import correction_table
+from splatrig.capture.krt import KrtCamera
+from splatrig.capture.layout import CaptureLayout
+from splatrig.config.names import held_out_cameras
+from splatrig.dataset.cameras import read_cameras
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_directory
+from splatrig.tracking.calibration import scale_to_millimeters
+from splatrig.tracking.faces import SegmentFaces
+from splatrig.tracking.shots import Shots, photographed_frames
+from splatrig.tracking.video import decode_video
+
+VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm")
+"""Endings of files that are decoded to frames."""
+
+
+def photographs_of(images: str | Path) -> CaptureLayout:
+    """Return the layout that holds a segment's folder `images/{segment}`."""
+    return CaptureLayout(Path(images).parent.parent)
+
+
+def training_cameras(
+    layout: CaptureLayout, neutral: str, calibration: Mapping[str, KrtCamera], params: Any
+) -> tuple[str, ...]:
+    """Return the cameras that are used and not held out, sorted; raise InputError where they are fewer than two."""
+    names = choose_camera_names(layout, neutral, params.cameras, set(calibration))
+    held_out = held_out_cameras(params.held_out, names)
+    train = tuple(name for name in names if name not in held_out)
+    if len(train) < 2:
+        raise InputError(
+            f"{layout.root}/images/{neutral}: got {len(train)} training camera ({len(held_out)} held out), expected two "
+            "or more, better four in front of the face: one camera does not tell how far away a face is; add cameras, "
+            "or hold out fewer (capture.held_out.cameras: [])."
+        )
+    return train
+
+
+def millimeters_of(
+    layout: CaptureLayout,
+    neutral: str,
+    calibration: Mapping[str, KrtCamera],
+    faces: SegmentFaces,
+    canonical: NDArray[np.float64],
+    eye_distance_mm: float | None,
+) -> float:
+    """Return the millimeters per unit of a calibration, from the first frame of the neutral."""
+    width, height = raw_image_size(layout, neutral, faces.cameras)
+    cameras = calibrated_cameras(dict(calibration), faces.cameras, width, height)
+    return scale_to_millimeters(faces.of(faces.frames[0], cameras), cameras, canonical, eye_distance_mm)
+
+
+def shots_of(images: str | Path, cameras: str | Path, params: Any) -> Shots:
+    """Return the photographs of a segment's folder `images/{segment}` by the training cameras of `cameras.json`."""
+    layout, segment, train = photographs_of(images), Path(images).name, read_cameras(cameras).train
+    return Shots(
+        layout=layout,
+        segment=segment,
+        frames=photographed_frames(layout, segment, train.names),
+        cameras=train,
+        size=(train.width, train.height),
+        image_scale=params.image_scale,
+        color_table=correction_table(params.color),
+    )
+
+
+def link_photographs(given: str | Path, target: str | Path, frames_per_second: float) -> None:
+    """Make a folder with a link per camera to the photographs of a segment, and decode cameras that are videos.
+
+    `frames_per_second`: how fast the numbers in frame names count; videos must have that frame rate. Raises InputError.
+    """
+    source = Path(given)
+    entries = sorted(path for path in source.iterdir() if not path.name.startswith("."))
+    with atomic_directory(target) as folder:
+        for path in entries:
+            if path.is_dir():
+                (folder / path.name).symlink_to(os.path.abspath(path))
+            elif path.suffix.lower() in VIDEOS:
+                decode_video(path, folder / path.stem, frames_per_second)
+        if not any(folder.iterdir()):
+            raise InputError(f"{source}: expected a folder of photographs or a video per camera, got none of either.")
+
+
+def link_folder(given: str | Path, target: str | Path) -> None:
+    """Make a folder with a link to everything that is in a folder of the user, hidden files left out."""
+    with atomic_directory(target) as folder:
+        for path in sorted(Path(given).iterdir()):
+            if not path.name.startswith("."):
+                (folder / path.name).symlink_to(os.path.abspath(path))

@@ -1,0 +1,236 @@
+"""The neutral head of a person: where it is in the first frame of the neutral's segment, and its shape."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.capture.demo.head import HeadModel, refine
+from splatrig.capture.demo.tracked import TrackedMesh, build_tracked_mesh
+from splatrig.dataset.cameras import Cameras
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_path
+from splatrig.landmarks.canonical import similarity_to
+from splatrig.landmarks.locate import locate
+from splatrig.tracking.faces import SegmentFaces
+from splatrig.tracking.landmark_pose import FEWEST, POSE_WEIGHTS, FaceState, rigid_motion_to
+from splatrig.tracking.photometric import aligned, camera_shifts, reference_of
+from splatrig.tracking.rendered import rendered_reference
+from splatrig.tracking.shots import Shots, tracking_cameras
+from splatrig.tracking.stereo import refined_neutral
+from splatrig.tracking.template_head import TemplateHead, laid_over
+from splatrig.tracking.views import Band, band_passed
+
+SCALES = (3.0, 1.5, 0.8)
+"""Standard deviations in pixels of the bands that photographs are compared in, coarse to fine."""
+STEP = 4
+"""Every so many pixels, in both directions, are compared."""
+STEREO_SCALE = 0.6
+STEREO_FRAMES = 2
+"""Of the neutral's segment."""
+FEWEST_CAMERAS = 2
+SHIFTED_PX, SHIFTED_RATIO = 2.0, 4.0
+"""A camera that shows the head this far from where the others do, and so many times as far as the median camera, is
+wrong."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class NeutralHead:
+    """A person's neutral, and the frame that others are compared with."""
+
+    head: TemplateHead
+    pose: NDArray[np.float64]  # [3, 4]
+    """Head space to world in the reference frame."""
+    frame: str
+    """That frame, the first of the neutral's segment."""
+    wrong: tuple[str, ...]
+    """Cameras that disagree with the others about where the head is."""
+    mesh: TrackedMesh
+    """The closed mesh that is read off the template's vertices."""
+
+
+def head_space(
+    faces: SegmentFaces, cameras: Cameras, canonical: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the pose [3, 4] of the first frame's head space, and the landmarks of the neutral in it [L, 3].
+
+    Head space has the axes of the template: x to the head's left, y up, z out of the face. Landmarks are medians over
+    the frames of the neutral's segment, each laid on the first. Raises InputError where too few cameras see the face.
+    """
+    found = [locate(cameras, faces.of(frame, cameras), canonical).positions for frame in faces.frames]
+    known = [int(np.isfinite(points[:, 0]).sum()) for points in found]
+    if known[0] < FEWEST:
+        raise InputError(
+            f"frame {faces.frames[0]} of the neutral: {known[0]} points of the face were found by two cameras or more, "
+            f"expected at least {FEWEST}; its first frame must show the neutral face to two cameras in front of it."
+        )
+    similarity = similarity_to(found[0], canonical)
+    if similarity.is_mirrored:
+        raise InputError(
+            f"frame {faces.frames[0]} of the neutral: the face is mirrored (left is right); check the calibration's "
+            "axes (x right, y down, z forward), and that photographs are not flipped."
+        )
+    pose = np.column_stack([similarity.turn, similarity.shift])
+    landmarks = (found[0] - pose[:, 3]) @ pose[:, :3]
+    poses = [pose for _ in found]
+    for _ in range(3):
+        laid = []
+        for number, points in enumerate(found):
+            there = np.isfinite(points[:, 0]) & np.isfinite(landmarks[:, 0])
+            if there.sum() < FEWEST:
+                continue
+            if number:
+                poses[number] = rigid_motion_to(landmarks[there], points[there], POSE_WEIGHTS[there])
+            laid.append((points - poses[number][:, 3]) @ poses[number][:, :3])
+        with np.errstate(all="ignore"):
+            landmarks = np.nanmedian(laid, axis=0)
+    return pose, landmarks
+
+
+def find_neutral(
+    template: TemplateHead, model: HeadModel, shots: Shots, faces: SegmentFaces, mesh_vertices: int
+) -> NeutralHead:
+    """Return the neutral of a person from the photographs of the neutral's segment, `shots`, and the `faces` in them.
+
+    `mesh_vertices`: of the closed mesh that is exported.
+    """
+    cameras = shots.cameras
+    pose, landmarks = head_space(faces, cameras, template.landmarks)
+    head = laid_over(template, landmarks)
+    cameras = tracking_cameras(cameras, pose[:, 3])
+    shots = replace(shots, size=(cameras.width, cameras.height))
+    names = [frame for frame in faces.frames[:STEREO_FRAMES]]
+    gray = [shots.gray(frame) for frame in names]
+    rest = FaceState(pose, np.zeros(len(head.names)))
+
+    def states(head: TemplateHead, used: NDArray[np.bool_]) -> list[FaceState]:
+        reference = reference_of(
+            _only(gray[0], used), head.vertices @ pose[:, :3].T + pose[:, 3], head.faces, cameras, SCALES, STEP
+        )
+        result = [rest]
+        for images in gray[1:]:
+            bands = bands_of(_only(images, used), SCALES)
+            there = reference.of_cameras(np.array([band is not None for band in bands[SCALES[0]]]))
+            result.append(aligned(rest, head, there, bands, cameras, with_weights=False, scales=SCALES)[0])
+        return result
+
+    used = np.array([image is not None for image in gray[0]])
+    if used.sum() < FEWEST_CAMERAS:
+        raise InputError(
+            f"{shots.segment}: frame {names[0]} has photographs of {int(used.sum())} training cameras, expected two or "
+            "more: one camera does not tell how far away a face is."
+        )
+    rough = head
+    for attempt in range(2):
+        posed = states(rough, used)
+        fine = [
+            [None if image is None else band_passed(image, STEREO_SCALE) for image in _only(images, used)]
+            for images in gray
+        ]
+        head = refined_neutral(rough, list(zip(posed, fine, strict=True)), cameras)
+        wrong = disagreeing(gray[0], head, rest, cameras, used)
+        if attempt or not wrong.any():
+            break
+        used &= ~wrong
+    bad = tuple(name for name, other in zip(cameras.names, used, strict=True) if not other)
+    surface = (refine(model).operator @ model.neutral)[: len(model.neutral)]
+    return NeutralHead(head, pose, names[0], bad, build_tracked_mesh(model, surface, mesh_vertices))
+
+
+def disagreeing(
+    gray: Sequence[NDArray[np.float32] | None],
+    head: TemplateHead,
+    rest: FaceState,
+    cameras: Cameras,
+    used: NDArray[np.bool_],
+) -> NDArray[np.bool_]:  # [C]
+    """Return which cameras show the neutral elsewhere than the others do, and name them in the log."""
+    wrong = np.zeros(len(cameras), dtype=bool)
+    if used.sum() < 4:  # of three nobody can tell which
+        return wrong
+    reference = rendered_reference(
+        _only(gray, used), rest.pose, head, rest, cameras, SCALES, STEP, used, from_others=True
+    )
+    shifts = camera_shifts(
+        head.vertices @ rest.pose[:, :3].T + rest.pose[:, 3],
+        head.faces,
+        reference,
+        bands_of(_only(gray, used), SCALES),
+        cameras,
+        SCALES,
+    )
+    lengths = np.linalg.norm(shifts, axis=1)
+    limit = max(SHIFTED_PX, SHIFTED_RATIO * float(np.nanmedian(lengths)))
+    logger.info(
+        "cameras show the neutral by %s pixels off",
+        ", ".join(f"{name} {length:.1f}" for name, length in zip(cameras.names, lengths, strict=True)),
+    )
+    for camera in np.flatnonzero(lengths > limit):
+        wrong[camera] = True
+        logger.warning(
+            "camera %s shows the neutral %.1f pixels of %d×%d from where the others do: its calibration or its "
+            "photograph is wrong; it does not track, and capture.cameras should leave it out",
+            *(cameras.names[camera], lengths[camera], cameras.width, cameras.height),
+        )
+    return wrong
+
+
+def bands_of(images: Sequence[NDArray[np.float32] | None], scales: Sequence[float]) -> dict[float, list[Band | None]]:
+    """Return the bands of a frame's photographs."""
+    return {scale: [None if image is None else Band.of(image, scale) for image in images] for scale in scales}
+
+
+def _only(images: Sequence[NDArray[np.float32] | None], used: NDArray[np.bool_]) -> list[NDArray[np.float32] | None]:
+    """Return the photographs of the cameras that are used."""
+    return [image if there else None for image, there in zip(images, used, strict=True)]
+
+
+def write_neutral(path: str | Path, neutral: NeutralHead) -> None:
+    """Write a neutral head as a compressed .npz."""
+    carrier, head = neutral.mesh.carrier.tocoo(), neutral.head
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(
+            stream,
+            vertices=head.vertices,
+            faces=head.faces,
+            names=np.array(head.names),
+            shapes=head.shapes.astype(np.float32),
+            landmarks=head.landmarks,
+            pose=neutral.pose,
+            frame=np.array(neutral.frame),
+            wrong=np.array(neutral.wrong, dtype=str),
+            carrier_rows=carrier.row,
+            carrier_columns=carrier.col,
+            carrier_values=carrier.data,
+            offsets=neutral.mesh.offsets,
+            mesh_faces=neutral.mesh.faces,
+            mesh_uvs=neutral.mesh.uvs,
+            mesh_face_uvs=neutral.mesh.face_uvs,
+        )
+
+
+def read_neutral(path: str | Path) -> NeutralHead:
+    """Read what `write_neutral` wrote."""
+    import scipy.sparse as sp
+
+    with np.load(path) as data:
+        shape = len(data["offsets"]), len(data["vertices"])
+        carrier = sp.csr_matrix((data["carrier_values"], (data["carrier_rows"], data["carrier_columns"])), shape=shape)
+        return NeutralHead(
+            head=TemplateHead(
+                vertices=data["vertices"],
+                faces=data["faces"],
+                names=tuple(data["names"].tolist()),
+                shapes=data["shapes"].astype(np.float64),
+                landmarks=data["landmarks"],
+            ),
+            pose=data["pose"],
+            frame=str(data["frame"]),
+            wrong=tuple(data["wrong"].tolist()),
+            mesh=TrackedMesh(carrier, data["offsets"], data["mesh_faces"], data["mesh_uvs"], data["mesh_face_uvs"]),
+        )

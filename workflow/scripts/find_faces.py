@@ -1,0 +1,18 @@
+from splatrig.jobs.logs import log_to
+
+log_to(snakemake.log[0])
+
+from pathlib import Path
+
+from splatrig.capture.color import correction_table
+from splatrig.landmarks.network import FaceFinder
+from splatrig.tracking.calibration import read_calibration
+from splatrig.tracking.faces import find_faces, write_faces
+from splatrig.tracking.job import photographs_of, training_cameras
+
+inputs, params = snakemake.input, snakemake.params
+layout = photographs_of(inputs.images)
+cameras = training_cameras(layout, params.neutral, read_calibration(Path(inputs.calibration)), params)
+finder = FaceFinder(inputs.detector, inputs.mesh)
+segment = snakemake.wildcards.expression
+write_faces(snakemake.output.faces, find_faces(layout, segment, cameras, finder, correction_table(params.color)))
