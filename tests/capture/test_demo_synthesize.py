@@ -19,9 +19,7 @@ from splatrig.config.models import Demo
 from splatrig.mesh.silhouette import silhouette
 from support.demo_head import head_path
 
-SMALL = Demo(
-    person="first", cameras=4, image_height=64, samples=2, frames=2, tracking_noise_mm=0.15
-)
+SMALL = Demo(person="first", cameras=4, image_height=64, samples=2, frames=2, tracking_noise_mm=0.15)
 SEGMENT, PEAK = "E006_Jaw_Drop_Brows_Up", {"jawOpen": 0.8, "browInnerUp": 1.0}
 
 

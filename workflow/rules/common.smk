@@ -161,6 +161,9 @@ FACE_NETWORKS = {
 }
 """What finds faces and their points in photographs."""
 
+IRIS_NETWORK = "resources/retrieved/iris_landmark.tflite"
+"""What finds lids and irises around an eye."""
+
 MEASURED = {
     "cameras": results("dataset/cameras.json"),
     "photographs": expand(results("dataset/{expression}"), expression=EXPRESSIONS),

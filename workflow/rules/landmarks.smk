@@ -1,7 +1,6 @@
 # Landmarks of the neutral's face, the check of the capture by them, which everything that is fitted waits for, and where
 # the eyes of all frames look.
 
-IRIS_NETWORK = "resources/retrieved/iris_landmark.tflite"
 NEUTRAL_FRAME = {
     "cameras": results("dataset/cameras.json"),
     "frames": results(f"frames/{CFG.neutral}.csv"),

@@ -5,6 +5,7 @@ log_to(snakemake.log[0])
 from pathlib import Path
 
 from splatrig.capture.color import correction_table
+from splatrig.landmarks.iris import IrisFinder
 from splatrig.landmarks.network import FaceFinder
 from splatrig.tracking.calibration import read_calibration
 from splatrig.tracking.faces import find_faces, write_faces
@@ -15,4 +16,5 @@ layout = photographs_of(inputs.images)
 cameras = training_cameras(layout, params.neutral, read_calibration(Path(inputs.calibration)), params)
 finder = FaceFinder(inputs.detector, inputs.mesh)
 segment = snakemake.wildcards.expression
-write_faces(snakemake.output.faces, find_faces(layout, segment, cameras, finder, correction_table(params.color)))
+faces = find_faces(layout, segment, cameras, finder, IrisFinder(inputs.iris), correction_table(params.color))
+write_faces(snakemake.output.faces, faces)

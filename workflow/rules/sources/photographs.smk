@@ -68,6 +68,7 @@ rule link_provided:
 rule find_faces:
     input:
         **FACE_NETWORKS,
+        iris=IRIS_NETWORK,
         calibration=CALIBRATION,
         images=capture_path("images/{expression}"),
         neutral=capture_path(f"images/{CFG.neutral}"),

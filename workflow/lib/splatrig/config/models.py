@@ -113,7 +113,7 @@ class Capture(Section):
     color: ColorCorrection | None = None
     """Color correction of the photographs."""
     eye_distance_mm: Annotated[float, Field(ge=30, le=90)] | None = None
-    """Photographs alone: distance of the pupils in millimeters, which sets the scale of a calibration without a unit."""
+    """Photographs alone: distance of the pupils in millimeters, the scale of a calibration that has no unit."""
     background: Background = "silhouette"
     """What separates head and background: the tracked mesh's silhouette, the capture's own masks, an image of the empty
     stage, or nothing."""

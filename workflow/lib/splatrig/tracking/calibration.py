@@ -41,8 +41,8 @@ def calibration_file(root: Path) -> Path:
         if (root / name).exists():
             return root / name
     raise InputError(
-        f"{root}: expected a calibration (KRT, transforms.json, or a COLMAP model in sparse/0), got none; calibrate the "
-        "cameras first, COLMAP does."
+        f"{root}: expected a calibration (KRT, transforms.json, or a COLMAP model in sparse/0), got none; calibrate "
+        "the cameras first, COLMAP does."
     )
 
 
@@ -150,15 +150,16 @@ def scale_to_millimeters(
 ) -> float:
     """Return the millimeters per unit of a calibration, from the face that its cameras see.
 
-    Where a known unit makes the face an adult's it is that; else the face gets the template's size, or pupils (middles
-    between the corners of the eyes) `eye_distance_mm` apart where that is given. Raises InputError where no face is seen.
+    Where a known unit makes the face an adult's it is that; else the face gets the template's size. `eye_distance_mm`
+    goes before both: pupils, taken in the middle between the corners of the eyes, are so far apart. Raises InputError
+    where no face is seen.
     """
     points = locate(_in_unit_of_faces(cameras), seen, canonical).positions
     known = np.isfinite(points).all(axis=1)
     if known.sum() < FEWEST:
         raise InputError(
-            f"calibration: {int(known.sum())} points of the neutral's face were placed by two cameras or more, expected "
-            f"at least {FEWEST}; the first frame of the neutral must show the face to two cameras from the front, and "
+            f"calibration: {int(known.sum())} points of the neutral's face were placed by two cameras or more, {FEWEST} "
+            "are needed; the first frame of the neutral must show the face to two cameras from the front, and "
             "calibration and photographs must belong together."
         )
     size = similarity_to(points, canonical).scale * _guess(cameras)  # of the template, in the file's unit
@@ -178,7 +179,7 @@ def scale_to_millimeters(
 
 
 def _guess(cameras: Cameras) -> float:
-    """Return a length in the file's unit that makes numbers near millimeters of a stage: cameras 1 m from their middle."""
+    """Return a thousandth of the distance of the farthest camera from their middle: about a millimeter of a stage."""
     centers = cameras.centers
     return float(np.linalg.norm(centers - centers.mean(axis=0), axis=1).max()) / 1000.0
 

@@ -11,9 +11,9 @@ from splatrig.dataset.cameras import Cameras
 from splatrig.landmarks.triangulate import projections
 from splatrig.mesh.normals import vertex_normals
 from splatrig.tracking.landmark_pose import FaceState
+from splatrig.tracking.lids import away_from_lids
 from splatrig.tracking.photometric import Reference, Seen, trust
 from splatrig.tracking.smoothing import smoothness
-from splatrig.tracking.stereo import away_from_lids
 from splatrig.tracking.template_head import TemplateHead
 from splatrig.tracking.views import Band
 
@@ -55,7 +55,7 @@ class DisplacementSolver:
             (reference.barycentric.ravel(), (np.repeat(np.arange(len(corners)), 3), corners.ravel())),
             shape=(len(corners), len(self._skin)),
         )
-        clear = away_from_lids(points @ self._neutral, self._lids)
+        clear = away_from_lids(np.asarray(points @ self._neutral), self._lids)
         counts = DATA * clear * reference.span_mm**2 / len(np.unique(reference.cameras))
         base = self._head.posed(state.weights)[self._skin]
         moved = np.zeros_like(base)

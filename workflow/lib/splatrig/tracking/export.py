@@ -35,7 +35,7 @@ def write_tracked_meshes(folder: str | Path, segment: str, neutral: NeutralHead,
 
 
 def write_weights(path: str | Path, segment: str, names: Sequence[str], shots: Sequence[TrackedShot]) -> None:
-    """Write the blendshape weights of a segment: rows of expression, frame, unit, weight, as in the demo's truth.csv."""
+    """Write the blendshape weights of a segment: rows of expression, frame, unit, weight, as `truth.csv` has them."""
     table = pd.DataFrame(
         [
             (segment, shot.frame, name, round(float(weight), 4))

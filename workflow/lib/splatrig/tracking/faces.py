@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from splatrig.capture.color import corrected
 from splatrig.capture.layout import CaptureLayout
@@ -14,9 +15,15 @@ from splatrig.dataset.cameras import Cameras
 from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_path
 from splatrig.jobs.progress import track
-from splatrig.landmarks.network import FaceFinder
-from splatrig.landmarks.points import POINTS
+from splatrig.landmarks.iris import CROP_WIDTHS, IrisFinder
+from splatrig.landmarks.locate import camera_weights, tolerance_px
+from splatrig.landmarks.network import Crop, FaceFinder
+from splatrig.landmarks.points import LIDS, POINTS
+from splatrig.landmarks.triangulate import projections, triangulate
 from splatrig.tracking.shots import photographed_frames
+
+LID_ROWS: NDArray[np.int64] = np.array([POINTS.index(point) for contour in LIDS.values() for point in contour])
+"""Rows of the points around the openings of the lids, right then left, in arrays of landmarks."""
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +37,19 @@ class SegmentFaces:
     cameras: tuple[str, ...]
     seen: NDArray[np.float32]  # [F, C, L, 2]
     """Points in fractions of the image's width and height; NaN where no face was seen."""
+    lids: NDArray[np.float32]  # [F, C, M, 2]
+    """The points of `LID_ROWS` once more, by the network that looks at eyes alone: it sees them closed, too."""
 
     def of(self, frame: str, cameras: Cameras) -> NDArray[np.float64]:  # [C, L, 2]
         """Return the points of a frame in pixels of `cameras`; NaN for cameras that were not asked."""
-        row = self.seen[self.frames.index(frame)].astype(np.float64) * [cameras.width, cameras.height]
+        return self._of(self.seen, frame, cameras)
+
+    def lids_of(self, frame: str, cameras: Cameras) -> NDArray[np.float64]:  # [C, M, 2]
+        """Return the points of the lids of a frame likewise."""
+        return self._of(self.lids, frame, cameras)
+
+    def _of(self, points: NDArray[np.float32], frame: str, cameras: Cameras) -> NDArray[np.float64]:
+        row = points[self.frames.index(frame)].astype(np.float64) * [cameras.width, cameras.height]
         nothing = np.full(row.shape[1:], np.nan)
         places = {name: number for number, name in enumerate(self.cameras)}
         return np.stack([row[places[name]] if name in places else nothing for name in cameras.names])
@@ -44,6 +60,7 @@ def find_faces(
     segment: str,
     cameras: tuple[str, ...],
     finder: FaceFinder,
+    eyes: IrisFinder,
     color_table: NDArray[np.uint8],  # [256, 3]
 ) -> SegmentFaces:
     """Return what the network sees in all photographs of a segment; raise InputError naming one that is damaged."""
@@ -51,6 +68,7 @@ def find_faces(
     if not frames:
         raise InputError(f"{layout.root}/images/{segment}: expected photographs, got none; check capture.root.")
     seen = np.full((len(frames), len(cameras), len(POINTS), 2), np.nan, dtype=np.float32)
+    lids = np.full((len(frames), len(cameras), len(LID_ROWS), 2), np.nan, dtype=np.float32)
     photographs = 0
     for row, frame in enumerate(track(frames, segment, unit="frame", total=len(frames))):
         for column, camera in enumerate(cameras):
@@ -61,19 +79,52 @@ def find_faces(
             pixels = corrected(np.asarray(read_image(path)), color_table)
             points = finder.find(np.ascontiguousarray(pixels))
             if points is not None:
-                seen[row, column] = points[list(POINTS)] / [pixels.shape[1], pixels.shape[0]]
+                size = [pixels.shape[1], pixels.shape[0]]
+                seen[row, column] = points[list(POINTS)] / size
+                lids[row, column] = find_lids(pixels, points, eyes) / size
     faces = int(np.isfinite(seen).all(axis=(2, 3)).sum())
     logger.info("%s: a face in %d of %d photographs of %d frames", segment, faces, photographs, len(frames))
-    return SegmentFaces(frames, cameras, seen)
+    return SegmentFaces(frames, cameras, seen, lids)
+
+
+def find_lids(
+    pixels: NDArray[np.uint8],  # [H, W, 3]
+    points: NDArray[np.float64],  # [468, 2]
+    eyes: IrisFinder,
+) -> NDArray[np.float64]:  # [M, 2]
+    """Return the points of both lids in a photograph in which a face has `points`, in pixels."""
+    image, found = Image.fromarray(pixels), []
+    for name, contour in LIDS.items():
+        ends = points[[contour[0], contour[len(contour) // 2]]]
+        along = (ends[1] - ends[0]) * (1.0 if name == "right eye" else -1.0)
+        width = float(np.linalg.norm(along))
+        crop = Crop(ends.mean(axis=0), max(CROP_WIDTHS * width, 1.0), float(np.arctan2(along[1], along[0])))
+        lids, _ = eyes.find(crop.pixels(image, eyes.size), right=name == "right eye")
+        matrix = crop.to_photograph(eyes.size)
+        found.append(lids @ matrix[:, :2].T + matrix[:, 2])
+    return np.concatenate(found)
+
+
+def locate_lids(
+    faces: SegmentFaces, frame: str, cameras: Cameras, canonical: NDArray[np.float64]
+) -> NDArray[np.float64]:  # [M, 3]
+    """Return the points of the lids in space, by cameras that look into the face; NaN where two do not agree."""
+    seen = faces.lids_of(frame, cameras)
+    weights = camera_weights(faces.of(frame, cameras), canonical)
+    return triangulate(
+        projections(cameras), seen, tolerance_px(cameras.height), np.repeat(weights[:, None], seen.shape[1], axis=1)
+    ).positions
 
 
 def write_faces(path: str | Path, faces: SegmentFaces) -> None:
     """Write what was seen as a compressed .npz."""
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, frames=np.array(faces.frames), cameras=np.array(faces.cameras), seen=faces.seen)
+        np.savez_compressed(
+            stream, frames=np.array(faces.frames), cameras=np.array(faces.cameras), seen=faces.seen, lids=faces.lids
+        )
 
 
 def read_faces(path: str | Path) -> SegmentFaces:
     """Read what `write_faces` wrote."""
     with np.load(path) as data:
-        return SegmentFaces(tuple(data["frames"].tolist()), tuple(data["cameras"].tolist()), data["seen"])
+        return SegmentFaces(tuple(data["frames"].tolist()), tuple(data["cameras"].tolist()), data["seen"], data["lids"])

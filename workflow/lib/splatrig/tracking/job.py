@@ -1,6 +1,5 @@
 """What the jobs of tracking share: photographs and cameras from the files and parameters of a rule."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,9 +38,9 @@ def training_cameras(
     train = tuple(name for name in names if name not in held_out)
     if len(train) < 2:
         raise InputError(
-            f"{layout.root}/images/{neutral}: got {len(train)} training camera ({len(held_out)} held out), expected two "
-            "or more, better four in front of the face: one camera does not tell how far away a face is; add cameras, "
-            "or hold out fewer (capture.held_out.cameras: [])."
+            f"{layout.root}/images/{neutral}: got {len(train)} training camera ({len(held_out)} held out), two or "
+            "more are needed, four in front of the face for good: one does not tell how far away a face is; add cameras, or "
+            "hold out fewer (capture.held_out.cameras: [])."
         )
     return train
 
@@ -84,7 +83,7 @@ def link_photographs(given: str | Path, target: str | Path, frames_per_second: f
     with atomic_directory(target) as folder:
         for path in entries:
             if path.is_dir():
-                (folder / path.name).symlink_to(os.path.abspath(path))
+                (folder / path.name).symlink_to(path.absolute())
             elif path.suffix.lower() in VIDEOS:
                 decode_video(path, folder / path.stem, frames_per_second)
         if not any(folder.iterdir()):
@@ -96,4 +95,4 @@ def link_folder(given: str | Path, target: str | Path) -> None:
     with atomic_directory(target) as folder:
         for path in sorted(Path(given).iterdir()):
             if not path.name.startswith("."):
-                (folder / path.name).symlink_to(os.path.abspath(path))
+                (folder / path.name).symlink_to(path.absolute())

@@ -1,7 +1,7 @@
 """The neutral head of a person: where it is in the first frame of the neutral's segment, and its shape."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from splatrig.capture.demo.head import HeadModel, refine
 from splatrig.capture.demo.tracked import TrackedMesh, build_tracked_mesh
 from splatrig.dataset.cameras import Cameras
+from splatrig.dataset.pose import to_head
 from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_path
 from splatrig.landmarks.canonical import similarity_to
 from splatrig.landmarks.locate import locate
-from splatrig.tracking.faces import SegmentFaces
+from splatrig.tracking.faces import SegmentFaces, locate_lids
 from splatrig.tracking.landmark_pose import FEWEST, POSE_WEIGHTS, FaceState, rigid_motion_to
 from splatrig.tracking.photometric import aligned, camera_shifts, reference_of
 from splatrig.tracking.rendered import rendered_reference
@@ -32,9 +33,16 @@ STEREO_SCALE = 0.6
 STEREO_FRAMES = 2
 """Of the neutral's segment."""
 FEWEST_CAMERAS = 2
-SHIFTED_PX, SHIFTED_RATIO = 2.0, 4.0
-"""A camera that shows the head this far from where the others do, and so many times as far as the median camera, is
-wrong."""
+OUTLIER_MM, OUTLIER_RATIO, OUTLIER_ROUNDS = 15.0, 4.0, 5
+"""A landmark this far from the template's, and so many times as far as the median one, is none."""
+FEWEST_TO_JUDGE = 3
+"""Of three cameras nobody can tell which is wrong."""
+SHIFTED_PX, SHIFTED_RATIO = 0.8, 4.0
+"""A camera that shows the head this far from where the others do, and so many times as far as a quarter of
+the cameras at most, is wrong."""
+
+Bands = Mapping[float, Sequence[Band | None]]
+"""Photographs of a frame at several scales; None for cameras without one."""
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +56,8 @@ class NeutralHead:
     """Head space to world in the reference frame."""
     frame: str
     """That frame, the first of the neutral's segment."""
+    lids: NDArray[np.float64]  # [M, 3]
+    """Where the network sees the lids of the neutral, head space; NaN where it does not."""
     wrong: tuple[str, ...]
     """Cameras that disagree with the others about where the head is."""
     mesh: TrackedMesh
@@ -69,6 +79,7 @@ def head_space(
             f"frame {faces.frames[0]} of the neutral: {known[0]} points of the face were found by two cameras or more, "
             f"expected at least {FEWEST}; its first frame must show the neutral face to two cameras in front of it."
         )
+    found = [_without_outliers(points, canonical) for points in found]
     similarity = similarity_to(found[0], canonical)
     if similarity.is_mirrored:
         raise InputError(
@@ -87,9 +98,20 @@ def head_space(
             if number:
                 poses[number] = rigid_motion_to(landmarks[there], points[there], POSE_WEIGHTS[there])
             laid.append((points - poses[number][:, 3]) @ poses[number][:, :3])
-        with np.errstate(all="ignore"):
-            landmarks = np.nanmedian(laid, axis=0)
+        landmarks = np.ma.median(np.ma.masked_invalid(laid), axis=0).filled(np.nan)
     return pose, landmarks
+
+
+def _without_outliers(points: NDArray[np.float64], canonical: NDArray[np.float64]) -> NDArray[np.float64]:  # [L, 3]
+    """Return the points of a face with those set to NaN that lie far from where the others put the template's."""
+    kept = points.copy()
+    for _ in range(OUTLIER_ROUNDS):
+        if np.isfinite(kept[:, 0]).sum() < FEWEST:
+            break
+        misses = np.linalg.norm(similarity_to(kept, canonical).of(canonical) - points, axis=1)
+        limit = max(OUTLIER_MM, OUTLIER_RATIO * float(np.nanmedian(misses)))
+        kept = np.where((misses < limit)[:, None], points, np.nan)
+    return kept
 
 
 def find_neutral(
@@ -104,7 +126,7 @@ def find_neutral(
     head = laid_over(template, landmarks)
     cameras = tracking_cameras(cameras, pose[:, 3])
     shots = replace(shots, size=(cameras.width, cameras.height))
-    names = [frame for frame in faces.frames[:STEREO_FRAMES]]
+    names = list(faces.frames[:STEREO_FRAMES])
     gray = [shots.gray(frame) for frame in names]
     rest = FaceState(pose, np.zeros(len(head.names)))
 
@@ -116,7 +138,7 @@ def find_neutral(
         for images in gray[1:]:
             bands = bands_of(_only(images, used), SCALES)
             there = reference.of_cameras(np.array([band is not None for band in bands[SCALES[0]]]))
-            result.append(aligned(rest, head, there, bands, cameras, with_weights=False, scales=SCALES)[0])
+            result.append(aligned(rest, head, there, bands, cameras, scales=SCALES)[0])
         return result
 
     used = np.array([image is not None for image in gray[0]])
@@ -139,7 +161,8 @@ def find_neutral(
         used &= ~wrong
     bad = tuple(name for name, other in zip(cameras.names, used, strict=True) if not other)
     surface = (refine(model).operator @ model.neutral)[: len(model.neutral)]
-    return NeutralHead(head, pose, names[0], bad, build_tracked_mesh(model, surface, mesh_vertices))
+    lids = to_head(locate_lids(faces, names[0], shots.cameras, template.landmarks), pose)
+    return NeutralHead(head, pose, names[0], lids, bad, build_tracked_mesh(model, surface, mesh_vertices))
 
 
 def disagreeing(
@@ -147,40 +170,58 @@ def disagreeing(
     head: TemplateHead,
     rest: FaceState,
     cameras: Cameras,
-    used: NDArray[np.bool_],
+    used: NDArray[np.bool_],  # [C]
 ) -> NDArray[np.bool_]:  # [C]
-    """Return which cameras show the neutral elsewhere than the others do, and name them in the log."""
+    """Return which cameras show the neutral elsewhere than the others do, and name them in the log.
+
+    What a wrong camera saw shifts its neighbors, too. So of the cameras that are shifted, the one goes first without
+    which the others agree best, as long as any is.
+    """
     wrong = np.zeros(len(cameras), dtype=bool)
-    if used.sum() < 4:  # of three nobody can tell which
-        return wrong
-    reference = rendered_reference(
-        _only(gray, used), rest.pose, head, rest, cameras, SCALES, STEP, used, from_others=True
-    )
-    shifts = camera_shifts(
-        head.vertices @ rest.pose[:, :3].T + rest.pose[:, 3],
-        head.faces,
-        reference,
-        bands_of(_only(gray, used), SCALES),
-        cameras,
-        SCALES,
-    )
-    lengths = np.linalg.norm(shifts, axis=1)
-    limit = max(SHIFTED_PX, SHIFTED_RATIO * float(np.nanmedian(lengths)))
+    shifts = _shifts(gray, head, rest, cameras, used)
     logger.info(
-        "cameras show the neutral by %s pixels off",
-        ", ".join(f"{name} {length:.1f}" for name, length in zip(cameras.names, lengths, strict=True)),
+        "pixels by which cameras show the neutral elsewhere than the others do: %s",
+        ", ".join(f"{name} {shift:.2f}" for name, shift in zip(cameras.names, shifts, strict=True)),
     )
-    for camera in np.flatnonzero(lengths > limit):
-        wrong[camera] = True
+    while (used & ~wrong).sum() > FEWEST_TO_JUDGE and shifts[used & ~wrong].max() > _limit(shifts[used & ~wrong]):
+        left = used & ~wrong
+        accused = [camera for camera in np.flatnonzero(left) if shifts[camera] > _limit(shifts[left])]
+        without = {}
+        for camera in accused:
+            others = left & (np.arange(len(cameras)) != camera)
+            without[camera] = _shifts(gray, head, rest, cameras, others)
+        worst = min(without, key=lambda camera: float(np.nansum(without[camera])))
         logger.warning(
-            "camera %s shows the neutral %.1f pixels of %d×%d from where the others do: its calibration or its "
+            "camera %s shows the neutral %.1f pixels (of %d×%d) from where the others do: its calibration or its "
             "photograph is wrong; it does not track, and capture.cameras should leave it out",
-            *(cameras.names[camera], lengths[camera], cameras.width, cameras.height),
+            *(cameras.names[worst], shifts[worst], cameras.width, cameras.height),
         )
+        wrong[worst], shifts = True, without[worst]
     return wrong
 
 
-def bands_of(images: Sequence[NDArray[np.float32] | None], scales: Sequence[float]) -> dict[float, list[Band | None]]:
+def _limit(shifts: NDArray[np.float64]) -> float:
+    """Return the shift above which a camera is wrong: what a wrong one saw shifts its neighbors, but not all others."""
+    return max(SHIFTED_PX, SHIFTED_RATIO * float(np.quantile(shifts, 0.25)))
+
+
+def _shifts(
+    gray: Sequence[NDArray[np.float32] | None],
+    head: TemplateHead,
+    rest: FaceState,
+    cameras: Cameras,
+    used: NDArray[np.bool_],
+) -> NDArray[np.float64]:  # [C]
+    """Return how many pixels from where the other cameras show the neutral each shows it; 0 for those not used."""
+    images = _only(gray, used)
+    reference = rendered_reference(images, rest.pose, head, rest, cameras, SCALES, STEP, used, from_others=True)
+    posed = head.vertices @ rest.pose[:, :3].T + rest.pose[:, 3]
+    return np.nan_to_num(
+        np.linalg.norm(camera_shifts(posed, head.faces, reference, bands_of(images, SCALES), cameras, SCALES), axis=1)
+    )
+
+
+def bands_of(images: Sequence[NDArray[np.float32] | None], scales: Sequence[float]) -> Bands:
     """Return the bands of a frame's photographs."""
     return {scale: [None if image is None else Band.of(image, scale) for image in images] for scale in scales}
 
@@ -203,6 +244,7 @@ def write_neutral(path: str | Path, neutral: NeutralHead) -> None:
             landmarks=head.landmarks,
             pose=neutral.pose,
             frame=np.array(neutral.frame),
+            lids=neutral.lids,
             wrong=np.array(neutral.wrong, dtype=str),
             carrier_rows=carrier.row,
             carrier_columns=carrier.col,
@@ -231,6 +273,7 @@ def read_neutral(path: str | Path) -> NeutralHead:
             ),
             pose=data["pose"],
             frame=str(data["frame"]),
+            lids=data["lids"],
             wrong=tuple(data["wrong"].tolist()),
             mesh=TrackedMesh(carrier, data["offsets"], data["mesh_faces"], data["mesh_uvs"], data["mesh_face_uvs"]),
         )

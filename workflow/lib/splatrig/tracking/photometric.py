@@ -1,9 +1,9 @@
-"""Direct alignment of a frame with the neutral: every camera's photograph of the neutral, carried by the head's motion,
-against its photograph of the frame.
+"""Direct alignment of a frame with the neutral, on photographs.
 
-Lucas and Kanade 1981, for a rigid motion and blendshape weights instead of a shift, over all cameras together and from
-coarse to fine. The same camera looks at the same skin from nearly the same side, so errors of the shape and of the
-calibration cancel.
+Every camera's photograph of the neutral, moved as the head moves, is compared with its photograph of the frame: Lucas
+and Kanade 1981, for a rigid motion and blendshape weights instead of a shift, over all cameras together and from coarse
+to fine. The same camera looks at the same skin from nearly the same side, so errors of the shape and of the calibration
+cancel.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +17,7 @@ from splatrig.components.weights import solve_weights
 from splatrig.dataset.cameras import Cameras
 from splatrig.landmarks.triangulate import projections
 from splatrig.tracking.landmark_pose import FaceState
+from splatrig.tracking.lids import away_from_lids
 from splatrig.tracking.template_head import TemplateHead
 from splatrig.tracking.views import Band, SkinPixels, band_passed, sampled, skin_pixels
 
@@ -26,6 +27,9 @@ STEPS = 6
 """Of Gauss-Newton, at most, at each scale."""
 SETTLED_RADIANS, SETTLED_MM = 2e-4, 0.02
 """A step below both ends a scale."""
+LID_WEIGHT = 3e-4
+"""Of a square millimeter by which a landmark of the lids is missed, against the mean of squared residuals."""
+LID_SCALE_MM = 10.0
 PRIOR = 0.1
 """How much weights are drawn to those of the landmarks, against the mean curvature of the residual."""
 SPARSITY = 0.005
@@ -114,7 +118,8 @@ class Seen:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Return expected minus seen values [p] at `places` [p, 3], and the slopes of seen values.
 
-        `shifts` [C, 2] are added to the pixels of each camera. The slopes are those in the image [p, 2], per pixel, and in space [p, 3], per millimeter.
+        `shifts` [C, 2] are added to the pixels of each camera. The slopes are those in the image
+        [p, 2], per pixel, and in space [p, 3], per millimeter.
         """
         P = self.P[self.cameras]
         homogeneous = np.einsum("pij,pj->pi", P[:, :, :3], places) + P[:, :, 3]
@@ -131,6 +136,40 @@ class Seen:
         return expected - values, slopes, np.einsum("pk,pkj->pj", slopes, jacobian)
 
 
+@dataclass(frozen=True)
+class LidTerm:
+    """Landmarks of the lids of one frame, by which blinks are measured.
+
+    What photographs show between the lids is an eyeball and lashes, which do not move with the skin: pixels there say
+    nothing about blendshapes.
+    """
+
+    found: NDArray[np.float64]  # [l, 3] world, NaN where not found
+    rest: NDArray[np.float64]  # [l, 3] of the neutral, head space
+    shapes: NDArray[np.float64]  # [K, l, 3]
+
+    @classmethod
+    def of(
+        cls,
+        found: NDArray[np.float64],  # [M, 3]
+        rest: NDArray[np.float64],  # [M, 3]
+        shapes: NDArray[np.float64],  # [K, M, 3]
+    ) -> "LidTerm":
+        """Take the landmarks that were found in the frame and in the neutral."""
+        rows = np.isfinite(found).all(axis=1) & np.isfinite(rest).all(axis=1)
+        return cls(found[rows], rest[rows], shapes[:, rows])
+
+    def add_to(self, hessian: NDArray[np.float64], gradient: NDArray[np.float64], state: FaceState) -> None:
+        """Add the term to the normal equations [6 + K] of a step from `state`; it leaves the pose alone."""
+        seen = (self.found - state.pose[:, 3]) @ state.pose[:, :3]
+        residuals = seen - self.rest - np.tensordot(state.weights, self.shapes, 1)
+        counts = LID_WEIGHT / (1.0 + ((residuals / LID_SCALE_MM) ** 2).sum(axis=1, keepdims=True))
+        flat = self.shapes.reshape(len(self.shapes), -1)
+        weighted = (self.shapes * counts).reshape(len(self.shapes), -1)
+        hessian[6:, 6:] += weighted @ flat.T
+        gradient[6:] += weighted @ residuals.ravel()
+
+
 def trust(residuals: NDArray[np.float64]) -> NDArray[np.float64]:  # [p] both
     """Return Cauchy's weights."""
     return 1.0 / (1.0 + (residuals / OUTLIER) ** 2)
@@ -143,17 +182,19 @@ def aligned(
     bands: Mapping[float, Sequence[Band | None]],
     cameras: Cameras,
     *,
-    with_weights: bool,
     scales: Sequence[float],
+    lids: LidTerm | None = None,
 ) -> tuple[FaceState, float]:
     """Return the state of a frame that its photographs agree with most, and how far they do, 0 to 1.
 
-    With `with_weights` the blendshapes move, too, drawn to those of `state`; else the pose alone.
+    Without `lids` the pose moves alone; with them the blendshapes do, too, drawn to those of `state`.
     """
     rest = reference.on(head.vertices, head.faces)
     shapes = np.stack([reference.on(shape, head.faces) for shape in head.shapes])
     start, P = state, projections(cameras)
     agreement = 0.0
+    if lids is not None:
+        clear = away_from_lids(rest, head.lids())
     for scale in scales:
         seen = Seen(bands[scale], P, reference.cameras)
         expected = reference.values[scale]
@@ -165,12 +206,14 @@ def aligned(
             counts = trust(residuals)
             agreement = float(counts.mean())
             columns = [np.cross(turned, slopes), slopes]
-            if with_weights:
-                local = slopes @ turn
-                columns.append(np.einsum("kpj,pj->pk", shapes, local))
+            if lids is not None:
+                columns.append(np.einsum("kpj,pj->pk", shapes, slopes @ turn))
+                counts = counts * clear
             jacobian = np.concatenate(columns, axis=1)
             weighted = jacobian * (counts / len(counts))[:, None]
             hessian, gradient = weighted.T @ jacobian, weighted.T @ residuals
+            if lids is not None:
+                lids.add_to(hessian, gradient, state)
             motion, weights = _step(hessian, gradient, state.weights, start.weights)
             turned_by = Rotation.from_rotvec(motion[:3]).as_matrix()
             state = FaceState(np.column_stack([turned_by @ turn, shift + motion[3:]]), weights)
@@ -233,7 +276,7 @@ def _step(
     diagonal = np.diag(hessian)
     damped = hessian + 1e-9 * np.eye(len(hessian))
     if len(hessian) == 6:
-        return np.linalg.solve(damped, gradient), weights
+        return np.asarray(np.linalg.solve(damped, gradient), dtype=np.float64), weights
     prior = np.zeros(len(hessian))
     prior[6:] = PRIOR * diagonal[6:].mean()
     here = np.concatenate([np.zeros(6), weights])

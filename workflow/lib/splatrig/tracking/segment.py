@@ -12,10 +12,10 @@ from splatrig.jobs.progress import track
 from splatrig.landmarks.locate import locate
 from splatrig.landmarks.triangulate import project, projections
 from splatrig.tracking.displacement import DisplacementSolver
-from splatrig.tracking.faces import SegmentFaces
+from splatrig.tracking.faces import LID_ROWS, SegmentFaces, locate_lids
 from splatrig.tracking.landmark_pose import FaceState, state_from_landmarks
-from splatrig.tracking.neutral import SCALES, STEP, NeutralHead, bands_of
-from splatrig.tracking.photometric import Reference, aligned, camera_agreement, camera_shifts, reference_of
+from splatrig.tracking.neutral import SCALES, STEP, Bands, NeutralHead, bands_of
+from splatrig.tracking.photometric import LidTerm, Reference, aligned, camera_agreement, camera_shifts, reference_of
 from splatrig.tracking.rendered import TURNED_DEG, rendered_reference, turn_between
 from splatrig.tracking.shots import Shots, tracking_cameras
 from splatrig.tracking.template_head import TemplateHead
@@ -86,11 +86,24 @@ class SegmentTracker:
         before = rest
         for frame in track(shots.frames, shots.segment, unit="frame", total=len(shots.frames)):
             points = locate(self._dataset_cameras, faces.of(frame, self._dataset_cameras), self._canonical).positions
+            lids = locate_lids(faces, frame, self._dataset_cameras, self._canonical)
+            points = self._with_lids(points, lids, before.pose)
             start = state_from_landmarks(points, self._neutral.head.landmarks, self._landmark_shapes, before)
-            shot = self._one(shots, frame, start, faces.of(frame, self._dataset_cameras))
+            term = LidTerm.of(lids, self._neutral.lids, self._landmark_shapes[:, LID_ROWS])
+            shot = self._one(shots, frame, start, faces.of(frame, self._dataset_cameras), term)
             before = shot.state if shot.is_possible else rest
             _say(shots.segment, shot)
             yield shot
+
+    def _with_lids(
+        self, points: NDArray[np.float64], lids: NDArray[np.float64], pose: NDArray[np.float64]
+    ) -> NDArray[np.float64]:  # [L, 3]
+        """Return landmarks whose lids move as `lids` [M, 3] have moved since the neutral, where these were found."""
+        apart = (self._neutral.head.landmarks[LID_ROWS] - self._neutral.lids) @ pose[:, :3].T
+        moved = lids + apart
+        result = points.copy()
+        result[LID_ROWS] = np.where(np.isfinite(moved), moved, points[LID_ROWS])
+        return result
 
     def reference_shot(self, faces: SegmentFaces) -> TrackedShot:
         """Return the reference frame itself: the neutral, at rest."""
@@ -100,7 +113,7 @@ class SegmentTracker:
         px = self._landmark_px(state, faces.of(neutral.frame, self._dataset_cameras))
         return TrackedShot(neutral.frame, state, neutral.head.vertices, 1.0, px, 0.0, names, neutral.wrong)
 
-    def _one(self, shots: Shots, frame: str, start: FaceState, seen: NDArray[np.float64]) -> TrackedShot:
+    def _one(self, shots: Shots, frame: str, start: FaceState, seen: NDArray[np.float64], lids: LidTerm) -> TrackedShot:
         gray = [image if own is not None else None for image, own in zip(shots.gray(frame), self._gray, strict=True)]
         there = np.array([image is not None for image in gray])
         if there.sum() < FEWEST_CAMERAS:
@@ -115,7 +128,7 @@ class SegmentTracker:
         if late.any() and (there & ~late).sum() >= FEWEST_CAMERAS:
             there = there & ~late
             state, reference = self._posed(start, bands, there)
-        state, _ = aligned(state, head, reference, bands, self._cameras, with_weights=True, scales=WEIGHT_SCALES)
+        state, _ = aligned(state, head, reference, bands, self._cameras, scales=WEIGHT_SCALES, lids=lids)
         vertices = head.posed(state.weights) + self._solver.solve(state, reference, bands, WEIGHT_SCALES)
         world = vertices @ state.pose[:, :3].T + state.pose[:, 3]
         scale = SCALES[-1]
@@ -132,7 +145,7 @@ class SegmentTracker:
             disagreeing=tuple(names[late].tolist()),
         )
 
-    def _posed(self, start: FaceState, bands, there: NDArray[np.bool_]) -> tuple[FaceState, Reference]:
+    def _posed(self, start: FaceState, bands: Bands, there: NDArray[np.bool_]) -> tuple[FaceState, Reference]:
         """Return the state with the pose that photographs of some cameras agree with most, and what they had to."""
         head, state = self._neutral.head, start
         own = self._reference.of_cameras(there)
@@ -140,7 +153,7 @@ class SegmentTracker:
         for _ in range(1 + RERENDERED):
             if turn_between(rendered_at, state.pose) > TURNED_DEG:
                 reference, rendered_at = self._rendered(state, there), state.pose
-            state, _ = aligned(state, head, reference, bands, self._cameras, with_weights=False, scales=SCALES)
+            state, _ = aligned(state, head, reference, bands, self._cameras, scales=SCALES)
             if turn_between(rendered_at, state.pose) <= TURNED_DEG:
                 break
         return state, reference
@@ -150,7 +163,7 @@ class SegmentTracker:
             self._gray, self._neutral.pose, self._neutral.head, state, self._cameras, SCALES, STEP, there
         )
 
-    def _late(self, state: FaceState, reference: Reference, bands) -> NDArray[np.bool_]:  # [C]
+    def _late(self, state: FaceState, reference: Reference, bands: Bands) -> NDArray[np.bool_]:  # [C]
         """Return which cameras show the head elsewhere than the others do."""
         head = self._neutral.head
         world = head.posed(state.weights) @ state.pose[:, :3].T + state.pose[:, 3]

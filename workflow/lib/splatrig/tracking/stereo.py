@@ -10,12 +10,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
-from scipy.spatial import cKDTree
 
 from splatrig.dataset.cameras import Cameras
 from splatrig.landmarks.triangulate import projections
 from splatrig.mesh.normals import vertex_areas, vertex_normals
 from splatrig.tracking.landmark_pose import FaceState
+from splatrig.tracking.lids import away_from_lids
 from splatrig.tracking.smoothing import smoothness
 from splatrig.tracking.template_head import TemplateHead
 from splatrig.tracking.views import depths_of, sampled
@@ -35,18 +35,11 @@ LEAST_CORRELATION, MARGIN = 0.35, 0.1
 """Mean correlation from which a place counts, and by how much it must beat the next one to count wholly."""
 APART_MM = 1.5
 BENDING, STRETCHING, STAYING = 300.0, 1.0, 0.005
-LID_CLEAR_MM, LID_SOFT_MM = 7.0, 4.0
-"""Around the openings of the eyes nothing is moved: what is seen there is an eyeball, which moves by itself."""
 BEHIND_MM = 3.0
 """A vertex that lies so far behind what a camera sees is hidden from it."""
 NORMAL_ROUNDS = 3
 _QUIET = 0.05
 """Added to the norm of patches, so that noise correlates with nothing."""
-
-
-def away_from_lids(points: NDArray[np.float64], lids: NDArray[np.float64]) -> NDArray[np.float64]:  # [p]
-    """Return 0 at the openings of the eyes [M, 3] and 1 away from them, of places [p, 3] of the neutral."""
-    return np.clip((cKDTree(lids).query(points)[0] - LID_CLEAR_MM) / LID_SOFT_MM, 0.0, 1.0)
 
 
 def refined_neutral(
@@ -121,9 +114,9 @@ def consistency(
     for camera, band in enumerate(bands):
         homogeneous = points @ P[camera, :, :3].T + P[camera, :, 3]
         pixels = homogeneous[:, :2] / homogeneous[:, 2:]
-        inside = (pixels > margin).all(axis=1) & (pixels < np.array([cameras.width, cameras.height]) - margin).all(
-            axis=1
-        )
+        inside: NDArray[np.bool_] = (pixels > margin).all(axis=1) & (
+            pixels < np.array([cameras.width, cameras.height]) - margin
+        ).all(axis=1)
         if band is None:
             inside[:] = False
         else:
@@ -133,7 +126,7 @@ def consistency(
         cosines[camera, ~inside] = -1.0
     rank = (-cosines).argsort(axis=0).argsort(axis=0)
     used = (cosines > LEAST_COSINE) & (rank < CAMERAS)
-    count = used.sum(axis=0)
+    count: NDArray[np.int64] = used.sum(axis=0)
     result = np.zeros((len(points), len(offsets)))
     for column, offset in enumerate(offsets):
         moved = points + offset * normals
@@ -159,7 +152,7 @@ def smooth_normals(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> N
     rows, columns = np.repeat(faces, 3, axis=1).ravel(), np.tile(faces, 3).ravel()
     average = sp.csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(vertices), len(vertices)))
     for _ in range(NORMAL_ROUNDS):
-        normals = average @ normals
+        normals = np.asarray(average @ normals)
         normals = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     return normals
 

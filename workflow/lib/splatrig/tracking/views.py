@@ -49,8 +49,8 @@ class Band:
     def of(cls, gray: NDArray[np.float32], sigma: float) -> "Band":
         """Return the band of a photograph."""
         values = band_passed(gray, sigma)
-        rows, columns = np.gradient(gaussian_filter(values, GRADIENT_PX))
-        return cls(values, columns, rows)
+        smooth = gaussian_filter(values, GRADIENT_PX)
+        return cls(values, np.gradient(smooth, axis=1), np.gradient(smooth, axis=0))
 
     def at(self, pixels: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return values [p] and slopes [p, 2] at places [p, 2]."""
