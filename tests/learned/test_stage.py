@@ -15,7 +15,7 @@ from splatrig.fitting.rates import LEARNING_RATES, scaled
 from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.fitting.world import World
 from splatrig.io.errors import InputError
-from splatrig.learned.compare import COLUMNS, Comparison, compare, measured_fits, summary, unseen_weights
+from splatrig.learned.compare import COLUMNS, Comparison, compare, measured_fits, summary, unseen
 from splatrig.learned.plan import RATE_FACTOR, LearningOptions, learned_plan
 from splatrig.learned.stage import (
     Learned,
@@ -221,8 +221,8 @@ def test_a_few_cameras_suffice_for_weights(subject: Subject, starts: dict) -> No
     comparison = Comparison(subject, tiny.RENDER, 20, CPU)
     components = lifted(starts["global"], subject)
     for cameras in (1, 2):
-        weights = unseen_weights(comparison, components, subject.names("held_out"), cameras)
-        assert weights.shape == (1, 2)
+        found = unseen(comparison, components, subject.names("held_out"), cameras)
+        assert found.weights.shape == (1, 2)
 
 
 def test_a_perfect_fit_measures_as_one(subject: Subject) -> None:

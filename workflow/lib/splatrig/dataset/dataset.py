@@ -1,14 +1,14 @@
 """The data set of one subject, `results/{subject}/dataset`: where each frame's files are and what its cameras see."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.dataset.cameras import Cameras, read_cameras
-from splatrig.dataset.pose import read_pose
+from splatrig.dataset.pose import moved, read_pose
 from splatrig.io.errors import InputError
 from splatrig.mesh.obj import read_obj
 from splatrig.mesh.template import Template
@@ -45,6 +45,9 @@ class Dataset:
     """In the capture's world space."""
     plates: Path | None = None
     """The folder of the photographs of the empty stage, `{camera}.png`, if the capture has them."""
+    motions: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)  # of [3, 4]
+    """By `expression/frame` the rigid motions in head space by which tracked poses are corrected; of others there are
+    none."""
 
     @classmethod
     def open(cls, cameras: str | Path, plates: str | Path | None = None) -> "Dataset":
@@ -56,6 +59,8 @@ class Dataset:
         expression, _, frame = name.rpartition("/")
         folder = self.folder / expression / frame
         pose = read_pose(folder / f"{frame}_transform.txt")
+        if name in self.motions:
+            pose = moved(pose, self.motions[name])
         return Frame(expression, frame, folder, self.cameras.in_head_space(pose))
 
     def frames(self, names: Sequence[str]) -> list[Frame]:

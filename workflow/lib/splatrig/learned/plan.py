@@ -62,6 +62,8 @@ class LearnedPlan:
     render: RenderOptions
     weight_rate: float = WEIGHT_RATE
     """Adam's rate at the first step for weights."""
+    pose_rate: float = 0.0
+    """Adam's rate at the first step for the poses of heads, millimeters; 0: they stay as tracking has them."""
     final_rate: float = FINAL_RATE
     """Fraction of every first rate that is left at the last step, at the end of half a cosine."""
     size_weight: float = SIZE_WEIGHT
@@ -72,7 +74,8 @@ class LearnedPlan:
     def learning_rates(self, rig: TrainableRig) -> LearningRates:
         """Return the rates of a rig's parameters; a basis is counted in steps at `rates`."""
         base = {f"base_{name}": getattr(self.base_rates, name) for name in rig.base}
-        return LearningRates(base | {"basis": 1.0, "weights": self.weight_rate}, self.steps, self.final_rate)
+        others = {"basis": 1.0, "weights": self.weight_rate, "poses": self.pose_rate}
+        return LearningRates(base | others, self.steps, self.final_rate)
 
 
 def learned_plan(
