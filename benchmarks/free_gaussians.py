@@ -194,8 +194,8 @@ def measured(
     cameras = np.flatnonzero(subject.cameras.held_out)
     sums = np.zeros(len(REGION_COLUMNS))
     black = torch.zeros(3, device=bench.device)
-    moved = subject.moved(posing.motions)
-    with moved.photographs(names, bench.device, cropped=False) as photographs, torch.no_grad():
+    corrected = subject.corrected(posing.motions)
+    with corrected.photographs(names, bench.device, cropped=False) as photographs, torch.no_grad():
         for frame, name in enumerate(names):
             row = torch.as_tensor(np.asarray(posing.weights[frame], dtype=np.float32), device=bench.device)
             posed = activate(rig.pose(row))

@@ -10,6 +10,7 @@ from splatrig.components.assemble import named
 from splatrig.components.component_file import Components, read_components, write_components
 from splatrig.components.fields import Columns
 from splatrig.dataset.decoding import read_photograph
+from splatrig.dataset.pose import moved, write_pose
 from splatrig.dataset.regions import Region, RegionFolder
 from splatrig.fitting.rates import LEARNING_RATES, scaled
 from splatrig.fitting.trainable_rig import TrainableRig
@@ -223,6 +224,36 @@ def test_a_few_cameras_suffice_for_weights(subject: Subject, starts: dict) -> No
     for cameras in (1, 2):
         found = unseen(comparison, components, subject.names("held_out"), cameras)
         assert found.weights.shape == (1, 2)
+
+
+def misplaced(root: Path) -> Subject:
+    """Return a subject with the heads of all frames but the neutral tracked some millimeters off."""
+    subject, generator = small.write_subject(root), np.random.default_rng(0)
+    for name in (*subject.names("train"), *subject.names("held_out")):
+        if name != subject.neutral_name:
+            folder = subject.dataset.frame(name).folder
+            shift = np.column_stack([np.eye(3), 4.0 * generator.standard_normal(3)])
+            write_pose(folder / f"{folder.name}_transform.txt", moved(small.POSE, shift))
+    return subject
+
+
+def test_heads_that_tracking_misplaced_are_measured_where_the_rig_has_them(
+    subject: Subject, starts: dict, tmp_path: Path
+) -> None:
+    """Of training frames as learned, of unseen ones as found in training cameras."""
+    wrong, options = misplaced(tmp_path), small.options(steps=120)
+    start = rig_start(options, subject, starts["global"])
+    plan = learned_plan(options, tiny.RENDER, start, subject.pixel_size, scaled(tiny.RATES, 0.5), rate_factor=1.0)
+    fits = dict.fromkeys((*subject.names("train"), *subject.names("held_out")), subject.neutral)
+    psnr = {}
+    for rate in (0.0, 0.3):
+        found = learn(start, wrong, options, replace(plan, pose_rate=rate), 0, CPU)
+        components = as_components(found, subject, options)
+        assert (components.head_motions is None) == (rate == 0)
+        table = compare(Comparison(wrong, tiny.RENDER, 60, CPU), {"rig": components}, fits, 2)
+        means = summary(table).query("method == 'rig' and region == 'mask'")
+        psnr[rate] = means.set_index("split")["psnr"]
+    assert (psnr[0.3] > psnr[0.0] + 1.0).all()
 
 
 def test_a_perfect_fit_measures_as_one(subject: Subject) -> None:

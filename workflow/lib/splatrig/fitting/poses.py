@@ -55,6 +55,10 @@ class Poses:
         """Return the motions of all frames as files and data sets have them."""
         return self.motions(range(len(self.values)))[:, :3].cpu().numpy().astype(np.float64)
 
+    def center_(self) -> None:
+        """Take off the mean motion of all frames, to first order, in place."""
+        self.values.sub_(self.values.mean(dim=0))
+
     def seen(self, shots: Sequence[Shot]) -> list[Shot]:
         """Return shots as their cameras see the heads that have moved."""
         motions = self.motions([shot.frame for shot in shots])
@@ -70,7 +74,7 @@ class Poses:
         values = self._of(frames)
         halves = values[:, :3] / (2.0 * self.radius)
         torques = torch.linalg.cross(rows["means"] - self.center, upstream["means"]).sum(dim=1)
-        conjugates = rows["quats"] * rows["quats"].new_tensor([1.0, -1.0, -1.0, -1.0])
+        conjugates = torch.cat([rows["quats"][..., :1], -rows["quats"][..., 1:]], dim=-1)
         torques = torques + 0.5 * quat_product(upstream["quats"], conjugates)[..., 1:].sum(dim=1)
         # a small rotation η before that of (1, u) changes u by (η + u × η + u (u · η)) / 2
         turning = (torques + torch.linalg.cross(halves, torques)) / (1.0 + halves.square().sum(dim=1, keepdim=True))

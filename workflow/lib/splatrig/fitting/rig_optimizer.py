@@ -73,12 +73,13 @@ class RigOptimizer:
     def constrain(self) -> None:
         """Fix the gauge: the neutral at zero, weights in their limits or of unit root mean square a component.
 
-        The head of the neutral stays still, for its motion could not be told from one of the base.
+        The heads of all frames do not move on average, for that could not be told from a motion of the base.
         """
         weights = self.rig.weights
         with torch.no_grad():
-            for matrix in self.rig.per_frame.values():
-                matrix[self.rig.neutral_row] = 0.0
+            if self.rig.poses is not None:
+                self.rig.poses.center_()
+            weights[self.rig.neutral_row] = 0.0
             if self._any_bounded:
                 weights.clamp_(*self.limits)
             if self._any_free:

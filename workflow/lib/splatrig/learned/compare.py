@@ -63,7 +63,7 @@ class Posing:
     @classmethod
     def learned(cls, components: Components) -> "Posing":
         """Return what a component file knows of its training frames."""
-        return cls(components.W, components.motion_of)
+        return cls(components.W, components.head_motion_of)
 
 
 def compare(
@@ -136,7 +136,7 @@ def unseen(comparison: Comparison, components: Components, names: Sequence[str],
     with subject.photographs(names, comparison.device) as photographs:
         for row, start in track(list(enumerate(starts)), f"weights of {components.family}", unit="frame"):
             pairs = [(row, int(camera)) for camera in order]
-            poses = None if components.motions is None else Poses.still(1, rig.neutral.means)
+            poses = None if components.head_motions is None else Poses.still(1, rig.neutral.means)
             solved.append(
                 weights_from_photographs(
                     rig, photographs, pairs, start, comparison.solve_steps, comparison.render, usual, poses=poses
@@ -202,8 +202,8 @@ def measured_rig(
     rig = Rig.of(components, comparison.subject.neutral).to(comparison.device)
     rows = torch.as_tensor(np.asarray(posing.weights, dtype=np.float32), device=comparison.device)
     label = method, len(components.without_eyes())
-    moved = replace(comparison, subject=comparison.subject.moved(posing.motions))
-    return measured(moved, names, split, label, (activate(rig.pose(row)) for row in rows))
+    corrected = replace(comparison, subject=comparison.subject.corrected(posing.motions))
+    return measured(corrected, names, split, label, (activate(rig.pose(row)) for row in rows))
 
 
 def measured_fits(comparison: Comparison, names: Sequence[str], split: str, fits: Sequence[Gaussians]) -> pd.DataFrame:

@@ -100,9 +100,9 @@ class Subject:
         frames = self.dataset.frames(names)
         return Photographs(frames, device, plates=self.dataset.plates, cropped=cropped, workers=workers)
 
-    def moved(self, motions: Mapping[str, NDArray[np.floating]]) -> "Subject":  # of [3, 4]
-        """Return the subject with tracked poses corrected by rigid motions, which are by `expression/frame`."""
-        return replace(self, dataset=replace(self.dataset, motions=motions))
+    def corrected(self, motions: Mapping[str, NDArray[np.floating]]) -> "Subject":  # of [3, 4]
+        """Return the subject with head poses corrected, see `Dataset.corrected`."""
+        return replace(self, dataset=self.dataset.corrected(motions))
 
     @property
     def edge_lengths(self) -> NDArray[np.float64]:  # [N]
