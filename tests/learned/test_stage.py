@@ -256,6 +256,17 @@ def test_heads_that_tracking_misplaced_are_measured_where_the_rig_has_them(
     assert (psnr[0.3] > psnr[0.0] + 1.0).all()
 
 
+def test_corrections_of_head_poses_add_up(subject: Subject) -> None:
+    first, second = subject.names("train")[:2]
+    motions = [
+        np.column_stack([np.eye(3)[order], shift]) for order, shift in (([1, 2, 0], [1, 2, 3]), ([0, 1, 2], [4, 0, 0]))
+    ]
+    twice = subject.corrected({second: motions[0]}).corrected({second: motions[1]}).dataset
+    expected = subject.cameras.in_head_space(moved(moved(small.POSE, motions[0]), motions[1]))
+    np.testing.assert_allclose(twice.frame(second).cameras.viewmats, expected.viewmats, atol=1e-9)
+    np.testing.assert_array_equal(twice.frame(first).cameras.viewmats, subject.dataset.frame(first).cameras.viewmats)
+
+
 def test_a_perfect_fit_measures_as_one(subject: Subject) -> None:
     comparison = Comparison(subject, tiny.RENDER, 1, CPU)
     table = measured_fits(comparison, subject.names("train")[:1], "train", [subject.neutral])

@@ -6,7 +6,6 @@ how the loss changes with it. That is exact but for colors, whose lobes turn wit
 them to stand still.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -40,7 +39,7 @@ class Poses:
         """Return the poses of frames whose heads are where tracking has them."""
         center = means.mean(dim=0)
         radius = float(torch.linalg.vector_norm(means - center, dim=1).square().mean()) ** 0.5
-        return cls(means.new_zeros((frames, 6)), center, max(radius, math.ulp(1.0)))
+        return cls(means.new_zeros((frames, 6)), center, max(radius, 1.0))  # not 0 of a single Gaussian
 
     def motions(self, frames: Sequence[int]) -> Tensor:  # [B, 4, 4]
         """Return the rigid motions of some frames, from head space to head space."""
