@@ -232,7 +232,7 @@ def misplaced(root: Path) -> Subject:
     for name in (*subject.names("train"), *subject.names("held_out")):
         if name != subject.neutral_name:
             folder = subject.dataset.frame(name).folder
-            shift = np.column_stack([np.eye(3), 4.0 * generator.standard_normal(3)])
+            shift = np.column_stack([np.eye(3), 1.5 * generator.standard_normal(3)])
             write_pose(folder / f"{folder.name}_transform.txt", moved(small.POSE, shift))
     return subject
 
@@ -250,7 +250,7 @@ def test_heads_that_tracking_misplaced_are_measured_where_the_rig_has_them(
         found = learn(start, wrong, options, replace(plan, pose_rate=rate), 0, CPU)
         components = as_components(found, subject, options)
         assert (components.head_motions is None) == (rate == 0)
-        table = compare(Comparison(wrong, tiny.RENDER, 60, CPU), {"rig": components}, fits, 2)
+        table = compare(Comparison(wrong, tiny.RENDER, 100, CPU), {"rig": components}, fits, 2)
         means = summary(table).query("method == 'rig' and region == 'mask'")
         psnr[rate] = means.set_index("split")["psnr"]
     assert (psnr[0.3] > psnr[0.0] + 1.0).all()
