@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from splatrig.blendshapes.arkit import NAMES
 from splatrig.components.assemble import named
@@ -240,7 +241,7 @@ def misplaced(root: Path) -> Subject:
 def test_heads_that_tracking_misplaced_are_measured_where_the_rig_has_them(
     subject: Subject, starts: dict, tmp_path: Path
 ) -> None:
-    """Of training frames as learned, of unseen ones as found in training cameras."""
+    """Of training frames as learned, of unseen ones as found in training cameras: camera 0, held out, tells nothing."""
     wrong, options = misplaced(tmp_path), small.options(steps=120)
     start = rig_start(options, subject, starts["global"])
     plan = learned_plan(options, tiny.RENDER, start, subject.pixel_size, scaled(tiny.RATES, 0.5), rate_factor=1.0)
@@ -254,6 +255,14 @@ def test_heads_that_tracking_misplaced_are_measured_where_the_rig_has_them(
         means = summary(table).query("method == 'rig' and region == 'mask'")
         psnr[rate] = means.set_index("split")["psnr"]
     assert (psnr[0.3] > psnr[0.0] + 1.0).all()
+    few, names = Comparison(wrong, tiny.RENDER, 8, CPU), subject.names("held_out")
+    expected = unseen(few, components, names)
+    for name in names:
+        Image.new("RGBA", (tiny.WIDTH, tiny.HEIGHT), "red").save(wrong.dataset.frame(name).photograph(0))
+    found = unseen(few, components, names)
+    np.testing.assert_array_equal(found.weights, expected.weights)
+    np.testing.assert_array_equal(found.motions[names[0]], expected.motions[names[0]])
+    assert not np.allclose(found.motions[names[0]], np.eye(4)[:3], atol=1e-2)
 
 
 def test_corrections_of_head_poses_add_up(subject: Subject) -> None:
