@@ -58,7 +58,7 @@ from splatrig.io.files import atomic_directory
 from splatrig.landmarks.gaze import read_gaze
 from splatrig.landmarks.rims import Rims, find_rims
 from splatrig.landmarks.table import no_landmarks, read_landmarks
-from splatrig.learned.compare import unseen_weights
+from splatrig.learned.compare import Posing, unseen
 from splatrig.learned.eyes import Looking, turning_eyes
 from splatrig.learned.find_free import find_free
 from splatrig.learned.free_start import with_free
@@ -189,14 +189,15 @@ def measured(
     """
     bench = variant.bench
     subject, names = bench.subject, bench.subject.names(split)
-    weights = components.W if split == "train" else unseen_weights(bench.comparison(), components, names)
+    posing = Posing.learned(components) if split == "train" else unseen(bench.comparison(), components, names)
     rig = Rig.of(components, subject.neutral).to(bench.device)
     cameras = np.flatnonzero(subject.cameras.held_out)
     sums = np.zeros(len(REGION_COLUMNS))
     black = torch.zeros(3, device=bench.device)
-    with subject.photographs(names, bench.device, cropped=False) as photographs, torch.no_grad():
+    corrected = subject.corrected(posing.motions)
+    with corrected.photographs(names, bench.device, cropped=False) as photographs, torch.no_grad():
         for frame, name in enumerate(names):
-            row = torch.as_tensor(np.asarray(weights[frame], dtype=np.float32), device=bench.device)
+            row = torch.as_tensor(np.asarray(posing.weights[frame], dtype=np.float32), device=bench.device)
             posed = activate(rig.pose(row))
             for camera in cameras:
                 view = photographs.view((frame, int(camera)))

@@ -37,7 +37,7 @@ from learned_gpus import part_cards
 from learned_steps import part_scaling, part_step, part_stream
 
 from splatrig.jobs.device import visible_cards
-from splatrig.learned.compare import compare, measured_rig, summary, unseen_weights
+from splatrig.learned.compare import compare, measured_rig, summary, unseen
 
 BARS = {
     ("learned_global", "pca", "train"): 1.5,
@@ -98,9 +98,9 @@ def part_cameras(bench: Bench) -> None:
     mesh_only = replace(comparison, solve_steps=0)
     for cameras in [0, *(count for count in (1, 2, 3, 4, 6, 8) if count < total), total]:
         begin = time.perf_counter()
-        weights = unseen_weights(comparison if cameras else mesh_only, rig, names, cameras or 1)
+        posing = unseen(comparison if cameras else mesh_only, rig, names, cameras or 1)
         seconds = (time.perf_counter() - begin) / len(names)
-        table = measured_rig(comparison, names, "held_out", "learned_global", rig, weights)
+        table = measured_rig(comparison, names, "held_out", "learned_global", rig, posing)
         psnr = table.loc[table["region"] == "mask", "psnr"].mean()
         label = "photographs" if cameras else "tracked mesh alone"
         bench.record("cameras", {"from": label, "cameras": cameras, "psnr": psnr, "seconds_per_frame": seconds})

@@ -13,7 +13,7 @@ from learned_bench import Bench, learned_rig, mesh_start, open_bench, report
 
 from splatrig.config.choices import LearnedFamily
 from splatrig.fitting.rates import scaled
-from splatrig.learned.compare import measured_rig, unseen_weights
+from splatrig.learned.compare import Posing, measured_rig, unseen
 from splatrig.learned.plan import LearnedPlan
 from splatrig.learned.stage import rig_start
 
@@ -114,8 +114,8 @@ def row_of(bench: Bench, variant: Variant) -> dict[str, Any]:
     for split in ("train", "held_out"):
         names = bench.subject.names(split)
         if names:
-            weights = rig.W if split == "train" else unseen_weights(bench.comparison(), rig, names)
-            table = measured_rig(bench.comparison(), names, split, variant.label, rig, weights)
+            posing = Posing.learned(rig) if split == "train" else unseen(bench.comparison(), rig, names)
+            table = measured_rig(bench.comparison(), names, split, variant.label, rig, posing)
             row[f"psnr_{split}"] = table.loc[table["region"] == "mask", "psnr"].mean()
     return row | {name: run.costs[name] for name in ("zero_rows", "seconds", "cpu_seconds")}
 

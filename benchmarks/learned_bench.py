@@ -163,7 +163,16 @@ class Bench:
             print(table.to_string(index=False, float_format=lambda value: f"{value:.3f}"), flush=True)
 
 
-UNITS = {"psnr": "dB", "seconds": "s", "ms": "ms", "gib": "GiB", "percent": "%", "zero_rows": "fraction"}
+UNITS = {
+    "psnr": "dB",
+    "seconds": "s",
+    "ms": "ms",
+    "gib": "GiB",
+    "percent": "%",
+    "zero_rows": "fraction",
+    "degrees": "°",
+    "mm": "mm",
+}
 """Units by what names of columns begin or end with."""
 
 

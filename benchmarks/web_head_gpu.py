@@ -1,8 +1,9 @@
 """Frame rates of web heads in a Chromium that draws on a GPU, without playwright: the DevTools protocol over a socket.
 
 `python benchmarks/web_head_gpu.py PAGE.html … --browser PATH` starts a headless Chromium with one way to the GPU after
-the other until WebGL names a hardware renderer, then poses each page anew in every frame for some seconds; drawing in
-software (SwiftShader) is measured beside it. `--make N` measures a page of N Gaussians and 40 components.
+the other until WebGL names a hardware renderer, then poses each page again in every frame for some seconds; drawing in
+software (SwiftShader) is measured, too. `--make N …` measures pages of N Gaussians and 52 components, all of which move
+every Gaussian, as if photographed in 1334×2048 pixels.
 """
 
 import argparse
@@ -41,7 +42,8 @@ RENDERER = """(() => {
     const info = gl.getExtension("WEBGL_debug_renderer_info");
     return info ? gl.getParameter(info.UNMASKED_RENDERER_WEBGL) : gl.getParameter(gl.RENDERER);
 })()"""
-RATE = """(async (side, seconds, all, finish) => {
+SIZES = "window.splatrig.rig.families.map((family) => family.names.length)"
+RATE = """(async (side, seconds, families, sliders, finish) => {
     const head = window.splatrig;
     head.resize(side, side, 1);
     const gl = document.getElementById("view").getContext("webgl2");
@@ -52,7 +54,7 @@ RATE = """(async (side, seconds, all, finish) => {
         step += 1;
         const share = 0.5 - 0.5 * Math.cos(step / 10);
         head.pose(Object.fromEntries(head.rig.families.map((family, number) => [
-            family.name, family.high.map((end, k) => (all || (k === 0 && number === 0) ? share * end : 0)),
+            family.name, family.high.map((end, k) => (number < families && k < sliders ? share * end : 0)),
         ])));
     };
     for (let warm = 0; warm < 10; warm++) { pose(); await frame(); }
@@ -137,12 +139,13 @@ def measure(browser: Chromium, page: Path, options: argparse.Namespace, way: str
     opened = browser.open(page)
     count = browser.evaluate("window.splatrig.rig.count")
     figures.add(f"{way}: {page.name}, {count} Gaussians: opened and drawn", opened, "s")
-    kinds = (("false", "false"), ("true", "false"), ("true", "true"))
-    for side, (every, finish) in itertools.product(options.sides, kinds):
-        call = f"{RATE}({side}, {options.seconds}, {every}, {finish})"
+    sizes = browser.evaluate(SIZES)
+    moved = {"one slider": (1, 1), f"the first family's {sizes[0]} sliders": (1, sizes[0])}
+    moved |= {f"all {sum(sizes)} sliders": (len(sizes), max(sizes))}
+    for side, (what, (families, sliders)), finish in itertools.product(options.sides, moved.items(), (False, True)):
+        call = f"{RATE}({side}, {options.seconds}, {families}, {sliders}, {str(finish).lower()})"
         rate = browser.evaluate(call, timeout=60 + 4 * options.seconds)
-        what = "all sliders" if every == "true" else "one slider"
-        what += ", each frame read back" if finish == "true" else ""
+        what += ", each frame read back" if finish else ""
         figures.add(f"{way}: {page.name}, {side}×{side}, {what}", rate, "frames/s")
 
 
@@ -158,19 +161,21 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("pages", type=Path, nargs="*")
     parser.add_argument("--browser", help="a Chromium; default: the one on the PATH")
-    parser.add_argument("--make", type=int, metavar="N", help="make a page of N Gaussians and 40 components as well")
+    parser.add_argument(
+        "--make", type=int, nargs="*", default=[], metavar="N", help="make pages of N Gaussians as well"
+    )
     parser.add_argument("--seconds", type=float, default=3.0, help="of posing, each time")
     parser.add_argument("--sides", type=int, nargs="*", default=[800], help="of the square picture, pixels")
     parser.add_argument("--ways", nargs="*", choices=list(WAYS), default=list(WAYS))
     parser.add_argument("--pictures", type=Path)
-    options = parsed(parser, make=300, seconds=0.3, sides=[64], ways=["swiftshader"])
+    options = parsed(parser, make=[300], seconds=0.3, sides=[64], ways=["swiftshader"])
     options.browser = options.browser or need_browser()
     figures = Figures(options, machine())
     with tempfile.TemporaryDirectory() as folder:
-        if options.make:
-            made = Path(folder) / f"ball-{options.make}.html"
+        for count in options.make:
+            made = Path(folder) / f"ball-{count}.html"
             begun = time.monotonic()
-            write_page(made, ball(options.make, 40, local_cosine=None), front_cameras(10, 10))
+            write_page(made, ball(count, 52, local_cosine=None), front_cameras(1334, 2048))
             figures.add(f"{made.name}: made", time.monotonic() - begun, "s")
             figures.add(f"{made.name}: size", made.stat().st_size / 1e6, "MB")
             options.pages.append(made)

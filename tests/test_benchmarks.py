@@ -85,6 +85,11 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
         "tracking noise 1×: found by name": (0.9, 1),
     },
     "full_size_capture.py": {"^photographs$": (30, 30), "photographs written": (1e-3, 1e6)},
+    "head_poses.py": {
+        "global, (true|off), (tracked|learned), (train|held_out): psnr": PHOTOGRAPHIC_DB,
+        "global, true, tracked, train: degrees": (0, 1e-3),
+        "global, off, tracked, train: mm": (0.2, 0.6),
+    },
     "learned.py": {
         "bars: (fits|pca|learned_global|learned_local), (train|held_out), mask": PHOTOGRAPHIC_DB,
         "step: global, 2: ms per step": (0, 6e5),
@@ -137,7 +142,10 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
         "drags of 2 mm with all: points$": (10, 40),
         "worst PSNR": (40, 110),
     },
-    "web_head_gpu.py": {"swiftshader: .*opened and drawn": (0, 600), "all sliders, each frame read back": (1e-3, 1e4)},
+    "web_head_gpu.py": {
+        "swiftshader: .*opened and drawn": (0, 600),
+        "all 52 sliders, each frame read back": (1e-3, 1e4),
+    },
 }
 """Figures that each script must have, by a part of their name, and what is plausible for each that has it."""
 

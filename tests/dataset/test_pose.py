@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.transform import Rotation
 
-from splatrig.dataset.pose import read_pose, to_head, to_world, write_pose
+from splatrig.dataset.pose import moved, read_pose, to_head, to_world, write_pose
 from splatrig.io.errors import InputError
 
 
@@ -32,6 +32,12 @@ def test_world_and_head_are_inverse_and_rigid(seed):
     assert_allclose(to_head(to_world(points, pose), pose), points, atol=1e-9)
     moved = to_world(points, pose)
     assert_allclose(np.linalg.norm(moved[1:] - moved[:-1], axis=1), np.linalg.norm(points[1:] - points[:-1], axis=1))
+
+
+def test_a_motion_comes_before_the_pose():
+    pose, motion, points = some_pose(0), some_pose(1), np.random.default_rng(2).normal(size=(5, 3))
+    assert_allclose(to_world(points, moved(pose, motion)), to_world(to_world(points, motion), pose), atol=1e-9)
+    assert_array_equal(moved(pose, np.eye(4)[:3]), pose)
 
 
 @pytest.mark.parametrize(

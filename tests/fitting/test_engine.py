@@ -34,11 +34,11 @@ def taken(learned: LearnedFit, shots: list[Shot], monkeypatch: pytest.MonkeyPatc
     """Make one step; return the gradients that reach its optimiser, by parameter, and the loss."""
     found: dict[str, Tensor] = {}
 
-    def keep(step: int, seen: list[int], slopes: Tensor) -> None:
+    def keep(step: int, seen: list[int], per_frame: dict[str, Tensor]) -> None:
         assert step == STEP
         assert seen == sorted({shot.frame for shot in shots})
-        found.update({name: t.grad.clone() for name, t in learned.rig.parameters().items() if name != "weights"})
-        found["weights"] = slopes.clone()
+        found.update({name: tensor.grad.clone() for name, tensor in learned.rig.shared.items()})
+        found.update({name: slopes.clone() for name, slopes in per_frame.items()})
 
     monkeypatch.setattr(learned.optimizer, "step", keep)
     learned.fit.step(STEP, shots)

@@ -54,7 +54,7 @@ def test_the_gauge_is_fixed_after_every_step(rig: TrainableRig, bounded: bool) -
     for step in range(3):
         for parameter in rig.parameters().values():
             parameter.grad = torch.randn(parameter.shape, generator=generator)
-        optimizer.step(step, range(5), torch.randn(5, 3, generator=generator))
+        optimizer.step(step, range(5), {"weights": torch.randn(5, 3, generator=generator)})
         weights = rig.weights.detach()
         assert torch.equal(weights[1], torch.zeros(3))
         if bounded:
@@ -69,7 +69,7 @@ def test_the_first_step_moves_every_entry_by_its_physical_rate(rig: TrainableRig
     basis = rig.basis.dense().clone()
     for parameter in rig.parameters().values():
         parameter.grad = torch.ones_like(parameter)
-    RigOptimizer(rig, known_rig.plan().learning_rates(rig)).step(0, [1], torch.zeros(5, 3))
+    RigOptimizer(rig, known_rig.plan().learning_rates(rig)).step(0, [1], {"weights": torch.zeros(5, 3)})
     assert torch.allclose(before["base_means"] - rig.base["means"], torch.tensor(known_rig.RATES.means), rtol=1e-3)
     assert torch.allclose(before["base_shN"] - rig.base["shN"], torch.tensor(known_rig.RATES.shN), rtol=1e-3)
     assert torch.allclose(basis - rig.basis.dense(), torch.tensor(known_rig.RATES.means), rtol=1e-3)
@@ -80,6 +80,6 @@ def test_a_fixed_base_stays(rig: TrainableRig) -> None:
     for parameter in rig.parameters().values():
         parameter.grad = torch.ones_like(parameter)
     rates = known_rig.plan(base_rates=scaled(known_rig.RATES, 0.0)).learning_rates(rig)
-    RigOptimizer(rig, rates).step(0, range(5), torch.ones(5, 3))
+    RigOptimizer(rig, rates).step(0, range(5), {"weights": torch.ones(5, 3)})
     for name, tensor in rig.base.items():
         assert torch.allclose(tensor, before[name], atol=1e-7)

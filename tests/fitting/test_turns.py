@@ -107,7 +107,7 @@ def test_weights_of_turns_are_bounded_in_both_families(bounded: bool) -> None:
         for each, optimizer in zip((rig, without), optimizers, strict=True):
             for parameter in each.parameters().values():
                 parameter.grad = torch.zeros_like(parameter)
-            optimizer.step(step, range(5), slopes[:, : each.count].contiguous())
+            optimizer.step(step, range(5), {"weights": slopes[:, : each.count].contiguous()})
         turning = rig.weights.detach()[:, K:]
         assert turning.min() == 0
         assert turning.max() == 1
@@ -149,7 +149,7 @@ def test_weights_of_blendshapes_that_nothing_tells_of_stay_zero_and_their_motion
         for name, parameter in rig.parameters().items():
             if parameter.grad is None and name != "weights":
                 parameter.grad = torch.zeros_like(parameter)
-        optimizer.step(step, range(5), slopes - 1.0)
+        optimizer.step(step, range(5), {"weights": slopes - 1.0})
         assert not rig.weights[:, 1].any()
     torch.testing.assert_close(rig.dense()[1], before[1], rtol=0, atol=0)
     assert rig.weights[1:, [0, 2]].any()

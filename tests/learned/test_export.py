@@ -1,8 +1,10 @@
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
+import torch
 
 from splatrig.components.component_file import Components, read_components, write_components
 from splatrig.components.rig import Rig
@@ -20,7 +22,7 @@ EVERYTHING = tuple(SHAPES)
 """Opacity and higher spherical harmonics move, too."""
 
 
-def rig(fields: tuple[str, ...] = known_rig.FIELDS, *, local: bool = False) -> TrainableRig:
+def rig(fields: tuple[str, ...] = known_rig.FIELDS, *, local: bool = False, moving: bool = False) -> TrainableRig:
     generator = np.random.default_rng(0)
     base = known_rig.ball(generator, COUNT)
 
@@ -30,7 +32,8 @@ def rig(fields: tuple[str, ...] = known_rig.FIELDS, *, local: bool = False) -> T
     }
     support = generator.random((K, COUNT)) < 0.5 if local else None
     weights = generator.random((FRAMES, K)).astype(np.float32)
-    return TrainableRig(RigStart(base, weights, BasisStart(fields, deltas, support), neutral_row=0), known_rig.RATES)
+    start = RigStart(base, weights, BasisStart(fields, deltas, support), neutral_row=0)
+    return TrainableRig(start, known_rig.RATES, moving=moving)
 
 
 def exported(learned: TrainableRig, *, bounded: bool = False) -> Components:
@@ -88,6 +91,23 @@ def test_the_base_travels_through_the_file(tmp_path: Path, fields: tuple[str, ..
     np.testing.assert_array_equal(read.rows(), components.rows())
     for name, array in learned.gaussians(np.zeros(learned.count)).items():
         np.testing.assert_array_equal(getattr(read.base, name), array, err_msg=name)
+
+
+def test_the_motions_of_heads_travel_through_the_file(tmp_path: Path) -> None:
+    learned = rig(moving=True)
+    learned.poses.values[1:] = torch.randn(FRAMES - 1, 6, generator=torch.Generator().manual_seed(0))
+    write_components(tmp_path / "moving.h5", exported(learned))
+    read = read_components(tmp_path / "moving.h5")
+    np.testing.assert_array_equal(read.head_motions, learned.poses.rigid())
+    np.testing.assert_array_equal(read.head_motion_of["E000/000003"], read.head_motions[3])
+    np.testing.assert_array_equal(read.select(np.array([1])).head_motions, read.head_motions)
+    np.testing.assert_array_equal(read.head_motions[0], np.eye(4)[:3])
+    write_components(tmp_path / "still.h5", exported(rig()))  # as files were before heads moved
+    still = read_components(tmp_path / "still.h5")
+    assert still.head_motions is None
+    assert still.head_motion_of == {}
+    with h5py.File(tmp_path / "still.h5") as file:
+        assert "learned_head_motions" not in file
 
 
 def test_other_families_move_the_neutral() -> None:

@@ -18,7 +18,7 @@ from splatrig.fitting.trainable_rig import RigStart
 from splatrig.gaussians.free import FreeGaussians, Motion
 from splatrig.io.errors import InputError
 from splatrig.landmarks.gaze import Gaze, angles_of, direction_of
-from splatrig.learned.compare import Comparison, unseen_weights
+from splatrig.learned.compare import Comparison, unseen
 from splatrig.learned.eyes import (
     CAP_DEG,
     DEGREES,
@@ -340,10 +340,8 @@ def test_solvers_that_see_the_mesh_alone_leave_the_eyes(
     rows = weights_of_rows(components.on_mesh, components.on_mesh.rows())
     assert np.isfinite(rows).all()
     assert not rows[:, 2:].any()
-    assert unseen_weights(Comparison(subject, tiny.RENDER, 2, CPU), components, subject.names("held_out")).shape == (
-        1,
-        10,
-    )
+    found = unseen(Comparison(subject, tiny.RENDER, 2, CPU), components, subject.names("held_out"))
+    assert found.weights.shape == (1, 10)
 
 
 def test_sliders_of_eyes_go_from_zero_to_one(rig: tuple[Components, FreeGaussians], subject: Subject) -> None:

@@ -13,7 +13,7 @@ from splatrig.fitting.trainable_rig import RigStart, TrainableRig
 from splatrig.gaussians.free import FreeGaussians, Motion
 from splatrig.gaussians.gaussians import SH_C0
 from splatrig.io.errors import InputError
-from splatrig.learned.compare import Comparison, unseen_weights
+from splatrig.learned.compare import Comparison, unseen
 from splatrig.learned.free_start import FREE_PACE, with_free
 from splatrig.learned.plan import learned_plan
 from splatrig.learned.stage import FREE_EDGE_MM, Subject, as_components, learn, rig_start, surroundings
@@ -205,4 +205,4 @@ def test_a_rig_with_free_gaussians_is_learned_kept_and_posed(
     moved = learned.rig.base["means"].detach().numpy()[-len(free) :] - free.means
     assert (np.abs(moved).max(axis=1) > 0).all(), "free Gaussians are trained"
     comparison = Comparison(subject, tiny.RENDER, 2, CPU)
-    assert unseen_weights(comparison, read, subject.names("held_out")).shape == (1, len(read))
+    assert unseen(comparison, read, subject.names("held_out")).weights.shape == (1, len(read))

@@ -8,6 +8,7 @@ from splatrig.components.component_file import Components
 from splatrig.components.fields import ATTRIBUTE_OF, Columns
 from splatrig.components.rig import Rig
 from splatrig.components.weights import positions, weights_of_displacements
+from splatrig.fitting.poses import Poses
 from splatrig.learned.solve import weights_from_photographs
 from support import known_rig
 from support.known_rig import Planted
@@ -85,6 +86,21 @@ def test_signed_components_find_negative_weights(truth: Planted, tmp_path: Path)
             rig.to("cpu"), photographs, pairs, np.zeros(3), 80, known_rig.RENDER, rate=0.08
         )
     np.testing.assert_allclose(found, within, atol=0.05)
+
+
+def test_the_pose_of_a_frame_is_found_with_its_weights(truth: Planted) -> None:
+    wrong, true = known_rig.misplaced(truth, 2.0)
+    rig = Rig.of(components(truth, bounded=True), truth.base).to("cpu")
+    poses = Poses.still(1, rig.neutral.means)
+    with known_rig.photographs(wrong) as photographs:
+        pairs = [(5, camera) for camera in (0, 2, 4, 6)]
+        start = np.full(3, 0.5, np.float32)
+        weights = weights_from_photographs(
+            rig, photographs, pairs, start, 120, known_rig.RENDER, rate=0.08, poses=poses
+        )
+    np.testing.assert_allclose(weights, truth.weights[5], atol=0.1)
+    still = np.linalg.norm(true[5] - np.eye(4)[:3])
+    assert np.linalg.norm(poses.rigid()[0] - true[5]) < 0.3 * still
 
 
 def test_components_that_move_nothing_leave_the_start(truth: Planted) -> None:

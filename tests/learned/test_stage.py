@@ -4,18 +4,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from splatrig.blendshapes.arkit import NAMES
 from splatrig.components.assemble import named
 from splatrig.components.component_file import Components, read_components, write_components
 from splatrig.components.fields import Columns
 from splatrig.dataset.decoding import read_photograph
+from splatrig.dataset.pose import moved, write_pose
 from splatrig.dataset.regions import Region, RegionFolder
 from splatrig.fitting.rates import LEARNING_RATES, scaled
 from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.fitting.world import World
 from splatrig.io.errors import InputError
-from splatrig.learned.compare import COLUMNS, Comparison, compare, measured_fits, summary, unseen_weights
+from splatrig.learned.compare import COLUMNS, Comparison, compare, measured_fits, summary, unseen
 from splatrig.learned.plan import RATE_FACTOR, LearningOptions, learned_plan
 from splatrig.learned.stage import (
     Learned,
@@ -221,8 +223,57 @@ def test_a_few_cameras_suffice_for_weights(subject: Subject, starts: dict) -> No
     comparison = Comparison(subject, tiny.RENDER, 20, CPU)
     components = lifted(starts["global"], subject)
     for cameras in (1, 2):
-        weights = unseen_weights(comparison, components, subject.names("held_out"), cameras)
-        assert weights.shape == (1, 2)
+        found = unseen(comparison, components, subject.names("held_out"), cameras)
+        assert found.weights.shape == (1, 2)
+
+
+def misplaced(root: Path) -> Subject:
+    """Return a subject with the heads of all frames but the neutral tracked some millimeters off."""
+    subject, generator = small.write_subject(root), np.random.default_rng(0)
+    for name in (*subject.names("train"), *subject.names("held_out")):
+        if name != subject.neutral_name:
+            folder = subject.dataset.frame(name).folder
+            shift = np.column_stack([np.eye(3), 1.5 * generator.standard_normal(3)])
+            write_pose(folder / f"{folder.name}_transform.txt", moved(small.POSE, shift))
+    return subject
+
+
+def test_heads_that_tracking_misplaced_are_measured_where_the_rig_has_them(
+    subject: Subject, starts: dict, tmp_path: Path
+) -> None:
+    """Of training frames as learned, of unseen ones as found in training cameras: camera 0, held out, tells nothing."""
+    wrong, options = misplaced(tmp_path), small.options(steps=120)
+    start = rig_start(options, subject, starts["global"])
+    plan = learned_plan(options, tiny.RENDER, start, subject.pixel_size, scaled(tiny.RATES, 0.5), rate_factor=1.0)
+    fits = dict.fromkeys((*subject.names("train"), *subject.names("held_out")), subject.neutral)
+    psnr = {}
+    for rate in (0.0, 0.3):
+        found = learn(start, wrong, options, replace(plan, pose_rate=rate), 0, CPU)
+        components = as_components(found, subject, options)
+        assert (components.head_motions is None) == (rate == 0)
+        table = compare(Comparison(wrong, tiny.RENDER, 100, CPU), {"rig": components}, fits, 2)
+        means = summary(table).query("method == 'rig' and region == 'mask'")
+        psnr[rate] = means.set_index("split")["psnr"]
+    assert (psnr[0.3] > psnr[0.0] + 1.0).all()
+    few, names = Comparison(wrong, tiny.RENDER, 8, CPU), subject.names("held_out")
+    expected = unseen(few, components, names)
+    for name in names:
+        Image.new("RGBA", (tiny.WIDTH, tiny.HEIGHT), "red").save(wrong.dataset.frame(name).photograph(0))
+    found = unseen(few, components, names)
+    np.testing.assert_array_equal(found.weights, expected.weights)
+    np.testing.assert_array_equal(found.motions[names[0]], expected.motions[names[0]])
+    assert not np.allclose(found.motions[names[0]], np.eye(4)[:3], atol=1e-2)
+
+
+def test_corrections_of_head_poses_add_up(subject: Subject) -> None:
+    first, second = subject.names("train")[:2]
+    motions = [
+        np.column_stack([np.eye(3)[order], shift]) for order, shift in (([1, 2, 0], [1, 2, 3]), ([0, 1, 2], [4, 0, 0]))
+    ]
+    twice = subject.corrected({second: motions[0]}).corrected({second: motions[1]}).dataset
+    expected = subject.cameras.in_head_space(moved(moved(small.POSE, motions[0]), motions[1]))
+    np.testing.assert_allclose(twice.frame(second).cameras.viewmats, expected.viewmats, atol=1e-9)
+    np.testing.assert_array_equal(twice.frame(first).cameras.viewmats, subject.dataset.frame(first).cameras.viewmats)
 
 
 def test_a_perfect_fit_measures_as_one(subject: Subject) -> None:

@@ -1,12 +1,13 @@
 """A rig that is known, photographed: a ball of Gaussians that three components move and colour."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.spatial.transform import Rotation
 
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Frame
@@ -181,6 +182,25 @@ def surroundings(planted: Planted) -> Surroundings:
 def schedule(planted: Planted, per_step: int = 2) -> Schedule:
     """Return the order of the planted rig's training pairs."""
     return Schedule(training_pairs(planted), per_step, seed=3)
+
+
+def misplaced(planted: Planted, size: float = 3.0, seed: int = 0) -> tuple[Planted, NDArray[np.float64]]:  # [F, 3, 4]
+    """Return the planted rig with heads that tracking has elsewhere, and the motions that put them back.
+
+    `size` is that of the shift and of the rotation on the ball, in millimeters; the neutral's pose is right.
+    """
+    generator = np.random.default_rng([seed, 11])
+    motions, frames = [], []
+    for row, frame in enumerate(planted.frames):
+        turn, shift = generator.standard_normal((2, 3))
+        motion = np.eye(4)
+        if row:
+            motion[:3, :3] = Rotation.from_rotvec(size / 60.0 * turn / np.linalg.norm(turn)).as_matrix()
+            motion[:3, 3] = size * shift / np.linalg.norm(shift)
+        motions.append(motion[:3])
+        wrong = frame.cameras.in_head_space(np.linalg.inv(motion)[:3])
+        frames.append(replace(frame, cameras=wrong))
+    return replace(planted, frames=frames), np.stack(motions)
 
 
 def photographs(planted: Planted) -> Photographs:

@@ -21,7 +21,7 @@ from support import known_rig
 from support.known_rig import Planted
 
 STEPS = 6
-PLAN = known_rig.plan(STEPS, local=True, check_every=2)
+PLAN = known_rig.plan(STEPS, local=True, check_every=2, pose_rate=0.02)
 DIES = 5
 """The step before which a fit is interrupted, in all processes."""
 
@@ -42,7 +42,7 @@ class _Dies(LearnedFit):
 def learned(truth: Planted, kind: type[LearnedFit] = LearnedFit, slot: Slot | None = None) -> dict[str, np.ndarray]:
     """Learn the planted rig from four frames a step, alone or with others; return its tensors and the measurements."""
     torch.set_num_threads(1)
-    rig = TrainableRig(known_rig.disturbed(truth, 0, local=True), known_rig.RATES)
+    rig = TrainableRig(known_rig.disturbed(truth, 0, local=True), known_rig.RATES, moving=True)
     schedule = known_rig.schedule(truth, per_step=4)
     with known_rig.photographs(truth) as photographs:
         fit = kind(rig, photographs, schedule, known_rig.surroundings(truth), PLAN, World.current())

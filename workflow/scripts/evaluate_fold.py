@@ -38,5 +38,6 @@ scene = open_scene(
     dataset=subject.dataset.folder,
     template=subject.template,
     device=device,
+    motions=solved.motions,
 )
 write_table(output.images, fold.pictures(solved, scene))

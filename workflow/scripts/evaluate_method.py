@@ -31,6 +31,7 @@ scene = open_scene(
     dataset=params.dataset,
     template=template,
     device=device,
+    motions=components.head_motion_of,
 )
 known = first_path(inputs.truth)
 pictures = evaluation.pictures(scene, None if known is None else driving_weights(components, known))

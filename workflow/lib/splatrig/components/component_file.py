@@ -119,6 +119,9 @@ class Components:
     None: components are no blendshapes, and a weight of 1 has no meaning of its own."""
     base: Gaussians | None = None
     """The Gaussians that a learned rig moves; None: the neutral fit is moved."""
+    head_motions: NDArray[np.float64] | None = None  # [F, 3, 4]
+    """Rigid motions by which a learned rig corrects the tracked head poses of the training frames, in head space and
+    millimeters: photographs show the rig at `head_to_world @ motion`. None: it takes the tracked poses as they are."""
     centers: NDArray[np.int64] | None = None  # [K]
     """Vertex around which each local component stays."""
     partners: NDArray[np.int64] | None = None  # [K]
@@ -154,6 +157,7 @@ class Components:
             "names": ((len(self.names) or (0 if self.are_blendshapes else count),), (count,)),
             "eyes": ((count,) if self.eyes is None else self.eyes.shape, (count,)),
             "told": ((count,) if self.told is None else self.told.shape, (count,)),
+            "head_motions": ((frames, 3, 4) if self.head_motions is None else self.head_motions.shape, (frames, 3, 4)),
         }
         for name, (shape, wanted) in expected.items():
             if shape != wanted:
@@ -218,6 +222,11 @@ class Components:
     def is_learned(self) -> bool:
         """Whether base and weights were learned from photographs, not from fitted rows."""
         return self.base is not None
+
+    @property
+    def head_motion_of(self) -> dict[str, NDArray[np.float64]]:  # of [3, 4]
+        """The head motions by `expression/frame`, as a data set takes them; none where there are none."""
+        return {} if self.head_motions is None else dict(zip(self.frames, self.head_motions, strict=True))
 
     @cached_property
     def rest(self) -> NDArray[np.float32]:  # [D]
@@ -308,6 +317,7 @@ FAMILY_DATASETS = {
     "distance_unit_mm": "{family}_distance_unit_mm",
     "eyes": "{family}_eyes",
     "told": "{family}_told",
+    "head_motions": "{family}_head_motions",
     "unit_best": "unit_best",
     "unit_correlation": "unit_correlation",
     "solver.converged": "{family}_converged",
@@ -441,7 +451,7 @@ def _check_numbers(components: Components) -> None:
     """Raise InputError where the numbers of a file cannot be components."""
     check_triangles(components.faces, len(components.face_mask))
     arrays: dict[str, NDArray | None] = {
-        name: getattr(components, name) for name in ("W", "C", "mean", "std", "offset")
+        name: getattr(components, name) for name in ("W", "C", "mean", "std", "offset", "head_motions")
     }
     if components.base is not None:
         arrays |= {f"base ({name})": values for name, values in components.base.items()}

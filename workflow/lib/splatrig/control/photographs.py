@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from splatrig.components.component_file import Components
 from splatrig.io.errors import InputError
-from splatrig.learned.compare import Comparison, unseen_weights
+from splatrig.learned.compare import Comparison, unseen
 
 
 def weights_from_frame_photographs(
@@ -18,4 +18,4 @@ def weights_from_frame_photographs(
     known = [*comparison.subject.names("train"), *comparison.subject.names("held_out")]
     if name not in known:
         raise InputError(f"frame {name}: is not in frames.csv, which has {known[0]} and {len(known) - 1} others.")
-    return unseen_weights(comparison, components, [name])[0]
+    return unseen(comparison, components, [name]).weights[0]

@@ -1,14 +1,14 @@
 """The data set of one subject, `results/{subject}/dataset`: where each frame's files are and what its cameras see."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.dataset.cameras import Cameras, read_cameras
-from splatrig.dataset.pose import read_pose
+from splatrig.dataset.pose import moved, read_pose
 from splatrig.io.errors import InputError
 from splatrig.mesh.obj import read_obj
 from splatrig.mesh.template import Template
@@ -45,17 +45,26 @@ class Dataset:
     """In the capture's world space."""
     plates: Path | None = None
     """The folder of the photographs of the empty stage, `{camera}.png`, if the capture has them."""
+    motions: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)  # of [3, 4]
+    """By `expression/frame` the rigid motions in head space that correct head poses; others are as tracked."""
 
     @classmethod
     def open(cls, cameras: str | Path, plates: str | Path | None = None) -> "Dataset":
         """Return the data set whose calibrated cameras are in the file `cameras`, `dataset/cameras.json`."""
         return cls(Path(cameras).parent, read_cameras(cameras), None if plates is None else Path(plates))
 
+    def corrected(self, motions: Mapping[str, NDArray[np.floating]]) -> "Dataset":  # of [3, 4]
+        """Return the data set with head poses corrected by rigid `motions` in head space, by `expression/frame`."""
+        known = {name: moved(self.motions[name], own) for name, own in motions.items() if name in self.motions}
+        return replace(self, motions=dict(self.motions) | dict(motions) | known)
+
     def frame(self, name: str) -> Frame:
         """Return the frame `expression/frame`; raise InputError naming a pose that is missing or malformed."""
         expression, _, frame = name.rpartition("/")
         folder = self.folder / expression / frame
         pose = read_pose(folder / f"{frame}_transform.txt")
+        if name in self.motions:
+            pose = moved(pose, self.motions[name])
         return Frame(expression, frame, folder, self.cameras.in_head_space(pose))
 
     def frames(self, names: Sequence[str]) -> list[Frame]:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,11 @@ class View:
     def silhouette(self) -> "View":
         """The view cropped to the silhouette; itself where it is."""
         return self.crop or self
+
+    def moved(self, motion: Tensor) -> "View":  # [4, 4]
+        """Return the view of a head that a rigid `motion` in head space has moved."""
+        crop = None if self.crop is None else self.crop.moved(motion)
+        return replace(self, viewmats=self.viewmats @ motion, crop=crop)
 
     @property
     def width(self) -> int:

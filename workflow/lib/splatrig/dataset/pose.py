@@ -33,6 +33,12 @@ def write_pose(path: str | Path, head_to_world: NDArray[np.float64]) -> None:
     write_text(path, "\n".join(rows) + "\n")
 
 
+def moved(head_to_world: NDArray[np.floating], motion: NDArray[np.floating]) -> NDArray[np.float64]:  # [3, 4] each
+    """Return the pose of a head that a rigid `motion` in head space moves before: R (R' v + t') + t."""
+    turn, shift = motion[:, :3].astype(np.float64), motion[:, 3].astype(np.float64)
+    return np.column_stack([head_to_world[:, :3] @ turn, head_to_world[:, :3] @ shift + head_to_world[:, 3]])
+
+
 def to_world(points: NDArray[np.float64], head_to_world: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return head-space `points` [N, 3] in the world: R v + t."""
     return points @ head_to_world[:, :3].T + head_to_world[:, 3]

@@ -10,7 +10,7 @@ from splatrig.components.component_file import Components
 from splatrig.evaluation.attribute_rows import AttributeRows
 from splatrig.evaluation.left_out import fold_errors, fold_table
 from splatrig.evaluation.scene import Place, Scene
-from splatrig.learned.compare import Comparison, unseen_weights
+from splatrig.learned.compare import Comparison, Posing, unseen
 
 
 @dataclass(frozen=True)
@@ -30,26 +30,27 @@ class Fold:
         """The rows of `data` that were left out."""
         return np.flatnonzero(self.data.expressions == self.expression)
 
-    def solve(self, comparison: Comparison) -> NDArray[np.float32]:  # [R, D] in stored units
-        """Return the left-out frames as the components make them.
+    def solve(self, comparison: Comparison) -> Posing:
+        """Return how the components make the left-out frames.
 
         Weights begin with those that follow the tracked mesh and are improved through the rasteriser, on photographs
         of the training cameras.
         """
-        parts = self.components
-        names = [self.data.frames[row] for row in self.rows]
-        return parts.rows(np.asarray(unseen_weights(comparison, parts, names), dtype=np.float32))
+        return unseen(comparison, self.components, [self.data.frames[row] for row in self.rows])
 
-    def numbers(self, solved: NDArray[np.float32]) -> pd.DataFrame:
-        """Return how far the `solved` rows [R, D] are from the fitted ones, as `left_out.FOLD_COLUMNS`."""
-        parts = self.components
-        errors = fold_errors(parts.on_mesh, self.data.X[self.rows], solved[:, parts.columns_on_mesh])
-        return fold_table(self.method, self.level, len(self.components), self.expression, errors, len(solved))
+    def _made(self, solved: Posing) -> NDArray[np.float32]:  # [R, D] in stored units
+        return self.components.rows(np.asarray(solved.weights, dtype=np.float32))
 
-    def pictures(self, solved: NDArray[np.float32], scene: Scene) -> pd.DataFrame:
+    def numbers(self, solved: Posing) -> pd.DataFrame:
+        """Return how far the solved rows are from the fitted ones, as `left_out.FOLD_COLUMNS`."""
+        parts, made = self.components, self._made(solved)
+        errors = fold_errors(parts.on_mesh, self.data.X[self.rows], made[:, parts.columns_on_mesh])
+        return fold_table(self.method, self.level, len(self.components), self.expression, errors, len(made))
+
+    def pictures(self, solved: Posing, scene: Scene) -> pd.DataFrame:
         """Render the peak of the expression from the cameras of the scene; return rows of `images.csv`."""
         peaks, pose = set(self.data.peaks().tolist()), scene.posing(self.components)
-        for row, made in zip(self.rows.tolist(), solved, strict=True):
+        for row, made in zip(self.rows.tolist(), self._made(solved), strict=True):
             if row in peaks:
                 place = Place("generalization", len(self.components), self.data.frames[row], "left_out", "photographs")
                 scene.compare(place, pose(made))

@@ -1,7 +1,7 @@
 """Rows of components as pictures: how far their renders are from the photographs of cameras that never trained."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -223,14 +223,15 @@ def open_scene(
     regions: str | Path,
     template: Template,
     device: str | torch.device,
+    motions: Mapping[str, NDArray[np.floating]] | None = None,  # of [3, 4]
 ) -> Scene:
     """Return the scene of a subject, seen from the cameras held out, or from all where none is held out.
 
     `neutral` are the fitted Gaussians of the neutral frame, `cameras` the data set's `cameras.json`, `regions` the
-    folder of its photographs' regions. Gaussians whose
+    folder of its photographs' regions, `motions` by `expression/frame` what corrects tracked poses. Gaussians whose
     centres alone are moved follow the skin.
     """
     shown = read_cameras(cameras).measuring
     fitted = read_fitted_frames(neutral).gaussians[0]
-    photographs = FrameViews(Dataset(Path(dataset), shown), RegionFolder(Path(regions)))
+    photographs = FrameViews(Dataset(Path(dataset), shown, motions=motions or {}), RegionFolder(Path(regions)))
     return Scene(fitted, template, photographs, device, skin_of_template(template))

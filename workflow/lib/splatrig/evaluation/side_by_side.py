@@ -57,7 +57,7 @@ def side_by_side(
     names = components.frames
     rig = Rig.of(components, neutral)
     chosen = most_different(read_meshes(dataset.folder, names, template), frames)
-    measuring = replace(dataset, cameras=dataset.cameras.measuring)
+    measuring = replace(dataset, cameras=dataset.cameras.measuring).corrected(components.head_motion_of)
     free = np.arange(len(rig)) >= components.structured
     rows = []
     for index in chosen:

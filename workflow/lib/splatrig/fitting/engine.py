@@ -3,7 +3,7 @@
 A frame that is fitted alone is a rig of one frame without components.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -53,7 +53,7 @@ class Fit:
         rig = self.rig
         for parameter in rig.base.values():
             parameter.grad = None
-        frames = [shot.frame for shot in shots]
+        frames, shots = [shot.frame for shot in shots], rig.seen(shots)
         weights, blended = rig.blended(frames)
         parts: dict[str, list[Tensor]] = {name: [] for name in blended}
         losses = []
@@ -66,28 +66,31 @@ class Fit:
                 parts[name].append(finite(leaf.grad, leaf))
         still = {name: p.grad for name, p in rig.base.items() if p.grad is not None}  # of fields that nothing moves
         self.policy.accept(step, sum(losses[1:], losses[0]), still)
-        slopes = None
+        slopes = {}
         if blended:
             joined = {name: rows[0] if len(rows) == 1 else torch.cat(rows) for name, rows in parts.items()}
-            slopes = self._weight_slopes(frames, rig.pull(weights, joined))
-        self._reduce(slopes)
+            slopes["weights"] = self._slopes(frames, rig.pull(weights, joined))
+            if rig.poses is not None:
+                slopes["poses"] = self._slopes(frames, rig.poses.pull(frames, blended, joined))
+        self._reduce(slopes.values())
         self.optimizer.step(step, sorted(set(frames)) if seen is None else seen, slopes)
 
-    def _weight_slopes(self, frames: Sequence[int], own: Tensor) -> Tensor:  # [B, K] to [F, K]
-        slopes = torch.zeros_like(self.rig.weights, requires_grad=False)
+    def _slopes(self, frames: Sequence[int], own: Tensor) -> Tensor:  # [B, A] to [F, A]
+        """Return the gradients of all frames from those of a step's, which may have some twice and others not."""
+        slopes = own.new_zeros((len(self.rig.weights), own.shape[1]))
         for frame, slope in zip(frames, own, strict=True):
             # times the number of frames: a frame's own loss does not depend on how many others the step has
             slopes[frame].add_(slope, alpha=len(frames))
         return slopes
 
-    def _reduce(self, slopes: Tensor | None) -> None:
+    def _reduce(self, slopes: Collection[Tensor]) -> None:
         """Average the gradients over the processes."""
         if self.world.size > 1:
-            trained = [tensor for name, tensor in self.rig.parameters().items() if name != "weights"]
+            trained = list(self.rig.shared.values())
             gradients = [finite(tensor.grad, tensor) for tensor in trained]
             for tensor, gradient in zip(trained, gradients, strict=True):
                 tensor.grad = gradient
-            self.world.reduce(means=gradients, sums=[] if slopes is None else [slopes])
+            self.world.reduce(means=gradients, sums=list(slopes))
 
 
 def _parts(count: int) -> list[slice]:

@@ -1,4 +1,4 @@
-"""Adam for a rig: one step for base and basis, one per frame for weights; then the constraints."""
+"""Adam for a rig: one step for base and basis, one per frame for weights and poses; then the constraints."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -53,27 +53,32 @@ class RigOptimizer:
         infinite = torch.tensor([-torch.inf, torch.inf], device=rig.device)[:, None]
         self.limits = torch.where(self.bounded, limits, infinite)
         self._any_bounded, self._any_free = bool(self.bounded.any()), not bool(self.bounded.all())
-        trained = {name: tensor for name, tensor in rig.parameters().items() if name != "weights"}
-        self.adam = Adam(trained, ADAM_BETAS, ADAM_EPSILON)
-        self.rows = RowAdam.of(rig.weights)
+        self.adam = Adam(rig.shared, ADAM_BETAS, ADAM_EPSILON)
+        self.rows = {name: RowAdam.of(matrix) for name, matrix in rig.per_frame.items()}
 
-    def step(self, step: int, seen: Sequence[int], weight_gradients: Tensor | None) -> None:
-        """Apply the gradients on the rig's tensors, and `weight_gradients` [F, K], if it has any, to the rows `seen`.
+    def step(self, step: int, seen: Sequence[int], per_frame: Mapping[str, Tensor]) -> None:
+        """Apply the gradients on the rig's tensors, and those `per_frame` [F, *], if there are any, to the rows `seen`.
 
         What components move is counted from quaternions of unit length; without components nothing asks for it.
         """
         rates = self.rates.at(step)
         self.adam.step(rates)
-        if weight_gradients is None:
+        if not per_frame:
             return
         self.rig.normalize_quaternions()
-        self.rows.step(seen, weight_gradients, rates["weights"])
+        for name, gradients in per_frame.items():
+            self.rows[name].step(seen, gradients, rates[name])
         self.constrain()
 
     def constrain(self) -> None:
-        """Fix the gauge: the neutral at zero, weights in their limits or of unit root mean square a component."""
+        """Fix the gauge: the neutral at zero, weights in their limits or of unit root mean square a component.
+
+        The heads of all frames do not move on average, for that could not be told from a motion of the base.
+        """
         weights = self.rig.weights
         with torch.no_grad():
+            if self.rig.poses is not None:
+                self.rig.poses.center_()
             weights[self.rig.neutral_row] = 0.0
             if self._any_bounded:
                 weights.clamp_(*self.limits)
@@ -87,7 +92,9 @@ class RigOptimizer:
         tensors = {f"rig/{name}": tensor.detach() for name, tensor in self.rig.parameters().items()}
         for name, moments in self.adam.moments.items():
             tensors |= {f"adam/{name}/{key}": value for key, value in vars(moments).items()}
-        return tensors | {f"rows/{name}": value for name, value in vars(self.rows).items() if name != "matrix"}
+        for name, rows in self.rows.items():
+            tensors |= {f"rows/{name}/{key}": value for key, value in vars(rows).items() if key != "matrix"}
+        return tensors
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Put back what `state` returned."""

@@ -3,7 +3,8 @@
 A frame's raw Gaussians are `base + unit * (weights @ basis)`. Basis entries are counted in physical steps: `unit` is
 how far one entry moves in one step of Adam at rate 1 (micrometres for centers, other numbers for other attributes),
 so that one tensor with one rate serves all attributes. Rigid parts turn by rotations that follow from the base
-(`splatrig.fitting.turns`), by weights of components of the basis or of others, which come after these.
+(`splatrig.fitting.turns`), by weights of components of the basis or of others, which come after these. The heads of
+frames may move as a whole (`splatrig.fitting.poses`).
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,9 @@ from torch import Tensor
 from splatrig.components.component_file import blend
 from splatrig.components.fields import field_size
 from splatrig.fitting.basis import Carry, Supports, product, pull
+from splatrig.fitting.poses import MOVED, Poses
 from splatrig.fitting.rates import Rates
+from splatrig.fitting.schedule import Shot
 from splatrig.fitting.turns import TurningPart, Turns
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.io.errors import InputError
@@ -158,8 +161,13 @@ class Basis:
 class TrainableRig:
     """Base, components and weights as torch tensors that an optimizer can write to."""
 
-    def __init__(self, start: RigStart, rates: Rates, device: torch.device | str = "cpu") -> None:
-        """Put `start` on `device`; `rates` are the physical steps of the fields in raw units."""
+    def __init__(
+        self, start: RigStart, rates: Rates, device: torch.device | str = "cpu", *, moving: bool = False
+    ) -> None:
+        """Put `start` on `device`; `rates` are the physical steps of the fields in raw units.
+
+        The heads of frames move if `moving`, which is only for rigs with components.
+        """
         self.device = torch.device(device)
         self.neutral_row = start.neutral_row
         self.base = {
@@ -174,6 +182,8 @@ class TrainableRig:
         self.blendshapes = start.blendshapes
         self.own = self.count if start.basis is None else start.basis.count
         """How many components, the first ones, are of the basis."""
+        self.poses = Poses.still(len(self.weights), self.base["means"].detach()) if moving else None
+        """How the heads of frames move; None: they are where tracking has them."""
 
     def __len__(self) -> int:
         """Return the number of Gaussians N."""
@@ -198,12 +208,23 @@ class TrainableRig:
         return () if self.basis is None else self.basis.fields
 
     def blended(self, frames: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the weights [B, K] of frames and their `rows`, both without a history of operations."""
+        """Return the weights [B, K] of frames and their `rows`, both without a history of operations.
+
+        Where heads move, each frame has rows of what moves with them, whether components change it or not.
+        """
         if self.basis is None:
             return self.weights.detach()[:0], {}
         with torch.no_grad():
             weights = torch.stack([self.weights[frame] for frame in frames])
-            return weights, self.rows(weights)
+            rows = self.rows(weights)
+            for name in () if self.poses is None else MOVED:
+                if name not in rows:
+                    rows[name] = self.base[name].expand(len(weights), -1, -1).clone()
+            return weights, rows
+
+    def seen(self, shots: Sequence[Shot]) -> Sequence[Shot]:
+        """Return shots as their cameras see the heads where the rig has them."""
+        return shots if self.poses is None else self.poses.seen(shots)
 
     def rows(self, weights: Tensor) -> dict[str, Tensor]:
         """Return the raw fields [B, N, ...] of `weights` [B, K], of those fields that components move."""
@@ -217,17 +238,16 @@ class TrainableRig:
         return rows if self.turns is None else self.turns.added_to(rows, self.base, weights)
 
     def pull(self, weights: Tensor, upstream: dict[str, Tensor]) -> Tensor:  # [B, K]
-        """Turn the gradients of `rows(weights)`, by field [B, N, ...], into those of the rig; return the weights'.
+        """Turn the gradients of `blended` rows, by field [B, N, ...], into those of the rig; return the weights'.
 
-        Gradients of the base's driven fields and of the basis are put where an optimizer finds them, overwriting.
+        Gradients of the base's fields and of the basis are put where an optimizer finds them, overwriting.
         """
         if self.basis is None:
             return torch.zeros_like(weights)
         with torch.no_grad():
             parts = [upstream[name].reshape(len(weights), len(self), field_size(name)) for name in self.driven]
-            for name in self.driven:
-                several = len(weights) > 1
-                self.base[name].grad = upstream[name].sum(dim=0) if several else upstream[name].squeeze(0)
+            for name, gradient in upstream.items():
+                self.base[name].grad = gradient.sum(dim=0) if len(weights) > 1 else gradient.squeeze(0)
             slopes = self.basis.pull(weights[:, : self.own], torch.cat(parts, dim=-1))
             if self.turns is None:
                 return slopes
@@ -250,10 +270,20 @@ class TrainableRig:
         """Return the rasteriser-ready Gaussians of one row of weights; differentiable."""
         return activate(Gaussians(**(self.base | {name: rows[0] for name, rows in self.rows(weights).items()})))
 
+    @property
+    def shared(self) -> dict[str, Tensor]:
+        """The trained tensors that all frames share, by name."""
+        basis = {} if self.basis is None else {"basis": self.basis.values}
+        return {f"base_{name}": tensor for name, tensor in self.base.items()} | basis
+
+    @property
+    def per_frame(self) -> dict[str, Tensor]:  # [F, *]
+        """The trained tensors with a row per frame, by name."""
+        return {"weights": self.weights} | ({} if self.poses is None else {"poses": self.poses.values})
+
     def parameters(self) -> dict[str, Tensor]:
         """Return every trained tensor by name."""
-        basis = {} if self.basis is None else {"basis": self.basis.values}
-        return {f"base_{name}": tensor for name, tensor in self.base.items()} | basis | {"weights": self.weights}
+        return self.shared | self.per_frame
 
     def gaussians(self, weights: Sequence[float] | NDArray | Tensor) -> Gaussians:
         """Return the raw Gaussians of one row of weights [K], quaternions of unit length."""

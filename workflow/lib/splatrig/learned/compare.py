@@ -1,7 +1,7 @@
 """Learned rigs compared with fits and their PCA, in images of held-out cameras, of trained and of unseen frames."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from splatrig.dataset.regions import REGION_COLUMNS, UNKNOWN, RegionFolder
 from splatrig.fitting.compare_view import RenderOptions
 from splatrig.fitting.measurement import compared_views
 from splatrig.fitting.metrics import measure
+from splatrig.fitting.poses import Poses
 from splatrig.fitting.region_errors import region_errors
 from splatrig.gaussians.gaussians import Gaussians
 from splatrig.gaussians.store import read_fitted_frames
@@ -51,6 +52,20 @@ class Comparison:
     """The regions of photographs; None where nothing is measured by region."""
 
 
+@dataclass(frozen=True)
+class Posing:
+    """How a rig shows some frames: what is found of each of them."""
+
+    weights: NDArray[np.floating]  # [F, K]
+    motions: Mapping[str, NDArray[np.floating]]  # of [3, 4]
+    """By `expression/frame` the rigid motions by which tracked poses are corrected; of others there are none."""
+
+    @classmethod
+    def learned(cls, components: Components) -> "Posing":
+        """Return what a component file knows of its training frames."""
+        return cls(components.W, components.head_motion_of)
+
+
 def compare(
     comparison: Comparison,
     components: Mapping[str, Components],
@@ -61,7 +76,8 @@ def compare(
     """Return the table of all methods: single fits (k = 0) and component files, in held-out cameras.
 
     Training frames have the weights of the file; the weights of held-out frames are found from their photographs in
-    the training cameras. Component files are cut to their first `k` components.
+    the training cameras. So are the poses of rigs that correct those of tracking; single fits and other files have the
+    tracked ones, which they were made with. Component files are cut to their first `k` components.
 
     Raises InputError where no camera was held out, or no frame belongs to `splits`.
     """
@@ -81,8 +97,8 @@ def compare(
         tables.append(measured_fits(comparison, names, split, [fits[name] for name in names]))
         for label, file in components.items():
             kept = file.first(k)
-            weights = kept.W if split == "train" else unseen_weights(comparison, kept, names)
-            tables.append(measured_rig(comparison, names, split, label, kept, weights))
+            posing = Posing.learned(kept) if split == "train" else unseen(comparison, kept, names)
+            tables.append(measured_rig(comparison, names, split, label, kept, posing))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -98,12 +114,11 @@ def read_fits(subject: Subject, stores: Sequence[str | Path]) -> dict[str, Gauss
     return fits
 
 
-def unseen_weights(
-    comparison: Comparison, components: Components, names: Sequence[str], cameras: int | None = None
-) -> NDArray[np.float64]:  # [F, K]
+def unseen(comparison: Comparison, components: Components, names: Sequence[str], cameras: int | None = None) -> Posing:
     """Return the weights of frames from their photographs in training cameras, started from their tracked meshes.
 
-    `cameras` limits how many training cameras are used (spread over all of them); None: all.
+    Found with them are the poses of rigs that correct those of tracking. `cameras` limits how many training cameras are
+    used (spread over all of them); None: all.
     """
     subject = comparison.subject
     rig = Rig.of(components, subject.neutral).to(comparison.device)
@@ -117,16 +132,19 @@ def unseen_weights(
     if cameras is not None:
         train = train[np.linspace(0, len(train) - 1, cameras).round().astype(int)]
     order = np.random.default_rng(0).permutation(train)
-    solved = []
+    solved, motions = [], {}
     with subject.photographs(names, comparison.device) as photographs:
         for row, start in track(list(enumerate(starts)), f"weights of {components.family}", unit="frame"):
             pairs = [(row, int(camera)) for camera in order]
+            poses = None if components.head_motions is None else Poses.still(1, rig.neutral.means)
             solved.append(
                 weights_from_photographs(
-                    rig, photographs, pairs, start, comparison.solve_steps, comparison.render, usual
+                    rig, photographs, pairs, start, comparison.solve_steps, comparison.render, usual, poses=poses
                 )
             )
-    return np.array(solved).reshape(len(names), len(components))
+            if poses is not None:
+                motions[names[row]] = poses.rigid()[0]
+    return Posing(np.array(solved).reshape(len(names), len(components)), motions)
 
 
 def displacements(subject: Subject, names: Sequence[str]) -> NDArray[np.float64]:  # [F, N, 3]
@@ -178,13 +196,14 @@ def measured_rig(
     split: str,
     method: str,
     components: Components,
-    weights: NDArray[np.floating],  # [F, K]
+    posing: Posing,
 ) -> pd.DataFrame:
-    """Return the metrics of a rig with the `weights` of the named frames; its k leaves out what turns eyes."""
+    """Return the metrics of a rig with the weights and poses of the named frames; its k leaves out what turns eyes."""
     rig = Rig.of(components, comparison.subject.neutral).to(comparison.device)
-    rows = torch.as_tensor(np.asarray(weights, dtype=np.float32), device=comparison.device)
+    rows = torch.as_tensor(np.asarray(posing.weights, dtype=np.float32), device=comparison.device)
     label = method, len(components.without_eyes())
-    return measured(comparison, names, split, label, (activate(rig.pose(row)) for row in rows))
+    corrected = replace(comparison, subject=comparison.subject.corrected(posing.motions))
+    return measured(corrected, names, split, label, (activate(rig.pose(row)) for row in rows))
 
 
 def measured_fits(comparison: Comparison, names: Sequence[str], split: str, fits: Sequence[Gaussians]) -> pd.DataFrame:

@@ -70,6 +70,7 @@ def export_rig(rig: TrainableRig, trained: TrainedOn, *, bounded: bool) -> Compo
         eyes=None if turns is None else rig.turning.cpu().numpy(),
         told=None if known is None else known.told,
         base=base,
+        head_motions=None if rig.poses is None else rig.poses.rigid(),
     )
 
 

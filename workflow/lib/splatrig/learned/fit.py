@@ -20,7 +20,7 @@ from splatrig.fitting.engine import Fit
 from splatrig.fitting.metrics import psnr
 from splatrig.fitting.objective import Backdrops, Objective
 from splatrig.fitting.rig_optimizer import RigOptimizer
-from splatrig.fitting.schedule import Schedule, stream
+from splatrig.fitting.schedule import Schedule, Shot, stream
 from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.fitting.world import World
 from splatrig.io.errors import InputError
@@ -193,7 +193,7 @@ class LearnedFit:
         frame = pair[0]
         with torch.no_grad():
             activated = self.rig.activated(self.rig.weights[frame : frame + 1])
-            view = self.photographs.view(pair)
+            view = self.rig.seen([Shot(frame, self.photographs.view(pair))])[0].view
             black = torch.zeros(3, device=self.rig.device)
             rendered, photographed = render_view(activated, view, self.plan.render, black)
             return psnr(rendered.clamp(0.0, 1.0), photographed, view.inside)

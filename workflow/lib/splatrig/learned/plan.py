@@ -15,6 +15,8 @@ RATE_FACTOR = 0.13
 many frames at once. Half and twice of it learn as good a rig."""
 WEIGHT_RATE = 0.02
 """Adam's learning rate at the first step for weights, which are of order 1."""
+POSE_RATE = 0.03
+"""The same for head poses, in millimeters: far enough for errors of a millimeter, in 70 photographs of a frame."""
 CHECKS = 10
 """How many times in a fit the rig is measured on the validation pairs, and its state kept."""
 
@@ -62,6 +64,8 @@ class LearnedPlan:
     render: RenderOptions
     weight_rate: float = WEIGHT_RATE
     """Adam's rate at the first step for weights."""
+    pose_rate: float = 0.0
+    """Adam's rate at the first step for the poses of heads, millimeters; 0: they stay as tracking has them."""
     final_rate: float = FINAL_RATE
     """Fraction of every first rate that is left at the last step, at the end of half a cosine."""
     size_weight: float = SIZE_WEIGHT
@@ -72,7 +76,8 @@ class LearnedPlan:
     def learning_rates(self, rig: TrainableRig) -> LearningRates:
         """Return the rates of a rig's parameters; a basis is counted in steps at `rates`."""
         base = {f"base_{name}": getattr(self.base_rates, name) for name in rig.base}
-        return LearningRates(base | {"basis": 1.0, "weights": self.weight_rate}, self.steps, self.final_rate)
+        others = {"basis": 1.0, "weights": self.weight_rate, "poses": self.pose_rate}
+        return LearningRates(base | others, self.steps, self.final_rate)
 
 
 def learned_plan(
@@ -97,4 +102,5 @@ def learned_plan(
         occlusion=Occlusion(options.back_faces, options.dropout),
         check_every=max(1, options.steps // CHECKS),
         render=render,
+        pose_rate=POSE_RATE,
     )

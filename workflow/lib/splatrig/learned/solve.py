@@ -1,4 +1,4 @@
-"""Weights of frames that a rig was not learned from, from their photographs through the rasteriser."""
+"""Weights and poses of frames that a rig was not learned from, from their photographs through the rasteriser."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,14 @@ from splatrig.dataset.photographs import Pair, Photographs
 from splatrig.fitting.compare_view import RenderOptions, render_view
 from splatrig.fitting.losses import photometric_loss
 from splatrig.fitting.optimizer import ADAM_EPSILON
-from splatrig.fitting.schedule import half_cosine
+from splatrig.fitting.poses import MOVED, Poses
+from splatrig.fitting.schedule import Shot, half_cosine
 from splatrig.rasterize import activate
 
 SOLVE_RATE = 0.05
 """Adam's learning rate at the first step, in usual sizes of a weight."""
+SOLVE_POSE_RATE = 0.05
+"""The same for the pose of the head, millimeters."""
 
 
 def weights_from_photographs(
@@ -27,11 +30,13 @@ def weights_from_photographs(
     render: RenderOptions,
     usual: NDArray[np.floating] | None = None,  # [K]
     rate: float = SOLVE_RATE,
+    poses: Poses | None = None,
 ) -> NDArray[np.float64]:  # [K]
     """Return the weights within the model's limits with which a rig of tensors matches photographs of a frame best.
 
     The cameras take turns, one a step, in the order of `pairs`, from `start`; `usual` is the usual size of each weight.
-    `rate` is Adam's learning rate at the first step, in those units; it falls along half a cosine.
+    `rate` is Adam's learning rate at the first step, in those units; it falls along half a cosine. `poses`, of one
+    frame, are found with the weights, in place.
     """
     photographs.hold(pairs)
     means = rig.neutral.means
@@ -40,15 +45,25 @@ def weights_from_photographs(
     low, high = (torch.as_tensor(bound, dtype=torch.float32, device=means.device) / units for bound in rig.limits)
     begin = torch.tensor(np.asarray(start), dtype=torch.float32, device=means.device)
     weights = (begin / units)[None].requires_grad_()
-    adam = torch.optim.Adam([weights], lr=rate, eps=ADAM_EPSILON)
+    rates = [(weights, rate)] + ([] if poses is None else [(poses.values, SOLVE_POSE_RATE)])
+    adam = torch.optim.Adam([{"params": [tensor]} for tensor, _ in rates], eps=ADAM_EPSILON)
     background = torch.zeros(3, device=means.device)
     for step in range(steps):
-        adam.param_groups[0]["lr"] = rate * half_cosine(step, steps)
-        view = photographs.view(pairs[step % len(pairs)])
+        for group, (_, first) in zip(adam.param_groups, rates, strict=True):
+            group["lr"] = first * half_cosine(step, steps)
+        shot = Shot(0, photographs.view(pairs[step % len(pairs)]))
+        view = shot.view if poses is None else poses.seen([shot])[0].view
         posed = activate(rig.pose((weights * units)[0]))
         rendered, photographed = render_view(posed, view, render, background)
-        (weights.grad,) = torch.autograd.grad(photometric_loss(rendered, photographed, render.lambda_dssim), [weights])
-        weights.grad = torch.nan_to_num(weights.grad, 0.0, 0.0, 0.0)
+        loss = photometric_loss(rendered, photographed, render.lambda_dssim)
+        moved = {} if poses is None else {name: getattr(posed, name) for name in MOVED}
+        weights.grad, *slopes = (
+            torch.nan_to_num(slope, 0.0, 0.0, 0.0) for slope in torch.autograd.grad(loss, [weights, *moved.values()])
+        )
+        if poses is not None:
+            rows = {name: values.detach()[None] for name, values in moved.items()}
+            upstream = {name: slope[None] for name, slope in zip(moved, slopes, strict=True)}
+            poses.values.grad = poses.pull([0], rows, upstream)
         adam.step()
         with torch.no_grad():
             weights.clamp_(low, high)

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -99,6 +99,10 @@ class Subject:
         workers = max(1, min(16, cores() // sharing))
         frames = self.dataset.frames(names)
         return Photographs(frames, device, plates=self.dataset.plates, cropped=cropped, workers=workers)
+
+    def corrected(self, motions: Mapping[str, NDArray[np.floating]]) -> "Subject":  # of [3, 4]
+        """Return the subject with head poses corrected, see `Dataset.corrected`."""
+        return replace(self, dataset=self.dataset.corrected(motions))
 
     @property
     def edge_lengths(self) -> NDArray[np.float64]:  # [N]
@@ -200,7 +204,7 @@ def learn(
     names = subject.names("train")
     # first: its processes are forked before the GPU is used
     with subject.photographs(names, device, sharing=world.size) as photographs:
-        rig = TrainableRig(start, plan.rates, device)
+        rig = TrainableRig(start, plan.rates, device, moving=plan.pose_rate > 0)
         fit = LearnedFit(
             rig,
             photographs,
