@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from splatrig.control.web.retrieve import retrieve_renderer
+from splatrig.control.web.retrieve import RENDERER, retrieve_packages
 from splatrig.io.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,7 +18,7 @@ def renderer_missing() -> str | None:
     """Return why the renderer cannot be had (no way to the npm registry), None when it is there."""
     if not ARCHIVE.is_file():
         try:
-            retrieve_renderer(SOURCES / "package-lock.json", ARCHIVE)
+            retrieve_packages(SOURCES / "package-lock.json", RENDERER, ARCHIVE)
         except InputError as error:
             return str(error)
     return None
