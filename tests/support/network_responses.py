@@ -8,6 +8,7 @@ takes a quarter of an hour on one core.
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,26 +16,34 @@ from scipy.spatial.transform import Rotation
 
 from splatrig.blendshapes.arkit import NAMES, mirrored
 from splatrig.capture.color import correction_table
+from splatrig.capture.demo.atlas import build_atlas
+from splatrig.capture.demo.hair import grow_hair
 from splatrig.capture.demo.head import load_head, refine
 from splatrig.capture.demo.identity import PEOPLE
+from splatrig.capture.demo.lashes import root_lashes
 from splatrig.capture.demo.lighting import stage_lights
 from splatrig.capture.demo.raw import to_raw
 from splatrig.capture.demo.render import develop, pose_head, render
-from splatrig.capture.demo.rig import REST_POSE
-from splatrig.capture.demo.synthesize import build_rig
+from splatrig.capture.demo.rig import REST_POSE, build_cameras
+from splatrig.capture.demo.skin import eye_centers
+from splatrig.capture.demo.stage import background
 from splatrig.config.models import Demo
 from splatrig.landmarks.canonical import similarity_to
 from splatrig.landmarks.points import MIRRORED, POINTS
-from splatrig.landmarks.responses import STABLE, write_responses
+from splatrig.landmarks.responses import STABLE, read_responses, write_responses
 from support.demo_head import head_path
 from support.face_networks import face_finder
 from support.face_scene import CANONICAL
 
+DEMO = Demo()
+"""Whose cameras and samples per pixel are taken."""
 TURNS_DEG = ((0.0, 0.0, 0.0), (-8.0, 12.0, 0.0), (8.0, -12.0, 0.0))
 LEVELS = (0.5, 1.0)
 """Weights at which a blendshape is shown; its response is the line through them."""
 SEEN = tuple(name for name in NAMES if not name.startswith(("eyeLook", "tongue")))
 """The blendshapes that points of the network can tell: it has none of the irises or of the tongue."""
+TABLE = Path(__file__).resolve().parents[2] / "resources" / "landmarks" / "responses.csv"
+RESPONSES = read_responses(TABLE, CANONICAL)
 STABLE_ROWS = [POINTS.index(point) for point in STABLE]
 
 
@@ -42,13 +51,16 @@ class Photographer:
     """Takes photographs of one of the demo's people with the camera in front."""
 
     def __init__(self, person: str = "first", image_height: int = 512, seed: int = 0) -> None:
-        config = Demo(image_height=image_height, frames=1, tracking_noise_mm=0.0, person=person)
         self.head = load_head(head_path(), PEOPLE[person])
         self.fine = refine(self.head)
-        self.rig = build_rig(self.head, self.fine, load_head(head_path()), config, seed)
-        self.lights, self.samples = stage_lights(), config.samples
-        turned = np.abs(self.rig.cameras.viewmats[:, :3, :3] - np.eye(3)).max(axis=(1, 2))
-        self.front = int(turned.argmin())
+        self.lights, generator = stage_lights(), np.random.default_rng([seed, 7])
+        self.hair = grow_hair(self.head, self.fine, PEOPLE[person].hair, generator)
+        eyes = eye_centers(self.head)
+        self.lashes = root_lashes(self.fine, self.fine.operator @ self.head.neutral, eyes, generator)
+        self.atlas = build_atlas(self.head, self.fine, 4 * image_height, seed)
+        cameras = build_cameras(DEMO.cameras, image_height, seed)
+        front = int(np.abs(cameras.viewmats[:, :3, :3] - np.eye(3)).max(axis=(1, 2)).argmin())
+        self.camera, self.background = cameras.select([front]), background(cameras, front, seed)
 
     def photograph(
         self,
@@ -57,10 +69,9 @@ class Photographer:
     ) -> NDArray[np.uint8]:  # [H, W, 3]
         """Return the head with weights of blendshapes, as the workflow sees it."""
         vertices = self.fine.operator @ self.head.posed(weights)
-        posed = pose_head(self.fine, vertices, self.lights, head_to_world, self.rig.hair, self.rig.lashes)
-        cameras = self.rig.cameras.in_head_space(head_to_world)
-        seen, _, _ = render(posed, self.rig.atlas, cameras, self.front, self.samples)
-        raw = to_raw(develop(seen[..., :3] + (1.0 - seen[..., 3:]) * self.rig.backgrounds[self.front]))
+        posed = pose_head(self.fine, vertices, self.lights, head_to_world, self.hair, self.lashes)
+        seen, _, _ = render(posed, self.atlas, self.camera.in_head_space(head_to_world), 0, DEMO.samples)
+        raw = to_raw(develop(seen[..., :3] + (1.0 - seen[..., 3:]) * self.background))
         pixels, table = np.clip(np.round(255 * raw), 0, 255).astype(np.uint8), correction_table("multiface_gamma")
         return np.ascontiguousarray(np.stack([table[pixels[..., channel], channel] for channel in range(3)], axis=-1))
 

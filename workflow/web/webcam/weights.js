@@ -3,7 +3,7 @@
 // The network moves its points less than the face moves, and each blendshape moves some of them that it should not. So the
 // points are not compared with shapes but with what the network showed of each blendshape on a head that is known.
 
-const REST_S = 1; // over which a face at rest is looked at
+const REST_S = 1, REST_FACES = 3; // how long a face at rest is looked at, and how often at least
 const DEPTH = 0.3; // what a millimetre of depth counts of one in the image: the network guesses it
 const PRICE = 1; // mm² of a weight of 1: l1 penalty
 const RIDGE = 20; // mm² of a weight of 1, squared: doubts blendshapes that the network hardly shows
@@ -34,7 +34,7 @@ export class Follower {
     if (this.neutral === null) {
       this.began ??= time;
       this.faces.push(face);
-      if (time - this.began < REST_S) return { resting: true };
+      if (time - this.began < REST_S || this.faces.length < REST_FACES) return { resting: true };
       const middle = median(this.faces);
       const laid = fit(template, middle, stable);
       Object.assign(this, { neutral: back(laid, middle), restTurn: laid.quat });
@@ -44,7 +44,7 @@ export class Follower {
     const turn = multiplied(pose.quat, conjugate(this.restTurn));
     const smooth = this.filter([...this.solve(moved), ...turn], time);
     return {
-      weights: Object.fromEntries(names.map((name, k) => [name, smooth[k]])),
+      weights: Object.fromEntries(names.map((name, k) => [name, Number(smooth[k].toFixed(3))])),
       turn: unit(smooth.slice(names.length)),
     };
   }

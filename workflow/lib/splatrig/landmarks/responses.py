@@ -4,7 +4,8 @@ The network moves its points less than the face moves, at the lids a quarter, an
 to be found from its points alone, they are compared with these responses rather than with displacements of a mesh.
 
 The table `resources/landmarks/responses.csv` was made from the head of `splatrig.landmarks.canonical`, which shows one
-blendshape at a time to a camera in front of it; those that no point tells (gaze, tongue) are left out. `tests/support/network_responses.py` makes it again.
+blendshape at a time to a camera in front of it; those that no point tells (gaze, tongue) are left out.
+`tests/support/network_responses.py` makes it again.
 """
 
 from dataclasses import dataclass
