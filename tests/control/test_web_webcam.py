@@ -16,14 +16,14 @@ from scipy.spatial.transform import Rotation
 from splatrig.blendshapes.arkit import NAMES
 from splatrig.capture.demo.rig import REST_POSE
 from splatrig.components.weights import solve_weights
-from splatrig.control.web.webcam import RUNTIME_PARTS, add_webcam
+from splatrig.control.web.webcam import RUNTIME_PARTS
 from splatrig.io.errors import InputError
 from splatrig.landmarks.canonical import similarity_to
 from splatrig.landmarks.points import POINTS
 from splatrig.landmarks.responses import STABLE
-from support import face_networks, fake_webcam, web_renderer
+from support import face_networks, web_renderer, webcam_truth
 from support.network_responses import RESPONSES, Photographer
-from support.web_page import Opened, arkit_head, opened_in_browser, write_page
+from support.web_page import Opened, arkit_head, write_page
 
 SCRIPTS = web_renderer.SOURCES / "webcam"
 SHOWN: tuple[dict[str, float], ...] = (
@@ -36,19 +36,7 @@ SHOWN: tuple[dict[str, float], ...] = (
 )
 """Weights of each photograph; in the last the head is turned."""
 TURN_DEG = 10.0
-ORDER = [0] * 12 + [number for number in range(len(SHOWN)) for _ in range(5)]
-
-
-def with_webcam(page: str, runtime: Path) -> str:
-    return add_webcam(
-        page,
-        RESPONSES,
-        sources=web_renderer.SOURCES,
-        runtime=runtime,
-        detector=face_networks.DETECTOR,
-        mesh=face_networks.MESH,
-        license_text="Licence of <networks>",
-    )
+ORDER = [0] * 20 + [number for number in range(len(SHOWN)) for _ in range(5)]
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +49,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     turned[:, :3] = REST_POSE[:, :3] @ Rotation.from_euler("y", TURN_DEG, degrees=True).as_matrix()
     poses = [REST_POSE] * (len(SHOWN) - 1) + [turned]
     photographs = [photographer.photograph(*shown) for shown in zip(SHOWN, poses, strict=True)]
-    fake_webcam.write_video(folder / "face.y4m", photographs, ORDER)
-    write_page(arkit_head(), folder / "head.html")
-    page = with_webcam((folder / "head.html").read_text(encoding="utf-8"), web_renderer.runtime_path())
-    (folder / "head_webcam.html").write_text(page, encoding="utf-8")
-    address = (folder / "head_webcam.html").as_uri()
-    with opened_in_browser(address, offline=True, flags=fake_webcam.flags(folder / "face.y4m")) as found:
+    with webcam_truth.page_with_webcam(folder, photographs, ORDER) as (found, address):
         yield found
         assert found.errors == []
         assert [url for url in found.requests if not url.startswith((address, "blob:", "data:"))] == []
@@ -82,25 +65,12 @@ def test_the_page_asks_before_it_looks_and_takes_no_for_an_answer(followed):
 
 
 def test_the_head_does_what_the_webcam_sees(followed):
-    followed.call(fake_webcam.READ_NUMBERS)
-    followed.page.locator("#webcam").click()
-    followed.page.locator("#ask-webcam button", has_text="Start").click()
-    followed.call(
-        """async (head, count) => {
-            const all = () => new Set(window.seen.map(({ number }) => number)).size === count;
-            const again = () => window.seen.at(-1)?.number === 0;
-            while (!all() || !again()) await new Promise((resolve) => requestAnimationFrame(resolve));
-        }""",
-        len(SHOWN),
-    )
+    seen = webcam_truth.followed(followed, len(SHOWN))
     assert followed.message() == ("The face follows the webcam.", False)
-    seen = followed.page.evaluate("window.seen")
+    for name, (correlation, slope) in webcam_truth.compared(seen, SHOWN).items():
+        assert correlation > 0.8, name
+        assert 0.3 < slope < 1.5, name
     numbers = np.array([each["number"] for each in seen])
-    read = {name: np.array([each["weights"][name] for each in seen]) for name in RESPONSES.names}
-    for name in ("jawOpen", "eyeBlinkLeft", "eyeBlinkRight", "mouthSmileLeft", "mouthSmileRight"):
-        true = np.array([SHOWN[number].get(name, 0.0) for number in numbers])
-        assert np.corrcoef(true, read[name])[0, 1] > 0.8, name
-        assert read[name][true == true.max()].max() > 0.3, name
     turns = Rotation.from_quat([each["turn"] for each in seen]).as_rotvec(degrees=True)
     last = np.array([turns[numbers == number][-1] for number in range(len(SHOWN))])
     assert last[-1, 1] == pytest.approx(TURN_DEG, abs=4.0)
@@ -230,7 +200,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_the_parts_are_added_to_a_page_that_is_otherwise_the_same(page, runtime):
     face_networks.skip_without_networks()
-    found = with_webcam(page, runtime)
+    found = webcam_truth.with_webcam(page, runtime)
     carried = dict(re.findall(r'data-webcam="([^"]+)">([^<]*)<', found))
     assert set(carried) == {*RUNTIME_PARTS, "detector.tflite", "mesh.tflite", "responses.json"} | {
         path.name for path in SCRIPTS.glob("*.js") if path.name != "webcam.js"
@@ -245,7 +215,7 @@ def test_the_parts_are_added_to_a_page_that_is_otherwise_the_same(page, runtime)
 
 def test_what_is_no_page_and_an_archive_without_a_member_are_refused(page, runtime, tmp_path):
     with pytest.raises(InputError, match="expected a page that splatrig wrote"):
-        with_webcam("<html></html>", runtime)
+        webcam_truth.with_webcam("<html></html>", runtime)
     ZipFile(tmp_path / "empty.zip", "w").close()
     with pytest.raises(InputError, match=r"empty\.zip: .*delete it and run again"):
-        with_webcam(page, tmp_path / "empty.zip")
+        webcam_truth.with_webcam(page, tmp_path / "empty.zip")

@@ -10,29 +10,29 @@ from PIL import Image
 SIZE = (640, 480)
 """Width and height: what the page asks for, so that nothing is scaled."""
 FPS = 10
-BITS, CELL = 5, 24
+BITS, CELL = 6, 24
 """A number is so many squares of so many pixels, white for 1, the lowest first."""
 
 READ_NUMBERS = f"""(head) => {{
     window.seen = [];
     const own = window.createImageBitmap.bind(window);
     const context = new OffscreenCanvas({BITS * CELL}, {CELL}).getContext("2d", {{ willReadFrequently: true }});
-    let number = -1;
+    window.number = -1;
     window.createImageBitmap = async (video) => {{
         const image = await own(video);
         context.drawImage(image, 0, 0);
         const row = context.getImageData(0, {CELL // 2}, {BITS * CELL}, 1).data;
         const isWhite = (bit) => row[4 * ({CELL} * bit + {CELL // 2})] > 128;
-        number = [...Array({BITS}).keys()].reduce((sum, bit) => sum + (isWhite(bit) ? 1 << bit : 0), 0);
+        window.number = [...Array({BITS}).keys()].reduce((sum, bit) => sum + (isWhite(bit) ? 1 << bit : 0), 0);
         return image;
     }};
     const take = head.live.take.bind(head.live);
     head.live.take = (weights, turn) => {{
-        window.seen.push({{ number, weights, turn }});
+        window.seen.push({{ number: window.number, weights, turn }});
         take(weights, turn);
     }};
 }}"""
-"""A function of the page that keeps, as `window.seen`, what is found in each image, with its number."""
+"""A function of the page that keeps what is found in each image, with its number, as `window.seen`."""
 
 
 def flags(path: Path) -> tuple[str, ...]:

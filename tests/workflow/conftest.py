@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from support.face_networks import networks_missing
 from support import web_renderer
+from support.face_networks import networks_missing
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = Path(__file__).with_name("tiny.yaml")

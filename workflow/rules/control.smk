@@ -210,12 +210,12 @@ rule retrieve_litert:
 rule add_webcam:
     # the same page, which also follows a webcam: what is served, where the family is there that can follow
     input:
+        **FACE_NETWORKS,
         page=rules.pack_web_head.output.page,
-        sources=[str(WEB / "webcam"), *map(str, sorted((WEB / "webcam").glob("*.js")))],
+        sources=sorted(map(str, (WEB / "webcam").glob("*.js"))),
         runtime=rules.retrieve_litert.output.archive,
         responses=from_here(ROOT / "resources" / "landmarks" / "responses.csv"),
         canonical=CANONICAL_FACE,
-        **FACE_NETWORKS,
         license=rules.retrieve_face_networks.output.license,
     output:
         page=results("control/head_webcam.html"),

@@ -13,7 +13,7 @@ inputs = snakemake.input
 page = add_webcam(
     Path(inputs.page).read_text(encoding="utf-8"),
     read_responses(inputs.responses, read_canonical(inputs.canonical)),
-    sources=Path(inputs.sources[0]).parent,
+    sources=Path(inputs.sources[0]).parents[1],
     runtime=inputs.runtime,
     detector=inputs.detector,
     mesh=inputs.mesh,
