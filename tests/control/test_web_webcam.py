@@ -202,10 +202,10 @@ def test_the_parts_are_added_to_a_page_that_is_otherwise_the_same(page, runtime)
     face_networks.skip_without_networks()
     found = webcam_truth.with_webcam(page, runtime)
     carried = dict(re.findall(r'data-webcam="([^"]+)">([^<]*)<', found))
-    assert set(carried) == {*RUNTIME_PARTS, "detector.tflite", "mesh.tflite", "responses.json"} | {
+    assert set(carried) == {*RUNTIME_PARTS, "faces.tflite", "points.tflite", "responses.json"} | {
         path.name for path in SCRIPTS.glob("*.js") if path.name != "webcam.js"
     }
-    assert gzip.decompress(base64.b64decode(carried["mesh.tflite"])) == face_networks.MESH.read_bytes()
+    assert gzip.decompress(base64.b64decode(carried["points.tflite"])) == face_networks.MESH.read_bytes()
     assert "Licence of &lt;networks&gt;" in found
     ids = re.findall(r'id="([^"]+)"', found)
     assert len(ids) == len(set(ids))

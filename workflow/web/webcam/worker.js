@@ -31,7 +31,7 @@ async function follow(parts) {
   await litert.loadLiteRt(`${link("litert_wasm.js")}#.js`);
   const { FaceFinder } = await import(link("faces.js"));
   const { Follower } = await import(link("weights.js"));
-  const [detector, mesh] = [await network(litert, parts["detector.tflite"]), await network(litert, parts["mesh.tflite"])];
+  const [detector, mesh] = [await network(litert, parts["faces.tflite"]), await network(litert, parts["points.tflite"])];
   Object.values(urls).forEach((url) => URL.revokeObjectURL(url));
   return new Follower(new FaceFinder(detector, mesh), JSON.parse(new TextDecoder().decode(parts["responses.json"])));
 }

@@ -45,7 +45,7 @@ def add_webcam(
     networks, and `license_text` is the license of both. Raises InputError where the page is none or a part is missing.
     """
     if page.count(BEFORE) != 1 or page.count(LICENCES) != 1:
-        raise InputError("The web head: expected a page that splatrig wrote, got another; make head.html again.")
+        raise InputError("The web head: expected a page that splatrig wrote, got another; make it again.")
     with zipfile.ZipFile(runtime) as archive:
         try:
             parts = {name: archive.read(member) for name, member in RUNTIME_PARTS.items()}
@@ -54,7 +54,7 @@ def add_webcam(
     own = {path.name: path for path in sorted((Path(sources) / "webcam").glob("*.js"))}
     module = own.pop(MODULE).read_text(encoding="utf-8")
     parts |= {name: path.read_bytes() for name, path in own.items()}
-    parts |= {"detector.tflite": Path(detector).read_bytes(), "mesh.tflite": Path(mesh).read_bytes()}
+    parts |= {"faces.tflite": Path(detector).read_bytes(), "points.tflite": Path(mesh).read_bytes()}
     parts["responses.json"] = json.dumps(responses.as_json(), separators=(",", ":")).encode()
     carried = "\n".join(
         f'<script type="text/plain" id="webcam{number}" data-webcam="{html.escape(name)}">{packed_text(data)}</script>'
