@@ -85,5 +85,6 @@ rule all:
             track=["tour", *EXPRESSIONS, *(f"mesh/{segment}" for segment in CFG.control.segments)],
         ),
         results("control/head.html") if CFG.control.web_head else [],
+        webcam_page(),
         expand(results(f"video/{CFG.video.family}/{{track}}.{{suffix}}"), track=CFG.video.tracks, suffix=["mp4", "gif"]),
         expand(results(f"export/{CFG.export.family}/{{name}}"), name=["head.glb", "rig.safetensors", "fidelity.csv"]),

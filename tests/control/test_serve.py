@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -58,6 +59,16 @@ def test_the_address_that_is_said_opens_the_page_and_only_this_machine_hears_it(
     assert status == 200
     on_disk = (folder / "control" / "head.html").read_bytes()
     assert page.replace(b"connect-src 'self' blob: data:", OFFLINE.encode()) == on_disk != page
+
+
+def test_the_page_that_reads_a_webcam_is_served_where_there_is_one_as_new(run, folder):
+    page, webcam = folder / "control" / "head.html", folder / "control" / "head_webcam.html"
+    webcam.write_text("reads a webcam")
+    os.utime(webcam, (page.stat().st_mtime + 1,) * 2)
+    assert answer(run, "/")[1] == b"reads a webcam"
+    os.utime(webcam, (page.stat().st_mtime - 1,) * 2)
+    assert b"splatrig" in answer(run, "/")[1]
+    webcam.unlink()
 
 
 def test_the_page_learns_which_frames_and_families_there_are(run):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from splatrig.control.web.retrieve import MEMBERS, check, read_lock, retrieve_renderer
+from splatrig.control.web.retrieve import RENDERER, RUNTIME, check, read_lock, retrieve_packages
 from splatrig.io.errors import InputError
 from support import web_renderer
 
@@ -27,7 +27,7 @@ def archive(members: tuple[str, ...], content: bytes) -> bytes:
 def registry(tmp_path, monkeypatch) -> Path:
     """A registry in a folder, and the lock that pins what it has."""
     packages = {}
-    for name, members in MEMBERS.items():
+    for name, members in (RENDERER | RUNTIME).items():
         data = archive(members, f"content of {name}".encode())
         path = tmp_path / name / "-" / f"{name.rpartition('/')[2]}-1.0.0.tgz"
         path.parent.mkdir(parents=True)
@@ -40,11 +40,11 @@ def registry(tmp_path, monkeypatch) -> Path:
 
 
 def test_what_is_kept_comes_from_the_pinned_archives(registry):
-    retrieve_renderer(registry / "lock.json", registry / "a.zip")
+    retrieve_packages(registry / "lock.json", RENDERER, registry / "a.zip")
     with zipfile.ZipFile(registry / "a.zip") as bundle:
-        assert set(bundle.namelist()) == {f"{name}/{member}" for name, kept in MEMBERS.items() for member in kept}
+        assert set(bundle.namelist()) == {f"{name}/{member}" for name, kept in RENDERER.items() for member in kept}
         assert bundle.read("three/LICENSE") == b"content of three"
-    retrieve_renderer(registry / "lock.json", registry / "b.zip")
+    retrieve_packages(registry / "lock.json", RENDERER, registry / "b.zip")
     assert (registry / "a.zip").read_bytes() == (registry / "b.zip").read_bytes()
 
 
@@ -52,24 +52,24 @@ def test_another_archive_under_the_same_name_is_refused_and_nothing_written(regi
     path = registry / "three" / "-" / "three-1.0.0.tgz"
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(InputError, match=r"three 1\.0\.0 has sha512-.* expected sha512-"):
-        retrieve_renderer(registry / "lock.json", registry / "a.zip")
+        retrieve_packages(registry / "lock.json", RENDERER, registry / "a.zip")
     assert not (registry / "a.zip").exists()
 
 
 def test_a_registry_out_of_reach_is_one_sentence(registry, monkeypatch):
     monkeypatch.setenv("NPM_CONFIG_REGISTRY", "http://127.0.0.1:9")
     with pytest.raises(InputError, match=r"cannot be fetched .* run again"):
-        retrieve_renderer(registry / "lock.json", registry / "a.zip")
+        retrieve_packages(registry / "lock.json", RENDERER, registry / "a.zip")
 
 
 def test_a_lock_without_a_package_is_named(tmp_path):
     (tmp_path / "lock.json").write_text('{"packages": {}}')
     with pytest.raises(InputError, match=r"lock\.json.*three"):
-        read_lock(tmp_path / "lock.json")
+        read_lock(tmp_path / "lock.json", RENDERER)
 
 
 def test_the_committed_lock_pins_what_package_json_asks_for():
-    pins = read_lock(web_renderer.SOURCES / "package-lock.json")
+    pins = read_lock(web_renderer.SOURCES / "package-lock.json", RENDERER | RUNTIME)
     wanted = json.loads((web_renderer.SOURCES / "package.json").read_text())["dependencies"]
     assert {name: pins[name][0] for name in wanted} == wanted
     assert all(integrity.startswith("sha512-") for _, integrity in pins.values())

@@ -8,7 +8,7 @@ from PIL import Image
 
 from splatrig.io.errors import InputError
 from splatrig.landmarks.network import FaceFinder
-from splatrig.landmarks.points import POINTS
+from splatrig.landmarks.points import NOSE_TIP, POINTS
 from support.canonical_landmarks import photographs
 from support.face_networks import DETECTOR, face_finder
 
@@ -55,6 +55,17 @@ def test_a_face_that_is_rolled_is_found_upright():
 @pytest.mark.parametrize("shade", [0, 127, 255])
 def test_where_there_is_no_face_none_is_found(shade):
     assert face_finder().find(np.full((300, 200, 3), shade, np.uint8)) is None
+
+
+def test_the_nose_is_in_front_of_the_eyes_and_depth_is_in_pixels():
+    image = front()
+    depth = face_finder().find_in_depth(np.ascontiguousarray(image))[:, 2]
+    eyes = np.linalg.norm(found(image)[POINTS.index(33)] - found(image)[POINTS.index(263)])
+    assert depth.argmin() in (1, 4, 5)
+    assert 0.3 * eyes < depth[[33, 263]].mean() - depth[NOSE_TIP] < eyes
+    twice = np.asarray(Image.fromarray(image).resize((2 * image.shape[1], 2 * image.shape[0])))
+    larger = face_finder().find_in_depth(twice)[:, 2]
+    assert np.ptp(larger) == pytest.approx(2 * np.ptp(depth), rel=0.1)
 
 
 def test_a_file_that_is_no_network_is_named(tmp_path: Path):

@@ -15,7 +15,7 @@ _running: list[tuple[Any, list[Any]]] = []
 
 
 @contextmanager
-def chromium() -> Iterator[Any]:
+def chromium(*flags: str) -> Iterator[Any]:
     """Yield a browser of playwright; skip, with the line that installs what is missing, where there is none."""
     program = next((path for path in map(shutil.which, NAMES) if path), None)
     if program is None:
@@ -24,7 +24,7 @@ def chromium() -> Iterator[Any]:
     if not _running:
         _running.append((driver.sync_playwright().start(), []))
     playwright, browsers = _running[0]
-    browser = playwright.chromium.launch(executable_path=program, args=list(SOFTWARE_GL))
+    browser = playwright.chromium.launch(executable_path=program, args=[*SOFTWARE_GL, *flags])
     browsers.append(browser)
     try:
         yield browser

@@ -28,17 +28,18 @@ def networks_missing() -> str | None:
 
 def face_finder() -> FaceFinder:
     """Return the networks; skip the test, saying why, when they cannot be had."""
-    _skip_without_networks()
+    skip_without_networks()
     return FaceFinder(DETECTOR, MESH)
 
 
 def iris_finder() -> IrisFinder:
     """Return the network for eyes; skip the test, saying why, when it cannot be had."""
-    _skip_without_networks()
+    skip_without_networks()
     return IrisFinder(IRIS)
 
 
-def _skip_without_networks() -> None:
+def skip_without_networks() -> None:
+    """Skip the test, saying why, when the networks cannot be had."""
     reason = networks_missing()
     if reason is not None:
         pytest.skip(reason)

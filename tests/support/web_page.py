@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -150,9 +150,9 @@ class Opened:
 
 
 @contextmanager
-def opened_in_browser(address: str, *, offline: bool) -> Iterator[Opened]:
+def opened_in_browser(address: str, *, offline: bool, flags: Sequence[str] = ()) -> Iterator[Opened]:
     """Open a page in a browser of its own, and listen to what it says and asks for."""
-    with browser.chromium() as chromium:
+    with browser.chromium(*flags) as chromium:
         page = chromium.new_page(viewport={"width": STAGE + PANEL, "height": STAGE}, offline=offline)
         page.set_default_timeout(60_000)
         found = Opened(page)

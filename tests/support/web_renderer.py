@@ -1,24 +1,25 @@
-"""What draws the web head, for tests: kept below resources/retrieved, as the workflow keeps it."""
+"""What draws the web head and runs its networks, for tests: below resources/retrieved, as the workflow keeps it."""
 
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from splatrig.control.web.retrieve import retrieve_renderer
+from splatrig.control.web.retrieve import RENDERER, RUNTIME, retrieve_packages
 from splatrig.io.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "workflow" / "web"
-ARCHIVE = ROOT / "resources" / "retrieved" / "web_renderer.zip"
+RETRIEVED = ROOT / "resources" / "retrieved"
+ARCHIVES = {"web_renderer.zip": RENDERER, "litert.zip": RUNTIME}
 
 
 @cache
-def renderer_missing() -> str | None:
-    """Return why the renderer cannot be had (no way to the npm registry), None when it is there."""
-    if not ARCHIVE.is_file():
+def missing(name: str) -> str | None:
+    """Return why an archive cannot be had (no way to the npm registry), None when it is there."""
+    if not (RETRIEVED / name).is_file():
         try:
-            retrieve_renderer(SOURCES / "package-lock.json", ARCHIVE)
+            retrieve_packages(SOURCES / "package-lock.json", ARCHIVES[name], RETRIEVED / name)
         except InputError as error:
             return str(error)
     return None
@@ -26,7 +27,16 @@ def renderer_missing() -> str | None:
 
 def renderer_path() -> Path:
     """Return the path of the retrieved renderer; skip the test, saying why, when it cannot be had."""
-    reason = renderer_missing()
+    return _path("web_renderer.zip")
+
+
+def runtime_path() -> Path:
+    """Return the path of what runs networks in the page; skip the test, saying why, when it cannot be had."""
+    return _path("litert.zip")
+
+
+def _path(name: str) -> Path:
+    reason = missing(name)
     if reason is not None:
         pytest.skip(reason)
-    return ARCHIVE
+    return RETRIEVED / name

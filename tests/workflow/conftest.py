@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from support import web_renderer
 from support.face_networks import networks_missing
-from support.web_renderer import renderer_missing
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = Path(__file__).with_name("tiny.yaml")
@@ -111,7 +111,7 @@ class Project:
 
 def _copy_project(directory: Path, cache: Path | None = None) -> Project:
     """Copy the sources (and what was retrieved from the network) into `directory`."""
-    missing = renderer_missing()  # else it is there to be copied
+    missing = web_renderer.missing("web_renderer.zip")  # else it is there to be copied
     networks_missing()
     directory.mkdir(parents=True, exist_ok=True)
     for name in ("Snakefile", "config.yaml"):

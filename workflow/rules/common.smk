@@ -274,6 +274,12 @@ def of_control(path, **wildcards):
     return expand(results(path), family=CFG.control.families, **wildcards)
 
 
+def webcam_page():
+    """The web head that reads a webcam, where one of its families can follow it."""
+    wanted = CFG.control.web_head and "learned_arkit" in CFG.control.families
+    return results("control/head_webcam.html") if wanted else []
+
+
 def control_inputs():
     """What every rule about a family's weights reads."""
     return HEAD | {"components": component_file, "panel": results("control/panels/{family}.json")}

@@ -192,3 +192,39 @@ rule pack_web_head:
         "The web head: one file to open in a browser"
     script:
         "../scripts/pack_web_head.py"
+
+
+rule retrieve_litert:
+    input:
+        lock=str(WEB / "package-lock.json"),
+    output:
+        archive="resources/retrieved/litert.zip",
+    conda:
+        "../../envs/control.yaml"
+    message:
+        "Retrieve LiteRT.js, which runs networks in the web head"
+    script:
+        "../scripts/retrieve_litert.py"
+
+
+rule add_webcam:
+    # the same page, which also follows a webcam: what is served, where the family is there that can follow
+    input:
+        **FACE_NETWORKS,
+        page=rules.pack_web_head.output.page,
+        sources=sorted(map(str, (WEB / "webcam").glob("*.js"))),
+        runtime=rules.retrieve_litert.output.archive,
+        responses=from_here(ROOT / "resources" / "landmarks" / "responses.csv"),
+        canonical=CANONICAL_FACE,
+        license=rules.retrieve_face_networks.output.license,
+    output:
+        page=results("control/head_webcam.html"),
+    conda:
+        "../../envs/control.yaml"
+    resources:
+        mem_mb=memory(1000),
+        runtime=5,
+    message:
+        "The web head that reads a webcam"
+    script:
+        "../scripts/add_webcam.py"

@@ -2,6 +2,6 @@ from splatrig.jobs.logs import log_to
 
 log_to(snakemake.log[0])
 
-from splatrig.control.web.retrieve import retrieve_renderer
+from splatrig.control.web.retrieve import RENDERER, retrieve_packages
 
-retrieve_renderer(snakemake.input.lock, snakemake.output.archive)
+retrieve_packages(snakemake.input.lock, RENDERER, snakemake.output.archive)

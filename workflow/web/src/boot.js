@@ -35,7 +35,7 @@
     document.head.append(map);
     const header = JSON.parse(document.getElementById("header").textContent);
     const { start } = await import("splatrig/main.js");
-    window.splatrig = await start(header, await unpack("head"));
+    window.splatrig = await start(header, await unpack("head"), unpack);
     document.body.dataset.state = "ready";
   } catch (error) {
     fail(error.message);

@@ -1,53 +1,77 @@
-// What Live Link Face sends, passed on by the server: the sliders of ARKit's blendshapes follow it.
+// Live input: the sliders of ARKit's blendshapes follow a person, whom Live Link Face or a webcam sees.
 
 import { say } from "./panel.js";
 
 const $ = (id) => document.getElementById(id);
 const QUIET_MS = 2000; // so long without a face is said
 
+/** What Live Link Face sends to `port` of the machine that serves the page, which passes it on. */
+export const liveLink = (port) => ({
+  button: "live",
+  follows: "The face follows Live Link Face.",
+  misses: (seconds) =>
+    `No face from Live Link Face for ${seconds} s: the app must see one, and send to UDP port ${port} of the machine that serves this page.`,
+  open(live) {
+    const source = new EventSource("live");
+    source.onmessage = ({ data }) => live.take(JSON.parse(data));
+    say("Waiting for Live Link Face …");
+    live.wait();
+    return source;
+  },
+});
+
 export class Live {
-  /** `port` is where the server listens, if it does. `onStart()` and `onStop()` hear of the switch, `onWeights()` of weights. */
-  constructor(port, rig, { onStart, onWeights, onStop }) {
-    Object.assign(this, { port, rig, onStart, onWeights, onStop, quietMs: QUIET_MS });
+  /** `inputs` are what can be followed: `button`, what is said where it `follows` and `misses` a face, and `open(live)`, which
+      returns what is closed at the end and may `calibrate` itself. `onStart()` and `onStop()` hear of the switch, `onWeights()`
+      of weights, `onTurn(quat)` of how the head is turned, xyzw, or null. */
+  constructor(inputs, rig, { onStart, onWeights, onTurn, onStop }) {
+    Object.assign(this, { inputs, rig, onStart, onWeights, onTurn, onStop, quietMs: QUIET_MS });
     this.family = rig.families.find(({ groups }) => groups);
-    this.source = null; // of events, while switched on
+    this.input = null; // which is followed, while switched on
+    this.source = null; // what it opened
     this.latest = null; // weights by name, as sent
+    this.turn = null; // of the head, as sent
     this.fresh = false; // whether the face does not show them yet
     this.neutral = {}; // weights by name, of the face at rest
-    for (const id of ["live", "neutral"]) $(id).hidden = !port;
-    $("live").addEventListener("click", () => (this.source ? this.stop() : this.start()));
+    for (const input of inputs) {
+      $(input.button).hidden = false;
+      $(input.button).addEventListener("click", () => (this.input === input ? this.stop() : this.start(input)));
+    }
+    $("neutral").hidden = inputs.length === 0;
     $("neutral").addEventListener("click", () => {
+      if (this.source.calibrate) return this.source.calibrate();
       this.neutral = this.latest;
       this.fresh = true;
       say("The present look is the face at rest.");
     });
   }
 
-  start() {
+  start(input) {
     if (!this.family) return say("No family of this page has ARKit's blendshapes; learned_arkit does.", true);
+    this.stop();
     this.onStart();
-    this.source = new EventSource("live");
-    this.source.onmessage = ({ data }) => this.take(JSON.parse(data));
-    say("Waiting for Live Link Face …");
+    this.input = input;
+    this.source = input.open(this);
     this.show();
-    this.wait();
   }
 
   /** Switch off; the face stays as it is. */
-  stop() {
-    if (!this.source) return;
+  stop(reason = "Live is off.", isError = false) {
+    if (!this.input) return;
     this.source.close();
-    this.source = this.latest = null;
+    this.input = this.source = this.latest = this.turn = null;
     this.fresh = false;
     clearTimeout(this.timer);
-    say("Live is off.");
+    say(reason, isError);
+    this.onTurn(null);
     this.show();
     this.onStop();
   }
 
-  take(weights) {
-    if (!this.heard) say("The face follows Live Link Face.");
+  take(weights, turn = null) {
+    if (!this.heard) say(this.input.follows);
     this.latest = weights;
+    this.turn = turn;
     this.fresh = true;
     this.wait(true);
     this.show();
@@ -59,8 +83,7 @@ export class Live {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.heard = false;
-      const place = `UDP port ${this.port} of the machine that serves this page`;
-      say(`No face from Live Link Face for ${this.quietMs / 1000} s: the app must see one, and send to ${place}.`, true);
+      say(this.input.misses(this.quietMs / 1000), true);
     }, this.quietMs);
   }
 
@@ -74,11 +97,12 @@ export class Live {
       const weight = this.latest[name] - (this.neutral[name] ?? 0);
       this.rig.weights[first + k] = Math.min(Math.max(weight, 0), 1);
     });
+    this.onTurn(this.turn);
     this.onWeights();
   }
 
   show() {
-    $("live").setAttribute("aria-pressed", this.source !== null);
+    for (const input of this.inputs) $(input.button).setAttribute("aria-pressed", this.input === input);
     $("neutral").disabled = this.latest === null;
   }
 }

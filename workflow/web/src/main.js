@@ -4,7 +4,7 @@ import { askRun, Compare } from "./compare.js";
 import { Drag } from "./drag.js";
 import { wireFiles } from "./files.js";
 import { History } from "./history.js";
-import { Live } from "./live.js";
+import { Live, liveLink } from "./live.js";
 import { buildPresets, buildSliders, drawMarks, listTracks, offerHeat, readable, say } from "./panel.js";
 import { Player } from "./player.js";
 import { Recorder } from "./record.js";
@@ -17,8 +17,8 @@ import { View } from "./view.js";
 const $ = (id) => document.getElementById(id);
 const TURN = Math.PI / 36; // radians that an arrow key turns the head
 
-/** Start the page on the packed head; return what a script can do with it. */
-export async function start(header, buffer) {
+/** Start the page on the packed head; `unpack(id)` gives a part of it. Return what a script can do with it. */
+export async function start(header, buffer, unpack) {
   const canvas = $("view");
   const rig = new Rig(header, buffer);
   const shown = drawHead(canvas, rig);
@@ -161,9 +161,15 @@ export async function start(header, buffer) {
     },
     redraw,
   });
-  const live = new Live(run?.live_link, rig, {
+  const inputs = run?.live_link ? [liveLink(run.live_link)] : [];
+  if (document.querySelector("script[data-webcam]")) inputs.push((await import("splatrig/webcam.js")).webcam(unpack));
+  const live = new Live(inputs, rig, {
     onStart: () => player.stop(),
     onWeights: weightsChanged,
+    onTurn: (quat) => {
+      view.turnHead(quat);
+      redraw();
+    },
     onStop: () => history.settled(),
   });
   wire({ rig, view, player, drag, history, compare, header, pose, redraw });

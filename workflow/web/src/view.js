@@ -8,14 +8,30 @@ const FIELD_OF_VIEW = 24; // degrees, of the orbit
 const depthOf = ([x, y, z], m) => m[8] * x + m[9] * y + m[10] * z + m[11];
 const median = (numbers) => numbers.sort((a, b) => a - b)[numbers.length >> 1];
 
+/** Return a camera whose matrices are set by `put` alone. */
+function placed() {
+  const camera = new THREE.PerspectiveCamera();
+  camera.matrixAutoUpdate = false;
+  camera.matrixWorldAutoUpdate = false;
+  return camera;
+}
+
+/** Put a camera, whose projection is set, to where `world` takes it. */
+function put(camera, world) {
+  camera.projectionMatrixInverse.copy(camera.projectionMatrix).invert();
+  camera.matrix.copy(world);
+  camera.matrixWorld.copy(world);
+  camera.matrixWorldInverse.copy(world).invert();
+}
+
 export class View {
   constructor(header, canvas, onChange) {
     this.cameras = header.cameras; // name, K [9], viewmat [16] (head space to OpenCV camera)
     this.imageSize = header.image_size; // [width, height] of the calibrated pictures
     this.orbit = new THREE.PerspectiveCamera(FIELD_OF_VIEW, 1, 10, 10000);
-    this.fixed = new THREE.PerspectiveCamera();
-    this.fixed.matrixAutoUpdate = false;
-    this.fixed.matrixWorldAutoUpdate = false;
+    this.free = placed(); // the orbit, turned against the head
+    this.fixed = placed();
+    this.turned = new THREE.Quaternion(); // the head, in the free view
     this.chosen = null;
     this.calibrated = median(header.cameras.map(({ K, viewmat }) => K[4] / depthOf(header.center, viewmat))); // px a mm
     this.controls = new OrbitControls(this.orbit, canvas);
@@ -31,7 +47,7 @@ export class View {
   }
 
   get camera() {
-    return this.chosen === null ? this.orbit : this.fixed;
+    return this.chosen === null ? this.free : this.fixed;
   }
 
   /** Look into the face. */
@@ -52,6 +68,11 @@ export class View {
     this.controls.update();
   }
 
+  /** Turn the head in the free view by a quaternion, xyzw; null: as it is in head space. */
+  turnHead(quat) {
+    this.turned.fromArray(quat ?? [0, 0, 0, 1]);
+  }
+
   /** Go `factor` times as far away. */
   zoom(factor) {
     this.orbit.position.sub(this.controls.target).multiplyScalar(factor).add(this.controls.target);
@@ -69,6 +90,12 @@ export class View {
       this.orbit.aspect = width / height;
       this.orbit.updateProjectionMatrix();
       this.orbit.updateMatrixWorld();
+      const center = this.controls.target;
+      const around = new THREE.Matrix4().makeRotationFromQuaternion(this.turned.clone().invert());
+      around.setPosition(center.clone().sub(center.clone().applyMatrix4(around)));
+      this.free.projectionMatrix.copy(this.orbit.projectionMatrix);
+      put(this.free, around.multiply(this.orbit.matrixWorld));
+      [this.free.near, this.free.far] = [this.orbit.near, this.orbit.far];
       return;
     }
     const [W] = this.imageSize;
@@ -79,12 +106,9 @@ export class View {
     const x0 = (-near * (scale * cx + left)) / (scale * fx), x1 = (near * (width - scale * cx - left)) / (scale * fx);
     const y1 = (near * (scale * cy + top)) / (scale * fy), y0 = (-near * (height - scale * cy - top)) / (scale * fy);
     this.fixed.projectionMatrix.makePerspective(x0, x1, y1, y0, near, far);
-    this.fixed.projectionMatrixInverse.copy(this.fixed.projectionMatrix).invert();
     // OpenCV looks along +z with y down, WebGL along -z with y up
     const toCamera = new THREE.Matrix4().set(...this.chosen.viewmat).premultiply(new THREE.Matrix4().makeScale(1, -1, -1));
-    this.fixed.matrixWorld.copy(toCamera).invert();
-    this.fixed.matrix.copy(this.fixed.matrixWorld);
-    this.fixed.matrixWorldInverse.copy(toCamera);
+    put(this.fixed, toCamera.invert());
     [this.fixed.near, this.fixed.far] = [near, far];
   }
 

@@ -103,6 +103,11 @@ class FaceFinder:
 
         The centre of pixel (row i, column j) is (j+.5, i+.5). Points outside of the photograph are guesses.
         """
+        points = self.find_in_depth(pixels)
+        return None if points is None else points[:, :2]
+
+    def find_in_depth(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64] | None:  # [H, W, 3] -> [468, 3]
+        """Return the points with their depth in pixels, away from the camera, which the network guesses."""
         image = Image.fromarray(pixels)
         crop = self._detect(image)
         for _ in range(_ROUNDS):
@@ -138,23 +143,25 @@ class FaceFinder:
             angle=float(np.arctan2(*(left - right)[::-1])),
         )
 
-    def _points(self, image: Image.Image, crop: Crop) -> NDArray[np.float64] | None:  # [468, 2]
+    def _points(self, image: Image.Image, crop: Crop) -> NDArray[np.float64] | None:  # [468, 3]
         """Return the points in the photograph, or None where the second network sees no face."""
         size = self._mesh.size
         outputs = self._mesh(crop.pixels(image, size) / 255.0)
-        points = next(output for output in outputs if output.size == 3 * NETWORK_POINTS).reshape(-1, 3)[:, :2]
+        points = next(output for output in outputs if output.size == 3 * NETWORK_POINTS).reshape(-1, 3)
         if _sigmoid(next(output for output in outputs if output.size == 1)).item() < MINIMUM_SCORE:
             return None
         matrix = crop.to_photograph(size)
-        return points.astype(np.float64) @ matrix[:, :2].T + matrix[:, 2]
+        points = points.astype(np.float64)
+        flat = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
+        return np.column_stack([flat, crop.side / size * points[:, 2]])
 
 
-def _around(points: NDArray[np.float64]) -> Crop:  # [468, 2]
+def _around(points: NDArray[np.float64]) -> Crop:  # [468, 3]
     """Return the upright crop around the points of a face."""
-    right, left = points[list(_EYE_CORNERS)]
+    right, left = points[list(_EYE_CORNERS), :2]
     angle = float(np.arctan2(*(left - right)[::-1]))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    upright = points @ turn
+    upright = points[:, :2] @ turn
     low, high = upright.min(axis=0), upright.max(axis=0)
     return Crop(turn @ ((low + high) / 2), float((high - low).max()) * _MARGIN, angle)
 

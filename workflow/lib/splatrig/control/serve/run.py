@@ -45,9 +45,14 @@ class Run:
         self._head, self._packed = lru_cache(KEPT)(self._open), lru_cache(KEPT)(self._pack)
 
     def page(self) -> bytes:
-        """Return the page as it is now; its policy lets it ask this server, which from disk it may not."""
+        """Return the page as it is now, the one that reads a webcam where there is one.
+
+        Its policy lets it ask this server, which from disk it may not.
+        """
+        webcam = self._page.with_name("head_webcam.html")
+        page = webcam if webcam.is_file() and webcam.stat().st_mtime >= self._page.stat().st_mtime else self._page
         served = OFFLINE.replace("connect-src", "connect-src 'self'")
-        return _content(self._page).replace(OFFLINE.encode(), served.encode(), 1)
+        return _content(page).replace(OFFLINE.encode(), served.encode(), 1)
 
     def about(self) -> dict[str, Any]:
         """Return what the page may ask for."""

@@ -225,11 +225,7 @@ def build_page(
             raise InputError(f"{renderer}: {error.args[0]}; delete it and run again.") from error
     own = [path for path in sorted((folder / "src").glob("*.js")) if path.name != BOOT]
     modules |= {f"splatrig/{path.name}": path.read_text(encoding="utf-8") for path in own}
-    scripts = [
-        f'<script type="text/plain" id="module{number}" data-module="{html.escape(name)}">'
-        f"{_packed(_with_names(source, name).encode())}</script>"
-        for number, (name, source) in enumerate(modules.items())
-    ]
+    scripts = [module_text(f"module{number}", name, source) for number, (name, source) in enumerate(modules.items())]
     parts = {
         "version": __version__,
         "title": html.escape(title),
@@ -239,12 +235,18 @@ def build_page(
             f"<pre>{html.escape(name)}\n\n{html.escape(text)}</pre>" for name, text in licenses.items()
         ),
         "header": json.dumps(header, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
-        "head": _packed(blob),
+        "head": packed_text(blob),
         "modules": "\n".join(scripts),
         "boot": (folder / "src" / BOOT).read_text(encoding="utf-8"),
     }
     template = (folder / "index.html").read_text(encoding="utf-8")
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
+
+
+def module_text(id_: str, name: str, source: str) -> str:
+    """Return the element that carries a module, which others import by `name`."""
+    packed = packed_text(_with_names(source, name).encode())
+    return f'<script type="text/plain" id="{html.escape(id_)}" data-module="{html.escape(name)}">{packed}</script>'
 
 
 def _with_names(source: str, module: str) -> str:
@@ -253,6 +255,6 @@ def _with_names(source: str, module: str) -> str:
     return _SIBLING.sub(lambda match: f'{match[1]}"{names.get(match[3], f"splatrig/{match[3]}.js")}"', source)
 
 
-def _packed(data: bytes) -> str:
-    """Return bytes compressed, as text; the same bytes always give the same text."""
+def packed_text(data: bytes) -> str:
+    """Return bytes compressed, as the text that boot.js unpacks; the same bytes always give the same text."""
     return base64.b64encode(gzip.compress(data, compresslevel=9, mtime=0)).decode()

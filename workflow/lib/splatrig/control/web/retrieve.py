@@ -1,4 +1,4 @@
-"""Retrieve what the web head is drawn with: pinned archives of the npm registry, checked, no node needed.
+"""Retrieve what the web head is drawn with and runs networks with: pinned archives of the npm registry, checked.
 
 Chosen: three.js + Spark, both MIT. Spark asks a function in GLSL for every Gaussian, so the K components are blended on
 the GPU in the pass in which a Gaussian is read, moved ones are sorted again by depths read back from the GPU, and
@@ -6,6 +6,10 @@ its worker and WASM are part of the script: it runs from file://, under a policy
 Compared: @mkkellogg/gaussian-splats-3d 0.4.7 draws scenes that stand still, sorts by centres that the CPU knows, and
 has spherical harmonics to degree 2; gsplat.js 1.2.9 packs Gaussians on the CPU and uploads all of them again when one
 moves; a renderer of our own would need nothing, but its upkeep.
+
+Networks run by LiteRT.js, Apache-2.0, the successor of TensorFlow Lite's own package (@tensorflow/tfjs-tflite, an alpha
+of 2021): it reads the retrieved networks as they are and is found to be as fast in one thread without relaxed SIMD, so
+the build that all browsers run is taken. onnxruntime-web would need them converted. No node is needed for either.
 """
 
 import base64
@@ -18,6 +22,7 @@ import tarfile
 import urllib.error
 import urllib.request
 import zipfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from splatrig.io.errors import InputError
@@ -28,7 +33,7 @@ REGISTRY = "https://registry.npmjs.org"
 
 TIMEOUT_S = 60
 
-MEMBERS = {
+RENDERER = {
     "three": ("build/three.module.js", "build/three.core.js", "examples/jsm/controls/OrbitControls.js",
               "examples/jsm/postprocessing/Pass.js", "LICENSE"),
     "@sparkjsdev/spark": ("dist/spark.module.min.js", "LICENSE"),
@@ -36,34 +41,40 @@ MEMBERS = {
 }  # fmt: skip
 """What is kept of each package; fflate is part of Spark's script, so only its licence is wanted."""
 
+RUNTIME = {
+    "@litertjs/core": ("dist/index.js", "wasm/litert_wasm_compat_internal.js", "wasm/litert_wasm_compat_internal.wasm"),
+    "@litertjs/wasm-utils": ("dist/index.js",),
+}
+"""What is kept of each package; they hold no licence text, and their license is Apache-2.0."""
+
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 logger = logging.getLogger(__name__)
 
 
-def retrieve_renderer(lock: str | Path, path: str | Path) -> None:
-    """Fetch the packages that `lock` (package-lock.json) pins and write what is kept of them to `path` (zip).
+def retrieve_packages(lock: str | Path, members: Mapping[str, tuple[str, ...]], path: str | Path) -> None:
+    """Fetch packages as `lock` (package-lock.json) pins them and write `members` by package to `path` (zip).
 
     Raises InputError in one sentence when an archive cannot be had or is not the pinned one; nothing is written then.
     """
     kept: dict[str, bytes] = {}
-    for name, (version, integrity) in read_lock(lock).items():
+    for name, (version, integrity) in read_lock(lock, members).items():
         archive = fetch(name, version)
         check(name, version, archive, integrity)
-        kept |= {f"{name}/{member}": data for member, data in extract(name, archive).items()}
+        kept |= {f"{name}/{member}": data for member, data in extract(name, archive, members[name]).items()}
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name, data in sorted(kept.items()):
             bundle.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
 
 
-def read_lock(lock: str | Path) -> dict[str, tuple[str, str]]:
-    """Return (version, integrity) of each package of `MEMBERS`; raise InputError naming the file and the package."""
+def read_lock(lock: str | Path, names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Return (version, integrity) of packages; raise InputError naming the file and the package."""
     try:
         packages = json.loads(Path(lock).read_text(encoding="utf-8"))["packages"]
-        pins = {name: packages[f"node_modules/{name}"] for name in MEMBERS}
+        pins = {name: packages[f"node_modules/{name}"] for name in names}
         return {name: (str(pin["version"]), str(pin["integrity"])) for name, pin in pins.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{lock}: expected version and integrity of {', '.join(MEMBERS)}; {error!r}.") from error
+        raise InputError(f"{lock}: expected version and integrity of {', '.join(names)}; {error!r}.") from error
 
 
 def fetch(name: str, version: str) -> bytes:
@@ -92,13 +103,13 @@ def check(name: str, version: str, archive: bytes, integrity: str) -> None:
         )
 
 
-def extract(name: str, archive: bytes) -> dict[str, bytes]:
+def extract(name: str, archive: bytes, members: Iterable[str]) -> dict[str, bytes]:
     """Return the kept members of a package's archive by their path in the package."""
     kept = {}
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
-        for member in MEMBERS[name]:
+        for member in members:
             stream = tar.extractfile(f"package/{member}")
             if stream is None:
-                raise InputError(f"The web head: {name} has no file {member}; the pins and MEMBERS disagree.")
+                raise InputError(f"The web head: {name} has no file {member}; the pins and what is kept disagree.")
             kept[member] = stream.read()
     return kept
