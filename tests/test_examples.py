@@ -42,6 +42,14 @@ def test_a_local_configuration_is_valid_for_a_folder_that_has_its_neutral(path):
     check_config(config, segments, [f"camera{number}" for number in range(9)])
 
 
+@examples("photographs")
+def test_a_configuration_of_photographs_takes_the_settings_of_the_demo(path):
+    config, demo = read(path), read(ROOT / "config.yaml")
+    check_config(config, list(preset_of(config.capture)), None)
+    assert config.learned == demo.learned and config.fitting == demo.fitting and config.mesh == demo.mesh
+    assert config.capture.root == "resources/captures/demo" and config.subject != demo.subject
+
+
 @examples("demo")
 def test_a_demo_configuration_is_valid_and_keeps_its_files_apart_from_the_demos(path):
     config, demo = read(path), read(ROOT / "config.yaml")
@@ -50,4 +58,4 @@ def test_a_demo_configuration_is_valid_and_keeps_its_files_apart_from_the_demos(
 
 
 def test_there_are_examples_of_every_source():
-    assert {read(path).capture.source for path in EXAMPLES} == {"demo", "local", "multiface"}
+    assert {read(path).capture.source for path in EXAMPLES} == {"demo", "local", "multiface", "photographs"}

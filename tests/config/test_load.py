@@ -82,7 +82,9 @@ def test_an_entity_of_multiface_needs_no_more_than_its_number():
 @pytest.mark.parametrize(("key", "value"), [("root", "captures/me"), ("source", "local"), ("entity", "6795937")])
 def test_another_capture_with_the_demos_preset_is_refused_and_not_run_as_the_demo(key, value):
     shipped = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    with pytest.raises(InputError, match=rf"capture\.{key}: got {value} with preset: demo, .*\(local, multiface\)"):
+    with pytest.raises(
+        InputError, match=rf"capture\.{key}: got {value} with preset: demo, .*\(local, multiface, photographs\)"
+    ):
         load_config(merged(shipped, {"capture": {key: value}}), PRESETS)
 
 

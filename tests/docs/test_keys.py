@@ -146,7 +146,7 @@ def test_the_pages_for_newcomers_show_a_configuration() -> None:
 @pytest.mark.parametrize("block", [block for _, block in SHOWN], ids=[path.name for path, _ in SHOWN])
 def test_a_configuration_on_a_page_gets_the_defaults_of_a_real_capture(block: str) -> None:
     config = load_config(yaml.safe_load(block), HOUSE / "presets")
-    assert config.capture.source == "local"
+    assert config.capture.source == config.preset != "demo"
     assert config.learned == Config.model_fields["learned"].default
 
 

@@ -38,7 +38,7 @@ rule link_photographs:
     output:
         images=directory(capture_path("images/{expression}")),
     conda:
-        "../../../envs/capture.yaml"
+        "../../../envs/tracking.yaml"
     resources:
         mem_mb=memory(1000),
         runtime=60,
@@ -56,9 +56,7 @@ rule link_provided:
     output:
         folder=directory(capture_path("{kind}/{expression}")),
     conda:
-        "../../../envs/capture.yaml"
-    params:
-        frame_numbers_per_second=CFG.capture.frame_numbers_per_second,
+        "../../../envs/tracking.yaml"
     message:
         "Link the {wildcards.kind} of {wildcards.expression}"
     script:
@@ -75,7 +73,7 @@ rule find_faces:
     output:
         faces=results("tracking/faces/{expression}.npz"),
     conda:
-        "../../../envs/landmarks.yaml"
+        "../../../envs/tracking.yaml"
     resources:
         mem_mb=memory(2000),
         runtime=120,
@@ -99,7 +97,7 @@ rule settle_calibration:
     output:
         krt=capture_path("KRT"),
     conda:
-        "../../../envs/landmarks.yaml"
+        "../../../envs/tracking.yaml"
     params:
         neutral=CFG.neutral,
         eye_distance_mm=CFG.capture.eye_distance_mm,
@@ -118,7 +116,7 @@ rule model_neutral:
     output:
         neutral=results("tracking/neutral.npz"),
     conda:
-        "../../../envs/landmarks.yaml"
+        "../../../envs/tracking.yaml"
     resources:
         mem_mb=memory(3000),
         runtime=60,
@@ -143,7 +141,7 @@ rule track_expression:
         weights=results("tracking/weights/{expression}.csv"),
         frames=results("tracking/frames/{expression}.csv"),
     conda:
-        "../../../envs/landmarks.yaml"
+        "../../../envs/tracking.yaml"
     resources:
         mem_mb=memory(3000),
         runtime=240,
@@ -167,7 +165,7 @@ rule summarize_tracking:
         weights=results("tracking/weights.csv"),
         picture=reported("tracking/tracking.png", "tracking", "6 Capture", picture="tracking"),
     conda:
-        "../../../envs/landmarks.yaml"
+        "../../../envs/tracking.yaml"
     resources:
         mem_mb=memory(2000),
         runtime=20,

@@ -158,8 +158,8 @@ def scale_to_millimeters(
     known = np.isfinite(points).all(axis=1)
     if known.sum() < FEWEST:
         raise InputError(
-            f"calibration: {int(known.sum())} points of the neutral's face were placed by two cameras or more, {FEWEST} "
-            "are needed; the first frame of the neutral must show the face to two cameras from the front, and "
+            f"calibration: {int(known.sum())} points of the neutral's face were placed by two cameras or more, "
+            f"{FEWEST} are needed; the first frame of the neutral must show the face to two cameras from the front, and "
             "calibration and photographs must belong together."
         )
     size = similarity_to(points, canonical).scale * _guess(cameras)  # of the template, in the file's unit

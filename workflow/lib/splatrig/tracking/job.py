@@ -14,14 +14,9 @@ from splatrig.capture.layout import CaptureLayout
 from splatrig.config.names import held_out_cameras
 from splatrig.dataset.cameras import read_cameras
 from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_directory
 from splatrig.tracking.calibration import scale_to_millimeters
 from splatrig.tracking.faces import SegmentFaces
 from splatrig.tracking.shots import Shots, photographed_frames
-from splatrig.tracking.video import decode_video
-
-VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm")
-"""Endings of files that are decoded to frames."""
 
 
 def photographs_of(images: str | Path) -> CaptureLayout:
@@ -39,8 +34,8 @@ def training_cameras(
     if len(train) < 2:
         raise InputError(
             f"{layout.root}/images/{neutral}: got {len(train)} training camera ({len(held_out)} held out), two or "
-            "more are needed, four in front of the face for good: one does not tell how far away a face is; add cameras, or "
-            "hold out fewer (capture.held_out.cameras: [])."
+            "more are needed, four in front of the face for good: one does not tell how far away a face is; add "
+            "cameras, or hold out fewer (capture.held_out.cameras: [])."
         )
     return train
 
@@ -71,28 +66,3 @@ def shots_of(images: str | Path, cameras: str | Path, params: Any) -> Shots:
         image_scale=params.image_scale,
         color_table=correction_table(params.color),
     )
-
-
-def link_photographs(given: str | Path, target: str | Path, frames_per_second: float) -> None:
-    """Make a folder with a link per camera to the photographs of a segment, and decode cameras that are videos.
-
-    `frames_per_second`: how fast the numbers in frame names count; videos must have that frame rate. Raises InputError.
-    """
-    source = Path(given)
-    entries = sorted(path for path in source.iterdir() if not path.name.startswith("."))
-    with atomic_directory(target) as folder:
-        for path in entries:
-            if path.is_dir():
-                (folder / path.name).symlink_to(path.absolute())
-            elif path.suffix.lower() in VIDEOS:
-                decode_video(path, folder / path.stem, frames_per_second)
-        if not any(folder.iterdir()):
-            raise InputError(f"{source}: expected a folder of photographs or a video per camera, got none of either.")
-
-
-def link_folder(given: str | Path, target: str | Path) -> None:
-    """Make a folder with a link to everything that is in a folder of the user, hidden files left out."""
-    with atomic_directory(target) as folder:
-        for path in sorted(Path(given).iterdir()):
-            if not path.name.startswith("."):
-                (folder / path.name).symlink_to(path.absolute())

@@ -35,6 +35,8 @@ LEAST_CORRELATION, MARGIN = 0.35, 0.1
 """Mean correlation from which a place counts, and by how much it must beat the next one to count wholly."""
 APART_MM = 1.5
 BENDING, STRETCHING, STAYING = 300.0, 1.0, 0.005
+MARGIN_PX = 6.0
+"""Of photographs, in which no vertex is looked for."""
 BEHIND_MM = 3.0
 """A vertex that lies so far behind what a camera sees is hidden from it."""
 NORMAL_ROUNDS = 3
@@ -110,13 +112,11 @@ def consistency(
 
     view = centers[:, None] - points[None]
     cosines = (view * normals).sum(axis=-1) / np.linalg.norm(view, axis=-1)
-    margin = 6.0
     for camera, band in enumerate(bands):
         homogeneous = points @ P[camera, :, :3].T + P[camera, :, 3]
         pixels = homogeneous[:, :2] / homogeneous[:, 2:]
-        inside: NDArray[np.bool_] = (pixels > margin).all(axis=1) & (
-            pixels < np.array([cameras.width, cameras.height]) - margin
-        ).all(axis=1)
+        low, high = pixels - MARGIN_PX, [cameras.width, cameras.height] - pixels - MARGIN_PX
+        inside = np.concatenate([low, high], axis=1).min(axis=1) > 0.0
         if band is None:
             inside[:] = False
         else:
@@ -126,12 +126,12 @@ def consistency(
         cosines[camera, ~inside] = -1.0
     rank = (-cosines).argsort(axis=0).argsort(axis=0)
     used = (cosines > LEAST_COSINE) & (rank < CAMERAS)
-    count: NDArray[np.int64] = used.sum(axis=0)
+    count = np.asarray(used.sum(axis=0), dtype=np.int64)
     result = np.zeros((len(points), len(offsets)))
     for column, offset in enumerate(offsets):
         moved = points + offset * normals
         total, squares = np.zeros((len(points), len(right))), np.zeros(len(points))
-        for camera in np.flatnonzero(used.any(axis=1)):
+        for camera in np.flatnonzero(used.any(axis=1)).tolist():
             own = used[camera]
             places = (moved[own, None] + patch[own]).reshape(-1, 3)
             homogeneous = places @ P[camera, :, :3].T + P[camera, :, 3]

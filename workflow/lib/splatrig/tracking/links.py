@@ -1,0 +1,35 @@
+"""The raw layout of photographs alone: links to what the user has, and decoded videos."""
+
+from pathlib import Path
+
+from splatrig.io.errors import InputError
+from splatrig.io.files import atomic_directory
+from splatrig.tracking.video import decode_video
+
+VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm")
+"""Endings of files that are decoded to frames."""
+
+
+def link_photographs(given: str | Path, target: str | Path, frames_per_second: float) -> None:
+    """Make a folder with a link per camera to the photographs of a segment, and decode cameras that are videos.
+
+    `frames_per_second`: how fast the numbers in frame names count; videos must have that frame rate. Raises InputError.
+    """
+    source = Path(given)
+    entries = sorted(path for path in source.iterdir() if not path.name.startswith("."))
+    with atomic_directory(target) as folder:
+        for path in entries:
+            if path.is_dir():
+                (folder / path.name).symlink_to(path.absolute())
+            elif path.suffix.lower() in VIDEOS:
+                decode_video(path, folder / path.stem, frames_per_second)
+        if not any(folder.iterdir()):
+            raise InputError(f"{source}: expected a folder of photographs or a video per camera, got none of either.")
+
+
+def link_folder(given: str | Path, target: str | Path) -> None:
+    """Make a folder with a link to everything that is in a folder of the user, hidden files left out."""
+    with atomic_directory(target) as folder:
+        for path in sorted(Path(given).iterdir()):
+            if not path.name.startswith("."):
+                (folder / path.name).symlink_to(path.absolute())
