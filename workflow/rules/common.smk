@@ -12,6 +12,7 @@ from splatrig.config.rasterizers import BACKENDS
 from splatrig.config.support_maps import SUPPORT_MAPS
 from splatrig.evaluation import plan
 from splatrig.io.errors import InputError
+from splatrig.io.files import first_path
 from splatrig.jobs.device_kind import driver_is_here, kind_of
 from splatrig.jobs.digest import library_digest
 from splatrig.jobs.provenance import Job, run_description, write_provenance
@@ -76,6 +77,9 @@ wildcard_constraints:
     track=TRACK,
 
 
+RAW = {}
+"""By name in the raw layout the files that stand for it, of a source that has another one."""
+
 # Paths
 
 
@@ -84,9 +88,21 @@ def capture_path(path):
     return f"{CFG.capture.root}/{path}"
 
 
+def raw(name, expression=None):
+    """A file or folder of the raw layout, or what stands for it in another format, as an input."""
+    if name in RAW:
+        return [path if Path(path).is_absolute() else capture_path(path) for path in RAW[name]]
+    return capture_path(name if expression is None else f"{name}/{expression}")
+
+
+def raw_of_all(name):
+    """The folder of every expression in the raw layout, or what stands for them."""
+    return raw(name) if name in RAW else expand(capture_path(f"{name}/{{expression}}"), expression=EXPRESSIONS)
+
+
 def raw_extra(name):
     """A file of the raw capture that not every source has, as an input: no file where it lacks it."""
-    return capture_path(name) if name in RAW_EXTRAS else []
+    return raw(name) if name in RAW_EXTRAS else []
 
 
 def labels():
