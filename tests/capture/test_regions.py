@@ -8,8 +8,8 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from splatrig.capture.labels import write_labels
 from splatrig.capture.krt import as_krt, write_krt
+from splatrig.capture.labels import write_labels
 from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.regions import Shown, labels_of, write_regions
 from splatrig.dataset.regions import REGIONS, Region, RegionFolder

@@ -181,6 +181,11 @@ class NerfCapture:
                 segment = _name(photo.image.parent.parent.name)
                 frame = photo.image.stem.partition("_")[0]
                 found[segment, frame].setdefault(photo.camera, photo)
+        if not any(photo.mesh for photos in found.values() for photo in photos.values()):
+            raise InputError(
+                f"{self.krt}: expected photographs with a mesh_path, got none; export with flame_mode=mesh (what a "
+                "mesh is by FLAME's parameters alone needs FLAME, which splatrig does without)."
+            )
         return {place: list(found[place].values()) for place in sorted(found)}
 
     @cached_property
@@ -228,10 +233,7 @@ class NerfCapture:
         meshes = [photo.mesh for photos in self._photos.values() for photo in photos if photo.mesh is not None]
         found = next((path for path in [*places, *meshes] if path.is_file()), None)
         if found is None:
-            raise InputError(
-                f"{self.krt}: no frame has a mesh, expected mesh_path; export with flame_mode=mesh (FLAME's parameters "
-                "alone need FLAME)."
-            )
+            raise InputError(f"{self.krt}: the meshes that it names are not there; copy the folder meshes, too.")
         return found
 
 
@@ -271,9 +273,7 @@ def _entries(document: Path) -> list[dict[str, Any]]:
         shared = {key: value for key, value in content.items() if key != "frames"}
         return [{**shared, **entry} for entry in content["frames"]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{document}: cannot be read as a list of photographs ({error!r}); export it again."
-        ) from error
+        raise InputError(f"{document}: not a list of photographs ({error!r}); export it again.") from error
 
 
 def _photo(document: Path, number: int, entry: dict[str, Any]) -> _Photo:
