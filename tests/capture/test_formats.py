@@ -1,5 +1,6 @@
 """Every format gives the data set that the raw layout gives."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from splatrig.mesh.obj import read_obj
 from splatrig.mesh.ply import read_ply
 from support import releases
 from support.raw_capture import HEIGHT, NEUTRAL, OPTIONS, SMILE, WIDTH
+from support.releases import Source
 
 GEOMETRY_MM = 1e-5
 """Positions are float32, and files have as many digits."""
@@ -36,9 +38,13 @@ def source(request):
 def captures(pristine, source, tmp_path_factory):
     """The raw capture, and a reader of the same in another format."""
     folder = tmp_path_factory.mktemp(source)
+    shutil.copytree(pristine.root, folder / "raw")
+    raw = replace(pristine, root=folder / "raw")
+    for segment in (NEUTRAL, SMILE):
+        raw.write_masks(segment)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(codec_avatars, "SENSOR", releases.SENSOR)
-        yield CaptureLayout(pristine.root), open_capture(source, WRITERS[source](pristine, folder / "capture"))
+        yield CaptureLayout(raw.root), open_capture(source, WRITERS[source](Source.of(raw.root), folder / "capture"))
 
 
 def cameras_of(capture):

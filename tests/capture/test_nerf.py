@@ -12,12 +12,14 @@ from splatrig.capture.krt import read_krt
 from splatrig.capture.nerf import NerfCapture
 from splatrig.io.errors import InputError
 from support.raw_capture import HEIGHT, NEUTRAL, SMILE, WIDTH
-from support.releases import write_nerf
+from support.releases import Source, write_nerf
 
 
 @pytest.fixture
 def union(raw, tmp_path):
-    return write_nerf(raw, tmp_path / "export")
+    for segment in (NEUTRAL, SMILE):
+        raw.write_masks(segment)
+    return write_nerf(Source.of(raw.root), tmp_path / "export")
 
 
 def change(path, spoil):

@@ -94,7 +94,7 @@ class Lenses:
         resampling = Image.Resampling.BILINEAR if mix else Image.Resampling.NEAREST
         bent = Image.fromarray(image.astype(np.float32))  # of bytes, Pillow would cut off fractions
         straight = bent.transform(self._size, Image.Transform.MESH, self._meshes[camera], resampling)
-        return np.rint(straight).astype(np.uint8)
+        return np.rint(np.asarray(straight)).astype(np.uint8)
 
 
 def _mesh(
