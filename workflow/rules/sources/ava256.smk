@@ -48,8 +48,8 @@ if FETCHED:
 
     rule ava256_plan:
         input:
-            krt=ancient(raw("KRT")),
-            frame_list=ancient(raw("frame_list.txt")),
+            krt=ancient(capture_path("camera_calibration.json")),
+            frame_list=ancient(capture_path("frame_list.csv")),
         # no output and no benchmark: it tells the state of this moment, every time it is asked
         conda:
             "../../../envs/capture.yaml"
@@ -66,7 +66,7 @@ if FETCHED:
 
     rule download_ava256:
         input:
-            krt=ancient(raw("KRT")),
+            krt=ancient(capture_path("camera_calibration.json")),
         output:
             [directory(capture_path(kind)) for kind in CAMERA_ARCHIVES],
             raw("tracked_mesh"),
