@@ -89,13 +89,13 @@ def demo_head() -> Path:
 
 def web_renderer() -> Path:
     """Return the path of what draws the web head, retrieved if need be; end the benchmark where it cannot be had."""
-    from splatrig.control.web.retrieve import retrieve_renderer
+    from splatrig.control.web.retrieve import RENDERER, retrieve_packages
     from splatrig.io.errors import InputError
 
     path = ROOT / "resources" / "retrieved" / "web_renderer.zip"
     if not path.is_file():
         try:
-            retrieve_renderer(ROOT / "workflow" / "web" / "package-lock.json", path)
+            retrieve_packages(ROOT / "workflow" / "web" / "package-lock.json", RENDERER, path)
         except InputError as error:
             missing(f"the renderer of the web head: {error}")
     return path

@@ -41,10 +41,10 @@ UNTOUCHED = (1, 2, 5, 7, 10, 11)
 def photograph_stage(layout: CaptureLayout, rig_path: Path) -> None:
     """Write the empty stage as the demo's cameras see it, with a sensor's noise."""
     rig, generator = load_rig(rig_path), np.random.default_rng([SEED, 9])
-    layout.plate("").parent.mkdir(exist_ok=True)
+    (layout.root / "plates").mkdir(exist_ok=True)
     for name, radiance in zip(rig.cameras.names, rig.backgrounds, strict=True):
         raw = to_raw(develop(radiance))
-        write_png(layout.plate(name), raw, sensor_noise(raw, generator))
+        write_png(layout.root / "plates" / f"{name}.png", raw, sensor_noise(raw, generator))
 
 
 def compared(
@@ -94,7 +94,7 @@ def main() -> None:
         source = PlateSource(layout, cameras, OPTIONS.image_scale, OPTIONS.color)
         for kind in ("photographed plates", "computed plates"):
             (work / kind).mkdir()
-        take_plates(source, work / "photographed plates")
+        take_plates(source, layout.root / "plates", work / "photographed plates")
         begin = time.perf_counter()
         compute_plates(source, segments, NEUTRAL, work / "computed plates")
         figures.add("computing plates", time.perf_counter() - begin, "s")

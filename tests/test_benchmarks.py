@@ -52,6 +52,7 @@ PHOTOGRAPHIC_DB = (10, 45)
 """PSNR of a fit of a few steps against noisy photographs."""
 
 EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
+    "archives.py": {"one photograph": (1e-4, 1), "archives over files": (0.1, 10)},
     "components.py": {
         "pca: columns": (1000, 20_000),
         "largest relative difference of a variance": (0, 1e-4),

@@ -30,3 +30,9 @@ def head():
 def fine(head):
     """The demo head, subdivided."""
     return refine(head)
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    """Let servers that stall cost no minute."""
+    monkeypatch.setattr("splatrig.capture.download.READ_S", 0.4)

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
-from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, largest_distortion, raw_image_size
+from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, raw_image_size
 from splatrig.capture.krt import read_krt
 from splatrig.capture.layout import CaptureLayout
 from splatrig.io.errors import InputError
@@ -73,25 +73,10 @@ def test_something_must_be_left_to_train(raw):
         calibrated_cameras(krt, ["7"], WIDTH, HEIGHT)
 
 
-def test_distortion_is_measured_in_pixels_as_opencv_does_and_refused_beyond_half_of_one(raw):
+def test_a_calibration_of_larger_images_is_scaled_and_one_of_another_shape_refused(raw):
     krt = read_krt(raw.root / "KRT")
-    K = np.array([[1000.0, 0, 320], [0, 1000, 240], [0, 0, 1]])
-    numbers = np.array([0.1, -0.2, 0.003, -0.001, 0.05])  # k1 k2 p1 p2 k3
-    x, y = (0 - 320) / 1000, (0 - 240) / 1000
-    square = x * x + y * y
-    radial = 1 + 0.1 * square - 0.2 * square**2 + 0.05 * square**3
-    moved = np.array(
-        [
-            x * radial + 2 * 0.003 * x * y - 0.001 * (square + 2 * x * x),
-            y * radial + 0.003 * (square + 2 * y * y) + 2 * -0.001 * x * y,
-        ]
-    )
-    expected = 1000 * np.linalg.norm(moved - [x, y])
-    found = largest_distortion(replace(krt["400030"], K=K, distortion=numbers), 640, 480)
-    assert found >= expected > 1
-    assert found < 1.5 * expected
-    krt["400030"] = replace(krt["400030"], distortion=np.array([1e-3, 0, 0, 0, 0]))
-    assert len(calibrated_cameras(krt, ["400030"], WIDTH, HEIGHT)) == 1
-    krt["400030"] = replace(krt["400030"], distortion=np.array([5.0, 0, 0, 0, 0]))
-    with pytest.raises(InputError, match=r"camera 400030: its distortion .* moves pixels by up to .*; undistort"):
-        calibrated_cameras(krt, ["400030"], WIDTH, HEIGHT)
+    whole = replace(krt["400030"], size=(4 * WIDTH, 4 * HEIGHT))
+    cameras = calibrated_cameras({"400030": whole}, ["400030"], WIDTH, HEIGHT)
+    assert_allclose(cameras.Ks[0][:2] * 4, whole.K[:2])
+    with pytest.raises(InputError, match=r"camera 400030: its calibration is for images of 36×24 .* got 24×36"):
+        calibrated_cameras({"400030": replace(whole, size=(HEIGHT, WIDTH))}, ["400030"], WIDTH, HEIGHT)

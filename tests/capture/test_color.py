@@ -1,10 +1,13 @@
 """Colour correction against the formula of the release, value by value."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from splatrig.capture.color import corrected, correction_table
+from splatrig.config.choices import ColorCorrection
 from splatrig.io.errors import InputError
 
 
@@ -23,10 +26,27 @@ def test_gamma_is_the_formula_of_the_release():
             assert_allclose(got[channel], 255 * expected, atol=0.5)
 
 
-def test_gamma_brightens_and_keeps_order():
-    table = correction_table("multiface_gamma").astype(int)
+def test_ava256_is_shown_by_the_formula_of_its_readers():
+    s, black, gains = 1 / 1.1059, (4.4, 3.1, 4.2), (1.279545, 1.1059, 1.6)
+    table = correction_table("ava256_gamma")
+    for value in range(256):
+        for channel, gain in enumerate(gains):
+            b, x = black[channel] / 255, value / 255
+            light = max(x * gain * s / (1 - b) - b * s / (1 - b), 1e-6)
+            assert_allclose(table[value, channel], 255 * min(light ** (1 / 1.5254), 1), atol=0.55)
+
+
+def test_goliath_is_balanced_as_its_release_says():
+    table = correction_table("goliath_gamma")
+    for value, channel, black, gain in ((40, 0, 2, 1.4), (99, 1, 1, 1.1), (120, 2, 2, 1.6)):
+        assert_allclose(table[value, channel], 255 * ((value - black) * gain / 255) ** (1 / 2.2), atol=0.5)
+
+
+@pytest.mark.parametrize("color", get_args(ColorCorrection))
+def test_gamma_brightens_and_keeps_order(color):
+    table = correction_table(color).astype(int)
     assert (np.diff(table, axis=0) >= 0).all()
-    assert (table[40] >= 80).all()
+    assert (table[60] >= 80).all()
     assert_array_equal(table[0], 0)
 
 

@@ -55,7 +55,7 @@ def test_a_pixel_is_taken_from_the_frames_in_which_the_head_is_farthest():
 
 
 def source_of(raw, **changes):
-    return PlateSource(**{"layout": CaptureLayout(raw.root), "cameras": cameras_of(raw), **SCALE, **changes})
+    return PlateSource(**{"capture": CaptureLayout(raw.root), "cameras": cameras_of(raw), **SCALE, **changes})
 
 
 SCALE = {"image_scale": 1.0, "color": None}
@@ -93,14 +93,14 @@ def test_a_capture_without_any_frame_is_named(raw, tmp_path):
 def test_photographs_of_the_empty_stage_are_taken_and_known_everywhere(raw, tmp_path, caplog):
     raw.write_plates()
     with caplog.at_level(logging.INFO):
-        take_plates(source_of(raw), tmp_path)
+        take_plates(source_of(raw), raw.root / "plates", tmp_path)
     for plate in read_plates(tmp_path, cameras_of(raw)):
         assert_array_equal(plate.rgb, np.broadcast_to(STAGE, plate.rgb.shape))
         assert plate.known.all()
     assert "plates are the capture's photographs of the empty stage, of 3 cameras" in caplog.text
     (tmp_path / "half").mkdir()
     small = source_of(raw, cameras=cameras_of(raw, 0.5), image_scale=0.5, color="multiface_gamma")
-    take_plates(small, tmp_path / "half")
+    take_plates(small, raw.root / "plates", tmp_path / "half")
     assert read_plates(tmp_path / "half", small.cameras)[0].rgb.shape == (HEIGHT // 2, WIDTH // 2, 3)
 
 
@@ -108,21 +108,21 @@ def test_a_missing_plate_is_one_sentence(raw, tmp_path):
     raw.write_plates()
     (raw.root / "plates" / "400017.png").unlink()
     with pytest.raises(InputError, match=r"plates: no plate of camera 400017, expected .* remove the folder to have"):
-        take_plates(source_of(raw), tmp_path)
+        take_plates(source_of(raw), raw.root / "plates", tmp_path)
 
 
 def test_a_plate_of_another_size_is_one_sentence(raw, tmp_path):
     raw.write_plates()
     Image.new("RGB", (WIDTH, HEIGHT + 1)).save(raw.root / "plates" / "400017.png")
     with pytest.raises(InputError, match=r"400017\.png: expected a plate as large as .* 24×36 pixels .*, got 24×37;"):
-        take_plates(source_of(raw), tmp_path)
+        take_plates(source_of(raw), raw.root / "plates", tmp_path)
 
 
 def test_a_damaged_plate_is_named(raw, tmp_path):
     raw.write_plates()
     (raw.root / "plates" / "400017.png").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"400017\.png: cannot be read as an image"):
-        take_plates(source_of(raw), tmp_path)
+        take_plates(source_of(raw), raw.root / "plates", tmp_path)
 
 
 def _alphas(folder, raw):
@@ -146,7 +146,7 @@ def haired(raw):
 
 def test_the_data_set_has_hair_in_its_mattes(haired, tmp_path, caplog):
     (tmp_path / "plates").mkdir()
-    take_plates(source_of(haired), tmp_path / "plates")
+    take_plates(source_of(haired), haired.root / "plates", tmp_path / "plates")
     with caplog.at_level(logging.INFO):
         run(haired, tmp_path / "out", background="plate", plates=tmp_path / "plates")
     run(haired, tmp_path / "silhouette")
@@ -162,7 +162,7 @@ def test_the_data_set_has_hair_in_its_mattes(haired, tmp_path, caplog):
 
 def test_photographs_are_read_once_for_mattes_and_data_set(haired, tmp_path, monkeypatch):
     (tmp_path / "plates").mkdir()
-    take_plates(source_of(haired), tmp_path / "plates")
+    take_plates(source_of(haired), haired.root / "plates", tmp_path / "plates")
     read = []
 
     def counted(path, *rest):

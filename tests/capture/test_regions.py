@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
+from splatrig.capture.krt import as_krt, write_krt
 from splatrig.capture.labels import write_labels
 from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.regions import Shown, labels_of, write_regions
@@ -84,6 +85,7 @@ def test_labels_decide_and_a_photograph_without_them_shows_no_parts(subject, tmp
     Image.new("RGB", twice).save(layout.image(*place))
     half = np.where(np.arange(twice[0]) < camera.width, 4, 3).astype(np.uint8)
     write_labels(layout.labels(*place), half[None].repeat(twice[1], axis=0))
+    write_krt(layout.krt, as_krt(camera))
     labels = labels_of(layout, camera)
     assert labels(bare, camera.names[0]) is None
     _, (first, second) = written(subject, tmp_path / "regions", labels=labels, labeled=True)

@@ -31,7 +31,7 @@ def frames_of(raw):
 def test_all_ways_of_writing_a_capture_give_the_same_head(tmp_path, space, with_bin):
     raw = RawCapture(tmp_path / "raw", space=space, with_bin=with_bin).write()
     files = frames_of(raw)
-    tracking = Tracking(read_topology(files[0]))
+    tracking = Tracking(read_topology(files[0].mesh))
     for item in files:
         expected = raw.head[SEGMENT, item.frame][UNREFERENCED:]
         tracked = tracking.read(item)
@@ -41,7 +41,7 @@ def test_all_ways_of_writing_a_capture_give_the_same_head(tmp_path, space, with_
 
 
 def test_unreferenced_vertices_are_dropped_and_order_is_kept(raw):
-    topology = read_topology(frames_of(raw)[0])
+    topology = read_topology(frames_of(raw)[0].mesh)
     assert_array_equal(topology.pruning.faces, raw.faces - UNREFERENCED)
     assert_array_equal(topology.pruning.kept, np.arange(UNREFERENCED, raw.faces.max() + 1))
 
@@ -51,7 +51,7 @@ def test_an_unreferenced_vertex_may_be_nan_in_the_bin(raw):
     head = raw.head[SEGMENT, item.frame].copy()
     head[0] = np.nan
     item.positions.write_bytes(head.astype("<f4").tobytes())
-    assert np.isfinite(Tracking(read_topology(item)).read(item).vertices).all()
+    assert np.isfinite(Tracking(read_topology(item.mesh)).read(item).vertices).all()
 
 
 def test_the_space_follows_from_the_pose_where_nothing_else_tells():
@@ -89,7 +89,7 @@ def test_another_topology_names_the_frame_and_what_differs(raw, spoil, words):
     first, second, *_ = frames_of(raw)
     spoil(second.mesh)
     with pytest.raises(InputError, match=words) as caught:
-        Tracking(read_topology(first)).read(second)
+        Tracking(read_topology(first.mesh)).read(second)
     assert str(second.mesh) in str(caught.value)
     assert str(first.mesh) in str(caught.value)
 
@@ -98,7 +98,7 @@ def test_a_bin_of_another_size_is_named(raw):
     first, second, *_ = frames_of(raw)
     second.positions.write_bytes(second.positions.read_bytes()[:-12])
     with pytest.raises(InputError, match=r"000103\.bin: expected 167 vertices"):
-        Tracking(read_topology(first)).positions(second)
+        Tracking(read_topology(first.mesh)).positions(second)
 
 
 def test_a_nan_in_a_bin_is_named(raw):
@@ -107,20 +107,20 @@ def test_a_nan_in_a_bin_is_named(raw):
     head[-1] = np.nan
     item.positions.write_bytes(head.astype("<f4").tobytes())
     with pytest.raises(InputError, match=r"000100\.bin: expected finite positions, got NaN or infinity at 1 vert"):
-        Tracking(read_topology(item)).read(item)
+        Tracking(read_topology(item.mesh)).read(item)
 
 
 def test_an_obj_of_another_frame_is_found_out(raw):
     first, second, *_ = frames_of(raw)
     first.mesh.write_bytes(second.mesh.read_bytes())
     with pytest.raises(InputError, match=r"000100\.obj: the OBJ fits neither"):
-        Tracking(read_topology(first)).read(first)
+        Tracking(read_topology(first.mesh)).read(first)
 
 
 def test_spaces_that_change_within_a_segment_are_refused(raw):
     first, second, *_ = frames_of(raw)
     write_obj(second.mesh, raw.head[SEGMENT, second.frame], raw.faces)
-    tracking = Tracking(read_topology(first))
+    tracking = Tracking(read_topology(first.mesh))
     tracking.read(first)
     with pytest.raises(InputError, match="must be in one space"):
         tracking.read(second)
@@ -130,7 +130,7 @@ def test_a_mesh_that_is_inside_out_is_turned_with_its_texture(raw, caplog):
     item = frames_of(raw)[0]
     mesh = read_obj(item.mesh)
     write_obj(item.mesh, mesh.vertices, mesh.faces[:, ::-1], mesh.uvs, mesh.uv_faces[:, ::-1])
-    topology = read_topology(item)
+    topology = read_topology(item.mesh)
     assert_array_equal(topology.pruning.faces, raw.faces - UNREFERENCED)
     assert_array_equal(topology.uv_faces, mesh.uv_faces)
     assert "inside out (clockwise); they are turned" in caplog.text
@@ -142,7 +142,7 @@ def test_faces_that_disagree_about_the_outside_are_counted(raw, caplog):
     mesh = read_obj(item.mesh)
     mesh.faces[7] = mesh.faces[7, ::-1]
     write_obj(item.mesh, mesh.vertices, mesh.faces)
-    read_topology(item)
+    read_topology(item.mesh)
     assert "0 edges have more than two triangles, 3 are passed in the same direction twice" in caplog.text
 
 
@@ -156,7 +156,7 @@ def test_other_units_than_millimetres_are_refused(raw, scale):
     head = raw.head[SEGMENT, item.frame] * scale
     write_obj(item.mesh, to_world(head, pose), mesh.faces)
     with pytest.raises(InputError, match=r"000100\.obj: the tracked mesh is .* mm from corner to corner, expected 50"):
-        Tracking(read_topology(item)).read(replace(item, positions=None))
+        Tracking(read_topology(item.mesh)).read(replace(item, positions=None))
 
 
 @given(arrays(np.float64, 3, elements=st.floats(-1.0, 1.0)), arrays(np.float64, 3, elements=st.floats(-80.0, 80.0)))

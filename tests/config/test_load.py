@@ -83,7 +83,7 @@ def test_an_entity_of_multiface_needs_no_more_than_its_number():
 def test_another_capture_with_the_demos_preset_is_refused_and_not_run_as_the_demo(key, value):
     shipped = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     with pytest.raises(
-        InputError, match=rf"capture\.{key}: got {value} with preset: demo, .*\(local, multiface, photographs\)"
+        InputError, match=rf"capture\.{key}: got {value} with preset: demo, .*\(ava256, .*, photographs\)"
     ):
         load_config(merged(shipped, {"capture": {key: value}}), PRESETS)
 
@@ -166,7 +166,7 @@ def test_a_key_of_an_earlier_version_is_told_its_successor(former):
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("preset", "loca", "preset: got 'loca', expected one of demo, local, multiface"),
+        ("preset", "loca", "preset: got 'loca', expected one of ava256, demo, goliath, local, multiface, nerf"),
         ("capture.frames_per_expresion", 3, "did you mean frames_per_expression?"),
         ("seed", "x", "seed: got 'x', expected a whole number"),
         ("seed", True, "seed: got True, expected a whole number"),

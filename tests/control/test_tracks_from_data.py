@@ -8,6 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from splatrig.capture.layout import CaptureLayout
 from splatrig.components.component_file import Components
 from splatrig.components.rig import Rig
 from splatrig.components.weights import weights_of_displacements
@@ -72,7 +73,7 @@ def test_weights_come_back_from_tracked_meshes_of_an_unseen_segment_whatever_the
     C = parts.C.copy()
     C[1] = (up @ moves).ravel() / parts.std  # between two bumps that take no part
     family = replace(family, rig=Rig.of(replace(parts, C=C), made.neutral))
-    frames, displacements = tracked_displacements(raw.root, "SEN_unseen", "E001_Neutral", template)
+    frames, displacements = tracked_displacements(CaptureLayout(raw.root), "SEN_unseen", "E001_Neutral", template)
     assert frames == tuple(raw.frames("SEN_unseen"))
     expected = np.array([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 4.0, 0.0]])
     found = weights_of_displacements(family.rig.components, displacements, ridge=0.0)
@@ -86,7 +87,7 @@ def test_a_segment_without_meshes_is_named(raw):
     rest, _ = chin_down(raw)
     template = build_template(rest, raw.faces - UNREFERENCED, 0, center_vertex=0)
     with pytest.raises(InputError, match="SEN_absent"):
-        tracked_displacements(raw.root, "SEN_absent", "E001_Neutral", template)
+        tracked_displacements(CaptureLayout(raw.root), "SEN_absent", "E001_Neutral", template)
 
 
 def on_vertices(vertices: NDArray) -> Gaussians:

@@ -12,7 +12,9 @@ from scipy.spatial.transform import Rotation
 from splatrig.capture.color import correction_table
 from splatrig.capture.demo.head import refine
 from splatrig.capture.demo.tracked import build_tracked_mesh
+from splatrig.capture.krt import as_krt
 from splatrig.capture.layout import CaptureLayout
+from splatrig.capture.lenses import Lenses
 from splatrig.dataset.cameras import Cameras
 from splatrig.landmarks.triangulate import project, projections
 from splatrig.tracking.faces import LID_ROWS
@@ -136,4 +138,5 @@ def write_shots(
                 gray = np.clip(np.rint(255.0 * image), 0, 255).astype(np.uint8)
                 Image.fromarray(np.repeat(gray[..., None], 3, axis=2)).save(folder / f"{frame}.png")
     size = cameras.width, cameras.height
-    return Shots(CaptureLayout(root), segment, tuple(frames), cameras, size, 1.0, correction_table(None))
+    lenses = Lenses({camera.name: camera for camera in as_krt(cameras)}, cameras)
+    return Shots(CaptureLayout(root), segment, tuple(frames), cameras, size, 1.0, correction_table(None), lenses)

@@ -78,7 +78,7 @@ def test_a_calibration_without_a_unit_gets_the_templates_size_or_the_distance_of
 
 
 def test_without_a_face_the_scale_is_not_guessed():
-    with pytest.raises(InputError, match="must show the face to two cameras"):
+    with pytest.raises(InputError, match="must show it to two cameras"):
         scale_to_millimeters(np.full((5, len(template().landmarks), 2), np.nan), stage(), template().landmarks, None)
 
 

@@ -3,8 +3,8 @@
 
 rule calibrate_cameras:
     input:
-        krt=capture_path("KRT"),
-        images=capture_path(f"images/{CFG.neutral}"),
+        krt=raw("KRT"),
+        images=raw("images", CFG.neutral),
     output:
         calibration=results("dataset/calibration.json"),
     conda:
@@ -13,6 +13,7 @@ rule calibrate_cameras:
         segment=CFG.neutral,
         cameras=CFG.capture.cameras,
         image_scale=CFG.capture.image_scale,
+        source=CFG.capture.source,
     message:
         "Calibrating the cameras of {input.krt}"
     script:
@@ -38,10 +39,11 @@ rule make_plates:
     # photographs of the empty stage, or what the frames show of it
     input:
         calibration=results("dataset/calibration.json"),
+        krt=raw("KRT"),
         given=raw_extra("plates"),
-        images=for_plates(expand(capture_path("images/{expression}"), expression=EXPRESSIONS)),
-        meshes=for_plates(expand(capture_path("tracked_mesh/{expression}"), expression=EXPRESSIONS)),
-        neutral=for_plates(capture_path(f"tracked_mesh/{CFG.neutral}")),
+        images=for_plates(raw_of_all("images")),
+        meshes=for_plates(raw_of_all("tracked_mesh")),
+        neutral=for_plates(raw("tracked_mesh", CFG.neutral)),
         frame_list=for_plates(raw_extra("frame_list.txt")),
     output:
         plates=directory(results("dataset_plates")),
@@ -56,6 +58,7 @@ rule make_plates:
         neutral=CFG.neutral,
         image_scale=CFG.capture.image_scale,
         color=CFG.capture.color,
+        source=CFG.capture.source,
     message:
         "Making a background plate for every camera"
     script:
@@ -65,11 +68,12 @@ rule make_plates:
 rule restructure_expression:
     input:
         calibration=results("dataset/calibration.json"),
-        images=capture_path("images/{expression}"),
-        meshes=capture_path("tracked_mesh/{expression}"),
-        masks=capture_path("masks/{expression}") if CFG.capture.background == "masks" else [],
+        krt=raw("KRT"),
+        images=raw("images", "{expression}"),
+        meshes=raw("tracked_mesh", "{expression}"),
+        masks=raw("masks", "{expression}") if CFG.capture.background == "masks" else [],
         plates=stage_plates(),
-        neutral=capture_path(f"tracked_mesh/{CFG.neutral}"),
+        neutral=raw("tracked_mesh", CFG.neutral),
         frame_list=raw_extra("frame_list.txt"),
         tex_mean=raw_extra("tex_mean.png"),
     output:
@@ -85,6 +89,7 @@ rule restructure_expression:
         runtime=120,
     params:
         expression="{expression}",
+        source=CFG.capture.source,
         options={
             "neutral": CFG.neutral,
             "frames_per_expression": CFG.capture.frames_per_expression,

@@ -3,6 +3,7 @@
 import re
 import time
 
+from splatrig.capture.formats import open_capture
 from splatrig.capture.sources import check_masks, chosen_expressions, known_cameras, tracked_frames
 from splatrig.components.fields import ATTRIBUTE_OF, ATTRIBUTES
 from splatrig.config.checks import check_config, check_families, check_names, with_components_capped
@@ -12,6 +13,7 @@ from splatrig.config.rasterizers import BACKENDS
 from splatrig.config.support_maps import SUPPORT_MAPS
 from splatrig.evaluation import plan
 from splatrig.io.errors import InputError
+from splatrig.io.files import as_paths, first_path
 from splatrig.jobs.device_kind import driver_is_here, kind_of
 from splatrig.jobs.digest import library_digest
 from splatrig.jobs.provenance import Job, run_description, write_provenance
@@ -76,6 +78,9 @@ wildcard_constraints:
     track=TRACK,
 
 
+RAW = {}
+"""By name in the raw layout the files that stand for it, of a source that has another one."""
+
 # Paths
 
 
@@ -84,9 +89,26 @@ def capture_path(path):
     return results(f"capture/{path}") if CFG.capture.source == "photographs" else f"{CFG.capture.root}/{path}"
 
 
+def raw(name, expression=None):
+    """A file or folder of the raw layout, or what stands for it in another format, as an input."""
+    if name in RAW:
+        return [path if Path(path).is_absolute() else capture_path(path) for path in RAW[name]]
+    return capture_path(name if expression is None else f"{name}/{expression}")
+
+
+def raw_of_all(name):
+    """The folder of every expression in the raw layout, or what stands for them."""
+    return raw(name) if name in RAW else expand(capture_path(f"{name}/{{expression}}"), expression=EXPRESSIONS)
+
+
+def those_there(*names):
+    """Those of some optional files of the raw layout that a capture of yours has, or has what stands for them."""
+    return [name for name in names if all(path.exists() for path in as_paths(raw(name)))]
+
+
 def raw_extra(name):
     """A file of the raw capture that not every source has, as an input: no file where it lacks it."""
-    return capture_path(name) if name in RAW_EXTRAS else []
+    return raw(name) if name in RAW_EXTRAS else []
 
 
 def labels():

@@ -49,8 +49,9 @@ rule track_frames:
 rule track_meshes:
     input:
         **control_inputs(),
-        meshes=capture_path("tracked_mesh/{expression}"),
-        neutral_meshes=capture_path(f"tracked_mesh/{CFG.neutral}"),
+        krt=raw("KRT"),
+        meshes=raw("tracked_mesh", "{expression}"),
+        neutral_meshes=raw("tracked_mesh", CFG.neutral),
         frame_list=raw_extra("frame_list.txt"),
     output:
         track=results("control/tracks/{family}/mesh/{expression}.csv"),
@@ -61,6 +62,7 @@ rule track_meshes:
         runtime=30,
     params:
         segment="{expression}",
+        source=CFG.capture.source,
         neutral=CFG.neutral,
         numbers_per_second=CFG.capture.frame_numbers_per_second,
         smoothing=CFG.control.smoothing,

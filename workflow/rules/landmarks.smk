@@ -87,7 +87,7 @@ rule check_capture:
         runtime=20,
     params:
         neutral=CFG.neutral,
-        krt=capture_path("KRT"),
+        krt=str(first_path(raw("KRT"))),
         image_scale=CFG.capture.image_scale,
     message:
         "Check that photographs, calibration, tracked mesh and axes fit each other"

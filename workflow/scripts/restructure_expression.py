@@ -6,9 +6,7 @@ from splatrig.jobs.cache import reuse
 
 entry = reuse(snakemake, __file__)
 
-from pathlib import Path
-
-from splatrig.capture.layout import CaptureLayout
+from splatrig.capture.formats import open_capture
 from splatrig.capture.restructure import RestructureOptions, restructure
 from splatrig.dataset.cameras import read_cameras
 from splatrig.dataset.frames import write_frames
@@ -17,7 +15,7 @@ from splatrig.io.files import atomic_directory, first_path
 params = snakemake.params
 with atomic_directory(snakemake.output.dataset) as target:
     rows = restructure(
-        CaptureLayout(Path(snakemake.input.meshes).parent.parent),
+        open_capture(params.source, first_path(snakemake.input.krt).parent),
         params.expression,
         read_cameras(snakemake.input.calibration),
         RestructureOptions(**params.options),

@@ -1,5 +1,4 @@
 # A folder of yours that has the raw layout.
 
-OPTIONAL = ["frame_list.txt", "tex_mean.png", "labels", "plates"]
-RAW_EXTRAS = [name for name in OPTIONAL if Path(capture_path(name)).exists()]
+RAW_EXTRAS = those_there("frame_list.txt", "tex_mean.png", "labels", "plates")
 NOTICE = ""

@@ -34,7 +34,7 @@ _WHOLE_FETCHES = 2
 _LONGEST_PAUSE_S = 60.0
 HEAD_REQUESTS = 16
 """Questions for sizes at a time; they carry no data."""
-_CONNECT_S, _READ_S = 30.0, 60.0
+CONNECT_S, READ_S = 30.0, 60.0
 """Seconds after which an attempt ends: without a connection, without a byte."""
 _SPARE_BYTES = 256 << 20
 """Disk space that a transfer leaves free."""
@@ -277,7 +277,7 @@ class Client:
         if not urllib.request.proxy_bypass(parts.hostname):
             proxy = urllib.request.getproxies().get(parts.scheme)
         if proxy not in self._pools:
-            timeout = urllib3.Timeout(connect=_CONNECT_S, read=_READ_S)
+            timeout = urllib3.Timeout(connect=CONNECT_S, read=READ_S)
             sizes: dict[str, Any] = {"maxsize": max(self._settings.parallel, HEAD_REQUESTS), "timeout": timeout}
             if proxy is None:
                 self._pools[proxy] = urllib3.PoolManager(**sizes)

@@ -4,8 +4,9 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 
-from splatrig.capture.layout import CaptureLayout, FrameFiles
-from splatrig.capture.tracked import Tracking
+from splatrig.capture.frame_files import FrameFiles
+from splatrig.capture.reader import Reader
+from splatrig.capture.tracked import Tracker
 from splatrig.config.choices import FrameSelection, Holes
 from splatrig.dataset.frames import select_frames
 from splatrig.io.errors import InputError
@@ -14,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def usable_frames(
-    layout: CaptureLayout, expression: str, cameras: Sequence[str], holes: Holes, *, masks: bool = False
+    capture: Reader, expression: str, cameras: Sequence[str], holes: Holes, *, masks: bool = False
 ) -> list[FrameFiles]:
     """Return the frames with mesh, pose and an image of every one of `cameras`; log (`skip`) or refuse the others.
 
@@ -22,7 +23,7 @@ def usable_frames(
 
     Raises InputError where no frame is complete, or one is not and `holes` is `refuse`.
     """
-    frames = layout.frames(expression, cameras)
+    frames = capture.frames(expression, cameras)
     usable = []
     lacked: Counter[str] = Counter()
     for files in frames:
@@ -41,31 +42,42 @@ def usable_frames(
         what = " and ".join(missing)
         if holes == "refuse":
             raise InputError(
-                f"{layout.root}: frame {expression}/{files.frame} has no {what}; complete the capture, or set "
+                f"{capture.root}: frame {expression}/{files.frame} has no {what}; complete the capture, or set "
                 "capture.holes to skip."
             )
         logger.warning("%s/%s: no %s; left out", expression, files.frame, what)
     if not usable:
         most = ", ".join(f"{count} have no {what}" for what, count in lacked.most_common(4))
         raise InputError(
-            f"{layout.root}: none of the {len(frames)} frames of {expression} has a mesh, a pose and an image "
+            f"{capture.root}: none of the {len(frames)} frames of {expression} has a mesh, a pose and an image "
             f"{'with a mask ' if masks else ''}of every camera ({most}); complete the capture, or leave out the camera "
             "(capture.cameras) or the expression."
         )
     return usable
 
 
-def neutral_frame(layout: CaptureLayout, neutral: str, usable: Sequence[FrameFiles]) -> FrameFiles:
-    """Return the first tracked frame of the neutral expression, whose topology all frames share."""
-    own = usable[0].segment == neutral
-    candidates = usable if own else [files for files in layout.frames(neutral, ()) if files.mesh and files.pose]
-    if not candidates:
-        raise InputError(f"{layout.root}/tracked_mesh/{neutral}: the neutral expression has no tracked frame.")
-    return candidates[0]
+def tracked_frames(capture: Reader, segment: str) -> list[FrameFiles]:
+    """Return the frames of a segment with mesh and pose, without their photographs; raise InputError for none."""
+    found = [files for files in capture.frames(segment, ()) if files.mesh and files.pose]
+    if not found:
+        raise InputError(
+            f"{capture.root}: no frame of {segment} has a tracked mesh and its pose; complete the capture, or leave "
+            "the segment out."
+        )
+    return found
+
+
+def neutral_frame(capture: Reader, neutral: str, usable: Sequence[FrameFiles] = ()) -> FrameFiles:
+    """Return the first tracked frame of the neutral expression, whose topology all frames share.
+
+    It is the first of `usable` where these are of that expression.
+    """
+    own = [files for files in usable[:1] if files.segment == neutral]
+    return (own or tracked_frames(capture, neutral))[0]
 
 
 def choose_frames(
-    usable: Sequence[FrameFiles], count: int, selection: FrameSelection, tracking: Tracking
+    usable: Sequence[FrameFiles], count: int, selection: FrameSelection, tracking: Tracker
 ) -> list[FrameFiles]:
     """Return `count` of the usable frames; `selection` is `first`, `uniform` or `spread` over the tracked shapes."""
     rows = select_frames(count, len(usable), selection, lambda row: tracking.positions(usable[row]))

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from splatrig.capture.color import corrected, correction_table
-from splatrig.capture.layout import CaptureLayout, FrameFiles
+from splatrig.capture.frame_files import FrameFiles
+from splatrig.capture.lenses import Lenses
 from splatrig.capture.mattes import Matte, Photograph
 from splatrig.capture.photographs import read_image, read_photograph, write_photograph
+from splatrig.capture.reader import Reader
 from splatrig.capture.texture import colors_of_levels
 from splatrig.capture.tracked import Topology, TrackedFrame
 from splatrig.config.choices import ColorCorrection
@@ -79,15 +81,16 @@ def write_meshes(
 
 @dataclass(frozen=True)
 class RawPhotographs:
-    """The photographs of some frames of a raw capture as the data set takes them: at its size, colours corrected."""
+    """The photographs of some frames of a raw capture as the data set has them: scaled, corrected, undistorted."""
 
-    layout: CaptureLayout
+    capture: Reader
     cameras: Cameras
     chosen: Sequence[FrameFiles]
     seeing: NDArray[np.bool_]  # [F, C]
     """Which cameras see the head."""
     image_scale: float
     color_table: NDArray[np.uint8]  # [256, 3]
+    lenses: Lenses
 
     def read(self, frame: int, camera: int) -> NDArray[np.uint8]:  # [H, W, 3]
         """Return the photograph of frame number `frame` from camera number `camera`.
@@ -95,8 +98,9 @@ class RawPhotographs:
         Raises InputError for one that cannot be read, or is one colour all over although its camera sees the head.
         """
         files = self.chosen[frame]
-        path = self.layout.image(files.segment, self.cameras.names[camera], files.frame)
-        rgb = read_photograph(path, self.cameras.width, self.cameras.height, self.image_scale, self.color_table)
+        path = self.capture.image(files.segment, self.cameras.names[camera], files.frame)
+        size = self.cameras.width, self.cameras.height
+        rgb = self.lenses.undo(read_photograph(path, *size, self.image_scale, self.color_table), camera)
         if self.seeing[frame, camera] and _is_blank(rgb):
             raise InputError(
                 f"{path}: expected a photograph of the head, got one colour all over; copy it again, or remove it, so "

@@ -1,7 +1,7 @@
 """The KRT file of a Multiface capture: calibrated cameras in plain text.
 
-Blocks of a camera name, three lines of intrinsics, one line of five distortion numbers, three lines of the extrinsics
-[R|t] (world to camera, millimetres), and a blank line; in no particular order.
+Blocks of a camera name, three lines of intrinsics, one line of five or eight distortion coefficients, three lines of
+the extrinsics [R|t] (world to camera, millimetres), and a blank line; in no particular order.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,11 @@ from splatrig.io.plain_text import finite_numbers, read_lines
 
 _SKEW_TOLERANCE = SKEW_TOLERANCE / 10
 """Pixels of skew; a tenth of the rasterisers' tolerance, since images larger than the photographs enlarge skew, too."""
-_ROWS = (("intrinsics", 3), ("intrinsics", 3), ("intrinsics", 3), ("distortion", 5)) + 3 * (("extrinsics", 4),)
+_ROWS = (*3 * ("intrinsics",), "distortion", *3 * ("extrinsics",))
+"""What the lines of a block hold, after the name."""
+_COUNTS = {"intrinsics": 3, "distortion": 5, "extrinsics": 4}
+_RATIONAL = 8
+"""Distortion coefficients of the rational model, in place of five."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,10 @@ class KrtCamera:
 
     name: str
     K: NDArray[np.float64]  # [3, 3] pixels
-    distortion: NDArray[np.float64]  # [5]
+    distortion: NDArray[np.float64]  # [5] or [8], in OpenCV's order
     extrinsics: NDArray[np.float64]  # [3, 4] world to camera, millimetres
+    size: tuple[int, int] | None = None
+    """Width and height of the images that K is for; None for those of the capture."""
 
 
 def read_krt(path: str | Path) -> dict[str, KrtCamera]:
@@ -54,8 +60,8 @@ def read_krt(path: str | Path) -> dict[str, KrtCamera]:
             )
         block = lines[start + 1 : start + 1 + len(_ROWS)]
         rows = [
-            finite_numbers(words, count, f"{path} line {number}, camera {name}: {kind}")
-            for (number, words), (kind, count) in zip(block, _ROWS, strict=False)
+            finite_numbers(words, _count(kind, words), f"{path} line {number}, camera {name}: {kind}")
+            for (number, words), kind in zip(block, _ROWS, strict=False)
         ]
         if len(block) < len(_ROWS):
             raise InputError(
@@ -63,15 +69,19 @@ def read_krt(path: str | Path) -> dict[str, KrtCamera]:
                 f"{len(_ROWS)} lines of a camera; is it cut short?"
             )
         cameras[name] = KrtCamera(name, np.array(rows[:3]), np.array(rows[3]), np.array(rows[4:]))
-        _check_camera(path, lines[start][0], cameras[name])
+        check_camera(cameras[name], f"{path} line {lines[start][0]}, camera {name}")
     if not cameras:
         raise InputError(f"{path}: expected cameras, got an empty file.")
     return cameras
 
 
-def _check_camera(path: Path, number: int, camera: KrtCamera) -> None:
-    """Raise InputError when the numbers of a block are not those of a pinhole camera without skew."""
-    where = f"{path} line {number}, camera {camera.name}"
+def _count(kind: str, words: list[str]) -> int:
+    """Return how many numbers a line of this kind must have."""
+    return _RATIONAL if kind == "distortion" and len(words) == _RATIONAL else _COUNTS[kind]
+
+
+def check_camera(camera: KrtCamera, where: str) -> None:
+    """Raise InputError beginning with `where` when numbers are not those of a pinhole camera without skew."""
     K = camera.K
     if not (K[0, 0] > 0 and K[1, 1] > 0 and np.array_equal(K[2], [0, 0, 1]) and K[1, 0] == 0):
         raise InputError(f"{where}: expected intrinsics [fx 0 cx; 0 fy cy; 0 0 1] with fx, fy > 0, got {K.tolist()}.")

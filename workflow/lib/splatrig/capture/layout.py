@@ -4,26 +4,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from splatrig.capture.frame_files import FrameFiles
 from splatrig.capture.frame_list import in_time_order, read_frame_list
+from splatrig.capture.krt import KrtCamera, read_krt
+from splatrig.capture.photographs import read_mask
+from splatrig.capture.tracked import Tracking, read_topology
 from splatrig.io.errors import InputError
-
-
-@dataclass(frozen=True)
-class FrameFiles:
-    """What a capture has of one frame; None where a file is missing."""
-
-    segment: str
-    frame: str
-    mesh: Path | None
-    """`tracked_mesh/{segment}/{frame}.obj`."""
-    positions: Path | None
-    """`….bin`: head-space positions, little-endian float32."""
-    pose: Path | None
-    """`…_transform.txt`: head to world."""
-    cameras: tuple[str, ...]
-    """The cameras, of those asked for, that have an image of this frame."""
-    masked: tuple[str, ...]
-    """The cameras, of those asked for, that have a mask of this frame."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +36,21 @@ class CaptureLayout:
         """Mean texture; a capture may lack it."""
         return self.root / "tex_mean.png"
 
+    def calibration(self) -> dict[str, KrtCamera]:
+        """Return the calibrated cameras by name."""
+        return read_krt(self.krt)
+
+    def segments(self) -> list[str]:
+        """Return the names of the segments with tracked meshes, sorted; raise InputError for a folder without."""
+        missing = [name for name in ("KRT", "images", "tracked_mesh") if not (self.root / name).exists()]
+        if missing:
+            raise InputError(
+                f"capture.root: {self.root} has no {' and no '.join(missing)}, expected a capture in Multiface's "
+                "layout for capture.source: local; name its folder, or add what is missing (docs/captures.md)."
+            )
+        folder = self.root / "tracked_mesh"
+        return sorted(name for name in _names(folder) if (folder / name).is_dir())
+
     def image(self, segment: str, camera: str, frame: str) -> Path:
         """One photograph."""
         return self.root / "images" / segment / camera / f"{frame}.png"
@@ -54,10 +58,6 @@ class CaptureLayout:
     def mask(self, segment: str, camera: str, frame: str) -> Path:
         """Return the file of a photograph's matte; a capture may lack it."""
         return self.root / "masks" / segment / camera / f"{frame}.png"
-
-    def plate(self, camera: str) -> Path:
-        """Return the file of a camera's photograph of the empty stage; a capture may lack it."""
-        return self.root / "plates" / f"{camera}.png"
 
     def labels(self, segment: str, camera: str, frame: str) -> Path:
         """Return the file of a photograph's labels; a capture may lack it."""
@@ -70,10 +70,20 @@ class CaptureLayout:
             raise InputError(f"{folder}: segment {segment} has no images; check capture.root and capture.expressions.")
         return tuple(sorted(name for name in _names(folder) if (folder / name).is_dir()))
 
-    def images(self, segment: str, camera: str) -> tuple[Path, ...]:
-        """Return the photographs of one camera of a segment, sorted by name."""
+    def first_image(self, segment: str, camera: str) -> Path | None:
+        """Return the first photograph by name of one camera of a segment."""
         folder = self.root / "images" / segment / camera
-        return tuple(folder / name for name in sorted(_names(folder)) if name.endswith(".png"))
+        return next((folder / name for name in sorted(_names(folder)) if name.endswith(".png")), None)
+
+    def matte(self, segment: str, camera: str, frame: str, width: int, height: int) -> NDArray[np.uint8]:  # [H, W]
+        """Return the mask of a photograph at `width` × `height` pixels."""
+        place = segment, camera, frame
+        return read_mask(self.mask(*place), self.image(*place), width, height)
+
+    def tracker(self, neutral: FrameFiles) -> Tracking:
+        """Return what reads tracked meshes of the topology of `neutral`."""
+        assert neutral.mesh is not None
+        return Tracking(read_topology(neutral.mesh))
 
     def frames(self, segment: str, cameras: Sequence[str]) -> tuple[FrameFiles, ...]:
         """Return what there is of every listed frame of a segment, in time order.

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.capture.layout import CaptureLayout, FrameFiles
-from splatrig.capture.photographs import read_mask
+from splatrig.capture.frame_files import FrameFiles
+from splatrig.capture.lenses import Lenses
+from splatrig.capture.reader import Reader
 from splatrig.capture.tracked import TrackedFrame
 from splatrig.dataset.cameras import Cameras
 from splatrig.io.errors import InputError
@@ -32,12 +33,13 @@ def opaque(width: int, height: int) -> Matte:
     return lambda _frame, _camera: alpha
 
 
-def masks(layout: CaptureLayout, frames: Sequence[FrameFiles], cameras: Cameras) -> Matte:
+def masks(capture: Reader, frames: Sequence[FrameFiles], cameras: Cameras, lenses: Lenses) -> Matte:
     """Return the matte that takes the capture's own masks, at the size of `cameras`."""
 
     def alpha(frame: int, camera: int) -> NDArray[np.uint8]:
-        place = frames[frame].segment, cameras.names[camera], frames[frame].frame
-        return read_mask(layout.mask(*place), layout.image(*place), cameras.width, cameras.height)
+        files = frames[frame]
+        place = files.segment, cameras.names[camera], files.frame
+        return lenses.undo(capture.matte(*place, cameras.width, cameras.height), camera)
 
     return alpha
 

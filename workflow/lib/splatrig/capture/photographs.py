@@ -12,24 +12,25 @@ from PIL import Image
 from splatrig.capture.color import corrected
 from splatrig.dataset.cameras import scaled_size
 from splatrig.io.errors import InputError
+from splatrig.io.files import File, opened
 
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 """What PIL raises for broken files."""
 
 
-def image_size(path: Path) -> tuple[int, int]:
+def image_size(path: File) -> tuple[int, int]:
     """Return width and height in pixels from an image's header; raise InputError naming the file if it has none."""
     try:
-        with Image.open(path) as image:
+        with Image.open(opened(path)) as image:
             return image.size
     except UNREADABLE as error:
         raise InputError(f"{path}: cannot be read as an image ({error}); copy or download it again.") from error
 
 
-def read_image(path: Path) -> Image.Image:
+def read_image(path: File) -> Image.Image:
     """Read an 8-bit image as RGB; raise InputError naming the file when it is truncated, damaged or not 8-bit."""
     try:
-        with Image.open(path) as image:
+        with Image.open(opened(path)) as image:
             if image.mode not in ("RGB", "RGBA", "L", "P"):
                 raise InputError(f"{path}: expected an 8-bit RGB image, got mode {image.mode}; convert it.")
             return image.convert("RGB")
@@ -40,7 +41,7 @@ def read_image(path: Path) -> Image.Image:
 
 
 def read_photograph(
-    path: Path, width: int, height: int, scale: float, table: NDArray[np.uint8]
+    path: File, width: int, height: int, scale: float, table: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:  # [H, W, 3]
     """Read one photograph at `width` × `height` pixels after scaling by `scale`, colours looked up in `table` [256, 3].
 
@@ -77,13 +78,13 @@ class Companion:
 MASK = Companion("a mask", "its", "it", ("L",), "an 8-bit gray mask, white on the head", "save it as a gray PNG")
 
 
-def read_companion(path: Path, photograph: Path, kind: Companion) -> Image.Image:
+def read_companion(path: File, photograph: File, kind: Companion) -> Image.Image:
     """Read an image of one channel that is as large as `photograph`.
 
     Raises InputError naming the file when it is damaged, of another mode, or of another size.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(opened(path)) as image:
             if image.mode not in kind.modes:
                 raise InputError(f"{path}: expected {kind.form}, got mode {image.mode}; {kind.remedy}.")
             image.load()
@@ -101,7 +102,7 @@ def read_companion(path: Path, photograph: Path, kind: Companion) -> Image.Image
     return read
 
 
-def read_mask(path: Path, photograph: Path, width: int, height: int) -> NDArray[np.uint8]:  # [H, W]
+def read_mask(path: File, photograph: File, width: int, height: int) -> NDArray[np.uint8]:  # [H, W]
     """Read the matte of a photograph, 255 on the head, scaled to `width` × `height` as photographs are.
 
     Raises InputError naming the file when it is damaged, not 8-bit gray, or of another size than its photograph.

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +14,18 @@ from numpy.typing import NDArray
 from splatrig.capture.cells import grown_to_pixels, reduced
 from splatrig.capture.color import correction_table
 from splatrig.capture.difference import Plate
+from splatrig.capture.frame_files import FrameFiles
 from splatrig.capture.frame_selection import neutral_frame
-from splatrig.capture.layout import CaptureLayout, FrameFiles
+from splatrig.capture.lenses import Lenses
 from splatrig.capture.nearest import filled
 from splatrig.capture.photographs import image_size, read_photograph, write_photograph
-from splatrig.capture.tracked import TrackedFrame, Tracking, read_topology
+from splatrig.capture.reader import Reader
+from splatrig.capture.tracked import TrackedFrame
 from splatrig.config.choices import ColorCorrection
 from splatrig.dataset.cameras import Cameras, scaled_size
 from splatrig.dataset.decoding import read_photograph as read_rgba
 from splatrig.io.errors import InputError
+from splatrig.io.files import File
 from splatrig.jobs.progress import track
 from splatrig.mesh.silhouette import silhouette
 
@@ -45,33 +49,38 @@ logger = logging.getLogger(__name__)
 class PlateSource:
     """What plates are made from, and how photographs of the data set are."""
 
-    layout: CaptureLayout
+    capture: Reader
     cameras: Cameras
     """Those of `calibration.json`."""
     image_scale: float
     color: ColorCorrection | None
 
-    def read(self, path: Path) -> NDArray[np.uint8]:  # [H, W, 3]
-        """Return a photograph as the data set has it."""
+    @cached_property
+    def lenses(self) -> Lenses:
+        """What takes the distortion of lenses off images."""
+        return Lenses(self.capture.calibration(), self.cameras)
+
+    def read(self, path: File, camera: int) -> NDArray[np.uint8]:  # [H, W, 3]
+        """Return a photograph of camera number `camera` as the data set has it."""
         size = self.cameras.width, self.cameras.height
-        return read_photograph(path, *size, self.image_scale, correction_table(self.color))
+        return self.lenses.undo(read_photograph(path, *size, self.image_scale, correction_table(self.color)), camera)
 
 
-def take_plates(source: PlateSource, target: Path) -> None:
-    """Write `{camera}.png` below `target` from the capture's photographs of the empty stage, known everywhere.
+def take_plates(source: PlateSource, given: Path, target: Path) -> None:
+    """Write `{camera}.png` below `target` from the photographs of the empty stage in `given`, known everywhere.
 
     Raises InputError naming a plate that is missing, unreadable, or of another size than the photographs.
     """
     cameras = source.cameras
-    missing = [name for name in cameras.names if not source.layout.plate(name).is_file()]
+    missing = [name for name in cameras.names if not (given / f"{name}.png").is_file()]
     if missing:
         raise InputError(
-            f"{source.layout.root}/plates: no plate of camera {', '.join(missing)}, expected {{camera}}.png of all "
+            f"{given}: no plate of camera {', '.join(missing)}, expected {{camera}}.png of all "
             f"{len(cameras)} cameras; photograph the empty stage with it, leave the camera out (capture.cameras), or "
             "remove the folder to have plates computed from the frames."
         )
-    for name in cameras.names:
-        path = source.layout.plate(name)
+    for index, name in enumerate(cameras.names):
+        path = given / f"{name}.png"
         size = image_size(path)
         if scaled_size(*size, source.image_scale) != (cameras.width, cameras.height):
             raise InputError(
@@ -79,7 +88,7 @@ def take_plates(source: PlateSource, target: Path) -> None:
                 f"capture.image_scale {source.image_scale:g}, got {size[0]}×{size[1]}; take it with the settings of "
                 "the capture, or remove the folder to have plates computed from the frames."
             )
-        write_photograph(target / f"{name}.png", source.read(path), _alpha(np.array(True), cameras))
+        write_photograph(target / f"{name}.png", source.read(path, index), _alpha(np.array(True), cameras))
     logger.info("plates are the capture's photographs of the empty stage, of %d cameras", len(cameras))
 
 
@@ -93,8 +102,8 @@ def compute_plates(
     what reading meshes and photographs raises.
     """
     cameras = source.cameras
-    frames = _tracked_frames(source.layout, expressions, cameras.names)
-    tracking = Tracking(read_topology(neutral_frame(source.layout, neutral, frames)))
+    frames = _tracked_frames(source.capture, expressions, cameras.names)
+    tracking = source.capture.tracker(neutral_frame(source.capture, neutral, frames))
     tracked = [tracking.read(files) for files in frames]
     faces = tracking.topology.pruning.faces
 
@@ -103,8 +112,8 @@ def compute_plates(
         used = [k for k, files in enumerate(frames) if camera in files.cameras]
         if not used:
             raise InputError(f"plates: camera {camera} has no image in the {len(frames)} frames looked at.")
-        paths = [source.layout.image(frames[k].segment, camera, frames[k].frame) for k in used]
-        photographs = np.stack([source.read(path) for path in paths])
+        paths = [source.capture.image(frames[k].segment, camera, frames[k].frame) for k in used]
+        photographs = np.stack([source.read(path, row) for path in paths])
         clearance = np.stack([_clearance(tracked[k], faces, cameras.select([row])) for k in used])
         plate, known = temporal_median(photographs, hidden_by(clearance, NEAREST_FRAMES, MARGIN_MM * _STEPS_A_MM))
         write_photograph(target / f"{camera}.png", filled(plate, known), _alpha(known, cameras))
@@ -159,16 +168,16 @@ def temporal_median(
     return plate, seen
 
 
-def _tracked_frames(layout: CaptureLayout, expressions: Sequence[str], cameras: Sequence[str]) -> list[FrameFiles]:
+def _tracked_frames(capture: Reader, expressions: Sequence[str], cameras: Sequence[str]) -> list[FrameFiles]:
     """Return the frames to look at: those with mesh and pose, equally spaced over all expressions."""
     frames = [
         files
         for expression in expressions
-        for files in layout.frames(expression, cameras)
+        for files in capture.frames(expression, cameras)
         if files.mesh and files.pose and files.cameras
     ]
     if not frames:
-        raise InputError(f"{layout.root}: no frame has a mesh, a pose and an image; plates cannot be computed.")
+        raise InputError(f"{capture.root}: no frame has a mesh, a pose and an image; plates cannot be computed.")
     picked = np.unique(np.linspace(0, len(frames) - 1, min(MOST_FRAMES, len(frames))).astype(int))
     return [frames[k] for k in picked]
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from splatrig.capture.labels import LABELS, read_labels
 from splatrig.capture.layout import CaptureLayout
+from splatrig.capture.lenses import Lenses
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Dataset, read_tracked_mesh
 from splatrig.dataset.decoding import read_photograph
@@ -27,11 +28,15 @@ logger = logging.getLogger(__name__)
 
 def labels_of(layout: CaptureLayout, cameras: Cameras) -> Labels:
     """Return what reads the labels of a capture at the size of `cameras`."""
+    lenses = Lenses(layout.calibration(), cameras)
 
     def read(frame: str, camera: str) -> NDArray[np.uint8] | None:
         place = (frame.split("/")[0], camera, frame.split("/")[1])
         path = layout.labels(*place)
-        return read_labels(path, layout.image(*place), cameras.width, cameras.height) if path.is_file() else None
+        if not path.is_file():
+            return None
+        labels = read_labels(path, layout.image(*place), cameras.width, cameras.height)
+        return lenses.undo(labels, cameras.names.index(camera), mix=False)
 
     return read
 

@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.capture.color import correction_table
+from splatrig.capture.frame_files import FrameFiles
 from splatrig.capture.frame_selection import choose_frames, neutral_frame, usable_frames
 from splatrig.capture.frame_writer import RawPhotographs, meshes_of_levels, write_meshes, write_photographs
-from splatrig.capture.layout import CaptureLayout, FrameFiles
+from splatrig.capture.lenses import Lenses
 from splatrig.capture.mattes import Matte, Photograph, check_coverage, check_side, masks, opaque, silhouettes
 from splatrig.capture.plate_mattes import PlateMattes, report
 from splatrig.capture.plates import read_plates
-from splatrig.capture.tracked import TrackedFrame, Tracking, read_topology, rigid_motion
+from splatrig.capture.reader import Reader
+from splatrig.capture.tracked import TrackedFrame, rigid_motion
 from splatrig.config.choices import Background, ColorCorrection, FrameSelection, Holes
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.frames import ChosenFrame
@@ -56,7 +58,7 @@ class RestructureOptions:
 
 
 def restructure(
-    layout: CaptureLayout,
+    capture: Reader,
     expression: str,
     cameras: Cameras,
     options: RestructureOptions,
@@ -73,14 +75,14 @@ def restructure(
     """
     started = time.perf_counter()
     masked = options.background == "masks"
-    usable = usable_frames(layout, expression, cameras.names, options.holes, masks=masked)
-    neutral = neutral_frame(layout, options.neutral, usable)
-    topology = read_topology(neutral)
-    tracking = Tracking(topology)
+    usable = usable_frames(capture, expression, cameras.names, options.holes, masks=masked)
+    neutral = neutral_frame(capture, options.neutral, usable)
+    tracking = capture.tracker(neutral)
+    topology = tracking.topology
     chosen = choose_frames(usable, options.frames_per_expression, options.frame_selection, tracking)
     names = ", ".join(files.frame for files in chosen)
     logger.info("%s: frames %s, %s of %d", expression, names, options.frame_selection, len(usable))
-    levels = meshes_of_levels(topology, options.subdivisions, layout.tex_mean, options.color)
+    levels = meshes_of_levels(topology, options.subdivisions, capture.tex_mean, options.color)
     tracked = []
     for files in chosen:
         (target / files.frame).mkdir(parents=True)
@@ -89,13 +91,14 @@ def restructure(
     _check_motion(chosen, tracked, tracking.positions(neutral))
     meshed = time.perf_counter()
     in_head = [cameras.in_head_space(frame.head_to_world) for frame in tracked]
-    seeing = _check_views(layout, chosen, tracked, in_head)
+    seeing = _check_views(capture, chosen, tracked, in_head)
     table = correction_table(options.color)
-    read: Photograph = RawPhotographs(layout, cameras, chosen, seeing, options.image_scale, table).read
+    lenses = Lenses(capture.calibration(), cameras)
+    read: Photograph = RawPhotographs(capture, cameras, chosen, seeing, options.image_scale, table, lenses).read
     matte: Matte
     if masked:
-        matte = masks(layout, chosen, cameras)
-        check_side(matte, layout.root, chosen[0], tracked[0], in_head[0], seeing[0])
+        matte = masks(capture, chosen, cameras, lenses)
+        check_side(matte, capture.root, chosen[0], tracked[0], in_head[0], seeing[0])
     elif options.background == "silhouette":
         matte = silhouettes(tracked, levels[0].faces, in_head)
     elif options.background == "plate":
@@ -110,7 +113,7 @@ def restructure(
     if isinstance(matte, PlateMattes):
         report(expression, [matte.notes[frame] for frame in range(len(chosen))], cameras.names)
     if masked:
-        check_coverage(coverage, chosen, layout.root, cameras.names, seeing)
+        check_coverage(coverage, chosen, capture.root, cameras.names, seeing)
     images = int(np.isfinite(coverage).sum())
     seconds = time.perf_counter() - meshed
     logger.info(
@@ -122,8 +125,8 @@ def restructure(
             expression=expression,
             frame=files.frame,
             image_count=len(files.cameras),
-            mesh=str(files.mesh.relative_to(layout.root)) if files.mesh else "",
-            pose=str(files.pose.relative_to(layout.root)) if files.pose else "",
+            mesh=str(files.mesh).removeprefix(f"{capture.root}/"),
+            pose=str(files.pose).removeprefix(f"{capture.root}/"),
             neutral=expression == options.neutral and number == 0,
         )
         for number, files in enumerate(chosen)
@@ -147,7 +150,7 @@ def _check_motion(
 
 
 def _check_views(
-    layout: CaptureLayout, chosen: Sequence[FrameFiles], tracked: Sequence[TrackedFrame], in_head: Sequence[Cameras]
+    capture: Reader, chosen: Sequence[FrameFiles], tracked: Sequence[TrackedFrame], in_head: Sequence[Cameras]
 ) -> NDArray[np.bool_]:  # [F, C]
     """Return which cameras see the head of each frame; name in the log those that do not.
 
@@ -158,8 +161,8 @@ def _check_views(
         seeing = views.see(frame.vertices)
         if not seeing.any():
             raise InputError(
-                f"{layout.root}: frame {files.segment}/{files.frame}: no vertex of the tracked mesh is in the image of "
-                f"any of {len(views)} cameras; KRT, poses and meshes must be of one capture, in millimetres, with "
+                f"{capture.root}: frame {files.segment}/{files.frame}: no vertex of the tracked mesh is in the image "
+                f"of any of {len(views)} cameras; KRT, poses and meshes must be of one capture, in millimetres, with "
                 "OpenCV cameras (x right, y down, z forward) and poses from head to world."
             )
         blind = [name for name, sees in zip(views.names, seeing, strict=True) if not sees]

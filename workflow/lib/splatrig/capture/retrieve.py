@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from splatrig.capture import archive as tar
 from splatrig.capture.download import HEAD_REQUESTS, Client, MissingError
@@ -30,6 +30,8 @@ from splatrig.config.models import Download
 from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_directory, link_or_copy, write_text
 from splatrig.jobs.progress import track_bytes
+
+_Item = TypeVar("_Item")
 
 logger = logging.getLogger(__name__)
 
@@ -109,28 +111,36 @@ def retrieve(
     missing = [item for item in archives if not _is_done(item, where, wanted)]
     logger.info("%d archives, %d of them to fetch; %s", len(archives), len(missing), LICENSE)
     client = Client(settings, sleep)
+    with track_bytes("fetching") as on_bytes:
+        fetch_each(missing, lambda item: _bring(client, item, where, wanted, settings, on_bytes), at_once)
+    return [where / item.stem for item in archives]
+
+
+def fetch_each(items: Sequence[_Item], fetch: Callable[[_Item], int], at_once: int) -> None:
+    """Call `fetch`, which returns the bytes that came, for all items, `at_once` at a time.
+
+    When one fails no further one is begun; after those under way an InputError names all that failed.
+    """
     failures: list[str] = []
     start = time.monotonic()
-    with track_bytes("fetching") as on_bytes:
 
-        def work(item: Archive) -> int:
-            if failures:
-                return 0
-            try:
-                return _bring(client, item, where, wanted, settings, on_bytes)
-            except InputError as error:
-                failures.append(str(error))
-                return 0
+    def work(item: _Item) -> int:
+        if failures:
+            return 0
+        try:
+            return fetch(item)
+        except InputError as error:
+            failures.append(str(error))
+            return 0
 
-        with ThreadPoolExecutor(max_workers=at_once) as pool:
-            fetched = sum(pool.map(work, missing))
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
+        fetched = sum(pool.map(work, items))
     if failures:
         raise InputError("\n".join(failures))
     seconds = time.monotonic() - start
     logger.info(
         "fetched %.3f GB in %.1f s (%.1f MB/s, unpacking included)", fetched / 1e9, seconds, fetched / 1e6 / seconds
     )
-    return [where / item.stem for item in archives]
 
 
 def _bring(
@@ -242,12 +252,20 @@ def describe_plan(
         here = [ready for item, ready in zip(archives, done, strict=True) if item.asset == asset]
         size = sum(length for item, length in known if item.asset == asset)
         lines.append(f"{asset:<20}{len(here):>10}{sum(here):>10}{size / 1e9:>14.3f}")
-    existing = next(parent for parent in [where.absolute(), *where.absolute().parents] if parent.exists())
     lines += [
         f"{'all':<20}{len(archives):>10}{sum(done):>10}{total / 1e9:>14.3f}",
         *([f"{unknown} archives of unknown size come on top."] if unknown else []),
-        f"to          {where.absolute().parent}",
-        f"free there  {shutil.disk_usage(existing).free / 1e9:.3f} GB; unpacked files take about what is fetched",
-        f"licence     {LICENSE}",
+        *target_and_terms(where.parent, "; unpacked files take about what is fetched", LICENSE),
     ]
     return "\n".join(lines)
+
+
+def target_and_terms(root: Path, remark: str, licence: str) -> list[str]:
+    """Return the last lines of a plan: where files go, what is free there, on what terms they come."""
+    where = root.absolute()
+    existing = next(parent for parent in [where, *where.parents] if parent.exists())
+    return [
+        f"to          {where}",
+        f"free there  {shutil.disk_usage(existing).free / 1e9:.3f} GB{remark}",
+        f"licence     {licence}",
+    ]

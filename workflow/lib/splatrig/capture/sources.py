@@ -4,8 +4,10 @@ from pathlib import Path
 
 import yaml
 
+from splatrig.capture.codec_avatars import AVA256
 from splatrig.capture.demo.rig import camera_names
-from splatrig.capture.krt import read_krt
+from splatrig.capture.formats import READ_IN_PLACE, open_capture
+from splatrig.capture.reader import Reader
 from splatrig.capture.release import available_segments, choose_segments
 from splatrig.config.models import Config
 from splatrig.io.errors import InputError
@@ -14,25 +16,26 @@ from splatrig.io.errors import InputError
 def known_segments(config: Config, resources: Path) -> list[str] | None:
     """Return the segments that there are to choose from, or None when nothing tells them before the run.
 
-    `resources`: the folder of that name. Raises InputError for a local capture that lacks what every capture has.
+    `resources`: the folder of that name. Raises InputError for a capture of yours that lacks what every capture has.
     """
     capture = config.capture
-    root = Path(str(capture.root))
     if capture.source == "multiface":
         entity = resources / "multiface" / f"{capture.entity}.yaml"
-        return available_segments(entity, root / "archives" / "release.csv", capture.download.links)
+        return available_segments(entity, Path(str(capture.root)) / "archives" / "release.csv", capture.download.links)
     if capture.source == "photographs":
-        return _photographed(root)
-    if capture.source != "local":
+        return _photographed(Path(str(capture.root)))
+    reader = _reader(config)
+    return None if reader is None else reader.segments()
+
+
+def _reader(config: Config) -> Reader | None:
+    """Return what reads a capture that is there before the run, else None."""
+    capture, root = config.capture, Path(str(config.capture.root))
+    if capture.source not in READ_IN_PLACE:
         return None
-    missing = [name for name in ("KRT", "images", "tracked_mesh") if not (root / name).exists()]
-    if missing:
-        raise InputError(
-            f"capture.root: {root} has no {' and no '.join(missing)}, expected a capture in Multiface's layout "
-            "for capture.source: local; name its folder, or add what is missing (docs/captures.md)."
-        )
-    folders = (root / "tracked_mesh").iterdir()
-    return sorted(path.name for path in folders if path.is_dir() and not path.name.startswith("."))
+    if capture.source == "ava256" and capture.entity is not None and not (root / AVA256.frame_list).is_file():
+        return None
+    return open_capture(capture.source, root)
 
 
 def _photographed(root: Path) -> list[str]:
@@ -93,13 +96,13 @@ def known_cameras(config: Config) -> list[str] | None:
     """Return the names of all cameras where they are known before the run, else None."""
     if config.capture.source == "demo":
         return camera_names(config.demo.cameras)
-    calibration = Path(str(config.capture.root)) / "KRT"
-    return list(read_krt(calibration)) if calibration.is_file() else None
+    reader = open_capture(config.capture.source, Path(str(config.capture.root)))
+    return list(reader.calibration()) if reader.krt.is_file() else None
 
 
 def tracked_frames(config: Config, expressions: list[str]) -> dict[str, int]:
     """Return how many tracked meshes there are of each expression, where the capture is there before the run."""
-    if config.capture.source != "local":
+    reader = _reader(config)
+    if reader is None or config.capture.entity is not None:
         return {}
-    folders = {name: Path(str(config.capture.root)) / "tracked_mesh" / name for name in expressions}
-    return {name: len(list(folder.glob("*.obj"))) for name, folder in folders.items() if folder.is_dir()}
+    return {name: sum(files.mesh is not None for files in reader.frames(name, ())) for name in expressions}

@@ -2,17 +2,19 @@
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from splatrig.capture.layout import FrameFiles
+from splatrig.capture.frame_files import FrameFiles
 from splatrig.dataset.pose import read_pose, to_head, to_world
 from splatrig.io.errors import InputError
+from splatrig.io.files import File
 from splatrig.mesh.normals import faces_outward
 from splatrig.mesh.obj import ObjMesh, read_obj
+from splatrig.mesh.ply import read_ply_vertices
 from splatrig.mesh.topology import Pruning, bad_edges, prune_unreferenced
 
 logger = logging.getLogger(__name__)
@@ -38,7 +40,7 @@ _INSIDE_OUT = -0.2
 class Topology:
     """The mesh that all frames share, as one frame's OBJ file has it."""
 
-    source: Path
+    source: File
     """The OBJ file."""
     mesh: ObjMesh
     """Its content; positions are of no interest."""
@@ -48,16 +50,15 @@ class Topology:
     """Corners of those faces into the UVs of `mesh`, -1 where a face has none; None when no face has any."""
 
 
-def read_topology(files: FrameFiles) -> Topology:
-    """Read the topology from the OBJ file of one frame, which must be there; turn it if it is inside out.
+def read_topology(source: File) -> Topology:
+    """Read the topology from an OBJ file; turn it if it is inside out.
 
     Edges at which no surface can be oriented are named in the log.
     """
-    assert files.mesh is not None
-    mesh = read_obj(files.mesh)
+    mesh = read_obj(source)
     faces, uv_faces = mesh.faces, mesh.uv_faces
     if faces_outward(mesh.vertices, faces) < _INSIDE_OUT:
-        logger.warning("%s: the faces are inside out (clockwise); they are turned", files.mesh)
+        logger.warning("%s: the faces are inside out (clockwise); they are turned", source)
         faces, uv_faces = faces[:, ::-1], None if uv_faces is None else uv_faces[:, ::-1]
     pruning = prune_unreferenced(faces, len(mesh.vertices))
     manifold, oriented = bad_edges(pruning.faces)
@@ -65,12 +66,12 @@ def read_topology(files: FrameFiles) -> Topology:
         logger.warning(
             "%s: %d edges have more than two triangles, %d are passed in the same direction twice; normals there are "
             "not to be relied on",
-            *(files.mesh, manifold, oriented),
+            *(source, manifold, oriented),
         )
-    return Topology(files.mesh, mesh, pruning, uv_faces)
+    return Topology(source, mesh, pruning, uv_faces)
 
 
-def check_topology(path: Path, mesh: ObjMesh, expected: Topology) -> None:
+def check_topology(path: File, mesh: ObjMesh, expected: Topology) -> None:
     """Raise InputError naming `path` and the first thing in which its mesh differs from the expected topology."""
     reference = expected.mesh
     differences = []
@@ -100,13 +101,30 @@ class TrackedFrame:
     head_to_world: NDArray[np.float64]  # [3, 4]
 
 
+class Tracker(Protocol):
+    """What reads the tracked frames of a capture, which have one topology."""
+
+    @property
+    def topology(self) -> Topology:
+        """The mesh that all frames share."""
+        ...
+
+    def read(self, files: FrameFiles) -> TrackedFrame:
+        """Read one frame completely and check it."""
+        ...
+
+    def positions(self, files: FrameFiles) -> NDArray[np.float64]:  # [V, 3]
+        """Return the head-space positions of one frame, by the shortest way."""
+        ...
+
+
 class Tracking:
-    """Reads tracked frames of one topology and finds out in which space their OBJ files are."""
+    """Reads tracked frames of one topology in the raw layout and finds out in which space their OBJ files are."""
 
     def __init__(self, topology: Topology) -> None:
         """Expect every frame to have `topology`."""
         self.topology = topology
-        self._spaces: dict[str, Path] = {}
+        self._spaces: dict[str, File] = {}
 
     def read(self, files: FrameFiles) -> TrackedFrame:
         """Read one frame completely: topology, positions, pose, and the space of the OBJ, which is checked.
@@ -129,7 +147,7 @@ class Tracking:
             head = self.positions(files)
             space = space_by_check(files.mesh, positions, head, pose)
         self._agree(space, files)
-        _check_size(files.positions or files.mesh, head)
+        check_size(files.positions or files.mesh, head)
         return TrackedFrame(head, pose)
 
     def positions(self, files: FrameFiles) -> NDArray[np.float64]:
@@ -137,7 +155,7 @@ class Tracking:
         if files.positions is None:
             return self.read(files).vertices
         head = read_positions(files.positions, len(self.topology.mesh.vertices))[self.topology.pruning.kept]
-        _check_finite(files.positions, head)
+        check_finite(files.positions, head)
         return head
 
     def _agree(self, space: str, files: FrameFiles) -> None:
@@ -154,14 +172,53 @@ class Tracking:
             raise InputError(f"tracked meshes: {places}; all OBJ files of a segment must be in one space.")
 
 
+@dataclass(frozen=True)
+class TemplateTracking:
+    """Reads tracked frames that are positions alone, in head space, of the vertices of one template mesh."""
+
+    topology: Topology
+
+    def read(self, files: FrameFiles) -> TrackedFrame:
+        """Read positions and pose; raise InputError naming the file for a wrong count, a bad number or another unit."""
+        assert files.mesh is not None and files.pose is not None
+        head = self.positions(files)
+        check_size(files.mesh, head)
+        return TrackedFrame(head, read_pose(files.pose))
+
+    def positions(self, files: FrameFiles) -> NDArray[np.float64]:  # [V, 3]
+        """Return the head-space positions of one frame."""
+        assert files.mesh is not None
+        vertices, expected = read_ply_vertices(files.mesh), len(self.topology.mesh.vertices)
+        if len(vertices) != expected:
+            raise InputError(
+                f"{files.mesh}: expected {expected} vertices as {self.topology.source} has, got {len(vertices)}; bring "
+                "the template mesh of this release."
+            )
+        head = vertices[self.topology.pruning.kept]
+        check_finite(files.mesh, head)
+        return head
+
+
 def rigid_motion(
     reference: NDArray[np.float64],  # [V, 3] millimetres
     vertices: NDArray[np.float64],  # [V, 3]
 ) -> tuple[float, float]:
     """Return by how many millimetres and degrees a head is moved and turned against a reference.
 
-    It is the rigid motion of the half of the vertices that moves most alike (least trimmed squares, Rousseeuw 1984):
-    a jaw that opens, or cheeks, count for nothing.
+    It is the motion that `rigid_fit` finds: a jaw that opens, or cheeks, count for nothing.
+    """
+    turn, step = rigid_fit(reference, vertices)
+    center = reference.mean(axis=0)
+    return float(np.linalg.norm(turn.apply(center) + step - center)), float(np.degrees(turn.magnitude()))
+
+
+def rigid_fit(
+    reference: NDArray[np.float64],  # [V, 3] millimetres
+    vertices: NDArray[np.float64],  # [V, 3]
+) -> tuple[Rotation, NDArray[np.float64]]:
+    """Return rotation and translation [3] that take a reference to where most of `vertices` are.
+
+    It is the rigid motion of the half of the vertices that moves most alike (least trimmed squares, Rousseeuw 1984).
     """
     kept = np.ones(len(reference), dtype=bool)
     for _ in range(_TRIMMING_ROUNDS):
@@ -169,12 +226,10 @@ def rigid_motion(
         turn, _ = Rotation.align_vectors(vertices[kept] - after, reference[kept] - before)
         misses = np.linalg.norm(vertices - after - turn.apply(reference - before), axis=1)
         kept = misses <= np.median(misses)
-    center = reference.mean(axis=0)
-    moved = turn.apply(center - before) + after
-    return float(np.linalg.norm(moved - center)), float(np.degrees(turn.magnitude()))
+    return turn, after - turn.apply(before)
 
 
-def _check_size(path: Path, vertices: NDArray[np.float64]) -> None:
+def check_size(path: File, vertices: NDArray[np.float64]) -> None:
     """Raise InputError when a head cannot be of the size that its positions have in millimetres."""
     size = float(np.linalg.norm(np.ptp(vertices, axis=0)))
     if not _SIZES_MM[0] <= size <= _SIZES_MM[1]:
@@ -192,7 +247,7 @@ def _guessed_unit(size: float) -> str:
     return ""
 
 
-def read_positions(path: Path, vertex_count: int) -> NDArray[np.float64]:
+def read_positions(path: File, vertex_count: int) -> NDArray[np.float64]:
     """Read a .bin of head-space positions [V, 3], little-endian float32; raise InputError when its size is wrong."""
     content = path.read_bytes()
     if len(content) != 12 * vertex_count:
@@ -203,7 +258,7 @@ def read_positions(path: Path, vertex_count: int) -> NDArray[np.float64]:
     return np.frombuffer(content, dtype="<f4").reshape(-1, 3).astype(np.float64)
 
 
-def _check_finite(path: Path, positions: NDArray[np.float64]) -> None:
+def check_finite(path: File, positions: NDArray[np.float64]) -> None:
     """Raise InputError when a referenced position is NaN or infinite."""
     bad = np.flatnonzero(~np.isfinite(positions).all(axis=1))
     if bad.size:
@@ -211,7 +266,7 @@ def _check_finite(path: Path, positions: NDArray[np.float64]) -> None:
 
 
 def space_by_check(
-    path: Path, positions: NDArray[np.float64], head: NDArray[np.float64], pose: NDArray[np.float64]
+    path: File, positions: NDArray[np.float64], head: NDArray[np.float64], pose: NDArray[np.float64]
 ) -> str:
     """Return `world`, `head` or `either`: where OBJ `positions` [V, 3] lie, given the head-space truth.
 

@@ -12,7 +12,7 @@ Level = Literal[LevelName, "finest"]
 """A level as a user may name it; `finest` is the last that `mesh.subdivisions` gives."""
 
 FrameSelection = Literal["first", "uniform", "spread"]
-ColorCorrection = Literal["multiface_gamma"]
+ColorCorrection = Literal["multiface_gamma", "ava256_gamma", "goliath_gamma"]
 Background = Literal["silhouette", "masks", "plate", "none"]
 Holes = Literal["skip", "refuse"]
 ExtraAsset = Literal["unwrapped_uv_1024", "audio"]

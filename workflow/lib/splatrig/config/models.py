@@ -91,9 +91,9 @@ class Capture(Section):
     root: Annotated[str, Field(min_length=1)] | None = None
     """Folder of the capture. Default: `resources/captures/` and the entity or, for the demo, the subject."""
     entity: str | None = None
-    """Multiface only: the person to download, for example "6795937"."""
+    """The person to download, of Multiface ("6795937") or of Ava-256 ("20230405--1635--AAN112")."""
     url: str = "https://fb-baas-f32eacb9-8abb-11eb-b2b8-4857dd089e15.s3.amazonaws.com/MugsyDataRelease/v0.0/identities"
-    """Multiface only: address that the release is fetched from."""
+    """Address that the release is fetched from."""
     expressions: Name | Annotated[Names, Field(min_length=1)] = "all"
     """Segments to use: a list, `all` that the capture has, or a file of resources/expressions by name."""
     frames_per_expression: Count = 5

@@ -3,13 +3,12 @@
 import logging
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.capture.layout import CaptureLayout
-from splatrig.capture.tracked import Tracking, read_topology
+from splatrig.capture.frame_selection import neutral_frame, tracked_frames
+from splatrig.capture.reader import Reader
 from splatrig.components.component_file import Components
 from splatrig.components.weights import weights_of_displacements, weights_of_rows
 from splatrig.control.panel import Panel
@@ -72,21 +71,15 @@ def with_learned_gaze(
 
 
 def tracked_displacements(
-    root: str | Path, segment: str, neutral_segment: str, template: Template
+    capture: Reader, segment: str, neutral_segment: str, template: Template
 ) -> tuple[tuple[str, ...], NDArray[np.float64]]:  # T names, [T, N, 3]
     """Read the tracked meshes of a raw segment: frame names, and displacements from the neutral in millimetres.
 
     Meshes are brought to head space (the pose removed), pruned like the template's and subdivided to its finest level.
     Raises InputError naming the file for another topology or a segment without meshes.
     """
-    layout = CaptureLayout(Path(root))
-    reference = next((files for files in layout.frames(neutral_segment, ()) if files.mesh and files.pose), None)
-    if reference is None:
-        raise InputError(f"{root}/tracked_mesh/{neutral_segment}: the neutral segment has no tracked frame.")
-    tracking = Tracking(read_topology(reference))
-    usable = [files for files in layout.frames(segment, ()) if files.mesh and files.pose]
-    if not usable:
-        raise InputError(f"{root}/tracked_mesh/{segment}: expected tracked meshes with their poses, found none.")
+    tracking = capture.tracker(neutral_frame(capture, neutral_segment))
+    usable = tracked_frames(capture, segment)
     base, up = template.base.vertices, template.up
     moved = []
     for files in usable:

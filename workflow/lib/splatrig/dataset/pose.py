@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from splatrig.dataset.cameras import check_rotation
 from splatrig.io.errors import InputError
-from splatrig.io.files import write_text
+from splatrig.io.files import File, write_text
 from splatrig.io.plain_text import finite_numbers, read_lines
 
 
-def read_pose(path: str | Path) -> NDArray[np.float64]:
+def read_pose(path: str | File) -> NDArray[np.float64]:
     """Read the matrix head_to_world [3, 4], millimetres; blank lines, CRLF and a byte order mark do not matter.
 
     A fourth row `0 0 0 1` is allowed. Raises InputError naming file and line for a wrong count, a word that is no

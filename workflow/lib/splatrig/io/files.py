@@ -1,6 +1,7 @@
 """Write files so that a reader sees the whole of one or none of it, and name them by content."""
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -8,11 +9,33 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TextIO
 
 from splatrig.io.errors import InputError
 
 _STAMP = ".snakemake_timestamp"
+
+
+class File(Protocol):
+    """What is read as a whole and named in messages: a `Path`, or a member of an archive."""
+
+    def read_bytes(self) -> bytes:
+        """Return the content."""
+        ...
+
+    def __str__(self) -> str:
+        """Return the name that messages give it."""
+        ...
+
+
+def opened(file: str | File) -> io.BytesIO:
+    """Return the content of a file as a stream of bytes."""
+    return io.BytesIO((Path(file) if isinstance(file, str) else file).read_bytes())
+
+
+def opened_text(file: str | File) -> TextIO:
+    """Return the content of a text file as a stream of lines; a byte order mark and CRLF do not matter."""
+    return io.TextIOWrapper(opened(file), encoding="utf-8-sig", errors="replace")
 
 
 @contextmanager

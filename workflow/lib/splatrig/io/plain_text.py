@@ -1,18 +1,18 @@
 """The plain-text files of a capture, line by line: what KRT, head poses and the list of frames have in common."""
 
 import math
-from pathlib import Path
 
 from splatrig.io.errors import InputError
+from splatrig.io.files import File, opened_text
 
 
-def read_lines(path: str | Path) -> list[tuple[int, list[str]]]:
+def read_lines(path: str | File) -> list[tuple[int, list[str]]]:
     """Return number and words of every line that is not blank; a byte order mark and CRLF do not matter.
 
     Raises InputError when there is no such file.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
+        text = opened_text(path).read()
     except (FileNotFoundError, IsADirectoryError) as error:
         raise InputError(
             f"{path}: expected a file, got none; bring it back, or where splatrig made its folder delete that."

@@ -4,14 +4,14 @@ The one PLY package that keeps arbitrary properties is under the GPL, which spla
 writes with it, and the other way round.
 """
 
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_path
+from splatrig.io.files import File, atomic_path, opened
 
 _KINDS = {
     **{"char": "i1", "uchar": "u1", "short": "i2", "ushort": "u2", "int": "i4", "uint": "u4"},
@@ -41,14 +41,14 @@ def write_ply_table(path: str | Path, vertices: NDArray[np.void], faces: NDArray
             file.write(rows.tobytes())
 
 
-def read_ply_table(path: str | Path) -> tuple[NDArray[np.void], NDArray[np.int64] | None]:
+def read_ply_table(path: str | File) -> tuple[NDArray[np.void], NDArray[np.int64] | None]:
     """Return the vertices [V] of a binary PLY by property name, and its triangles [T, 3] where it has faces.
 
     Raises InputError naming the file when it is not a binary PLY, is cut short, or has faces of other than 3 corners or
     with a corner that is not a vertex.
     """
     try:
-        with Path(path).open("rb") as file:
+        with opened(path) as file:
             order, elements = _header(file, path)
             vertices, faces = None, None
             for name, count, properties in elements:
@@ -71,7 +71,7 @@ def read_ply_table(path: str | Path) -> tuple[NDArray[np.void], NDArray[np.int64
 _Element = tuple[str, int, list[tuple[str, str]]]
 
 
-def _header(file: BinaryIO, path: str | Path) -> tuple[str, list[_Element]]:
+def _header(file: BytesIO, path: str | File) -> tuple[str, list[_Element]]:
     """Return the byte order and the elements (name, count, properties (name, kind)).
 
     Numbers have numpy's kinds (`f4`), lists `list` and the kinds of their length and numbers (`list u1 i4`).
@@ -104,7 +104,7 @@ def _header(file: BinaryIO, path: str | Path) -> tuple[str, list[_Element]]:
 
 
 def _triangles(
-    file: BinaryIO, path: str | Path, order: str, count: int, properties: list[tuple[str, str]]
+    file: BytesIO, path: str | File, order: str, count: int, properties: list[tuple[str, str]]
 ) -> NDArray[np.int64]:
     """Return faces [T, 3]; they are read as rows of one byte and three int32, and must be that."""
     kinds = [kind for _, kind in properties]
@@ -119,8 +119,8 @@ def _triangles(
     return rows["corners"].astype(np.int64)
 
 
-def _rows(file: BinaryIO, path: str | Path, dtype: np.dtype, count: int, name: str) -> NDArray[np.void]:
-    left = Path(path).stat().st_size - file.tell()
+def _rows(file: BytesIO, path: str | File, dtype: np.dtype, count: int, name: str) -> NDArray[np.void]:
+    left = file.getbuffer().nbytes - file.tell()
     if dtype.itemsize * count > left:  # before memory is asked for
         raise InputError(f"{path}: is cut short in element {name}; export it again.")
     return np.frombuffer(file.read(dtype.itemsize * count), dtype=dtype, count=count)

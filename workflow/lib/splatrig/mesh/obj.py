@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.io.errors import InputError
-from splatrig.io.files import write_text
+from splatrig.io.files import File, opened_text, write_text
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ObjMesh:
 class _Lines:
     """What has been read so far, and the place to blame."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | File) -> None:
         self.path = path
         self.number = 0
         self.vertices: list[tuple[float, ...]] = []
@@ -83,14 +83,14 @@ class _Lines:
             self.face_lines.append(self.number)
 
 
-def read_obj(path: str | Path) -> ObjMesh:
+def read_obj(path: str | File) -> ObjMesh:
     """Read vertices, faces and texture coordinates of an OBJ file; lines of other kinds are passed over.
 
     Faces may be written `a`, `a/b`, `a//c` or `a/b/c`, with negative (relative) indices. Raises InputError naming
     file and line for a wrong count, a word that is no number, NaN, or an index that does not exist.
     """
-    lines = _Lines(Path(path))
-    with open(path, encoding="utf-8-sig", errors="replace") as stream:
+    lines = _Lines(path)
+    with opened_text(path) as stream:
         for number, line in enumerate(stream, start=1):
             words = line.split()
             if not words:

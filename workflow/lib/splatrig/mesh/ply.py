@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.io.errors import InputError
+from splatrig.io.files import File
 from splatrig.io.ply import read_ply_table, write_ply_table
 
 
@@ -48,6 +49,15 @@ def read_ply(path: str | Path) -> PlyMesh:
         normals=_stacked(table, _NORMAL, np.float32),
         colors=_stacked(table, _COLOR, np.uint8),
     )
+
+
+def read_ply_vertices(path: str | File) -> NDArray[np.float64]:  # [V, 3]
+    """Read the positions of a PLY with faces or without; raise InputError naming the file when it has none."""
+    table, _ = read_ply_table(path)
+    vertices = _stacked(table, _POSITION, np.float64)
+    if vertices is None:
+        raise InputError(f"{path}: expected vertex properties x, y, z, got {', '.join(table.dtype.names or ())}.")
+    return vertices
 
 
 def _stacked(table: NDArray, names: tuple[str, ...], kind: type) -> NDArray | None:

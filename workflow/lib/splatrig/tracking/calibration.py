@@ -159,7 +159,7 @@ def scale_to_millimeters(
     if known.sum() < FEWEST:
         raise InputError(
             f"calibration: {int(known.sum())} points of the neutral's face were placed by two cameras or more, "
-            f"{FEWEST} are needed; the first frame of the neutral must show the face to two cameras from the front, and "
+            f"{FEWEST} are needed; the first frame of the neutral must show it to two cameras from the front, and "
             "calibration and photographs must belong together."
         )
     size = similarity_to(points, canonical).scale * _guess(cameras)  # of the template, in the file's unit

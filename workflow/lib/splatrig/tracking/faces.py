@@ -10,6 +10,7 @@ from PIL import Image
 
 from splatrig.capture.color import corrected
 from splatrig.capture.layout import CaptureLayout
+from splatrig.capture.lenses import Lenses
 from splatrig.capture.photographs import read_image
 from splatrig.dataset.cameras import Cameras
 from splatrig.io.errors import InputError
@@ -62,6 +63,7 @@ def find_faces(
     finder: FaceFinder,
     eyes: IrisFinder,
     color_table: NDArray[np.uint8],  # [256, 3]
+    lenses: Lenses,
 ) -> SegmentFaces:
     """Return what the network sees in all photographs of a segment; raise InputError naming one that is damaged."""
     frames = photographed_frames(layout, segment, cameras)
@@ -76,7 +78,7 @@ def find_faces(
             if not path.is_file():
                 continue
             photographs += 1
-            pixels = corrected(np.asarray(read_image(path)), color_table)
+            pixels = lenses.undo(corrected(np.asarray(read_image(path)), color_table), column)
             points = finder.find(np.ascontiguousarray(pixels))
             if points is not None:
                 size = [pixels.shape[1], pixels.shape[0]]

@@ -1,6 +1,6 @@
 """What the jobs of tracking share: photographs and cameras from the files and parameters of a rule."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from splatrig.capture.calibration import calibrated_cameras, choose_camera_names
 from splatrig.capture.color import correction_table
 from splatrig.capture.krt import KrtCamera
 from splatrig.capture.layout import CaptureLayout
+from splatrig.capture.lenses import Lenses
 from splatrig.config.names import held_out_cameras
-from splatrig.dataset.cameras import read_cameras
+from splatrig.dataset.cameras import Cameras, read_cameras
 from splatrig.io.errors import InputError
 from splatrig.tracking.calibration import scale_to_millimeters
 from splatrig.tracking.faces import SegmentFaces
@@ -49,9 +50,15 @@ def millimeters_of(
     eye_distance_mm: float | None,
 ) -> float:
     """Return the millimeters per unit of a calibration, from the first frame of the neutral."""
-    width, height = raw_image_size(layout, neutral, faces.cameras)
-    cameras = calibrated_cameras(dict(calibration), faces.cameras, width, height)
+    cameras = raw_cameras(layout, neutral, calibration, faces.cameras)
     return scale_to_millimeters(faces.of(faces.frames[0], cameras), cameras, canonical, eye_distance_mm)
+
+
+def raw_cameras(
+    layout: CaptureLayout, neutral: str, calibration: Mapping[str, KrtCamera], names: Sequence[str]
+) -> Cameras:
+    """Return cameras of a calibration for photographs at their full size, in the calibration's own unit."""
+    return calibrated_cameras(dict(calibration), names, *raw_image_size(layout, neutral, names))
 
 
 def shots_of(images: str | Path, cameras: str | Path, params: Any) -> Shots:
@@ -65,4 +72,5 @@ def shots_of(images: str | Path, cameras: str | Path, params: Any) -> Shots:
         size=(train.width, train.height),
         image_scale=params.image_scale,
         color_table=correction_table(params.color),
+        lenses=Lenses(layout.calibration(), train),
     )

@@ -8,7 +8,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from splatrig.capture.photographs import read_photograph
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.pose import read_pose, to_world
 from splatrig.io.files import atomic_path
@@ -51,16 +50,11 @@ def _row(shots: Shots, folder: Path, frame: str) -> list[NDArray[np.uint8]]:
     nose = to_world(np.array([[0.0, 0.0, 100.0]]), pose)[0] - pose[:, 3]
     toward = cameras.centers - pose[:, 3]
     facing = (toward @ nose) / np.linalg.norm(toward, axis=1)
-    there = [
-        int(camera)
-        for camera in np.argsort(-facing)
-        if shots.layout.image(shots.segment, cameras.names[camera], frame).is_file()
-    ]
+    there = [int(camera) for camera in np.argsort(-facing) if shots.has(frame, int(camera))]
     chosen = there[:: max(1, len(there) // (2 * VIEWS))][: VIEWS // 2]
     tiles = []
     for camera in chosen:
-        image = shots.layout.image(shots.segment, cameras.names[camera], frame)
-        rgb = read_photograph(image, cameras.width, cameras.height, shots.image_scale, shots.color_table)
+        rgb = shots.color(frame, camera)
         tiles += [rgb, _over(rgb, mesh.vertices, mesh.faces, cameras, camera)]
     size = round(TILE_PX * cameras.width / cameras.height), TILE_PX
     return [np.asarray(Image.fromarray(tile).resize(size, Image.Resampling.LANCZOS)) for tile in tiles]

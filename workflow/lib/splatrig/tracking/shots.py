@@ -9,6 +9,7 @@ from PIL import Image
 
 from splatrig.capture.frame_list import in_time_order
 from splatrig.capture.layout import CaptureLayout
+from splatrig.capture.lenses import Lenses
 from splatrig.capture.photographs import read_photograph
 from splatrig.dataset.cameras import Cameras
 
@@ -23,7 +24,8 @@ def tracking_cameras(cameras: Cameras, head_center: NDArray[np.float64]) -> Came
 
 def photographed_frames(layout: CaptureLayout, segment: str, cameras: Sequence[str]) -> tuple[str, ...]:
     """Return the frames of a segment that any of the cameras has photographed, in time order."""
-    return in_time_order({path.stem for camera in cameras for path in layout.images(segment, camera)})
+    folders = [layout.image(segment, camera, "").parent for camera in cameras]
+    return in_time_order({path.stem for folder in folders for path in folder.glob("[!.]*.png")})
 
 
 @dataclass(frozen=True)
@@ -39,20 +41,29 @@ class Shots:
     """Width and height for tracking."""
     image_scale: float
     color_table: NDArray[np.uint8]  # [256, 3]
+    lenses: Lenses
 
     def gray(self, frame: str) -> list[NDArray[np.float32] | None]:  # C of [H, W]
         """Return the photographs of a frame, 0 to 1; None for cameras that have none.
 
         Raises InputError naming a file that cannot be read.
         """
-        return [self._one(frame, camera) for camera in self.cameras.names]
+        return [self._one(frame, camera) for camera in range(len(self.cameras))]
 
-    def _one(self, frame: str, camera: str) -> NDArray[np.float32] | None:
-        path = self.layout.image(self.segment, camera, frame)
-        if not path.is_file():
-            return None
+    def has(self, frame: str, camera: int) -> bool:
+        """Return whether a camera has a photograph of a frame."""
+        return self.layout.image(self.segment, self.cameras.names[camera], frame).is_file()
+
+    def color(self, frame: str, camera: int) -> NDArray[np.uint8]:  # [H, W, 3]
+        """Return a photograph as the data set will have it: scaled, corrected, undistorted."""
+        path = self.layout.image(self.segment, self.cameras.names[camera], frame)
         size = self.cameras.width, self.cameras.height
-        rgb = read_photograph(path, *size, self.image_scale, self.color_table)
+        return self.lenses.undo(read_photograph(path, *size, self.image_scale, self.color_table), camera)
+
+    def _one(self, frame: str, camera: int) -> NDArray[np.float32] | None:
+        if not self.has(frame, camera):
+            return None
+        size, rgb = (self.cameras.width, self.cameras.height), self.color(frame, camera)
         if size != self.size:
             rgb = np.asarray(Image.fromarray(rgb).resize(self.size, Image.Resampling.BOX))
         return rgb.mean(axis=2, dtype=np.float32) / np.float32(255.0)

@@ -212,7 +212,7 @@ def build_page(
     sources: str | Path,
     renderer: str | Path,
 ) -> str:
-    """Return the HTML: `sources` is the folder workflow/web, `renderer` what `retrieve_renderer` wrote.
+    """Return the HTML: `sources` is the folder workflow/web, `renderer` what the rule `retrieve_renderer` wrote.
 
     Nothing in it refers to another file; text that people wrote (names, titles) is escaped.
     """
