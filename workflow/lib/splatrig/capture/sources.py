@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from splatrig.capture.demo.rig import camera_names
+from splatrig.capture.demo.camera_names import camera_names
 from splatrig.capture.krt import read_krt
 from splatrig.capture.release import available_segments, choose_segments
 from splatrig.config.models import Config
