@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from support.warm_snakemake import call_snakemake
+
 pytestmark = pytest.mark.workflow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,10 +47,7 @@ def _filled(command: str) -> list[str]:
 
 
 def _snakemake(project, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "snakemake", *words]
-    return subprocess.run(
-        command, cwd=project.directory, capture_output=True, text=True, timeout=300, env=project.environment
-    )
+    return call_snakemake(words, project.directory, project.environment)
 
 
 FILES = [command for command in _starting("snakemake") if re.fullmatch(r"snakemake( --cores \d)? results/\S+", command)]
