@@ -35,7 +35,7 @@ viewer: .venv/.run ## serve the web head of a run, with photographs and other fa
 	python -m splatrig.control.serve $(or $(RESULTS),results/demo) --port $(or $(PORT),8080) $(if $(LIVE_LINK),--live-link $(LIVE_LINK))
 
 test: .venv/.dev ## unit tests, property tests and one end-to-end run
-	pytest
+	pytest -n $(CORES)
 
 lint: .venv/.dev ## ruff, mypy, import directions, snakefmt, snakemake --lint, documentation
 	ruff check .
