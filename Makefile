@@ -34,8 +34,8 @@ demo: .venv/.run ## run the whole pipeline on the demo head and write report.htm
 viewer: .venv/.run ## serve the web head of a run, with photographs and other families (RESULTS=results/demo PORT=8080 LIVE_LINK=11111)
 	python -m splatrig.control.serve $(or $(RESULTS),results/demo) --port $(or $(PORT),8080) $(if $(LIVE_LINK),--live-link $(LIVE_LINK))
 
-test: .venv/.dev ## unit tests, property tests and one end-to-end run
-	pytest
+test: .venv/.dev ## unit tests, property tests and one end-to-end run, in as many processes as there are cores
+	pytest -n $(CORES)
 
 lint: .venv/.dev ## ruff, mypy, import directions, snakefmt, snakemake --lint, documentation
 	ruff check .

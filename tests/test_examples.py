@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from splatrig.capture.demo.rig import camera_names
+from splatrig.capture.demo.camera_names import camera_names
 from splatrig.capture.release import choose_segments, read_entity
 from splatrig.config.checks import check_config
 from splatrig.config.load import read_config

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from splatrig.capture.color import BLACK, GAIN, LIFT, SLOPE
+from splatrig.capture.demo.camera_names import WIDE_CAMERAS, WORLD_CAMERA
 from splatrig.capture.demo.expressions import (
     frame_list_text,
     frame_names,
@@ -11,7 +12,7 @@ from splatrig.capture.demo.expressions import (
     truth_rows,
 )
 from splatrig.capture.demo.raw import to_raw
-from splatrig.capture.demo.rig import HEAD_CENTER_MM, REST_POSE, WIDE_CAMERAS, WORLD_CAMERA, build_cameras, head_poses
+from splatrig.capture.demo.rig import HEAD_CENTER_MM, REST_POSE, build_cameras, head_poses
 from splatrig.capture.demo.stage import background
 from splatrig.io.errors import InputError
 

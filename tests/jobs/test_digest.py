@@ -23,6 +23,14 @@ def test_lazy_and_named_imports_count(tmp_path):
     assert digest.modules_used_by(script) == ["splatrig.io", "splatrig.io.errors", "splatrig.io.files"]
 
 
+def test_names_in_parentheses_and_under_another_name_count(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from splatrig.io import (\n    errors as wrong,\n    files,  # or none\n)\n# from splatrig import mesh\n"
+    )
+    assert digest.modules_used_by(script) == ["splatrig.io", "splatrig.io.errors", "splatrig.io.files"]
+
+
 def test_digest_changes_with_a_used_module_only(tmp_path, monkeypatch):
     script = tmp_path / "script.py"
     script.write_text("from splatrig.io.files import sha256_of_file\n")

@@ -15,10 +15,10 @@ import yaml
 
 from support import web_renderer
 from support.face_networks import networks_missing
+from support.warm_snakemake import call_snakemake
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = Path(__file__).with_name("tiny.yaml")
-_SNAKEMAKE = [sys.executable, "-m", "snakemake"]
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "SPLATRIG_CACHE"} | {
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 }
@@ -39,17 +39,16 @@ class Project:
 
     def snakemake(self, *arguments: str, config: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Call snakemake in this copy with the tiny configuration."""
-        command = [*_SNAKEMAKE, "--configfile", str(config or self.config), "--cores", "2", *arguments]
-        return subprocess.run(
-            command, cwd=self.directory, capture_output=True, text=True, timeout=900, env=self.environment
-        )
+        words = ["--configfile", str(config or self.config), "--cores", "2", *arguments]
+        return call_snakemake(words, self.directory, self.environment)
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start snakemake in this copy, without `--cores`, and return at once; its words come together on stdout.
 
         It ends with this process, however that ends.
         """
-        command = ["setpriv", "--pdeathsig", "TERM", "--", *_SNAKEMAKE, "--configfile", str(self.config), *arguments]
+        snakemake = [sys.executable, "-m", "snakemake", "--configfile", str(self.config)]
+        command = ["setpriv", "--pdeathsig", "TERM", "--", *snakemake, *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         return subprocess.Popen(command, cwd=self.directory, text=True, env=self.environment | environment, **pipes)
 
@@ -67,7 +66,11 @@ class Project:
         """Return how many jobs of each rule a run would start now."""
         done = self.snakemake("--dry-run", *arguments, config=config)
         assert done.returncode == 0, done.stdout + done.stderr
-        text = done.stdout + done.stderr
+        return self.jobs_in(done.stdout + done.stderr)
+
+    @staticmethod
+    def jobs_in(text: str) -> dict[str, int]:
+        """Return how many jobs of each rule the words of a dry run list."""
         table = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\n\n", text, re.S)
         if table is None:
             assert "Nothing to be done" in text, text

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from support.warm_snakemake import call_snakemake
+
 pytestmark = pytest.mark.workflow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,13 +47,13 @@ def _filled(command: str) -> list[str]:
 
 
 def _snakemake(project, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "snakemake", *words]
-    return subprocess.run(
-        command, cwd=project.directory, capture_output=True, text=True, timeout=300, env=project.environment
-    )
+    return call_snakemake(words, project.directory, project.environment)
 
 
 FILES = [command for command in _starting("snakemake") if re.fullmatch(r"snakemake( --cores \d)? results/\S+", command)]
+CORES = r" (--cores \d+|-n)(?= |$)"
+OTHERS = {re.sub(CORES, "", command): command for command in _starting("snakemake") if command not in FILES}
+"""By what is left without the number of cores: calls that differ in it alone make the same dry run."""
 
 
 def test_every_file_that_a_page_asks_for_can_be_made(finished):
@@ -60,7 +62,7 @@ def test_every_file_that_a_page_asks_for_can_be_made(finished):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
 
-@pytest.mark.parametrize("command", [command for command in _starting("snakemake") if command not in FILES])
+@pytest.mark.parametrize("command", OTHERS.values())
 def test_snakemake_understands(command, finished):
     words = _filled(command)
     if "folds.yaml" in words:  # which the line before the command writes
@@ -99,19 +101,22 @@ def test_pytest_has_the_folder_or_the_marker(command, request):
     assert all((ROOT / word).exists() or word.removeprefix("not ") in markers for word in words)
 
 
-@pytest.mark.parametrize("command", _starting("python benchmarks/") + _starting("python -m"))
-def test_a_program_knows_the_options(command):
-    words = shlex.split(command)[1:]
-    target = words[:2] if words[0] == "-m" else words[:1]
-    done = subprocess.run(
-        [sys.executable, *target, "--help"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+def _programs() -> dict[str, set[str]]:
+    """The options that the pages give to each program of Python: a script, or `-m` and a module."""
+    found = {}
+    for command in _starting("python benchmarks/") + _starting("python -m"):
+        target, *options = re.split(r" (?=--)", command.removeprefix("python "))
+        program = " ".join(target.split()[: 2 if target.startswith("-m") else 1])
+        found.setdefault(program, set()).update(re.split("[ =]", option)[0] for option in options)
+    return found
+
+
+@pytest.mark.parametrize(("program", "options"), _programs().items())
+def test_a_program_knows_the_options(program, options):
+    words = [sys.executable, *program.split(), "--help"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    for option in (word.split("=")[0] for word in words if word.startswith("--")):
-        assert option in done.stdout, f"{option} of {command}"
+    assert options <= set(re.findall(r"--[a-z-]+", done.stdout))
 
 
 def test_the_results_that_the_readme_lists_are_there(finished):

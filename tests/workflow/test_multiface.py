@@ -212,9 +212,11 @@ def test_a_full_capture_of_66_expressions_dry_runs_in_time(tmp_path, copy_projec
     """Processor time of the dry run, which does not depend on what else the machine does."""
     project = copy_project(tmp_path)
     shutil.copytree(ROOT / "resources" / "multiface", tmp_path / "resources" / "multiface")
+    shutil.copy(ROOT / "docs" / "examples" / "multiface.yaml", project.config)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    pending = project.pending(config=ROOT / "docs" / "examples" / "multiface.yaml")
+    text, _ = project.start("--dry-run", "--cores", "2").communicate()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    pending = project.jobs_in(text)
     assert pending["download_segment"] == pending["restructure_expression"] == 66
     assert pending["download_release"] == pending["download_metadata"] == 1
     assert after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime < DRY_RUN_S

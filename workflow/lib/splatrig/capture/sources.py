@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from splatrig.capture.codec_avatars import AVA256
-from splatrig.capture.demo.rig import camera_names
+from splatrig.capture.demo.camera_names import camera_names
 from splatrig.capture.formats import READ_IN_PLACE, open_capture
 from splatrig.capture.reader import Reader
 from splatrig.capture.release import available_segments, choose_segments

@@ -9,18 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from splatrig.capture.demo.camera_names import WIDE_CAMERAS, WORLD_CAMERA, camera_names
 from splatrig.dataset.cameras import Cameras
 
-WORLD_CAMERA = "400029"
-WIDE_CAMERAS = ("400009", "400023")
-OTHER_CAMERAS = tuple(
-    f"4000{number:02d}"
-    for number in (
-        *(2, 4, 6, 7, 12, 13, 14, 15, 16, 17, 18, 19, 24, 26, 27, 28, 30, 31, 37, 39, 41, 42, 48, 49, 50, 51, 53, 59),
-        *(60, 61, 63, 64, 69, 1, 3, 5, 8, 10, 11, 20, 21, 22, 25, 32, 33, 34, 35, 36, 38, 40, 43, 44, 45, 46, 47, 52),
-        *(54, 55, 56, 57, 58),
-    )
-)
 FULL_WIDTH, FULL_HEIGHT = 1334, 2048
 MIDDLE_PX = np.array([FULL_WIDTH / 2, FULL_HEIGHT / 2])
 PRINCIPAL_SPREAD_PX, WANTED_SPREAD_PX = np.array([40.0, 70.0]), np.array([20.0, 35.0])
@@ -34,11 +25,6 @@ HEAD_CENTER_MM = np.array([0.0, 2.0, 42.0])
 """What the cameras aim at, in head space."""
 REST_POSE = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.0, 2.0], [0.0, 0.0, -1.0, DISTANCE_MM + 42.0]])
 """Head to world when the head does not move: y up becomes y down, the nose points to the world's camera."""
-
-
-def camera_names(count: int) -> list[str]:
-    """Return the names of the demo's first `count` cameras, sorted."""
-    return sorted([WORLD_CAMERA, *WIDE_CAMERAS, *OTHER_CAMERAS[: count - 3]])
 
 
 def build_cameras(count: int, image_height: int, seed: int) -> Cameras:
