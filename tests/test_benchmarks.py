@@ -86,6 +86,12 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
         "tracking noise 1×: found by name": (0.9, 1),
     },
     "full_size_capture.py": {"^photographs$": (30, 30), "photographs written": (1e-3, 1e6)},
+    "photographs.py": {
+        "median turn": (0, 1.0),
+        "median shift": (0, 2.0),
+        "error of moved vertices": (0, 3.0),
+        "their motion": (3.0, 30.0),
+    },
     "head_poses.py": {
         "global, (true|off), (tracked|learned), (train|held_out): psnr": PHOTOGRAPHIC_DB,
         "global, true, tracked, train: degrees": (0, 1e-3),
