@@ -106,6 +106,12 @@ def those_there(*names):
     return [name for name in names if all(path.exists() for path in as_paths(raw(name)))]
 
 
+def given_photographs(wildcards):
+    """The folder of a segment's photographs, or of its videos, of a capture without tracked meshes."""
+    folders = [Path(CFG.capture.root) / name / wildcards.expression for name in ("images", "videos")]
+    return str(next((folder for folder in folders if folder.is_dir()), folders[0]))
+
+
 def raw_extra(name):
     """A file of the raw capture that not every source has, as an input: no file where it lacks it."""
     return raw(name) if name in RAW_EXTRAS else []

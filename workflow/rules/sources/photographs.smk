@@ -26,12 +26,6 @@ wildcard_constraints:
     kind="labels|masks",
 
 
-def given_photographs(wildcards):
-    """The folder of a segment's photographs, or of its videos."""
-    folders = [GIVEN / name / wildcards.expression for name in ("images", "videos")]
-    return str(next((folder for folder in folders if folder.is_dir()), folders[0]))
-
-
 rule link_photographs:
     input:
         given=given_photographs,
