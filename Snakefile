@@ -57,6 +57,7 @@ rule all:
         results("template/mask.png"),
         results("template/mattes.png"),
         results("landmarks/gaze.csv"),
+        results("tracking/frames.csv") if CFG.capture.source == "photographs" else [],
         expand(results("components/{level}/pca_all.h5"), level=LEVELS),
         expand(results(f"components/{FINEST}/pca_{{attribute}}.h5"), attribute=CFG.components.attributes),
         expand(
