@@ -58,4 +58,4 @@ def test_a_demo_configuration_is_valid_and_keeps_its_files_apart_from_the_demos(
 
 
 def test_there_are_examples_of_every_source():
-    assert {read(path).capture.source for path in EXAMPLES} == {"demo", "local", "multiface", "photographs"}
+    assert {read(path).capture.source for path in EXAMPLES} == {"ava256", "demo", "local", "multiface", "photographs"}

@@ -27,7 +27,12 @@ def fresh(copy_project, tmp_path_factory):
             "elsewhere",
             "capture.root: got elsewhere with preset: demo, whose few steps",
         ),
-        ("preset", "folder", "configuration, preset: got 'folder', expected one of demo, local, multiface."),
+        (
+            "preset",
+            "folder",
+            "configuration, preset: got 'folder', expected one of ava256, demo, goliath, local, multiface, nerf, "
+            "photographs.",
+        ),
         ("components.attributes", ["xyz", "rgb"], "components.attributes: got rgb, expected one of xyz, f_dc, f_rest"),
         ("control.families", ["pca_al"], "control.families: got pca_al, expected one of pca_xyz, pca_normal"),
     ],
@@ -42,7 +47,10 @@ def test_one_sentence_exit_1_nothing_written(fresh, key, value, sentence):
     [
         ("{root: resources/here}", "capture.root: resources/here has no KRT and no images and no tracked_mesh"),
         ("{root: 'resources/a{b}'}", "capture.root: resources/a{b} has braces, which are wildcards to Snakemake"),
-        ("{root: here, source: folder}", "capture.source: got folder, expected one of demo, local, multiface."),
+        (
+            "{root: here, source: folder}",
+            "capture.source: got folder, expected one of ava256, demo, goliath, local, multiface, nerf, photographs.",
+        ),
     ],
 )
 def test_a_capture_that_cannot_be_is_one_sentence(fresh, tmp_path, capture, sentence):
