@@ -35,7 +35,7 @@ class DisplacementSolver:
 
     def __init__(self, head: TemplateHead, cameras: Cameras) -> None:
         """Prepare the smoothness of the skin."""
-        self._head, self._cameras, self._skin, self._lids = head, cameras, head.skin, head.lids()
+        self._head, self._cameras, self._skin, self._lids = head, cameras, head.skin, head.lids
         local = np.full(len(head.vertices), -1)
         local[self._skin] = np.arange(len(self._skin))
         self._faces = local[head.faces]

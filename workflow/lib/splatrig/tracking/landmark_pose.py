@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from splatrig.components.weights import solve_weights
+from splatrig.dataset.pose import to_head
 from splatrig.landmarks.points import POINTS, REGION_OF
 
 FEWEST = 30
@@ -70,7 +71,7 @@ def state_from_landmarks(
     for _ in range(ROUNDS):
         shape = rest + np.tensordot(state.weights, moves, 1)
         pose = rigid_motion_to(shape, target, stable * trust)
-        offsets = (target - pose[:, 3]) @ pose[:, :3] - rest
+        offsets = to_head(target, pose) - rest
         misses = np.linalg.norm(offsets - np.tensordot(state.weights, moves, 1), axis=1)
         count = region / (1.0 + (misses / WEIGHT_SCALE_MM) ** 2)
         root = np.sqrt(count / count.sum())[:, None]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from splatrig.capture.demo.head import HeadModel, refine
 from splatrig.capture.demo.tracked import TrackedMesh, build_tracked_mesh
 from splatrig.dataset.cameras import Cameras
-from splatrig.dataset.pose import to_head
+from splatrig.dataset.pose import to_head, to_world
 from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_path
 from splatrig.landmarks.canonical import similarity_to
@@ -87,7 +87,7 @@ def head_space(
             "axes (x right, y down, z forward), and that photographs are not flipped."
         )
     pose = np.column_stack([similarity.turn, similarity.shift])
-    landmarks = (found[0] - pose[:, 3]) @ pose[:, :3]
+    landmarks = to_head(found[0], pose)
     poses = [pose for _ in found]
     for _ in range(3):
         laid = []
@@ -131,9 +131,7 @@ def find_neutral(
     rest = FaceState(pose, np.zeros(len(head.names)))
 
     def states(head: TemplateHead, used: NDArray[np.bool_]) -> list[FaceState]:
-        reference = reference_of(
-            _only(gray[0], used), head.vertices @ pose[:, :3].T + pose[:, 3], head.faces, cameras, SCALES, STEP
-        )
+        reference = reference_of(_only(gray[0], used), to_world(head.vertices, pose), head.faces, cameras, SCALES, STEP)
         result = [rest]
         for images in gray[1:]:
             bands = bands_of(_only(images, used), SCALES)
@@ -215,7 +213,7 @@ def _shifts(
     """Return how many pixels from where the other cameras show the neutral each shows it; 0 for those not used."""
     images = _only(gray, used)
     reference = rendered_reference(images, rest.pose, head, rest, cameras, SCALES, STEP, used, from_others=True)
-    posed = head.vertices @ rest.pose[:, :3].T + rest.pose[:, 3]
+    posed = to_world(head.vertices, rest.pose)
     return np.nan_to_num(
         np.linalg.norm(camera_shifts(posed, head.faces, reference, bands_of(images, SCALES), cameras, SCALES), axis=1)
     )

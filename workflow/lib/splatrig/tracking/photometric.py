@@ -15,6 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from splatrig.components.weights import solve_weights
 from splatrig.dataset.cameras import Cameras
+from splatrig.dataset.pose import to_head
 from splatrig.landmarks.triangulate import projections
 from splatrig.tracking.landmark_pose import FaceState
 from splatrig.tracking.lids import away_from_lids
@@ -161,7 +162,7 @@ class LidTerm:
 
     def add_to(self, hessian: NDArray[np.float64], gradient: NDArray[np.float64], state: FaceState) -> None:
         """Add the term to the normal equations [6 + K] of a step from `state`; it leaves the pose alone."""
-        seen = (self.found - state.pose[:, 3]) @ state.pose[:, :3]
+        seen = to_head(self.found, state.pose)
         residuals = seen - self.rest - np.tensordot(state.weights, self.shapes, 1)
         counts = LID_WEIGHT / (1.0 + ((residuals / LID_SCALE_MM) ** 2).sum(axis=1, keepdims=True))
         flat = self.shapes.reshape(len(self.shapes), -1)
@@ -194,7 +195,7 @@ def aligned(
     start, P = state, projections(cameras)
     agreement = 0.0
     if lids is not None:
-        clear = away_from_lids(rest, head.lids())
+        clear = away_from_lids(rest, head.lids)
     for scale in scales:
         seen = Seen(bands[scale], P, reference.cameras)
         expected = reference.values[scale]

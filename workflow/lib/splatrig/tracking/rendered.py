@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from splatrig.dataset.cameras import Cameras
+from splatrig.dataset.pose import to_head, to_world
 from splatrig.landmarks.triangulate import projections
 from splatrig.mesh.normals import vertex_normals
 from splatrig.tracking.landmark_pose import FaceState
@@ -50,15 +51,15 @@ def rendered_reference(
     With `from_others` no camera sees what it saw itself, so that its calibration can be checked by the others'.
     """
     P, height, width = projections(cameras), cameras.height, cameras.width
-    rest = head.vertices @ neutral_pose[:, :3].T + neutral_pose[:, 3]
+    rest = to_world(head.vertices, neutral_pose)
     normals = vertex_normals(head.vertices, head.faces)
-    posed = head.posed(state.weights) @ state.pose[:, :3].T + state.pose[:, 3]
+    posed = to_world(head.posed(state.weights), state.pose)
     depths = {
         camera: depths_of(rest, head.faces, P[camera], height, width)[2]
         for camera, image in enumerate(neutral)
         if image is not None
     }
-    centers = (cameras.centers - neutral_pose[:, 3]) @ neutral_pose[:, :3]  # in head space, while neutral
+    centers = to_head(cameras.centers, neutral_pose)  # in head space, while neutral
     parts = []
     for camera in np.flatnonzero(used):
         face_at, inside, _ = depths_of(posed, head.faces, P[camera], height, width)
@@ -67,8 +68,8 @@ def rendered_reference(
         weights = inside[rows, columns].astype(np.float64)
         places = np.einsum("pc,pcd->pd", weights, head.vertices[corners])
         facing = np.einsum("pc,pcd->pd", weights, normals[corners])
-        in_world = places @ neutral_pose[:, :3].T + neutral_pose[:, 3]
-        own_center = (cameras.centers[camera] - state.pose[:, 3]) @ state.pose[:, :3]
+        in_world = to_world(places, neutral_pose)
+        own_center = to_head(cameras.centers[camera], state.pose)
         own = own_center - places
         own /= np.linalg.norm(own, axis=1, keepdims=True)
         total, count = np.zeros(len(places)), np.full(len(places), 1e-9)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from splatrig.dataset.pose import to_world
 from splatrig.io.errors import InputError
 from splatrig.jobs.progress import track
 from splatrig.landmarks.locate import locate
@@ -74,7 +75,7 @@ class SegmentTracker:
         wrong = [name in neutral.wrong for name in self._cameras.names]
         self._gray = [None if bad else image for image, bad in zip(images, wrong, strict=True)]
         head = neutral.head
-        rest = head.vertices @ neutral.pose[:, :3].T + neutral.pose[:, 3]
+        rest = to_world(head.vertices, neutral.pose)
         self._reference = reference_of(self._gray, rest, head.faces, self._cameras, SCALES, STEP)
         self._landmark_shapes = head.landmark_shapes()
         self._solver = DisplacementSolver(head, self._cameras)
@@ -130,7 +131,7 @@ class SegmentTracker:
             state, reference = self._posed(start, bands, there)
         state, _ = aligned(state, head, reference, bands, self._cameras, scales=WEIGHT_SCALES, lids=lids)
         vertices = head.posed(state.weights) + self._solver.solve(state, reference, bands, WEIGHT_SCALES)
-        world = vertices @ state.pose[:, :3].T + state.pose[:, 3]
+        world = to_world(vertices, state.pose)
         scale = SCALES[-1]
         agreement = camera_agreement(world, head.faces, reference, bands[scale], self._cameras, scale)
         names = np.array(self._cameras.names)
@@ -166,7 +167,7 @@ class SegmentTracker:
     def _late(self, state: FaceState, reference: Reference, bands: Bands) -> NDArray[np.bool_]:  # [C]
         """Return which cameras show the head elsewhere than the others do."""
         head = self._neutral.head
-        world = head.posed(state.weights) @ state.pose[:, :3].T + state.pose[:, 3]
+        world = to_world(head.posed(state.weights), state.pose)
         shifts = camera_shifts(world, head.faces, reference, bands, self._cameras, WEIGHT_SCALES)
         lengths = np.linalg.norm(shifts, axis=1)
         if np.isfinite(lengths).sum() < 4:  # of three nobody can tell which
@@ -176,7 +177,7 @@ class SegmentTracker:
     def _landmark_px(self, state: FaceState, seen: NDArray[np.float64]) -> float:
         head: TemplateHead = self._neutral.head
         points = head.landmarks + np.tensordot(state.weights, self._landmark_shapes, 1)
-        projected = project(projections(self._dataset_cameras), points @ state.pose[:, :3].T + state.pose[:, 3])
+        projected = project(projections(self._dataset_cameras), to_world(points, state.pose))
         misses = np.linalg.norm(projected - seen, axis=2)
         return float(np.nanmedian(misses)) if np.isfinite(misses).any() else float("nan")
 

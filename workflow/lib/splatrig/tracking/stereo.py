@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
 from splatrig.dataset.cameras import Cameras
+from splatrig.dataset.pose import to_world
 from splatrig.landmarks.triangulate import projections
 from splatrig.mesh.normals import vertex_areas, vertex_normals
 from splatrig.tracking.landmark_pose import FaceState
@@ -54,13 +55,13 @@ def refined_neutral(
     `frames` are frames of a neutral face: the state, and band-passed photographs [H, W], one per camera.
     """
     form = smoothness(head.vertices, head.faces, BENDING, STRETCHING, STAYING)
-    skin, lids = head.skin, head.lids()
+    skin, lids = head.skin, head.lids
     for reach in REACHES_MM:
         normals = smooth_normals(head.vertices, head.faces)
         offsets = np.linspace(-reach, reach, OFFSETS)
         scores, counts = np.zeros((len(skin), OFFSETS)), np.full(len(skin), len(cameras))
         for state, bands in frames:
-            posed = head.vertices @ state.pose[:, :3].T + state.pose[:, 3]
+            posed = to_world(head.vertices, state.pose)
             own, seeing = consistency(
                 posed, head.faces, skin, (normals @ state.pose[:, :3].T)[skin], bands, cameras, offsets
             )

@@ -1,6 +1,7 @@
 """The head that is tracked: the CC0 template with ARKit's blendshapes, bent to a person."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ class TemplateHead:
     landmarks: NDArray[np.float64]  # [L, 3]
     """Where the network sees the points of the neutral face."""
 
-    @property
+    @cached_property
     def skin(self) -> NDArray[np.int64]:
         """The vertices of `faces`, increasing."""
         return np.unique(self.faces)
@@ -44,6 +45,7 @@ class TemplateHead:
         places, _ = Surface(self.vertices, self.faces).nearest(self.landmarks)
         return np.stack([places.on(shape, self.faces) for shape in self.shapes])
 
+    @cached_property
     def lids(self) -> NDArray[np.float64]:  # [M, 3]
         """Return places along the openings of both eyes."""
         places, _ = Surface(self.vertices, self.faces).nearest(
