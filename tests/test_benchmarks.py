@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,7 @@ def smallest(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """Return how a script ended in its smallest size; two run at a time, of those that are to be tested."""
     place = tmp_path_factory.mktemp("benchmarks")
 
+    @cache
     def one(script: str) -> Run:
         return run(script, place / script, "--smallest")
 
