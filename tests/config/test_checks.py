@@ -137,6 +137,13 @@ def test_a_path_of_cameras_needs_two():
         check_config(config, EXPRESSIONS, CAMERAS)
 
 
+def test_photographs_of_one_camera_are_refused_before_the_run():
+    raw = {"preset": "photographs", "capture": {"root": "here"}, "neutral": EXPRESSIONS[0]}
+    with pytest.raises(InputError, match=r"here: E001.* got 1 training camera \(1 held out\), expected two or more"):
+        check_config(load_config(raw, PRESETS), EXPRESSIONS, CAMERAS[:2])
+    check_config(load_config(raw, PRESETS), EXPRESSIONS, CAMERAS[:3])
+
+
 @pytest.mark.parametrize("name", ["E 1", "Lächeln", "-E1", "a/b"])
 def test_a_segment_whose_name_no_path_should_have_is_refused(name):
     with pytest.raises(InputError, match=f"the capture has a segment {name!r}"):

@@ -49,6 +49,15 @@ def _photographed(root: Path) -> list[str]:
     return sorted({path.name for path in folders if path.is_dir() and not path.name.startswith(".")})
 
 
+def _photographing(root: Path, neutral: str) -> list[str] | None:
+    """Return the cameras with a folder of photographs, or a video, of the neutral; None where there are neither."""
+    folder = next((root / name / neutral for name in ("images", "videos") if (root / name / neutral).is_dir()), None)
+    if folder is None:
+        return None
+    entries = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    return sorted({path.name if path.is_dir() else path.stem for path in entries})
+
+
 def chosen_expressions(config: Config, resources: Path) -> list[str]:
     """Return the segments to use: a list, those of a preset that the capture has, or all that it has.
 
@@ -96,7 +105,10 @@ def known_cameras(config: Config) -> list[str] | None:
     """Return the names of all cameras where they are known before the run, else None."""
     if config.capture.source == "demo":
         return camera_names(config.demo.cameras)
-    reader = open_capture(config.capture.source, Path(str(config.capture.root)))
+    root = Path(str(config.capture.root))
+    if config.capture.source == "photographs":
+        return _photographing(root, config.neutral)
+    reader = open_capture(config.capture.source, root)
     return list(reader.calibration()) if reader.krt.is_file() else None
 
 

@@ -6,6 +6,9 @@ from splatrig.config.models import Config
 from splatrig.config.names import NAME, NEUTRAL, held_out_cameras, level_names, track_of_pose
 from splatrig.io.errors import InputError
 
+FEWEST_TRACKING_CAMERAS = 2
+"""That photographs alone need."""
+
 
 def check_names(
     config: Config,
@@ -89,6 +92,16 @@ def check_config(config: Config, expressions: Sequence[str], cameras: Sequence[s
     _check_shown(config, expressions)
     if cameras is not None:
         _check_cameras(config, cameras)
+
+
+def check_tracking_cameras(where: str, train: int, held_out: int) -> None:
+    """Raise InputError where too few cameras are left to find faces in space; `where` names the capture."""
+    if train < FEWEST_TRACKING_CAMERAS:
+        raise InputError(
+            f"{where}: got {train} training camera{'s' * (train != 1)} ({held_out} held out), expected two or more, "
+            "four in front of the face for good: one does not tell how far away a face is; add cameras, or hold out "
+            "fewer (capture.held_out.cameras: [])."
+        )
 
 
 def with_components_capped(
@@ -201,7 +214,10 @@ def _check_cameras(config: Config, cameras: Sequence[str]) -> None:
         for name in names:
             if name not in cameras:
                 raise InputError(f"{key}: camera {name} does not exist; the capture has {', '.join(sorted(cameras))}.")
-    if len(held_out_cameras(config.capture.held_out.cameras, used)) >= len(used):
+    held_out = len(held_out_cameras(config.capture.held_out.cameras, used))
+    if config.capture.source == "photographs":
+        check_tracking_cameras(f"{config.capture.root}: {config.neutral}", len(used) - held_out, held_out)
+    if held_out >= len(used):
         raise InputError(
             f"capture.held_out.cameras: all {len(used)} cameras are held out; leave at least one to train, or set "
             "it to [] to hold out none."

@@ -12,9 +12,9 @@ from splatrig.capture.color import correction_table
 from splatrig.capture.krt import KrtCamera
 from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.lenses import Lenses
+from splatrig.config.checks import check_tracking_cameras
 from splatrig.config.names import held_out_cameras
 from splatrig.dataset.cameras import Cameras, read_cameras
-from splatrig.io.errors import InputError
 from splatrig.tracking.calibration import scale_to_millimeters
 from splatrig.tracking.faces import SegmentFaces
 from splatrig.tracking.shots import Shots, photographed_frames
@@ -32,12 +32,7 @@ def training_cameras(
     names = choose_camera_names(layout, neutral, params.cameras, set(calibration))
     held_out = held_out_cameras(params.held_out, names)
     train = tuple(name for name in names if name not in held_out)
-    if len(train) < 2:
-        raise InputError(
-            f"{layout.root}/images/{neutral}: got {len(train)} training camera ({len(held_out)} held out), two or "
-            "more are needed, four in front of the face for good: one does not tell how far away a face is; add "
-            "cameras, or hold out fewer (capture.held_out.cameras: [])."
-        )
+    check_tracking_cameras(f"{layout.root}/images/{neutral}", len(train), len(names) - len(train))
     return train
 
 
