@@ -46,7 +46,7 @@ def test_every_requirement_is_pinned_in_one_place():
     extras = PROJECT["optional-dependencies"]
     for requirement in [*PROJECT["dependencies"], *extras["gpu"], *extras["dev"]]:
         assert "==" not in requirement
-        assert normalized(re.split(r"[\[><]", requirement)[0]) in PINS, requirement
+        assert normalized(re.split(r"[\[><;]", requirement)[0]) in PINS, requirement
 
 
 def test_the_citation_has_the_version_of_the_library():
