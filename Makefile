@@ -33,8 +33,8 @@ demo: .venv/.run ## run the whole pipeline on the demo head and write report.htm
 	@echo "Pose it, in a browser:     results/demo/control/head.html, or: make viewer"
 	@echo "Tables and figures:       results/demo/evaluation/summary.html, figures/*.png"
 
-viewer: .venv/.run ## serve the web head of a run, with photographs and other families (RESULTS=results/demo PORT=8080 LIVE_LINK=11111)
-	$(RUN) splatrig.control.serve $(or $(RESULTS),results/demo) --port $(or $(PORT),8080) $(if $(LIVE_LINK),--live-link $(LIVE_LINK))
+viewer: .venv/.run ## serve the web head of a run, with photographs and other families (RESULTS=results/demo PORT=8080 LISTEN=0.0.0.0 LIVE_LINK=11111)
+	$(RUN) splatrig.control.serve $(or $(RESULTS),results/demo) --port $(or $(PORT),8080) $(if $(LISTEN),--host $(LISTEN)) $(if $(LIVE_LINK),--live-link $(LIVE_LINK))
 
 test: .venv/.dev ## unit tests, property tests and one end-to-end run, in as many processes as there are cores
 	$(RUN) pytest -n $(CORES)
