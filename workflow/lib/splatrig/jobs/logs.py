@@ -95,7 +95,8 @@ def _farewell(log: logging.Logger, start: float, outputs: Sequence[str]) -> None
         log.info("outputs: %s", _sizes(outputs))
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     processor = sum(usage.ru_utime + usage.ru_stime for usage in usages)
-    seconds, memory = time.monotonic() - start, max(usage.ru_maxrss for usage in usages) / 1024
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, elsewhere KiB
+    seconds, memory = time.monotonic() - start, max(usage.ru_maxrss for usage in usages) * unit / 2**20
     log.info("ended after %.1f s, %.1f s of processor time, at most %.0f MiB of memory", seconds, processor, memory)
 
 
