@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from splatrig.config.names import held_out_cameras
 from splatrig.io.errors import InputError
-from splatrig.io.files import absent, write_text
+from splatrig.io.files import unreadable, write_text
 
 _ROTATION_TOLERANCE = 1e-3
 """Largest entry of R Rᵀ - I: text with four decimals passes, a wrong matrix does not."""
@@ -195,7 +195,5 @@ def read_cameras(path: str | Path) -> Cameras:
             height=int(document["height"]),
             held_out=np.array([row["held_out"] for row in rows], dtype=bool),
         )
-    except FileNotFoundError as error:
-        raise absent(path) from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: not a cameras file of splatrig ({error}); delete it and run again.") from error
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise unreadable(path, error, f"not a cameras file of splatrig ({error}); delete it and run again.") from error

@@ -1,5 +1,6 @@
 """Write files so that a reader sees the whole of one or none of it, and name them by content."""
 
+import errno
 import hashlib
 import io
 import json
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-from splatrig.io.errors import InputError
+from splatrig.io.errors import InputError, refusal
 
 _STAMP = ".snakemake_timestamp"
 
@@ -118,6 +119,18 @@ def first_path(files: str | Path | Iterable[str | Path]) -> Path | None:
 def absent(path: str | Path) -> InputError:
     """Return the error for a file of a run that is not there; a file that is there and damaged is to be deleted."""
     return InputError(f"{path}: expected a file, got none; run the pipeline, which makes it, or name another.")
+
+
+def unreadable(path: str | Path, error: Exception, damaged: str) -> InputError:
+    """Return the error for a file of a run that could not be read: gone, kept back by the machine, or `damaged`.
+
+    Only the content can be to blame where the machine has not said otherwise, so only then a remedy that destroys the
+    file, which is part of `damaged`, is given.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.ENOENT, errno.ENOTDIR) or (number is None and not os.path.exists(path)):  # noqa: PTH110  never raises
+        return absent(path)
+    return InputError(refusal(path, number) if number is not None else f"{path}: {damaged}")
 
 
 def files_in(folder: Path) -> list[Path]:
