@@ -6,14 +6,15 @@ the last time.
 """
 
 import json
+import os
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from splatrig.io.files import files_in, sha256_of_file, sha256_of_value, write_text
+from splatrig.io.files import files_in, is_stray, sha256_of_file, sha256_of_value, write_text
 from splatrig.jobs.software import software
 
 
@@ -94,6 +95,7 @@ class Digests:
     def __init__(self, known: Mapping[str, Any] | None = None) -> None:
         self._known = dict(known or {})
         self._used: dict[str, Any] = {}
+        self._states: dict[str, str] = {}
 
     @classmethod
     def load(cls, path: str | Path) -> "Digests":
@@ -114,14 +116,53 @@ class Digests:
         size = sum(file.stat().st_size for file in files)
         return {"sha256": sha256_of_value(listing), "bytes": size, "files": len(files)}
 
+    def state(self, path: str) -> str:
+        """Return a digest of the names, sizes and times of a file of the user, or of all files below a folder.
+
+        Only what was written since the last run is read: where its content is as it was, its old time counts. Stray
+        files do not count.
+        """
+        if path not in self._states:
+            rows = [(name, *self._seen(file)) for name, file in _given_files(path)]
+            self._states[path] = sha256_of_value(sorted(rows))
+        return self._states[path]
+
+    def _seen(self, file: str) -> tuple[int, int]:
+        """Return the size of a file, and the time since which it has its content."""
+        status = os.stat(file)
+        size, time = status.st_size, status.st_mtime_ns
+        kept = self._entry(file)
+        if kept is not None and (kept[:2] == [size, time] or (kept[0] == size and kept[2] == sha256_of_file(file))):
+            return size, kept[3]
+        return size, time
+
+    def _entry(self, file: str) -> list[Any] | None:
+        """Return what is known of a file: size, time, SHA-256, and the time since which it has that content."""
+        kept = self._known.get(file)
+        return kept if isinstance(kept, list) and len(kept) == 4 else None
+
     def _one(self, path: Path) -> str:
         status = path.stat()
         state = [status.st_size, status.st_mtime_ns]
-        kept = self._known.get(str(path))
-        if not isinstance(kept, list) or len(kept) != 3 or kept[:2] != state:
-            kept = [*state, sha256_of_file(path)]
+        kept = self._entry(str(path))
+        if kept is None or kept[:2] != state:
+            content = sha256_of_file(path)
+            kept = [*state, content, kept[3] if kept is not None and kept[2] == content else status.st_mtime_ns]
         self._used[str(path)] = kept
         return str(kept[2])
+
+
+def _given_files(path: str) -> Iterator[tuple[str, str]]:
+    """Yield name and path of a file, or of all files below a folder but stray ones, links to folders followed."""
+    root = str(Path(path))
+    if os.path.isfile(root):
+        yield "", root
+    for folder, folders, files in os.walk(root, followlinks=True):
+        folders[:] = [name for name in folders if not is_stray(name)]
+        for name in files:
+            file = os.path.join(folder, name)
+            if not is_stray(name) and os.path.exists(file):
+                yield os.path.relpath(file, root), file
 
 
 def _first_line(log: str | None) -> str | None:
