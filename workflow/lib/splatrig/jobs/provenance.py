@@ -123,28 +123,28 @@ class Digests:
         files do not count.
         """
         if path not in self._states:
-            rows = [(name, *self._seen(file)) for name, file in _given_files(path)]
+            rows = [(name, *self._seen(file)) for name, file in _given_files(Path(path))]
             self._states[path] = sha256_of_value(sorted(rows))
         return self._states[path]
 
-    def _seen(self, file: str) -> tuple[int, int]:
+    def _seen(self, file: Path) -> tuple[int, int]:
         """Return the size of a file, and the time since which it has its content."""
-        status = os.stat(file)
+        status = file.stat()
         size, time = status.st_size, status.st_mtime_ns
         kept = self._entry(file)
         if kept is not None and (kept[:2] == [size, time] or (kept[0] == size and kept[2] == sha256_of_file(file))):
             return size, kept[3]
         return size, time
 
-    def _entry(self, file: str) -> list[Any] | None:
+    def _entry(self, file: Path) -> list[Any] | None:
         """Return what is known of a file: size, time, SHA-256, and the time since which it has that content."""
-        kept = self._known.get(file)
+        kept = self._known.get(str(file))
         return kept if isinstance(kept, list) and len(kept) == 4 else None
 
     def _one(self, path: Path) -> str:
         status = path.stat()
         state = [status.st_size, status.st_mtime_ns]
-        kept = self._entry(str(path))
+        kept = self._entry(path)
         if kept is None or kept[:2] != state:
             content = sha256_of_file(path)
             kept = [*state, content, kept[3] if kept is not None and kept[2] == content else status.st_mtime_ns]
@@ -152,17 +152,15 @@ class Digests:
         return str(kept[2])
 
 
-def _given_files(path: str) -> Iterator[tuple[str, str]]:
+def _given_files(root: Path) -> Iterator[tuple[str, Path]]:
     """Yield name and path of a file, or of all files below a folder but stray ones, links to folders followed."""
-    root = str(Path(path))
-    if os.path.isfile(root):
+    if root.is_file():
         yield "", root
-    for folder, folders, files in os.walk(root, followlinks=True):
+    for folder, folders, names in os.walk(root, followlinks=True):
         folders[:] = [name for name in folders if not is_stray(name)]
-        for name in files:
-            file = os.path.join(folder, name)
-            if not is_stray(name) and os.path.exists(file):
-                yield os.path.relpath(file, root), file
+        for file in (Path(folder, name) for name in names if not is_stray(name)):
+            if file.exists():  # no link into nothing
+                yield file.relative_to(root).as_posix(), file
 
 
 def _first_line(log: str | None) -> str | None:
