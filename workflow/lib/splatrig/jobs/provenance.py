@@ -123,13 +123,16 @@ class Digests:
         files do not count.
         """
         if path not in self._states:
-            rows = [(name, *self._seen(file)) for name, file in _given_files(Path(path))]
+            rows = [(str(file).removeprefix(path), *self._seen(file)) for file in _given_files(Path(path))]
             self._states[path] = sha256_of_value(sorted(rows))
         return self._states[path]
 
     def _seen(self, file: Path) -> tuple[int, int]:
-        """Return the size of a file, and the time since which it has its content."""
-        status = file.stat()
+        """Return the size of a file, and the time since which it has its content; zeros for a link into nothing."""
+        try:
+            status = file.stat()
+        except FileNotFoundError:
+            return 0, 0
         size, time = status.st_size, status.st_mtime_ns
         kept = self._entry(file)
         if kept is not None and (kept[:2] == [size, time] or (kept[0] == size and kept[2] == sha256_of_file(file))):
@@ -152,15 +155,13 @@ class Digests:
         return str(kept[2])
 
 
-def _given_files(root: Path) -> Iterator[tuple[str, Path]]:
-    """Yield name and path of a file, or of all files below a folder but stray ones, links to folders followed."""
+def _given_files(root: Path) -> Iterator[Path]:
+    """Yield a file, or all files below a folder but stray ones, links to folders followed."""
     if root.is_file():
-        yield "", root
+        yield root
     for folder, folders, names in os.walk(root, followlinks=True):
         folders[:] = [name for name in folders if not is_stray(name)]
-        for file in (Path(folder, name) for name in names if not is_stray(name)):
-            if file.exists():  # no link into nothing
-                yield file.relative_to(root).as_posix(), file
+        yield from (Path(folder, name) for name in names if not is_stray(name))
 
 
 def _first_line(log: str | None) -> str | None:
