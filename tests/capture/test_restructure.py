@@ -3,6 +3,7 @@
 import filecmp
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from splatrig.capture.calibration import raw_image_size
 from splatrig.capture.color import correction_table
 from splatrig.capture.krt import write_krt
 from splatrig.capture.layout import CaptureLayout
+from splatrig.capture.plates import PlateSource, take_plates
 from splatrig.dataset.pose import read_pose
 from splatrig.io.errors import InputError
 from splatrig.mesh.normals import vertex_normals
@@ -28,6 +30,7 @@ from support.raw_capture import (
     UNREFERENCED,
     WIDTH,
     RawCapture,
+    cameras_of,
     run,
     stage_cameras,
 )
@@ -105,19 +108,61 @@ def test_the_number_of_threads_changes_nothing(raw, tmp_path):
 def test_frames_with_holes_are_left_out(raw, tmp_path, caplog):
     raw.tracked(SMILE, "000100.obj").unlink()
     raw.tracked(SMILE, "000103_transform.txt").unlink()
-    raw.image(SMILE, "400017", "000106").unlink()
+    for camera in ("400017", "400002"):
+        raw.image(SMILE, camera, "000106").unlink()
     with caplog.at_level(logging.WARNING):
         rows = run(raw, tmp_path / "out")
     assert [(row.frame, row.image_count) for row in rows] == [("000109", 3)]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["000109"]
     assert "E002_Smile/000100: no mesh; left out" in caplog.text
-    assert "E002_Smile/000106: no image of camera 400017; left out" in caplog.text
+    assert "E002_Smile/000106: no image of camera 400002, 400017; left out" in caplog.text
 
 
-def test_a_camera_without_an_image_of_a_segment_is_named(raw, tmp_path):
+@pytest.mark.parametrize("background", ["silhouette", "masks", "plate"])
+def test_a_missing_photograph_costs_that_photograph_alone(raw, tmp_path, caplog, background):
+    raw.write_masks(SMILE)
+    raw.write_plates()
+    plates = tmp_path / "plates"
+    plates.mkdir()
+    take_plates(PlateSource(CaptureLayout(raw.root), cameras_of(raw), 1.0, None), raw.root / "plates", plates)
+    options = {"background": background, "plates": plates, "frames_per_expression": 4}
+    whole = run(raw, tmp_path / "whole", **options)
+    raw.image(SMILE, "400002", "000103").unlink()
+    with caplog.at_level(logging.WARNING):
+        rows = run(raw, tmp_path / "out", **options)
+    assert [row.image_count for row in whole] == [3, 3, 3, 3]
+    assert [row.image_count for row in rows] == [3, 2, 3, 3]
+    made = {path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*.png")}
+    all_of_them = {path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*.png")}
+    assert all_of_them - made == {Path("000103/400002.png")}
+    if background != "plate":  # whose hull is of all cameras
+        assert all((tmp_path / "out" / one).read_bytes() == (tmp_path / "whole" / one).read_bytes() for one in made)
+    assert f"{SMILE}: 1 of 12 images are missing" in caplog.text
+    assert "1 of camera 400002" in caplog.text
+
+
+def test_a_missing_mask_costs_its_photograph(raw, tmp_path):
+    raw.write_masks(SMILE)
+    raw.mask(SMILE, "400030", "000106").unlink()
+    rows = run(raw, tmp_path / "out", background="masks", frames_per_expression=4)
+    assert [row.image_count for row in rows] == [3, 3, 2, 3]
+    assert not (tmp_path / "out" / "000106" / "400030.png").exists()
+
+
+def test_a_camera_without_an_image_of_a_segment_is_named(raw, tmp_path, caplog):
     for frame in raw.frames(SMILE):
         raw.image(SMILE, "400017", frame).unlink()
-    with pytest.raises(InputError, match=r"4 have no image of camera 400017\); .* leave out the camera"):
+    with caplog.at_level(logging.WARNING):
+        rows = run(raw, tmp_path / "out")
+    assert [row.image_count for row in rows] == [2, 2]
+    assert "4 of 12 images are missing, their frames go without: 4 of camera 400017" in caplog.text
+
+
+def test_cameras_that_lack_a_segment_end_it_where_few_are_left(raw, tmp_path):
+    for frame in raw.frames(SMILE):
+        for camera in ("400017", "400002"):
+            raw.image(SMILE, camera, frame).unlink()
+    with pytest.raises(InputError, match=r"4 have no image of camera 400002, 4 .* 400017\); .* leave out cameras"):
         run(raw, tmp_path / "out")
 
 

@@ -86,9 +86,17 @@ def test_a_photograph_that_cannot_be_read_is_named(dataset):
         load(dataset)
 
 
-def test_a_missing_photograph_is_named(dataset):
+def test_a_frame_goes_without_a_missing_photograph(dataset):
+    whole = load(dataset)
     _file(dataset, "400001.png").unlink()
-    with pytest.raises(InputError, match=r"400001\.png: the photograph is missing"):
+    frame = load(dataset)
+    assert frame.cameras.names == tuple(view.camera for view in frame.views)
+    assert frame.cameras.names == ("400000", "400002", "400003", "400004")
+    kept = [view for view in whole.views if view.camera != "400001"]
+    assert all(torch.equal(own.image, view.image) for own, view in zip(frame.views, kept, strict=True))
+    for path in _file(dataset, "").glob("*.png"):
+        path.unlink()
+    with pytest.raises(InputError, match=rf"{FRAME}: expected photographs of the frame, got none"):
         load(dataset)
 
 

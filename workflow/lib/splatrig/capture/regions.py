@@ -98,7 +98,7 @@ def write_regions(
     faces = template.base.faces
 
     def write_frame(name: str) -> NDArray[np.int64]:  # [R]
-        frame = dataset.frame(name)
+        frame = dataset.frame(name).photographed
         vertices = read_tracked_mesh(frame.folder, template)
         counts = np.zeros(len(REGIONS), dtype=np.int64)
         for index, camera in enumerate(frame.cameras.names):
