@@ -133,7 +133,7 @@ def test_a_mesh_of_another_topology_is_named(dataset):
 
 
 def test_an_error_in_a_frame_that_is_read_ahead_reaches_the_caller(dataset):
-    (dataset.folder / "E001_Tiny" / NEXT / "400004.png").unlink()
+    (dataset.folder / "E001_Tiny" / NEXT / "400004.png").write_bytes(b"")
     with reader(dataset, FRAME, NEXT, workers=2) as reading, pytest.raises(InputError, match=r"000103/400004\.png"):
         list(one_ahead(reading.read, [0, 1]))
 

@@ -16,6 +16,7 @@ from splatrig.capture.color import correction_table
 from splatrig.capture.difference import Plate
 from splatrig.capture.frame_files import FrameFiles
 from splatrig.capture.frame_selection import neutral_frame
+from splatrig.capture.layout import photograph_in
 from splatrig.capture.lenses import Lenses
 from splatrig.capture.nearest import filled
 from splatrig.capture.photographs import image_size, read_photograph, write_photograph
@@ -72,7 +73,8 @@ def take_plates(source: PlateSource, given: Path, target: Path) -> None:
     Raises InputError naming a plate that is missing, unreadable, or of another size than the photographs.
     """
     cameras = source.cameras
-    missing = [name for name in cameras.names if not (given / f"{name}.png").is_file()]
+    files = {name: photograph_in(given, name) for name in cameras.names}
+    missing = [name for name, path in files.items() if not path.is_file()]
     if missing:
         raise InputError(
             f"{given}: no plate of camera {', '.join(missing)}, expected {{camera}}.png of all "
@@ -80,7 +82,7 @@ def take_plates(source: PlateSource, given: Path, target: Path) -> None:
             "remove the folder to have plates computed from the frames."
         )
     for index, name in enumerate(cameras.names):
-        path = given / f"{name}.png"
+        path = files[name]
         size = image_size(path)
         if scaled_size(*size, source.image_scale) != (cameras.width, cameras.height):
             raise InputError(

@@ -48,7 +48,7 @@ class RestructureOptions:
     frames_per_expression: int
     frame_selection: FrameSelection
     holes: Holes
-    """`skip` frames with missing files, or `refuse` them."""
+    """`skip` missing photographs, and frames without mesh, pose or most photographs, or `refuse` them."""
     image_scale: float
     color: ColorCorrection | None
     background: Background
