@@ -2,6 +2,7 @@
 
 import filecmp
 import logging
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -232,7 +233,7 @@ def truncate(path):
         ),
         (
             lambda raw: Image.new("I;16", (24, 36)).save(raw.image(SMILE, "400030", "000100")),
-            r"400030/000100\.png: expected an 8-bit",
+            r"400030/000100\.png: expected 8 bits per channel, got 16",
         ),
         (
             lambda raw: raw.tracked(SMILE, "000109_transform.txt").write_text("1 0 0 nan\n0 1 0 0\n0 0 1 0\n"),
@@ -286,3 +287,26 @@ def test_a_camera_that_does_not_see_the_head_is_named(raw, tmp_path, caplog):
     write_krt(raw.root / "KRT", [replace(first, K=first.K * [[1, 1, 30], [1, 1, 1], [1, 1, 1]]), *others])
     run(raw, tmp_path / "out")
     assert "E002_Smile/000100: camera 400030 does not see the head" in caplog.text
+
+
+def test_names_of_frames_may_have_dashes_and_dots(raw, tmp_path):
+    (raw.root / "frame_list.txt").unlink()
+    for path in sorted(raw.root.rglob("0001*")):
+        path.rename(path.with_name(f"take-2.{path.name}"))
+    rows = run(raw, tmp_path / "out", frames_per_expression=4)
+    assert [row.frame for row in rows] == [f"take-2.{number:06d}" for number in (100, 103, 106, 109)]
+    for row in rows:
+        assert {path.name for path in (tmp_path / "out" / row.frame).glob("*.png")} == {
+            f"{camera}.png" for camera in raw.cameras
+        }
+        read_obj(tmp_path / "out" / row.frame / f"{row.frame}.obj")
+        read_pose(tmp_path / "out" / row.frame / f"{row.frame}_transform.txt")
+
+
+@pytest.mark.parametrize("name", ["take 1", "a{b}", "ü1", "-1"])
+def test_other_names_of_frames_are_refused_with_the_file(raw, name):
+    (raw.root / "frame_list.txt").unlink()
+    path = raw.tracked(SMILE, "000103.obj")
+    path.rename(path.with_name(f"{name}.obj"))
+    with pytest.raises(InputError, match=re.escape(f"{SMILE}/{name}.obj: expected a name of letters, digits")):
+        CaptureLayout(raw.root).frames(SMILE, ())

@@ -67,3 +67,9 @@ def test_a_replaced_photograph_without_meshes_reruns_its_segment(project, raw):
     captured = Captured(project, raw, "photographs", *targets)
     with replaced(raw.image(SMILE, "400017", "000103")):
         assert captured.pending() == {"link_photographs": 1}
+
+
+def test_a_frame_of_any_name_has_its_rules(local):
+    track = f"results/local/control/tracks/pca_all/photographs/{SMILE}/take-2.000103.csv"
+    pending = local.project.pending("--", track, config=local.config)
+    assert pending["track_photographs"] == 1

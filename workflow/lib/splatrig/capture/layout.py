@@ -12,6 +12,7 @@ from splatrig.capture.frame_list import in_time_order, read_frame_list
 from splatrig.capture.krt import KrtCamera, read_krt
 from splatrig.capture.photographs import read_mask
 from splatrig.capture.tracked import Tracking, read_topology
+from splatrig.config.names import check_name
 from splatrig.io.errors import InputError
 from splatrig.io.files import is_stray
 
@@ -123,7 +124,10 @@ class CaptureLayout:
     def _frame_names(self, segment: str, tracked: Collection[str]) -> tuple[str, ...]:
         """Return the names of a segment's frames in time order."""
         if not self.frame_list.is_file():
-            return in_time_order(name.removesuffix(".obj") for name in tracked if name.endswith(".obj"))
+            frames = [name.removesuffix(".obj") for name in sorted(tracked) if name.endswith(".obj")]
+            for frame in frames:
+                check_name(frame, f"{self.root}/tracked_mesh/{segment}/{frame}.obj")
+            return in_time_order(frames)
         segments = read_frame_list(self.frame_list)
         if segment not in segments:
             raise InputError(

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from splatrig.capture.layout import photographed
+from splatrig.config.names import check_name
 from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_directory, is_stray
 from splatrig.tracking.video import decode_video
@@ -20,6 +22,8 @@ def link_photographs(given: str | Path, target: str | Path, frames_per_second: f
     with atomic_directory(target) as folder:
         for path in entries:
             if path.is_dir():
+                for frame in photographed(path):
+                    check_name(frame, f"{path}: photograph")
                 (folder / path.name).symlink_to(path.absolute())
             elif path.suffix.lower() in VIDEOS:
                 decode_video(path, folder / path.stem, frames_per_second)
