@@ -11,11 +11,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
-from splatrig.capture.calibration import raw_image_size
+from splatrig.capture.calibration import calibrated_cameras, raw_image_sizes
 from splatrig.capture.color import correction_table
-from splatrig.capture.krt import write_krt
+from splatrig.capture.krt import read_krt, write_krt
 from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.plates import PlateSource, take_plates
+from splatrig.capture.restructure import restructure
 from splatrig.dataset.pose import read_pose
 from splatrig.io.errors import InputError
 from splatrig.mesh.normals import vertex_normals
@@ -26,6 +27,7 @@ from support.raw_capture import (
     HEAD,
     HEIGHT,
     NEUTRAL,
+    OPTIONS,
     SMILE,
     STAGE,
     UNREFERENCED,
@@ -142,6 +144,65 @@ def test_a_missing_photograph_costs_that_photograph_alone(raw, tmp_path, caplog,
     assert "1 of camera 400002" in caplog.text
 
 
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+@pytest.mark.parametrize("background", ["silhouette", "masks", "plate", "none"])
+def test_images_that_an_undistorter_cut_shorter_lose_what_it_cut(raw, tmp_path, background, scale):
+    """Only the camera's own pixels count: beyond them images are black and transparent, and nothing else changes."""
+    for segment in (NEUTRAL, SMILE):
+        raw.write_masks(segment)
+    raw.write_plates()
+    options = {"background": background, "image_scale": scale}
+    sizes = dict.fromkeys(raw.cameras, (WIDTH, HEIGHT))
+    for kind in ("whole", "cut"):
+        cameras = calibrated_cameras(read_krt(raw.root / "KRT"), sizes).scaled(scale)
+        plates = tmp_path / f"plates_{kind}"
+        plates.mkdir()
+        take_plates(PlateSource(CaptureLayout(raw.root), cameras, scale, None), raw.root / "plates", plates)
+        (tmp_path / kind).mkdir()
+        settings = replace(OPTIONS, **options)
+        restructure(CaptureLayout(raw.root), SMILE, cameras, settings, tmp_path / kind, plates=plates)
+        sizes = {**sizes, "400017": (WIDTH - 2, HEIGHT - 4)}
+        for path in [*raw.root.rglob("*/400017/*.png"), raw.root / "plates" / "400017.png"]:
+            with Image.open(path) as image:
+                cut = image.crop((0, 0, *sizes["400017"]))
+            cut.save(path)
+    width, height = round(scale * (WIDTH - 2)), round(scale * (HEIGHT - 4))
+    for path in (tmp_path / "whole").rglob("*.png"):
+        whole, cut = (
+            np.asarray(Image.open(each)) for each in (path, tmp_path / "cut" / path.relative_to(tmp_path / "whole"))
+        )
+        assert cut.shape == whole.shape
+        if path.stem != "400017":
+            assert_array_equal(cut, whole)
+            continue
+        assert not cut[height:].any()
+        assert not cut[:, width:].any()
+        assert_array_equal(cut[:height, :width, :3], whole[:height, :width, :3])
+        if background != "plate":  # whose mattes look at neighbors
+            assert_array_equal(cut[:height, :width], whole[:height, :width])
+
+
+def test_portrait_and_landscape_share_a_square(raw, tmp_path):
+    turned = (HEIGHT, WIDTH)
+    for path in raw.root.rglob("*/400017/*.png"):
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (*turned[::-1], 3), np.uint8)).save(path)
+    krt = read_krt(raw.root / "KRT")
+    K = krt["400017"].K.copy()
+    K[:2, 2] = np.array(turned) / 2
+    krt["400017"] = replace(krt["400017"], K=K)
+    write_krt(raw.root / "KRT", krt.values())
+    layout = CaptureLayout(raw.root)
+    cameras = calibrated_cameras(krt, raw_image_sizes(layout, SMILE, raw.cameras))
+    assert (cameras.width, cameras.height) == (HEIGHT, HEIGHT)
+    restructure(layout, SMILE, cameras, replace(OPTIONS, background="none"), tmp_path / "out")
+    for path in (tmp_path / "out").rglob("*.png"):
+        width, height = turned if path.stem == "400017" else (WIDTH, HEIGHT)
+        alpha = np.asarray(Image.open(path))[..., 3]
+        assert alpha.shape == (HEIGHT, HEIGHT)
+        assert alpha[:height, :width].min() == 255
+        assert alpha.sum() == 255 * width * height
+
+
 def test_a_missing_mask_costs_its_photograph(raw, tmp_path):
     raw.write_masks(SMILE)
     raw.mask(SMILE, "400030", "000106").unlink()
@@ -212,7 +273,7 @@ def test_frames_come_from_the_meshes_where_there_is_no_list(raw, tmp_path):
     (raw.root / "tex_mean.png").unlink()
     for path in [*raw.root.rglob("*.obj"), *raw.root.rglob("*.png")]:
         path.with_name(f"._{path.name}").write_bytes(b"what macOS leaves on disks of others")
-    assert raw_image_size(CaptureLayout(raw.root), SMILE, raw.cameras) == (WIDTH, HEIGHT)
+    assert raw_image_sizes(CaptureLayout(raw.root), SMILE, raw.cameras) == dict.fromkeys(raw.cameras, (WIDTH, HEIGHT))
     rows = run(raw, tmp_path / "out")
     assert [row.frame for row in rows] == ["000100", "000109"]
     assert read_ply(tmp_path / "out" / "000100" / "000100.ply").colors is None

@@ -137,7 +137,7 @@ class RawCapture:
 def cameras_of(raw: RawCapture, scale: float = 1.0) -> Cameras:
     """Return the calibrated cameras of a capture."""
     names = sorted(raw.cameras)
-    return calibrated_cameras(read_krt(raw.root / "KRT"), names, WIDTH, HEIGHT).scaled(scale)
+    return calibrated_cameras(read_krt(raw.root / "KRT"), dict.fromkeys(names, (WIDTH, HEIGHT))).scaled(scale)
 
 
 def run(

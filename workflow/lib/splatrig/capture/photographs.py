@@ -76,7 +76,7 @@ def read_photograph(
     if scaled_size(*image.size, scale) != (width, height):
         raise InputError(
             f"{path}: expected an image that gives {width}×{height} pixels at capture.image_scale {scale:g}, "
-            f"got {image.size[0]}×{image.size[1]}; all images of a capture have one size."
+            f"got {image.size[0]}×{image.size[1]}; all images of a camera have one size."
         )
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BOX)

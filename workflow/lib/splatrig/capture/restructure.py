@@ -110,7 +110,7 @@ def restructure(
     else:
         matte = opaque(cameras.width, cameras.height)
     logger.info("%s: alpha is %s", expression, ALPHA_OF[options.background])
-    coverage = write_photographs(read, chosen, cameras.names, matte, target, threads=threads)
+    coverage = write_photographs(read, chosen, cameras, matte, target, threads=threads)
     if isinstance(matte, PlateMattes):
         report(expression, [matte.notes[frame] for frame in range(len(chosen))], cameras.names)
     if masked:

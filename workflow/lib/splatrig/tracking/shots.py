@@ -57,7 +57,7 @@ class Shots:
     def color(self, frame: str, camera: int) -> NDArray[np.uint8]:  # [H, W, 3]
         """Return a photograph as the data set will have it: scaled, corrected, undistorted."""
         path = self.layout.image(self.segment, self.cameras.names[camera], frame)
-        size = self.cameras.width, self.cameras.height
+        size = self.cameras.size_of(camera)
         return self.lenses.undo(read_photograph(path, *size, self.image_scale, self.color_table), camera)
 
     def _one(self, frame: str, camera: int) -> NDArray[np.float32] | None:
