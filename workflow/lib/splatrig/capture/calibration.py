@@ -116,8 +116,8 @@ def _check_principal_point(camera: KrtCamera, size: Size, usual: Size) -> None:
     if np.abs(place - 0.5).max() > _OFF_CENTER:
         raise InputError(
             f"camera {camera.name}: its images have {size[0]}×{size[1]} pixels, those of most cameras "
-            f"{usual[0]}×{usual[1]}, and its principal point is at {place[0]:.2f} of the width and {place[1]:.2f} of the "
-            "height, expected near the middle; bring its images in the size that it is calibrated for."
+            f"{usual[0]}×{usual[1]}, and its principal point is at {place[0]:.2f} of the width and {place[1]:.2f} of "
+            "the height, expected near the middle; bring its images in the size that it is calibrated for."
         )
 
 
