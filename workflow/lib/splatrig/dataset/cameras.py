@@ -190,7 +190,7 @@ class Cameras:
     def scaled(self, scale: float) -> "Cameras":
         """Return the cameras of images resized by `scale` (rounded to whole pixels, each axis by its own factor)."""
         width, height = scaled_size(self.width, self.height, scale)
-        sizes = np.array([scaled_size(*size, scale) for size in self.own_sizes.tolist()]).reshape(-1, 2)
+        sizes = np.array([scaled_size(own[0], own[1], scale) for own in self.own_sizes.tolist()]).reshape(-1, 2)
         factors = np.ones((len(self), 3, 1))
         factors[:, :2, 0] = sizes / self.own_sizes
         return replace(
