@@ -53,7 +53,7 @@ PHOTOGRAPHIC_DB = (10, 45)
 """PSNR of a fit of a few steps against noisy photographs."""
 
 EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
-    "archives.py": {"one photograph": (1e-4, 1), "archives over files": (0.1, 10)},
+    "archives.py": {"one photograph": (1e-4, 1), "plan of 7 archives": (0, 10), "archives over files": (0.1, 10)},
     "components.py": {
         "pca: columns": (1000, 20_000),
         "largest relative difference of a variance": (0, 1e-4),
@@ -127,7 +127,7 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
     },
     "recovery.py": {"SLDC, Gaussian: least": (0.9, 1 + 1e-6), "PCA: mean": (0.3, 1 + 1e-6)},
     "restructure.py": {"^photographs$": (5, 5), "one photograph: encode": (1e-4, 6e5)},
-    "scale.py": {"jobs": (50, 500), "dataset": (1, 100), "GPU": (1e-3, 1)},
+    "scale.py": {"photographs in a folder": (0.1, 100), "jobs": (50, 500), "dataset": (1, 100), "GPU": (1e-3, 1)},
     "ssim.py": {"kernels: mean SSIM": (0.9, 1), "torch: mean SSIM": (0.9, 1)},
     "training.py": {
         "job (neutral|E001_Moved|P000_Performed): held-out PSNR": PHOTOGRAPHIC_DB,

@@ -199,3 +199,9 @@ def test_every_nth_camera_starts_with_the_first_of_the_sorted_names(count, step)
     names = [f"c{i:02d}" for i in range(count)]
     chosen = held_out_cameras(f"every {step}th", names[::-1])
     assert chosen == names[::step]
+
+
+@pytest.mark.parametrize("name", ["neutral", "tour"])
+def test_a_segment_named_as_a_result_is_refused(name):
+    with pytest.raises(InputError, match=f"the capture has a segment named {name}, as a file of the results is"):
+        check_config(DEMO, [*EXPRESSIONS, name], CAMERAS)

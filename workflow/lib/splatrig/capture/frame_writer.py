@@ -99,7 +99,7 @@ class RawPhotographs:
         """
         files = self.chosen[frame]
         path = self.capture.image(files.segment, self.cameras.names[camera], files.frame)
-        size = self.cameras.width, self.cameras.height
+        size = self.cameras.size_of(camera)
         rgb = self.lenses.undo(read_photograph(path, *size, self.image_scale, self.color_table), camera)
         if self.seeing[frame, camera] and _is_blank(rgb):
             raise InputError(
@@ -110,12 +110,13 @@ class RawPhotographs:
 
 
 def write_photographs(
-    read: Photograph, chosen: Sequence[FrameFiles], names: Sequence[str], matte: Matte, target: Path, *, threads: int
+    read: Photograph, chosen: Sequence[FrameFiles], cameras: Cameras, matte: Matte, target: Path, *, threads: int
 ) -> NDArray[np.float64]:  # [F, C]
-    """Write the photographs of the chosen frames below `target`, `threads` at a time; `names` are those of the cameras.
+    """Write the photographs of the chosen frames below `target`, `threads` at a time.
 
     Returns the mean of each matte, 0 to 1; NaN where a camera has no photograph.
     """
+    names = cameras.names
     jobs = [(frame, names.index(camera)) for frame, files in enumerate(chosen) for camera in files.cameras]
 
     coverage = np.full((len(chosen), len(names)), np.nan)
@@ -123,7 +124,7 @@ def write_photographs(
     def write_one(job: tuple[int, int]) -> None:
         frame, camera = job
         rgb = read(frame, camera)
-        alpha = matte(frame, camera)
+        alpha = cameras.framed(matte(frame, camera), camera)
         coverage[job] = alpha.mean(dtype=np.float64) / 255.0
         write_photograph(target / chosen[frame].frame / f"{names[camera]}.png", rgb, alpha)
 

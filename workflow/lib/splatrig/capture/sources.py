@@ -11,6 +11,7 @@ from splatrig.capture.reader import Reader
 from splatrig.capture.release import available_segments, choose_segments
 from splatrig.config.models import Config
 from splatrig.io.errors import InputError
+from splatrig.io.files import is_stray
 
 
 def known_segments(config: Config, resources: Path) -> list[str] | None:
@@ -46,7 +47,7 @@ def _photographed(root: Path) -> list[str]:
             f"capture.root: {root} has no photographs, expected images/{{segment}}/{{camera}}/{{frame}}.png or "
             "videos/{segment}/{camera}.mp4 for capture.source: photographs; name their folder (docs/captures.md)."
         )
-    return sorted({path.name for path in folders if path.is_dir() and not path.name.startswith(".")})
+    return sorted({path.name for path in folders if path.is_dir() and not is_stray(path.name)})
 
 
 def _photographing(root: Path, neutral: str) -> list[str] | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from splatrig.config.models import Config
-from splatrig.config.names import NAME, NEUTRAL, held_out_cameras, level_names, track_of_pose
+from splatrig.config.names import NAME, NEUTRAL, TAKEN, held_out_cameras, level_names, track_of_pose
 from splatrig.io.errors import InputError
 
 FEWEST_TRACKING_CAMERAS = 2
@@ -163,6 +163,12 @@ def _check_expressions(config: Config, expressions: Sequence[str]) -> None:
         raise InputError(
             f"capture.expressions: the capture has a segment {odd!r}, expected letters, digits, `_`, `-` and `.`, "
             "beginning with a letter or a digit; rename its folders, or list the segments to use."
+        )
+    taken = next((name for name in expressions if name in TAKEN), None)
+    if taken is not None:
+        raise InputError(
+            f"capture.expressions: the capture has a segment named {taken}, as a file of the results is; rename its "
+            "folders, or list the segments to use."
         )
     if config.neutral not in expressions:
         raise InputError(

@@ -103,7 +103,8 @@ class Capture(Section):
     frame_numbers_per_second: Positive = 30.0
     """How fast the numbers in frame names count: at 90, frames 000102 and 000105 are 1/30 s apart."""
     holes: Holes = "skip"
-    """Whether frames with missing photographs are left out, or end the run."""
+    """Whether missing photographs, and frames that lack a mesh, a pose or most photographs, are left out, or end the
+    run."""
     cameras: Literal["all"] | Annotated[Names, Field(min_length=1)] = "all"
     """Cameras to use, by name."""
     image_scale: Fraction = 1.0

@@ -14,7 +14,8 @@ from typing import Any, Protocol, TextIO
 
 from splatrig.io.errors import InputError, refusal
 
-_STAMP = ".snakemake_timestamp"
+_STRAY = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx"})
+"""What file managers and network drives leave in folders, in lower case; hidden files are others."""
 
 
 class File(Protocol):
@@ -133,9 +134,14 @@ def unreadable(path: str | Path, error: Exception, damaged: str) -> InputError:
     return InputError(refusal(path, number) if number is not None else f"{path}: {damaged}")
 
 
+def is_stray(name: str) -> bool:
+    """Return whether a name in a user's folder is hidden, or one that file managers leave there."""
+    return name.startswith(".") or name.lower() in _STRAY
+
+
 def files_in(folder: Path) -> list[Path]:
-    """Return all files below a folder, sorted, without the stamp that Snakemake leaves in it."""
-    return sorted(file for file in folder.rglob("*") if file.is_file() and file.name != _STAMP)
+    """Return all files below a folder, sorted, without stray ones and the hidden stamp that Snakemake leaves in it."""
+    return sorted(file for file in folder.rglob("*") if file.is_file() and not is_stray(file.name))
 
 
 def sha256_of_value(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, raw_image_size
+from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, raw_image_sizes
 from splatrig.capture.color import correction_table
 from splatrig.capture.krt import KrtCamera
 from splatrig.capture.layout import CaptureLayout
@@ -53,7 +53,7 @@ def raw_cameras(
     layout: CaptureLayout, neutral: str, calibration: Mapping[str, KrtCamera], names: Sequence[str]
 ) -> Cameras:
     """Return cameras of a calibration for photographs at their full size, in the calibration's own unit."""
-    return calibrated_cameras(dict(calibration), names, *raw_image_size(layout, neutral, names))
+    return calibrated_cameras(dict(calibration), raw_image_sizes(layout, neutral, names))
 
 
 def shots_of(images: str | Path, cameras: str | Path, params: Any) -> Shots:

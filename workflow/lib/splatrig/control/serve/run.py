@@ -61,7 +61,7 @@ class Run:
 
     def cameras(self, frame: str) -> list[dict[str, Any]]:
         """Return the cameras of the frame `expression/frame`, whose head is posed as in that frame."""
-        return camera_entries(self._dataset.frame(_known(frame, self._frames, "frame")).cameras)
+        return camera_entries(self._dataset.frame(_known(frame, self._frames, "frame")).photographed.cameras)
 
     def photograph(self, frame: str, camera: str) -> bytes:
         """Return the photograph of a frame as PNG, transparent beyond its matte."""
