@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-@numba.njit(cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def nearest_faces(
     pixels: NDArray[np.float64],  # [V, 2] (x, y); the centre of pixel (row i, column j) is (j+.5, i+.5)
     depths: NDArray[np.float64],  # [V]
