@@ -45,11 +45,12 @@ def outlined(subject: Subject, frame: int, camera: int, rank: Rank) -> Image.Ima
 
 
 def _edge(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:  # [H, W] both
-    """Return the pixels next to which a mask changes."""
+    """Return the pixels on both sides of where a mask changes."""
     edge = np.zeros_like(mask)
     for axis in (0, 1):
         change = np.diff(mask, axis=axis)
-        edge |= np.pad(change, [(0, 1) if axis == other else (0, 0) for other in (0, 1)])
+        for before in (0, 1):
+            edge |= np.pad(change, [(before, 1 - before) if axis == other else (0, 0) for other in (0, 1)])
     return edge
 
 

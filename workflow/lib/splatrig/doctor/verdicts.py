@@ -29,7 +29,8 @@ _LATE = 0.03
 _FEWEST = 3
 """Photographs that make a camera late."""
 _WORSE, _FAR_WORSE = 0.2, 0.35
-"""By how much less a photograph is like its camera's others, beyond what its frame is: at most 0.12."""
+"""By how much less a photograph is like its camera's others, beyond what its frame is: at most 0.12. What fits worse
+than that has no explanation."""
 _STRANGE_FRAME = 0.15
 """The same of a frame, in the median of its cameras: at most 0.09."""
 _STRANGE_CAMERA = 0.35
@@ -77,25 +78,20 @@ def judge(subject: Subject, scores: Scores, digests: Sequence[Sequence[str]], *,
 
     `digests` are those of the photographs, F of C; `masks` says that mattes are those of the capture and not of meshes.
     """
-    found = [*_calibration(subject, scores)]
-    if found:
-        return found
+    calibration = [*_calibration(subject, scores)]
+    if calibration:
+        return calibration
     late = [*_late(subject, scores)]
-    shifted = {verdict.camera for verdict in late}
-    frozen = [*_frozen(subject, digests, shifted)]
-    known = {verdict.camera for verdict in frozen}
-    late = [verdict for verdict in late if verdict.camera not in known]
-    known |= shifted
-    strange = [verdict for verdict in _cameras(subject, scores) if verdict.camera not in known]
-    known |= {verdict.camera for verdict in strange}
+    frozen = [*_frozen(subject, digests, {verdict.camera for verdict in late})]
     frames = [*_frames(subject, scores)]
     known_frames = {verdict.frame for verdict in frames}
-    photographs = [
-        verdict
-        for verdict in _photographs(subject, scores)
-        if verdict.camera not in known and verdict.frame not in known_frames
-    ]
-    return [*strange, *late, *frozen, *frames, *photographs, *(_masks(subject, scores) if masks else ())]
+    photographs = [*_photographs(subject, scores), *(_masks(subject, scores) if masks else ())]
+    left = [verdict for verdict in photographs if verdict.frame not in known_frames]
+    found: list[Verdict] = []
+    for group in (frozen, late, [*_cameras(subject, scores)], left):  # what comes first explains the rest of a camera
+        known = {verdict.camera for verdict in found} - {None}
+        found += [verdict for verdict in group if verdict.camera not in known]
+    return [*found, *frames]
 
 
 def _calibration(subject: Subject, scores: Scores) -> Iterator[Verdict]:
@@ -156,7 +152,7 @@ def _late(subject: Subject, scores: Scores) -> Iterator[Verdict]:
         gains[(scores.compared[:, camera] < _FEWEST) | np.isnan(gains)] = -np.inf
         gains[0] = -np.inf
         row = int(gains.argmax())
-        if gains[row] > _LATE:
+        if gains[row] > _LATE and scores.shifted[row, camera] > _middle(scores.usual) - _WORSE:
             late = MOMENTS[row] < 0
             why = (
                 f"it is {'late' if late else 'early'} by a frame: its photographs fit the tracked meshes just "
@@ -228,7 +224,8 @@ def _frames(subject: Subject, scores: Scores) -> Iterator[Verdict]:
         cameras = np.argsort(-np.nan_to_num(scores.usual, nan=-1.0), kind="stable")[:_MOST_CAMERAS].tolist()
         fits = _medians(subject.fits(int(frame), cameras, scores.usual_looks))
         best = int(np.nan_to_num(fits, nan=-1.0).argmax())
-        if best != frame and fits[best] > fits[frame] + _FAR_BETTER:
+        well = fits[best] > _middle(scores.usual) - _WORSE
+        if best != frame and well and fits[best] > fits[frame] + _FAR_BETTER:
             why = (
                 f"its photographs, of most cameras, fit the tracked mesh of {subject.names[best]} better than its own "
                 f"(correlation {fits[best]:.2f} against {fits[frame]:.2f}): mesh, pose or photographs are of another "
@@ -263,7 +260,8 @@ def _photographs(subject: Subject, scores: Scores) -> Iterator[Verdict]:
         if not there > beside:
             side = "before" if MOMENTS[rows[frame, camera]] < 0 else "after"
             there, other, known = beside, -1, f"the tracked mesh just {side} it"
-        if other != frame and there > here + _FAR_BETTER:
+        well = there > scores.usual[camera] - _WORSE
+        if other != frame and well and there > here + _FAR_BETTER:
             why = f"the photograph is of another moment: it fits {known} better than its own (correlation {there:.2f} "
             why += f"against {here:.2f}); copy it again, or remove it"
             yield Verdict(WRONG, where, why, camera, frame)
