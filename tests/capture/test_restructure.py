@@ -14,6 +14,7 @@ from splatrig.capture.color import correction_table
 from splatrig.capture.krt import write_krt
 from splatrig.capture.layout import CaptureLayout
 from splatrig.dataset.pose import read_pose
+from splatrig.dataset.reduced import read_reduced
 from splatrig.io.errors import InputError
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.obj import read_obj, write_obj
@@ -28,6 +29,7 @@ from support.raw_capture import (
     UNREFERENCED,
     WIDTH,
     RawCapture,
+    cameras_of,
     run,
     stage_cameras,
 )
@@ -241,3 +243,22 @@ def test_a_camera_that_does_not_see_the_head_is_named(raw, tmp_path, caplog):
     write_krt(raw.root / "KRT", [replace(first, K=first.K * [[1, 1, 30], [1, 1, 1], [1, 1, 1]]), *others])
     run(raw, tmp_path / "out")
     assert "E002_Smile/000100: camera 400030 does not see the head" in caplog.text
+
+
+def test_reduced_photographs_have_the_meshes_around_each_frame(raw, tmp_path):
+    run(raw, tmp_path / "out", frames_per_expression=1, frame_selection="first")
+    (folder,) = (tmp_path / "out").iterdir()
+    frame = read_reduced(folder, cameras_of(raw))
+    assert sorted(frame.meshes) == [0, 1]
+    following = raw.frames(SMILE)[1]
+    assert frame.meshes[1].frame == following
+    assert_allclose(frame.meshes[1].vertices, raw.head[SMILE, following][UNREFERENCED:], atol=1e-4)
+    assert_array_equal(frame.meshes[1].head_to_world, raw.poses[SMILE, following])
+    assert len(set(frame.digests)) == len(raw.cameras)
+
+
+def test_a_broken_mesh_that_is_not_used_is_no_neighbor(raw, tmp_path):
+    raw.tracked(SMILE, f"{raw.frames(SMILE)[1]}.obj").write_text("v 0 0 0\n")
+    run(raw, tmp_path / "out", frames_per_expression=1, frame_selection="first")
+    (folder,) = (tmp_path / "out").iterdir()
+    assert sorted(read_reduced(folder, cameras_of(raw)).meshes) == [0]

@@ -53,16 +53,24 @@ class Doctored:
 
     subject: Subject
     frames: tuple[ReducedFrame, ...]
+    original: tuple[ReducedFrame, ...]
+    """The frames before anything was spoiled."""
 
-    def judged(self, *, masks: bool = True) -> list[Verdict]:
+    @classmethod
+    def of(cls, subject: Subject) -> "Doctored":
+        """Return a capture with its photographs in memory."""
+        frames = tuple(subject.read(frame) for frame in range(len(subject.names)))
+        return cls(subject, frames, frames)
+
+    def judged(self, *, masks: bool = True, threads: int = 1) -> list[Verdict]:
         """Return what the doctor says."""
         subject = replace(self.subject, read=lambda frame: self.frames[frame])
-        scores, digests = subject.scores(1)
+        scores, digests = subject.scores(threads)
         return judge(subject, scores, digests, masks=masks)
 
     def with_photograph(self, frame: int, camera: int, shown: int, *, copied: bool = False) -> "Doctored":
         """Return the capture with a camera's photograph and mask of the frame `shown` in `frame`."""
-        one, other = self.frames[frame], sound().frames[shown]
+        one, other = self.frames[frame], self.original[shown]
         grays, mattes, digests = one.grays.copy(), one.mattes.copy(), list(one.digests)
         grays[camera], mattes[camera] = other.grays[camera], other.mattes[camera]
         digests[camera] = other.digests[camera] if copied else f"{camera} of {frame}"
@@ -82,7 +90,7 @@ class Doctored:
 
         frames = [replace(f, meshes={side: of(mesh) for side, mesh in f.meshes.items()}) for f in self.frames]
         tracked = tuple(frame.meshes[0] for frame in frames)
-        return Doctored(replace(self.subject, tracked=tracked), tuple(frames))
+        return replace(self, subject=replace(self.subject, tracked=tracked), frames=tuple(frames))
 
     def with_intrinsics(self, Ks: NDArray[np.float64]) -> "Doctored":
         """Return the capture with another calibration."""
@@ -123,7 +131,7 @@ def sound() -> Doctored:
             )
         )
     subject = Subject(tuple(names), tuple(tracked), views, SCALE * HEIGHT, faces, lambda frame: frames[frame])
-    return Doctored(subject, tuple(frames))
+    return Doctored.of(subject)
 
 
 def _photographed(

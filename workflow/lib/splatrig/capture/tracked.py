@@ -15,7 +15,7 @@ from splatrig.io.files import File
 from splatrig.mesh.normals import faces_outward
 from splatrig.mesh.obj import ObjMesh, read_obj
 from splatrig.mesh.ply import read_ply_vertices
-from splatrig.mesh.topology import Pruning, bad_edges, find_seams, prune_unreferenced
+from splatrig.mesh.topology import Pruning, bad_edges, merged_seams, prune_unreferenced
 
 logger = logging.getLogger(__name__)
 
@@ -80,21 +80,16 @@ def read_topology(source: File) -> Topology:
     if faces_outward(mesh.vertices, faces) < _INSIDE_OUT:
         logger.warning("%s: the faces are inside out (clockwise); they are turned", source)
         faces, uv_faces = faces[:, ::-1], None if uv_faces is None else uv_faces[:, ::-1]
-    seams = find_seams(mesh.vertices, faces, None if uv_faces is None else mesh.uvs[uv_faces])
-    if len(seams.copies):
-        faces = seams.merged[faces]
+    merged = merged_seams(mesh.vertices, faces)
+    copied = np.flatnonzero(merged != np.arange(len(merged)))
+    if len(copied):
+        faces = merged[faces]
         whole = (np.diff(np.sort(faces, axis=1), axis=1) > 0).all(axis=1)
         faces, uv_faces = faces[whole], None if uv_faces is None else uv_faces[whole]
         logger.warning(
             "%s: the mesh is torn at its texture seams: %d vertices of its border are copies of others at the same "
             "places; they are merged, the same ones in all frames",
-            *(source, len(seams.copies)),
-        )
-    if seams.slit:
-        logger.warning(
-            "%s: %d vertices of the border lie on others with the same texture coordinates; they stay apart, as lips "
-            "that touch must: distances along the surface end there",
-            *(source, seams.slit),
+            *(source, len(copied)),
         )
     pruning = prune_unreferenced(faces, len(mesh.vertices))
     manifold, oriented = bad_edges(pruning.faces)
@@ -104,8 +99,7 @@ def read_topology(source: File) -> Topology:
             "not to be relied on",
             *(source, manifold, oriented),
         )
-    copies = np.stack([seams.copies, seams.merged[seams.copies]], axis=1)
-    return Topology(source, mesh, pruning, uv_faces, copies)
+    return Topology(source, mesh, pruning, uv_faces, np.stack([copied, merged[copied]], axis=1))
 
 
 def check_topology(path: File, mesh: ObjMesh, expected: Topology) -> None:

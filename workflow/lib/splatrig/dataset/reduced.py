@@ -5,6 +5,7 @@ with the tracked meshes just before and after the frame, which the data set need
 """
 
 import hashlib
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -137,7 +138,7 @@ def _stored(path: Path) -> Iterator[Any]:
             yield content
     except FileNotFoundError as error:
         raise absent(path) from error
-    except (OSError, KeyError, ValueError, BadZipFile) as error:
+    except (OSError, KeyError, ValueError, EOFError, BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: reduced photographs cannot be read ({error}); delete it and run again.") from error
 
 

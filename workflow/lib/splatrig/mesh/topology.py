@@ -1,6 +1,6 @@
 """Topology of triangle meshes: edges, boundary, adjacency, pieces, seams, and pruning of unreferenced vertices.
 
-Vertices are identified by their index. Only `mean_edge_lengths` and `find_seams` read their positions.
+Vertices are identified by their index. Only `mean_edge_lengths` and `merged_seams` read their positions.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,7 @@ from scipy.spatial import cKDTree
 from splatrig.io.errors import InputError
 
 _COINCIDENT = 1e-5
-"""Of the diagonal of a mesh: vertices nearer than that are at one place; a few micrometers on a head."""
-_SAME_UV = 1e-6
+"""Of the extent of a border: vertices nearer than that are at one place; a few micrometers on a head."""
 
 
 def checked_faces(faces: ArrayLike, vertex_count: int) -> NDArray[np.int64]:
@@ -108,58 +107,29 @@ def prune_unreferenced(faces: NDArray[np.int64], vertex_count: int) -> Pruning:
     return Pruning(kept, new_index[faces], new_index)
 
 
-@dataclass(frozen=True)
-class Seams:
-    """Where the border of a mesh lies on itself."""
-
-    merged: NDArray[np.int64]  # [V]
-    """The vertex that each is the same as: itself, but along texture seams the first of those at its place."""
-    slit: int
-    """Vertices along coincident borders that do not differ in their texture: of lips that touch, or parts."""
-
-    @property
-    def copies(self) -> NDArray[np.int64]:  # [S]
-        """Vertices that are the same as another one."""
-        return np.flatnonzero(self.merged != np.arange(len(self.merged)))
-
-
-def find_seams(
+def merged_seams(
     vertices: NDArray[np.float64],  # [V, 3]
     faces: NDArray[np.int64],  # [T, 3]
-    corner_uvs: NDArray[np.float64] | None,  # [T, 3, 2]
-) -> Seams:
-    """Return where border edges of a mesh coincide, two or more at one place.
+) -> NDArray[np.int64]:  # [V]
+    """Return the vertex that each is the same as: itself, but where border edges coincide the first one at its place.
 
-    Where their texture coordinates differ, or there are none, the mesh was torn there to give its vertices one texture
-    coordinate each, and is one. Where they agree it is left: nothing was gained by tearing it.
+    There a mesh was torn to give its vertices one texture coordinate, or one normal, each. Places are the same within
+    a hundred-thousandth of the border's extent; borders that touch in single vertices stay apart.
     """
-    itself = np.arange(len(vertices))
+    merged = np.arange(len(vertices))
     edges = unique_edges(faces)
-    rows, sides = np.nonzero(edges.face_count[edges.of_face] == 1)
-    ends = np.stack([faces[rows, sides], faces[rows, (sides + 1) % 3]], axis=1)  # [B, 2]
+    ends = edges.ends[edges.face_count == 1]  # [B, 2]
     border = np.unique(ends)
     diagonal = float(np.linalg.norm(np.ptp(vertices[border], axis=0))) if len(border) else 0.0
     if diagonal == 0.0:
-        return Seams(itself, 0)
+        return merged
     pairs = border[cKDTree(vertices[border]).query_pairs(_COINCIDENT * diagonal, output_type="ndarray")]
-    links = csr_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(itself), len(itself)))
+    links = csr_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(merged), len(merged)))
     place = connected_components(links, directed=False)[1]
-    uvs = np.zeros((len(rows), 2, 2))
-    if corner_uvs is not None:
-        uvs = np.stack([corner_uvs[rows, sides], corner_uvs[rows, (sides + 1) % 3]], axis=1)
-    turned = place[ends[:, 0]] > place[ends[:, 1]]
-    uvs[turned] = uvs[turned, ::-1]
     keys = np.sort(place[ends], axis=1)
     _, group, count = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-    low, high = np.full((len(count), 4), np.inf), np.full((len(count), 4), -np.inf)
-    np.minimum.at(low, group, uvs.reshape(-1, 4))
-    np.maximum.at(high, group, uvs.reshape(-1, 4))
-    twice = (count[group] > 1) & (keys[:, 0] != keys[:, 1])
-    apart = (np.ptp(np.stack([low, high]), axis=0).max(axis=1) > _SAME_UV)[group]
-    is_seam = twice & apart if corner_uvs is not None else twice
-    members = np.unique(ends[is_seam])
-    first = np.full(place.max() + 1, len(itself))
+    members = np.unique(ends[(count[group] > 1) & (keys[:, 0] != keys[:, 1])])
+    first = np.full(place.max() + 1, len(merged))
     np.minimum.at(first, place[members], members)
-    merged = itself.copy()
     merged[members] = first[place[members]]
-    return Seams(merged, len(np.setdiff1d(ends[twice & ~is_seam], members)))
+    return merged
