@@ -54,6 +54,13 @@ PHOTOGRAPHIC_DB = (10, 45)
 
 EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
     "archives.py": {"one photograph": (1e-4, 1), "plan of 7 archives": (0, 10), "archives over files": (0.1, 10)},
+    "capture_report.py": {
+        "a report": (1e-3, 600),
+        "reducing a photograph": (1e-4, 6e5),
+        "reduced photographs of a frame": (1e-4, 10),
+        "full size: 330 frames, 38 cameras": (1e-3, 1e5),
+        "a frozen camera: named": (0, 1),
+    },
     "components.py": {
         "pca: columns": (1000, 20_000),
         "largest relative difference of a variance": (0, 1e-4),
@@ -159,6 +166,7 @@ EXPECTED: dict[str, dict[str, tuple[float, float]]] = {
 
 NEEDS = {
     "blendshapes.py": "the demo's head",
+    "capture_report.py": "the demo's head",
     "demo_capture.py": "the demo's head",
     "plate_mattes.py": "the demo's head",
     "landmarks.py": "the networks that find faces|the package ai_edge_litert|the demo's head",

@@ -18,6 +18,7 @@ from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.plates import PlateSource, take_plates
 from splatrig.capture.restructure import restructure
 from splatrig.dataset.pose import read_pose
+from splatrig.dataset.reduced import read_reduced
 from splatrig.io.errors import InputError
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.obj import read_obj, write_obj
@@ -371,3 +372,22 @@ def test_other_names_of_frames_are_refused_with_the_file(raw, name):
     path.rename(path.with_name(f"{name}.obj"))
     with pytest.raises(InputError, match=re.escape(f"{SMILE}/{name}.obj: expected a name of letters, digits")):
         CaptureLayout(raw.root).frames(SMILE, ())
+
+
+def test_reduced_photographs_have_the_meshes_around_each_frame(raw, tmp_path):
+    run(raw, tmp_path / "out", frames_per_expression=1, frame_selection="first")
+    (folder,) = (tmp_path / "out").iterdir()
+    frame = read_reduced(folder, cameras_of(raw))
+    assert sorted(frame.meshes) == [0, 1]
+    following = raw.frames(SMILE)[1]
+    assert frame.meshes[1].frame == following
+    assert_allclose(frame.meshes[1].vertices, raw.head[SMILE, following][UNREFERENCED:], atol=1e-4)
+    assert_array_equal(frame.meshes[1].head_to_world, raw.poses[SMILE, following])
+    assert len(set(frame.digests)) == len(raw.cameras)
+
+
+def test_a_broken_mesh_that_is_not_used_is_no_neighbor(raw, tmp_path):
+    raw.tracked(SMILE, f"{raw.frames(SMILE)[1]}.obj").write_text("v 0 0 0\n")
+    run(raw, tmp_path / "out", frames_per_expression=1, frame_selection="first")
+    (folder,) = (tmp_path / "out").iterdir()
+    assert sorted(read_reduced(folder, cameras_of(raw)).meshes) == [0]
