@@ -39,7 +39,7 @@ def fixed(camera: Cameras, frames: int) -> Cameras:
 def orbit(
     camera: Cameras,
     frames: int,
-    target: NDArray,  # [3] millimetres of head space
+    target: NDArray,  # [3] millimeters of head space
     *,
     degrees: float = DEGREES,
     elevation: float = ELEVATION,

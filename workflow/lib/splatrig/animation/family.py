@@ -97,7 +97,7 @@ def weights_at(rig: Rig, component: int, weight: float) -> NDArray[np.float32]: 
 
 
 def displacement_mm(rig: Rig, swing: Swing) -> NDArray[np.float32]:  # [N]
-    """Return how far each structured Gaussian's centre moves from the rest face at the largest weight shown, in mm."""
+    """Return how far each structured Gaussian's center moves from the rest face at the largest weight shown, in mm."""
     there = rig.pose(weights_at(rig, swing.component, swing.high)).means
     here = rig.pose(np.zeros(rig.count)).means
     return np.linalg.norm(there - here, axis=1)[: rig.components.structured]
@@ -114,7 +114,7 @@ class FamilyPictures:
     """Everything that is shown of one family."""
 
     stills: dict[str, Picture]
-    """File name to a labelled row of one component: its stops from one camera, side by side."""
+    """File name to a labeled row of one component: its stops from one camera, side by side."""
     sheet: Picture
     """One row a component: stops, and where it moves the head."""
     animation: list[Picture]

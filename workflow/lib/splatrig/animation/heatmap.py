@@ -1,4 +1,4 @@
-"""Numbers at the vertices of a mesh, drawn on the shaded mesh from a fixed camera, with a colour bar."""
+"""Numbers at the vertices of a mesh, drawn on the shaded mesh from a fixed camera, with a color bar."""
 
 from dataclasses import dataclass
 
@@ -14,15 +14,15 @@ from splatrig.mesh.silhouette import NEAR_MM
 from splatrig.mesh.z_buffer import nearest_faces
 
 COLORS = "magma_r"
-"""Matplotlib's name of the colour map: its lightness falls evenly, so it survives colour blindness and grey print."""
+"""Matplotlib's name of the color map: its lightness falls evenly, so it survives color blindness and gray print."""
 
 USED_SHARE = 0.88
-"""Share of the colour map that is used: on the darkest colours no shading can be seen."""
+"""Share of the color map that is used: on the darkest colors no shading can be seen."""
 
 
 @dataclass(frozen=True)
 class MeshView:
-    """What one camera sees of a mesh: per sample the triangle and where in it, before any colour."""
+    """What one camera sees of a mesh: per sample the triangle and where in it, before any color."""
 
     faces: NDArray[np.int64]  # [T, 3]
     face_at: NDArray[np.int32]  # [S·H, S·W] index into faces, -1 outside of the mesh
@@ -38,7 +38,7 @@ class MeshView:
         return np.where(seen, np.einsum("hwc,hwc->hw", corners, self.corners_at), 0.0).astype(np.float32)
 
     def paint(self, values: NDArray, largest: float, colors: str = COLORS) -> Picture:
-        """Return the mesh [H, W, 3] coloured by `values` [V] from 0 to `largest`, on white."""
+        """Return the mesh [H, W, 3] colored by `values` [V] from 0 to `largest`, on white."""
         share = np.clip(self.interpolate(values) / max(largest, 1e-12), 0.0, 1.0)
         rgb = colormaps[colors](USED_SHARE * share)[..., :3] * self.light[..., None]
         rgb[self.face_at < 0] = 1.0
@@ -48,7 +48,7 @@ class MeshView:
 
 
 def look(
-    vertices: NDArray,  # [V, 3] head space, millimetres
+    vertices: NDArray,  # [V, 3] head space, millimeters
     faces: NDArray[np.int64],  # [T, 3]
     cameras: Cameras,  # one camera, viewmats from head space
     *,
@@ -77,7 +77,7 @@ def color_bar(
     colors: str = COLORS,
     used_share: float = USED_SHARE,
 ) -> Picture:
-    """Return a vertical colour bar [height, W, 3] from 0 (bottom) to `largest` with round ticks and the unit."""
+    """Return a vertical color bar [height, W, 3] from 0 (bottom) to `largest` with round ticks and the unit."""
     bar_wide, tick_wide = max(10, height // 28), TEXT_SIZE * 5
     title = text_block(unit, width=bar_wide + tick_wide)
     room = max(height - len(title) - 3 * TEXT_SIZE, 2)

@@ -1,4 +1,4 @@
-"""A picture of the head with its face mask coloured, to look at."""
+"""A picture of the head with its face mask colored, to look at."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ _VIEWS = {"front": 0.0, "three-quarter": 40.0, "side": 90.0}
 
 
 def draw_mask(path: str | Path, level: Level, title: str) -> None:
-    """Draw one level of the template from three sides as a PNG, faces inside the mask in another colour."""
+    """Draw one level of the template from three sides as a PNG, faces inside the mask in another color."""
     figure = Figure(figsize=(12, 5.2), layout="constrained")
     figure.suptitle(title)
     inside = np.asarray(level.mask[level.faces].all(axis=1))

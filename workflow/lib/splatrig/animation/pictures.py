@@ -39,7 +39,7 @@ def label(picture: Picture, text: str) -> Picture:
 
 
 def text_block(text: str, *, width: int, size: int = TEXT_SIZE, height: int | None = None) -> Picture:
-    """Return `text`, centred on paper, `width` pixels wide and as high as it needs (or `height`, then centred)."""
+    """Return `text`, centered on paper, `width` pixels wide and as high as it needs (or `height`, then centered)."""
     font = ImageFont.load_default(size=size)
     probe = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     left, top, right, bottom = probe.multiline_textbbox((0, 0), text, font=font, align="center")
@@ -103,7 +103,7 @@ def beside(pictures: Sequence[Picture]) -> Picture:
 
 
 def write_gif(path: str | Path, frames: Sequence[Picture], *, frames_per_second: float = 12.0) -> None:
-    """Write a looping GIF with one palette for all frames, so that colours do not flicker; InputError for no frame."""
+    """Write a looping GIF with one palette for all frames, so that colors do not flicker; InputError for no frame."""
     if not frames:
         raise InputError(f"{path}: expected at least one frame, got none.")
     palette = Image.fromarray(_palette_sample(frames)).quantize(colors=255, method=Image.Quantize.MEDIANCUT)
@@ -122,9 +122,9 @@ def write_gif(path: str | Path, frames: Sequence[Picture], *, frames_per_second:
 
 
 def _palette_sample(frames: Sequence[Picture]) -> Picture:
-    """Return pixels to choose a palette from: every sixteenth, and as many again spread evenly over distinct colours.
+    """Return pixels to choose a palette from: every sixteenth, and as many again spread evenly over distinct colors.
 
-    Without the second half the eyes, few pixels in colours of their own, turn to skin.
+    Without the second half the eyes, few pixels in colors of their own, turn to skin.
     """
     pixels = np.concatenate([frame[::4, ::4].reshape(-1, 3) for frame in frames])
     distinct = np.unique(pixels >> 3, axis=0) << 3

@@ -61,9 +61,9 @@ def lens_blur(photographed: Cameras, center: NDArray, shown: Cameras | None = No
     """Return by how much to widen Gaussians, in mm², that are shown nearer than they were photographed.
 
     A rig was learned as a picture in which every Gaussian has `EPS_2D` more variance: around `center` [3],
-    `EPS_2D` · (distance / focal length)² in mm². Nearer, the rasteriser's own blur is less than that, and Gaussians
+    `EPS_2D` · (distance / focal length)² in mm². Nearer, the rasterizer's own blur is less than that, and Gaussians
     smaller than a pixel of the photographs, which none of them could see alone, would show as dots (the
-    three-dimensional filter of Yu et al., Mip-Splatting, 2024). The rasteriser's share in `shown` is taken off.
+    three-dimensional filter of Yu et al., Mip-Splatting, 2024). The rasterizer's share in `shown` is taken off.
     """
     distance = float(np.median(np.linalg.norm(photographed.centers - center, axis=1)))
     there = float(np.median(photographed.Ks[:, 1, 1]))

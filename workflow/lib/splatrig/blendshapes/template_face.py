@@ -16,7 +16,7 @@ SUBDIVISIONS = 1
 
 @dataclass(frozen=True)
 class TemplateFace:
-    """A neutral face, open at eyes and mouth, in head space: millimeters, y up, nose towards +z."""
+    """A neutral face, open at eyes and mouth, in head space: millimeters, y up, nose toward +z."""
 
     vertices: NDArray[np.float64]  # [P, 3]
     faces: NDArray[np.int64]  # [Q, 3]

@@ -1,8 +1,8 @@
 """The attribute store `attributes/{level}.h5`: every frame as one row of raw numbers per attribute.
 
-`xyz` millimetres, `normal` unit vectors, `rgb` linear in the degree-0 SH, `f_dc` and `f_rest` SH coefficients,
-`opacity` logits, `scale` log millimetres, `rotation` unit quaternions wxyz. Each is (F, N·d) float32, Gaussian by
-Gaussian; `f_rest` holds the (15, 3) coefficients of a Gaussian row-major (coefficient by coefficient, then colour).
+`xyz` millimeters, `normal` unit vectors, `rgb` linear in the degree-0 SH, `f_dc` and `f_rest` SH coefficients,
+`opacity` logits, `scale` log millimeters, `rotation` unit quaternions wxyz. Each is (F, N·d) float32, Gaussian by
+Gaussian; `f_rest` holds the (15, 3) coefficients of a Gaussian row-major (coefficient by coefficient, then color).
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ from splatrig.io.hdf5 import Format
 FORMAT = Format(
     "attributes",
     1,
-    "xyz millimetres in head space; f_dc and f_rest SH coefficients, f_rest a row-major (15, 3) a Gaussian; "
-    "opacity logits; scale log millimetres; rotation unit quaternions wxyz on the neutral's hemisphere; "
+    "xyz millimeters in head space; f_dc and f_rest SH coefficients, f_rest a row-major (15, 3) a Gaussian; "
+    "opacity logits; scale log millimeters; rotation unit quaternions wxyz on the neutral's hemisphere; "
     "rgb = 0.5 + C0 f_dc",
 )
 

@@ -91,7 +91,7 @@ def _regressed(
     weights: NDArray[np.float64],  # [F, K]
     displacements: NDArray[np.float64],  # [F, V, 3]
 ) -> NDArray[np.float64]:  # [K, V, 3]
-    """Return shapes by ridge regression on weights, vertex by vertex, towards the given ones.
+    """Return shapes by ridge regression on weights, vertex by vertex, toward the given ones.
 
     The ridge grows where a blendshape moves little: what it does not do on the template it does not learn.
     """

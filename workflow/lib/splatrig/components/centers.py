@@ -1,4 +1,4 @@
-"""Where local components are centred, and what a user may ask of that: fixed places, left/right pairs."""
+"""Where local components are centered, and what a user may ask of that: fixed places, left/right pairs."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -21,7 +21,7 @@ ON_THE_MIDDLE = 0.04
 
 @dataclass(frozen=True)
 class CenterPriors:
-    """What a user asks of the centres."""
+    """What a user asks of the centers."""
 
     fixed: tuple[int, ...] = ()
     """Vertices around which the first components stay; the others find their own."""
@@ -30,7 +30,7 @@ class CenterPriors:
 
 
 class Places(NamedTuple):
-    """Where components are centred."""
+    """Where components are centered."""
 
     vertices: NDArray[np.int64]  # [K]
     partner: NDArray[np.int64]  # [K] the component on the other side of the head; -1 for none
@@ -38,10 +38,10 @@ class Places(NamedTuple):
 
 
 class Centers:
-    """The centres of K components during a run."""
+    """The centers of K components during a run."""
 
     def __init__(self, k: int, priors: CenterPriors, vertex_count: int, start: Places | None = None) -> None:
-        """Start with no component placed, or at `start`; raise InputError for fixed centres that cannot be."""
+        """Start with no component placed, or at `start`; raise InputError for fixed centers that cannot be."""
         bad = [center for center in priors.fixed if not 0 <= center < vertex_count]
         if bad:
             raise InputError(f"components.sldc.centers: vertex {bad[0]} does not exist, there are {vertex_count}.")

@@ -1,6 +1,6 @@
 """The component file: deformation components of any family, with everything needed to use them.
 
-Datasets: `dataMat` (F, D) standardised rows (or an external link to them, or absent), `MEAN` (D), `STD` (D), `dim_info`
+Datasets: `dataMat` (F, D) standardized rows (or an external link to them, or absent), `MEAN` (D), `STD` (D), `dim_info`
 (first and end column of each attribute, with the attribute `list_attrName`), `tris`, `faceMask`, `frames`, `names`,
 `<family>_W` (F, K), `<family>_C` (K, D), `<family>_offset` (D; absent when zero) and what else the family has: see
 `FAMILY_DATASETS`. `sldc_C` is (K, N, values per Gaussian). A learned rig's base is `<family>_base` (D, the columns of
@@ -29,7 +29,7 @@ from splatrig.io.hdf5 import Format
 FORMAT = Format(
     "components",
     4,
-    "millimetres, log scales, quaternions wxyz, SH coefficients; W and C in standardised units; head space",
+    "millimeters, log scales, quaternions wxyz, SH coefficients; W and C in standardized units; head space",
 )
 
 DENSE_FRACTION = 0.5
@@ -91,13 +91,13 @@ class Components:
     W: NDArray[np.float32]  # [F, K]
     """Scores (weights) of the training frames."""
     C: NDArray[np.float32]  # [K, D]
-    """Components in standardised units."""
+    """Components in standardized units."""
     mean: NDArray[np.float32]  # [D]
     """Mean of the training rows, in the attribute's stored unit."""
     std: NDArray[np.float32]  # [D]
-    """Standard deviation of the centred data, one number per attribute, repeated."""
+    """Standard deviation of the centered data, one number per attribute, repeated."""
     offset: NDArray[np.float32] | None  # [D]
-    """The rest shape in standardised units; None when the rest shape is the mean."""
+    """The rest shape in standardized units; None when the rest shape is the mean."""
     columns: Columns
     """Which columns hold which attribute."""
     faces: NDArray[np.int64]  # [T, 3]
@@ -127,11 +127,11 @@ class Components:
     partners: NDArray[np.int64] | None = None  # [K]
     """Index of each component's mirror image, -1 for none."""
     explained_variance: NDArray[np.float64] | None = None  # [K]
-    """Variance of each score about the rest shape, in standardised units."""
+    """Variance of each score about the rest shape, in standardized units."""
     explained_variance_ratio: NDArray[np.float64] | None = None  # [K]
     """The same as a fraction of the variance of all components that the rows have."""
     distance_unit_mm: float | None = None
-    """Millimetres per unit of the support map's distances."""
+    """Millimeters per unit of the support map's distances."""
     zero_rows: float | None = None
     """Fraction of (component, Gaussian) pairs that a learned rig leaves at zero."""
     unit_best: NDArray | None = None  # [K] str
@@ -241,12 +241,12 @@ class Components:
 
     @property
     def displacements(self) -> NDArray[np.float32] | None:  # [K, N, 3]
-        """How each component moves the structured centres, in millimetres per unit of weight; None if it moves none."""
+        """How each component moves the structured centers, in millimeters per unit of weight; None if it moves none."""
         return None if self.all_displacements is None else self.all_displacements[:, : self.structured]
 
     @cached_property
     def all_displacements(self) -> NDArray[np.float32] | None:  # [K, G, 3]
-        """The same of all centres, free ones too."""
+        """The same of all centers, free ones too."""
         if "xyz" not in self.columns:
             return None
         xyz = self.columns["xyz"]
@@ -257,7 +257,7 @@ class Components:
         return blend(self.rest, self.W if W is None else W, self.basis)
 
     def standardize(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return what `rows` [F, D] in stored units leave for `W @ C`: less the rest shape, standardised."""
+        """Return what `rows` [F, D] in stored units leave for `W @ C`: less the rest shape, standardized."""
         left = rows - self.rest
         left /= self.std
         return left
@@ -343,7 +343,7 @@ def blend(rest: Array | None, weights: Array, basis: Any) -> Array:
 
 
 class DataMatrix(Protocol):
-    """The standardised rows (F, D) as a stream of column blocks."""
+    """The standardized rows (F, D) as a stream of column blocks."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -360,7 +360,7 @@ def write_components(
 ) -> None:
     """Write a component file, in the layout of this module's description, in one step.
 
-    `data_matrix` becomes `dataMat`: the standardised rows, streamed; a link to the rows in another file; or nothing.
+    `data_matrix` becomes `dataMat`: the standardized rows, streamed; a link to the rows in another file; or nothing.
     """
     family = components.family
     C = components.by_gaussian() if family == "sldc" else components.C

@@ -20,7 +20,7 @@ class Attribute:
     size: int
     """Values per Gaussian."""
     error_unit: str
-    """Unit in which the evaluation tells errors: of f_dc as colours, of rotations as angles."""
+    """Unit in which the evaluation tells errors: of f_dc as colors, of rotations as angles."""
     field: str | None = None
     """The field of `Gaussians` with the same values; None for what only describes one (normal, rgb)."""
 

@@ -58,9 +58,9 @@ def local_components(
     device: str = "cpu",
     coarse: CoarseStart | None = None,
 ) -> Decomposition:
-    """Run SLDC on the standardised rows of `matrix` with geodesics on the neutral mesh `level`, on `device`.
+    """Run SLDC on the standardized rows of `matrix` with geodesics on the neutral mesh `level`, on `device`.
 
-    Several attributes share one locality: a Gaussian's numbers are penalised, and vanish, together. With `coarse`, the
+    Several attributes share one locality: a Gaussian's numbers are penalized, and vanish, together. With `coarse`, the
     components are found on the coarser level first, carried up by its midpoint operator, and refined.
     """
     started = time.perf_counter()
@@ -104,7 +104,7 @@ def _mirror(level: Level, options: SldcOptions) -> NDArray[np.int64] | None:  # 
 
 
 def _locality(level: Level, options: SldcOptions, support: SupportMap) -> tuple[Locate, float]:
-    """Return the support maps on a level, and the unit of its distances in millimetres."""
+    """Return the support maps on a level, and the unit of its distances in millimeters."""
     solver = GeodesicSolver(level.vertices, level.faces)
     unit = largest_distance_mm(solver, int(level.faces[0, 0])) if options.distance == "relative" else 1.0
     return Locality(solver, support, unit).rows, unit

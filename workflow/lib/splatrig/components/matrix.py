@@ -1,6 +1,6 @@
-"""The matrix that components decompose: attributes side by side, standardised, streamed in column blocks.
+"""The matrix that components decompose: attributes side by side, standardized, streamed in column blocks.
 
-Standardised means (row - MEAN) / STD with one STD an attribute, of the centred data: the root mean square, over frames
+Standardized means (row - MEAN) / STD with one STD an attribute, of the centered data: the root mean square, over frames
 and Gaussians, of what moves. (The standard deviation of raw coordinates would measure the size of the head.)
 """
 
@@ -95,7 +95,7 @@ class Standardization:
 
     mean: NDArray[np.float32]  # [D]
     scales: NDArray[np.float32]  # [number of attributes]
-    """Standard deviation of each attribute's centred data; 1 for an attribute that never changes."""
+    """Standard deviation of each attribute's centered data; 1 for an attribute that never changes."""
     offset: NDArray[np.float32] | None  # [D]
     columns: Columns
 
@@ -107,14 +107,14 @@ class Standardization:
 
 @dataclass(frozen=True)
 class Decomposition:
-    """What every method returns: F rows, standardised and less the rest shape, are ≈ W @ C."""
+    """What every method returns: F rows, standardized and less the rest shape, are ≈ W @ C."""
 
     family: str
     """pca, mbspca or sldc: how the data sets of the component file begin."""
     W: NDArray[np.float32]  # [F, K]
     """Scores (weights) of the rows."""
     C: NDArray[np.float32]  # [K, D]
-    """Components in standardised units."""
+    """Components in standardized units."""
     standardization: Standardization
     limits: Limits | None = None
     """Bounds that the method puts on its weights."""
@@ -127,7 +127,7 @@ class Decomposition:
     partners: NDArray[np.int64] | None = None  # [K]
     """Index of each component's mirror image, -1 for none."""
     distance_unit_mm: float | None = None
-    """Millimetres per unit of the support map's distances."""
+    """Millimeters per unit of the support map's distances."""
     solver: Solver = NO_SOLVER
 
     def components(
@@ -171,7 +171,7 @@ def sum_of_squares(rows: NDArray[np.float32]) -> float:  # [F, width]
 
 
 def scale_of(sum_of_squares: float, count: int, magnitude: float) -> np.float32:
-    """Return the standard deviation of `count` centred numbers, 1 when they are equal but for float32 rounding.
+    """Return the standard deviation of `count` centered numbers, 1 when they are equal but for float32 rounding.
 
     `magnitude` is the largest mean, whose rounding is all that a constant attribute shows.
     """
@@ -198,10 +198,10 @@ def standardize(matrix: AttributeMatrix, rest: Rest, threads: int = 1) -> Standa
 def finish_standardization(
     matrix: AttributeMatrix,
     mean: NDArray[np.float32],  # [D]
-    neutral: NDArray[np.float32] | None,  # [D] centred neutral row; None for rest = mean
-    squares: NDArray[np.float64],  # [number of attributes] sums of squares of the centred numbers
+    neutral: NDArray[np.float32] | None,  # [D] centered neutral row; None for rest = mean
+    squares: NDArray[np.float64],  # [number of attributes] sums of squares of the centered numbers
 ) -> Standardization:
-    """Return the standardisation that sums over all blocks amount to."""
+    """Return the standardization that sums over all blocks amount to."""
     scales = np.array(
         [
             scale_of(square, len(matrix.rows) * (stop - start), float(np.abs(mean[start:stop]).max(initial=0.0)))
@@ -215,7 +215,7 @@ def finish_standardization(
 
 @dataclass(frozen=True)
 class StandardizedRows:
-    """The standardised rows of a matrix as a stream (`dataMat`), or read whole for methods that need them at once."""
+    """The standardized rows of a matrix as a stream (`dataMat`), or read whole for methods that need them at once."""
 
     matrix: AttributeMatrix
     standardization: Standardization
@@ -226,7 +226,7 @@ class StandardizedRows:
         return self.matrix.shape
 
     def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Iterate over (columns, standardised rows [F, width])."""
+        """Iterate over (columns, standardized rows [F, width])."""
         for block in self.matrix.blocks():
             _, rows = centered(self.matrix, block, self.standardization.mean)
             yield block.columns, rows / self.standardization.scales[block.attribute]
@@ -243,7 +243,7 @@ class StandardizedRows:
         return chain.from_iterable(map_blocks(lambda span: self._gaussians(span, size), parts, threads))
 
     def _gaussians(self, span: slice, size: int) -> list[NDArray[np.float32]]:
-        """Return the Gaussians of `span`, standardised, less the rest shape, in blocks [F, d, B] of `size`."""
+        """Return the Gaussians of `span`, standardized, less the rest shape, in blocks [F, d, B] of `size`."""
         offset = self.standardization.offset
         attributes = []
         for number, (name, start, _) in enumerate(self.matrix.columns.spans):
@@ -261,7 +261,7 @@ class StandardizedRows:
         ]
 
     def less_rest(self) -> NDArray[np.float32]:
-        """Return all rows [F, D] standardised and less the rest shape: the matrix that is decomposed."""
+        """Return all rows [F, D] standardized and less the rest shape: the matrix that is decomposed."""
         result = np.empty(self.shape, dtype=np.float32)
         for columns, rows in self.blocks():
             result[:, columns] = rows

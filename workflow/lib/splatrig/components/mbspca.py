@@ -57,7 +57,7 @@ def sparse_components(
     alpha: float,
     seed: int,
 ) -> SparseFactors:
-    """Return sparse components of standardised rows less the rest shape, and the weights of the rows.
+    """Return sparse components of standardized rows less the rest shape, and the weights of the rows.
 
     `alpha` is the L1 penalty. The components have unit length (or are zero) and come in order of decreasing
     contribution; W is the least-squares fit of the rows to them, so W @ C is as near to the rows as C allows.
@@ -90,7 +90,7 @@ def sparse_components(
 def sparse_principal_components(
     matrix: AttributeMatrix, k: int, alpha: float, seed: int, rest: Rest = "neutral", threads: int = 1
 ) -> Decomposition:
-    """Return sparse components of the standardised rows about the rest shape; see `sparse_components`."""
+    """Return sparse components of the standardized rows about the rest shape; see `sparse_components`."""
     refuse_large(*matrix.shape)
     standardization = standardize(matrix, rest, threads)
     found = sparse_components(StandardizedRows(matrix, standardization).less_rest(), k, alpha, seed)

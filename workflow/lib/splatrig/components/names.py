@@ -38,7 +38,7 @@ ALMOST = 0.8
 
 
 def face_regions(level: Level) -> NDArray[np.int64]:
-    """Return the index [V] into REGIONS of every vertex of a head in head space (y up, nose towards +z).
+    """Return the index [V] into REGIONS of every vertex of a head in head space (y up, nose toward +z).
 
     Bounds are in units of half the width of the face mask, from the tip of the nose. They were set on a human head of
     average proportions (pupils 0.5 above, mouth 0.45 below), for names and for nothing else. Where the level has marks,
@@ -86,9 +86,9 @@ def _by_marks(vertices: NDArray[np.float64], marks: FaceMarks) -> NDArray[np.flo
 
 
 def motion(components: Components) -> NDArray[np.float64]:
-    """Return how much [K, N] a unit weight changes structured Gaussians: squared millimetres where positions change.
+    """Return how much [K, N] a unit weight changes structured Gaussians: squared millimeters where positions change.
 
-    Components without positions are measured by the squares of all their standardised numbers.
+    Components without positions are measured by the squares of all their standardized numbers.
     """
     moved = components.displacements
     if moved is None:

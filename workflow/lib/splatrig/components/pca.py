@@ -1,7 +1,7 @@
 """Principal components through the F × F Gram matrix, streamed over columns (F frames, D numbers a frame, F ≪ D).
 
-One pass over the columns gives MEAN, STD and the Gram matrix of every attribute at once: the Gram matrix of centred
-columns is additive over columns, STD² is its trace, standardising divides it, and changing the rest shape is a
+One pass over the columns gives MEAN, STD and the Gram matrix of every attribute at once: the Gram matrix of centered
+columns is additive over columns, STD² is its trace, standardizing divides it, and changing the rest shape is a
 projection of it. Products are float32 over a few thousand columns and summed in float64, so the K leading eigenvectors
 V are good to float32. A second pass gives Vᵀ X, and its K × K Gram matrix in float64 turns V into the components:
 Rayleigh-Ritz, whose variances err by the square of the error of V: 1e-5 at most for those above a millionth of the
@@ -44,7 +44,7 @@ def principal_components(
     weights: NDArray[np.float32] | None = None,  # [N]
     threads: int = 1,
 ) -> Decomposition:
-    """Return the first `k` principal components of the standardised rows, about the rest shape.
+    """Return the first `k` principal components of the standardized rows, about the rest shape.
 
     `rest` is `mean` (classical PCA) or `neutral` (singular vectors of the rows less the neutral row, so that
     coefficient 0 is the neutral face). `weights` say how much each Gaussian counts (a face mask as 0 and 1); Gaussians
@@ -101,7 +101,7 @@ def _root_weights(matrix: AttributeMatrix, weights: NDArray[np.float32]) -> list
 def _gram_pass(
     matrix: AttributeMatrix, rest: Rest, root_weights: list[NDArray[np.float32]] | None, threads: int
 ) -> tuple[NDArray[np.float64], float, Standardization]:
-    """Return the Gram matrix [F, F] of the standardised rows less the rest, its trace before, and the standardisation.
+    """Return the Gram matrix [F, F] of the standardized rows less the rest, its trace before, and the standardization.
 
     The trace is what rounding is to be compared with: equal frames leave nothing but rounding once the rest is off.
     """
@@ -144,7 +144,7 @@ def _component_pass(
     root_weights: list[NDArray[np.float32]] | None,
     threads: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Return `projection` @ standardised rows, [K, D], and the (weighted) Gram matrix [K, K] of that."""
+    """Return `projection` @ standardized rows, [K, D], and the (weighted) Gram matrix [K, K] of that."""
     count = len(projection)
     C, gram = np.empty((count, matrix.shape[1]), dtype=np.float32), np.zeros((count, count))
     scaled = [(projection / scale).astype(np.float32) for scale in standardization.scales.astype(np.float64)]

@@ -33,7 +33,7 @@ STILL_MM = 1e-3
 class Rig:
     """K components that move Gaussians; arrays are numpy's, or after `to` tensors on one device.
 
-    Gaussians whose components move centres and neither turn nor scale them follow the skin, where there is one.
+    Gaussians whose components move centers and neither turn nor scale them follow the skin, where there is one.
     Attributes that the components lack (opacity, higher spherical harmonics, or all but xyz) stay the neutral's.
     """
 
@@ -123,7 +123,7 @@ class Rig:
 
     @property
     def follows(self) -> bool:
-        """Whether Gaussians follow the skin: there is one, and a family that moves centres alone."""
+        """Whether Gaussians follow the skin: there is one, and a family that moves centers alone."""
         return self.skin is not None and any(map(moves_centers_alone, self.families))
 
     def pose(self, weights: Any) -> Gaussians[Any]:
@@ -179,7 +179,7 @@ class Rig:
 
 
 def moves_centers_alone(components: Components) -> bool:
-    """Return whether components move centres and neither turn nor scale Gaussians."""
+    """Return whether components move centers and neither turn nor scale Gaussians."""
     names = components.columns.names
     return "xyz" in names and not {"rotation", "scale"} & set(names)
 
@@ -199,7 +199,7 @@ def _check(components: Components, neutral: Gaussians) -> None:
 
 
 def _same_axes(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return all fields with the leading axes of the centres: what nothing moves is the same in every pose."""
+    """Return all fields with the leading axes of the centers: what nothing moves is the same in every pose."""
     leading = tuple(fields["means"].shape[:-2])
     if not leading:
         return fields

@@ -42,7 +42,7 @@ def skin_of_template(template: Template) -> Skin:
 def read_rig(path: str | Path, neutral: Gaussians, template: Template) -> Rig:
     """Read the rig of a component file, carried up when it was learned on a coarse level.
 
-    Gaussians of a family that moves centres alone turn and grow with the skin. Raises InputError naming the file when
+    Gaussians of a family that moves centers alone turn and grow with the skin. Raises InputError naming the file when
     it is damaged, holds NaN, or does not fit the neutral and the template.
     """
     components = read_components(path)

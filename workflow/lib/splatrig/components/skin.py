@@ -1,4 +1,4 @@
-"""Gaussians that turn and grow with the skin they sit on, for components that move nothing but centres.
+"""Gaussians that turn and grow with the skin they sit on, for components that move nothing but centers.
 
 Around vertex i the moved mesh is the rest mesh under a linear map: f1, f2, the images of the tangents t1, t2, are the
 least-squares fit over the edges at i, and the normal goes to n' = f1 × f2 / |f1 × f2|; all is relative to the same
@@ -32,8 +32,8 @@ class Skin:
     """The skin at rest, N vertices."""
 
     starts: NDArray[np.int64]  # [N + 1] where the rows of `near` of each vertex begin
-    near: NDArray[np.int64]  # [M] neighbours of every vertex, itself among them
-    shares: NDArray[np.float32]  # [M, 2] how much a move of each neighbour adds to f1 and f2, per millimetre
+    near: NDArray[np.int64]  # [M] neighbors of every vertex, itself among them
+    shares: NDArray[np.float32]  # [M, 2] how much a move of each neighbor adds to f1 and f2, per millimeter
     rest: NDArray[np.float32]  # [N, 3, 2] f1 and f2 at rest
     frames: NDArray[np.float32]  # [N, 3, 3] f1, f2 and n' at rest without their stretch; nearly t1, t2 and n
     inverses: NDArray[np.float32]  # [N, 3, 3] of f1, f2 and n' at rest
@@ -41,11 +41,11 @@ class Skin:
 
     def follow(
         self,
-        moves: NDArray[np.float32],  # [..., N, 3] displacement of each vertex from rest, millimetres
+        moves: NDArray[np.float32],  # [..., N, 3] displacement of each vertex from rest, millimeters
         quats: NDArray[np.float32],  # [..., N, 4] wxyz of any length, at rest
         log_scales: NDArray[np.float32],  # [..., N, 3] at rest
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:  # [..., N, 4], [..., N, 3]
-        """Return rotations and log scales of Gaussians whose centres moved; axes grow and never shrink.
+        """Return rotations and log scales of Gaussians whose centers moved; axes grow and never shrink.
 
         Quaternions are of unit length where the skin moved, and as they were elsewhere.
         """
@@ -59,7 +59,7 @@ class Skin:
 
 
 def skin_of(vertices: NDArray, faces: NDArray[np.int64]) -> Skin:
-    """Return the skin of a mesh at rest: `vertices` [N, 3] in millimetres, `faces` [T, 3]."""
+    """Return the skin of a mesh at rest: `vertices` [N, 3] in millimeters, `faces` [T, 3]."""
     vertices = np.asarray(vertices, dtype=np.float64)
     tangents = tangent_frames(vertices, faces)
     ends = unique_edges(faces).ends

@@ -21,7 +21,7 @@ class DeviceSkin:
 
     def follow(
         self,
-        moves: Tensor,  # [..., N, 3] displacement of each vertex from rest, millimetres
+        moves: Tensor,  # [..., N, 3] displacement of each vertex from rest, millimeters
         quats: Tensor,  # [..., N, 4] wxyz of any length, at rest
         log_scales: Tensor,  # [..., N, 3] at rest
     ) -> tuple[Tensor, Tensor]:  # [..., N, 4], [..., N, 3]

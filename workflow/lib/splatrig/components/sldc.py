@@ -1,12 +1,12 @@
 """Sparse localized deformation components (Neumann et al. 2013, "Sparse Localized Deformation Components").
 
-Minimise over weights W [F, K] and components C [K, N, d]
+Minimize over weights W [F, K] and components C [K, N, d]
 
     ‖X - W C‖² + Σ_k Σ_i λ s(d_ki) ‖c_ki‖₂,    w_k in [0, 1] with maximum 1 (or in [-1, 1])
 
-where d_ki is the geodesic distance of Gaussian i to the centre of component k and s a support map in [0, 1]. The two
+where d_ki is the geodesic distance of Gaussian i to the center of component k and s a support map in [0, 1]. The two
 blocks alternate: W by coordinate descent through C Cᵀ and X Cᵀ (never the residual), C by ADMM. After every update
-of C, the centre of a component is the Gaussian that it moves most. Beyond the paper, W is extrapolated along its last
+of C, the center of a component is the Gaussian that it moves most. Beyond the paper, W is extrapolated along its last
 change before C is updated (inertial block coordinate descent, Xu and Yin 2013), which takes a third of the iterations.
 """
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # torch costs seconds
 logger = logging.getLogger(__name__)
 
 DEAD = 1e-8
-"""A component whose squared length is below this moves nothing (rows are standardised)."""
+"""A component whose squared length is below this moves nothing (rows are standardized)."""
 
 WINDOW = 3
 """Iterations over which convergence is judged: with momentum, one alone may stand still at a turning point."""
@@ -61,7 +61,7 @@ class SolverOptions:
     momentum: float = 0.7
     """First extrapolation of W, growing while the objective falls; 0, the paper's, is none."""
     slack: float = 0.02
-    """A centre moves when its support map at the new place is above this: nearer ones would change nothing but the map.
+    """A center moves when its support map at the new place is above this: nearer ones would change nothing but the map.
     The paper's is 0."""
     reseed: bool = True
     """Start dead components anew from the residual."""
@@ -77,7 +77,7 @@ class SldcOptions:
     lambda_: float = 1.0
     """Weight λ of the penalty; the same number means the same sparsity for every support map."""
     distance: Distance = "relative"
-    """Unit of a support map's parameters: the largest distance on the mesh, or millimetres."""
+    """Unit of a support map's parameters: the largest distance on the mesh, or millimeters."""
     weights: SldcWeights = "nonnegative"
     """In [0, 1] with maximum 1, or, `signed`, in [-1, 1] with largest magnitude 1."""
     centers: Sequence[int] = ()
@@ -192,7 +192,7 @@ def _minimize(
 
 
 class _Supports:
-    """The support maps around the present centres; the engine is told of those that changed alone."""
+    """The support maps around the present centers; the engine is told of those that changed alone."""
 
     def __init__(self, engine: Engine, locate: Locate, options: SldcOptions) -> None:
         self._engine, self._locate, self._lambda = engine, locate, options.lambda_

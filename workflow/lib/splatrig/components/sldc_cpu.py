@@ -3,7 +3,7 @@
 With the weights fixed, the component update separates over Gaussians. So a block of them goes through all its ADMM
 iterations while it is in the cache, stops when *it* has converged, and leaves behind the two small products that the
 weight update needs. Blocks are [., d, B]: the d numbers of a Gaussian are the middle axis, which keeps the group norms
-vectorised. X is [F, d, B], components Z and scaled duals U are [K, d, B].
+vectorized. X is [F, d, B], components Z and scaled duals U are [K, d, B].
 """
 
 from collections.abc import Callable, Iterable
@@ -41,7 +41,7 @@ class Products(NamedTuple):
     penalty: float
     """Sum of λ·s·‖c‖ over components and Gaussians."""
     peaks: NDArray[np.int64]  # [K] the Gaussian that each component moves most
-    heights: NDArray[np.float64]  # [K] how far it moves that Gaussian, in standardised units
+    heights: NDArray[np.float64]  # [K] how far it moves that Gaussian, in standardized units
     steps: float
     """Mean number of ADMM iterations a block took."""
 
@@ -128,7 +128,7 @@ class CpuEngine:
             block.limits[which] = thresholds[:, block.span]
 
     def improve(self, W: NDArray[np.float64], rho: float, options: AdmmOptions) -> Products:
-        """Move the components towards argmin ‖X - W C‖² + Σ λ·s·‖c‖ by ADMM."""
+        """Move the components toward argmin ‖X - W C‖² + Σ λ·s·‖c‖ by ADMM."""
         solver = np.linalg.inv(2 * W.T @ W + rho * np.eye(self.k))
         dtype = self._blocks[0].X.dtype
         inverse, double = solver.astype(dtype), (2 * W.T).astype(dtype)

@@ -75,7 +75,7 @@ class TorchEngine:
         self._limits[torch.as_tensor(which, device=self._X.device)] = self._as_tensor(thresholds)
 
     def improve(self, W: NDArray[np.float64], rho: float, options: AdmmOptions) -> Products:
-        """Move the components towards argmin ‖X - W C‖² + Σ λ·s·‖c‖ by ADMM."""
+        """Move the components toward argmin ‖X - W C‖² + Σ λ·s·‖c‖ by ADMM."""
         inverse = self._as_tensor(np.linalg.inv(2 * W.T @ W + rho * np.eye(self.k)))
         base = inverse @ (self._as_tensor(2 * W.T) @ self._X.reshape(self.frames, -1))
         coupling, shrink = inverse * rho, self._limits / rho

@@ -25,7 +25,7 @@ class Units:
 
     names: tuple[str, ...]
     weights: NDArray[np.float64] | None = None  # [F, U]
-    shapes: NDArray[np.float64] | None = None  # [U, V_base, 3] millimetres
+    shapes: NDArray[np.float64] | None = None  # [U, V_base, 3] millimeters
 
 
 def turns_eyes(unit: str) -> bool:
@@ -36,7 +36,7 @@ def turns_eyes(unit: str) -> bool:
 def read_units(path: str | Path, frames: Sequence[str], vertex_count: int) -> Units:
     """Read known units: a table of weights (.csv: expression, frame, unit, weight) or shapes (.npz: names, shapes).
 
-    `shapes` [U, V, 3] are displacements in millimetres of the `vertex_count` vertices of the template's base level: the
+    `shapes` [U, V, 3] are displacements in millimeters of the `vertex_count` vertices of the template's base level: the
     tracked mesh without the vertices that no face uses. Raises InputError naming the file for anything else.
     """
     path = Path(path)

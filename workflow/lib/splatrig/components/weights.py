@@ -1,7 +1,7 @@
 """Weights that make components match a target: the one solver, free, bounded, or with a few pinned points.
 
 With G = B Bᵀ the Gram matrix of the components (or of their rows at a few pins) and m = B t the moments of a target,
-the weights minimise
+the weights minimize
 
     wᵀ G w - 2 mᵀ w + Σ_k p_k w_k²     low ≤ w ≤ high
 
@@ -41,7 +41,7 @@ def fit_weights(
     ridge: float = 0.0,
     limits: Bounds | None = None,
 ) -> NDArray[np.float32]:  # [F, K]
-    """Return W minimising ‖targets - W basis‖² + ridge · mean(diag G) · ‖W‖² for `targets` [F, D], `basis` [K, D].
+    """Return W minimizing ‖targets - W basis‖² + ridge · mean(diag G) · ‖W‖² for `targets` [F, D], `basis` [K, D].
 
     Of components that repeat each other the weights with the smallest norm, where there are no `limits`.
     """
@@ -52,16 +52,16 @@ def fit_weights(
 
 def weights_of_displacements(
     components: Components,
-    displacements: NDArray,  # [F, N, 3] millimetres from the rest face
+    displacements: NDArray,  # [F, N, 3] millimeters from the rest face
     *,
     ridge: float = 0.0,
     mask: NDArray[np.bool_] | None = None,  # [N]
     scale: NDArray | None = None,  # [K]
 ) -> NDArray[np.float64]:  # [F, K]
-    """Return the weights that move the structured centres most like `displacements`, within the model's limits.
+    """Return the weights that move the structured centers most like `displacements`, within the model's limits.
 
     `mask` leaves out Gaussians that are False; `scale` measures weights, and so the ridge, in units per component.
-    Raises InputError for components that move no centres.
+    Raises InputError for components that move no centers.
     """
     basis = positions(components)
     if mask is not None:
@@ -81,7 +81,7 @@ def weights_of_rows(
     ridge: float = 0.0,
     mask: NDArray[np.bool_] | None = None,  # [N]
 ) -> NDArray[np.float32]:  # [F, K]
-    """Return the weights within the model's limits whose rows come closest to `rows`, in standardised units.
+    """Return the weights within the model's limits whose rows come closest to `rows`, in standardized units.
 
     `mask` leaves out Gaussians that are False.
     """
@@ -93,7 +93,7 @@ def weights_of_rows(
 
 
 def positions(components: Components) -> NDArray[np.float32]:  # [K, N, 3]
-    """Return how each component moves the structured centres, in millimetres per unit of weight.
+    """Return how each component moves the structured centers, in millimeters per unit of weight.
 
     Raises InputError when it moves none.
     """
@@ -119,7 +119,7 @@ def solve_weights(
     ridge: float = 0.0,
     limits: Bounds | None = None,
 ) -> NDArray[np.float64]:  # [F, K]
-    """Return the weights that minimise wᵀ G w - 2 mᵀ w + p Σ w² for each row of `moments`.
+    """Return the weights that minimize wᵀ G w - 2 mᵀ w + p Σ w² for each row of `moments`.
 
     p is `ridge` times the mean diagonal of `gram`. Without (finite) `limits` by the pseudo-inverse; with them by a
     primal active-set method (Nocedal and Wright 2006, algorithm 16.3), from where coordinate descent leads: exact, and

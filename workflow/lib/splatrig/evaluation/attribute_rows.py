@@ -23,7 +23,7 @@ class AttributeRows:
     neutral_row: int
     """Row of the neutral frame."""
     reach: NDArray[np.floating]  # [F]
-    """How far the centres of each frame are from the neutral's, root mean square in mm, whatever X holds."""
+    """How far the centers of each frame are from the neutral's, root mean square in mm, whatever X holds."""
 
     @property
     def expressions(self) -> NDArray[np.str_]:  # [F]
@@ -41,7 +41,7 @@ class AttributeRows:
         )
 
     def peaks(self) -> NDArray[np.int64]:
-        """Return, per expression, the row whose centres are farthest from the neutral's, in row order."""
+        """Return, per expression, the row whose centers are farthest from the neutral's, in row order."""
         expressions = self.expressions
         rows = [
             np.flatnonzero(expressions == name)[self.reach[expressions == name].argmax()] for name in set(expressions)

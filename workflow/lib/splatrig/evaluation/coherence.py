@@ -24,12 +24,12 @@ DISTANCES = {
     "rotation": "degrees",
     "size": "log scale",
     "opacity": "logit",
-    "colour": "colour in [0, 1]",
+    "colour": "color in [0, 1]",
     "view dependence": "SH coefficient",
 }
-"""What is measured, with its unit: per Gaussian the Euclidean distance of centres, the angle between rotations, the
+"""What is measured, with its unit: per Gaussian the Euclidean distance of centers, the angle between rotations, the
 difference of opacities, and the root mean square difference over the three log scales, the three channels of the
-degree-0 colour, and the 45 higher coefficients of spherical harmonics."""
+degree-0 color, and the 45 higher coefficients of spherical harmonics."""
 COHERENCE_COLUMNS = ("recipe", "expression", "frame", "attribute", "unit", "median", "p95", "n")
 SPECTRUM_COLUMNS = ("recipe", "attribute", "k", "explained", "frames")
 """`explained`: share of the variance about the mean that the first k components explain, of F - 1 at most."""

@@ -1,4 +1,4 @@
-"""Figures from the tables alone: matplotlib, colours of Okabe & Ito (2008), units on every axis."""
+"""Figures from the tables alone: matplotlib, colors of Okabe & Ito (2008), units on every axis."""
 
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -21,14 +21,14 @@ from splatrig.io.files import atomic_path
 P = ParamSpec("P")
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255")
-"""Okabe-Ito, with the wine of Paul Tol: told apart by every kind of colour vision."""
+"""Okabe-Ito, with the wine of Paul Tol: told apart by every kind of color vision."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 OTHER_MARKERS = ("H", "<", ">", "h", "p", "8")
 ORDER = (
     *("pca_all", "pca_xyz", "sldc_gauss_xyz", "sldc_trapezoid_xyz", "mbspca_xyz"),
     *("learned_global", "learned_local", "learned_arkit"),
 )
-"""Methods keep their colour and marker whatever else is in the table."""
+"""Methods keep their color and marker whatever else is in the table."""
 
 STYLE: Any = {
     "font.size": 10,
@@ -56,7 +56,7 @@ ATTRIBUTE_TITLES = {
 
 
 def look_of(method: str) -> dict[str, object]:
-    """Return colour and marker of a method; those outside `ORDER` are grey, told apart by the marker."""
+    """Return color and marker of a method; those outside `ORDER` are gray, told apart by the marker."""
     if method not in ORDER:
         return {"color": "#666666", "marker": OTHER_MARKERS[sum(method.encode()) % len(OTHER_MARKERS)]}
     index = ORDER.index(method)
@@ -171,7 +171,7 @@ def shared_legend(figure: Figure, axes: np.ndarray, columns: int = 4) -> None:
 
 TESTS = (
     ("surface_xyz", "image", "train", "Reconstruction"),
-    ("generalization_surface", "generalization", "left_out", "Generalisation: expressions left out"),
+    ("generalization_surface", "generalization", "left_out", "Generalization: expressions left out"),
     ("specificity_surface", "specificity", "train", "Specificity: random faces"),
 )
 """Metric in mm, first half of the metrics of pictures, split of the frames, title."""
@@ -205,8 +205,8 @@ def draw_influence(table: pd.DataFrame) -> Figure:
     figure, axes = panels(1, 2)
     table = table[~table["method"].str.startswith("upsampled")]
     for ax, rows, metric, title in (
-        (axes[0, 0], table, "explained_xyz", "Displacement of the centres"),
-        (axes[0, 1], _beyond_centers(table), "compactness", "All attributes, standardised"),
+        (axes[0, 0], table, "explained_xyz", "Displacement of the centers"),
+        (axes[0, 1], _beyond_centers(table), "compactness", "All attributes, standardized"),
     ):
         method_curves(ax, rows, metric, unit="explained (%)", title=title, scale=100.0, split="train")
         from_zero(ax)
@@ -215,21 +215,21 @@ def draw_influence(table: pd.DataFrame) -> Figure:
 
 
 def _beyond_centers(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of methods that move more than centres."""
+    """Return the rows of methods that move more than centers."""
     more = table["metric"].str.startswith("rmse_") & (table["metric"] != "rmse_xyz")
     return table[table["method"].isin(set(table.loc[more, "method"]))]
 
 
 @styled
 def draw_attributes(table: pd.DataFrame) -> Figure:
-    """Return the RMSE of every attribute, in its own unit, against k, of methods that move more than centres."""
+    """Return the RMSE of every attribute, in its own unit, against k, of methods that move more than centers."""
     table = table[~table["method"].str.startswith("upsampled")]
     whole = _beyond_centers(table)
     found = [metric.removeprefix("rmse_") for metric in whole["metric"].unique() if metric.startswith("rmse_")]
     names = [*(name for name in ATTRIBUTE_TITLES if name in found), *sorted(set(found) - set(ATTRIBUTE_TITLES))]
     figure, axes = panels(1, max(len(names), 1), width=3.2, height=3.0)
     if not names:
-        say_absent(axes[0, 0], "no method moves more than centres")
+        say_absent(axes[0, 0], "no method moves more than centers")
     for ax, name in zip(axes[0], names, strict=False):
         unit = pick(whole, f"rmse_{name}")["unit"].iloc[0]
         title = ATTRIBUTE_TITLES.get(name, name)
@@ -335,7 +335,7 @@ def draw_upsampling(table: pd.DataFrame) -> Figure:
     finest = table[table["method"] == "pca_all"]
     carried = table[table["method"] == "upsampled_pca_all"]
     for ax, metric, unit, title in (
-        (axes[0, 0], "rmse_xyz", "RMSE of centres (mm)", "Geometry"),
+        (axes[0, 0], "rmse_xyz", "RMSE of centers (mm)", "Geometry"),
         (axes[0, 1], "image_psnr", "PSNR (dB)", "Pictures, inside the silhouette"),
     ):
         rows = pick(finest, metric, region="head", split="train")
@@ -368,7 +368,7 @@ def draw_truth(truth: pd.DataFrame) -> Figure:
     grid = own.set_index(["unit", "method"])["correlation"].unstack()[methods]  # noqa: PD010 (nothing to aggregate)
     figure, axes = panels(1, 1, width=1.6 + 1.15 * max(len(methods), 3), height=1.2 + 0.27 * len(grid))
     ax = axes[0, 0]
-    ax.set_ylabel("face unit of the synthesised capture")
+    ax.set_ylabel("face unit of the synthesized capture")
     if grid.empty:
         say_absent(ax, "no face unit moves in the training frames")
         return figure

@@ -13,7 +13,7 @@ IMAGE_COLUMNS = (
 """Columns of `images.csv`: scores inside of the silhouette of held-out cameras, psnr in dB, lpips empty where its
 weights are absent, and the sums that are pooled by region.
 `test` says what was rendered: reconstruction (a frame), unfollowed (the same of a method that moves
-centres alone, Gaussians keeping the neutral's rotation and size instead of following the skin), generalization (a frame
+centers alone, Gaussians keeping the neutral's rotation and size instead of following the skin), generalization (a frame
 of an expression that was left out when the components were learned), specificity (random face `sample`, against its
 nearest frame) or driven (a frame by weights that others know: of blendshapes the demo's).
 `weights` says where its weights are from: rows (the closest to the fitted row), own (learned with the components),

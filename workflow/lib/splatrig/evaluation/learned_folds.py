@@ -33,7 +33,7 @@ class Fold:
     def solve(self, comparison: Comparison) -> Posing:
         """Return how the components make the left-out frames.
 
-        Weights begin with those that follow the tracked mesh and are improved through the rasteriser, on photographs
+        Weights begin with those that follow the tracked mesh and are improved through the rasterizer, on photographs
         of the training cameras.
         """
         return unseen(comparison, self.components, [self.data.frames[row] for row in self.rows])

@@ -27,7 +27,7 @@ def fold_errors(
     truth: NDArray,  # [R, D] fitted rows, stored units
     estimate: NDArray,  # [R, D] what was made of them
 ) -> dict[tuple[str, str], float]:
-    """Return the root mean square errors of one fold in mm by (metric, region): of the centres, and of the surface."""
+    """Return the root mean square errors of one fold in mm by (metric, region): of the centers, and of the surface."""
     true, made = (components.columns.by_attribute(rows)["xyz"] for rows in (truth, estimate))
     error = attribute_error("xyz", made, true)
     away = SurfaceWalk(components.faces).of_frames(made, true)

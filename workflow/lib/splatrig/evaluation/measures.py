@@ -21,7 +21,7 @@ def attribute_error(name: str, estimate: NDArray, truth: NDArray) -> NDArray[np.
     """Return the error of one attribute per frame and Gaussian, from raw rows `estimate` and `truth` [F, N, d].
 
     xyz: Euclidean distance in mm; rotation: angle between the two rotations in degrees; f_dc: length of the
-    difference of the RGB colours (in [0, 1] each); all others: length of the difference of the raw numbers.
+    difference of the RGB colors (in [0, 1] each); all others: length of the difference of the raw numbers.
     """
     estimate, truth = np.asarray(estimate, dtype=np.float64), np.asarray(truth, dtype=np.float64)
     if name == "rotation":

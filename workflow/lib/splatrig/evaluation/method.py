@@ -35,7 +35,7 @@ class MethodEvaluation:
     ) -> None:
         """Take components and the fitted rows at their level.
 
-        Raises InputError for rows of another capture or level, and for components that do not move centres.
+        Raises InputError for rows of another capture or level, and for components that do not move centers.
 
         What the components shall make are the fitted rows. A learned rig was not made to follow them: it makes the
         training frames with its own weights, found with it in training cameras (with fewer than K components, those

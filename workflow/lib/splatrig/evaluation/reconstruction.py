@@ -44,7 +44,7 @@ class Projection:
         self.components = components.select(components.by_energy())
         """In the order in which they enter."""
         self.X = components.standardize(X)
-        """[F, D] in standardised units, less the rest face."""
+        """[F, D] in standardized units, less the rest face."""
         C = self.components.C
         values, vectors = np.linalg.eigh((C @ C.T).astype(np.float64))
         used = values > 1e-10 * max(float(values.max(initial=0.0)), 1e-30)
@@ -75,13 +75,13 @@ class Projection:
         return self.rows(self.weights(k))
 
     def left(self, k: int) -> NDArray[np.float64]:  # [F]
-        """Return the squared norm of what the first `k` components miss, in standardised units."""
+        """Return the squared norm of what the first `k` components miss, in standardized units."""
         inside = np.square(self._targets).sum(axis=1)
         missed = np.square(self._targets - self.weights(k) @ self._coordinates[:k]).sum(axis=1)
         return np.maximum(self._squares - inside, 0.0) + missed
 
     def total(self) -> NDArray[np.float64]:  # [F]
-        """Return the squared norm of the deviation from the rest face, in standardised units."""
+        """Return the squared norm of the deviation from the rest face, in standardized units."""
         return self._squares
 
 
@@ -91,7 +91,7 @@ def splits(data: AttributeRows) -> list[tuple[str, NDArray[np.bool_]]]:
 
 
 def sweep_reconstruction(table: MethodTable, projection: Projection, data: AttributeRows, ks: Iterable[int]) -> None:
-    """Add, per k and split, the RMSE of every attribute in its own unit, and of the centres from the fitted surface."""
+    """Add, per k and split, the RMSE of every attribute in its own unit, and of the centers from the fitted surface."""
     components = projection.components
     truth = components.columns.by_attribute(data.X)
     walk = SurfaceWalk(components.faces)
@@ -113,7 +113,7 @@ def add_influence(table: MethodTable, projection: Projection, data: AttributeRow
     """Add, for every k up to K, the share of the deviation from the rest face that k components explain.
 
     `compactness` counts all attributes in the units of the decomposition, `explained_xyz` the squared displacement
-    of the centres alone, which compares families that move other attributes with those that do not. Learned rigs have
+    of the centers alone, which compares families that move other attributes with those that do not. Learned rigs have
     a rest face of their own: their displacement from it is compared with that of the fitted frames from the neutral.
     """
     total, components = projection.total(), projection.components

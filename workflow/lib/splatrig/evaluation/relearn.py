@@ -1,7 +1,7 @@
 """Learn components anew: at every number of components, every sparsity weight, and without one expression at a time.
 
 Reading the first k of K components says little of a method that is not nested (SLDC), so curves against k learn k
-components each. All of it happens at one, usually coarse, level, on the centres alone.
+components each. All of it happens at one, usually coarse, level, on the centers alone.
 """
 
 import time
@@ -49,7 +49,7 @@ class Learner:
     ) -> Components:
         """Return `k` components of `method` (the name of a component file) from the `rows` of `data`.
 
-        The neutral must be among the rows. `lambda_` replaces the weight of SLDC's penalty; of its fixed centres, fewer
+        The neutral must be among the rows. `lambda_` replaces the weight of SLDC's penalty; of its fixed centers, fewer
         components have the first ones.
         """
         attribute = method.rsplit("_", 1)[1]
@@ -98,7 +98,7 @@ class Sweeps:
     def leave_one_expression_out(self, ks: Iterable[int], scene: Scene | None = None) -> None:
         """Learn from all expressions but one, rebuild that one; mean RMSE and bootstrap interval over expressions.
 
-        Generalisation as in Davies (2002, §4.3.2). The neutral's expression stays in every fold: it is the rest face. A
+        Generalization as in Davies (2002, §4.3.2). The neutral's expression stays in every fold: it is the rest face. A
         fold whose frames have no k components is left out of the mean.
         In a `scene`, the peak of what was left out is also rendered.
         """

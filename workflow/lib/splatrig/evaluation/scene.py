@@ -174,7 +174,7 @@ class Scene:
     photographs: FrameViews
     device: str | torch.device = "cpu"
     skin: Skin | None = None
-    """That of the finest level at rest: Gaussians whose centres alone are moved follow it."""
+    """That of the finest level at rest: Gaussians whose centers alone are moved follow it."""
     _rows: list[tuple[object, ...]] = field(default_factory=list)
 
     def follows(self, components: Components) -> bool:
@@ -229,7 +229,7 @@ def open_scene(
 
     `neutral` are the fitted Gaussians of the neutral frame, `cameras` the data set's `cameras.json`, `regions` the
     folder of its photographs' regions, `motions` by `expression/frame` what corrects tracked poses. Gaussians whose
-    centres alone are moved follow the skin.
+    centers alone are moved follow the skin.
     """
     shown = read_cameras(cameras).measuring
     fitted = read_fitted_frames(neutral).gaussians[0]

@@ -18,7 +18,7 @@ SPECIFICITY_SAMPLES = 200
 
 
 def pca_left_out_mixtures(
-    whole: NDArray,  # [F, F] the Gram matrix of standardised rows relative to the rest face
+    whole: NDArray,  # [F, F] the Gram matrix of standardized rows relative to the rest face
     groups: NDArray,  # [F]
     folds: Iterable[object],
     ks: Iterable[int],
@@ -70,12 +70,12 @@ class LeftOut:
     """
 
     def __init__(self, projection: Projection, data: AttributeRows, ks: Iterable[int]) -> None:
-        """Solve all folds of the frames `data`, which `projection` has standardised."""
+        """Solve all folds of the frames `data`, which `projection` has standardized."""
         self.data, self.components = data, projection.components
         self.rows = np.flatnonzero(data.train)
         """[F] the training frames."""
         self.X = projection.X if data.train.all() else projection.X[self.rows]
-        """[F, D] in standardised units, less the rest face."""
+        """[F, D] in standardized units, less the rest face."""
         self.groups = data.expressions[self.rows]
         folds = [name for name in np.unique(self.groups) if name != data.expressions[data.neutral_row]]
         self._most = {name: most_components(int(np.sum(self.groups != name))) for name in folds}
@@ -93,7 +93,7 @@ class LeftOut:
         return self.components.unstandardize(mixed, columns)
 
     def add_to(self, table: MethodTable, generator: np.random.Generator) -> None:
-        """Add the RMSE in mm of corresponding centres and of distances from the surface: mean, interval over folds."""
+        """Add the RMSE in mm of corresponding centers and of distances from the surface: mean, interval over folds."""
         if not self.mixtures:
             return
         xyz, count = self.components.columns["xyz"], self.components.columns.count
@@ -113,7 +113,7 @@ class RandomFaces:
     """Random faces of k components: every weight is drawn on its own from those fitted to the training frames."""
 
     def __init__(self, projection: Projection, data: AttributeRows, k: int, generator: np.random.Generator) -> None:
-        """Draw `SPECIFICITY_SAMPLES` faces; the components must move the centres."""
+        """Draw `SPECIFICITY_SAMPLES` faces; the components must move the centers."""
         train = np.flatnonzero(data.train)
         weights = projection.weights(k)[train]
         rows = generator.integers(len(weights), size=(SPECIFICITY_SAMPLES, k))
@@ -131,7 +131,7 @@ class RandomFaces:
             + np.square(frames).sum(axis=1)
         )
         self.distances = np.sqrt(np.maximum(squared, 0.0).min(axis=1) / (frames.shape[1] / 3))
-        """[S] RMS distance in mm of corresponding centres from the nearest training frame."""
+        """[S] RMS distance in mm of corresponding centers from the nearest training frame."""
         self.nearest = train[squared.argmin(axis=1)]
         """[S] the row of that frame."""
 
@@ -140,7 +140,7 @@ class RandomFaces:
         return self._projection.rows(self.weights[chosen], columns)
 
     def surface_distances(self, data: AttributeRows, walk: SurfaceWalk) -> NDArray[np.float64]:  # [S] mm
-        """Return the RMS distance in mm of each face's centres from the surface of its nearest training frame."""
+        """Return the RMS distance in mm of each face's centers from the surface of its nearest training frame."""
         faces = self.rows(slice(None), self._xyz).reshape(len(self.weights), -1, 3)
         nearest = data.X[self.nearest, self._xyz].reshape(faces.shape)
         return np.sqrt(np.square(walk.of_frames(faces, nearest)).mean(axis=1))

@@ -59,10 +59,10 @@ LEARNED = tuple(f"learned_{family}" for family in get_args(LearnedFamily))
 HEAD_TRAIN = {"region": "head", "split": "train"}
 QUANTITIES = (
     Quantity("learned on", "Gaussians", "gaussians"),
-    Quantity("rebuilt frames, centres of the head, RMSE", "mm", "rmse_xyz", HEAD_TRAIN),
-    Quantity("rebuilt frames, centres of the face, RMSE", "mm", "rmse_xyz", {"region": "face", "split": "train"}),
+    Quantity("rebuilt frames, centers of the head, RMSE", "mm", "rmse_xyz", HEAD_TRAIN),
+    Quantity("rebuilt frames, centers of the face, RMSE", "mm", "rmse_xyz", {"region": "face", "split": "train"}),
     Quantity("rebuilt frames, distance from the surface, RMS", "mm", "surface_xyz", {"split": "train"}),
-    Quantity("rebuilt frames, colour, RMSE", "rgb", "rmse_f_dc", HEAD_TRAIN),
+    Quantity("rebuilt frames, color, RMSE", "rgb", "rmse_f_dc", HEAD_TRAIN),
     Quantity("rebuilt frames, rotation, RMSE", "degree", "rmse_rotation", HEAD_TRAIN),
     Quantity("rebuilt frames, size, RMSE", "ln mm", "rmse_scale", HEAD_TRAIN),
     Quantity("displacement explained", "%", "explained_xyz", {"split": "train"}, scale=100.0),
@@ -76,11 +76,11 @@ QUANTITIES = (
         "pictures, held-out expressions, PSNR", "dB", "image_psnr", {"split": "held_out"}, interval=True, digits=4
     ),
     *_by_region("held-out expressions", "held_out"),
-    Quantity("expressions left out, centres, RMSE", "mm", "generalization_xyz", {"region": "head"}, interval=True),
+    Quantity("expressions left out, centers, RMSE", "mm", "generalization_xyz", {"region": "head"}, interval=True),
     Quantity("expressions left out, distance from the surface", "mm", "generalization_surface", interval=True),
     Quantity("expressions left out, pictures, PSNR", "dB", "generalization_psnr", interval=True, digits=4),
     Quantity("the same, above PCA, weights from photographs", "dB", "generalization_psnr_gain", interval=True),
-    Quantity("random faces, centres, RMSE", "mm", "specificity_xyz", interval=True),
+    Quantity("random faces, centers, RMSE", "mm", "specificity_xyz", interval=True),
     Quantity("random faces, distance from the surface", "mm", "specificity_surface", interval=True),
     Quantity("random faces, pictures, PSNR", "dB", "specificity_psnr", interval=True, digits=4),
     Quantity("rows of zeros", "%", "zero_rows", scale=100.0),
@@ -168,7 +168,7 @@ def _of_fits(fit_summary: pd.DataFrame) -> dict[str, object] | None:
 
 
 def _of_learned_rigs(methods: pd.DataFrame) -> dict[str, object] | None:
-    """Of the rigs learned through the rasteriser the best, with what it competes with in the same pictures."""
+    """Of the rigs learned through the rasterizer the best, with what it competes with in the same pictures."""
     found = {
         name: row
         for name in (*LEARNED, "pca_all", FITS)
@@ -180,7 +180,7 @@ def _of_learned_rigs(methods: pd.DataFrame) -> dict[str, object] | None:
     best = max(learned, key=lambda name: found[name]["value"])
     others = "; ".join(f"{label_of(name)} {row['value']:.2f} dB" for name, row in found.items() if name != best)
     return _answer(
-        f"How close is one rig of {_counted(found[best]['k'], 'component')}, learned through the rasteriser "
+        f"How close is one rig of {_counted(found[best]['k'], 'component')}, learned through the rasterizer "
         f"({label_of(best)})?",
         found[best],
         "dB",
@@ -199,7 +199,7 @@ def _of_local_components(methods: pd.DataFrame) -> dict[str, object] | None:
         f"How well are the fitted frames rebuilt by {_counted(row['k'], 'component')} of {label_of('sldc_gauss_xyz')}?",
         row,
         "mm",
-        f"RMSE of Gaussian centres{sparse}{beside}",
+        f"RMSE of Gaussian centers{sparse}{beside}",
     )
 
 
@@ -215,7 +215,7 @@ def _of_unseen_expressions(sweeps: pd.DataFrame) -> dict[str, object] | None:
         f"How well is an expression rebuilt by {unseen['k']} of them that were learned without it?",
         unseen,
         "mm",
-        f"RMSE of centres at level {unseen['level']}, one expression left out, mean over expressions{beside}",
+        f"RMSE of centers at level {unseen['level']}, one expression left out, mean over expressions{beside}",
     )
 
 

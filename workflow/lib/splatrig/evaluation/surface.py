@@ -14,7 +14,7 @@ FLAT = 1e-10
 class SurfaceWalk:
     """Distances to surfaces of one topology, from points that belong to its vertices.
 
-    Point i starts at vertex i, walks along edges as long as a neighbour is nearer, and is measured against all
+    Point i starts at vertex i, walks along edges as long as a neighbor is nearer, and is measured against all
     triangles around the vertex where it stops. That is the true distance unless another sheet of the surface (the other
     lip) is nearer than the one that the point belongs to, and never below it.
     """

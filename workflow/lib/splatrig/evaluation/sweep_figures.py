@@ -18,11 +18,11 @@ def draw_matched(sweeps: pd.DataFrame) -> Figure:
     figure, axes = panels(2, 2)
     against_k, left_out = sweeps[sweeps["sweep"] == "k"], sweeps[sweeps["sweep"] == "left_out"]
     method_curves(
-        axes[0, 0], against_k, "rmse_xyz", unit="RMSE of centres (mm)", title="Frames that were learned from",
+        axes[0, 0], against_k, "rmse_xyz", unit="RMSE of centers (mm)", title="Frames that were learned from",
         split="train", region="head",
     )  # fmt: skip
     method_curves(
-        axes[0, 1], left_out, "generalization_xyz", unit="RMSE of centres (mm)", title="Expressions left out",
+        axes[0, 1], left_out, "generalization_xyz", unit="RMSE of centers (mm)", title="Expressions left out",
         region="head",
     )  # fmt: skip
     method_curves(axes[1, 0], against_k, "zero_rows", unit="zero rows (%)", title="Sparsity", scale=100.0)
@@ -41,7 +41,7 @@ def draw_tradeoff(sweeps: pd.DataFrame) -> Figure:
     keys = ["method", "lambda"]
     sparsity = pick(rows, "zero_rows").set_index(keys)["value"] * 100.0
     for ax, metric, scale, unit in (
-        (axes[0, 0], "rmse_xyz", 1.0, "RMSE of centres (mm)"),
+        (axes[0, 0], "rmse_xyz", 1.0, "RMSE of centers (mm)"),
         (axes[0, 1], "support_radius", 1.0, "support radius (mm)"),
         (axes[0, 2], "jump", 100.0, "largest step over an edge (% of peak)"),
     ):

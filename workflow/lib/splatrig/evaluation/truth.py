@@ -18,7 +18,7 @@ FOUND = 0.8
 
 @dataclass(frozen=True)
 class TrueWeights:
-    """The weights that the synthesiser used."""
+    """The weights that the synthesizer used."""
 
     weights: NDArray[np.float64]  # [F, U]
     """Row order of the frames asked for."""

@@ -23,7 +23,7 @@ from splatrig.evaluation.scene import load_views
 from splatrig.gaussians.store import read_fitted_frames
 
 ERROR_RANGE = 0.25
-"""Absolute colour difference (mean over channels) at which the error map's scale ends."""
+"""Absolute color difference (mean over channels) at which the error map's scale ends."""
 
 ERROR_COLORS = "magma"
 """Lightness rises evenly with the error."""

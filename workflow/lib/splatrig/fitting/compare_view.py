@@ -16,7 +16,7 @@ class RenderOptions:
     """How a rendering is made and compared with its photograph."""
 
     backdrop: str
-    """`black` or `random`: photograph and rendering are composited over it; `leak`: the original's, a random colour
+    """`black` or `random`: photograph and rendering are composited over it; `leak`: the original's, a random color
     behind the rendering of an unmasked photograph; `plate`: the rendering over the photographed empty stage."""
     lambda_dssim: float
     """Weight of the structural dissimilarity in the loss, against that of absolute differences."""
@@ -65,7 +65,7 @@ def render_views(
 
 
 def _behind(options: RenderOptions, background: Tensor) -> Tensor:  # [3]
-    """Return the colour that the rasterizer puts behind the Gaussians: black where a plate follows."""
+    """Return the color that the rasterizer puts behind the Gaussians: black where a plate follows."""
     return torch.zeros_like(background) if options.backdrop == "plate" else background
 
 

@@ -76,12 +76,12 @@ class FitContext:
 
     @property
     def neutral_vertices(self) -> NDArray[np.float64]:  # [N, 3]
-        """The neutral mesh at the finest level, millimetres."""
+        """The neutral mesh at the finest level, millimeters."""
         return self.template.finest_level.vertices
 
     @cached_property
     def edge_lengths(self) -> NDArray[np.float64]:  # [N]
-        """Mean edge length at each vertex of the neutral, millimetres."""
+        """Mean edge length at each vertex of the neutral, millimeters."""
         return mean_edge_lengths(self.neutral_vertices, self.faces)
 
     def reader(self, names: Sequence[str], place: Callable[[NDArray[np.float64]], Any] = lambda _: None) -> FrameReader:
@@ -144,7 +144,7 @@ class Fitted:
 
 
 def first_gaussians(context: FitContext, frame: FrameData) -> Gaussians:
-    """Return the Gaussians that a frame fitted on its own starts from: on its mesh, coloured by its photographs."""
+    """Return the Gaussians that a frame fitted on its own starts from: on its mesh, colored by its photographs."""
     from splatrig.fitting.visibility import vertex_colors  # compiled kernels, which no other fit needs
 
     vertices, faces = frame.vertices, context.faces
@@ -251,7 +251,7 @@ def _keep(checkpoints: Checkpoints, fitted: Fitted) -> None:
 
 
 def warm_up_kernels(context: FitContext) -> pd.DataFrame:
-    """Fit and measure a patch of grey, which loads all kernels while the first photographs are decoded."""
+    """Fit and measure a patch of gray, which loads all kernels while the first photographs are decoded."""
     vertices = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     colors = np.full((3, 3), 0.5, np.float32)
     start = gaussians_on_mesh(vertices, np.tile(np.eye(3), (3, 1, 1)), np.ones(3), colors)
@@ -279,7 +279,7 @@ def stragglers(psnrs: Sequence[float], below_db: float = REFIT_BELOW_DB) -> list
 def _refitted(
     context: FitContext, data: FrameData, start: Gaussians, reference: NDArray[np.float32], first: Fitted
 ) -> Fitted:
-    """Fit a frame that ended far worse than its neighbours with more steps; return the better of the two fits."""
+    """Fit a frame that ended far worse than its neighbors with more steps; return the better of the two fits."""
     longer = replace(context.plan, steps=round(context.plan.steps * REFIT_STEPS_FACTOR))
     second = _fitted(replace(context, plan=longer), data, start, reference, None)
     better = second if second.train_psnr > first.train_psnr else first

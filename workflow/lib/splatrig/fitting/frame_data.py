@@ -18,7 +18,7 @@ class FrameData(Frame):
     """One frame of the data set with its mesh, and its photographs on the device that fits."""
 
     vertices: NDArray[np.float64]  # [V, 3]
-    """Vertices of the finest level in head space, millimetres."""
+    """Vertices of the finest level in head space, millimeters."""
     views: tuple[View, ...]
     """Whole photographs with their crops, in the order of `cameras`."""
 

@@ -46,7 +46,7 @@ class FitResult:
 def fit(
     start: Gaussians,
     frame: FrameData,
-    edge_lengths: NDArray[np.float64],  # [N] millimetres
+    edge_lengths: NDArray[np.float64],  # [N] millimeters
     plan: Plan,
     seed: int,
     *,
@@ -56,7 +56,7 @@ def fit(
     """Fit `start` to the training cameras of `frame` (photographs on the device that shall do the work).
 
     Cameras come in random order, each once an epoch; the order and random backdrops follow from `seed` and the
-    frame's name alone. Centres are held near the tracked mesh and sizes small, in units of `edge_lengths`, the mean
+    frame's name alone. Centers are held near the tracked mesh and sizes small, in units of `edge_lengths`, the mean
     edge length at each vertex of the neutral. `reference_quats` (default: the start's) fix the hemisphere of the
     quaternions.
     With a `slot` the state is kept there every so many steps, and an interrupted fit resumes from it, on the CPU to

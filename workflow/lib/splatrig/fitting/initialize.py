@@ -30,11 +30,11 @@ ORIGINAL_SHAPE = InitialShape(tangent_scale=1.0, normal_scale=1.0, opacity=0.1)
 def gaussians_on_mesh(
     vertices: NDArray[np.float64],  # [N, 3]
     frames: NDArray[np.float64],  # [N, 3, 3] tangent, bitangent, normal as columns
-    edge_lengths: NDArray[np.float64],  # [N] millimetres
+    edge_lengths: NDArray[np.float64],  # [N] millimeters
     colors: NDArray[np.float32],  # [N, 3] in [0, 1]
     shape: InitialShape = INITIAL_SHAPE,
 ) -> Gaussians:
-    """Return one Gaussian per vertex: discs in the tangent planes, in the given colours."""
+    """Return one Gaussian per vertex: discs in the tangent planes, in the given colors."""
     count = len(vertices)
     extents = edge_lengths[:, None] * [shape.tangent_scale, shape.tangent_scale, shape.normal_scale]
     arrays = {
@@ -56,7 +56,7 @@ def moved_by_mesh(
 ) -> Gaussians:
     """Return the neutral's Gaussians carried by the tracked mesh from the neutral to another frame.
 
-    A centre keeps its offset from its vertex in the vertex's local frame, and the Gaussian turns with that frame
+    A center keeps its offset from its vertex in the vertex's local frame, and the Gaussian turns with that frame
     (`rotations`, neutral to frame); everything else is copied. A rigid motion of the mesh moves the Gaussians rigidly.
     """
     turns = Rotation.from_quat(rotations, scalar_first=True)

@@ -1,4 +1,4 @@
-"""What a fit minimises: the photometric loss and two regularisers measured in edge lengths."""
+"""What a fit minimizes: the photometric loss and two regularizers measured in edge lengths."""
 
 from typing import Any
 
@@ -36,16 +36,16 @@ def photometric_loss(
 
 
 def drift_loss(
-    means: Tensor,  # [N, 3] millimetres
-    anchors: Tensor,  # [N, 3] millimetres, vertices of the tracked mesh
+    means: Tensor,  # [N, 3] millimeters
+    anchors: Tensor,  # [N, 3] millimeters, vertices of the tracked mesh
     inverse_edges: Tensor,  # [N, 1] one over the mean edge length at each vertex
 ) -> Tensor:  # []
-    """Return the mean of (|x - x0| / edge)⁴ over the Gaussians: how far centres have left the mesh."""
+    """Return the mean of (|x - x0| / edge)⁴ over the Gaussians: how far centers have left the mesh."""
     return _MeanFourthPower.apply(means - anchors, inverse_edges)
 
 
 def size_loss(
-    scales: Tensor,  # [..., N, 3] millimetres, activated
+    scales: Tensor,  # [..., N, 3] millimeters, activated
     inverse_edges: Tensor,  # [N, 1]
 ) -> Tensor:  # []
     """Return the mean of (|s| / edge)⁴ over the Gaussians (of all frames)."""

@@ -20,16 +20,16 @@ COLORS = 64
 
 
 class Backdrops:
-    """The colour behind the renderings of each step."""
+    """The color behind the renderings of each step."""
 
     def __init__(self, device: torch.device, draw: Callable[[int], NDArray[np.float32]] | None = None) -> None:
-        """Take the colours [3] that `draw` returns for each step; black without it."""
+        """Take the colors [3] that `draw` returns for each step; black without it."""
         self._device, self._draw = device, draw
         self._black = torch.zeros(3, device=device)
         self._colors: tuple[int, Tensor] | None = None
 
     def at(self, step: int) -> Tensor:  # [3]
-        """Return the colour of a step, on the device."""
+        """Return the color of a step, on the device."""
         if self._draw is None:
             return self._black
         block, row = divmod(step, COLORS)
@@ -46,13 +46,13 @@ class Objective:
     render: RenderOptions
     backdrops: Backdrops
     inverse_edges: Tensor  # [N, 1]
-    """One over the mean edge length at each Gaussian of the neutral: 1/mm, or 1 where lengths count in millimetres."""
+    """One over the mean edge length at each Gaussian of the neutral: 1/mm, or 1 where lengths count in millimeters."""
     size_weight: float
     """Weight of mean (|s| / edge length)⁴."""
     drift_weight: float = 0.0
     """Weight of mean (|x - x0| / edge length)⁴."""
     anchors: Tensor | None = None  # [N, 3]
-    """x0: vertices of the tracked mesh, millimetres."""
+    """x0: vertices of the tracked mesh, millimeters."""
     occlusion: Occlusion = NOTHING
     normals: Tensor | None = None  # [N, 3]
     """Unit normals of the neutral, for `occlusion`."""

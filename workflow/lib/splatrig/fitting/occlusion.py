@@ -1,6 +1,6 @@
 """Gaussians that are left out of a step, so that what a camera sees first must be opaque.
 
-Seen through a translucent front, the far side of the head or the Gaussians behind can stand in for colours that the
+Seen through a translucent front, the far side of the head or the Gaussians behind can stand in for colors that the
 front lacks, each for the cameras of its side; from another camera the same gaps show something else. What is hidden
 at random cannot be relied on: the random backdrop of the fits, inside the silhouette.
 """

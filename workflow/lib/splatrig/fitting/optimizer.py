@@ -1,7 +1,7 @@
 """Adam on named tensors, each with a rate of its own.
 
 Runs torch's fused kernel, the one under `torch.optim.Adam(fused=True)`, with the same bits, but without the class
-around it: constructing a `torch.optim` optimiser imports torch's compiler, a second in every job.
+around it: constructing a `torch.optim` optimizer imports torch's compiler, a second in every job.
 """
 
 from collections.abc import Mapping

@@ -27,7 +27,7 @@ class Plan:
     """Adam's rates at the first step."""
     rate_unit: str = "pixel"
     """Of the rate of centers: `pixel`, what a pixel spans at the head, so that a step is as large in the photographs of
-    every capture; `mm`: the original's plain millimetres."""
+    every capture; `mm`: the original's plain millimeters."""
     schedule: str = "cosine"
     """How the rates fall, see `splatrig.fitting.schedule.LearningRates`."""
     final_rate: float = FINAL_RATE
@@ -35,7 +35,7 @@ class Plan:
     drift_weight: float = DRIFT_WEIGHT
     size_weight: float = SIZE_WEIGHT
     regularizer_unit: str = "edge"
-    """`edge`: lengths over the mean edge length at the Gaussian; `mm`: the original's plain millimetres."""
+    """`edge`: lengths over the mean edge length at the Gaussian; `mm`: the original's plain millimeters."""
 
     @property
     def learning_rates(self) -> LearningRates:

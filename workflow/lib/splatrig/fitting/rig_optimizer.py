@@ -22,7 +22,7 @@ class RowAdam:
 
     @classmethod
     def of(cls, matrix: Tensor) -> "RowAdam":
-        """Return the optimiser of `matrix` before its first step."""
+        """Return the optimizer of `matrix` before its first step."""
         zeros = torch.zeros_like(matrix, requires_grad=False)
         return cls(matrix, zeros, zeros.clone(), torch.zeros(len(matrix), device=matrix.device))
 

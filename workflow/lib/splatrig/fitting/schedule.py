@@ -11,7 +11,7 @@ from splatrig.dataset.photographs import Pair, Photographs, View, on_copy_stream
 from splatrig.io.errors import InputError
 
 ORIGINAL_MEANS_DECAY = 0.01
-"""The original recipe lowers the learning rate of centres exponentially to this fraction; all others stay."""
+"""The original recipe lowers the learning rate of centers exponentially to this fraction; all others stay."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class LearningRates:
     final: float
     """Fraction of the first rates that is left at the last step."""
     schedule: str = "cosine"
-    """`cosine`: all fall along half a cosine; `original`: as in the original recipe, only that of centres falls."""
+    """`cosine`: all fall along half a cosine; `original`: as in the original recipe, only that of centers falls."""
 
     def fraction(self, step: int) -> float:
         """Return the fraction of the first rates at `step`, counted from 0, along half a cosine."""

@@ -1,7 +1,7 @@
 """Structural similarity of images, as a map and with its gradient.
 
 Variant (Wang et al. 2004, eq. 13): Gaussian window of 11×11 pixels with σ = 1.5, statistics weighted by the window
-(no n-1 correction), C1 = 0.01² and C2 = 0.03² for values in [0, 1], each colour channel on its own, images extended
+(no n-1 correction), C1 = 0.01² and C2 = 0.03² for values in [0, 1], each color channel on its own, images extended
 by zeros. In the interior, five pixels from the border, it equals torchmetrics' and scikit-image's values; near the
 border padding changes it.
 

@@ -1,9 +1,9 @@
 """Mean SSIM, mixed with mean absolute differences, and the gradient, each in one pass over the images: Triton kernels.
 
 The variant of `splatrig.fitting.ssim`. Differences are mixed in here because every operation of torch on so small an
-image costs more to start than to do. An image [H, W, 3] is read as rows of L = 3W numbers, in which neighbours of
+image costs more to start than to do. An image [H, W, 3] is read as rows of L = 3W numbers, in which neighbors of
 the same channel are three apart. A program owns a strip of `_STRIP` columns and `_BAND` rows, one column a thread, and
-walks down its strip: each row is filtered along itself (the eleven loads of neighbours meet in the cache) and added at
+walks down its strip: each row is filtered along itself (the eleven loads of neighbors meet in the cache) and added at
 once to the eleven output rows that it reaches, whose sums wait in registers. So no filtered image is ever written: the
 forward pass reads two images and writes three slopes, the backward pass reads these five and writes the gradient. Sums
 are taken in a fixed order, without atomics: equal inputs give equal bits. Nothing waits for the device.
@@ -23,7 +23,7 @@ from splatrig.io.errors import InputError
 _STRIP = 128
 """Columns of a program (pixels × channels): one for each thread of the four warps that Triton gives it."""
 _BAND = 32
-"""Rows of a program; it filters ten more, which its neighbours filter too."""
+"""Rows of a program; it filters ten more, which its neighbors filter too."""
 _SIZES = ["height", "length"]
 """Arguments whose values choose no kernel, so that crops of all sizes share one compilation."""
 

@@ -14,7 +14,7 @@ C2 = 0.03**2
 
 
 def window() -> NDArray[np.float64]:  # [11]
-    """Return the one-dimensional Gaussian window, normalised to sum 1."""
+    """Return the one-dimensional Gaussian window, normalized to sum 1."""
     offsets = np.arange(WINDOW) - WINDOW // 2
     weights = np.exp(-0.5 * (offsets / SIGMA) ** 2)
     return weights / weights.sum()

@@ -267,7 +267,7 @@ class TrainableRig:
         return whole.index_add_(0, self.turns.columns, self.turns.dense(self.base, self.driven))
 
     def activated(self, weights: Tensor) -> Splats:  # [1, K]
-        """Return the rasteriser-ready Gaussians of one row of weights; differentiable."""
+        """Return the rasterizer-ready Gaussians of one row of weights; differentiable."""
         return activate(Gaussians(**(self.base | {name: rows[0] for name, rows in self.rows(weights).items()})))
 
     @property

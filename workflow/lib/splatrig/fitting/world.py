@@ -19,7 +19,7 @@ class World:
 
     @classmethod
     def current(cls) -> "World":
-        """Return the initialised process group as a world, or one process."""
+        """Return the initialized process group as a world, or one process."""
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             return cls(torch.distributed.get_rank(), torch.distributed.get_world_size())
         return cls()

@@ -1,7 +1,7 @@
 """Gaussians in other units and axes: those that viewers of splat files and glTF expect.
 
-Head space is in millimetres, x to the head's left, y up, z out of the face (right-handed). glTF and SPZ have the same
-axes in metres; splat files of 3D Gaussian splatting have y down and z away from the viewer.
+Head space is in millimeters, x to the head's left, y up, z out of the face (right-handed). glTF and SPZ have the same
+axes in meters; splat files of 3D Gaussian splatting have y down and z away from the viewer.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ AXES: Mapping[str, tuple[float, tuple[int, int, int]]] = {
     "metres": (1.0 / METRE, (1, 1, 1)),
     "viewer": (1.0 / METRE, (1, -1, -1)),
 }
-"""Name to (units of the file per millimetre, signs of its axes): glTF and SPZ, viewers of splat files."""
+"""Name to (units of the file per millimeter, signs of its axes): glTF and SPZ, viewers of splat files."""
 
 PLY_AXES: Axes = "viewer"
 """Of exported PLY files: viewers of splat files expect them so."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from splatrig.io.errors import InputError
 from splatrig.io.hdf5 import Format
 
-FORMAT = Format("free Gaussians", 2, "millimetres in the head space of the neutral; opacities and colours in [0, 1]")
+FORMAT = Format("free Gaussians", 2, "millimeters in the head space of the neutral; opacities and colors in [0, 1]")
 
 
 class Motion(IntEnum):
@@ -51,7 +51,7 @@ class FreeGaussians:
     structured: int
     """Number of structured Gaussians N."""
     means: NDArray[np.float32]  # [M, 3]
-    """Centres in the neutral face, millimetres."""
+    """Centers in the neutral face, millimeters."""
     parents: NDArray[np.int64]  # [M]
     """The structured Gaussian whose motion each starts with."""
     motions: NDArray[np.int64]  # [M]
@@ -59,7 +59,7 @@ class FreeGaussians:
     colors: NDArray[np.float32]  # [M, 3]
     """RGB in [0, 1], from all directions."""
     sizes: NDArray[np.float32]  # [M]
-    """Standard deviation in millimetres, along all axes."""
+    """Standard deviation in millimeters, along all axes."""
     opacities: NDArray[np.float32]  # [M]
     """In (0, 1)."""
     jaw: NDArray[np.int64]  # [J]

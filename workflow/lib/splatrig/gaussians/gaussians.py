@@ -29,12 +29,12 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "sh0": (1, 3),
     "shN": (15, 3),
 }
-"""Trailing shape of each raw parameter, after the Gaussian axis; the order of files and optimisers.
+"""Trailing shape of each raw parameter, after the Gaussian axis; the order of files and optimizers.
 
 shN has (degree + 1)² - 1 rows; 15 is degree 3, the degree that files hold."""
 
 SH_C0 = 0.28209479177387814
-"""The constant spherical harmonic, 1 / (2 sqrt(pi)): a colour is 0.5 + SH_C0 sh0 where shN is zero."""
+"""The constant spherical harmonic, 1 / (2 sqrt(pi)): a color is 0.5 + SH_C0 sh0 where shN is zero."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ class Gaussians(Generic[Array]):
     """
 
     means: Array  # [..., N, 3]
-    """Centres in millimetres."""
+    """Centers in millimeters."""
     quats: Array  # [..., N, 4]
     """Rotations, wxyz, unit length, on the hemisphere of the neutral's."""
     log_scales: Array  # [..., N, 3]
-    """Natural logarithm of the standard deviations in millimetres."""
+    """Natural logarithm of the standard deviations in millimeters."""
     logit_opacities: Array  # [..., N]
     """Logit of the opacities."""
     sh0: Array  # [..., N, 1, 3]
@@ -94,5 +94,5 @@ class Gaussians(Generic[Array]):
 
     @property
     def _means(self) -> Any:
-        """The centres, for what arrays and tensors have in common."""
+        """The centers, for what arrays and tensors have in common."""
         return self.means

@@ -1,13 +1,13 @@
 """SPZ: Gaussians in about a tenth of the bytes of a PLY, for viewers on the web and on phones.
 
-Niantic's format (github.com/nianticlabs/spz, its README and constants; MIT licence), written as version 3 or 4 and
+Niantic's format (github.com/nianticlabs/spz, its README and constants; MIT license), written as version 3 or 4 and
 read as versions 2 to 4. Six streams hold one attribute of all N Gaussians each: positions (24-bit fixed point),
-opacities, colours, log scales (8 bits each), rotations (32 bits: the three smallest of four numbers), spherical
+opacities, colors, log scales (8 bits each), rotations (32 bits: the three smallest of four numbers), spherical
 harmonics (8 bits, of which `sh_bits` are used). Versions 2 and 3 are one gzip stream of a header of 16 bytes and the
 six in turn. Version 4 is a plain header of 32 bytes, a table of lengths, and each of the six as a Zstandard frame of
 its own. Axes are right, up, back: those of head space.
 
-What is lost: log scales are rounded to 1/16 (3 % of a size), opacities to 1/255, colours to 1/255 of about -2.8 to 3.8,
+What is lost: log scales are rounded to 1/16 (3 % of a size), opacities to 1/255, colors to 1/255 of about -2.8 to 3.8,
 positions to 2^-fraction_bits of the file's unit.
 """
 

@@ -13,7 +13,7 @@ from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.io.errors import InputError
 from splatrig.io.hdf5 import Format
 
-FORMAT = Format("fitted frames", 1, "millimetres, log scales, logit opacities, quaternions wxyz, head space")
+FORMAT = Format("fitted frames", 1, "millimeters, log scales, logit opacities, quaternions wxyz, head space")
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ def unseen(comparison: Comparison, components: Components, names: Sequence[str],
 
 
 def displacements(subject: Subject, names: Sequence[str]) -> NDArray[np.float64]:  # [F, N, 3]
-    """Return how far the tracked mesh of each frame is from the neutral's, at the finest level, in millimetres."""
+    """Return how far the tracked mesh of each frame is from the neutral's, at the finest level, in millimeters."""
     finest = subject.template.finest_level
     meshes = read_meshes(subject.dataset.folder, names, subject.template)
     return np.stack([subject.template.up @ mesh - finest.vertices for mesh in meshes])

@@ -24,7 +24,7 @@ class TrainedOn:
 def export_rig(rig: TrainableRig, trained: TrainedOn, *, bounded: bool) -> Components:
     """Return the components of a learned rig with its gauge fixed.
 
-    Free weights: components orthonormal in standardised units, largest variance first, largest entry positive.
+    Free weights: components orthonormal in standardized units, largest variance first, largest entry positive.
     Weights in [0, 1]: the largest weight of every component is 1, most moving component first. Where weights of 1 have
     a meaning, components stay as they are, in their order and under their names: blendshapes, and those that turn eyes,
     which come last.

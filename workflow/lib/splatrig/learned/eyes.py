@@ -79,7 +79,7 @@ class Looking:
 
     centers: NDArray[np.float64]  # [2, 3] millimeters, head space; NaN of an eye that is not known
     radii_mm: NDArray[np.float64]  # [2]
-    aside_deg: NDArray[np.float64]  # [F, 2] towards the subject's left
+    aside_deg: NDArray[np.float64]  # [F, 2] toward the subject's left
     up_deg: NDArray[np.float64]  # [F, 2]
 
     @classmethod

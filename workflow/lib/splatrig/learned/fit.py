@@ -1,4 +1,4 @@
-"""Learn a rig through the rasteriser: random pairs, one blend a step, checks, checkpoints."""
+"""Learn a rig through the rasterizer: random pairs, one blend a step, checks, checkpoints."""
 
 import logging
 import time
@@ -39,7 +39,7 @@ _NUMBERS = ("steps_done", "bad_steps")
 class Surroundings:
     """What a fit reads in addition to photographs."""
 
-    edge_lengths: NDArray[np.float64]  # [N] of the neutral, millimetres
+    edge_lengths: NDArray[np.float64]  # [N] of the neutral, millimeters
     normals: NDArray[np.float64]  # [N, 3] of the neutral, unit length; zero of Gaussians that face no side
     validation: tuple[Pair, ...]
     """Pairs that are measured and never trained."""

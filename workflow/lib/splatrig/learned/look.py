@@ -22,7 +22,7 @@ class Look:
     """C cameras that look at one frame of a rig."""
 
     means: Tensor  # [N, 3]
-    """Structured centres in the pose of the frame, head space, millimetres."""
+    """Structured centers in the pose of the frame, head space, millimeters."""
     viewmats: Tensor  # [C, 4, 4]
     Ks: Tensor  # [C, 3, 3]
     photo: Tensor  # [C, H, W, 3]
@@ -31,7 +31,7 @@ class Look:
     error: Tensor  # [C, H, W]
     """Absolute difference of photograph and rendering, mean over the channels and over 3×3 pixels."""
     depth: Tensor  # [C, H, W]
-    """Depth of what is rendered, millimetres."""
+    """Depth of what is rendered, millimeters."""
     alpha: Tensor  # [C, H, W]
     """Opacity of what is rendered."""
 

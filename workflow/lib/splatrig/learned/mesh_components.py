@@ -35,7 +35,7 @@ class MeshRows:
 
     frames: tuple[str, ...]
     """F names `expression/frame`."""
-    xyz: NDArray[np.float32]  # [F, N·3] millimetres
+    xyz: NDArray[np.float32]  # [F, N·3] millimeters
     rotation: NDArray[np.float32]  # [F, N·4] wxyz, on the neutral's hemisphere
     neutral_row: int
 
@@ -80,7 +80,7 @@ def mesh_pca(rows: MeshRows, k: int, level: Level, threads: int = 1) -> Componen
 
 
 def mesh_sldc(rows: MeshRows, options: SldcOptions, support: SupportMap, level: Level, threads: int = 1) -> Components:
-    """Return the sparse localised components of the positions about the neutral, with their turns."""
+    """Return the sparse localized components of the positions about the neutral, with their turns."""
     matrix = in_memory({"xyz": rows.xyz}, rows.neutral_row)
     found = local_components(matrix, level, options, support, "neutral", threads)
     return _with_turns(rows, found, level)
@@ -133,7 +133,7 @@ def regressed(
     targets: NDArray[np.floating],  # [F, N, d]
     support: NDArray[np.bool_],  # [K, N]
 ) -> NDArray[np.float32]:  # [K, N, d]
-    """Return C minimising ‖targets - W C‖², Gaussian by Gaussian over the components whose `support` it lies in."""
+    """Return C minimizing ‖targets - W C‖², Gaussian by Gaussian over the components whose `support` it lies in."""
     W = np.asarray(W, dtype=np.float64)
     gram = W.T @ W
     gram[np.diag_indices_from(gram)] += REGRESSION_RIDGE * np.trace(gram) / max(1, len(gram))

@@ -88,7 +88,7 @@ def learned_plan(
     rates: Rates = LEARNING_RATES,
     rate_factor: float = RATE_FACTOR,
 ) -> LearnedPlan:
-    """Return the plan of a rig that starts from `start`; `pixel_size` is the subject's, in millimetres.
+    """Return the plan of a rig that starts from `start`; `pixel_size` is the subject's, in millimeters.
 
     What components do to a Gaussian together is `rate_factor` of what a fit does, in the root mean square over frames:
     where many components reach it their steps are short, and long where weights are small, as most of local ones are.

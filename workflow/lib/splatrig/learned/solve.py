@@ -1,4 +1,4 @@
-"""Weights and poses of frames that a rig was not learned from, from their photographs through the rasteriser."""
+"""Weights and poses of frames that a rig was not learned from, from their photographs through the rasterizer."""
 
 from collections.abc import Sequence
 

@@ -106,12 +106,12 @@ class Subject:
 
     @property
     def edge_lengths(self) -> NDArray[np.float64]:  # [N]
-        """Mean edge length at each Gaussian of the neutral, millimetres."""
+        """Mean edge length at each Gaussian of the neutral, millimeters."""
         return mean_edge_lengths(self.template.finest_level.vertices, self.template.finest_level.faces)
 
     @property
     def pixel_size(self) -> float:
-        """Millimetres that a pixel of a training camera spans at the neutral's centre."""
+        """Millimeters that a pixel of a training camera spans at the neutral's center."""
         neutral = self.dataset.frame(self.neutral_name).cameras.train
         return neutral.pixel_size(self.template.finest_level.vertices.mean(axis=0))
 

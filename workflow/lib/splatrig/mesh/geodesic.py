@@ -30,7 +30,7 @@ class GeodesicSolver:
     """Geodesic distances from single vertices of one mesh."""
 
     def __init__(self, vertices: ArrayLike, faces: ArrayLike) -> None:
-        """Factor the heat method for `vertices` [V, 3] (millimetres) and `faces` [T, 3].
+        """Factor the heat method for `vertices` [V, 3] (millimeters) and `faces` [T, 3].
 
         Unreferenced vertices and faces with a repeated corner are left out; each connected piece is factored alone.
         Raises InputError when a position is not finite or a face names a vertex that does not exist.
@@ -49,7 +49,7 @@ class GeodesicSolver:
         ]
 
     def distances(self, sources: ArrayLike) -> NDArray[np.float32]:
-        """Return the distances [S, V] in millimetres from each of `sources` [S] to all vertices.
+        """Return the distances [S, V] in millimeters from each of `sources` [S] to all vertices.
 
         A source is exactly 0 from itself; vertices on another piece, or referenced by no face, are at infinity.
         Raises InputError for a source that is not a vertex.
@@ -77,7 +77,7 @@ def _factor(points: NDArray[np.float64], triangles: NDArray[np.int64]) -> _Piece
     ends = unique_edges(pruning.faces).ends
     lengths = np.linalg.norm(positions[ends[:, 0]] - positions[ends[:, 1]], axis=1)
     collapsed = not lengths.any()
-    # csgraph takes a stored 0 for "no edge": two vertices at one place stay neighbours.
+    # csgraph takes a stored 0 for "no edge": two vertices at one place stay neighbors.
     lengths = np.maximum(lengths, np.finfo(np.float64).tiny)
     graph = csr_array((lengths, (ends[:, 0], ends[:, 1])), shape=(len(positions), len(positions)))
     solver = None if collapsed else potpourri3d.MeshHeatMethodDistanceSolver(positions, pruning.faces)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class FaceMarks:
-    """The places of a face that regions are measured from: head space, millimetres."""
+    """The places of a face that regions are measured from: head space, millimeters."""
 
     nose_tip: NDArray[np.float64]  # [3]
     left_eye: NDArray[np.float64]  # [3]

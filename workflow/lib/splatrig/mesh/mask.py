@@ -18,10 +18,10 @@ _CENTRAL_HEIGHT = (0.15, 0.85)
 
 
 def nose_tip(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> int:
-    """Return the vertex at the tip of the nose of a head in head space (y up, nose towards +z).
+    """Return the vertex at the tip of the nose of a head in head space (y up, nose toward +z).
 
     The foremost vertex of the head's central region; a lone vertex that sticks out counts no farther than its
-    foremost neighbour, so a spike of the tracking is not taken for a nose. `vertices` is [V, 3], `faces` [T, 3].
+    foremost neighbor, so a spike of the tracking is not taken for a nose. `vertices` is [V, 3], `faces` [T, 3].
     """
     ends = unique_edges(faces).ends
     z = vertices[:, 2]
@@ -46,7 +46,7 @@ def mask_center(vertices: NDArray[np.float64], faces: NDArray[np.int64], center_
 def nearest_vertices(vertices: NDArray[np.float64], center: int, fraction: float) -> NDArray[np.bool_]:
     """Return the mask [V] of the share `fraction` of `vertices` [V, 3] nearest to vertex `center`, itself included.
 
-    Raises InputError when the centre is not a vertex.
+    Raises InputError when the center is not a vertex.
     """
     if not 0 <= center < len(vertices):
         raise InputError(

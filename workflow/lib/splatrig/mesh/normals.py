@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 from splatrig.mesh.topology import unique_edges
 
 _IDENTITY_PULL = 1e-9
-"""Share of the identity mixed into a vertex's moment: decides the turns that its neighbours leave open."""
+"""Share of the identity mixed into a vertex's moment: decides the turns that its neighbors leave open."""
 
 
 def face_normals(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -24,7 +24,7 @@ def vertex_areas(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> 
 
 
 def faces_outward(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> float:
-    """Return the balance, from -1 to 1, of faces that look away from the middle of `vertices` and towards it.
+    """Return the balance, from -1 to 1, of faces that look away from the middle of `vertices` and toward it.
 
     1 for a convex surface, closed or open, -1 for the same with its faces turned inside out.
     """
@@ -44,7 +44,7 @@ def vertex_normals(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -
 def tangent_frames(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return rotation matrices [V, 3, 3] whose columns are tangent, bitangent and normal of each vertex.
 
-    The tangent points along the vertex's first edge (to its neighbour of smallest index), so the frame turns with
+    The tangent points along the vertex's first edge (to its neighbor of smallest index), so the frame turns with
     the mesh; where that edge is unusable it is any direction across the normal.
     """
     normals = vertex_normals(vertices, faces)

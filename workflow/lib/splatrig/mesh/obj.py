@@ -134,7 +134,7 @@ def write_obj(
     uvs: NDArray[np.floating] | None = None,  # [U, 2]
     uv_faces: NDArray[np.int64] | None = None,  # [T, 3]
 ) -> None:
-    """Write an OBJ file, in the given order, coordinates to six decimals (a nanometre, for millimetres)."""
+    """Write an OBJ file, in the given order, coordinates to six decimals (a nanometre, for millimeters)."""
     lines = ["v {:.6f} {:.6f} {:.6f}".format(*row) for row in np.asarray(vertices).tolist()]
     if uvs is not None and uv_faces is not None:
         lines += ["vt {:.6f} {:.6f}".format(*row) for row in np.asarray(uvs).tolist()]

@@ -36,7 +36,7 @@ def boundary_loops(faces: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 
 
 def small_loops(
-    vertices: NDArray[np.float64],  # [V, 3] millimetres
+    vertices: NDArray[np.float64],  # [V, 3] millimeters
     faces: NDArray[np.int64],  # [T, 3]
 ) -> list[NDArray[np.int64]]:
     """Return the loops of the boundary that may be openings of the face: neither a missing triangle nor the neck."""
@@ -48,7 +48,7 @@ def small_loops(
 
 
 def openings(
-    vertices: NDArray[np.float64],  # [V, 3] of the neutral, millimetres
+    vertices: NDArray[np.float64],  # [V, 3] of the neutral, millimeters
     faces: NDArray[np.int64],  # [T, 3]
     posed: NDArray[np.float64],  # [F, V, 3] in other expressions
 ) -> list[NDArray[np.int64]]:

@@ -1,4 +1,4 @@
-"""Triangle meshes with normals and colours as binary PLY files."""
+"""Triangle meshes with normals and colors as binary PLY files."""
 
 from dataclasses import dataclass
 from pathlib import Path

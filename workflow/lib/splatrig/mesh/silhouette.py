@@ -18,7 +18,7 @@ NEAR_MM = 1.0
 
 
 def silhouette(
-    vertices: NDArray[np.float64],  # [V, 3] millimetres
+    vertices: NDArray[np.float64],  # [V, 3] millimeters
     faces: NDArray[np.int64],  # [T, 3]
     viewmat: NDArray[np.float64],  # [4, 4] from the space of `vertices` into the camera
     K: NDArray[np.float64],  # [3, 3]

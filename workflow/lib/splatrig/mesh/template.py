@@ -16,14 +16,14 @@ from splatrig.mesh.mask import faces_inside, mask_center, nearest_vertices, refi
 from splatrig.mesh.subdivision import identity_step, subdivide
 from splatrig.mesh.topology import checked_faces
 
-FORMAT = Format("template", 1, "millimetres, head space")
+FORMAT = Format("template", 1, "millimeters, head space")
 
 
 @dataclass(frozen=True)
 class Level:
     """One subdivision level of the template, in head space."""
 
-    vertices: NDArray[np.float64]  # [V, 3] neutral positions, millimetres
+    vertices: NDArray[np.float64]  # [V, 3] neutral positions, millimeters
     faces: NDArray[np.int64]  # [T, 3]
     step: csr_array  # [V, V_previous] midpoint operator from the level before; identity [V, V] for the base
     mask: NDArray[np.bool_]  # [V] True on the face
@@ -85,7 +85,7 @@ class Template:
 
 
 def build_template(
-    vertices: NDArray[np.float64],  # [V, 3] neutral, head space, millimetres, no unreferenced vertices
+    vertices: NDArray[np.float64],  # [V, 3] neutral, head space, millimeters, no unreferenced vertices
     faces: NDArray[np.int64],  # [T, 3]
     subdivisions: int,
     *,
@@ -96,7 +96,7 @@ def build_template(
     """Return the template of a neutral mesh: `subdivisions` midpoint levels above it, each with its face mask.
 
     The mask holds the share `fraction` of the base vertices nearest to `center_vertex` (`auto`: the nose tip).
-    Raises InputError when the centre is not a vertex, or the mask has no face.
+    Raises InputError when the center is not a vertex, or the mask has no face.
     """
     faces = checked_faces(faces, len(vertices))
     mask = nearest_vertices(vertices, mask_center(vertices, faces, center_vertex), fraction)

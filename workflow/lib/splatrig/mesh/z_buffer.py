@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 @numba.njit(cache=True, error_model="numpy")
 def nearest_faces(
-    pixels: NDArray[np.float64],  # [V, 2] (x, y); the centre of pixel (row i, column j) is (j+.5, i+.5)
+    pixels: NDArray[np.float64],  # [V, 2] (x, y); the center of pixel (row i, column j) is (j+.5, i+.5)
     depths: NDArray[np.float64],  # [V]
     faces: NDArray[np.int64],  # [T, 3]
     height: int,
     width: int,
     near: float,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float64]]:
-    """Return, at each pixel's centre, the nearest face, where in it, and its depth.
+    """Return, at each pixel's center, the nearest face, where in it, and its depth.
 
     The face's index [H, W] (-1 for none; ties go to the lower index), perspective-correct barycentric coordinates
     [H, W, 3], depth [H, W] (infinite for none; inverse depth is linear on the screen). Faces with a corner nearer than

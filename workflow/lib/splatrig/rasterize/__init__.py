@@ -1,4 +1,4 @@
-"""One rasterisation function, several back ends."""
+"""One rasterization function, several back ends."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +24,7 @@ def rasterize(splats: Splats, views: Views, backend: str = "auto") -> tuple[Tens
     the other.
 
     Args:
-        splats: N Gaussians [..., N, *], head space, millimetres; colours are RGB or spherical harmonics.
+        splats: N Gaussians [..., N, *], head space, millimeters; colors are RGB or spherical harmonics.
         views: C cameras [..., C, *] of one image size, on the device of the Gaussians; black behind without
             `backgrounds`.
         backend: auto (gsplat on CUDA, numba on CPU) or a name of `splatrig.config.rasterizers.BACKENDS`.

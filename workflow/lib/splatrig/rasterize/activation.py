@@ -1,4 +1,4 @@
-"""From raw parameters to what a rasteriser takes. Activation happens here and nowhere else."""
+"""From raw parameters to what a rasterizer takes. Activation happens here and nowhere else."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from splatrig.rasterize.scene import Splats
 def activate(gaussians: Gaussians[Tensor], *, unit_quats: bool = True) -> Splats:
     """Apply exp to scales, the logistic function to opacities, unit length to quaternions; join the SH bands.
 
-    Without `unit_quats` the quaternions keep their lengths, which rasterisers take off themselves. For fits: on a GPU,
+    Without `unit_quats` the quaternions keep their lengths, which rasterizers take off themselves. For fits: on a GPU,
     taking them off twice is a tenth of the operations that a step starts.
     """
     return Splats(

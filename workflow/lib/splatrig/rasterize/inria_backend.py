@@ -1,4 +1,4 @@
-"""The CUDA back end of the original 3D Gaussian splatting: diff-gaussian-rasterization (Inria's research licence).
+"""The CUDA back end of the original 3D Gaussian splatting: diff-gaussian-rasterization (Inria's research license).
 
 https://github.com/graphdeco-inria/diff-gaussian-rasterization. It differs from gsplat's conventions, and so from the
 other back ends, in what a caller cannot change: alpha is at most 0.99, Gaussians nearer than 0.2 mm are not drawn,
@@ -31,7 +31,7 @@ def render(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
 def projection_matrix(K: Tensor, width: int, height: int) -> Tensor:
     """Return the [4, 4] matrix from the camera's frame to clip space, whose w is depth.
 
-    Normalised device coordinates run from -1 to 1 between the outer edges of the image; the principal point may be
+    Normalized device coordinates run from -1 to 1 between the outer edges of the image; the principal point may be
     anywhere: x_ndc = 2 (fx x / z + cx) / width - 1. Depth in clip space is not used by the extension.
     """
     matrix = torch.zeros(4, 4, dtype=K.dtype, device=K.device)

@@ -1,4 +1,4 @@
-"""Compiled loops of the CPU rasteriser: sorting splats into tiles, compositing them, and the reverse.
+"""Compiled loops of the CPU rasterizer: sorting splats into tiles, compositing them, and the reverse.
 
 The image is cut into tiles of 32×32 pixels. Each tile blends its splats front to back (Porter and Duff 1984; Kerbl et
 al. 2023, equations 2-3):
@@ -62,7 +62,7 @@ class Frame(NamedTuple):
 
 
 def splat_dtype(real: DTypeLike) -> np.dtype[np.void]:
-    """Return the record of a splat in pixels of a view: centre, conic (inverse covariance), opacity, colour, extent.
+    """Return the record of a splat in pixels of a view: center, conic (inverse covariance), opacity, color, extent.
 
     `half_width` and `half_height` are standard deviations along the axes of the image until `find_tiles` makes the
     splat's reach of them. The same record holds gradients.
@@ -71,7 +71,7 @@ def splat_dtype(real: DTypeLike) -> np.dtype[np.void]:
     return np.dtype([(name, real) for name in names])
 
 
-# Columns of a gradient record: Σ p, Σ p dx, Σ p dy, Σ p dx², Σ p dx dy, Σ p dy² over pixels of p = -dL/dsigma; colour.
+# Columns of a gradient record: Σ p, Σ p dx, Σ p dy, Σ p dx², Σ p dx dy, Σ p dy² over pixels of p = -dL/dsigma; color.
 _P, _P_X, _P_Y, _P_XX, _P_XY, _P_YY, _RED, _GREEN, _BLUE = range(9)
 RECORD_COLUMNS = 9
 
@@ -100,7 +100,7 @@ def _float_from_bits(typing_context, bits):  # type: ignore[no-untyped-def]  # n
 
 
 def exp_negative(x: float) -> float:
-    """Return exp(x) for x <= 0; in float32 by a polynomial that the compiler can vectorise (relative error 1e-7)."""
+    """Return exp(x) for x <= 0; in float32 by a polynomial that the compiler can vectorize (relative error 1e-7)."""
     return math.exp(x)
 
 
@@ -130,7 +130,7 @@ def find_tiles(splats: Array, width: int, height: int, boxes: Array, first_slots
     """Find the tiles that each splat touches: fill `boxes` and `first_slots` (see `Tiles`), and the splats' reach.
 
     A splat ends where its alpha falls below MIN_ALPHA, that is at sigma = ln(opacity / MIN_ALPHA); this ellipse
-    reaches sqrt(2 sigma variance) from the centre along each axis. Those that touch nothing get an empty box.
+    reaches sqrt(2 sigma variance) from the center along each axis. Those that touch nothing get an empty box.
     """
     columns, rows = -(-width // TILE), -(-height // TILE)
     first_slots[0] = 0
@@ -207,7 +207,7 @@ def _any_alive(state: Array, alive: Array, channels: int) -> bool:
 
 @_kernel
 def _block_range(center: float, reach: float) -> tuple[int, int]:
-    """Return the first and the end block, along one axis of a tile, with pixel centres within `reach` of `center`."""
+    """Return the first and the end block, along one axis of a tile, with pixel centers within `reach` of `center`."""
     slack = 0.01  # pixels, against rounding
     first = math.ceil(max(0.0, center - reach - slack))
     last = math.floor(min(TILE - 1.0, center + reach + slack))

@@ -20,7 +20,7 @@ Array = Any
 """A numpy array whose precision numba infers."""
 
 NO_SH = -1
-"""Degree that stands for plain colours."""
+"""Degree that stands for plain colors."""
 
 _kernel: Any = njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"}, error_model="numpy")
 
@@ -32,7 +32,7 @@ class GaussianArrays(NamedTuple):
     quats: Array  # [N, 4]
     scales: Array  # [N, 3]
     opacities: Array  # [N]
-    colors: Array  # [N, K, 3]; K = 1 for plain colours
+    colors: Array  # [N, K, 3]; K = 1 for plain colors
 
 
 class Camera(NamedTuple):
@@ -169,7 +169,7 @@ def _times(M: Array, x: float, y: float, z: float) -> tuple[float, float, float]
 
 @_kernel
 def _unit_quat(quats: Array, g: int) -> tuple[float, float, float, float, float]:
-    """Return w, x, y, z of the normalised quaternion and its length before."""
+    """Return w, x, y, z of the normalized quaternion and its length before."""
     w, x, y, z = np.float64(quats[g, 0]), np.float64(quats[g, 1]), np.float64(quats[g, 2]), np.float64(quats[g, 3])
     norm = math.sqrt(w * w + x * x + y * y + z * z)
     return w / norm, x / norm, y / norm, z / norm, norm
@@ -177,7 +177,7 @@ def _unit_quat(quats: Array, g: int) -> tuple[float, float, float, float, float]
 
 @_kernel
 def _to_camera(gaussians: GaussianArrays, camera: Camera, g: int) -> Any:
-    """Return centre (x, y, z), the Gaussian's axes (columns of W R, three tuples) in the camera's frame, |quat|."""
+    """Return center (x, y, z), the Gaussian's axes (columns of W R, three tuples) in the camera's frame, |quat|."""
     mx, my, mz = _row3(gaussians.means, g)
     x, y, z = _times(camera.W, mx, my, mz)
     qw, qx, qy, qz, norm = _unit_quat(gaussians.quats, g)
@@ -216,7 +216,7 @@ def _covariance_grad(splat: Any, splat_grad: Any) -> tuple[float, float, float]:
 def _shape_backward(
     gaussians: GaussianArrays, camera: Camera, g: int, splat: Any, splat_grad: Any, grads: GaussianArrays
 ) -> tuple[float, float, float]:
-    """Write the gradients of scales and quaternion; return that of the centre (the colour's share excluded)."""
+    """Write the gradients of scales and quaternion; return that of the center (the color's share excluded)."""
     center, axes, _ = _to_camera(gaussians, camera, g)
     x, y, z = center
     e0, e1, u, v = _jacobian_rows(center, axes, camera)
@@ -238,7 +238,7 @@ def _shape_backward(
         column = _times(camera.W.T, d_0, d_1, -(u * d_0 + v * d_1))
         d_axes = (d_axes[1], d_axes[2], column)
     _quat_backward(gaussians.quats, g, d_axes, grads.quats)
-    # x / z moves the centre of the splat always, its shape only inside the limits
+    # x / z moves the center of the splat always, its shape only inside the limits
     d_ratio_x = camera.fx * splat_grad.x + (d_u if u == x / z else 0.0)
     d_ratio_y = camera.fy * splat_grad.y + (d_v if v == y / z else 0.0)
     d_z -= (d_ratio_x * x + d_ratio_y * y) / (z * z)
@@ -247,7 +247,7 @@ def _shape_backward(
 
 @_kernel
 def _quat_backward(quats: Array, g: int, d_columns: Any, quat_grads: Array) -> None:
-    """Write dL/dquat from the columns of dL/dR, through the normalisation."""
+    """Write dL/dquat from the columns of dL/dR, through the normalization."""
     w, x, y, z, norm = _unit_quat(quats, g)
     (d00, d10, d20), (d01, d11, d21), (d02, d12, d22) = d_columns
     d_w = 2 * (x * (d21 - d12) + y * (d02 - d20) + z * (d10 - d01))

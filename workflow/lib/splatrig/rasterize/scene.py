@@ -1,6 +1,6 @@
 """What every back end takes: Gaussians ready for rendering and the views to render them from.
 
-The projection is EWA splatting (Zwicker et al. 2002) with gsplat's conventions: a Gaussian with centre m and covariance
+The projection is EWA splatting (Zwicker et al. 2002) with gsplat's conventions: a Gaussian with center m and covariance
 Σ becomes a splat at the projection of m with covariance J W Σ Wᵀ Jᵀ + EPS_2D I, W the camera's rotation and J the
 Jacobian of the perspective division at m.
 """
@@ -17,7 +17,7 @@ from splatrig.io.errors import InputError
 EPS_2D = 0.3
 """Pixels², added to both variances of a splat: none is thinner than about a pixel."""
 NEAR = 0.01
-"""Millimetres of depth; Gaussians nearer than this are not drawn."""
+"""Millimeters of depth; Gaussians nearer than this are not drawn."""
 FRUSTUM_MARGIN = 0.15
 """Of the image size. Where m lies farther outside the image, J is taken at this distance: it grows without bound."""
 
@@ -27,17 +27,17 @@ class Splats:
     """N activated Gaussians in head space; with leading axes, as many poses of them: [B, N, *] are B poses."""
 
     means: Tensor  # [..., N, 3]
-    """Centres in millimetres."""
+    """Centers in millimeters."""
     quats: Tensor  # [..., N, 4]
-    """Rotations, wxyz, of any length but zero; back ends normalise them."""
+    """Rotations, wxyz, of any length but zero; back ends normalize them."""
     scales: Tensor  # [..., N, 3]
-    """Standard deviations along the rotated axes, millimetres."""
+    """Standard deviations along the rotated axes, millimeters."""
     opacities: Tensor  # [..., N]
     """In [0, 1]."""
     colors: Tensor  # [..., N, 3] or [..., N, K, 3]
     """RGB, or spherical-harmonic coefficients when `sh_degree` is given."""
     sh_degree: int | None = None
-    """Degree to evaluate, 0 to 3, (sh_degree + 1)² <= K: the colour is max(0, value + 0.5) along the view direction.
+    """Degree to evaluate, 0 to 3, (sh_degree + 1)² <= K: the color is max(0, value + 0.5) along the view direction.
     None: `colors` are RGB."""
 
     def __post_init__(self) -> None:
@@ -96,9 +96,9 @@ class Views:
     """C pinhole cameras of one image size (OpenCV axes; not differentiated); with leading axes, C for each pose."""
 
     viewmats: Tensor  # [..., C, 4, 4]
-    """Head space to camera, rigid, millimetres."""
+    """Head space to camera, rigid, millimeters."""
     Ks: Tensor  # [..., C, 3, 3]
-    """Intrinsics in pixels, any principal point, no skew; the centre of pixel (row i, column j) is (j+.5, i+.5)."""
+    """Intrinsics in pixels, any principal point, no skew; the center of pixel (row i, column j) is (j+.5, i+.5)."""
     width: int
     """Pixels."""
     height: int
