@@ -132,7 +132,7 @@ def test_attributes_are_those_that_there_are(methods):
     titles = [axes.get_title(loc="left") for axes in figures.draw_attributes(pd.concat([few, other])).axes]
     assert titles == ["centre", "colour", "flatness"]
     centers = methods[methods["metric"] != "rmse_f_dc"][lambda rows: ~rows["metric"].str.contains("rotation|scale")]
-    assert figures.draw_attributes(centers).axes[0].texts[0].get_text() == "no method moves more than centres"
+    assert figures.draw_attributes(centers).axes[0].texts[0].get_text() == "no method moves more than centers"
 
 
 def test_a_truth_without_moving_units_says_so():

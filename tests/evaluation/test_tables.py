@@ -281,7 +281,7 @@ def test_key_numbers_do_without_learned_rigs(fit):
 def test_the_main_table_has_a_number_a_row_with_unit_and_count():
     table = main_table()
     assert tuple(table.columns) == COMPARISON_COLUMNS
-    error = table[table["quantity"] == "rebuilt frames, centres of the head, RMSE"].set_index("method")
+    error = table[table["quantity"] == "rebuilt frames, centers of the head, RMSE"].set_index("method")
     assert error["value"].to_dict() == {"pca_all": 0.5, "sldc_gauss_xyz": 0.7}
     assert set(error["unit"]) == {"mm"}
     assert (table["n"] > 0).all()
@@ -357,7 +357,7 @@ def test_html_and_markdown_hold_every_number(tmp_path):
     write_markdown(tmp_path / "a.md", wide)
     lines = (tmp_path / "a.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) == len(wide) + 2
-    assert "| rebuilt frames, centres of the head, RMSE | mm | 100 | 0.500 | 0.700 |" in "\n".join(lines)
+    assert "| rebuilt frames, centers of the head, RMSE | mm | 100 | 0.500 | 0.700 |" in "\n".join(lines)
 
 
 def test_latex_escapes_and_aligns(tmp_path):
