@@ -188,7 +188,7 @@ def _spoil(row):
     [
         (_without("frames"), "cannot be read as attributes .*frames.*; delete it and run again"),
         (_without("f_dc"), "expected the attribute f_dc, got xyz, normal, .*; delete it and run again"),
-        (_replaced("xyz", np.zeros((15, 30), np.float32)), r"xyz is float32 \(15, 30\), expected numbers \(15, 486\)"),
+        (_replaced("xyz", np.zeros((15, 30), np.float32)), r"xyz is float32 \(15, 30\), expected floats \(15, 486\)"),
         (_replaced("xyz", np.zeros((3, 486), np.float32)), r"xyz is float32 \(3, 486\)"),
         (_replaced("scale", np.zeros((15, 486), np.int32)), "scale is int32"),
         (_replaced("role", np.array([b"train"] * 3)), "expected a role, train or held_out, of each of 15 frames"),

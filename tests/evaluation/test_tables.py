@@ -341,8 +341,8 @@ def test_methods_at_two_levels_are_told_apart():
         part.add("compactness", 0.5, "share", 10, k=5)
     table = comparison(pd.concat([part.frame() for part in carried]), sweeps(), runtimes(), None)
     assert side_by_side(table).columns.tolist()[3:] == [
-        "PCA, carried up from base",
-        "PCA, carried up from subd1",
+        "PCA, upsampled from base",
+        "PCA, upsampled from subd1",
     ]
 
 
