@@ -140,7 +140,10 @@ def test_a_number_that_is_not_finite_is_refused_by_file_and_frame(exported, tmp_
     fitted.gaussians[1].log_scales[3, 0] = np.nan
     bad = tmp_path / "E001.h5"
     write_fitted_frames(bad, type(fitted)(**{**vars(fitted), "attributes": {}}))
-    with pytest.raises(InputError, match=r"E001\.h5: frame 000006: log_scales are not all finite, first of Gaussian 3"):
+    with pytest.raises(
+        InputError,
+        match=r"E001\.h5: frame 000006: expected finite log_scales, got NaN or infinity, first at Gaussian 3",
+    ):
         export_attributes(
             exported.frames, {**exported.stores, "E001": bad}, exported.template, {"base": tmp_path / "b.h5"}, "small"
         )

@@ -1,4 +1,4 @@
-"""Numbers at the vertices of a mesh, drawn on the shaded mesh from a fixed camera, with a color bar."""
+"""Values at the vertices of a mesh, drawn on the shaded mesh from a fixed camera, with a color bar."""
 
 from dataclasses import dataclass
 
@@ -14,25 +14,26 @@ from splatrig.mesh.silhouette import NEAR_MM
 from splatrig.mesh.z_buffer import nearest_faces
 
 COLORS = "magma_r"
-"""Matplotlib's name of the color map: its lightness falls evenly, so it survives color blindness and gray print."""
+"""Matplotlib's name of the color map: its lightness falls evenly, so it works with color blindness and in gray print.
+"""
 
 USED_SHARE = 0.88
-"""Share of the color map that is used: on the darkest colors no shading can be seen."""
+"""Fraction of the color map that is used; on its darkest colors no shading would be visible."""
 
 
 @dataclass(frozen=True)
 class MeshView:
-    """What one camera sees of a mesh: per sample the triangle and where in it, before any color."""
+    """Visible surface of a mesh in one camera: per sample the triangle and the position in it, before any color."""
 
     faces: NDArray[np.int64]  # [T, 3]
-    face_at: NDArray[np.int32]  # [S·H, S·W] index into faces, -1 outside of the mesh
+    face_at: NDArray[np.int32]  # [S·H, S·W] index into faces, -1 outside the mesh
     corners_at: NDArray[np.float32]  # [S·H, S·W, 3] perspective-correct barycentric coordinates
-    light: NDArray[np.float32]  # [S·H, S·W] in [0, 1], a lamp at the camera
+    light: NDArray[np.float32]  # [S·H, S·W] shading in [0, 1], with a light at the camera
     samples: int
-    """S samples along each side of a pixel."""
+    """Number of samples S along each side of a pixel."""
 
     def interpolate(self, values: NDArray) -> NDArray[np.float32]:  # [S·H, S·W]
-        """Return per-vertex `values` [V] at every sample; 0 outside of the mesh."""
+        """Return per-vertex `values` [V] at every sample; 0 outside the mesh."""
         seen = self.face_at >= 0
         corners = np.asarray(values, dtype=np.float32)[self.faces[np.where(seen, self.face_at, 0)]]
         return np.where(seen, np.einsum("hwc,hwc->hw", corners, self.corners_at), 0.0).astype(np.float32)
@@ -50,11 +51,11 @@ class MeshView:
 def look(
     vertices: NDArray,  # [V, 3] head space, millimeters
     faces: NDArray[np.int64],  # [T, 3]
-    cameras: Cameras,  # one camera, viewmats from head space
+    cameras: Cameras,  # a single camera, viewmats from head space
     *,
     samples: int = 2,
 ) -> MeshView:
-    """Return what the first of `cameras` sees of the mesh, by a z-buffer with `samples`² samples a pixel."""
+    """Return the view of the mesh by the first of `cameras`, from a z-buffer with `samples`² samples per pixel."""
     viewmat, K = cameras.viewmats[0], cameras.Ks[0]
     seen = vertices @ viewmat[:3, :3].T + viewmat[:3, 3]
     pixels = (seen @ K.T)[:, :2] / np.maximum(seen[:, 2:], NEAR_MM) * samples
