@@ -9,7 +9,10 @@ min_version("9.0")
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "lib"))
 
+from splatrig.jobs.interpreter import call_python_by_its_name
 from splatrig.jobs.logs import last_words, worth_a_look
+
+call_python_by_its_name()
 
 
 configfile: str(Path(workflow.basedir) / "config.yaml")
@@ -39,6 +42,7 @@ include: "workflow/rules/common.smk"
 include: f"workflow/rules/sources/{CFG.capture.source}.smk"
 include: "workflow/rules/capture.smk"
 include: "workflow/rules/landmarks.smk"
+include: "workflow/rules/doctor.smk"
 include: "workflow/rules/fitting.smk"
 include: "workflow/rules/components.smk"
 include: "workflow/rules/learned.smk"

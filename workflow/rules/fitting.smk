@@ -8,7 +8,8 @@ rule fit_neutral:
         frames=results(f"frames/{CFG.neutral}.csv"),
         photographs=results(f"dataset/{CFG.neutral}"),
         plates=stage_plates(),
-        check=ancient(results("landmarks/check.json")),  # waits for it, and is not made anew by it
+        # waits for them, and is not made anew by them
+        admitted=ancient([results("landmarks/check.admitted"), results("capture_report.admitted")]),
     output:
         gaussians=results("gaussians/neutral.h5"),
         picture=reported("renders/fit/neutral.png", "fitted_frames", "2 Fits", expression="neutral"),
