@@ -67,6 +67,14 @@ def test_a_camera_that_shows_one_photograph_always_is_frozen_and_nothing_else():
     assert "froze" in verdict.why and f"and {COUNT - 4} more" in verdict.why
 
 
+def test_one_camera_alone_with_equal_photographs_of_a_still_head_is_worth_a_look():
+    capture = sound()
+    capture = capture.with_mesh(1, replace(capture.subject.tracked[0], frame="001"))
+    for camera in range(CAMERAS):
+        capture = capture.with_photograph(1, camera, 0, copied=camera == 3)
+    assert said(capture) == [(LOOK, "camera c3")]
+
+
 def test_equal_photographs_of_a_head_that_keeps_still_are_no_fault():
     capture = sound()
     capture = capture.with_mesh(1, replace(capture.subject.tracked[0], frame="001"))

@@ -183,16 +183,21 @@ def _frozen(subject: Subject, digests: Sequence[Sequence[str]], shifted: set[int
     for camera, name in enumerate(subject.cameras.names):
         for frames in equal[camera]:
             others = [other for other in frames[1:] if (frames[0], other) not in doubled]
-            moved = max((subject.motion(frames[0], other, camera) * subject.height for other in others), default=0.0)
-            if moved > _MOVED_PX and not (camera in shifted and len(others) == 1):
-                names = ", ".join(subject.names[frame] for frame in [frames[0], *others][:4])
-                more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+            if not others or (camera in shifted and len(others) == 1):
+                continue
+            moved = max(subject.motion(frames[0], other, camera) for other in others) * subject.height
+            names = ", ".join(subject.names[frame] for frame in [frames[0], *others][:4])
+            more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+            equal_ones = f"its photographs of {names}{more} are equal, pixel by pixel, but "
+            if moved > _MOVED_PX:
                 why = (
-                    f"its photographs of {names}{more} are equal, pixel by pixel, but the tracked mesh moves by "
-                    f"{moved:.0f} pixels in between: the camera froze, or a photograph was copied; leave out these "
-                    "frames, or the camera (capture.cameras)"
+                    f"{equal_ones}the tracked mesh moves by {moved:.0f} pixels in between: the camera froze, or a "
+                    "photograph was copied; leave out these frames, or the camera (capture.cameras)"
                 )
                 yield Verdict(WRONG, f"camera {name}", why, camera, others[0])
+            else:
+                why = f"{equal_ones}those of other cameras are not: did the camera freeze?"
+                yield Verdict(LOOK, f"camera {name}", why, camera, others[0])
 
 
 def _equal_frames(digests: Sequence[str]) -> list[list[int]]:
