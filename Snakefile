@@ -9,7 +9,10 @@ min_version("9.0")
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "lib"))
 
+from splatrig.jobs.interpreter import call_python_by_its_name
 from splatrig.jobs.logs import last_words, worth_a_look
+
+call_python_by_its_name()
 
 
 configfile: str(Path(workflow.basedir) / "config.yaml")

@@ -101,7 +101,7 @@ class RawPhotographs:
         """
         files = self.chosen[frame]
         path = self.capture.image(files.segment, self.cameras.names[camera], files.frame)
-        size = self.cameras.width, self.cameras.height
+        size = self.cameras.size_of(camera)
         rgb = self.lenses.undo(read_photograph(path, *size, self.image_scale, self.color_table), camera)
         if self.seeing[frame, camera] and _is_blank(rgb):
             raise InputError(
@@ -134,7 +134,7 @@ def write_photographs(
     def write_one(job: tuple[int, int]) -> Reduced:
         frame, camera = job
         rgb = read(frame, camera)
-        alpha = matte(frame, camera)
+        alpha = cameras.framed(matte(frame, camera), camera)
         coverage[job] = alpha.mean(dtype=np.float64) / 255.0
         write_photograph(target / chosen[frame].frame / f"{names[camera]}.png", rgb, alpha)
         return reduced(rgb, alpha, size)

@@ -50,7 +50,7 @@ class RestructureOptions:
     frames_per_expression: int
     frame_selection: FrameSelection
     holes: Holes
-    """`skip` frames with missing files, or `refuse` them."""
+    """`skip` missing photographs, and frames without mesh, pose or most photographs, or `refuse` them."""
     image_scale: float
     color: ColorCorrection | None
     background: Background
@@ -93,7 +93,8 @@ def restructure(
     _check_motion(chosen, tracked, tracking.positions(neutral))
     meshed = time.perf_counter()
     in_head = [cameras.in_head_space(frame.head_to_world) for frame in tracked]
-    seeing = _check_views(capture, chosen, tracked, in_head)
+    there = np.array([[name in files.cameras for name in cameras.names] for files in chosen])
+    seeing = _check_views(capture, chosen, tracked, in_head) & there
     table = correction_table(options.color)
     lenses = Lenses(capture.calibration(), cameras)
     read: Photograph = RawPhotographs(capture, cameras, chosen, seeing, options.image_scale, table, lenses).read
@@ -107,7 +108,7 @@ def restructure(
         assert plates is not None  # the rule follows the configuration
         read = lru_cache(len(cameras))(read)  # for mattes, and to be written: of one frame at a time
         stage = read_plates(plates, cameras)
-        matte = PlateMattes(read, stage, tracked, levels[0].faces, in_head, threads=threads)
+        matte = PlateMattes(read, stage, tracked, levels[0].faces, in_head, there, threads=threads)
     else:
         matte = opaque(cameras.width, cameras.height)
     logger.info("%s: alpha is %s", expression, ALPHA_OF[options.background])

@@ -13,10 +13,10 @@ core is done here; batches of poses on a GPU in `splatrig.components.skin_torch`
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
+from splatrig.jobs.kernels import cached_njit
 from splatrig.mesh.normals import tangent_frames
 from splatrig.mesh.topology import unique_edges
 
@@ -86,7 +86,7 @@ def skin_of(vertices: NDArray, faces: NDArray[np.int64]) -> Skin:
     )
 
 
-@njit(cache=True)
+@cached_njit()
 def _unstretched(f1, f2):  # type: ignore[no-untyped-def]
     """Return [f1 f2] without its stretch, n' and the area of f1 and f2, each vector a tuple; zeros where it is flat.
 
@@ -107,7 +107,7 @@ def _unstretched(f1, f2):  # type: ignore[no-untyped-def]
     return t1, t2, (nx / area, ny / area, nz / area), area
 
 
-@njit(cache=True)
+@cached_njit()
 def _frames_at_rest(rest, frames, stretched):  # type: ignore[no-untyped-def]
     """Fill `frames` and `stretched` [N, 3, 3] where f1 and f2 [N, 3, 2] have an area; return where."""
     usable = np.zeros(len(rest), dtype=np.bool_)
@@ -122,7 +122,7 @@ def _frames_at_rest(rest, frames, stretched):  # type: ignore[no-untyped-def]
     return usable
 
 
-@njit(cache=True)
+@cached_njit()
 def _quaternion(t1, t2, normal, frame):  # type: ignore[no-untyped-def]
     """Return the unit quaternion wxyz that turns `frame` [3, 3] into (t1, t2, normal), by its largest number."""
     a, b, c = t1, t2, normal
@@ -149,7 +149,7 @@ def _quaternion(t1, t2, normal, frame):  # type: ignore[no-untyped-def]
     return w * length, x * length, y * length, z * length
 
 
-@njit(cache=True)
+@cached_njit()
 def _follow(starts, near, shares, rest, frames, inverses, usable, moves, quats, log_scales):  # type: ignore[no-untyped-def]
     """Turn `quats` and grow `log_scales` in place with a skin that made `moves`; see `Skin`."""
     for i in range(len(moves)):

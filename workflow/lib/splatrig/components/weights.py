@@ -9,11 +9,11 @@ the weights minimise
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from splatrig.components.component_file import Components
 from splatrig.io.errors import InputError
+from splatrig.jobs.kernels import cached_njit
 
 Bounds = tuple[float, float] | tuple[NDArray[np.float64], NDArray[np.float64]]  # [K] each
 """Least and greatest weights."""
@@ -144,7 +144,7 @@ FREE, AT_LOW, AT_HIGH, STUCK = 0, 1, 2, 3
 """Where a weight is in the solve; stuck: its bounds leave it no room."""
 
 
-@njit(cache=True)
+@cached_njit()
 def _bounded(gram, moments, low, high, weights):  # type: ignore[no-untyped-def]
     """Move the feasible `weights` [F, K] to the optimum, in place."""
     for f in range(len(moments)):
@@ -152,7 +152,7 @@ def _bounded(gram, moments, low, high, weights):  # type: ignore[no-untyped-def]
         _exact(gram, moments[f], low, high, weights[f])
 
 
-@njit(cache=True)
+@cached_njit()
 def _descend(gram, moment, low, high, w):  # type: ignore[no-untyped-def]
     """Go down one weight after the other, until the sweeps change little."""
     K = len(w)
@@ -173,7 +173,7 @@ def _descend(gram, moment, low, high, w):  # type: ignore[no-untyped-def]
             break
 
 
-@njit(cache=True)
+@cached_njit()
 def _exact(gram, moment, low, high, w):  # type: ignore[no-untyped-def]
     """Go on to the optimum by solving exactly for the weights that are between their bounds."""
     K = len(w)
@@ -218,7 +218,7 @@ def _exact(gram, moment, low, high, w):  # type: ignore[no-untyped-def]
         w[k] = min(max(w[k], low[k]), high[k])
 
 
-@njit(cache=True)
+@cached_njit()
 def _step_to_optimum(gram, left, free, factor, step):  # type: ignore[no-untyped-def]
     """Fill `step` [len(free)] with the step to the optimum of the weights `free`, by Cholesky's `factor` [K, K].
 

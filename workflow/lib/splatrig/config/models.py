@@ -102,7 +102,8 @@ class Capture(Section):
     frame_numbers_per_second: Positive = 30.0
     """How fast the numbers in frame names count: at 90, frames 000102 and 000105 are 1/30 s apart."""
     holes: Holes = "skip"
-    """Whether frames with missing photographs are left out, or end the run."""
+    """Whether missing photographs, and frames that lack a mesh, a pose or most photographs, are left out, or end the
+    run."""
     doctor: Doctor = "stop"
     """Whether what cannot be right about a capture ends the run before the first fit, or is only said in the log."""
     cameras: Literal["all"] | Annotated[Names, Field(min_length=1)] = "all"

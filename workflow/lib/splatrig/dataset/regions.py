@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from splatrig.io.errors import InputError
+from splatrig.io.files import unreadable
 
 
 class Region(IntFlag):
@@ -80,7 +81,9 @@ class RegionFolder:
             with Image.open(path) as image:
                 flags = np.asarray(image)
         except (OSError, SyntaxError, ValueError) as error:
-            raise InputError(f"{path}: regions cannot be read ({error}); delete the folder and run again.") from error
+            raise unreadable(
+                path, error, f"regions cannot be read ({error}); delete the folder and run again."
+            ) from error
         if flags.shape != (height, width):
             raise InputError(
                 f"{path}: expected regions of {width}×{height} pixels as the photographs, got "

@@ -1,10 +1,10 @@
 """Squared errors of renderings by region: sums that are pooled over images, for small regions say nothing in one."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from splatrig.dataset.regions import MEMBERS
+from splatrig.jobs.kernels import cached_njit
 
 
 def region_errors(
@@ -19,7 +19,7 @@ def region_errors(
     return tuple(both.ravel().tolist())
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _by_flags(rendered, photographed, flags, count):  # type: ignore[no-untyped-def]
     """Return squared errors and numbers of pixels [count] by what flags the pixels have; 0 is left out."""
     sums, pixels = np.zeros(count), np.zeros(count)

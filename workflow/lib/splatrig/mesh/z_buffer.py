@@ -1,11 +1,12 @@
 """Which triangle of a mesh is in front at every pixel."""
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from splatrig.jobs.kernels import cached_njit
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+
+@cached_njit(nogil=True, error_model="numpy")
 def nearest_faces(
     pixels: NDArray[np.float64],  # [V, 2] (x, y); the centre of pixel (row i, column j) is (j+.5, i+.5)
     depths: NDArray[np.float64],  # [V]
