@@ -166,6 +166,22 @@ def test_a_mask_that_lacks_the_head_is_named_where_masks_are_used(rows, rank):
     assert said(capture, masks=False) == []
 
 
+def test_a_camera_with_smaller_images_is_judged_by_what_they_show():
+    capture, views = sound(), sound().subject.cameras
+    sizes = np.tile([WIDTH, HEIGHT], (CAMERAS, 1))
+    sizes[2] = WIDTH - 30, HEIGHT - 50
+    frames = []
+    for frame in capture.frames:
+        grays, mattes = frame.grays.copy(), frame.mattes.copy()
+        for images in (grays, mattes):
+            images[2, HEIGHT - 50 :], images[2, :, WIDTH - 30 :] = 0, 0
+        frames.append(replace(frame, grays=grays, mattes=mattes))
+    subject = replace(capture.subject, cameras=replace(views, sizes=sizes))
+    assert said(replace(capture, subject=subject, frames=tuple(frames))) == []
+    scores, _ = replace(subject, read=lambda frame: frames[frame]).scores(1)
+    assert scores.inside[:, 2].min() > 0.97
+
+
 def test_photographs_without_detail_are_not_judged():
     capture = sound()
     flat = np.full((CAMERAS, HEIGHT, WIDTH), 90, dtype=np.uint8)
