@@ -68,6 +68,13 @@ def test_cameras_are_reduced_and_never_enlarged():
     assert reduced_cameras(small).height == HEIGHT - 1
 
 
+def test_cameras_with_images_of_their_own_size_keep_their_scale():
+    sizes = np.array([[384, 512], [382, 512], [384, 301]])
+    small = reduced_cameras(replace(CAMERAS, sizes=sizes))
+    assert_allclose(small.Ks, np.diag([0.5, 0.5, 1.0]) @ CAMERAS.Ks)
+    assert_array_equal(small.own_sizes, [[192, 256], [191, 256], [192, 150]])
+
+
 def test_what_is_written_is_read_again(folder):
     frame = read_reduced(folder, CAMERAS)
     for camera in (0, 2):

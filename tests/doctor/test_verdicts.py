@@ -67,6 +67,14 @@ def test_a_camera_that_shows_one_photograph_always_is_frozen_and_nothing_else():
     assert "froze" in verdict.why and f"and {COUNT - 4} more" in verdict.why
 
 
+def test_one_camera_alone_with_equal_photographs_of_a_still_head_is_worth_a_look():
+    capture = sound()
+    capture = capture.with_mesh(1, replace(capture.subject.tracked[0], frame="001"))
+    for camera in range(CAMERAS):
+        capture = capture.with_photograph(1, camera, 0, copied=camera == 3)
+    assert said(capture) == [(LOOK, "camera c3")]
+
+
 def test_equal_photographs_of_a_head_that_keeps_still_are_no_fault():
     capture = sound()
     capture = capture.with_mesh(1, replace(capture.subject.tracked[0], frame="001"))
@@ -156,6 +164,22 @@ def test_a_mask_that_lacks_the_head_is_named_where_masks_are_used(rows, rank):
     capture = sound().with_mask(5, 2, mask)
     assert said(capture) == [(rank, "camera c2, frame E1/001")]
     assert said(capture, masks=False) == []
+
+
+def test_a_camera_with_smaller_images_is_judged_by_what_they_show():
+    capture, views = sound(), sound().subject.cameras
+    sizes = np.tile([WIDTH, HEIGHT], (CAMERAS, 1))
+    sizes[2] = WIDTH - 30, HEIGHT - 50
+    frames = []
+    for frame in capture.frames:
+        grays, mattes = frame.grays.copy(), frame.mattes.copy()
+        for images in (grays, mattes):
+            images[2, HEIGHT - 50 :], images[2, :, WIDTH - 30 :] = 0, 0
+        frames.append(replace(frame, grays=grays, mattes=mattes))
+    subject = replace(capture.subject, cameras=replace(views, sizes=sizes))
+    assert said(replace(capture, subject=subject, frames=tuple(frames))) == []
+    scores, _ = replace(subject, read=lambda frame: frames[frame]).scores(1)
+    assert scores.inside[:, 2].min() > 0.97
 
 
 def test_photographs_without_detail_are_not_judged():

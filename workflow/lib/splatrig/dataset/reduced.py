@@ -8,7 +8,7 @@ import hashlib
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from splatrig.dataset.cameras import Cameras
+from splatrig.dataset.cameras import Cameras, scaled_size
 from splatrig.io.errors import InputError
 from splatrig.io.files import absent, atomic_path
 
@@ -65,8 +65,12 @@ class ReducedFrame:
 
 
 def reduced_cameras(cameras: Cameras) -> Cameras:
-    """Return the cameras of reduced photographs."""
-    return cameras.scaled(min(1.0, HEIGHT / cameras.height))
+    """Return the cameras of reduced photographs: the size of all images is reduced, and what is in them with it."""
+    width, height = scaled_size(cameras.width, cameras.height, min(1.0, HEIGHT / cameras.height))
+    factors = np.array([width / cameras.width, height / cameras.height])
+    sizes = None if cameras.sizes is None else np.maximum(np.floor(factors * cameras.sizes), 1).astype(np.int64)
+    Ks = np.diag([*factors, 1.0]) @ cameras.Ks
+    return replace(cameras, Ks=Ks, width=width, height=height, sizes=sizes)
 
 
 def reduced(rgb: NDArray[np.uint8], matte: NDArray[np.uint8], size: tuple[int, int]) -> Reduced:

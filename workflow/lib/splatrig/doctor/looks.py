@@ -73,23 +73,26 @@ class Views:
         view = self.middles - self.cameras.centers[camera]
         lengths = np.linalg.norm(view, axis=1) * np.linalg.norm(self.normals, axis=1)
         well = -(view * self.normals).sum(axis=1) > LEAST_COSINE * np.maximum(lengths, 1e-12)
-        well &= (depths > 0) & self._in_image(pixels)
+        well &= (depths > 0) & self._in_image(pixels, camera)
         column, row = (pixels[well] * scale[:2, 0]).astype(np.int64).T
         well[well] = depths[well] <= nearest[row, column] + _SOLID_MM
-        return well, np.isfinite(nearest)
+        columns, rows = (scale[:2, 0] * self.cameras.own_sizes[camera]).astype(np.int64)
+        covered = np.zeros(nearest.shape, dtype=bool)
+        covered[:rows, :columns] = np.isfinite(nearest[:rows, :columns])
+        return well, covered
 
     def look(self, band: NDArray[np.float32], camera: int, shown: NDArray[np.bool_]) -> NDArray[np.float32]:  # [P]
         """Return the values of a camera's image [h, w] at the places that are `shown` [P]; NaN at others."""
         pixels, depths = self.pixels(camera)
-        inside = shown & (depths > 0) & self._in_image(pixels)
+        inside = shown & (depths > 0) & self._in_image(pixels, camera)
         values = np.full(len(pixels), np.nan, dtype=np.float32)
         if inside.any():
             values[inside] = sampled(band, pixels[inside])
         return values
 
-    def _in_image(self, pixels: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return which of [P, 2] lie where filters see nothing beyond the image."""
-        size = np.array([self.cameras.width, self.cameras.height])
+    def _in_image(self, pixels: NDArray[np.float64], camera: int) -> NDArray[np.bool_]:
+        """Return which of [P, 2] lie where filters see nothing beyond what the camera has photographed."""
+        size = self.cameras.own_sizes[camera]
         return np.asarray(((pixels >= BORDER_PX) & (pixels < size - BORDER_PX)).all(axis=1))
 
 

@@ -43,8 +43,8 @@ _RIGHT = 0.2
 """By how much more alike a right calibration makes cameras."""
 _FACTORS = (0.25, 1 / 3, 0.5, 2 / 3, 0.75, 0.8, 1.25, 4 / 3, 1.5, 2.0, 3.0, 4.0)
 """Sizes of photographs, of those that a calibration is for."""
-_MOVED_PX = 1.5
-"""Pixels of the photographs by which a head moves that cannot look the same."""
+_MOVED_PX = 0.3
+"""Pixels of the photographs by which a head moves that cannot look the same: 0.4 at least from frame to frame."""
 _PART, _HALF = 0.9, 0.5
 """Fractions of what a camera's masks usually have of the mesh."""
 _MOST_SEARCHED = 40
@@ -177,22 +177,27 @@ def _frozen(subject: Subject, digests: Sequence[Sequence[str]], shifted: set[int
         if moved > _MOVED_PX:
             why = (
                 f"{pairs[one, other]} of {count} cameras have the same photographs as in {subject.names[one]}, but the "
-                f"tracked mesh moves by {moved:.0f} pixels in between; copy those of the one or the other again"
+                f"tracked mesh moves by {moved:.2g} pixels in between; copy those of the one or the other again"
             )
             yield Verdict(LOOK, f"frame {subject.names[other]}", why, frame=other)
     for camera, name in enumerate(subject.cameras.names):
         for frames in equal[camera]:
             others = [other for other in frames[1:] if (frames[0], other) not in doubled]
-            moved = max((subject.motion(frames[0], other, camera) * subject.height for other in others), default=0.0)
-            if moved > _MOVED_PX and not (camera in shifted and len(others) == 1):
-                names = ", ".join(subject.names[frame] for frame in [frames[0], *others][:4])
-                more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+            if not others or (camera in shifted and len(others) == 1):
+                continue
+            moved = max(subject.motion(frames[0], other, camera) for other in others) * subject.height
+            names = ", ".join(subject.names[frame] for frame in [frames[0], *others][:4])
+            more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+            equal_ones = f"its photographs of {names}{more} are equal, pixel by pixel, but "
+            if moved > _MOVED_PX:
                 why = (
-                    f"its photographs of {names}{more} are equal, pixel by pixel, but the tracked mesh moves by "
-                    f"{moved:.0f} pixels in between: the camera froze, or a photograph was copied; leave out these "
-                    "frames, or the camera (capture.cameras)"
+                    f"{equal_ones}the tracked mesh moves by {moved:.2g} pixels in between: the camera froze, or a "
+                    "photograph was copied; leave out these frames, or the camera (capture.cameras)"
                 )
                 yield Verdict(WRONG, f"camera {name}", why, camera, others[0])
+            else:
+                why = f"{equal_ones}those of other cameras are not: did the camera freeze?"
+                yield Verdict(LOOK, f"camera {name}", why, camera, others[0])
 
 
 def _equal_frames(digests: Sequence[str]) -> list[list[int]]:
