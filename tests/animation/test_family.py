@@ -132,5 +132,5 @@ def test_blendshapes_swing_to_one_and_those_that_are_told_come_first(made):
     assert pictured(planted.components(made), 2) == [0, 1]
     swings = [swing_in(parts, k) for k in range(4)]
     assert {(swing.low, swing.high) for swing in swings} == {(0.0, 1.0)}
-    assert [swing.high_label for swing in swings] == ["w = 1", "w = 1", "w = 1, not told by the capture", "w = 1"]
+    assert [swing.high_label for swing in swings] == ["w = 1", "w = 1", "w = 1, not in the capture", "w = 1"]
     assert acts_on(Rig.of(parts, made.neutral), 0) == "jawOpen\n"

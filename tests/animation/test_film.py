@@ -61,7 +61,7 @@ def test_a_film_has_a_picture_a_row_and_moves(made):
 
 def test_rows_and_cameras_go_together(made):
     rig = rigs(made)["centres alone"]
-    with pytest.raises(InputError, match="a camera for each of 3 rows"):
+    with pytest.raises(InputError, match="one camera per row of weights, 3"):
         list(film(rig, np.zeros((3, 3)), fixed(planted.cameras(), 2)))
 
 

@@ -45,7 +45,7 @@ def test_titles_and_captions_add_room_and_ink():
 
 def test_uneven_contact_sheets_are_refused():
     for nothing in ([], [[]]):
-        with pytest.raises(InputError, match="at least one picture"):
+        with pytest.raises(InputError, match="at least one image"):
             contact_sheet(nothing)
     with pytest.raises(InputError, match="contact sheet"):
         contact_sheet([[flat(1)], [flat(2), flat(3)]])

@@ -204,14 +204,6 @@ def test_portrait_and_landscape_share_a_square(raw, tmp_path):
         assert alpha.sum() == 255 * width * height
 
 
-def test_a_missing_mask_costs_its_photograph(raw, tmp_path):
-    raw.write_masks(SMILE)
-    raw.mask(SMILE, "400030", "000106").unlink()
-    rows = run(raw, tmp_path / "out", background="masks", frames_per_expression=4)
-    assert [row.image_count for row in rows] == [3, 3, 2, 3]
-    assert not (tmp_path / "out" / "000106" / "400030.png").exists()
-
-
 def test_a_camera_without_an_image_of_a_segment_is_named(raw, tmp_path, caplog):
     for frame in raw.frames(SMILE):
         raw.image(SMILE, "400017", frame).unlink()

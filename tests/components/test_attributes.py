@@ -140,7 +140,10 @@ def test_a_number_that_is_not_finite_is_refused_by_file_and_frame(exported, tmp_
     fitted.gaussians[1].log_scales[3, 0] = np.nan
     bad = tmp_path / "E001.h5"
     write_fitted_frames(bad, type(fitted)(**{**vars(fitted), "attributes": {}}))
-    with pytest.raises(InputError, match=r"E001\.h5: frame 000006: log_scales are not all finite, first of Gaussian 3"):
+    with pytest.raises(
+        InputError,
+        match=r"E001\.h5: frame 000006: expected finite log_scales, got NaN or infinity, first at Gaussian 3",
+    ):
         export_attributes(
             exported.frames, {**exported.stores, "E001": bad}, exported.template, {"base": tmp_path / "b.h5"}, "small"
         )
@@ -188,7 +191,7 @@ def _spoil(row):
     [
         (_without("frames"), "cannot be read as attributes .*frames.*; delete it and run again"),
         (_without("f_dc"), "expected the attribute f_dc, got xyz, normal, .*; delete it and run again"),
-        (_replaced("xyz", np.zeros((15, 30), np.float32)), r"xyz is float32 \(15, 30\), expected numbers \(15, 486\)"),
+        (_replaced("xyz", np.zeros((15, 30), np.float32)), r"xyz is float32 \(15, 30\), expected floats \(15, 486\)"),
         (_replaced("xyz", np.zeros((3, 486), np.float32)), r"xyz is float32 \(3, 486\)"),
         (_replaced("scale", np.zeros((15, 486), np.int32)), "scale is int32"),
         (_replaced("role", np.array([b"train"] * 3)), "expected a role, train or held_out, of each of 15 frames"),

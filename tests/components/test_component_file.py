@@ -174,7 +174,7 @@ def _shortened_head(file):
         (_put("pca_C", (1, 2), np.nan), "C of the components: expected finite numbers"),
         (_put("pca_W", (0, 0), np.inf), "W of the components: expected finite"),
         (_put("pca_offset", 3, np.nan), "offset of the components: expected finite"),
-        (_put("STD", slice(0, 15), 0.0), "std of the components: expected numbers above 0"),
+        (_put("STD", slice(0, 15), 0.0), "std of the components: expected values above 0"),
         (_put("tris", 0, 5), "triangles: expected vertices 0 to 4, got 2 to 5"),
         (_replaced("tris", np.arange(3)), r"triangles: expected three vertices each, \[T, 3\], got \(3,\)"),
         (_replaced("pca_W", np.zeros(FRAMES, np.float32)), r"expected W \[F, K\]"),

@@ -44,7 +44,7 @@ def test_it_says_whether_it_converged(monkeypatch):
 
 def test_a_matrix_that_is_too_large_is_refused_with_the_way_out():
     rows = np.broadcast_to(np.float32(0), (10, MAX_ENTRIES // 10 + 1))
-    with pytest.raises(InputError, match="ask for it on a coarser level"):
+    with pytest.raises(InputError, match="run it on a coarser level"):
         sparse_components(rows, 2, 1.0, 0)
 
 

@@ -91,7 +91,7 @@ def test_repeated_and_empty_components_do_not_break_the_fit():
 
 
 def test_coarse_components_on_a_fine_neutral_are_refused(made):
-    with pytest.raises(InputError, match="carry coarse components up"):
+    with pytest.raises(InputError, match="upsample coarse components"):
         Rig.of(planted.components(planted.head(1)), made.neutral)
 
 

@@ -247,7 +247,7 @@ def test_two_pieces_and_an_isolated_vertex_give_no_nan():
 
 
 def test_frames_that_equal_the_rest_shape_are_refused():
-    with pytest.raises(InputError, match="nothing to decompose"):
+    with pytest.raises(InputError, match="expected training frames that differ"):
         run(np.zeros((4, 30, 3), np.float32), lambda centers: np.zeros((len(centers), 30), np.float32), 2)
 
 

@@ -63,5 +63,5 @@ def test_another_piece_and_an_isolated_vertex_are_fully_penalised():
 def test_the_largest_distance_of_a_strip_is_its_length():
     solver = GeodesicSolver(*strip_and_triangle())
     np.testing.assert_allclose(largest_distance_mm(solver, 5), np.hypot(100, 10), rtol=0.05)
-    with pytest.raises(InputError, match="vertex 25 has no neighbours"):
+    with pytest.raises(InputError, match="vertex 25 has no neighbors"):
         largest_distance_mm(solver, 25)

@@ -26,10 +26,10 @@ def test_a_table_without_lines_has_no_units(tmp_path):
     [
         (b"", "expected the columns expression, frame, unit, weight, got nothing"),
         (b"expression,frame,weight\n", "expected the columns .*, got expression, frame, weight"),
-        (HEAD.encode() + b"E,1,jaw,1\nE,2,jaw,wide\n", "line 3: expected a finite number as weight, got 'wide'"),
-        (HEAD.encode() + b"E,1,jaw,nan\n", "line 2: expected a finite number"),
-        (HEAD.encode() + b"E,1\n", "line 2: expected a finite number as weight, got None"),
-        (HEAD.encode() + b"E,1,jaw,1\nE,1,jaw,2\n", "line 3: jaw in E/1 has a weight already"),
+        (HEAD.encode() + b"E,1,jaw,1\nE,2,jaw,wide\n", "line 3: expected a finite weight, got 'wide'"),
+        (HEAD.encode() + b"E,1,jaw,nan\n", "line 2: expected a finite weight"),
+        (HEAD.encode() + b"E,1\n", "line 2: expected a finite weight, got None"),
+        (HEAD.encode() + b"E,1,jaw,1\nE,1,jaw,2\n", "line 3: got jaw in E/1 a second time"),
         (b"\x89HDF\xff\xfe", "expected a table in UTF-8"),
     ],
 )

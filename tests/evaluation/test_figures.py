@@ -126,13 +126,13 @@ def test_methods_at_one_k_stand_side_by_side_and_those_without_locality_have_no_
 
 def test_attributes_are_those_that_there_are(methods):
     titles = [axes.get_title(loc="left") for axes in figures.draw_attributes(methods).axes]
-    assert titles == ["centre", "colour", "rotation", "size"]
+    assert titles == ["center", "color", "rotation", "size"]
     few = methods[~methods["metric"].isin(["rmse_rotation", "rmse_scale"])]
     other = methods[methods["metric"] == "rmse_scale"].assign(metric="rmse_flatness")
     titles = [axes.get_title(loc="left") for axes in figures.draw_attributes(pd.concat([few, other])).axes]
-    assert titles == ["centre", "colour", "flatness"]
+    assert titles == ["center", "color", "flatness"]
     centers = methods[methods["metric"] != "rmse_f_dc"][lambda rows: ~rows["metric"].str.contains("rotation|scale")]
-    assert figures.draw_attributes(centers).axes[0].texts[0].get_text() == "no method moves more than centres"
+    assert figures.draw_attributes(centers).axes[0].texts[0].get_text() == "no method moves more than centers"
 
 
 def test_a_truth_without_moving_units_says_so():
@@ -161,7 +161,7 @@ def test_upsampling_says_on_how_many_gaussians_components_were_learned(methods):
         for method, level, count in (("pca_all", "subd2", 15970.0), ("upsampled_pca_all", "base", 1000.0))
     ]
     figure = figures.draw_upsampling(pd.concat([methods, pd.DataFrame(sizes)], ignore_index=True))
-    assert set(curves_of(figure.axes[0])) == {"learned on 15,970 Gaussians", "learned on 1,000 Gaussians, carried up"}
+    assert set(curves_of(figure.axes[0])) == {"learned on 15,970 Gaussians", "learned on 1,000 Gaussians, upsampled"}
 
 
 def test_a_method_that_nobody_knew_has_a_curve_of_its_own(methods):

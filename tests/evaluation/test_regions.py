@@ -68,7 +68,7 @@ def test_the_main_table_has_a_row_for_every_known_region():
     size.columns = ["method", "level", "k", "metric", "value", "region", "split"]
     empty = (pd.DataFrame(columns=list(columns)) for columns in (SWEEP_COLUMNS, RUNTIME_COLUMNS))
     table = comparison(pd.concat([methods, size]), *empty, None).set_index("quantity")
-    assert table.loc["pictures, held-out cameras, pooled PSNR, mouth", "text"].startswith("30.00 [")
+    assert table.loc["images, held-out cameras, pooled PSNR, mouth", "text"].startswith("30.00 [")
     assert not any("hair" in quantity for quantity in table.index)
 
 

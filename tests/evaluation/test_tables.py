@@ -206,13 +206,13 @@ def methods():
         table.add("generalization_xyz", 2 * error, "mm", 9, k=k, split="left_out", interval=(error, 3 * error))
     local = MethodTable("sldc_gauss_xyz", "subd2")
     local.add("rmse_xyz", 0.7, "mm", 100, k=5)
-    local.add("zero_rows", 0.82, "share", 100, k=5)
+    local.add("zero_rows", 0.82, "fraction", 100, k=5)
     for part in (table, local):
-        part.add("compactness", 0.9, "share", 10, k=5)
+        part.add("compactness", 0.9, "fraction", 10, k=5)
     local.add("converged", 0.0, "1 yes, 0 no", 1, k=5)
     local.add("iterations", 200.0, "iterations", 1, k=5)
     rig, fits = MethodTable("learned_global", "subd2"), MethodTable(FITS, "subd2")
-    rig.add("compactness", 0.9, "share", 10, k=5)
+    rig.add("compactness", 0.9, "fraction", 10, k=5)
     rig.add("image_psnr", 31.0, "dB", 12, k=5, interval=(30.5, 31.5))
     fits.add("image_psnr", 30.0, "dB", 12, k=0, interval=(29.5, 30.5))
     return pd.concat([part.frame() for part in (table, local, rig, fits)], ignore_index=True)
@@ -251,7 +251,7 @@ def test_key_numbers_take_the_largest_k_and_say_how(fit):
 
 def test_blendshapes_stand_in_the_key_numbers_and_the_main_table_with_what_driving_costs(fit):
     rig = MethodTable("learned_arkit", "subd2")
-    rig.add("compactness", 0.9, "share", 10, k=52)
+    rig.add("compactness", 0.9, "fraction", 10, k=52)
     rig.add("image_psnr", 31.5, "dB", 12, k=52)
     rig.add("driven_psnr", 31.2, "dB", 12, k=52)
     both = pd.concat([methods(), rig.frame()], ignore_index=True)
@@ -281,7 +281,7 @@ def test_key_numbers_do_without_learned_rigs(fit):
 def test_the_main_table_has_a_number_a_row_with_unit_and_count():
     table = main_table()
     assert tuple(table.columns) == COMPARISON_COLUMNS
-    error = table[table["quantity"] == "rebuilt frames, centres of the head, RMSE"].set_index("method")
+    error = table[table["quantity"] == "rebuilt frames, centers of the head, RMSE"].set_index("method")
     assert error["value"].to_dict() == {"pca_all": 0.5, "sldc_gauss_xyz": 0.7}
     assert set(error["unit"]) == {"mm"}
     assert (table["n"] > 0).all()
@@ -294,8 +294,8 @@ def test_the_table_for_people_has_a_column_a_method_and_says_intervals():
     assert wide.columns.tolist() == [
         *("unit", "n", "global (PCA)", "local (Gaussian SLDC)", "learned global", "frames fitted one by one")
     ]
-    assert wide.loc["pictures, held-out cameras, PSNR", "learned global"] == "31.00 [30.50, 31.50]"
-    assert wide.loc["pictures, held-out cameras, PSNR", "global (PCA)"] == ""
+    assert wide.loc["images, held-out cameras, PSNR", "learned global"] == "31.00 [30.50, 31.50]"
+    assert wide.loc["images, held-out cameras, PSNR", "global (PCA)"] == ""
     assert wide.loc["rows of zeros", "local (Gaussian SLDC)"] == "82.0"
     assert wide.loc["components k", "learned global"] == "5"
 
@@ -331,18 +331,18 @@ def test_pictures_of_components_learned_anew_stand_in_the_column_of_their_method
     anew.add("generalization_psnr", 27.0, "dB", 9, k=5, split="left_out")
     table = comparison(pd.concat([methods(), anew.frame()]), sweeps(), runtimes(), None)
     wide = side_by_side(table).set_index("quantity")
-    assert wide.loc["expressions left out, pictures, PSNR", "local (Gaussian SLDC)"] == "27.00"
+    assert wide.loc["expressions left out, images, PSNR", "local (Gaussian SLDC)"] == "27.00"
     assert "local (Gaussian SLDC) from base" not in wide.columns
 
 
 def test_methods_at_two_levels_are_told_apart():
     carried = MethodTable("upsampled_pca_all", "base"), MethodTable("upsampled_pca_all", "subd1")
     for part in carried:
-        part.add("compactness", 0.5, "share", 10, k=5)
+        part.add("compactness", 0.5, "fraction", 10, k=5)
     table = comparison(pd.concat([part.frame() for part in carried]), sweeps(), runtimes(), None)
     assert side_by_side(table).columns.tolist()[3:] == [
-        "PCA, carried up from base",
-        "PCA, carried up from subd1",
+        "PCA, upsampled from base",
+        "PCA, upsampled from subd1",
     ]
 
 
@@ -357,7 +357,7 @@ def test_html_and_markdown_hold_every_number(tmp_path):
     write_markdown(tmp_path / "a.md", wide)
     lines = (tmp_path / "a.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) == len(wide) + 2
-    assert "| rebuilt frames, centres of the head, RMSE | mm | 100 | 0.500 | 0.700 |" in "\n".join(lines)
+    assert "| rebuilt frames, centers of the head, RMSE | mm | 100 | 0.500 | 0.700 |" in "\n".join(lines)
 
 
 def test_latex_escapes_and_aligns(tmp_path):

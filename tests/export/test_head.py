@@ -172,5 +172,5 @@ def test_components_that_move_no_centers_are_refused():
         C=rig.components.C[:, columns], mean=rig.components.mean[columns], std=rig.components.std[columns],
         offset=rig.components.offset[columns], columns=rig.components.columns.select(["f_dc"]),
     )  # fmt: skip
-    with pytest.raises(InputError, match="move centres"):
+    with pytest.raises(InputError, match="move centers"):
         morph_head(Rig.of(parts, rig.neutral), small_rig.level(), small_rig.NAMES, np.zeros(3), np.ones(3))

@@ -112,6 +112,8 @@ def test_no_pose_and_numbers_that_are_not_finite_are_refused_and_nothing_is_writ
     rig = small_rig.rig()
     broken = rig.pose(np.ones(3))
     broken.means[4] = np.nan
-    with pytest.raises(InputError, match=r"a\.usdc, frame 2: means are not all finite, first of Gaussian 4"):
+    with pytest.raises(
+        InputError, match=r"a\.usdc, frame 2: expected finite means, got NaN or infinity, first at Gaussian 4"
+    ):
         write_usd_track(tmp_path / "a.usdc", [rig.pose(np.zeros(3)), broken], frames_per_second=24.0)
     assert not list(tmp_path.iterdir())

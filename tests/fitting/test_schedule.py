@@ -49,7 +49,7 @@ def test_a_lane_keeps_its_pairs_from_cycle_to_cycle() -> None:
 
 
 def test_no_pairs_is_an_error() -> None:
-    with pytest.raises(InputError, match="no pair"):
+    with pytest.raises(InputError, match="got none"):
         Schedule([], per_step=1, seed=0)
 
 

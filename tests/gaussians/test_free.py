@@ -42,7 +42,7 @@ def test_what_is_written_is_read(tmp_path: Path, free: FreeGaussians) -> None:
         ({"motions": np.zeros(3, int)}, "expected motions"),
         ({"motions": np.array([0, 1, 5, 0])}, "expected motions between 0 and 4, got 5"),
         ({"jaw": np.array([3, 10])}, "expected jaw between 0 and 9, got 10"),
-        ({"jaw": np.zeros(0, int)}, "expected a chin where some move with the jaw"),
+        ({"jaw": np.zeros(0, int)}, "expected a chin, since some move with the jaw"),
         ({"colors": np.full((4, 3), 1.5, np.float32)}, "expected colors between 0.0 and 1.0, got 1.5"),
         ({"colors": np.full((4, 3), np.nan, np.float32)}, "expected finite colors"),
         ({"sizes": np.zeros(4, np.float32)}, "expected sizes between 0.0 and inf, got 0.0"),

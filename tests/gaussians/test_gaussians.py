@@ -45,7 +45,7 @@ def test_one_gaussian_without_an_axis_is_refused():
 def test_a_number_that_is_not_finite_is_found_behind_leading_axes():
     fields = {name: np.zeros((2, 5, *shape)) for name, shape in SHAPES.items()}
     fields["quats"][1, 3, 0] = np.nan
-    with pytest.raises(InputError, match="here: quats are not all finite, first of Gaussian 3"):
+    with pytest.raises(InputError, match="here: expected finite quats, got NaN or infinity, first at Gaussian 3"):
         Gaussians(**fields).check_finite("here")
 
 

@@ -76,10 +76,10 @@ def test_quaternions_are_made_unit(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"keep": lambda name: name != "scale_1"}, "property scale_1 is missing"),
+        ({"keep": lambda name: name != "scale_1"}, "with the property scale_1, got none"),
         ({"keep": lambda name: name != "f_rest_7"}, "expected 0, 9, 24 or 45 properties f_rest_0, f_rest_1, …, got 44"),
-        ({"x": np.float32([np.nan, 0])}, "means are not all finite, first of Gaussian 0"),
-        ({"rot_2": np.float32([0, np.nan])}, "quats are not all finite, first of Gaussian 1"),
+        ({"x": np.float32([np.nan, 0])}, "expected finite means, got NaN or infinity, first at Gaussian 0"),
+        ({"rot_2": np.float32([0, np.nan])}, "expected finite quats, got NaN or infinity, first at Gaussian 1"),
     ],
 )
 def test_a_file_that_does_not_fit_is_named_with_the_reason(tmp_path, change, message):
@@ -92,7 +92,7 @@ def test_a_file_that_does_not_fit_is_named_with_the_reason(tmp_path, change, mes
 def test_other_numbers_of_f_rest_are_refused(tmp_path):
     write_splats(tmp_path / "a.ply", random_gaussians(2))
     (tmp_path / "a.ply").write_bytes((tmp_path / "a.ply").read_bytes().replace(b"f_rest_44", b"f_rest_98"))
-    with pytest.raises(InputError, match="got 45 with other numbers"):
+    with pytest.raises(InputError, match="got 45 with other indices"):
         read_splats(tmp_path / "a.ply")
 
 

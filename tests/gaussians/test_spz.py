@@ -164,6 +164,6 @@ def test_positions_beyond_the_format_are_refused(tmp_path):
 def test_numbers_that_are_not_finite_are_refused_and_nothing_is_written(tmp_path, name):
     gaussians = random_gaussians(9)
     getattr(gaussians, name)[4] = np.nan
-    with pytest.raises(InputError, match=rf"a\.spz: {name} are not all finite, first of Gaussian 4"):
+    with pytest.raises(InputError, match=rf"a\.spz: expected finite {name}, got NaN or infinity, first at Gaussian 4"):
         write_spz(tmp_path / "a.spz", gaussians)
     assert not list(tmp_path.iterdir())

@@ -257,7 +257,7 @@ def test_one_bad_picture_changes_nothing_and_many_stop_the_fit(truth: Planted, m
     assert all(np.isfinite(array).all() for array in arrays(rig).values())
     calls.clear()
     bad = set(range(3, 20))
-    with pytest.raises(InputError, match="not finite; look at the photographs"):
+    with pytest.raises(InputError, match="not finite; check the photographs"):
         learn(truth, known_rig.disturbed(truth, 0, local=False), known_rig.plan(20, check_every=10))
 
 

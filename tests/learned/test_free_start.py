@@ -177,7 +177,7 @@ def test_gradients_of_free_rows_are_those_of_the_blend(
 
 
 def test_free_gaussians_of_another_head_are_refused(subject: Subject, starts: dict[str, Components]) -> None:
-    with pytest.raises(InputError, match=f"next to {len(subject.neutral)} structured ones, got them next to 7"):
+    with pytest.raises(InputError, match=f"found with {len(subject.neutral)} structured ones, got them with 7"):
         with_free(start_of(subject, starts, "global"), FreeGaussians.none(7))
 
 

@@ -208,7 +208,7 @@ def test_components_may_move_opacity_and_higher_spherical_harmonics(
 
 def test_components_of_other_frames_are_refused(subject: Subject, starts: dict) -> None:
     other = replace(starts["global"], frames=("a/1", "a/2", "a/3", "a/4", "a/5"))
-    with pytest.raises(InputError, match="other training frames"):
+    with pytest.raises(InputError, match="initial components of this run's training frames"):
         rig_start(small.options(), subject, other)
 
 

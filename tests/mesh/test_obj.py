@@ -84,7 +84,7 @@ def test_comments_materials_colors_and_blank_lines_are_passed_over(tmp_path):
         (SQUARE + "f 1 2\n", "line 5: face: expected 3 corners or more, got 2"),
         (SQUARE + "f 1 2 9\n", "line 5: face: vertex index 9 does not exist, the file has 4"),
         (SQUARE + "f 1 2 0\n", "line 5: face: vertex indices begin with 1"),
-        (SQUARE + "f 1 2 -9\n", "line 5: face: vertex index -9 reaches back"),
+        (SQUARE + "f 1 2 -9\n", "line 5: face: vertex index -9 is before the first"),
         (SQUARE + "f 1/1 2/2 3/3\n", "line 5: face: texture index 3 does not exist"),
         (SQUARE + "vt 0 0\nf 1/1 2 3\n", "line 6: face: expected texture indices at all"),
         (SQUARE + "f 1 b 3\n", "line 5: face: expected a vertex index, got 'b'"),

@@ -80,5 +80,5 @@ def test_other_files_are_refused_by_name(tmp_path):
 
 def test_a_mask_without_a_face_is_refused():
     vertices, faces = ellipsoid_head(2)
-    with pytest.raises(InputError, match=r"mesh\.mask_fraction: 0\.01 of 162 vertices is 2, between which there is no"):
+    with pytest.raises(InputError, match=r"mesh\.mask_fraction: 0\.01 of 162 vertices is 2, which hold no"):
         build_template(vertices, faces, 1, fraction=0.01)

@@ -253,7 +253,7 @@ def test_spherical_harmonics_and_their_gradients_equal_brute_force(degree):
 def test_a_gaussian_that_is_not_finite_is_named(name, value):
     scene = random_scene()
     getattr(scene, name)[17] = value
-    with pytest.raises(InputError, match=r"Gaussian 17 has a value that is not finite or a quaternion of length zero"):
+    with pytest.raises(InputError, match=r"Gaussian 17 has a value that is not finite, a quaternion of length zero"):
         by_numba(scene)
 
 

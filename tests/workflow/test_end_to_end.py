@@ -58,11 +58,11 @@ def test_every_method_is_in_the_tables_with_units_and_counts(finished):
     assert (methods["n"] > 0).all()
     assert np.isfinite(methods["value"]).all()
     table = pd.read_csv(folder / "comparison.csv")
-    assert set(table.loc[table["quantity"] == "pictures, held-out cameras, PSNR", "method"]) == set(methods["method"])
+    assert set(table.loc[table["quantity"] == "images, held-out cameras, PSNR", "method"]) == set(methods["method"])
     assert set(table.loc[table["quantity"] == "converged", "text"]) >= {"closed form"}
     summary = pd.read_csv(folder / "summary.csv")
     assert len(summary) == 5
-    assert summary["question"].str.contains("learned through the rasteriser").any()
+    assert summary["question"].str.contains("learned through the rasterizer").any()
 
 
 def test_pictures_open(finished):

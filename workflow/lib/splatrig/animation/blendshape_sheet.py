@@ -1,4 +1,4 @@
-"""All blendshapes of a rig on one sheet: each at weight 1, from the front and from three quarters."""
+"""Sheet of all blendshapes of a rig: each at weight 1, from the front and in three-quarter view."""
 
 from dataclasses import replace
 
@@ -17,20 +17,20 @@ from splatrig.landmarks.triangulate import project, projections
 
 COLUMNS = 6
 THREE_QUARTERS_DEG = 40.0
-"""How far to the side of the face the second camera stands, as near as there is one."""
+"""Angle to the side of the face at which the second camera is wanted; the nearest camera is used."""
 MARGIN = 1.15
 """Height of an image, in heights of the face."""
 
 
 def blendshape_sheet(
     rig: Rig,
-    photographed: Cameras,  # in the head space of the neutral
+    photographed: Cameras,  # cameras in the head space of the neutral
     height: int,
     device: str | torch.device = "cpu",
 ) -> Picture:
     """Return the neutral and every blendshape at weight 1 in images `height` pixels high, in the order of `GROUPS`.
 
-    What the capture does not show, and so is the template's motion alone, says so below its image.
+    Blendshapes that the capture does not show, whose motion is the template's, are labeled so below their image.
     """
     means = rig.neutral.means
     chosen = photographed.select([int(frontal_order(photographed, means)[0]), three_quarters(photographed, means)])
@@ -40,7 +40,7 @@ def blendshape_sheet(
     order = [names.index(name) for group in GROUPS.values() for name in group if name in names]
     cells = [(np.zeros(rig.count, np.float32), "neutral")]
     for k in order:
-        caption = names[k] if told is None or told[k] else f"{names[k]} (not told)"
+        caption = names[k] if told is None or told[k] else f"{names[k]} (not in the capture)"
         cells.append((weights_at(rig, k, 1.0), caption))
     images = [beside(list(renderer.images(rig.pose(w), shown))) for w, _ in track(cells, "blendshapes")]
     blank = np.full_like(images[0], 255)
@@ -53,7 +53,7 @@ def blendshape_sheet(
 
 
 def three_quarters(cameras: Cameras, means: NDArray[np.floating]) -> int:
-    """Return the camera that is nearest to three quarters of the face, at its height; either side will do."""
+    """Return the camera that is nearest to a three-quarter view of the face, at its height, from either side."""
     away = cameras.centers - means.mean(axis=0)
     away /= np.linalg.norm(away, axis=1, keepdims=True)
     angle = np.radians(THREE_QUARTERS_DEG)
@@ -63,10 +63,10 @@ def three_quarters(cameras: Cameras, means: NDArray[np.floating]) -> int:
 
 def close_ups(
     cameras: Cameras,
-    points: NDArray[np.floating],  # [P, 3] that images are to show
+    points: NDArray[np.floating],  # [P, 3] points to show in the images
     height: int,
 ) -> Cameras:
-    """Return the cameras with images around `points` alone, `height` pixels high and as wide as the widest needs."""
+    """Return the cameras cropped to `points`, with images `height` pixels high and as wide as the widest crop."""
     seen = project(projections(cameras), points.astype(np.float64))
     low, high = np.nanmin(seen, axis=1), np.nanmax(seen, axis=1)  # [C, 2]
     scales = height / (MARGIN * (high - low)[:, 1])

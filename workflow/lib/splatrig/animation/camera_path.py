@@ -1,4 +1,4 @@
-"""Camera paths about the head: one camera a frame of a film."""
+"""Camera paths around the head: one camera per frame of a film."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,43 +12,43 @@ from splatrig.dataset.cameras import Cameras
 from splatrig.io.errors import InputError
 
 UP = np.array([0.0, 1.0, 0.0])
-"""Of head space."""
+"""Up direction of head space."""
 
 DEGREES, ELEVATION, TURNS = 50.0, 5.0, 2.0
-"""Of the orbit of films: degrees from end to end of a swing, which shows both cheeks and stays among the views that
-cameras saw; degrees above the camera; swings per film."""
+"""Orbit of films: degrees from end to end of a swing, which shows both cheeks and stays among the captured views;
+degrees of elevation above the camera; swings per film."""
 
 ZOOM = 0.85
-"""Of the images of films about their middle: below 1 there is room for the head to turn."""
+"""Zoom of films about the image center: below 1 leaves room for the head to rotate."""
 
 STOPS = 4
-"""Cameras that a path goes between when none is named."""
+"""Number of cameras that a path visits when none is named."""
 
 
 def eased(share: NDArray) -> NDArray[np.float64]:
-    """Return 3 s² - 2 s³ of shares in [0, 1]: a move that starts and ends at rest."""
+    """Return 3 s² - 2 s³ of values in [0, 1]: a move that starts and ends at rest."""
     share = np.asarray(share, dtype=np.float64)
     return share * share * (3.0 - 2.0 * share)
 
 
 def fixed(camera: Cameras, frames: int) -> Cameras:
-    """Return the first of `camera`, `frames` times."""
+    """Return the first of `camera`, repeated `frames` times."""
     return _film(camera, np.repeat(camera.viewmats[:1], frames, axis=0), np.repeat(camera.Ks[:1], frames, axis=0))
 
 
 def orbit(
     camera: Cameras,
     frames: int,
-    target: NDArray,  # [3] millimetres of head space
+    target: NDArray,  # [3] head space, millimeters
     *,
     degrees: float = DEGREES,
     elevation: float = ELEVATION,
     turns: float = TURNS,
 ) -> Cameras:
-    """Return the first of `camera` carried around `target`, looking at the same side of it in its own picture.
+    """Return the first of `camera` rotated around `target`, which stays at the same position in the image.
 
-    It swings to both sides, `degrees` from end to end, `turns` times over the film. It begins where the camera stands,
-    raised by `elevation` degrees. Distance and framing stay.
+    The camera swings to both sides, `degrees` from end to end, `turns` times over the film. It starts at its original
+    position, raised by `elevation` degrees. Distance and framing are constant.
     """
     phase = turns * np.arange(frames) / max(frames, 1)
     angles = degrees / 2.0 * np.sin(2.0 * np.pi * phase)
@@ -68,12 +68,12 @@ def orbit(
 def through(cameras: Cameras, frames: int, target: NDArray, *, loop: bool = True) -> Cameras:
     """Return a path from each of `cameras` to the next, eased, that stops at every one; a loop ends at the first.
 
-    Rotations and directions from `target` [3] go along the sphere (slerp), distances and intrinsics linearly,
-    so the camera goes around the head, not through it. Raises InputError for fewer than two cameras.
+    Rotations and directions from `target` [3] are interpolated on the sphere (slerp), distances and intrinsics
+    linearly, so the camera moves around the head, not through it. Raises InputError for fewer than two cameras.
     """
     count = len(cameras)
     if count < 2:
-        raise InputError(f"camera path: expected at least 2 cameras to go between, got {count}.")
+        raise InputError(f"camera path: expected at least 2 cameras, got {count}; name more of them (video.cameras).")
     stops = np.arange(count + 1) % count if loop else np.arange(count)
     legs = len(stops) - 1
     share = np.linspace(0.0, legs, frames, endpoint=not loop)
@@ -94,7 +94,7 @@ def through(cameras: Cameras, frames: int, target: NDArray, *, loop: bool = True
 
 
 def _slerp(a: NDArray, b: NDArray, share: float) -> NDArray[np.float64]:  # [3]
-    """Return the unit vector at `share` of the arc between two unit vectors; over +y or so when they are opposite."""
+    """Return the unit vector at the fraction `share` of the arc between two; near +y if they are opposite."""
     angle = np.arccos(np.clip(a @ b, -1.0, 1.0))
     if angle < 1e-9:
         return a
@@ -110,7 +110,7 @@ def _film(like: Cameras, viewmats: NDArray, Ks: NDArray) -> Cameras:
 
 
 def zoomed(cameras: Cameras, zoom: float) -> Cameras:
-    """Return cameras whose pictures are magnified about their middles by `zoom`; below 1 they show more."""
+    """Return cameras whose images are magnified about their centers by `zoom`; below 1 they show more."""
     middle = np.array([cameras.width / 2.0, cameras.height / 2.0])
     Ks = cameras.Ks.copy()
     Ks[:, :2] *= zoom
@@ -119,7 +119,7 @@ def zoomed(cameras: Cameras, zoom: float) -> Cameras:
 
 
 def path_about(
-    cameras: Cameras,  # in head space, the most frontal first
+    cameras: Cameras,  # cameras in head space, the most frontal first
     frames: int,
     target: NDArray,  # [3]
     path: CameraPath,
@@ -127,7 +127,7 @@ def path_about(
     *,
     zoom: float = ZOOM,
 ) -> Cameras:
-    """Return a path over the cameras `names`; without any, from the first camera, or between the first `STOPS`.
+    """Return a path over the cameras `names`; without names, from the first camera, or between the first `STOPS`.
 
     Raises InputError for a name that no camera has.
     """

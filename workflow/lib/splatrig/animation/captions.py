@@ -1,4 +1,4 @@
-"""What is written below the frames of a film."""
+"""Captions below the frames of a film."""
 
 from collections.abc import Sequence
 from textwrap import shorten
@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 from splatrig.animation.pictures import TEXT_SIZE, Picture, text_block
 
 QUIET = 0.05
-"""Below this share of its range no component is named."""
+"""No component is named below this fraction of its range."""
 
 LETTER_SHARE = 0.55
-"""Mean width of a letter in shares of the text's size."""
+"""Mean width of a letter as a fraction of the text's size."""
 
 
 def strongest(
     weights: NDArray,  # [T, K]
     names: Sequence[str],
-    low: NDArray,  # [K] ends of the ranges, never above 0
-    high: NDArray,  # [K] never below 0
+    low: NDArray,  # [K] lower ends of the ranges, never above 0
+    high: NDArray,  # [K] upper ends of the ranges, never below 0
 ) -> list[str]:
-    """Return for each row of `weights` the name of the component that is farthest along its range, or nothing."""
+    """Return, for each row of `weights`, the name of the component that is farthest along its range, or ""."""
     span = np.where(weights >= 0, high, -np.asarray(low))
     shares = np.abs(weights) / np.where(span > 0, span, np.inf)
     best = shares.argmax(axis=1)
@@ -29,7 +29,7 @@ def strongest(
 
 
 def captioned(picture: Picture, text: str) -> Picture:
-    """Return the picture with one line of `text` below it, cut to fit; the strip is as high without any text."""
+    """Return the image with one line of `text` below it, cut to fit; the strip is equally high without text."""
     wide = picture.shape[1]
     fitting = shorten(text, max(8, int(wide / (LETTER_SHARE * TEXT_SIZE))), placeholder=" …") if text else " "
     strip = text_block(fitting, width=wide, height=2 * TEXT_SIZE)

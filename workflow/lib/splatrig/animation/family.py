@@ -1,4 +1,4 @@
-"""How a family of components is shown: which weights, which pictures, which labels."""
+"""How a family of components is shown: choice of weights, images and labels."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -20,39 +20,39 @@ from splatrig.mesh.template import Level
 logger = logging.getLogger(__name__)
 
 DEVIATIONS = 2.0
-"""Two-sided weights are shown at plus and minus this many standard deviations: far enough to see, still usual."""
+"""Two-sided weights are shown at plus and minus this many standard deviations: clearly visible, but still usual."""
 
 ANIMATION_FRAMES = 24
-"""Frames of one loop of a component: two seconds at the 12 frames per second of the animations."""
+"""Frames in one loop of a component: two seconds at the 12 frames per second of the animations."""
 
 ONE_SIDED = 1e-6
-"""Weights count as one-sided when none on the other side is longer than this share of the largest."""
+"""Weights count as one-sided when those of the other sign are below this fraction of the largest."""
 
 
 @dataclass(frozen=True)
 class Swing:
-    """How far one component is moved in its pictures, from the rest face (weight 0)."""
+    """Range of weights over which one component is shown, around the rest face (weight 0)."""
 
     component: int
     low: float
     """Smallest weight shown; 0 for one-sided weights."""
     high: float
-    """Largest weight shown; the one farthest from 0 for one-sided weights, which may all be negative."""
+    """Largest weight shown; for one-sided weights, the one farthest from 0, which may be negative."""
     low_label: str
     high_label: str
 
     def stops(self) -> list[tuple[float, str]]:
-        """Return (weight, label) of the stills, left to right; the rest face stands in the middle of three.
+        """Return (weight, label) of the stills, left to right; the rest face is in the middle of three.
 
-        A one-sided component has no negative side, so its rest face comes first and a half-way weight second.
+        A one-sided component has no negative side, so its rest face comes first and half the weight second.
         """
         rest = (0.0, "neutral, w = 0")
         if self.low == 0.0:
-            return [rest, (self.high / 2, f"half of it, w = {self.high / 2:.3g}"), (self.high, self.high_label)]
+            return [rest, (self.high / 2, f"half, w = {self.high / 2:.3g}"), (self.high, self.high_label)]
         return [(self.low, self.low_label), rest, (self.high, self.high_label)]
 
     def path(self, frames: int) -> NDArray[np.float64]:  # [frames]
-        """Return weights of a loop through rest, high, rest, low (one-sided: rest, high), smooth at the turns."""
+        """Return weights of a loop through rest, high, rest, low (one-sided: rest, high), smooth at the extremes."""
         phase = 2.0 * np.pi * np.arange(frames) / frames
         if self.low == 0.0:
             return self.high * (1.0 - np.cos(phase)) / 2.0
@@ -61,10 +61,10 @@ class Swing:
 
 
 def swing_of(weights: NDArray, component: int, deviations: float = DEVIATIONS) -> Swing:
-    """Return how far to move a component whose fitted weights over the frames are `weights` [F].
+    """Return the range of a component whose fitted weights over the frames are `weights` [F].
 
-    Two-sided weights go to ± `deviations` standard deviations; one-sided ones (SLDC) from 0 to their largest, since a
-    negative or larger weight is outside of what the model allows.
+    Two-sided weights go to ± `deviations` standard deviations; one-sided ones (SLDC) from 0 to their largest, since the
+    model excludes negative or larger weights.
     """
     largest, smallest = float(weights.max(initial=0.0)), float(weights.min(initial=0.0))
     farthest, other = (largest, smallest) if largest >= -smallest else (smallest, largest)
@@ -77,57 +77,57 @@ def swing_of(weights: NDArray, component: int, deviations: float = DEVIATIONS) -
 
 
 def swing_in(components: Components, k: int) -> Swing:
-    """Return how far to move component `k` of a family: blendshapes from 0 to 1, whatever the frames use of them."""
+    """Return the range of component `k` of a family: 0 to 1 for blendshapes, whatever the frames use of them."""
     if components.told is None:
         return swing_of(components.W[:, k], k)
-    return Swing(k, 0.0, 1.0, "", "w = 1" if components.told[k] else "w = 1, not told by the capture")
+    return Swing(k, 0.0, 1.0, "", "w = 1" if components.told[k] else "w = 1, not in the capture")
 
 
 def pictured(components: Components, count: int) -> list[int]:
-    """Return which `count` components are shown: the first, of blendshapes those that move the frames most."""
+    """Return the `count` components that are shown: the first ones, or the blendshapes that move the frames most."""
     order = components.by_energy() if components.are_blendshapes else np.arange(len(components))
     return order[:count].tolist()
 
 
 def weights_at(rig: Rig, component: int, weight: float) -> NDArray[np.float32]:  # [K]
-    """Return all weights zero but one."""
+    """Return weights that are zero except for one component."""
     weights = np.zeros(rig.count, dtype=np.float32)
     weights[component] = weight
     return weights
 
 
 def displacement_mm(rig: Rig, swing: Swing) -> NDArray[np.float32]:  # [N]
-    """Return how far each structured Gaussian's centre moves from the rest face at the largest weight shown, in mm."""
+    """Return the displacement (mm) of each structured center from the rest face at the largest weight shown."""
     there = rig.pose(weights_at(rig, swing.component, swing.high)).means
     here = rig.pose(np.zeros(rig.count)).means
     return np.linalg.norm(there - here, axis=1)[: rig.components.structured]
 
 
 def frontal_order(cameras: Cameras, means: NDArray) -> NDArray[np.int64]:  # [C]
-    """Return camera indices, the one that looks most squarely into the face (head space +z) first."""
+    """Return camera indices, sorted from the most to the least frontal view of the face (head space +z)."""
     away = cameras.centers - means.mean(axis=0)
     return np.argsort(-away[:, 2] / np.linalg.norm(away, axis=1), kind="stable")
 
 
 @dataclass(frozen=True)
 class FamilyPictures:
-    """Everything that is shown of one family."""
+    """All images of one family."""
 
     stills: dict[str, Picture]
-    """File name to a labelled row of one component: its stops from one camera, side by side."""
+    """Labeled row of one component by file name: its stops from one camera, side by side."""
     sheet: Picture
-    """One row a component: stops, and where it moves the head."""
+    """One row per component: its stops, and a heat map of its motion."""
     animation: list[Picture]
     """All components side by side, each through its loop."""
     heat: Picture
-    """One heat map a component on one scale, with the bar."""
+    """One heat map per component on a common scale, with the color bar."""
     largest_mm: float
-    """The end of the heat maps' scale."""
+    """Upper end of the heat maps' scale."""
 
 
 def picture_family(
     rig: Rig,
-    cameras: Cameras,  # in the head space of the neutral
+    cameras: Cameras,  # cameras in the head space of the neutral
     view: MeshView,
     *,
     components: list[int],
@@ -169,15 +169,15 @@ def picture_family(
 
 def draw_family(
     rig: Rig,
-    photographed: Cameras,  # in the head space of the neutral
+    photographed: Cameras,  # cameras in the head space of the neutral
     level: Level,
     components: int,
     image_height: int,
     device: str | torch.device = "cpu",
 ) -> FamilyPictures:
-    """Draw so many `components` of a family from the most frontal camera and from those that are held out.
+    """Render this many `components` of a family from the most frontal camera and from the held-out cameras.
 
-    Pictures are `image_height` pixels high; heat maps are drawn on the mesh of `level`.
+    Images are `image_height` pixels high; heat maps are drawn on the mesh of `level`.
     """
     cameras = picture_cameras(photographed, image_height)
     cameras = cameras.select(frontal_order(cameras, rig.neutral.means))
@@ -194,9 +194,10 @@ def draw_family(
 
 
 def acts_on(rig: Rig, component: int) -> str:
-    """Return where a component acts and the face unit that it resembles, from its name; a line each, maybe none.
+    """Return the region where a component acts and the face unit that it resembles, from its name, one per line.
 
-    Names are `SLDC 04 · mouth left · E010_Smile_Stretched · mouthSmileLeft 0.91`; of others the first words.
+    Names are `SLDC 04 · mouth left · E010_Smile_Stretched · mouthSmileLeft 0.91`; for other names, the first words are
+    returned.
     """
     if not rig.components.names:
         return ""
@@ -207,18 +208,18 @@ def acts_on(rig: Rig, component: int) -> str:
 
 
 def component_name(rig: Rig, component: int) -> str:
-    """Return a component's readable name, or its number where nobody named it."""
+    """Return a component's readable name, or its number if no name was assigned."""
     names = rig.components.names
     return names[component].replace("_", " ") if names else f"component {component + 1}"
 
 
 def component_title(rig: Rig, component: int) -> str:
-    """Return a component's name over several lines: which it is, where it acts, in which expressions."""
+    """Return a component's name over several lines: its number, where it acts, in which expressions."""
     return "\n".join(fill(part, 20) for part in component_name(rig, component).split(" · "))
 
 
 def compare_heat(rigs: Mapping[str, Rig], view: MeshView, components: int) -> Picture:
-    """Return where so many `components` of several families act: a row a family, one scale in mm for all.
+    """Return an image of where this many `components` of several families act, one row per family, on one scale in mm.
 
     Cells are empty where a family has fewer components.
     """

@@ -1,7 +1,7 @@
 """Films: weights over time and one camera per frame become 8-bit images, on a GPU in batches.
 
-On a GPU everything stays there until an image is finished: one matrix product gives the rows of a batch of poses
-(B × K times K × 13 N), they are activated and rendered in one call, and images leave as bytes.
+On a GPU everything stays on the device until an image is finished: one matrix product gives the rows of a batch of
+poses (B × K times K × 13 N), they are activated and rendered in one call, and images leave as bytes.
 """
 
 from collections.abc import Iterator
@@ -18,18 +18,18 @@ from splatrig.dataset.cameras import Cameras
 from splatrig.io.errors import InputError
 
 BATCH = 16
-"""Poses in one call on a GPU: enough that launching kernels costs nothing compared with running them."""
+"""Poses per call on a GPU: enough for the cost of kernel launches to be negligible."""
 
 
 def film(
     rig: Rig,
     weights: NDArray,  # [T, K]
-    cameras: Cameras,  # T, one per frame, in head space
+    cameras: Cameras,  # T cameras, one per frame, in head space
     renderer: Renderer | None = None,
 ) -> Iterator[NDArray[np.uint8]]:  # [H, W, 3]
     """Yield the images of a film; raise InputError unless there is one camera per row of `weights`."""
     if len(weights) != len(cameras):
-        raise InputError(f"film: expected a camera for each of {len(weights)} rows of weights, got {len(cameras)}.")
+        raise InputError(f"film: expected one camera per row of weights, {len(weights)}, got {len(cameras)}.")
     renderer = renderer or Renderer()
     on_cpu = torch.device(renderer.device).type == "cpu"
     posed = rig if on_cpu else rig.to(renderer.device)
@@ -39,7 +39,7 @@ def film(
 
 @torch.no_grad()
 def film_in_batches(
-    rig: Rig,  # of arrays, or of tensors on the renderer's device
+    rig: Rig,  # rig of arrays, or of tensors on the renderer's device
     weights: NDArray,  # [T, K]
     cameras: Cameras,  # T
     renderer: Renderer,

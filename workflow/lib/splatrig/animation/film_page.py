@@ -1,4 +1,4 @@
-"""A film as a page: the report shows pages, where it offers films and GIFs for download alone."""
+"""A film as an HTML page, since the report displays pages but offers films and GIFs only for download."""
 
 import base64
 import html
@@ -21,6 +21,6 @@ video {{ max-width: 100%; max-height: 90vh; }}
 
 
 def write_film_page(path: str | Path, film: str | Path, title: str) -> None:
-    """Write a page that holds the MP4 `film` and plays it again and again, with `title` below."""
+    """Write a page that contains the MP4 `film` and plays it in a loop, with `title` below."""
     text = PAGE.format(title=html.escape(title), film=base64.b64encode(Path(film).read_bytes()).decode())
     write_text(path, text)

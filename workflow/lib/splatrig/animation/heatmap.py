@@ -1,4 +1,4 @@
-"""Numbers at the vertices of a mesh, drawn on the shaded mesh from a fixed camera, with a colour bar."""
+"""Values at the vertices of a mesh, drawn on the shaded mesh from a fixed camera, with a color bar."""
 
 from dataclasses import dataclass
 
@@ -14,31 +14,32 @@ from splatrig.mesh.silhouette import NEAR_MM
 from splatrig.mesh.z_buffer import nearest_faces
 
 COLORS = "magma_r"
-"""Matplotlib's name of the colour map: its lightness falls evenly, so it survives colour blindness and grey print."""
+"""Matplotlib's name of the color map: its lightness falls evenly, so it works with color blindness and in gray print.
+"""
 
 USED_SHARE = 0.88
-"""Share of the colour map that is used: on the darkest colours no shading can be seen."""
+"""Fraction of the color map that is used; on its darkest colors no shading would be visible."""
 
 
 @dataclass(frozen=True)
 class MeshView:
-    """What one camera sees of a mesh: per sample the triangle and where in it, before any colour."""
+    """Visible surface of a mesh in one camera: per sample the triangle and the position in it, before any color."""
 
     faces: NDArray[np.int64]  # [T, 3]
-    face_at: NDArray[np.int32]  # [S·H, S·W] index into faces, -1 outside of the mesh
+    face_at: NDArray[np.int32]  # [S·H, S·W] index into faces, -1 outside the mesh
     corners_at: NDArray[np.float32]  # [S·H, S·W, 3] perspective-correct barycentric coordinates
-    light: NDArray[np.float32]  # [S·H, S·W] in [0, 1], a lamp at the camera
+    light: NDArray[np.float32]  # [S·H, S·W] shading in [0, 1], with a light at the camera
     samples: int
-    """S samples along each side of a pixel."""
+    """Number of samples S along each side of a pixel."""
 
     def interpolate(self, values: NDArray) -> NDArray[np.float32]:  # [S·H, S·W]
-        """Return per-vertex `values` [V] at every sample; 0 outside of the mesh."""
+        """Return per-vertex `values` [V] at every sample; 0 outside the mesh."""
         seen = self.face_at >= 0
         corners = np.asarray(values, dtype=np.float32)[self.faces[np.where(seen, self.face_at, 0)]]
         return np.where(seen, np.einsum("hwc,hwc->hw", corners, self.corners_at), 0.0).astype(np.float32)
 
     def paint(self, values: NDArray, largest: float, colors: str = COLORS) -> Picture:
-        """Return the mesh [H, W, 3] coloured by `values` [V] from 0 to `largest`, on white."""
+        """Return the mesh [H, W, 3] colored by `values` [V] from 0 to `largest`, on white."""
         share = np.clip(self.interpolate(values) / max(largest, 1e-12), 0.0, 1.0)
         rgb = colormaps[colors](USED_SHARE * share)[..., :3] * self.light[..., None]
         rgb[self.face_at < 0] = 1.0
@@ -48,13 +49,13 @@ class MeshView:
 
 
 def look(
-    vertices: NDArray,  # [V, 3] head space, millimetres
+    vertices: NDArray,  # [V, 3] head space, millimeters
     faces: NDArray[np.int64],  # [T, 3]
-    cameras: Cameras,  # one camera, viewmats from head space
+    cameras: Cameras,  # a single camera, viewmats from head space
     *,
     samples: int = 2,
 ) -> MeshView:
-    """Return what the first of `cameras` sees of the mesh, by a z-buffer with `samples`² samples a pixel."""
+    """Return the view of the mesh by the first of `cameras`, from a z-buffer with `samples`² samples per pixel."""
     viewmat, K = cameras.viewmats[0], cameras.Ks[0]
     seen = vertices @ viewmat[:3, :3].T + viewmat[:3, 3]
     pixels = (seen @ K.T)[:, :2] / np.maximum(seen[:, 2:], NEAR_MM) * samples
@@ -77,7 +78,7 @@ def color_bar(
     colors: str = COLORS,
     used_share: float = USED_SHARE,
 ) -> Picture:
-    """Return a vertical colour bar [height, W, 3] from 0 (bottom) to `largest` with round ticks and the unit."""
+    """Return a vertical color bar [height, W, 3] from 0 (bottom) to `largest` with round ticks and the unit."""
     bar_wide, tick_wide = max(10, height // 28), TEXT_SIZE * 5
     title = text_block(unit, width=bar_wide + tick_wide)
     room = max(height - len(title) - 3 * TEXT_SIZE, 2)

@@ -1,4 +1,4 @@
-"""A picture of the head with its face mask coloured, to look at."""
+"""Image of the head with its face mask colored, for inspection."""
 
 from pathlib import Path
 
@@ -15,11 +15,11 @@ _FACE_COLOR = np.array([0.86, 0.42, 0.33])
 _HEAD_COLOR = np.array([0.78, 0.79, 0.82])
 _TO_LIGHT = np.array([0.3, 0.5, 0.8]) / np.linalg.norm([0.3, 0.5, 0.8])
 _VIEWS = {"front": 0.0, "three-quarter": 40.0, "side": 90.0}
-"""Degrees by which the head is turned to its left."""
+"""Angles (degrees) by which the head is rotated to its left."""
 
 
 def draw_mask(path: str | Path, level: Level, title: str) -> None:
-    """Draw one level of the template from three sides as a PNG, faces inside the mask in another colour."""
+    """Draw one level of the template from three sides as a PNG, with faces inside the mask in another color."""
     figure = Figure(figsize=(12, 5.2), layout="constrained")
     figure.suptitle(title)
     inside = np.asarray(level.mask[level.faces].all(axis=1))
@@ -36,7 +36,7 @@ def draw_mask(path: str | Path, level: Level, title: str) -> None:
 def _painted(
     vertices: NDArray[np.float64], faces: NDArray[np.int64], inside: NDArray[np.bool_], angle: float
 ) -> PolyCollection:
-    """Return the front-facing triangles seen along -z after a turn about y, back to front, with flat shading."""
+    """Return the front-facing triangles seen along -z after a rotation about y, back to front, with flat shading."""
     turn = np.array([[np.cos(angle), 0, -np.sin(angle)], [0, 1, 0], [np.sin(angle), 0, np.cos(angle)]])
     turned = vertices @ turn.T
     normals = face_normals(turned, faces)

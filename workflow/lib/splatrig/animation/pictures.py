@@ -1,4 +1,4 @@
-"""Contact sheets, labels, GIF and MP4: pictures [H, W, 3] uint8 in, files and larger pictures out."""
+"""Contact sheets, labels, GIF and MP4: images [H, W, 3] uint8 in, files and larger images out."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,36 +16,36 @@ Picture = NDArray[np.uint8]
 PAPER = (255, 255, 255)
 INK = (32, 32, 32)
 TEXT_SIZE = 14
-"""Pixels."""
+"""Size of text in pixels."""
 GAP = 6
 """Pixels between the cells of a contact sheet."""
 
 
 def write_png(path: str | Path, picture: Picture) -> None:
-    """Write a picture [H, W, 3 or 4] as PNG."""
+    """Write an image [H, W, 3 or 4] as PNG."""
     with atomic_path(path) as temporary:
         Image.fromarray(picture).save(temporary, format="PNG")
 
 
 def write_jpeg(path: str | Path, picture: Picture) -> None:
-    """Write a picture [H, W, 3] as JPEG without visible loss, letters included: a third of a PNG of photographs."""
+    """Write an image [H, W, 3] as JPEG without visible loss, also in letters; photographs take a third of a PNG."""
     with atomic_path(path) as temporary:
         Image.fromarray(picture).save(temporary, format="JPEG", quality=92, subsampling=0)
 
 
 def label(picture: Picture, text: str) -> Picture:
-    """Return the picture with a line of text on paper added below it."""
+    """Return the image with a line of text on white below it."""
     return np.concatenate([picture, text_block(text, width=picture.shape[1])], axis=0)
 
 
 def text_block(text: str, *, width: int, size: int = TEXT_SIZE, height: int | None = None) -> Picture:
-    """Return `text`, centred on paper, `width` pixels wide and as high as it needs (or `height`, then centred)."""
+    """Return `text`, centered on white, `width` pixels wide and as high as needed (or `height`, then centered)."""
     font = ImageFont.load_default(size=size)
     probe = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     left, top, right, bottom = probe.multiline_textbbox((0, 0), text, font=font, align="center")
     high = height if height is not None else int(np.ceil(bottom - top)) + size // 2 + 4
     sheet = Image.new("RGB", (width, high), PAPER)
-    # whole pixels: at negative fractions Pillow cuts the first rows off
+    # whole pixels, since Pillow cuts off the first rows at negative fractions
     at = (round((width - (right - left)) / 2 - left), round((high - (bottom - top)) / 2 - top))
     ImageDraw.Draw(sheet).multiline_text(at, text, font=font, fill=INK, align="center")
     return np.asarray(sheet)
@@ -59,15 +59,15 @@ def contact_sheet(
     captions: Sequence[Sequence[str]] = (),
     title_width: int = 110,
 ) -> Picture:
-    """Return one picture with `rows` of equally large pictures on paper, with titles and a caption below each cell.
+    """Return one image with `rows` of equally large images on white, with titles and a caption below each cell.
 
     The sheet is rows · (H + caption) high and columns · W wide, plus `GAP` around every cell and the titles.
     """
     if not rows or not rows[0]:
-        raise InputError("contact sheet: expected at least one picture, got none.")
+        raise InputError("contact sheet: expected at least one image, got none.")
     shape = rows[0][0].shape
     if any(picture.shape != shape for row in rows for picture in row) or len({len(row) for row in rows}) != 1:
-        raise InputError(f"contact sheet: expected rows of equally many pictures of shape {shape}.")
+        raise InputError(f"contact sheet: expected rows of the same number of images of shape {shape}, got others.")
     high, wide = shape[:2]
     caption_high = 0
     if captions:
@@ -95,7 +95,7 @@ def contact_sheet(
 
 
 def beside(pictures: Sequence[Picture]) -> Picture:
-    """Return pictures side by side, shorter ones filled with paper at the bottom."""
+    """Return images side by side, with white below shorter ones."""
     high = max(len(picture) for picture in pictures)
     return np.concatenate(
         [np.pad(p, ((0, high - len(p)), (0, 0), (0, 0)), constant_values=PAPER[0]) for p in pictures], axis=1
@@ -103,7 +103,7 @@ def beside(pictures: Sequence[Picture]) -> Picture:
 
 
 def write_gif(path: str | Path, frames: Sequence[Picture], *, frames_per_second: float = 12.0) -> None:
-    """Write a looping GIF with one palette for all frames, so that colours do not flicker; InputError for no frame."""
+    """Write a looping GIF with one palette for all frames, so that colors do not flicker; InputError without frames."""
     if not frames:
         raise InputError(f"{path}: expected at least one frame, got none.")
     palette = Image.fromarray(_palette_sample(frames)).quantize(colors=255, method=Image.Quantize.MEDIANCUT)
@@ -122,9 +122,9 @@ def write_gif(path: str | Path, frames: Sequence[Picture], *, frames_per_second:
 
 
 def _palette_sample(frames: Sequence[Picture]) -> Picture:
-    """Return pixels to choose a palette from: every sixteenth, and as many again spread evenly over distinct colours.
+    """Return pixels to compute a palette from: every sixteenth, and as many again spread evenly over distinct colors.
 
-    Without the second half the eyes, few pixels in colours of their own, turn to skin.
+    Without the second half, the eyes, a few pixels in distinct colors, would get the colors of skin.
     """
     pixels = np.concatenate([frame[::4, ::4].reshape(-1, 3) for frame in frames])
     distinct = np.unique(pixels >> 3, axis=0) << 3
@@ -136,7 +136,7 @@ def _palette_sample(frames: Sequence[Picture]) -> Picture:
 def write_mp4(
     path: str | Path, frames: Iterable[Picture], *, frames_per_second: float = 12.0, threads: int = 1
 ) -> None:
-    """Write an H.264 MP4 that browsers play, frame by frame as they come.
+    """Write an H.264 MP4 that browsers play, frame by frame as they arrive.
 
     Odd sizes lose their last row or column (4:2:0 needs even ones). Raises InputError when there is no frame, or when
     frames are a single pixel high or wide.
@@ -164,13 +164,13 @@ def write_mp4(
 
 
 def enlarge(picture: Picture, height: int) -> Picture:
-    """Return a picture scaled to `height` pixels, its width in proportion."""
+    """Return an image scaled to `height` pixels, its width in proportion."""
     width = round(picture.shape[1] * height / picture.shape[0])
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS))
 
 
 def reduced(picture: Picture, height: int) -> Picture:
-    """Return a picture [H, W, 3] made `height` pixels high, or as it is when it is not higher."""
+    """Return an image [H, W, 3] reduced to `height` pixels, or unchanged if it is not higher."""
     if picture.shape[0] <= height:
         return picture
     size = (max(1, round(picture.shape[1] * height / picture.shape[0])), height)

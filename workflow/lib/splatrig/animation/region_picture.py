@@ -1,4 +1,4 @@
-"""A picture of the regions: a photograph of each camera that measures, and what counts as which region in it."""
+"""Image of the regions: a photograph from each measuring camera, with its regions colored."""
 
 from collections.abc import Sequence
 from textwrap import fill
@@ -13,15 +13,15 @@ from splatrig.dataset.decoding import read_photograph
 from splatrig.dataset.regions import COLORS, MEMBERS, REGIONS, Region, RegionFolder
 
 HEIGHT = 384
-"""Pixels of one image."""
+"""Height of one image in pixels."""
 OPACITY = 0.55
 STRIPE = 4
-"""Pixels of a stripe: regions that overlap are striped in their colors."""
+"""Width of a stripe in pixels; overlapping regions are striped in their colors."""
 MOST_CAMERAS = 6
 
 
 def painted(photograph: NDArray[np.uint8], flags: NDArray[np.uint8]) -> Picture:  # [H, W, 3]
-    """Return a photograph [H, W, 3] under the colors of its regions [H, W]; outside of all it is dimmed."""
+    """Return a photograph [H, W, 3] with its regions [H, W] colored; pixels outside all regions are dimmed."""
     parts = [region for region in Region if region not in (Region.WHOLE, Region.BEYOND)]
     color = np.full((*flags.shape, 3), COLORS[Region.WHOLE], dtype=np.float64)
     labeled = np.zeros(flags.shape, dtype=bool)
@@ -38,7 +38,7 @@ def painted(photograph: NDArray[np.uint8], flags: NDArray[np.uint8]) -> Picture:
 
 
 def legend(flags: Sequence[NDArray[np.uint8]], width: int) -> Picture:
-    """Return a line with the colors of those regions that are in any of the `flags`, but `whole`."""
+    """Return a legend of the regions that occur in any of the `flags`, except `whole`."""
     there = np.unique(np.concatenate([np.unique(each) for each in flags]))
     line = Image.new("RGB", (width, 2 * TEXT_SIZE), PAPER)
     draw, font, left = ImageDraw.Draw(line), ImageFont.load_default(size=TEXT_SIZE), TEXT_SIZE
@@ -51,7 +51,7 @@ def legend(flags: Sequence[NDArray[np.uint8]], width: int) -> Picture:
 
 
 def picture_regions(frame: Frame, regions: RegionFolder) -> Picture:
-    """Return the photographs of a frame above their regions, a column per camera (at most `MOST_CAMERAS`)."""
+    """Return the photographs of a frame above their regions, one column per camera (at most `MOST_CAMERAS`)."""
     frame = frame.photographed
     photographs, flags, names = [], [], frame.cameras.names[:MOST_CAMERAS]
     size = frame.cameras.width, frame.cameras.height

@@ -1,4 +1,4 @@
-"""Gaussians and cameras become pictures."""
+"""Render Gaussians from cameras as images."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,18 +17,18 @@ from splatrig.rasterize.scene import EPS_2D
 
 @dataclass(frozen=True)
 class Renderer:
-    """How rigs are shown."""
+    """Settings for rendering rigs: device, background and blur."""
 
     device: str | torch.device = "cpu"
     widen_mm2: float = 0.0
-    """Added to the variance of every axis of the Gaussians; see `lens_blur`."""
+    """Variance added to every axis of the Gaussians; see `lens_blur`."""
 
     def views(self, cameras: Cameras) -> Views:
-        """Return the cameras on the device, with black behind the head."""
+        """Return the cameras on the device, with a black background."""
         return Views.of(cameras, self.device)
 
     def tensors(self, gaussians: Gaussians[Any], views: Views) -> Tensor:  # [..., C, H, W, 3] uint8
-        """Return 8-bit images of Gaussians [..., N, *], still on the device; nothing waits for it."""
+        """Return 8-bit images of Gaussians [..., N, *], still on the device and without synchronization."""
         splats = activate(widened(on_device(gaussians, views.viewmats.device), self.widen_mm2))
         images, _ = rasterize(splats, views)
         return images.clamp_(0.0, 1.0).mul_(255.0).add_(0.5).to(torch.uint8)
@@ -43,10 +43,10 @@ def render(
     gaussians: Gaussians,
     cameras: Cameras,  # viewmats from head space
     *,
-    background: NDArray | None = None,  # [C, 3] or [3] in [0, 1]; black when None
+    background: NDArray | None = None,  # [C, 3] or [3] in [0, 1]; None: black
     device: str | torch.device = "cpu",
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return pictures [C, H, W, 3], clipped to [0, 1], and their opacity [C, H, W, 1]."""
+    """Return images [C, H, W, 3], clipped to [0, 1], and their opacity [C, H, W, 1]."""
     backgrounds = None
     if background is not None:
         filled = np.array(np.broadcast_to(background, (len(cameras), 3)), dtype=np.float32)
@@ -58,12 +58,12 @@ def render(
 
 
 def lens_blur(photographed: Cameras, center: NDArray, shown: Cameras | None = None) -> float:
-    """Return by how much to widen Gaussians, in mm², that are shown nearer than they were photographed.
+    """Return the variance (mm²) to add to Gaussians that are shown nearer than they were photographed.
 
-    A rig was learned as a picture in which every Gaussian has `EPS_2D` more variance: around `center` [3],
-    `EPS_2D` · (distance / focal length)² in mm². Nearer, the rasteriser's own blur is less than that, and Gaussians
-    smaller than a pixel of the photographs, which none of them could see alone, would show as dots (the
-    three-dimensional filter of Yu et al., Mip-Splatting, 2024). The rasteriser's share in `shown` is taken off.
+    A rig was learned in images where the rasterizer adds `EPS_2D` to the variance of every Gaussian: around `center`
+    [3], `EPS_2D` · (distance / focal length)² in mm². In a nearer view the rasterizer's own blur is smaller than that,
+    and Gaussians smaller than a pixel of the photographs, which no photograph resolved, would appear as dots (compare
+    the 3D smoothing filter of Yu et al., Mip-Splatting, 2024). The rasterizer's own blur in `shown` is subtracted.
     """
     distance = float(np.median(np.linalg.norm(photographed.centers - center, axis=1)))
     there = float(np.median(photographed.Ks[:, 1, 1]))
@@ -88,5 +88,5 @@ def to_bytes(image: NDArray) -> NDArray[np.uint8]:
 
 
 def picture_cameras(cameras: Cameras, height: int) -> Cameras:
-    """Return `cameras` scaled so that their pictures are `height` pixels high."""
+    """Return `cameras` scaled so that their images are `height` pixels high."""
     return cameras.scaled(height / cameras.height)

@@ -21,16 +21,17 @@ from splatrig.jobs.progress import track
 logger = logging.getLogger(__name__)
 
 GIF_HEIGHT = 256
-"""Pixels, or the film's height where that is less: a GIF is a preview, and large for what it shows."""
+"""Height of the GIF in pixels, or the film's height if that is less: a GIF is a preview, and large for what it shows.
+"""
 
 GIF_EVERY = 2
-"""One in so many frames of a film is in its GIF: half the frames are half the bytes."""
+"""Every how many frames of the film one is in the GIF: half the frames are half the bytes."""
 
 
 def film_of(
     rig: Rig,
     weights: NDArray,  # [T, K]
-    photographed: Cameras,  # in head space
+    photographed: Cameras,  # cameras in head space
     *,
     height: int,
     path: CameraPath,
@@ -39,7 +40,7 @@ def film_of(
 ) -> Iterator[Picture]:
     """Return the frames of a film, `height` pixels high, along a path over the cameras `names`; see `path_about`.
 
-    Without names it begins at the most frontal camera.
+    Without names it starts at the most frontal camera.
     """
     cameras = picture_cameras(photographed, height)
     cameras = cameras.select(frontal_order(cameras, rig.neutral.means))
@@ -51,7 +52,7 @@ def film_of(
 
 
 def with_captions(pictures: Iterable[Picture], captions: Sequence[str]) -> Iterator[Picture]:
-    """Yield the pictures, each with its caption below it."""
+    """Yield the images, each with its caption below it."""
     for picture, text in zip(pictures, captions, strict=True):
         yield captioned(picture, text)
 
@@ -59,7 +60,7 @@ def with_captions(pictures: Iterable[Picture], captions: Sequence[str]) -> Itera
 def write_film(
     pictures: Iterable[Picture], frames_per_second: float, *, mp4: str | Path, gif: str | Path, threads: int
 ) -> None:
-    """Write the pictures as they come to `mp4`, and one in `GIF_EVERY` of them, reduced, to `gif`."""
+    """Write the images to `mp4` as they arrive, and one in `GIF_EVERY` of them, reduced, to `gif`."""
     small: list[Picture] = []
 
     def kept() -> Iterator[Picture]:

@@ -1,1 +1,1 @@
-"""ARKit's blendshapes for any head: their names, a template that has them, and how they get onto a tracked mesh."""
+"""ARKit's blendshapes for any head: their names, a template that has them, and their transfer to a tracked mesh."""

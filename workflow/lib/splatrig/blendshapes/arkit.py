@@ -1,4 +1,4 @@
-"""The names of ARKit's 52 blendshapes, in ARKit's order, and how animators group them.
+"""Names of ARKit's 52 blendshapes, in ARKit's order, and how animators group them.
 
 Source: Apple, ARFaceAnchor.BlendShapeLocation. Left is the subject's own left, +x in head space.
 """
@@ -25,7 +25,7 @@ NAMES = (
     *("cheekPuff", "cheekSquintLeft", "cheekSquintRight"),
     *("noseSneerLeft", "noseSneerRight", "tongueOut"),
 )
-"""52 names."""
+"""The 52 names in ARKit's order."""
 
 GROUPS = MappingProxyType(
     {
@@ -36,11 +36,12 @@ GROUPS = MappingProxyType(
         "jaw": tuple(name for name in NAMES if name.startswith("jaw")),
     }
 )
-"""Names by the part of the face; every name is in one group. The nose is with the cheeks, the tongue with the mouth."""
+"""Names by the part of the face; every name is in one group. The nose is grouped with the cheeks, the tongue with the
+mouth."""
 
 
 def mirrored(name: str) -> str:
-    """Return the name of a blendshape's mirror image: itself where it has no side."""
+    """Return the name of a blendshape's mirror image, which is itself if the name has no side."""
     for own, other in (_SIDES, _SIDES[::-1]):
         if name.endswith(own):
             return name.removesuffix(own) + other
@@ -48,9 +49,9 @@ def mirrored(name: str) -> str:
 
 
 def blendshape_called(name: str) -> str | None:
-    """Return the blendshape that another program's name means, or None where it means none of them.
+    """Return the blendshape that another program's name means, or None if it means none of them.
 
-    Case, white space and punctuation do not count, and the side may be one letter: `EyeBlinkLeft`, `eyeBlink_L`.
+    Case, white space and punctuation are ignored, and the side may be one letter: `EyeBlinkLeft`, `eyeBlink_L`.
     """
     return _SPELLINGS.get(re.sub(r"[\W_]", "", name).lower())
 

@@ -1,4 +1,4 @@
-"""The template: the skin of the CC0 MakeHuman head, with ARKit's 52 blendshapes and landmarks."""
+"""The template face: the skin of the CC0 MakeHuman head, with ARKit's 52 blendshapes and landmarks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +11,20 @@ from splatrig.capture.demo.head import FACE, NECK, load_head, refine
 from splatrig.landmarks.canonical import read_canonical
 
 SUBDIVISIONS = 1
-"""Of the head's quads. Places on it are then 1.5 mm apart; twice as many change the shapes of others by 0.1 %."""
+"""Number of subdivisions of the head's quads. Vertices are then 1.5 mm apart; twice as many change the transferred
+shapes by 0.1 %."""
 
 
 @dataclass(frozen=True)
 class TemplateFace:
-    """A neutral face, open at eyes and mouth, in head space: millimeters, y up, nose towards +z."""
+    """A neutral face, open at eyes and mouth, in head space: millimeters, y up, nose toward +z."""
 
     vertices: NDArray[np.float64]  # [P, 3]
     faces: NDArray[np.int64]  # [Q, 3]
     shapes: NDArray[np.float64]  # [52, P, 3]
-    """Displacements at weight 1, in the order of ARKit's names; zeros for a blendshape that shows on no skin."""
+    """Displacements at weight 1, in the order of ARKit's names; zeros for a blendshape that does not move skin."""
     landmarks: NDArray[np.float64]  # [L, 3]
-    """Where the network sees the points of `splatrig.landmarks.points` on this head."""
+    """Positions on this head of the landmark network's points (`splatrig.landmarks.points`)."""
 
 
 def read_template_face(head: str | Path, landmarks: str | Path) -> TemplateFace:

@@ -1,8 +1,8 @@
-"""Blendshapes of the template on another head of any topology: laid over it by landmarks, then read off it.
+"""Transfer the template's blendshapes to a head of any topology: register by landmarks, then sample.
 
-A similarity puts the landmarks of the template on those of the head; kernel ridge regression bends what is left
-between them. Every vertex of the head then takes the displacements of the nearest place of the template that faces the
-same way, which keeps the lips apart.
+A similarity transform aligns the landmarks of the template with those of the head; kernel ridge regression bends the
+remaining differences. Every vertex of the head then takes the displacements of the nearest point of the template with a
+similar normal, which keeps the lips apart.
 """
 
 import numpy as np
@@ -19,27 +19,28 @@ from splatrig.mesh.nearest import Places, barycentric_of
 from splatrig.mesh.normals import face_normals, vertex_areas, vertex_normals
 
 FEWEST = 12
-"""Landmarks that both heads must have."""
+"""Minimum number of landmarks that both heads must have."""
 BENT_MM = 40.0
-"""How far the residual of a landmark bends its surroundings: standard deviation of the Gaussian kernel."""
+"""Standard deviation of the Gaussian kernel: how far the residual of a landmark bends its surroundings."""
 BENDING_RIDGE = 3.0
-"""Of kernel ridge regression: a residual that a landmark shares with few others is noise of the network."""
+"""Ridge of the kernel regression: residuals that few neighboring landmarks share are treated as detector noise."""
 TURNED_MM = 5.0
-"""Millimeters that the difference between two unit normals is worth when the nearest place is looked for."""
+"""Distance (mm) that the difference between two unit normals is worth in the nearest-point search."""
 CANDIDATES = 24
-"""Triangles around each vertex that are looked at."""
+"""Number of triangles around each vertex that are tested."""
 TRUSTED_MM = 4.0
-"""A vertex at distance d from its place counts exp(-(d / TRUSTED_MM)²): the farther ones follow their neighbors."""
+"""A vertex at distance d from its nearest point has the weight exp(-(d / TRUSTED_MM)²); others follow their neighbors.
+"""
 SMOOTHING_MM2 = 2.0
 """Square of the length along which trusted displacements are smoothed."""
 LEAST_TRUST = 1e-4
-"""Of vertices that are far from the template: where no neighbor moves they do not either."""
+"""Minimum weight of vertices that are far from the template, so that they stay still where no neighbor moves."""
 
 
 def register(face: TemplateFace, landmarks: NDArray[np.float64]) -> TemplateFace:  # [L, 3], NaN where not found
-    """Lay the template over the head with these landmarks.
+    """Register the template face to a head with the given landmarks.
 
-    Raises InputError where too few landmarks were found to do so.
+    Raises InputError if too few landmarks were found.
     """
     known = np.isfinite(landmarks).all(axis=1)
     if known.sum() < FEWEST:
@@ -47,7 +48,7 @@ def register(face: TemplateFace, landmarks: NDArray[np.float64]) -> TemplateFace
             f"landmarks: expected at least {FEWEST} points to put ARKit's blendshapes on this head, got "
             f"{int(known.sum())}; give your own (capture.landmarks), or take arkit out of learned.families."
         )
-    from sklearn.kernel_ridge import KernelRidge  # takes a second to import
+    from sklearn.kernel_ridge import KernelRidge  # importing takes a second
 
     by = similarity_to(landmarks, face.landmarks)
     laid, vertices = by.of(face.landmarks), by.of(face.vertices)
@@ -59,13 +60,13 @@ def register(face: TemplateFace, landmarks: NDArray[np.float64]) -> TemplateFace
 
 def transfer(
     registered: TemplateFace,
-    vertices: NDArray[np.float64],  # [V, 3] of the neutral, head space, millimeters
+    vertices: NDArray[np.float64],  # [V, 3] vertices of the neutral, head space, millimeters
     faces: NDArray[np.int64],  # [T, 3]
 ) -> NDArray[np.float64]:  # [52, V, 3]
-    """Return the displacements of a head's vertices by the blendshapes of a template that lies on it.
+    """Return the displacements of a head's vertices by the blendshapes of a template registered to it.
 
-    Vertices far from their place, and those that close an opening of the template, follow their neighbors over the
-    mesh: a screened Poisson equation, weighted by the trust in each.
+    Vertices far from the template, and those that close one of its openings, follow their neighbors on the mesh: a
+    screened Poisson equation, weighted by the trust in each vertex.
     """
     places, distances = nearest_facing(registered.vertices, registered.faces, vertices, vertex_normals(vertices, faces))
     read = np.stack([places.on(shape, registered.faces) for shape in registered.shapes])
@@ -82,8 +83,8 @@ def nearest_facing(
     points: NDArray[np.float64],  # [V, 3]
     normals: NDArray[np.float64],  # [V, 3]
 ) -> tuple[Places, NDArray[np.float64]]:
-    """Return the places of a dense mesh that are near to points and face as they do, and their distances [V]."""
-    import trimesh  # takes half a second
+    """Return the points of a dense mesh nearest to given points with similar normals, and their distances [V]."""
+    import trimesh  # importing takes half a second
 
     corners, own = vertices[faces], face_normals(vertices, faces)
     own = own / np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-12)

@@ -1,1 +1,1 @@
-"""Deformation components of fitted frames (PCA, sparse PCA, SLDC, upsampling), and the rig that they make."""
+"""Deformation components of fitted frames (PCA, sparse PCA, SLDC, upsampled PCA) and the rig that evaluates them."""

@@ -1,4 +1,4 @@
-"""Put what a method found together with what it was computed from: the value that the component file holds."""
+"""Combine the result of a decomposition with its provenance into `Components`, the content of a component file."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 def assemble(reader: AttributeReader, found: Decomposition, parameters: Mapping[str, Any]) -> Components:
-    """Return what a method found in the reader's training frames with its origin; `parameters` are the method's."""
+    """Return a decomposition of the reader's training frames as `Components`; `parameters` are the method's own."""
     names, frames = ", ".join(found.standardization.columns.names), len(reader.train_frames)
     logger.info(
         "%s: %d components of %s at %s, of %d training frames", found.family, len(found.C), names, reader.level, frames
@@ -40,7 +40,7 @@ def assemble(reader: AttributeReader, found: Decomposition, parameters: Mapping[
 
 
 def named(components: Components, template: Template, units_path: str | Path | None = None) -> Components:
-    """Return the components with readable names and, where known units are given, the best of them for each."""
+    """Return the components with readable names and, where known units are given, the best-matching unit of each."""
     level = template.levels[components.origin.level]
     if units_path is None:
         return replace(components, names=component_names(components, level))
@@ -53,7 +53,7 @@ def named(components: Components, template: Template, units_path: str | Path | N
 def data_matrix(
     how: str, matrix: AttributeMatrix, standardization: Standardization, sibling: str | None = None
 ) -> DataMatrix | h5py.ExternalLink | None:
-    """Return what to write as `dataMat`, for `how` of config: store, omit, or link to `sibling` (store without one)."""
+    """Return what to write as `dataMat`. `how` is store, omit or link (to `sibling`; without a sibling, store)."""
     if how == "omit":
         return None
     if how == "link" and sibling is not None:

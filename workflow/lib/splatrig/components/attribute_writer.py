@@ -1,4 +1,4 @@
-"""Fitted frames to attribute stores: one pass over the frames writes the row of every level."""
+"""Write attribute stores from fitted frames: one pass over the frames writes the row of every level."""
 
 import hashlib
 import logging
@@ -24,19 +24,20 @@ from splatrig.mesh.template import Level, Template
 logger = logging.getLogger(__name__)
 
 LOST_MM = 30.0
-"""No expression moves a whole head so far on average, once its rigid motion is taken off."""
+"""RMS displacement from the neutral (mm), after rigid alignment, above which tracking is assumed to be lost."""
 
 
 def export_attributes(
     frames: list[FrameRow],
-    stores: Mapping[str, Path],  # expression to gaussians/{expression}.h5
+    stores: Mapping[str, Path],  # expression: path of gaussians/{expression}.h5
     template: Template,
-    outputs: Mapping[str, Path],  # level to attributes/{level}.h5
+    outputs: Mapping[str, Path],  # level: path of attributes/{level}.h5
     subject: str,
 ) -> None:
-    """Write the attribute stores of several levels, rows in the order of `frames`, holding one expression at a time.
+    """Write the attribute stores of several levels, with rows in the order of `frames`.
 
-    Raises InputError naming the store when a frame is missing, not finite, or has other Gaussians than the template.
+    One expression is held in memory at a time. Raises InputError naming the store when a frame is missing, is not
+    finite, or has another number of Gaussians than the template has vertices.
     """
     neutral_row = _neutral_row(frames)
     neutral = _read(stores, frames[neutral_row : neutral_row + 1], template)[0]
@@ -63,12 +64,12 @@ def export_attributes(
 
 
 def _warn_of_lost(frame: FrameRow, moved: NDArray[np.float32]) -> None:  # [N, 3] mm
-    """Warn of a frame whose head is elsewhere: components would be about that."""
+    """Log a warning for a frame that is so far from the neutral that it would dominate the components."""
     far = float(np.sqrt(np.einsum("nd,nd->", moved, moved, dtype=np.float64) / len(moved)))
     if far > LOST_MM:
         logger.warning(
-            "%s/%s is %.0f mm from the neutral, root mean square over the head, and will rule the components: if its "
-            "tracking or its pose is wrong, take its tracked mesh out of the capture",
+            "%s/%s: RMS displacement from the neutral is %.0f mm and will dominate the components; if its "
+            "tracking or pose is wrong, remove its tracked mesh from the capture",
             *(frame.expression, frame.frame, far),
         )
 
@@ -78,7 +79,7 @@ def attribute_rows(
     quats: NDArray[np.float32],  # [N, 4] aligned
     level: Level,
 ) -> dict[str, NDArray[np.float32]]:
-    """Return each attribute of the Gaussians of one level, the first V of N, as a row [V·d]."""
+    """Return one row [V·d] per attribute for the first V of N Gaussians, those of one level."""
     count = len(level.vertices)
     means, sh0 = gaussians.means[:count], gaussians.sh0[:count]
     arrays = {
@@ -117,29 +118,29 @@ def _neutral_row(frames: list[FrameRow]) -> int:
 def _gaussians(
     frames: list[FrameRow], stores: Mapping[str, Path], template: Template
 ) -> Iterator[tuple[int, Gaussians]]:
-    """Iterate over (row, Gaussians), reading each store once for each run of its frames."""
+    """Iterate over (row, Gaussians), opening each store once for each run of consecutive frames."""
     for _, run in groupby(enumerate(frames), key=lambda item: item[1].expression):
         rows = list(run)
         yield from zip((row for row, _ in rows), _read(stores, [frame for _, frame in rows], template), strict=True)
 
 
 def _read(stores: Mapping[str, Path], frames: list[FrameRow], template: Template) -> tuple[Gaussians, ...]:
-    """Read frames of one expression and check them against the template."""
+    """Read frames of one expression and check their number of Gaussians against the template."""
     path = stores[frames[0].expression]
     count = len(template.finest_level.vertices)
     fitted = read_fitted_frames(path, [frame.frame for frame in frames])
     for frame, gaussians in zip(frames, fitted.gaussians, strict=True):
         if len(gaussians) != count:
             raise InputError(
-                f"{path}: frame {frame.frame} has {len(gaussians)} Gaussians, expected as many as the template "
-                f"has vertices, {count}; delete the file and run again."
+                f"{path}: frame {frame.frame} has {len(gaussians)} Gaussians, expected one per vertex of the template, "
+                f"{count}; delete the file and run again."
             )
         gaussians.check_finite(f"{path}: frame {frame.frame}")
     return fitted.gaussians
 
 
 def _create(file: h5py.File, frames: list[FrameRow], level: Level, neutral_row: int) -> None:
-    """Create the datasets of one level, with everything but the rows."""
+    """Create the datasets of one level, except for the rows."""
     file.attrs["neutral_row"] = neutral_row
     for name, attribute in ATTRIBUTES.items():
         file.create_dataset(name, shape=(len(frames), len(level.vertices) * attribute.size), dtype=np.float32)

@@ -1,8 +1,8 @@
-"""The attribute store `attributes/{level}.h5`: every frame as one row of raw numbers per attribute.
+"""The attribute store `attributes/{level}.h5`: every frame as one row of raw values per attribute.
 
-`xyz` millimetres, `normal` unit vectors, `rgb` linear in the degree-0 SH, `f_dc` and `f_rest` SH coefficients,
-`opacity` logits, `scale` log millimetres, `rotation` unit quaternions wxyz. Each is (F, N·d) float32, Gaussian by
-Gaussian; `f_rest` holds the (15, 3) coefficients of a Gaussian row-major (coefficient by coefficient, then colour).
+`xyz` millimeters, `normal` unit vectors, `rgb` linear in the degree-0 SH, `f_dc` and `f_rest` SH coefficients,
+`opacity` logits, `scale` log millimeters, `rotation` unit quaternions wxyz. Each is (F, N·d) float32, Gaussian by
+Gaussian; `f_rest` holds the (15, 3) coefficients of a Gaussian row-major (coefficient by coefficient, then color).
 """
 
 from collections.abc import Sequence
@@ -21,17 +21,17 @@ from splatrig.io.hdf5 import Format
 FORMAT = Format(
     "attributes",
     1,
-    "xyz millimetres in head space; f_dc and f_rest SH coefficients, f_rest a row-major (15, 3) a Gaussian; "
-    "opacity logits; scale log millimetres; rotation unit quaternions wxyz on the neutral's hemisphere; "
+    "xyz millimeters in head space; f_dc and f_rest SH coefficients, f_rest a row-major (15, 3) per Gaussian; "
+    "opacity logits; scale log millimeters; rotation unit quaternions wxyz on the neutral's hemisphere; "
     "rgb = 0.5 + C0 f_dc",
 )
 
 SOFT_LINKS = {"normals": "normal", "rgbs": "rgb", "opacities": "opacity", "scales": "scale"}
-"""Plural names that the original project's files use."""
+"""Plural names that the original project's files use for the same data."""
 
 
 class AttributeReader:
-    """An open attribute store; rows stay on disk until a block of them is asked for. Use as a context manager."""
+    """An open attribute store; rows are read from disk on request. Use as a context manager."""
 
     def __init__(self, path: str | Path) -> None:
         """Open `path`; raise InputError naming it when it is not an attribute store."""
@@ -41,7 +41,7 @@ class AttributeReader:
             self.frames: tuple[str, ...] = tuple(self._file["frames"].asstr()[:])
             """`expression/frame` of every row."""
             self.roles: tuple[str, ...] = tuple(self._file["role"].asstr()[:])
-            """train or held_out, of every row."""
+            """Role of every row: train or held_out."""
             self.neutral_row = int(self._file.attrs["neutral_row"])
             """Row of the neutral frame."""
             self.faces: NDArray[np.int64] = self._file["faces"][:]  # [T, 3]
@@ -53,7 +53,7 @@ class AttributeReader:
             self._check()
 
     def _check(self) -> None:
-        """Raise ValueError when the parts of the file do not belong together."""
+        """Raise ValueError when the datasets of the file do not match each other."""
         frames = len(self.frames)
         if len(self.roles) != frames or not set(self.roles) <= {"train", "held_out"}:
             raise ValueError(f"expected a role, train or held_out, of each of {frames} frames")
@@ -63,7 +63,7 @@ class AttributeReader:
         for name in ATTRIBUTES.keys() & self._file.keys():
             expected, data = (frames, self.count * ATTRIBUTES[name].size), self._file[name]
             if data.shape != expected or data.dtype.kind != "f":
-                raise ValueError(f"{name} is {data.dtype} {data.shape}, expected numbers {expected}")
+                raise ValueError(f"{name} is {data.dtype} {data.shape}, expected floats {expected}")
 
     def __enter__(self) -> "AttributeReader":
         return self
@@ -78,7 +78,7 @@ class AttributeReader:
 
     @property
     def train_rows(self) -> NDArray[np.int64]:
-        """Rows whose role is train, in file order: the only ones that enter components."""
+        """Indices of the rows whose role is train, in file order: the only rows that components are computed from."""
         return np.flatnonzero(np.array(self.roles) == "train")
 
     @property
@@ -87,12 +87,12 @@ class AttributeReader:
         return tuple(self.frames[row] for row in self.train_rows)
 
     def leave_out(self, expression: str) -> None:
-        """Take every frame of an expression for held out, whatever its role."""
+        """Treat every frame of an expression as held out, whatever its role in the file."""
         own = [name.split("/")[0] == expression for name in self.frames]
         self.roles = tuple("held_out" if out else role for out, role in zip(own, self.roles, strict=True))
 
     def rows(self, attribute: str, rows: NDArray[np.int64] | slice = slice(None)) -> NDArray[np.float32]:
-        """Read whole rows [R, N·d] of one attribute; raise InputError when a number of them is not finite."""
+        """Read whole rows [R, N·d] of one attribute; raise InputError when a value in them is not finite."""
         read = self._data(attribute)[rows]
         finite = np.isfinite(read).all(axis=-1)
         if not finite.all():
@@ -101,7 +101,7 @@ class AttributeReader:
         return read
 
     def _data(self, attribute: str) -> h5py.Dataset:
-        """Return one attribute of all frames, on disk."""
+        """Return the dataset of one attribute for all frames; nothing is read yet."""
         if attribute not in self._file:
             known = ", ".join(name for name in ATTRIBUTES if name in self._file)
             raise InputError(f"{self.path}: expected the attribute {attribute}, got {known}; delete it and run again.")
@@ -113,7 +113,7 @@ class AttributeReader:
         neutral = np.flatnonzero(rows == self.neutral_row)
         if len(neutral) != 1:
             raise InputError(
-                f"{self.path}: the neutral frame {self.frames[self.neutral_row]} is held out, and is the rest shape "
+                f"{self.path}: the neutral frame {self.frames[self.neutral_row]} is held out, but it is the rest shape "
                 "of components; hold out another expression."
             )
         return AttributeMatrix(

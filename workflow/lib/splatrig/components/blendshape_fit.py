@@ -1,7 +1,7 @@
-"""Blendshapes fitted to the tracked meshes of a capture: which of them each frame shows, and what they look like there.
+"""Fit blendshapes to a capture's tracked meshes: which blendshapes each frame shows, and their shapes on this face.
 
-Example-based facial rigging (Li, Weise, Pauly 2010), on displacements: weights in [0, 1] with an l1 penalty, in turn
-with shapes that are regressed on them and drawn to the ones that the template has.
+Example-based facial rigging (Li, Weise, Pauly 2010) on displacements. Weights in [0, 1] with an l1 penalty alternate
+with shapes that are regressed on the weights and regularized toward the shapes of the template.
 """
 
 from dataclasses import dataclass
@@ -13,41 +13,44 @@ from splatrig.components.weights import solve_weights
 
 ROUNDS = 10
 SPARSITY = 0.03
-"""Price of a blendshape in a frame: the weight below which it is taken for none where it is alone."""
+"""Price (l1 penalty) of using a blendshape in a frame: where it acts alone, a smaller weight is set to zero."""
 PROMISED = 0.25
-"""Of that price where the name of a frame's segment promises the blendshape."""
+"""Fraction of `SPARSITY` charged for blendshapes that the name of the frame's segment promises."""
 PRIOR = 16.0
-"""How much a shape is drawn to that of the template, relative to one frame at weight 1."""
+"""Strength of the prior toward the template's shape, relative to one frame at weight 1."""
 PEAK_MM = 10.0
-"""A blendshape whose peak is half as long is drawn four times as much: noise of tracking is as large in all."""
+"""Peak displacement (mm) at which `PRIOR` applies; half this peak quadruples the prior, since tracking noise does not
+shrink with the blendshape."""
 STILL = 0.05
-"""Fraction of its peak at which a vertex is drawn to the template as much again as by `PRIOR` alone."""
+"""Fraction of a shape's peak displacement at which the prior on a vertex doubles; stiller vertices are held more
+strongly."""
 TOLD = 0.3
-"""A blendshape whose largest weight is at least this was shown by the capture."""
+"""A blendshape whose largest weight is at least this counts as shown by the capture."""
 
 
 @dataclass(frozen=True)
 class FittedBlendshapes:
-    """K blendshapes in F frames."""
+    """Weights of K blendshapes in F frames, and their shapes."""
 
     weights: NDArray[np.float64]  # [F, K]
-    """In [0, 1]; zero for those that are not told."""
+    """Weights in [0, 1]; zero for blendshapes that the capture does not show."""
     shapes: NDArray[np.float64]  # [K, V, 3]
-    """Displacements at weight 1, millimeters. Those that are not told are the template's."""
+    """Displacements at weight 1, in millimeters. Blendshapes that the capture does not show keep the template's shape.
+    """
     told: NDArray[np.bool_]  # [K]
-    """Which of them the capture shows."""
+    """True for the blendshapes that the capture shows."""
 
 
 def fit_blendshapes(
-    shapes: NDArray[np.float64],  # [K, V, 3] the template's, millimeters
+    shapes: NDArray[np.float64],  # [K, V, 3] of the template, millimeters
     displacements: NDArray[np.float64],  # [F, V, 3] of the tracked meshes from the neutral
-    areas: NDArray[np.float64],  # [V] that each vertex stands for
+    areas: NDArray[np.float64],  # [V] surface area of each vertex
     promised: NDArray[np.bool_] | None = None,  # [F, K]
 ) -> FittedBlendshapes:
-    """Return the weights of frames and shapes that explain `displacements`, by alternating least squares.
+    """Return the weights and shapes that explain `displacements`, by alternating least squares.
 
-    Blendshapes that are `promised` to be in a frame come before others that explain it as well. At the end weights are
-    solved once more for the blendshapes that are told alone.
+    Blendshapes that are `promised` in a frame are preferred to others that explain it equally well. A last solve uses
+    only the blendshapes that the capture shows.
     """
     share = areas / areas.sum()
     moving = np.flatnonzero(shapes.any(axis=(1, 2)))
@@ -71,13 +74,13 @@ def fit_blendshapes(
 def blendshape_weights(
     shapes: NDArray[np.float64],  # [K, V, 3]
     displacements: NDArray[np.float64],  # [F, V, 3]
-    share: NDArray[np.float64],  # [V] of the area, sum 1
+    share: NDArray[np.float64],  # [V] fraction of the area, sum 1
     prices: NDArray[np.float64],  # [F, K]
 ) -> NDArray[np.float64]:  # [F, K]
-    """Return the weights in [0, 1] of blendshapes in frames, few of them in each: least squares with an l1 penalty.
+    """Return sparse weights in [0, 1] of blendshapes in frames: least squares with an l1 penalty.
 
-    A weight below its price is taken for none where the blendshape is alone. The penalty on weights that cannot be
-    negative is linear, so it lowers the moments.
+    Where a blendshape acts alone, a weight below its price becomes zero. Weights cannot be negative, so the penalty is
+    linear and is subtracted from the moments.
     """
     flat = (np.sqrt(share)[:, None] * shapes).reshape(len(shapes), -1)
     targets = (np.sqrt(share)[:, None] * displacements).reshape(len(displacements), -1)
@@ -91,9 +94,9 @@ def _regressed(
     weights: NDArray[np.float64],  # [F, K]
     displacements: NDArray[np.float64],  # [F, V, 3]
 ) -> NDArray[np.float64]:  # [K, V, 3]
-    """Return shapes by ridge regression on weights, vertex by vertex, towards the given ones.
+    """Return shapes by ridge regression on the weights, vertex by vertex, toward the given shapes.
 
-    The ridge grows where a blendshape moves little: what it does not do on the template it does not learn.
+    The ridge is larger where the template's blendshape moves little, so that noise is not learned there.
     """
     lengths = np.linalg.norm(shapes, axis=2)
     peaks = lengths.max(axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Work on column blocks in threads, with results that do not depend on how many.
+"""Process column blocks in threads, with results that do not depend on the number of threads.
 
 Blocks have a fixed size, BLAS runs one thread in each, and results come back in block order, so sums over blocks are
 always taken in the same order.
@@ -23,9 +23,9 @@ def _blas() -> ThreadpoolController:
 
 
 def map_blocks(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
-    """Yield `function(item)` in the order of `items`, computed by `threads` threads, at most two results ahead each.
+    """Yield `function(item)` in the order of `items`, computed by `threads` threads, each at most two results ahead.
 
-    One thread is this one: starting another costs more than a small block.
+    With one thread the work is done in the calling thread: starting another costs more than a small block.
     """
     if threads == 1:
         with _blas().limit(limits=1):

@@ -1,4 +1,4 @@
-"""Where local components are centred, and what a user may ask of that: fixed places, left/right pairs."""
+"""Centers of local components, and the user's constraints on them: fixed vertices and left/right pairs."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,41 +10,43 @@ from scipy.spatial import cKDTree
 from splatrig.io.errors import InputError
 
 START_ANGLES = (0, -5, 5, -10, 10, -15, 15)
-"""Degrees about the vertical axis at which the mirror plane may start."""
+"""Angles (degrees about the vertical axis) that are tried for the initial mirror plane."""
 
 ICP_STEPS, ICP_SAMPLE = 15, 4000
-"""Alternations of matching and fitting the mirror plane, and about how many vertices they look at."""
+"""Number of iterated-closest-point steps for the mirror plane, and the approximate number of vertices used."""
 
 ON_THE_MIDDLE = 0.04
-"""Vertices nearer to their mirror image than this share of the head's width have no other side."""
+"""Vertices closer to their mirror image than this fraction of the head's width count as on the midline."""
 
 
 @dataclass(frozen=True)
 class CenterPriors:
-    """What a user asks of the centres."""
+    """Constraints on the centers that a user asks for."""
 
     fixed: tuple[int, ...] = ()
     """Vertices around which the first components stay; the others find their own."""
     mirror: NDArray[np.int64] | None = None  # [V]
-    """Mirror image of every vertex (itself on the middle): components off the middle come in left/right pairs."""
+    """Mirror image of every vertex (itself on the midline): components off the midline come in left/right pairs."""
 
 
 class Places(NamedTuple):
-    """Where components are centred."""
+    """Centers of K components, with their mirror partners."""
 
     vertices: NDArray[np.int64]  # [K]
     partner: NDArray[np.int64]  # [K] the component on the other side of the head; -1 for none
-    fixed: NDArray[np.bool_]  # [K] True for those that the user placed
+    fixed: NDArray[np.bool_]  # [K] True for those fixed by the user
 
 
 class Centers:
-    """The centres of K components during a run."""
+    """Centers of K components while SLDC runs."""
 
     def __init__(self, k: int, priors: CenterPriors, vertex_count: int, start: Places | None = None) -> None:
-        """Start with no component placed, or at `start`; raise InputError for fixed centres that cannot be."""
+        """Start with no component placed, or at `start`; raise InputError for fixed centers that are not possible."""
         bad = [center for center in priors.fixed if not 0 <= center < vertex_count]
         if bad:
-            raise InputError(f"components.sldc.centers: vertex {bad[0]} does not exist, there are {vertex_count}.")
+            raise InputError(
+                f"components.sldc.centers: got vertex {bad[0]}, expected 0 to {vertex_count - 1}; correct the list."
+            )
         if len(priors.fixed) > k:
             raise InputError(
                 f"components.sldc.centers: got {len(priors.fixed)} vertices, expected at most {k}, one per component; "
@@ -65,7 +67,7 @@ class Centers:
     def place(self, k: int, energies: NDArray[np.float64]) -> int:
         """Return the vertex of component `k`: fixed, opposite its partner, or where `energies` [N] are largest.
 
-        Called for each component in order at the start, and again for a component that starts anew.
+        Called for each component in order at the start, and for a component that is restarted.
         """
         if k < self._placed:
             if not self._fixed[k] and self.partner[k] < 0:
@@ -85,9 +87,10 @@ class Centers:
         return int(self.vertices[k])
 
     def follow(self, peaks: NDArray[np.int64], heights: NDArray[np.float64]) -> None:
-        """Move to the vertices `peaks` [K] that the components move most (by `heights` [K]; 0: stay), as allowed.
+        """Move each center to the vertex of `peaks` [K] that its component moves most, within the constraints.
 
-        Of a pair, the component that moves more leads and the other is kept opposite.
+        `heights` [K] say how far that vertex moves; 0 leaves the center where it is. In a pair, the component that
+        moves more leads and the other is kept opposite.
         """
         free = (heights > 0) & ~self._fixed
         mirror = self._priors.mirror
@@ -99,7 +102,7 @@ class Centers:
                 self.vertices[k], self.vertices[other] = peaks[k], mirror[peaks[k]]
 
     def places(self, order: NDArray[np.int64]) -> Places:
-        """Return where the components are, in another order."""
+        """Return the centers with the components reordered."""
         new_number = np.empty_like(order)
         new_number[order] = np.arange(len(order))
         partner = self.partner[order]
@@ -107,10 +110,10 @@ class Centers:
 
 
 def mirror_map(vertices: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the vertex [V] nearest to the mirror image of every vertex of a head [V, 3], itself near the middle.
+    """Return the vertex [V] nearest to the mirror image of every vertex of a head [V, 3]; itself near the midline.
 
-    The mirror plane starts at x = median, turned about y by the angle of START_ANGLES that fits best, and is refined by
-    iterated closest points, so a head that stands a little askew keeps its pairs. Needs no symmetric topology.
+    The mirror plane starts at x = median, rotated about y by the best of `START_ANGLES`, and is refined by iterated
+    closest points, so that slightly rotated heads work too. The topology need not be symmetric.
     """
     tree = cKDTree(vertices)
     sample = vertices[:: max(1, len(vertices) // ICP_SAMPLE)]
@@ -122,7 +125,7 @@ def mirror_map(vertices: NDArray[np.float64]) -> NDArray[np.int64]:
         partners = vertices[tree.query(_reflected(sample, normal, point))[1]]
         point = 0.5 * (sample.mean(axis=0) + partners.mean(axis=0))
         across = (sample - point).T @ (partners - point)
-        normal = np.linalg.eigh(across + across.T)[1][:, 0]  # the direction that changes its sign
+        normal = np.linalg.eigh(across + across.T)[1][:, 0]  # the direction that the reflection inverts
     distance = 2 * np.abs((vertices - point) @ normal)
     width = float(np.ptp((vertices - point) @ normal))
     nearest = np.asarray(tree.query(_reflected(vertices, normal, point))[1], dtype=np.int64)
@@ -132,5 +135,5 @@ def mirror_map(vertices: NDArray[np.float64]) -> NDArray[np.int64]:
 def _reflected(
     points: NDArray[np.float64], normal: NDArray[np.float64], point: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return points [P, 3] mirrored at the plane through `point` [3] with unit `normal` [3]."""
+    """Return points [P, 3] reflected in the plane through `point` [3] with unit `normal` [3]."""
     return points - 2 * ((points - point) @ normal)[:, None] * normal

@@ -1,12 +1,13 @@
 """The component file: deformation components of any family, with everything needed to use them.
 
-Datasets: `dataMat` (F, D) standardised rows (or an external link to them, or absent), `MEAN` (D), `STD` (D), `dim_info`
+Datasets: `dataMat` (F, D) standardized rows (or an external link to them, or absent), `MEAN` (D), `STD` (D), `dim_info`
 (first and end column of each attribute, with the attribute `list_attrName`), `tris`, `faceMask`, `frames`, `names`,
-`<family>_W` (F, K), `<family>_C` (K, D), `<family>_offset` (D; absent when zero) and what else the family has: see
+`<family>_W` (F, K), `<family>_C` (K, D), `<family>_offset` (D; absent when zero), and datasets of single families: see
 `FAMILY_DATASETS`. `sldc_C` is (K, N, values per Gaussian). A learned rig's base is `<family>_base` (D, the columns of
-its components in stored units) and `<family>_<attribute>` for all other attributes. The attribute `structured` is the
-number of Gaussians that are vertices of the mesh: they come first, and `tris` and `faceMask` are of them alone. Those
-that follow, of learned rigs only, are free (`splatrig.gaussians.free`).
+its components in stored units) and `<family>_<attribute>` for all other attributes.
+
+The attribute `structured` is the number of Gaussians that are vertices of the mesh. They come first, and `tris` and
+`faceMask` describe only them. Gaussians after them, in learned rigs only, are free (`splatrig.gaussians.free`).
 """
 
 from collections.abc import Iterator
@@ -29,11 +30,12 @@ from splatrig.io.hdf5 import Format
 FORMAT = Format(
     "components",
     4,
-    "millimetres, log scales, quaternions wxyz, SH coefficients; W and C in standardised units; head space",
+    "millimeters, log scales, quaternions wxyz, SH coefficients; W and C in standardized units; head space",
 )
 
 DENSE_FRACTION = 0.5
-"""A basis with fewer non-zero entries than this is kept sparse, so that only touched columns are computed."""
+"""A basis with a smaller fraction of non-zero entries than this is kept sparse, so that only touched columns are
+computed."""
 
 Limits = tuple[float, float]
 """Least and greatest weight."""
@@ -43,7 +45,7 @@ Array = TypeVar("Array")
 
 @dataclass(frozen=True)
 class Origin:
-    """Where components come from."""
+    """Provenance of components: level, parameters and source data."""
 
     subject: str = ""
     level: str = ""
@@ -58,86 +60,90 @@ class Origin:
 
 @dataclass(frozen=True)
 class Solver:
-    """How the solution of an iterative method went."""
+    """Summary of the run of an iterative solver."""
 
     converged: bool | None = None
     iterations: int | None = None
     objective: NDArray[np.float64] | None = None  # [iterations]
     reseeded: int | None = None
-    """Dead components that were started again."""
+    """Number of restarts of components that had become zero."""
     history: NDArray[np.float64] | None = None  # [checks, 3]
-    """Of learned rigs: step, loss, PSNR in dB in the silhouette of held-out cameras."""
+    """For learned rigs: step, loss, and PSNR (dB) inside the silhouette of held-out cameras."""
     bad_steps: int | None = None
-    """Of learned rigs: steps that changed nothing, since their loss was not finite."""
+    """For learned rigs: number of steps that were skipped because their loss was not finite."""
 
 
 NO_SOLVER = Solver()
-"""Of methods that do not iterate."""
+"""Summary for methods that do not iterate."""
 
 NOWHERE = Origin()
-"""Of components that were put together by hand."""
+"""Provenance of components that were not computed from a store."""
 
 
 @dataclass(frozen=True)
 class Components:
-    """K components of F frames over D columns: G Gaussians times the values per Gaussian.
+    """K deformation components of F frames over D columns: G Gaussians times the values per Gaussian.
 
-    The invariant: frame ≈ mean + std * (offset + W @ C). The first N Gaussians are the vertices of the mesh; of learned
-    rigs free ones may follow, G - N of them.
+    Invariant: frame ≈ mean + std * (offset + W @ C). The first N Gaussians are the vertices of the mesh; in learned
+    rigs G - N free ones may follow.
+
+    Example:
+        >>> components = read_components(Path("components/learned_arkit.h5"))
+        >>> rows = components.rows(weights)  # [F, K] to [F, D], in stored units
     """
 
     family: str
-    """pca, mbspca, sldc or learned."""
+    """Family of the method: pca, mbspca, sldc or learned."""
     W: NDArray[np.float32]  # [F, K]
     """Scores (weights) of the training frames."""
     C: NDArray[np.float32]  # [K, D]
-    """Components in standardised units."""
+    """Components in standardized units."""
     mean: NDArray[np.float32]  # [D]
     """Mean of the training rows, in the attribute's stored unit."""
     std: NDArray[np.float32]  # [D]
-    """Standard deviation of the centred data, one number per attribute, repeated."""
+    """Standard deviation of the centered data: one value per attribute, repeated over its columns."""
     offset: NDArray[np.float32] | None  # [D]
-    """The rest shape in standardised units; None when the rest shape is the mean."""
+    """The rest shape in standardized units; None when the rest shape is the mean."""
     columns: Columns
-    """Which columns hold which attribute."""
+    """Assignment of columns to attributes."""
     faces: NDArray[np.int64]  # [T, 3]
     """Triangles over the N structured Gaussians."""
     face_mask: NDArray[np.bool_]  # [N]
-    """True on the face."""
+    """True for vertices of the face."""
     frames: tuple[str, ...]
-    """F names `expression/frame`, row order of W."""
+    """Names `expression/frame` of the F frames, in the row order of W."""
     names: tuple[str, ...] = ()
-    """K readable names, `SLDC 04 · mouth left · E010_Smile_Stretched`; empty when nobody named them. Blendshapes and
-    components that turn eyes have ARKit's: `jawOpen`, `eyeLookInLeft`."""
+    """K readable names, such as `SLDC 04 · mouth left · E010_Smile_Stretched`; empty if no names were assigned.
+    Blendshapes and components that rotate eyes have ARKit's names: `jawOpen`, `eyeLookInLeft`."""
     limits: Limits | None = None
-    """Bounds that the model puts on weights; None: any weight will do. Those of `eyes` are in [0, 1] in any case."""
+    """Bounds that the model puts on weights; None: unbounded. Weights of `eyes` are in [0, 1] in any case."""
     eyes: NDArray[np.bool_] | None = None  # [K]
-    """Which components turn an eyeball by a fixed angle per unit of weight. Of blendshapes they move the lids, too; of
-    other families they move free Gaussians alone. None: none does."""
+    """True for components that rotate an eyeball by a fixed angle per unit of weight. In blendshape families they move
+    the lids as well; in other families they move free Gaussians only. None: there are none."""
     told: NDArray[np.bool_] | None = None  # [K]
-    """Which blendshapes the capture shows; the motion of the others is the template's, and no training frame uses them.
-    None: components are no blendshapes, and a weight of 1 has no meaning of its own."""
+    """True for blendshapes that the capture shows. The others keep the template's motion, and no training frame uses
+    them. None: the components are not blendshapes, and a weight of 1 has no special meaning."""
     base: Gaussians | None = None
-    """The Gaussians that a learned rig moves; None: the neutral fit is moved."""
+    """Base Gaussians of a learned rig; None: the rig moves the neutral fit."""
     head_motions: NDArray[np.float64] | None = None  # [F, 3, 4]
-    """Rigid motions by which a learned rig corrects the tracked head poses of the training frames, in head space and
-    millimeters: photographs show the rig at `head_to_world @ motion`. None: it takes the tracked poses as they are."""
+    """Rigid corrections by a learned rig of the tracked head poses of the training frames, in head space and
+    millimeters: photographs show the rig at `head_to_world @ motion`. None: the tracked poses are used unchanged."""
     centers: NDArray[np.int64] | None = None  # [K]
     """Vertex around which each local component stays."""
     partners: NDArray[np.int64] | None = None  # [K]
     """Index of each component's mirror image, -1 for none."""
     explained_variance: NDArray[np.float64] | None = None  # [K]
-    """Variance of each score about the rest shape, in standardised units."""
+    """Variance of each score about the rest shape, in standardized units."""
     explained_variance_ratio: NDArray[np.float64] | None = None  # [K]
-    """The same as a fraction of the variance of all components that the rows have."""
+    """Variance of each score as a fraction of the total variance of the rows."""
     distance_unit_mm: float | None = None
-    """Millimetres per unit of the support map's distances."""
+    """Millimeters per unit of the support map's distances."""
     zero_rows: float | None = None
     """Fraction of (component, Gaussian) pairs that a learned rig leaves at zero."""
     unit_best: NDArray | None = None  # [K] str
-    """The known face unit that each component resembles most, or an empty text."""
+    """Name of the known face unit that each component resembles most, or an empty string."""
     unit_correlation: NDArray[np.float64] | None = None  # [K]
-    """Correlation with that unit."""
+    """Correlation of each component with its `unit_best`."""
     solver: Solver = NO_SOLVER
     origin: Origin = NOWHERE
 
@@ -169,12 +175,12 @@ class Components:
 
     @property
     def structured(self) -> int:
-        """Number of Gaussians N that are vertices of the mesh: the first ones."""
+        """Number of structured Gaussians N: those that are vertices of the mesh, which come first."""
         return len(self.face_mask)
 
     @cached_property
     def on_mesh(self) -> "Components":
-        """The components of the structured Gaussians alone: what is compared with meshes and fitted frames."""
+        """The components restricted to structured Gaussians, for comparison with meshes and fitted frames."""
         if self.structured == self.columns.count:
             return self
         own = self.columns_on_mesh
@@ -190,63 +196,63 @@ class Components:
 
     @property
     def columns_on_mesh(self) -> NDArray[np.bool_]:  # [D]
-        """Which columns belong to structured Gaussians."""
+        """Mask [D] of the columns that belong to structured Gaussians."""
         return self.columns.of_gaussians(np.arange(self.columns.count) < self.structured)
 
     @property
     def turns_eye(self) -> NDArray[np.bool_]:  # [K]
-        """Which components turn an eye."""
+        """Mask [K] of the components that rotate an eye."""
         return np.zeros(len(self), np.bool_) if self.eyes is None else self.eyes
 
     @property
     def are_blendshapes(self) -> bool:
-        """Whether components have names and a meaning of their own: 1 is the whole of `jawOpen`."""
+        """Whether the components are named blendshapes whose weight of 1 has a meaning, such as a fully open jaw."""
         return self.told is not None
 
     @property
     def turns_eye_alone(self) -> NDArray[np.bool_]:  # [K]
-        """Which components turn an eye, and do nothing to structured Gaussians."""
+        """Mask [K] of the components that rotate an eye and do not move structured Gaussians."""
         return self.turns_eye & (not self.are_blendshapes)
 
     @property
     def keeps_name(self) -> NDArray[np.bool_]:  # [K]
-        """Which components have names that do not follow from what they do."""
+        """Mask [K] of the components whose names are given, not derived from their motion."""
         return self.turns_eye | self.are_blendshapes
 
     def without_eyes(self) -> "Components":
-        """Return the components that do something to structured Gaussians; itself where all do."""
+        """Return the components that move structured Gaussians; `self` if all do."""
         alone = self.turns_eye_alone
         return self.select(np.flatnonzero(~alone)) if alone.any() else self
 
     @property
     def is_learned(self) -> bool:
-        """Whether base and weights were learned from photographs, not from fitted rows."""
+        """Whether base and weights were learned from photographs instead of from fitted rows."""
         return self.base is not None
 
     @property
     def head_motion_of(self) -> dict[str, NDArray[np.float64]]:  # of [3, 4]
-        """The head motions by `expression/frame`, as a data set takes them; none where there are none."""
+        """Head motions by `expression/frame`, as a data set takes them; empty where there are none."""
         return {} if self.head_motions is None else dict(zip(self.frames, self.head_motions, strict=True))
 
     @cached_property
     def rest(self) -> NDArray[np.float32]:  # [D]
-        """The rest shape in stored units: the row of weights zero."""
+        """Rest shape in stored units: the row [D] at zero weights."""
         return self.mean if self.offset is None else self.mean + self.std * self.offset
 
     @cached_property
     def basis(self) -> NDArray[np.float32] | csr_array:  # [K, D]
-        """Change of the row per unit of weight, in stored units; sparse when most of it is zero."""
+        """Change of the row per unit of weight, [K, D] in stored units; sparse when most of it is zero."""
         dense = np.asarray(self.C * self.std, dtype=np.float32)
         return csr_array(dense) if np.count_nonzero(dense) < DENSE_FRACTION * dense.size else dense
 
     @property
     def displacements(self) -> NDArray[np.float32] | None:  # [K, N, 3]
-        """How each component moves the structured centres, in millimetres per unit of weight; None if it moves none."""
+        """Displacement of the structured centers per unit of weight, [K, N, 3] in mm; None if there is none."""
         return None if self.all_displacements is None else self.all_displacements[:, : self.structured]
 
     @cached_property
     def all_displacements(self) -> NDArray[np.float32] | None:  # [K, G, 3]
-        """The same of all centres, free ones too."""
+        """Displacement of all centers, free ones included, per unit of weight, [K, G, 3] in millimeters."""
         if "xyz" not in self.columns:
             return None
         xyz = self.columns["xyz"]
@@ -257,7 +263,7 @@ class Components:
         return blend(self.rest, self.W if W is None else W, self.basis)
 
     def standardize(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return what `rows` [F, D] in stored units leave for `W @ C`: less the rest shape, standardised."""
+        """Return `rows` [F, D] from stored units as `W @ C` approximates them: standardized, minus the rest shape."""
         left = rows - self.rest
         left /= self.std
         return left
@@ -265,7 +271,7 @@ class Components:
     def unstandardize(
         self, left: NDArray[np.float32], columns: slice = slice(None)
     ) -> NDArray[np.float32]:  # [F, D], or as wide as `columns`
-        """Return the rows in stored units whose `columns` leave `left`; inverse of `standardize`."""
+        """Return rows in stored units from standardized residuals `left` of `columns`; the inverse of `standardize`."""
         return self.rest[columns] + self.std[columns] * left
 
     def by_gaussian(self) -> NDArray[np.float32]:
@@ -273,26 +279,26 @@ class Components:
         return self.columns.by_gaussian(self.C)
 
     def by_energy(self) -> NDArray[np.int64]:  # [K]
-        """Return component indices, the one that moves the training frames most first (‖w_k‖ ‖c_k‖, stable)."""
+        """Return component indices in decreasing order of ‖w_k‖ ‖c_k‖, their motion of the training frames (stable)."""
         strength = np.linalg.norm(self.W, axis=0) * np.linalg.norm(self.C, axis=1)
         return np.argsort(-strength, kind="stable")
 
     def first(self, k: int) -> "Components":
-        """Return the first `k` components, and those that turn eyes alone, which `k` does not count.
+        """Return the first `k` components and, in addition, those that only rotate eyes.
 
-        Blendshapes are returned as they are: the first of them are no better than the last.
+        Blendshapes are returned unchanged, since their order says nothing about their importance.
         """
         if self.are_blendshapes:
             return self
         return self.select(np.flatnonzero((np.arange(len(self)) < k) | self.turns_eye_alone))
 
     def select(self, order: NDArray[np.int64]) -> "Components":
-        """Return the components `order`, in that order; one whose mirror image is not among them has none."""
+        """Return the components `order`, in that order; a mirror partner that is not selected becomes -1."""
         one_each: dict[str, Any] = {
             name: None if (values := getattr(self, name)) is None else values[order] for name in _ONE_PER_COMPONENT
         }
         if self.partners is not None:
-            place = np.full(len(self) + 1, -1, dtype=self.partners.dtype)  # the last is where -1 leads
+            place = np.full(len(self) + 1, -1, dtype=self.partners.dtype)  # the last entry is what index -1 reads
             place[order] = np.arange(len(order))
             one_each["partners"] = place[self.partners[order]]
         names = tuple(self.names[k] for k in order) if self.names else ()
@@ -329,21 +335,21 @@ FAMILY_DATASETS = {
 """Fields of `Components` that only some families have, and the datasets that hold them."""
 
 _FAMILY_ATTRIBUTES = {"zero_rows": "zero_rows", "solver.bad_steps": "bad_steps"}
-"""The same for single numbers of learned rigs, which are attributes of the file."""
+"""Scalar fields of learned rigs, which are stored as attributes of the file."""
 
 
 def blend(rest: Array | None, weights: Array, basis: Any) -> Array:
-    """Return `rest` [D] + `weights` [..., K] @ `basis` [K, D]: numpy arrays or tensors; `rest` None: the change alone.
+    """Return `rest` [D] + `weights` [..., K] @ `basis` [K, D], NumPy or torch; `rest` None: the change alone.
 
-    Every rig is evaluated here: `weights @ basis` is numpy's product, SciPy's sparse one, torch's, or that of a basis
-    that is being learned. The web head's `rig.js` mirrors it.
+    The only evaluation of a linear rig. `weights @ basis` is the product of NumPy, of SciPy's sparse arrays, of torch,
+    or of a basis that is being learned. The web head's `rig.js` mirrors it.
     """
     change = weights @ basis
     return change if rest is None else rest + change
 
 
 class DataMatrix(Protocol):
-    """The standardised rows (F, D) as a stream of column blocks."""
+    """Protocol of the standardized rows (F, D) as a stream of column blocks."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -358,9 +364,10 @@ class DataMatrix(Protocol):
 def write_components(
     path: str | Path, components: Components, data_matrix: DataMatrix | h5py.ExternalLink | None = None
 ) -> None:
-    """Write a component file, in the layout of this module's description, in one step.
+    """Write a component file atomically, in the layout of this module's description.
 
-    `data_matrix` becomes `dataMat`: the standardised rows, streamed; a link to the rows in another file; or nothing.
+    `data_matrix` becomes `dataMat`: the standardized rows, streamed; a link to the rows in another file; or None, to
+    leave it out.
     """
     family = components.family
     C = components.by_gaussian() if family == "sldc" else components.C
@@ -430,7 +437,12 @@ def _write_data_matrix(file: h5py.File, data_matrix: DataMatrix | h5py.ExternalL
 
 
 def read_components(path: str | Path) -> Components:
-    """Read a component file; raise InputError naming the file when it is not one."""
+    """Read a component file; raise InputError naming the file when it is not one.
+
+    Example:
+        >>> components = read_components(Path("results/demo/components/sldc_xyz.h5"))
+        >>> components.names[0], components.displacements().shape  # [K, N, 3]
+    """
     with FORMAT.reading(path) as file:
         components = _components(file)
         _check_numbers(components)
@@ -440,15 +452,15 @@ def read_components(path: str | Path) -> Components:
 def check_triangles(faces: NDArray[np.int64], count: int) -> None:
     """Raise InputError unless `faces` are triangles [T, 3] over `count` Gaussians."""
     if faces.ndim != 2 or faces.shape[1] != 3:
-        raise InputError(f"triangles: expected three vertices each, [T, 3], got {faces.shape}; make the file anew.")
+        raise InputError(f"triangles: expected three vertices each, [T, 3], got {faces.shape}; make the file again.")
     if faces.size and not 0 <= faces.min() <= faces.max() < count:
         raise InputError(
-            f"triangles: expected vertices 0 to {count - 1}, got {faces.min()} to {faces.max()}; make the file anew."
+            f"triangles: expected vertices 0 to {count - 1}, got {faces.min()} to {faces.max()}; make the file again."
         )
 
 
 def _check_numbers(components: Components) -> None:
-    """Raise InputError where the numbers of a file cannot be components."""
+    """Raise InputError where the values of a file cannot be those of components."""
     check_triangles(components.faces, len(components.face_mask))
     arrays: dict[str, NDArray | None] = {
         name: getattr(components, name) for name in ("W", "C", "mean", "std", "offset", "head_motions")
@@ -458,14 +470,14 @@ def _check_numbers(components: Components) -> None:
     for name, array in arrays.items():
         if array is not None and not np.isfinite(array).all():
             raise InputError(
-                f"{name} of the components: expected finite numbers, got NaN or infinity; make the file anew."
+                f"{name} of the components: expected finite numbers, got NaN or infinity; make the file again."
             )
     if not (components.std > 0).all():
-        raise InputError("std of the components: expected numbers above 0, got others; make the file anew.")
+        raise InputError("std of the components: expected values above 0, got others; make the file again.")
 
 
 def _columns(file: h5py.File, family: str) -> Columns:
-    """Read which columns hold which attribute of how many Gaussians."""
+    """Read the assignment of columns to attributes and Gaussians."""
     columns = Columns(tuple(str(name) for name in file["dim_info"].attrs["list_attrName"]), 1)
     count = int(file["dim_info"][:].max(initial=0)) // columns.width
     columns = replace(columns, count=count)
@@ -484,7 +496,7 @@ def _components(file: h5py.File) -> Components:
     if len(face_mask) != file.attrs["structured"]:
         raise InputError(
             f"components ({family}): expected a faceMask of {file.attrs['structured']} structured Gaussians, got one "
-            f"of {len(face_mask)}; make the file anew."
+            f"of {len(face_mask)}; make the file again."
         )
     columns = _columns(file, family)
     C = file[f"{family}_C"][:]
@@ -517,7 +529,7 @@ def _components(file: h5py.File) -> Components:
 
 
 def _plain(dataset: h5py.Dataset) -> object:
-    """Return a dataset as an array, text as Python strings, a single value as a Python number."""
+    """Return a dataset as an array, text as Python strings, a scalar as a Python number."""
     if h5py.check_string_dtype(dataset.dtype):
         return dataset.asstr()[()]
     return dataset[()] if dataset.shape else dataset[()].item()

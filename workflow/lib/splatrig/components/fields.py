@@ -1,6 +1,7 @@
-"""The attributes of files and the fields of `Gaussians`: the one table of what a Gaussian consists of.
+"""The one table of a Gaussian's attributes: their names in files and the matching fields of `Gaussians`.
 
-Files of the original's contract name attributes (xyz, f_dc, …), the library names fields as gsplat does (means, …).
+Files of the original project's contract name attributes (xyz, f_dc, …); the library uses gsplat's field names (means,
+…).
 """
 
 from collections.abc import Iterable
@@ -20,9 +21,9 @@ class Attribute:
     size: int
     """Values per Gaussian."""
     error_unit: str
-    """Unit in which the evaluation tells errors: of f_dc as colours, of rotations as angles."""
+    """Unit of errors in the evaluation: f_dc is compared as color, rotations as angles."""
     field: str | None = None
-    """The field of `Gaussians` with the same values; None for what only describes one (normal, rgb)."""
+    """Field of `Gaussians` with the same values; None for derived attributes (normal, rgb)."""
 
 
 ATTRIBUTES = {
@@ -38,11 +39,11 @@ ATTRIBUTES = {
 """Attributes by name, in the order of the attribute store."""
 
 ATTRIBUTE_OF = {attribute.field: name for name, attribute in ATTRIBUTES.items() if attribute.field is not None}
-"""Field of `Gaussians` to the attribute of files."""
+"""Attribute of files by field of `Gaussians`."""
 
 
 def field_of(attribute: str) -> str:
-    """Return the field of `Gaussians` that an attribute drives; raise InputError when it drives none."""
+    """Return the field of `Gaussians` that an attribute sets; raise InputError when there is none."""
     known = ATTRIBUTES.get(attribute)
     if known is None or known.field is None:
         raise InputError(
@@ -52,18 +53,18 @@ def field_of(attribute: str) -> str:
 
 
 def field_size(field: str) -> int:
-    """Return how many values a Gaussian has of a field of `Gaussians`."""
+    """Return the number of values per Gaussian of a field of `Gaussians`."""
     return ATTRIBUTES[ATTRIBUTE_OF[field]].size
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a row hold which attribute: attributes one after the other, each (N, d) row-major."""
+    """Assignment of the columns of a row to attributes: one attribute after the other, each (N, d) row-major."""
 
     names: tuple[str, ...]
-    """Attributes, in column order."""
+    """Attribute names, in column order."""
     count: int
-    """Gaussians N."""
+    """Number of Gaussians N."""
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.names if name not in ATTRIBUTES]
@@ -88,17 +89,17 @@ class Columns:
 
     @property
     def width(self) -> int:
-        """Values per Gaussian, all attributes together."""
+        """Values per Gaussian, over all attributes."""
         return sum(ATTRIBUTES[name].size for name in self.names)
 
     @property
     def spans(self) -> list[tuple[str, int, int]]:
-        """(attribute, first column, end column) in column order."""
+        """(attribute, first column, end column), in column order."""
         return [(name, self[name].start, self[name].stop) for name in self.names]
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields of `Gaussians` that rows hold; raise InputError for an attribute that drives none."""
+        """Fields of `Gaussians` that the rows hold; raise InputError for an attribute that sets none."""
         return tuple(field_of(name) for name in self.names)
 
     def by_attribute(self, rows: NDArray) -> dict[str, NDArray]:
@@ -106,14 +107,14 @@ class Columns:
         return {name: rows[..., self[name]].reshape(*rows.shape[:-1], self.count, -1) for name in self.names}
 
     def by_field(self, rows: NDArray) -> dict[str, NDArray]:
-        """Return each field of `Gaussians` that `rows` [..., D] hold, in its shape [..., N, *]; numpy or torch."""
+        """Return each field of `Gaussians` that `rows` [..., D] hold, in its shape [..., N, *]; NumPy or torch."""
         return {
             field: rows[..., self[name]].reshape(*rows.shape[:-1], self.count, *SHAPES[field])
             for name, field in zip(self.names, self.fields, strict=True)
         }
 
     def row_of(self, gaussians: Gaussians) -> NDArray[np.float32]:  # [D]
-        """Return the row, in stored units, of Gaussians."""
+        """Return Gaussians as a row [D] in stored units."""
         return np.concatenate([getattr(gaussians, field).reshape(-1) for field in self.fields])
 
     def by_gaussian(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -128,9 +129,9 @@ class Columns:
         return np.concatenate([part.reshape(*part.shape[:-2], -1) for part in parts], axis=-1)
 
     def of_gaussians(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:  # [D]
-        """Return which columns belong to the Gaussians where `mask` [N] is True."""
+        """Return the mask [D] of the columns of the Gaussians where `mask` [N] is True."""
         return np.concatenate([np.repeat(mask, ATTRIBUTES[name].size) for name in self.names])
 
     def select(self, names: Iterable[str]) -> "Columns":
-        """Return the columns of these attributes alone."""
+        """Return the columns of the given attributes only."""
         return Columns(tuple(names), self.count)

@@ -1,4 +1,4 @@
-"""SLDC of an attribute matrix on a template level."""
+"""Run SLDC on an attribute matrix at a level of the template."""
 
 import logging
 import time
@@ -31,19 +31,19 @@ from splatrig.mesh.template import Level, Template
 logger = logging.getLogger(__name__)
 
 COLUMNS_IN_CACHE = 1536
-"""Columns of a block of Gaussians: 50 components of them are 300 kB, which the second-level cache holds."""
+"""Columns of a block of Gaussians: for 50 components 300 kB, which fits into the second-level cache."""
 
 
 @dataclass(frozen=True)
 class CoarseStart:
-    """A coarser level to find the components on first: a sixteenth of the work two levels down."""
+    """A coarser level on which the components are found first; two levels down costs a sixteenth of the work."""
 
     level: Level
     operator: csr_array  # [V, V_coarse] midpoint operator to the level of the rows
 
 
 def coarse_start(template: Template, level: str) -> CoarseStart | None:
-    """Return the base level to find the components of `level` on first; None for the base itself."""
+    """Return the base level as a coarse start for `level`; None for the base itself."""
     base = next(iter(template.levels))
     return None if level == base else CoarseStart(template.base, template.between(base, level))
 
@@ -58,17 +58,17 @@ def local_components(
     device: str = "cpu",
     coarse: CoarseStart | None = None,
 ) -> Decomposition:
-    """Run SLDC on the standardised rows of `matrix` with geodesics on the neutral mesh `level`, on `device`.
+    """Run SLDC on the standardized rows of `matrix`, with geodesic distances on the neutral mesh `level`, on `device`.
 
-    Several attributes share one locality: a Gaussian's numbers are penalised, and vanish, together. With `coarse`, the
-    components are found on the coarser level first, carried up by its midpoint operator, and refined.
+    Several attributes have the same supports: the values of a Gaussian are penalized, and become zero, together. With
+    `coarse`, the components are found on the coarser level, interpolated by its midpoint operator, and refined.
     """
     started = time.perf_counter()
     standardization = standardize(matrix, rest, threads)
     width = matrix.columns.width
     if matrix.shape[1] != width * len(level.vertices):
         raise InputError(
-            f"SLDC: the rows hold {matrix.shape[1] // width} Gaussians, the mesh {len(level.vertices)} vertices."
+            f"SLDC: expected {len(level.vertices)} Gaussians, one per vertex, got {matrix.shape[1] // width}."
         )
     rows = StandardizedRows(matrix, standardization)
     locate, unit = _locality(level, options, support)
@@ -99,19 +99,19 @@ def local_components(
 
 
 def _mirror(level: Level, options: SldcOptions) -> NDArray[np.int64] | None:  # [V]
-    """Return the mirror image of every vertex of a level where components come in pairs."""
+    """Return the mirror image of every vertex of a level, if components come in pairs."""
     return mirror_map(level.vertices) if options.symmetric else None
 
 
 def _locality(level: Level, options: SldcOptions, support: SupportMap) -> tuple[Locate, float]:
-    """Return the support maps on a level, and the unit of its distances in millimetres."""
+    """Return the support maps on a level, and the unit of its distances in millimeters."""
     solver = GeodesicSolver(level.vertices, level.faces)
     unit = largest_distance_mm(solver, int(level.faces[0, 0])) if options.distance == "relative" else 1.0
     return Locality(solver, support, unit).rows, unit
 
 
 def _found_on(coarse: CoarseStart, engine: Engine, options: SldcOptions, support: SupportMap) -> Start:
-    """Return what SLDC finds on the coarse level, carried to the fine one. Coarse vertices keep their numbers."""
+    """Return SLDC's result on the coarse level, interpolated to the fine one. Coarse vertices keep their indices."""
     locate, _ = _locality(coarse.level, options, support)
     found = sparse_localized_components(engine, locate, options, _mirror(coarse.level, options))
     logger.info("coarse level: %d iterations, objective %.6g", len(found.objective), found.objective[-1])

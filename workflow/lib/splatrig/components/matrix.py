@@ -1,7 +1,7 @@
-"""The matrix that components decompose: attributes side by side, standardised, streamed in column blocks.
+"""The matrix that components decompose: attributes side by side, standardized, streamed in column blocks.
 
-Standardised means (row - MEAN) / STD with one STD an attribute, of the centred data: the root mean square, over frames
-and Gaussians, of what moves. (The standard deviation of raw coordinates would measure the size of the head.)
+Standardized means (row - MEAN) / STD with one STD per attribute: the root mean square of the centered data over frames
+and Gaussians. The standard deviation of raw coordinates would measure the size of the head instead of its motion.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,10 +20,10 @@ from splatrig.config.choices import Rest
 from splatrig.io.errors import InputError
 
 BLOCK_WIDTH = 12288
-"""Columns a block: a multiple of 3 and 4, so a Gaussian is never cut; 330 frames of them are 16 MB."""
+"""Columns per block: a multiple of 3 and 4, so that no Gaussian is cut; 330 frames of a block are 16 MB."""
 
 GAUSSIANS_AT_ONCE = 2048
-"""Gaussians read together, whatever the size of the blocks they are cut into: short reads are slow."""
+"""Gaussians per read, whatever the size of the blocks they are cut into, because short reads are slow."""
 
 
 class Block(NamedTuple):
@@ -44,13 +44,13 @@ class AttributeMatrix:
     names: tuple[str, ...]
     """Attribute names, in column order."""
     sources: tuple[h5py.Dataset | NDArray[np.float32], ...]
-    """One (F_all, N·d) array or dataset an attribute."""
+    """One array or dataset (F_all, N·d) per attribute."""
     rows: NDArray[np.int64]  # [F]
-    """The rows that count, increasing."""
+    """Indices of the rows that are used, increasing."""
     neutral: int
-    """Which of `rows` is the neutral frame."""
+    """Index into `rows` of the neutral frame."""
     frames: tuple[str, ...] = ()
-    """F names `expression/frame` for error messages; without them frames are called by their number."""
+    """Names `expression/frame` of the F rows for error messages; without them rows are called by their index."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -59,7 +59,7 @@ class AttributeMatrix:
 
     @property
     def columns(self) -> Columns:
-        """Which columns hold which attribute."""
+        """Assignment of columns to attributes."""
         return Columns(self.names, self.sources[0].shape[1] // ATTRIBUTES[self.names[0]].size)
 
     def blocks(self) -> list[Block]:
@@ -71,7 +71,7 @@ class AttributeMatrix:
         ]
 
     def read(self, block: Block) -> NDArray[np.float32]:
-        """Return the raw numbers [F, width] of a block, a copy; raise InputError when one is not finite."""
+        """Return the raw values [F, width] of a block, a copy; raise InputError when one is not finite."""
         source = self.sources[block.attribute]
         if isinstance(source, np.ndarray):
             raw = np.array(source[:, block.local], dtype=np.float32)
@@ -83,7 +83,7 @@ class AttributeMatrix:
         if not np.isfinite(raw).all():
             row = int(np.flatnonzero(~np.isfinite(raw).all(axis=1))[0])
             raise InputError(
-                f"attribute {self.names[block.attribute]}: a number of training frame "
+                f"attribute {self.names[block.attribute]}: a value of training frame "
                 f"{self.frames[row] if self.frames else row} is not finite; delete the attribute store and run again."
             )
         return raw
@@ -91,43 +91,43 @@ class AttributeMatrix:
 
 @dataclass(frozen=True)
 class Standardization:
-    """What turns raw rows into the rows that are decomposed: (row - mean) / std - offset."""
+    """Mean, scale and offset that standardize raw rows: (row - mean) / std - offset."""
 
     mean: NDArray[np.float32]  # [D]
     scales: NDArray[np.float32]  # [number of attributes]
-    """Standard deviation of each attribute's centred data; 1 for an attribute that never changes."""
+    """Standard deviation of each attribute's centered data; 1 for an attribute that never changes."""
     offset: NDArray[np.float32] | None  # [D]
     columns: Columns
 
     @property
     def std(self) -> NDArray[np.float32]:  # [D]
-        """`scales`, repeated over the columns of their attributes."""
+        """Standard deviation per column: `scales`, repeated over the columns of their attributes."""
         return np.repeat(self.scales, [stop - start for _, start, stop in self.columns.spans])
 
 
 @dataclass(frozen=True)
 class Decomposition:
-    """What every method returns: F rows, standardised and less the rest shape, are ≈ W @ C."""
+    """Result of every decomposition method: F standardized rows, minus the rest shape, are ≈ W @ C."""
 
     family: str
-    """pca, mbspca or sldc: how the data sets of the component file begin."""
+    """Prefix of the data sets in the component file: pca, mbspca or sldc."""
     W: NDArray[np.float32]  # [F, K]
     """Scores (weights) of the rows."""
     C: NDArray[np.float32]  # [K, D]
-    """Components in standardised units."""
+    """Components in standardized units."""
     standardization: Standardization
     limits: Limits | None = None
     """Bounds that the method puts on its weights."""
     explained_variance: NDArray[np.float64] | None = None  # [K]
     """Variance of each score about the rest shape, sum of squares / (F - 1)."""
     total_variance: float | None = None
-    """Sum of the variances of all components that the rows have."""
+    """Total variance of the rows."""
     centers: NDArray[np.int64] | None = None  # [K]
     """Vertex around which each component stays."""
     partners: NDArray[np.int64] | None = None  # [K]
     """Index of each component's mirror image, -1 for none."""
     distance_unit_mm: float | None = None
-    """Millimetres per unit of the support map's distances."""
+    """Millimeters per unit of the support map's distances."""
     solver: Solver = NO_SOLVER
 
     def components(
@@ -138,7 +138,7 @@ class Decomposition:
         frames: Sequence[str],
         origin: Origin | None = None,
     ) -> Components:
-        """Return it as the value that the component file holds."""
+        """Return the decomposition as `Components`, the content of a component file."""
         own = self.standardization
         found = {name: value for name, value in vars(self).items() if name not in ("standardization", "total_variance")}
         if self.explained_variance is not None and self.total_variance is not None:
@@ -159,28 +159,28 @@ class Decomposition:
 def centered(
     matrix: AttributeMatrix, block: Block, mean: NDArray[np.float32] | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:  # [width], [F, width]
-    """Return the column means of a block (taken in float64, or `mean` [D] where known) and its rows without them."""
+    """Return the column means of a block (in float64, or the known `mean` [D]) and its rows minus these means."""
     raw = matrix.read(block)
     taken = raw.mean(axis=0, dtype=np.float64).astype(np.float32) if mean is None else mean[block.columns]
     return taken, np.subtract(raw, taken, out=raw)
 
 
 def sum_of_squares(rows: NDArray[np.float32]) -> float:  # [F, width]
-    """Return the sum of squares of all numbers: float32 down each column of a few hundred, float64 across them."""
+    """Return the sum of squares of all values: float32 down each column of a few hundred, float64 across columns."""
     return float(np.einsum("ij,ij->j", rows, rows).sum(dtype=np.float64))
 
 
 def scale_of(sum_of_squares: float, count: int, magnitude: float) -> np.float32:
-    """Return the standard deviation of `count` centred numbers, 1 when they are equal but for float32 rounding.
+    """Return the standard deviation of `count` centered values; 1 when they are equal but for float32 rounding.
 
-    `magnitude` is the largest mean, whose rounding is all that a constant attribute shows.
+    `magnitude` is the largest mean, whose rounding error is all that varies in a constant attribute.
     """
     deviation = float(np.sqrt(sum_of_squares / count))
     return np.float32(deviation if deviation > np.finfo(np.float32).eps * max(magnitude, 1e-30) else 1.0)
 
 
 def standardize(matrix: AttributeMatrix, rest: Rest, threads: int = 1) -> Standardization:
-    """Measure MEAN, STD and, for `rest` neutral, the offset of a matrix in one pass."""
+    """Compute MEAN, STD and, with `rest` neutral, the offset of a matrix in one pass."""
     mean = np.empty(matrix.shape[1], dtype=np.float32)
     neutral = np.empty_like(mean)
     squares = np.zeros(len(matrix.names))
@@ -198,10 +198,10 @@ def standardize(matrix: AttributeMatrix, rest: Rest, threads: int = 1) -> Standa
 def finish_standardization(
     matrix: AttributeMatrix,
     mean: NDArray[np.float32],  # [D]
-    neutral: NDArray[np.float32] | None,  # [D] centred neutral row; None for rest = mean
-    squares: NDArray[np.float64],  # [number of attributes] sums of squares of the centred numbers
+    neutral: NDArray[np.float32] | None,  # [D] centered neutral row; None for rest = mean
+    squares: NDArray[np.float64],  # [number of attributes] sums of squares of the centered values
 ) -> Standardization:
-    """Return the standardisation that sums over all blocks amount to."""
+    """Return the standardization from sums over all blocks."""
     scales = np.array(
         [
             scale_of(square, len(matrix.rows) * (stop - start), float(np.abs(mean[start:stop]).max(initial=0.0)))
@@ -215,7 +215,7 @@ def finish_standardization(
 
 @dataclass(frozen=True)
 class StandardizedRows:
-    """The standardised rows of a matrix as a stream (`dataMat`), or read whole for methods that need them at once."""
+    """The standardized rows of a matrix, as a stream (`dataMat`) or as a whole."""
 
     matrix: AttributeMatrix
     standardization: Standardization
@@ -226,15 +226,15 @@ class StandardizedRows:
         return self.matrix.shape
 
     def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Iterate over (columns, standardised rows [F, width])."""
+        """Iterate over (columns, standardized rows [F, width])."""
         for block in self.matrix.blocks():
             _, rows = centered(self.matrix, block, self.standardization.mean)
             yield block.columns, rows / self.standardization.scales[block.attribute]
 
     def gaussian_blocks(self, size: int, threads: int = 1, count: int | None = None) -> Iterator[NDArray[np.float32]]:
-        """Iterate over blocks [F, d, B] of `size` Gaussians with all d numbers of each, less the rest shape.
+        """Iterate over blocks [F, d, B] of `size` Gaussians with all d values of each, minus the rest shape.
 
-        The values are in the order of `columns`; the last block is smaller. `count` keeps the first Gaussians alone:
+        The values are in the order of `columns`; the last block is smaller. `count` keeps only the first Gaussians:
         those of a coarser level.
         """
         total = self.matrix.columns.count
@@ -243,7 +243,7 @@ class StandardizedRows:
         return chain.from_iterable(map_blocks(lambda span: self._gaussians(span, size), parts, threads))
 
     def _gaussians(self, span: slice, size: int) -> list[NDArray[np.float32]]:
-        """Return the Gaussians of `span`, standardised, less the rest shape, in blocks [F, d, B] of `size`."""
+        """Return the Gaussians of `span`, standardized, minus the rest shape, in blocks [F, d, B] of `size`."""
         offset = self.standardization.offset
         attributes = []
         for number, (name, start, _) in enumerate(self.matrix.columns.spans):
@@ -261,7 +261,7 @@ class StandardizedRows:
         ]
 
     def less_rest(self) -> NDArray[np.float32]:
-        """Return all rows [F, D] standardised and less the rest shape: the matrix that is decomposed."""
+        """Return all rows [F, D], standardized and minus the rest shape: the matrix that is decomposed."""
         result = np.empty(self.shape, dtype=np.float32)
         for columns, rows in self.blocks():
             result[:, columns] = rows
@@ -271,9 +271,9 @@ class StandardizedRows:
 
 
 def equal_frames(method: str, frames: int) -> InputError:
-    """Return what a method that needs frames to differ raises when the training frames do not."""
+    """Return the error of a method that requires different frames, when all training frames are equal."""
     return InputError(
-        f"{method}: all {frames} training frames are equal, so there is nothing to decompose; check the capture and "
+        f"{method}: expected training frames that differ, got {frames} equal ones; check the capture and "
         "its tracking, or leave the attribute out of components.attributes."
     )
 

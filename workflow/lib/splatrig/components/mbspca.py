@@ -1,9 +1,9 @@
-"""Sparse principal components of one attribute by scikit-learn's MiniBatchSparsePCA (Mairal et al. 2009).
+"""Sparse principal components of one attribute, by scikit-learn's MiniBatchSparsePCA (Mairal et al. 2009).
 
-What it costs: an online dictionary of K vectors of F numbers is learned from mini-batches of columns, then every one of
-the D columns is coded by coordinate descent: about D · K · (F + K) operations a pass and a float64 copy of
-the rows (8·F·D bytes). That is seconds at the base level and many minutes at the finest, hence the guard. Its
-sparsity is per number, not per Gaussian, and knows nothing of where a Gaussian lies: SLDC is the better local method.
+Cost: an online dictionary of K vectors of length F is learned from mini-batches of columns, then each of the D columns
+is coded by coordinate descent. This takes about D · K · (F + K) operations per pass and a float64 copy of the rows
+(8·F·D bytes): seconds at the base level and many minutes at the finest, hence the guard. Its sparsity is per value, not
+per Gaussian, and ignores where a Gaussian lies; SLDC is the better local method.
 """
 
 import warnings
@@ -30,24 +30,25 @@ MAX_ENTRIES = 30_000_000
 """Largest F · D accepted: half a gigabyte of working memory, minutes of work."""
 
 MAX_PASSES = 20
-"""Over all columns; scikit-learn stops earlier when the components change little or the objective stays."""
+"""Maximum number of passes over all columns; scikit-learn stops earlier when components or objective converge."""
 
 
 class SparseFactors(NamedTuple):
-    """Rows ≈ W @ C, C sparse."""
+    """Sparse factors of the rows: rows ≈ W @ C, with C sparse."""
 
     W: NDArray[np.float32]  # [F, K]
     C: NDArray[np.float32]  # [K, D]
     solver: Solver
-    """Iterations are passes over all columns; converged: stopped by scikit-learn's rule and not by `MAX_PASSES`."""
+    """Summary of the solver: iterations are passes over all columns; converged means that scikit-learn's rule stopped
+    it before `MAX_PASSES`."""
 
 
 def refuse_large(frames: int, columns: int) -> None:
-    """Raise InputError when the method would take too long for a matrix of this size; ask before reading it."""
+    """Raise InputError when a matrix of this size would take too long; call it before reading the matrix."""
     if frames * columns > MAX_ENTRIES:
         raise InputError(
-            f"sparse PCA: got {frames} frames × {columns} numbers, expected at most {MAX_ENTRIES:,} together; it would "
-            "take hours: ask for it on a coarser level, or lower capture.frames_per_expression."
+            f"sparse PCA: got {frames} frames × {columns} values, expected at most {MAX_ENTRIES:,} entries; it would "
+            "take hours: run it on a coarser level, or lower capture.frames_per_expression."
         )
 
 
@@ -57,11 +58,11 @@ def sparse_components(
     alpha: float,
     seed: int,
 ) -> SparseFactors:
-    """Return sparse components of standardised rows less the rest shape, and the weights of the rows.
+    """Return sparse components of standardized rows minus the rest shape, and the weights of the rows.
 
-    `alpha` is the L1 penalty. The components have unit length (or are zero) and come in order of decreasing
-    contribution; W is the least-squares fit of the rows to them, so W @ C is as near to the rows as C allows.
-    Raises InputError when `k` exceeds the frames, the matrix is too large, or all frames are equal.
+    `alpha` is the L1 penalty. The components have unit length (or are zero) and are sorted by decreasing contribution;
+    W is the least-squares fit of the rows to them. Raises InputError when `k` exceeds the number of frames, the matrix
+    is too large, or all frames are equal.
     """
     frames, columns = rows.shape
     refuse_large(frames, columns)
@@ -73,7 +74,7 @@ def sparse_components(
         model = MiniBatchSparsePCA(
             n_components=k, alpha=alpha, batch_size=256, max_iter=MAX_PASSES, method="cd", random_state=seed
         )
-        with warnings.catch_warnings():  # single columns that stop short of the last digits do no harm
+        with warnings.catch_warnings():  # columns that did not converge to the last digits do no harm
             warnings.simplefilter("ignore", ConvergenceWarning)
             C = model.fit(rows.astype(np.float64)).components_
         W = rows @ np.linalg.pinv(C)
@@ -90,7 +91,7 @@ def sparse_components(
 def sparse_principal_components(
     matrix: AttributeMatrix, k: int, alpha: float, seed: int, rest: Rest = "neutral", threads: int = 1
 ) -> Decomposition:
-    """Return sparse components of the standardised rows about the rest shape; see `sparse_components`."""
+    """Return sparse components of the standardized rows about the rest shape; see `sparse_components`."""
     refuse_large(*matrix.shape)
     standardization = standardize(matrix, rest, threads)
     found = sparse_components(StandardizedRows(matrix, standardization).less_rest(), k, alpha, seed)

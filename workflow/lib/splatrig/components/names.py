@@ -1,7 +1,7 @@
 """Readable names of components, from what they do: `SLDC 04 · mouth left · E010_Smile_Stretched`.
 
-Region and side come from where a component moves the neutral head, expressions from the frames that use it most, and,
-where the true face units of a capture or shapes of a user are given, the unit that it resembles most.
+Region and side come from where a component moves the neutral head, expressions from the frames that use it most. Where
+known face units (a capture's true ones or a user's shapes) are given, the most similar unit is added.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,30 +19,31 @@ from splatrig.mesh.template import Level
 REGIONS = ("forehead", "brow", "eye", "temple", "nose", "cheek", "mouth", "jaw", "chin", "neck", "back of the head")
 
 WIDE = 0.4
-"""A component whose motion spreads evenly over more than this share of the surface moves the whole head."""
+"""A component whose motion is spread over more than this fraction of the surface is named whole head."""
 
 EYES_APART, EYES_ABOVE, MOUTH_BELOW = 0.883, 0.511, 0.465
-"""Where the demo head, on which the bounds of regions were set, has its eyes and mouth, in those units."""
+"""Eye distance, eye height and mouth depth of the demo head, on which the region bounds were set, in those bounds'
+units."""
 
 ALONE, TOGETHER = 0.5, 0.6
-"""A region names a component when it holds this share of the motion; two name it when they hold that share."""
+"""Fraction of the motion that one region, or two regions together, must hold to name a component."""
 
 ONE_SIDED = 0.4
-"""A component is left or right when the sides differ by this share of its motion."""
+"""A component is left or right when the two sides differ by more than this fraction of its motion."""
 
 SAME = 0.01
-"""Two units whose correlations with a component differ by less are not told apart by them."""
+"""Units whose correlations with a component differ by less than this count as equally good."""
 
 ALMOST = 0.8
-"""A second expression is named when it uses a component at least this much as the first."""
+"""A second expression is named when its use of the component is at least this fraction of the first one's."""
 
 
 def face_regions(level: Level) -> NDArray[np.int64]:
-    """Return the index [V] into REGIONS of every vertex of a head in head space (y up, nose towards +z).
+    """Return the index [V] into REGIONS of every vertex of a head in head space (y up, nose toward +z).
 
     Bounds are in units of half the width of the face mask, from the tip of the nose. They were set on a human head of
-    average proportions (pupils 0.5 above, mouth 0.45 below), for names and for nothing else. Where the level has marks,
-    heights are stretched so that its eyes and mouth are there, and its eyes' distance gives the unit.
+    average proportions (pupils 0.5 above, mouth 0.45 below) and are used for names only. If the level has landmarks,
+    heights are scaled so that eyes and mouth match these bounds, and the distance of the eyes defines the unit.
     """
     x, y, z = (_by_mask(level) if level.marks is None else _by_marks(level.vertices, level.marks)).T
     x = np.abs(x)
@@ -75,7 +76,7 @@ def _by_mask(level: Level) -> NDArray[np.float64]:  # [V, 3]
 
 
 def _by_marks(vertices: NDArray[np.float64], marks: FaceMarks) -> NDArray[np.float64]:  # [V, 3] both
-    """Return the vertices in the units of a head of average proportions, from the middle and the tip of the nose."""
+    """Return the vertices in units of a head of average proportions, from the middle and the tip of the nose."""
     eyes = 0.5 * (marks.left_eye + marks.right_eye)
     unit = max(float(np.linalg.norm(marks.left_eye - marks.right_eye)), 1e-9) / EYES_APART
     placed = (vertices - [eyes[0], *marks.nose_tip[1:]]) / unit
@@ -86,9 +87,9 @@ def _by_marks(vertices: NDArray[np.float64], marks: FaceMarks) -> NDArray[np.flo
 
 
 def motion(components: Components) -> NDArray[np.float64]:
-    """Return how much [K, N] a unit weight changes structured Gaussians: squared millimetres where positions change.
+    """Return how much [K, N] a unit weight changes structured Gaussians: squared millimeters where positions change.
 
-    Components without positions are measured by the squares of all their standardised numbers.
+    Components without positions are measured by the sum of squares of their standardized values.
     """
     moved = components.displacements
     if moved is None:
@@ -97,7 +98,7 @@ def motion(components: Components) -> NDArray[np.float64]:
 
 
 def place_names(moved: NDArray[np.float64], level: Level) -> list[str]:
-    """Return `region side` of each row of `moved` [K, V]: the regions and the side that hold most of it."""
+    """Return `region side` for each row of `moved` [K, V]: the regions and the side that hold most of the motion."""
     regions = face_regions(level)
     areas = vertex_areas(level.vertices, level.faces)
     marks = level.marks
@@ -146,12 +147,14 @@ def expression_names(W: NDArray[np.float32], frames: Sequence[str]) -> list[str]
 def best_units(components: Components, units: Units, level: Level) -> tuple[list[str], NDArray[np.float64]]:
     """Return each component's best-matching unit and the correlation [K] with it.
 
-    With weights it is the correlation over frames, with shapes the cosine of the displacements. The sign of PCA, and
-    of learned rigs with free weights, is arbitrary and so is left out; a component that no unit resembles gets the
-    empty name and 0. Units whose frames cannot tell them apart, as two lids that always close together or eyes that
-    turn while the mouth moves, are told apart by the part of the face and the side that their names and the component's
-    motion are on; where no name says the part, a unit that turns the eyes is the last choice. A blendshape is compared
-    with the unit of its name where there is one.
+    With weights it is the correlation over frames, with shapes the cosine of the displacements. Its sign is ignored for
+    PCA and for learned rigs with free weights, where it is arbitrary. A component that resembles no unit gets an empty
+    name and 0.
+
+    Frames cannot always separate units: two lids may always close together, or eyes may move whenever the mouth does.
+    Such units are separated by the part and side of the face that their names and the component's motion are on. Where
+    no name says the part, units that rotate the eyes come last. A blendshape is compared with the unit of its name
+    where there is one.
     """
     if not units.names:
         return [""] * len(components.C), np.zeros(len(components.C))
@@ -172,12 +175,12 @@ def best_units(components: Components, units: Units, level: Level) -> tuple[list
 
 
 def _eye_of(name: str) -> str:
-    """Return the place of `eyeLookInLeft`: `eye left`."""
+    """Return the place of a unit such as `eyeLookInLeft`: `eye left`."""
     return "eye left" if name.endswith("Left") else "eye right"
 
 
 def _told_apart(alike: list[int], names: Sequence[str], place: Sequence[str]) -> list[int]:
-    """Return those of the units `alike` that fit a place of the face, such as `mouth left`, best; all if none does."""
+    """Return those of the units `alike` that best match a place, such as `mouth left`; all if none matches."""
     side = place[-1] if place[-1] in ("left", "right") else ""
     preferences: tuple[Callable[[str], bool], ...] = (
         lambda name: name.startswith(tuple(place)),
@@ -195,7 +198,7 @@ def _correlations(components: Components, units: Units) -> NDArray[np.float64]:
         if "xyz" not in components.columns:
             return np.zeros((len(components), len(units.names)))
         first = components.columns["xyz"].start
-        fields = components.C[:, first : first + 3 * units.shapes.shape[1]]  # the base level comes first
+        fields = components.C[:, first : first + 3 * units.shapes.shape[1]]  # vertices of the base level come first
         left, right = fields.astype(np.float64), units.shapes.reshape(len(units.names), -1)
     else:
         assert units.weights is not None
@@ -209,7 +212,7 @@ def component_names(
 ) -> tuple[str, ...]:
     """Return each component's name: family and number (from 1), place, expressions, and the unit of `best_units`.
 
-    Blendshapes and those that turn eyes keep the names that they have.
+    Blendshapes and components that rotate eyes keep their names.
     """
     if components.keeps_name.all():
         return components.names

@@ -1,11 +1,13 @@
-"""Principal components through the F × F Gram matrix, streamed over columns (F frames, D numbers a frame, F ≪ D).
+"""Principal components through the F × F Gram matrix, streamed over columns (F frames, D values per frame, F ≪ D).
 
-One pass over the columns gives MEAN, STD and the Gram matrix of every attribute at once: the Gram matrix of centred
-columns is additive over columns, STD² is its trace, standardising divides it, and changing the rest shape is a
+The first pass over the columns computes MEAN, STD and the Gram matrix of every attribute at once. The Gram matrix of
+centered columns is additive over columns, STD² is its trace, standardizing divides it, and changing the rest shape is a
 projection of it. Products are float32 over a few thousand columns and summed in float64, so the K leading eigenvectors
-V are good to float32. A second pass gives Vᵀ X, and its K × K Gram matrix in float64 turns V into the components:
-Rayleigh-Ritz, whose variances err by the square of the error of V: 1e-5 at most for those above a millionth of the
-largest. Nothing of size F × D is ever held.
+V are accurate to float32.
+
+The second pass computes Vᵀ X, whose K × K Gram matrix in float64 turns V into the components (Rayleigh-Ritz). The error
+of their variances is quadratic in that of V: at most 1e-5 for variances above a millionth of the largest. No array of
+size F × D is ever held.
 """
 
 import logging
@@ -31,10 +33,10 @@ from splatrig.io.errors import InputError
 logger = logging.getLogger(__name__)
 
 NEGLIGIBLE = 1e-10
-"""Variances below this share of the sum of all are rounding of the float32 rows, not components."""
+"""Variances below this fraction of the total are rounding errors of the float32 rows, not components."""
 
 SUMMED_COLUMNS = 2048
-"""Columns summed in float32 at a time: few enough for 6 digits, and to stay in the cache."""
+"""Columns summed in float32 at a time: few enough for 6 digits and for the cache."""
 
 
 def principal_components(
@@ -44,13 +46,22 @@ def principal_components(
     weights: NDArray[np.float32] | None = None,  # [N]
     threads: int = 1,
 ) -> Decomposition:
-    """Return the first `k` principal components of the standardised rows, about the rest shape.
+    """Return the first `k` principal components of the standardized rows, about the rest shape.
 
-    `rest` is `mean` (classical PCA) or `neutral` (singular vectors of the rows less the neutral row, so that
-    coefficient 0 is the neutral face). `weights` say how much each Gaussian counts (a face mask as 0 and 1); Gaussians
-    of weight 0 follow the others by regression. F frames have at most F - 1 components about either rest shape; fewer
-    than `k` come back, with a warning, when frames repeat each other. The largest entry of every component is positive.
-    Raises InputError for `k` out of bounds and for equal rows.
+    F frames have at most F - 1 components about either rest shape; fewer than `k` are returned, with a warning, when
+    frames repeat each other. The largest entry of every component is positive.
+
+    Args:
+        matrix: F training rows of one or more attributes.
+        k: Number of components.
+        rest: `mean` (classical PCA) or `neutral` (singular vectors of the rows minus the neutral row, so that weight 0
+            is the neutral face).
+        weights: Importance of each Gaussian [N], such as a face mask of 0 and 1; Gaussians of weight 0 follow the
+            others by regression.
+        threads: Threads over column blocks; the result does not depend on it.
+
+    Raises:
+        InputError: `k` is out of bounds, or all rows are equal.
     """
     frames = len(matrix.rows)
     bound = min(frames - 1, matrix.shape[1])
@@ -68,7 +79,7 @@ def principal_components(
         projection = vectors.T.copy()
         if rest == "neutral":
             projection[:, matrix.neutral] -= projection.sum(axis=1)
-        else:  # as the Gram matrix
+        else:  # centered over frames, like the Gram matrix
             projection -= projection.mean(axis=1, keepdims=True)
         C, small = _component_pass(matrix, standardization, projection, root_weights, threads)
         squares, turn = np.linalg.eigh(small)
@@ -77,7 +88,7 @@ def principal_components(
         if kept == 0:
             raise equal_frames(f"PCA of {', '.join(matrix.names)}", frames)
         if kept < k:
-            logger.warning("the %d training frames have only %d components; %d were asked for", frames, kept, k)
+            logger.warning("the %d training frames have only %d of the %d components requested", frames, kept, k)
         singular, turn = np.sqrt(squares[:kept]), turn[:, :kept]
         C, signs = _turned(C, (turn / singular).T, matrix, threads)
     return Decomposition(
@@ -101,9 +112,9 @@ def _root_weights(matrix: AttributeMatrix, weights: NDArray[np.float32]) -> list
 def _gram_pass(
     matrix: AttributeMatrix, rest: Rest, root_weights: list[NDArray[np.float32]] | None, threads: int
 ) -> tuple[NDArray[np.float64], float, Standardization]:
-    """Return the Gram matrix [F, F] of the standardised rows less the rest, its trace before, and the standardisation.
+    """Return the Gram matrix [F, F] of the standardized rows minus the rest, its trace before, and the standardization.
 
-    The trace is what rounding is to be compared with: equal frames leave nothing but rounding once the rest is off.
+    The trace before the rest is removed is the reference for rounding errors: equal frames leave nothing else.
     """
     frames, columns = matrix.shape
     mean, neutral = np.empty(columns, np.float32), np.empty(columns, np.float32)
@@ -144,7 +155,7 @@ def _component_pass(
     root_weights: list[NDArray[np.float32]] | None,
     threads: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Return `projection` @ standardised rows, [K, D], and the (weighted) Gram matrix [K, K] of that."""
+    """Return `projection` @ standardized rows, [K, D], and the (weighted) Gram matrix [K, K] of the product."""
     count = len(projection)
     C, gram = np.empty((count, matrix.shape[1]), dtype=np.float32), np.zeros((count, count))
     scaled = [(projection / scale).astype(np.float32) for scale in standardization.scales.astype(np.float64)]
@@ -169,7 +180,7 @@ def _turned(
     matrix: AttributeMatrix,
     threads: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Return `turn` @ C [K', D], the largest entry of every row positive, and the signs [K'] that made it so."""
+    """Return `turn` @ C [K', D] with the largest entry of every row positive, and the signs [K'] applied for that."""
     kept, narrow = len(turn), turn.astype(np.float32)
 
     def rotate(block: Block) -> NDArray[np.float32]:

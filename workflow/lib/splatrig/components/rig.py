@@ -1,7 +1,7 @@
-"""The rig: weights become Gaussians. Everything that poses a head goes through `Rig.pose`.
+"""The rig, which turns weights into Gaussians. Everything that poses a head calls `Rig.pose`.
 
-A rig has one family of components, or several side by side, whose displacements add up. It may have more Gaussians than
-the skin has vertices, free ones: vertices come first.
+A rig has one family of components, or several, whose displacements are added. It may have free Gaussians in addition to
+the vertices of the skin; vertices come first.
 """
 
 from collections.abc import Sequence
@@ -19,32 +19,36 @@ from splatrig.components.weights import limits_of
 from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.io.errors import InputError
 
-if TYPE_CHECKING:  # jobs that only move numbers start without torch
+if TYPE_CHECKING:  # jobs that only compute weights start without torch
     import torch
 
     from splatrig.components.skin_torch import DeviceSkin
 
 
 STILL_MM = 1e-3
-"""A rest face nearer to the neutral than this is the neutral: the rest is rounding of float32."""
+"""A rest face closer to the neutral than this (mm) is the neutral, up to float32 rounding."""
 
 
 @dataclass(frozen=True)
 class Rig:
-    """K components that move Gaussians; arrays are numpy's, or after `to` tensors on one device.
+    """K components that move Gaussians; arrays are NumPy's, or after `to` tensors on one device.
 
-    Gaussians whose components move centres and neither turn nor scale them follow the skin, where there is one.
-    Attributes that the components lack (opacity, higher spherical harmonics, or all but xyz) stay the neutral's.
+    Where there is a skin and components move centers only, rotations and scales of the Gaussians follow the skin.
+    Attributes that the components lack (opacity, higher spherical harmonics, or all but xyz) stay those of the neutral.
+
+    Example:
+        >>> rig, _ = open_rig(components, neutral, template, dataset)  # paths of a finished run
+        >>> gaussians = rig.pose(weights)  # [..., K] to Gaussians of [..., N, *]
     """
 
     families: tuple[Components, ...]
-    """Families of components; their weights stand one after the other. The first gives the rest face."""
+    """Families of components; their weights are concatenated. The first family defines the rest face."""
     neutral: Gaussians[Any]
-    """What goes with the skin at rest: a learned rig's own base, or else the neutral fit."""
+    """Gaussians at the skin's rest: a learned rig's own base, otherwise the neutral fit."""
     skin: "Skin | DeviceSkin | None" = None
-    """The skin at rest; None: Gaussians do not follow it."""
+    """Skin at rest; None: Gaussians do not follow it."""
     given_bases: tuple[Any, ...] = ()  # of [K, D]
-    """The basis of each family in stored units, on the rig's device; none: the families' own, see `bases`."""
+    """Basis of each family in stored units, on the rig's device; empty: the families' own, see `bases`."""
 
     def __post_init__(self) -> None:
         if not self.families:
@@ -54,19 +58,19 @@ class Rig:
 
     @classmethod
     def of(cls, components: Components, neutral: Gaussians, skin: Skin | None = None) -> "Rig":
-        """Return the rig of one family on its own base, or else on `neutral`."""
+        """Return the rig of one family on its own base or, without one, on `neutral`."""
         return cls((components,), components.base or neutral, skin)
 
     @classmethod
     def stack(cls, rigs: Sequence["Rig"]) -> "Rig":
-        """Return one rig with the families of all, on the rest face and the neutral of the first."""
+        """Return one rig with the families of all rigs, on the rest face and the neutral of the first."""
         families = tuple(components for rig in rigs for components in rig.families)
         if not families:
             raise InputError("a head: expected at least one family of components, got none.")
         free = [components.columns.count - components.structured for components in families]
         if len(set(free)) > 1:
             raise InputError(
-                f"a head: expected families with the same free Gaussians, got {' and '.join(map(str, free))} of them; "
+                f"a head: expected families with the same free Gaussians, got {' and '.join(map(str, free))}; "
                 "control learned families together, or others together, or learn without free ones (learned.free: 0)."
             )
         skin = next((rig.skin for rig in rigs if rig.follows), None)
@@ -79,24 +83,24 @@ class Rig:
 
     @cached_property
     def base(self) -> Gaussians[Any]:
-        """All weights zero, before anything follows the skin; quaternions as stored, of nearly unit length."""
+        """Gaussians at zero weights, before they follow the skin; quaternions as stored, of nearly unit length."""
         first = self.families[0]
         rest = first.columns.by_field(first.rest.astype(np.float32))
         return replace(self.neutral, **{field: self._like(array) for field, array in rest.items()})
 
     @cached_property
     def _moves_at_rest(self) -> Any:  # [N, 3]
-        """How far the skin of the rest face is from the neutral's; None where it is the neutral's."""
+        """Displacement of the rest face's skin from the neutral's; None where they are the same."""
         moves = self.base.means - self.neutral.means
         return moves if moves_centers_alone(self.families[0]) and float(abs(moves).max()) > STILL_MM else None
 
     def _like(self, array: NDArray[np.float32]) -> Any:
-        """Return an array as the rig's are."""
+        """Return an array with the type and device of the rig's arrays."""
         return array if isinstance(self.neutral.means, np.ndarray) else self.neutral.means.new_tensor(array)
 
     @property
     def components(self) -> Components:
-        """The components of a rig of one family."""
+        """Components of a rig of one family."""
         (components,) = self.families
         return components
 
@@ -111,37 +115,37 @@ class Rig:
 
     @property
     def spans(self) -> tuple[slice, ...]:
-        """The weights of each family."""
+        """Slices of the weights, one per family."""
         ends = np.cumsum([0, *(len(components) for components in self.families)]).tolist()
         return tuple(slice(first, end) for first, end in pairwise(ends))
 
     @cached_property
     def limits(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # [K] each
-        """The least and the greatest weight that the models allow; infinite where any will do."""
+        """Least and greatest weight [K] that the models allow; infinite where unbounded."""
         low, high = zip(*map(limits_of, self.families), strict=True)
         return np.concatenate(low), np.concatenate(high)
 
     @property
     def follows(self) -> bool:
-        """Whether Gaussians follow the skin: there is one, and a family that moves centres alone."""
+        """Whether Gaussians follow the skin: there is one, and at least one family moves centers only."""
         return self.skin is not None and any(map(moves_centers_alone, self.families))
 
     def pose(self, weights: Any) -> Gaussians[Any]:
-        """Return the raw Gaussians [..., N, *] of `weights` [..., K], quaternions of unit length.
+        """Return the raw Gaussians [..., N, *] of `weights` [..., K], with quaternions of unit length.
 
-        Tensors are differentiated in the weights. Raises InputError for another number of weights.
+        Differentiable in the weights if they are tensors. Raises InputError for another number of weights.
         """
         if isinstance(self.neutral.means, np.ndarray):
             weights = np.asarray(weights, dtype=np.float32)
         if tuple(weights.shape[-1:]) != (self.count,):
             raise InputError(
-                f"rig weights: expected {self.count} numbers (one a component), got {tuple(weights.shape)}."
+                f"rig weights: expected {self.count} values (one per component), got {tuple(weights.shape)}."
             )
         changes = [blend(None, weights[..., span], basis) for span, basis in zip(self.spans, self.bases, strict=True)]
         return self.moved(changes)
 
     def moved(self, changes: Sequence[Any]) -> Gaussians[Any]:
-        """Return the raw Gaussians of what each family adds to its columns, rows [..., D] in stored units."""
+        """Return the raw Gaussians after adding `changes`, one row [..., D] in stored units per family."""
         fields: dict[str, Any] = dict(self.base.items())
         moves = self._moves_at_rest if self.follows else None
         for components, change in zip(self.families, changes, strict=True):
@@ -155,11 +159,11 @@ class Rig:
         return Gaussians(**_same_axes(fields))
 
     def from_row(self, row: NDArray[np.float32]) -> Gaussians:
-        """Return the raw Gaussians of one row [D] in stored units of the only family."""
+        """Return the raw Gaussians of one row [D], in stored units, of the only family."""
         return self.moved([row - self.components.rest])
 
     def to(self, device: "str | torch.device") -> "Rig":
-        """Return the rig as tensors on `device`, bases dense: K · D · 4 bytes."""
+        """Return the rig as tensors on `device`, with dense bases of K · D · 4 bytes."""
         import torch
         from scipy.sparse import csr_array
 
@@ -179,27 +183,27 @@ class Rig:
 
 
 def moves_centers_alone(components: Components) -> bool:
-    """Return whether components move centres and neither turn nor scale Gaussians."""
+    """Return whether components move centers without rotating or scaling Gaussians."""
     names = components.columns.names
     return "xyz" in names and not {"rotation", "scale"} & set(names)
 
 
 def _check(components: Components, neutral: Gaussians) -> None:
-    """Raise InputError unless the components can move the Gaussians of `neutral`."""
+    """Raise InputError unless the components fit the Gaussians of `neutral`."""
     if not len(components):
         raise InputError(f"components ({components.family}): expected one or more, got none; learn some (k).")
-    _ = components.columns.fields  # every attribute drives one
+    _ = components.columns.fields  # every attribute sets one
     if components.columns.count != len(neutral):
         name, first, end = components.columns.spans[0]
         wanted = len(neutral) * (end - first) // max(components.columns.count, 1)
         raise InputError(
             f"components of {name}: expected {wanted} columns for {len(neutral)} Gaussians of the neutral, "
-            f"got {end - first}; carry coarse components up to the finest level first."
+            f"got {end - first}; upsample coarse components to the finest level first."
         )
 
 
 def _same_axes(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return all fields with the leading axes of the centres: what nothing moves is the same in every pose."""
+    """Return all fields with the leading axes of the centers: fields without components are the same in every pose."""
     leading = tuple(fields["means"].shape[:-2])
     if not leading:
         return fields

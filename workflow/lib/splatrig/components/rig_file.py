@@ -1,4 +1,4 @@
-"""Rigs from the files of a run. Nothing here renders, so jobs that only move numbers start without PyTorch."""
+"""Read rigs from the files of a run. Nothing here renders, so jobs that only compute weights start without PyTorch."""
 
 import logging
 from dataclasses import replace
@@ -22,9 +22,9 @@ logger = logging.getLogger(__name__)
 def open_rig(
     components: str | Path, neutral: str | Path, template: str | Path | Template, dataset: Path
 ) -> tuple[Rig, Path]:
-    """Read a family and the neutral that it moves; see `read_rig`. `template` is a file, or what was read of it.
+    """Read a family and the neutral that it moves; see `read_rig`. `template` is a path or an already read template.
 
-    Returns the rig and where `dataset`, the restructured folder of the neutral's expression, has its head pose.
+    Returns the rig and the path of the head pose in `dataset`, the restructured folder of the neutral's expression.
     """
     fitted = read_fitted_frames(neutral)
     levels = template if isinstance(template, Template) else read_template(template)
@@ -40,10 +40,10 @@ def skin_of_template(template: Template) -> Skin:
 
 
 def read_rig(path: str | Path, neutral: Gaussians, template: Template) -> Rig:
-    """Read the rig of a component file, carried up when it was learned on a coarse level.
+    """Read the rig of a component file; components of a coarse level are interpolated to the finest.
 
-    Gaussians of a family that moves centres alone turn and grow with the skin. Raises InputError naming the file when
-    it is damaged, holds NaN, or does not fit the neutral and the template.
+    In a family that moves centers only, Gaussians rotate and scale with the skin. Raises InputError naming the file
+    when it is damaged, holds NaN, or does not fit the neutral and the template.
     """
     components = read_components(path)
     with FORMAT.named_in_errors(path):
@@ -58,7 +58,8 @@ def read_rig(path: str | Path, neutral: Gaussians, template: Template) -> Rig:
 def carry_xyz(components: Components, template: Template, rest: Gaussians) -> Components:
     """Return the displacements of coarse `components` on the finest level, around the face `rest`.
 
-    Displacements go up through the midpoint operators; all that is not xyz stays the neutral's, of learned rigs too.
+    Displacements are interpolated by the midpoint operators; everything but xyz stays the neutral's, in learned rigs
+    too.
     """
     count = components.columns.count
     coarse = next((name for name, level in template.levels.items() if len(level.vertices) == count), None)

@@ -1,13 +1,13 @@
-"""Gaussians that turn and grow with the skin they sit on, for components that move nothing but centres.
+"""Rotate and scale Gaussians with the skin they sit on, for components that move only centers.
 
 Around vertex i the moved mesh is the rest mesh under a linear map: f1, f2, the images of the tangents t1, t2, are the
-least-squares fit over the edges at i, and the normal goes to n' = f1 × f2 / |f1 × f2|; all is relative to the same
-three at rest. The Gaussian takes the rotation that is left of [f1 f2] without its stretch (the polar decomposition, in
-closed form for two columns), and each of its axes grows as the map stretches it. Growing alone, because the frames' own
-Gaussians shrink little: on the demo's held-out photographs letting axes shrink as well was worse by 0.1 dB.
+least-squares fit over the edges at i, and the normal maps to n' = f1 × f2 / |f1 × f2|; all is relative to the same
+three vectors at rest. The Gaussian takes the rotation that remains of [f1 f2] without its stretch (polar decomposition,
+in closed form for two columns), and each of its axes grows as the map stretches it. Axes only grow, because the frames'
+own Gaussians shrink little: on the demo's held-out photographs letting axes shrink as well was worse by 0.1 dB.
 
-f1 and f2 are linear in the vertices. Where nothing near a vertex moves, nothing changes, to the bit. One pose on one
-core is done here; batches of poses on a GPU in `splatrig.components.skin_torch`.
+f1 and f2 are linear in the vertices. Where nothing near a vertex moves, nothing changes, bit for bit. This module poses
+one frame on one core; `splatrig.components.skin_torch` poses batches on a GPU.
 """
 
 from dataclasses import dataclass
@@ -21,50 +21,53 @@ from splatrig.mesh.normals import tangent_frames
 from splatrig.mesh.topology import unique_edges
 
 MOST_STRETCH = 2.0
-"""Axes grow at most this many times: in folds the edges at a vertex can say anything."""
+"""Maximum stretch per axis; edge lengths are unreliable in folds."""
 
 FLAT = 1e-3
-"""Where the moved surroundings of a vertex have less than this share of their area, nothing turns or grows."""
+"""Fraction of a vertex's rest area below which its moved neighborhood counts as flat, and its Gaussian is left
+unchanged."""
 
 
 @dataclass(frozen=True)
 class Skin:
-    """The skin at rest, N vertices."""
+    """Skin at rest, with N vertices."""
 
-    starts: NDArray[np.int64]  # [N + 1] where the rows of `near` of each vertex begin
-    near: NDArray[np.int64]  # [M] neighbours of every vertex, itself among them
-    shares: NDArray[np.float32]  # [M, 2] how much a move of each neighbour adds to f1 and f2, per millimetre
+    starts: NDArray[np.int64]  # [N + 1] index into `near` of the first neighbor of each vertex
+    near: NDArray[np.int64]  # [M] neighbors of every vertex, itself among them
+    shares: NDArray[np.float32]  # [M, 2] contribution to f1 and f2 per millimeter that each neighbor moves
     rest: NDArray[np.float32]  # [N, 3, 2] f1 and f2 at rest
     frames: NDArray[np.float32]  # [N, 3, 3] f1, f2 and n' at rest without their stretch; nearly t1, t2 and n
     inverses: NDArray[np.float32]  # [N, 3, 3] of f1, f2 and n' at rest
-    usable: NDArray[np.bool_]  # [N] the surroundings have an area at rest
+    usable: NDArray[np.bool_]  # [N] True where the neighborhood has an area at rest
 
     def follow(
         self,
-        moves: NDArray[np.float32],  # [..., N, 3] displacement of each vertex from rest, millimetres
+        moves: NDArray[np.float32],  # [..., N, 3] displacement of each vertex from rest, millimeters
         quats: NDArray[np.float32],  # [..., N, 4] wxyz of any length, at rest
         log_scales: NDArray[np.float32],  # [..., N, 3] at rest
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:  # [..., N, 4], [..., N, 3]
-        """Return rotations and log scales of Gaussians whose centres moved; axes grow and never shrink.
+        """Return rotations and log scales of Gaussians whose centers moved; axes grow and never shrink.
 
-        Quaternions are of unit length where the skin moved, and as they were elsewhere.
+        Quaternions are of unit length where the skin moved, and unchanged elsewhere.
         """
         turned = np.array(np.broadcast_to(quats, (*moves.shape[:-1], 4)), dtype=np.float32)
         grown = np.array(np.broadcast_to(log_scales, moves.shape), dtype=np.float32)
         count = len(self.rest)
         skin = self.starts, self.near, self.shares, self.rest, self.frames, self.inverses, self.usable
-        for pose in np.ndindex(moves.shape[:-2]):  # the vertices come first; what follows them stays as it is
+        for pose in np.ndindex(moves.shape[:-2]):  # vertices come first; free Gaussians after them are unchanged
             _follow(*skin, np.ascontiguousarray(moves[pose][:count], dtype=np.float32), turned[pose], grown[pose])
         return turned, grown
 
 
 def skin_of(vertices: NDArray, faces: NDArray[np.int64]) -> Skin:
-    """Return the skin of a mesh at rest: `vertices` [N, 3] in millimetres, `faces` [T, 3]."""
+    """Return the skin of a mesh at rest: `vertices` [N, 3] in millimeters, `faces` [T, 3]."""
     vertices = np.asarray(vertices, dtype=np.float64)
     tangents = tangent_frames(vertices, faces)
     ends = unique_edges(faces).ends
     start, end = np.concatenate([ends, ends[:, ::-1]]).T
-    flat = np.einsum("ex,exc->ec", vertices[end] - vertices[start], tangents[start][:, :, :2])  # edges in the tangents
+    flat = np.einsum(
+        "ex,exc->ec", vertices[end] - vertices[start], tangents[start][:, :, :2]
+    )  # edges in the basis of the tangents
     moment = np.zeros((len(vertices), 2, 2))
     np.add.at(moment, start, flat[:, :, None] * flat[:, None, :])
     weights = np.einsum("eab,eb->ea", np.linalg.pinv(moment, rcond=1e-6, hermitian=True)[start], flat)  # [2E, 2]
@@ -88,7 +91,7 @@ def skin_of(vertices: NDArray, faces: NDArray[np.int64]) -> Skin:
 
 @cached_njit()
 def _unstretched(f1, f2):  # type: ignore[no-untyped-def]
-    """Return [f1 f2] without its stretch, n' and the area of f1 and f2, each vector a tuple; zeros where it is flat.
+    """Return [f1 f2] without its stretch, n', and the area of f1 and f2, each vector a tuple; zeros where it is flat.
 
     M (MᵀM)^(-1/2) for M = [f1 f2]: the root of a 2 × 2 matrix A is (A + √|A| I) / √(tr A + 2 √|A|).
     """
@@ -109,7 +112,7 @@ def _unstretched(f1, f2):  # type: ignore[no-untyped-def]
 
 @cached_njit()
 def _frames_at_rest(rest, frames, stretched):  # type: ignore[no-untyped-def]
-    """Fill `frames` and `stretched` [N, 3, 3] where f1 and f2 [N, 3, 2] have an area; return where."""
+    """Fill `frames` and `stretched` [N, 3, 3] where f1 and f2 [N, 3, 2] have an area; return that mask."""
     usable = np.zeros(len(rest), dtype=np.bool_)
     for i in range(len(rest)):
         f1, f2 = (rest[i, 0, 0], rest[i, 1, 0], rest[i, 2, 0]), (rest[i, 0, 1], rest[i, 1, 1], rest[i, 2, 1])
@@ -124,7 +127,7 @@ def _frames_at_rest(rest, frames, stretched):  # type: ignore[no-untyped-def]
 
 @cached_njit()
 def _quaternion(t1, t2, normal, frame):  # type: ignore[no-untyped-def]
-    """Return the unit quaternion wxyz that turns `frame` [3, 3] into (t1, t2, normal), by its largest number."""
+    """Return the unit quaternion wxyz that rotates `frame` [3, 3] to (t1, t2, normal), by its largest entry."""
     a, b, c = t1, t2, normal
     xx = a[0] * frame[0, 0] + b[0] * frame[0, 1] + c[0] * frame[0, 2]
     yy = a[1] * frame[1, 0] + b[1] * frame[1, 1] + c[1] * frame[1, 2]
@@ -151,7 +154,7 @@ def _quaternion(t1, t2, normal, frame):  # type: ignore[no-untyped-def]
 
 @cached_njit()
 def _follow(starts, near, shares, rest, frames, inverses, usable, moves, quats, log_scales):  # type: ignore[no-untyped-def]
-    """Turn `quats` and grow `log_scales` in place with a skin that made `moves`; see `Skin`."""
+    """Rotate `quats` and grow `log_scales` in place with a skin displaced by `moves`; see `Skin`."""
     for i in range(len(moves)):
         ax = ay = az = bx = by = bz = 0.0
         for at in range(starts[i], starts[i + 1]):
@@ -170,7 +173,7 @@ def _follow(starts, near, shares, rest, frames, inverses, usable, moves, quats, 
         w, x, y, z = quats[i, 0], quats[i, 1], quats[i, 2], quats[i, 3]
         length = 1.0 / np.sqrt(float(w) * w + float(x) * x + float(y) * y + float(z) * z)
         w, x, y, z = w * length, x * length, y * length, z * length
-        for axis in range(3):  # of the Gaussian: a column of its rotation
+        for axis in range(3):  # axis of the Gaussian: a column of its rotation
             if axis == 0:
                 c = (1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y))
             elif axis == 1:

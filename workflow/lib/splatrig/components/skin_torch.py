@@ -1,4 +1,4 @@
-"""Gaussians that follow the skin, in batches of poses on one device: the formulas of `splatrig.components.skin`."""
+"""Gaussians that follow the skin, for batches of poses on one device: the formulas of `splatrig.components.skin`."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from splatrig.components.skin import FLAT, MOST_STRETCH, Skin
 class DeviceSkin:
     """A `Skin` as float32 tensors."""
 
-    shares: Tensor  # [2N, N] sparse: moves to what they add to f1 (rows 0 to N-1) and f2 (rows N to 2N-1)
+    shares: Tensor  # [2N, N] sparse: from displacements to changes of f1 (rows 0 to N-1) and f2 (rows N to 2N-1)
     rest: Tensor  # [N, 3, 2]
     frames: Tensor  # [N, 3, 3]
     inverses: Tensor  # [N, 3, 3]
@@ -21,13 +21,13 @@ class DeviceSkin:
 
     def follow(
         self,
-        moves: Tensor,  # [..., N, 3] displacement of each vertex from rest, millimetres
+        moves: Tensor,  # [..., N, 3] displacement of each vertex from rest, millimeters
         quats: Tensor,  # [..., N, 4] wxyz of any length, at rest
         log_scales: Tensor,  # [..., N, 3] at rest
     ) -> tuple[Tensor, Tensor]:  # [..., N, 4], [..., N, 3]
         """Return rotations and log scales in many poses, as `Skin.follow` does in one."""
         count = len(self.rest)
-        if moves.shape[-2] > count:  # the vertices come first; what follows them stays as it is
+        if moves.shape[-2] > count:  # vertices come first; free Gaussians after them are unchanged
             turned, grown = self.follow(moves[..., :count, :], quats[..., :count, :], log_scales[..., :count, :])
             leading = moves.shape[:-2]
             others = [array[..., count:, :].expand(*leading, -1, array.shape[-1]) for array in (quats, log_scales)]
@@ -64,7 +64,7 @@ def device_skin(skin: Skin, device: str | torch.device) -> DeviceSkin:
 
 
 def _without_stretch(plane: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # [..., 3, 2], [..., 3, 1], [...] bool
-    """Return `plane` [..., 3, 2] without its stretch, its normals, and where it has an area."""
+    """Return `plane` [..., 3, 2] without its stretch, its normals, and the mask of planes with an area."""
     squared = plane.transpose(-1, -2) @ plane
     cross = torch.linalg.cross(plane[..., 0], plane[..., 1])
     area = cross.norm(dim=-1)
@@ -79,7 +79,7 @@ def _without_stretch(plane: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # [..., 3
 
 
 def rotation_matrices(quats: Tensor) -> Tensor:  # [..., 3, 3]
-    """Return the matrices of unit `quats` wxyz [..., 4]."""
+    """Return the rotation matrices [..., 3, 3] of unit `quats` wxyz [..., 4]."""
     w, x, y, z = quats.unbind(-1)
     rows = [
         *(1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
@@ -90,7 +90,7 @@ def rotation_matrices(quats: Tensor) -> Tensor:  # [..., 3, 3]
 
 
 def quats_of(matrices: Tensor) -> Tensor:  # [..., 4]
-    """Return unit quaternions wxyz of rotation `matrices` [..., 3, 3], through the largest of the four numbers."""
+    """Return unit quaternions wxyz of rotation `matrices` [..., 3, 3], through their largest component."""
     m = [[matrices[..., row, column] for column in range(3)] for row in range(3)]
     signs = ((1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1))
     squares = torch.stack([1 + a * m[0][0] + b * m[1][1] + c * m[2][2] for a, b, c in signs], dim=-1)  # 4 q²

@@ -1,12 +1,12 @@
 """Sparse localized deformation components (Neumann et al. 2013, "Sparse Localized Deformation Components").
 
-Minimise over weights W [F, K] and components C [K, N, d]
+Minimize over weights W [F, K] and components C [K, N, d]
 
     ‖X - W C‖² + Σ_k Σ_i λ s(d_ki) ‖c_ki‖₂,    w_k in [0, 1] with maximum 1 (or in [-1, 1])
 
-where d_ki is the geodesic distance of Gaussian i to the centre of component k and s a support map in [0, 1]. The two
+where d_ki is the geodesic distance of Gaussian i to the center of component k and s a support map in [0, 1]. The two
 blocks alternate: W by coordinate descent through C Cᵀ and X Cᵀ (never the residual), C by ADMM. After every update
-of C, the centre of a component is the Gaussian that it moves most. Beyond the paper, W is extrapolated along its last
+of C, the center of a component is the Gaussian that it moves most. Beyond the paper, W is extrapolated along its last
 change before C is updated (inertial block coordinate descent, Xu and Yin 2013), which takes a third of the iterations.
 """
 
@@ -30,62 +30,63 @@ if TYPE_CHECKING:  # torch costs seconds
 logger = logging.getLogger(__name__)
 
 DEAD = 1e-8
-"""A component whose squared length is below this moves nothing (rows are standardised)."""
+"""A component whose squared length is below this moves nothing (rows are standardized)."""
 
 WINDOW = 3
-"""Iterations over which convergence is judged: with momentum, one alone may stand still at a turning point."""
+"""Number of iterations over which convergence is judged: with momentum, a single one may stall at a turning point."""
 
 MOMENTUM_GROWTH, MOMENTUM_LIMIT = 1.02, 0.95
-"""How the extrapolation grows an iteration, and how far."""
+"""Growth of the extrapolation per iteration, and its upper limit."""
 
 MAX_RESEEDS = 2
-"""How often one component may be started anew."""
+"""Maximum number of restarts per component."""
 
 Locate = Callable[[NDArray[np.int64]], NDArray[np.float32]]
-"""Support maps [K, N] around the Gaussians [K]."""
+"""Function that returns the support maps [K, N] around the Gaussians [K]."""
 
 Engine: TypeAlias = "CpuEngine | TorchEngine"
-"""The heavy half of SLDC: holds the rows X [F, N, d] and the components C [K, N, d], on the CPU or on a GPU."""
+"""Numerical back end of SLDC: holds the rows X [F, N, d] and the components C [K, N, d], on the CPU or on a GPU."""
 
 
 @dataclass(frozen=True)
 class SolverOptions:
-    """How SLDC is solved; the published algorithm's values are said where they differ."""
+    """Parameters of the SLDC solver; where they differ, the published algorithm's values are given."""
 
     max_iterations: int = 200
-    """Of weights and components in turn: about twice what a full-size head needs from scratch."""
+    """Maximum number of alternations of weights and components: about twice what a full-size head needs from scratch.
+    """
     tolerance: float = 1e-4
-    """Stop when the objective changes by less than this fraction of itself per iteration, over `WINDOW` iterations."""
+    """Stop when the relative change of the objective per iteration is below this, over `WINDOW` iterations."""
     sweeps: int = 3
-    """Passes over the columns of W in every weight update; the paper's is 1."""
+    """Passes over the columns of W per weight update; the paper uses 1."""
     momentum: float = 0.7
-    """First extrapolation of W, growing while the objective falls; 0, the paper's, is none."""
+    """Initial extrapolation of W, which grows while the objective falls; 0 (the paper) disables it."""
     slack: float = 0.02
-    """A centre moves when its support map at the new place is above this: nearer ones would change nothing but the map.
-    The paper's is 0."""
+    """A center moves only if its support map at the new vertex is above this; moves to closer vertices would change
+    nothing but the map. The paper uses 0."""
     reseed: bool = True
-    """Start dead components anew from the residual."""
+    """Restart components that have become zero from the residual."""
     admm: AdmmOptions = field(default_factory=AdmmOptions)
 
 
 @dataclass(frozen=True)
 class SldcOptions:
-    """Which components are asked for."""
+    """Problem that SLDC solves: number, sparsity and supports of the components."""
 
     k: int
     """Number of components."""
     lambda_: float = 1.0
-    """Weight λ of the penalty; the same number means the same sparsity for every support map."""
+    """Weight λ of the penalty; the same value gives the same sparsity for every support map."""
     distance: Distance = "relative"
-    """Unit of a support map's parameters: the largest distance on the mesh, or millimetres."""
+    """Unit of a support map's parameters: the largest distance on the mesh, or millimeters."""
     weights: SldcWeights = "nonnegative"
-    """In [0, 1] with maximum 1, or, `signed`, in [-1, 1] with largest magnitude 1."""
+    """Range of the weights: [0, 1] with maximum 1 or, with `signed`, [-1, 1] with largest magnitude 1."""
     centers: Sequence[int] = ()
     """Vertices around which the first components stay; the others find their own."""
     symmetric: bool = False
-    """Whether components off the middle of the face come in left/right pairs."""
+    """Whether components off the midline of the face come in left/right pairs."""
     solver: SolverOptions = field(default_factory=SolverOptions)
-    """How they are found."""
+    """Parameters of the solver."""
 
     @property
     def signed(self) -> bool:
@@ -95,21 +96,21 @@ class SldcOptions:
 
 @dataclass(frozen=True)
 class LocalComponents:
-    """What `sparse_localized_components` found, most moving component first."""
+    """Result of `sparse_localized_components`, in decreasing order of motion."""
 
     W: NDArray[np.float32]  # [F, K]
     C: NDArray[np.float32]  # [K, N, d]
     places: Places
-    """Where the supports lie."""
+    """Centers of the supports."""
     objective: NDArray[np.float64]  # [iterations] after every iteration
     converged: bool
     reseeded: int
-    """How many times a dead component was started anew."""
+    """Number of restarts of components that had become zero."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """Where to start from instead of the residual: what another run found, on this run's Gaussians."""
+    """Initial components from another run, on this run's Gaussians, in place of a start from the residual."""
 
     W: NDArray[np.floating]  # [F, K]
     C: NDArray[np.floating]  # [K, N, d]
@@ -125,9 +126,8 @@ def sparse_localized_components(
 ) -> LocalComponents:
     """Run SLDC on the rows that `engine` holds, from `start` or from scratch.
 
-    What the options say of the mesh is given on it: their unit of distance is that of `locate`, and `mirror` is the
-    mirror image of every Gaussian where components come in pairs. Raises InputError when all frames equal the rest
-    shape.
+    The options' lengths are measured on the mesh: their unit of distance is that of `locate`, and `mirror` is the
+    mirror image of every Gaussian if components come in pairs. Raises InputError when all frames equal the rest shape.
     """
     with threadpool_limits(limits=1):
         return _minimize(engine, locate, options, CenterPriors(tuple(options.centers), mirror), start)
@@ -192,7 +192,7 @@ def _minimize(
 
 
 class _Supports:
-    """The support maps around the present centres; the engine is told of those that changed alone."""
+    """The support maps around the current centers; the engine is updated only where they change."""
 
     def __init__(self, engine: Engine, locate: Locate, options: SldcOptions) -> None:
         self._engine, self._locate, self._lambda = engine, locate, options.lambda_
@@ -200,7 +200,7 @@ class _Supports:
         self._maps = np.zeros((options.k, engine.count), dtype=np.float32)
 
     def move(self, centers: NDArray[np.int64]) -> None:
-        """Put the supports around the Gaussians `centers` [K]."""
+        """Center the supports on the Gaussians `centers` [K]."""
         changed = np.flatnonzero(centers != self._centers)
         if len(changed):
             self._maps[changed] = self._locate(centers[changed])
@@ -208,24 +208,24 @@ class _Supports:
             self._centers[changed] = centers[changed]
 
     def at(self, gaussians: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the value [K] of each component's support map at its one of `gaussians` [K]."""
+        """Return the value [K] of each component's support map at its entry of `gaussians` [K]."""
         return self._maps[np.arange(len(gaussians)), gaussians]
 
 
 class _Inertia:
-    """The extrapolation of the weights along their last change."""
+    """Extrapolation of the weights along their last change (inertia)."""
 
     def __init__(self, momentum: float, *, signed: bool) -> None:
         self._first, self._signed = momentum, signed
         self.restart()
 
     def restart(self) -> None:
-        """Forget the last change and begin with the first momentum again."""
+        """Forget the last change and return to the initial momentum."""
         self._momentum = self._first
         self._last: NDArray[np.float64] | None = None
 
     def extrapolate(self, W: NDArray[np.float64]) -> None:
-        """Move `W` [F, K] in place beyond where its update took it, keeping it allowed."""
+        """Extrapolate `W` [F, K] in place along its last update, within its allowed range."""
         updated = W.copy()
         if self._last is not None and self._momentum > 0:
             W += self._momentum * (updated - self._last)
@@ -236,7 +236,7 @@ class _Inertia:
 
 
 def _converged(objective: list[float], tolerance: float) -> bool:
-    """Say whether the last `WINDOW` iterations changed the objective by less than `tolerance` of it each."""
+    """Return whether the objective's relative change over the last `WINDOW` iterations was below `tolerance` each."""
     last = objective[-1 - WINDOW :]
     return len(last) > WINDOW and max(last) - min(last) <= WINDOW * tolerance * abs(last[-1])
 
@@ -248,14 +248,13 @@ def _seed(
     W: NDArray[np.float64],  # [F, K], column k is written
     centers: Centers,
     k: int,
-    energies: NDArray[np.float64],  # [N] of the residual without component k
+    energies: NDArray[np.float64],  # [N] energy of the residual without component k
 ) -> NDArray[np.float64]:
-    """Start component `k` at the Gaussian with the largest residual (or where the priors want it).
+    """Start component `k` at the Gaussian with the largest residual, or where the constraints put it.
 
-    Return the residual's energies after it.
-
-    The weights are the first singular vector of that Gaussian's residual, on the side with more of it. (The authors'
-    program compares the sides after scaling each to maximum 1, and so prefers a side of evenly small noise.)
+    Returns the energies of the new residual. The weights are the first singular vector of that Gaussian's residual, on
+    the side with more energy. (The authors' program compares the sides after scaling each to maximum 1, and so prefers
+    a side of evenly small noise.)
     """
     center = centers.place(k, energies)
     left, singular, _ = np.linalg.svd(engine.residual_at(center, W), full_matrices=False)
@@ -270,7 +269,7 @@ def _seed(
 
 
 def project_weights(w: NDArray[np.float64], *, signed: bool) -> NDArray[np.float64]:
-    """Return `w` [F] with its negative part cut off (unless `signed`) and its largest magnitude made 1 (or all 0)."""
+    """Return `w` [F] with negative values set to zero (unless `signed`), scaled to magnitude 1 (or all 0)."""
     allowed = w if signed else np.maximum(w, 0.0)
     largest = np.abs(allowed).max()
     return allowed / largest if largest > 0 else np.zeros_like(w)
@@ -283,7 +282,7 @@ def update_weights(
     *,
     signed: bool,
 ) -> None:
-    """Update the columns of `W` in place, one after the other, each to its least-squares optimum, projected.
+    """Update the columns of `W` in place, one after the other, each to its projected least-squares optimum.
 
     With R the residual without component k, the optimum is R c_k / c_kᵀc_k, and R c_k = X c_k - Σ_(j≠k) w_j c_jᵀc_k.
     """

@@ -1,9 +1,9 @@
-"""The heavy half of SLDC on the CPU: everything of size K × N and F × N, in blocks of Gaussians.
+"""The numerical back end of SLDC on the CPU: everything of size K × N and F × N, in blocks of Gaussians.
 
-With the weights fixed, the component update separates over Gaussians. So a block of them goes through all its ADMM
-iterations while it is in the cache, stops when *it* has converged, and leaves behind the two small products that the
-weight update needs. Blocks are [., d, B]: the d numbers of a Gaussian are the middle axis, which keeps the group norms
-vectorised. X is [F, d, B], components Z and scaled duals U are [K, d, B].
+With fixed weights, the component update separates over Gaussians. So each block runs all its ADMM iterations while it
+is in the cache, stops when it has converged itself, and returns the two small products that the weight update needs.
+Blocks are [., d, B]: the d values of a Gaussian are the middle axis, which keeps the group norms vectorized. X is [F,
+d, B], components Z and scaled duals U are [K, d, B].
 """
 
 from collections.abc import Callable, Iterable
@@ -21,33 +21,33 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class AdmmOptions:
-    """How the component update is solved."""
+    """Parameters of the component update (ADMM)."""
 
     rho: float | None = None
     """Penalty of the splitting; None for a tenth of the mean diagonal of 2 WᵀW at the start."""
     relaxation: float = 1.6
     """Over-relaxation in [1, 1.8]; 1 is plain ADMM."""
     iterations: int = 10
-    """At most so many, warm-started from the previous update."""
+    """Maximum number of iterations per update, warm-started from the previous one."""
     tolerance: float = 5e-3
-    """Stop a block when primal and dual residuals fall below this share of its least-squares solution."""
+    """Stop a block when primal and dual residuals fall below this fraction of its least-squares solution."""
 
 
 class Products(NamedTuple):
-    """What the weight update and the objective need to know of the components."""
+    """Products of components and rows that the weight update and the objective need."""
 
     gram: NDArray[np.float64]  # [K, K] C Cᵀ
     projection: NDArray[np.float64]  # [F, K] X Cᵀ
     penalty: float
     """Sum of λ·s·‖c‖ over components and Gaussians."""
-    peaks: NDArray[np.int64]  # [K] the Gaussian that each component moves most
-    heights: NDArray[np.float64]  # [K] how far it moves that Gaussian, in standardised units
+    peaks: NDArray[np.int64]  # [K] Gaussian that each component moves most
+    heights: NDArray[np.float64]  # [K] how far it moves that Gaussian, in standardized units
     steps: float
-    """Mean number of ADMM iterations a block took."""
+    """Mean number of ADMM iterations per block."""
 
 
 class _Block(NamedTuple):
-    """Consecutive Gaussians."""
+    """Consecutive Gaussians with their rows, components and duals."""
 
     span: slice
     X: Floats  # [F, d, B]
@@ -57,10 +57,10 @@ class _Block(NamedTuple):
 
 
 class CpuEngine:
-    """X, the components and their duals in blocks of Gaussians; dtype and block size are those of the rows given."""
+    """X, the components and their duals in blocks of Gaussians; dtype and block size are those of the given rows."""
 
     def __init__(self, blocks: Iterable[Floats], k: int, threads: int = 1) -> None:
-        """Take the rows X less the rest shape as blocks [F, d, B] in Gaussian order; start from `k` zero components."""
+        """Take rows X minus the rest shape as blocks [F, d, B] in Gaussian order; start with `k` zero components."""
         self._threads = threads
         self._blocks: list[_Block] = []
         first = 0
@@ -88,7 +88,7 @@ class CpuEngine:
     ) -> NDArray[np.float64]:
         """Set component `k` to the least-squares fit of `w` [F] to the residual X - W C, times `reach` [N].
 
-        Return by how much [N] each Gaussian's residual energy falls.
+        Returns the decrease [N] of each Gaussian's residual energy.
         """
         overlap = w @ W
         squared = float(w @ w)
@@ -119,16 +119,16 @@ class CpuEngine:
         return np.concatenate(list(map_blocks(measure, self._blocks, self._threads)))
 
     def products(self) -> Products:
-        """Return the products of the components as they are."""
+        """Return the products of the current components."""
         return self._gathered(lambda block: _products(block, 0))
 
     def limit(self, which: NDArray[np.int64], thresholds: NDArray[np.float32]) -> None:
-        """Set the thresholds λ·s of the components `which` [M] to `thresholds` [M, N]; they are 0 at first."""
+        """Set the thresholds λ·s of the components `which` [M] to `thresholds` [M, N]; initially they are 0."""
         for block in self._blocks:
             block.limits[which] = thresholds[:, block.span]
 
     def improve(self, W: NDArray[np.float64], rho: float, options: AdmmOptions) -> Products:
-        """Move the components towards argmin ‖X - W C‖² + Σ λ·s·‖c‖ by ADMM."""
+        """Update the components toward argmin ‖X - W C‖² + Σ λ·s·‖c‖ by ADMM."""
         solver = np.linalg.inv(2 * W.T @ W + rho * np.eye(self.k))
         dtype = self._blocks[0].X.dtype
         inverse, double = solver.astype(dtype), (2 * W.T).astype(dtype)
@@ -140,7 +140,7 @@ class CpuEngine:
         return self._gathered(update)
 
     def _gathered(self, function: Callable[[_Block], Products]) -> Products:
-        """Return the sum of the blocks' products, and the highest of their peaks."""
+        """Return the sum of the blocks' products, and their highest peaks."""
         gram, projection = np.zeros((self.k, self.k)), np.zeros((self.frames, self.k))
         penalty, steps = 0.0, 0.0
         peaks, heights = np.zeros(self.k, np.int64), np.full(self.k, -1.0)
@@ -154,7 +154,7 @@ class CpuEngine:
         return Products(gram, projection, penalty, peaks, heights, steps / len(self._blocks))
 
     def load(self, components: Floats) -> None:
-        """Set the components [K, N, d] and forget the duals."""
+        """Set the components [K, N, d] and reset the duals."""
         for block in self._blocks:
             block.Z[:] = components[:, block.span].swapaxes(1, 2)
             block.U[:] = 0
@@ -180,7 +180,7 @@ def _products(block: _Block, steps: int) -> Products:
 
 
 def _admm(block: _Block, start: Floats, system: tuple[Floats, float], options: AdmmOptions) -> int:
-    """Iterate the block's Z and U in place; return the iterations taken.
+    """Iterate the block's Z and U in place; return the number of iterations.
 
     `start` is 2 Wᵀ X [K, d, B], `system` is (2 WᵀW + ρ I)⁻¹ and ρ.
     """

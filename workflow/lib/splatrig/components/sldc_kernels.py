@@ -1,4 +1,4 @@
-"""The elementwise half of an ADMM step in one pass over memory, which bounds it more than arithmetic does."""
+"""The elementwise half of an ADMM step in one pass, since it is bound by memory bandwidth rather than arithmetic."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""The heavy half of SLDC in torch, for CUDA: the functions of `sldc_cpu.CpuEngine` on whole arrays.
+"""The numerical back end of SLDC in torch, for CUDA: the functions of `sldc_cpu.CpuEngine` on whole arrays.
 
-A GPU needs no blocks for its cache, so all Gaussians iterate together and stop together. X is [F, d, N], components Z
-and scaled duals U are [K, d, N], in the dtype of the rows given.
+A GPU needs no blocks for its cache, so all Gaussians iterate and stop together. X is [F, d, N], components Z and scaled
+duals U are [K, d, N], in the dtype of the given rows.
 """
 
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ from torch import Tensor
 from splatrig.components.sldc_cpu import AdmmOptions, Floats, Products
 
 SUMMED_COLUMNS = 32768
-"""Columns of a product that are summed in the precision of the rows; sums of these are float64."""
+"""Columns of a product that are summed in the precision of the rows; these partial sums are added in float64."""
 
 
 class TorchEngine:
     """X, the components and their duals on one device."""
 
     def __init__(self, blocks: Iterable[Floats], k: int, device: str) -> None:
-        """Take the rows X less the rest shape as blocks [F, d, B] in Gaussian order; start from `k` zero components."""
+        """Take rows X minus the rest shape as blocks [F, d, B] in Gaussian order; start from `k` zero components."""
         self._X = torch.cat([torch.as_tensor(block, device=device) for block in blocks], dim=2)
         self.frames, self.width, self.count = self._X.shape
         self.k = k
@@ -46,7 +46,7 @@ class TorchEngine:
     ) -> NDArray[np.float64]:
         """Set component `k` to the least-squares fit of `w` [F] to the residual X - W C, times `reach` [N].
 
-        Return by how much [N] each Gaussian's residual energy falls.
+        Returns the decrease [N] of each Gaussian's residual energy.
         """
         squared = float(w @ w)
         residual = torch.tensordot(self._as_tensor(w), self._X, 1)
@@ -67,15 +67,15 @@ class TorchEngine:
         return total.cpu().numpy()
 
     def products(self) -> Products:
-        """Return the products of the components as they are."""
+        """Return the products of the current components."""
         return self._products(0)
 
     def limit(self, which: NDArray[np.int64], thresholds: NDArray[np.float32]) -> None:
-        """Set the thresholds λ·s of the components `which` [M] to `thresholds` [M, N]; they are 0 at first."""
+        """Set the thresholds λ·s of the components `which` [M] to `thresholds` [M, N]; initially they are 0."""
         self._limits[torch.as_tensor(which, device=self._X.device)] = self._as_tensor(thresholds)
 
     def improve(self, W: NDArray[np.float64], rho: float, options: AdmmOptions) -> Products:
-        """Move the components towards argmin ‖X - W C‖² + Σ λ·s·‖c‖ by ADMM."""
+        """Update the components toward argmin ‖X - W C‖² + Σ λ·s·‖c‖ by ADMM."""
         inverse = self._as_tensor(np.linalg.inv(2 * W.T @ W + rho * np.eye(self.k)))
         base = inverse @ (self._as_tensor(2 * W.T) @ self._X.reshape(self.frames, -1))
         coupling, shrink = inverse * rho, self._limits / rho
@@ -98,7 +98,7 @@ class TorchEngine:
         return self._products(steps)
 
     def load(self, components: Floats) -> None:
-        """Set the components [K, N, d] and forget the duals."""
+        """Set the components [K, N, d] and reset the duals."""
         self._Z = self._as_tensor(components).transpose(1, 2).contiguous()
         self._U = torch.zeros_like(self._Z)
 

@@ -1,4 +1,4 @@
-"""Support maps around vertices of a mesh; the maps themselves are in `splatrig.config.support_maps`."""
+"""Support maps around vertices of a mesh; the functions of distance are in `splatrig.config.support_maps`."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +9,10 @@ from splatrig.mesh.geodesic import GeodesicSolver
 
 
 class Locality:
-    """Support maps around single vertices of one mesh, each computed once."""
+    """Support maps around single vertices of one mesh, each computed once and cached."""
 
     def __init__(self, solver: GeodesicSolver, support: SupportMap, unit_mm: float) -> None:
-        """Measure distances with `solver` in units of `unit_mm` (1: millimetres) and map them with `support`."""
+        """Measure distances with `solver` in units of `unit_mm` (1: millimeters) and map them with `support`."""
         self._solver = solver
         self._support = support
         self._unit_mm = unit_mm
@@ -28,10 +28,10 @@ class Locality:
 
 
 def largest_distance_mm(solver: GeodesicSolver, start: int) -> float:
-    """Return (nearly) the largest geodesic distance on the piece of vertex `start`, in millimetres.
+    """Return (nearly) the largest geodesic distance on the connected piece of vertex `start`, in millimeters.
 
-    Walks to the farthest vertex until that no longer increases the distance (a lower bound of the diameter, exact on
-    trees, within a few percent on heads). Raises InputError when the piece is a single vertex.
+    Walks to the farthest vertex until the distance no longer increases (a lower bound of the diameter, exact on trees,
+    within a few percent on heads). Raises InputError when the piece is a single vertex.
     """
     largest, vertex = 0.0, start
     while True:
@@ -42,5 +42,8 @@ def largest_distance_mm(solver: GeodesicSolver, start: int) -> float:
             break
         largest, vertex = float(reachable[farthest]), farthest
     if largest == 0.0:
-        raise InputError(f"geodesics: vertex {start} has no neighbours, so no distances are relative to its piece.")
+        raise InputError(
+            f"geodesics: vertex {start} has no neighbors, so distances cannot be relative to its piece; "
+            "leave such vertices out of the mesh."
+        )
     return largest

@@ -1,4 +1,4 @@
-"""Known face units: their weights in the frames of a capture, or their shapes, as a user or the demo gives them."""
+"""Known face units: their weights in the frames of a capture or their shapes, from a user or from the demo."""
 
 import csv
 import math
@@ -16,28 +16,28 @@ from splatrig.io.files import atomic_path
 COLUMNS = ("expression", "frame", "unit", "weight")
 
 _EYE_TURN = "eyeLook"
-"""How the names of ARKit's units begin that turn the eyeballs."""
+"""Prefix of the names of ARKit's units that rotate the eyeballs."""
 
 
 @dataclass(frozen=True)
 class Units:
-    """Known face units to compare components with: their weights in the training frames, or their shapes."""
+    """Known face units to compare components with, as weights in the training frames or as shapes."""
 
     names: tuple[str, ...]
     weights: NDArray[np.float64] | None = None  # [F, U]
-    shapes: NDArray[np.float64] | None = None  # [U, V_base, 3] millimetres
+    shapes: NDArray[np.float64] | None = None  # [U, V_base, 3] millimeters
 
 
 def turns_eyes(unit: str) -> bool:
-    """Return whether a unit is one that turns an eyeball, of which the skin shows little more than the lids."""
+    """Return whether a unit rotates an eyeball; the skin shows little more of it than the lids."""
     return unit.startswith(_EYE_TURN)
 
 
 def read_units(path: str | Path, frames: Sequence[str], vertex_count: int) -> Units:
     """Read known units: a table of weights (.csv: expression, frame, unit, weight) or shapes (.npz: names, shapes).
 
-    `shapes` [U, V, 3] are displacements in millimetres of the `vertex_count` vertices of the template's base level: the
-    tracked mesh without the vertices that no face uses. Raises InputError naming the file for anything else.
+    `shapes` [U, V, 3] are displacements in millimeters of the `vertex_count` vertices of the template's base level: the
+    tracked mesh without vertices that no face uses. Raises InputError naming the file for anything else.
     """
     path = Path(path)
     if path.suffix == ".npz":
@@ -63,7 +63,7 @@ def read_unit_weights(path: str | Path, frames: Sequence[str]) -> tuple[tuple[st
                 key, weight = _weight_of(row, f"{path}, line {table.line_num}")
                 if key in values:
                     raise InputError(
-                        f"{path}, line {table.line_num}: {key[1]} in {key[0]} has a weight already; keep one line."
+                        f"{path}, line {table.line_num}: got {key[1]} in {key[0]} a second time; keep one line."
                     )
                 values[key] = weight
     except (UnicodeDecodeError, csv.Error) as error:
@@ -80,7 +80,7 @@ def _weight_of(row: Mapping[str, str | None], where: str) -> tuple[tuple[str, st
     except ValueError:
         weight = math.nan
     if not math.isfinite(weight):
-        raise InputError(f"{where}: expected a finite number as weight, got {row['weight']!r}.")
+        raise InputError(f"{where}: expected a finite weight, got {row['weight']!r}.")
     return (f"{row['expression']}/{row['frame']}", str(row["unit"])), weight
 
 
@@ -95,11 +95,11 @@ def read_shapes(path: str | Path, vertex_count: int) -> Units:
         ) from error
     if shapes.shape != (len(names), vertex_count, 3):
         raise InputError(
-            f"{path}: expected shapes of shape {(len(names), vertex_count, 3)}, a row a vertex of the template's base "
+            f"{path}: expected shapes of shape {(len(names), vertex_count, 3)}, one row per vertex of the base "
             f"level, got {shapes.shape}; leave out the vertices that no face uses."
         )
     if not np.isfinite(shapes).all():
-        raise InputError(f"{path}: expected finite displacements, got some that are not; check the array shapes.")
+        raise InputError(f"{path}: expected finite displacements, got NaN or infinity; check the array shapes.")
     return Units(tuple(map(str, names)), shapes=shapes.astype(np.float64))
 
 
@@ -110,6 +110,6 @@ def write_shapes(path: str | Path, names: Sequence[str], shapes: NDArray[np.floa
 
 
 def cosines(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the cosines [A, B] between rows [A, D] and [B, D]: correlations, if their means are off; 0 for zeros."""
+    """Return the cosines [A, B] between rows [A, D] and [B, D] (correlations if rows are centered); 0 for zero rows."""
     norms = np.linalg.norm(left, axis=1)[:, None] * np.linalg.norm(right, axis=1)
     return np.divide(left @ right.T, norms, out=np.zeros_like(norms), where=norms > 1e-12)

@@ -1,8 +1,8 @@
-"""Carry the components of a coarse level to the finest one through the midpoint operators.
+"""Interpolate the components of a coarse level to the finest one by the midpoint operators.
 
-Attribute by attribute: what a coarse component moves, in stored units, is interpolated to the new Gaussians and
-divided by the fine level's STD. Exact for fields that are linear along edges, position or not. Interpolated components
-are no longer orthonormal, so a thin SVD of the rank-K product W C gives new ones with the same product.
+Attribute by attribute, the change due to a coarse component, in stored units, is interpolated to the new Gaussians and
+divided by the fine level's STD. This is exact for fields that are linear along edges. Interpolated components are no
+longer orthonormal, so a thin SVD of the rank-K product W C gives new ones with the same product.
 """
 
 import numpy as np
@@ -20,13 +20,15 @@ def upsample(
     operator: csr_array,  # [N_fine, N_coarse]
     fine: Standardization,
 ) -> Decomposition:
-    """Return `coarse` on the finer level: the same scores times orthonormal components [K, D_fine].
+    """Return `coarse` on the finer level: the same product of scores and components, with orthonormal rows [K, D_fine].
 
-    Raises InputError when attributes or sizes of the two levels do not belong together.
+    Raises InputError when attributes or sizes of the two levels do not match.
     """
     names, fine_names = list(coarse.columns.names), list(fine.columns.names)
     if names != fine_names:
-        raise InputError(f"upsampling: the coarse components are of {names}, the fine rows of {fine_names}.")
+        raise InputError(
+            f"upsampling: expected the same attributes at both levels, got {names} (coarse) and {fine_names} (fine)."
+        )
     new, old = operator.shape
     C = np.empty((len(coarse), len(fine.columns)), dtype=np.float32)
     with threadpool_limits(limits=1):
@@ -50,9 +52,9 @@ def orthonormal(
     W: NDArray[np.float32],  # [F, K]
     C: NDArray[np.float32],  # [K, D]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
-    """Return W', C' with W' C' = W C, orthonormal rows of C', variances [K'] decreasing, largest entries positive.
+    """Return W', C' with W' C' = W C, orthonormal rows of C', decreasing variances [K'], largest entries positive.
 
-    Directions that W C does not have are dropped, so K' may be less than K.
+    Directions that W C does not span are dropped, so K' may be less than K.
     """
     gram = sum(
         (part @ part.T for part in np.array_split(C.astype(np.float64), max(1, C.shape[1] // 65536), axis=1)),
@@ -63,7 +65,9 @@ def orthonormal(
     left, singular, right = np.linalg.svd(W.astype(np.float64) @ root, full_matrices=False)
     kept = int(np.count_nonzero(singular > 1e-6 * singular[0])) if singular[0] > 0 else 0
     if kept == 0:
-        raise InputError("upsampling: the coarse components move nothing.")
+        raise InputError(
+            "upsampling: expected coarse components that move something, got zeros; check the capture and its tracking."
+        )
     inverse_root = np.where(values > 1e-12 * values[-1], 1 / np.sqrt(values.clip(min=1e-300)), 0.0)
     new = ((right[:kept] * inverse_root) @ vectors.T).astype(np.float32) @ C
     signs = np.sign(new[np.arange(kept), np.abs(new).argmax(axis=1)])

@@ -1,11 +1,11 @@
-"""Weights that make components match a target: the one solver, free, bounded, or with a few pinned points.
+"""The one solver for weights that match a target: free, bounded, or from a few pinned points.
 
 With G = B Bᵀ the Gram matrix of the components (or of their rows at a few pins) and m = B t the moments of a target,
-the weights minimise
+the weights minimize
 
-    wᵀ G w - 2 mᵀ w + Σ_k p_k w_k²     low ≤ w ≤ high
+    wᵀ G w - 2 mᵀ w + Σ_k p_k w_k²  low ≤ w ≤ high
 
-`workflow/web/src/solve.js` mirrors it for the page; a test gives both the same numbers.
+`workflow/web/src/solve.js` mirrors it for the page; a test checks both on the same values.
 """
 
 import numpy as np
@@ -19,19 +19,19 @@ Bounds = tuple[float, float] | tuple[NDArray[np.float64], NDArray[np.float64]]  
 """Least and greatest weights."""
 
 SWEEPS = 60
-"""Sweeps of coordinate descent that find out which weights end at their bounds."""
+"""Maximum number of coordinate-descent sweeps that determine which weights end at their bounds."""
 
 SETTLED = 1e-6
-"""They end early when no weight moved by more than this fraction of the largest one."""
+"""The sweeps end early when no weight changes by more than this fraction of the largest one."""
 
 STEPS_PER_COMPONENT = 6
-"""Bound on the steps to the exact optimum, in numbers of components; fewer than one per component suffice."""
+"""Limit on active-set steps, per component; in practice fewer than one per component suffice."""
 
 ROUNDING = 1e-11
-"""Relative size below which steps and slopes are noise."""
+"""Relative size below which steps and slopes are rounding errors."""
 
 REPEATED = 1e-13
-"""A component of which the others leave a smaller fraction repeats them."""
+"""A component counts as linearly dependent if the others leave less than this fraction of it."""
 
 
 def fit_weights(
@@ -41,9 +41,9 @@ def fit_weights(
     ridge: float = 0.0,
     limits: Bounds | None = None,
 ) -> NDArray[np.float32]:  # [F, K]
-    """Return W minimising ‖targets - W basis‖² + ridge · mean(diag G) · ‖W‖² for `targets` [F, D], `basis` [K, D].
+    """Return W minimizing ‖targets - W basis‖² + ridge · mean(diag G) · ‖W‖² for `targets` [F, D], `basis` [K, D].
 
-    Of components that repeat each other the weights with the smallest norm, where there are no `limits`.
+    If components are linearly dependent and there are no `limits`, the weights have the smallest norm.
     """
     gram = (basis @ basis.T).astype(np.float64)
     moments = (np.asarray(targets, dtype=basis.dtype) @ basis.T).astype(np.float64)
@@ -52,16 +52,16 @@ def fit_weights(
 
 def weights_of_displacements(
     components: Components,
-    displacements: NDArray,  # [F, N, 3] millimetres from the rest face
+    displacements: NDArray,  # [F, N, 3] millimeters from the rest face
     *,
     ridge: float = 0.0,
     mask: NDArray[np.bool_] | None = None,  # [N]
     scale: NDArray | None = None,  # [K]
 ) -> NDArray[np.float64]:  # [F, K]
-    """Return the weights that move the structured centres most like `displacements`, within the model's limits.
+    """Return the weights that move the structured centers most like `displacements`, within the model's limits.
 
-    `mask` leaves out Gaussians that are False; `scale` measures weights, and so the ridge, in units per component.
-    Raises InputError for components that move no centres.
+    `mask` leaves out Gaussians that are False; `scale` is the unit of each weight in the ridge penalty. Raises
+    InputError for components that move no centers.
     """
     basis = positions(components)
     if mask is not None:
@@ -81,7 +81,7 @@ def weights_of_rows(
     ridge: float = 0.0,
     mask: NDArray[np.bool_] | None = None,  # [N]
 ) -> NDArray[np.float32]:  # [F, K]
-    """Return the weights within the model's limits whose rows come closest to `rows`, in standardised units.
+    """Return the weights within the model's limits whose rows are closest to `rows`, in standardized units.
 
     `mask` leaves out Gaussians that are False.
     """
@@ -93,9 +93,9 @@ def weights_of_rows(
 
 
 def positions(components: Components) -> NDArray[np.float32]:  # [K, N, 3]
-    """Return how each component moves the structured centres, in millimetres per unit of weight.
+    """Return the displacement of the structured centers per unit of weight, [K, N, 3] in millimeters.
 
-    Raises InputError when it moves none.
+    Raises InputError when the components move no centers.
     """
     if components.displacements is None:
         raise InputError(
@@ -106,7 +106,7 @@ def positions(components: Components) -> NDArray[np.float32]:  # [K, N, 3]
 
 
 def limits_of(components: Components) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the least and the greatest weight [K] that the model allows; infinite where it allows any."""
+    """Return the least and the greatest weight [K] that the model allows; infinite where unbounded."""
     low, high = components.limits or (-np.inf, np.inf)
     eyes = components.turns_eye
     return np.where(eyes, 0.0, low), np.where(eyes, 1.0, high)
@@ -119,18 +119,18 @@ def solve_weights(
     ridge: float = 0.0,
     limits: Bounds | None = None,
 ) -> NDArray[np.float64]:  # [F, K]
-    """Return the weights that minimise wᵀ G w - 2 mᵀ w + p Σ w² for each row of `moments`.
+    """Return the weights that minimize wᵀ G w - 2 mᵀ w + p Σ w² for each row of `moments`.
 
-    p is `ridge` times the mean diagonal of `gram`. Without (finite) `limits` by the pseudo-inverse; with them by a
-    primal active-set method (Nocedal and Wright 2006, algorithm 16.3), from where coordinate descent leads: exact, and
-    after at most `STEPS_PER_COMPONENT` · K steps, wherever they end, within the limits.
+    p is `ridge` times the mean diagonal of `gram`. Without finite `limits` the pseudo-inverse is used. With them, a
+    primal active-set method (Nocedal and Wright 2006, algorithm 16.3) starts from the result of coordinate descent. It
+    is exact and takes at most `STEPS_PER_COMPONENT` · K steps; the weights are within the limits at every step.
     """
     count = len(gram)
     penalty = ridge * np.trace(gram) / max(count, 1)
     damped = np.ascontiguousarray(gram + penalty * np.eye(count), dtype=np.float64)
     bounded = limits is not None and not np.all(np.isinf(limits[0]) & np.isinf(limits[1]))
     weights = np.zeros(moments.shape)
-    if not (bounded and penalty > 0.0):  # with a penalty on all, any start leads to the one optimum
+    if not (bounded and penalty > 0.0):  # a penalty on all weights makes the optimum unique, whatever the start
         weights = moments @ np.linalg.pinv(damped, rcond=1e-10, hermitian=True)
     if limits is None or not bounded:
         return weights
@@ -141,7 +141,7 @@ def solve_weights(
 
 
 FREE, AT_LOW, AT_HIGH, STUCK = 0, 1, 2, 3
-"""Where a weight is in the solve; stuck: its bounds leave it no room."""
+"""State of a weight in the solve: between its bounds, at one of them, or stuck because the bounds are equal."""
 
 
 @cached_njit()
@@ -154,7 +154,7 @@ def _bounded(gram, moments, low, high, weights):  # type: ignore[no-untyped-def]
 
 @cached_njit()
 def _descend(gram, moment, low, high, w):  # type: ignore[no-untyped-def]
-    """Go down one weight after the other, until the sweeps change little."""
+    """Run coordinate descent on the weights until a sweep changes little."""
     K = len(w)
     left = moment - gram @ w
     for _ in range(SWEEPS):
@@ -175,7 +175,7 @@ def _descend(gram, moment, low, high, w):  # type: ignore[no-untyped-def]
 
 @cached_njit()
 def _exact(gram, moment, low, high, w):  # type: ignore[no-untyped-def]
-    """Go on to the optimum by solving exactly for the weights that are between their bounds."""
+    """Continue to the optimum by exact solves for the weights between their bounds."""
     K = len(w)
     side, step, factor = np.zeros(K, np.int64), np.zeros(K), np.empty((K, K))
     left = moment - gram @ w  # minus half the gradient
@@ -222,7 +222,7 @@ def _exact(gram, moment, low, high, w):  # type: ignore[no-untyped-def]
 def _step_to_optimum(gram, left, free, factor, step):  # type: ignore[no-untyped-def]
     """Fill `step` [len(free)] with the step to the optimum of the weights `free`, by Cholesky's `factor` [K, K].
 
-    A component that repeats the ones before it stays where it is.
+    A component that depends linearly on the ones before it is left unchanged.
     """
     for i, k in enumerate(free):
         value = left[k]

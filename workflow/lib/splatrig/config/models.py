@@ -137,7 +137,7 @@ class Demo(Section):
     frames: Annotated[int, Field(ge=1, le=100)] = 3
     """Number of frames per segment, from onset to peak."""
     tracking_noise_mm: NonNegative = 0.15
-    """Standard deviation of the noise on every tracked vertex, in millimetres."""
+    """Standard deviation of the noise on every tracked vertex, in millimeters."""
 
 
 class Mesh(Section):
@@ -178,7 +178,7 @@ class Sldc(Section):
     sparsity: NonNegative = 1.0
     """Sparsity weight λ. The same number means the same sparsity for every support map."""
     distance: Distance = "relative"
-    """Unit of the support maps' parameters: the largest distance on the mesh, or millimetres."""
+    """Unit of the support maps' parameters: the largest distance on the mesh, or millimeters."""
     weights: SldcWeights = "nonnegative"
     """`nonnegative` keeps weights in [0, 1] with maximum 1, `signed` in [-1, 1]."""
     centers: list[Annotated[int, Field(ge=0)]] = []

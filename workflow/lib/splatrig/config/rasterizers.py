@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Backend:
-    """One rasteriser."""
+    """One rasterizer."""
 
     module: str
     """Module that has `render`."""
@@ -39,7 +39,7 @@ BACKENDS = {
         "diff_gaussian_rasterization",
         "cuda",
         "pip install --no-build-isolation git+https://github.com/graphdeco-inria/diff-gaussian-rasterization, beside a "
-        "CUDA build of torch, with nvcc (its licence allows research only)",
+        "CUDA build of torch, with nvcc (its license allows research only)",
     ),
 }
 """Name of the back end (`fitting.rasterizer` of the config) to what it is."""

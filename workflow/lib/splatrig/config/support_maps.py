@@ -1,7 +1,7 @@
-"""Support maps: how far from its centre a sparse localized component may reach.
+"""Support maps: how far from its center a sparse localized component may reach.
 
 A support map s(d) in [0, 1] is a section of the configuration with its parameters, and a function of the geodesic
-distance d. The sparsity penalty of a component at Gaussian i is λ·s(d_i): free near the centre, full far away. All maps
+distance d. The sparsity penalty of a component at Gaussian i is λ·s(d_i): free near the center, full far away. All maps
 are normalized, so the same λ means the same sparsity.
 """
 

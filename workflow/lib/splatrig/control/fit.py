@@ -41,8 +41,8 @@ def weights_of_gaussians(
 ) -> NDArray[np.float64]:  # [T, K]
     """Return the weights within the model's limits that come nearest to fitted `frames`.
 
-    Components of fitted frames are compared by whole rows, in standardised units. A learned rig has a base and
-    colours of its own, which single fits do not share, so its weights follow how far the centres have moved from those
+    Components of fitted frames are compared by whole rows, in standardized units. A learned rig has a base and
+    colors of its own, which single fits do not share, so its weights follow how far the centers have moved from those
     of the fitted `neutral` (on the demo 0.2 mm from the weights that it learned; by whole rows 1.3 to 4 mm).
     """
     if components.is_learned:
@@ -73,7 +73,7 @@ def with_learned_gaze(
 def tracked_displacements(
     capture: Reader, segment: str, neutral_segment: str, template: Template
 ) -> tuple[tuple[str, ...], NDArray[np.float64]]:  # T names, [T, N, 3]
-    """Read the tracked meshes of a raw segment: frame names, and displacements from the neutral in millimetres.
+    """Read the tracked meshes of a raw segment: frame names, and displacements from the neutral in millimeters.
 
     Meshes are brought to head space (the pose removed), pruned like the template's and subdivided to its finest level.
     Raises InputError naming the file for another topology or a segment without meshes.

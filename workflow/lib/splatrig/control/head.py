@@ -83,7 +83,7 @@ def component_path(results: Path, family: str, levels: Sequence[str]) -> Path:
 def open_head(results: str | Path, families: Sequence[str]) -> Head:
     """Open the head of a finished run, `results/{subject}`, with the named families; the first gives the base.
 
-    Panels are read where the run has made them. Gaussians of families that move centres alone turn and grow with the
+    Panels are read where the run has made them. Gaussians of families that move centers alone turn and grow with the
     skin. Raises InputError naming what is missing.
     """
     results = Path(results)

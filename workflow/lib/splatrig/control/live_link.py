@@ -51,7 +51,7 @@ def live_link_track(
     """Return the track of a table of Live Link Face, in ARKit's names; `where` names it in errors.
 
     `frames_per_second` of its timecodes are found from them unless given. `eye_rotations` is the unit of the eyes' yaw
-    (positive to the subject's left) and pitch (positive downwards); with it, they become eyeLook* where these are 0.
+    (positive to the subject's left) and pitch (positive downward); with it, they become eyeLook* where these are 0.
     Head rotations are left out, for tracks hold weights alone. Raises InputError naming the line.
     """
     names, weights = blendshapes_of(table, where)

@@ -1,4 +1,4 @@
-"""Weights of one frame from its photographs, through the rasteriser."""
+"""Weights of one frame from its photographs, through the rasterizer."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ def weights_from_frame_photographs(
 ) -> NDArray[np.float64]:  # [K]
     """Return the weights of the frame `expression/frame` from its photographs in the training cameras.
 
-    They start from the frame's tracked mesh and are refined through the rasteriser (see `splatrig.learned.solve`).
+    They start from the frame's tracked mesh and are refined through the rasterizer (see `splatrig.learned.solve`).
     """
     known = [*comparison.subject.names("train"), *comparison.subject.names("held_out")]
     if name not in known:

@@ -138,7 +138,7 @@ def track_of_rows(
     """Return the track of recorded rows, with times from the first one on.
 
     Rows that repeat a time, or fall behind it by less than `slack_s`, are passed over. Rows without a face (NaN) take
-    their weights from those before and after. Raises InputError when none has a face or time runs backwards.
+    their weights from those before and after. Raises InputError when none has a face or time runs backward.
     """
     latest = np.maximum.accumulate(times)
     backwards = np.flatnonzero(times < latest - slack_s)

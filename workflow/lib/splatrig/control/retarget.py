@@ -14,7 +14,7 @@ from splatrig.io.errors import InputError
 
 
 class Transfer:
-    """From weights of some families to those of another that move the same Gaussians most alike, in millimetres."""
+    """From weights of some families to those of another that move the same Gaussians most alike, in millimeters."""
 
     def __init__(self, source: Sequence[Components], target: Components, mask: NDArray[np.bool_] | None = None) -> None:
         """Prepare the products of all displacements; `mask` [N] leaves out Gaussians that are False."""
@@ -48,7 +48,7 @@ def retargeted(
     ridge: float = WEIGHT_RIDGE,
     mask: NDArray[np.bool_] | None = None,  # [N]
 ) -> Track:
-    """Return the track of `target` whose displacements in millimetres come nearest to those of `track` on `source`.
+    """Return the track of `target` whose displacements in millimeters come nearest to those of `track` on `source`.
 
     Displacements count from the neutral face of each head, Gaussian by Gaussian, so both must share their topology;
     what lies outside of the target's limits stays at them. What both heads have by ARKit's names keeps its weight: all

@@ -1,1 +1,1 @@
-"""Tables and figures that say how good a fit or a rig is."""
+"""Tables and figures that measure the quality of fits and rigs."""

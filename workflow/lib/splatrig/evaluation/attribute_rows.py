@@ -1,4 +1,4 @@
-"""The attribute matrix as the evaluation reads it: all frames, raw numbers, split into trained and held out."""
+"""The attribute matrix as the evaluation reads it: all frames, raw values, split into training and held-out frames."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ class AttributeRows:
     X: NDArray[np.float32]  # [F, D]
     """Raw rows, attribute after attribute, each (N, d) row-major."""
     frames: tuple[str, ...]
-    """F names `expression/frame`."""
+    """Names `expression/frame` of the F frames."""
     train: NDArray[np.bool_]  # [F]
     """True for the frames that components are learned from."""
     neutral_row: int
     """Row of the neutral frame."""
     reach: NDArray[np.floating]  # [F]
-    """How far the centres of each frame are from the neutral's, root mean square in mm, whatever X holds."""
+    """RMS distance (mm) of each frame's centers from the neutral's, whichever attributes X holds."""
 
     @property
     def expressions(self) -> NDArray[np.str_]:  # [F]
-        """The expression of each frame."""
+        """Expression of each frame."""
         return np.array([name.split("/")[0] for name in self.frames])
 
     def chosen(self, rows: Sequence[int]) -> "AttributeRows":
-        """Return these rows alone, in that order; the neutral must be among them."""
+        """Return the given rows only, in that order; the neutral must be among them."""
         return AttributeRows(
             self.X[rows],
             tuple(self.frames[row] for row in rows),
@@ -41,7 +41,7 @@ class AttributeRows:
         )
 
     def peaks(self) -> NDArray[np.int64]:
-        """Return, per expression, the row whose centres are farthest from the neutral's, in row order."""
+        """Return, per expression, the row whose centers are farthest from the neutral's, in row order."""
         expressions = self.expressions
         rows = [
             np.flatnonzero(expressions == name)[self.reach[expressions == name].argmax()] for name in set(expressions)
@@ -60,6 +60,6 @@ def read_attribute_rows(path: str | Path, attributes: Sequence[str]) -> Attribut
 
 
 def reach_of(centers: NDArray[np.float32], neutral_row: int) -> NDArray[np.floating]:  # [F]
-    """Return the root mean square distance in mm of `centers` [F, 3 N] from those of the neutral row."""
+    """Return the RMS distance (mm) of `centers` [F, 3 N] from those of the neutral row."""
     moved = centers - centers[neutral_row]
     return np.sqrt(np.einsum("fd,fd->f", moved, moved) / (moved.shape[1] / 3))

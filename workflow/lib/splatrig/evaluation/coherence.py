@@ -1,4 +1,4 @@
-"""How alike fitted frames are: how far each has gone from the neutral, and how few components they lie in.
+"""Coherence of fitted frames: their distance from the neutral, and how few components explain them.
 
 Both say whether the rows of a performance can be compared Gaussian by Gaussian, which is what components need.
 """
@@ -20,35 +20,36 @@ from splatrig.gaussians.store import read_fitted_frames
 from splatrig.io.errors import InputError
 
 DISTANCES = {
-    "centre": "mm",
+    "center": "mm",
     "rotation": "degrees",
     "size": "log scale",
     "opacity": "logit",
-    "colour": "colour in [0, 1]",
+    "color": "color in [0, 1]",
     "view dependence": "SH coefficient",
 }
-"""What is measured, with its unit: per Gaussian the Euclidean distance of centres, the angle between rotations, the
-difference of opacities, and the root mean square difference over the three log scales, the three channels of the
-degree-0 colour, and the 45 higher coefficients of spherical harmonics."""
+"""Measured quantities with their units. Per Gaussian: the Euclidean distance of centers, the angle between rotations,
+the difference of opacities, and the RMS difference over the three log scales, the three channels of the degree-0 color,
+and the 45 higher SH coefficients."""
 COHERENCE_COLUMNS = ("recipe", "expression", "frame", "attribute", "unit", "median", "p95", "n")
 SPECTRUM_COLUMNS = ("recipe", "attribute", "k", "explained", "frames")
-"""`explained`: share of the variance about the mean that the first k components explain, of F - 1 at most."""
+"""Columns of the spectrum table; `explained` is the fraction of the variance about the mean that the first k of at most
+F - 1 components explain."""
 
 SPECTRA = ("xyz", "f_dc", "rotation", "scale")
-"""The attributes of the matrix of all attributes."""
+"""Attributes of the matrix of all attributes."""
 
 
 def distances(frame: Gaussians, neutral: Gaussians) -> dict[str, NDArray[np.float64]]:
-    """Return how far each Gaussian [N] of a frame is from the neutral's, by the names of `DISTANCES`."""
+    """Return the distance [N] of each Gaussian of a frame from the neutral's, by the names of `DISTANCES`."""
     if len(frame) != len(neutral):
         raise InputError(f"coherence: expected {len(neutral)} Gaussians as in the neutral, got {len(frame)}.")
     apart = {name: values.astype(np.float64) - getattr(neutral, name) for name, values in frame.items()}
     return {
-        "centre": np.linalg.norm(apart["means"], axis=1),
+        "center": np.linalg.norm(apart["means"], axis=1),
         "rotation": attribute_error("rotation", frame.quats, neutral.quats),
         "size": _root_mean_square(apart["log_scales"]),
         "opacity": np.abs(apart["logit_opacities"]),
-        "colour": _root_mean_square(SH_C0 * apart["sh0"]),
+        "color": _root_mean_square(SH_C0 * apart["sh0"]),
         "view dependence": _root_mean_square(apart["shN"]),
     }
 
@@ -70,9 +71,9 @@ def coherence_table(recipe: str, stores: Iterable[str | Path], neutral: Gaussian
 
 
 def spectrum_table(recipe: str, stores: Sequence[str | Path]) -> pd.DataFrame:
-    """Return how much the first k principal components explain, of each attribute and of all; `SPECTRUM_COLUMNS`.
+    """Return the variance that the first k principal components explain, per attribute and of all; `SPECTRUM_COLUMNS`.
 
-    Every attribute is divided by its standard deviation, so that each counts as much in the spectrum of all attributes.
+    Every attribute is divided by its standard deviation, so that all weigh equally in the joint spectrum.
     """
     grams = {name: gram(_rows(stores, field_of(name)), centered=True) for name in SPECTRA}
     standardized = {name: gram_ / trace for name, gram_ in grams.items() if (trace := np.trace(gram_)) > 0}
@@ -80,7 +81,9 @@ def spectrum_table(recipe: str, stores: Sequence[str | Path]) -> pd.DataFrame:
     together = {"all": np.sum(list(standardized.values()), axis=0)} if standardized else {}
     for name, gram_ in (together | standardized).items():
         variances = np.clip(np.linalg.eigvalsh(gram_)[::-1], 0.0, None)
-        for k, share in enumerate((np.cumsum(variances) / variances.sum())[:-1], start=1):  # the mean takes one
+        for k, share in enumerate(
+            (np.cumsum(variances) / variances.sum())[:-1], start=1
+        ):  # the mean takes one degree of freedom
             rows.append((recipe, name, k, min(share, 1.0), len(gram_)))
     return pd.DataFrame(rows, columns=list(SPECTRUM_COLUMNS))
 
@@ -93,7 +96,7 @@ def _rows(stores: Sequence[str | Path], field: str) -> NDArray[np.float32]:  # [
 
 @styled
 def draw_coherence(coherence: pd.DataFrame, spectrum: pd.DataFrame) -> Figure:
-    """Return the distances of all frames from the neutral, a panel an attribute, and the spectrum of all attributes."""
+    """Plot the distances of all frames from the neutral, a panel per attribute, and the spectrum of all attributes."""
     figure, axes = panels(2, 4, width=3.9, height=3.2)
     recipes = list(dict.fromkeys(coherence["recipe"]))
     for ax, (attribute, unit) in zip(axes.flat, DISTANCES.items(), strict=False):
@@ -140,7 +143,7 @@ def _by_recipe(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def summarized(coherence: pd.DataFrame, spectrum: pd.DataFrame, psnr: Mapping[str, float]) -> pd.DataFrame:
-    """Return what tells recipes apart, a row each: held-out PSNR (dB), mean distances, shares of few components."""
+    """Return one row per recipe: held-out PSNR (dB), mean distances, variance explained by few components."""
     rows = []
     for recipe, group in _by_recipe(coherence):
         row: dict[str, object] = {"recipe": recipe, "psnr": psnr[recipe]}

@@ -1,4 +1,4 @@
-"""Figures from the tables alone: matplotlib, colours of Okabe & Ito (2008), units on every axis."""
+"""Figures drawn from the tables only: matplotlib, colors of Okabe & Ito (2008), units on every axis."""
 
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -21,14 +21,14 @@ from splatrig.io.files import atomic_path
 P = ParamSpec("P")
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#882255")
-"""Okabe-Ito, with the wine of Paul Tol: told apart by every kind of colour vision."""
+"""Okabe-Ito colors and Paul Tol's wine, distinguishable with every kind of color vision."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 OTHER_MARKERS = ("H", "<", ">", "h", "p", "8")
 ORDER = (
     *("pca_all", "pca_xyz", "sldc_gauss_xyz", "sldc_trapezoid_xyz", "mbspca_xyz"),
     *("learned_global", "learned_local", "learned_arkit"),
 )
-"""Methods keep their colour and marker whatever else is in the table."""
+"""Order of the methods: each keeps its color and marker whichever others are in the table."""
 
 STYLE: Any = {
     "font.size": 10,
@@ -45,18 +45,18 @@ STYLE: Any = {
 }
 
 APART = 0.03
-"""Distance, as a share of k, of methods that were measured at one k alone."""
+"""Horizontal offset, as a fraction of k, between methods that were measured at a single k."""
 
 ATTRIBUTE_TITLES = {
-    "xyz": "centre",
-    "f_dc": "colour",
+    "xyz": "center",
+    "f_dc": "color",
     "rotation": "rotation",
     "scale": "size",
 }
 
 
 def look_of(method: str) -> dict[str, object]:
-    """Return colour and marker of a method; those outside `ORDER` are grey, told apart by the marker."""
+    """Return color and marker of a method; those outside `ORDER` are gray, distinguished by the marker."""
     if method not in ORDER:
         return {"color": "#666666", "marker": OTHER_MARKERS[sum(method.encode()) % len(OTHER_MARKERS)]}
     index = ORDER.index(method)
@@ -66,7 +66,7 @@ def look_of(method: str) -> dict[str, object]:
 def in_order(methods: Iterable[str]) -> list[str]:
     """Return the methods that have a curve of their own: those of `ORDER`, then all others by name.
 
-    The fits, which are what methods are held against, and what was carried up from coarse levels have none.
+    Per-frame fits, which are the reference, and methods upsampled from coarse levels have no curve.
     """
     there = {name for name in methods if name != "fits" and not name.startswith("upsampled_")}
     return [name for name in ORDER if name in there] + sorted(there - set(ORDER))
@@ -85,7 +85,7 @@ def panels(rows: int, columns: int, *, width: float = 5.0, height: float = 3.6) 
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Draw in the house style without touching matplotlib's global settings."""
+    """Decorate a drawing function to use the house style without changing matplotlib's global settings."""
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -96,9 +96,9 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def curve(axes: Axes, rows: pd.DataFrame, *, count: bool = False, **style: object) -> None:
-    """Draw value against k, with the interval as a band where there is one, at a single point as a bar.
+    """Plot value against k, with the confidence interval as a band, or as a bar for a single point.
 
-    With `count`, a single point says how many samples it is of.
+    With `count`, a single point is annotated with its number of samples.
     """
     ordered = rows.sort_values("k")
     style.setdefault("markevery", max(1, len(ordered) // 8))
@@ -116,14 +116,14 @@ def curve(axes: Axes, rows: pd.DataFrame, *, count: bool = False, **style: objec
 def method_curves(
     axes: Axes, table: pd.DataFrame, metric: str, *, unit: str, title: str, scale: float = 1.0, **where: object
 ) -> None:
-    """Draw one curve a method of `metric` against the number of components."""
+    """Plot one curve per method of `metric` against the number of components."""
     rows = pick(table, metric, **where)
     rows = rows.assign(**{column: rows[column] * scale for column in ("value", "low", "high")})
     methods = in_order(rows["method"])
     one_k = len(set(rows.loc[rows["method"].isin(methods), "k"])) == 1
     for place, method in enumerate(methods):
         own = rows[rows["method"] == method]
-        if one_k:  # side by side, or their bars would hide each other
+        if one_k:  # offset horizontally, or their bars would hide each other
             own = own.assign(k=own["k"] * (1 + APART * (place - (len(methods) - 1) / 2)))
         curve(axes, own, label=label_of(method), count=not one_k, **look_of(method))
     if title:
@@ -135,21 +135,21 @@ def method_curves(
 
 
 def against_k(axes: Axes, ks: "pd.Series[int]") -> None:
-    """Let the horizontal axis count components from none to the most of `ks`, in whole numbers."""
+    """Let the horizontal axis count components from zero to the largest of `ks`, in whole numbers."""
     axes.set_xlabel("components k")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.set_xlim(0.0, 1.1 * max(ks, default=1))
 
 
 def say_absent(axes: Axes, why: str) -> None:
-    """Say in the middle of axes that have nothing to show why that is, without a scale."""
+    """Write into empty axes why there is nothing to show, and remove the scale."""
     axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", color="#777777")
     axes.set_xticks([])
     axes.set_yticks([])
 
 
 def from_zero(axes: Axes, *, vertical: bool = True) -> None:
-    """Let the value axis begin at zero and leave room above the largest value; marks at zero are drawn whole."""
+    """Start the value axis at zero, with room above the largest value; markers at zero are not clipped."""
     limits = axes.dataLim
     largest = limits.y1 if vertical else limits.x1
     end = 1.08 * largest if np.isfinite(largest) and largest > 0 else 1.0
@@ -160,7 +160,7 @@ def from_zero(axes: Axes, *, vertical: bool = True) -> None:
 
 
 def shared_legend(figure: Figure, axes: np.ndarray, columns: int = 4) -> None:
-    """Put one legend for all `axes` below the figure."""
+    """Add one legend for all `axes` below the figure."""
     entries: dict[str, Any] = {}
     for ax in axes.flat:
         handles, labels = ax.get_legend_handles_labels()
@@ -171,17 +171,18 @@ def shared_legend(figure: Figure, axes: np.ndarray, columns: int = 4) -> None:
 
 TESTS = (
     ("surface_xyz", "image", "train", "Reconstruction"),
-    ("generalization_surface", "generalization", "left_out", "Generalisation: expressions left out"),
+    ("generalization_surface", "generalization", "left_out", "Generalization: expressions left out"),
     ("specificity_surface", "specificity", "train", "Specificity: random faces"),
 )
-"""Metric in mm, first half of the metrics of pictures, split of the frames, title."""
+"""Metric in mm, prefix of the image metrics, split of the frames, and title, per test."""
 
 
 @styled
 def draw_reconstruction(methods: pd.DataFrame, sweeps: pd.DataFrame) -> Figure:
-    """Return reconstruction, generalization and specificity against k: above on the surface, below in pictures.
+    """Plot reconstruction, generalization and specificity against k: on the surface (top) and in images (bottom).
 
-    Expressions are left out of components learned anew (`sweeps`), and of the PCA of all attributes.
+    Left-out expressions are measured with components learned without them (`sweeps`), and with the PCA of all
+    attributes.
     """
     figure, axes = panels(2, len(TESTS), width=4.4, height=3.5)
     table = methods[~methods["method"].str.startswith("upsampled")]
@@ -201,12 +202,12 @@ def draw_reconstruction(methods: pd.DataFrame, sweeps: pd.DataFrame) -> Figure:
 
 @styled
 def draw_influence(table: pd.DataFrame) -> Figure:
-    """Return the influence of the components: the share of the frames' deviation from the rest face that k explain."""
+    """Plot the influence of the components: the fraction of the deviation from the rest face that k of them explain."""
     figure, axes = panels(1, 2)
     table = table[~table["method"].str.startswith("upsampled")]
     for ax, rows, metric, title in (
-        (axes[0, 0], table, "explained_xyz", "Displacement of the centres"),
-        (axes[0, 1], _beyond_centers(table), "compactness", "All attributes, standardised"),
+        (axes[0, 0], table, "explained_xyz", "Displacement of the centers"),
+        (axes[0, 1], _beyond_centers(table), "compactness", "All attributes, standardized"),
     ):
         method_curves(ax, rows, metric, unit="explained (%)", title=title, scale=100.0, split="train")
         from_zero(ax)
@@ -215,21 +216,21 @@ def draw_influence(table: pd.DataFrame) -> Figure:
 
 
 def _beyond_centers(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of methods that move more than centres."""
+    """Return the rows of methods that move more than centers."""
     more = table["metric"].str.startswith("rmse_") & (table["metric"] != "rmse_xyz")
     return table[table["method"].isin(set(table.loc[more, "method"]))]
 
 
 @styled
 def draw_attributes(table: pd.DataFrame) -> Figure:
-    """Return the RMSE of every attribute, in its own unit, against k, of methods that move more than centres."""
+    """Plot the RMSE of every attribute, in its own unit, against k, for methods that move more than centers."""
     table = table[~table["method"].str.startswith("upsampled")]
     whole = _beyond_centers(table)
     found = [metric.removeprefix("rmse_") for metric in whole["metric"].unique() if metric.startswith("rmse_")]
     names = [*(name for name in ATTRIBUTE_TITLES if name in found), *sorted(set(found) - set(ATTRIBUTE_TITLES))]
     figure, axes = panels(1, max(len(names), 1), width=3.2, height=3.0)
     if not names:
-        say_absent(axes[0, 0], "no method moves more than centres")
+        say_absent(axes[0, 0], "no method moves more than centers")
     for ax, name in zip(axes[0], names, strict=False):
         unit = pick(whole, f"rmse_{name}")["unit"].iloc[0]
         title = ATTRIBUTE_TITLES.get(name, name)
@@ -241,9 +242,9 @@ def draw_attributes(table: pd.DataFrame) -> Figure:
 
 @styled
 def draw_locality(table: pd.DataFrame) -> Figure:
-    """Return what components are like: share of zero rows, Hoyer sparsity, support radius, largest jump."""
+    """Plot the locality of components: zero rows, Hoyer sparsity, support radius, largest step over an edge."""
     quantities = (
-        ("zero_rows", "share of zero rows (%)", 100.0),
+        ("zero_rows", "zero rows (%)", 100.0),
         ("hoyer", "Hoyer sparsity (0 to 1)", 1.0),
         ("support_radius", "support radius (mm)", 1.0),
         ("jump", "largest step over an edge (% of peak)", 100.0),
@@ -270,9 +271,9 @@ def draw_locality(table: pd.DataFrame) -> Figure:
 
 @styled
 def draw_images(table: pd.DataFrame) -> Figure:
-    """Return PSNR and SSIM of rendered frames from held-out cameras against k, with the fits, and rigs that are driven.
+    """Plot PSNR and SSIM of images from held-out cameras against k, with per-frame fits and driven rigs.
 
-    A row of panels for the frames that were learned from; one more for held-out expressions, where there are any.
+    The first row of panels shows frames that were learned from; a second one held-out expressions, where there are any.
     """
     names = {"train": "frames learned from", "held_out": "expressions held out"}
     table = table[~table["method"].str.startswith("upsampled")]
@@ -295,10 +296,10 @@ def draw_images(table: pd.DataFrame) -> Figure:
 
 @styled
 def draw_regions(table: pd.DataFrame) -> Figure:
-    """Return the PSNR by region in images from held-out cameras, pooled over pixels, a bar per method at its largest k.
+    """Plot the PSNR by region in images from held-out cameras: one bar per method, at its largest k.
 
-    A panel for the frames that were learned from, and one for held-out and one for left-out expressions, where there
-    are any. PSNR has no zero to begin at, so bars begin below the lowest.
+    Errors are pooled over pixels. There is one panel for frames that were learned from, and one each for held-out and
+    left-out expressions, where there are any. PSNR has no natural zero, so bars begin below the lowest value.
     """
     rows = {
         title: pick(table, metric, split=split)
@@ -330,19 +331,19 @@ def draw_regions(table: pd.DataFrame) -> Figure:
 
 @styled
 def draw_upsampling(table: pd.DataFrame) -> Figure:
-    """Return what carrying coarse components up costs, in mm and in dB, against k."""
+    """Plot the error of upsampled coarse components against k, in mm and in dB."""
     figure, axes = panels(1, 2)
     finest = table[table["method"] == "pca_all"]
     carried = table[table["method"] == "upsampled_pca_all"]
     for ax, metric, unit, title in (
-        (axes[0, 0], "rmse_xyz", "RMSE of centres (mm)", "Geometry"),
-        (axes[0, 1], "image_psnr", "PSNR (dB)", "Pictures, inside the silhouette"),
+        (axes[0, 0], "rmse_xyz", "RMSE of centers (mm)", "Geometry"),
+        (axes[0, 1], "image_psnr", "PSNR (dB)", "Images, inside the silhouette"),
     ):
         rows = pick(finest, metric, region="head", split="train")
         curve(ax, rows, label=f"learned on {_size(finest)}", color=COLORS[0], marker="o")
         for place, (_, group) in enumerate(carried.groupby("level", sort=True), start=1):
             rows = pick(group, metric, region="head", split="train")
-            curve(ax, rows, label=f"learned on {_size(group)}, carried up", color=COLORS[place], marker=MARKERS[place])
+            curve(ax, rows, label=f"learned on {_size(group)}, upsampled", color=COLORS[place], marker=MARKERS[place])
         ax.set_title(title, loc="left", fontweight="bold", fontsize=10.5)
         ax.set_ylabel(unit)
         against_k(ax, finest["k"])
@@ -352,23 +353,23 @@ def draw_upsampling(table: pd.DataFrame) -> Figure:
 
 
 def _size(rows: pd.DataFrame) -> str:
-    """Return how many Gaussians the components of one level were learned on, or the level's name."""
+    """Return the number of Gaussians that the components of one level were learned on, or the level's name."""
     found = pick(rows, "gaussians")["value"]
     return f"{found.iloc[0]:,.0f} Gaussians" if len(found) else ", ".join(rows["level"].unique())
 
 
 @styled
 def draw_truth(truth: pd.DataFrame) -> Figure:
-    """Return the correlation of every true face unit with its matched component, per method, with numbers.
+    """Plot the correlation of every true face unit with its matched component as an annotated matrix, per method.
 
-    Units beyond the number of components have none of their own: a dash.
+    Units without a component of their own, since there are fewer components than units, get a dash.
     """
     methods = in_order(truth["method"])
     own = truth.assign(correlation=truth["correlation"].where(truth["component"] >= 0))
-    grid = own.set_index(["unit", "method"])["correlation"].unstack()[methods]  # noqa: PD010 (nothing to aggregate)
+    grid = own.set_index(["unit", "method"])["correlation"].unstack()[methods]  # noqa: PD010 (there is nothing to aggregate)
     figure, axes = panels(1, 1, width=1.6 + 1.15 * max(len(methods), 3), height=1.2 + 0.27 * len(grid))
     ax = axes[0, 0]
-    ax.set_ylabel("face unit of the synthesised capture")
+    ax.set_ylabel("face unit of the synthesized capture")
     if grid.empty:
         say_absent(ax, "no face unit moves in the training frames")
         return figure
@@ -388,7 +389,7 @@ def draw_truth(truth: pd.DataFrame) -> Figure:
 
 @styled
 def draw_fit(fit: pd.DataFrame) -> Figure:
-    """Return PSNR and SSIM inside the silhouette per expression, a point a frame, training and held-out cameras."""
+    """Plot PSNR and SSIM inside the silhouette per expression, one point per frame, by split of the cameras."""
     figure, axes = panels(1, 2, width=5.2, height=1.0 + 0.27 * fit["expression"].nunique())
     names = list(dict.fromkeys(fit["expression"]))
     places = np.arange(len(names))[::-1]

@@ -1,4 +1,4 @@
-"""How well the frames were fitted: one long table from the stores of all expressions, and its summaries."""
+"""Quality of the per-frame fits: one long table from the stores of all expressions, and its summaries."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,11 +11,11 @@ from splatrig.evaluation.measures import bootstrap_interval
 from splatrig.gaussians.store import read_fitted_frames
 
 FIT_COLUMNS = ("expression", "frame", "camera", "split", "region", "psnr", "ssim", "lpips")
-"""Columns of `fit.csv`: psnr in dB over the region (mask: inside the silhouette; image: everywhere), ssim averaged
-over it, lpips empty where its weights are absent; split says whether the camera trained."""
+"""Columns of `fit.csv`: psnr in dB over the region (mask: inside the silhouette; image: everywhere), ssim averaged over
+it, lpips empty if its network weights are not installed; split says whether the camera was used for training."""
 
 FIT_REGION_COLUMNS = ("expression", "frame", "camera", *REGION_COLUMNS)
-"""Columns of `fit_regions.csv`: the errors of fits by region of the head, in the cameras that measure."""
+"""Columns of `fit_regions.csv`: the errors of the fits by region of the head, in the measuring cameras."""
 
 
 def merge_fit_metrics(stores: Iterable[str | Path]) -> pd.DataFrame:
@@ -31,16 +31,16 @@ def merge_fit_metrics(stores: Iterable[str | Path]) -> pd.DataFrame:
 
 
 def with_regions(fit: pd.DataFrame, regions: pd.DataFrame) -> pd.DataFrame:
-    """Return rows of `fit.csv` with the errors by region of their views; they are NaN where those are not measured."""
+    """Return rows of `fit.csv` joined with the errors by region of the same views; NaN where they were not measured."""
     return fit.merge(regions, on=["expression", "frame", "camera"], how="left")
 
 
 def summarize_fit(fit: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
     """Return mean PSNR, SSIM and LPIPS by split and region, over frames, with bootstrap intervals over frames.
 
-    Columns: split, region, metric, unit, value, low, high, n (frames). Cameras of one frame are averaged first.
-    Equal images have infinite PSNR; they are left out of the mean and counted out of n. What could not be measured
-    (LPIPS without its weights) has no value and n = 0.
+    Columns: split, region, metric, unit, value, low, high, n (frames). Cameras of one frame are averaged first. Equal
+    images have infinite PSNR; they are excluded from the mean and from n. A metric that could not be measured (LPIPS
+    without its network weights) has no value and n = 0.
     """
     rows = []
     for (split, region), group in fit.groupby(["split", "region"], sort=True):
@@ -56,10 +56,11 @@ def summarize_fit(fit: pd.DataFrame, generator: np.random.Generator) -> pd.DataF
 
 
 def worst_views(fit: pd.DataFrame, count: int, *, region: str = "mask") -> pd.DataFrame:
-    """Return the views (frame, camera) to look at, worst first: `count` expressions, then `count` cameras.
+    """Return the worst views (frame, camera), worst first: of `count` expressions, then of `count` cameras.
 
-    Of the expressions with the lowest PSNR in a held-out camera (in any, where none is held out) each its worst view
-    there; of the cameras, held out or not, with the lowest mean PSNR each its worst view, unless it is there already.
+    For each of the expressions with the lowest PSNR in a held-out camera (in any, if none is held out), it returns the
+    worst view there. For each of the cameras with the lowest mean PSNR, held out or not, it returns the worst view
+    unless that is included already.
     """
     inside = fit[fit["region"] == region]
     ordered = inside.sort_values(["psnr", "expression", "frame", "camera"], kind="stable")

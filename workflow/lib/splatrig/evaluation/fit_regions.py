@@ -1,4 +1,4 @@
-"""Fits measured by region of the head, in renderings of their own."""
+"""Measure fits by region of the head, in renderings of their own."""
 
 from collections.abc import Iterable
 from pathlib import Path

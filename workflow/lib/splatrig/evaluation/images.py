@@ -1,4 +1,4 @@
-"""Picture scores: from one row a picture to one number a method and k."""
+"""Image scores: from one row per image to one value per method and k."""
 
 import numpy as np
 import pandas as pd
@@ -10,15 +10,17 @@ IMAGE_COLUMNS = (
     *("method", "level", "k", "test", "weights", "sample", "expression", "frame", "role", "camera"),
     *("psnr", "ssim", "lpips", *REGION_COLUMNS),
 )
-"""Columns of `images.csv`: scores inside of the silhouette of held-out cameras, psnr in dB, lpips empty where its
-weights are absent, and the sums that are pooled by region.
-`test` says what was rendered: reconstruction (a frame), unfollowed (the same of a method that moves
-centres alone, Gaussians keeping the neutral's rotation and size instead of following the skin), generalization (a frame
-of an expression that was left out when the components were learned), specificity (random face `sample`, against its
-nearest frame) or driven (a frame by weights that others know: of blendshapes the demo's).
-`weights` says where its weights are from: rows (the closest to the fitted row), own (learned with the components),
-photographs (found from training cameras), true (those that made the demo); fit: no weights, the frame was fitted on its
-own."""
+"""Columns of `images.csv`: scores inside the silhouette of held-out cameras, psnr in dB, lpips empty if its network
+weights are not installed, and the sums that are pooled by region.
+
+`test` says what was rendered: reconstruction (a frame), unfollowed (the same, for a method that moves only centers,
+with the neutral's rotations and sizes instead of those that follow the skin), generalization (a frame of an expression
+that the components were learned without), specificity (random face `sample`, compared with its nearest frame) or driven
+(a frame by given weights: for blendshapes, the demo's).
+
+`weights` says where its weights are from: rows (closest to the fitted row), own (learned with the components),
+photographs (solved from training cameras), true (those that made the demo); fit: none, since the frame was fitted
+directly."""
 
 METRICS = (("psnr", "dB"), ("ssim", "0 to 1"), ("lpips", "distance"))
 
@@ -29,17 +31,17 @@ NAMES = {
     "specificity": "specificity",
     "driven": "driven",
 }
-"""Test to the first half of its metrics' names, such as image_psnr, unfollowed_psnr and generalization_psnr."""
+"""Prefix of the metrics' names by test, as in image_psnr, unfollowed_psnr and generalization_psnr."""
 
 FITS = "fits"
-"""What the frames that were fitted one by one are called in place of a method."""
+"""Name of the per-frame fits in the column `method`."""
 
 
 def summarize_images(images: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
     """Return mean PSNR, SSIM and LPIPS per method, level, test, k and role as rows of `methods.csv`.
 
-    Cameras of one frame (or random face) are averaged first; the interval is a bootstrap over frames, n counts them.
-    Infinite PSNR (equal pictures) and absent LPIPS are left out of the mean and of n.
+    Cameras of one frame (or random face) are averaged first; the interval is a bootstrap over frames, and n is their
+    number. Infinite PSNR (equal images) and missing LPIPS are excluded from the mean and from n.
     """
     tables = []
     for (method, level), own in images.groupby(["method", "level"], sort=False):
@@ -57,10 +59,10 @@ def summarize_images(images: pd.DataFrame, generator: np.random.Generator) -> pd
 
 
 def fitted_pictures(fit: pd.DataFrame, images: pd.DataFrame, level: str) -> pd.DataFrame:
-    """Return the scores of the fitted frames themselves, over the frames and cameras that were rebuilt.
+    """Return the scores of the per-frame fits, over the frames and cameras that were rebuilt.
 
-    `fit` are rows of `fit.csv` with their errors by region. They come as the method `FITS` with k = 0, so that they
-    stand beside the others wherever those are shown.
+    `fit` are rows of `fit.csv` with their errors by region. The result is the method `FITS` with k = 0, so that it
+    appears next to the others wherever those are shown.
     """
     keys = ["expression", "frame", "camera"]
     rebuilt = images.loc[(images["test"] == "reconstruction") & (images["weights"] != "photographs")]
@@ -73,7 +75,7 @@ def fitted_pictures(fit: pd.DataFrame, images: pd.DataFrame, level: str) -> pd.D
 def unseen_pictures(compared: pd.DataFrame, level: str) -> pd.DataFrame:
     """Return `splatrig.learned.compare.compare` of held-out expressions as rows of `images.csv`.
 
-    Weights were found from photographs of training cameras; the frames' own fits are called `FITS`, with k = 0.
+    Weights were solved from photographs of training cameras; the frames' own fits are called `FITS`, with k = 0.
     """
     inside = compared[compared["region"] == "mask"]
     weights = np.where(inside["method"] == FITS, "fit", "photographs")

@@ -1,4 +1,4 @@
-"""Components learned without one expression, shown in its frames: weights from photographs in training cameras."""
+"""Components learned without one expression, tested on its frames with weights solved from training photographs."""
 
 from dataclasses import dataclass
 
@@ -15,26 +15,26 @@ from splatrig.learned.compare import Comparison, Posing, unseen
 
 @dataclass(frozen=True)
 class Fold:
-    """What one expression is left out of."""
+    """One expression and the components that were learned without it."""
 
     method: str
     level: str
     components: Components
-    """Learned without any frame of it."""
+    """Components learned without any frame of the expression."""
     data: AttributeRows
-    """Fitted rows of all frames, of the attributes that the components move."""
+    """Fitted rows of all frames, for the attributes that the components move."""
     expression: str
 
     @property
     def rows(self) -> NDArray[np.int64]:
-        """The rows of `data` that were left out."""
+        """Indices into `data` of the rows that were left out."""
         return np.flatnonzero(self.data.expressions == self.expression)
 
     def solve(self, comparison: Comparison) -> Posing:
-        """Return how the components make the left-out frames.
+        """Return the pose of the left-out frames by these components.
 
-        Weights begin with those that follow the tracked mesh and are improved through the rasteriser, on photographs
-        of the training cameras.
+        Weights start from those that follow the tracked mesh and are refined through the rasterizer, on photographs of
+        the training cameras.
         """
         return unseen(comparison, self.components, [self.data.frames[row] for row in self.rows])
 
@@ -42,7 +42,7 @@ class Fold:
         return self.components.rows(np.asarray(solved.weights, dtype=np.float32))
 
     def numbers(self, solved: Posing) -> pd.DataFrame:
-        """Return how far the solved rows are from the fitted ones, as `left_out.FOLD_COLUMNS`."""
+        """Return the distance of the solved rows from the fitted ones, as `left_out.FOLD_COLUMNS`."""
         parts, made = self.components, self._made(solved)
         errors = fold_errors(parts.on_mesh, self.data.X[self.rows], made[:, parts.columns_on_mesh])
         return fold_table(self.method, self.level, len(self.components), self.expression, errors, len(made))

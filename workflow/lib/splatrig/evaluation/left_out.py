@@ -1,4 +1,4 @@
-"""Errors on expressions that components were learned without: one number a fold, and their mean with its interval."""
+"""Errors on expressions that the components were learned without: one value per fold, and their mean with interval."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,19 +15,17 @@ FOLD_COLUMNS = ("method", "level", "k", "expression", "metric", "region", "unit"
 """Columns of `folds.csv`: `k` components were learned without `expression`; `value` is over its `n` frames."""
 
 BASELINE = "pca_all"
-"""What learned rigs are compared with in the folds: weights from photographs, as theirs are.
+"""Method that learned rigs are compared with in the folds, its weights also solved from photographs.
 
-With weights closest to the fitted rows, as all methods but learned rigs have them, it is left out of all expressions
-anyway; that is what stands in `methods.csv`.
-"""
+For the other methods weights are projected from the fitted rows, which needs no separate fold; see `methods.csv`."""
 
 
 def fold_errors(
     components: Components,  # of structured Gaussians
     truth: NDArray,  # [R, D] fitted rows, stored units
-    estimate: NDArray,  # [R, D] what was made of them
+    estimate: NDArray,  # [R, D] rows that the components reproduce
 ) -> dict[tuple[str, str], float]:
-    """Return the root mean square errors of one fold in mm by (metric, region): of the centres, and of the surface."""
+    """Return the RMS errors of one fold in mm by (metric, region): of the centers, and from the surface."""
     true, made = (components.columns.by_attribute(rows)["xyz"] for rows in (truth, estimate))
     error = attribute_error("xyz", made, true)
     away = SurfaceWalk(components.faces).of_frames(made, true)
@@ -56,7 +54,7 @@ def fold_table(
 
 
 def solved_baseline(images: pd.DataFrame) -> pd.Series:
-    """Return which rows of `images.csv` are the baseline's in folds, made for the comparison alone."""
+    """Return the mask of the rows of `images.csv` that belong to the baseline in folds."""
     left_out = (images["test"] == "generalization") & (images["weights"] == "photographs")
     return left_out & (images["method"] == BASELINE)
 
@@ -74,10 +72,10 @@ def summarize_folds(folds: pd.DataFrame, generator: np.random.Generator) -> pd.D
 
 
 def paired_gains(images: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:
-    """Return how much higher a learned rig's PSNR of left-out frames is than `BASELINE`'s in the same pictures, in dB.
+    """Return the PSNR gain (dB) of learned rigs over `BASELINE` on left-out frames, in the same images.
 
-    Both have as many components, and weights found from the same photographs. Mean of the paired differences and
-    bootstrap interval over expressions, as rows of `methods.csv`.
+    Both have the same number of components, and weights solved from the same photographs. The result is the mean of the
+    paired differences with a bootstrap interval over expressions, as rows of `methods.csv`.
     """
     seen = images[(images["test"] == "generalization") & (images["weights"] == "photographs")]
     seen = seen[np.isfinite(seen["psnr"])]

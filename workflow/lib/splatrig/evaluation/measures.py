@@ -1,4 +1,4 @@
-"""Numbers about reconstructions and components: arrays in, one number out, each with its unit."""
+"""Metrics of reconstructions and components: arrays in, one value out, each with its unit."""
 
 from dataclasses import dataclass
 
@@ -8,20 +8,20 @@ from numpy.typing import NDArray
 from splatrig.gaussians.gaussians import SH_C0
 
 ZERO_SHARE = 1e-6
-"""A row of a component is zero when it is not longer than this share of the component's longest row."""
+"""A row of a component counts as zero when it is at most this fraction of the component's longest row."""
 
 SUPPORT_SHARE = 0.95
-"""The support holds this share of a component's squared displacement."""
+"""Fraction of a component's squared displacement that its support holds."""
 
 GRAM_BLOCK = 65536
-"""Columns held in float64 at a time."""
+"""Number of columns held in float64 at a time."""
 
 
 def attribute_error(name: str, estimate: NDArray, truth: NDArray) -> NDArray[np.float64]:  # [F, N]
     """Return the error of one attribute per frame and Gaussian, from raw rows `estimate` and `truth` [F, N, d].
 
-    xyz: Euclidean distance in mm; rotation: angle between the two rotations in degrees; f_dc: length of the
-    difference of the RGB colours (in [0, 1] each); all others: length of the difference of the raw numbers.
+    xyz: Euclidean distance in mm; rotation: angle between the two rotations in degrees; f_dc: length of the difference
+    of the RGB colors (in [0, 1] each); all others: length of the difference of the raw values.
     """
     estimate, truth = np.asarray(estimate, dtype=np.float64), np.asarray(truth, dtype=np.float64)
     if name == "rotation":
@@ -36,12 +36,12 @@ def attribute_error(name: str, estimate: NDArray, truth: NDArray) -> NDArray[np.
 
 
 def rms(errors: NDArray) -> float:
-    """Return the root mean square; NaN of nothing."""
+    """Return the root mean square; NaN for an empty array."""
     return float(np.sqrt(np.mean(np.square(errors, dtype=np.float64)))) if errors.size else float("nan")
 
 
 def zero_rows(magnitudes: NDArray) -> float:
-    """Return the share of zero entries of row lengths `magnitudes` [K, N]."""
+    """Return the fraction of zero entries of row lengths `magnitudes` [K, N]."""
     longest = magnitudes.max(axis=1, keepdims=True)
     return float(np.mean(magnitudes <= ZERO_SHARE * longest))
 
@@ -59,9 +59,9 @@ def hoyer(magnitudes: NDArray) -> NDArray[np.float64]:  # [K]
 
 
 def support_radius(magnitudes: NDArray, vertices: NDArray) -> NDArray[np.float64]:  # [K] mm
-    """Return how far around its peak a component acts.
+    """Return the radius (mm) around its peak within which each component acts.
 
-    The radius in mm of the ball around the vertex that moves most which holds 95 % of the squared displacement, for
+    This is the radius of the ball around the vertex that moves most that holds 95 % of the squared displacement, for
     row lengths [K, N] on neutral `vertices` [N, 3]; NaN for a component that is zero.
     """
     radii = np.full(len(magnitudes), np.nan)
@@ -77,10 +77,10 @@ def support_radius(magnitudes: NDArray, vertices: NDArray) -> NDArray[np.float64
 
 
 def jump(vectors: NDArray, edges: NDArray[np.int64]) -> NDArray[np.float64]:  # [K]
-    """Return the largest change of a component across an edge, as a share of its longest row.
+    """Return the largest change of each component across an edge, as a fraction of its longest row.
 
-    `vectors` [K, N, d], `edges` [E, 2]. A support that ends in a step tears the surface: 1 is a full tear, and unlike
-    a slope it does not shrink as the mesh is refined. NaN for a component that is zero.
+    `vectors` [K, N, d], `edges` [E, 2]. A support that ends in a step tears the surface: 1 is a full tear. Unlike a
+    slope, this value does not shrink as the mesh is refined. NaN for a component that is zero.
     """
     jumps = np.full(len(vectors), np.nan)
     for k, vector in enumerate(vectors):
@@ -92,7 +92,7 @@ def jump(vectors: NDArray, edges: NDArray[np.int64]) -> NDArray[np.float64]:  # 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean of `count` values and its 95 % confidence interval."""
+    """Mean of `count` values and its 95 % confidence interval."""
 
     mean: float
     low: float
@@ -103,7 +103,7 @@ class Interval:
 def bootstrap_interval(values: NDArray, generator: np.random.Generator, draws: int = 2000) -> Interval:
     """Return the mean of `values` [n] with the percentile bootstrap interval (Efron 1979) over them.
 
-    One value has none: its bounds are NaN.
+    For a single value the bounds are NaN.
     """
     values = np.asarray(values, dtype=np.float64)
     if len(values) == 1:
@@ -114,7 +114,7 @@ def bootstrap_interval(values: NDArray, generator: np.random.Generator, draws: i
 
 
 def gram(X: NDArray, *, centered: bool = False) -> NDArray[np.float64]:  # [F, F]
-    """Return X Xᵀ of `X` [F, D], accumulated in float64 over blocks of columns, which `centered` have no mean."""
+    """Return X Xᵀ of `X` [F, D], accumulated in float64 over blocks of columns; `centered` removes the column means."""
     total = np.zeros((len(X), len(X)))
     for first in range(0, X.shape[1], GRAM_BLOCK):
         block = X[:, first : first + GRAM_BLOCK].astype(np.float64)

@@ -1,4 +1,4 @@
-"""All numbers of one component file."""
+"""All metrics of one component file."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -24,30 +24,30 @@ from splatrig.io.errors import InputError
 from splatrig.jobs.progress import track
 
 PICTURED_FACES = 12
-"""Random faces a number of components that are rendered."""
+"""Number of random faces that are rendered per number of components."""
 
 
 class MethodEvaluation:
-    """The numbers of one component file on the rows of all frames, and, in a scene, its pictures."""
+    """Metrics of one component file on the rows of all frames and, given a scene, in rendered images."""
 
     def __init__(
         self, method: str, level: str, components: Components, data: AttributeRows, ks: Iterable[int], seed: int
     ) -> None:
         """Take components and the fitted rows at their level.
 
-        Raises InputError for rows of another capture or level, and for components that do not move centres.
+        The reference is the fitted rows. Learned rigs were not trained to follow them: they reproduce the training
+        frames with their own weights, which were learned in training cameras (with fewer than K components, the closest
+        weights to that result), and their distance from the fitted rows is measured. Metrics cover the structured
+        Gaussians, which fitted rows have; images also show free ones.
 
-        What the components shall make are the fitted rows. A learned rig was not made to follow them: it makes the
-        training frames with its own weights, found with it in training cameras (with fewer than K components, those
-        that come closest to that), and how far these are from the fitted rows is measured. Numbers are of the
-        structured Gaussians, which fitted rows have; pictures show free ones, too.
+        Raises InputError for rows of another capture or level, and for components that do not move centers.
         """
         shown, components = components, components.on_mesh.without_eyes()
         xyz, width = components.columns["xyz"], len(components.columns)
         if data.X.shape[1] != width or not set(components.frames) <= set(data.frames):
             raise InputError(
-                f"evaluation of {method}: expected rows of {width} numbers, {components.frames[0]} to "
-                f"{components.frames[-1]} among them, got {data.X.shape[1]} numbers of {data.frames[0]} to "
+                f"evaluation of {method}: expected rows of {width} values, {components.frames[0]} to "
+                f"{components.frames[-1]} among them, got {data.X.shape[1]} values of {data.frames[0]} to "
                 f"{data.frames[-1]}: components and attributes are not of the same capture and level; make both again."
             )
         own = components.is_learned
@@ -67,9 +67,9 @@ class MethodEvaluation:
         self._random: dict[int, RandomFaces] = {}
 
     def table(self, learned_on: int | None = None) -> pd.DataFrame:
-        """Return everything that the long table says of the component file but what needs pictures.
+        """Return all rows of the long table that need no images.
 
-        `learned_on` is how many Gaussians the components were learned on, where that is known.
+        `learned_on` is the number of Gaussians that the components were learned on, where known.
         """
         table = MethodTable(self.method, self.level)
         components, data = self.components, self.data
@@ -90,10 +90,10 @@ class MethodEvaluation:
         scene: Scene,
         driving: NDArray[np.floating] | None = None,  # [F, K]
     ) -> pd.DataFrame:
-        """Render what `table` measured, from the cameras of the scene; call it after `table`.
+        """Render the poses that `table` measured, from the cameras of the scene; call it after `table`.
 
-        Rebuilt are the peaks of the expressions that were learned from: all components together with their own weights
-        where they have been learned, and with the weights `driving`, if these are known.
+        Rendered are the peaks of the expressions that were learned from, with all components and their own weights if
+        these were learned, and with the weights `driving`, if known.
         """
         data, pose = self.data, scene.posing(self._shown)
         peaks = np.array([row for row in data.peaks() if data.train[row]])
@@ -117,23 +117,23 @@ class MethodEvaluation:
         return scene.frame(self.method, self.level)
 
     def _weights(self, k: int) -> NDArray[np.float32]:  # [F, k]
-        """Return the weights of the first k components: of all that were learned their own."""
+        """Return the weights of the first k components; for all K of a learned rig, its own weights."""
         count = len(self.components)
         if self.components.is_learned and k == count:
             return self._shown.W[:, :count]
         return self._projection.weights(k)
 
     def _rows(self, W: NDArray[np.float32], *, looking: bool = False) -> NDArray[np.float32]:  # [S, D]
-        """Return the rows of all Gaussians, in stored units, of weights `W` [S, k] of the first k components.
+        """Return the rows of all Gaussians, in stored units, for weights `W` [S, k] of the first k components.
 
-        With `looking`, `W` is of the frames that were learned from, and eyes look where they do there.
+        With `looking`, `W` belongs to the frames that were learned from, and the eyes have the gaze of those frames.
         """
         shown, count = self._shown, len(self.components)
         rows = blend(shown.rest, W, shown.basis[: W.shape[1]])
         return blend(rows, shown.W[:, count:], shown.basis[count:]) if looking and len(shown) > count else rows
 
     def _show_random(self, scene: Scene) -> None:
-        """Compare random faces with the nearest frame, for the fewest, the median and all components."""
+        """Compare random faces with their nearest frame, for the fewest, the median and all components."""
         pose, ks = scene.posing(self._shown), sorted(self._random)
         for k in sorted({ks[0], ks[len(ks) // 2], ks[-1]} if ks else set()):
             faces = self._random[k]
@@ -142,7 +142,7 @@ class MethodEvaluation:
                 scene.compare(place, pose(row))
 
     def _show_left_out(self, scene: Scene, left_out: LeftOut) -> None:
-        """Compare the peaks of the expressions that were left out with their photographs."""
+        """Compare the peaks of the left-out expressions with their photographs."""
         pose, data = scene.posing(self._shown), self.data
         peaks = set(data.peaks().tolist())
         for k in left_out.mixtures:

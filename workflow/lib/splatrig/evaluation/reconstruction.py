@@ -1,4 +1,4 @@
-"""How well k components of a family rebuild fitted frames, and what the components are like."""
+"""Reconstruction of fitted frames by k components of a family, and properties of the components."""
 
 from collections.abc import Iterable
 
@@ -23,28 +23,28 @@ from splatrig.mesh.topology import unique_edges
 
 
 def usable_ks(ks: Iterable[int], count: int) -> list[int]:
-    """Return the sweep: `ks` up to K, and K itself."""
+    """Return the values of k to measure: those of `ks` up to K, and K itself."""
     return sorted({k for k in ks if k < count} | {count})
 
 
 def rebuild(components: Components, X: NDArray[np.float32]) -> NDArray[np.float32]:  # [F, D]
-    """Return the rows closest to `X` [F, D] that all components can make within their limits, both in stored units."""
+    """Return the rows closest to `X` [F, D] that all components reach within their limits, both in stored units."""
     return components.rows(weights_of_rows(components, X))
 
 
 class Projection:
-    """Rows, as nearly as the first k components of a family (in the order of `Components.by_energy`) can make them.
+    """Projection of rows onto the first k components of a family (in the order of `Components.by_energy`).
 
-    Everything that depends on k happens in coordinates of the components' span, of K numbers a row, so that a sweep
-    over k reads the D columns once.
+    Everything that depends on k happens in coordinates of the components' span, with K values per row, so that a sweep
+    over k reads the D columns only once.
     """
 
     def __init__(self, components: Components, X: NDArray[np.float32]) -> None:
         """Take the rows `X` [F, D] in stored units."""
         self.components = components.select(components.by_energy())
-        """In the order in which they enter."""
+        """Components in the order in which they are added."""
         self.X = components.standardize(X)
-        """[F, D] in standardised units, less the rest face."""
+        """[F, D] rows in standardized units, minus the rest face."""
         C = self.components.C
         values, vectors = np.linalg.eigh((C @ C.T).astype(np.float64))
         used = values > 1e-10 * max(float(values.max(initial=0.0)), 1e-30)
@@ -55,33 +55,33 @@ class Projection:
 
     @property
     def count(self) -> int:
-        """K."""
+        """Number of components K."""
         return len(self.components)
 
     def weights(self, k: int) -> NDArray[np.float32]:  # [F, k]
-        """Return the weights of the first `k` components that come closest to the rows, within the model's limits."""
+        """Return the weights of the first `k` components that are closest to the rows, within the model's limits."""
         low, high = limits_of(self.components)
         return fit_weights(self._targets, self._coordinates[:k], limits=(low[:k], high[:k]))
 
     def rows(
         self, W: NDArray[np.float32], columns: slice = slice(None)
     ) -> NDArray[np.float32]:  # [S, D], or as wide as `columns`
-        """Return the rows, in stored units, of weights `W` [S, k] of the first k components."""
+        """Return the rows, in stored units, for weights `W` [S, k] of the first k components."""
         parts = self.components
         return blend(parts.rest[columns], W, parts.basis[: W.shape[1], columns])
 
     def estimate(self, k: int) -> NDArray[np.float32]:  # [F, D]
-        """Return the rows closest to those that were taken, in stored units."""
+        """Return the projected rows for the first `k` components, in stored units."""
         return self.rows(self.weights(k))
 
     def left(self, k: int) -> NDArray[np.float64]:  # [F]
-        """Return the squared norm of what the first `k` components miss, in standardised units."""
+        """Return the squared norm of the residual of the first `k` components, in standardized units."""
         inside = np.square(self._targets).sum(axis=1)
         missed = np.square(self._targets - self.weights(k) @ self._coordinates[:k]).sum(axis=1)
         return np.maximum(self._squares - inside, 0.0) + missed
 
     def total(self) -> NDArray[np.float64]:  # [F]
-        """Return the squared norm of the deviation from the rest face, in standardised units."""
+        """Return the squared norm of the deviation from the rest face, in standardized units."""
         return self._squares
 
 
@@ -91,7 +91,7 @@ def splits(data: AttributeRows) -> list[tuple[str, NDArray[np.bool_]]]:
 
 
 def sweep_reconstruction(table: MethodTable, projection: Projection, data: AttributeRows, ks: Iterable[int]) -> None:
-    """Add, per k and split, the RMSE of every attribute in its own unit, and of the centres from the fitted surface."""
+    """Add, per k and split, the RMSE of every attribute in its own unit, and of the centers from the fitted surface."""
     components = projection.components
     truth = components.columns.by_attribute(data.X)
     walk = SurfaceWalk(components.faces)
@@ -110,11 +110,11 @@ def sweep_reconstruction(table: MethodTable, projection: Projection, data: Attri
 
 
 def add_influence(table: MethodTable, projection: Projection, data: AttributeRows) -> None:
-    """Add, for every k up to K, the share of the deviation from the rest face that k components explain.
+    """Add, for every k up to K, the fraction of the deviation from the rest face that k components explain.
 
-    `compactness` counts all attributes in the units of the decomposition, `explained_xyz` the squared displacement
-    of the centres alone, which compares families that move other attributes with those that do not. Learned rigs have
-    a rest face of their own: their displacement from it is compared with that of the fitted frames from the neutral.
+    `compactness` counts all attributes in the units of the decomposition. `explained_xyz` counts the squared
+    displacement of the centers only, which makes families with different attributes comparable. Learned rigs have their
+    own rest face: their displacement from it is compared with that of the fitted frames from the neutral.
     """
     total, components = projection.total(), projection.components
     xyz = components.columns["xyz"]
@@ -130,13 +130,13 @@ def add_influence(table: MethodTable, projection: Projection, data: AttributeRow
         left_xyz = squares - 2.0 * crossed + np.einsum("fk,kl,fl->f", W, gram[:k, :k], W)
         for split, chosen in splits(data):
             n = int(chosen.sum())
-            table.add("compactness", explained(left[chosen], total[chosen]), "share", n, k=k, split=split)
+            table.add("compactness", explained(left[chosen], total[chosen]), "fraction", n, k=k, split=split)
             share = explained(left_xyz[chosen], squares[chosen])
-            table.add("explained_xyz", share, "share", n, k=k, split=split)
+            table.add("explained_xyz", share, "fraction", n, k=k, split=split)
 
 
 def explained(left: NDArray[np.float64], total: NDArray[np.float64]) -> float:
-    """Return the share of `total` that is not `left`; NaN when there is nothing to explain."""
+    """Return the fraction of `total` that is explained, given the residual `left`; NaN if `total` is zero."""
     return 1.0 - float(left.sum() / total.sum()) if total.sum() > 0 else float("nan")
 
 
@@ -151,25 +151,25 @@ def describe_components(table: MethodTable, components: Components, neutral_xyz:
         return
     moved, lengths = moved[alive], lengths[alive]
     n = len(moved)
-    table.add("zero_rows", zero_rows(lengths), "share", lengths.size, k=k)
+    table.add("zero_rows", zero_rows(lengths), "fraction", lengths.size, k=k)
     edges = unique_edges(components.faces).ends
     for name, values, unit in (
         ("hoyer", hoyer(lengths), "0 to 1"),
         ("support_radius", support_radius(lengths, neutral_xyz), "mm"),
-        ("jump", jump(moved, edges), "share of peak"),
+        ("jump", jump(moved, edges), "fraction of peak"),
     ):
         table.add(name, float(values.mean()), unit, n, k=k, interval=(float(values.min()), float(values.max())))
 
 
 SETTLED_DB = 0.05
-"""A learned rig has converged when the last quarter of its measurements gained less than this, in dB."""
+"""A learned rig has converged when its PSNR rose by less than this (dB) in the last quarter of its measurements."""
 
 
 def add_convergence(table: MethodTable, components: Components) -> None:
     """Add whether the solver converged, and after how many iterations, for families that iterate.
 
-    SLDC and sparse PCA say so themselves. A learned rig has when the last quarter of its steps raised the PSNR in
-    held-out cameras by less than `SETTLED_DB`.
+    SLDC and sparse PCA report it themselves. A learned rig has converged when the last quarter of its steps raised the
+    PSNR in held-out cameras by less than `SETTLED_DB`.
     """
     k, history = len(components), components.solver.history
     converged, iterations = components.solver.converged, components.solver.iterations

@@ -1,6 +1,6 @@
-"""Tables by region of the head: squared errors are pooled over the pixels of all images before they become dB.
+"""Tables by region of the head: squared errors are pooled over the pixels of all images before conversion to dB.
 
-A mouth is a few hundred pixels of an image, and none of most: the mean of its images is noise.
+The mouth covers a few hundred pixels of some images and none of most, so a mean of per-image values would be noise.
 """
 
 from collections.abc import Iterator
@@ -17,36 +17,38 @@ from splatrig.evaluation.images import NAMES
 from splatrig.evaluation.table import MethodTable
 
 DRAWS = 2000
-"""Of the bootstrap over frames."""
+"""Number of bootstrap draws over frames."""
 SHOWN = {
     ("image_pooled_psnr", "train"): "frames learned from",
     ("image_pooled_psnr", "held_out"): "expressions held out",
     ("generalization_pooled_psnr", "left_out"): "expressions left out",
 }
-"""Metrics and splits that tables for people show, and what they call the frames."""
+"""Metrics and splits shown in tables for readers, and their names for the frames."""
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """PSNR of one region over all images."""
+    """PSNR of one region, pooled over all images."""
 
     region: str
     psnr: float
-    """dB."""
+    """Pooled PSNR in dB."""
     low: float
     high: float
-    """95 % percentile bootstrap interval (Efron 1979) over frames; NaN for a single frame."""
+    """Upper bound of the 95 % percentile bootstrap interval (Efron 1979) over frames; NaN for a single frame."""
     pixels: int
 
 
 def pool(images: pd.DataFrame, generator: np.random.Generator) -> Iterator[Pooled]:
-    """Yield the PSNR of each region over rows of `images.csv`, cameras of one frame kept together.
+    """Yield the PSNR of each region over rows of `images.csv`; cameras of one frame are resampled together.
 
-    Regions without a pixel are absent, and so are those without any error, whose PSNR is infinite.
+    Regions without pixels are omitted, and so are those without error, whose PSNR is infinite.
     """
     sums = images.groupby(["expression", "frame", "sample"])[list(REGION_COLUMNS)].sum()
     own = sums.to_numpy().reshape(len(sums), len(REGIONS), 2)
-    taken = generator.multinomial(len(sums), np.full(len(sums), 1.0 / len(sums)), size=DRAWS)  # how often each frame is
+    taken = generator.multinomial(
+        len(sums), np.full(len(sums), 1.0 / len(sums)), size=DRAWS
+    )  # how often each frame is drawn
     drawn = np.einsum("df,frs->drs", taken, own, optimize=True)
     for index, region in enumerate(REGIONS):
         squares, pixels = own[:, index].sum(axis=0).tolist()
@@ -56,12 +58,12 @@ def pool(images: pd.DataFrame, generator: np.random.Generator) -> Iterator[Poole
 
 
 def decibels(squares: Any, pixels: Any) -> Any:
-    """Return the PSNR in dB of sums of squared errors over so many pixels: numbers, arrays or series of them."""
+    """Return the PSNR (dB) of sums of squared errors over `pixels` pixels, for numbers, arrays or series."""
     return -10.0 * np.log10(squares / pixels)
 
 
 def _interval(drawn: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the bounds over sums of errors and pixels [draws, 2]; draws without either say nothing."""
+    """Return the interval from sums of errors and pixels [draws, 2]; draws with a zero sum are excluded."""
     squares, pixels = drawn[(drawn > 0).all(axis=1)].T
     low, high = np.percentile(decibels(squares, pixels), [2.5, 97.5])
     return float(low), float(high)
@@ -89,9 +91,9 @@ def summarize_regions(images: pd.DataFrame, generator: np.random.Generator) -> p
 
 
 def by_region(methods: pd.DataFrame) -> pd.DataFrame:
-    """Return the pooled PSNR in dB for people: a row per method at its largest k, a column per region that is known.
+    """Return a table of pooled PSNR (dB) for readers: one row per method at its largest k, one column per known region.
 
-    Components that are carried up from coarse levels are left out.
+    Upsampled components are left out.
     """
     rows = []
     table = methods[~methods["method"].str.startswith("upsampled")]
@@ -106,7 +108,7 @@ def by_region(methods: pd.DataFrame) -> pd.DataFrame:
 
 
 def region_line(view: pd.Series) -> str:
-    """Return the PSNR of the regions of one image in words, of a row with `REGION_COLUMNS`; "" where none is known."""
+    """Return the PSNR of the regions of one image in words, from a row with `REGION_COLUMNS`; "" if none is known."""
     known = [
         (region, decibels(view[f"sse_{region}"], view[f"pixels_{region}"]))
         for region in REGIONS[1:]

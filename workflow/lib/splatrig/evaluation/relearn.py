@@ -1,7 +1,7 @@
-"""Learn components anew: at every number of components, every sparsity weight, and without one expression at a time.
+"""Learn components again: for every number of components, every sparsity weight, and without one expression at a time.
 
-Reading the first k of K components says little of a method that is not nested (SLDC), so curves against k learn k
-components each. All of it happens at one, usually coarse, level, on the centres alone.
+The first k of K components of a method that is not nested (SLDC) are not its best k, so k components are learned for
+each point of a curve. All of this happens at one, usually coarse, level, on the centers only.
 """
 
 import time
@@ -38,9 +38,9 @@ class Learner:
     level: Level
     seed: int
     sldc: SldcOptions | None = None
-    """For methods of that family; how many components they have is said for each learning."""
+    """Options of SLDC, for methods of that family; the number of components is given per call."""
     support: SupportMap | None = None
-    """For methods of that family."""
+    """Support map of SLDC, for methods of that family."""
     alpha: float | None = None
     """L1 penalty of sparse PCA, for methods of that family."""
 
@@ -49,8 +49,8 @@ class Learner:
     ) -> Components:
         """Return `k` components of `method` (the name of a component file) from the `rows` of `data`.
 
-        The neutral must be among the rows. `lambda_` replaces the weight of SLDC's penalty; of its fixed centres, fewer
-        components have the first ones.
+        The neutral must be among the rows. `lambda_` replaces the weight of SLDC's penalty. If there are fewer
+        components than fixed centers, the first centers are used.
         """
         attribute = method.rsplit("_", 1)[1]
         neutral = int(np.flatnonzero(rows == data.neutral_row)[0])
@@ -58,7 +58,9 @@ class Learner:
         if method.startswith("pca_"):
             found = principal_components(matrix, k, self.rest)
         elif method.startswith("mbspca_"):
-            from splatrig.components.mbspca import sparse_principal_components  # scikit-learn takes half a second
+            from splatrig.components.mbspca import (
+                sparse_principal_components,
+            )  # importing scikit-learn takes half a second
 
             assert self.alpha is not None
             found = sparse_principal_components(matrix, k, self.alpha, self.seed, self.rest)
@@ -73,7 +75,7 @@ class Learner:
 
 
 class Sweeps:
-    """Collects the sweeps of one method and how long every learning took."""
+    """Collects the sweeps of one method and the duration of every learning run."""
 
     def __init__(self, learner: Learner, method: str, level_name: str, data: AttributeRows) -> None:
         self.learner = learner
@@ -84,7 +86,7 @@ class Sweeps:
         self._runtimes: list[tuple[str, str, int, float, int, str, float]] = []
 
     def against_k(self, ks: Iterable[int]) -> None:
-        """Learn k components for every k that the frames allow; add errors and what the components are like."""
+        """Learn k components for every k that the frames allow; add errors and properties of the components."""
         train = np.flatnonzero(self.data.train)
         for k in track([k for k in ks if k <= most_components(len(train))], "numbers of components", unit="k"):
             self._add_learned("k", train, k, None)
@@ -96,11 +98,11 @@ class Sweeps:
             self._add_learned("lambda", train, k, lambda_)
 
     def leave_one_expression_out(self, ks: Iterable[int], scene: Scene | None = None) -> None:
-        """Learn from all expressions but one, rebuild that one; mean RMSE and bootstrap interval over expressions.
+        """Learn without one expression at a time and rebuild it; add mean RMSE and interval over expressions.
 
-        Generalisation as in Davies (2002, §4.3.2). The neutral's expression stays in every fold: it is the rest face. A
-        fold whose frames have no k components is left out of the mean.
-        In a `scene`, the peak of what was left out is also rendered.
+        Generalization as in Davies (2002, §4.3.2). The neutral's expression stays in every fold, since it is the rest
+        face. A fold whose frames have fewer than k components is excluded from the mean. In a `scene`, the peak of the
+        left-out expression is also rendered.
         """
         data, generator = self.data, np.random.default_rng(self.learner.seed)
         expressions, peaks = data.expressions, set(data.peaks().tolist())
@@ -128,7 +130,7 @@ class Sweeps:
         return pd.concat(self._tables, ignore_index=True)[list(SWEEP_COLUMNS)]
 
     def runtimes(self) -> pd.DataFrame:
-        """Return how long every learning took, one thread, in seconds."""
+        """Return the duration of every learning run in seconds, with one thread."""
         return pd.DataFrame(self._runtimes, columns=list(RUNTIME_COLUMNS))
 
     def _lambda(self, lambda_: float | None) -> float:

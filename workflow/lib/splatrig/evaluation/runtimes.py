@@ -1,4 +1,4 @@
-"""How long methods take, from what Snakemake measured of their jobs."""
+"""Run times of methods, from Snakemake's benchmarks of their jobs."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ def seconds_of(path: str | Path) -> float | None:
 
 
 def job_seconds(jobs: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return one row a method with the seconds of its jobs, `RUNTIME_COLUMNS`; methods without benchmarks are left out.
+    """Return one row per method with the seconds of its jobs (`RUNTIME_COLUMNS`), if it has benchmarks.
 
     A job is a mapping of method, level, k and `benchmarks`, the tables of the jobs that make the method.
     """

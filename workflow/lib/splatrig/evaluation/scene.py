@@ -1,4 +1,4 @@
-"""Rows of components as pictures: how far their renders are from the photographs of cameras that never trained."""
+"""Render rows of components and compare the images with the photographs of cameras that were not trained on."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -35,25 +35,25 @@ from splatrig.mesh.template import Template
 
 @dataclass(frozen=True)
 class Views:
-    """The photographs of one frame from some cameras, composited onto black, with where the head is."""
+    """Photographs of one frame from some cameras, composited onto black, with their silhouettes."""
 
     name: str
-    """`expression/frame`."""
+    """Name `expression/frame` of the frame."""
     cameras: Cameras
-    """In the head space of the frame."""
+    """Cameras in the head space of the frame."""
     photographs: Tensor  # [C, H, W, 3] in [0, 1]
     inside: Tensor  # [C, H, W] bool
     flags: tuple[NDArray[np.uint8], ...] | None = None
-    """The regions of each photograph [H, W]; None where they are not known."""
+    """Regions of each photograph [H, W]; None where they are unknown."""
 
     @cached_property
     def boxes(self) -> list[tuple[slice, slice] | None]:
-        """Rows and columns that enter the SSIM of the silhouette, a camera each; None where nothing is seen."""
+        """Rows and columns that enter the SSIM of the silhouette, per camera; None where nothing is visible."""
         return [_box(inside.numpy()) if bool(inside.any()) else None for inside in self.inside]
 
 
 def load_views(dataset: Dataset, name: str, regions: RegionFolder | None = None) -> Views:
-    """Read what the cameras of `dataset` see of the frame `expression/frame`, and the regions of its photographs.
+    """Read the photographs of the frame `expression/frame` by the cameras of `dataset`, and their regions.
 
     Raises InputError naming the photograph, the pose or the regions that are missing or malformed.
     """
@@ -71,26 +71,26 @@ def load_views(dataset: Dataset, name: str, regions: RegionFolder | None = None)
 
 @dataclass(frozen=True)
 class ViewScore:
-    """Agreement of one render with one photograph inside of the silhouette."""
+    """Agreement of one rendering with one photograph inside the silhouette."""
 
     camera: str
     psnr: float
-    """dB; infinite for equal pictures."""
+    """PSNR in dB; infinite for equal images."""
     ssim: float
     lpips: float
-    """NaN where LPIPS' weights are not on this machine."""
+    """LPIPS; NaN if its network weights are not installed."""
     regions: tuple[float, ...] = UNKNOWN
     """Values of `REGION_COLUMNS`."""
 
     @property
     def columns(self) -> tuple[object, ...]:
-        """The last values of a row with `IMAGE_COLUMNS`."""
+        """Last values of a row with `IMAGE_COLUMNS`."""
         return (self.camera, self.psnr, self.ssim, self.lpips, *self.regions)
 
 
 @torch.no_grad()
 def score(gaussians: Gaussians, views: Views, device: str | torch.device = "cpu") -> list[ViewScore]:
-    """Render `gaussians` from the cameras of `views` onto black; compare those that see the head."""
+    """Render `gaussians` from the cameras of `views` onto black; score the views that show the head."""
     images = _rendered(gaussians, views, device)
     found = []
     for camera, box in enumerate(views.boxes):
@@ -104,7 +104,7 @@ def score(gaussians: Gaussians, views: Views, device: str | torch.device = "cpu"
 
 @torch.no_grad()
 def score_regions(gaussians: Gaussians, views: Views, device: str | torch.device = "cpu") -> list[tuple[float, ...]]:
-    """Render `gaussians` as `score` does; return the values of `REGION_COLUMNS` of each camera alone."""
+    """Render `gaussians` as `score` does; return only the values of `REGION_COLUMNS`, per camera."""
     images = _rendered(gaussians, views, device)
     return [_errors(image, views, camera) for camera, image in enumerate(images)]
 
@@ -117,7 +117,7 @@ def _rendered(gaussians: Gaussians, views: Views, device: str | torch.device) ->
 
 
 def _errors(image: Tensor, views: Views, camera: int) -> tuple[float, ...]:
-    """Return the values of `REGION_COLUMNS` of a rendering [H, W, 3] from a camera of the views."""
+    """Return the values of `REGION_COLUMNS` of a rendering [H, W, 3] from one camera of the views."""
     if views.flags is None:
         return UNKNOWN
     return region_errors(image.numpy(), views.photographs[camera].numpy(), views.flags[camera])
@@ -128,21 +128,21 @@ def agreement(
     photographed: NDArray[np.float32],  # [H, W, 3]
     inside: NDArray[np.bool_],  # [H, W] somewhere True
 ) -> tuple[float, float]:
-    """Return PSNR (dB, infinite for equal pictures) and SSIM where `inside`, as in `splatrig.fitting.metrics`."""
+    """Return PSNR (dB, infinite for equal images) and SSIM where `inside`, as in `splatrig.fitting.metrics`."""
     error = float(np.square(rendered - photographed)[inside].mean(dtype=np.float64))
     similarity = similarity_map(rendered.astype(np.float64), photographed.astype(np.float64))
     return -10.0 * math.log10(error) if error > 0 else math.inf, float(similarity[inside].mean())
 
 
 def _box(inside: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """Return the rows and columns of a silhouette with the reach of the SSIM window around them."""
+    """Return the bounding rows and columns of a silhouette, enlarged by the radius of the SSIM window."""
     spans = [np.flatnonzero(inside.any(axis=other))[[0, -1]] for other in (1, 0)]
     first, second = (slice(max(0, int(low) - WINDOW // 2), int(high) + 1 + WINDOW // 2) for low, high in spans)
     return first, second
 
 
 class FrameViews:
-    """What the cameras of a data set see of its frames, read when it is first asked for."""
+    """Views of a data set's frames by its cameras, read on first use."""
 
     def __init__(self, dataset: Dataset, regions: RegionFolder | None = None) -> None:
         self._dataset, self._regions = dataset, regions
@@ -157,26 +157,26 @@ class FrameViews:
 
 @dataclass(frozen=True)
 class Place:
-    """What a picture is of."""
+    """Subject of an image: test, frame, split and weights."""
 
     test: str
-    """One of `splatrig.evaluation.images.NAMES`."""
+    """Name of the test, one of `splatrig.evaluation.images.NAMES`."""
     k: int
     frame: str
-    """`expression/frame` of the photographs."""
+    """Frame `expression/frame` of the photographs."""
     role: Split
-    """train, held_out or left_out."""
+    """Split of the frame: train, held_out or left_out."""
     weights: str = "rows"
-    """Where the weights are from, see `IMAGE_COLUMNS`."""
+    """Origin of the weights, see `IMAGE_COLUMNS`."""
     sample: int = 0
-    """Number of a random face."""
+    """Index of a random face."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Shows rows of components as Gaussians of the finest level and compares their renderings with photographs.
+    """Renders rows of components as Gaussians of the finest level and compares the images with photographs.
 
-    Collects one row a picture, `IMAGE_COLUMNS` without method and level.
+    Collects one row per image, `IMAGE_COLUMNS` without method and level.
     """
 
     neutral: Gaussians
@@ -184,18 +184,18 @@ class Scene:
     photographs: FrameViews
     device: str | torch.device = "cpu"
     skin: Skin | None = None
-    """That of the finest level at rest: Gaussians whose centres alone are moved follow it."""
+    """Skin of the finest level at rest, for Gaussians whose centers alone are moved."""
     _rows: list[tuple[object, ...]] = field(default_factory=list)
 
     def follows(self, components: Components) -> bool:
-        """Return whether Gaussians of `components` turn and grow with the skin here, nothing else turning them."""
+        """Return whether Gaussians of `components` rotate and scale with the skin here."""
         return self.skin is not None and moves_centers_alone(components)
 
     def posing(self, components: Components, *, follow: bool = True) -> Callable[[NDArray[np.float32]], Gaussians]:
-        """Return what makes Gaussians of a row of `components`; rows of a coarse level are carried to the finest.
+        """Return the function that turns a row of `components` into Gaussians of the finest level.
 
-        Displacements go up through the midpoint operators; what the components do not move stays the neutral's, and
-        without `follow` so do rotation and size of Gaussians that would follow the skin.
+        Displacements of coarse levels are interpolated by the midpoint operators; fields that the components do not
+        move stay the neutral's. Without `follow`, rotations and sizes do not follow the skin.
         """
         skin, columns = self.skin if follow else None, components.columns
         if components.structured == len(self.neutral):
@@ -235,11 +235,11 @@ def open_scene(
     device: str | torch.device,
     motions: Mapping[str, NDArray[np.floating]] | None = None,  # of [3, 4]
 ) -> Scene:
-    """Return the scene of a subject, seen from the cameras held out, or from all where none is held out.
+    """Return the scene of a subject, seen from the held-out cameras, or from all if none is held out.
 
     `neutral` are the fitted Gaussians of the neutral frame, `cameras` the data set's `cameras.json`, `regions` the
-    folder of its photographs' regions, `motions` by `expression/frame` what corrects tracked poses. Gaussians whose
-    centres alone are moved follow the skin.
+    folder of its photographs' regions, and `motions` the corrections of tracked poses by `expression/frame`. Gaussians
+    whose centers alone are moved follow the skin.
     """
     shown = read_cameras(cameras).measuring
     fitted = read_fitted_frames(neutral).gaussians[0]

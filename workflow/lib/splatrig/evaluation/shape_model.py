@@ -1,4 +1,4 @@
-"""Shape-model standards (Davies 2002): specificity, and generalization by leaving one expression out."""
+"""Standard measures of shape models (Davies 2002): specificity, and generalization by leaving one expression out."""
 
 from collections.abc import Iterable
 
@@ -14,23 +14,23 @@ from splatrig.evaluation.surface import SurfaceWalk
 from splatrig.evaluation.table import MethodTable
 
 SPECIFICITY_SAMPLES = 200
-"""Random faces drawn for the specificity."""
+"""Number of random faces drawn for the specificity."""
 
 
 def pca_left_out_mixtures(
-    whole: NDArray,  # [F, F] the Gram matrix of standardised rows relative to the rest face
+    whole: NDArray,  # [F, F] the Gram matrix of standardized rows relative to the rest face
     groups: NDArray,  # [F]
     folds: Iterable[object],
     ks: Iterable[int],
     *,
     rest: Rest = "neutral",
 ) -> dict[int, NDArray[np.float64]]:
-    """Return, per k, the mixture [F, F] of the other groups' rows that PCA of them makes of every row of a fold.
+    """Return, per k, the mixture [F, F] of the other groups' rows by which their PCA rebuilds every row of a fold.
 
-    `folds` are the groups to leave out, one at a time; rows of others, and of folds whose other groups have no k
-    components, stay zero. Every fold is solved inside the F × F Gram matrix G = X Xᵀ, X never being factored again:
-    with U, S the eigenpairs of the other rows' block, a left-out row x becomes x Vᵀ V with V = S^-1/2 Uᵀ X, which is
-    (x Xᵀ U S⁻¹ Uᵀ) X. With `rest` mean, all of that is about the mean of the other rows.
+    `folds` are the groups to leave out, one at a time; rows of others, and of folds whose other groups have fewer than
+    k components, stay zero. Every fold is solved inside the F × F Gram matrix G = X Xᵀ, without another factorization
+    of X: with U, S the eigenpairs of the other rows' block, a left-out row x becomes x Vᵀ V with V = S^-1/2 Uᵀ X, which
+    is (x Xᵀ U S⁻¹ Uᵀ) X. With `rest` mean, everything is about the mean of the other rows.
     """
     mixtures = {k: np.zeros_like(whole, dtype=np.float64) for k in ks}
     for fold in folds:
@@ -52,30 +52,30 @@ def pca_left_out_mixtures(
 
 
 def most_components(frames: int) -> int:
-    """Return how many components that many frames have about the rest shape: one of them, or their mean."""
+    """Return the largest number of components about the rest shape, which is one of the frames or their mean."""
     return frames - 1
 
 
 def left_out_errors(mixture: NDArray, part: NDArray) -> NDArray[np.float64]:  # [F]
-    """Return the squared norm of what `mixture` [F, F] misses of every row, `part` being their Gram matrix."""
+    """Return the squared norm of the residual of every row after `mixture` [F, F]; `part` is their Gram matrix."""
     crossed = np.einsum("fg,fg->f", mixture, part)
     return np.maximum(np.diag(part) - 2.0 * crossed + np.einsum("fg,gh,fh->f", mixture, part, mixture), 0.0)
 
 
 class LeftOut:
-    """All training frames as PCA of the other expressions rebuilds them (Davies 2002, §4.3.2).
+    """All training frames, rebuilt by the PCA of the other expressions (Davies 2002, §4.3.2).
 
-    Scales stay those of the component file: they carry no direction. The neutral's expression is no fold, the neutral
-    being the rest face; nor, for k components, is one without which fewer are left.
+    The standardization is that of the component file. The neutral's expression is not a fold, because the neutral is
+    the rest face; nor is an expression without which fewer than k components remain.
     """
 
     def __init__(self, projection: Projection, data: AttributeRows, ks: Iterable[int]) -> None:
-        """Solve all folds of the frames `data`, which `projection` has standardised."""
+        """Solve all folds of the frames `data`, which `projection` has standardized."""
         self.data, self.components = data, projection.components
         self.rows = np.flatnonzero(data.train)
-        """[F] the training frames."""
+        """[F] indices of the training frames."""
         self.X = projection.X if data.train.all() else projection.X[self.rows]
-        """[F, D] in standardised units, less the rest face."""
+        """[F, D] in standardized units, minus the rest face."""
         self.groups = data.expressions[self.rows]
         folds = [name for name in np.unique(self.groups) if name != data.expressions[data.neutral_row]]
         self._most = {name: most_components(int(np.sum(self.groups != name))) for name in folds}
@@ -93,7 +93,7 @@ class LeftOut:
         return self.components.unstandardize(mixed, columns)
 
     def add_to(self, table: MethodTable, generator: np.random.Generator) -> None:
-        """Add the RMSE in mm of corresponding centres and of distances from the surface: mean, interval over folds."""
+        """Add the RMSE (mm) of corresponding centers and of distances from the surface: mean, interval over folds."""
         if not self.mixtures:
             return
         xyz, count = self.components.columns["xyz"], self.components.columns.count
@@ -110,17 +110,17 @@ class LeftOut:
 
 
 class RandomFaces:
-    """Random faces of k components: every weight is drawn on its own from those fitted to the training frames."""
+    """Random faces of k components, each weight drawn independently from those fitted to the training frames."""
 
     def __init__(self, projection: Projection, data: AttributeRows, k: int, generator: np.random.Generator) -> None:
-        """Draw `SPECIFICITY_SAMPLES` faces; the components must move the centres."""
+        """Draw `SPECIFICITY_SAMPLES` faces; the components must move the centers."""
         train = np.flatnonzero(data.train)
         weights = projection.weights(k)[train]
         rows = generator.integers(len(weights), size=(SPECIFICITY_SAMPLES, k))
         self._projection, parts = projection, projection.components
         self._xyz = parts.columns["xyz"]
         self.weights = np.take_along_axis(weights, rows, axis=0)
-        """[S, k]"""
+        """[S, k] weights of the faces."""
         frames = (data.X[train, self._xyz] - parts.rest[self._xyz]).astype(np.float64)
         basis = positions(parts)[:k].reshape(k, -1).astype(np.float64)
         # ‖s - x‖² through small Gram matrices, since the samples lie in the span of the basis
@@ -131,16 +131,16 @@ class RandomFaces:
             + np.square(frames).sum(axis=1)
         )
         self.distances = np.sqrt(np.maximum(squared, 0.0).min(axis=1) / (frames.shape[1] / 3))
-        """[S] RMS distance in mm of corresponding centres from the nearest training frame."""
+        """[S] RMS distance (mm) of corresponding centers from the nearest training frame."""
         self.nearest = train[squared.argmin(axis=1)]
-        """[S] the row of that frame."""
+        """[S] row of that nearest frame."""
 
     def rows(self, chosen: slice, columns: slice = slice(None)) -> NDArray[np.float32]:
         """Return the chosen faces as rows in stored units."""
         return self._projection.rows(self.weights[chosen], columns)
 
     def surface_distances(self, data: AttributeRows, walk: SurfaceWalk) -> NDArray[np.float64]:  # [S] mm
-        """Return the RMS distance in mm of each face's centres from the surface of its nearest training frame."""
+        """Return the RMS distance (mm) of each face's centers from the surface of its nearest training frame."""
         faces = self.rows(slice(None), self._xyz).reshape(len(self.weights), -1, 3)
         nearest = data.X[self.nearest, self._xyz].reshape(faces.shape)
         return np.sqrt(np.square(walk.of_frames(faces, nearest)).mean(axis=1))
@@ -149,7 +149,7 @@ class RandomFaces:
 def add_specificity(
     table: MethodTable, projection: Projection, data: AttributeRows, ks: Iterable[int], generator: np.random.Generator
 ) -> dict[int, RandomFaces]:
-    """Add the specificity (Davies 2002, §4.3.3) in mm, mean and 95 % interval over random faces; return those by k."""
+    """Add the specificity (Davies 2002, §4.3.3) in mm with its 95 % interval; return the random faces by k."""
     walk, drawn = SurfaceWalk(projection.components.faces), {}
     for k in usable_ks(ks, projection.count):
         faces = drawn[k] = RandomFaces(projection, data, k, generator)

@@ -1,4 +1,4 @@
-"""A learned rig next to photographs: from the front and from the side, and what is free in it alone."""
+"""A learned rig next to photographs, from the front and from the side, and its free Gaussians alone."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,9 +22,9 @@ from splatrig.mesh.template import Template
 
 
 def most_different(shapes: NDArray[np.float64], count: int) -> list[int]:  # shapes [F, V, 3]
-    """Return the first of some shapes, and those that are farthest from all that are chosen already.
+    """Return the first of some shapes, followed by those that are farthest from all shapes already chosen.
 
-    The distance is the largest of a vertex, so that lips and lids count as much as a cheek.
+    The distance is the maximum over vertices, so that lips and lids count as much as a cheek.
     """
     chosen = [0]
     distance = np.full(len(shapes), np.inf)
@@ -36,7 +36,7 @@ def most_different(shapes: NDArray[np.float64], count: int) -> list[int]:  # sha
 
 
 def front_and_side(cameras: Cameras) -> list[int]:
-    """Return the camera, in head space, that looks most squarely into the face, and the one that does so least."""
+    """Return the camera, in head space, that views the face most frontally, and the one that does so least."""
     toward = -np.linalg.inv(cameras.viewmats)[:, 2, 2]  # the face looks along +z
     return list(dict.fromkeys([int(toward.argmax()), int(toward.argmin())]))
 
@@ -52,8 +52,8 @@ def side_by_side(
 ) -> Picture:
     """Return photographs of up to `frames` training frames next to the rig in the same frames and cameras.
 
-    The cameras are those that are held out; all of them where none is. The last column is the rig without its
-    structured Gaussians, where it has others.
+    The cameras are the held-out ones, or all if none is held out. The last column shows only the free Gaussians of the
+    rig, if it has any.
     """
     rig = Rig.of(components, neutral)
     measuring = replace(dataset, cameras=dataset.cameras.measuring).corrected(components.head_motion_of)
@@ -97,7 +97,7 @@ def _rendered(gaussians: Gaussians, cameras: Cameras, camera: int, device: str |
 
 
 def titles(names: Sequence[str]) -> list[str]:
-    """Return what is written beside the rows of the frames `expression/frame`."""
+    """Return the titles of the rows of the frames `expression/frame`."""
     return [
         f"{fill(expression.replace('_', ' '), 24)}\nframe {frame}"
         for expression, frame in (name.split("/") for name in names)

@@ -1,4 +1,4 @@
-"""The numbers that matter, and the main table: all methods side by side."""
+"""Key results, and the main table with all methods side by side."""
 
 from dataclasses import dataclass, field
 from typing import get_args
@@ -15,25 +15,25 @@ from splatrig.evaluation.text_tables import fixed, show
 from splatrig.evaluation.truth import FOUND, count_found
 
 COMPARISON_COLUMNS = ("quantity", "unit", "method", "level", "value", "low", "high", "n", "text")
-"""Columns of `comparison.csv`: one number a row; `text` is what the table for people says, for words the number too."""
+"""Columns of `comparison.csv`: one value per row; `text` is the cell of the table for readers, words included."""
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A row of the main table."""
+    """One row of the main table."""
 
     title: str
     unit: str
     metric: str
     where: dict[str, str] = field(default_factory=dict)
     interval: bool = False
-    """Say the 95 % confidence interval too."""
+    """Whether to show the 95 % confidence interval."""
     scale: float = 1.0
     digits: int = 3
-    """Significant ones that people are shown."""
+    """Number of significant digits to show."""
 
     def say(self, value: float, low: float, high: float) -> str:
-        """Return the number for people, with its interval where it has one."""
+        """Return the value for readers, with its interval where it has one."""
         text = fixed(value, self.digits)
         if not self.interval or not np.isfinite(low):
             return text
@@ -44,7 +44,7 @@ def _by_region(frames: str, split: str) -> tuple[Quantity, ...]:
     """Return the rows of pooled PSNR by region."""
     return tuple(
         Quantity(
-            f"pictures, {frames}, pooled PSNR, {region}",
+            f"images, {frames}, pooled PSNR, {region}",
             "dB",
             "image_pooled_psnr",
             {"region": region, "split": split},
@@ -59,30 +59,28 @@ LEARNED = tuple(f"learned_{family}" for family in get_args(LearnedFamily))
 HEAD_TRAIN = {"region": "head", "split": "train"}
 QUANTITIES = (
     Quantity("learned on", "Gaussians", "gaussians"),
-    Quantity("rebuilt frames, centres of the head, RMSE", "mm", "rmse_xyz", HEAD_TRAIN),
-    Quantity("rebuilt frames, centres of the face, RMSE", "mm", "rmse_xyz", {"region": "face", "split": "train"}),
+    Quantity("rebuilt frames, centers of the head, RMSE", "mm", "rmse_xyz", HEAD_TRAIN),
+    Quantity("rebuilt frames, centers of the face, RMSE", "mm", "rmse_xyz", {"region": "face", "split": "train"}),
     Quantity("rebuilt frames, distance from the surface, RMS", "mm", "surface_xyz", {"split": "train"}),
-    Quantity("rebuilt frames, colour, RMSE", "rgb", "rmse_f_dc", HEAD_TRAIN),
+    Quantity("rebuilt frames, color, RMSE", "rgb", "rmse_f_dc", HEAD_TRAIN),
     Quantity("rebuilt frames, rotation, RMSE", "degree", "rmse_rotation", HEAD_TRAIN),
     Quantity("rebuilt frames, size, RMSE", "ln mm", "rmse_scale", HEAD_TRAIN),
     Quantity("displacement explained", "%", "explained_xyz", {"split": "train"}, scale=100.0),
-    Quantity("pictures, held-out cameras, PSNR", "dB", "image_psnr", {"split": "train"}, interval=True, digits=4),
+    Quantity("images, held-out cameras, PSNR", "dB", "image_psnr", {"split": "train"}, interval=True, digits=4),
     Quantity("the same, Gaussians not following the skin", "dB", "unfollowed_psnr", interval=True, digits=4),
     Quantity("the same, driven by the true weights", "dB", "driven_psnr", interval=True, digits=4),
-    Quantity("pictures, held-out cameras, SSIM", "0 to 1", "image_ssim", {"split": "train"}),
-    Quantity("pictures, held-out cameras, LPIPS", "distance", "image_lpips", {"split": "train"}),
+    Quantity("images, held-out cameras, SSIM", "0 to 1", "image_ssim", {"split": "train"}),
+    Quantity("images, held-out cameras, LPIPS", "distance", "image_lpips", {"split": "train"}),
     *_by_region("held-out cameras", "train"),
-    Quantity(
-        "pictures, held-out expressions, PSNR", "dB", "image_psnr", {"split": "held_out"}, interval=True, digits=4
-    ),
+    Quantity("images, held-out expressions, PSNR", "dB", "image_psnr", {"split": "held_out"}, interval=True, digits=4),
     *_by_region("held-out expressions", "held_out"),
-    Quantity("expressions left out, centres, RMSE", "mm", "generalization_xyz", {"region": "head"}, interval=True),
+    Quantity("expressions left out, centers, RMSE", "mm", "generalization_xyz", {"region": "head"}, interval=True),
     Quantity("expressions left out, distance from the surface", "mm", "generalization_surface", interval=True),
-    Quantity("expressions left out, pictures, PSNR", "dB", "generalization_psnr", interval=True, digits=4),
+    Quantity("expressions left out, images, PSNR", "dB", "generalization_psnr", interval=True, digits=4),
     Quantity("the same, above PCA, weights from photographs", "dB", "generalization_psnr_gain", interval=True),
-    Quantity("random faces, centres, RMSE", "mm", "specificity_xyz", interval=True),
+    Quantity("random faces, centers, RMSE", "mm", "specificity_xyz", interval=True),
     Quantity("random faces, distance from the surface", "mm", "specificity_surface", interval=True),
-    Quantity("random faces, pictures, PSNR", "dB", "specificity_psnr", interval=True, digits=4),
+    Quantity("random faces, images, PSNR", "dB", "specificity_psnr", interval=True, digits=4),
     Quantity("rows of zeros", "%", "zero_rows", scale=100.0),
     Quantity("Hoyer sparsity", "0 to 1", "hoyer"),
     Quantity("support radius", "mm", "support_radius"),
@@ -91,7 +89,7 @@ QUANTITIES = (
 
 
 def last_k(table: pd.DataFrame, metric: str, method: str, **where: object) -> pd.Series | None:
-    """Return the row of the largest k of one metric of one method, or None."""
+    """Return the row of the largest k for one metric of one method, or None."""
     rows = pick(table, metric, method=method, **where)
     return None if rows.empty else rows.sort_values("k").iloc[-1]
 
@@ -99,7 +97,7 @@ def last_k(table: pd.DataFrame, metric: str, method: str, **where: object) -> pd
 def key_numbers(
     fit_summary: pd.DataFrame, methods: pd.DataFrame, sweeps: pd.DataFrame, truth: pd.DataFrame | None
 ) -> pd.DataFrame:
-    """Return the five numbers that matter: question, value, unit, low, high, n, how; those that were measured."""
+    """Return the five key results that were measured: question, value, unit, low, high, n, how."""
     rows = [
         _of_fits(fit_summary),
         _of_learned_rigs(methods),
@@ -114,7 +112,7 @@ def key_numbers(
 
 
 def headline(numbers: pd.DataFrame, measured_on: str) -> pd.DataFrame:
-    """Return what was measured and `key_numbers` for a first screen, in two columns: question, answer in words."""
+    """Return what was measured and `key_numbers` for a first screen, in two columns: question and answer."""
     answers = []
     for row in numbers.to_dict("records"):
         bounds = f" [{row['low']:.4g}, {row['high']:.4g}]" if np.isfinite(row["low"]) else ""
@@ -146,7 +144,7 @@ def _answer(question: str, row: pd.Series, unit: str, how: str) -> dict[str, obj
 
 
 def cameras_held_out(fit_summary: pd.DataFrame) -> bool:
-    """Return whether pictures are of cameras that never trained: of all cameras, where none is held out."""
+    """Return whether any camera is held out, so that images are of cameras that were not trained on."""
     return bool((fit_summary["split"] == "held_out").any())
 
 
@@ -168,7 +166,7 @@ def _of_fits(fit_summary: pd.DataFrame) -> dict[str, object] | None:
 
 
 def _of_learned_rigs(methods: pd.DataFrame) -> dict[str, object] | None:
-    """Of the rigs learned through the rasteriser the best, with what it competes with in the same pictures."""
+    """Return the result of the best rig learned through the rasterizer, with its competitors in the same images."""
     found = {
         name: row
         for name in (*LEARNED, "pca_all", FITS)
@@ -180,11 +178,11 @@ def _of_learned_rigs(methods: pd.DataFrame) -> dict[str, object] | None:
     best = max(learned, key=lambda name: found[name]["value"])
     others = "; ".join(f"{label_of(name)} {row['value']:.2f} dB" for name, row in found.items() if name != best)
     return _answer(
-        f"How close is one rig of {_counted(found[best]['k'], 'component')}, learned through the rasteriser "
+        f"How close is one rig of {_counted(found[best]['k'], 'component')}, learned through the rasterizer "
         f"({label_of(best)})?",
         found[best],
         "dB",
-        f"the same over the peak frame of every expression; in the same pictures {others}",
+        f"the same over the peak frame of every expression; in the same images {others}",
     )
 
 
@@ -199,7 +197,7 @@ def _of_local_components(methods: pd.DataFrame) -> dict[str, object] | None:
         f"How well are the fitted frames rebuilt by {_counted(row['k'], 'component')} of {label_of('sldc_gauss_xyz')}?",
         row,
         "mm",
-        f"RMSE of Gaussian centres{sparse}{beside}",
+        f"RMSE of Gaussian centers{sparse}{beside}",
     )
 
 
@@ -215,7 +213,7 @@ def _of_unseen_expressions(sweeps: pd.DataFrame) -> dict[str, object] | None:
         f"How well is an expression rebuilt by {unseen['k']} of them that were learned without it?",
         unseen,
         "mm",
-        f"RMSE of centres at level {unseen['level']}, one expression left out, mean over expressions{beside}",
+        f"RMSE of centers at level {unseen['level']}, one expression left out, mean over expressions{beside}",
     )
 
 
@@ -241,8 +239,8 @@ def comparison(
 ) -> pd.DataFrame:
     """Return the main table with `COMPARISON_COLUMNS`: every quantity of every method at its largest k.
 
-    Errors on left-out expressions are those of components learned anew at the level of the sweeps, where there are.
-    Unless cameras are held out (`unseen`), pictures are of training cameras, and called that.
+    Errors on left-out expressions are those of components learned again at the level of the sweeps, where available.
+    Unless cameras are held out (`unseen`), images are of training cameras, and labeled so.
     """
     anew = sweeps[sweeps["sweep"] == "left_out"]
     rows: list[tuple[object, ...]] = []
@@ -250,7 +248,7 @@ def comparison(
         method = str(name)
         told, sizes = (method, level), pick(group, "compactness")["k"]
         if sizes.empty and method != FITS:
-            continue  # pictures of components learned anew at another level; they are found below
+            continue  # images of components learned again at another level are added below
         if len(sizes):
             k = int(sizes.max())
             rows.append(("components k", "", *told, k, np.nan, np.nan, 1, str(k)))
@@ -299,7 +297,7 @@ def _run(group: pd.DataFrame, runtimes: pd.DataFrame, method: str, level: str) -
 
 
 def _in_order(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows sorted by quantity, in the order of the main table; methods stay in theirs."""
+    """Return the rows sorted by quantity, in the order of the main table; the order of methods is kept."""
     first = ["components k", *(quantity.title for quantity in QUANTITIES)]
     others = [title for title in dict.fromkeys(table["quantity"]) if title not in first]
     rank = {title: place for place, title in enumerate([*first, *others])}
@@ -307,9 +305,9 @@ def _in_order(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def side_by_side(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the main table for people: a row a quantity with unit and sample count, a column a method, words in cells.
+    """Return the main table for readers: one row per quantity with unit and sample count, one column per method.
 
-    Where methods differ in their sample counts (they are learned at other levels), the smallest and largest are told.
+    Where methods differ in their sample counts (they are learned at other levels), the smallest and largest are given.
     """
     levels = table.groupby("method", sort=False)["level"].nunique()
     wide: dict[str, dict[str, str]] = {}
@@ -329,14 +327,14 @@ def side_by_side(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def remarks(fit_summary: pd.DataFrame, table: pd.DataFrame) -> str:
-    """Return what a reader of the main table must be told: what did not converge, what could not be measured."""
+    """Return notes on the main table: methods that did not converge, metrics that could not be measured."""
     said = []
     if not cameras_held_out(fit_summary):
-        said.append("No camera is held out: pictures are of the cameras that frames and rigs were fitted to.")
+        said.append("No camera is held out: images are of the cameras that frames and rigs were fitted to.")
     stuck = table[(table["quantity"] == "converged") & (table["value"] == 0)]
     if len(stuck):
         said.append(f"Did not converge: {', '.join(label_of(name) for name in stuck['method'])}.")
     perceptual = fit_summary[fit_summary["metric"] == "lpips"]
     if perceptual.empty or (perceptual["n"] == 0).all():
-        said.append("LPIPS was not measured: torchvision, or its AlexNet weights, are not on this machine.")
+        said.append("LPIPS was not measured: torchvision or its AlexNet weights are not installed on this machine.")
     return " ".join(said)

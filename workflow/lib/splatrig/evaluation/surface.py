@@ -1,4 +1,4 @@
-"""How far points are from a surface: the error that the eye sees, since sliding along a surface changes nothing."""
+"""Distance of points from a surface: the visible error, since sliding along a surface changes nothing."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,18 +6,18 @@ from numpy.typing import NDArray
 from splatrig.jobs.kernels import cached_njit
 
 POINTS = 2000
-"""Vertices at which frames are measured: enough for three digits, and an eighth of the demo's."""
+"""Number of vertices at which frames are measured: enough for three digits, and an eighth of the demo's."""
 
 FLAT = 1e-10
-"""Triangles with a squared sine below this at their first corner have no area to speak of, and are their edges."""
+"""Squared sine of a triangle's first corner below which its area is negligible and its edges are used instead."""
 
 
 class SurfaceWalk:
-    """Distances to surfaces of one topology, from points that belong to its vertices.
+    """Distances to surfaces of one topology, from points that correspond to its vertices.
 
-    Point i starts at vertex i, walks along edges as long as a neighbour is nearer, and is measured against all
-    triangles around the vertex where it stops. That is the true distance unless another sheet of the surface (the other
-    lip) is nearer than the one that the point belongs to, and never below it.
+    Point i starts at vertex i, walks along edges while a neighbor is closer, and is measured against all triangles
+    around its last vertex. The result is never below the true distance, and equals it unless another sheet of the
+    surface (the other lip) is closer than the point's own.
     """
 
     def __init__(self, faces: NDArray[np.int64]) -> None:
@@ -31,9 +31,9 @@ class SurfaceWalk:
     def distances(
         self, points: NDArray, vertices: NDArray, at: NDArray[np.int64] | None = None
     ) -> NDArray[np.float64]:  # [P] mm
-        """Return the distance in mm of each of `points` [P, 3] from the surface whose vertices are `vertices` [N, 3].
+        """Return the distance (mm) of each of `points` [P, 3] from the surface with `vertices` [N, 3].
 
-        `at` [P] are the vertices that the points belong to, by default the first P.
+        `at` [P] are the vertices that the points correspond to, by default the first P.
         """
         starts = np.arange(len(points)) if at is None else np.asarray(at, dtype=np.int64)
         points, vertices = np.ascontiguousarray(points, dtype=np.float64), np.ascontiguousarray(vertices)
@@ -60,7 +60,7 @@ def _squared(points, i, vertices, j):  # type: ignore[no-untyped-def]
 
 @cached_njit()
 def _walk(points, starts, vertices, faces, around, first):  # type: ignore[no-untyped-def]
-    """Return the distance of every point from the triangles around the vertex that its walk ends at."""
+    """Return the distance of every point from the triangles around the last vertex of its walk."""
     out = np.empty(len(points))
     for i in range(len(points)):
         at, best = starts[i], _squared(points, i, vertices, starts[i])

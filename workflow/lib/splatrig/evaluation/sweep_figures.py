@@ -1,4 +1,4 @@
-"""Figures of components learned anew: against k, against the sparsity weight, and how long learning takes."""
+"""Figures of components learned again: against k, against the sparsity weight, and the duration of learning."""
 
 import numpy as np
 import pandas as pd
@@ -9,20 +9,20 @@ from splatrig.evaluation.figures import from_zero, in_order, look_of, method_cur
 from splatrig.evaluation.table import pick
 
 LABEL_APART = 5.5
-"""Least distance of two labels, in percent of zero rows."""
+"""Minimum distance of two labels, in percent of zero rows."""
 
 
 @styled
 def draw_matched(sweeps: pd.DataFrame) -> Figure:
-    """Return what k components learned as k do: errors on seen and on left-out expressions, sparsity, support."""
+    """Plot components learned for each k: errors on seen and on left-out expressions, sparsity, support."""
     figure, axes = panels(2, 2)
     against_k, left_out = sweeps[sweeps["sweep"] == "k"], sweeps[sweeps["sweep"] == "left_out"]
     method_curves(
-        axes[0, 0], against_k, "rmse_xyz", unit="RMSE of centres (mm)", title="Frames that were learned from",
+        axes[0, 0], against_k, "rmse_xyz", unit="RMSE of centers (mm)", title="Frames that were learned from",
         split="train", region="head",
     )  # fmt: skip
     method_curves(
-        axes[0, 1], left_out, "generalization_xyz", unit="RMSE of centres (mm)", title="Expressions left out",
+        axes[0, 1], left_out, "generalization_xyz", unit="RMSE of centers (mm)", title="Expressions left out",
         region="head",
     )  # fmt: skip
     method_curves(axes[1, 0], against_k, "zero_rows", unit="zero rows (%)", title="Sparsity", scale=100.0)
@@ -35,13 +35,13 @@ def draw_matched(sweeps: pd.DataFrame) -> Figure:
 
 @styled
 def draw_tradeoff(sweeps: pd.DataFrame) -> Figure:
-    """Return error, step and support radius of SLDC against the share of zero rows, one point a sparsity weight."""
+    """Plot error, step and support radius of SLDC against the fraction of zero rows, one point per sparsity weight."""
     figure, axes = panels(1, 3, width=4.4)
     rows = sweeps[sweeps["sweep"] == "lambda"]
     keys = ["method", "lambda"]
     sparsity = pick(rows, "zero_rows").set_index(keys)["value"] * 100.0
     for ax, metric, scale, unit in (
-        (axes[0, 0], "rmse_xyz", 1.0, "RMSE of centres (mm)"),
+        (axes[0, 0], "rmse_xyz", 1.0, "RMSE of centers (mm)"),
         (axes[0, 1], "support_radius", 1.0, "support radius (mm)"),
         (axes[0, 2], "jump", 100.0, "largest step over an edge (% of peak)"),
     ):
@@ -52,7 +52,7 @@ def draw_tradeoff(sweeps: pd.DataFrame) -> Figure:
             y = np.array([found[method, lambda_] for lambda_ in lambdas])
             ax.plot(x, y, label=label_of(method), **look_of(method))
             above = method.startswith("sldc_gauss")
-            labeled = -np.inf  # where labels would overlap, the smaller weight has one
+            labeled = -np.inf  # where labels would overlap, only the smaller weight is labeled
             for lambda_, at_x, at_y in zip(lambdas, x, y, strict=True) if metric == "rmse_xyz" else ():
                 if at_x - labeled < LABEL_APART:
                     continue

@@ -1,4 +1,4 @@
-"""The long table of methods: one number a row, with unit and sample count."""
+"""The long table of methods: one value per row, with unit and sample count."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,17 +12,17 @@ from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_path
 
 METHOD_COLUMNS = ("method", "level", "k", "metric", "region", "split", "unit", "value", "low", "high", "n")
-"""Columns of `methods.csv`: `k` components, `region` head or face, `split` of the frames (train, held_out,
-left_out), 95 % interval `low`..`high` where there is one, and `n` numbers that `value` is taken over."""
+"""Columns of `methods.csv`: `k` components, `region` head or face, `split` of the frames (train, held_out, left_out),
+95 % interval `low`..`high` where available, and `n`, the number of samples of `value`."""
 
 SWEEP_COLUMNS = (*METHOD_COLUMNS, "lambda", "sweep")
-"""Columns of `sweeps.csv`: those of `methods.csv`, SLDC's sparsity weight, and which sweep a row belongs to (k, lambda,
-left_out)."""
+"""Columns of `sweeps.csv`: those of `methods.csv`, SLDC's sparsity weight, and the sweep that a row belongs to (k,
+lambda, left_out)."""
 
 RUNTIME_COLUMNS = ("method", "level", "k", "lambda", "frames", "what", "seconds")
-"""Columns of `runtimes.csv`, apart from the other tables because no two runs agree on them. `what` was timed:
-`learning` k components from `frames` frames with one thread, or the whole `job` that made the component file, reading
-and writing too."""
+"""Columns of `runtimes.csv`, which is separate from the other tables because no two runs agree on times. `what` was
+timed: `learning` k components from `frames` frames with one thread, or the whole `job` that made the component file,
+including reading and writing."""
 
 
 class MethodTable:
@@ -45,7 +45,7 @@ class MethodTable:
         split: str = "train",
         interval: tuple[float, float] | None = None,
     ) -> None:
-        """Add one number over `n` samples."""
+        """Add one value over `n` samples."""
         low, high = interval if interval is not None else (float("nan"), float("nan"))
         self._rows.append((self.method, self.level, k, metric, region, split, unit, value, low, high, n))
 
@@ -57,13 +57,17 @@ class MethodTable:
         self.add(metric, found.mean, unit, found.count, k=k, interval=(found.low, found.high), **where)
 
     def frame(self) -> pd.DataFrame:
-        """Return the rows in the order in which they came."""
+        """Return the rows in insertion order."""
         numbers = {"k": int, "value": float, "low": float, "high": float, "n": int}
         return pd.DataFrame(self._rows, columns=list(METHOD_COLUMNS)).astype(numbers)
 
 
 def write_table(path: str | Path, table: pd.DataFrame, digits: int = 6) -> None:
-    """Write a table as CSV; `digits` significant digits, infinity as `inf`, absent numbers empty."""
+    """Write a table as CSV with `digits` significant digits, infinity as `inf`, missing values empty.
+
+    Example:
+        >>> write_table(Path("fit.csv"), summarize_fit(fit, np.random.default_rng(0)))
+    """
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, float_format=f"%.{digits}g")
 
@@ -75,7 +79,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
 
 def merge_tables(paths: Iterable[str | Path], columns: Sequence[str] = METHOD_COLUMNS) -> pd.DataFrame:
-    """Concatenate long tables in the order given; raise InputError naming a file that lacks a column."""
+    """Concatenate long tables in the given order; raise InputError naming a file that lacks a column."""
     tables = []
     for path in paths:
         table = read_table(path)
@@ -83,7 +87,7 @@ def merge_tables(paths: Iterable[str | Path], columns: Sequence[str] = METHOD_CO
         if missing:
             raise InputError(f"{path}: expected a column {missing[0]!r}, got {', '.join(table.columns)}.")
         tables.append(table[list(columns)])
-    filled = [table for table in tables if len(table)]  # columns of nothing have no type, and would spoil the others'
+    filled = [table for table in tables if len(table)]  # empty columns have no type and would change that of the others
     return pd.concat(filled or tables, ignore_index=True)
 
 

@@ -1,4 +1,4 @@
-"""Tables for people: HTML, Markdown and LaTeX."""
+"""Tables for readers: HTML, Markdown and LaTeX."""
 
 import html
 from collections.abc import Mapping
@@ -24,14 +24,14 @@ tr:hover td {{ background: #f4f7fb; }}
 
 
 def show(value: object) -> str:
-    """Return a number with three significant digits, text as it is, nothing for an absent number."""
+    """Return a number with three significant digits, text unchanged, and an empty string for a missing value."""
     if isinstance(value, float | np.floating):
         return "" if np.isnan(value) else f"{value:.3g}"
     return str(value)
 
 
 def fixed(value: float, digits: int) -> str:
-    """Return a number with that many significant digits, zeros at its end too; 0 as it is, thousands apart."""
+    """Return a number with `digits` significant digits, with trailing zeros and thousands separators; 0 stays 0."""
     text = f"{value:#.{digits}g}" if value else "0"
     return f"{value:,.0f}" if abs(value) >= 10 ** (digits - 1) else text.rstrip(".")
 
@@ -44,7 +44,7 @@ def write_html(
     more: Mapping[str, pd.DataFrame] | None = None,
     below: str = "",
 ) -> None:
-    """Write a table as one HTML page that needs no other file, `more` tables below it under their headings.
+    """Write a table as one self-contained HTML page, with the tables `more` below it under their headings.
 
     `below` is HTML for the end of the page.
     """

@@ -1,4 +1,4 @@
-"""How well components recover the face units that made the demo (the evaluation alone sees them)."""
+"""Recovery of the face units that made the demo; only the evaluation sees these true units."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +18,19 @@ FOUND = 0.8
 
 @dataclass(frozen=True)
 class TrueWeights:
-    """The weights that the synthesiser used."""
+    """Weights that the synthesizer of the demo used."""
 
     weights: NDArray[np.float64]  # [F, U]
-    """Row order of the frames asked for."""
+    """Weights in the row order of the requested frames."""
     units: tuple[str, ...]
-    """U face units of the skin that are not constant over those frames."""
+    """Names of the U face units of the skin that vary over those frames."""
 
 
 def read_truth(path: str | Path, frames: tuple[str, ...]) -> TrueWeights:
-    """Read `truth.csv` (expression, frame, unit, weight) for `frames` (`expression/frame`); absent pairs are 0.
+    """Read `truth.csv` (expression, frame, unit, weight) for `frames` (`expression/frame`); missing pairs are 0.
 
-    Units that turn the eyes are left out. Components move the skin, which shows little of them; and eyes that turn
-    while the mouth moves would otherwise claim the mouth's component in a one-to-one assignment.
+    Units that rotate the eyes are left out: the skin shows little of them, and eyes that move together with the mouth
+    would claim the mouth's component in a one-to-one assignment.
     """
     names, weights = read_unit_weights(path, frames)
     moving = [unit for unit, name in enumerate(names) if np.ptp(weights[:, unit]) > 0 and not turns_eyes(name)]
@@ -49,12 +49,12 @@ def match_units(
     signed: bool,
     names: tuple[str, ...] = (),
 ) -> pd.DataFrame:
-    """Return, per face unit, its own component: the one-to-one assignment of largest summed correlation.
+    """Return, per face unit, its own component: the one-to-one assignment with the largest sum of correlations.
 
-    Kuhn's Hungarian method (1955). `signed` weights (PCA) may match with either sign, since a component's sign is
-    arbitrary. Components that have the units' `names` are assigned by these alone, however badly they correlate.
-    Columns: unit, component (-1 where none is left, or has the name), correlation, best (of any component, shared ones
-    too).
+    Uses Kuhn's Hungarian method (1955). `signed` weights (PCA) may match with either sign, since a component's sign is
+    arbitrary. Components that have the units' `names` are assigned by name, however low their correlation. Columns:
+    unit, component (-1 if there is none), correlation, best (correlation with any component, also one assigned to
+    another unit).
     """
     table = correlations(np.asarray(weights, dtype=np.float64), truth.weights)
     score = np.abs(table) if signed else np.maximum(table, 0.0)
@@ -76,7 +76,7 @@ def match_units(
 
 
 def explained_by_components(weights: NDArray, truth: TrueWeights) -> NDArray[np.float64]:  # [U]
-    """Return the share R² of each unit's variance over frames that an affine map of the fitted weights explains."""
+    """Return R²: the fraction of each unit's variance over frames that an affine map of the fitted weights explains."""
     design = np.column_stack([np.ones(len(weights)), np.asarray(weights, dtype=np.float64)])
     fitted = design @ np.linalg.lstsq(design, truth.weights, rcond=None)[0]
     spread = np.square(truth.weights - truth.weights.mean(axis=0)).sum(axis=0)
@@ -89,7 +89,7 @@ def count_found(table: pd.DataFrame) -> int:
 
 
 def compare_with_truth(components: Components, path: str | Path) -> pd.DataFrame:
-    """Return `match_units` of a component file with R² of each unit from all its weights, and frames as n."""
+    """Return `match_units` of a component file, with R² of each unit from all weights, and n, the number of frames."""
     truth = read_truth(path, components.frames)
     signed = bool(components.W.min(initial=0.0) < 0)
     names = components.names if components.are_blendshapes else ()
@@ -100,7 +100,7 @@ def compare_with_truth(components: Components, path: str | Path) -> pd.DataFrame
 def driving_weights(components: Components, path: str | Path) -> NDArray[np.float64]:  # [F, K]
     """Return the weights of `truth.csv` that drive blendshapes through their training frames, by name.
 
-    Blendshapes that the table does not know stay at rest. Raises InputError where it knows none.
+    Blendshapes that the table lacks stay at rest. Raises InputError if it has none of them.
     """
     units, weights = read_unit_weights(path, components.frames)
     if not set(units) & set(components.names):

@@ -1,4 +1,4 @@
-"""The worst fits, looked at: photograph, fitted picture, error, and the spot where the error is largest."""
+"""Sheets of the worst fits: photograph, rendering, error, and the region with the largest error."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,21 +23,21 @@ from splatrig.evaluation.scene import load_views
 from splatrig.gaussians.store import read_fitted_frames
 
 ERROR_RANGE = 0.25
-"""Absolute colour difference (mean over channels) at which the error map's scale ends."""
+"""Absolute color difference (mean over channels) at which the error map's scale ends."""
 
 ERROR_COLORS = "magma"
-"""Lightness rises evenly with the error."""
+"""Color map whose lightness rises evenly with the error."""
 
 
 def error_map(image: NDArray, photograph: NDArray, inside: NDArray[np.bool_]) -> tuple[NDArray[np.float64], Picture]:
-    """Return the absolute difference [H, W] of two pictures [H, W, 3] inside of the silhouette, also as a picture."""
+    """Return the absolute difference [H, W] of two images [H, W, 3] inside the silhouette, also as an image."""
     difference = np.abs(image.astype(np.float64) - photograph).mean(axis=2) * inside
     painted = colormaps[ERROR_COLORS](np.clip(difference / ERROR_RANGE, 0.0, 1.0))[..., :3]
     return difference, to_bytes(painted)
 
 
 def worst_spot(difference: NDArray, size: int) -> tuple[slice, slice]:
-    """Return rows and columns of the `size` × `size` window with the largest mean error, inside of the picture."""
+    """Return rows and columns of the `size` × `size` window with the largest mean error, inside the image."""
     height, width = difference.shape
     size = min(size, height, width)
     means = uniform_filter(difference, size, mode="constant")
@@ -48,7 +48,7 @@ def worst_spot(difference: NDArray, size: int) -> tuple[slice, slice]:
 
 
 def worst_row(image: NDArray, photograph: NDArray, inside: NDArray[np.bool_], height: int) -> list[Picture]:
-    """Return photograph, fitted picture, error map and the two crops of the worst spot, all as large as each other."""
+    """Return photograph, rendering, error map and the two crops of the worst region, all of the same height."""
     difference, painted = error_map(image, photograph, inside)
     rows, columns = worst_spot(difference, max(8, image.shape[0] // 5))
     whole = [enlarge(picture, height) for picture in (to_bytes(photograph), to_bytes(image), painted)]
@@ -71,7 +71,7 @@ def picture_worst(
     height: int,
     device: str | torch.device = "cpu",
 ) -> tuple[list[list[Picture]], list[str]]:
-    """Return rows of pictures and titles for the views `chosen` by `worst_views`.
+    """Return rows of images and titles for the views `chosen` by `worst_views`.
 
     `stores` maps an expression to its fitted frames, `cameras` are all of the capture, in world space.
     """
@@ -104,10 +104,10 @@ def worst_sheet(rows: Sequence[list[Picture]], titles: Sequence[str]) -> Picture
 
 
 def camera_table(fit: pd.DataFrame) -> pd.DataFrame:
-    """Return mean PSNR and SSIM inside of the silhouette per camera over frames, worst first.
+    """Return mean PSNR and SSIM inside the silhouette per camera over frames, worst first.
 
-    Columns: camera, split, psnr (dB), ssim, worst_psnr (dB), frames, and for each region that is known in some camera
-    its PSNR pooled over frames, psnr_{region}.
+    Columns: camera, split, psnr (dB), ssim, worst_psnr (dB), frames, and psnr_{region}, pooled over frames, for each
+    region that is known in some camera.
     """
     inside = fit[(fit["region"] == "mask") & np.isfinite(fit["psnr"])]
     table = inside.groupby(["camera", "split"], sort=True).agg(

@@ -1,7 +1,7 @@
 """A rig in one file of plain arrays (safetensors), for programs in any language.
 
 A pose is `rest.X + Σ_k w_k basis.X[k]` for each X that has a basis, quaternions then made unit length; all else is
-`rest.X`. Values are raw, as everywhere in splatrig: log scales, logit opacities, quaternions wxyz, millimetres of head
+`rest.X`. Values are raw, as everywhere in splatrig: log scales, logit opacities, quaternions wxyz, millimeters of head
 space (y up, z out of the face). `docs/examples/load_rig.py` does it in a few lines.
 """
 
@@ -25,7 +25,7 @@ KEY = "splatrig"
 presets, frames, formula, follows_skin, limits, attributes`; `structured` is how many Gaussians, the first ones, are the
 vertices of the mesh; `limits` are the least and greatest weight, or null (of what turns eyes, by ARKit's names, 0 and
 1 in any case); `attributes` say where the rig comes from."""
-FORMULA = "pose.X = rest.X + sum_k w[k] * basis.X[k]; quats then unit length; raw values, millimetres, wxyz, head space"
+FORMULA = "pose.X = rest.X + sum_k w[k] * basis.X[k]; quats then unit length; raw values, millimeters, wxyz, head space"
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ class OpenedGlb:
     binary: bytes
 
     def array(self, accessor: int) -> NDArray:
-        """Return the array of an accessor, sparse ones filled in, normalised ones as they are stored."""
+        """Return the array of an accessor, sparse ones filled in, normalized ones as they are stored."""
         entry = self.document["accessors"][accessor]
         dtype, shape = _DTYPES[entry["componentType"]], (entry["count"], *_SHAPES[entry["type"]])
         values = np.zeros(shape, dtype)

@@ -1,4 +1,4 @@
-"""The head as a glTF mesh: vertex colours, named morph targets, animations.
+"""The head as a glTF mesh: vertex colors, named morph targets, animations.
 
 Weights of targets are in [0, 1], since Blender and others clamp them. A component whose weights have one sign is one
 target under its own name; one with both signs is two, `name +` and `name -`, of which one is 0 at any time. Opens in
@@ -21,7 +21,7 @@ from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.template import Level
 
 UNLIT = "KHR_materials_unlit"
-"""The colours are photographs': they hold the light of the capture already."""
+"""The colors are photographs': they hold the light of the capture already."""
 
 
 LONGEST_NAME = 63
@@ -30,7 +30,7 @@ LONGEST_NAME = 63
 
 @dataclass(frozen=True)
 class MorphHead:
-    """A mesh with M named morph targets, in millimetres of head space."""
+    """A mesh with M named morph targets, in millimeters of head space."""
 
     vertices: NDArray[np.float64]  # [V, 3] at rest
     faces: NDArray[np.int64]  # [T, 3]
@@ -63,14 +63,14 @@ def morph_head(
     low: NDArray,  # [K] least coefficients that are to be reached, never above 0
     high: NDArray,  # [K] greatest ones, never below 0
 ) -> MorphHead:
-    """Return the mesh of one level, moved by the centres' part of the rig's components.
+    """Return the mesh of one level, moved by the centers' part of the rig's components.
 
     A target's weight 1 is the limit of the model where it has one (ARKit's 1 is 1), else the end of the range given.
-    Raises InputError when the components move no centres.
+    Raises InputError when the components move no centers.
     """
     moves = rig.components.displacements
     if moves is None:
-        raise InputError("morph targets: expected components that move centres (xyz); these move none.")
+        raise InputError("morph targets: expected components that move centers (xyz); these move none.")
     limits, given = np.stack(rig.limits[::-1]), np.stack([high, low])
     ends = np.where(np.isfinite(limits), limits, given)  # [2, K]
     ends[0, (ends == 0).all(axis=0)] = 1.0  # of what nobody uses
@@ -120,7 +120,7 @@ def component_clip(head: MorphHead, *, seconds: float = 1.2, rate: float = 12.0)
 def write_head_glb(
     path: str | Path, head: MorphHead, clips: Sequence[Clip], *, name: str = "head", sparse: bool = False
 ) -> None:
-    """Write the head as a GLB in metres, y up, looking along +z.
+    """Write the head as a GLB in meters, y up, looking along +z.
 
     `sparse` stores only the vertices that a target moves, where that is shorter; some programs do not read it.
     """

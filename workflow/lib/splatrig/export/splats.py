@@ -2,7 +2,7 @@
 
 Follows the release candidate text of 15 April 2026 (KhronosGroup/glTF, extensions/2.0/Khronos); the registry has since
 listed the extension as ratified, with the same names. Attributes are activated: scales linear, opacities in [0, 1],
-rotations xyzw. Programs without the extension show coloured points.
+rotations xyzw. Programs without the extension show colored points.
 """
 
 from pathlib import Path
@@ -19,12 +19,12 @@ from splatrig.io.errors import InputError
 EXTENSION = "KHR_gaussian_splatting"
 DEGREES = 3
 SMALLEST_SCALE = 1e-12
-"""Metres; what a scale of zero is read as."""
+"""Meters; what a scale of zero is read as."""
 _POINTS = 0
 
 
 def write_splat_glb(path: str | Path, gaussians: Gaussians, *, name: str = "head") -> None:
-    """Write Gaussians of head space as a GLB, in glTF's metres with y up; colours are display-referred sRGB."""
+    """Write Gaussians of head space as a GLB, in glTF's meters with y up; colors are display-referred sRGB."""
     moved = to_axes(gaussians, "metres")
     opacities = linear_opacities(moved)
     quats = moved.quats.astype(np.float64)
@@ -97,6 +97,6 @@ def _coefficients() -> list[tuple[str, int | None]]:
 
 
 def linear_colors(gaussians: Gaussians) -> NDArray[np.float64]:  # [N, 3]
-    """Return the colours without any view dependence, clipped to [0, 1] and decoded from sRGB, as glTF wants them."""
+    """Return the colors without any view dependence, clipped to [0, 1] and decoded from sRGB, as glTF wants them."""
     shown = np.clip(0.5 + SH_C0 * gaussians.sh0[:, 0].astype(np.float64), 0.0, 1.0)
     return np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4)

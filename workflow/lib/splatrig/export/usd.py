@@ -1,7 +1,7 @@
 """A played track as OpenUSD: one prim `ParticleField3DGaussianSplat` with time samples (schema UsdVol, since 26.03).
 
-Positions and scales are in millimetres of head space (y up, `metersPerUnit` 0.001), scales and opacities linear,
-quaternions of unit length, spherical harmonics of degree 3 as 3D Gaussian splatting has them: a colour in sRGB, as
+Positions and scales are in millimeters of head space (y up, `metersPerUnit` 0.001), scales and opacities linear,
+quaternions of unit length, spherical harmonics of degree 3 as 3D Gaussian splatting has them: a color in sRGB, as
 displays show it, is 0.5 plus their sum. Values that no frame changes are written once.
 """
 

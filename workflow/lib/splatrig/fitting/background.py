@@ -1,4 +1,4 @@
-"""What a thread does next to a fit: read the next frame, and put away the last one."""
+"""Background work during a fit: read the next frame and save the previous one."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,9 +9,9 @@ T = TypeVar("T")
 
 
 def one_ahead(read: Callable[[A], T], items: Sequence[A]) -> Iterator[T]:
-    """Return an iterator over `read(item)`, each of which a thread reads while its predecessor is used.
+    """Return an iterator over `read(item)` in which a thread reads each item while its predecessor is used.
 
-    The first is read from this call on. What `read` raises reaches the caller in its place.
+    The first item is read from this call on. Exceptions of `read` are raised in place of its result.
     """
     if not items:
         return iter(())
@@ -29,14 +29,14 @@ def one_ahead(read: Callable[[A], T], items: Sequence[A]) -> Iterator[T]:
 
 
 class BackgroundQueue:
-    """A thread that does tasks in the order in which they come; use it as a context manager."""
+    """A thread that runs tasks in order; use it as a context manager."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1)
         self._tasks: list[Future[None]] = []
 
     def do(self, task: Callable[..., None], *arguments: Any) -> None:
-        """Call `task` when all before it are done; raise what one that is done has raised."""
+        """Schedule `task`; raise the exception of an earlier task that has failed."""
         for done in [other for other in self._tasks if other.done()]:
             done.result()
         self._tasks.append(self._thread.submit(task, *arguments))

@@ -1,4 +1,4 @@
-"""Blending components for a batch of frames: one matrix product, dense or inside supports only."""
+"""Blend components for a batch of frames: one matrix product, dense or inside supports only."""
 
 import warnings
 from dataclasses import dataclass, field
@@ -10,24 +10,24 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Supports:
-    """Which Gaussians each component may move, as M (Gaussian, component) pairs sorted by Gaussian, then component."""
+    """Supports of components as M (Gaussian, component) pairs, sorted by Gaussian, then component."""
 
     gaussians: Tensor  # [M] int64
     components: Tensor  # [M] int64
-    starts: Tensor  # [N] int64, first pair of each Gaussian
+    starts: Tensor  # [N] int64, index of the first pair of each Gaussian
     count: int
     """Number of components K."""
     _bags: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def from_mask(cls, mask: Tensor) -> "Supports":  # [K, N] bool
-        """Return the supports in which `mask` is True."""
+        """Return the supports where `mask` [K, N] is True."""
         gaussians, components = mask.T.nonzero(as_tuple=True)
         sizes = mask.sum(dim=0)
         return cls(gaussians, components, sizes.cumsum(0) - sizes, len(mask))
 
     def bags(self, batch: int) -> tuple[Tensor, Tensor]:  # [B·M], [B·N] int64
-        """Return the pairs of all Gaussians of each frame, and where each Gaussian's begin; made once a batch size."""
+        """Return the pairs of all Gaussians of each frame, and each Gaussian's first pair; cached per batch size."""
         if batch not in self._bags:
             pairs = torch.arange(len(self.gaussians), device=self.gaussians.device)
             frames = torch.arange(batch, device=self.gaussians.device)[:, None] * len(pairs)
@@ -47,7 +47,7 @@ class Supports:
 
 @dataclass(frozen=True)
 class Carry:
-    """A sparse linear map from the vertices of a coarser level to the Gaussians, and its transpose."""
+    """Sparse linear map from the vertices of a coarser level to the Gaussians, and its transpose."""
 
     matrix: Tensor  # [N, V] sparse
     transposed: Tensor  # [V, N] sparse
@@ -58,21 +58,21 @@ class Carry:
         return cls(_sparse(matrix, device), _sparse(csr_array(matrix.T), device))
 
     def up(self, rows: Tensor) -> Tensor:
-        """Return `rows` [B, V, A] at the Gaussians [B, N, A]; differentiable."""
+        """Return `rows` [B, V, A] interpolated to the Gaussians [B, N, A]; differentiable."""
         return _mapped(self.matrix, rows)
 
     def down(self, rows: Tensor) -> Tensor:
-        """Return the gradient [B, V, A] of `rows` at the Gaussians [B, N, A]."""
+        """Return the gradient [B, V, A] at the vertices from that of `rows` at the Gaussians [B, N, A]."""
         return _mapped(self.transposed, rows)
 
 
 def _sparse(matrix: csr_array, device: torch.device) -> Tensor:
     matrix = matrix.copy()
-    matrix.sum_duplicates()  # which also sorts the columns of every row
+    matrix.sum_duplicates()  # this also sorts the columns of every row
     first, columns = torch.as_tensor(matrix.indptr).long(), torch.as_tensor(matrix.indices).long()
     values = torch.as_tensor(matrix.data, dtype=torch.float32)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # torch calls its compressed rows a beta feature
+        warnings.simplefilter("ignore", UserWarning)  # torch warns that its compressed rows are in beta
         return torch.sparse_csr_tensor(first, columns, values, matrix.shape, check_invariants=True).to(device)
 
 
@@ -107,10 +107,10 @@ def pull(
     upstream: Tensor,  # [B, N, A]
     to_values: Tensor,
 ) -> Tensor:  # [B, K]
-    """Return the gradient of a blend with respect to `weights`; write the one with respect to `values` to `to_values`.
+    """Return the gradient of a blend with respect to `weights`; write that with respect to `values` to `to_values`.
 
-    `upstream` is the gradient with respect to the blended rows. The large gradient goes into a tensor that is kept
-    from step to step: allocating it anew costs as much as computing it.
+    `upstream` is the gradient with respect to the blended rows. The large gradient is written to a tensor that is
+    reused in every step, because allocating it costs as much as computing it.
     """
     if supports is None:
         count = len(values)

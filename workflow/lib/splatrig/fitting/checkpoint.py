@@ -1,4 +1,4 @@
-"""Keep the progress of a job, so that a killed one resumes where it was, to the same result."""
+"""Save the progress of a job, so that a killed job resumes and gives the same result."""
 
 import logging
 import time
@@ -25,10 +25,10 @@ class Checkpoints:
 
     folder: Path
     key: str
-    """What the job's result depends on (`key_of`); what another key has left is not read."""
+    """Digest of everything that the job's result depends on (`key_of`); checkpoints with another key are ignored."""
 
     def read(self, name: str) -> Arrays | None:
-        """Return the arrays kept under `name`; None when there are none, they are damaged or another job's."""
+        """Return the arrays saved under `name`; None if there are none, or they are damaged or another job's."""
         path = self.path(name)
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -41,43 +41,43 @@ class Checkpoints:
             _LOG.warning("%s: the checkpoint cannot be read (%s); starting over", path, error)
             return None
         if str(arrays.pop("key", "")) != self.key:
-            _LOG.info("%s: the checkpoint is of other inputs; starting over", path)
+            _LOG.info("%s: the checkpoint belongs to other inputs; starting over", path)
             return None
         return arrays
 
     def write(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Keep arrays under `name`, in place of what was there."""
+        """Save arrays under `name`, replacing earlier ones."""
         with atomic_path(self.path(name)) as temporary:
             np.savez(temporary, allow_pickle=False, **{"key": np.array(self.key), **arrays})
 
     def slot(self, name: str, every_steps: int = 1, every_seconds: float = 0.0) -> "Slot":
-        """Return where a fit keeps its state under `name`."""
+        """Return the place where a fit saves its state under `name`."""
         return Slot(self, name, every_steps, every_seconds)
 
     def drop(self, name: str) -> None:
-        """Forget what was kept under `name`."""
+        """Delete what was saved under `name`."""
         self.path(name).unlink(missing_ok=True)
 
     def path(self, name: str) -> Path:
-        """Return the file of what is kept under `name`."""
+        """Return the path of the file for `name`."""
         return self.folder / f"{name}.npz"
 
 
 @dataclass
 class Slot:
-    """Where one fit keeps its state between steps."""
+    """Storage for the state of one fit between steps."""
 
     checkpoints: Checkpoints
     name: str
     every_steps: int
-    """The state is kept after multiples of so many steps,"""
+    """The state is saved only after multiples of this number of steps."""
     every_seconds: float
-    """but not sooner than this after the last time."""
+    """Minimum time between two saves."""
     _last: float = field(default_factory=time.perf_counter)
 
     @property
     def path(self) -> Path:
-        """The file of the state."""
+        """Path of the file of the state."""
         return self.checkpoints.path(self.name)
 
     def read(self) -> Arrays | None:
@@ -85,7 +85,7 @@ class Slot:
         return self.checkpoints.read(self.name)
 
     def keep(self, done: int, state: Callable[[], Mapping[str, NDArray[Any]]]) -> None:
-        """Keep what `state` returns after `done` steps, in place of the last one, if it is time."""
+        """Save the result of `state` after `done` steps, replacing the last one, if a save is due."""
         if done % self.every_steps == 0 and time.perf_counter() - self._last >= self.every_seconds:
             self.checkpoints.write(self.name, state())
             self._last = time.perf_counter()

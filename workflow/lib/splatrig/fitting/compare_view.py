@@ -1,4 +1,4 @@
-"""What a loss or a metric compares: renderings and photographs of the same cameras, over the same backdrop."""
+"""Pairs that a loss or a metric compares: renderings and photographs of the same cameras, over the same backdrop."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,20 +13,21 @@ from splatrig.rasterize import Splats, Views, rasterize, rasterize_each
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """How a rendering is made and compared with its photograph."""
+    """Options for rendering and for comparing with photographs."""
 
     backdrop: str
-    """`black` or `random`: photograph and rendering are composited over it; `leak`: the original's, a random colour
-    behind the rendering of an unmasked photograph; `plate`: the rendering over the photographed empty stage."""
+    """`black` or `random`: photograph and rendering are composited over it; `leak`: the original project's, a random
+    color behind the rendering of an unmasked photograph; `plate`: the rendering is composited over the photographed
+    empty stage."""
     lambda_dssim: float
-    """Weight of the structural dissimilarity in the loss, against that of absolute differences."""
+    """Weight of the structural dissimilarity in the loss, relative to that of absolute differences."""
     sh_degree: int
     rasterizer: str
     """Back end of `splatrig.rasterize`."""
 
     @property
     def measuring(self) -> "RenderOptions":
-        """How all recipes are measured alike: over black, or over the plate where the capture has one."""
+        """Options for measuring, equal for all recipes: over black, or over the plate where the capture has one."""
         return self if self.backdrop == "plate" else replace(self, backdrop="black")
 
 
@@ -45,11 +46,11 @@ def render_view(
 def render_views(
     poses: Splats,  # [S, N, *]
     views: Sequence[View],  # S
-    viewmats: Tensor,  # [S, 4, 4] of the views
+    viewmats: Tensor,  # [S, 4, 4] world-to-camera matrices of the views
     options: RenderOptions,
     background: Tensor,  # [3]
 ) -> list[tuple[Tensor, Tensor]]:  # S of [h, w, 3] each
-    """Return what `render_view` returns of several poses, each in a view of its own."""
+    """Return what `render_view` returns, for several poses with one view each."""
     sizes = [(view.width, view.height) for view in views]
     largest = Views(
         viewmats[:, None],
@@ -65,7 +66,7 @@ def render_views(
 
 
 def _behind(options: RenderOptions, background: Tensor) -> Tensor:  # [3]
-    """Return the colour that the rasterizer puts behind the Gaussians: black where a plate follows."""
+    """Return the color that the rasterizer composites behind the Gaussians: black if a plate is added later."""
     return torch.zeros_like(background) if options.backdrop == "plate" else background
 
 
@@ -81,6 +82,6 @@ def _compared(
         photographed = view.image[..., :3].to(torch.float32) * (1.0 / 255.0)
         if options.backdrop == "leak":
             return image, photographed
-        assert view.plate is not None  # the options follow the capture
+        assert view.plate is not None  # options with a plate imply a capture with plates
         return image + (1.0 - alpha) * (view.plate.to(torch.float32) * (1.0 / 255.0)), photographed
     return image, composite(view.image, background)

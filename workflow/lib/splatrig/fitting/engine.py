@@ -1,6 +1,6 @@
-"""The one engine of all fits: a rig goes down the gradient of an objective, step by step.
+"""The one engine of all fits: gradient descent of a rig on an objective, step by step.
 
-A frame that is fitted alone is a rig of one frame without components.
+A per-frame fit is a rig of one frame without components.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,27 +17,27 @@ from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.fitting.world import World
 
 TOGETHER = 4
-"""Views that are rendered in one call: each takes memory, and four start too few kernels to keep a GPU waiting."""
+"""Views rendered per call: each takes memory, and with four there are enough kernels to keep a GPU busy."""
 
 
 class GradientPolicy(Protocol):
-    """What a fit remembers of each step, and what it does with gradients that are not finite."""
+    """Handling of a step's loss and gradients: what is recorded, and what happens to values that are not finite."""
 
     def accept(self, step: int, loss: Tensor, gradients: Mapping[str, Tensor]) -> None:
-        """Take notice of a step's loss [] and of the base's gradients, which may be changed in place."""
+        """Record a step's loss [] and the base's gradients, which may be changed in place."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """The state of one fit; a step waits for nothing but the rasterizer, and copies nothing from the host."""
+    """State of one fit; a step waits only for the rasterizer, and copies nothing from the host."""
 
     rig: TrainableRig
-    """Fitted in place."""
+    """Rig that is fitted in place."""
     optimizer: RigOptimizer
     objective: Objective
     policy: GradientPolicy
     world: World = field(default_factory=World)
-    """The processes that fit it together."""
+    """Processes that fit the rig together."""
 
     def step(
         self,
@@ -46,7 +46,7 @@ class Fit:
         *,
         seen: Sequence[int] | None = None,
     ) -> None:
-        """Blend the frames of a step at once, render each in its camera, go down the gradient of the mean loss.
+        """Blend the frames of a step at once, render each in its camera, and step down the gradient of the mean loss.
 
         `seen` are the frames of the step in all processes (default: those of `shots`).
         """
@@ -64,7 +64,9 @@ class Fit:
             losses.append(loss.detach())
             for name, leaf in leaves.items():
                 parts[name].append(finite(leaf.grad, leaf))
-        still = {name: p.grad for name, p in rig.base.items() if p.grad is not None}  # of fields that nothing moves
+        still = {
+            name: p.grad for name, p in rig.base.items() if p.grad is not None
+        }  # gradients of fields that no component moves
         self.policy.accept(step, sum(losses[1:], losses[0]), still)
         slopes = {}
         if blended:
@@ -76,10 +78,10 @@ class Fit:
         self.optimizer.step(step, sorted(set(frames)) if seen is None else seen, slopes)
 
     def _slopes(self, frames: Sequence[int], own: Tensor) -> Tensor:  # [B, A] to [F, A]
-        """Return the gradients of all frames from those of a step's, which may have some twice and others not."""
+        """Return the gradients of all frames from those of a step's frames, which may repeat or be missing."""
         slopes = own.new_zeros((len(self.rig.weights), own.shape[1]))
         for frame, slope in zip(frames, own, strict=True):
-            # times the number of frames: a frame's own loss does not depend on how many others the step has
+            # times the number of frames, so that a frame's gradient does not depend on the size of the step
             slopes[frame].add_(slope, alpha=len(frames))
         return slopes
 
@@ -94,7 +96,7 @@ class Fit:
 
 
 def _parts(count: int) -> list[slice]:
-    """Return the shots that are rendered together, so that the memory of a step does not grow with its batch."""
+    """Return the slices of shots that are rendered together, so that memory does not grow with the batch."""
     return [slice(first, first + TOGETHER) for first in range(0, count, TOGETHER)]
 
 

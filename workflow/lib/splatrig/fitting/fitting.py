@@ -1,4 +1,4 @@
-"""The jobs of this stage: fit the neutral frame, then the frames of an expression one after another from it."""
+"""Fitting jobs of the pipeline: fit the neutral frame, then the frames of an expression, starting from the neutral."""
 
 import json
 import logging
@@ -37,37 +37,38 @@ from splatrig.mesh.topology import mean_edge_lengths
 _LOG = logging.getLogger(__name__)
 
 REFIT_BELOW_DB = 3.0
-"""A frame is fitted once more when the PSNR of its training cameras in the mask is below the median of the other frames
-of its expression by more than this."""
+"""A frame is fitted again if its PSNR on training cameras, inside the mask, is this much below the median of the other
+frames of its expression."""
 REFIT_STEPS_FACTOR = 3.0
-"""Times the steps of the first fit, again from the neutral."""
+"""Number of steps of the second fit, again from the neutral, relative to the first."""
 CHECKPOINT_STEPS = 1000
-"""Steps between two states of a fit that are kept: seconds of work are lost to a kill, and few are spent on writing."""
+"""Steps between two checkpoints of a fit: a kill loses only seconds of work, and writing takes little time."""
 
 Placed = tuple[NDArray[np.float32], NDArray[np.float32]]
-"""Means [N, 3] and quats [N, 4] of Gaussians that the tracked mesh has carried to a frame."""
+"""Means [N, 3] and quats [N, 4] of Gaussians that the tracked mesh has moved to a frame."""
 
 
 @dataclass(frozen=True)
 class FitContext:
-    """What all fits of one job share."""
+    """Inputs and settings that all fits of one job have in common."""
 
     dataset: Dataset
     template: Template
     plan: Plan
-    """How each frame of the job is fitted."""
+    """Settings for fitting each frame of the job."""
     seed: int
     device: torch.device
     initial: InitialShape = INITIAL_SHAPE
-    """First Gaussians where a frame does not start from the neutral's, unless the recipe is the original's."""
+    """Shape of the initial Gaussians of frames that do not start from the neutral's; the original recipe has its own.
+    """
     progress: Path | None = None
-    """Folder for what a killed job resumes from; None: nothing is kept."""
+    """Folder of the checkpoints from which a killed job resumes; None: no checkpoints."""
     library: str = ""
-    """Digest of the code that fits, so that an edited library starts over."""
+    """Digest of the fitting code, so that an edited library starts over."""
     checkpoint_steps: int = CHECKPOINT_STEPS
-    """Steps between two states of a fit that are kept. No result depends on it."""
+    """Steps between two checkpoints of a fit. No result depends on it."""
     workers: int = 1
-    """How many photographs are decoded at a time."""
+    """Number of photographs decoded in parallel."""
 
     @property
     def faces(self) -> NDArray[np.int64]:  # [T, 3]
@@ -76,16 +77,16 @@ class FitContext:
 
     @property
     def neutral_vertices(self) -> NDArray[np.float64]:  # [N, 3]
-        """The neutral mesh at the finest level, millimetres."""
+        """Vertices of the neutral mesh at the finest level, millimeters."""
         return self.template.finest_level.vertices
 
     @cached_property
     def edge_lengths(self) -> NDArray[np.float64]:  # [N]
-        """Mean edge length at each vertex of the neutral, millimetres."""
+        """Mean edge length at each vertex of the neutral, millimeters."""
         return mean_edge_lengths(self.neutral_vertices, self.faces)
 
     def reader(self, names: Sequence[str], place: Callable[[NDArray[np.float64]], Any] = lambda _: None) -> FrameReader:
-        """Return what reads the frames `expression/frame`, and computes `place` of the vertices of each."""
+        """Return a reader of the frames `expression/frame` that also computes `place` of each frame's vertices."""
         return FrameReader(self.dataset, names, self.template, self.device, workers=self.workers, place=place)
 
     def load(self, name: str) -> FrameData:
@@ -94,7 +95,7 @@ class FitContext:
             return reader.read(0)[0]
 
     def checkpoints(self, expression: str, start: Mapping[str, NDArray[Any]]) -> Checkpoints | None:
-        """Return what this job has kept so far; nothing that was kept for another input is ever read."""
+        """Return the checkpoints of this job; those of other inputs are never read."""
         if self.progress is None:
             return None
         cameras, plates = self.dataset.cameras, self.dataset.plates
@@ -113,7 +114,7 @@ class FitContext:
 
 @dataclass(frozen=True)
 class Fitted:
-    """One fitted frame, how well, and an image of it next to the photograph."""
+    """One fitted frame, its metrics, and an image of it next to the photograph."""
 
     frame: str
     gaussians: Gaussians
@@ -137,15 +138,15 @@ class Fitted:
 
     @classmethod
     def from_arrays(cls, frame: str, arrays: Arrays) -> "Fitted":
-        """Return the frame that `as_arrays` kept."""
+        """Return the frame that `as_arrays` saved."""
         metrics = pd.read_csv(StringIO(str(arrays["metrics"])), dtype={"frame": str, "camera": str})
         gaussians = Gaussians(**{name: arrays[name] for name in SHAPES})
         return cls(frame, gaussians, metrics, arrays["strip"], arrays["losses"])
 
 
 def first_gaussians(context: FitContext, frame: FrameData) -> Gaussians:
-    """Return the Gaussians that a frame fitted on its own starts from: on its mesh, coloured by its photographs."""
-    from splatrig.fitting.visibility import vertex_colors  # compiled kernels, which no other fit needs
+    """Return the initial Gaussians of a frame without a neutral: on its mesh, colored by its photographs."""
+    from splatrig.fitting.visibility import vertex_colors  # imports compiled kernels that no other fit needs
 
     vertices, faces = frame.vertices, context.faces
     frames = tangent_frames(vertices, faces)
@@ -165,7 +166,7 @@ def first_gaussians(context: FitContext, frame: FrameData) -> Gaussians:
 
 
 def warm_gaussians(context: FitContext, vertices: NDArray[np.float64], neutral: Gaussians) -> Gaussians:
-    """Return the neutral's Gaussians carried by the tracked mesh to a frame whose finest vertices [N, 3] are given."""
+    """Return the neutral's Gaussians moved by the tracked mesh to a frame with the finest vertices [N, 3]."""
     rotations = vertex_rotations(context.neutral_vertices, vertices, context.faces)
     return moved_by_mesh(neutral, context.neutral_vertices, vertices, rotations)
 
@@ -191,11 +192,18 @@ def fit_neutral(context: FitContext, expression: str, frame: str, events: str | 
 def fit_expression(
     context: FitContext, expression: str, frames: Sequence[str], neutral: FittedFrames, events: str | Path
 ) -> list[Fitted]:
-    """Fit the frames of an expression in order. While one is fitted, the next one is read and its start computed.
+    """Fit the frames of an expression in order; the next frame is read and prepared while one is fitted.
 
-    The neutral frame is fitted again like any other: its row must have gone as far from the common start as the rest,
-    or the way that all frames but one have gone would be the first component. A frame that ends far worse than the
-    others (`REFIT_BELOW_DB`) is fitted once more with more steps. A killed job keeps its finished frames.
+    The neutral is refitted too; otherwise the offset shared by all other frames would become the first principal
+    component. A frame that ends far worse than the others (`REFIT_BELOW_DB`) is fitted again with more steps. Finished
+    frames survive a killed job.
+
+    Args:
+        context: Inputs and settings of the job.
+        expression: Name of the expression.
+        frames: Frames to fit, in order.
+        neutral: Fitted neutral to start from; None for recipes that do not use it.
+        events: Folder for TensorBoard's event files.
     """
     rest = neutral.gaussians[0]
     checkpoints = context.checkpoints(expression, dict(rest.items()))
@@ -239,19 +247,19 @@ def fit_expression(
 
 
 def _warm_up(context: FitContext) -> None:
-    """Load all kernels of a GPU while the first photographs are decoded."""
+    """Load all GPU kernels while the first photographs are decoded."""
     if context.device.type == "cuda":
         warm_up_kernels(context)
 
 
 def _keep(checkpoints: Checkpoints, fitted: Fitted) -> None:
-    """Keep a finished frame, and no longer the state inside its fit."""
+    """Save a finished frame, and delete the state inside its fit."""
     checkpoints.write(fitted.frame, fitted.as_arrays())
     checkpoints.drop(f"{fitted.frame}.partial")
 
 
 def warm_up_kernels(context: FitContext) -> pd.DataFrame:
-    """Fit and measure a patch of grey, which loads all kernels while the first photographs are decoded."""
+    """Fit and measure a gray patch, which loads all kernels while the first photographs are decoded."""
     vertices = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     colors = np.full((3, 3), 0.5, np.float32)
     start = gaussians_on_mesh(vertices, np.tile(np.eye(3), (3, 1, 1)), np.ones(3), colors)
@@ -269,7 +277,7 @@ def warm_up_kernels(context: FitContext) -> pd.DataFrame:
 
 
 def stragglers(psnrs: Sequence[float], below_db: float = REFIT_BELOW_DB) -> list[int]:
-    """Return which values lie more than `below_db` below the median of all others."""
+    """Return the indices of values more than `below_db` below the median of all others."""
     if len(psnrs) < 2:
         return []
     others = [float(np.median([*psnrs[:index], *psnrs[index + 1 :]])) for index in range(len(psnrs))]
@@ -279,13 +287,13 @@ def stragglers(psnrs: Sequence[float], below_db: float = REFIT_BELOW_DB) -> list
 def _refitted(
     context: FitContext, data: FrameData, start: Gaussians, reference: NDArray[np.float32], first: Fitted
 ) -> Fitted:
-    """Fit a frame that ended far worse than its neighbours with more steps; return the better of the two fits."""
+    """Fit a frame that ended far worse than its neighbors with more steps; return the better of the two fits."""
     longer = replace(context.plan, steps=round(context.plan.steps * REFIT_STEPS_FACTOR))
     second = _fitted(replace(context, plan=longer), data, start, reference, None)
     better = second if second.train_psnr > first.train_psnr else first
     _LOG.warning(
         "%s: %.2f dB on training cameras, far below the expression's other frames; %d steps instead of %d gave "
-        "%.2f dB, so the %s fit is kept: look at this frame's tracked mesh and photographs",
+        "%.2f dB, so the %s fit is kept: check this frame's tracked mesh and photographs",
         data.name,
         first.train_psnr,
         longer.steps,
@@ -327,7 +335,7 @@ def _fitted(
 
 
 def _log(fitted: Fitted, writer: TensorBoardWriter, epoch: int) -> None:
-    """Write one fitted frame to TensorBoard and its figures to the log."""
+    """Write one fitted frame to TensorBoard and its metrics to the log."""
     means = summary(fitted.metrics)
     writer.curve(f"loss/{fitted.frame}", fitted.losses, every=epoch)
     number = int(fitted.frame) if fitted.frame.isdigit() else 0
@@ -345,7 +353,7 @@ def _log(fitted: Fitted, writer: TensorBoardWriter, epoch: int) -> None:
 def _name_odd_cameras(expression: str, fitted: Sequence[Fitted]) -> None:
     for camera, below in odd_cameras(pd.concat([frame.metrics for frame in fitted])).items():
         _LOG.warning(
-            "%s: training camera %s is matched %.1f dB worse than the others; look at its calibration and photographs "
+            "%s: training camera %s is matched %.1f dB worse than the others; check its calibration and photographs "
             "(exposure, focus), or leave it out (capture.cameras)",
             *(expression, camera, below),
         )

@@ -1,4 +1,4 @@
-"""One frame as a fit takes it: the tracked mesh and the photographs of all cameras, in head space."""
+"""One frame as input of a fit: the tracked mesh and the photographs of all cameras, in head space."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,23 +16,23 @@ from splatrig.mesh.template import Template
 
 @dataclass(frozen=True)
 class FrameData(Frame):
-    """One frame of the data set with its mesh, and its photographs on the device that fits."""
+    """One frame of the data set: its mesh, and its photographs on the fitting device."""
 
     vertices: NDArray[np.float64]  # [V, 3]
-    """Vertices of the finest level in head space, millimetres."""
+    """Vertices of the finest level in head space, millimeters."""
     views: tuple[View, ...]
     """Whole photographs with their crops, in the order of `cameras`, which are those that have one."""
 
     @property
     def device(self) -> torch.device:
-        """Where the photographs are."""
+        """Device of the photographs."""
         return self.views[0].image.device
 
 
 class FrameReader:
-    """Reads whole frames onto a device, and on a worker the tracked mesh and what follows from it.
+    """Reads photographs of whole frames onto a device, and the tracked mesh with derived values in a worker process.
 
-    Use it as a context manager, made before a GPU is used. Copies to a GPU run next to what it computes.
+    Use it as a context manager, created before the GPU is used. Copies to a GPU overlap with its computation.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class FrameReader:
         workers: int = 1,
         place: Callable[[NDArray[np.float64]], Any] = lambda _: None,
     ) -> None:
-        """Read the frames `expression/frame`; `place` is called with the vertices of each, and returned if pickled."""
+        """Read the frames `expression/frame`; `place`, which must be picklable, is called with the vertices of each."""
         frames = [frame.photographed for frame in dataset.frames(names)]
         empty = next((frame for frame in frames if not len(frame.cameras)), None)
         if empty is not None:
@@ -60,7 +60,7 @@ class FrameReader:
         )
 
     def read(self, index: int) -> tuple[FrameData, Any]:
-        """Return a frame and what `place` made of it; raise InputError naming a file that is missing or broken."""
+        """Return a frame and the result of `place`; raise InputError naming a file that is missing or broken."""
         device = self._photographs.device
         computed = self._photographs.compute(index)
         with on_copy_stream(device, wait=True):

@@ -27,18 +27,18 @@ from splatrig.rasterize import activate
 _LOG = logging.getLogger(__name__)
 
 CHECK_INTERVAL = 64
-"""Steps between two looks at the recorded losses on a GPU, where each look waits for the device."""
+"""Steps between two checks of the recorded losses on a GPU, where each check waits for the device."""
 
-_ADVICE = "look at this camera's photograph and calibration, and at this frame's tracked mesh."
+_ADVICE = "check this camera's photograph and calibration, and this frame's tracked mesh."
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """A fitted frame."""
+    """Result of fitting one frame."""
 
     gaussians: Gaussians
     losses: NDArray[np.float32]  # [steps]
-    """The loss of every step, on that step's camera."""
+    """Loss of every step, on that step's camera."""
     seconds: float
     """Wall time, of this process alone if the fit was resumed."""
 
@@ -46,23 +46,31 @@ class FitResult:
 def fit(
     start: Gaussians,
     frame: FrameData,
-    edge_lengths: NDArray[np.float64],  # [N] millimetres
+    edge_lengths: NDArray[np.float64],  # [N] millimeters
     plan: Plan,
     seed: int,
     *,
     reference_quats: NDArray[np.float32] | None = None,  # [N, 4]
     slot: Slot | None = None,
 ) -> FitResult:
-    """Fit `start` to the training cameras of `frame` (photographs on the device that shall do the work).
+    """Fit `start` to the training cameras of `frame`, on the device of its photographs.
 
-    Cameras come in random order, each once an epoch; the order and random backdrops follow from `seed` and the
-    frame's name alone. Centres are held near the tracked mesh and sizes small, in units of `edge_lengths`, the mean
-    edge length at each vertex of the neutral. `reference_quats` (default: the start's) fix the hemisphere of the
-    quaternions.
-    With a `slot` the state is kept there every so many steps, and an interrupted fit resumes from it, on the CPU to
-    the same bits.
+    Cameras come in random order, each once per epoch; the order and random backdrops depend only on `seed` and the
+    frame's name. With a `slot`, the state is saved there regularly, and an interrupted fit resumes from it, bit for bit
+    on the CPU.
 
-    Raises InputError when the start or a step is not finite, naming frame, step, camera and parameter.
+    Args:
+        start: Initial Gaussians, one per vertex.
+        frame: Tracked mesh and photographs of the frame.
+        edge_lengths: Mean edge length at each vertex of the neutral, the unit of the regularization of centers and
+            sizes.
+        plan: Steps, learning rates and rendering options.
+        seed: Seed of the random numbers.
+        reference_quats: Quaternions [N, 4] that fix the hemisphere of the result; default: those of `start`.
+        slot: Storage for checkpoints; None: none are written.
+
+    Raises:
+        InputError: The start or a step is not finite; names frame, step, camera and parameter.
     """
     begin = time.perf_counter()
     _check_finite_start(start, frame.name)
@@ -93,7 +101,7 @@ def _check_finite_start(start: Gaussians, frame: str) -> None:
         bad = ~np.isfinite(values).reshape(len(start), -1).all(axis=1)
         if bad.any():
             raise InputError(
-                f"{frame}: the Gaussians to start from have {name} that are not finite, first of Gaussian "
+                f"{frame}: expected finite {name} of the initial Gaussians, got others, the first at Gaussian "
                 f"{int(np.flatnonzero(bad)[0])}; fit the neutral again."
             )
 
@@ -104,29 +112,29 @@ def frame_generator(seed: int, frame: str) -> np.random.Generator:
 
 
 def camera_order(generator: np.random.Generator, cameras: int, steps: int) -> NDArray[np.int64]:  # [steps]
-    """Return random camera indices without replacement within an epoch of `cameras` steps."""
+    """Return random camera indices, without replacement within an epoch of `cameras` steps."""
     epochs = -(-steps // cameras)
     return np.concatenate([generator.permutation(cameras) for _ in range(epochs)])[:steps]
 
 
 class _History:
-    """The loss and the size of the gradients of every step; a step that is not finite ends the fit."""
+    """Loss and gradient size of every step; a step that is not finite ends the fit."""
 
     def __init__(self, names: Sequence[str], device: torch.device) -> None:
-        """Record the steps that errors call by `names`."""
+        """Record steps, which error messages call by `names`."""
         self.names = names
         self.rows = torch.zeros((len(names), 1 + len(SHAPES)), device=device)
         self.checked = 0
 
     def accept(self, step: int, loss: Tensor, gradients: Mapping[str, Tensor]) -> None:
-        """Record a step; look for what is not finite at once, or on a GPU every so often."""
+        """Record a step; check for values that are not finite at once or, on a GPU, at intervals."""
         measured = [gradients.get(name, loss) for name in SHAPES]
         torch.stack([loss, *torch._foreach_norm(measured, 1)], out=self.rows[step])
         if loss.device.type == "cpu" or (step + 1) % CHECK_INTERVAL == 0:
             self.check(step + 1)
 
     def check(self, end: int) -> None:
-        """Raise InputError when a step before `end` that was not looked at yet was not finite."""
+        """Raise InputError if an unchecked step before `end` was not finite."""
         rows = self.rows[self.checked : end].isfinite()
         if not bool(rows.all()):
             bad = rows.logical_not().cpu().numpy()
@@ -138,7 +146,7 @@ class _History:
 
 
 class _FrameFit:
-    """The fit of one frame: which camera each step sees."""
+    """Fit of one frame, with the camera of each step."""
 
     def __init__(
         self, start: Gaussians, frame: FrameData, edge_lengths: NDArray[np.float64], plan: Plan, seed: int
@@ -171,7 +179,7 @@ class _FrameFit:
         self.fit = Fit(rig, RigOptimizer(rig, plan.learning_rates), objective, self.history)
 
     def step(self, step: int) -> None:
-        """Go down the gradient of one camera."""
+        """Step down the gradient of the loss in one camera."""
         try:
             self.fit.step(step, [Shot(0, self.views[self.order[step]])])
         except InputError as error:
@@ -181,17 +189,17 @@ class _FrameFit:
             raise InputError(f"{self.history.names[step]}: {what}") from error
 
     def current(self) -> Gaussians:
-        """Copy the Gaussians from the device, quaternions of any length."""
+        """Copy the Gaussians from the device; quaternions are not normalized."""
         return Gaussians(**{name: p.detach().cpu().numpy().copy() for name, p in self.fit.rig.base.items()})
 
     def state(self, done: int) -> Arrays:
-        """Return all that the steps after the first `done` depend on."""
+        """Return everything that the steps after the first `done` depend on."""
         tensors = self.fit.optimizer.state() | {"history": self.history.rows[:done]}
         arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
         return arrays | {"done": np.array(done)}
 
     def resume(self, slot: Slot | None) -> int:
-        """Take up the state that an interrupted fit left, if any; return how many steps it had done."""
+        """Restore the state that an interrupted fit left, if any; return its number of steps."""
         arrays = None if slot is None else slot.read()
         if arrays is None:
             return 0
@@ -200,5 +208,5 @@ class _FrameFit:
         tensors = {name: torch.as_tensor(array) for name, array in arrays.items()}
         self.history.rows[:done] = tensors["history"].to(self.history.rows.device)
         self.fit.optimizer.restore(tensors)
-        _LOG.info("%s: resumes after step %d", self.frame.name, done)
+        _LOG.info("%s: resuming after step %d", self.frame.name, done)
         return done

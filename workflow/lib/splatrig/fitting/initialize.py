@@ -1,4 +1,4 @@
-"""First Gaussians: the neutral's from mesh and photographs, every other frame's from the neutral's."""
+"""Initial Gaussians: those of the neutral from mesh and photographs, those of other frames from the neutral."""
 
 from dataclasses import dataclass
 
@@ -11,30 +11,31 @@ from splatrig.gaussians.gaussians import SH_C0, SHAPES, Gaussians
 
 @dataclass(frozen=True)
 class InitialShape:
-    """How large, flat and opaque the first Gaussians of a frame that is fitted on its own are."""
+    """Size, flatness and opacity of the initial Gaussians of a frame without a neutral."""
 
     tangent_scale: float
     """Standard deviation along the surface, in mean edge lengths."""
     normal_scale: float
     """Standard deviation along the normal, in mean edge lengths."""
     opacity: float
-    """In (0, 1)."""
+    """Initial opacity in (0, 1)."""
 
 
 INITIAL_SHAPE = InitialShape(tangent_scale=0.6, normal_scale=0.05, opacity=0.97)
-"""Flat discs that just cover the surface between them, almost opaque: nothing shines through at the first step."""
+"""Flat discs that just cover the surface between them, almost opaque, so that nothing shines through at the first step.
+"""
 ORIGINAL_SHAPE = InitialShape(tangent_scale=1.0, normal_scale=1.0, opacity=0.1)
-"""Round and thin, as in the original recipe."""
+"""Isotropic and nearly transparent Gaussians, as in the original recipe."""
 
 
 def gaussians_on_mesh(
     vertices: NDArray[np.float64],  # [N, 3]
-    frames: NDArray[np.float64],  # [N, 3, 3] tangent, bitangent, normal as columns
-    edge_lengths: NDArray[np.float64],  # [N] millimetres
+    frames: NDArray[np.float64],  # [N, 3, 3] columns: tangent, bitangent, normal
+    edge_lengths: NDArray[np.float64],  # [N] millimeters
     colors: NDArray[np.float32],  # [N, 3] in [0, 1]
     shape: InitialShape = INITIAL_SHAPE,
 ) -> Gaussians:
-    """Return one Gaussian per vertex: discs in the tangent planes, in the given colours."""
+    """Return one Gaussian per vertex: discs in the tangent planes, in the given colors."""
     count = len(vertices)
     extents = edge_lengths[:, None] * [shape.tangent_scale, shape.tangent_scale, shape.normal_scale]
     arrays = {
@@ -54,10 +55,11 @@ def moved_by_mesh(
     vertices: NDArray[np.float64],  # [N, 3]
     rotations: NDArray[np.float64],  # [N, 4] wxyz
 ) -> Gaussians:
-    """Return the neutral's Gaussians carried by the tracked mesh from the neutral to another frame.
+    """Return the neutral's Gaussians moved by the tracked mesh from the neutral to another frame.
 
-    A centre keeps its offset from its vertex in the vertex's local frame, and the Gaussian turns with that frame
-    (`rotations`, neutral to frame); everything else is copied. A rigid motion of the mesh moves the Gaussians rigidly.
+    A center keeps its offset from its vertex in the vertex's local frame, and the Gaussian rotates with that local
+    frame (`rotations`, neutral to frame); everything else is copied. A rigid motion of the mesh moves the Gaussians
+    rigidly.
     """
     turns = Rotation.from_quat(rotations, scalar_first=True)
     means = vertices + turns.apply(neutral.means - neutral_vertices)

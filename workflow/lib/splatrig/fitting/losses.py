@@ -1,4 +1,4 @@
-"""What a fit minimises: the photometric loss and two regularisers measured in edge lengths."""
+"""Terms of the losses: the photometric loss and two regularizers measured in edge lengths."""
 
 from typing import Any
 
@@ -36,24 +36,24 @@ def photometric_loss(
 
 
 def drift_loss(
-    means: Tensor,  # [N, 3] millimetres
-    anchors: Tensor,  # [N, 3] millimetres, vertices of the tracked mesh
+    means: Tensor,  # [N, 3] millimeters
+    anchors: Tensor,  # [N, 3] millimeters, vertices of the tracked mesh
     inverse_edges: Tensor,  # [N, 1] one over the mean edge length at each vertex
 ) -> Tensor:  # []
-    """Return the mean of (|x - x0| / edge)⁴ over the Gaussians: how far centres have left the mesh."""
+    """Return the mean of (|x - x0| / edge)⁴ over the Gaussians, which penalizes centers that leave the mesh."""
     return _MeanFourthPower.apply(means - anchors, inverse_edges)
 
 
 def size_loss(
-    scales: Tensor,  # [..., N, 3] millimetres, activated
+    scales: Tensor,  # [..., N, 3] millimeters, activated
     inverse_edges: Tensor,  # [N, 1]
 ) -> Tensor:  # []
-    """Return the mean of (|s| / edge)⁴ over the Gaussians (of all frames)."""
+    """Return the mean of (|s| / edge)⁴ over the Gaussians (of all frames), which penalizes large ones."""
     return _MeanFourthPower.apply(scales, inverse_edges)
 
 
 class _MeanFourthPower(torch.autograd.Function):
-    """Mean of |v u|⁴ over vectors v [..., N, 3] with units u [N, 1]; a third of the operations of torch's own."""
+    """Mean of |v u|⁴ over vectors v [..., N, 3] with units u [N, 1], with a third of the operations of torch's own."""
 
     @staticmethod
     def forward(ctx: Any, vectors: Tensor, units: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Measure a fitted frame against every photograph of it, and show it next to one."""
+"""Measure a fitted frame against all of its photographs, and show it next to one of them."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,17 +18,18 @@ from splatrig.rasterize import Splats, activate
 
 COLUMNS = ("frame", "camera", "split", "region", "psnr", "ssim", "lpips")
 ERROR_GAIN = 4.0
-"""The error picture shows absolute differences times this."""
+"""Gain of the absolute differences in the error image."""
 CAMERA_BELOW_DB = 6.0
-"""A training camera this far below the median of all is worth a word: its exposure, focus or calibration is wrong."""
+"""Log a training camera this far below the median of all: its exposure, focus or calibration is probably wrong."""
 PICTURE_HEIGHT = 512
-"""Comparisons are shrunk by a whole number until they are at most this high: they are looked at, not measured."""
+"""Maximum height of comparison images, which are reduced by an integer factor; they are for viewing, not for measuring.
+"""
 
 
 def compared_views(
     splats: Splats, views: Sequence[View], options: RenderOptions
 ) -> Iterator[tuple[Tensor, Tensor]]:  # [H, W, 3] each
-    """Yield rendering and photograph of Gaussians [N, *] in each view, as they are measured."""
+    """Yield rendering and photograph of Gaussians [N, *] in each view, as they are compared."""
     black = torch.zeros(3, device=splats.means.device)
     for view in views:
         yield render_view(splats, view, options.measuring, black)
@@ -45,7 +46,7 @@ def measure_views(splats: Splats, views: Sequence[View], options: RenderOptions)
 
 
 def measure_frame(gaussians: Gaussians, frame: FrameData, options: RenderOptions) -> pd.DataFrame:
-    """Return the metrics of every camera and region, whole pictures over black (or the plate); columns `COLUMNS`."""
+    """Return the metrics of every camera and region, for whole images over black (or the plate); columns `COLUMNS`."""
     rows = []
     found = measure_views(activate(on_device(gaussians, frame.device)), frame.views, options)
     for view, held_out, own in zip(frame.views, frame.cameras.held_out, found, strict=True):
@@ -59,7 +60,7 @@ def measure_frame(gaussians: Gaussians, frame: FrameData, options: RenderOptions
 def comparison(
     gaussians: Gaussians, frame: FrameData, options: RenderOptions, camera: int
 ) -> NDArray[np.uint8]:  # [h, 3w, 3]
-    """Return render | photograph | error (times `ERROR_GAIN`) of one camera, cropped to the silhouette, for the eye."""
+    """Return render | photograph | error (times `ERROR_GAIN`) of one camera, cropped to the silhouette, for viewing."""
     view = frame.views[camera].silhouette
     splats, black = activate(on_device(gaussians, frame.device)), torch.zeros(3, device=frame.device)
     rendered, photographed = render_view(splats, view, options.measuring, black)
@@ -72,7 +73,7 @@ def comparison(
 
 
 def stacked(strips: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:  # [H, W, 3]
-    """Return pictures of different sizes one below the other, black to their right."""
+    """Return images of different sizes, stacked vertically with black padding on the right."""
     width = max(strip.shape[1] for strip in strips)
     return np.concatenate([np.pad(strip, ((0, 0), (0, width - strip.shape[1]), (0, 0))) for strip in strips])
 
@@ -91,7 +92,7 @@ def summary(metrics: pd.DataFrame, split: str = "held_out") -> dict[str, float]:
 
 
 def odd_cameras(metrics: pd.DataFrame) -> dict[str, float]:
-    """Return the training cameras that are matched far worse than the others, with how many dB below their median."""
+    """Return the training cameras that are matched far worse than the others, with their gap (dB) to the median."""
     rows = metrics[(metrics["split"] == "train") & (metrics["region"] == "mask")]
     means = rows.groupby("camera")["psnr"].mean()
     below = means.median() - means

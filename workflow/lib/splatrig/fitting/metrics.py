@@ -1,4 +1,4 @@
-"""How well a render matches a photograph, in a region of the picture."""
+"""Agreement of a rendering with a photograph, in a region of the image."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from torch import Tensor
 from splatrig.fitting.ssim import measured_ssim
 
 REGIONS = ("mask", "image")
-"""`mask`: pixels whose photograph is more than half covered by the silhouette; `image`: the whole picture."""
+"""`mask`: pixels whose photograph is more than half covered by the silhouette; `image`: the whole image."""
 
 
 @dataclass(frozen=True)
 class ImageMetrics:
-    """The agreement of one render with one photograph in one region."""
+    """Agreement of one rendering with one photograph in one region."""
 
     psnr: float
     """Peak signal-to-noise ratio in dB for peak 1; infinite for equal images."""
     ssim: float
     """Mean of the SSIM map (`splatrig.fitting.ssim`) over the region."""
     lpips: float
-    """LPIPS (AlexNet) of the pictures, black outside the region; NaN when its weights are not on this machine."""
+    """LPIPS (AlexNet) of the images, black outside the region; NaN if its network weights are not installed."""
 
 
 def psnr(
@@ -47,7 +47,7 @@ def measure(
 
 
 def as_metrics(values: list[list[float]]) -> dict[str, ImageMetrics]:
-    """Return what `measured` returned, by region."""
+    """Return the metrics by region from the result of `measured`."""
     return {name: ImageMetrics(*row) for name, row in zip(REGIONS, values, strict=True)}
 
 
@@ -56,7 +56,7 @@ def measured(
     photographed: Tensor,  # [H, W, 3]
     inside: Tensor,  # [H, W] bool, the region `mask`
 ) -> Tensor:  # [R, 3] float64
-    """Return PSNR, SSIM and LPIPS in each of `REGIONS` without waiting for the device (but for LPIPS, if it is there).
+    """Return PSNR, SSIM and LPIPS in each of `REGIONS`; waits for the device only if LPIPS is available.
 
     NaN in a region without pixels.
     """
@@ -76,7 +76,7 @@ def _mean(
     values: Tensor,  # [H, W, 3]
     region: Tensor,  # [H, W] bool
 ) -> Tensor:  # [] float64
-    """Return the mean over a region without asking the device how large it is; NaN for an empty one."""
+    """Return the mean over a region without copying its size from the device; NaN for an empty one."""
     return torch.where(region[..., None], values, 0.0).sum(dtype=torch.float64) / (values.shape[-1] * region.sum())
 
 
@@ -89,7 +89,7 @@ def lpips(
     photographed: Tensor,  # [H, W, 3]
     region: Tensor,  # [H, W] bool
 ) -> float:
-    """Return LPIPS with both pictures black outside `region`, or NaN when the weights are not on disk."""
+    """Return LPIPS with both images black outside `region`, or NaN if its network weights are not on disk."""
     network = _lpips_network(str(rendered.device))
     if network is None or not bool(region.any()):
         return float("nan")

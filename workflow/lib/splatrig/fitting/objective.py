@@ -1,4 +1,4 @@
-"""What a step minimizes: the loss of its photographs, the size and the drift of Gaussians."""
+"""Objective of a step: the loss on its photographs, the size and the drift of Gaussians."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,20 +16,20 @@ from splatrig.gaussians.gaussians import Gaussians
 from splatrig.rasterize import Splats, activate
 
 COLORS = 64
-"""Random backdrops that are copied to the device at a time."""
+"""Number of random backdrops that are copied to the device at a time."""
 
 
 class Backdrops:
-    """The colour behind the renderings of each step."""
+    """Color behind the renderings of each step."""
 
     def __init__(self, device: torch.device, draw: Callable[[int], NDArray[np.float32]] | None = None) -> None:
-        """Take the colours [3] that `draw` returns for each step; black without it."""
+        """Take the colors [3] that `draw` returns for each step; black without it."""
         self._device, self._draw = device, draw
         self._black = torch.zeros(3, device=device)
         self._colors: tuple[int, Tensor] | None = None
 
     def at(self, step: int) -> Tensor:  # [3]
-        """Return the colour of a step, on the device."""
+        """Return the color of a step, on the device."""
         if self._draw is None:
             return self._black
         block, row = divmod(step, COLORS)
@@ -41,38 +41,38 @@ class Backdrops:
 
 @dataclass(frozen=True)
 class Objective:
-    """The loss of a step as a function of the Gaussians of its frames."""
+    """Loss of a step as a function of the Gaussians of its frames."""
 
     render: RenderOptions
     backdrops: Backdrops
     inverse_edges: Tensor  # [N, 1]
-    """One over the mean edge length at each Gaussian of the neutral: 1/mm, or 1 where lengths count in millimetres."""
+    """Inverse of the mean edge length at each Gaussian of the neutral, 1/mm; 1 where lengths count in millimeters."""
     size_weight: float
-    """Weight of mean (|s| / edge length)⁴."""
+    """Weight of mean (|s| / edge length)⁴, the size loss."""
     drift_weight: float = 0.0
-    """Weight of mean (|x - x0| / edge length)⁴."""
+    """Weight of mean (|x - x0| / edge length)⁴, the drift loss."""
     anchors: Tensor | None = None  # [N, 3]
-    """x0: vertices of the tracked mesh, millimetres."""
+    """Anchors x0: vertices of the tracked mesh, millimeters."""
     occlusion: Occlusion = NOTHING
     normals: Tensor | None = None  # [N, 3]
     """Unit normals of the neutral, for `occlusion`."""
     seed: int = 0
-    """Of what is hidden at random."""
+    """Seed of the random hiding of Gaussians."""
     opacity_weight: float = 0.0
-    """Weight of the opacity of each free Gaussian, of which `structured` others come first."""
+    """Weight of the opacity of each free Gaussian; `structured` others come first."""
     structured: int = 0
 
     def value(
         self,
-        base: Mapping[str, Tensor],  # field to [N, ...]
-        rows: Mapping[str, Tensor],  # field that components move, to [B, N, ...]
-        shots: Sequence[Shot],  # B, one of each frame
+        base: Mapping[str, Tensor],  # [N, ...] by field
+        rows: Mapping[str, Tensor],  # [B, N, ...] by field that components move
+        shots: Sequence[Shot],  # B shots, one per frame
         step: int,
         fraction: float,
     ) -> Tensor:  # []
-        """Return the loss of some frames of a step, of which each counts for `fraction`."""
+        """Return the loss of some frames of a step, of which each has the weight `fraction`."""
         background = self.backdrops.at(step)
-        if not rows and len(shots) == 1 and self.occlusion == NOTHING:  # no axis of poses
+        if not rows and len(shots) == 1 and self.occlusion == NOTHING:  # without an axis of poses
             posed = activate(Gaussians(**base), unit_quats=False)
             loss = self._photometric(render_view(posed, shots[0].view, self.render, background))
             loss = loss if fraction == 1.0 else loss * fraction
@@ -81,7 +81,7 @@ class Objective:
             loss = self._mean_over_shots(posed, shots, step, fraction, background)
         weight = len(shots) * fraction
         if self.drift_weight > 0:
-            assert self.anchors is not None  # who weighs the drift says from where
+            assert self.anchors is not None  # a drift weight implies anchors
             loss = loss + self.drift_weight * weight * drift_loss(posed.means, self.anchors, self.inverse_edges)
         if self.size_weight > 0:
             loss = loss + self.size_weight * weight * size_loss(posed.scales, self.inverse_edges)
@@ -103,7 +103,7 @@ class Objective:
         views = [shot.view for shot in shots]
         viewmats = torch.cat([view.viewmats for view in views])
         if self.occlusion != NOTHING:
-            assert self.normals is not None  # who hides Gaussians says where they face
+            assert self.normals is not None  # hiding Gaussians implies normals
             keys = [(self.seed, 6, step, shot.frame, 0) for shot in shots]
             shown = self.occlusion.shown(poses.means, self.normals, viewmats, keys)
             poses = poses if shown is None else replace(poses, opacities=poses.opacities * shown)
@@ -113,7 +113,7 @@ class Objective:
 
 
 def _posed(base: Mapping[str, Tensor], rows: Mapping[str, Tensor], frames: int) -> Splats:  # [B, N, *]
-    """Return the Gaussians of B frames ready to render; they share the fields that no component moves."""
+    """Return the Gaussians of B frames ready to render; fields that no component moves are not copied."""
     fields = {
         name: rows[name] if name in rows else shared[None].expand(frames, *shared.shape)
         for name, shared in base.items()

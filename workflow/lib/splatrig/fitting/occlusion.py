@@ -1,8 +1,8 @@
-"""Gaussians that are left out of a step, so that what a camera sees first must be opaque.
+"""Hide back-facing and randomly dropped Gaussians during training, so that the visible surface must become opaque.
 
-Seen through a translucent front, the far side of the head or the Gaussians behind can stand in for colours that the
-front lacks, each for the cameras of its side; from another camera the same gaps show something else. What is hidden
-at random cannot be relied on: the random backdrop of the fits, inside the silhouette.
+Otherwise the far side of the head, or Gaussians behind a translucent front, can provide colors that the front lacks,
+each for the cameras of its side; from a new camera these gaps show something else. The random backdrop of the fits has
+the same effect as random dropout, inside the silhouette.
 """
 
 from collections.abc import Sequence
@@ -15,29 +15,29 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Occlusion:
-    """Which Gaussians a step does without."""
+    """Gaussians that are hidden in a step."""
 
     back_faces: float | None
-    """Gaussians whose normal turns away from the camera by more than this cosine are hidden; None hides none.
-    Without a normal (of length zero) they never are."""
+    """Gaussians whose normal points away from the camera by more than this cosine are hidden; None hides none.
+    Gaussians without a normal (of length zero) are never hidden."""
     dropout: float
-    """Share of the Gaussians hidden at random, others in every step."""
+    """Fraction of the Gaussians that is hidden at random, different ones in every step."""
 
     def shown(
         self,
         means: Tensor,  # [S, N, 3]
-        normals: Tensor,  # [N, 3] unit length, or zero where a Gaussian faces no side
+        normals: Tensor,  # [N, 3] unit length, or zero for a Gaussian without a normal
         viewmats: Tensor,  # [S, 4, 4] head space to camera
         keys: Sequence[tuple[int, ...]],
     ) -> Tensor | None:  # [S, N] bool
-        """Return what each of S cameras is shown, or None for all; chance follows from the camera's key alone."""
+        """Return the mask of Gaussians shown to each of S cameras, or None for all; random by the camera's key."""
         shown = None
         if self.back_faces is not None:
             eyes = -(viewmats[:, :3, :3] * viewmats[:, :3, 3:]).sum(dim=1)  # -Rᵀ t
             towards = eyes[:, None] - means.detach()
-            cosines = (towards * normals).sum(dim=-1)  # times the distance
+            cosines = (towards * normals).sum(dim=-1)  # cosine times the distance
             shown = cosines.add_(torch.linalg.vector_norm(towards, dim=-1), alpha=self.back_faces) > 0
-            if self.back_faces <= 0:  # else a cosine of 0 is shown already
+            if self.back_faces <= 0:  # otherwise a cosine of 0 would be shown
                 shown |= (normals == 0).all(dim=-1)
         if self.dropout > 0:
             generator = torch.Generator(means.device)

@@ -1,7 +1,7 @@
-"""Adam on named tensors, each with a rate of its own.
+"""Adam on named tensors, each with its own learning rate.
 
-Runs torch's fused kernel, the one under `torch.optim.Adam(fused=True)`, with the same bits, but without the class
-around it: constructing a `torch.optim` optimiser imports torch's compiler, a second in every job.
+It calls torch's fused kernel, the one of `torch.optim.Adam(fused=True)`, with bit-identical results, but without the
+class around it: constructing a `torch.optim` optimizer imports torch's compiler, which costs a second in every job.
 """
 
 from collections.abc import Mapping
@@ -11,24 +11,25 @@ import torch
 from torch import Tensor
 
 ADAM_EPSILON = 1e-15
-"""Gradients of single Gaussians are tiny; Adam's usual 1e-8 would damp them (Kerbl et al. 2023, released code)."""
+"""Adam's ε: gradients of single Gaussians are tiny, and the usual 1e-8 would damp them (Kerbl et al. 2023, released
+code)."""
 ADAM_BETAS = (0.9, 0.999)
 
 
 @dataclass(frozen=True)
 class Moments:
-    """What Adam remembers of one parameter."""
+    """Adam's moments of one parameter."""
 
     mean: Tensor
-    """Running mean of the gradient, not yet corrected for its start from zero."""
+    """Running mean of the gradient, without bias correction."""
     square: Tensor
     """Running mean of the squared gradient."""
     steps: Tensor  # []
-    """Steps taken, float32 on the parameter's device: the kernel counts and corrects without asking the host."""
+    """Number of steps, as float32 on the parameter's device: the kernel increments and uses it without the host."""
 
 
 class Adam:
-    """Kingma and Ba 2015, algorithm 1, in place."""
+    """Adam (Kingma and Ba 2015, algorithm 1), in place."""
 
     def __init__(self, parameters: Mapping[str, Tensor], betas: tuple[float, float], epsilon: float) -> None:
         """Start with zero moments for `parameters`, leaf tensors that require gradients."""
@@ -42,10 +43,10 @@ class Adam:
 
     @torch.no_grad()
     def step(self, rates: Mapping[str, float]) -> None:
-        """Move every parameter that has a gradient by one step at its rate."""
+        """Take one step for every parameter that has a gradient, at its learning rate."""
         gradients = {name: p.grad for name, p in self.parameters.items() if p.grad is not None}
         if gradients:
-            torch._foreach_add_([self.moments[name].steps for name in gradients], 1.0)  # one kernel for all
+            torch._foreach_add_([self.moments[name].steps for name in gradients], 1.0)  # one kernel for all counters
         for name, gradient in gradients.items():
             move([self.parameters[name]], [gradient], [self.moments[name]], rates[name], self.betas, self.epsilon)
 
@@ -58,7 +59,7 @@ def move(
     betas: tuple[float, float],
     epsilon: float,
 ) -> None:
-    """Take one step of Adam for tensors of one rate, in one kernel; their counters have counted this step already."""
+    """Take one step of Adam for tensors of one learning rate, in one kernel; counters already include this step."""
     torch._fused_adam_(
         parameters,
         gradients,

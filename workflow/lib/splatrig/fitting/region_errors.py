@@ -1,4 +1,4 @@
-"""Squared errors of renderings by region: sums that are pooled over images, for small regions say nothing in one."""
+"""Squared errors of renderings by region, as sums to pool over images, since small regions are noisy in one image."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ def region_errors(
     photographed: NDArray[np.float32],  # [H, W, 3]
     flags: NDArray[np.uint8],  # [H, W]
 ) -> tuple[float, ...]:
-    """Return the values of `REGION_COLUMNS` of a rendering and its photograph with these regions."""
+    """Return the values of `REGION_COLUMNS` for a rendering and its photograph, with the regions `flags`."""
     sums, pixels = _by_flags(rendered, photographed, flags, len(MEMBERS))
     both = np.stack([sums @ MEMBERS, pixels @ MEMBERS], axis=1)
     both[both[:, 1] == 0] = np.nan
@@ -21,7 +21,7 @@ def region_errors(
 
 @cached_njit(nogil=True)
 def _by_flags(rendered, photographed, flags, count):  # type: ignore[no-untyped-def]
-    """Return squared errors and numbers of pixels [count] by what flags the pixels have; 0 is left out."""
+    """Return squared errors and pixel counts [count] by the value of the pixels' flags; 0 is skipped."""
     sums, pixels = np.zeros(count), np.zeros(count)
     for row in range(flags.shape[0]):
         for column in range(flags.shape[1]):

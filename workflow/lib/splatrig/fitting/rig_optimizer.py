@@ -1,4 +1,4 @@
-"""Adam for a rig: one step for base and basis, one per frame for weights and poses; then the constraints."""
+"""Adam for a rig: one step for base and basis, one per frame for weights and poses, then the constraints."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ from splatrig.fitting.trainable_rig import TrainableRig
 
 @dataclass
 class RowAdam:
-    """Adam on single rows of a matrix: a frame that was not seen neither moves nor ages."""
+    """Adam on single rows of a matrix: rows of frames that were not seen are unchanged, as are their moments."""
 
     matrix: Tensor  # [F, K]
     first_moments: Tensor  # [F, K]
     second_moments: Tensor  # [F, K]
-    ages: Tensor  # [F] steps that each row has made
+    ages: Tensor  # [F] number of steps per row
 
     @classmethod
     def of(cls, matrix: Tensor) -> "RowAdam":
-        """Return the optimiser of `matrix` before its first step."""
+        """Return the optimizer of `matrix` before its first step."""
         zeros = torch.zeros_like(matrix, requires_grad=False)
         return cls(matrix, zeros, zeros.clone(), torch.zeros(len(matrix), device=matrix.device))
 
     @torch.no_grad()
     def step(self, rows: Sequence[int], gradients: Tensor, rate: float) -> None:
-        """Move `rows` down their `gradients` [F, K]: two kernels for any number of rows."""
+        """Update `rows` by their `gradients` [F, K]: two kernels for any number of rows."""
         moments = [Moments(self.first_moments[row], self.second_moments[row], self.ages[row]) for row in rows]
         torch._foreach_add_([remembered.steps for remembered in moments], 1.0)
         matrix, slopes = [self.matrix[row] for row in rows], [gradients[row] for row in rows]
@@ -36,17 +36,17 @@ class RowAdam:
 
 
 class RigOptimizer:
-    """All state that a step changes next to the rig itself."""
+    """All optimizer state of a rig."""
 
     def __init__(self, rig: TrainableRig, rates: LearningRates, *, bounded: bool = False) -> None:
-        """Prepare to optimize `rig` with a rate for each of its parameters.
+        """Prepare to optimize `rig` with a learning rate per parameter.
 
-        Weights of `bounded` components stay in [0, 1], of others their root mean square per component stays 1. Those
-        that turn rigid parts are bounded in any case; those of blendshapes that nothing tells of stay 0.
+        Weights of `bounded` components stay in [0, 1]; for others the root mean square per component stays 1.
+        Components that rotate rigid parts are bounded in any case; blendshapes that the capture does not show stay 0.
         """
         self.rig, self.rates = rig, rates
         self.bounded = rig.turning | bounded
-        """Of which components [K] the weights stay in [0, 1]."""
+        """Mask [K] of components whose weights stay in [0, 1]."""
         limits = torch.tensor([0.0, 1.0], device=rig.device)[:, None].repeat(1, rig.count)
         if rig.blendshapes is not None:
             limits[1] = torch.as_tensor(rig.blendshapes.told).to(limits)
@@ -59,7 +59,7 @@ class RigOptimizer:
     def step(self, step: int, seen: Sequence[int], per_frame: Mapping[str, Tensor]) -> None:
         """Apply the gradients on the rig's tensors, and those `per_frame` [F, *], if there are any, to the rows `seen`.
 
-        What components move is counted from quaternions of unit length; without components nothing asks for it.
+        Components assume base quaternions of unit length, so these are normalized if there are components.
         """
         rates = self.rates.at(step)
         self.adam.step(rates)
@@ -71,9 +71,9 @@ class RigOptimizer:
         self.constrain()
 
     def constrain(self) -> None:
-        """Fix the gauge: the neutral at zero, weights in their limits or of unit root mean square a component.
+        """Fix the gauge: neutral weights at zero, others in their limits or at unit root mean square per component.
 
-        The heads of all frames do not move on average, for that could not be told from a motion of the base.
+        The mean head motion over all frames is zero, since it could not be distinguished from a motion of the base.
         """
         weights = self.rig.weights
         with torch.no_grad():
@@ -97,7 +97,7 @@ class RigOptimizer:
         return tensors
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Put back what `state` returned."""
+        """Restore what `state` returned."""
         with torch.no_grad():
             for name, tensor in self.state().items():
                 tensor.copy_(tensors[name])

@@ -1,4 +1,4 @@
-"""Which photographs a step sees and how fast it goes: reproducible, and resumable from the step's number alone."""
+"""Photographs and learning rates of each step: reproducible, and resumable from the step's number alone."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from splatrig.dataset.photographs import Pair, Photographs, View, on_copy_stream
 from splatrig.io.errors import InputError
 
 ORIGINAL_MEANS_DECAY = 0.01
-"""The original recipe lowers the learning rate of centres exponentially to this fraction; all others stay."""
+"""Fraction to which the original recipe lowers the learning rate of centers, exponentially; all others are constant."""
 
 
 @dataclass(frozen=True)
@@ -19,19 +19,20 @@ class LearningRates:
     """Adam's learning rate of every parameter at every step."""
 
     first: Mapping[str, float]
-    """By parameter, at the first step."""
+    """Learning rates at the first step, by parameter."""
     steps: int
     final: float
-    """Fraction of the first rates that is left at the last step."""
+    """Fraction of the first learning rates at the last step."""
     schedule: str = "cosine"
-    """`cosine`: all fall along half a cosine; `original`: as in the original recipe, only that of centres falls."""
+    """`cosine`: all learning rates fall along half a cosine; `original`: as in the original recipe, only that of
+    centers falls."""
 
     def fraction(self, step: int) -> float:
-        """Return the fraction of the first rates at `step`, counted from 0, along half a cosine."""
+        """Return the fraction of the first learning rates at `step`, counted from 0, along half a cosine."""
         return half_cosine(step, self.steps, self.final)
 
     def at(self, step: int) -> dict[str, float]:
-        """Return each parameter's rate at `step`, counted from 0."""
+        """Return each parameter's learning rate at `step`, counted from 0."""
         if self.schedule == "original":
             decay = ORIGINAL_MEANS_DECAY ** (step / max(1, self.steps))
             return {name: rate * decay if name == "base_means" else rate for name, rate in self.first.items()}
@@ -47,23 +48,24 @@ def half_cosine(step: int, steps: int, final: float = 0.0) -> float:
 
 @dataclass(frozen=True)
 class Window:
-    """Pairs that are in memory together, and the steps made from them."""
+    """Pairs that are in memory together, and the steps that use them."""
 
     pairs: tuple[Pair, ...]
     """All pairs of the window, in the order of first use."""
     steps: tuple[Pair, ...]
-    """What each step takes of them."""
+    """Pair of the window that each step uses."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """An endless random order of pairs.
+    """Endless random order of pairs of frame and camera.
 
-    Pairs are dealt once to as many lanes as a step has photographs, and each step takes a pair of every lane: whichever
-    processes share the lanes make the same steps together, and none decodes another's photographs. The pairs of a lane
-    are dealt to windows of `window_pairs` pairs (None: all fit). A window is passed over `passes` times, each time in
-    another order, before the next one; a new cycle deals the windows again. With all pairs in one window a pass is an
-    epoch.
+    Pairs are dealt once to as many lanes as a step has photographs, and each step takes a pair of every lane. So the
+    steps are the same however the lanes are divided among processes, and no process decodes another's photographs.
+
+    The pairs of a lane are dealt to windows of `window_pairs` pairs (None: all fit). A window is used for `passes`
+    passes, each in another order, before the next one; a new cycle deals the windows again. With all pairs in one
+    window, a pass is an epoch.
     """
 
     pairs: Sequence[Pair]
@@ -76,11 +78,11 @@ class Schedule:
     def __post_init__(self) -> None:
         if not self.pairs:
             raise InputError(
-                "learned rig: there is no pair of a training frame and a training camera; check the split."
+                "learned rig: expected pairs of a training frame and a training camera, got none; check the split."
             )
 
     def windows(self, lane: int) -> Iterator[Window]:
-        """Yield the windows of one lane, for ever."""
+        """Yield the windows of one lane, endlessly."""
         cycle, pairs = 0, self._dealt(lane)
         while True:
             order = self._shuffled(pairs, (cycle, lane))
@@ -90,13 +92,13 @@ class Schedule:
             cycle += 1
 
     def frames(self, first_step: int) -> Iterator[list[int]]:
-        """Yield the frames that each step sees over all lanes, beginning with step `first_step`, for ever."""
+        """Yield the frames of each step over all lanes, starting at step `first_step`, endlessly."""
         lanes = ((pair for window in self.windows(lane) for pair in window.steps) for lane in range(self.per_step))
         for pairs in islice(zip(*lanes, strict=True), first_step, None):
             yield sorted({frame for frame, _ in pairs})
 
     def _dealt(self, lane: int) -> list[Pair]:
-        """Return the pairs of one lane; where they do not divide, the last ones are in two."""
+        """Return the pairs of one lane; if they do not divide evenly, the last ones are in two lanes."""
         lanes = self.per_step
         order = np.random.default_rng([self.seed, 7]).permutation(len(self.pairs))
         order = np.resize(order, len(order) + -len(order) % lanes)
@@ -126,17 +128,17 @@ class Shot:
     """One photograph to be matched."""
 
     frame: int
-    """Row of the weights."""
+    """Row of the weights, one per frame."""
     view: View
 
 
 def stream(
     photographs: Photographs, schedule: Schedule, lanes: Sequence[int], first_step: int = 0
 ) -> Iterator[list[Shot]]:
-    """Yield the shots that each step takes from some lanes, one from each, beginning with step `first_step`.
+    """Yield the shots that each step takes from some lanes, one from each, starting at step `first_step`.
 
-    The next window is decoded while the current one is being used. On a GPU the next step's photographs are copied
-    while the current step computes.
+    The next window is decoded while the current one is used. On a GPU, the next step's photographs are copied while the
+    current step computes.
     """
     shots = _host_steps(photographs, schedule, lanes, first_step)
     if photographs.device.type != "cuda":
@@ -154,7 +156,7 @@ def _host_steps(
 ) -> Iterator[list[Shot]]:
     windows = [_from_step(schedule.windows(lane), first_step) for lane in lanes]
     begun = [next(rest) for rest in windows]
-    for pairs in zip_longest(*[window.pairs for window, _ in begun]):  # in the order in which steps need them
+    for pairs in zip_longest(*[window.pairs for window, _ in begun]):  # in the order of the steps
         photographs.hold([pair for pair in pairs if pair is not None])
     shots = [_lane(photographs, *first, rest) for first, rest in zip(begun, windows, strict=True)]
     yield from map(list, zip(*shots, strict=True))
@@ -175,7 +177,7 @@ def _lane(
 
 
 def _from_step(windows: Iterator[Window], first_step: int) -> Iterator[tuple[Window, int]]:
-    """Yield windows from the one that holds `first_step`, each with the number of its steps to skip."""
+    """Yield windows starting with the one that contains `first_step`, each with the number of its steps to skip."""
     for window in windows:
         if first_step >= len(window.steps):
             first_step -= len(window.steps)

@@ -1,11 +1,11 @@
 """Structural similarity of images, as a map and with its gradient.
 
-Variant (Wang et al. 2004, eq. 13): Gaussian window of 11×11 pixels with σ = 1.5, statistics weighted by the window
-(no n-1 correction), C1 = 0.01² and C2 = 0.03² for values in [0, 1], each colour channel on its own, images extended
-by zeros. In the interior, five pixels from the border, it equals torchmetrics' and scikit-image's values; near the
-border padding changes it.
+Variant (Wang et al. 2004, eq. 13): Gaussian window of 11×11 pixels with σ = 1.5, statistics weighted by the window (no
+n-1 correction), C1 = 0.01² and C2 = 0.03² for values in [0, 1], separate color channels, images padded with zeros. In
+the interior, five pixels from the border, it equals the values of torchmetrics and scikit-image; near the border,
+padding changes it.
 
-The kernels are imported on their first use: numba on a GPU, or Triton on a CPU, would cost start-up for nothing.
+Kernels are imported on first use, since numba on a GPU, or Triton on a CPU, would only slow down the start.
 """
 
 import logging
@@ -29,7 +29,7 @@ def ssim_map(
 ) -> Tensor:  # [H, W, 3]
     """Return the SSIM of each pixel and channel; differentiable, on any device.
 
-    One grouped convolution a direction filters the five stacked moments.
+    One grouped convolution per direction filters the five stacked moments.
     """
     kernel = _kernel(first.dtype, first.device)
     moments = torch.stack([first, second, first * first, second * second, first * second])  # [5, H, W, 3]
@@ -50,7 +50,7 @@ def _kernel(dtype: torch.dtype, device: torch.device) -> Tensor:  # [15, 1, 1, 1
 
 
 class _MeanSsim(torch.autograd.Function):
-    """Mean SSIM by compiled kernels; the gradient comes with the value and waits for `backward`."""
+    """Mean SSIM by compiled kernels; the gradient is computed with the value and kept for `backward`."""
 
     @staticmethod
     def forward(ctx: Any, first: Tensor, second: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ def mean_ssim(
     first: Tensor,  # [H, W, 3], differentiated
     second: Tensor,  # [H, W, 3], constant
 ) -> Tensor:  # []
-    """Return the mean SSIM over pixels and channels, differentiable in `first`, by the fastest way the device has."""
+    """Return the mean SSIM over pixels and channels, differentiable in `first`, by the device's fastest method."""
     if first.device.type == "cpu":
         return _MeanSsim.apply(first.contiguous(), second.contiguous())
     if has_kernels(first):
@@ -81,15 +81,15 @@ def mean_ssim(
 
 
 def has_kernels(image: Tensor) -> bool:
-    """Return whether `splatrig.fitting.ssim_triton` can do this image: float32 on a device where Triton starts."""
+    """Return whether `splatrig.fitting.ssim_triton` supports this image: float32 on a device where Triton starts."""
     return image.device.type != "cpu" and image.dtype == torch.float32 and _triton_starts(image.device)
 
 
 @cache
 def _triton_starts(device: torch.device) -> bool:
-    """Return whether the Triton kernels can start; one pixel tries them.
+    """Return whether the Triton kernels can start, by a test on one pixel.
 
-    Triton comes with torch on Linux, yet builds its launchers with a C compiler and Python's headers.
+    Triton comes with torch on Linux, but it needs a C compiler and Python's headers to build its launchers.
     """
     try:
         from splatrig.fitting.ssim_triton import mean_ssim as fused
@@ -97,7 +97,7 @@ def _triton_starts(device: torch.device) -> bool:
         pixel = torch.zeros((1, 1, 3), device=device)
         fused(pixel, pixel)
     except (ImportError, RuntimeError, OSError, CalledProcessError) as error:
-        _LOG.warning("SSIM on %s: Triton cannot start (%s); the slower convolutions of torch step in", device, error)
+        _LOG.warning("SSIM on %s: Triton cannot start (%s); using the slower convolutions of torch", device, error)
         return False
     return True
 

@@ -51,7 +51,7 @@ def _similarity(
 
 @cached_njit(fastmath={"contract", "nsz", "arcp"}, inline="always")
 def _filter_along_row(padded: Any, weights: Any, out: Any) -> None:
-    """Filter interleaved pixels: neighbours of the same channel are three apart, 15 zeros pad each end."""
+    """Filter interleaved pixels: neighbors of the same channel are three apart, 15 zeros pad each end."""
     for i in range(out.shape[0]):
         out[i] = (
             weights[5] * padded[i + 15]

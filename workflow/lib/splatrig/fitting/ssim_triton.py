@@ -1,12 +1,15 @@
-"""Mean SSIM, mixed with mean absolute differences, and the gradient, each in one pass over the images: Triton kernels.
+"""Mean SSIM, mixed with mean absolute differences, and its gradient, each in one pass over the images: Triton kernels.
 
-The variant of `splatrig.fitting.ssim`. Differences are mixed in here because every operation of torch on so small an
-image costs more to start than to do. An image [H, W, 3] is read as rows of L = 3W numbers, in which neighbours of
-the same channel are three apart. A program owns a strip of `_STRIP` columns and `_BAND` rows, one column a thread, and
-walks down its strip: each row is filtered along itself (the eleven loads of neighbours meet in the cache) and added at
-once to the eleven output rows that it reaches, whose sums wait in registers. So no filtered image is ever written: the
-forward pass reads two images and writes three slopes, the backward pass reads these five and writes the gradient. Sums
-are taken in a fixed order, without atomics: equal inputs give equal bits. Nothing waits for the device.
+The variant of `splatrig.fitting.ssim`. Absolute differences are computed in the same kernel, because for such small
+images every torch operation costs more to launch than to compute.
+
+An image [H, W, 3] is read as rows of L = 3W values, in which neighbors of the same channel are three apart. A program
+owns a strip of `_STRIP` columns and `_BAND` rows, one column per thread, and walks down its strip. Each row is filtered
+horizontally (the eleven loads of neighbors hit the cache) and added at once to the eleven output rows that it
+contributes to, whose sums stay in registers. So no filtered image is ever written: the forward pass reads two images
+and writes three slopes, the backward pass reads these five and writes the gradient.
+
+Sums are taken in a fixed order, without atomics, so equal inputs give equal bits. No kernel waits for the device.
 """
 
 from typing import Any
@@ -21,11 +24,11 @@ from splatrig.fitting.ssim_window import C1, C2, WINDOW, window
 from splatrig.io.errors import InputError
 
 _STRIP = 128
-"""Columns of a program (pixels × channels): one for each thread of the four warps that Triton gives it."""
+"""Columns (pixels × channels) per program: one for each thread of the four warps that Triton assigns to it."""
 _BAND = 32
-"""Rows of a program; it filters ten more, which its neighbours filter too."""
+"""Rows per program; it filters ten more, which its neighbors filter too."""
 _SIZES = ["height", "length"]
-"""Arguments whose values choose no kernel, so that crops of all sizes share one compilation."""
+"""Arguments whose values do not specialize a kernel, so that crops of all sizes use one compilation."""
 
 _TAPS = tl.constexpr(WINDOW)
 _REACH = tl.constexpr(WINDOW // 2)
@@ -36,19 +39,19 @@ _CONTRAST = tl.constexpr(C2)
 
 @triton.jit
 def _row(image: tl.tensor, row: tl.tensor, column: tl.tensor, length: tl.tensor) -> tl.tensor:  # [STRIP] pointers
-    """Point at the columns of a row of `image` [H, L]; 64 bits, as large images exceed 2³¹ numbers."""
+    """Return pointers to the columns of a row of `image` [H, L]; 64 bits, as large images exceed 2³¹ values."""
     return image + row.to(tl.int64) * length + column
 
 
 @triton.jit
 def _no_sums(zero: tl.tensor) -> tl.tuple:
-    """Return the eleven empty sums of the output rows that the next row reaches."""
+    """Return the eleven zero sums of the output rows that the next row contributes to."""
     return (zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero)
 
 
 @triton.jit
 def _advance(sums: tl.tuple, value: tl.tensor) -> tl.tuple:
-    """Let the first, finished sum go, move the others up, and add a filtered row to all that it reaches."""
+    """Drop the first, finished sum, shift the others, and add a filtered row to all rows that it contributes to."""
     return (
         sums[1] + _WEIGHTS[0] * value,
         sums[2] + _WEIGHTS[1] * value,
@@ -80,7 +83,7 @@ def _similarity_kernel(
     BAND: tl.constexpr,
     SLOPES: tl.constexpr,
 ) -> None:
-    """Write SSIM's sums and slopes; x² + y² is filtered as one, since SSIM knows only the sum of the variances.
+    """Write SSIM's sums and slopes; x² + y² is filtered as one, since SSIM needs only the sum of the variances.
 
     Without `SLOPES` it writes the SSIM of each pixel instead, to `slopes_mean`, and neither slopes nor sums.
     """
@@ -150,7 +153,7 @@ def _gradient_kernel(
 ) -> None:
     """Write the gradient in x of upstream times the sum of all `totals` of `_similarity_kernel`.
 
-    That of SSIM is G*slopes_mean + 2x · G*slopes_square + y · G*slopes_product, G the window.
+    That of SSIM is G*slopes_mean + 2x · G*slopes_square + y · G*slopes_product, with G the window.
     """
     column = tl.program_id(0) * STRIP + tl.arange(0, STRIP)
     top = tl.program_id(1) * BAND
@@ -182,7 +185,7 @@ def _gradient_kernel(
 
 
 class _Mixture(torch.autograd.Function):
-    """Mean of share_ssim · SSIM + share_l1 · |x - y|; the slopes of the forward pass wait for the backward pass."""
+    """Mean of share_ssim · SSIM + share_l1 · |x - y|; the slopes of the forward pass are kept for the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, first: Tensor, second: Tensor, share_ssim: float, share_l1: float) -> Tensor:
@@ -210,12 +213,12 @@ class _Mixture(torch.autograd.Function):
 
 
 def _size(image: Tensor) -> tuple[int, int]:
-    """Return the number of rows of [H, W, 3], and of numbers in a row."""
+    """Return the number of rows of [H, W, 3], and of values per row."""
     return image.shape[0], image.shape[1] * image.shape[2]
 
 
 def _grid(image: Tensor) -> tuple[int, int]:
-    """Return the numbers of strips and of bands."""
+    """Return the number of strips and of bands."""
     height, length = _size(image)
     return triton.cdiv(length, _STRIP), triton.cdiv(height, _BAND)
 
@@ -226,7 +229,7 @@ def mean_ssim(
 ) -> Tensor:  # []
     """Return the mean SSIM over pixels and channels, once differentiable in `first`.
 
-    Raises InputError where the images differ in shape or type: the kernels would read past the end of one.
+    Raises InputError where the images differ in shape or type, since the kernels would read out of bounds.
     """
     return _Mixture.apply(*_checked(first, second), 1.0, 0.0)
 
@@ -241,12 +244,12 @@ def photometric_loss(
 
 
 def _checked(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Return both images as the kernels read them."""
+    """Return both images in the layout of the kernels."""
     for name, image in (("first", first), ("second", second)):
         if image.dtype != torch.float32 or image.shape != first.shape or image.ndim != 3 or image.shape[-1] != 3:
             raise InputError(
                 f"SSIM, {name} image: expected float32 of shape [H, W, 3], equal for both, got {image.dtype} of shape "
-                f"{list(image.shape)} beside {list(first.shape)}; convert or crop the images alike"
+                f"{list(image.shape)} and {list(first.shape)}; convert or crop the images alike"
             )
     return first.contiguous(), second.contiguous()
 

@@ -8,13 +8,13 @@ WINDOW = 11
 SIGMA = 1.5
 """Standard deviation of the window in pixels."""
 C1 = 0.01**2
-"""Keeps the luminance term finite where both images are black."""
+"""Stabilizes the luminance term where both images are black."""
 C2 = 0.03**2
-"""Keeps the contrast term finite where both images are flat."""
+"""Stabilizes the contrast term where both images are flat."""
 
 
 def window() -> NDArray[np.float64]:  # [11]
-    """Return the one-dimensional Gaussian window, normalised to sum 1."""
+    """Return the one-dimensional Gaussian window, normalized to sum 1."""
     offsets = np.arange(WINDOW) - WINDOW // 2
     weights = np.exp(-0.5 * (offsets / SIGMA) ** 2)
     return weights / weights.sum()

@@ -1,4 +1,4 @@
-"""TensorBoard event files: losses and metrics as curves, pictures at the end of a frame."""
+"""TensorBoard event files: losses and metrics as curves, images at the end of a frame."""
 
 import time
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class TensorBoardWriter:
         self._writer.close()
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Add one point to each of several curves; values that are not finite are left out."""
+        """Add one point to each of several curves; values that are not finite are skipped."""
         summary = Summary(
             value=[
                 Summary.Value(tag=tag, simple_value=float(value)) for tag, value in values.items() if np.isfinite(value)
@@ -42,7 +42,7 @@ class TensorBoardWriter:
             self.scalars(first + len(group) - 1, {tag: float(group.mean())})
 
     def picture(self, step: int, tag: str, pixels: NDArray[np.uint8]) -> None:  # pixels [H, W, 3]
-        """Add a picture, as JPEG: the writer sums its bytes up in Python, and a PNG has ten times as many."""
+        """Add an image, as JPEG: the writer computes a checksum in Python, and a PNG has ten times as many bytes."""
         stream = BytesIO()
         Image.fromarray(pixels).save(stream, format="JPEG", quality=90)
         image = Summary.Image(

@@ -1,10 +1,11 @@
-"""The rig that is learned: a base, a basis of components, and a row of weights per frame.
+"""The rig during learning: a base, a basis of components, and a row of weights per frame.
 
 A frame's raw Gaussians are `base + unit * (weights @ basis)`. Basis entries are counted in physical steps: `unit` is
-how far one entry moves in one step of Adam at rate 1 (micrometres for centers, other numbers for other attributes),
-so that one tensor with one rate serves all attributes. Rigid parts turn by rotations that follow from the base
-(`splatrig.fitting.turns`), by weights of components of the basis or of others, which come after these. The heads of
-frames may move as a whole (`splatrig.fitting.poses`).
+the change of one entry in one step of Adam at learning rate 1 (micrometers for centers, other values for other
+attributes), so that one tensor with one learning rate serves all attributes.
+
+Rigid parts rotate by components that follow from the base (`splatrig.fitting.turns`): either components of the basis do
+this in addition, or separate ones after these. The heads of frames may move as a whole (`splatrig.fitting.poses`).
 """
 
 from collections.abc import Sequence
@@ -34,14 +35,15 @@ class BasisStart:
 
     fields: tuple[str, ...]
     """Fields of `Gaussians` that the components move, in order."""
-    deltas: dict[str, NDArray[np.float32]]  # field to [K, N, numbers]
+    deltas: dict[str, NDArray[np.float32]]  # [K, N, *] by field
     """Change per unit of weight in raw units."""
     support: NDArray[np.bool_] | None = None  # [K, N]
-    """Where the components may act; None: everywhere."""
+    """Mask of the entries that components may use; None: all."""
     carry: csr_array | None = None  # [N, V]
-    """From the V vertices of the coarser level that the components live on, in all of the above, to the Gaussians."""
+    """Interpolation to the Gaussians from the V vertices of the coarser level that the components, with all of the
+    above, live on."""
     pace: NDArray[np.float32] | None = None  # [N], or [V]
-    """Learning rate of each row relative to the components'; None: 1 everywhere. Rows at 0 stay still."""
+    """Learning rate of each row relative to the components'; None: 1 everywhere. Rows at 0 are fixed."""
 
     @property
     def count(self) -> int:
@@ -51,11 +53,12 @@ class BasisStart:
 
 @dataclass(frozen=True)
 class Blendshapes:
-    """What is known of K components whose weight of 1 has a meaning: learning keeps their order and amplitude."""
+    """K components whose weight of 1 has a meaning: learning keeps their order and amplitude."""
 
     names: tuple[str, ...]
     told: NDArray[np.bool_]  # [K]
-    """Which of them the frames show; the weights of the others stay zero, and so their motion stays as it is."""
+    """True for components that the frames show; the weights of the others stay zero, and so their motion is unchanged.
+    """
 
 
 @dataclass(frozen=True)
@@ -64,23 +67,22 @@ class RigStart:
 
     base: Gaussians
     weights: NDArray[np.float32]  # [F, K]
-    """Of the basis, and after them of what turns parts alone."""
+    """Weights of the basis, followed by those of components that only rotate parts."""
     basis: BasisStart | None
-    """None: a rig without components (K = 0)."""
+    """Components; None: a rig without components (K = 0)."""
     neutral_row: int
-    """The frame whose weights are zero and stay so: coefficient 0 is the neutral face."""
+    """Row of the frame whose weights are zero and stay zero, so that zero weights are the neutral face."""
     parts: tuple[TurningPart, ...] = ()
-    """Rigid parts; only next to a basis."""
+    """Rigid parts; they require a basis."""
     blendshapes: Blendshapes | None = None
-    """None: the components of the basis mean nothing by themselves."""
+    """Meaning of the components as blendshapes; None: they have none."""
 
     @property
     def leverage(self) -> float:
-        """How far a Gaussian goes where all components go one step, each in a direction of its own.
+        """Displacement of a Gaussian, in steps, when all components take one step, in independent directions.
 
-        That is the root of the sum of the squared weights of the components that reach it, in steps; the root mean
-        square over the frames and over the Gaussians that any component reaches that a frame uses. 1 where nothing
-        moves.
+        This is the root of the sum of the squared weights of the components that act on it, as a root mean square over
+        the frames and over the Gaussians that any used component acts on. It is 1 where nothing moves.
         """
         weights = self.weights[:, : 0 if self.basis is None else self.basis.count]
         if self.basis is None or not weights.any():
@@ -112,15 +114,15 @@ class Basis:
     """Components on the device."""
 
     fields: tuple[str, ...]
-    values: Tensor  # [K, N, A], or [M, A] inside supports; in units of `unit`
+    values: Tensor  # [K, N, A], or [M, A] inside supports; entries in units of `unit`
     supports: Supports | None
-    unit: Tensor  # [A], or [N, A] where rows have a pace of their own
+    unit: Tensor  # [A], or [N, A] where rows have learning rates of their own
     carry: Carry | None
-    """To the Gaussians from the coarser level where the components live, if they do."""
+    """Interpolation to the Gaussians from the coarser level that the components live on, if they do."""
 
     @classmethod
     def of(cls, start: BasisStart, rates: Rates, device: torch.device) -> "Basis":
-        """Put components on a device; `rates` are the physical steps of the fields in raw units."""
+        """Copy components to a device; `rates` are the physical steps of the fields in raw units."""
         unit = torch.tensor(
             np.concatenate([np.full(field_size(name), getattr(rates, name)) for name in start.fields]),
             dtype=torch.float32,
@@ -146,12 +148,12 @@ class Basis:
         return values if self.carry is None else self.carry.up(values)
 
     def __rmatmul__(self, weights: Tensor) -> Tensor:  # [B, N, A]
-        """Return what the components add to the base for `weights` [B, K], in raw units."""
+        """Return the components' change of the base for `weights` [B, K], in raw units."""
         moved = product(weights, self.values, self.supports) * self.unit
         return moved if self.carry is None else self.carry.up(moved)
 
     def pull(self, weights: Tensor, upstream: Tensor) -> Tensor:  # [B, K]
-        """Return the gradient with respect to `weights` from that of their blend [B, N, A]; keep the values'."""
+        """Return the gradient with respect to `weights` from that of the blend [B, N, A]; store the values'."""
         if self.values.grad is None:
             self.values.grad = torch.empty_like(self.values)
         arriving = upstream if self.carry is None else self.carry.down(upstream)
@@ -159,14 +161,14 @@ class Basis:
 
 
 class TrainableRig:
-    """Base, components and weights as torch tensors that an optimizer can write to."""
+    """Base, components and weights as torch tensors that an optimizer updates."""
 
     def __init__(
         self, start: RigStart, rates: Rates, device: torch.device | str = "cpu", *, moving: bool = False
     ) -> None:
-        """Put `start` on `device`; `rates` are the physical steps of the fields in raw units.
+        """Copy `start` to `device`; `rates` are the physical steps of the fields in raw units.
 
-        The heads of frames move if `moving`, which is only for rigs with components.
+        The heads of frames may move if `moving`, which requires components.
         """
         self.device = torch.device(device)
         self.neutral_row = start.neutral_row
@@ -181,9 +183,9 @@ class TrainableRig:
         self.turns = Turns.of(start.parts, self.driven, self.device) if start.parts else None
         self.blendshapes = start.blendshapes
         self.own = self.count if start.basis is None else start.basis.count
-        """How many components, the first ones, are of the basis."""
+        """Number of components of the basis, which come first."""
         self.poses = Poses.still(len(self.weights), self.base["means"].detach()) if moving else None
-        """How the heads of frames move; None: they are where tracking has them."""
+        """Head motions of the frames; None: the tracked poses are kept."""
 
     def __len__(self) -> int:
         """Return the number of Gaussians N."""
@@ -196,7 +198,7 @@ class TrainableRig:
 
     @property
     def turning(self) -> Tensor:  # [K] bool
-        """Which components turn rigid parts."""
+        """Mask [K] of the components that rotate rigid parts."""
         turning = torch.zeros(self.count, dtype=torch.bool, device=self.device)
         if self.turns is not None:
             turning[self.turns.columns] = True
@@ -208,9 +210,9 @@ class TrainableRig:
         return () if self.basis is None else self.basis.fields
 
     def blended(self, frames: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the weights [B, K] of frames and their `rows`, both without a history of operations.
+        """Return the weights [B, K] of frames and their `rows`, both detached from the autograd graph.
 
-        Where heads move, each frame has rows of what moves with them, whether components change it or not.
+        If heads move, the rows include every field that a head motion changes, even if no component moves it.
         """
         if self.basis is None:
             return self.weights.detach()[:0], {}
@@ -223,11 +225,11 @@ class TrainableRig:
             return weights, rows
 
     def seen(self, shots: Sequence[Shot]) -> Sequence[Shot]:
-        """Return shots as their cameras see the heads where the rig has them."""
+        """Return shots with the head motions of the rig applied to their cameras."""
         return shots if self.poses is None else self.poses.seen(shots)
 
     def rows(self, weights: Tensor) -> dict[str, Tensor]:
-        """Return the raw fields [B, N, ...] of `weights` [B, K], of those fields that components move."""
+        """Return the raw fields [B, N, ...] of `weights` [B, K], for the fields that components move."""
         if self.basis is None:
             return {}
         parts = blend(None, weights[:, : self.own], self.basis).split([field_size(name) for name in self.driven], -1)
@@ -238,9 +240,10 @@ class TrainableRig:
         return rows if self.turns is None else self.turns.added_to(rows, self.base, weights)
 
     def pull(self, weights: Tensor, upstream: dict[str, Tensor]) -> Tensor:  # [B, K]
-        """Turn the gradients of `blended` rows, by field [B, N, ...], into those of the rig; return the weights'.
+        """Backpropagate the gradients of `blended` rows, by field [B, N, ...], to the rig; return those of the weights.
 
-        Gradients of the base's fields and of the basis are put where an optimizer finds them, overwriting.
+        Gradients of the base's fields and of the basis are stored where the optimizer reads them, replacing earlier
+        ones.
         """
         if self.basis is None:
             return torch.zeros_like(weights)
@@ -257,8 +260,8 @@ class TrainableRig:
 
     @torch.no_grad()
     def dense(self) -> Tensor:  # [K, N, A]
-        """Return all components in raw units, zeros included; of the fields that they move."""
-        assert self.basis is not None  # who asks has some
+        """Return all components in raw units, zeros included, for the fields that they move."""
+        assert self.basis is not None  # callers have a rig with components
         dense = self.basis.dense()
         if self.turns is None:
             return dense
@@ -267,18 +270,18 @@ class TrainableRig:
         return whole.index_add_(0, self.turns.columns, self.turns.dense(self.base, self.driven))
 
     def activated(self, weights: Tensor) -> Splats:  # [1, K]
-        """Return the rasteriser-ready Gaussians of one row of weights; differentiable."""
+        """Return the rasterizer-ready Gaussians of one row of weights; differentiable."""
         return activate(Gaussians(**(self.base | {name: rows[0] for name, rows in self.rows(weights).items()})))
 
     @property
     def shared(self) -> dict[str, Tensor]:
-        """The trained tensors that all frames share, by name."""
+        """Trained tensors that are common to all frames, by name."""
         basis = {} if self.basis is None else {"basis": self.basis.values}
         return {f"base_{name}": tensor for name, tensor in self.base.items()} | basis
 
     @property
     def per_frame(self) -> dict[str, Tensor]:  # [F, *]
-        """The trained tensors with a row per frame, by name."""
+        """Trained tensors with one row per frame, by name."""
         return {"weights": self.weights} | ({} if self.poses is None else {"poses": self.poses.values})
 
     def parameters(self) -> dict[str, Tensor]:

@@ -1,9 +1,9 @@
-"""Rigid parts of a rig that turn about a point, as eyeballs do, by components that follow from the base.
+"""Rigid parts of a rig that rotate about a point, as eyeballs do, by components that follow from the base.
 
-A component turns the Gaussians of one part by a rotation R about its center c. It is linear, as all components are: a
-weight of 1 is the whole rotation, and one in between is on the chord, `w (R - 1)(x - c)`. Nothing of it is learned but
-its weights and the base: it is the exact rotation of wherever the base has the part. The component may do nothing else,
-or be one of the basis, which moves lids as it turns the eye.
+A component rotates the Gaussians of one part by a rotation R about its center c. It is linear, as all components are: a
+weight of 1 is the whole rotation, and a smaller one is on the chord, `w (R - 1)(x - c)`. Only its weights and the base
+are learned, so it is the exact rotation of wherever the base has the part. The component may do nothing else, or belong
+to the basis and, for example, move the lids as it rotates the eye.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,37 +18,37 @@ from splatrig.components.fields import field_size
 from splatrig.components.skin_torch import quat_product, rotation_matrices
 
 TURNED = ("means", "quats")
-"""Fields that a rotation changes; parts turn where components move centers at all."""
+"""Fields that a rotation changes; parts rotate only if components move centers."""
 
 
 @dataclass(frozen=True)
 class TurningPart:
-    """Gaussians that turn as one, and T rotations of them."""
+    """Gaussians that rotate as one part, and T rotations of them."""
 
     gaussians: NDArray[np.int64]  # [E]
     center: NDArray[np.float64]  # [3]
-    """Head space, millimeters."""
+    """Center of rotation in head space, millimeters."""
     names: tuple[str, ...]
-    """T names of the rotations, and of the components that they belong to."""
+    """Names of the T rotations, and of the components that they belong to."""
     quats: NDArray[np.float64]  # [T, 4]
-    """Each at weight 1, wxyz, unit length."""
+    """Rotation at weight 1, as unit quaternions wxyz."""
     columns: NDArray[np.int64]  # [T]
-    """The component of each: its weight turns the part, whatever else it does."""
+    """Component of each rotation: its weight rotates the part, whatever else it does."""
 
 
 @dataclass(frozen=True)
 class Turns:
-    """The rotations of all parts on the device: T of P parts that have E Gaussians together, each of them one part."""
+    """Rotations of all parts on the device: T rotations of P parts with E Gaussians in total, each in one part."""
 
     names: tuple[str, ...]
-    columns: Tensor  # [T] int64, the component of each
+    columns: Tensor  # [T] int64, component of each rotation
     gaussians: Tensor  # [E] int64
-    parts: Tensor  # [E] int64, the part of each
-    members: Tensor  # [P, E], 1 where a Gaussian is of a part
+    parts: Tensor  # [E] int64, part of each Gaussian
+    members: Tensor  # [P, E], 1 where a Gaussian belongs to a part
     centers: Tensor  # [E, 3]
     changes: dict[str, Tensor]
-    """By field the linear maps from what Gaussians of each part have (of centers, from `centers`) to what a rotation
-    adds, [T, P, A, A]: R - 1, zero for the parts of other rotations."""
+    """Linear maps R - 1 by field, [T, P, A, A], applied to the Gaussians of each part (centers relative to `centers`);
+    zero for the parts of other rotations."""
 
     @classmethod
     def of(cls, parts: Sequence[TurningPart], fields: Sequence[str], device: torch.device) -> "Turns":
@@ -83,17 +83,17 @@ class Turns:
         return len(self.columns)
 
     def _arms(self, base: Mapping[str, Tensor], field: str) -> Tensor:  # [E, A]
-        """Return what a rotation acts on."""
+        """Return the values that a rotation acts on."""
         own = base[field][self.gaussians]
         return own - self.centers if field == "means" else own
 
     def added_to(
         self,
-        rows: dict[str, Tensor],  # field to [B, N, *]
+        rows: dict[str, Tensor],  # [B, N, *] by field
         base: Mapping[str, Tensor],
         weights: Tensor,  # [B, K]
     ) -> dict[str, Tensor]:
-        """Return the rows of the basis, changed in place, with what rotations add; differentiable."""
+        """Return the rows of the basis plus the rotations, changed in place; differentiable."""
         turning = weights[:, self.columns]
         for field, maps in self.changes.items():
             blended = torch.einsum("bt,tpij->bpij", turning, maps)[:, self.parts]  # [B, E, A, A]
@@ -105,9 +105,9 @@ class Turns:
         self,
         base: Mapping[str, Tensor],
         weights: Tensor,  # [B, K]
-        upstream: Mapping[str, Tensor],  # field to [B, N, *]
+        upstream: Mapping[str, Tensor],  # [B, N, *] by field
     ) -> Tensor:  # [B, K]
-        """Return the gradient with respect to `weights` from that of the rows; add its part to that of the base."""
+        """Return the gradient with respect to `weights` from that of the rows; add the rotations' to the base's."""
         own = weights[:, self.columns]
         slopes = torch.zeros_like(own)
         for field, maps in self.changes.items():
@@ -116,12 +116,12 @@ class Turns:
             slopes += torch.einsum("bpij,tpij->bt", turning, maps)
             blended = torch.einsum("bt,tpij->bpij", own, maps)[:, self.parts]
             gradient = base[field].grad
-            assert gradient is not None  # the caller has put the rows' there
+            assert gradient is not None  # the caller has already stored that of the rows
             gradient.index_add_(0, self.gaussians, torch.einsum("beij,bei->ej", blended, arriving))
         return torch.zeros_like(weights).index_add_(1, self.columns, slopes)
 
     def dense(self, base: Mapping[str, Tensor], fields: Sequence[str]) -> Tensor:  # [T, N, A]
-        """Return the rotations as components as they are now, in raw units, zeros included."""
+        """Return the rotations in their current state as components in raw units, zeros included."""
         columns = []
         for field in fields:
             moved = base[field].new_zeros((len(self), len(base[field]), field_size(field)))

@@ -1,4 +1,4 @@
-"""Which vertices a camera sees, and the colours that the photographs give them."""
+"""Visibility of vertices in cameras, and vertex colors from the photographs."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from splatrig.mesh.topology import vertex_adjacency
 from splatrig.mesh.z_buffer import nearest_faces
 
 _PULL = 1e-6
-"""Weight of the mean colour at a vertex that no camera sees, against one for each neighbour."""
+"""Weight of the mean color at a vertex that no camera sees, relative to 1 for each neighbor."""
 
 
 def project(
@@ -19,7 +19,7 @@ def project(
     viewmat: NDArray[np.float64],  # [4, 4]
     K: NDArray[np.float64],  # [3, 3]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return pixel coordinates [N, 2] (x, y; NaN behind the camera) and depths [N] in millimetres."""
+    """Return pixel coordinates [N, 2] (x, y; NaN behind the camera) and depths [N] in millimeters."""
     in_camera = points @ viewmat[:3, :3].T + viewmat[:3, 3]
     depths = in_camera[:, 2]
     homogeneous = in_camera @ K.T
@@ -35,10 +35,10 @@ def vertex_colors(
     cameras: Cameras,
     images: NDArray[np.uint8],  # [C, H, W, 4]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return each vertex's mean colour [V, 3] in [0, 1] over the cameras that see it, and who is seen [V].
+    """Return each vertex's mean color [V, 3] in [0, 1] over the cameras that see it, and the mask [V] of seen vertices.
 
-    A camera's vote weighs the squared cosine between its ray and the normal, times the photograph's alpha; a vertex
-    hidden behind the mesh by more than an edge length gets no vote. Unseen vertices blend the seen ones around them.
+    A camera's weight is the squared cosine between its ray and the normal, times the photograph's alpha; a vertex
+    hidden behind the mesh by more than an edge length has no weight. Unseen vertices blend the seen ones around them.
     """
     tolerance = float(np.median(np.linalg.norm(vertices[faces[:, 0]] - vertices[faces[:, 1]], axis=1)))
     total = np.zeros((len(vertices), 3))
@@ -71,9 +71,9 @@ def _spread(
     known: NDArray[np.bool_],  # [V], S of them True
     faces: NDArray[np.int64],  # [T, 3]
 ) -> NDArray[np.float64]:  # [V - S, 3]
-    """Return the harmonic continuation of the known vertices' values: each unknown one is its neighbours' mean.
+    """Return the harmonic continuation of the known vertices' values: each unknown one is its neighbors' mean.
 
-    A weak pull towards the mean of all decides for pieces of the mesh where nothing is known.
+    A weak prior toward the mean of all values determines pieces of the mesh where nothing is known.
     """
     adjacency = vertex_adjacency(faces, len(known))[~known]
     degree = np.asarray(adjacency.sum(axis=1)).ravel()
@@ -85,7 +85,7 @@ def _spread(
 
 def _bilinear(
     image: NDArray[np.uint8],  # [H, W, 4]
-    pixels: NDArray[np.float64],  # [N, 2] x, y, at least half a pixel inside
+    pixels: NDArray[np.float64],  # [N, 2] x, y, at least half a pixel inside the image
 ) -> NDArray[np.float64]:  # [N, 4] in [0, 1]
     height, width = image.shape[:2]
     corner = pixels - 0.5

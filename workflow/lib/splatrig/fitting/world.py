@@ -1,4 +1,4 @@
-"""Several processes on one fit: each renders its share of a step's frames, then gradients are averaged."""
+"""Several processes on one fit: each renders its part of a step's frames, then gradients are averaged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from splatrig.io.errors import InputError
 
 @dataclass(frozen=True)
 class World:
-    """One process among those that fit together; alone it needs no torch.distributed."""
+    """One of the processes that fit together; a single process does not use torch.distributed."""
 
     rank: int = 0
     size: int = 1
 
     @classmethod
     def current(cls) -> "World":
-        """Return the initialised process group as a world, or one process."""
+        """Return the initialized process group as a world, or one process."""
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             return cls(torch.distributed.get_rank(), torch.distributed.get_world_size())
         return cls()
 
     def lanes(self, frames: int) -> range:
-        """Return which of a step's `frames` are this process's; raise InputError where they cannot be shared evenly."""
+        """Return this process's range of a step's `frames`; raise InputError if they do not divide evenly."""
         if frames % self.size:
             raise InputError(
                 f"learned.photographs_per_step: got {frames}, expected a multiple of learned.devices = {self.size}; "

@@ -1,6 +1,6 @@
-"""Raw parameters of Gaussians as the linear values that files of other programs hold, and back, in numpy.
+"""Convert raw parameters of Gaussians to the linear values that other programs' files hold, and back, in NumPy.
 
-What a rasterizer takes is activated in `splatrig.rasterize.activation`, on tensors.
+For rasterizers, Gaussians are activated in `splatrig.rasterize.activation`, on tensors.
 """
 
 import numpy as np
@@ -23,6 +23,6 @@ def linear_opacities(gaussians: Gaussians) -> NDArray[np.float64]:  # [..., N]
 
 
 def logits(opacities: NDArray) -> NDArray[np.float64]:  # of any shape
-    """Return opacities as logits, 0 and 1 as finite ones; inverse of `linear_opacities`."""
+    """Return opacities as logits, finite for 0 and 1 too; inverse of `linear_opacities`."""
     inside = np.clip(opacities, OPACITY_MARGIN, 1.0 - OPACITY_MARGIN)
     return np.log(inside / (1.0 - inside))

@@ -1,7 +1,7 @@
-"""Gaussians in other units and axes: those that viewers of splat files and glTF expect.
+"""Convert Gaussians to the units and axes that viewers of splat files and glTF expect.
 
-Head space is in millimetres, x to the head's left, y up, z out of the face (right-handed). glTF and SPZ have the same
-axes in metres; splat files of 3D Gaussian splatting have y down and z away from the viewer.
+Head space is in millimeters, x to the head's left, y up, z out of the face (right-handed). glTF and SPZ have the same
+axes in meters; splat files of 3D Gaussian splatting have y down and z away from the viewer.
 """
 
 from collections.abc import Mapping
@@ -17,19 +17,19 @@ Axes = Literal["metres", "viewer"]
 """Names of `AXES`."""
 
 METRE = 1000.0
-"""Millimetres."""
+"""Millimeters per meter."""
 
 _ODD_IN = ["y", "z", "x", "xy", "yz", ".", "xz", ".", "y", "xyz", "y", "z", "x", "z", "x"]
-"""Which axes each function of degrees 1 to 3 is odd in, in the order of `Gaussians.shN` (`splatrig.gaussians.sh`)."""
+"""Axes that each function of degrees 1 to 3 is odd in, in the order of `Gaussians.shN` (`splatrig.gaussians.sh`)."""
 
 AXES: Mapping[str, tuple[float, tuple[int, int, int]]] = {
     "metres": (1.0 / METRE, (1, 1, 1)),
     "viewer": (1.0 / METRE, (1, -1, -1)),
 }
-"""Name to (units of the file per millimetre, signs of its axes): glTF and SPZ, viewers of splat files."""
+"""Units of the file per millimeter, and signs of its axes, by name: glTF and SPZ; viewers of splat files."""
 
 PLY_AXES: Axes = "viewer"
-"""Of exported PLY files: viewers of splat files expect them so."""
+"""Axes of exported PLY files, as viewers of splat files expect them."""
 
 
 def to_axes(gaussians: Gaussians, axes: Axes) -> Gaussians:
@@ -45,9 +45,9 @@ def from_axes(gaussians: Gaussians, axes: Axes) -> Gaussians:
 
 
 def _moved(gaussians: Gaussians, scale: float, signs: NDArray[np.int64]) -> Gaussians:
-    """Scale about the origin, then turn by a half turn that flips the axes with negative `signs` [3].
+    """Scale about the origin, then rotate by the half turn that flips the axes with negative `signs` [3].
 
-    A half turn about an axis flips the quaternion's numbers of the two others, up to the sign of the whole.
+    A half turn about an axis flips the quaternion's components of the two others, up to the sign of the whole.
     """
     flips = np.array(
         [np.prod([sign for axis, sign in zip("xyz", signs, strict=True) if axis in odd]) for odd in _ODD_IN]

@@ -1,7 +1,7 @@
-"""Free Gaussians: those beyond the tracked mesh, of hair, lashes, teeth, tongue and eyeballs (`components/free.h5`).
+"""Free Gaussians beyond the tracked mesh: hair, lashes, teeth, tongue and eyeballs (`components/free.h5`).
 
-They follow the structured Gaussians, the vertices of the mesh, as rows of a learned rig. Each has a parent among these,
-with whose motion it starts, unless it belongs to a part of the head that moves otherwise (`Motion`).
+In a learned rig they follow the structured Gaussians, the vertices of the mesh. Each has a parent among these, with
+whose motion it starts, unless it belongs to a part of the head that moves otherwise (`Motion`).
 """
 
 from dataclasses import dataclass
@@ -14,24 +14,24 @@ from numpy.typing import NDArray
 from splatrig.io.errors import InputError
 from splatrig.io.hdf5 import Format
 
-FORMAT = Format("free Gaussians", 2, "millimetres in the head space of the neutral; opacities and colours in [0, 1]")
+FORMAT = Format("free Gaussians", 2, "millimeters in the head space of the neutral; opacities and colors in [0, 1]")
 
 
 class Motion(IntEnum):
-    """What a free Gaussian moves with, as files number it."""
+    """Part that a free Gaussian moves with, by its number in files."""
 
     PARENT = 0
     STILL = 1
-    """Nothing: as upper teeth do, and eyeballs of captures in which nobody looks aside."""
+    """No motion: upper teeth, and eyeballs of captures in which the gaze never changes."""
     JAW = 2
-    """The jaw, rigidly: lower teeth and the tongue."""
+    """The jaw's rigid motion: lower teeth and the tongue."""
     LEFT_EYE = 3
     """The subject's own left eyeball, +x."""
     RIGHT_EYE = 4
 
 
 EYES = (Motion.LEFT_EYE, Motion.RIGHT_EYE)
-"""In the order of every array of eyes."""
+"""Both eyes, in the order of every array of eyes."""
 
 _FIELDS = {
     "means": (np.floating, (3,)),
@@ -41,29 +41,29 @@ _FIELDS = {
     "sizes": (np.floating, ()),
     "opacities": (np.floating, ()),
 }
-"""Kind of numbers and trailing shape of each data set of the file, which is named as the field."""
+"""Kind of values and trailing shape of each data set of the file, which has the name of the field."""
 
 
 @dataclass(frozen=True)
 class FreeGaussians:
-    """M free Gaussians next to N structured ones; M may be 0."""
+    """M free Gaussians in addition to N structured ones; M may be 0."""
 
     structured: int
     """Number of structured Gaussians N."""
     means: NDArray[np.float32]  # [M, 3]
-    """Centres in the neutral face, millimetres."""
+    """Centers in the neutral face, millimeters."""
     parents: NDArray[np.int64]  # [M]
-    """The structured Gaussian whose motion each starts with."""
+    """Structured Gaussian whose initial motion each one inherits."""
     motions: NDArray[np.int64]  # [M]
-    """What each starts to move with, a `Motion`."""
+    """Initial `Motion` of each one."""
     colors: NDArray[np.float32]  # [M, 3]
-    """RGB in [0, 1], from all directions."""
+    """RGB in [0, 1], the same from all directions."""
     sizes: NDArray[np.float32]  # [M]
-    """Standard deviation in millimetres, along all axes."""
+    """Standard deviation in millimeters, equal along all axes."""
     opacities: NDArray[np.float32]  # [M]
-    """In (0, 1)."""
+    """Opacities in (0, 1)."""
     jaw: NDArray[np.int64]  # [J]
-    """Structured Gaussians of the chin, to whose motion that of the jaw is fitted; none where nothing moves with it."""
+    """Structured Gaussians of the chin, to whose motion the jaw is fitted; empty if none moves with the jaw."""
 
     def __post_init__(self) -> None:
         count = len(self.means)
@@ -71,7 +71,7 @@ class FreeGaussians:
             array = getattr(self, name)
             if array.shape != (count, *trailing) or not np.issubdtype(array.dtype, kind):
                 raise InputError(
-                    f"free Gaussians: expected {name} as {kind.__name__} numbers of shape {(count, *trailing)}, got "
+                    f"free Gaussians: expected {name} as {kind.__name__} values of shape {(count, *trailing)}, got "
                     f"{array.dtype} {array.shape}; find them again."
                 )
             if not np.isfinite(array).all():
@@ -89,7 +89,9 @@ class FreeGaussians:
                     "them again."
                 )
         if (self.motions == Motion.JAW).any() and not len(self.jaw):
-            raise InputError("free Gaussians: expected a chin where some move with the jaw, got none; find them again.")
+            raise InputError(
+                "free Gaussians: expected a chin, since some move with the jaw, got none; find them again."
+            )
 
     def __len__(self) -> int:
         """Return the number of free Gaussians M."""
@@ -97,14 +99,14 @@ class FreeGaussians:
 
     @classmethod
     def none(cls, structured: int) -> "FreeGaussians":
-        """Return no free Gaussians next to `structured` structured ones."""
+        """Return zero free Gaussians for `structured` structured ones."""
         empty = {name: np.zeros((0, *trailing), np.float32) for name, (_, trailing) in _FIELDS.items()}
         whole = dict.fromkeys(("parents", "motions", "jaw"), np.zeros(0, np.int64))
         return cls(structured, **(empty | whole))  # type: ignore[arg-type]
 
 
 def write_free(path: str | Path, free: FreeGaussians) -> None:
-    """Write free Gaussians in one step."""
+    """Write free Gaussians atomically."""
     with FORMAT.writing(path) as file:
         file.attrs["structured"] = free.structured
         for name in (*_FIELDS, "jaw"):
@@ -112,6 +114,6 @@ def write_free(path: str | Path, free: FreeGaussians) -> None:
 
 
 def read_free(path: str | Path) -> FreeGaussians:
-    """Read free Gaussians; raise InputError naming the file when it is not of them or what it holds is not usable."""
+    """Read free Gaussians; raise InputError naming the file when it holds something else or invalid values."""
     with FORMAT.reading(path) as file:
         return FreeGaussians(int(file.attrs["structured"]), **{name: file[name][:] for name in (*_FIELDS, "jaw")})

@@ -1,4 +1,4 @@
-"""Gaussians as raw (unactivated) arrays: of one frame or, with leading axes, of many."""
+"""Gaussians as raw (unactivated) arrays: those of one frame or, with leading axes, of many."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,28 +29,28 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "sh0": (1, 3),
     "shN": (15, 3),
 }
-"""Trailing shape of each raw parameter, after the Gaussian axis; the order of files and optimisers.
+"""Trailing shape of each raw parameter, after the Gaussian axis, in the order of files and optimizers.
 
 shN has (degree + 1)² - 1 rows; 15 is degree 3, the degree that files hold."""
 
 SH_C0 = 0.28209479177387814
-"""The constant spherical harmonic, 1 / (2 sqrt(pi)): a colour is 0.5 + SH_C0 sh0 where shN is zero."""
+"""The constant spherical harmonic, 1 / (2 sqrt(pi)): a color is 0.5 + SH_C0 sh0 where shN is zero."""
 
 
 @dataclass(frozen=True)
 class Gaussians(Generic[Array]):
     """N Gaussians in head space; every field is raw, as stored (activation: `splatrig.rasterize.activation`).
 
-    Fields are numpy arrays, or torch tensors (`Gaussians[Tensor]`). They may have leading axes, the same for all:
-    [B, N, *] are B poses.
+    Fields are NumPy arrays, or torch tensors (`Gaussians[Tensor]`). They may have leading axes, the same for all: [B,
+    N, *] are B poses.
     """
 
     means: Array  # [..., N, 3]
-    """Centres in millimetres."""
+    """Centers in millimeters."""
     quats: Array  # [..., N, 4]
     """Rotations, wxyz, unit length, on the hemisphere of the neutral's."""
     log_scales: Array  # [..., N, 3]
-    """Natural logarithm of the standard deviations in millimetres."""
+    """Natural logarithm of the standard deviations in millimeters."""
     logit_opacities: Array  # [..., N]
     """Logit of the opacities."""
     sh0: Array  # [..., N, 1, 3]
@@ -72,19 +72,21 @@ class Gaussians(Generic[Array]):
         return self._means.shape[-2]
 
     def check_finite(self, where: str | Path) -> None:
-        """Raise InputError naming `where` and the parameter when a number of an array is NaN or infinite."""
+        """Raise InputError naming `where` and the parameter when a value is NaN or infinite."""
         for name, array in self.items():
             bad = np.argwhere(~np.isfinite(array))  # type: ignore[call-overload]  # arrays, not tensors
             if bad.size:
                 index = bad[0, self._means.ndim - 2]
-                raise InputError(f"{where}: {name} are not all finite, first of Gaussian {index}; make it again.")
+                raise InputError(
+                    f"{where}: expected finite {name}, got NaN or infinity, first at Gaussian {index}; make it again."
+                )
 
     def first(self, count: int) -> "Gaussians[Array]":
         """Return the first `count` Gaussians: those of a coarser level."""
         return self.select(slice(count))
 
     def select(self, chosen: slice | NDArray[np.int64] | NDArray[np.bool_]) -> "Gaussians[Array]":
-        """Return some of the Gaussians."""
+        """Return the Gaussians `chosen`."""
         part = (slice(None),) * (self._means.ndim - 2) + (chosen,)
         return Gaussians(**{name: array[part] for name, array in self.items()})  # type: ignore[index]
 
@@ -94,5 +96,5 @@ class Gaussians(Generic[Array]):
 
     @property
     def _means(self) -> Any:
-        """The centres, for what arrays and tensors have in common."""
+        """Centers, typed by what arrays and tensors have in common."""
         return self.means

@@ -1,4 +1,4 @@
-"""Splat files: Gaussians as the PLY that 3D Gaussian splatting viewers open.
+"""Splat files: Gaussians in the PLY format of 3D Gaussian splatting viewers.
 
 Properties are read by name. Values are raw (log scales, logit opacities, quaternions wxyz in `rot_0..3`); `f_rest` is
 channel-major (all coefficients of red, then green, then blue), unlike `Gaussians.shN`.
@@ -14,7 +14,7 @@ from splatrig.io.errors import InputError
 from splatrig.io.ply import read_ply_table, write_ply_table
 
 LOGIT_LIMIT = 20.0
-"""Opacities beyond this logit (files in the wild hold ±inf) are clipped to it: 2e-9 from 0 or 1."""
+"""Logit to which larger opacities are clipped (some files hold ±inf): 2e-9 from 0 or 1."""
 
 _REST = 15
 _REQUIRED = (
@@ -29,7 +29,10 @@ _REQUIRED = (
 def write_splats(path: str | Path, gaussians: Gaussians) -> None:
     """Write a binary splat file in the layout of Kerbl et al. 2023; normals are zeros.
 
-    Raises InputError when a number is not finite.
+    Raises InputError when a value is not finite.
+
+    Example:
+        >>> write_splats(Path("smile.ply"), to_axes(rig.pose(weights), PLY_AXES))
     """
     gaussians.check_finite(path)
     columns: dict[str, NDArray[np.float32]] = {}
@@ -50,13 +53,13 @@ def write_splats(path: str | Path, gaussians: Gaussians) -> None:
 def read_splats(path: str | Path) -> Gaussians:
     """Read a splat file; normals are ignored, missing `f_rest` bands are zero, infinite opacities are clipped.
 
-    Raises InputError naming the file when it is not a PLY, lacks a property, has another number of `f_rest` than 0, 9,
-    24 or 45, or holds numbers that are not finite.
+    Raises InputError naming the file when it is not a PLY, lacks a property, has a number of `f_rest` other than 0, 9,
+    24 or 45, or holds values that are not finite.
     """
     rows, _ = read_ply_table(path)
     missing = [name for name in _REQUIRED if name not in (rows.dtype.names or ())]
     if missing:
-        raise InputError(f"{path}: expected a splat file, but property {missing[0]} is missing; export it again.")
+        raise InputError(f"{path}: expected a splat file with the property {missing[0]}, got none; export it again.")
 
     def columns(*names: str) -> NDArray[np.float32]:
         return np.stack([rows[name].astype(np.float32) for name in names], axis=-1)
@@ -81,7 +84,7 @@ def _rest(rows: NDArray[np.void], path: str | Path) -> NDArray[np.float32]:  # [
     if len(names) not in (0, 9, 24, 45) or names != {f"f_rest_{index}" for index in range(len(names))}:
         raise InputError(
             f"{path}: expected 0, 9, 24 or 45 properties f_rest_0, f_rest_1, …, got {len(names)}"
-            f"{' with other numbers' if len(names) in (9, 24, 45) else ''}; export it again."
+            f"{' with other indices' if len(names) in (9, 24, 45) else ''}; export it again."
         )
     bands = len(names) // 3
     rest = np.zeros((len(rows), _REST, 3), np.float32)

@@ -1,14 +1,14 @@
 """SPZ: Gaussians in about a tenth of the bytes of a PLY, for viewers on the web and on phones.
 
-Niantic's format (github.com/nianticlabs/spz, its README and constants; MIT licence), written as version 3 or 4 and
-read as versions 2 to 4. Six streams hold one attribute of all N Gaussians each: positions (24-bit fixed point),
-opacities, colours, log scales (8 bits each), rotations (32 bits: the three smallest of four numbers), spherical
-harmonics (8 bits, of which `sh_bits` are used). Versions 2 and 3 are one gzip stream of a header of 16 bytes and the
-six in turn. Version 4 is a plain header of 32 bytes, a table of lengths, and each of the six as a Zstandard frame of
-its own. Axes are right, up, back: those of head space.
+Niantic's format (github.com/nianticlabs/spz, its README and constants; MIT license), written as version 3 or 4 and read
+as versions 2 to 4. Six streams hold one attribute of all N Gaussians each: positions (24-bit fixed point), opacities,
+colors, log scales (8 bits each), rotations (32 bits: the three smallest of four components), spherical harmonics (8
+bits, of which `sh_bits` are used). Versions 2 and 3 are one gzip stream of a header of 16 bytes and the six streams in
+turn. Version 4 is a plain header of 32 bytes, a table of lengths, and a separate Zstandard frame per stream. Axes are
+right, up, back: those of head space.
 
-What is lost: log scales are rounded to 1/16 (3 % of a size), opacities to 1/255, colours to 1/255 of about -2.8 to 3.8,
-positions to 2^-fraction_bits of the file's unit.
+Loss of precision: log scales are rounded to 1/16 (3 % of a size), opacities to 1/255, colors to 1/255 of about -2.8 to
+3.8, positions to 2^-fraction_bits of the file's unit.
 """
 
 import gzip
@@ -29,22 +29,22 @@ from splatrig.io.files import atomic_path
 
 MAGIC = 0x5053474E  # "NGSP"
 VERSIONS = (3, 4)
-"""That are written: renderers of the web read 3, Niantic's library since 2026 writes 4 and reads both."""
+"""Versions that can be written: web renderers read 3; Niantic's library has written 4 since 2026 and reads both."""
 SH_DEGREE = 3
 SH_BITS = (8, 8)
-"""Bits of each coefficient of degree 1 and of degrees 2 and 3. Niantic's library writes (5, 4): 40 % smaller on the
+"""Bits of each coefficient of degree 1, and of degrees 2 and 3. Niantic's library writes (5, 4): 40 % smaller on the
 demo, 37 to 42 dB after rendering instead of 54."""
 
 _HEADER = struct.Struct("<IIIBBBB")
-_HEADER_4 = struct.Struct("<IIIBBBBI12x")  # as before, but the number of streams, then where their table begins
-_LENGTHS = struct.Struct("<QQ")  # of one stream: compressed, uncompressed
+_HEADER_4 = struct.Struct("<IIIBBBBI12x")  # as above, with the number of streams and the offset of their table
+_LENGTHS = struct.Struct("<QQ")  # sizes of one stream: compressed, uncompressed
 _ZSTD_LEVEL = 19  # 7 % smaller than the usual 3, and 3 s instead of 0.03 for the 23,905 Gaussians of the demo
 _MOST_FRACTION_BITS = 23
 _LARGEST_FIXED = 2**23 - 1
 _COLOR_SCALE = 0.15
 _BANDS = {0: 0, 1: 3, 2: 8, 3: 15}
-_SMALL = np.sqrt(0.5)  # no number but the largest of a unit quaternion is longer
-_LEVELS = 511  # of the magnitude of one of the three smallest
+_SMALL = np.sqrt(0.5)  # maximum magnitude of all but the largest component of a unit quaternion
+_LEVELS = 511  # bits of the magnitude of one of the three smallest components
 
 
 def write_spz(
@@ -52,7 +52,7 @@ def write_spz(
 ) -> None:
     """Write an SPZ file with spherical harmonics of degree 3; equal Gaussians give equal bytes.
 
-    Positions keep as many fractional bits as their extent leaves. Raises InputError when a number is not finite, a
+    Positions have as many fractional bits as their extent allows. Raises InputError when a value is not finite, a
     position is beyond 2^23 of the file's unit, or the version is not one of `VERSIONS`.
     """
     if version not in VERSIONS:
@@ -137,7 +137,7 @@ def _from_gzip(content: bytes) -> tuple[int, int, int, int, NDArray[np.uint8]]:
 
 
 def _from_zstd(content: bytes) -> tuple[int, int, int, int, NDArray[np.uint8]]:
-    """Return what `_from_gzip` does, of version 4; what stands between header and table are extensions."""
+    """Return what `_from_gzip` returns, for version 4; extensions between header and table are skipped."""
     _, version, count, degree, bits, _, number, table = _HEADER_4.unpack_from(content)
     sizes = [_LENGTHS.unpack_from(content, table + row * _LENGTHS.size) for row in range(number)]
     start = table + number * _LENGTHS.size
@@ -154,7 +154,7 @@ def _byte(values: NDArray) -> NDArray[np.uint8]:
 
 
 def _from_fixed(bytes_: NDArray[np.uint8]) -> NDArray[np.float64]:  # [N, 3] from [N, 3, 3]
-    """Return 24-bit little-endian two's complement numbers."""
+    """Return 24-bit little-endian two's complement integers as floats."""
     values = (
         bytes_[..., 0].astype(np.int64) | bytes_[..., 1].astype(np.int64) << 8 | bytes_[..., 2].astype(np.int64) << 16
     )
@@ -162,7 +162,7 @@ def _from_fixed(bytes_: NDArray[np.uint8]) -> NDArray[np.float64]:  # [N, 3] fro
 
 
 def _pack_quats(quats: NDArray[np.float32]) -> NDArray[np.uint8]:  # [N, 4] bytes
-    """Pack as 2 bits, which number is largest (order xyzw), then sign and magnitude of the others (1 + 9 bits)."""
+    """Pack as 2 bits for the largest component's index (xyzw), then sign and magnitude of the others (1 + 9 bits)."""
     xyzw = np.roll(quats.astype(np.float64), -1, axis=1)
     xyzw /= np.linalg.norm(xyzw, axis=1, keepdims=True)
     largest = np.abs(xyzw).argmax(axis=1)
@@ -190,7 +190,7 @@ def _unpack_quats(bytes_: NDArray[np.uint8]) -> NDArray[np.float64]:  # [N, 4] w
 
 
 def _unpack_first_three(bytes_: NDArray[np.uint8]) -> NDArray[np.float64]:  # [N, 4] wxyz
-    """Unpack version 2: x, y, z in a byte each, w not negative."""
+    """Unpack rotations of version 2: x, y, z in one byte each, w not negative."""
     xyz = bytes_ / 127.5 - 1.0
     w = np.sqrt(np.maximum(1.0 - (xyz**2).sum(axis=1, keepdims=True), 0.0))
     quats = np.concatenate([w, xyz], axis=1)
@@ -198,7 +198,7 @@ def _unpack_first_three(bytes_: NDArray[np.uint8]) -> NDArray[np.float64]:  # [N
 
 
 def _pack_sh(shN: NDArray[np.float32], sh_bits: tuple[int, int]) -> NDArray[np.uint8]:  # [N, 15, 3]
-    """Pack in steps of 1/128 of [-1, 1), rounded to what `sh_bits` leave so that gzip finds repetitions."""
+    """Pack in steps of 1/128 of [-1, 1), rounded to `sh_bits` bits so that gzip finds repetitions."""
     steps = np.repeat([2 ** (8 - sh_bits[0]), 2 ** (8 - sh_bits[1])], [3, 12])[:, None]
     values = np.rint(shN.astype(np.float64) * 128.0) + 128.0
     return np.clip(np.floor_divide(values + steps // 2, steps) * steps, 0, 255).astype(np.uint8)

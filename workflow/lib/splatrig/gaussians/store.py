@@ -13,21 +13,21 @@ from splatrig.gaussians.gaussians import SHAPES, Gaussians
 from splatrig.io.errors import InputError
 from splatrig.io.hdf5 import Format
 
-FORMAT = Format("fitted frames", 1, "millimetres, log scales, logit opacities, quaternions wxyz, head space")
+FORMAT = Format("fitted frames", 1, "millimeters, log scales, logit opacities, quaternions wxyz, head space")
 
 
 @dataclass(frozen=True)
 class FittedFrames:
-    """Fitted frames of one expression with how well each was fitted."""
+    """Fitted frames of one expression with their metrics."""
 
     expression: str
     frames: tuple[str, ...]
-    """F frame names, in time order."""
+    """Names of the F frames, in time order."""
     gaussians: tuple[Gaussians, ...]
-    """F rows, one per frame."""
+    """Gaussians of the F frames."""
     metrics: pd.DataFrame
-    """Long table: frame, camera, split (train, held_out), region (mask, image), psnr (dB), ssim, lpips (NaN when
-    its weights are absent)."""
+    """Long table: frame, camera, split (train, held_out), region (mask, image), psnr (dB), ssim, lpips (NaN if its
+    network weights are not installed)."""
     attributes: dict[str, str | int | float]
     """Provenance: recipe as JSON, seconds, machine, input hashes."""
 
@@ -45,13 +45,18 @@ def write_fitted_frames(path: str | Path, fitted: FittedFrames) -> None:
 
 
 def read_fitted_frames(path: str | Path, frames: Sequence[str] | None = None) -> FittedFrames:
-    """Read fitted frames, all of them or those named; raise InputError naming the file when it is not a store."""
+    """Read fitted frames, all of them or those named; raise InputError naming the file when it is not a store.
+
+    Example:
+        >>> fitted = read_fitted_frames(Path("results/demo/gaussians/E057_Cheeks_Puffed.h5"))
+        >>> fitted.gaussians[0].means  # [N, 3]
+    """
     with FORMAT.reading(path) as file:
         names = tuple(file["frames"].asstr()[:])
         wanted = names if frames is None else tuple(frames)
         missing = [name for name in wanted if name not in names]
         if missing:
-            raise InputError(f"frame {missing[0]} is not in this file, which has {', '.join(names)}.")
+            raise InputError(f"expected frame {missing[0]}, got {', '.join(names)}.")
         rows = [names.index(name) for name in wanted]
         gaussians = tuple(Gaussians(**{name: file[name][row] for name in SHAPES}) for row in rows)
         metrics = pd.read_csv(StringIO(file["metrics_csv"].asstr()[()]), dtype={"frame": str, "camera": str})

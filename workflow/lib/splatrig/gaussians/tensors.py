@@ -1,4 +1,4 @@
-"""Gaussians as torch tensors. A module of its own: jobs that only move numbers start without torch."""
+"""Gaussians as torch tensors, in a separate module so that jobs without tensors start without torch."""
 
 from typing import Any
 
@@ -15,6 +15,6 @@ def on_device(gaussians: Gaussians[Any], device: str | torch.device = "cpu") -> 
     def moved(array: Any) -> Tensor:
         if isinstance(array, Tensor):
             return array.to(device, torch.float32)
-        return torch.as_tensor(np.require(array, np.float32, "W"), device=device)  # writable, as torch wants it
+        return torch.as_tensor(np.require(array, np.float32, "W"), device=device)  # writable, as torch requires
 
     return Gaussians(**{name: moved(array) for name, array in gaussians.items()})

@@ -1,1 +1,1 @@
-"""Rigs learned through the rasteriser: base, components and weights together, over all frames and cameras."""
+"""Rigs learned through the rasterizer: base, components and weights together, over all frames and cameras."""

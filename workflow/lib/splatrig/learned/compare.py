@@ -1,4 +1,4 @@
-"""Learned rigs compared with fits and their PCA, in images of held-out cameras, of trained and of unseen frames."""
+"""Compare learned rigs with per-frame fits and PCA in images of held-out cameras, on trained and unseen frames."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,33 +37,33 @@ COLUMNS = ("method", "k", "split", "expression", "frame", "camera", "region", "p
 """Columns of a comparison: one row per image and `region`, which is mask or image; the sums by region of the head are
 in the rows of the mask."""
 MESH_RIDGE = 1e-3
-"""Pull to zero of weights that follow a tracked mesh, relative to the mean squared length of a component."""
+"""Ridge on weights that follow a tracked mesh, relative to the mean squared length of a component."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What all methods of a comparison share."""
+    """Inputs that all methods of a comparison have in common."""
 
     subject: Subject
     render: RenderOptions
     solve_steps: int
-    """Steps in which the weights of an unseen frame are found from all photographs that are given."""
+    """Number of optimization steps in which the weights of an unseen frame are solved from the given photographs."""
     device: torch.device
     regions: RegionFolder | None = None
-    """The regions of photographs; None where nothing is measured by region."""
+    """Regions of the photographs; None where nothing is measured by region."""
 
 
 @dataclass(frozen=True)
 class Posing:
-    """How a rig shows some frames: what is found of each of them."""
+    """Weights and head motions of some frames under one rig."""
 
     weights: NDArray[np.floating]  # [F, K]
     motions: Mapping[str, NDArray[np.floating]]  # of [3, 4]
-    """By `expression/frame` the rigid motions by which tracked poses are corrected; of others there are none."""
+    """Rigid corrections of tracked poses by `expression/frame`; frames that are missing are not corrected."""
 
     @classmethod
     def learned(cls, components: Components) -> "Posing":
-        """Return what a component file knows of its training frames."""
+        """Return the weights and head motions that a component file holds for its training frames."""
         return cls(components.W, components.head_motion_of)
 
 
@@ -74,11 +74,11 @@ def compare(
     k: int,
     splits: Sequence[Role] = ("train", "held_out"),
 ) -> pd.DataFrame:
-    """Return the table of all methods: single fits (k = 0) and component files, in held-out cameras.
+    """Return the table of all methods in held-out cameras: per-frame fits (k = 0) and component files.
 
-    Training frames have the weights of the file; the weights of held-out frames are found from their photographs in
-    the training cameras. So are the poses of rigs that correct those of tracking; single fits and other files have the
-    tracked ones, which they were made with. Component files are cut to their first `k` components.
+    Training frames use the weights of the file; weights of held-out frames are solved from their photographs in the
+    training cameras. So are the head poses, for rigs that correct tracked poses; per-frame fits and other files use the
+    tracked poses, which they were made with. Component files are cut to their first `k` components.
 
     Raises InputError where no camera was held out, or no frame belongs to `splits`.
     """
@@ -87,8 +87,8 @@ def compare(
         raise InputError("capture.held_out.cameras: got none, expected one or more, in which rigs are compared.")
     if not any(subject.names(split) for split in splits):
         raise InputError(
-            "capture.held_out.expressions: got none, expected one or more, in which rigs are compared that learned "
-            "nothing from them; name some and run again, which learns the rigs anew."
+            "capture.held_out.expressions: got none, expected one or more, to compare rigs on frames that they did not "
+            "learn from; name some and run again, which also learns the rigs again."
         )
     tables = []
     for split in splits:
@@ -111,15 +111,17 @@ def read_fits(subject: Subject, stores: Sequence[str | Path]) -> dict[str, Gauss
         fits |= {f"{store.expression}/{frame}": fit for frame, fit in zip(store.frames, store.gaussians, strict=True)}
     missing = [name for name in (*subject.names("train"), *subject.names("held_out")) if name not in fits]
     if missing:
-        raise InputError(f"{missing[0]}: this frame is in frames.csv but was not fitted; fit its expression again.")
+        raise InputError(
+            f"{missing[0]}: expected a fit of this frame of frames.csv, got none; fit its expression again."
+        )
     return fits
 
 
 def unseen(comparison: Comparison, components: Components, names: Sequence[str], cameras: int | None = None) -> Posing:
-    """Return the weights of frames from their photographs in training cameras, started from their tracked meshes.
+    """Return the weights of frames, solved from photographs in training cameras, starting from tracked meshes.
 
-    Found with them are the poses of rigs that correct those of tracking. `cameras` limits how many training cameras are
-    used (spread over all of them); None: all.
+    If the rig corrects tracked head poses, these are solved as well. `cameras` limits the number of training cameras
+    (spread over all of them); None: all.
     """
     subject = comparison.subject
     rig = Rig.of(components, subject.neutral).to(comparison.device)
@@ -149,7 +151,7 @@ def unseen(comparison: Comparison, components: Components, names: Sequence[str],
 
 
 def displacements(subject: Subject, names: Sequence[str]) -> NDArray[np.float64]:  # [F, N, 3]
-    """Return how far the tracked mesh of each frame is from the neutral's, at the finest level, in millimetres."""
+    """Return the displacement of each frame's tracked mesh from the neutral's, at the finest level, in millimeters."""
     finest = subject.template.finest_level
     meshes = read_meshes(subject.dataset.folder, names, subject.template)
     return np.stack([subject.template.up @ mesh - finest.vertices for mesh in meshes])
@@ -184,7 +186,7 @@ def _region_errors(
     view: View,
     pair: tuple[Tensor, Tensor],  # [H, W, 3] each
 ) -> tuple[float, ...]:
-    """Return the values of `REGION_COLUMNS` of a rendering and its photograph of the frame `expression/frame`."""
+    """Return the values of `REGION_COLUMNS` for a rendering and its photograph of the frame `expression/frame`."""
     if comparison.regions is None:
         return UNKNOWN
     flags = comparison.regions.read(name, view.camera, view.width, view.height)
@@ -200,7 +202,7 @@ def measured_rig(
     components: Components,
     posing: Posing,
 ) -> pd.DataFrame:
-    """Return the metrics of a rig with the weights and poses of the named frames; its k leaves out what turns eyes."""
+    """Return the metrics of a rig in the pose of the named frames; its k excludes components that rotate eyes."""
     rig = Rig.of(components, comparison.subject.neutral).to(comparison.device)
     rows = torch.as_tensor(np.asarray(posing.weights, dtype=np.float32), device=comparison.device)
     label = method, len(components.without_eyes())
@@ -209,12 +211,12 @@ def measured_rig(
 
 
 def measured_fits(comparison: Comparison, names: Sequence[str], split: str, fits: Sequence[Gaussians]) -> pd.DataFrame:
-    """Return the metrics of frames that were fitted each on its own (k = 0)."""
+    """Return the metrics of the per-frame fits (k = 0)."""
     frames = (activate(on_device(fit, comparison.device)) for fit in fits)
     return measured(comparison, names, split, ("fits", 0), frames)
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Return mean PSNR and SSIM by method, k, split and region, with the number of pictures."""
+    """Return mean PSNR and SSIM by method, k, split and region, with the number of images."""
     groups = table.groupby(["method", "k", "split", "region"], sort=False)
     return groups.agg(psnr=("psnr", "mean"), ssim=("ssim", "mean"), pictures=("psnr", "size")).reset_index()

@@ -1,4 +1,4 @@
-"""A learned rig as the components that its file holds, with the base that they move."""
+"""Export a learned rig as `Components`, with the base that they move."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,10 @@ from splatrig.fitting.trainable_rig import TrainableRig
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """What a rig was learned on."""
+    """Data that a rig was learned on."""
 
     frames: tuple[str, ...]
-    """F names `expression/frame`, row order of the weights."""
+    """Names `expression/frame` of the F frames, in the row order of the weights."""
     faces: NDArray[np.int64]  # [T, 3]
     face_mask: NDArray[np.bool_]  # [N]
 
@@ -24,10 +24,10 @@ class TrainedOn:
 def export_rig(rig: TrainableRig, trained: TrainedOn, *, bounded: bool) -> Components:
     """Return the components of a learned rig with its gauge fixed.
 
-    Free weights: components orthonormal in standardised units, largest variance first, largest entry positive.
-    Weights in [0, 1]: the largest weight of every component is 1, most moving component first. Where weights of 1 have
-    a meaning, components stay as they are, in their order and under their names: blendshapes, and those that turn eyes,
-    which come last.
+    Free weights: components are orthonormal in standardized units, sorted by decreasing variance, with a positive
+    largest entry. Weights in [0, 1]: the largest weight of every component is 1, sorted by decreasing motion.
+    Components whose weight of 1 has a meaning keep their scale, order and names: blendshapes, and those that rotate
+    eyes, which come last.
     """
     dense = rig.dense().cpu().numpy()
     W = rig.weights.detach().cpu().numpy().astype(np.float64)
@@ -77,7 +77,7 @@ def export_rig(rig: TrainableRig, trained: TrainedOn, *, bounded: bool) -> Compo
 def _orthonormal(W: NDArray[np.float64], C: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Return W', C' with the same product, C' orthonormal, scores uncorrelated about the rest, signs fixed.
 
-    Components that no frame uses come last and keep a unit length; there are no more components than frames.
+    Components that no frame uses come last and keep unit length; there are at most as many components as frames.
     """
     if not len(C):
         return W, C
@@ -86,14 +86,14 @@ def _orthonormal(W: NDArray[np.float64], C: NDArray[np.float32]) -> tuple[NDArra
     scaled = W @ vectors * root
     right = np.linalg.svd(scaled, full_matrices=False)[2]
     fixed = ((right / root) @ vectors.T @ C.astype(np.float64)).astype(np.float32)
-    scores = scaled @ right.T  # and not the left vectors: rows of zeros stay exactly zero
+    scores = scaled @ right.T  # instead of the left vectors, so that rows of zeros stay exactly zero
     signs = np.sign(fixed[np.arange(len(fixed)), np.abs(fixed).argmax(axis=1)])
     signs[signs == 0] = 1.0
     return scores * signs, fixed * signs[:, None].astype(np.float32)
 
 
 def _ordered_local(W: NDArray[np.float64], C: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Return W', C' with the same product, largest weight 1, most moving component first."""
+    """Return W', C' with the same product, largest weight 1, sorted by decreasing motion."""
     largest = W.max(axis=0, initial=0.0)
     scale = np.where(largest > 0, largest, 1.0)
     fixed_W, fixed_C = W / scale, C * scale[:, None].astype(np.float32)

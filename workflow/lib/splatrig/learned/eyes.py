@@ -1,8 +1,9 @@
-"""Eyeballs of learned rigs: free Gaussians on what shows of each ball, and components that turn them by ARKit's names.
+"""Eyeballs of learned rigs: free Gaussians on the visible part of each ball, and components that rotate them.
 
-An eye turns about its center, in the four directions of ARKit's units. Weights begin where `landmarks/gaze.csv` says
-that the eyes look, relative to the neutral, and are found further from photographs, as all weights are. Blendshapes
-have components of these names, which move the lids: they turn the eyes, too. Other rigs get them in addition.
+An eye rotates about its center, in the four directions of ARKit's units. Weights start at the gaze in
+`landmarks/gaze.csv`, relative to the neutral, and are then optimized on photographs, as all weights are. Blendshape
+families have components of these names, which move the lids; they rotate the eyes as well. Other rigs get additional
+components.
 """
 
 from collections.abc import Sequence
@@ -21,35 +22,35 @@ from splatrig.landmarks.gaze import Gaze
 from splatrig.learned.look import COVERED, Look
 
 SIDEWAYS_DEG, VERTICAL_DEG = 25.0, 20.0
-"""How far a weight of 1 turns an eye. People turn the head for what is farther aside; on the chord to 25° an eyeball of
-12 mm sinks by 0.3 mm at most."""
+"""Rotation of an eye at weight 1. People rotate the head for larger angles; on the chord to 25° an eyeball of 12 mm
+sinks by at most 0.3 mm."""
 LEAST_DEG = 4.0
-"""Gaze that never leaves the neutral's by more is taken for noise: eyes stand still then."""
+"""Gaze that never deviates from the neutral's by more than this counts as noise, and the eyes stay still."""
 CAP_DEG = 60.0
-"""How far from straight ahead an eyeball gets Gaussians: lids hide the rest of it however it looks."""
+"""Angle from straight ahead within which an eyeball gets Gaussians; lids hide the rest of it in every gaze."""
 FRACTION, LEAST, MOST = 0.04, 150, 1500
-"""Gaussians of an eye, of all free ones; their least and greatest number, as long as half of all are left."""
+"""Gaussians per eye: fraction of all free ones, minimum and maximum, as long as half of all remain for other parts."""
 OPACITY = 0.5
-"""Of eyes' Gaussians at first: that something is there is known, which is not so for others that are found."""
+"""Initial opacity of the eyes' Gaussians: unlike elsewhere, it is known that there is a surface."""
 SPREAD = 0.5
-"""Standard deviation of eyes' Gaussians, in distances between neighbors."""
+"""Standard deviation of the eyes' Gaussians, in distances between neighbors."""
 EYE_PACE = 0.0
-"""Learning rate of the other components on eyes that turn, relative to that on the mesh: they leave them alone, so that
-eyes are turned by name alone. At 0.3, the pace of other free Gaussians, images are as good."""
+"""Learning rate of the other components on Gaussians of rotating eyes, relative to that on the mesh: 0, so that only
+the named components move eyes. At 0.3, the value for other free Gaussians, images are equally good."""
 BEHIND_MM = 1.5
-"""A camera sees a point of the ball that is at most this far behind what is rendered: lids are thicker."""
+"""A camera sees a point of the ball if the point is at most this far behind the rendered depth; lids are thicker."""
 
 
 @dataclass(frozen=True)
 class EyeUnit:
-    """What one of ARKit's units does to an eye."""
+    """Rotation of an eye by one of ARKit's units."""
 
     name: str
-    """Without the side: eyeLookIn."""
+    """Name without the side, such as eyeLookIn."""
     axis: tuple[float, float, float]
-    """That the subject's left eye turns about; the right one is its mirror image."""
+    """Axis that the subject's left eye rotates about; that of the right eye is its mirror image."""
     degrees: float
-    """At weight 1."""
+    """Angle at weight 1."""
 
 
 UNITS = (
@@ -58,14 +59,14 @@ UNITS = (
     EyeUnit("eyeLookUp", (-1.0, 0.0, 0.0), VERTICAL_DEG),
     EyeUnit("eyeLookDown", (1.0, 0.0, 0.0), VERTICAL_DEG),
 )
-"""In head space (y up, z out of the face, x to the subject's left)."""
+"""Units in head space (y up, z out of the face, x toward the subject's left)."""
 
 DEGREES = np.array([unit.degrees for unit in UNITS])
 LIDS_WITHIN = 2.0
-"""Factor within which blendshapes may turn eyes by other angles than `DEGREES`, as the lids of a capture say."""
+"""Factor within which blendshapes may rotate eyes by other angles than `DEGREES`, according to a capture's lids."""
 
 SIDES = ("Left", "Right")
-"""Of `EYES`."""
+"""Sides of the eyes, in the order of `EYES`."""
 
 
 def gaze_units(eye: int) -> tuple[str, ...]:
@@ -75,18 +76,18 @@ def gaze_units(eye: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Looking:
-    """Two eyeballs and where they look in F frames, relative to the neutral."""
+    """Two eyeballs and their gaze in F frames, relative to the neutral."""
 
     centers: NDArray[np.float64]  # [2, 3] millimeters, head space; NaN of an eye that is not known
     radii_mm: NDArray[np.float64]  # [2]
-    aside_deg: NDArray[np.float64]  # [F, 2] towards the subject's left
+    aside_deg: NDArray[np.float64]  # [F, 2] toward the subject's left
     up_deg: NDArray[np.float64]  # [F, 2]
 
     @classmethod
     def of(cls, gaze: Gaze, frames: Sequence[str], neutral: str) -> "Looking":
-        """Return how the eyes of a table look in `frames`, `expression/frame`.
+        """Return the gaze of a table in `frames`, named `expression/frame`.
 
-        Where they were not seen they look as in the neutral. Raises InputError for a frame that the table lacks.
+        Where eyes were not seen, the gaze is the neutral's. Raises InputError for a frame that the table lacks.
         """
         row_of = {name: row for row, name in enumerate(gaze.frames)}
         missing = [name for name in (*frames, neutral) if name not in row_of]
@@ -101,7 +102,7 @@ class Looking:
 
     @property
     def known(self) -> tuple[int, ...]:
-        """The eyes whose balls are known."""
+        """Indices of the eyes whose balls are known."""
         return tuple(eye for eye in range(len(EYES)) if np.isfinite(self.centers[eye]).all())
 
     @property
@@ -110,32 +111,32 @@ class Looking:
         return bool(max(np.abs(self.aside_deg).max(initial=0.0), np.abs(self.up_deg).max(initial=0.0)) > LEAST_DEG)
 
     def degrees(self, eye: int) -> NDArray[np.float64]:  # [F, 4]
-        """Return how far an eye looks in the direction of each of its units."""
+        """Return the gaze of an eye as an angle in the direction of each of its units."""
         outward = self.aside_deg[:, eye] * (1.0 if EYES[eye] == EYES[0] else -1.0)
         return np.stack([-outward, outward, self.up_deg[:, eye], -self.up_deg[:, eye]], axis=1)
 
     def weights(self, eye: int, whole: NDArray[np.float64] = DEGREES) -> NDArray[np.float32]:  # [F, 4]
-        """Return the weights of an eye's units, at which its chords to `whole` [4] degrees point where it looks."""
+        """Return the weights of an eye's units at which its chords to `whole` [4] degrees point along its gaze."""
         return chord_weights(self.degrees(eye), whole).astype(np.float32)
 
     def tells(self, eye: int) -> NDArray[np.bool_]:  # [4]
-        """Return which units of an eye there is more of than noise."""
+        """Return the mask of an eye's units whose gaze exceeds the noise."""
         return self.degrees(eye).max(axis=0, initial=0.0) > LEAST_DEG
 
 
 def chord_weights(degrees: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the fractions, 0 to 1, of the chords to `whole` degrees at which they are turned by `degrees`."""
+    """Return the fractions (0 to 1) along the chords to `whole` degrees at which the rotation is `degrees`."""
     turned = np.tan(np.radians(degrees.clip(0.0, whole)))
     end = np.radians(whole)
     return (turned / (np.sin(end) + turned * (1.0 - np.cos(end)))).clip(0.0, 1.0)
 
 
 def turning_eyes(start: RigStart, free: FreeGaussians, looking: Looking | None) -> RigStart:
-    """Return a start with `free` Gaussians with components that turn its eyes; itself where there are none.
+    """Return a start whose components rotate the eyes of its `free` Gaussians; the same start if there are none.
 
-    Blendshapes by the names of `gaze_units` turn them; other rigs get components more, four per eye. There are none
-    where nothing is known of gaze, where it never changes, and where components move no centers. Nothing else is done
-    to eyes that turn.
+    Blendshapes with the names of `gaze_units` rotate them; other rigs get four additional components per eye. There are
+    none if gaze is unknown or never changes, or if components move no centers. No other component moves Gaussians of
+    rotating eyes.
     """
     if looking is None or not looking.moves or start.basis is None or "means" not in start.basis.fields:
         return start
@@ -163,7 +164,7 @@ def _with_gaze(
     tells: NDArray[np.bool_],  # [4]
     eye: int,
 ) -> tuple[NDArray[np.float32], Blendshapes | None, NDArray[np.int64]]:  # [F, K], or [F, K + 4]; [4]
-    """Return the weights with those of an eye's units, what gaze tells, and the units' columns: by name, or new."""
+    """Return the weights with those of an eye's units, the units given by gaze, and their columns (existing or new)."""
     count = weights.shape[1]
     if known is None:
         return np.concatenate([weights, gaze], axis=1), None, np.arange(count, count + len(UNITS))
@@ -179,24 +180,24 @@ def degrees_of_lids(
     known: Blendshapes,
     looking: Looking,
 ) -> NDArray[np.float64]:  # [4]
-    """Return how far weights of 1 of blendshapes turn eyes: as far as eyes look in this capture for the lids' weights.
+    """Return the eye rotation at weight 1 of blendshapes, calibrated to the gaze at the lids' weights in this capture.
 
-    Lids and eye of a blendshape move by one weight, whose meaning the template gives to the lids. The angles are the
-    same for both eyes and both sides, `DEGREES` where lids tell nothing, within `LIDS_WITHIN` of these, and wide enough
-    for all frames.
+    Lids and eye of a blendshape share one weight, whose meaning the template defines by the lids. The angles are the
+    same for both eyes and both sides. They are `DEGREES` where lids give no information, within a factor of
+    `LIDS_WITHIN` of these, and large enough for all frames.
     """
     columns = np.concatenate([[known.names.index(name) for name in gaze_units(eye)] for eye in looking.known])
     looked = np.concatenate([looking.degrees(eye) for eye in looking.known], axis=1).clip(min=0.0)  # [F, 4 · eyes]
     lids = weights[:, columns] * known.told[columns] * (looked > 0)
     sums = np.stack([(lids * looked).sum(axis=0), np.square(lids).sum(axis=0)]).reshape(2, -1, len(UNITS)).sum(axis=1)
     farthest = looked.max(axis=0, initial=0.0).reshape(-1, len(UNITS)).max(axis=0)
-    sums[:, :2], farthest[:2] = sums[:, :2].sum(axis=1, keepdims=True), farthest[:2].max()  # in and out
+    sums[:, :2], farthest[:2] = sums[:, :2].sum(axis=1, keepdims=True), farthest[:2].max()  # in and out have one angle
     slopes = np.divide(sums[0], sums[1], out=DEGREES.copy(), where=sums[1] > 0)
     return np.clip(np.maximum(slopes, farthest), DEGREES / LIDS_WITHIN, DEGREES * LIDS_WITHIN)
 
 
 def _quat(unit: EyeUnit, *, mirrored: bool) -> NDArray[np.float64]:  # [4]
-    """Return the rotation of a unit; `mirrored` at the plane x = 0."""
+    """Return the rotation of a unit; `mirrored` in the plane x = 0."""
     half = np.radians(unit.degrees) / 2
     x, y, z = unit.axis
     return np.array([np.cos(half), *(np.sin(half) * np.array([x, -y, -z] if mirrored else [x, y, z]))])
@@ -224,7 +225,7 @@ def seed_eyes(free: FreeGaussians, means: NDArray[np.float32], looking: Looking)
 
 
 def cap(count: int) -> NDArray[np.float64]:  # [count, 3]
-    """Return unit vectors within `CAP_DEG` of +z, evenly spaced: a spiral by the golden angle."""
+    """Return unit vectors within `CAP_DEG` of +z, evenly spaced on a golden-angle spiral."""
     index = np.arange(count) + 0.5
     z = 1.0 - (1.0 - np.cos(np.radians(CAP_DEG))) * index / count
     across, angle = np.sqrt(1.0 - z**2), np.pi * (3.0 - np.sqrt(5.0)) * index
@@ -232,9 +233,9 @@ def cap(count: int) -> NDArray[np.float64]:  # [count, 3]
 
 
 def eye_colors(points: torch.Tensor, look: Look) -> torch.Tensor:  # [S, 3]
-    """Return the mean colors in which cameras see `points` [S, 3] of eyes.
+    """Return the mean colors of `points` [S, 3] of eyes in the cameras that see them.
 
-    Behind lids these are the colors of the nearest point that is seen; gray, where no camera sees any.
+    Points behind lids get the color of the nearest visible point; all are gray if no camera sees any.
     """
     found = look.project(points)
     nothing = found.read(look.alpha) < COVERED

@@ -1,4 +1,4 @@
-"""Find free Gaussians: a learned rig whose free rows die where they are of no use and are put where errors are."""
+"""Find free Gaussians: learn a rig while useless free rows are relocated to where rendering errors are."""
 
 import logging
 from collections.abc import Mapping
@@ -42,67 +42,70 @@ from splatrig.mesh.openings import openings
 _LOG = logging.getLogger(__name__)
 
 UNBORN = 1e-4
-"""Opacity of rows that wait to be put somewhere: rasterizers leave them out."""
+"""Opacity of rows that wait to be placed; rasterizers skip them."""
 
 
 @dataclass(frozen=True)
 class FindOptions:
-    """How rows are relocated. Measured on a ray-traced head, and the same for all."""
+    """Parameters of the relocation, measured on a ray-traced head and the same for all captures."""
 
     rounds: int = 14
-    """Relocations, evenly over the first `until` of the steps."""
+    """Number of relocations, evenly spaced over the first `until` of the steps."""
     until: float = 0.7
     share: float = 0.15
-    """Of all rows, how many are put somewhere in a round at most."""
+    """Fraction of all rows that are placed in one round at most."""
     views: int = 8
-    """Training cameras that look at a frame in a round, others in every round."""
+    """Training cameras that view a frame in a round; they differ between rounds."""
     looks: int = 512
-    """Looks in a round at most: where there are more frames, some of them take turns at random."""
+    """Maximum number of views in a round; with more frames, a random subset is used in each round."""
     dead: float = 0.005
-    """Rows of less opacity are relocated,"""
+    """Rows with a smaller opacity than this are relocated."""
     unseen: float = 0.5 / 256
-    """and those of less blending weight, in pixels per look, that had two rounds of time."""
+    """Rows with a smaller blending weight (pixels per view) than this are relocated too, after two rounds."""
     quota: float = 0.2
-    """Of the rows of a round, those that are put behind openings."""
+    """Fraction of a round's rows that are placed behind openings."""
     opacity: float = 0.2
-    """Of new rows."""
+    """Initial opacity of placed rows."""
     size_mm: float = 0.8
-    """Of new rows."""
+    """Initial size of placed rows."""
     penalty: float = 5e-7
-    """Weight of every row's opacity in the loss: without, nothing dies and nothing can be relocated."""
+    """Weight of every row's opacity in the loss: without this penalty no row fades out, and none can be relocated."""
     spawn: SpawnOptions = SPAWN
 
 
 FIND = FindOptions()
 FIND_ON_CPU = FindOptions(rounds=6, share=0.3, views=4, looks=48)
-"""In a few minutes without a GPU."""
+"""Parameters for a few minutes without a GPU."""
 
 KEPT_OPACITY = (0.1, 0.5)
-"""Bounds of the opacities that are kept: under the penalty rows end fainter than those that are learned afresh."""
+"""Bounds of the opacities that are kept: under the penalty, rows end fainter than they would without it."""
 OUTSIDE_VIEWS, NEARBY_PX = 2, 2
-"""Rows are dropped where so many cameras see nothing, not even in so many pixels around: one matte may be wrong."""
+"""Rows are dropped if this many cameras see nothing within this many pixels around them; one matte may be wrong."""
 UNPUT = -1
-"""Step at which rows were put that are nowhere yet."""
+"""Step of placement of rows that were not placed yet."""
 
 
 @dataclass(frozen=True)
 class Around:
-    """What is known of the openings of a mesh, and of the chin below one of them."""
+    """Openings of a mesh, and the chin below one of them."""
 
     rims: list[Tensor]  # of [R]
     """Structured Gaussians around each opening."""
     outward: Tensor  # [len(rims), 3], unit length
     mouth: Tensor  # [R]
-    """Those around the mouth; none where none is known."""
+    """Structured Gaussians around the mouth; empty if unknown."""
     mouth_outward: Tensor  # [3]
     chin: Tensor  # [J]
-    """Structured Gaussians that move as the jaw does; none where nothing is known of a jaw."""
+    """Structured Gaussians that move with the jaw; empty if there is no known jaw."""
 
     @classmethod
     def of(
         cls, subject: Subject, meshes: NDArray[np.float64], device: torch.device, known: Rims | None = None
     ) -> "Around":
-        """Return what the tracked `meshes` [F, V, 3] of the training frames tell, where landmarks know no rims."""
+        """Return the openings and the chin from the tracked `meshes` [F, V, 3] of the training frames.
+
+        Meshes are used where landmarks give no rims.
+        """
         base, normals = subject.template.base, subject.normals
         if known is not None and known.mouth:
             rims = [np.unique(rim.held.nearest_vertices(base.faces)) for rim in (*known.mouth, *known.eyes)]
@@ -114,7 +117,7 @@ class Around:
         if len(mouth):
             place = base.vertices[mouth].mean(axis=0) if base.marks is None else base.marks.mouth
             chin = find_chin(base.vertices, meshes, place)
-        _LOG.info("%d openings of the mesh, %d vertices of a chin that moves with a jaw", len(rims), len(chin))
+        _LOG.info("%d openings of the mesh, %d vertices of a chin that moves rigidly with a jaw", len(rims), len(chin))
         outward = np.stack([_outward(normals, rim) for rim in rims]) if rims else np.zeros((0, 3))
         return cls(
             [torch.as_tensor(rim, device=device) for rim in rims],
@@ -132,7 +135,7 @@ def _outward(normals: NDArray[np.float64], rim: NDArray[np.int64]) -> NDArray[np
 
 
 class Relocation:
-    """What happens to the free rows between the steps of a fit."""
+    """Relocation of free rows between the steps of a fit."""
 
     def __init__(
         self,
@@ -147,24 +150,24 @@ class Relocation:
         seed: int,
         options: FindOptions,
     ) -> None:
-        """Prepare to relocate the rows of `rig` after those of the structured `start`, which are `free` before it.
+        """Prepare to relocate the rows of `rig` after those of the structured `start`, which are `free` initially.
 
-        `photographs` are whole, of the training frames; `cameras` are those that train.
+        `photographs` are whole images of the training frames; `cameras` are the training cameras.
         """
         self.rig, self.optimizer, self.photographs, self.plan, self.options = rig, optimizer, photographs, plan, options
         self.structured = len(start.base)
-        assert start.basis is not None  # rigs are learned from components
+        assert start.basis is not None  # learned rigs always start from components
         self.rows_below = next(iter(start.basis.deltas.values())).shape[1]
         self.around, self.cameras, self.seed = around, cameras, seed
         self.parents = torch.as_tensor(free.parents, device=rig.device)
         self.motions = torch.as_tensor(free.motions, device=rig.device)
         self.of_eyes = (self.motions[:, None] == torch.tensor(EYES, device=rig.device)).any(dim=1)
-        """Rows that are part of an eyeball: they stay it, and are never put elsewhere."""
+        """Mask of the rows that belong to an eyeball: they stay there and are never relocated."""
         self.born = torch.where(self.of_eyes, 0, UNPUT)
-        """Step after which each row was put where it is."""
+        """Step after which each row was last placed."""
 
     def color_eyes(self) -> None:
-        """Give the rows of eyes, before the first step, the colors that photographs of the neutral show there."""
+        """Set the colors of the eyes' rows from photographs of the neutral, before the first step."""
         own = self.of_eyes.nonzero()[:, 0]
         if not len(own):
             return
@@ -177,14 +180,14 @@ class Relocation:
             self.rig.base["sh0"][at, 0] = (eye_colors(self.rig.base["means"][at], look) - 0.5) / SH_C0
 
     def after(self, done: int) -> None:
-        """Relocate the dead, when a round is due after `done` steps."""
+        """Relocate dead rows if a round is due after `done` steps."""
         every = max(1, int(self.options.until * self.plan.steps) // self.options.rounds)
         if done % every == 0 and done <= every * self.options.rounds:
             self.relocate(done, every)
 
     @torch.no_grad()
     def relocate(self, done: int, every: int) -> None:
-        """Put up to `share` of the rows that are dead where errors are."""
+        """Move up to `share` of the dead rows to where errors are."""
         options, device = self.options, self.rig.device
         generator = torch.Generator(device)
         generator.manual_seed(int(np.random.SeedSequence([self.seed, 12, done]).generate_state(1, np.uint64)[0] >> 1))
@@ -205,7 +208,7 @@ class Relocation:
             points = Points.joined([points, hidden])
         parents = nearest(points, looks)
         jaw, in_mouth = self.jaw(), None
-        if jaw is not None:  # then there is a mouth
+        if jaw is not None:  # a jaw implies a mouth
             jaw = jaw.blended(self.rig.weights[seen, : len(jaw.moves)])
             in_mouth = behind(points, looks, around.mouth, around.mouth_outward, options.spawn)
         motions = motions_of(points, parents, looks, jaw, in_mouth, options.spawn)
@@ -213,12 +216,12 @@ class Relocation:
         self.put(rows[: len(points)], points, parents, motions, done)
         error = float(torch.stack([look.error.mean() for look in looks]).mean())
         _LOG.info(
-            "step %d: error %.5f, %d dead, %d put, %d of them still, %d with the jaw",
+            "step %d: error %.5f, %d dead, %d placed, %d of them still, %d with the jaw",
             *(done, error, int(dead.sum()), len(points), *_counted(motions, Motion.STILL, Motion.JAW)),
         )
 
     def jaw(self) -> Rigid | None:
-        """Return how the components move the jaw as they are now; None where nothing is known of a jaw."""
+        """Return the jaw's rigid motion under each component in its current state; None if there is no known jaw."""
         basis, chin = self.rig.basis, self.around.chin
         assert basis is not None
         if not len(chin) or "means" not in basis.fields:
@@ -227,14 +230,14 @@ class Relocation:
         return Rigid.fitted(self.rig.base["means"].detach()[chin], basis.dense()[:, chin, first : first + 3])
 
     def _look(self, generator: np.random.Generator) -> tuple[list[int], list[Look], Tensor]:
-        """Return some frames, how cameras see each, and the blending weights of the free rows over all of them."""
+        """Return some frames, the views of each, and the blending weights of the free rows over all of them."""
         available, count = len(self.photographs.frames), min(self.options.views, len(self.cameras))
         most = min(available, max(1, self.options.looks // count))
         frames = sorted(generator.choice(available, most, replace=False).tolist())
         pairs = [self._some_pairs(frame, generator) for frame in frames]
         looks, weights = [], torch.zeros(len(self.rig) - self.structured, device=self.rig.device)
         for index, frame in enumerate(frames):
-            for ahead in pairs[index : index + 2]:  # the next frame is decoded while this one is looked at
+            for ahead in pairs[index : index + 2]:  # the next frame is decoded while this one is rendered
                 self.photographs.hold(ahead)
             look, own = self._look_at(frame, pairs[index])
             looks.append(look)
@@ -252,7 +255,7 @@ class Relocation:
         return [camera for camera in self.cameras if self.photographs.frames[frame].has(camera)]
 
     def _look_at(self, frame: int, pairs: list[Pair]) -> tuple[Look, Tensor]:
-        """Return how cameras whose photographs are held see a frame, and the blending weight of every row."""
+        """Return the views of a frame by its training cameras in memory, and the blending weight of every row."""
         views = [self.photographs.view(pair) for pair in pairs]
         with torch.no_grad():
             posed = self.rig.activated(self.rig.weights[frame : frame + 1])
@@ -263,10 +266,10 @@ class Relocation:
 
     @torch.no_grad()
     def put(self, rows: Tensor, points: Points, parents: Tensor, motions: Tensor, done: int) -> None:
-        """Write free `rows` [S] whole: base, components and no memory of gradients."""
+        """Overwrite free `rows` [S]: their base, their components and their optimizer state."""
         rig, basis = self.rig, self.rig.basis
-        assert basis is not None  # as in the start
-        assert basis.supports is None  # rows are found by a rig of free weights
+        assert basis is not None  # as in the rig's start
+        assert basis.supports is None  # rows are found with a rig of free weights
         self.parents[rows], self.motions[rows], self.born[rows] = parents, motions, done
         base, at = rig.base, self.structured + rows
         rest = points.means.clone()
@@ -304,7 +307,7 @@ class Relocation:
         motions: Tensor,  # [S]
         jaw: Rigid | None,
     ) -> Tensor:  # [K, S, A] raw
-        """Return the components' change of new rows: their parents', or the jaw's, in place and rotation."""
+        """Return the components' change of new rows, that of their parents or of the jaw, in position and rotation."""
         basis = self.rig.basis
         assert basis is not None
         rows = basis.dense()[:, parents]
@@ -321,9 +324,9 @@ class Relocation:
         return rows
 
     def outside(self) -> NDArray[np.bool_]:  # [M]
-        """Return which rows are where several training cameras see nothing in the neutral: what floats about the head.
+        """Return the mask of rows outside the head: several training cameras see nothing there in the neutral.
 
-        A round looks from some cameras only; where these end, another may see past the head.
+        A round uses only some of the cameras; beyond the view of these, another camera may see past the head.
         """
         row = self.rig.neutral_row
         places, empty = self.rig.base["means"].detach()[self.structured :], torch.zeros_like(self.born)
@@ -338,12 +341,12 @@ class Relocation:
         return (empty >= OUTSIDE_VIEWS).cpu().numpy()
 
     def found(self) -> FreeGaussians:
-        """Return the rows that live and are not outside, as they are in the neutral face."""
+        """Return the rows that are alive and not outside, in the neutral face."""
         own = {name: tensor.detach()[self.structured :].cpu().numpy() for name, tensor in self.rig.base.items()}
         opacities = linear_opacities(Gaussians(**own))
         alive = (opacities >= self.options.dead) & (self.born.cpu().numpy() > UNPUT)
         kept = alive & ~self.outside()
-        _LOG.info("%d rows were outside of the mattes of the neutral", int(alive.sum() - kept.sum()))
+        _LOG.info("%d rows were outside the mattes of the neutral and are dropped", int(alive.sum() - kept.sum()))
         return FreeGaussians(
             structured=self.structured,
             means=own["means"][kept],
@@ -356,17 +359,17 @@ class Relocation:
         )
 
     def state(self) -> Arrays:
-        """Return what a later run needs to resume exactly."""
+        """Return the state that a later run needs to resume exactly."""
         return {name: getattr(self, name).cpu().numpy() for name in ("parents", "motions", "born")}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Put back what `state` returned."""
+        """Restore what `state` returned."""
         for name in ("parents", "motions", "born"):
             getattr(self, name).copy_(tensors[name])
 
 
 def unborn(start: RigStart, count: int) -> FreeGaussians:
-    """Return rows that are nowhere yet, on their first parent."""
+    """Return rows that are not placed yet, attached to their first parent."""
     return FreeGaussians(
         structured=len(start.base),
         means=np.repeat(start.base.means[:1], count, axis=0).astype(np.float32),
@@ -398,9 +401,9 @@ def find_free(
 ) -> FreeGaussians:
     """Return up to `count` free Gaussians, found while a rig of free weights is learned from `start`.
 
-    Some of them are on eyeballs from the first step, where these are known (`looking`). A part of the others is behind
-    the `rims` of mouth and eyes, or what the meshes tell of them. How they are found (`find`) depends by default on
-    whether the device is a GPU.
+    Some of them are on eyeballs from the first step, if these are known (`looking`). A fraction of the others is placed
+    behind the `rims` of mouth and eyes or, without rims, behind openings of the meshes. The default of `find` depends
+    on whether the device is a GPU.
     """
     find = find or (FIND_ON_CPU if device.type == "cpu" else FIND)
     names = subject.names("train")
@@ -436,10 +439,10 @@ def find_free(
         fit.run(slot, relocation)
         found = relocation.found()
     live = [f"{int((found.motions == motion).sum())} {motion.name.lower().replace('_', ' ')}" for motion in Motion]
-    _LOG.info("%d of %d free Gaussians live: %s", len(found), count, ", ".join(live))
+    _LOG.info("%d of %d free Gaussians are alive: %s", len(found), count, ", ".join(live))
     if not len(found):
         _LOG.warning(
-            "learned.free: no Gaussian was found beyond the mesh, so rigs are learned without; look at the mattes, the "
+            "learned.free: no Gaussian was found beyond the mesh, so rigs are learned without; check the mattes, the "
             "alpha of the photographs in dataset/: nothing is put where they are empty"
         )
     return found

@@ -1,4 +1,4 @@
-"""Learn a rig through the rasteriser: random pairs, one blend a step, checks, checkpoints."""
+"""Learn a rig through the rasterizer: random pairs, one blend per step, checks, checkpoints."""
 
 import logging
 import time
@@ -30,64 +30,65 @@ from splatrig.learned.plan import LearnedPlan
 _LOG = logging.getLogger(__name__)
 
 BAD_SHARE = 0.01
-"""The fit fails when more than this share of its steps had a loss that was not finite."""
+"""The fit fails if the fraction of its steps with a loss that was not finite exceeds this."""
 _NUMBERS = ("steps_done", "bad_steps")
 """Attributes of `LearnedFit` that a saved state holds."""
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a fit reads in addition to photographs."""
+    """Inputs of a fit in addition to photographs."""
 
-    edge_lengths: NDArray[np.float64]  # [N] of the neutral, millimetres
-    normals: NDArray[np.float64]  # [N, 3] of the neutral, unit length; zero of Gaussians that face no side
+    edge_lengths: NDArray[np.float64]  # [N] mean edge length at each Gaussian of the neutral, millimeters
+    normals: NDArray[np.float64]  # [N, 3] normals of the neutral, unit length; zero for Gaussians without a side
     validation: tuple[Pair, ...]
-    """Pairs that are measured and never trained."""
+    """Pairs that are measured and never trained on."""
     free: int = 0
-    """How many Gaussians, the last ones, cost their opacity (`LearnedPlan.opacity_weight`)."""
+    """Number of Gaussians, the last ones, whose opacity is penalized (`LearnedPlan.opacity_weight`)."""
 
 
 class Between(Protocol):
-    """What happens between the steps of a fit."""
+    """Hook between the steps of a fit."""
 
     def after(self, done: int) -> None:
-        """Change what it likes, after `done` steps."""
+        """Modify the rig after `done` steps."""
 
     def state(self) -> Arrays:
-        """Return what a later run needs to resume exactly."""
+        """Return the state that a later run needs to resume exactly."""
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Put back what `state` returned."""
+        """Restore what `state` returned."""
 
 
 @dataclass(frozen=True)
 class FitReport:
-    """What happened."""
+    """Summary of one fit."""
 
     history: pd.DataFrame
-    """step, seconds, loss (mean since the last row), psnr (dB in the mask, mean over the validation pairs)."""
+    """History with step, seconds, loss (mean since the last row) and psnr (dB in the mask, mean over the validation
+    pairs)."""
     seconds: float
     waited_seconds: float
-    """Time during which photographs were waited for."""
+    """Time spent waiting for photographs."""
     bad_steps: int
-    """Steps whose loss was not finite and which therefore changed nothing."""
+    """Number of steps that were skipped because their loss was not finite."""
 
 
 class _Losses:
-    """The losses since the last measurement; gradient entries that are not finite change nothing."""
+    """Losses since the last measurement; gradient entries that are not finite are set to zero."""
 
     def __init__(self, count: int, device: torch.device) -> None:
         self.per_step = torch.zeros(count, device=device)
 
     def accept(self, step: int, loss: Tensor, gradients: Mapping[str, Tensor]) -> None:
-        """Record a step, and leave out what is not finite, so that one degenerate Gaussian cannot poison the rig."""
+        """Record a step; zero gradient entries that are not finite, so that one Gaussian cannot break the rig."""
         self.per_step[step % len(self.per_step)] += loss
         for gradient in gradients.values():
             torch.nan_to_num_(gradient, 0.0, 0.0, 0.0)
 
 
 class LearnedFit:
-    """The fit of one rig: its steps, what is measured between them, and when it ends."""
+    """Fit of one rig: its steps, the measurements between them, and its end."""
 
     def __init__(
         self,
@@ -130,9 +131,9 @@ class LearnedFit:
         )
 
     def run(self, slot: Slot | None = None, between: Between | None = None) -> FitReport:
-        """Make the steps of the plan, from the state in `slot` if there is one, with what happens `between` them.
+        """Run the steps of the plan, from the state in `slot` if there is one, calling `between` after each.
 
-        What is measured between steps is only reported: tables measure in the same cameras.
+        Measurements between steps are only reported, since tables measure in the same cameras.
         """
         begin = time.perf_counter()
         self.optimizer.constrain()
@@ -168,8 +169,8 @@ class LearnedFit:
         finite = all(bool(tensor.isfinite().all()) for tensor in self.rig.parameters().values())
         if not finite or self.bad_steps > max(1.0, BAD_SHARE * self.steps_done):
             raise InputError(
-                f"learned fit: after step {self.steps_done} {self.bad_steps} losses and {'no' if finite else 'some'} "
-                "parameters were not finite; look at the photographs."
+                f"learned fit, step {self.steps_done}: {self.bad_steps} losses and {'no' if finite else 'some'} "
+                "parameters were not finite; check the photographs."
             )
         value = self.validation_psnr()
         since = self.steps_done - (self.history[-1][0] if self.history else 0)
@@ -178,9 +179,9 @@ class LearnedFit:
         _LOG.info("step %d: loss %.5f, validation %.3f dB", *self.history[-1][:1], self.history[-1][2], value)
 
     def validation_psnr(self) -> float:
-        """Return the mean PSNR in the silhouette over all processes' validation pairs, in dB; NaN without any.
+        """Return the mean PSNR (dB) in the silhouette over all processes' validation pairs; NaN if there are none.
 
-        Pairs whose camera does not see the head say nothing. All processes get the same number.
+        Pairs whose camera does not see the head are skipped. All processes get the same value.
         """
         measured = [self.measure(pair) for pair in self.validation]
         values = [value for value in measured if not np.isnan(value)]
@@ -189,7 +190,7 @@ class LearnedFit:
         return float(sums[0] / sums[1])
 
     def measure(self, pair: Pair) -> float:
-        """Return the PSNR in the silhouette of one pair, in dB; NaN for an empty one."""
+        """Return the PSNR (dB) in the silhouette of one pair; NaN for an empty one."""
         frame = pair[0]
         with torch.no_grad():
             activated = self.rig.activated(self.rig.weights[frame : frame + 1])
@@ -199,7 +200,7 @@ class LearnedFit:
             return psnr(rendered.clamp(0.0, 1.0), photographed, view.inside)
 
     def _state(self, between: Between | None) -> Arrays:
-        """Return all that later steps depend on."""
+        """Return everything that later steps depend on."""
         arrays = {name: tensor.cpu().numpy() for name, tensor in self.optimizer.state().items()}
         numbers = {name: np.array(getattr(self, name)) for name in _NUMBERS}
         other = {} if between is None else {f"between/{name}": array for name, array in between.state().items()}
@@ -209,10 +210,13 @@ class LearnedFit:
         arrays = slot.read() or {}
         done = int(arrays.get("steps_done", 0))
         if not self.world.agrees(done, self.rig.device):
-            raise InputError(f"{slot.path}: the processes of the fit read different states; delete it and run again.")
+            raise InputError(
+                f"{slot.path}: expected the same state in all processes of the fit, got others; delete it and run "
+                "again."
+            )
         if not done:
             return
-        _LOG.info("resumes after step %d from %s", done, slot.path)
+        _LOG.info("resuming after step %d from %s", done, slot.path)
         tensors = {name: torch.as_tensor(array).to(self.rig.device) for name, array in arrays.items()}
         self.optimizer.restore(tensors)
         if between is not None:

@@ -1,4 +1,4 @@
-"""A learned rig's start with free Gaussians: rows of their own below those of the mesh."""
+"""Add free Gaussians to the start of a learned rig, as rows after those of the mesh."""
 
 from dataclasses import replace
 
@@ -14,21 +14,21 @@ from splatrig.io.errors import InputError
 from splatrig.learned.jaw import Rigid
 
 INHERITED = ("means", "quats")
-"""Fields in which a free Gaussian starts with its parent's components; in others nothing moves it at the start."""
+"""Fields whose components a free Gaussian inherits from its parent; components of other fields start at zero."""
 FREE_PACE = 0.3
-"""Learning rate of the components' free rows, relative to that of the others: at 4 held-out images lose 1 dB."""
+"""Learning rate of the components' free rows, relative to that of the others: at 4, held-out images lose 1 dB."""
 
 
 def with_free(start: RigStart, free: FreeGaussians, pace: float = FREE_PACE) -> RigStart:
-    """Return the start with M free Gaussians after the N structured ones; itself where there are none.
+    """Return the start with M free Gaussians after the N structured ones; the same start if there are none.
 
-    Each moves and turns as its `Motion` says: as its parent does, as the jaw, or not at all. Components may act on it
-    where they may on its parent, or on any Gaussian of the chin. What turns eyes is not added here (`turning_eyes`).
-    Raises InputError for free Gaussians of another number of structured ones.
+    Each moves and rotates according to its `Motion`: with its parent, with the jaw, or not at all. Components may act
+    on it where they act on its parent, or on any Gaussian of the chin. Components that rotate eyes are added by
+    `turning_eyes`. Raises InputError if the free Gaussians belong to another number of structured ones.
     """
     if len(start.base) != free.structured:
         raise InputError(
-            f"free Gaussians: expected those next to {len(start.base)} structured ones, got them next to "
+            f"free Gaussians: expected those found with {len(start.base)} structured ones, got them with "
             f"{free.structured}; find them again."
         )
     if not len(free):
@@ -38,7 +38,7 @@ def with_free(start: RigStart, free: FreeGaussians, pace: float = FREE_PACE) -> 
 
 
 def _appended(base: Gaussians, free: FreeGaussians) -> Gaussians:
-    """Return the structured Gaussians and the free ones: round, of one color, turned as their parents."""
+    """Return the structured Gaussians, then the free ones: isotropic, of one color, rotated like their parents."""
     sizes = np.log(free.sizes)
     own = {
         "means": free.means,
@@ -80,7 +80,7 @@ def _moved_by_jaw(
     chin: NDArray[np.int64],  # [J]
     chosen: NDArray[np.int64],  # [S]
 ) -> dict[str, NDArray[np.float32]]:  # field to [K, S, A]
-    """Return how components change the Gaussians `chosen` if these move with the jaw; nothing if no centers move."""
+    """Return the components' change of the Gaussians `chosen` if these move with the jaw; empty if no centers move."""
     if "means" not in basis.deltas:
         return {}
     moves = at_gaussians(basis.deltas["means"], basis.carry, chin)
@@ -95,7 +95,7 @@ def _acting(
     carry: csr_array | None,  # [N, V]
     chosen: NDArray[np.int64],  # [S]
 ) -> NDArray[np.bool_]:  # [K, S]
-    """Return which components act on some structured Gaussians."""
+    """Return the mask of components that act on some of the structured Gaussians `chosen`."""
     return at_gaussians(support[..., None].astype(np.float32), carry, chosen)[..., 0] > 0
 
 
@@ -104,7 +104,7 @@ def at_gaussians(
     carry: csr_array | None,  # [N, V]
     chosen: NDArray[np.int64],  # [M]
 ) -> NDArray[np.float32]:  # [K, M, A]
-    """Return what components say at some Gaussians; `carry` is from the level that they live on."""
+    """Return per-vertex values at some Gaussians; `carry` interpolates from the level that the components live on."""
     if carry is None:
         return values[:, chosen]
     rows = carry[chosen]

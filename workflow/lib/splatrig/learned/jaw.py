@@ -12,23 +12,26 @@ from splatrig.components.skin_torch import quat_product
 from splatrig.mesh.template import Level
 
 BELOW_MM, LOWEST_MM, ASIDE_MM, BACK_MM = 6.0, 60.0, 22.0, 35.0
-"""Where a chin may be: so far below the mouth, at the most so far below, aside of and behind it."""
+"""Search region of the chin (mm): minimum and maximum distance below the mouth, maximum distance to the side and
+behind."""
 MOUTH_MM = 40.0
-"""Openings this near to the mouth belong to it, and a mouth is this near to the middle of the face."""
+"""Openings within this distance of the mouth belong to it; the mouth is within this distance of the middle of the face.
+"""
 LEAST_MM = 2.0
-"""A jaw is told by frames in which the chin moves by more."""
+"""Frames in which the chin moves by more than this (mm) are used to detect a jaw."""
 RIGID = 0.25
-"""Of the chin's motion, what is left beside a rigid one must be smaller."""
+"""Largest fraction of the chin's motion that may remain after subtracting the best rigid motion."""
 KEPT = 0.5
-"""Of the vertices below the mouth, those that move most rigidly are kept."""
+"""Fraction of the vertices below the mouth that are kept: those that move most rigidly."""
 ROUNDS = 5
 LEAST_VERTICES = 8
 
 
 def mouth_of(level: Level, rims: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:  # [R]
-    """Return the vertices around the mouth, of one opening or, on closed meshes, of the pieces of one; none without.
+    """Return the vertices around the mouth; empty if there is none.
 
-    It is at the mark of the mouth, or else where the lowest of the openings near the middle of the face is.
+    The mouth may be one opening or several pieces of one. It is found at the mouth landmark or, without one, at the
+    lowest opening near the middle of the face.
     """
     if not rims:
         return np.zeros(0, np.int64)
@@ -45,13 +48,13 @@ def mouth_of(level: Level, rims: Sequence[NDArray[np.int64]]) -> NDArray[np.int6
 
 
 def find_chin(
-    vertices: NDArray[np.float64],  # [V, 3] of the neutral, millimeters
-    posed: NDArray[np.float64],  # [F, V, 3] in other expressions
+    vertices: NDArray[np.float64],  # [V, 3] vertices of the neutral, millimeters
+    posed: NDArray[np.float64],  # [F, V, 3] vertices in other expressions
     mouth: NDArray[np.float64],  # [3]
 ) -> NDArray[np.int64]:  # [J]
-    """Return the vertices of the chin: of those below the mouth the half that moves most rigidly; none without a jaw.
+    """Return the vertices of the chin: the half of those below the mouth that moves most rigidly; empty without a jaw.
 
-    There is no jaw where nothing below the mouth moves by more than `LEAST_MM`, or nothing does so rigidly.
+    There is no jaw if nothing below the mouth moves by more than `LEAST_MM`, or nothing there moves rigidly.
     """
     x, y, z = (vertices - mouth).T
     below = (y < -BELOW_MM) & (y > -LOWEST_MM) & (np.abs(x) < ASIDE_MM) & (z > -BACK_MM)
@@ -75,18 +78,18 @@ def find_chin(
 
 @dataclass(frozen=True)
 class Rigid:
-    """Small rigid motions of K components: t + ω × (x - c) at the place x."""
+    """Small rigid motions of K components: displacement t + ω × (x - c) at the position x."""
 
     center: Tensor  # [3]
-    """c, millimeters."""
+    """Center c of the rotations, millimeters."""
     moves: Tensor  # [K, 3]
-    """t, millimeters."""
+    """Translations t, millimeters."""
     turns: Tensor  # [K, 3]
-    """ω, radians."""
+    """Rotation vectors ω, radians."""
 
     @classmethod
     def fitted(cls, places: Tensor, displacements: Tensor) -> "Rigid":
-        """Return the motions nearest to `displacements` [K, J, 3] of `places` [J, 3], by least squares."""
+        """Return the rigid motions closest to `displacements` [K, J, 3] of `places` [J, 3], by least squares."""
         center = places.mean(dim=0)
         arms = places - center
         moves = displacements.mean(dim=1)
@@ -95,21 +98,21 @@ class Rigid:
         return cls(center, moves, torques @ torch.linalg.pinv(inertia, hermitian=True))
 
     def at(self, places: Tensor) -> Tensor:  # [K, S, 3]
-        """Return how each component moves `places` [S, 3]."""
+        """Return the displacement of `places` [S, 3] by each component."""
         arms = (places - self.center).expand(len(self.moves), *places.shape)
         return self.moves[:, None] + torch.linalg.cross(self.turns[:, None].expand_as(arms), arms)
 
     def turned(self, quats: Tensor) -> Tensor:  # [K, S, 4]
-        """Return how each component changes `quats` [S, 4], to first order."""
+        """Return the change of `quats` [S, 4] by each component, to first order."""
         turns = torch.nn.functional.pad(0.5 * self.turns, (1, 0))
         return quat_product(turns[:, None], quats)
 
     def blended(self, weights: Tensor) -> "Rigid":
-        """Return the motions of frames of `weights` [F, K]."""
+        """Return the motions of F frames with `weights` [F, K]."""
         return Rigid(self.center, weights @ self.moves, weights @ self.turns)
 
     def from_pose(self, places: Tensor, own: Tensor) -> Tensor:  # [S, 3]
-        """Return where `places` [S, 3], each in the pose of its `own` motion [S], are at rest."""
+        """Return the rest positions of `places` [S, 3], each posed by its `own` motion [S]."""
         turns = self.turns[own]
         zero = torch.zeros_like(turns[:, 0])
         x, y, z = turns.unbind(-1)

@@ -1,4 +1,4 @@
-"""The rules `learn_rig`, one rig from files to a component file, and `find_free_gaussians`, which finds its free rows.
+"""Entry points of the rules `learn_rig` and `find_free_gaussians`: from files to a component file or free Gaussians.
 
 A rig is learned by one process or by several together.
 """
@@ -34,32 +34,38 @@ from splatrig.learned.stage import Subject, as_components, learn, rig_start
 
 @dataclass(frozen=True)
 class LearnedJob:
-    """One job, in plain values, so that other processes can be told of it."""
+    """Description of one job in plain values, which can be sent to other processes."""
 
     inputs: dict[str, str | list[str]]
-    """Files and folders by the rule's names."""
+    """Files and folders by the rule's names for them."""
     params: dict[str, Any]
-    """By the rule's names."""
+    """Parameters by the rule's names for them."""
     output: str
-    """The component file, or that of the free Gaussians."""
+    """Path of the component file, or of the file of free Gaussians."""
     threads: int
-    """Over all processes."""
+    """Number of threads over all processes."""
 
     @property
     def devices(self) -> int:
-        """How many processes learn the rig."""
+        """Number of processes that learn the rig."""
         return int(self.params["devices"])
 
     @property
     def files(self) -> list[str]:
-        """All inputs, sorted."""
+        """All input paths, sorted."""
         return sorted(str(path) for given in self.inputs.values() for path in as_paths(given))
 
 
 def run(job: LearnedJob) -> None:
-    """Learn the rig of a job and write it: here, or by `learned.devices` processes together."""
+    """Learn the rig of a job and write it, in this process or in `learned.devices` processes.
+
+    Example:
+        >>> run(LearnedJob(inputs, params, "components/learned_arkit.h5", threads=8))
+    """
     if job.devices == 1:
-        learn_rig(job, choose_device(job.params["device"], 1))  # one torch thread: results do not depend on the cores
+        learn_rig(
+            job, choose_device(job.params["device"], 1)
+        )  # one torch thread, so that results do not depend on the number of cores
         return
     places = choose_places(job.params["device"], job.devices)
     run_together(learn_share, asdict(replace(job, threads=max(1, job.threads // job.devices))), places)
@@ -88,7 +94,7 @@ def learn_rig(job: LearnedJob, device: torch.device) -> None:
 
 
 def find(job: LearnedJob) -> None:
-    """Find the free Gaussians of a job, whose rig of free weights is learned in fewer steps, and write them."""
+    """Find and write the free Gaussians of a job, for which a rig of free weights is learned in fewer steps."""
     device = choose_device(job.params["device"], 1)
     subject, options, start, plan = _prepared(job)
     with _kept(job) as slot:
@@ -99,20 +105,20 @@ def find(job: LearnedJob) -> None:
 
 
 def _rims(job: LearnedJob, subject: Subject) -> Rims:
-    """Return the rims of mouth and eyes by the landmarks of the job."""
+    """Return the rims of mouth and eyes from the landmarks of the job."""
     base = subject.template.base
     return find_rims(base.vertices, base.faces, read_landmarks(as_paths(job.inputs["landmarks"])[0], len(base.faces)))
 
 
 def _looking(job: LearnedJob, subject: Subject) -> Looking | None:
-    """Return where the eyes of the training frames look, if the job is given the table of gaze."""
+    """Return the gaze in the training frames, if the job is given the gaze table."""
     table = first_path(job.inputs.get("gaze", []))
     return None if table is None else Looking.of(read_gaze(table), subject.names("train"), subject.neutral_name)
 
 
 def _prepared(job: LearnedJob) -> tuple[Subject, LearningOptions, RigStart, LearnedPlan]:
-    """Return what is learned from, how, and the start of the structured rig."""
-    numba.set_num_threads(min(job.threads, numba.get_num_threads()))  # results do not depend on their number
+    """Return the subject, the options, the start of the structured rig, and the plan."""
+    numba.set_num_threads(min(job.threads, numba.get_num_threads()))  # results do not depend on the number of threads
     params, inputs = job.params, job.inputs
     options = LearningOptions(
         family=params["family"],
@@ -133,7 +139,7 @@ def _prepared(job: LearnedJob) -> tuple[Subject, LearningOptions, RigStart, Lear
 
 @contextmanager
 def _kept(job: LearnedJob) -> Iterator[Slot]:
-    """Yield where the state of a job is kept, and forget it when the job has ended well."""
+    """Yield the slot of a job's checkpoint, and delete the checkpoint when the job has succeeded."""
     output = Path(job.output)
     checkpoints, name = Checkpoints(output.parent, key_of(job.params, paths=job.files)), f".{output.stem}.checkpoint"
     yield checkpoints.slot(name, every_seconds=60.0)

@@ -1,4 +1,4 @@
-"""What a rig in the making looks like next to the photographs of one frame, at a moderate resolution."""
+"""Views of a rig during learning, next to the photographs of one frame, at a moderate resolution."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,31 +12,31 @@ from splatrig.fitting.losses import composite
 from splatrig.rasterize import Splats, Views, rasterize
 
 LONGER_SIDE = 512
-"""Pixels to which larger photographs are reduced: finer errors are not worth a Gaussian."""
+"""Larger photographs are reduced to this many pixels on the longer side; finer errors are not worth a Gaussian."""
 COVERED = 0.3
-"""Where the rendering, or a matte, is more opaque than this, something is seen."""
+"""Opacity of the rendering, or of a matte, above which a pixel counts as covered."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """C cameras that look at one frame of a rig."""
+    """C camera views of one frame of a rig."""
 
     means: Tensor  # [N, 3]
-    """Structured centres in the pose of the frame, head space, millimetres."""
+    """Structured centers in the pose of the frame, in head space and millimeters."""
     viewmats: Tensor  # [C, 4, 4]
     Ks: Tensor  # [C, 3, 3]
     photo: Tensor  # [C, H, W, 3]
-    """Photographs over black."""
+    """Photographs composited over black."""
     matte: Tensor  # [C, H, W]
     error: Tensor  # [C, H, W]
-    """Absolute difference of photograph and rendering, mean over the channels and over 3×3 pixels."""
+    """Absolute difference of photograph and rendering, averaged over the channels and over 3×3 pixels."""
     depth: Tensor  # [C, H, W]
-    """Depth of what is rendered, millimetres."""
+    """Depth of the rendering, millimeters."""
     alpha: Tensor  # [C, H, W]
-    """Opacity of what is rendered."""
+    """Opacity of the rendering."""
 
     def project(self, points: Tensor) -> "Projected":
-        """Return where `points` [S, 3] are in the images of all cameras."""
+        """Return the projections of `points` [S, 3] into the images of all cameras."""
         count, height, width = self.error.shape
         seen = points @ self.viewmats[:, :3, :3].transpose(1, 2) + self.viewmats[:, None, :3, 3]  # [C, S, 3]
         depth = seen[..., 2]
@@ -51,24 +51,24 @@ class Look:
 
 @dataclass(frozen=True)
 class Projected:
-    """Where S points are in the images of C cameras."""
+    """Projections of S points into the images of C cameras."""
 
     depth: Tensor  # [C, S]
     pixel: Tensor  # [C, S]
     """Index into the pixels of all images, one image after the other."""
     inside: Tensor  # [C, S] bool
-    """Whether the point is in the image at all."""
+    """True where the point is inside the image."""
 
     def read(self, maps: Tensor) -> Tensor:  # [C, S, *]
-        """Return `maps` [C, H, W, *] at the points; anything where they are outside."""
+        """Return `maps` [C, H, W, *] at the points; values of points outside the image are arbitrary."""
         return maps.flatten(0, 2)[self.pixel]
 
 
 def look_at(splats: Splats, structured: int, views: Sequence[View], options: RenderOptions) -> tuple[Look, Tensor]:
-    """Return how whole `views` of one frame see Gaussians in its pose, and the blending weight of each of these [G].
+    """Return whole `views` of one frame by posed Gaussians, and the blending weight [G] of each Gaussian.
 
-    The weight of a Gaussian is the sum over all pixels of all images. It is the derivative of an image's sum with
-    respect to the Gaussian's color. The first `structured` Gaussians are the vertices of the mesh.
+    The weight of a Gaussian is the sum over all pixels of all images. It is computed as the derivative of an image's
+    sum with respect to the Gaussian's color. The first `structured` Gaussians are the vertices of the mesh.
     """
     reduced = [_reduced(view) for view in views]
     photos, mattes, intrinsics = (torch.stack(parts) for parts in zip(*reduced, strict=True))
@@ -80,7 +80,9 @@ def look_at(splats: Splats, structured: int, views: Sequence[View], options: Ren
         error = (images.clamp(0.0, 1.0) - photos).abs().mean(dim=-1)
         error = torch.nn.functional.avg_pool2d(error[:, None], 3, stride=1, padding=1)[:, 0]
     middle = splats.means.mean(dim=0)
-    places = (splats.means - middle).detach().requires_grad_()  # as colors: blended places give the depth of any camera
+    places = (
+        (splats.means - middle).detach().requires_grad_()
+    )  # positions rendered as colors: the blended position gives the depth in any camera
     shown = replace(splats.map(Tensor.detach), colors=places, sh_degree=None)
     blended, _ = rasterize(shown, cameras, options.rasterizer)
     (weights,) = torch.autograd.grad(blended[..., 0].sum(), places)
@@ -92,7 +94,7 @@ def look_at(splats: Splats, structured: int, views: Sequence[View], options: Ren
 
 
 def _reduced(view: View) -> tuple[Tensor, Tensor, Tensor]:  # [h, w, 3], [h, w], [3, 3]
-    """Return a photograph over black, its matte and intrinsics, `LONGER_SIDE` pixels long or shorter."""
+    """Return a photograph over black, its matte and intrinsics, at most `LONGER_SIDE` pixels long."""
     photo = composite(view.image, torch.zeros(3, device=view.image.device))
     whole = torch.cat([photo, view.image[..., 3:].to(torch.float32) * (1.0 / 255.0)], dim=-1)
     height, width = view.height, view.width

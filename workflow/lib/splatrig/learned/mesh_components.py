@@ -1,7 +1,7 @@
-"""Components of the tracked meshes alone: no frame has to be fitted before a rig is learned.
+"""Components of the tracked meshes, so that no frame has to be fitted before a rig is learned.
 
-Positions follow the tracked vertices; on finer levels a mesh has no more to say. Each Gaussian there also turns as its
-surroundings turn on the mesh: that part is not decomposed but regressed on the weights that the positions gave.
+Positions follow the tracked vertices; finer levels add no information. Each Gaussian also rotates with its neighborhood
+on the mesh: the rotations are not decomposed but regressed on the weights of the positions.
 """
 
 from collections.abc import Sequence
@@ -26,16 +26,16 @@ from splatrig.mesh.normals import vertex_areas, vertex_rotations
 from splatrig.mesh.template import Level, Template
 
 REGRESSION_RIDGE = 1e-6
-"""Relative to the mean diagonal of WᵀW: decides between components whose weights repeat each other."""
+"""Ridge relative to the mean diagonal of WᵀW; resolves components whose weights are linearly dependent."""
 
 
 @dataclass(frozen=True)
 class MeshRows:
-    """The neutral's Gaussians at the tracked vertices, carried by the tracked mesh of every training frame."""
+    """The neutral's Gaussians at the tracked vertices, moved by the tracked mesh of every training frame."""
 
     frames: tuple[str, ...]
-    """F names `expression/frame`."""
-    xyz: NDArray[np.float32]  # [F, N·3] millimetres
+    """Names `expression/frame` of the F frames."""
+    xyz: NDArray[np.float32]  # [F, N·3] millimeters
     rotation: NDArray[np.float32]  # [F, N·4] wxyz, on the neutral's hemisphere
     neutral_row: int
 
@@ -43,7 +43,7 @@ class MeshRows:
 def read_meshes(dataset: Path, frames: Sequence[str], template: Template) -> NDArray[np.float64]:  # [F, V_base, 3]
     """Read the tracked meshes (head space, base level) of `expression/frame` names.
 
-    Raises InputError naming the file whose number of vertices is not the template's or that is not finite.
+    Raises InputError naming a file that is not finite or whose number of vertices is not the template's.
     """
     return np.stack([read_tracked_mesh(dataset / name, template) for name in frames])
 
@@ -55,9 +55,9 @@ def carried_by_meshes(
     frames: Sequence[str],
     neutral_row: int,
 ) -> MeshRows:
-    """Return the neutral's Gaussians at the tracked vertices, moved and turned by each mesh.
+    """Return the neutral's Gaussians at the tracked vertices, moved and rotated by each mesh.
 
-    The neutral frame keeps its own.
+    The neutral frame is left unchanged.
     """
     rest = template.base
     neutral = neutral.first(len(rest.vertices))
@@ -74,13 +74,13 @@ def carried_by_meshes(
 
 
 def mesh_pca(rows: MeshRows, k: int, level: Level, threads: int = 1) -> Components:
-    """Return the first `k` principal components of the positions about the neutral, with their turns."""
+    """Return the first `k` principal components of the positions about the neutral, with regressed rotations."""
     found = principal_components(in_memory({"xyz": rows.xyz}, rows.neutral_row), k, "neutral", threads=threads)
     return _with_turns(rows, found, level)
 
 
 def mesh_sldc(rows: MeshRows, options: SldcOptions, support: SupportMap, level: Level, threads: int = 1) -> Components:
-    """Return the sparse localised components of the positions about the neutral, with their turns."""
+    """Return the sparse localized components of the positions about the neutral, with regressed rotations."""
     matrix = in_memory({"xyz": rows.xyz}, rows.neutral_row)
     found = local_components(matrix, level, options, support, "neutral", threads)
     return _with_turns(rows, found, level)
@@ -94,10 +94,10 @@ def mesh_blendshapes(
     template: Template,
     frames: Sequence[str],
 ) -> Components:
-    """Return ARKit's blendshapes as components: what the neutral's Gaussians do at weight 1, and weights of frames.
+    """Return ARKit's blendshapes as components: the change of the neutral's Gaussians at weight 1, and frame weights.
 
-    `shapes` are those of the template on this head, in millimeters; what the meshes say refines them. `promised` are
-    the blendshapes that the names of the frames' segments speak of.
+    `shapes` are the template's shapes on this head, in millimeters; the meshes refine them. `promised` are the
+    blendshapes that the names of the frames' segments announce.
     """
     base = template.base
     fitted = fit_blendshapes(shapes, meshes - base.vertices, vertex_areas(base.vertices, base.faces), promised)
@@ -114,7 +114,7 @@ def mesh_blendshapes(
 
 
 def _with_turns(rows: MeshRows, found: Decomposition, level: Level) -> Components:
-    """Return what was found in the positions, with the turns of the Gaussians regressed on the weights."""
+    """Return the components of the positions with the Gaussians' rotations regressed on the weights."""
     W, C = found.W, found.C
     both = in_memory({"xyz": rows.xyz, "rotation": rows.rotation}, rows.neutral_row)
     standardization = standardize(both, "neutral")
@@ -133,7 +133,7 @@ def regressed(
     targets: NDArray[np.floating],  # [F, N, d]
     support: NDArray[np.bool_],  # [K, N]
 ) -> NDArray[np.float32]:  # [K, N, d]
-    """Return C minimising ‖targets - W C‖², Gaussian by Gaussian over the components whose `support` it lies in."""
+    """Return C minimizing ‖targets - W C‖², Gaussian by Gaussian over the components whose `support` covers it."""
     W = np.asarray(W, dtype=np.float64)
     gram = W.T @ W
     gram[np.diag_indices_from(gram)] += REGRESSION_RIDGE * np.trace(gram) / max(1, len(gram))

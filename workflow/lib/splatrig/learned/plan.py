@@ -1,4 +1,4 @@
-"""Everything that decides how a rig is learned, as frozen values."""
+"""Every setting of how a rig is learned, as frozen values."""
 
 from dataclasses import dataclass
 
@@ -11,34 +11,35 @@ from splatrig.fitting.schedule import LearningRates
 from splatrig.fitting.trainable_rig import RigStart, TrainableRig
 
 RATE_FACTOR = 0.13
-"""Of the learning rates of fits, for what all components together do to a Gaussian in a frame: one of them moves it in
-many frames at once. Half and twice of it learn as good a rig."""
+"""Fraction of the fits' learning rates for what all components together do to a Gaussian in a frame: one component
+moves it in many frames at once. Half and twice this value learn equally good rigs."""
 WEIGHT_RATE = 0.02
 """Adam's learning rate at the first step for weights, which are of order 1."""
 POSE_RATE = 0.03
-"""The same for head poses, in millimeters: far enough for errors of a millimeter, in 70 photographs of a frame."""
+"""Adam's learning rate at the first step for head poses, in millimeters: enough for errors of a millimeter, in 70
+photographs of a frame."""
 CHECKS = 10
-"""How many times in a fit the rig is measured on the validation pairs, and its state kept."""
+"""Number of times in a fit that the rig is measured on the validation pairs and its state saved."""
 
 
 @dataclass(frozen=True)
 class LearningOptions:
-    """What users choose of how a rig is learned: keys of the section `learned`, and of what components move."""
+    """User options for learning a rig: keys of the section `learned`, and the attributes that components move."""
 
     family: LearnedFamily
     attributes: tuple[str, ...]
-    """What components move; the other attributes belong to the base alone."""
+    """Attributes that components move; the other attributes belong to the base alone."""
     level: LevelName
-    """The subdivision level that components live on."""
+    """Subdivision level that components live on."""
     steps: int
     photographs_per_step: int
-    """Over all processes: a multiple of their number."""
+    """Photographs per step over all processes: a multiple of their number."""
     back_faces: float | None
-    """See `Occlusion`."""
+    """Back-face setting, see `Occlusion`."""
     dropout: float
-    """See `Occlusion`."""
+    """Dropout setting, see `Occlusion`."""
     memory_gib: float
-    """Of each process, for decoded photographs."""
+    """Memory of each process for decoded photographs."""
 
     @property
     def bounded(self) -> bool:
@@ -48,33 +49,35 @@ class LearningOptions:
 
 @dataclass(frozen=True)
 class LearnedPlan:
-    """How base, components and weights are optimized together."""
+    """Hyperparameters of optimizing base, components and weights together."""
 
     steps: int
     rates: Rates
-    """Adam's rates at the first step for the basis, in raw units."""
+    """Adam's learning rates at the first step for the basis, in raw units."""
     base_rates: Rates
-    """The same for the base, which all frames and cameras inform: it may go faster."""
+    """Adam's learning rates at the first step for the base; they may be higher, since all frames and cameras constrain
+    it."""
     bounded: bool
-    """True: weights in [0, 1] (local components, blendshapes). False: any sign, unit root mean square each (global)."""
+    """True: weights in [0, 1] (local components, blendshapes). False: weights of any sign and unit root mean square
+    (global)."""
     occlusion: Occlusion
-    """What every step does without."""
+    """Gaussians that are hidden in every step."""
     check_every: int
-    """Steps between two measurements on the validation pairs, after which the state is kept."""
+    """Steps between two measurements on the validation pairs, after which the state is saved."""
     render: RenderOptions
     weight_rate: float = WEIGHT_RATE
-    """Adam's rate at the first step for weights."""
+    """Adam's learning rate at the first step for weights."""
     pose_rate: float = 0.0
-    """Adam's rate at the first step for the poses of heads, millimeters; 0: they stay as tracking has them."""
+    """Adam's learning rate at the first step for head poses, in millimeters; 0 keeps the tracked poses."""
     final_rate: float = FINAL_RATE
-    """Fraction of every first rate that is left at the last step, at the end of half a cosine."""
+    """Fraction of every initial learning rate at the last step, at the end of half a cosine."""
     size_weight: float = SIZE_WEIGHT
     """Weight of the size of the Gaussians in the loss, mean (|s| / edge length)⁴."""
     opacity_weight: float = 0.0
-    """Weight of the opacity of each free Gaussian in the loss, which lets those die that are of little use."""
+    """Weight of the opacity of each free Gaussian in the loss, which lets Gaussians of little use fade out."""
 
     def learning_rates(self, rig: TrainableRig) -> LearningRates:
-        """Return the rates of a rig's parameters; a basis is counted in steps at `rates`."""
+        """Return the learning rates of a rig's parameters; a basis is counted in steps at `rates`."""
         base = {f"base_{name}": getattr(self.base_rates, name) for name in rig.base}
         others = {"basis": 1.0, "weights": self.weight_rate, "poses": self.pose_rate}
         return LearningRates(base | others, self.steps, self.final_rate)
@@ -88,10 +91,11 @@ def learned_plan(
     rates: Rates = LEARNING_RATES,
     rate_factor: float = RATE_FACTOR,
 ) -> LearnedPlan:
-    """Return the plan of a rig that starts from `start`; `pixel_size` is the subject's, in millimetres.
+    """Return the plan of a rig that starts from `start`; `pixel_size` is the subject's, in millimeters.
 
-    What components do to a Gaussian together is `rate_factor` of what a fit does, in the root mean square over frames:
-    where many components reach it their steps are short, and long where weights are small, as most of local ones are.
+    The components' joint effect on a Gaussian is `rate_factor` times that of a per-frame fit, as the RMS over frames:
+    steps are shorter where many components act on the Gaussian, and longer where weights are small, as most weights of
+    local components are.
     """
     base_rates = in_millimetres(rates, pixel_size)
     return LearnedPlan(

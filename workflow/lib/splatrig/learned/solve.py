@@ -1,4 +1,4 @@
-"""Weights and poses of frames that a rig was not learned from, from their photographs through the rasteriser."""
+"""Solve weights and head poses of frames that a rig was not learned from, from photographs through the rasterizer."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ from splatrig.rasterize import activate
 SOLVE_RATE = 0.05
 """Adam's learning rate at the first step, in usual sizes of a weight."""
 SOLVE_POSE_RATE = 0.05
-"""The same for the pose of the head, millimeters."""
+"""Adam's learning rate at the first step for the head pose, in millimeters."""
 
 
 def weights_from_photographs(
@@ -32,11 +32,18 @@ def weights_from_photographs(
     rate: float = SOLVE_RATE,
     poses: Poses | None = None,
 ) -> NDArray[np.float64]:  # [K]
-    """Return the weights within the model's limits with which a rig of tensors matches photographs of a frame best.
+    """Return the weights within the model's limits with which a rig of tensors best matches photographs of a frame.
 
-    The cameras take turns, one a step, in the order of `pairs`, from `start`; `usual` is the usual size of each weight.
-    `rate` is Adam's learning rate at the first step, in those units; it falls along half a cosine. `poses`, of one
-    frame, are found with the weights, in place.
+    Args:
+        rig: Rig of tensors on the photographs' device.
+        photographs: Source of the photographs.
+        pairs: Pairs of frame and camera; one is used per step, in this order, repeatedly.
+        start: Initial weights.
+        steps: Number of steps of Adam.
+        render: Options of the renderer.
+        usual: Usual size of each weight, the unit of the learning rate.
+        rate: Learning rate at the first step; it falls along half a cosine.
+        poses: Head poses of the one frame, which are optimized together with the weights, in place.
     """
     photographs.hold(pairs)
     means = rig.neutral.means

@@ -1,4 +1,4 @@
-"""Where free Gaussians are missing: points in front of cameras that show errors, and how they would move."""
+"""Propose free Gaussians where they are missing: points in front of cameras with large errors, and their motion."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,32 +11,31 @@ from splatrig.learned.jaw import Rigid
 from splatrig.learned.look import COVERED, Look
 
 INSIDE = 0.5
-"""Pixels whose matte is above this are looked at for errors."""
+"""Matte value above which pixels are searched for errors."""
 
 
 @dataclass(frozen=True)
 class SpawnOptions:
-    """How points are proposed and chosen. Measured on a ray-traced head, and the same for all."""
+    """Parameters for proposing and choosing points, measured on a ray-traced head and the same for all captures."""
 
     power: float = 1.5
-    """Pixels are drawn with this power of their errors."""
+    """Power of a pixel's error that its sampling probability is proportional to."""
     candidates: int = 12
-    """Points proposed for each that is wanted."""
+    """Number of proposed points per wanted point."""
     before_mm: float = 10.0
-    """How far in front of the rendered depth points are proposed,"""
+    """Distance in front of the rendered depth up to which points are proposed."""
     behind_mm: float = 30.0
-    """and how far behind it."""
+    """Distance behind the rendered depth up to which points are proposed."""
     agreement: float = 0.12
     """Standard deviation of a point's colors over cameras, in [0, 1], at which its score has fallen to 1/e."""
     hole_mm: float = 35.0
-    """How far behind an opening points are proposed."""
+    """Distance behind an opening up to which points are proposed."""
     rim_mm: float = 3.0
-    """How far in front of it."""
+    """Distance in front of an opening up to which points are proposed."""
     still_gain: float = 0.003
-    """By how much smaller the color error of a point must be that stands still, or moves with the jaw, than that of one
-    that moves with its parent."""
+    """Margin in color error by which standing still, or moving with the jaw, must beat moving with the parent."""
     still_behind_mm: float = 10.0
-    """A camera sees a point for that test when it is at most this far behind the rendered depth."""
+    """In that test, a camera sees a point that is at most this far behind the rendered depth."""
 
 
 SPAWN = SpawnOptions()
@@ -48,17 +47,17 @@ class Points:
 
     means: Tensor  # [S, 3]
     colors: Tensor  # [S, 3]
-    """Mean over the cameras that see them."""
+    """Mean colors over the cameras that see the points."""
     frames: Tensor  # [S]
-    """Index of each one's frame."""
+    """Index of each point's frame."""
     scores: Tensor  # [S]
-    """How much they are wanted; 0 where they cannot be."""
+    """Score of each point, higher for more useful ones; 0 where no Gaussian can be."""
 
     def __len__(self) -> int:
         return len(self.means)
 
     def select(self, chosen: Tensor) -> "Points":
-        """Return some of the points."""
+        """Return the points `chosen`."""
         return Points(*(values[chosen] for values in vars(self).values()))
 
     @classmethod
@@ -68,9 +67,9 @@ class Points:
 
 
 def at_errors(looks: Sequence[Look], wanted: int, generator: torch.Generator, options: SpawnOptions = SPAWN) -> Points:
-    """Return `wanted` points on the rays of pixels with large errors, near the surface that is rendered there.
+    """Return `wanted` points on the rays of pixels with large errors, near the rendered surface.
 
-    Where little is rendered, points are anywhere along the ray past the head. They are drawn by their scores.
+    Where little is rendered, points are anywhere along the ray past the head. They are sampled by their scores.
     """
     maps = [(look.error * (look.matte > INSIDE)).pow(options.power) for look in looks]
     mass = torch.stack([errors.sum() for errors in maps]).tolist()
@@ -85,13 +84,13 @@ def at_errors(looks: Sequence[Look], wanted: int, generator: torch.Generator, op
 
 def behind_openings(
     looks: Sequence[Look],
-    rims: Sequence[Tensor],  # of [R] indices of structured Gaussians around an opening
+    rims: Sequence[Tensor],  # each [R], indices of structured Gaussians around an opening
     directions: Tensor,  # [len(rims), 3] outward, unit length
     wanted: int,
     generator: torch.Generator,
     options: SpawnOptions = SPAWN,
 ) -> Points:
-    """Return `wanted` points between the rims of openings and behind them, drawn by their scores."""
+    """Return `wanted` points between the rims of openings and behind them, sampled by their scores."""
     device = directions.device
     each = max(8, wanted * options.candidates // (len(looks) * max(1, len(rims))))
     found = []
@@ -115,7 +114,7 @@ def _on_rays(
     generator: torch.Generator,
     options: SpawnOptions,
 ) -> Tensor:  # [count, 3]
-    """Return random points that cameras see in pixels drawn by their errors."""
+    """Return random points on the rays of pixels, which are sampled by their errors."""
     _, height, width = errors.shape
     pixel = torch.multinomial(errors.flatten().double() + 1e-20, count, replacement=True, generator=generator)
     camera, row, column = pixel // (height * width), pixel // width % height, pixel % width
@@ -134,8 +133,8 @@ def _on_rays(
 def scored(places: Tensor, look: Look, frame: int, options: SpawnOptions = SPAWN) -> Points:
     """Return `places` [S, 3] with their colors and scores in one frame.
 
-    The score is the mean error over the cameras that see a point, less where its colors disagree there, and 0 where
-    any camera shows that nothing is there: outside of its matte.
+    The score is the mean error over the cameras that see a point, reduced where its colors disagree, and 0 where any
+    camera's matte excludes it.
     """
     found = look.project(places)
     kept = ~found.inside | (found.read(look.matte) > COVERED)
@@ -153,7 +152,7 @@ def scored(places: Tensor, look: Look, frame: int, options: SpawnOptions = SPAWN
 
 
 def _drawn(points: Points, wanted: int, generator: torch.Generator) -> Points:
-    """Return up to `wanted` of the points, drawn without repetition by the squares of their scores."""
+    """Return up to `wanted` of the points, sampled without replacement by the squares of their scores."""
     chances = points.scores.double().square()
     count = min(wanted, int((chances > 0).sum()))
     if count == 0:
@@ -179,10 +178,10 @@ def behind(
     points: Points,
     looks: Sequence[Look],
     rim: Tensor,  # [R] indices of structured Gaussians around an opening
-    outward: Tensor,  # [3] unit length
+    outward: Tensor,  # [3] unit normal
     options: SpawnOptions = SPAWN,
 ) -> Tensor:  # [S] bool
-    """Return which points are behind an opening in the poses of their frames, no deeper than is searched there."""
+    """Return the mask of points that are behind an opening in the poses of their frames, within the search depth."""
     edges = torch.stack([look.means[rim] for look in looks])  # [L, R, 3]
     middles = edges.mean(dim=1)
     across = edges - middles[:, None]
@@ -202,10 +201,10 @@ def motions_of(
     jaw_too: Tensor | None = None,
     options: SpawnOptions = SPAWN,
 ) -> Tensor:  # [S]
-    """Return the `Motion` with which each point keeps its color best over all frames.
+    """Return the `Motion` with which each point's color is most consistent over all frames.
 
-    That is its parent's, unless standing still is better by a margin, or moving with the `jaw`, whose motions are given
-    by frame: that is asked of the points where `jaw_too` [S] is True.
+    This is its parent's motion, unless standing still is better by a margin, or moving with the `jaw`, whose motions
+    are given per frame. The jaw is tested for the points where `jaw_too` [S] is True.
     """
     motions = torch.full_like(points.frames, Motion.PARENT)
     if not len(points):

@@ -1,4 +1,4 @@
-"""The learned jobs of the pipeline: from files to the value that is fitted, and back."""
+"""Learning jobs of the pipeline: from files to the value that is fitted, and back."""
 
 import json
 import logging
@@ -36,17 +36,17 @@ from splatrig.mesh.topology import mean_edge_lengths
 _LOG = logging.getLogger(__name__)
 
 VALIDATION_PAIRS = 12
-"""Pairs of a training frame and a held-out camera that are measured between steps: enough to see whether a fit goes
-on to learn. They are reported and choose nothing."""
+"""Number of validation pairs of a training frame and a held-out camera: enough to see whether a fit still improves.
+They are only reported and influence nothing."""
 FREE_EDGE_MM = 2.0
-"""Least length that the size of free Gaussians is measured against."""
+"""Minimum length that the size of free Gaussians is measured against."""
 WINDOW_PASSES = 4
-"""How often a window of photographs is passed over before the next one is decoded, where not all fit into memory."""
+"""Passes over a window of photographs before the next window is decoded, if not all fit into memory."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What all learned jobs of one subject read."""
+    """Inputs that all learning jobs of one subject read."""
 
     dataset: Dataset
     template: Template
@@ -74,7 +74,7 @@ class Subject:
 
     @property
     def cameras(self) -> Cameras:
-        """In the capture's world space."""
+        """Cameras in the capture's world space."""
         return self.dataset.cameras
 
     def names(self, role: Role) -> list[str]:
@@ -83,35 +83,37 @@ class Subject:
 
     @property
     def neutral_name(self) -> str:
-        """`expression/frame` of the neutral."""
+        """Name `expression/frame` of the neutral."""
         return neutral_name(self.frames)
 
     def neutral_row(self, names: Sequence[str]) -> int:
-        """Return where the neutral is among the training frames; raise InputError when it is not among them."""
+        """Return the index of the neutral among the training frames; raise InputError when it is not among them."""
         if self.neutral_name not in names:
-            raise InputError(f"frames.csv: the neutral {self.neutral_name} is not a training frame; it must be one.")
+            raise InputError(
+                f"frames.csv: the neutral {self.neutral_name} is held out, expected a training frame; hold out others."
+            )
         return list(names).index(self.neutral_name)
 
     def photographs(
         self, names: Sequence[str], device: torch.device, *, cropped: bool = True, sharing: int = 1
     ) -> Photographs:
-        """Return the photographs of frames as they are needed on a device, by one of `sharing` processes."""
+        """Return the photographs of frames, loaded onto a device on demand, for one of `sharing` processes."""
         workers = max(1, min(16, cores() // sharing))
         frames = self.dataset.frames(names)
         return Photographs(frames, device, plates=self.dataset.plates, cropped=cropped, workers=workers)
 
     def corrected(self, motions: Mapping[str, NDArray[np.floating]]) -> "Subject":  # of [3, 4]
-        """Return the subject with head poses corrected, see `Dataset.corrected`."""
+        """Return the subject with corrected head poses, see `Dataset.corrected`."""
         return replace(self, dataset=self.dataset.corrected(motions))
 
     @property
     def edge_lengths(self) -> NDArray[np.float64]:  # [N]
-        """Mean edge length at each Gaussian of the neutral, millimetres."""
+        """Mean edge length at each Gaussian of the neutral, millimeters."""
         return mean_edge_lengths(self.template.finest_level.vertices, self.template.finest_level.faces)
 
     @property
     def pixel_size(self) -> float:
-        """Millimetres that a pixel of a training camera spans at the neutral's centre."""
+        """Width of a training camera's pixel at the neutral's center, millimeters."""
         neutral = self.dataset.frame(self.neutral_name).cameras.train
         return neutral.pixel_size(self.template.finest_level.vertices.mean(axis=0))
 
@@ -122,13 +124,15 @@ class Subject:
 
 
 def rig_start(options: LearningOptions, subject: Subject, components: Components) -> RigStart:
-    """Return the rig that starts from components of the tracked meshes.
+    """Return the start of a rig from components of the tracked meshes.
 
-    Raises InputError for those of other frames, and for a family that they cannot be the start of.
+    Raises InputError for components of other frames, and for a family that they cannot start.
     """
     names = tuple(subject.names("train"))
     if components.frames != names:
-        raise InputError("learned rig: the components to start from are of other training frames; compute them again.")
+        raise InputError(
+            "learned rig: expected initial components of this run's training frames, got others; compute them again."
+        )
     if (options.family == "arkit") != components.are_blendshapes:
         what = ("components", "blendshapes")
         raise InputError(
@@ -172,9 +176,10 @@ def training_schedule(
 
 
 def surroundings(subject: Subject, gaussians: int, validation: tuple[Pair, ...]) -> Surroundings:
-    """Return what a fit of so many Gaussians reads in addition to photographs: after the structured ones, free ones.
+    """Return the inputs of a fit of these Gaussians in addition to photographs; free Gaussians come last.
 
-    Free Gaussians face no side; their size is measured against `FREE_EDGE_MM`, or the median edge where it is longer.
+    Free Gaussians have no normal; their size is measured against `FREE_EDGE_MM` or the median edge, whichever is
+    longer.
     """
     edges, normals = subject.edge_lengths, subject.normals
     free = gaussians - len(edges)
@@ -184,7 +189,7 @@ def surroundings(subject: Subject, gaussians: int, validation: tuple[Pair, ...])
 
 @dataclass(frozen=True)
 class Learned:
-    """A learned rig and what happened."""
+    """A learned rig and the report of its fit."""
 
     rig: TrainableRig
     report: FitReport
@@ -199,10 +204,10 @@ def learn(
     device: torch.device,
     slot: Slot | None = None,
 ) -> Learned:
-    """Learn a rig from all training frames and cameras, alone or with the other processes of the world."""
+    """Learn a rig from all training frames and cameras, alone or together with other processes."""
     world = World.current()
     names = subject.names("train")
-    # first: its processes are forked before the GPU is used
+    # comes first, since its processes must be forked before the GPU is used
     with subject.photographs(names, device, sharing=world.size) as photographs:
         rig = TrainableRig(start, plan.rates, device, moving=plan.pose_rate > 0)
         fit = LearnedFit(
@@ -228,10 +233,12 @@ def learn(
 
 
 def as_components(learned: Learned, subject: Subject, options: LearningOptions) -> Components:
-    """Return a learned rig as the component file holds it."""
+    """Return a learned rig as `Components`, the content of a component file."""
     level = subject.template.finest_level
-    assert learned.rig.basis is not None  # rigs are learned from components
-    moving = int(learned.rig.basis.dense().any(dim=2).sum())  # what turns eyes is as sparse as these are, not learned
+    assert learned.rig.basis is not None  # learned rigs always start from components
+    moving = int(
+        learned.rig.basis.dense().any(dim=2).sum()
+    )  # components that rotate eyes are not learned, and just as sparse
     rows = max(1, learned.rig.own * len(learned.rig))
     origin = Origin(
         subject=subject.dataset.folder.parent.name,

@@ -1,4 +1,4 @@
-"""Where learning starts: components of the tracked meshes, put on the neutral fit."""
+"""Start of learning: components of the tracked meshes, applied to the neutral fit."""
 
 from dataclasses import dataclass
 
@@ -15,19 +15,21 @@ from splatrig.mesh.template import Template
 from splatrig.mesh.topology import vertex_adjacency
 
 SUPPORT_FRACTION = 0.02
-"""A blendshape may act on vertices that it moves by more than this fraction of its largest motion, …"""
+"""Fraction of its largest motion above which a vertex belongs to a blendshape's support."""
 SUPPORT_RINGS = 3
-"""… and on so many rings of vertices around them."""
+"""Number of vertex rings by which that support is enlarged."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """The level that components live on, between the one they are given for and the finest, or either of them."""
+    """Level that components live on, between the one they are given for and the finest, either included."""
 
     lift: csr_array | None = None  # [V, M]
-    """From the M vertices that components are given for to the V that they live on; None: the first V of the M."""
+    """Interpolation from the M vertices that components are given for to the V that they live on; None: the first V of
+    the M."""
     carry: csr_array | None = None  # [N, V]
-    """From the V vertices that components live on to the N Gaussians; None: they live on the Gaussians."""
+    """Interpolation from the V vertices that components live on to the N Gaussians; None: they live on the Gaussians.
+    """
 
     @classmethod
     def on(cls, template: Template, level: str, given: int) -> "Placement":
@@ -53,11 +55,11 @@ def start_from_components(
     bounded: bool,
     placement: Placement = Placement(),
 ) -> RigStart:
-    """Return the rig of `components` on `base`: what they do not move yet, of `attributes`, starts at zero.
+    """Return the rig of `components` on `base`; components of other `attributes` start at zero.
 
-    Components are given for M vertices and put where `placement` says. They are rescaled so that weights have a maximum
-    of 1 (`bounded`: they also keep to the Gaussians that they move now) or a root mean square of 1. Blendshapes are
-    not, since their weight of 1 has a meaning; they keep to `blendshape_supports`.
+    Components are given for M vertices and transferred by `placement`. They are rescaled so that weights have a maximum
+    of 1 (`bounded`; supports are then fixed to the Gaussians that they move now) or a root mean square of 1.
+    Blendshapes are not rescaled, since their weight of 1 has a meaning; their supports are `blendshape_supports`.
     """
     W = np.asarray(components.W, dtype=np.float32).copy()
     count = len(components.face_mask)
@@ -87,12 +89,12 @@ def weight_scale(W: NDArray[np.float32], *, bounded: bool) -> NDArray[np.float32
 
 
 def moved_gaussians(components: Components) -> NDArray[np.bool_]:  # [K, N]
-    """Return which Gaussians each component moves: its support."""
+    """Return the mask of Gaussians that each component moves: its support."""
     return np.any(components.by_gaussian() != 0, axis=2)
 
 
 def blendshape_supports(components: Components) -> NDArray[np.bool_]:  # [K, V]
-    """Return which vertices each blendshape may move: none where it moves nothing."""
+    """Return the mask of vertices that each blendshape may move; empty for a blendshape that moves nothing."""
     lengths = np.linalg.norm(positions(components), axis=2)
     inside = lengths > SUPPORT_FRACTION * lengths.max(axis=1, initial=0.0, keepdims=True)
     adjacency = vertex_adjacency(components.faces, components.structured)

@@ -1,7 +1,7 @@
 """Geodesic distances on a triangle mesh by the heat method (Crane, Weischedel, Wardetzky 2013).
 
 The solver is potpourri3d's, on the tufted intrinsic Delaunay Laplacian of Sharp and Crane 2020, so boundaries,
-non-manifold edges and slivers do no harm. The system is factored once; a source costs two back-substitutions.
+non-manifold edges and slivers are supported. The system is factored once; each source costs two back-substitutions.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class _Piece:
 
     members: NDArray[np.int64]  # [M] vertex indices in the whole mesh
     solver: potpourri3d.MeshHeatMethodDistanceSolver | None
-    """None where all vertices lie at one place."""
+    """Factored solver; None where all vertices coincide."""
     edge_lengths: csr_array  # [M, M] for the pieces on which the heat method fails
 
 
@@ -30,10 +30,10 @@ class GeodesicSolver:
     """Geodesic distances from single vertices of one mesh."""
 
     def __init__(self, vertices: ArrayLike, faces: ArrayLike) -> None:
-        """Factor the heat method for `vertices` [V, 3] (millimetres) and `faces` [T, 3].
+        """Factor the heat method for `vertices` [V, 3] (millimeters) and `faces` [T, 3].
 
-        Unreferenced vertices and faces with a repeated corner are left out; each connected piece is factored alone.
-        Raises InputError when a position is not finite or a face names a vertex that does not exist.
+        Unreferenced vertices and faces with a repeated corner are left out; each connected piece is factored
+        separately. Raises InputError when a position is not finite or a face names a vertex that does not exist.
         """
         points = np.asarray(vertices, dtype=np.float64)
         if points.ndim != 2 or points.shape[1] != 3 or not np.isfinite(points).all():
@@ -49,10 +49,10 @@ class GeodesicSolver:
         ]
 
     def distances(self, sources: ArrayLike) -> NDArray[np.float32]:
-        """Return the distances [S, V] in millimetres from each of `sources` [S] to all vertices.
+        """Return the distances [S, V] in millimeters from each of `sources` [S] to all vertices.
 
-        A source is exactly 0 from itself; vertices on another piece, or referenced by no face, are at infinity.
-        Raises InputError for a source that is not a vertex.
+        A source is exactly 0 from itself; vertices on another piece, or referenced by no face, are at infinity. Raises
+        InputError for a source that is not a vertex.
         """
         indices = np.atleast_1d(np.asarray(sources))
         if indices.ndim != 1 or not (np.issubdtype(indices.dtype, np.integer) or indices.size == 0):
@@ -77,7 +77,7 @@ def _factor(points: NDArray[np.float64], triangles: NDArray[np.int64]) -> _Piece
     ends = unique_edges(pruning.faces).ends
     lengths = np.linalg.norm(positions[ends[:, 0]] - positions[ends[:, 1]], axis=1)
     collapsed = not lengths.any()
-    # csgraph takes a stored 0 for "no edge": two vertices at one place stay neighbours.
+    # csgraph treats a stored 0 as "no edge"; coincident vertices must stay neighbors.
     lengths = np.maximum(lengths, np.finfo(np.float64).tiny)
     graph = csr_array((lengths, (ends[:, 0], ends[:, 1])), shape=(len(positions), len(positions)))
     solver = None if collapsed else potpourri3d.MeshHeatMethodDistanceSolver(positions, pruning.faces)
@@ -87,7 +87,7 @@ def _factor(points: NDArray[np.float64], triangles: NDArray[np.int64]) -> _Piece
 def _distances_in_piece(piece: _Piece, source: int) -> NDArray[np.float64]:
     """Return the distances [M] from the piece's vertex `source`.
 
-    A piece of zero area has no heat flow; its distances are taken along its edges.
+    A piece of zero area has no heat flow; its distances are measured along its edges.
     """
     if piece.solver is not None:
         distances = np.asarray(piece.solver.compute_distance(source))

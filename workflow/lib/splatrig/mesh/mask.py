@@ -1,4 +1,4 @@
-"""The face mask: the share of a head's vertices nearest to the tip of its nose."""
+"""The face mask: the fraction of a head's vertices nearest to the tip of its nose."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,16 +12,16 @@ from splatrig.io.files import atomic_path
 from splatrig.mesh.topology import unique_edges
 
 _CENTRAL_WIDTH = 0.15
-"""The nose lies within this share of the head's width from its middle."""
+"""The nose lies within this fraction of the head's width from its middle."""
 _CENTRAL_HEIGHT = (0.15, 0.85)
-"""…and between these shares of its height: a chin, a quiff or a collar may stick out farther."""
+"""The nose lies between these fractions of the head's height; a chin, hair or a collar may protrude farther."""
 
 
 def nose_tip(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> int:
-    """Return the vertex at the tip of the nose of a head in head space (y up, nose towards +z).
+    """Return the vertex at the tip of the nose of a head in head space (y up, nose toward +z).
 
-    The foremost vertex of the head's central region; a lone vertex that sticks out counts no farther than its
-    foremost neighbour, so a spike of the tracking is not taken for a nose. `vertices` is [V, 3], `faces` [T, 3].
+    This is the foremost vertex of the head's central region. A vertex counts no farther than its foremost neighbor, so
+    a single spike of the tracking is not taken for a nose. `vertices` is [V, 3], `faces` [T, 3].
     """
     ends = unique_edges(faces).ends
     z = vertices[:, 2]
@@ -39,14 +39,14 @@ def nose_tip(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> int:
 
 
 def mask_center(vertices: NDArray[np.float64], faces: NDArray[np.int64], center_vertex: int | str) -> int:
-    """Return the vertex around which the mask lies: the one given or, for `auto`, the tip of the nose."""
+    """Return the center vertex of the mask: the one given or, for `auto`, the tip of the nose."""
     return nose_tip(vertices, faces) if center_vertex == "auto" else int(center_vertex)
 
 
 def nearest_vertices(vertices: NDArray[np.float64], center: int, fraction: float) -> NDArray[np.bool_]:
-    """Return the mask [V] of the share `fraction` of `vertices` [V, 3] nearest to vertex `center`, itself included.
+    """Return the mask [V] of the `fraction` of `vertices` [V, 3] nearest to vertex `center`, which is included.
 
-    Raises InputError when the centre is not a vertex.
+    Raises InputError when the center is not a vertex.
     """
     if not 0 <= center < len(vertices):
         raise InputError(
@@ -61,9 +61,9 @@ def nearest_vertices(vertices: NDArray[np.float64], center: int, fraction: float
 
 
 def refine_mask(mask: NDArray[np.bool_], step: csr_array) -> NDArray[np.bool_]:
-    """Return the mask of the next level: the vertices whose operator row lies wholly inside `mask`.
+    """Return the mask of the next level: the vertices whose operator row lies entirely inside `mask`.
 
-    A new vertex is in when both ends of its edge are, so the masked faces cover the same surface at every level.
+    A new vertex is inside if both ends of its edge are, so the masked faces cover the same surface at every level.
     """
     return np.asarray(step @ mask.astype(np.float64)) > 1.0 - 1e-9
 

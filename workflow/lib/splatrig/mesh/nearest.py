@@ -1,4 +1,4 @@
-"""The nearest places on a triangle mesh, exact."""
+"""Exact nearest points on a triangle mesh."""
 
 from dataclasses import dataclass
 
@@ -9,24 +9,24 @@ from scipy.spatial import cKDTree
 
 @dataclass(frozen=True)
 class Places:
-    """P places on a triangle mesh."""
+    """P points on a triangle mesh, as faces and barycentric coordinates."""
 
     faces: NDArray[np.int64]  # [P]
-    """Index of the face that each lies on."""
+    """Index of the face that each point lies on."""
     barycentric: NDArray[np.float64]  # [P, 3]
-    """Weights of its corners: not negative, sum 1."""
+    """Barycentric coordinates: weights of the face's corners, not negative, with sum 1."""
 
     def on(self, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:  # [P, 3]
-        """Return where the places are on the mesh of `vertices` [V, 3] and `faces` [T, 3], in any pose of it."""
+        """Return the positions of the points on the mesh of `vertices` [V, 3] and `faces` [T, 3], in any pose of it."""
         return np.einsum("pc,pcd->pd", self.barycentric, vertices[faces[self.faces]])
 
     def nearest_vertices(self, faces: NDArray[np.int64]) -> NDArray[np.int64]:  # [P]
-        """Return the corner of its face that each place is nearest to, by its weights."""
+        """Return the corner of its face with the largest weight, for each point."""
         return faces[self.faces, self.barycentric.argmax(axis=1)]
 
 
 class Surface:
-    """A triangle mesh, ready to be asked for the places nearest to points."""
+    """A triangle mesh, prepared for nearest-point queries."""
 
     def __init__(self, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> None:
         """Prepare the mesh of `vertices` [V, 3] and `faces` [T, 3], which must have a face."""
@@ -37,12 +37,12 @@ class Surface:
         self._middles, self._tree = middles, cKDTree(middles)
 
     def nearest(self, points: NDArray[np.float64]) -> tuple[Places, NDArray[np.float64]]:
-        """Return the places nearest to finite `points` [P, 3], and their distances [P].
+        """Return the nearest points of the mesh to finite `points` [P, 3], and their distances [P].
 
-        A face can hold the nearest place only if its middle, less its radius, is not farther than another face's
-        middle plus radius. Of two places that are equally near, the one on the first face is returned.
+        A face can hold the nearest point only if the distance of its center minus its radius is at most another face's
+        distance plus radius. Of two equally near points, the one on the first face is returned.
         """
-        import trimesh  # takes half a second, and who reads places alone does without
+        import trimesh  # importing takes half a second, and `Places` does not need it
 
         distance, index = self._tree.query(points)
         bounds = distance + self._radii[index]
@@ -65,7 +65,7 @@ class Surface:
 
 
 def barycentric_of(corners: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the weights [P, 3] of the `corners` [P, 3, 3] of triangles, degenerate ones too, at `points` of them."""
+    """Return the weights [P, 3] of the `corners` [P, 3, 3] of triangles, degenerate ones too, at `points` on them."""
     edges = (corners[:, 1:] - corners[:, :1]).mT
     second = np.linalg.pinv(edges) @ (points - corners[:, 0])[..., None]
     weights = np.clip(np.concatenate([1.0 - second.sum(axis=1), second[..., 0]], axis=1), 0.0, 1.0)

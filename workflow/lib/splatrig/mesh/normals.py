@@ -1,4 +1,4 @@
-"""Vertex normals, tangent frames, and how each vertex turns from one mesh pose to another."""
+"""Vertex normals, tangent frames, and the rotation of each vertex between two poses of a mesh."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,8 @@ from scipy.sparse import csr_array
 from splatrig.mesh.topology import unique_edges
 
 _IDENTITY_PULL = 1e-9
-"""Share of the identity mixed into a vertex's moment: decides the turns that its neighbours leave open."""
+"""Weight of the identity, as a fraction, in a vertex's moment matrix; it determines rotations that the neighbors leave
+open."""
 
 
 def face_normals(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -17,16 +18,16 @@ def face_normals(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> 
 
 
 def vertex_areas(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Return the area [V] around every vertex: a third of its faces."""
+    """Return the area [V] of every vertex: a third of the area of its faces."""
     doubled = np.linalg.norm(face_normals(vertices, faces), axis=1)
     areas = np.bincount(faces.ravel(), np.repeat(doubled / 6, 3), minlength=len(vertices))
     return areas.astype(np.float64)
 
 
 def faces_outward(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> float:
-    """Return the balance, from -1 to 1, of faces that look away from the middle of `vertices` and towards it.
+    """Return the balance, from -1 to 1, of faces that face away from the center of `vertices` and toward it.
 
-    1 for a convex surface, closed or open, -1 for the same with its faces turned inside out.
+    It is 1 for a convex surface, closed or open, and -1 for the same surface turned inside out.
     """
     corners = vertices[faces]
     volumes = np.einsum("td,td->t", corners.mean(axis=1) - corners.mean(axis=(0, 1)), face_normals(vertices, faces))
@@ -44,8 +45,8 @@ def vertex_normals(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -
 def tangent_frames(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return rotation matrices [V, 3, 3] whose columns are tangent, bitangent and normal of each vertex.
 
-    The tangent points along the vertex's first edge (to its neighbour of smallest index), so the frame turns with
-    the mesh; where that edge is unusable it is any direction across the normal.
+    The tangent points along the vertex's first edge (to its neighbor of smallest index), so the matrix rotates with the
+    mesh; where that edge is degenerate it is any direction perpendicular to the normal.
     """
     normals = vertex_normals(vertices, faces)
     ends = unique_edges(faces).ends
@@ -66,11 +67,11 @@ def vertex_rotations(
     vertices: NDArray[np.float64],  # [V, 3]
     faces: NDArray[np.int64],  # [T, 3]
 ) -> NDArray[np.float64]:
-    """Return how each vertex's surroundings turn from one pose of the mesh to another, as unit `quats` wxyz [V, 4].
+    """Return the rotation of each vertex's neighborhood between two poses of a mesh, as unit `quats` wxyz [V, 4].
 
-    The rotation that best carries the vertex's edges and its normal over, in least squares (Sorkine and Alexa 2007,
-    equations 5 and 6, with uniform weights and the normal as one more edge), with w >= 0. It commutes with rigid
-    motion of either pose. Where the surroundings have collapsed in one pose it is the identity.
+    This is the least-squares rotation of the vertex's edges and its normal (Sorkine and Alexa 2007, equations 5 and 6,
+    with uniform weights and the normal as one more edge), with w >= 0. It commutes with rigid motions of either pose.
+    Where the neighborhood has collapsed in one pose it is the identity.
     """
     ends = unique_edges(faces).ends
     rest_edges = rest_vertices[ends[:, 1]] - rest_vertices[ends[:, 0]]
@@ -90,7 +91,9 @@ def vertex_rotations(
     left, _, right = np.linalg.svd(moments)
     flip = np.sign(np.linalg.det(left @ right))
     left[:, :, 2] *= flip[:, None]
-    from scipy.spatial.transform import Rotation  # 0.2 s, and most users of this module turn nothing
+    from scipy.spatial.transform import (
+        Rotation,
+    )  # importing takes 0.2 s, and most users of this module need no rotations
 
     return Rotation.from_matrix(left @ right).as_quat(canonical=True, scalar_first=True)
 
@@ -103,7 +106,7 @@ def _area_normals(vertices: NDArray[np.floating], faces: NDArray[np.integer]) ->
 
 
 def _unit(vectors: NDArray[np.float64], *, otherwise: tuple[float, float, float]) -> NDArray[np.float64]:
-    """Return `vectors` [N, 3] at unit length; `otherwise` where there is no length to speak of."""
+    """Return `vectors` [N, 3] at unit length; `otherwise` where the length is negligible."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     usable = lengths > 1e-12
     return np.where(usable, vectors / np.where(usable, lengths, 1.0), otherwise)

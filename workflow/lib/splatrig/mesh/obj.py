@@ -1,4 +1,4 @@
-"""Wavefront OBJ files, read as they are written: vertex order and number are kept, nothing is merged or split.
+"""Wavefront OBJ files, read without changes: vertex order and count are kept, nothing is merged or split.
 
 Texture seams are kept apart from the vertices: each face has corners into `vertices` and corners into `uvs`.
 """
@@ -21,7 +21,7 @@ class ObjMesh:
     vertices: NDArray[np.float64]  # [V, 3]
     """Positions, in the order of the file's `v` lines."""
     faces: NDArray[np.int64]  # [T, 3]
-    """Corners into `vertices`; polygons are cut into fans, and triangles that name a vertex twice are left out."""
+    """Corners into `vertices`; polygons are triangulated as fans, and triangles that repeat a vertex are left out."""
     uvs: NDArray[np.float64]  # [U, 2]
     """Texture coordinates, in the order of the file's `vt` lines."""
     uv_faces: NDArray[np.int64] | None  # [T, 3]
@@ -29,7 +29,7 @@ class ObjMesh:
 
 
 class _Lines:
-    """What has been read so far, and the place to blame."""
+    """Content read so far, and the line for error messages."""
 
     def __init__(self, path: str | File) -> None:
         self.path = path
@@ -63,7 +63,7 @@ class _Lines:
             raise self.error(f"face: {kind} indices begin with 1, got 0")
         resolved = value - 1 if value > 0 else count + value
         if resolved < 0:
-            raise self.error(f"face: {kind} index {value} reaches back over the {count} read so far")
+            raise self.error(f"face: {kind} index {value} is before the first of the {count} read so far")
         return resolved
 
     def face(self, words: list[str]) -> None:
@@ -84,10 +84,13 @@ class _Lines:
 
 
 def read_obj(path: str | File) -> ObjMesh:
-    """Read vertices, faces and texture coordinates of an OBJ file; lines of other kinds are passed over.
+    """Read vertices, faces and texture coordinates of an OBJ file; other lines are skipped.
 
-    Faces may be written `a`, `a/b`, `a//c` or `a/b/c`, with negative (relative) indices. Raises InputError naming
-    file and line for a wrong count, a word that is no number, NaN, or an index that does not exist.
+    Faces may be written `a`, `a/b`, `a//c` or `a/b/c`, with negative (relative) indices. Raises InputError naming file
+    and line for a wrong count, a word that is not a number, NaN, or an index that does not exist.
+
+    Example:
+        >>> mesh = read_obj(Path("tracked_mesh/E001_Neutral_Eyes_Open/000084.obj"))
     """
     lines = _Lines(path)
     with opened_text(path) as stream:
@@ -120,7 +123,7 @@ def read_obj(path: str | File) -> ObjMesh:
 
 
 def _check_range(lines: _Lines, faces: NDArray[np.int64], count: int, kind: str) -> None:
-    """Raise InputError with the line of the first face that names something the file does not have."""
+    """Raise InputError with the line of the first face that refers to something that the file lacks."""
     beyond = np.flatnonzero((faces >= count).any(axis=1))
     if beyond.size:
         lines.number = lines.face_lines[beyond[0]]
@@ -134,7 +137,7 @@ def write_obj(
     uvs: NDArray[np.floating] | None = None,  # [U, 2]
     uv_faces: NDArray[np.int64] | None = None,  # [T, 3]
 ) -> None:
-    """Write an OBJ file, in the given order, coordinates to six decimals (a nanometre, for millimetres)."""
+    """Write an OBJ file, in the given order, with coordinates to six decimals (a nanometer, for millimeters)."""
     lines = ["v {:.6f} {:.6f} {:.6f}".format(*row) for row in np.asarray(vertices).tolist()]
     if uvs is not None and uv_faces is not None:
         lines += ["vt {:.6f} {:.6f}".format(*row) for row in np.asarray(uvs).tolist()]

@@ -1,4 +1,4 @@
-"""Openings of a head's mesh, behind which a capture shows more than its surface: lids and lips."""
+"""Openings of a head's mesh, lids and lips, behind which a capture shows more than the surface."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,18 +7,18 @@ from scipy.cluster.vq import kmeans2
 from splatrig.mesh.topology import unique_edges
 
 LARGEST_MM = 120.0
-"""A longer loop is where the mesh ends, at the neck."""
+"""Maximum length of an opening; a longer loop is where the mesh ends, at the neck."""
 LEAST_VERTICES = 8
-"""Shorter loops are holes of the mesh, not of the face."""
+"""Minimum number of vertices of an opening; shorter loops are holes of the mesh, not of the face."""
 STRETCHED = 0.01
-"""Fraction of the triangles of a closed mesh that are taken for what covers its openings, and how many at least."""
+"""Fraction of the triangles of a closed mesh that are assumed to cover its openings, and their minimum number."""
 LEAST_STRETCHED = 20
 COVERS = 3
-"""Places that a closed mesh is stretched at: a mouth and two eyes."""
+"""Number of places where a closed mesh is stretched: a mouth and two eyes."""
 
 
 def boundary_loops(faces: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Return the vertices of each closed loop of the boundary, in order, where every vertex has one way on."""
+    """Return the vertices of each closed loop of the boundary, in order, where every vertex has one successor."""
     edges = unique_edges(faces)
     open_edge = edges.face_count[edges.of_face] == 1  # [T, 3]
     starts, ends = faces[open_edge], np.roll(faces, -1, axis=1)[open_edge]
@@ -36,10 +36,10 @@ def boundary_loops(faces: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 
 
 def small_loops(
-    vertices: NDArray[np.float64],  # [V, 3] millimetres
+    vertices: NDArray[np.float64],  # [V, 3] millimeters
     faces: NDArray[np.int64],  # [T, 3]
 ) -> list[NDArray[np.int64]]:
-    """Return the loops of the boundary that may be openings of the face: neither a missing triangle nor the neck."""
+    """Return the boundary loops that may be openings of the face: neither a missing triangle nor the neck."""
     return [
         loop
         for loop in boundary_loops(faces)
@@ -48,14 +48,14 @@ def small_loops(
 
 
 def openings(
-    vertices: NDArray[np.float64],  # [V, 3] of the neutral, millimetres
+    vertices: NDArray[np.float64],  # [V, 3] vertices of the neutral, millimeters
     faces: NDArray[np.int64],  # [T, 3]
-    posed: NDArray[np.float64],  # [F, V, 3] in other expressions
+    posed: NDArray[np.float64],  # [F, V, 3] vertices in other expressions
 ) -> list[NDArray[np.int64]]:
     """Return the vertices around each opening.
 
-    They are the small loops of the boundary. A mesh that is closed over mouth and eyes has none: there, the vertices
-    around the places where its triangles stretch most.
+    They are the small loops of the boundary. A mesh that is closed over mouth and eyes has none; there they are the
+    vertices around the places where its triangles stretch most.
     """
     return small_loops(vertices, faces) or _stretched(vertices, faces, posed)
 

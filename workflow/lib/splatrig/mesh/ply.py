@@ -1,4 +1,4 @@
-"""Triangle meshes with normals and colours as binary PLY files."""
+"""Triangle meshes with normals and colors as binary PLY files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from splatrig.io.ply import read_ply_table, write_ply_table
 
 @dataclass(frozen=True)
 class PlyMesh:
-    """The content of a mesh PLY."""
+    """Content of a mesh PLY."""
 
     vertices: NDArray[np.float32]  # [V, 3]
     faces: NDArray[np.int64]  # [T, 3]
@@ -52,7 +52,7 @@ def read_ply(path: str | Path) -> PlyMesh:
 
 
 def read_ply_vertices(path: str | File) -> NDArray[np.float64]:  # [V, 3]
-    """Read the positions of a PLY with faces or without; raise InputError naming the file when it has none."""
+    """Read the positions of a PLY with or without faces; raise InputError naming the file when it has none."""
     table, _ = read_ply_table(path)
     vertices = _stacked(table, _POSITION, np.float64)
     if vertices is None:

@@ -1,9 +1,9 @@
-"""The silhouette of a triangle mesh in a camera, as antialiased coverage.
+"""Silhouette of a triangle mesh in a camera, as antialiased coverage.
 
-Each pixel is sampled on a regular grid of 8 × 8 points. Every row of samples of a triangle is one span; spans are
-set as bits, and coverage is the share of bits that any triangle has set: no depth, no sorting, no order. An edge's
-crossing with a row is computed from its two vertices in one fixed order, so triangles that share an edge leave no gap.
-The kernels are cached on disk, which notices changes of this file alone: their constants live here.
+Each pixel is sampled on a regular grid of 8 × 8 points. Every row of samples of a triangle is one span, spans are set
+as bits, and coverage is the fraction of set bits: no depth and no sorting is needed. An edge's intersection with a row
+is computed from its two vertices in a fixed order, so triangles that share an edge leave no gap. The kernels are cached
+on disk, and the cache tracks only this file, so their constants are defined here.
 """
 
 import numpy as np
@@ -12,24 +12,24 @@ from numpy.typing import NDArray
 from splatrig.jobs.kernels import cached_njit
 
 _SAMPLES = 8
-"""Sample rows and columns of a pixel: the bits of one byte, and eight bytes."""
+"""Rows and columns of samples per pixel: the bits of one byte, and eight bytes."""
 
 NEAR_MM = 1.0
-"""What is nearer to a camera than this is not drawn: silhouettes cut triangles there, z-buffers leave them out."""
+"""Minimum distance from a camera: silhouettes cut triangles there, z-buffers leave them out."""
 
 
 def silhouette(
-    vertices: NDArray[np.float64],  # [V, 3] millimetres
+    vertices: NDArray[np.float64],  # [V, 3] millimeters
     faces: NDArray[np.int64],  # [T, 3]
-    viewmat: NDArray[np.float64],  # [4, 4] from the space of `vertices` into the camera
+    viewmat: NDArray[np.float64],  # [4, 4] from the space of `vertices` to the camera
     K: NDArray[np.float64],  # [3, 3]
     width: int,
     height: int,
 ) -> NDArray[np.uint8]:  # [H, W]
-    """Return the share of each pixel that the mesh covers, 0 to 255, seen from either side.
+    """Return the fraction of each pixel that the mesh covers, 0 to 255, with faces visible from both sides.
 
-    Pixel (row i, column j) is the square from (j, i) to (j+1, i+1); a sample lies at the middle of its cell of 8 × 8.
-    The result depends on nothing but its arguments; the kernel is compiled once and lets other threads run.
+    Pixel (row i, column j) is the square from (j, i) to (j+1, i+1); a sample lies at the center of its cell of 8 × 8.
+    The result depends only on the arguments; the kernel is compiled once and releases the GIL.
     """
     camera = np.asarray(vertices, dtype=np.float64) @ viewmat[:3, :3].T + viewmat[:3, 3]
     bits = np.zeros((height * _SAMPLES, width), dtype=np.uint8)
@@ -105,11 +105,11 @@ def _fill_span(bits, row, start, stop):  # type: ignore[no-untyped-def]
 
 @cached_njit(nogil=True)
 def _coverage(bits, height, width):  # type: ignore[no-untyped-def]
-    """Return the share of set bits of each pixel, 0 to 255, rounded."""
+    """Return the fraction of set bits of each pixel, 0 to 255, rounded."""
     result = np.empty((height, width), dtype=np.uint8)
     counts = np.empty(width, dtype=np.int32)
     for i in range(height):
-        counts[:] = 32  # half of a sample's 64 parts: rounds to the nearest
+        counts[:] = 32  # half of the 64 samples: rounds to the nearest
         for row in range(i * _SAMPLES, (i + 1) * _SAMPLES):
             for j in range(width):
                 pairs = np.int32(bits[row, j])

@@ -1,8 +1,8 @@
 """Midpoint subdivision as sparse operators.
 
-One step puts a vertex in the middle of every edge and cuts every triangle into four. Old vertices keep their
-numbers, so a level's vertices are the first rows of every finer level; new vertices follow, one an edge, in sorted
-edge order. The surface itself does not move: the step is exact for any field that is linear on each triangle.
+One step adds a vertex in the middle of every edge and splits every triangle into four. Old vertices keep their indices,
+so a level's vertices are the first rows of every finer level; new vertices follow, one per edge, in sorted edge order.
+The surface itself does not change: the step is exact for any field that is linear on each triangle.
 """
 
 from dataclasses import dataclass
@@ -21,9 +21,10 @@ class Subdivision:
     """One step of midpoint subdivision of a mesh with V vertices, E edges and T faces."""
 
     faces: NDArray[np.int64]  # [4 T, 3]
-    """Face t became faces 4t … 4t+3: the three at its corners, in order, then the middle one; same orientation."""
+    """Faces after the step: face t becomes faces 4t … 4t+3, the three at its corners in order, then the middle one; the
+    orientation is kept."""
     step: csr_array  # [V + E, V]
-    """Old vertex values to new ones: the identity above, rows of two halves below."""
+    """Operator from old vertex values to new ones: the identity above, rows of two halves below."""
 
 
 def subdivide(faces: NDArray[np.int64], vertex_count: int) -> Subdivision:
@@ -38,7 +39,7 @@ def subdivide(faces: NDArray[np.int64], vertex_count: int) -> Subdivision:
 
 
 def subdivide_corners(corners: FloatArray) -> FloatArray:
-    """Subdivide values that live on face corners ([T, 3, D], texture coordinates with seams) to [4 T, 3, D]."""
+    """Subdivide values per face corner ([T, 3, D], texture coordinates with seams) to [4 T, 3, D]."""
     return _split(corners, 0.5 * (corners + np.roll(corners, -1, axis=1)))
 
 

@@ -16,19 +16,19 @@ from splatrig.mesh.mask import faces_inside, mask_center, nearest_vertices, refi
 from splatrig.mesh.subdivision import identity_step, subdivide
 from splatrig.mesh.topology import checked_faces
 
-FORMAT = Format("template", 1, "millimetres, head space")
+FORMAT = Format("template", 1, "millimeters, head space")
 
 
 @dataclass(frozen=True)
 class Level:
     """One subdivision level of the template, in head space."""
 
-    vertices: NDArray[np.float64]  # [V, 3] neutral positions, millimetres
+    vertices: NDArray[np.float64]  # [V, 3] neutral positions, millimeters
     faces: NDArray[np.int64]  # [T, 3]
-    step: csr_array  # [V, V_previous] midpoint operator from the level before; identity [V, V] for the base
+    step: csr_array  # [V, V_previous] midpoint operator from the previous level; identity [V, V] for the base
     mask: NDArray[np.bool_]  # [V] True on the face
     marks: FaceMarks | None = None
-    """Where the features of the face are, the same at every level; None for a capture without landmarks."""
+    """Positions of the face's features, the same at every level; None for a capture without landmarks."""
 
 
 @dataclass(frozen=True)
@@ -36,33 +36,35 @@ class Template:
     """All levels of the template, coarsest first."""
 
     levels: dict[str, Level]
-    """Level name to level, in the order of LEVEL_NAMES."""
+    """Levels by name, in the order of LEVEL_NAMES."""
 
     @property
     def base(self) -> Level:
-        """The tracked mesh."""
+        """Level of the tracked mesh."""
         return next(iter(self.levels.values()))
 
     @property
     def finest(self) -> str:
-        """Name of the finest level, the one that carries the Gaussians."""
+        """Name of the finest level, whose vertices carry the Gaussians."""
         return list(self.levels)[-1]
 
     @property
     def finest_level(self) -> Level:
-        """The finest level."""
+        """Finest level."""
         return self.levels[self.finest]
 
     @property
     def up(self) -> csr_array:  # [N, V]
-        """The midpoint operator from the tracked mesh to the finest level."""
+        """Midpoint operator from the tracked mesh to the finest level."""
         return self.between(next(iter(self.levels)), self.finest)
 
     def level_of(self, count: int) -> str:
-        """Return the name of the level of `count` vertices; raise InputError when there is none."""
+        """Return the name of the level with `count` vertices; raise InputError when there is none."""
         sizes = {len(level.vertices): name for name, level in self.levels.items()}
         if count not in sizes:
-            raise InputError(f"template: no level has {count} vertices; there are {', '.join(map(str, sizes))}.")
+            raise InputError(
+                f"template: expected a level of {count} vertices, got levels of {', '.join(map(str, sizes))}."
+            )
         return sizes[count]
 
     def between(self, coarse: str, fine: str) -> csr_array:
@@ -74,7 +76,7 @@ class Template:
         names = list(self.levels)
         for name in (coarse, fine):
             if name not in names:
-                raise InputError(f"template: level {name} does not exist; there are {', '.join(names)}.")
+                raise InputError(f"template: expected a level among {', '.join(names)}, got {name}.")
         first, last = names.index(coarse), names.index(fine)
         if last < first:
             raise InputError(f"template: expected a level finer than {coarse}, got {fine}; swap the two.")
@@ -85,7 +87,7 @@ class Template:
 
 
 def build_template(
-    vertices: NDArray[np.float64],  # [V, 3] neutral, head space, millimetres, no unreferenced vertices
+    vertices: NDArray[np.float64],  # [V, 3] neutral, head space, millimeters, no unreferenced vertices
     faces: NDArray[np.int64],  # [T, 3]
     subdivisions: int,
     *,
@@ -95,14 +97,22 @@ def build_template(
 ) -> Template:
     """Return the template of a neutral mesh: `subdivisions` midpoint levels above it, each with its face mask.
 
-    The mask holds the share `fraction` of the base vertices nearest to `center_vertex` (`auto`: the nose tip).
-    Raises InputError when the centre is not a vertex, or the mask has no face.
+    Args:
+        vertices: Neutral positions [V, 3] in head space, millimeters, all referenced by a face.
+        faces: Triangles [T, 3].
+        subdivisions: Number of midpoint levels.
+        center_vertex: Center of the face mask; `auto`: the tip of the nose.
+        fraction: Fraction of the base vertices in the mask, those nearest to its center.
+        marks: Positions of the face's features, if known.
+
+    Raises:
+        InputError: The center is not a vertex, or the mask has no face.
     """
     faces = checked_faces(faces, len(vertices))
     mask = nearest_vertices(vertices, mask_center(vertices, faces, center_vertex), fraction)
     if not len(faces_inside(faces, mask)):
         raise InputError(
-            f"mesh.mask_fraction: {fraction:g} of {len(vertices)} vertices is {mask.sum()}, between which there is no "
+            f"mesh.mask_fraction: {fraction:g} of {len(vertices)} vertices is {mask.sum()}, which hold no "
             "triangle; give a larger fraction."
         )
     levels = {LEVEL_NAMES[0]: Level(vertices, faces, identity_step(len(vertices)), mask, marks)}
@@ -115,7 +125,7 @@ def build_template(
 
 
 def write_template(path: str | Path, template: Template) -> None:
-    """Write the template as HDF5 (vertices, faces, mask and the operator's CSR parts of each level)."""
+    """Write the template as HDF5 (vertices, faces, mask and the operator's CSR arrays of each level)."""
     with FORMAT.writing(path) as file:
         file.attrs["levels"] = list(template.levels)
         if template.base.marks is not None:
@@ -133,14 +143,19 @@ def write_template(path: str | Path, template: Template) -> None:
 
 
 def read_template(path: str | Path) -> Template:
-    """Read a template; raise InputError naming the file when it is not one."""
+    """Read a template; raise InputError naming the file when it is not one.
+
+    Example:
+        >>> template = read_template(Path("results/demo/template.h5"))
+        >>> template.finest_level.vertices  # [V, 3], millimeters
+    """
     with FORMAT.reading(path) as file:
         marks = read_marks(file)
         return Template({name: _read_level(file[name], marks) for name in file.attrs["levels"]})
 
 
 def _read_level(group: h5py.Group, marks: FaceMarks | None) -> Level:
-    """Read one level."""
+    """Read one level of the template."""
     step = group["step"]
     rows, columns = (int(size) for size in step.attrs["shape"])
     parts = tuple(step[part][:] for part in ("data", "indices", "indptr"))

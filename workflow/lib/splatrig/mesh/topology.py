@@ -39,7 +39,7 @@ class Edges:
     of_face: NDArray[np.int64]  # [T, 3]
     """Edge of each face's corner k to corner k+1."""
     face_count: NDArray[np.int64]  # [E]
-    """How many faces share each edge: 1 on the boundary, 2 inside, more where the mesh is not a manifold."""
+    """Number of faces at each edge: 1 on the boundary, 2 inside, more where the mesh is not a manifold."""
 
 
 def unique_edges(faces: NDArray[np.int64]) -> Edges:
@@ -47,14 +47,14 @@ def unique_edges(faces: NDArray[np.int64]) -> Edges:
     if len(faces) == 0:
         return Edges(np.empty((0, 2), np.int64), np.empty((0, 3), np.int64), np.empty(0, np.int64))
     following = np.roll(faces, -1, axis=1)
-    base = int(faces.max()) + 1  # one number an edge sorts ten times faster than pairs
+    base = int(faces.max()) + 1  # one integer per edge sorts ten times faster than pairs
     keys = np.minimum(faces, following) * base + np.maximum(faces, following)
     unique, inverse, count = np.unique(keys, return_inverse=True, return_counts=True)
     return Edges(np.stack(np.divmod(unique, base), axis=1), inverse.reshape(-1, 3), count)
 
 
 def bad_edges(faces: NDArray[np.int64]) -> tuple[int, int]:
-    """Return how many edges belong to more than two faces, and how many two faces pass in the same direction."""
+    """Return how many edges belong to more than two faces, and how many two faces traverse in the same direction."""
     edges = unique_edges(faces)
     forward = np.bincount(edges.of_face[faces < np.roll(faces, -1, axis=1)], minlength=len(edges.ends))
     same = (edges.face_count == 2) & (forward != 1)
@@ -89,18 +89,18 @@ def mean_edge_lengths(vertices: NDArray[np.float64], faces: NDArray[np.int64]) -
 
 @dataclass(frozen=True)
 class Pruning:
-    """A mesh without its unreferenced vertices, and the way back."""
+    """A mesh without its unreferenced vertices, with the mappings between old and new indices."""
 
     kept: NDArray[np.int64]  # [V_kept]
     """Original index of every kept vertex, increasing: `vertices[kept]` prunes any frame in the same way."""
     faces: NDArray[np.int64]  # [T, 3]
-    """The faces in the new numbering."""
+    """Faces in the new indices."""
     new_index: NDArray[np.int64]  # [V]
     """New index of every original vertex; -1 where it was dropped."""
 
 
 def prune_unreferenced(faces: NDArray[np.int64], vertex_count: int) -> Pruning:
-    """Return the pruning that drops the vertices which no face of `faces` [T, 3] references; order is kept."""
+    """Return the pruning that drops the vertices that no face of `faces` [T, 3] references; order is kept."""
     kept = np.unique(faces)
     new_index = np.full(vertex_count, -1, dtype=np.int64)
     new_index[kept] = np.arange(len(kept))

@@ -1,4 +1,4 @@
-"""Which triangle of a mesh is in front at every pixel."""
+"""Z-buffer: the nearest triangle of a mesh at every pixel."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,18 +8,18 @@ from splatrig.jobs.kernels import cached_njit
 
 @cached_njit(nogil=True, error_model="numpy")
 def nearest_faces(
-    pixels: NDArray[np.float64],  # [V, 2] (x, y); the centre of pixel (row i, column j) is (j+.5, i+.5)
+    pixels: NDArray[np.float64],  # [V, 2] (x, y); the center of pixel (row i, column j) is (j+.5, i+.5)
     depths: NDArray[np.float64],  # [V]
     faces: NDArray[np.int64],  # [T, 3]
     height: int,
     width: int,
     near: float,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float64]]:
-    """Return, at each pixel's centre, the nearest face, where in it, and its depth.
+    """Return, at each pixel's center, the nearest face, the position in it, and its depth.
 
-    The face's index [H, W] (-1 for none; ties go to the lower index), perspective-correct barycentric coordinates
-    [H, W, 3], depth [H, W] (infinite for none; inverse depth is linear on the screen). Faces with a corner nearer than
-    `near` are left out.
+    These are the face's index [H, W] (-1 for none; ties go to the lower index), perspective-correct barycentric
+    coordinates [H, W, 3], and depth [H, W] (infinite for none; inverse depth is linear on the screen). Faces with a
+    corner nearer than `near` are left out.
     """
     face_at = np.full((height, width), -1, dtype=np.int32)
     corners_at = np.zeros((height, width, 3), dtype=np.float32)

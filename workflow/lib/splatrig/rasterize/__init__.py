@@ -1,4 +1,4 @@
-"""One rasterisation function, several back ends."""
+"""One rasterization function with several back ends."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,29 +20,31 @@ def rasterize(splats: Splats, views: Views, backend: str = "auto") -> tuple[Tens
 
     Differentiable with respect to the Gaussians and the backgrounds. Conventions are those of gsplat 1.5.3: see
     `splatrig.rasterize.scene` and `splatrig.rasterize.numba_compositing`. With leading axes, [B, N, *] Gaussians and
-    [B, C, *] cameras, pose b is seen by its C cameras: gsplat renders all in one call, other back ends one pose after
-    the other.
+    [B, C, *] cameras, pose b is rendered from its C cameras: gsplat renders all poses in one call, other back ends one
+    after the other.
 
     Args:
-        splats: N Gaussians [..., N, *], head space, millimetres; colours are RGB or spherical harmonics.
-        views: C cameras [..., C, *] of one image size, on the device of the Gaussians; black behind without
+        splats: N Gaussians [..., N, *], head space, millimeters; colors are RGB or spherical harmonics.
+        views: C cameras [..., C, *] of one image size, on the device of the Gaussians; the background is black without
             `backgrounds`.
         backend: auto (gsplat on CUDA, numba on CPU) or a name of `splatrig.config.rasterizers.BACKENDS`.
 
     Raises:
-        InputError: devices or leading axes that do not fit, or a back end that is missing. `Splats` and `Views` raise
-            it for a shape, dtype or degree that does not fit.
+        InputError: Devices or leading axes do not match, or a back end is missing. `Splats` and `Views` raise it for a
+            shape, dtype or degree that is not supported.
 
+    Example:
+        >>> images, alphas = rasterize(activate(gaussians), Views.of(cameras, device))
     """
     if splats.means.device != views.viewmats.device:
         raise InputError(
             f"rasterize: the Gaussians are on {splats.means.device}, the cameras on {views.viewmats.device}; "
-            "move them to one device."
+            "move them to the same device."
         )
     if splats.batch != views.batch:
         raise InputError(
             f"rasterize: the Gaussians have leading axes {list(splats.batch)}, the cameras {list(views.batch)}; "
-            "give every pose cameras of its own."
+            "give both the same leading axes, with cameras for every pose."
         )
     name = choose_backend(backend, splats.means.device.type)
     render = load_backend(name)
@@ -55,22 +57,24 @@ def rasterize_each(
     sizes: Sequence[tuple[int, int]],  # B of width, height
     backend: str = "auto",
 ) -> list[tuple[Tensor, Tensor]]:  # B of [height, width, 3], [height, width, 1]
-    """Do what `rasterize` does for images of B sizes: return the upper left corner of every pose's image and alpha.
+    """Render as `rasterize` does for images of B sizes: return the upper left corner of every pose's image and alpha.
 
-    gsplat renders all in one call, at the size of `views`: the step of a fit on a GPU waits for the processor that
-    starts kernels, and this way one photograph starts as many as several. Gaussians beyond an image's border are then
-    flattened as the border of `views` has it (`scene.FRUSTUM_MARGIN`). Other back ends render the corners alone.
+    gsplat renders all images in one call, at the size of `views`: a training step on a GPU is bound by kernel launches,
+    and this way several photographs need as many as one. Gaussians beyond an image's border are then clamped at the
+    border of `views` (`scene.FRUSTUM_MARGIN`). Other back ends render only the corners.
 
     Raises InputError unless every pose has a camera and a size no larger than that of `views`.
     """
     poses = len(sizes)
     if splats.batch != (poses,) or views.viewmats.shape[:-2] != (poses, 1):
         raise InputError(
-            f"rasterize: expected {poses} poses with a camera each, as there are sizes, got Gaussians with leading "
+            f"rasterize: expected {poses} poses with one camera each, one per size, got Gaussians with leading "
             f"axes {list(splats.batch)} and cameras [{', '.join(map(str, views.viewmats.shape[:-2]))}]."
         )
     if any(width > views.width or height > views.height for width, height in sizes):
-        raise InputError(f"rasterize: expected sizes up to that of the views, {views.width}x{views.height}.")
+        raise InputError(
+            f"rasterize: expected sizes up to {views.width}x{views.height}, that of the views, got larger ones."
+        )
     if poses > 1 and BACKENDS[choose_backend(backend, splats.means.device.type)].batched:
         images, alphas = (part.squeeze(1) for part in rasterize(splats, views, backend))
         return list(zip(_Corners.apply(images, sizes), _Corners.apply(alphas, sizes), strict=True))
@@ -83,7 +87,7 @@ def rasterize_each(
 
 
 class _Corners(torch.autograd.Function):
-    """The upper left corner of each image [B, H, W, *] in its own size; a slice's own derivative has more kernels."""
+    """Upper left corner of each image [B, H, W, *] in its own size; a slice's own derivative has more kernels."""
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, sizes: Sequence[tuple[int, int]]) -> tuple[Tensor, ...]:

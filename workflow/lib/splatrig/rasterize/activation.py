@@ -1,4 +1,4 @@
-"""From raw parameters to what a rasteriser takes. Activation happens here and nowhere else."""
+"""Activation: from raw parameters to the inputs of a rasterizer. Nothing is activated elsewhere."""
 
 import torch
 from torch import Tensor
@@ -9,10 +9,10 @@ from splatrig.rasterize.scene import Splats
 
 
 def activate(gaussians: Gaussians[Tensor], *, unit_quats: bool = True) -> Splats:
-    """Apply exp to scales, the logistic function to opacities, unit length to quaternions; join the SH bands.
+    """Apply exp to scales, the logistic function to opacities, and normalize quaternions; concatenate the SH bands.
 
-    Without `unit_quats` the quaternions keep their lengths, which rasterisers take off themselves. For fits: on a GPU,
-    taking them off twice is a tenth of the operations that a step starts.
+    Without `unit_quats` the quaternions are not normalized, since rasterizers do that themselves. Fits use this: on a
+    GPU, normalizing twice is a tenth of the operations of a step.
     """
     return Splats(
         means=gaussians.means,

@@ -1,4 +1,4 @@
-"""The choice among rasterizers; their table is `splatrig.config.rasterizers.BACKENDS`."""
+"""Choice of the rasterizer back end; the table of back ends is `splatrig.config.rasterizers.BACKENDS`."""
 
 from importlib import import_module
 from importlib.util import find_spec

@@ -1,6 +1,6 @@
-"""The CUDA back end: gsplat (Apache-2.0), https://github.com/nerfstudio-project/gsplat.
+"""The CUDA back end gsplat (Apache-2.0), https://github.com/nerfstudio-project/gsplat.
 
-Imported only when it renders: on a machine with nvcc but no GPU importing gsplat starts a build that fails.
+It is imported only for rendering: on a machine with nvcc but no GPU, importing gsplat starts a build that fails.
 """
 
 import math
@@ -12,10 +12,11 @@ from splatrig.io.errors import InputError
 from splatrig.rasterize.scene import EPS_2D, NEAR, Splats, Views, blank, check_float32, one_by_one
 
 TILE = 16
-"""Side in pixels of the squares of the image that share a list of Gaussians."""
+"""Side (pixels) of the square tiles of the image; the pixels of a tile share one list of Gaussians."""
 
 _WARP = 32
-"""Threads that gsplat lets add up gradients together, told apart by the Gaussian's index, but not by its pose."""
+"""Warp size. gsplat reduces gradients within a warp by Gaussian index only, so poses with fewer Gaussians than this
+would mix."""
 
 
 def render(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
@@ -29,10 +30,10 @@ def render(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
 
 
 def _rasterized(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
-    """Do what `gsplat.rasterization(packed=False)` does, by the functions that it calls.
+    """Do what `gsplat.rasterization(packed=False)` does, through the functions that it calls.
 
-    It inverts the view matrices to learn where the cameras are, for which the host waits for the device in every
-    call; a rigid matrix needs no inverse.
+    The original inverts the view matrices to get the camera centers, which synchronizes host and device in every call;
+    a rigid matrix needs no numerical inverse.
     """
     _check_compiled()
     import gsplat
@@ -50,7 +51,7 @@ def _rasterized(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
         height,
         eps2d=EPS_2D,
         near_plane=NEAR,
-        opacities=opacities,  # a faint Gaussian reaches less far
+        opacities=opacities,  # the extent of a faint Gaussian is smaller
     )
     images = radii.shape[:-2]  # [..., C]
     if splats.sh_degree is None:

@@ -1,12 +1,12 @@
-"""The CUDA back end of the original 3D Gaussian splatting: diff-gaussian-rasterization (Inria's research licence).
+"""The CUDA back end of the original 3D Gaussian splatting: diff-gaussian-rasterization (Inria's research license).
 
-https://github.com/graphdeco-inria/diff-gaussian-rasterization. It differs from gsplat's conventions, and so from the
-other back ends, in what a caller cannot change: alpha is at most 0.99, Gaussians nearer than 0.2 mm are not drawn,
-splats end at 3 standard deviations of their longer axis (rounded up to tiles of 16 pixels), and the Jacobian is
-clamped symmetrically about the optical axis.
+https://github.com/graphdeco-inria/diff-gaussian-rasterization. It differs from gsplat, and so from the other back ends,
+in ways that a caller cannot change: alpha is at most 0.99, Gaussians nearer than 0.2 mm are not drawn, splats end at 3
+standard deviations of their longer axis (rounded up to tiles of 16 pixels), and the Jacobian is clamped symmetrically
+about the optical axis.
 
-Every view is a call of its own. The extension returns no alpha: alpha is the image of the same Gaussians in white on
-black, a second call, whose backward pass runs only if alpha is used by the loss.
+Every view is a separate call. The extension returns no alpha, so alpha is a second rendering of the same Gaussians in
+white on black, whose backward pass runs only if the loss uses alpha.
 """
 
 import torch
@@ -29,10 +29,10 @@ def render(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
 
 
 def projection_matrix(K: Tensor, width: int, height: int) -> Tensor:
-    """Return the [4, 4] matrix from the camera's frame to clip space, whose w is depth.
+    """Return the [4, 4] matrix from camera space to clip space, whose w is depth.
 
-    Normalised device coordinates run from -1 to 1 between the outer edges of the image; the principal point may be
-    anywhere: x_ndc = 2 (fx x / z + cx) / width - 1. Depth in clip space is not used by the extension.
+    Normalized device coordinates run from -1 to 1 between the outer edges of the image; the principal point may be
+    anywhere: x_ndc = 2 (fx x / z + cx) / width - 1. The extension does not use depth in clip space.
     """
     matrix = torch.zeros(4, 4, dtype=K.dtype, device=K.device)
     matrix[0, 0], matrix[0, 2] = 2 * K[0, 0] / width, (2 * K[0, 2] - width) / width
@@ -55,7 +55,7 @@ def _render_view(splats: Splats, views: Views, view: int) -> tuple[Tensor, Tenso
         tanfovy=0.5 * views.height / K[1, 1].item(),
         bg=black if background is None else background.contiguous(),
         scale_modifier=1.0,
-        viewmatrix=viewmat.T.contiguous(),  # the extension reads matrices column by column
+        viewmatrix=viewmat.T.contiguous(),  # the extension expects column-major matrices
         projmatrix=(projection_matrix(K, views.width, views.height) @ viewmat).T.contiguous(),
         sh_degree=splats.sh_degree or 0,
         campos=-viewmat[:3, :3].T @ viewmat[:3, 3],
@@ -64,7 +64,9 @@ def _render_view(splats: Splats, views: Views, view: int) -> tuple[Tensor, Tenso
     )
     shape = {
         "means3D": splats.means,
-        "means2D": torch.zeros_like(splats.means, requires_grad=True),  # would receive screen-space gradients
+        "means2D": torch.zeros_like(
+            splats.means, requires_grad=True
+        ),  # receives screen-space gradients, which are not used
         "opacities": splats.opacities[:, None],
         "scales": splats.scales,
         "rotations": torch.nn.functional.normalize(splats.quats, dim=-1),

@@ -1,6 +1,6 @@
 """The CPU back end: compiled projection, spherical harmonics and compositing, with hand-derived gradients.
 
-Uses as many threads as torch does (`torch.set_num_threads`); results are the same bits for any number.
+Uses as many threads as torch (`torch.set_num_threads`); results are bit-identical for any number of threads.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from splatrig.rasterize.scene import EPS_2D, FRUSTUM_MARGIN, NEAR, Splats, Views
 
 T = TypeVar("T")
 
-_TILE_PARTS = 4  # per thread: tiles differ in work, finer shares even it out
+_TILE_PARTS = 4  # parts per thread: tiles differ in work, and small parts balance it
 
 
 def render(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
@@ -43,7 +43,7 @@ def render(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
 
 
 def _camera(views: Views, view: int) -> Camera:
-    """Return one view as the kernels take it; raise InputError when it is no pinhole camera."""
+    """Return one view in the layout of the kernels; raise InputError when it is not a pinhole camera."""
     viewmat = views.viewmats[view].numpy().astype(np.float64)
     K = views.Ks[view].numpy()
     check_pinhole(viewmat, K, f"rasterize: camera {view}")
@@ -66,7 +66,7 @@ def _camera(views: Views, view: int) -> Camera:
 
 
 class _RenderView(torch.autograd.Function):
-    """Gaussians (means, quats, scales, opacities, colors) to image [H, W, 3] on black and alpha [H, W, 1]."""
+    """Map Gaussians (means, quats, scales, opacities, colors) to image [H, W, 3] on black and alpha [H, W, 1]."""
 
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> tuple[Tensor, Tensor]:
@@ -82,7 +82,7 @@ class _RenderView(torch.autograd.Function):
         )
         if bad >= 0:
             raise InputError(
-                f"rasterize: Gaussian {bad} has a value that is not finite or a quaternion of length zero, or is too "
+                f"rasterize: Gaussian {bad} has a value that is not finite, a quaternion of length zero, or is too "
                 "large; lower the learning rates or check the input."
             )
         tiles = _sort_into_tiles(splats, depths, width, height)
@@ -116,7 +116,7 @@ class _RenderView(torch.autograd.Function):
 
 
 def _sort_into_tiles(splats: NDArray[np.void], depths: NDArray[np.floating], width: int, height: int) -> Tiles:
-    """Return the splats of each tile, front to back; equal depths in the order of the Gaussians."""
+    """Return the splats of each tile, front to back; splats of equal depth are in the order of the Gaussians."""
     columns, rows = -(-width // compositing.TILE), -(-height // compositing.TILE)
     boxes = np.empty((len(splats), 4), np.int32)
     first_slots = np.empty(len(splats) + 1, np.int64)
@@ -130,14 +130,14 @@ def _by_depth(visible: NDArray[np.intp], depths: NDArray[np.floating]) -> NDArra
     """Return `visible` sorted by depth, stably."""
     if depths.dtype != np.float32:
         return visible[np.argsort(depths[visible], kind="stable")]
-    # positive floats sort like their bits; with the index below them an unstable integer sort, 10 times faster, will do
+    # positive floats sort like their bits; with the index in the low bits, a 10 times faster unstable sort suffices
     keys = (depths[visible].view(np.uint32).astype(np.uint64) << np.uint64(32)) | visible.astype(np.uint64)
     keys.sort()
     return (keys & np.uint64(0xFFFFFFFF)).astype(np.intp)
 
 
 def _share(work: Callable[[int, int], T], per_thread: int) -> list[T]:
-    """Return work(part, parts) for every part, done on as many threads as torch uses."""
+    """Return work(part, parts) for every part, computed on as many threads as torch uses."""
     threads = torch.get_num_threads()
     if threads == 1:
         return [work(0, 1)]

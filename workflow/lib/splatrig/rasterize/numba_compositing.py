@@ -1,25 +1,25 @@
-"""Compiled loops of the CPU rasteriser: sorting splats into tiles, compositing them, and the reverse.
+"""Compiled loops of the CPU rasterizer: sorting splats into tiles, compositing them, and its gradients.
 
-The image is cut into tiles of 32×32 pixels. Each tile blends its splats front to back (Porter and Duff 1984; Kerbl et
-al. 2023, equations 2-3):
+The image is divided into tiles of 32×32 pixels. Each tile blends its splats front to back (Porter and Duff 1984; Kerbl
+et al. 2023, equations 2-3):
 
-    alpha_i = min(MAX_ALPHA, o_i exp(-sigma_i)),  sigma = (a dx² + c dy²) / 2 + b dx dy
-    color   = Σ_i w_i c_i,  w_i = alpha_i T_i,  T_{i+1} = T_i (1 - alpha_i)
+    alpha_i = min(MAX_ALPHA, o_i exp(-sigma_i)), sigma = (a dx² + c dy²) / 2 + b dx dy
+    color = Σ_i w_i c_i, w_i = alpha_i T_i, T_{i+1} = T_i (1 - alpha_i)
 
-A splat is skipped at pixels where alpha < MIN_ALPHA; a pixel is closed, for good, by the first splat that would bring
-its transmittance T to MIN_TRANSMITTANCE or below. These are gsplat's rules.
+A splat is skipped at pixels where alpha < MIN_ALPHA; a pixel is closed by the first splat that would reduce its
+transmittance T to MIN_TRANSMITTANCE or below. These are gsplat's rules.
 
-Results do not depend on the number of threads: a tile is done by one thread, and a splat's gradient contributions are
-kept one record per tile and summed in tile order.
+Results do not depend on the number of threads: one thread processes a tile, and a splat's gradient contributions are
+stored in one record per tile and summed in tile order.
 
-Written for speed, generic over float32 and float64. A tile is divided into blocks of 4×4 pixels; a splat visits only
-blocks within its reach that are not closed. The 16 numbers of a block are what one vector instruction takes, and the
-innermost loops over them compile to some 70 instructions without a branch. For that the state of a tile is one flat
-array with unsigned offsets, so that the compiler sees what cannot overlap or wrap around: with numba arrays of more
-dimensions it puts a hundred tests of overlap before every loop.
+The code is optimized for speed and generic over float32 and float64. A tile is divided into blocks of 4×4 pixels; a
+splat visits only blocks within its extent that are not closed. The 16 values of a block fill one vector instruction,
+and the innermost loops over them compile to about 70 instructions without a branch. For that, the state of a tile is
+one flat array with unsigned offsets, so that the compiler can rule out overlap and wrap-around: with multidimensional
+numba arrays it inserts a hundred overlap tests before every loop.
 
-numba's on-disk cache notices changes of the file of a kernel alone: constants and helpers of these kernels live here,
-and layouts shared with other files are dtypes and named tuples, which are part of a kernel's signature.
+numba's on-disk cache tracks only the file of a kernel. So constants and helpers of these kernels are defined here, and
+layouts shared with other files are dtypes and named tuples, which are part of a kernel's signature.
 """
 
 import math
@@ -39,14 +39,14 @@ MAX_ALPHA = 0.999
 MIN_TRANSMITTANCE = 1e-4
 
 Array = Any
-"""A numpy array whose precision numba infers."""
+"""A NumPy array whose precision numba infers."""
 
 
 class Tiles(NamedTuple):
-    """Which splats each tile blends, in which order."""
+    """Lists of the splats that each tile blends, in order."""
 
     offsets: Array  # [tiles + 1] int64
-    """Tile t, counted row by row, has `pairs[offsets[t]:offsets[t + 1]]`."""
+    """Tile t, in row-major order, has `pairs[offsets[t]:offsets[t + 1]]`."""
     pairs: Array  # [P] int32
     """Splat indices, front to back within a tile."""
     boxes: Array  # [N, 4] int32
@@ -56,30 +56,30 @@ class Tiles(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """A rendered view on black, or the loss gradients of one."""
+    """A rendered view on black, or the gradients of a loss with respect to one."""
 
     image: Array  # [H, W, 3]
     transmittance: Array  # [H, W]
-    """What is left of the background; of gradients, that of alpha = 1 - transmittance."""
+    """Remaining transmittance of the background; for gradients, that of alpha = 1 - transmittance."""
 
 
 def splat_dtype(real: DTypeLike) -> np.dtype[np.void]:
-    """Return the record of a splat in pixels of a view: centre, conic (inverse covariance), opacity, colour, extent.
+    """Return the dtype of a splat in pixels of a view: center, conic (inverse covariance), opacity, color, extent.
 
-    `half_width` and `half_height` are standard deviations along the axes of the image until `find_tiles` makes the
-    splat's reach of them. The same record holds gradients.
+    `half_width` and `half_height` are standard deviations along the axes of the image until `find_tiles` replaces them
+    by the splat's extent. The same record holds gradients.
     """
     names = ("x", "y", "a", "b", "c", "opacity", "red", "green", "blue", "half_width", "half_height")
     return np.dtype([(name, real) for name in names])
 
 
-# Columns of a gradient record: Σ p, Σ p dx, Σ p dy, Σ p dx², Σ p dx dy, Σ p dy² over pixels of p = -dL/dsigma; colour.
+# Columns of a gradient record: Σ p, Σ p dx, Σ p dy, Σ p dx², Σ p dx dy, Σ p dy² over pixels of p = -dL/dsigma; color.
 _P, _P_X, _P_Y, _P_XX, _P_XY, _P_YY, _RED, _GREEN, _BLUE = range(9)
 RECORD_COLUMNS = 9
 
-_ALIVE_EVERY = 16  # splats between two looks for rows whose pixels are all closed
+_ALIVE_EVERY = 16  # splats between two checks for rows whose pixels are all closed
 
-# A tile is BLOCKS × BLOCKS blocks of SIDE × SIDE pixels; of a block, the channels lie one after the other.
+# A tile is BLOCKS × BLOCKS blocks of SIDE × SIDE pixels; the channels of a block are contiguous.
 SIDE = 4
 LANES = SIDE * SIDE
 BLOCKS = TILE // SIDE
@@ -87,7 +87,7 @@ _SIDE, _LANES = np.uint64(SIDE), np.uint64(LANES)
 _AT_1, _AT_2, _AT_3, _AT_4, _AT_5, _AT_6, _AT_7, _AT_8 = (np.uint64(channel * LANES) for channel in range(1, 9))
 _FORWARD_BLOCK, _BACKWARD_BLOCK = np.uint64(4 * LANES), np.uint64(6 * LANES)
 
-_FAST = {"nnan", "nsz", "arcp", "contract", "afn", "reassoc"}  # not "ninf"
+_FAST = {"nnan", "nsz", "arcp", "contract", "afn", "reassoc"}  # without "ninf"
 _kernel: Any = cached_njit(nogil=True, fastmath=_FAST, error_model="numpy")
 
 
@@ -102,7 +102,7 @@ def _float_from_bits(typing_context, bits):  # type: ignore[no-untyped-def]  # n
 
 
 def exp_negative(x: float) -> float:
-    """Return exp(x) for x <= 0; in float32 by a polynomial that the compiler can vectorise (relative error 1e-7)."""
+    """Return exp(x) for x <= 0; in float32 by a polynomial that the compiler can vectorize (relative error 1e-7)."""
     return math.exp(x)
 
 
@@ -112,7 +112,7 @@ def _exp_negative(x):  # type: ignore[no-untyped-def]
         return lambda x: math.exp(x)
 
     def polynomial(x):  # type: ignore[no-untyped-def]
-        """Cephes expf: x = n ln 2 + r, exp(x) = 2^n exp(r), ln 2 in two parts."""
+        """Return exp(x) as in Cephes expf: x = n ln 2 + r, exp(x) = 2^n exp(r), with ln 2 in two parts."""
         x = max(x, np.float32(-87.0))
         n = np.int32(x * np.float32(1.44269504) - np.float32(0.5))
         r = (x - np.float32(n) * np.float32(0.693359375)) + np.float32(n) * np.float32(2.12194440e-4)
@@ -129,10 +129,10 @@ def _exp_negative(x):  # type: ignore[no-untyped-def]
 
 @_kernel
 def find_tiles(splats: Array, width: int, height: int, boxes: Array, first_slots: Array) -> None:
-    """Find the tiles that each splat touches: fill `boxes` and `first_slots` (see `Tiles`), and the splats' reach.
+    """Find the tiles that each splat touches: fill `boxes` and `first_slots` (see `Tiles`), and the splats' extents.
 
-    A splat ends where its alpha falls below MIN_ALPHA, that is at sigma = ln(opacity / MIN_ALPHA); this ellipse
-    reaches sqrt(2 sigma variance) from the centre along each axis. Those that touch nothing get an empty box.
+    A splat ends where its alpha falls below MIN_ALPHA, that is at sigma = ln(opacity / MIN_ALPHA); this ellipse extends
+    sqrt(2 sigma variance) from the center along each axis. Splats that touch no tile get an empty box.
     """
     columns, rows = -(-width // TILE), -(-height // TILE)
     first_slots[0] = 0
@@ -156,7 +156,7 @@ def find_tiles(splats: Array, width: int, height: int, boxes: Array, first_slots
 def fill_tiles(order: Array, columns: int, tiles: Tiles) -> None:
     """List the splats of each tile front to back: write `tiles.offsets` and `tiles.pairs` from `tiles.boxes`.
 
-    `order` [visible] holds the splats that touch a tile, by depth.
+    `order` [visible] holds the splats that touch a tile, sorted by depth.
     """
     offsets, pairs, boxes = tiles.offsets, tiles.pairs, tiles.boxes
     offsets[:] = 0
@@ -187,14 +187,14 @@ def _open_tile(state: Array, alive: Array, channels: int, rows: int, columns: in
 
 @_kernel
 def _place(y: int, x: int, channels: int) -> int:
-    """Return where in a tile's state pixel (y, x) has its T; its next channels follow at steps of LANES."""
+    """Return the offset of T of pixel (y, x) in a tile's state; its other channels follow in steps of LANES."""
     block = y // SIDE * BLOCKS + x // SIDE
     return block * channels * LANES + y % SIDE * SIDE + x % SIDE
 
 
 @_kernel
 def _any_alive(state: Array, alive: Array, channels: int) -> bool:
-    """Note which blocks still have an open pixel; return whether any has."""
+    """Update which blocks still have an open pixel; return whether any has."""
     any_alive = False
     for block in range(BLOCKS * BLOCKS):
         if alive[block]:
@@ -209,8 +209,8 @@ def _any_alive(state: Array, alive: Array, channels: int) -> bool:
 
 @_kernel
 def _block_range(center: float, reach: float) -> tuple[int, int]:
-    """Return the first and the end block, along one axis of a tile, with pixel centres within `reach` of `center`."""
-    slack = 0.01  # pixels, against rounding
+    """Return the first and the end block, along one axis of a tile, with pixel centers within `reach` of `center`."""
+    slack = 0.01  # margin in pixels against rounding errors
     first = math.ceil(max(0.0, center - reach - slack))
     last = math.floor(min(TILE - 1.0, center + reach + slack))
     return first // SIDE, last // SIDE + 1
@@ -243,7 +243,7 @@ def composite_tiles(part: int, parts: int, tiles: Tiles, splats: Array, frame: F
 
 @_kernel
 def _blend(state: Array, alive: Array, splat: Any, x0: int, y0: int) -> None:
-    """Blend `splat` behind what the tile at (x0, y0) holds."""
+    """Blend `splat` behind the current content of the tile at (x0, y0)."""
     real = state.dtype.type
     half, one, zero = real(0.5), real(1), real(0)
     min_alpha, max_alpha, min_transmittance = real(MIN_ALPHA), real(MAX_ALPHA), real(MIN_TRANSMITTANCE)
@@ -278,11 +278,11 @@ def _blend(state: Array, alive: Array, splat: Any, x0: int, y0: int) -> None:
 def composite_tiles_backward(
     part: int, parts: int, tiles: Tiles, splats: Array, frame: Frame, frame_grad: Frame, records: Array
 ) -> None:
-    """Write into `records` [P, 9] what each (splat, tile) pair adds to the gradients; reverse of `composite_tiles`.
+    """Write into `records` [P, 9] the gradient contribution of each (splat, tile) pair; reverse of `composite_tiles`.
 
-    Front to back again, with S the part of dL/dcolor · color + dL/dalpha · alpha that comes from the current splat
-    and those behind it: dL/dalpha_i = T_i q_i - S_{i+1} / (1 - alpha_i), q_i = dL/dcolor · c_i + dL/dalpha,
-    S_{i+1} = S_i - w_i q_i.
+    Front to back again, with S the part of dL/dcolor · color + dL/dalpha · alpha that comes from the current splat and
+    those behind it: dL/dalpha_i = T_i q_i - S_{i+1} / (1 - alpha_i), q_i = dL/dcolor · c_i + dL/dalpha, S_{i+1} = S_i -
+    w_i q_i.
     """
     height, width = frame.transmittance.shape
     columns = -(-width // TILE)
@@ -318,7 +318,7 @@ def composite_tiles_backward(
 
 @_kernel
 def _unblend(state: Array, alive: Array, lanes: Array, splat: Any, x0: int, y0: int) -> None:
-    """Advance the tile past `splat` and leave its gradient sums, per lane, in `lanes`."""
+    """Advance the tile past `splat` and write its gradient sums, per lane, to `lanes`."""
     real = state.dtype.type
     half, one, zero = real(0.5), real(1), real(0)
     min_alpha, max_alpha, min_transmittance = real(MIN_ALPHA), real(MAX_ALPHA), real(MIN_TRANSMITTANCE)

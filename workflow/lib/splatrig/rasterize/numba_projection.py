@@ -1,13 +1,13 @@
-"""Compiled projection of Gaussians to splats of one view, spherical harmonics included, and the reverse.
+"""Compiled projection of Gaussians to splats of one view, including spherical harmonics, and its gradients.
 
-The mathematics of `splatrig.rasterize.scene` and `splatrig.gaussians.sh` in one pass over the Gaussians instead of some
-hundred tensor operations, with gradients by hand. With Σ = M Mᵀ, M = W R diag(scales), only the two rows of J M are
-needed. Arithmetic is in float64 whatever the precision of the arrays: one Gaussian at a time that costs nothing.
+The mathematics of `splatrig.rasterize.scene` and `splatrig.gaussians.sh` in one pass over the Gaussians instead of
+about a hundred tensor operations, with hand-derived gradients. With Σ = M Mᵀ, M = W R diag(scales), only the two rows
+of J M are needed. Arithmetic is in float64 whatever the precision of the arrays, at no cost for one Gaussian at a time.
 
-Layouts shared with other files are dtypes and named tuples, which are part of a kernel's signature: numba's on-disk
-cache notices changes of the file of a kernel alone. The cache also finds the tuples by name, and fails on an older one
-that it cannot find before it sees that the file has changed: rename a tuple only together with its kernels' lines,
-which are part of the cache's file names.
+Layouts shared with other files are dtypes and named tuples, which are part of a kernel's signature, because numba's
+on-disk cache tracks only the file of a kernel. The cache also looks up the tuples by name, and fails for a name that no
+longer exists before it notices that the file has changed. So rename a tuple only together with a change of its kernels'
+line numbers, which are part of the cache's file names.
 """
 
 import math
@@ -18,40 +18,40 @@ import numpy as np
 from splatrig.jobs.kernels import cached_njit
 
 Array = Any
-"""A numpy array whose precision numba infers."""
+"""A NumPy array whose precision numba infers."""
 
 NO_SH = -1
-"""Degree that stands for plain colours."""
+"""Degree that stands for plain RGB colors."""
 
 _kernel: Any = cached_njit(nogil=True, fastmath={"contract", "arcp", "nsz"}, error_model="numpy")
 
 
 class GaussianArrays(NamedTuple):
-    """N activated Gaussians, or the loss gradients with respect to them."""
+    """N activated Gaussians, or the gradients of a loss with respect to them."""
 
     means: Array  # [N, 3]
     quats: Array  # [N, 4]
     scales: Array  # [N, 3]
     opacities: Array  # [N]
-    colors: Array  # [N, K, 3]; K = 1 for plain colours
+    colors: Array  # [N, K, 3]; K = 1 for plain colors
 
 
 class Camera(NamedTuple):
     """One view; see `splatrig.rasterize.scene.Views`."""
 
     W: Array  # [3, 3] float64
-    """Rotation of head space to camera."""
+    """Rotation from head space to camera."""
     t: Array  # [3] float64
     center: Array  # [3] float64
-    """Where the camera is, in head space."""
+    """Camera center in head space."""
     fx: float
     fy: float
     cx: float
     cy: float
     u_limits: tuple[float, float]
-    """Of x / z in the Jacobian."""
+    """Limits of x / z in the Jacobian."""
     v_limits: tuple[float, float]
-    """Of y / z in the Jacobian."""
+    """Limits of y / z in the Jacobian."""
     near: float
     eps_2d: float
 
@@ -62,7 +62,7 @@ def project(
 ) -> int:
     """Write `splats` and `depths` [N] of one part of the Gaussians; those nearer than `near` get opacity 0.
 
-    Returns the index of a Gaussian that is not finite, too large for float64 or whose quaternion is zero, or -1.
+    Returns the index of a Gaussian that is not finite, is too large for float64 or has a zero quaternion, or -1.
     """
     count = len(depths)
     basis = np.empty(16, gaussians.colors.dtype)
@@ -84,7 +84,7 @@ def project(
         xx = j00 * j00 + j01 * j01 + j02 * j02
         xy = j00 * j10 + j01 * j11 + j02 * j12
         yy = j10 * j10 + j11 * j11 + j12 * j12
-        # xx yy - xy² as a sum of squares (Cauchy-Binet): a difference would lose all digits of a needle's
+        # xx yy - xy² as a sum of squares (Cauchy-Binet): a difference would cancel for needle-shaped Gaussians
         minors = (j00 * j11 - j01 * j10) ** 2 + (j00 * j12 - j02 * j10) ** 2 + (j01 * j12 - j02 * j11) ** 2
         det = minors + camera.eps_2d * (xx + yy + camera.eps_2d)
         if not math.isfinite(det):
@@ -170,7 +170,7 @@ def _times(M: Array, x: float, y: float, z: float) -> tuple[float, float, float]
 
 @_kernel
 def _unit_quat(quats: Array, g: int) -> tuple[float, float, float, float, float]:
-    """Return w, x, y, z of the normalised quaternion and its length before."""
+    """Return w, x, y, z of the normalized quaternion and its length before normalization."""
     w, x, y, z = np.float64(quats[g, 0]), np.float64(quats[g, 1]), np.float64(quats[g, 2]), np.float64(quats[g, 3])
     norm = math.sqrt(w * w + x * x + y * y + z * z)
     return w / norm, x / norm, y / norm, z / norm, norm
@@ -178,7 +178,7 @@ def _unit_quat(quats: Array, g: int) -> tuple[float, float, float, float, float]
 
 @_kernel
 def _to_camera(gaussians: GaussianArrays, camera: Camera, g: int) -> Any:
-    """Return centre (x, y, z), the Gaussian's axes (columns of W R, three tuples) in the camera's frame, |quat|."""
+    """Return center (x, y, z), the Gaussian's axes (columns of W R, three tuples) in camera space, and |quat|."""
     mx, my, mz = _row3(gaussians.means, g)
     x, y, z = _times(camera.W, mx, my, mz)
     qw, qx, qy, qz, norm = _unit_quat(gaussians.quats, g)
@@ -192,7 +192,7 @@ def _to_camera(gaussians: GaussianArrays, camera: Camera, g: int) -> Any:
 
 @_kernel
 def _jacobian_rows(center: tuple[float, float, float], axes: Any, camera: Camera) -> Any:
-    """Return the rows of J W R (three numbers each) and the clamped x / z, y / z at which J is taken."""
+    """Return the rows of J W R (three values each) and the clamped x / z, y / z at which J is evaluated."""
     x, y, z = center
     u = min(max(x / z, camera.u_limits[0]), camera.u_limits[1])
     v = min(max(y / z, camera.v_limits[0]), camera.v_limits[1])
@@ -217,7 +217,7 @@ def _covariance_grad(splat: Any, splat_grad: Any) -> tuple[float, float, float]:
 def _shape_backward(
     gaussians: GaussianArrays, camera: Camera, g: int, splat: Any, splat_grad: Any, grads: GaussianArrays
 ) -> tuple[float, float, float]:
-    """Write the gradients of scales and quaternion; return that of the centre (the colour's share excluded)."""
+    """Write the gradients of scales and quaternion; return that of the center (without that of the color)."""
     center, axes, _ = _to_camera(gaussians, camera, g)
     x, y, z = center
     e0, e1, u, v = _jacobian_rows(center, axes, camera)
@@ -235,11 +235,11 @@ def _shape_backward(
         d_0, d_1 = per_x * d_e0, per_y * d_e1
         d_u -= d_0 * axes[k][2]
         d_v -= d_1 * axes[k][2]
-        # back from the camera's frame: column k of dL/dR
+        # back from camera space: column k of dL/dR
         column = _times(camera.W.T, d_0, d_1, -(u * d_0 + v * d_1))
         d_axes = (d_axes[1], d_axes[2], column)
     _quat_backward(gaussians.quats, g, d_axes, grads.quats)
-    # x / z moves the centre of the splat always, its shape only inside the limits
+    # x / z always moves the splat's center, but changes its shape only inside the limits
     d_ratio_x = camera.fx * splat_grad.x + (d_u if u == x / z else 0.0)
     d_ratio_y = camera.fy * splat_grad.y + (d_v if v == y / z else 0.0)
     d_z -= (d_ratio_x * x + d_ratio_y * y) / (z * z)
@@ -248,7 +248,7 @@ def _shape_backward(
 
 @_kernel
 def _quat_backward(quats: Array, g: int, d_columns: Any, quat_grads: Array) -> None:
-    """Write dL/dquat from the columns of dL/dR, through the normalisation."""
+    """Write dL/dquat from the columns of dL/dR, through the normalization."""
     w, x, y, z, norm = _unit_quat(quats, g)
     (d00, d10, d20), (d01, d11, d21), (d02, d12, d22) = d_columns
     d_w = 2 * (x * (d21 - d12) + y * (d02 - d20) + z * (d10 - d01))
@@ -329,7 +329,7 @@ def _color_backward(
 ) -> tuple[float, float, float]:
     """Write the gradient [K, 3] of one Gaussian's coefficients; return that of its view direction.
 
-    A channel that was clamped at zero passes nothing.
+    The gradient is zero for a channel that was clamped at zero.
     """
     zero = basis.dtype.type(0)
     d_red = splat_grad.red if splat.red > 0 else zero

@@ -1,8 +1,8 @@
-"""What every back end takes: Gaussians ready for rendering and the views to render them from.
+"""Inputs of every back end: Gaussians ready for rendering, and the views to render them from.
 
-The projection is EWA splatting (Zwicker et al. 2002) with gsplat's conventions: a Gaussian with centre m and covariance
-Σ becomes a splat at the projection of m with covariance J W Σ Wᵀ Jᵀ + EPS_2D I, W the camera's rotation and J the
-Jacobian of the perspective division at m.
+The projection is EWA splatting (Zwicker et al. 2002) with gsplat's conventions: a Gaussian with center m and covariance
+Σ becomes a splat at the projection of m with covariance J W Σ Wᵀ Jᵀ + EPS_2D I, where W is the camera's rotation and J
+the Jacobian of the perspective division at m.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,30 +15,31 @@ from splatrig.dataset.cameras import Cameras
 from splatrig.io.errors import InputError
 
 EPS_2D = 0.3
-"""Pixels², added to both variances of a splat: none is thinner than about a pixel."""
+"""Variance (pixels²) added to both axes of a splat, so that none is thinner than about a pixel."""
 NEAR = 0.01
-"""Millimetres of depth; Gaussians nearer than this are not drawn."""
+"""Minimum depth in millimeters; nearer Gaussians are not drawn."""
 FRUSTUM_MARGIN = 0.15
-"""Of the image size. Where m lies farther outside the image, J is taken at this distance: it grows without bound."""
+"""Margin as a fraction of the image size. If m lies farther outside the image, J is evaluated at this margin, since it
+grows without bound."""
 
 
 @dataclass(frozen=True)
 class Splats:
-    """N activated Gaussians in head space; with leading axes, as many poses of them: [B, N, *] are B poses."""
+    """N activated Gaussians in head space; with leading axes, several poses of them: [B, N, *] are B poses."""
 
     means: Tensor  # [..., N, 3]
-    """Centres in millimetres."""
+    """Centers in millimeters."""
     quats: Tensor  # [..., N, 4]
-    """Rotations, wxyz, of any length but zero; back ends normalise them."""
+    """Rotations, wxyz, of any nonzero length; back ends normalize them."""
     scales: Tensor  # [..., N, 3]
-    """Standard deviations along the rotated axes, millimetres."""
+    """Standard deviations along the rotated axes, millimeters."""
     opacities: Tensor  # [..., N]
-    """In [0, 1]."""
+    """Opacities in [0, 1]."""
     colors: Tensor  # [..., N, 3] or [..., N, K, 3]
     """RGB, or spherical-harmonic coefficients when `sh_degree` is given."""
     sh_degree: int | None = None
-    """Degree to evaluate, 0 to 3, (sh_degree + 1)² <= K: the colour is max(0, value + 0.5) along the view direction.
-    None: `colors` are RGB."""
+    """Degree to evaluate, 0 to 3, with (sh_degree + 1)² <= K: the color is max(0, value + 0.5) along the view
+    direction. None: `colors` are RGB."""
 
     def __post_init__(self) -> None:
         leading, like = self.means.shape[:-1], self.means
@@ -59,7 +60,7 @@ class Splats:
         _check("colors", self.colors, (*leading, bases, 3), like, f" (sh_degree is {self.sh_degree})")
         if bases < (self.sh_degree + 1) ** 2:
             raise InputError(
-                f"rasterize: sh_degree {self.sh_degree} needs {(self.sh_degree + 1) ** 2} coefficients a channel, "
+                f"rasterize: sh_degree {self.sh_degree} needs {(self.sh_degree + 1) ** 2} coefficients per channel, "
                 f"colors have {bases}; lower sh_degree or pass more coefficients."
             )
 
@@ -69,7 +70,7 @@ class Splats:
 
     @property
     def batch(self) -> torch.Size:
-        """Leading axes: the shape of the array of poses; empty for one pose without an axis."""
+        """Leading axes: the shape of the array of poses; empty for a single pose without an axis."""
         return self.means.shape[:-2]
 
     def items(self) -> Iterator[tuple[str, Tensor]]:
@@ -82,7 +83,7 @@ class Splats:
         return Splats(means, quats, scales, opacities, colors, self.sh_degree)
 
     def separate(self) -> list["Splats"]:
-        """Return each pose alone, [N, *]; an only one without a copy of its gradients."""
+        """Return each pose on its own, [N, *]; a single pose is returned without a copy of its gradients."""
         axes = len(self.batch)
         if self.batch.numel() == 1:
             return [self.map(lambda tensor: tensor.reshape(tensor.shape[axes:]))]
@@ -96,15 +97,15 @@ class Views:
     """C pinhole cameras of one image size (OpenCV axes; not differentiated); with leading axes, C for each pose."""
 
     viewmats: Tensor  # [..., C, 4, 4]
-    """Head space to camera, rigid, millimetres."""
+    """Rigid transforms from head space to camera, millimeters."""
     Ks: Tensor  # [..., C, 3, 3]
-    """Intrinsics in pixels, any principal point, no skew; the centre of pixel (row i, column j) is (j+.5, i+.5)."""
+    """Intrinsics in pixels, any principal point, no skew; the center of pixel (row i, column j) is (j+.5, i+.5)."""
     width: int
-    """Pixels."""
+    """Image width in pixels."""
     height: int
-    """Pixels."""
+    """Image height in pixels."""
     backgrounds: Tensor | None = None  # [..., C, 3]
-    """RGB behind everything; None is black."""
+    """RGB of the background; None is black."""
 
     def __post_init__(self) -> None:
         leading, like = self.viewmats.shape[:-2], self.viewmats
@@ -124,7 +125,7 @@ class Views:
     @classmethod
     def of(
         cls,
-        cameras: Cameras,  # C, viewmats from head space
+        cameras: Cameras,  # C cameras, viewmats from head space
         device: str | torch.device = "cpu",
         backgrounds: Tensor | None = None,  # [C, 3]
     ) -> "Views":
@@ -140,11 +141,11 @@ class Views:
 
     @property
     def batch(self) -> torch.Size:
-        """Leading axes, those of the `Splats` that are seen."""
+        """Leading axes, equal to those of the `Splats` that are rendered."""
         return self.viewmats.shape[:-3]
 
     def separate(self) -> list["Views"]:
-        """Return the cameras of each pose alone, [C, *]."""
+        """Return the cameras of each pose on their own, [C, *]."""
         poses = (self.batch.numel(), len(self))
         viewmats, Ks = self.viewmats.reshape(*poses, 4, 4), self.Ks.reshape(*poses, 3, 3)
         behind = [None] * poses[0] if self.backgrounds is None else self.backgrounds.reshape(*poses, 3)
@@ -155,11 +156,11 @@ class Views:
 
 
 Render = Callable[[Splats, Views], tuple[Tensor, Tensor]]
-"""Splats and views to images [..., C, H, W, 3] and alphas [..., C, H, W, 1]."""
+"""Function from splats and views to images [..., C, H, W, 3] and alphas [..., C, H, W, 1]."""
 
 
 def one_by_one(render: Render, splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
-    """Render poses with a back end that takes one, without leading axes: a call for each."""
+    """Render poses with a back end that supports no leading axes, one call per pose."""
     pairs = zip(splats.separate(), views.separate(), strict=True)
     rendered = [render(pose, cameras) for pose, cameras in pairs]
     if not rendered:
@@ -169,14 +170,14 @@ def one_by_one(render: Render, splats: Splats, views: Views) -> tuple[Tensor, Te
 
 
 def stacked(rendered: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Return one or more images and their alphas with an axis of them in front; an only one, as in fits, uncopied."""
+    """Stack images and their alphas along a new first axis; a single one, as in fits, is not copied."""
     images, alphas = (part[0][None] if len(part) == 1 else torch.stack(part) for part in zip(*rendered, strict=True))
     return images, alphas
 
 
 def blank(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
-    """Return images and alphas of the views without any Gaussian, for back ends that refuse to draw nothing."""
-    nothing = splats.means.sum() * 0  # so that gradients exist, and are empty
+    """Return images and alphas of the views without any Gaussian, for back ends that do not accept zero Gaussians."""
+    nothing = splats.means.sum() * 0  # keeps gradients defined, although they are empty
     alphas = nothing.expand(*views.batch, len(views), views.height, views.width, 1)
     if views.backgrounds is None:
         return alphas.expand(*alphas.shape[:-1], 3), alphas

@@ -98,7 +98,7 @@ class Run:
 
 
 def _moves_centers(path: Path) -> bool:
-    """Return whether the components of a file can pose a head: those of colours or sizes alone cannot."""
+    """Return whether the components of a file can pose a head: those of colors or sizes alone cannot."""
     with FORMAT.reading(path) as file:
         return "xyz" in list(file["dim_info"].attrs["list_attrName"])
 

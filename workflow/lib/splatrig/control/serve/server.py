@@ -132,12 +132,12 @@ class Server(ThreadingHTTPServer):
     @property
     def is_private(self) -> bool:
         """Whether nobody but this machine hears the server."""
-        return ipaddress.ip_address(self.server_address[0]).is_loopback
+        return ipaddress.ip_address(str(self.server_address[0])).is_loopback
 
     @property
     def address(self) -> str:
         """What a browser opens, here or, where the server hears others, on their machines."""
-        here = ipaddress.ip_address(self.server_address[0])
+        here = ipaddress.ip_address(str(self.server_address[0]))
         host = _address_in_the_network(self.address_family) if here.is_unspecified else str(here)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.server_address[1]}/"
 
@@ -158,7 +158,7 @@ class Server(ThreadingHTTPServer):
         return True
 
 
-def _address_in_the_network(family: socket.AddressFamily) -> str:
+def _address_in_the_network(family: int) -> str:
     """Return the address by which other machines reach this one, or its name where it has none; nothing is sent."""
     somewhere = "2001:db8::1" if family == socket.AF_INET6 else "192.0.2.1"  # kept for documents: RFC 3849, RFC 5737
     with socket.socket(family, socket.SOCK_DGRAM) as probe:

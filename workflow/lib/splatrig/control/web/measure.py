@@ -1,4 +1,4 @@
-"""What the page's precision costs: millimetres between centres, decibels between pictures."""
+"""What the page's precision costs: millimeters between centers, decibels between pictures."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Cost:
     """Differences between a head and its packed form."""
 
     poses_moved: int
-    """Poses over which centres are compared: at rest, every expression, every component at its end."""
+    """Poses over which centers are compared: at rest, every expression, every component at its end."""
     largest_mm: float
     mean_mm: float
     pictures: int
@@ -34,8 +34,8 @@ class Cost:
     def sentence(self) -> str:
         """Return what people read."""
         return (
-            f"Stored without what is hardly seen: over {self.poses_moved} poses, centres are at most "
-            f"{self.largest_mm:.3f} mm (mean {self.mean_mm:.4f} mm) from the unquantised head; inside the silhouette "
+            f"Stored without what is hardly seen: over {self.poses_moved} poses, centers are at most "
+            f"{self.largest_mm:.3f} mm (mean {self.mean_mm:.4f} mm) from the unquantized head; inside the silhouette "
             f"its {self.pictures} pictures have a PSNR of {self.worst_db:.1f} dB or better, {self.mean_db:.1f} dB "
             "together."
         )
@@ -70,7 +70,7 @@ def cost_of(
     cameras: Cameras,  # in head space
     device: str | torch.device = "cpu",
 ) -> Cost:
-    """Measure what packing costs, with the rasteriser that the head was learned with, on black."""
+    """Measure what packing costs, with the rasterizer that the head was learned with, on black."""
     shown = expression_poses(head)
     distances = [moved_mm(head, packed, pose) for pose in [*shown, *end_poses(head)]]
     errors = []
@@ -92,7 +92,7 @@ def cost_of(
 
 
 def moved_mm(head: Head, packed: PackedHead, pose: Pose) -> NDArray[np.float32]:  # [N]
-    """Return how far each centre is from where it should be, in millimetres."""
+    """Return how far each center is from where it should be, in millimeters."""
     return np.linalg.norm(head.gaussians(pose).means - packed.gaussians(pose).means, axis=1)
 
 

@@ -30,10 +30,10 @@ MOTION_PX = 0.02
 """Least motion, and growth, of a Gaussian at the end of a slider that is stored, in pixels of the photographs."""
 
 COLOR = 0.0015
-"""Least change of colour, of [0, 1] and times the Gaussian's opacity, that is stored."""
+"""Least change of color, of [0, 1] and times the Gaussian's opacity, that is stored."""
 
 BASE_STEPS = {"quats": 1 / 256, "log_scales": 0.03, "opacities": 1 / 255, "sh0": 1 / 128}
-"""Steps of the base, for values in their own units; centres have `MOTION_PX`."""
+"""Steps of the base, for values in their own units; centers have `MOTION_PX`."""
 
 HARMONICS_STEP = 0.006
 """Of the higher spherical harmonics, or a 127th of their largest."""
@@ -87,12 +87,12 @@ class PackedComponent:
 
 @dataclass(frozen=True)
 class WornSkin:
-    """The skin of a head of which some families move centres alone: their Gaussians turn and grow with it."""
+    """The skin of a head of which some families move centers alone: their Gaussians turn and grow with it."""
 
     skin: Skin
     families: frozenset[str]
     at_rest: NDArray[np.float32]  # [N, 3]
-    """How far the rest face is from the skin's, in millimetres."""
+    """How far the rest face is from the skin's, in millimeters."""
 
     @classmethod
     def of(cls, head: Head) -> "WornSkin | None":
@@ -105,7 +105,7 @@ class WornSkin:
         return cls(rig.skin, followed, moved if moves_centers_alone(rig.families[0]) else np.zeros_like(moved))
 
     def arrays(self) -> dict[str, NDArray]:
-        """Return what the page needs to follow it: neighbours, shares, tangents f1 and f2, and their change at rest."""
+        """Return what the page needs to follow it: neighbors, shares, tangents f1 and f2, and their change at rest."""
         skin, count = self.skin, len(self.skin.rest)
         shape = (count, count)
         moved = [csr_array((s, skin.near, skin.starts), shape) @ self.at_rest[:count] for s in skin.shares.T]
@@ -269,8 +269,8 @@ def effects_of(
 ) -> dict[str, NDArray[np.float64]]:  # [N] each
     """Return how much is seen of a change by 1 of a Gaussian's numbers, by field: 1 is the least that is stored.
 
-    Centres move by millimetres. A log scale moves a Gaussian's outline by so many of its longest radii, a rotation by
-    twice the difference of its longest and shortest one, both after the log scales' `growth`; a colour shows through
+    Centers move by millimeters. A log scale moves a Gaussian's outline by so many of its longest radii, a rotation by
+    twice the difference of its longest and shortest one, both after the log scales' `growth`; a color shows through
     the Gaussian's opacity.
     """
     longest = np.exp(base.log_scales.max(axis=1) + growth)

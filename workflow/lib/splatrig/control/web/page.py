@@ -1,4 +1,4 @@
-"""The page: packed head, scripts and licences in one HTML file."""
+"""The page: packed head, scripts and licenses in one HTML file."""
 
 import base64
 import gzip
@@ -44,7 +44,7 @@ MARGIN = 1.1
 """Height of the first view, relative to the head's."""
 
 FRAMED = (0.002, 0.998)
-"""Of the Gaussians, along each axis, what the first view is centred on and holds: a few may be far from the head."""
+"""Of the Gaussians, along each axis, what the first view is centered on and holds: a few may be far from the head."""
 
 OFFLINE = "connect-src blob: data:"
 """What the policy of a page says of connections (index.html): there are none; a server of it adds itself."""

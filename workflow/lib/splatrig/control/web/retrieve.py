@@ -3,7 +3,7 @@
 Chosen: three.js + Spark, both MIT. Spark asks a function in GLSL for every Gaussian, so the K components are blended on
 the GPU in the pass in which a Gaussian is read, moved ones are sorted again by depths read back from the GPU, and
 its worker and WASM are part of the script: it runs from file://, under a policy that forbids every connection.
-Compared: @mkkellogg/gaussian-splats-3d 0.4.7 draws scenes that stand still, sorts by centres that the CPU knows, and
+Compared: @mkkellogg/gaussian-splats-3d 0.4.7 draws scenes that stand still, sorts by centers that the CPU knows, and
 has spherical harmonics to degree 2; gsplat.js 1.2.9 packs Gaussians on the CPU and uploads all of them again when one
 moves; a renderer of our own would need nothing, but its upkeep.
 
@@ -39,13 +39,13 @@ RENDERER = {
     "@sparkjsdev/spark": ("dist/spark.module.min.js", "LICENSE"),
     "fflate": ("LICENSE",),
 }  # fmt: skip
-"""What is kept of each package; fflate is part of Spark's script, so only its licence is wanted."""
+"""What is kept of each package; fflate is part of Spark's script, so only its license is wanted."""
 
 RUNTIME = {
     "@litertjs/core": ("dist/index.js", "wasm/litert_wasm_compat_internal.js", "wasm/litert_wasm_compat_internal.wasm"),
     "@litertjs/wasm-utils": ("dist/index.js",),
 }
-"""What is kept of each package; they hold no licence text, and their license is Apache-2.0."""
+"""What is kept of each package; they hold no license text, and their license is Apache-2.0."""
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 

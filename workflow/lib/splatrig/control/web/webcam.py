@@ -26,7 +26,7 @@ MODULE = "webcam.js"
 BEFORE = '<script type="text/plain" id="head">'
 """What the parts are put in front of; names and titles in a page are escaped and cannot hold it."""
 LICENCES = "<summary>Licences</summary>\n"
-"""What the licence of the parts follows."""
+"""What the license of the parts follows."""
 
 
 def add_webcam(
