@@ -75,12 +75,9 @@ def reduced_cameras(cameras: Cameras) -> Cameras:
 
 def reduced(rgb: NDArray[np.uint8], matte: NDArray[np.uint8], size: tuple[int, int]) -> Reduced:
     """Return a photograph [H, W, 3] and its matte [H, W], reduced to `size` (width, height) by area averages."""
-    small, cover = (
-        np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX, reducing_gap=2.0))
-        for image in (rgb, matte)
-    )
+    small, cover = (np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX)) for image in (rgb, matte))
     gray = np.rint(small.mean(axis=2)).astype(np.uint8)
-    return Reduced(gray, cover, hashlib.blake2b(rgb.tobytes(), digest_size=16).hexdigest())
+    return Reduced(gray, cover, hashlib.sha256(np.ascontiguousarray(rgb).data).hexdigest())
 
 
 def reduced_path(folder: Path) -> Path:
