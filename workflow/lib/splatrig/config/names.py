@@ -8,15 +8,15 @@ from splatrig.config.choices import LevelName
 from splatrig.io.errors import InputError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-"""Of a segment, a camera or a frame: what may stand in a path, on any system, without quoting."""
+"""Valid name of a segment, a camera or a frame: usable in a path, on any system, without quoting."""
 
 LEVEL_NAMES: tuple[str, ...] = get_args(LevelName)
 """Subdivision levels by name; level l has the vertices of level l-1 first, then one per edge."""
 
 NEUTRAL = "neutral"
-"""The pose of the neutral face."""
+"""Name of the pose of the neutral face."""
 IN_TRACK = re.compile(r"(?P<track>.+)-(?P<seconds>\d+(?:\.\d+)?)s")
-"""A pose that is a moment of a track."""
+"""Name of a pose that is a moment of a track."""
 
 
 def level_names(subdivisions: int) -> list[str]:
@@ -31,7 +31,7 @@ def track_of_pose(pose: str, presets: Sequence[str] = ()) -> str | None:
 
 
 def held_out_cameras(rule: str | Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return the held-out cameras: every n-th of the sorted names beginning with the first, or those named."""
+    """Return the held-out cameras: every n-th of the sorted names, starting with the first, or the given ones."""
     ordered = sorted(names)
     if isinstance(rule, str):
         match = re.fullmatch(r"every (\d+)(?:st|nd|rd|th)", rule)
@@ -41,6 +41,6 @@ def held_out_cameras(rule: str | Sequence[str], names: Sequence[str]) -> list[st
     unknown = [name for name in rule if name not in ordered]
     if unknown:
         raise InputError(
-            f"capture.held_out.cameras: camera {unknown[0]} does not exist; the capture has {', '.join(ordered)}."
+            f"capture.held_out.cameras: got camera {unknown[0]}, expected cameras of the capture: {', '.join(ordered)}."
         )
     return sorted(rule)

@@ -1,4 +1,4 @@
-"""A server of one run for browsers on this machine. Whatever is asked for is looked up by name; no path is served."""
+"""HTTP server of one run for browsers on this machine. Requests are looked up by name; no paths are served."""
 
 import errno
 import json
@@ -15,7 +15,7 @@ from splatrig.io.errors import InputError
 
 HOST = "127.0.0.1"
 HOSTS = (HOST, "localhost")
-"""What a browser may call this machine: a page of elsewhere whose name leads here is not answered."""
+"""Host names by which a browser may address this machine; requests by other names (DNS rebinding) are refused."""
 
 JSON, HTML, PNG, BYTES, TEXT, EVENTS = (
     "application/json",
@@ -30,9 +30,9 @@ logger = logging.getLogger(__name__)
 
 
 def answer(run: Run, path: str, live_link: int | None = None) -> tuple[str, bytes]:
-    """Return kind and content of what a browser asks for; raise InputError where there is nothing.
+    """Return content type and content of a request; raise InputError for unknown ones.
 
-    `live_link` is the UDP port that Live Link Face is listened for on, if it is.
+    `live_link` is the UDP port on which Live Link Face is received, if any.
     """
     match [unquote(part) for part in urlsplit(path).path.split("/")[1:]]:
         case [""]:
@@ -47,7 +47,7 @@ def answer(run: Run, path: str, live_link: int | None = None) -> tuple[str, byte
             return JSON, _as_json(run.weights(family, f"{expression}/{frame}"))
         case ["family", family]:
             return BYTES, run.family(family)
-    raise InputError(f"{path[:80]}: there is nothing of that name; the page is at /.")
+    raise InputError(f"{path[:80]}: expected a path of this page, got another; the page is at /.")
 
 
 def _as_json(value: Any) -> bytes:
@@ -60,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         name = urlsplit(f"//{self.headers.get('Host', '')}").hostname
         if name not in HOSTS:
-            self._send(HTTPStatus.FORBIDDEN, TEXT, f"Only {' and '.join(HOSTS)} are answered.".encode())
+            self._send(HTTPStatus.FORBIDDEN, TEXT, f"Only requests to {' and '.join(HOSTS)} are answered.".encode())
             return
         live = self.server.live
         try:
@@ -72,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
         except InputError as error:
             self._send(HTTPStatus.NOT_FOUND, TEXT, str(error).encode())
         except ConnectionError as error:
-            logger.debug("%s: the browser did not wait (%s)", self.path, error)
+            logger.debug("%s: the browser closed the connection (%s)", self.path, error)
 
     def _send(self, status: HTTPStatus, kind: str, content: bytes) -> None:
         self._begin(status, {"Content-Type": kind, "Content-Length": str(len(content))})
@@ -97,23 +97,23 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """Listens on this machine only, once made; `serve_forever` answers."""
+    """HTTP server that listens on this machine only, from construction on; `serve_forever` answers requests."""
 
     daemon_threads = True
 
     def __init__(self, run: Run, port: int, live: LiveLink | None = None) -> None:
-        """Take `port`, or any free one for 0; raise InputError when it cannot be had. The page follows `live`."""
+        """Open `port`, or any free one for 0; raise InputError when it is not available. The page follows `live`."""
         self.run, self.live = run, live
         try:
             super().__init__((HOST, port), _Handler)
         except (OSError, OverflowError) as error:
             taken = getattr(error, "errno", None) == errno.EADDRINUSE
             raise InputError(
-                f"port {port}: expected a free one, got {'one that another program has' if taken else error}; name "
+                f"port {port}: expected a free one, got {'one that another program uses' if taken else error}; choose "
                 "another, or 0 for any that is free."
             ) from error
 
     @property
     def address(self) -> str:
-        """What a browser opens."""
+        """Address to open in a browser."""
         return f"http://{HOST}:{self.server_address[1]}/"
