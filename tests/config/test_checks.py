@@ -152,7 +152,7 @@ def test_the_number_of_components_stays_where_frames_are_enough():
     ("changes", "expressions", "tracked", "k", "words"),
     [
         ({"components.k": 36}, EXPRESSIONS, {}, 35, "36 components need 37 training frames, but there are 36 (12 expr"),
-        ({}, EXPRESSIONS[:3], {}, 8, "20 components need 21 training frames, and there are 9 (3 expressions)"),
+        ({}, EXPRESSIONS[:3], {}, 8, "20 components need 21 training frames, but there are 9 (3 expressions)"),
         ({}, EXPRESSIONS, dict.fromkeys(EXPRESSIONS, 1), 11, "there are 12 (12 expressions)"),
         ({"capture.held_out.expressions": EXPRESSIONS[1:10]}, EXPRESSIONS, {}, 8, "there are 9 (3 expressions)"),
         ({"evaluation.learned_folds": 1}, EXPRESSIONS[:4], {}, 8, "there are 9 without one expression (4 expressions)"),

@@ -103,7 +103,7 @@ def test_a_pose_comes_back_from_its_file(tmp_path):
         (lambda d: d.update(families=[]), "key 'families': expected an object"),
         (lambda d: d["families"].update(learned_x={}), "key 'learned_x': expected a family of this head"),
         (lambda d: d["families"].update(pca_all=1), "key 'pca_all': expected an object of components, got 1"),
-        (lambda d: d["families"]["pca_all"].update(nobody=1), "component 'nobody' does not exist"),
+        (lambda d: d["families"]["pca_all"].update(nobody=1), "got 'nobody'"),
         (lambda d: d["families"].update(pca_all={HEAD.panels["pca_all"].names[0]: "much"}), "got 'much'"),
         (
             lambda d: d["families"].update(pca_all={HEAD.panels["pca_all"].names[0]: 10**400}),

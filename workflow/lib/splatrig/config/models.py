@@ -114,7 +114,7 @@ class Capture(Section):
     color: ColorCorrection | None = None
     """Color correction of the photographs."""
     eye_distance_mm: Annotated[float, Field(ge=30, le=90)] | None = None
-    """For photographs alone: distance of the pupils in millimeters, which scales a calibration without a unit."""
+    """Distance of the pupils in millimeters, which scales the calibration of photographs alone if it has no unit."""
     background: Background = "silhouette"
     """Separation of head and background: by the tracked mesh's silhouette, the capture's own masks, an image of the
     empty background, or not at all."""
@@ -165,8 +165,8 @@ class Fitting(Section):
     neutral_steps: Count = 2000
     """Optimization steps of the neutral frame, with one camera per step."""
     frame_steps: Count = 200
-    """Optimization steps of every other frame, which starts from the neutral; use 400 to 1,000 if frames differ much.
-    """
+    """Optimization steps of every other frame, which starts from the neutral; use 400 to 1,000 if frames differ
+    much."""
     original_steps: Count = 10000
     """Optimization steps of every frame with the original recipe."""
 

@@ -41,6 +41,6 @@ def held_out_cameras(rule: str | Sequence[str], names: Sequence[str]) -> list[st
     unknown = [name for name in rule if name not in ordered]
     if unknown:
         raise InputError(
-            f"capture.held_out.cameras: got camera {unknown[0]}, expected cameras of the capture: {', '.join(ordered)}."
+            f"capture.held_out.cameras: camera {unknown[0]} does not exist; the capture has {', '.join(ordered)}."
         )
     return sorted(rule)

@@ -30,8 +30,8 @@ from splatrig.io.errors import InputError
 logger = logging.getLogger(__name__)
 
 LARGEST = 2.0
-"""Weights above this are assumed to be percentages or another quantity; programs write 0 to 1, and some slightly more.
-"""
+"""Weights above this are assumed to be percentages or another quantity; programs write 0 to 1, and some slightly
+more."""
 
 _OWN_CSV = re.compile(rf'^[" ]*#\s*format:\s*{FORMAT}', re.M)
 """Comment that identifies a track of splatrig."""
@@ -55,8 +55,8 @@ class Settings(Section):
     fps: Annotated[float, Field(gt=0, le=1000)] | None = None
     """Frames per second of its timecodes or frame numbers; null: estimated from timecodes."""
     neutral: _Second | Annotated[list[_Second], Field(min_length=2, max_length=2)] | None = None
-    """Time at which the face is at rest, in seconds from the first row, or an interval: these weights are subtracted.
-    """
+    """Time at which the face is at rest, in seconds from the first row, or an interval: these weights are
+    subtracted."""
     scale: _Gain = 1.0
     """Factor for all weights, 0.01 for percentages."""
     gain: Annotated[dict[str, _Gain], AfterValidator(_blendshapes)] = Field(default_factory=dict)

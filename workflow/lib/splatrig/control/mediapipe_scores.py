@@ -31,8 +31,8 @@ _LISTS = ("frames", "results")
 _HOLDERS = ("faceblendshapes", "blendshapes", "categories", "scores")
 """Keys under which a frame may have its scores, without capitals and underscores; they may be nested."""
 _LONGEST_STEP = 1.0
-"""Time steps without a unit are seconds up to this, milliseconds up to a thousand times this, otherwise microseconds.
-"""
+"""Time steps without a unit are seconds up to this, milliseconds up to a thousand times this, otherwise
+microseconds."""
 
 
 def scores_track(table: Table, where: str, *, frames_per_second: float | None = None) -> Track:

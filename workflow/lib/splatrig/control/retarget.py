@@ -74,6 +74,6 @@ def _check_topology(source: Family, target: Family) -> None:
     if counts[0] != counts[1] or not np.array_equal(ours, theirs):
         raise InputError(
             f"retargeting {source.panel.subject} to {target.panel.subject}: expected the same topology, got "
-            f"{counts[0]} and {counts[1]} Gaussians with {len(ours)} and {len(theirs)} triangles; track both heads with "
-            "the same mesh."
+            f"{counts[0]} and {counts[1]} Gaussians with {len(ours)} and {len(theirs)} triangles; track both heads "
+            "with the same mesh."
         )

@@ -24,8 +24,8 @@ MODULE = "webcam.js"
 """Module of the page itself; the worker runs the others."""
 
 BEFORE = '<script type="text/plain" id="head">'
-"""Text of the page before which the parts are inserted; names and titles in a page are escaped and cannot contain it.
-"""
+"""Text of the page before which the parts are inserted; names and titles in a page are escaped and cannot contain
+it."""
 LICENCES = "<summary>Licences</summary>\n"
 """Text of the page after which the license of the parts is inserted."""
 
