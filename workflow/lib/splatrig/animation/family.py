@@ -1,4 +1,4 @@
-"""How a family of components is shown: choice of weights, images and labels."""
+"""Show a family of components: choice of weights, images and labels."""
 
 import logging
 from collections.abc import Iterable, Mapping

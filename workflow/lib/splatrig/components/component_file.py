@@ -353,7 +353,7 @@ class DataMatrix(Protocol):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(F, D)."""
+        """Number of rows F and of columns D."""
         ...
 
     def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
