@@ -130,7 +130,7 @@ def test_a_store_of_another_topology_is_refused_and_leaves_no_output(exported, t
     bad = tmp_path / "E001.h5"
     write_fitted_frames(bad, type(fitted)(**{**vars(fitted), "gaussians": short, "attributes": {}}))
     outputs = {"base": tmp_path / "out" / "base.h5"}
-    with pytest.raises(InputError, match=r"E001\.h5: frame 000000 has 641 Gaussians, .*template has vertices, 642"):
+    with pytest.raises(InputError, match=r"E001\.h5: frame 000000 has 641 Gaussians, .*vertex of the template, 642"):
         export_attributes(exported.frames, {**exported.stores, "E001": bad}, exported.template, outputs, "small")
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -164,7 +164,9 @@ def test_a_frame_whose_head_is_elsewhere_is_warned_of(exported, tmp_path, caplog
     moved = (fitted.gaussians[0], lost, *fitted.gaussians[2:])
     write_fitted_frames(stores["E002"], dataclasses.replace(fitted, gaussians=moved))
     export_attributes(exported.frames, stores, exported.template, {"base": tmp_path / "a.h5"}, "small")
-    assert [record.getMessage()[:31] for record in caplog.records] == ["E002/000006 is 300 mm from the "]
+    assert [record.getMessage()[:59] for record in caplog.records] == [
+        "E002/000006: RMS displacement from the neutral is 300 mm and"
+    ]
 
 
 def _without(name):

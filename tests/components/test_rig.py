@@ -96,7 +96,7 @@ def test_coarse_components_on_a_fine_neutral_are_refused(made):
 
 
 def test_a_wrong_number_of_weights_is_refused(made):
-    with pytest.raises(InputError, match="expected 3 numbers"):
+    with pytest.raises(InputError, match="expected 3 values"):
         Rig.of(planted.components(made), made.neutral).pose(np.zeros(4))
 
 

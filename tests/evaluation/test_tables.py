@@ -321,7 +321,7 @@ def test_without_held_out_cameras_pictures_are_called_those_of_training_cameras(
     assert "No camera is held out" in remarks(summary, main_table())
     assert "2 training cameras and no held-out cameras" in what_was_measured(seen, methods())
     quantities = comparison(methods(), sweeps(), runtimes(), None, unseen=False)["quantity"].tolist()
-    assert "pictures, training cameras, PSNR" in quantities
+    assert "images, training cameras, PSNR" in quantities
     assert not any("held-out cameras" in quantity for quantity in quantities)
     assert len(worst_views(seen, 2)) > 2
 

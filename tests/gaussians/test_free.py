@@ -35,8 +35,8 @@ def test_what_is_written_is_read(tmp_path: Path, free: FreeGaussians) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"means": np.zeros((4, 2), np.float32)}, r"expected means as floating numbers of shape \(4, 3\)"),
-        ({"parents": np.zeros(4)}, "expected parents as integer numbers"),
+        ({"means": np.zeros((4, 2), np.float32)}, r"expected means as floating values of shape \(4, 3\)"),
+        ({"parents": np.zeros(4)}, "expected parents as integer values"),
         ({"parents": np.array([0, 1, 10, 2])}, "expected parents between 0 and 9, got 10"),
         ({"parents": np.array([0, 1, -1, 2])}, "expected parents between 0 and 9, got -1"),
         ({"motions": np.zeros(3, int)}, "expected motions"),

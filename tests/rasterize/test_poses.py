@@ -122,5 +122,5 @@ def test_every_pose_needs_a_size() -> None:
 
 def test_every_pose_needs_cameras() -> None:
     poses, views = posed(scenes("cpu"))
-    with pytest.raises(InputError, match=r"leading axes \[3\], the cameras \[\]; give every pose"):
+    with pytest.raises(InputError, match=r"leading axes \[3\], the cameras \[\]; give both"):
         rasterize(poses, Views(views.viewmats[0], views.Ks[0], 203, 150))

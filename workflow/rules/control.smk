@@ -1,4 +1,4 @@
-# What people pose and animate the head with. Panels (names, ranges, presets), and tracks of weights over time.
+# Posing and animating the head: panels (names, ranges, presets) and tracks of weights over time.
 
 
 rule write_panel:
@@ -19,13 +19,13 @@ rule write_panel:
         family="{family}",
         subject=CFG.subject,
     message:
-        "Names, ranges and presets of {wildcards.family}, and a track through its expressions"
+        "Writing names, ranges and presets of {wildcards.family}, and a track through its expressions"
     script:
         "../scripts/write_panel.py"
 
 
 rule track_frames:
-    # all expressions in one job: to start one takes longer than to fit one
+    # all expressions in one job, since starting a job takes longer than fitting one expression
     input:
         **control_inputs(),
         gaussians=fitted(),
@@ -41,7 +41,7 @@ rule track_frames:
         numbers_per_second=CFG.capture.frame_numbers_per_second,
         smoothing=CFG.control.smoothing,
     message:
-        "Weights of {wildcards.family} in the fitted frames"
+        "Solving the weights of {wildcards.family} in the fitted frames"
     script:
         "../scripts/track_frames.py"
 
@@ -67,13 +67,13 @@ rule track_meshes:
         numbers_per_second=CFG.capture.frame_numbers_per_second,
         smoothing=CFG.control.smoothing,
     message:
-        "Weights of {wildcards.family} in the tracked meshes of {wildcards.expression}"
+        "Solving the weights of {wildcards.family} in the tracked meshes of {wildcards.expression}"
     script:
         "../scripts/track_meshes.py"
 
 
 rule track_photographs:
-    # the weights of one frame, from its photographs; asked for by name
+    # the weights of one frame, solved from its photographs; on request, by file name
     input:
         **control_inputs(),
         cameras=results("dataset/cameras.json"),
@@ -96,13 +96,13 @@ rule track_photographs:
         name="{expression}/{frame}",
         solve_steps=CFG.learned.solve_steps,
     message:
-        "Weights of {wildcards.family} from the photographs of {wildcards.expression}/{wildcards.frame}"
+        "Solving the weights of {wildcards.family} from the photographs of {wildcards.expression}/{wildcards.frame}"
     script:
         "../scripts/track_photographs.py"
 
 
 rule retarget_track:
-    # a track of another subject (or of another family of this one), played on this one; asked for by name
+    # a track of another subject (or another family of this one), played on this one; on request, by file name
     input:
         **control_inputs(),
         source_track="results/{source}/control/tracks/{source_family}/{track}.csv",
@@ -124,7 +124,7 @@ rule retarget_track:
 
 
 rule drive_track:
-    # what a phone or a webcam recorded, as a track of a family with ARKit's names; asked for by name
+    # a recording by a phone or a webcam, as a track of a family with ARKit's names; on request, by file name
     input:
         weights=driving_file,
         settings=driving_settings,
@@ -144,7 +144,7 @@ rule drive_track:
         "../scripts/drive_track.py"
 
 
-# The one-file web head: everything that poses the head in a browser, from disk, offline.
+# The one-file web head, which poses the head in a browser, from disk and offline.
 
 from types import SimpleNamespace
 
@@ -160,7 +160,7 @@ rule retrieve_renderer:
     conda:
         "../../envs/control.yaml"
     message:
-        "Retrieve three.js and Spark, which draw the web head"
+        "Retrieving three.js and Spark, which render the web head"
     script:
         "../scripts/retrieve_renderer.py"
 
@@ -191,7 +191,7 @@ rule pack_web_head:
         notice=NOTICE,
         device=CFG.device,
     message:
-        "The web head: one file to open in a browser"
+        "Packing the web head into one file to open in a browser"
     script:
         "../scripts/pack_web_head.py"
 
@@ -204,13 +204,13 @@ rule retrieve_litert:
     conda:
         "../../envs/control.yaml"
     message:
-        "Retrieve LiteRT.js, which runs networks in the web head"
+        "Retrieving LiteRT.js, which runs networks in the web head"
     script:
         "../scripts/retrieve_litert.py"
 
 
 rule add_webcam:
-    # the same page, which also follows a webcam: what is served, where the family is there that can follow
+    # the same page with webcam input, which is served if the required family exists
     input:
         **FACE_NETWORKS,
         page=rules.pack_web_head.output.page,
@@ -227,6 +227,6 @@ rule add_webcam:
         mem_mb=memory(1000),
         runtime=5,
     message:
-        "The web head that reads a webcam"
+        "Adding webcam input to the web head"
     script:
         "../scripts/add_webcam.py"

@@ -1,4 +1,4 @@
-# Tables and figures: one job a method, a merge, the figures from the tables alone.
+# Tables and figures: one job per method, a merge, and figures drawn from the tables only.
 
 
 rule label_regions:
@@ -20,7 +20,7 @@ rule label_regions:
     params:
         dataset=lambda wildcards, input: str(Path(input.cameras).parent),
     message:
-        "Telling skin, mouth, eyes, hair and what is beyond the tracked mesh apart"
+        "Labeling skin, mouth, eyes, hair and everything beyond the tracked mesh"
     script:
         "../scripts/label_regions.py"
 
@@ -36,7 +36,7 @@ rule evaluate_fit:
     params:
         seed=CFG.seed,
     message:
-        "Collecting how well the frames were fitted"
+        "Collecting the metrics of the fits"
     script:
         "../scripts/evaluate_fit.py"
 
@@ -68,7 +68,7 @@ rule evaluate_method:
         seed=CFG.seed,
         device=CFG.device,
     message:
-        "Measuring {wildcards.method} ({wildcards.level}), in mm and in pictures from held-out cameras"
+        "Measuring {wildcards.method} ({wildcards.level}), in mm and in images from held-out cameras"
     script:
         "../scripts/evaluate_method.py"
 
@@ -100,9 +100,9 @@ rule merge_methods:
         sweeps=expand(results("evaluation/sweeps/{method}.csv"), method=plan.swept(CFG)),
         runtimes=expand(results("evaluation/runtimes/{method}.csv"), method=plan.swept(CFG)),
     output:
-        methods=reported("evaluation/methods.csv", "methods", "4 Methods", content="every number, table"),
+        methods=reported("evaluation/methods.csv", "methods", "4 Methods", content="all metrics, table"),
         images=results("evaluation/images.csv"),
-        sweeps=reported("evaluation/sweeps.csv", "sweeps", "4 Methods", content="learned anew, table"),
+        sweeps=reported("evaluation/sweeps.csv", "sweeps", "4 Methods", content="learned again, table"),
         runtimes=results("evaluation/runtimes.csv"),
     conda:
         "../../envs/evaluation.yaml"
@@ -128,12 +128,12 @@ rule draw_figures:
         reconstruction=figure("reconstruction", "4 Methods", "reconstruction, generalization, specificity"),
         influence=figure("influence", "4 Methods", "influence of the components"),
         attributes=figure("attributes", "4 Methods", "error of every attribute"),
-        matched=figure("matched", "4 Methods", "learned anew at every k"),
+        matched=figure("matched", "4 Methods", "learned again at every k"),
         tradeoff=figure("tradeoff", "4 Methods", "sparsity against error"),
         locality=figure("locality", "4 Methods", "sparsity and support"),
-        images=figure("images", "4 Methods", "pictures from held-out cameras"),
+        images=figure("images", "4 Methods", "images from held-out cameras"),
         regions=figure("regions", "4 Methods", "by region"),
-        upsampling=figure("upsampling", "5 Upsampling", "coarse components carried up"),
+        upsampling=figure("upsampling", "5 Upsampling", "upsampled coarse components"),
     conda:
         "../../envs/evaluation.yaml"
     message:
@@ -153,7 +153,7 @@ rule summarize_evaluation:
     output:
         summary=results("evaluation/summary.csv"),
         headline=results("evaluation/headline.csv"),
-        summary_html=reported("evaluation/summary.html", "summary", "1 Summary", content="the numbers that matter"),
+        summary_html=reported("evaluation/summary.html", "summary", "1 Summary", content="key results"),
         regions=reported("evaluation/regions.csv", "region_table", "4 Methods", content="by region, table"),
         comparison=results("evaluation/comparison.csv"),
         comparison_html=reported(
@@ -166,7 +166,7 @@ rule summarize_evaluation:
     params:
         subject=CFG.subject,
     message:
-        "Summing up"
+        "Summarizing"
     script:
         "../scripts/summarize_evaluation.py"
 
@@ -181,7 +181,7 @@ rule sweep_method:
         table=results("evaluation/sweeps/{method}.csv"),
         images=results("evaluation/images/left_out/{method}.csv"),
         runtimes=results("evaluation/runtimes/{method}.csv"),
-    priority: 10  # the longest jobs of the evaluation begin first
+    priority: 10  # the longest jobs of the evaluation start first
     conda:
         "../../envs/evaluation.yaml"
     resources:
@@ -203,7 +203,7 @@ rule sweep_method:
         seed=CFG.seed,
         device=CFG.device,
     message:
-        "Learning {wildcards.method} anew at every k, every sparsity weight, and without one expression at a time"
+        "Learning {wildcards.method} again at every k, every sparsity weight, and without one expression at a time"
     script:
         "../scripts/sweep_method.py"
 
@@ -230,7 +230,7 @@ rule show_worst_views:
         image_height=CFG.rendering.image_height,
         device=CFG.device,
     message:
-        "Measuring fits by region, and showing the worst"
+        "Measuring fits by region, and showing the worst ones"
     script:
         "../scripts/show_worst_views.py"
 

@@ -1,4 +1,4 @@
-# Pictures of what the components do.
+# Images and animations of the components.
 
 
 rule render_family:
@@ -24,7 +24,7 @@ rule render_family:
         image_height=CFG.rendering.image_height,
         device=CFG.device,
     message:
-        "Picturing the components of {wildcards.family}"
+        "Rendering the components of {wildcards.family}"
     script:
         "../scripts/render_family.py"
 
@@ -63,7 +63,7 @@ rule film_track:
         "../scripts/film_track.py"
 
 
-# Files that other programs open.
+# Files for other programs.
 
 
 rule export_pose:
@@ -118,7 +118,7 @@ rule export_head:
 
 
 rule export_track:
-    # asked for by name
+    # on request, by file name
     input:
         **HEAD,
         components=component_file,
@@ -141,7 +141,7 @@ rule export_track:
 
 
 rule export_sequence:
-    # asked for by name
+    # on request, by file name
     input:
         **HEAD,
         components=component_file,
@@ -184,7 +184,7 @@ rule export_rig:
 
 
 rule export_live_link:
-    # a track of a family with ARKit's names, for programs that animate by Live Link Face's files; asked for by name
+    # a track of a family with ARKit's names, for programs that read Live Link Face's files; on request, by file name
     input:
         track=results("control/tracks/{family}/{track}.csv"),
     output:
@@ -201,7 +201,7 @@ rule export_live_link:
 
 
 rule export_fidelity:
-    # reads every exported pose again and renders it beside what was exported
+    # reads every exported pose back and compares its renderings with those of the original
     input:
         **SCENE,
         components=component_file,
@@ -210,7 +210,7 @@ rule export_fidelity:
         files=exported_poses,
     output:
         table=reported(
-            "export/{family}/fidelity.csv", "export_fidelity", "3 Components", content="what exported poses lose"
+            "export/{family}/fidelity.csv", "export_fidelity", "3 Components", content="fidelity of exported poses"
         ),
     conda:
         "../../envs/export.yaml"
@@ -224,6 +224,6 @@ rule export_fidelity:
         expressions=EXPRESSIONS,
         device=CFG.device,
     message:
-        "Measuring what exported poses of {wildcards.family} lose"
+        "Measuring the fidelity of exported poses of {wildcards.family}"
     script:
         "../scripts/export_fidelity.py"

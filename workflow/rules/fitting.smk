@@ -8,7 +8,7 @@ rule fit_neutral:
         frames=results(f"frames/{CFG.neutral}.csv"),
         photographs=results(f"dataset/{CFG.neutral}"),
         plates=stage_plates(),
-        # waits for them, and is not made anew by them
+        # must exist, but do not trigger a rerun
         admitted=ancient([results("landmarks/check.admitted"), results("capture_report.admitted")]),
     output:
         gaussians=results("gaussians/neutral.h5"),
@@ -29,7 +29,7 @@ rule fit_neutral:
         seed=CFG.seed,
         progress=results("progress/fit/neutral"),
     message:
-        "Fit the neutral frame"
+        "Fitting the neutral frame"
     script:
         "../scripts/fit_neutral.py"
 
@@ -62,12 +62,12 @@ rule fit_expression:
         seed=CFG.seed,
         progress=results("progress/fit/{expression}"),
     message:
-        "Fit the frames of {wildcards.expression}"
+        "Fitting the frames of {wildcards.expression}"
     script:
         "../scripts/fit_expression.py"
 
 
-# Fitted frames to one matrix an attribute, at every level.
+# Fitted frames to one matrix per attribute, at every level.
 
 
 rule write_attributes:
@@ -91,7 +91,7 @@ rule write_attributes:
         "../scripts/write_attributes.py"
 
 
-# How alike the fitted frames are; and, on request (snakemake compare_recipes), beside the original recipe's.
+# Coherence of the fitted frames; on request (snakemake compare_recipes), compared with the original recipe's.
 
 
 rule measure_coherence:
@@ -102,7 +102,7 @@ rule measure_coherence:
         coherence=results("evaluation/coherence.csv"),
         spectrum=results("evaluation/spectrum.csv"),
         summary=results("evaluation/coherence_summary.csv"),
-        figure=figure("coherence", "2 Fits", "how alike the frames are"),
+        figure=figure("coherence", "2 Fits", "coherence of the frames"),
     conda:
         "../../envs/evaluation.yaml"
     resources:
@@ -111,7 +111,7 @@ rule measure_coherence:
     params:
         recipes=["fitted"],
     message:
-        "Measuring how far the frames are from the neutral, and how few components they lie in"
+        "Measuring the coherence of the frames: distances from the neutral, variance explained"
     script:
         "../scripts/measure_coherence.py"
 
@@ -129,7 +129,7 @@ use rule fit_expression as fit_expression_alone with:
         seed=CFG.seed,
         progress=results("progress/recipes/original/{expression}"),
     message:
-        "Fit the frames of {wildcards.expression} each on its own, by the original recipe"
+        "Fitting the frames of {wildcards.expression} separately, by the original recipe"
 
 
 use rule measure_coherence as compare_recipes with:

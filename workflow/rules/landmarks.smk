@@ -1,5 +1,4 @@
-# Landmarks of the neutral's face, the check of the capture by them, which everything that is fitted waits for, and where
-# the eyes of all frames look.
+# Landmarks of the neutral's face, the check of the capture by them, which precedes all fits, and the gaze in all frames.
 
 NEUTRAL_FRAME = {
     "cameras": results("dataset/cameras.json"),
@@ -24,7 +23,7 @@ rule retrieve_face_networks:
     conda:
         "../../envs/capture.yaml"
     message:
-        "Retrieve the networks that find faces and eyes"
+        "Retrieving the networks that detect faces and eyes"
     script:
         "../scripts/retrieve_face_networks.py"
 
@@ -47,7 +46,7 @@ if CFG.capture.landmarks is None:
         params:
             neutral=CFG.neutral,
         message:
-            "Find the landmarks of the neutral's face in the photographs"
+            "Finding the landmarks of the neutral's face in the photographs"
         script:
             "../scripts/find_landmarks.py"
 
@@ -68,7 +67,7 @@ else:
         params:
             neutral=CFG.neutral,
         message:
-            "Attach {input.own} to the tracked mesh"
+            "Attaching {input.own} to the tracked mesh"
         script:
             "../scripts/use_landmarks.py"
 
@@ -90,7 +89,7 @@ rule check_capture:
         krt=str(first_path(raw("KRT"))),
         image_scale=CFG.capture.image_scale,
     message:
-        "Check that photographs, calibration, tracked mesh and axes fit each other"
+        "Checking that photographs, calibration, tracked mesh and axes fit each other"
     script:
         "../scripts/check_capture.py"
 
@@ -111,6 +110,6 @@ rule find_gaze:
         mem_mb=memory(3000),
         runtime=60,
     message:
-        "Find where the eyes of all frames look"
+        "Finding the gaze in all frames"
     script:
         "../scripts/find_gaze.py"

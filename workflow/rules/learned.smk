@@ -1,15 +1,15 @@
 # Rigs learned through the rasterizer: neutral fit, components of the tracked meshes, optimization.
-# No frame but the neutral has to be fitted for them.
+# They need no fitted frame except the neutral.
 
 
 START = {"arkit": "mesh_arkit", "global": "mesh_pca", "local": "mesh_sldc"}
-"""By family the components of the tracked meshes that a rig starts from."""
+"""Components of the tracked meshes that a rig starts from, by family."""
 PROMISES = from_here(ROOT / "resources" / "expressions" / "blendshapes.yaml")
-"""Which blendshapes the names of segments promise."""
+"""File of the blendshapes that the names of segments promise."""
 
 
 rule learned_rigs:
-    # the short way: neutral fit, tracked meshes, learned rigs, and no fit of any other frame
+    # the shortest run: neutral fit, tracked meshes and learned rigs, without fits of other frames
     input:
         learned_rigs(),
 
@@ -21,7 +21,7 @@ rule retrieve_head:
     conda:
         "../../envs/capture.yaml"
     message:
-        "Retrieve the CC0 MakeHuman head and its ARKit face units"
+        "Retrieving the CC0 MakeHuman head and its ARKit face units"
     script:
         "../scripts/retrieve_head.py"
 
@@ -69,7 +69,7 @@ rule decompose_meshes:
         sldc=only_for("algorithm", "sldc", sldc_options(CFG.learned.sparsity)),
         subject=CFG.subject,
     message:
-        "Components of the tracked meshes: {wildcards.algorithm}"
+        "Computing components of the tracked meshes: {wildcards.algorithm}"
     script:
         "../scripts/decompose_meshes.py"
 
@@ -181,7 +181,7 @@ rule show_blendshapes:
 
 
 rule evaluate_unseen:
-    # only where the capture holds out expressions: how rigs show what nothing was learned from
+    # only if the capture holds out expressions: rigs in expressions that nothing was learned from
     input:
         **photographs(EXPRESSIONS),
         gaussians=fitted(),
@@ -208,7 +208,7 @@ rule evaluate_unseen:
         "../scripts/evaluate_unseen.py"
 
 
-# How learned rigs generalise: learned anew without one expression at a time, evaluation.learned_folds times.
+# Generalization of learned rigs, learned again without one expression at a time (evaluation.learned_folds of them).
 
 
 use rule decompose_meshes as decompose_meshes_without with:
@@ -219,7 +219,7 @@ use rule decompose_meshes as decompose_meshes_without with:
     output:
         components=results("evaluation/folds/{fold}/mesh_{algorithm}.h5"),
     message:
-        "Components of the tracked meshes without {wildcards.fold}: {wildcards.algorithm}"
+        "Computing components of the tracked meshes without {wildcards.fold}: {wildcards.algorithm}"
 
 
 use rule find_free_gaussians as find_free_gaussians_without with:
@@ -247,7 +247,7 @@ use rule learn_rig as learn_rig_without with:
 
 
 rule learned_generalization:
-    # the folds alone, without the rest of the evaluation
+    # only the folds, without the rest of the evaluation
     input:
         results("evaluation/folds.csv") if FOLDS else [],
 
@@ -262,13 +262,13 @@ rule leave_out_expression:
     params:
         fold="{fold}",
     message:
-        "Leaving {wildcards.fold} out"
+        "Removing {wildcards.fold} from the training frames"
     script:
         "../scripts/leave_out_expression.py"
 
 
 rule compute_pca_without:
-    # what learned rigs are compared with, shown in the same way: weights from photographs
+    # the baseline of learned rigs, rendered in the same way, with weights from photographs
     input:
         attributes=results(f"attributes/{FINEST}.h5"),
     output:
@@ -285,7 +285,7 @@ rule compute_pca_without:
         weights=CFG.components.pca_weights,
         rest=CFG.components.rest,
     message:
-        "PCA without {wildcards.fold}"
+        "Computing the PCA without {wildcards.fold}"
     script:
         "../scripts/compute_pca_without.py"
 
@@ -318,7 +318,7 @@ rule evaluate_fold:
         level=FINEST,
         solve_steps=CFG.learned.solve_steps,
     message:
-        "Showing {wildcards.method} in {wildcards.fold}, which it was learned without"
+        "Rendering {wildcards.method} in {wildcards.fold}, which it was learned without"
     script:
         "../scripts/evaluate_fold.py"
 
@@ -333,6 +333,6 @@ rule merge_folds:
     conda:
         "../../envs/evaluation.yaml"
     message:
-        "Merging what learned rigs make of expressions left out"
+        "Merging the errors of learned rigs on left-out expressions"
     script:
         "../scripts/merge_folds.py"

@@ -1,4 +1,4 @@
-"""How a family of components is shown: choice of weights, images and labels."""
+"""Show a family of components: choice of weights, images and labels."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -177,7 +177,13 @@ def draw_family(
 ) -> FamilyPictures:
     """Render this many `components` of a family from the most frontal camera and from the held-out cameras.
 
-    Images are `image_height` pixels high; heat maps are drawn on the mesh of `level`.
+    Args:
+        rig: Rig of the family.
+        photographed: Cameras of the capture, in the head space of the neutral.
+        level: Level of the template on which heat maps are drawn.
+        components: Number of components.
+        image_height: Height of the images in pixels.
+        device: Device of the rendering.
     """
     cameras = picture_cameras(photographed, image_height)
     cameras = cameras.select(frontal_order(cameras, rig.neutral.means))

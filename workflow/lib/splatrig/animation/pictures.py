@@ -138,8 +138,10 @@ def write_mp4(
 ) -> None:
     """Write an H.264 MP4 that browsers play, frame by frame as they arrive.
 
-    Odd sizes lose their last row or column (4:2:0 needs even ones). Raises InputError when there is no frame, or when
-    frames are a single pixel high or wide.
+    Odd sizes lose their last row or column (4:2:0 needs even ones).
+
+    Raises:
+        InputError: There is no frame, or frames are a single pixel high or wide.
     """
     with atomic_path(path) as temporary:
         writer = imageio.get_writer(

@@ -38,9 +38,16 @@ def film_of(
     names: Sequence[str],
     device: str | torch.device,
 ) -> Iterator[Picture]:
-    """Return the frames of a film, `height` pixels high, along a path over the cameras `names`; see `path_about`.
+    """Return the frames of a film, `height` pixels high, along a camera path; see `path_about`.
 
-    Without names it starts at the most frontal camera.
+    Args:
+        rig: Rig that the weights belong to.
+        weights: One row per frame.
+        photographed: Cameras of the capture, in head space.
+        height: Height of the frames in pixels.
+        path: Kind of the path, as in `video.path` of the configuration.
+        names: Cameras at which the path starts or through which it goes; none: the most frontal ones.
+        device: Device of the rendering.
     """
     cameras = picture_cameras(photographed, height)
     cameras = cameras.select(frontal_order(cameras, rig.neutral.means))

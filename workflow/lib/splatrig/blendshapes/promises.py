@@ -12,7 +12,11 @@ from splatrig.io.errors import InputError
 
 
 def read_promises(path: str | Path) -> dict[str, tuple[str, ...]]:
-    """Read a YAML of segments, each with a list of blendshapes; raise InputError naming the file for anything else."""
+    """Read the blendshapes that segments promise from a YAML of segments, each with a list of blendshapes.
+
+    Raises:
+        InputError: The file holds anything else.
+    """
     try:
         document = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:

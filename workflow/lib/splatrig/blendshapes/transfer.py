@@ -40,7 +40,8 @@ LEAST_TRUST = 1e-4
 def register(face: TemplateFace, landmarks: NDArray[np.float64]) -> TemplateFace:  # [L, 3], NaN where not found
     """Register the template face to a head with the given landmarks.
 
-    Raises InputError if too few landmarks were found.
+    Raises:
+        InputError: Too few landmarks were found.
     """
     known = np.isfinite(landmarks).all(axis=1)
     if known.sum() < FEWEST:

@@ -36,8 +36,18 @@ def export_attributes(
 ) -> None:
     """Write the attribute stores of several levels, with rows in the order of `frames`.
 
-    One expression is held in memory at a time. Raises InputError naming the store when a frame is missing, is not
-    finite, or has another number of Gaussians than the template has vertices.
+    One expression is held in memory at a time.
+
+    Args:
+        frames: All frames of the data set; exactly one is the neutral.
+        stores: Frame store by expression.
+        template: Template whose finest level carries the Gaussians.
+        outputs: Attribute store to write, by level.
+        subject: Name of the subject.
+
+    Raises:
+        InputError: A frame is missing, is not finite, or has another number of Gaussians than the template has
+            vertices.
     """
     neutral_row = _neutral_row(frames)
     neutral = _read(stores, frames[neutral_row : neutral_row + 1], template)[0]

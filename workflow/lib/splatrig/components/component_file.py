@@ -353,7 +353,7 @@ class DataMatrix(Protocol):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(F, D)."""
+        """Number of rows F and of columns D."""
         ...
 
     def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
@@ -366,8 +366,14 @@ def write_components(
 ) -> None:
     """Write a component file atomically, in the layout of this module's description.
 
-    `data_matrix` becomes `dataMat`: the standardized rows, streamed; a link to the rows in another file; or None, to
-    leave it out.
+    Args:
+        path: File to write.
+        components: Content of the file.
+        data_matrix: Standardized rows to stream into `dataMat`, a link to those in another file, or None to leave it
+            out.
+
+    Example:
+        >>> write_components(Path("learned_arkit.h5"), components, data_matrix=None)
     """
     family = components.family
     C = components.by_gaussian() if family == "sldc" else components.C
@@ -437,7 +443,10 @@ def _write_data_matrix(file: h5py.File, data_matrix: DataMatrix | h5py.ExternalL
 
 
 def read_components(path: str | Path) -> Components:
-    """Read a component file; raise InputError naming the file when it is not one.
+    """Read a component file of any family.
+
+    Raises:
+        InputError: The file is not a component file, or its datasets do not match each other.
 
     Example:
         >>> found = read_components(Path("results/demo/components/subd2/sldc_gauss_xyz.h5"))

@@ -94,7 +94,7 @@ class Columns:
 
     @property
     def spans(self) -> list[tuple[str, int, int]]:
-        """(attribute, first column, end column), in column order."""
+        """Tuples (attribute, first column, end column), in column order."""
         return [(name, self[name].start, self[name].stop) for name in self.names]
 
     @property

@@ -58,10 +58,22 @@ def local_components(
     device: str = "cpu",
     coarse: CoarseStart | None = None,
 ) -> Decomposition:
-    """Run SLDC on the standardized rows of `matrix`, with geodesic distances on the neutral mesh `level`, on `device`.
+    """Run SLDC on the standardized rows of `matrix`, with geodesic distances on the neutral mesh.
 
-    Several attributes have the same supports: the values of a Gaussian are penalized, and become zero, together. With
-    `coarse`, the components are found on the coarser level, interpolated by its midpoint operator, and refined.
+    Several attributes have the same supports: the values of a Gaussian are penalized, and become zero, together.
+
+    Args:
+        matrix: F training rows of one or more attributes.
+        level: Neutral mesh whose vertices are the Gaussians.
+        options: Number, sparsity and supports of the components.
+        support: Support map.
+        rest: Rest shape, `neutral` or `mean`.
+        threads: CPU threads.
+        device: Device of the solver.
+        coarse: Coarser level on which components are found first; they are then interpolated and refined.
+
+    Example:
+        >>> found = local_components(matrix, template.finest_level, SldcOptions(k=20), GaussMap(), rest="neutral")
     """
     started = time.perf_counter()
     standardization = standardize(matrix, rest, threads)

@@ -54,7 +54,7 @@ class AttributeMatrix:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(F, D)."""
+        """Number of rows F and of columns D."""
         return len(self.rows), sum(source.shape[1] for source in self.sources)
 
     @property
@@ -222,7 +222,7 @@ class StandardizedRows:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(F, D)."""
+        """Number of rows F and of columns D."""
         return self.matrix.shape
 
     def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:

@@ -22,9 +22,20 @@ logger = logging.getLogger(__name__)
 def open_rig(
     components: str | Path, neutral: str | Path, template: str | Path | Template, dataset: Path
 ) -> tuple[Rig, Path]:
-    """Read a family and the neutral that it moves; see `read_rig`. `template` is a path or an already read template.
+    """Open the rig of a family: its components and the neutral that they move; see `read_rig`.
 
-    Returns the rig and the path of the head pose in `dataset`, the restructured folder of the neutral's expression.
+    Args:
+        components: Component file.
+        neutral: Frame store of the neutral.
+        template: Template, or its file.
+        dataset: Restructured folder of the neutral's expression.
+
+    Returns:
+        The rig, and the path of the neutral's head pose in `dataset`.
+
+    Example:
+        >>> rig, pose = open_rig(components, neutral, template, dataset)  # paths of a finished run
+        >>> rig.pose(np.zeros(rig.count))
     """
     fitted = read_fitted_frames(neutral)
     levels = template if isinstance(template, Template) else read_template(template)

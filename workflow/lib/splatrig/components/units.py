@@ -36,8 +36,14 @@ def turns_eyes(unit: str) -> bool:
 def read_units(path: str | Path, frames: Sequence[str], vertex_count: int) -> Units:
     """Read known units: a table of weights (.csv: expression, frame, unit, weight) or shapes (.npz: names, shapes).
 
-    `shapes` [U, V, 3] are displacements in millimeters of the `vertex_count` vertices of the template's base level: the
-    tracked mesh without vertices that no face uses. Raises InputError naming the file for anything else.
+    Args:
+        path: Table of weights, or shapes [U, V, 3] as displacements in millimeters.
+        frames: Names `expression/frame` of the frames whose weights are read.
+        vertex_count: Number of vertices V of the template's base level: the tracked mesh without vertices that no face
+            uses.
+
+    Raises:
+        InputError: The file holds anything else.
     """
     path = Path(path)
     if path.suffix == ".npz":
@@ -85,7 +91,11 @@ def _weight_of(row: Mapping[str, str | None], where: str) -> tuple[tuple[str, st
 
 
 def read_shapes(path: str | Path, vertex_count: int) -> Units:
-    """Read an .npz of names and shapes; raise InputError naming the file for anything else."""
+    """Read the names and shapes of units from an .npz.
+
+    Raises:
+        InputError: The file holds anything else.
+    """
     try:
         with np.load(path, allow_pickle=False) as archive:
             names, shapes = np.atleast_1d(archive["names"]), archive["shapes"]

@@ -22,7 +22,13 @@ def upsample(
 ) -> Decomposition:
     """Return `coarse` on the finer level: the same product of scores and components, with orthonormal rows [K, D_fine].
 
-    Raises InputError when attributes or sizes of the two levels do not match.
+    Args:
+        coarse: Components of the coarse level.
+        operator: Midpoint operator [V_fine, V_coarse].
+        fine: Standardization of the finer level.
+
+    Raises:
+        InputError: Attributes or sizes of the two levels do not match.
     """
     names, fine_names = list(coarse.columns.names), list(fine.columns.names)
     if names != fine_names:

@@ -60,8 +60,18 @@ def weights_of_displacements(
 ) -> NDArray[np.float64]:  # [F, K]
     """Return the weights that move the structured centers most like `displacements`, within the model's limits.
 
-    `mask` leaves out Gaussians that are False; `scale` is the unit of each weight in the ridge penalty. Raises
-    InputError for components that move no centers.
+    Args:
+        components: Components that move centers.
+        displacements: Target displacements [F, N, 3] in millimeters from the rest face.
+        ridge: Regularization, relative to the mean squared length of a component.
+        mask: Gaussians [N] to use; None: all.
+        scale: Unit of each weight in the regularization.
+
+    Raises:
+        InputError: The components move no centers.
+
+    Example:
+        >>> weights = weights_of_displacements(components, meshes - neutral, ridge=1e-3)  # [F, K]
     """
     basis = positions(components)
     if mask is not None:

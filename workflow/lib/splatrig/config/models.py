@@ -67,7 +67,7 @@ class HeldOut(Section):
 
 
 class Download(Section):
-    """How the archives of a release are downloaded."""
+    """Download of the archives of a release."""
 
     parallel: Annotated[int, Field(ge=1, le=64)] = 4
     """Number of parallel downloads, over all jobs of a run."""

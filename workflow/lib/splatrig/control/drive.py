@@ -66,7 +66,11 @@ class Settings(Section):
 
 
 def read_settings(path: str | Path) -> Settings:
-    """Read a settings file; raise InputError naming the file and the key for invalid values."""
+    """Read the settings of a driving file.
+
+    Raises:
+        InputError: A key or a value is invalid.
+    """
     try:
         given = yaml.safe_load(read_text(path, "settings of a driving file"))
     except yaml.YAMLError as error:
@@ -85,9 +89,11 @@ def read_settings(path: str | Path) -> Settings:
 def read_driving_file(path: str | Path, settings: Settings) -> Track:
     """Read a driving file and apply its settings.
 
-    It is a CSV of Live Link Face or of MediaPipe's scores, a JSON of these scores, or a track of splatrig, whatever its
-    name; a track without settings is unchanged. Weights of all others are clipped to [0, 1]. Raises InputError naming
-    the file and the place.
+    The file is a CSV of Live Link Face or of MediaPipe's scores, a JSON of these scores, or a track of splatrig,
+    whatever its name; a track without settings is unchanged. Weights of all others are clipped to [0, 1].
+
+    Raises:
+        InputError: The file is malformed; the message names the line or frame.
     """
     where, text = str(path), read_text(path, "weights of blendshapes")
     own = _own_track(text, where)
@@ -144,8 +150,10 @@ def _rest(track: Track, neutral: float | list[float], where: str) -> NDArray[np.
 def driven(track: Track, panel: Panel) -> Track:
     """Return a track of blendshapes as one of the family of `panel`, by names.
 
-    Components of other names stay neutral. Raises InputError for a family that has no blendshape of the track except
-    those that rotate the eyes.
+    Components of other names stay neutral.
+
+    Raises:
+        InputError: The family has no blendshape of the track except those that rotate the eyes.
     """
     played = [name for name in panel.names if name in track.names]
     if not any(not turns_eyes(name) for name in played):

@@ -73,10 +73,15 @@ def with_learned_gaze(
 def tracked_displacements(
     capture: Reader, segment: str, neutral_segment: str, template: Template
 ) -> tuple[tuple[str, ...], NDArray[np.float64]]:  # T names, [T, N, 3]
-    """Read the tracked meshes of a raw segment: frame names, and displacements from the neutral in millimeters.
+    """Read the tracked meshes of a raw segment.
 
     Meshes are moved to head space (the pose removed), pruned like the template's and subdivided to its finest level.
-    Raises InputError naming the file for another topology or a segment without meshes.
+
+    Returns:
+        Names of the T frames, and displacements [T, N, 3] from the neutral in millimeters.
+
+    Raises:
+        InputError: A mesh has another topology, or the segment has no meshes.
     """
     tracking = capture.tracker(neutral_frame(capture, neutral_segment))
     usable = tracked_frames(capture, segment)

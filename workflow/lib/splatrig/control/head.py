@@ -84,7 +84,10 @@ def open_head(results: str | Path, families: Sequence[str]) -> Head:
     """Open the head of a finished run, `results/{subject}`, with the named families; the first defines the base.
 
     Panels are read if the run has made them. In families that move only centers, Gaussians rotate and scale with the
-    skin. Raises InputError naming what is missing.
+    skin.
+
+    Raises:
+        InputError: A file of the run is missing; the message names it.
 
     Example:
         >>> head = open_head(Path("results/demo"), ["learned_arkit"])

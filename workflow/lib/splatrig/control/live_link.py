@@ -94,8 +94,10 @@ def live_link_text(track: Track) -> str:
     """Return a track in ARKit's names as the text of a Live Link Face file.
 
     Weights keep every bit, without exponents, and are clipped to [0, 1]; those that the track lacks, and rotations, are
-    0. Timecodes start at 0, with `RATE` frames per second. Raises InputError for a track without ARKit's names, or with
-    rows closer to each other than timecodes can represent.
+    0. Timecodes start at 0, with `RATE` frames per second.
+
+    Raises:
+        InputError: The track has no ARKit names, or rows closer to each other than timecodes can represent.
     """
     if not any(name in NAMES and not turns_eyes(name) for name in track.names):
         raise InputError(

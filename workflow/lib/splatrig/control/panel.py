@@ -161,7 +161,15 @@ def write_panel(path: str | Path, panel: Panel) -> None:
 
 
 def read_panel(path: str | Path) -> Panel:
-    """Read a panel; raise InputError naming the file when it is not one, or its values are not valid sliders."""
+    """Read a panel.
+
+    Raises:
+        InputError: The file is not a panel, or its values are not valid sliders.
+
+    Example:
+        >>> panel = read_panel(Path("results/demo/control/panels/learned_arkit.json"))
+        >>> dict(zip(panel.names, panel.high))
+    """
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
         if not isinstance(document, Mapping) or document.get("format") != FORMAT:

@@ -52,8 +52,17 @@ def retargeted(
 
     Displacements are relative to the neutral face of each head, Gaussian by Gaussian, so both must have the same
     topology; weights are kept within the target's limits. Blendshapes that both heads have keep their weights, and so
-    do eye rotations, which meshes do not contain. `mask` leaves out Gaussians that are False. Raises InputError when
-    the topologies differ or the track is not of `source`.
+    do eye rotations, which meshes do not contain.
+
+    Args:
+        track: Weights over time of `source`.
+        source: Family that the track was made with.
+        target: Family that the returned track is for.
+        ridge: Regularization of the weights, relative to the mean squared length of a component.
+        mask: Gaussians [N] to compare; None: all.
+
+    Raises:
+        InputError: The topologies differ, or the track is not of `source`.
     """
     _check_topology(source, target)
     given = track.ordered(source.panel.names)

@@ -99,7 +99,11 @@ def _check(track: Track, where: str) -> None:
 
 
 def write_track(path: str | Path, track: Track) -> None:
-    """Write a track as CSV or JSON, by the suffix of `path`; `read_track` restores the same bits."""
+    """Write a track as CSV or JSON, by the suffix of `path`; `read_track` restores the same bits.
+
+    Example:
+        >>> write_track(Path("slow.csv"), resampled(track, rate=24.0))
+    """
     text = _as_json(track) if _suffix(path) == ".json" else _as_csv(track)
     write_text(path, text)
 
@@ -107,7 +111,8 @@ def write_track(path: str | Path, track: Track) -> None:
 def read_track(path: str | Path) -> Track:
     """Read a track from CSV or JSON, by suffix.
 
-    Raises InputError naming file, line or key, what was found and what was expected, for anything malformed.
+    Raises:
+        InputError: The file is malformed; the message names line or key, what was found and what was expected.
 
     Example:
         >>> track = read_track(Path("results/demo/control/tracks/learned_arkit/tour.csv"))

@@ -50,7 +50,11 @@ class AttributeRows:
 
 
 def read_attribute_rows(path: str | Path, attributes: Sequence[str]) -> AttributeRows:
-    """Read `attributes` of `attributes/{level}.h5`; raise InputError naming the file when it is not such a store."""
+    """Read `attributes` of an attribute store `attributes/{level}.h5`.
+
+    Raises:
+        InputError: The file is not an attribute store.
+    """
     with AttributeReader(path) as reader:
         X = np.concatenate([reader.rows(name) for name in attributes], axis=1)
         train = np.array(reader.roles) == "train"

@@ -237,9 +237,16 @@ def open_scene(
 ) -> Scene:
     """Return the scene of a subject, seen from the held-out cameras, or from all if none is held out.
 
-    `neutral` are the fitted Gaussians of the neutral frame, `cameras` the data set's `cameras.json`, `regions` the
-    folder of its photographs' regions, and `motions` the corrections of tracked poses by `expression/frame`. Gaussians
-    whose centers alone are moved follow the skin.
+    Gaussians whose centers alone are moved follow the skin.
+
+    Args:
+        neutral: Fitted Gaussians of the neutral frame.
+        cameras: `cameras.json` of the data set.
+        dataset: Folder of the data set.
+        regions: Folder of the regions of its photographs.
+        template: Template of the subject.
+        device: Device of the rendering.
+        motions: Corrections of tracked head poses by `expression/frame`.
     """
     shown = read_cameras(cameras).measuring
     fitted = read_fitted_frames(neutral).gaussians[0]

@@ -240,7 +240,13 @@ def comparison(
     """Return the main table with `COMPARISON_COLUMNS`: every quantity of every method at its largest k.
 
     Errors on left-out expressions are those of components learned again at the level of the sweeps, where available.
-    Unless cameras are held out (`unseen`), images are of training cameras, and labeled so.
+
+    Args:
+        methods: Content of `methods.csv`.
+        sweeps: Content of `sweeps.csv`.
+        runtimes: Content of `runtimes.csv`.
+        truth: Recovered face units of the demo; None for other captures.
+        unseen: Whether cameras are held out; otherwise images are labeled as those of training cameras.
     """
     anew = sweeps[sweeps["sweep"] == "left_out"]
     rows: list[tuple[object, ...]] = []

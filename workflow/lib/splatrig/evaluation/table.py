@@ -79,7 +79,11 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
 
 def merge_tables(paths: Iterable[str | Path], columns: Sequence[str] = METHOD_COLUMNS) -> pd.DataFrame:
-    """Concatenate long tables in the given order; raise InputError naming a file that lacks a column."""
+    """Concatenate long tables in the given order.
+
+    Raises:
+        InputError: A file lacks a column; the message names it.
+    """
     tables = []
     for path in paths:
         table = read_table(path)

@@ -100,7 +100,10 @@ def compare_with_truth(components: Components, path: str | Path) -> pd.DataFrame
 def driving_weights(components: Components, path: str | Path) -> NDArray[np.float64]:  # [F, K]
     """Return the weights of `truth.csv` that drive blendshapes through their training frames, by name.
 
-    Blendshapes that the table lacks stay at rest. Raises InputError if it has none of them.
+    Blendshapes that the table lacks stay at rest.
+
+    Raises:
+        InputError: The table has none of the blendshapes.
     """
     units, weights = read_unit_weights(path, components.frames)
     if not set(units) & set(components.names):

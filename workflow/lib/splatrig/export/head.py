@@ -68,7 +68,9 @@ def morph_head(
     """Return the mesh of one level, with the rig's displacements of centers as morph targets.
 
     A target's weight 1 is the limit of the model if it has one (ARKit's 1 is 1), otherwise the end of the given range.
-    Raises InputError when the components move no centers.
+
+    Raises:
+        InputError: The components move no centers.
     """
     moves = rig.components.displacements
     if moves is None:

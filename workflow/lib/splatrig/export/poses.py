@@ -14,7 +14,8 @@ from splatrig.io.errors import InputError
 def weights_of_pose(pose: str, panel: Panel, track: str | Path | None = None) -> NDArray[np.float64]:  # [K]
     """Return the weights of `neutral`, a preset (an expression) of `panel`, or a moment `TRACK-SECONDSs` of `track`.
 
-    Raises InputError when there is no such preset, or the track ends before that moment.
+    Raises:
+        InputError: There is no such preset, or the track ends before that moment.
     """
     if pose == NEUTRAL:
         return panel.neutral

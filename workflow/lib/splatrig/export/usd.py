@@ -37,7 +37,8 @@ def write_usd_track(
 ) -> None:
     """Write poses as a USD stage, one time code each, text or binary by the suffix of `path` (.usda, .usdc, .usd).
 
-    Raises InputError when there is no pose, or a value of one is not finite.
+    Raises:
+        InputError: There is no pose, or a value of one is not finite.
     """
     with atomic_path(path) as temporary:
         stage = Usd.Stage.CreateNew(str(temporary))

@@ -202,7 +202,7 @@ def fit_expression(
         context: Inputs and settings of the job.
         expression: Name of the expression.
         frames: Frames to fit, in order.
-        neutral: Fitted neutral to start from; None for recipes that do not use it.
+        neutral: Fitted neutral that the frames start from.
         events: Folder for TensorBoard's event files.
     """
     rest = neutral.gaussians[0]

@@ -29,7 +29,8 @@ _REQUIRED = (
 def write_splats(path: str | Path, gaussians: Gaussians) -> None:
     """Write a binary splat file in the layout of Kerbl et al. 2023; normals are zeros.
 
-    Raises InputError when a value is not finite.
+    Raises:
+        InputError: A value is not finite.
 
     Example:
         >>> write_splats(Path("smile.ply"), to_axes(rig.pose(weights), PLY_AXES))

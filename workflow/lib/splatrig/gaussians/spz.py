@@ -52,8 +52,11 @@ def write_spz(
 ) -> None:
     """Write an SPZ file with spherical harmonics of degree 3; equal Gaussians give equal bytes.
 
-    Positions have as many fractional bits as their extent allows. Raises InputError when a value is not finite, a
-    position is beyond 2^23 of the file's unit, or the version is not one of `VERSIONS`.
+    Positions have as many fractional bits as their extent allows.
+
+    Raises:
+        InputError: A value is not finite, a position is beyond 2^23 of the file's unit, or the version is not one of
+            `VERSIONS`.
     """
     if version not in VERSIONS:
         raise InputError(f"{path}: expected SPZ version 3 or 4, got {version}.")

@@ -45,7 +45,10 @@ def write_fitted_frames(path: str | Path, fitted: FittedFrames) -> None:
 
 
 def read_fitted_frames(path: str | Path, frames: Sequence[str] | None = None) -> FittedFrames:
-    """Read fitted frames, all of them or those named; raise InputError naming the file when it is not a store.
+    """Read fitted frames, all of them or those named.
+
+    Raises:
+        InputError: The file is not a frame store, or lacks a named frame.
 
     Example:
         >>> fitted = read_fitted_frames(Path("results/demo/gaussians/E057_Cheeks_Puffed.h5"))

@@ -78,9 +78,17 @@ def compare(
 
     Training frames use the weights of the file; weights of held-out frames are solved from their photographs in the
     training cameras. So are the head poses, for rigs that correct tracked poses; per-frame fits and other files use the
-    tracked poses, which they were made with. Component files are cut to their first `k` components.
+    tracked poses, which they were made with.
 
-    Raises InputError where no camera was held out, or no frame belongs to `splits`.
+    Args:
+        comparison: Inputs that all methods have in common.
+        components: Component files by method.
+        fits: Fitted Gaussians by `expression/frame`.
+        k: Number of components to which files are cut.
+        splits: Splits of frames to compare.
+
+    Raises:
+        InputError: No camera was held out, or no frame belongs to `splits`.
     """
     subject = comparison.subject
     if not subject.cameras.held_out.any():

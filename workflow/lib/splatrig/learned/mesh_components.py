@@ -43,7 +43,8 @@ class MeshRows:
 def read_meshes(dataset: Path, frames: Sequence[str], template: Template) -> NDArray[np.float64]:  # [F, V_base, 3]
     """Read the tracked meshes (head space, base level) of `expression/frame` names.
 
-    Raises InputError naming a file that is not finite or whose number of vertices is not the template's.
+    Raises:
+        InputError: A mesh is not finite, or its number of vertices is not the template's.
     """
     return np.stack([read_tracked_mesh(dataset / name, template) for name in frames])
 

@@ -86,8 +86,11 @@ class _Lines:
 def read_obj(path: str | File) -> ObjMesh:
     """Read vertices, faces and texture coordinates of an OBJ file; other lines are skipped.
 
-    Faces may be written `a`, `a/b`, `a//c` or `a/b/c`, with negative (relative) indices. Raises InputError naming file
-    and line for a wrong count, a word that is not a number, NaN, or an index that does not exist.
+    Faces may be written `a`, `a/b`, `a//c` or `a/b/c`, with negative (relative) indices.
+
+    Raises:
+        InputError: A count is wrong, a word is not a finite number, or an index does not exist; the message names the
+            line.
 
     Example:
         >>> mesh = read_obj(Path("tracked_mesh/E001_Neutral_Eyes_Open/000084.obj"))

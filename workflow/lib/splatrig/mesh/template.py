@@ -143,7 +143,10 @@ def write_template(path: str | Path, template: Template) -> None:
 
 
 def read_template(path: str | Path) -> Template:
-    """Read a template; raise InputError naming the file when it is not one.
+    """Read a template.
+
+    Raises:
+        InputError: The file is not a template.
 
     Example:
         >>> template = read_template(Path("results/demo/template/template.h5"))

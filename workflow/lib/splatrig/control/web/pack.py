@@ -124,7 +124,7 @@ class PackedHead:
     """N Gaussians and the K components of all families, concatenated, as the page has them."""
 
     base: dict[str, Quantized]
-    """means [N, 3], quats [N, 4], log_scales [N, 3], opacities [N, 1], sh0 [N, 3]."""
+    """Arrays by field: means [N, 3], quats [N, 4], log_scales [N, 3], opacities [N, 1], sh0 [N, 3]."""
     shN: NDArray[np.int8]  # [N, 15, 3]
     shN_step: float
     parents: Parents

@@ -56,7 +56,8 @@ logger = logging.getLogger(__name__)
 def retrieve_packages(lock: str | Path, members: Mapping[str, tuple[str, ...]], path: str | Path) -> None:
     """Fetch packages as pinned by `lock` (package-lock.json) and write `members` by package to `path` (zip).
 
-    Raises InputError, and writes nothing, if an archive is not available or is not the pinned one.
+    Raises:
+        InputError: An archive is not available or is not the pinned one; nothing is written.
     """
     kept: dict[str, bytes] = {}
     for name, (version, integrity) in read_lock(lock, members).items():

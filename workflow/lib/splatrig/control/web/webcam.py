@@ -42,9 +42,17 @@ def add_webcam(
 ) -> str:
     """Return a page of `build_page` with everything that reads a webcam.
 
-    `sources` is the folder workflow/web, `runtime` the output of `retrieve_packages`, `detector` and `mesh` are the
-    networks, and `license_text` is the license of both. Raises InputError if the page is not one of `build_page`, or a
-    part is missing.
+    Args:
+        page: The page without webcam input.
+        responses: Responses of the networks to blendshapes.
+        sources: Folder workflow/web.
+        runtime: Output of `retrieve_packages`.
+        detector: Network that detects faces.
+        mesh: Network that detects points of a face.
+        license_text: License of both networks.
+
+    Raises:
+        InputError: The page is not one of `build_page`, or a part is missing.
     """
     if page.count(BEFORE) != 1 or page.count(LICENCES) != 1:
         raise InputError("The web head: expected a page that splatrig wrote, got another; make it again.")
