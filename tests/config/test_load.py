@@ -127,7 +127,7 @@ def test_the_subject_is_named_after_the_folder(root, subject):
 
 
 def test_a_folder_that_names_nothing_asks_for_a_subject():
-    with pytest.raises(InputError, match="configuration, subject: nothing in /_ gives results a name; add it"):
+    with pytest.raises(InputError, match="configuration, subject: no name can be derived from /_; add the key"):
         load_config(changed("capture.root", "/_"), PRESETS)
 
 
@@ -185,15 +185,15 @@ def test_a_key_of_an_earlier_version_is_told_its_successor(former):
         ("components.sldc.sparsity", -1, "components.sldc.sparsity: got -1, expected a number (at least 0)"),
         ("learned.dropout", float("nan"), "learned.dropout: got nan, expected a number (at least 0, less than 1)"),
         ("video.fps", float("inf"), "video.fps: got inf, expected a number"),
-        ("learned.sparsity", "1e-3", "expected a number (at least 0); YAML takes it for a text: write 0.001."),
-        ("learned.steps", "1e3", "expected a whole number (at least 1); YAML takes it for a text: write 1000."),
+        ("learned.sparsity", "1e-3", "expected a number (at least 0); YAML reads it as text: write 0.001."),
+        ("learned.steps", "1e3", "expected a whole number (at least 1); YAML reads it as text: write 1000."),
         ("learned.steps", 2.0, "learned.steps: got 2.0, expected a whole number"),
         ("learned.back_faces", 3.0, "learned.back_faces: got 3.0, expected a number (at least -1, at most 1) or null"),
         ("learned.families", ["globl"], "learned.families.0: got 'globl', expected one of arkit, global, local"),
-        ("fitting", None, "expected a section of keys; leave the line out where nothing is below it."),
-        ("neutral", 3, 'a name of digits stands in quotes: "3".'),
+        ("fitting", None, "expected a section of keys; delete the line if nothing is below it."),
+        ("neutral", 3, 'write a name of digits in quotes: "3".'),
         ("capture.cameras", [400002], "capture.cameras.0: got 400002, expected a text"),
-        ("capture.cameras", [400002], 'a name of digits stands in quotes: "400002".'),
+        ("capture.cameras", [400002], 'write a name of digits in quotes: "400002".'),
         ("capture.cameras", ["a", "a"], "expected all or a list (with 1 or more items, each of them once)"),
         ("capture.cameras", [], "expected all or a list (with 1 or more items, each of them once)"),
         ("rendering.families", ["a_b", "a_b"], "expected a list (with 1 or more items, each of them once)"),

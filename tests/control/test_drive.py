@@ -113,7 +113,10 @@ def test_settings_are_read(tmp_path):
     ("text", "sentence"),
     [
         ("gian: {}", "walk.yaml, the top level: unknown key 'gian'; did you mean gain?"),
-        ("gain: {JawOpen: 1}", "walk.yaml, gain: got 'JawOpen', expected names of ARKit's blendshapes, as jawOpen"),
+        (
+            "gain: {JawOpen: 1}",
+            "walk.yaml, gain: got 'JawOpen', expected names of ARKit's blendshapes, such as jawOpen",
+        ),
         ("gain: {jawOpen: much}", "walk.yaml, gain.jawOpen: got 'much', expected a number (at least 0)"),
         ("gain: 1.2", "walk.yaml, gain: got 1.2, expected a section of keys"),
         ("fps: 0", "walk.yaml, fps: got 0, expected a number (at most 1000, more than 0) or null"),
@@ -123,7 +126,7 @@ def test_settings_are_read(tmp_path):
             "walk.yaml, neutral: got [1], expected a number (at least 0) or a list (with 2 or more items, with 2 or",
         ),
         ("eye_rotations: turns", "walk.yaml, eye_rotations: got 'turns', expected one of degrees, radians or null"),
-        ("60", "walk.yaml: expected keys and values, as `fps: 60`, got 60"),
+        ("60", "walk.yaml: expected keys and values, such as `fps: 60`, got 60"),
         ("a: [", "walk.yaml: cannot be read as settings of a driving file (while parsing"),
     ],
 )
@@ -159,7 +162,7 @@ def test_a_family_plays_what_it_has_by_name_and_rests_elsewhere(caplog):
         track.weights[:, names.index("jawOpen")], a_track(names=("jawOpen", "cheekPuff", "chin")).weights[:, 0]
     )
     assert np.count_nonzero(track.weights.any(axis=0)) == 2
-    assert "moves in the file, not in the rig: chin" in caplog.text
+    assert "moving in the file, but not in the rig: chin" in caplog.text
 
 
 def test_other_families_are_refused_with_the_way_to_play_it():

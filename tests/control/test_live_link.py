@@ -106,9 +106,9 @@ def test_what_a_track_lacks_is_written_as_zero_and_what_is_beyond_is_cut():
 
 
 def test_tracks_that_no_such_file_can_hold_are_refused():
-    with pytest.raises(InputError, match=r"expected components named after ARKit's blendshapes .*; take learned_arkit"):
+    with pytest.raises(InputError, match=r"expected components named after ARKit's blendshapes .*; use learned_arkit"):
         live_link_text(a_track(np.zeros((1, 2)), np.zeros(1), ("PCA 01", "eyeLookInLeft")))
-    with pytest.raises(InputError, match=r"expected rows that timecodes tell apart, got 00:00:00:00\.000 twice"):
+    with pytest.raises(InputError, match=r"expected rows with distinct timecodes, got 00:00:00:00\.000 twice"):
         live_link_text(a_track(np.zeros((2, 52)), np.array([0.0, 1e-6])))
 
 
@@ -136,7 +136,7 @@ def test_eyes_are_left_alone_when_they_look_already_or_nobody_asks():
 def test_a_head_that_turns_is_told(caplog):
     with caplog.at_level(logging.INFO):
         read(EYES + "10:00:00:00.0,0,0,0.5,-0.31,0,0,0,0\n")
-    assert "x.csv: the head turns by up to 0.31; tracks hold weights alone" in caplog.text
+    assert "x.csv: head rotations of up to 0.31 are ignored" in caplog.text
 
 
 def test_timecodes_tell_such_a_table():
@@ -149,7 +149,7 @@ def test_timecodes_tell_such_a_table():
     [
         ("10:00:00,0.5\n", "x.csv line 2: expected a timecode HH:MM:SS:FF.sss, got '10:00:00'"),
         ("10:00:00:00.0,0.5\n09:59:59:00.0,0.5\n", "x.csv line 3: expected increasing times, got 1 s less than before"),
-        ("10:00:00:00.0\n", "x.csv: expected a row with weights, got 1 without"),
+        ("10:00:00:00.0\n", "x.csv: expected rows with weights, got 1 without"),
     ],
 )
 def test_broken_files_are_refused_in_one_sentence(rows, sentence):

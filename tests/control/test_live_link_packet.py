@@ -79,7 +79,7 @@ def test_other_bytes_are_weights_or_one_error(content):
     ],
 )
 def test_what_is_amiss_is_said(content, got):
-    with pytest.raises(InputError, match=f", got {got}; let the app send in its mode ARKit, "):
+    with pytest.raises(InputError, match=f", got {got}; use the app's mode ARKit, "):
         weights_of_packet(content)
 
 

@@ -106,7 +106,7 @@ def test_the_first_face_of_a_frame_counts_and_frames_without_one_are_filled():
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("jawOpen\n1\n", "x.csv: expected a column of times (time_s, timestamp_ms), got none; add it, or say"),
+        ("jawOpen\n1\n", "x.csv: expected a column of times (time_s, timestamp_ms), got none; add it, or set"),
         ("frame,jawOpen\n0,1\n", "x.csv: expected a column of times (time_s, timestamp_ms), got frame numbers"),
         ("time,jawOpen\n0,1\n,1\n", "x.csv line 3: expected a time, got none"),
         ("time,jawOpen\n0,1\nx,1\n", "x.csv line 3, column 'time': expected a finite number, got 'x'"),

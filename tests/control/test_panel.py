@@ -36,7 +36,7 @@ def test_another_file_is_no_panel(tmp_path, text):
     ("change", "sentence"),
     [
         ({"low": [float("nan")] * 5}, "expected finite numbers, got NaN"),
-        ({"low": [0.1] * 5}, "expected every slider to hold 0"),
+        ({"low": [0.1] * 5}, "expected every slider to include 0"),
         ({"names": ["a", "a", "b", "c", "d"]}, "expected one or more names that differ"),
         (
             {"names": [], "low": [], "high": [], "mean": [], "neutral": [], "covariance": [], "presets": {}},
@@ -101,9 +101,9 @@ def test_a_pose_comes_back_from_its_file(tmp_path):
         (lambda d: d.update(format="x"), "key 'format': expected 'splatrig coefficients', got 'x'"),
         (lambda d: d.update(format_version=3), "key 'format_version': expected 1, got 3"),
         (lambda d: d.update(families=[]), "key 'families': expected an object"),
-        (lambda d: d["families"].update(learned_x={}), "key 'learned_x': this head has no such family"),
+        (lambda d: d["families"].update(learned_x={}), "key 'learned_x': expected a family of this head"),
         (lambda d: d["families"].update(pca_all=1), "key 'pca_all': expected an object of components, got 1"),
-        (lambda d: d["families"]["pca_all"].update(nobody=1), "component 'nobody' does not exist"),
+        (lambda d: d["families"]["pca_all"].update(nobody=1), "got 'nobody'"),
         (lambda d: d["families"].update(pca_all={HEAD.panels["pca_all"].names[0]: "much"}), "got 'much'"),
         (
             lambda d: d["families"].update(pca_all={HEAD.panels["pca_all"].names[0]: 10**400}),

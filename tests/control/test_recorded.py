@@ -84,5 +84,5 @@ def test_rows_without_a_face_are_filled_along_a_line_and_a_long_pause_is_told(ca
         track = made([0.0, 1.0, 2.0, 4.0, 5.0], [nan, 0.2, nan, 0.8, nan])
     assert np.allclose(track.weights[:, 0], [0.2, 0.2, 0.4, 0.8, 0.8])
     assert "x.csv: no weights for 3.00 s from 1.00 s on" in caplog.text
-    with pytest.raises(InputError, match=r"^x\.csv: expected a row with weights, got 2 without; no face was seen"):
+    with pytest.raises(InputError, match=r"^x\.csv: expected rows with weights, got 2 without; no face was seen"):
         made([0.0, 1.0], [nan, nan])

@@ -87,7 +87,7 @@ def test_a_mask_lets_only_the_face_speak():
 
 
 def test_other_topologies_and_tracks_of_others_are_refused():
-    with pytest.raises(InputError, match="expected one topology, got 162 and 42 Gaussians"):
+    with pytest.raises(InputError, match="expected the same topology, got 162 and 42 Gaussians"):
         retargeted(a_track(A), A, heads.family(planted.head(1), "pca_all", family="pca"), ridge=0.0)
     B = another_subject(mixed=False, kind="sldc")
     with pytest.raises(InputError, match="made for another rig"):

@@ -180,7 +180,7 @@ def test_a_port_that_is_taken_is_named(run):
 
 def test_a_run_without_a_page_says_what_to_do(tmp_path, caplog):
     assert command.main([str(tmp_path), "--port", "0"]) == 1
-    assert "control/head.html is missing" in caplog.text
+    assert "expected the page of a finished run" in caplog.text
     assert f"snakemake --cores 2 {tmp_path}/control/head.html" in caplog.text
 
 

@@ -88,7 +88,7 @@ def test_broken_packets_are_dropped_counted_and_said_once(run, caplog):
         assert server.live is not None and server.live.dropped == 2
     said = [record.getMessage() for record in caplog.records]
     assert sum("UDP packet of" in line for line in said) == 1
-    assert said[-1] == "Packets dropped because they are not of Live Link Face: 2."
+    assert said[-1] == "Packets dropped because they are not from Live Link Face: 2."
 
 
 def test_the_page_learns_the_port_and_nothing_listens_unless_asked(run):

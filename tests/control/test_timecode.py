@@ -53,7 +53,7 @@ def test_less_than_a_second_is_told_by_large_frame_numbers_or_warned_of(caplog):
         assert times("10:00:00:20.0", "10:00:00:41.0")[1] == 60
         assert not caplog.records
         assert times("10:00:00:02.0", "10:00:00:21.0")[1] == 60
-        assert "do not tell the frame rate: 60 per second taken" in caplog.text
+        assert "do not determine the frame rate: assuming 60 per second" in caplog.text
 
 
 def test_a_row_per_second_needs_no_rate(caplog):
@@ -84,5 +84,5 @@ def test_other_words_are_refused(word):
 def test_a_frame_beyond_the_rate_is_refused():
     with pytest.raises(InputError, match=r"line 3: expected frames below 30 in timecodes of 30 frames per second"):
         times("10:00:00:00.0", "10:00:00:31.0", fps=30)
-    with pytest.raises(InputError, match=r"line 2: expected frames below 60 .* say how many there are by `fps`"):
+    with pytest.raises(InputError, match=r"line 2: expected frames below 60 .* set `fps`"):
         times("10:00:00:75.0", "10:00:01:00.0")

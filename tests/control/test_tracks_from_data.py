@@ -117,5 +117,5 @@ def test_weights_come_back_from_the_photographs_of_one_frame_even_where_its_mesh
     comparison = Comparison(subject, RENDER, 120, torch.device("cpu"))
     found = weights_from_frame_photographs(comparison, components, name)
     assert np.abs(found - truth).max() < FROM_PHOTOGRAPHS
-    with pytest.raises(InputError, match=r"frame E009/000000: is not in frames\.csv"):
+    with pytest.raises(InputError, match=r"frame E009/000000: expected a frame of frames\.csv"):
         weights_from_frame_photographs(comparison, components, "E009/000000")

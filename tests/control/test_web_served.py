@@ -161,7 +161,7 @@ def test_a_frame_that_there_is_not_is_said(served):
     served.page.evaluate("document.getElementById('frame').add(new Option('E009/000009', 'E009/000009'))")
     served.page.locator("#frame").select_option("E009/000009")
     served.page.locator("#message.error").wait_for()
-    assert "frame 'E009/000009': there is none of that name" in served.message()[0]
+    assert "frame 'E009/000009': expected" in served.message()[0]
     assert [text for text in served.errors if "404" not in text] == []
     served.errors.clear()
     served.page.evaluate("document.getElementById('frame').lastChild.remove()")

@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from splatrig.jobs.interpreter import call_python_by_its_name
+from splatrig.io.errors import InputError
+from splatrig.jobs.interpreter import call_python_by_its_name, check_cluster_folder
 
 
 @pytest.mark.parametrize("folder", ["my head", "head's", 'a "b" c', "$HOME", "Köpfe", "a;b", "plain"])
@@ -28,3 +29,15 @@ def test_a_path_that_needs_no_quotes_stays(monkeypatch):
     call_python_by_its_name()
     assert sys.executable == shlex.quote("/opt/venv/bin/python3")
     assert os.environ["PATH"] == os.defpath
+
+
+@pytest.mark.parametrize("folder", ["/data/my head", "/data/head's", '/data/a "b" c', "/data/Köpfe;x"])
+def test_a_folder_that_a_clusters_jobs_find_is_read_back_by_a_shell(folder):
+    check_cluster_folder(folder)
+    assert shlex.split(repr(folder)) == [folder], "as Snakemake writes it"
+
+
+@pytest.mark.parametrize("folder", ["/data/$HOME", "/data/`ls`", "/data/a\\b", '/data/my head\'s "Kopf"'])
+def test_a_folder_that_they_would_not_find_is_refused(folder):
+    with pytest.raises(InputError, match=r"the folder of the run: got .*; rename the folder"):
+        check_cluster_folder(folder)

@@ -116,7 +116,7 @@ def test_every_pose_needs_a_size() -> None:
     poses, views = posed(scenes("cpu"))
     with pytest.raises(InputError, match=r"expected 2 poses .* leading axes \[3\] and cameras \[3, 1\]"):
         rasterize_each(poses, views, SIZES[:2])
-    with pytest.raises(InputError, match="expected sizes up to that of the views, 203x150"):
+    with pytest.raises(InputError, match="expected sizes up to 203x150, that of the views"):
         rasterize_each(poses, views, [*SIZES[:2], (203, 151)])
 
 

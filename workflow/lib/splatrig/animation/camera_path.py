@@ -12,7 +12,7 @@ from splatrig.dataset.cameras import Cameras
 from splatrig.io.errors import InputError
 
 UP = np.array([0.0, 1.0, 0.0])
-"""Up direction of head space."""
+"""Vertical axis of head space."""
 
 DEGREES, ELEVATION, TURNS = 50.0, 5.0, 2.0
 """Orbit of films: degrees from end to end of a swing, which shows both cheeks and stays among the captured views;

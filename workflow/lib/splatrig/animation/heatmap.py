@@ -14,8 +14,8 @@ from splatrig.mesh.silhouette import NEAR_MM
 from splatrig.mesh.z_buffer import nearest_faces
 
 COLORS = "magma_r"
-"""Matplotlib's name of the color map: its lightness falls evenly, so it works with color blindness and in gray print.
-"""
+"""Matplotlib's name of the color map: its lightness falls evenly, so it works with color blindness and in gray
+print."""
 
 USED_SHARE = 0.88
 """Fraction of the color map that is used; on its darkest colors no shading would be visible."""

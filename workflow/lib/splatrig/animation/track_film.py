@@ -21,8 +21,8 @@ from splatrig.jobs.progress import track
 logger = logging.getLogger(__name__)
 
 GIF_HEIGHT = 256
-"""Height of the GIF in pixels, or the film's height if that is less: a GIF is a preview, and large for what it shows.
-"""
+"""Height of the GIF in pixels, or the film's height if that is less: a GIF is a preview, and large for what it
+shows."""
 
 GIF_EVERY = 2
 """Every how many frames of the film one is in the GIF: half the frames are half the bytes."""

@@ -29,8 +29,8 @@ TURNED_MM = 5.0
 CANDIDATES = 24
 """Number of triangles around each vertex that are tested."""
 TRUSTED_MM = 4.0
-"""A vertex at distance d from its nearest point has the weight exp(-(d / TRUSTED_MM)²); others follow their neighbors.
-"""
+"""A vertex at distance d from its nearest point has the weight exp(-(d / TRUSTED_MM)²); others follow their
+neighbors."""
 SMOOTHING_MM2 = 2.0
 """Square of the length along which trusted displacements are smoothed."""
 LEAST_TRUST = 1e-4

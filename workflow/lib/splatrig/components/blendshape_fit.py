@@ -35,8 +35,8 @@ class FittedBlendshapes:
     weights: NDArray[np.float64]  # [F, K]
     """Weights in [0, 1]; zero for blendshapes that the capture does not show."""
     shapes: NDArray[np.float64]  # [K, V, 3]
-    """Displacements at weight 1, in millimeters. Blendshapes that the capture does not show keep the template's shape.
-    """
+    """Displacements at weight 1, in millimeters. Blendshapes that the capture does not show keep the template's
+    shape."""
     told: NDArray[np.bool_]  # [K]
     """True for the blendshapes that the capture shows."""
 

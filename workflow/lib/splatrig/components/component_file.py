@@ -68,9 +68,9 @@ class Solver:
     reseeded: int | None = None
     """Number of restarts of components that had become zero."""
     history: NDArray[np.float64] | None = None  # [checks, 3]
-    """For learned rigs: step, loss, and PSNR (dB) inside the silhouette of held-out cameras."""
+    """Training history of learned rigs: step, loss, and PSNR (dB) inside the silhouette of held-out cameras."""
     bad_steps: int | None = None
-    """For learned rigs: number of steps that were skipped because their loss was not finite."""
+    """Number of steps that were skipped because their loss was not finite, for learned rigs."""
 
 
 NO_SOLVER = Solver()
@@ -88,8 +88,8 @@ class Components:
     rigs G - N free ones may follow.
 
     Example:
-        >>> components = read_components(Path("components/learned_arkit.h5"))
-        >>> rows = components.rows(weights)  # [F, K] to [F, D], in stored units
+        >>> rig = read_components(Path("learned_arkit.h5"))
+        >>> rows = rig.rows(weights)  # [F, K] to [F, D], in stored units
     """
 
     family: str
@@ -440,8 +440,8 @@ def read_components(path: str | Path) -> Components:
     """Read a component file; raise InputError naming the file when it is not one.
 
     Example:
-        >>> components = read_components(Path("results/demo/components/sldc_xyz.h5"))
-        >>> components.names[0], components.displacements().shape  # [K, N, 3]
+        >>> found = read_components(Path("results/demo/components/subd2/sldc_gauss_xyz.h5"))
+        >>> found.names[0], found.displacements.shape  # [K, N, 3]
     """
     with FORMAT.reading(path) as file:
         components = _components(file)

@@ -53,8 +53,8 @@ class SolverOptions:
     """Parameters of the SLDC solver; where they differ, the published algorithm's values are given."""
 
     max_iterations: int = 200
-    """Maximum number of alternations of weights and components: about twice what a full-size head needs from scratch.
-    """
+    """Maximum number of alternations of weights and components: about twice what a full-size head needs from
+    scratch."""
     tolerance: float = 1e-4
     """Stop when the relative change of the objective per iteration is below this, over `WINDOW` iterations."""
     sweeps: int = 3

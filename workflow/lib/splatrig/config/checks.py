@@ -1,4 +1,4 @@
-"""Check what spans several keys, or needs to know the capture, before anything is written."""
+"""Check what spans several keys, or depends on the capture, before anything is written."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -17,9 +17,9 @@ def check_names(
     attributes: Sequence[str],
     driving: Sequence[str],
 ) -> None:
-    """Check names against the tables that have them; raise InputError with the names that there are.
+    """Check names against the tables that define them; raise InputError with the known names.
 
-    `driving`: the attributes that drive Gaussians, as all of a rig do.
+    `driving`: the attributes that drive Gaussians, as all attributes of a rig must.
     """
     components = config.components
     _check_known("capture.source", [config.capture.source], sources)
@@ -28,15 +28,15 @@ def check_names(
     _check_known("components.sldc.attribute", [components.sldc.attribute], [*attributes, "all"])
     if "xyz" not in components.attributes:
         raise InputError(
-            f"components.attributes: got [{', '.join(components.attributes)}], expected xyz among them: rigs move "
-            "centers, and are measured by them."
+            f"components.attributes: got [{', '.join(components.attributes)}], expected xyz among them, since rigs "
+            "move centers; add it."
         )
     if not components.sldc.supports.used:
         raise InputError("components.sldc.supports: got null for all of them, expected one or more support maps.")
 
 
 def check_families(config: Config, families: Mapping[str, Sequence[str]]) -> None:
-    """Check that every family that is named is made and, where it must, moves centers.
+    """Check that every named family is made and, where required, moves centers.
 
     `families`: the names that rules make, by kind. Raises InputError with the names of the kind, or with the kinds.
     """
@@ -51,7 +51,7 @@ def check_families(config: Config, families: Mapping[str, Sequence[str]]) -> Non
             continue
         kind, _, rest = family.partition("_")
         _check_known(key, [family], families.get(kind, [f"{other}_…" for other in families]))
-        if key == "rendering.families":  # of the learned rigs it shows those that are made
+        if key == "rendering.families":  # learned rigs are shown only if they are made
             continue
         if kind == "learned" and rest not in config.learned.families:
             raise InputError(
@@ -60,7 +60,7 @@ def check_families(config: Config, families: Mapping[str, Sequence[str]]) -> Non
             )
         if key != "video.family" and kind != "learned" and not family.endswith(("_all", "_xyz")):
             raise InputError(
-                f"{key}: {family} moves no centers, and only what moves can be dragged or become a morph target; name "
+                f"{key}: {family} moves no centers, as dragging and morph targets require; name "
                 "another family, such as pca_all."
             )
 
@@ -68,14 +68,14 @@ def check_families(config: Config, families: Mapping[str, Sequence[str]]) -> Non
 def check_config(config: Config, expressions: Sequence[str], cameras: Sequence[str] | None) -> None:
     """Check what needs more than one key; raise InputError naming key, value and bound.
 
-    `expressions`: the resolved list; `cameras`: all camera names when they are known before the run, else None.
+    `expressions`: the resolved list; `cameras`: all camera names if they are known before the run, otherwise None.
     """
     _check_expressions(config, expressions)
     learned = config.learned
     if learned.photographs_per_step % learned.devices:
         raise InputError(
             f"learned.photographs_per_step: got {learned.photographs_per_step}, expected a multiple of learned.devices "
-            f"= {learned.devices}: every device takes as many of them."
+            f"= {learned.devices}: every device takes the same number of them."
         )
     levels = [*level_names(config.mesh.subdivisions), "finest"]
     for key, level in (("learned.level", learned.level), ("export.mesh_level", config.export.mesh_level)):
@@ -87,7 +87,7 @@ def check_config(config: Config, expressions: Sequence[str], cameras: Sequence[s
     if learned.free and len({family.startswith("learned_") for family in control}) > 1:
         raise InputError(
             f"control.families: got [{', '.join(control)}], but with learned.free = {learned.free:g} "
-            "learned families move free Gaussians that others do not have; name learned ones alone, or others alone."
+            "learned families move free Gaussians that others do not have; name only learned ones, or only others."
         )
     _check_shown(config, expressions)
     if cameras is not None:
@@ -107,11 +107,11 @@ def check_tracking_cameras(where: str, train: int, held_out: int) -> None:
 def with_components_capped(
     config: Config, expressions: Sequence[str], tracked: Mapping[str, int]
 ) -> tuple[Config, str | None]:
-    """Return the configuration with as many components as its frames allow, and a sentence if those are fewer.
+    """Return the configuration with as many components as its frames allow, and a warning if those are fewer.
 
-    The rest shape takes one of the training frames, and every fold goes without one expression's. `tracked`: how many
-    frames of an expression have a tracked mesh, where that is known before the run. Raises InputError where a single
-    frame is left, or more vertices are named for components to stay around than there are components.
+    The rest shape takes one of the training frames, and every fold leaves out one expression. `tracked`: the number of
+    frames of an expression with a tracked mesh, if known before the run. Raises InputError if a single frame is left,
+    or if more fixed centers are named than there are components.
     """
     asked, capture, components = config.components.k, config.capture, config.components
     counts = {
@@ -142,7 +142,7 @@ def with_components_capped(
         return config, None
     without = " without one expression" if folds else ""
     sentence = (
-        f"components.k: {asked} components need {asked + 1} training frames, and there are {left}{without} "
+        f"components.k: {asked} components need {asked + 1} training frames, but there are {left}{without} "
         f"({len(counts)} expressions); every family gets {k}."
     )
     return config.model_copy(update={"components": components.model_copy(update={"k": k})}), sentence
@@ -156,7 +156,7 @@ def _check_known(key: str, names: Iterable[str], known: Sequence[str]) -> None:
 
 
 def _check_expressions(config: Config, expressions: Sequence[str]) -> None:
-    """Check the expressions, and those that have a part, against each other and against the source."""
+    """Check the expressions, and those named elsewhere, against each other and against the source."""
     capture, listed = config.capture, ", ".join(expressions)
     odd = next((name for name in expressions if NAME.fullmatch(name) is None), None)
     if odd is not None:
@@ -172,12 +172,12 @@ def _check_expressions(config: Config, expressions: Sequence[str]) -> None:
         )
     if config.neutral not in expressions:
         raise InputError(
-            f"neutral: {config.neutral} is not among the expressions ({listed}); add it to capture.expressions or name "
-            "another."
+            f"neutral: got {config.neutral}, expected one of the expressions ({listed}); add it to "
+            "capture.expressions or name another."
         )
     for name in capture.held_out.expressions:
         if name not in expressions:
-            raise InputError(f"capture.held_out.expressions: {name} is not among the expressions ({listed}).")
+            raise InputError(f"capture.held_out.expressions: got {name}, expected one of the expressions ({listed}).")
         if name == config.neutral:
             raise InputError(
                 f"capture.held_out.expressions: the neutral {name} cannot be held out; every fit starts from it."
@@ -194,7 +194,7 @@ def _check_expressions(config: Config, expressions: Sequence[str]) -> None:
 
 
 def _check_shown(config: Config, expressions: Sequence[str]) -> None:
-    """Check what is filmed and exported: tracks, poses, cameras."""
+    """Check the tracks, poses and cameras of films and exports."""
     listed = ", ".join(expressions)
     for track in config.video.tracks:
         if "/" not in track and track not in ("tour", *expressions):
@@ -208,12 +208,12 @@ def _check_shown(config: Config, expressions: Sequence[str]) -> None:
     if config.video.path == "cameras" and len(config.video.cameras) == 1:
         raise InputError(
             f"video.cameras: got only {config.video.cameras[0]}, expected two or more for a path of cameras, or none: "
-            "then the four that look most squarely into the face."
+            "then the four most frontal ones."
         )
 
 
 def _check_cameras(config: Config, cameras: Sequence[str]) -> None:
-    """Check the cameras that are named against those that exist, and that some are left to train."""
+    """Check the named cameras against those that exist, and that some are left for training."""
     chosen = config.capture.cameras
     used = list(cameras) if isinstance(chosen, str) else chosen
     for key, names in (("capture.cameras", used), ("video.cameras", config.video.cameras)):

@@ -1,15 +1,16 @@
-"""The words that keys of the configuration and columns of tables may have, as types."""
+"""Allowed words of configuration keys and table columns, as types."""
 
 from typing import Literal
 
 Device = Literal["auto", "cuda", "cpu"]
 Role = Literal["train", "held_out"]
-"""Of a frame or a camera: what learns, and what only measures. Not a key: it follows from `capture.held_out`."""
+"""Role of a frame or a camera: used for learning, or only for measuring. It is not a key, but follows from
+`capture.held_out`."""
 Split = Literal["train", "held_out", "left_out"]
-"""Of a number in a table of the evaluation: of frames learned from, held out, or left out of learning for it."""
+"""Split of a value in a table of the evaluation: frames learned from, held out, or left out of one learning."""
 LevelName = Literal["base", "subd1", "subd2", "subd3"]
 Level = Literal[LevelName, "finest"]
-"""A level as a user may name it; `finest` is the last that `mesh.subdivisions` gives."""
+"""A level as a user may name it; `finest` is the last one that `mesh.subdivisions` gives."""
 
 FrameSelection = Literal["first", "uniform", "spread"]
 ColorCorrection = Literal["multiface_gamma", "ava256_gamma", "goliath_gamma"]
@@ -23,7 +24,7 @@ DemoPerson = Literal["first", "second"]
 Recipe = Literal["warm", "original"]
 
 Rest = Literal["neutral", "mean"]
-"""What weights of zero give."""
+"""Shape at zero weights."""
 DataMatrixStorage = Literal["store", "link", "omit"]
 PcaWeights = Literal["uniform", "face"]
 SldcWeights = Literal["nonnegative", "signed"]

@@ -1,4 +1,4 @@
-"""From what a user wrote to the typed configuration: presets, defaults, and one sentence for what cannot be meant."""
+"""Load the configuration: merge presets, defaults and the user's keys, and report mistakes in one sentence."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -38,17 +38,22 @@ FORMER = {
     "evaluation.joint_folds": "evaluation.learned_folds",
     "evaluation.level": None,
 }
-"""Keys of earlier versions and what took their place; None: nothing did, their value is fixed now."""
+"""Keys of earlier versions and their successors; None: there is none, the value is now fixed."""
 
 NOT_OF_THE_DEMO = ("source", "root", "entity")
-"""Keys of `capture` that name a capture: with the demo's preset they say that it is not the demo's."""
+"""Keys of `capture` that name a capture and therefore contradict the demo's preset."""
 
 
 def load_config(raw: Mapping[str, Any], presets: str | Path) -> Config:
-    """Check what a user wrote, put it over its preset and the defaults, and return it typed.
+    """Validate a user's configuration, merge it over its preset and the defaults, and return it typed.
 
     `presets`: the folder workflow/presets. Raises InputError with one sentence that names the key, the value and what
     was expected.
+
+    Example:
+        >>> config = load_config({"preset": "demo"}, Path("workflow/presets"))
+        >>> config.fitting.neutral_steps
+        300
     """
     _refuse_former_keys(raw)
     whole = merged(_preset(raw, Path(presets)), raw)
@@ -63,7 +68,7 @@ def load_config(raw: Mapping[str, Any], presets: str | Path) -> Config:
 
 
 def _families(config: Config) -> dict[str, Any]:
-    """Return the sections that name families, with those of `learned.families` where a user named none."""
+    """Return the sections that name families, with those of `learned.families` where the user named none."""
     learned = [f"learned_{name}" for name in config.learned.families] or ["pca_all"]
     control = config.control.families or learned
     return {
@@ -74,7 +79,7 @@ def _families(config: Config) -> dict[str, Any]:
 
 
 def read_config(paths: Sequence[str | Path], presets: str | Path) -> Config:
-    """Read configuration files as the workflow does: what later ones name replaces what earlier ones said.
+    """Read configuration files as the workflow does: later files override earlier ones.
 
     Raises InputError naming the file, or the key as `load_config` does.
     """
@@ -85,7 +90,7 @@ def read_config(paths: Sequence[str | Path], presets: str | Path) -> Config:
 
 
 def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a raw configuration with what another says, section by section, as Snakemake merges its files."""
+    """Return a raw configuration overridden by another, section by section, as Snakemake merges its files."""
     both = {
         key: merged(old[key], new[key])
         for key in new
@@ -95,7 +100,7 @@ def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read(path: str | Path) -> Mapping[str, Any]:
-    """Read one file; raise InputError naming it unless it holds keys and values."""
+    """Read one file; raise InputError naming it unless it contains keys and values."""
     try:
         given = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -106,7 +111,7 @@ def _read(path: str | Path) -> Mapping[str, Any]:
 
 
 def _preset(raw: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
-    """Return what the preset of a configuration says; raise InputError for a preset that there is not, or another's."""
+    """Return the content of a configuration's preset; raise InputError for an unknown preset or a conflict with it."""
     name = raw.get("preset")
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     if name is None:
@@ -120,13 +125,13 @@ def _preset(raw: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
                 others = ", ".join(other for other in known if other != name)
                 raise InputError(
                     f"configuration, capture.{key}: got {capture[key]} with preset: {name}, whose few steps and small "
-                    f"pictures are for the synthetic capture alone; name the preset of your capture ({others})."
+                    f"images are for the synthetic capture only; name the preset of your capture ({others})."
                 )
     return preset
 
 
 def _default_root(config: Config) -> str:
-    """Return where a capture is that names no folder; raise InputError where nothing tells."""
+    """Return the folder of a capture without `capture.root`; raise InputError if it cannot be derived."""
     if config.capture.source == "demo":
         return f"resources/captures/{config.subject or 'demo'}"
     if config.capture.entity is not None:
@@ -141,7 +146,7 @@ def _subject_of(root: str) -> str:
     """Return the name of a capture's folder as the name of a subject."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", Path(root).resolve().name).lstrip("_.-")
     if not NAME.fullmatch(name):
-        raise InputError(f"configuration, subject: nothing in {root} gives results a name; add it.")
+        raise InputError(f"configuration, subject: no name can be derived from {root}; add the key.")
     return name
 
 

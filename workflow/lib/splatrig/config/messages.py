@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in one sentence: the key, the value, what was expected, what to do."""
+"""Error messages of the configuration, in one sentence: the key, the value, what was expected, what to do."""
 
 import difflib
 import math
@@ -22,7 +22,7 @@ _KINDS = {
     "boolean": "true or false",
     "null": "null",
 }
-"""Types of a JSON schema in the words of a user."""
+"""Names for users of the types of a JSON schema."""
 
 _BOUNDS = {
     "minimum": "at least {}",
@@ -40,9 +40,9 @@ _BOUNDS = {
 def sentence_of(
     error: ValidationError, raw: Mapping[str, Any], model: type[BaseModel], where: str = "configuration"
 ) -> str:
-    """Return one sentence for what `model` found in `raw`: of several mistakes the one deepest in its sections.
+    """Return one sentence for the mistake that `model` found in `raw`; of several, the one deepest in its sections.
 
-    `where` names what was read.
+    `where` names the text that was read.
     """
     found = [(_path(details["loc"], raw), details) for details in error.errors()]
     path, details = max(found, key=lambda item: len(item[0]))
@@ -58,7 +58,7 @@ def sentence_of(
 
 
 def accepted(schema: Schema, root: Schema) -> str:
-    """Say in words what a value of a JSON schema may be; `root` has the definitions that it refers to."""
+    """Describe in words the values that a JSON schema accepts; `root` has the definitions that it refers to."""
     schema = _resolved(schema, root)
     if "enum" in schema:
         return "one of " + ", ".join(map(str, schema["enum"]))
@@ -71,7 +71,7 @@ def accepted(schema: Schema, root: Schema) -> str:
 
 
 def _path(location: Sequence[str | int], raw: Any) -> list[str | int]:
-    """Return the keys and indices of an error's location, without what only tells which type was tried."""
+    """Return the keys and indices of an error's location, without entries that only name the attempted type."""
     path: list[str | int] = []
     for part in location:
         inside = part in raw if isinstance(raw, Mapping) else isinstance(raw, list) and isinstance(part, int)
@@ -86,7 +86,7 @@ def _dotted(path: Sequence[str | int]) -> str:
 
 
 def _resolved(schema: Schema, root: Schema) -> Schema:
-    """Follow a reference, and the section in a choice between a section and null."""
+    """Resolve a reference, and the section in a choice between a section and null."""
     if "$ref" in schema:
         return root["$defs"][schema["$ref"].rpartition("/")[2]]
     sections = [part for part in schema.get("anyOf", ()) if "$ref" in part]
@@ -107,7 +107,7 @@ def _at(root: Schema, path: Sequence[str | int]) -> Schema:
 
 
 def _unknown(path: Sequence[str | int], section: Schema) -> str:
-    """Return the sentence for a key that a section does not have."""
+    """Return the sentence for an unknown key of a section."""
     name, known = str(path[-1]), list(section["properties"])
     close = difflib.get_close_matches(name, known, n=1)
     hint = f" did you mean {close[0]}?" if close else ""
@@ -121,12 +121,12 @@ def _unexpected(path: Sequence[str | int], details: ErrorDetails, schema: Schema
 
 
 def _hint(value: object, schema: Schema) -> str:
-    """Return what to do about a value that YAML takes for something else than was meant, or nothing."""
+    """Return advice for a value that YAML parses differently than intended, or ""."""
     kinds = {str(part.get("type")) for part in schema.get("anyOf", [schema])}
     if value is None and "object" in kinds:
-        return "; leave the line out where nothing is below it"
+        return "; delete the line if nothing is below it"
     if isinstance(value, int | float) and "string" in kinds and re.search(schema.get("pattern", ""), str(value)):
-        return f'; a name of digits stands in quotes: "{value}"'
+        return f'; write a name of digits in quotes: "{value}"'
     if isinstance(value, str) and kinds & {"number", "integer"}:
         try:
             number = float(value)
@@ -134,5 +134,5 @@ def _hint(value: object, schema: Schema) -> str:
             return ""
         if math.isfinite(number):
             meant = int(number) if number.is_integer() and "integer" in kinds else number
-            return f"; YAML takes it for a text: write {meant}"
+            return f"; YAML reads it as text: write {meant}"
     return ""

@@ -1,7 +1,8 @@
-"""The configuration: every key with its type, bounds, default and meaning. There is no other list of them.
+"""The configuration: every key with its type, bounds, default and meaning. It is the only list of keys.
 
-Validation, the JSON schema for editors and docs/configuration.md all come from these models. A default is what suits a
-real capture on a GPU; `workflow/presets` says what differs for others. A docstring below a key is what users read.
+Validation, the JSON schema for editors and docs/configuration.md are all generated from these models. Defaults suit a
+real capture on a GPU; `workflow/presets` overrides them for other captures. The docstring below a key is what users
+read.
 """
 
 from typing import Annotated, Literal
@@ -35,7 +36,7 @@ from splatrig.config.support_maps import SupportMaps
 
 
 def _each_once(values: list[str]) -> list[str]:
-    """Return a list of names; raise ValueError where one stands twice."""
+    """Return a list of names; raise ValueError if one occurs twice."""
     if len(set(values)) < len(values):
         raise ValueError("each of them once")
     return values
@@ -57,33 +58,33 @@ Families = Annotated[
 
 
 class HeldOut(Section):
-    """What measures and never trains."""
+    """Cameras and expressions that are only used for measuring, never for training."""
 
     cameras: Annotated[str, Field(pattern="^every [1-9][0-9]*(st|nd|rd|th)$")] | Names = "every 8th"
     """Cameras that only measure: every n-th of the sorted names, or a list of names; `[]` holds out none."""
     expressions: Names = []
-    """Expressions that only measure: they enter no component."""
+    """Expressions that only measure: no component is computed from them."""
 
 
 class Download(Section):
-    """How the archives of a release are fetched."""
+    """How the archives of a release are downloaded."""
 
     parallel: Annotated[int, Field(ge=1, le=64)] = 4
-    """Number of archives fetched at a time, over all jobs of a run."""
+    """Number of parallel downloads, over all jobs of a run."""
     max_archive_gb: Positive = 64.0
     """Size in GB, packed or unpacked, above which an archive is refused."""
     keep_archives: bool = False
-    """Whether the .tar files stay beside what was unpacked from them."""
+    """Whether the .tar files are kept next to their unpacked content."""
     extra_assets: list[ExtraAsset] = []
-    """What is fetched besides photographs, meshes and metadata."""
+    """Assets to download in addition to photographs, meshes and metadata."""
     links: str | None = None
     """A file with one link per line, to use instead of the index.html of the entity."""
     checksums: Checksums = "required"
-    """Whether archives that the release's CHECKSUM file does not name are refused or taken as they come."""
+    """Whether archives that are missing in the release's CHECKSUM file are refused or accepted unchecked."""
 
 
 class Capture(Section):
-    """Where the photographs and tracked meshes come from, and which of them are used."""
+    """Origin of the photographs and tracked meshes, and which of them are used."""
 
     source: Word = "local"
     """Format of the capture: a file of workflow/rules/sources."""
@@ -92,15 +93,15 @@ class Capture(Section):
     entity: str | None = None
     """The person to download, of Multiface ("6795937") or of Ava-256 ("20230405--1635--AAN112")."""
     url: str = "https://fb-baas-f32eacb9-8abb-11eb-b2b8-4857dd089e15.s3.amazonaws.com/MugsyDataRelease/v0.0/identities"
-    """Address that the release is fetched from."""
+    """Address that the release is downloaded from."""
     expressions: Name | Annotated[Names, Field(min_length=1)] = "all"
-    """Segments to use: a list, `all` that the capture has, or a file of resources/expressions by name."""
+    """Segments to use: a list, `all` of the capture, or the name of a file of resources/expressions."""
     frames_per_expression: Count = 5
-    """Number of tracked frames used of each expression; fewer where it has fewer."""
+    """Number of tracked frames used per expression; fewer if it has fewer."""
     frame_selection: FrameSelection = "spread"
-    """Which frames those are; `spread` takes the one farthest from those already chosen."""
+    """Selection of these frames; `spread` adds the frame farthest from those already chosen."""
     frame_numbers_per_second: Positive = 30.0
-    """How fast the numbers in frame names count: at 90, frames 000102 and 000105 are 1/30 s apart."""
+    """Frame numbers per second of the capture: at 90, frames 000102 and 000105 are 1/30 s apart."""
     holes: Holes = "skip"
     """Whether missing photographs, and frames that lack a mesh, a pose or most photographs, are left out, or end the
     run."""
@@ -109,25 +110,25 @@ class Capture(Section):
     cameras: Literal["all"] | Annotated[Names, Field(min_length=1)] = "all"
     """Cameras to use, by name."""
     image_scale: Fraction = 1.0
-    """Factor by which photographs are shrunk, by area averages, before anything else."""
+    """Factor by which photographs are reduced, by area averaging, before anything else."""
     landmarks: str | None = None
-    """A table of the landmarks of the neutral's face, to use instead of finding them in its photographs."""
+    """Table of landmarks of the neutral face, to use instead of detecting them in its photographs."""
     color: ColorCorrection | None = None
     """Color correction of the photographs."""
     eye_distance_mm: Annotated[float, Field(ge=30, le=90)] | None = None
-    """Photographs alone: distance of the pupils in millimeters, the scale of a calibration that has no unit."""
+    """Distance of the pupils in millimeters, which scales the calibration of photographs alone if it has no unit."""
     background: Background = "silhouette"
-    """What separates head and background: the tracked mesh's silhouette, the capture's own masks, an image of the empty
-    stage, or nothing."""
+    """Separation of head and background: by the tracked mesh's silhouette, the capture's own masks, an image of the
+    empty background, or not at all."""
     held_out: HeldOut = HeldOut()
     download: Download = Download()
 
 
 class Demo(Section):
-    """The synthetic capture: who is photographed, and how large the capture is."""
+    """The synthetic capture: its person and its size."""
 
     person: DemoPerson = "first"
-    """Who is photographed: `second` is another shape and skin on the same topology."""
+    """Person that is rendered: `second` has another shape and skin on the same topology."""
     cameras: Annotated[int, Field(ge=3, le=64)] = 16
     """Number of cameras, on a half dome around the face."""
     image_height: Annotated[int, Field(ge=32, le=2048)] = 256
@@ -146,26 +147,28 @@ class Mesh(Section):
     subdivisions: Annotated[int, Field(ge=0, le=3)] = 2
     """Number of midpoint subdivisions of the tracked mesh; the finest level carries the Gaussians."""
     tracked_vertices: Annotated[int, Field(ge=200, le=20000)] = 3500
-    """Number of vertices of the tracked mesh where it is made here: for photographs alone, and for the demo."""
+    """Number of vertices of the tracked mesh if it is made by the workflow: for photographs alone, and for the demo."""
     mask_center: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
-    """Middle of the face mask: the nose tip, or a vertex of the tracked mesh without unreferenced vertices."""
+    """Center of the face mask: the tip of the nose, or a vertex of the tracked mesh without unreferenced vertices."""
     mask_fraction: Fraction = 0.57
-    """Fraction of the vertices of the tracked mesh that the face mask covers, nearest to its middle first."""
+    """Fraction of the vertices of the tracked mesh in the face mask, those nearest to its center."""
 
 
 class Fitting(Section):
-    """Fits of single frames."""
+    """Per-frame fits."""
 
     recipe: Recipe = "warm"
-    """`warm` starts every frame from the neutral; `original` fits every frame alone, as the original project did."""
+    """Recipe of the fits: `warm` starts every frame from the neutral; `original` fits every frame from scratch, as the
+    original project did."""
     rasterizer: Word = "auto"
-    """Rasterizer of all photographs and pictures; `auto` takes gsplat on a GPU and numba on a CPU."""
+    """Rasterizer for fitting and for rendering; `auto` uses gsplat on a GPU and numba on a CPU."""
     sh_degree: Annotated[int, Field(ge=0, le=3)] = 3
     """Degree of the spherical harmonics of the view-dependent color."""
     neutral_steps: Count = 2000
-    """Optimization steps of the neutral frame, one camera each."""
+    """Optimization steps of the neutral frame, with one camera per step."""
     frame_steps: Count = 200
-    """Optimization steps of every other frame, which starts from the neutral; 400 to 1,000 where frames differ much."""
+    """Optimization steps of every other frame, which starts from the neutral; use 400 to 1,000 if frames differ
+    much."""
     original_steps: Count = 10000
     """Optimization steps of every frame with the original recipe."""
 
@@ -174,17 +177,17 @@ class Sldc(Section):
     """Sparse localized deformation components (Neumann et al. 2013)."""
 
     attribute: Word = "xyz"
-    """What is decomposed: one attribute, or `all` of `components.attributes` with one locality."""
+    """Data that is decomposed: one attribute, or `all` of `components.attributes` with the same supports."""
     sparsity: NonNegative = 1.0
-    """Sparsity weight λ. The same number means the same sparsity for every support map."""
+    """Sparsity weight λ. The same value gives the same sparsity for every support map."""
     distance: Distance = "relative"
     """Unit of the support maps' parameters: the largest distance on the mesh, or millimeters."""
     weights: SldcWeights = "nonnegative"
-    """`nonnegative` keeps weights in [0, 1] with maximum 1, `signed` in [-1, 1]."""
+    """Range of the weights: `nonnegative` is [0, 1] with maximum 1, `signed` is [-1, 1]."""
     centers: list[Annotated[int, Field(ge=0)]] = []
     """Vertices of the tracked mesh around which the first components stay."""
     symmetric: bool = False
-    """Whether components off the middle of the face come in left and right pairs."""
+    """Whether components off the midline of the face come in left and right pairs."""
     supports: SupportMaps = SupportMaps()
 
 
@@ -192,79 +195,81 @@ class Components(Section):
     """Deformation components of the fitted frames."""
 
     k: Count = 20
-    """Number of components of every family, the learned ones too; sparse PCA, being slow, makes half as many."""
+    """Number of components of every family, learned ones included; sparse PCA, which is slow, makes half as many."""
     rest: Rest = "neutral"
-    """Shape that weights of zero give: the neutral face, or the mean of all frames."""
+    """Shape at zero weights: the neutral face, or the mean of all frames."""
     attributes: Words = ["xyz", "f_dc", "rotation", "scale"]
-    """What components move, in the order of the matrix; opacity and f_rest may be among them."""
+    """Attributes that components move, in the order of the matrix; opacity and f_rest may be added."""
     data_matrix: DataMatrixStorage = "store"
     """Standardized rows in component files: stored in each, linked from SLDC's to PCA's, or omitted."""
     units: str | None = "auto"
-    """Known face units to name components after: a .csv of weights or .npz of shapes. `auto` takes ARKit's blendshapes
-    on this head, of the demo the weights that made it."""
+    """Known face units to name components after: a .csv of weights or .npz of shapes. `auto` uses ARKit's blendshapes
+    on this head or, for the demo, the weights that made it."""
     pca_weights: PcaWeights = "uniform"
-    """What the variance of PCA counts: every Gaussian, or only those of the face mask."""
+    """Gaussians that PCA weighs: all equally, or only those of the face mask."""
     mbspca_sparsity: NonNegative = 1.0
     """Sparsity of sparse PCA, scikit-learn's alpha."""
     sldc: Sldc = Sldc()
 
 
 class Learned(Section):
-    """Rigs learned through the rasterizer: base, components and weights together, without fits of single frames."""
+    """Rigs learned through the rasterizer: base, components and weights together, without per-frame fits."""
 
     families: list[LearnedFamily] = ["arkit", "global", "local"]
-    """`arkit` starts from ARKit's 52 blendshapes, `local` from SLDC, both with weights in [0, 1]; `global` from PCA."""
+    """Families to learn: `arkit` starts from ARKit's 52 blendshapes, `local` from SLDC, both with weights in [0, 1];
+    `global` starts from PCA."""
     level: Level = "finest"
-    """Level at which components are optimized; `base` suits few photographs."""
+    """Subdivision level at which components are optimized; use `base` for few photographs."""
     steps: Count = 12000
     """Optimization steps."""
     photographs_per_step: Count = 4
-    """Photographs per step, each of another frame; a multiple of `devices`."""
+    """Photographs per step, each of a different frame; a multiple of `devices`."""
     devices: Count = 1
-    """GPUs of one machine that learn a rig together, one process each (without GPUs: processes)."""
+    """GPUs of one machine that learn a rig together, one process each (without GPUs: number of processes)."""
     back_faces: Annotated[float, Field(ge=-1, le=1)] | None = None
-    """Cosine beyond which Gaussians that face away from a camera are hidden from it; for few photographs, 0.2."""
+    """Cosine beyond which Gaussians that face away from a camera are hidden from it; use 0.2 for few photographs."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Fraction of the Gaussians hidden at random in every step; for few photographs, 0.1."""
+    """Fraction of the Gaussians hidden at random in every step; use 0.1 for few photographs."""
     free: Annotated[float, Field(ge=0, le=20)] = 1.0
-    """Gaussians beyond the tracked mesh (hair, teeth, tongue) per vertex of the finest level; 0: none."""
+    """Number of Gaussians beyond the tracked mesh (hair, teeth, tongue) per vertex of the finest level; 0: none."""
     sparsity: NonNegative = 1.0
     """Sparsity weight λ of the SLDC that gives local components their supports."""
     memory_gib: Positive = 16.0
-    """Host memory in GiB per process for decoded photographs; larger sets are streamed in windows of half of it."""
+    """Host memory per process for decoded photographs (GiB). Larger sets are streamed in windows of half this size."""
     solve_steps: Count = 200
-    """Optimization steps that find the weights of one unseen frame from its photographs."""
+    """Optimization steps for the weights of one unseen frame, solved from its photographs."""
 
 
 class Rendering(Section):
-    """Pictures and animations of components."""
+    """Images and animations of components."""
 
     families: Families = ["pca_all", "sldc_gauss_xyz", "learned_arkit", "learned_global", "learned_local"]
-    """Families that are pictured; learned ones where `learned.families` has them."""
+    """Families to render; learned ones only if `learned.families` has them."""
     components: Count = 6
-    """Number of components pictured of each family."""
+    """Number of components to render per family."""
     image_height: Annotated[int, Field(ge=64, le=4096)] = 512
-    """Height of the pictures in pixels; the width follows the capture's."""
+    """Height of the images in pixels; the width follows the capture's."""
 
 
 class Evaluation(Section):
-    """What is measured besides the methods side by side."""
+    """Measurements in addition to the comparison of methods."""
 
     sparsities: Annotated[list[NonNegative], Field(min_length=1)] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0]
-    """Sparsity weights λ of SLDC that are compared."""
+    """Sparsity weights λ of SLDC to compare."""
     learned_folds: Annotated[int, Field(ge=0)] = 0
-    """How many expressions are left out, one at a time, of rigs learned anew; each takes as long as all rigs."""
+    """Number of expressions for which rigs are learned again without them, one at a time; each takes as long as all
+    rigs."""
 
 
 class Control(Section):
-    """How people pose and animate the head."""
+    """Posing and animating the head."""
 
     families: Families | None = None
-    """Families that move the head together; the first gives the rest face. Default: all of `learned.families`."""
+    """Families that move the head together; the first defines the rest face. Default: all of `learned.families`."""
     smoothing: Smoothing | None = None
-    """Filter of tracks that come from fitted or tracked frames."""
+    """Filter for tracks from fitted or tracked frames."""
     segments: Names = []
-    """Segments of the capture with tracked meshes, learned from or not, that get a track."""
+    """Segments of the capture with tracked meshes, learned from or not, for which tracks are made."""
     web_head: bool = True
     """Whether the head is packed into one HTML file; without it three.js and Spark are not retrieved."""
 
@@ -275,11 +280,11 @@ class Video(Section):
     family: Family | None = None
     """Family whose weights the tracks hold. Default: the first of `learned.families`."""
     tracks: Annotated[list[Track], AfterValidator(_each_once)] = ["tour"]
-    """Tracks that are filmed: tour, an expression, or mesh/SEGMENT."""
+    """Tracks to film: tour, an expression, or mesh/SEGMENT."""
     path: CameraPath = "orbit"
-    """How the camera moves: around the head, from one calibrated camera to the next, or not at all."""
+    """Motion of the camera: around the head, from one calibrated camera to the next, or none."""
     cameras: Names = []
-    """Calibrated cameras the path begins at or goes through; none: those that look most squarely into the face."""
+    """Calibrated cameras at which the path starts or through which it goes; none: the most frontal ones."""
     height: Annotated[int, Field(ge=64, le=4096)] = 1024
     """Height of the film in pixels; the width follows the capture's."""
     fps: Annotated[float, Field(gt=0, le=240)] = 24.0
@@ -292,24 +297,24 @@ class Export(Section):
     family: Family | None = None
     """Family whose components become morph targets. Default: the first of `learned.families`."""
     poses: Names = ["neutral"]
-    """Poses written as PLY, SPZ and GLB: neutral, an expression, or a moment of a track such as tour-2.5s."""
+    """Poses to write as PLY, SPZ and GLB: neutral, an expression, or a moment of a track such as tour-2.5s."""
     mesh_level: Level = "finest"
     """Level of the mesh with morph targets."""
 
 
 class Config(Section):
-    """The whole configuration."""
+    """The complete configuration."""
 
     preset: Name | None = None
-    """A file of workflow/presets, which says what differs from the defaults for one kind of capture."""
+    """File of workflow/presets, which overrides the defaults for one kind of capture."""
     subject: Name | None = None
     """Name of results/{subject}. Default: the folder of the capture."""
     neutral: Name
-    """The expression whose first frame is the neutral face."""
+    """Expression whose first frame is the neutral face."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
-    """Seed of every random choice."""
+    """Seed of all random numbers."""
     device: Device = "auto"
-    """Where tensors live; `auto` takes a GPU where there is one."""
+    """Device of the tensors; `auto` uses a GPU if there is one."""
     capture: Capture = Capture()
     demo: Demo = Demo()
     mesh: Mesh = Mesh()

@@ -8,17 +8,17 @@ from splatrig.config.choices import LevelName
 from splatrig.io.errors import InputError
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-"""Of a segment, a camera or a frame: what may stand in a path, on any system, without quoting."""
+"""Valid name of a segment, a camera or a frame: usable in a path, on any system, without quoting."""
 
 LEVEL_NAMES: tuple[str, ...] = get_args(LevelName)
 """Subdivision levels by name; level l has the vertices of level l-1 first, then one per edge."""
 
 NEUTRAL = "neutral"
-"""The pose of the neutral face."""
+"""Name of the pose of the neutral face."""
 TAKEN = (NEUTRAL, "tour", "cameras.json", "calibration.json")
 """Names that no segment may have: results have files of these names next to those of segments."""
 IN_TRACK = re.compile(r"(?P<track>.+)-(?P<seconds>\d+(?:\.\d+)?)s")
-"""A pose that is a moment of a track."""
+"""Name of a pose that is a moment of a track."""
 
 
 def check_name(name: str, where: str) -> None:
@@ -42,7 +42,7 @@ def track_of_pose(pose: str, presets: Sequence[str] = ()) -> str | None:
 
 
 def held_out_cameras(rule: str | Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return the held-out cameras: every n-th of the sorted names beginning with the first, or those named."""
+    """Return the held-out cameras: every n-th of the sorted names, starting with the first, or the given ones."""
     ordered = sorted(names)
     if isinstance(rule, str):
         match = re.fullmatch(r"every (\d+)(?:st|nd|rd|th)", rule)

@@ -1,8 +1,8 @@
-"""The rasterizers that `fitting.rasterizer` may name; this table imports none of them.
+"""Table of the rasterizers that `fitting.rasterizer` may name; none is imported here.
 
-To add one: write a module with `render(splats: Splats, views: Views) -> (images [C, H, W, 3], alphas [C, H, W, 1])`,
-differentiable with respect to the Gaussians and backgrounds, and add a row to `BACKENDS`. Without `batched` in its row
-it gets Gaussians and cameras without leading axes. Modules are imported when they are first used, so a row may need
+To add one, write a module with `render(splats: Splats, views: Views) -> (images [C, H, W, 3], alphas [C, H, W, 1])`,
+differentiable with respect to the Gaussians and backgrounds, and add a row to `BACKENDS`. Unless its row says
+`batched`, it gets Gaussians and cameras without leading axes. Modules are imported on first use, so a row may need
 packages that this machine lacks.
 """
 
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Backend:
-    """One rasterizer."""
+    """One rasterizer back end."""
 
     module: str
-    """Module that has `render`."""
+    """Module with the function `render`."""
     package: str
-    """The import it needs."""
+    """Package that the module imports."""
     device: str
-    """Where its tensors live: cpu or cuda."""
+    """Device of its tensors: cpu or cuda."""
     install: str
-    """What to do when `package` is missing."""
+    """Installation advice for when `package` is missing."""
     batched: bool = False
-    """Whether `render` takes leading axes; otherwise it is called for one pose after the other."""
+    """Whether `render` supports leading axes; otherwise it is called once per pose."""
 
 
 BACKENDS = {
@@ -31,15 +31,15 @@ BACKENDS = {
         "splatrig.rasterize.gsplat_backend",
         "gsplat",
         "cuda",
-        "pip install gsplat==1.5.3 packaging, beside a CUDA build of torch; its first use compiles it with nvcc",
+        "pip install gsplat==1.5.3 packaging, with a CUDA build of torch; its first use compiles it with nvcc",
         batched=True,
     ),
     "diff_gaussian_rasterization": Backend(
         "splatrig.rasterize.inria_backend",
         "diff_gaussian_rasterization",
         "cuda",
-        "pip install --no-build-isolation git+https://github.com/graphdeco-inria/diff-gaussian-rasterization, beside a "
-        "CUDA build of torch, with nvcc (its license allows research only)",
+        "pip install --no-build-isolation git+https://github.com/graphdeco-inria/diff-gaussian-rasterization, with a "
+        "CUDA build of torch and nvcc (its license allows research only)",
     ),
 }
-"""Name of the back end (`fitting.rasterizer` of the config) to what it is."""
+"""Back ends by name (`fitting.rasterizer` of the configuration)."""

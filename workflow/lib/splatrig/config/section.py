@@ -1,10 +1,10 @@
-"""What every section of the configuration is: typed, closed and frozen."""
+"""Base class of every section of the configuration: typed, closed and frozen."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A section of the configuration: unknown keys, other types and values that are not finite are refused."""
+    """A section of the configuration; unknown keys, other types and values that are not finite raise an error."""
 
     model_config = ConfigDict(
         strict=True, extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True

@@ -1,1 +1,1 @@
-"""Pose and animate: tracks of weights, retargeting, the web head, from disk or served."""
+"""Pose and animate heads: tracks of weights, retargeting, the web head, from disk or served."""

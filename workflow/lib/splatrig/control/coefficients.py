@@ -1,4 +1,4 @@
-"""One pose as a file: the weights of all families by name (JSON)."""
+"""A pose as a JSON file: the weights of all families by component name."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ FORMAT_VERSION = 1
 
 
 def coefficients_text(subject: str, panels: Mapping[str, Panel], weights: Mapping[str, NDArray]) -> str:
-    """Return the JSON text of a pose: per family an object of component names and `weights` [K]."""
+    """Return the JSON text of a pose: one object per family, from component names to `weights` [K]."""
     families = {
         family: dict(zip(panel.names, map(float, weights[family]), strict=True)) for family, panel in panels.items()
     }
@@ -24,7 +24,7 @@ def coefficients_text(subject: str, panels: Mapping[str, Panel], weights: Mappin
 
 
 def parse_coefficients(text: str, panels: Mapping[str, Panel], where: str) -> dict[str, NDArray[np.float64]]:
-    """Return the weights [K] of each family that the text names; components that it leaves out are 0.
+    """Return the weights [K] of each family in the text; components that it omits are 0.
 
     Raises InputError that names `where` and the key for anything malformed, unknown or not finite.
     """
@@ -35,7 +35,7 @@ def parse_coefficients(text: str, panels: Mapping[str, Panel], where: str) -> di
     pose = {}
     for family, values in families.items():
         if family not in panels:
-            raise InputError(f"{where}, key {family!r}: this head has no such family, only {', '.join(panels)}.")
+            raise InputError(f"{where}, key {family!r}: expected a family of this head, {', '.join(panels)}.")
         if not isinstance(values, dict):
             raise InputError(f"{where}, key {family!r}: expected an object of components, got {values!r:.60}.")
         pose[family] = _weights(values, panels[family], f"{where}, key {family!r}")
@@ -46,6 +46,6 @@ def _weights(values: Mapping[str, object], panel: Panel, where: str) -> NDArray[
     weights = np.zeros(panel.count)
     for name, value in values.items():
         if name not in panel.names:
-            raise InputError(f"{where}: component {name!r} does not exist; there are {panel.names[0]!r} and others.")
+            raise InputError(f"{where}: expected components such as {panel.names[0]!r}, got {name!r}.")
         weights[panel.names.index(name)] = finite_number(value, f"{where}, component {name!r}")
     return weights

@@ -1,4 +1,4 @@
-"""Texts that people hand over: files read as UTF-8, JSON documents of a known format, finite numbers."""
+"""Read user-supplied texts: UTF-8 files, JSON documents of a known format, finite numbers."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from splatrig.io.errors import InputError
 
 
 def read_text(path: str | Path, kind: str) -> str:
-    """Return a file as text; raise InputError naming it and the `kind` that was expected when it is none."""
+    """Return the text of a file; raise InputError naming it and the expected `kind` if it is not text."""
     try:
         return Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -19,7 +19,7 @@ def read_text(path: str | Path, kind: str) -> str:
 
 
 def parse_json_text(text: str, where: str) -> Any:
-    """Return what a JSON text holds; raise InputError naming `where` and the line when it is none."""
+    """Return the value of a JSON text; raise InputError naming `where` and the line if it is malformed."""
     try:
         return json.loads(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
@@ -29,7 +29,7 @@ def parse_json_text(text: str, where: str) -> Any:
 
 
 def parse_document(text: str, where: str, format_: str, version: int) -> dict[str, Any]:
-    """Return a JSON object whose keys `format` and `format_version` are these; raise InputError naming `where`."""
+    """Return a JSON object with the given `format` and `format_version`; raise InputError naming `where` otherwise."""
     document = parse_json_text(text, where)
     if not isinstance(document, dict) or document.get("format") != format_:
         raise InputError(f"{where}, key 'format': expected {format_!r}, got {brief(document, 'format')}.")
@@ -39,7 +39,7 @@ def parse_document(text: str, where: str, format_: str, version: int) -> dict[st
 
 
 def brief(document: object, key: str) -> str:
-    """Return what a document has under `key`, short enough for a sentence."""
+    """Return a document's value of `key`, shortened for an error message."""
     if not isinstance(document, dict):
         return f"a {type(document).__name__}"
     return repr(document[key])[:60] if key in document else "nothing"

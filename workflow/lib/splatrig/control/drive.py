@@ -1,7 +1,7 @@
-"""Driving a head by a file: weights of ARKit's blendshapes that another program recorded become a track of a family.
+"""Drive a head from a file: recorded weights of ARKit's blendshapes become a track of a family.
 
-The content of a file tells its kind. A file of settings next to it, of the same name and `.yaml`, says what is done to
-its weights; without one nothing is.
+The kind of file is recognized by its content. A settings file with the same name and the suffix `.yaml` adjusts the
+weights; without one they are unchanged.
 """
 
 import logging
@@ -30,17 +30,18 @@ from splatrig.io.errors import InputError
 logger = logging.getLogger(__name__)
 
 LARGEST = 2.0
-"""Weights beyond it are percentages or something else; programs give 0 to 1, and some a little more."""
+"""Weights above this are assumed to be percentages or another quantity; programs write 0 to 1, and some slightly
+more."""
 
 _OWN_CSV = re.compile(rf'^[" ]*#\s*format:\s*{FORMAT}', re.M)
-"""The comment by which a track of splatrig says what it is."""
+"""Comment that identifies a track of splatrig."""
 
 
 def _blendshapes(gain: dict[str, float]) -> dict[str, float]:
-    """Return the gains; raise InputError for a name that ARKit does not have."""
+    """Return the gains; raise InputError for a name that is not ARKit's."""
     for name in gain:
         if name not in NAMES:
-            raise InputError(f"gain: got {name!r}, expected names of ARKit's blendshapes, as jawOpen.")
+            raise InputError(f"gain: got {name!r}, expected names of ARKit's blendshapes, such as jawOpen.")
     return gain
 
 
@@ -49,22 +50,23 @@ _Second = Annotated[float, Field(ge=0)]
 
 
 class Settings(Section):
-    """What is done to the weights of a driving file before they are played."""
+    """Adjustments of the weights of a driving file before they are played."""
 
     fps: Annotated[float, Field(gt=0, le=1000)] | None = None
-    """Frames per second of its timecodes or frame numbers; null finds out from timecodes."""
+    """Frames per second of its timecodes or frame numbers; null: estimated from timecodes."""
     neutral: _Second | Annotated[list[_Second], Field(min_length=2, max_length=2)] | None = None
-    """When the face is at rest, in seconds from the first row, or from when to when: these weights are subtracted."""
+    """Time at which the face is at rest, in seconds from the first row, or an interval: these weights are
+    subtracted."""
     scale: _Gain = 1.0
-    """What all weights are multiplied by, 0.01 for percentages."""
+    """Factor for all weights, 0.01 for percentages."""
     gain: Annotated[dict[str, _Gain], AfterValidator(_blendshapes)] = Field(default_factory=dict)
-    """What weights of single blendshapes are multiplied by in addition, by name."""
+    """Additional factors for the weights of single blendshapes, by name."""
     eye_rotations: AngleUnit | None = None
-    """Unit of the eyes' yaw and pitch in a file of Live Link Face whose eyeLook weights are all 0; null leaves them."""
+    """Unit of the eyes' yaw and pitch in a Live Link Face file whose eyeLook weights are all 0; null ignores them."""
 
 
 def read_settings(path: str | Path) -> Settings:
-    """Read a file of settings; raise InputError naming the file and the key for what they cannot be."""
+    """Read a settings file; raise InputError naming the file and the key for invalid values."""
     try:
         given = yaml.safe_load(read_text(path, "settings of a driving file"))
     except yaml.YAMLError as error:
@@ -73,7 +75,7 @@ def read_settings(path: str | Path) -> Settings:
         ) from error
     given = {} if given is None else given
     if not isinstance(given, dict):
-        raise InputError(f"{path}: expected keys and values, as `fps: 60`, got {given!r:.60}.")
+        raise InputError(f"{path}: expected keys and values, such as `fps: 60`, got {given!r:.60}.")
     try:
         return Settings.model_validate(given)
     except ValidationError as error:
@@ -81,10 +83,10 @@ def read_settings(path: str | Path) -> Settings:
 
 
 def read_driving_file(path: str | Path, settings: Settings) -> Track:
-    """Read a file that drives a head, with its settings applied.
+    """Read a driving file and apply its settings.
 
     It is a CSV of Live Link Face or of MediaPipe's scores, a JSON of these scores, or a track of splatrig, whatever its
-    name; a track without settings stays as it is. Weights of all others are cut to [0, 1]. Raises InputError naming
+    name; a track without settings is unchanged. Weights of all others are clipped to [0, 1]. Raises InputError naming
     the file and the place.
     """
     where, text = str(path), read_text(path, "weights of blendshapes")
@@ -113,26 +115,26 @@ def _own_track(text: str, where: str) -> Track | None:
 
 
 def _adjusted(track: Track, settings: Settings, where: str) -> Track:
-    """Return a track with its neutral subtracted and its gains applied, cut to [0, 1]."""
+    """Return a track with its neutral subtracted and its gains applied, clipped to [0, 1]."""
     gains = np.array([settings.scale * settings.gain.get(name, 1.0) for name in track.names])
     weights = track.weights * settings.scale
     row, column = np.unravel_index(int(weights.argmax()), weights.shape)
     if weights[row, column] > LARGEST:
         raise InputError(
             f"{where}, at {track.times[row]:g} s: expected weights from 0 to 1, got {weights[row, column]:g} for "
-            f"{track.names[column]}; write `scale: 0.01` into the file of settings if they are percentages."
+            f"{track.names[column]}; write `scale: 0.01` into the settings file if they are percentages."
         )
     rest = 0.0 if settings.neutral is None else _rest(track, settings.neutral, where)
     return replace(track, weights=np.clip((track.weights - rest) * gains, 0.0, 1.0))
 
 
 def _rest(track: Track, neutral: float | list[float], where: str) -> NDArray[np.float64]:  # [K]
-    """Return the weights at rest: at a time, or their mean from one to another."""
+    """Return the weights at rest: those at a time, or their mean over an interval."""
     start, end = neutral if isinstance(neutral, list) else (neutral, neutral)
     if end < start or end > track.duration_s:
         raise InputError(
-            f"{where}, neutral in its settings: expected a time up to {track.duration_s:g} s or two in their order, "
-            f"got {neutral}."
+            f"{where}, neutral in its settings: expected a time up to {track.duration_s:g} s or two in increasing "
+            f"order, got {neutral}."
         )
     since = track.times - track.times[0]
     inside = since[(since > start) & (since < end)]
@@ -142,8 +144,8 @@ def _rest(track: Track, neutral: float | list[float], where: str) -> NDArray[np.
 def driven(track: Track, panel: Panel) -> Track:
     """Return a track of blendshapes as one of the family of `panel`, by names.
 
-    Components of other names stay neutral. Raises InputError for a family that has no blendshape of the track but
-    those that turn the eyes.
+    Components of other names stay neutral. Raises InputError for a family that has no blendshape of the track except
+    those that rotate the eyes.
     """
     played = [name for name in panel.names if name in track.names]
     if not any(not turns_eyes(name) for name in played):
@@ -160,8 +162,8 @@ def driven(track: Track, panel: Panel) -> Track:
 
 
 def _tell(track: Track, panel: Panel) -> None:
-    """Write to the log which blendshapes are not in the file, and which not in the rig although they move."""
+    """Log which blendshapes are missing in the file, and which moving ones the rig lacks."""
     absent = [name for name in panel.names if name not in track.names]
     idle = [name for k, name in enumerate(track.names) if name not in panel.names and np.ptp(track.weights[:, k]) > 0]
-    logger.info("not in the file, at rest: %s", ", ".join(absent) or "none")
-    logger.info("moves in the file, not in the rig: %s", ", ".join(idle) or "none")
+    logger.info("not in the file, kept at rest: %s", ", ".join(absent) or "none")
+    logger.info("moving in the file, but not in the rig: %s", ", ".join(idle) or "none")

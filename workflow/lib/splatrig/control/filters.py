@@ -1,4 +1,4 @@
-"""What is done to tracks before they are played: another rate, less jitter, tracks through poses."""
+"""Filters of tracks before they are played: resampling, smoothing, and tracks through poses."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,31 +14,31 @@ from splatrig.control.track import Track
 from splatrig.io.errors import InputError
 
 RATE = 30.0
-"""Rows per second of the tracks that are made here; whoever plays them interpolates."""
+"""Rows per second of generated tracks; players interpolate."""
 
 MOVE_S, HOLD_S = 0.6, 0.4
-"""Seconds from one expression of a tour to the next, and on each: one expression per second."""
+"""Seconds from one expression of a tour to the next, and seconds on each: one expression per second."""
 
 WIDTH_S = 0.1
-"""Seconds over which tracks are smoothed, three frames at 30 per second: the
-standard deviation (gaussian) or the window (savgol)."""
+"""Width of smoothing in seconds, three frames at 30 per second: the standard deviation (gaussian) or the window
+(savgol)."""
 
 SAVGOL_ORDER = 2
-"""Degree of the polynomial: keeps slopes and peaks."""
+"""Degree of the Savitzky-Golay polynomial, which preserves slopes and peaks."""
 
 MOST_ROWS = 1_000_000
-"""More rows than this are not a track: nine hours at 30 a second."""
+"""Maximum number of rows of a track: nine hours at 30 per second."""
 
 EVEN = 1e-6
-"""Times count as evenly spaced when their steps differ by less than this share."""
+"""Times count as evenly spaced if their steps differ by less than this fraction."""
 
 
 def resampled(track: Track, rate: float) -> Track:
-    """Return the track at `rate` rows a second from its first time on, linear between rows, its last row included."""
+    """Return the track at `rate` rows per second from its first time on, linear between rows, its last row included."""
     if not (rate > 0 and track.duration_s * rate < MOST_ROWS):
         raise InputError(
-            f"resampling: expected a positive rate that gives fewer than {MOST_ROWS:,} rows, got {rate} rows a second "
-            f"over {track.duration_s:g} s; are the times in seconds?"
+            f"resampling: expected a positive rate that gives fewer than {MOST_ROWS:,} rows, got {rate} rows per "
+            f"second over {track.duration_s:g} s; are the times in seconds?"
         )
     steps = int(np.floor(track.duration_s * rate * (1 + 1e-12) + 1e-9))
     times = track.times[0] + np.arange(steps + 1) / rate
@@ -53,11 +53,11 @@ def _at(track: Track, times: NDArray[np.float64]) -> Track:
 
 
 def smoothed(track: Track, method: Smoothing | None, width_s: float = WIDTH_S) -> Track:
-    """Return the track with less jitter; constants and (away from the ends) straight lines stay what they are.
+    """Return the track with less jitter; constants and (away from the ends) straight lines are unchanged.
 
-    `gaussian`: `width_s` is the standard deviation. `savgol`: the window over which a parabola is fitted (Savitzky and
-    Golay 1964). None returns the track. Uneven times are resampled at their median step and back. Raises InputError
-    for another method or a negative width.
+    `gaussian`: `width_s` is the standard deviation. `savgol`: `width_s` is the window over which a parabola is fitted
+    (Savitzky and Golay 1964). None returns the track. Uneven times are resampled at their median step and back. Raises
+    InputError for another method or a negative width.
     """
     if not width_s >= 0:
         raise InputError(f"smoothing: expected a width of 0 seconds or more, got {width_s}.")
@@ -73,7 +73,9 @@ def smoothed(track: Track, method: Smoothing | None, width_s: float = WIDTH_S) -
     elif method == "savgol":
         largest = len(track) if len(track) % 2 else len(track) - 1
         window = min(largest, max(3, 2 * round(width_s / step / 2) + 1))
-        from scipy.signal import savgol_filter  # here, because it takes as long to load as all else together
+        from scipy.signal import (
+            savgol_filter,
+        )  # imported here, because it takes as long to load as everything else together
 
         weights = savgol_filter(track.weights, window, min(SAVGOL_ORDER, window - 1), axis=0, mode="interp")
     else:
@@ -89,9 +91,9 @@ def through(
     move_s: float,
     hold_s: float,
 ) -> Track:
-    """Return a track at `rate` rows a second through `poses` ([K] each): each held, the way between them eased.
+    """Return a track at `rate` rows per second through `poses` ([K] each), with a hold at each and eased transitions.
 
-    The easing 3u² - 2u³ starts and ends without a jerk. Names, family and subject are those of `like`. Raises
+    The easing 3u² - 2u³ starts and ends at zero velocity. Names, family and subject are those of `like`. Raises
     InputError without a pose, or for times and a rate that are not positive (`hold_s` may be 0).
     """
     if not poses:

@@ -1,4 +1,4 @@
-"""Tracks from data: fitted frames, tracked meshes of segments that nothing was learned from."""
+"""Tracks from data: fitted frames, and tracked meshes of segments that nothing was learned from."""
 
 import logging
 import re
@@ -25,25 +25,25 @@ logger = logging.getLogger(__name__)
 def frame_times(frames: Sequence[str], numbers_per_second: float) -> NDArray[np.float64]:  # [T]
     """Return the seconds of frames since the first, from the numbers that their names end with: 0010, frame_0010.
 
-    Frames are counted instead where names end without a number, or where numbers do not rise.
+    If names end without a number, or numbers do not increase, frames are counted instead.
     """
     found = [_NUMBER.search(frame) for frame in frames]
     numbers = [int(match[0]) for match in found if match]
     if len(numbers) != len(frames) or any(np.diff(numbers) <= 0):
-        logger.warning("frames %s: their names end in no rising numbers, so each is a step of the clock", frames)
+        logger.warning("frames %s: their names do not end in increasing numbers, so frames are counted instead", frames)
         numbers = list(range(len(frames)))
-    logger.info("frame names count %g in a second (capture.frame_numbers_per_second)", numbers_per_second)
+    logger.info("frame names count %g per second (capture.frame_numbers_per_second)", numbers_per_second)
     return (np.array(numbers, dtype=np.float64) - numbers[0]) / numbers_per_second
 
 
 def weights_of_gaussians(
     components: Components, frames: Sequence[Gaussians], neutral: Gaussians, *, ridge: float = WEIGHT_RIDGE
 ) -> NDArray[np.float64]:  # [T, K]
-    """Return the weights within the model's limits that come nearest to fitted `frames`.
+    """Return the weights within the model's limits that are closest to fitted `frames`.
 
-    Components of fitted frames are compared by whole rows, in standardized units. A learned rig has a base and
-    colors of its own, which single fits do not share, so its weights follow how far the centers have moved from those
-    of the fitted `neutral` (on the demo 0.2 mm from the weights that it learned; by whole rows 1.3 to 4 mm).
+    Components of fitted frames are compared by whole rows, in standardized units. A learned rig has a base and colors
+    of its own, which differ from those of per-frame fits. So its weights follow the displacement of the centers from
+    those of the fitted `neutral` (on the demo 0.2 mm from the weights that it learned; by whole rows 1.3 to 4 mm).
     """
     if components.is_learned:
         moved = np.stack([frame.means - neutral.means for frame in frames])
@@ -57,13 +57,13 @@ def with_learned_gaze(
     weights: NDArray[np.float64],  # [T, K]
     frames: Sequence[str],  # T names `expression/frame`
 ) -> NDArray[np.float64]:  # [T, K]
-    """Return weights that were found from positions, which know no gaze, with eyes as in the frames of these names.
+    """Return weights solved from positions, which contain no gaze, with the learned gaze of the frames of these names.
 
-    A rig knows where eyes look in the frames that it was learned from; in others they look as in the neutral.
+    A rig knows the gaze in the frames that it was learned from; in others the eyes look as in the neutral.
     """
     row_of = {name: row for row, name in enumerate(components.frames)}
     looking = weights.copy()
-    looking[:, components.turns_eye] = 0.0  # whatever lids that follow the eyes have made of them
+    looking[:, components.turns_eye] = 0.0  # overrides weights that were solved from lids that follow the eyes
     for index, name in enumerate(frames):
         if name in row_of:
             looking[index, components.turns_eye] = components.W[row_of[name], components.turns_eye]
@@ -75,7 +75,7 @@ def tracked_displacements(
 ) -> tuple[tuple[str, ...], NDArray[np.float64]]:  # T names, [T, N, 3]
     """Read the tracked meshes of a raw segment: frame names, and displacements from the neutral in millimeters.
 
-    Meshes are brought to head space (the pose removed), pruned like the template's and subdivided to its finest level.
+    Meshes are moved to head space (the pose removed), pruned like the template's and subdivided to its finest level.
     Raises InputError naming the file for another topology or a segment without meshes.
     """
     tracking = capture.tracker(neutral_frame(capture, neutral_segment))

@@ -18,7 +18,7 @@ from splatrig.io.errors import InputError
 from splatrig.mesh.template import Template, read_template
 
 Pose = Mapping[str, NDArray]
-"""Family to weights [K]; families that are left out are at 0."""
+"""Weights [K] by family; families that are omitted are at 0."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class Family:
 
 @dataclass(frozen=True)
 class Head:
-    """Families that move one head together: their displacements add up, on the rest face of the first."""
+    """Families that move one head together: their displacements are added, on the rest face of the first."""
 
     subject: str
     families: dict[str, Family]
     template: Template
 
     def __post_init__(self) -> None:
-        _ = self.rig  # which refuses a head without families
+        _ = self.rig  # raises for a head without families
 
     @property
     def faces(self) -> NDArray[np.int64]:
@@ -47,21 +47,21 @@ class Head:
 
     @property
     def panels(self) -> dict[str, Panel]:
-        """The controls of every family."""
+        """Panels of all families, by name."""
         return {name: family.panel for name, family in self.families.items()}
 
     @cached_property
     def rig(self) -> Rig:
-        """The rig of all families; their weights stand one after the other, see `weights`."""
+        """Rig of all families; their weights are concatenated, see `weights`."""
         return Rig.stack([family.rig for family in self.families.values()])
 
     @property
     def base(self) -> Gaussians:
-        """All weights zero, before anything follows the skin; quaternions as stored, of nearly unit length."""
+        """Gaussians at zero weights, before they follow the skin; quaternions as stored, of nearly unit length."""
         return self.rig.base
 
     def weights(self, pose: Pose) -> NDArray[np.float32]:  # [K]
-        """Return the weights of all families, one after the other, as `rig` takes them."""
+        """Return the weights of all families, concatenated in the order of `rig`."""
         parts = [pose.get(name, np.zeros(family.rig.count)) for name, family in self.families.items()]
         return np.concatenate(parts).astype(np.float32)
 
@@ -71,20 +71,24 @@ class Head:
 
 
 def component_path(results: Path, family: str, levels: Sequence[str]) -> Path:
-    """Return the component file of a family: at the finest level that has one; raise InputError when none has."""
+    """Return the component file of a family, at the finest level that has one; raise InputError if there is none."""
     for level in reversed(levels):
         path = results / "components" / level / f"{family}.h5"
         if path.is_file():
             return path
     known = sorted({path.stem for path in (results / "components").glob("*/*.h5")})
-    raise InputError(f"{results}: has no components of family {family}; it has {', '.join(known) or 'none'}.")
+    raise InputError(f"{results}: expected components of family {family}, got {', '.join(known) or 'none'}.")
 
 
 def open_head(results: str | Path, families: Sequence[str]) -> Head:
-    """Open the head of a finished run, `results/{subject}`, with the named families; the first gives the base.
+    """Open the head of a finished run, `results/{subject}`, with the named families; the first defines the base.
 
-    Panels are read where the run has made them. Gaussians of families that move centers alone turn and grow with the
+    Panels are read if the run has made them. In families that move only centers, Gaussians rotate and scale with the
     skin. Raises InputError naming what is missing.
+
+    Example:
+        >>> head = open_head(Path("results/demo"), ["learned_arkit"])
+        >>> gaussians = head.gaussians({"learned_arkit": weights})
     """
     results = Path(results)
     for name in ("template/template.h5", "gaussians/neutral.h5", "frames.csv"):
@@ -112,7 +116,8 @@ def open_head(results: str | Path, families: Sequence[str]) -> Head:
         )
         if panel.count != rig.count:
             raise InputError(
-                f"{panel_file}: is of {panel.count} components, {path} has {rig.count}; run snakemake to update it."
+                f"{panel_file}: expected {rig.count} components, as in {path}, got {panel.count}; "
+                "run snakemake to update it."
             )
         opened[name] = Family(rig, panel)
     return Head(results.name, opened, template)

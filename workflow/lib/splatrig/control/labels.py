@@ -1,20 +1,20 @@
-"""What components are called: short words next to a slider or below a film."""
+"""Short labels of components, next to a slider or below a film."""
 
 import re
 
 ALIKE = 0.5
-"""A face unit whose correlation with a component is below this says nothing of it."""
+"""Correlation with a face unit below which the unit is not used in a label."""
 
 SAYS_NOTHING = ("whole head", "still")
-"""Places that tell components apart worse than the unit or expression does."""
+"""Regions that are less informative than the unit or the expression."""
 
 
 def component_label(name: str) -> tuple[str, str]:
-    """Return what a component is called beside its slider, and one more hint, which may be empty.
+    """Return a component's label for its slider, and a further hint, which may be empty.
 
     `LEARNED 04 · mouth left · E010_Smile_Stretched, E011_… · mouthSmileLeft 0.91`: `04 mouth left`, `smile stretched`.
-    Of a component that moves the whole head, the face unit that it resembles says more than the place, and where it
-    resembles none, the expression: `02 eye blink left`. A name that splatrig did not give stays as it is.
+    For a component that moves the whole head, the most similar face unit or, without one, the expression replaces the
+    region: `02 eye blink left`. A name that splatrig did not assign is returned unchanged.
     """
     number, *parts = name.split(" · ")
     if not parts:
@@ -29,12 +29,12 @@ def component_label(name: str) -> tuple[str, str]:
 
 
 def caption_of(name: str) -> str:
-    """Return what is written below a film while a component moves: its label and hint, `04 mouth left · smile`."""
+    """Return the caption of a film while a component moves: its label and hint, `04 mouth left · smile`."""
     return " · ".join(filter(None, component_label(name)))
 
 
 def _words(name: str) -> str:
-    """Return `mouthSmileLeft` or `Smile_Stretched` as small words."""
+    """Return `mouthSmileLeft` or `Smile_Stretched` as lowercase words."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.replace("_", " ")).lower()
 
 

@@ -1,4 +1,4 @@
-"""Live Link Face: the CSV files that the iPhone app records, read as tracks and written from them.
+"""Read and write tracks as CSV files of Live Link Face, as the iPhone app records them.
 
 A line has a timecode, the number of values, ARKit's 52 weights and nine rotations of head and eyes. Columns are read by
 name, in any order. Rows in which no face was seen have no values.
@@ -25,19 +25,19 @@ logger = logging.getLogger(__name__)
 AngleUnit = Literal["degrees", "radians"]
 
 RATE = 60
-"""Frames per second of the files that are written here, the app's own."""
+"""Frames per second of written files, the app's own."""
 
 _TIMECODE, _COUNT = "Timecode", "BlendShapeCount"
 _RIGHT_FIRST = ("jawLeft", "jawRight", "mouthLeft", "mouthRight")
-"""Of these the app has the right one first, unlike ARKit."""
+"""Names of which the app lists the right side first, unlike ARKit."""
 _BLENDSHAPES = tuple(mirrored(name) if name in _RIGHT_FIRST else name for name in NAMES)
 ROTATIONS = tuple(f"{part}{axis}" for part in ("Head", "LeftEye", "RightEye") for axis in ("Yaw", "Pitch", "Roll"))
-"""What follows the weights, in the app's files and packets."""
+"""Rotations that follow the weights in the app's files and packets."""
 COLUMNS = (_TIMECODE, _COUNT, *(name[0].upper() + name[1:] for name in _BLENDSHAPES), *ROTATIONS)
 """The 63 columns of the app, in its order."""
 
 _STILL = 1e-3
-"""Rotations below it, in radians or in degrees, are none."""
+"""Rotations below this, in radians or in degrees, are treated as zero."""
 
 
 def is_live_link(table: Table) -> bool:
@@ -50,9 +50,9 @@ def live_link_track(
 ) -> Track:
     """Return the track of a table of Live Link Face, in ARKit's names; `where` names it in errors.
 
-    `frames_per_second` of its timecodes are found from them unless given. `eye_rotations` is the unit of the eyes' yaw
+    `frames_per_second` of its timecodes are estimated unless given. `eye_rotations` is the unit of the eyes' yaw
     (positive to the subject's left) and pitch (positive downward); with it, they become eyeLook* where these are 0.
-    Head rotations are left out, for tracks hold weights alone. Raises InputError naming the line.
+    Head rotations are ignored, since tracks hold only weights. Raises InputError naming the line.
     """
     names, weights = blendshapes_of(table, where)
     column = {name.lower(): name for name in table.columns}
@@ -63,7 +63,7 @@ def live_link_track(
         (np.nanmax(np.abs(turns), initial=0.0) for name, turns in rotations.items() if name[0] == "H"), default=0.0
     )
     if head > _STILL:
-        logger.info("%s: the head turns by up to %.2f; tracks hold weights alone, so it stays where it is", where, head)
+        logger.info("%s: head rotations of up to %.2f are ignored, since tracks hold only weights", where, head)
     looks = [k for k, name in enumerate(names) if turns_eyes(name)]
     if eye_rotations is not None and not np.nan_to_num(weights[:, looks]).any():
         found = _looks(rotations, eye_rotations)
@@ -74,7 +74,7 @@ def live_link_track(
 
 
 def _looks(rotations: dict[str, NDArray[np.float64]], unit: AngleUnit) -> dict[str, NDArray[np.float64]]:
-    """Return the weights of eyeLook* for the yaw and pitch of both eyes, as far as there are any."""
+    """Return the weights of eyeLook* for the yaw and pitch of both eyes, where there are any."""
     looks = {}
     for side, outwards in (("Left", 1.0), ("Right", -1.0)):
         for axis, full, ways in (
@@ -93,20 +93,20 @@ def _looks(rotations: dict[str, NDArray[np.float64]], unit: AngleUnit) -> dict[s
 def live_link_text(track: Track) -> str:
     """Return a track in ARKit's names as the text of a Live Link Face file.
 
-    Weights keep every bit, without exponents, and are cut to [0, 1]; those that the track lacks, and rotations, are 0.
-    Timecodes begin at 0, `RATE` frames per second. Raises InputError for a track without ARKit's names, or with rows
-    nearer to each other than timecodes can tell.
+    Weights keep every bit, without exponents, and are clipped to [0, 1]; those that the track lacks, and rotations, are
+    0. Timecodes start at 0, with `RATE` frames per second. Raises InputError for a track without ARKit's names, or with
+    rows closer to each other than timecodes can represent.
     """
     if not any(name in NAMES and not turns_eyes(name) for name in track.names):
         raise InputError(
             f"track of {track.family}: expected components named after ARKit's blendshapes (jawOpen, …), got "
-            f"{', '.join(track.names):.80}; Live Link Face has no others; take learned_arkit, which has them."
+            f"{', '.join(track.names):.80}; Live Link Face has no others; use learned_arkit, which has them."
         )
     timecodes = timecodes_of(track.times - track.times[0], RATE)
     same = [row for row in range(1, len(timecodes)) if timecodes[row] == timecodes[row - 1]]
     if same:
         raise InputError(
-            f"track of {track.family}: expected rows that timecodes tell apart, got {timecodes[same[0]]} twice, at "
+            f"track of {track.family}: expected rows with distinct timecodes, got {timecodes[same[0]]} twice, at "
             f"{track.times[same[0]]:g} s; resample it."
         )
     weights = {name: np.clip(track.weights[:, k], 0.0, 1.0) for k, name in enumerate(track.names)}

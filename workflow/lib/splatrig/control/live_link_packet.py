@@ -1,8 +1,8 @@
-"""Live Link Face: the UDP packets that the iPhone app sends, one per frame.
+"""Parse the UDP packets that Live Link Face sends from an iPhone, one per frame.
 
 A packet is a version, the names of device and subject, the time of the frame, and the values: ARKit's 52 weights in
-ARKit's own order, which the app's files do not keep, and nine rotations of head and eyes. Layout as seen in
-PyLiveLinkFace (MIT), github.com/JimWest/PyLiveLinkFace.
+ARKit's own order (the app's files use another one), and nine rotations of head and eyes. Layout as in PyLiveLinkFace
+(MIT), github.com/JimWest/PyLiveLinkFace.
 """
 
 import math
@@ -15,7 +15,7 @@ from splatrig.io.errors import InputError
 VERSION = 6
 
 COUNT = len(NAMES) + len(ROTATIONS)
-"""Values of a packet in which a face was seen."""
+"""Number of values of a packet in which a face was seen."""
 
 _TIME = struct.Struct(">ifii")
 """Frame, fraction of a frame, frames per second and their denominator."""
@@ -24,12 +24,12 @@ _VALUES = struct.Struct(f">{COUNT}f")
 
 
 def weights_of_packet(packet: bytes) -> dict[str, float]:
-    """Return the weights of a packet by ARKit's names; there are none where no face was seen.
+    """Return the weights of a packet by ARKit's names; empty if no face was seen.
 
-    Rotations are left out, as in tracks. Raises InputError for what is not a whole packet with finite values.
+    Rotations are ignored, as in tracks. Raises InputError for anything but a complete packet with finite values.
     """
     at = 1
-    for _ in ("device", "subject"):  # each is its length and as many bytes
+    for _ in ("device", "subject"):  # each is its length followed by as many bytes
         at += 4 + int.from_bytes(packet[at : at + 4], "big")
     values = packet[at + _TIME.size :]
     if packet[:1] != bytes([VERSION]):
@@ -49,5 +49,5 @@ def weights_of_packet(packet: bytes) -> dict[str, float]:
         got = "values that are not finite"
     raise InputError(
         f"UDP packet of {len(packet)} bytes: expected one of Live Link Face, version {VERSION} with {COUNT} values, "
-        f"got {got}; let the app send in its mode ARKit, and nothing else to this port."
+        f"got {got}; use the app's mode ARKit, and send nothing else to this port."
     )

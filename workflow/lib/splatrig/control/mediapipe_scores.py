@@ -1,8 +1,8 @@
-"""MediaPipe's face blendshapes: scores of a video's frames in a CSV or JSON file, read as tracks.
+"""Read scores of MediaPipe's face blendshapes in the frames of a video, from CSV or JSON, as tracks.
 
-MediaPipe writes no files itself, so programs around it differ. A CSV has a column per category and one of time or frame
-numbers. A JSON has a list of frames, each with its time and its categories, by name and score: as the results of the
-Python and JavaScript packages are written out, or as one object per frame from name to score. `_neutral` is no
+MediaPipe itself writes no files, so programs around it differ. A CSV has a column per category and one of time or frame
+numbers. A JSON has a list of frames, each with its time and its categories, by name and score: either the results of
+the Python and JavaScript packages as written out, or one object per frame from name to score. `_neutral` is not a
 blendshape, and MediaPipe has no tongueOut.
 """
 
@@ -23,21 +23,22 @@ from splatrig.io.errors import InputError
 PROGRAM = "MediaPipe"
 
 _UNITS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "milliseconds": 1e-3, "us": 1e-6, "microseconds": 1e-6}
-"""Seconds by what the name of a column of times ends with."""
+"""Seconds per unit, by the ending of the name of a column of times."""
 _TIME = re.compile(rf"time(?:stamp)?({'|'.join(_UNITS)})?")
 _FRAME = re.compile(r"frame(?:s|id|index|idx|number|num|no)?")
 _LISTS = ("frames", "results")
-"""Keys under which a JSON object has the list of frames."""
+"""Keys under which a JSON object may have the list of frames."""
 _HOLDERS = ("faceblendshapes", "blendshapes", "categories", "scores")
-"""Keys under which a frame has its scores, without capitals and underscores; any of them may be within another."""
+"""Keys under which a frame may have its scores, without capitals and underscores; they may be nested."""
 _LONGEST_STEP = 1.0
-"""Steps of time without a unit are seconds up to this, milliseconds up to a thousand times it, else microseconds."""
+"""Time steps without a unit are seconds up to this, milliseconds up to a thousand times this, otherwise
+microseconds."""
 
 
 def scores_track(table: Table, where: str, *, frames_per_second: float | None = None) -> Track:
     """Return the track of a table of scores, in ARKit's names; `where` names it in errors.
 
-    `frames_per_second` tells the time of frame numbers, or of rows without any. Raises InputError naming the line.
+    `frames_per_second` defines the time of frame numbers, or of rows without any. Raises InputError naming the line.
     """
     names, weights = blendshapes_of(table, where)
     times = _times(table.columns, table.numbers, len(table.rows), where, frames_per_second)
@@ -49,7 +50,7 @@ def scores_track(table: Table, where: str, *, frames_per_second: float | None = 
 def json_scores_track(document: Any, where: str, *, frames_per_second: float | None = None) -> Track:
     """Return the track of a JSON document of scores, in ARKit's names; `where` names it in errors.
 
-    `frames_per_second` tells the time of frame numbers, or of frames without any. Raises InputError naming the frame.
+    `frames_per_second` defines the time of frame numbers, or of frames without any. Raises InputError naming the frame.
     """
     frames = document
     if isinstance(document, Mapping):
@@ -96,7 +97,7 @@ def _times(
     where: str,
     frames_per_second: float | None,
 ) -> NDArray[np.float64]:  # [R] seconds
-    """Return the times of rows: of a column of times, of frame numbers, or of rows that follow each other."""
+    """Return the times of rows: from a column of times, from frame numbers, or by counting rows."""
     plain = {name: re.sub(r"[\W_]", "", name).lower() for name in columns}
     for name, word in plain.items():
         if match := _TIME.fullmatch(word):
@@ -106,21 +107,21 @@ def _times(
     if frames_per_second is None:
         raise InputError(
             f"{where}: expected a column of times (time_s, timestamp_ms), got "
-            f"{'frame numbers' if framed else 'none'}; add it, or say how many frames there are per "
-            "second by `fps` in the file of settings."
+            f"{'frame numbers' if framed else 'none'}; add it, or set the frames per "
+            "second by `fps` in the settings file."
         )
     return (np.arange(count) if framed is None else numbers(framed)) / frames_per_second
 
 
 def _likely_unit(times: NDArray[np.float64]) -> float:
-    """Return the seconds of a unit of time in which a video's frames are not more than a second apart."""
+    """Return the seconds per unit of time for which a video's frames are at most a second apart."""
     steps = np.diff(times)
     step = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
     return 1.0 if step <= _LONGEST_STEP else 1e-3 if step <= 1000 * _LONGEST_STEP else 1e-6
 
 
 def _scores_of(value: Any, place: str) -> dict[str, float]:
-    """Return the scores of the first face in a frame by blendshape; none where no face was seen."""
+    """Return the scores of the first face in a frame by blendshape; empty if no face was seen."""
     if isinstance(value, list):
         if not value:
             return {}
@@ -139,7 +140,7 @@ def _scores_of(value: Any, place: str) -> dict[str, float]:
 
 
 def _name_of(category: Any, place: str) -> str:
-    """Return what a category is called."""
+    """Return the name of a category."""
     if isinstance(category, Mapping):
         for key in ("category_name", "categoryName", "name", "label"):
             if isinstance(category.get(key), str):

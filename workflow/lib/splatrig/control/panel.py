@@ -1,4 +1,4 @@
-"""What a control panel shows of a family: names, ranges from the data, presets, and how weights vary together."""
+"""Control panel of a family: names, slider ranges from the data, presets, and the covariance of the weights."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,25 +18,25 @@ FORMAT = "splatrig panel"
 FORMAT_VERSION = 1
 
 PERCENTILES = (1.0, 99.0)
-"""Of the fitted weights: where sliders end, so that one odd frame in a hundred does not stretch them."""
+"""Percentiles of the fitted weights where sliders end, so that a few outliers do not stretch them."""
 
 USED = 1e-3
-"""A frame uses a component when its weight is at least this share of the component's largest."""
+"""A frame uses a component if its weight is at least this fraction of the component's largest."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """The controls of one family of K components; weight 0 everywhere is the rest face."""
+    """Controls of one family of K components; weight 0 everywhere is the rest face."""
 
     family: str
-    """Stem of the component file."""
+    """Name of the family: stem of the component file."""
     subject: str
     names: tuple[str, ...]
     """K readable names."""
     low: NDArray[np.float64]  # [K]
-    """Where sliders begin: a low percentile of the fitted weights, never above 0."""
+    """Lower ends of the sliders: a low percentile of the fitted weights, never above 0."""
     high: NDArray[np.float64]  # [K]
-    """Where sliders end: a high percentile of the fitted weights, never below 0."""
+    """Upper ends of the sliders: a high percentile of the fitted weights, never below 0."""
     limits: tuple[float, float] | None
     """Bounds of the model, (0, 1) for non-negative local components; None for free weights."""
     mean: NDArray[np.float64]  # [K]
@@ -46,7 +46,7 @@ class Panel:
     neutral: NDArray[np.float64]  # [K]
     """Weights of the neutral face; zeros unless the rest face is the mean."""
     presets: dict[str, NDArray[np.float64]]
-    """Expression to the weights [K] of its frame that is farthest from the neutral."""
+    """Weights [K] by expression, those of its frame that is farthest from the neutral."""
 
     @property
     def count(self) -> int:
@@ -63,12 +63,12 @@ def panel_of(
     neutral_frame: str,
     units: Units | None = None,
 ) -> Panel:
-    """Return the panel of a component file; components that nobody named get names from what they do.
+    """Return the panel of a component file; components without names get names from what they do.
 
     `neutral_frame` is `expression/frame`; `units` are known face units to name components after.
     """
     W, whole = components.W.astype(np.float64), components.keeps_name
-    low, high = np.zeros(W.shape[1]), np.ones(W.shape[1])  # where 1 has a meaning, however little frames use of it
+    low, high = np.zeros(W.shape[1]), np.ones(W.shape[1])  # if 1 has a meaning, whatever the range in the frames
     if not whole.all():
         low[~whole], high[~whole] = weight_ranges(W[:, ~whole])
     zeros = np.zeros(W.shape[1])
@@ -91,7 +91,7 @@ def panel_of(
 
 
 def usable_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Return names of one line each that differ: single blanks for white space, a number after what comes again."""
+    """Return unique one-line names: white space becomes single spaces, and repeated names get a number."""
     usable: list[str] = []
     for number, name in enumerate(names, start=1):
         plain = " ".join(name.split()) or f"component {number}"
@@ -105,10 +105,10 @@ def weight_ranges(
     W: NDArray[np.float64],  # [F, K]
     percentiles: tuple[float, float] = PERCENTILES,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the ends [K] of sliders: percentiles over the frames that use a component, widened to hold 0.
+    """Return the ends [K] of sliders: percentiles over the frames that use a component, extended to include 0.
 
-    Frames that leave a sparse component alone say nothing of how far it goes. A component that no frame uses gets
-    the range of those that are used.
+    Frames with zero weight are excluded, so that sparse components get a useful slider range. A component that no frame
+    uses gets the range of those that are used.
     """
     low, high = np.zeros(W.shape[1]), np.zeros(W.shape[1])
     for k, weights in enumerate(W.T):
@@ -142,7 +142,7 @@ def _presets(
 
 
 def write_panel(path: str | Path, panel: Panel) -> None:
-    """Write a panel as JSON; `read_panel` gives back the same bits."""
+    """Write a panel as JSON; `read_panel` restores the same bits."""
     document = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -161,14 +161,14 @@ def write_panel(path: str | Path, panel: Panel) -> None:
 
 
 def read_panel(path: str | Path) -> Panel:
-    """Read a panel; raise InputError naming the file when it is not one, or its numbers make no sliders."""
+    """Read a panel; raise InputError naming the file when it is not one, or its values are not valid sliders."""
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
         if not isinstance(document, Mapping) or document.get("format") != FORMAT:
             raise InputError(f"{path}: expected a panel of splatrig, got another file.")
         if document["format_version"] != FORMAT_VERSION:
             raise InputError(
-                f"{path}: has format version {document['format_version']}, expected {FORMAT_VERSION}; "
+                f"{path}: expected format version {FORMAT_VERSION}, got {document['format_version']}; "
                 "delete it and run again."
             )
         limits = document["limits"]
@@ -191,14 +191,14 @@ def read_panel(path: str | Path) -> Panel:
 
 
 def _check(panel: Panel) -> None:
-    """Raise ValueError unless names differ, numbers are finite and every slider holds 0."""
+    """Raise ValueError unless names differ, values are finite and every slider includes 0."""
     if not panel.names or len(set(panel.names)) != panel.count:
         raise ValueError("expected one or more names that differ")
     numbers = np.concatenate([panel.low, panel.high, panel.mean, panel.neutral, *panel.presets.values()])
     if not (np.isfinite(numbers).all() and np.isfinite(panel.covariance).all()):
         raise ValueError("expected finite numbers, got NaN or infinity")
     if (panel.low > 0).any() or (panel.high < 0).any():
-        raise ValueError("expected every slider to hold 0, the rest face")
+        raise ValueError("expected every slider to include 0, the rest face")
 
 
 def _numbers(values: object, count: int) -> NDArray[np.float64]:

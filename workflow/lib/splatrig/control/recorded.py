@@ -1,7 +1,7 @@
-"""Weights of ARKit's blendshapes as other programs record them, made a track.
+"""Tables of ARKit blendshape weights recorded by other programs, converted to tracks.
 
-Their tables have a column per blendshape, in the spelling of the program, and rows that may repeat, be missing, or hold
-nothing because no face was seen.
+These tables have a column per blendshape, in the spelling of the program. Rows may repeat, be missing, or be empty
+because no face was seen.
 """
 
 import csv
@@ -21,24 +21,24 @@ from splatrig.io.errors import InputError
 logger = logging.getLogger(__name__)
 
 FAMILY = "arkit"
-"""What a track is of whose weights belong to ARKit's blendshapes and to no rig yet."""
+"""Family of a track whose weights belong to ARKit's blendshapes and to no rig yet."""
 
 LONG_GAP_S = 0.5
-"""A pause between two rows from which on the log warns of it: in between, weights go along a straight line."""
+"""Length of a gap between two rows from which the log warns that weights are interpolated linearly."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """The cells of a text table, by columns, without empty lines and lines of comment."""
+    """Cells of a text table by columns, without empty lines and comment lines."""
 
     columns: tuple[str, ...]
-    """C names, as in the file."""
+    """Names of the C columns, as in the file."""
     rows: tuple[tuple[str, ...], ...]
     """R rows of C cells; cells that a short row lacks are empty."""
     places: tuple[str, ...]
-    """R places for error messages: file and line."""
+    """Place of each of the R rows for error messages: file and line."""
     decimal: str
-    """The decimal point: a comma where semicolons separate cells."""
+    """Decimal point: a comma if semicolons separate cells."""
 
     def cells(self, column: str) -> list[str]:
         """Return the cells of one column."""
@@ -60,9 +60,10 @@ class Table:
 
 
 def parse_table(text: str, where: str) -> Table:
-    """Return the table of a CSV text: cells between commas, semicolons or tabs, whichever its first line has most of.
+    """Return the table of a CSV text; the separator is the most frequent of comma, semicolon and tab in its first line.
 
-    Raises InputError, naming `where` and the line, without rows or for a row that has more cells than there are names.
+    Raises InputError, naming `where` and the line, if there are no rows, or if a row has more cells than there are
+    names.
     """
     lines = re.split(r"\r\n|\r|\n", text.removeprefix("\ufeff"))
     used = [
@@ -85,9 +86,9 @@ def parse_table(text: str, where: str) -> Table:
 
 
 def blendshapes_of(table: Table, where: str) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-    """Return the blendshapes that a table has, in ARKit's order, and their weights [R, K]; NaN in rows without a face.
+    """Return the blendshapes of a table, in ARKit's order, and their weights [R, K]; NaN in rows without a face.
 
-    Raises InputError when it has none, one twice, or a row with some of its weights.
+    Raises InputError if it has none or one twice, or if a row has only some of its weights.
     """
     called = {column: blendshape_called(column) for column in table.columns}
     columns: dict[str, str] = {}
@@ -135,25 +136,25 @@ def track_of_rows(
     program: str,
     slack_s: float = 0.0,
 ) -> Track:
-    """Return the track of recorded rows, with times from the first one on.
+    """Return the track of recorded rows, with times relative to the first one.
 
-    Rows that repeat a time, or fall behind it by less than `slack_s`, are passed over. Rows without a face (NaN) take
-    their weights from those before and after. Raises InputError when none has a face or time runs backward.
+    Rows that repeat a time, or are earlier by less than `slack_s`, are skipped. Weights of rows without a face (NaN)
+    are interpolated from those before and after. Raises InputError if no row has a face or time runs backward.
     """
     latest = np.maximum.accumulate(times)
     backwards = np.flatnonzero(times < latest - slack_s)
     if backwards.size:
         row = int(backwards[0])
         raise InputError(
-            f"{places[row]}: expected increasing times, got {latest[row] - times[row]:g} s less than before; one file "
-            "holds one recording, in its order."
+            f"{places[row]}: expected increasing times, got {latest[row] - times[row]:g} s less than before; a file "
+            "must hold one recording, in order."
         )
     kept = np.append(True, times[1:] > latest[:-1])
     times, weights = times[kept] - times[0], weights[kept]
     seen = np.any(np.isfinite(weights), axis=1)
     if not seen.any():
         raise InputError(
-            f"{where}: expected a row with weights, got {len(times)} without; no face was seen, record it again."
+            f"{where}: expected rows with weights, got {len(times)} without; no face was seen, record it again."
         )
     filled = np.stack([np.interp(times, times[seen], column) for column in weights[seen].T], axis=1)
     _tell(where, program, times, seen, len(kept))
@@ -161,7 +162,7 @@ def track_of_rows(
 
 
 def _tell(where: str, program: str, times: NDArray[np.float64], seen: NDArray[np.bool_], rows: int) -> None:
-    """Write to the log what became of the rows."""
+    """Log how many rows were used, repeated, and without a face."""
     seen_at = times[seen]
     pauses = np.diff(seen_at)
     longest = pauses.max(initial=0.0)
@@ -171,4 +172,6 @@ def _tell(where: str, program: str, times: NDArray[np.float64], seen: NDArray[np
     )
     if longest > LONG_GAP_S:
         start = seen_at[int(pauses.argmax())]
-        logger.warning("%s: no weights for %.2f s from %.2f s on; they go straight there", where, longest, start)
+        logger.warning(
+            "%s: no weights for %.2f s from %.2f s on; they are interpolated linearly", where, longest, start
+        )

@@ -1,4 +1,4 @@
-"""Play a track that was made on one head, or with one family, on another of the same topology."""
+"""Retarget a track from one head or family to another of the same topology."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,10 +14,10 @@ from splatrig.io.errors import InputError
 
 
 class Transfer:
-    """From weights of some families to those of another that move the same Gaussians most alike, in millimeters."""
+    """Map from weights of some families to those of another whose displacements in millimeters are closest."""
 
     def __init__(self, source: Sequence[Components], target: Components, mask: NDArray[np.bool_] | None = None) -> None:
-        """Prepare the products of all displacements; `mask` [N] leaves out Gaussians that are False."""
+        """Compute the products of all displacements; `mask` [N] leaves out Gaussians that are False."""
 
         def flat(components: Components) -> NDArray[np.float32]:  # [K, 3 N]
             moves = positions(components)
@@ -35,7 +35,7 @@ class Transfer:
         start: NDArray | float = 0.0,  # [K]
         ridge: float = WEIGHT_RIDGE,
     ) -> NDArray[np.float64]:  # [F, K]
-        """Return the target's weights whose displacements from those of `start` are nearest to those of `weights`."""
+        """Return the target's weights whose displacements from those of `start` are closest to those of `weights`."""
         moments = weights @ self._across + np.broadcast_to(start, len(self._gram)) @ self._gram
         return solve_weights(self._gram, moments, ridge=ridge, limits=self._limits)
 
@@ -48,12 +48,12 @@ def retargeted(
     ridge: float = WEIGHT_RIDGE,
     mask: NDArray[np.bool_] | None = None,  # [N]
 ) -> Track:
-    """Return the track of `target` whose displacements in millimeters come nearest to those of `track` on `source`.
+    """Return the track of `target` whose displacements in millimeters are closest to those of `track` on `source`.
 
-    Displacements count from the neutral face of each head, Gaussian by Gaussian, so both must share their topology;
-    what lies outside of the target's limits stays at them. What both heads have by ARKit's names keeps its weight: all
-    of blendshapes, and eyes, which a mesh tells nothing of. `mask` leaves out Gaussians that are False. Raises
-    InputError when the topologies differ or the track is not of `source`.
+    Displacements are relative to the neutral face of each head, Gaussian by Gaussian, so both must have the same
+    topology; weights are kept within the target's limits. Blendshapes that both heads have keep their weights, and so
+    do eye rotations, which meshes do not contain. `mask` leaves out Gaussians that are False. Raises InputError when
+    the topologies differ or the track is not of `source`.
     """
     _check_topology(source, target)
     given = track.ordered(source.panel.names)
@@ -73,6 +73,7 @@ def _check_topology(source: Family, target: Family) -> None:
     counts = source.rig.components.structured, target.rig.components.structured
     if counts[0] != counts[1] or not np.array_equal(ours, theirs):
         raise InputError(
-            f"retargeting {source.panel.subject} to {target.panel.subject}: expected one topology, got {counts[0]} and "
-            f"{counts[1]} Gaussians with {len(ours)} and {len(theirs)} triangles; track both heads with one mesh."
+            f"retargeting {source.panel.subject} to {target.panel.subject}: expected the same topology, got "
+            f"{counts[0]} and {counts[1]} Gaussians with {len(ours)} and {len(theirs)} triangles; track both heads "
+            "with the same mesh."
         )

@@ -12,10 +12,10 @@ from splatrig.io.errors import InputError
 logger = logging.getLogger(__name__)
 
 USUAL_RATES = (60, 30, 50, 48, 25, 24)
-"""Frames per second that a recording is taken to have; the first of those that fit equally well."""
+"""Candidate frame rates of a recording; the first of those that fit equally well is used."""
 
 FRACTIONS = 1000
-"""Parts of a frame that a written timecode tells apart."""
+"""Parts of a frame that a written timecode distinguishes."""
 
 _DAY_S = 86_400
 _TIMECODE = re.compile(r"(\d{1,2}):(\d\d):(\d\d)[:;](\d{1,3}(?:[.,]\d*)?)")
@@ -26,11 +26,11 @@ def times_of(
     places: Sequence[str],  # R
     frames_per_second: float | None = None,
 ) -> tuple[NDArray[np.float64], float]:
-    """Return the seconds [R] of timecodes, counted on past midnight, and the frames per second that they count in.
+    """Return the seconds [R] of timecodes, continued past midnight, and their frame rate.
 
-    Without `frames_per_second`, it is the one of `USUAL_RATES` by which time runs most evenly from one second into the
-    next. With 29.97 or 59.94, frames are counted as with 30 or 60 and take that much longer. Raises InputError naming
-    the place for what is no timecode, or has a frame that the rate does not have.
+    Without `frames_per_second`, it is the one of `USUAL_RATES` for which time runs most evenly across seconds. With
+    29.97 or 59.94, frames are counted as with 30 or 60 and last correspondingly longer. Raises InputError naming the
+    place for anything that is not a timecode, or has a frame number beyond the rate.
     """
     parts = [_parts(word, place) for word, place in zip(timecodes, places, strict=True)]
     seconds = np.array([part[0] for part in parts], dtype=np.int64)
@@ -42,7 +42,7 @@ def times_of(
     if late.size:
         raise InputError(
             f"{places[int(late[0])]}: expected frames below {nominal} in timecodes of {rate:g} frames per second, got "
-            f"{timecodes[int(late[0])]!r}; say how many there are by `fps` in the file of settings."
+            f"{timecodes[int(late[0])]!r}; set `fps` in the settings file."
         )
     return (seconds * nominal + frames) / rate, float(rate)
 
@@ -74,12 +74,12 @@ def _parts(word: str, place: str) -> tuple[int, float]:
 
 
 def _likely_rate(seconds: NDArray[np.int64], frames: NDArray[np.float64]) -> float:
-    """Return the frame rate by which the steps into another second are most like those within one."""
+    """Return the frame rate for which steps into another second are most like those within one."""
     across = np.diff(seconds) != 0
     if not across.any() and len(frames) > 1 and frames.max() < min(USUAL_RATES[:2]):
         logger.warning(
-            "frame numbers of less than a second do not tell the frame rate: %d per second taken; if there are others, "
-            "say so by `fps` in the file of settings",
+            "timecodes of less than a second do not determine the frame rate: assuming %d per second; otherwise "
+            "set `fps` in the settings file",
             USUAL_RATES[0],
         )
     if not across.any() or across.all():

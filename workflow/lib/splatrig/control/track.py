@@ -1,8 +1,8 @@
 """Tracks: weights of one family of components over time, and the CSV and JSON files that hold them.
 
-CSV: comment lines `# key: value` (format, family, subject, source), then a table with the columns `time_s` and one a
+CSV: comment lines `# key: value` (format, family, subject, source), then a table with the columns `time_s` and one per
 component, named as in the component file. JSON: an object with the keys `format, format_version, family, subject,
-source, names, times_s [T], weights [T][K]`. Both keep every bit of the numbers.
+source, names, times_s [T], weights [T][K]`. Both keep every bit of the values.
 """
 
 import csv
@@ -24,8 +24,8 @@ FORMAT = "splatrig track"
 FORMAT_VERSION = 1
 TIME_COLUMN = "time_s"
 WEIGHT_RIDGE = 1e-3
-"""Regularization of the weights of a track that are solved for, relative to the mean squared length of a component: it
-decides between components that repeat each other, and shrinks the weight of an average one by a thousandth."""
+"""Regularization of the solved weights of a track, relative to the mean squared length of a component: it resolves
+components that are linearly dependent, and shrinks the weight of an average one by a thousandth."""
 _TEXTS = ("family", "subject", "source")
 
 
@@ -34,17 +34,17 @@ class Track:
     """Weights of one family over time."""
 
     times: NDArray[np.float64]  # [T]
-    """Seconds, strictly increasing."""
+    """Times in seconds, strictly increasing."""
     names: tuple[str, ...]
-    """K names of components, as their file has them."""
+    """Names of the K components, as in their file."""
     weights: NDArray[np.float64]  # [T, K]
-    """0 is the rest face."""
+    """Weights; 0 is the rest face."""
     family: str
-    """learned_global, pca_all, …: the stem of the component file."""
+    """Name of the family, such as learned_global or pca_all: the stem of the component file."""
     subject: str
-    """Whose weights these are."""
+    """Name of the subject that the weights belong to."""
     source: str = ""
-    """Where they come from, in words."""
+    """Origin of the weights, in words."""
 
     def __post_init__(self) -> None:
         _check(self, f"track of {self.family}")
@@ -54,11 +54,11 @@ class Track:
 
     @property
     def duration_s(self) -> float:
-        """Seconds from the first to the last row."""
+        """Duration in seconds, from the first to the last row."""
         return float(self.times[-1] - self.times[0])
 
     def ordered(self, names: Sequence[str]) -> "Track":
-        """Return the track with its components in the order of `names`; raise InputError when they are others."""
+        """Return the track with its components in the order of `names`; raise InputError if they are others."""
         missing = [name for name in names if name not in self.names]
         unknown = [name for name in self.names if name not in names]
         if missing or unknown:
@@ -76,7 +76,7 @@ class Track:
 
 
 def _check(track: Track, where: str) -> None:
-    """Raise InputError beginning with `where` unless shapes fit, names differ, numbers are finite, times increase."""
+    """Raise InputError beginning with `where` unless shapes match, names differ, values are finite, times increase."""
     count, names = len(track.times), track.names
     if track.times.shape != (count,) or count == 0:
         raise InputError(f"{where}: expected at least one time, got shape {track.times.shape}.")
@@ -99,7 +99,7 @@ def _check(track: Track, where: str) -> None:
 
 
 def write_track(path: str | Path, track: Track) -> None:
-    """Write a track as CSV or JSON, by the suffix of `path`; `read_track` gives back the same bits."""
+    """Write a track as CSV or JSON, by the suffix of `path`; `read_track` restores the same bits."""
     text = _as_json(track) if _suffix(path) == ".json" else _as_csv(track)
     write_text(path, text)
 
@@ -108,6 +108,10 @@ def read_track(path: str | Path) -> Track:
     """Read a track from CSV or JSON, by suffix.
 
     Raises InputError naming file, line or key, what was found and what was expected, for anything malformed.
+
+    Example:
+        >>> track = read_track(Path("results/demo/control/tracks/learned_arkit/tour.csv"))
+        >>> track.at(2.5)  # weights [K] at 2.5 s
     """
     suffix = _suffix(path)
     text = read_text(path, "a track")
@@ -143,8 +147,8 @@ def _as_json(track: Track) -> str:
 def parse_csv(text: str, where: str) -> Track:
     """Return the track of a CSV text; `where` names it in errors, which give the line, as in `read_track`.
 
-    Rows without anything and comments in any place are passed over, also as spreadsheets write them: quoted, and filled
-    up with commas.
+    Empty rows and comments anywhere are skipped, also in the form in which spreadsheets write them: quoted, and padded
+    with commas.
     """
     lines = re.split(r"\r\n|\r|\n", text.removeprefix("\ufeff"))
     table = [number for number, line in enumerate(lines) if line.strip(', "\t') and not _is_comment(line)]
@@ -161,8 +165,8 @@ def parse_csv(text: str, where: str) -> Track:
     names = [name.strip() for name in next(csv.reader([lines[table[0]]]))]
     if names[0] != TIME_COLUMN or len(names) < 2:
         raise InputError(
-            f"{where} line {table[0] + 1}: expected the columns {TIME_COLUMN} and one a component, with commas between "
-            f"them, got {lines[table[0]][:80]!r}."
+            f"{where} line {table[0] + 1}: expected the column {TIME_COLUMN} and one per component, separated by "
+            f"commas, got {lines[table[0]][:80]!r}."
         )
     rows = []
     for number in table[1:]:

@@ -66,7 +66,7 @@ def write_table(path: str | Path, table: pd.DataFrame, digits: int = 6) -> None:
     """Write a table as CSV with `digits` significant digits, infinity as `inf`, missing values empty.
 
     Example:
-        >>> write_table(Path("fit.csv"), summarize_fit(fit, np.random.default_rng(0)))
+        >>> write_table(Path("fit_summary.csv"), summarize_fit(fit, np.random.default_rng(0)))
     """
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False, float_format=f"%.{digits}g")

@@ -1,1 +1,1 @@
-"""Files that other programs open: poses, the head with morph targets, rigs as plain arrays."""
+"""Files for other programs: poses, the head with morph targets, rigs as plain arrays."""

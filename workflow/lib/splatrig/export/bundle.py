@@ -1,8 +1,8 @@
 """A rig in one file of plain arrays (safetensors), for programs in any language.
 
-A pose is `rest.X + Σ_k w_k basis.X[k]` for each X that has a basis, quaternions then made unit length; all else is
-`rest.X`. Values are raw, as everywhere in splatrig: log scales, logit opacities, quaternions wxyz, millimeters of head
-space (y up, z out of the face). `docs/examples/load_rig.py` does it in a few lines.
+A pose is `rest.X + Σ_k w_k basis.X[k]` for each X that has a basis, with quaternions then normalized; all other fields
+are `rest.X`. Values are raw, as everywhere in splatrig: log scales, logit opacities, quaternions wxyz, millimeters of
+head space (y up, z out of the face). `docs/examples/load_rig.py` evaluates it in a few lines.
 """
 
 import json
@@ -21,25 +21,25 @@ from splatrig.io.files import atomic_path
 FORMAT = "splatrig rig"
 FORMAT_VERSION = 1
 KEY = "splatrig"
-"""The one entry of the file's metadata: a JSON object of `format, format_version, family, subject, structured, names,
-presets, frames, formula, follows_skin, limits, attributes`; `structured` is how many Gaussians, the first ones, are the
-vertices of the mesh; `limits` are the least and greatest weight, or null (of what turns eyes, by ARKit's names, 0 and
-1 in any case); `attributes` say where the rig comes from."""
+"""The only metadata entry of the file: a JSON object of `format, format_version, family, subject, structured, names,
+presets, frames, formula, follows_skin, limits, attributes`. `structured` is the number of Gaussians, the first ones,
+that are vertices of the mesh. `limits` are the least and greatest weight, or null (0 and 1 for components that rotate
+eyes, which have ARKit's names). `attributes` say where the rig comes from."""
 FORMULA = "pose.X = rest.X + sum_k w[k] * basis.X[k]; quats then unit length; raw values, millimeters, wxyz, head space"
 
 
 @dataclass(frozen=True)
 class Coefficients:
-    """Coefficients that go with a rig of K components."""
+    """Names, ranges and presets of the coefficients of a rig of K components."""
 
     names: tuple[str, ...]
-    """K readable names."""
+    """Readable names of the K components."""
     low: NDArray[np.float64]  # [K]
-    """Where a slider begins."""
+    """Lower ends of sliders."""
     high: NDArray[np.float64]  # [K]
-    """Where a slider ends."""
+    """Upper ends of sliders."""
     presets: dict[str, NDArray[np.float64]]
-    """Name to weights [K]."""
+    """Weights [K] by name."""
 
 
 def write_bundle(

@@ -1,4 +1,4 @@
-"""What an exported file loses: read it, render it, compare with renders of what was exported."""
+"""Fidelity of exported files: read them back, render them, and compare with renderings of the originals."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,11 +21,11 @@ READERS: Mapping[str, Callable[[Path], Gaussians]] = {
     ".spz": lambda path: from_axes(read_spz(path), "metres"),
     ".glb": read_splat_glb,
 }
-"""Suffix to what reads a pose into head space."""
+"""Function that reads a pose into head space, by suffix."""
 CAMERAS = 4
-"""Most frontal cameras that poses are compared from."""
+"""Number of most frontal cameras from which poses are compared."""
 BEST_DB = 150.0
-"""Equal renders have no PSNR; they are given this one."""
+"""PSNR reported for equal renderings, which have none."""
 
 
 def read_exported(path: str | Path) -> Gaussians:
@@ -42,9 +42,9 @@ def measure(
     cameras: Cameras,  # in head space
     device: str | torch.device = "cpu",
 ) -> pd.DataFrame:
-    """Return a table of pose, file, bytes, camera and PSNR (dB) inside of the head and over the whole image.
+    """Return a table of pose, file, bytes, camera and PSNR (dB) inside the head and over the whole image.
 
-    `files` maps a pose to its files; the reference is a render of the Gaussians that were exported.
+    `files` maps a pose to its files; the reference is a rendering of the Gaussians that were exported.
     """
     rows = []
     for pose, gaussians in originals.items():

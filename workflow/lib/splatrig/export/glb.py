@@ -1,4 +1,4 @@
-"""Binary glTF 2.0 (GLB): arrays in, a file out, and back.
+"""Write and read binary glTF 2.0 (GLB) from and to arrays.
 
 Khronos, glTF 2.0 specification (3.6 accessors, 3.6.2.3 sparse accessors, 4.4 the GLB container).
 """
@@ -26,17 +26,18 @@ _SHAPES = {name: shape for shape, name in _TYPES.items()}
 _DTYPES = {code: np.dtype(name).newbyteorder("<") for name, code in _COMPONENTS.items()}
 
 SPARSE_SHARE = 0.7
-"""Morph targets that move fewer vertices than this share are stored sparse: 16 bytes a moved vertex, not 12 for all."""
+"""Morph targets that move a smaller fraction of the vertices are stored sparse: 16 bytes per moved vertex, not 12 for
+all."""
 
 
 @dataclass
 class Glb:
-    """A glTF document that is being put together."""
+    """A glTF document under construction."""
 
     document: dict[str, Any] = field(
         default_factory=lambda: {"asset": {"version": "2.0", "generator": f"splatrig {__version__}"}}
     )
-    """Everything but accessors, buffer views and the buffer, which `add` and `add_sparse` make."""
+    """Everything but accessors, buffer views and the buffer, which `add` and `add_sparse` create."""
     parts: list[bytes] = field(default_factory=list)
     views: list[dict[str, Any]] = field(default_factory=list)
     accessors: list[dict[str, Any]] = field(default_factory=list)
@@ -57,7 +58,7 @@ class Glb:
         return self._accessor(array, {"bufferView": view}, bounds=bounds, normalized=normalized)
 
     def add_sparse(self, array: NDArray[np.float32]) -> int:  # [M, 3]
-        """Store an array of which few rows are not zero; return the index of its accessor."""
+        """Store an array with few nonzero rows; return the index of its accessor."""
         rows = np.flatnonzero(array.any(axis=1))
         if len(rows) >= SPARSE_SHARE * len(array):
             return self.add(array, target=ARRAY_BUFFER, bounds=True)
@@ -72,12 +73,12 @@ class Glb:
         return self._accessor(array, entry, bounds=True, normalized=False)
 
     def show(self, name: str, mesh: Mapping[str, Any], extension: str) -> None:
-        """Make `mesh`, which needs an extension, the one node of the scene."""
+        """Make `mesh`, which requires an extension, the only node of the scene."""
         self.document |= {"extensionsUsed": [extension], "scene": 0, "scenes": [{"nodes": [0]}]}
         self.document |= {"nodes": [{"name": name, "mesh": 0}], "meshes": [mesh]}
 
     def write(self, path: str | Path) -> None:
-        """Write the file."""
+        """Write the document and its arrays as a GLB file."""
         binary = b"".join(self.parts)
         document = self.document | {"accessors": self.accessors, "bufferViews": self.views}
         document["buffers"] = [{"byteLength": len(binary)}]
@@ -115,13 +116,13 @@ class Glb:
 
 @dataclass(frozen=True)
 class OpenedGlb:
-    """A GLB that was read: its document and its one buffer."""
+    """A GLB that was read: its document and its buffer."""
 
     document: dict[str, Any]
     binary: bytes
 
     def array(self, accessor: int) -> NDArray:
-        """Return the array of an accessor, sparse ones filled in, normalized ones as they are stored."""
+        """Return the array of an accessor; sparse ones are filled in, normalized ones are returned as stored."""
         entry = self.document["accessors"][accessor]
         dtype, shape = _DTYPES[entry["componentType"]], (entry["count"], *_SHAPES[entry["type"]])
         values = np.zeros(shape, dtype)
@@ -141,7 +142,7 @@ class OpenedGlb:
 
 
 def read_glb(path: str | Path) -> OpenedGlb:
-    """Read a GLB with tightly packed arrays in one buffer; raise InputError naming the file when it is none."""
+    """Read a GLB with tightly packed arrays in one buffer; raise InputError naming the file when it is not one."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:

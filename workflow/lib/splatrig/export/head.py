@@ -1,8 +1,9 @@
 """The head as a glTF mesh: vertex colors, named morph targets, animations.
 
 Weights of targets are in [0, 1], since Blender and others clamp them. A component whose weights have one sign is one
-target under its own name; one with both signs is two, `name +` and `name -`, of which one is 0 at any time. Opens in
-Blender, three.js and whatever else reads glTF 2.0; names are in `extras.targetNames`, where these two look for them.
+target under its own name. One with both signs is two targets, `name +` and `name -`, of which one is 0 at any time. The
+file opens in Blender, three.js and other glTF 2.0 readers; names are in `extras.targetNames`, where these two look for
+them.
 """
 
 from collections.abc import Sequence
@@ -21,11 +22,12 @@ from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.template import Level
 
 UNLIT = "KHR_materials_unlit"
-"""The colors are photographs': they hold the light of the capture already."""
+"""Extension for unlit materials: the colors are those of photographs and already contain the light of the capture."""
 
 
 LONGEST_NAME = 63
-"""Bytes in UTF-8 of a morph target's name; Blender cuts longer ones, and what is then the same is lost."""
+"""Maximum length in UTF-8 bytes of a morph target's name; Blender truncates longer ones, and drops names that are then
+equal."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,14 @@ class MorphHead:
     faces: NDArray[np.int64]  # [T, 3]
     colors: NDArray[np.float64]  # [V, 3] linear, in [0, 1]
     targets: NDArray[np.float32]  # [M, V, 3] displacement at weight 1
-    names: tuple[str, ...]  # M, all different, of at most `LONGEST_NAME` bytes
+    names: tuple[str, ...]  # M distinct names of at most `LONGEST_NAME` bytes
     components: NDArray[np.int64]  # [M]
-    """Which component of the rig a target belongs to."""
+    """Component of the rig that each target belongs to."""
     units: NDArray[np.float64]  # [M]
-    """The component's coefficient at which its target has weight 1: below 0 for the targets of negative ones."""
+    """Coefficient of the component at which its target has weight 1; negative for targets of negative coefficients."""
 
     def weights(self, coefficients: NDArray) -> NDArray[np.float64]:  # [..., M] from [..., K]
-        """Return the weights of the targets, in [0, 1], that move the mesh as coefficients of the components do."""
+        """Return the weights of the targets, in [0, 1], that move the mesh as the given coefficients do."""
         return np.clip(coefficients[..., self.components] / self.units, 0.0, 1.0)
 
 
@@ -58,22 +60,25 @@ class Clip:
 
 def morph_head(
     rig: Rig,
-    level: Level,  # of the template: its first V vertices are the rig's first V Gaussians
+    level: Level,  # level of the template, whose V vertices are the rig's first V Gaussians
     names: Sequence[str],  # K
-    low: NDArray,  # [K] least coefficients that are to be reached, never above 0
-    high: NDArray,  # [K] greatest ones, never below 0
+    low: NDArray,  # [K] least coefficients that targets must reach, never above 0
+    high: NDArray,  # [K] greatest coefficients, never below 0
 ) -> MorphHead:
-    """Return the mesh of one level, moved by the centers' part of the rig's components.
+    """Return the mesh of one level, with the rig's displacements of centers as morph targets.
 
-    A target's weight 1 is the limit of the model where it has one (ARKit's 1 is 1), else the end of the range given.
+    A target's weight 1 is the limit of the model if it has one (ARKit's 1 is 1), otherwise the end of the given range.
     Raises InputError when the components move no centers.
     """
     moves = rig.components.displacements
     if moves is None:
-        raise InputError("morph targets: expected components that move centers (xyz); these move none.")
+        raise InputError(
+            "morph targets: expected components that move centers (xyz), got others; "
+            "export another family (export.family)."
+        )
     limits, given = np.stack(rig.limits[::-1]), np.stack([high, low])
     ends = np.where(np.isfinite(limits), limits, given)  # [2, K]
-    ends[0, (ends == 0).all(axis=0)] = 1.0  # of what nobody uses
+    ends[0, (ends == 0).all(axis=0)] = 1.0  # for components that no frame uses
     components, sides = np.nonzero(ends.T)
     units = ends[sides, components]
     both = (ends != 0).all(axis=0)
@@ -90,7 +95,7 @@ def morph_head(
 
 
 def target_names(named: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    """Return names with their endings, cut to `LONGEST_NAME` bytes; a number tells apart what would be the same."""
+    """Return names with their endings, truncated to `LONGEST_NAME` bytes; names that would be equal get a number."""
     made: list[str] = []
     for name, ending in named:
         number, short = 1, _cut(name, ending)
@@ -122,7 +127,7 @@ def write_head_glb(
 ) -> None:
     """Write the head as a GLB in meters, y up, looking along +z.
 
-    `sparse` stores only the vertices that a target moves, where that is shorter; some programs do not read it.
+    `sparse` stores only the vertices that a target moves, if that is shorter; some programs cannot read it.
     """
     glb = Glb()
     colors = np.concatenate([head.colors, np.ones((len(head.colors), 1))], axis=1)

@@ -1,4 +1,4 @@
-"""Which pose is meant by a name."""
+"""Look up the weights of a pose by its name."""
 
 from pathlib import Path
 

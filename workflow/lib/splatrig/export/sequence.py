@@ -1,4 +1,4 @@
-"""A played track as a folder of splat files, `frame0001.ply` and so on: what SuperSplat plays."""
+"""A played track as a folder of splat files, `frame0001.ply` and so on, which SuperSplat plays."""
 
 from collections.abc import Iterable
 from pathlib import Path

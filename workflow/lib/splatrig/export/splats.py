@@ -19,7 +19,7 @@ from splatrig.io.errors import InputError
 EXTENSION = "KHR_gaussian_splatting"
 DEGREES = 3
 SMALLEST_SCALE = 1e-12
-"""Meters; what a scale of zero is read as."""
+"""Smallest scale in meters, which replaces a scale of zero when reading."""
 _POINTS = 0
 
 
@@ -29,7 +29,9 @@ def write_splat_glb(path: str | Path, gaussians: Gaussians, *, name: str = "head
     opacities = linear_opacities(moved)
     quats = moved.quats.astype(np.float64)
     quats /= np.linalg.norm(quats, axis=1, keepdims=True)
-    fallback = np.concatenate([linear_colors(moved), opacities[:, None]], axis=1)  # for programs without the extension
+    fallback = np.concatenate(
+        [linear_colors(moved), opacities[:, None]], axis=1
+    )  # colors for programs without the extension
     glb = Glb()
     attributes = {
         "POSITION": glb.add(moved.means, target=ARRAY_BUFFER, bounds=True),
@@ -73,7 +75,7 @@ def read_splat_glb(path: str | Path) -> Gaussians:
         ]
     except (KeyError, IndexError) as error:
         raise InputError(
-            f"{path}: expected splats of {EXTENSION} in the first primitive; {error} is missing."
+            f"{path}: expected splats of {EXTENSION} in the first primitive, got none with {error}; export it again."
         ) from error
     arrays = {
         "means": means,
@@ -88,7 +90,7 @@ def read_splat_glb(path: str | Path) -> Gaussians:
 
 
 def _coefficients() -> list[tuple[str, int | None]]:
-    """Return the attributes of all spherical harmonics, with their row of `shN`; None is `sh0`."""
+    """Return the attributes of all spherical harmonics, with their row of `shN`; None stands for `sh0`."""
     orders = [(degree, order) for degree in range(1, DEGREES + 1) for order in range(2 * degree + 1)]
     return [
         (f"{EXTENSION}:SH_DEGREE_0_COEF_0", None),
@@ -97,6 +99,6 @@ def _coefficients() -> list[tuple[str, int | None]]:
 
 
 def linear_colors(gaussians: Gaussians) -> NDArray[np.float64]:  # [N, 3]
-    """Return the colors without any view dependence, clipped to [0, 1] and decoded from sRGB, as glTF wants them."""
+    """Return the colors without view dependence, clipped to [0, 1] and decoded from sRGB, as glTF requires."""
     shown = np.clip(0.5 + SH_C0 * gaussians.sh0[:, 0].astype(np.float64), 0.0, 1.0)
     return np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4)

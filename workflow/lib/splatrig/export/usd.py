@@ -1,8 +1,8 @@
 """A played track as OpenUSD: one prim `ParticleField3DGaussianSplat` with time samples (schema UsdVol, since 26.03).
 
 Positions and scales are in millimeters of head space (y up, `metersPerUnit` 0.001), scales and opacities linear,
-quaternions of unit length, spherical harmonics of degree 3 as 3D Gaussian splatting has them: a color in sRGB, as
-displays show it, is 0.5 plus their sum. Values that no frame changes are written once.
+quaternions of unit length, spherical harmonics of degree 3 in the convention of 3D Gaussian splatting: a display color
+in sRGB is 0.5 plus their sum. Values that no frame changes are written once.
 """
 
 from collections.abc import Iterable
@@ -22,22 +22,22 @@ from splatrig.io.files import atomic_path
 FIRST = 1
 """Time code of the first frame, so that time code n is frame n of a sequence of PLY files."""
 EXTENT_SIGMAS = 3.0
-"""Standard deviations of a Gaussian that its prim's extent holds: those that 3D Gaussian splatting draws."""
+"""Number of standard deviations of a Gaussian inside its prim's extent: those that 3D Gaussian splatting draws."""
 SAVE_EVERY = 25
-"""Frames after which those written leave memory for the file."""
+"""Number of frames after which the written ones are flushed from memory to the file."""
 _DEGREE = 3
 
 
 def write_usd_track(
     path: str | Path,
-    poses: Iterable[Gaussians],  # of N Gaussians each, raw, in head space
+    poses: Iterable[Gaussians],  # poses of N Gaussians each, raw, in head space
     *,
     frames_per_second: float,
     name: str = "head",
 ) -> None:
     """Write poses as a USD stage, one time code each, text or binary by the suffix of `path` (.usda, .usdc, .usd).
 
-    Raises InputError when there is no pose, or a number of one is not finite.
+    Raises InputError when there is no pose, or a value of one is not finite.
     """
     with atomic_path(path) as temporary:
         stage = Usd.Stage.CreateNew(str(temporary))
@@ -57,12 +57,12 @@ def write_usd_track(
 
 
 def _write_samples(prim: Usd.Prim, poses: Iterable[Gaussians], path: str | Path) -> int:
-    """Write all poses as values of a prim; return how many there were."""
+    """Write all poses as values of a prim; return their number."""
     writer, number = UsdUtils.SparseValueWriter(), 0
     for number, gaussians in enumerate(poses, start=1):
         gaussians.check_finite(f"{path}, frame {number}")
         for attribute, value in _values(gaussians).items():
-            if number == 1:  # as the default: of what never changes, the writer makes no samples then
+            if number == 1:  # as the default, so that the writer makes no samples of constant values
                 writer.SetAttribute(prim.GetAttribute(attribute), value, Usd.TimeCode.Default())
             writer.SetAttribute(prim.GetAttribute(attribute), value, Usd.TimeCode(FIRST + number - 1))
         if number % SAVE_EVERY == 0:
@@ -86,7 +86,7 @@ def _values(gaussians: Gaussians) -> dict[str, object]:
 
 
 def extent_mm(gaussians: Gaussians) -> NDArray[np.float64]:  # [2, 3]
-    """Return the least and the greatest corner of the box about all Gaussians, to `EXTENT_SIGMAS` of each."""
+    """Return the two corners of the bounding box of all Gaussians, to `EXTENT_SIGMAS` of each."""
     turns = Rotation.from_quat(np.roll(gaussians.quats.astype(np.float64), -1, axis=1)).as_matrix()
     halves = EXTENT_SIGMAS * np.sqrt(((turns * linear_scales(gaussians)[:, None]) ** 2).sum(axis=2))
     means = gaussians.means.astype(np.float64)

@@ -59,8 +59,8 @@ class FitContext:
     seed: int
     device: torch.device
     initial: InitialShape = INITIAL_SHAPE
-    """Shape of the initial Gaussians of frames that do not start from the neutral's; the original recipe has its own.
-    """
+    """Shape of the initial Gaussians of frames that do not start from the neutral's; the original recipe has its
+    own."""
     progress: Path | None = None
     """Folder of the checkpoints from which a killed job resumes; None: no checkpoints."""
     library: str = ""

@@ -22,8 +22,8 @@ class InitialShape:
 
 
 INITIAL_SHAPE = InitialShape(tangent_scale=0.6, normal_scale=0.05, opacity=0.97)
-"""Flat discs that just cover the surface between them, almost opaque, so that nothing shines through at the first step.
-"""
+"""Flat discs that just cover the surface between them, almost opaque, so that nothing shines through at the first
+step."""
 ORIGINAL_SHAPE = InitialShape(tangent_scale=1.0, normal_scale=1.0, opacity=0.1)
 """Isotropic and nearly transparent Gaussians, as in the original recipe."""
 

@@ -22,8 +22,8 @@ ERROR_GAIN = 4.0
 CAMERA_BELOW_DB = 6.0
 """Log a training camera this far below the median of all: its exposure, focus or calibration is probably wrong."""
 PICTURE_HEIGHT = 512
-"""Maximum height of comparison images, which are reduced by an integer factor; they are for viewing, not for measuring.
-"""
+"""Maximum height of comparison images, which are reduced by an integer factor; they are for viewing, not for
+measuring."""
 
 
 def compared_views(

@@ -57,8 +57,8 @@ class Blendshapes:
 
     names: tuple[str, ...]
     told: NDArray[np.bool_]  # [K]
-    """True for components that the frames show; the weights of the others stay zero, and so their motion is unchanged.
-    """
+    """True for components that the frames show; the weights of the others stay zero, and so their motion is
+    unchanged."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
-"""The Python that Snakemake starts scripts with, called in a way that every path survives."""
+"""Folders whose names mean something to a shell, into which Snakemake writes them."""
 
 import os
 import shlex
 import sys
 from pathlib import Path
+
+from splatrig.io.errors import InputError
 
 
 def call_python_by_its_name() -> None:
@@ -16,3 +18,17 @@ def call_python_by_its_name() -> None:
         python = Path(sys.executable)
         os.environ["PATH"] = os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])
         sys.executable = python.name
+
+
+def check_cluster_folder(folder: str | Path) -> None:
+    """Raise InputError where the folder of a run cannot be told to a cluster's jobs.
+
+    Snakemake tells it as Python writes a text, which a shell reads back unless it has both kinds of quotes, or what
+    a shell replaces between double ones.
+    """
+    named = str(folder)
+    if set("$`\\") & set(named) or {"'", '"'} <= set(named):
+        raise InputError(
+            f"the folder of the run: got {named}, expected for jobs of a cluster no dollar sign, backtick or backslash "
+            "in its name, and no two kinds of quotes; rename the folder."
+        )

@@ -15,8 +15,8 @@ BELOW_MM, LOWEST_MM, ASIDE_MM, BACK_MM = 6.0, 60.0, 22.0, 35.0
 """Search region of the chin (mm): minimum and maximum distance below the mouth, maximum distance to the side and
 behind."""
 MOUTH_MM = 40.0
-"""Openings within this distance of the mouth belong to it; the mouth is within this distance of the middle of the face.
-"""
+"""Openings within this distance of the mouth belong to it; the mouth is within this distance of the middle of the
+face."""
 LEAST_MM = 2.0
 """Frames in which the chin moves by more than this (mm) are used to detect a jaw."""
 RIGID = 0.25

@@ -35,7 +35,7 @@ class SpawnOptions:
     still_gain: float = 0.003
     """Margin in color error by which standing still, or moving with the jaw, must beat moving with the parent."""
     still_behind_mm: float = 10.0
-    """In that test, a camera sees a point that is at most this far behind the rendered depth."""
+    """Distance behind the rendered depth up to which a camera counts as seeing a point in that test."""
 
 
 SPAWN = SpawnOptions()

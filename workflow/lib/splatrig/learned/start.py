@@ -28,8 +28,8 @@ class Placement:
     """Interpolation from the M vertices that components are given for to the V that they live on; None: the first V of
     the M."""
     carry: csr_array | None = None  # [N, V]
-    """Interpolation from the V vertices that components live on to the N Gaussians; None: they live on the Gaussians.
-    """
+    """Interpolation from the V vertices that components live on to the N Gaussians; None: they live on the
+    Gaussians."""
 
     @classmethod
     def on(cls, template: Template, level: str, given: int) -> "Placement":

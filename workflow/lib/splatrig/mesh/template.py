@@ -146,7 +146,7 @@ def read_template(path: str | Path) -> Template:
     """Read a template; raise InputError naming the file when it is not one.
 
     Example:
-        >>> template = read_template(Path("results/demo/template.h5"))
+        >>> template = read_template(Path("results/demo/template/template.h5"))
         >>> template.finest_level.vertices  # [V, 3], millimeters
     """
     with FORMAT.reading(path) as file:

@@ -1,6 +1,6 @@
-"""`python -m splatrig.control.serve results/demo`: open the web head of a finished run, with all that the run has.
+"""Command `python -m splatrig.control.serve results/demo`: open the web head of a finished run.
 
-This is a command and no rule: it ends when a person ends it, and it makes nothing that another rule needs.
+This is a command, not a rule: it runs until it is interrupted, and it makes nothing that another rule needs.
 """
 
 import argparse
@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve the page until interrupted; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m splatrig.control.serve", description=__doc__.split("\n")[0])
     parser.add_argument("results", type=Path, nargs="?", default=Path("results/demo"), help="results/{subject}")
-    parser.add_argument("--port", type=int, default=8080, help="0: any that is free")
+    parser.add_argument("--port", type=int, default=8080, help="0: any free port")
     parser.add_argument(
         "--host", default=HOST, help=f"name or address to listen on ({HOST}: this machine alone; 0.0.0.0: every one)"
     )

@@ -1,4 +1,4 @@
-"""Live input: packets of Live Link Face that arrive, and the latest of them as server-sent events for the page."""
+"""Live input: receives packets of Live Link Face and sends the latest one to the page as server-sent events."""
 
 import json
 import logging
@@ -12,25 +12,25 @@ from splatrig.control.live_link_packet import weights_of_packet
 from splatrig.io.errors import InputError
 
 PORT = 11111
-"""Where the app sends to unless told otherwise."""
+"""Default port of the app."""
 
 RATE = 60
-"""Events per second at most, the app's own rate."""
+"""Maximum number of events per second, the app's own rate."""
 
 ALIVE_S = 1.0
-"""So often the page is written to where nothing arrives, which shows whether it is still there."""
+"""Seconds after which an event is sent even without input, to detect closed pages."""
 
 logger = logging.getLogger(__name__)
 
 
 class LiveLink(UDPServer):
-    """Listens on every interface of this machine, once made, until closed; keeps the latest weights.
+    """Receiver on every interface of this machine, from construction until it is closed; keeps the latest weights.
 
-    Packets that are broken or of another program are dropped and counted.
+    Packets that are malformed or from another program are dropped and counted.
     """
 
     def __init__(self, port: int) -> None:
-        """Take the UDP port, or any free one for 0; raise InputError when it cannot be had."""
+        """Open the UDP port, or any free one for 0; raise InputError when it is not available."""
         self.dropped = 0
         self._arrived = 0
         self._weights: dict[str, float] = {}
@@ -40,24 +40,26 @@ class LiveLink(UDPServer):
             super().__init__(("", port), BaseRequestHandler)
         except (OSError, OverflowError) as error:
             raise InputError(
-                f"UDP port {port}: expected a free one, got {error}; end the program that has it, or name another port "
-                "here and in Live Link Face."
+                f"UDP port {port}: expected a free one, got {error}; end the program that uses it, or choose another "
+                "port here and in Live Link Face."
             ) from error
         self._thread.start()
 
     @property
     def port(self) -> int:
-        """The UDP port that packets must be sent to."""
+        """UDP port that packets must be sent to."""
         return int(self.server_address[1])
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Take one packet, which is `request[0]`."""
+        """Process one packet, `request[0]`."""
         try:
             weights = weights_of_packet(request[0])
         except InputError as error:
             self.dropped += 1
             if self.dropped == 1:
-                logger.warning("from %s: %s It is dropped, and so are others without a word.", client_address[0], error)
+                logger.warning(
+                    "from %s: %s It is dropped; further ones are dropped without a message.", client_address[0], error
+                )
             return
         if weights:
             with self._news:
@@ -66,7 +68,7 @@ class LiveLink(UDPServer):
                 self._news.notify_all()
 
     def events(self) -> Iterator[bytes]:
-        """Return the stream of what arrives from now on: per event the latest weights by name, as JSON."""
+        """Return the stream of packets that arrive from now on: per event the latest weights by name, as JSON."""
         return self._events(self._arrived)
 
     def _events(self, seen: int) -> Iterator[bytes]:
@@ -83,13 +85,13 @@ class LiveLink(UDPServer):
             self._closed.wait(max(due - monotonic(), 0.0))
 
     def server_close(self) -> None:
-        """End the streams, then the listening."""
+        """End the streams, then close the port."""
         with self._news:
             self._closed.set()
             self._news.notify_all()
-        if self._thread.is_alive():  # it is not where the port could not be had
+        if self._thread.is_alive():  # it does not exist if the port was not available
             self.shutdown()
             self._thread.join()
         super().server_close()
         if self.dropped:
-            logger.info("Packets dropped because they are not of Live Link Face: %d.", self.dropped)
+            logger.info("Packets dropped because they are not from Live Link Face: %d.", self.dropped)

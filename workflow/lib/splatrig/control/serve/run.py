@@ -1,4 +1,4 @@
-"""What the page asks a finished run for: the cameras, photographs and weights of its frames, and other families."""
+"""Data of a finished run for the page: cameras, photographs and weights of its frames, and other families."""
 
 import json
 from collections.abc import Sequence
@@ -18,36 +18,36 @@ from splatrig.io.errors import InputError
 from splatrig.io.files import unreadable
 
 KEPT = 4
-"""Families that stay in memory, open and packed."""
+"""Number of families that are kept in memory, open and packed."""
 
 
 class Run:
-    """A finished run; names come from the page, so each is looked up and none becomes part of a path before that.
+    """A finished run. Names come from the page, so each is looked up in a list before it becomes part of a path.
 
-    Its methods may be called from several threads. They raise InputError for what the run does not have.
+    Its methods may be called from several threads. They raise InputError for anything that the run does not have.
     """
 
     def __init__(self, results: Path) -> None:
-        """Open `results/{subject}`; raise InputError when it has no page, or what a run has is missing."""
+        """Open `results/{subject}`; raise InputError if it has no page or is incomplete."""
         self._results = results
         self._page = results / "control" / "head.html"
         if not self._page.is_file():
             raise InputError(
-                f"{results}: control/head.html is missing, expected the page of a finished run; make it with snakemake "
-                f"--cores 2 {self._page} (which control.web_head: false forbids), or name another run."
+                f"{results}: control/head.html expected the page of a finished run, got none; make it with snakemake "
+                f"--cores 2 {self._page} (control.web_head must be true), or name another run."
             )
         self._dataset = Dataset.open(results / "dataset" / "cameras.json")
         table = read_frames(results / "frames.csv")
         self._frames, self._neutral = names_of(table), neutral_name(table)
         files = (results / "components").glob("*/*.h5")
         self._families = sorted({path.stem for path in files if _moves_centers(path)})
-        self._one_at_a_time = Lock()  # what two ask for is opened and packed once
+        self._one_at_a_time = Lock()  # concurrent requests open and pack a family once
         self._head, self._packed = lru_cache(KEPT)(self._open), lru_cache(KEPT)(self._pack)
 
     def page(self) -> bytes:
-        """Return the page as it is now, the one that reads a webcam where there is one.
+        """Return the current page, with webcam input if that was made.
 
-        Its policy lets it ask this server, which from disk it may not.
+        Its policy allows connections to this server, which the page on disk does not.
         """
         webcam = self._page.with_name("head_webcam.html")
         page = webcam if webcam.is_file() and webcam.stat().st_mtime >= self._page.stat().st_mtime else self._page
@@ -55,16 +55,16 @@ class Run:
         return _content(page).replace(OFFLINE.encode(), served.encode(), 1)
 
     def about(self) -> dict[str, Any]:
-        """Return what the page may ask for."""
+        """Return what the page may request."""
         families = [{"name": name, "title": title_of(name)} for name in self._families]
         return {"frames": self._frames, "families": families}
 
     def cameras(self, frame: str) -> list[dict[str, Any]]:
-        """Return the cameras of the frame `expression/frame`, whose head is posed as in that frame."""
+        """Return the cameras of the frame `expression/frame`, in the head space of that frame."""
         return camera_entries(self._dataset.frame(_known(frame, self._frames, "frame")).photographed.cameras)
 
     def photograph(self, frame: str, camera: str) -> bytes:
-        """Return the photograph of a frame as PNG, transparent beyond its matte."""
+        """Return the photograph of a frame as PNG, transparent outside its matte."""
         number = self._dataset.cameras.names.index(_known(camera, self._dataset.cameras.names, "camera"))
         return _content(self._dataset.frame(_known(frame, self._frames, "frame")).photograph(number))
 
@@ -81,7 +81,7 @@ class Run:
         return weights
 
     def family(self, family: str) -> bytes:
-        """Return a head of one family, on its own base: the length of its header (4 bytes), the header, the arrays."""
+        """Return a head of one family on its own base: the length of its header (4 bytes), the header, the arrays."""
         with self._one_at_a_time:
             return self._packed(family)
 
@@ -98,13 +98,13 @@ class Run:
 
 
 def _moves_centers(path: Path) -> bool:
-    """Return whether the components of a file can pose a head: those of colors or sizes alone cannot."""
+    """Return whether the components of a file can pose a head; components of colors or sizes only cannot."""
     with FORMAT.reading(path) as file:
         return "xyz" in list(file["dim_info"].attrs["list_attrName"])
 
 
 def _content(path: Path) -> bytes:
-    """Return the bytes of a file of the run; raise InputError naming it when it is not there any more."""
+    """Return the bytes of a file of the run; raise InputError naming it when it no longer exists."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -114,7 +114,5 @@ def _content(path: Path) -> bytes:
 def _known(name: str, names: Sequence[str], kind: str) -> str:
     """Return `name` if it is one of `names`; raise InputError otherwise."""
     if name not in names:
-        raise InputError(
-            f"{kind} {name[:80]!r}: there is none of that name, only {names[0]} and {len(names) - 1} more."
-        )
+        raise InputError(f"{kind} {name[:80]!r}: expected {names[0]} or one of {len(names) - 1} others.")
     return name

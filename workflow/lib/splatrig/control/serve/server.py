@@ -34,9 +34,9 @@ logger = logging.getLogger(__name__)
 
 
 def answer(run: Run, path: str, live_link: int | None = None) -> tuple[str, bytes]:
-    """Return kind and content of what a browser asks for; raise InputError where there is nothing.
+    """Return content type and content of a request; raise InputError for unknown ones.
 
-    `live_link` is the UDP port that Live Link Face is listened for on, if it is.
+    `live_link` is the UDP port on which Live Link Face is received, if any.
     """
     match [unquote(part) for part in urlsplit(path).path.split("/")[1:]]:
         case [""]:
@@ -51,7 +51,7 @@ def answer(run: Run, path: str, live_link: int | None = None) -> tuple[str, byte
             return JSON, _as_json(run.weights(family, f"{expression}/{frame}"))
         case ["family", family]:
             return BYTES, run.family(family)
-    raise InputError(f"{path[:80]}: there is nothing of that name; the page is at /.")
+    raise InputError(f"{path[:80]}: expected a path of this page, got another; the page is at /.")
 
 
 def _as_json(value: Any) -> bytes:
@@ -75,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
         except InputError as error:
             self._send(HTTPStatus.NOT_FOUND, TEXT, str(error).encode())
         except ConnectionError as error:
-            logger.debug("%s: the browser did not wait (%s)", self.path, error)
+            logger.debug("%s: the browser closed the connection (%s)", self.path, error)
 
     def _send(self, status: HTTPStatus, kind: str, content: bytes) -> None:
         self._begin(status, {"Content-Type": kind, "Content-Length": str(len(content))})
@@ -125,7 +125,7 @@ class Server(ThreadingHTTPServer):
                 ) from error
             taken = getattr(error, "errno", None) == errno.EADDRINUSE
             raise InputError(
-                f"port {port}: expected a free one, got {'one that another program has' if taken else error}; name "
+                f"port {port}: expected a free one, got {'one that another program uses' if taken else error}; choose "
                 "another, or 0 for any that is free."
             ) from error
 

@@ -1,1 +1,1 @@
-"""The one-file web head: a posable head that opens from disk in a browser, no server and no network."""
+"""The one-file web head: a posable head that opens from disk in a browser, without server and network."""

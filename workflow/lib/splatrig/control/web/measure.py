@@ -1,4 +1,4 @@
-"""What the page's precision costs: millimeters between centers, decibels between pictures."""
+"""Measure the loss of the page's reduced precision: millimeters between centers, decibels between images."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from splatrig.control.web.pack import PackedHead
 from splatrig.dataset.cameras import Cameras
 
 INSIDE = 0.5
-"""Pixels at least this opaque are the head."""
+"""Opacity from which a pixel counts as part of the head."""
 
 
 @dataclass(frozen=True)
@@ -20,23 +20,23 @@ class Cost:
     """Differences between a head and its packed form."""
 
     poses_moved: int
-    """Poses over which centers are compared: at rest, every expression, every component at its end."""
+    """Number of poses in which centers are compared: at rest, every expression, every component at its ends."""
     largest_mm: float
     mean_mm: float
     pictures: int
-    """Pictures that are compared: at rest and every expression, from each of the cameras."""
+    """Number of compared images: at rest and every expression, from each of the cameras."""
     cameras: tuple[str, ...]
     worst_db: float
-    """PSNR inside the silhouette of the worst picture."""
+    """PSNR inside the silhouette of the worst image."""
     mean_db: float
-    """PSNR of the mean squared error over all pictures."""
+    """PSNR of the mean squared error over all images."""
 
     def sentence(self) -> str:
-        """Return what people read."""
+        """Return the result as a sentence for readers."""
         return (
-            f"Stored without what is hardly seen: over {self.poses_moved} poses, centers are at most "
+            f"Stored at reduced precision: over {self.poses_moved} poses, centers are at most "
             f"{self.largest_mm:.3f} mm (mean {self.mean_mm:.4f} mm) from the unquantized head; inside the silhouette "
-            f"its {self.pictures} pictures have a PSNR of {self.worst_db:.1f} dB or better, {self.mean_db:.1f} dB "
+            f"its {self.pictures} images have a PSNR of {self.worst_db:.1f} dB or better, {self.mean_db:.1f} dB "
             "together."
         )
 
@@ -48,7 +48,7 @@ def expression_poses(head: Head) -> list[dict[str, NDArray[np.float64]]]:
 
 
 def end_poses(head: Head) -> list[dict[str, NDArray[np.float64]]]:
-    """Return every component alone at both ends of its slider, but not at 0."""
+    """Return poses of every component alone at both ends of its slider, except ends at 0."""
     return [
         {name: np.where(np.arange(family.panel.count) == k, end, 0.0)}
         for name, family in head.families.items()
@@ -59,7 +59,7 @@ def end_poses(head: Head) -> list[dict[str, NDArray[np.float64]]]:
 
 
 def cameras_to_measure(cameras: Cameras, count: int) -> Cameras:
-    """Return the first `count` of the held-out cameras, or of all where none is held out."""
+    """Return the first `count` of the held-out cameras, or of all if none is held out."""
     unseen = cameras.measuring
     return unseen.select(range(min(len(unseen), count)))
 
@@ -70,7 +70,7 @@ def cost_of(
     cameras: Cameras,  # in head space
     device: str | torch.device = "cpu",
 ) -> Cost:
-    """Measure what packing costs, with the rasterizer that the head was learned with, on black."""
+    """Measure the loss due to packing, with the rasterizer that the head was learned with, on black."""
     shown = expression_poses(head)
     distances = [moved_mm(head, packed, pose) for pose in [*shown, *end_poses(head)]]
     errors = []
@@ -92,10 +92,10 @@ def cost_of(
 
 
 def moved_mm(head: Head, packed: PackedHead, pose: Pose) -> NDArray[np.float32]:  # [N]
-    """Return how far each center is from where it should be, in millimeters."""
+    """Return the distance of each center from its exact position, in millimeters."""
     return np.linalg.norm(head.gaussians(pose).means - packed.gaussians(pose).means, axis=1)
 
 
 def psnr(mean_squared_error: float) -> float:
-    """Return the PSNR in dB of pictures in [0, 1]; 120 dB where they are the same in float32."""
+    """Return the PSNR (dB) of images in [0, 1]; 120 dB if they are equal in float32."""
     return float(-10.0 * np.log10(max(mean_squared_error, 1e-12)))

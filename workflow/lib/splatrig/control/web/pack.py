@@ -1,9 +1,10 @@
-"""A head as the page carries it: integers of 8 and 16 bits, in steps about as large as nobody sees.
+"""A head in the page's format: integers of 8 and 16 bits, with steps just below what is visible.
 
-The base has one step for each field. A component has steps of its own for coordinates (16 bits), f_dc, rotation, log
-scale and logit of opacity (8 bits each), from what they change at the end of its slider; rows that change less than
-`MOTION_PX` or `COLOR` are dropped (`residuals`). Unpacked, a component has 16 bytes per Gaussian, one texel of the GPU;
-a second one where a component moves opacity, or Gaussians follow the skin, which the page then has whole.
+The base has one step size per field. A component has its own step sizes for coordinates (16 bits), f_dc, rotation, log
+scale and logit of opacity (8 bits each), from its changes at the end of its slider; rows that change less than
+`MOTION_PX` or `COLOR` are dropped (`residuals`). Unpacked, a component has 16 bytes per Gaussian, one texel on the GPU.
+A second texel is used if a component moves opacity, or Gaussians follow the skin, which the page then contains
+completely.
 """
 
 from collections.abc import Mapping
@@ -24,45 +25,45 @@ from splatrig.gaussians.activated import linear_opacities
 from splatrig.gaussians.gaussians import SH_C0, Gaussians
 
 BITS = {"means": 16, "sh0": 8, "quats": 8, "log_scales": 8, "logit_opacities": 8}
-"""Bits of each number of a component, by field in the order of texels."""
+"""Bits per value of a component, by field in the order of texels."""
 
 MOTION_PX = 0.02
 """Least motion, and growth, of a Gaussian at the end of a slider that is stored, in pixels of the photographs."""
 
 COLOR = 0.0015
-"""Least change of color, of [0, 1] and times the Gaussian's opacity, that is stored."""
+"""Least change of color, in [0, 1] and times the Gaussian's opacity, that is stored."""
 
 BASE_STEPS = {"quats": 1 / 256, "log_scales": 0.03, "opacities": 1 / 255, "sh0": 1 / 128}
-"""Steps of the base, for values in their own units; centers have `MOTION_PX`."""
+"""Step sizes of the base, in the fields' own units; that of centers is `MOTION_PX`."""
 
 HARMONICS_STEP = 0.006
-"""Of the higher spherical harmonics, or a 127th of their largest."""
+"""Step size of the higher spherical harmonics, unless a 127th of their largest value is larger."""
 
 STEEPEST = 0.25
-"""Largest change of an opacity with its logit."""
+"""Largest derivative of an opacity with respect to its logit."""
 
 _TYPICAL = 90.0
-"""Percentile of the Gaussians' effects that a component's steps are chosen by."""
+"""Percentile of the Gaussians' effects that determines a component's step sizes."""
 
 _COARSEST = 1e-6
-"""Opacities are kept this far from 0 and 1, as their logits are finite."""
+"""Opacities are kept this far from 0 and 1, since their logits must be finite."""
 
 
 @dataclass(frozen=True)
 class Quantized:
-    """Numbers per Gaussian as even steps to both sides of each column's middle."""
+    """Values per Gaussian in even steps on both sides of each column's center."""
 
     steps: NDArray[np.int16]  # [N, c]
     middle: NDArray[np.float32]  # [c]
     step: NDArray[np.float32]  # [c]
 
     def values(self) -> NDArray[np.float32]:  # [N, c]
-        """Return the numbers that the page sees."""
+        """Return the values that the page reconstructs."""
         return self.middle + self.step * self.steps.astype(np.float32)
 
 
 def quantized(values: NDArray[np.floating], step: float) -> Quantized:
-    """Return `values` [N, c] in steps of `step`, or of what 16 bits allow over their range."""
+    """Return `values` [N, c] in steps of `step`, or in the smallest steps that 16 bits allow for their range."""
     middle = ((values.min(axis=0) + values.max(axis=0)) / 2).astype(np.float32)
     away = values - middle.astype(np.float64)
     steps = np.maximum(step, np.abs(away).max(axis=0) / 32767.0).astype(np.float32)
@@ -71,32 +72,32 @@ def quantized(values: NDArray[np.floating], step: float) -> Quantized:
 
 @dataclass(frozen=True)
 class PackedComponent:
-    """One component, by field: what the file holds, and what is found in it."""
+    """One component by field: the stored differences and the reconstructed values."""
 
     differences: dict[str, NDArray[np.signedinteger]]  # [N, c]
-    """By how much rows differ from what is expected, zero for those that are dropped."""
+    """Differences of rows from their predictions, zero for those that are dropped."""
     found: dict[str, NDArray[np.signedinteger]]  # [N, c]
     steps: tuple[float, ...]
-    """Value of a step of each field, for a unit of weight."""
+    """Value of a step of each field, per unit of weight."""
 
     def values(self) -> NDArray[np.float32]:  # [N, 14]
-        """Return what a unit of weight adds to the numbers of each Gaussian, fields one after the other."""
+        """Return the change of each Gaussian's values per unit of weight, fields concatenated."""
         fields = zip(self.found.values(), self.steps, strict=True)
         return np.concatenate([steps.astype(np.float32) * np.float32(value) for steps, value in fields], axis=1)
 
 
 @dataclass(frozen=True)
 class WornSkin:
-    """The skin of a head of which some families move centers alone: their Gaussians turn and grow with it."""
+    """Skin of a head with families that move only centers, whose Gaussians rotate and scale with it."""
 
     skin: Skin
     families: frozenset[str]
     at_rest: NDArray[np.float32]  # [N, 3]
-    """How far the rest face is from the skin's, in millimeters."""
+    """Displacement of the rest face from the skin's rest, in millimeters."""
 
     @classmethod
     def of(cls, head: Head) -> "WornSkin | None":
-        """Return the skin that a head's Gaussians follow, if they follow one."""
+        """Return the skin that a head's Gaussians follow, or None."""
         rig, families = head.rig, head.families.items()
         if not rig.follows or not isinstance(rig.skin, Skin):
             return None
@@ -105,7 +106,7 @@ class WornSkin:
         return cls(rig.skin, followed, moved if moves_centers_alone(rig.families[0]) else np.zeros_like(moved))
 
     def arrays(self) -> dict[str, NDArray]:
-        """Return what the page needs to follow it: neighbors, shares, tangents f1 and f2, and their change at rest."""
+        """Return the page's arrays of it: neighbors, coefficients, tangents f1 and f2, their change at rest."""
         skin, count = self.skin, len(self.skin.rest)
         shape = (count, count)
         moved = [csr_array((s, skin.near, skin.starts), shape) @ self.at_rest[:count] for s in skin.shares.T]
@@ -120,7 +121,7 @@ class WornSkin:
 
 @dataclass(frozen=True)
 class PackedHead:
-    """N Gaussians and the K components of all families, one after the other, as the page has them."""
+    """N Gaussians and the K components of all families, concatenated, as the page has them."""
 
     base: dict[str, Quantized]
     """means [N, 3], quats [N, 4], log_scales [N, 3], opacities [N, 1], sh0 [N, 3]."""
@@ -129,30 +130,30 @@ class PackedHead:
     parents: Parents
     components: tuple[PackedComponent, ...]
     first: dict[str, int]
-    """Family to its first component."""
+    """Index of the first component by family."""
     worn: WornSkin | None
-    """None: no Gaussian follows the skin."""
+    """Skin; None: no Gaussian follows it."""
     left_out: tuple[str, ...]
-    """Attributes that components move and the page leaves at rest."""
+    """Attributes that components move, but the page leaves at rest."""
 
     @property
     def steps(self) -> NDArray[np.float32]:  # [K, 5]
-        """Values of a step of xyz, f_dc, rotation, log scale, logit of opacity, for a unit of weight."""
+        """Values of a step of xyz, f_dc, rotation, log scale, logit of opacity, per unit of weight."""
         return np.array([component.steps for component in self.components], np.float32)
 
     @property
     def fields(self) -> list[str]:
-        """Fields of components that the file holds: all of a texel, and opacity where a component moves it."""
+        """Fields of components that are stored: all fields of a texel, and opacity if a component moves it."""
         return [field for field in BITS if field != "logit_opacities" or self.steps[:, -1].any()]
 
     @property
     def dropped(self) -> float:
-        """Fraction of rows, one per component, field and Gaussian, that the file does not hold."""
+        """Fraction of rows, one per component, field and Gaussian, that are not stored."""
         rows = [component.differences[field].any(axis=1) for component in self.components for field in self.fields]
         return 1.0 - float(np.mean(rows))
 
     def arrays(self) -> dict[str, NDArray]:
-        """Return what the file holds, by name: see `sparse_arrays`."""
+        """Return the stored arrays by name, see `sparse_arrays`."""
         arrays: dict[str, NDArray] = {"parents": self.parents.rows}
         for name, columns in self.base.items():
             arrays |= sparse_arrays(name, [columns.steps], 16)
@@ -164,7 +165,7 @@ class PackedHead:
 
     @cached_property
     def rig(self) -> Rig:
-        """The rig that the page has: what `rig.js` and its shader evaluate."""
+        """Rig as the page has it, which `rig.js` and its shader evaluate."""
         values = {name: columns.values() for name, columns in self.base.items()}
         opacities = values["opacities"][:, 0].clip(_COARSEST, 1 - _COARSEST)
         base = Gaussians(
@@ -201,7 +202,7 @@ class PackedHead:
         )
 
     def gaussians(self, pose: Pose) -> Gaussians:
-        """Return the raw Gaussians that the page shows for a pose."""
+        """Return the raw Gaussians that the page shows in a pose."""
         weights = np.zeros(self.rig.count, dtype=np.float32)
         for name, values in pose.items():
             weights[self.first[name] : self.first[name] + len(values)] = values
@@ -209,7 +210,7 @@ class PackedHead:
 
 
 def pack_head(head: Head, pixel_mm: float) -> PackedHead:
-    """Return a head in the page's precision; a pixel of its photographs spans `pixel_mm`."""
+    """Return a head in the page's precision; `pixel_mm` is the width of a pixel of its photographs."""
     base = head.rig.base
     opacities = linear_opacities(base)
     shN_step = float(np.float32(max(HARMONICS_STEP, np.abs(base.shN).max() / 127.0)))
@@ -229,7 +230,7 @@ def pack_head(head: Head, pixel_mm: float) -> PackedHead:
     values |= {"opacities": opacities[:, None], "sh0": base.sh0[:, 0]}
     steps = BASE_STEPS | {"means": MOTION_PX * pixel_mm}
     if any(component.steps[-1] for component in packed):
-        steps["opacities"] = 0.0  # what 16 bits allow: a logit tells 0.999 from 0.99999
+        steps["opacities"] = 0.0  # smallest steps of 16 bits, since logits distinguish 0.999 from 0.99999
     return PackedHead(
         base={name: quantized(array, steps[name]) for name, array in values.items()},
         shN=np.round(base.shN / shN_step).astype(np.int8),
@@ -243,13 +244,13 @@ def pack_head(head: Head, pixel_mm: float) -> PackedHead:
 
 
 def family_ends(family: Family) -> list[float]:
-    """Return the ends of a family's sliders, K weights without their signs; 1 for a slider that goes nowhere."""
+    """Return the ends of a family's sliders, K absolute weights; 1 for a slider of zero length."""
     ends = np.maximum(np.abs(family.panel.low), np.abs(family.panel.high))
     return [float(end) or 1.0 for end in ends]
 
 
 def growth_of(head: Head) -> NDArray[np.float64]:  # [N]
-    """Return by how much one component at the end of its slider changes a log scale of each Gaussian at most."""
+    """Return the largest change of each Gaussian's log scales by any single component at the end of its slider."""
     growth = np.zeros(len(head.base))
     for family in head.families.values():
         components = family.rig.components
@@ -267,11 +268,11 @@ def effects_of(
     growth: NDArray[np.float64],  # [N]
     pixel_mm: float,
 ) -> dict[str, NDArray[np.float64]]:  # [N] each
-    """Return how much is seen of a change by 1 of a Gaussian's numbers, by field: 1 is the least that is stored.
+    """Return the visible effect of a change by 1 of a Gaussian's values, by field; effects below 1 are not stored.
 
-    Centers move by millimeters. A log scale moves a Gaussian's outline by so many of its longest radii, a rotation by
-    twice the difference of its longest and shortest one, both after the log scales' `growth`; a color shows through
-    the Gaussian's opacity.
+    Centers move by millimeters. A log scale moves a Gaussian's outline by that many of its longest radii, a rotation by
+    twice the difference of its longest and shortest radius, both after the `growth` of the log scales; a color is
+    visible in proportion to the Gaussian's opacity.
     """
     longest = np.exp(base.log_scales.max(axis=1) + growth)
     shortest = np.exp(base.log_scales.min(axis=1) - growth)
@@ -294,9 +295,9 @@ def pack_component(
 ) -> PackedComponent:
     """Return one component whose slider ends at `end`.
 
-    `change` has what a unit of weight adds, by field of `Gaussians`; fields that it lacks do not move. A step is half
-    of the least that is stored of a typical Gaussian, since a vertex between two rounded ones is a step off, or what
-    the bits allow.
+    `change` has the change per unit of weight, by field of `Gaussians`; missing fields do not move. A step is half of
+    the least stored effect of a typical Gaussian, since a vertex between two rounded ones may be off by a step, or the
+    smallest step that the bits allow.
     """
     differences: dict[str, NDArray[np.signedinteger]] = {}
     found: dict[str, NDArray[np.signedinteger]] = {}

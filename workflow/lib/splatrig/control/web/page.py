@@ -33,28 +33,28 @@ RENDERER_MODULES = {
     "three/addons/postprocessing/Pass.js": "three/examples/jsm/postprocessing/Pass.js",
     "@sparkjsdev/spark": "@sparkjsdev/spark/dist/spark.module.min.js",
 }
-"""Name that scripts import to member of the renderer's archive."""
+"""Member of the renderer's archive by the name that scripts import."""
 
 LICENSES = ("three", "@sparkjsdev/spark", "fflate")
 
 BOOT = "boot.js"
-"""The script that starts all others, which are modules."""
+"""Script that starts all others, which are modules."""
 
 MARGIN = 1.1
 """Height of the first view, relative to the head's."""
 
 FRAMED = (0.002, 0.998)
-"""Of the Gaussians, along each axis, what the first view is centered on and holds: a few may be far from the head."""
+"""Quantiles of the Gaussians along each axis that the first view frames; a few Gaussians may be far from the head."""
 
 OFFLINE = "connect-src blob: data:"
-"""What the policy of a page says of connections (index.html): there are none; a server of it adds itself."""
+"""Connections that the policy of a page allows (index.html): none; a server of the page adds itself."""
 
 _DTYPES = {np.uint8: "u8", np.int16: "i16", np.uint32: "u32", np.int32: "i32", np.float32: "f32"}
 _SIBLING = re.compile(r"""(from\s*|import\s*)(["'])\./([\w.]+)\.js\2""")
 
 
 def write_blob(arrays: Mapping[str, NDArray]) -> tuple[dict[str, dict[str, Any]], bytes]:
-    """Return where each array lies (dtype, offset in bytes, count) and the bytes, each array at a multiple of 4."""
+    """Return the location of each array (dtype, offset in bytes, count) and the bytes; offsets are multiples of 4."""
     places, parts, offset = {}, [], 0
     for name, array in arrays.items():
         data = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()
@@ -72,7 +72,7 @@ def header_of(
 ) -> tuple[dict[str, Any], bytes]:
     """Return the page's header, which describes everything, and the bytes of the arrays.
 
-    `tracks` have titles as keys, and the families of the head.
+    `tracks` belong to families of the head and have titles as keys.
     """
     level = head.template.finest_level
     arrays = packed.arrays() | {"faces": head.faces.astype(np.uint32), "mask": level.mask.astype(np.uint8)}
@@ -128,18 +128,20 @@ def header_of(
 
 
 def groups_of(names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the groups that sliders of blendshapes stand in: ARKit's by the part of the face, and the others."""
+    """Return the groups of blendshape sliders: ARKit's by the part of the face, and the others."""
     place = {name: k for k, name in enumerate(names)}
     grouped = {}
     for title, members in arkit.GROUPS.items():
-        pairs = dict.fromkeys(both for name in members for both in (name, arkit.mirrored(name)))  # right follows left
+        pairs = dict.fromkeys(
+            both for name in members for both in (name, arkit.mirrored(name))
+        )  # the right side follows the left one
         grouped[title] = [place[name] for name in pairs if name in place]
     grouped["more"] = [k for k, name in enumerate(names) if name not in arkit.NAMES]
     return [{"title": title, "components": components} for title, components in grouped.items() if components]
 
 
 def mirrors_of(names: Sequence[str], partners: NDArray[np.int64] | None) -> list[int]:
-    """Return the index of each component's mirror image [K], by ARKit's names or as the model knows it; -1 for none."""
+    """Return the index of each component's mirror image [K], by ARKit's names or from the model; -1 for none."""
     found = [-1] * len(names) if partners is None else partners.tolist()
     for k, name in enumerate(names):
         other = arkit.mirrored(name) if name in arkit.NAMES else name
@@ -157,30 +159,30 @@ def camera_entries(cameras: Cameras) -> list[dict[str, Any]]:
 
 
 def footer_of(head: Head, packed: PackedHead, cost: Cost, notice: str) -> list[str]:
-    """Return the lines below the controls: what this is, what its precision costs, and on what terms it is shown."""
+    """Return the lines below the controls: content, loss of precision, and license terms."""
     lines = [
         f"{len(head.base):,} Gaussians, {_counted(len(packed.steps), 'component')}. "
         "Nothing is sent or fetched: the page works offline.",
         cost.sentence(),
     ]
     if packed.left_out:
-        lines.append(f"Components also move {', '.join(packed.left_out)}, which stay at rest here.")
-    return [*lines, *([notice] if notice else []), f"Made by splatrig {__version__}; drawn by three.js and Spark."]
+        lines.append(f"Components also move {', '.join(packed.left_out)}, which this page keeps at rest.")
+    return [*lines, *([notice] if notice else []), f"Made by splatrig {__version__}; rendered by three.js and Spark."]
 
 
 def usual_weights(panel: Panel) -> NDArray[np.float64]:  # [K]
-    """Return the root mean square of each component's fitted weights; of one that no frame uses, the others' mean."""
+    """Return the root mean square of each component's fitted weights; for one that no frame uses, the others' mean."""
     usual = np.sqrt(np.diag(panel.covariance) + panel.mean**2)
     return np.where(usual > 0, usual, np.where(usual.any(), usual.mean(), 1.0))
 
 
 def titles_of(tracks: Mapping[str, Track]) -> dict[str, Track]:
-    """Return tracks, given by path, under what the page calls them: `tour · global, learned`."""
+    """Return tracks, given by path, under their titles on the page: `tour · global, learned`."""
     return {f"{Path(path).stem} · {title_of(track.family)}": track for path, track in tracks.items()}
 
 
 def numbers_of(head: Head, packed: PackedHead, cost: Cost, page: str, blob: bytes) -> dict[str, Any]:
-    """Return the sizes of a page, and what its precision costs, for JSON."""
+    """Return the sizes of a page, and its loss of precision, for JSON."""
     return {
         "subject": head.subject,
         "families": list(head.families),
@@ -199,7 +201,7 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _short(numbers: NDArray[np.floating]) -> list[float]:
-    """Return numbers with the seven digits that float32 holds."""
+    """Return values with the seven digits that float32 holds."""
     return [float(f"{number:.7g}") for number in np.asarray(numbers).ravel()]
 
 
@@ -212,9 +214,9 @@ def build_page(
     sources: str | Path,
     renderer: str | Path,
 ) -> str:
-    """Return the HTML: `sources` is the folder workflow/web, `renderer` what the rule `retrieve_renderer` wrote.
+    """Return the HTML: `sources` is the folder workflow/web, `renderer` the output of the rule `retrieve_renderer`.
 
-    Nothing in it refers to another file; text that people wrote (names, titles) is escaped.
+    The page refers to no other file; user-supplied text (names, titles) is escaped.
     """
     folder = Path(sources)
     with zipfile.ZipFile(renderer) as archive:
@@ -244,17 +246,17 @@ def build_page(
 
 
 def module_text(id_: str, name: str, source: str) -> str:
-    """Return the element that carries a module, which others import by `name`."""
+    """Return the element that contains a module, which others import by `name`."""
     packed = packed_text(_with_names(source, name).encode())
     return f'<script type="text/plain" id="{html.escape(id_)}" data-module="{html.escape(name)}">{packed}</script>'
 
 
 def _with_names(source: str, module: str) -> str:
-    """Return a module whose imports of siblings (`./rig.js`) name them as the import map does."""
+    """Return a module in which imports of siblings (`./rig.js`) use the names of the import map."""
     names = {"three.core": "three/core"} if module.startswith("three") else {}
     return _SIBLING.sub(lambda match: f'{match[1]}"{names.get(match[3], f"splatrig/{match[3]}.js")}"', source)
 
 
 def packed_text(data: bytes) -> str:
-    """Return bytes compressed, as the text that boot.js unpacks; the same bytes always give the same text."""
+    """Return bytes, compressed, as text that boot.js unpacks; equal bytes give equal text."""
     return base64.b64encode(gzip.compress(data, compresslevel=9, mtime=0)).decode()

@@ -1,8 +1,8 @@
-"""Rows of integers, one per Gaussian, stored as what they differ by from what is expected: mostly nothing.
+"""Rows of integers, one per Gaussian, stored as differences from their predictions, which are mostly zero.
 
-A vertex that subdivision adds is expected halfway between the two ends of its edge; vertices of the tracked mesh and
-free Gaussians are expected to be 0. All of it is integer arithmetic modulo the numbers that a type has, so that
-`workflow/web/src/unpack.js` finds the same values to the bit.
+The prediction of a vertex that subdivision adds is the mean of the two ends of its edge; that of vertices of the
+tracked mesh and of free Gaussians is 0. All arithmetic is on integers modulo the range of their type, so that
+`workflow/web/src/unpack.js` reconstructs the same values bit for bit.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from scipy.sparse import csr_array
 from splatrig.mesh.template import Template
 
 ALONE = -1
-"""In the place of both parents of a row that has none."""
+"""Marks a row without parents, in the place of both."""
 
 
 @dataclass(frozen=True)
 class Parents:
-    """The two earlier rows whose mean each row is expected to be."""
+    """The two earlier rows whose mean is the prediction of each row."""
 
-    rows: NDArray[np.int32]  # [N, 2], `ALONE` twice where 0 is expected
+    rows: NDArray[np.int32]  # [N, 2], `ALONE` twice where the prediction is 0
 
     @classmethod
     def of(cls, template: Template, count: int) -> "Parents":
@@ -41,7 +41,7 @@ class Parents:
 
     @cached_property
     def generations(self) -> tuple[NDArray[np.int64], ...]:
-        """Return the rows that have no parents, then those whose parents are among these, and so on."""
+        """Return the rows without parents, then those whose parents are among these, and so on."""
         alone = self.rows[:, 0] == ALONE
         generation = np.zeros(len(self), np.int64)
         while True:
@@ -51,7 +51,7 @@ class Parents:
             generation = after
 
     def expected(self, values: NDArray[np.int32], rows: NDArray[np.int64]) -> NDArray[np.int32]:  # [S, c]
-        """Return what `rows` [S] of `values` [N, c] are expected to be; means are rounded down."""
+        """Return the predictions of `rows` [S] of `values` [N, c]; means are rounded down."""
         pair = self.rows[rows]
         return np.where(pair[:, :1] == ALONE, 0, (values[pair[:, 0]] + values[pair[:, 1]]) >> 1)
 
@@ -66,12 +66,13 @@ def encode_rows(
     values: NDArray[np.int32],  # [N, c] of `bits` bits
     parents: Parents,
     bits: int,
-    effect: NDArray[np.floating],  # [N] of a step of each row
+    effect: NDArray[np.floating],  # [N] effect of a step of each row
     least: float,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return by how much rows differ from what is expected [N, c], and what a reader makes of that [N, c].
+    """Return the differences of rows from their predictions [N, c], and the values that a reader reconstructs [N, c].
 
-    Rows are dropped, for readers to find what is expected, where the difference's length has less effect than `least`.
+    Rows are dropped, so that readers use the prediction, if the length of their difference has less effect than
+    `least`.
     """
     differences, found = np.zeros_like(values), np.zeros_like(values)
     for rows in parents.generations:
@@ -88,11 +89,11 @@ def sparse_arrays(
     differences: Sequence[NDArray[np.signedinteger]],  # K of [N, c]
     bits: int,
 ) -> dict[str, NDArray[np.uint8]]:
-    """Return the arrays of bytes that hold K times N rows of c differences, by name.
+    """Return the arrays of bytes for K times N rows of c differences, by name.
 
     `{name}_kept` has a bit per row, lowest first, each of the K in whole bytes: 1 where a row is not all zero.
     `{name}_low` and, for more than 8 bits, `{name}_high` have the kept rows' bytes, one column after the other for each
-    of the K; those of more than 8 bits have their sign in the lowest bit, so that most high bytes are 0.
+    of the K; differences of more than 8 bits have their sign in the lowest bit, so that most high bytes are 0.
     """
     masks = [difference.any(axis=1) for difference in differences]
     kept = [difference[mask].T.ravel() for difference, mask in zip(differences, masks, strict=True)]

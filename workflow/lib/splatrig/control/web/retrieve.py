@@ -1,15 +1,16 @@
-"""Retrieve what the web head is drawn with and runs networks with: pinned archives of the npm registry, checked.
+"""Retrieve the web head's renderer and runtime of networks: pinned archives of the npm registry, verified.
 
-Chosen: three.js + Spark, both MIT. Spark asks a function in GLSL for every Gaussian, so the K components are blended on
-the GPU in the pass in which a Gaussian is read, moved ones are sorted again by depths read back from the GPU, and
-its worker and WASM are part of the script: it runs from file://, under a policy that forbids every connection.
-Compared: @mkkellogg/gaussian-splats-3d 0.4.7 draws scenes that stand still, sorts by centers that the CPU knows, and
-has spherical harmonics to degree 2; gsplat.js 1.2.9 packs Gaussians on the CPU and uploads all of them again when one
-moves; a renderer of our own would need nothing, but its upkeep.
+Renderer: three.js + Spark, both MIT. Spark calls a GLSL function for every Gaussian, so the K components are blended on
+the GPU in the pass in which a Gaussian is read. Moved Gaussians are sorted again by depths read back from the GPU. Its
+worker and WASM are part of the script, so it runs from file://, under a policy that forbids every connection.
 
-Networks run by LiteRT.js, Apache-2.0, the successor of TensorFlow Lite's own package (@tensorflow/tfjs-tflite, an alpha
-of 2021): it reads the retrieved networks as they are and is found to be as fast in one thread without relaxed SIMD, so
-the build that all browsers run is taken. onnxruntime-web would need them converted. No node is needed for either.
+Alternatives: @mkkellogg/gaussian-splats-3d 0.4.7 renders static scenes, sorts by centers that the CPU knows, and has
+spherical harmonics to degree 2. gsplat.js 1.2.9 packs Gaussians on the CPU and uploads all of them again when one
+moves. A renderer of our own would need no package, but upkeep.
+
+Runtime: LiteRT.js, Apache-2.0, the successor of TensorFlow Lite's own package (@tensorflow/tfjs-tflite, an alpha of
+2021). It reads the retrieved networks unchanged, and was measured to be equally fast in one thread without relaxed
+SIMD, so the build that runs in all browsers is used. onnxruntime-web would need converted networks. Neither needs node.
 """
 
 import base64
@@ -29,7 +30,7 @@ from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_path
 
 REGISTRY = "https://registry.npmjs.org"
-"""Another one is taken from the environment variable NPM_CONFIG_REGISTRY."""
+"""Default registry; the environment variable NPM_CONFIG_REGISTRY overrides it."""
 
 TIMEOUT_S = 60
 
@@ -39,13 +40,13 @@ RENDERER = {
     "@sparkjsdev/spark": ("dist/spark.module.min.js", "LICENSE"),
     "fflate": ("LICENSE",),
 }  # fmt: skip
-"""What is kept of each package; fflate is part of Spark's script, so only its license is wanted."""
+"""Files that are kept of each package; fflate is part of Spark's script, so only its license is needed."""
 
 RUNTIME = {
     "@litertjs/core": ("dist/index.js", "wasm/litert_wasm_compat_internal.js", "wasm/litert_wasm_compat_internal.wasm"),
     "@litertjs/wasm-utils": ("dist/index.js",),
 }
-"""What is kept of each package; they hold no license text, and their license is Apache-2.0."""
+"""Files that are kept of each package; they contain no license text, and their license is Apache-2.0."""
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
@@ -53,9 +54,9 @@ logger = logging.getLogger(__name__)
 
 
 def retrieve_packages(lock: str | Path, members: Mapping[str, tuple[str, ...]], path: str | Path) -> None:
-    """Fetch packages as `lock` (package-lock.json) pins them and write `members` by package to `path` (zip).
+    """Fetch packages as pinned by `lock` (package-lock.json) and write `members` by package to `path` (zip).
 
-    Raises InputError in one sentence when an archive cannot be had or is not the pinned one; nothing is written then.
+    Raises InputError, and writes nothing, if an archive is not available or is not the pinned one.
     """
     kept: dict[str, bytes] = {}
     for name, (version, integrity) in read_lock(lock, members).items():
@@ -74,7 +75,9 @@ def read_lock(lock: str | Path, names: Iterable[str]) -> dict[str, tuple[str, st
         pins = {name: packages[f"node_modules/{name}"] for name in names}
         return {name: (str(pin["version"]), str(pin["integrity"])) for name, pin in pins.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{lock}: expected version and integrity of {', '.join(names)}; {error!r}.") from error
+        raise InputError(
+            f"{lock}: expected version and integrity of {', '.join(names)}, got {error!r}; restore the file."
+        ) from error
 
 
 def fetch(name: str, version: str) -> bytes:
@@ -87,8 +90,8 @@ def fetch(name: str, version: str) -> bytes:
             data: bytes = response.read()
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise InputError(
-            f"The web head: {url} cannot be fetched ({error}); it is needed once, so connect to the registry (or set "
-            "NPM_CONFIG_REGISTRY to a mirror) and run again."
+            f"The web head: {url} cannot be fetched ({error}); it is needed only once, so connect to the registry (or "
+            "set NPM_CONFIG_REGISTRY to a mirror) and run again."
         ) from error
     return data
 
@@ -110,6 +113,9 @@ def extract(name: str, archive: bytes, members: Iterable[str]) -> dict[str, byte
         for member in members:
             stream = tar.extractfile(f"package/{member}")
             if stream is None:
-                raise InputError(f"The web head: {name} has no file {member}; the pins and what is kept disagree.")
+                raise InputError(
+                    f"The web head: {name} expected the file {member}, got none; "
+                    "the pinned version does not match the list of files."
+                )
             kept[member] = stream.read()
     return kept

@@ -1,6 +1,6 @@
-"""The page with what reads a webcam: a runtime for networks, the networks, and the scripts that use them.
+"""Add webcam input to the page: a runtime for networks, the networks, and the scripts that use them.
 
-All of it lies in the page as text that is unpacked when the webcam is switched on. A page without it is as before.
+Everything is text inside the page, unpacked when the webcam is switched on. A page without it is unchanged.
 """
 
 import html
@@ -18,15 +18,16 @@ RUNTIME_PARTS = {
     "litert.wasm": "@litertjs/core/wasm/litert_wasm_compat_internal.wasm",
     "wasm-utils.js": "@litertjs/wasm-utils/dist/index.js",
 }
-"""Name of a part to member of the runtime's archive."""
+"""Member of the runtime's archive by name of the part."""
 
 MODULE = "webcam.js"
-"""The module of the page itself; the worker runs the others."""
+"""Module of the page itself; the worker runs the others."""
 
 BEFORE = '<script type="text/plain" id="head">'
-"""What the parts are put in front of; names and titles in a page are escaped and cannot hold it."""
+"""Text of the page before which the parts are inserted; names and titles in a page are escaped and cannot contain
+it."""
 LICENCES = "<summary>Licences</summary>\n"
-"""What the license of the parts follows."""
+"""Text of the page after which the license of the parts is inserted."""
 
 
 def add_webcam(
@@ -39,10 +40,11 @@ def add_webcam(
     mesh: str | Path,
     license_text: str,
 ) -> str:
-    """Return a page of `build_page` with all that reads a webcam.
+    """Return a page of `build_page` with everything that reads a webcam.
 
-    `sources` is the folder workflow/web, `runtime` what `retrieve_packages` wrote, `detector` and `mesh` are the
-    networks, and `license_text` is the license of both. Raises InputError where the page is none or a part is missing.
+    `sources` is the folder workflow/web, `runtime` the output of `retrieve_packages`, `detector` and `mesh` are the
+    networks, and `license_text` is the license of both. Raises InputError if the page is not one of `build_page`, or a
+    part is missing.
     """
     if page.count(BEFORE) != 1 or page.count(LICENCES) != 1:
         raise InputError("The web head: expected a page that splatrig wrote, got another; make it again.")
