@@ -110,6 +110,16 @@ def test_one_photograph_of_another_moment_is_named_with_the_moment(shown):
     assert sound().subject.names[shown] in verdict.why or "just " in verdict.why
 
 
+def test_where_too_many_photographs_are_odd_the_rest_is_counted(monkeypatch):
+    monkeypatch.setattr("splatrig.doctor.verdicts._MOST_PHOTOGRAPHS", 2)
+    capture = sound()
+    for frame, camera in ((1, 0), (5, 2), (9, 4)):
+        capture = capture.with_photograph(frame, camera, (frame + 6) % COUNT)
+    ranks = [rank for rank, _ in said(capture)]
+    assert ranks.count(WRONG) == 2
+    assert (LOOK, "tracked_mesh") in said(capture)
+
+
 def test_the_mesh_of_another_frame_is_named():
     capture = sound()
     (verdict,) = capture.with_mesh(2, capture.subject.tracked[9]).judged()

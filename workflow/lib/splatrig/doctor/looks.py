@@ -18,7 +18,6 @@ MOMENTS = (0, -1, 1)
 """The meshes that a photograph is compared with: that of its frame, and those just before and after it."""
 _SIGMA_PX = 0.8
 """Of the details: sharp enough to tell frames whose skin moves by half a pixel of a reduced photograph."""
-_MOST_PLACES = 2000
 _COARSE = 0.5
 """Size of the images in which is found what hides what, of that of the reduced photographs."""
 _SOLID_MM = 3.0
@@ -30,11 +29,13 @@ class Skin:
     """The places of the tracked mesh that are looked at."""
 
     faces: NDArray[np.int64]  # [T, 3]
+    most: int
+    """Number of places, at most."""
 
     @property
     def places(self) -> NDArray[np.int64]:  # [P]
         """The triangles whose middles are looked at: all of them, or some, evenly spread over their numbers."""
-        return np.arange(0, len(self.faces), -(-len(self.faces) // _MOST_PLACES))
+        return np.arange(0, len(self.faces), -(-len(self.faces) // self.most))
 
     def views(self, mesh: Tracked, cameras: Cameras) -> "Views":
         """Return how a mesh is seen by `cameras`, of the world."""

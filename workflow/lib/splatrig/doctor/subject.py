@@ -18,6 +18,10 @@ from splatrig.io.errors import InputError
 from splatrig.jobs.progress import track
 from splatrig.mesh.obj import read_obj
 
+_PLACES = 400, 2000
+"""Of the skin, at least and at most."""
+_LOOKS_BYTES = 10**9
+"""Memory for what all photographs show at all places."""
 _CALIBRATION_FRAMES = 6
 """Frames, spread over all, that tell whether another calibration would fit better."""
 
@@ -40,8 +44,9 @@ class Subject:
 
     @cached_property
     def skin(self) -> Skin:
-        """The places that are looked at."""
-        return Skin(self.faces)
+        """The places that are looked at; fewer in large captures, whose photographs are all compared at once."""
+        shared = _LOOKS_BYTES // (2 * len(MOMENTS) * len(self.names) * len(self.cameras))
+        return Skin(self.faces, int(np.clip(shared, *_PLACES)))
 
     def scores(self, threads: int) -> tuple[Scores, list[tuple[str, ...]]]:
         """Return how well photographs and meshes fit each other, and the digests of the photographs, F of C."""

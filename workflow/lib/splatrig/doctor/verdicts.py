@@ -47,9 +47,9 @@ _MOVED_PX = 0.3
 """Pixels of the photographs by which a head moves that cannot look the same: 0.4 at least from frame to frame."""
 _PART, _HALF = 0.9, 0.5
 """Fractions of what a camera's masks usually have of the mesh."""
-_MOST_SEARCHED = 40
+_MOST_PHOTOGRAPHS, _MOST_FRAMES = 30, 10
 """Photographs, and frames, whose moment is looked for in all frames: where more are odd, something else is wrong."""
-_MOST_CAMERAS = 8
+_MOST_CAMERAS = 5
 """Cameras that are asked for the moment of a frame."""
 
 
@@ -82,16 +82,16 @@ def judge(subject: Subject, scores: Scores, digests: Sequence[Sequence[str]], *,
     if calibration:
         return calibration
     late = [*_late(subject, scores)]
-    frozen = [*_frozen(subject, digests, {verdict.camera for verdict in late})]
+    cameras = [*_frozen(subject, digests, {verdict.camera for verdict in late})]
+    for group in (late, [*_cameras(subject, scores)]):  # what comes first explains the rest of a camera
+        known = {verdict.camera for verdict in cameras}
+        cameras += [verdict for verdict in group if verdict.camera not in known]
     frames = [*_frames(subject, scores)]
-    known_frames = {verdict.frame for verdict in frames}
-    photographs = [*_photographs(subject, scores), *(_masks(subject, scores) if masks else ())]
-    left = [verdict for verdict in photographs if verdict.frame not in known_frames]
-    found: list[Verdict] = []
-    for group in (frozen, late, [*_cameras(subject, scores)], left):  # what comes first explains the rest of a camera
-        known = {verdict.camera for verdict in found} - {None}
-        found += [verdict for verdict in group if verdict.camera not in known]
-    return [*found, *frames]
+    left = np.ones(scores.own.shape, dtype=bool)
+    left[:, [verdict.camera for verdict in cameras if verdict.camera is not None]] = False
+    left[[verdict.frame for verdict in frames if verdict.frame is not None]] = False
+    photographs = [*_photographs(subject, scores, left), *(_masks(subject, scores, left) if masks else ())]
+    return [*cameras, *frames, *photographs]
 
 
 def _calibration(subject: Subject, scores: Scores) -> Iterator[Verdict]:
@@ -215,7 +215,8 @@ def _frames(subject: Subject, scores: Scores) -> Iterator[Verdict]:
     gains = np.stack([_medians(each - scores.own) for each in scores.alike[1:]])
     gains = np.nan_to_num(gains, nan=-1.0)
     odd = np.flatnonzero((drops < -_STRANGE_FRAME) | (gains.max(axis=0) > _BETTER))
-    for frame in odd[np.argsort(drops[odd])][:_MOST_SEARCHED]:
+    yield from _left_out(len(odd) - _MOST_FRAMES, "frames")
+    for frame in odd[np.argsort(drops[odd])][:_MOST_FRAMES]:
         name = f"frame {subject.names[frame]}"
         copy = subject.copy_of(int(frame))
         if copy is not None:
@@ -245,17 +246,18 @@ def _frames(subject: Subject, scores: Scores) -> Iterator[Verdict]:
             yield Verdict(LOOK, name, why, frame=int(frame))
 
 
-def _photographs(subject: Subject, scores: Scores) -> Iterator[Verdict]:
-    """Yield the photographs that fit another frame's mesh, or that are like no other of their camera."""
+def _photographs(subject: Subject, scores: Scores, left: NDArray[np.bool_]) -> Iterator[Verdict]:  # [F, C]
+    """Yield those of the photographs `left` that fit another frame's mesh, or are like no other of their camera."""
     own = scores.own
     usually = np.minimum(np.nan_to_num(_medians(own - scores.usual)), 0.0)[:, None]
     drops = np.nan_to_num(own - scores.usual - usually)
     gains = scores.alike - own
     gains = np.nan_to_num(np.minimum(gains, gains - _medians(gains)[..., None]), nan=-1.0)
     rows, best = gains[1:].argmax(axis=0) + 1, gains[1:].max(axis=0)
-    odd = np.argwhere((drops < -_WORSE) | (best > _BETTER))
+    odd = np.argwhere(left & ((drops < -_WORSE) | (best > _BETTER)))
     order = np.argsort(np.minimum(drops, -best)[tuple(odd.T)], kind="stable")
-    for frame, camera in odd[order][:_MOST_SEARCHED].tolist():
+    yield from _left_out(len(odd) - _MOST_PHOTOGRAPHS, "photographs")
+    for frame, camera in odd[order][:_MOST_PHOTOGRAPHS].tolist():
         where = f"camera {subject.cameras.names[camera]}, frame {subject.names[frame]}"
         fits = subject.fits(frame, [camera], scores.usual_looks)[:, 0]
         other = int(np.nan_to_num(fits, nan=-1.0).argmax())
@@ -281,11 +283,19 @@ def _photographs(subject: Subject, scores: Scores) -> Iterator[Verdict]:
             yield Verdict(LOOK, where, why, camera, frame)
 
 
-def _masks(subject: Subject, scores: Scores) -> Iterator[Verdict]:
-    """Yield the photographs whose mask lacks more of the tracked mesh than those of their camera usually do."""
+def _left_out(count: int, what: str) -> Iterator[Verdict]:
+    """Yield that there is more of what fits worse than usual."""
+    if count > 0:
+        why = f"{count} more {what} fit their tracked meshes worse than usual and were not looked into"
+        yield Verdict(LOOK, "tracked_mesh", why)
+
+
+def _masks(subject: Subject, scores: Scores, left: NDArray[np.bool_]) -> Iterator[Verdict]:  # [F, C]
+    """Yield those of the photographs `left` whose mask has less of the tracked mesh than their camera's usually do."""
     usual = _medians(scores.inside.T)
     for camera, name in enumerate(subject.cameras.names):
-        for frame in np.flatnonzero(scores.inside[:, camera] < _PART * usual[camera]).tolist():
+        lacking = left[:, camera] & (scores.inside[:, camera] < _PART * usual[camera])
+        for frame in np.flatnonzero(lacking).tolist():
             part = scores.inside[frame, camera]
             why = (
                 f"the mask has {100 * part:.0f} % of the tracked mesh, those of this camera usually "
