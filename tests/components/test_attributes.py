@@ -164,7 +164,7 @@ def test_a_frame_whose_head_is_elsewhere_is_warned_of(exported, tmp_path, caplog
     moved = (fitted.gaussians[0], lost, *fitted.gaussians[2:])
     write_fitted_frames(stores["E002"], dataclasses.replace(fitted, gaussians=moved))
     export_attributes(exported.frames, stores, exported.template, {"base": tmp_path / "a.h5"}, "small")
-    assert [record.getMessage()[:59] for record in caplog.records] == [
+    assert [record.getMessage()[:60] for record in caplog.records] == [
         "E002/000006: RMS displacement from the neutral is 300 mm and"
     ]
 

@@ -57,7 +57,7 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
 
 def test_the_page_asks_before_it_looks_and_takes_no_for_an_answer(followed):
     followed.page.locator("#webcam").click()
-    assert "none is kept or sent" in followed.page.locator("#ask-webcam").inner_text()
+    assert "none is saved or sent" in followed.page.locator("#ask-webcam").inner_text()
     followed.page.locator("#ask-webcam button", has_text="Not now").click()
     followed.page.locator("#message", has_text="stays off").wait_for()
     assert followed.page.locator("#webcam").get_attribute("aria-pressed") == "false"

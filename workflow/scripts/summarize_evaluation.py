@@ -30,7 +30,7 @@ write_table(output.headline, shown)
 regions = by_region(methods)
 write_table(output.regions, regions)
 more = {"PSNR by region in images from held-out cameras, pooled over pixels, dB": regions} if len(regions) else {}
-write_html(output.summary_html, f"{subject}: the numbers that matter", numbers, note, more)
+write_html(output.summary_html, f"{subject}: key results", numbers, note, more)
 write_table(output.comparison, table, digits=4)
 write_html(output.comparison_html, f"{subject}: methods side by side", wide, note)
 write_markdown(output.comparison_markdown, wide)

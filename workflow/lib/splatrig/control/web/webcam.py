@@ -26,7 +26,7 @@ MODULE = "webcam.js"
 BEFORE = '<script type="text/plain" id="head">'
 """Text of the page before which the parts are inserted; names and titles in a page are escaped and cannot contain
 it."""
-LICENCES = "<summary>Licences</summary>\n"
+LICENCES = "<summary>Licenses</summary>\n"
 """Text of the page after which the license of the parts is inserted."""
 
 
