@@ -64,7 +64,8 @@ def write_page(
     lines = sorted([*general, *cameras], key=lambda verdict: -RANKS.index(verdict.rank))
     table = pd.DataFrame([[each.rank, each.where, each.why] for each in lines], columns=["verdict", "of", "why"])
     figures = []
-    for camera, verdict in enumerate(cameras):
+    for verdict in sorted(cameras, key=lambda verdict: -RANKS.index(verdict.rank)):
+        camera = cameras.index(verdict)
         frame = shown if verdict.frame is None else verdict.frame
         stream = io.BytesIO()
         outlined(subject, frame, camera, verdict.rank).save(stream, format="JPEG", quality=85)
