@@ -121,7 +121,9 @@ def needed_by(script: Path) -> set[str]:
     for name in modules_used_by(script):
         path = library.joinpath(*name.split("."))
         sources.append(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
-    return {name.replace("-", "_") for path in sources for name in imports(path)}
+    found = {name.replace("-", "_") for path in sources for name in imports(path)}
+    compiled = any("from splatrig.jobs.kernels import" in path.read_text(encoding="utf-8") for path in sources)
+    return found | ({"numba"} if compiled else set())
 
 
 @pytest.mark.parametrize(("rule", "environments", "script"), RULES, ids=[rule for rule, *_ in RULES])

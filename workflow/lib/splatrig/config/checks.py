@@ -7,7 +7,7 @@ from splatrig.config.names import NAME, NEUTRAL, TAKEN, held_out_cameras, level_
 from splatrig.io.errors import InputError
 
 FEWEST_TRACKING_CAMERAS = 2
-"""That photographs alone need."""
+"""Number of training cameras that tracking photographs alone needs."""
 
 
 def check_names(

@@ -1,4 +1,4 @@
-"""What photographs show of the tracked mesh: gray details at places of the skin, which move with it.
+"""Appearance of the tracked mesh in photographs: gray details at places of the skin, which move with it.
 
 A place of the skin looks alike in all photographs of one camera, as long as the mesh is where the skin is. Where the
 mesh is that of another moment, other details lie at its places.
@@ -17,11 +17,11 @@ from splatrig.tracking.views import BORDER_PX, LEAST_COSINE, band_passed, depths
 MOMENTS = (0, -1, 1)
 """The meshes that a photograph is compared with: that of its frame, and those just before and after it."""
 _SIGMA_PX = 0.8
-"""Of the details: sharp enough to tell frames whose skin moves by half a pixel of a reduced photograph."""
+"""Scale of the details: sharp enough to tell frames whose skin moves by half a pixel of a reduced photograph."""
 _COARSE = 0.5
 """Size of the images in which is found what hides what, of that of the reduced photographs."""
 _SOLID_MM = 3.0
-"""How far a place may lie behind what the camera sees first."""
+"""Largest distance of a visible place behind the nearest surface along its ray."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ class Skin:
 
 @dataclass(frozen=True)
 class Views:
-    """How one mesh is seen by all cameras."""
+    """Projection of one mesh into all cameras."""
 
     mesh: Tracked
     skin: Skin
     cameras: Cameras
-    """From the head space of the mesh."""
+    """Cameras in the head space of the mesh."""
     middles: NDArray[np.float64]  # [P, 3]
     normals: NDArray[np.float64]  # [P, 3]
 
@@ -99,10 +99,10 @@ class Views:
 
 @dataclass(frozen=True)
 class FrameLooks:
-    """What all photographs of one frame show."""
+    """Appearance of the mesh in all photographs of one frame."""
 
     looks: NDArray[np.float32]  # [M, C, P]
-    """At the meshes of the `MOMENTS`; NaN for a mesh or a photograph that is not there."""
+    """Gray details at the meshes of the `MOMENTS`; NaN for a mesh or a photograph that is not there."""
     inside: NDArray[np.float64]  # [C]
     """Fraction of the mesh's silhouette that the matte has; NaN where the camera has no photograph or sees no mesh."""
 

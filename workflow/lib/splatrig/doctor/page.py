@@ -21,7 +21,7 @@ from splatrig.io.files import absent, write_text
 from splatrig.mesh.silhouette import silhouette
 
 _COLORS = {FINE: (0, 158, 115), LOOK: (230, 159, 0), WRONG: (213, 94, 0)}
-"""Of outlines; by Okabe and Ito (2008)."""
+"""Colors of outlines, by Okabe and Ito (2008)."""
 _ENLARGED = 2
 _STYLE = """<style>
 figure { display: inline-block; margin: .5rem; width: 21rem; vertical-align: top; font-size: .85rem; }

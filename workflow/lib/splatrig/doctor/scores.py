@@ -1,4 +1,4 @@
-"""How well photographs and tracked meshes fit each other: numbers per photograph and per camera."""
+"""Scores of the agreement of photographs with tracked meshes, per photograph and per camera."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class Scores:
     """Correlations of what photographs show of the skin with what their camera, or the others, usually show there."""
 
     alike: NDArray[np.float64]  # [M, F, C]
-    """At the meshes of the `MOMENTS`, with the camera's usual look; NaN without a photograph or mesh, or skin."""
+    """Correlation at the meshes of the `MOMENTS` with the camera's usual look; NaN without photograph, mesh or skin."""
     shifted: NDArray[np.float64]  # [M, C]
     """Median over frames at the meshes of one moment with the usual look at these; of the own mesh in all frames."""
     unshifted: NDArray[np.float64]  # [M, C]
@@ -23,7 +23,7 @@ class Scores:
     shared: NDArray[np.float64]  # [C]
     """Correlation of a camera's usual look with that of the others."""
     usual_looks: NDArray[np.float32]  # [C, P]
-    """What each camera usually shows at the places of the skin."""
+    """Usual appearance of the skin in each camera."""
     inside: NDArray[np.float64]  # [F, C]
     """Fraction of the mesh's silhouette that the matte has."""
 
@@ -34,7 +34,7 @@ class Scores:
 
     @property
     def usual(self) -> NDArray[np.float64]:  # [C]
-        """What is usual for a camera, the median of its photographs; NaN where it shows too little of the skin."""
+        """Usual score of each camera, the median of its photographs; NaN where it shows too little of the skin."""
         return _median(self.own)
 
 

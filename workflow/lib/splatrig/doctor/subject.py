@@ -1,4 +1,4 @@
-"""What the doctor looks at: the frames of a data set, their tracked meshes and reduced photographs."""
+"""Input of the doctor: the frames of a data set, their tracked meshes and reduced photographs."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ from splatrig.jobs.progress import track
 from splatrig.mesh.obj import read_obj
 
 _PLACES = 400, 2000
-"""Of the skin, at least and at most."""
+"""Fewest and most places of the skin that are compared."""
 _LOOKS_BYTES = 10**9
 """Memory for what all photographs show at all places."""
 _CALIBRATION_FRAMES = 6
@@ -37,7 +37,7 @@ class Subject:
     cameras: Cameras
     """C reduced cameras, from the world."""
     height: int
-    """Of the photographs before they were reduced, pixels."""
+    """Size of the photographs before they were reduced, in pixels."""
     faces: NDArray[np.int64]  # [T, 3]
     read: Callable[[int], ReducedFrame]
     """Returns the reduced photographs of a frame; called from many threads."""

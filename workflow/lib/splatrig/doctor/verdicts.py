@@ -1,8 +1,9 @@
-"""What the scores of a capture mean, a verdict a line.
+"""Verdicts on a capture from its scores, one per line.
 
-What cannot be right has another explanation that fits clearly better: another frame's mesh, another calibration, equal
-photographs of a head that moves. What only fits worse than usual is worth a look. Thresholds were chosen on the demo's
-first person, whose figures stand beside them; they are differences, since skin differs in what it shows.
+A photograph that cannot be right has another explanation that fits clearly better: another frame's mesh, another
+calibration, equal photographs of a head that moves. A photograph that only fits worse than usual is worth a look.
+Thresholds were chosen on the demo's first person, whose figures stand next to them; they are differences, since skin
+differs in what it shows.
 """
 
 from collections import Counter, defaultdict
@@ -22,25 +23,25 @@ RANKS: tuple[Rank, ...] = ("fine", "look at it", "cannot be right")
 FINE, LOOK, WRONG = RANKS
 
 _BETTER, _FAR_BETTER = 0.05, 0.1
-"""By how much another frame's mesh fits a photograph better: at most 0.00 where all is well (0.01 with 0.5 mm of noise
-on the meshes)."""
+"""Lead by which another frame's mesh fits a photograph better: at most 0.00 where all is well (0.01 with 0.5 mm of
+noise on the meshes)."""
 _LATE = 0.03
 """The same of all photographs of a camera, in the median: at most -0.11 where all is well, 0.19 when it is late."""
 _FEWEST = 3
 """Photographs that make a camera late."""
 _WORSE, _FAR_WORSE = 0.2, 0.35
-"""By how much less a photograph is like its camera's others, beyond what its frame is: at most 0.12. What fits worse
-than that has no explanation."""
+"""Deficit by which a photograph is less like its camera's others, beyond what its frame is: at most 0.12. What fits
+worse than that has no explanation."""
 _STRANGE_FRAME = 0.15
 """The same of a frame, in the median of its cameras: at most 0.09."""
 _STRANGE_CAMERA = 0.35
-"""By how much less a camera's photographs are like the others' than those of the median camera: at most 0.15."""
+"""Deficit by which a camera's photographs are like the others' than those of the median camera: at most 0.15."""
 _STRANGE_CAPTURE = 0.4
 """Likeness of the photographs of all cameras, in the median, below which another calibration is tried: 0.83."""
 _STRANGERS = 0.25
-"""Below that it is named although nothing else fits better."""
+"""Score below which a camera is named although nothing else fits better."""
 _RIGHT = 0.2
-"""By how much more alike a right calibration makes cameras."""
+"""Gain in agreement between cameras that identifies another calibration as the right one."""
 _FACTORS = (0.25, 1 / 3, 0.5, 2 / 3, 0.75, 0.8, 1.25, 4 / 3, 1.5, 2.0, 3.0, 4.0)
 """Sizes of photographs, of those that a calibration is for."""
 _MOVED_PX = 0.3

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from splatrig.io.errors import InputError
 
 _COINCIDENT = 1e-5
-"""Of the extent of a border: vertices nearer than that are at one place; a few micrometers on a head."""
+"""Tolerance as a fraction of the extent of a border: vertices closer than that coincide, some micrometers on a head."""
 
 
 def checked_faces(faces: ArrayLike, vertex_count: int) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ from splatrig.control.serve.run import Run
 from splatrig.io.errors import InputError
 
 HOST = "127.0.0.1"
-"""Where the server listens unless told otherwise: nobody else hears it."""
+"""Default address, which only this machine reaches."""
 
 JSON, HTML, PNG, BYTES, TEXT, EVENTS = (
     "application/json",
@@ -136,7 +136,7 @@ class Server(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        """What a browser opens, here or, where the server hears others, on their machines."""
+        """URL for a browser: on this machine or, if the server listens to the network, on any machine."""
         here = ipaddress.ip_address(str(self.server_address[0]))
         host = _address_in_the_network(self.address_family) if here.is_unspecified else str(here)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.server_address[1]}/"
