@@ -4,6 +4,7 @@ import os
 import re
 
 import pytest
+from PIL import Image
 
 pytestmark = pytest.mark.workflow
 
@@ -53,11 +54,9 @@ def test_what_differs_is_made_anew_and_the_rest_taken(finished, second):
 def test_a_photograph_changed_by_hand_is_not_served_from_the_cache(finished, second):
     folder = second.directory / "resources/captures/tiny/images" / SMILE
     photograph = sorted(folder.glob("*/*.png"))[0]
-    other = sorted(folder.glob("*/*.png"))[1]
-    assert photograph.read_bytes() != other.read_bytes()
-    content = other.read_bytes()
+    darker = Image.open(photograph).point(lambda value: value // 2)
     photograph.unlink()
-    photograph.write_bytes(content)
+    darker.save(photograph)
     os.utime(folder / ".snakemake_timestamp")
     fitted, taken = run(second, FITS[0])
     assert fitted == {f"fit_expression/{SMILE}"}

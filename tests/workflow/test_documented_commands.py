@@ -40,7 +40,13 @@ def test_the_pages_name_commands_of_every_program():
 
 def _filled(command: str) -> list[str]:
     """The words after `snakemake`; placeholders become a rule, a subject, a file, a configuration."""
-    fillings = {"RULE": "compute_sldc", "{subject}": "demo", "…": "frames.csv", "my.yaml": "tiny.yaml"}
+    fillings = {
+        "RULE": "compute_sldc",
+        "{subject}": "demo",
+        "…": "frames.csv",
+        "my.yaml": "tiny.yaml",
+        "/opt/splatrig": str(ROOT),
+    }
     for placeholder, value in fillings.items():
         command = command.replace(placeholder, value)
     return [word.replace("docs/examples", str(ROOT / "docs" / "examples")) for word in shlex.split(command)[1:]]

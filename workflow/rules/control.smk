@@ -148,7 +148,7 @@ rule drive_track:
 
 from types import SimpleNamespace
 
-WEB = ROOT / "workflow" / "web"
+WEB = Path(from_here(ROOT / "workflow" / "web"))
 WEB_SOURCES = [str(WEB / "index.html"), str(WEB / "style.css"), *map(str, sorted((WEB / "src").glob("*.js")))]
 
 

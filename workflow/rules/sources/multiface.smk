@@ -35,7 +35,7 @@ rule download_release:
     params:
         lib="",
         url=f"{CFG.capture.url.rstrip('/')}/{CFG.capture.entity}",
-        entity=str(ROOT / "resources" / "multiface" / f"{CFG.capture.entity}.yaml"),
+        entity=from_here(ROOT / "resources" / "multiface" / f"{CFG.capture.entity}.yaml"),
         links=CFG.capture.download.links,
     message:
         "List the archives of entity {CFG.capture.entity} at {params.url}"
