@@ -141,7 +141,7 @@ def test_a_page_of_elsewhere_whose_name_leads_here_is_not_answered(run, host, st
 def test_a_port_that_is_taken_is_named(run):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(InputError, match=rf"^port {port}: expected a free one, got one that another program uses; "):
+        with pytest.raises(InputError, match=rf"^port {port}: expected a free one, got one that another program uses"):
             Server(run, port)
     with pytest.raises(InputError, match="port 70000"):
         Server(run, 70000)

@@ -154,7 +154,9 @@ class _FrameFit:
         device, cameras = frame.device, frame.cameras
         views = [view for view, held_out in zip(frame.views, cameras.held_out, strict=True) if not held_out]
         if not views:
-            raise InputError(f"{frame.name}: every camera is held out, expected some for training; shorten capture.held_out.cameras.")
+            raise InputError(
+                f"{frame.name}: every camera is held out, expected some for training; shorten capture.held_out.cameras."
+            )
         if plan.rate_unit == "pixel":
             pixel_size = cameras.train.pixel_size(frame.vertices.mean(axis=0))
             plan = replace(plan, rates=in_millimetres(plan.rates, pixel_size))
