@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
+# The interpreter by a relative path, and programs as its modules: their own first lines do not survive every folder.
+RUN := $(BIN)/python -m
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
@@ -13,29 +15,29 @@ help: ## this list
 .venv/.run: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("splatrig needs Python 3.11 or newer, got " + sys.version.split()[0] + "; name another with make PYTHON=...")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check --quiet -e . -c constraints.txt
+	$(RUN) pip install --disable-pip-version-check --quiet -e . -c constraints.txt
 	touch $@
 
 .venv/.dev: .venv/.run
-	$(BIN)/pip install --disable-pip-version-check --quiet -e .[dev] -c constraints.txt
+	$(RUN) pip install --disable-pip-version-check --quiet -e .[dev] -c constraints.txt
 	touch $@
 
 demo: .venv/.run ## run the whole pipeline on the demo head and write report.html
-	snakemake --cores $(CORES)
-	snakemake --cores 1 --report results/demo/report.html
+	$(RUN) snakemake --cores $(CORES)
+	$(RUN) snakemake --cores 1 --report results/demo/report.html
 	@echo
-	@echo "Done. Open in a browser:  $(CURDIR)/results/demo/report.html"
+	@echo "Done. Open in a browser:  $$PWD/results/demo/report.html"
 	@echo "Fitted | photographed:    results/demo/renders/fit/*.png"
 	@echo "Components, moved:        results/demo/renders/*/contact_sheet.jpg, animation.mp4"
 	@echo "Films, files for others:  results/demo/video/, results/demo/export/"
 	@echo "Pose it, in a browser:     results/demo/control/head.html, or: make viewer"
 	@echo "Tables and figures:       results/demo/evaluation/summary.html, figures/*.png"
 
-viewer: .venv/.run ## serve the web head of a run, with photographs and other families (RESULTS=results/demo PORT=8080 LIVE_LINK=11111)
-	python -m splatrig.control.serve $(or $(RESULTS),results/demo) --port $(or $(PORT),8080) $(if $(LIVE_LINK),--live-link $(LIVE_LINK))
+viewer: .venv/.run ## serve the web head of a run, with photographs and other families (RESULTS=results/demo PORT=8080 LISTEN=0.0.0.0 LIVE_LINK=11111)
+	$(RUN) splatrig.control.serve $(or $(RESULTS),results/demo) --port $(or $(PORT),8080) $(if $(LISTEN),--host $(LISTEN)) $(if $(LIVE_LINK),--live-link $(LIVE_LINK))
 
 test: .venv/.dev ## unit tests, property tests and one end-to-end run, in as many processes as there are cores
-	pytest -n $(CORES)
+	$(RUN) pytest -n $(CORES)
 
 lint: .venv/.dev ## ruff, mypy, import directions, snakefmt, snakemake --lint, documentation
 	ruff check .

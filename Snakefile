@@ -9,7 +9,11 @@ min_version("9.0")
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "lib"))
 
+from splatrig.io.errors import InputError
+from splatrig.jobs.interpreter import call_python_by_its_name, check_cluster_folder
 from splatrig.jobs.logs import last_words, worth_a_look
+
+call_python_by_its_name()
 
 
 configfile: str(Path(workflow.basedir) / "config.yaml")
@@ -23,6 +27,11 @@ onstart:
     # run of a hundred jobs ends with a hundred looks a second. Clusters keep the limit, for their controllers.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
+    else:
+        try:
+            check_cluster_folder(Path.cwd())
+        except InputError as error:
+            sys.exit(f"error: {error}")
 
 
 onsuccess:
@@ -39,6 +48,7 @@ include: "workflow/rules/common.smk"
 include: f"workflow/rules/sources/{CFG.capture.source}.smk"
 include: "workflow/rules/capture.smk"
 include: "workflow/rules/landmarks.smk"
+include: "workflow/rules/doctor.smk"
 include: "workflow/rules/fitting.smk"
 include: "workflow/rules/components.smk"
 include: "workflow/rules/learned.smk"

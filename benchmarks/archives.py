@@ -1,9 +1,10 @@
 """Time reading a subject of Ava-256 in place: python benchmarks/archives.py [--cameras 80] [--frames 4].
 
-Archives of a full subject's number of members are written, photographs of 667×1024 with sensor noise among them. What a
-job reads before its first photograph (calibration, list of frames, the index of every archive) is timed, then the
-decoding of photographs from the archives and from the same files unpacked, by turns, with files in the page cache.
-Processor time is what the two are compared by: it does not depend on what else the machine does.
+Archives of a full subject's number of members are written, photographs of 667×1024 with sensor noise among them. The
+plan of a download asks for the length of each archive, here from the disk: no network is timed. What a job reads before
+its first photograph (calibration, list of frames, the index of every archive) is timed, then the decoding of
+photographs from the archives and from the same files unpacked, by turns, with files in the page cache. Processor time
+is what is compared: it does not depend on what else the machine does.
 """
 
 import json
@@ -19,8 +20,10 @@ import numpy as np
 from harness import Figures, machine, parsed, parser_of
 from PIL import Image
 
+from splatrig.capture.ava256_download import COMMON, camera_archives, describe_plan
 from splatrig.capture.codec_avatars import SENSOR, CodecAvatarCapture, open_ava256
 from splatrig.capture.photographs import read_image
+from splatrig.config.models import Download
 from splatrig.io.files import File, write_text
 from support.releases import encoded, write_zip
 
@@ -103,6 +106,10 @@ def main() -> None:
         lists = seconds(lambda: (open_ava256(root).calibration(), open_ava256(root).segments()))
         figures.add("calibration and frame list of a subject", 1e3 * lists, "ms")
         figures.add(f"calibration and frame lists of {SUBJECTS} subjects", SUBJECTS * lists, "s")
+        paths = [*COMMON, *camera_archives(["image", "segmentation_parts"], names)]
+        settings = Download()
+        plan = seconds(lambda: describe_plan(f"file://{root}", paths, root / "archives", settings))
+        figures.add(f"plan of {len(paths)} archives", plan, "s")
         capture = open_ava256(root)
         figures.add("index of all archives", seconds(lambda: capture.frames(SEGMENT, names)), "s")
         figures.add("index of all archives: memory", index_memory(open_ava256(root), names), "MB")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from harness import Figures, checkout, cores, demo_head, machine, parsed, parser_of
 
-from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, raw_image_size
+from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, raw_image_sizes
 from splatrig.capture.demo.expressions import frame_list_text, load_expressions, peak_weights
 from splatrig.capture.demo.synthesize import write_rig, write_segment
 from splatrig.capture.krt import read_krt
@@ -65,7 +65,7 @@ def restructure_all(
     layout = CaptureLayout(raw)
     krt = read_krt(layout.krt)
     names = choose_camera_names(layout, NEUTRAL, "all", set(krt))
-    cameras = calibrated_cameras(krt, names, *raw_image_size(layout, NEUTRAL, names))
+    cameras = calibrated_cameras(krt, raw_image_sizes(layout, NEUTRAL, names))
     with pool(processes) as workers:
         list(workers.map(partial(restructure_one, layout, cameras, folder, subdivisions), segments))
     write_cameras(folder / "dataset" / "cameras.json", cameras.split(HELD_OUT))

@@ -27,7 +27,7 @@ from splatrig.capture.release import make_release, parse_links, plan, read_entit
 from splatrig.capture.retrieve import assemble
 from splatrig.config.models import Download
 
-SETTINGS = Download(retries=4)
+SETTINGS = Download()
 SEGMENT = "E001_Neutral_Eyes_Open"
 FOLDER = "m--20180227--0000--6795937--GHS"
 CAMERAS = 38

@@ -381,7 +381,7 @@ def begun(
     """Give a rig before its first step, and what takes the step with a number, on the next photographs."""
     names, world = subject.names("train"), World.current()
     plan = learned_plan(options, bench.render, start, subject.pixel_size)
-    schedule = training_schedule(options, subject, len(names), bench.seed, world)
+    schedule = training_schedule(options, subject, names, bench.seed, world)
     around = Surroundings(subject.edge_lengths, subject.normals, validation_pairs(subject, names, bench.seed))
     with subject.photographs(names, bench.device, sharing=world.size) as photographs:
         fit = LearnedFit(TrainableRig(start, plan.rates, bench.device), photographs, schedule, around, plan, world)

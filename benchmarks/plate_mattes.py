@@ -19,7 +19,7 @@ from harness import Figures, checkout, cores, machine, parsed, parser_of
 from numpy.typing import NDArray
 from PIL import Image
 
-from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, raw_image_size
+from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, raw_image_sizes
 from splatrig.capture.demo.expressions import load_expressions
 from splatrig.capture.demo.raw import to_raw, write_png
 from splatrig.capture.demo.render import develop
@@ -90,7 +90,7 @@ def main() -> None:
         photograph_stage(layout, next(raw.glob("*rig.npz")))
         krt = read_krt(layout.krt)
         names = choose_camera_names(layout, NEUTRAL, "all", set(krt))
-        cameras = calibrated_cameras(krt, names, *raw_image_size(layout, NEUTRAL, names))
+        cameras = calibrated_cameras(krt, raw_image_sizes(layout, NEUTRAL, names))
         source = PlateSource(layout, cameras, OPTIONS.image_scale, OPTIONS.color)
         for kind in ("photographed plates", "computed plates"):
             (work / kind).mkdir()

@@ -136,7 +136,7 @@ def main() -> None:
         rig = build_cameras(max(3, options.cameras), options.height, SEED).select(range(options.cameras))
         segments = write_capture(folder / "raw", rig, mesh, options.segments)
         layout = CaptureLayout(folder / "raw")
-        cameras = calibrated_cameras(read_krt(layout.krt), rig.names, rig.width, rig.height)
+        cameras = calibrated_cameras(read_krt(layout.krt), dict.fromkeys(rig.names, (rig.width, rig.height)))
         pose = head_poses(segments[0], FRAMES, SEED)[0]
         time_steps(folder / "raw" / "picture.png", rig, mesh, pose, folder, figures)
         settings = RestructureOptions(

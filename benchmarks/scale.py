@@ -2,9 +2,10 @@
 
     python benchmarks/scale.py
 
-prints the table of docs/operations.md. The graphs are real: `snakemake --dry-run` over docs/examples/multiface.yaml
-with more segments, and over thirteen subjects at once, each a module of one workflow. Bytes follow from the formats of
-the files, GPU time from what benchmarks/training.md measured on one H200.
+prints the table of docs/operations.md, and what a dry run takes to look at the photographs of a capture in a folder.
+The graphs are real: `snakemake --dry-run` over docs/examples/multiface.yaml with more segments, and over thirteen
+subjects at once, each a module of one workflow. Bytes follow from the formats of the files, GPU time from what
+benchmarks/training.md measured on one H200.
 """
 
 import os
@@ -19,7 +20,9 @@ import yaml
 from faults import copy_project
 from harness import ROOT, Figures, machine, parsed, parser_of
 
+from splatrig.capture.krt import write_krt
 from splatrig.config.load import merged
+from support.raw_capture import stage_cameras
 
 ENTITY = "6795937"
 SUBJECTS = 13
@@ -64,6 +67,7 @@ def dry_run(folder: Path, *arguments: str) -> Graph:
         "rules",
         "--cores",
         "8",
+        "--allow-ambiguity",  # every subject has rules that retrieve the same files
         *arguments,
     ]
     before = os.times().elapsed
@@ -85,6 +89,38 @@ def configuration(subject: str, expressions: str | list[str]) -> dict[str, objec
     example = yaml.safe_load((ROOT / "docs" / "examples" / "multiface.yaml").read_text())
     chosen = {"subject": subject, "capture": {"expressions": expressions, "root": f"resources/captures/{subject}"}}
     return merged(example, chosen)
+
+
+def folder_of_photographs(root: Path, segments: int, frames: int) -> None:
+    """Write a capture as far as a dry run looks at it: names of files, and the cameras."""
+    names = [f"{400000 + number}" for number in range(CAMERAS)]
+    root.mkdir()
+    write_krt(root / "KRT", stage_cameras(tuple(names)))
+    for segment in range(segments):
+        meshes = root / "tracked_mesh" / f"S{segment:02d}"
+        meshes.mkdir(parents=True)
+        folders = [root / "images" / meshes.name / name for name in names]
+        for folder in folders:
+            folder.mkdir(parents=True)
+        for frame in range(frames):
+            (meshes / f"{frame:06d}.obj").touch()
+            for folder in folders:
+                (folder / f"{frame:06d}.png").touch()
+
+
+def time_looking(folder: Path, photographs: int, rounds: int, figures: Figures) -> None:
+    """Time dry runs of a capture with so many photographs, and with few; the shortest of `rounds` counts."""
+    frames = max(1, photographs // (CAMERAS * SEGMENTS))
+    for name, count in (("few", 1), ("many", frames)):
+        root = folder / name
+        folder_of_photographs(root, SEGMENTS, frames)
+        for path in (path for path in root.glob("images/*/*/*.png") if int(path.stem) >= count):
+            path.unlink()
+        capture = {"root": str(root), "held_out": {"cameras": "every 8th"}}
+        values = {"preset": "local", "neutral": "S00", "subject": name, "capture": capture}
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(values))
+        shortest = min(dry_run(folder, "--configfile", f"{name}.yaml").processor_s for _ in range(rounds))
+        figures.add(f"{CAMERAS * SEGMENTS * count} photographs in a folder: dry run, processor", shortest, "s")
 
 
 def many_subjects(folder: Path, count: int, expressions: str | list[str]) -> Path:
@@ -141,6 +177,10 @@ SCALES: dict[str, tuple[str | list[str], int]] = {
 """The expressions of a subject, and how many they are."""
 FEWEST = 11
 """Segments with more frames than the configuration has components."""
+SEGMENTS = 10
+"""Of a capture in a folder whose photographs are looked at."""
+ROUNDS = 5
+"""Dry runs of that capture, of which the shortest counts."""
 
 
 def fewest() -> dict[str, tuple[str | list[str], int]]:
@@ -153,7 +193,8 @@ def main() -> None:
     """Print the table."""
     parser = parser_of(__doc__)
     parser.add_argument("--subjects", type=int, default=SUBJECTS)
-    options = parsed(parser, subjects=0)
+    parser.add_argument("--photographs", type=int, default=12_000, help="of a capture in a folder")
+    options = parsed(parser, subjects=0, photographs=800)
     scales = fewest() if options.smallest else SCALES
     figures = Figures(options, machine("snakemake"))
     rows = []
@@ -164,6 +205,7 @@ def main() -> None:
             path = folder / "one.yaml"
             path.write_text(yaml.safe_dump(configuration(ENTITY, expressions)))
             rows.append((f"{name}: {segments}", dry_run(folder, "--configfile", str(path)), segments, 1))
+        time_looking(folder, options.photographs, 1 if options.smallest else ROUNDS, figures)
         if options.subjects:
             expressions, segments = list(scales.values())[-1]
             graph = dry_run(folder, "--snakefile", str(many_subjects(folder, options.subjects, expressions)))

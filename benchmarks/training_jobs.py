@@ -71,9 +71,10 @@ def snakemake(bench: Bench, names: list[str], at_once: int) -> float:
         },
         "fitting": bench.fitting.model_dump(),
     }
-    check = bench.folder / "landmarks" / "check.json"  # fits wait for it; this head has no face to find
-    check.parent.mkdir(exist_ok=True)
-    check.write_text("{}")
+    for examination in ("landmarks/check", "capture_report"):  # fits wait for them; this head has no face to find
+        admitted = bench.folder / f"{examination}.admitted"
+        admitted.parent.mkdir(exist_ok=True)
+        admitted.touch()
     path = bench.work / "bench.yaml"
     path.write_text(yaml.safe_dump(config))
     targets = [f"results/{SUBJECT}/gaussians/{name}.h5" for name in names]

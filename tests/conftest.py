@@ -8,20 +8,33 @@ from xdist.scheduler import LoadScopeScheduling
 TESTS = Path(__file__).parent
 
 
-class _ByFolder(LoadScopeScheduling):
-    """Keeps a folder in one process, which sets up once what they share: a browser, a run of the pipeline."""
+BEGIN_WITH = ("test_bad_input.py", "test_slurm.py", "test_faults.py", "test_extending.py")
+"""Of `tests/workflow`: what takes longest, in this order."""
+
+
+class _ByPlace(LoadScopeScheduling):
+    """Keeps a folder in one process, which sets up once what its tests share, as a browser; in `workflow` a file."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.split("::")[0].split("/")[1]
+        folder, _, rest = nodeid.split("::")[0].removeprefix("tests/").partition("/")
+        return f"{folder}/{rest}" if folder == "workflow" else folder
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _ByFolder:
-    """Give out folders in the order of collection."""
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> _ByPlace:
+    """Give out places in the order of collection."""
     config.option.loadscopereorder = False
-    return _ByFolder(config, log)
+    return _ByPlace(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Begin with the folder that takes as long as all others together."""
+    """Begin with what takes long, so that all processes end together: runs of the pipeline, then benchmarks."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: TESTS / "workflow" not in item.path.parents)
+        items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> tuple[int, int]:
+    """Return where a test's place stands in the order."""
+    name = item.path.name
+    if TESTS / "workflow" in item.path.parents:
+        return 0, BEGIN_WITH.index(name) if name in BEGIN_WITH else len(BEGIN_WITH)
+    return (1, 0) if item.path.parent == TESTS else (2, 0)

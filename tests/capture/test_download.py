@@ -26,7 +26,7 @@ def release():
 
 
 def fetch(release, folder, md5=MD5, settings=SETTINGS, **options):
-    client = Client(settings, sleep=options.pop("sleep", Pauses()))
+    client = Client(settings, sleep=options.pop("sleep", Pauses()), attempts=4)
     return client.fetch(f"{release.url}/{NAME}", folder / NAME, md5, **options)
 
 

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from splatrig.capture import codec_avatars
-from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, raw_image_size
+from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, raw_image_sizes
 from splatrig.capture.formats import READ_IN_PLACE, open_capture
 from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.restructure import restructure
@@ -50,7 +50,7 @@ def captures(pristine, source, tmp_path_factory):
 def cameras_of(capture):
     krt = capture.calibration()
     names = choose_camera_names(capture, NEUTRAL, "all", set(krt))
-    return calibrated_cameras(krt, names, *raw_image_size(capture, NEUTRAL, names))
+    return calibrated_cameras(krt, raw_image_sizes(capture, NEUTRAL, names))
 
 
 def seen_from_cameras(capture, segment):

@@ -57,6 +57,8 @@ def lines_of(tmp_path):
         (10, "400002 front", "line 10: expected the name of a camera"),
         (5, None, "line 5, camera 400030: distortion: expected 5 numbers, got 4"),
         (17, None, "line 16, camera 400002: the file ends after 6 of the 7 lines"),
+        (10, "cam%2", "line 10, camera cam%2: expected a name of letters, digits"),
+        (10, "../2", "line 10, camera ../2: expected a name of letters, digits"),
         (2, "-120 0 12", "line 1, camera 400030: expected intrinsics"),
         (2, "120 3 12", "line 1, camera 400030: expected square axes"),
         (6, "2 0 0 5", "line 1, camera 400030: extrinsics: expected a rotation"),

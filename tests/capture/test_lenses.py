@@ -33,7 +33,7 @@ def krt_camera(coefficients):
 
 def lenses(coefficients):
     camera = krt_camera(coefficients)
-    return Lenses({"1": camera}, calibrated_cameras({"1": camera}, ["1"], WIDTH, HEIGHT))
+    return Lenses({"1": camera}, calibrated_cameras({"1": camera}, dict.fromkeys(["1"], (WIDTH, HEIGHT))))
 
 
 def by_the_book(x, y, k1, k2, p1, p2, k3, k4=0.0, k5=0.0, k6=0.0):
@@ -131,7 +131,7 @@ def test_photographs_and_masks_of_a_data_set_are_undistorted(raw, tmp_path):
     raw.write_masks(NEUTRAL)
     run(raw, tmp_path / "out", NEUTRAL, background="masks", frames_per_expression=1)
     rgba = np.asarray(Image.open(tmp_path / "out" / "000100" / "400002.png"))
-    cameras = calibrated_cameras(krt, sorted(krt), rgba.shape[1], rgba.shape[0])
+    cameras = calibrated_cameras(krt, dict.fromkeys(sorted(krt), (rgba.shape[1], rgba.shape[0])))
     straighten = Lenses(krt, cameras)
     for given, found in (
         (np.asarray(Image.open(raw.image(NEUTRAL, "400002", "000100"))), rgba[..., :3]),

@@ -112,8 +112,13 @@ def test_missing_photographs_and_masks_are_holes(union):
     (union.parent / SMILE / "fg_masks" / "00002_00.png").unlink()
     (union.parent / SMILE / "meshes" / "00003.obj").unlink()
     capture = NerfCapture(union)
-    frames = usable_frames(capture, SMILE, ["400002", "400017", "400030"], "skip", masks=True)
-    assert [files.frame for files in frames] == ["00000"]
+    cameras = ("400002", "400017", "400030")
+    frames = usable_frames(capture, SMILE, cameras, "skip", masks=True)
+    assert {files.frame: files.cameras for files in frames} == {
+        "00000": cameras,
+        "00001": ("400002", "400030"),
+        "00002": ("400017", "400030"),
+    }
 
 
 def test_masks_are_those_of_the_export(raw, union):

@@ -149,7 +149,8 @@ def test_mattes_are_made_once_a_frame_and_forgotten(scene):
         return scene.photographs[camera]
 
     tracked = [SimpleNamespace(vertices=scene.vertices)] * 4
-    matte = PlateMattes(photograph, scene.plates, tracked, scene.faces, [scene.cameras] * 4, threads=2)
+    there = np.ones((4, len(scene.cameras)), dtype=bool)
+    matte = PlateMattes(photograph, scene.plates, tracked, scene.faces, [scene.cameras] * 4, there, threads=2)
     expected = made(scene).alpha
     for frame in range(4):
         for camera in (0, 8):

@@ -2,18 +2,23 @@
 
 import filecmp
 import logging
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
-from splatrig.capture.calibration import raw_image_size
+from splatrig.capture.calibration import calibrated_cameras, raw_image_sizes
 from splatrig.capture.color import correction_table
-from splatrig.capture.krt import write_krt
+from splatrig.capture.krt import read_krt, write_krt
 from splatrig.capture.layout import CaptureLayout
+from splatrig.capture.plates import PlateSource, take_plates
+from splatrig.capture.restructure import restructure
 from splatrig.dataset.pose import read_pose
+from splatrig.dataset.reduced import read_reduced
 from splatrig.io.errors import InputError
 from splatrig.mesh.normals import vertex_normals
 from splatrig.mesh.obj import read_obj, write_obj
@@ -23,11 +28,13 @@ from support.raw_capture import (
     HEAD,
     HEIGHT,
     NEUTRAL,
+    OPTIONS,
     SMILE,
     STAGE,
     UNREFERENCED,
     WIDTH,
     RawCapture,
+    cameras_of,
     run,
     stage_cameras,
 )
@@ -105,19 +112,112 @@ def test_the_number_of_threads_changes_nothing(raw, tmp_path):
 def test_frames_with_holes_are_left_out(raw, tmp_path, caplog):
     raw.tracked(SMILE, "000100.obj").unlink()
     raw.tracked(SMILE, "000103_transform.txt").unlink()
-    raw.image(SMILE, "400017", "000106").unlink()
+    for camera in ("400017", "400002"):
+        raw.image(SMILE, camera, "000106").unlink()
     with caplog.at_level(logging.WARNING):
         rows = run(raw, tmp_path / "out")
     assert [(row.frame, row.image_count) for row in rows] == [("000109", 3)]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["000109"]
     assert "E002_Smile/000100: no mesh; left out" in caplog.text
-    assert "E002_Smile/000106: no image of camera 400017; left out" in caplog.text
+    assert "E002_Smile/000106: no image of camera 400002, 400017; left out" in caplog.text
 
 
-def test_a_camera_without_an_image_of_a_segment_is_named(raw, tmp_path):
+@pytest.mark.parametrize("background", ["silhouette", "masks", "plate"])
+def test_a_missing_photograph_costs_that_photograph_alone(raw, tmp_path, caplog, background):
+    raw.write_masks(SMILE)
+    raw.write_plates()
+    plates = tmp_path / "plates"
+    plates.mkdir()
+    take_plates(PlateSource(CaptureLayout(raw.root), cameras_of(raw), 1.0, None), raw.root / "plates", plates)
+    options = {"background": background, "plates": plates, "frames_per_expression": 4}
+    whole = run(raw, tmp_path / "whole", **options)
+    raw.image(SMILE, "400002", "000103").unlink()
+    with caplog.at_level(logging.WARNING):
+        rows = run(raw, tmp_path / "out", **options)
+    assert [row.image_count for row in whole] == [3, 3, 3, 3]
+    assert [row.image_count for row in rows] == [3, 2, 3, 3]
+    made = {path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*.png")}
+    all_of_them = {path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*.png")}
+    assert all_of_them - made == {Path("000103/400002.png")}
+    if background != "plate":  # whose hull is of all cameras
+        assert all((tmp_path / "out" / one).read_bytes() == (tmp_path / "whole" / one).read_bytes() for one in made)
+    assert f"{SMILE}: 1 of 12 images are missing" in caplog.text
+    assert "1 of camera 400002" in caplog.text
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+@pytest.mark.parametrize("background", ["silhouette", "masks", "plate", "none"])
+def test_images_that_an_undistorter_cut_shorter_lose_what_it_cut(raw, tmp_path, background, scale):
+    """Only the camera's own pixels count: beyond them images are black and transparent, and nothing else changes."""
+    for segment in (NEUTRAL, SMILE):
+        raw.write_masks(segment)
+    raw.write_plates()
+    options = {"background": background, "image_scale": scale}
+    sizes = dict.fromkeys(raw.cameras, (WIDTH, HEIGHT))
+    for kind in ("whole", "cut"):
+        cameras = calibrated_cameras(read_krt(raw.root / "KRT"), sizes).scaled(scale)
+        plates = tmp_path / f"plates_{kind}"
+        plates.mkdir()
+        take_plates(PlateSource(CaptureLayout(raw.root), cameras, scale, None), raw.root / "plates", plates)
+        (tmp_path / kind).mkdir()
+        settings = replace(OPTIONS, **options)
+        restructure(CaptureLayout(raw.root), SMILE, cameras, settings, tmp_path / kind, plates=plates)
+        sizes = {**sizes, "400017": (WIDTH - 2, HEIGHT - 4)}
+        for path in [*raw.root.rglob("*/400017/*.png"), raw.root / "plates" / "400017.png"]:
+            with Image.open(path) as image:
+                cut = image.crop((0, 0, *sizes["400017"]))
+            cut.save(path)
+    width, height = round(scale * (WIDTH - 2)), round(scale * (HEIGHT - 4))
+    for path in (tmp_path / "whole").rglob("*.png"):
+        whole, cut = (
+            np.asarray(Image.open(each)) for each in (path, tmp_path / "cut" / path.relative_to(tmp_path / "whole"))
+        )
+        assert cut.shape == whole.shape
+        if path.stem != "400017":
+            assert_array_equal(cut, whole)
+            continue
+        assert not cut[height:].any()
+        assert not cut[:, width:].any()
+        assert_array_equal(cut[:height, :width, :3], whole[:height, :width, :3])
+        if background != "plate":  # whose mattes look at neighbors
+            assert_array_equal(cut[:height, :width], whole[:height, :width])
+
+
+def test_portrait_and_landscape_share_a_square(raw, tmp_path):
+    turned = (HEIGHT, WIDTH)
+    for path in raw.root.rglob("*/400017/*.png"):
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (*turned[::-1], 3), np.uint8)).save(path)
+    krt = read_krt(raw.root / "KRT")
+    K = krt["400017"].K.copy()
+    K[:2, 2] = np.array(turned) / 2
+    krt["400017"] = replace(krt["400017"], K=K)
+    write_krt(raw.root / "KRT", krt.values())
+    layout = CaptureLayout(raw.root)
+    cameras = calibrated_cameras(krt, raw_image_sizes(layout, SMILE, raw.cameras))
+    assert (cameras.width, cameras.height) == (HEIGHT, HEIGHT)
+    restructure(layout, SMILE, cameras, replace(OPTIONS, background="none"), tmp_path / "out")
+    for path in (tmp_path / "out").rglob("*.png"):
+        width, height = turned if path.stem == "400017" else (WIDTH, HEIGHT)
+        alpha = np.asarray(Image.open(path))[..., 3]
+        assert alpha.shape == (HEIGHT, HEIGHT)
+        assert alpha[:height, :width].min() == 255
+        assert alpha.sum() == 255 * width * height
+
+
+def test_a_camera_without_an_image_of_a_segment_is_named(raw, tmp_path, caplog):
     for frame in raw.frames(SMILE):
         raw.image(SMILE, "400017", frame).unlink()
-    with pytest.raises(InputError, match=r"4 have no image of camera 400017\); .* leave out the camera"):
+    with caplog.at_level(logging.WARNING):
+        rows = run(raw, tmp_path / "out")
+    assert [row.image_count for row in rows] == [2, 2]
+    assert "4 of 12 images are missing, their frames go without: 4 of camera 400017" in caplog.text
+
+
+def test_cameras_that_lack_a_segment_end_it_where_few_are_left(raw, tmp_path):
+    for frame in raw.frames(SMILE):
+        for camera in ("400017", "400002"):
+            raw.image(SMILE, camera, frame).unlink()
+    with pytest.raises(InputError, match=r"4 have no image of camera 400002, 4 .* 400017\); .* leave out cameras"):
         run(raw, tmp_path / "out")
 
 
@@ -166,7 +266,7 @@ def test_frames_come_from_the_meshes_where_there_is_no_list(raw, tmp_path):
     (raw.root / "tex_mean.png").unlink()
     for path in [*raw.root.rglob("*.obj"), *raw.root.rglob("*.png")]:
         path.with_name(f"._{path.name}").write_bytes(b"what macOS leaves on disks of others")
-    assert raw_image_size(CaptureLayout(raw.root), SMILE, raw.cameras) == (WIDTH, HEIGHT)
+    assert raw_image_sizes(CaptureLayout(raw.root), SMILE, raw.cameras) == dict.fromkeys(raw.cameras, (WIDTH, HEIGHT))
     rows = run(raw, tmp_path / "out")
     assert [row.frame for row in rows] == ["000100", "000109"]
     assert read_ply(tmp_path / "out" / "000100" / "000100.ply").colors is None
@@ -187,7 +287,7 @@ def truncate(path):
         ),
         (
             lambda raw: Image.new("I;16", (24, 36)).save(raw.image(SMILE, "400030", "000100")),
-            r"400030/000100\.png: expected an 8-bit",
+            r"400030/000100\.png: expected 8 bits per channel, got 16",
         ),
         (
             lambda raw: raw.tracked(SMILE, "000109_transform.txt").write_text("1 0 0 nan\n0 1 0 0\n0 0 1 0\n"),
@@ -241,3 +341,45 @@ def test_a_camera_that_does_not_see_the_head_is_named(raw, tmp_path, caplog):
     write_krt(raw.root / "KRT", [replace(first, K=first.K * [[1, 1, 30], [1, 1, 1], [1, 1, 1]]), *others])
     run(raw, tmp_path / "out")
     assert "E002_Smile/000100: camera 400030 does not see the head" in caplog.text
+
+
+def test_names_of_frames_may_have_dashes_and_dots(raw, tmp_path):
+    (raw.root / "frame_list.txt").unlink()
+    for path in sorted(raw.root.rglob("0001*")):
+        path.rename(path.with_name(f"take-2.{path.name}"))
+    rows = run(raw, tmp_path / "out", frames_per_expression=4)
+    assert [row.frame for row in rows] == [f"take-2.{number:06d}" for number in (100, 103, 106, 109)]
+    for row in rows:
+        assert {path.name for path in (tmp_path / "out" / row.frame).glob("*.png")} == {
+            f"{camera}.png" for camera in raw.cameras
+        }
+        read_obj(tmp_path / "out" / row.frame / f"{row.frame}.obj")
+        read_pose(tmp_path / "out" / row.frame / f"{row.frame}_transform.txt")
+
+
+@pytest.mark.parametrize("name", ["take 1", "a{b}", "ü1", "-1"])
+def test_other_names_of_frames_are_refused_with_the_file(raw, name):
+    (raw.root / "frame_list.txt").unlink()
+    path = raw.tracked(SMILE, "000103.obj")
+    path.rename(path.with_name(f"{name}.obj"))
+    with pytest.raises(InputError, match=re.escape(f"{SMILE}/{name}.obj: expected a name of letters, digits")):
+        CaptureLayout(raw.root).frames(SMILE, ())
+
+
+def test_reduced_photographs_have_the_meshes_around_each_frame(raw, tmp_path):
+    run(raw, tmp_path / "out", frames_per_expression=1, frame_selection="first")
+    (folder,) = (tmp_path / "out").iterdir()
+    frame = read_reduced(folder, cameras_of(raw))
+    assert sorted(frame.meshes) == [0, 1]
+    following = raw.frames(SMILE)[1]
+    assert frame.meshes[1].frame == following
+    assert_allclose(frame.meshes[1].vertices, raw.head[SMILE, following][UNREFERENCED:], atol=1e-4)
+    assert_array_equal(frame.meshes[1].head_to_world, raw.poses[SMILE, following])
+    assert len(set(frame.digests)) == len(raw.cameras)
+
+
+def test_a_broken_mesh_that_is_not_used_is_no_neighbor(raw, tmp_path):
+    raw.tracked(SMILE, f"{raw.frames(SMILE)[1]}.obj").write_text("v 0 0 0\n")
+    run(raw, tmp_path / "out", frames_per_expression=1, frame_selection="first")
+    (folder,) = (tmp_path / "out").iterdir()
+    assert sorted(read_reduced(folder, cameras_of(raw)).meshes) == [0]

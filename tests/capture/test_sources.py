@@ -64,3 +64,14 @@ def test_a_subject_that_is_still_to_be_fetched_tells_nothing(masked, tmp_path):
 def test_a_folder_that_is_no_capture_is_one_sentence(tmp_path, source, words):
     with pytest.raises(InputError, match=words):
         known_segments(config_of(source, tmp_path), ROOT / "resources")
+
+
+def test_cameras_of_photographs_alone_are_known_by_their_folders_or_videos(tmp_path):
+    config = config_of("photographs", tmp_path)
+    for name in ("front", "left"):
+        (tmp_path / "images" / SMILE / name).mkdir(parents=True)
+    assert known_cameras(config) is None
+    (tmp_path / "videos" / NEUTRAL).mkdir(parents=True)
+    for name in ("top.mp4", "front.mp4", ".DS_Store"):
+        (tmp_path / "videos" / NEUTRAL / name).touch()
+    assert known_cameras(config) == ["front", "top"]

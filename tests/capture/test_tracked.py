@@ -1,5 +1,6 @@
 """Tracked meshes: into head space from either space, pruned alike, and refused when they do not fit together."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from splatrig.capture.tracked import Tracking, read_topology, rigid_motion, spac
 from splatrig.dataset.pose import to_world, write_pose
 from splatrig.io.errors import InputError
 from splatrig.mesh.obj import read_obj, write_obj
+from splatrig.mesh.topology import pieces
 from support.ellipsoid import ellipsoid_head
 from support.raw_capture import UNREFERENCED, RawCapture
 
@@ -168,3 +170,42 @@ def test_rigid_motion_is_found_whatever_the_jaw_does(axis, shift):
     millimetres, degrees = rigid_motion(rest, turn.apply(jaw) + shift)
     assert degrees == pytest.approx(np.degrees(np.linalg.norm(axis)), abs=1e-5)
     assert millimetres == pytest.approx(np.linalg.norm(turn.apply(center) + shift - center), abs=1e-6)
+
+
+def tear(raw):
+    """Tear the tracked meshes of a segment along the middle, as exporters do that give a vertex one texture place."""
+    first = read_obj(frames_of(raw)[0].mesh)
+    right = first.vertices[first.faces].mean(axis=1)[:, 0] > np.median(first.vertices[:, 0])
+    copied, faces = np.unique(first.faces[right]), first.faces.copy()
+    faces[right] = len(first.vertices) + np.searchsorted(copied, first.faces[right])
+    for item in frames_of(raw):
+        vertices, head = read_obj(item.mesh).vertices, raw.head[SEGMENT, item.frame]
+        write_obj(item.mesh, np.concatenate([vertices, vertices[copied]]), faces, first.uvs, first.uv_faces)
+        item.positions.write_bytes(np.concatenate([head, head[copied]]).astype("<f4").tobytes())
+
+
+def test_a_mesh_torn_at_its_seams_is_read_as_one(raw, caplog):
+    whole = read_topology(frames_of(raw)[0].mesh)
+    before = [Tracking(whole).read(item).vertices for item in frames_of(raw)]
+    tear(raw)
+    topology = read_topology(frames_of(raw)[0].mesh)
+    assert re.search(r"torn at its texture seams: \d+ vertices of its border are copies", caplog.text)
+    assert pieces(topology.pruning.faces, len(topology.pruning.kept)).max() == 0
+    assert len(topology.pruning.kept) == len(whole.pruning.kept)
+    tracking = Tracking(topology)
+    for item, vertices in zip(frames_of(raw), before, strict=True):
+        found = tracking.read(item).vertices
+        assert_allclose(found[topology.pruning.faces], vertices[whole.pruning.faces], atol=1e-4)
+        assert_array_equal(found, tracking.positions(item))
+    assert_array_equal(topology.uv_faces, whole.uv_faces)
+
+
+def test_seams_that_come_apart_in_a_frame_are_refused(raw):
+    tear(raw)
+    first, second, *_ = frames_of(raw)
+    topology = read_topology(first.mesh)
+    head = np.frombuffer(second.positions.read_bytes(), dtype="<f4").reshape(-1, 3).copy()
+    head[topology.copies[:3, 0]] += 2.0
+    second.positions.write_bytes(head.tobytes())
+    with pytest.raises(InputError, match=rf"{second.frame}\.bin: 3 vertices are 3\.46 mm away from their copies"):
+        Tracking(topology).positions(second)

@@ -137,6 +137,13 @@ def test_a_path_of_cameras_needs_two():
         check_config(config, EXPRESSIONS, CAMERAS)
 
 
+def test_photographs_of_one_camera_are_refused_before_the_run():
+    raw = {"preset": "photographs", "capture": {"root": "here"}, "neutral": EXPRESSIONS[0]}
+    with pytest.raises(InputError, match=r"here: E001.* got 1 training camera \(1 held out\), expected two or more"):
+        check_config(load_config(raw, PRESETS), EXPRESSIONS, CAMERAS[:2])
+    check_config(load_config(raw, PRESETS), EXPRESSIONS, CAMERAS[:3])
+
+
 @pytest.mark.parametrize("name", ["E 1", "Lächeln", "-E1", "a/b"])
 def test_a_segment_whose_name_no_path_should_have_is_refused(name):
     with pytest.raises(InputError, match=f"the capture has a segment {name!r}"):
@@ -192,3 +199,9 @@ def test_every_nth_camera_starts_with_the_first_of_the_sorted_names(count, step)
     names = [f"c{i:02d}" for i in range(count)]
     chosen = held_out_cameras(f"every {step}th", names[::-1])
     assert chosen == names[::step]
+
+
+@pytest.mark.parametrize("name", ["neutral", "tour"])
+def test_a_segment_named_as_a_result_is_refused(name):
+    with pytest.raises(InputError, match=f"the capture has a segment named {name}, as a file of the results is"):
+        check_config(DEMO, [*EXPRESSIONS, name], CAMERAS)

@@ -16,7 +16,7 @@ import pytest
 
 from splatrig.control.serve import __main__ as command
 from splatrig.control.serve.run import Run
-from splatrig.control.serve.server import Server, answer
+from splatrig.control.serve.server import HOST, Server, answer
 from splatrig.control.web.page import OFFLINE
 from splatrig.dataset.dataset import Dataset
 from splatrig.io.errors import InputError
@@ -35,8 +35,8 @@ def run(folder: Path) -> Run:
 
 
 @contextmanager
-def listening(run: Run) -> Iterator[Server]:
-    with Server(run, 0) as server:
+def listening(run: Run, host: str = HOST) -> Iterator[Server]:
+    with Server(run, 0, host=host) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
@@ -138,10 +138,43 @@ def test_a_page_of_elsewhere_whose_name_leads_here_is_not_answered(run, host, st
         assert got(server, "/run.json", host)[0] == status
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_the_address_that_is_said_opens_from_elsewhere_where_others_are_let_in(run, host):
+    if host == "::" and not socket.has_dualstack_ipv6():
+        pytest.skip("no IPv6 here")
+    with listening(run, host) as server:
+        said = urlsplit(server.address)
+        assert said.hostname not in ("0.0.0.0", "::")
+        assert not server.is_private
+        assert got(server, "/run.json", said.netloc)[0] == 200
+        assert got(server, "/run.json", "evil.example")[0] == 403
+        for called in (socket.gethostname(), "192.0.2.7:8080", "[2001:db8::7]:8080"):  # as a container's host is called
+            assert got(server, "/run.json", called)[0] == 200
+
+
+def test_what_is_printed_says_who_can_open_it(folder, caplog, monkeypatch):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(Server, "serve_forever", lambda _: None)
+    assert command.main([str(folder), "--port", "0"]) == 0
+    assert "http://127.0.0.1:" in caplog.text
+    assert "another machine" not in caplog.text
+    assert command.main([str(folder), "--port", "0", "--host", "0.0.0.0"]) == 0
+    assert "here or on another machine of the network" in caplog.text
+    assert "0.0.0.0" not in caplog.text
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.machine.invalid"])
+def test_an_address_that_is_not_of_this_machine_is_named(run, host):
+    with pytest.raises(InputError, match=rf"^host {host}: expected an address .*0\.0\.0\.0 for every address"):
+        Server(run, 0, host=host)
+
+
 def test_a_port_that_is_taken_is_named(run):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(InputError, match=rf"^port {port}: expected a free one, got one that another program uses"):
+        with pytest.raises(
+            InputError, match=rf"^port {port}: expected a free one, got one that another program uses; "
+        ):
             Server(run, port)
     with pytest.raises(InputError, match="port 70000"):
         Server(run, 70000)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from splatrig.dataset.frames import (
     ChosenFrame,
     FrameRow,
+    check_enough,
     merge_frames,
     read_chosen_frames,
     read_frames,
@@ -94,3 +95,11 @@ def test_other_tables_are_refused_by_name(tmp_path):
 def test_a_missing_table_is_said_to_be_missing(tmp_path):
     with pytest.raises(InputError, match=r"frames\.csv: expected a file, got none; run the pipeline"):
         read_frames(tmp_path / "frames.csv")
+
+
+def test_too_few_frames_for_the_components_are_refused_before_they_are_fitted():
+    rows = [FrameRow("E1", str(row), 3, "", "", row == 0, "train") for row in range(4)]
+    rows.append(FrameRow("E2", "0", 3, "", "", False, "held_out"))
+    check_enough(rows, 3)
+    with pytest.raises(InputError, match=r"components\.k: 4 components need 5 .*, and 4 are left .* to 3,"):
+        check_enough(rows, 4)

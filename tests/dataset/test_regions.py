@@ -27,7 +27,7 @@ def test_every_flag_is_of_the_regions_whose_bits_it_has():
 
 def test_missing_regions_and_those_of_another_size_are_one_sentence(tmp_path):
     folder = RegionFolder(tmp_path)
-    with pytest.raises(InputError, match=r"400002\.png: regions cannot be read .*; delete the folder and run again"):
+    with pytest.raises(InputError, match=r"400002\.png: regions are missing; delete the folder and run again"):
         folder.read("E001/000102", "400002", 16, 4)
     folder.write("E001/000102", "400002", FLAGS)
     with pytest.raises(InputError, match=r"expected regions of 16×5 pixels as the photographs, got 16×4"):

@@ -51,6 +51,19 @@ def test_photographs_are_composited_onto_black(scene):
     assert 0.1 < float(views.inside.float().mean()) < 0.9
 
 
+def test_a_frame_that_no_measuring_camera_has_scores_nothing(scene, tmp_path):
+    made, parts, data, _ = scene
+    frame = tmp_path / data.frames[1]
+    write_capture(tmp_path, Rig.of(parts, made.neutral), data, planted.cameras(2))
+    dataset = Dataset(tmp_path, planted.cameras(2))
+    gaussians = Rig.of(parts, made.neutral).from_row(data.X[1])
+    for camera, left in (("cam0", ["cam1"]), ("cam1", [])):
+        (frame / f"{camera}.png").unlink()
+        views = load_views(dataset, data.frames[1])
+        assert [found.camera for found in score(gaussians, views)] == left
+        assert len(score_regions(gaussians, views)) == len(left)
+
+
 def test_the_true_frame_scores_high_and_another_one_lower(scene):
     made, parts, data, photographs = scene
     rig = Rig.of(parts, made.neutral)

@@ -86,9 +86,17 @@ def test_a_photograph_that_cannot_be_read_is_named(dataset):
         load(dataset)
 
 
-def test_a_missing_photograph_is_named(dataset):
+def test_a_frame_goes_without_a_missing_photograph(dataset):
+    whole = load(dataset)
     _file(dataset, "400001.png").unlink()
-    with pytest.raises(InputError, match=r"400001\.png: the photograph is missing"):
+    frame = load(dataset)
+    assert frame.cameras.names == tuple(view.camera for view in frame.views)
+    assert frame.cameras.names == ("400000", "400002", "400003", "400004")
+    kept = [view for view in whole.views if view.camera != "400001"]
+    assert all(torch.equal(own.image, view.image) for own, view in zip(frame.views, kept, strict=True))
+    for path in _file(dataset, "").glob("*.png"):
+        path.unlink()
+    with pytest.raises(InputError, match=rf"{FRAME}: expected photographs of the frame, got none"):
         load(dataset)
 
 
@@ -125,7 +133,7 @@ def test_a_mesh_of_another_topology_is_named(dataset):
 
 
 def test_an_error_in_a_frame_that_is_read_ahead_reaches_the_caller(dataset):
-    (dataset.folder / "E001_Tiny" / NEXT / "400004.png").unlink()
+    (dataset.folder / "E001_Tiny" / NEXT / "400004.png").write_bytes(b"")
     with reader(dataset, FRAME, NEXT, workers=2) as reading, pytest.raises(InputError, match=r"000103/400004\.png"):
         list(one_ahead(reading.read, [0, 1]))
 

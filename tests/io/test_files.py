@@ -1,10 +1,11 @@
+import errno
 import hashlib
 import stat
 from pathlib import Path
 
 import pytest
 
-from splatrig.io.files import as_paths, atomic_directory, atomic_path, sha256_of_file
+from splatrig.io.files import as_paths, atomic_directory, atomic_path, sha256_of_file, unreadable
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
@@ -57,3 +58,25 @@ def test_one_file_many_or_none_are_a_list_of_paths():
     assert as_paths(Path("a")) == [Path("a")]
     assert as_paths(["a", Path("b")]) == [Path("a"), Path("b")]
     assert as_paths([]) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ValueError("bad number"), "no table; delete it."),
+        (OSError("cannot identify the file"), "no table; delete it."),
+        (
+            OSError(errno.EACCES, ""),
+            "Permission denied; give yourself the right to it, then run the same command again.",
+        ),
+        (OSError(errno.EISDIR, ""), "Is a directory; see to it, then run the same command again."),
+        (FileNotFoundError(errno.ENOENT, ""), "expected a file, got none; run the pipeline, which makes it, or name "),
+    ],
+)
+def test_only_a_file_whose_content_is_to_blame_is_to_be_deleted(tmp_path, error, sentence):
+    path = tmp_path / "a.csv"
+    path.touch()
+    assert str(unreadable(path, error, "no table; delete it.")).startswith(f"{path}: {sentence}")
+    path.unlink()
+    gone = str(unreadable(path, ValueError("cut short"), "no table; delete it."))
+    assert gone.startswith(f"{path}: expected a file, got none")

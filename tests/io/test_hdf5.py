@@ -1,4 +1,5 @@
 import errno
+import fcntl
 
 import h5py
 import pytest
@@ -62,3 +63,60 @@ def test_a_missing_file_is_said_to_be_missing_and_a_damaged_one_to_be_deleted(tm
     damaged = r"template\.h5: cannot be read as template .*; delete it and run again\.$"
     with pytest.raises(InputError, match=damaged), template.reading(path):
         pass
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A sound file."""
+    with WEIGHTS.writing(tmp_path / "kept.h5") as file:
+        file["x"] = [1, 2, 3]
+    return tmp_path / "kept.h5"
+
+
+def read(path):
+    with WEIGHTS.reading(path) as file:
+        return file["x"][()].tolist()
+
+
+def test_a_locked_file_is_said_to_be_locked_and_not_to_be_deleted(kept):
+    with kept.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(InputError, match=r"kept\.h5: .* another program has locked; it is not damaged") as found:
+            read(kept)
+    assert "delete" not in str(found.value)
+    assert read(kept) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.EIO])
+def test_a_file_system_without_locks_needs_none(kept, monkeypatch, number):
+    opened = h5py.File
+
+    def without_locks(path, mode, locking=None):
+        if locking is not False:
+            raise OSError(number, f"Unable to synchronously open file (unable to lock file, errno = {number})")
+        return opened(path, mode, locking=locking)
+
+    monkeypatch.setattr(h5py, "File", without_locks)
+    with WEIGHTS.writing(kept.with_name("new.h5")) as file:
+        file["x"] = [4]
+    assert (read(kept), read(kept.with_name("new.h5"))) == ([1, 2, 3], [4])
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ESTALE, errno.EIO, errno.EMFILE])
+@pytest.mark.parametrize("kind", [OSError, KeyError, RuntimeError])
+def test_what_the_machine_refuses_is_not_to_be_deleted(kept, number, kind):
+    """HDF5 says so while it opens as well as while it reads, by errors of several classes."""
+    words = f"Can't read data (file read failed: fd = 3, errno = {number}, error message = '...')"
+    error = OSError(number, words) if kind is OSError else kind(words)
+    with (
+        pytest.raises(InputError, match=r"kept\.h5: .*, then run the same command again\.$") as found,
+        WEIGHTS.reading(kept),
+    ):
+        raise error
+    assert "delete" not in str(found.value)
+
+
+def test_a_file_that_vanishes_while_it_is_read_is_said_to_be_missing(kept):
+    with pytest.raises(InputError, match=r"kept\.h5: expected a file, got none"), WEIGHTS.reading(kept):
+        kept.unlink()
+        raise OSError("Can't read data")

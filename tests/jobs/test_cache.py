@@ -131,6 +131,12 @@ def test_whatever_a_job_reads_keeps_it_apart(tmp_path, change):
     assert not second.entry().fetch()
 
 
+def test_times_of_a_capture_keep_nothing_apart(tmp_path):
+    one, other = Desk(tmp_path / "one"), Desk(tmp_path / "other")
+    other.params[cache.STATE] = "sizes and times of files"
+    assert one.entry().folder == other.entry().folder
+
+
 def test_another_version_of_a_package_keeps_apart(tmp_path, monkeypatch):
     versions = dict(cache.software())
     monkeypatch.setattr(cache, "software", lambda: {**versions, "numpy": "0.0.1"})

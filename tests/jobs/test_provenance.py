@@ -96,3 +96,48 @@ def test_a_run_is_described_by_configuration_versions_and_commit(tmp_path):
     assert about["config"] == {"seed": 0}
     assert about["config_sha256"] != run_description(tmp_path, "demo", {"seed": 1})["config_sha256"]
     assert about["software"]["numpy"]
+
+
+def state(desk):
+    """The state of the folder as a later run finds it."""
+    return Digests.load(desk / "memory.json").state("folder")
+
+
+def test_the_state_of_a_folder_is_that_of_its_files_alone(desk):
+    before = state(desk)
+    for name in (".DS_Store", "._one", "Thumbs.db"):
+        (desk / "folder" / name).write_bytes(b"stray")
+    os.utime(desk / "folder", (1, 1))
+    assert state(desk) == before
+    (desk / "elsewhere").mkdir()
+    (desk / "elsewhere" / "two").write_text("2")
+    (desk / "folder" / "link").symlink_to(desk / "elsewhere")
+    linked = state(desk)
+    assert linked != before
+    (desk / "elsewhere" / "two").write_text("two")
+    assert state(desk) not in (before, linked)
+
+
+def test_a_touched_file_is_as_it_was_if_a_run_knew_its_content(desk):
+    file = desk / "folder" / "one"
+    os.utime(file, (5, 5))
+    first = state(desk)
+    os.utime(file, (6, 6))
+    assert state(desk) != first, "nobody knows what was in it"
+    second = state(desk)
+    written(TABLE, FOLDER)
+    for time in (7, 8):
+        os.utime(file, (time, time))
+        assert state(desk) == second
+        written(TABLE, FOLDER)
+    file.write_text("2")
+    os.utime(file, (8, 8 + 1))
+    assert state(desk) != second
+
+
+def test_the_state_costs_no_reading(desk, monkeypatch):
+    written(TABLE, FOLDER)
+    monkeypatch.setattr(provenance, "sha256_of_file", None)
+    assert state(desk)
+    assert Digests().state("folder") == state(desk)
+    assert Digests().state("nothing") != state(desk)

@@ -12,11 +12,10 @@ from PIL import Image
 from splatrig.dataset.cameras import Cameras, write_cameras
 from splatrig.dataset.frames import ChosenFrame, write_frames
 from splatrig.dataset.pose import write_pose
-from splatrig.io.errors import InputError
 from splatrig.landmarks.detect import detect
 from splatrig.landmarks.picture import draw_landmarks
 from splatrig.landmarks.points import NETWORK_POINTS, POINTS
-from splatrig.landmarks.stage import Neutral, check, find, write_check
+from splatrig.landmarks.stage import Check, Neutral, check, check_own, find, write_check
 from splatrig.landmarks.triangulate import project, projections
 from splatrig.mesh.obj import write_obj
 from support.face_scene import CANONICAL, HEIGHT, POSE, WIDTH, face_mesh, stage
@@ -81,7 +80,7 @@ def test_without_a_face_that_two_cameras_see_a_sentence_says_so(neutral, caplog,
     seen[faces:] = np.nan
     assert not find(neutral, seen, CANONICAL).found.any()
     assert "of the training cameras sees a face, two must" in caplog.text
-    assert check(neutral, seen, CANONICAL, "KRT", 1.0) == (None, [])
+    assert check(neutral, seen, CANONICAL, "KRT", 1.0) == Check(None, [], [])
 
 
 def test_landmarks_that_cameras_do_not_agree_on_are_left_out(neutral, caplog):
@@ -92,20 +91,22 @@ def test_landmarks_that_cameras_do_not_agree_on_are_left_out(neutral, caplog):
 
 def test_a_sound_capture_is_written_with_its_figures(neutral, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
-        write_check(tmp_path / "check.json", *check(neutral, seen_by(neutral), CANONICAL, "KRT", 1.0))
+        write_check(tmp_path / "check.json", check(neutral, seen_by(neutral), CANONICAL, "KRT", 1.0))
     written = json.loads((tmp_path / "check.json").read_text())
-    assert written["odd"] == [] and written["agreeing_fraction"] == 1.0
+    assert written["odd"] == written["wrong"] == [] and written["agreeing_fraction"] == 1.0
     assert written["reprojection_error_percent_of_height"] < 0.01
     assert not caplog.records
 
 
-def test_what_is_odd_is_said_and_written(tmp_path, caplog):
-    write_check(tmp_path / "check.json", None, ["the head leans"])
-    assert json.loads((tmp_path / "check.json").read_text()) == {"odd": ["the head leans"]}
-    assert [(record.levelname, record.message) for record in caplog.records] == [("WARNING", "the head leans")]
+def test_what_is_odd_or_wrong_is_said_and_written(tmp_path, caplog):
+    write_check(tmp_path / "check.json", Check(None, ["the head leans"], ["it is upside down"]))
+    written = json.loads((tmp_path / "check.json").read_text())
+    assert written == {"odd": ["the head leans"], "wrong": ["it is upside down"]}
+    said = [(record.levelname, record.message) for record in caplog.records]
+    assert said == [("WARNING", "it is upside down"), ("WARNING", "the head leans")]
 
 
-def test_a_calibration_of_other_photographs_is_refused(tmp_path):
+def test_a_calibration_of_other_photographs_is_wrong(tmp_path):
     cameras = stage()
     doubled = Cameras(
         cameras.names, cameras.viewmats, np.diag([2, 2, 1.0]) @ cameras.Ks, WIDTH, HEIGHT, cameras.held_out
@@ -113,8 +114,14 @@ def test_a_calibration_of_other_photographs_is_refused(tmp_path):
     neutral = write_neutral(tmp_path, doubled)
     seen = project(projections(cameras.in_head_space(POSE)), CANONICAL)
     seen[HELD_OUT] = np.nan
-    with pytest.raises(InputError, match="2 times as large"):
-        check(neutral, seen, CANONICAL, "KRT", 1.0)
+    found = check(neutral, seen, CANONICAL, "KRT", 1.0)
+    assert len(found.wrong) == 1 and "2 times as large" in found.wrong[0] and not found.odd
+
+
+def test_landmarks_of_a_user_that_are_elsewhere_are_wrong(neutral):
+    assert check_own(neutral, CANONICAL, CANONICAL, "mine.csv") == Check(None, [], [])
+    found = check_own(neutral, CANONICAL + np.array([0, 0, 30.0]), CANONICAL, "mine.csv")
+    assert len(found.wrong) == 1 and found.wrong[0].startswith("mine.csv: the landmarks are ")
 
 
 @pytest.mark.parametrize("faces", [0, 9])

@@ -213,9 +213,7 @@ def test_every_free_gaussian_costs_its_opacity(subject: Subject, start: RigStart
         shots = [Shot(frame, photographs.view((frame, 1))) for frame in (1, 3)]
         for weight in (0.0, 1e-3):
             plan = replace(plan_of(subject, start), opacity_weight=weight)
-            fit = LearnedFit(
-                rig, photographs, training_schedule(OPTIONS, subject, len(names), 0, World()), around, plan
-            )
+            fit = LearnedFit(rig, photographs, training_schedule(OPTIONS, subject, names, 0, World()), around, plan)
             rows = rig.blended([1, 3])[1]
             losses.append(fit.fit.objective.value(rig.base, rows, shots, 0, 0.5).detach())
     expected = 1e-3 * torch.linspace(-3, 3, COUNT).sigmoid().sum()

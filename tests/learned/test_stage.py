@@ -17,7 +17,7 @@ from splatrig.fitting.rates import LEARNING_RATES, scaled
 from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.fitting.world import World
 from splatrig.io.errors import InputError
-from splatrig.learned.compare import COLUMNS, Comparison, compare, measured_fits, summary, unseen
+from splatrig.learned.compare import COLUMNS, Comparison, compare, measured_fits, measured_rig, summary, unseen
 from splatrig.learned.plan import RATE_FACTOR, LearningOptions, learned_plan
 from splatrig.learned.stage import (
     Learned,
@@ -158,7 +158,7 @@ def test_the_same_seed_learns_the_same_bits(subject: Subject, starts: dict) -> N
 
 def test_windows_of_too_little_memory_learn_too(subject: Subject, starts: dict) -> None:
     options = small.options(steps=8, memory_gib=tiny.WIDTH * tiny.HEIGHT * 4 * 8 / 2**30)
-    schedule = training_schedule(options, subject, 5, 0, World())
+    schedule = training_schedule(options, subject, subject.names("train"), 0, World())
     assert schedule.window_pairs == 2, "in each of two lanes, and as many decoded ahead"
     rig = learned(subject, options, starts["global"], 3)
     assert np.isfinite(rig.report.history["psnr"]).all()
@@ -217,6 +217,21 @@ def test_validation_pairs_are_held_out_cameras_of_training_frames(subject: Subje
     assert len(pairs) == 3
     assert {camera for _, camera in pairs} == {0}
     assert len(validation_pairs(subject, subject.names("train"), seed=0)) == 5
+
+
+def test_missing_photographs_are_in_no_pair(tmp_path: Path, starts: dict) -> None:
+    subject = small.write_subject(tmp_path)
+    names = subject.names("train")
+    for name, camera in ((names[1], "400000"), (names[1], "400002"), (names[3], "400004")):
+        (subject.dataset.folder / name / f"{camera}.png").unlink()
+    schedule = training_schedule(small.options(), subject, names, 0, World())
+    assert {(frame, camera) for frame in range(5) for camera in range(1, 5)} - {*schedule.pairs} == {(1, 2), (3, 4)}
+    assert {frame for frame, _ in validation_pairs(subject, names, 0)} == {0, 2, 3, 4}
+    comparison = Comparison(subject, tiny.RENDER, 2, CPU)
+    components = lifted(starts["global"], subject)
+    posing = unseen(comparison, components, names[:2], cameras=3)
+    table = measured_rig(comparison, names[:2], "train", "global", components, posing)
+    assert set(table["frame"]) == {names[0].split("/")[1]}
 
 
 def test_a_few_cameras_suffice_for_weights(subject: Subject, starts: dict) -> None:

@@ -12,6 +12,7 @@ from splatrig.mesh.topology import (
     bad_edges,
     checked_faces,
     mean_edge_lengths,
+    merged_seams,
     pieces,
     prune_unreferenced,
     unique_edges,
@@ -97,3 +98,46 @@ def test_faces_outside_the_mesh_are_refused(faces, words):
 )
 def test_edges_that_no_surface_can_have_are_counted(faces, expected):
     assert bad_edges(np.array(faces)) == expected
+
+
+def torn(vertices, faces, cut):
+    """Return a mesh whose faces from number `cut` on have vertices of their own, and the original of each vertex."""
+    first, second = np.unique(faces[:cut]), np.unique(faces[cut:])
+    own = np.full(len(vertices), -1)
+    own[second] = len(first) + np.arange(len(second))
+    renamed = np.full(len(vertices), -1)
+    renamed[first] = np.arange(len(first))
+    return np.concatenate([renamed[faces[:cut]], own[faces[cut:]]]), np.concatenate([first, second])
+
+
+@pytest.mark.parametrize("cut", [40, 100, 200])
+def test_a_mesh_torn_at_seams_is_one_again(cut):
+    sphere = trimesh.creation.icosphere(subdivisions=2)
+    vertices, whole = np.asarray(sphere.vertices) * 80, np.asarray(sphere.faces, dtype=np.int64)
+    faces, originals = torn(vertices, whole, cut)
+    assert pieces(faces, len(originals)).max() >= 1
+    merged = merged_seams(vertices[originals], faces)
+    assert_array_equal(originals[merged[faces]], whole)
+    assert np.count_nonzero(merged != np.arange(len(merged))) == len(originals) - len(vertices)
+    assert_array_equal(merged[merged], merged)
+    assert pieces(merged[faces], len(originals)).max() == 0
+
+
+def test_borders_that_are_apart_stay_apart():
+    sphere = trimesh.creation.icosphere(subdivisions=2)
+    vertices, whole = np.asarray(sphere.vertices) * 80, np.asarray(sphere.faces, dtype=np.int64)
+    faces, originals = torn(vertices, whole, 100)
+    moved = vertices[originals] + (np.arange(len(originals)) > faces[:100].max())[:, None] * [0.0, 0.0, 0.05]
+    assert_array_equal(merged_seams(moved, faces), np.arange(len(originals)))
+
+
+def test_a_sound_mesh_and_pieces_that_touch_at_a_vertex_have_no_seams():
+    sphere = trimesh.creation.icosphere(subdivisions=1)
+    vertices, faces = np.asarray(sphere.vertices), np.asarray(sphere.faces, dtype=np.int64)
+    assert_array_equal(merged_seams(vertices, faces), np.arange(len(vertices)))
+    points = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 0], [-1, 0, 0], [0, -1, 0.0]])
+    assert_array_equal(merged_seams(points, np.array([[0, 1, 2], [3, 4, 5]])), np.arange(6))
+
+
+def test_a_mesh_without_extent_has_no_seams():
+    assert_array_equal(merged_seams(np.zeros((6, 3)), np.array([[0, 1, 2], [3, 4, 5]])), np.arange(6))

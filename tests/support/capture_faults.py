@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, raw_image_size
+from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, raw_image_sizes
 from splatrig.capture.krt import KrtCamera, read_krt, write_krt
 from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.restructure import RestructureOptions, restructure
@@ -254,7 +254,7 @@ def restructured(root: Path, segments: Sequence[str], work: Path, frames: int = 
     layout = CaptureLayout(root)
     krt = read_krt(layout.krt)
     names = choose_camera_names(layout, segments[0], "all", set(krt))
-    cameras = calibrated_cameras(krt, names, *raw_image_size(layout, segments[0], names))
+    cameras = calibrated_cameras(krt, raw_image_sizes(layout, segments[0], names))
     options = RestructureOptions(segments[0], frames, "first", "skip", 1.0, "multiface_gamma", "silhouette", 0)
     rows = [
         row

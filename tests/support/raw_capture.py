@@ -1,5 +1,8 @@
 """A tiny raw capture in the Multiface layout to test on: an ellipsoid head, three or four cameras of 24×36 pixels."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -134,7 +137,7 @@ class RawCapture:
 def cameras_of(raw: RawCapture, scale: float = 1.0) -> Cameras:
     """Return the calibrated cameras of a capture."""
     names = sorted(raw.cameras)
-    return calibrated_cameras(read_krt(raw.root / "KRT"), names, WIDTH, HEIGHT).scaled(scale)
+    return calibrated_cameras(read_krt(raw.root / "KRT"), dict.fromkeys(names, (WIDTH, HEIGHT))).scaled(scale)
 
 
 def run(
@@ -150,3 +153,15 @@ def run(
     cameras = cameras_of(raw, options.image_scale)
     layout = CaptureLayout(raw.root)
     return restructure(layout, expression, cameras, options, target, plates=plates, threads=threads)
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[None]:
+    """Change a byte of a file in place, so that neither its size nor the time of its folder changes."""
+    before, stamp = path.read_bytes(), path.stat()
+    path.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+    try:
+        yield
+    finally:
+        path.write_bytes(before)
+        os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))

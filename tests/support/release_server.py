@@ -27,14 +27,13 @@ SEGMENTS = (WHOLE, "E074_Blink", PER_CAMERA, "GAZ_G4_Head_movement_Partial-led_2
 
 SETTINGS = Download(
     parallel=4,
-    retries=4,
     max_archive_gb=1.0,
     keep_archives=False,
     extra_assets=[],
     links=None,
     checksums="required",
 )
-"""How a client asks for archives: impatiently."""
+"""How a client asks for archives."""
 
 
 class Pauses(list[float]):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from support import web_renderer
 from support.face_networks import networks_missing
@@ -138,9 +139,23 @@ def copy_project() -> Callable[..., Project]:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project after one complete run, which left its costly results in a cache."""
-    project = _copy_project(tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("cache"))
+def finished(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
+    """The project after one complete run, which left its costly results in a cache; every process has its own copy."""
+    if worker_id == "master":
+        return _run_whole(tmp_path_factory.mktemp("whole"))
+    shared = tmp_path_factory.getbasetemp().parent / "whole"
+    with FileLock(f"{shared}.lock"):
+        if not (shared / "ended").exists():
+            _run_whole(shared)
+            (shared / "ended").touch()
+    own = tmp_path_factory.mktemp("whole")
+    shutil.copytree(shared, own, symlinks=True, dirs_exist_ok=True)
+    return Project(own / "project", own / "cache")
+
+
+def _run_whole(directory: Path) -> Project:
+    """Run a copy of the project from end to end."""
+    project = _copy_project(directory / "project", directory / "cache")
     done = project.snakemake()
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-10000:]
     return project

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from splatrig.io.files import files_in
-from support.raw_capture import NEUTRAL, SMILE, RawCapture
+from support.raw_capture import NEUTRAL, SMILE, RawCapture, replaced
 from support.releases import SENSOR, Source, write_ava256, write_goliath, write_nerf
 
 pytestmark = pytest.mark.workflow
@@ -86,6 +86,11 @@ def test_a_capture_in_a_folder_gives_the_data_set_of_the_raw_layout(project, pre
         assert all(theirs[place].read_bytes() == mine[place].read_bytes() for place in mine)
     code, text = run(project, config, f"results/{preset}/frames.csv")
     assert "Nothing to be done" in text
+    if preset == "nerf":  # has a folder per sequence
+        photograph = next((project.directory / "captures" / "nerf" / SMILE / "images").glob("[!.]*.png"))
+        with replaced(photograph):
+            pending = project.pending("--", f"results/{preset}/frames.csv", config=config)
+        assert pending == {"restructure_expression": 1, "list_frames": 1}
 
 
 def test_a_subject_of_ava256_is_planned_and_fetched(project):

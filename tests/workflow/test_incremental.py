@@ -70,6 +70,7 @@ CHANGES = [
         {"restructure_expression", "show_mattes", "fit_neutral"},
         CAPTURE | {"calibrate_cameras", "split_cameras"},
     ),
+    ("capture.doctor", "warn", {"admit_capture"}, CAPTURE | DATA | FITS | {"capture_report"}),
     ("capture.frame_selection", "first", {"restructure_expression", "fit_neutral"}, CAPTURE | {"split_cameras"}),
     (
         "demo.tracking_noise_mm",

@@ -1,9 +1,10 @@
 # What every stage uses: the typed configuration, names, paths, inputs and resources that rules share.
 
+import os
 import re
 import time
 
-from splatrig.capture.formats import open_capture
+from splatrig.capture.formats import READ_IN_PLACE, open_capture
 from splatrig.capture.sources import check_masks, chosen_expressions, known_cameras, tracked_frames
 from splatrig.components.fields import ATTRIBUTE_OF, ATTRIBUTES
 from splatrig.config.checks import check_config, check_families, check_names, with_components_capped
@@ -13,10 +14,11 @@ from splatrig.config.rasterizers import BACKENDS
 from splatrig.config.support_maps import SUPPORT_MAPS
 from splatrig.evaluation import plan
 from splatrig.io.errors import InputError
-from splatrig.io.files import as_paths, first_path
+from splatrig.io.files import as_paths, first_path, sha256_of_value
 from splatrig.jobs.device_kind import driver_is_here, kind_of
+from splatrig.jobs.cache import STATE
 from splatrig.jobs.digest import library_digest
-from splatrig.jobs.provenance import Job, run_description, write_provenance
+from splatrig.jobs.provenance import Digests, Job, run_description, write_provenance
 
 STARTED = time.time()
 ROOT = Path(workflow.basedir)
@@ -79,7 +81,14 @@ wildcard_constraints:
 
 
 RAW = {}
-"""By name in the raw layout the files that stand for it, of a source that has another one."""
+"""By name in the raw layout the files that stand for it, of a source that has another one; of some, by segment."""
+IN_FOLDERS = ("images", "labels", "masks", "plates", "tracked_mesh")
+"""Names in the raw layout that stand for many files."""
+IN_PLACE = CFG.capture.source in READ_IN_PLACE and CFG.capture.entity is None
+"""Whether the files of the raw capture are yours, and no rule makes them."""
+KNOWN_FILES = f".snakemake/splatrig/{CFG.subject}.json"
+"""What the last run that ended well knew of files."""
+DIGESTS = Digests.load(KNOWN_FILES)
 
 # Paths
 
@@ -91,14 +100,41 @@ def capture_path(path):
 
 def raw(name, expression=None):
     """A file or folder of the raw layout, or what stands for it in another format, as an input."""
-    if name in RAW:
-        return [path if Path(path).is_absolute() else capture_path(path) for path in RAW[name]]
-    return capture_path(name if expression is None else f"{name}/{expression}")
+    by_segment = RAW.get(name)
+    if isinstance(by_segment, dict):
+        if expression == "{expression}":
+            return lambda wildcards: raw(name, wildcards.expression)
+        paths = [by_segment[expression]] if expression else list(by_segment.values())
+    else:
+        paths = by_segment or [name if expression is None else f"{name}/{expression}"]
+    found = [path if Path(path).is_absolute() else capture_path(path) for path in paths]
+    if IN_PLACE and name in IN_FOLDERS:
+        found = [ancient(path) for path in found]
+    return found if name in RAW else found[0]
 
 
 def raw_of_all(name):
     """The folder of every expression in the raw layout, or what stands for them."""
-    return raw(name) if name in RAW else expand(capture_path(f"{name}/{{expression}}"), expression=EXPRESSIONS)
+    return raw(name) if name in RAW else [raw(name, expression) for expression in EXPRESSIONS]
+
+
+def captured(rule):
+    """What gives, by a job's wildcards, the state of your files among the inputs of a rule.
+
+    The time of a folder does not tell whether a file in it was replaced. Snakemake compares no param that is made of
+    a job's inputs, so they are looked up again.
+    """
+    others = [path for made in RAW.values() for path in (made.values() if isinstance(made, dict) else made)]
+    places = [CFG.capture.root, *(path for path in others if Path(path).is_absolute())]
+    roots = tuple(f"{os.path.normpath(place)}/" for place in places)
+
+    def state(wildcards):
+        found = [item(wildcards) if callable(item) else item.format(**dict(wildcards.items())) for item in rule.input]
+        paths = [os.path.normpath(path) for item in found for path in as_paths(item)]
+        yours = [from_here(path) for path in paths if f"{path}/".startswith(roots)]
+        return sha256_of_value([DIGESTS.state(path) for path in yours]) if yours else None
+
+    return state
 
 
 def those_there(*names):
@@ -109,7 +145,7 @@ def those_there(*names):
 def given_photographs(wildcards):
     """The folder of a segment's photographs, or of its videos, of a capture without tracked meshes."""
     folders = [Path(CFG.capture.root) / name / wildcards.expression for name in ("images", "videos")]
-    return str(next((folder for folder in folders if folder.is_dir()), folders[0]))
+    return ancient(str(next((folder for folder in folders if folder.is_dir()), folders[0])))
 
 
 def raw_extra(name):
@@ -119,7 +155,7 @@ def raw_extra(name):
 
 def labels():
     """The labels of the photographs, where the capture has them; a folder of yours may have some expressions' alone."""
-    paths = expand(capture_path("labels/{expression}"), expression=EXPRESSIONS) if "labels" in RAW_EXTRAS else []
+    paths = raw_of_all("labels") if "labels" in RAW_EXTRAS else []
     return [path for path in paths if CFG.capture.source != "local" or Path(path).is_dir()]
 
 
@@ -462,6 +498,8 @@ def complete_rules():
         made.set_log(logs(f"{place}.log"))
         if made.output:
             made.benchmark = benchmarks(f"{place}.tsv")
+        if IN_PLACE or CFG.capture.source == "photographs":
+            made.set_params(**{STATE: captured(made)})
         if "lib" not in made.params.keys():
             made.set_params(lib=library_digest(ROOT / "workflow" / "scripts" / Path(made.script).name))
 
@@ -477,7 +515,7 @@ def record_provenance():
         Job(
             job.rule.name,
             job.wildcards_dict,
-            dict(job.params.items()),
+            {name: value for name, value in job.params.items() if name != STATE},
             tuple(map(from_here, job.input)),
             tuple(map(from_here, job.output)),
             str(job.log[0]) if job.log else None,
@@ -486,4 +524,4 @@ def record_provenance():
         if job.output
     ]
     about = run_description(ROOT, CFG.subject, CFG.model_dump())
-    write_provenance(results("provenance.json"), jobs, about, f".snakemake/splatrig/{CFG.subject}.json")
+    write_provenance(results("provenance.json"), jobs, about, KNOWN_FILES)

@@ -83,7 +83,7 @@ rule track_photographs:
     output:
         track=results("control/tracks/{family}/photographs/{expression}/{frame}.csv"),
     wildcard_constraints:
-        frame="[A-Za-z0-9_]+",
+        frame=NAME,
     conda:
         "../../envs/control.yaml"
     threads: 2

@@ -8,7 +8,8 @@ rule fit_neutral:
         frames=results(f"frames/{CFG.neutral}.csv"),
         photographs=results(f"dataset/{CFG.neutral}"),
         plates=stage_plates(),
-        check=ancient(results("landmarks/check.json")),  # must exist, but does not trigger a rerun
+        # must exist, but do not trigger a rerun
+        admitted=ancient([results("landmarks/check.admitted"), results("capture_report.admitted")]),
     output:
         gaussians=results("gaussians/neutral.h5"),
         picture=reported("renders/fit/neutral.png", "fitted_frames", "2 Fits", expression="neutral"),

@@ -4,7 +4,7 @@ log_to(snakemake.log[0])
 
 import logging
 
-from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, raw_image_size
+from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, raw_image_sizes
 from splatrig.capture.formats import open_capture
 from splatrig.dataset.cameras import write_cameras
 from splatrig.io.files import first_path
@@ -13,7 +13,9 @@ params = snakemake.params
 capture = open_capture(params.source, first_path(snakemake.input.krt).parent)
 krt = capture.calibration()
 names = choose_camera_names(capture, params.segment, params.cameras, set(krt))
-width, height = raw_image_size(capture, params.segment, names)
-scaled = calibrated_cameras(krt, names, width, height).scaled(params.image_scale)
+cameras = calibrated_cameras(krt, raw_image_sizes(capture, params.segment, names))
+scaled = cameras.scaled(params.image_scale)
 write_cameras(snakemake.output.calibration, scaled)
-logging.info("%d cameras, images %d×%d, used at %d×%d", len(scaled), width, height, scaled.width, scaled.height)
+logging.info(
+    "%d cameras, images %d×%d, used at %d×%d", len(scaled), cameras.width, cameras.height, scaled.width, scaled.height
+)

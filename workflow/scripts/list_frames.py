@@ -4,9 +4,10 @@ log_to(snakemake.log[0])
 
 import logging
 
-from splatrig.dataset.frames import merge_frames, write_frames
+from splatrig.dataset.frames import check_enough, merge_frames, write_frames
 
 rows = merge_frames(snakemake.input.tables, snakemake.params.held_out)
+check_enough(rows, snakemake.params.components)
 write_frames(snakemake.output.frames, rows)
 logging.info(
     "%d frames of %d expressions, held out: %s",

@@ -4,8 +4,11 @@ RAW_EXTRAS = ["frame_list.txt", "tex_mean.png", "labels"]
 NOTICE = ""
 
 from splatrig.capture.demo.expressions import load_expressions, peak_weights
+from splatrig.capture.demo.ray_tracer import check_ray_tracer
 
 try:
+    if not workflow.deployment_settings.deployment_method:  # else the jobs' environment has it
+        check_ray_tracer()
     # of every segment that there is, so that using one more of them changes no file
     DEMO_PEAKS = load_expressions(ROOT / "resources" / "expressions" / "demo.yaml")
     DEMO_USED = {segment: dict(peak_weights(DEMO_PEAKS, segment)) for segment in [*EXPRESSIONS, *CFG.control.segments]}

@@ -1,12 +1,12 @@
 # VHAP's NeRF-style export, one sequence or a union of sequences, in the folder that you have.
 
 EXPORT = open_capture("nerf", Path(CFG.capture.root))
-FOLDERS = [str(folder.absolute()) for folder in EXPORT.folders.values()]
+FOLDERS = {segment: str(folder.absolute()) for segment, folder in EXPORT.folders.items()}
 RAW = {
     "KRT": [path.name for path in EXPORT.documents],
-    "images": [f"{folder}/images" for folder in FOLDERS],
-    "tracked_mesh": [f"{folder}/meshes" for folder in FOLDERS],
-    "masks": [f"{folder}/fg_masks" for folder in FOLDERS],
+    "images": {segment: f"{folder}/images" for segment, folder in FOLDERS.items()},
+    "tracked_mesh": [f"{folder}/meshes" for folder in FOLDERS.values()],
+    "masks": {segment: f"{folder}/fg_masks" for segment, folder in FOLDERS.items()},
 }
 RAW_EXTRAS = those_there("tex_mean.png", "plates")
 NOTICE = ""

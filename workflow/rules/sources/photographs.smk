@@ -6,6 +6,7 @@ from splatrig.tracking.calibration import calibration_file
 
 GIVEN = Path(CFG.capture.root)
 PROVIDED = [name for name in ("labels", "masks", "plates") if (GIVEN / name).is_dir()]
+RAW = {"plates": [ancient(str((GIVEN / "plates").absolute()))]}
 RAW_EXTRAS = [name for name in PROVIDED if name != "masks"]
 NOTICE = ""
 
@@ -46,7 +47,7 @@ rule link_photographs:
 
 rule link_provided:
     input:
-        given=lambda wildcards: str(GIVEN / wildcards.kind / wildcards.expression),
+        given=lambda wildcards: ancient(str(GIVEN / wildcards.kind / wildcards.expression)),
     output:
         folder=directory(capture_path("{kind}/{expression}")),
     conda:

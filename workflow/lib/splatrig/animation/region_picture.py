@@ -52,6 +52,7 @@ def legend(flags: Sequence[NDArray[np.uint8]], width: int) -> Picture:
 
 def picture_regions(frame: Frame, regions: RegionFolder) -> Picture:
     """Return the photographs of a frame above their regions, one column per camera (at most `MOST_CAMERAS`)."""
+    frame = frame.photographed
     photographs, flags, names = [], [], frame.cameras.names[:MOST_CAMERAS]
     size = frame.cameras.width, frame.cameras.height
     for index, camera in enumerate(names):

@@ -1,7 +1,8 @@
 """Which cameras are used, and their calibration for the images that the data set will have."""
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +12,15 @@ from splatrig.capture.photographs import image_size
 from splatrig.capture.reader import Reader
 from splatrig.dataset.cameras import Cameras
 from splatrig.io.errors import InputError
-from splatrig.io.files import File
 
 _SHAPE_TOLERANCE = 0.01
 """Relative difference between the factors of width and height by which images are smaller than calibrated ones."""
+
+_OFF_CENTER = 0.25
+"""By which the principal point of a camera with images of an unusual size may be off the middle, of the image."""
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
 
 logger = logging.getLogger(__name__)
 
@@ -46,40 +52,73 @@ def choose_camera_names(capture: Reader, segment: str, wanted: str | Sequence[st
     return sorted(wanted)
 
 
-def raw_image_size(capture: Reader, segment: str, cameras: Sequence[str]) -> tuple[int, int]:
-    """Return width and height of the raw images, from one image a camera; raise InputError when they differ."""
-    sizes: dict[tuple[int, int], File] = {}
+def raw_image_sizes(capture: Reader, segment: str, cameras: Sequence[str]) -> dict[str, Size]:
+    """Return width and height of the raw images by camera, from one image of each in a segment.
+
+    Names in the log where they differ. Raises InputError for a camera without images.
+    """
+    sizes = {}
     for camera in cameras:
         first = capture.first_image(segment, camera)
-        if first is not None:
-            sizes.setdefault(image_size(first), first)
-    if not sizes:
-        raise InputError(f"{capture.root}: expected images of {segment}, got none; check capture.root.")
-    if len(sizes) > 1:
-        kinds = " but ".join(f"{path} has {width}×{height} pixels" for (width, height), path in sizes.items())
-        raise InputError(f"images: {kinds}; all images of a capture have one size.")
-    return next(iter(sizes))
+        if first is None:
+            raise InputError(
+                f"{capture.root}: camera {camera} has no images of {segment}; check capture.root, or leave it out of "
+                "capture.cameras."
+            )
+        sizes[camera] = image_size(first)
+    counts = Counter(sizes.values())
+    if len(counts) > 1:
+        kinds = ", ".join(f"{width}×{height} of {count}" for (width, height), count in counts.most_common())
+        width, height = _common(sizes)
+        logger.warning(
+            "images differ in size (%s cameras): all become %d×%d, black and transparent to the right of and below "
+            "what a camera has photographed",
+            *(kinds, width, height),
+        )
+    return sizes
 
 
-def calibrated_cameras(krt: dict[str, KrtCamera], names: Sequence[str], width: int, height: int) -> Cameras:
-    """Return the cameras `names` of a calibration, sorted, for images of `width` × `height` pixels, none held out.
+def _common(sizes: Mapping[str, Size]) -> Size:
+    """Return the least width and height that hold images of all sizes."""
+    return max(width for width, _ in sizes.values()), max(height for _, height in sizes.values())
+
+
+def calibrated_cameras(krt: Mapping[str, KrtCamera], sizes: Mapping[str, Size]) -> Cameras:
+    """Return the cameras of a calibration, sorted, whose images have `sizes` (width, height), none held out.
 
     `viewmats` go from the capture's world. Rasterizers know no distortion: `Lenses` takes it off the images. Raises
-    InputError when a camera is not calibrated, or is for images of another shape.
+    InputError when a camera is not calibrated, or is for images of another shape or size.
     """
-    ordered = sorted(names)
+    ordered = sorted(sizes)
     missing = [name for name in ordered if name not in krt]
     if missing:
         raise InputError(f"KRT: camera {missing[0]} has no calibration; the file has {', '.join(sorted(krt))}.")
+    usual = Counter(sizes.values()).most_common(1)[0][0]
+    for name in ordered:
+        if sizes[name] != usual:
+            _check_principal_point(krt[name], sizes[name], usual)
+    width, height = _common(sizes)
     bottom = np.array([[0.0, 0.0, 0.0, 1.0]])
     return Cameras(
         names=tuple(ordered),
         viewmats=np.stack([np.vstack([krt[name].extrinsics, bottom]) for name in ordered]),
-        Ks=np.stack([_intrinsics(krt[name], width, height) for name in ordered]),
+        Ks=np.stack([_intrinsics(krt[name], *sizes[name]) for name in ordered]),
         width=width,
         height=height,
         held_out=np.zeros(len(ordered), dtype=bool),
+        sizes=np.array([sizes[name] for name in ordered]) if len(set(sizes.values())) > 1 else None,
     )
+
+
+def _check_principal_point(camera: KrtCamera, size: Size, usual: Size) -> None:
+    """Raise InputError for a camera with images of another size than most whose calibration is not for that size."""
+    place = _intrinsics(camera, *size)[:2, 2] / size
+    if np.abs(place - 0.5).max() > _OFF_CENTER:
+        raise InputError(
+            f"camera {camera.name}: its images have {size[0]}×{size[1]} pixels, those of most cameras "
+            f"{usual[0]}×{usual[1]}, and its principal point is at {place[0]:.2f} of the width and {place[1]:.2f} of "
+            "the height, expected near the middle; bring its images in the size that it is calibrated for."
+        )
 
 
 def _intrinsics(camera: KrtCamera, width: int, height: int) -> NDArray[np.float64]:  # [3, 3]

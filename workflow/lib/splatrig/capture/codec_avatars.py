@@ -232,8 +232,8 @@ def read_calibration(path: Path) -> dict[str, KrtCamera]:
             ) from None
         if K.shape != (3, 3) or T.shape != (4, 4) or not (np.isfinite(K).all() and np.isfinite(T).all()):
             raise InputError(f"{where}: expected finite K, 3 × 3, and T, 4 × 4, got {K.tolist()} and {T.tolist()}.")
-        if name in cameras or NAME.fullmatch(name) is None:
-            raise InputError(f"{where}: expected names of letters and digits, each once; copy or download it again.")
+        if name in cameras:
+            raise InputError(f"{where}: expected names of cameras, each once; copy or download the file again.")
         cameras[name] = KrtCamera(name, K, np.zeros(5), T[:3], SENSOR)
         check_camera(cameras[name], where)
     if not cameras:

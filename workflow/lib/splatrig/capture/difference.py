@@ -5,12 +5,12 @@ The kernels are cached on disk, which notices changes of this file alone: their 
 
 from dataclasses import dataclass, replace
 
-import numba
 import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
 from splatrig.capture.cells import pixels_of_cells, reduced
+from splatrig.jobs.kernels import cached_njit
 
 SURE = 3.0
 """Score from which a pixel is foreground to the other cameras; noise passes it in fewer than 1 of 100,000 pixels."""
@@ -201,7 +201,7 @@ def _jitter(
     return min(float(np.sqrt(max(moved, 0.0))), _MOST_JITTER)
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@cached_njit(nogil=True, inline="always")
 def _slope(plate, i, j, c):  # type: ignore[no-untyped-def]
     """Return the largest step from a pixel of a plate to one of the four next to it, gray levels."""
     level, largest = np.int32(plate[i, j, c]), np.int32(0)
@@ -216,7 +216,7 @@ def _slope(plate, i, j, c):  # type: ignore[no-untyped-def]
     return largest
 
 
-@numba.njit(nogil=True, cache=True)
+@cached_njit(nogil=True)
 def _slope_points(plate, rows, columns, slopes):  # type: ignore[no-untyped-def]
     """Fill the slopes [S, 3] of pixels."""
     for k in range(len(rows)):
@@ -224,7 +224,7 @@ def _slope_points(plate, rows, columns, slopes):  # type: ignore[no-untyped-def]
             slopes[k, c] = _slope(plate, rows[k], columns[k], c)
 
 
-@numba.njit(nogil=True, cache=True)
+@cached_njit(nogil=True)
 def _score_points(photograph, plate, known, gain, noise, jitter, rows, columns, scores):  # type: ignore[no-untyped-def]
     """Fill the scores [S] of pixels."""
     height, width = known.shape
@@ -243,7 +243,7 @@ def _score_points(photograph, plate, known, gain, noise, jitter, rows, columns, 
         scores[k] = np.sqrt(squares / 3.0) / 6.0
 
 
-@numba.njit(nogil=True, cache=True)
+@cached_njit(nogil=True)
 def _score_cells(photograph, plate, known, gain, noise, jitter, cells, size, scores, counts):  # type: ignore[no-untyped-def]
     """Fill the scores [H, W] of the cells and, per cell [2, h, w], how many pixels surely differ and are known.
 
@@ -291,7 +291,7 @@ def _score_cells(photograph, plate, known, gain, noise, jitter, cells, size, sco
                     counts[1, h, (left + j) // size] += 1
 
 
-@numba.njit(nogil=True, cache=True)
+@cached_njit(nogil=True)
 def _cover(scores, cells, size, coverage):  # type: ignore[no-untyped-def]
     """Fill the coverage [H, W] that follows from scores."""
     height, width = scores.shape

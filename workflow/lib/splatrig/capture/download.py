@@ -32,6 +32,8 @@ _PROGRESS = 16 << 20
 _WHOLE_FETCHES = 2
 """How often a file is fetched to its end before a wrong sum is reported."""
 _LONGEST_PAUSE_S = 60.0
+ATTEMPTS = 8
+"""In a row, that bring next to nothing, before an archive is given up; pauses between them grow."""
 HEAD_REQUESTS = 16
 """Questions for sizes at a time; they carry no data."""
 CONNECT_S, READ_S = 30.0, 60.0
@@ -138,8 +140,11 @@ class _Part:
 class Client:
     """Fetches files as `settings` says; safe to use from several threads. `file://` URLs are copied."""
 
-    def __init__(self, settings: Download, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, settings: Download, sleep: Callable[[float], None] = time.sleep, *, attempts: int = ATTEMPTS
+    ) -> None:
         self._settings = settings
+        self._attempts = attempts
         self._sleep = sleep
         self._limit = round(settings.max_archive_gb * 1e9)
         self._pools: dict[str | None, urllib3.PoolManager] = {}
@@ -148,9 +153,7 @@ class Client:
         """Return a file's length in bytes by a HEAD request, None if the server does not tell it."""
         if urlsplit(url).scheme == "file":
             return _local(url).stat().st_size
-        retries = urllib3.Retry(
-            self._settings.retries, backoff_factor=0.5, status_forcelist=_TRANSIENT, raise_on_status=False
-        )
+        retries = urllib3.Retry(self._attempts, backoff_factor=0.5, status_forcelist=_TRANSIENT, raise_on_status=False)
         try:
             response = self._pool(url).request("HEAD", url, headers=_headers(), retries=retries)
             if response.status in (405, 501):
@@ -208,7 +211,7 @@ class Client:
             except (urllib3.exceptions.HTTPError, _BrokenError) as error:
                 fetched += came
                 failures = 1 if came >= _PROGRESS else failures + 1
-                if failures >= self._settings.retries:
+                if failures >= self._attempts:
                     raise InputError(
                         f"{part.url}: {failures} attempts in a row failed, the last one with: {_reason(error)}. "
                         f"{part.size} of {part.total or 'unknown'} bytes are kept; run again to go on from there."

@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from splatrig.capture.frame_files import FrameFiles
 from splatrig.capture.reader import Reader
@@ -11,33 +12,40 @@ from splatrig.config.choices import FrameSelection, Holes
 from splatrig.dataset.frames import select_frames
 from splatrig.io.errors import InputError
 
+MOST = 0.5
+"""Frames with images of this fraction of the cameras or less are left out: too few see all of the head."""
+
 logger = logging.getLogger(__name__)
 
 
 def usable_frames(
     capture: Reader, expression: str, cameras: Sequence[str], holes: Holes, *, masks: bool = False
 ) -> list[FrameFiles]:
-    """Return the frames with mesh, pose and an image of every one of `cameras`; log (`skip`) or refuse the others.
+    """Return the frames with mesh, pose and images of most of `cameras`, each with the cameras that have one.
 
-    With `masks` a missing mask counts as a missing image does.
+    With `masks` a missing mask counts as a missing image does. What is missing is named in the log, or refused.
 
-    Raises InputError where no frame is complete, or one is not and `holes` is `refuse`.
+    Raises InputError where no frame is left, or anything is missing and `holes` is `refuse`.
     """
     frames = capture.frames(expression, cameras)
     usable = []
     lacked: Counter[str] = Counter()
+    gone: Counter[str] = Counter()
     for files in frames:
         missing = [name for name, path in (("mesh", files.mesh), ("pose", files.pose)) if path is None]
         lacking = [camera for camera in cameras if camera not in files.cameras]
         unmasked = [camera for camera in cameras if masks and camera not in files.masked]
         lacked.update([*missing, *(f"image of camera {camera}" for camera in lacking)])
         lacked.update(f"mask of camera {camera}" for camera in unmasked)
-        if lacking:
+        there = tuple(camera for camera in cameras if camera not in {*lacking, *unmasked})
+        few = holes == "refuse" or len(there) <= MOST * len(cameras)
+        if few and lacking:
             missing.append(f"image of camera {', '.join(lacking)}" if files.cameras else "image")
-        if unmasked:
+        if few and unmasked:
             missing.append(f"mask of camera {', '.join(unmasked)}" if files.masked else "mask")
         if not missing:
-            usable.append(files)
+            usable.append(replace(files, cameras=there))
+            gone.update(camera for camera in cameras if camera not in there)
             continue
         what = " and ".join(missing)
         if holes == "refuse":
@@ -50,8 +58,14 @@ def usable_frames(
         most = ", ".join(f"{count} have no {what}" for what, count in lacked.most_common(4))
         raise InputError(
             f"{capture.root}: none of the {len(frames)} frames of {expression} has a mesh, a pose and an image "
-            f"{'with a mask ' if masks else ''}of every camera ({most}); complete the capture, or leave out the camera "
-            "(capture.cameras) or the expression."
+            f"{'with a mask ' if masks else ''}of most of the {len(cameras)} cameras ({most}); complete the capture, "
+            "or leave out cameras (capture.cameras) or the expression."
+        )
+    if gone:
+        counts = ", ".join(f"{count} of camera {camera}" for camera, count in gone.most_common())
+        logger.warning(
+            "%s: %d of %d images are missing%s, their frames go without: %s",
+            *(expression, gone.total(), len(usable) * len(cameras), " or have no mask" if masks else "", counts),
         )
     return usable
 

@@ -1,9 +1,10 @@
 """Write the frames of a data set: meshes of all levels, the pose, and photographs with a matte."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from splatrig.capture.tracked import Topology, TrackedFrame
 from splatrig.config.choices import ColorCorrection
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.pose import write_pose
+from splatrig.dataset.reduced import Reduced, Tracked, reduced, reduced_cameras, write_reduced
 from splatrig.io.errors import InputError
 from splatrig.jobs.progress import track
 from splatrig.mesh.normals import vertex_normals
@@ -99,7 +101,7 @@ class RawPhotographs:
         """
         files = self.chosen[frame]
         path = self.capture.image(files.segment, self.cameras.names[camera], files.frame)
-        size = self.cameras.width, self.cameras.height
+        size = self.cameras.size_of(camera)
         rgb = self.lenses.undo(read_photograph(path, *size, self.image_scale, self.color_table), camera)
         if self.seeing[frame, camera] and _is_blank(rgb):
             raise InputError(
@@ -110,27 +112,40 @@ class RawPhotographs:
 
 
 def write_photographs(
-    read: Photograph, chosen: Sequence[FrameFiles], names: Sequence[str], matte: Matte, target: Path, *, threads: int
+    read: Photograph,
+    chosen: Sequence[FrameFiles],
+    cameras: Cameras,
+    matte: Matte,
+    meshes: Sequence[Mapping[int, Tracked]],
+    target: Path,
+    *,
+    threads: int,
 ) -> NDArray[np.float64]:  # [F, C]
-    """Write the photographs of the chosen frames below `target`, `threads` at a time; `names` are those of the cameras.
+    """Write the photographs of the chosen frames below `target`, `threads` at a time, and the reduced ones of a frame.
 
-    Returns the mean of each matte, 0 to 1; NaN where a camera has no photograph.
+    `meshes` are the tracked ones of each frame (0) and around it (-1, 1). Returns the mean of each matte, 0 to 1; NaN
+    where a camera has no photograph.
     """
+    names, small = cameras.names, reduced_cameras(cameras)
     jobs = [(frame, names.index(camera)) for frame, files in enumerate(chosen) for camera in files.cameras]
-
+    size = small.width, small.height
     coverage = np.full((len(chosen), len(names)), np.nan)
 
-    def write_one(job: tuple[int, int]) -> None:
+    def write_one(job: tuple[int, int]) -> Reduced:
         frame, camera = job
         rgb = read(frame, camera)
-        alpha = matte(frame, camera)
+        alpha = cameras.framed(matte(frame, camera), camera)
         coverage[job] = alpha.mean(dtype=np.float64) / 255.0
         write_photograph(target / chosen[frame].frame / f"{names[camera]}.png", rgb, alpha)
+        return reduced(rgb, alpha, size)
 
     with ThreadPoolExecutor(max_workers=threads) as pool:
         try:
-            for _ in track(pool.map(write_one, jobs), "photographs", unit="image", total=len(jobs)):
-                pass
+            written = track(pool.map(write_one, jobs), "photographs", unit="image", total=len(jobs))
+            by_frame = groupby(zip(jobs, written, strict=True), key=lambda pair: pair[0][0])
+            for frame, pairs in by_frame:
+                own = {camera: each for (_, camera), each in pairs}
+                write_reduced(target / chosen[frame].frame, size, own, len(names), meshes[frame])
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -4,12 +4,12 @@ Laurentini 1994, on a coarse grid of points around the tracked mesh, in head spa
 which notices changes of this file alone: their constants live here.
 """
 
-import numba
 import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
 from splatrig.dataset.cameras import Cameras
+from splatrig.jobs.kernels import cached_njit
 from splatrig.landmarks.triangulate import projections
 
 GRID_MM = 5.0
@@ -55,7 +55,7 @@ def _grown(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:  # [C, h, w]
     return np.asarray(scipy.ndimage.binary_dilation(cells, np.ones((1, 3, 3), dtype=bool)))
 
 
-@numba.njit(nogil=True, cache=True)
+@cached_njit(nogil=True)
 def _carve(points, projections, votes, shape, size, passed):  # type: ignore[no-untyped-def]
     """Set the cells [C, h, w] that points fall into against which few enough cameras object."""
     cameras = len(projections)

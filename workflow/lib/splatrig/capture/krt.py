@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from splatrig.config.names import check_name
 from splatrig.dataset.cameras import SKEW_TOLERANCE, Cameras, check_rotation
 from splatrig.io.errors import InputError
 from splatrig.io.files import write_text
@@ -81,7 +82,8 @@ def _count(kind: str, words: list[str]) -> int:
 
 
 def check_camera(camera: KrtCamera, where: str) -> None:
-    """Raise InputError beginning with `where` when numbers are not those of a pinhole camera without skew."""
+    """Raise InputError beginning with `where` for a name that none may have, or numbers of no camera without skew."""
+    check_name(camera.name, where)
     K = camera.K
     if not (K[0, 0] > 0 and K[1, 1] > 0 and np.array_equal(K[2], [0, 0, 1]) and K[1, 0] == 0):
         raise InputError(f"{where}: expected intrinsics [fx 0 cx; 0 fy cy; 0 0 1] with fx, fy > 0, got {K.tolist()}.")

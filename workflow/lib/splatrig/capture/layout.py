@@ -12,7 +12,12 @@ from splatrig.capture.frame_list import in_time_order, read_frame_list
 from splatrig.capture.krt import KrtCamera, read_krt
 from splatrig.capture.photographs import read_mask
 from splatrig.capture.tracked import Tracking, read_topology
+from splatrig.config.names import check_name
 from splatrig.io.errors import InputError
+from splatrig.io.files import is_stray
+
+PHOTOGRAPHS = (".png", ".jpg", ".jpeg", ".avif")
+"""Endings of photographs, in small or capital letters. Masks and labels are PNG: of what loses bits, borders bleed."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,8 @@ class CaptureLayout:
         return sorted(name for name in _names(folder) if (folder / name).is_dir())
 
     def image(self, segment: str, camera: str, frame: str) -> Path:
-        """One photograph."""
-        return self.root / "images" / segment / camera / f"{frame}.png"
+        """Return the file of a photograph, `.png` where there is none."""
+        return photograph_in(self.root / "images" / segment / camera, frame)
 
     def mask(self, segment: str, camera: str, frame: str) -> Path:
         """Return the file of a photograph's matte; a capture may lack it."""
@@ -73,7 +78,7 @@ class CaptureLayout:
     def first_image(self, segment: str, camera: str) -> Path | None:
         """Return the first photograph by name of one camera of a segment."""
         folder = self.root / "images" / segment / camera
-        return next((folder / name for name in sorted(_names(folder)) if name.endswith(".png")), None)
+        return next((folder / name for name in sorted(_names(folder)) if is_photograph(name)), None)
 
     def matte(self, segment: str, camera: str, frame: str, width: int, height: int) -> NDArray[np.uint8]:  # [H, W]
         """Return the mask of a photograph at `width` × `height` pixels."""
@@ -97,7 +102,7 @@ class CaptureLayout:
                 f"{folder}: segment {segment} has no tracked meshes; check capture.root and capture.expressions."
             )
         tracked = _names(folder)
-        pictured = {camera: _names(self.image(segment, camera, "").parent) for camera in cameras}
+        pictured = {camera: photographed(self.root / "images" / segment / camera) for camera in cameras}
         masked = {camera: _names(self.mask(segment, camera, "").parent) for camera in cameras}
 
         def present(name: str) -> Path | None:
@@ -110,7 +115,7 @@ class CaptureLayout:
                 mesh=present(f"{frame}.obj"),
                 positions=present(f"{frame}.bin"),
                 pose=present(f"{frame}_transform.txt"),
-                cameras=tuple(camera for camera in cameras if f"{frame}.png" in pictured[camera]),
+                cameras=tuple(camera for camera in cameras if frame in pictured[camera]),
                 masked=tuple(camera for camera in cameras if f"{frame}.png" in masked[camera]),
             )
             for frame in self._frame_names(segment, tracked)
@@ -119,7 +124,10 @@ class CaptureLayout:
     def _frame_names(self, segment: str, tracked: Collection[str]) -> tuple[str, ...]:
         """Return the names of a segment's frames in time order."""
         if not self.frame_list.is_file():
-            return in_time_order(name.removesuffix(".obj") for name in tracked if name.endswith(".obj"))
+            frames = [name.removesuffix(".obj") for name in sorted(tracked) if name.endswith(".obj")]
+            for frame in frames:
+                check_name(frame, f"{self.root}/tracked_mesh/{segment}/{frame}.obj")
+            return in_time_order(frames)
         segments = read_frame_list(self.frame_list)
         if segment not in segments:
             raise InputError(
@@ -129,8 +137,32 @@ class CaptureLayout:
         return segments[segment]
 
 
+def is_photograph(name: str) -> bool:
+    """Return whether a file has the ending of a photograph."""
+    return name.lower().endswith(PHOTOGRAPHS)
+
+
+def photograph_in(folder: Path, name: str) -> Path:
+    """Return the file of the photograph `name`, without its ending, in a folder; `.png` where there is none."""
+    endings = (*PHOTOGRAPHS, *map(str.upper, PHOTOGRAPHS))
+    found = (path for ending in endings if (path := folder / f"{name}{ending}").is_file())
+    return next(found, folder / f"{name}.png")
+
+
+def photographed(folder: Path) -> frozenset[str]:
+    """Return the names without endings of the photographs in a folder; raise InputError for one with two endings."""
+    files = sorted(name for name in _names(folder) if is_photograph(name))
+    stems = [name.rpartition(".")[0] for name in files]
+    twice = next((number for number in range(1, len(stems)) if stems[number] == stems[number - 1]), None)
+    if twice is not None:
+        raise InputError(
+            f"{folder}: got {files[twice - 1]} and {files[twice]}, expected one photograph per name; remove one."
+        )
+    return frozenset(stems)
+
+
 def _names(folder: Path) -> frozenset[str]:
-    """Return the names in a folder, none if it does not exist, without hidden ones (as macOS leaves beside files)."""
+    """Return the names in a folder, none if it does not exist, without stray ones."""
     if not folder.is_dir():
         return frozenset()
-    return frozenset(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    return frozenset(path.name for path in folder.iterdir() if not is_stray(path.name))

@@ -65,17 +65,17 @@ class Lenses:
 
         Raises InputError for a lens whose model folds the image over, as coefficients in another order do.
         """
-        self._size = cameras.width, cameras.height
+        self._cameras = cameras
         self._meshes: dict[int, list[tuple[tuple[int, ...], tuple[float, ...]]]] = {}
         for index, (name, K) in enumerate(zip(cameras.names, cameras.Ks, strict=True)):
-            coefficients = calibration[name].distortion
-            shift = largest_shift(K, coefficients, *self._size)
+            coefficients, size = calibration[name].distortion, cameras.size_of(index)
+            shift = largest_shift(K, coefficients, *size)
             if shift <= NEGLIGIBLE_PX:
                 continue
-            _check_folds(K, coefficients, self._size, f"camera {name}: its distortion {coefficients.tolist()}")
-            self._meshes[index] = _mesh(K, coefficients, *self._size)
-            seen = distorted_pixels(_border(*self._size), K, coefficients)
-            outside = ((seen < -0.5) | (seen > np.array(self._size) + 0.5)).any()
+            _check_folds(K, coefficients, size, f"camera {name}: its distortion {coefficients.tolist()}")
+            self._meshes[index] = _mesh(K, coefficients, *size)
+            seen = distorted_pixels(_border(*size), K, coefficients)
+            outside = ((seen < -0.5) | (seen > np.array(size) + 0.5)).any()
             logger.log(
                 logging.WARNING if outside else logging.INFO,
                 "camera %s: its lens moves pixels by up to %.1f; images are undistorted%s",
@@ -83,17 +83,19 @@ class Lenses:
             )
 
     def undo(self, image: NDArray[np.uint8], camera: int, *, mix: bool = True) -> NDArray[np.uint8]:
-        """Return `image` [H, W] or [H, W, 3] of camera number `camera` as a pinhole sees it, 0 where nothing is known.
+        """Return `image` [h, w] or [h, w, 3] of camera number `camera` as a pinhole sees it, 0 where nothing is known.
 
-        `mix`: whether neighbors are interpolated; labels are not.
+        It has the size that the camera has photographed, or that of all images, which is returned. `mix`: whether
+        neighbors are interpolated; labels are not.
         """
+        image = self._cameras.framed(image, camera)
         if camera not in self._meshes:
             return image
         if image.ndim == 3:
             return np.dstack([self.undo(channel, camera, mix=mix) for channel in np.moveaxis(image, -1, 0)])
         resampling = Image.Resampling.BILINEAR if mix else Image.Resampling.NEAREST
         bent = Image.fromarray(image.astype(np.float32))  # of bytes, Pillow would cut off fractions
-        straight = bent.transform(self._size, Image.Transform.MESH, self._meshes[camera], resampling)
+        straight = bent.transform(bent.size, Image.Transform.MESH, self._meshes[camera], resampling)
         return np.rint(np.asarray(straight)).astype(np.uint8)
 
 

@@ -23,6 +23,7 @@ def draw_mattes(path: str | Path, folder: Path, cameras: Cameras, plates: Path |
     `folder` holds `{camera}.png`, and so does `plates`, the empty stage, which is a third row, over magenta where it is
     not known. At most `MOST_CAMERAS` are shown, equally spaced from left to right of the head.
     """
+    cameras = cameras.select([(folder / f"{name}.png").is_file() for name in cameras.names])
     facing = np.argsort(cameras.centers[:, 0], kind="stable")
     picked = facing[np.unique(np.linspace(0, len(facing) - 1, min(MOST_CAMERAS, len(facing))).round().astype(int))]
     columns = []

@@ -39,7 +39,7 @@ def masks(capture: Reader, frames: Sequence[FrameFiles], cameras: Cameras, lense
     def alpha(frame: int, camera: int) -> NDArray[np.uint8]:
         files = frames[frame]
         place = files.segment, cameras.names[camera], files.frame
-        return lenses.undo(capture.matte(*place, cameras.width, cameras.height), camera)
+        return lenses.undo(capture.matte(*place, *cameras.size_of(camera)), camera)
 
     return alpha
 

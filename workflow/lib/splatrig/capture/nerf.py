@@ -248,14 +248,14 @@ class NerfTracking:
         self._to_world = to_world
         mesh = read_obj(canonical)
         check_topology(canonical, mesh, topology)
-        self._rest = MM * mesh.vertices[topology.pruning.kept]
+        self._rest = topology.pruned(canonical, MM * mesh.vertices)
 
     def read(self, files: FrameFiles) -> TrackedFrame:
         """Read one frame; raise InputError naming the file for another topology or another unit than metres."""
         assert files.mesh is not None
         mesh = read_obj(files.mesh)
         check_topology(files.mesh, mesh, self.topology)
-        vertices = MM * mesh.vertices[self.topology.pruning.kept]
+        vertices = self.topology.pruned(files.mesh, MM * mesh.vertices)
         check_size(files.mesh, vertices)
         turn, step = rigid_fit(self._rest, vertices)
         pose = np.column_stack([turn.as_matrix(), step])

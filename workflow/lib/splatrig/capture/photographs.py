@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
 from splatrig.capture.color import corrected
 from splatrig.dataset.cameras import scaled_size
 from splatrig.io.errors import InputError
 from splatrig.io.files import File, opened
 
+_UPRIGHT = 1
+"""EXIF's orientation of an image that is shown as it is stored."""
+_PNG = b"\x89PNG\r\n\x1a\n"
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 """What PIL raises for broken files."""
 
@@ -27,10 +30,31 @@ def image_size(path: File) -> tuple[int, int]:
         raise InputError(f"{path}: cannot be read as an image ({error}); copy or download it again.") from error
 
 
+def is_png_of_16_bits(content: bytes) -> bool:
+    """Return whether the content of a file begins as a PNG with 16 bits per channel (PNG specification, 11.2.1)."""
+    return content[:8] == _PNG and content[24:25] == b"\x10"
+
+
 def read_image(path: File) -> Image.Image:
-    """Read an 8-bit image as RGB; raise InputError naming the file when it is truncated, damaged or not 8-bit."""
+    """Read an 8-bit image as RGB; raise InputError naming the file when it is truncated, damaged, turned or not 8-bit.
+
+    Pillow keeps the upper 8 bits of 16, and says nothing. Which of the 16 a camera has used no file tells; whether a
+    calibration is for what is stored or for what EXIF makes of it, neither.
+    """
+    content = opened(path)
     try:
-        with Image.open(opened(path)) as image:
+        with Image.open(content) as image:
+            if is_png_of_16_bits(content.getvalue()):
+                raise InputError(
+                    f"{path}: expected 8 bits per channel, got 16; scale the range that the camera has used to 0 to "
+                    "255 and save 8 bits."
+                )
+            turned = image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT)
+            if turned != _UPRIGHT:
+                raise InputError(
+                    f"{path}: expected pixels in the order that the camera is calibrated for, got an image that EXIF "
+                    f"turns when it is shown (orientation {turned}); save it without, turned as the calibration has it."
+                )
             if image.mode not in ("RGB", "RGBA", "L", "P"):
                 raise InputError(f"{path}: expected an 8-bit RGB image, got mode {image.mode}; convert it.")
             return image.convert("RGB")
@@ -52,7 +76,7 @@ def read_photograph(
     if scaled_size(*image.size, scale) != (width, height):
         raise InputError(
             f"{path}: expected an image that gives {width}×{height} pixels at capture.image_scale {scale:g}, "
-            f"got {image.size[0]}×{image.size[1]}; all images of a capture have one size."
+            f"got {image.size[0]}×{image.size[1]}; all images of a camera have one size."
         )
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BOX)

@@ -125,16 +125,20 @@ class PlateMattes:
         tracked: Sequence[TrackedFrame],
         faces: NDArray[np.int64],  # [T, 3]
         in_head: Sequence[Cameras],
+        there: NDArray[np.bool_],  # [F, C]
         *,
         threads: int = 1,
     ) -> None:
-        """Take the tracked meshes and the cameras of each frame in its head space; `read` gives photographs."""
+        """Take the tracked meshes and the cameras of each frame in its head space; `read` gives photographs.
+
+        `there` says which cameras have a photograph of which frame.
+        """
         self._read, self._plates, self._tracked, self._faces = read, plates, tracked, faces
-        self._in_head, self._threads = in_head, threads
+        self._in_head, self._there, self._threads = in_head, there, threads
         self._kept: dict[int, FrameMattes] = {}
         self._lock = Lock()
         self.notes: dict[int, FrameMattes] = {}
-        """By frame what came about, without the mattes."""
+        """By frame what came about in all cameras, without the mattes."""
 
     def __call__(self, frame: int, camera: int) -> NDArray[np.uint8]:  # [H, W]
         """Return the alpha of the photograph of frame `frame` from camera number `camera`."""
@@ -143,16 +147,27 @@ class PlateMattes:
                 self._kept[frame] = self._make(frame)
                 for old in sorted(self._kept)[:-_KEPT_FRAMES]:
                     del self._kept[old]
-            return self._kept[frame].alpha[camera]
+            return self._kept[frame].alpha[self._there[frame, :camera].sum()]
 
     def _make(self, frame: int) -> FrameMattes:
-        cameras = self._in_head[frame]
+        rows = np.flatnonzero(self._there[frame]).tolist()
         with ThreadPoolExecutor(self._threads) as pool:
-            photographs = list(pool.map(lambda camera: self._read(frame, camera), range(len(cameras))))
+            photographs = list(pool.map(lambda camera: self._read(frame, camera), rows))
         mattes = frame_mattes(
-            photographs, self._plates, self._tracked[frame].vertices, self._faces, cameras, threads=self._threads
+            photographs,
+            [self._plates[camera] for camera in rows],
+            self._tracked[frame].vertices,
+            self._faces,
+            self._in_head[frame].select(rows),
+            threads=self._threads,
         )
-        self.notes[frame] = replace(mattes, alpha=mattes.alpha[:, :0, :0])
+        lights = dict(zip(rows, mattes.lights, strict=True))
+        self.notes[frame] = replace(
+            mattes,
+            alpha=mattes.alpha[:, :0, :0],
+            lights=tuple(lights.get(camera) for camera in range(len(self._plates))),
+            foreign=tuple(rows[number] for number in mattes.foreign),
+        )
         return mattes
 
 

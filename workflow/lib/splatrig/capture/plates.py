@@ -16,6 +16,7 @@ from splatrig.capture.color import correction_table
 from splatrig.capture.difference import Plate
 from splatrig.capture.frame_files import FrameFiles
 from splatrig.capture.frame_selection import neutral_frame
+from splatrig.capture.layout import photograph_in
 from splatrig.capture.lenses import Lenses
 from splatrig.capture.nearest import filled
 from splatrig.capture.photographs import image_size, read_photograph, write_photograph
@@ -62,7 +63,7 @@ class PlateSource:
 
     def read(self, path: File, camera: int) -> NDArray[np.uint8]:  # [H, W, 3]
         """Return a photograph of camera number `camera` as the data set has it."""
-        size = self.cameras.width, self.cameras.height
+        size = self.cameras.size_of(camera)
         return self.lenses.undo(read_photograph(path, *size, self.image_scale, correction_table(self.color)), camera)
 
 
@@ -72,7 +73,8 @@ def take_plates(source: PlateSource, given: Path, target: Path) -> None:
     Raises InputError naming a plate that is missing, unreadable, or of another size than the photographs.
     """
     cameras = source.cameras
-    missing = [name for name in cameras.names if not (given / f"{name}.png").is_file()]
+    files = {name: photograph_in(given, name) for name in cameras.names}
+    missing = [name for name, path in files.items() if not path.is_file()]
     if missing:
         raise InputError(
             f"{given}: no plate of camera {', '.join(missing)}, expected {{camera}}.png of all "
@@ -80,15 +82,15 @@ def take_plates(source: PlateSource, given: Path, target: Path) -> None:
             "remove the folder to have plates computed from the frames."
         )
     for index, name in enumerate(cameras.names):
-        path = given / f"{name}.png"
-        size = image_size(path)
-        if scaled_size(*size, source.image_scale) != (cameras.width, cameras.height):
+        path = files[name]
+        size, expected = image_size(path), cameras.size_of(index)
+        if scaled_size(*size, source.image_scale) != expected:
             raise InputError(
-                f"{path}: expected a plate as large as the photographs, {cameras.width}×{cameras.height} pixels at "
+                f"{path}: expected a plate as large as the photographs, {expected[0]}×{expected[1]} pixels at "
                 f"capture.image_scale {source.image_scale:g}, got {size[0]}×{size[1]}; take it with the settings of "
                 "the capture, or remove the folder to have plates computed from the frames."
             )
-        write_photograph(target / f"{name}.png", source.read(path, index), _alpha(np.array(True), cameras))
+        write_photograph(target / f"{name}.png", source.read(path, index), _alpha(np.array(True), cameras, index))
     logger.info("plates are the capture's photographs of the empty stage, of %d cameras", len(cameras))
 
 
@@ -116,7 +118,7 @@ def compute_plates(
         photographs = np.stack([source.read(path, row) for path in paths])
         clearance = np.stack([_clearance(tracked[k], faces, cameras.select([row])) for k in used])
         plate, known = temporal_median(photographs, hidden_by(clearance, NEAREST_FRAMES, MARGIN_MM * _STEPS_A_MM))
-        write_photograph(target / f"{camera}.png", filled(plate, known), _alpha(known, cameras))
+        write_photograph(target / f"{camera}.png", filled(plate, known), _alpha(known, cameras, row))
         return float(known.mean())
 
     with ThreadPoolExecutor(max_workers=threads) as pool:
@@ -195,6 +197,7 @@ def _clearance(tracked: TrackedFrame, faces: NDArray[np.int64], camera: Cameras)
     return grown_to_pixels(steps, size, alpha.shape)
 
 
-def _alpha(known: NDArray[np.bool_], cameras: Cameras) -> NDArray[np.uint8]:  # [H, W] or [] -> [H, W]
-    """Return what is known as an alpha channel."""
-    return np.where(np.broadcast_to(known, (cameras.height, cameras.width)), 255, 0).astype(np.uint8)
+def _alpha(known: NDArray[np.bool_], cameras: Cameras, camera: int) -> NDArray[np.uint8]:  # [H, W] or [] -> [H, W]
+    """Return what is known as an alpha channel, 0 where the camera has photographed nothing."""
+    everywhere = np.broadcast_to(known, (cameras.height, cameras.width))
+    return cameras.framed(np.where(everywhere, 255, 0).astype(np.uint8), camera)

@@ -35,8 +35,8 @@ def labels_of(layout: CaptureLayout, cameras: Cameras) -> Labels:
         path = layout.labels(*place)
         if not path.is_file():
             return None
-        labels = read_labels(path, layout.image(*place), cameras.width, cameras.height)
-        return lenses.undo(labels, cameras.names.index(camera), mix=False)
+        index = cameras.names.index(camera)
+        return lenses.undo(read_labels(path, layout.image(*place), *cameras.size_of(index)), index, mix=False)
 
     return read
 
@@ -98,7 +98,7 @@ def write_regions(
     faces = template.base.faces
 
     def write_frame(name: str) -> NDArray[np.int64]:  # [R]
-        frame = dataset.frame(name)
+        frame = dataset.frame(name).photographed
         vertices = read_tracked_mesh(frame.folder, template)
         counts = np.zeros(len(REGIONS), dtype=np.int64)
         for index, camera in enumerate(frame.cameras.names):

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,10 +20,11 @@ from splatrig.capture.mattes import Matte, Photograph, check_coverage, check_sid
 from splatrig.capture.plate_mattes import PlateMattes, report
 from splatrig.capture.plates import read_plates
 from splatrig.capture.reader import Reader
-from splatrig.capture.tracked import TrackedFrame, rigid_motion
+from splatrig.capture.tracked import TrackedFrame, Tracker, rigid_motion
 from splatrig.config.choices import Background, ColorCorrection, FrameSelection, Holes
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.frames import ChosenFrame
+from splatrig.dataset.reduced import Tracked
 from splatrig.io.errors import InputError
 
 _MOTION_MM, _MOTION_DEGREES = 15.0, 10.0
@@ -48,7 +50,7 @@ class RestructureOptions:
     frames_per_expression: int
     frame_selection: FrameSelection
     holes: Holes
-    """`skip` frames with missing files, or `refuse` them."""
+    """`skip` missing photographs, and frames without mesh, pose or most photographs, or `refuse` them."""
     image_scale: float
     color: ColorCorrection | None
     background: Background
@@ -91,7 +93,8 @@ def restructure(
     _check_motion(chosen, tracked, tracking.positions(neutral))
     meshed = time.perf_counter()
     in_head = [cameras.in_head_space(frame.head_to_world) for frame in tracked]
-    seeing = _check_views(capture, chosen, tracked, in_head)
+    there = np.array([[name in files.cameras for name in cameras.names] for files in chosen])
+    seeing = _check_views(capture, chosen, tracked, in_head) & there
     table = correction_table(options.color)
     lenses = Lenses(capture.calibration(), cameras)
     read: Photograph = RawPhotographs(capture, cameras, chosen, seeing, options.image_scale, table, lenses).read
@@ -105,11 +108,15 @@ def restructure(
         assert plates is not None  # the rule follows the configuration
         read = lru_cache(len(cameras))(read)  # for mattes, and to be written: of one frame at a time
         stage = read_plates(plates, cameras)
-        matte = PlateMattes(read, stage, tracked, levels[0].faces, in_head, threads=threads)
+        matte = PlateMattes(read, stage, tracked, levels[0].faces, in_head, there, threads=threads)
     else:
         matte = opaque(cameras.width, cameras.height)
     logger.info("%s: alpha is %s", expression, ALPHA_OF[options.background])
-    coverage = write_photographs(read, chosen, cameras.names, matte, target, threads=threads)
+    around = [
+        _neighbors(tracking, usable, files) | {0: Tracked(files.frame, frame.vertices, frame.head_to_world)}
+        for files, frame in zip(chosen, tracked, strict=True)
+    ]
+    coverage = write_photographs(read, chosen, cameras, matte, around, target, threads=threads)
     if isinstance(matte, PlateMattes):
         report(expression, [matte.notes[frame] for frame in range(len(chosen))], cameras.names)
     if masked:
@@ -131,6 +138,17 @@ def restructure(
         )
         for number, files in enumerate(chosen)
     ]
+
+
+def _neighbors(tracking: Tracker, usable: Sequence[FrameFiles], files: FrameFiles) -> dict[int, Tracked]:
+    """Return the tracked meshes just before (-1) and after (1) a frame, which a camera that is late or early shows."""
+    row, found = usable.index(files), {}
+    for side in (-1, 1):
+        if 0 <= row + side < len(usable):
+            with suppress(InputError):  # a frame that is not used may be broken
+                frame = tracking.read(usable[row + side])
+                found[side] = Tracked(usable[row + side].frame, frame.vertices, frame.head_to_world)
+    return found
 
 
 def _check_motion(

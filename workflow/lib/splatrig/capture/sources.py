@@ -11,6 +11,7 @@ from splatrig.capture.reader import Reader
 from splatrig.capture.release import available_segments, choose_segments
 from splatrig.config.models import Config
 from splatrig.io.errors import InputError
+from splatrig.io.files import is_stray
 
 
 def known_segments(config: Config, resources: Path) -> list[str] | None:
@@ -46,7 +47,16 @@ def _photographed(root: Path) -> list[str]:
             f"capture.root: {root} has no photographs, expected images/{{segment}}/{{camera}}/{{frame}}.png or "
             "videos/{segment}/{camera}.mp4 for capture.source: photographs; name their folder (docs/captures.md)."
         )
-    return sorted({path.name for path in folders if path.is_dir() and not path.name.startswith(".")})
+    return sorted({path.name for path in folders if path.is_dir() and not is_stray(path.name)})
+
+
+def _photographing(root: Path, neutral: str) -> list[str] | None:
+    """Return the cameras with a folder of photographs, or a video, of the neutral; None where there are neither."""
+    folder = next((root / name / neutral for name in ("images", "videos") if (root / name / neutral).is_dir()), None)
+    if folder is None:
+        return None
+    entries = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    return sorted({path.name if path.is_dir() else path.stem for path in entries})
 
 
 def chosen_expressions(config: Config, resources: Path) -> list[str]:
@@ -96,7 +106,10 @@ def known_cameras(config: Config) -> list[str] | None:
     """Return the names of all cameras where they are known before the run, else None."""
     if config.capture.source == "demo":
         return camera_names(config.demo.cameras)
-    reader = open_capture(config.capture.source, Path(str(config.capture.root)))
+    root = Path(str(config.capture.root))
+    if config.capture.source == "photographs":
+        return _photographing(root, config.neutral)
+    reader = open_capture(config.capture.source, root)
     return list(reader.calibration()) if reader.krt.is_file() else None
 
 

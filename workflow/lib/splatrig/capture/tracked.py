@@ -15,7 +15,7 @@ from splatrig.io.files import File
 from splatrig.mesh.normals import faces_outward
 from splatrig.mesh.obj import ObjMesh, read_obj
 from splatrig.mesh.ply import read_ply_vertices
-from splatrig.mesh.topology import Pruning, bad_edges, prune_unreferenced
+from splatrig.mesh.topology import Pruning, bad_edges, merged_seams, prune_unreferenced
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +28,9 @@ _SIZES_MM = (50.0, 5000.0)
 
 _HEAD_MM = (150.0, 800.0)
 """Diagonals of heads, with or without neck and shoulders."""
+
+_APART_MM = 0.1
+"""How far the two sides of a seam may lie apart in any frame."""
 
 _TRIMMING_ROUNDS = 5
 """Of fitting a rigid motion and keeping the half of the vertices that it fits best."""
@@ -48,10 +51,27 @@ class Topology:
     """The way to the vertices that faces reference; its faces look outwards."""
     uv_faces: NDArray[np.int64] | None  # [T, 3]
     """Corners of those faces into the UVs of `mesh`, -1 where a face has none; None when no face has any."""
+    copies: NDArray[np.int64]  # [S, 2]
+    """Vertices of `mesh` that are left out because a texture seam doubles them, and those that stand for them."""
+
+    def pruned(self, path: File, positions: NDArray[np.float64]) -> NDArray[np.float64]:  # [V_all, 3] -> [V, 3]
+        """Return the positions in millimeters of the vertices that are kept, of all those of a frame.
+
+        Raises InputError naming `path` where the two sides of a seam come apart.
+        """
+        sides = positions[self.copies]
+        gaps = np.linalg.norm(sides[:, 0] - sides[:, 1], axis=1)
+        if (gaps > _APART_MM).any():
+            raise InputError(
+                f"{path}: {np.count_nonzero(gaps > _APART_MM)} vertices are {gaps.max():.3g} mm away from their copies "
+                f"beyond a texture seam, expected less than {_APART_MM:g} mm as in {self.source}, where the seams are "
+                "closed; merge the vertices of seams in all meshes, or take a neutral whose lips and lids do not touch."
+            )
+        return positions[self.pruning.kept]
 
 
 def read_topology(source: File) -> Topology:
-    """Read the topology from an OBJ file; turn it if it is inside out.
+    """Read the topology from an OBJ file; turn it if it is inside out, and close it where a texture seam tears it.
 
     Edges at which no surface can be oriented are named in the log.
     """
@@ -60,6 +80,17 @@ def read_topology(source: File) -> Topology:
     if faces_outward(mesh.vertices, faces) < _INSIDE_OUT:
         logger.warning("%s: the faces are inside out (clockwise); they are turned", source)
         faces, uv_faces = faces[:, ::-1], None if uv_faces is None else uv_faces[:, ::-1]
+    merged = merged_seams(mesh.vertices, faces)
+    copied = np.flatnonzero(merged != np.arange(len(merged)))
+    if len(copied):
+        faces = merged[faces]
+        whole = (np.diff(np.sort(faces, axis=1), axis=1) > 0).all(axis=1)
+        faces, uv_faces = faces[whole], None if uv_faces is None else uv_faces[whole]
+        logger.warning(
+            "%s: the mesh is torn at its texture seams: %d vertices of its border are copies of others at the same "
+            "places; they are merged, the same ones in all frames",
+            *(source, len(copied)),
+        )
     pruning = prune_unreferenced(faces, len(mesh.vertices))
     manifold, oriented = bad_edges(pruning.faces)
     if manifold or oriented:
@@ -68,7 +99,7 @@ def read_topology(source: File) -> Topology:
             "not to be relied on",
             *(source, manifold, oriented),
         )
-    return Topology(source, mesh, pruning, uv_faces)
+    return Topology(source, mesh, pruning, uv_faces, np.stack([copied, merged[copied]], axis=1))
 
 
 def check_topology(path: File, mesh: ObjMesh, expected: Topology) -> None:
@@ -138,8 +169,7 @@ class Tracking:
         pose = read_pose(files.pose)
         mesh = read_obj(files.mesh)
         check_topology(files.mesh, mesh, self.topology)
-        kept = self.topology.pruning.kept
-        positions = mesh.vertices[kept]
+        positions = self.topology.pruned(files.mesh, mesh.vertices)
         if files.positions is None:
             space = space_by_pose(positions, pose)
             head = to_head(positions, pose) if space == "world" else positions
@@ -154,7 +184,8 @@ class Tracking:
         """Return the head-space positions [V, 3] of one frame, from the .bin alone where there is one."""
         if files.positions is None:
             return self.read(files).vertices
-        head = read_positions(files.positions, len(self.topology.mesh.vertices))[self.topology.pruning.kept]
+        every = read_positions(files.positions, len(self.topology.mesh.vertices))
+        head = self.topology.pruned(files.positions, every)
         check_finite(files.positions, head)
         return head
 
@@ -194,7 +225,7 @@ class TemplateTracking:
                 f"{files.mesh}: expected {expected} vertices as {self.topology.source} has, got {len(vertices)}; bring "
                 "the template mesh of this release."
             )
-        head = vertices[self.topology.pruning.kept]
+        head = self.topology.pruned(files.mesh, vertices)
         check_finite(files.mesh, head)
         return head
 

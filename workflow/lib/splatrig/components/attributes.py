@@ -21,7 +21,7 @@ from splatrig.io.hdf5 import Format
 FORMAT = Format(
     "attributes",
     1,
-    "xyz millimeters in head space; f_dc and f_rest SH coefficients, f_rest a row-major (15, 3) per Gaussian;  "
+    "xyz millimeters in head space; f_dc and f_rest SH coefficients, f_rest a row-major (15, 3) per Gaussian; "
     "opacity logits; scale log millimeters; rotation unit quaternions wxyz on the neutral's hemisphere; "
     "rgb = 0.5 + C0 f_dc",
 )

@@ -13,10 +13,10 @@ one frame on one core; `splatrig.components.skin_torch` poses batches on a GPU.
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
+from splatrig.jobs.kernels import cached_njit
 from splatrig.mesh.normals import tangent_frames
 from splatrig.mesh.topology import unique_edges
 
@@ -89,7 +89,7 @@ def skin_of(vertices: NDArray, faces: NDArray[np.int64]) -> Skin:
     )
 
 
-@njit(cache=True)
+@cached_njit()
 def _unstretched(f1, f2):  # type: ignore[no-untyped-def]
     """Return [f1 f2] without its stretch, n', and the area of f1 and f2, each vector a tuple; zeros where it is flat.
 
@@ -110,7 +110,7 @@ def _unstretched(f1, f2):  # type: ignore[no-untyped-def]
     return t1, t2, (nx / area, ny / area, nz / area), area
 
 
-@njit(cache=True)
+@cached_njit()
 def _frames_at_rest(rest, frames, stretched):  # type: ignore[no-untyped-def]
     """Fill `frames` and `stretched` [N, 3, 3] where f1 and f2 [N, 3, 2] have an area; return that mask."""
     usable = np.zeros(len(rest), dtype=np.bool_)
@@ -125,7 +125,7 @@ def _frames_at_rest(rest, frames, stretched):  # type: ignore[no-untyped-def]
     return usable
 
 
-@njit(cache=True)
+@cached_njit()
 def _quaternion(t1, t2, normal, frame):  # type: ignore[no-untyped-def]
     """Return the unit quaternion wxyz that rotates `frame` [3, 3] to (t1, t2, normal), by its largest entry."""
     a, b, c = t1, t2, normal
@@ -152,7 +152,7 @@ def _quaternion(t1, t2, normal, frame):  # type: ignore[no-untyped-def]
     return w * length, x * length, y * length, z * length
 
 
-@njit(cache=True)
+@cached_njit()
 def _follow(starts, near, shares, rest, frames, inverses, usable, moves, quats, log_scales):  # type: ignore[no-untyped-def]
     """Rotate `quats` and grow `log_scales` in place with a skin displaced by `moves`; see `Skin`."""
     for i in range(len(moves)):

@@ -3,13 +3,14 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from splatrig.jobs.kernels import cached_njit
 
 Floats = NDArray[np.floating]
 
 
-_kernel: Any = njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+_kernel: Any = cached_njit(nogil=True, fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
 
 
 @_kernel

@@ -9,11 +9,11 @@ the weights minimize
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from splatrig.components.component_file import Components
 from splatrig.io.errors import InputError
+from splatrig.jobs.kernels import cached_njit
 
 Bounds = tuple[float, float] | tuple[NDArray[np.float64], NDArray[np.float64]]  # [K] each
 """Least and greatest weights."""
@@ -154,7 +154,7 @@ FREE, AT_LOW, AT_HIGH, STUCK = 0, 1, 2, 3
 """State of a weight in the solve: between its bounds, at one of them, or stuck because the bounds are equal."""
 
 
-@njit(cache=True)
+@cached_njit()
 def _bounded(gram, moments, low, high, weights):  # type: ignore[no-untyped-def]
     """Move the feasible `weights` [F, K] to the optimum, in place."""
     for f in range(len(moments)):
@@ -162,7 +162,7 @@ def _bounded(gram, moments, low, high, weights):  # type: ignore[no-untyped-def]
         _exact(gram, moments[f], low, high, weights[f])
 
 
-@njit(cache=True)
+@cached_njit()
 def _descend(gram, moment, low, high, w):  # type: ignore[no-untyped-def]
     """Run coordinate descent on the weights until a sweep changes little."""
     K = len(w)
@@ -183,7 +183,7 @@ def _descend(gram, moment, low, high, w):  # type: ignore[no-untyped-def]
             break
 
 
-@njit(cache=True)
+@cached_njit()
 def _exact(gram, moment, low, high, w):  # type: ignore[no-untyped-def]
     """Continue to the optimum by exact solves for the weights between their bounds."""
     K = len(w)
@@ -228,7 +228,7 @@ def _exact(gram, moment, low, high, w):  # type: ignore[no-untyped-def]
         w[k] = min(max(w[k], low[k]), high[k])
 
 
-@njit(cache=True)
+@cached_njit()
 def _step_to_optimum(gram, left, free, factor, step):  # type: ignore[no-untyped-def]
     """Fill `step` [len(free)] with the step to the optimum of the weights `free`, by Cholesky's `factor` [K, K].
 

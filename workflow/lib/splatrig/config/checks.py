@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from splatrig.config.models import Config
-from splatrig.config.names import NAME, NEUTRAL, held_out_cameras, level_names, track_of_pose
+from splatrig.config.names import NAME, NEUTRAL, TAKEN, held_out_cameras, level_names, track_of_pose
 from splatrig.io.errors import InputError
+
+FEWEST_TRACKING_CAMERAS = 2
+"""Number of training cameras that tracking photographs alone needs."""
 
 
 def check_names(
@@ -91,6 +94,16 @@ def check_config(config: Config, expressions: Sequence[str], cameras: Sequence[s
         _check_cameras(config, cameras)
 
 
+def check_tracking_cameras(where: str, train: int, held_out: int) -> None:
+    """Raise InputError where too few cameras are left to find faces in space; `where` names the capture."""
+    if train < FEWEST_TRACKING_CAMERAS:
+        raise InputError(
+            f"{where}: got {train} training camera{'s' * (train != 1)} ({held_out} held out), expected two or more, "
+            "four in front of the face for good: one does not tell how far away a face is; add cameras, or hold out "
+            "fewer (capture.held_out.cameras: [])."
+        )
+
+
 def with_components_capped(
     config: Config, expressions: Sequence[str], tracked: Mapping[str, int]
 ) -> tuple[Config, str | None]:
@@ -151,6 +164,12 @@ def _check_expressions(config: Config, expressions: Sequence[str]) -> None:
             f"capture.expressions: the capture has a segment {odd!r}, expected letters, digits, `_`, `-` and `.`, "
             "beginning with a letter or a digit; rename its folders, or list the segments to use."
         )
+    taken = next((name for name in expressions if name in TAKEN), None)
+    if taken is not None:
+        raise InputError(
+            f"capture.expressions: the capture has a segment named {taken}, as a file of the results is; rename its "
+            "folders, or list the segments to use."
+        )
     if config.neutral not in expressions:
         raise InputError(
             f"neutral: got {config.neutral}, expected one of the expressions ({listed}); add it to "
@@ -201,7 +220,10 @@ def _check_cameras(config: Config, cameras: Sequence[str]) -> None:
         for name in names:
             if name not in cameras:
                 raise InputError(f"{key}: camera {name} does not exist; the capture has {', '.join(sorted(cameras))}.")
-    if len(held_out_cameras(config.capture.held_out.cameras, used)) >= len(used):
+    held_out = len(held_out_cameras(config.capture.held_out.cameras, used))
+    if config.capture.source == "photographs":
+        check_tracking_cameras(f"{config.capture.root}: {config.neutral}", len(used) - held_out, held_out)
+    if held_out >= len(used):
         raise InputError(
             f"capture.held_out.cameras: all {len(used)} cameras are held out; leave at least one to train, or set "
             "it to [] to hold out none."

@@ -18,6 +18,7 @@ from splatrig.config.choices import (
     DemoPerson,
     Device,
     Distance,
+    Doctor,
     ExtraAsset,
     FrameSelection,
     Holes,
@@ -70,8 +71,6 @@ class Download(Section):
 
     parallel: Annotated[int, Field(ge=1, le=64)] = 4
     """Number of parallel downloads, over all jobs of a run."""
-    retries: Count = 8
-    """Consecutive failed attempts before an archive is given up (with increasing pauses)."""
     max_archive_gb: Positive = 64.0
     """Size in GB, packed or unpacked, above which an archive is refused."""
     keep_archives: bool = False
@@ -104,7 +103,10 @@ class Capture(Section):
     frame_numbers_per_second: Positive = 30.0
     """Frame numbers per second of the capture: at 90, frames 000102 and 000105 are 1/30 s apart."""
     holes: Holes = "skip"
-    """Whether frames with missing photographs are skipped, or stop the run."""
+    """Whether missing photographs, and frames that lack a mesh, a pose or most photographs, are left out, or end the
+    run."""
+    doctor: Doctor = "stop"
+    """Whether what cannot be right about a capture ends the run before the first fit, or is only said in the log."""
     cameras: Literal["all"] | Annotated[Names, Field(min_length=1)] = "all"
     """Cameras to use, by name."""
     image_scale: Fraction = 1.0

@@ -15,8 +15,19 @@ LEVEL_NAMES: tuple[str, ...] = get_args(LevelName)
 
 NEUTRAL = "neutral"
 """Name of the pose of the neutral face."""
+TAKEN = (NEUTRAL, "tour", "cameras.json", "calibration.json")
+"""Names that no segment may have: results have files of these names next to those of segments."""
 IN_TRACK = re.compile(r"(?P<track>.+)-(?P<seconds>\d+(?:\.\d+)?)s")
 """Name of a pose that is a moment of a track."""
+
+
+def check_name(name: str, where: str) -> None:
+    """Raise InputError beginning with `where` unless `name` is one that a segment, a camera or a frame may have."""
+    if NAME.fullmatch(name) is None:
+        raise InputError(
+            f"{where}: expected a name of letters, digits, `_`, `-` and `.`, beginning with a letter or a digit, got "
+            f"{name!r}; rename it."
+        )
 
 
 def level_names(subdivisions: int) -> list[str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from splatrig.components.component_file import Components
 from splatrig.components.names import Units, best_units, component_names
 from splatrig.io.errors import InputError
-from splatrig.io.files import absent, write_text
+from splatrig.io.files import unreadable, write_text
 from splatrig.mesh.template import Level
 
 FORMAT = "splatrig panel"
@@ -191,12 +191,10 @@ def read_panel(path: str | Path) -> Panel:
             **{key: _numbers(document[key], count) for key in ("low", "high", "mean", "neutral")},
         )
         _check(panel)
-    except FileNotFoundError as error:
-        raise absent(path) from error
     except (OSError, KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path}: cannot be read as a panel ({error}); delete it and run again.") from error
+        raise unreadable(path, error, f"cannot be read as a panel ({error}); delete it and run again.") from error
     return panel
 
 

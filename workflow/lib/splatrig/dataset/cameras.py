@@ -9,13 +9,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.config.names import held_out_cameras
 from splatrig.io.errors import InputError
-from splatrig.io.files import absent, write_text
+from splatrig.io.files import unreadable, write_text
 
 _ROTATION_TOLERANCE = 1e-3
 """Largest entry of R Rᵀ - I: text with four decimals passes, a wrong matrix does not."""
@@ -75,14 +76,19 @@ class Cameras:
     """Image height in pixels, the same for all cameras."""
     held_out: NDArray[np.bool_]  # [C]
     """Cameras that measure and never train."""
+    sizes: NDArray[np.int64] | None = None  # [C, 2]
+    """Width and height of the part of each camera's images, from their upper left corner, that it has photographed;
+    None: all of them."""
 
     def __post_init__(self) -> None:
         count = len(self.names)
-        for name, array, shape in (
+        arrays: list[tuple[str, NDArray[Any], tuple[int, ...]]] = [
             ("viewmats", self.viewmats, (count, 4, 4)),
             ("Ks", self.Ks, (count, 3, 3)),
             ("held_out", self.held_out, (count,)),
-        ):
+            ("sizes", self.own_sizes, (count, 2)),
+        ]
+        for name, array, shape in arrays:
             if array.shape != shape:
                 raise InputError(f"Cameras.{name}: expected shape {shape} for {count} names, got {array.shape}.")
             if not np.isfinite(array).all():
@@ -97,7 +103,28 @@ class Cameras:
         """Return the cameras at `indices` (integers or a boolean mask), in that order."""
         rows = np.arange(len(self))[np.asarray(indices)]
         names = tuple(self.names[row] for row in rows)
-        return replace(self, names=names, viewmats=self.viewmats[rows], Ks=self.Ks[rows], held_out=self.held_out[rows])
+        sizes = None if self.sizes is None else self.sizes[rows]
+        viewmats, Ks, held_out = self.viewmats[rows], self.Ks[rows], self.held_out[rows]
+        return replace(self, names=names, viewmats=viewmats, Ks=Ks, held_out=held_out, sizes=sizes)
+
+    @property
+    def own_sizes(self) -> NDArray[np.int64]:  # [C, 2]
+        """Width and height of what each camera has photographed."""
+        return np.tile([self.width, self.height], (len(self), 1)) if self.sizes is None else self.sizes
+
+    def size_of(self, camera: int) -> tuple[int, int]:
+        """Return width and height of what the camera of a number has photographed."""
+        width, height = self.own_sizes[camera].tolist()
+        return width, height
+
+    def framed(self, image: NDArray[np.uint8], camera: int) -> NDArray[np.uint8]:  # [h, w, ...] to [H, W, ...]
+        """Return an image of a camera at the size of all images, 0 where the camera has photographed nothing."""
+        if self.sizes is None:
+            return image
+        width, height = self.size_of(camera)
+        framed = np.zeros((self.height, self.width, *image.shape[2:]), dtype=image.dtype)
+        framed[:height, :width] = image[:height, :width]
+        return framed
 
     @property
     def centers(self) -> NDArray[np.float64]:  # [C, 3]
@@ -142,7 +169,8 @@ class Cameras:
         depth = np.where(z > 0, z, np.nan)
         (fx, cx), (fy, cy) = ((self.Ks[:, i, i, None], self.Ks[:, i, 2, None]) for i in range(2))
         column, row = fx * x / depth + cx, fy * y / depth + cy
-        return ((column >= 0) & (column < self.width) & (row >= 0) & (row < self.height)).any(axis=1)
+        width, height = self.own_sizes.T[..., None]  # [C, 1] each
+        return ((column >= 0) & (column < width) & (row >= 0) & (row < height)).any(axis=1)
 
     def pixel_size(self, point: NDArray[np.float64]) -> float:  # [3]
         """Return how many millimetres a pixel spans at `point`: depth over focal length, the median of the cameras.
@@ -162,20 +190,28 @@ class Cameras:
     def scaled(self, scale: float) -> "Cameras":
         """Return the cameras of images resized by `scale` (rounded to whole pixels, each axis by its own factor)."""
         width, height = scaled_size(self.width, self.height, scale)
-        factors = np.diag([width / self.width, height / self.height, 1.0])
-        return replace(self, Ks=factors @ self.Ks, width=width, height=height)
+        sizes = np.array([scaled_size(own[0], own[1], scale) for own in self.own_sizes.tolist()]).reshape(-1, 2)
+        factors = np.ones((len(self), 3, 1))
+        factors[:, :2, 0] = sizes / self.own_sizes
+        return replace(
+            self, Ks=factors * self.Ks, width=width, height=height, sizes=None if self.sizes is None else sizes
+        )
 
 
 def write_cameras(path: str | Path, cameras: Cameras) -> None:
-    """Write `cameras.json`: image size and, per camera, name, held_out, K and the world-to-camera matrix."""
+    """Write `cameras.json`: image size and, per camera, name, held_out, K and the world-to-camera matrix.
+
+    Where cameras have photographs of different sizes, each has its own `size`, too.
+    """
     document = {
         "width": cameras.width,
         "height": cameras.height,
         "convention": "OpenCV axes, millimetres, world_to_camera",
         "cameras": [
             {"name": name, "held_out": bool(held_out), "K": K.tolist(), "world_to_camera": viewmat.tolist()}
-            for name, held_out, K, viewmat in zip(
-                cameras.names, cameras.held_out, cameras.Ks, cameras.viewmats, strict=True
+            | ({} if cameras.sizes is None else {"size": size.tolist()})
+            for name, held_out, K, viewmat, size in zip(
+                cameras.names, cameras.held_out, cameras.Ks, cameras.viewmats, cameras.own_sizes, strict=True
             )
         ],
     }
@@ -194,8 +230,7 @@ def read_cameras(path: str | Path) -> Cameras:
             width=int(document["width"]),
             height=int(document["height"]),
             held_out=np.array([row["held_out"] for row in rows], dtype=bool),
+            sizes=np.array([row["size"] for row in rows], dtype=np.int64) if rows and "size" in rows[0] else None,
         )
-    except FileNotFoundError as error:
-        raise absent(path) from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: not a cameras file of splatrig ({error}); delete it and run again.") from error
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise unreadable(path, error, f"not a cameras file of splatrig ({error}); delete it and run again.") from error

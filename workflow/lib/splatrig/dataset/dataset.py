@@ -1,6 +1,6 @@
 """The data set of one subject, `results/{subject}/dataset`: where each frame's files are and what its cameras see."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -33,6 +33,16 @@ class Frame:
     def photograph(self, camera: int) -> Path:
         """Return the file of a camera's photograph; its alpha channel is the matte."""
         return self.folder / f"{self.cameras.names[camera]}.png"
+
+    def has(self, camera: int) -> bool:
+        """Return whether there is a photograph from a camera: a capture may lack some."""
+        return self.photograph(camera).is_file()
+
+    @property
+    def photographed(self) -> "Frame":
+        """The frame with those of its cameras alone that have a photograph of it."""
+        there = np.array([self.has(camera) for camera in range(len(self.cameras))], dtype=bool)
+        return self if there.all() else replace(self, cameras=self.cameras.select(there))
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,12 @@ class Dataset:
     def frames(self, names: Sequence[str]) -> list[Frame]:
         """Return the frames `expression/frame` in order."""
         return [self.frame(name) for name in names]
+
+
+def photographed_pairs(frames: Sequence[Frame], cameras: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the pairs (frame, camera), indices into `frames` and their cameras, that have a photograph, in order."""
+    chosen = [int(camera) for camera in cameras]
+    return [(index, camera) for index, frame in enumerate(frames) for camera in chosen if frame.has(camera)]
 
 
 def read_tracked_mesh(folder: Path, template: Template) -> NDArray[np.float64]:  # [V, 3]

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from splatrig.io.errors import InputError
+from splatrig.io.files import unreadable
 from splatrig.jobs.parent_watchdog import die_with
 
 CROP_MARGIN = 16
@@ -119,7 +120,7 @@ def read_photograph(path: Path, width: int, height: int) -> NDArray[np.uint8]:  
     except FileNotFoundError as error:
         raise InputError(f"{path}: the photograph is missing; restructure this frame again.") from error
     except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path}: the photograph cannot be read ({error}); replace it.") from error
+        raise unreadable(path, error, f"the photograph cannot be read ({error}); replace it.") from error
     if pixels.shape != (height, width, 4):
         raise InputError(
             f"{path}: expected a picture of {width}×{height} pixels as in cameras.json, "

@@ -114,6 +114,17 @@ def neutral_name(table: pd.DataFrame) -> str:
     return names_of(table[table["neutral"]])[0]
 
 
+def check_enough(rows: Sequence[FrameRow], components: int) -> None:
+    """Raise InputError where fewer training frames are left than `components` need with the rest shape."""
+    count = sum(row.role == "train" for row in rows)
+    if count <= components:
+        raise InputError(
+            f"components.k: {components} components need {components + 1} training frames, and {count} are left after "
+            "those without mesh, pose or photographs (logs of restructure_expression); lower components.k to "
+            f"{count - 1}, or complete the capture."
+        )
+
+
 def merge_frames(paths: Sequence[str | Path], held_out: Collection[str] = ()) -> list[FrameRow]:
     """Return the rows of several segments' tables, in the order given, those of the segments `held_out` as such.
 

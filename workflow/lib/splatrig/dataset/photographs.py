@@ -157,7 +157,7 @@ class Photographs:
         self.waited_seconds = 0.0
         """How long callers have waited for photographs that were not decoded yet."""
         self._plates, self._cropped, self._per_frame = plates, cropped, per_frame
-        self._stage: dict[int, Tensor] = {}
+        self._stage: dict[str, Tensor] = {}
         self._held: dict[Pair, Future[Photograph]] = {}
         self._processes: DecodingProcesses | None = None
         workers = workers or min(16, cores())
@@ -204,7 +204,7 @@ class Photographs:
         held = self._held.get(pair)
         photograph = self._decode(pair) if held is None else held.result()
         self.waited_seconds += time.perf_counter() - begin
-        return photograph.view(self.device, None if self._plates is None else self._plate(self._plates, pair[1]))
+        return photograph.view(self.device, None if self._plates is None else self._plate(self._plates, pair))
 
     def views(self, frame: int) -> tuple[View, ...]:
         """Return all cameras' photographs of a frame on the device, decoded side by side, and hold none of them."""
@@ -215,11 +215,12 @@ class Photographs:
         finally:
             self.drop(pairs)
 
-    def _plate(self, folder: Path, camera: int) -> Tensor:  # [H, W, 3] uint8
-        """Return a camera's empty stage."""
+    def _plate(self, folder: Path, pair: Pair) -> Tensor:  # [H, W, 3] uint8
+        """Return the empty stage that the camera of a pair sees."""
+        cameras = self.frames[pair[0]].cameras
+        camera = cameras.names[pair[1]]
         if camera not in self._stage:
-            cameras = self.frames[0].cameras
-            pixels = read_photograph(folder / f"{cameras.names[camera]}.png", cameras.width, cameras.height)
+            pixels = read_photograph(folder / f"{camera}.png", cameras.width, cameras.height)
             self._stage[camera] = torch.from_numpy(pixels[..., :3].copy()).to(self.device)
         return self._stage[camera]
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from splatrig.io.errors import InputError
+from splatrig.io.files import unreadable
 
 
 class Region(IntFlag):
@@ -79,8 +80,11 @@ class RegionFolder:
         try:
             with Image.open(path) as image:
                 flags = np.asarray(image)
+        except FileNotFoundError as error:
+            raise InputError(f"{path}: regions are missing; delete the folder and run again.") from error
         except (OSError, SyntaxError, ValueError) as error:
-            raise InputError(f"{path}: regions cannot be read ({error}); delete the folder and run again.") from error
+            damaged = f"regions cannot be read ({error}); delete the folder and run again."
+            raise unreadable(path, error, damaged) from error
         if flags.shape != (height, width):
             raise InputError(
                 f"{path}: expected regions of {width}×{height} pixels as the photographs, got "

@@ -57,13 +57,16 @@ def load_views(dataset: Dataset, name: str, regions: RegionFolder | None = None)
 
     Raises InputError naming the photograph, the pose or the regions that are missing or malformed.
     """
-    frame, black = dataset.frame(name), torch.zeros(3)
+    frame, black = dataset.frame(name).photographed, torch.zeros(3)
     with Photographs([frame], cropped=False) as photographs:
         views = photographs.views(0)
-    composited = torch.stack([composite(view.image, black) for view in views])
     size = frame.cameras.width, frame.cameras.height
+    composited = torch.zeros((len(views), size[1], size[0], 3))
+    inside = torch.zeros(composited.shape[:3], dtype=torch.bool)
+    for row, view in enumerate(views):  # none, where the cameras that measure lack the frame
+        composited[row], inside[row] = composite(view.image, black), view.inside
     flags = None if regions is None else tuple(regions.read(name, camera, *size) for camera in frame.cameras.names)
-    return Views(name, frame.cameras, composited, torch.stack([view.inside for view in views]), flags)
+    return Views(name, frame.cameras, composited, inside, flags)
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class ViewScore:
 @torch.no_grad()
 def score(gaussians: Gaussians, views: Views, device: str | torch.device = "cpu") -> list[ViewScore]:
     """Render `gaussians` from the cameras of `views` onto black; score the views that show the head."""
-    images = torch.from_numpy(render(gaussians, views.cameras, device=device)[0])
+    images = _rendered(gaussians, views, device)
     found = []
     for camera, box in enumerate(views.boxes):
         if box is not None:
@@ -102,8 +105,15 @@ def score(gaussians: Gaussians, views: Views, device: str | torch.device = "cpu"
 @torch.no_grad()
 def score_regions(gaussians: Gaussians, views: Views, device: str | torch.device = "cpu") -> list[tuple[float, ...]]:
     """Render `gaussians` as `score` does; return only the values of `REGION_COLUMNS`, per camera."""
-    images = torch.from_numpy(render(gaussians, views.cameras, device=device)[0])
+    images = _rendered(gaussians, views, device)
     return [_errors(image, views, camera) for camera, image in enumerate(images)]
+
+
+def _rendered(gaussians: Gaussians, views: Views, device: str | torch.device) -> Tensor:  # [C, H, W, 3]
+    """Return the images that the cameras of the views see; none where no camera has a photograph."""
+    if not len(views.cameras):
+        return views.photographs
+    return torch.from_numpy(render(gaussians, views.cameras, device=device)[0])
 
 
 def _errors(image: Tensor, views: Views, camera: int) -> tuple[float, ...]:

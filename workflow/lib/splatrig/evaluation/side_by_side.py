@@ -16,6 +16,7 @@ from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.dataset import Dataset
 from splatrig.evaluation.scene import Views, load_views
 from splatrig.gaussians.gaussians import Gaussians
+from splatrig.io.errors import InputError
 from splatrig.learned.mesh_components import read_meshes
 from splatrig.mesh.template import Template
 
@@ -54,17 +55,24 @@ def side_by_side(
     The cameras are the held-out ones, or all if none is held out. The last column shows only the free Gaussians of the
     rig, if it has any.
     """
-    names = components.frames
     rig = Rig.of(components, neutral)
-    chosen = most_different(read_meshes(dataset.folder, names, template), frames)
     measuring = replace(dataset, cameras=dataset.cameras.measuring).corrected(components.head_motion_of)
+    seen = {name: len(measuring.frame(name).photographed.cameras) for name in components.frames}
+    names = [name for name, count in seen.items() if count == len(measuring.cameras)]
+    if not names:
+        raise InputError(
+            f"{dataset.folder}: expected a training frame that all {len(measuring.cameras)} measuring cameras have "
+            f"photographed, got {max(seen.values())} at most; hold out other cameras (capture.held_out.cameras)."
+        )
+    chosen = most_different(read_meshes(dataset.folder, names, template), frames)
     free = np.arange(len(rig)) >= components.structured
     rows = []
     for index in chosen:
-        pictures = row_of(rig.pose(components.W[index]), free, load_views(measuring, names[index]), device)
+        weights = components.W[components.frames.index(names[index])]
+        pictures = row_of(rig.pose(weights), free, load_views(measuring, names[index]), device)
         rows.append([enlarge(picture, height) for picture in pictures])
-    seen = len(rows[0]) // 2
-    columns = ["photographed", "learned rig"] * seen + ["free Gaussians alone"] * int(free.any())
+    shown = len(rows[0]) // 2
+    columns = ["photographed", "learned rig"] * shown + ["free Gaussians alone"] * int(free.any())
     return contact_sheet(
         rows, row_titles=titles([names[index] for index in chosen]), column_titles=columns, title_width=230
     )

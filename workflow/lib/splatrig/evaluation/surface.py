@@ -1,8 +1,9 @@
 """Distance of points from a surface: the visible error, since sliding along a surface changes nothing."""
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from splatrig.jobs.kernels import cached_njit
 
 POINTS = 2000
 """Number of vertices at which frames are measured: enough for three digits, and an eighth of the demo's."""
@@ -51,13 +52,13 @@ def spread_vertices(count: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, count - 1, min(count, POINTS)).astype(np.int64))
 
 
-@numba.njit(cache=True, inline="always")
+@cached_njit(inline="always")
 def _squared(points, i, vertices, j):  # type: ignore[no-untyped-def]
     x, y, z = points[i, 0] - vertices[j, 0], points[i, 1] - vertices[j, 1], points[i, 2] - vertices[j, 2]
     return x * x + y * y + z * z
 
 
-@numba.njit(cache=True)
+@cached_njit()
 def _walk(points, starts, vertices, faces, around, first):  # type: ignore[no-untyped-def]
     """Return the distance of every point from the triangles around the last vertex of its walk."""
     out = np.empty(len(points))
@@ -82,7 +83,7 @@ def _walk(points, starts, vertices, faces, around, first):  # type: ignore[no-un
     return out
 
 
-@numba.njit(cache=True)
+@cached_njit()
 def _triangle(p, a, b, c):  # type: ignore[no-untyped-def]
     """Return the squared distance of a point from a triangle: from its plane, or from the edges it is outside of."""
     ab, ac, ap = _minus(b, a), _minus(c, a), _minus(p, a)
@@ -103,7 +104,7 @@ def _triangle(p, a, b, c):  # type: ignore[no-untyped-def]
     return nearest
 
 
-@numba.njit(cache=True)
+@cached_njit()
 def _segment(p, a, b):  # type: ignore[no-untyped-def]
     ab, ap = _minus(b, a), _minus(p, a)
     along, length = _dot(ap, ab), _dot(ab, ab)
@@ -112,16 +113,16 @@ def _segment(p, a, b):  # type: ignore[no-untyped-def]
     return x * x + y * y + z * z
 
 
-@numba.njit(cache=True)
+@cached_njit()
 def _minus(a, b):  # type: ignore[no-untyped-def]
     return np.float64(a[0]) - b[0], np.float64(a[1]) - b[1], np.float64(a[2]) - b[2]
 
 
-@numba.njit(cache=True)
+@cached_njit()
 def _cross(a, b):  # type: ignore[no-untyped-def]
     return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
 
 
-@numba.njit(cache=True)
+@cached_njit()
 def _dot(a, b):  # type: ignore[no-untyped-def]
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]

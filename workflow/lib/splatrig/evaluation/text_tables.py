@@ -37,16 +37,24 @@ def fixed(value: float, digits: int) -> str:
 
 
 def write_html(
-    path: str | Path, title: str, table: pd.DataFrame, note: str = "", more: Mapping[str, pd.DataFrame] | None = None
+    path: str | Path,
+    title: str,
+    table: pd.DataFrame,
+    note: str = "",
+    more: Mapping[str, pd.DataFrame] | None = None,
+    below: str = "",
 ) -> None:
-    """Write a table as one self-contained HTML page, with the tables `more` below it under their headings."""
+    """Write a table as one self-contained HTML page, with the tables `more` below it under their headings.
+
+    `below` is HTML for the end of the page.
+    """
     page = HEAD.format(title=html.escape(title)) + f"<h1>{html.escape(title)}</h1>\n"
     if note:
         page += f"<p>{html.escape(note)}</p>\n"
     page += _html_table(table)
     for heading, other in (more or {}).items():
         page += f"<h2>{html.escape(heading)}</h2>\n{_html_table(other)}"
-    write_text(path, page + "</body></html>\n")
+    write_text(path, page + below + "</body></html>\n")
 
 
 def _html_table(table: pd.DataFrame) -> str:

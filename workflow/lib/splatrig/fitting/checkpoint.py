@@ -36,6 +36,8 @@ class Checkpoints:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the machine's: what is kept is sound
             _LOG.warning("%s: the checkpoint cannot be read (%s); starting over", path, error)
             return None
         if str(arrays.pop("key", "")) != self.key:

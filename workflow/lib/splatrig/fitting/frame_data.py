@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from splatrig.dataset.dataset import Dataset, Frame, read_tracked_mesh
 from splatrig.dataset.photographs import Photographs, View, on_copy_stream, take_over
+from splatrig.io.errors import InputError
 from splatrig.mesh.template import Template
 
 
@@ -20,7 +21,7 @@ class FrameData(Frame):
     vertices: NDArray[np.float64]  # [V, 3]
     """Vertices of the finest level in head space, millimeters."""
     views: tuple[View, ...]
-    """Whole photographs with their crops, in the order of `cameras`."""
+    """Whole photographs with their crops, in the order of `cameras`, which are those that have one."""
 
     @property
     def device(self) -> torch.device:
@@ -45,7 +46,10 @@ class FrameReader:
         place: Callable[[NDArray[np.float64]], Any] = lambda _: None,
     ) -> None:
         """Read the frames `expression/frame`; `place`, which must be picklable, is called with the vertices of each."""
-        frames = dataset.frames(names)
+        frames = [frame.photographed for frame in dataset.frames(names)]
+        empty = next((frame for frame in frames if not len(frame.cameras)), None)
+        if empty is not None:
+            raise InputError(f"{empty.folder}: expected photographs of the frame, got none; restructure it again.")
 
         def per_frame(index: int) -> tuple[NDArray[np.float64], Any]:
             vertices = template.up @ read_tracked_mesh(frames[index].folder, template)

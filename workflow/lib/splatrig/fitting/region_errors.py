@@ -1,10 +1,10 @@
 """Squared errors of renderings by region, as sums to pool over images, since small regions are noisy in one image."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from splatrig.dataset.regions import MEMBERS
+from splatrig.jobs.kernels import cached_njit
 
 
 def region_errors(
@@ -19,7 +19,7 @@ def region_errors(
     return tuple(both.ravel().tolist())
 
 
-@njit(cache=True, nogil=True)
+@cached_njit(nogil=True)
 def _by_flags(rendered, photographed, flags, count):  # type: ignore[no-untyped-def]
     """Return squared errors and pixel counts [count] by the value of the pixels' flags; 0 is skipped."""
     sums, pixels = np.zeros(count), np.zeros(count)

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.fitting.ssim_window import C1, C2, window
+from splatrig.jobs.kernels import cached_njit
 
 
 def mean_ssim_with_gradient(
@@ -49,7 +49,7 @@ def _similarity(
     return similarity, filtered
 
 
-@numba.njit(cache=True, fastmath={"contract", "nsz", "arcp"}, inline="always")
+@cached_njit(fastmath={"contract", "nsz", "arcp"}, inline="always")
 def _filter_along_row(padded: Any, weights: Any, out: Any) -> None:
     """Filter interleaved pixels: neighbors of the same channel are three apart, 15 zeros pad each end."""
     for i in range(out.shape[0]):
@@ -63,7 +63,7 @@ def _filter_along_row(padded: Any, weights: Any, out: Any) -> None:
         )
 
 
-@numba.njit(cache=True, fastmath={"contract", "nsz", "arcp"})
+@cached_njit(fastmath={"contract", "nsz", "arcp"})
 def _filter_columns(rows: Any, weights: Any, y: int, out: Any) -> None:
     """Write row `y` of the vertical filtering of `rows` [H, W·3] to `out` [W·3]."""
     out[:] = weights[5] * rows[y]
@@ -79,7 +79,7 @@ def _filter_columns(rows: Any, weights: Any, y: int, out: Any) -> None:
                 out[i] += weight * below[i]
 
 
-@numba.njit(cache=True, fastmath={"contract", "nsz", "arcp"})
+@cached_njit(fastmath={"contract", "nsz", "arcp"})
 def _filter_moments(x: Any, y: Any, weights: Any, filtered: Any) -> None:
     """Write the windowed means of x, y, x², y², xy to `filtered` [5, H, W·3]."""
     height, length = x.shape
@@ -100,7 +100,7 @@ def _filter_moments(x: Any, y: Any, weights: Any, filtered: Any) -> None:
             _filter_columns(rows[moment], weights, row, filtered[moment, row])
 
 
-@numba.njit(cache=True, fastmath={"contract", "nsz", "arcp"}, error_model="numpy")
+@cached_njit(fastmath={"contract", "nsz", "arcp"}, error_model="numpy")
 def _similarity_and_slopes(filtered: Any, similarity: Any, c1: Any, c2: Any) -> None:
     """Write SSIM to `similarity`; overwrite the first three moments by its slopes in the means of x, x² and xy."""
     two = filtered.dtype.type(2)
@@ -121,7 +121,7 @@ def _similarity_and_slopes(filtered: Any, similarity: Any, c1: Any, c2: Any) -> 
             filtered[2, row, i] = two * luminance / scale
 
 
-@numba.njit(cache=True, fastmath={"contract", "nsz", "arcp"})
+@cached_njit(fastmath={"contract", "nsz", "arcp"})
 def _gradient_from_slopes(slopes: Any, x: Any, y: Any, weights: Any, gradient: Any, scale: Any) -> None:
     """Write scale · (G*s0 + 2x · G*s1 + y · G*s2) to `gradient`, G the (symmetric) window."""
     height, length = x.shape

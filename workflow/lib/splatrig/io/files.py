@@ -1,5 +1,6 @@
 """Write files so that a reader sees the whole of one or none of it, and name them by content."""
 
+import errno
 import hashlib
 import io
 import json
@@ -11,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-from splatrig.io.errors import InputError
+from splatrig.io.errors import InputError, refusal
 
-_STAMP = ".snakemake_timestamp"
+_STRAY = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx"})
+"""What file managers and network drives leave in folders, in lower case; hidden files are others."""
 
 
 class File(Protocol):
@@ -120,9 +122,26 @@ def absent(path: str | Path) -> InputError:
     return InputError(f"{path}: expected a file, got none; run the pipeline, which makes it, or name another.")
 
 
+def unreadable(path: str | Path, error: Exception, damaged: str) -> InputError:
+    """Return the error for a file of a run that could not be read: gone, kept back by the machine, or `damaged`.
+
+    Only the content can be to blame where the machine has not said otherwise, so only then a remedy that destroys the
+    file, which is part of `damaged`, is given.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.ENOENT, errno.ENOTDIR) or (number is None and not os.path.exists(path)):  # noqa: PTH110  never raises
+        return absent(path)
+    return InputError(refusal(path, number) if number is not None else f"{path}: {damaged}")
+
+
+def is_stray(name: str) -> bool:
+    """Return whether a name in a user's folder is hidden, or one that file managers leave there."""
+    return name.startswith(".") or name.lower() in _STRAY
+
+
 def files_in(folder: Path) -> list[Path]:
-    """Return all files below a folder, sorted, without the stamp that Snakemake leaves in it."""
-    return sorted(file for file in folder.rglob("*") if file.is_file() and file.name != _STAMP)
+    """Return all files below a folder, sorted, without stray ones and the hidden stamp that Snakemake leaves in it."""
+    return sorted(file for file in folder.rglob("*") if file.is_file() and not is_stray(file.name))
 
 
 def sha256_of_value(value: Any) -> str:

@@ -1,5 +1,6 @@
 """The HDF5 files of splatrig: what each says of itself, and one sentence for those that cannot be used."""
 
+import errno
 import os
 import re
 import sys
@@ -12,7 +13,13 @@ import h5py
 
 from splatrig import __version__
 from splatrig.io.errors import InputError
-from splatrig.io.files import absent, atomic_path
+from splatrig.io.files import atomic_path, unreadable
+
+
+def _of_the_system(error: BaseException | None) -> OSError | None:
+    """Return the error of the operating system that an error of HDF5, of whatever class, was made of, or None."""
+    number = re.search(r"errno = ([1-9]\d*)", str(error))
+    return None if number is None else OSError(int(number[1]), os.strerror(int(number[1])))
 
 
 @contextmanager
@@ -26,11 +33,11 @@ def _heard() -> Iterator[None]:
     say = sys.unraisablehook
 
     def hear(ignored: "sys.UnraisableHookArgs") -> None:
-        number = re.search(r"errno = (\d+)", str(ignored.exc_value))
-        if number is None:
+        error = _of_the_system(ignored.exc_value)
+        if error is None:
             say(ignored)
         else:
-            unheard.append(OSError(int(number[1]), os.strerror(int(number[1]))))
+            unheard.append(error)
 
     sys.unraisablehook = hear
     try:
@@ -39,6 +46,25 @@ def _heard() -> Iterator[None]:
         sys.unraisablehook = say
     if unheard:
         raise unheard[0]
+
+
+def _opened(path: str | Path) -> h5py.File:
+    """Return the HDF5 file at `path`, open for reading; raise InputError when another program has locked it.
+
+    Some network file systems have no locks. None is needed: a file that has its name is whole and never written again.
+    """
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        if not re.search(r"unable to lock file|file locking flag", str(error)):
+            raise
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            raise InputError(
+                "expected a file that can be read, got one that another program has locked; it is not damaged: end "
+                "what writes it or, where a file server keeps the lock of a program that is gone, set "
+                "HDF5_USE_FILE_LOCKING=FALSE, and run the same command again."
+            ) from error
+    return h5py.File(path, "r", locking=False)
 
 
 @dataclass(frozen=True)
@@ -56,7 +82,7 @@ class Format:
 
         It takes the place of `path` if the block succeeds, and all of it was written.
         """
-        with atomic_path(path) as temporary, _heard(), h5py.File(temporary, "w") as file:
+        with atomic_path(path) as temporary, _heard(), h5py.File(temporary, "w", locking=False) as file:
             file.attrs["format"] = f"splatrig {self.name}"
             file.attrs["format_version"] = self.version
             file.attrs["splatrig_version"] = __version__
@@ -72,7 +98,7 @@ class Format:
 
     def open(self, path: str | Path) -> h5py.File:
         """Return the file at `path`, open for reading; raise ValueError when it is not of this format."""
-        file = h5py.File(path, "r")
+        file = _opened(path)
         found, version = file.attrs.get("format"), file.attrs.get("format_version")
         if (found, version) != (f"splatrig {self.name}", self.version):
             file.close()
@@ -86,7 +112,6 @@ class Format:
             yield
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-        except (OSError, KeyError, ValueError) as error:
-            if not Path(path).exists():
-                raise absent(path) from error
-            raise InputError(f"{path}: cannot be read as {self.name} ({error}); delete it and run again.") from error
+        except (OSError, KeyError, ValueError, RuntimeError) as error:
+            damaged = f"cannot be read as {self.name} ({error}); delete it and run again."
+            raise unreadable(path, _of_the_system(error) or error, damaged) from error

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from splatrig.io.errors import InputError
-from splatrig.io.files import absent
+from splatrig.io.files import unreadable
 
 
 def read_table(path: str | Path, what: str, columns: Sequence[str], remedy: str, **options: Any) -> pd.DataFrame:
@@ -17,10 +17,8 @@ def read_table(path: str | Path, what: str, columns: Sequence[str], remedy: str,
     """
     try:
         table = pd.read_csv(path, **options)
-    except FileNotFoundError as error:
-        raise absent(path) from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a table of {what} ({error}); {remedy}.") from error
+        raise unreadable(path, error, f"not a table of {what} ({error}); {remedy}.") from error
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise InputError(f"{path}: expected the columns {', '.join(columns)}; {missing[0]} is missing.")

@@ -36,6 +36,8 @@ from splatrig.jobs.device_kind import kind_of, torch_sees_gpu
 from splatrig.jobs.software import software
 
 VARIABLE = "SPLATRIG_CACHE"
+STATE = "capture"
+"""Param with the state of a capture's files, names, sizes and times: what is in them is known here, and tells more."""
 _FORMAT = 1
 _MANIFEST = "manifest.json"
 logger = logging.getLogger(__name__)
@@ -136,7 +138,7 @@ def entry_of(job: RunningJob, script: str | Path, apart_from: Collection[str] = 
         return Entry(None, {}, outputs)
     if Path(root).exists() and not Path(root).is_dir():
         raise InputError(f"{VARIABLE}: {root} is not a folder; name one, or unset the variable to share nothing.")
-    params = {name: value for name, value in job.params.items() if name not in apart_from}
+    params = {name: value for name, value in job.params.items() if name not in {STATE, *apart_from}}
     description = {
         "format": _FORMAT,
         "rule": job.rule,

@@ -18,6 +18,7 @@ WITHOUT_RESULTS = frozenset(
         "splatrig.config.section",
         "splatrig.jobs.cache",
         "splatrig.jobs.device_kind",
+        "splatrig.jobs.kernels",
         "splatrig.jobs.logs",
         "splatrig.jobs.parent_watchdog",
         "splatrig.jobs.progress",

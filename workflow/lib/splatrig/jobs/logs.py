@@ -1,7 +1,6 @@
 """Where a job's words go: all of them to the rule's log, and bad input as one sentence."""
 
 import atexit
-import errno
 import logging
 import os
 import re
@@ -12,19 +11,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from splatrig.io.errors import InputError
+from splatrig.io.errors import REMEDIES, InputError, refusal
 from splatrig.jobs.parent_watchdog import end_with_workflow
 from splatrig.jobs.software import here
-
-_SURROUNDINGS = {
-    errno.ENOSPC: "make room there",
-    errno.EDQUOT: "make room in your quota",
-    errno.EROFS: "make the folder writable",
-    errno.EACCES: "give yourself the right to it",
-    errno.ESTALE: "see that the file server answers",
-    errno.EIO: "see that the disk is sound",
-}
-"""What to do about errors that come from the machine, and not from splatrig."""
 
 _WARNING = re.compile(r"^[\d:]{8} warning: (.+)$", re.MULTILINE)
 
@@ -106,7 +95,8 @@ def _farewell(log: logging.Logger, start: float, outputs: Sequence[str]) -> None
         log.info("outputs: %s", _sizes(outputs))
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     processor = sum(usage.ru_utime + usage.ru_stime for usage in usages)
-    seconds, memory = time.monotonic() - start, max(usage.ru_maxrss for usage in usages) / 1024
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, elsewhere KiB
+    seconds, memory = time.monotonic() - start, max(usage.ru_maxrss for usage in usages) * unit / 2**20
     log.info("ended after %.1f s, %.1f s of processor time, at most %.0f MiB of memory", seconds, processor, memory)
 
 
@@ -130,10 +120,8 @@ def plain_words(error: BaseException) -> str | None:
         return str(error)
     if isinstance(error, KeyboardInterrupt):
         return "interrupted; run the same command again to go on."
-    if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
-        where = error.filename or " ".join(getattr(error, "__notes__", [])) or "somewhere"
-        what, advice = os.strerror(error.errno), _SURROUNDINGS[error.errno]
-        return f"{where}: {what}; {advice}, then run the same command again."
+    if isinstance(error, OSError) and error.errno in REMEDIES:
+        return refusal(error.filename or " ".join(getattr(error, "__notes__", [])) or "somewhere", error.errno)
     return None
 
 

@@ -6,14 +6,15 @@ the last time.
 """
 
 import json
+import os
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from splatrig.io.files import files_in, sha256_of_file, sha256_of_value, write_text
+from splatrig.io.files import files_in, is_stray, sha256_of_file, sha256_of_value, write_text
 from splatrig.jobs.software import software
 
 
@@ -94,6 +95,7 @@ class Digests:
     def __init__(self, known: Mapping[str, Any] | None = None) -> None:
         self._known = dict(known or {})
         self._used: dict[str, Any] = {}
+        self._states: dict[str, str] = {}
 
     @classmethod
     def load(cls, path: str | Path) -> "Digests":
@@ -114,14 +116,52 @@ class Digests:
         size = sum(file.stat().st_size for file in files)
         return {"sha256": sha256_of_value(listing), "bytes": size, "files": len(files)}
 
+    def state(self, path: str) -> str:
+        """Return a digest of the names, sizes and times of a file of the user, or of all files below a folder.
+
+        Only what was written since the last run is read: where its content is as it was, its old time counts. Stray
+        files do not count.
+        """
+        if path not in self._states:
+            rows = [(str(file).removeprefix(path), *self._seen(file)) for file in _given_files(Path(path))]
+            self._states[path] = sha256_of_value(sorted(rows))
+        return self._states[path]
+
+    def _seen(self, file: Path) -> tuple[int, int]:
+        """Return the size of a file, and the time since which it has its content; zeros for a link into nothing."""
+        try:
+            status = file.stat()
+        except FileNotFoundError:
+            return 0, 0
+        size, time = status.st_size, status.st_mtime_ns
+        kept = self._entry(file)
+        if kept is not None and (kept[:2] == [size, time] or (kept[0] == size and kept[2] == sha256_of_file(file))):
+            return size, kept[3]
+        return size, time
+
+    def _entry(self, file: Path) -> list[Any] | None:
+        """Return what is known of a file: size, time, SHA-256, and the time since which it has that content."""
+        kept = self._known.get(str(file))
+        return kept if isinstance(kept, list) and len(kept) == 4 else None
+
     def _one(self, path: Path) -> str:
         status = path.stat()
         state = [status.st_size, status.st_mtime_ns]
-        kept = self._known.get(str(path))
-        if not isinstance(kept, list) or len(kept) != 3 or kept[:2] != state:
-            kept = [*state, sha256_of_file(path)]
+        kept = self._entry(path)
+        if kept is None or kept[:2] != state:
+            content = sha256_of_file(path)
+            kept = [*state, content, kept[3] if kept is not None and kept[2] == content else status.st_mtime_ns]
         self._used[str(path)] = kept
         return str(kept[2])
+
+
+def _given_files(root: Path) -> Iterator[Path]:
+    """Yield a file, or all files below a folder but stray ones, links to folders followed."""
+    if root.is_file():
+        yield root
+    for folder, folders, names in os.walk(root, followlinks=True):
+        folders[:] = [name for name in folders if not is_stray(name)]
+        yield from (Path(folder, name) for name in names if not is_stray(name))
 
 
 def _first_line(log: str | None) -> str | None:

@@ -21,10 +21,11 @@ def detect(frame: Frame, finder: FaceFinder) -> NDArray[np.float64]:  # [C, L, 2
     """
     cameras = frame.cameras
     seen = np.full((len(cameras), len(POINTS), 2), np.nan)
-    for camera in np.flatnonzero(~cameras.held_out):
-        pixels = read_photograph(frame.photograph(int(camera)), cameras.width, cameras.height)
+    there = [int(camera) for camera in np.flatnonzero(~cameras.held_out) if frame.has(int(camera))]
+    for camera in there:
+        pixels = read_photograph(frame.photograph(camera), cameras.width, cameras.height)
         points = finder.find(np.ascontiguousarray(pixels[..., :3]))
         if points is not None:
             seen[camera] = points[list(POINTS)]
-    logger.info("%s: a face in %d of %d photographs", frame.name, faces_seen(seen), int((~cameras.held_out).sum()))
+    logger.info("%s: a face in %d of %d photographs", frame.name, faces_seen(seen), len(there))
     return seen

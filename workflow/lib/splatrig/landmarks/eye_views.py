@@ -106,7 +106,8 @@ def look_at_eyes(
         iris=np.zeros((*shape, 2)),
         there=np.zeros(shape, dtype=bool),
     )
-    for f, frame in enumerate(track(frames, "eyes", unit="frame")):
+    photographed = [frame.photographed for frame in frames]
+    for f, frame in enumerate(track(photographed, "eyes", unit="frame")):
         matrices = projections(frame.cameras)
         for m, camera in enumerate(choose_cameras(frame.cameras, eyes)):
             pixels = read_photograph(frame.photograph(camera), frame.cameras.width, frame.cameras.height)

@@ -53,7 +53,7 @@ def draw_gaze(path: str | Path, frames: Sequence[Frame], gaze: Gaze) -> None:
         figure.text(0.5, 0.5, "no eyes were found", ha="center", va="center")
     for place, row in enumerate(shown, start=1):
         axes = figure.add_subplot(rows, _COLUMNS, place)
-        _draw_frame(axes, frames[row], gaze, row)
+        _draw_frame(axes, frames[row].photographed, gaze, row)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=130)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from splatrig.io.errors import InputError
+from splatrig.io.files import unreadable
 from splatrig.landmarks.points import NETWORK_POINTS
 
 MINIMUM_SCORE = 0.2
@@ -77,7 +78,7 @@ class Network:
             self._interpreter: Any = Interpreter(model_path=str(path), num_threads=1)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError, OSError) as error:
-            raise InputError(f"{path}: is no network for LiteRT ({error}); delete it and run again.") from error
+            raise unreadable(path, error, f"is no network for LiteRT ({error}); delete it and run again.") from error
         self._input = self._interpreter.get_input_details()[0]
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
         self.size = int(self._input["shape"][1])

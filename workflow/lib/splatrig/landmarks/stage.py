@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from splatrig.dataset.dataset import Dataset, Frame
 from splatrig.dataset.frames import read_chosen_frames
 from splatrig.dataset.pose import read_pose
+from splatrig.io.errors import InputError
 from splatrig.io.files import write_text
 from splatrig.landmarks.calibration_faults import AGREEING, Agreement, Scene, agreement
-from splatrig.landmarks.check import check_scene, off_center
+from splatrig.landmarks.check import check_positions, check_scene, off_center
 from splatrig.landmarks.locate import faces_seen
 from splatrig.landmarks.points import POINTS
 from splatrig.landmarks.table import Landmarks, attach_located, no_landmarks
@@ -87,30 +88,52 @@ def find(neutral: Neutral, seen: NDArray[np.float64], canonical: NDArray[np.floa
     return attach_located(found.located, neutral.surface)
 
 
+@dataclass(frozen=True)
+class Check:
+    """What the landmarks of a neutral say about its capture."""
+
+    found: Agreement | None
+    """How well the capture agrees with itself; None where no face is seen, or landmarks are a user's."""
+    odd: list[str]
+    """What is worth a look, a sentence each."""
+    wrong: list[str]
+    """What cannot be right: nothing, or one sentence."""
+
+
 def check(
     neutral: Neutral, seen: NDArray[np.float64], canonical: NDArray[np.float64], krt: str, image_scale: float
-) -> tuple[Agreement | None, list[str]]:
-    """Return how well a capture agrees with itself, where a face is seen, and what looks odd about it.
-
-    Raises InputError when it cannot be right.
-    """
+) -> Check:
+    """Return how well a capture agrees with itself, where a face is seen, and what is odd about it or wrong."""
     if faces_seen(seen) < _FEWEST:
-        return None, off_center(neutral.dataset.cameras)
+        return Check(None, off_center(neutral.dataset.cameras), [])
     scene = neutral.scene(seen, canonical)
-    return agreement(scene), check_scene(scene, krt, image_scale)
+    try:
+        return Check(agreement(scene), check_scene(scene, krt, image_scale), [])
+    except InputError as error:
+        return Check(agreement(scene), [], [str(error)])
 
 
-def write_check(path: str | Path, found: Agreement | None, odd: list[str]) -> None:
-    """Write the result of a check as JSON and say in the log what is odd."""
-    for sentence in odd:
+def check_own(
+    neutral: Neutral, positions: NDArray[np.float64], canonical: NDArray[np.float64], where: str
+) -> Check:  # [L, 3]
+    """Return what is odd or wrong about the landmarks that a user gives."""
+    try:
+        return Check(None, check_positions(positions, canonical, neutral.surface, where), [])
+    except InputError as error:
+        return Check(None, [], [str(error)])
+
+
+def write_check(path: str | Path, check: Check) -> None:
+    """Write the result of a check as JSON and say in the log what is odd or wrong."""
+    for sentence in (*check.wrong, *check.odd):
         logger.warning("%s", sentence)
-    figures = (
-        {}
-        if found is None
-        else {
-            "agreeing_fraction": round(found.agreeing, 4),
-            "reprojection_error_percent_of_height": round(100 * found.error, 4),
-            "distance_to_tracked_mesh_mm": round(found.distance_mm, 3),
+    figures = {}
+    if check.found is not None:
+        values = {
+            "agreeing_fraction": round(check.found.agreeing, 4),
+            "reprojection_error_percent_of_height": round(100 * check.found.error, 4),
+            "distance_to_tracked_mesh_mm": round(check.found.distance_mm, 3),
         }
-    )
-    write_text(path, json.dumps({**figures, "odd": odd}, indent=1, ensure_ascii=False) + "\n")
+        figures = {name: value for name, value in values.items() if np.isfinite(value)}
+    document = {**figures, "odd": check.odd, "wrong": check.wrong}
+    write_text(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")

@@ -14,6 +14,7 @@ from splatrig.components.component_file import Components
 from splatrig.components.rig import Rig
 from splatrig.components.weights import weights_of_displacements
 from splatrig.config.choices import Role
+from splatrig.dataset.dataset import photographed_pairs
 from splatrig.dataset.photographs import View
 from splatrig.dataset.regions import REGION_COLUMNS, UNKNOWN, RegionFolder
 from splatrig.fitting.compare_view import RenderOptions
@@ -139,13 +140,13 @@ def unseen(comparison: Comparison, components: Components, names: Sequence[str],
         moved = displacements(subject, names)
         starts = weights_of_displacements(components, moved, ridge=MESH_RIDGE, scale=usual)
     train = np.flatnonzero(~subject.cameras.held_out)
-    if cameras is not None:
-        train = train[np.linspace(0, len(train) - 1, cameras).round().astype(int)]
-    order = np.random.default_rng(0).permutation(train)
     solved, motions = [], {}
     with subject.photographs(names, comparison.device) as photographs:
         for row, start in track(list(enumerate(starts)), f"weights of {components.family}", unit="frame"):
-            pairs = [(row, int(camera)) for camera in order]
+            pairs = photographed_pairs([photographs.frames[row]], train)
+            if cameras is not None:
+                pairs = [pairs[index] for index in np.linspace(0, len(pairs) - 1, cameras).round().astype(int)]
+            pairs = [(row, camera) for _, camera in np.random.default_rng(0).permutation(pairs).tolist()]
             poses = None if components.head_motions is None else Poses.still(1, rig.neutral.means)
             solved.append(
                 weights_from_photographs(
@@ -171,18 +172,19 @@ def measured(
     """Return the metrics of `frames` in all held-out cameras; `label` is (method, k); columns `COLUMNS`."""
     subject = comparison.subject
     rows = []
-    cameras = [int(camera) for camera in np.flatnonzero(subject.cameras.held_out)]
     with subject.photographs(names, comparison.device, cropped=False) as photographs:
+        pairs = photographed_pairs(photographs.frames, np.flatnonzero(subject.cameras.held_out))
         for index, (name, splats) in enumerate(zip(names, frames, strict=True)):
             place = (*label, split, *name.split("/"))
             ahead = range(index, min(index + 2, len(names)))  # the next frame is decoded while this one is measured
-            photographs.hold([(frame, camera) for frame in ahead for camera in cameras])
-            views = [photographs.view((index, camera)) for camera in cameras]
+            photographs.hold([pair for pair in pairs if pair[0] in ahead])
+            own_pairs = [pair for pair in pairs if pair[0] == index]
+            views = [photographs.view(pair) for pair in own_pairs]
             for view, pair in zip(views, compared_views(splats, views, comparison.render), strict=True):
                 for region, found in measure(*pair, view.inside).items():
                     own = _region_errors(comparison, name, view, pair) if region == "mask" else UNKNOWN
                     rows.append((*place, view.camera, region, found.psnr, found.ssim, *own))
-            photographs.drop([(index, camera) for camera in cameras])
+            photographs.drop(own_pairs)
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

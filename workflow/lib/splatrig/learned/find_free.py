@@ -172,9 +172,7 @@ class Relocation:
         if not len(own):
             return
         row = self.rig.neutral_row
-        count = min(self.options.views, len(self.cameras))
-        cameras = np.random.default_rng([self.seed, 14]).choice(self.cameras, count, replace=False)
-        pairs = [(row, int(camera)) for camera in np.sort(cameras)]
+        pairs = self._some_pairs(row, np.random.default_rng([self.seed, 14]))
         self.photographs.hold(pairs)
         look, _ = self._look_at(row, pairs)
         with torch.no_grad():
@@ -236,10 +234,7 @@ class Relocation:
         available, count = len(self.photographs.frames), min(self.options.views, len(self.cameras))
         most = min(available, max(1, self.options.looks // count))
         frames = sorted(generator.choice(available, most, replace=False).tolist())
-        pairs = [
-            [(frame, int(camera)) for camera in np.sort(generator.choice(self.cameras, count, replace=False))]
-            for frame in frames
-        ]
+        pairs = [self._some_pairs(frame, generator) for frame in frames]
         looks, weights = [], torch.zeros(len(self.rig) - self.structured, device=self.rig.device)
         for index, frame in enumerate(frames):
             for ahead in pairs[index : index + 2]:  # the next frame is decoded while this one is rendered
@@ -248,6 +243,16 @@ class Relocation:
             looks.append(look)
             weights += own[self.structured :]
         return frames, looks, weights
+
+    def _some_pairs(self, frame: int, generator: np.random.Generator) -> list[Pair]:
+        """Return pairs of a frame with up to `views` of the cameras that have a photograph of it."""
+        there = self._there(frame)
+        count = min(self.options.views, len(there))
+        return [(frame, int(camera)) for camera in np.sort(generator.choice(there, count, replace=False))]
+
+    def _there(self, frame: int) -> list[int]:
+        """Return the training cameras that have a photograph of a frame."""
+        return [camera for camera in self.cameras if self.photographs.frames[frame].has(camera)]
 
     def _look_at(self, frame: int, pairs: list[Pair]) -> tuple[Look, Tensor]:
         """Return the views of a frame by its training cameras in memory, and the blending weight of every row."""
@@ -325,8 +330,9 @@ class Relocation:
         """
         row = self.rig.neutral_row
         places, empty = self.rig.base["means"].detach()[self.structured :], torch.zeros_like(self.born)
-        for start in range(0, len(self.cameras), self.options.views):
-            pairs = [(row, camera) for camera in self.cameras[start : start + self.options.views]]
+        cameras = self._there(row)
+        for start in range(0, len(cameras), self.options.views):
+            pairs = [(row, camera) for camera in cameras[start : start + self.options.views]]
             self.photographs.hold(pairs)
             look, _ = self._look_at(row, pairs)
             matte = torch.nn.functional.max_pool2d(look.matte[:, None], 2 * NEARBY_PX + 1, 1, NEARBY_PX)[:, 0]
@@ -413,7 +419,7 @@ def find_free(
         fit = LearnedFit(
             rig,
             cropped,
-            training_schedule(options, subject, len(names), seed, World()),
+            training_schedule(options, subject, names, seed, World()),
             replace(surroundings(subject, len(rig), validation_pairs(subject, names, seed)), free=count),
             replace(plan, opacity_weight=find.penalty),
         )

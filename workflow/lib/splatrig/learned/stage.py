@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from splatrig.components.component_file import Components, Origin, Solver
 from splatrig.config.choices import Role
 from splatrig.dataset.cameras import Cameras
-from splatrig.dataset.dataset import Dataset
+from splatrig.dataset.dataset import Dataset, photographed_pairs
 from splatrig.dataset.decoding import cores
 from splatrig.dataset.frames import names_of, neutral_name, read_frames
 from splatrig.dataset.photographs import Pair, Photographs, pairs_in_memory
@@ -153,16 +153,16 @@ def validation_pairs(
     subject: Subject, names: Sequence[str], seed: int, count: int = VALIDATION_PAIRS
 ) -> tuple[Pair, ...]:
     """Return up to `count` random pairs of a training frame and a held-out camera."""
-    held_out = np.flatnonzero(subject.cameras.held_out)
-    pairs = [(frame, int(camera)) for frame in range(len(names)) for camera in held_out]
+    pairs = photographed_pairs(subject.dataset.frames(names), np.flatnonzero(subject.cameras.held_out))
     chosen = np.random.default_rng([seed, 5]).permutation(len(pairs))[:count]
     return tuple(pairs[index] for index in sorted(chosen))
 
 
-def training_schedule(options: LearningOptions, subject: Subject, frames: int, seed: int, world: World) -> Schedule:
+def training_schedule(
+    options: LearningOptions, subject: Subject, names: Sequence[str], seed: int, world: World
+) -> Schedule:
     """Return the order of all pairs of a training frame and a training camera, in windows when memory is short."""
-    train = np.flatnonzero(~subject.cameras.held_out)
-    pairs = [(frame, int(camera)) for frame in range(frames) for camera in train]
+    pairs = photographed_pairs(subject.dataset.frames(names), np.flatnonzero(~subject.cameras.held_out))
     capacity = pairs_in_memory(subject.cameras, options.memory_gib)
     lanes = len(world.lanes(options.photographs_per_step))
     fits = len(pairs) <= capacity * world.size
@@ -213,7 +213,7 @@ def learn(
         fit = LearnedFit(
             rig,
             photographs,
-            training_schedule(options, subject, len(names), seed, world),
+            training_schedule(options, subject, names, seed, world),
             surroundings(subject, len(rig), validation_pairs(subject, names, seed)),
             plan,
             world,

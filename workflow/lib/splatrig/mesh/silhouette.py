@@ -6,9 +6,10 @@ is computed from its two vertices in a fixed order, so triangles that share an e
 on disk, and the cache tracks only this file, so their constants are defined here.
 """
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from splatrig.jobs.kernels import cached_njit
 
 _SAMPLES = 8
 """Rows and columns of samples per pixel: the bits of one byte, and eight bytes."""
@@ -37,7 +38,7 @@ def silhouette(
     return _coverage(bits, height, width)
 
 
-@numba.njit(nogil=True, cache=True)
+@cached_njit(nogil=True)
 def _fill_mesh(camera, faces, projection, bits):  # type: ignore[no-untyped-def]
     """Set the bits [H·8, W] of all samples under the triangles; `camera` [V, 3] is in camera space."""
     fx, fy, cx, cy = projection
@@ -62,7 +63,7 @@ def _fill_mesh(camera, faces, projection, bits):  # type: ignore[no-untyped-def]
             _fill_triangle(xs[0], ys[0], xs[k], ys[k], xs[k + 1], ys[k + 1], bits)
 
 
-@numba.njit(nogil=True, cache=True)
+@cached_njit(nogil=True)
 def _fill_triangle(ax, ay, bx, by, cx, cy, bits):  # type: ignore[no-untyped-def]
     """Set the bits of the samples under one triangle, corners in sample units."""
     if by < ay or (by == ay and bx < ax):
@@ -87,7 +88,7 @@ def _fill_triangle(ax, ay, bx, by, cx, cy, bits):  # type: ignore[no-untyped-def
             _fill_span(bits, row, start, stop)
 
 
-@numba.njit(nogil=True, cache=True, inline="always")
+@cached_njit(nogil=True, inline="always")
 def _fill_span(bits, row, start, stop):  # type: ignore[no-untyped-def]
     """Set the bits start … stop-1 of a row of samples."""
     first, last = start >> 3, (stop - 1) >> 3
@@ -102,7 +103,7 @@ def _fill_span(bits, row, start, stop):  # type: ignore[no-untyped-def]
     bits[row, last] |= tail
 
 
-@numba.njit(nogil=True, cache=True)
+@cached_njit(nogil=True)
 def _coverage(bits, height, width):  # type: ignore[no-untyped-def]
     """Return the fraction of set bits of each pixel, 0 to 255, rounded."""
     result = np.empty((height, width), dtype=np.uint8)

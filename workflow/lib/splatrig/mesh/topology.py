@@ -1,6 +1,6 @@
-"""Topology of triangle meshes: edges, boundary, adjacency, pieces, and pruning of unreferenced vertices.
+"""Topology of triangle meshes: edges, boundary, adjacency, pieces, seams, and pruning of unreferenced vertices.
 
-Vertices are identified by their index. Only `mean_edge_lengths` reads their positions.
+Vertices are identified by their index. Only `mean_edge_lengths` and `merged_seams` read their positions.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 from splatrig.io.errors import InputError
+
+_COINCIDENT = 1e-5
+"""Tolerance as a fraction of the extent of a border: vertices closer than that coincide, some micrometers on a head."""
 
 
 def checked_faces(faces: ArrayLike, vertex_count: int) -> NDArray[np.int64]:
@@ -101,3 +105,31 @@ def prune_unreferenced(faces: NDArray[np.int64], vertex_count: int) -> Pruning:
     new_index = np.full(vertex_count, -1, dtype=np.int64)
     new_index[kept] = np.arange(len(kept))
     return Pruning(kept, new_index[faces], new_index)
+
+
+def merged_seams(
+    vertices: NDArray[np.float64],  # [V, 3]
+    faces: NDArray[np.int64],  # [T, 3]
+) -> NDArray[np.int64]:  # [V]
+    """Return the vertex that each is the same as: itself, but where border edges coincide the first one at its place.
+
+    There a mesh was torn to give its vertices one texture coordinate, or one normal, each. Places are the same within
+    a hundred-thousandth of the border's extent; borders that touch in single vertices stay apart.
+    """
+    merged = np.arange(len(vertices))
+    edges = unique_edges(faces)
+    ends = edges.ends[edges.face_count == 1]  # [B, 2]
+    border = np.unique(ends)
+    diagonal = float(np.linalg.norm(np.ptp(vertices[border], axis=0))) if len(border) else 0.0
+    if diagonal == 0.0:
+        return merged
+    pairs = border[cKDTree(vertices[border]).query_pairs(_COINCIDENT * diagonal, output_type="ndarray")]
+    links = csr_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(merged), len(merged)))
+    place = connected_components(links, directed=False)[1]
+    keys = np.sort(place[ends], axis=1)
+    _, group, count = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
+    members = np.unique(ends[(count[group] > 1) & (keys[:, 0] != keys[:, 1])])
+    first = np.full(place.max() + 1, len(merged))
+    np.minimum.at(first, place[members], members)
+    merged[members] = first[place[members]]
+    return merged

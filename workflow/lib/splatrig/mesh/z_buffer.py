@@ -1,11 +1,12 @@
 """Z-buffer: the nearest triangle of a mesh at every pixel."""
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from splatrig.jobs.kernels import cached_njit
 
-@numba.njit(cache=True, error_model="numpy")
+
+@cached_njit(nogil=True, error_model="numpy")
 def nearest_faces(
     pixels: NDArray[np.float64],  # [V, 2] (x, y); the center of pixel (row i, column j) is (j+.5, i+.5)
     depths: NDArray[np.float64],  # [V]

@@ -27,9 +27,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic, overload
 from numpy.typing import DTypeLike
+
+from splatrig.jobs.kernels import cached_njit
 
 TILE = 32
 MIN_ALPHA = 1 / 255
@@ -86,7 +88,7 @@ _AT_1, _AT_2, _AT_3, _AT_4, _AT_5, _AT_6, _AT_7, _AT_8 = (np.uint64(channel * LA
 _FORWARD_BLOCK, _BACKWARD_BLOCK = np.uint64(4 * LANES), np.uint64(6 * LANES)
 
 _FAST = {"nnan", "nsz", "arcp", "contract", "afn", "reassoc"}  # without "ninf"
-_kernel: Any = njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+_kernel: Any = cached_njit(nogil=True, fastmath=_FAST, error_model="numpy")
 
 
 @intrinsic

@@ -14,7 +14,8 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from splatrig.jobs.kernels import cached_njit
 
 Array = Any
 """A NumPy array whose precision numba infers."""
@@ -22,7 +23,7 @@ Array = Any
 NO_SH = -1
 """Degree that stands for plain RGB colors."""
 
-_kernel: Any = njit(cache=True, nogil=True, fastmath={"contract", "arcp", "nsz"}, error_model="numpy")
+_kernel: Any = cached_njit(nogil=True, fastmath={"contract", "arcp", "nsz"}, error_model="numpy")
 
 
 class GaussianArrays(NamedTuple):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splatrig.capture.krt import KrtCamera, read_krt
+from splatrig.config.names import check_name
 from splatrig.dataset.cameras import Cameras
 from splatrig.io.errors import InputError
 from splatrig.landmarks.canonical import similarity_to
@@ -131,6 +132,7 @@ def _agreeing(
     """Return one camera per name; raise InputError where two rows of a camera differ, or there are none."""
     cameras: dict[str, KrtCamera] = {}
     for name, K, distortion, extrinsics in rows:
+        check_name(name, f"{path}, camera")
         first = cameras.setdefault(name, KrtCamera(name, K, distortion, extrinsics))
         if not (np.allclose(first.K, K, rtol=1e-4) and np.allclose(first.extrinsics, extrinsics, rtol=1e-3, atol=1e-4)):
             raise InputError(

@@ -37,7 +37,7 @@ class SegmentFaces:
     """In time order."""
     cameras: tuple[str, ...]
     seen: NDArray[np.float32]  # [F, C, L, 2]
-    """Points in fractions of the image's width and height; NaN where no face was seen."""
+    """Points in fractions of width and height of the photograph; NaN where no face was seen."""
     lids: NDArray[np.float32]  # [F, C, M, 2]
     """The points of `LID_ROWS` once more, by the network that looks at eyes alone: it sees them closed, too."""
 
@@ -50,10 +50,11 @@ class SegmentFaces:
         return self._of(self.lids, frame, cameras)
 
     def _of(self, points: NDArray[np.float32], frame: str, cameras: Cameras) -> NDArray[np.float64]:
-        row = points[self.frames.index(frame)].astype(np.float64) * [cameras.width, cameras.height]
+        row = points[self.frames.index(frame)].astype(np.float64)
         nothing = np.full(row.shape[1:], np.nan)
         places = {name: number for number, name in enumerate(self.cameras)}
-        return np.stack([row[places[name]] if name in places else nothing for name in cameras.names])
+        found = np.stack([row[places[name]] if name in places else nothing for name in cameras.names])
+        return np.asarray(found * cameras.own_sizes[:, None])
 
 
 def find_faces(
@@ -78,10 +79,11 @@ def find_faces(
             if not path.is_file():
                 continue
             photographs += 1
-            pixels = lenses.undo(corrected(np.asarray(read_image(path)), color_table), column)
+            image = corrected(np.asarray(read_image(path)), color_table)
+            pixels = lenses.undo(image, column)
             points = finder.find(np.ascontiguousarray(pixels))
             if points is not None:
-                size = [pixels.shape[1], pixels.shape[0]]
+                size = [image.shape[1], image.shape[0]]
                 seen[row, column] = points[list(POINTS)] / size
                 lids[row, column] = find_lids(pixels, points, eyes) / size
     faces = int(np.isfinite(seen).all(axis=(2, 3)).sum())

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, raw_image_size
+from splatrig.capture.calibration import calibrated_cameras, choose_camera_names, raw_image_sizes
 from splatrig.capture.color import correction_table
 from splatrig.capture.krt import KrtCamera
 from splatrig.capture.layout import CaptureLayout
 from splatrig.capture.lenses import Lenses
+from splatrig.config.checks import check_tracking_cameras
 from splatrig.config.names import held_out_cameras
 from splatrig.dataset.cameras import Cameras, read_cameras
-from splatrig.io.errors import InputError
 from splatrig.tracking.calibration import scale_to_millimeters
 from splatrig.tracking.faces import SegmentFaces
 from splatrig.tracking.shots import Shots, photographed_frames
@@ -32,12 +32,7 @@ def training_cameras(
     names = choose_camera_names(layout, neutral, params.cameras, set(calibration))
     held_out = held_out_cameras(params.held_out, names)
     train = tuple(name for name in names if name not in held_out)
-    if len(train) < 2:
-        raise InputError(
-            f"{layout.root}/images/{neutral}: got {len(train)} training camera ({len(held_out)} held out), two or "
-            "more are needed, four in front of the face for good: one does not tell how far away a face is; add "
-            "cameras, or hold out fewer (capture.held_out.cameras: [])."
-        )
+    check_tracking_cameras(f"{layout.root}/images/{neutral}", len(train), len(names) - len(train))
     return train
 
 
@@ -58,7 +53,7 @@ def raw_cameras(
     layout: CaptureLayout, neutral: str, calibration: Mapping[str, KrtCamera], names: Sequence[str]
 ) -> Cameras:
     """Return cameras of a calibration for photographs at their full size, in the calibration's own unit."""
-    return calibrated_cameras(dict(calibration), names, *raw_image_size(layout, neutral, names))
+    return calibrated_cameras(dict(calibration), raw_image_sizes(layout, neutral, names))
 
 
 def shots_of(images: str | Path, cameras: str | Path, params: Any) -> Shots:

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from splatrig.capture.layout import photographed
+from splatrig.config.names import check_name
 from splatrig.io.errors import InputError
-from splatrig.io.files import atomic_directory
+from splatrig.io.files import atomic_directory, is_stray
 from splatrig.tracking.video import decode_video
 
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm")
@@ -16,10 +18,12 @@ def link_photographs(given: str | Path, target: str | Path, frames_per_second: f
     `frames_per_second`: how fast the numbers in frame names count; videos must have that frame rate. Raises InputError.
     """
     source = Path(given)
-    entries = sorted(path for path in source.iterdir() if not path.name.startswith("."))
+    entries = sorted(path for path in source.iterdir() if not is_stray(path.name))
     with atomic_directory(target) as folder:
         for path in entries:
             if path.is_dir():
+                for frame in photographed(path):
+                    check_name(frame, f"{path}: photograph")
                 (folder / path.name).symlink_to(path.absolute())
             elif path.suffix.lower() in VIDEOS:
                 decode_video(path, folder / path.stem, frames_per_second)
@@ -28,8 +32,8 @@ def link_photographs(given: str | Path, target: str | Path, frames_per_second: f
 
 
 def link_folder(given: str | Path, target: str | Path) -> None:
-    """Make a folder with a link to everything that is in a folder of the user, hidden files left out."""
+    """Make a folder with a link to everything that is in a folder of the user, stray files left out."""
     with atomic_directory(target) as folder:
         for path in sorted(Path(given).iterdir()):
-            if not path.name.startswith("."):
+            if not is_stray(path.name):
                 (folder / path.name).symlink_to(path.absolute())

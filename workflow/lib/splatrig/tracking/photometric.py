@@ -24,6 +24,8 @@ from splatrig.tracking.views import Band, SkinPixels, band_passed, sampled, skin
 
 OUTLIER = 0.5
 """Difference of band-passed values at which a pixel counts half (Cauchy)."""
+WEIGHT_OUTLIER = 1.0
+"""The same while blendshapes are searched: skin that an expression stretches or moves far is no outlier."""
 STEPS = 6
 """Of Gauss-Newton, at most, at each scale."""
 SETTLED_RADIANS, SETTLED_MM = 2e-4, 0.02
@@ -31,7 +33,7 @@ SETTLED_RADIANS, SETTLED_MM = 2e-4, 0.02
 LID_WEIGHT = 3e-4
 """Of a square millimeter by which a landmark of the lids is missed, against the mean of squared residuals."""
 LID_SCALE_MM = 10.0
-PRIOR = 0.1
+PRIOR = 0.01
 """How much weights are drawn to those of the landmarks, against the mean curvature of the residual."""
 SPARSITY = 0.005
 """Price of a blendshape, in units of its own curvature's root."""
@@ -171,9 +173,9 @@ class LidTerm:
         gradient[6:] += weighted @ residuals.ravel()
 
 
-def trust(residuals: NDArray[np.float64]) -> NDArray[np.float64]:  # [p] both
-    """Return Cauchy's weights."""
-    return 1.0 / (1.0 + (residuals / OUTLIER) ** 2)
+def trust(residuals: NDArray[np.float64], outlier: float = OUTLIER) -> NDArray[np.float64]:  # [p] both
+    """Return Cauchy's weights; a residual of `outlier` counts half."""
+    return 1.0 / (1.0 + (residuals / outlier) ** 2)
 
 
 def aligned(
@@ -204,7 +206,7 @@ def aligned(
             turn, shift = state.pose[:, :3], state.pose[:, 3]
             turned = shape @ turn.T
             residuals, _, slopes = seen.residuals(turned + shift, expected)
-            counts = trust(residuals)
+            counts = trust(residuals, OUTLIER if lids is None else WEIGHT_OUTLIER)
             agreement = float(counts.mean())
             columns = [np.cross(turned, slopes), slopes]
             if lids is not None:

@@ -21,8 +21,6 @@ from splatrig.tracking.rendered import TURNED_DEG, rendered_reference, turn_betw
 from splatrig.tracking.shots import Shots, tracking_cameras
 from splatrig.tracking.template_head import TemplateHead
 
-WEIGHT_SCALES = SCALES[1:]
-"""Of the bands in which blendshapes and displacements are looked for."""
 LATE_PX, LATE_RATIO = 1.5, 4.0
 """A camera whose photograph shows the head so far from where the others do, and so many times as far as the median
 camera, took it at another time, or is wrong."""
@@ -129,8 +127,8 @@ class SegmentTracker:
         if late.any() and (there & ~late).sum() >= FEWEST_CAMERAS:
             there = there & ~late
             state, reference = self._posed(start, bands, there)
-        state, _ = aligned(state, head, reference, bands, self._cameras, scales=WEIGHT_SCALES, lids=lids)
-        vertices = head.posed(state.weights) + self._solver.solve(state, reference, bands, WEIGHT_SCALES)
+        state, _ = aligned(state, head, reference, bands, self._cameras, scales=SCALES, lids=lids)
+        vertices = head.posed(state.weights) + self._solver.solve(state, reference, bands, SCALES)
         world = to_world(vertices, state.pose)
         scale = SCALES[-1]
         agreement = camera_agreement(world, head.faces, reference, bands[scale], self._cameras, scale)
@@ -168,7 +166,7 @@ class SegmentTracker:
         """Return which cameras show the head elsewhere than the others do."""
         head = self._neutral.head
         world = to_world(head.posed(state.weights), state.pose)
-        shifts = camera_shifts(world, head.faces, reference, bands, self._cameras, WEIGHT_SCALES)
+        shifts = camera_shifts(world, head.faces, reference, bands, self._cameras, SCALES)
         lengths = np.linalg.norm(shifts, axis=1)
         if np.isfinite(lengths).sum() < 4:  # of three nobody can tell which
             return np.zeros(len(lengths), dtype=bool)

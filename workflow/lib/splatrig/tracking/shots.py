@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from splatrig.capture.frame_list import in_time_order
-from splatrig.capture.layout import CaptureLayout
+from splatrig.capture.layout import CaptureLayout, photographed
 from splatrig.capture.lenses import Lenses
 from splatrig.capture.photographs import read_photograph
 from splatrig.dataset.cameras import Cameras
@@ -25,7 +25,7 @@ def tracking_cameras(cameras: Cameras, head_center: NDArray[np.float64]) -> Came
 def photographed_frames(layout: CaptureLayout, segment: str, cameras: Sequence[str]) -> tuple[str, ...]:
     """Return the frames of a segment that any of the cameras has photographed, in time order."""
     folders = [layout.image(segment, camera, "").parent for camera in cameras]
-    return in_time_order({path.stem for folder in folders for path in folder.glob("[!.]*.png")})
+    return in_time_order({frame for folder in folders for frame in photographed(folder)})
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Shots:
     def color(self, frame: str, camera: int) -> NDArray[np.uint8]:  # [H, W, 3]
         """Return a photograph as the data set will have it: scaled, corrected, undistorted."""
         path = self.layout.image(self.segment, self.cameras.names[camera], frame)
-        size = self.cameras.width, self.cameras.height
+        size = self.cameras.size_of(camera)
         return self.lenses.undo(read_photograph(path, *size, self.image_scale, self.color_table), camera)
 
     def _one(self, frame: str, camera: int) -> NDArray[np.float32] | None:

@@ -1,7 +1,6 @@
 """What the pixels of the demo's photographs show: the ray tracer knows which part every ray meets."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from splatrig.capture.demo.hair import scalp
@@ -10,6 +9,7 @@ from splatrig.capture.demo.lashes import Lashes
 from splatrig.capture.demo.strands import Strands
 from splatrig.capture.labels import LABELS
 from splatrig.dataset.regions import Region
+from splatrig.jobs.kernels import cached_njit
 
 SKIN, IN_MOUTH, IN_EYES, HAIR = map(LABELS.index, (Region.SKIN, Region.MOUTH, Region.EYES, Region.HAIR))
 
@@ -36,7 +36,7 @@ def label_pixels(
     return _vote(met.reshape(-1, met.shape[2]), labels, len(LABELS)).reshape(met.shape[:2])
 
 
-@njit(cache=True)
+@cached_njit()
 def _vote(triangle_of, label_of, count):  # type: ignore[no-untyped-def]
     """Return the labels [pixels] for the triangles [pixels, samples] that rays met."""
     labels = np.zeros(triangle_of.shape[0], dtype=np.uint8)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
-from numba import njit
 from numpy.typing import NDArray
 
 from splatrig.capture.demo.atlas import GRADIENT_STEP, Atlas
@@ -14,6 +13,7 @@ from splatrig.capture.demo.lashes import Lashes
 from splatrig.capture.demo.lighting import Illumination, Lights, illuminate, illuminate_strands
 from splatrig.capture.demo.strands import Strands
 from splatrig.dataset.cameras import Cameras
+from splatrig.jobs.kernels import cached_njit
 from splatrig.mesh.normals import vertex_normals
 
 EXPOSURE = 0.72
@@ -144,7 +144,7 @@ def develop(linear: NDArray[np.float32]) -> NDArray[np.float32]:  # [..., 3] -> 
     return np.minimum(0.92 * np.power(toned, 1.0 / 2.2), 1.0)
 
 
-@njit(cache=True)
+@cached_njit()
 def _ray_directions(to_head, low, high, offsets):  # type: ignore[no-untyped-def]
     """Return unit directions [pixels * samples, 3] through the samples of the pixels in a box, row by row."""
     samples = offsets.shape[0]
@@ -165,7 +165,7 @@ def _ray_directions(to_head, low, high, offsets):  # type: ignore[no-untyped-def
     return directions
 
 
-@njit(cache=True)
+@cached_njit()
 def _texel(texture, u, v, out):  # type: ignore[no-untyped-def]
     """Look a texture [S, S, c] up at (u, v) bilinearly."""
     size = texture.shape[0]
@@ -179,7 +179,7 @@ def _texel(texture, u, v, out):  # type: ignore[no-untyped-def]
         out[channel] = bottom * (1 - fy) + top * fy
 
 
-@njit(cache=True)
+@cached_njit()
 def _shade(shaded, samples, hits, directions, mesh, light, lamps, atlas):  # type: ignore[no-untyped-def]
     """Add the radiance of every hit to its pixel: diffuse light turned by the bump, and two highlights a lamp."""
     triangle_of, hit_u, hit_v = hits

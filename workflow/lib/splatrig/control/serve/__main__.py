@@ -11,7 +11,7 @@ from pathlib import Path
 
 from splatrig.control.serve.live import PORT, LiveLink
 from splatrig.control.serve.run import Run
-from splatrig.control.serve.server import Server
+from splatrig.control.serve.server import HOST, Server
 from splatrig.io.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -22,6 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m splatrig.control.serve", description=__doc__.split("\n")[0])
     parser.add_argument("results", type=Path, nargs="?", default=Path("results/demo"), help="results/{subject}")
     parser.add_argument("--port", type=int, default=8080, help="0: any free port")
+    parser.add_argument(
+        "--host", default=HOST, help=f"name or address to listen on ({HOST}: this machine alone; 0.0.0.0: every one)"
+    )
     parser.add_argument(
         "--live-link",
         type=int,
@@ -35,10 +38,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with ExitStack() as opened:
             live = None if options.live_link is None else opened.enter_context(LiveLink(options.live_link))
-            server = opened.enter_context(Server(Run(options.results), options.port, live))
+            server = opened.enter_context(Server(Run(options.results), options.port, live, options.host))
             if live is not None:
                 logger.info("Listening for Live Link Face on UDP port %d of every interface.", live.port)
-            logger.info("Open %s in a browser; ctrl-c ends.", server.address)
+            where = "in a browser" if server.is_private else "in a browser, here or on another machine of the network"
+            logger.info("Open %s %s; ctrl-c ends.", server.address, where)
+            if not server.is_private:
+                logger.info("Whoever reaches that address sees the head and its photographs; nothing is encrypted.")
             server.serve_forever()
     except InputError as error:
         logger.error("error: %s", error)

@@ -15,7 +15,7 @@ from splatrig.control.web.page import OFFLINE, camera_entries, header_of
 from splatrig.dataset.dataset import Dataset
 from splatrig.dataset.frames import names_of, neutral_name, read_frames
 from splatrig.io.errors import InputError
-from splatrig.io.files import absent
+from splatrig.io.files import unreadable
 
 KEPT = 4
 """Number of families that are kept in memory, open and packed."""
@@ -61,7 +61,7 @@ class Run:
 
     def cameras(self, frame: str) -> list[dict[str, Any]]:
         """Return the cameras of the frame `expression/frame`, in the head space of that frame."""
-        return camera_entries(self._dataset.frame(_known(frame, self._frames, "frame")).cameras)
+        return camera_entries(self._dataset.frame(_known(frame, self._frames, "frame")).photographed.cameras)
 
     def photograph(self, frame: str, camera: str) -> bytes:
         """Return the photograph of a frame as PNG, transparent outside its matte."""
@@ -107,8 +107,8 @@ def _content(path: Path) -> bytes:
     """Return the bytes of a file of the run; raise InputError naming it when it no longer exists."""
     try:
         return path.read_bytes()
-    except FileNotFoundError as error:
-        raise absent(path) from error
+    except OSError as error:
+        raise unreadable(path, error, f"cannot be read ({error}).") from error
 
 
 def _known(name: str, names: Sequence[str], kind: str) -> str:

@@ -1,8 +1,13 @@
-"""HTTP server of one run for browsers on this machine. Requests are looked up by name; no paths are served."""
+"""A server of one run for browsers, of this machine unless others are let in.
+
+Whatever is asked for is looked up by name; no path is served.
+"""
 
 import errno
+import ipaddress
 import json
 import logging
+import socket
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,8 +19,7 @@ from splatrig.control.serve.run import Run
 from splatrig.io.errors import InputError
 
 HOST = "127.0.0.1"
-HOSTS = (HOST, "localhost")
-"""Host names by which a browser may address this machine; requests by other names (DNS rebinding) are refused."""
+"""Default address, which only this machine reaches."""
 
 JSON, HTML, PNG, BYTES, TEXT, EVENTS = (
     "application/json",
@@ -58,9 +62,8 @@ class _Handler(BaseHTTPRequestHandler):
     server: "Server"
 
     def do_GET(self) -> None:
-        name = urlsplit(f"//{self.headers.get('Host', '')}").hostname
-        if name not in HOSTS:
-            self._send(HTTPStatus.FORBIDDEN, TEXT, f"Only requests to {' and '.join(HOSTS)} are answered.".encode())
+        if not self.server.is_called(urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""):
+            self._send(HTTPStatus.FORBIDDEN, TEXT, b"Nobody is answered who calls this machine by that name.")
             return
         live = self.server.live
         try:
@@ -97,16 +100,29 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """HTTP server that listens on this machine only, from construction on; `serve_forever` answers requests."""
+    """Listens on one address of this machine, once made; `serve_forever` answers."""
 
     daemon_threads = True
 
-    def __init__(self, run: Run, port: int, live: LiveLink | None = None) -> None:
-        """Open `port`, or any free one for 0; raise InputError when it is not available. The page follows `live`."""
-        self.run, self.live = run, live
+    def __init__(self, run: Run, port: int, live: LiveLink | None = None, host: str = HOST) -> None:
+        """Take `port`, or any free one for 0; raise InputError when it cannot be had. The page follows `live`.
+
+        `host` is a name or an address of this machine; 0.0.0.0, or :: for IPv6, is every one.
+        """
+        self.run, self.live, self._host = run, live, host
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            super().__init__((HOST, port), _Handler)
+            super().__init__((host, port), _Handler)
+        except socket.gaierror as error:
+            raise InputError(
+                f"host {host}: expected an address or a name of this machine, got neither ({error.strerror}); name "
+                "0.0.0.0 for every address."
+            ) from error
         except (OSError, OverflowError) as error:
+            if getattr(error, "errno", None) == errno.EADDRNOTAVAIL:
+                raise InputError(
+                    f"host {host}: expected an address of this machine, got another's; name 0.0.0.0 for every address."
+                ) from error
             taken = getattr(error, "errno", None) == errno.EADDRINUSE
             raise InputError(
                 f"port {port}: expected a free one, got {'one that another program uses' if taken else error}; choose "
@@ -114,6 +130,40 @@ class Server(ThreadingHTTPServer):
             ) from error
 
     @property
+    def is_private(self) -> bool:
+        """Whether nobody but this machine hears the server."""
+        return ipaddress.ip_address(str(self.server_address[0])).is_loopback
+
+    @property
     def address(self) -> str:
-        """Address to open in a browser."""
-        return f"http://{HOST}:{self.server_address[1]}/"
+        """URL for a browser: on this machine or, if the server listens to the network, on any machine."""
+        here = ipaddress.ip_address(str(self.server_address[0]))
+        host = _address_in_the_network(self.address_family) if here.is_unspecified else str(here)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.server_address[1]}/"
+
+    def is_called(self, name: str) -> bool:
+        """Return whether a browser may call this machine so.
+
+        A page of elsewhere may have a name that leads here, to read what only this machine or this network may. It
+        cannot be an address, nor one of the names that the machine has itself.
+        """
+        if name in (HOST, "localhost"):
+            return True
+        if self.is_private:
+            return False
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return name in {called.lower() for called in (self._host, socket.gethostname(), socket.getfqdn())}
+        return True
+
+
+def _address_in_the_network(family: int) -> str:
+    """Return the address by which other machines reach this one, or its name where it has none; nothing is sent."""
+    somewhere = "2001:db8::1" if family == socket.AF_INET6 else "192.0.2.1"  # kept for documents: RFC 3849, RFC 5737
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((somewhere, 9))
+        except OSError:  # no network
+            return socket.gethostname()
+        return str(probe.getsockname()[0])

@@ -1,0 +1,109 @@
+"""Compiled kernels that are kept on disk, wherever a disk can be written, and compiled again where it cannot.
+
+numba alone ends a program where neither the sources nor the home can be written, where a cache file was cut short, and
+where the disk is full, although nothing is lost but the seconds of compiling.
+"""
+
+import logging
+import os
+import stat
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from numba import njit
+from numba.core.caching import (
+    CompileResultCacheImpl,
+    FunctionCache,
+    InTreeCacheLocator,
+    UserProvidedCacheLocator,
+    UserWideCacheLocator,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def cached_njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Return a decorator that compiles a function by numba's `njit` with `options` and keeps the machine code.
+
+    It is kept in the folder that NUMBA_CACHE_DIR names; else next to the module, in `__pycache__`; else below the
+    user's home; else in a folder of this user below the machine's temporary one; else in memory alone.
+    """
+
+    def compiled(function: Callable[..., Any]) -> Any:
+        kernel = njit(**options)(function)
+        if hasattr(kernel, "py_func"):  # it is the plain function where NUMBA_DISABLE_JIT is set
+            try:
+                kernel._cache = _Cache(function)
+            except RuntimeError:  # no folder can be written
+                logger.info("%s is compiled by every process: no folder can keep it", function.__name__)
+        return kernel
+
+    return compiled
+
+
+class _BelowHome(UserWideCacheLocator):
+    """The user's cache folder, of users who have a home."""
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> Any:
+        """Return the place for a function, or None where it cannot be written."""
+        try:
+            Path.home()
+        except RuntimeError:  # a user given by number alone: numba would make a folder that is called ~
+            return None
+        return super().from_function(py_func, py_file)
+
+
+class _BelowTemporary(UserWideCacheLocator):
+    """A folder of this user below the machine's temporary one: what it holds is executed, so nobody else may write."""
+
+    def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
+        super().__init__(py_func, py_file)
+        folder = Path(tempfile.gettempdir()) / f"splatrig-kernels-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
+            raise PermissionError(f"{folder} is not this user's alone")
+        self._cache_path = str(folder / self.get_suitable_cache_subpath(py_file))
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> Any:
+        """Return the place for a function, or None where it cannot be written."""
+        try:
+            return super().from_function(py_func, py_file)
+        except OSError:
+            return None
+
+
+class _Places(CompileResultCacheImpl):
+    _locator_classes = [UserProvidedCacheLocator, InTreeCacheLocator, _BelowHome, _BelowTemporary]  # noqa: RUF012  as numba's
+
+
+class _Cache(FunctionCache):
+    """numba's cache of one function, of which nothing is needed."""
+
+    _impl_class = _Places
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the machine code for a signature, or None where there is none that can be read."""
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception as error:  # a file that was cut short can raise anything
+            logger.info("%s: what is kept of %s cannot be read (%r); it is compiled again", *self._named(), error)
+            self._quietly(self.flush)
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep the machine code for a signature, if there is room."""
+        self._quietly(super().save_overload, sig, data)
+
+    def _quietly(self, write: Callable[..., None], *arguments: Any) -> None:
+        try:
+            write(*arguments)
+        except Exception as error:  # the disk's, or those of an index that was cut short and cannot be replaced
+            logger.info("%s: %s is not kept there (%s)", *self._named(), error)
+
+    def _named(self) -> tuple[str, str]:
+        return str(self.cache_path), str(self._py_func.__name__)
