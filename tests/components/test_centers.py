@@ -77,7 +77,7 @@ def test_places_survive_another_order():
 
 
 @pytest.mark.parametrize(
-    ("fixed", "message"), [((10,), "vertex 10 does not exist"), ((1, 2, 3), "got 3 vertices, expected at most")]
+    ("fixed", "message"), [((10,), "got vertex 10, expected 0 to 9"), ((1, 2, 3), "got 3 vertices, expected at most")]
 )
 def test_fixed_centers_that_cannot_be_are_refused(fixed, message):
     with pytest.raises(InputError, match=message):

@@ -34,7 +34,7 @@ def test_every_bit_comes_back(weights, suffix, tmp_path_factory):
     [
         ("", "expected a line of column names"),
         ("# format: splatrig track 7\ntime_s,a\n0,1\n", "expected the format splatrig track 1, got 'splatrig track 7'"),
-        ("seconds,a\n0,1\n", "x.csv line 1: expected the columns time_s"),
+        ("seconds,a\n0,1\n", "x.csv line 1: expected the column time_s"),
         ("time_s,a\n", "expected a line of column names and rows of numbers, got only a line of names"),
         ("time_s,a\n0,1\n1\n", "x.csv line 3: expected 2 numbers, got 1"),
         ("time_s,a\n0,one\n", "x.csv line 2, column 'a': expected a finite number, got 'one'"),
