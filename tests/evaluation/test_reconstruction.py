@@ -91,7 +91,7 @@ def test_rows_of_another_capture_or_level_are_refused(made, family):
     with pytest.raises(InputError, match=r"E000/000000 to E003/000011 among them, got 486 values of Z/0 to Z/11"):
         evaluate_method("m", "base", parts, strangers, [1], 0)
     finer = planted.components(planted.head(3), family="pca")
-    with pytest.raises(InputError, match=r"expected rows of 486 numbers, .*, got 1926 numbers"):
+    with pytest.raises(InputError, match=r"expected rows of 486 values, .*, got 1926 values"):
         evaluate_method("m", "base", parts, planted.rows(finer), [1], 0)
 
 
