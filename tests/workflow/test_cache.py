@@ -49,6 +49,7 @@ def test_what_differs_is_made_anew_and_the_rest_taken(finished, second):
     with second.edited("workflow/lib/splatrig/fitting/losses.py"):
         fitted, taken = run(second, FITS[0])
     assert (fitted, taken) == ({"fit_neutral", f"fit_expression/{SMILE}"}, set())
+    assert run(second, FITS[0]) == (set(), {"fit_neutral", f"fit_expression/{SMILE}"})  # back to the unedited library
 
 
 def test_a_photograph_changed_by_hand_is_not_served_from_the_cache(finished, second):
@@ -60,6 +61,5 @@ def test_a_photograph_changed_by_hand_is_not_served_from_the_cache(finished, sec
     os.utime(folder / ".snakemake_timestamp")
     fitted, taken = run(second, FITS[0])
     assert fitted == {f"fit_expression/{SMILE}"}
-    assert "fit_neutral" in taken  # back to the unedited library
     assert f"restructure_expression/{SMILE}" not in taken
     assert (second.directory / FITS[0]).read_bytes() != (finished.directory / FITS[0]).read_bytes()
