@@ -72,6 +72,6 @@ def test_cameras_of_photographs_alone_are_known_by_their_folders_or_videos(tmp_p
         (tmp_path / "images" / SMILE / name).mkdir(parents=True)
     assert known_cameras(config) is None
     (tmp_path / "videos" / NEUTRAL).mkdir(parents=True)
-    for name in ("top.mp4", "front.mp4", ".DS_Store"):
+    for name in ("top.mp4", "front.mp4", ".DS_Store", "Thumbs.db"):
         (tmp_path / "videos" / NEUTRAL / name).touch()
     assert known_cameras(config) == ["front", "top"]

@@ -55,7 +55,7 @@ def _photographing(root: Path, neutral: str) -> list[str] | None:
     folder = next((root / name / neutral for name in ("images", "videos") if (root / name / neutral).is_dir()), None)
     if folder is None:
         return None
-    entries = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    entries = [path for path in folder.iterdir() if not is_stray(path.name)]
     return sorted({path.name if path.is_dir() else path.stem for path in entries})
 
 

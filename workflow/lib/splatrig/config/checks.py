@@ -7,7 +7,7 @@ from splatrig.config.names import NAME, NEUTRAL, TAKEN, held_out_cameras, level_
 from splatrig.io.errors import InputError
 
 FEWEST_TRACKING_CAMERAS = 2
-"""Number of training cameras that tracking photographs alone needs."""
+"""Fewest cameras that tracking photographs alone needs, of a capture and of each frame."""
 
 
 def check_names(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from splatrig.capture.demo.head import HeadModel, refine
 from splatrig.capture.demo.tracked import TrackedMesh, build_tracked_mesh
+from splatrig.config.checks import FEWEST_TRACKING_CAMERAS
 from splatrig.dataset.cameras import Cameras
 from splatrig.dataset.pose import to_head, to_world
 from splatrig.io.errors import InputError
@@ -32,7 +33,6 @@ STEP = 4
 STEREO_SCALE = 0.6
 STEREO_FRAMES = 2
 """Of the neutral's segment."""
-FEWEST_CAMERAS = 2
 OUTLIER_MM, OUTLIER_RATIO, OUTLIER_ROUNDS = 15.0, 4.0, 5
 """A landmark this far from the template's, and so many times as far as the median one, is none."""
 FEWEST_TO_JUDGE = 3
@@ -140,7 +140,7 @@ def find_neutral(
         return result
 
     used = np.array([image is not None for image in gray[0]])
-    if used.sum() < FEWEST_CAMERAS:
+    if used.sum() < FEWEST_TRACKING_CAMERAS:
         raise InputError(
             f"{shots.segment}: frame {names[0]} has photographs of {int(used.sum())} training cameras, expected two or "
             "more: one camera does not tell how far away a face is."

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from splatrig.config.checks import FEWEST_TRACKING_CAMERAS
 from splatrig.dataset.pose import to_world
 from splatrig.io.errors import InputError
 from splatrig.jobs.progress import track
@@ -26,7 +27,6 @@ LATE_PX, LATE_RATIO = 1.5, 4.0
 camera, took it at another time, or is wrong."""
 DOUBTFUL, IMPOSSIBLE = 0.65, 0.5
 """Agreement of a frame's photographs with the head below which it is named, and below which it is left out."""
-FEWEST_CAMERAS = 2
 RERENDERED = 2
 """How often a reference is rendered for a head that has turned, at most."""
 
@@ -115,7 +115,7 @@ class SegmentTracker:
     def _one(self, shots: Shots, frame: str, start: FaceState, seen: NDArray[np.float64], lids: LidTerm) -> TrackedShot:
         gray = [image if own is not None else None for image, own in zip(shots.gray(frame), self._gray, strict=True)]
         there = np.array([image is not None for image in gray])
-        if there.sum() < FEWEST_CAMERAS:
+        if there.sum() < FEWEST_TRACKING_CAMERAS:
             raise InputError(
                 f"{shots.layout.root}/images/{shots.segment}: frame {frame} has photographs of {int(there.sum())} "
                 "training cameras that tracked the neutral, expected two or more: one camera does not tell how far "
@@ -124,7 +124,7 @@ class SegmentTracker:
         head, bands = self._neutral.head, bands_of(gray, SCALES)
         state, reference = self._posed(start, bands, there)
         late = self._late(state, reference, bands)
-        if late.any() and (there & ~late).sum() >= FEWEST_CAMERAS:
+        if late.any() and (there & ~late).sum() >= FEWEST_TRACKING_CAMERAS:
             there = there & ~late
             state, reference = self._posed(start, bands, there)
         state, _ = aligned(state, head, reference, bands, self._cameras, scales=SCALES, lids=lids)
