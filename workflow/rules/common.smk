@@ -5,7 +5,7 @@ import re
 import time
 
 from splatrig.capture.formats import READ_IN_PLACE, open_capture
-from splatrig.capture.sources import check_masks, chosen_expressions, known_cameras, tracked_frames
+from splatrig.capture.sources import check_masks, chosen_expressions, given_photographs, known_cameras, tracked_frames
 from splatrig.components.fields import ATTRIBUTE_OF, ATTRIBUTES
 from splatrig.config.checks import check_config, check_families, check_names, with_components_capped
 from splatrig.config import names
@@ -140,12 +140,6 @@ def captured(rule):
 def those_there(*names):
     """Those of some optional files of the raw layout that a capture of yours has, or has what stands for them."""
     return [name for name in names if all(path.exists() for path in as_paths(raw(name)))]
-
-
-def given_photographs(wildcards):
-    """The folder of a segment's photographs, or of its videos, of a capture without tracked meshes."""
-    folders = [Path(CFG.capture.root) / name / wildcards.expression for name in ("images", "videos")]
-    return ancient(str(next((folder for folder in folders if folder.is_dir()), folders[0])))
 
 
 def raw_extra(name):

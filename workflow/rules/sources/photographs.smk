@@ -29,7 +29,7 @@ wildcard_constraints:
 
 rule link_photographs:
     input:
-        given=given_photographs,
+        given=lambda wildcards: ancient(str(given_photographs(GIVEN, wildcards.expression))),
     output:
         images=directory(capture_path("images/{expression}")),
     conda:

@@ -50,10 +50,16 @@ def _photographed(root: Path) -> list[str]:
     return sorted({path.name for path in folders if path.is_dir() and not is_stray(path.name)})
 
 
+def given_photographs(root: Path, segment: str) -> Path:
+    """Return the folder of a segment's photographs, or of its videos, of a capture without tracked meshes."""
+    photographs, videos = (root / name / segment for name in ("images", "videos"))
+    return videos if videos.is_dir() and not photographs.is_dir() else photographs
+
+
 def _photographing(root: Path, neutral: str) -> list[str] | None:
     """Return the cameras with a folder of photographs, or a video, of the neutral; None where there are neither."""
-    folder = next((root / name / neutral for name in ("images", "videos") if (root / name / neutral).is_dir()), None)
-    if folder is None:
+    folder = given_photographs(root, neutral)
+    if not folder.is_dir():
         return None
     entries = [path for path in folder.iterdir() if not is_stray(path.name)]
     return sorted({path.name if path.is_dir() else path.stem for path in entries})
