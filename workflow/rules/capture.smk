@@ -73,6 +73,7 @@ rule restructure_expression:
         meshes=raw("tracked_mesh", "{expression}"),
         masks=raw("masks", "{expression}") if CFG.capture.background == "masks" else [],
         plates=stage_plates(),
+        segmenter=SEGMENTATION_NETWORK if CFG.capture.background == "segmentation" else [],
         neutral=raw("tracked_mesh", CFG.neutral),
         frame_list=raw_extra("frame_list.txt"),
         tex_mean=raw_extra("tex_mean.png"),

@@ -222,6 +222,9 @@ FACE_NETWORKS = {
 IRIS_NETWORK = "resources/retrieved/iris_landmark.tflite"
 """What finds lids and irises around an eye."""
 
+SEGMENTATION_NETWORK = "resources/retrieved/selfie_segmentation.tflite"
+"""What tells people from the background."""
+
 MEASURED = {
     "cameras": results("dataset/cameras.json"),
     "photographs": expand(results("dataset/{expression}"), expression=EXPRESSIONS),

@@ -28,6 +28,18 @@ rule retrieve_face_networks:
         "../scripts/retrieve_face_networks.py"
 
 
+rule retrieve_segmentation_network:
+    output:
+        network=SEGMENTATION_NETWORK,
+        license="resources/retrieved/selfie_segmentation_LICENSE.txt",
+    conda:
+        "../../envs/capture.yaml"
+    message:
+        "Retrieving the network that finds people"
+    script:
+        "../scripts/retrieve_segmentation_network.py"
+
+
 if CFG.capture.landmarks is None:
 
     rule find_landmarks:
