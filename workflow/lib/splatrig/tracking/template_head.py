@@ -15,6 +15,10 @@ from splatrig.landmarks.canonical import read_canonical
 from splatrig.landmarks.points import LIDS, POINTS
 from splatrig.mesh.nearest import Surface
 
+NOT_SEARCHED = tuple(f"eyeLook{way}{side}" for way in ("Down", "In", "Out") for side in ("Left", "Right"))
+"""Blendshapes that move the lids with the gaze. Photographs do not tell them from blinks and widened eyes, which they
+would take their motion from; where eyes look is found apart, by their irises."""
+
 
 @dataclass(frozen=True)
 class TemplateHead:
@@ -25,7 +29,7 @@ class TemplateHead:
     faces: NDArray[np.int64]  # [T, 3]
     """The skin alone, which cameras see: open at eyes, mouth and neck."""
     names: tuple[str, ...]
-    """Blendshapes that move the skin, K of ARKit's."""
+    """Blendshapes that move the skin, K of ARKit's; not those of `NOT_SEARCHED`."""
     shapes: NDArray[np.float64]  # [K, n, 3]
     """Displacements at weight 1."""
     landmarks: NDArray[np.float64]  # [L, 3]
@@ -65,7 +69,8 @@ def read_template_head(head: str | Path, landmarks: str | Path) -> tuple[Templat
     """
     model = load_head(head)
     quads = model.quads[model.outer]
-    names = tuple(name for name in NAMES if name in model.units and model.units[name][np.unique(quads)].any())
+    searched = [name for name in NAMES if name in model.units and name not in NOT_SEARCHED]
+    names = tuple(name for name in searched if model.units[name][np.unique(quads)].any())
     return (
         TemplateHead(
             vertices=model.neutral,
