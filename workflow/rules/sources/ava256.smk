@@ -20,6 +20,8 @@ CAMERA_ARCHIVES = ["image", *(["segmentation_parts"] if CFG.capture.background =
 SUBJECT_URL = f"{CFG.capture.url.rstrip('/')}/{CFG.capture.entity}/decoder"
 PARALLEL = CFG.capture.download.parallel
 
+environment("capture")
+
 if FETCHED:
 
     localrules:
@@ -27,62 +29,51 @@ if FETCHED:
         ava256_plan,
 
     rule ava256_download:
+        """Download subject {CFG.capture.entity}."""
         input:
             raw("images"),
-        message:
-            "Subject {CFG.capture.entity} is complete"
 
     rule list_ava256:
+        """List the cameras and segments of subject {CFG.capture.entity} (license CC BY-NC 4.0)."""
         output:
             krt=capture_path("camera_calibration.json"),
             frame_list=capture_path("frame_list.csv"),
-        conda:
-            "../../../envs/capture.yaml"
         params:
             lib="",
             url=SUBJECT_URL,
-        message:
-            "List the cameras and segments of subject {CFG.capture.entity} (license CC BY-NC 4.0)"
         script:
             "../../scripts/list_ava256.py"
 
     rule ava256_plan:
+        """Count the archives and bytes that subject {params.entity} would bring.
+
+        It has no output, for it tells the state of this moment, every time it is asked.
+        """
         input:
             krt=ancient(capture_path("camera_calibration.json")),
             frame_list=ancient(capture_path("frame_list.csv")),
-        # no output and no benchmark: it tells the state of this moment, every time it is asked
-        conda:
-            "../../../envs/capture.yaml"
         params:
+            **configured("capture.entity", "capture.cameras"),
             lib="",
             url=SUBJECT_URL,
-            entity=CFG.capture.entity,
             kinds=CAMERA_ARCHIVES,
-            cameras=CFG.capture.cameras,
-        message:
-            "Count the archives and bytes that subject {params.entity} would bring"
         script:
             "../../scripts/ava256_plan.py"
 
     rule download_ava256:
+        """Fetch subject {CFG.capture.entity} (license CC BY-NC 4.0)."""
         input:
             krt=ancient(capture_path("camera_calibration.json")),
         output:
             [directory(capture_path(kind)) for kind in CAMERA_ARCHIVES],
             raw("tracked_mesh"),
             raw("tex_mean.png"),
-        conda:
-            "../../../envs/capture.yaml"
         resources:
-            mem_mb=memory(500),
-            runtime=1440,
             downloads=PARALLEL,
         params:
+            **configured("capture.cameras"),
             lib="",
             url=SUBJECT_URL,
             kinds=CAMERA_ARCHIVES,
-            cameras=CFG.capture.cameras,
-        message:
-            "Fetch subject {CFG.capture.entity} (license CC BY-NC 4.0)"
         script:
             "../../scripts/download_ava256.py"
