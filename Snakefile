@@ -1,6 +1,7 @@
 """splatrig: from a multi-view capture of a face to a rig of structured 3D Gaussians."""
 
 import sys
+import time
 from pathlib import Path
 
 from snakemake.utils import min_version
@@ -14,6 +15,7 @@ from splatrig.jobs.interpreter import call_python_by_its_name, check_cluster_fol
 from splatrig.jobs.logs import last_words, worth_a_look
 
 call_python_by_its_name()
+STARTED = time.time()
 
 
 configfile: str(Path(workflow.basedir) / "config.yaml")
@@ -35,8 +37,8 @@ onstart:
 
 
 onsuccess:
-    record_provenance()
-    if warned := worth_a_look(job_logs(), STARTED):
+    COMMON.record_provenance()
+    if warned := worth_a_look(COMMON.job_logs(), STARTED):
         sys.stderr.write(f"\n{warned}\n")
 
 
@@ -57,7 +59,7 @@ include: "workflow/rules/control.smk"
 include: "workflow/rules/export.smk"
 
 
-complete_rules()
+COMMON.complete_rules(CAPTURE)
 
 
 rule all:

@@ -6,8 +6,8 @@ environment("capture")
 rule calibrate_cameras:
     """Calibrate the cameras of {input.krt}."""
     input:
-        krt=raw("KRT"),
-        images=raw("images", CFG.neutral),
+        krt=CAPTURE.file("KRT"),
+        images=CAPTURE.file("images", CFG.neutral),
     output:
         calibration=results("dataset/calibration.json"),
     params:
@@ -29,24 +29,21 @@ rule split_cameras:
 
 
 rule make_plates:
-    """Make a background plate for every camera.
-
-    They are photographs of the empty stage, or what the frames show of it.
-    """
+    """Make a background plate for every camera, of photographs of the empty stage or of what the frames show of it."""
     input:
         **files("calibration"),
-        krt=raw("KRT"),
-        given=raw_extra("plates"),
-        images=for_plates(raw_of_all("images")),
-        meshes=for_plates(raw_of_all("tracked_mesh")),
-        neutral=for_plates(raw("tracked_mesh", CFG.neutral)),
-        frame_list=for_plates(raw_extra("frame_list.txt")),
+        krt=CAPTURE.file("KRT"),
+        given=CAPTURE.extra("plates"),
+        images=CAPTURE.for_plates(CAPTURE.of_all("images")),
+        meshes=CAPTURE.for_plates(CAPTURE.of_all("tracked_mesh")),
+        neutral=CAPTURE.for_plates(CAPTURE.file("tracked_mesh", CFG.neutral)),
+        frame_list=CAPTURE.for_plates(CAPTURE.extra("frame_list.txt")),
     output:
         plates=directory(results("dataset_plates")),
     threads: 2
     params:
         **configured("neutral", "capture.image_scale", "capture.color", "capture.source"),
-        expressions=for_plates(EXPRESSIONS),
+        expressions=CAPTURE.for_plates(EXPRESSIONS),
     script:
         "../scripts/make_plates.py"
 
@@ -55,14 +52,14 @@ rule restructure_expression:
     """Restructure {wildcards.expression}: head space, levels, photographs with mattes."""
     input:
         **files("calibration"),
-        krt=raw("KRT"),
-        images=raw("images", "{expression}"),
-        meshes=raw("tracked_mesh", "{expression}"),
-        masks=raw("masks", "{expression}") if CFG.capture.background == "masks" else [],
+        krt=CAPTURE.file("KRT"),
+        images=CAPTURE.file("images", "{expression}"),
+        meshes=CAPTURE.file("tracked_mesh", "{expression}"),
+        masks=CAPTURE.masks(),
         plates=SUBJECT.plates(),
-        neutral=raw("tracked_mesh", CFG.neutral),
-        frame_list=raw_extra("frame_list.txt"),
-        tex_mean=raw_extra("tex_mean.png"),
+        neutral=CAPTURE.file("tracked_mesh", CFG.neutral),
+        frame_list=CAPTURE.extra("frame_list.txt"),
+        tex_mean=CAPTURE.extra("tex_mean.png"),
     output:
         dataset=directory(results("dataset/{expression}")),
         frames=results("frames/{expression}.csv"),

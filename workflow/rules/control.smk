@@ -47,10 +47,10 @@ rule track_meshes:
     """Solve the weights of {wildcards.family} in the tracked meshes of {wildcards.expression}."""
     input:
         **SOLVED,
-        krt=raw("KRT"),
-        meshes=raw("tracked_mesh", "{expression}"),
-        neutral_meshes=raw("tracked_mesh", CFG.neutral),
-        frame_list=raw_extra("frame_list.txt"),
+        krt=CAPTURE.file("KRT"),
+        meshes=CAPTURE.file("tracked_mesh", "{expression}"),
+        neutral_meshes=CAPTURE.file("tracked_mesh", CFG.neutral),
+        frame_list=CAPTURE.extra("frame_list.txt"),
     output:
         track=results("control/tracks/{family}/mesh/{expression}.csv"),
     params:
@@ -62,15 +62,11 @@ rule track_meshes:
 
 
 rule track_photographs:
-    """Solve the weights of {wildcards.family} from the photographs of {wildcards.expression}/{wildcards.frame}.
-
-    On request, by file name.
-    """
+    """Solve, on request, weights of {wildcards.family} in photographs of {wildcards.expression}/{wildcards.frame}."""
     input:
         **SOLVED,
-        **files("cameras", "frames"),
-        photographs=results("dataset/{expression}"),
-        plates=SUBJECT.plates(),
+        **SUBJECT.taken_of("{expression}"),
+        **files("frames"),
     output:
         track=results("control/tracks/{family}/photographs/{expression}/{frame}.csv"),
     threads: 2
@@ -83,10 +79,7 @@ rule track_photographs:
 
 
 rule retarget_track:
-    """Play {wildcards.track} of {wildcards.source} with {wildcards.family}.
-
-    That is a track of another subject, or of another family of this one; on request, by file name.
-    """
+    """Play, on request, {wildcards.track} of {wildcards.source} and {wildcards.source_family} by {wildcards.family}."""
     input:
         **SOLVED,
         source_track="results/{source}/control/tracks/{source_family}/{track}.csv",
@@ -101,10 +94,7 @@ rule retarget_track:
 
 
 rule drive_track:
-    """Drive {wildcards.family} by {wildcards.performance}.
-
-    That is a recording by a phone or a webcam, for families with ARKit's names; on request, by file name.
-    """
+    """Drive, on request, {wildcards.family}, which has ARKit's names, by the recording {wildcards.performance}."""
     input:
         **files("panel"),
         weights=SUBJECT.driving_file,
@@ -141,7 +131,7 @@ rule pack_web_head:
     params:
         **configured("control.families", "subject", "device"),
         measured_cameras=2,
-        notice=NOTICE,
+        notice=CAPTURE.notice,
     script:
         "../scripts/pack_web_head.py"
 

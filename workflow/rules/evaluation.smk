@@ -12,7 +12,7 @@ rule label_regions:
     input:
         **MEASURED,
         **files("template", "landmarks", "frames"),
-        labels=labels(),
+        labels=CAPTURE.labels(),
     output:
         regions=directory(results("regions")),
         picture=reported("regions.png", "region_picture", "6 Capture", picture="regions"),
@@ -130,9 +130,7 @@ rule summarize_evaluation:
         summary_html=reported("evaluation/summary.html", "summary", "1 Summary", content="key results"),
         regions=reported("evaluation/regions.csv", "region_table", "4 Methods", content="by region, table"),
         comparison=results("evaluation/comparison.csv"),
-        comparison_html=reported(
-            "evaluation/comparison.html", "comparison", "1 Summary", content="methods side by side"
-        ),
+        comparison_html=reported("evaluation/comparison.html", "comparison", "1 Summary", content="methods compared"),
         comparison_markdown=results("evaluation/comparison.md"),
         comparison_latex=results("evaluation/comparison.tex"),
     params:

@@ -38,7 +38,7 @@ rule export_head:
 
 
 rule export_track:
-    """Export the track {wildcards.track} of {wildcards.family} as OpenUSD; on request, by file name."""
+    """Export, on request, the track {wildcards.track} of {wildcards.family} as OpenUSD."""
     input:
         **POSED,
         **files("track"),
@@ -51,7 +51,7 @@ rule export_track:
 
 
 rule export_sequence:
-    """Export the track {wildcards.track} of {wildcards.family} as a PLY file per frame; on request, by file name."""
+    """Export, on request, the track {wildcards.track} of {wildcards.family} as a PLY file per frame."""
     input:
         **POSED,
         **files("track"),
@@ -77,10 +77,7 @@ rule export_rig:
 
 
 rule export_live_link:
-    """Export the track {wildcards.track} of {wildcards.family} for Live Link Face.
-
-    For programs that read its files, of a family with ARKit's names; on request, by file name.
-    """
+    """Export, on request, the track {wildcards.track} of {wildcards.family}, which has ARKit's names, for Live Link."""
     input:
         **files("track"),
     output:
@@ -90,10 +87,7 @@ rule export_live_link:
 
 
 rule export_fidelity:
-    """Measure the fidelity of exported poses of {wildcards.family}.
-
-    Every exported pose is read back, and its renderings are compared with those of the original.
-    """
+    """Read exported poses of {wildcards.family} back, and compare their renderings with those of the original."""
     input:
         **SCENE,
         **files("panel"),
@@ -101,9 +95,7 @@ rule export_fidelity:
         tracks=lambda wildcards: SUBJECT.tracks_of_poses(CFG.export.poses, wildcards.family),
         files=SUBJECT.exported_poses,
     output:
-        table=reported(
-            "export/{family}/fidelity.csv", "export_fidelity", "3 Components", content="fidelity of exported poses"
-        ),
+        table=reported("export/{family}/fidelity.csv", "export_fidelity", "3 Components", content="exported poses"),
     threads: 2
     params:
         **configured("export.poses", "device"),

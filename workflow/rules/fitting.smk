@@ -1,4 +1,4 @@
-# Fit the Gaussians: the neutral frame first, then every expression from it. Fitted frames become a matrix per attribute.
+# Fit the Gaussians: the neutral frame first, then every expression from it; fitted frames become attributes.
 
 PHOTOMETRY = configured("fitting.sh_degree", "fitting.rasterizer", "capture.background", "device")
 """How renderings are made and compared with photographs."""
@@ -9,10 +9,9 @@ environment("training")
 rule fit_neutral:
     """Fit the neutral frame."""
     input:
-        **files("template", "cameras"),
+        **files("template"),
+        **SUBJECT.taken_of(CFG.neutral),
         frames=results(f"frames/{CFG.neutral}.csv"),
-        photographs=results(f"dataset/{CFG.neutral}"),
-        plates=SUBJECT.plates(),
         # must exist, but do not trigger a rerun
         admitted=ancient([results("landmarks/check.admitted"), results("capture_report.admitted")]),
     output:
@@ -33,10 +32,8 @@ rule fit_expression:
     """Fit the frames of {wildcards.expression}."""
     input:
         **HEAD,
-        **files("cameras"),
+        **SUBJECT.taken_of("{expression}"),
         frames=results("frames/{expression}.csv"),
-        photographs=results("dataset/{expression}"),
-        plates=SUBJECT.plates(),
     output:
         gaussians=results("gaussians/{expression}.h5"),
         picture=reported("renders/fit/{expression}.png", "fitted_frames", "2 Fits", expression="{expression}"),

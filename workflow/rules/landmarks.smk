@@ -1,4 +1,4 @@
-# Landmarks of the neutral's face, the check of the capture by them, which precedes all fits, and the gaze in all frames.
+# Landmarks of the neutral's face, the check of the capture by them, which precedes fits, and the gaze in all frames.
 
 OWN_LANDMARKS = CFG.capture.landmarks
 NEUTRAL_FRAME = files("cameras") | {
@@ -37,7 +37,7 @@ rule check_capture:
         check=results("landmarks/check.json"),
     params:
         **configured("neutral", "capture.image_scale"),
-        krt=str(first_path(raw("KRT"))),
+        krt=CAPTURE.calibration,
     script:
         "../scripts/check_capture.py"
 

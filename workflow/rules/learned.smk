@@ -185,12 +185,7 @@ rule show_rig:
         **SUBJECT.photographs(EXPRESSIONS),
         components=results(f"components/{FINEST}/learned_{{locality}}.h5"),
     output:
-        picture=reported(
-            "evaluation/figures/learned_{locality}.png",
-            "learned",
-            "1 Summary",
-            content="learned {locality}, photographs",
-        ),
+        picture=figure("learned_{locality}", "1 Summary", "learned {locality}, photographs", caption="learned"),
     params:
         **configured("rendering.image_height", "device"),
         frames=4,
@@ -246,12 +241,11 @@ rule evaluate_fold:
     """Render {wildcards.method} in {wildcards.fold}, which it was learned without."""
     input:
         **HEAD,
-        **files("cameras", "regions"),
+        **SUBJECT.taken_of("{fold}"),
+        **files("regions"),
         components=results("evaluation/folds/{fold}/{method}.h5"),
         frames=results("evaluation/folds/{fold}/frames.csv"),
         attributes=results(f"attributes/{FINEST}.h5"),
-        photographs=results("dataset/{fold}"),
-        plates=SUBJECT.plates(),
     output:
         table=results("evaluation/folds/{fold}/{method}.csv"),
         images=results("evaluation/images/folds/{fold}/{method}.csv"),
@@ -270,8 +264,6 @@ rule merge_folds:
     input:
         tables=SUBJECT.every_fold("evaluation/folds/{fold}/{method}.csv"),
     output:
-        folds=reported(
-            "evaluation/folds.csv", "folds", "4 Methods", content="learned rigs without one expression, table"
-        ),
+        folds=reported("evaluation/folds.csv", "folds", "4 Methods", content="learned without an expression, table"),
     script:
         "../scripts/merge_folds.py"

@@ -1,7 +1,7 @@
-# A subject of Ava-256: downloaded where capture.entity names one, else in the folder that you have. Archives are read as they
-# are; what arrives is checked by length and, member by member, when it is read.
+# A subject of Ava-256: downloaded where capture.entity names one, else in the folder that you have. Archives are
+# read as they are; what arrives is checked by length and, member by member, when it is read.
 
-RAW = {
+STANDS_FOR = {
     "KRT": ["camera_calibration.json"],
     "images": ["image"],
     "tracked_mesh": [
@@ -14,8 +14,13 @@ RAW = {
     "tex_mean.png": ["uv_image/color_mean.png"],
 }
 FETCHED = CFG.capture.entity is not None
-RAW_EXTRAS = ["frame_list.txt", *(["tex_mean.png"] if FETCHED else those_there("tex_mean.png")), *those_there("plates")]
-NOTICE = "Learned from Ava-256 (Meta), CC BY-NC 4.0: not for commercial use."
+CAPTURE = RawCapture(
+    SUBJECT,
+    extras=["frame_list.txt", *(["tex_mean.png"] if FETCHED else [])],
+    optional=["tex_mean.png", "plates"],
+    stands_for=STANDS_FOR,
+    notice="Learned from Ava-256 (Meta), CC BY-NC 4.0: not for commercial use.",
+)
 CAMERA_ARCHIVES = ["image", *(["segmentation_parts"] if CFG.capture.background == "masks" else [])]
 SUBJECT_URL = f"{CFG.capture.url.rstrip('/')}/{CFG.capture.entity}/decoder"
 PARALLEL = CFG.capture.download.parallel
@@ -31,7 +36,7 @@ if FETCHED:
     rule ava256_download:
         """Download subject {CFG.capture.entity}."""
         input:
-            raw("images"),
+            CAPTURE.file("images"),
 
     rule list_ava256:
         """List the cameras and segments of subject {CFG.capture.entity} (license CC BY-NC 4.0)."""
@@ -66,8 +71,8 @@ if FETCHED:
             krt=ancient(capture_path("camera_calibration.json")),
         output:
             [directory(capture_path(kind)) for kind in CAMERA_ARCHIVES],
-            raw("tracked_mesh"),
-            raw("tex_mean.png"),
+            CAPTURE.file("tracked_mesh"),
+            CAPTURE.file("tex_mean.png"),
         resources:
             downloads=PARALLEL,
         params:

@@ -1,8 +1,5 @@
 # The demo capture: a CC0 head, ray-traced into the raw layout of a Multiface entity.
 
-RAW_EXTRAS = ["frame_list.txt", "tex_mean.png", "labels"]
-NOTICE = ""
-
 from splatrig.capture.demo.expressions import load_expressions, peak_weights
 from splatrig.capture.demo.ray_tracer import check_ray_tracer
 
@@ -15,6 +12,7 @@ try:
 except InputError as error:
     sys.exit(f"error: {error}")
 
+CAPTURE = RawCapture(SUBJECT, extras=["frame_list.txt", "tex_mean.png", "labels"])
 environment("capture")
 
 

@@ -4,8 +4,11 @@
 # splatrig must not ask for terabytes again. Archives that were unpacked once stay below archives/, and a job that
 # runs again links them anew.
 
-RAW_EXTRAS = ["frame_list.txt", "tex_mean.png"]
-NOTICE = "Learned from Multiface (Meta), CC BY-NC 4.0: not for commercial use."
+CAPTURE = RawCapture(
+    SUBJECT,
+    extras=["frame_list.txt", "tex_mean.png"],
+    notice="Learned from Multiface (Meta), CC BY-NC 4.0: not for commercial use.",
+)
 MULTIFACE_ASSETS = ["images", "tracked_mesh", "metadata", *CFG.capture.download.extra_assets]
 PARALLEL = CFG.capture.download.parallel
 

@@ -2,13 +2,15 @@
 #
 # What these rules make below results/{subject}/capture has the raw layout of every other source.
 
+from splatrig.capture.sources import given_photographs
 from splatrig.tracking.calibration import calibration_file
 
 GIVEN = Path(CFG.capture.root)
-PROVIDED = [name for name in ("labels", "masks", "plates") if (GIVEN / name).is_dir()]
-RAW = {"plates": [ancient(str((GIVEN / "plates").absolute()))]}
-RAW_EXTRAS = [name for name in PROVIDED if name != "masks"]
-NOTICE = ""
+CAPTURE = RawCapture(
+    SUBJECT,
+    extras=[name for name in ("labels", "plates") if (GIVEN / name).is_dir()],
+    stands_for={"plates": [ancient(str((GIVEN / "plates").absolute()))]},
+)
 
 try:
     CALIBRATION = from_here(calibration_file(GIVEN))

@@ -15,7 +15,7 @@ FAMILIES = {
     "sldc": [f"{support}_{attribute}" for support in SUPPORT_MAPS for attribute in (*ATTRIBUTES, "all")],
     "learned": ["arkit", "global", "local"],
 }
-"""By kind the names of the families that rules make."""
+"""Names of the families that rules make, by kind."""
 
 BASE = "base"
 """Level of sparse PCA, which is too slow for finer ones, and of sweeps, which learn methods many times."""

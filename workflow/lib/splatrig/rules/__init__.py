@@ -1,1 +1,1 @@
-"""What the rules of the workflow are made of: where files are, params from the configuration, what jobs need."""
+"""Parts that rules of the workflow share: paths, params from the configuration, resources, and what all rules get."""

@@ -32,10 +32,15 @@ SHARED = {
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the files of one subject are, and which of them a run makes."""
+    """Files of one subject: where they are, and which of them a run makes."""
 
     config: Config
     expressions: Sequence[str]
+
+    @property
+    def subject(self) -> str:
+        """Name of the subject, after which its folder of results is named."""
+        return str(self.config.subject)
 
     @property
     def levels(self) -> list[str]:
@@ -63,11 +68,11 @@ class Layout:
 
     def results(self, path: str) -> str:
         """Return a path in the results of this subject."""
-        return f"results/{self.config.subject}/{path}"
+        return f"results/{self.subject}/{path}"
 
     def logs(self, path: str) -> str:
         """Return the path of a log."""
-        return f"logs/{self.config.subject}/{path}"
+        return f"logs/{self.subject}/{path}"
 
     def capture(self, path: str) -> str:
         """Return a path in the raw capture; of photographs alone, in what is made of them."""
@@ -77,6 +82,14 @@ class Layout:
     def files(self, *shared: str) -> dict[str, str]:
         """Return results of `SHARED` by name, as inputs of a rule."""
         return {name: self.results(SHARED[name]) for name in shared}
+
+    def taken_of(self, expression: str) -> dict[str, Paths]:
+        """Return the photographs of an expression, with cameras and plates, as inputs of a rule."""
+        return {
+            **self.files("cameras"),
+            "photographs": self.results(f"dataset/{expression}"),
+            "plates": self.plates(),
+        }
 
     def each(self, path: str) -> list[str]:
         """Return a result for each expression, which `path` names `{expression}`; other wildcards stay."""
