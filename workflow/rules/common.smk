@@ -15,7 +15,7 @@ from splatrig.evaluation import plan
 from splatrig.rules import params
 from splatrig.rules.common import Common
 from splatrig.rules.machine import Machine, memory
-from splatrig.rules.params import only_for
+from splatrig.rules.params import dataset_of_cameras, only_for
 from splatrig.rules.raw import RawCapture, from_here
 from splatrig.rules.setup import set_up
 
@@ -36,6 +36,7 @@ COMMON = Common(workflow, SUBJECT, MACHINE)
 config.update(CFG.model_dump())  # for the captions of the report
 
 results, files, each, capture_path = SUBJECT.results, SUBJECT.files, SUBJECT.each, SUBJECT.capture
+reported, figure = SUBJECT.reported, SUBJECT.figure
 gpu, threads_of_large, fit_threads = MACHINE.gpu, MACHINE.threads_of_large, MACHINE.fit_threads
 environment = COMMON.environment
 configured, fit_steps = partial(params.configured, CFG), partial(params.fit_steps, CFG)
@@ -73,8 +74,8 @@ HEAD = files("neutral", "template")
 """What every rule about Gaussians on the mesh reads."""
 SCENE = files("neutral", "template", "cameras") | {"dataset": results(f"dataset/{CFG.neutral}")}
 """What every rule reads that renders the head in front of the capture's cameras."""
-FAMILY_ON_HEAD = HEAD | {"components": SUBJECT.component_file}
-"""What every rule reads about a family, on request of any."""
+POSED = files("neutral", "template", "panel") | {"components": SUBJECT.component_file}
+"""What every rule reads that poses the head by a family."""
 MEASURED = files("cameras") | {"photographs": each("dataset/{expression}")}
 """What every rule reads that measures renderings of any frame in the cameras held out."""
 
@@ -89,21 +90,3 @@ FACE_NETWORKS = {
 """What finds faces and their points in photographs."""
 IRIS_NETWORK = "resources/retrieved/iris_landmark.tflite"
 """What finds lids and irises around an eye."""
-
-
-def reported(path, caption, category, **labels):
-    """A result that the report shows, with a caption of workflow/report; of a family under its name."""
-    families = {"family": "{family}"} if "{family}" in path else {}
-    return report(
-        results(path), caption=str(ROOT / f"workflow/report/{caption}.rst"), category=category, labels=families | labels
-    )
-
-
-def figure(name, category, content, caption=None):
-    """A figure of the report."""
-    return reported(f"evaluation/figures/{name}.png", caption or name, category, content=content)
-
-
-def dataset_of_cameras(wildcards, input):
-    """The folder of the data set, as a param of rules that read its cameras."""
-    return str(Path(input.cameras).parent)

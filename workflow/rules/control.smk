@@ -2,8 +2,6 @@
 
 from types import SimpleNamespace
 
-SOLVED = FAMILY_ON_HEAD | files("panel")
-"""What every rule reads that solves the weights of a family."""
 SMOOTHED = configured("control.smoothing", numbers_per_second="capture.frame_numbers_per_second")
 WEB = Path(from_here(ROOT / "workflow" / "web"))
 
@@ -13,9 +11,10 @@ environment("control")
 rule write_panel:
     """Write names, ranges and presets of {wildcards.family}, and a track through its expressions."""
     input:
-        **FAMILY_ON_HEAD,
+        **HEAD,
         **SUBJECT.named_units(),
         **files("frames"),
+        components=SUBJECT.component_file,
     output:
         panel=results("control/panels/{family}.json"),
         tour=results("control/tracks/{family}/tour.csv"),
@@ -32,7 +31,7 @@ rule track_frames:
     All expressions are one job, since starting a job takes longer than fitting one expression.
     """
     input:
-        **SOLVED,
+        **POSED,
         gaussians=each("gaussians/{expression}.h5"),
     output:
         tracks=each("control/tracks/{family}/{expression}.csv"),
@@ -46,7 +45,7 @@ rule track_frames:
 rule track_meshes:
     """Solve the weights of {wildcards.family} in the tracked meshes of {wildcards.expression}."""
     input:
-        **SOLVED,
+        **POSED,
         krt=CAPTURE.file("KRT"),
         meshes=CAPTURE.file("tracked_mesh", "{expression}"),
         neutral_meshes=CAPTURE.file("tracked_mesh", CFG.neutral),
@@ -64,7 +63,7 @@ rule track_meshes:
 rule track_photographs:
     """Solve, on request, weights of {wildcards.family} in photographs of {wildcards.expression}/{wildcards.frame}."""
     input:
-        **SOLVED,
+        **POSED,
         **SUBJECT.taken_of("{expression}"),
         **files("frames"),
     output:
@@ -81,7 +80,7 @@ rule track_photographs:
 rule retarget_track:
     """Play, on request, {wildcards.track} of {wildcards.source} and {wildcards.source_family} by {wildcards.family}."""
     input:
-        **SOLVED,
+        **POSED,
         source_track="results/{source}/control/tracks/{source_family}/{track}.csv",
         source_panel="results/{source}/control/panels/{source_family}.json",
         source_components=SUBJECT.source_component_file,

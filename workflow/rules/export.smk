@@ -1,8 +1,5 @@
 # Films, and files for other programs.
 
-POSED = FAMILY_ON_HEAD | files("panel")
-"""What every rule reads that poses a family."""
-
 environment("export")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from splatrig.config import names
 from splatrig.config.models import Config
 from splatrig.evaluation import plan
+from splatrig.rules.report import reported
 
 Paths = str | list[str]
 Wildcards = Any
@@ -94,6 +95,14 @@ class Layout:
     def each(self, path: str) -> list[str]:
         """Return a result for each expression, which `path` names `{expression}`; other wildcards stay."""
         return [self.results(path.replace("{expression}", name)) for name in self.expressions]
+
+    def reported(self, path: str, caption: str, category: str, **labels: str) -> Any:
+        """Return a result that the report shows, with a caption of workflow/report."""
+        return reported(self.results(path), caption, category, **labels)
+
+    def figure(self, name: str, category: str, content: str, caption: str | None = None) -> Any:
+        """Return a figure that the report shows; its caption has its name if no other is given."""
+        return self.reported(f"evaluation/figures/{name}.png", caption or name, category, content=content)
 
     def only_of_demo(self, **files: str) -> dict[str, str]:
         """Return inputs or outputs that only the demo has, whose true weights are known."""

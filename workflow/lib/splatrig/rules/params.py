@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import reduce
+from pathlib import Path
 from typing import Any
 
 from splatrig.config.models import Config
@@ -38,6 +39,11 @@ def attributes_side_by_side(config: Config, wildcards: Any) -> list[str]:
 def fit_steps(config: Config, steps: int) -> int:
     """Return the steps of a fit that takes `steps` by the recipe `warm`."""
     return config.fitting.original_steps if config.fitting.recipe == "original" else steps
+
+
+def dataset_of_cameras(_wildcards: Any, input: Any) -> str:  # noqa: A002, Snakemake's name
+    """Return the folder of the data set whose cameras a job reads."""
+    return str(Path(input.cameras).parent)
 
 
 def only_for(wildcard: str, prefix: str, value: Any) -> Callable[[Any], Any]:
