@@ -44,7 +44,7 @@ def check_pinhole(
     K: NDArray[np.floating],  # [3, 3]
     where: str,
 ) -> None:
-    """Raise InputError beginning with `where` unless a camera is a rigid one without skew, as rasterisers take it."""
+    """Raise InputError beginning with `where` unless a camera is a rigid one without skew, as rasterizers take it."""
     (fx, skew, cx), (_, fy, cy) = K[0].tolist(), K[1].tolist()
     if not (0 < fx < math.inf and 0 < fy < math.inf and math.isfinite(cx + cy) and abs(skew) < SKEW_TOLERANCE):
         raise InputError(f"{where}: expected finite intrinsics, fx, fy > 0, no skew, got K {K.tolist()}.")
@@ -66,10 +66,10 @@ class Cameras:
     names: tuple[str, ...]
     """C camera names, sorted."""
     viewmats: NDArray[np.float64]  # [C, 4, 4]
-    """Rigid transforms into each camera, millimetres: from the capture's world, or, after
+    """Rigid transforms into each camera, millimeters: from the capture's world, or, after
     `in_head_space`, from the head space of one frame."""
     Ks: NDArray[np.float64]  # [C, 3, 3]
-    """Intrinsics in pixels; the centre of pixel (row i, column j) is (j+.5, i+.5)."""
+    """Intrinsics in pixels; the center of pixel (row i, column j) is (j+.5, i+.5)."""
     width: int
     """Image width in pixels, the same for all cameras."""
     height: int
@@ -158,7 +158,7 @@ class Cameras:
     def in_head_space(self, head_to_world: NDArray[np.float64]) -> "Cameras":
         """Return these cameras with `viewmats` from the head space of one frame.
 
-        `head_to_world` [3, 4] is that frame's `_transform.txt`, [R|t] in millimetres.
+        `head_to_world` [3, 4] is that frame's `_transform.txt`, [R|t] in millimeters.
         """
         pose = np.vstack([head_to_world, [0.0, 0.0, 0.0, 1.0]])
         return replace(self, viewmats=self.viewmats @ pose)
@@ -173,7 +173,7 @@ class Cameras:
         return ((column >= 0) & (column < width) & (row >= 0) & (row < height)).any(axis=1)
 
     def pixel_size(self, point: NDArray[np.float64]) -> float:  # [3]
-        """Return how many millimetres a pixel spans at `point`: depth over focal length, the median of the cameras.
+        """Return how many millimeters a pixel spans at `point`: depth over focal length, the median of the cameras.
 
         Raises InputError when `point`, in the space that `viewmats` start from, is in front of no camera.
         """
@@ -181,7 +181,7 @@ class Cameras:
         ahead = depths > 0
         if not ahead.any():
             raise InputError(
-                f"cameras: the head's centre is in front of none of the {len(self)} training cameras; check that "
+                f"cameras: the head's center is in front of none of the {len(self)} training cameras; check that "
                 "calibration and meshes have the same units and axes."
             )
         focal_lengths = np.sqrt(np.abs(self.Ks[:, 0, 0] * self.Ks[:, 1, 1]))

@@ -89,7 +89,7 @@ def photographed_pairs(frames: Sequence[Frame], cameras: Iterable[int]) -> list[
 
 
 def read_tracked_mesh(folder: Path, template: Template) -> NDArray[np.float64]:  # [V, 3]
-    """Read the tracked vertices of the frame in `folder` of a data set, in head space and millimetres.
+    """Read the tracked vertices of the frame in `folder` of a data set, in head space and millimeters.
 
     Raises InputError naming the file whose number of vertices is not the template's or that is not finite.
     """

@@ -38,7 +38,7 @@ class View:
     plate: Tensor | None  # [h, w, 3] uint8
     """The empty stage, if the capture has it."""
     viewmats: Tensor  # [1, 4, 4]
-    """Head space of the frame to camera, millimetres."""
+    """Head space of the frame to camera, millimeters."""
     Ks: Tensor  # [1, 3, 3]
     """Intrinsics in pixels of `image`."""
     crop: "View | None" = None

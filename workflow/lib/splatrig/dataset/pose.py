@@ -12,7 +12,7 @@ from splatrig.io.plain_text import finite_numbers, read_lines
 
 
 def read_pose(path: str | File) -> NDArray[np.float64]:
-    """Read the matrix head_to_world [3, 4], millimetres; blank lines, CRLF and a byte order mark do not matter.
+    """Read the matrix head_to_world [3, 4], millimeters; blank lines, CRLF and a byte order mark do not matter.
 
     A fourth row `0 0 0 1` is allowed. Raises InputError naming file and line for a wrong count, a word that is no
     number or NaN, and naming the file for a matrix that is no rigid motion.

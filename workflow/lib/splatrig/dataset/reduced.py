@@ -41,7 +41,7 @@ class Tracked:
     """A tracked mesh in head space and its pose."""
 
     frame: str
-    vertices: NDArray[np.float64]  # [V, 3] millimetres
+    vertices: NDArray[np.float64]  # [V, 3] millimeters
     head_to_world: NDArray[np.float64]  # [3, 4]
 
 

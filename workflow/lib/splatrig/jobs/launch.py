@@ -43,7 +43,7 @@ def run_together(target: Callable[[Any], None], argument: Mapping[str, Any], pla
     """Call a module's function `target` with `argument` in one process for each of `places`, and wait.
 
     A place is the name of a GPU, which is all that its process sees, or "" for the CPU. In the processes
-    torch.distributed is initialised, with NCCL or gloo; they meet and talk on the loopback interface alone. What the
+    torch.distributed is initialized, with NCCL or gloo; they meet and talk on the loopback interface alone. What the
     first one (rank 0) logs goes where this process logs, and of the others warnings. They import the program that
     calls this, so it has to do so below `if __name__ == "__main__":`.
 

@@ -19,7 +19,7 @@ from splatrig.landmarks.triangulate import Triangulated
 from splatrig.mesh.nearest import Surface
 
 ON_SURFACE = rows_of("right eye", "left eye", "right brow", "left brow", "lips")
-"""Points that lie on the tracked mesh, as a rule within a millimetre or two; the network's noses are too long."""
+"""Points that lie on the tracked mesh, as a rule within a millimeter or two; the network's noses are too long."""
 
 AGREEING = 0.75
 """At least this fraction of what the cameras in front of the face see agrees; 0.93 and more where all is well."""
@@ -50,7 +50,7 @@ class Scene:
     seen: NDArray[np.float64]  # [C, L, 2]
     """Where the network sees the points, pixels; NaN where it sees none."""
     surface: Surface
-    """The tracked mesh in head space, millimetres."""
+    """The tracked mesh in head space, millimeters."""
     canonical: NDArray[np.float64]  # [L, 3]
 
 

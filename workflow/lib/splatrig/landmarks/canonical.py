@@ -81,7 +81,7 @@ def _toward(mirrored: NDArray[np.float64], positions: NDArray[np.float64]) -> ND
 
 
 def write_canonical(path: str | Path, positions: NDArray[np.float64]) -> None:
-    """Write the table of canonical positions [L, 3], millimetres."""
+    """Write the table of canonical positions [L, 3], millimeters."""
     table = pd.DataFrame(np.round(positions, 2) + 0.0, columns=_COLUMNS[1:])
     table.insert(0, "point", POINTS)
     table.insert(1, "region", [REGION_OF[point] for point in POINTS])
@@ -90,7 +90,7 @@ def write_canonical(path: str | Path, positions: NDArray[np.float64]) -> None:
 
 
 def read_canonical(path: str | Path) -> NDArray[np.float64]:  # [L, 3]
-    """Read the canonical positions: millimetres, x to the head's left, y up, z out of the face."""
+    """Read the canonical positions: millimeters, x to the head's left, y up, z out of the face."""
     table = read_table(path, "landmarks", _COLUMNS, "take it from the sources again")
     if table["point"].tolist() != list(POINTS):
         raise InputError(f"{path}: expected the columns {', '.join(_COLUMNS)} and the {len(POINTS)} points in order.")

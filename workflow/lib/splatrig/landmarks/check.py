@@ -32,8 +32,8 @@ _SIZES = (0.5, 2.0)
 """Heads are between these times as large as the canonical one, children's too; otherwise the unit is another."""
 _USUAL_SIZES = (0.75, 1.3)
 """Heads of other sizes are named."""
-_UNITS = {0.001: "metres", 0.01: "centimetres", 0.1: "decimetres", 1 / 25.4: "inches", 1000.0: "micrometres"}
-"""Units by what a millimetre is in them."""
+_UNITS = {0.001: "meters", 0.01: "centimeters", 0.1: "decimeters", 1 / 25.4: "inches", 1000.0: "micrometers"}
+"""Units by what a millimeter is in them."""
 _TURNED_DEG, _TILTED_DEG = 45.0, 25.0
 """From the first angle on another axis is nearer; from the second on the head is named."""
 _WHOLLY = 0.93
@@ -95,7 +95,7 @@ def check_positions(
     if distance > 3 * SOLID_MM:
         raise InputError(
             f"{where}: the landmarks are {distance:.0f} mm away from the neutral's tracked mesh (median), expected "
-            f"less than {SOLID_MM:g}; give positions in head space, millimetres, of the neutral frame."
+            f"less than {SOLID_MM:g}; give positions in head space, millimeters, of the neutral frame."
         )
     odd = [f"{where}: the landmarks are {distance:.1f} mm away from the tracked mesh (median)"]
     return [*check_axes(similarity), *(odd if distance > SOLID_MM else [])]
@@ -131,15 +131,15 @@ def off_center(cameras: Cameras) -> list[str]:
 
 
 def _check_unit(similarity: Similarity, what: str) -> None:
-    """Raise InputError when a head cannot be as large as it is in millimetres."""
+    """Raise InputError when a head cannot be as large as it is in millimeters."""
     if _SIZES[0] <= similarity.scale <= _SIZES[1]:
         return
     unit = min(_UNITS, key=lambda factor: abs(np.log(similarity.scale / factor)))
     alike = abs(np.log(similarity.scale / unit)) < np.log(_SIZES[1])
-    advice = f"it looks like {_UNITS[unit]}, multiply by {1 / unit:.4g}" if alike else "scale it to millimetres"
+    advice = f"it looks like {_UNITS[unit]}, multiply by {1 / unit:.4g}" if alike else "scale it to millimeters"
     raise InputError(
-        f"{what} is {similarity.scale:.3g} times as large as an average one in millimetres: its lengths are in another "
-        f"unit than millimetres; {advice}."
+        f"{what} is {similarity.scale:.3g} times as large as an average one in millimeters: its lengths are in another "
+        f"unit than millimeters; {advice}."
     )
 
 

@@ -38,7 +38,7 @@ class IrisFinder:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return where the lids [16, 2], in order around their opening, and the center of the iris [2] are in a crop.
 
-        The centre of pixel (row i, column j) is (j+.5, i+.5). Closed lids have points, too, with no area between them;
+        The center of pixel (row i, column j) is (j+.5, i+.5). Closed lids have points, too, with no area between them;
         the iris behind them is a guess.
         """
         seen = np.ascontiguousarray(pixels[:, ::-1] if right else pixels) / 255.0

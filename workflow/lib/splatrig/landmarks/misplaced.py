@@ -38,7 +38,7 @@ class Misplacement:
 def misplacement(points: NDArray[np.float64], surface: Surface) -> Misplacement:
     """Return how far `points` [P, 3], finite, at least six, lie off a surface.
 
-    Least squares of the distances to the nearest places (Besl and McKay 1992), with a soft l1 loss, in millimetres.
+    Least squares of the distances to the nearest places (Besl and McKay 1992), with a soft l1 loss, in millimeters.
     """
     middle = points.mean(axis=0)
 

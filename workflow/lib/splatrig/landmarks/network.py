@@ -102,7 +102,7 @@ class FaceFinder:
     def find(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64] | None:  # [H, W, 3] -> [468, 2]
         """Return the points of the clearest face of an RGB photograph, x and y in pixels, or None without a face.
 
-        The centre of pixel (row i, column j) is (j+.5, i+.5). Points outside of the photograph are guesses.
+        The center of pixel (row i, column j) is (j+.5, i+.5). Points outside of the photograph are guesses.
         """
         points = self.find_in_depth(pixels)
         return None if points is None else points[:, :2]

@@ -28,7 +28,7 @@ def draw_landmarks(
 ) -> None:
     """Draw as a PNG the photographs that look most squarely into the face.
 
-    Dots are the located points, projected, a colour per region; white rings are what the network saw.
+    Dots are the located points, projected, a color per region; white rings are what the network saw.
     """
     cosines = facing_cosines(seen, canonical)
     shown = [int(row) for row in np.argsort(-cosines, kind="stable")[:_MOST] if cosines[row] > -1.0]

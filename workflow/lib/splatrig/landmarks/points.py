@@ -1,7 +1,7 @@
 """Which of the 468 points of the face-mesh network are used, by region and side.
 
 The points of eyes, brows, nose and lips are meant to lie on features of the image; those of cheeks and forehead slide
-along the skin by up to a centimetre and are left out. Left is the subject's own left, +x in head space.
+along the skin by up to a centimeter and are left out. Left is the subject's own left, +x in head space.
 """
 
 from collections.abc import Mapping

@@ -37,7 +37,7 @@ class Responses:
 
     names: tuple[str, ...]  # [K]
     neutral: NDArray[np.float64]  # [L, 3]
-    """Where `splatrig.landmarks.points` are at rest: millimetres, x to the left, y up, z out of the face."""
+    """Where `splatrig.landmarks.points` are at rest: millimeters, x to the left, y up, z out of the face."""
     shapes: NDArray[np.float64]  # [K, L, 3]
     """Displacements at weight 1, as the network shows them."""
 
@@ -53,7 +53,7 @@ class Responses:
 
 
 def write_responses(path: str | Path, names: tuple[str, ...], shapes: NDArray[np.float64]) -> None:
-    """Write the table of displacements [K, L, 3], millimetres."""
+    """Write the table of displacements [K, L, 3], millimeters."""
     table = pd.DataFrame(np.round(shapes, 2).reshape(-1, 3) + 0.0, columns=_COLUMNS[2:])
     table.insert(0, "blendshape", np.repeat(names, len(POINTS)))
     table.insert(1, "point", np.tile(POINTS, len(names)))

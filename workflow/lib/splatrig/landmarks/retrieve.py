@@ -53,7 +53,7 @@ LICENSE = Member(
 
 
 def retrieve_face_networks(detector: str | Path, mesh: str | Path, iris: str | Path, license_path: str | Path) -> None:
-    """Download the pinned wheel into a temporary place, check it, and write its three networks and its licence.
+    """Download the pinned wheel into a temporary place, check it, and write its three networks and its license.
 
     Raises InputError in one sentence when the wheel cannot be had or is not the pinned one; nothing is written then.
     """

@@ -33,7 +33,7 @@ class Rim:
 
     held: Places  # R
     offsets: NDArray[np.float64]  # [R, 3]
-    """From those places to the line, millimetres in head space."""
+    """From those places to the line, millimeters in head space."""
 
     def on(self, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:  # [R, 3]
         """Return the line on the mesh of `vertices` [V, 3] and `faces` [T, 3], in any pose of it."""
@@ -49,7 +49,7 @@ class Rims:
 
 
 def find_rims(
-    vertices: NDArray[np.float64],  # [V, 3] of the neutral, millimetres
+    vertices: NDArray[np.float64],  # [V, 3] of the neutral, millimeters
     faces: NDArray[np.int64],  # [T, 3]
     landmarks: Landmarks,
 ) -> Rims:
@@ -120,7 +120,7 @@ def _of_landmarks(name: str, positions: NDArray[np.float64], surface: Surface) -
 
 def inside_rims(
     rims: Iterable[Rim],
-    vertices: NDArray[np.float64],  # [V, 3] of a frame, millimetres
+    vertices: NDArray[np.float64],  # [V, 3] of a frame, millimeters
     faces: NDArray[np.int64],  # [T, 3]
     camera: Cameras,
 ) -> NDArray[np.bool_]:  # [H, W]

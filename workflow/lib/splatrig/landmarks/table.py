@@ -34,7 +34,7 @@ class Landmarks:
     Arrays have a row for each of `POINTS`; a point that was not found has NaN, triangle -1 and no cameras.
     """
 
-    positions: NDArray[np.float64]  # [L, 3] millimetres
+    positions: NDArray[np.float64]  # [L, 3] millimeters
     triangles: NDArray[np.int64]  # [L] faces of the tracked mesh without unreferenced vertices
     barycentric: NDArray[np.float64]  # [L, 3]
     cameras: NDArray[np.int64]  # [L]

@@ -100,7 +100,7 @@ def _refined(
     positions: NDArray[np.float64],
     tolerance: float,
 ) -> NDArray[np.float64]:
-    """Return positions [L, 3] that minimise the robust reprojection errors, from those given."""
+    """Return positions [L, 3] that minimize the robust reprojection errors, from those given."""
     for _ in range(_STEPS):
         projected = project(P, positions)
         depth = (positions @ P[:, 2, :3].T + P[:, 2, 3]).T[..., None, None]
