@@ -1,4 +1,4 @@
-"""Where the network sees faces in the photographs of a segment, and where their points are in space."""
+"""Faces that the network sees in the photographs of a segment, and their points in space."""
 
 import logging
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from splatrig.jobs.progress import track
 from splatrig.landmarks.iris import CROP_WIDTHS, IrisFinder
 from splatrig.landmarks.locate import camera_weights, tolerance_px
 from splatrig.landmarks.network import Crop, FaceFinder
+from splatrig.landmarks.one_face import same_face
 from splatrig.landmarks.points import LIDS, POINTS
 from splatrig.landmarks.triangulate import projections, triangulate
 from splatrig.tracking.shots import photographed_frames
@@ -31,22 +32,22 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SegmentFaces:
-    """What the network sees of a segment."""
+    """Faces and lids that the networks see in a segment."""
 
     frames: tuple[str, ...]
-    """In time order."""
+    """Names of the frames in time order."""
     cameras: tuple[str, ...]
     seen: NDArray[np.float32]  # [F, C, L, 2]
     """Points in fractions of width and height of the photograph; NaN where no face was seen."""
     lids: NDArray[np.float32]  # [F, C, M, 2]
-    """The points of `LID_ROWS` once more, by the network that looks at eyes alone: it sees them closed, too."""
+    """Points of `LID_ROWS` from the network for eyes, which also sees closed lids."""
 
     def of(self, frame: str, cameras: Cameras) -> NDArray[np.float64]:  # [C, L, 2]
-        """Return the points of a frame in pixels of `cameras`; NaN for cameras that were not asked."""
+        """Return the points of a frame in pixels of `cameras`; NaN for cameras that were not searched."""
         return self._of(self.seen, frame, cameras)
 
     def lids_of(self, frame: str, cameras: Cameras) -> NDArray[np.float64]:  # [C, M, 2]
-        """Return the points of the lids of a frame likewise."""
+        """Return the points of the lids of a frame in pixels of `cameras`."""
         return self._of(self.lids, frame, cameras)
 
     def _of(self, points: NDArray[np.float32], frame: str, cameras: Cameras) -> NDArray[np.float64]:
@@ -60,35 +61,61 @@ class SegmentFaces:
 def find_faces(
     layout: CaptureLayout,
     segment: str,
-    cameras: tuple[str, ...],
+    cameras: Cameras,
     finder: FaceFinder,
     eyes: IrisFinder,
     color_table: NDArray[np.uint8],  # [256, 3]
     lenses: Lenses,
 ) -> SegmentFaces:
-    """Return what the network sees in all photographs of a segment; raise InputError naming one that is damaged."""
-    frames = photographed_frames(layout, segment, cameras)
+    """Find the face in all photographs of a segment; of several faces, the one that the cameras agree on.
+
+    Args:
+        layout: Layout of the photographs.
+        segment: Name of the segment.
+        cameras: Cameras at the full size of their photographs.
+        finder: Networks that find the points of a face.
+        eyes: Network that finds the lids.
+        color_table: Color correction [256, 3].
+        lenses: Removal of lens distortion.
+
+    Returns:
+        Faces and lids by frame and camera.
+
+    Raises:
+        InputError: A photograph is damaged; names it.
+    """
+    names = cameras.names
+    frames = photographed_frames(layout, segment, names)
     if not frames:
         raise InputError(f"{layout.root}/images/{segment}: expected photographs, got none; check capture.root.")
     seen = np.full((len(frames), len(cameras), len(POINTS), 2), np.nan, dtype=np.float32)
     lids = np.full((len(frames), len(cameras), len(LID_ROWS), 2), np.nan, dtype=np.float32)
-    photographs = 0
+    photographs = several = 0
     for row, frame in enumerate(track(frames, segment, unit="frame", total=len(frames))):
-        for column, camera in enumerate(cameras):
-            path = layout.image(segment, camera, frame)
+        faces_of: list[list[NDArray[np.float64]]] = [[] for _ in names]
+        for column, name in enumerate(names):
+            path = layout.image(segment, name, frame)
             if not path.is_file():
                 continue
             photographs += 1
             image = corrected(np.asarray(read_image(path)), color_table)
             pixels = lenses.undo(image, column)
-            points = finder.find(np.ascontiguousarray(pixels))
-            if points is not None:
-                size = [image.shape[1], image.shape[0]]
-                seen[row, column] = points[list(POINTS)] / size
-                lids[row, column] = find_lids(pixels, points, eyes) / size
+            for points in finder.find_all(np.ascontiguousarray(pixels)):
+                faces_of[column].append(np.concatenate([points[list(POINTS)], find_lids(pixels, points, eyes)]))
+            several += len(faces_of[column]) > 1
+        for column, face in enumerate(same_face(cameras, faces_of)):
+            if face is not None:
+                own = face / cameras.own_sizes[column]
+                seen[row, column], lids[row, column] = own[: len(POINTS)], own[len(POINTS) :]
     faces = int(np.isfinite(seen).all(axis=(2, 3)).sum())
     logger.info("%s: a face in %d of %d photographs of %d frames", segment, faces, photographs, len(frames))
-    return SegmentFaces(frames, cameras, seen, lids)
+    if several:
+        logger.warning(
+            "%s: %d of %d photographs show more than one face; the one that cameras agree on and that is largest in "
+            "them is tracked: look at tracking/tracking.png, and cover posters and mirrors if it is the wrong one",
+            *(segment, several, photographs),
+        )
+    return SegmentFaces(frames, names, seen, lids)
 
 
 def find_lids(
@@ -112,7 +139,7 @@ def find_lids(
 def locate_lids(
     faces: SegmentFaces, frame: str, cameras: Cameras, canonical: NDArray[np.float64]
 ) -> NDArray[np.float64]:  # [M, 3]
-    """Return the points of the lids in space, by cameras that look into the face; NaN where two do not agree."""
+    """Return the points of the lids in space, from cameras that look into the face; NaN where no two agree."""
     seen = faces.lids_of(frame, cameras)
     weights = camera_weights(faces.of(frame, cameras), canonical)
     return triangulate(
@@ -121,7 +148,12 @@ def locate_lids(
 
 
 def write_faces(path: str | Path, faces: SegmentFaces) -> None:
-    """Write what was seen as a compressed .npz."""
+    """Write the faces of a segment as a compressed .npz.
+
+    Args:
+        path: The file to write.
+        faces: The faces.
+    """
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(
             stream, frames=np.array(faces.frames), cameras=np.array(faces.cameras), seen=faces.seen, lids=faces.lids
@@ -129,6 +161,6 @@ def write_faces(path: str | Path, faces: SegmentFaces) -> None:
 
 
 def read_faces(path: str | Path) -> SegmentFaces:
-    """Read what `write_faces` wrote."""
+    """Read the faces of a segment that `write_faces` wrote."""
     with np.load(path) as data:
         return SegmentFaces(tuple(data["frames"].tolist()), tuple(data["cameras"].tolist()), data["seen"], data["lids"])
