@@ -124,7 +124,7 @@ def test_spaces_that_change_within_a_segment_are_refused(raw):
     write_obj(second.mesh, raw.head[SEGMENT, second.frame], raw.faces)
     tracking = Tracking(read_topology(first.mesh))
     tracking.read(first)
-    with pytest.raises(InputError, match="must be in one space"):
+    with pytest.raises(InputError, match="expected one space for all OBJ files"):
         tracking.read(second)
 
 

@@ -160,7 +160,7 @@ class Client:
                 return None
             _check_status(url, response)
         except (urllib3.exceptions.HTTPError, _BrokenError) as error:
-            raise InputError(f"{url}: its size cannot be asked for ({_reason(error)}); try again later.") from error
+            raise InputError(f"{url}: the server did not tell its size ({_reason(error)}); try again later.") from error
         return _length(response)
 
     def fetch(

@@ -202,7 +202,9 @@ class Tracking:
         self._spaces.setdefault(space, files.mesh)
         if len(self._spaces) > 1:
             places = " but ".join(f"{path} is in {name} space" for name, path in self._spaces.items())
-            raise InputError(f"tracked meshes: {places}; all OBJ files of a segment must be in one space.")
+            raise InputError(
+                f"tracked meshes: {places}, expected one space for all OBJ files; export all of them in world space."
+            )
 
 
 @dataclass(frozen=True)
@@ -286,7 +288,7 @@ def read_positions(path: File, vertex_count: int) -> NDArray[np.float64]:
     if len(content) != 12 * vertex_count:
         raise InputError(
             f"{path}: expected {vertex_count} vertices × 12 bytes = {12 * vertex_count}, got {len(content)} bytes; "
-            "is the file cut short, or of another topology?"
+            "copy the file again, or write it for this topology."
         )
     return np.frombuffer(content, dtype="<f4").reshape(-1, 3).astype(np.float64)
 
@@ -295,7 +297,9 @@ def check_finite(path: File, positions: NDArray[np.float64]) -> None:
     """Raise InputError when a referenced position is NaN or infinite."""
     bad = np.flatnonzero(~np.isfinite(positions).all(axis=1))
     if bad.size:
-        raise InputError(f"{path}: expected finite positions, got NaN or infinity at {bad.size} vertices.")
+        raise InputError(
+            f"{path}: expected finite positions, got NaN or infinity at {bad.size} vertices; track it again."
+        )
 
 
 def space_by_check(
