@@ -62,11 +62,11 @@ class Verdict:
     where: str
     """`camera 400002`, `frame E001/000102`, or both; `KRT`."""
     why: str
-    """A sentence, without its end."""
+    """A sentence without the full stop."""
     camera: int | None = None
-    """Number of the camera, where it is about one."""
+    """Number of the camera, if it is about one."""
     frame: int | None = None
-    """Number of the frame, where it is about one, or one shows it."""
+    """Number of the frame, if it is about one, or one shows it."""
 
     @property
     def sentence(self) -> str:
@@ -75,7 +75,7 @@ class Verdict:
 
 
 def judge(subject: Subject, scores: Scores, digests: Sequence[Sequence[str]], *, masks: bool) -> list[Verdict]:
-    """Return what is wrong or odd, most general first; nothing where all is fine.
+    """Return the faults and doubts of a capture, most general first; none if all is fine.
 
     `digests` are those of the photographs, F of C; `masks` says that mattes are those of the capture and not of meshes.
     """
@@ -107,16 +107,16 @@ def _calibration(subject: Subject, scores: Scores) -> Iterator[Verdict]:
         yield Verdict(
             WRONG,
             "KRT",
-            f"the calibration is for photographs {1 / best:.3g} times as large: cameras then see the same skin at the "
-            f"same places of the tracked meshes (correlation {better[best]:.2f}, as it is {alike:.2f}); give the "
-            f"photographs that were calibrated, or multiply fx, fy, cx and cy of every camera by {best:.4g}",
+            f"the calibration is for photographs {1 / best:.3g} times as large; corrected, all cameras see the same "
+            f"skin on the tracked meshes (correlation {better[best]:.2f} instead of {alike:.2f}): provide the photographs "
+            f"that were calibrated, or multiply fx, fy, cx and cy of every camera by {best:.4g}",
         )
     elif alike < _STRANGERS:
         yield Verdict(
             LOOK,
             "KRT",
-            f"the cameras do not see the same skin at the same places of the tracked meshes (correlation {alike:.2f}, "
-            "expected 0.5 and more): calibration and meshes may be of another day, or photographs have no detail",
+            f"the cameras see different skin on the tracked meshes (correlation {alike:.2f}, expected 0.5 and more): "
+            "calibration and meshes may be of another day, or the photographs lack detail",
         )
 
 
@@ -133,15 +133,15 @@ def _cameras(subject: Subject, scores: Scores) -> Iterator[Verdict]:
         where = f"camera {subject.cameras.names[camera]}"
         if tried[best] > max(own + _RIGHT, alike - _STRANGE_CAMERA):
             why = (
-                f"its calibration is for photographs {1 / best:.3g} times as large: it then shows the skin where the "
-                f"other cameras do (correlation {tried[best]:.2f}, as it is {own:.2f}); multiply its fx, fy, cx and cy "
+                f"its calibration is for photographs {1 / best:.3g} times as large; corrected, it agrees with the "
+                f"other cameras (correlation {tried[best]:.2f} instead of {own:.2f}): multiply its fx, fy, cx and cy "
                 f"by {best:.4g}"
             )
             yield Verdict(WRONG, where, why, int(camera))
         else:
             why = (
-                f"it shows the skin elsewhere than the other cameras do (correlation {own:.2f}, median {alike:.2f}): "
-                "was it moved after the calibration, or are its photographs those of another camera?"
+                f"it disagrees with the other cameras about the skin (correlation {own:.2f}, median {alike:.2f}): it "
+                "may have moved after the calibration, or its photographs may be those of another camera"
             )
             yield Verdict(LOOK, where, why, int(camera))
 
@@ -285,7 +285,7 @@ def _photographs(subject: Subject, scores: Scores, left: NDArray[np.bool_]) -> I
 
 
 def _left_out(count: int, what: str) -> Iterator[Verdict]:
-    """Yield that there is more of what fits worse than usual."""
+    """Yield one verdict that counts further frames or photographs that fit worse than usual."""
     if count > 0:
         why = f"{count} more {what} fit their tracked meshes worse than usual and were not looked into"
         yield Verdict(LOOK, "tracked_mesh", why)
@@ -308,7 +308,7 @@ def _masks(subject: Subject, scores: Scores, left: NDArray[np.bool_]) -> Iterato
 
 
 def camera_lines(subject: Subject, scores: Scores, found: Sequence[Verdict]) -> list[Verdict]:
-    """Return a line for each camera: the worst that was found of it alone, or that it is fine."""
+    """Return a line for each camera: its worst verdict, or that it is fine."""
     lines = []
     for camera, name in enumerate(subject.cameras.names):
         own = [verdict for verdict in found if verdict.camera == camera]
