@@ -108,8 +108,8 @@ def _calibration(subject: Subject, scores: Scores) -> Iterator[Verdict]:
             WRONG,
             "KRT",
             f"the calibration is for photographs {1 / best:.3g} times as large; corrected, all cameras see the same "
-            f"skin on the tracked meshes (correlation {better[best]:.2f} instead of {alike:.2f}): provide the photographs "
-            f"that were calibrated, or multiply fx, fy, cx and cy of every camera by {best:.4g}",
+            f"skin on the tracked meshes (correlation {better[best]:.2f} instead of {alike:.2f}): provide the "
+            f"photographs that were calibrated, or multiply fx, fy, cx and cy of every camera by {best:.4g}",
         )
     elif alike < _STRANGERS:
         yield Verdict(
