@@ -84,7 +84,7 @@ def fetch_archives(url: str, paths: Sequence[str], folder: Path, settings: Downl
             except MissingError:
                 if path in COMMON:
                     raise
-                logger.warning("%s: the release does not have it; this camera is left out", path)
+                logger.warning("%s: not in the release; this camera is left out", path)
                 return 0
 
         fetch_each(missing, fetch, at_once)

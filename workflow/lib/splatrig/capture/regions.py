@@ -124,7 +124,7 @@ def write_regions(
     counts = np.array(made).reshape(-1, len(REGIONS))
     total = zip(REGIONS, counts.sum(axis=0).tolist(), strict=True)
     logger.info(
-        "parts are told apart by %s; pixels in %d photographs: %s",
+        "regions come from %s; pixels in %d photographs: %s",
         "the capture's labels" if labeled else "the rims of mouth and eyes on the tracked mesh",
         len(frames) * len(dataset.cameras),
         ", ".join(f"{name} {pixels:,}" if pixels else f"{name} not known" for name, pixels in total),

@@ -174,7 +174,7 @@ def _check_motion(
         millimetres, degrees = rigid_motion(neutral, frame.vertices)
         if millimetres > _MOTION_MM or degrees > _MOTION_DEGREES:
             logger.warning(
-                "%s/%s: in head space the tracked head is moved by %.0f mm and turned by %.0f° against the neutral; "
+                "%s/%s: in head space the tracked head is moved by %.0f mm and rotated by %.0f° against the neutral; "
                 "its mesh or its pose is wrong, and the motion enters the components: track it again or remove it",
                 *(files.segment, files.frame, millimetres, degrees),
             )

@@ -84,7 +84,9 @@ def fetch_release(url: str, folder: str | Path, settings: Download, names: Seque
     archives = make_release(links, sums)
     if not archives:
         raise InputError(f"{base}: no archive of a Multiface release is listed there; check capture.url.")
-    logger.info("%s: %d archives, %d with a sum", base, len(archives), sum(item.md5 is not None for item in archives))
+    logger.info(
+        "%s: %d archives, %d with a checksum", base, len(archives), sum(item.md5 is not None for item in archives)
+    )
     return archives
 
 

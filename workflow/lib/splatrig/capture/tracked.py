@@ -80,7 +80,7 @@ def read_topology(source: File) -> Topology:
     mesh = read_obj(source)
     faces, uv_faces = mesh.faces, mesh.uv_faces
     if faces_outward(mesh.vertices, faces) < _INSIDE_OUT:
-        logger.warning("%s: the faces are inside out (clockwise); they are turned", source)
+        logger.warning("%s: the faces are inside out (clockwise); they are flipped", source)
         faces, uv_faces = faces[:, ::-1], None if uv_faces is None else uv_faces[:, ::-1]
     merged = merged_seams(mesh.vertices, faces)
     copied = np.flatnonzero(merged != np.arange(len(merged)))
@@ -89,16 +89,16 @@ def read_topology(source: File) -> Topology:
         whole = (np.diff(np.sort(faces, axis=1), axis=1) > 0).all(axis=1)
         faces, uv_faces = faces[whole], None if uv_faces is None else uv_faces[whole]
         logger.warning(
-            "%s: the mesh is torn at its texture seams: %d vertices of its border are copies of others at the same "
-            "places; they are merged, the same ones in all frames",
+            "%s: the mesh is torn at its texture seams: %d vertices of its border duplicate others at the same "
+            "positions; they are merged, the same ones in all frames",
             *(source, len(copied)),
         )
     pruning = prune_unreferenced(faces, len(mesh.vertices))
     manifold, oriented = bad_edges(pruning.faces)
     if manifold or oriented:
         logger.warning(
-            "%s: %d edges have more than two triangles, %d are passed in the same direction twice; normals there are "
-            "not to be relied on",
+            "%s: %d edges have more than two triangles, %d have two triangles of opposite orientation; normals there "
+            "are unreliable",
             *(source, manifold, oriented),
         )
     return Topology(source, mesh, pruning, uv_faces, np.stack([copied, merged[copied]], axis=1))

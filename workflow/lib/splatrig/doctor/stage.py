@@ -61,4 +61,4 @@ def admit(examination: str | Path, doctor: Doctor) -> None:
         more = f" ({len(wrong) - 1} more like that: snakemake capture_report)" if len(wrong) > 1 else ""
         raise InputError(f"{wrong[0]}{more}")
     for sentence in wrong:
-        logger.warning("cannot be right, and goes on (capture.doctor: warn): %s", sentence)
+        logger.warning("cannot be right, but the run continues (capture.doctor: warn): %s", sentence)

@@ -66,7 +66,7 @@ class Entry:
             for name, target in self.outputs.items():
                 _put(self.folder / name, target, manifest["outputs"][name])
         except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
-            logger.warning("%s: the cached result is damaged (%s); it is removed and made anew", self.folder, error)
+            logger.warning("%s: the cached result is damaged (%s); it is removed, and the job runs", self.folder, error)
             shutil.rmtree(self.folder, ignore_errors=True)
             return False
         logger.info("taken from the cache: %s, made %s on %s", self.folder, manifest["made"], manifest["machine"])
@@ -94,9 +94,9 @@ class Entry:
                 shutil.rmtree(temporary, ignore_errors=True)
         except OSError as error:
             if not (self.folder / _MANIFEST).is_file():  # else another job made the same meanwhile
-                logger.warning("%s: the result is not kept in the cache (%s)", self.folder, error)
+                logger.warning("%s: the result is not stored in the cache (%s)", self.folder, error)
             return
-        logger.info("kept in the cache: %s", self.folder)
+        logger.info("stored in the cache: %s", self.folder)
 
 
 class Named(Protocol):

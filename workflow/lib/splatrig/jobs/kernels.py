@@ -37,7 +37,7 @@ def cached_njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
             try:
                 kernel._cache = _Cache(function)
             except RuntimeError:  # no folder can be written
-                logger.info("%s is compiled by every process: no folder can keep it", function.__name__)
+                logger.info("%s is compiled by every process: no cache folder is writable", function.__name__)
         return kernel
 
     return compiled
@@ -91,7 +91,7 @@ class _Cache(FunctionCache):
         try:
             return super().load_overload(sig, target_context)
         except Exception as error:  # a file that was cut short can raise anything
-            logger.info("%s: what is kept of %s cannot be read (%r); it is compiled again", *self._named(), error)
+            logger.info("%s: the cached kernel %s cannot be read (%r); it is compiled again", *self._named(), error)
             self._quietly(self.flush)
             return None
 
@@ -103,7 +103,7 @@ class _Cache(FunctionCache):
         try:
             write(*arguments)
         except Exception as error:  # the disk's, or those of an index that was cut short and cannot be replaced
-            logger.info("%s: %s is not kept there (%s)", *self._named(), error)
+            logger.info("%s: the kernel %s is not cached there (%s)", *self._named(), error)
 
     def _named(self) -> tuple[str, str]:
         return str(self.cache_path), str(self._py_func.__name__)

@@ -180,7 +180,7 @@ def scale_to_millimeters(
             return millimeters
     logger.warning(
         "the calibration has no known unit (the face would be %.3g times the template in millimeters): the face gets "
-        "the template's size, pupils 61 mm apart; say capture.eye_distance_mm where it matters",
+        "the template's size, pupils 61 mm apart; set capture.eye_distance_mm if the size matters",
         size,
     )
     return 1.0 / size

@@ -149,7 +149,7 @@ def write_segment(
                 write_png(pictures / camera / f"{frame}.png", raw, sensor_noise(raw, generator))
                 write_png(mattes / camera / f"{frame}.png", seen[..., 3])
                 write_labels(parts / camera / f"{frame}.png", label_pixels(met, labels))
-    logger.info("%d pictures, %d camera rays, %d shadow rays", config.frames * len(rig.cameras), primary, shadow)
+    logger.info("%d images, %d camera rays, %d shadow rays", config.frames * len(rig.cameras), primary, shadow)
 
 
 def sensor_noise(
