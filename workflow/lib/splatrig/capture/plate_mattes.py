@@ -186,8 +186,8 @@ def report(expression: str, notes: Sequence[FrameMattes], cameras: Sequence[str]
     gains, levels = [light.gain for light in lights], [light.level for light in lights]
     logger.info(
         "%s: plates are known in %.0f %% of the %.0f mm around the mesh; noise %.1f gray levels (%.1f to %.1f), "
-        "brightness %.3f to %.3f; %.1f %% of the coverage is beyond the mesh; %.0f %% of the difference is outside "
-        "the visual hull",
+        "brightness %.3f to %.3f; coverage beyond the mesh is %.1f %% of the mesh's; %.0f %% of the difference is "
+        "outside the visual hull",
         *(expression, 100 * np.mean([note.known for note in notes]), BAND_MM),
         *(np.median(levels), min(levels), max(levels), min(gains), max(gains)),
         *(100 * np.mean([note.beyond for note in notes]), 100 * np.mean([note.cut for note in notes])),
