@@ -77,7 +77,7 @@ def read_krt(path: str | Path) -> dict[str, KrtCamera]:
 
 
 def _count(kind: str, words: list[str]) -> int:
-    """Return how many numbers a line of this kind must have."""
+    """Return the number of values that a line of this kind must have."""
     return _RATIONAL if kind == "distortion" and len(words) == _RATIONAL else _COUNTS[kind]
 
 

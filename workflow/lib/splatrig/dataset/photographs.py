@@ -239,7 +239,7 @@ class Photographs:
 
 
 def pairs_in_memory(cameras: Cameras, memory_gib: float) -> int:
-    """Return how many whole photographs fit into `memory_gib`, at least one."""
+    """Return the number of whole photographs that fit into `memory_gib`, at least one."""
     return max(1, int(memory_gib * 2**30 / (cameras.width * cameras.height * BYTES_PER_PIXEL)))
 
 

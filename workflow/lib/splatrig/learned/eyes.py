@@ -205,7 +205,7 @@ def _quat(unit: EyeUnit, *, mirrored: bool) -> NDArray[np.float64]:  # [4]
 
 
 def seeds_per_eye(count: int) -> int:
-    """Return how many of `count` free Gaussians each eye gets."""
+    """Return the number of free Gaussians of each eye, of `count` in all."""
     return min(int(np.clip(FRACTION * count, LEAST, MOST)), count // 4)
 
 

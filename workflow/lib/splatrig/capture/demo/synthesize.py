@@ -208,7 +208,7 @@ def _to_arrays(rig: Rig) -> dict[str, NDArray]:
 
 
 def load_rig(path: str | Path) -> Rig:
-    """Read what `write_rig` wrote."""
+    """Read the rig that `write_rig` wrote."""
     with np.load(path) as data:
         backgrounds = data["backgrounds"].astype(np.float32)
         count, height, width = backgrounds.shape[:3]
