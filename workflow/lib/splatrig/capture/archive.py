@@ -33,7 +33,7 @@ def unpack(archive: str | Path, target: str | Path, select: Selection, max_bytes
         chosen = _chosen(tar, source.name, select, max_bytes)
         with atomic_directory(folder) as temporary:
             for member, path in chosen:
-                # no modification time: that of the release would be older than what the file is made from
+                # no modification time: the release's would be older than the inputs of the rule
                 fresh = member.replace(name=str(path), mtime=None, deep=False)  # type: ignore[arg-type]
                 tar.extract(fresh, temporary, filter="data")
     return len(chosen)

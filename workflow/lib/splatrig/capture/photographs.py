@@ -112,7 +112,7 @@ def read_companion(path: File, photograph: File, kind: Companion) -> Image.Image
             if image.mode not in kind.modes:
                 raise InputError(f"{path}: expected {kind.form}, got mode {image.mode}; {kind.remedy}.")
             image.load()
-            read = Image.fromarray(np.asarray(image))  # of a palette, the indices
+            read = Image.fromarray(np.asarray(image))  # palette images give indices
     except InputError:
         raise
     except UNREADABLE as error:

@@ -178,7 +178,7 @@ def _bring(
 ) -> int:
     """Fetch, verify and unpack one archive; return the bytes fetched."""
     path = folder / item.name
-    for stale in folder.glob(f".{item.stem}-*"):  # of a killed run; one job alone works on an archive
+    for stale in folder.glob(f".{item.stem}-*"):  # left by a killed run; only one job works on an archive
         shutil.rmtree(stale, ignore_errors=True)
     fetched = client.fetch(item.url, path, item.md5, on_bytes)
     size = path.stat().st_size

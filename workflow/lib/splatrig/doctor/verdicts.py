@@ -85,7 +85,7 @@ def judge(subject: Subject, scores: Scores, digests: Sequence[Sequence[str]], *,
         return calibration
     late = [*_late(subject, scores)]
     cameras = [*_frozen(subject, digests, {verdict.camera for verdict in late})]
-    for group in (late, [*_cameras(subject, scores)]):  # what comes first explains the rest of a camera
+    for group in (late, [*_cameras(subject, scores)]):  # an earlier verdict explains the later ones of its camera
         known = {verdict.camera for verdict in cameras}
         cameras += [verdict for verdict in group if verdict.camera not in known]
     frames = [*_frames(subject, scores)]

@@ -93,7 +93,7 @@ class Entry:
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
         except OSError as error:
-            if not (self.folder / _MANIFEST).is_file():  # else another job made the same meanwhile
+            if not (self.folder / _MANIFEST).is_file():  # otherwise another job has stored the same result meanwhile
                 logger.warning("%s: the result is not stored in the cache (%s)", self.folder, error)
             return
         logger.info("stored in the cache: %s", self.folder)
@@ -189,7 +189,7 @@ def _take(path: Path, target: Path) -> Contents:
         if inner:
             link_or_copy(source, goal)
         else:
-            shutil.copyfile(source, goal)  # a link would share the time at which Snakemake looks
+            shutil.copyfile(source, goal)  # a link would share the time stamp that Snakemake compares
     if path.is_dir():
         target.mkdir(exist_ok=True)
     return found

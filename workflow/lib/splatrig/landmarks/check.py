@@ -153,7 +153,7 @@ def _check_turned_mesh(scene: Scene, found: Agreement) -> None:
         for signs in product((1.0, -1.0), repeat=3)
     ]
     distances = [float(np.median(scene.surface.nearest(points @ turn.T)[1])) for turn in turns]
-    for determinant in (1.0, -1.0):  # a face is nearly its own mirror image: mirrored only where no turn will do
+    for determinant in (1.0, -1.0):  # faces are nearly symmetric: mirrored only if no rotation fits
         rows = [row for row, turn in enumerate(turns) if np.linalg.det(turn) * determinant > 0]
         best = min(rows, key=lambda row: distances[row])
         if distances[best] <= SOLID_MM:

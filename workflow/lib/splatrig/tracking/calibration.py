@@ -170,7 +170,7 @@ def scale_to_millimeters(
             f"{FEWEST} are needed; the first frame of the neutral must show it to two cameras from the front, and "
             "calibration and photographs must belong together."
         )
-    size = similarity_to(points, canonical).scale * _guess(cameras)  # of the template, in the file's unit
+    size = similarity_to(points, canonical).scale * _guess(cameras)  # size of the template in the file's unit
     if eye_distance_mm is not None:
         middles = [points[[POINTS.index(point) for point in pair]].mean(axis=0) for pair in _PUPILS]
         return eye_distance_mm / float(np.linalg.norm(middles[0] - middles[1]) * _guess(cameras))
