@@ -137,7 +137,7 @@ def calibrated_cameras(krt: Mapping[str, KrtCamera], sizes: Mapping[str, Size]) 
 
 
 def _check_principal_point(camera: KrtCamera, size: Size, usual: Size) -> None:
-    """Raise InputError for a camera whose images have an unusual size and whose calibration is for the usual one."""
+    """Raise InputError for a camera whose images have an unusual size for which it is not calibrated."""
     place = _intrinsics(camera, *size)[:2, 2] / size
     if np.abs(place - 0.5).max() > _OFF_CENTER:
         raise InputError(

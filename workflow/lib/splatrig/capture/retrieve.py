@@ -266,7 +266,14 @@ def sizes(archives: Sequence[Archive], settings: Download) -> list[int | None]:
 def describe_plan(
     archives: Sequence[Archive], lengths: Sequence[int | None], folder: str | Path, cameras: str | Sequence[str]
 ) -> str:
-    """Return the last lines of a plan: target folder, free space, and license terms."""
+    """Return a few lines of text about what a download would fetch: archives, bytes, target folder and license terms.
+
+    Args:
+        archives: Archives to fetch.
+        lengths: Their lengths in bytes; None where unknown.
+        folder: Folder that receives the unpacked archives.
+        cameras: `all`, or the cameras that are unpacked.
+    """
     where = Path(folder)
     wanted = None if isinstance(cameras, str) else set(cameras)
     done = [_is_done(item, where, wanted) for item in archives]

@@ -25,9 +25,20 @@ def report(
     title: str,
     threads: int,
 ) -> None:
-    """Examine the frames `names` (expression/frame) of a data set; write the page and its verdicts.
+    """Examine frames of a data set; write the page and its verdicts.
 
-    `check` is the result of the landmarks of the frame `neutral`. Faults and doubts are also logged.
+    Faults and doubts are also logged.
+
+    Args:
+        cameras: The data set's file of cameras.
+        names: Frames as `expression/frame`.
+        neutral: Name of the neutral frame.
+        check: Result of checking the neutral's landmarks, a JSON file.
+        background: `capture.background`; masks are examined if mattes come from them.
+        page: The HTML file to write.
+        verdicts: The JSON file to write.
+        title: Title of the page.
+        threads: Number of frames that are read at a time.
     """
     subject = open_subject(cameras, names)
     scores, digests = subject.scores(threads)
