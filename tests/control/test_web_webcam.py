@@ -100,7 +100,8 @@ def test_a_webcam_that_is_not_there_is_said(followed):
     )
     followed.page.locator("#webcam").click()
     followed.page.locator("#ask-webcam button", has_text="Start").click()
-    followed.page.locator("#message.error", has_text="The webcam: there is none; connect one and try again.").wait_for()
+    message = "The webcam: no webcam was found; connect one and try again."
+    followed.page.locator("#message.error", has_text=message).wait_for()
     assert followed.page.locator("#webcam").get_attribute("aria-pressed") == "false"
 
 

@@ -84,7 +84,7 @@ def fetch_archives(url: str, paths: Sequence[str], folder: Path, settings: Downl
             except MissingError:
                 if path in COMMON:
                     raise
-                logger.warning("%s: the release does not have it; this camera is left out", path)
+                logger.warning("%s: not in the release; this camera is left out", path)
                 return 0
 
         fetch_each(missing, fetch, at_once)
@@ -107,7 +107,14 @@ def link_file(folder: Path, path: str, target: Path) -> None:
 
 
 def describe_plan(url: str, paths: Sequence[str], folder: Path, settings: Download) -> str:
-    """Return a few lines of text about what a download would fetch: files, bytes, target folder and license terms."""
+    """Return a few lines of text about what a download would fetch: files, bytes, target folder and license terms.
+
+    Args:
+        url: Address of the subject.
+        paths: Archives, relative to `url`.
+        folder: Folder that receives the files.
+        settings: Timeouts and retries.
+    """
     client = Client(settings)
 
     def length(path: str) -> int | None:

@@ -56,10 +56,14 @@ def choose_camera_names(capture: Reader, segment: str, wanted: str | Sequence[st
     for name in wanted:
         if name not in known:
             raise InputError(
-                f"{capture.krt}: camera {name} of capture.cameras is not there; {', '.join(sorted(known))} are."
+                f"{capture.krt}: camera {name} of capture.cameras has no calibration; name others of "
+                f"{', '.join(sorted(known))}."
             )
         if name not in pictured:
-            raise InputError(f"{capture.root}: camera {name} of capture.cameras has no images of {segment}.")
+            raise InputError(
+                f"{capture.root}: camera {name} of capture.cameras has no images of {segment}; add them, or leave it "
+                "out."
+            )
     return sorted(wanted)
 
 
@@ -133,13 +137,13 @@ def calibrated_cameras(krt: Mapping[str, KrtCamera], sizes: Mapping[str, Size]) 
 
 
 def _check_principal_point(camera: KrtCamera, size: Size, usual: Size) -> None:
-    """Raise InputError for a camera whose images have an unusual size and whose calibration is for the usual one."""
+    """Raise InputError for a camera whose images have an unusual size for which it is not calibrated."""
     place = _intrinsics(camera, *size)[:2, 2] / size
     if np.abs(place - 0.5).max() > _OFF_CENTER:
         raise InputError(
             f"camera {camera.name}: its images have {size[0]}×{size[1]} pixels, those of most cameras "
             f"{usual[0]}×{usual[1]}, and its principal point is at {place[0]:.2f} of the width and {place[1]:.2f} of "
-            "the height, expected near the middle; bring its images in the size that it is calibrated for."
+            "the height, expected near the middle; provide its images in the size of its calibration."
         )
 
 
@@ -151,6 +155,6 @@ def _intrinsics(camera: KrtCamera, width: int, height: int) -> NDArray[np.float6
     if abs(across / down - 1) > _SHAPE_TOLERANCE:
         raise InputError(
             f"camera {camera.name}: its calibration is for images of {camera.size[0]}×{camera.size[1]} pixels, "
-            f"expected ones of that shape, got {width}×{height}; bring images that are neither cropped nor turned."
+            f"expected ones of that shape, got {width}×{height}; provide images that are neither cropped nor rotated."
         )
     return np.diag([across, down, 1.0]) @ camera.K

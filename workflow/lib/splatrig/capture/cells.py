@@ -24,6 +24,6 @@ def grown_to_pixels(
 
 
 def pixels_of_cells(size: int, shape: tuple[int, ...]) -> NDArray[np.int64]:  # [h, w]
-    """Return how many pixels each cell of an image has."""
+    """Return the number of pixels of each cell of an image."""
     height, width = (np.diff(np.append(np.arange(0, n, size), n)) for n in shape)
     return np.outer(height, width)

@@ -233,7 +233,10 @@ def read_calibration(path: Path) -> dict[str, KrtCamera]:
                 f"{where}: expected matrices K and T ({error}); copy or download the file again."
             ) from None
         if K.shape != (3, 3) or T.shape != (4, 4) or not (np.isfinite(K).all() and np.isfinite(T).all()):
-            raise InputError(f"{where}: expected finite K, 3 × 3, and T, 4 × 4, got {K.tolist()} and {T.tolist()}.")
+            raise InputError(
+                f"{where}: expected finite K, 3 × 3, and T, 4 × 4, got {K.tolist()} and {T.tolist()}; copy or "
+                "download the file again."
+            )
         if name in cameras:
             raise InputError(f"{where}: expected names of cameras, each once; copy or download the file again.")
         cameras[name] = KrtCamera(name, K, np.zeros(5), T[:3], SENSOR)
@@ -255,7 +258,10 @@ def read_frame_table(path: Path) -> dict[str, list[int]]:
             next((name for name in names if name in header), None) for names in (_SEGMENT_COLUMNS, _FRAME_COLUMNS)
         )
         if segment_column is None or frame_column is None:
-            raise InputError(f"{path}: expected the columns seg_id and frame_id, got {', '.join(header) or 'nothing'}.")
+            raise InputError(
+                f"{path}: expected the columns seg_id and frame_id, got {', '.join(header) or 'nothing'}; download "
+                "it again."
+            )
         for row in rows:
             segment, frame = row[segment_column] or "", row[frame_column] or ""
             if NAME.fullmatch(segment) is None or not frame.isdecimal():

@@ -160,7 +160,7 @@ class Client:
                 return None
             _check_status(url, response)
         except (urllib3.exceptions.HTTPError, _BrokenError) as error:
-            raise InputError(f"{url}: its size cannot be asked for ({_reason(error)}); try again later.") from error
+            raise InputError(f"{url}: the server did not tell its size ({_reason(error)}); try again later.") from error
         return _length(response)
 
     def fetch(
@@ -184,13 +184,13 @@ class Client:
         if path.exists():
             if md5 is None or md5_of_file(path) == md5:
                 return 0
-            logger.warning("%s: what is on disk has another MD5; fetching it again", path.name)
+            logger.warning("%s: the file on disk has another MD5; fetching it again", path.name)
             path.unlink()
         path.parent.mkdir(parents=True, exist_ok=True)
         part = _Part(path.with_name(f"{path.name}.part"), url, md5)
         part.load()
         if part.size:
-            logger.info("%s: going on after %d bytes of an earlier run", path.name, part.size)
+            logger.info("%s: resuming after %d bytes of an earlier run", path.name, part.size)
         fetched = 0
         got = ""
         for _ in range(_WHOLE_FETCHES):
@@ -223,7 +223,7 @@ class Client:
                 if failures >= self._attempts:
                     raise InputError(
                         f"{part.url}: {failures} attempts in a row failed, the last one with: {_reason(error)}. "
-                        f"{part.size} of {part.total or 'unknown'} bytes are kept; run again to go on from there."
+                        f"{part.size} of {part.total or 'unknown'} bytes are kept; run again to resume from there."
                     ) from error
                 pause = min(_LONGEST_PAUSE_S, max(2.0 ** (failures - 1), getattr(error, "wait_s", 0.0)))
                 logger.info("%s: %s; attempt %d in %g s", part.url, _reason(error), failures + 1, pause)
@@ -235,7 +235,7 @@ class Client:
         with self._open(part) as answer:
             changed = answer.total != part.total or answer.version not in (None, part.version)
             if part.size and (answer.start != part.size or changed):
-                logger.info("%s: cannot be continued, starting anew", part.url)
+                logger.info("%s: cannot be resumed, starting over", part.url)
                 on_bytes(-part.size)
                 part.restart()
             if answer.start != part.size:

@@ -64,7 +64,7 @@ def usable_frames(
     if gone:
         counts = ", ".join(f"{count} of camera {camera}" for camera, count in gone.most_common())
         logger.warning(
-            "%s: %d of %d images are missing%s, their frames go without: %s",
+            "%s: %d of %d images are missing%s; their frames are used without them: %s",
             *(expression, gone.total(), len(usable) * len(cameras), " or have no mask" if masks else "", counts),
         )
     return usable

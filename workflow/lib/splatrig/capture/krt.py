@@ -67,7 +67,7 @@ def read_krt(path: str | Path) -> dict[str, KrtCamera]:
         if len(block) < len(_ROWS):
             raise InputError(
                 f"{path} line {lines[-1][0]}, camera {name}: the file ends after {len(block)} of the "
-                f"{len(_ROWS)} lines of a camera; is it cut short?"
+                f"{len(_ROWS)} lines of a camera; copy the file again."
             )
         cameras[name] = KrtCamera(name, np.array(rows[:3]), np.array(rows[3]), np.array(rows[4:]))
         check_camera(cameras[name], f"{path} line {lines[start][0]}, camera {name}")
@@ -77,7 +77,7 @@ def read_krt(path: str | Path) -> dict[str, KrtCamera]:
 
 
 def _count(kind: str, words: list[str]) -> int:
-    """Return how many numbers a line of this kind must have."""
+    """Return the number of values that a line of this kind must have."""
     return _RATIONAL if kind == "distortion" and len(words) == _RATIONAL else _COUNTS[kind]
 
 

@@ -95,7 +95,7 @@ class Lenses:
         if image.ndim == 3:
             return np.dstack([self.undo(channel, camera, mix=mix) for channel in np.moveaxis(image, -1, 0)])
         resampling = Image.Resampling.BILINEAR if mix else Image.Resampling.NEAREST
-        bent = Image.fromarray(image.astype(np.float32))  # of bytes, Pillow would cut off fractions
+        bent = Image.fromarray(image.astype(np.float32))  # Pillow would truncate fractions of bytes
         straight = bent.transform(bent.size, Image.Transform.MESH, self._meshes[camera], resampling)
         return np.rint(np.asarray(straight)).astype(np.uint8)
 

@@ -183,8 +183,8 @@ class NerfCapture:
                 found[segment, frame].setdefault(photo.camera, photo)
         if not any(photo.mesh for photos in found.values() for photo in photos.values()):
             raise InputError(
-                f"{self.krt}: expected photographs with a mesh_path, got none; export with flame_mode=mesh (what a "
-                "mesh is by FLAME's parameters alone needs FLAME, which splatrig does without)."
+                f"{self.krt}: expected photographs with a mesh_path, got none; export with flame_mode=mesh, "
+                "since splatrig does not evaluate FLAME's parameters."
             )
         return {place: list(found[place].values()) for place in sorted(found)}
 
@@ -292,7 +292,9 @@ def _photo(document: Path, number: int, entry: dict[str, Any]) -> _Photo:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{where}: not a photograph of VHAP's export ({error!r}); export it again.") from error
     if not (np.isfinite(matrix).all() and math.isfinite(fx + fy + cx + cy)):
-        raise InputError(f"{where}: expected finite numbers in transform_matrix, fl_x, fl_y, cx and cy.")
+        raise InputError(
+            f"{where}: expected finite numbers in transform_matrix, fl_x, fl_y, cx and cy; export it again."
+        )
     check_rotation(matrix[:3, :3], f"{where}: transform_matrix")
     viewmat = np.linalg.inv(matrix @ OPENGL_TO_OPENCV).astype(np.float64)
     viewmat[:3, 3] *= MM

@@ -52,8 +52,8 @@ def read_image(path: File) -> Image.Image:
             turned = image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT)
             if turned != _UPRIGHT:
                 raise InputError(
-                    f"{path}: expected pixels in the order that the camera is calibrated for, got an image that EXIF "
-                    f"turns when it is shown (orientation {turned}); save it without, turned as the calibration has it."
+                    f"{path}: expected an image without EXIF orientation, got orientation {turned}; save it without, "
+                    "rotated as the camera is calibrated."
                 )
             if image.mode not in ("RGB", "RGBA", "L", "P"):
                 raise InputError(f"{path}: expected an 8-bit RGB image, got mode {image.mode}; convert it.")
@@ -76,7 +76,7 @@ def read_photograph(
     if scaled_size(*image.size, scale) != (width, height):
         raise InputError(
             f"{path}: expected an image that gives {width}×{height} pixels at capture.image_scale {scale:g}, "
-            f"got {image.size[0]}×{image.size[1]}; all images of a camera have one size."
+            f"got {image.size[0]}×{image.size[1]}; give all images of a camera one size."
         )
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BOX)
@@ -112,7 +112,7 @@ def read_companion(path: File, photograph: File, kind: Companion) -> Image.Image
             if image.mode not in kind.modes:
                 raise InputError(f"{path}: expected {kind.form}, got mode {image.mode}; {kind.remedy}.")
             image.load()
-            read = Image.fromarray(np.asarray(image))  # of a palette, the indices
+            read = Image.fromarray(np.asarray(image))  # palette images give indices
     except InputError:
         raise
     except UNREADABLE as error:

@@ -178,7 +178,7 @@ def report(expression: str, notes: Sequence[FrameMattes], cameras: Sequence[str]
     lights = [light for note in notes for light in note.lights if light is not None]
     if not lights:
         logger.warning(
-            "%s: no photograph shows enough of the stage around the head to tell it from the plates; alpha is the "
+            "%s: no photograph shows enough of the stage around the head to compare it with the plates; alpha is the "
             "silhouette of the tracked mesh",
             expression,
         )
@@ -186,8 +186,8 @@ def report(expression: str, notes: Sequence[FrameMattes], cameras: Sequence[str]
     gains, levels = [light.gain for light in lights], [light.level for light in lights]
     logger.info(
         "%s: plates are known in %.0f %% of the %.0f mm around the mesh; noise %.1f gray levels (%.1f to %.1f), "
-        "brightness %.3f to %.3f; beyond the mesh is %.1f %% of its coverage; %.0f %% of the difference is outside of "
-        "the visual hull",
+        "brightness %.3f to %.3f; coverage beyond the mesh is %.1f %% of the mesh's; %.0f %% of the difference is "
+        "outside the visual hull",
         *(expression, 100 * np.mean([note.known for note in notes]), BAND_MM),
         *(np.median(levels), min(levels), max(levels), min(gains), max(gains)),
         *(100 * np.mean([note.beyond for note in notes]), 100 * np.mean([note.cut for note in notes])),
@@ -195,7 +195,8 @@ def report(expression: str, notes: Sequence[FrameMattes], cameras: Sequence[str]
     for camera in sorted({camera for note in notes for camera in note.foreign}):
         level = max(note.lights[camera].level for note in notes if camera in note.foreign)  # type: ignore[union-attr]
         logger.warning(
-            "%s: the plate of camera %s differs from its photographs by %.0f gray levels where no head is, in the "
-            "median camera it is %.0f; its alpha there is the silhouette of the tracked mesh: was it moved, or lit?",
+            "%s: the plate of camera %s differs from its photographs by %.0f gray levels outside the head, in the "
+            "median camera it is %.0f; its alpha there is the silhouette of the tracked mesh: camera or light may "
+            "have changed",
             *(expression, cameras[camera], level, np.median(levels)),
         )

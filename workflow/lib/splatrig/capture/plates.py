@@ -128,7 +128,10 @@ def compute_plates(
         camera = cameras.names[row]
         used = [k for k, files in enumerate(frames) if camera in files.cameras]
         if not used:
-            raise InputError(f"plates: camera {camera} has no image in the {len(frames)} frames looked at.")
+            raise InputError(
+                f"plates: camera {camera} has no image in the {len(frames)} frames that plates are computed from; "
+                "leave it out (capture.cameras)."
+            )
         paths = [source.capture.image(frames[k].segment, camera, frames[k].frame) for k in used]
         photographs = np.stack([source.read(path, row) for path in paths])
         clearance = np.stack([_clearance(tracked[k], faces, cameras.select([row])) for k in used])
@@ -194,7 +197,10 @@ def _tracked_frames(capture: Reader, expressions: Sequence[str], cameras: Sequen
         if files.mesh and files.pose and files.cameras
     ]
     if not frames:
-        raise InputError(f"{capture.root}: no frame has a mesh, a pose and an image; plates cannot be computed.")
+        raise InputError(
+            f"{capture.root}: no frame has a mesh, a pose and an image, from which plates are computed; complete the "
+            "capture."
+        )
     picked = np.unique(np.linspace(0, len(frames) - 1, min(MOST_FRAMES, len(frames))).astype(int))
     return [frames[k] for k in picked]
 

@@ -92,9 +92,18 @@ def write_regions(
 ) -> NDArray[np.int64]:  # [F, R]
     """Write the regions of the photographs of `frames` (`expression/frame`) from all cameras of a data set.
 
-    With `labeled`, the capture's labels alone decide the parts: a photograph without labels has only `whole` and
-    `beyond`. Otherwise the `rims` of the tracked mesh decide them. Returns the number of pixels of each frame in each
-    of `REGIONS`.
+    Args:
+        target: Folder that receives the images of flags.
+        dataset: Data set with the photographs.
+        frames: Names of the frames.
+        template: Faces of the tracked mesh.
+        rims: Openings of mouth and eyes, which decide the parts without labels.
+        labels: Function that returns the labels of a photograph.
+        labeled: Whether labels alone decide the parts; photographs without them have only `whole` and `beyond`.
+        threads: Number of photographs that are processed at a time.
+
+    Returns:
+        Number of pixels of each frame in each of `REGIONS`.
     """
     faces = template.base.faces
 
@@ -124,7 +133,7 @@ def write_regions(
     counts = np.array(made).reshape(-1, len(REGIONS))
     total = zip(REGIONS, counts.sum(axis=0).tolist(), strict=True)
     logger.info(
-        "parts are told apart by %s; pixels in %d photographs: %s",
+        "regions come from %s; pixels in %d photographs: %s",
         "the capture's labels" if labeled else "the rims of mouth and eyes on the tracked mesh",
         len(frames) * len(dataset.cameras),
         ", ".join(f"{name} {pixels:,}" if pixels else f"{name} not known" for name, pixels in total),

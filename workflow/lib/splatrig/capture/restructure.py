@@ -119,7 +119,7 @@ def restructure(
         matte = silhouettes(tracked, levels[0].faces, in_head)
     elif options.background == "plate":
         assert plates is not None  # the rule follows the configuration
-        read = lru_cache(len(cameras))(read)  # for mattes, and to be written: of one frame at a time
+        read = lru_cache(len(cameras))(read)  # one frame at a time, for mattes and for writing
         stage = read_plates(plates, cameras)
         matte = PlateMattes(read, stage, tracked, levels[0].faces, in_head, there, threads=threads)
     else:
@@ -158,7 +158,7 @@ def _neighbors(tracking: Tracker, usable: Sequence[FrameFiles], files: FrameFile
     row, found = usable.index(files), {}
     for side in (-1, 1):
         if 0 <= row + side < len(usable):
-            with suppress(InputError):  # a frame that is not used may be broken
+            with suppress(InputError):  # unused frames may be damaged
                 frame = tracking.read(usable[row + side])
                 found[side] = Tracked(usable[row + side].frame, frame.vertices, frame.head_to_world)
     return found
@@ -174,7 +174,7 @@ def _check_motion(
         millimetres, degrees = rigid_motion(neutral, frame.vertices)
         if millimetres > _MOTION_MM or degrees > _MOTION_DEGREES:
             logger.warning(
-                "%s/%s: in head space the tracked head is moved by %.0f mm and turned by %.0f° against the neutral; "
+                "%s/%s: in head space the tracked head is moved by %.0f mm and rotated by %.0f° against the neutral; "
                 "its mesh or its pose is wrong, and the motion enters the components: track it again or remove it",
                 *(files.segment, files.frame, millimetres, degrees),
             )

@@ -84,7 +84,9 @@ def fetch_release(url: str, folder: str | Path, settings: Download, names: Seque
     archives = make_release(links, sums)
     if not archives:
         raise InputError(f"{base}: no archive of a Multiface release is listed there; check capture.url.")
-    logger.info("%s: %d archives, %d with a sum", base, len(archives), sum(item.md5 is not None for item in archives))
+    logger.info(
+        "%s: %d archives, %d with a checksum", base, len(archives), sum(item.md5 is not None for item in archives)
+    )
     return archives
 
 
@@ -176,7 +178,7 @@ def _bring(
 ) -> int:
     """Fetch, verify and unpack one archive; return the bytes fetched."""
     path = folder / item.name
-    for stale in folder.glob(f".{item.stem}-*"):  # of a killed run; one job alone works on an archive
+    for stale in folder.glob(f".{item.stem}-*"):  # left by a killed run; only one job works on an archive
         shutil.rmtree(stale, ignore_errors=True)
     fetched = client.fetch(item.url, path, item.md5, on_bytes)
     size = path.stat().st_size
@@ -264,7 +266,14 @@ def sizes(archives: Sequence[Archive], settings: Download) -> list[int | None]:
 def describe_plan(
     archives: Sequence[Archive], lengths: Sequence[int | None], folder: str | Path, cameras: str | Sequence[str]
 ) -> str:
-    """Return the last lines of a plan: target folder, free space, and license terms."""
+    """Return a few lines of text about what a download would fetch: archives, bytes, target folder and license terms.
+
+    Args:
+        archives: Archives to fetch.
+        lengths: Their lengths in bytes; None where unknown.
+        folder: Folder that receives the unpacked archives.
+        cameras: `all`, or the cameras that are unpacked.
+    """
     where = Path(folder)
     wanted = None if isinstance(cameras, str) else set(cameras)
     done = [_is_done(item, where, wanted) for item in archives]

@@ -80,7 +80,7 @@ def read_topology(source: File) -> Topology:
     mesh = read_obj(source)
     faces, uv_faces = mesh.faces, mesh.uv_faces
     if faces_outward(mesh.vertices, faces) < _INSIDE_OUT:
-        logger.warning("%s: the faces are inside out (clockwise); they are turned", source)
+        logger.warning("%s: the faces are inside out (clockwise); they are flipped", source)
         faces, uv_faces = faces[:, ::-1], None if uv_faces is None else uv_faces[:, ::-1]
     merged = merged_seams(mesh.vertices, faces)
     copied = np.flatnonzero(merged != np.arange(len(merged)))
@@ -89,16 +89,16 @@ def read_topology(source: File) -> Topology:
         whole = (np.diff(np.sort(faces, axis=1), axis=1) > 0).all(axis=1)
         faces, uv_faces = faces[whole], None if uv_faces is None else uv_faces[whole]
         logger.warning(
-            "%s: the mesh is torn at its texture seams: %d vertices of its border are copies of others at the same "
-            "places; they are merged, the same ones in all frames",
+            "%s: the mesh is torn at its texture seams: %d vertices of its border duplicate others at the same "
+            "positions; they are merged, the same ones in all frames",
             *(source, len(copied)),
         )
     pruning = prune_unreferenced(faces, len(mesh.vertices))
     manifold, oriented = bad_edges(pruning.faces)
     if manifold or oriented:
         logger.warning(
-            "%s: %d edges have more than two triangles, %d are passed in the same direction twice; normals there are "
-            "not to be relied on",
+            "%s: %d edges have more than two triangles, %d have two triangles of opposite orientation; normals there "
+            "are unreliable",
             *(source, manifold, oriented),
         )
     return Topology(source, mesh, pruning, uv_faces, np.stack([copied, merged[copied]], axis=1))
@@ -202,7 +202,9 @@ class Tracking:
         self._spaces.setdefault(space, files.mesh)
         if len(self._spaces) > 1:
             places = " but ".join(f"{path} is in {name} space" for name, path in self._spaces.items())
-            raise InputError(f"tracked meshes: {places}; all OBJ files of a segment must be in one space.")
+            raise InputError(
+                f"tracked meshes: {places}, expected one space for all OBJ files; export all of them in world space."
+            )
 
 
 @dataclass(frozen=True)
@@ -286,7 +288,7 @@ def read_positions(path: File, vertex_count: int) -> NDArray[np.float64]:
     if len(content) != 12 * vertex_count:
         raise InputError(
             f"{path}: expected {vertex_count} vertices × 12 bytes = {12 * vertex_count}, got {len(content)} bytes; "
-            "is the file cut short, or of another topology?"
+            "copy the file again, or write it for this topology."
         )
     return np.frombuffer(content, dtype="<f4").reshape(-1, 3).astype(np.float64)
 
@@ -295,7 +297,9 @@ def check_finite(path: File, positions: NDArray[np.float64]) -> None:
     """Raise InputError when a referenced position is NaN or infinite."""
     bad = np.flatnonzero(~np.isfinite(positions).all(axis=1))
     if bad.size:
-        raise InputError(f"{path}: expected finite positions, got NaN or infinity at {bad.size} vertices.")
+        raise InputError(
+            f"{path}: expected finite positions, got NaN or infinity at {bad.size} vertices; track it again."
+        )
 
 
 def space_by_check(

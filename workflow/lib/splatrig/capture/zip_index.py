@@ -86,6 +86,6 @@ class FrameZip:
             return None
         offset, size, crc, method = self._members[row].tolist()
         digits = _FRAME.fullmatch(self._pattern)
-        assert digits is not None  # there is a frame, so there is a name of one
+        assert digits is not None  # the frame exists, so one of the names does
         name = f"{self._pattern[: digits.start(1)]}{frame:0{len(digits[1])}d}{self._pattern[digits.end(1) :]}"
         return Member(self.path, name, offset, size, crc, method == zipfile.ZIP_DEFLATED)

@@ -30,13 +30,13 @@ def check_rotation(matrix: NDArray[np.float64], where: str) -> None:
     is_orthonormal = bool(np.abs(matrix @ matrix.T - np.eye(3)).max() <= _ROTATION_TOLERANCE)
     if is_orthonormal and np.linalg.det(matrix) < 0:
         raise InputError(
-            f"{where}: it mirrors (determinant -1), expected a rotation in the first 3 columns (determinant 1), got "
+            f"{where}: expected a rotation in the first 3 columns (determinant 1), got a reflection (determinant -1), "
             f"{matrix.tolist()}; change the sign of one axis, of the positions in that space too."
         )
     if not is_orthonormal:
         raise InputError(
             f"{where}: expected a rotation in the first 3 columns (R Rᵀ = 1, determinant 1), got {matrix.tolist()}; "
-            "take scale, shear or mirroring off it."
+            "remove its scale, shear or mirroring."
         )
 
 
@@ -51,7 +51,7 @@ def check_pinhole(
         raise InputError(f"{where}: expected finite intrinsics, fx, fy > 0, no skew, got K {K.tolist()}.")
     if not np.abs(viewmat[:3, :3] @ viewmat[:3, :3].T - np.eye(3)).max() < _ROTATION_TOLERANCE:
         raise InputError(
-            f"{where}: expected a rigid transform to the camera, got {viewmat.tolist()}; take scales off it."
+            f"{where}: expected a rigid transform to the camera, got {viewmat.tolist()}; remove its scale."
         )
 
 

@@ -104,7 +104,9 @@ def read_tracked_mesh(folder: Path, template: Template) -> NDArray[np.float64]: 
     path, expected = folder / f"{folder.name}.obj", template.base.vertices
     vertices = read_obj(path).vertices
     if vertices.shape != expected.shape:
-        raise InputError(f"{path}: expected {len(expected)} vertices as in the template, got {len(vertices)}.")
+        raise InputError(
+            f"{path}: expected {len(expected)} vertices as in the template, got {len(vertices)}; restructure it again."
+        )
     if not np.isfinite(vertices).all():
         raise InputError(f"{path}: expected finite vertices, got NaN or infinity; track this frame again.")
     return vertices

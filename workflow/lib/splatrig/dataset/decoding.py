@@ -123,7 +123,7 @@ def read_photograph(path: Path, width: int, height: int) -> NDArray[np.uint8]:  
         raise unreadable(path, error, f"the photograph cannot be read ({error}); replace it.") from error
     if pixels.shape != (height, width, 4):
         raise InputError(
-            f"{path}: expected a picture of {width}×{height} pixels as in cameras.json, "
+            f"{path}: expected an image of {width}×{height} pixels as in cameras.json, "
             f"got {pixels.shape[1]}×{pixels.shape[0]}."
         )
     return pixels

@@ -69,7 +69,7 @@ def _farthest_points(rows: NDArray[np.float32], count: int) -> list[int]:
     distance = np.full(len(rows), np.inf)
     while len(chosen) < count:
         distance = np.minimum(distance, np.linalg.norm(rows - rows[chosen[-1]], axis=1))
-        distance[chosen] = -1.0  # identical frames: never the same one twice
+        distance[chosen] = -1.0  # of identical frames, none is chosen twice
         chosen.append(int(np.argmax(distance)))
     return sorted(chosen)
 

@@ -195,7 +195,7 @@ class Photographs:
         """Start to compute `per_frame` of a frame on a worker."""
         if self._processes is not None:
             return self._processes.compute(frame)
-        assert self._per_frame is not None  # only who gives it asks for it
+        assert self._per_frame is not None  # only callers that passed it ask for it
         return self._pool.submit(self._per_frame, frame)
 
     def view(self, pair: Pair) -> View:
@@ -239,7 +239,7 @@ class Photographs:
 
 
 def pairs_in_memory(cameras: Cameras, memory_gib: float) -> int:
-    """Return how many whole photographs fit into `memory_gib`, at least one."""
+    """Return the number of whole photographs that fit into `memory_gib`, at least one."""
     return max(1, int(memory_gib * 2**30 / (cameras.width * cameras.height * BYTES_PER_PIXEL)))
 
 
@@ -266,7 +266,7 @@ def take_over(device: torch.device, views: Iterable[View]) -> None:
     current = torch.cuda.current_stream(device)
     current.wait_stream(_copying_stream(device))
     for view in views:
-        view.image.record_stream(current)  # and with it the camera, which shares its memory
+        view.image.record_stream(current)  # and the camera's, which shares its memory
 
 
 @cache

@@ -30,7 +30,10 @@ def read_pose(path: str | File) -> NDArray[np.float64]:
     if len(rows) == 4 and rows[3] == [0.0, 0.0, 0.0, 1.0]:
         rows.pop()
     if len(rows) != 3:
-        raise InputError(f"{path}: head pose: expected 3 rows of 4 numbers, got {len(rows)}; is the file cut short?")
+        raise InputError(
+            f"{path}: head pose: expected 3 rows of 4 numbers, got {len(rows)}; copy the file again, or leave the "
+            "frame out."
+        )
     pose = np.array(rows)
     check_rotation(pose[:, :3], f"{path}: head pose")
     return pose

@@ -50,7 +50,7 @@ def render_views(
     options: RenderOptions,
     background: Tensor,  # [3]
 ) -> list[tuple[Tensor, Tensor]]:  # S of [h, w, 3] each
-    """Return what `render_view` returns, for several poses with one view each."""
+    """Return the result of `render_view` for several poses with one view each."""
     sizes = [(view.width, view.height) for view in views]
     largest = Views(
         viewmats[:, None],

@@ -121,7 +121,7 @@ class _History:
     """Loss and gradient size of every step; a step that is not finite ends the fit."""
 
     def __init__(self, names: Sequence[str], device: torch.device) -> None:
-        """Record steps, which error messages call by `names`."""
+        """Record the losses of steps; error messages identify a step by its entry of `names`."""
         self.names = names
         self.rows = torch.zeros((len(names), 1 + len(SHAPES)), device=device)
         self.checked = 0

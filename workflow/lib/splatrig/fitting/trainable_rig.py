@@ -79,10 +79,11 @@ class RigStart:
 
     @property
     def leverage(self) -> float:
-        """Displacement of a Gaussian, in steps, when all components take one step, in independent directions.
+        """Factor by which steps of the components add up on a Gaussian; their learning rates are divided by it.
 
-        This is the root of the sum of the squared weights of the components that act on it, as a root mean square over
-        the frames and over the Gaussians that any used component acts on. It is 1 where nothing moves.
+        If every component takes one step and the directions are independent, a Gaussian moves by the root of the sum of
+        the squared weights of the components that act on it. The factor is the root mean square of that over the frames
+        and over the Gaussians that any component with a weight acts on; 1 if all weights are zero.
         """
         weights = self.weights[:, : 0 if self.basis is None else self.basis.count]
         if self.basis is None or not weights.any():
@@ -210,9 +211,10 @@ class TrainableRig:
         return () if self.basis is None else self.basis.fields
 
     def blended(self, frames: Sequence[int]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the weights [B, K] of frames and their `rows`, both detached from the autograd graph.
+        """Return the weights [B, K] of frames and the raw fields [B, N, ...] that differ, without gradients.
 
-        If heads move, the rows include every field that a head motion changes, even if no component moves it.
+        The fields are the fields that components move and, if heads move, every field that a head motion changes. Both
+        results are empty if the rig has no components. `pull` takes the gradients.
         """
         if self.basis is None:
             return self.weights.detach()[:0], {}

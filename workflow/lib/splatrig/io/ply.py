@@ -56,7 +56,7 @@ def read_ply_table(path: str | File) -> tuple[NDArray[np.void], NDArray[np.int64
                     faces = _triangles(file, path, order, count, properties)
                     continue
                 if any(kind.startswith("list") for _, kind in properties):
-                    break  # of unknown length, and so is what follows
+                    break  # its length is unknown, and so is the offset of the next element
                 rows = _rows(file, path, np.dtype([(field, order + kind) for field, kind in properties]), count, name)
                 vertices = rows if name == "vertex" else vertices
     except OSError as error:
@@ -121,6 +121,6 @@ def _triangles(
 
 def _rows(file: BytesIO, path: str | File, dtype: np.dtype, count: int, name: str) -> NDArray[np.void]:
     left = file.getbuffer().nbytes - file.tell()
-    if dtype.itemsize * count > left:  # before memory is asked for
+    if dtype.itemsize * count > left:  # before memory is allocated
         raise InputError(f"{path}: is cut short in element {name}; export it again.")
     return np.frombuffer(file.read(dtype.itemsize * count), dtype=dtype, count=count)

@@ -66,7 +66,7 @@ class Entry:
             for name, target in self.outputs.items():
                 _put(self.folder / name, target, manifest["outputs"][name])
         except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
-            logger.warning("%s: the cached result is damaged (%s); it is removed and made anew", self.folder, error)
+            logger.warning("%s: the cached result is damaged (%s); it is removed, and the job runs", self.folder, error)
             shutil.rmtree(self.folder, ignore_errors=True)
             return False
         logger.info("taken from the cache: %s, made %s on %s", self.folder, manifest["made"], manifest["machine"])
@@ -93,10 +93,10 @@ class Entry:
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
         except OSError as error:
-            if not (self.folder / _MANIFEST).is_file():  # else another job made the same meanwhile
-                logger.warning("%s: the result is not kept in the cache (%s)", self.folder, error)
+            if not (self.folder / _MANIFEST).is_file():  # otherwise another job has stored the same result meanwhile
+                logger.warning("%s: the result is not stored in the cache (%s)", self.folder, error)
             return
-        logger.info("kept in the cache: %s", self.folder)
+        logger.info("stored in the cache: %s", self.folder)
 
 
 class Named(Protocol):
@@ -189,7 +189,7 @@ def _take(path: Path, target: Path) -> Contents:
         if inner:
             link_or_copy(source, goal)
         else:
-            shutil.copyfile(source, goal)  # a link would share the time at which Snakemake looks
+            shutil.copyfile(source, goal)  # a link would share the time stamp that Snakemake compares
     if path.is_dir():
         target.mkdir(exist_ok=True)
     return found

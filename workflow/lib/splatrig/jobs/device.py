@@ -105,9 +105,9 @@ def _claim(cards: Sequence[str], count: int, folder: Path | None) -> list[str]:
         for card in chosen:
             if free[card]:
                 number = free[card][0].fileno()
-                _claims.append(os.fdopen(os.dup(number), "w"))  # the copy keeps the lock when the original is closed
+                _claims.append(os.fdopen(os.dup(number), "w"))  # the duplicate keeps the lock
     claimed = ", ".join(f"{card} ({SLOTS - len(free[card])})" for card in chosen)
-    logger.info("takes card %s of %s; in brackets how many other jobs have claimed it", claimed, ", ".join(cards))
+    logger.info("using GPU %s of %s (in brackets the number of other jobs that use it)", claimed, ", ".join(cards))
     return chosen
 
 

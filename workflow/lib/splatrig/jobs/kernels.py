@@ -33,11 +33,11 @@ def cached_njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
     def compiled(function: Callable[..., Any]) -> Any:
         kernel = njit(**options)(function)
-        if hasattr(kernel, "py_func"):  # it is the plain function where NUMBA_DISABLE_JIT is set
+        if hasattr(kernel, "py_func"):  # with NUMBA_DISABLE_JIT it is the plain function
             try:
                 kernel._cache = _Cache(function)
             except RuntimeError:  # no folder can be written
-                logger.info("%s is compiled by every process: no folder can keep it", function.__name__)
+                logger.info("%s is compiled by every process: no cache folder is writable", function.__name__)
         return kernel
 
     return compiled
@@ -51,7 +51,7 @@ class _BelowHome(UserWideCacheLocator):
         """Return the cache folder of a function, or None if it is not writable."""
         try:
             Path.home()
-        except RuntimeError:  # a user given by number alone: numba would make a folder that is called ~
+        except RuntimeError:  # for a user without a home numba would create a folder named ~
             return None
         return super().from_function(py_func, py_file)
 
@@ -90,8 +90,8 @@ class _Cache(FunctionCache):
         """Return the machine code for a signature, or None if none can be read."""
         try:
             return super().load_overload(sig, target_context)
-        except Exception as error:  # a file that was cut short can raise anything
-            logger.info("%s: what is kept of %s cannot be read (%r); it is compiled again", *self._named(), error)
+        except Exception as error:  # a truncated file can raise anything
+            logger.info("%s: the cached kernel %s cannot be read (%r); it is compiled again", *self._named(), error)
             self._quietly(self.flush)
             return None
 
@@ -102,8 +102,8 @@ class _Cache(FunctionCache):
     def _quietly(self, write: Callable[..., None], *arguments: Any) -> None:
         try:
             write(*arguments)
-        except Exception as error:  # the disk's, or those of an index that was cut short and cannot be replaced
-            logger.info("%s: %s is not kept there (%s)", *self._named(), error)
+        except Exception as error:  # errors of the disk, or of a truncated index that cannot be replaced
+            logger.info("%s: the kernel %s is not cached there (%s)", *self._named(), error)
 
     def _named(self) -> tuple[str, str]:
         return str(self.cache_path), str(self._py_func.__name__)

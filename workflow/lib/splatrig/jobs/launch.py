@@ -50,7 +50,7 @@ def run_together(target: Callable[[Any], None], argument: Mapping[str, Any], pla
     When one process fails all are ended and its error is raised here: InputError with its sentence, or RankError. No
     process outlives this call or the calling thread (best the main one), however its process ends.
     """
-    listener = socket.create_server((_HOST, 0)).detach()  # given to the store, which would listen to all machines
+    listener = socket.create_server((_HOST, 0)).detach()  # the store would otherwise listen on all interfaces
     store = torch.distributed.TCPStore(_HOST, 0, is_master=True, wait_for_workers=False, master_listen_fd=listener)
     reports = multiprocessing.get_context("spawn").SimpleQueue()
     shared = (target, dict(argument), list(places), store.port, os.getpid(), reports)
@@ -75,7 +75,7 @@ def _compute(
 ) -> None:
     """Do the part of process `number`, and report success or the error."""
     die_with(starter)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the starter, which ends this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # interrupts are left to the parent, which ends this process
     os.environ.update({**_LOOPBACK, **os.environ, "CUDA_VISIBLE_DEVICES": places[number]})
     log_as_starter(logging.INFO if number == 0 else logging.WARNING)
     try:
@@ -90,7 +90,7 @@ def _compute(
         told = f"{_name(number, places)} failed:\n{traceback.format_exc()}"
         reports.put((number, RankError(told) if words is None else InputError(words)))
         sys.stderr.flush()
-        os._exit(1)  # threads and peers may never answer again
+        os._exit(1)  # other threads and peers may hang
 
 
 def _first_to_fail(processes: Sequence[BaseProcess], reports: _Reports) -> tuple[int, Exception | None] | None:
@@ -107,8 +107,8 @@ def _first_to_fail(processes: Sequence[BaseProcess], reports: _Reports) -> tuple
             number, error = reports.get()
             told.setdefault(number, error)
         failed: list[tuple[int, Exception | None]] = []
-        failed += [(number, None) for number in ending if number not in told]  # others fail because it is gone
-        failed += [(number, error) for number, error in told.items() if error is not None]  # in the order of time
+        failed += [(number, None) for number in ending if number not in told]  # later failures are its consequences
+        failed += [(number, error) for number, error in told.items() if error is not None]  # in order of arrival
         if failed:
             return failed[0]
     return None

@@ -122,7 +122,7 @@ def plain_words(error: BaseException) -> str | None:
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted; run the same command again to go on."
+        return "interrupted; run the same command again to continue."
     if isinstance(error, OSError) and error.errno in REMEDIES:
         return refusal(error.filename or " ".join(getattr(error, "__notes__", [])) or "somewhere", error.errno)
     return None

@@ -24,7 +24,7 @@ def end_with_workflow() -> None:
         return
     try:
         handle = os.pidfd_open(parent)
-    except OSError:  # gone already, or of another process namespace
+    except OSError:  # ended already, or in another process namespace
         return
     threading.Thread(target=_wait, args=(handle, parent), name="lifeline", daemon=True).start()
 
@@ -33,7 +33,7 @@ def die_with(parent: int) -> None:
     """Ask the kernel to kill this process when `parent`, which started it, ends in any way, on Linux."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it died before it could be asked to take its children along
+    if os.getppid() != parent:  # it ended before the request to the kernel
         os._exit(1)
 
 

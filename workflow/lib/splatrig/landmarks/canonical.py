@@ -97,5 +97,8 @@ def read_canonical(path: str | Path) -> NDArray[np.float64]:  # [L, 3]
     """
     table = read_table(path, "landmarks", _COLUMNS, "take it from the sources again")
     if table["point"].tolist() != list(POINTS):
-        raise InputError(f"{path}: expected the columns {', '.join(_COLUMNS)} and the {len(POINTS)} points in order.")
+        raise InputError(
+            f"{path}: expected the columns {', '.join(_COLUMNS)} and the {len(POINTS)} points in order; restore the "
+            "file from the repository."
+        )
     return table[_COLUMNS[1:]].to_numpy(dtype=np.float64)

@@ -109,7 +109,7 @@ def check_axes(similarity: Similarity) -> list[str]:
     """
     angle = _angle_deg(similarity.turn)
     if similarity.is_mirrored or angle > _TURNED_DEG:
-        raise InputError(_axes_sentence(similarity.turn, "turn tracked meshes (.bin) and poses"))
+        raise InputError(_axes_sentence(similarity.turn, "rotate tracked meshes (.bin) and poses"))
     odd = []
     if angle > _TILTED_DEG:
         odd.append(f"tracked_mesh: in head space the neutral's face is turned by {angle:.0f}° against the axes")
@@ -153,11 +153,11 @@ def _check_turned_mesh(scene: Scene, found: Agreement) -> None:
         for signs in product((1.0, -1.0), repeat=3)
     ]
     distances = [float(np.median(scene.surface.nearest(points @ turn.T)[1])) for turn in turns]
-    for determinant in (1.0, -1.0):  # a face is nearly its own mirror image: mirrored only where no turn will do
+    for determinant in (1.0, -1.0):  # faces are nearly symmetric: mirrored only if no rotation fits
         rows = [row for row, turn in enumerate(turns) if np.linalg.det(turn) * determinant > 0]
         best = min(rows, key=lambda row: distances[row])
         if distances[best] <= SOLID_MM:
-            raise InputError(_axes_sentence(turns[best], "turn the tracked meshes (.obj, .bin), or else the poses"))
+            raise InputError(_axes_sentence(turns[best], "rotate the tracked meshes (.obj, .bin), or else the poses"))
 
 
 def _axes_sentence(turn: NDArray[np.float64], advice: str) -> str:
@@ -202,7 +202,7 @@ def _check_named(scene: Scene, krt: str) -> None:
     if agreement(opengl_axes(scene)).holds:
         raise InputError(
             f"{krt}: the cameras look along -z with y up (OpenGL), expected OpenCV's axes (x right, y down, z forward):"
-            " turned, cameras and tracked mesh agree; change the sign of the last two rows of the extrinsics."
+            " converted, cameras and tracked mesh agree; change the sign of the last two rows of the extrinsics."
         )
 
 
@@ -249,7 +249,7 @@ def _strangers(scene: Scene, found: Agreement, krt: str) -> str:
         "other cameras' names), or the cameras did not expose at the same time"
     )
     if found.agreeing < _LOST and witnesses >= _WITNESSES:
-        raise InputError(f"{sentence}; give the KRT that belongs to them.")
+        raise InputError(f"{sentence}; provide the KRT that belongs to them.")
     return sentence
 
 
@@ -264,7 +264,7 @@ def _elsewhere(off: Misplacement) -> str:
         "is of another frame or subject, KRT is of another day, or the photographs are resized or cropped"
     )
     if off.before_mm > SOLID_MM:
-        raise InputError(f"{sentence}; give those that belong together.")
+        raise InputError(f"{sentence}; provide those that belong together.")
     return sentence
 
 

@@ -180,7 +180,7 @@ def _contrast(views: EyeViews, balls: Eyeballs, turns: NDArray[np.float64]) -> N
     outside, inside = (border.pixels + sign * _STEP_PX * border.normals for sign in (1.0, -1.0))
     visible = border.weights * _at(views.opening, outside) * _at(views.opening, inside)
     change = _at(views.gray, outside) - _at(views.gray, inside)
-    # a border of which hardly anything is seen is no border
+    # a border that is hardly visible does not count
     total = np.maximum(visible.sum(axis=(2, 3)), 0.25 * len(_SIDES))
     return (visible * change).sum(axis=(2, 3)) / total
 

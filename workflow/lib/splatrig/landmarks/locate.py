@@ -43,7 +43,7 @@ def facing_cosines(
         if there.sum() < 4:
             continue
         right, down = np.linalg.lstsq(source[there], points[there], rcond=None)[0].T[:, :3]
-        view = np.cross(right, down)  # out of the camera, through the face: -z where it looks straight into it
+        view = np.cross(right, down)  # viewing direction through the face: -z for a frontal camera
         cosines[camera] = -view[2] / max(np.linalg.norm(view), 1e-12)
     return cosines
 

@@ -29,6 +29,13 @@ def draw_landmarks(
     """Draw the photographs that see the face most frontally as a PNG.
 
     Dots are the located points, projected, one color per region; white rings are the points that the network saw.
+
+    Args:
+        path: The PNG to write.
+        frame: The neutral frame.
+        seen: Points in pixels of each camera [C, L, 2].
+        positions: Located points in head space [L, 3].
+        canonical: Points of an average head [L, 3].
     """
     cosines = facing_cosines(seen, canonical)
     shown = [int(row) for row in np.argsort(-cosines, kind="stable")[:_MOST] if cosines[row] > -1.0]

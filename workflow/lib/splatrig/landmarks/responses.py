@@ -77,6 +77,6 @@ def read_responses(path: str | Path, neutral: NDArray[np.float64]) -> Responses:
     if table["point"].tolist() != list(POINTS) * len(names):
         raise InputError(
             f"{path}: expected the {len(POINTS)} points in order for each of {len(names)} blendshapes, got other rows; "
-            "take it from the sources again."
+            "restore the file from the repository."
         )
     return Responses(names, neutral, table[_COLUMNS[2:]].to_numpy(dtype=np.float64).reshape(len(names), -1, 3))

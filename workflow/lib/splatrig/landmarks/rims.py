@@ -139,6 +139,6 @@ def inside_rims(
         towards = camera.centers[0] - middle
         (pixels,) = project(projections(camera), points)
         if normal @ towards > FACING * np.linalg.norm(towards) and np.isfinite(pixels).all():
-            # Pillow has the middles of pixels at whole numbers
+            # in Pillow pixel centers have integer coordinates
             ImageDraw.Draw(image).polygon([(x - 0.5, y - 0.5) for x, y in pixels.tolist()], fill=1)
     return np.asarray(image)

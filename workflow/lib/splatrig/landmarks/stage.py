@@ -79,7 +79,7 @@ def find(neutral: Neutral, seen: NDArray[np.float64], canonical: NDArray[np.floa
     faces, name = faces_seen(seen), neutral.frame.name
     if faces < _FEWEST:
         logger.warning(
-            "%s: %s of the training cameras sees a face, two must for landmarks: the capture is not checked, and the "
+            "%s: %s of the training cameras sees a face, landmarks need two: the capture is not checked, and the "
             "nose is where the tracked mesh reaches farthest along +z; give landmarks of your own "
             "(capture.landmarks) if that is wrong",
             *(name, "one" if faces else "none"),

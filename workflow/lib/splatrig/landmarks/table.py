@@ -77,7 +77,14 @@ def attach(
     cameras: NDArray[np.int64],  # [L]
     errors: NDArray[np.float64],  # [L] pixels
 ) -> Landmarks:
-    """Return landmarks attached to the nearest points of the tracked mesh."""
+    """Return landmarks attached to the nearest points of the tracked mesh.
+
+    Args:
+        positions: Points in head space [L, 3], NaN where there is none.
+        surface: The tracked mesh.
+        cameras: Number of cameras that agree on each point [L].
+        errors: Median reprojection error of each point in pixels [L].
+    """
     there = np.isfinite(positions).all(axis=1)
     triangles, weights = np.full(len(positions), -1), np.full((len(positions), 3), np.nan)
     if there.any():

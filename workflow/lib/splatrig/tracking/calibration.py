@@ -43,7 +43,7 @@ def calibration_file(root: Path) -> Path:
             return root / name
     raise InputError(
         f"{root}: expected a calibration (KRT, transforms.json, or a COLMAP model in sparse/0), got none; calibrate "
-        "the cameras first, COLMAP does."
+        "the cameras first, for example with COLMAP."
     )
 
 
@@ -111,7 +111,9 @@ def _from_colmap(folder: Path) -> dict[str, KrtCamera]:
     try:
         model = pycolmap.Reconstruction(str(folder))
     except (ValueError, RuntimeError, OSError) as error:
-        raise InputError(f"{folder}: cannot be read as a COLMAP model ({error}).") from error
+        raise InputError(
+            f"{folder}: cannot be read as a COLMAP model ({error}); export it again with COLMAP."
+        ) from error
     rows = []
     for image in model.images.values():
         camera = model.cameras[image.camera_id]
@@ -140,11 +142,11 @@ def _agreeing(
         first = cameras.setdefault(name, KrtCamera(name, K, distortion, extrinsics))
         if not (np.allclose(first.K, K, rtol=1e-4) and np.allclose(first.extrinsics, extrinsics, rtol=1e-3, atol=1e-4)):
             raise InputError(
-                f"{path}: camera {name} is in two places or has two focal lengths, expected cameras that stand still; "
-                "name each camera's folder, or its camera_id, apart."
+                f"{path}: camera {name} has two positions or focal lengths, expected cameras that do not move; "
+                "give each camera its own folder or camera_id."
             )
     if not cameras:
-        raise InputError(f"{path}: expected cameras, got none.")
+        raise InputError(f"{path}: expected cameras, got none; calibrate the cameras first.")
     return cameras
 
 
@@ -168,7 +170,7 @@ def scale_to_millimeters(
             f"{FEWEST} are needed; the first frame of the neutral must show it to two cameras from the front, and "
             "calibration and photographs must belong together."
         )
-    size = similarity_to(points, canonical).scale * _guess(cameras)  # of the template, in the file's unit
+    size = similarity_to(points, canonical).scale * _guess(cameras)  # size of the template in the file's unit
     if eye_distance_mm is not None:
         middles = [points[[POINTS.index(point) for point in pair]].mean(axis=0) for pair in _PUPILS]
         return eye_distance_mm / float(np.linalg.norm(middles[0] - middles[1]) * _guess(cameras))
@@ -178,7 +180,7 @@ def scale_to_millimeters(
             return millimeters
     logger.warning(
         "the calibration has no known unit (the face would be %.3g times the template in millimeters): the face gets "
-        "the template's size, pupils 61 mm apart; say capture.eye_distance_mm where it matters",
+        "the template's size, pupils 61 mm apart; set capture.eye_distance_mm if the size matters",
         size,
     )
     return 1.0 / size

@@ -58,7 +58,19 @@ def millimeters_of(
     canonical: NDArray[np.float64],
     eye_distance_mm: float | None,
 ) -> float:
-    """Return the millimeters per unit of a calibration, from the first frame of the neutral's segment."""
+    """Return the millimeters per unit of a calibration, from the first frame of the neutral's segment.
+
+    Args:
+        layout: Layout of the photographs.
+        neutral: Name of the neutral's segment.
+        calibration: Calibrated cameras by name, in their own unit.
+        faces: Faces in the photographs of the neutral's segment.
+        canonical: Points of an average head [L, 3].
+        eye_distance_mm: Distance between the pupils, if known.
+
+    Raises:
+        InputError: Too few points of the face are seen.
+    """
     cameras = raw_cameras(layout, neutral, calibration, faces.cameras)
     return scale_to_millimeters(faces.of(faces.frames[0], cameras), cameras, canonical, eye_distance_mm)
 
@@ -66,7 +78,14 @@ def millimeters_of(
 def raw_cameras(
     layout: CaptureLayout, neutral: str, calibration: Mapping[str, KrtCamera], names: Sequence[str]
 ) -> Cameras:
-    """Return the cameras of a calibration for photographs at full size, in the calibration's own unit."""
+    """Return the cameras of a calibration for photographs at full size, in the calibration's own unit.
+
+    Args:
+        layout: Layout of the photographs.
+        neutral: Name of the neutral's segment, whose photographs give the sizes.
+        calibration: Calibrated cameras by name.
+        names: Names of the cameras to return.
+    """
     return calibrated_cameras(dict(calibration), raw_image_sizes(layout, neutral, names))
 
 

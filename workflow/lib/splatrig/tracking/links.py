@@ -34,7 +34,9 @@ def link_photographs(given: str | Path, target: str | Path, frames_per_second: f
             elif path.suffix.lower() in VIDEOS:
                 decode_video(path, folder / path.stem, frames_per_second)
         if not any(folder.iterdir()):
-            raise InputError(f"{source}: expected a folder of photographs or a video per camera, got none of either.")
+            raise InputError(
+                f"{source}: expected a folder of photographs or a video per camera, got neither; add them."
+            )
 
 
 def link_folder(given: str | Path, target: str | Path) -> None:

@@ -186,7 +186,7 @@ def disagreeing(
     wrong = np.zeros(len(cameras), dtype=bool)
     shifts = _shifts(gray, head, rest, cameras, used)
     logger.info(
-        "pixels by which cameras show the neutral elsewhere than the others do: %s",
+        "shift of the neutral in each camera against the others, pixels: %s",
         ", ".join(f"{name} {shift:.2f}" for name, shift in zip(cameras.names, shifts, strict=True)),
     )
     while (used & ~wrong).sum() > FEWEST_TO_JUDGE and shifts[used & ~wrong].max() > _limit(shifts[used & ~wrong]):

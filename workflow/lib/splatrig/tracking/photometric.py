@@ -185,7 +185,7 @@ def state_slopes(
     slopes: NDArray[np.float64],  # [p, 3] of the values seen, in space
     shapes: NDArray[np.float64] | None,  # [K, p, 3] blendshapes at the points
 ) -> NDArray[np.float64]:  # [p, D]
-    """Return how the values seen at points change with the head's state; D is 6, or 6 + K where blendshapes move.
+    """Return the derivatives of the values seen at points by the head's state; D is 6, or 6 + K if blendshapes move.
 
     Columns are a rotation vector about the head's origin, radians, after the pose; a shift, millimeters; and weights.
     """

@@ -169,7 +169,7 @@ class SegmentTracker:
         world = to_world(head.posed(state.weights), state.pose)
         shifts = camera_shifts(world, head.faces, reference, bands, self._cameras, SCALES)
         lengths = np.linalg.norm(shifts, axis=1)
-        if np.isfinite(lengths).sum() < 4:  # of three nobody can tell which
+        if np.isfinite(lengths).sum() < 4:  # with three cameras the wrong one cannot be determined
             return np.zeros(len(lengths), dtype=bool)
         return np.nan_to_num(lengths) > max(LATE_PX, LATE_RATIO * float(np.nanmedian(lengths)))
 

@@ -26,7 +26,7 @@ class Atlas:
     albedo: NDArray[np.uint8]  # [S, S, 3]
     """Square root of the linear reflectance times 255."""
     shine: NDArray[np.uint8]  # [S, S, 2]
-    """Strength of the broad skin highlight and of the sharp wet one, times 255."""
+    """Strengths of the broad highlight of skin and of the sharp highlight of wet surfaces, times 255."""
     bump: NDArray[np.int8]  # [S, S, 3]
     """Offset that is subtracted from the unit normal of the neutral head, in units of `GRADIENT_STEP`."""
 

@@ -116,7 +116,7 @@ def _guides(
     normals: NDArray[np.float64],  # [m, 3]
     generator: np.random.Generator,
 ) -> NDArray[np.float64]:  # [g, NODES, 3]
-    """Draw the guides: off the scalp, away from the crown, then down, never into the head."""
+    """Draw the guide strands: away from the scalp and the crown, then downwards, never into the head."""
     high = roots[:, 1].max()
     crown = np.array([8.0, high, np.median(roots[:, 2]) - 12.0])
     combed = roots - crown

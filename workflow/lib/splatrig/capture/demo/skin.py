@@ -307,7 +307,7 @@ def _paint_eyes(head: HeadModel, texels: Texels, painted: Paint, noise: SolidNoi
     painted.cover(rows, (0.03, 0.03, 0.03), 0.7 * limbus)
     painted.cover(rows, (0.006, 0.006, 0.006), 1.0 - smoothstep(PUPIL_RADIUS_MM - 0.3, PUPIL_RADIUS_MM + 0.25, radius))
     painted.shine[rows] = (0.1, 1.0)
-    # the cornea bulges: its normals turn faster than the eyeball's
+    # the cornea bulges: its normals change faster than the eyeball's
     steeper = 1.0 / CORNEA_RADIUS_MM - 1.0 / np.linalg.norm(away, axis=1)
     cornea = 1.0 - smoothstep(0.75 * IRIS_RADIUS_MM, 1.1 * IRIS_RADIUS_MM, radius)
     painted.bump[rows, :2] = -(steeper * cornea)[:, None] * away[:, :2]

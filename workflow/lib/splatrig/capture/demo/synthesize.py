@@ -149,7 +149,7 @@ def write_segment(
                 write_png(pictures / camera / f"{frame}.png", raw, sensor_noise(raw, generator))
                 write_png(mattes / camera / f"{frame}.png", seen[..., 3])
                 write_labels(parts / camera / f"{frame}.png", label_pixels(met, labels))
-    logger.info("%d pictures, %d camera rays, %d shadow rays", config.frames * len(rig.cameras), primary, shadow)
+    logger.info("%d images, %d camera rays, %d shadow rays", config.frames * len(rig.cameras), primary, shadow)
 
 
 def sensor_noise(
@@ -208,7 +208,7 @@ def _to_arrays(rig: Rig) -> dict[str, NDArray]:
 
 
 def load_rig(path: str | Path) -> Rig:
-    """Read what `write_rig` wrote."""
+    """Read the rig that `write_rig` wrote."""
     with np.load(path) as data:
         backgrounds = data["backgrounds"].astype(np.float32)
         count, height, width = backgrounds.shape[:3]
