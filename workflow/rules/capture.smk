@@ -57,6 +57,7 @@ rule restructure_expression:
         meshes=CAPTURE.file("tracked_mesh", "{expression}"),
         masks=CAPTURE.masks(),
         plates=SUBJECT.plates(),
+        segmenter=SEGMENTATION_NETWORK if CFG.capture.background == "segmentation" else [],
         neutral=CAPTURE.file("tracked_mesh", CFG.neutral),
         frame_list=CAPTURE.extra("frame_list.txt"),
         tex_mean=CAPTURE.extra("tex_mean.png"),

@@ -90,3 +90,5 @@ FACE_NETWORKS = {
 """What finds faces and their points in photographs."""
 IRIS_NETWORK = "resources/retrieved/iris_landmark.tflite"
 """What finds lids and irises around an eye."""
+SEGMENTATION_NETWORK = "resources/retrieved/selfie_segmentation.tflite"
+"""What tells people from the background."""

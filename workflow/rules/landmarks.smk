@@ -27,6 +27,15 @@ rule retrieve_face_networks:
         "../scripts/retrieve_face_networks.py"
 
 
+rule retrieve_segmentation_network:
+    """Retrieve the network that separates people from the background."""
+    output:
+        network=SEGMENTATION_NETWORK,
+        license="resources/retrieved/selfie_segmentation_LICENSE.txt",
+    script:
+        "../scripts/retrieve_segmentation_network.py"
+
+
 rule check_capture:
     """Check that photographs, calibration, tracked mesh and axes fit each other."""
     input:

@@ -119,7 +119,7 @@ class Capture(Section):
     """Distance of the pupils in millimeters, which scales the calibration of photographs alone if it has no unit."""
     background: Background = "silhouette"
     """Separation of head and background: by the tracked mesh's silhouette, the capture's own masks, an image of the
-    empty background, or not at all."""
+    empty background, a network that finds people, or not at all."""
     held_out: HeldOut = HeldOut()
     download: Download = Download()
 
