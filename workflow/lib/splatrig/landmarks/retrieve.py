@@ -1,4 +1,4 @@
-"""Retrieve the three networks that find a face and its eyes, from a pinned wheel on the package index.
+"""Retrieve the networks that find a face, its eyes, and people, from a pinned wheel on the package index.
 
 The wheel of `mediapipe` (whose code is neither used nor installed) carries them under Apache-2.0. Its Linux wheel for
 Python 3.11 is taken on every machine: the networks are the same in all of them, the wheel's bytes are not.
