@@ -38,9 +38,9 @@ def render_view(
     background: Tensor,  # [3]
 ) -> tuple[Tensor, Tensor]:  # [h, w, 3] each
     """Return rendering and photograph of a view, both over the backdrop (`background` or the view's plate)."""
-    views = Views(view.viewmats, view.Ks, view.width, view.height, _behind(options, background)[None])
+    views = Views(view.viewmats, view.Ks, view.width, view.height, behind(options, background)[None])
     images, alphas = rasterize(replace(splats, sh_degree=options.sh_degree), views, options.rasterizer)
-    return _compared(images.squeeze(0), alphas.squeeze(0), view, options, background)
+    return compared(images.squeeze(0), alphas.squeeze(0), view, options, background)
 
 
 def render_views(
@@ -57,21 +57,21 @@ def render_views(
         torch.cat([view.Ks for view in views])[:, None],
         width=max(width for width, _ in sizes),
         height=max(height for _, height in sizes),
-        backgrounds=_behind(options, background).expand(len(views), 1, 3),
+        backgrounds=behind(options, background).expand(len(views), 1, 3),
     )
     rendered = rasterize_each(replace(poses, sh_degree=options.sh_degree), largest, sizes, options.rasterizer)
     return [
-        _compared(image, alpha, view, options, background) for (image, alpha), view in zip(rendered, views, strict=True)
+        compared(image, alpha, view, options, background) for (image, alpha), view in zip(rendered, views, strict=True)
     ]
 
 
-def _behind(options: RenderOptions, background: Tensor) -> Tensor:  # [3]
+def behind(options: RenderOptions, background: Tensor) -> Tensor:  # [3]
     """Return the color that the rasterizer composites behind the Gaussians: black if a plate is added later."""
     return torch.zeros_like(background) if options.backdrop == "plate" else background
 
 
-def _compared(
-    image: Tensor,  # [h, w, 3], over `_behind`
+def compared(
+    image: Tensor,  # [h, w, 3], over `behind`
     alpha: Tensor,  # [h, w, 1]
     view: View,
     options: RenderOptions,

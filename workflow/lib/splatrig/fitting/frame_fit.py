@@ -17,6 +17,7 @@ from splatrig.fitting.frame_data import FrameData
 from splatrig.fitting.objective import Backdrops, Objective
 from splatrig.fitting.rates import in_millimetres
 from splatrig.fitting.recipe import Plan
+from splatrig.fitting.replay import WARM_UP, Replay, can_replay
 from splatrig.fitting.rig_optimizer import RigOptimizer
 from splatrig.fitting.schedule import Shot
 from splatrig.fitting.trainable_rig import RigStart, TrainableRig
@@ -126,11 +127,20 @@ class _History:
         self.rows = torch.zeros((len(names), 1 + len(SHAPES)), device=device)
         self.checked = 0
 
-    def accept(self, step: int, loss: Tensor, gradients: Mapping[str, Tensor]) -> None:
-        """Record a step; check for values that are not finite at once or, on a GPU, at intervals."""
+    @staticmethod
+    def row(loss: Tensor, gradients: Mapping[str, Tensor]) -> Tensor:  # [1 + fields]
+        """Return what is recorded of a step: the loss and the L1 norm of each field's gradient."""
         measured = [gradients.get(name, loss) for name in SHAPES]
-        torch.stack([loss, *torch._foreach_norm(measured, 1)], out=self.rows[step])
-        if loss.device.type == "cpu" or (step + 1) % CHECK_INTERVAL == 0:
+        return torch.stack([loss, *torch._foreach_norm(measured, 1)])
+
+    def accept(self, step: int, loss: Tensor, gradients: Mapping[str, Tensor]) -> None:
+        """Record a step of the engine."""
+        self.record(step, self.row(loss, gradients))
+
+    def record(self, step: int, row: Tensor) -> None:
+        """Record a step; check for values that are not finite at once or, on a GPU, at intervals."""
+        self.rows[step] = row
+        if row.device.type == "cpu" or (step + 1) % CHECK_INTERVAL == 0:
             self.check(step + 1)
 
     def check(self, end: int) -> None:
@@ -179,11 +189,21 @@ class _FrameFit:
         names = [f"{frame.name}: step {step}, camera {views[view].camera}" for step, view in enumerate(self.order)]
         self.history = _History(names, device)
         self.fit = Fit(rig, RigOptimizer(rig, plan.learning_rates), objective, self.history)
+        self.plan = plan
+        self.replay: Replay | None = None
+        self.warm_up = WARM_UP if can_replay(device, plan.render.rasterizer) else plan.steps
+        """Steps before the first that is replayed."""
 
     def step(self, step: int) -> None:
         """Step down the gradient of the loss in one camera."""
+        shot = Shot(0, self.views[self.order[step]])
+        if self.warm_up == 0:
+            self.replay = self.replay or Replay(self.fit, self.views, self.plan.steps, self.history.row)
+            self.history.record(step, self.replay.step(step, shot))
+            return
+        self.warm_up -= 1
         try:
-            self.fit.step(step, [Shot(0, self.views[self.order[step]])])
+            self.fit.step(step, [shot])
         except InputError as error:
             splats = activate(Gaussians(**self.fit.rig.base), unit_quats=False)
             names = [name for name, values in splats.items() if not bool(values.isfinite().all())]

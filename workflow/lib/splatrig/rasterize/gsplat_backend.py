@@ -4,6 +4,8 @@ It is imported only for rendering: on a machine with nvcc but no GPU, importing 
 """
 
 import math
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -30,16 +32,43 @@ def render(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
 
 
 def _rasterized(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
-    """Do what `gsplat.rasterization(packed=False)` does, through the functions that it calls.
+    """Do what `gsplat.rasterization(packed=False)` does, through the functions that it calls."""
+    return composite(project(splats, views), views)
 
-    The original inverts the view matrices to get the camera centers, which synchronizes host and device in every call;
-    a rigid matrix needs no numerical inverse.
+
+@dataclass(frozen=True)
+class Projected:
+    """Splats in the images of C cameras, before they are sorted into tiles."""
+
+    means2d: Tensor  # [..., C, N, 2]
+    """Centers in pixels."""
+    conics: Tensor  # [..., C, N, 3]
+    """Upper triangle of the inverse covariance, 1/pixels²."""
+    colors: Tensor  # [..., C, N, 3]
+    opacities: Tensor  # [..., N]
+    radii: Tensor  # [..., C, N, 2] int32
+    """Half extents in pixels; 0 for Gaussians that are not seen."""
+    depths: Tensor  # [..., C, N]
+
+    DIFFERENTIABLE: ClassVar = ("means2d", "conics", "colors", "opacities")
+    """Fields that a gradient arrives at."""
+
+    @property
+    def differentiable(self) -> list[Tensor]:
+        """Tensors that a gradient arrives at."""
+        return [getattr(self, name) for name in self.DIFFERENTIABLE]
+
+
+def project(splats: Splats, views: Views) -> Projected:
+    """Project Gaussians into the images of `views` and evaluate their colors; needs no wait for the GPU.
+
+    `gsplat.rasterization` inverts the view matrices to get the camera centers, which synchronizes host and device in
+    every call; a rigid matrix needs no numerical inverse.
     """
     _check_compiled()
     import gsplat
 
-    means, opacities, colors = splats.means, splats.opacities, splats.colors
-    width, height = views.width, views.height
+    means, colors = splats.means, splats.colors
     radii, means2d, depths, conics, _ = gsplat.fully_fused_projection(
         means,
         None,
@@ -47,11 +76,11 @@ def _rasterized(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
         splats.scales,
         views.viewmats,
         views.Ks,
-        width,
-        height,
+        views.width,
+        views.height,
         eps2d=EPS_2D,
         near_plane=NEAR,
-        opacities=opacities,  # the extent of a faint Gaussian is smaller
+        opacities=splats.opacities,  # the extent of a faint Gaussian is smaller
     )
     images = radii.shape[:-2]  # [..., C]
     if splats.sh_degree is None:
@@ -62,14 +91,23 @@ def _rasterized(splats: Splats, views: Views) -> tuple[Tensor, Tensor]:
         directions = means[..., None, :, :] - eyes[..., None, :]
         colors = gsplat.spherical_harmonics(splats.sh_degree, directions, coefficients, masks=(radii > 0).all(dim=-1))
         colors = (colors + 0.5).clamp_min(0.0)
+    return Projected(means2d, conics, colors, splats.opacities, radii, depths)
+
+
+def composite(projected: Projected, views: Views) -> tuple[Tensor, Tensor]:
+    """Sort projected Gaussians into tiles, which waits for the GPU to count them, and blend them front to back."""
+    import gsplat
+
+    width, height = views.width, views.height
+    *images, count = projected.depths.shape
     columns, rows = -(-width // TILE), -(-height // TILE)
-    _, keys, order = gsplat.isect_tiles(means2d, radii, depths, TILE, columns, rows)
+    _, keys, order = gsplat.isect_tiles(projected.means2d, projected.radii, projected.depths, TILE, columns, rows)
     offsets = gsplat.isect_offset_encode(keys, math.prod(images), columns, rows).reshape(*images, rows, columns)
     return gsplat.rasterize_to_pixels(
-        means2d,
-        conics,
-        colors,
-        opacities[..., None, :].expand(*images, len(splats)),
+        projected.means2d,
+        projected.conics,
+        projected.colors,
+        projected.opacities[..., None, :].expand(*images, count),
         width,
         height,
         TILE,
