@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from splatrig.dataset.photographs import View
-from splatrig.fitting import frame_fit
+from splatrig.fitting import frame_fit, replay
 from splatrig.fitting.frame_data import FrameData
 from splatrig.fitting.frame_fit import fit
 from splatrig.fitting.replay import can_replay
@@ -66,6 +66,41 @@ def test_replayed_steps_are_the_engines(backdrop, monkeypatch):
     np.testing.assert_allclose(replayed.losses, stepped.losses, rtol=2e-3)
     assert stepped.losses[-1] < stepped.losses[0]
     assert _farthest(replayed.gaussians, stepped.gaussians, start) < ROUNDING
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_fit_whose_gaussians_outgrow_the_memory_is_fitted_without_graphs(monkeypatch, caplog):
+    frame = _on_gpu(tiny.frame_data(2.0))
+    start, plan = _start(frame), tiny.plan(STEPS)
+    whole = fit(start, frame, tiny.edge_lengths(), plan, seed=0)
+    monkeypatch.setattr(replay, "ROOM", 0.1)
+    monkeypatch.setattr(replay, "SPARE", 0)
+    with caplog.at_level("INFO"):
+        again = fit(start, frame, tiny.edge_lengths(), plan, seed=0)
+    assert "without CUDA graphs" in caplog.text
+    assert _farthest(again.gaussians, whole.gaussians, start) < ROUNDING
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_lists_of_tiles_are_gsplats():
+    import gsplat
+
+    from splatrig.rasterize.tiles_triton import sorted_tiles
+
+    generator = torch.Generator("cuda").manual_seed(0)
+    count, columns, rows = 2000, 7, 5
+    centers = torch.rand((count, 2), generator=generator, device="cuda") * 160 - 20  # some outside
+    radii = torch.randint(0, 40, (count, 2), generator=generator, device="cuda", dtype=torch.int32)
+    depths = torch.rand(count, generator=generator, device="cuda") + 0.1
+    _, keys, order = gsplat.isect_tiles(centers[None], radii[None], depths[None], 16, columns, rows)
+    offsets = gsplat.isect_offset_encode(keys, 1, columns, rows)[0]
+    ours, owners, needed = sorted_tiles(centers, radii, depths, columns, rows, 16, len(order) + 500)
+    assert int(needed) == len(order)
+    assert torch.equal(ours[:-1], offsets)
+    assert torch.equal(owners[: len(order)], order)
+    assert int(ours[-1, 0]) == len(order)
 
 
 @pytest.mark.cuda

@@ -1,7 +1,8 @@
 """A fit's step whose kernels a GPU starts by itself: CUDA graphs of all that has the same sizes in every step.
 
-A step starts some hundred small kernels, which takes the processor longer than they take the GPU. All but the lists of
-Gaussians per tile and the comparison of images, whose sizes differ, is captured once per fit and replayed by two calls.
+A step starts some hundred small kernels, which takes the processor longer than they take the GPU. All but the
+comparison with the photograph, whose size differs from camera to camera, is captured once per fit and replayed by two
+calls.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,11 +16,16 @@ from splatrig.dataset.photographs import View
 from splatrig.fitting.compare_view import behind, compared
 from splatrig.fitting.engine import Fit
 from splatrig.fitting.schedule import Shot
+from splatrig.fitting.trainable_rig import TrainableRig
 from splatrig.gaussians.gaussians import Gaussians
-from splatrig.rasterize import Views, activate, corners
+from splatrig.rasterize import Views, activate
 from splatrig.rasterize.backends import choose_backend
-from splatrig.rasterize.gsplat_backend import composite, project
+from splatrig.rasterize.gsplat_backend import composite_at_once, entries, project
 
+ROOM = 1.5
+"""Memory for lists of Gaussians per tile, relative to the most that is needed before the first step."""
+SPARE = 4096
+"""Entries in addition."""
 WARM_UP = 3
 """Steps without graphs before the first with them: kernels are compiled and workspaces allocated by then."""
 
@@ -35,7 +41,8 @@ Measure = Callable[[Tensor, Mapping[str, Tensor]], Tensor]
 class Replay:
     """Steps of a fit of one frame without components, on one photograph each; equal to `Fit.step` within rounding.
 
-    All photographs are rendered at one size that holds the largest of them, since the size is part of a graph.
+    All photographs are rendered at one size that holds the largest of them, since the size is part of a graph, and the
+    lists of Gaussians per tile have room for `ROOM` times as many entries as any of them needs before the first step.
     """
 
     def __init__(self, fit: Fit, views: Sequence[View], steps: int, measure: Measure) -> None:
@@ -51,10 +58,14 @@ class Replay:
         self.objective = objective
         self.width, self.height = max(view.width for view in views), max(view.height for view in views)
         self.viewmats, self.Ks = views[0].viewmats.clone(), views[0].Ks.clone()
+        self.background = objective.backdrops.at(0)[None].clone()
         self.loss = torch.zeros((), device=rig.device)
         rates = [fit.optimizer.rates.at(step) for step in range(steps)]
         self.rates = torch.tensor([[row[name] for name in adam.parameters] for row in rates], device=rig.device)
         self.rate = self.rates[0].clone()
+        self.capacity = self._capacity(rig, views)
+        self.most = torch.zeros((), dtype=torch.int32, device=rig.device)
+        """Most entries that a step has needed."""
         for parameter in rig.base.values():
             parameter.grad = None  # each replay writes gradients to the memory that capturing gives them
         stream = torch.cuda.Stream(rig.device)
@@ -62,15 +73,16 @@ class Replay:
         self.forward, self.backward = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
         with _captured(self.forward, stream):
             splats = activate(Gaussians(**rig.base), unit_quats=False)
-            seen = Views(self.viewmats, self.Ks, self.width, self.height)
-            projected = project(replace(splats, sh_degree=objective.render.sh_degree), seen)
+            projected = project(replace(splats, sh_degree=objective.render.sh_degree), self._views())
+            image, alpha, count = composite_at_once(projected, self._views(), self.capacity)
+            torch.maximum(self.most, count, out=self.most)
             regularizers = objective.regularized(torch.zeros_like(self.loss), splats, 1, 1.0)
-        self.leaves = [tensor.detach().requires_grad_() for tensor in projected.differentiable]
-        self.slopes = [torch.zeros_like(leaf) for leaf in self.leaves]
-        self.projected = replace(projected, **dict(zip(projected.DIFFERENTIABLE, self.leaves, strict=True)))
+        rendered = [image, alpha] if objective.render.backdrop == "plate" else [image]
+        self.rendered = [tensor.detach() for tensor in (image, alpha)]
+        self.slopes = [torch.zeros_like(tensor) for tensor in rendered]
         with _captured(self.backward, stream, self.forward):
-            outputs = [*projected.differentiable, *([regularizers] if regularizers.requires_grad else [])]
-            torch.autograd.backward(outputs, [*self.slopes, *([None] * (len(outputs) - len(self.slopes)))])
+            terms = [regularizers] if regularizers.requires_grad else []
+            torch.autograd.backward([*rendered, *terms], [*self.slopes, *(None for _ in terms)])
             gradients = {name: p.grad for name, p in rig.base.items() if p.grad is not None}
             self.row = measure(self.loss + regularizers.detach(), gradients)
             adam.step(dict(zip(adam.parameters, self.rate, strict=True)))
@@ -78,23 +90,36 @@ class Replay:
 
     def step(self, step: int, shot: Shot) -> Tensor:
         """Take a step down the gradient; return what it records, which the next step overwrites."""
-        view = shot.view
-        torch._foreach_copy_([self.viewmats, self.Ks, self.rate], [view.viewmats, view.Ks, self.rates[step]])
+        view, render, background = shot.view, self.objective.render, self.objective.backdrops.at(step)
+        given = [view.viewmats, view.Ks, behind(render, background)[None], self.rates[step]]
+        torch._foreach_copy_([self.viewmats, self.Ks, self.background, self.rate], given)
         self.forward.replay()
-        background = self.objective.backdrops.at(step)
-        render = self.objective.render
-        for leaf in self.leaves:
-            leaf.grad = None
-        behind_all = behind(render, background)[None]
-        images, alphas = composite(self.projected, Views(view.viewmats, view.Ks, self.width, self.height, behind_all))
-        sizes = [(view.width, view.height)]
-        (image,), (alpha,) = corners(images, sizes), corners(alphas, sizes)
+        image, alpha = (corner(tensor, view).contiguous().requires_grad_() for tensor in self.rendered)
         loss = self.objective.photometric(compared(image, alpha, view, render, background))
         loss.backward()
-        slopes = [leaf.grad for leaf in self.leaves if leaf.grad is not None]  # all of them
-        torch._foreach_copy_([self.loss, *self.slopes], [loss.detach(), *slopes])
+        self.loss.copy_(loss.detach())
+        for slope, part in zip(self.slopes, (image, alpha), strict=False):  # alpha has none without a plate
+            assert part.grad is not None
+            slope.zero_()
+            corner(slope, view).copy_(part.grad)
         self.backward.replay()
         return self.row
+
+    def check(self) -> None:
+        """Raise OverflowError if a step needed more entries than there are, so that its rendering was wrong; waits."""
+        if int(self.most) > self.capacity:
+            raise OverflowError(
+                f"Gaussians grew over {int(self.most)} places in tiles, more than the {self.capacity} expected"
+            )
+
+    def _views(self) -> Views:
+        return Views(self.viewmats, self.Ks, self.width, self.height, self.background)
+
+    @torch.no_grad()
+    def _capacity(self, rig: TrainableRig, views: Sequence[View]) -> int:
+        splats = activate(Gaussians(**rig.base), unit_quats=False)
+        cameras = [Views(view.viewmats, view.Ks, self.width, self.height) for view in views]
+        return int(ROOM * max(torch.stack([entries(splats, camera) for camera in cameras]).tolist())) + SPARE
 
 
 @contextmanager
@@ -112,3 +137,8 @@ def _captured(
             yield
         finally:
             graph.capture_end()
+
+
+def corner(image: Tensor, view: View) -> Tensor:  # [h, w, *]
+    """Return the upper left corner of an image [1, H, W, *] in the size of a photograph, in the same memory."""
+    return image[0, : view.height, : view.width]

@@ -12,7 +12,7 @@ from splatrig.rasterize.activation import activate
 from splatrig.rasterize.backends import choose_backend, load_backend
 from splatrig.rasterize.scene import Splats, Views, one_by_one
 
-__all__ = ["Splats", "Views", "activate", "corners", "rasterize", "rasterize_each"]
+__all__ = ["Splats", "Views", "activate", "rasterize", "rasterize_each"]
 
 
 def rasterize(splats: Splats, views: Views, backend: str = "auto") -> tuple[Tensor, Tensor]:
@@ -77,21 +77,13 @@ def rasterize_each(
         )
     if poses > 1 and BACKENDS[choose_backend(backend, splats.means.device.type)].batched:
         images, alphas = (part.squeeze(1) for part in rasterize(splats, views, backend))
-        return list(zip(corners(images, sizes), corners(alphas, sizes), strict=True))
+        return list(zip(_Corners.apply(images, sizes), _Corners.apply(alphas, sizes), strict=True))
     rendered = []
     for b, (pose, (width, height)) in enumerate(zip(splats.separate(), sizes, strict=True)):
         background = None if views.backgrounds is None else views.backgrounds[b]
         image, alpha = rasterize(pose, Views(views.viewmats[b], views.Ks[b], width, height, background), backend)
         rendered.append((image.squeeze(0), alpha.squeeze(0)))
     return rendered
-
-
-def corners(
-    images: Tensor,  # [B, H, W, *]
-    sizes: Sequence[tuple[int, int]],  # B of width, height
-) -> tuple[Tensor, ...]:  # B of [height, width, *]
-    """Return the upper left corner of each image in its own size, contiguous."""
-    return _Corners.apply(images, sizes)
 
 
 class _Corners(torch.autograd.Function):

@@ -5,7 +5,6 @@ It is imported only for rendering: on a machine with nvcc but no GPU, importing 
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -50,14 +49,6 @@ class Projected:
     """Half extents in pixels; 0 for Gaussians that are not seen."""
     depths: Tensor  # [..., C, N]
 
-    DIFFERENTIABLE: ClassVar = ("means2d", "conics", "colors", "opacities")
-    """Fields that a gradient arrives at."""
-
-    @property
-    def differentiable(self) -> list[Tensor]:
-        """Tensors that a gradient arrives at."""
-        return [getattr(self, name) for name in self.DIFFERENTIABLE]
-
 
 def project(splats: Splats, views: Views) -> Projected:
     """Project Gaussians into the images of `views` and evaluate their colors; needs no wait for the GPU.
@@ -65,24 +56,10 @@ def project(splats: Splats, views: Views) -> Projected:
     `gsplat.rasterization` inverts the view matrices to get the camera centers, which synchronizes host and device in
     every call; a rigid matrix needs no numerical inverse.
     """
-    _check_compiled()
     import gsplat
 
-    means, colors = splats.means, splats.colors
-    radii, means2d, depths, conics, _ = gsplat.fully_fused_projection(
-        means,
-        None,
-        splats.quats,
-        splats.scales,
-        views.viewmats,
-        views.Ks,
-        views.width,
-        views.height,
-        eps2d=EPS_2D,
-        near_plane=NEAR,
-        opacities=splats.opacities,  # the extent of a faint Gaussian is smaller
-    )
-    images = radii.shape[:-2]  # [..., C]
+    radii, means2d, depths, conics = _projected(splats, views)
+    means, colors, images = splats.means, splats.colors, radii.shape[:-2]  # [..., C]
     if splats.sh_degree is None:
         colors = colors[..., None, :, :].expand(*images, len(splats), 3)
     else:
@@ -94,27 +71,79 @@ def project(splats: Splats, views: Views) -> Projected:
     return Projected(means2d, conics, colors, splats.opacities, radii, depths)
 
 
+def entries(splats: Splats, views: Views) -> Tensor:  # [] int32
+    """Return how many entries the lists of Gaussians per tile have in the image of one camera."""
+    from splatrig.rasterize.tiles_triton import tile_counts
+
+    radii, means2d, _, _ = _projected(splats, views)
+    return tile_counts(means2d[0], radii[0], *tiles_of(views), TILE).sum()
+
+
+def _projected(splats: Splats, views: Views) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return radii, centers, depths and conics in the images."""
+    _check_compiled()
+    import gsplat
+
+    radii, means2d, depths, conics, _ = gsplat.fully_fused_projection(
+        splats.means,
+        None,
+        splats.quats,
+        splats.scales,
+        views.viewmats,
+        views.Ks,
+        views.width,
+        views.height,
+        eps2d=EPS_2D,
+        near_plane=NEAR,
+        opacities=splats.opacities,  # the extent of a faint Gaussian is smaller
+    )
+    return radii, means2d, depths, conics
+
+
 def composite(projected: Projected, views: Views) -> tuple[Tensor, Tensor]:
     """Sort projected Gaussians into tiles, which waits for the GPU to count them, and blend them front to back."""
     import gsplat
 
-    width, height = views.width, views.height
-    *images, count = projected.depths.shape
-    columns, rows = -(-width // TILE), -(-height // TILE)
+    *images, _ = projected.depths.shape
+    columns, rows = tiles_of(views)
     _, keys, order = gsplat.isect_tiles(projected.means2d, projected.radii, projected.depths, TILE, columns, rows)
     offsets = gsplat.isect_offset_encode(keys, math.prod(images), columns, rows).reshape(*images, rows, columns)
+    return _blended(projected, views, offsets, order)
+
+
+def composite_at_once(projected: Projected, views: Views, capacity: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Do what `composite` does for one camera without a wait; return also the number of places in tiles, [] int32.
+
+    Where that number exceeds `capacity`, the image is wrong.
+    """
+    from splatrig.rasterize.tiles_triton import sorted_tiles
+
+    columns, rows = tiles_of(views)
+    centers, radii, depths = (part[0].detach() for part in (projected.means2d, projected.radii, projected.depths))
+    offsets, order, count = sorted_tiles(centers, radii, depths, columns, rows, TILE, capacity)
+    return *_blended(projected, views, offsets[None], order), count
+
+
+def _blended(projected: Projected, views: Views, offsets: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
+    import gsplat
+
     return gsplat.rasterize_to_pixels(
         projected.means2d,
         projected.conics,
         projected.colors,
-        projected.opacities[..., None, :].expand(*images, count),
-        width,
-        height,
+        projected.opacities[..., None, :].expand(projected.depths.shape),
+        views.width,
+        views.height,
         TILE,
         offsets,
         order,
         backgrounds=views.backgrounds,
     )
+
+
+def tiles_of(views: Views) -> tuple[int, int]:
+    """Return the number of columns and rows of tiles of the images."""
+    return -(-views.width // TILE), -(-views.height // TILE)
 
 
 def _check_compiled() -> None:
