@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from splatrig.dataset.photographs import View
+from splatrig.fitting.camera_colors import CameraColors, recolored
 from splatrig.fitting.losses import composite
 from splatrig.rasterize import Splats, Views, rasterize, rasterize_each
 
@@ -49,8 +50,9 @@ def render_views(
     viewmats: Tensor,  # [S, 4, 4] world-to-camera matrices of the views
     options: RenderOptions,
     background: Tensor,  # [3]
+    colors: CameraColors | None = None,
 ) -> list[tuple[Tensor, Tensor]]:  # S of [h, w, 3] each
-    """Return what `render_view` returns, for several poses with one view each."""
+    """Return what `render_view` returns, for several poses with one view each, in the `colors` of their cameras."""
     sizes = [(view.width, view.height) for view in views]
     largest = Views(
         viewmats[:, None],
@@ -61,7 +63,8 @@ def render_views(
     )
     rendered = rasterize_each(replace(poses, sh_degree=options.sh_degree), largest, sizes, options.rasterizer)
     return [
-        compared(image, alpha, view, options, background) for (image, alpha), view in zip(rendered, views, strict=True)
+        compared(image, alpha, view, options, background, None if colors is None else colors.of(view.camera))
+        for (image, alpha), view in zip(rendered, views, strict=True)
     ]
 
 
@@ -76,8 +79,11 @@ def compared(
     view: View,
     options: RenderOptions,
     background: Tensor,  # [3]
+    matrix: Tensor | None = None,  # [3, 4]
 ) -> tuple[Tensor, Tensor]:  # [h, w, 3] each
-    """Return a rendering and its photograph over the backdrop, in [0, 1]."""
+    """Return a rendering, its colors mapped by `matrix`, and its photograph over the backdrop, in [0, 1]."""
+    if matrix is not None:
+        image = recolored(image, alpha, behind(options, background), matrix)
     if options.backdrop in ("plate", "leak"):
         photographed = view.image[..., :3].to(torch.float32) * (1.0 / 255.0)
         if options.backdrop == "leak":

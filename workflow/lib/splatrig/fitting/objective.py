@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from splatrig.fitting.camera_colors import CameraColors
 from splatrig.fitting.compare_view import RenderOptions, render_view, render_views
 from splatrig.fitting.losses import drift_loss, photometric_loss, size_loss
 from splatrig.fitting.occlusion import NOTHING, Occlusion
@@ -58,6 +59,8 @@ class Objective:
     """Unit normals of the neutral, for `occlusion`."""
     seed: int = 0
     """Seed of the random hiding of Gaussians."""
+    colors: CameraColors | None = None
+    """Colors of the cameras, of fits that learn them."""
     opacity_weight: float = 0.0
     """Weight of the opacity of each free Gaussian; `structured` others come first."""
     structured: int = 0
@@ -72,7 +75,7 @@ class Objective:
     ) -> Tensor:  # []
         """Return the loss of some frames of a step, of which each has the weight `fraction`."""
         background = self.backdrops.at(step)
-        if not rows and len(shots) == 1 and self.occlusion == NOTHING:  # without an axis of poses
+        if not rows and len(shots) == 1 and self.occlusion == NOTHING and self.colors is None:  # no axis of poses
             posed = activate(Gaussians(**base), unit_quats=False)
             loss = self.photometric(render_view(posed, shots[0].view, self.render, background))
             loss = loss if fraction == 1.0 else loss * fraction
@@ -112,7 +115,7 @@ class Objective:
             keys = [(self.seed, 6, step, shot.frame, 0) for shot in shots]
             shown = self.occlusion.shown(poses.means, self.normals, viewmats, keys)
             poses = poses if shown is None else replace(poses, opacities=poses.opacities * shown)
-        compared = render_views(poses, views, viewmats, self.render, background)
+        compared = render_views(poses, views, viewmats, self.render, background, self.colors)
         losses = torch.stack([self.photometric(pair) for pair in compared])
         return torch.dot(losses, torch.full_like(losses, fraction))
 
