@@ -38,7 +38,7 @@ MESHES = 30e6
 PARAMETERS = 3 + 4 + 3 + 1 + 3 + 45
 """Numbers of a Gaussian."""
 COLUMNS = PARAMETERS + 3 + 3
-"""Numbers of a Gaussian in the attribute store: with normal and colour."""
+"""Numbers of a Gaussian in the attribute store: with normal and color."""
 ALL_COLUMNS = 13
 COMPONENTS = 50
 JOB_START_S, FRAME_S, NEUTRAL_S = 3.4, 1.24, 43.0
@@ -146,7 +146,7 @@ def many_subjects(folder: Path, count: int, expressions: str | list[str]) -> Pat
 def gigabytes(segments: int) -> dict[str, float]:
     """Return the bytes on disk of a subject by stage, in GB."""
     frames, finest, all_levels = segments * FRAMES, GAUSSIANS["subd2"], sum(GAUSSIANS.values())
-    rows = frames + COMPONENTS + 2  # standardised rows, components, MEAN and STD
+    rows = frames + COMPONENTS + 2  # standardized rows, components, MEAN and STD
     everything = rows * ALL_COLUMNS * FLOAT
     components = (
         everything * all_levels  # pca_all of every level

@@ -243,7 +243,7 @@ def _moved(obj, raw, frame):
 def test_a_photograph_of_one_color_is_named(raw, tmp_path):
     path = raw.image(SMILE, "400017", "000109")
     Image.new("RGB", (WIDTH, HEIGHT), (3, 3, 3)).save(path)
-    with pytest.raises(InputError, match=r"000109\.png: expected a photograph of the head, got one colour all over"):
+    with pytest.raises(InputError, match=r"000109\.png: expected a photograph of the head, got one color all over"):
         run(raw, tmp_path / "out")
 
 

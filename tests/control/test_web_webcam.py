@@ -206,7 +206,7 @@ def test_the_parts_are_added_to_a_page_that_is_otherwise_the_same(page, runtime)
         path.name for path in SCRIPTS.glob("*.js") if path.name != "webcam.js"
     }
     assert gzip.decompress(base64.b64decode(carried["points.tflite"])) == face_networks.MESH.read_bytes()
-    assert "Licence of &lt;networks&gt;" in found
+    assert "License of &lt;networks&gt;" in found
     ids = re.findall(r'id="([^"]+)"', found)
     assert len(ids) == len(set(ids))
     scripts = r'<script [^>]*data-(?:webcam|module="splatrig/webcam)[^>]*>[^<]*</script>\n'

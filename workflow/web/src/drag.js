@@ -6,10 +6,10 @@ import { solveBounded } from "./solve.js";
 
 const $ = (id) => document.getElementById(id);
 
-// Penalty of one usual weight, relative to the squared millimetres that all usual weights together move a pin. Chosen on
+// Penalty of one usual weight, relative to the squared millimeters that all usual weights together move a pin. Chosen on
 // drags of the demo's rigs: at three times this, the worst point stopped 8 % of its way short.
 const RIDGE = 3e-5;
-// Distance over the surface at which the penalty of a local component is four times that of one centred at the point.
+// Distance over the surface at which the penalty of a local component is four times that of one centered at the point.
 // Chosen on drags of 2 mm of the demo's local rig: of the points that it can take to their target, 1 % end more than 5 %
 // short of it, and 9 % at 40 mm.
 const LOCALITY_MM = 60;
@@ -67,7 +67,7 @@ export class Drag {
     this.to(this.view.dragTo(this.held.from, x, y, ...this.size()));
   }
 
-  /** Bring the held point as near to `target` [3] (head space, millimetres) as the components can, and show it. */
+  /** Bring the held point as near to `target` [3] (head space, millimeters) as the components can, and show it. */
   to(target) {
     this.solve(target);
     this.onSolved();

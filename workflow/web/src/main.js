@@ -266,7 +266,7 @@ function wireKeys({ canvas, view, player, history, redraw }) {
   });
 }
 
-/** Draw the head before the colour that style.css has for light or dark, and follow the system's choice. */
+/** Draw the head before the color that style.css has for light or dark, and follow the system's choice. */
 function followTheme(setBackground) {
   const light = window.matchMedia("(prefers-color-scheme: light)");
   const show = () => setBackground(getComputedStyle(document.body).getPropertyValue("--stage").trim());

@@ -162,7 +162,7 @@ export function buildPresets(families, onChoose) {
 }
 
 /** Offer a heat map of each component; `onHeat(component, most)` hears of the choice, and of the most that a unit of
-    weight is shown to move, in millimetres. Return what hears which slider was moved: its heat map follows. */
+    weight is shown to move, in millimeters. Return what hears which slider was moved: its heat map follows. */
 export function offerHeat(rig, onHeat) {
   const chooser = $("heat");
   const colors = HEAT.map((stop) => `rgb(${stop.split(",").map((value) => Math.round(255 * value))})`);

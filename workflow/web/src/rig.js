@@ -8,7 +8,7 @@ export class Rig {
   constructor(header, buffer) {
     this.header = header;
     this.count = header.gaussians;
-    this.means = unpackColumns(header, buffer, "means"); // [N, 3] millimetres
+    this.means = unpackColumns(header, buffer, "means"); // [N, 3] millimeters
     this.quats = unpackColumns(header, buffer, "quats"); // [N, 4] wxyz
     this.logScales = unpackColumns(header, buffer, "log_scales"); // [N, 3]
     this.opacities = unpackColumns(header, buffer, "opacities"); // [N] in (0, 1)
@@ -35,7 +35,7 @@ export class Rig {
     this.skin = unpackSkin(header, buffer, this); // null: no Gaussian follows it
   }
 
-  /** Place every Gaussian for the present weights; return `positions` [N, 3] in millimetres. */
+  /** Place every Gaussian for the present weights; return `positions` [N, 3] in millimeters. */
   place() {
     const { positions, xyz, count } = this;
     positions.set(this.means);
@@ -48,7 +48,7 @@ export class Rig {
     return positions;
   }
 
-  /** Return how far a component moves the Gaussian that it moves most, in millimetres per unit of weight. */
+  /** Return how far a component moves the Gaussian that it moves most, in millimeters per unit of weight. */
   farthest(component) {
     const first = component * this.count * 3;
     let most = 0;
@@ -74,7 +74,7 @@ export class Rig {
     return this.centers[component];
   }
 
-  /** Return how far vertices of the mesh at rest are from a point of the surface, over the surface, in millimetres [V]. */
+  /** Return how far vertices of the mesh at rest are from a point of the surface, over the surface, in millimeters [V]. */
   distancesFrom({ vertices, mix }) {
     this.surface ??= new Surface(this.means, this.faces, this.mask.length);
     const place = (vertex) => this.means.subarray(3 * vertex, 3 * vertex + 3);
@@ -102,7 +102,7 @@ export class Rig {
     return point;
   }
 
-  /** Return millimetres per unit of every weight at a point of the surface, [3][K]. */
+  /** Return millimeters per unit of every weight at a point of the surface, [3][K]. */
   jacobianAt({ vertices, mix }) {
     return [0, 1, 2].map((axis) => {
       const row = new Float64Array(this.components);

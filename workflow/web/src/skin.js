@@ -1,4 +1,4 @@
-// Gaussians that turn and grow with the skin that they sit on, where components move centres alone: `components/skin.py`.
+// Gaussians that turn and grow with the skin that they sit on, where components move centers alone: `components/skin.py`.
 
 import { unpackArray } from "./unpack.js";
 

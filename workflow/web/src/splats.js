@@ -13,7 +13,7 @@ const SH_TEXELS = 3; // 45 steps of 8 bits
 const SKIN_TEXELS = 4; // f1 and f2, their changes in the rest face
 const QUADS = 128; // Gaussians that one instance draws
 
-/** Colours of a heat map from no motion to the most, sRGB in [0, 1]: Matplotlib's magma without its darkest third. */
+/** Colors of a heat map from no motion to the most, sRGB in [0, 1]: Matplotlib's magma without its darkest third. */
 export const HEAT = ["0.390, 0.100, 0.502", "0.633, 0.188, 0.495", "0.869, 0.288, 0.409", "0.987, 0.536, 0.382",
   "0.996, 0.813, 0.573", "0.987, 0.991, 0.750"];
 
@@ -125,7 +125,7 @@ Gsplat head_gaussian(
   return gsplat;
 }`;
 
-// Spark's, without what this head has no use for: opacities above 1, linear colours, logarithmic depth
+// Spark's, without what this head has no use for: opacities above 1, linear colors, logarithmic depth
 const FRAGMENTS = `
 precision highp float;
 uniform float minAlpha;
@@ -369,7 +369,7 @@ export function drawHead(canvas, rig) {
     throw new Error(`This head has ${rig.components} components, and this computer's graphics take ${most} at most.`);
   }
   const scene = new THREE.Scene();
-  // as in the rasteriser that the head was learned with: 0.3 px² added to the covariance, opacity kept, order by depth
+  // as in the rasterizer that the head was learned with: 0.3 px² added to the covariance, opacity kept, order by depth
   const spark = new SparkRenderer({
     renderer,
     fragmentShader: FRAGMENTS,

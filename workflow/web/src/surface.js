@@ -2,7 +2,7 @@
 
 /** The mesh as straight ways between vertices: its edges, and over each edge from one opposite corner to the other. */
 export class Surface {
-  /** `places` [V, 3] in millimetres, `faces` [T, 3]. */
+  /** `places` [V, 3] in millimeters, `faces` [T, 3]. */
   constructor(places, faces, count) {
     const corner = (at, step) => faces[at - (at % 3) + ((at + step) % 3)];
     const [starts, sides] = grouped(count, faces.length, (at) => faces[at]); // sides of triangles by where they begin
@@ -29,7 +29,7 @@ export class Surface {
   }
 
   /** Return the length of the shortest path from `sources`, pairs of a vertex and its distance, to every vertex [V], in
-      millimetres; infinite where there is none. Vertices wait by whole millimetres (Meyer & Sanders 2003, Δ-stepping). */
+      millimeters; infinite where there is none. Vertices wait by whole millimeters (Meyer & Sanders 2003, Δ-stepping). */
   distances(sources) {
     const found = new Float64Array(this.starts.length - 1).fill(Infinity);
     const waiting = [];

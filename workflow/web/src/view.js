@@ -112,7 +112,7 @@ export class View {
     [this.fixed.near, this.fixed.far] = [near, far];
   }
 
-  /** Return left, top, width and height of a calibrated picture in a `width` × `height` canvas: all of it, centred. */
+  /** Return left, top, width and height of a calibrated picture in a `width` × `height` canvas: all of it, centered. */
   picture(width, height) {
     const [W, H] = this.imageSize;
     const scale = Math.min(width / W, height / H);
@@ -127,7 +127,7 @@ export class View {
     return here / this.calibrated;
   }
 
-  /** Return a function from head space to [x, y, depth]: pixels of a `width` × `height` canvas, millimetres. */
+  /** Return a function from head space to [x, y, depth]: pixels of a `width` × `height` canvas, millimeters. */
   projector(width, height) {
     const camera = this.camera;
     const world = camera.matrixWorldInverse.elements;

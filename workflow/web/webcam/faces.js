@@ -140,7 +140,7 @@ function anchors() {
   return places;
 }
 
-/** Return the intersection over union of two boxes, given by centres and sizes. */
+/** Return the intersection over union of two boxes, given by centers and sizes. */
 function overlap(center, size, otherCenter, otherSize) {
   const common = [0, 1].map((axis) => {
     const low = Math.max(center[axis] - size[axis] / 2, otherCenter[axis] - otherSize[axis] / 2);

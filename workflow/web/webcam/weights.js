@@ -4,7 +4,7 @@
 // points are not compared with shapes but with what the network showed of each blendshape on a head that is known.
 
 const REST_S = 1, REST_FACES = 3; // how long a face at rest is looked at, and how often at least
-const DEPTH = 0.3; // what a millimetre of depth counts of one in the image: the network guesses it
+const DEPTH = 0.3; // what a millimeter of depth counts of one in the image: the network guesses it
 const PRICE = 1; // mm² of a weight of 1: l1 penalty
 const RIDGE = 20; // mm² of a weight of 1, squared: doubts blendshapes that the network hardly shows
 const ROUNDS = 60; // of coordinate descent
@@ -100,7 +100,7 @@ function foremost(M) {
   return vector[3] < 0 ? vector.map((value) => -value) : vector;
 }
 
-/** Return a function from displacements of points [L · 3], millimetres, to weights in [0, 1]: least squares with an l1 penalty and
+/** Return a function from displacements of points [L · 3], millimeters, to weights in [0, 1]: least squares with an l1 penalty and
     a ridge, of what no motion of the rigid head explains. */
 export function solver({ neutral, shapes }) {
   const weight = (at) => (at % 3 === 2 ? DEPTH : 1);

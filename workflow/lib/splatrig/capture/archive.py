@@ -1,4 +1,4 @@
-"""Unpack tar archives from strangers: only the files that are wanted, only below the target, only so much.
+"""Unpack untrusted tar archives: only the files that are wanted, only below the target folder, up to a size limit.
 
 Every member is judged before the first byte is written, so a refused archive leaves nothing behind.
 """
@@ -13,7 +13,7 @@ from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_directory
 
 MEMBER_LIMIT = 2_000_000
-"""More members than the largest segment of the release has, by a factor of ten."""
+"""Maximum number of members, ten times as many as the largest segment of the release has."""
 
 Selection = Callable[[PurePosixPath], PurePosixPath | None]
 """Maps a member's path to the path below the target to unpack it to, or to None to leave it."""
@@ -58,7 +58,7 @@ def _opened(source: Path) -> Iterator[tarfile.TarFile]:
 def _chosen(
     tar: tarfile.TarFile, name: str, select: Selection, max_bytes: int
 ) -> list[tuple[tarfile.TarInfo, PurePosixPath]]:
-    """Judge all members and return those to unpack with their paths."""
+    """Check all members and return those to unpack with their paths."""
     total, members, left = 0, 0, 0
     chosen: dict[PurePosixPath, tarfile.TarInfo] = {}
     for member in tar:

@@ -1,4 +1,4 @@
-"""Which cameras are used, and their calibration for the images that the data set will have."""
+"""Choose the cameras that are used and scale their calibration to the images of the data set."""
 
 import logging
 from collections import Counter
@@ -14,10 +14,11 @@ from splatrig.dataset.cameras import Cameras
 from splatrig.io.errors import InputError
 
 _SHAPE_TOLERANCE = 0.01
-"""Relative difference between the factors of width and height by which images are smaller than calibrated ones."""
+"""Largest relative difference between the factors by which width and height of an image are smaller than calibrated."""
 
 _OFF_CENTER = 0.25
-"""By which the principal point of a camera with images of an unusual size may be off the middle, of the image."""
+"""Largest distance of the principal point from the image center, as a fraction of the image, for unusual image
+sizes."""
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -28,7 +29,17 @@ logger = logging.getLogger(__name__)
 def choose_camera_names(capture: Reader, segment: str, wanted: str | Sequence[str], known: set[str]) -> list[str]:
     """Return the cameras to use, sorted: those named or, for `all`, those with calibration and images of a segment.
 
-    Raises InputError when a named camera lacks calibration or images, or when `all` finds none.
+    Args:
+        capture: Reader of the raw capture.
+        segment: Segment whose images count.
+        wanted: `all`, or names of cameras.
+        known: Names of the calibrated cameras.
+
+    Returns:
+        Names of cameras, sorted.
+
+    Raises:
+        InputError: A named camera lacks calibration or images, or `all` finds none.
     """
     pictured = set(capture.cameras(segment))
     if isinstance(wanted, str):
@@ -53,9 +64,12 @@ def choose_camera_names(capture: Reader, segment: str, wanted: str | Sequence[st
 
 
 def raw_image_sizes(capture: Reader, segment: str, cameras: Sequence[str]) -> dict[str, Size]:
-    """Return width and height of the raw images by camera, from one image of each in a segment.
+    """Return width and height of the raw images by camera, read from one image per camera of a segment.
 
-    Names in the log where they differ. Raises InputError for a camera without images.
+    Cameras with images of different sizes are named in the log.
+
+    Raises:
+        InputError: A camera has no images.
     """
     sizes = {}
     for camera in cameras:
@@ -79,15 +93,23 @@ def raw_image_sizes(capture: Reader, segment: str, cameras: Sequence[str]) -> di
 
 
 def _common(sizes: Mapping[str, Size]) -> Size:
-    """Return the least width and height that hold images of all sizes."""
+    """Return the smallest width and height that hold images of all sizes."""
     return max(width for width, _ in sizes.values()), max(height for _, height in sizes.values())
 
 
 def calibrated_cameras(krt: Mapping[str, KrtCamera], sizes: Mapping[str, Size]) -> Cameras:
-    """Return the cameras of a calibration, sorted, whose images have `sizes` (width, height), none held out.
+    """Return the calibrated cameras, sorted, for images of the given `sizes`; none is held out.
 
-    `viewmats` go from the capture's world. Rasterizers know no distortion: `Lenses` takes it off the images. Raises
-    InputError when a camera is not calibrated, or is for images of another shape or size.
+    Args:
+        krt: Calibration by camera.
+        sizes: Width and height in pixels of the images of each camera.
+
+    Returns:
+        Cameras whose `viewmats` map from the capture's world. They are pinhole cameras, as rasterizers expect; `Lenses`
+            removes the distortion from the images.
+
+    Raises:
+        InputError: A camera is not calibrated, or its calibration is for images of another shape or size.
     """
     ordered = sorted(sizes)
     missing = [name for name in ordered if name not in krt]
@@ -111,7 +133,7 @@ def calibrated_cameras(krt: Mapping[str, KrtCamera], sizes: Mapping[str, Size]) 
 
 
 def _check_principal_point(camera: KrtCamera, size: Size, usual: Size) -> None:
-    """Raise InputError for a camera with images of another size than most whose calibration is not for that size."""
+    """Raise InputError for a camera whose images have an unusual size and whose calibration is for the usual one."""
     place = _intrinsics(camera, *size)[:2, 2] / size
     if np.abs(place - 0.5).max() > _OFF_CENTER:
         raise InputError(

@@ -1,4 +1,4 @@
-"""An image in squares of some pixels, the last ones of a row or column cut."""
+"""Division of an image into square cells; the last cells of a row or column are cropped."""
 
 from typing import TypeVar
 

@@ -1,7 +1,7 @@
-"""Compiled kernels that are kept on disk, wherever a disk can be written, and compiled again where it cannot.
+"""Compiled kernels that are cached on disk where possible, and compiled again where it is not.
 
-numba alone ends a program where neither the sources nor the home can be written, where a cache file was cut short, and
-where the disk is full, although nothing is lost but the seconds of compiling.
+numba alone ends a program if neither the sources nor the home can be written, a cache file is truncated, or the disk is
+full, although only the seconds of compiling are lost.
 """
 
 import logging
@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 
 
 def cached_njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Return a decorator that compiles a function by numba's `njit` with `options` and keeps the machine code.
+    """Return a decorator that compiles a function by numba's `njit` with `options` and caches the machine code.
 
-    It is kept in the folder that NUMBA_CACHE_DIR names; else next to the module, in `__pycache__`; else below the
-    user's home; else in a folder of this user below the machine's temporary one; else in memory alone.
+    The cache is in the folder that NUMBA_CACHE_DIR names; else next to the module, in `__pycache__`; else below the
+    user's home; else in a folder of this user below the machine's temporary one; else only in memory.
     """
 
     def compiled(function: Callable[..., Any]) -> Any:
@@ -48,7 +48,7 @@ class _BelowHome(UserWideCacheLocator):
 
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], py_file: str) -> Any:
-        """Return the place for a function, or None where it cannot be written."""
+        """Return the cache folder of a function, or None if it is not writable."""
         try:
             Path.home()
         except RuntimeError:  # a user given by number alone: numba would make a folder that is called ~
@@ -57,7 +57,7 @@ class _BelowHome(UserWideCacheLocator):
 
 
 class _BelowTemporary(UserWideCacheLocator):
-    """A folder of this user below the machine's temporary one: what it holds is executed, so nobody else may write."""
+    """A folder of this user below the machine's temporary one; nobody else may write, as its files are executed."""
 
     def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
         super().__init__(py_func, py_file)
@@ -70,7 +70,7 @@ class _BelowTemporary(UserWideCacheLocator):
 
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], py_file: str) -> Any:
-        """Return the place for a function, or None where it cannot be written."""
+        """Return the cache folder of a function, or None if it is not writable."""
         try:
             return super().from_function(py_func, py_file)
         except OSError:
@@ -82,12 +82,12 @@ class _Places(CompileResultCacheImpl):
 
 
 class _Cache(FunctionCache):
-    """numba's cache of one function, of which nothing is needed."""
+    """Cache of one function that ignores all errors of reading and writing."""
 
     _impl_class = _Places
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the machine code for a signature, or None where there is none that can be read."""
+        """Return the machine code for a signature, or None if none can be read."""
         try:
             return super().load_overload(sig, target_context)
         except Exception as error:  # a file that was cut short can raise anything
@@ -96,7 +96,7 @@ class _Cache(FunctionCache):
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep the machine code for a signature, if there is room."""
+        """Save the machine code for a signature, if there is space."""
         self._quietly(super().save_overload, sig, data)
 
     def _quietly(self, write: Callable[..., None], *arguments: Any) -> None:
