@@ -73,3 +73,22 @@ def test_a_file_that_is_no_network_is_named(tmp_path: Path):
     (tmp_path / "broken.tflite").write_bytes(b"no network")
     with pytest.raises(InputError, match=r"broken\.tflite: is no network"):
         FaceFinder(DETECTOR, tmp_path / "broken.tflite")
+
+
+def test_both_faces_of_a_photograph_are_found_the_clearest_first():
+    image = front()
+    half = (image.shape[1] // 2, image.shape[0] // 2)
+    small = np.asarray(Image.fromarray(image).resize(half, Image.Resampling.BOX))
+    both = np.full((image.shape[0], image.shape[1] + half[0], 3), image[0, 0], np.uint8)
+    both[:, : image.shape[1]] = image
+    both[half[1] :, image.shape[1] :] = small
+    faces = face_finder().find_all(both)
+    assert len(faces) == 2
+    larger, smaller = sorted(faces, key=lambda points: -np.ptp(points[:, 1]))
+    assert np.median(np.linalg.norm(larger[list(POINTS)] - found(image), axis=1)) < 2.0
+    assert np.median(np.linalg.norm(smaller - [image.shape[1], half[1]] - larger / 2, axis=1)) < 2.0
+    np.testing.assert_array_equal(faces[0], face_finder().find(both))
+
+
+def test_one_face_is_found_once():
+    assert len(face_finder().find_all(front())) == 1

@@ -5,7 +5,16 @@ from scipy.spatial.transform import Rotation
 from splatrig.landmarks.triangulate import projections
 from splatrig.tracking.faces import LID_ROWS
 from splatrig.tracking.neutral import SCALES, STEP, bands_of
-from splatrig.tracking.photometric import LidTerm, Seen, aligned, camera_agreement, camera_shifts, reference_of
+from splatrig.tracking.photometric import (
+    LidTerm,
+    Seen,
+    aligned,
+    camera_agreement,
+    camera_shifts,
+    reference_of,
+    state_slopes,
+)
+from splatrig.tracking.views import Band
 from support.photographed_template import photographs, pose_error, pose_of, stage, state, template
 
 REST = pose_of((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
@@ -90,6 +99,41 @@ def test_slopes_in_space_are_differences_of_values(cameras, reference):
         differences = (behind - ahead) / 6.0
         assert np.corrcoef(differences, slopes[:, axis])[0, 1] > 0.97
         assert np.polyfit(differences, slopes[:, axis], 1)[0] == pytest.approx(1.0, abs=0.15)
+
+
+def test_slopes_of_the_state_are_differences_of_residuals(cameras, reference):
+    head, generator = template(), np.random.default_rng(4)
+    true = state(MOVED, jawOpen=0.3, mouthSmileLeft=0.2)
+    band = _plane(cameras, 0.03, -0.02)
+    seen = Seen([band] * len(cameras), projections(cameras), reference.cameras)
+    points, shapes = (
+        reference.on(head.vertices, head.faces),
+        np.stack([reference.on(s, head.faces) for s in head.shapes]),
+    )
+    expected = generator.normal(size=len(points))
+
+    def residuals(change):
+        turn = Rotation.from_rotvec(change[:3]).as_matrix() @ true.pose[:, :3]
+        places = (points + np.tensordot(true.weights + change[6:], shapes, 1)) @ turn.T + true.pose[:, 3] + change[3:6]
+        return seen.residuals(places, expected)
+
+    size = 6 + len(head.names)
+    _, _, slopes = residuals(np.zeros(size))
+    turn = true.pose[:, :3]
+    turned = (points + np.tensordot(true.weights, shapes, 1)) @ turn.T
+    jacobian = state_slopes(turned, turn, slopes, shapes)
+    np.testing.assert_array_equal(state_slopes(turned, turn, slopes, None), jacobian[:, :6])
+    for column, step in zip(np.eye(size), [1e-4] * 3 + [1e-2] * 3 + [1e-3] * len(head.names), strict=True):
+        ahead, behind = (residuals(side * step * column)[0] for side in (1.0, -1.0))
+        differences = (behind - ahead) / (2.0 * step)  # residuals are expected minus seen
+        np.testing.assert_allclose(jacobian @ column, differences, rtol=1e-4, atol=1e-4)
+
+
+def _plane(cameras, along_x, along_y):
+    """Return a band whose values are linear in the pixel, so that interpolation is exact."""
+    rows, columns = np.mgrid[: cameras.height, : cameras.width] + 0.5
+    full = np.ones((cameras.height, cameras.width))
+    return Band(along_x * columns + along_y * rows, along_x * full, along_y * full)
 
 
 def test_a_camera_that_shows_the_head_elsewhere_is_found_by_how_far(cameras, reference):

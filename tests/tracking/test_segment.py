@@ -1,8 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from splatrig.capture.krt import as_krt
+from splatrig.dataset.pose import moved
 from splatrig.io.errors import InputError
 from splatrig.landmarks.points import POINTS
+from splatrig.tracking.calibration import scale_to_millimeters, scaled
 from splatrig.tracking.export import COLUMNS, merge_tables, write_quality, write_tracked_meshes, write_weights
 from splatrig.tracking.faces import LID_ROWS, SegmentFaces, read_faces, write_faces
 from splatrig.tracking.segment import SegmentTracker
@@ -92,6 +97,51 @@ def test_frames_without_a_face_are_found_from_the_ones_before(tracker, cameras, 
     for own, true in zip(tracked, STATES, strict=True):
         assert pose_error(own.state.pose, true.pose).degrees < 0.3
         assert np.isnan(own.landmark_px)
+
+
+def test_a_third_of_wrong_landmarks_does_not_move_what_is_tracked(tracker, cameras, shot, tmp_path):
+    shots = write_shots(tmp_path, "Jaw", {"0002": shot[0], "0003": shot[1]}, cameras)
+    generator, seen = np.random.default_rng(6), [landmarks_seen(own, cameras, noise_px=0.5) for own in STATES]
+    for points in seen:
+        bad = generator.random(points.shape[:2]) < 0.3
+        points[bad] += generator.normal(0.0, 20.0, (bad.sum(), 2))
+    jaw = template().names.index("jawOpen")
+    for own, true in zip(tracker.track(shots, _faces(cameras, seen)), STATES, strict=True):
+        error = pose_error(own.state.pose, true.pose)
+        assert error.degrees < 0.2 and error.millimeters < 0.4
+        assert own.state.weights[jaw] == pytest.approx(true.weights[jaw], abs=0.15) and own.is_possible
+
+
+def test_a_frame_without_a_head_gets_no_mesh_and_the_next_is_tracked(tracker, cameras, shot, tmp_path, caplog):
+    empty = [np.full((cameras.height, cameras.width), 0.1, np.float32)] * len(cameras)
+    shots = write_shots(tmp_path, "Jaw", {"0002": empty, "0003": shot[1]}, cameras)
+    nothing = np.full((len(cameras), len(POINTS), 2), np.nan)
+    faces = _faces(cameras, [nothing, landmarks_seen(STATES[1], cameras)])
+    gone, back = tracker.track(shots, faces)
+    assert not gone.is_possible and "Jaw/0002" in caplog.text and back.is_possible
+    assert pose_error(back.state.pose, POSES[1]).degrees < 0.2
+
+
+def test_the_world_of_the_calibration_does_not_matter(tracker, cameras, shot, tmp_path):
+    world, bottom = pose_of((40.0, -70.0, 110.0), (500.0, -300.0, 2000.0)), [0.0, 0.0, 0.0, 1.0]
+    elsewhere = cameras.in_head_space(np.linalg.inv(np.vstack([world, bottom]))[:3])
+    viewmats = elsewhere.viewmats.copy()
+    viewmats[:, :3, 3] /= 1000.0
+    meters = replace(elsewhere, viewmats=viewmats)
+    millimeters = scale_to_millimeters(landmarks_seen(state(REST), cameras), meters, template().landmarks, None)
+    krt = dict(zip(cameras.names, as_krt(meters), strict=True))
+    settled = replace(
+        meters, viewmats=np.stack([np.vstack([own.extrinsics, bottom]) for own in scaled(krt, millimeters)])
+    )
+    rest = {"0001": photographs(template().vertices, REST, cameras)}
+    reference = write_shots(tmp_path / "neutral", "Neutral", rest, settled)
+    other = SegmentTracker(replace(neutral_head(), pose=moved(world, REST)), reference, template().landmarks)
+    faces = _faces(cameras, [landmarks_seen(STATES[0], cameras)], ("0002",))
+    (here,) = tracker.track(write_shots(tmp_path, "Jaw", {"0002": shot[0]}, cameras), faces)
+    (there,) = other.track(write_shots(tmp_path, "Jaw", {"0002": shot[0]}, settled), faces)
+    np.testing.assert_allclose(there.state.pose, moved(world, here.state.pose), atol=0.05)
+    np.testing.assert_allclose(there.state.weights, here.state.weights, atol=0.01)
+    assert np.linalg.norm(there.vertices - here.vertices, axis=1)[template().skin].mean() < 0.02
 
 
 def test_a_camera_that_is_late_is_named_and_does_not_track(tracker, cameras, shot, tmp_path, caplog):

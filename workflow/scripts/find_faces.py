@@ -15,8 +15,9 @@ from splatrig.tracking.job import photographs_of, raw_cameras, training_cameras
 inputs, params = snakemake.input, snakemake.params
 layout = photographs_of(inputs.images)
 calibration = read_calibration(Path(inputs.calibration))
-cameras = training_cameras(layout, params.neutral, calibration, params)
-lenses = Lenses(calibration, raw_cameras(layout, params.neutral, calibration, cameras))
+names = training_cameras(layout, params.neutral, calibration, params)
+cameras = raw_cameras(layout, params.neutral, calibration, names)
+lenses = Lenses(calibration, cameras)
 finder = FaceFinder(inputs.detector, inputs.mesh)
 segment = snakemake.wildcards.expression
 faces = find_faces(layout, segment, cameras, finder, IrisFinder(inputs.iris), correction_table(params.color), lenses)

@@ -26,6 +26,8 @@ _OVERLAP = 0.3
 """Detections that overlap the best one by more than this (intersection over union) are averaged with it."""
 _ROUNDS = 2
 """Number of passes of finding points: the second crop is placed around the points of the first."""
+_MOST_FACES = 3
+"""Number of faces per photograph in which points are found: the clearest ones."""
 _EYE_CORNERS = (33, 263)
 """Points of the right and the left outer corner of the eye, which give the roll of the face."""
 
@@ -111,39 +113,54 @@ class FaceFinder:
     def find_in_depth(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64] | None:  # [H, W, 3] -> [468, 3]
         """Return the points with their depth in pixels, away from the camera, which the network estimates."""
         image = Image.fromarray(pixels)
-        crop = self._detect(image)
+        crops = self._detect(image, 1)
+        return self._mesh_in(image, crops[0]) if crops else None
+
+    def find_all(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float64]]:  # [H, W, 3] -> F of [468, 2]
+        """Return the points of every face of an RGB photograph, clearest first; three at most."""
+        image, found = Image.fromarray(pixels), list[NDArray[np.float64]]()
+        for crop in self._detect(image, _MOST_FACES):
+            points = self._mesh_in(image, crop)
+            if points is not None and not any(_is_same(points, other) for other in found):
+                found.append(points[:, :2])
+        return found
+
+    def _mesh_in(self, image: Image.Image, crop: Crop) -> NDArray[np.float64] | None:  # [468, 3]
+        """Return the points of the face in a crop, or None where the second network sees none."""
         for _ in range(_ROUNDS):
-            if crop is None:
-                return None
             points = self._points(image, crop)
             if points is None:
                 return None
             crop = _around(points)
         return points
 
-    def _detect(self, image: Image.Image) -> Crop | None:
-        """Return the upright crop around the clearest face."""
+    def _detect(self, image: Image.Image, most: int) -> list[Crop]:
+        """Return the upright crops around the clearest faces."""
         whole = Crop(np.array(image.size) / 2, float(max(image.size)), 0.0)
         size = self._detector.size
         outputs = self._detector(whole.pixels(image, size) / 127.5 - 1.0)
         regressed = next(output[0] for output in outputs if output.shape[-1] == 16).astype(np.float64)
         scores = _sigmoid(next(output[0, :, 0] for output in outputs if output.shape[-1] == 1))
-        best = int(scores.argmax())
-        if scores[best] < MINIMUM_SCORE:
-            return None
         centers = regressed[:, :2] / size + self._anchors
         sizes = regressed[:, 2:4] / size
         eyes = regressed[:, 4:8].reshape(-1, 2, 2) / size + self._anchors[:, None]
-        alike = (scores >= MINIMUM_SCORE) & (_overlaps(centers, sizes, best) >= _OVERLAP)
-        weights = scores[alike] / scores[alike].sum()
-        right, left = np.tensordot(weights, eyes[alike], 1)
-        box = weights @ sizes[alike]
-        matrix = whole.to_photograph(size)
-        return Crop(
-            center=matrix[:, :2] @ (weights @ centers[alike] * size) + matrix[:, 2],
-            side=float(box.max()) * whole.side * _MARGIN,
-            angle=float(np.arctan2(*(left - right)[::-1])),
-        )
+        matrix, crops = whole.to_photograph(size), list[Crop]()
+        left_over = scores >= MINIMUM_SCORE
+        while left_over.any() and len(crops) < most:
+            best = int(np.where(left_over, scores, 0.0).argmax())
+            overlaps = _overlaps(centers, sizes, best)
+            alike = left_over & (overlaps >= _OVERLAP)
+            weights = scores[alike] / scores[alike].sum()
+            right, left = np.tensordot(weights, eyes[alike], 1)
+            box = weights @ sizes[alike]
+            crop = Crop(
+                center=matrix[:, :2] @ (weights @ centers[alike] * size) + matrix[:, 2],
+                side=float(box.max()) * whole.side * _MARGIN,
+                angle=float(np.arctan2(*(left - right)[::-1])),
+            )
+            crops.append(crop)
+            left_over &= overlaps == 0.0
+        return crops
 
     def _points(self, image: Image.Image, crop: Crop) -> NDArray[np.float64] | None:  # [468, 3]
         """Return the points in the photograph, or None if the second network sees no face."""
@@ -156,6 +173,13 @@ class FaceFinder:
         points = points.astype(np.float64)
         flat = points[:, :2] @ matrix[:, :2].T + matrix[:, 2]
         return np.column_stack([flat, crop.side / size * points[:, 2]])
+
+
+def _is_same(points: NDArray[np.float64], other: NDArray[np.float64]) -> bool:  # [468, 2 or more] both
+    """Return whether points in two crops are those of one face: each face covers the other's middle."""
+    middle, other_middle = points[:, :2].mean(axis=0), other[:, :2].mean(axis=0)
+    extent = min(np.ptp(own[:, :2], axis=0).max() for own in (points, other))
+    return bool(np.linalg.norm(middle - other_middle) < extent / 2)
 
 
 def _around(points: NDArray[np.float64]) -> Crop:  # [468, 3]

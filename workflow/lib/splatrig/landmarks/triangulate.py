@@ -62,7 +62,7 @@ def triangulate(
         rows = np.flatnonzero(there[list(pair)].all(axis=0))
         if not len(rows):
             continue
-        candidates = _linear(P[list(pair)], pixels[list(pair)][:, rows])
+        candidates = intersect(P[list(pair)], pixels[list(pair)][:, rows])
         misses = _misses(P, candidates, pixels[:, rows])
         support = (np.clip(1.0 - (misses / tolerance) ** 2, 0.0, None) * weights[:, rows] * there[:, rows]).sum(axis=0)
         better = support > best[rows]
@@ -77,7 +77,7 @@ def triangulate(
     return Triangulated(positions, inliers, _median(np.where(inliers, misses, np.nan)))
 
 
-def _linear(P: NDArray[np.float64], pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+def intersect(P: NDArray[np.float64], pixels: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the points [L, 3] that solve the linear equations of cameras `P` [C, 3, 4] seeing `pixels` [C, L, 2]."""
     rows = pixels[..., None] * P[:, None, 2:3] - P[:, None, :2]
     rows = rows / np.linalg.norm(P[:, None, 2:3, :3], axis=-1, keepdims=True) * [1.0, 1.0, 1.0, 1.0 / _UNIT_MM]

@@ -19,6 +19,7 @@ from splatrig.jobs.progress import track
 from splatrig.landmarks.iris import CROP_WIDTHS, IrisFinder
 from splatrig.landmarks.locate import camera_weights, tolerance_px
 from splatrig.landmarks.network import Crop, FaceFinder
+from splatrig.landmarks.one_face import same_face
 from splatrig.landmarks.points import LIDS, POINTS
 from splatrig.landmarks.triangulate import projections, triangulate
 from splatrig.tracking.shots import photographed_frames
@@ -60,18 +61,18 @@ class SegmentFaces:
 def find_faces(
     layout: CaptureLayout,
     segment: str,
-    cameras: tuple[str, ...],
+    cameras: Cameras,
     finder: FaceFinder,
     eyes: IrisFinder,
     color_table: NDArray[np.uint8],  # [256, 3]
     lenses: Lenses,
 ) -> SegmentFaces:
-    """Find the faces in all photographs of a segment.
+    """Find the face in all photographs of a segment; of several faces, the one that the cameras agree on.
 
     Args:
         layout: Layout of the photographs.
         segment: Name of the segment.
-        cameras: Names of the cameras.
+        cameras: Cameras at the full size of their photographs.
         finder: Networks that find the points of a face.
         eyes: Network that finds the lids.
         color_table: Color correction [256, 3].
@@ -83,28 +84,38 @@ def find_faces(
     Raises:
         InputError: A photograph is damaged; names it.
     """
-    frames = photographed_frames(layout, segment, cameras)
+    names = cameras.names
+    frames = photographed_frames(layout, segment, names)
     if not frames:
         raise InputError(f"{layout.root}/images/{segment}: expected photographs, got none; check capture.root.")
     seen = np.full((len(frames), len(cameras), len(POINTS), 2), np.nan, dtype=np.float32)
     lids = np.full((len(frames), len(cameras), len(LID_ROWS), 2), np.nan, dtype=np.float32)
-    photographs = 0
+    photographs = several = 0
     for row, frame in enumerate(track(frames, segment, unit="frame", total=len(frames))):
-        for column, camera in enumerate(cameras):
-            path = layout.image(segment, camera, frame)
+        faces_of: list[list[NDArray[np.float64]]] = [[] for _ in names]
+        for column, name in enumerate(names):
+            path = layout.image(segment, name, frame)
             if not path.is_file():
                 continue
             photographs += 1
             image = corrected(np.asarray(read_image(path)), color_table)
             pixels = lenses.undo(image, column)
-            points = finder.find(np.ascontiguousarray(pixels))
-            if points is not None:
-                size = [image.shape[1], image.shape[0]]
-                seen[row, column] = points[list(POINTS)] / size
-                lids[row, column] = find_lids(pixels, points, eyes) / size
+            for points in finder.find_all(np.ascontiguousarray(pixels)):
+                faces_of[column].append(np.concatenate([points[list(POINTS)], find_lids(pixels, points, eyes)]))
+            several += len(faces_of[column]) > 1
+        for column, face in enumerate(same_face(cameras, faces_of)):
+            if face is not None:
+                own = face / cameras.own_sizes[column]
+                seen[row, column], lids[row, column] = own[: len(POINTS)], own[len(POINTS) :]
     faces = int(np.isfinite(seen).all(axis=(2, 3)).sum())
     logger.info("%s: a face in %d of %d photographs of %d frames", segment, faces, photographs, len(frames))
-    return SegmentFaces(frames, cameras, seen, lids)
+    if several:
+        logger.warning(
+            "%s: %d of %d photographs show more than one face; the one that cameras agree on and that is largest in "
+            "them is tracked: look at tracking/tracking.png, and cover posters and mirrors if it is the wrong one",
+            *(segment, several, photographs),
+        )
+    return SegmentFaces(frames, names, seen, lids)
 
 
 def find_lids(

@@ -179,6 +179,22 @@ def trust(residuals: NDArray[np.float64], outlier: float = OUTLIER) -> NDArray[n
     return 1.0 / (1.0 + (residuals / outlier) ** 2)
 
 
+def state_slopes(
+    turned: NDArray[np.float64],  # [p, 3] points of the head, turned by its pose, without the shift
+    turn: NDArray[np.float64],  # [3, 3]
+    slopes: NDArray[np.float64],  # [p, 3] of the values seen, in space
+    shapes: NDArray[np.float64] | None,  # [K, p, 3] blendshapes at the points
+) -> NDArray[np.float64]:  # [p, D]
+    """Return how the values seen at points change with the head's state; D is 6, or 6 + K where blendshapes move.
+
+    Columns are a rotation vector about the head's origin, radians, after the pose; a shift, millimeters; and weights.
+    """
+    columns = [np.cross(turned, slopes), slopes]
+    if shapes is not None:
+        columns.append(np.einsum("kpj,pj->pk", shapes, slopes @ turn))
+    return np.concatenate(columns, axis=1)
+
+
 def aligned(
     state: FaceState,
     head: TemplateHead,
@@ -209,11 +225,9 @@ def aligned(
             residuals, _, slopes = seen.residuals(turned + shift, expected)
             counts = trust(residuals, OUTLIER if lids is None else WEIGHT_OUTLIER)
             agreement = float(counts.mean())
-            columns = [np.cross(turned, slopes), slopes]
+            jacobian = state_slopes(turned, turn, slopes, None if lids is None else shapes)
             if lids is not None:
-                columns.append(np.einsum("kpj,pj->pk", shapes, slopes @ turn))
                 counts = counts * clear
-            jacobian = np.concatenate(columns, axis=1)
             weighted = jacobian * (counts / len(counts))[:, None]
             hessian, gradient = weighted.T @ jacobian, weighted.T @ residuals
             if lids is not None:
