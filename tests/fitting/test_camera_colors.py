@@ -76,7 +76,6 @@ def test_a_camera_whose_red_is_weak_is_found_and_the_rig_keeps_the_true_colors(t
         psnr[name] = fit.history[-1][3]
         gains[name] = rig.colors and rig.colors.of(wrong)[0, 0].item()
     assert gains["alike"] is None
-    print(psnr, gains)
     assert 0.75 < gains["learned"] < 0.95  # view-dependent colors take their part
     assert psnr["learned"] > psnr["alike"]
 
