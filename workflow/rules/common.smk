@@ -1,9 +1,5 @@
 # What every stage uses: the typed configuration, names, paths, inputs and resources that rules share.
 
-import os
-import re
-import time
-
 from splatrig.capture.formats import READ_IN_PLACE, open_capture
 from splatrig.capture.sources import check_masks, chosen_expressions, given_photographs, known_cameras, tracked_frames
 from splatrig.components.fields import ATTRIBUTE_OF, ATTRIBUTES
@@ -13,15 +9,13 @@ from splatrig.config.load import load_config
 from splatrig.config.rasterizers import BACKENDS
 from splatrig.config.support_maps import SUPPORT_MAPS
 from splatrig.evaluation import plan
-from splatrig.io.errors import InputError
 from splatrig.io.files import as_paths, first_path, sha256_of_value
 from splatrig.jobs.device_kind import driver_is_here, kind_of
-from splatrig.jobs.cache import STATE
-from splatrig.jobs.digest import library_digest
-from splatrig.jobs.provenance import Digests, Job, run_description, write_provenance
 
-STARTED = time.time()
-ROOT = Path(workflow.basedir)
+
+include: "shared.smk"
+
+
 SOURCES = sorted(path.stem for path in (ROOT / "workflow" / "rules" / "sources").glob("*.smk"))
 ATTRIBUTE = "|".join(ATTRIBUTES)
 NAME = "[A-Za-z0-9][A-Za-z0-9_.-]*"
@@ -37,6 +31,7 @@ FAMILIES = {
 
 def _configure():
     """The typed configuration and its expressions, checked; bad input ends here, before anything is written."""
+    subject = f"subject {config['subject']}: " if PREFIX else ""
     try:
         typed = load_config(config, ROOT / "workflow" / "presets")
         check_names(typed, SOURCES, list(BACKENDS), list(ATTRIBUTES), list(ATTRIBUTE_OF.values()))
@@ -49,14 +44,16 @@ def _configure():
         check_masks(typed, expressions)
         typed, few = with_components_capped(typed, expressions, tracked_frames(typed, expressions))
     except InputError as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {subject}{error}")
     if few and workflow.is_main_process:
-        sys.stderr.write(f"{few}\n")
+        sys.stderr.write(f"{subject}{few}\n")
     return typed, expressions
 
 
 CFG, EXPRESSIONS = _configure()
-config.update(CFG.model_dump())  # for the captions of the report
+WHOSE = CFG.subject
+DESCRIBED = CFG.model_dump()
+config.update(DESCRIBED)  # for the captions of the report
 LEVELS = names.level_names(CFG.mesh.subdivisions)
 BASE, FINEST = LEVELS[0], LEVELS[-1]
 K = CFG.components.k
@@ -153,21 +150,6 @@ def labels():
     return [path for path in paths if CFG.capture.source != "local" or Path(path).is_dir()]
 
 
-def results(path):
-    """A path in the results of this subject."""
-    return f"results/{CFG.subject}/{path}"
-
-
-def logs(path):
-    """The path of a log."""
-    return f"logs/{CFG.subject}/{path}"
-
-
-def benchmarks(path):
-    """The path of a benchmark table."""
-    return f"logs/{CFG.subject}/benchmarks/{path}"
-
-
 def level_called(level):
     """The level that a user names, `finest` among them."""
     return FINEST if level == "finest" else level
@@ -183,12 +165,6 @@ def component_file(wildcards):
     return results(f"components/{family_level(wildcards.family)}/{wildcards.family}.h5")
 
 
-def reported(path, caption, category, **labels):
-    """A result that the report shows, with a caption of workflow/report; of a family under its name."""
-    families = {"family": "{family}"} if "{family}" in path else {}
-    return report(results(path), caption=f"../report/{caption}.rst", category=category, labels=families | labels)
-
-
 def figure(name, category, content):
     """A figure of the report."""
     return reported(f"evaluation/figures/{name}.png", name, category, content=content)
@@ -197,30 +173,13 @@ def figure(name, category, content):
 # Inputs
 
 
-def from_here(path):
-    """A path relative to the working directory where that is above it: the same name on every machine."""
-    return str(path).removeprefix(f"{Path.cwd()}/")
-
-
 HEAD = {"neutral": results("gaussians/neutral.h5"), "template": results("template/template.h5")}
 """What every rule about Gaussians on the mesh reads."""
 SCENE = HEAD | {"cameras": results("dataset/cameras.json"), "dataset": results(f"dataset/{CFG.neutral}")}
 """What every rule reads that renders the head in front of the capture's cameras."""
 
-MAKEHUMAN = "resources/retrieved/makehuman_head.npz"
-"""The CC0 head: the demo's, and the template of ARKit's blendshapes."""
-
 CANONICAL_FACE = from_here(ROOT / "resources" / "landmarks" / "canonical.csv")
 """Landmarks of the template; moved folders rerun nothing."""
-
-FACE_NETWORKS = {
-    "detector": "resources/retrieved/face_detection_short_range.tflite",
-    "mesh": "resources/retrieved/face_landmark.tflite",
-}
-"""What finds faces and their points in photographs."""
-
-IRIS_NETWORK = "resources/retrieved/iris_landmark.tflite"
-"""What finds lids and irises around an eye."""
 
 MEASURED = {
     "cameras": results("dataset/cameras.json"),
@@ -370,35 +329,6 @@ def exported_poses(wildcards):
 # Params
 
 
-def only_for(wildcard, prefix, value):
-    """A value as params of the jobs whose wildcard begins so, and None of the others, which do not depend on it."""
-
-    def of(wildcards):
-        if not getattr(wildcards, wildcard).startswith(prefix):
-            return None
-        return value(wildcards) if callable(value) else value
-
-    return of
-
-
-def support_map(support):
-    """The parameters of one support map alone: with another one changed, nothing changes."""
-    return CFG.components.sldc.supports.used[support].model_dump()
-
-
-def sldc_options(sparsity):
-    """Which sparse localized components are asked for, by the names of the library's options."""
-    asked = CFG.components.sldc
-    return {
-        "k": CFG.components.k,
-        "lambda_": sparsity,
-        "distance": asked.distance,
-        "weights": asked.weights,
-        "centers": asked.centers,
-        "symmetric": asked.symmetric,
-    }
-
-
 def attributes_side_by_side(wildcards):
     """The attributes side by side in a component file: all of the matrix of all attributes, or one."""
     return CFG.components.attributes if wildcards.attribute == "all" else [wildcards.attribute]
@@ -460,11 +390,6 @@ def _check_gpus():
 _check_gpus()
 
 
-def memory(mib):
-    """Memory for the first attempt; a retried job gets as much again, for running out of it is the usual reason."""
-    return lambda wildcards, attempt: attempt * mib
-
-
 def fit_threads(cpu):
     """Cores of a fit: on the CPU `cpu`; on a GPU, for decoding photographs, its share of those that this call has."""
     if not gpu():
@@ -473,49 +398,3 @@ def fit_threads(cpu):
     if "gpu" not in given or given["_cores"] is None:  # a cluster's job, which has its cores to itself
         return 8
     return max(2, min(16, given["_cores"] // max(1, given["gpu"])))
-
-
-# What a run does with all of its rules
-
-
-def complete_rules():
-    """Give all rules that run a script what each of them has, so that none can forget it.
-
-    That is a log and a table of time and memory, named after rule and wildcards, and among the params a digest of the
-    library code that the script uses: an edited module reruns what it feeds. Rules with a param `lib` keep their own.
-    """
-    for made in list(workflow.rules):
-        if made.script is None:
-            continue
-        place = Path(made.name, *(f"{{{name}}}" for name in sorted(made.wildcard_names)))
-        made.log_modifier = made.benchmark_modifier = workflow.modifier.path_modifier
-        made.set_log(logs(f"{place}.log"))
-        if made.output:
-            made.benchmark = benchmarks(f"{place}.tsv")
-        if IN_PLACE or CFG.capture.source == "photographs":
-            made.set_params(**{STATE: captured(made)})
-        if "lib" not in made.params.keys():
-            made.set_params(lib=library_digest(ROOT / "workflow" / "scripts" / Path(made.script).name))
-
-
-def job_logs():
-    """The logs of all jobs, in the order of their names."""
-    return sorted({str(path) for job in workflow.dag.jobs for path in job.log})
-
-
-def record_provenance():
-    """Write where every result of the run that just ended comes from."""
-    jobs = [
-        Job(
-            job.rule.name,
-            job.wildcards_dict,
-            {name: value for name, value in job.params.items() if name != STATE},
-            tuple(map(from_here, job.input)),
-            tuple(map(from_here, job.output)),
-            str(job.log[0]) if job.log else None,
-        )
-        for job in workflow.dag.jobs
-        if job.output
-    ]
-    about = run_description(ROOT, CFG.subject, CFG.model_dump())
-    write_provenance(results("provenance.json"), jobs, about, KNOWN_FILES)

@@ -99,6 +99,6 @@ rule upsample_pca:
         rest=CFG.components.rest,
         data_matrix=CFG.components.data_matrix,
     message:
-        "Upsampling the PCA of level {wildcards.level} to level {FINEST}"
+        "Upsampling the PCA of level {wildcards.level} to level {params.finest}"
     script:
         "../scripts/upsample_pca.py"

@@ -148,21 +148,7 @@ rule drive_track:
 
 from types import SimpleNamespace
 
-WEB = Path(from_here(ROOT / "workflow" / "web"))
 WEB_SOURCES = [str(WEB / "index.html"), str(WEB / "style.css"), *map(str, sorted((WEB / "src").glob("*.js")))]
-
-
-rule retrieve_renderer:
-    input:
-        lock=str(WEB / "package-lock.json"),
-    output:
-        archive="resources/retrieved/web_renderer.zip",
-    conda:
-        "../../envs/control.yaml"
-    message:
-        "Retrieving three.js and Spark, which render the web head"
-    script:
-        "../scripts/retrieve_renderer.py"
 
 
 rule pack_web_head:
@@ -173,7 +159,7 @@ rule pack_web_head:
         tracks=of_control("control/tracks/{family}/tour.csv")
         + of_control("control/tracks/{family}/{expression}.csv", expression=EXPRESSIONS),
         sources=WEB_SOURCES,
-        renderer=rules.retrieve_renderer.output.archive,
+        renderer=RENDERER,
     output:
         page=results("control/head.html"),
         numbers=results("control/head.json"),
@@ -196,29 +182,16 @@ rule pack_web_head:
         "../scripts/pack_web_head.py"
 
 
-rule retrieve_litert:
-    input:
-        lock=str(WEB / "package-lock.json"),
-    output:
-        archive="resources/retrieved/litert.zip",
-    conda:
-        "../../envs/control.yaml"
-    message:
-        "Retrieving LiteRT.js, which runs networks in the web head"
-    script:
-        "../scripts/retrieve_litert.py"
-
-
 rule add_webcam:
     # the same page with webcam input, which is served if the required family exists
     input:
         **FACE_NETWORKS,
         page=rules.pack_web_head.output.page,
         sources=sorted(map(str, (WEB / "webcam").glob("*.js"))),
-        runtime=rules.retrieve_litert.output.archive,
+        runtime=LITERT,
         responses=from_here(ROOT / "resources" / "landmarks" / "responses.csv"),
         canonical=CANONICAL_FACE,
-        license=rules.retrieve_face_networks.output.license,
+        license=NETWORKS_LICENSE,
     output:
         page=results("control/head_webcam.html"),
     conda:

@@ -86,7 +86,7 @@ rule write_attributes:
         expressions=EXPRESSIONS,
         subject=CFG.subject,
     message:
-        "Exporting the attributes of all frames at the levels {LEVELS}"
+        "Exporting the attributes of all frames"
     script:
         "../scripts/write_attributes.py"
 

@@ -15,19 +15,6 @@ if CFG.capture.landmarks is not None and not Path(CFG.capture.landmarks).is_file
     )
 
 
-rule retrieve_face_networks:
-    output:
-        **FACE_NETWORKS,
-        iris=IRIS_NETWORK,
-        license="resources/retrieved/mediapipe_LICENSE.txt",
-    conda:
-        "../../envs/capture.yaml"
-    message:
-        "Retrieving the networks that detect faces and eyes"
-    script:
-        "../scripts/retrieve_face_networks.py"
-
-
 if CFG.capture.landmarks is None:
 
     rule find_landmarks:

@@ -14,18 +14,6 @@ rule learned_rigs:
         learned_rigs(),
 
 
-rule retrieve_head:
-    output:
-        head=MAKEHUMAN,
-        license="resources/retrieved/makehuman_LICENSE.md",
-    conda:
-        "../../envs/capture.yaml"
-    message:
-        "Retrieving the CC0 MakeHuman head and its ARKit face units"
-    script:
-        "../scripts/retrieve_head.py"
-
-
 rule transfer_blendshapes:
     # ARKit's blendshapes on this head, from those of the CC0 head, by the landmarks of both
     input:

@@ -30,7 +30,7 @@ if FETCHED:
         input:
             raw("images"),
         message:
-            "Subject {CFG.capture.entity} is complete"
+            f"Subject {CFG.capture.entity} is complete"
 
     rule list_ava256:
         output:
@@ -42,7 +42,7 @@ if FETCHED:
             lib="",
             url=SUBJECT_URL,
         message:
-            "List the cameras and segments of subject {CFG.capture.entity} (license CC BY-NC 4.0)"
+            f"List the cameras and segments of subject {CFG.capture.entity} (license CC BY-NC 4.0)"
         script:
             "../../scripts/list_ava256.py"
 
@@ -83,6 +83,6 @@ if FETCHED:
             kinds=CAMERA_ARCHIVES,
             cameras=CFG.capture.cameras,
         message:
-            "Fetch subject {CFG.capture.entity} (license CC BY-NC 4.0)"
+            f"Fetch subject {CFG.capture.entity} (license CC BY-NC 4.0)"
         script:
             "../../scripts/download_ava256.py"

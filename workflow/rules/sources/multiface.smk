@@ -24,7 +24,7 @@ rule multiface_download:
         capture_path("KRT"),
         expand(capture_path("images/{expression}"), expression=EXPRESSIONS),
     message:
-        "The raw capture of entity {CFG.capture.entity} is complete"
+        f"The raw capture of entity {CFG.capture.entity} is complete"
 
 
 rule download_release:
@@ -38,7 +38,7 @@ rule download_release:
         entity=from_here(ROOT / "resources" / "multiface" / f"{CFG.capture.entity}.yaml"),
         links=CFG.capture.download.links,
     message:
-        "List the archives of entity {CFG.capture.entity} at {params.url}"
+        "List the archives at {params.url}"
     script:
         "../../scripts/download_release.py"
 
