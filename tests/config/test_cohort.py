@@ -1,12 +1,14 @@
 """From `subjects` in one configuration to the configuration of each."""
 
 import copy
+from pathlib import Path
 
 import pytest
 
-from splatrig.config.cohort import check_folders_apart, subject_configs
+from splatrig.config.cohort import check_folders_apart, load_subjects, subject_configs
 from splatrig.io.errors import InputError
 
+PRESETS = Path(__file__).resolve().parents[2] / "workflow" / "presets"
 STUDY = {"preset": "local", "capture": {"root": "captures/{subject}", "cameras": ["{subject}-1"]}, "neutral": "N"}
 
 
@@ -62,3 +64,18 @@ def test_two_subjects_in_one_folder_are_refused():
     check_folders_apart({"anna": "captures/anna", "ben": "captures/ben"})
     with pytest.raises(InputError, match=r"captures of anna and ben would both be written to captures/x; write"):
         check_folders_apart({"anna": "captures/x", "carl": "captures/carl", "ben": "captures/x"})
+
+
+def test_a_subject_without_a_capture_is_named():
+    raw = {"preset": "local", "neutral": "N", "subjects": {"anna": {"capture": {"root": "a"}}, "ben": None}}
+    with pytest.raises(InputError, match=r"^subject ben: configuration, capture: the key 'root' is missing"):
+        load_subjects(subject_configs(raw), PRESETS)
+
+
+def test_every_subject_has_the_defaults_of_its_own_preset():
+    raw = {"neutral": "N", "capture": {"root": "c/{subject}"}, "subjects": {"a": {"preset": "local"}, "b": {"seed": 4}}}
+    found = load_subjects(subject_configs(raw), PRESETS)
+    assert [(made.subject, made.preset, made.capture.root, made.seed) for made in found.values()] == [
+        ("a", "local", "c/a", 0),
+        ("b", None, "c/b", 4),
+    ]

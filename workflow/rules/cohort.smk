@@ -2,8 +2,8 @@
 
 from snakemake.settings.types import Batch
 
-from splatrig.config.cohort import COHORT, check_folders_apart, subject_configs
-from splatrig.config.load import load_config
+from splatrig.capture.formats import READ_IN_PLACE
+from splatrig.config.cohort import COHORT, check_folders_apart, load_subjects, subject_configs
 from splatrig.config import names
 from splatrig.evaluation import plan
 from splatrig.jobs.call import read_call
@@ -19,8 +19,10 @@ MANY = 32
 
 try:
     CONFIGS = subject_configs(config)
-    TYPED = {name: load_config(raw, ROOT / "workflow" / "presets") for name, raw in CONFIGS.items()}
-    check_folders_apart({name: made.capture.root for name, made in TYPED.items() if made.capture.source == "demo"})
+    TYPED = load_subjects(CONFIGS, ROOT / "workflow" / "presets")
+    captures = {name: made.capture for name, made in TYPED.items()}
+    given = (*READ_IN_PLACE, "photographs")  # no rule writes into their folders, unless it downloads
+    check_folders_apart({name: own.root for name, own in captures.items() if own.source not in given or own.entity})
 except InputError as error:
     sys.exit(f"error: {error}")
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
-from splatrig.config.load import merged
+from splatrig.config.load import load_config, merged
+from splatrig.config.models import Config
 from splatrig.config.names import check_name
 from splatrig.io.errors import InputError
 
@@ -45,6 +47,17 @@ def subject_configs(raw: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     common = {key: value for key, value in raw.items() if key != "subjects"}
     differing = asked if isinstance(asked, Mapping) else dict.fromkeys(names)
     return {name: _config_of(name, common, differing[name]) for name in names}
+
+
+def load_subjects(configs: Mapping[str, Mapping[str, Any]], presets: str | Path) -> dict[str, Config]:
+    """Return the typed configuration of every subject of `subject_configs`; InputError names the subject."""
+    loaded = {}
+    for name, raw in configs.items():
+        try:
+            loaded[name] = load_config(raw, presets)
+        except InputError as error:
+            raise InputError(f"subject {name}: {error}") from None
+    return loaded
 
 
 def check_folders_apart(folders: Mapping[str, str]) -> None:
