@@ -83,7 +83,8 @@ def test_equal_subjects_explain_each_other_as_well_as_themselves(compared):
     assert (compared / "components" / "base" / "pca_xyz.h5").is_file()
 
 
-def test_a_single_run_after_the_cohort_has_nothing_to_do(finished, compared):
+@pytest.mark.usefixtures("compared")
+def test_a_single_run_after_the_cohort_has_nothing_to_do(finished):
     assert finished.pending() == {}
 
 
