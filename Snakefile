@@ -1,6 +1,7 @@
 """splatrig: from a multi-view capture of a face to a rig of structured 3D Gaussians."""
 
 import sys
+import time
 from pathlib import Path
 
 from snakemake.utils import min_version
@@ -14,6 +15,7 @@ from splatrig.jobs.interpreter import call_python_by_its_name, check_cluster_fol
 from splatrig.jobs.logs import last_words, worth_a_look
 
 call_python_by_its_name()
+STARTED = time.time()
 
 
 configfile: str(Path(workflow.basedir) / "config.yaml")
@@ -35,9 +37,8 @@ onstart:
 
 
 onsuccess:
-    for part in [globals(), *map(vars, PARTS.values())]:
-        part["record_provenance"]()
-    if warned := worth_a_look(job_logs(), STARTED):
+    COMMON.record_provenance()
+    if warned := worth_a_look(COMMON.job_logs(), STARTED):
         sys.stderr.write(f"\n{warned}\n")
 
 
@@ -45,16 +46,24 @@ onerror:
     sys.stderr.write(f"\n{last_words(log)}\n")
 
 
-if "subjects" in config:
+include: "workflow/rules/common.smk"
+include: f"workflow/rules/sources/{CFG.capture.source}.smk"
+include: "workflow/rules/capture.smk"
+include: "workflow/rules/landmarks.smk"
+include: "workflow/rules/doctor.smk"
+include: "workflow/rules/fitting.smk"
+include: "workflow/rules/components.smk"
+include: "workflow/rules/learned.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/control.smk"
+include: "workflow/rules/export.smk"
 
-    include: "workflow/rules/cohort.smk"
 
-else:
-
-    include: "workflow/rules/subject.smk"
+COMMON.complete_rules(CAPTURE)
 
 
 rule all:
+    """Make everything that the configuration asks for."""
     default_target: True
     input:
-        TARGETS,
+        SUBJECT.targets(),
