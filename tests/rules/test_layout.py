@@ -62,7 +62,7 @@ def test_a_family_is_shown_at_its_level():
     assert (anna.level("finest"), anna.level("base")) == (anna.levels[-1], "base")
 
 
-def test_carried_up_components_are_measured_at_the_finest_level():
+def test_upsampled_components_are_measured_at_the_finest_level():
     anna = layout()
     upsampled, coarse = (SimpleNamespace(method=name, level="base") for name in ("upsampled_pca_all", "pca_all"))
     assert anna.rows_of_method(upsampled) == f"results/anna/attributes/{anna.finest}.h5"

@@ -58,7 +58,7 @@ rule compute_sldc:
 
 
 rule upsample_pca:
-    """Carry the PCA of level {wildcards.level} up to level {FINEST}."""
+    """Upsample the PCA of level {wildcards.level} to level {FINEST}."""
     input:
         **SUBJECT.named_units(),
         **files("template"),

@@ -164,7 +164,7 @@ class Layout:
         ]
 
     def self_found(self) -> list[plan.Method]:
-        """Return the compared methods without the components that are carried up from a coarser level."""
+        """Return the compared methods without upsampled components of a coarser level."""
         return [(method, level) for method, level in self.compared if not method.startswith("upsampled_")]
 
     def of_methods(self, path: str, methods: Iterable[plan.Method]) -> list[str]:
@@ -172,9 +172,9 @@ class Layout:
         return [self.results(path.format(level=level, method=method)) for method, level in methods]
 
     def rows_of_method(self, wildcards: Wildcards) -> str:
-        """Return the attributes of the level that a method acts on: the finest, of components that are carried up."""
-        carried_up = wildcards.method.startswith("upsampled_")
-        return self.results(f"attributes/{self.finest if carried_up else wildcards.level}.h5")
+        """Return the attributes of the level that a method acts on: the finest, of upsampled components."""
+        upsampled = wildcards.method.startswith("upsampled_")
+        return self.results(f"attributes/{self.finest if upsampled else wildcards.level}.h5")
 
     def of_swept(self, path: str) -> list[str]:
         """Return a file for each method that is learned again, which `path` names `{method}`."""
