@@ -1,19 +1,22 @@
 # Several subjects in one graph: each is a module with its own configuration, and on top what compares them.
 
+import re
+from functools import partial
+
 from snakemake.settings.types import Batch
 
 from splatrig.capture.formats import READ_IN_PLACE
 from splatrig.config.cohort import COHORT, check_folders_apart, load_subjects, subject_configs
-from splatrig.config import names
 from splatrig.evaluation import plan
 from splatrig.jobs.call import read_call
+from splatrig.rules import params
+from splatrig.rules.common import Common
+from splatrig.rules.layout import Layout
+from splatrig.rules.machine import Machine
+from splatrig.rules.params import only_for
+from splatrig.rules.raw import from_here
 
-
-include: "shared.smk"
-
-
-WHOSE = COHORT
-KNOWN_FILES = f".snakemake/splatrig/{COHORT}.json"
+ROOT = Path(workflow.basedir)
 MANY = 32
 """Subjects of one graph above which planning it takes minutes and gigabytes (docs/operations.md)."""
 
@@ -26,11 +29,13 @@ try:
 except InputError as error:
     sys.exit(f"error: {error}")
 
-DESCRIBED = {"subjects": {name: made.model_dump() for name, made in TYPED.items()}}
 SUBJECTS = list(TYPED)
-CFG = TYPED[SUBJECTS[0]]
+CFG = TYPED[SUBJECTS[0]].model_copy(update={"subject": COHORT, "subjects": config["subjects"]})
 """The configuration of the first subject, which holds for what is made of all of them."""
-LEVELS = names.level_names(CFG.mesh.subdivisions)
+LAYOUT = Layout(CFG, ())
+COMMON = Common(workflow, LAYOUT, Machine(CFG, workflow.global_resources), workflow.modifier.rules)
+results, environment, configured = LAYOUT.results, COMMON.environment, partial(params.configured, CFG)
+
 PORTRAITS = {results(f"heads/{name}.jpg"): name for name in SUBJECTS}
 CALL = read_call(sys.argv[1:])
 BATCH = Batch(*CALL.batch) if CALL.batch and CALL.batch[0] == "show_heads" and CALL.batch[2] <= len(SUBJECTS) else None
@@ -40,6 +45,14 @@ if CALL.jobs:
     LOADED = [name for name in SUBJECTS if CALL.only_jobs_of(name)]
 elif BATCH:
     LOADED = [PORTRAITS[path] for path in BATCH.get_batch(list(PORTRAITS))]
+if len(LOADED) > MANY and workflow.is_main_process:
+    batches = -(-len(LOADED) // 16)
+    sys.stderr.write(
+        f"subjects: to plan {len(LOADED)} in one graph takes minutes and gigabytes; --batch show_heads=1/{batches} and so "
+        "on plan 16 at a time (docs/operations.md).\n"
+    )
+PARTS = {}
+"""The modules of these subjects by name."""
 
 for subject in LOADED:
     of_subject, prefix_ = f"subject {subject}", f"{subject}_"
@@ -56,87 +69,79 @@ for subject in LOADED:
     PARTS[subject] = globals()[of_subject]
 
 
-if len(LOADED) > MANY and workflow.is_main_process:
-    sys.stderr.write(
-        f"subjects: one graph of {len(LOADED)} takes minutes to plan and gigabytes; --batch show_heads=1/{-(-len(LOADED) // 16)} and "
-        "so on plan 16 at a time (docs/operations.md).\n"
-    )
-
 SHARED = ["pca_xyz", *(f"sldc_{support}_xyz" for support in CFG.components.sldc.supports.used)]
 """The methods whose components subjects share."""
+LEARNED = {
+    **configured("seed"),
+    "subjects": SUBJECTS,
+    "method": "{method}",
+    "support": only_for("method", "sldc_", lambda wildcards: wildcards.method.split("_")[1]),
+    "support_map": only_for(
+        "method", "sldc_", lambda wildcards: params.support_map(CFG, wildcards.method.split("_")[1])
+    ),
+    "sldc": only_for("method", "sldc_", params.sldc_options(CFG, CFG.components.sldc.sparsity)),
+}
+"""How components that all subjects share are learned."""
 
 
 wildcard_constraints:
     subject="|".join(map(re.escape, LOADED)) or "(?!)",
-    level="|".join(LEVELS),
+    level="|".join(LAYOUT.levels),
     method="|".join(SHARED),
 
 
 include: "retrieve.smk"
 
 
+environment("evaluation")
+
+
 rule show_subject:
-    # it comes after everything else of the subject: who has an image here is finished
+    """Render {wildcards.subject}.
+
+    All else of the subject comes before: who has an image here is finished.
+    """
     input:
-        everything=lambda wildcards: list(PARTS[wildcards.subject].rules.all.input),
+        everything=lambda wildcards: PARTS[wildcards.subject].TARGETS,
         neutral="results/{subject}/gaussians/neutral.h5",
         cameras="results/{subject}/dataset/cameras.json",
         dataset=lambda wildcards: f"results/{wildcards.subject}/dataset/{TYPED[wildcards.subject].neutral}",
     output:
         picture=results("heads/{subject}.jpg"),
-    conda:
-        "../../envs/evaluation.yaml"
-    resources:
-        mem_mb=memory(3000),
-        runtime=10,
     params:
         image_height=lambda wildcards: TYPED[wildcards.subject].rendering.image_height,
-    message:
-        "Rendering {wildcards.subject}"
     script:
         "../scripts/show_subject.py"
 
 
 rule show_heads:
-    # batches of subjects end here: --batch show_heads=1/16
+    """Show all heads; batches of subjects end here, as --batch show_heads=1/16."""
     input:
         list(PORTRAITS),
     output:
-        picture=reported("heads.jpg", "heads", "1 Cohort", content="all heads"),
-    conda:
-        "../../envs/evaluation.yaml"
-    resources:
-        mem_mb=memory(2000),
-        runtime=10,
+        picture=results("heads.jpg"),
     params:
         subjects=SUBJECTS,
-    message:
-        "Showing all heads"
     script:
         "../scripts/show_heads.py"
 
 
 rule compare_subjects:
+    """Compare all methods over all subjects."""
     input:
         comparisons=expand("results/{name}/evaluation/comparison.csv", name=SUBJECTS),
     output:
         values=results("evaluation/by_subject.csv"),
-        summary=reported("evaluation/cohort.csv", "cohort", "1 Cohort", content="means and intervals"),
-        figure=reported("evaluation/cohort.png", "cohort", "1 Cohort", content="all methods, a dot per subject"),
-    conda:
-        "../../envs/evaluation.yaml"
-    resources:
-        mem_mb=memory(2000),
-        runtime=10,
+        summary=results("evaluation/cohort.csv"),
+        figure=results("evaluation/cohort.png"),
     params:
         subjects=SUBJECTS,
-    message:
-        "Comparing all methods over all subjects"
     script:
         "../scripts/compare_subjects.py"
 
 
 rule index_heads:
+    """Write a page that opens every head."""
     input:
         portraits=list(PORTRAITS),
         heads=[f"results/{name}/control/head.html" for name in SUBJECTS if TYPED[name].control.web_head],
@@ -146,95 +151,65 @@ rule index_heads:
         figure=results("evaluation/cohort.png"),
     output:
         page=results("index.html"),
-    conda:
-        "../../envs/evaluation.yaml"
     params:
         subjects=SUBJECTS,
         with_head=[made.control.web_head for made in TYPED.values()],
-    message:
-        "Writing a page that opens every head"
     script:
         "../scripts/index_heads.py"
 
 
-# Components that all subjects share; on request: snakemake shared_components
-
-
 rule shared_components:
+    """Learn components that all subjects share, and measure them on each subject without its own frames."""
     input:
-        expand(results("components/{level}/{method}.h5"), level=[LEVELS[0], LEVELS[-1]], method=SHARED),
+        expand(
+            results("components/{level}/{method}.h5"), level=dict.fromkeys([plan.BASE, LAYOUT.finest]), method=SHARED
+        ),
         results("evaluation/shared.png"),
 
 
 rule share_components:
+    """Learn {wildcards.method} of all subjects at level {wildcards.level}, identity taken out."""
     input:
         attributes=expand("results/{name}/attributes/{{level}}.h5", name=SUBJECTS),
         template=f"results/{SUBJECTS[0]}/template/template.h5",
     output:
         components=results("components/{level}/{method}.h5"),
-    conda:
-        "../../envs/components.yaml"
     threads: 2
-    resources:
-        mem_mb=memory(8000),
-        runtime=60,
     params:
-        support=only_for("method", "sldc_", lambda wildcards: wildcards.method.split("_")[1]),
-        support_map=only_for("method", "sldc_", lambda wildcards: support_map(wildcards.method.split("_")[1])),
-        sldc=only_for("method", "sldc_", sldc_options(CFG.components.sldc.sparsity)),
-        seed=CFG.seed,
-        method="{method}",
-        subjects=SUBJECTS,
+        **LEARNED,
+        **configured("components.k"),
         level="{level}",
-        k=CFG.components.k,
-    message:
-        "Learning {wildcards.method} of all subjects at level {wildcards.level}, identity taken out"
     script:
         "../scripts/share_components.py"
 
 
 rule leave_out_subjects:
+    """Measure how much of each person the components of the others explain, {wildcards.method}."""
     input:
-        attributes=expand(f"results/{{name}}/attributes/{LEVELS[0]}.h5", name=SUBJECTS),
+        attributes=expand(f"results/{{name}}/attributes/{plan.BASE}.h5", name=SUBJECTS),
         template=f"results/{SUBJECTS[0]}/template/template.h5",
     output:
         table=results("evaluation/shared/{method}.csv"),
-    conda:
-        "../../envs/evaluation.yaml"
-    resources:
-        mem_mb=memory(8000),
-        runtime=240,
     params:
-        support=only_for("method", "sldc_", lambda wildcards: wildcards.method.split("_")[1]),
-        support_map=only_for("method", "sldc_", lambda wildcards: support_map(wildcards.method.split("_")[1])),
-        sldc=only_for("method", "sldc_", sldc_options(CFG.components.sldc.sparsity)),
-        seed=CFG.seed,
-        method="{method}",
-        subjects=SUBJECTS,
-        level=LEVELS[0],
+        **LEARNED,
+        level=plan.BASE,
         ks=plan.curve_counts(CFG.components.k),
-    message:
-        "Measuring how much of a person others' components explain, {wildcards.method}"
     script:
         "../scripts/leave_out_subjects.py"
 
 
 rule draw_shared:
+    """Draw what other people's components explain."""
     input:
         tables=expand(results("evaluation/shared/{method}.csv"), method=SHARED),
     output:
-        table=reported("evaluation/shared.csv", "shared", "2 Shared components", content="subjects left out, table"),
-        figure=reported("evaluation/shared.png", "shared", "2 Shared components", content="subjects left out"),
-    conda:
-        "../../envs/evaluation.yaml"
-    message:
-        "Drawing what other people's components explain"
+        table=results("evaluation/shared.csv"),
+        figure=results("evaluation/shared.png"),
     script:
         "../scripts/draw_shared.py"
 
 
-complete_rules()
-
-TARGETS = results("heads.jpg")
+COMMON.complete_rules()
+TARGETS = [results("heads.jpg")]
 if BATCH is None or BATCH.is_final:
-    TARGETS = [TARGETS, results("evaluation/cohort.csv"), results("index.html")]
+    TARGETS += [results("evaluation/cohort.csv"), results("index.html")]

@@ -1,52 +1,50 @@
 # Files from the network that are the same for every subject.
 
+from splatrig.rules import retrieved
+
+PACKAGES = from_here(ROOT / "workflow" / "web" / "package-lock.json")
+"""Versions and digests of what is retrieved from npm."""
+
+environment("capture")
+
 
 rule retrieve_head:
+    """Retrieve the CC0 MakeHuman head and its ARKit face units."""
     output:
-        head=MAKEHUMAN,
-        license="resources/retrieved/makehuman_LICENSE.md",
-    conda:
-        "../../envs/capture.yaml"
-    message:
-        "Retrieving the CC0 MakeHuman head and its ARKit face units"
+        head=retrieved.MAKEHUMAN,
+        license=f"{retrieved.FOLDER}/makehuman_LICENSE.md",
     script:
         "../scripts/retrieve_head.py"
 
 
 rule retrieve_face_networks:
+    """Retrieve the networks that detect faces and eyes."""
     output:
-        **FACE_NETWORKS,
-        iris=IRIS_NETWORK,
-        license=NETWORKS_LICENSE,
-    conda:
-        "../../envs/capture.yaml"
-    message:
-        "Retrieving the networks that detect faces and eyes"
+        **retrieved.FACE_NETWORKS,
+        iris=retrieved.IRIS_NETWORK,
+        license=retrieved.NETWORKS_LICENSE,
     script:
         "../scripts/retrieve_face_networks.py"
 
 
+environment("control")
+
+
 rule retrieve_renderer:
+    """Retrieve three.js and Spark, which render the web head."""
     input:
-        lock=str(WEB / "package-lock.json"),
+        lock=PACKAGES,
     output:
-        archive=RENDERER,
-    conda:
-        "../../envs/control.yaml"
-    message:
-        "Retrieving three.js and Spark, which render the web head"
+        archive=retrieved.RENDERER,
     script:
         "../scripts/retrieve_renderer.py"
 
 
 rule retrieve_litert:
+    """Retrieve LiteRT.js, which runs networks in the web head."""
     input:
-        lock=str(WEB / "package-lock.json"),
+        lock=PACKAGES,
     output:
-        archive=LITERT,
-    conda:
-        "../../envs/control.yaml"
-    message:
-        "Retrieving LiteRT.js, which runs networks in the web head"
+        archive=retrieved.LITERT,
     script:
         "../scripts/retrieve_litert.py"
