@@ -21,7 +21,7 @@ STARTED = time.time()
 configfile: str(Path(workflow.basedir) / "config.yaml")
 
 
-report: "workflow/report/workflow.rst"
+report: f"workflow/report/{'cohort_workflow' if 'subjects' in config else 'workflow'}.rst"
 
 
 onstart:

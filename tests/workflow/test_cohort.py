@@ -1,12 +1,16 @@
 """Several subjects in one graph: the tiny head, which is finished, and others."""
 
+import re
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
 pytestmark = pytest.mark.workflow
+
+ROOT = Path(__file__).resolve().parents[2]
 
 OTHER = "another"
 """A subject whose results are a copy of the tiny head's; by its name it is in the first of two batches."""
@@ -86,6 +90,17 @@ def test_equal_subjects_explain_each_other_as_well_as_themselves(compared):
 @pytest.mark.usefixtures("compared")
 def test_a_single_run_after_the_cohort_has_nothing_to_do(finished):
     assert finished.pending() == {}
+
+
+def test_docstrings_name_nothing_that_only_a_subjects_module_knows():
+    found = [
+        (path.name, name)
+        for path in (ROOT / "workflow" / "rules").rglob("*.smk")
+        for text in re.findall(r'"""(.*?)"""', path.read_text(), re.S)
+        for name in re.findall(r"{([A-Za-z_]+)", text)
+        if name not in ("wildcards", "params", "input", "output")
+    ]
+    assert found == []
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ rule show_heads:
     input:
         list(PORTRAITS),
     output:
-        picture=results("heads.jpg"),
+        picture=report(results("heads.jpg"), caption="../report/heads.rst", category="1 Cohort"),
     params:
         subjects=SUBJECTS,
     script:
@@ -132,8 +132,8 @@ rule compare_subjects:
         comparisons=expand("results/{name}/evaluation/comparison.csv", name=SUBJECTS),
     output:
         values=results("evaluation/by_subject.csv"),
-        summary=results("evaluation/cohort.csv"),
-        figure=results("evaluation/cohort.png"),
+        summary=report(results("evaluation/cohort.csv"), caption="../report/cohort.rst", category="1 Cohort"),
+        figure=report(results("evaluation/cohort.png"), caption="../report/cohort.rst", category="1 Cohort"),
     params:
         subjects=SUBJECTS,
     script:
@@ -203,8 +203,8 @@ rule draw_shared:
     input:
         tables=expand(results("evaluation/shared/{method}.csv"), method=SHARED),
     output:
-        table=results("evaluation/shared.csv"),
-        figure=results("evaluation/shared.png"),
+        table=report(results("evaluation/shared.csv"), caption="../report/shared.rst", category="1 Cohort"),
+        figure=report(results("evaluation/shared.png"), caption="../report/shared.rst", category="1 Cohort"),
     script:
         "../scripts/draw_shared.py"
 

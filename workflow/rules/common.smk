@@ -90,8 +90,12 @@ CANONICAL_FACE = from_here(ROOT / "resources" / "landmarks" / "canonical.csv")
 def reported(path, caption, category, **labels):
     """A result that the report shows, with a caption of workflow/report; of a family under its name."""
     families = {"family": "{family}"} if "{family}" in path else {}
+    subject = {"subject": SUBJECT.subject} if PREFIX else {}
     return report(
-        results(path), caption=str(ROOT / f"workflow/report/{caption}.rst"), category=category, labels=families | labels
+        results(path),
+        caption=str(ROOT / f"workflow/report/{caption}.rst"),
+        category=category,
+        labels=subject | families | labels,
     )
 
 

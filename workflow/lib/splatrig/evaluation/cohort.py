@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -105,8 +106,9 @@ def _dots(ax: Axes, rows: pd.DataFrame, methods: list[str]) -> None:
         own = rows.loc[rows["method"] == method, "value"].to_numpy()
         if not len(own):
             continue
-        found, look = mean_over_subjects(own), look_of(method)
-        color = str(look["color"])
+        found = mean_over_subjects(own)
+        look: Any = look_of(method)
+        color = look["color"]
         ax.plot(own, np.full(len(own), place + 0.16), "o", color=color, alpha=0.45, markersize=4, markeredgewidth=0)
         ax.plot(found.mean, place - 0.12, linestyle="none", markersize=7, **look)
         left, right = own.min() - 2 * np.ptp(own), own.max() + 2 * np.ptp(own)  # few subjects have wide intervals
