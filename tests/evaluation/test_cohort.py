@@ -68,8 +68,8 @@ def test_the_figure_has_a_dot_per_subject_and_their_mean(values):
 
 def test_the_page_opens_every_head_and_loads_nothing_from_the_network(values, tmp_path):
     heads = [Head(name, f"heads/{name}.jpg", {"open": f"../{name}/head.html"}) for name in ("ben", "a<b")]
-    write_cohort_page(tmp_path / "index.html", heads, over_subjects(values), values, "evaluation/cohort.png")
+    write_cohort_page(tmp_path / "index.html", heads, values, "evaluation/cohort.png")
     page = (tmp_path / "index.html").read_text()
     assert 'href="../ben/head.html"' in page and 'src="heads/ben.jpg"' in page and "a&lt;b" in page
     assert "http" not in page and "<script" not in page
-    assert "3 subjects" in page and "By subject" in page
+    assert "3 subjects" in page and "By subject" in page and "nan" not in page

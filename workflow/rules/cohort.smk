@@ -147,7 +147,6 @@ rule index_heads:
         heads=[f"results/{name}/control/head.html" for name in SUBJECTS if TYPED[name].control.web_head],
         summaries=expand("results/{name}/evaluation/summary.html", name=SUBJECTS),
         values=results("evaluation/by_subject.csv"),
-        summary=results("evaluation/cohort.csv"),
         figure=results("evaluation/cohort.png"),
     output:
         page=results("index.html"),

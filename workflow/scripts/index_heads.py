@@ -18,6 +18,4 @@ for name, portrait, summary, made in zip(
     links = ({"open the head": next(heads)} if made else {}) | {"key results": summary}
     relative = {text: os.path.relpath(path, here) for text, path in links.items()}
     shown.append(Head(name, os.path.relpath(portrait, here), relative))
-write_cohort_page(
-    page, shown, read_table(inputs.summary), read_table(inputs.values), os.path.relpath(inputs.figure, here)
-)
+write_cohort_page(page, shown, read_table(inputs.values), os.path.relpath(inputs.figure, here))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from splatrig.evaluation.cohort import NOTE
+from splatrig.evaluation.cohort import NOTE, over_subjects
 from splatrig.evaluation.summary import side_by_side
 from splatrig.evaluation.text_tables import write_html
 
@@ -42,18 +42,17 @@ def heads_html(heads: Iterable[Head]) -> str:
     return f'{STYLE}<div class="heads">\n' + "\n".join(figures) + "\n</div>\n"
 
 
-def write_cohort_page(
-    path: str | Path, heads: Iterable[Head], summary: pd.DataFrame, values: pd.DataFrame, figure: str
-) -> None:
+def write_cohort_page(path: str | Path, heads: Iterable[Head], values: pd.DataFrame, figure: str) -> None:
     """Write the page of a cohort, which loads nothing but the renderings and the figure next to it.
 
-    `summary` is the table of `over_subjects`, `values` that of `by_subject`; `figure` is the path of its figure.
+    `values` is the table of `by_subject`; `figure` is the path of what `draw_cohort` makes of it.
     """
+    values = values.fillna({"unit": ""})
     shown = heads_html(heads)
     shown += f'<p><img class="wide" src="{html.escape(figure)}" alt="All methods, a dot per subject"></p>\n'
     more = {"By subject": by_subject_wide(values)} if values["subject"].nunique() <= MOST_COLUMNS else {}
     count = values["subject"].nunique()
-    write_html(path, f"{count} subjects, all methods", side_by_side(summary), NOTE, more, above=shown)
+    write_html(path, f"{count} subjects, all methods", side_by_side(over_subjects(values)), NOTE, more, above=shown)
 
 
 MOST_COLUMNS = 20
@@ -63,6 +62,5 @@ MOST_COLUMNS = 20
 def by_subject_wide(values: pd.DataFrame) -> pd.DataFrame:
     """Return the table `by_subject` with one column per subject."""
     keys = ["quantity", "unit", "method", "level"]
-    filled = values.assign(**{key: values[key].fillna("") for key in keys})
-    wide = filled.pivot_table(index=keys, columns="subject", values="value", sort=False, aggfunc="first")
+    wide = values.pivot_table(index=keys, columns="subject", values="value", sort=False, aggfunc="first")
     return wide[list(dict.fromkeys(values["subject"]))].reset_index().rename_axis(columns=None)
