@@ -21,7 +21,7 @@ STARTED = time.time()
 configfile: str(Path(workflow.basedir) / "config.yaml")
 
 
-report: "workflow/report/workflow.rst"
+report: f"workflow/report/{'cohort_workflow' if 'subjects' in config else 'workflow'}.rst"
 
 
 onstart:
@@ -37,7 +37,8 @@ onstart:
 
 
 onsuccess:
-    COMMON.record_provenance()
+    for part in [COMMON, *(part.COMMON for part in PARTS.values())]:
+        part.record_provenance()
     if warned := worth_a_look(COMMON.job_logs(), STARTED):
         sys.stderr.write(f"\n{warned}\n")
 
@@ -46,24 +47,17 @@ onerror:
     sys.stderr.write(f"\n{last_words(log)}\n")
 
 
-include: "workflow/rules/common.smk"
-include: f"workflow/rules/sources/{CFG.capture.source}.smk"
-include: "workflow/rules/capture.smk"
-include: "workflow/rules/landmarks.smk"
-include: "workflow/rules/doctor.smk"
-include: "workflow/rules/fitting.smk"
-include: "workflow/rules/components.smk"
-include: "workflow/rules/learned.smk"
-include: "workflow/rules/evaluation.smk"
-include: "workflow/rules/control.smk"
-include: "workflow/rules/export.smk"
+if "subjects" in config:
 
+    include: "workflow/rules/cohort.smk"
 
-COMMON.complete_rules(CAPTURE)
+else:
+
+    include: "workflow/rules/subject.smk"
 
 
 rule all:
     """Make everything that the configuration asks for."""
     default_target: True
     input:
-        SUBJECT.targets(),
+        TARGETS,

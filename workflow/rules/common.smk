@@ -17,22 +17,35 @@ from splatrig.rules.common import Common
 from splatrig.rules.machine import Machine, memory
 from splatrig.rules.params import dataset_of_cameras, only_for
 from splatrig.rules.raw import RawCapture, from_here
+from splatrig.rules.retrieved import (
+    FACE_NETWORKS,
+    IRIS_NETWORK,
+    LITERT,
+    MAKEHUMAN,
+    NETWORKS_LICENSE,
+    RENDERER,
+    SEGMENTATION_NETWORK,
+)
 from splatrig.rules.setup import set_up
 
 ROOT = Path(workflow.basedir)
 
+PREFIX = workflow.modifier.modify_rulename("")
+"""What the names of the rules begin with: in a cohort the subject's name."""
+WHO = f"subject {config['subject']}: " if PREFIX else ""
+
 try:
-    SUBJECT, few = set_up(config, ROOT)
+    SUBJECT, few = set_up(config, ROOT, in_cohort=bool(PREFIX))
     MACHINE = Machine(SUBJECT.config, {name: limit.value for name, limit in workflow.global_resources.items()})
     if workflow.is_main_process:
         MACHINE.check_gpus()
 except InputError as error:
-    sys.exit(f"error: {error}")
+    sys.exit(f"error: {WHO}{error}")
 if few and workflow.is_main_process:
-    sys.stderr.write(f"{few}\n")
+    sys.stderr.write(f"{WHO}{few}\n")
 
 CFG, EXPRESSIONS, LEVELS, FINEST = SUBJECT.config, SUBJECT.expressions, SUBJECT.levels, SUBJECT.finest
-COMMON = Common(workflow, SUBJECT, MACHINE)
+COMMON = Common(workflow, SUBJECT, MACHINE, workflow.modifier.rules, PREFIX)
 config.update(CFG.model_dump())  # for the captions of the report
 
 results, files, each, capture_path = SUBJECT.results, SUBJECT.files, SUBJECT.each, SUBJECT.capture
@@ -79,16 +92,5 @@ POSED = files("neutral", "template", "panel") | {"components": SUBJECT.component
 MEASURED = files("cameras") | {"photographs": each("dataset/{expression}")}
 """What every rule reads that measures renderings of any frame in the cameras held out."""
 
-MAKEHUMAN = "resources/retrieved/makehuman_head.npz"
-"""The CC0 head: the demo's, and the template of ARKit's blendshapes."""
 CANONICAL_FACE = from_here(ROOT / "resources" / "landmarks" / "canonical.csv")
 """Landmarks of the template; moved folders rerun nothing."""
-FACE_NETWORKS = {
-    "detector": "resources/retrieved/face_detection_short_range.tflite",
-    "mesh": "resources/retrieved/face_landmark.tflite",
-}
-"""What finds faces and their points in photographs."""
-IRIS_NETWORK = "resources/retrieved/iris_landmark.tflite"
-"""What finds lids and irises around an eye."""
-SEGMENTATION_NETWORK = "resources/retrieved/selfie_segmentation.tflite"
-"""What tells people from the background."""

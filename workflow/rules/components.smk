@@ -58,7 +58,7 @@ rule compute_sldc:
 
 
 rule upsample_pca:
-    """Upsample the PCA of level {wildcards.level} to level {FINEST}."""
+    """Upsample the PCA of level {wildcards.level} to the finest level."""
     input:
         **SUBJECT.named_units(),
         **files("template"),

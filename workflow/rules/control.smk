@@ -104,16 +104,6 @@ rule drive_track:
         "../scripts/drive_track.py"
 
 
-rule retrieve_renderer:
-    """Retrieve three.js and Spark, which render the web head."""
-    input:
-        lock=str(WEB / "package-lock.json"),
-    output:
-        archive="resources/retrieved/web_renderer.zip",
-    script:
-        "../scripts/retrieve_renderer.py"
-
-
 rule pack_web_head:
     """Pack the web head into one file, which poses the head in a browser, from disk and offline."""
     input:
@@ -122,7 +112,7 @@ rule pack_web_head:
         panels=SUBJECT.of_control("control/panels/{family}.json"),
         tracks=SUBJECT.control_tracks(["tour"]) + SUBJECT.control_tracks(EXPRESSIONS),
         sources=[*(str(WEB / name) for name in ("index.html", "style.css")), *map(str, sorted(WEB.glob("src/*.js")))],
-        renderer=rules.retrieve_renderer.output.archive,
+        renderer=RENDERER,
     output:
         page=results("control/head.html"),
         numbers=results("control/head.json"),
@@ -135,26 +125,16 @@ rule pack_web_head:
         "../scripts/pack_web_head.py"
 
 
-rule retrieve_litert:
-    """Retrieve LiteRT.js, which runs networks in the web head."""
-    input:
-        lock=str(WEB / "package-lock.json"),
-    output:
-        archive="resources/retrieved/litert.zip",
-    script:
-        "../scripts/retrieve_litert.py"
-
-
 rule add_webcam:
     """Add webcam input to the web head: the same page, which is served if the required family exists."""
     input:
         **FACE_NETWORKS,
         page=rules.pack_web_head.output.page,
         sources=sorted(map(str, WEB.glob("webcam/*.js"))),
-        runtime=rules.retrieve_litert.output.archive,
+        runtime=LITERT,
         responses=from_here(ROOT / "resources" / "landmarks" / "responses.csv"),
         canonical=CANONICAL_FACE,
-        license=rules.retrieve_face_networks.output.license,
+        license=NETWORKS_LICENSE,
     output:
         page=results("control/head_webcam.html"),
     script:

@@ -68,7 +68,7 @@ environment("components")
 
 
 rule write_attributes:
-    """Write the attributes of all frames at the levels {LEVELS}."""
+    """Write the attributes of all frames at every level."""
     input:
         **files("frames", "template"),
         gaussians=each("gaussians/{expression}.h5"),

@@ -17,25 +17,6 @@ if OWN_LANDMARKS is not None and not Path(OWN_LANDMARKS).is_file():
 environment("capture")
 
 
-rule retrieve_face_networks:
-    """Retrieve the networks that detect faces and eyes."""
-    output:
-        **FACE_NETWORKS,
-        iris=IRIS_NETWORK,
-        license="resources/retrieved/mediapipe_LICENSE.txt",
-    script:
-        "../scripts/retrieve_face_networks.py"
-
-
-rule retrieve_segmentation_network:
-    """Retrieve the network that separates people from the background."""
-    output:
-        network=SEGMENTATION_NETWORK,
-        license="resources/retrieved/selfie_segmentation_LICENSE.txt",
-    script:
-        "../scripts/retrieve_segmentation_network.py"
-
-
 rule check_capture:
     """Check that photographs, calibration, tracked mesh and axes fit each other."""
     input:

@@ -136,18 +136,6 @@ use rule learn_rig as learn_rig_without with:
         "Learn the {wildcards.locality} rig without {wildcards.fold}."
 
 
-environment("capture")
-
-
-rule retrieve_head:
-    """Retrieve the CC0 MakeHuman head and its ARKit face units."""
-    output:
-        head=MAKEHUMAN,
-        license="resources/retrieved/makehuman_LICENSE.md",
-    script:
-        "../scripts/retrieve_head.py"
-
-
 environment("components")
 
 

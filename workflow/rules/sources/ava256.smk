@@ -29,20 +29,17 @@ environment("capture")
 
 if FETCHED:
 
-    localrules:
-        list_ava256,
-        ava256_plan,
-
     rule ava256_download:
-        """Download subject {CFG.capture.entity}."""
+        """Download the subject."""
         input:
             CAPTURE.file("images"),
 
     rule list_ava256:
-        """List the cameras and segments of subject {CFG.capture.entity} (license CC BY-NC 4.0)."""
+        """List the cameras and segments at {params.url} (license CC BY-NC 4.0)."""
         output:
             krt=capture_path("camera_calibration.json"),
             frame_list=capture_path("frame_list.csv"),
+        localrule: True
         params:
             lib="",
             url=SUBJECT_URL,
@@ -57,6 +54,7 @@ if FETCHED:
         input:
             krt=ancient(capture_path("camera_calibration.json")),
             frame_list=ancient(capture_path("frame_list.csv")),
+        localrule: True
         params:
             **configured("capture.entity", "capture.cameras"),
             lib="",
@@ -66,7 +64,7 @@ if FETCHED:
             "../../scripts/ava256_plan.py"
 
     rule download_ava256:
-        """Fetch subject {CFG.capture.entity} (license CC BY-NC 4.0)."""
+        """Fetch the archives at {params.url} (license CC BY-NC 4.0)."""
         input:
             krt=ancient(capture_path("camera_calibration.json")),
         output:

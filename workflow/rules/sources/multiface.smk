@@ -19,23 +19,18 @@ if "downloads" not in workflow.global_resources:
 environment("capture")
 
 
-localrules:
-    download_release,
-    multiface_plan,
-    download_metadata,
-
-
 rule multiface_download:
-    """Download the raw capture of entity {CFG.capture.entity}."""
+    """Download the raw capture of the entity."""
     input:
         capture_path("KRT"),
         [capture_path(f"images/{expression}") for expression in EXPRESSIONS],
 
 
 rule download_release:
-    """List the archives of entity {CFG.capture.entity} at {params.url}."""
+    """List the archives at {params.url}."""
     output:
         release=capture_path("archives/release.csv"),
+    localrule: True
     params:
         **configured("capture.download.links"),
         lib="",
@@ -52,6 +47,7 @@ rule multiface_plan:
     """
     input:
         release=ancient(capture_path("archives/release.csv")),
+    localrule: True
     params:
         **configured("capture.entity", "capture.cameras"),
         lib="",
@@ -70,6 +66,7 @@ rule download_metadata:
         krt=capture_path("KRT"),
         frame_list=capture_path("frame_list.txt"),
         tex_mean=capture_path("tex_mean.png"),
+    localrule: True
     resources:
         downloads=min(2, PARALLEL),
     params:

@@ -37,6 +37,8 @@ class Layout:
 
     config: Config
     expressions: Sequence[str]
+    in_cohort: bool = False
+    """Whether other subjects are in the same graph, so that reports name this one."""
 
     @property
     def subject(self) -> str:
@@ -98,7 +100,8 @@ class Layout:
 
     def reported(self, path: str, caption: str, category: str, **labels: str) -> Any:
         """Return a result that the report shows, with a caption of workflow/report."""
-        return reported(self.results(path), caption, category, **labels)
+        subject = {"subject": self.subject} if self.in_cohort else {}
+        return reported(self.results(path), caption, category, **subject, **labels)
 
     def figure(self, name: str, category: str, content: str, caption: str | None = None) -> Any:
         """Return a figure that the report shows; its caption has its name if no other is given."""

@@ -14,10 +14,11 @@ from splatrig.io.errors import InputError
 from splatrig.rules.layout import Layout
 
 
-def set_up(raw: Mapping[str, Any], root: Path) -> tuple[Layout, str | None]:
+def set_up(raw: Mapping[str, Any], root: Path, *, in_cohort: bool = False) -> tuple[Layout, str | None]:
     """Return the layout of a run, and a sentence for the user where frames are too few for the components asked for.
 
-    `raw` is the configuration as Snakemake merged it, `root` the folder of splatrig. Raises InputError for bad input.
+    `raw` is the configuration as Snakemake merged it, `root` the folder of splatrig; `in_cohort` says whether other
+    subjects are in the same graph. Raises InputError for bad input.
     """
     config = load_config(raw, root / "workflow" / "presets")
     sources = sorted(path.stem for path in (root / "workflow" / "rules" / "sources").glob("*.smk"))
@@ -30,4 +31,4 @@ def set_up(raw: Mapping[str, Any], root: Path) -> tuple[Layout, str | None]:
     check_config(config, expressions, known_cameras(config))
     check_masks(config, expressions)
     config, few = with_components_capped(config, expressions, tracked_frames(config, expressions))
-    return Layout(config, expressions), few
+    return Layout(config, expressions, in_cohort), few
