@@ -27,7 +27,7 @@ MOVED = ("xyz", "f_dc", "rotation", "scale")
 def ball(count: int, components: int, *, local_cosine: float | None = 0.7, size: float = 0.02) -> Head:
     """Return a ball of `count` Gaussians; half of its components are global, half local.
 
-    Local ones reach as far from their centres as the cosine of the angle says, or, with None, over the whole ball;
+    Local ones reach as far from their centers as the cosine of the angle says, or, with None, over the whole ball;
     `size` is the standard deviation of a component's entries.
     """
     generator = np.random.default_rng(0)

@@ -31,7 +31,7 @@ PER_EXPRESSION = 5
 
 
 def head_tube(size: Size = FULL) -> tuple[np.ndarray, np.ndarray]:
-    """Return vertices [V, 3] (millimetres) and faces [T, 3] of an ellipsoid open at both ends."""
+    """Return vertices [V, 3] (millimeters) and faces [T, 3] of an ellipsoid open at both ends."""
     latitude = np.linspace(np.radians(4), np.radians(176), size.rings)
     longitude = np.arange(size.spokes) * 2 * np.pi / size.spokes
     ring, spoke = np.meshgrid(latitude, longitude, indexing="ij")

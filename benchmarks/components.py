@@ -185,7 +185,7 @@ def bench_plain(bench: Bench) -> None:
 
 
 def bench_full(bench: Bench, attributes: list[str], device: str, start: str | None = None) -> None:
-    """SLDC at the finest level to convergence: reading, standardising, geodesics and all."""
+    """SLDC at the finest level to convergence: reading, standardizing, geodesics and all."""
     if device == "cuda":
         need_cuda()
     report, threads = bench.report, bench.options.threads

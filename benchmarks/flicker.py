@@ -42,7 +42,7 @@ def sweep(rig: Rig, vertex: int, frames: int) -> tuple[int, NDArray[np.float64]]
     """Return the component that moves a vertex most, and its way to its end and back."""
     low, high = weight_ranges(rig.components.W.astype(np.float64))
     moves = rig.components.displacements
-    assert moves is not None  # learned rigs move centres
+    assert moves is not None  # learned rigs move centers
     ends = np.where(high >= -low, high, low)
     chosen = int(np.abs(np.linalg.norm(moves[:, vertex], axis=1) * ends).argmax())
     weights = np.zeros((frames, rig.count))

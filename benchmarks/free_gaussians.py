@@ -1,6 +1,6 @@
 """Measure free Gaussians: `python benchmarks/free_gaussians.py FOLDER --held-out EXPRESSION …`.
 
-FOLDER is `results/{subject}` of a run, with frames/, dataset/ and template/; without it a small capture is synthesised.
+FOLDER is `results/{subject}` of a run, with frames/, dataset/ and template/; without it a small capture is synthesized.
 Every family is learned with the structured Gaussians alone, with each number of free ones that `--free` names (in
 multiples of the structured), which are found first, by a rig of free weights, and, with `--third-subdivision`, with the
 structured Gaussians of one subdivision more: capacity alone. Printed are seconds, and the PSNR in dB of held-out

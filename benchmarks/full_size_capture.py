@@ -1,8 +1,8 @@
-"""Synthesise a restructured capture of any size: python benchmarks/full_size_capture.py [FOLDER] [--size SIZE].
+"""Synthesize a restructured capture of any size: python benchmarks/full_size_capture.py [FOLDER] [--size SIZE].
 
 A head-like surface moves through expressions and is photographed by a renderer of its own: a z-buffer with 2×2
-samples a pixel, procedural texture from centimetres down to half a millimetre, three lamps fixed in the world,
-shading and a specular lobe, sensor noise. It shares no code with the splat rasterisers that are measured on it. The
+samples a pixel, procedural texture from centimeters down to half a millimeter, three lamps fixed in the world,
+shading and a specular lobe, sensor noise. It shares no code with the splat rasterizers that are measured on it. The
 tracked mesh is coarser than the surface and noisy, as tracked meshes are. FOLDER gets what the rules before the fits
 leave: frames/, dataset/ and template/ (as below `results/{subject}`). All follows from the seed.
 """
@@ -86,7 +86,7 @@ def _bump(directions: NDArray[np.float64], center: tuple[float, float, float], w
 
 
 def head_surface(directions: NDArray[np.float64], expression: int, weight: float) -> NDArray[np.float64]:  # [V, 3]
-    """Return the surface over unit directions [V, 3] (y up, z ahead), millimetres, in an expression of some weight."""
+    """Return the surface over unit directions [V, 3] (y up, z ahead), millimeters, in an expression of some weight."""
     points = directions * [76.0, 112.0, 92.0]
     d = directions
     points = points + d * (18 * _bump(d, (0, -0.1, 1), 0.16) - 7 * _bump(d, (0.38, 0.2, 1), 0.14))[:, None]
@@ -107,7 +107,7 @@ def head_surface(directions: NDArray[np.float64], expression: int, weight: float
 
 
 def capture_cameras(size: Size) -> Cameras:
-    """Return cameras on the front of a sphere of 1 m, heads upright, principal points off centre."""
+    """Return cameras on the front of a sphere of 1 m, heads upright, principal points off center."""
     generator = np.random.default_rng([SEED, 1])
     order = generator.permutation(size.cameras)
     pitch = np.radians(35) * np.sin(2.4 * np.arange(size.cameras))

@@ -1,4 +1,4 @@
-"""Measure rigs learned through the rasteriser: `python benchmarks/learned.py FOLDER --out OUT`.
+"""Measure rigs learned through the rasterizer: `python benchmarks/learned.py FOLDER --out OUT`.
 
 FOLDER holds what the rules before the fits leave (`results/{subject}`: frames/, dataset/, template/). Instead of it,
 `--synthesize small|medium|half|full` makes a capture with benchmarks/full_size_capture.py: full is 87,618 Gaussians, 26
@@ -9,7 +9,7 @@ Parts, by `--parts` (default: bars):
   rigs      learned global and learned local, from the tracked meshes
   fits      every frame fitted on its own
   bars      both, and PCA of the fits, in held-out cameras: training frames, and frames of expressions that were held
-            out (`--held-out`), whose weights are found through the rasteriser; with the verdicts of the bars
+            out (`--held-out`), whose weights are found through the rasterizer; with the verdicts of the bars
   ablation  rigs with one setting changed at a time: the table is benchmarks/learned_ablation.py
   cameras   PSNR of unseen frames against the number of cameras that their weights are found from
   step      what a step costs when its photographs are decoded: milliseconds, of which the GPU works; kernels
@@ -141,7 +141,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--local-lambda", type=float)
     parser.add_argument("--memory-gib", type=float, help="for decoded photographs")
     parser.add_argument("--gpu-gib", type=float, help="GPU memory that may be used; more ends the run")
-    parser.add_argument("--frames", type=int, default=5, help="of an expression that is synthesised")
+    parser.add_argument("--frames", type=int, default=5, help="of an expression that is synthesized")
     parser.add_argument("--only", default="", help="ablation: rows whose label this regular expression finds")
     parser.add_argument("--jobs", type=int, default=1, help="ablation: processes side by side")
     return parsed(

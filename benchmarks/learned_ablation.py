@@ -1,4 +1,4 @@
-"""The ablation of rigs learned through the rasteriser: a table of variants, each the configuration with few changes."""
+"""The ablation of rigs learned through the rasterizer: a table of variants, each the configuration with few changes."""
 
 import multiprocessing
 import re

@@ -17,7 +17,7 @@ from splatrig.learned.fit import LearnedFit
 from splatrig.learned.stage import rig_start
 
 BATCHES = (2, 4, 8)
-"""Frames a step over all processes. One of each two neighbours on one card against the other on two: weak scaling."""
+"""Frames a step over all processes. One of each two neighbors on one card against the other on two: weak scaling."""
 COMPARED = 4
 """Frames a step of the rigs that are compared."""
 COMPARED_STEPS = 50

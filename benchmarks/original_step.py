@@ -11,7 +11,7 @@ from splatrig.rasterize.inria_backend import projection_matrix
 
 
 def original_steps(start: Gaussians, data: FrameData, steps: int) -> None:
-    """Take steps as the original does: one call of its rasteriser, SSIM of five 11×11 convolutions, plain Adam."""
+    """Take steps as the original does: one call of its rasterizer, SSIM of five 11×11 convolutions, plain Adam."""
     from diff_gaussian_rasterization import GaussianRasterizationSettings, GaussianRasterizer
 
     device, cameras = data.device, data.cameras

@@ -1,7 +1,7 @@
-"""Time the CPU rasteriser: python benchmarks/rasterizer.py [--threads 1 2] [--repeats 30].
+"""Time the CPU rasterizer: python benchmarks/rasterizer.py [--threads 1 2] [--repeats 30].
 
-One row per size, colour model and number of threads: milliseconds of one forward and backward pass through
-`splatrig.rasterize.rasterize`, from activated means, quaternions, scales, opacities and colours, with gradients to all
+One row per size, color model and number of threads: milliseconds of one forward and backward pass through
+`splatrig.rasterize.rasterize`, from activated means, quaternions, scales, opacities and colors, with gradients to all
 of them, projection included. Wall time is the median; where other programs share the machine the processor time,
 smallest of all repeats, is the steadier number. The stages of one pass are timed below.
 """
@@ -24,7 +24,7 @@ SMALLEST = [(300, 24, 36)]
 
 
 def head_like_scene(count: int, height: int, width: int, opacity: float) -> tuple[list[Tensor], Tensor, Tensor]:
-    """Return Gaussians (SH of degree 3) spread over an ellipsoid of a head's size a metre away, viewmats and Ks.
+    """Return Gaussians (SH of degree 3) spread over an ellipsoid of a head's size a meter away, viewmats and Ks.
 
     Their size is 0.6 of their distance, as after a fit; `opacity` is the median.
     """
@@ -135,7 +135,7 @@ def main() -> None:
     options = parsed(parser, threads=[1], repeats=1)
     sizes = SMALLEST if options.smallest else SIZES
     figures = Figures(options, machine("torch", "numba", "llvmlite", "numpy"))
-    print("\n| Gaussians | image | colours | median opacity | threads | wall ms | processor ms |")
+    print("\n| Gaussians | image | colors | median opacity | threads | wall ms | processor ms |")
     print("|---|---|---|---|---|---|---|")
     for size in sizes:
         count, height, width = size

@@ -66,7 +66,7 @@ def main() -> None:
     """Measure and write the table."""
     parser = parser_of(__doc__)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
-    parser.add_argument("--noise", nargs="+", type=float, default=list(NOISE_MM), help="millimetres")
+    parser.add_argument("--noise", nargs="+", type=float, default=list(NOISE_MM), help="millimeters")
     parser.add_argument("--out", type=Path, help="CSV to write")
     options = parsed(parser, sets=["sheet"], noise=[0.05])
     if "demo head" in options.sets:

@@ -144,7 +144,7 @@ def _unit(x, y, z):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def shade(owners, faces, screen, inverse_depths, points, normals, rest, eye, lamps, texture, image):  # type: ignore[no-untyped-def]
-    """Add each covered sample's colour to `image` [H, W, 3] (linear light, a quarter each) over a dim stage."""
+    """Add each covered sample's color to `image` [H, W, 3] (linear light, a quarter each) over a dim stage."""
     color = np.empty(3)
     for row in range(owners.shape[0]):
         y = row + 0.5

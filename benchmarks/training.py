@@ -1,13 +1,13 @@
 """Time and judge the fits: python benchmarks/training.py [--only PART …] [--budget SECONDS].
 
 87,618 Gaussians, 38 cameras of 1334×2048, on a GPU with gsplat; with diff-gaussian-rasterization the original's own
-step is timed as well. `benchmarks/full_size_capture.py` synthesises the photographs. `--smallest` goes through the
+step is timed as well. `benchmarks/full_size_capture.py` synthesizes the photographs. `--smallest` goes through the
 same parts on a small capture, on any machine.
 
 Parts, in the order of their importance; one that would not fit into the budget is left out, and said to be:
   jobs      the real rules through Snakemake: the neutral; an expression of 2 frames and two of 5, one at a time; twice
             as many of 5 frames as run at a time; seconds with start-up, held-out PSNR, peak GPU memory
-  speed     steps a second, warm and original, and of the original's own step (one call of its rasteriser, SSIM by full
+  speed     steps a second, warm and original, and of the original's own step (one call of its rasterizer, SSIM by full
             11×11 convolutions, Adam that is not fused), in this same process
   variants  the original recipe with initial opacity .1 as released or opacity fixed to 1, over the backdrops leak (as
             released: random behind the render alone), random and black; few steps each
@@ -66,7 +66,7 @@ def arguments() -> argparse.Namespace:
     parser = parser_of(__doc__)
     parser.add_argument("--budget", type=float, default=540.0, help="seconds; parts that would not fit are left out")
     parser.add_argument("--capture", type=Path, help="keep the capture here, and use it if it is there")
-    parser.add_argument("--expressions", type=int, help="of two frames, to synthesise; default 5")
+    parser.add_argument("--expressions", type=int, help="of two frames, to synthesize; default 5")
     parser.add_argument(
         "--performed", type=int, default=6, help="expressions of five frames, made of those: twice the most at once"
     )
@@ -81,7 +81,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Synthesise the capture, measure, print the table."""
+    """Synthesize the capture, measure, print the table."""
     options = arguments()
     if not options.smallest:
         need_cuda()

@@ -105,7 +105,7 @@ def report_job(bench: Bench, name: str) -> None:
     """Report seconds, quality and memory of the last job that fitted `name`, and what its log says of each frame."""
     log = (bench.work / "logs" / SUBJECT / f"{_job(name)}.log").read_text(encoding="utf-8")
     for line in log.splitlines():
-        if re.search(r"takes card|waited|steps in", line):
+        if re.search(r"using GPU|waited|steps in", line):
             bench.figures.say(f"    {line[:200]}")
     fitted = read_fitted_frames(bench.folder / "gaussians" / f"{name}.h5")
     bench.figures.add(f"job {name}: {len(fitted.frames)} frames", job_seconds(bench, name), "s")

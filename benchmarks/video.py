@@ -31,7 +31,7 @@ MOVED = ("xyz", "f_dc", "rotation", "scale")
 
 
 def head(count: int, generator: np.random.Generator) -> Gaussians:
-    """Return Gaussians evenly on an ellipsoid, flat in its skin, with speckled colours."""
+    """Return Gaussians evenly on an ellipsoid, flat in its skin, with speckled colors."""
     index = np.arange(count) + 0.5
     z, angle = 1 - 2 * index / count, np.pi * (1 + 5**0.5) * index
     directions = np.stack([np.sqrt(1 - z * z) * np.cos(angle), np.sqrt(1 - z * z) * np.sin(angle), z], axis=1)
@@ -51,7 +51,7 @@ def head(count: int, generator: np.random.Generator) -> Gaussians:
 
 
 def full_size_rig(count: int, components: int, generator: np.random.Generator) -> Rig:
-    """Return a rig of smooth bumps and small random changes of colour, rotation and size."""
+    """Return a rig of smooth bumps and small random changes of color, rotation and size."""
     neutral = head(count, generator)
     parts, columns = [], Columns(MOVED, count)
     for name, first, end in columns.spans:

@@ -2,7 +2,7 @@
 
 Prints a table: seconds to open; frames a second while the tour of all expressions plays, in software WebGL
 (SwiftShader), which says little about a GPU; drags, how long they take and how near they come; PSNR inside the
-silhouette of the page's pictures against the rasteriser's, at rest and in every expression, from the held-out cameras;
+silhouette of the page's pictures against the rasterizer's, at rest and in every expression, from the held-out cameras;
 PSNR against the photographs of these, inside their mattes, of the head and of what the page makes of it.
 `--smallest` measures the page of a small ball.
 """
@@ -62,7 +62,7 @@ PLAY = """async ([width, height, seconds]) => {
     head.player.stop();
     return rate;
 }"""
-DRAGS = """([family, millimetres, count]) => {
+DRAGS = """([family, millimeters, count]) => {
     const head = window.splatrig;
     document.getElementById("drag-with").value = family;
     head.pose({});
@@ -78,7 +78,7 @@ DRAGS = """([family, millimetres, count]) => {
         head.drag.hold(found);
         const hold_ms = performance.now() - pressed;
         const from = head.drag.held.from;
-        const by = [millimetres * Math.cos(step), millimetres * Math.sin(step), 0];
+        const by = [millimeters * Math.cos(step), millimeters * Math.sin(step), 0];
         const begun = performance.now();
         head.drag.solve(from.map((value, axis) => value + by[axis]));
         const solve_ms = performance.now() - begun;
@@ -225,7 +225,7 @@ def main() -> None:
             drags(page, subject.head, family, options.places, figures)
         if not options.drags:
             values = fidelity(page, subject.head, subject.cameras)
-            what = f"page against rasteriser, {subject.cameras.width}×{subject.cameras.height}"
+            what = f"page against rasterizer, {subject.cameras.width}×{subject.cameras.height}"
             figures.add(f"{what}: pictures", len(values), "")
             figures.add(f"{what}: worst PSNR", min(values), "dB")
             figures.add(f"{what}: median PSNR", statistics.median(values), "dB")

@@ -1,6 +1,6 @@
 """Pose a rig that splatrig exported: python load_rig.py rig.safetensors [PRESET | COMPONENT=WEIGHT …] > pose.json.
 
-Needs numpy and safetensors alone. Every array is raw: means in millimetres, log scales, logit opacities, quats wxyz.
+Needs numpy and safetensors alone. Every array is raw: means in millimeters, log scales, logit opacities, quats wxyz.
 """
 
 import json

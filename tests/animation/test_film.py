@@ -22,15 +22,15 @@ def made():
 def rigs(made):
     skin = skin_of(made.vertices, made.faces)
     return {
-        "centres alone": Rig.of(planted.components(made), made.neutral),
-        "centres that skin follows": Rig.of(planted.components(made), made.neutral, skin),
+        "centers alone": Rig.of(planted.components(made), made.neutral),
+        "centers that skin follows": Rig.of(planted.components(made), made.neutral, skin),
         "all attributes": Rig.of(
             planted.components(made, family="pca", attributes=planted.ALL_ATTRIBUTES), made.neutral
         ),
     }
 
 
-@pytest.mark.parametrize("name", ["centres alone", "centres that skin follows", "all attributes"])
+@pytest.mark.parametrize("name", ["centers alone", "centers that skin follows", "all attributes"])
 @pytest.mark.parametrize("device", DEVICES)
 def test_batches_on_a_device_are_the_poses_of_the_rig(made, name, device):
     if device == "cuda" and not torch.cuda.is_available():
@@ -60,7 +60,7 @@ def test_a_film_has_a_picture_a_row_and_moves(made):
 
 
 def test_rows_and_cameras_go_together(made):
-    rig = rigs(made)["centres alone"]
+    rig = rigs(made)["centers alone"]
     with pytest.raises(InputError, match="one camera per row of weights, 3"):
         list(film(rig, np.zeros((3, 3)), fixed(planted.cameras(), 2)))
 

@@ -102,7 +102,7 @@ def test_png_round_trip(tmp_path):
 
 
 def test_jpeg_loses_next_to_nothing(tmp_path):
-    """Of smooth colours, that is, as skin has them."""
+    """Of smooth colors, that is, as skin has them."""
     x, y = np.meshgrid(np.linspace(0, 1, 64), np.linspace(0, 1, 48))
     picture = (255 * np.stack([x, y, 1 - x], axis=-1)).astype(np.uint8)
     write_jpeg(tmp_path / "a.jpg", picture)
@@ -112,7 +112,7 @@ def test_jpeg_loses_next_to_nothing(tmp_path):
 
 
 def test_letters_without_ascenders_are_not_cut_off():
-    """The unit above colour bars, mm, lost its first rows to a negative fraction of a pixel."""
+    """The unit above color bars, mm, lost its first rows to a negative fraction of a pixel."""
     for text in ("mm", "rg", "none", "svd"):
         tight, roomy = text_block(text, width=80), text_block(text, width=80, height=91)
         ink = [np.flatnonzero((block < 255).any(axis=(1, 2))) for block in (tight, roomy)]

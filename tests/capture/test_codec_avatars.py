@@ -150,7 +150,7 @@ def _spoil(document, key, value):
     [
         (lambda document: _spoil(document, "K", [[1, 0], [0, 1]]), "expected finite K, 3 × 3, and T, 4 × 4"),
         (lambda document: document["KRT"][0].pop("T"), "expected matrices K and T"),
-        (lambda document: _spoil(document, "T", np.diag([1, 1, -1, 1]).tolist()), "extrinsics: it mirrors"),
+        (lambda document: _spoil(document, "T", np.diag([1, 1, -1, 1]).tolist()), "extrinsics: .*got a reflection"),
         (lambda document: _spoil(document, "K", [[9, 0, 4], [0, 9, 4], [0, 0, 1]]), "expected intrinsics"),
         (lambda document: _spoil(document, "cameraId", EMPTY), f"camera {EMPTY}: expected names .* each once"),
         (lambda document: document.pop("KRT"), r"cannot be read as camera_calibration\.json of the release"),

@@ -1,4 +1,4 @@
-"""Colour correction against the formula of the release, value by value."""
+"""Color correction against the formula of the release, value by value."""
 
 from typing import get_args
 

@@ -23,7 +23,7 @@ from support.releases import Source
 GEOMETRY_MM = 1e-5
 """Positions are float32, and files have as many digits."""
 PIXELS = 1e-6
-"""Pixels: what projects, at 0.1 pixels a millimetre."""
+"""Pixels: what projects, at 0.1 pixels a millimeter."""
 CODEC_LEVELS = 3
 """Gray levels that AVIF at quality 100 without subsampling loses."""
 WRITERS = {"ava256": releases.write_ava256, "goliath": releases.write_goliath, "nerf": releases.write_nerf}

@@ -79,7 +79,7 @@ def test_a_missing_mask_is_a_hole_as_a_missing_photograph_is(masked, tmp_path, c
     assert [row.image_count for row in rows] == [3, 3, 3, 2]
     assert not (tmp_path / "out" / "000109" / "400017.png").exists()
     assert (
-        f"{SMILE}: 1 of 12 images are missing or have no mask, their frames go without: 1 of camera 400017"
+        f"{SMILE}: 1 of 12 images are missing or have no mask; their frames are used without them: 1 of camera 400017"
         in caplog.text
     )
     with pytest.raises(InputError, match=r"000109 has no mask of camera 400017; complete the capture, or set"):

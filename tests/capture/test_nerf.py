@@ -146,7 +146,7 @@ def _without(key):
         (_without("fl_x"), r"frames\[3\]: not a photograph of VHAP's export \(KeyError\('fl_x'\)\)"),
         (_without("transform_matrix"), r"frames\[3\]: not a photograph"),
         (lambda frames: frames[0].update(cx=float("nan")), r"frames\[0\]: expected finite numbers"),
-        (lambda frames: frames[0].update(transform_matrix=np.diag([1, 1, -1, 1]).tolist()), "it mirrors"),
+        (lambda frames: frames[0].update(transform_matrix=np.diag([1, 1, -1, 1]).tolist()), "got a reflection"),
         (lambda frames: frames[-1].update(camera_id="new", file_path="images/00009_09.png"), "no camera in common"),
     ],
 )

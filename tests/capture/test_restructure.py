@@ -210,7 +210,7 @@ def test_a_camera_without_an_image_of_a_segment_is_named(raw, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         rows = run(raw, tmp_path / "out")
     assert [row.image_count for row in rows] == [2, 2]
-    assert "4 of 12 images are missing, their frames go without: 4 of camera 400017" in caplog.text
+    assert "4 of 12 images are missing; their frames are used without them: 4 of camera 400017" in caplog.text
 
 
 def test_cameras_that_lack_a_segment_end_it_where_few_are_left(raw, tmp_path):
@@ -228,7 +228,7 @@ def test_a_head_that_moves_in_head_space_is_named_and_others_are_not(raw, tmp_pa
     with caplog.at_level(logging.WARNING):
         rows = run(raw, tmp_path / "out")
     assert "000109" in [row.frame for row in rows]
-    assert f"{SMILE}/000109: in head space the tracked head is moved by 50 mm and turned by 0°" in caplog.text
+    assert f"{SMILE}/000109: in head space the tracked head is moved by 50 mm and rotated by 0°" in caplog.text
     assert caplog.text.count("in head space") == 1
 
 
@@ -243,7 +243,7 @@ def _moved(obj, raw, frame):
 def test_a_photograph_of_one_color_is_named(raw, tmp_path):
     path = raw.image(SMILE, "400017", "000109")
     Image.new("RGB", (WIDTH, HEIGHT), (3, 3, 3)).save(path)
-    with pytest.raises(InputError, match=r"000109\.png: expected a photograph of the head, got one colour all over"):
+    with pytest.raises(InputError, match=r"000109\.png: expected a photograph of the head, got one color all over"):
         run(raw, tmp_path / "out")
 
 

@@ -1,4 +1,4 @@
-"""Vertex colours: linear textures are sampled exactly, at every level and across seams."""
+"""Vertex colors: linear textures are sampled exactly, at every level and across seams."""
 
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal

@@ -124,7 +124,7 @@ def test_spaces_that_change_within_a_segment_are_refused(raw):
     write_obj(second.mesh, raw.head[SEGMENT, second.frame], raw.faces)
     tracking = Tracking(read_topology(first.mesh))
     tracking.read(first)
-    with pytest.raises(InputError, match="must be in one space"):
+    with pytest.raises(InputError, match="expected one space for all OBJ files"):
         tracking.read(second)
 
 
@@ -135,7 +135,7 @@ def test_a_mesh_that_is_inside_out_is_turned_with_its_texture(raw, caplog):
     topology = read_topology(item.mesh)
     assert_array_equal(topology.pruning.faces, raw.faces - UNREFERENCED)
     assert_array_equal(topology.uv_faces, mesh.uv_faces)
-    assert "inside out (clockwise); they are turned" in caplog.text
+    assert "inside out (clockwise); they are flipped" in caplog.text
     assert np.isfinite(Tracking(topology).read(item).vertices).all()
 
 
@@ -145,7 +145,7 @@ def test_faces_that_disagree_about_the_outside_are_counted(raw, caplog):
     mesh.faces[7] = mesh.faces[7, ::-1]
     write_obj(item.mesh, mesh.vertices, mesh.faces)
     read_topology(item.mesh)
-    assert "0 edges have more than two triangles, 3 are passed in the same direction twice" in caplog.text
+    assert "0 edges have more than two triangles, 3 have two triangles of opposite orientation" in caplog.text
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e-1, 1e2])
@@ -189,7 +189,7 @@ def test_a_mesh_torn_at_its_seams_is_read_as_one(raw, caplog):
     before = [Tracking(whole).read(item).vertices for item in frames_of(raw)]
     tear(raw)
     topology = read_topology(frames_of(raw)[0].mesh)
-    assert re.search(r"torn at its texture seams: \d+ vertices of its border are copies", caplog.text)
+    assert re.search(r"torn at its texture seams: \d+ vertices of its border duplicate", caplog.text)
     assert pieces(topology.pruning.faces, len(topology.pruning.kept)).max() == 0
     assert len(topology.pruning.kept) == len(whole.pruning.kept)
     tracking = Tracking(topology)

@@ -22,7 +22,7 @@ FRAMES = ("E001_Neutral/000102", "E010_Smile/000200", "E010_Smile/000203", "E040
 
 
 def components_of(fields: np.ndarray, W: np.ndarray, family: str = "sldc") -> Components:
-    """Return components whose unit weight moves the vertices by `fields` [K, V, 3] millimetres."""
+    """Return components whose unit weight moves the vertices by `fields` [K, V, 3] millimeters."""
     columns = fields.shape[1] * 3
     return Components(
         family=family,

@@ -47,7 +47,7 @@ def test_agrees_with_sklearn(rest):
         variances, C = oracle.explained_variance_, oracle.components_
         ratio = found.explained_variance / found.total_variance
         np.testing.assert_allclose(ratio, oracle.explained_variance_ratio_, rtol=1e-5)
-    else:  # about the neutral row there is no centring: singular vectors of the rows themselves
+    else:  # about the neutral row there is no centering: singular vectors of the rows themselves
         _, singular, right = np.linalg.svd(rows, full_matrices=False)
         variances, C = singular[:5] ** 2 / 19, right[:5]
     np.testing.assert_allclose(found.explained_variance, variances, rtol=1e-5)

@@ -30,7 +30,7 @@ def planar(X: np.ndarray, size: int = 100) -> list[np.ndarray]:
 
 
 def standardized(sheet, noise_mm: float = 0.0) -> tuple[np.ndarray, float]:
-    """Return the sheet's rows X [F, N, 3] less the rest shape in standardised units, and the STD."""
+    """Return the sheet's rows X [F, N, 3] less the rest shape in standardized units, and the STD."""
     matrix = sheet.matrix(noise_mm)
     standardization = standardize(matrix, "neutral")
     rows = StandardizedRows(matrix, standardization).less_rest()

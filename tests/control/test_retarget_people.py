@@ -25,7 +25,7 @@ UNSEEN = {"E006_Jaw_Drop_Brows_Up": 0.5, "E042_Mouth_Nose_Left": 0.6, "E012_Jaw_
 
 SAME_FACE = 0.05
 """Share of the motion by which a retargeted face may differ from the same face units on the other person. It is not 0
-because millimetres are kept, and the second head's units are up to 6 % longer or shorter."""
+because millimeters are kept, and the second head's units are up to 6 % longer or shorter."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Subject:
 
     family: Family
     moves: dict[str, NDArray[np.float64]]
-    """Expression to the displacements [N, 3] at its peak, millimetres."""
+    """Expression to the displacements [N, 3] at its peak, millimeters."""
 
 
 def subject(person: Person) -> Subject:

@@ -24,7 +24,7 @@ from support.known_rig import RENDER
 from support.raw_capture import UNREFERENCED, RawCapture
 
 NOISE_MM = 0.15
-"""Standard deviation of the demo's tracked vertices; fitted centres are about as far off along the skin."""
+"""Standard deviation of the demo's tracked vertices; fitted centers are about as far off along the skin."""
 
 FROM_FITS = 0.01
 """Largest error of a weight in [0, 1] at that noise, from hundreds of vertices that move up to 10 mm."""
@@ -33,7 +33,7 @@ FROM_MESHES = 0.02
 """Largest error of weights up to 4 at that noise."""
 
 FROM_PHOTOGRAPHS = 0.04
-"""Largest error of a weight in [0, 1] from a few small photographs: here half a millimetre of 12."""
+"""Largest error of a weight in [0, 1] from a few small photographs: here half a millimeter of 12."""
 
 
 def noisy(gaussians: Gaussians, generator: np.random.Generator) -> Gaussians:

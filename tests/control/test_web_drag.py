@@ -93,7 +93,7 @@ def test_a_dragged_point_follows_where_the_components_can_take_it(opened, by):
     weights = opened.weights()[HEAD.panels["pca_all"].count :]
     assert (weights >= 0).all()
     assert (weights <= 1.0).all()
-    assert weights[4:].max() < 0.2 * weights[:4].max()  # the other centre is far
+    assert weights[4:].max() < 0.2 * weights[:4].max()  # the other center is far
 
 
 def test_a_drag_out_of_reach_goes_as_far_as_the_components_go(opened):

@@ -11,7 +11,7 @@ from support import planted
 from support.web_page import CAMERAS, HEAD, LOCAL, TRACK
 
 SAME_DB = 40.0
-"""The page blends in 8 bits, which clip the planted colours outside of [0, 1]; on the demo they are 52 dB apart."""
+"""The page blends in 8 bits, which clip the planted colors outside of [0, 1]; on the demo they are 52 dB apart."""
 
 
 def test_the_page_opens_from_disk_without_a_network_and_without_errors(opened):
@@ -61,7 +61,7 @@ def region_of(component: int, camera: int) -> NDArray[np.bool_]:  # [H, W]
 
 def test_a_slider_moves_pixels_where_its_component_acts_and_nowhere_else(opened):
     camera = 0
-    component = 2  # the first centre, upwards
+    component = 2  # the first center, upwards
     before = opened.picture(CAMERAS.names[camera])
     index = HEAD.panels["pca_all"].count + component
     slider = opened.page.locator(f"input[data-component='{index}']")

@@ -35,7 +35,7 @@ def renderer(tmp_path):
         for member in RENDERER_MODULES.values():
             bundle.writestr(member, 'export * from "./three.core.js"; // </script>')
         for name in LICENSES:
-            bundle.writestr(f"{name}/LICENSE", f"Licence of <{name}>")
+            bundle.writestr(f"{name}/LICENSE", f"License of <{name}>")
     return path
 
 
@@ -86,7 +86,7 @@ def test_the_header_tells_ranges_presets_cameras_and_tracks():
 
 def test_nothing_in_the_page_refers_to_another_place(renderer):
     page = page_of(HEAD, renderer)
-    shell = re.sub(r"<pre>.*?</pre>", "", page, flags=re.DOTALL)  # licences may name their homes
+    shell = re.sub(r"<pre>.*?</pre>", "", page, flags=re.DOTALL)  # licenses may name their homes
     assert not re.findall(r"""(?:src|href)\s*=\s*["'](?!#)[^"']*""", shell)
     assert not re.findall(r"https?://", shell)
     assert "default-src 'none'" in page
@@ -125,7 +125,7 @@ def test_cost_terms_and_licenses_are_in_the_page(renderer):
     assert "mm" in page
     assert "dB" in page
     assert "On terms." in page
-    assert "Licence of &lt;three&gt;" in page
+    assert "License of &lt;three&gt;" in page
 
 
 def test_the_header_says_whose_gaussians_follow_the_skin():

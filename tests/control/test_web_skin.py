@@ -24,7 +24,7 @@ CLEARLY_DB = 8.0
 
 
 def head_with_skin() -> Head:
-    """Flat Gaussians on a sphere: one family moves centres alone, the other opacities, colours and centres."""
+    """Flat Gaussians on a sphere: one family moves centers alone, the other opacities, colors and centers."""
     made = planted.head(3)
     flat = np.tile(np.float32([0.4, 0.0, -1.5]), (len(made.neutral), 1))
     colors = (0.3 * made.neutral.sh0).astype(np.float32)

@@ -100,7 +100,8 @@ def test_a_webcam_that_is_not_there_is_said(followed):
     )
     followed.page.locator("#webcam").click()
     followed.page.locator("#ask-webcam button", has_text="Start").click()
-    followed.page.locator("#message.error", has_text="The webcam: there is none; connect one and try again.").wait_for()
+    message = "The webcam: no webcam was found; connect one and try again."
+    followed.page.locator("#message.error", has_text=message).wait_for()
     assert followed.page.locator("#webcam").get_attribute("aria-pressed") == "false"
 
 
@@ -206,7 +207,7 @@ def test_the_parts_are_added_to_a_page_that_is_otherwise_the_same(page, runtime)
         path.name for path in SCRIPTS.glob("*.js") if path.name != "webcam.js"
     }
     assert gzip.decompress(base64.b64decode(carried["points.tflite"])) == face_networks.MESH.read_bytes()
-    assert "Licence of &lt;networks&gt;" in found
+    assert "License of &lt;networks&gt;" in found
     ids = re.findall(r'id="([^"]+)"', found)
     assert len(ids) == len(set(ids))
     scripts = r'<script [^>]*data-(?:webcam|module="splatrig/webcam)[^>]*>[^<]*</script>\n'

@@ -36,7 +36,7 @@ def file(head, tour, tmp_path_factory):
 
 
 def moved(opened, weights):
-    """Return vertices [V, 3] in metres as a viewer would blend them."""
+    """Return vertices [V, 3] in meters as a viewer would blend them."""
     primitive = opened.document["meshes"][0]["primitives"][0]
     vertices = opened.array(primitive["attributes"]["POSITION"]).astype(np.float64)
     for weight, target in zip(weights, primitive["targets"], strict=True):
@@ -45,7 +45,7 @@ def moved(opened, weights):
 
 
 def posed(rig, coefficients):
-    """Return vertices [V, 3] in millimetres as the rig moves them."""
+    """Return vertices [V, 3] in millimeters as the rig moves them."""
     return small_rig.HEAD.vertices + rig.pose(coefficients).means - rig.pose(np.zeros(rig.count)).means
 
 

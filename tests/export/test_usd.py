@@ -56,7 +56,7 @@ def test_units_axes_and_times_are_those_of_the_head_and_the_film(tmp_path):
 
 
 def test_what_does_not_move_is_written_once(tmp_path):
-    rig = small_rig.rig()  # moves centres alone
+    rig = small_rig.rig()  # moves centers alone
     _, prim = opened(tmp_path / "a.usdc", map(rig.pose, weights(6)))
     assert prim.GetAttribute("positions").GetNumTimeSamples() == 6
     for name in ("orientations", "scales", "opacities", HARMONICS):

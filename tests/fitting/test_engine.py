@@ -31,7 +31,7 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> Planted:
 
 
 def taken(learned: LearnedFit, shots: list[Shot], monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
-    """Make one step; return the gradients that reach its optimiser, by parameter, and the loss."""
+    """Make one step; return the gradients that reach its optimizer, by parameter, and the loss."""
     found: dict[str, Tensor] = {}
 
     def keep(step: int, seen: list[int], per_frame: dict[str, Tensor]) -> None:

@@ -102,7 +102,7 @@ def test_a_frame_goes_without_a_missing_photograph(dataset):
 
 def test_a_photograph_of_another_size_is_named_with_both_sizes(dataset):
     Image.new("RGBA", (7, 9)).save(_file(dataset, "400003.png"))
-    with pytest.raises(InputError, match=r"400003\.png: expected a picture of 40×48 pixels .*got 7×9"):
+    with pytest.raises(InputError, match=r"400003\.png: expected an image of 40×48 pixels .*got 7×9"):
         load(dataset)
 
 

@@ -169,7 +169,7 @@ def test_the_original_recipe_runs_and_is_measured_over_black(frame, start):
     metrics = measure_frame(result.gaussians, frame, plan.render)
     assert set(metrics["split"]) == {"train", "held_out"}
     assert metrics["psnr"].notna().all()
-    assert np.abs(result.gaussians.means - start.means).max() < 1e-4  # 1.6e-6 a step: centres stay
+    assert np.abs(result.gaussians.means - start.means).max() < 1e-4  # 1.6e-6 a step: centers stay
 
 
 def test_the_plate_behind_the_head_is_part_of_the_render(frame, start):

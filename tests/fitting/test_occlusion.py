@@ -9,7 +9,7 @@ KEY = (0, 6, 12, 3, 0)
 
 @pytest.fixture
 def sphere() -> tuple[torch.Tensor, torch.Tensor]:
-    """Centres on a sphere of 80 mm, and their normals."""
+    """Centers on a sphere of 80 mm, and their normals."""
     directions = np.random.default_rng(0).standard_normal((4000, 3))
     normals = torch.as_tensor(directions / np.linalg.norm(directions, axis=1, keepdims=True), dtype=torch.float32)
     return 80.0 * normals, normals

@@ -44,7 +44,7 @@ def test_every_largest_number_of_a_rotation_survives(tmp_path, largest, sign):
 
 
 def test_the_file_is_laid_out_as_the_specification_says(tmp_path):
-    """Decoded here by hand: header, then positions, alphas, colours, scales, rotations, harmonics."""
+    """Decoded here by hand: header, then positions, alphas, colors, scales, rotations, harmonics."""
     gaussians = random_gaussians(3)
     write_spz(tmp_path / "a.spz", gaussians)
     data = content(tmp_path / "a.spz")

@@ -205,4 +205,4 @@ def test_a_file_in_place_of_the_folder_is_named(first, monkeypatch):
 def test_a_cache_that_cannot_be_written_costs_a_warning(first, monkeypatch, caplog):
     monkeypatch.setenv(cache.VARIABLE, "/proc/none")
     first.entry().keep()
-    assert "not kept in the cache" in caplog.text
+    assert "not stored in the cache" in caplog.text

@@ -50,7 +50,7 @@ def test_warnings_of_this_run_are_told_and_nothing_else(tmp_path):
 def test_an_interrupt_is_one_sentence(tmp_path):
     assert run("raise KeyboardInterrupt", tmp_path / "x.log").returncode != 0
     said = (tmp_path / "x.log").read_text()
-    assert "error: interrupted; run the same command again to go on." in said
+    assert "error: interrupted; run the same command again to continue." in said
     assert "Traceback" not in said
 
 

@@ -82,7 +82,7 @@ REFUSED: list[tuple[str, Spoil, str]] = [
     ),
     ("photographs mirrored", mirrored, "the photographs are mirrored, left to right"),
     ("world mirrored", mirrored_world, "tracked meshes are mirrored against the photographs"),
-    ("metres", viewmats(in_metres), "looks like metres, multiply by 1000"),
+    ("metres", viewmats(in_metres), "looks like meters, multiply by 1000"),
     ("camera to world", viewmats(np.linalg.inv), "extrinsics go from camera to world"),
     ("OpenGL", viewmats(lambda v: np.diag([1, -1, -1, 1.0]) @ v), r"look along -z with y up \(OpenGL\)"),
     ("names exchanged", viewmats(shuffled), "the calibration is not that of these photographs"),
@@ -163,7 +163,7 @@ def test_landmarks_of_a_user_are_checked_too():
     surface = Surface(VERTICES, FACES)
     some = np.where((np.arange(len(CANONICAL)) % 4 == 0)[:, None], CANONICAL, np.nan)
     assert check_positions(some, CANONICAL, surface, "own.csv") == []
-    with pytest.raises(InputError, match=r"own\.csv: the face is .* looks like metres"):
+    with pytest.raises(InputError, match=r"own\.csv: the face is .* looks like meters"):
         check_positions(0.001 * some, CANONICAL, surface, "own.csv")
     with pytest.raises(InputError, match=r"own\.csv: the landmarks are \d+ mm away"):
         check_positions(some + np.array([0, 0, 60.0]), CANONICAL, surface, "own.csv")

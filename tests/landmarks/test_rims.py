@@ -16,7 +16,7 @@ RADIUS = 9.0
 
 
 def camera(turn: float = 0.0) -> Cameras:
-    """A camera half a metre before the plate, on an arc about it; a millimetre is 0.8 pixels."""
+    """A camera half a meter before the plate, on an arc about it; a millimeter is 0.8 pixels."""
     cos, sin = np.cos(turn), np.sin(turn)
     rotation = np.diag([1.0, -1.0, -1.0]) @ np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]])
     viewmat = np.eye(4)
@@ -26,7 +26,7 @@ def camera(turn: float = 0.0) -> Cameras:
 
 
 def plate(holes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A plate of millimetre squares in z = 0 with round holes, wider than any opening."""
+    """A plate of millimeter squares in z = 0 with round holes, wider than any opening."""
     x, y = np.meshgrid(np.arange(-65.0, 66.0), np.arange(-36.0, 37.0))
     vertices = np.column_stack([x.ravel(), y.ravel(), np.zeros(x.size)])
     corner = np.arange(x.size).reshape(x.shape)
@@ -102,7 +102,7 @@ def test_a_closed_plate_has_the_eyes_of_its_landmarks_and_a_mouth_that_opens_wit
     opened = vertices - [0.0, 12.0, 0.0] * (vertices[:, 1:2] < MOUTH[1])
     shown = inside_rims(rims.mouth, opened, faces, camera())
     assert closed.sum() < 20
-    # twelve millimetres between straight lips, as wide as the lips but for their corners
+    # twelve millimeters between straight lips, as wide as the lips but for their corners
     assert shown.sum() == pytest.approx(0.8 * 20.0 * 0.8 * 12.0, rel=0.2)
 
 

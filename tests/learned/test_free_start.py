@@ -22,7 +22,7 @@ from support import tiny
 
 CPU = torch.device("cpu")
 FLOAT32 = 2e-5
-"""Millimetres: rounding of coordinates of 60 mm."""
+"""Millimeters: rounding of coordinates of 60 mm."""
 
 
 @pytest.fixture(scope="module")

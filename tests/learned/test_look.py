@@ -12,7 +12,7 @@ from splatrig.rasterize import Splats, Views, activate, rasterize
 from support import tiny
 
 FLOAT32 = 1e-3
-"""Relative: sums over pixels, and depths of a metre from places of 0.1 m."""
+"""Relative: sums over pixels, and depths of a meter from places of 0.1 m."""
 
 
 @pytest.fixture(scope="module")

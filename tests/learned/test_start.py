@@ -21,7 +21,7 @@ BASE = known_rig.ball(np.random.default_rng(0), COUNT)
 
 @pytest.fixture
 def components() -> Components:
-    """Components of positions and colours about a neutral, some rows zero."""
+    """Components of positions and colors about a neutral, some rows zero."""
     generator = np.random.default_rng(1)
     C = generator.standard_normal((K, 6 * COUNT)).astype(np.float32)
     C[0, :9] = 0

@@ -13,7 +13,7 @@ from support.scenes import Scene, random_scene
 # must agree closely, single values may jump by a few times 1/255. Values and gradients are relative to the largest.
 MEAN, P999, MAX = 1e-5, 1e-4, 2e-2
 # The original clamps the projection's Jacobian symmetrically about the optical axis where the others follow the
-# image's borders, so splats that reach over a border differ, the more the further the principal point is off-centre
+# image's borders, so splats that reach over a border differ, the more the further the principal point is off-center
 # (seen on an H100: mean 4e-5, p99.9 7e-3, max 2e-2).
 ORIGINAL = (1e-4, 1e-2, 5e-2)
 

@@ -230,7 +230,7 @@ def test_shifting_the_principal_point_by_whole_pixels_shifts_the_image():
 @pytest.mark.parametrize("degree", [0, 1, 2, 3])
 def test_spherical_harmonics_and_their_gradients_equal_brute_force(degree):
     scene = random_scene(sh_bases=16, cameras=2, seed=degree)
-    scene.colors[:10, 0] = -4  # some colours are clamped at zero
+    scene.colors[:10, 0] = -4  # some colors are clamped at zero
 
     def by_brute_force_with_sh(leaves: Scene):
         views = []

@@ -1,4 +1,4 @@
-"""A slow rasteriser to compare with: full covariance matrices, every Gaussian on every pixel, plain autograd."""
+"""A slow rasterizer to compare with: full covariance matrices, every Gaussian on every pixel, plain autograd."""
 
 import torch
 from torch import Tensor
@@ -48,7 +48,7 @@ def brute_force(
 def project_by_matrices(
     means: Tensor, quats: Tensor, scales: Tensor, viewmat: Tensor, K: Tensor, width: int, height: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return 2D centres [N, 2], 2D covariances [N, 2, 2] and depths [N] by J W Σ Wᵀ Jᵀ, written out."""
+    """Return 2D centers [N, 2], 2D covariances [N, 2, 2] and depths [N] by J W Σ Wᵀ Jᵀ, written out."""
     W, t = viewmat[:3, :3], viewmat[:3, 3]
     x, y, z = (means @ W.T + t).unbind(-1)
     z = torch.where(z < NEAR, torch.ones_like(z), z)

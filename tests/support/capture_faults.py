@@ -161,7 +161,7 @@ def world_mirrored(root: Path) -> None:
 
 
 def everything_in_metres(root: Path) -> None:
-    """Scale meshes, poses and cameras to metres."""
+    """Scale meshes, poses and cameras to meters."""
     krt_changed(_with_metres)(root)
     for path in root.glob("tracked_mesh/*/*.bin"):
         head = 0.001 * np.frombuffer(path.read_bytes(), dtype="<f4")
@@ -212,7 +212,7 @@ FAULTS: Mapping[str, tuple[Fault, str]] = {
     "y down": (head_space_turned(Y_DOWN), r"left is \+x, up is -y and the face looks along -z"),
     "facing away": (head_space_turned(FACING_AWAY), r"left is -x, up is \+y and the face looks along -z"),
     "head space mirrored": (head_space_turned(MIRROR), "mirror"),
-    "metres": (everything_in_metres, "millimetres"),
+    "metres": (everything_in_metres, "millimeters"),
 }
 """What is spoilt, and what the refusal must say; the ninth case takes another capture's KRT (`krt_of`)."""
 
@@ -225,7 +225,7 @@ MORE_FAULTS: Mapping[str, tuple[Fault, str]] = {
     "positions mirrored": (bins_mirrored, "mirrored"),
     "meshes alone z up": (head_space_turned(Z_UP, poses=False), r"up is \+z and the face looks along -y"),
     "meshes alone facing away": (head_space_turned(FACING_AWAY, poses=False), "the face looks along -z"),
-    "KRT in metres": (krt_changed(_with_metres), "metres"),
+    "KRT in meters": (krt_changed(_with_metres), "meters"),
     "KRT from camera to world": (krt_changed(_camera_to_world), "camera to world|world to camera|OpenCV cameras"),
     "OpenGL cameras": (krt_changed(_opengl), "OpenCV"),
 }

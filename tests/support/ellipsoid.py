@@ -1,4 +1,4 @@
-"""A small head to test on: an ellipsoid with a nose, y up, nose towards +z, millimetres."""
+"""A small head to test on: an ellipsoid with a nose, y up, nose towards +z, millimeters."""
 
 import numpy as np
 import trimesh

@@ -33,7 +33,7 @@ def blendshapes(made: planted.Head, subject: str = "planted") -> Family:
 
 
 def head(subdivisions: int = 2, *, skin: bool = False) -> Head:
-    """A head of two families, of which the second moves centres alone; with `skin`, Gaussians follow it there."""
+    """A head of two families, of which the second moves centers alone; with `skin`, Gaussians follow it there."""
     made = planted.head(subdivisions)
     families = {
         "pca_all": family(made, "pca_all", family="pca", skin=skin, attributes=planted.ALL_ATTRIBUTES, count=4, seed=3),

@@ -1,4 +1,4 @@
-"""A rig that is known, photographed: a ball of Gaussians that three components move and colour."""
+"""A rig that is known, photographed: a ball of Gaussians that three components move and color."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -49,7 +49,7 @@ class Planted:
 
 
 def ball(generator: np.random.Generator, count: int) -> Gaussians:
-    """Return `count` coloured discs on a ball of 60 mm radius."""
+    """Return `count` colored discs on a ball of 60 mm radius."""
     directions = generator.standard_normal((count, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     quats = generator.standard_normal((count, 4))
@@ -124,7 +124,7 @@ def photographs_of(gaussians: Gaussians, cameras: Cameras) -> NDArray[np.uint8]:
 
 
 def disturbed(planted: Planted, seed: int, *, local: bool) -> RigStart:
-    """Return a poor start: a base that is off, centres' components with noise, nothing known of appearance."""
+    """Return a poor start: a base that is off, centers' components with noise, nothing known of appearance."""
     generator = np.random.default_rng([seed, 7])
     base = {
         "means": planted.base.means + generator.normal(0, 0.5, planted.base.means.shape),

@@ -11,7 +11,7 @@ EYES = ((0.0, 0.0), (0.35, 0.0), (-0.35, 0.1))
 
 
 def empty_look(means: torch.Tensor | None = None) -> Look:
-    """Cameras around the origin that see a grey wall of zero error, 1 m away, all over."""
+    """Cameras around the origin that see a gray wall of zero error, 1 m away, all over."""
     viewmats = []
     for yaw, pitch in EYES:
         z = -np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)])

@@ -97,7 +97,7 @@ def laid_over(points: NDArray[np.float64], other: NDArray[np.float64]) -> NDArra
 
 
 def response(name: str, turn_deg: Sequence[float]) -> NDArray[np.float64]:  # [L, 3]
-    """Return how the points move with a blendshape at weight 1, on a head turned so, millimetres."""
+    """Return how the points move with a blendshape at weight 1, on a head turned so, millimeters."""
     neutral = laid_over(seen_points({}, turn_deg), CANONICAL)
     moved = [laid_over(seen_points({name: level}, turn_deg), neutral) - neutral for level in LEVELS]
     return np.tensordot(LEVELS, moved, 1) / np.dot(LEVELS, LEVELS)

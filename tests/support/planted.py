@@ -176,7 +176,7 @@ def evaluate_method(
 
 
 def cameras(count: int = 3, width: int = 40, height: int = 60) -> Cameras:
-    """Cameras around the head at 600 mm, the first held out and in front of the face; off-centre principal points."""
+    """Cameras around the head at 600 mm, the first held out and in front of the face; off-center principal points."""
     viewmats = []
     for angle in np.linspace(0.0, 1.0, count):
         z = np.array([np.sin(angle), 0.0, np.cos(angle)])

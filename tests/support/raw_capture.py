@@ -39,7 +39,7 @@ OPTIONS = RestructureOptions(
 
 
 def stage_cameras(names: tuple[str, ...]) -> list[KrtCamera]:
-    """Return cameras in an arc before the head, unsorted names welcome, off-centre principal points."""
+    """Return cameras in an arc before the head, unsorted names welcome, off-center principal points."""
     cameras = []
     for number, name in enumerate(names):
         turn = Rotation.from_euler("y", 25.0 * (number - (len(names) - 1) / 2), degrees=True)

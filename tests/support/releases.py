@@ -215,7 +215,7 @@ def _write_sequence(source: Source, folder: Path, segment: str) -> list[dict[str
 
 
 def _write_metres(path: Path, vertices: np.ndarray, faces: np.ndarray) -> None:
-    """Write a mesh of millimetres in metres, with as many digits as float32 has and more."""
+    """Write a mesh of millimeters in meters, with as many digits as float32 has and more."""
     lines = [f"v {x / 1000:.12f} {y / 1000:.12f} {z / 1000:.12f}" for x, y, z in vertices]
     write_text(path, "\n".join([*lines, *(f"f {a} {b} {c}" for a, b, c in faces + 1)]) + "\n")
 

@@ -1,4 +1,4 @@
-"""Random scenes for the tests of the rasterisers."""
+"""Random scenes for the tests of the rasterizers."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from splatrig.rasterize import Splats, Views
 
 @dataclass(frozen=True)
 class Scene:
-    """Gaussians about the origin, seen by cameras a metre away with principal points off the centre."""
+    """Gaussians about the origin, seen by cameras a meter away with principal points off the center."""
 
     means: Tensor
     quats: Tensor

@@ -1,7 +1,7 @@
 """The SLDC algorithm of Neumann et al. 2013 written out plainly, with the full residual: slow, an oracle.
 
 The stages are those of the paper's section 4: deflation for the start, block coordinate descent on the weights, ADMM on
-the components, centres at the largest displacement. Objective: ‖X - W C‖² + Σ λ s ‖c‖. The start takes the side of a
+the components, centers at the largest displacement. Objective: ‖X - W C‖² + Σ λ s ‖c‖. The start takes the side of a
 singular vector that holds more of it; the authors' program scales both sides to maximum 1 before it compares them.
 """
 

@@ -129,11 +129,11 @@ def random_matrix(frames: int = 12, gaussians: int = 90, seed: int = 0, noise: f
 
 @dataclass(frozen=True)
 class Sheet:
-    """A flat square sheet with bumps of known centre, radius, direction and weights."""
+    """A flat square sheet with bumps of known center, radius, direction and weights."""
 
-    vertices: np.ndarray  # [V, 3] millimetres
+    vertices: np.ndarray  # [V, 3] millimeters
     faces: np.ndarray  # [T, 3]
-    components: np.ndarray  # [B, V, 3] millimetres
+    components: np.ndarray  # [B, V, 3] millimeters
     weights: np.ndarray  # [F, B] in [0, 1]
     centers: np.ndarray  # [B]
 
@@ -146,7 +146,7 @@ class Sheet:
 
 
 def sheet_with_bumps(size: int = 25, bumps: int = 5, frames: int = 40, radius: float = 22.0, seed: int = 0) -> Sheet:
-    """Return a sheet of `size`² vertices, 100 mm wide, with bumps that are zero beyond `radius` millimetres."""
+    """Return a sheet of `size`² vertices, 100 mm wide, with bumps that are zero beyond `radius` millimeters."""
     rng = np.random.default_rng(seed)
     axis = np.linspace(0.0, 100.0, size)
     x, y = np.meshgrid(axis, axis, indexing="ij")
@@ -170,7 +170,7 @@ def sheet_with_bumps(size: int = 25, bumps: int = 5, frames: int = 40, radius: f
 
 
 def demo_level() -> tuple[Level, dict[str, np.ndarray]]:
-    """Return the outer surface of the demo head and its face units on it, [V, 3] millimetres."""
+    """Return the outer surface of the demo head and its face units on it, [V, 3] millimeters."""
     head = load_head(head_path())
     quads = head.quads[head.outer]
     pruning = prune_unreferenced(np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]), len(head.neutral))
@@ -222,7 +222,7 @@ def matched_correlations(found: np.ndarray, planted: np.ndarray) -> np.ndarray:
 
 
 def weights_of(components: Components, rows: np.ndarray) -> np.ndarray:
-    """Return the weights [M, K] whose rows come closest to `rows` [M, D] in standardised units."""
+    """Return the weights [M, K] whose rows come closest to `rows` [M, D] in standardized units."""
     return np.linalg.lstsq(components.C.T.astype(np.float64), components.standardize(rows).T, rcond=None)[0].T
 
 

@@ -1,4 +1,4 @@
-"""A tiny capture with a known answer: coloured Gaussians on an ellipsoid, photographed by the rasteriser."""
+"""A tiny capture with a known answer: colored Gaussians on an ellipsoid, photographed by the rasterizer."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -78,7 +78,7 @@ def cameras(count: int = 5) -> Cameras:
 
 
 def truth(vertices: NDArray[np.float64], faces: NDArray[np.int64], seed: int = 0) -> Gaussians:
-    """Gaussians in smooth random colours on a mesh."""
+    """Gaussians in smooth random colors on a mesh."""
     generator = np.random.default_rng(seed)
     waves = np.sin(vertices @ generator.normal(scale=0.05, size=(3, 3)) + generator.uniform(0, 6, 3))
     return gaussians_on_mesh(
@@ -130,7 +130,7 @@ def edge_lengths() -> NDArray[np.float64]:  # [V]
 
 
 def write_dataset(folder: Path, frames: dict[str, float]) -> Dataset:
-    """Write frames as the restructuring leaves them; each mesh is moved by so many millimetres in every direction."""
+    """Write frames as the restructuring leaves them; each mesh is moved by so many millimeters in every direction."""
     shape, rig = template(), cameras()
     pose = np.column_stack([np.eye(3), HEAD_SHIFT])
     for frame, offset in frames.items():

@@ -31,7 +31,7 @@ WIDTH_MM = 20.0
 
 
 def local_family(made: planted.Head) -> Family:
-    """Around each centre, four components that only push: right, left, up and down, 10 mm at most."""
+    """Around each center, four components that only push: right, left, up and down, 10 mm at most."""
     distance = np.linalg.norm(made.vertices[None] - CENTERS_MM[:, None], axis=2)
     falloff = np.exp(-0.5 * (distance / WIDTH_MM) ** 2) * (distance < 2.5 * WIDTH_MM)
     fields = 10.0 * falloff[:, None, :, None] * DIRECTIONS[None, :, None, :]  # [2, 4, N, 3]

@@ -42,7 +42,7 @@ def with_webcam(page: str, runtime: Path, responses: Responses = RESPONSES) -> s
         runtime=runtime,
         detector=face_networks.DETECTOR,
         mesh=face_networks.MESH,
-        license_text="Licence of <networks>",
+        license_text="License of <networks>",
     )
 
 

@@ -51,7 +51,7 @@ def test_a_camera_that_moves_is_refused_by_name(tmp_path):
     moved["file_path"] = moved["file_path"].replace("0001", "0002")
     document["frames"].append(moved)
     (tmp_path / "transforms.json").write_text(json.dumps(document))
-    with pytest.raises(InputError, match="camera camera1 is in two places"):
+    with pytest.raises(InputError, match="camera camera1 has two positions"):
         read_calibration(tmp_path / "transforms.json")
 
 

@@ -1,6 +1,6 @@
 import os
 
-terminal = os.fdopen(os.dup(2), "w", encoding="utf-8")  # as of multiface_plan, the result is meant for the eye
+terminal = os.fdopen(os.dup(2), "w", encoding="utf-8")  # as in multiface_plan, the result is text for people
 
 from splatrig.jobs.logs import log_to
 

@@ -35,5 +35,5 @@ scene = open_scene(
 )
 known = first_path(inputs.truth)
 pictures = evaluation.pictures(scene, None if known is None else driving_weights(components, known))
-logging.info("%s: %d numbers, %d of pictures", params.method, len(numbers), len(pictures))
+logging.info("%s: %d metrics, %d of images", params.method, len(numbers), len(pictures))
 write_table(snakemake.output.images, pictures)

@@ -1,6 +1,6 @@
 import os
 
-terminal = os.fdopen(os.dup(2), "w", encoding="utf-8")  # the one script whose result is meant for the eye
+terminal = os.fdopen(os.dup(2), "w", encoding="utf-8")  # the result of this script is text for people
 
 from splatrig.jobs.logs import log_to
 

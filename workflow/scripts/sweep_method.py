@@ -42,7 +42,7 @@ scene = open_scene(
 )
 sweeps.leave_one_expression_out(params.left_out_ks, scene)
 numbers = sweeps.frame()
-logging.info("%s: %d numbers", params.method, len(numbers))
+logging.info("%s: %d metrics", params.method, len(numbers))
 write_table(snakemake.output.table, numbers)
 write_table(snakemake.output.images, scene.frame(params.method, params.level))
 write_table(snakemake.output.runtimes, sweeps.runtimes())

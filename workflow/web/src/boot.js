@@ -1,5 +1,5 @@
-// Unpack what the file carries and start: every module becomes a blob that an import map names, so that nothing is
-// ever asked of a server, and file:// is as good as any other place.
+// Unpack the parts of this file and start. Every module becomes a blob that an import map names, so that nothing is
+// requested from a server and the page also works from file://.
 
 (async () => {
   document.body.dataset.begun = "";
@@ -22,7 +22,7 @@
       throw new Error("This browser has no WebGL 2; open the page in a current Firefox, Chrome, Edge or Safari, with graphics acceleration switched on.");
     }
     if (typeof DecompressionStream === "undefined") {
-      throw new Error("This browser is too old to unpack the page; open it in one of 2023 or later.");
+      throw new Error("This browser is too old to unpack the page; use one of 2023 or later.");
     }
     const imports = {};
     for (const element of document.querySelectorAll("script[data-module]")) {

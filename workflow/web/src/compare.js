@@ -1,4 +1,4 @@
-// The head next to a photograph, or to the head of another family, in one frame: for this the page must be served.
+// Compare the head with a photograph or the head of another family, in one frame. The page must be served for this.
 
 import { say } from "./panel.js";
 import { Rig } from "./rig.js";
@@ -7,17 +7,17 @@ import { drawHead } from "./splats.js";
 const $ = (id) => document.getElementById(id);
 const PHOTOGRAPH = "photograph"; // instead of a family
 
-/** Return what the run has that serves this page; null for a page from disk, or from a server that has no run. */
+/** Return the contents of the run that serves this page; null for a page from disk, or from a server without a run. */
 export const askRun = () => (location.protocol.startsWith("http") ? fetch("run.json").then((found) => found.json()).catch(() => null) : null);
 
-/** Return the response to a question about the run; throw its sentence where there is nothing. */
+/** Return the response to a request about the run; throw its sentence if there is none. */
 async function ask(...names) {
   const found = await fetch(names.flatMap((name) => name.split("/")).map(encodeURIComponent).join("/"));
   if (!found.ok) throw new Error(await found.text());
   return found;
 }
 
-/** Return the head of one family, drawn on a canvas of its own: `splatrig.control.serve.run.Run.family`. */
+/** Return the head of one family, drawn on its own canvas: `splatrig.control.serve.run.Run.family`. */
 async function headOf(family) {
   const buffer = await (await ask("family", family)).arrayBuffer();
   const length = new DataView(buffer).getUint32(0, true);
@@ -28,11 +28,11 @@ async function headOf(family) {
 }
 
 export class Compare {
-  /** `pose(families)` poses the head, `onHead()` hears of another head, `redraw()` of anything else that is seen. */
+  /** `pose(families)` poses the head, `onHead()` is called for another head, `redraw()` for any other visible change. */
   constructor(run, rig, view, { pose, onHead, redraw }) {
     Object.assign(this, { rig, view, pose, onHead, redraw });
-    this.head = null; // of the family that is compared
-    this.asked = 0; // how often something was chosen: answers that come late are dropped
+    this.head = null; // of the compared family
+    this.asked = 0; // number of choices so far: late answers are dropped
     if (run === null) return;
     $("compare").hidden = false;
     for (const frame of run.frames) $("frame").add(new Option(frame, frame));
@@ -44,7 +44,7 @@ export class Compare {
     this.wipe();
   }
 
-  /** Show what is chosen; `posed` says whether the head takes the frame's pose. */
+  /** Show the chosen comparison; `posed` says whether the head takes the frame's pose. */
   async choose(posed) {
     const turn = ++this.asked;
     try {
@@ -92,8 +92,8 @@ export class Compare {
     else if (frame) say(`${frame}: ${[own, other].filter(Boolean).map((name) => this.titleOf(name)).join(" | ")}`);
   }
 
-  /** Pose the head as one of its families has it in a frame, and let the cameras stand where they stood then. Return what
-      is missing, in a sentence: a photograph can be seen of frames, too, that no family was made from. */
+  /** Pose the head by one of its families as in a frame, and place the cameras as in that frame. Return what
+      is missing, in a sentence: photographs also exist of frames that no family was made from. */
   async takeFrame(frame, family, isLast) {
     const cameras = frame ? await (await ask("cameras", frame)).json() : this.rig.header.cameras;
     const found = frame ? await ask("weights", family, frame).catch((error) => error) : null;
@@ -105,7 +105,7 @@ export class Compare {
     return found instanceof Error ? found.message : "";
   }
 
-  /** Another camera was chosen: show its photograph. */
+  /** Show the photograph of a newly chosen camera. */
   lookedThrough() {
     if ($("other").value === PHOTOGRAPH && this.view.chosen !== null) this.choose(false);
   }
@@ -130,7 +130,7 @@ export class Compare {
     $("stage").style.setProperty("--wipe", $("wipe").value);
   }
 
-  /** Put what is compared over the picture of `width` × `height` pixels; a photograph is seen by its camera alone. */
+  /** Lay the compared image over that of `width` × `height` pixels; a photograph only fits its own camera. */
   place(width, height) {
     const isPhotograph = $("other").value === PHOTOGRAPH && this.view.chosen !== null && $("photograph").src !== "";
     const shown = isPhotograph || this.head !== null;

@@ -6,22 +6,22 @@ import { solveBounded } from "./solve.js";
 
 const $ = (id) => document.getElementById(id);
 
-// Penalty of one usual weight, relative to the squared millimetres that all usual weights together move a pin. Chosen on
+// Penalty of one usual weight, relative to the squared millimeters that all usual weights together move a pin. Chosen on
 // drags of the demo's rigs: at three times this, the worst point stopped 8 % of its way short.
 const RIDGE = 3e-5;
-// Distance over the surface at which the penalty of a local component is four times that of one centred at the point.
+// Distance over the surface at which the penalty of a local component is four times that of one centered at the point.
 // Chosen on drags of 2 mm of the demo's local rig: of the points that it can take to their target, 1 % end more than 5 %
 // short of it, and 9 % at 40 mm.
 const LOCALITY_MM = 60;
-// Weights without limits stay within their slider's range times this: beyond it nothing is known of the face.
+// Unlimited weights stay within their slider's range times this; beyond it the rig is unreliable.
 const REACH = 1.5;
 
 export class Drag {
-  /** `size()` is the canvas in pixels; `onSolved()` hears of every new pose, `onRelease()` of the end of a drag. */
+  /** `size()` is the canvas in pixels; `onSolved()` is called for every new pose, `onRelease()` at the end of a drag. */
   constructor(rig, view, canvas, size, { onSolved, onRelease }) {
     Object.assign(this, { rig, view, canvas, size, onSolved, onRelease });
     this.pins = [];
-    this.pinning = false; // presses pin points instead of dragging them
+    this.pinning = false; // a press pins a point instead of dragging it
     this.held = null;
     this.limits = rig.families.flatMap(({ limits, low, high }) =>
       low.map((least, k) => limits ?? [REACH * least, REACH * high[k]]),
@@ -31,7 +31,7 @@ export class Drag {
     for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => this.release());
   }
 
-  /** Return the point of the surface under pixel (x, y) of the canvas, or null beside the face. */
+  /** Return the point of the surface under pixel (x, y) of the canvas, or null outside the face. */
   find(x, y) {
     this.rig.place();
     const found = pick(this.rig, x, y, this.view.projector(...this.size()));
@@ -43,7 +43,7 @@ export class Drag {
     const [x, y] = this.at(event);
     const found = this.find(x, y);
     if (!found) return;
-    event.stopImmediatePropagation(); // the orbit does not turn while the face is held
+    event.stopImmediatePropagation(); // the orbit does not rotate during a drag
     if (event.shiftKey || this.pinning) return this.pin(found);
     this.canvas.setPointerCapture(event.pointerId);
     this.hold(found);
@@ -67,7 +67,7 @@ export class Drag {
     this.to(this.view.dragTo(this.held.from, x, y, ...this.size()));
   }
 
-  /** Bring the held point as near to `target` [3] (head space, millimetres) as the components can, and show it. */
+  /** Bring the dragged point as near to `target` [3] (head space, millimeters) as the components can, and show it. */
   to(target) {
     this.solve(target);
     this.onSolved();
@@ -78,7 +78,7 @@ export class Drag {
     const { rig, held } = this;
     held.target = target;
     const allowed = new Set($("drag-with").value === "all" ? rig.families.map((f) => f.name) : [$("drag-with").value]);
-    const spread = new Float64Array(rig.components); // how far each weight usually goes; less for what is unwilling
+    const spread = new Float64Array(rig.components); // usual range of each weight; less for components that resist
     const [low, high] = [new Float64Array(rig.components), new Float64Array(rig.components)];
     for (const family of rig.families) {
       family.names.forEach((_, k) => {

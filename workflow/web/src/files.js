@@ -1,4 +1,4 @@
-// What the user opens, saves and records.
+// Opening, saving and recording of files.
 
 import { listTracks, say } from "./panel.js";
 import { parseFile, poseText, trackText } from "./track.js";
@@ -39,7 +39,7 @@ export function wireFiles({ rig, player, recorder, history, header, pose, snapsh
   $("picture").addEventListener("click", async () => download(await snapshot(), `${header.subject}.png`));
 }
 
-/** List what was recorded among the tracks, and choose it. */
+/** Add the recording to the list of tracks, and choose it. */
 function keepRecorded(recorder, player) {
   const number = player.tracks.filter(({ source }) => source !== undefined).length + 1;
   const tracks = recorder.stop(`recorded ${number}`);
@@ -62,12 +62,12 @@ function download(url, name) {
   link.click();
 }
 
-/** Use what a file holds: a pose at once, a track by playing it. */
+/** Use the content of a file: apply a pose, play a track. */
 function take(parsed, name, { player, pose }) {
   player.stop();
   if (parsed.kind === "pose") {
     pose(parsed.families);
-    say(`${name}: pose taken over.`);
+    say(`${name}: pose applied.`);
     return;
   }
   player.tracks.push({ ...parsed, title: name });

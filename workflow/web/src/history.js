@@ -1,16 +1,16 @@
-// What can be undone: the poses that the user came through, one a finished move.
+// Undo: the poses of the user, one per finished move.
 
 const $ = (id) => document.getElementById(id);
 const DEPTH = 200;
 
 export class History {
-  /** `weights` are the rig's, watched in place; `apply(weights)` shows others. */
+  /** `weights` are the rig's, read in place; `apply(weights)` shows others. */
   constructor(weights, apply) {
     Object.assign(this, { weights, apply, past: [], future: [], present: Float64Array.from(weights) });
     this.show();
   }
 
-  /** A move has ended: keep the pose before it, unless it is the same. */
+  /** Store the pose before a finished move, unless it is the same. */
   settled() {
     if (this.weights.every((weight, k) => weight === this.present[k])) return;
     this.past = [...this.past, this.present].slice(-DEPTH);
@@ -20,7 +20,7 @@ export class History {
   }
 
   undo() {
-    this.settled(); // what is not finished counts as a move
+    this.settled(); // an unfinished move counts as one
     this.step(this.past, this.future);
   }
 

@@ -1,11 +1,11 @@
-// Live input: the sliders of ARKit's blendshapes follow a person, whom Live Link Face or a webcam sees.
+// Live input: the sliders of ARKit's blendshapes follow a person in front of Live Link Face or a webcam.
 
 import { say } from "./panel.js";
 
 const $ = (id) => document.getElementById(id);
-const QUIET_MS = 2000; // so long without a face is said
+const QUIET_MS = 2000; // time without a face after which a message appears
 
-/** What Live Link Face sends to `port` of the machine that serves the page, which passes it on. */
+/** Input from Live Link Face by way of `port` of the machine that serves the page. */
 export const liveLink = (port) => ({
   button: "live",
   follows: "The face follows Live Link Face.",
@@ -21,17 +21,17 @@ export const liveLink = (port) => ({
 });
 
 export class Live {
-  /** `inputs` are what can be followed: `button`, what is said where it `follows` and `misses` a face, and `open(live)`, which
-      returns what is closed at the end and may `calibrate` itself. `onStart()` and `onStop()` hear of the switch, `onWeights()`
-      of weights, `onTurn(quat)` of how the head is turned, xyzw, or null. */
+  /** `inputs` are the sources: `button`, the messages when it `follows` and `misses` a face, and `open(live)`, which
+      returns an object to close at the end that may `calibrate` itself. `onStart()` and `onStop()` are called by the switch,
+      `onWeights()` for weights, `onTurn(quat)` for the rotation of the head, xyzw, or null. */
   constructor(inputs, rig, { onStart, onWeights, onTurn, onStop }) {
     Object.assign(this, { inputs, rig, onStart, onWeights, onTurn, onStop, quietMs: QUIET_MS });
     this.family = rig.families.find(({ groups }) => groups);
-    this.input = null; // which is followed, while switched on
-    this.source = null; // what it opened
+    this.input = null; // the active source, while switched on
+    this.source = null; // the object that it opened
     this.latest = null; // weights by name, as sent
     this.turn = null; // of the head, as sent
-    this.fresh = false; // whether the face does not show them yet
+    this.fresh = false; // whether they are not drawn yet
     this.neutral = {}; // weights by name, of the face at rest
     for (const input of inputs) {
       $(input.button).hidden = false;
@@ -42,7 +42,7 @@ export class Live {
       if (this.source.calibrate) return this.source.calibrate();
       this.neutral = this.latest;
       this.fresh = true;
-      say("The present look is the face at rest.");
+      say("The current expression is the face at rest.");
     });
   }
 
@@ -55,7 +55,7 @@ export class Live {
     this.show();
   }
 
-  /** Switch off; the face stays as it is. */
+  /** Switch off; the face keeps its pose. */
   stop(reason = "Live is off.", isError = false) {
     if (!this.input) return;
     this.source.close();
@@ -77,7 +77,7 @@ export class Live {
     this.show();
   }
 
-  /** Say so if nothing comes for long; `heard` says whether something just came. */
+  /** Show a message if nothing arrives for long; `heard` says whether something just arrived. */
   wait(heard = false) {
     this.heard = heard;
     clearTimeout(this.timer);
@@ -87,7 +87,7 @@ export class Live {
     }, this.quietMs);
   }
 
-  /** Pose the head by what came last, once per image that is drawn: a slow page must not lag behind. */
+  /** Pose the head by the latest weights once per drawn image, so that a slow page does not lag behind. */
   advance() {
     if (!this.fresh) return;
     this.fresh = false;

@@ -1,4 +1,4 @@
-// The page: state, what the user does to it, and drawing when something changed.
+// The page: its state, the user's actions, and drawing when something has changed.
 
 import { askRun, Compare } from "./compare.js";
 import { Drag } from "./drag.js";
@@ -15,9 +15,9 @@ import { trackAt } from "./track.js";
 import { View } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
-const TURN = Math.PI / 36; // radians that an arrow key turns the head
+const TURN = Math.PI / 36; // rotation in radians per press of an arrow key
 
-/** Start the page on the packed head; `unpack(id)` gives a part of it. Return what a script can do with it. */
+/** Start the page with the packed head; `unpack(id)` returns a part of it. Return the interface for scripts. */
 export async function start(header, buffer, unpack) {
   const canvas = $("view");
   const rig = new Rig(header, buffer);
@@ -56,7 +56,7 @@ export async function start(header, buffer, unpack) {
     stale = true;
   }
 
-  /** Set the weights of some families; the others go to rest. */
+  /** Set the weights of some families; the others are reset. */
   function pose(families) {
     live.stop();
     rig.weights.fill(0);
@@ -129,7 +129,7 @@ export async function start(header, buffer, unpack) {
     }
   }
 
-  /** Return the picture as a PNG data URL, as seen now. */
+  /** Return the current image as a PNG data URL. */
   async function snapshot() {
     await settled();
     render();
@@ -181,7 +181,7 @@ export async function start(header, buffer, unpack) {
   weightsChanged();
   requestAnimationFrame(tick);
   await settled();
-  say("Drag the face to pose it, drag beside it to turn it.");
+  say("Drag the face to pose it, drag next to it to rotate it.");
   return {
     rig, view, player, drag, history, compare, live, recorder, pose, resize, settled, draw: render, snapshot, solveBounded, setBackground,
     framesDrawn: () => frames,
@@ -219,7 +219,7 @@ function wire({ rig, view, player, drag, history, compare, header, pose, redraw 
   $("pin").addEventListener("click", () => {
     drag.pinning = !drag.pinning;
     $("pin").setAttribute("aria-pressed", drag.pinning);
-    say(drag.pinning ? "Press points of the face that shall stay; then switch off and drag." : "Drag the face to pose it.");
+    say(drag.pinning ? "Press points of the face to keep in place; then switch off and drag." : "Drag the face to pose it.");
   });
   $("unpin").addEventListener("click", () => {
     drag.pins.length = 0;
@@ -238,7 +238,7 @@ function wire({ rig, view, player, drag, history, compare, header, pose, redraw 
   $("time").addEventListener("change", () => history.settled());
 }
 
-/** Connect the keyboard: undo everywhere; on the picture, arrows turn, + and - zoom, space plays. */
+/** Connect the keyboard: undo everywhere; on the image, arrows rotate, + and - zoom, space plays. */
 function wireKeys({ canvas, view, player, history, redraw }) {
   document.addEventListener("keydown", (event) => {
     const key = event.key.toLowerCase();
@@ -266,7 +266,7 @@ function wireKeys({ canvas, view, player, history, redraw }) {
   });
 }
 
-/** Draw the head before the colour that style.css has for light or dark, and follow the system's choice. */
+/** Draw the head before the color that style.css has for light or dark, and follow the system's choice. */
 function followTheme(setBackground) {
   const light = window.matchMedia("(prefers-color-scheme: light)");
   const show = () => setBackground(getComputedStyle(document.body).getPropertyValue("--stage").trim());

@@ -1,10 +1,10 @@
-// The controls beside the head.
+// The controls next to the head.
 
 import { HEAT } from "./splats.js";
 
 const $ = (id) => document.getElementById(id);
 
-/** Say something below the picture; an error stays red until the next message. */
+/** Show a message below the image; an error stays red until the next message. */
 export function say(text, isError = false) {
   $("message").textContent = text;
   $("message").className = isError ? "error" : "";
@@ -13,8 +13,8 @@ export function say(text, isError = false) {
 /** Return `E010_Smile_Stretched` as `Smile Stretched`. */
 export const readable = (expression) => expression.replace(/^[A-Z]+\d+_/, "").replaceAll("_", " ");
 
-/** Build the sliders of every family; `onInput(index, value)` hears of each move, `onChange()` of its end. Return how
-    to show weights. The first family is open; its groups, where it has some, and the others' are folded by the user. */
+/** Build the sliders of every family; `onInput(index, value)` is called for each move, `onChange()` at its end. Return a
+    function that shows weights. The first family is open; the user folds groups and the other families. */
 export function buildSliders(families, rig, { onInput, onChange }) {
   const shown = [];
   for (const family of families) {
@@ -69,7 +69,7 @@ export function buildSliders(families, rig, { onInput, onChange }) {
   };
 }
 
-/** Show only the sliders whose names have all the words that are searched for, whatever is folded. */
+/** Show only the sliders whose names contain all searched words, also those of folded groups. */
 function offerSearch(sliders) {
   const folders = [...$("families").querySelectorAll("details")];
   let folded = null; // which are open, before the search
@@ -86,21 +86,21 @@ function offerSearch(sliders) {
   });
 }
 
-/** Return the line above sliders, with the button that brings them to rest. */
+/** Return the line above sliders, with the button that resets them. */
 function heading(title, toRest) {
   const summary = document.createElement("summary");
   summary.textContent = title;
   const zero = document.createElement("button");
-  Object.assign(zero, { textContent: "to rest", title: `All of ${title} to rest` });
+  Object.assign(zero, { textContent: "reset", title: `Reset all of ${title}` });
   zero.addEventListener("click", (event) => {
-    event.preventDefault(); // what is open stays open
+    event.preventDefault(); // open groups stay open
     toRest();
   });
   summary.append(zero);
   return summary;
 }
 
-/** Return one component's row, its slider and where its value is written. */
+/** Return one component's row, its slider and the output of its value. */
 function sliderOf(family, k, rig, { move, onChange }) {
   const index = family.first + k;
   const [low, high] = [rig.low[index], rig.high[index]];
@@ -108,7 +108,7 @@ function sliderOf(family, k, rig, { move, onChange }) {
   const row = document.createElement("label");
   row.className = untold ? "slider untold" : "slider";
   const about = family.told
-    ? untold && "not shown by the capture: it moves as the template does"
+    ? untold && "not in the capture: it moves as on the template head"
     : `${low.toPrecision(3)} to ${high.toPrecision(3)} in the capture`;
   row.title = [family.names[k], about, "double click: rest"].filter(Boolean).join("\n");
   const [label, hint] = family.labels[k];
@@ -133,7 +133,7 @@ function sliderOf(family, k, rig, { move, onChange }) {
   return { row, input, value };
 }
 
-/** Tell the style sheet where a slider's rest and value are, as shares of its length. */
+/** Set a slider's rest and value for the style sheet, as fractions of its length. */
 function paint(input) {
   const [low, high] = [Number(input.min), Number(input.max)];
   const share = (value) => (high > low ? (value - low) / (high - low) : 0);
@@ -141,7 +141,7 @@ function paint(input) {
   input.style.setProperty("--value", share(input.valueAsNumber));
 }
 
-/** Build a button per expression of the chosen family; `onChoose(family, expression)` hears of a click. */
+/** Build one button per expression of the chosen family; `onChoose(family, expression)` is called for a click. */
 export function buildPresets(families, onChoose) {
   const chooser = $("preset-family");
   for (const family of families) chooser.add(new Option(family.title, family.name));
@@ -161,8 +161,8 @@ export function buildPresets(families, onChoose) {
   show();
 }
 
-/** Offer a heat map of each component; `onHeat(component, most)` hears of the choice, and of the most that a unit of
-    weight is shown to move, in millimetres. Return what hears which slider was moved: its heat map follows. */
+/** Offer a heat map of each component; `onHeat(component, most)` is called for a choice, with the largest displacement
+    per unit of weight in millimeters. Return the function to call for a moved slider, whose heat map is then shown. */
 export function offerHeat(rig, onHeat) {
   const chooser = $("heat");
   const colors = HEAT.map((stop) => `rgb(${stop.split(",").map((value) => Math.round(255 * value))})`);
@@ -190,12 +190,12 @@ export function offerHeat(rig, onHeat) {
   };
 }
 
-/** Fill the choice of tracks. */
+/** Fill the list of tracks. */
 export function listTracks(tracks, chosen) {
   $("track").replaceChildren(...tracks.map((track, index) => new Option(track.title, index, false, index === chosen)));
 }
 
-/** Draw the dragged point, where it is wanted, and the pins; all in pixels of the canvas. */
+/** Draw the dragged point, its target, and the pins; all in pixels of the canvas. */
 export function drawMarks(width, height, pins, drag) {
   const svg = $("marks");
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);

@@ -1,10 +1,10 @@
-// Tracks over time: which one, where in it, and what follows its end.
+// Playback of tracks: the chosen one, the time in it, and the behavior at its end.
 
 const $ = (id) => document.getElementById(id);
-const SHORT_TRACK_S = 0.5; // tracks of a few frames start slowed down, there and back
+const SHORT_TRACK_S = 0.5; // tracks of a few frames start in slow motion, back and forth
 
 export class Player {
-  /** `apply(track, time)` poses the head; `onStop()` hears when a track that played stands still. */
+  /** `apply(track, time)` poses the head; `onStop()` is called when a playing track stops. */
   constructor(tracks, apply, onStop) {
     Object.assign(this, { tracks, apply, onStop });
     this.chosen = 0;
@@ -76,7 +76,7 @@ export class Player {
     this.last = now;
   }
 
-  /** Go on from an end of the track as the user chose. */
+  /** Continue at an end of the track as the user chose. */
   turn() {
     const mode = $("mode").value;
     if (mode === "loop" && this.duration > 0) {

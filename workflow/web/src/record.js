@@ -1,4 +1,4 @@
-// Every pose that the user comes through, as tracks: one per family that moved.
+// Recording of every pose as tracks: one per family that moved.
 
 const $ = (id) => document.getElementById(id);
 
@@ -18,7 +18,7 @@ export class Recorder {
     this.show();
   }
 
-  /** Keep the present pose; of poses at one time the last. */
+  /** Record the current pose; of several poses at one time the last. */
   note() {
     if (!this.recording) return;
     const time = this.clock();
@@ -26,7 +26,7 @@ export class Recorder {
     this.poses.push({ time, weights: Float64Array.from(this.rig.weights) });
   }
 
-  /** End with the present pose; return a track per family that was not at rest all the time. */
+  /** End with the current pose; return one track per family that was not at rest all the time. */
   stop(title) {
     this.note();
     const poses = this.poses;

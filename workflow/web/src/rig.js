@@ -1,4 +1,4 @@
-// The head on the CPU: places Gaussians, of which the first ones are the vertices of the mesh, to pick and solve.
+// The head on the CPU, to pick points and solve for weights. The first Gaussians are the vertices of the mesh.
 
 import { unpackSkin } from "./skin.js";
 import { Surface } from "./surface.js";
@@ -8,7 +8,7 @@ export class Rig {
   constructor(header, buffer) {
     this.header = header;
     this.count = header.gaussians;
-    this.means = unpackColumns(header, buffer, "means"); // [N, 3] millimetres
+    this.means = unpackColumns(header, buffer, "means"); // [N, 3] millimeters
     this.quats = unpackColumns(header, buffer, "quats"); // [N, 4] wxyz
     this.logScales = unpackColumns(header, buffer, "log_scales"); // [N, 3]
     this.opacities = unpackColumns(header, buffer, "opacities"); // [N] in (0, 1)
@@ -16,7 +16,7 @@ export class Rig {
     this.shN = unpackRows(header, buffer, "shN", { width: 45, bits: 8 }); // [N, 15, 3] steps
     this.shNStep = header.shN_step;
     this.faces = unpackArray(header, buffer, "faces"); // [T, 3]
-    this.mask = unpackArray(header, buffer, "mask"); // of the vertices: 1 on the face
+    this.mask = unpackArray(header, buffer, "mask"); // 1 for vertices of the face
     Object.assign(this, unpackComponents(header, buffer)); // xyz [K, N, 3], fine [K, N, 10], faint [K, N]: steps
     this.steps = header.steps; // [K][5]: value of a step of xyz, f_dc, rotation, scale, opacity
     this.families = header.families; // name, title, names, low, high, limits, presets, first
@@ -35,7 +35,7 @@ export class Rig {
     this.skin = unpackSkin(header, buffer, this); // null: no Gaussian follows it
   }
 
-  /** Place every Gaussian for the present weights; return `positions` [N, 3] in millimetres. */
+  /** Return the `positions` [N, 3] of all Gaussians for the current weights, in millimeters. */
   place() {
     const { positions, xyz, count } = this;
     positions.set(this.means);
@@ -48,7 +48,7 @@ export class Rig {
     return positions;
   }
 
-  /** Return how far a component moves the Gaussian that it moves most, in millimetres per unit of weight. */
+  /** Return the largest displacement of a Gaussian by a component, in millimeters per unit of weight. */
   farthest(component) {
     const first = component * this.count * 3;
     let most = 0;
@@ -74,7 +74,7 @@ export class Rig {
     return this.centers[component];
   }
 
-  /** Return how far vertices of the mesh at rest are from a point of the surface, over the surface, in millimetres [V]. */
+  /** Return the distances [V] of the vertices at rest from a point of the surface, along the surface, in millimeters. */
   distancesFrom({ vertices, mix }) {
     this.surface ??= new Surface(this.means, this.faces, this.mask.length);
     const place = (vertex) => this.means.subarray(3 * vertex, 3 * vertex + 3);
@@ -84,7 +84,7 @@ export class Rig {
     );
   }
 
-  /** Return where a point of the surface is: `vertices` [3] mixed by `mix` [3]. */
+  /** Return the position of a point of the surface: `vertices` [3] weighted by `mix` [3]. */
   pointAt({ vertices, mix }) {
     const point = [0, 0, 0];
     for (let axis = 0; axis < 3; axis++) {
@@ -102,7 +102,7 @@ export class Rig {
     return point;
   }
 
-  /** Return millimetres per unit of every weight at a point of the surface, [3][K]. */
+  /** Return the displacement of a point of the surface per unit of every weight, [3][K], in millimeters. */
   jacobianAt({ vertices, mix }) {
     return [0, 1, 2].map((axis) => {
       const row = new Float64Array(this.components);
@@ -117,8 +117,8 @@ export class Rig {
 }
 
 /**
- * Return the foremost point of the surface under (x, y): triangle, vertices and their mix, or null.
- * `project(point [3])` gives [x, y, depth] in the same units as x and y; depth grows away from the viewer.
+ * Return the foremost point of the surface under (x, y): triangle, vertices and their weights (`mix`), or null.
+ * `project(point [3])` returns [x, y, depth] in the same units as x and y; depth increases away from the viewer.
  */
 export function pick(rig, x, y, project) {
   const { faces, positions } = rig;

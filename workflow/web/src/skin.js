@@ -1,10 +1,10 @@
-// Gaussians that turn and grow with the skin that they sit on, where components move centres alone: `components/skin.py`.
+// Gaussians that rotate and scale with the skin below them, if components only move centers: `components/skin.py`.
 
 import { unpackArray } from "./unpack.js";
 
 /**
- * Return the skin of a head, null where nothing follows it: `rest` and `moved` [V, 6], the images f1 and f2 of the tangents
- * and their change in the rest face, and what each component that is followed adds to them, `changes` [K, V, 6] in `steps` [K].
+ * Return the skin of a head, null if no Gaussian follows it: `rest` and `moved` [V, 6], the images f1 and f2 of the tangents
+ * and their change in the rest face, and their change by each component, `changes` [K, V, 6] in `steps` [K].
  */
 export function unpackSkin(header, buffer, { families, steps, xyz, count }) {
   if (!families.some(({ follows }) => follows)) return null;
@@ -55,7 +55,7 @@ mat3 head_matrix(vec4 q) { // of a unit quaternion wxyz
   );
 }
 
-vec4 head_quaternion(mat3 m) { // wxyz, by its largest number
+vec4 head_quaternion(mat3 m) { // wxyz, by its largest entry
   vec4 s = 1.0 + vec4(
     m[0].x + m[1].y + m[2].z, m[0].x - m[1].y - m[2].z, -m[0].x + m[1].y - m[2].z, -m[0].x - m[1].y + m[2].z
   );
@@ -68,7 +68,7 @@ vec4 head_quaternion(mat3 m) { // wxyz, by its largest number
   return normalize(vec4(turned.z, mixed.yz, s.w));
 }
 
-// turn and grow a Gaussian with a skin whose tangents went from r1, r2 by d1, d2; axes grow, at most twofold
+// rotate and scale a Gaussian with a skin whose tangents r1, r2 change by d1, d2; axes grow at most twofold
 void head_follow(vec3 r1, vec3 r2, vec3 d1, vec3 d2, inout vec4 quat, inout vec3 logScale) {
   mat3 before, after;
   vec3 f1 = r1 + d1, f2 = r2 + d2;

@@ -1,9 +1,9 @@
-// Direct manipulation (Lewis & Anjyo 2010): the weights that bring points of the face where they are wanted.
+// Direct manipulation (Lewis & Anjyo 2010): the weights that bring points of the face to their targets.
 
 /**
- * Return w [K] minimising |A w - b|² + Σ_k ((w_k - start_k) / spread_k)² · ridge within [low_k, high_k], exactly.
+ * Return w [K] minimizing |A w - b|² + Σ_k ((w_k - start_k) / spread_k)² · ridge within [low_k, high_k], exactly.
  *
- * `A` [M][K] and `b` [M] in millimetres, `ridge` in mm², `spread` [K] how far each weight usually goes (0: it stays).
+ * `A` [M][K] and `b` [M] in millimeters, `ridge` in mm², `spread` [K] the usual range of each weight (0: fixed).
  * Bounded-variable least squares (Stark & Parker 1995); the free part is solved in the M rows, which are few.
  */
 export function solveBounded(A, b, { start, spread, low, high, ridge }) {
@@ -45,7 +45,7 @@ export function solveBounded(A, b, { start, spread, low, high, ridge }) {
   return w;
 }
 
-/** Return the minimiser over the free weights, the others as they are: w = start + S Aᵀ (A S Aᵀ + ridge)⁻¹ r. */
+/** Return the minimizer over the free weights, the others fixed: w = start + S Aᵀ (A S Aᵀ + ridge)⁻¹ r. */
 function solveFree(A, b, w, free, { start, spread, ridge }) {
   const M = A.length;
   const K = w.length;

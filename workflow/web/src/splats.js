@@ -1,4 +1,4 @@
-// The head on the GPU: Spark draws it, and asks this for every Gaussian; components are blended here, in the shader.
+// The head on the GPU: Spark draws it and calls this for every Gaussian; components are blended here, in the shader.
 
 import * as THREE from "three";
 import { SparkRenderer, SplatMesh, dyno } from "@sparkjsdev/spark";
@@ -7,13 +7,13 @@ import { FOLLOW } from "./skin.js";
 const { Dyno, Gsplat, defineGsplat, dynoFloat, dynoInt, dynoSampler2D, dynoSampler2DArray, dynoUsampler2DArray } = dyno;
 
 const BLUR = 0.3; // px², added to the covariance of every projected Gaussian
-const WIDTH = 2048; // texels a row
+const WIDTH = 2048; // texels per row
 const BASE_TEXELS = 4; // mean + opacity, quaternion, log scale, sh0
 const SH_TEXELS = 3; // 45 steps of 8 bits
 const SKIN_TEXELS = 4; // f1 and f2, their changes in the rest face
-const QUADS = 128; // Gaussians that one instance draws
+const QUADS = 128; // Gaussians per instance
 
-/** Colours of a heat map from no motion to the most, sRGB in [0, 1]: Matplotlib's magma without its darkest third. */
+/** Colors of a heat map from no motion to the most, sRGB in [0, 1]: Matplotlib's magma without its darkest third. */
 export const HEAT = ["0.390, 0.100, 0.502", "0.633, 0.188, 0.495", "0.869, 0.288, 0.409", "0.987, 0.536, 0.382",
   "0.996, 0.813, 0.573", "0.987, 0.991, 0.750"];
 
@@ -61,8 +61,8 @@ Gsplat head_gaussian(
   vec3 logScale = texelFetch(base, head_texel(index, 2), 0).xyz;
   vec3 color = texelFetch(base, head_texel(index, 3), 0).xyz;
   vec3 center = place.xyz;
-  float logit = 0.0; // by how much that of the opacity changes
-  vec3 f1 = vec3(0.0), f2 = vec3(0.0); // by how much the tangents of the skin change
+  float logit = 0.0; // change of the opacity
+  vec3 f1 = vec3(0.0), f2 = vec3(0.0); // change of the tangents of the skin
   for (int a = 0; a < used; ++a) {
     vec4 w = texelFetch(weights, ivec2(0, a), 0); // weight times step of xyz, f_dc, rotation, scale
     vec4 more = texelFetch(weights, ivec2(1, a), 0); // component, weight times step of skin, opacity
@@ -125,7 +125,7 @@ Gsplat head_gaussian(
   return gsplat;
 }`;
 
-// Spark's, without what this head has no use for: opacities above 1, linear colours, logarithmic depth
+// Spark's, without features that this head does not need: opacities above 1, linear colors, logarithmic depth
 const FRAGMENTS = `
 precision highp float;
 uniform float minAlpha;
@@ -182,7 +182,7 @@ class BlendedGaussian extends Dyno {
   }
 }
 
-/** What Spark asks for Gaussians: the interface `SplatSource` of its documentation. */
+/** Source of Gaussians for Spark: the interface `SplatSource` of its documentation. */
 class HeadSource {
   constructor(rig) {
     this.rig = rig;
@@ -208,7 +208,7 @@ class HeadSource {
     this.blend = new BlendedGaussian(hasExtras(rig));
   }
 
-  /** Take over the rig's weights; components at 0 cost nothing. */
+  /** Use the rig's weights; components at 0 cost nothing. */
   setWeights() {
     let used = 0;
     this.rig.weights.forEach((weight, k) => {
@@ -222,7 +222,7 @@ class HeadSource {
     this.weightTexture.needsUpdate = true;
   }
 
-  /** Color Gaussians by how far a component moves them, as a fraction of `most` mm per unit of weight; -1: as they are. */
+  /** Color Gaussians by their displacement by a component, as a fraction of `most` mm per unit of weight; -1: no heat map. */
   setHeat(component, most) {
     this.heat.value = component;
     this.heatScale.value = component < 0 ? 0 : this.rig.steps[component][0] / Math.max(most, 1e-9);
@@ -246,7 +246,7 @@ class HeadSource {
   forEachSplat() {}
 }
 
-const hasExtras = ({ skin, faint }) => skin !== null || faint !== null; // else nothing of them is compiled
+const hasExtras = ({ skin, faint }) => skin !== null || faint !== null; // otherwise they are not compiled
 
 function floatTexture(texture) {
   texture.format = THREE.RGBAFormat;
@@ -304,7 +304,7 @@ function componentsTexture(rig, rows) {
   return integerTexture(new Uint32Array(bytes.buffer), rows, layers);
 }
 
-/** Return the tangents of the skin; a texel that nobody reads where nothing follows it. */
+/** Return the tangents of the skin; a dummy texel if no Gaussian follows it. */
 function skinTexture({ skin }) {
   if (skin === null) return floatTexture(new THREE.DataArrayTexture(new Float32Array(4), 1, 1, 1));
   const rows = Math.ceil(skin.vertices / WIDTH);
@@ -320,7 +320,7 @@ function skinTexture({ skin }) {
   return floatTexture(new THREE.DataArrayTexture(data, WIDTH, rows, SKIN_TEXELS));
 }
 
-/** Return what components do to the skin and to opacities; a texel that nobody reads where they do neither. */
+/** Return the changes of skin and opacities by the components; a dummy texel if there are none. */
 function extrasTexture({ skin, faint, components, count }, rows) {
   if (!hasExtras({ skin, faint })) return integerTexture(new Uint32Array(4), 1, 1, 1);
   const bytes = new Int8Array(16 * WIDTH * rows * components);
@@ -337,8 +337,8 @@ function extrasTexture({ skin, faint, components, count }, rows) {
 }
 
 /**
- * Let Spark draw `QUADS` Gaussians with every instance instead of one, as beginning an instance costs drivers more than
- * four corners do, and let quads end where a Gaussian falls below `minAlpha`. Pictures stay the same but for rounding.
+ * Make Spark draw `QUADS` Gaussians per instance instead of one, since starting an instance costs drivers more than
+ * four corners do, and limit quads to where a Gaussian exceeds `minAlpha`. Images stay the same except for rounding.
  */
 function batchQuads(spark) {
   const { position } = spark.geometry.attributes;
@@ -360,16 +360,16 @@ function batchQuads(spark) {
   }, spark.material.vertexShader);
 }
 
-/** Return the renderer, its scene with the head in it, and what changes the weights. */
+/** Return the renderer, its scene with the head, and the function that changes the weights. */
 export function drawHead(canvas, rig) {
   const renderer = new THREE.WebGLRenderer({ canvas, antialias: false, alpha: false });
   const gl = renderer.getContext();
-  const most = gl.getParameter(gl.MAX_ARRAY_TEXTURE_LAYERS); // a layer a component; 256 everywhere, 2048 mostly
+  const most = gl.getParameter(gl.MAX_ARRAY_TEXTURE_LAYERS); // one layer per component; at least 256, usually 2048
   if (rig.components > most) {
-    throw new Error(`This head has ${rig.components} components, and this computer's graphics take ${most} at most.`);
+    throw new Error(`This head has ${rig.components} components, but this computer's GPU supports at most ${most}; use another computer.`);
   }
   const scene = new THREE.Scene();
-  // as in the rasteriser that the head was learned with: 0.3 px² added to the covariance, opacity kept, order by depth
+  // as in the rasterizer of the fits: 0.3 px² added to the covariance, opacity unchanged, sorted by depth
   const spark = new SparkRenderer({
     renderer,
     fragmentShader: FRAGMENTS,
@@ -390,8 +390,8 @@ export function drawHead(canvas, rig) {
     source.setWeights();
     mesh.updateVersion();
   };
-  // What was learned is a picture blurred by 0.3 px² of the photographs: nearer, that blur grows with everything else;
-  // without it Gaussians much smaller than those pixels, which no photograph could see alone, become dots.
+  // Fits reproduce images that are blurred by 0.3 px² of the photographs. From nearer that blur grows with the image;
+  // without it Gaussians much smaller than those pixels, which no photograph resolves, would become dots.
   const soften = (magnification) => {
     spark.preBlurAmount = BLUR * Math.max(1, magnification) ** 2;
   };
@@ -401,7 +401,7 @@ export function drawHead(canvas, rig) {
   };
   const release = () => {
     renderer.dispose();
-    renderer.forceContextLoss(); // browsers have few contexts
+    renderer.forceContextLoss(); // browsers limit the number of contexts
   };
   return { renderer, scene, spark, setWeights, setHeat, soften, release };
 }

@@ -1,12 +1,12 @@
-// Distances over the surface of the mesh, not through the head: from lip to lip around the corner of the mouth.
+// Distances along the surface of the mesh, not through the head: from lip to lip around the corner of the mouth.
 
-/** The mesh as straight ways between vertices: its edges, and over each edge from one opposite corner to the other. */
+/** Graph of straight paths between vertices: the edges, and paths across each edge between its opposite corners. */
 export class Surface {
-  /** `places` [V, 3] in millimetres, `faces` [T, 3]. */
+  /** `places` [V, 3] in millimeters, `faces` [T, 3]. */
   constructor(places, faces, count) {
     const corner = (at, step) => faces[at - (at % 3) + ((at + step) % 3)];
-    const [starts, sides] = grouped(count, faces.length, (at) => faces[at]); // sides of triangles by where they begin
-    const ends = new Uint32Array(2 * faces.length); // of ways, two numbers each; there are fewer
+    const [starts, sides] = grouped(count, faces.length, (at) => faces[at]); // sides of triangles by their first vertex
+    const ends = new Uint32Array(2 * faces.length); // upper bound of the paths, two entries each
     const lengths = new Float32Array(faces.length);
     let ways = 0;
     const add = (a, b, length) => {
@@ -29,7 +29,7 @@ export class Surface {
   }
 
   /** Return the length of the shortest path from `sources`, pairs of a vertex and its distance, to every vertex [V], in
-      millimetres; infinite where there is none. Vertices wait by whole millimetres (Meyer & Sanders 2003, Δ-stepping). */
+      millimeters; infinite where there is none. Vertices wait by whole millimeters (Meyer & Sanders 2003, Δ-stepping). */
   distances(sources) {
     const found = new Float64Array(this.starts.length - 1).fill(Infinity);
     const waiting = [];
@@ -50,7 +50,7 @@ export class Surface {
   }
 }
 
-/** Return where the items of each of `count` groups begin, and the items, 0 to `items` - 1, group by group. */
+/** Return the start of each of `count` groups, and the items, 0 to `items` - 1, group by group. */
 function grouped(count, items, groupOf) {
   const starts = new Uint32Array(count + 1);
   for (let item = 0; item < items; item++) starts[groupOf(item) + 1] += 1;
@@ -66,7 +66,7 @@ function apart(places, a, b) {
   return Math.sqrt(sum);
 }
 
-/** Return how far c and d are from each other with their triangles on a and b laid flat; infinite past the edge's ends. */
+/** Return the distance of c and d with their triangles on edge a, b unfolded; infinite past the edge's ends. */
 function unfolded(places, a, b, c, d) {
   const edge = apart(places, a, b);
   const flat = (corner) => {

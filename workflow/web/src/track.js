@@ -1,10 +1,10 @@
-// Poses and tracks of weights: files in, sentences out when they are malformed.
+// Poses and tracks of weights: reads files, and reports malformed ones in a sentence.
 
 const TRACK = "splatrig track";
 const POSE = "splatrig coefficients";
 const VERSION = 1;
 
-/** Return { kind: "track", family, times, weights } or { kind: "pose", families } of a file; throw a sentence. */
+/** Return { kind: "track", family, times, weights } or { kind: "pose", families } of a file; throw an error sentence. */
 export function parseFile(text, name, families) {
   if (/\.csv$/i.test(name)) return parseCsv(text, name, families);
   if (!/\.json$/i.test(name)) throw new Error(`${name}: expected a file named .json or .csv.`);
@@ -52,7 +52,7 @@ function parseTrack(document, name, families) {
   }
   if (document.weights.length !== document.times_s.length) {
     throw new Error(
-      `${name}, key 'weights': expected ${document.times_s.length} rows, one a time, got ${document.weights.length}.`,
+      `${name}, key 'weights': expected ${document.times_s.length} rows, one per time, got ${document.weights.length}.`,
     );
   }
   const rows = document.weights.map((row, index) => {
@@ -68,7 +68,7 @@ function parseTrack(document, name, families) {
 
 function parseCsv(text, name, families) {
   const lines = text.replace(/^\ufeff/, "").split(/\r\n|\r|\n/);
-  const isComment = (line) => /^[" ]*#/.test(line); // spreadsheets quote them, and fill them up with commas
+  const isComment = (line) => /^[" ]*#/.test(line); // spreadsheets quote them, and pad them with commas
   const rowsAt = [...lines.keys()].filter((at) => /[^," \t]/.test(lines[at]) && !isComment(lines[at]));
   if (rowsAt.length === 0) throw new Error(`${name}: expected a line of column names and rows of numbers, got neither.`);
   const head = rowsAt.shift();
@@ -83,7 +83,7 @@ function parseCsv(text, name, families) {
   const columns = words(lines[head]).map((word) => word.trim());
   if (columns[0] !== "time_s" || columns.length < 2) {
     throw new Error(
-      `${name} line ${head + 1}: expected the columns time_s and one a component, with commas between them, ` +
+      `${name} line ${head + 1}: expected the columns time_s and one per component, with commas between them, ` +
         `got ${brief(lines[head])}.`,
     );
   }
@@ -99,7 +99,7 @@ function parseCsv(text, name, families) {
   return made(name, family, columns.slice(1), table.map((row) => row[0]), rows, families);
 }
 
-/** Check what all tracks have in common and put the columns in the order of the family's components. */
+/** Check a track of any format and put its columns in the order of the family's components. */
 function made(name, familyName, names, times, rows, families) {
   if (times.length === 0) throw new Error(`${name}: expected at least one row of numbers, got none.`);
   const family = familyNamed(familyName, name, families);
@@ -119,7 +119,7 @@ function made(name, familyName, names, times, rows, families) {
   return { kind: "track", family: family.name, times: times.map((time) => time - times[0]), weights };
 }
 
-/** Return the weights [K] of a track at a time, linear between its rows, constant outside. */
+/** Return the weights [K] of a track at a time, interpolated linearly between its rows, constant outside. */
 export function trackAt(track, time) {
   const { times, weights } = track;
   const after = times.findIndex((value) => value > time);

@@ -1,4 +1,4 @@
-// What the file holds becomes numbers: residuals.py and pack.py, which wrote it, say how.
+// Decode the arrays of the file, which residuals.py and pack.py have encoded.
 
 const ARRAYS = { u8: Uint8Array, i16: Int16Array, u32: Uint32Array, i32: Int32Array, f32: Float32Array };
 
@@ -15,20 +15,20 @@ export function unpackArray(header, buffer, name) {
 }
 
 /**
- * Return `sets` times `rows` times `width` integers of 8 or 16 bits, from what their rows differ by from the mean of two
- * earlier ones, `parents` [rows][2]; without parents, or with -1, from 0. Rows that are not kept do not differ.
+ * Return `sets` times `rows` times `width` integers of 8 or 16 bits, from the differences of their rows to the mean of two
+ * earlier rows, `parents` [rows][2]; without parents, or with -1, to 0. Rows that are not stored have no difference.
  */
 export function unpackRows(header, buffer, name, { sets = 1, width, bits, parents = null }) {
   const rows = header.gaussians;
   const kept = unpackArray(header, buffer, `${name}_kept`);
   const low = unpackArray(header, buffer, `${name}_low`);
   const high = bits > 8 ? unpackArray(header, buffer, `${name}_high`) : null;
-  const values = new (bits > 8 ? Int16Array : Int8Array)(sets * rows * width); // which wraps what is too large
+  const values = new (bits > 8 ? Int16Array : Int8Array)(sets * rows * width); // wraps on overflow
   const bytes = Math.ceil(rows / 8);
   if (kept.length !== sets * bytes) throw damaged(`${kept.length} bytes of ${name}`, sets * bytes);
   const isKept = (set, row) => (kept[set * bytes + (row >> 3)] >> (row & 7)) & 1;
   const signed = (at) => {
-    const word = low[at] | (high[at] << 8); // the sign is its lowest bit
+    const word = low[at] | (high[at] << 8); // the lowest bit is the sign
     return (word >>> 1) ^ -(word & 1);
   };
   let read = 0;
@@ -57,7 +57,7 @@ export function unpackRows(header, buffer, name, { sets = 1, width, bits, parent
   return values;
 }
 
-/** Return the base's numbers `name`, which are steps to both sides of the middle of each column. */
+/** Return the base's values `name`, which are stored as steps to both sides of the middle of each column. */
 export function unpackColumns(header, buffer, name) {
   const { middle, step } = header.columns[name];
   const width = middle.length;
@@ -66,7 +66,7 @@ export function unpackColumns(header, buffer, name) {
 }
 
 /** Return the components of all families in steps: `xyz` [K, N, 3], `fine` [K, N, 10] of f_dc, rotation, scale, and
-    `faint` [K, N] of opacity, null where none moves it. */
+    `faint` [K, N] of opacity, null if no component changes it. */
 export function unpackComponents(header, buffer) {
   const sets = header.steps.length;
   const parents = unpackArray(header, buffer, "parents");

@@ -1,4 +1,4 @@
-// Where the head is seen from: an orbit around it, or one of the capture's calibrated cameras.
+// Viewpoint: an orbit around the head, or one of the capture's calibrated cameras.
 
 import * as THREE from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
@@ -8,7 +8,7 @@ const FIELD_OF_VIEW = 24; // degrees, of the orbit
 const depthOf = ([x, y, z], m) => m[8] * x + m[9] * y + m[10] * z + m[11];
 const median = (numbers) => numbers.sort((a, b) => a - b)[numbers.length >> 1];
 
-/** Return a camera whose matrices are set by `put` alone. */
+/** Return a camera whose matrices only `put` sets. */
 function placed() {
   const camera = new THREE.PerspectiveCamera();
   camera.matrixAutoUpdate = false;
@@ -16,7 +16,7 @@ function placed() {
   return camera;
 }
 
-/** Put a camera, whose projection is set, to where `world` takes it. */
+/** Place a camera with a given projection by the matrix `world`. */
 function put(camera, world) {
   camera.projectionMatrixInverse.copy(camera.projectionMatrix).invert();
   camera.matrix.copy(world);
@@ -27,13 +27,13 @@ function put(camera, world) {
 export class View {
   constructor(header, canvas, onChange) {
     this.cameras = header.cameras; // name, K [9], viewmat [16] (head space to OpenCV camera)
-    this.imageSize = header.image_size; // [width, height] of the calibrated pictures
+    this.imageSize = header.image_size; // [width, height] of the calibrated images
     this.orbit = new THREE.PerspectiveCamera(FIELD_OF_VIEW, 1, 10, 10000);
-    this.free = placed(); // the orbit, turned against the head
+    this.free = placed(); // the orbit, rotated relative to the head
     this.fixed = placed();
     this.turned = new THREE.Quaternion(); // the head, in the free view
     this.chosen = null;
-    this.calibrated = median(header.cameras.map(({ K, viewmat }) => K[4] / depthOf(header.center, viewmat))); // px a mm
+    this.calibrated = median(header.cameras.map(({ K, viewmat }) => K[4] / depthOf(header.center, viewmat))); // px per mm
     this.controls = new OrbitControls(this.orbit, canvas);
     this.controls.target.fromArray(header.center);
     this.distance = (0.5 * header.height_mm) / Math.tan((0.5 * FIELD_OF_VIEW * Math.PI) / 180);
@@ -50,7 +50,7 @@ export class View {
     return this.chosen === null ? this.free : this.fixed;
   }
 
-  /** Look into the face. */
+  /** View the face from the front. */
   front() {
     this.chosen = null;
     const target = this.controls.target;
@@ -58,7 +58,7 @@ export class View {
     this.controls.update();
   }
 
-  /** Turn the view around the head by two angles in radians: to the side, and up. */
+  /** Rotate the view around the head by two angles in radians: sideways, and up. */
   turn(side, up) {
     const away = this.orbit.position.clone().sub(this.controls.target);
     const place = new THREE.Spherical().setFromVector3(away);
@@ -68,18 +68,18 @@ export class View {
     this.controls.update();
   }
 
-  /** Turn the head in the free view by a quaternion, xyzw; null: as it is in head space. */
+  /** Rotate the head in the free view by a quaternion, xyzw; null: no rotation. */
   turnHead(quat) {
     this.turned.fromArray(quat ?? [0, 0, 0, 1]);
   }
 
-  /** Go `factor` times as far away. */
+  /** Multiply the distance by `factor`. */
   zoom(factor) {
     this.orbit.position.sub(this.controls.target).multiplyScalar(factor).add(this.controls.target);
     this.controls.update();
   }
 
-  /** Take a calibrated camera by name; null goes back to the orbit. */
+  /** Use a calibrated camera by name; null returns to the orbit. */
   choose(name) {
     this.chosen = this.cameras.find((camera) => camera.name === name) ?? null;
   }
@@ -112,14 +112,14 @@ export class View {
     [this.fixed.near, this.fixed.far] = [near, far];
   }
 
-  /** Return left, top, width and height of a calibrated picture in a `width` × `height` canvas: all of it, centred. */
+  /** Return left, top, width and height of a whole calibrated image, centered in a `width` × `height` canvas. */
   picture(width, height) {
     const [W, H] = this.imageSize;
     const scale = Math.min(width / W, height / H);
     return [0.5 * (width - scale * W), 0.5 * (height - scale * H), scale * W, scale * H];
   }
 
-  /** Return how many pixels of a `width` × `height` canvas one pixel of the calibrated pictures becomes. */
+  /** Return the pixels of a `width` × `height` canvas per pixel of the calibrated images. */
   magnification(width, height) {
     if (this.chosen !== null) return this.picture(width, height)[2] / this.imageSize[0];
     const distance = this.orbit.position.distanceTo(this.controls.target);
@@ -127,7 +127,7 @@ export class View {
     return here / this.calibrated;
   }
 
-  /** Return a function from head space to [x, y, depth]: pixels of a `width` × `height` canvas, millimetres. */
+  /** Return a function from head space to [x, y, depth]: pixels of a `width` × `height` canvas, millimeters. */
   projector(width, height) {
     const camera = this.camera;
     const world = camera.matrixWorldInverse.elements;

@@ -1,19 +1,19 @@
 // Finds the points of a face in an image by two small networks: `splatrig.landmarks.network` in the page.
 
 export const POINTS = 468;
-const MINIMUM_SCORE = 0.2; // what the networks call a face with less confidence is none
-const MARGIN = 1.5; // side of the crop for the second network, in sides of the face's box
+const MINIMUM_SCORE = 0.2; // least confidence of a face
+const MARGIN = 1.5; // side of the crop for the second network, relative to that of the face's box
 const OVERLAP = 0.3; // detections that overlap the best one by more than this are averaged with it
-const EYE_CORNERS = [33, 263]; // the right and the left outer one, which say how the face is rolled
+const EYE_CORNERS = [33, 263]; // right and left outer corner, which give the roll of the face
 const LOST = 0.5; // the score of the second network below which the whole image is searched again
 
-/** Return the matrix [a, b, c, d, e, f] that takes pixels of a crop, at `size` × `size`, to those of the image. */
+/** Return the matrix [a, b, c, d, e, f] from pixels of a crop, at `size` × `size`, to those of the image. */
 function toImage({ center: [x, y], side, angle }, size) {
   const [c, s] = [(side / size) * Math.cos(angle), (side / size) * Math.sin(angle)];
   return [c, -s, s, c, x - (size / 2) * (c - s), y - (size / 2) * (s + c)];
 }
 
-/** The square crop `{ center [2], side, angle }` of images as numbers [size, size, 3]; black outside of them. */
+/** The square crop `{ center [2], side, angle }` of images as values [size, size, 3]; black outside of them. */
 class Cropper {
   constructor(size) {
     this.size = size;
@@ -50,9 +50,9 @@ export class FaceFinder {
   }
 
   /** Return the points [468 · 3] of the clearest face of an image, or null: pixels, x to the right, y down, z away.
-      A face is followed from image to image, and searched for where there was none. */
+      A face is followed from image to image, and searched for if there was none. */
   async find(image) {
-    const rounds = this.crop ? 1 : 2; // the second crop is laid around the points of the first
+    const rounds = this.crop ? 1 : 2; // the second crop is placed around the points of the first
     this.crop ??= await this.detect(image);
     let found = null;
     for (let round = 0; round < rounds && this.crop; round++) {
@@ -93,7 +93,7 @@ export class FaceFinder {
     };
   }
 
-  /** Return the points in the image and their score, or null where the second network sees no face. */
+  /** Return the points in the image and their score, or null if the second network sees no face. */
   async locate(image, crop) {
     const { size } = this.mesh;
     const outputs = await this.mesh.run(this.face.take(image, crop, 1 / 255, 0));
@@ -127,7 +127,7 @@ export function around(points) {
   return { center: [c * x - s * y, s * x + c * y], side: MARGIN * Math.max(high[0] - low[0], high[1] - low[1]), angle };
 }
 
-/** Return the places in [0, 1]² that the detector's rows are relative to: two per cell of 16², six of 8². */
+/** Return the positions in [0, 1]² that the detector's rows are relative to: two per cell of 16², six of 8². */
 function anchors() {
   const places = [];
   for (const [cells, count] of [[16, 2], [8, 6]]) {
@@ -140,7 +140,7 @@ function anchors() {
   return places;
 }
 
-/** Return the intersection over union of two boxes, given by centres and sizes. */
+/** Return the intersection over union of two boxes, given by centers and sizes. */
 function overlap(center, size, otherCenter, otherSize) {
   const common = [0, 1].map((axis) => {
     const low = Math.max(center[axis] - size[axis] / 2, otherCenter[axis] - otherSize[axis] / 2);

@@ -1,16 +1,16 @@
-// A webcam as live input: asks, looks, and lets a worker find the face in what it sees. Nothing of it leaves the page.
+// A webcam as live input: asks for consent and lets a worker find the face in its images, which never leave the page.
 
 import { say } from "./panel.js";
 
 const $ = (id) => document.getElementById(id);
 const WANTED = { width: 640, height: 480, frameRate: 30, facingMode: "user" };
 const REFUSED = {
-  NotAllowedError: "the browser was told not to show it to this page; allow it in the address bar and try again",
-  NotFoundError: "there is none; connect one and try again",
-  NotReadableError: "another program has it; end that and try again",
+  NotAllowedError: "the browser does not allow it for this page; allow it in the address bar and try again",
+  NotFoundError: "no webcam was found; connect one and try again",
+  NotReadableError: "another program is using it; close that program and try again",
 };
 
-/** Return what `Live` can follow: a webcam; `unpack(id)` gives a part of the page. */
+/** Return the webcam as a source for `Live`; `unpack(id)` returns a part of the page. */
 export const webcam = (unpack) => ({
   button: "webcam",
   follows: "The face follows the webcam.",
@@ -45,7 +45,7 @@ class Webcam {
     this.worker.postMessage({ parts }, Object.values(parts));
   }
 
-  /** Take what the worker found in the last image, and give it the next one. */
+  /** Use the worker's result for the last image, and send it the next one. */
   hear({ error, seen }) {
     if (this.closed) return;
     if (error) return this.live.stop(`The webcam: ${error}.`, true);
@@ -56,7 +56,7 @@ class Webcam {
     this.next();
   }
 
-  /** Send the next image of the webcam to the worker, when it comes. */
+  /** Send the next image of the webcam to the worker when it arrives. */
   next() {
     const video = $("preview");
     const send = async () => {
@@ -74,7 +74,7 @@ class Webcam {
     this.live.wait();
   }
 
-  /** The look of the next second is the face at rest. */
+  /** Use the expression of the next second as the face at rest. */
   calibrate() {
     this.worker.postMessage({ rest: true });
     this.rests();
@@ -90,7 +90,7 @@ class Webcam {
   }
 }
 
-/** Ask whether the page may look; return whether it may. */
+/** Ask for consent to use the webcam; return whether it was given. */
 function agreed() {
   const dialog = $("ask-webcam");
   dialog.returnValue = "";

@@ -1,16 +1,16 @@
-// Turns the points of a face into weights of ARKit's blendshapes and the turn of the head: `splatrig.landmarks.responses`.
+// Computes weights of ARKit's blendshapes and the head's rotation from the points of a face: `splatrig.landmarks.responses`.
 //
-// The network moves its points less than the face moves, and each blendshape moves some of them that it should not. So the
-// points are not compared with shapes but with what the network showed of each blendshape on a head that is known.
+// The network moves its points less than the face moves, and each blendshape also moves points that it should not. So the
+// points are not compared with shapes but with the network's response to each blendshape on a known head.
 
-const REST_S = 1, REST_FACES = 3; // how long a face at rest is looked at, and how often at least
-const DEPTH = 0.3; // what a millimetre of depth counts of one in the image: the network guesses it
+const REST_S = 1, REST_FACES = 3; // duration of the calibration at rest, and its least number of images
+const DEPTH = 0.3; // weight of depth relative to the image plane, since the network guesses it
 const PRICE = 1; // mm² of a weight of 1: l1 penalty
-const RIDGE = 20; // mm² of a weight of 1, squared: doubts blendshapes that the network hardly shows
-const ROUNDS = 60; // of coordinate descent
-const CUTOFF_HZ = 2, SPEED = 2; // of the filter: at a standstill, and what it grows by per weight per second
+const RIDGE = 20; // mm² of a weight of 1, squared: ridge penalty, for blendshapes that the network hardly shows
+const ROUNDS = 60; // rounds of coordinate descent
+const CUTOFF_HZ = 2, SPEED = 2; // cutoff of the filter at a standstill, and its increase per weight per second
 
-/** Follows one face from image to image. */
+/** Tracker of one face from image to image. */
 export class Follower {
   /** `finder` finds points; `responses` are names [K], points [L], stable [..] rows of them, neutral [L · 3], shapes [K][L · 3]. */
   constructor(finder, responses) {
@@ -19,13 +19,13 @@ export class Follower {
     this.rest();
   }
 
-  /** Take what is seen next, for a second, as the face at rest. */
+  /** Use the images of the next second as the face at rest. */
   rest() {
     Object.assign(this, { faces: [], began: null, neutral: null, filter: smoother() });
   }
 
-  /** Return weights by name and the turn of the head (quaternion xyzw) in an image at a time in seconds; `resting` while the
-      face at rest is looked at, null without a face. */
+  /** Return weights by name and the head's rotation (quaternion xyzw) for an image at a time in seconds; `resting` while the
+      face at rest is measured, null without a face. */
   async look(image, time) {
     const found = await this.finder.find(image);
     if (found === null) return null;
@@ -50,8 +50,8 @@ export class Follower {
   }
 }
 
-/** Return the similarity { quat, scale, from, to } that takes points [L · 3] to others in least squares over some rows: the
-    rotation by Horn (1987), the middles of both, and the ratio of sizes. */
+/** Return the similarity { quat, scale, from, to } that maps points [L · 3] to others in least squares over some rows: the
+    rotation by Horn (1987), the centroids of both, and the ratio of sizes. */
 export function fit(points, others, rows) {
   const middle = (all) => [0, 1, 2].map((axis) => rows.reduce((sum, row) => sum + all[3 * row + axis], 0) / rows.length);
   const [from, to] = [middle(points), middle(others)];
@@ -77,7 +77,7 @@ export function fit(points, others, rows) {
   return { quat, scale: along / size, from, to };
 }
 
-/** Return points [L · 3] where a similarity takes them from. */
+/** Return points [L · 3] transformed by the inverse of a similarity. */
 export function back({ quat, scale, from, to }, points) {
   const R = matrix(quat);
   return points.map((_, at) => {
@@ -100,8 +100,8 @@ function foremost(M) {
   return vector[3] < 0 ? vector.map((value) => -value) : vector;
 }
 
-/** Return a function from displacements of points [L · 3], millimetres, to weights in [0, 1]: least squares with an l1 penalty and
-    a ridge, of what no motion of the rigid head explains. */
+/** Return a function from displacements of points [L · 3], millimeters, to weights in [0, 1]: least squares with an l1 penalty and
+    a ridge penalty, after removing rigid motion of the head. */
 export function solver({ neutral, shapes }) {
   const weight = (at) => (at % 3 === 2 ? DEPTH : 1);
   const weighted = (vector) => Float64Array.from(vector, (value, at) => weight(at) * value);
@@ -116,7 +116,7 @@ export function solver({ neutral, shapes }) {
   const rows = shapes.map((shape) => without(weighted(shape)));
   const gram = rows.map((row) => rows.map((other) => dot(row, other)));
   return (moved) => {
-    const seen = weighted(moved); // the rows are free of rigid motion, and so is what they see of it
+    const seen = weighted(moved); // the rows are free of rigid motion, and so are their products
     const moments = rows.map((row) => dot(row, seen) - PRICE);
     const w = new Float64Array(rows.length);
     for (let round = 0; round < ROUNDS; round++) {
@@ -129,7 +129,7 @@ export function solver({ neutral, shapes }) {
   };
 }
 
-/** Return the small motions of points [L · 3] as a rigid body, and of their size, as displacements [7][L · 3]. */
+/** Return the infinitesimal rigid motions and the scaling of points [L · 3], as displacements [7][L · 3]. */
 function motions(points) {
   const middle = [0, 1, 2].map((axis) => points.reduce((sum, value, at) => sum + (at % 3 === axis ? value : 0), 0) / (points.length / 3));
   const out = points.map((value, at) => value - middle[at % 3]);
@@ -141,7 +141,7 @@ function motions(points) {
   return [...shifts, ...turns, out];
 }
 
-/** Return vectors that span what the given ones do, each of length 1 and at right angles to the others. */
+/** Return orthonormal vectors that span the same space as the given ones. */
 function orthonormal(vectors) {
   const found = [];
   for (const vector of vectors) {
@@ -155,7 +155,7 @@ function orthonormal(vectors) {
   return found;
 }
 
-/** Return a filter of vectors over time, which gets faster as they do: Casiez et al. 2012, "1 € filter". */
+/** Return a low-pass filter of vectors over time whose cutoff rises with their speed: Casiez et al. 2012, "1 € filter". */
 export function smoother() {
   let last = null;
   const share = (cutoff, step) => 1 / (1 + 1 / (2 * Math.PI * cutoff * step));
@@ -172,7 +172,7 @@ export function smoother() {
   };
 }
 
-/** Return the median of every entry of vectors. */
+/** Return the entry-wise median of vectors. */
 function median(vectors) {
   return vectors[0].map((_, at) => vectors.map((vector) => vector[at]).sort((a, b) => a - b)[vectors.length >> 1]);
 }
@@ -188,7 +188,7 @@ const unit = (vector) => {
 };
 const conjugate = ([x, y, z, w]) => [-x, -y, -z, w];
 
-/** Return the rotation that turns by `b`, then by `a`; quaternions xyzw. */
+/** Return the rotation by `b`, then by `a`; quaternions xyzw. */
 function multiplied([ax, ay, az, aw], [bx, by, bz, bw]) {
   return [
     aw * bx + ax * bw + ay * bz - az * by,

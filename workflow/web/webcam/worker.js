@@ -1,4 +1,4 @@
-// Looks at images of a camera, away from the page's own thread. No module: LiteRT loads its WebAssembly by importScripts.
+// Processes images of a camera in its own thread. Not a module: LiteRT loads its WebAssembly by importScripts.
 
 let follower = null;
 
@@ -19,7 +19,7 @@ onmessage = async ({ data }) => {
   }
 };
 
-/** Return what follows a face; `parts` are bytes by name (`splatrig.control.web.webcam`). */
+/** Return the tracker of a face; `parts` are bytes by name (`splatrig.control.web.webcam`). */
 async function follow(parts) {
   const urls = {};
   const link = (name, siblings = {}) => {
@@ -27,7 +27,7 @@ async function follow(parts) {
     return (urls[name] = URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
   };
   const litert = await import(link("litert.js", { "@litertjs/wasm-utils": link("wasm-utils.js") }));
-  self.Module = { wasmBinary: parts["litert.wasm"], printErr: console.debug }; // what it reports is no error
+  self.Module = { wasmBinary: parts["litert.wasm"], printErr: console.debug }; // its reports are not errors
   await litert.loadLiteRt(`${link("litert_wasm.js")}#.js`);
   const { FaceFinder } = await import(link("faces.js"));
   const { Follower } = await import(link("weights.js"));

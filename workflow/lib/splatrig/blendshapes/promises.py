@@ -12,7 +12,7 @@ from splatrig.io.errors import InputError
 
 
 def read_promises(path: str | Path) -> dict[str, tuple[str, ...]]:
-    """Read the blendshapes that segments promise from a YAML of segments, each with a list of blendshapes.
+    """Read the blendshapes that each segment is expected to show, from a YAML file of segments and lists of names.
 
     Raises:
         InputError: The file holds anything else.

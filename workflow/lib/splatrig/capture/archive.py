@@ -1,4 +1,4 @@
-"""Unpack tar archives from strangers: only the files that are wanted, only below the target, only so much.
+"""Unpack untrusted tar archives: only the files that are wanted, only below the target folder, up to a size limit.
 
 Every member is judged before the first byte is written, so a refused archive leaves nothing behind.
 """
@@ -13,7 +13,7 @@ from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_directory
 
 MEMBER_LIMIT = 2_000_000
-"""More members than the largest segment of the release has, by a factor of ten."""
+"""Maximum number of members, ten times as many as the largest segment of the release has."""
 
 Selection = Callable[[PurePosixPath], PurePosixPath | None]
 """Maps a member's path to the path below the target to unpack it to, or to None to leave it."""
@@ -33,7 +33,7 @@ def unpack(archive: str | Path, target: str | Path, select: Selection, max_bytes
         chosen = _chosen(tar, source.name, select, max_bytes)
         with atomic_directory(folder) as temporary:
             for member, path in chosen:
-                # no modification time: that of the release would be older than what the file is made from
+                # no modification time: the release's would be older than the inputs of the rule
                 fresh = member.replace(name=str(path), mtime=None, deep=False)  # type: ignore[arg-type]
                 tar.extract(fresh, temporary, filter="data")
     return len(chosen)
@@ -48,7 +48,9 @@ def _opened(source: Path) -> Iterator[tarfile.TarFile]:
     except tarfile.FilterError as error:
         raise InputError(f"{source.name}: refused, {error}; get it from a source that you trust.") from error
     except (NotADirectoryError, FileExistsError, IsADirectoryError) as error:
-        raise InputError(f"{source.name}: {error.filename} is both a file and a folder in it; refused.") from error
+        raise InputError(
+            f"{source.name}: {error.filename} is both a file and a folder in it; get it from a source that you trust."
+        ) from error
     except (tarfile.TarError, EOFError) as error:
         raise InputError(
             f"{source.name}: not a whole, uncompressed tar archive ({error}); remove it to have it fetched again."
@@ -58,7 +60,7 @@ def _opened(source: Path) -> Iterator[tarfile.TarFile]:
 def _chosen(
     tar: tarfile.TarFile, name: str, select: Selection, max_bytes: int
 ) -> list[tuple[tarfile.TarInfo, PurePosixPath]]:
-    """Judge all members and return those to unpack with their paths."""
+    """Check all members and return those to unpack with their paths."""
     total, members, left = 0, 0, 0
     chosen: dict[PurePosixPath, tarfile.TarInfo] = {}
     for member in tar:
@@ -71,7 +73,9 @@ def _chosen(
                 "If the archive is what it should be, raise capture.download.max_archive_gb."
             )
         if members > MEMBER_LIMIT:
-            raise InputError(f"{name}: holds more than {MEMBER_LIMIT:,} members; refused.")
+            raise InputError(
+                f"{name}: expected at most {MEMBER_LIMIT:,} members, got more; get it from a source that you trust."
+            )
         if not member.isreg():
             continue
         path = select(PurePosixPath(member.name))
@@ -80,7 +84,9 @@ def _chosen(
         else:
             chosen[path] = member
     if not chosen:
-        raise InputError(f"{name}: none of its {members} members is what its name promises; it is not used.")
+        raise InputError(
+            f"{name}: expected files that match the archive's name, got none among {members}; fetch it again."
+        )
     logger.info("%s: %d files to unpack, %d left out", name, len(chosen), left)
     return [(member, path) for path, member in chosen.items()]
 
@@ -90,7 +96,7 @@ def _refuse(member: tarfile.TarInfo, name: str) -> None:
     path = PurePosixPath(member.name)
     where = f"{name}, member {member.name!r}"
     if path.is_absolute() or ".." in path.parts or "\\" in member.name or "\0" in member.name:
-        raise InputError(f"{where}: its path leads out of the archive's own tree; the whole archive is refused.")
+        raise InputError(f"{where}: expected a path inside the archive's own folder; the whole archive is refused.")
     if member.issym() or member.islnk():
         raise InputError(
             f"{where}: a link to {member.linkname!r}, expected files and folders only; the whole archive is refused."

@@ -15,13 +15,13 @@ from splatrig.jobs.progress import track_bytes
 
 LICENSE = "CC BY-NC 4.0: credit the authors, no commercial use, of the data and of what is trained on it"
 LISTS = ("camera_calibration.json", AVA256.frame_list)
-"""What tells cameras and segments, before anything large is fetched."""
+"""Files that list the cameras and segments of a subject; they are fetched before anything large."""
 COMMON = (
     "head_pose/head_pose.zip",
     "kinematic_tracking/registration_vertices.zip",
     "uv_image/color_mean.png",
 )
-"""What a subject has once."""
+"""Files that a subject has once, not per camera."""
 TOPOLOGY_URL = (
     "https://raw.githubusercontent.com/facebookresearch/ava-256/a9d2fbe85c2139d1c072212287b484309f3460e7/assets/"
     "face_topology.obj"
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 def fetch_lists(url: str, targets: Sequence[Path], settings: Download) -> None:
-    """Fetch the lists of the subject at `url` anew, to files of their names."""
+    """Fetch the lists of the subject at `url` again, to files of the same names."""
     client = Client(settings)
     for target in targets:
         target.unlink(missing_ok=True)
@@ -41,7 +41,7 @@ def fetch_lists(url: str, targets: Sequence[Path], settings: Download) -> None:
 
 
 def camera_archives(kinds: Sequence[str], cameras: Sequence[str]) -> list[str]:
-    """Return the paths of the archives of cameras, of `image` or `segmentation_parts`."""
+    """Return the paths of the archives of some cameras; `kinds` are `image` and `segmentation_parts`."""
     return [f"{kind}/cam{name}.zip" for kind in kinds for name in cameras]
 
 
@@ -60,8 +60,18 @@ def choose_cameras(calibrated: Sequence[str], wanted: str | Sequence[str]) -> li
 def fetch_archives(url: str, paths: Sequence[str], folder: Path, settings: Download, *, at_once: int) -> None:
     """Fetch `paths` of the subject at `url`, and the topology, below `folder`, `at_once` at a time.
 
-    What is there is left alone; a transfer that broke is resumed. The release has no sums: archives are whole by their
-    length, and each member is checked when it is read. A camera without an archive is named in the log.
+    Existing files are kept and interrupted transfers resumed. The release has no checksums: an archive counts as whole
+    by its length, and each member is checked when it is read. A camera without an archive is named in the log.
+
+    Args:
+        url: Address of the subject.
+        paths: Archives, relative to `url`.
+        folder: Folder that receives the files.
+        settings: Timeouts, retries and the address of listings.
+        at_once: Number of files that are fetched at a time.
+
+    Raises:
+        InputError: A file cannot be fetched; names all that failed.
     """
     client = Client(settings)
     missing = [path for path in paths if not (folder / path).is_file()]
@@ -74,7 +84,7 @@ def fetch_archives(url: str, paths: Sequence[str], folder: Path, settings: Downl
             except MissingError:
                 if path in COMMON:
                     raise
-                logger.warning("%s: the release does not have it; this camera is left out", path)
+                logger.warning("%s: not in the release; this camera is left out", path)
                 return 0
 
         fetch_each(missing, fetch, at_once)
@@ -97,7 +107,14 @@ def link_file(folder: Path, path: str, target: Path) -> None:
 
 
 def describe_plan(url: str, paths: Sequence[str], folder: Path, settings: Download) -> str:
-    """Say in a few lines what a download would bring: files, bytes, where to, and on what terms."""
+    """Return a few lines of text about what a download would fetch: files, bytes, target folder and license terms.
+
+    Args:
+        url: Address of the subject.
+        paths: Archives, relative to `url`.
+        folder: Folder that receives the files.
+        settings: Timeouts and retries.
+    """
     client = Client(settings)
 
     def length(path: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Which cameras are used, and their calibration for the images that the data set will have."""
+"""Choose the cameras that are used and scale their calibration to the images of the data set."""
 
 import logging
 from collections import Counter
@@ -14,10 +14,11 @@ from splatrig.dataset.cameras import Cameras
 from splatrig.io.errors import InputError
 
 _SHAPE_TOLERANCE = 0.01
-"""Relative difference between the factors of width and height by which images are smaller than calibrated ones."""
+"""Largest relative difference between the factors by which width and height of an image are smaller than calibrated."""
 
 _OFF_CENTER = 0.25
-"""By which the principal point of a camera with images of an unusual size may be off the middle, of the image."""
+"""Largest distance of the principal point from the image center, as a fraction of the image, for unusual image
+sizes."""
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -28,7 +29,17 @@ logger = logging.getLogger(__name__)
 def choose_camera_names(capture: Reader, segment: str, wanted: str | Sequence[str], known: set[str]) -> list[str]:
     """Return the cameras to use, sorted: those named or, for `all`, those with calibration and images of a segment.
 
-    Raises InputError when a named camera lacks calibration or images, or when `all` finds none.
+    Args:
+        capture: Reader of the raw capture.
+        segment: Segment whose images count.
+        wanted: `all`, or names of cameras.
+        known: Names of the calibrated cameras.
+
+    Returns:
+        Names of cameras, sorted.
+
+    Raises:
+        InputError: A named camera lacks calibration or images, or `all` finds none.
     """
     pictured = set(capture.cameras(segment))
     if isinstance(wanted, str):
@@ -45,17 +56,24 @@ def choose_camera_names(capture: Reader, segment: str, wanted: str | Sequence[st
     for name in wanted:
         if name not in known:
             raise InputError(
-                f"{capture.krt}: camera {name} of capture.cameras is not there; {', '.join(sorted(known))} are."
+                f"{capture.krt}: camera {name} of capture.cameras has no calibration; name others of "
+                f"{', '.join(sorted(known))}."
             )
         if name not in pictured:
-            raise InputError(f"{capture.root}: camera {name} of capture.cameras has no images of {segment}.")
+            raise InputError(
+                f"{capture.root}: camera {name} of capture.cameras has no images of {segment}; add them, or leave it "
+                "out."
+            )
     return sorted(wanted)
 
 
 def raw_image_sizes(capture: Reader, segment: str, cameras: Sequence[str]) -> dict[str, Size]:
-    """Return width and height of the raw images by camera, from one image of each in a segment.
+    """Return width and height of the raw images by camera, read from one image per camera of a segment.
 
-    Names in the log where they differ. Raises InputError for a camera without images.
+    Cameras with images of different sizes are named in the log.
+
+    Raises:
+        InputError: A camera has no images.
     """
     sizes = {}
     for camera in cameras:
@@ -79,15 +97,23 @@ def raw_image_sizes(capture: Reader, segment: str, cameras: Sequence[str]) -> di
 
 
 def _common(sizes: Mapping[str, Size]) -> Size:
-    """Return the least width and height that hold images of all sizes."""
+    """Return the smallest width and height that hold images of all sizes."""
     return max(width for width, _ in sizes.values()), max(height for _, height in sizes.values())
 
 
 def calibrated_cameras(krt: Mapping[str, KrtCamera], sizes: Mapping[str, Size]) -> Cameras:
-    """Return the cameras of a calibration, sorted, whose images have `sizes` (width, height), none held out.
+    """Return the calibrated cameras, sorted, for images of the given `sizes`; none is held out.
 
-    `viewmats` go from the capture's world. Rasterizers know no distortion: `Lenses` takes it off the images. Raises
-    InputError when a camera is not calibrated, or is for images of another shape or size.
+    Args:
+        krt: Calibration by camera.
+        sizes: Width and height in pixels of the images of each camera.
+
+    Returns:
+        Cameras whose `viewmats` map from the capture's world. They are pinhole cameras, as rasterizers expect; `Lenses`
+            removes the distortion from the images.
+
+    Raises:
+        InputError: A camera is not calibrated, or its calibration is for images of another shape or size.
     """
     ordered = sorted(sizes)
     missing = [name for name in ordered if name not in krt]
@@ -111,13 +137,13 @@ def calibrated_cameras(krt: Mapping[str, KrtCamera], sizes: Mapping[str, Size]) 
 
 
 def _check_principal_point(camera: KrtCamera, size: Size, usual: Size) -> None:
-    """Raise InputError for a camera with images of another size than most whose calibration is not for that size."""
+    """Raise InputError for a camera whose images have an unusual size for which it is not calibrated."""
     place = _intrinsics(camera, *size)[:2, 2] / size
     if np.abs(place - 0.5).max() > _OFF_CENTER:
         raise InputError(
             f"camera {camera.name}: its images have {size[0]}×{size[1]} pixels, those of most cameras "
             f"{usual[0]}×{usual[1]}, and its principal point is at {place[0]:.2f} of the width and {place[1]:.2f} of "
-            "the height, expected near the middle; bring its images in the size that it is calibrated for."
+            "the height, expected near the middle; provide its images in the size of its calibration."
         )
 
 
@@ -129,6 +155,6 @@ def _intrinsics(camera: KrtCamera, width: int, height: int) -> NDArray[np.float6
     if abs(across / down - 1) > _SHAPE_TOLERANCE:
         raise InputError(
             f"camera {camera.name}: its calibration is for images of {camera.size[0]}×{camera.size[1]} pixels, "
-            f"expected ones of that shape, got {width}×{height}; bring images that are neither cropped nor turned."
+            f"expected ones of that shape, got {width}×{height}; provide images that are neither cropped nor rotated."
         )
     return np.diag([across, down, 1.0]) @ camera.K

@@ -1,4 +1,4 @@
-"""An image in squares of some pixels, the last ones of a row or column cut."""
+"""Division of an image into square cells; the last cells of a row or column are cropped."""
 
 from typing import TypeVar
 
@@ -24,6 +24,6 @@ def grown_to_pixels(
 
 
 def pixels_of_cells(size: int, shape: tuple[int, ...]) -> NDArray[np.int64]:  # [h, w]
-    """Return how many pixels each cell of an image has."""
+    """Return the number of pixels of each cell of an image."""
     height, width = (np.diff(np.append(np.arange(0, n, size), n)) for n in shape)
     return np.outer(height, width)

@@ -1,4 +1,4 @@
-"""Meta's releases of 2024, Ava-256 and Goliath, read in place from one archive per camera.
+"""Reader of Meta's 2024 releases, Ava-256 and Goliath, in place from one archive per camera.
 
 `camera_calibration.json` is for the whole sensor and has its matrices transposed; its distortion is taken off the
 published images already. Tracked meshes are positions in head space; their topology is one OBJ file.
@@ -29,9 +29,10 @@ from splatrig.io.files import opened, opened_text
 SENSOR = 2668, 4096
 """Width and height in pixels of the images that the calibration is for."""
 CLASSES = 11
-"""Of the segmentation: background, hair, body, chair, apparel, lenses, lips (2), teeth (2), tongue."""
+"""Number of classes of the segmentation: background, hair, body, chair, apparel, lenses, lips (2), teeth (2),
+tongue."""
 NOT_THE_SUBJECT = (0, 3)
-"""Background and chair."""
+"""Classes that are not part of the subject: background and chair."""
 _SEGMENT_COLUMNS = ("seg_id", "segment", "segment_id")
 _FRAME_COLUMNS = ("frame_id", "frame")
 
@@ -42,16 +43,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Release:
-    """Where the releases differ."""
+    """Differences between the releases."""
 
     frame_list: str
     """The table of segments and frames."""
     topology: str
     """The OBJ file whose faces and texture coordinates all frames have."""
     remedy: str
-    """What to do about a topology that is missing."""
+    """Advice for a capture without the topology file, at the end of an error message."""
     lights: str | None = None
-    """Pattern of lamps per frame; those lit by some alone have no tracked mesh."""
+    """File with the lighting pattern of each frame; frames that only some lamps light have no tracked mesh."""
 
 
 AVA256 = Release(
@@ -71,7 +72,7 @@ class CodecAvatarCapture:
     """One person of a release, below one folder."""
 
     def __init__(self, root: Path, release: Release) -> None:
-        """Take the folder with `camera_calibration.json`; nothing is read yet."""
+        """Set the folder with `camera_calibration.json`; nothing is read yet."""
         self.root = root
         self._release = release
         self._zips: dict[str, FrameZip | None] = {}
@@ -106,7 +107,7 @@ class CodecAvatarCapture:
         return tuple(name for name in names if self._has("image", name, frames).any())
 
     def frames(self, segment: str, cameras: Sequence[str]) -> tuple[FrameFiles, ...]:
-        """Return what there is of every listed frame of a segment, in time order."""
+        """Return the files of every listed frame of a segment, in time order."""
         numbers = self._frames_of(segment)
         pictured, masked = (
             {camera: self._has(kind, camera, numbers) for camera in cameras} for kind in ("image", "segmentation_parts")
@@ -125,7 +126,7 @@ class CodecAvatarCapture:
         )
 
     def tracker(self, neutral: FrameFiles) -> TemplateTracking:  # noqa: ARG002 — the topology is a file of its own
-        """Return what reads the tracked meshes."""
+        """Return the reader of the tracked meshes."""
         path = self.root / self._release.topology
         if not path.is_file():
             raise InputError(f"{path}: expected the topology of the tracked meshes, got none; {self._release.remedy}.")
@@ -142,7 +143,7 @@ class CodecAvatarCapture:
         return self._member("image", segment, camera, frame)
 
     def matte(self, segment: str, camera: str, frame: str, width: int, height: int) -> NDArray[np.uint8]:  # [H, W]
-        """Return what the segmentation takes for the subject, without the chair, at `width` × `height` pixels.
+        """Return the mask of the subject, without the chair, from the segmentation, at `width` × `height` pixels.
 
         Segmentations may be smaller than their photographs.
         """
@@ -154,7 +155,7 @@ class CodecAvatarCapture:
 
     @cached_property
     def _listed(self) -> dict[str, list[int]]:
-        """The frames of each segment, sorted; of those that all lamps light."""
+        """The fully lit frames of each segment, sorted."""
         lit = None if self._release.lights is None else read_fully_lit(self.root / self._release.lights)
         listed = read_frame_table(self.frame_list)
         if lit is None:
@@ -175,7 +176,7 @@ class CodecAvatarCapture:
         return self.root / kind / f"cam{camera}.zip"
 
     def _has(self, kind: str, camera: str, frames: NDArray[np.int64]) -> NDArray[np.bool_]:  # [F], [F]
-        """Return which frames an archive of a camera has; none where there is no archive, or one without an index."""
+        """Return which frames an archive of a camera has; none if the archive is missing or has no index."""
         name = f"{kind}/cam{camera}"
         if name not in self._zips:
             try:
@@ -187,7 +188,7 @@ class CodecAvatarCapture:
         return np.zeros(len(frames), dtype=bool) if index is None else np.isin(frames, index.frames)
 
     def _needed(self, name: str) -> FrameZip:
-        """Return an archive that every capture has; raise InputError where it is missing or unreadable."""
+        """Return an archive that every capture has; raise InputError if it is missing or unreadable."""
         found = self._zips.get(name)
         if found is None:
             found = self._zips[name] = FrameZip(self.root / f"{name}.zip")
@@ -218,7 +219,8 @@ def open_goliath(root: Path) -> CodecAvatarCapture:
 def read_calibration(path: Path) -> dict[str, KrtCamera]:
     """Read `camera_calibration.json` by camera, for images of the size `SENSOR`, without distortion.
 
-    Raises InputError naming file and camera for a matrix that is missing or no camera's.
+    Raises:
+        InputError: A matrix is missing or is no camera matrix; names file and camera.
     """
     cameras: dict[str, KrtCamera] = {}
     for entry in _json(path, lambda document: [dict(each) for each in document["KRT"]]):
@@ -231,7 +233,10 @@ def read_calibration(path: Path) -> dict[str, KrtCamera]:
                 f"{where}: expected matrices K and T ({error}); copy or download the file again."
             ) from None
         if K.shape != (3, 3) or T.shape != (4, 4) or not (np.isfinite(K).all() and np.isfinite(T).all()):
-            raise InputError(f"{where}: expected finite K, 3 × 3, and T, 4 × 4, got {K.tolist()} and {T.tolist()}.")
+            raise InputError(
+                f"{where}: expected finite K, 3 × 3, and T, 4 × 4, got {K.tolist()} and {T.tolist()}; copy or "
+                "download the file again."
+            )
         if name in cameras:
             raise InputError(f"{where}: expected names of cameras, each once; copy or download the file again.")
         cameras[name] = KrtCamera(name, K, np.zeros(5), T[:3], SENSOR)
@@ -253,7 +258,10 @@ def read_frame_table(path: Path) -> dict[str, list[int]]:
             next((name for name in names if name in header), None) for names in (_SEGMENT_COLUMNS, _FRAME_COLUMNS)
         )
         if segment_column is None or frame_column is None:
-            raise InputError(f"{path}: expected the columns seg_id and frame_id, got {', '.join(header) or 'nothing'}.")
+            raise InputError(
+                f"{path}: expected the columns seg_id and frame_id, got {', '.join(header) or 'nothing'}; download "
+                "it again."
+            )
         for row in rows:
             segment, frame = row[segment_column] or "", row[frame_column] or ""
             if NAME.fullmatch(segment) is None or not frame.isdecimal():
@@ -268,12 +276,12 @@ def read_frame_table(path: Path) -> dict[str, list[int]]:
 
 
 def read_fully_lit(path: Path) -> set[int]:
-    """Read the frames that all lamps light: `[frame, pattern]` pairs, of which pattern 0 is that."""
+    """Read the numbers of the frames that all lamps light: pattern 0 of the `[frame, pattern]` pairs."""
     return _json(path, lambda document: {int(frame) for frame, pattern in document if int(pattern) == 0})
 
 
 def read_classes(member: Member) -> NDArray[np.uint8]:  # [H, W]
-    """Read a segmentation; raise InputError naming it when it is damaged or has classes that mean nothing."""
+    """Read a segmentation; raise InputError naming the file if it is damaged or has unknown classes."""
     try:
         with Image.open(opened(member)) as image:
             mode, classes = image.mode, np.asarray(image)
@@ -287,7 +295,7 @@ def read_classes(member: Member) -> NDArray[np.uint8]:  # [H, W]
 
 
 def _json(path: Path, take: Callable[..., _Content]) -> _Content:
-    """Return what `take` finds in a JSON file; raise InputError naming the file that lacks it."""
+    """Apply `take` to a JSON file and return its result; raise InputError naming the file if something is missing."""
     try:
         return take(json.loads(path.read_text(encoding="utf-8-sig")))
     except (OSError, ValueError, KeyError, TypeError) as error:

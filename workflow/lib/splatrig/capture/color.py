@@ -1,4 +1,4 @@
-"""Colour correction of raw 8-bit photographs."""
+"""Color correction of raw 8-bit photographs."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class _Recipe:
 
 
 def _ava256() -> _Recipe:
-    """Return the recipe by which others show Ava-256, x·g·s/(1 - b) - b·s/(1 - b), in the form of `_Recipe`."""
+    """Return the usual correction of Ava-256, x·g·s/(1 - b) - b·s/(1 - b), in the form of `_Recipe`."""
     scale, black, gain = 1 / 1.1059, np.array([4.4, 3.1, 4.2]) / 255.0, np.array([1.279545, 1.1059, 1.6])
     return _Recipe(tuple(black / gain), tuple(gain * scale / (1 - black)), 1.5254)
 
@@ -37,12 +37,18 @@ _RECIPES: dict[ColorCorrection, _Recipe] = {
 
 
 def correction_table(color: ColorCorrection | None) -> NDArray[np.uint8]:
-    """Return the corrected value [256, 3] of every raw 8-bit value of red, green and blue.
+    """Return the lookup table of a color correction: the corrected value of every raw 8-bit value, per channel.
 
-    None changes nothing. `multiface_gamma` is the white balance and gamma of the Multiface release (utils.py of
-    facebookresearch/multiface): x·gain, minus black, times .95/(1 - black), square root, minus 15/255, clipped.
-    `ava256_gamma` and `goliath_gamma` are black level, white balance and gamma for the nearly linear images of these
-    releases; Goliath names the first two, and 2.2 is what displays have.
+    `multiface_gamma` is the white balance and gamma of the Multiface release (utils.py of facebookresearch/multiface):
+    x·gain, minus black, times .95/(1 - black), square root, minus 15/255, clipped. `ava256_gamma` and `goliath_gamma`
+    are black level, white balance and gamma for the nearly linear images of these releases; Goliath publishes the first
+    two, and 2.2 is the gamma of displays.
+
+    Args:
+        color: Name of the correction; None: identity.
+
+    Returns:
+        Corrected values [256, 3] of red, green and blue.
     """
     raw = np.repeat(np.arange(256)[:, None] / 255.0, 3, axis=1)
     if color is None:

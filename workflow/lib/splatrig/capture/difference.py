@@ -1,4 +1,4 @@
-"""How far a photograph differs from the empty stage, relative to noise, and what coverage follows from it.
+"""Score of the difference between a photograph and the empty stage, relative to noise, and the coverage it implies.
 
 The kernels are cached on disk, which notices changes of this file alone: their constants live here.
 """
@@ -13,39 +13,39 @@ from splatrig.capture.cells import pixels_of_cells, reduced
 from splatrig.jobs.kernels import cached_njit
 
 SURE = 3.0
-"""Score from which a pixel is foreground to the other cameras; noise passes it in fewer than 1 of 100,000 pixels."""
+"""Score above which a pixel counts as foreground in the visual hull; fewer than 1 in 100,000 noise pixels exceed it."""
 _FAINTEST = 1.8
 """Score at which coverage begins."""
 _FULL = 0.6
-"""Fraction of the largest score nearby at which a pixel counts as covered: not all of a head differs as much."""
+"""Fraction of the largest nearby score at which a pixel counts as covered: some parts of a head differ less."""
 _REACH = 2
-"""Pixels around a pixel among which that score is looked for: the width of a soft border."""
+"""Radius in pixels of the search for the largest nearby score: the width of a soft border."""
 _SPECK = 64
-"""A cell is foreground if at least one in so many of its pixels is."""
+"""A cell is foreground if at least one in this many of its pixels is."""
 _STEPS = 16.0
-"""Steps of a score in 16-bit integers."""
+"""Number of steps per unit of a score that is stored in 16-bit integers."""
 
 _SAMPLES = 40_000
-"""Pixels of the background, about, from which noise and brightness are estimated."""
+"""Approximate number of background pixels from which noise and brightness are estimated."""
 _LEAST_SAMPLES = 200
 _DARK = 24
-"""Levels of the plate below which pixels say little about brightness."""
+"""Gray level of the plate below which pixels say little about brightness."""
 _BINS = 8
-"""Ranges of brightness whose noise is estimated apart: noise grows with light, and gamma changes it."""
+"""Number of brightness ranges whose noise is estimated separately: noise grows with light, and gamma changes it."""
 _ROUNDS = 3
-"""Of estimating noise and leaving out what differs by more than `_OUTLIER` times as much: clothes, people, cables."""
+"""Rounds of estimating noise and rejecting outliers beyond `_OUTLIER` times the noise: clothes, people, cables."""
 _OUTLIER = 4.0
 _STEEP = 4.0
-"""Steps between neighboring pixels of a plate, over noise, from which a camera that moves shows."""
+"""Ratio of a plate's edge step to its noise from which the edge reveals a camera that has moved."""
 _MOST_JITTER = 1.5
-"""Pixels."""
+"""Largest camera motion that is allowed for, in pixels."""
 _LEAST_NOISE = 1.0
-"""Gray levels: quantization alone has 0.3 in a photograph and as much in a plate."""
+"""Least noise in gray levels: quantization alone adds 0.3 to a photograph and as much to a plate."""
 _MEDIAN_OF_NORMAL, _QUARTILE_OF_NORMAL = 0.6745, 1.1503
 """Median and upper quartile of the absolute value of a normal variable of variance 1."""
 _GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
 _MEDIAN_OF_SCORE = 0.888
-"""Median of the root mean square of three of them."""
+"""Median of the root mean square of three such variables."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ class Cells:
 
     size: int
     covered: NDArray[np.bool_]  # [h, w]
-    """Where the tracked mesh is, in any pixel of a cell."""
+    """Cells that the tracked mesh covers in any pixel."""
     band: NDArray[np.bool_]  # [h, w]
-    """The mesh and what is near it: all that a matte may have."""
+    """Cells of the mesh and near it, where a matte may be set."""
     half: NDArray[np.bool_]  # [h, w]
-    """The band of half the width."""
+    """Cells of the band of half the width."""
     open: NDArray[np.bool_]  # [h, w]
-    """The band without the inside of the mesh, whose scores decide nothing."""
+    """Cells of the band without the inside of the mesh, whose scores do not matter."""
 
     @classmethod
     def of(cls, silhouette: NDArray[np.uint8], size: int, band: float) -> "Cells":
@@ -87,41 +87,41 @@ class Cells:
 
 @dataclass(frozen=True)
 class Light:
-    """What a photograph has of noise and brightness, against its plate."""
+    """Noise and brightness of a photograph relative to its plate."""
 
     gain: float
     """Brightness of the photograph over that of the plate."""
     noise: NDArray[np.float32]  # [256, 3]
     """Standard deviation of their difference in gray levels, by channel and level of the plate."""
     jitter: float = 0.0
-    """Pixels by which the camera has moved: what differs at edges of the plate by no more is noise."""
+    """Motion of the camera in pixels: differences at edges of the plate up to this motion are noise."""
     score: float = 1.0
-    """Score of the background's noise as it is, 1 if noise in neighboring pixels is independent."""
+    """Measured score of the background's noise; 1 if the noise of neighboring pixels is independent."""
 
     @classmethod
     def none(cls) -> "Light":
-        """Return what stands for a photograph without any known plate."""
+        """Return the value for a photograph without a known plate."""
         return cls(1.0, np.ones((256, 3), dtype=np.float32))
 
     @property
     def level(self) -> float:
-        """Gray levels of noise, the mean over what there is."""
+        """Mean noise in gray levels."""
         return float(self.noise.mean())
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What differs from the plate in one photograph."""
+    """Foreground of one photograph by difference from its plate."""
 
     coverage: NDArray[np.uint8]  # [H, W] zero outside of the band
     foreground: NDArray[np.bool_]  # [h, w]
-    """Cells in which something surely differs."""
+    """Cells that surely differ from the plate."""
     known: NDArray[np.bool_]  # [h, w]
     """Cells whose plate is known in most pixels."""
 
 
 def measure_light(photograph: NDArray[np.uint8], plate: Plate, cells: Cells) -> Light | None:  # [H, W, 3]
-    """Estimate noise and brightness of a photograph from what is surely background: known, and outside of the band.
+    """Estimate noise and brightness of a photograph from pixels that are surely background.
 
     Where the head leaves too little of that, the outer half of the band joins it. Robust against less than half of it
     being something else. None where there is too little even so.
@@ -158,7 +158,7 @@ def measure_light(photograph: NDArray[np.uint8], plate: Plate, cells: Cells) -> 
 
 
 def difference(photograph: NDArray[np.uint8], plate: Plate, cells: Cells, light: Light) -> Difference:  # [H, W, 3]
-    """Return what differs from the plate in the band of a photograph.
+    """Return the foreground and coverage of a photograph within the band around the mesh.
 
     A pixel's score is the root mean square, over three channels, of the difference divided by its noise and smoothed by
     a binomial of 3×3 pixels. Coverage is whole except near pixels that do not differ: there it rises from the faintest
@@ -189,7 +189,7 @@ def _noise_by_level(differences: NDArray[np.float64], levels: NDArray[np.uint8])
 def _jitter(
     differences: NDArray[np.float64], noise: NDArray[np.float64], slopes: NDArray[np.float64]
 ) -> float:  # [S, 3] each
-    """Return the pixels of motion that explain what differs at edges of the plate beyond noise.
+    """Return the camera motion in pixels that explains the differences at edges of the plate beyond noise.
 
     It is an upper quartile: a camera that moves along an edge shows nothing there.
     """

@@ -1,8 +1,8 @@
-"""Fetch files over HTTP so that what arrives is whole and right, or nothing is there.
+"""Fetch files over HTTP completely and verified, or not at all.
 
-A file grows as `NAME.part` beside its target, with `NAME.part.json` naming the version it is a part of. A broken
-transfer goes on from its last byte (RFC 9110 §14: `Range` with `If-Range`, so a file that changed meanwhile starts
-anew), MD5 is taken of the bytes as they pass, and the target appears by a rename once its sum is right.
+A file grows as `NAME.part` next to its target, with `NAME.part.json` naming the version it is a part of. A broken
+transfer resumes from its last byte (RFC 9110 §14: `Range` with `If-Range`, so a file that has changed meanwhile starts
+again), its MD5 is computed as the bytes arrive, and the part is renamed to the target once its checksum is right.
 """
 
 import hashlib
@@ -28,16 +28,16 @@ from splatrig.io.files import write_text
 
 _CHUNK = 1 << 20
 _PROGRESS = 16 << 20
-"""An attempt that brings this many bytes wipes the count of failed ones."""
+"""Bytes received in one attempt that reset the count of failed attempts."""
 _WHOLE_FETCHES = 2
-"""How often a file is fetched to its end before a wrong sum is reported."""
+"""Number of complete downloads of a file before a wrong checksum is reported."""
 _LONGEST_PAUSE_S = 60.0
 ATTEMPTS = 8
-"""In a row, that bring next to nothing, before an archive is given up; pauses between them grow."""
+"""Consecutive attempts that bring next to nothing before an archive is given up; the pauses between them grow."""
 HEAD_REQUESTS = 16
-"""Questions for sizes at a time; they carry no data."""
+"""Number of concurrent requests for file sizes; they transfer no data."""
 CONNECT_S, READ_S = 30.0, 60.0
-"""Seconds after which an attempt ends: without a connection, without a byte."""
+"""Timeouts of an attempt in seconds: for a connection, and for the next byte."""
 _SPARE_BYTES = 256 << 20
 """Disk space that a transfer leaves free."""
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -60,13 +60,13 @@ class _BrokenError(Exception):
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a server sends: the bytes of a version of a file from `start` on."""
+    """A server's answer: the bytes of one version of a file from `start` on."""
 
     start: int
     total: int | None
-    """Length of the whole file in bytes, if it is told."""
+    """Length of the whole file in bytes; None if the server does not tell it."""
     version: str | None
-    """A strong ETag, or Last-Modified; None: nothing names the version, so no later answer can continue this one."""
+    """A strong ETag, or Last-Modified; None if nothing names the version, so that no answer can continue this one."""
     read: Callable[[], bytes]
     """Returns the next bytes, none at the end."""
 
@@ -92,7 +92,7 @@ class _Part:
         return self.total is not None and self.size == self.total
 
     def load(self) -> None:
-        """Take up what an earlier run left if it is a part of this very file; else remove it."""
+        """Keep the part that an earlier run left if it belongs to this version of the file; else remove it."""
         try:
             known = json.loads(self.record.read_text(encoding="utf-8"))
             if (known["url"], known["md5"]) != (self.url, self.md5) or not known["version"]:
@@ -113,7 +113,7 @@ class _Part:
         self.record.unlink(missing_ok=True)
 
     def begin(self, answer: _Answer) -> None:
-        """Note which version the bytes to come belong to."""
+        """Record the version that the next bytes belong to."""
         self.total = answer.total
         self.version = answer.version or self.version
         values = {"url": self.url, "md5": self.md5, "version": self.version, "total": self.total}
@@ -130,7 +130,7 @@ class _Part:
                 yield len(chunk)
 
     def finish(self, target: Path) -> None:
-        """Move the file into place, its bytes on disk before its name."""
+        """Move the file into place after its bytes are on disk."""
         with self.path.open("rb") as stream:
             os.fsync(stream.fileno())
         self.path.replace(target)
@@ -138,7 +138,7 @@ class _Part:
 
 
 class Client:
-    """Fetches files as `settings` says; safe to use from several threads. `file://` URLs are copied."""
+    """Client that fetches files with the given `settings`; thread safe. `file://` URLs are copied."""
 
     def __init__(
         self, settings: Download, sleep: Callable[[float], None] = time.sleep, *, attempts: int = ATTEMPTS
@@ -160,28 +160,37 @@ class Client:
                 return None
             _check_status(url, response)
         except (urllib3.exceptions.HTTPError, _BrokenError) as error:
-            raise InputError(f"{url}: its size cannot be asked for ({_reason(error)}); try again later.") from error
+            raise InputError(f"{url}: the server did not tell its size ({_reason(error)}); try again later.") from error
         return _length(response)
 
     def fetch(
         self, url: str, target: str | Path, md5: str | None, on_bytes: Callable[[int], Any] = lambda _: None
     ) -> int:
-        """Bring the file at `url` to `target`, whole and with the sum `md5` (None: unchecked); return bytes fetched.
+        """Download the file at `url` to `target` and return the number of bytes fetched.
 
-        A target that is there with the right sum is left alone. Raises InputError, naming the file, for one that the
-        server lacks, that is too large for the bound or the disk, whose sum stays wrong, or that does not get through.
+        A target with the right checksum is left alone.
+
+        Args:
+            url: Address of the file.
+            target: Path of the file on disk.
+            md5: Expected checksum; None: not checked.
+            on_bytes: Called with the size of every chunk, for progress.
+
+        Raises:
+            InputError: The server lacks the file, it is too large for the limit or the disk, its checksum stays wrong,
+                or the connection keeps failing; names the file.
         """
         path = Path(target)
         if path.exists():
             if md5 is None or md5_of_file(path) == md5:
                 return 0
-            logger.warning("%s: what is on disk has another MD5; fetching it again", path.name)
+            logger.warning("%s: the file on disk has another MD5; fetching it again", path.name)
             path.unlink()
         path.parent.mkdir(parents=True, exist_ok=True)
         part = _Part(path.with_name(f"{path.name}.part"), url, md5)
         part.load()
         if part.size:
-            logger.info("%s: going on after %d bytes of an earlier run", path.name, part.size)
+            logger.info("%s: resuming after %d bytes of an earlier run", path.name, part.size)
         fetched = 0
         got = ""
         for _ in range(_WHOLE_FETCHES):
@@ -214,7 +223,7 @@ class Client:
                 if failures >= self._attempts:
                     raise InputError(
                         f"{part.url}: {failures} attempts in a row failed, the last one with: {_reason(error)}. "
-                        f"{part.size} of {part.total or 'unknown'} bytes are kept; run again to go on from there."
+                        f"{part.size} of {part.total or 'unknown'} bytes are kept; run again to resume from there."
                     ) from error
                 pause = min(_LONGEST_PAUSE_S, max(2.0 ** (failures - 1), getattr(error, "wait_s", 0.0)))
                 logger.info("%s: %s; attempt %d in %g s", part.url, _reason(error), failures + 1, pause)
@@ -222,11 +231,11 @@ class Client:
         return fetched
 
     def _attempt(self, part: _Part, on_bytes: Callable[[int], Any]) -> Iterator[int]:
-        """Ask for what is missing and append it, yielding counts of bytes; raise _BrokenError if it ends early."""
+        """Request the missing bytes and append them, yielding counts of bytes; raise _BrokenError if they end early."""
         with self._open(part) as answer:
             changed = answer.total != part.total or answer.version not in (None, part.version)
             if part.size and (answer.start != part.size or changed):
-                logger.info("%s: cannot be continued, starting anew", part.url)
+                logger.info("%s: cannot be resumed, starting over", part.url)
                 on_bytes(-part.size)
                 part.restart()
             if answer.start != part.size:
@@ -244,7 +253,7 @@ class Client:
 
     @contextmanager
     def _open(self, part: _Part) -> Iterator[_Answer]:
-        """Ask for the file from the end of the part on."""
+        """Request the file from the end of the part on."""
         if urlsplit(part.url).scheme == "file":
             path = _local(part.url)
             with path.open("rb") as stream:
@@ -303,7 +312,7 @@ def _headers() -> dict[str, str]:
 
 
 def _local(url: str) -> Path:
-    """Return the path of a `file://` URL, of a file that exists."""
+    """Return the path of a `file://` URL; raise InputError if there is no such file."""
     path = Path(unquote(urlsplit(url).path))
     if not path.is_file():
         raise MissingError(f"{url}: there is no such file; check capture.url and capture.entity.")
@@ -329,7 +338,7 @@ def _length(response: urllib3.BaseHTTPResponse) -> int | None:
 
 
 def _check_status(url: str, response: urllib3.BaseHTTPResponse) -> None:
-    """Raise for everything but a file or a part of it."""
+    """Raise InputError for a status other than that of a whole file or a part of it."""
     status = response.status
     if status in (200, 206):
         return
@@ -362,6 +371,6 @@ def _check_disk(folder: Path, url: str, needed: int) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Say in a few words what went wrong, the innermost cause of urllib3's wrapping."""
+    """Return the innermost cause of urllib3's wrapped errors in a few words."""
     inner = getattr(error, "reason", None) or error
     return f"{type(inner).__name__}: {inner}" if not isinstance(inner, _BrokenError) else str(inner)

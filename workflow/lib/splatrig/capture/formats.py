@@ -1,4 +1,4 @@
-"""Which reader a capture's format has."""
+"""Choice of the reader for a capture's format."""
 
 from collections.abc import Callable
 from functools import cache
@@ -10,13 +10,18 @@ from splatrig.capture.nerf import NerfCapture
 from splatrig.capture.reader import Reader
 
 _READERS: dict[str, Callable[[Path], Reader]] = {"ava256": open_ava256, "goliath": open_goliath, "nerf": NerfCapture}
-"""By `capture.source`; every other one has, or makes, the raw layout."""
+"""Reader by `capture.source`; all other sources have, or create, the raw layout."""
 READ_IN_PLACE = ("local", *_READERS)
 """Sources whose captures are there before the run."""
 
 
 @cache
 def open_capture(source: str, root: Path) -> Reader:
-    """Return what reads the capture in the folder `root`; readers keep what they have read."""
+    """Return the reader of the capture in the folder `root`; readers cache what they have read.
+
+    Args:
+        source: `capture.source` of the configuration.
+        root: Folder of the capture.
+    """
     read = _READERS.get(source, CaptureLayout)
     return read(root)

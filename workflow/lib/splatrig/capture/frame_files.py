@@ -1,4 +1,4 @@
-"""What a raw capture has of one frame."""
+"""Files of one frame of a raw capture."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from splatrig.io.files import File
 
 @dataclass(frozen=True)
 class FrameFiles:
-    """What a capture has of one frame; None where a file is missing."""
+    """Files of one frame of a raw capture; None where a file is missing."""
 
     segment: str
     frame: str

@@ -1,4 +1,4 @@
-"""Which frames of an expression the data set takes: those that are complete, and of them the ones to use."""
+"""Choice of the frames of an expression: the complete ones, and among them those that the data set uses."""
 
 import logging
 from collections import Counter
@@ -13,7 +13,7 @@ from splatrig.dataset.frames import select_frames
 from splatrig.io.errors import InputError
 
 MOST = 0.5
-"""Frames with images of this fraction of the cameras or less are left out: too few see all of the head."""
+"""Frames with images from this fraction of the cameras or fewer are left out: too few cameras see the head."""
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 def usable_frames(
     capture: Reader, expression: str, cameras: Sequence[str], holes: Holes, *, masks: bool = False
 ) -> list[FrameFiles]:
-    """Return the frames with mesh, pose and images of most of `cameras`, each with the cameras that have one.
+    """Return the frames with mesh, pose and images of most of `cameras`, each with the cameras that have an image.
 
     With `masks` a missing mask counts as a missing image does. What is missing is named in the log, or refused.
 
@@ -64,7 +64,7 @@ def usable_frames(
     if gone:
         counts = ", ".join(f"{count} of camera {camera}" for camera, count in gone.most_common())
         logger.warning(
-            "%s: %d of %d images are missing%s, their frames go without: %s",
+            "%s: %d of %d images are missing%s; their frames are used without them: %s",
             *(expression, gone.total(), len(usable) * len(cameras), " or have no mask" if masks else "", counts),
         )
     return usable
@@ -93,6 +93,6 @@ def neutral_frame(capture: Reader, neutral: str, usable: Sequence[FrameFiles] = 
 def choose_frames(
     usable: Sequence[FrameFiles], count: int, selection: FrameSelection, tracking: Tracker
 ) -> list[FrameFiles]:
-    """Return `count` of the usable frames; `selection` is `first`, `uniform` or `spread` over the tracked shapes."""
+    """Return `count` of the usable frames: the first ones, equally spaced ones, or ones spread over the shapes."""
     rows = select_frames(count, len(usable), selection, lambda row: tracking.positions(usable[row]))
     return [usable[row] for row in rows]

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LevelMesh:
-    """What the meshes of one level have in common in all frames."""
+    """Data of one subdivision level that the meshes of all frames share."""
 
     faces: NDArray[np.int64]
     step: csr_array | None
@@ -48,7 +48,7 @@ class LevelMesh:
 def meshes_of_levels(
     topology: Topology, subdivisions: int, tex_mean: Path, color: ColorCorrection | None
 ) -> list[LevelMesh]:
-    """Return faces, operators and mean-texture colours of the base and every subdivision level."""
+    """Return faces, operators and mean-texture colors of the base and every subdivision level."""
     faces, count = topology.pruning.faces, len(topology.pruning.kept)
     all_faces: list[NDArray[np.int64]] = [faces]
     steps: list[csr_array | None] = [None]
@@ -59,7 +59,7 @@ def meshes_of_levels(
         steps.append(subdivision.step)
     colors: list[NDArray[np.uint8]] | list[None] = [None] * len(all_faces)
     if topology.uv_faces is None or not tex_mean.is_file():
-        logger.info("no vertex colours: %s", "no texture coordinates" if tex_mean.is_file() else f"no {tex_mean}")
+        logger.info("no vertex colors: %s", "no texture coordinates" if tex_mean.is_file() else f"no {tex_mean}")
     else:
         texture = corrected(np.asarray(read_image(tex_mean)), correction_table(color))
         colors = colors_of_levels(texture, topology.mesh.uvs, topology.uv_faces, all_faces)
@@ -83,13 +83,13 @@ def write_meshes(
 
 @dataclass(frozen=True)
 class RawPhotographs:
-    """The photographs of some frames of a raw capture as the data set has them: scaled, corrected, undistorted."""
+    """Photographs of a raw capture as the data set has them: scaled, color corrected and undistorted."""
 
     capture: Reader
     cameras: Cameras
     chosen: Sequence[FrameFiles]
     seeing: NDArray[np.bool_]  # [F, C]
-    """Which cameras see the head."""
+    """Cameras that see the head, per frame."""
     image_scale: float
     color_table: NDArray[np.uint8]  # [256, 3]
     lenses: Lenses
@@ -97,7 +97,8 @@ class RawPhotographs:
     def read(self, frame: int, camera: int) -> NDArray[np.uint8]:  # [H, W, 3]
         """Return the photograph of frame number `frame` from camera number `camera`.
 
-        Raises InputError for one that cannot be read, or is one colour all over although its camera sees the head.
+        Raises InputError for a photograph that cannot be read, or that has a single color although its camera sees the
+        head.
         """
         files = self.chosen[frame]
         path = self.capture.image(files.segment, self.cameras.names[camera], files.frame)
@@ -105,7 +106,7 @@ class RawPhotographs:
         rgb = self.lenses.undo(read_photograph(path, *size, self.image_scale, self.color_table), camera)
         if self.seeing[frame, camera] and _is_blank(rgb):
             raise InputError(
-                f"{path}: expected a photograph of the head, got one colour all over; copy it again, or remove it, so "
+                f"{path}: expected a photograph of the head, got one color all over; copy it again, or remove it, so "
                 "that capture.holes: skip leaves this frame out."
             )
         return rgb
@@ -121,7 +122,7 @@ def write_photographs(
     *,
     threads: int,
 ) -> NDArray[np.float64]:  # [F, C]
-    """Write the photographs of the chosen frames below `target`, `threads` at a time, and the reduced ones of a frame.
+    """Write the photographs of the chosen frames below `target`, `threads` at a time, and a frame's reduced ones.
 
     `meshes` are the tracked ones of each frame (0) and around it (-1, 1). Returns the mean of each matte, 0 to 1; NaN
     where a camera has no photograph.
@@ -153,5 +154,5 @@ def write_photographs(
 
 
 def _is_blank(rgb: NDArray[np.uint8]) -> bool:  # [H, W, 3]
-    """Return whether a image has one colour all over; in most images a few pixels tell."""
+    """Return whether an image has a single color; in most images a few pixels tell."""
     return bool((rgb[::8, ::8] == rgb[0, 0]).all() and (rgb == rgb[0, 0]).all())

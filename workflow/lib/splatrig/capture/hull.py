@@ -1,4 +1,4 @@
-"""The visual hull of a head's surroundings: which of what cameras see as foreground is where enough others do, too.
+"""The visual hull of a head's surroundings: points that enough cameras see as foreground.
 
 Laurentini 1994, on a coarse grid of points around the tracked mesh, in head space. The kernels are cached on disk,
 which notices changes of this file alone: their constants live here.
@@ -13,13 +13,14 @@ from splatrig.jobs.kernels import cached_njit
 from splatrig.landmarks.triangulate import projections
 
 GRID_MM = 5.0
-"""Distance of points of the grid."""
+"""Distance between neighboring points of the grid."""
 OBJECTIONS = 0.1
-"""Fraction of the other cameras that may see the stage where a point is: hair as dark as the stage behind it."""
+"""Fraction of the other cameras that may see background at a point of the hull, for hair as dark as the stage behind
+it."""
 
 
 def points_around(vertices: NDArray[np.float64], reach: float, spacing: float = GRID_MM) -> NDArray[np.float64]:
-    """Return the points [P, 3] of a grid within `reach` millimetres of any of the `vertices` [V, 3]."""
+    """Return the points [P, 3] of a grid within `reach` millimeters of any of the `vertices` [V, 3]."""
     low = vertices.min(axis=0) - reach
     size = np.ceil((np.ptp(vertices, axis=0) + 2.0 * reach) / spacing).astype(int) + 1
     empty = np.ones(size, dtype=bool)
@@ -36,11 +37,11 @@ def hull_cells(
     known: NDArray[np.bool_],  # [C, h, w]
     size: int,
 ) -> NDArray[np.bool_]:  # [C, h, w]
-    """Return each camera's cells of foreground whose rays pass a point that enough of the other cameras see as such.
+    """Return each camera's foreground cells whose rays pass a point that enough other cameras see as foreground.
 
-    Cells are squares of `size` pixels. A camera has no say where the tracked mesh has `covered` a cell, which tells
-    nothing of what is in front of it or behind, where the stage is not `known`, and outside of its image. What no
-    other camera can judge passes. A point is seen in the cell that it falls into and in those next to it.
+    Cells are squares of `size` pixels. A camera does not vote on points outside its image, where its view of the stage
+    is not `known`, or in cells that the tracked mesh has `covered`, which hides what is behind it. Points that no other
+    camera can judge pass. A point is seen in the cell that contains its projection and in the neighboring cells.
     """
     seen = _grown(foreground)
     votes = np.where(covered, 0, np.where(seen, 1, np.where(known, -1, 0))).astype(np.int8)
@@ -51,13 +52,13 @@ def hull_cells(
 
 
 def _grown(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:  # [C, h, w]
-    """Return cells with those next to them."""
+    """Return the cells dilated by one cell."""
     return np.asarray(scipy.ndimage.binary_dilation(cells, np.ones((1, 3, 3), dtype=bool)))
 
 
 @cached_njit(nogil=True)
 def _carve(points, projections, votes, shape, size, passed):  # type: ignore[no-untyped-def]
-    """Set the cells [C, h, w] that points fall into against which few enough cameras object."""
+    """Set the cells [C, h, w] of the points that few enough cameras object to."""
     cameras = len(projections)
     rows, columns = np.empty(cameras, dtype=np.int64), np.empty(cameras, dtype=np.int64)
     for k in range(len(points)):

@@ -1,7 +1,7 @@
-"""The KRT file of a Multiface capture: calibrated cameras in plain text.
+"""Reader and writer of the KRT file of a Multiface capture: calibrated cameras in plain text.
 
 Blocks of a camera name, three lines of intrinsics, one line of five or eight distortion coefficients, three lines of
-the extrinsics [R|t] (world to camera, millimetres), and a blank line; in no particular order.
+the extrinsics [R|t] (world to camera, millimeters), and a blank line; in no particular order.
 """
 
 from collections.abc import Iterable
@@ -18,12 +18,13 @@ from splatrig.io.files import write_text
 from splatrig.io.plain_text import finite_numbers, read_lines
 
 _SKEW_TOLERANCE = SKEW_TOLERANCE / 10
-"""Pixels of skew; a tenth of the rasterisers' tolerance, since images larger than the photographs enlarge skew, too."""
+"""Pixels of skew; a tenth of the rasterizers' tolerance, since images larger than the photographs enlarge the skew,
+too."""
 _ROWS = (*3 * ("intrinsics",), "distortion", *3 * ("extrinsics",))
-"""What the lines of a block hold, after the name."""
+"""Kind of each line of a block after the camera's name."""
 _COUNTS = {"intrinsics": 3, "distortion": 5, "extrinsics": 4}
 _RATIONAL = 8
-"""Distortion coefficients of the rational model, in place of five."""
+"""Number of distortion coefficients of the rational model, instead of five."""
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,16 @@ class KrtCamera:
     name: str
     K: NDArray[np.float64]  # [3, 3] pixels
     distortion: NDArray[np.float64]  # [5] or [8], in OpenCV's order
-    extrinsics: NDArray[np.float64]  # [3, 4] world to camera, millimetres
+    extrinsics: NDArray[np.float64]  # [3, 4] world to camera, millimeters
     size: tuple[int, int] | None = None
     """Width and height of the images that K is for; None for those of the capture."""
 
 
 def read_krt(path: str | Path) -> dict[str, KrtCamera]:
-    """Read the cameras of a KRT file by name, in the file's order.
+    """Read the cameras of a KRT file by name, in the file's order; blank lines, CRLF and a byte order mark are ignored.
 
-    Blank lines, CRLF and a byte order mark do not matter.
-    Raises InputError naming file, line and camera for a wrong count, a word that is no number, NaN, a matrix that is
-    no camera's, a camera that appears twice or a block cut short.
+    Raises InputError naming file, line and camera for a wrong number of values, a word that is not a number, NaN, an
+    invalid camera matrix, a camera that appears twice, or an incomplete block.
     """
     path = Path(path)
     if not path.is_file():
@@ -67,7 +67,7 @@ def read_krt(path: str | Path) -> dict[str, KrtCamera]:
         if len(block) < len(_ROWS):
             raise InputError(
                 f"{path} line {lines[-1][0]}, camera {name}: the file ends after {len(block)} of the "
-                f"{len(_ROWS)} lines of a camera; is it cut short?"
+                f"{len(_ROWS)} lines of a camera; copy the file again."
             )
         cameras[name] = KrtCamera(name, np.array(rows[:3]), np.array(rows[3]), np.array(rows[4:]))
         check_camera(cameras[name], f"{path} line {lines[start][0]}, camera {name}")
@@ -77,12 +77,12 @@ def read_krt(path: str | Path) -> dict[str, KrtCamera]:
 
 
 def _count(kind: str, words: list[str]) -> int:
-    """Return how many numbers a line of this kind must have."""
+    """Return the number of values that a line of this kind must have."""
     return _RATIONAL if kind == "distortion" and len(words) == _RATIONAL else _COUNTS[kind]
 
 
 def check_camera(camera: KrtCamera, where: str) -> None:
-    """Raise InputError beginning with `where` for a name that none may have, or numbers of no camera without skew."""
+    """Raise InputError beginning with `where` for an invalid camera name, invalid matrices, or skew."""
     check_name(camera.name, where)
     K = camera.K
     if not (K[0, 0] > 0 and K[1, 1] > 0 and np.array_equal(K[2], [0, 0, 1]) and K[1, 0] == 0):
@@ -93,7 +93,7 @@ def check_camera(camera: KrtCamera, where: str) -> None:
 
 
 def as_krt(cameras: Cameras) -> list[KrtCamera]:
-    """Return cameras of the world as blocks of a KRT file, without distortion."""
+    """Return cameras in world space as blocks of a KRT file, without distortion."""
     return [
         KrtCamera(name, K, np.zeros(5), viewmat[:3])
         for name, K, viewmat in zip(cameras.names, cameras.Ks, cameras.viewmats, strict=True)
@@ -101,7 +101,7 @@ def as_krt(cameras: Cameras) -> list[KrtCamera]:
 
 
 def write_krt(path: str | Path, cameras: Iterable[KrtCamera]) -> None:
-    """Write a KRT file, cameras in the given order: intrinsics to 8 decimals, extrinsics to 12."""
+    """Write a KRT file with the cameras in the given order: intrinsics to 8 decimals, extrinsics to 12."""
     blocks = []
     for camera in cameras:
         lines = [" ".join(f"{value:.8f}" for value in row) for row in camera.K]

@@ -1,4 +1,4 @@
-"""Labels that a capture brings: which part of the head each pixel of a photograph shows."""
+"""Labels of a capture: the part of the head that each pixel of a photograph shows."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from splatrig.dataset.regions import Region
 from splatrig.io.errors import InputError
 
 LABELS: tuple[Region | None, ...] = (None, Region.SKIN, Region.MOUTH, Region.EYES, Region.HAIR)
-"""Region of each index in the files; 0 is what belongs to none."""
+"""Region of each index in the files; 0 belongs to none."""
 _KIND = Companion(
     name="labels",
     its="their",
@@ -23,10 +23,10 @@ _KIND = Companion(
 
 
 def read_labels(path: Path, photograph: Path, width: int, height: int) -> NDArray[np.uint8]:  # [H, W]
-    """Read the labels of a photograph, indices into `LABELS`, resized to `width` × `height` without mixing them.
+    """Read the labels of a photograph, indices into `LABELS`, resized to `width` × `height` by the nearest neighbor.
 
-    Raises InputError naming the file when it is damaged, no 8-bit image of one channel, of another size than its
-    photograph, or has an index that means nothing.
+    Raises InputError naming the file when it is damaged, is not an 8-bit image of one channel, differs in size from its
+    photograph, or has an unknown index.
     """
     labels = read_companion(path, photograph, _KIND)
     if labels.size != (width, height):

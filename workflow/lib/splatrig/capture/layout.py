@@ -1,4 +1,4 @@
-"""Where a raw capture in the Multiface layout keeps its files, and which of them are there."""
+"""File layout of a raw Multiface capture, and the files that it has."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from splatrig.io.errors import InputError
 from splatrig.io.files import is_stray
 
 PHOTOGRAPHS = (".png", ".jpg", ".jpeg", ".avif")
-"""Endings of photographs, in small or capital letters. Masks and labels are PNG: of what loses bits, borders bleed."""
+"""File endings of photographs, in either case. Masks and labels are PNG: lossy formats blur their borders."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class CaptureLayout:
 
     @property
     def frame_list(self) -> Path:
-        """List of frames; a capture may lack it."""
+        """List of frames; optional."""
         return self.root / "frame_list.txt"
 
     @property
     def tex_mean(self) -> Path:
-        """Mean texture; a capture may lack it."""
+        """Mean texture; optional."""
         return self.root / "tex_mean.png"
 
     def calibration(self) -> dict[str, KrtCamera]:
@@ -46,7 +46,7 @@ class CaptureLayout:
         return read_krt(self.krt)
 
     def segments(self) -> list[str]:
-        """Return the names of the segments with tracked meshes, sorted; raise InputError for a folder without."""
+        """Return the names of the segments with tracked meshes, sorted; raise InputError if there are none."""
         missing = [name for name in ("KRT", "images", "tracked_mesh") if not (self.root / name).exists()]
         if missing:
             raise InputError(
@@ -57,15 +57,15 @@ class CaptureLayout:
         return sorted(name for name in _names(folder) if (folder / name).is_dir())
 
     def image(self, segment: str, camera: str, frame: str) -> Path:
-        """Return the file of a photograph, `.png` where there is none."""
+        """Return the file of a photograph, with the ending `.png` if it does not exist."""
         return photograph_in(self.root / "images" / segment / camera, frame)
 
     def mask(self, segment: str, camera: str, frame: str) -> Path:
-        """Return the file of a photograph's matte; a capture may lack it."""
+        """Return the file of a photograph's mask, which need not exist."""
         return self.root / "masks" / segment / camera / f"{frame}.png"
 
     def labels(self, segment: str, camera: str, frame: str) -> Path:
-        """Return the file of a photograph's labels; a capture may lack it."""
+        """Return the file of a photograph's labels, which need not exist."""
         return self.root / "labels" / segment / camera / f"{frame}.png"
 
     def cameras(self, segment: str) -> tuple[str, ...]:
@@ -86,12 +86,12 @@ class CaptureLayout:
         return read_mask(self.mask(*place), self.image(*place), width, height)
 
     def tracker(self, neutral: FrameFiles) -> Tracking:
-        """Return what reads tracked meshes of the topology of `neutral`."""
+        """Return the reader of tracked meshes with the topology of `neutral`."""
         assert neutral.mesh is not None
         return Tracking(read_topology(neutral.mesh))
 
     def frames(self, segment: str, cameras: Sequence[str]) -> tuple[FrameFiles, ...]:
-        """Return what there is of every listed frame of a segment, in time order.
+        """Return the files of every listed frame of a segment, in time order.
 
         Frames come from frame_list.txt or, where the capture has none, from the tracked meshes. Raises InputError
         when the segment has no tracked meshes, or a frame list does not know it.
@@ -143,7 +143,7 @@ def is_photograph(name: str) -> bool:
 
 
 def photograph_in(folder: Path, name: str) -> Path:
-    """Return the file of the photograph `name`, without its ending, in a folder; `.png` where there is none."""
+    """Return the file of the photograph `name` (without ending) in a folder; ends in `.png` if there is none."""
     endings = (*PHOTOGRAPHS, *map(str.upper, PHOTOGRAPHS))
     found = (path for ending in endings if (path := folder / f"{name}{ending}").is_file())
     return next(found, folder / f"{name}.png")
@@ -162,7 +162,7 @@ def photographed(folder: Path) -> frozenset[str]:
 
 
 def _names(folder: Path) -> frozenset[str]:
-    """Return the names in a folder, none if it does not exist, without stray ones."""
+    """Return the names in a folder without stray files; none if the folder does not exist."""
     if not folder.is_dir():
         return frozenset()
     return frozenset(path.name for path in folder.iterdir() if not is_stray(path.name))

@@ -1,7 +1,7 @@
-"""Lens distortion: how far it moves pixels, and images without it.
+"""Lens distortion: how far it moves pixels, and its removal from images.
 
-The radial and tangential model (Brown 1966) in OpenCV's order, k1, k2, p1, p2, k3, or its rational form, which goes on
-with k4, k5, k6.
+The model is radial and tangential (Brown 1966), in OpenCV's order k1, k2, p1, p2, k3, or its rational form, which adds
+k4, k5, k6.
 """
 
 import logging
@@ -16,9 +16,10 @@ from splatrig.dataset.cameras import Cameras
 from splatrig.io.errors import InputError
 
 NEGLIGIBLE_PX = 0.5
-"""By which a lens may move pixels at the border of the image; resampling would cost more than it mends."""
+"""Displacement in pixels at the border of the image below which a lens is ignored; resampling would cost more than it
+gains."""
 _CELL_PX = 32
-"""Edge of the squares within which positions are interpolated: off by less than 0.01 pixels for common lenses."""
+"""Side of the squares within which positions are interpolated: off by less than 0.01 pixels for common lenses."""
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ def distorted(
     points: NDArray[np.float64],  # [..., 2] on the plane at depth 1
     coefficients: NDArray[np.float64],  # [5] or [8]
 ) -> NDArray[np.float64]:  # [..., 2]
-    """Return where a lens sees what a pinhole sees at `points`."""
+    """Return the points where a lens images what a pinhole camera images at `points`."""
     k1, k2, p1, p2, k3, k4, k5, k6 = np.pad(coefficients, (0, 8 - len(coefficients)))
     x, y = np.moveaxis(points, -1, 0)
     square = x * x + y * y
@@ -46,24 +47,24 @@ def distorted_pixels(
     K: NDArray[np.float64],  # [3, 3]
     coefficients: NDArray[np.float64],  # [5] or [8]
 ) -> NDArray[np.float64]:  # [..., 2]
-    """Return where a lens sees what a pinhole sees at `pixels`, in pixels."""
+    """Return the pixels where a lens images what a pinhole camera images at `pixels`."""
     focal, principal = np.diag(K)[:2], K[:2, 2]
     return distorted((pixels - principal) / focal, coefficients) * focal + principal
 
 
 def largest_shift(K: NDArray[np.float64], coefficients: NDArray[np.float64], width: int, height: int) -> float:
-    """Return by how many pixels, at most, a lens moves the border of images of `width` × `height`."""
+    """Return the largest displacement in pixels by a lens on the border of images of `width` × `height`."""
     border = _border(width, height)
     return float(np.linalg.norm(distorted_pixels(border, K, coefficients) - border, axis=1).max())
 
 
 class Lenses:
-    """Images without the distortion of their lenses, at the size of the data set; called from many threads."""
+    """Removal of lens distortion from images at the size of the data set; called from many threads."""
 
     def __init__(self, calibration: Mapping[str, KrtCamera], cameras: Cameras) -> None:
-        """Take the calibration of a capture, and its `cameras` at the size that images have.
+        """Set the calibration of a capture, and its `cameras` at the size of the images.
 
-        Raises InputError for a lens whose model folds the image over, as coefficients in another order do.
+        Raises InputError for a lens whose model folds the image, as coefficients in the wrong order do.
         """
         self._cameras = cameras
         self._meshes: dict[int, list[tuple[tuple[int, ...], tuple[float, ...]]]] = {}
@@ -83,10 +84,10 @@ class Lenses:
             )
 
     def undo(self, image: NDArray[np.uint8], camera: int, *, mix: bool = True) -> NDArray[np.uint8]:
-        """Return `image` [h, w] or [h, w, 3] of camera number `camera` as a pinhole sees it, 0 where nothing is known.
+        """Return `image` [h, w] or [h, w, 3] of camera number `camera` as a pinhole camera sees it, 0 where unknown.
 
-        It has the size that the camera has photographed, or that of all images, which is returned. `mix`: whether
-        neighbors are interpolated; labels are not.
+        The image has the size of the camera's photographs, or the common size of all images, which is also that of the
+        result. `mix` says whether neighboring pixels are interpolated, which labels must not be.
         """
         image = self._cameras.framed(image, camera)
         if camera not in self._meshes:
@@ -94,7 +95,7 @@ class Lenses:
         if image.ndim == 3:
             return np.dstack([self.undo(channel, camera, mix=mix) for channel in np.moveaxis(image, -1, 0)])
         resampling = Image.Resampling.BILINEAR if mix else Image.Resampling.NEAREST
-        bent = Image.fromarray(image.astype(np.float32))  # of bytes, Pillow would cut off fractions
+        bent = Image.fromarray(image.astype(np.float32))  # Pillow would truncate fractions of bytes
         straight = bent.transform(bent.size, Image.Transform.MESH, self._meshes[camera], resampling)
         return np.rint(np.asarray(straight)).astype(np.uint8)
 
@@ -102,7 +103,7 @@ class Lenses:
 def _mesh(
     K: NDArray[np.float64], coefficients: NDArray[np.float64], width: int, height: int
 ) -> list[tuple[tuple[int, ...], tuple[float, ...]]]:
-    """Return squares of an image, and where the corners (NW, SW, SE, NE) of each come from, as Pillow takes them."""
+    """Return the squares of an image and the corners (NW, SW, SE, NE) of their sources, in Pillow's format."""
     columns, rows = ([*range(0, length, _CELL_PX), length] for length in (width, height))
     grid = np.stack(np.meshgrid(columns, rows), axis=-1).astype(np.float64)
     seen = distorted_pixels(grid, K, coefficients)
@@ -124,7 +125,7 @@ def _border(width: int, height: int) -> NDArray[np.float64]:  # [B, 2]
 
 
 def _check_folds(K: NDArray[np.float64], coefficients: NDArray[np.float64], size: tuple[int, int], where: str) -> None:
-    """Raise InputError beginning with `where` when what is farther out in the image is not seen farther out."""
+    """Raise InputError beginning with `where` if the distorted radius does not increase over the image."""
     principal = K[:2, 2]
     rays = principal + np.linspace(0, 1, 33)[:, None, None] * (_border(*size) - principal)
     seen = distorted_pixels(rays, K, coefficients)

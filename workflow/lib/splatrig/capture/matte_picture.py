@@ -1,4 +1,4 @@
-"""A picture of one frame's mattes, to see at a glance what counts as head."""
+"""Contact sheet of one frame's mattes, which shows at a glance what counts as head."""
 
 from pathlib import Path
 
@@ -11,17 +11,23 @@ from splatrig.dataset.decoding import read_photograph
 from splatrig.io.files import atomic_path
 
 BEHIND = np.array([255.0, 0.0, 255.0])
-"""Magenta, which no head has."""
+"""Magenta, a color that heads do not have."""
 MOST_CAMERAS = 8
 HEIGHT = 256
-"""Pixels of one image."""
+"""Height of one image in pixels."""
 
 
 def draw_mattes(path: str | Path, folder: Path, cameras: Cameras, plates: Path | None = None) -> list[str]:
-    """Draw the photographs of a data set's frame over magenta, their alpha below; return the cameras shown.
+    """Draw the photographs of a data set's frame over magenta with their alpha below; return the cameras shown.
 
-    `folder` holds `{camera}.png`, and so does `plates`, the empty stage, which is a third row, over magenta where it is
-    not known. At most `MOST_CAMERAS` are shown, equally spaced from left to right of the head.
+    At most `MOST_CAMERAS` cameras are shown, equally spaced from the left to the right of the head.
+
+    Args:
+        path: The image file to write.
+        folder: Folder with `{camera}.png`.
+        cameras: Cameras of the data set.
+        plates: Folder with images of the empty stage as `{camera}.png`; they are shown as a third row, over magenta
+            where they are unknown.
     """
     cameras = cameras.select([(folder / f"{name}.png").is_file() for name in cameras.names])
     facing = np.argsort(cameras.centers[:, 0], kind="stable")

@@ -1,4 +1,4 @@
-"""Mattes: where the alpha channel of a photograph comes from."""
+"""Mattes: sources of the alpha channel of photographs."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -24,20 +24,21 @@ LEAST_COVERED = 0.5
 logger = logging.getLogger(__name__)
 
 Matte = Callable[[int, int], NDArray[np.uint8]]
-"""Returns the alpha [H, W] of the photograph of frame f from camera c, 255 on the subject; called from many threads."""
+"""Function that returns the alpha [H, W] of the photograph of frame f from camera c, 255 on the subject; called from
+many threads."""
 
 Photograph = Callable[[int, int], NDArray[np.uint8]]
-"""Returns the photograph [H, W, 3] of frame f from camera c; called from many threads."""
+"""Function that returns the photograph [H, W, 3] of frame f from camera c; called from many threads."""
 
 
 def opaque(width: int, height: int) -> Matte:
-    """Return the matte that takes the whole photograph."""
+    """Return the matte that keeps the whole photograph."""
     alpha = np.full((height, width), 255, dtype=np.uint8)
     return lambda _frame, _camera: alpha
 
 
 def masks(capture: Reader, frames: Sequence[FrameFiles], cameras: Cameras, lenses: Lenses) -> Matte:
-    """Return the matte that takes the capture's own masks, at the size of `cameras`."""
+    """Return the matte that uses the capture's own masks, at the size of `cameras`."""
 
     def alpha(frame: int, camera: int) -> NDArray[np.uint8]:
         files = frames[frame]
@@ -52,10 +53,10 @@ def silhouettes(
     faces: NDArray[np.int64],  # [T, 3]
     in_head: Sequence[Cameras],
 ) -> Matte:
-    """Return the matte that takes the silhouette of the tracked base mesh, `in_head` the cameras of each frame.
+    """Return the matte that is the silhouette of the tracked base mesh; `in_head` has the cameras of each frame.
 
     Midpoint subdivision does not move the surface. The silhouette is not dilated: on the demo head 0.14 % of the masked
-    area is then background and 0.6 % of the head is left out; one pixel more would let in 1.1 % of background.
+    area is then background and 0.6 % of the head is left out; one more pixel would let in 1.1 % of background.
     """
 
     def alpha(frame: int, camera: int) -> NDArray[np.uint8]:
@@ -93,7 +94,7 @@ def segmented(
 def check_side(
     matte: Matte, root: Path, frame: FrameFiles, tracked: TrackedFrame, in_head: Cameras, seeing: NDArray[np.bool_]
 ) -> None:
-    """Refuse masks of a frame that are black where the tracked mesh is; `in_head` are the cameras, `seeing` [C] it.
+    """Reject masks of a frame that are black where the tracked mesh is; the cameras `seeing` [C] it count.
 
     Raises InputError. Masks that are empty everywhere are left to `check_coverage`.
     """
@@ -121,7 +122,7 @@ def check_coverage(
     cameras: Sequence[str],
     seeing: NDArray[np.bool_],
 ) -> None:
-    """Refuse frames whose masks tell nothing; name in the log the cameras that see the head and have an empty mask.
+    """Reject frames with unusable masks; name in the log the cameras that see the head and have an empty mask.
 
     `coverage` [F, C] is the mean of each mask, 0 to 1, and NaN where there is no photograph; `seeing` [F, C] says which
     cameras see the head. Raises InputError.

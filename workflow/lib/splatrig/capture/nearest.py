@@ -1,4 +1,4 @@
-"""Fill what is not known of an image from the nearest pixel that is."""
+"""Fill the unknown pixels of an image from the nearest known ones."""
 
 from typing import TypeVar
 

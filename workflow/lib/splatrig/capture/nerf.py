@@ -1,8 +1,8 @@
-"""VHAP's NeRF-style export with a mesh per timestep: what GaussianAvatars and others train on.
+"""Reader of VHAP's NeRF-style export with a mesh per timestep, on which GaussianAvatars and other methods train.
 
-`transforms.json` lists photographs with cameras from camera to world in OpenGL's axes (x right, y up, z backwards), in
-metres, with a principal point counted from the lower border. A union of sequences names the files of the folders next
-to it, each in a world of its own.
+`transforms.json` lists photographs with camera-to-world matrices in OpenGL's axes (x right, y up, z backwards), in
+meters, with a principal point counted from the lower border. A union of sequences names the files of the folders next
+to it, each in its own world space.
 """
 
 import json
@@ -37,12 +37,12 @@ from splatrig.io.errors import InputError
 from splatrig.mesh.obj import read_obj
 
 MM = 1000.0
-"""Millimetres in the export's unit."""
+"""Millimeters per unit of the export."""
 OPENGL_TO_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
 _WORLD_TOLERANCE_MM = 0.1
-"""By which cameras may disagree on how the worlds of two frames lie to each other, 1 m away from them."""
+"""Largest disagreement of cameras on the motion between the worlds of two frames, 1 m away from them."""
 _SAME_PX = 1e-3
-"""By which the intrinsics of a camera may differ between frames."""
+"""Largest difference between the intrinsics of a camera in different frames."""
 
 logger = logging.getLogger(__name__)
 
@@ -57,28 +57,28 @@ class _Photo:
     mesh: Path | None
     K: NDArray[np.float64]  # [3, 3]
     size: tuple[int, int]
-    viewmat: NDArray[np.float64]  # [4, 4] from the world of its sequence, millimetres
+    viewmat: NDArray[np.float64]  # [4, 4] from the world of its sequence, millimeters
 
 
 Place = tuple[str, str]
-"""Segment and frame."""
+"""Name of a segment and name of a frame."""
 
 
 class NerfCapture:
     """An export below one folder: of one sequence, or of a union of sequences."""
 
     def __init__(self, root: Path) -> None:
-        """Take the folder with `transforms.json`, or with those of a union; nothing is read yet."""
+        """Set the folder with `transforms.json`, or with those of a union; nothing is read yet."""
         self.root = root
 
     @property
     def krt(self) -> Path:
-        """The first of the files with the calibration."""
+        """The first of the calibration files."""
         return self.documents[0]
 
     @property
     def documents(self) -> list[Path]:
-        """The lists of photographs: all in one, or those of the training, validation and test split."""
+        """The lists of photographs: a single one, or those of the training, validation and test split."""
         names = ["transforms.json"] if (self.root / "transforms.json").is_file() else []
         names = names or [f"transforms_{split}.json" for split in ("train", "val", "test")]
         found = [self.root / name for name in names if (self.root / name).is_file()]
@@ -88,7 +88,7 @@ class NerfCapture:
 
     @property
     def tex_mean(self) -> Path:
-        """The mean texture, which exports do not have."""
+        """Path of the mean texture, which exports do not have."""
         return self.root / "tex_mean.png"
 
     @property
@@ -121,7 +121,7 @@ class NerfCapture:
         return tuple(sorted({photo.camera for photo in photos if photo.image.is_file()}))
 
     def frames(self, segment: str, cameras: Sequence[str]) -> tuple[FrameFiles, ...]:
-        """Return what there is of every frame of a segment, in time order."""
+        """Return the files of every frame of a segment, in time order."""
         frames = in_time_order(frame for name, frame in self._photos if name == segment)
         if not frames:
             raise InputError(
@@ -146,7 +146,7 @@ class NerfCapture:
         return tuple(made)
 
     def tracker(self, neutral: FrameFiles) -> "NerfTracking":
-        """Return what reads the tracked meshes."""
+        """Return the reader of the tracked meshes."""
         assert neutral.mesh is not None
         return NerfTracking(read_topology(neutral.mesh), self._canonical, self._to_world)
 
@@ -173,7 +173,7 @@ class NerfCapture:
 
     @cached_property
     def _photos(self) -> dict[Place, list[_Photo]]:
-        """The photographs of each frame, in time order, each once."""
+        """The photographs of each frame, in time order, without duplicates."""
         found: dict[Place, dict[str, _Photo]] = defaultdict(dict)
         for document in self.documents:
             for number, entry in enumerate(_entries(document)):
@@ -183,17 +183,17 @@ class NerfCapture:
                 found[segment, frame].setdefault(photo.camera, photo)
         if not any(photo.mesh for photos in found.values() for photo in photos.values()):
             raise InputError(
-                f"{self.krt}: expected photographs with a mesh_path, got none; export with flame_mode=mesh (what a "
-                "mesh is by FLAME's parameters alone needs FLAME, which splatrig does without)."
+                f"{self.krt}: expected photographs with a mesh_path, got none; export with flame_mode=mesh, "
+                "since splatrig does not evaluate FLAME's parameters."
             )
         return {place: list(found[place].values()) for place in sorted(found)}
 
     @cached_property
     def _worlds(self) -> tuple[dict[str, NDArray[np.float64]], dict[Place, NDArray[np.float64]]]:
-        """The cameras in the world of the first frame, and the motion into that world from that of each frame.
+        """The cameras in the world of the first frame, and the motion from the world of each frame to that world.
 
-        Exports of several sequences have their worlds at the mean of their heads. Cameras that have not moved against
-        each other tell how these lie; a moving camera is a moving head.
+        Exports of several sequences have their origin at the mean of their heads. The motion between these worlds
+        follows from cameras that have not moved relative to each other; a moving camera stands for a moving head.
         """
         cameras: dict[str, NDArray[np.float64]] = {}
         motions: dict[Place, NDArray[np.float64]] = {}
@@ -223,12 +223,12 @@ class NerfCapture:
         return self._worlds[0]
 
     def _to_world(self, files: FrameFiles) -> NDArray[np.float64]:  # [4, 4]
-        """Return the motion into the world of the calibration from that of a frame."""
+        """Return the motion from the world of a frame to the world of the calibration."""
         return self._worlds[1][files.segment, files.frame]
 
     @cached_property
     def _canonical(self) -> Path:
-        """The mesh whose place is that of head space: `canonical.obj`, else that of the first frame."""
+        """The mesh whose position defines head space: `canonical.obj`, or else that of the first frame."""
         places = [folder / "canonical.obj" for folder in (self.root, *self.folders.values())]
         meshes = [photo.mesh for photos in self._photos.values() for photo in photos if photo.mesh is not None]
         found = next((path for path in [*places, *meshes] if path.is_file()), None)
@@ -238,12 +238,15 @@ class NerfCapture:
 
 
 class NerfTracking:
-    """Reads tracked frames in metres; a head's pose is the motion of the canonical mesh to where most of it is."""
+    """Reader of tracked frames in meters.
+
+    The head pose is the motion from the canonical mesh to where most of its vertices are.
+    """
 
     def __init__(
         self, topology: Topology, canonical: Path, to_world: Callable[[FrameFiles], NDArray[np.float64]]
     ) -> None:
-        """Take the mesh that is at rest in head space, and what gives the motion of a frame into the common world."""
+        """Set the mesh at rest in head space, and the function that returns a frame's motion to the common world."""
         self.topology = topology
         self._to_world = to_world
         mesh = read_obj(canonical)
@@ -251,7 +254,7 @@ class NerfTracking:
         self._rest = topology.pruned(canonical, MM * mesh.vertices)
 
     def read(self, files: FrameFiles) -> TrackedFrame:
-        """Read one frame; raise InputError naming the file for another topology or another unit than metres."""
+        """Read one frame; raise InputError naming the file if the topology differs or the unit is not meters."""
         assert files.mesh is not None
         mesh = read_obj(files.mesh)
         check_topology(files.mesh, mesh, self.topology)
@@ -277,7 +280,7 @@ def _entries(document: Path) -> list[dict[str, Any]]:
 
 
 def _photo(document: Path, number: int, entry: dict[str, Any]) -> _Photo:
-    """Return one entry with cameras in OpenCV's axes and millimetres."""
+    """Return one entry with cameras in OpenCV's axes and millimeters."""
     where = f"{document}, frames[{number}]"
     try:
         matrix = np.array(entry["transform_matrix"], dtype=np.float64).reshape(4, 4)
@@ -289,7 +292,9 @@ def _photo(document: Path, number: int, entry: dict[str, Any]) -> _Photo:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{where}: not a photograph of VHAP's export ({error!r}); export it again.") from error
     if not (np.isfinite(matrix).all() and math.isfinite(fx + fy + cx + cy)):
-        raise InputError(f"{where}: expected finite numbers in transform_matrix, fl_x, fl_y, cx and cy.")
+        raise InputError(
+            f"{where}: expected finite numbers in transform_matrix, fl_x, fl_y, cx and cy; export it again."
+        )
     check_rotation(matrix[:3, :3], f"{where}: transform_matrix")
     viewmat = np.linalg.inv(matrix @ OPENGL_TO_OPENCV).astype(np.float64)
     viewmat[:3, 3] *= MM
@@ -304,5 +309,5 @@ def _below(document: Path, path: str) -> Path:
 
 
 def _name(text: str) -> str:
-    """Return a text as the name of a segment or a camera."""
+    """Convert a text to the name of a segment or a camera."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", text).lstrip("_.-") or "0"

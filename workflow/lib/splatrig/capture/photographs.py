@@ -1,4 +1,4 @@
-"""Photographs: read and checked, scaled, colour-corrected, and written with a matte in the alpha channel."""
+"""Photographs: reading and checks, scaling, color correction, and writing with a matte in the alpha channel."""
 
 import struct
 import zlib
@@ -15,10 +15,10 @@ from splatrig.io.errors import InputError
 from splatrig.io.files import File, opened
 
 _UPRIGHT = 1
-"""EXIF's orientation of an image that is shown as it is stored."""
+"""EXIF orientation of an image that is shown as it is stored."""
 _PNG = b"\x89PNG\r\n\x1a\n"
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
-"""What PIL raises for broken files."""
+"""Exceptions that PIL raises for broken files."""
 
 
 def image_size(path: File) -> tuple[int, int]:
@@ -36,10 +36,10 @@ def is_png_of_16_bits(content: bytes) -> bool:
 
 
 def read_image(path: File) -> Image.Image:
-    """Read an 8-bit image as RGB; raise InputError naming the file when it is truncated, damaged, turned or not 8-bit.
+    """Read an 8-bit image as RGB; raise InputError naming the file when it is truncated, damaged, rotated or not 8-bit.
 
-    Pillow keeps the upper 8 bits of 16, and says nothing. Which of the 16 a camera has used no file tells; whether a
-    calibration is for what is stored or for what EXIF makes of it, neither.
+    Pillow silently keeps the upper 8 of 16 bits, but no file says which of the 16 bits a camera has used. Nor does a
+    file say whether a calibration is for the stored image or for the image rotated by EXIF.
     """
     content = opened(path)
     try:
@@ -52,8 +52,8 @@ def read_image(path: File) -> Image.Image:
             turned = image.getexif().get(ExifTags.Base.Orientation, _UPRIGHT)
             if turned != _UPRIGHT:
                 raise InputError(
-                    f"{path}: expected pixels in the order that the camera is calibrated for, got an image that EXIF "
-                    f"turns when it is shown (orientation {turned}); save it without, turned as the calibration has it."
+                    f"{path}: expected an image without EXIF orientation, got orientation {turned}; save it without, "
+                    "rotated as the camera is calibrated."
                 )
             if image.mode not in ("RGB", "RGBA", "L", "P"):
                 raise InputError(f"{path}: expected an 8-bit RGB image, got mode {image.mode}; convert it.")
@@ -67,7 +67,7 @@ def read_image(path: File) -> Image.Image:
 def read_photograph(
     path: File, width: int, height: int, scale: float, table: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:  # [H, W, 3]
-    """Read one photograph at `width` × `height` pixels after scaling by `scale`, colours looked up in `table` [256, 3].
+    """Read one photograph at `width` × `height` pixels, scaled by `scale`, with colors from `table` [256, 3].
 
     It is scaled by area averages of the raw values, which are proportional to light, then corrected. Raises InputError
     naming the file when it is damaged or of another size than the calibrated cameras.
@@ -76,7 +76,7 @@ def read_photograph(
     if scaled_size(*image.size, scale) != (width, height):
         raise InputError(
             f"{path}: expected an image that gives {width}×{height} pixels at capture.image_scale {scale:g}, "
-            f"got {image.size[0]}×{image.size[1]}; all images of a camera have one size."
+            f"got {image.size[0]}×{image.size[1]}; give all images of a camera one size."
         )
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BOX)
@@ -85,25 +85,25 @@ def read_photograph(
 
 @dataclass(frozen=True)
 class Companion:
-    """What messages say of a kind of image that goes with a photograph and is as large."""
+    """Words for messages about a kind of image that accompanies a photograph and has its size."""
 
     name: str
-    """As in "expected a mask of 8×8 pixels"."""
+    """Name of the kind with its article, as in "expected a mask of 8×8 pixels"."""
     its: str
     it: str
     modes: tuple[str, ...]
-    """Pillow's, that it may have."""
+    """Pillow modes that it may have."""
     form: str
-    """What these are, after "expected"."""
+    """Description of the expected image, after "expected"."""
     remedy: str
-    """What to do about another mode."""
+    """Advice for an image of another mode."""
 
 
 MASK = Companion("a mask", "its", "it", ("L",), "an 8-bit gray mask, white on the head", "save it as a gray PNG")
 
 
 def read_companion(path: File, photograph: File, kind: Companion) -> Image.Image:
-    """Read an image of one channel that is as large as `photograph`.
+    """Read an image of one channel that has the size of `photograph`.
 
     Raises InputError naming the file when it is damaged, of another mode, or of another size.
     """
@@ -112,7 +112,7 @@ def read_companion(path: File, photograph: File, kind: Companion) -> Image.Image
             if image.mode not in kind.modes:
                 raise InputError(f"{path}: expected {kind.form}, got mode {image.mode}; {kind.remedy}.")
             image.load()
-            read = Image.fromarray(np.asarray(image))  # of a palette, the indices
+            read = Image.fromarray(np.asarray(image))  # palette images give indices
     except InputError:
         raise
     except UNREADABLE as error:
@@ -138,6 +138,7 @@ def read_mask(path: File, photograph: File, width: int, height: int) -> NDArray[
 def write_photograph(path: Path, rgb: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> None:
     """Write `rgb` [H, W, 3] with `alpha` [H, W] as an 8-bit RGBA PNG.
 
-    Photographs are noise, in which zlib finds nothing but runs: its default takes four times as long and saves nothing.
+    Photographs are noisy, so zlib finds hardly more than runs: its default level takes four times as long and saves
+    nothing.
     """
     Image.fromarray(np.dstack([rgb, alpha])).save(path, compress_level=1, compress_type=zlib.Z_RLE)

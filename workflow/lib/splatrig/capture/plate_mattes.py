@@ -1,4 +1,4 @@
-"""Mattes by difference from the empty stage, in the visual hull of what all cameras see as foreground."""
+"""Mattes by difference from the empty stage, within the visual hull of what all cameras see as foreground."""
 
 import logging
 from collections.abc import Sequence
@@ -20,24 +20,26 @@ from splatrig.mesh.silhouette import silhouette
 BAND_MM = 40.0
 """Distance from the tracked mesh, at the head's depth, up to which mattes reach: hair, ears, a collar."""
 _FOREIGN = 3.0
-"""A plate whose noise is so many times the median of all cameras is that of another stage or of a moved camera."""
+"""Noise of a plate, over the median of all cameras, from which it counts as that of another stage or of a moved
+camera."""
 _FOREIGN_LEVELS = 24.0
-"""Gray levels of noise that no camera has."""
+"""Gray levels of noise that no camera reaches."""
 _KEPT_FRAMES = 2
-"""Frames whose mattes are kept: threads may still write the last photographs of one while the next one begins."""
+"""Number of frames whose mattes are kept: threads may still write the last photographs of one while the next one
+begins."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class FrameMattes:
-    """The mattes of one frame in all cameras, and how they came about."""
+    """The mattes of one frame in all cameras, with statistics of how they were found."""
 
     alpha: NDArray[np.uint8]  # [C, H, W]
     lights: tuple[Light | None, ...]
-    """Noise and brightness of each photograph, None where too little of the background is known."""
+    """Noise and brightness of each photograph; None where too little of the background is known."""
     foreign: tuple[int, ...]
-    """Cameras whose plate does not fit, and was not used."""
+    """Cameras whose plate does not fit and was not used."""
     known: float
     """Fraction of the band around the mesh whose plate is known."""
     beyond: float
@@ -57,8 +59,8 @@ def frame_mattes(
 ) -> FrameMattes:
     """Return the mattes of one frame; `cameras` and the tracked mesh are in its head space.
 
-    A matte is the coverage that follows from the difference from the plate, where its ray passes the visual hull, or
-    that of the mesh if it is more. Where a plate is not known it is that of the mesh alone.
+    Within the visual hull, a matte is the larger of the mesh's silhouette and the coverage by difference from the
+    plate. Where a plate is unknown it is the silhouette alone.
     """
     count, width, height = len(cameras), cameras.width, cameras.height
     center = vertices.mean(axis=0)
@@ -104,7 +106,7 @@ def frame_mattes(
 
 
 def _usable(lights: Sequence[Light | None]) -> tuple[list[Light | None], tuple[int, ...]]:
-    """Return lights with those that could not be measured replaced by that of a median camera, and foreign plates."""
+    """Return lights with unmeasurable ones replaced by that of a median camera, and the cameras with foreign plates."""
     measured = [light for light in lights if light is not None]
     if not measured:
         return [None] * len(lights), ()
@@ -116,7 +118,7 @@ def _usable(lights: Sequence[Light | None]) -> tuple[list[Light | None], tuple[i
 
 
 class PlateMattes:
-    """The matte that follows from plates; called from many threads, for one frame after the other."""
+    """Mattes from plates; called from many threads, one frame after the other."""
 
     def __init__(
         self,
@@ -129,7 +131,7 @@ class PlateMattes:
         *,
         threads: int = 1,
     ) -> None:
-        """Take the tracked meshes and the cameras of each frame in its head space; `read` gives photographs.
+        """Set the tracked meshes, and the cameras of each frame in its head space; `read` returns photographs.
 
         `there` says which cameras have a photograph of which frame.
         """
@@ -138,7 +140,7 @@ class PlateMattes:
         self._kept: dict[int, FrameMattes] = {}
         self._lock = Lock()
         self.notes: dict[int, FrameMattes] = {}
-        """By frame what came about in all cameras, without the mattes."""
+        """Statistics of each frame over all cameras, without the mattes."""
 
     def __call__(self, frame: int, camera: int) -> NDArray[np.uint8]:  # [H, W]
         """Return the alpha of the photograph of frame `frame` from camera number `camera`."""
@@ -172,11 +174,11 @@ class PlateMattes:
 
 
 def report(expression: str, notes: Sequence[FrameMattes], cameras: Sequence[str]) -> None:
-    """Say in the log what plates were worth in the frames of an expression, and which of them do not fit."""
+    """Log how much the plates contributed in the frames of an expression, and which of them do not fit."""
     lights = [light for note in notes for light in note.lights if light is not None]
     if not lights:
         logger.warning(
-            "%s: no photograph shows enough of the stage around the head to tell it from the plates; alpha is the "
+            "%s: no photograph shows enough of the stage around the head to compare it with the plates; alpha is the "
             "silhouette of the tracked mesh",
             expression,
         )
@@ -184,8 +186,8 @@ def report(expression: str, notes: Sequence[FrameMattes], cameras: Sequence[str]
     gains, levels = [light.gain for light in lights], [light.level for light in lights]
     logger.info(
         "%s: plates are known in %.0f %% of the %.0f mm around the mesh; noise %.1f gray levels (%.1f to %.1f), "
-        "brightness %.3f to %.3f; beyond the mesh is %.1f %% of its coverage; %.0f %% of the difference is outside of "
-        "the visual hull",
+        "brightness %.3f to %.3f; coverage beyond the mesh is %.1f %% of the mesh's; %.0f %% of the difference is "
+        "outside the visual hull",
         *(expression, 100 * np.mean([note.known for note in notes]), BAND_MM),
         *(np.median(levels), min(levels), max(levels), min(gains), max(gains)),
         *(100 * np.mean([note.beyond for note in notes]), 100 * np.mean([note.cut for note in notes])),
@@ -193,7 +195,8 @@ def report(expression: str, notes: Sequence[FrameMattes], cameras: Sequence[str]
     for camera in sorted({camera for note in notes for camera in note.foreign}):
         level = max(note.lights[camera].level for note in notes if camera in note.foreign)  # type: ignore[union-attr]
         logger.warning(
-            "%s: the plate of camera %s differs from its photographs by %.0f gray levels where no head is, in the "
-            "median camera it is %.0f; its alpha there is the silhouette of the tracked mesh: was it moved, or lit?",
+            "%s: the plate of camera %s differs from its photographs by %.0f gray levels outside the head, in the "
+            "median camera it is %.0f; its alpha there is the silhouette of the tracked mesh: camera or light may "
+            "have changed",
             *(expression, cameras[camera], level, np.median(levels)),
         )

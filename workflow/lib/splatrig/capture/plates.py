@@ -1,4 +1,4 @@
-"""Background plates: what each camera sees of the empty stage, photographed, or computed from the frames themselves."""
+"""Background plates: images of the empty stage per camera, photographed or computed from the frames themselves."""
 
 import logging
 from collections.abc import Sequence
@@ -31,34 +31,34 @@ from splatrig.jobs.progress import track
 from splatrig.mesh.silhouette import silhouette
 
 MARGIN_MM = 5.0
-"""Distance from the tracked mesh within which nothing is taken for the stage: for errors of the tracking."""
+"""Distance from the tracked mesh within which nothing counts as background, to allow for tracking errors."""
 FAR_MM = 40.0
-"""Distance from which one frame shows the stage as well as another one: hair does not reach so far."""
+"""Distance beyond which all frames show the stage equally well: hair does not reach so far."""
 NEAREST_FRAMES = 3
-"""Frames in which the head is farthest from a pixel, of which that pixel of a plate is the median."""
+"""Number of frames, those with the head farthest from a pixel, whose median is that pixel of a plate."""
 MOST_FRAMES = 40
-"""Frames that are looked at, equally spaced: more of them change a plate by less than a gray level."""
+"""Maximum number of frames that are read, equally spaced: more of them change a plate by less than a gray level."""
 _STEPS_A_MM = 4
-"""Steps of the distances, which are kept in 8 bits."""
+"""Steps per millimeter of the distances, which are stored in 8 bits."""
 _STRIP = 64
-"""Image rows whose median is taken at once, to bound memory."""
+"""Number of image rows whose median is computed at once, to bound memory."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class PlateSource:
-    """What plates are made from, and how photographs of the data set are."""
+    """Source of plates: the capture, and how its photographs are converted to those of the data set."""
 
     capture: Reader
     cameras: Cameras
-    """Those of `calibration.json`."""
+    """The cameras of `calibration.json`."""
     image_scale: float
     color: ColorCorrection | None
 
     @cached_property
     def lenses(self) -> Lenses:
-        """What takes the distortion of lenses off images."""
+        """Removal of lens distortion from images."""
         return Lenses(self.capture.calibration(), self.cameras)
 
     def read(self, path: File, camera: int) -> NDArray[np.uint8]:  # [H, W, 3]
@@ -68,9 +68,15 @@ class PlateSource:
 
 
 def take_plates(source: PlateSource, given: Path, target: Path) -> None:
-    """Write `{camera}.png` below `target` from the photographs of the empty stage in `given`, known everywhere.
+    """Write `{camera}.png` below `target` from the photographs of the empty stage in `given`; all pixels are known.
 
-    Raises InputError naming a plate that is missing, unreadable, or of another size than the photographs.
+    Args:
+        source: The capture and its cameras.
+        given: Folder with one photograph of the empty stage per camera.
+        target: Folder that receives the plates.
+
+    Raises:
+        InputError: A plate is missing, unreadable, or of another size than the photographs; names it.
     """
     cameras = source.cameras
     files = {name: photograph_in(given, name) for name in cameras.names}
@@ -97,11 +103,20 @@ def take_plates(source: PlateSource, given: Path, target: Path) -> None:
 def compute_plates(
     source: PlateSource, expressions: Sequence[str], neutral: str, target: Path, *, threads: int = 1
 ) -> None:
-    """Write `{camera}.png` below `target` from at most `MOST_FRAMES` tracked frames of `expressions`.
+    """Write `{camera}.png` below `target`, computed from at most `MOST_FRAMES` tracked frames of `expressions`.
 
     Each pixel is the median of the frames in which the tracked mesh is farthest from it. Alpha is 255 where the stage
-    is known so; elsewhere color is that of the nearest pixel that is. Raises InputError when a camera has no image, and
-    what reading meshes and photographs raises.
+    is known in this way; elsewhere the color is that of the nearest known pixel.
+
+    Args:
+        source: The capture and its cameras.
+        expressions: Expressions whose frames are used.
+        neutral: The expression whose first frame has the topology of all frames.
+        target: Folder that receives the plates.
+        threads: Number of cameras that are computed at a time.
+
+    Raises:
+        InputError: A camera has no image, or a mesh or photograph cannot be read.
     """
     cameras = source.cameras
     frames = _tracked_frames(source.capture, expressions, cameras.names)
@@ -113,7 +128,10 @@ def compute_plates(
         camera = cameras.names[row]
         used = [k for k, files in enumerate(frames) if camera in files.cameras]
         if not used:
-            raise InputError(f"plates: camera {camera} has no image in the {len(frames)} frames looked at.")
+            raise InputError(
+                f"plates: camera {camera} has no image in the {len(frames)} frames that plates are computed from; "
+                "leave it out (capture.cameras)."
+            )
         paths = [source.capture.image(frames[k].segment, camera, frames[k].frame) for k in used]
         photographs = np.stack([source.read(path, row) for path in paths])
         clearance = np.stack([_clearance(tracked[k], faces, cameras.select([row])) for k in used])
@@ -141,7 +159,7 @@ def hidden_by(
     count: int,
     margin: float,
 ) -> NDArray[np.bool_]:  # [F, H, W]
-    """Return where a frame says nothing of the stage: within `margin`, or unless among the `count` farthest ones."""
+    """Return where a frame does not show the stage: within `margin`, or unless among the `count` farthest ones."""
     threshold = np.empty(clearance.shape[1:], dtype=np.uint8)
     kth = max(0, len(clearance) - count)
     for start in range(0, len(threshold), _STRIP):
@@ -154,7 +172,7 @@ def temporal_median(
     photographs: NDArray[np.uint8],  # [F, H, W, 3]
     hidden: NDArray[np.bool_],  # [F, H, W] True where the head is, or may be
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:  # [H, W, 3], [H, W]
-    """Return the median over frames of the pixels that are not hidden, and where there is any."""
+    """Return the median over frames of the pixels that are not hidden, and where there is at least one."""
     frames, height, width = hidden.shape
     plate = np.zeros((height, width, 3), dtype=np.uint8)
     seen = np.asarray((~hidden).any(axis=0))
@@ -171,7 +189,7 @@ def temporal_median(
 
 
 def _tracked_frames(capture: Reader, expressions: Sequence[str], cameras: Sequence[str]) -> list[FrameFiles]:
-    """Return the frames to look at: those with mesh and pose, equally spaced over all expressions."""
+    """Return the frames to read: those with mesh and pose, equally spaced over all expressions."""
     frames = [
         files
         for expression in expressions
@@ -179,7 +197,10 @@ def _tracked_frames(capture: Reader, expressions: Sequence[str], cameras: Sequen
         if files.mesh and files.pose and files.cameras
     ]
     if not frames:
-        raise InputError(f"{capture.root}: no frame has a mesh, a pose and an image; plates cannot be computed.")
+        raise InputError(
+            f"{capture.root}: no frame has a mesh, a pose and an image, from which plates are computed; complete the "
+            "capture."
+        )
     picked = np.unique(np.linspace(0, len(frames) - 1, min(MOST_FRAMES, len(frames))).astype(int))
     return [frames[k] for k in picked]
 
@@ -198,6 +219,6 @@ def _clearance(tracked: TrackedFrame, faces: NDArray[np.int64], camera: Cameras)
 
 
 def _alpha(known: NDArray[np.bool_], cameras: Cameras, camera: int) -> NDArray[np.uint8]:  # [H, W] or [] -> [H, W]
-    """Return what is known as an alpha channel, 0 where the camera has photographed nothing."""
+    """Return known pixels as an alpha channel, 0 where the camera has photographed nothing."""
     everywhere = np.broadcast_to(known, (cameras.height, cameras.width))
     return cameras.framed(np.where(everywhere, 255, 0).astype(np.uint8), camera)

@@ -1,4 +1,4 @@
-"""What restructuring asks of a raw capture; every format answers it in a module of its own."""
+"""Interface of raw captures for restructuring; every format implements it in its own module."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from splatrig.io.files import File
 
 
 class Reader(Protocol):
-    """A raw capture below one folder. What is read is checked; InputError names the file."""
+    """A raw capture below one folder. Readers check what they read; InputError names the file."""
 
     @property
     def root(self) -> Path:
@@ -28,7 +28,7 @@ class Reader(Protocol):
 
     @property
     def tex_mean(self) -> Path:
-        """The mean texture; a capture may lack it."""
+        """The mean texture; optional."""
         ...
 
     def segments(self) -> list[str]:
@@ -36,7 +36,7 @@ class Reader(Protocol):
         ...
 
     def calibration(self) -> dict[str, KrtCamera]:
-        """Return the calibrated cameras by name: OpenCV axes, millimetres, from the capture's world."""
+        """Return the calibrated cameras by name: OpenCV axes, millimeters, from the capture's world."""
         ...
 
     def cameras(self, segment: str) -> tuple[str, ...]:
@@ -44,11 +44,11 @@ class Reader(Protocol):
         ...
 
     def frames(self, segment: str, cameras: Sequence[str]) -> tuple[FrameFiles, ...]:
-        """Return what there is of every frame of a segment, in time order."""
+        """Return the files of every frame of a segment, in time order."""
         ...
 
     def tracker(self, neutral: FrameFiles) -> Tracker:
-        """Return what reads the tracked meshes; all have the topology of the frame `neutral`."""
+        """Return the reader of the tracked meshes; all have the topology of the frame `neutral`."""
         ...
 
     def first_image(self, segment: str, camera: str) -> File | None:
@@ -56,7 +56,7 @@ class Reader(Protocol):
         ...
 
     def image(self, segment: str, camera: str, frame: str) -> File:
-        """Return one photograph, which must be there."""
+        """Return one photograph, which must exist."""
         ...
 
     def matte(self, segment: str, camera: str, frame: str, width: int, height: int) -> NDArray[np.uint8]:  # [H, W]

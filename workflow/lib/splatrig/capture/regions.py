@@ -1,4 +1,4 @@
-"""Which region of the head each pixel of a photograph shows: from the capture's labels, or from mesh and landmarks."""
+"""Regions of the head by pixel of a photograph, from the capture's labels or from mesh and landmarks."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -21,13 +21,14 @@ from splatrig.mesh.silhouette import silhouette
 from splatrig.mesh.template import Template
 
 Labels = Callable[[str, str], NDArray[np.uint8] | None]
-"""Returns the labels [H, W] of the photograph of a frame `expression/frame` from a camera, None where it has none."""
+"""Function that returns the labels [H, W] of the photograph of a frame `expression/frame` from a camera; None if it has
+none."""
 
 logger = logging.getLogger(__name__)
 
 
 def labels_of(layout: CaptureLayout, cameras: Cameras) -> Labels:
-    """Return what reads the labels of a capture at the size of `cameras`."""
+    """Return the function that reads the labels of a capture at the size of `cameras`."""
     lenses = Lenses(layout.calibration(), cameras)
 
     def read(frame: str, camera: str) -> NDArray[np.uint8] | None:
@@ -42,34 +43,34 @@ def labels_of(layout: CaptureLayout, cameras: Cameras) -> Labels:
 
 
 def no_labels(_frame: str, _camera: str) -> None:
-    """Return the labels of a photograph of a capture that has none."""
+    """Return None: the labels of a photograph of a capture without labels."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What a photograph shows of the head."""
+    """Matte and mesh coverage of a photograph."""
 
     matte: NDArray[np.bool_]  # [H, W]
     covered: NDArray[np.bool_]  # [H, W]
-    """Where the tracked mesh is, seen from this camera."""
+    """Pixels that the tracked mesh covers, seen from this camera."""
 
     @property
     def flags(self) -> NDArray[np.uint8]:  # [H, W]
-        """The regions that need nothing else: whole, and beyond where the photograph has a matte at all."""
+        """The regions that follow from matte and mesh: `whole` in the matte, `beyond` in it but off the mesh."""
         flags = np.where(self.matte, int(Region.WHOLE), 0)
         if not self.matte.all():
             flags[self.matte & ~self.covered] |= int(Region.BEYOND)
         return flags.astype(np.uint8)
 
     def with_labels(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:  # [H, W] both
-        """Return flags for labels of the capture."""
+        """Return the flags of the pixels by labels of the capture."""
         meanings = np.array([0 if region is None else int(region) for region in LABELS], dtype=np.uint8)
         return self.flags | np.where(self.matte, meanings[labels], 0).astype(np.uint8)
 
     def with_openings(self, mouth: NDArray[np.bool_], eyes: NDArray[np.bool_]) -> NDArray[np.uint8]:  # [H, W] all
-        """Return flags where nothing tells parts apart but the pixels inside of mouth and eyes.
+        """Return the flags of the pixels by the openings of mouth and eyes, for captures without labels.
 
-        What else the mesh covers is taken for skin; hair is not known.
+        The rest of the mesh counts as skin; hair is unknown.
         """
         flags = self.flags
         flags[mouth & self.matte] |= int(Region.MOUTH)
@@ -91,9 +92,18 @@ def write_regions(
 ) -> NDArray[np.int64]:  # [F, R]
     """Write the regions of the photographs of `frames` (`expression/frame`) from all cameras of a data set.
 
-    Returns how many pixels of each frame are in each of `REGIONS`. Of a capture that is `labeled`, its labels alone
-    tell parts apart: a photograph without them has no more than `whole` and `beyond`. Of others, the `rims` of the
-    tracked mesh do.
+    Args:
+        target: Folder that receives the images of flags.
+        dataset: Data set with the photographs.
+        frames: Names of the frames.
+        template: Faces of the tracked mesh.
+        rims: Openings of mouth and eyes, which decide the parts without labels.
+        labels: Function that returns the labels of a photograph.
+        labeled: Whether labels alone decide the parts; photographs without them have only `whole` and `beyond`.
+        threads: Number of photographs that are processed at a time.
+
+    Returns:
+        Number of pixels of each frame in each of `REGIONS`.
     """
     faces = template.base.faces
 
@@ -123,7 +133,7 @@ def write_regions(
     counts = np.array(made).reshape(-1, len(REGIONS))
     total = zip(REGIONS, counts.sum(axis=0).tolist(), strict=True)
     logger.info(
-        "parts are told apart by %s; pixels in %d photographs: %s",
+        "regions come from %s; pixels in %d photographs: %s",
         "the capture's labels" if labeled else "the rims of mouth and eyes on the tracked mesh",
         len(frames) * len(dataset.cameras),
         ", ".join(f"{name} {pixels:,}" if pixels else f"{name} not known" for name, pixels in total),

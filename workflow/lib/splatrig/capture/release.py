@@ -1,4 +1,4 @@
-"""What a Multiface release holds: the grammar of its archive names, its listings, and the choice of what to fetch.
+"""Contents of a Multiface release: the grammar of its archive names, its listings, and the choice of what to fetch.
 
 An entity's archives are `{images|unwrapped_uv_1024|tracked_mesh}--{SEGMENT}[_cam{NNNNNN}|_camaverage].tar`,
 `metadata.tar` and `audio.tar`; a segment's images are one archive or one a camera, its tracked mesh is never split.
@@ -21,11 +21,11 @@ from splatrig.io.errors import InputError
 from splatrig.io.files import atomic_path
 
 SEGMENT_ASSETS = ("images", "tracked_mesh", "unwrapped_uv_1024")
-"""What a segment consists of."""
+"""Assets of each segment."""
 ENTITY_ASSETS = ("metadata", "audio")
-"""What an entity has once."""
+"""Assets that an entity has once."""
 AVERAGE = "average"
-"""The camera of a texture that is the mean over all cameras."""
+"""Name of the camera of a texture that is the mean over all cameras."""
 LICENSE = (
     "CC BY-NC 4.0: credit the authors (arXiv 2207.11243), no commercial use, of the data and of what is trained on it"
 )
@@ -47,9 +47,9 @@ class Archive:
     """One of SEGMENT_ASSETS or ENTITY_ASSETS."""
     segment: str | None = None
     camera: str | None = None
-    """None: all cameras (or an asset without cameras)."""
+    """Name of the camera; None for all cameras, or an asset without cameras."""
     md5: str | None = None
-    """32 lower-case hexadecimal digits; None when the release does not list it."""
+    """Checksum as 32 lower-case hexadecimal digits; None when the release does not list it."""
     url: str = ""
 
     @property
@@ -60,14 +60,14 @@ class Archive:
 
 @dataclass(frozen=True)
 class Entity:
-    """What one entity of the public release has, by name."""
+    """Segments and archives of one entity of the public release, by name."""
 
     cameras: list[str]
     segments: list[str]
     images_per_camera: list[str]
-    """Segments whose images are one archive a camera."""
+    """Segments whose images are one archive per camera."""
     textures_per_camera: list[str]
-    """Segments whose unwrapped textures are one archive a camera, and one of the average."""
+    """Segments whose unwrapped textures are one archive per camera, and one of the average."""
 
     def archive_names(self) -> list[str]:
         """Return the names of all archives, in order."""
@@ -92,7 +92,7 @@ def read_entity(path: str | Path) -> Entity:
 
 
 def parse_archive_name(name: str) -> Archive | None:
-    """Return what an archive's name says, or None for a name that is none (`index.html`, `CHECKSUM`, strangers)."""
+    """Parse an archive's name; return None for other names (`index.html`, `CHECKSUM`, unknown files)."""
     if name.removesuffix(".tar") in ENTITY_ASSETS and name.endswith(".tar"):
         return Archive(name, name.removesuffix(".tar"))
     match = _SEGMENT_ARCHIVE.fullmatch(name)
@@ -104,7 +104,7 @@ def parse_archive_name(name: str) -> Archive | None:
 
 
 class _Links(HTMLParser):
-    """Collects the targets of a page's links."""
+    """Collector of the targets of a page's links."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -125,7 +125,7 @@ def parse_index(page: str, base_url: str) -> dict[str, str]:
 
 
 def parse_links(text: str, base_url: str) -> dict[str, str]:
-    """Return a list of links, or of bare names, one a line, as {file name: absolute URL}."""
+    """Return a list of links, or of bare names, one per line, as {file name: absolute URL}."""
     return _by_name((line.strip() for line in text.splitlines() if line.strip()), base_url)
 
 
@@ -184,9 +184,16 @@ def read_release(path: str | Path) -> list[Archive]:
 def plan(
     archives: Sequence[Archive], segments: Sequence[str], assets: Sequence[str], cameras: str | Sequence[str]
 ) -> list[Archive]:
-    """Choose the archives of `segments`, `assets` (both kinds) and `cameras` (`all` or names), in a stable order.
+    """Choose the archives of some segments, assets and cameras, in a stable order.
 
-    Raises InputError naming what the release lacks.
+    Args:
+        archives: All archives of the release.
+        segments: Names of segments.
+        assets: Kinds of archives, of segments and of the entity.
+        cameras: `all`, or names of cameras.
+
+    Raises:
+        InputError: The release lacks something that is asked for; names it.
     """
     table: dict[tuple[str, str | None], list[Archive]] = defaultdict(list)
     for archive in archives:
@@ -228,7 +235,7 @@ def _of_segment(
 
 
 def _suggest(name: str, known: Iterable[str | None]) -> str:
-    """Say which known names are near `name`, or how many there are."""
+    """Return the known names that are similar to `name`, or how many names there are."""
     names = sorted(item for item in known if item is not None)
     close = difflib.get_close_matches(name, names, n=3)
     if close:
@@ -237,10 +244,10 @@ def _suggest(name: str, known: Iterable[str | None]) -> str:
 
 
 def choose_segments(requested: str | Sequence[str], preset: Sequence[str], available: Sequence[str]) -> list[str]:
-    """Return the segments to use of those that a capture has, in the order asked for.
+    """Return the segments to use, of those that a capture has, in the requested order.
 
-    `requested`: `all`, a preset's name (its segments in `preset`; those that the capture lacks are left out: no entity
-    has every segment of the script), or names, which must all exist.
+    `requested` is `all`, the name of a preset (its segments are `preset`; those that the capture lacks are left out,
+    since no entity has every segment of the script), or a list of names, which must all exist.
     """
     if requested == "all":
         return sorted(available)
@@ -254,9 +261,9 @@ def choose_segments(requested: str | Sequence[str], preset: Sequence[str], avail
 
 
 def available_segments(entity: str | Path, release: str | Path, links: str | None) -> list[str] | None:
-    """Return the segments with images and tracked meshes, None if nothing tells them before the first download.
+    """Return the segments with images and tracked meshes; None if nothing lists them before the first download.
 
-    Read from the list `links` if it is given, else from the table `release` of an earlier download, else from the
+    They come from the list `links` if it is given, else from the table `release` of an earlier download, else from the
     committed description `entity`.
     """
     if links is not None and Path(links).is_file():

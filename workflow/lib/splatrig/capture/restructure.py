@@ -1,4 +1,4 @@
-"""From the raw capture to the data set: one expression's frames in head space, photographs with mattes."""
+"""Conversion of the raw capture to the data set: an expression's frames in head space, and photographs with mattes."""
 
 import logging
 import time
@@ -29,7 +29,7 @@ from splatrig.io.errors import InputError
 from splatrig.landmarks.segmentation import Segmenter
 
 _MOTION_MM, _MOTION_DEGREES = 15.0, 10.0
-"""Heads that have moved and turned less than that in head space pass: trackers differ, and faces are not rigid."""
+"""Rigid motion of the head in head space that is tolerated: trackers differ, and faces are not rigid."""
 
 ALPHA_OF: Mapping[Background, str] = {
     "silhouette": "the silhouette of the tracked mesh",
@@ -38,26 +38,26 @@ ALPHA_OF: Mapping[Background, str] = {
     "segmentation": "the silhouette of the tracked mesh, and what a network takes for a person close around it",
     "none": "255: photographs are taken as they are",
 }
-"""Where the alpha channel of the data set comes from, in words."""
+"""Source of the alpha channel of the data set, in words."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class RestructureOptions:
-    """What to make of a capture: the configuration's values that the data set depends on."""
+    """Values of the configuration that the data set depends on."""
 
     neutral: str
     """The expression whose first chosen frame is the neutral and whose topology all frames share."""
     frames_per_expression: int
     frame_selection: FrameSelection
     holes: Holes
-    """`skip` missing photographs, and frames without mesh, pose or most photographs, or `refuse` them."""
+    """Whether to `skip` missing photographs and frames without mesh, pose or most photographs, or to `refuse` them."""
     image_scale: float
     color: ColorCorrection | None
     background: Background
-    """Alpha is the silhouette of the tracked mesh (`silhouette`), the capture's masks (`masks`), the difference from
-    the empty stage (`plate`), what a network takes for a person (`segmentation`), or 255."""
+    """Source of the alpha channel: the silhouette of the tracked mesh, the capture's masks, the difference from the
+    empty stage (`plate`), the person that a network sees (`segmentation`), or none: alpha is 255."""
     subdivisions: int
 
 
@@ -74,10 +74,23 @@ def restructure(
 ) -> list[ChosenFrame]:
     """Write one expression's data set below `target` and return the rows of its table.
 
-    `cameras` are those of `calibration.json`: selected, scaled, world to camera. Each chosen frame gets a folder with
-    mesh, levels, pose and photographs. `plates` is the folder of the empty stage that the background `plate` needs,
-    `segmenter` the network that `segmentation` needs. The result does not depend on `threads`. Raises InputError naming
-    the file.
+    Each chosen frame gets a folder with mesh, levels, pose and photographs. The result does not depend on `threads`.
+
+    Args:
+        capture: Reader of the raw capture.
+        expression: Name of the expression.
+        cameras: Cameras of `calibration.json`: selected and scaled, world to camera.
+        options: Values of the configuration.
+        target: Folder that receives the frames.
+        plates: Folder of the empty stage, for the background `plate`.
+        segmenter: Network for the background `segmentation`.
+        threads: Number of photographs that are written at a time.
+
+    Returns:
+        One row per frame.
+
+    Raises:
+        InputError: A file is missing or invalid; names it.
     """
     started = time.perf_counter()
     masked = options.background == "masks"
@@ -110,7 +123,7 @@ def restructure(
         matte = silhouettes(tracked, levels[0].faces, in_head)
     elif options.background == "plate":
         assert plates is not None  # the rule follows the configuration
-        read = lru_cache(len(cameras))(read)  # for mattes, and to be written: of one frame at a time
+        read = lru_cache(len(cameras))(read)  # one frame at a time, for mattes and for writing
         stage = read_plates(plates, cameras)
         matte = PlateMattes(read, stage, tracked, levels[0].faces, in_head, there, threads=threads)
     elif options.background == "segmentation":
@@ -149,11 +162,11 @@ def restructure(
 
 
 def _neighbors(tracking: Tracker, usable: Sequence[FrameFiles], files: FrameFiles) -> dict[int, Tracked]:
-    """Return the tracked meshes just before (-1) and after (1) a frame, which a camera that is late or early shows."""
+    """Return the tracked meshes just before (-1) and after (1) a frame, which a camera out of sync shows."""
     row, found = usable.index(files), {}
     for side in (-1, 1):
         if 0 <= row + side < len(usable):
-            with suppress(InputError):  # a frame that is not used may be broken
+            with suppress(InputError):  # unused frames may be damaged
                 frame = tracking.read(usable[row + side])
                 found[side] = Tracked(usable[row + side].frame, frame.vertices, frame.head_to_world)
     return found
@@ -164,12 +177,12 @@ def _check_motion(
     tracked: Sequence[TrackedFrame],
     neutral: NDArray[np.float64],  # [V, 3]
 ) -> None:
-    """Name in the log the frames whose head is not where the neutral's is: head space is there to take that away."""
+    """Name in the log the frames whose head moves against the neutral's, which head space should prevent."""
     for files, frame in zip(chosen, tracked, strict=True):
         millimetres, degrees = rigid_motion(neutral, frame.vertices)
         if millimetres > _MOTION_MM or degrees > _MOTION_DEGREES:
             logger.warning(
-                "%s/%s: in head space the tracked head is moved by %.0f mm and turned by %.0f° against the neutral; "
+                "%s/%s: in head space the tracked head is moved by %.0f mm and rotated by %.0f° against the neutral; "
                 "its mesh or its pose is wrong, and the motion enters the components: track it again or remove it",
                 *(files.segment, files.frame, millimetres, degrees),
             )
@@ -188,7 +201,7 @@ def _check_views(
         if not seeing.any():
             raise InputError(
                 f"{capture.root}: frame {files.segment}/{files.frame}: no vertex of the tracked mesh is in the image "
-                f"of any of {len(views)} cameras; KRT, poses and meshes must be of one capture, in millimetres, with "
+                f"of any of {len(views)} cameras; KRT, poses and meshes must be of one capture, in millimeters, with "
                 "OpenCV cameras (x right, y down, z forward) and poses from head to world."
             )
         blind = [name for name, sees in zip(views.names, seeing, strict=True) if not sees]

@@ -1,8 +1,8 @@
-"""Bring archives of a release to disk: fetched, verified, unpacked, each on its own, and joined to segments.
+"""Fetch, verify and unpack archives of a release, each on its own, and join them to segments.
 
-Below the folder `archives/`, an archive `X.tar` becomes the folder `X/` and the record `X.json` of what was unpacked
-and with which MD5. Both stay, so a stopped download loses at most the file under way, a second run finds everything
-done, and one more camera costs one more archive. Segments are made of hard links to these files.
+Below the folder `archives/`, an archive `X.tar` becomes the folder `X/` and the record `X.json` of the members that
+were unpacked and their MD5. Both stay, so a stopped run loses at most the file in progress, a second run skips all
+finished ones, and one more camera needs one more archive. Segments consist of hard links to these files.
 """
 
 import json
@@ -40,7 +40,11 @@ def read_settings(raw: Mapping[str, Any], scripts: str | Path) -> Download:
     """Return `capture.download` of a workflow's whole configuration, read by a script in the folder `scripts`.
 
     Scripts take these settings from here and not from the params of their rule: how bytes are fetched does not change
-    them, and a changed param would have all of them fetched again.
+    the files, and a changed param would fetch all of them again.
+
+    Args:
+        raw: The configuration as Snakemake has it.
+        scripts: Folder of the script.
     """
     return load_config(raw, Path(scripts).parent / "presets").capture.download
 
@@ -48,8 +52,17 @@ def read_settings(raw: Mapping[str, Any], scripts: str | Path) -> Download:
 def fetch_release(url: str, folder: str | Path, settings: Download, names: Sequence[str]) -> list[Archive]:
     """Fetch the listings of the entity at `url` into `folder` and return its archives.
 
-    What exists is read from `settings.links` if that is set, else from `index.html`, else (the server has none) from
-    `names`, else from CHECKSUM itself. Raises InputError if no archive is listed, or one has no sum and must have.
+    The names come from `settings.links` if that is set, else from `index.html`, else (if the server has none) from
+    `names`, else from CHECKSUM itself.
+
+    Args:
+        url: Address of the entity.
+        folder: Folder that receives the listings.
+        settings: Timeouts, retries and the address of listings.
+        names: Names of archives to fall back on.
+
+    Raises:
+        InputError: No archive is listed, or one lacks a checksum that it must have.
     """
     client, where, base = Client(settings), Path(folder), url.rstrip("/")
     try:
@@ -71,12 +84,14 @@ def fetch_release(url: str, folder: str | Path, settings: Download, names: Seque
     archives = make_release(links, sums)
     if not archives:
         raise InputError(f"{base}: no archive of a Multiface release is listed there; check capture.url.")
-    logger.info("%s: %d archives, %d with a sum", base, len(archives), sum(item.md5 is not None for item in archives))
+    logger.info(
+        "%s: %d archives, %d with a checksum", base, len(archives), sum(item.md5 is not None for item in archives)
+    )
     return archives
 
 
 def _listing(client: Client, base: str, folder: Path, name: str) -> str:
-    """Fetch a listing anew and return its text."""
+    """Fetch a listing again and return its text."""
     path = folder / name
     path.unlink(missing_ok=True)
     client.fetch(f"{base}/{name}", path, None)
@@ -97,8 +112,18 @@ def retrieve(
 ) -> list[Path]:
     """Fetch, verify and unpack archives below `folder`, `at_once` at a time; return their folders.
 
-    Of an archive of all cameras only those of `cameras` (`all` or names) are unpacked. What is there already is left
-    alone. When one archive fails no further one is begun; after those under way the InputError names all that failed.
+    Existing folders are left alone. When one archive fails no further one is begun.
+
+    Args:
+        archives: Archives to fetch.
+        folder: Folder that receives the unpacked archives.
+        cameras: `all`, or the cameras to unpack from archives of all cameras.
+        settings: Timeouts and retries.
+        at_once: Number of archives that are fetched at a time.
+        sleep: Function that waits between attempts, in seconds.
+
+    Raises:
+        InputError: Archives failed; names all of them, after those in progress have ended.
     """
     where = Path(folder)
     wanted = None if isinstance(cameras, str) else set(cameras)
@@ -117,9 +142,9 @@ def retrieve(
 
 
 def fetch_each(items: Sequence[_Item], fetch: Callable[[_Item], int], at_once: int) -> None:
-    """Call `fetch`, which returns the bytes that came, for all items, `at_once` at a time.
+    """Call `fetch`, which returns the number of bytes fetched, for all items, `at_once` at a time.
 
-    When one fails no further one is begun; after those under way an InputError names all that failed.
+    When one fails no further one is begun; after those in progress an InputError names all that failed.
     """
     failures: list[str] = []
     start = time.monotonic()
@@ -153,7 +178,7 @@ def _bring(
 ) -> int:
     """Fetch, verify and unpack one archive; return the bytes fetched."""
     path = folder / item.name
-    for stale in folder.glob(f".{item.stem}-*"):  # of a killed run; one job alone works on an archive
+    for stale in folder.glob(f".{item.stem}-*"):  # left by a killed run; only one job works on an archive
         shutil.rmtree(stale, ignore_errors=True)
     fetched = client.fetch(item.url, path, item.md5, on_bytes)
     size = path.stat().st_size
@@ -174,12 +199,12 @@ def _bring(
 
 
 def _narrowed(item: Archive, cameras: set[str] | None) -> set[str] | None:
-    """Return the cameras to unpack of an archive, None for all that it has."""
+    """Return the cameras to unpack from an archive; None for all that it has."""
     return cameras if item.camera is None and item.asset in ("images", "unwrapped_uv_1024") else None
 
 
 def _is_done(item: Archive, folder: Path, cameras: set[str] | None) -> bool:
-    """Say whether an archive was unpacked before, with the sum it has now and all cameras wanted now."""
+    """Return whether an archive was unpacked before, with its current checksum and all cameras wanted now."""
     try:
         record = json.loads((folder / f"{item.stem}.json").read_text(encoding="utf-8"))
         have = record["cameras"]
@@ -191,7 +216,7 @@ def _is_done(item: Archive, folder: Path, cameras: set[str] | None) -> bool:
 
 
 def _selection(item: Archive, cameras: set[str] | None) -> tar.Selection:
-    """Return which members of an archive are wanted, and where they go below its folder."""
+    """Return the function that selects the wanted members of an archive and their paths below its folder."""
     if item.asset == "metadata":
         return tar.top_level
     if item.asset == "audio" or item.segment is None:
@@ -204,9 +229,12 @@ def _selection(item: Archive, cameras: set[str] | None) -> tar.Selection:
 
 
 def assemble(folders: Sequence[Path], target: str | Path, cameras: str | Sequence[str]) -> int:
-    """Make the folder `target` of hard links to the files in `folders` (else copies); return their number.
+    """Fill the folder `target` with hard links to the files in `folders` (else copies); return their number.
 
-    `cameras`: `all`, or the names of the first folders that are wanted.
+    Args:
+        folders: Folders of unpacked archives.
+        target: Folder that receives the links.
+        cameras: `all`, or the names of the first folders that are wanted.
     """
     wanted = None if isinstance(cameras, str) else {*cameras, AVERAGE}
     count = 0
@@ -229,7 +257,7 @@ def assemble(folders: Sequence[Path], target: str | Path, cameras: str | Sequenc
 
 
 def sizes(archives: Sequence[Archive], settings: Download) -> list[int | None]:
-    """Ask for the lengths of archives in bytes (HEAD requests, several at a time)."""
+    """Return the lengths of archives in bytes, by concurrent HEAD requests; None where the server does not tell."""
     client = Client(settings)
     with ThreadPoolExecutor(max_workers=HEAD_REQUESTS) as pool:
         return list(pool.map(lambda item: client.size(item.url), archives))
@@ -238,7 +266,14 @@ def sizes(archives: Sequence[Archive], settings: Download) -> list[int | None]:
 def describe_plan(
     archives: Sequence[Archive], lengths: Sequence[int | None], folder: str | Path, cameras: str | Sequence[str]
 ) -> str:
-    """Say in a few lines what a download would bring: how many archives and bytes, where to, and on what terms."""
+    """Return a few lines of text about what a download would fetch: archives, bytes, target folder and license terms.
+
+    Args:
+        archives: Archives to fetch.
+        lengths: Their lengths in bytes; None where unknown.
+        folder: Folder that receives the unpacked archives.
+        cameras: `all`, or the cameras that are unpacked.
+    """
     where = Path(folder)
     wanted = None if isinstance(cameras, str) else set(cameras)
     done = [_is_done(item, where, wanted) for item in archives]
@@ -261,11 +296,11 @@ def describe_plan(
 
 
 def target_and_terms(root: Path, remark: str, licence: str) -> list[str]:
-    """Return the last lines of a plan: where files go, what is free there, on what terms they come."""
+    """Return the last lines of a plan: the target folder, its free space, and the license terms."""
     where = root.absolute()
     existing = next(parent for parent in [where, *where.parents] if parent.exists())
     return [
         f"to          {where}",
         f"free there  {shutil.disk_usage(existing).free / 1e9:.3f} GB{remark}",
-        f"licence     {licence}",
+        f"license     {licence}",
     ]

@@ -1,4 +1,4 @@
-"""What a capture tells before the run, by its source: segments, cameras, numbers of tracked frames."""
+"""Facts about a capture that are known before the run, by its source: segments, cameras, numbers of tracked frames."""
 
 from pathlib import Path
 
@@ -15,9 +15,9 @@ from splatrig.io.files import is_stray
 
 
 def known_segments(config: Config, resources: Path) -> list[str] | None:
-    """Return the segments that there are to choose from, or None when nothing tells them before the run.
+    """Return the segments to choose from; None when they are not known before the run.
 
-    `resources`: the folder of that name. Raises InputError for a capture of yours that lacks what every capture has.
+    `resources` is the folder of that name. Raises InputError for your own capture if it lacks required files.
     """
     capture = config.capture
     if capture.source == "multiface":
@@ -30,7 +30,7 @@ def known_segments(config: Config, resources: Path) -> list[str] | None:
 
 
 def _reader(config: Config) -> Reader | None:
-    """Return what reads a capture that is there before the run, else None."""
+    """Return the reader of a capture that exists before the run, else None."""
     capture, root = config.capture, Path(str(config.capture.root))
     if capture.source not in READ_IN_PLACE:
         return None
@@ -51,13 +51,13 @@ def _photographed(root: Path) -> list[str]:
 
 
 def given_photographs(root: Path, segment: str) -> Path:
-    """Return the folder of a segment's photographs, or of its videos, of a capture without tracked meshes."""
+    """Return the folder of a segment's photographs, or of its videos, in a capture without tracked meshes."""
     photographs, videos = (root / name / segment for name in ("images", "videos"))
     return videos if videos.is_dir() and not photographs.is_dir() else photographs
 
 
 def _photographing(root: Path, neutral: str) -> list[str] | None:
-    """Return the cameras with a folder of photographs, or a video, of the neutral; None where there are neither."""
+    """Return the cameras with a folder of photographs, or a video, of the neutral; None if there are neither."""
     folder = given_photographs(root, neutral)
     if not folder.is_dir():
         return None
@@ -68,8 +68,8 @@ def _photographing(root: Path, neutral: str) -> list[str] | None:
 def chosen_expressions(config: Config, resources: Path) -> list[str]:
     """Return the segments to use: a list, those of a preset that the capture has, or all that it has.
 
-    Raises InputError for a preset that there is not, for segments that the capture lacks, and for `all` of a source
-    that lists nothing before the run.
+    Raises InputError for an unknown preset, for segments that the capture lacks, and for `all` of a source that lists
+    nothing before the run.
     """
     asked, known = config.capture.expressions, known_segments(config, resources)
     if asked == "all":
@@ -92,9 +92,9 @@ def chosen_expressions(config: Config, resources: Path) -> list[str]:
 
 
 def check_masks(config: Config, expressions: list[str]) -> None:
-    """Raise InputError where the configuration wants masks that have to be there before the run and are not.
+    """Raise InputError if the configuration requires masks and they do not exist before the run.
 
-    Masks of the demo are made by the run.
+    The masks of the demo are created by the run.
     """
     capture = config.capture
     if capture.background != "masks" or capture.source not in ("local", "multiface", "photographs"):
@@ -109,7 +109,7 @@ def check_masks(config: Config, expressions: list[str]) -> None:
 
 
 def known_cameras(config: Config) -> list[str] | None:
-    """Return the names of all cameras where they are known before the run, else None."""
+    """Return the names of all cameras if they are known before the run, else None."""
     if config.capture.source == "demo":
         return camera_names(config.demo.cameras)
     root = Path(str(config.capture.root))
@@ -120,7 +120,7 @@ def known_cameras(config: Config) -> list[str] | None:
 
 
 def tracked_frames(config: Config, expressions: list[str]) -> dict[str, int]:
-    """Return how many tracked meshes there are of each expression, where the capture is there before the run."""
+    """Return the number of tracked meshes of each expression, if the capture exists before the run."""
     reader = _reader(config)
     if reader is None or config.capture.entity is not None:
         return {}

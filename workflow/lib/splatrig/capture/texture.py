@@ -1,4 +1,4 @@
-"""Vertex colours from the capture's mean texture."""
+"""Vertex colors from the capture's mean texture."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,11 +6,11 @@ from numpy.typing import NDArray
 from splatrig.mesh.subdivision import subdivide_corners
 
 _UNPAINTED = 128
-"""Grey for vertices without texture coordinates."""
+"""Gray for vertices without texture coordinates."""
 
 
 def sample_texture(texture: NDArray[np.uint8], uvs: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Return the bilinear colours [N, 3] of `texture` [H, W, 3] at `uvs` [N, 2]; v points up, row = (1 - v)(H - 1)."""
+    """Return the bilinear colors [N, 3] of `texture` [H, W, 3] at `uvs` [N, 2]; v points up, row = (1 - v)(H - 1)."""
     height, width = texture.shape[:2]
     column = np.clip(uvs[:, 0], 0, 1) * (width - 1)
     row = (1 - np.clip(uvs[:, 1], 0, 1)) * (height - 1)
@@ -28,10 +28,10 @@ def colors_of_levels(
     uv_faces: NDArray[np.int64],  # [T, 3], -1 where a face has no texture
     faces_of_levels: list[NDArray[np.int64]],  # base [T, 3], then [4 T, 3], …
 ) -> list[NDArray[np.uint8]]:  # [V_l, 3] each
-    """Return vertex colours for the base and every midpoint level, each sampled at its own texture coordinates.
+    """Return vertex colors for the base and every midpoint level, each sampled at its own texture coordinates.
 
-    Texture coordinates live on face corners, so seams stay apart while they are subdivided; a vertex on a seam takes
-    the corner of its first face. Vertices without texture are grey.
+    Texture coordinates are subdivided per face corner, which keeps seams apart; a vertex on a seam takes the corner of
+    its first face. Vertices without texture are gray.
     """
     corners = np.where((uv_faces >= 0)[:, :, None], uvs[uv_faces], np.nan)
     levels = []

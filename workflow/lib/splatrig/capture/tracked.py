@@ -1,4 +1,4 @@
-"""The tracked mesh of a frame, checked and brought into head space."""
+"""The tracked mesh of a frame, checked and transformed to head space."""
 
 import logging
 from dataclasses import dataclass
@@ -20,42 +20,44 @@ from splatrig.mesh.topology import Pruning, bad_edges, merged_seams, prune_unref
 logger = logging.getLogger(__name__)
 
 SPACE_TOLERANCE_MM = 0.1
-"""How far obj may lie from R·bin + t (or from bin): text with four decimals of metres-long vectors passes."""
+"""Largest distance of the OBJ from R·bin + t (or from bin), enough for text with four decimals of meter-long
+vectors."""
 
 
 _SIZES_MM = (50.0, 5000.0)
-"""Diagonals of what may be a tracked head: in metres or centimetres it is less."""
+"""Range of diagonals that a tracked head may have; in meters or centimeters it would be smaller."""
 
 _HEAD_MM = (150.0, 800.0)
-"""Diagonals of heads, with or without neck and shoulders."""
+"""Range of diagonals of heads, with or without neck and shoulders."""
 
 _APART_MM = 0.1
-"""How far the two sides of a seam may lie apart in any frame."""
+"""Largest distance between the two sides of a seam in any frame."""
 
 _TRIMMING_ROUNDS = 5
-"""Of fitting a rigid motion and keeping the half of the vertices that it fits best."""
+"""Rounds of fitting a rigid motion and keeping the half of the vertices that it fits best."""
 
 _INSIDE_OUT = -0.2
-"""Below this balance of outward faces a mesh is inside out; the inside of a mouth or a socket costs little."""
+"""Balance of outward faces below which a mesh is inside out; the insides of mouth and sockets reduce it only little."""
 
 
 @dataclass(frozen=True)
 class Topology:
-    """The mesh that all frames share, as one frame's OBJ file has it."""
+    """The mesh topology that all frames share, taken from one frame's OBJ file."""
 
     source: File
     """The OBJ file."""
     mesh: ObjMesh
-    """Its content; positions are of no interest."""
+    """Content of the OBJ file; its positions are not used."""
     pruning: Pruning
-    """The way to the vertices that faces reference; its faces look outwards."""
+    """Map to the vertices that faces reference; its faces are oriented outwards."""
     uv_faces: NDArray[np.int64] | None  # [T, 3]
     """Corners of those faces into the UVs of `mesh`, -1 where a face has none; None when no face has any."""
     copies: NDArray[np.int64]  # [S, 2]
-    """Vertices of `mesh` that are left out because a texture seam doubles them, and those that stand for them."""
+    """Pairs of vertices of `mesh`: one that is left out because a texture seam duplicates it, and the one that stands
+    for it."""
 
     def pruned(self, path: File, positions: NDArray[np.float64]) -> NDArray[np.float64]:  # [V_all, 3] -> [V, 3]
-        """Return the positions in millimeters of the vertices that are kept, of all those of a frame.
+        """Return the positions in millimeters of the kept vertices from those of all vertices of a frame.
 
         Raises InputError naming `path` where the two sides of a seam come apart.
         """
@@ -71,14 +73,14 @@ class Topology:
 
 
 def read_topology(source: File) -> Topology:
-    """Read the topology from an OBJ file; turn it if it is inside out, and close it where a texture seam tears it.
+    """Read the topology from an OBJ file; flip it if it is inside out, and close it where texture seams split it.
 
     Edges at which no surface can be oriented are named in the log.
     """
     mesh = read_obj(source)
     faces, uv_faces = mesh.faces, mesh.uv_faces
     if faces_outward(mesh.vertices, faces) < _INSIDE_OUT:
-        logger.warning("%s: the faces are inside out (clockwise); they are turned", source)
+        logger.warning("%s: the faces are inside out (clockwise); they are flipped", source)
         faces, uv_faces = faces[:, ::-1], None if uv_faces is None else uv_faces[:, ::-1]
     merged = merged_seams(mesh.vertices, faces)
     copied = np.flatnonzero(merged != np.arange(len(merged)))
@@ -87,23 +89,23 @@ def read_topology(source: File) -> Topology:
         whole = (np.diff(np.sort(faces, axis=1), axis=1) > 0).all(axis=1)
         faces, uv_faces = faces[whole], None if uv_faces is None else uv_faces[whole]
         logger.warning(
-            "%s: the mesh is torn at its texture seams: %d vertices of its border are copies of others at the same "
-            "places; they are merged, the same ones in all frames",
+            "%s: the mesh is torn at its texture seams: %d vertices of its border duplicate others at the same "
+            "positions; they are merged, the same ones in all frames",
             *(source, len(copied)),
         )
     pruning = prune_unreferenced(faces, len(mesh.vertices))
     manifold, oriented = bad_edges(pruning.faces)
     if manifold or oriented:
         logger.warning(
-            "%s: %d edges have more than two triangles, %d are passed in the same direction twice; normals there are "
-            "not to be relied on",
+            "%s: %d edges have more than two triangles, %d have two triangles of opposite orientation; normals there "
+            "are unreliable",
             *(source, manifold, oriented),
         )
     return Topology(source, mesh, pruning, uv_faces, np.stack([copied, merged[copied]], axis=1))
 
 
 def check_topology(path: File, mesh: ObjMesh, expected: Topology) -> None:
-    """Raise InputError naming `path` and the first thing in which its mesh differs from the expected topology."""
+    """Raise InputError naming `path` and the first difference between its mesh and the expected topology."""
     reference = expected.mesh
     differences = []
     if len(mesh.vertices) != len(reference.vertices):
@@ -128,12 +130,12 @@ def check_topology(path: File, mesh: ObjMesh, expected: Topology) -> None:
 class TrackedFrame:
     """One frame of the tracking, in head space."""
 
-    vertices: NDArray[np.float64]  # [V, 3] millimetres, pruned
+    vertices: NDArray[np.float64]  # [V, 3] millimeters, pruned
     head_to_world: NDArray[np.float64]  # [3, 4]
 
 
 class Tracker(Protocol):
-    """What reads the tracked frames of a capture, which have one topology."""
+    """Reader of the tracked frames of a capture, which have one topology."""
 
     @property
     def topology(self) -> Topology:
@@ -145,12 +147,12 @@ class Tracker(Protocol):
         ...
 
     def positions(self, files: FrameFiles) -> NDArray[np.float64]:  # [V, 3]
-        """Return the head-space positions of one frame, by the shortest way."""
+        """Return the head-space positions of one frame, without the checks of `read`."""
         ...
 
 
 class Tracking:
-    """Reads tracked frames of one topology in the raw layout and finds out in which space their OBJ files are."""
+    """Reader of tracked frames in the raw layout, which detects the space of their OBJ files."""
 
     def __init__(self, topology: Topology) -> None:
         """Expect every frame to have `topology`."""
@@ -162,8 +164,8 @@ class Tracking:
 
         Where the frame has a .bin (head space by definition), positions are taken from it and obj ≈ R·bin + t (world)
         or obj ≈ bin (head) must hold; otherwise the OBJ's space follows from the pose. Raises InputError naming the
-        file for another topology, a bad number, another unit than millimetres, or an OBJ that fits neither space or not
-        that of other frames.
+        file for another topology, an invalid number, a unit other than millimeters, or an OBJ that fits neither space
+        or another space than other frames.
         """
         assert files.mesh is not None and files.pose is not None
         pose = read_pose(files.pose)
@@ -190,7 +192,7 @@ class Tracking:
         return head
 
     def _agree(self, space: str, files: FrameFiles) -> None:
-        """Log how the space was decided, once; raise InputError when frames disagree."""
+        """Log once how the space was decided; raise InputError when frames disagree."""
         assert files.mesh is not None
         if space == "either":
             return
@@ -200,12 +202,14 @@ class Tracking:
         self._spaces.setdefault(space, files.mesh)
         if len(self._spaces) > 1:
             places = " but ".join(f"{path} is in {name} space" for name, path in self._spaces.items())
-            raise InputError(f"tracked meshes: {places}; all OBJ files of a segment must be in one space.")
+            raise InputError(
+                f"tracked meshes: {places}, expected one space for all OBJ files; export all of them in world space."
+            )
 
 
 @dataclass(frozen=True)
 class TemplateTracking:
-    """Reads tracked frames that are positions alone, in head space, of the vertices of one template mesh."""
+    """Reader of tracked frames that are only positions, in head space, of the vertices of one template mesh."""
 
     topology: Topology
 
@@ -231,12 +235,12 @@ class TemplateTracking:
 
 
 def rigid_motion(
-    reference: NDArray[np.float64],  # [V, 3] millimetres
+    reference: NDArray[np.float64],  # [V, 3] millimeters
     vertices: NDArray[np.float64],  # [V, 3]
 ) -> tuple[float, float]:
-    """Return by how many millimetres and degrees a head is moved and turned against a reference.
+    """Return the translation in millimeters and the rotation in degrees of a head relative to a reference.
 
-    It is the motion that `rigid_fit` finds: a jaw that opens, or cheeks, count for nothing.
+    It is the motion that `rigid_fit` finds, which an open jaw or puffed cheeks do not change.
     """
     turn, step = rigid_fit(reference, vertices)
     center = reference.mean(axis=0)
@@ -244,10 +248,10 @@ def rigid_motion(
 
 
 def rigid_fit(
-    reference: NDArray[np.float64],  # [V, 3] millimetres
+    reference: NDArray[np.float64],  # [V, 3] millimeters
     vertices: NDArray[np.float64],  # [V, 3]
 ) -> tuple[Rotation, NDArray[np.float64]]:
-    """Return rotation and translation [3] that take a reference to where most of `vertices` are.
+    """Return rotation and translation [3] that map a reference to where most of `vertices` are.
 
     It is the rigid motion of the half of the vertices that moves most alike (least trimmed squares, Rousseeuw 1984).
     """
@@ -261,18 +265,18 @@ def rigid_fit(
 
 
 def check_size(path: File, vertices: NDArray[np.float64]) -> None:
-    """Raise InputError when a head cannot be of the size that its positions have in millimetres."""
+    """Raise InputError if a head cannot have the size that its positions have in millimeters."""
     size = float(np.linalg.norm(np.ptp(vertices, axis=0)))
     if not _SIZES_MM[0] <= size <= _SIZES_MM[1]:
         raise InputError(
             f"{path}: the tracked mesh is {size:.3g} mm from corner to corner, expected {_SIZES_MM[0]:g} to "
-            f"{_SIZES_MM[1]:g}{_guessed_unit(size)}; meshes, .bin files, poses and KRT must be in millimetres."
+            f"{_SIZES_MM[1]:g}{_guessed_unit(size)}; meshes, .bin files, poses and KRT must be in millimeters."
         )
 
 
 def _guessed_unit(size: float) -> str:
-    """Return the words for the unit in which a head of this size would be one, or ""."""
-    for name, factor in (("metres", 1000.0), ("centimetres", 10.0)):
+    """Return the words for the unit in which this size would be that of a head, or ""."""
+    for name, factor in (("meters", 1000.0), ("centimeters", 10.0)):
         if _HEAD_MM[0] <= factor * size <= _HEAD_MM[1]:
             return f" (it looks like {name})"
     return ""
@@ -284,7 +288,7 @@ def read_positions(path: File, vertex_count: int) -> NDArray[np.float64]:
     if len(content) != 12 * vertex_count:
         raise InputError(
             f"{path}: expected {vertex_count} vertices × 12 bytes = {12 * vertex_count}, got {len(content)} bytes; "
-            "is the file cut short, or of another topology?"
+            "copy the file again, or write it for this topology."
         )
     return np.frombuffer(content, dtype="<f4").reshape(-1, 3).astype(np.float64)
 
@@ -293,13 +297,15 @@ def check_finite(path: File, positions: NDArray[np.float64]) -> None:
     """Raise InputError when a referenced position is NaN or infinite."""
     bad = np.flatnonzero(~np.isfinite(positions).all(axis=1))
     if bad.size:
-        raise InputError(f"{path}: expected finite positions, got NaN or infinity at {bad.size} vertices.")
+        raise InputError(
+            f"{path}: expected finite positions, got NaN or infinity at {bad.size} vertices; track it again."
+        )
 
 
 def space_by_check(
     path: File, positions: NDArray[np.float64], head: NDArray[np.float64], pose: NDArray[np.float64]
 ) -> str:
-    """Return `world`, `head` or `either`: where OBJ `positions` [V, 3] lie, given the head-space truth.
+    """Return the space of OBJ `positions` [V, 3], given the positions in head space: `world`, `head` or `either`.
 
     Raises InputError naming `path` with both distances when they lie in neither.
     """
@@ -325,10 +331,11 @@ def space_by_check(
 
 
 def space_by_pose(positions: NDArray[np.float64], pose: NDArray[np.float64]) -> str:
-    """Return `world` or `head`: where OBJ `positions` [V, 3] lie, when there is no .bin to check against.
+    """Return the space of OBJ `positions` [V, 3], `world` or `head`, when there is no .bin to check against.
 
-    A head's centre lies near the origin of head space, which the pose puts at t in the world: whichever of the two is
-    nearer. A pose that moves the head by less than the head is off-centre decides nothing; then the documented world.
+    A head's center lies near the origin of head space, which the pose maps to t in the world: the nearer of the two
+    decides. A pose that moves the head by less than its center is off the origin decides nothing; then `world`, the
+    documented space, is returned.
     """
     center = positions.mean(axis=0)
     return "world" if np.linalg.norm(center - pose[:, 3]) <= np.linalg.norm(center) else "head"

@@ -1,7 +1,7 @@
-"""Zip archives that are read in place: which frames they have, and the content of a frame.
+"""Zip archives that are read in place: an index of their frames, and the content of a frame.
 
-Releases keep the images of a camera in one archive, stored. An index of frame numbers and offsets takes 28 bytes per
-member, the objects of `zipfile` twenty times as much, and a capture has a million members.
+Releases keep the images of a camera in one archive, stored without compression. An index of frame numbers and offsets
+takes 28 bytes per member, the objects of `zipfile` take twenty times as much, and a capture has a million members.
 """
 
 import re
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from splatrig.io.errors import InputError
 
 _FRAME = re.compile(r"(?:.*/)?(\d+)\.[a-z]+")
-"""A member that belongs to a frame, whatever folder it is in."""
+"""Pattern of a member that belongs to a frame, in any folder."""
 _LOCAL_HEADER = struct.Struct("<4s22x2H")
 _SIGNATURE = b"PK\x03\x04"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -30,9 +30,9 @@ class Member:
     archive: Path
     name: str
     offset: int
-    """Of its local header, in bytes."""
+    """Offset of the local header in bytes."""
     size: int
-    """Of what is stored, in bytes."""
+    """Size of the stored data in bytes."""
     crc: int
     deflated: bool
 
@@ -60,7 +60,7 @@ class FrameZip:
     """The members of an archive that are named after frames: `{frame}.ext`, in any folder."""
 
     def __init__(self, path: Path) -> None:
-        """Read the archive's index; raise InputError when there is none, as in an empty or half a file."""
+        """Read the archive's index; raise InputError if it has none, as an empty or truncated file."""
         self.path = path
         try:
             with zipfile.ZipFile(path) as archive:
@@ -86,6 +86,6 @@ class FrameZip:
             return None
         offset, size, crc, method = self._members[row].tolist()
         digits = _FRAME.fullmatch(self._pattern)
-        assert digits is not None  # there is a frame, so there is a name of one
+        assert digits is not None  # the frame exists, so one of the names does
         name = f"{self._pattern[: digits.start(1)]}{frame:0{len(digits[1])}d}{self._pattern[digits.end(1) :]}"
         return Member(self.path, name, offset, size, crc, method == zipfile.ZIP_DEFLATED)

@@ -53,7 +53,7 @@ def named(components: Components, template: Template, units_path: str | Path | N
 def data_matrix(
     how: str, matrix: AttributeMatrix, standardization: Standardization, sibling: str | None = None
 ) -> DataMatrix | h5py.ExternalLink | None:
-    """Return what to write as `dataMat`. `how` is store, omit or link (to `sibling`; without a sibling, store)."""
+    """Return the content of `dataMat`. `how` is store, omit or link (to `sibling`; without a sibling, store)."""
     if how == "omit":
         return None
     if how == "link" and sibling is not None:

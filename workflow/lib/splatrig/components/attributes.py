@@ -39,7 +39,7 @@ class AttributeReader:
         with FORMAT.named_in_errors(path):
             self._file = FORMAT.open(path)
             self.frames: tuple[str, ...] = tuple(self._file["frames"].asstr()[:])
-            """`expression/frame` of every row."""
+            """Name `expression/frame` of every row."""
             self.roles: tuple[str, ...] = tuple(self._file["role"].asstr()[:])
             """Role of every row: train or held_out."""
             self.neutral_row = int(self._file.attrs["neutral_row"])

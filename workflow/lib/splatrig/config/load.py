@@ -104,7 +104,9 @@ def _read(path: str | Path) -> Mapping[str, Any]:
     try:
         given = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: cannot be read as a configuration ({' '.join(str(error).split())}).") from error
+        raise InputError(
+            f"{path}: cannot be read as a configuration ({' '.join(str(error).split())}); correct the YAML."
+        ) from error
     if not isinstance(given, Mapping):
         raise InputError(f"{path}: expected keys and values as in config.yaml, got {given!r:.60}.")
     return given

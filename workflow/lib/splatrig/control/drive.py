@@ -75,7 +75,7 @@ def read_settings(path: str | Path) -> Settings:
         given = yaml.safe_load(read_text(path, "settings of a driving file"))
     except yaml.YAMLError as error:
         raise InputError(
-            f"{path}: cannot be read as settings of a driving file ({' '.join(str(error).split())})."
+            f"{path}: cannot be read as settings of a driving file ({' '.join(str(error).split())}); correct the YAML."
         ) from error
     given = {} if given is None else given
     if not isinstance(given, dict):

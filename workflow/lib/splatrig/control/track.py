@@ -199,7 +199,7 @@ def parse_json(text: str, where: str) -> Track:
     times = [finite_number(value, f"{where}, key 'times_s[{row}]'") for row, value in enumerate(document["times_s"])]
     if len(document["weights"]) != len(times):
         raise InputError(
-            f"{where}, key 'weights': expected {len(times)} rows, one a time, got {len(document['weights'])}."
+            f"{where}, key 'weights': expected {len(times)} rows, one per time, got {len(document['weights'])}."
         )
     rows = []
     for row, values in enumerate(document["weights"]):

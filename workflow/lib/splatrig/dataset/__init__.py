@@ -1,1 +1,1 @@
-"""The data set of one subject: cameras, poses, frames and photographs. Captures write it, everyone reads it."""
+"""The data set of one subject: cameras, poses, frames and photographs, written by capture and read elsewhere."""

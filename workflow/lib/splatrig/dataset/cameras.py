@@ -1,7 +1,7 @@
 """The calibrated cameras of a capture, and the files that hold them.
 
-`dataset/calibration.json` has them without a split, so that another one makes no photograph anew;
-`dataset/cameras.json` says which of them are held out.
+`dataset/calibration.json` has the cameras without a split, so that another split does not write photographs again;
+`dataset/cameras.json` says which cameras are held out.
 """
 
 import json
@@ -19,9 +19,10 @@ from splatrig.io.errors import InputError
 from splatrig.io.files import unreadable, write_text
 
 _ROTATION_TOLERANCE = 1e-3
-"""Largest entry of R Rᵀ - I: text with four decimals passes, a wrong matrix does not."""
+"""Largest entry of R Rᵀ - I that is accepted: text with four decimals passes, a wrong matrix does not."""
 SKEW_TOLERANCE = 1e-2
-"""Pixels. Splats know no skew; one below this moves no point by as much, up to 45° from the optical axis."""
+"""Largest skew in pixels. Rasterizers ignore skew; a skew below this moves points by less, up to 45° from the optical
+axis."""
 
 
 def check_rotation(matrix: NDArray[np.float64], where: str) -> None:
@@ -29,13 +30,13 @@ def check_rotation(matrix: NDArray[np.float64], where: str) -> None:
     is_orthonormal = bool(np.abs(matrix @ matrix.T - np.eye(3)).max() <= _ROTATION_TOLERANCE)
     if is_orthonormal and np.linalg.det(matrix) < 0:
         raise InputError(
-            f"{where}: it mirrors (determinant -1), expected a rotation in the first 3 columns (determinant 1), got "
+            f"{where}: expected a rotation in the first 3 columns (determinant 1), got a reflection (determinant -1), "
             f"{matrix.tolist()}; change the sign of one axis, of the positions in that space too."
         )
     if not is_orthonormal:
         raise InputError(
             f"{where}: expected a rotation in the first 3 columns (R Rᵀ = 1, determinant 1), got {matrix.tolist()}; "
-            "take scale, shear or mirroring off it."
+            "remove its scale, shear or mirroring."
         )
 
 
@@ -44,13 +45,13 @@ def check_pinhole(
     K: NDArray[np.floating],  # [3, 3]
     where: str,
 ) -> None:
-    """Raise InputError beginning with `where` unless a camera is a rigid one without skew, as rasterisers take it."""
+    """Raise InputError beginning with `where` unless a camera is rigid and has no skew, as rasterizers require."""
     (fx, skew, cx), (_, fy, cy) = K[0].tolist(), K[1].tolist()
     if not (0 < fx < math.inf and 0 < fy < math.inf and math.isfinite(cx + cy) and abs(skew) < SKEW_TOLERANCE):
         raise InputError(f"{where}: expected finite intrinsics, fx, fy > 0, no skew, got K {K.tolist()}.")
     if not np.abs(viewmat[:3, :3] @ viewmat[:3, :3].T - np.eye(3)).max() < _ROTATION_TOLERANCE:
         raise InputError(
-            f"{where}: expected a rigid transform to the camera, got {viewmat.tolist()}; take scales off it."
+            f"{where}: expected a rigid transform to the camera, got {viewmat.tolist()}; remove its scale."
         )
 
 
@@ -66,19 +67,19 @@ class Cameras:
     names: tuple[str, ...]
     """C camera names, sorted."""
     viewmats: NDArray[np.float64]  # [C, 4, 4]
-    """Rigid transforms into each camera, millimetres: from the capture's world, or, after
+    """Rigid transforms into each camera, millimeters: from the capture's world, or, after
     `in_head_space`, from the head space of one frame."""
     Ks: NDArray[np.float64]  # [C, 3, 3]
-    """Intrinsics in pixels; the centre of pixel (row i, column j) is (j+.5, i+.5)."""
+    """Intrinsics in pixels; the center of pixel (row i, column j) is (j+.5, i+.5)."""
     width: int
     """Image width in pixels, the same for all cameras."""
     height: int
     """Image height in pixels, the same for all cameras."""
     held_out: NDArray[np.bool_]  # [C]
-    """Cameras that measure and never train."""
+    """True for cameras that only measure and never train."""
     sizes: NDArray[np.int64] | None = None  # [C, 2]
-    """Width and height of the part of each camera's images, from their upper left corner, that it has photographed;
-    None: all of them."""
+    """Width and height of the part of each camera's images, from the upper left corner, that the camera has
+    photographed; None: the whole images."""
 
     def __post_init__(self) -> None:
         count = len(self.names)
@@ -109,11 +110,11 @@ class Cameras:
 
     @property
     def own_sizes(self) -> NDArray[np.int64]:  # [C, 2]
-        """Width and height of what each camera has photographed."""
+        """Width and height of the photographed part of each camera's images."""
         return np.tile([self.width, self.height], (len(self), 1)) if self.sizes is None else self.sizes
 
     def size_of(self, camera: int) -> tuple[int, int]:
-        """Return width and height of what the camera of a number has photographed."""
+        """Return width and height of the photographed part of the images of camera number `camera`."""
         width, height = self.own_sizes[camera].tolist()
         return width, height
 
@@ -128,7 +129,7 @@ class Cameras:
 
     @property
     def centers(self) -> NDArray[np.float64]:  # [C, 3]
-        """Where the cameras are, in the space that `viewmats` map from."""
+        """Camera centers in the space that `viewmats` map from."""
         return -np.einsum("cji,cj->ci", self.viewmats[:, :3, :3], self.viewmats[:, :3, 3])
 
     @property
@@ -138,11 +139,11 @@ class Cameras:
 
     @property
     def measuring(self) -> "Cameras":
-        """The cameras that the evaluation renders: those held out, or all where none is."""
+        """The cameras that the evaluation renders: the held-out ones, or all if none is held out."""
         return self.select(self.held_out) if self.held_out.any() else self
 
     def split(self, held_out: str | Sequence[str]) -> "Cameras":
-        """Return these cameras with others held out: `every 8th`, or names (see `held_out_cameras`).
+        """Return these cameras with another split: `held_out` is `every 8th` or names (see `held_out_cameras`).
 
         Raises InputError when none is left to train.
         """
@@ -158,13 +159,13 @@ class Cameras:
     def in_head_space(self, head_to_world: NDArray[np.float64]) -> "Cameras":
         """Return these cameras with `viewmats` from the head space of one frame.
 
-        `head_to_world` [3, 4] is that frame's `_transform.txt`, [R|t] in millimetres.
+        `head_to_world` [3, 4] is that frame's `_transform.txt`, [R|t] in millimeters.
         """
         pose = np.vstack([head_to_world, [0.0, 0.0, 0.0, 1.0]])
         return replace(self, viewmats=self.viewmats @ pose)
 
     def see(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:  # [C]
-        """Return which cameras have any of `points` [N, 3], in the space that `viewmats` start from, in their image."""
+        """Return which cameras have any of `points` [N, 3], in the space that `viewmats` map from, in their image."""
         x, y, z = np.moveaxis(points @ self.viewmats[:, :3, :3].mT + self.viewmats[:, None, :3, 3], -1, 0)  # [C, N]
         depth = np.where(z > 0, z, np.nan)
         (fx, cx), (fy, cy) = ((self.Ks[:, i, i, None], self.Ks[:, i, 2, None]) for i in range(2))
@@ -173,15 +174,15 @@ class Cameras:
         return ((column >= 0) & (column < width) & (row >= 0) & (row < height)).any(axis=1)
 
     def pixel_size(self, point: NDArray[np.float64]) -> float:  # [3]
-        """Return how many millimetres a pixel spans at `point`: depth over focal length, the median of the cameras.
+        """Return the size of a pixel at `point` in millimeters: depth over focal length, the median of the cameras.
 
-        Raises InputError when `point`, in the space that `viewmats` start from, is in front of no camera.
+        Raises InputError when `point`, in the space that `viewmats` map from, is in front of no camera.
         """
         depths = self.viewmats[:, 2, :3] @ point + self.viewmats[:, 2, 3]
         ahead = depths > 0
         if not ahead.any():
             raise InputError(
-                f"cameras: the head's centre is in front of none of the {len(self)} training cameras; check that "
+                f"cameras: the head's center is in front of none of the {len(self)} training cameras; check that "
                 "calibration and meshes have the same units and axes."
             )
         focal_lengths = np.sqrt(np.abs(self.Ks[:, 0, 0] * self.Ks[:, 1, 1]))
@@ -201,7 +202,11 @@ class Cameras:
 def write_cameras(path: str | Path, cameras: Cameras) -> None:
     """Write `cameras.json`: image size and, per camera, name, held_out, K and the world-to-camera matrix.
 
-    Where cameras have photographs of different sizes, each has its own `size`, too.
+    If the photographs of the cameras differ in size, each camera also has its own `size`.
+
+    Args:
+        path: The file to write.
+        cameras: The cameras.
     """
     document = {
         "width": cameras.width,
@@ -219,7 +224,17 @@ def write_cameras(path: str | Path, cameras: Cameras) -> None:
 
 
 def read_cameras(path: str | Path) -> Cameras:
-    """Read `cameras.json`; raise InputError naming the file when it or a key is missing or malformed."""
+    """Read cameras from a file that `write_cameras` wrote.
+
+    Args:
+        path: `calibration.json` or `cameras.json`.
+
+    Returns:
+        The cameras, sorted by name.
+
+    Raises:
+        InputError: The file or a key is missing or malformed; names the file.
+    """
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
         rows = document["cameras"]

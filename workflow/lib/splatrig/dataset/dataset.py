@@ -1,4 +1,4 @@
-"""The data set of one subject, `results/{subject}/dataset`: where each frame's files are and what its cameras see."""
+"""The data set of one subject, `results/{subject}/dataset`: the files of each frame and the cameras that see it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ class Frame:
     expression: str
     frame: str
     folder: Path
-    """Holds `{camera}.png` (the photographs), `{frame}.obj` (the tracked mesh) and `{frame}_transform.txt`."""
+    """Folder with `{camera}.png` (the photographs), `{frame}.obj` (the tracked mesh) and `{frame}_transform.txt`."""
     cameras: Cameras
     """C cameras; `viewmats` map this frame's head space to the camera."""
 
@@ -35,12 +35,12 @@ class Frame:
         return self.folder / f"{self.cameras.names[camera]}.png"
 
     def has(self, camera: int) -> bool:
-        """Return whether there is a photograph from a camera: a capture may lack some."""
+        """Return whether there is a photograph from a camera; captures may lack some."""
         return self.photograph(camera).is_file()
 
     @property
     def photographed(self) -> "Frame":
-        """The frame with those of its cameras alone that have a photograph of it."""
+        """The frame with only those of its cameras that have a photograph of it."""
         there = np.array([self.has(camera) for camera in range(len(self.cameras))], dtype=bool)
         return self if there.all() else replace(self, cameras=self.cameras.select(there))
 
@@ -50,17 +50,25 @@ class Dataset:
     """The cameras and the folders of all frames of one subject."""
 
     folder: Path
-    """Holds `{expression}/{frame}/`."""
+    """Folder with `{expression}/{frame}/`."""
     cameras: Cameras
-    """In the capture's world space."""
+    """Cameras in the capture's world space."""
     plates: Path | None = None
-    """The folder of the photographs of the empty stage, `{camera}.png`, if the capture has them."""
+    """Folder of the photographs of the empty stage, `{camera}.png`, if the capture has them."""
     motions: Mapping[str, NDArray[np.floating]] = field(default_factory=dict)  # of [3, 4]
-    """By `expression/frame` the rigid motions in head space that correct head poses; others are as tracked."""
+    """Rigid motions in head space by `expression/frame` that correct head poses; other frames keep the tracked pose."""
 
     @classmethod
     def open(cls, cameras: str | Path, plates: str | Path | None = None) -> "Dataset":
-        """Return the data set whose calibrated cameras are in the file `cameras`, `dataset/cameras.json`."""
+        """Open the data set whose calibrated cameras are in the file `cameras`, `dataset/cameras.json`.
+
+        Args:
+            cameras: The file; its folder is that of the data set.
+            plates: Folder of the photographs of the empty stage, if any.
+
+        Raises:
+            InputError: The file is missing or malformed; names it.
+        """
         return cls(Path(cameras).parent, read_cameras(cameras), None if plates is None else Path(plates))
 
     def corrected(self, motions: Mapping[str, NDArray[np.floating]]) -> "Dataset":  # of [3, 4]
@@ -89,14 +97,16 @@ def photographed_pairs(frames: Sequence[Frame], cameras: Iterable[int]) -> list[
 
 
 def read_tracked_mesh(folder: Path, template: Template) -> NDArray[np.float64]:  # [V, 3]
-    """Read the tracked vertices of the frame in `folder` of a data set, in head space and millimetres.
+    """Read the tracked vertices of the frame in `folder` of a data set, in head space and millimeters.
 
-    Raises InputError naming the file whose number of vertices is not the template's or that is not finite.
+    Raises InputError naming the file if its vertices are not finite or their number is not the template's.
     """
     path, expected = folder / f"{folder.name}.obj", template.base.vertices
     vertices = read_obj(path).vertices
     if vertices.shape != expected.shape:
-        raise InputError(f"{path}: expected {len(expected)} vertices as in the template, got {len(vertices)}.")
+        raise InputError(
+            f"{path}: expected {len(expected)} vertices as in the template, got {len(vertices)}; restructure it again."
+        )
     if not np.isfinite(vertices).all():
         raise InputError(f"{path}: expected finite vertices, got NaN or infinity; track this frame again.")
     return vertices

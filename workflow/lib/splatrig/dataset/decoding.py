@@ -1,8 +1,8 @@
-"""Decode photographs, in threads of this process or in processes of their own.
+"""Decode photographs in threads of this process or in separate processes.
 
-Decoding one photograph holds Python's lock for milliseconds at a time, and a fit on a GPU needs that lock for every
-operation that it starts: threads that decode next to such a fit slow it down. So it is left to processes, which write
-into memory that they share with the fit. They are forked before the fit touches the GPU, and die with it.
+Decoding one photograph holds Python's global lock for milliseconds at a time, and a fit on a GPU needs that lock for
+every operation that it starts, so decoding threads slow such a fit down. Processes decode instead and write into memory
+that they share with the fit. They are forked before the fit uses the GPU, and end with it.
 """
 
 import mmap
@@ -26,37 +26,37 @@ from splatrig.io.files import unreadable
 from splatrig.jobs.parent_watchdog import die_with
 
 CROP_MARGIN = 16
-"""Pixels kept around the silhouette: more than the SSIM window and the softness of the edge need."""
+"""Pixels kept around the silhouette: more than the SSIM window and soft edges need."""
 
 NICENESS = 10
-"""Priority of the processes: one thread starts every operation of a fit, and must not wait for a core behind them."""
+"""`nice` value of the decoding processes, so that they do not delay the thread that launches all GPU operations."""
 
 Crop = tuple[int, int, int, int]
-"""Top, bottom, left, right, in pixels."""
+"""Top, bottom, left and right of a crop, in pixels."""
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
 class _Work:
-    """What the processes share."""
+    """Memory and function that the decoding processes share."""
 
     images: NDArray[np.uint8]  # [P, H, W, 4]
     per_frame: Callable[[int], Any] | None
 
 
 _work: _Work | None = None
-"""In a process of `DecodingProcesses`: its work."""
+"""Work of a process of `DecodingProcesses`; None in the main process."""
 
 
 class DecodingProcesses:
-    """Processes that decode photographs of one size into memory shared with this process. Linux alone can fork them."""
+    """Processes that decode photographs of one size into memory shared with this process; Linux only (fork)."""
 
     def __init__(self, size: tuple[int, int], count: int, per_frame: Callable[[int], Any] | None = None) -> None:
-        """Fork `count` processes for photographs of `size` (width, height); `per_frame` is what else they compute."""
+        """Fork `count` processes for photographs of `size` (width, height); on request they compute `per_frame`."""
         shape = (count, size[1], size[0], 4)
         length = int(np.prod(shape))
         memory = np.frombuffer(mmap.mmap(-1, max(1, length)), np.uint8)[:length]
@@ -71,7 +71,7 @@ class DecodingProcesses:
 
     @contextmanager
     def decoded(self, path: Path) -> Iterator[tuple[NDArray[np.uint8], Crop]]:  # [H, W, 4]
-        """Yield a photograph and its `silhouette_box`, which the next one overwrites; several threads may ask at once.
+        """Yield a photograph and its `silhouette_box`, which the next one overwrites; several threads may call this.
 
         Raises InputError naming the photograph that is missing, unreadable or of another size.
         """
@@ -83,7 +83,7 @@ class DecodingProcesses:
             self._places.put(place)
 
     def compute(self, index: int) -> Future[Any]:
-        """Begin to compute `per_frame(index)` in a process, which pickles what it returns."""
+        """Start to compute `per_frame(index)` in a process, which pickles the result."""
         return self._pool.submit(_compute_in_process, index)
 
     def close(self) -> None:
@@ -92,7 +92,7 @@ class DecodingProcesses:
 
 
 def _begin_process(work: _Work, parent: int) -> None:
-    """Take up the work at a lower priority than the fit; die when it dies, and leave an interrupt to it."""
+    """Start a process with a lower priority than the fit, that dies with it and leaves interrupts to it."""
     global _work
     _work = work
     os.nice(NICENESS)
@@ -113,7 +113,7 @@ def _compute_in_process(index: int) -> Any:
 
 
 def read_photograph(path: Path, width: int, height: int) -> NDArray[np.uint8]:  # [H, W, 4]
-    """Decode an RGBA picture of the expected size, its alpha the matte; an RGB one is opaque everywhere."""
+    """Decode an RGBA image of the expected size, whose alpha is the matte; an RGB image is opaque everywhere."""
     try:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGBA"))
@@ -123,16 +123,16 @@ def read_photograph(path: Path, width: int, height: int) -> NDArray[np.uint8]:  
         raise unreadable(path, error, f"the photograph cannot be read ({error}); replace it.") from error
     if pixels.shape != (height, width, 4):
         raise InputError(
-            f"{path}: expected a picture of {width}×{height} pixels as in cameras.json, "
+            f"{path}: expected an image of {width}×{height} pixels as in cameras.json, "
             f"got {pixels.shape[1]}×{pixels.shape[0]}."
         )
     return pixels
 
 
 def silhouette_box(alpha: NDArray[np.uint8]) -> Crop:
-    """Return top, bottom, left, right of the covered pixels of `alpha` [H, W] with `CROP_MARGIN` around them.
+    """Return top, bottom, left and right of the covered pixels of `alpha` [H, W] with `CROP_MARGIN` around them.
 
-    A picture without any coverage gives the whole picture: the Gaussians must learn to be absent there.
+    An image without any coverage gives the whole image: the Gaussians must learn to be absent there.
     """
     height, width = alpha.shape
     rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))

@@ -1,4 +1,4 @@
-"""Which frames of a segment are used (`frames/{segment}.csv`), and how all of them are split (`frames.csv`)."""
+"""Tables of frames: the used frames of a segment (`frames/{segment}.csv`), and their split (`frames.csv`)."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -21,13 +21,13 @@ class ChosenFrame:
     expression: str
     frame: str
     image_count: int
-    """How many of the cameras have an image of this frame."""
+    """Number of cameras that have an image of this frame."""
     mesh: str
     """Path of the tracked mesh, relative to the capture."""
     pose: str
     """Path of the head pose, relative to the capture."""
     neutral: bool
-    """True for exactly one row: the frame that everything is measured from."""
+    """True for exactly one row, the frame of which all displacements are measured."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class FrameRow(ChosenFrame):
     """One row of `frames.csv`."""
 
     role: Role
-    """`train`, or `held_out`: measured, and kept out of every component."""
+    """Either `train`, or `held_out`: measured, and left out of all components."""
 
 
 CHOSEN_COLUMNS = [field.name for field in fields(ChosenFrame)]
@@ -47,9 +47,9 @@ def select_frames(
 ) -> list[int]:
     """Return `count` of `available` frames (all, if there are fewer) as increasing indices.
 
-    `first` takes the first ones, `uniform` equal steps from the first to the last, `spread` the first and then, one
-    after the other, the frame whose mesh is farthest from all chosen ones (Gonzalez 1985). `positions(i)` [V, 3] are
-    the head-space vertices of frame i; only `spread` calls it.
+    `first` returns the first ones, `uniform` equal steps from the first to the last, `spread` the first and then
+    repeatedly the frame whose mesh is farthest from all chosen ones (Gonzalez 1985). `positions(i)` [V, 3] are the
+    head-space vertices of frame i; only `spread` calls it.
     """
     count = min(count, available)
     if selection == "first":
@@ -64,18 +64,23 @@ def select_frames(
 
 
 def _farthest_points(rows: NDArray[np.float32], count: int) -> list[int]:
-    """Return `count` rows of [F, D], the first and then always the one farthest from those chosen, in order."""
+    """Return `count` rows of [F, D]: the first, and then always the row farthest from those chosen, in order."""
     chosen = [0]
     distance = np.full(len(rows), np.inf)
     while len(chosen) < count:
         distance = np.minimum(distance, np.linalg.norm(rows - rows[chosen[-1]], axis=1))
-        distance[chosen] = -1.0  # identical frames: never the same one twice
+        distance[chosen] = -1.0  # of identical frames, none is chosen twice
         chosen.append(int(np.argmax(distance)))
     return sorted(chosen)
 
 
 def write_frames(path: str | Path, rows: Sequence[ChosenFrame]) -> None:
-    """Write rows of `frames.csv`, or of one segment's table, in their order."""
+    """Write rows of `frames.csv`, or of one segment's table, in their order.
+
+    Args:
+        path: The file to write.
+        rows: Rows; those with a role are of `frames.csv`.
+    """
     split = any(isinstance(row, FrameRow) for row in rows)
     table = pd.DataFrame([asdict(row) for row in rows], columns=COLUMNS if split else CHOSEN_COLUMNS)
     with atomic_path(path) as temporary:
@@ -83,15 +88,22 @@ def write_frames(path: str | Path, rows: Sequence[ChosenFrame]) -> None:
 
 
 def read_frames(path: str | Path) -> pd.DataFrame:
-    """Read `frames.csv`; names stay text, `000102` keeps its zeros.
+    """Read `frames.csv`; names stay text, so `000102` keeps its zeros.
 
-    Raises InputError naming the file when it or a column is missing.
+    Args:
+        path: The file.
+
+    Returns:
+        One row per frame.
+
+    Raises:
+        InputError: The file or a column is missing; names the file.
     """
     return _table(path, COLUMNS)
 
 
 def read_chosen_frames(path: str | Path) -> pd.DataFrame:
-    """Read the table of one segment, which knows no roles yet; otherwise as `read_frames`."""
+    """Read the table of one segment, which has no roles; otherwise as `read_frames`."""
     return _table(path, CHOSEN_COLUMNS)
 
 
@@ -104,7 +116,12 @@ def _table(path: str | Path, columns: list[str]) -> pd.DataFrame:
 
 
 def names_of(table: pd.DataFrame, role: Role | None = None) -> list[str]:
-    """Return `expression/frame` of the rows of `frames.csv` with a role, `train` or `held_out` (None: of all)."""
+    """Return `expression/frame` of the rows of `frames.csv`.
+
+    Args:
+        table: Content of `frames.csv`.
+        role: `train` or `held_out`; None: all rows.
+    """
     rows = table if role is None else table[table["role"] == role]
     return [f"{expression}/{frame}" for expression, frame in zip(rows["expression"], rows["frame"], strict=True)]
 
@@ -115,7 +132,7 @@ def neutral_name(table: pd.DataFrame) -> str:
 
 
 def check_enough(rows: Sequence[FrameRow], components: int) -> None:
-    """Raise InputError where fewer training frames are left than `components` need with the rest shape."""
+    """Raise InputError if there are fewer training frames than `components` and the rest shape need."""
     count = sum(row.role == "train" for row in rows)
     if count <= components:
         raise InputError(
@@ -126,9 +143,17 @@ def check_enough(rows: Sequence[FrameRow], components: int) -> None:
 
 
 def merge_frames(paths: Sequence[str | Path], held_out: Collection[str] = ()) -> list[FrameRow]:
-    """Return the rows of several segments' tables, in the order given, those of the segments `held_out` as such.
+    """Return the rows of several segments' tables, in the given order; those of the segments `held_out` are held out.
 
-    Raises InputError unless exactly one is the neutral.
+    Args:
+        paths: Tables of segments.
+        held_out: Names of segments.
+
+    Returns:
+        Rows of `frames.csv`.
+
+    Raises:
+        InputError: Not exactly one row is the neutral.
     """
     rows = []
     for path in paths:

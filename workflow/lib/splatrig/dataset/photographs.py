@@ -1,4 +1,4 @@
-"""The one reader of photographs: decoded ahead of their use, kept in host memory while needed, views on a device."""
+"""Reader of photographs that decodes them ahead of use, keeps them in host memory, and returns views on a device."""
 
 import sys
 import time
@@ -20,48 +20,48 @@ from splatrig.dataset.dataset import Frame
 from splatrig.dataset.decoding import Crop, DecodingProcesses, cores, read_photograph, silhouette_box
 
 Pair = tuple[int, int]
-"""(frame, camera), indices into the frames of a reader and their cameras."""
+"""Pair of a frame and a camera, indices into the frames of a reader and into their cameras."""
 
 BYTES_PER_PIXEL = 4
-"""Photographs are RGBA of 8 bits per channel."""
+"""Bytes per pixel: photographs are RGBA with 8 bits per channel."""
 CAMERA_BYTES = 256
-"""Before a photograph in memory: view matrix, intrinsics and those of the crop, 34 float32, and padding."""
+"""Bytes before a photograph in memory: view matrix, intrinsics and those of the crop, 34 float32, and padding."""
 
 
 @dataclass(frozen=True)
 class View:
-    """One camera's photograph of one frame, on a device."""
+    """A camera's photograph of one frame, on a device."""
 
     camera: str
     image: Tensor  # [h, w, 4] uint8
-    """RGB and the matte."""
+    """Photograph with the matte as its alpha channel."""
     plate: Tensor | None  # [h, w, 3] uint8
-    """The empty stage, if the capture has it."""
+    """Image of the empty stage, if the capture has it."""
     viewmats: Tensor  # [1, 4, 4]
-    """Head space of the frame to camera, millimetres."""
+    """Matrix from the head space of the frame to the camera, in millimeters."""
     Ks: Tensor  # [1, 3, 3]
     """Intrinsics in pixels of `image`."""
     crop: "View | None" = None
-    """Part of a whole photograph, in the same memory; see `silhouette`."""
+    """Part of a whole photograph in the same memory; see `silhouette`."""
 
     @property
     def silhouette(self) -> "View":
-        """The view cropped to the silhouette; itself where it is."""
+        """The view cropped to the silhouette; the view itself if it is cropped already."""
         return self.crop or self
 
     def moved(self, motion: Tensor) -> "View":  # [4, 4]
-        """Return the view of a head that a rigid `motion` in head space has moved."""
+        """Return the view of a head that is moved by a rigid `motion` in head space."""
         crop = None if self.crop is None else self.crop.moved(motion)
         return replace(self, viewmats=self.viewmats @ motion, crop=crop)
 
     @property
     def width(self) -> int:
-        """Pixels."""
+        """Width of the image in pixels."""
         return self.image.shape[1]
 
     @property
     def height(self) -> int:
-        """Pixels."""
+        """Height of the image in pixels."""
         return self.image.shape[0]
 
     @property
@@ -72,14 +72,14 @@ class View:
 
 @dataclass(frozen=True)
 class Photograph:
-    """A photograph and its camera in one piece of host memory, so that one copy takes both to a GPU."""
+    """A photograph and its camera in one block of host memory, so that one copy moves both to a GPU."""
 
     camera: str
     memory: Tensor  # [CAMERA_BYTES + h * w * 4] uint8
     box: Crop
     """The part of the whole photograph that is in memory."""
     silhouette: Crop
-    """Where in the whole photograph the silhouette is."""
+    """Position of the silhouette in the whole photograph."""
 
     @classmethod
     def of(
@@ -92,7 +92,7 @@ class Photograph:
         cropped: bool,
         pinned: bool = False,
     ) -> "Photograph":
-        """Copy a whole photograph, or its silhouette alone; `pinned` memory is read by a GPU directly."""
+        """Copy a whole photograph, or only its silhouette; `pinned` memory is read by a GPU directly."""
         box = silhouette if cropped else (0, pixels.shape[0], 0, pixels.shape[1])
         top, bottom, left, right = box
         size = CAMERA_BYTES + (bottom - top) * (right - left) * BYTES_PER_PIXEL
@@ -105,7 +105,7 @@ class Photograph:
         return cls(cameras.names[camera], memory, box, silhouette)
 
     def view(self, device: torch.device, plate: Tensor | None = None) -> View:
-        """Return the photograph on a device, in front of a whole `plate` [H, W, 3]; does not wait for the copy."""
+        """Return the photograph on a device, in front of a whole `plate` [H, W, 3], without waiting for the copy."""
         memory = self.memory.to(device, non_blocking=True)
         numbers = memory[: 34 * 4].view(torch.float32)
         top, bottom, left, right = self.box
@@ -121,17 +121,17 @@ class Photograph:
 
 
 def _shifted(K: NDArray[np.float64], box: Crop) -> NDArray[np.float64]:  # [3, 3] both
-    """Return the intrinsics of a part of a picture."""
+    """Return the intrinsics of a crop of an image."""
     shifted = K.copy()
     shifted[:2, 2] -= (box[2], box[0])
     return shifted
 
 
 class Photographs:
-    """Photographs of some frames, decoded on demand or ahead of time; what was asked to be held stays in memory.
+    """Photographs of some frames, decoded on demand or ahead of time.
 
-    Whoever reads photographs chooses what is held: all of them, windows of a schedule, or a frame and the next one.
-    Next to a GPU, processes decode and memory is pinned (`splatrig.dataset.decoding`): best made before it is used.
+    The caller chooses which ones stay in memory: all of them, windows of a schedule, or a frame and the next one. For a
+    GPU, processes decode and memory is pinned (`splatrig.dataset.decoding`): best created before the GPU is used.
     """
 
     def __init__(
@@ -145,17 +145,17 @@ class Photographs:
         processes: bool | None = None,
         per_frame: Callable[[int], Any] | None = None,
     ) -> None:
-        """Serve photographs of `frames` as views on `device`, kept cropped to the silhouette or whole.
+        """Serve photographs of `frames` as views on `device`, cropped to the silhouette or whole.
 
-        `plates` is the folder of the photographs of the empty stage, `{camera}.png`, where the capture has them;
-        `workers` is the number of photographs that are decoded at a time (default: the cores, 16 at most), in
-        `processes` (default: on a GPU) or in threads. `per_frame` is what a worker computes of the frame with
-        an index when it is asked to.
+        `plates` is the folder of the photographs of the empty stage, `{camera}.png`, if the capture has them; `workers`
+        is the number of photographs that are decoded at a time (default: the number of cores, at most 16), in
+        `processes` (default: on a GPU) or in threads. `per_frame` is a function of a frame's index that workers compute
+        on request.
         """
         self.frames = tuple(frames)
         self.device = torch.device(device)
         self.waited_seconds = 0.0
-        """How long callers have waited for photographs that were not decoded yet."""
+        """Time that callers have waited for photographs that were not decoded yet."""
         self._plates, self._cropped, self._per_frame = plates, cropped, per_frame
         self._stage: dict[str, Tensor] = {}
         self._held: dict[Pair, Future[Photograph]] = {}
@@ -179,23 +179,23 @@ class Photographs:
         self.close()
 
     def hold(self, pairs: Sequence[Pair]) -> None:
-        """Begin to decode `pairs`, in this order, and keep them until they are dropped."""
+        """Start to decode `pairs`, in this order, and keep them until they are dropped."""
         for pair in pairs:
             if pair not in self._held:
                 self._held[pair] = self._pool.submit(self._decode, pair)
 
     def drop(self, pairs: Sequence[Pair]) -> None:
-        """Forget `pairs`; those not decoded yet never will be."""
+        """Release `pairs`; those not decoded yet will not be."""
         for pair in pairs:
             future = self._held.pop(pair, None)
             if future is not None:
                 future.cancel()
 
     def compute(self, frame: int) -> Future[Any]:
-        """Begin to compute `per_frame` of a frame on a worker."""
+        """Start to compute `per_frame` of a frame on a worker."""
         if self._processes is not None:
             return self._processes.compute(frame)
-        assert self._per_frame is not None  # only who gives it asks for it
+        assert self._per_frame is not None  # only callers that passed it ask for it
         return self._pool.submit(self._per_frame, frame)
 
     def view(self, pair: Pair) -> View:
@@ -207,7 +207,7 @@ class Photographs:
         return photograph.view(self.device, None if self._plates is None else self._plate(self._plates, pair))
 
     def views(self, frame: int) -> tuple[View, ...]:
-        """Return all cameras' photographs of a frame on the device, decoded side by side, and hold none of them."""
+        """Return the photographs of a frame from all cameras on the device, decoded concurrently and not kept."""
         pairs = [(frame, camera) for camera in range(len(self.frames[frame].cameras))]
         self.hold(pairs)
         try:
@@ -239,15 +239,15 @@ class Photographs:
 
 
 def pairs_in_memory(cameras: Cameras, memory_gib: float) -> int:
-    """Return how many whole photographs fit into `memory_gib`, at least one."""
+    """Return the number of whole photographs that fit into `memory_gib`, at least one."""
     return max(1, int(memory_gib * 2**30 / (cameras.width * cameras.height * BYTES_PER_PIXEL)))
 
 
 @contextmanager
 def on_copy_stream(device: torch.device, *, wait: bool = False) -> Iterator[None]:
-    """Let the copies to a GPU that are begun inside run on a stream of their own, next to what the GPU computes.
+    """Run the copies to a GPU that start inside the block on their own stream, concurrently with computation.
 
-    With `wait` the calling thread waits for them at the end. Before views are used, `take_over` them.
+    With `wait` the calling thread waits for them at the end. Call `take_over` before the views are used.
     """
     if device.type != "cuda":
         yield
@@ -260,13 +260,13 @@ def on_copy_stream(device: torch.device, *, wait: bool = False) -> Iterator[None
 
 
 def take_over(device: torch.device, views: Iterable[View]) -> None:
-    """Let the device's current stream wait for the copies of `views`, which belong to it from then on."""
+    """Make the device's current stream wait for the copies of `views`, and own their memory from then on."""
     if device.type != "cuda":
         return
     current = torch.cuda.current_stream(device)
     current.wait_stream(_copying_stream(device))
     for view in views:
-        view.image.record_stream(current)  # and with it the camera, which shares its memory
+        view.image.record_stream(current)  # and the camera's, which shares its memory
 
 
 @cache

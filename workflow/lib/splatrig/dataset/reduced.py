@@ -1,6 +1,6 @@
-"""Reduced photographs of a frame, `{frame}_reduced.npz`, for looking at all photographs of a capture quickly.
+"""Reduced photographs of a frame, `{frame}_reduced.npz`, for fast checks of all photographs of a capture.
 
-They are written where photographs are decoded anyway, with what tells equal photographs apart from similar ones, and
+They are written when photographs are decoded anyway, with a digest that tells equal photographs from similar ones, and
 with the tracked meshes just before and after the frame, which the data set need not have.
 """
 
@@ -22,7 +22,7 @@ from splatrig.io.errors import InputError
 from splatrig.io.files import absent, atomic_path
 
 HEIGHT = 256
-"""Pixels; of a head as Multiface photographs it, about 1.3 mm each."""
+"""Height of a reduced photograph in pixels, which span about 1.3 mm of a head as Multiface photographs it."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Reduced:
     """Mean of the three channels."""
     matte: NDArray[np.uint8]  # [h, w]
     digest: str
-    """Of the pixels of the whole photograph: equal ones have equal digests."""
+    """Digest of the pixels of the whole photograph: equal photographs have equal digests."""
 
 
 @dataclass(frozen=True)
@@ -41,22 +41,23 @@ class Tracked:
     """A tracked mesh in head space and its pose."""
 
     frame: str
-    vertices: NDArray[np.float64]  # [V, 3] millimetres
+    vertices: NDArray[np.float64]  # [V, 3] millimeters
     head_to_world: NDArray[np.float64]  # [3, 4]
 
 
 @dataclass(frozen=True)
 class ReducedFrame:
-    """The photographs of one frame, reduced; those of a camera without one are black and have the digest ""."""
+    """The reduced photographs of one frame; cameras without one have a black image and the digest ""."""
 
     grays: NDArray[np.uint8]  # [C, h, w]
     mattes: NDArray[np.uint8]  # [C, h, w]
     digests: tuple[str, ...]  # C
     meshes: Mapping[int, Tracked]
-    """Of the frame itself (0), and of those just before (-1) and after (1) in the capture, where it tracked them."""
+    """Tracked meshes of the frame itself (0), and of those just before (-1) and after (1) in the capture, if
+    tracked."""
 
     def matte_at(self, camera: int, size: tuple[int, int]) -> NDArray[np.uint8]:  # [h', w']
-        """Return a camera's matte at the middles of the pixels of a smaller image of `size` (height, width)."""
+        """Return a camera's matte at the pixel centers of a smaller image of `size` (height, width)."""
         matte = self.mattes[camera]
         rows, columns = (
             ((np.arange(n) + 0.5) * m / n).astype(np.int64) for n, m in zip(size, matte.shape, strict=True)
@@ -65,7 +66,7 @@ class ReducedFrame:
 
 
 def reduced_cameras(cameras: Cameras) -> Cameras:
-    """Return the cameras of reduced photographs: the size of all images is reduced, and what is in them with it."""
+    """Return the cameras of reduced photographs, with intrinsics and photographed parts scaled like the images."""
     width, height = scaled_size(cameras.width, cameras.height, min(1.0, HEIGHT / cameras.height))
     factors = np.array([width / cameras.width, height / cameras.height])
     sizes = None if cameras.sizes is None else np.maximum(np.floor(factors * cameras.sizes), 1).astype(np.int64)
@@ -92,7 +93,7 @@ def write_reduced(
     count: int,
     meshes: Mapping[int, Tracked],
 ) -> None:
-    """Write the reduced photographs of the frame in `folder`, by the number of their camera, of `count` cameras.
+    """Write the reduced photographs of the frame in `folder`, by camera number, of `count` cameras.
 
     `size` is their width and height.
     """
@@ -108,7 +109,7 @@ def write_reduced(
 
 
 def read_reduced(folder: Path, cameras: Cameras) -> ReducedFrame:
-    """Read the reduced photographs of the frame in `folder` of a data set with these cameras, which are not reduced.
+    """Read the reduced photographs of the frame in `folder` of a data set with these cameras, at their full size.
 
     Raises InputError naming the file when it is missing, damaged or of other cameras.
     """
@@ -126,7 +127,7 @@ def read_reduced(folder: Path, cameras: Cameras) -> ReducedFrame:
 
 
 def read_own_mesh(folder: Path) -> Tracked:
-    """Read the tracked mesh of the frame in `folder` alone, with less precision than its OBJ file: float32."""
+    """Read only the tracked mesh of the frame in `folder`, in float32, less precise than its OBJ file."""
     with _stored(reduced_path(folder)) as content:
         return _mesh(content, 0)
 
@@ -144,6 +145,6 @@ def _stored(path: Path) -> Iterator[Any]:
 
 
 def _mesh(content: Any, side: int) -> Tracked:
-    """Return one of the meshes that a file has."""
+    """Return one of the meshes of a file."""
     vertices = content[f"vertices{side:+d}"].astype(np.float64)
     return Tracked(str(content[f"frame{side:+d}"]), vertices, content[f"pose{side:+d}"])

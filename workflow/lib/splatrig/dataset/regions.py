@@ -1,4 +1,4 @@
-"""Regions of the photographs that the evaluation tells apart, as one image of flags for each photograph.
+"""Regions of the photographs that the evaluation distinguishes, one image of flags per photograph.
 
 Regions may overlap: hair that reaches beyond the tracked mesh is in `hair` and in `beyond`. All of them lie in `whole`.
 """
@@ -16,15 +16,15 @@ from splatrig.io.files import unreadable
 
 
 class Region(IntFlag):
-    """What a pixel may belong to; the values are those in the files."""
+    """Regions that a pixel may belong to; the values are those in the files."""
 
     WHOLE = 1
-    """The foreground: the photograph's matte covers the pixel by more than half."""
+    """Foreground: the photograph's matte covers the pixel by more than half."""
     SKIN = 2
     MOUTH = 4
-    """Inside of the mouth: its cavity, teeth, tongue."""
+    """Inside of the mouth: the cavity, teeth and tongue."""
     EYES = 8
-    """Eyeballs, and lashes where labels tell them apart."""
+    """Eyeballs, and lashes if labels distinguish them."""
     HAIR = 16
     BEYOND = 32
     """Foreground that the tracked mesh does not cover."""
@@ -35,7 +35,7 @@ REGIONS: tuple[str, ...] = tuple(str(region.name).lower() for region in Region)
 
 REGION_COLUMNS: tuple[str, ...] = tuple(f"{what}_{region}" for region in REGIONS for what in ("sse", "pixels"))
 """Columns of tables of images: the sum over a region's pixels of the squared error (values in 0 to 1, mean over the
-color channels), and how many these are. Both are empty where an image shows nothing of a region, or where its regions
+color channels), and the number of these pixels. Both are empty if an image shows nothing of a region, or its regions
 are not known."""
 
 UNKNOWN: tuple[float, ...] = (float("nan"),) * len(REGION_COLUMNS)
@@ -49,11 +49,11 @@ COLORS = {
     Region.HAIR: (0, 158, 115),
     Region.BEYOND: (240, 228, 66),
 }
-"""Colors of Okabe and Ito (2008), in the files and in pictures; that of `whole` is for pixels in no other region."""
+"""Colors of Okabe and Ito (2008), in the files and in figures; that of `whole` is for pixels in no other region."""
 
 _FLAGS = np.arange(2 * max(Region))
 MEMBERS: NDArray[np.bool_] = (_FLAGS[:, None] & np.array([int(region) for region in Region])) > 0  # [64, R]
-"""Which regions a pixel with these flags belongs to."""
+"""Membership of pixels in regions, by their flags."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class RegionFolder:
 
 
 def _palette() -> NDArray[np.uint8]:  # [64, 3]
-    """Return a color for all flags: that of the last region but `beyond`, mixed with that of `beyond` where it is."""
+    """Return a color for all flags: that of the last region except `beyond`, mixed with `beyond`'s if that is set."""
     colors = np.zeros((len(_FLAGS), 3))
     for region in (region for region in Region if region != Region.BEYOND):
         colors[(_FLAGS & region) > 0] = COLORS[region]

@@ -1,1 +1,1 @@
-"""The doctor of a capture: all photographs of all cameras against the tracked meshes, before anything is fitted."""
+"""The doctor of a capture compares all photographs with the tracked meshes before anything is fitted."""

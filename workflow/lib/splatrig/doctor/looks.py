@@ -1,7 +1,7 @@
-"""Appearance of the tracked mesh in photographs: gray details at places of the skin, which move with it.
+"""Appearance of the tracked mesh in photographs: gray details at points of the skin.
 
-A place of the skin looks alike in all photographs of one camera, as long as the mesh is where the skin is. Where the
-mesh is that of another moment, other details lie at its places.
+A point of the skin looks alike in all photographs of one camera, as long as the mesh is where the skin is. If the mesh
+belongs to another moment, the details at its points differ.
 """
 
 from dataclasses import dataclass
@@ -15,30 +15,30 @@ from splatrig.mesh.normals import face_normals
 from splatrig.tracking.views import BORDER_PX, LEAST_COSINE, band_passed, depths_of, sampled
 
 MOMENTS = (0, -1, 1)
-"""The meshes that a photograph is compared with: that of its frame, and those just before and after it."""
+"""Meshes that a photograph is compared with: that of its frame (0), and those just before (-1) and after (1)."""
 _SIGMA_PX = 0.8
-"""Scale of the details: sharp enough to tell frames whose skin moves by half a pixel of a reduced photograph."""
+"""Scale of the details, small enough to separate frames whose skin moves by half a pixel of a reduced photograph."""
 _COARSE = 0.5
-"""Size of the images in which is found what hides what, of that of the reduced photographs."""
+"""Size of the images in which visibility is computed, relative to the reduced photographs."""
 _SOLID_MM = 3.0
-"""Largest distance of a visible place behind the nearest surface along its ray."""
+"""Largest distance of a visible point behind the nearest surface along its ray."""
 
 
 @dataclass(frozen=True)
 class Skin:
-    """The places of the tracked mesh that are looked at."""
+    """The points of the tracked mesh that are compared."""
 
     faces: NDArray[np.int64]  # [T, 3]
     most: int
-    """Number of places, at most."""
+    """Maximum number of points."""
 
     @property
     def places(self) -> NDArray[np.int64]:  # [P]
-        """The triangles whose middles are looked at: all of them, or some, evenly spread over their numbers."""
+        """Triangles whose centers are compared: all of them, or some at equal steps of their indices."""
         return np.arange(0, len(self.faces), -(-len(self.faces) // self.most))
 
     def views(self, mesh: Tracked, cameras: Cameras) -> "Views":
-        """Return how a mesh is seen by `cameras`, of the world."""
+        """Return the projection of a mesh into `cameras`, which are in world space."""
         in_head = cameras.in_head_space(mesh.head_to_world)
         faces = self.faces[self.places]
         middles, normals = mesh.vertices[faces].mean(axis=1), face_normals(mesh.vertices, faces)
@@ -57,14 +57,14 @@ class Views:
     normals: NDArray[np.float64]  # [P, 3]
 
     def pixels(self, camera: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # [P, 2], [P]
-        """Return where a camera sees the places, and how deep."""
+        """Return the pixels and depths of the points in a camera."""
         P = self.cameras.Ks[camera] @ self.cameras.viewmats[camera, :3]
         homogeneous = self.middles @ P[:, :3].T + P[:, 3]
         with np.errstate(divide="ignore", invalid="ignore"):
             return homogeneous[:, :2] / homogeneous[:, 2:], homogeneous[:, 2]
 
     def shown(self, camera: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:  # [P], [h', w']
-        """Return which places a camera shows well, and which pixels of its coarse image the mesh covers."""
+        """Return which points a camera sees well, and which pixels of its coarse image the mesh covers."""
         size = np.array([self.cameras.width, self.cameras.height])
         small = np.maximum(np.rint(_COARSE * size), 1).astype(int)
         scale = np.append(small / size, 1.0)[:, None]
@@ -92,7 +92,7 @@ class Views:
         return values
 
     def _in_image(self, pixels: NDArray[np.float64], camera: int) -> NDArray[np.bool_]:
-        """Return which of [P, 2] lie where filters see nothing beyond what the camera has photographed."""
+        """Return which of the pixels [P, 2] are so far inside the photographed area that filters stay in it."""
         size = self.cameras.own_sizes[camera]
         return np.asarray(((pixels >= BORDER_PX) & (pixels < size - BORDER_PX)).all(axis=1))
 
@@ -102,13 +102,14 @@ class FrameLooks:
     """Appearance of the mesh in all photographs of one frame."""
 
     looks: NDArray[np.float32]  # [M, C, P]
-    """Gray details at the meshes of the `MOMENTS`; NaN for a mesh or a photograph that is not there."""
+    """Gray details at the meshes of the `MOMENTS`; NaN for a missing mesh or photograph."""
     inside: NDArray[np.float64]  # [C]
-    """Fraction of the mesh's silhouette that the matte has; NaN where the camera has no photograph or sees no mesh."""
+    """Fraction of the mesh's silhouette that the matte covers; NaN without a photograph, or if the camera sees no
+    mesh."""
 
 
 def bands_of(frame: ReducedFrame) -> list[NDArray[np.float32] | None]:
-    """Return the details of the photographs of a frame, None for cameras without one."""
+    """Return the details of the photographs of a frame; None for cameras without one."""
     return [
         band_passed(gray.astype(np.float32) / 255.0, _SIGMA_PX) if digest else None
         for gray, digest in zip(frame.grays, frame.digests, strict=True)
@@ -116,9 +117,10 @@ def bands_of(frame: ReducedFrame) -> list[NDArray[np.float32] | None]:
 
 
 def look_at(frame: ReducedFrame, skin: Skin, cameras: Cameras) -> FrameLooks:
-    """Return what the photographs of a frame show at its mesh and at its neighbors'; `cameras` are reduced, world.
+    """Return the appearance of a frame's mesh and of its neighbors in the frame's photographs.
 
-    Which places are shown is that of the own mesh for all: neighbors are compared at the same places.
+    `cameras` are reduced and in world space. Visibility is that of the frame's own mesh: neighbors are compared at the
+    same points.
     """
     rows = [row for row, side in enumerate(MOMENTS) if side in frame.meshes]
     views = [skin.views(frame.meshes[MOMENTS[row]], cameras) for row in rows]
@@ -136,9 +138,9 @@ def look_at(frame: ReducedFrame, skin: Skin, cameras: Cameras) -> FrameLooks:
 
 
 def likeness(looks: NDArray[np.floating], usual: NDArray[np.floating], least: int = 40) -> NDArray[np.float64]:
-    """Return the correlation [...] of looks [..., P] with usual ones of that shape, over the places that both show.
+    """Return the correlation [...] of looks [..., P] with usual ones of that shape, over the points that both show.
 
-    NaN where these are fewer than `least`.
+    It is NaN if these are fewer than `least`.
     """
     both = np.isfinite(looks) & np.isfinite(usual)
     count = both.sum(axis=-1)
@@ -151,7 +153,7 @@ def likeness(looks: NDArray[np.floating], usual: NDArray[np.floating], least: in
 
 
 def usual_look(looks: NDArray[np.floating]) -> NDArray[np.floating]:  # [F, ..., P] -> [..., P]
-    """Return the median over frames, without those that do not show a place; NaN where none does."""
+    """Return the median over the frames that show a point; NaN if none does."""
     shown = np.isfinite(looks).any(axis=0)
     filled = np.where(shown, looks, 0.0)
     return np.where(shown, np.nanmedian(filled, axis=0), np.nan)

@@ -1,4 +1,4 @@
-"""The report of the doctor: a page with its verdicts and a photograph of each camera, and the verdicts as a file."""
+"""Report of the doctor: a page with its verdicts and one photograph per camera, and a file with the verdicts."""
 
 import base64
 import html
@@ -45,7 +45,7 @@ def outlined(subject: Subject, frame: int, camera: int, rank: Rank) -> Image.Ima
 
 
 def _edge(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:  # [H, W] both
-    """Return the pixels on both sides of where a mask changes."""
+    """Return the pixels on both sides of the border of a mask."""
     edge = np.zeros_like(mask)
     for axis in (0, 1):
         change = np.diff(mask, axis=axis)
@@ -57,9 +57,9 @@ def _edge(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:  # [H, W] both
 def write_page(
     path: str | Path, title: str, subject: Subject, general: Sequence[Verdict], cameras: Sequence[Verdict], shown: int
 ) -> None:
-    """Write the page: the verdicts, those of each camera after the `general` ones, and a photograph for each camera.
+    """Write the page: the `general` verdicts, those of each camera, and one photograph per camera.
 
-    A photograph is of the frame that the camera's verdict names, else of the frame number `shown`.
+    A photograph is of the frame that the camera's verdict names, or else of frame number `shown`.
     """
     lines = sorted([*general, *cameras], key=lambda verdict: -RANKS.index(verdict.rank))
     table = pd.DataFrame([[each.rank, each.where, each.why] for each in lines], columns=["verdict", "of", "why"])
@@ -82,7 +82,7 @@ def write_page(
 
 
 def write_verdicts(path: str | Path, verdicts: Sequence[Verdict]) -> None:
-    """Write verdicts as JSON, with the sentences of those that cannot be right once more, as the check of landmarks."""
+    """Write verdicts as JSON; as for the check of landmarks, definite faults are also listed as sentences."""
     document = {
         "wrong": [verdict.sentence for verdict in verdicts if verdict.rank == WRONG],
         "odd": [verdict.sentence for verdict in verdicts if verdict.rank == LOOK],
@@ -92,7 +92,7 @@ def write_verdicts(path: str | Path, verdicts: Sequence[Verdict]) -> None:
 
 
 def read_sentences(path: str | Path) -> tuple[list[str], list[str]]:
-    """Return what an examination found that cannot be right, and what is odd, a sentence each."""
+    """Return the definite faults and the doubts of an examination, one sentence each."""
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
         return list(document["wrong"]), list(document["odd"])

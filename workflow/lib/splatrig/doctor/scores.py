@@ -10,31 +10,31 @@ from splatrig.doctor.looks import MOMENTS, likeness, usual_look
 
 @dataclass(frozen=True)
 class Scores:
-    """Correlations of what photographs show of the skin with what their camera, or the others, usually show there."""
+    """Correlations of the skin in photographs with its usual appearance, in the same camera or in the others."""
 
     alike: NDArray[np.float64]  # [M, F, C]
     """Correlation at the meshes of the `MOMENTS` with the camera's usual look; NaN without photograph, mesh or skin."""
     shifted: NDArray[np.float64]  # [M, C]
-    """Median over frames at the meshes of one moment with the usual look at these; of the own mesh in all frames."""
+    """Median over frames of the correlation at the mesh of each moment; for the own mesh over all frames."""
     unshifted: NDArray[np.float64]  # [M, C]
-    """The same at the own mesh in those frames alone that have a mesh of the moment."""
+    """The same at the own mesh, only in the frames that have a mesh of the moment."""
     compared: NDArray[np.int64]  # [M, C]
-    """Number of frames of these medians."""
+    """Number of frames in these medians."""
     shared: NDArray[np.float64]  # [C]
     """Correlation of a camera's usual look with that of the others."""
     usual_looks: NDArray[np.float32]  # [C, P]
     """Usual appearance of the skin in each camera."""
     inside: NDArray[np.float64]  # [F, C]
-    """Fraction of the mesh's silhouette that the matte has."""
+    """Fraction of the mesh's silhouette that the matte covers."""
 
     @property
     def own(self) -> NDArray[np.float64]:  # [F, C]
-        """Likeness at the mesh of the photograph's own frame."""
+        """Correlation at the mesh of the photograph's own frame."""
         return self.alike[0]
 
     @property
     def usual(self) -> NDArray[np.float64]:  # [C]
-        """Usual score of each camera, the median of its photographs; NaN where it shows too little of the skin."""
+        """Usual score of each camera, the median of its photographs; NaN if it shows too little of the skin."""
         return _median(self.own)
 
 
@@ -60,7 +60,7 @@ def scores_of(looks: NDArray[np.floating], inside: NDArray[np.float64]) -> Score
 
 
 def shared_looks(usual: NDArray[np.floating]) -> NDArray[np.float64]:  # [C, P] -> [C]
-    """Return the correlation of each camera's usual look with the mean of the others' at places that these show."""
+    """Return the correlation of each camera's usual look with the mean of the others' at the points that these show."""
     shown = np.isfinite(usual)
     total, count = np.where(shown, usual, 0.0).sum(axis=0), shown.sum(axis=0)
     others = count - shown
@@ -70,7 +70,7 @@ def shared_looks(usual: NDArray[np.floating]) -> NDArray[np.float64]:  # [C, P] 
 
 
 def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:  # [F, C] -> [C]
-    """Return medians over frames, NaN where there is nothing but NaN."""
+    """Return medians over frames; NaN if all values are NaN."""
     shown = np.isfinite(values).any(axis=0)
     return np.where(shown, np.nanmedian(np.where(shown, values, 0.0), axis=0), np.nan)
 

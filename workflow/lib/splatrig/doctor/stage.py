@@ -1,4 +1,4 @@
-"""The jobs of the doctor: examine a capture and write the report; then let the capture pass or not."""
+"""Jobs of the doctor: examine a capture and write the report; then admit the capture or not."""
 
 import logging
 from collections.abc import Sequence
@@ -25,9 +25,20 @@ def report(
     title: str,
     threads: int,
 ) -> None:
-    """Examine the frames `names` (expression/frame) of a data set, write the page and its verdicts.
+    """Examine frames of a data set; write the page and its verdicts.
 
-    `check` is what the landmarks of the frame `neutral` said. What is not fine stands in the log, too.
+    Faults and doubts are also logged.
+
+    Args:
+        cameras: The data set's file of cameras.
+        names: Frames as `expression/frame`.
+        neutral: Name of the neutral frame.
+        check: Result of checking the neutral's landmarks, a JSON file.
+        background: `capture.background`; masks are examined if mattes come from them.
+        page: The HTML file to write.
+        verdicts: The JSON file to write.
+        title: Title of the page.
+        threads: Number of frames that are read at a time.
     """
     subject = open_subject(cameras, names)
     scores, digests = subject.scores(threads)
@@ -47,13 +58,13 @@ def report(
 
 
 def _line(rank: Rank, sentence: str) -> Verdict:
-    """Return the line of a sentence that begins with what it is about."""
+    """Return the verdict of a sentence that begins with its subject."""
     where, _, why = sentence.rstrip(".").partition(": ")
     return Verdict(rank, where, why)
 
 
 def admit(examination: str | Path, doctor: Doctor) -> None:
-    """Raise InputError with the first thing that an examination found that cannot be right, unless told to warn."""
+    """Raise InputError with the first definite fault of an examination; only log it if `doctor` is `warn`."""
     wrong, _ = read_sentences(examination)
     if not wrong:
         return
@@ -61,4 +72,4 @@ def admit(examination: str | Path, doctor: Doctor) -> None:
         more = f" ({len(wrong) - 1} more like that: snakemake capture_report)" if len(wrong) > 1 else ""
         raise InputError(f"{wrong[0]}{more}")
     for sentence in wrong:
-        logger.warning("cannot be right, and goes on (capture.doctor: warn): %s", sentence)
+        logger.warning("cannot be right, but the run continues (capture.doctor: warn): %s", sentence)

@@ -19,37 +19,37 @@ from splatrig.jobs.progress import track
 from splatrig.mesh.obj import read_obj
 
 _PLACES = 400, 2000
-"""Fewest and most places of the skin that are compared."""
+"""Minimum and maximum number of points of the skin that are compared."""
 _LOOKS_BYTES = 10**9
-"""Memory for what all photographs show at all places."""
+"""Memory for the appearance of all points in all photographs, bytes."""
 _CALIBRATION_FRAMES = 6
-"""Frames, spread over all, that tell whether another calibration would fit better."""
+"""Number of frames, equally spaced, with which other calibrations are tried."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The frames of a capture."""
+    """The frames of a capture with their meshes, cameras and reduced photographs."""
 
     names: tuple[str, ...]
     """F names, `expression/frame`."""
     tracked: tuple[Tracked, ...]
     """The mesh of each frame."""
     cameras: Cameras
-    """C reduced cameras, from the world."""
+    """C reduced cameras in world space."""
     height: int
     """Size of the photographs before they were reduced, in pixels."""
     faces: NDArray[np.int64]  # [T, 3]
     read: Callable[[int], ReducedFrame]
-    """Returns the reduced photographs of a frame; called from many threads."""
+    """Function that returns the reduced photographs of a frame; called from many threads."""
 
     @cached_property
     def skin(self) -> Skin:
-        """The places that are looked at; fewer in large captures, whose photographs are all compared at once."""
+        """The points that are compared; fewer in large captures, since all photographs are compared at once."""
         shared = _LOOKS_BYTES // (2 * len(MOMENTS) * len(self.names) * len(self.cameras))
         return Skin(self.faces, int(np.clip(shared, *_PLACES)))
 
     def scores(self, threads: int) -> tuple[Scores, list[tuple[str, ...]]]:
-        """Return how well photographs and meshes fit each other, and the digests of the photographs, F of C."""
+        """Return the scores of all photographs, and their digests, F of C."""
         shape = (len(self.names), len(MOMENTS), len(self.cameras), len(self.skin.places))
         looks, inside = np.empty(shape, dtype=np.float16), np.empty((shape[0], shape[2]))
 
@@ -65,7 +65,7 @@ class Subject:
         return scores_of(looks, inside), digests
 
     def sharing(self, Ks: NDArray[np.float64]) -> NDArray[np.float64]:  # [C, 3, 3] -> [C]
-        """Return how alike all cameras show the skin, as `shared_looks`, with other intrinsics, in a few frames."""
+        """Return the agreement of all cameras with other intrinsics, as `shared_looks`, from a few frames."""
         cameras = replace(self.cameras, Ks=Ks)
         count = min(_CALIBRATION_FRAMES, len(self.names))
         rows = np.unique(np.linspace(0, len(self.names) - 1, count).round().astype(int))
@@ -81,7 +81,7 @@ class Subject:
         cameras: Sequence[int],
         usual: NDArray[np.floating],  # [C, P]
     ) -> NDArray[np.float64]:  # [F, c]
-        """Return how well the photographs of a frame fit the meshes of all frames, of some `cameras`."""
+        """Return the correlations of the photographs of a frame, by some `cameras`, at the meshes of all frames."""
         bands = bands_of(self.read(frame))
         result = np.full((len(self.names), len(cameras)), np.nan)
         for row, mesh in enumerate(self.tracked):
@@ -93,7 +93,7 @@ class Subject:
         return result
 
     def copy_of(self, frame: int) -> int | None:
-        """Return the number of another frame with the same tracked mesh and pose, None where there is none."""
+        """Return the number of another frame with the same tracked mesh and pose; None if there is none."""
         own = self.tracked[frame]
         return next(
             (
@@ -107,7 +107,7 @@ class Subject:
         )
 
     def motion(self, one: int, other: int, camera: int) -> float:
-        """Return how far the mesh moves in a camera's image between two frames, the median, in heights of the image."""
+        """Return the median motion of the mesh in a camera's image between two frames, in image heights."""
         pixels = []
         for frame in (one, other):
             mesh = self.tracked[frame]
@@ -120,7 +120,7 @@ class Subject:
 def open_subject(cameras: str | Path, names: Sequence[str]) -> Subject:
     """Open the frames `expression/frame` of the data set whose cameras are in the file `cameras`.
 
-    Raises InputError naming a frame whose tracked mesh has another number of vertices than that of the first one.
+    Raises InputError naming a frame whose tracked mesh has another number of vertices than the first one.
     """
     dataset = Dataset.open(cameras)
     folders = [dataset.folder / name for name in names]

@@ -1,9 +1,9 @@
 """Verdicts on a capture from its scores, one per line.
 
-A photograph that cannot be right has another explanation that fits clearly better: another frame's mesh, another
-calibration, equal photographs of a head that moves. A photograph that only fits worse than usual is worth a look.
-Thresholds were chosen on the demo's first person, whose figures stand next to them; they are differences, since skin
-differs in what it shows.
+A photograph cannot be right if another explanation fits clearly better: another frame's mesh, another calibration,
+equal photographs of a head that moves. A photograph that only fits worse than usual is worth a look. Thresholds were
+chosen on the demo's first person, whose values are given next to them; they are differences, since the amount of detail
+varies between skins.
 """
 
 from collections import Counter, defaultdict
@@ -23,35 +23,35 @@ RANKS: tuple[Rank, ...] = ("fine", "look at it", "cannot be right")
 FINE, LOOK, WRONG = RANKS
 
 _BETTER, _FAR_BETTER = 0.05, 0.1
-"""Lead by which another frame's mesh fits a photograph better: at most 0.00 where all is well (0.01 with 0.5 mm of
-noise on the meshes)."""
+"""Lead of another frame's mesh over the own one: at most 0.00 in a correct capture (0.01 with 0.5 mm of noise on the
+meshes)."""
 _LATE = 0.03
-"""The same of all photographs of a camera, in the median: at most -0.11 where all is well, 0.19 when it is late."""
+"""The same for the median of a camera's photographs: at most -0.11 in a correct capture, 0.19 if the camera is late."""
 _FEWEST = 3
-"""Photographs that make a camera late."""
+"""Least number of photographs by which a camera counts as late."""
 _WORSE, _FAR_WORSE = 0.2, 0.35
-"""Deficit by which a photograph is less like its camera's others, beyond what its frame is: at most 0.12. What fits
-worse than that has no explanation."""
+"""Deficit of a photograph against its camera's others, beyond that of its frame: at most 0.12 in a correct capture."""
 _STRANGE_FRAME = 0.15
-"""The same of a frame, in the median of its cameras: at most 0.09."""
+"""The same for a frame, in the median of its cameras: at most 0.09."""
 _STRANGE_CAMERA = 0.35
-"""Deficit by which a camera's photographs are like the others' than those of the median camera: at most 0.15."""
+"""Deficit of a camera's agreement with the others against the median camera: at most 0.15."""
 _STRANGE_CAPTURE = 0.4
-"""Likeness of the photographs of all cameras, in the median, below which another calibration is tried: 0.83."""
+"""Median agreement of all cameras below which another calibration is tried: 0.83 in a correct capture."""
 _STRANGERS = 0.25
-"""Score below which a camera is named although nothing else fits better."""
+"""Agreement below which a camera is named even if nothing else fits better."""
 _RIGHT = 0.2
 """Gain in agreement between cameras that identifies another calibration as the right one."""
 _FACTORS = (0.25, 1 / 3, 0.5, 2 / 3, 0.75, 0.8, 1.25, 4 / 3, 1.5, 2.0, 3.0, 4.0)
-"""Sizes of photographs, of those that a calibration is for."""
+"""Sizes of photographs, relative to those of the calibration, that are tried."""
 _MOVED_PX = 0.3
-"""Pixels of the photographs by which a head moves that cannot look the same: 0.4 at least from frame to frame."""
+"""Motion of the head in pixels of the photographs that must change their pixels: at least 0.4 from frame to frame."""
 _PART, _HALF = 0.9, 0.5
-"""Fractions of what a camera's masks usually have of the mesh."""
+"""Fractions of the mesh that a mask covers, relative to the camera's usual one."""
 _MOST_PHOTOGRAPHS, _MOST_FRAMES = 30, 10
-"""Photographs, and frames, whose moment is looked for in all frames: where more are odd, something else is wrong."""
+"""Maximum numbers of photographs and frames whose moment is searched in all frames; if more are odd, something else is
+wrong."""
 _MOST_CAMERAS = 5
-"""Cameras that are asked for the moment of a frame."""
+"""Maximum number of cameras with which the moment of a frame is searched."""
 
 
 @dataclass(frozen=True)
@@ -60,31 +60,32 @@ class Verdict:
 
     rank: Rank
     where: str
-    """`camera 400002`, `frame E001/000102`, or both; `KRT`."""
+    """Subject of the verdict: `camera 400002`, `frame E001/000102`, or both; `KRT`."""
     why: str
-    """A sentence, without its end."""
+    """A sentence without the full stop."""
     camera: int | None = None
-    """Number of the camera, where it is about one."""
+    """Number of the camera, if it is about one."""
     frame: int | None = None
-    """Number of the frame, where it is about one, or one shows it."""
+    """Number of the frame, if it is about one, or one shows it."""
 
     @property
     def sentence(self) -> str:
-        """The line as messages have it."""
+        """Text of the verdict as in messages."""
         return f"{self.where}: {self.why}."
 
 
 def judge(subject: Subject, scores: Scores, digests: Sequence[Sequence[str]], *, masks: bool) -> list[Verdict]:
-    """Return what is wrong or odd, most general first; nothing where all is fine.
+    """Return the faults and doubts of a capture, most general first; none if all is fine.
 
-    `digests` are those of the photographs, F of C; `masks` says that mattes are those of the capture and not of meshes.
+    `digests` are those of the photographs, F of C; `masks` says that mattes are the capture's masks and do not come
+    from meshes.
     """
     calibration = [*_calibration(subject, scores)]
     if calibration:
         return calibration
     late = [*_late(subject, scores)]
     cameras = [*_frozen(subject, digests, {verdict.camera for verdict in late})]
-    for group in (late, [*_cameras(subject, scores)]):  # what comes first explains the rest of a camera
+    for group in (late, [*_cameras(subject, scores)]):  # an earlier verdict explains the later ones of its camera
         known = {verdict.camera for verdict in cameras}
         cameras += [verdict for verdict in group if verdict.camera not in known]
     frames = [*_frames(subject, scores)]
@@ -107,21 +108,21 @@ def _calibration(subject: Subject, scores: Scores) -> Iterator[Verdict]:
         yield Verdict(
             WRONG,
             "KRT",
-            f"the calibration is for photographs {1 / best:.3g} times as large: cameras then see the same skin at the "
-            f"same places of the tracked meshes (correlation {better[best]:.2f}, as it is {alike:.2f}); give the "
+            f"the calibration is for photographs {1 / best:.3g} times as large; corrected, all cameras see the same "
+            f"skin on the tracked meshes (correlation {better[best]:.2f} instead of {alike:.2f}): provide the "
             f"photographs that were calibrated, or multiply fx, fy, cx and cy of every camera by {best:.4g}",
         )
     elif alike < _STRANGERS:
         yield Verdict(
             LOOK,
             "KRT",
-            f"the cameras do not see the same skin at the same places of the tracked meshes (correlation {alike:.2f}, "
-            "expected 0.5 and more): calibration and meshes may be of another day, or photographs have no detail",
+            f"the cameras see different skin on the tracked meshes (correlation {alike:.2f}, expected 0.5 and more): "
+            "calibration and meshes may be of another day, or the photographs lack detail",
         )
 
 
 def _cameras(subject: Subject, scores: Scores) -> Iterator[Verdict]:
-    """Yield the cameras that see the skin elsewhere than the others."""
+    """Yield the cameras that disagree with the others about the skin."""
     alike = _middle(scores.shared)
     for camera in np.flatnonzero(scores.shared < alike - _STRANGE_CAMERA):
         own, tried = scores.shared[camera], {}
@@ -133,15 +134,15 @@ def _cameras(subject: Subject, scores: Scores) -> Iterator[Verdict]:
         where = f"camera {subject.cameras.names[camera]}"
         if tried[best] > max(own + _RIGHT, alike - _STRANGE_CAMERA):
             why = (
-                f"its calibration is for photographs {1 / best:.3g} times as large: it then shows the skin where the "
-                f"other cameras do (correlation {tried[best]:.2f}, as it is {own:.2f}); multiply its fx, fy, cx and cy "
+                f"its calibration is for photographs {1 / best:.3g} times as large; corrected, it agrees with the "
+                f"other cameras (correlation {tried[best]:.2f} instead of {own:.2f}): multiply its fx, fy, cx and cy "
                 f"by {best:.4g}"
             )
             yield Verdict(WRONG, where, why, int(camera))
         else:
             why = (
-                f"it shows the skin elsewhere than the other cameras do (correlation {own:.2f}, median {alike:.2f}): "
-                "was it moved after the calibration, or are its photographs those of another camera?"
+                f"it disagrees with the other cameras about the skin (correlation {own:.2f}, median {alike:.2f}): it "
+                "may have moved after the calibration, or its photographs may be those of another camera"
             )
             yield Verdict(LOOK, where, why, int(camera))
 
@@ -165,7 +166,7 @@ def _late(subject: Subject, scores: Scores) -> Iterator[Verdict]:
 
 
 def _frozen(subject: Subject, digests: Sequence[Sequence[str]], shifted: set[int | None]) -> Iterator[Verdict]:
-    """Yield the cameras, and the frames, with equal photographs of times at which the head is elsewhere.
+    """Yield the cameras, and the frames, with equal photographs although the head has moved.
 
     A camera that is `shifted` in time may lack its first photograph and have the second one twice instead.
     """
@@ -202,7 +203,7 @@ def _frozen(subject: Subject, digests: Sequence[Sequence[str]], shifted: set[int
 
 
 def _equal_frames(digests: Sequence[str]) -> list[list[int]]:
-    """Return the groups of frames with equal digests, each sorted; photographs that are not there equal none."""
+    """Return the groups of frames with equal digests, each sorted; missing photographs equal none."""
     groups: dict[str, list[int]] = defaultdict(list)
     for frame, digest in enumerate(digests):
         if digest:
@@ -211,7 +212,7 @@ def _equal_frames(digests: Sequence[str]) -> list[list[int]]:
 
 
 def _frames(subject: Subject, scores: Scores) -> Iterator[Verdict]:
-    """Yield the frames whose photographs, of most cameras, fit another mesh."""
+    """Yield the frames whose photographs fit another mesh in most cameras."""
     drops = _medians(scores.own - scores.usual)
     gains = np.stack([_medians(each - scores.own) for each in scores.alike[1:]])
     gains = np.nan_to_num(gains, nan=-1.0)
@@ -248,7 +249,7 @@ def _frames(subject: Subject, scores: Scores) -> Iterator[Verdict]:
 
 
 def _photographs(subject: Subject, scores: Scores, left: NDArray[np.bool_]) -> Iterator[Verdict]:  # [F, C]
-    """Yield those of the photographs `left` that fit another frame's mesh, or are like no other of their camera."""
+    """Yield those of the photographs `left` that fit another frame's mesh, or are unlike all others of their camera."""
     own = scores.own
     usually = np.minimum(np.nan_to_num(_medians(own - scores.usual)), 0.0)[:, None]
     drops = np.nan_to_num(own - scores.usual - usually)
@@ -285,14 +286,14 @@ def _photographs(subject: Subject, scores: Scores, left: NDArray[np.bool_]) -> I
 
 
 def _left_out(count: int, what: str) -> Iterator[Verdict]:
-    """Yield that there is more of what fits worse than usual."""
+    """Yield one verdict that counts further frames or photographs that fit worse than usual."""
     if count > 0:
         why = f"{count} more {what} fit their tracked meshes worse than usual and were not looked into"
         yield Verdict(LOOK, "tracked_mesh", why)
 
 
 def _masks(subject: Subject, scores: Scores, left: NDArray[np.bool_]) -> Iterator[Verdict]:  # [F, C]
-    """Yield those of the photographs `left` whose mask has less of the tracked mesh than their camera's usually do."""
+    """Yield those of the photographs `left` whose mask covers less of the tracked mesh than usual in their camera."""
     usual = _medians(scores.inside.T)
     for camera, name in enumerate(subject.cameras.names):
         lacking = left[:, camera] & (scores.inside[:, camera] < _PART * usual[camera])
@@ -308,7 +309,7 @@ def _masks(subject: Subject, scores: Scores, left: NDArray[np.bool_]) -> Iterato
 
 
 def camera_lines(subject: Subject, scores: Scores, found: Sequence[Verdict]) -> list[Verdict]:
-    """Return a line for each camera: the worst that was found of it alone, or that it is fine."""
+    """Return a line for each camera: its worst verdict, or that it is fine."""
     lines = []
     for camera, name in enumerate(subject.cameras.names):
         own = [verdict for verdict in found if verdict.camera == camera]
@@ -328,13 +329,13 @@ def _resized(Ks: NDArray[np.float64], factor: float) -> NDArray[np.float64]:  # 
 
 
 def _middle(values: NDArray[np.float64]) -> float:
-    """Return the median of [C] without NaN; NaN when there is nothing else."""
+    """Return the median of [C] without NaN; NaN if all are NaN."""
     known = values[np.isfinite(values)]
     return float(np.median(known)) if len(known) else float("nan")
 
 
 def _medians(values: NDArray[np.float64]) -> NDArray[np.float64]:  # [..., C] -> [...]
-    """Return the medians over the last axis without NaN; NaN where there is nothing else."""
+    """Return the medians over the last axis without NaN; NaN if all are NaN."""
     known = np.asarray(np.isfinite(values).any(axis=-1))
     filled = np.where(known[..., None], values, 0.0)
     return np.where(known, np.nanmedian(filled, axis=-1), np.nan)

@@ -135,7 +135,7 @@ def method_curves(
 
 
 def against_k(axes: Axes, ks: "pd.Series[int]") -> None:
-    """Let the horizontal axis count components from zero to the largest of `ks`, in whole numbers."""
+    """Make the horizontal axis count components from zero to the largest of `ks`, in whole numbers."""
     axes.set_xlabel("components k")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.set_xlim(0.0, 1.1 * max(ks, default=1))

@@ -63,7 +63,7 @@ def load_views(dataset: Dataset, name: str, regions: RegionFolder | None = None)
     size = frame.cameras.width, frame.cameras.height
     composited = torch.zeros((len(views), size[1], size[0], 3))
     inside = torch.zeros(composited.shape[:3], dtype=torch.bool)
-    for row, view in enumerate(views):  # none, where the cameras that measure lack the frame
+    for row, view in enumerate(views):  # none if the measuring cameras lack the frame
         composited[row], inside[row] = composite(view.image, black), view.inside
     flags = None if regions is None else tuple(regions.read(name, camera, *size) for camera in frame.cameras.names)
     return Views(name, frame.cameras, composited, inside, flags)

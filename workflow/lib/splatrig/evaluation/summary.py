@@ -112,7 +112,7 @@ def key_numbers(
 
 
 def headline(numbers: pd.DataFrame, measured_on: str) -> pd.DataFrame:
-    """Return what was measured and `key_numbers` for a first screen, in two columns: question and answer."""
+    """Return the measured values and `key_numbers` for a first screen, in two columns: question and answer."""
     answers = []
     for row in numbers.to_dict("records"):
         bounds = f" [{row['low']:.4g}, {row['high']:.4g}]" if np.isfinite(row["low"]) else ""

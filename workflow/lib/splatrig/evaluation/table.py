@@ -89,7 +89,7 @@ def merge_tables(paths: Iterable[str | Path], columns: Sequence[str] = METHOD_CO
         table = read_table(path)
         missing = [name for name in columns if name not in table.columns]
         if missing:
-            raise InputError(f"{path}: expected a column {missing[0]!r}, got {', '.join(table.columns)}.")
+            raise InputError(f"{path}: expected a column {missing[0]!r}, got {', '.join(table.columns)}; run again.")
         tables.append(table[list(columns)])
     filled = [table for table in tables if len(table)]  # empty columns have no type and would change that of the others
     return pd.concat(filled or tables, ignore_index=True)

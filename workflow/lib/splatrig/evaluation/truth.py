@@ -84,7 +84,7 @@ def explained_by_components(weights: NDArray, truth: TrueWeights) -> NDArray[np.
 
 
 def count_found(table: pd.DataFrame) -> int:
-    """Return how many units have a component of their own that follows them closely (`FOUND`)."""
+    """Return the number of units with a component of their own that follows them closely (`FOUND`)."""
     return int((table["correlation"] >= FOUND).sum())
 
 

@@ -148,7 +148,7 @@ def read_glb(path: str | Path) -> OpenedGlb:
     except OSError as error:
         raise InputError(f"{path}: cannot be read as binary glTF ({error.strerror}).") from error
     if len(content) < 20 or struct.unpack_from("<II", content) != (MAGIC, VERSION):
-        raise InputError(f"{path}: expected a binary glTF 2.0 file.")
+        raise InputError(f"{path}: expected a binary glTF 2.0 file, got another; export it as .glb.")
     try:
         length, _ = struct.unpack_from("<II", content, 12)
         document = json.loads(content[20 : 20 + length])

@@ -140,7 +140,7 @@ def _from_gzip(content: bytes) -> tuple[int, int, int, int, NDArray[np.uint8]]:
 
 
 def _from_zstd(content: bytes) -> tuple[int, int, int, int, NDArray[np.uint8]]:
-    """Return what `_from_gzip` returns, for version 4; extensions between header and table are skipped."""
+    """Return the same values as `_from_gzip`, for version 4; extensions between header and table are skipped."""
     _, version, count, degree, bits, _, number, table = _HEADER_4.unpack_from(content)
     sizes = [_LENGTHS.unpack_from(content, table + row * _LENGTHS.size) for row in range(number)]
     start = table + number * _LENGTHS.size

@@ -1,1 +1,1 @@
-"""Files: atomic writes, HDF5, PLY, plain text, and the error that users read."""
+"""Files: atomic writes, HDF5, PLY, plain text, and the error class that users see."""

@@ -1,4 +1,4 @@
-"""The one error that users are meant to read, and the machine's own errors in words."""
+"""The error class that users see, and plain words for errors of the operating system."""
 
 import errno
 import os
@@ -12,14 +12,14 @@ REMEDIES = {
     errno.ESTALE: "see that the file server answers",
     errno.EIO: "see that the disk is sound",
 }
-"""What to do about errors that come from the machine, and not from splatrig, by their number."""
+"""Advice on errors of the operating system, by error number."""
 
 
 class InputError(ValueError):
-    """Report bad input in one sentence: what, where, got, expected, what to do."""
+    """Bad input, reported in one sentence: what, where, got, expected, what to do."""
 
 
 def refusal(where: object, number: int) -> str:
-    """Return the sentence about what the machine refused with the error of that number, and what to do."""
+    """Return the sentence about an error of the operating system with this number, and what to do."""
     remedy = REMEDIES.get(number, "see to it")
     return f"{where}: {os.strerror(number)}; {remedy}, then run the same command again."

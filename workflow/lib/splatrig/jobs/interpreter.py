@@ -1,4 +1,4 @@
-"""Folders whose names mean something to a shell, into which Snakemake writes them."""
+"""Folders whose names have special characters of the shell, into whose commands Snakemake writes them."""
 
 import os
 import shlex
@@ -9,10 +9,10 @@ from splatrig.io.errors import InputError
 
 
 def call_python_by_its_name() -> None:
-    """Let this process name its Python without a folder where the folder has blanks or quotes.
+    """Call Python by its name alone if its folder contains spaces or quotes.
 
-    Snakemake 9 writes `sys.executable` into shell commands as it is, so a blank in it ends every job. Its folder is
-    put first in PATH, which jobs get from this process, and there the shell finds the same Python.
+    Snakemake 9 writes `sys.executable` into shell commands unquoted, so a space in it breaks every job. Its folder is
+    put first in PATH, which jobs inherit, and there the shell finds the same Python.
     """
     if shlex.quote(sys.executable) != sys.executable:
         python = Path(sys.executable)
@@ -21,10 +21,10 @@ def call_python_by_its_name() -> None:
 
 
 def check_cluster_folder(folder: str | Path) -> None:
-    """Raise InputError where the folder of a run cannot be told to a cluster's jobs.
+    """Raise InputError if the folder of a run cannot be passed to the jobs of a cluster.
 
-    Snakemake tells it as Python writes a text, which a shell reads back unless it has both kinds of quotes, or what
-    a shell replaces between double ones.
+    Snakemake quotes it as Python does, which a shell misreads if the name has both kinds of quotes, or characters that
+    a shell expands between double quotes.
     """
     named = str(folder)
     if set("$`\\") & set(named) or {"'", '"'} <= set(named):

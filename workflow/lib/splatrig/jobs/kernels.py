@@ -1,7 +1,7 @@
-"""Compiled kernels that are kept on disk, wherever a disk can be written, and compiled again where it cannot.
+"""Compiled kernels that are cached on disk where possible, and compiled again where it is not.
 
-numba alone ends a program where neither the sources nor the home can be written, where a cache file was cut short, and
-where the disk is full, although nothing is lost but the seconds of compiling.
+numba alone ends a program if neither the sources nor the home can be written, a cache file is truncated, or the disk is
+full, although only the seconds of compiling are lost.
 """
 
 import logging
@@ -25,19 +25,19 @@ logger = logging.getLogger(__name__)
 
 
 def cached_njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Return a decorator that compiles a function by numba's `njit` with `options` and keeps the machine code.
+    """Return a decorator that compiles a function by numba's `njit` with `options` and caches the machine code.
 
-    It is kept in the folder that NUMBA_CACHE_DIR names; else next to the module, in `__pycache__`; else below the
-    user's home; else in a folder of this user below the machine's temporary one; else in memory alone.
+    The cache is in the folder that NUMBA_CACHE_DIR names; else next to the module, in `__pycache__`; else below the
+    user's home; else in a folder of this user below the machine's temporary one; else only in memory.
     """
 
     def compiled(function: Callable[..., Any]) -> Any:
         kernel = njit(**options)(function)
-        if hasattr(kernel, "py_func"):  # it is the plain function where NUMBA_DISABLE_JIT is set
+        if hasattr(kernel, "py_func"):  # with NUMBA_DISABLE_JIT it is the plain function
             try:
                 kernel._cache = _Cache(function)
             except RuntimeError:  # no folder can be written
-                logger.info("%s is compiled by every process: no folder can keep it", function.__name__)
+                logger.info("%s is compiled by every process: no cache folder is writable", function.__name__)
         return kernel
 
     return compiled
@@ -48,16 +48,16 @@ class _BelowHome(UserWideCacheLocator):
 
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], py_file: str) -> Any:
-        """Return the place for a function, or None where it cannot be written."""
+        """Return the cache folder of a function, or None if it is not writable."""
         try:
             Path.home()
-        except RuntimeError:  # a user given by number alone: numba would make a folder that is called ~
+        except RuntimeError:  # for a user without a home numba would create a folder named ~
             return None
         return super().from_function(py_func, py_file)
 
 
 class _BelowTemporary(UserWideCacheLocator):
-    """A folder of this user below the machine's temporary one: what it holds is executed, so nobody else may write."""
+    """A folder of this user below the machine's temporary one; nobody else may write, as its files are executed."""
 
     def __init__(self, py_func: Callable[..., Any], py_file: str) -> None:
         super().__init__(py_func, py_file)
@@ -70,7 +70,7 @@ class _BelowTemporary(UserWideCacheLocator):
 
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], py_file: str) -> Any:
-        """Return the place for a function, or None where it cannot be written."""
+        """Return the cache folder of a function, or None if it is not writable."""
         try:
             return super().from_function(py_func, py_file)
         except OSError:
@@ -82,28 +82,28 @@ class _Places(CompileResultCacheImpl):
 
 
 class _Cache(FunctionCache):
-    """numba's cache of one function, of which nothing is needed."""
+    """Cache of one function that ignores all errors of reading and writing."""
 
     _impl_class = _Places
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the machine code for a signature, or None where there is none that can be read."""
+        """Return the machine code for a signature, or None if none can be read."""
         try:
             return super().load_overload(sig, target_context)
-        except Exception as error:  # a file that was cut short can raise anything
-            logger.info("%s: what is kept of %s cannot be read (%r); it is compiled again", *self._named(), error)
+        except Exception as error:  # a truncated file can raise anything
+            logger.info("%s: the cached kernel %s cannot be read (%r); it is compiled again", *self._named(), error)
             self._quietly(self.flush)
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep the machine code for a signature, if there is room."""
+        """Save the machine code for a signature, if there is space."""
         self._quietly(super().save_overload, sig, data)
 
     def _quietly(self, write: Callable[..., None], *arguments: Any) -> None:
         try:
             write(*arguments)
-        except Exception as error:  # the disk's, or those of an index that was cut short and cannot be replaced
-            logger.info("%s: %s is not kept there (%s)", *self._named(), error)
+        except Exception as error:  # errors of the disk, or of a truncated index that cannot be replaced
+            logger.info("%s: the kernel %s is not cached there (%s)", *self._named(), error)
 
     def _named(self) -> tuple[str, str]:
         return str(self.cache_path), str(self._py_func.__name__)

@@ -1,4 +1,4 @@
-"""Processes that compute one thing together, each on a device of its own: started, watched and ended as one."""
+"""Processes that compute one thing together, each on its own device: started, watched and ended as one."""
 
 import logging
 import multiprocessing
@@ -24,33 +24,33 @@ from splatrig.jobs.parent_watchdog import die_with
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1
-"""Time between two looks at the processes."""
+"""Interval of checking the processes."""
 END_SECONDS = 30.0
-"""Time that a killed process gets to give back its GPU before a warning says that it has not."""
+"""Time for a killed process to release its GPU before a warning is logged."""
 _HOST = "127.0.0.1"
 _LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {}
-"""All processes are on one machine: they listen to nobody else, and need no name of it."""
+"""Environment that makes all processes listen on the loopback interface alone, since they are on one machine."""
 _PF_EXITING = 0x4  # Linux, include/linux/sched.h
 _Reports: TypeAlias = "SimpleQueue[tuple[int, Exception | None]]"
-"""From each process its number, and its error or None where it has done its share."""
+"""Queue of each process's number, with its error or None if it has succeeded."""
 
 
 class RankError(RuntimeError):
-    """A process failed by an error that nobody has put into words for users; its traceback is the message."""
+    """Failure of a process with an unexpected error; its traceback is the message."""
 
 
 def run_together(target: Callable[[Any], None], argument: Mapping[str, Any], places: Sequence[str]) -> None:
-    """Call a module's function `target` with `argument` in one process for each of `places`, and wait.
+    """Call a module's function `target` with `argument` in one process per device of `places`, and wait.
 
-    A place is the name of a GPU, which is all that its process sees, or "" for the CPU. In the processes
-    torch.distributed is initialised, with NCCL or gloo; they meet and talk on the loopback interface alone. What the
-    first one (rank 0) logs goes where this process logs, and of the others warnings. They import the program that
-    calls this, so it has to do so below `if __name__ == "__main__":`.
+    A place is the name of a GPU, the only one that its process sees, or "" for the CPU. torch.distributed is
+    initialized in the processes, with NCCL or gloo, on the loopback interface alone. The log of the first process (rank
+    0) goes where this process logs; of the others only warnings do. The processes import the calling program, so the
+    call must be below `if __name__ == "__main__":`.
 
-    When one fails all are ended, and its error is raised here: InputError with its sentence, or RankError. None
-    outlives this call, nor the calling thread (the main one, best), however its process ends.
+    When one process fails all are ended and its error is raised here: InputError with its sentence, or RankError. No
+    process outlives this call or the calling thread (best the main one), however its process ends.
     """
-    listener = socket.create_server((_HOST, 0)).detach()  # given to the store, which would listen to all machines
+    listener = socket.create_server((_HOST, 0)).detach()  # the store would otherwise listen on all interfaces
     store = torch.distributed.TCPStore(_HOST, 0, is_master=True, wait_for_workers=False, master_listen_fd=listener)
     reports = multiprocessing.get_context("spawn").SimpleQueue()
     shared = (target, dict(argument), list(places), store.port, os.getpid(), reports)
@@ -73,9 +73,9 @@ def _compute(
     starter: int,
     reports: _Reports,
 ) -> None:
-    """Do the share of process `number`, and report that it is done, or by which error it failed."""
+    """Do the part of process `number`, and report success or the error."""
     die_with(starter)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the starter, which ends this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # interrupts are left to the parent, which ends this process
     os.environ.update({**_LOOPBACK, **os.environ, "CUDA_VISIBLE_DEVICES": places[number]})
     log_as_starter(logging.INFO if number == 0 else logging.WARNING)
     try:
@@ -90,14 +90,14 @@ def _compute(
         told = f"{_name(number, places)} failed:\n{traceback.format_exc()}"
         reports.put((number, RankError(told) if words is None else InputError(words)))
         sys.stderr.flush()
-        os._exit(1)  # threads and peers may never answer again
+        os._exit(1)  # other threads and peers may hang
 
 
 def _first_to_fail(processes: Sequence[BaseProcess], reports: _Reports) -> tuple[int, Exception | None] | None:
-    """Wait for all processes; return the number of the one that failed first and its error (None: it left no word).
+    """Wait for all processes; return the number of the first one that failed and its error (None: it reported none).
 
-    It is not waited for that a process which failed has ended: the driver of a GPU may keep it until a peer on another
-    GPU, whose kernels wait for it, has ended too.
+    It does not wait until a failed process has ended: the driver of a GPU may keep it until a peer on another GPU,
+    whose kernels wait for it, has ended too.
     """
     told: dict[int, Exception | None] = {}
     while len(told) < len(processes) or any(process.is_alive() for process in processes):
@@ -107,15 +107,15 @@ def _first_to_fail(processes: Sequence[BaseProcess], reports: _Reports) -> tuple
             number, error = reports.get()
             told.setdefault(number, error)
         failed: list[tuple[int, Exception | None]] = []
-        failed += [(number, None) for number in ending if number not in told]  # others fail because it is gone
-        failed += [(number, error) for number, error in told.items() if error is not None]  # in the order of time
+        failed += [(number, None) for number in ending if number not in told]  # later failures are its consequences
+        failed += [(number, error) for number, error in told.items() if error is not None]  # in order of arrival
         if failed:
             return failed[0]
     return None
 
 
 def _is_ending(process: BaseProcess) -> bool:
-    """Return whether a process has ended or begun to, by itself or because it was killed."""
+    """Return whether a process has ended or is ending, by itself or because it was killed."""
     if not process.is_alive():
         return True
     try:
@@ -126,7 +126,7 @@ def _is_ending(process: BaseProcess) -> bool:
 
 
 def _killed(name: str, code: int | None) -> InputError:
-    """Return the error of a process that ended with `code` (None: the kernel still holds it) and said nothing."""
+    """Return the error of a process that ended with `code` (None: the kernel still holds it) without a report."""
     how = f"by {signal.Signals(-code).name}" if code and code < 0 else f"with {code}" if code else "unseen"
     return InputError(
         f"learned rig: {name} was ended {how}; where memory is short lower learned.memory_gib or learned.devices, or "
@@ -139,7 +139,7 @@ def _name(number: int, places: Sequence[str]) -> str:
 
 
 def _end(processes: Sequence[BaseProcess]) -> None:
-    """Kill all processes, then wait for them: one may be held until the others are gone."""
+    """Kill all processes, then wait for them, since one may be kept until the others are gone."""
     for process in processes:
         process.kill()
     for process in processes:

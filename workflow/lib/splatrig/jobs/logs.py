@@ -1,4 +1,4 @@
-"""Where a job's words go: all of them to the rule's log, and bad input as one sentence."""
+"""Logs of jobs: all output goes to the rule's log, and bad input becomes one sentence."""
 
 import atexit
 import logging
@@ -21,11 +21,14 @@ _FAILED_LOG = re.compile(r"^ +log: (.+) \(check log file\(s\) for error details\
 
 
 def log_to(path: str | Path) -> None:
-    """Send this process's stdout, stderr (of C libraries too), logging and uncaught errors to the file `path`.
+    """Redirect stdout, stderr (of C libraries too), logging and uncaught errors of this process to the file `path`.
 
-    An `InputError` ends the job with its sentence alone, as do a full disk and the like; any other exception keeps
-    its traceback. The first lines say where the job runs with which versions, and what it reads; the last ones what it
-    wrote, how long it took and how much memory. The job also ends when the workflow that started it does.
+    An `InputError` ends the job with its sentence alone, as do a full disk and similar errors; any other exception
+    keeps its traceback. The first lines name the machine, the versions and the inputs; the last ones the outputs, the
+    time and the memory used. The job also ends when the workflow that started it does.
+
+    Args:
+        path: The log file of the rule.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -48,14 +51,14 @@ def log_to(path: str | Path) -> None:
 
 
 def log_as_starter(level: int) -> None:
-    """Write what is logged at `level` or above to stderr, which a process has from the job that started it."""
+    """Log messages at `level` or above to stderr, which a process inherits from the job that started it."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines(datefmt="%H:%M:%S"))
     logging.basicConfig(handlers=[handler], level=level, force=True)
 
 
 class _Lines(logging.Formatter):
-    """Time and message; splatrig's warnings marked, so that `worth_a_look` finds them."""
+    """Formatter with time and message that marks splatrig's warnings, so that `worth_a_look` finds them."""
 
     def usesTime(self) -> bool:  # noqa: N802  the name that logging asks for
         return True
@@ -68,7 +71,7 @@ class _Lines(logging.Formatter):
 def worth_a_look(logs: Iterable[str | Path], since: float, most: int = 20) -> str:
     """Return the warnings in those of the jobs' logs that were written after `since` (seconds of the epoch), or "".
 
-    What a job could go on from is nobody's error, and in a log nobody reads it.
+    Warnings do not stop a job and are easily missed in its log, so they are repeated at the end of a run.
     """
     found = []
     for path in map(Path, logs):
@@ -79,7 +82,7 @@ def worth_a_look(logs: Iterable[str | Path], since: float, most: int = 20) -> st
 
 
 def _sizes(paths: Iterable[str], most: int = 6) -> str:
-    """Return paths with the sizes of those that are files, the first `most` of them."""
+    """Return paths with the sizes of those that are files, at most the first `most`."""
     named = []
     for path in paths:
         place = Path(path)
@@ -90,7 +93,7 @@ def _sizes(paths: Iterable[str], most: int = 6) -> str:
 
 
 def _farewell(log: logging.Logger, start: float, outputs: Sequence[str]) -> None:
-    """Say what the job wrote and what it cost, its children that were waited for included."""
+    """Log the outputs of the job, its time and its memory, including finished child processes."""
     if outputs:
         log.info("outputs: %s", _sizes(outputs))
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -101,7 +104,7 @@ def _farewell(log: logging.Logger, start: float, outputs: Sequence[str]) -> None
 
 
 def last_words(workflow_logs: Sequence[str | Path], lines: int = 12) -> str:
-    """Return the last lines of the logs of all jobs that failed, each with its path, given Snakemake's own logs."""
+    """Return the last lines of the logs of all failed jobs, each with its path, given Snakemake's own logs."""
     named = [path for log in workflow_logs for path in _FAILED_LOG.findall(Path(log).read_text(encoding="utf-8"))]
     blocks = []
     for path in dict.fromkeys(name for group in named for name in group.split(", ")):
@@ -115,11 +118,11 @@ def last_words(workflow_logs: Sequence[str | Path], lines: int = 12) -> str:
 
 
 def plain_words(error: BaseException) -> str | None:
-    """Return the sentence that says what a user can do about an error, or None where only a traceback helps."""
+    """Return the sentence that tells a user what to do about an error, or None if only a traceback helps."""
     if isinstance(error, InputError):
         return str(error)
     if isinstance(error, KeyboardInterrupt):
-        return "interrupted; run the same command again to go on."
+        return "interrupted; run the same command again to continue."
     if isinstance(error, OSError) and error.errno in REMEDIES:
         return refusal(error.filename or " ".join(getattr(error, "__notes__", [])) or "somewhere", error.errno)
     return None

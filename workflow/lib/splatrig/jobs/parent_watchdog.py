@@ -1,4 +1,4 @@
-"""A job ends when the workflow that started it is gone, so that a later run never meets a job of an earlier one."""
+"""End a job when the workflow that started it is gone, so that a later run never meets a job of an earlier one."""
 
 import ctypes
 import logging
@@ -15,25 +15,25 @@ logger = logging.getLogger(__name__)
 
 
 def end_with_workflow() -> None:
-    """End this process as soon as the one that started it (not counting a shell between) does, on Linux.
+    """End this process as soon as the one that started it (not counting a shell between) ends, on Linux.
 
-    Outputs are written beside their targets and moved into place, so an ended job leaves no half of a file.
+    Outputs are written next to their targets and moved into place, so an ended job leaves no incomplete file.
     """
     parent = _starter(os.getppid())
     if parent <= 1 or not hasattr(os, "pidfd_open"):
         return
     try:
         handle = os.pidfd_open(parent)
-    except OSError:  # gone already, or of another process namespace
+    except OSError:  # ended already, or in another process namespace
         return
     threading.Thread(target=_wait, args=(handle, parent), name="lifeline", daemon=True).start()
 
 
 def die_with(parent: int) -> None:
-    """Let the kernel kill this process as soon as `parent`, which started it, is gone, however it ends, on Linux."""
+    """Ask the kernel to kill this process when `parent`, which started it, ends in any way, on Linux."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it died before it could be asked to take its children along
+    if os.getppid() != parent:  # it ended before the request to the kernel
         os._exit(1)
 
 

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a line a minute in a log."""
+"""Progress of long work: a bar on a terminal, one line per minute in a log."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -13,13 +13,21 @@ T = TypeVar("T")
 def track(
     items: Iterable[T], description: str, *, unit: str = "it", total: int | None = None, shown: bool = True
 ) -> Iterator[T]:
-    """Iterate over `items`, showing progress on stderr: a live bar on a terminal, a line a minute otherwise."""
+    """Iterate over `items`, showing progress on stderr: a bar on a terminal, one line per minute otherwise.
+
+    Args:
+        items: The items.
+        description: Name of the work, before the bar.
+        unit: Name of one item.
+        total: Number of items, if `items` has no length.
+        shown: Whether to show progress at all.
+    """
     yield from tqdm(items, desc=description, unit=unit, total=total, disable=not shown, **_style())
 
 
 @contextmanager
 def track_bytes(description: str, total: int | None = None) -> Iterator[Callable[[int], Any]]:
-    """Yield a function that takes numbers of bytes as they are done (from any thread), showing progress as `track`."""
+    """Yield a function that takes numbers of processed bytes (from any thread), and shows progress as `track` does."""
     with tqdm(desc=description, unit="B", unit_scale=True, total=total, **_style()) as bar:
         yield bar.update
 

@@ -1,8 +1,7 @@
-"""Where every result of a subject comes from: `results/{subject}/provenance.json`.
+"""Provenance of every result of a subject: `results/{subject}/provenance.json`.
 
-Written when a run ends well. It holds no time of its own and is replaced only when it would change, and no rule reads
-or makes it, so it never makes anything run again. Digests of files whose size and time are as they were are taken from
-the last time.
+It is written after a successful run. It contains no time stamp and is rewritten only if its content changes, and no
+rule reads or makes it, so it never causes a rerun. Digests of files with unchanged size and time are reused.
 """
 
 import json
@@ -20,7 +19,7 @@ from splatrig.jobs.software import software
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a workflow, as far as its results depend on it."""
+    """The parts of a workflow's job that its results depend on."""
 
     rule: str
     wildcards: Mapping[str, str]
@@ -31,9 +30,9 @@ class Job:
 
 
 def describe(jobs: Iterable[Job], known: Mapping[str, Any], digests: "Digests") -> dict[str, Any]:
-    """Return the jobs by first output and the files that they read and made, with digests.
+    """Return the jobs by first output with the digests of their inputs and outputs.
 
-    `known` is an earlier description: what it says of other jobs stays as long as their outputs are what they were.
+    `known` is an earlier description: its other jobs are kept as long as their outputs have not changed.
     """
     rows: dict[str, dict[str, Any]] = {
         job.outputs[0]: {
@@ -58,7 +57,7 @@ def describe(jobs: Iterable[Job], known: Mapping[str, Any], digests: "Digests") 
 
 
 def run_description(sources: Path, subject: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what holds for a whole run: the configuration, the versions of the software, the commit of the sources."""
+    """Return a description of a whole run: the configuration, versions of the software, commit of the sources."""
     command = ["git", "-C", str(sources), "describe", "--always", "--dirty"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
@@ -74,9 +73,9 @@ def run_description(sources: Path, subject: str, config: Mapping[str, Any]) -> d
 
 
 def write_provenance(path: str | Path, jobs: Iterable[Job], about: Mapping[str, Any], memory: str | Path) -> bool:
-    """Bring the provenance of a run at `path` up to date; return whether it changed.
+    """Update the provenance of a run at `path`; return whether it changed.
 
-    `about` is what holds for the whole run: configuration, versions, commit. `memory` is a file for digests.
+    `about` describes the whole run: configuration, versions, commit. `memory` is a file that caches digests.
     """
     target = Path(path)
     digests = Digests.load(memory)
@@ -90,7 +89,7 @@ def write_provenance(path: str | Path, jobs: Iterable[Job], about: Mapping[str, 
 
 
 class Digests:
-    """SHA-256 and size of files and folders; what has the size and the time of before is not read again."""
+    """SHA-256 and size of files and folders; files with unchanged size and time are not read again."""
 
     def __init__(self, known: Mapping[str, Any] | None = None) -> None:
         self._known = dict(known or {})
@@ -99,15 +98,15 @@ class Digests:
 
     @classmethod
     def load(cls, path: str | Path) -> "Digests":
-        """Return the digests that `save` kept; none if there are none, or they are damaged."""
+        """Return the digests that `save` stored; none if there are none, or they are damaged."""
         return cls(_read(Path(path)))
 
     def save(self, path: str | Path) -> None:
-        """Keep the digests that were asked for."""
+        """Store the digests that were computed."""
         write_text(path, json.dumps(self._used))
 
     def of(self, path: str) -> dict[str, Any]:
-        """Return `sha256` and `bytes` of a file; of a folder those of its list of files, and their number."""
+        """Return `sha256` and `bytes` of a file, or of a folder's list of files with their number."""
         root = Path(path)
         if not root.is_dir():
             return {"sha256": self._one(root), "bytes": root.stat().st_size}
@@ -117,10 +116,10 @@ class Digests:
         return {"sha256": sha256_of_value(listing), "bytes": size, "files": len(files)}
 
     def state(self, path: str) -> str:
-        """Return a digest of the names, sizes and times of a file of the user, or of all files below a folder.
+        """Return a digest of the names, sizes and times of a user's file, or of all files below a folder.
 
-        Only what was written since the last run is read: where its content is as it was, its old time counts. Stray
-        files do not count.
+        Only files that were written since the last run are read: if their content is unchanged, the old time counts.
+        Stray files are ignored.
         """
         if path not in self._states:
             rows = [(str(file).removeprefix(path), *self._seen(file)) for file in _given_files(Path(path))]
@@ -128,7 +127,7 @@ class Digests:
         return self._states[path]
 
     def _seen(self, file: Path) -> tuple[int, int]:
-        """Return the size of a file, and the time since which it has its content; zeros for a link into nothing."""
+        """Return the size of a file, and the time since when it has its content; zeros for a broken link."""
         try:
             status = file.stat()
         except FileNotFoundError:
@@ -140,7 +139,7 @@ class Digests:
         return size, time
 
     def _entry(self, file: Path) -> list[Any] | None:
-        """Return what is known of a file: size, time, SHA-256, and the time since which it has that content."""
+        """Return the record of a file: size, time, SHA-256, and the time since when it has that content."""
         kept = self._known.get(str(file))
         return kept if isinstance(kept, list) and len(kept) == 4 else None
 
@@ -156,7 +155,7 @@ class Digests:
 
 
 def _given_files(root: Path) -> Iterator[Path]:
-    """Yield a file, or all files below a folder but stray ones, links to folders followed."""
+    """Yield a file, or all files below a folder except stray ones; links to folders are followed."""
     if root.is_file():
         yield root
     for folder, folders, names in os.walk(root, followlinks=True):
@@ -165,7 +164,7 @@ def _given_files(root: Path) -> Iterator[Path]:
 
 
 def _first_line(log: str | None) -> str | None:
-    """Return what a job said first: which machine and versions it ran on (`splatrig.jobs.logs`)."""
+    """Return the first line of a job's log, with the machine and the versions (`splatrig.jobs.logs`)."""
     if log is None or not Path(log).is_file():
         return None
     with open(log, encoding="utf-8", errors="replace") as stream:

@@ -1,4 +1,4 @@
-"""Which versions compute here."""
+"""Versions of the installed software."""
 
 import os
 import platform
@@ -27,7 +27,7 @@ COMPUTING = (
 
 
 def software() -> dict[str, str]:
-    """Return the versions of Python, of splatrig and of the installed packages that compute, and the architecture."""
+    """Return the versions of Python, splatrig and the installed packages that compute, and the architecture."""
     found = {"python": platform.python_version(), "splatrig": __version__, "machine": platform.machine()}
     for name in COMPUTING:
         try:

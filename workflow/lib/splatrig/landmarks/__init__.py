@@ -1,1 +1,1 @@
-"""Landmarks of the face: a network finds them in photographs, cameras place them in space; and what they tell."""
+"""Landmarks of the face: found in photographs by a network, triangulated by the cameras, and used to check captures."""

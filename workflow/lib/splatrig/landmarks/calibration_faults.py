@@ -1,7 +1,7 @@
-"""What is wrong with a calibration that contradicts the photographs: hypotheses that, if they hold, make all agree.
+"""Hypotheses about a calibration that contradicts the photographs, to name its fault.
 
-A hypothesis changes the cameras or the points that they see. It holds when after it the cameras agree on the face and
-the face lies on the tracked mesh. Which one holds is the name of the fault.
+A hypothesis changes the cameras or the points that they see. It holds if the cameras then agree on the face and the
+face lies on the tracked mesh; the hypothesis that holds names the fault.
 """
 
 from collections.abc import Callable
@@ -19,25 +19,27 @@ from splatrig.landmarks.triangulate import Triangulated
 from splatrig.mesh.nearest import Surface
 
 ON_SURFACE = rows_of("right eye", "left eye", "right brow", "left brow", "lips")
-"""Points that lie on the tracked mesh, as a rule within a millimetre or two; the network's noses are too long."""
+"""Points that lie on the tracked mesh, usually within a millimeter or two; the noses of the network are too long."""
 
 AGREEING = 0.75
-"""At least this fraction of what the cameras in front of the face see agrees; 0.93 and more where all is well."""
+"""Least fraction of the points seen by cameras in front of the face that must agree; correct captures reach 0.93 and
+more."""
 
 SOLID_MM = 3.0
-"""Median distance of the face to the tracked mesh that passes without a word; about 1 where all is well."""
+"""Largest median distance of the face to the tracked mesh that needs no warning; correct captures have about 1."""
 
 _MOST_CAMERAS = 8
-"""Those that look most squarely into the face are enough to find a size."""
+"""Maximum number of cameras for the search of a size; those that see the face most frontally are used."""
 _FACTORS = 2.0 ** (np.arange(-16, 17) / 4)
-"""Sizes of the photographs, relative to those of the calibration, from which a search starts."""
+"""Sizes of the photographs, relative to those of the calibration, at which the search starts."""
 _SAME_SIZE, _SAME_PLACE = 0.015, 0.012
-"""Photographs differ from those of the calibration when the factor does, or the shift in heights of the image."""
+"""Differences below which photographs count as those of the calibration: of the factor, and of the shift in image
+heights."""
 _SIMPLE = (0.25, 1 / 3, 0.5, 2 / 3, 0.75, 1.0, 4 / 3, 1.5, 2.0, 3.0, 4.0)
 _NEARLY = 0.03
-"""A factor this near, as a logarithm, to a simple one is that one if all agree then, too."""
+"""Largest logarithm of the ratio of a factor to a simple one that is tried in its place."""
 _OFF_MM = 30.0
-"""Distances beyond count no more in the search: a wrong place is as wrong as any other."""
+"""Distance at which the cost of the search saturates, since all wrong positions are equally wrong."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,15 @@ class Scene:
     """C training cameras; `viewmats` go from the capture's world."""
     head_to_world: NDArray[np.float64]  # [3, 4]
     seen: NDArray[np.float64]  # [C, L, 2]
-    """Where the network sees the points, pixels; NaN where it sees none."""
+    """Pixels at which the network sees the points; NaN where it sees none."""
     surface: Surface
-    """The tracked mesh in head space, millimetres."""
+    """The tracked mesh in head space, millimeters."""
     canonical: NDArray[np.float64]  # [L, 3]
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well photographs, calibration and tracked mesh agree on where the face is."""
+    """Agreement of photographs, calibration and tracked mesh on the position of the face."""
 
     located: Triangulated
     agreeing: float
@@ -68,17 +70,17 @@ class Agreement:
 
     @property
     def cameras_agree(self) -> bool:
-        """Whether the calibration and the photographs are of each other."""
+        """Whether the calibration fits the photographs."""
         return self.agreeing >= AGREEING
 
     @property
     def holds(self) -> bool:
-        """Whether photographs, calibration and tracked mesh are of each other."""
+        """Whether photographs, calibration and tracked mesh fit together."""
         return self.cameras_agree and self.distance_mm <= SOLID_MM
 
 
 def agreement(scene: Scene) -> Agreement:
-    """Return how well the parts of a scene agree."""
+    """Return the agreement of the parts of a scene."""
     located = locate(scene.cameras.in_head_space(scene.head_to_world), scene.seen, scene.canonical)
     errors = located.errors[np.isfinite(located.errors)]
     return Agreement(
@@ -90,13 +92,13 @@ def agreement(scene: Scene) -> Agreement:
 
 
 def _agreeing(scene: Scene, located: Triangulated) -> float:
-    """Return the fraction of what the asked cameras see that agrees with the located points."""
+    """Return the fraction of the points seen by frontal cameras that agrees with the located points."""
     weights = camera_weights(scene.seen, scene.canonical)[:, None] * np.isfinite(scene.seen[..., 0])
     return float((weights * located.inliers).sum() / max(weights.sum(), 1e-12))
 
 
 def distances_to_mesh(scene: Scene, positions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the distances to the tracked mesh of those points `ON_SURFACE` that there are; infinity without any."""
+    """Return the distances of the located points `ON_SURFACE` to the tracked mesh; infinity if there are none."""
     points = positions[ON_SURFACE]
     points = points[np.isfinite(points).all(axis=1)]
     return scene.surface.nearest(points)[1] if len(points) else np.array([np.inf])
@@ -104,11 +106,11 @@ def distances_to_mesh(scene: Scene, positions: NDArray[np.float64]) -> NDArray[n
 
 @dataclass(frozen=True)
 class Resized:
-    """The photographs are those of the calibration, resized by `factor` and then cropped."""
+    """Hypothesis that the photographs are those of the calibration, resized by `factor` and then cropped."""
 
     factor: float
     shift: NDArray[np.float64]  # [2]
-    """Where the first pixel of the calibration's photographs would be in those of the capture, x and y in pixels."""
+    """Position of the first pixel of the calibration's photographs in those of the capture, x and y in pixels."""
 
     def undone(self, scene: Scene) -> Scene:
         """Return the scene with the calibration that fits the photographs."""
@@ -130,9 +132,9 @@ class Resized:
 
 
 def find_size(scene: Scene) -> Resized:
-    """Return the size and the cropping of the photographs under which cameras and tracked mesh agree best.
+    """Return the size and cropping of the photographs at which cameras and tracked mesh agree best.
 
-    First the size alone, tried one after the other; then size and shift together by a simplex (Nelder and Mead 1965).
+    The size alone is searched first, on a grid; then size and shift together by a simplex (Nelder and Mead 1965).
     """
     weights = camera_weights(scene.seen, scene.canonical)
     best = np.sort(np.argsort(-weights, kind="stable")[: min(_MOST_CAMERAS, np.count_nonzero(weights))])
@@ -156,7 +158,7 @@ def find_size(scene: Scene) -> Resized:
 
 
 def _simplex(cost: Callable[[NDArray[np.float64]], float], start: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the values near `start` [3] of the least cost."""
+    """Return the values near `start` [3] with the lowest cost."""
     corners = start + np.vstack([np.zeros(3), np.diag([0.08, 0.06, 0.06])])
     found = minimize(
         cost,
@@ -168,9 +170,9 @@ def _simplex(cost: Callable[[NDArray[np.float64]], float], start: NDArray[np.flo
 
 
 def _disagreement(scene: Scene, samples: cKDTree) -> float:
-    """Return how badly cameras agree about the points of a scene, and these with samples of the mesh.
+    """Return the disagreement of cameras about the points of a scene, and of these with samples of the mesh.
 
-    Smooth where they nearly agree.
+    It is smooth near agreement.
     """
     located = locate(scene.cameras.in_head_space(scene.head_to_world), scene.seen, scene.canonical)
     wide = tolerance_px(scene.cameras.height)
@@ -182,20 +184,20 @@ def _disagreement(scene: Scene, samples: cKDTree) -> float:
 
 
 def mirrored(scene: Scene) -> Scene:
-    """Return the scene with its photographs mirrored, left to right."""
+    """Return the scene with its photographs mirrored horizontally."""
     return _mirrored_at(scene, np.full(len(scene.seen), scene.cameras.width / 2))
 
 
 def mirrored_world(scene: Scene) -> Scene:
-    """Return the scene for cameras, poses and meshes that were mirrored together, which mirrors all that cameras see.
+    """Return the scene for cameras, poses and meshes that were all mirrored, which mirrors every camera's view.
 
-    Each camera sees mirrored at its principal point.
+    The view is mirrored at the principal point.
     """
     return _mirrored_at(scene, scene.cameras.Ks[:, 0, 2])
 
 
 def _mirrored_at(scene: Scene, middles: NDArray[np.float64]) -> Scene:  # [C] pixels
-    """Return the scene with what each camera sees mirrored at a column; left points become right ones."""
+    """Return the scene with each camera's view mirrored at a column; left points become right ones."""
     seen = scene.seen[:, MIRRORED].copy()
     seen[..., 0] = 2 * middles[:, None] - seen[..., 0]
     return replace(scene, seen=seen)

@@ -1,8 +1,8 @@
-"""Where the points are on a head of average proportions: what a face is compared with to find its size and its axes.
+"""Positions of the points on a head of average proportions, with which faces are compared to find their size and axes.
 
-The table `resources/landmarks/canonical.csv` was made from the CC0 MakeHuman head of the demo in the way in which
-landmarks of a capture are made (network, triangulation), then averaged with its mirror image, so that what the network
-does to every face is in it, too. `tests/support/canonical_landmarks.py` makes it again.
+The table `resources/landmarks/canonical.csv` was made from the CC0 MakeHuman head of the demo in the same way as the
+landmarks of a capture (network, triangulation), then averaged with its mirror image, so that it contains the network's
+bias. `tests/support/canonical_landmarks.py` makes it again.
 """
 
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ from splatrig.landmarks.points import MIRRORED, POINTS, REGION_OF
 _COLUMNS = ["point", "x", "y", "z"]
 
 _FAR_BETTER = 0.5
-"""Fraction of the squared distances that a reflection must get below to be believed."""
+"""Fraction of the squared distances below which a reflection is accepted."""
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """A map x → scale · turn · x + shift."""
+    """Similarity transform x → scale · turn · x + shift."""
 
     scale: float
     turn: NDArray[np.float64]  # [3, 3]
-    """A rotation, or, for a face that is mirrored, a rotation times a reflection."""
+    """Rotation or, for a mirrored face, a rotation times a reflection."""
     shift: NDArray[np.float64]  # [3]
 
     @property
@@ -40,7 +40,7 @@ class Similarity:
         return bool(np.linalg.det(self.turn) < 0)
 
     def of(self, points: NDArray[np.float64]) -> NDArray[np.float64]:  # [P, 3] both
-        """Return where the map carries points."""
+        """Return transformed points."""
         return self.scale * points @ self.turn.T + self.shift
 
 
@@ -48,10 +48,10 @@ def similarity_to(
     positions: NDArray[np.float64],  # [L, 3], NaN where there is none
     canonical: NDArray[np.float64],  # [L, 3]
 ) -> Similarity:
-    """Return the similarity that carries the canonical points closest to `positions`.
+    """Return the similarity that maps the canonical points closest to `positions`.
 
-    In least squares over the points that there are, at least four (Umeyama 1991). A reflection is taken where it fits
-    far better: a few points that lie nearly in a plane have no side.
+    Least squares over the known points, at least four (Umeyama 1991). A reflection is only accepted where it fits far
+    better, since a few points that lie nearly in a plane have no side.
     """
     there = np.isfinite(positions).all(axis=1)
     fits = [
@@ -66,13 +66,13 @@ def similarity_to(
 
 
 def symmetrized(positions: NDArray[np.float64]) -> NDArray[np.float64]:  # [L, 3] both
-    """Return a face that is its own mirror image at x = 0: the mean of the face and its mirror image, laid over it."""
+    """Return a face that is its own mirror image at x = 0: the mean of the face and its aligned mirror image."""
     half = _toward(positions[MIRRORED] * [-1.0, 1.0, 1.0], positions)
     return 0.5 * (half + half[MIRRORED] * [-1.0, 1.0, 1.0])
 
 
 def _toward(mirrored: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return `positions` [L, 3] moved half of the rigid way to `mirrored` [L, 3]: where x = 0 halves the face."""
+    """Return `positions` [L, 3] moved half the rigid way to `mirrored` [L, 3], where x = 0 halves the face."""
     matrix = trimesh.registration.procrustes(positions, mirrored, reflection=False, scale=False, return_cost=False)
     turn = Rotation.from_matrix(matrix[:3, :3])
     center = positions.mean(axis=0)
@@ -81,7 +81,7 @@ def _toward(mirrored: NDArray[np.float64], positions: NDArray[np.float64]) -> ND
 
 
 def write_canonical(path: str | Path, positions: NDArray[np.float64]) -> None:
-    """Write the table of canonical positions [L, 3], millimetres."""
+    """Write the table of canonical positions [L, 3], millimeters."""
     table = pd.DataFrame(np.round(positions, 2) + 0.0, columns=_COLUMNS[1:])
     table.insert(0, "point", POINTS)
     table.insert(1, "region", [REGION_OF[point] for point in POINTS])
@@ -90,8 +90,15 @@ def write_canonical(path: str | Path, positions: NDArray[np.float64]) -> None:
 
 
 def read_canonical(path: str | Path) -> NDArray[np.float64]:  # [L, 3]
-    """Read the canonical positions: millimetres, x to the head's left, y up, z out of the face."""
+    """Read the canonical positions: millimeters, x to the head's left, y up, z out of the face.
+
+    Args:
+        path: `resources/landmarks/canonical.csv`.
+    """
     table = read_table(path, "landmarks", _COLUMNS, "take it from the sources again")
     if table["point"].tolist() != list(POINTS):
-        raise InputError(f"{path}: expected the columns {', '.join(_COLUMNS)} and the {len(POINTS)} points in order.")
+        raise InputError(
+            f"{path}: expected the columns {', '.join(_COLUMNS)} and the {len(POINTS)} points in order; restore the "
+            "file from the repository."
+        )
     return table[_COLUMNS[1:]].to_numpy(dtype=np.float64)

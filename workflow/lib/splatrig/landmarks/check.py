@@ -1,7 +1,7 @@
-"""The check of a capture before anything is fitted: photographs, calibration, tracked mesh and axes fit each other.
+"""Check of a capture before anything is fitted: photographs, calibration, tracked mesh and axes must fit together.
 
-What cannot be right is refused, by its name where it has one: photographs of another size than the calibration's,
-turned axes, another unit. What only looks odd is returned, to be said.
+Definite faults raise an error that names them if possible: photographs of another size than the calibration's, rotated
+axes, another unit. Doubts are returned as sentences.
 """
 
 from itertools import permutations, product
@@ -29,33 +29,34 @@ from splatrig.landmarks.misplaced import Misplacement, misplacement
 from splatrig.mesh.nearest import Surface
 
 _SIZES = (0.5, 2.0)
-"""Heads are between these times as large as the canonical one, children's too; otherwise the unit is another."""
+"""Sizes of heads, including children's, relative to the canonical one; beyond them the unit must be wrong."""
 _USUAL_SIZES = (0.75, 1.3)
-"""Heads of other sizes are named."""
-_UNITS = {0.001: "metres", 0.01: "centimetres", 0.1: "decimetres", 1 / 25.4: "inches", 1000.0: "micrometres"}
-"""Units by what a millimetre is in them."""
+"""Sizes of heads beyond which a warning names the size."""
+_UNITS = {0.001: "meters", 0.01: "centimeters", 0.1: "decimeters", 1 / 25.4: "inches", 1000.0: "micrometers"}
+"""Names of units by the length of a millimeter in them."""
 _TURNED_DEG, _TILTED_DEG = 45.0, 25.0
-"""From the first angle on another axis is nearer; from the second on the head is named."""
+"""Rotations of the head from which another axis is nearer, and from which a warning names the head."""
 _WHOLLY = 0.93
-"""From this fraction of agreement on the calibration is not in question."""
+"""Fraction of agreement from which the calibration is not in question."""
 _SHARPER = 0.8
-"""The right size of photographs leaves at most this fraction of the error of reprojection."""
+"""Largest ratio of the reprojection errors with and without the right size of photographs."""
 _LOST = 0.5
-"""Below this fraction of agreement the calibration is not that of the photographs."""
+"""Fraction of agreement below which the calibration is not that of the photographs."""
 _ODD_CAMERA = 0.3
-"""A camera in front of the face of whose points fewer agree is named."""
+"""Fraction of agreeing points below which a warning names a frontal camera."""
 _WITNESSES = 4
-"""So many cameras that look into the face refute a calibration; fewer cast doubt on it."""
+"""Number of frontal cameras that can refute a calibration; fewer only cause a warning."""
 _LEFT, _UP, _FORWARD = np.eye(3)
 _CENTRAL = (0.3, 0.7)
-"""Principal points of whole photographs lie here, in widths and heights; Multiface's at 0.44 to 0.46 and beyond."""
+"""Range of the principal points of whole photographs in widths and heights; Multiface's are at 0.44 to 0.46 and
+above."""
 
 
 def check_scene(scene: Scene, krt: str, image_scale: float = 1.0) -> list[str]:
-    """Return what looks odd about a capture whose face at least two cameras see, a sentence each.
+    """Return a sentence for each doubt about a capture in which at least two cameras see a face.
 
-    `image_scale` is what the photographs were shrunk by. Raises InputError, beginning with `krt` or `tracked_mesh`,
-    when calibration, photographs, tracked mesh and axes cannot belong together.
+    `image_scale` is the factor by which the photographs were reduced. Raises InputError, beginning with `krt` or
+    `tracked_mesh`, when calibration, photographs, tracked mesh and axes cannot belong together.
     """
     found = agreement(scene)
     if found.cameras_agree:
@@ -83,9 +84,9 @@ def check_positions(
     surface: Surface,
     where: str,
 ) -> list[str]:
-    """Return what looks odd about landmarks that a user gives.
+    """Return a sentence for each doubt about landmarks that a user provides.
 
-    Raises InputError, beginning with `where`, when they are in another unit, have other axes or are elsewhere.
+    Raises InputError, beginning with `where`, when they have another unit, other axes or another position.
     """
     there = np.asarray(np.isfinite(positions).all(axis=1))
     similarity = similarity_to(positions, canonical)
@@ -95,20 +96,20 @@ def check_positions(
     if distance > 3 * SOLID_MM:
         raise InputError(
             f"{where}: the landmarks are {distance:.0f} mm away from the neutral's tracked mesh (median), expected "
-            f"less than {SOLID_MM:g}; give positions in head space, millimetres, of the neutral frame."
+            f"less than {SOLID_MM:g}; give positions in head space, millimeters, of the neutral frame."
         )
     odd = [f"{where}: the landmarks are {distance:.1f} mm away from the tracked mesh (median)"]
     return [*check_axes(similarity), *(odd if distance > SOLID_MM else [])]
 
 
 def check_axes(similarity: Similarity) -> list[str]:
-    """Return what looks odd about where a face looks in head space, given the map from the canonical face to it.
+    """Return a sentence for each doubt about the direction of a face, given the map from the canonical face to it.
 
-    Raises InputError naming the axes when it does not look along +z with +y up, or is mirrored.
+    Raises InputError naming the axes when the face does not look along +z with +y up, or is mirrored.
     """
     angle = _angle_deg(similarity.turn)
     if similarity.is_mirrored or angle > _TURNED_DEG:
-        raise InputError(_axes_sentence(similarity.turn, "turn tracked meshes (.bin) and poses"))
+        raise InputError(_axes_sentence(similarity.turn, "rotate tracked meshes (.bin) and poses"))
     odd = []
     if angle > _TILTED_DEG:
         odd.append(f"tracked_mesh: in head space the neutral's face is turned by {angle:.0f}° against the axes")
@@ -118,7 +119,7 @@ def check_axes(similarity: Similarity) -> list[str]:
 
 
 def off_center(cameras: Cameras) -> list[str]:
-    """Return a sentence when the principal points cannot be those of whole photographs; for captures without a face."""
+    """Return a sentence if the principal points cannot be those of whole photographs; for captures without a face."""
     places = cameras.Ks[:, :2, 2] / [cameras.width, cameras.height]
     middle = np.median(places, axis=0)
     if ((middle >= _CENTRAL[0]) & (middle <= _CENTRAL[1])).all():
@@ -131,20 +132,20 @@ def off_center(cameras: Cameras) -> list[str]:
 
 
 def _check_unit(similarity: Similarity, what: str) -> None:
-    """Raise InputError when a head cannot be as large as it is in millimetres."""
+    """Raise InputError if a head cannot have this size in millimeters."""
     if _SIZES[0] <= similarity.scale <= _SIZES[1]:
         return
     unit = min(_UNITS, key=lambda factor: abs(np.log(similarity.scale / factor)))
     alike = abs(np.log(similarity.scale / unit)) < np.log(_SIZES[1])
-    advice = f"it looks like {_UNITS[unit]}, multiply by {1 / unit:.4g}" if alike else "scale it to millimetres"
+    advice = f"it looks like {_UNITS[unit]}, multiply by {1 / unit:.4g}" if alike else "scale it to millimeters"
     raise InputError(
-        f"{what} is {similarity.scale:.3g} times as large as an average one in millimetres: its lengths are in another "
-        f"unit than millimetres; {advice}."
+        f"{what} is {similarity.scale:.3g} times as large as an average one in millimeters: its lengths are in another "
+        f"unit than millimeters; {advice}."
     )
 
 
 def _check_turned_mesh(scene: Scene, found: Agreement) -> None:
-    """Raise InputError when the tracked mesh alone has other axes than the photographs say that head space has."""
+    """Raise InputError if the axes of the tracked mesh alone differ from those of the head in the photographs."""
     points = _face(found.located.positions)
     turns = [
         np.eye(3)[list(order)] * np.array(signs)[:, None]
@@ -152,15 +153,15 @@ def _check_turned_mesh(scene: Scene, found: Agreement) -> None:
         for signs in product((1.0, -1.0), repeat=3)
     ]
     distances = [float(np.median(scene.surface.nearest(points @ turn.T)[1])) for turn in turns]
-    for determinant in (1.0, -1.0):  # a face is nearly its own mirror image: mirrored only where no turn will do
+    for determinant in (1.0, -1.0):  # faces are nearly symmetric: mirrored only if no rotation fits
         rows = [row for row, turn in enumerate(turns) if np.linalg.det(turn) * determinant > 0]
         best = min(rows, key=lambda row: distances[row])
         if distances[best] <= SOLID_MM:
-            raise InputError(_axes_sentence(turns[best], "turn the tracked meshes (.obj, .bin), or else the poses"))
+            raise InputError(_axes_sentence(turns[best], "rotate the tracked meshes (.obj, .bin), or else the poses"))
 
 
 def _axes_sentence(turn: NDArray[np.float64], advice: str) -> str:
-    """Say which axes a face has whose left, up and front `turn` [3, 3] makes of +x, +y and +z."""
+    """Return a sentence with the axes of a face whose left, up and front `turn` [3, 3] maps from +x, +y and +z."""
     left, up, forward = (_axis_name(turn @ axis) for axis in (_LEFT, _UP, _FORWARD))
     mirror = " (it is mirrored against the photographs)" if np.linalg.det(turn) < 0 else ""
     return (
@@ -170,13 +171,13 @@ def _axes_sentence(turn: NDArray[np.float64], advice: str) -> str:
 
 
 def _axis_name(direction: NDArray[np.float64]) -> str:
-    """Return the axis that a direction is nearest to, as `+z`."""
+    """Return the name of the axis that is nearest to a direction, such as `+z`."""
     axis = int(np.abs(direction).argmax())
     return f"{'+' if direction[axis] > 0 else '-'}{'xyz'[axis]}"
 
 
 def _angle_deg(turn: NDArray[np.float64]) -> float:
-    """Return by how many degrees up or front, whichever is more, lie off their axes."""
+    """Return the larger of the angles of up and front to their axes, in degrees."""
     cosines = [float(axis @ turn @ axis) for axis in (_UP, _FORWARD)]
     return float(np.degrees(np.arccos(np.clip(min(cosines), -1.0, 1.0))))
 
@@ -201,15 +202,15 @@ def _check_named(scene: Scene, krt: str) -> None:
     if agreement(opengl_axes(scene)).holds:
         raise InputError(
             f"{krt}: the cameras look along -z with y up (OpenGL), expected OpenCV's axes (x right, y down, z forward):"
-            " turned, cameras and tracked mesh agree; change the sign of the last two rows of the extrinsics."
+            " converted, cameras and tracked mesh agree; change the sign of the last two rows of the extrinsics."
         )
 
 
 def _check_size(scene: Scene, found: Agreement, krt: str, image_scale: float) -> None:
-    """Raise InputError when the photographs are resized or cropped: when all agree once that is undone.
+    """Raise InputError if the photographs are resized or cropped: if all agree once that is undone.
 
-    Where the cameras agree without that, a mesh that is elsewhere could be the cause, too: then it must make them agree
-    better.
+    If the cameras agree without that, a misplaced mesh could be the cause, too; then the correction must make the
+    cameras agree better.
     """
     size = find_size(scene)
     height = scene.cameras.height
@@ -237,9 +238,9 @@ def _check_size(scene: Scene, found: Agreement, krt: str, image_scale: float) ->
 
 
 def _strangers(scene: Scene, found: Agreement, krt: str) -> str:
-    """Return the doubt about a calibration that contradicts the photographs in no way that has a name.
+    """Return the doubt about a calibration that contradicts the photographs without a known fault.
 
-    Raises InputError with it where the cameras leave none.
+    Raises InputError with that sentence if the cameras leave no doubt.
     """
     witnesses = int(np.count_nonzero(camera_weights(scene.seen, scene.canonical)))
     sentence = (
@@ -248,14 +249,14 @@ def _strangers(scene: Scene, found: Agreement, krt: str) -> str:
         "other cameras' names), or the cameras did not expose at the same time"
     )
     if found.agreeing < _LOST and witnesses >= _WITNESSES:
-        raise InputError(f"{sentence}; give the KRT that belongs to them.")
+        raise InputError(f"{sentence}; provide the KRT that belongs to them.")
     return sentence
 
 
 def _elsewhere(off: Misplacement) -> str:
     """Return the doubt about a tracked mesh that is not where the cameras see the face.
 
-    Raises InputError with it where the two are far apart.
+    Raises InputError with that sentence if the two are far apart.
     """
     sentence = (
         f"tracked_mesh: the face that the cameras see is {off.before_mm:.1f} mm away from the neutral's tracked mesh "
@@ -263,18 +264,18 @@ def _elsewhere(off: Misplacement) -> str:
         "is of another frame or subject, KRT is of another day, or the photographs are resized or cropped"
     )
     if off.before_mm > SOLID_MM:
-        raise InputError(f"{sentence}; give those that belong together.")
+        raise InputError(f"{sentence}; provide those that belong together.")
     return sentence
 
 
 def _face(positions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return those points of [L, 3] that lie on the tracked mesh and were found."""
+    """Return those of the points [L, 3] that lie on the tracked mesh and were found."""
     points = positions[ON_SURFACE]
     return points[np.isfinite(points).all(axis=1)]
 
 
 def _odd_cameras(scene: Scene, found: Agreement) -> list[str]:
-    """Name the cameras in front of the face that disagree with the others."""
+    """Return a sentence that names the frontal cameras that disagree with the others."""
     weights = camera_weights(scene.seen, scene.canonical)
     agreeing = found.located.inliers.sum(axis=1) / np.maximum(np.isfinite(scene.seen[..., 0]).sum(axis=1), 1)
     names = [

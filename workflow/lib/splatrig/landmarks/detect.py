@@ -1,4 +1,4 @@
-"""Finds the face of one frame in the photographs of its training cameras."""
+"""Detection of the face of one frame in the photographs of its training cameras."""
 
 import logging
 
@@ -16,10 +16,17 @@ logger = logging.getLogger(__name__)
 
 
 def detect(frame: Frame, finder: FaceFinder) -> NDArray[np.float64]:  # [C, L, 2]
-    """Return where each camera of a frame sees the points, pixels; NaN where it sees no face.
+    """Return the pixels at which each camera of a frame sees the points; NaN where it sees no face.
 
-    Where photographs show more than one face, it is the one that the cameras agree on.
-    Held-out cameras are not looked at: nothing that is fitted may know what they see.
+    Where photographs show more than one face, it is the one that the cameras agree on. Held-out cameras are skipped:
+    nothing that is fitted may depend on their photographs.
+
+    Args:
+        frame: The frame and its cameras.
+        finder: Networks that find the points of a face.
+
+    Returns:
+        Points [C, L, 2] in pixels.
     """
     cameras = frame.cameras
     seen = np.full((len(cameras), len(POINTS), 2), np.nan)

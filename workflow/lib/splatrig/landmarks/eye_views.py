@@ -1,4 +1,4 @@
-"""What cameras see of both eyes in every frame: crops, the opening of the lids in them, and the network's iris."""
+"""Views of both eyes in every frame: crops, the opening of the lids in them, and the network's iris."""
 
 import logging
 from collections.abc import Sequence
@@ -17,16 +17,16 @@ from splatrig.landmarks.network import Crop
 from splatrig.landmarks.triangulate import project, projections
 
 CROP_SIZE = 96
-"""Pixels of a crop that eyeballs are fitted to."""
+"""Width and height in pixels of a crop that eyeballs are fitted to."""
 _CROP_MM = 40.0
-"""Its side for pupils `PUPILS_MM` apart; others in proportion."""
+"""Side of a crop for pupils `PUPILS_MM` apart; for other distances in proportion."""
 PUPILS_MM = 63.0
-"""Between the pupils of an average adult."""
+"""Distance between the pupils of an average adult."""
 
 MOST_CAMERAS = 8
-"""Photographs of a frame that are looked at."""
+"""Maximum number of photographs of a frame that are used."""
 _ASIDE, _FACING = 0.4, 0.6
-"""Cosines of the angle to straight ahead: cameras above the first are looked at, above the second preferred."""
+"""Cosines of the angle to straight ahead: cameras above the first are used, cameras above the second preferred."""
 
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
@@ -43,21 +43,21 @@ class EyeViews:
     P: NDArray[np.float64]  # [F, 2, M, 3, 4] from the head space of the frame to homogeneous pixels
     gray: NDArray[np.uint8]  # [F, 2, M, S, S]
     opening: NDArray[np.bool_]  # [F, 2, M, S, S]
-    """Pixels between the lids."""
+    """True for pixels between the lids."""
     lids: NDArray[np.float64]  # [F, 2, M, 16, 2]
     iris: NDArray[np.float64]  # [F, 2, M, 2]
-    """The network's center of the iris."""
+    """Center of the iris according to the network."""
     there: NDArray[np.bool_]  # [F, 2, M]
 
     @property
     def camera_centers(self) -> NDArray[np.float64]:  # [F, 2, M, 3]
-        """Where the cameras are in the head space of the frame; 0 for empty crops."""
+        """Camera centers in the head space of the frame; 0 for empty crops."""
         M = np.where(self.there[..., None, None], self.P[..., :3], np.eye(3))
         return -np.linalg.solve(M, self.P[..., 3:])[..., 0].astype(np.float64)
 
     @property
     def openness(self) -> NDArray[np.float64]:  # [F, 2]
-        """How far lids are open: the area of the opening over its squared width, the median over cameras; 0 unseen."""
+        """Opening of the lids: its area over its squared width, the median over cameras; 0 if unseen."""
         x, y = np.moveaxis(self.lids, -1, 0)
         area = 0.5 * np.abs((x * np.roll(y, -1, axis=-1) - y * np.roll(x, -1, axis=-1)).sum(axis=-1))
         width = np.linalg.norm(self.lids[..., 0, :] - self.lids[..., LID_POINTS // 2, :], axis=-1)
@@ -71,8 +71,8 @@ class EyeViews:
 def choose_cameras(cameras: Cameras, eyes: NDArray[np.float64]) -> list[int]:  # [2, 3]
     """Return at most `MOST_CAMERAS` training cameras of a frame that look into both eyes.
 
-    Of many that face them, the first looks most squarely and each next one is farthest from those chosen (Gonzalez
-    1985): how deep something lies shows between cameras that are apart. Of few, those that look most squarely.
+    If many cameras face the eyes, the first is the most frontal one and each next one is farthest from those chosen
+    (Gonzalez 1985), since distant cameras measure depth. If few do, the most frontal ones are returned.
     """
     away = cameras.centers - eyes.mean(axis=0)
     away /= np.linalg.norm(away, axis=1, keepdims=True)
@@ -93,7 +93,7 @@ def look_at_eyes(
     lids: NDArray[np.float64],  # [2, L, 3] landmarks around the neutral's lids, NaN where not found
     finder: IrisFinder,
 ) -> EyeViews:
-    """Return what the chosen training cameras of every frame see of both eyes, each of which has landmarks."""
+    """Return the views of both eyes, each of which has landmarks, from the chosen training cameras of every frame."""
     eyes = np.nanmean(lids, axis=1)  # [2, 3]
     width_mm = float((np.nanmax(lids, axis=1) - np.nanmin(lids, axis=1))[:, 0].max())
     crop_mm = _CROP_MM * float(np.linalg.norm(eyes[0] - eyes[1])) / PUPILS_MM
@@ -131,12 +131,12 @@ def look_at_eyes(
 
 
 def _moved(points: NDArray[np.float64], affine: NDArray[np.float64]) -> NDArray[np.float64]:  # [K, 2]
-    """Return points after an affine map, the first two rows of a matrix."""
+    """Return points transformed by an affine map, the first two rows of a matrix."""
     return points @ affine[:2, :2].T + affine[:2, 2]
 
 
 def _inside(polygon: NDArray[np.float64]) -> NDArray[np.bool_]:  # [K, 2] -> [S, S]
-    """Return which pixels of a crop are inside of a polygon."""
+    """Return which pixels of a crop are inside a polygon."""
     picture = Image.new("1", (CROP_SIZE, CROP_SIZE))
     ImageDraw.Draw(picture).polygon([(x - 0.5, y - 0.5) for x, y in polygon.tolist()], fill=1)
     return np.asarray(picture, dtype=bool)

@@ -1,10 +1,10 @@
-"""Fits two eyeballs to what cameras see: where they are, how large they are, and how they are turned in each frame.
+"""Fit of two eyeballs to the views of cameras: their centers, their size, and their rotation in each frame.
 
-An eyeball is a sphere that turns about its center, and the iris is a circle on it. Across the border of the iris the
-photographs change from dark to bright. A coarse search finds the turns whose projected circles have the largest change
-(the integro-differential operator of Daugman 1993, on a sphere and over all cameras). Gauss-Newton then moves centers,
-radii and all turns together until the circles lie on the edges next to them (as Harris 1990 tracks objects by their
-edges). Only what lies between the lids counts.
+An eyeball is a sphere that rotates about its center, and the iris is a circle on it. At the border of the iris the
+photographs change from dark to bright. A coarse search finds the rotations whose projected circles have the largest
+change (the integro-differential operator of Daugman 1993, on a sphere and over all cameras). Gauss-Newton then
+optimizes centers, radii and all rotations together until the circles lie on the nearest edges (as Harris 1990 tracks
+objects by their edges). Only pixels between the lids count.
 """
 
 from dataclasses import dataclass, replace
@@ -16,45 +16,45 @@ from splatrig.landmarks.eye_views import EyeViews
 from splatrig.landmarks.gaze import direction_of
 
 RADIUS_MM, IRIS_MM = 12.0, 5.9
-"""Of an average adult's eyeball and iris."""
+"""Radius of an average adult's eyeball and iris."""
 _RADIUS_SPREAD, _IRIS_SPREAD = 0.25, 0.05
-"""How far, as logarithms, they may be from that. Adults differ by 0.04; eyeballs that artists made are larger."""
+"""Standard deviations of the logarithms of the radii. Adults differ by 0.04; eyeballs that artists model are larger."""
 _LEAST_RATIO = 1.25
-"""Radius of an eyeball, in those of its iris, at least."""
+"""Least ratio of the radius of an eyeball to that of its iris."""
 _UNEVEN_MM = 1.0
-"""How far one eyeball may lie above or before the other."""
+"""Standard deviation of the difference of the two eyeballs in height and depth."""
 _FRONT_MM = 3.0
-"""How far irises that look ahead are from where the network sees them."""
+"""Standard deviation of irises that look ahead from where the network sees them."""
 _AHEAD_DEG = 3.0
-"""How far from straight ahead the eyes look in the neutral."""
+"""Standard deviation of the gaze in the neutral from straight ahead."""
 _APART_DEG = (5.0, 3.0)
-"""How far the two eyes turn apart: yaw, pitch."""
+"""Standard deviations of the difference in rotation of the two eyes: yaw, pitch."""
 _WIDEST_DEG = 40.0
-"""How far eyes turn, roughly."""
+"""Largest usual rotation of the eyes."""
 
 _SIDES = np.radians(np.r_[-60:61:10, 120:241:10])  # [N]
-"""Angles around the iris at which its border is looked for: above and below, lids and lashes have edges as well."""
+"""Angles around the iris at which its border is searched; above and below, lids and lashes have edges as well."""
 _GRID_DEG = np.stack(np.meshgrid(np.arange(-30, 31, 6), np.arange(-18, 19, 6), indexing="ij"), axis=-1).reshape(-1, 2)
-"""Turns that the coarse search tries: yaw, pitch."""
+"""Rotations that the coarse search tries: yaw, pitch."""
 _STEP_PX = 2.0
-"""Pixels of the crop between dark and bright side of a border."""
+"""Distance in pixels of the crop between the dark and the bright side of a border."""
 _REACHES_PX = (6, 6, 5, 5, 4, 4, 4, 4, 4, 4)
-"""How far from the projected circle edges are looked for, in each step of Gauss-Newton: beyond lie pupil and lids."""
+"""Search range of edges from the projected circle in each step of Gauss-Newton; beyond it are pupil and lids."""
 _EDGE_PX = 3.0
-"""Error of one edge; neighbors on a circle are wrong together."""
+"""Standard deviation of one edge; the errors of neighboring edges on a circle are correlated."""
 FAINT, _CLEAR = 6.0, 40.0
-"""Gray levels: fainter edges are none, clearer ones count wholly."""
+"""Gray levels below which an edge is ignored, and above which it counts fully."""
 _ASIDE, _FACING = 0.45, 0.85
-"""Cosines between gaze and camera: an iris is not seen from beyond the first, and well from within the second."""
+"""Cosines between gaze and camera: below the first an iris is not seen, above the second it is seen well."""
 
 
 @dataclass(frozen=True)
 class Eyeballs:
-    """Two eyeballs of one size, turned in F frames."""
+    """Two eyeballs of equal size and their rotations in F frames."""
 
     centers: NDArray[np.float64]  # [2, 3] head space, millimeters
     radius_mm: float
-    """From the center to the center of the iris, on the sphere."""
+    """Distance from the center of the eyeball to the center of the iris, on the sphere."""
     iris_mm: float
     """Radius of the iris."""
     turns_deg: NDArray[np.float64]  # [F, 2, 2]
@@ -62,16 +62,16 @@ class Eyeballs:
 
     @property
     def depth_mm(self) -> float:
-        """How far the plane of the iris is from the center."""
+        """Distance of the plane of the iris from the center."""
         return float(np.sqrt(self.radius_mm**2 - self.iris_mm**2))
 
 
 @dataclass(frozen=True)
 class _Given:
-    """What is known before the fit."""
+    """Knowledge before the fit."""
 
     scale: float
-    """Size of the head, of an average one."""
+    """Size of the head relative to an average one."""
     fronts: NDArray[np.float64]  # [2, 3]
     opened: NDArray[np.bool_]  # [F, 2]
     neutral: NDArray[np.bool_]  # [F]
@@ -87,9 +87,9 @@ def fit_eyeballs(
     neutral: NDArray[np.bool_],  # [F]
     learned: NDArray[np.bool_],  # [F]
 ) -> Eyeballs:
-    """Return the eyeballs, of a head that is `scale` times an average one.
+    """Return the eyeballs of a head that is `scale` times as large as an average one.
 
-    Eyes that are not `opened` are not looked at; where the eyeballs are and how large is learned from some frames only.
+    Eyes that are not `opened` are ignored; centers and size are only learned from some frames.
     """
     radius_mm = scale * RADIUS_MM
     centers = fronts - [0.0, 0.0, radius_mm]
@@ -102,14 +102,15 @@ def fit_eyeballs(
 
 
 def border_contrast(views: EyeViews, balls: Eyeballs) -> NDArray[np.float64]:  # [F, 2]
-    """Return by how many gray levels the border of each iris is brighter outside than inside, between the lids."""
+    """Return the gray levels by which the border of each iris is brighter outside than inside, between the lids."""
     return _contrast(views, balls, balls.turns_deg)
 
 
 def _coarse_turns(views: EyeViews, balls: Eyeballs, opened: NDArray[np.bool_]) -> NDArray[np.float64]:  # [F, 2, 2]
-    """Return for each frame the turns of both eyes, of a grid, whose borders have the most contrast together.
+    """Return for each frame the rotations of both eyes, from a grid, whose borders have the most contrast together.
 
-    Eyes that turn apart or far lose a gray level for each square of the spread: no more than decides between equals.
+    Rotations that differ between the eyes or are large lose a gray level per square of the standard deviation, which
+    only decides between equals.
     """
     contrast = np.stack(
         [_contrast(views, balls, np.broadcast_to(turn, balls.turns_deg.shape)) for turn in _GRID_DEG], axis=-1
@@ -131,14 +132,14 @@ class _Border:
     around: NDArray[np.float64]  # [F, 2, N, 3]
     """Unit vectors from the middle of the iris to its border."""
     away: NDArray[np.float64]  # [F, 2, N, 3]
-    """From the center of the eyeball, millimeters."""
+    """Vectors from the center of the eyeball, in millimeters."""
     pixels: NDArray[np.float64]  # [F, 2, M, N, 2]
     normals: NDArray[np.float64]  # [F, 2, M, N, 2]
     """Unit normals of the projected circle, outward."""
     slopes: NDArray[np.float64]  # [F, 2, M, N, 3]
     """Pixels along the normal per millimeter of motion."""
     weights: NDArray[np.float64]  # [F, 2, M, N]
-    """How well the camera sees the point."""
+    """Visibility of the point to the camera."""
 
 
 def _border(views: EyeViews, balls: Eyeballs, turns: NDArray[np.float64]) -> _Border:
@@ -179,13 +180,13 @@ def _contrast(views: EyeViews, balls: Eyeballs, turns: NDArray[np.float64]) -> N
     outside, inside = (border.pixels + sign * _STEP_PX * border.normals for sign in (1.0, -1.0))
     visible = border.weights * _at(views.opening, outside) * _at(views.opening, inside)
     change = _at(views.gray, outside) - _at(views.gray, inside)
-    # a border of which hardly anything is seen is no border
+    # a border that is hardly visible does not count
     total = np.maximum(visible.sum(axis=(2, 3)), 0.25 * len(_SIDES))
     return (visible * change).sum(axis=(2, 3)) / total
 
 
 def _at(images: NDArray, places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the values of images [..., S, S] at the pixels that hold `places` [..., K, 2]; 0 outside."""
+    """Return the values of images [..., S, S] at the pixels that contain `places` [..., K, 2]; 0 outside."""
     size = images.shape[-1]
     column, row = np.moveaxis(np.floor(places).astype(np.int64), -1, 0)
     inside = (column >= 0) & (column < size) & (row >= 0) & (row < size)
@@ -198,9 +199,9 @@ def _at(images: NDArray, places: NDArray[np.float64]) -> NDArray[np.float64]:
 def _edges(
     views: EyeViews, border: _Border, reach: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # [F, 2, M, N] both
-    """Return how far along the normals the clearest edges are, pixels, and how far each counts, 0 where there is none.
+    """Return the distance of the clearest edge along each normal in pixels, and its weight, 0 if there is none.
 
-    An edge is brighter outside; of two that are as clear the nearer one is taken.
+    An edge is brighter outside; of two equally clear edges the nearer one is taken.
     """
     offsets = np.arange(-reach - _STEP_PX, reach + _STEP_PX + 0.5)
     lines = border.pixels[..., None, :] + offsets[:, None] * border.normals[..., None, :]  # [F, 2, M, N, O, 2]
@@ -223,7 +224,7 @@ def _edges(
 
 
 def _between_pixels(images: NDArray[np.uint8], places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the values of images [..., S, S] at `places` [..., K, 2], interpolated between the centers of pixels."""
+    """Return the values of images [..., S, S] at `places` [..., K, 2], interpolated between pixel centers."""
     low = np.floor(places - 0.5) + 0.5
     x, y = np.moveaxis(places - low, -1, 0)
     upper = _at(images, low) * (1.0 - x) + _at(images, low + np.array([1.0, 0.0])) * x
@@ -232,9 +233,10 @@ def _between_pixels(images: NDArray[np.uint8], places: NDArray[np.float64]) -> N
 
 
 def _step(views: EyeViews, balls: Eyeballs, given: _Given, reach: float) -> Eyeballs:
-    """Return the eyeballs after a step of Gauss-Newton; the turns are eliminated frame by frame (Schur complement).
+    """Return the eyeballs after one step of Gauss-Newton; rotations are eliminated per frame (Schur complement).
 
-    Eight unknowns belong to all frames: both centers, and the logarithms of the radii; four to each: the turns.
+    Eight unknowns are shared by all frames: both centers, and the logarithms of the radii; each frame has four: the
+    rotations.
     """
     border = _border(views, balls, balls.turns_deg)
     away, weights = _edges(views, border, reach)
@@ -267,7 +269,7 @@ def _step(views: EyeViews, balls: Eyeballs, given: _Given, reach: float) -> Eyeb
 
 
 def _jacobians(border: _Border, balls: Eyeballs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return what moves borders along their normals: unknowns of all frames [F, 2, M, N, 5] and turns [..., 2]."""
+    """Return the Jacobians of borders along their normals: shared unknowns [F, 2, M, N, 5] and rotations [..., 2]."""
     radius, iris, depth = balls.radius_mm, balls.iris_mm, balls.depth_mm
     direction = np.broadcast_to(border.direction[..., None, :], border.away.shape)
     wider = radius**2 / depth * direction
@@ -288,7 +290,7 @@ def _add_priors(
     balls: Eyeballs,
     given: _Given,
 ) -> None:
-    """Add what is known without photographs to the equations A x = b of all frames and D y = d of each."""
+    """Add the priors to the equations A x = b of all frames and D y = d of each."""
     for row, value, usual, spread in (
         (6, balls.radius_mm, given.scale * RADIUS_MM, _RADIUS_SPREAD),
         (7, balls.iris_mm, given.scale * IRIS_MM, _IRIS_SPREAD),

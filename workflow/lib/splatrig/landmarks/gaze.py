@@ -1,4 +1,4 @@
-"""Where the eyeballs of a head are and where they look in each frame, and the table that says it (`gaze.csv`)."""
+"""Positions of the eyeballs of a head, their gaze in each frame, and the table of both (`gaze.csv`)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,8 @@ EYES = ("left", "right")
 """The subject's own left eye, +x in head space, first: the order of every array of eyes."""
 
 COLUMNS = ("expression", "frame", "eye", "x", "y", "z", "radius_mm", "yaw_deg", "pitch_deg", "confidence")
-"""Frame and eye; center of the eyeball in head space, the same in all frames (millimeters); its radius; where it looks;
-how far that is to be believed."""
+"""Columns of the table: frame and eye; center of the eyeball in head space, the same in all frames (millimeters); its
+radius; direction of the gaze; and its confidence."""
 
 _CENTER = ["x", "y", "z"]
 _REMEDY = "delete it and run again"
@@ -24,7 +24,7 @@ _REMEDY = "delete it and run again"
 
 @dataclass(frozen=True)
 class Gaze:
-    """The two eyeballs of a head and where they look in F frames.
+    """The two eyeballs of a head and their gaze in F frames.
 
     Angles are relative to straight ahead, +z of head space: yaw is positive towards the subject's left (+x), pitch is
     positive upwards.
@@ -33,16 +33,16 @@ class Gaze:
     frames: tuple[str, ...]
     """F names `expression/frame`."""
     centers: NDArray[np.float64]  # [2, 3] millimeters, head space
-    """NaN for an eye that the capture does not show."""
+    """Centers of the eyeballs; NaN for an eye that the capture does not show."""
     radii_mm: NDArray[np.float64]  # [2]
     yaw_deg: NDArray[np.float64]  # [F, 2]
     pitch_deg: NDArray[np.float64]  # [F, 2]
     confidence: NDArray[np.float64]  # [F, 2]
-    """0 to 1. Where it is 0 the eye could not be seen, and the angles are those of the neutral."""
+    """Confidence from 0 to 1. Where it is 0 the eye could not be seen, and the angles are those of the neutral."""
 
     @property
     def known(self) -> NDArray[np.bool_]:  # [2]
-        """Which eyeballs the capture shows."""
+        """True for eyeballs that the capture shows."""
         return np.isfinite(self.centers).all(axis=1) & np.isfinite(self.radii_mm)
 
     @property
@@ -55,7 +55,7 @@ def direction_of(
     yaw_deg: NDArray[np.float64],  # [...]
     pitch_deg: NDArray[np.float64],  # [...]
 ) -> NDArray[np.float64]:  # [..., 3]
-    """Return the unit vectors in head space that angles of gaze stand for."""
+    """Return the unit vectors in head space of a gaze given by angles."""
     yaw, pitch = np.radians(yaw_deg), np.radians(pitch_deg)
     return np.stack([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)], axis=-1)
 
@@ -67,7 +67,12 @@ def angles_of(directions: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDA
 
 
 def write_gaze(path: str | Path, gaze: Gaze) -> None:
-    """Write `gaze.csv`, one row per frame and eye; empty cells where an eyeball is not known."""
+    """Write `gaze.csv`, one row per frame and eye; cells are empty if an eyeball is not known.
+
+    Args:
+        path: The file to write.
+        gaze: The eyeballs and their gaze.
+    """
     names = [name.rpartition("/") for name in gaze.frames for _ in EYES]
     table = pd.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""The picture of eyeballs and gaze in the photographs, to look at."""
+"""Figure of eyeballs and gaze over the photographs, for inspection."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,16 +18,16 @@ from splatrig.landmarks.gaze import EYES, Gaze
 from splatrig.landmarks.triangulate import project, projections
 
 _MOST, _COLUMNS = 6, 3
-"""Frames that are shown, and how many side by side."""
+"""Maximum number of frames in the figure, and number of columns."""
 _ARROW_MM = 30.0
-"""Length of a gaze."""
+"""Length of the arrow of a gaze."""
 _MARGIN_MM = (45.0, 32.0)
-"""Around the eyes, sideways and up."""
+"""Margins of the crop around the eyes, horizontally and vertically."""
 _COLORS = ("tab:cyan", "tab:orange")
 
 
 def shown_frames(gaze: Gaze) -> list[int]:
-    """Return the frames that differ most in gaze, in order, the first frame and one with closed eyes among them."""
+    """Return the frames that differ most in gaze, in order; the first frame and one with closed eyes are included."""
     angles = np.stack([gaze.yaw_deg, gaze.pitch_deg], axis=-1).mean(axis=1)  # [F, 2]
     sure = gaze.confidence.min(axis=1) > 0.5
     closed = np.flatnonzero(gaze.confidence.max(axis=1) == 0.0)
@@ -41,10 +41,15 @@ def shown_frames(gaze: Gaze) -> list[int]:
 
 
 def draw_gaze(path: str | Path, frames: Sequence[Frame], gaze: Gaze) -> None:
-    """Draw as a PNG some frames from the training camera that looks most squarely into the face.
+    """Draw some frames as a PNG, from the training camera that sees the face most frontally.
 
-    Circles are the projected eyeballs and irises, of usual size, and lines the gaze. An eye that is not seen has only
-    its eyeball.
+    Circles are the projected eyeballs and irises, of average size, and lines are the gaze. For an unseen eye only the
+    eyeball is drawn.
+
+    Args:
+        path: The PNG to write.
+        frames: Frames of the data set.
+        gaze: The gaze in these frames.
     """
     shown = shown_frames(gaze) if gaze.known.all() else []
     rows = max(1, -(-len(shown) // _COLUMNS))
@@ -83,14 +88,14 @@ def _draw_frame(axes: Axes, frame: Frame, gaze: Gaze, row: int) -> None:
 
 
 def _frontal(cameras: Cameras, place: NDArray[np.float64]) -> int:
-    """Return the training camera that sees a place [3] of the face most squarely."""
+    """Return the training camera that sees a point [3] of the face most frontally."""
     away = cameras.centers - place
     ahead = away[:, 2] / np.linalg.norm(away, axis=1)
     return int(np.argmax(np.where(cameras.held_out, -2.0, ahead)))
 
 
 def _circle(normal: NDArray[np.float64], radius: float) -> NDArray[np.float64]:  # [3] -> [49, 3]
-    """Return a circle about the origin in the plane across a vector."""
+    """Return a circle about the origin in the plane normal to a vector."""
     right = np.cross([0.0, 1.0, 0.0], normal)
     right /= np.linalg.norm(right)
     up = np.cross(normal, right) / np.linalg.norm(normal)

@@ -1,4 +1,4 @@
-"""Finds the opening of the lids and the iris in a crop around one eye: a small network, run on the CPU by LiteRT.
+"""Network that finds the opening of the lids and the iris in a crop around one eye, run on the CPU by LiteRT.
 
 The network (MediaPipe Iris, Ablavatski et al. 2020) was trained on left eyes; right ones are mirrored for it.
 """
@@ -13,16 +13,16 @@ from splatrig.landmarks.network import Network
 CROP_WIDTHS = 2.3
 """Side of the crop that the network expects, in widths of the eye from corner to corner."""
 LID_POINTS = 16
-"""Points around the opening of the lids, the first of the network's contours."""
+"""Number of points around the opening of the lids, which come first in the network's output."""
 
 _CONTOUR_NUMBERS, _IRIS_NUMBERS = 213, 15
-"""Sizes of the two outputs: 71 points of the eye and its brow, 5 of the iris, three numbers each."""
+"""Sizes of the two outputs: 71 points of the eye and its brow, and 5 of the iris, with three coordinates each."""
 _AROUND = (*range(9), *range(15, 8, -1))
-"""The points of the lids in order: along the lower lid from corner to corner, and back along the upper one."""
+"""Order of the points of the lids: along the lower lid from corner to corner, and back along the upper one."""
 
 
 class IrisFinder:
-    """The network, ready for crops of eyes; for one thread."""
+    """Finder of lids and irises in crops of eyes; for one thread."""
 
     def __init__(self, path: str | Path) -> None:
         """Load the network from its file."""
@@ -36,10 +36,10 @@ class IrisFinder:
         *,
         right: bool,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return where the lids [16, 2], in order around their opening, and the center of the iris [2] are in a crop.
+        """Return the points of the lids [16, 2], in order around their opening, and the center of the iris [2].
 
-        The centre of pixel (row i, column j) is (j+.5, i+.5). Closed lids have points, too, with no area between them;
-        the iris behind them is a guess.
+        The center of pixel (row i, column j) is (j+.5, i+.5). Closed lids have points as well, with no area between
+        them; the iris behind them is a guess.
         """
         seen = np.ascontiguousarray(pixels[:, ::-1] if right else pixels) / 255.0
         outputs = {output.size: output.reshape(-1, 3)[:, :2].astype(np.float64) for output in self._network(seen)}

@@ -1,4 +1,4 @@
-"""Measures where eyes look from what cameras see of them, and how far each measurement is to be believed."""
+"""Measurement of the gaze from the views of the eyes, with the confidence of each measurement."""
 
 import logging
 from collections.abc import Sequence
@@ -17,19 +17,20 @@ from splatrig.landmarks.table import Landmarks
 from splatrig.landmarks.triangulate import triangulate
 
 _CLOSED, _OPEN = 0.35, 0.6
-"""Openings of the lids, of that in a usual frame: nothing is measured below the first, all above the second."""
+"""Openings of the lids relative to a usual frame: below the first no gaze is measured, above the second it counts
+fully."""
 _USUAL_CONTRAST = 0.5
-"""Contrast of the iris's border, of that in a usual frame, above which it is clear."""
+"""Contrast of the border of the iris, relative to a usual frame, above which it counts fully."""
 _LEAST = 0.05
-"""What is believed less is not believed at all."""
+"""Confidence below which it is set to 0."""
 _TOLERANCE_PX = 4.0
-"""How far, in crops, cameras that agree on an iris may see it from where it is projected."""
+"""Largest distance in pixels of a crop of a camera's iris from its projection for the camera to agree."""
 _FARTHEST_MM = 10.0
-"""An eyeball that is farther from where it was looked for is none."""
+"""Largest distance of an eyeball from its initial position; farther ones are rejected."""
 _FEWEST_LIDS = 4
-"""Landmarks around each eye's lids that say where to look for it."""
+"""Least number of landmarks around the lids of an eye that locate it."""
 _LIDS_MM = 1.0
-"""How far the middle of the lids is behind the front of the eyeball."""
+"""Distance of the middle of the lids behind the front of the eyeball."""
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,18 @@ def find_gaze(
 ) -> Gaze:
     """Return the gaze in all frames, from the photographs of training cameras and the network for eyes in a file.
 
-    Straight ahead with confidence 0, and a warning, without a network, or where the neutral's lids were not found.
+    Without a network, or if the neutral's lids were not found, the gaze is straight ahead with confidence 0, and a
+    warning is logged.
+
+    Args:
+        frames: Frames of the data set.
+        lids: Landmarks around the neutral's lids [2, L, 3], NaN where not found.
+        network: File of the network; None: no gaze is measured.
+        neutral: True for frames of the neutral [F].
+        learned: True for frames from which centers and size are learned [F].
+
+    Returns:
+        Eyeballs and gaze.
     """
     names = [frame.name for frame in frames]
     if network is None:
@@ -68,7 +80,7 @@ def measure_gaze(
     neutral: NDArray[np.bool_],  # [F] frames of the neutral expression
     learned: NDArray[np.bool_],  # [F] frames that may say where the eyeballs are
 ) -> Gaze:
-    """Return the gaze in all frames; straight ahead, and a warning, where no frame shows the eyes."""
+    """Return the gaze in all frames; it is straight ahead, with a warning, if no frame shows the eyes."""
     openness = views.openness
     seen = openness > 0
     usual = float(np.median(openness[seen])) if seen.any() else 1.0
@@ -97,7 +109,7 @@ def measure_gaze(
 
 
 def iris_fronts(views: EyeViews, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:  # [F, 2] -> [2, 3]
-    """Return where the network's irises are usually: the median over frames of what the cameras agree on; or NaN."""
+    """Return the usual positions of the network's irises: medians over frames of triangulated ones; or NaN."""
     places = np.full((*chosen.shape, 3), np.nan)
     for f, e in zip(*np.nonzero(chosen & (views.there.sum(axis=2) >= 2)), strict=True):
         there = views.there[f, e]
@@ -111,9 +123,9 @@ def iris_fronts(views: EyeViews, chosen: NDArray[np.bool_]) -> NDArray[np.float6
 
 
 def look_ahead(frames: Sequence[str], lids: NDArray[np.float64], why: str) -> Gaze:
-    """Return eyes that look straight ahead with confidence 0, average eyeballs behind their lids; say `why` in the log.
+    """Return eyes that look straight ahead with confidence 0, average eyeballs behind their lids; log the reason `why`.
 
-    An eye whose lids [2, L, 3] have no landmarks has no place.
+    An eye whose lids [2, L, 3] have no landmarks has no position.
     """
     logger.warning("gaze: %s: eyes look straight ahead in all frames, with confidence 0", why)
     middles = np.full((len(EYES), 3), np.nan)

@@ -1,4 +1,4 @@
-"""How far a face lies off the tracked mesh: the rigid motion that lays its points on the surface."""
+"""Distance of a face from the tracked mesh: the rigid motion that aligns its points with the surface."""
 
 from dataclasses import dataclass
 
@@ -10,35 +10,36 @@ from scipy.spatial.transform import Rotation
 from splatrig.mesh.nearest import Surface
 
 _MOVED_MM, _TURNED_DEG = 2.5, 4.0
-"""A motion of less than both is the network's error: 0.9 mm and 2.7° at most over the demo's heads and expressions."""
+"""Motion below which the cause is the network's error: at most 0.9 mm and 2.7° over the demo's heads and
+expressions."""
 _BETTER = 0.6
-"""A motion counts when it leaves at most this fraction of the distance."""
+"""Largest fraction of the distance that may remain for a motion to count."""
 _EVALUATIONS = 40
 
 
 @dataclass(frozen=True)
 class Misplacement:
-    """The rigid motion that lays a face on the tracked mesh."""
+    """The rigid motion that aligns a face with the tracked mesh."""
 
     millimetres: float
-    """By how much the middle of the face moves."""
+    """Displacement of the center of the face by the motion."""
     degrees: float
     before_mm: float
     """Median distance to the mesh without the motion."""
     after_mm: float
-    """The same with it."""
+    """Median distance to the mesh with the motion."""
 
     @property
     def is_real(self) -> bool:
-        """Whether the face is elsewhere, and not only found inexactly."""
+        """Whether the face is elsewhere, rather than found inexactly."""
         moves = self.millimetres > _MOVED_MM or self.degrees > _TURNED_DEG
         return moves and self.after_mm <= _BETTER * self.before_mm
 
 
 def misplacement(points: NDArray[np.float64], surface: Surface) -> Misplacement:
-    """Return how far `points` [P, 3], finite, at least six, lie off a surface.
+    """Return the rigid motion from `points` [P, 3], finite, at least six, to a surface.
 
-    Least squares of the distances to the nearest places (Besl and McKay 1992), with a soft l1 loss, in millimetres.
+    Least squares of the distances to the nearest points (Besl and McKay 1992), with a soft l1 loss, in millimeters.
     """
     middle = points.mean(axis=0)
 

@@ -1,4 +1,4 @@
-"""Finds the points of a face in a photograph: two small networks, run on the CPU by LiteRT.
+"""Networks that find the points of a face in a photograph, run on the CPU by LiteRT.
 
 The first network (BlazeFace, Bazarevsky et al. 2019) finds faces in the whole photograph at 128×128 pixels; the second
 (face mesh, Kartynnik et al. 2019) finds 468 points in an upright crop around one. Neither MediaPipe nor OpenCV is
@@ -18,32 +18,32 @@ from splatrig.io.files import unreadable
 from splatrig.landmarks.points import NETWORK_POINTS
 
 MINIMUM_SCORE = 0.2
-"""What the networks call a face with less confidence is none. Wrong faces are found out by the other cameras."""
+"""Least confidence of a face. Wrong faces are detected by comparison with the other cameras."""
 
 _MARGIN = 1.5
-"""Side of the crop for the second network, in sides of the face's box."""
+"""Side of the crop for the second network, relative to the side of the face's box."""
 _OVERLAP = 0.3
 """Detections that overlap the best one by more than this (intersection over union) are averaged with it."""
 _ROUNDS = 2
-"""How often points are found: the second crop is laid around the points of the first."""
+"""Number of passes of finding points: the second crop is placed around the points of the first."""
 _MOST_FACES = 3
-"""Faces of one photograph that points are found in: the clearest ones."""
+"""Number of faces per photograph in which points are found: the clearest ones."""
 _EYE_CORNERS = (33, 263)
-"""Points of the right and the left outer corner of the eye, which say how the face is rolled."""
+"""Points of the right and the left outer corner of the eye, which give the roll of the face."""
 
 
 @dataclass(frozen=True)
 class Crop:
-    """A square of a photograph."""
+    """A rotated square of a photograph."""
 
     center: NDArray[np.float64]  # [2] pixels, x and y
     side: float
-    """Pixels of the photograph."""
+    """Length of the side in pixels of the photograph."""
     angle: float
-    """Radians by which it is turned, x towards y."""
+    """Rotation in radians, from x towards y."""
 
     def to_photograph(self, size: int) -> NDArray[np.float64]:  # [2, 3]
-        """Return the affine map from pixels of the square, taken at `size` × `size`, to those of the photograph."""
+        """Return the affine map from pixels of the square, sampled at `size` × `size`, to those of the photograph."""
         turn = (
             self.side
             / size
@@ -52,9 +52,10 @@ class Crop:
         return np.column_stack([turn, self.center - turn @ [size / 2, size / 2]])
 
     def pixels(self, image: Image.Image, size: int) -> NDArray[np.float32]:  # [size, size, 3]
-        """Return the square at `size` × `size`, 0 to 255, black outside of the photograph.
+        """Return the square at `size` × `size`, 0 to 255, black outside the photograph.
 
-        A larger square is first reduced by averages, so that nothing is skipped; a smaller one is enlarged by cubics.
+        A larger square is first reduced by area averages, which prevents aliasing; a smaller one is enlarged by bicubic
+        interpolation.
         """
         factor = max(1, int(self.side / size))
         reduced = image.reduce(factor) if factor > 1 else image
@@ -65,10 +66,10 @@ class Crop:
 
 
 class Network:
-    """One network: an image in, arrays out."""
+    """One network that maps an image to arrays."""
 
     def __init__(self, path: Path) -> None:
-        """Load the network; raise InputError naming the file that is none, or the package that is not installed."""
+        """Load the network; raise InputError naming an invalid file, or the package that is not installed."""
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError as error:
@@ -84,7 +85,7 @@ class Network:
         self._input = self._interpreter.get_input_details()[0]
         self._outputs = [detail["index"] for detail in self._interpreter.get_output_details()]
         self.size = int(self._input["shape"][1])
-        """Width and height of its image."""
+        """Width and height of the input image."""
 
     def __call__(self, pixels: NDArray[np.floating]) -> list[NDArray[np.float32]]:
         """Return the outputs for an image [size, size, 3]."""
@@ -94,7 +95,7 @@ class Network:
 
 
 class FaceFinder:
-    """Both networks, ready for photographs; for one thread."""
+    """Finder of faces in photographs by both networks; for one thread."""
 
     def __init__(self, detector: str | Path, landmarks: str | Path) -> None:
         """Load the two networks from their files."""
@@ -104,13 +105,13 @@ class FaceFinder:
     def find(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64] | None:  # [H, W, 3] -> [468, 2]
         """Return the points of the clearest face of an RGB photograph, x and y in pixels, or None without a face.
 
-        The centre of pixel (row i, column j) is (j+.5, i+.5). Points outside of the photograph are guesses.
+        The center of pixel (row i, column j) is (j+.5, i+.5). Points outside the photograph are guesses.
         """
         points = self.find_in_depth(pixels)
         return None if points is None else points[:, :2]
 
     def find_in_depth(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64] | None:  # [H, W, 3] -> [468, 3]
-        """Return the points with their depth in pixels, away from the camera, which the network guesses."""
+        """Return the points with their depth in pixels, away from the camera, which the network estimates."""
         image = Image.fromarray(pixels)
         crops = self._detect(image, 1)
         return self._mesh_in(image, crops[0]) if crops else None
@@ -134,7 +135,7 @@ class FaceFinder:
         return points
 
     def _detect(self, image: Image.Image, most: int) -> list[Crop]:
-        """Return the crops around the clearest faces, upright."""
+        """Return the upright crops around the clearest faces."""
         whole = Crop(np.array(image.size) / 2, float(max(image.size)), 0.0)
         size = self._detector.size
         outputs = self._detector(whole.pixels(image, size) / 127.5 - 1.0)
@@ -162,7 +163,7 @@ class FaceFinder:
         return crops
 
     def _points(self, image: Image.Image, crop: Crop) -> NDArray[np.float64] | None:  # [468, 3]
-        """Return the points in the photograph, or None where the second network sees no face."""
+        """Return the points in the photograph, or None if the second network sees no face."""
         size = self._mesh.size
         outputs = self._mesh(crop.pixels(image, size) / 255.0)
         points = next(output for output in outputs if output.size == 3 * NETWORK_POINTS).reshape(-1, 3)
@@ -192,7 +193,7 @@ def _around(points: NDArray[np.float64]) -> Crop:  # [468, 3]
 
 
 def _anchors() -> NDArray[np.float64]:  # [896, 2]
-    """Return the places in [0, 1]² that the detector's rows are relative to: two per cell of 16², six of 8²."""
+    """Return the positions in [0, 1]² that the detector's rows are relative to: two per cell of 16², six of 8²."""
     grids = []
     for cells, count in ((16, 2), (8, 6)):
         middle = (np.arange(cells) + 0.5) / cells
@@ -209,5 +210,5 @@ def _overlaps(centers: NDArray[np.float64], sizes: NDArray[np.float64], best: in
 
 
 def _sigmoid(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return logits as probabilities."""
+    """Convert logits to probabilities."""
     return 1.0 / (1.0 + np.exp(-np.clip(values.astype(np.float64), -100.0, 100.0)))

@@ -1,4 +1,4 @@
-"""Chooses the face that several cameras see, where photographs show more than one: a poster, or somebody else."""
+"""Choice of the face that several cameras see in photographs with more than one, such as posters or other people."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -10,20 +10,21 @@ from splatrig.dataset.cameras import Cameras
 from splatrig.landmarks.triangulate import intersect, project, projections
 
 _AGREEING = 0.15
-"""Median distance between a face and where others put it, in widths of the face, up to which they show the same."""
+"""Largest median distance between a face and its projection from other cameras, in widths of the face, to be the
+same."""
 _EVERY = 6
-"""Every so many points decide."""
+"""Step of the points that are compared."""
 
 
 def same_face(
     cameras: Cameras,
     candidates: Sequence[Sequence[NDArray[np.float64]]],  # C of any number of [L, 2] pixels, clearest first
 ) -> list[NDArray[np.float64] | None]:  # C of [L, 2]
-    """Return for each camera which of the faces in its photograph is the one that the cameras agree on.
+    """Return for each camera the index of the face in its photograph that the cameras agree on.
 
-    Any two faces of two cameras propose a face in space. The proposal wins whose faces, those of all cameras that agree
-    with it, are largest together: somebody in the background, or at the edge of a few photographs, is smaller. A camera
-    in which no face agrees keeps its clearest one, since its calibration may be wrong; None where it sees none.
+    Any two faces of two cameras propose a face in space. The proposal with the largest total size of agreeing faces
+    wins: people in the background, or at the edge of a few photographs, are smaller. A camera in which no face agrees
+    keeps its clearest one, since its calibration may be wrong; None if it sees no face.
     """
     P, places = projections(cameras), [(c, f) for c, faces in enumerate(candidates) for f in range(len(faces))]
     chosen = [faces[0] if faces else None for faces in candidates]

@@ -1,4 +1,4 @@
-"""The picture of the landmarks in the photographs, to look at."""
+"""Figure of the landmarks over the photographs, for inspection."""
 
 from pathlib import Path
 
@@ -14,9 +14,9 @@ from splatrig.landmarks.points import REGIONS, rows_of
 from splatrig.landmarks.triangulate import project, projections
 
 _MOST = 4
-"""Photographs that are shown."""
+"""Number of photographs in the figure."""
 _MARGIN = 0.35
-"""Around the face, in its widths."""
+"""Margin around the face, relative to its width."""
 
 
 def draw_landmarks(
@@ -26,9 +26,16 @@ def draw_landmarks(
     positions: NDArray[np.float64],  # [L, 3]
     canonical: NDArray[np.float64],  # [L, 3]
 ) -> None:
-    """Draw as a PNG the photographs that look most squarely into the face.
+    """Draw the photographs that see the face most frontally as a PNG.
 
-    Dots are the located points, projected, a colour per region; white rings are what the network saw.
+    Dots are the located points, projected, one color per region; white rings are the points that the network saw.
+
+    Args:
+        path: The PNG to write.
+        frame: The neutral frame.
+        seen: Points in pixels of each camera [C, L, 2].
+        positions: Located points in head space [L, 3].
+        canonical: Points of an average head [L, 3].
     """
     cosines = facing_cosines(seen, canonical)
     shown = [int(row) for row in np.argsort(-cosines, kind="stable")[:_MOST] if cosines[row] > -1.0]

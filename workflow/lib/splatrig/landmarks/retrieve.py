@@ -26,7 +26,7 @@ WHEEL = Wheel(
 
 @dataclass(frozen=True)
 class Member:
-    """A file of the wheel."""
+    """A file of the wheel with its SHA-256."""
 
     name: str
     sha256: str
@@ -36,43 +36,44 @@ DETECTOR = Member(
     "mediapipe/modules/face_detection/face_detection_short_range.tflite",
     "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
 )
-"""Finds faces in a photograph."""
+"""Network that finds faces in a photograph."""
 MESH = Member(
     "mediapipe/modules/face_landmark/face_landmark.tflite",
     "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
 )
-"""Finds the points of a face."""
+"""Network that finds the points of a face."""
 IRIS = Member(
     "mediapipe/modules/iris_landmark/iris_landmark.tflite",
     "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
 )
-"""Finds lids and iris in a crop around an eye."""
+"""Network that finds lids and iris in a crop around an eye."""
 SEGMENTATION = Member(
     "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",
     "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
 )
-"""Tells people from the background."""
+"""Network that separates people from the background."""
 LICENSE = Member(
     "mediapipe-0.10.14.dist-info/LICENSE", "8707eef0533987efc5b155d64761eeb6e20793f50b9bd1a68dad1cf4719d0ed8"
 )
-"""Apache-2.0."""
+"""Text of the Apache-2.0 license."""
 
 
 def retrieve_face_networks(detector: str | Path, mesh: str | Path, iris: str | Path, license_path: str | Path) -> None:
-    """Write the three networks of faces and the licence; raise InputError as `retrieve_members` does."""
+    """Write the three networks of faces and the license; raise InputError as `retrieve_members` does."""
     retrieve_members({DETECTOR: detector, MESH: mesh, IRIS: iris, LICENSE: license_path}, WHEEL)
 
 
 def retrieve_segmentation_network(network: str | Path, license_path: str | Path) -> None:
-    """Write the network that finds people and the licence; raise InputError as `retrieve_members` does."""
+    """Write the network that finds people and the license; raise InputError as `retrieve_members` does."""
     wheel = replace(WHEEL, what="The network that finds people", otherwise="set capture.background to silhouette")
     retrieve_members({SEGMENTATION: network, LICENSE: license_path}, wheel)
 
 
 def retrieve_members(targets: Mapping[Member, str | Path], wheel: Wheel) -> None:
-    """Download the pinned wheel into a temporary place, check it, and write each of its members to its path.
+    """Download the pinned wheel to a temporary folder, check it, and write each of its members to its path.
 
-    Raises InputError in one sentence when the wheel cannot be had or is not the pinned one; nothing is written then.
+    Raises:
+        InputError: The wheel cannot be downloaded or is not the pinned one; nothing is written then.
     """
     with tempfile.TemporaryDirectory(prefix="splatrig-networks-") as folder:
         path = download_wheel(wheel, Path(folder))

@@ -1,4 +1,4 @@
-"""The rims of mouth and eyes on the tracked mesh: its openings, or landmarks of lips and lids where it is closed."""
+"""The rims of mouth and eyes on the tracked mesh: its openings or, where it is closed, landmarks of lips and lids."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,48 +15,50 @@ from splatrig.mesh.nearest import Places, Surface
 from splatrig.mesh.openings import small_loops
 
 REACH_MM = 25.0
-"""An opening whose middle is farther than this from the middle of the landmarks is another one."""
+"""Largest distance between the middle of an opening and the middle of the landmarks for them to match."""
 FEWEST = 8
-"""Landmarks of a rim that must have been found."""
+"""Least number of landmarks of a rim that must have been found."""
 LIP_SHARE, LID_MM = 0.4, 3.0
-"""How far from an opening its rim is held, as a fraction of the way to the outer border of the lips, and on the lids.
+"""Distance from an opening to the points that its rim is attached to: a fraction of the way to the outer border of the
+lips, and a distance on the lids. On a mesh that is closed over an opening, nearer points do not move with only one lip
+or lid.
 
 On a mesh that is closed over an opening, what is nearer does not move with one lip or lid alone.
 """
 FACING = 0.2
-"""Least cosine between the normal of a rim and the direction to a camera that looks into it."""
+"""Least cosine between the normal of a rim and the direction to a camera that sees into it."""
 
 
 @dataclass(frozen=True)
 class Rim:
-    """A closed line around an opening of the face, held by places of the tracked mesh with which it moves."""
+    """A closed line around an opening of the face, attached to points of the tracked mesh that it moves with."""
 
     held: Places  # R
     offsets: NDArray[np.float64]  # [R, 3]
-    """From those places to the line, millimetres in head space."""
+    """Vectors from the attachment points to the line, millimeters in head space."""
 
     def on(self, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:  # [R, 3]
-        """Return the line on the mesh of `vertices` [V, 3] and `faces` [T, 3], in any pose of it."""
+        """Return the line on the mesh of `vertices` [V, 3] and `faces` [T, 3], in any pose of the mesh."""
         return self.held.on(vertices, faces) + self.offsets
 
 
 @dataclass(frozen=True)
 class Rims:
-    """The rims of a face; none where they are not known."""
+    """The rims of a face; empty where they are not known."""
 
     mouth: tuple[Rim, ...] = ()
     eyes: tuple[Rim, ...] = ()
 
 
 def find_rims(
-    vertices: NDArray[np.float64],  # [V, 3] of the neutral, millimetres
+    vertices: NDArray[np.float64],  # [V, 3] of the neutral, millimeters
     faces: NDArray[np.int64],  # [T, 3]
     landmarks: Landmarks,
 ) -> Rims:
     """Return the rims of mouth and eyes.
 
-    Each is the opening of the mesh that is nearest to its landmarks, or a line through them where the mesh has none
-    there. Without landmarks, three openings are a mouth, which is nearest to the middle, and two eyes.
+    Each is the opening of the mesh nearest to its landmarks, or a line through them if the mesh has none there. Without
+    landmarks, three openings count as the mouth, nearest to the middle, and two eyes.
     """
     loops = small_loops(vertices, faces)
     if not landmarks.found.any():
@@ -85,7 +87,7 @@ _FEATURES = ("lips", *LIDS)
 def _nearest(
     loops: Sequence[NDArray[np.int64]], vertices: NDArray[np.float64], points: NDArray[np.float64]
 ) -> NDArray[np.int64] | None:
-    """Return the loop of vertices whose middle is nearest to that of `points` [P, 3], None where none is near."""
+    """Return the loop of vertices whose middle is nearest to that of `points` [P, 3]; None if none is near."""
     if not len(points) or not len(loops):
         return None
     distances = [np.linalg.norm(vertices[loop].mean(axis=0) - points.mean(axis=0)) for loop in loops]
@@ -102,7 +104,7 @@ def _of_loop(loop: NDArray[np.int64], faces: NDArray[np.int64]) -> Rim:
 
 
 def _of_landmarks(name: str, positions: NDArray[np.float64], surface: Surface) -> Rim | None:
-    """Return the line through the landmarks [L, 3] of a feature; None where too few were found."""
+    """Return the line through the landmarks [L, 3] of a feature; None if too few were found."""
     row = {point: index for index, point in enumerate(POINTS)}
     if name == "lips":
         inner = positions[[row[point] for point in INNER_LIPS]]
@@ -120,13 +122,13 @@ def _of_landmarks(name: str, positions: NDArray[np.float64], surface: Surface) -
 
 def inside_rims(
     rims: Iterable[Rim],
-    vertices: NDArray[np.float64],  # [V, 3] of a frame, millimetres
+    vertices: NDArray[np.float64],  # [V, 3] of a frame, millimeters
     faces: NDArray[np.int64],  # [T, 3]
     camera: Cameras,
 ) -> NDArray[np.bool_]:  # [H, W]
     """Return the pixels inside any of the rims in a single camera, which is in the space of `vertices`.
 
-    A rim whose normal points away from the camera has none: the face, which looks along +z, is in front of it.
+    A rim whose normal points away from the camera has no pixels: the face, which looks along +z, is in front of it.
     """
     image = Image.new("1", (camera.width, camera.height))
     for rim in rims:
@@ -137,6 +139,6 @@ def inside_rims(
         towards = camera.centers[0] - middle
         (pixels,) = project(projections(camera), points)
         if normal @ towards > FACING * np.linalg.norm(towards) and np.isfinite(pixels).all():
-            # Pillow has the middles of pixels at whole numbers
+            # in Pillow pixel centers have integer coordinates
             ImageDraw.Draw(image).polygon([(x - 0.5, y - 0.5) for x, y in pixels.tolist()], fill=1)
     return np.asarray(image)

@@ -1,4 +1,7 @@
-"""The jobs of this stage: find landmarks of the neutral frame, or take a user's, and check the capture by them."""
+"""Jobs of the landmarks step.
+
+They find landmarks of the neutral frame, or read a user's, and check the capture with them.
+"""
 
 import json
 import logging
@@ -25,7 +28,7 @@ from splatrig.mesh.obj import read_obj
 logger = logging.getLogger(__name__)
 
 _FEWEST = 2
-"""Cameras that must see a face."""
+"""Least number of cameras that must see a face."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Neutral:
 
     @classmethod
     def open(cls, cameras: str | Path, frames: str | Path, expression: str) -> "Neutral":
-        """Open the neutral of `expression`, of the data set with `cameras.json` and the table of the expression."""
+        """Open the neutral of `expression`, given the data set's `cameras.json` and the expression's frame table."""
         dataset = Dataset.open(cameras)
         table = read_chosen_frames(frames)
         name = table.loc[table["neutral"], "frame"].item()
@@ -50,12 +53,12 @@ class Neutral:
         return cls(dataset, frame, pose, Surface(mesh.vertices, mesh.faces))
 
     def scene(self, seen: NDArray[np.float64], canonical: NDArray[np.float64]) -> Scene:
-        """Return the frame with what its training cameras see, of the points `seen` by all [C, L, 2]."""
+        """Return the scene of what the training cameras see, of the points `seen` by all [C, L, 2]."""
         train = ~self.dataset.cameras.held_out
         return Scene(self.dataset.cameras.train, self.head_to_world, seen[train], self.surface, canonical)
 
     def seen(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:  # [C, L, 2]
-        """Return where the training cameras would see `positions` [L, 3]; NaN for held-out cameras."""
+        """Return the pixels at which the training cameras see `positions` [L, 3]; NaN for held-out cameras."""
         projected = project(projections(self.frame.cameras), positions)
         return np.where(self.frame.cameras.held_out[:, None, None], np.nan, projected)
 
@@ -63,12 +66,20 @@ class Neutral:
 def find(neutral: Neutral, seen: NDArray[np.float64], canonical: NDArray[np.float64]) -> Landmarks:
     """Return the landmarks of a neutral whose cameras see the points `seen` [C, L, 2].
 
-    None of them, and a warning, where no two cameras see a face, or those that see one do not agree on where it is.
+    There are none, with a warning, if fewer than two cameras see a face, or the cameras disagree on its position.
+
+    Args:
+        neutral: The neutral frame.
+        seen: Points in pixels of each camera, NaN where it sees no face.
+        canonical: Points of an average head [L, 3].
+
+    Returns:
+        Landmarks, attached to the tracked mesh.
     """
     faces, name = faces_seen(seen), neutral.frame.name
     if faces < _FEWEST:
         logger.warning(
-            "%s: %s of the training cameras sees a face, two must for landmarks: the capture is not checked, and the "
+            "%s: %s of the training cameras sees a face, landmarks need two: the capture is not checked, and the "
             "nose is where the tracked mesh reaches farthest along +z; give landmarks of your own "
             "(capture.landmarks) if that is wrong",
             *(name, "one" if faces else "none"),
@@ -90,20 +101,31 @@ def find(neutral: Neutral, seen: NDArray[np.float64], canonical: NDArray[np.floa
 
 @dataclass(frozen=True)
 class Check:
-    """What the landmarks of a neutral say about its capture."""
+    """Result of checking a capture by the landmarks of its neutral."""
 
     found: Agreement | None
-    """How well the capture agrees with itself; None where no face is seen, or landmarks are a user's."""
+    """Agreement of the capture with itself; None if no face is seen, or the landmarks are a user's."""
     odd: list[str]
-    """What is worth a look, a sentence each."""
+    """Doubts that are worth a look, one sentence each."""
     wrong: list[str]
-    """What cannot be right: nothing, or one sentence."""
+    """Definite faults: none, or one sentence."""
 
 
 def check(
     neutral: Neutral, seen: NDArray[np.float64], canonical: NDArray[np.float64], krt: str, image_scale: float
 ) -> Check:
-    """Return how well a capture agrees with itself, where a face is seen, and what is odd about it or wrong."""
+    """Check that photographs, calibration, tracked mesh and axes of a capture agree, if a face is seen.
+
+    Args:
+        neutral: The neutral frame.
+        seen: Points in pixels of each camera [C, L, 2].
+        canonical: Points of an average head [L, 3].
+        krt: Name of the calibration file in messages.
+        image_scale: Factor by which the photographs were reduced.
+
+    Returns:
+        Agreement, doubts and faults.
+    """
     if faces_seen(seen) < _FEWEST:
         return Check(None, off_center(neutral.dataset.cameras), [])
     scene = neutral.scene(seen, canonical)
@@ -116,7 +138,17 @@ def check(
 def check_own(
     neutral: Neutral, positions: NDArray[np.float64], canonical: NDArray[np.float64], where: str
 ) -> Check:  # [L, 3]
-    """Return what is odd or wrong about the landmarks that a user gives."""
+    """Check the landmarks that a user provides.
+
+    Args:
+        neutral: The neutral frame.
+        positions: Positions of the points [L, 3] in head space, NaN where there is none.
+        canonical: Points of an average head [L, 3].
+        where: Name of the user's file in messages.
+
+    Returns:
+        Doubts and faults.
+    """
     try:
         return Check(None, check_positions(positions, canonical, neutral.surface, where), [])
     except InputError as error:
@@ -124,7 +156,12 @@ def check_own(
 
 
 def write_check(path: str | Path, check: Check) -> None:
-    """Write the result of a check as JSON and say in the log what is odd or wrong."""
+    """Write the result of a check as JSON and log doubts and faults.
+
+    Args:
+        path: The file to write.
+        check: The result.
+    """
     for sentence in (*check.wrong, *check.odd):
         logger.warning("%s", sentence)
     figures = {}

@@ -1,4 +1,4 @@
-"""The tables of landmarks: what cameras see (`detections.csv`) and where the points are (`landmarks.csv`)."""
+"""Tables of landmarks: points in images (`detections.csv`) and in space (`landmarks.csv`)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,24 +17,24 @@ from splatrig.mesh.marks import FaceMarks
 from splatrig.mesh.nearest import Places, Surface
 
 COLUMNS = ("point", "region", "x", "y", "z", "triangle", "a", "b", "c", "cameras", "error")
-"""Number of the point in the network's topology and its region; position in the neutral's head space (mm); triangle of
-the tracked mesh and barycentric weights of its corners at the nearest place; cameras that agree, and the median of
-their reprojection errors (pixels)."""
+"""Columns of the table: number of the point in the network's topology and its region; position in the neutral's head
+space (mm); triangle of the tracked mesh and barycentric weights of its corners at the nearest point; number of agreeing
+cameras, and the median of their reprojection errors (pixels)."""
 
 _POSITION = ["x", "y", "z"]
 _WEIGHTS = ["a", "b", "c"]
 _FEWEST = 4
-"""Points that decide a size and axes."""
+"""Least number of points that determine a size and axes."""
 
 
 @dataclass(frozen=True)
 class Landmarks:
     """Points of a face in the head space of the neutral frame, attached to its tracked mesh.
 
-    Arrays have a row for each of `POINTS`; a point that was not found has NaN, triangle -1 and no cameras.
+    Arrays have one row for each of `POINTS`; a point that was not found has NaN, triangle -1 and no cameras.
     """
 
-    positions: NDArray[np.float64]  # [L, 3] millimetres
+    positions: NDArray[np.float64]  # [L, 3] millimeters
     triangles: NDArray[np.int64]  # [L] faces of the tracked mesh without unreferenced vertices
     barycentric: NDArray[np.float64]  # [L, 3]
     cameras: NDArray[np.int64]  # [L]
@@ -42,20 +42,20 @@ class Landmarks:
 
     @property
     def found(self) -> NDArray[np.bool_]:  # [L]
-        """Which points were found."""
+        """True for points that were found."""
         return self.triangles >= 0
 
     def vertex(self, point: int, faces: NDArray[np.int64]) -> int | None:
-        """Return the vertex of the tracked mesh's `faces` [T, 3] nearest to a point, None where it was not found."""
+        """Return the vertex of the tracked mesh's `faces` [T, 3] nearest to a point; None if it was not found."""
         row = POINTS.index(point)
         if not self.found[row]:
             return None
         return int(Places(self.triangles[[row]], self.barycentric[[row]]).nearest_vertices(faces)[0])
 
     def marks(self, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> FaceMarks | None:
-        """Return where the features of the face are; None where a feature was not found.
+        """Return the features of the face; None if one was not found.
 
-        The tip of the nose is the vertex nearest to its point: in front of it the network sees it, as a rule.
+        The tip of the nose is the vertex nearest to its point, since the network usually sees it in front of the mesh.
         """
         tip = self.vertex(NOSE_TIP, faces)
         places = [self.positions[rows][self.found[rows]] for rows in map(rows_of, ("left eye", "right eye", "lips"))]
@@ -65,7 +65,7 @@ class Landmarks:
 
 
 def no_landmarks() -> Landmarks:
-    """Return landmarks of which none was found."""
+    """Return landmarks none of which was found."""
     nowhere = np.full((len(POINTS), 3), np.nan)
     none = np.zeros(len(POINTS), dtype=np.int64)
     return Landmarks(nowhere, none - 1, nowhere, none, nowhere[:, 0])
@@ -77,7 +77,14 @@ def attach(
     cameras: NDArray[np.int64],  # [L]
     errors: NDArray[np.float64],  # [L] pixels
 ) -> Landmarks:
-    """Return landmarks attached to the nearest places of the tracked mesh."""
+    """Return landmarks attached to the nearest points of the tracked mesh.
+
+    Args:
+        positions: Points in head space [L, 3], NaN where there is none.
+        surface: The tracked mesh.
+        cameras: Number of cameras that agree on each point [L].
+        errors: Median reprojection error of each point in pixels [L].
+    """
     there = np.isfinite(positions).all(axis=1)
     triangles, weights = np.full(len(positions), -1), np.full((len(positions), 3), np.nan)
     if there.any():
@@ -87,12 +94,17 @@ def attach(
 
 
 def attach_located(located: Triangulated, surface: Surface) -> Landmarks:
-    """Return triangulated points attached to the tracked mesh."""
+    """Attach triangulated points to the tracked mesh."""
     return attach(located.positions, surface, located.inliers.sum(axis=0), located.errors)
 
 
 def write_landmarks(path: str | Path, landmarks: Landmarks) -> None:
-    """Write `landmarks.csv`, a row for each point that was found: none where no face was seen by two cameras."""
+    """Write `landmarks.csv`, one row for each point that was found; no rows if no face was seen by two cameras.
+
+    Args:
+        path: The file to write.
+        landmarks: The points.
+    """
     rows = np.flatnonzero(landmarks.found)
     table = pd.DataFrame({"point": np.array(POINTS)[rows], "region": [REGION_OF[POINTS[row]] for row in rows]})
     table[_POSITION] = np.round(landmarks.positions[rows], 4)
@@ -104,7 +116,15 @@ def write_landmarks(path: str | Path, landmarks: Landmarks) -> None:
 
 
 def read_landmarks(path: str | Path, face_count: int) -> Landmarks:
-    """Read a table that `write_landmarks` wrote, for a tracked mesh of `face_count` triangles."""
+    """Read a table that `write_landmarks` wrote.
+
+    Args:
+        path: The file.
+        face_count: Number of triangles of the tracked mesh.
+
+    Raises:
+        InputError: A row is malformed or of another mesh; names the file.
+    """
     table = _read(path, list(COLUMNS))
     triangles = table["triangle"].to_numpy()
     if len(table) and not ((triangles >= 0) & (triangles < face_count)).all():
@@ -121,8 +141,14 @@ def read_landmarks(path: str | Path, face_count: int) -> Landmarks:
 def read_positions(path: str | Path) -> NDArray[np.float64]:  # [L, 3]
     """Read the positions of a user's own table: the columns point, x, y and z; NaN for points that it lacks.
 
-    Raises InputError naming the file for a missing column, an unknown or repeated point, or a position that is no
-    number.
+    Args:
+        path: The file.
+
+    Returns:
+        Positions [L, 3] in head space, millimeters.
+
+    Raises:
+        InputError: A column is missing, a point is unknown or repeated, or a position is not a number; names the file.
     """
     table = _read(path, ["point", *_POSITION])
     positions = _spread(table, _POSITION)
@@ -154,12 +180,18 @@ def _read(path: str | Path, columns: list[str]) -> pd.DataFrame:
 
 
 def _spread(table: pd.DataFrame, columns: list[str]) -> NDArray[np.float64]:  # [L, columns]
-    """Return columns of a table with a row for each of `POINTS`, NaN for those that it lacks."""
+    """Return columns of a table with one row for each of `POINTS`; NaN for those that it lacks."""
     return table.set_index("point")[columns].reindex(list(POINTS)).to_numpy(dtype=np.float64)
 
 
 def write_detections(path: str | Path, cameras: tuple[str, ...], seen: NDArray[np.float64]) -> None:
-    """Write where cameras see the points [C, L, 2]: a row per camera and point, pixels; no row without a face."""
+    """Write the points in images, one row per camera and point, in pixels; no rows without a face.
+
+    Args:
+        path: The file to write.
+        cameras: Names of the cameras.
+        seen: Points [C, L, 2] in pixels.
+    """
     rows, points = np.nonzero(np.isfinite(seen).all(axis=2))
     table = pd.DataFrame({"camera": np.array(cameras, dtype=object)[rows], "point": np.array(POINTS)[points]})
     table[["x", "y"]] = np.round(seen[rows, points], 3)
@@ -168,7 +200,15 @@ def write_detections(path: str | Path, cameras: tuple[str, ...], seen: NDArray[n
 
 
 def read_detections(path: str | Path, cameras: tuple[str, ...]) -> NDArray[np.float64]:  # [C, L, 2]
-    """Read where `cameras` see the points; NaN where they do not."""
+    """Read the points in the images of `cameras`; NaN where a camera does not see them.
+
+    Args:
+        path: The file.
+        cameras: Names of the cameras.
+
+    Returns:
+        Points [C, L, 2] in pixels.
+    """
     text: dict[str, Any] = {"dtype": {"camera": str}, "keep_default_na": False, "na_values": {"x": [""], "y": [""]}}
     table = read_table(path, "detections", ["camera", "point", "x", "y"], "delete it and run again", **text)
     seen = np.full((len(cameras), len(POINTS), 2), np.nan)

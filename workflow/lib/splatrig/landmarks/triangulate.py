@@ -1,4 +1,4 @@
-"""Places points in space that several calibrated cameras see: robust to cameras that are wrong about some or all."""
+"""Triangulation of points that several calibrated cameras see, robust to cameras that are wrong about some or all."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -9,32 +9,32 @@ from numpy.typing import NDArray
 from splatrig.dataset.cameras import Cameras
 
 _STEPS = 12
-"""Of Gauss-Newton, which halves nothing more after half as many."""
+"""Steps of Gauss-Newton, which has converged after half as many."""
 _UNIT_MM = 1000.0
-"""The homogeneous coordinate's unit, so that all four are of a size."""
+"""Unit of the homogeneous coordinate, so that all four have similar sizes."""
 
 
 @dataclass(frozen=True)
 class Triangulated:
-    """L points in space, and what the cameras say about them."""
+    """L points in space and their agreement with the cameras."""
 
     positions: NDArray[np.float64]  # [L, 3] in the space that the cameras' `viewmats` start from
-    """NaN where no two cameras agree."""
+    """Positions of the points; NaN if no two cameras agree."""
     inliers: NDArray[np.bool_]  # [C, L]
-    """Which cameras agree with the position."""
+    """True for cameras that agree with the position."""
     errors: NDArray[np.float64]  # [L]
-    """Median distance over the agreeing cameras between where they see the point and where it is projected, pixels."""
+    """Median reprojection error of the agreeing cameras, in pixels."""
 
 
 def projections(cameras: Cameras) -> NDArray[np.float64]:  # [C, 3, 4]
-    """Return the matrices from points in space to homogeneous pixels."""
+    """Return the matrices from space to homogeneous pixels."""
     return cameras.Ks @ cameras.viewmats[:, :3]
 
 
 def project(P: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return where `positions` [L, 3] are in the images of cameras `P` [C, 3, 4], pixels [C, L, 2].
+    """Project `positions` [L, 3] to the images of cameras `P` [C, 3, 4]; return pixels [C, L, 2].
 
-    NaN where a point is not in front of the camera.
+    Points that are not in front of a camera are NaN.
     """
     rays = positions @ P[:, :, :3].mT + P[:, None, :, 3]
     depth = np.where(rays[..., 2:] > 0, rays[..., 2:], np.nan)
@@ -50,7 +50,7 @@ def triangulate(
     """Return the points that the cameras see, each from the cameras that agree on it within `tolerance` pixels.
 
     For every point, the pair of cameras whose point most others agree with (Fischler and Bolles 1981, with all pairs),
-    then Gauss-Newton on the reprojection errors with Cauchy's weights. Cameras of weight 0 are not asked.
+    then Gauss-Newton on the reprojection errors with Cauchy weights. Cameras of weight 0 are ignored.
     """
     there = np.isfinite(seen).all(axis=2)
     if weights is None:
@@ -100,7 +100,7 @@ def _refined(
     positions: NDArray[np.float64],
     tolerance: float,
 ) -> NDArray[np.float64]:
-    """Return positions [L, 3] that minimise the robust reprojection errors, from those given."""
+    """Return the positions [L, 3] near those given that minimize the robust reprojection errors."""
     for _ in range(_STEPS):
         projected = project(P, positions)
         depth = (positions @ P[:, 2, :3].T + P[:, 2, 3]).T[..., None, None]
@@ -115,7 +115,7 @@ def _refined(
 
 
 def _median(values: NDArray[np.float64]) -> NDArray[np.float64]:  # [C, L] -> [L]
-    """Return the medians of the columns without their NaN; NaN for a column of NaN alone."""
+    """Return the medians of the columns without NaN; NaN for a column that is all NaN."""
     result = np.full(values.shape[1], np.nan)
     some = np.isfinite(values).any(axis=0)
     result[some] = np.nanmedian(values[:, some], axis=0)

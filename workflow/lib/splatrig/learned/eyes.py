@@ -180,11 +180,12 @@ def degrees_of_lids(
     known: Blendshapes,
     looking: Looking,
 ) -> NDArray[np.float64]:  # [4]
-    """Return the eye rotation at weight 1 of blendshapes, calibrated to the gaze at the lids' weights in this capture.
+    """Return the degrees by which an eye rotates at weight 1 of each of `UNITS`, calibrated to this capture.
 
-    Lids and eye of a blendshape share one weight, whose meaning the template defines by the lids. The angles are the
-    same for both eyes and both sides. They are `DEGREES` where lids give no information, within a factor of
-    `LIDS_WITHIN` of these, and large enough for all frames.
+    Lids and eye of a blendshape share one weight, whose meaning the template defines by the lids. So an angle is the
+    least-squares slope of the measured gaze over the weights of the lids, pooled over both eyes and over in and out;
+    it is that of `DEGREES` if no lid gives information. It is raised to the farthest gaze of any frame, and then
+    limited to within a factor of `LIDS_WITHIN` of `DEGREES`.
     """
     columns = np.concatenate([[known.names.index(name) for name in gaze_units(eye)] for eye in looking.known])
     looked = np.concatenate([looking.degrees(eye) for eye in looking.known], axis=1).clip(min=0.0)  # [F, 4 · eyes]
@@ -204,7 +205,7 @@ def _quat(unit: EyeUnit, *, mirrored: bool) -> NDArray[np.float64]:  # [4]
 
 
 def seeds_per_eye(count: int) -> int:
-    """Return how many of `count` free Gaussians each eye gets."""
+    """Return the number of free Gaussians of each eye, of `count` in all."""
     return min(int(np.clip(FRACTION * count, LEAST, MOST)), count // 4)
 
 

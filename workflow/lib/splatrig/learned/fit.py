@@ -126,6 +126,7 @@ class LearnedFit:
             occlusion=plan.occlusion,
             normals=tensor(surroundings.normals),
             seed=seed,
+            colors=self.rig.colors,
             opacity_weight=plan.opacity_weight,
             structured=len(surroundings.normals) - surroundings.free,
         )
@@ -133,7 +134,7 @@ class LearnedFit:
     def run(self, slot: Slot | None = None, between: Between | None = None) -> FitReport:
         """Run the steps of the plan, from the state in `slot` if there is one, calling `between` after each.
 
-        Measurements between steps are only reported, since tables measure in the same cameras.
+        Validation between steps is only reported and never stops the fit, since the final tables use the same cameras.
         """
         begin = time.perf_counter()
         self.optimizer.constrain()

@@ -111,7 +111,7 @@ def read_obj(path: str | File) -> ObjMesh:
     if not lines.vertices or not lines.corners:
         raise InputError(
             f"{path}: expected a mesh, got {len(lines.vertices)} vertices and {len(lines.corners)} faces; "
-            "is the file cut short?"
+            "copy or export the file again."
         )
     faces = np.array(lines.corners, dtype=np.int64)
     uv_faces = np.array(lines.uv_corners, dtype=np.int64)

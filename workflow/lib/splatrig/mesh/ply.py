@@ -39,10 +39,12 @@ def read_ply(path: str | Path) -> PlyMesh:
     """Read a triangle mesh PLY by property names; raise InputError naming the file when it is not one."""
     table, faces = read_ply_table(path)
     if faces is None:
-        raise InputError(f"{path}: expected a triangle mesh PLY, got one without faces.")
+        raise InputError(f"{path}: expected a PLY of a triangle mesh, got one without faces; export it with faces.")
     vertices = _stacked(table, _POSITION, np.float32)
     if vertices is None:
-        raise InputError(f"{path}: expected vertex properties x, y, z, got {', '.join(table.dtype.names or ())}.")
+        raise InputError(
+            f"{path}: expected vertex properties x, y, z, got {', '.join(table.dtype.names or ())}; export it again."
+        )
     return PlyMesh(
         vertices=vertices,
         faces=faces,
@@ -56,7 +58,9 @@ def read_ply_vertices(path: str | File) -> NDArray[np.float64]:  # [V, 3]
     table, _ = read_ply_table(path)
     vertices = _stacked(table, _POSITION, np.float64)
     if vertices is None:
-        raise InputError(f"{path}: expected vertex properties x, y, z, got {', '.join(table.dtype.names or ())}.")
+        raise InputError(
+            f"{path}: expected vertex properties x, y, z, got {', '.join(table.dtype.names or ())}; export it again."
+        )
     return vertices
 
 

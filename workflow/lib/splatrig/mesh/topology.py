@@ -54,7 +54,7 @@ def unique_edges(faces: NDArray[np.int64]) -> Edges:
 
 
 def bad_edges(faces: NDArray[np.int64]) -> tuple[int, int]:
-    """Return how many edges belong to more than two faces, and how many two faces traverse in the same direction."""
+    """Return the number of edges of more than two faces, and of edges that two faces traverse in the same direction."""
     edges = unique_edges(faces)
     forward = np.bincount(edges.of_face[faces < np.roll(faces, -1, axis=1)], minlength=len(edges.ends))
     same = (edges.face_count == 2) & (forward != 1)

@@ -57,13 +57,24 @@ def rasterize_each(
     sizes: Sequence[tuple[int, int]],  # B of width, height
     backend: str = "auto",
 ) -> list[tuple[Tensor, Tensor]]:  # B of [height, width, 3], [height, width, 1]
-    """Render as `rasterize` does for images of B sizes: return the upper left corner of every pose's image and alpha.
+    """Render one image per pose, each at its own size; return B images and their alphas.
 
-    gsplat renders all images in one call, at the size of `views`: a training step on a GPU is bound by kernel launches,
-    and this way several photographs need as many as one. Gaussians beyond an image's border are then clamped at the
-    border of `views` (`scene.FRUSTUM_MARGIN`). Other back ends render only the corners.
+    A smaller image is the upper left corner of the one that `rasterize` renders at the size of `views`. Batched back
+    ends (gsplat) render all poses in one call at that size and cut the corners out, since a training step on a GPU is
+    bound by kernel launches; Gaussians outside an image's own border are then projected as inside `views`
+    (`scene.FRUSTUM_MARGIN`). Other back ends render only the corners.
 
-    Raises InputError unless every pose has a camera and a size no larger than that of `views`.
+    Args:
+        splats: Gaussians of B poses.
+        views: One camera per pose, at the largest size.
+        sizes: Width and height of the image of each pose.
+        backend: Name of the back end.
+
+    Returns:
+        Image [height, width, 3] and alpha [height, width, 1] of each pose.
+
+    Raises:
+        InputError: A pose has no camera of its own, or a size larger than that of `views`.
     """
     poses = len(sizes)
     if splats.batch != (poses,) or views.viewmats.shape[:-2] != (poses, 1):

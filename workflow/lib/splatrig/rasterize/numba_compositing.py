@@ -60,7 +60,7 @@ class Frame(NamedTuple):
 
     image: Array  # [H, W, 3]
     transmittance: Array  # [H, W]
-    """Remaining transmittance of the background; for gradients, that of alpha = 1 - transmittance."""
+    """Transmittance of the background in a view; in gradients, the gradient of alpha = 1 - transmittance."""
 
 
 def splat_dtype(real: DTypeLike) -> np.dtype[np.void]:

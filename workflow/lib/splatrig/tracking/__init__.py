@@ -1,1 +1,1 @@
-"""Tracked meshes from calibrated photographs alone: the template head found, posed and bent in every frame."""
+"""Tracked meshes from calibrated photographs alone: a template head is located, posed and deformed in every frame."""

@@ -1,7 +1,7 @@
-"""Calibration of photographs in the formats that people have, and its scale.
+"""Calibration of photographs in common formats, and its scale.
 
-`KRT` as in Multiface, `transforms.json` of NeRF (OpenGL camera axes, camera to world), or a COLMAP model. A file may be
-in millimeters, meters or no unit at all: the face in the photographs settles it.
+Formats are `KRT` as in Multiface, `transforms.json` of NeRF (OpenGL camera axes, camera to world), and COLMAP models. A
+file may be in millimeters, meters or an arbitrary unit, which the face in the photographs determines.
 """
 
 import json
@@ -23,34 +23,38 @@ from splatrig.landmarks.locate import locate
 from splatrig.landmarks.points import POINTS
 
 FILES = ("KRT", "transforms.json", "sparse/0", "sparse")
-"""Where a calibration is looked for, first come first served."""
+"""Calibration files in the order in which they are looked for; the first one found is used."""
 UNITS = {"millimeters": 1.0, "centimeters": 10.0, "meters": 1000.0}
 """Millimeters per unit of a file."""
 ADULT = (0.8, 1.25)
-"""Sizes of faces, against the template's, at which a file is believed to be in one of these units."""
+"""Range of sizes of faces, relative to the template, at which a file is taken to be in one of these units."""
 FEWEST = 12
-"""Points of the face that settle a scale."""
+"""Least number of points of the face that determine a scale."""
 _PUPILS = ((33, 133), (362, 263))
-"""Outer and inner corner of each eye; pupils are taken to be in the middle."""
+"""Outer and inner corner of each eye; pupils are assumed to be in the middle."""
 
 logger = logging.getLogger(__name__)
 
 
 def calibration_file(root: Path) -> Path:
-    """Return the calibration of a folder of photographs; raise InputError where there is none."""
+    """Return the calibration of a folder of photographs; raise InputError if there is none."""
     for name in FILES:
         if (root / name).exists():
             return root / name
     raise InputError(
         f"{root}: expected a calibration (KRT, transforms.json, or a COLMAP model in sparse/0), got none; calibrate "
-        "the cameras first, COLMAP does."
+        "the cameras first, for example with COLMAP."
     )
 
 
 def read_calibration(path: Path) -> dict[str, KrtCamera]:
-    """Return the cameras of a calibration file by name, extrinsics in the file's own unit.
+    """Read the cameras of a calibration file by name, with extrinsics in the file's own unit.
 
-    Raises InputError naming the file for what is missing, contradicts itself, or is of another kind.
+    Args:
+        path: `KRT`, `transforms.json`, or the folder of a COLMAP model.
+
+    Raises:
+        InputError: Something is missing, contradicts itself, or is of another kind; names the file.
     """
     if path.name == "transforms.json":
         return _from_transforms(path)
@@ -96,7 +100,7 @@ def _pinhole(row: Mapping[str, Any]) -> tuple[NDArray[np.float64], NDArray[np.fl
 
 
 def _from_colmap(folder: Path) -> dict[str, KrtCamera]:
-    """Read a COLMAP model, binary or text, by pycolmap."""
+    """Read a binary or text COLMAP model with pycolmap."""
     try:
         import pycolmap
     except ImportError as error:
@@ -107,7 +111,9 @@ def _from_colmap(folder: Path) -> dict[str, KrtCamera]:
     try:
         model = pycolmap.Reconstruction(str(folder))
     except (ValueError, RuntimeError, OSError) as error:
-        raise InputError(f"{folder}: cannot be read as a COLMAP model ({error}).") from error
+        raise InputError(
+            f"{folder}: cannot be read as a COLMAP model ({error}); export it again with COLMAP."
+        ) from error
     rows = []
     for image in model.images.values():
         camera = model.cameras[image.camera_id]
@@ -129,18 +135,18 @@ def _from_colmap(folder: Path) -> dict[str, KrtCamera]:
 def _agreeing(
     path: Path, rows: Iterable[tuple[str, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]
 ) -> dict[str, KrtCamera]:
-    """Return one camera per name; raise InputError where two rows of a camera differ, or there are none."""
+    """Return one camera per name; raise InputError if two rows of a camera differ, or there are none."""
     cameras: dict[str, KrtCamera] = {}
     for name, K, distortion, extrinsics in rows:
         check_name(name, f"{path}, camera")
         first = cameras.setdefault(name, KrtCamera(name, K, distortion, extrinsics))
         if not (np.allclose(first.K, K, rtol=1e-4) and np.allclose(first.extrinsics, extrinsics, rtol=1e-3, atol=1e-4)):
             raise InputError(
-                f"{path}: camera {name} is in two places or has two focal lengths, expected cameras that stand still; "
-                "name each camera's folder, or its camera_id, apart."
+                f"{path}: camera {name} has two positions or focal lengths, expected cameras that do not move; "
+                "give each camera its own folder or camera_id."
             )
     if not cameras:
-        raise InputError(f"{path}: expected cameras, got none.")
+        raise InputError(f"{path}: expected cameras, got none; calibrate the cameras first.")
     return cameras
 
 
@@ -152,9 +158,9 @@ def scale_to_millimeters(
 ) -> float:
     """Return the millimeters per unit of a calibration, from the face that its cameras see.
 
-    Where a known unit makes the face an adult's it is that; else the face gets the template's size. `eye_distance_mm`
-    goes before both: pupils, taken in the middle between the corners of the eyes, are so far apart. Raises InputError
-    where no face is seen.
+    If a known unit gives the face the size of an adult's, that unit is used; else the face gets the template's size.
+    `eye_distance_mm` takes precedence over both: it is the distance between the pupils, assumed in the middle between
+    the corners of the eyes. Raises InputError if no face is seen.
     """
     points = locate(_in_unit_of_faces(cameras), seen, canonical).positions
     known = np.isfinite(points).all(axis=1)
@@ -164,7 +170,7 @@ def scale_to_millimeters(
             f"{FEWEST} are needed; the first frame of the neutral must show it to two cameras from the front, and "
             "calibration and photographs must belong together."
         )
-    size = similarity_to(points, canonical).scale * _guess(cameras)  # of the template, in the file's unit
+    size = similarity_to(points, canonical).scale * _guess(cameras)  # size of the template in the file's unit
     if eye_distance_mm is not None:
         middles = [points[[POINTS.index(point) for point in pair]].mean(axis=0) for pair in _PUPILS]
         return eye_distance_mm / float(np.linalg.norm(middles[0] - middles[1]) * _guess(cameras))
@@ -174,27 +180,32 @@ def scale_to_millimeters(
             return millimeters
     logger.warning(
         "the calibration has no known unit (the face would be %.3g times the template in millimeters): the face gets "
-        "the template's size, pupils 61 mm apart; say capture.eye_distance_mm where it matters",
+        "the template's size, pupils 61 mm apart; set capture.eye_distance_mm if the size matters",
         size,
     )
     return 1.0 / size
 
 
 def _guess(cameras: Cameras) -> float:
-    """Return a thousandth of the distance of the farthest camera from their middle: about a millimeter of a stage."""
+    """Return a thousandth of the distance of the farthest camera from their center: about a millimeter of a stage."""
     centers = cameras.centers
     return float(np.linalg.norm(centers - centers.mean(axis=0), axis=1).max()) / 1000.0
 
 
 def _in_unit_of_faces(cameras: Cameras) -> Cameras:
-    """Return the cameras in a unit near millimeters, so that triangulation meets numbers of its size."""
+    """Return the cameras in a unit near millimeters, so that triangulation has values of usual size."""
     viewmats = cameras.viewmats.copy()
     viewmats[:, :3, 3] /= _guess(cameras)
     return replace(cameras, viewmats=viewmats)
 
 
 def scaled(cameras: Mapping[str, KrtCamera], millimeters: float) -> list[KrtCamera]:
-    """Return cameras with their extrinsics in millimeters."""
+    """Return cameras with their extrinsics in millimeters.
+
+    Args:
+        cameras: Cameras by name, in any unit.
+        millimeters: Millimeters per unit.
+    """
     return [
         replace(camera, extrinsics=camera.extrinsics * np.array([1.0, 1.0, 1.0, millimeters]))
         for camera in cameras.values()

@@ -1,4 +1,4 @@
-"""What blendshapes leave: a smooth free displacement of every frame, on the photographs of all cameras."""
+"""Residual displacement: a smooth free displacement of every frame beyond blendshapes, fitted to all photographs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,23 +18,23 @@ from splatrig.tracking.template_head import TemplateHead
 from splatrig.tracking.views import Band
 
 BENDING, STRETCHING, STAYING = 30.0, 0.02, 0.002
-"""Against data that is integrated over the skin in square millimeters."""
+"""Weights of the regularizers relative to the data term, which is integrated over the skin in square millimeters."""
 DATA = 6.0
 STEPS = 3
-"""Of Gauss-Newton at each scale."""
+"""Steps of Gauss-Newton at each scale."""
 LONGEST_STEP_MM = 3.0
 GRAZING, FACING = 0.15, 0.40
-"""Cosines between which a point starts to count."""
+"""Cosines between which the weight of a point rises from 0 to 1."""
 BORDER_PX = 2.0
 TOLERANCE = 1e-3
-"""Of conjugate gradients, relative."""
+"""Relative tolerance of conjugate gradients."""
 
 
 class DisplacementSolver:
-    """Finds displacements of the skin of one head."""
+    """Solver of the displacements of the skin of one head."""
 
     def __init__(self, head: TemplateHead, cameras: Cameras) -> None:
-        """Prepare the smoothness of the skin."""
+        """Compute the smoothness regularizer of the skin."""
         self._head, self._cameras, self._skin, self._lids = head, cameras, head.skin, head.lids
         local = np.full(len(head.vertices), -1)
         local[self._skin] = np.arange(len(self._skin))
@@ -49,7 +49,7 @@ class DisplacementSolver:
         bands: Mapping[float, Sequence[Band | None]],
         scales: Sequence[float],
     ) -> NDArray[np.float64]:  # [n, 3]
-        """Return the displacement of a frame from the vertices that `state` gives, head space, millimeters."""
+        """Return the displacement of a frame from the vertices of `state`, in head space and millimeters."""
         corners = self._faces[reference.faces]
         points = sp.csr_array(
             (reference.barycentric.ravel(), (np.repeat(np.arange(len(corners)), 3), corners.ravel())),

@@ -1,4 +1,4 @@
-"""What tracking leaves for the rest of the pipeline: tracked meshes, blendshape weights, and how sure it is."""
+"""Results of tracking for the rest of the pipeline: tracked meshes, blendshape weights, and quality metrics."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,14 +12,22 @@ from splatrig.tracking.neutral import NeutralHead
 from splatrig.tracking.segment import TrackedShot
 
 COLUMNS = ["expression", "frame", "agreement", "landmark_px", "turned_deg", "cameras", "disagreeing", "tracked"]
-"""Of `tracking/frames.csv`: agreement of the photographs with the head (0 to 1), median distance of landmarks (pixels),
-turn against the neutral, number of cameras that tracked, names of those that disagree, and whether there is a mesh."""
+"""Columns of `tracking/frames.csv`: agreement of the photographs with the head (0 to 1), median distance of landmarks
+(pixels), rotation relative to the neutral, number of cameras that tracked, names of those that disagree, and whether
+there is a mesh."""
 
 
 def write_tracked_meshes(folder: str | Path, segment: str, neutral: NeutralHead, shots: Sequence[TrackedShot]) -> None:
-    """Write the tracked meshes of a segment as Multiface has them; frames that cannot be right get none.
+    """Write the tracked meshes of a segment in Multiface's layout; frames that cannot be right get none.
 
-    Raises InputError when none is left.
+    Args:
+        folder: Folder of the segment's tracked meshes.
+        segment: Name of the segment.
+        neutral: The person's neutral head.
+        shots: Tracked frames.
+
+    Raises:
+        InputError: No frame is left.
     """
     possible = [shot for shot in shots if shot.is_possible]
     if not possible:
@@ -35,7 +43,14 @@ def write_tracked_meshes(folder: str | Path, segment: str, neutral: NeutralHead,
 
 
 def write_weights(path: str | Path, segment: str, names: Sequence[str], shots: Sequence[TrackedShot]) -> None:
-    """Write the blendshape weights of a segment: rows of expression, frame, unit, weight, as `truth.csv` has them."""
+    """Write the blendshape weights of a segment: rows of expression, frame, unit, weight, as in `truth.csv`.
+
+    Args:
+        path: The file to write.
+        segment: Name of the segment.
+        names: Names of the blendshapes.
+        shots: Tracked frames.
+    """
     table = pd.DataFrame(
         [
             (segment, shot.frame, name, round(float(weight), 4))
@@ -49,7 +64,13 @@ def write_weights(path: str | Path, segment: str, names: Sequence[str], shots: S
 
 
 def write_quality(path: str | Path, segment: str, shots: Sequence[TrackedShot]) -> None:
-    """Write one row of `COLUMNS` per frame."""
+    """Write the quality metrics of a segment, one row of `COLUMNS` per frame.
+
+    Args:
+        path: The file to write.
+        segment: Name of the segment.
+        shots: Tracked frames.
+    """
     rows = [
         (
             segment,
@@ -68,7 +89,12 @@ def write_quality(path: str | Path, segment: str, shots: Sequence[TrackedShot]) 
 
 
 def merge_tables(path: str | Path, tables: Sequence[str | Path]) -> pd.DataFrame:
-    """Write the rows of several segments' tables as one, and return it."""
+    """Write the rows of several segments' tables as one table, and return it.
+
+    Args:
+        path: The file to write.
+        tables: Tables of segments.
+    """
     merged = pd.concat([pd.read_csv(table, dtype={"frame": str}) for table in tables], ignore_index=True)
     with atomic_path(path) as temporary:
         merged.to_csv(temporary, index=False)
@@ -76,7 +102,7 @@ def merge_tables(path: str | Path, tables: Sequence[str | Path]) -> pd.DataFrame
 
 
 def least_agreeing(table: pd.DataFrame, count: int) -> list[tuple[str, str]]:
-    """Return the frames (expression, frame) that agree least, of those that have a mesh; one per expression."""
+    """Return the frames (expression, frame) with the least agreement, of those with a mesh; one per expression."""
     there = table[table["tracked"].astype(bool)].sort_values("agreement")
     rows = there.drop_duplicates("expression").head(count)
     return [(str(row.expression), str(row.frame)) for row in rows.itertuples()]

@@ -1,4 +1,4 @@
-"""Where the network sees faces in the photographs of a segment, and where their points are in space."""
+"""Faces that the network sees in the photographs of a segment, and their points in space."""
 
 import logging
 from dataclasses import dataclass
@@ -32,22 +32,22 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SegmentFaces:
-    """What the network sees of a segment."""
+    """Faces and lids that the networks see in a segment."""
 
     frames: tuple[str, ...]
-    """In time order."""
+    """Names of the frames in time order."""
     cameras: tuple[str, ...]
     seen: NDArray[np.float32]  # [F, C, L, 2]
     """Points in fractions of width and height of the photograph; NaN where no face was seen."""
     lids: NDArray[np.float32]  # [F, C, M, 2]
-    """The points of `LID_ROWS` once more, by the network that looks at eyes alone: it sees them closed, too."""
+    """Points of `LID_ROWS` from the network for eyes, which also sees closed lids."""
 
     def of(self, frame: str, cameras: Cameras) -> NDArray[np.float64]:  # [C, L, 2]
-        """Return the points of a frame in pixels of `cameras`; NaN for cameras that were not asked."""
+        """Return the points of a frame in pixels of `cameras`; NaN for cameras that were not searched."""
         return self._of(self.seen, frame, cameras)
 
     def lids_of(self, frame: str, cameras: Cameras) -> NDArray[np.float64]:  # [C, M, 2]
-        """Return the points of the lids of a frame likewise."""
+        """Return the points of the lids of a frame in pixels of `cameras`."""
         return self._of(self.lids, frame, cameras)
 
     def _of(self, points: NDArray[np.float32], frame: str, cameras: Cameras) -> NDArray[np.float64]:
@@ -67,10 +67,22 @@ def find_faces(
     color_table: NDArray[np.uint8],  # [256, 3]
     lenses: Lenses,
 ) -> SegmentFaces:
-    """Return what the network sees in all photographs of a segment by `cameras` at their full size.
+    """Find the face in all photographs of a segment; of several faces, the one that the cameras agree on.
 
-    Where photographs show more than one face, it is the one that the cameras agree on. Raises InputError naming a
-    photograph that is damaged.
+    Args:
+        layout: Layout of the photographs.
+        segment: Name of the segment.
+        cameras: Cameras at the full size of their photographs.
+        finder: Networks that find the points of a face.
+        eyes: Network that finds the lids.
+        color_table: Color correction [256, 3].
+        lenses: Removal of lens distortion.
+
+    Returns:
+        Faces and lids by frame and camera.
+
+    Raises:
+        InputError: A photograph is damaged; names it.
     """
     names = cameras.names
     frames = photographed_frames(layout, segment, names)
@@ -127,7 +139,7 @@ def find_lids(
 def locate_lids(
     faces: SegmentFaces, frame: str, cameras: Cameras, canonical: NDArray[np.float64]
 ) -> NDArray[np.float64]:  # [M, 3]
-    """Return the points of the lids in space, by cameras that look into the face; NaN where two do not agree."""
+    """Return the points of the lids in space, from cameras that look into the face; NaN where no two agree."""
     seen = faces.lids_of(frame, cameras)
     weights = camera_weights(faces.of(frame, cameras), canonical)
     return triangulate(
@@ -136,7 +148,12 @@ def locate_lids(
 
 
 def write_faces(path: str | Path, faces: SegmentFaces) -> None:
-    """Write what was seen as a compressed .npz."""
+    """Write the faces of a segment as a compressed .npz.
+
+    Args:
+        path: The file to write.
+        faces: The faces.
+    """
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(
             stream, frames=np.array(faces.frames), cameras=np.array(faces.cameras), seen=faces.seen, lids=faces.lids
@@ -144,6 +161,6 @@ def write_faces(path: str | Path, faces: SegmentFaces) -> None:
 
 
 def read_faces(path: str | Path) -> SegmentFaces:
-    """Read what `write_faces` wrote."""
+    """Read the faces of a segment that `write_faces` wrote."""
     with np.load(path) as data:
         return SegmentFaces(tuple(data["frames"].tolist()), tuple(data["cameras"].tolist()), data["seen"], data["lids"])

@@ -1,4 +1,4 @@
-"""Pose and blendshape weights of a frame from landmarks in space: where the search on photographs starts."""
+"""Pose and blendshape weights of a frame from triangulated landmarks, with which photometric alignment starts."""
 
 from dataclasses import dataclass
 
@@ -11,28 +11,28 @@ from splatrig.dataset.pose import to_head
 from splatrig.landmarks.points import POINTS, REGION_OF
 
 FEWEST = 30
-"""Landmarks that decide a pose and weights; with fewer the frame keeps those of the one before."""
+"""Least number of landmarks that determine a pose and weights; with fewer the frame keeps those of the previous one."""
 ROUNDS = 12
-"""Of poses and weights in turn."""
+"""Rounds of alternating between pose and weights."""
 POSE_SCALE_MM, WEIGHT_SCALE_MM = 3.0, 4.0
-"""Scales of Cauchy's weights: what a landmark may be off before it counts less."""
+"""Scales of Cauchy weights: residuals of a landmark beyond which it counts less."""
 SPARSITY = 0.03
-"""Price of a blendshape: the weight below which it is taken for none where it is alone."""
+"""Weight of the l1 penalty: the weight below which a single blendshape is set to zero."""
 _OTHER = 0.1
-"""How much a landmark that expressions move counts for the pose, against one that they do not."""
+"""Weight for the pose of a landmark that expressions move, relative to one that they do not."""
 _REGION_WEIGHTS = {"nose": 0.8, "right brow": 0.6, "left brow": 0.6}
 _CORNERS = (33, 133, 362, 263)
 _NOSE_RIDGE = (168, 6, 197, 195, 5, 4)
 
 REGION_WEIGHTS: NDArray[np.float64] = np.array([_REGION_WEIGHTS.get(REGION_OF[point], 1.0) for point in POINTS])
-"""How much each landmark counts for blendshapes [L]."""
+"""Weight of each landmark for blendshapes [L]."""
 POSE_WEIGHTS: NDArray[np.float64] = np.where(np.isin(POINTS, [*_CORNERS, *_NOSE_RIDGE]), 1.0, _OTHER)
-"""How much each counts for the pose [L]: corners of the eyes and the ridge of the nose move with the skull."""
+"""Weight of each landmark for the pose [L]: corners of the eyes and the ridge of the nose move with the skull."""
 
 
 @dataclass(frozen=True)
 class FaceState:
-    """Where a head is in one frame, and what its face does."""
+    """Pose and expression of a head in one frame."""
 
     pose: NDArray[np.float64]  # [3, 4]
     """Head space to world, millimeters."""
@@ -44,7 +44,7 @@ def rigid_motion_to(
     target: NDArray[np.float64],  # [L, 3]
     weights: NDArray[np.float64],  # [L]
 ) -> NDArray[np.float64]:  # [3, 4]
-    """Return the rigid motion that lays `source` on `target` in weighted least squares (Kabsch 1976)."""
+    """Return the rigid motion that aligns `source` with `target` in weighted least squares (Kabsch 1976)."""
     share = weights / weights.sum()
     before, after = share @ source, share @ target
     turn = Rotation.align_vectors(target - after, source - before, share)[0].as_matrix()
@@ -57,9 +57,10 @@ def state_from_landmarks(
     shapes: NDArray[np.float64],  # [K, L, 3]
     before: FaceState,
 ) -> FaceState:
-    """Return the state of a frame whose landmarks were found, else the one `before`.
+    """Return the state of a frame whose landmarks were found, else the state `before`.
 
-    Pose and weights in [0, 1] in turn, by least squares with Cauchy's weights and an l1 penalty on blendshapes.
+    Pose and weights in [0, 1] are found alternately, by least squares with Cauchy weights and an l1 penalty on
+    blendshapes.
     """
     there = np.isfinite(found).all(axis=1)
     if there.sum() < FEWEST:

@@ -1,4 +1,4 @@
-"""The raw layout of photographs alone: links to what the user has, and decoded videos."""
+"""The raw layout of photographs without tracked meshes: links to the user's files, and decoded videos."""
 
 from pathlib import Path
 
@@ -9,13 +9,19 @@ from splatrig.io.files import atomic_directory, is_stray
 from splatrig.tracking.video import decode_video
 
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm")
-"""Endings of files that are decoded to frames."""
+"""File endings of videos, which are decoded to frames."""
 
 
 def link_photographs(given: str | Path, target: str | Path, frames_per_second: float) -> None:
-    """Make a folder with a link per camera to the photographs of a segment, and decode cameras that are videos.
+    """Fill a folder with one link per camera to the photographs of a segment, and decode cameras that are videos.
 
-    `frames_per_second`: how fast the numbers in frame names count; videos must have that frame rate. Raises InputError.
+    Args:
+        given: The user's folder of the segment.
+        target: The folder to write.
+        frames_per_second: Rate at which the numbers in frame names count; videos must have that frame rate.
+
+    Raises:
+        InputError: A video cannot be decoded or has another frame rate, or there are no photographs and videos.
     """
     source = Path(given)
     entries = sorted(path for path in source.iterdir() if not is_stray(path.name))
@@ -28,11 +34,18 @@ def link_photographs(given: str | Path, target: str | Path, frames_per_second: f
             elif path.suffix.lower() in VIDEOS:
                 decode_video(path, folder / path.stem, frames_per_second)
         if not any(folder.iterdir()):
-            raise InputError(f"{source}: expected a folder of photographs or a video per camera, got none of either.")
+            raise InputError(
+                f"{source}: expected a folder of photographs or a video per camera, got neither; add them."
+            )
 
 
 def link_folder(given: str | Path, target: str | Path) -> None:
-    """Make a folder with a link to everything that is in a folder of the user, stray files left out."""
+    """Fill a folder with links to all files of a user's folder except stray ones.
+
+    Args:
+        given: The user's folder.
+        target: The folder to write.
+    """
     with atomic_directory(target) as folder:
         for path in sorted(Path(given).iterdir()):
             if not is_stray(path.name):

@@ -1,4 +1,4 @@
-"""The neutral head of a person: where it is in the first frame of the neutral's segment, and its shape."""
+"""The neutral head of a person: its pose in the first frame of the neutral's segment, and its shape."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,21 +27,21 @@ from splatrig.tracking.template_head import TemplateHead, laid_over
 from splatrig.tracking.views import Band, band_passed
 
 SCALES = (3.0, 1.5, 0.8)
-"""Standard deviations in pixels of the bands that photographs are compared in, coarse to fine."""
+"""Standard deviations in pixels of the scales at which photographs are compared, coarse to fine."""
 STEP = 4
-"""Every so many pixels, in both directions, are compared."""
+"""Spacing of the compared pixels in both directions."""
 STEREO_SCALE = 0.6
 STEREO_FRAMES = 2
-"""Of the neutral's segment."""
+"""Number of frames of the neutral's segment that stereo uses."""
 LID_FRAMES = 5
-"""Of the neutral's segment, spread over it, that tell where the network sees the lids at rest."""
+"""Number of frames, spread over the neutral's segment, from which the lids at rest are taken."""
 OUTLIER_MM, OUTLIER_RATIO, OUTLIER_ROUNDS = 15.0, 4.0, 5
-"""A landmark this far from the template's, and so many times as far as the median one, is none."""
+"""Distance of a landmark from the template's, and ratio to the median distance, beyond which it is an outlier."""
 FEWEST_TO_JUDGE = 3
-"""Of three cameras nobody can tell which is wrong."""
+"""Number of cameras up to which none is judged, since of three nobody can tell which is wrong."""
 SHIFTED_PX, SHIFTED_RATIO = 0.8, 4.0
-"""A camera that shows the head this far from where the others do, and so many times as far as a quarter of
-the cameras at most, is wrong."""
+"""Shift of a camera's view of the head in pixels, and ratio to the lower quartile of all cameras, beyond which the
+camera is wrong."""
 
 Bands = Mapping[float, Sequence[Band | None]]
 """Photographs of a frame at several scales; None for cameras without one."""
@@ -51,19 +51,19 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class NeutralHead:
-    """A person's neutral, and the frame that others are compared with."""
+    """A person's neutral head, and the frame with which others are compared."""
 
     head: TemplateHead
     pose: NDArray[np.float64]  # [3, 4]
     """Head space to world in the reference frame."""
     frame: str
-    """That frame, the first of the neutral's segment."""
+    """Name of the reference frame, the first of the neutral's segment."""
     lids: NDArray[np.float64]  # [M, 3]
-    """Where the network sees the lids at rest, head space; NaN where it does not."""
+    """Points of the lids at rest according to the network, in head space; NaN where it does not see them."""
     wrong: tuple[str, ...]
-    """Cameras that disagree with the others about where the head is."""
+    """Cameras that disagree with the others about the position of the head."""
     mesh: TrackedMesh
-    """The closed mesh that is read off the template's vertices."""
+    """The closed mesh that is exported, as a map from the template's vertices."""
 
 
 def head_space(
@@ -72,7 +72,7 @@ def head_space(
     """Return the pose [3, 4] of the first frame's head space, and the landmarks of the neutral in it [L, 3].
 
     Head space has the axes of the template: x to the head's left, y up, z out of the face. Landmarks are medians over
-    the frames of the neutral's segment, each laid on the first. Raises InputError where too few cameras see the face.
+    the frames of the neutral's segment, each aligned with the first. Raises InputError if too few cameras see the face.
     """
     found = [locate(cameras, faces.of(frame, cameras), canonical).positions for frame in faces.frames]
     known = [int(np.isfinite(points[:, 0]).sum()) for points in found]
@@ -105,7 +105,7 @@ def head_space(
 
 
 def _without_outliers(points: NDArray[np.float64], canonical: NDArray[np.float64]) -> NDArray[np.float64]:  # [L, 3]
-    """Return the points of a face with those set to NaN that lie far from where the others put the template's."""
+    """Return the points of a face, with NaN for outliers, which are far from the aligned template."""
     kept = points.copy()
     for _ in range(OUTLIER_ROUNDS):
         if np.isfinite(kept[:, 0]).sum() < FEWEST:
@@ -119,9 +119,17 @@ def _without_outliers(points: NDArray[np.float64], canonical: NDArray[np.float64
 def find_neutral(
     template: TemplateHead, model: HeadModel, shots: Shots, faces: SegmentFaces, mesh_vertices: int
 ) -> NeutralHead:
-    """Return the neutral of a person from the photographs of the neutral's segment, `shots`, and the `faces` in them.
+    """Return the neutral of a person from the photographs of the neutral's segment and the faces in them.
 
-    `mesh_vertices`: of the closed mesh that is exported.
+    Args:
+        template: The template head.
+        model: Model of the template, from which the closed tracked mesh is built.
+        shots: Photographs of the neutral's segment.
+        faces: Faces in these photographs.
+        mesh_vertices: Number of vertices of the closed mesh that is exported.
+
+    Returns:
+        The neutral head.
     """
     cameras = shots.cameras
     pose, landmarks = head_space(faces, cameras, template.landmarks)
@@ -177,9 +185,9 @@ def lids_at_rest(
     cameras: Cameras,
     canonical: NDArray[np.float64],  # [L, 3]
 ) -> NDArray[np.float64]:  # [M, 3]
-    """Return where the network sees the lids in head space: medians over frames, so that a blink does not count.
+    """Return the points of the lids in head space according to the network, as medians over frames.
 
-    What it is off in one frame, half a millimeter, would open or close the eyes of all others.
+    An error of half a millimeter in a single neutral frame would open or close the eyes of all other frames.
     """
     found = [
         to_head(locate_lids(faces, frame, cameras, canonical), pose) for frame, pose in zip(frames, poses, strict=True)
@@ -194,15 +202,15 @@ def disagreeing(
     cameras: Cameras,
     used: NDArray[np.bool_],  # [C]
 ) -> NDArray[np.bool_]:  # [C]
-    """Return which cameras show the neutral elsewhere than the others do, and name them in the log.
+    """Return the cameras that show the neutral elsewhere than the others do, and name them in the log.
 
-    What a wrong camera saw shifts its neighbors, too. So of the cameras that are shifted, the one goes first without
-    which the others agree best, as long as any is.
+    A wrong camera shifts the estimate of its neighbors, too. So the shifted cameras are removed one at a time: first
+    the one without which the others agree best, until none is shifted.
     """
     wrong = np.zeros(len(cameras), dtype=bool)
     shifts = _shifts(gray, head, rest, cameras, used)
     logger.info(
-        "pixels by which cameras show the neutral elsewhere than the others do: %s",
+        "shift of the neutral in each camera against the others, pixels: %s",
         ", ".join(f"{name} {shift:.2f}" for name, shift in zip(cameras.names, shifts, strict=True)),
     )
     while (used & ~wrong).sum() > FEWEST_TO_JUDGE and shifts[used & ~wrong].max() > _limit(shifts[used & ~wrong]):
@@ -223,7 +231,7 @@ def disagreeing(
 
 
 def _limit(shifts: NDArray[np.float64]) -> float:
-    """Return the shift above which a camera is wrong: what a wrong one saw shifts its neighbors, but not all others."""
+    """Return the shift above which a camera is wrong; a wrong one shifts its neighbors, but not all others."""
     return max(SHIFTED_PX, SHIFTED_RATIO * float(np.quantile(shifts, 0.25)))
 
 
@@ -234,7 +242,7 @@ def _shifts(
     cameras: Cameras,
     used: NDArray[np.bool_],
 ) -> NDArray[np.float64]:  # [C]
-    """Return how many pixels from where the other cameras show the neutral each shows it; 0 for those not used."""
+    """Return the shift in pixels of each camera's neutral relative to the other cameras; 0 for those not used."""
     images = _only(gray, used)
     reference = rendered_reference(images, rest.pose, head, rest, cameras, SCALES, STEP, used, from_others=True)
     posed = to_world(head.vertices, rest.pose)
@@ -244,17 +252,22 @@ def _shifts(
 
 
 def bands_of(images: Sequence[NDArray[np.float32] | None], scales: Sequence[float]) -> Bands:
-    """Return the bands of a frame's photographs."""
+    """Return a frame's photographs at several scales."""
     return {scale: [None if image is None else Band.of(image, scale) for image in images] for scale in scales}
 
 
 def _only(images: Sequence[NDArray[np.float32] | None], used: NDArray[np.bool_]) -> list[NDArray[np.float32] | None]:
-    """Return the photographs of the cameras that are used."""
+    """Return the photographs of the used cameras; None for the others."""
     return [image if there else None for image, there in zip(images, used, strict=True)]
 
 
 def write_neutral(path: str | Path, neutral: NeutralHead) -> None:
-    """Write a neutral head as a compressed .npz."""
+    """Write a neutral head as a compressed .npz.
+
+    Args:
+        path: The file to write.
+        neutral: The head.
+    """
     carrier, head = neutral.mesh.carrier.tocoo(), neutral.head
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(
@@ -279,7 +292,7 @@ def write_neutral(path: str | Path, neutral: NeutralHead) -> None:
 
 
 def read_neutral(path: str | Path) -> NeutralHead:
-    """Read what `write_neutral` wrote."""
+    """Read a neutral head that `write_neutral` wrote."""
     import scipy.sparse as sp
 
     with np.load(path) as data:

@@ -1,8 +1,8 @@
-"""Direct alignment of a frame with the neutral, on photographs.
+"""Direct photometric alignment of a frame with the neutral.
 
-Every camera's photograph of the neutral, moved as the head moves, is compared with its photograph of the frame: Lucas
-and Kanade 1981, for a rigid motion and blendshape weights instead of a shift, over all cameras together and from coarse
-to fine. The same camera looks at the same skin from nearly the same side, so errors of the shape and of the calibration
+Every camera's photograph of the neutral, moved with the head, is compared with its photograph of the frame (Lucas and
+Kanade 1981), for a rigid motion and blendshape weights instead of a shift, over all cameras together and from coarse to
+fine. A camera sees the same skin from nearly the same side in both, so errors of the shape and of the calibration
 cancel.
 """
 
@@ -23,39 +23,40 @@ from splatrig.tracking.template_head import TemplateHead
 from splatrig.tracking.views import Band, SkinPixels, band_passed, sampled, skin_pixels
 
 OUTLIER = 0.5
-"""Difference of band-passed values at which a pixel counts half (Cauchy)."""
+"""Scale of Cauchy weights: difference of band-passed values at which a pixel counts half."""
 WEIGHT_OUTLIER = 1.0
-"""The same while blendshapes are searched: skin that an expression stretches or moves far is no outlier."""
+"""The same scale while blendshapes are fitted: skin that an expression stretches or moves far is no outlier."""
 STEPS = 6
-"""Of Gauss-Newton, at most, at each scale."""
+"""Maximum number of Gauss-Newton steps at each scale."""
 SETTLED_RADIANS, SETTLED_MM = 2e-4, 0.02
-"""A step below both ends a scale."""
+"""Sizes of a step below which a scale ends."""
 LID_WEIGHT = 3e-4
-"""Of a square millimeter by which a landmark of the lids is missed, against the mean of squared residuals."""
+"""Weight of a lid landmark's error in square millimeters, relative to the mean of squared residuals."""
 LID_SCALE_MM = 10.0
 PRIOR = 0.01
-"""How much weights are drawn to those of the landmarks, against the mean curvature of the residual."""
+"""Strength of the prior that holds weights near those of the landmarks, relative to the mean curvature of the
+residual."""
 SPARSITY = 0.005
-"""Price of a blendshape, in units of its own curvature's root."""
+"""Weight of the l1 penalty on blendshapes, relative to the root of each one's curvature."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What the photographs of a reference frame tell about points of the skin; p of them over all cameras."""
+    """Photographs of a reference frame, sampled at points of the skin; p of them over all cameras."""
 
     cameras: NDArray[np.int64]  # [p] increasing
     faces: NDArray[np.int64]  # [p]
     barycentric: NDArray[np.float64]  # [p, 3]
     values: Mapping[float, NDArray[np.float64]]  # scale in pixels -> [p]
     span_mm: NDArray[np.float64]  # [p]
-    """Side of the square of skin that a point stands for."""
+    """Side of the square of skin that a point represents."""
 
     def on(self, vertices: NDArray[np.float64], faces: NDArray[np.int64]) -> NDArray[np.float64]:  # [p, 3]
-        """Return where the points are on the head of `vertices` [n, 3]."""
+        """Return the points on the head of `vertices` [n, 3]."""
         return np.einsum("pc,pcd->pd", self.barycentric, vertices[faces[self.faces]])
 
     def of_cameras(self, used: NDArray[np.bool_]) -> "Reference":  # [C]
-        """Return the points of some cameras alone."""
+        """Return only the points of some cameras."""
         keep = used[self.cameras]
         values = {scale: own[keep] for scale, own in self.values.items()}
         return Reference(self.cameras[keep], self.faces[keep], self.barycentric[keep], values, self.span_mm[keep])
@@ -69,7 +70,7 @@ def reference_of(
     scales: Sequence[float],
     step: int,
 ) -> Reference:
-    """Return the reference of a frame in which the head has `vertices`; a camera without an image has no points."""
+    """Return the reference of a frame in which the head has `vertices`; cameras without an image have no points."""
     P = projections(cameras)
     parts = [
         (camera, skin_pixels(vertices, faces, P[camera], cameras.height, cameras.width, step), image)
@@ -107,7 +108,7 @@ def joined(
 
 @dataclass(frozen=True)
 class Seen:
-    """A frame's photographs at one scale, and what they say at places in the world."""
+    """A frame's photographs at one scale, sampled at points in the world."""
 
     bands: Sequence[Band | None]
     P: NDArray[np.float64]  # [C, 3, 4]
@@ -119,10 +120,10 @@ class Seen:
         expected: NDArray[np.float64],
         shifts: NDArray[np.float64] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Return expected minus seen values [p] at `places` [p, 3], and the slopes of seen values.
+        """Return expected minus seen values [p] at `places` [p, 3], and the gradients of the seen values.
 
-        `shifts` [C, 2] are added to the pixels of each camera. The slopes are those in the image
-        [p, 2], per pixel, and in space [p, 3], per millimeter.
+        `shifts` [C, 2] are added to the pixels of each camera. The gradients are those in the image [p, 2], per pixel,
+        and in space [p, 3], per millimeter.
         """
         P = self.P[self.cameras]
         homogeneous = np.einsum("pij,pj->pi", P[:, :, :3], places) + P[:, :, 3]
@@ -141,10 +142,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class LidTerm:
-    """Landmarks of the lids of one frame, by which blinks are measured.
+    """Landmarks of the lids of one frame, which measure blinks.
 
-    What photographs show between the lids is an eyeball and lashes, which do not move with the skin: pixels there say
-    nothing about blendshapes.
+    Between the lids, photographs show eyeballs and lashes, which do not move with the skin: pixels there say nothing
+    about blendshapes.
     """
 
     found: NDArray[np.float64]  # [l, 3] world, NaN where not found
@@ -158,12 +159,12 @@ class LidTerm:
         rest: NDArray[np.float64],  # [M, 3]
         shapes: NDArray[np.float64],  # [K, M, 3]
     ) -> "LidTerm":
-        """Take the landmarks that were found in the frame and in the neutral."""
+        """Return the term for landmarks that were found in the frame and in the neutral."""
         rows = np.isfinite(found).all(axis=1) & np.isfinite(rest).all(axis=1)
         return cls(found[rows], rest[rows], shapes[:, rows])
 
     def add_to(self, hessian: NDArray[np.float64], gradient: NDArray[np.float64], state: FaceState) -> None:
-        """Add the term to the normal equations [6 + K] of a step from `state`; it leaves the pose alone."""
+        """Add the term to the normal equations [6 + K] of a step from `state`; the pose is unaffected."""
         seen = to_head(self.found, state.pose)
         residuals = seen - self.rest - np.tensordot(state.weights, self.shapes, 1)
         counts = LID_WEIGHT / (1.0 + ((residuals / LID_SCALE_MM) ** 2).sum(axis=1, keepdims=True))
@@ -174,7 +175,7 @@ class LidTerm:
 
 
 def trust(residuals: NDArray[np.float64], outlier: float = OUTLIER) -> NDArray[np.float64]:  # [p] both
-    """Return Cauchy's weights; a residual of `outlier` counts half."""
+    """Return Cauchy weights; a residual of `outlier` counts half."""
     return 1.0 / (1.0 + (residuals / outlier) ** 2)
 
 
@@ -184,7 +185,7 @@ def state_slopes(
     slopes: NDArray[np.float64],  # [p, 3] of the values seen, in space
     shapes: NDArray[np.float64] | None,  # [K, p, 3] blendshapes at the points
 ) -> NDArray[np.float64]:  # [p, D]
-    """Return how the values seen at points change with the head's state; D is 6, or 6 + K where blendshapes move.
+    """Return the derivatives of the values seen at points by the head's state; D is 6, or 6 + K if blendshapes move.
 
     Columns are a rotation vector about the head's origin, radians, after the pose; a shift, millimeters; and weights.
     """
@@ -204,9 +205,9 @@ def aligned(
     scales: Sequence[float],
     lids: LidTerm | None = None,
 ) -> tuple[FaceState, float]:
-    """Return the state of a frame that its photographs agree with most, and how far they do, 0 to 1.
+    """Return the state of a frame that agrees best with its photographs, and the agreement, 0 to 1.
 
-    Without `lids` the pose moves alone; with them the blendshapes do, too, drawn to those of `state`.
+    Without `lids` only the pose moves; with them the blendshapes do, too, with a prior at those of `state`.
     """
     rest = reference.on(head.vertices, head.faces)
     shapes = np.stack([reference.on(shape, head.faces) for shape in head.shapes])
@@ -247,10 +248,10 @@ def camera_shifts(
     cameras: Cameras,
     scales: Sequence[float],
 ) -> NDArray[np.float64]:  # [C, 2] pixels
-    """Return how far from where the head is each camera's photograph shows it; NaN for cameras without points.
+    """Return the shift in pixels of each camera's photograph relative to the head; NaN for cameras without points.
 
-    Near zero for cameras that agree with the others, more for one whose calibration is wrong, or that took its
-    photograph at another time.
+    It is near zero for cameras that agree with the others, and larger for a camera that is calibrated wrongly or took
+    its photograph at another time.
     """
     places, P = reference.on(vertices, faces), projections(cameras)
     shifts = np.full((len(cameras), 2), np.nan)
@@ -275,7 +276,7 @@ def camera_agreement(
     cameras: Cameras,
     scale: float,
 ) -> NDArray[np.float64]:  # [C]
-    """Return how far each camera's photograph agrees with the head, 0 to 1; NaN for cameras without points."""
+    """Return the agreement of each camera's photograph with the head, 0 to 1; NaN for cameras without points."""
     seen = Seen(bands, projections(cameras), reference.cameras)
     counts = trust(seen.residuals(reference.on(vertices, faces), reference.values[scale])[0])
     points = np.bincount(reference.cameras, minlength=len(cameras))
@@ -289,7 +290,7 @@ def _step(
     weights: NDArray[np.float64],  # [K]
     wanted: NDArray[np.float64],  # [K]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the motion [6] and the weights [K] of a step of Gauss-Newton; D is 6, or 6 + K where weights move."""
+    """Return the motion [6] and the weights [K] after one step of Gauss-Newton; D is 6, or 6 + K if weights move."""
     diagonal = np.diag(hessian)
     damped = hessian + 1e-9 * np.eye(len(hessian))
     if len(hessian) == 6:

@@ -1,4 +1,4 @@
-"""The picture of tracking: the tracked mesh drawn over photographs of the frames that agree least with it."""
+"""Figure of the tracked mesh over photographs of the frames that agree least with it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,9 +18,9 @@ from splatrig.tracking.shots import Shots
 from splatrig.tracking.views import depths_of
 
 FRAMES, VIEWS = 4, 4
-"""Rows and columns."""
+"""Number of rows and columns of the figure."""
 TILE_PX = 420
-"""Height of a photograph in the picture."""
+"""Height of a photograph in the figure."""
 STRENGTH = 0.55
 
 
@@ -30,7 +30,14 @@ def draw_tracking(
     photographs: Sequence[Shots],
     meshes: Sequence[str | Path],
 ) -> None:
-    """Draw the head's mesh, half transparent, over the photographs of the frames that agree least, a row per frame."""
+    """Draw the tracked mesh, half transparent, over the frames with the least agreement, one row per frame.
+
+    Args:
+        path: The image file to write.
+        table: Quality metrics of all frames.
+        photographs: Photographs of each segment.
+        meshes: Folders of the tracked meshes of each segment.
+    """
     folders = {shots.segment: (shots, Path(mesh)) for shots, mesh in zip(photographs, meshes, strict=True)}
     rows = []
     for segment, frame in least_agreeing(table, FRAMES):
@@ -43,7 +50,7 @@ def draw_tracking(
 
 
 def _row(shots: Shots, folder: Path, frame: str) -> list[NDArray[np.uint8]]:
-    """Return photographs of a frame, with and without the mesh, from cameras that face it."""
+    """Return photographs of a frame, with and without the mesh, from frontal cameras."""
     mesh = read_obj(folder / f"{frame}.obj")
     pose = read_pose(folder / f"{frame}_transform.txt")
     cameras = shots.cameras

@@ -1,8 +1,8 @@
-"""Reference for a head that has turned far: the neutral's photographs, laid over the head, seen from where it is now.
+"""Reference for a head that has rotated far: the neutral's photographs, projected onto the head in its new pose.
 
-Photographs of the same camera would show the skin from another side. Every pixel takes the mean of what the cameras
-saw of its place of the skin, those that looked from nearest to its own direction first (view-dependent texture mapping,
-Debevec et al. 1996).
+Photographs of the same camera would show the skin from another side. Every pixel is the weighted mean of what the
+cameras saw at its point of the skin; cameras with the most similar viewing direction count most (view-dependent texture
+mapping, Debevec et al. 1996).
 """
 
 from collections.abc import Sequence
@@ -21,16 +21,16 @@ from splatrig.tracking.template_head import TemplateHead
 from splatrig.tracking.views import depths_of, sampled, skin_pixels
 
 TURNED_DEG = 8.0
-"""From this turn against the neutral on, references are rendered."""
+"""Rotation relative to the neutral from which references are rendered."""
 SHARPNESS = 24.0
-"""Power of the cosine between two directions that a camera counts by."""
+"""Exponent of the cosine between two viewing directions that weights a camera."""
 HIDDEN_MM = 2.0
 FILLED_PX = 3.0
-"""Around the skin its gray is continued, so that filters do not see an edge."""
+"""Distance by which the skin's gray is extrapolated, so that filters do not see an edge."""
 
 
 def turn_between(pose: NDArray[np.float64], other: NDArray[np.float64]) -> float:  # [3, 4] both
-    """Return the angle between two poses of a head, degrees."""
+    """Return the angle between two poses of a head in degrees."""
     cosine = (np.trace(pose[:, :3].T @ other[:, :3]) - 1.0) / 2.0
     return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
 
@@ -46,9 +46,10 @@ def rendered_reference(
     used: NDArray[np.bool_],  # [C]
     from_others: bool = False,
 ) -> Reference:
-    """Return the reference of a frame whose head is about at `state`, for the cameras that are used.
+    """Return the reference of a frame whose head is approximately at `state`, for the used cameras.
 
-    With `from_others` no camera sees what it saw itself, so that its calibration can be checked by the others'.
+    With `from_others` no camera's own photograph is used for its view, so that its calibration can be checked by the
+    others.
     """
     P, height, width = projections(cameras), cameras.height, cameras.width
     rest = to_world(head.vertices, neutral_pose)
@@ -102,7 +103,7 @@ def rendered_reference(
 
 
 def _continued(gray: NDArray[np.float32], known: NDArray[np.float32]) -> NDArray[np.float32]:  # [H, W] all
-    """Return an image with unknown pixels filled by the known ones around them."""
+    """Return an image with unknown pixels extrapolated from the known ones around them."""
     filled = gray.copy()
     for sigma in (FILLED_PX, 4 * FILLED_PX, 16 * FILLED_PX):
         weight = gaussian_filter(known, sigma)

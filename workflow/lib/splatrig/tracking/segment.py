@@ -1,4 +1,4 @@
-"""Tracks the frames of one segment: pose, blendshape weights and a free displacement of each."""
+"""Tracker of the frames of one segment: pose, blendshape weights and a free displacement of each."""
 
 import logging
 from collections.abc import Iterator
@@ -23,34 +23,35 @@ from splatrig.tracking.shots import Shots, tracking_cameras
 from splatrig.tracking.template_head import TemplateHead
 
 LATE_PX, LATE_RATIO = 1.5, 4.0
-"""A camera whose photograph shows the head so far from where the others do, and so many times as far as the median
-camera, took it at another time, or is wrong."""
+"""Shift of a camera's view of the head in pixels, and ratio to the median camera's, beyond which the camera took its
+photograph at another time, or is wrong."""
 DOUBTFUL, IMPOSSIBLE = 0.65, 0.5
-"""Agreement of a frame's photographs with the head below which it is named, and below which it is left out."""
+"""Agreement of a frame's photographs with the head below which a warning names it, and below which it is left out."""
 RERENDERED = 2
-"""How often a reference is rendered for a head that has turned, at most."""
+"""Maximum number of times that a reference is rendered for a head that has rotated."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class TrackedShot:
-    """One frame, tracked."""
+    """Result of tracking one frame."""
 
     frame: str
     state: FaceState
     vertices: NDArray[np.float64]  # [n, 3]
-    """The template's, head space, millimeters."""
+    """Vertices of the template in head space, millimeters."""
     agreement: float
-    """Of the photographs with the head, 0 to 1; noise and what does not move with the skin leave it below 1."""
+    """Agreement of the photographs with the head, 0 to 1; noise and motion independent of the skin keep it below 1."""
     landmark_px: float
-    """Median distance between landmarks in the photographs of the data set and on the tracked head; NaN without."""
+    """Median distance in pixels of the data set between landmarks in photographs and on the tracked head; NaN without
+    any."""
     turned_deg: float
-    """Against the neutral."""
+    """Rotation relative to the neutral."""
     cameras: tuple[str, ...]
-    """That tracked the frame."""
+    """Cameras that tracked the frame."""
     disagreeing: tuple[str, ...]
-    """That have a photograph of it and disagree with the others."""
+    """Cameras that have a photograph of the frame and disagree with the others."""
 
     @property
     def is_possible(self) -> bool:
@@ -59,7 +60,7 @@ class TrackedShot:
 
 
 class SegmentTracker:
-    """Tracks frames of a person whose neutral is known."""
+    """Tracker of the frames of a person whose neutral is known."""
 
     def __init__(self, neutral: NeutralHead, reference: Shots, canonical: NDArray[np.float64]) -> None:
         """Read the photographs of the reference frame; `reference` are those of the neutral's segment.
@@ -79,7 +80,7 @@ class SegmentTracker:
         self._solver = DisplacementSolver(head, self._cameras)
 
     def track(self, shots: Shots, faces: SegmentFaces) -> Iterator[TrackedShot]:
-        """Yield the frames of a segment in time order, those too that cannot be right."""
+        """Yield the frames of a segment in time order, including those that cannot be right."""
         shots = replace(shots, size=self.size)
         rest = FaceState(self._neutral.pose, np.zeros(len(self._neutral.head.names)))
         before = rest
@@ -97,7 +98,7 @@ class SegmentTracker:
     def _with_lids(
         self, points: NDArray[np.float64], lids: NDArray[np.float64], pose: NDArray[np.float64]
     ) -> NDArray[np.float64]:  # [L, 3]
-        """Return landmarks whose lids move as `lids` [M, 3] have moved since the neutral, where these were found."""
+        """Return landmarks whose lids move as `lids` [M, 3] have moved since the neutral, if these were found."""
         apart = (self._neutral.head.landmarks[LID_ROWS] - self._neutral.lids) @ pose[:, :3].T
         moved = lids + apart
         result = points.copy()
@@ -145,7 +146,7 @@ class SegmentTracker:
         )
 
     def _posed(self, start: FaceState, bands: Bands, there: NDArray[np.bool_]) -> tuple[FaceState, Reference]:
-        """Return the state with the pose that photographs of some cameras agree with most, and what they had to."""
+        """Return the state with the pose that best agrees with the photographs of some cameras, and its reference."""
         head, state = self._neutral.head, start
         own = self._reference.of_cameras(there)
         reference, rendered_at = own, self._neutral.pose
@@ -163,12 +164,12 @@ class SegmentTracker:
         )
 
     def _late(self, state: FaceState, reference: Reference, bands: Bands) -> NDArray[np.bool_]:  # [C]
-        """Return which cameras show the head elsewhere than the others do."""
+        """Return the cameras that show the head elsewhere than the others do."""
         head = self._neutral.head
         world = to_world(head.posed(state.weights), state.pose)
         shifts = camera_shifts(world, head.faces, reference, bands, self._cameras, SCALES)
         lengths = np.linalg.norm(shifts, axis=1)
-        if np.isfinite(lengths).sum() < 4:  # of three nobody can tell which
+        if np.isfinite(lengths).sum() < 4:  # with three cameras the wrong one cannot be determined
             return np.zeros(len(lengths), dtype=bool)
         return np.nan_to_num(lengths) > max(LATE_PX, LATE_RATIO * float(np.nanmedian(lengths)))
 
@@ -181,7 +182,7 @@ class SegmentTracker:
 
 
 def _say(segment: str, shot: TrackedShot) -> None:
-    """Name in the log what disagrees."""
+    """Log the disagreements of a frame."""
     if shot.disagreeing:
         logger.warning(
             "%s/%s: camera %s shows the head elsewhere than the others do: it took its photograph at another time, or "

@@ -14,11 +14,11 @@ from splatrig.capture.photographs import read_photograph
 from splatrig.dataset.cameras import Cameras
 
 FINEST_MM = 1.0
-"""What a pixel spans at the head at least: larger photographs are reduced, for tracking alone."""
+"""Least size of a pixel at the head: larger photographs are reduced, for tracking only."""
 
 
 def tracking_cameras(cameras: Cameras, head_center: NDArray[np.float64]) -> Cameras:  # [3] world
-    """Return the cameras of photographs reduced so far that a pixel spans `FINEST_MM` or more at the head."""
+    """Return the cameras of photographs reduced so that a pixel spans `FINEST_MM` or more at the head."""
     return cameras.scaled(min(1.0, cameras.pixel_size(head_center) / FINEST_MM))
 
 
@@ -36,9 +36,9 @@ class Shots:
     segment: str
     frames: tuple[str, ...]
     cameras: Cameras
-    """At the size of the data set."""
+    """Cameras for images of the size of the data set."""
     size: tuple[int, int]
-    """Width and height for tracking."""
+    """Width and height of the images for tracking."""
     image_scale: float
     color_table: NDArray[np.uint8]  # [256, 3]
     lenses: Lenses
@@ -55,7 +55,7 @@ class Shots:
         return self.layout.image(self.segment, self.cameras.names[camera], frame).is_file()
 
     def color(self, frame: str, camera: int) -> NDArray[np.uint8]:  # [H, W, 3]
-        """Return a photograph as the data set will have it: scaled, corrected, undistorted."""
+        """Return a photograph as it will be in the data set: scaled, corrected, undistorted."""
         path = self.layout.image(self.segment, self.cameras.names[camera], frame)
         size = self.cameras.size_of(camera)
         return self.lenses.undo(read_photograph(path, *size, self.image_scale, self.color_table), camera)

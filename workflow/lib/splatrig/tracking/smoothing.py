@@ -1,4 +1,4 @@
-"""Smoothness of fields over a mesh: bending, stretching and staying where one is (Botsch and Sorkine 2008)."""
+"""Regularizers of fields over a mesh: bending, stretching and magnitude (Botsch and Sorkine 2008)."""
 
 import numpy as np
 import potpourri3d
@@ -17,7 +17,7 @@ def smoothness(
 ) -> sp.csc_matrix:  # [V, V]
     """Return the quadratic form of the three energies, each times its factor, integrated over the mesh.
 
-    Vertices outside of all faces have a form of their own: they stay.
+    Vertices outside all faces get a form that keeps them in place.
     """
     areas = np.maximum(vertex_areas(vertices, faces), 1e-6)
     stiffness = potpourri3d.cotan_laplacian(vertices, faces).tocsr()

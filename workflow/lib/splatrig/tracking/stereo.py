@@ -1,7 +1,7 @@
-"""The neutral's surface from photographs: every vertex looks along its normal for where the cameras agree.
+"""The neutral's surface from photographs: for every vertex, the point along its normal where the cameras agree best.
 
-Plane-sweep along normals with normalized cross-correlation of small patches, and a smooth field of displacements
-through what was found.
+Plane sweep along normals with normalized cross-correlation of small patches, followed by a smooth field of
+displacements through the points found.
 """
 
 from collections.abc import Sequence
@@ -22,27 +22,27 @@ from splatrig.tracking.template_head import TemplateHead
 from splatrig.tracking.views import depths_of, sampled
 
 REACHES_MM = (8.0, 5.0, 3.0, 3.0)
-"""How far a vertex looks to both sides, round by round."""
+"""Search range of a vertex to both sides along its normal, in each round."""
 OFFSETS = 25
-"""Places that it looks at."""
+"""Number of points along the normal that are tried."""
 PATCH, PITCH_MM = 7, 1.2
-"""Side of the patches in points, and the distance between these."""
+"""Side of the patches in points, and distance between the points."""
 CAMERAS = 6
-"""Of the cameras that see a vertex, those that see it most squarely."""
+"""Maximum number of cameras per vertex; those that see it most frontally are used."""
 FEWEST = 3
-"""With fewer of them nothing is found."""
+"""Number of cameras below which nothing is found."""
 LEAST_COSINE = 0.4
 LEAST_CORRELATION, MARGIN = 0.35, 0.1
-"""Mean correlation from which a place counts, and by how much it must beat the next one to count wholly."""
+"""Least mean correlation of a point, and lead over the next best one at which it counts fully."""
 APART_MM = 1.5
 BENDING, STRETCHING, STAYING = 300.0, 1.0, 0.005
 MARGIN_PX = 6.0
-"""Of photographs, in which no vertex is looked for."""
+"""Margin of photographs in which no vertex is searched."""
 BEHIND_MM = 3.0
-"""A vertex that lies so far behind what a camera sees is hidden from it."""
+"""Depth of a vertex behind the visible surface from which it is hidden."""
 NORMAL_ROUNDS = 3
 _QUIET = 0.05
-"""Added to the norm of patches, so that noise correlates with nothing."""
+"""Constant added to the norm of patches, so that noise does not correlate."""
 
 
 def refined_neutral(
@@ -50,7 +50,7 @@ def refined_neutral(
     frames: Sequence[tuple[FaceState, Sequence[NDArray[np.float32] | None]]],
     cameras: Cameras,
 ) -> TemplateHead:
-    """Return the head with its neutral on the surface that the cameras agree on.
+    """Return the head with its neutral moved to the surface that the cameras agree on.
 
     `frames` are frames of a neutral face: the state, and band-passed photographs [H, W], one per camera.
     """
@@ -78,7 +78,7 @@ def best_offsets(
     scores: NDArray[np.float64],  # [q, S]
     offsets: NDArray[np.float64],  # [S] equally spaced
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the offset [q] of the highest score, between samples by a parabola, and how certain it is [q], 0 to 1."""
+    """Return the offset [q] of the highest score, interpolated by a parabola, and its certainty [q], 0 to 1."""
     rows, best = np.arange(len(scores)), scores.argmax(axis=1)
     inner = np.clip(best, 1, len(offsets) - 2)
     left, middle, right = (scores[rows, inner + side] for side in (-1, 0, 1))
@@ -100,7 +100,7 @@ def consistency(
     cameras: Cameras,
     offsets: NDArray[np.float64],  # [S]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the mean correlation [q, S] of patches around chosen vertices moved along normals, and the cameras [q]."""
+    """Return the mean correlation [q, S] of patches around vertices moved along normals, and the cameras [q]."""
     P, centers = projections(cameras), cameras.centers
     points = vertices[chosen]
     axis = np.where(np.abs(normals[:, :1]) < 0.8, [[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]])
@@ -165,7 +165,7 @@ def _through(
     found: NDArray[np.float64],  # [q]
     certain: NDArray[np.float64],  # [q]
 ) -> NDArray[np.float64]:  # [n]
-    """Return the smooth field through offsets of the skin, those that contradict their surroundings counting less."""
+    """Return the smooth field through offsets of the skin, in which contradictory offsets count less."""
     areas = vertex_areas(head.vertices, head.faces)[skin]
     field = np.zeros(len(head.vertices))
     count = certain

@@ -1,4 +1,4 @@
-"""The head that is tracked: the CC0 template with ARKit's blendshapes, bent to a person."""
+"""The head that is tracked: the CC0 template with ARKit's blendshapes, deformed to a person."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,24 +16,24 @@ from splatrig.landmarks.points import LIDS, POINTS
 from splatrig.mesh.nearest import Surface
 
 NOT_SEARCHED = tuple(f"eyeLook{way}{side}" for way in ("Down", "In", "Out") for side in ("Left", "Right"))
-"""Blendshapes that move the lids with the gaze. Photographs do not tell them from blinks and widened eyes, which they
-would take their motion from; where eyes look is found apart, by their irises."""
+"""Names of the blendshapes by which lids follow the gaze, which are not fitted: photographs do not tell them from blinks
+and widened eyes. The gaze itself is found from the irises."""
 
 
 @dataclass(frozen=True)
 class TemplateHead:
-    """A neutral head in its head space (millimeters, y up, nose towards +z), with what moves it."""
+    """A neutral head in its head space (millimeters, y up, nose towards +z) with its blendshapes and landmarks."""
 
     vertices: NDArray[np.float64]  # [n, 3]
-    """All vertices of the template's cage, those of teeth, tongue and eyes among them."""
+    """All vertices of the template's cage, including those of teeth, tongue and eyes."""
     faces: NDArray[np.int64]  # [T, 3]
-    """The skin alone, which cameras see: open at eyes, mouth and neck."""
+    """Triangles of the skin, which cameras see; open at eyes, mouth and neck."""
     names: tuple[str, ...]
-    """Blendshapes that move the skin, K of ARKit's; not those of `NOT_SEARCHED`."""
+    """Names of the K blendshapes of ARKit that move the skin, without those of `NOT_SEARCHED`."""
     shapes: NDArray[np.float64]  # [K, n, 3]
     """Displacements at weight 1."""
     landmarks: NDArray[np.float64]  # [L, 3]
-    """Where the network sees the points of the neutral face."""
+    """Points of the neutral face as the network sees them."""
 
     @cached_property
     def skin(self) -> NDArray[np.int64]:
@@ -45,13 +45,13 @@ class TemplateHead:
         return self.vertices + np.tensordot(weights, self.shapes, 1)
 
     def landmark_shapes(self) -> NDArray[np.float64]:  # [K, L, 3]
-        """Return how the blendshapes move the landmarks: as the nearest places of the skin."""
+        """Return the displacements of the landmarks by the blendshapes: those of the nearest points of the skin."""
         places, _ = Surface(self.vertices, self.faces).nearest(self.landmarks)
         return np.stack([places.on(shape, self.faces) for shape in self.shapes])
 
     @cached_property
     def lids(self) -> NDArray[np.float64]:  # [M, 3]
-        """Return places along the openings of both eyes."""
+        """Return points along the openings of both eyes."""
         places, _ = Surface(self.vertices, self.faces).nearest(
             self.landmarks[[POINTS.index(point) for points in LIDS.values() for point in points]]
         )
@@ -63,9 +63,14 @@ class TemplateHead:
 
 
 def read_template_head(head: str | Path, landmarks: str | Path) -> tuple[TemplateHead, HeadModel]:
-    """Return the template of the retrieved head (`makehuman_head.npz`) and landmarks (`canonical.csv`), and the model.
+    """Read the template head and the model from which it is built.
 
-    The model says how a closed tracked mesh is read off the template's vertices.
+    Args:
+        head: The retrieved head (`makehuman_head.npz`).
+        landmarks: Its landmarks (`canonical.csv`).
+
+    Returns:
+        The template, and the model, which maps the template's vertices to a closed tracked mesh.
     """
     model = load_head(head)
     quads = model.quads[model.outer]
@@ -84,10 +89,10 @@ def read_template_head(head: str | Path, landmarks: str | Path) -> tuple[Templat
 
 
 def laid_over(template: TemplateHead, landmarks: NDArray[np.float64]) -> TemplateHead:  # [L, 3], NaN where not found
-    """Return the template bent to a person by the landmarks of the neutral face, in their space.
+    """Return the template deformed to a person by the landmarks of the neutral face, in their space.
 
-    Landmarks move by the difference to where the network sees them on the template, so that its bias cancels. Raises
-    InputError where too few of them were found.
+    Landmarks move by the difference to those that the network sees on the template, so that its bias cancels. Raises
+    InputError if too few of them were found.
     """
     bent = register(TemplateFace(template.vertices, template.faces, template.shapes, template.landmarks), landmarks)
     known = np.isfinite(landmarks)

@@ -8,7 +8,7 @@ import imageio.v3 as iio
 from splatrig.io.errors import InputError
 
 RATE_TOLERANCE = 0.01
-"""Relative difference of frame rates that does not matter."""
+"""Largest relative difference of frame rates that is ignored."""
 
 logger = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 def decode_video(path: Path, folder: Path, frames_per_second: float) -> None:
     """Write the frames of a video as `folder/{number:06d}.png`.
 
-    Raises InputError for a file that cannot be decoded, and for another frame rate than `frames_per_second`, which the
+    Raises InputError for a file that cannot be decoded, and for a frame rate other than `frames_per_second`, which the
     numbers in frame names would contradict.
     """
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""Photographs as tracking sees them: gray, band-passed, evenly contrasty; and where the head's skin is in them."""
+"""Photographs as tracking uses them: gray, band-passed, with normalized contrast; and the pixels that show the skin."""
 
 from dataclasses import dataclass
 
@@ -11,19 +11,19 @@ from splatrig.mesh.silhouette import NEAR_MM
 from splatrig.mesh.z_buffer import nearest_faces
 
 FAINT = 0.008
-"""Contrast, of values from 0 to 1, that is noise."""
+"""Contrast, of values from 0 to 1, below which a signal is noise."""
 BORDER_PX = 4
-"""Of photographs, where filters see beyond the image."""
+"""Border of photographs that is ignored, since filters reach beyond the image there."""
 LEAST_COSINE = 0.35
-"""Of the angle at which a pixel sees the skin."""
+"""Least cosine of the angle at which a pixel sees the skin."""
 GRADIENT_PX = 0.5
 """Standard deviation of the Gaussian that the band is smoothed by before differences are taken."""
 
 
 def band_passed(gray: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:  # [H, W] both
-    """Return the details of a scale of `sigma` pixels, divided by the local contrast.
+    """Return the details at a scale of `sigma` pixels, divided by the local contrast.
 
-    What a light or an exposure changes over wider distances is gone, and freckles weigh as much as brows.
+    This removes the effect of light and exposure over larger distances, and gives freckles as much weight as brows.
     """
     low = gaussian_filter(gray, sigma)
     detail = low - gaussian_filter(gray, 3.0 * sigma + 2.0)
@@ -32,14 +32,14 @@ def band_passed(gray: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
 
 
 def sampled(image: NDArray[np.float32], pixels: NDArray[np.float64]) -> NDArray[np.float64]:  # [H, W], [p, 2] -> [p]
-    """Return an image at places (x, y), between pixels by bilinear interpolation, outside as at the border."""
+    """Return an image at positions (x, y), by bilinear interpolation; outside it is extended by its border."""
     places = [pixels[:, 1] - 0.5, pixels[:, 0] - 0.5]
     return np.asarray(map_coordinates(image, places, order=1, mode="nearest", output=np.float64))
 
 
 @dataclass(frozen=True)
 class Band:
-    """One photograph at one scale, with its slopes."""
+    """One photograph at one scale, with its gradients."""
 
     values: NDArray[np.float32]  # [H, W]
     along_x: NDArray[np.float32]  # [H, W]
@@ -47,13 +47,13 @@ class Band:
 
     @classmethod
     def of(cls, gray: NDArray[np.float32], sigma: float) -> "Band":
-        """Return the band of a photograph."""
+        """Return a photograph at one scale."""
         values = band_passed(gray, sigma)
         smooth = gaussian_filter(values, GRADIENT_PX)
         return cls(values, np.gradient(smooth, axis=1), np.gradient(smooth, axis=0))
 
     def at(self, pixels: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return values [p] and slopes [p, 2] at places [p, 2]."""
+        """Return values [p] and gradients [p, 2] at positions [p, 2]."""
         slopes = [sampled(image, pixels) for image in (self.along_x, self.along_y)]
         return sampled(self.values, pixels), np.stack(slopes, axis=1)
 
@@ -75,7 +75,7 @@ def depths_of(
 
 @dataclass(frozen=True)
 class SkinPixels:
-    """Pixels of one camera on a regular grid that see the skin well, and what they see."""
+    """Pixels of one camera on a regular grid that see the skin at a good angle, and their points on the skin."""
 
     pixels: NDArray[np.float64]  # [p, 2]
     faces: NDArray[np.int64]  # [p]
@@ -94,7 +94,7 @@ def skin_pixels(
     width: int,
     step: int,
 ) -> SkinPixels:
-    """Return every `step`th pixel in both directions whose ray meets the skin squarely enough."""
+    """Return every `step`th pixel in both directions whose ray meets the skin at a good angle."""
     seen, inside, _ = depths_of(vertices, faces, P, height, width)
     grid = np.zeros((height, width), dtype=bool)
     grid[BORDER_PX : height - BORDER_PX : step, BORDER_PX : width - BORDER_PX : step] = True

@@ -1,1 +1,1 @@
-"""The demo capture: a CC0 head, ray-traced into the raw layout of a Multiface entity."""
+"""The demo capture: a CC0 head, ray traced into the raw layout of a Multiface entity."""

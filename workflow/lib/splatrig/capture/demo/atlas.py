@@ -1,4 +1,4 @@
-"""The texture atlas of the demo head: what is painted where, found by casting rays at the flattened UV mesh."""
+"""The texture atlas of the demo head, painted at the surface points that rays find for each texel of the UV mesh."""
 
 from dataclasses import dataclass
 
@@ -26,9 +26,9 @@ class Atlas:
     albedo: NDArray[np.uint8]  # [S, S, 3]
     """Square root of the linear reflectance times 255."""
     shine: NDArray[np.uint8]  # [S, S, 2]
-    """Strength of the broad skin highlight and of the sharp wet one, times 255."""
+    """Strengths of the broad highlight of skin and of the sharp highlight of wet surfaces, times 255."""
     bump: NDArray[np.int8]  # [S, S, 3]
-    """What is subtracted from the unit normal of the neutral head, in `GRADIENT_STEP`."""
+    """Offset that is subtracted from the unit normal of the neutral head, in units of `GRADIENT_STEP`."""
 
 
 def build_atlas(head: HeadModel, fine: FineHead, size: int, seed: int) -> Atlas:

@@ -1,4 +1,4 @@
-"""Which cameras of a Multiface entity the demo has; light to import, for every call of Snakemake asks."""
+"""Names of the demo's cameras; light to import, since every call of Snakemake needs them."""
 
 WORLD_CAMERA = "400029"
 WIDE_CAMERAS = ("400009", "400023")

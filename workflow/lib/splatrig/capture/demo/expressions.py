@@ -1,4 +1,4 @@
-"""Which face units make a segment, how they grow from onset to peak, and how the frames are numbered."""
+"""Face units of each segment of the demo, their growth from onset to peak, and the numbering of frames."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ def peak_weights(expressions: Mapping[str, Mapping[str, float]], segment: str) -
 
 
 def ramp(frame_count: int) -> list[float]:
-    """Return the share of the peak in each frame: even steps up to 1."""
+    """Return the fraction of the peak in each frame: even steps up to 1."""
     return [(index + 1) / frame_count for index in range(frame_count)]
 
 
@@ -53,7 +53,7 @@ def frame_names(segment: str, frame_count: int) -> list[str]:
 
 
 def frame_list_text(segments: Sequence[str], frame_count: int) -> str:
-    """Return the content of `frame_list.txt`: a line `SEGMENT FRAME` for every frame."""
+    """Return the content of `frame_list.txt`: one line `SEGMENT FRAME` per frame."""
     return "".join(f"{segment} {frame}\n" for segment in segments for frame in frame_names(segment, frame_count))
 
 

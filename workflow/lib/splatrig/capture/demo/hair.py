@@ -20,8 +20,8 @@ _DOWN = np.array([0.0, -1.0, 0.0])
 def grow_hair(head: HeadModel, fine: FineHead, style: HairStyle, generator: np.random.Generator) -> Strands:
     """Grow the hair of the neutral head; the same generator gives the same hair.
 
-    A lock is one guide strand, drawn along the scalp away from the crown, and `style.strands` around it that lean
-    towards it at their tips. All take the light of the guide.
+    A lock is one guide strand, drawn along the scalp away from the crown, and `style.strands` strands around it whose
+    tips lean towards the guide. All strands of a lock take the light of the guide.
     """
     surface = fine.operator @ head.neutral
     normals = vertex_normals(surface, fine.triangles)
@@ -88,7 +88,7 @@ def _hair_shares(
     fine: FineHead,
     surface: NDArray[np.float64],  # [m, 3] of the neutral
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the triangles of the skin, and how much each belongs to the scalp, 0 to 1."""
+    """Return the triangles of the skin, and the fraction of each that belongs to the scalp, 0 to 1."""
     skin = np.flatnonzero(np.isin(fine.triangle_parts, (FACE, NECK)))
     middles = surface[fine.triangles[skin]].mean(axis=1)
     return skin, hair_share(head, fine.triangle_uvs[skin].mean(axis=1), middles, fine.triangle_parts[skin])
@@ -116,7 +116,7 @@ def _guides(
     normals: NDArray[np.float64],  # [m, 3]
     generator: np.random.Generator,
 ) -> NDArray[np.float64]:  # [g, NODES, 3]
-    """Draw the guides: off the scalp, away from the crown, then down, never into the head."""
+    """Draw the guide strands: away from the scalp and the crown, then downwards, never into the head."""
     high = roots[:, 1].max()
     crown = np.array([8.0, high, np.median(roots[:, 2]) - 12.0])
     combed = roots - crown

@@ -1,4 +1,4 @@
-"""The demo head: a cage of quads with UVs in an atlas of our own, its parts, and its linear face units."""
+"""The demo head: a quad mesh with UVs in its own atlas, its parts, and its linear face units."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from splatrig.capture.demo.identity import FIRST, Complexion, Person
 from splatrig.io.errors import InputError
 
 SCALE = 1.03
-"""From MakeHuman's millimetres to ours: pupils 61 mm apart."""
+"""Scale from MakeHuman's millimeters to those of the demo, so that the pupils are 61 mm apart."""
 CUT_HEIGHT_MM = -126.0
 """The neck ends in the surface y = CUT_HEIGHT_MM + CUT_SLOPE * z + CUT_BEND * x² of head space."""
 CUT_SLOPE, CUT_BEND = -0.12, 0.0042
@@ -22,10 +22,10 @@ CUT_SLOPE, CUT_BEND = -0.12, 0.0042
 RIM_SMOOTHING_STEPS = 6
 
 EYE_MAP_ANGLE = 1.9
-"""Radians from the front of an eyeball that its tile of the atlas shows; the rest is never seen."""
+"""Angle in radians from the front of an eyeball up to which its tile of the atlas reaches; the rest is never seen."""
 
 FACE, NECK, MOUTH, SOCKETS, EYES, TEETH, TONGUE, BASE = range(8)
-"""What a quad or triangle belongs to; the base closes the cut neck."""
+"""Parts of the head that a quad or triangle can belong to; the base closes the cut neck."""
 _PART_OF_GROUP = {1: EYES, 2: EYES, 3: TEETH, 4: TEETH, 5: TONGUE}
 
 _TILES = {
@@ -43,17 +43,17 @@ _TILES = {
     "base": (0.88, 0.83, 0.985, 0.95),
     "hair": (0.945, 0.35, 0.985, 0.55),
 }
-"""Where each chart lies in the atlas: left, bottom, right, top."""
+"""Position of each chart in the atlas: left, bottom, right, top."""
 
 
 @dataclass(frozen=True)
 class HeadModel:
-    """A neutral head and its face units in head space (millimetres, y up, nose at +z)."""
+    """A neutral head and its face units in head space (millimeters, y up, nose at +z)."""
 
     neutral: NDArray[np.float64]  # [n, 3]
     quads: NDArray[np.int64]  # [q, 4]
     corner_uvs: NDArray[np.float64]  # [q, 4, 2]
-    """In the atlas."""
+    """Texture coordinates of the corners of each quad in the atlas."""
     parts: NDArray[np.int64]  # [q]
     units: Mapping[str, NDArray[np.float64]]  # name -> [n, 3]
     masks: Mapping[str, NDArray[np.float64]]  # name -> [h, w]
@@ -75,7 +75,7 @@ class HeadModel:
 
 @dataclass(frozen=True)
 class FineHead:
-    """The cage subdivided twice: what the pictures show."""
+    """The head mesh subdivided twice, as it is rendered."""
 
     operator: sp.csr_matrix  # [m, n]
     triangles: NDArray[np.int32]  # [t, 3]
@@ -142,7 +142,7 @@ def _turned(
     ball: NDArray[np.float64],  # [e, 3]
     offsets: NDArray[np.float64],  # [e, 3]
 ) -> NDArray[np.float64]:  # [e, 3]
-    """Return the offsets of an eyeball that turns about its center as far as `offsets` move its iris."""
+    """Return the offsets of an eyeball that rotates about its center as far as `offsets` move its iris."""
     away = ball - ball.mean(axis=0)
     front = away[:, 2] > 0.8 * away[:, 2].max()
     turn, _ = Rotation.align_vectors((away + offsets)[front], away[front])
@@ -158,7 +158,7 @@ def _crop(mask: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.
 
 
 def refine(head: HeadModel, levels: int = 2) -> FineHead:
-    """Subdivide the cage `levels` times into triangles, with the operator that carries every frame's cage along."""
+    """Subdivide the cage `levels` times into triangles, with the operator that maps the cage of any frame to them."""
     operator = sp.identity(len(head.neutral), format="csr")
     quads, parts = head.quads, head.parts
     uvs: NDArray[np.floating] = head.corner_uvs
@@ -232,7 +232,7 @@ def _charts(quad_uvs: NDArray[np.int64]) -> NDArray[np.int64]:
 def _body_parts(
     vertices: NDArray[np.float64], quads: NDArray[np.int64], charts: NDArray[np.int64], parts: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Tell the body's charts apart: face has the crown, mouth the middle, sockets the eyes; the rest is neck."""
+    """Label the body's charts: face has the crown, mouth the middle, sockets the eyes; the rest is neck."""
     labels = np.full(len(quads), NECK)
     centers = vertices[quads].mean(axis=1)
     body = parts == FACE
@@ -296,7 +296,7 @@ def _atlas_uvs(
     parts: NDArray[np.int64],
     corners: NDArray[np.float64],  # [q, 4, 3]
 ) -> NDArray[np.float64]:
-    """Move the charts of the base mesh into the tiles of our atlas [q, 4, 2]."""
+    """Move the charts of the base mesh to their tiles of the atlas [q, 4, 2]."""
     placed = corner_uvs.copy()
     names = {FACE: "face", NECK: "neck", MOUTH: "mouth", TONGUE: "tongue", TEETH: "teeth"}
     masks = [(name, parts == part) for part, name in names.items()]

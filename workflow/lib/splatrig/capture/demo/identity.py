@@ -1,4 +1,4 @@
-"""Who the demo's people are: weights of MakeHuman's identity targets and colours, found by eye."""
+"""The demo's people: weights of MakeHuman's identity targets and colors, found by eye."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ Color = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Complexion:
-    """Linear reflectances of what differs between people."""
+    """Linear reflectances that differ between people."""
 
     skin: Color
     blood: Color
@@ -22,30 +22,30 @@ class Complexion:
 
 @dataclass(frozen=True)
 class HairStyle:
-    """How a person's hair grows; lengths in millimetres."""
+    """Style of a person's hair; lengths in millimeters."""
 
     locks: int
-    """At most: locks keep a distance from each other."""
+    """Maximum number of locks; fewer grow, since locks keep a distance from each other."""
     strands: int
     """Mean number of strands of a lock."""
     long_mm: float
-    """On the top of the head."""
+    """Length of hair on the top of the head."""
     short_mm: float
-    """At the sides and the nape."""
+    """Length of hair at the sides and the nape."""
     lift: float
-    """How steeply hair leaves the scalp: its slope against the combed direction."""
+    """Slope at which hair leaves the scalp, relative to the combed direction."""
     fall: float
-    """How much of the downward direction each step adds."""
+    """Fraction of the downward direction that each step adds."""
     disorder: float
     """Standard deviation of a lock's first direction, of length 1."""
     unevenness: float
-    """How much lengths differ, 0..1."""
+    """Spread of the lengths of hair, 0 to 1."""
     clumping: float
-    """How far tips lean towards the middle of their lock, 0..1."""
+    """Amount by which tips lean towards the middle of their lock, 0 to 1."""
     fuzz_mm: float
-    """How far tips stray."""
+    """Standard deviation of the positions of the tips."""
     width_mm: float
-    """Of a ribbon at its root."""
+    """Width of a ribbon at its root."""
     curl_mm: float = 0.0
     """Radius of curls; 0: straight."""
     curl_turns: float = 0.0

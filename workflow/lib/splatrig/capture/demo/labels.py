@@ -1,4 +1,4 @@
-"""What the pixels of the demo's photographs show: the ray tracer knows which part every ray meets."""
+"""Labels of the demo's photographs: the ray tracer knows which part of the head each ray meets."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -12,27 +12,27 @@ from splatrig.capture.demo.strands import Strands, ribbons, unit
 PER_LID = 54
 LENGTH_MM = {"upper": 8.5, "lower": 4.5}
 CURL = {"upper": 0.55, "lower": -0.5}
-"""How far the tip bends up, in lengths."""
+"""Upward bend of the tip, as a fraction of the lash's length."""
 WIDTH_MM = 0.42
 ROOT_MM = (3.0, 0.8)
-"""How far the roots lie before the rim, which is on the inside of the lid's edge, and towards the other lid."""
+"""Distance of the roots in front of the rim, which is inside the lid's edge, and towards the other lid."""
 
 
 @dataclass(frozen=True)
 class Lashes:
-    """Where the lashes of all four lids are rooted, and how each bends."""
+    """Roots and bends of the lashes of all four lids."""
 
     ends: NDArray[np.int64]  # [s, 2]
-    """Vertices of the subdivided head between which it is rooted."""
+    """The two vertices of the subdivided head between which a lash is rooted."""
     shares: NDArray[np.float64]  # [s]
-    """How far along it is from the first to the second."""
+    """Position of the root from the first vertex (0) to the second (1)."""
     lengths_mm: NDArray[np.float64]  # [s]
     curls: NDArray[np.float64]  # [s]
     fans: NDArray[np.float64]  # [s]
-    """How far the tip turns to the side, in lengths."""
+    """Sideways bend of the tip, as a fraction of the lash's length."""
     rolls: NDArray[np.float64]  # [s]
     eyes: NDArray[np.float64]  # [s, 3]
-    """Centers of their eyeballs, millimetres in head space: lashes point away from them, and so turn with the lids."""
+    """Centers of their eyeballs, millimeters in head space: lashes point away from them, and so turn with the lids."""
 
     def posed(self, vertices: NDArray[np.float64]) -> Strands:  # [m, 3]
         """Return the lashes of a frame, for the vertices of the subdivided head."""

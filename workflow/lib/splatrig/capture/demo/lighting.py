@@ -1,4 +1,4 @@
-"""Light of the stage on a posed head: soft shadows and occlusion, cast once a frame and kept at the vertices."""
+"""Light of the stage on a posed head: soft shadows and ambient occlusion, cast once per frame and stored per vertex."""
 
 from dataclasses import dataclass
 
@@ -17,18 +17,19 @@ LIFT_MM = 0.4
 STRAND_LIFT_MM = 1.2
 """Shadow rays of strands start this far towards the light, out of their own ribbon."""
 THROUGH_HAIR = 0.25
-"""Share of the light that reaches a strand behind others."""
+"""Fraction of the light that reaches a strand behind others."""
 CORNEA_MM = 2.5
-"""How far before the eyeball's vertices their highlights arise: lids do not shade the bulging, wet cornea."""
+"""Distance in front of the eyeball's vertices from which highlights are cast: lids do not shade the bulging, wet
+cornea."""
 MOUTH_LIGHT = np.array([0.20, 0.12, 0.10], dtype=np.float32)
-"""Irradiance inside the mouth by light that has met its walls."""
+"""Irradiance inside the mouth from light that the walls of the mouth reflect."""
 DIFFUSION_STEPS = (5, 2, 1)
 """Light seeps through skin: smoothing steps of red, green, blue along the vertices."""
 
 
 @dataclass(frozen=True)
 class Lamp:
-    """A group of light directions that share a colour; the first `glossy` ones make highlights."""
+    """A group of light directions that share a color; the first `glossy` ones cast highlights."""
 
     azimuth: float
     """Degrees around the head, 0 in front, positive towards the person's left."""
@@ -55,7 +56,7 @@ DOME_TOP, DOME_BOTTOM = np.array([0.50, 0.50, 0.51]), np.array([0.22, 0.20, 0.18
 
 @dataclass(frozen=True)
 class Lights:
-    """Directions towards the light in the world, with colour and, for highlights, the lamp they belong to."""
+    """Directions towards the light in the world, with color and, for highlights, the lamp they belong to."""
 
     directions: NDArray[np.float64]  # [l, 3]
     colors: NDArray[np.float64]  # [l, 3]
@@ -71,9 +72,10 @@ class Illumination:
 
     irradiance: NDArray[np.float32]  # [m, 3]
     main: NDArray[np.float32]  # [m, 3]
-    """Mean direction towards the light times its amount, in head space: how the irradiance turns with the normal."""
+    """Mean direction towards the light times its amount, in head space; it tells how irradiance changes with the
+    normal."""
     visible: NDArray[np.float32]  # [m, h]
-    """Share of each highlight's lamp that is not in shadow."""
+    """Fraction of each highlight's lamp that is not in shadow."""
 
 
 def stage_lights() -> Lights:

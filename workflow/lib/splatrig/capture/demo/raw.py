@@ -1,4 +1,4 @@
-"""Write the frames of a Multiface entity in its raw layout: OBJ, .bin, _transform.txt, and pictures in raw colour."""
+"""Write the frames of a Multiface entity in its raw layout: OBJ, .bin, _transform.txt, and images in raw color."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def write_tracked_frame(
     vertices: NDArray[np.float64],  # [v, 3]
     pose: NDArray[np.float64],  # [3, 4]
 ) -> None:
-    """Write one frame's `.bin` and `_transform.txt` (head space, head to world) and `.obj` (world), millimetres."""
+    """Write one frame's `.bin` and `_transform.txt` (head space, head to world) and `.obj` (world), millimeters."""
     head_space = vertices.astype("<f4")
     (folder / f"{frame}.bin").write_bytes(head_space.tobytes())
     lines = "".join(" ".join(f"{value:.10g}" for value in row) + "\n" for row in pose)

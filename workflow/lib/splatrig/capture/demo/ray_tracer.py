@@ -1,4 +1,4 @@
-"""Whether this machine can photograph the demo's head."""
+"""Check that this machine can render the demo's head."""
 
 import platform
 from importlib.util import find_spec
@@ -7,7 +7,7 @@ from splatrig.io.errors import InputError
 
 
 def check_ray_tracer() -> None:
-    """Raise InputError where embreex, which traces the demo's rays, is not installed: it has no wheel for ARM Linux."""
+    """Raise InputError if embreex, the ray tracer of the demo, is not installed: it has no wheel for ARM Linux."""
     if find_spec("embreex") is None:
         raise InputError(
             "preset: demo: expected the ray tracer embreex, which photographs the demo's head, got none on this "

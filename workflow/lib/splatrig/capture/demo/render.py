@@ -27,7 +27,7 @@ WET_FROM = 0.95
 
 @dataclass(frozen=True)
 class PosedHead:
-    """A head in one frame, in head space, ready to be pictured."""
+    """A head in one frame, in head space, ready to be rendered."""
 
     scene: rtcore_scene.EmbreeScene
     triangles: NDArray[np.int32]  # [t, 3]
@@ -51,7 +51,7 @@ def pose_head(
     hair: Strands | None = None,
     lashes: Lashes | None = None,
 ) -> PosedHead:
-    """Prepare a frame: normals, acceleration structure and light; `vertices` in head space, millimetres."""
+    """Prepare a frame: normals, acceleration structure and light; `vertices` in head space, millimeters."""
     normals = vertex_normals(vertices, fine.triangles)
     strands = [] if hair is None else [hair]
     strands += [] if lashes is None else [lashes.posed(vertices)]
@@ -91,7 +91,7 @@ def render(
     index: int,
     samples: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.int32], int]:
-    """Return what camera `index` sees, what its rays meet, and their number.
+    """Render camera `index`; return its image, the triangle that each ray meets, and the number of rays.
 
     That is linear radiance and coverage [H, W, 4] (premultiplied), and the triangle of every ray [H, W, samples], -1
     where it meets none. `cameras` must be in head space. Only pixels of the head's bounding box get rays.
@@ -129,7 +129,7 @@ def render(
 
 
 def sample_offsets(samples: int) -> NDArray[np.float32]:  # [samples, 2]
-    """Return sub-pixel places in 0..1 that fill the pixel evenly around its centre (a golden-ratio lattice)."""
+    """Return sub-pixel positions in 0..1 that fill the pixel evenly around its center (a golden-ratio lattice)."""
     index = np.arange(samples)
     rows = (index * 0.6180339887498949) % 1.0
     places = np.column_stack([(index + 0.5) / samples, rows])
@@ -138,7 +138,7 @@ def sample_offsets(samples: int) -> NDArray[np.float32]:  # [samples, 2]
 
 
 def develop(linear: NDArray[np.float32]) -> NDArray[np.float32]:  # [..., 3] -> [..., 3]
-    """Return what a viewer sees, 0..1: exposure, a soft shoulder, and the sRGB-like gamma."""
+    """Return the displayed image, 0..1: exposure, a soft shoulder, and an sRGB-like gamma."""
     exposed = EXPOSURE * np.maximum(linear, 0.0)
     toned = exposed * (1.0 + exposed / 9.0) / (1.0 + 0.62 * exposed)
     return np.minimum(0.92 * np.power(toned, 1.0 / 2.2), 1.0)
@@ -167,7 +167,7 @@ def _ray_directions(to_head, low, high, offsets):  # type: ignore[no-untyped-def
 
 @cached_njit()
 def _texel(texture, u, v, out):  # type: ignore[no-untyped-def]
-    """Look a texture [S, S, c] up at (u, v) bilinearly."""
+    """Sample a texture [S, S, c] at (u, v) bilinearly."""
     size = texture.shape[0]
     x = min(max(u * size - 0.5, 0.0), size - 1.001)
     y = min(max(v * size - 0.5, 0.0), size - 1.001)
@@ -181,7 +181,7 @@ def _texel(texture, u, v, out):  # type: ignore[no-untyped-def]
 
 @cached_njit()
 def _shade(shaded, samples, hits, directions, mesh, light, lamps, atlas):  # type: ignore[no-untyped-def]
-    """Add the radiance of every hit to its pixel: diffuse light turned by the bump, and two highlights a lamp."""
+    """Add the radiance of every hit to its pixel: bump-mapped diffuse light, and two highlights per lamp."""
     triangle_of, hit_u, hit_v = hits
     triangles, triangle_uvs, vertex_normal, skin_triangles = mesh
     irradiance, main, visible = light

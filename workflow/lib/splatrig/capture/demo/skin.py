@@ -1,4 +1,4 @@
-"""Paint the demo person: skin, brows, lips, hair, stubble, eyes, teeth, by the place on the neutral head."""
+"""Paint the demo person: skin, brows, lips, hair, stubble, eyes and teeth, by the position on the neutral head."""
 
 from dataclasses import dataclass
 
@@ -33,18 +33,18 @@ TOOTH_WIDTH_MM = 7.6
 
 @dataclass(frozen=True)
 class Texels:
-    """Where the atlas has something to paint."""
+    """Texels of the atlas that the head covers."""
 
     uvs: NDArray[np.float64]  # [k, 2]
     positions: NDArray[np.float64]  # [k, 3]
-    """Millimetres on the neutral head."""
+    """Millimeters on the neutral head."""
     normals: NDArray[np.float64]  # [k, 3]
     parts: NDArray[np.int64]  # [k]
 
 
 @dataclass
 class Paint:
-    """What is painted there."""
+    """Color and relief of the painted texels."""
 
     albedo: NDArray[np.float64]  # [k, 3]
     """Linear reflectance."""
@@ -106,7 +106,7 @@ def smoothstep(low: float, high: float, x: NDArray[np.float64]) -> NDArray[np.fl
 
 
 def eye_centers(head: HeadModel) -> NDArray[np.float64]:  # [2, 3]
-    """Return the centres of the eyeballs, the one at negative x first."""
+    """Return the centers of the eyeballs, the one at negative x first."""
     eyes = head.neutral[np.unique(head.quads[head.parts == EYES])]
     return np.array([eyes[eyes[:, 0] < 0].mean(axis=0), eyes[eyes[:, 0] > 0].mean(axis=0)])
 
@@ -118,7 +118,7 @@ def hair_share(
     parts: NDArray[np.int64],  # [k]
     ragged_mm: NDArray[np.float64] | float = 0.0,
 ) -> NDArray[np.float64]:  # [k]
-    """Return how much points of the neutral's skin belong to the scalp, 0..1; `ragged_mm` lowers the hairline."""
+    """Return how far points of the neutral's skin belong to the scalp, 0..1; `ragged_mm` lowers the hairline."""
     x, y, z = np.abs(positions[:, 0]), positions[:, 1], positions[:, 2]
     line = np.where(z > 20.0, 13.0 + 1.0 * (z - 20.0), 13.0 + 0.76 * (z - 20.0))
     line += 9.0 * np.exp(-(((x - 42.0) / 15.0) ** 2)) * (z > 40.0)
@@ -127,7 +127,7 @@ def hair_share(
 
 
 def strand_colors(complexion: Complexion, size: int) -> NDArray[np.float64]:
-    """Return the linear reflectances of strands [size, size, 3]: a shade a row, from the root to the tip."""
+    """Return the linear reflectances of strands [size, size, 3]: one shade per row, from the root to the tip."""
     shade, along = np.meshgrid(np.linspace(0.0, 1.0, size), np.linspace(0.0, 1.0, size), indexing="ij")
     return np.array(complexion.hair) * (0.7 + 1.1 * shade**2 + 0.6 * along)[..., None]
 
@@ -307,7 +307,7 @@ def _paint_eyes(head: HeadModel, texels: Texels, painted: Paint, noise: SolidNoi
     painted.cover(rows, (0.03, 0.03, 0.03), 0.7 * limbus)
     painted.cover(rows, (0.006, 0.006, 0.006), 1.0 - smoothstep(PUPIL_RADIUS_MM - 0.3, PUPIL_RADIUS_MM + 0.25, radius))
     painted.shine[rows] = (0.1, 1.0)
-    # the cornea bulges: its normals turn faster than the eyeball's
+    # the cornea bulges: its normals change faster than the eyeball's
     steeper = 1.0 / CORNEA_RADIUS_MM - 1.0 / np.linalg.norm(away, axis=1)
     cornea = 1.0 - smoothstep(0.75 * IRIS_RADIUS_MM, 1.1 * IRIS_RADIUS_MM, radius)
     painted.bump[rows, :2] = -(steeper * cornea)[:, None] * away[:, :2]

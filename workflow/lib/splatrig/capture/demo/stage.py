@@ -1,4 +1,4 @@
-"""The stage behind the head: a dome of panels with lamps, seen by each camera as a background picture."""
+"""The stage behind the head: a dome of panels with lamps, rendered as a background image per camera."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ LAMP_DEG = 0.75
 
 
 def background(cameras: Cameras, index: int, seed: int) -> NDArray[np.float32]:
-    """Return what camera `index` sees without a head, linear radiance [H, W, 3]."""
+    """Render what camera `index` sees without a head; linear radiance [H, W, 3]."""
     rows, columns = np.mgrid[0 : cameras.height, 0 : cameras.width]
     pixels = np.stack([columns + 0.5, rows + 0.5, np.ones(rows.shape)], axis=-1)
     rotation, shift = cameras.viewmats[index, :3, :3], cameras.viewmats[index, :3, 3]
@@ -28,7 +28,7 @@ def background(cameras: Cameras, index: int, seed: int) -> NDArray[np.float32]:
 
 
 def _dome(points: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.float64]:  # [..., 3] -> [..., 3]
-    """Colour the dome at unit directions (y up)."""
+    """Color the dome at unit directions (y up)."""
     angles = np.degrees(np.stack([np.arctan2(points[..., 0], points[..., 2]), np.arcsin(points[..., 1])], axis=-1))
     cells = np.floor(angles / PANEL_DEG).astype(int)
     inside = angles - (cells + 0.5) * PANEL_DEG

@@ -1,4 +1,4 @@
-"""Strands as ribbons: what hair and lashes are made of, beyond the surface of the head."""
+"""Strands as ribbons, which hair and lashes are made of, outside the surface of the head."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ from splatrig.capture.demo.head import tile
 
 @dataclass(frozen=True)
 class Strands:
-    """Strands of j nodes each, in head space, millimetres."""
+    """Strands of j nodes each, in head space, millimeters."""
 
     points: NDArray[np.float32]  # [s, j, 3]
-    """From the root to the tip."""
+    """Nodes of each strand from the root to the tip."""
     sides: NDArray[np.float32]  # [s, j, 3]
-    """From the middle of the ribbon to its edge."""
+    """Vectors from the middle of the ribbon to its edge."""
     shades: NDArray[np.float32]  # [s]
-    """Which of the colors in the atlas: 0 to 1."""
+    """Position of a strand's color in the atlas: 0 to 1."""
     lit_by: NDArray[np.int64]  # [s]
     """The strand whose light this one takes, so that a lock casts the shadow rays of one strand."""
 
@@ -28,7 +28,7 @@ class Strands:
 
     @property
     def normals(self) -> NDArray[np.float32]:  # [2 s j, 3]
-        """Unit normals that turn from edge to edge, as if the ribbon were half a cylinder."""
+        """Unit normals that rotate from edge to edge, as if the ribbon were half a cylinder."""
         along = unit(np.gradient(self.points, axis=1))
         across = unit(self.sides)
         front = np.cross(across, along)
@@ -44,7 +44,7 @@ class Strands:
 
     @property
     def triangle_uvs(self) -> NDArray[np.float32]:  # [2 s (j - 1), 3, 2]
-        """Where the atlas has their color: the root on the left of the tile, the tip on its right."""
+        """Texture coordinates of the triangles: the root on the left of the tile, the tip on its right."""
         corner, size = tile("hair")
         nodes = self.points.shape[1]
         along = np.broadcast_to(np.linspace(0.02, 0.98, nodes), self.points.shape[:2])

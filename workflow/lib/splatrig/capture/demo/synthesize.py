@@ -1,4 +1,4 @@
-"""Synthesise the demo capture: the rig once, then each segment's pictures and tracked meshes on their own."""
+"""Synthesize the demo capture: the rig once, then images and tracked meshes of each segment."""
 
 import logging
 import zlib
@@ -36,11 +36,11 @@ from splatrig.jobs.progress import track
 from splatrig.mesh.normals import vertex_normals
 
 TEXTURE_SIZE = 1024
-"""Of `tex_mean.png`, as in Multiface."""
+"""Width and height of `tex_mean.png`, as in Multiface."""
 SENSOR_NOISE = (0.0012, 0.00035)
 """Standard deviation in the dark, and variance by signal, of raw values in 0..1."""
 REACH_MM = 14.0
-"""How far the head's surface may lie from the tracked mesh when `tex_mean.png` is read off it."""
+"""Largest distance of the head's surface from the tracked mesh when `tex_mean.png` is sampled from it."""
 _CSR_PARTS = ("data", "indices", "indptr")
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Rig:
-    """What all segments share."""
+    """Cameras, background, texture and hair that all segments share."""
 
     cameras: Cameras
     backgrounds: NDArray[np.float32]  # [C, H, W, 3]
@@ -60,7 +60,7 @@ class Rig:
 
 
 def build_rig(head: HeadModel, fine: FineHead, first: HeadModel, config: Demo, seed: int, tracked_vertices: int) -> Rig:
-    """Build cameras, stage, texture, hair, and the tracked mesh with the topology that it has on the `first` person."""
+    """Build cameras, stage, texture, hair, and the tracked mesh, whose topology is that of the `first` person."""
     cameras = build_cameras(config.cameras, config.image_height, seed)
     surface = (fine.operator @ first.neutral)[: len(first.neutral)]
     size = int(np.clip(4 * config.image_height, 512, 2048))
@@ -77,7 +77,15 @@ def build_rig(head: HeadModel, fine: FineHead, first: HeadModel, config: Demo, s
 
 
 def write_rig(head_path: str | Path, config: Demo, seed: int, tracked_vertices: int, outputs: dict[str, str]) -> None:
-    """Write `KRT`, `tex_mean.png` and the rig for `write_segment` to outputs["krt"], ["tex_mean"], ["rig"]."""
+    """Write `KRT`, `tex_mean.png` and the rig that `write_segment` reads.
+
+    Args:
+        head_path: The retrieved head file.
+        config: Size and number of images and cameras.
+        seed: Seed of all random choices.
+        tracked_vertices: Number of vertices of the tracked mesh, about.
+        outputs: Paths of the files by `krt`, `tex_mean` and `rig`.
+    """
     head = load_head(head_path, PEOPLE[config.person])
     fine = refine(head)
     rig = build_rig(head, fine, load_head(head_path), config, seed, tracked_vertices)
@@ -100,7 +108,17 @@ def write_segment(
     seed: int,
     outputs: dict[str, str],
 ) -> None:
-    """Write a segment's files to the folders outputs["images"], ["masks"], ["labels"] and ["tracked_mesh"]."""
+    """Render a segment and write its images, masks, labels and tracked meshes.
+
+    Args:
+        head_path: The retrieved head file.
+        rig_path: File that `write_rig` has written.
+        segment: Name of the segment.
+        peak: Weights of the face units at the peak of the segment.
+        config: Size and number of images and cameras.
+        seed: Seed of all random choices.
+        outputs: Folders by `images`, `masks`, `labels` and `tracked_mesh`.
+    """
     head, rig = load_head(head_path, PEOPLE[config.person]), load_rig(rig_path)
     fine, lights = refine(head), stage_lights()
     names, poses = frame_names(segment, config.frames), head_poses(segment, config.frames, seed)
@@ -131,7 +149,7 @@ def write_segment(
                 write_png(pictures / camera / f"{frame}.png", raw, sensor_noise(raw, generator))
                 write_png(mattes / camera / f"{frame}.png", seen[..., 3])
                 write_labels(parts / camera / f"{frame}.png", label_pixels(met, labels))
-    logger.info("%d pictures, %d camera rays, %d shadow rays", config.frames * len(rig.cameras), primary, shadow)
+    logger.info("%d images, %d camera rays, %d shadow rays", config.frames * len(rig.cameras), primary, shadow)
 
 
 def sensor_noise(
@@ -144,7 +162,7 @@ def sensor_noise(
 
 
 def mean_texture(head: HeadModel, fine: FineHead, rig: Rig) -> NDArray[np.float32]:
-    """Return raw colours [S, S, 3] for the tracked mesh's UVs (first row at v = 0), read off the lit neutral head."""
+    """Return raw colors [S, S, 3] for the tracked mesh's UVs (first row at v = 0), from the lit neutral head."""
     vertices = fine.operator @ head.neutral
     normals = vertex_normals(vertices, fine.triangles)
     scene = rtcore_scene.EmbreeScene()
@@ -190,7 +208,7 @@ def _to_arrays(rig: Rig) -> dict[str, NDArray]:
 
 
 def load_rig(path: str | Path) -> Rig:
-    """Read what `write_rig` wrote."""
+    """Read the rig that `write_rig` wrote."""
     with np.load(path) as data:
         backgrounds = data["backgrounds"].astype(np.float32)
         count, height, width = backgrounds.shape[:3]

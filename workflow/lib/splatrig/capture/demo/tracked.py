@@ -1,4 +1,4 @@
-"""The tracked mesh: a coarse closed surface over the head, carried by the full-resolution head in every frame.
+"""The tracked mesh: a coarse closed surface over the head that follows the full-resolution head in every frame.
 
 The face and neck of the cage are closed over eyes, mouth and neck, and decimated; every remaining vertex is a vertex
 of the cage (or a fixed mean of some), so that its position in any frame is read off the subdivided surface.
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from splatrig.capture.demo.head import EYES, TEETH, HeadModel, boundary_loops, tile
 
 POCKET_DEPTH_MM = 7.0
-"""How far the surface between the lips lies behind them."""
+"""Depth of the surface between the lips behind them."""
 MAGNIFIED_MM = {"eye": 17.0, "mouth": 24.0, "nose": 20.0}
 """Radius in which the decimation sees the surface magnified, so that lids and lips keep their vertices."""
 MAGNIFICATION = 1.0
@@ -22,7 +22,7 @@ SMOOTHING_STEPS = 12
 SEAM_REACH = 2.0
 """A face wider in UV than this many times what its size in space suggests would span a seam."""
 FRAME_CORRELATION = 0.6
-"""Of tracking noise, from one frame to the next."""
+"""Correlation of tracking noise between consecutive frames."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class TrackedMesh:
     """Topology of the tracked mesh and the affine map from the subdivided head to it."""
 
     carrier: sp.csr_matrix  # [v, n]
-    """From the first n vertices of the subdivided head, which are the cage's."""
+    """Matrix from the first n vertices of the subdivided head, which are the cage's, to those of the tracked mesh."""
     offsets: NDArray[np.float64]  # [v, 3]
-    """Millimetres, added to what the carrier gives."""
+    """Millimeters that are added to what the carrier gives."""
     faces: NDArray[np.int64]  # [f, 3]
     uvs: NDArray[np.float64]  # [m, 2]
-    """In the atlas."""
+    """Texture coordinates in the atlas."""
     face_uvs: NDArray[np.int64]  # [f, 3]
 
     def positions(self, fine: NDArray[np.float64]) -> NDArray[np.float64]:  # [m, 3] -> [v, 3]
@@ -59,9 +59,9 @@ def build_tracked_mesh(
     surface: NDArray[np.float64],  # [n, 3]
     vertex_count: int,
 ) -> TrackedMesh:
-    """Build the tracked mesh with about `vertex_count` vertices in faces, and unreferenced ones of eyes and teeth.
+    """Build the tracked mesh with about `vertex_count` vertices in faces, and unreferenced vertices of eyes and teeth.
 
-    `surface` are the cage's vertices on the subdivided neutral, millimetres in head space.
+    `surface` are the cage's vertices on the subdivided neutral, millimeters in head space.
     """
     shell = _closed_shell(head, surface)
     points = shell.carrier @ surface + shell.offsets
@@ -179,7 +179,7 @@ class _Filler:
     def eye(
         self, loop: NDArray[np.int64], eye: NDArray[np.float64], left: float
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Close a lid opening with a ring and a centre that lie on the front of the eyeball [_, 3]."""
+        """Close a lid opening with a ring and a center that lie on the front of the eyeball [_, 3]."""
         ball = eye.mean(axis=0)
         radius = eye[:, 2].max() - ball[2]
 
@@ -290,7 +290,7 @@ def _decimate(
 
 
 def _face_uvs(points: NDArray[np.float64], faces: NDArray[np.int64], shell: _Shell) -> NDArray[np.float64]:
-    """Give every corner of the decimated faces [f, 3] a UV in one chart a face [f, 3, 2].
+    """Give every corner of the decimated faces [f, 3] a UV in one chart per face [f, 3, 2].
 
     A corner that has no UV in its face's chart, or only one across a seam, takes that of the nearest point that has.
     """
@@ -337,7 +337,7 @@ def _around(
 
 
 def _chart_scales(points: NDArray[np.float64], shell: _Shell) -> dict[int, float]:
-    """Return the median size in UV of a millimetre, by chart."""
+    """Return the median size in UV of a millimeter, by chart."""
     sides = np.linalg.norm(np.diff(points[shell.triangles][:, :2], axis=1)[:, 0], axis=1)
     uv_sides = np.linalg.norm(np.diff(shell.triangle_uvs[:, :2], axis=1)[:, 0], axis=1)
     ratios = uv_sides / np.maximum(sides, 1e-9)

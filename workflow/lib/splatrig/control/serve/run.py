@@ -55,7 +55,7 @@ class Run:
         return _content(page).replace(OFFLINE.encode(), served.encode(), 1)
 
     def about(self) -> dict[str, Any]:
-        """Return what the page may request."""
+        """Return the frames and families that the page may request."""
         families = [{"name": name, "title": title_of(name)} for name in self._families]
         return {"frames": self._frames, "families": families}
 

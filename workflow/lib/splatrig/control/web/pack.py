@@ -268,11 +268,13 @@ def effects_of(
     growth: NDArray[np.float64],  # [N]
     pixel_mm: float,
 ) -> dict[str, NDArray[np.float64]]:  # [N] each
-    """Return the visible effect of a change by 1 of a Gaussian's values, by field; effects below 1 are not stored.
+    """Return the visible effect of a unit change of a Gaussian's raw values, by field, in multiples of the least one.
 
-    Centers move by millimeters. A log scale moves a Gaussian's outline by that many of its longest radii, a rotation by
-    twice the difference of its longest and shortest radius, both after the `growth` of the log scales; a color is
-    visible in proportion to the Gaussian's opacity.
+    The least visible effect, below which changes are not stored, is a motion of `MOTION_PX` pixels or a change of color
+    by `COLOR`. A center moves by its change in millimeters; a log scale moves the outline by its change times the
+    longest radius; a quaternion by twice its change times the difference of the longest and the shortest radius. Radii
+    are the extremes within the `growth` of the log scales. A color is weighted by the Gaussian's opacity, and a logit
+    counts by the steepest slope of the opacity.
     """
     longest = np.exp(base.log_scales.max(axis=1) + growth)
     shortest = np.exp(base.log_scales.min(axis=1) - growth)
