@@ -16,8 +16,8 @@ from splatrig.landmarks.points import LIDS, POINTS
 from splatrig.mesh.nearest import Surface
 
 NOT_SEARCHED = tuple(f"eyeLook{way}{side}" for way in ("Down", "In", "Out") for side in ("Left", "Right"))
-"""Names of the blendshapes by which lids follow the gaze, which are not fitted: photographs do not tell them from blinks
-and widened eyes. The gaze itself is found from the irises."""
+"""Names of the blendshapes by which lids follow the gaze, which are not fitted: photographs do not tell them from
+blinks and widened eyes. The gaze itself is found from the irises."""
 
 
 @dataclass(frozen=True)
